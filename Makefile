@@ -1,0 +1,228 @@
+# Chaguan: build, run, test, install.
+#
+#   make            builds the programs into build/
+#   make run        installs what is missing, builds, runs everything in the foreground; Ctrl-C stops it
+#   make up, down   the same in the background
+#   make test       every test; unit and integration run one half
+#   make asan       every test on binaries with the address, undefined-behaviour and leak sanitizers
+#   make tsan       the unit tests with the thread sanitizer
+#   make lint, fmt  warnings as errors, clang-tidy and the layer rules; clang-format
+#   make install    PREFIX=/usr/local, DESTDIR=
+#   make clean      stops a running instance and leaves nothing behind
+#
+# A fresh machine has neither a compiler nor pkg-config, so nothing here may call them while the file is being read: the
+# flags below are worked out when the first recipe needs them, and every target that promises to install what is missing
+# does that first and then calls make again for the build.
+
+VERSION := 0.1.0
+
+PREFIX     ?= /usr/local
+DESTDIR    ?=
+bindir     ?= $(PREFIX)/bin
+datadir    ?= $(PREFIX)/share
+sysconfdir ?= /etc
+unitdir    ?= $(PREFIX)/lib/systemd/system
+rundir     ?= /run/chaguan
+
+# Another BUILD directory holds another variant, complete: make BUILD=build/asan SANITIZE=address,undefined
+BUILD    ?= build
+SANITIZE ?=
+WERROR   ?=
+JOBS     ?= $(shell nproc)
+
+# ---- flags -----------------------------------------------------------------------------------------------------------
+
+PKG_CONFIG ?= pkg-config
+PACKAGES   := libwebsockets libuv hiredis libmariadb json-c
+
+# Asked once, when first used. -isystem: other people's headers need not meet our warnings.
+pkg_cflags = $(eval pkg_cflags := $$(patsubst -I%,-isystem%,$$(shell $(PKG_CONFIG) --cflags $(PACKAGES))))$(pkg_cflags)
+pkg_libs   = $(eval pkg_libs := $$(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lfcgi)$(pkg_libs)
+test_libs  = $(eval test_libs := $$(shell $(PKG_CONFIG) --libs cmocka))$(test_libs)
+
+OPTIMIZE ?= -O2
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+HARDEN   := -fstack-protector-strong -fPIE
+
+ifeq ($(SANITIZE),)
+HARDEN   += -D_FORTIFY_SOURCE=2
+else
+# _FORTIFY_SOURCE hides calls from the sanitizers.
+HARDEN   += -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined
+endif
+
+# No -DNDEBUG, ever: an assertion marks a bug, and a bug must stop the process in production too.
+all_cflags  = -std=gnu11 $(OPTIMIZE) -g -fno-omit-frame-pointer -pthread $(WARNINGS) $(if $(WERROR),-Werror) \
+	      $(HARDEN) $(CFLAGS)
+all_cppflags = -I. -D_GNU_SOURCE -DCHAGUAN_VERSION='"$(VERSION)"' -DCHAGUAN_SQL_DIR='"$(datadir)/chaguan/sql"' \
+	       $(pkg_cflags) $(CPPFLAGS)
+all_ldflags = -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
+
+# ---- what is built ---------------------------------------------------------------------------------------------------
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
+
+COMMON_O := $(call objects,common)
+RELAY_O  := $(filter-out %/main.o,$(call objects,relay))
+REST_O   := $(filter-out %/main.o,$(call objects,rest))
+ADMIN_O  := $(call objects,admin)
+TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+# Helpers that several unit tests share (fakes, sinks): every tests/unit file that is not a test_*.c.
+HELPER_O := $(filter-out $(BUILD)/tests/unit/test_%.o,$(call objects,tests/unit))
+
+LIBCOMMON := $(BUILD)/libcommon.a
+LIBRELAY  := $(BUILD)/librelay.a
+LIBREST   := $(BUILD)/librest.a
+PROGRAMS  := $(BUILD)/chaguan-relay $(BUILD)/chaguan-rest $(BUILD)/chaguan
+SOURCES    = $(wildcard common/*.c relay/*.c rest/*.c admin/*.c tests/unit/*.c)
+HEADERS    = $(wildcard common/*.h relay/*.h rest/*.h admin/*.h tests/unit/*.h)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+
+.PHONY: all
+all: $(PROGRAMS)
+
+.PHONY: unit-programs
+unit-programs: $(TESTS)
+
+$(LIBCOMMON): $(COMMON_O)
+$(LIBRELAY):  $(RELAY_O)
+$(LIBREST):   $(REST_O)
+
+# From nothing each time, so that an object whose source is gone does not linger in the archive.
+$(BUILD)/%.a:
+	@rm -f $@
+	@$(if $(V),,echo "  AR    $@";) $(AR) rcs $@ $^
+
+$(BUILD)/chaguan-relay: $(BUILD)/relay/main.o $(LIBRELAY) $(LIBCOMMON)
+$(BUILD)/chaguan-rest:  $(BUILD)/rest/main.o $(LIBREST) $(LIBCOMMON)
+$(BUILD)/chaguan:       $(ADMIN_O) $(LIBCOMMON)
+
+$(PROGRAMS):
+	@$(if $(V),,echo "  LINK  $@")
+	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^ $(pkg_libs) $(LDLIBS)
+
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(HELPER_O) $(LIBRELAY) $(LIBREST) $(LIBCOMMON)
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LINK  $@")
+	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^ $(test_libs) $(pkg_libs) $(LDLIBS)
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  CC    $<")
+	$(if $(V),,@)$(CC) $(all_cppflags) $(all_cflags) -MMD -MP -c -o $@ $<
+
+# Changes only when the flags do, so that make PREFIX=/usr after make rebuilds instead of mixing the two.
+.PHONY: FORCE
+$(BUILD)/flags: FORCE
+	@mkdir -p $(BUILD)
+	@command -v $(CC) >/dev/null && command -v $(PKG_CONFIG) >/dev/null || \
+		{ echo "no $(CC) or no $(PKG_CONFIG): run 'make deps' (Debian) or install what deploy/packages/build lists" >&2; exit 1; }
+	@printf '%s\n' $(call quote,$(CC) $(all_cppflags) $(all_cflags) $(all_ldflags)) >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+quote = '$(subst ','\'',$(1))'
+
+-include $(patsubst %.o,%.d,$(COMMON_O) $(RELAY_O) $(REST_O) $(ADMIN_O) $(HELPER_O)) \
+	 $(BUILD)/relay/main.d $(BUILD)/rest/main.d $(patsubst $(BUILD)/unit/%,$(BUILD)/tests/unit/%.d,$(TESTS))
+
+# ---- what a developer does -------------------------------------------------------------------------------------------
+
+# make again, with the cores there are unless the caller said how many.
+again = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+
+.PHONY: deps deps-test deps-lint
+deps:
+	@deploy/install-packages.sh build run
+deps-test:
+	@deploy/install-packages.sh build run test
+deps-lint:
+	@deploy/install-packages.sh build lint
+
+.PHONY: run up down
+run: deps
+	@$(again) all
+	@CG_BIN=$(abspath $(BUILD)) exec deploy/run.sh run
+up: deps
+	@$(again) all
+	@CG_BIN=$(abspath $(BUILD)) deploy/run.sh up
+down:
+	@deploy/run.sh down
+
+.PHONY: test unit integration
+test: deps-test
+	@$(again) all unit-programs tests/node_modules
+	@tests/run.sh $(BUILD) unit integration
+unit: deps-test
+	@$(again) unit-programs
+	@tests/run.sh $(BUILD) unit
+integration: deps-test
+	@$(again) all tests/node_modules
+	@tests/run.sh $(BUILD) integration
+
+tests/node_modules: tests/package-lock.json
+	@echo "  NPM   $@"
+	@cd tests && npm ci --no-audit --no-fund --loglevel=error && touch node_modules
+
+# The sanitizers write their findings to files of their own: a finding in a server that some suite started would otherwise
+# only stand in a log that nobody reads.
+.PHONY: asan tsan
+asan: deps-test
+	@$(again) BUILD=build/asan SANITIZE=address,undefined OPTIMIZE=-O1 all unit-programs tests/node_modules
+	@SANITIZER_REPORTS=$(abspath build/asan/reports) tests/run.sh build/asan unit integration
+tsan: deps-test
+	@$(again) BUILD=build/tsan SANITIZE=thread OPTIMIZE=-O1 unit-programs
+	@SANITIZER_REPORTS=$(abspath build/tsan/reports) tests/run.sh build/tsan unit
+
+.PHONY: lint fmt tidy
+lint: deps-lint
+	@deploy/layers.sh
+	@$(again) BUILD=build/lint WERROR=1 all unit-programs
+	@$(again) tidy
+tidy:
+	@printf '%s\n' $(SOURCES) | xargs -P $(JOBS) -I{} clang-tidy --quiet {} -- $(all_cppflags) -std=gnu11 2>/dev/null
+fmt:
+	@deploy/install-packages.sh lint
+	@clang-format -i $(SOURCES) $(HEADERS)
+
+.PHONY: clean
+clean:
+	@deploy/run.sh down --quiet
+	rm -rf build run tests/node_modules
+
+# ---- what an administrator does --------------------------------------------------------------------------------------
+
+# The templates say @name@ where an installation differs from another.
+substitute = sed -e 's|@bindir@|$(bindir)|g' -e 's|@datadir@|$(datadir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g' \
+		 -e 's|@rundir@|$(rundir)|g'
+units   = chaguan-rest.service chaguan-relay@.service
+sqldir  = $(DESTDIR)$(datadir)/chaguan/sql
+webdir  = $(DESTDIR)$(datadir)/chaguan/web
+confdir = $(DESTDIR)$(sysconfdir)/chaguan
+sitedir = $(DESTDIR)$(sysconfdir)/nginx/sites-available
+
+# Installs files and changes nothing else: no user is made, no unit enabled, no site switched on. An existing
+# configuration is never written over; the .sample beside it always shows the settings of this version.
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(bindir) $(sqldir) $(webdir) $(confdir) $(sitedir) $(DESTDIR)$(unitdir)
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(bindir)
+	rm -rf $(sqldir)/* $(webdir)/*
+	install -m 644 sql/*.sql $(sqldir)
+	cp -R web/. $(webdir)
+	chmod -R u=rwX,go=rX $(webdir)
+	deploy/sample-config.sh $(BUILD) >$(confdir)/chaguan.conf.sample
+	RELAY_SERVERS=$$(deploy/render.sh relays 2 $(rundir)) LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web \
+		LOGS=/var/log/nginx deploy/render.sh nginx/chaguan.conf.in >$(sitedir)/chaguan
+	for unit in $(units); do $(substitute) deploy/systemd/$$unit >$(DESTDIR)$(unitdir)/$$unit || exit; done
+	@echo "installed; $(datadir)/chaguan/README says what is left to do"
+
+.PHONY: uninstall
+uninstall:
+	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(bindir)/%,$(PROGRAMS)) $(addprefix $(DESTDIR)$(unitdir)/,$(units))
+	rm -rf $(DESTDIR)$(datadir)/chaguan
+	rm -f $(confdir)/chaguan.conf.sample $(sitedir)/chaguan
+	@[ ! -d $(confdir) ] || rmdir $(confdir) 2>/dev/null || echo "left $(confdir): it holds files of yours"
