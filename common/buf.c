@@ -1,0 +1,140 @@
+#include "common/buf.h"
+
+#include "common/err.h"
+#include "common/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buf_init(struct buf *buf, size_t max)
+{
+    *buf = (struct buf){.max = max};
+}
+
+void buf_fini(struct buf *buf)
+{
+    free(buf->data);
+    buf_init(buf, buf->max);
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf->len = 0;
+    buf->failed = false;
+}
+
+void buf_consume(struct buf *buf, size_t len)
+{
+    CG_ASSERT(len <= buf->len);
+    buf->len -= len;
+    if (buf->len)
+        memmove(buf->data, buf->data + len, buf->len);
+}
+
+char *buf_reserve(struct buf *buf, size_t len)
+{
+    if (buf->failed || len > buf->max - buf->len) {
+        buf->failed = true;
+        return NULL;
+    }
+    size_t need = buf->len + len;
+    if (need > buf->cap) {
+        size_t cap = buf->cap ? buf->cap * 2 : 128;
+        while (cap < need)
+            cap *= 2;
+        if (cap > buf->max)
+            cap = buf->max;
+        buf->data = mem_realloc(buf->data, cap);
+        buf->cap = cap;
+    }
+    return buf->data + buf->len;
+}
+
+void buf_add(struct buf *buf, const void *bytes, size_t len)
+{
+    if (!len)
+        return;
+    char *room = buf_reserve(buf, len);
+    if (!room)
+        return;
+    memcpy(room, bytes, len);
+    buf->len += len;
+}
+
+void buf_add_str(struct buf *buf, struct str text)
+{
+    buf_add(buf, text.ptr, text.len);
+}
+
+void buf_add_text(struct buf *buf, const char *text)
+{
+    buf_add(buf, text, strlen(text));
+}
+
+void buf_add_char(struct buf *buf, char byte)
+{
+    buf_add(buf, &byte, 1);
+}
+
+void buf_addf(struct buf *buf, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char small[512];
+    int len = vsnprintf(small, sizeof small, format, args);
+    va_end(args);
+    CG_ASSERT(len >= 0);
+    if ((size_t)len < sizeof small) {
+        buf_add(buf, small, (size_t)len);
+        return;
+    }
+    char *room = buf_reserve(buf, (size_t)len + 1); /* vsnprintf wants its NUL */
+    if (!room)
+        return;
+    va_start(args, format);
+    vsnprintf(room, (size_t)len + 1, format, args);
+    va_end(args);
+    buf->len += (size_t)len;
+}
+
+void buf_add_u64(struct buf *buf, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    buf_add(buf, digits + at, sizeof digits - at);
+}
+
+static const char *json_escape(unsigned char byte, char unicode[7])
+{
+    switch (byte) {
+    case '"': return "\\\"";
+    case '\\': return "\\\\";
+    case '\n': return "\\n";
+    case '\r': return "\\r";
+    case '\t': return "\\t";
+    default: snprintf(unicode, 7, "\\u%04x", byte); return unicode;
+    }
+}
+
+void buf_add_json(struct buf *buf, struct str text)
+{
+    char unicode[7];
+    size_t plain = 0; /* start of the run that needs no escape */
+    buf_add_char(buf, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char byte = (unsigned char)text.ptr[i];
+        if (byte >= 0x20 && byte != '"' && byte != '\\' && byte != '<' && byte != 0x7f)
+            continue;
+        buf_add(buf, text.ptr + plain, i - plain);
+        buf_add_text(buf, json_escape(byte, unicode));
+        plain = i + 1;
+    }
+    buf_add(buf, text.ptr + plain, text.len - plain);
+    buf_add_char(buf, '"');
+}

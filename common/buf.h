@@ -1,0 +1,53 @@
+/* buf.h: a growable run of bytes with a bound and a sticky failure.
+ *
+ *   data            data+len                data+cap <= max
+ *   |---- written ----|------ room ------------|
+ *
+ * Appending past `max` writes nothing more and sets `failed`; the builder goes on appending and
+ * looks once, at the end. A failed buffer's bytes must not be used. */
+#ifndef CG_COMMON_BUF_H
+#define CG_COMMON_BUF_H
+
+#include "common/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf {
+    char *data;
+    size_t len;
+    size_t cap;
+    size_t max; /* bytes; a hard bound */
+    bool failed;
+};
+
+/* An empty buffer that may grow to `max` bytes; allocates nothing yet. */
+void buf_init(struct buf *buf, size_t max);
+/* Frees the bytes; the buffer is empty and usable again. */
+void buf_fini(struct buf *buf);
+/* Forgets the bytes and the failure, keeps the memory. */
+void buf_clear(struct buf *buf);
+/* Drops the first `len` bytes (len <= buf->len). */
+void buf_consume(struct buf *buf, size_t len);
+/* Room for `len` more bytes, to be written by the caller, who then adds to `len`;
+ * NULL (and failed) past the bound. */
+char *buf_reserve(struct buf *buf, size_t len);
+
+void buf_add(struct buf *buf, const void *bytes, size_t len);
+void buf_add_str(struct buf *buf, struct str text);
+void buf_add_text(struct buf *buf, const char *text);
+void buf_add_char(struct buf *buf, char byte);
+void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_add_u64(struct buf *buf, uint64_t value);
+
+/* Appends `text` (valid UTF-8) as a JSON string with its quotes: escapes '"', '\', C0 controls,
+ * and '<' so that the result may also stand inside an HTML script element (RFC 8259 section 7). */
+void buf_add_json(struct buf *buf, struct str text);
+
+static inline struct str buf_str(const struct buf *buf)
+{
+    return (struct str){buf->data, buf->len};
+}
+
+#endif

@@ -1,0 +1,477 @@
+#include "common/db.h"
+
+#include "common/backoff.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+
+#include <errmsg.h>
+#include <mysql.h>
+#include <mysqld_error.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { COLUMN_BYTES = 320 }; /* what most columns fit into; a longer one is fetched again, whole */
+
+struct db {
+    const struct settings *settings;
+    const char *const *texts;
+    size_t count;
+    MYSQL *mysql;           /* NULL: not connected */
+    MYSQL_STMT **prepared;  /* one per text; NULL: not yet */
+    uint64_t affected, insert_id;
+    unsigned error_number;
+    char error_text[256];
+    struct backoff backoff;
+    bool was_up;
+    bool in_transaction;
+};
+
+struct db *db_new(const struct settings *settings, const char *const *texts, size_t count)
+{
+    struct db *db = mem_zalloc(sizeof *db);
+    db->settings = settings;
+    db->texts = texts;
+    db->count = count;
+    db->prepared = mem_zalloc(count * sizeof(MYSQL_STMT *));
+    db->backoff = (struct backoff){.first_ms = 50, .most_ms = 2000};
+    return db;
+}
+
+static void disconnect(struct db *db)
+{
+    for (size_t i = 0; i < db->count; i++) {
+        if (db->prepared[i])
+            mysql_stmt_close(db->prepared[i]);
+        db->prepared[i] = NULL;
+    }
+    if (db->mysql)
+        mysql_close(db->mysql);
+    db->mysql = NULL;
+    db->in_transaction = false;
+}
+
+void db_free(struct db *db)
+{
+    if (!db)
+        return;
+    disconnect(db);
+    free(db->prepared);
+    free(db);
+}
+
+unsigned db_errno(const struct db *db)
+{
+    return db->error_number;
+}
+
+const char *db_error(const struct db *db)
+{
+    return db->error_text;
+}
+
+uint64_t db_affected(const struct db *db)
+{
+    return db->affected;
+}
+
+uint64_t db_insert_id(const struct db *db)
+{
+    return db->insert_id;
+}
+
+static enum err classify(unsigned number)
+{
+    switch (number) {
+    case ER_DUP_ENTRY: return ERR_DUPLICATE;
+    case ER_LOCK_DEADLOCK:
+    case ER_LOCK_WAIT_TIMEOUT: return ERR_RETRY;
+    case ER_SERVER_SHUTDOWN:
+    case ER_NORMAL_SHUTDOWN:
+    case ER_CONNECTION_KILLED:
+    case ER_QUERY_INTERRUPTED:
+    case ER_CON_COUNT_ERROR:
+    case ER_TOO_MANY_USER_CONNECTIONS:
+    case ER_OPTION_PREVENTS_STATEMENT: /* read-only */
+    case ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION:
+    case ER_DISK_FULL:
+    case ER_RECORD_FILE_FULL:
+    case ER_ERROR_ON_WRITE: return ERR_DOWN;
+    default: return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? ERR_DOWN : ERR_INTERNAL;
+    }
+}
+
+static void note_state(struct db *db, bool up)
+{
+    metric_set(METRIC_DB_UP, up);
+    if (up == db->was_up)
+        return;
+    db->was_up = up;
+    if (up)
+        log_info("db.up", "db=%s", db->settings->db_name);
+    else
+        log_warn("db.down", "db=%s errno=%u msg=\"%s\"", db->settings->db_name, db->error_number,
+                 db->error_text);
+}
+
+/* Records a failure of the connection or (if not NULL) of a statement. A server that went away takes
+ * the connection with it: Connector/C would answer 2006 for ever. */
+static enum err fail(struct db *db, MYSQL_STMT *stmt)
+{
+    db->error_number = stmt ? mysql_stmt_errno(stmt) : mysql_errno(db->mysql);
+    snprintf(db->error_text, sizeof db->error_text, "%s",
+             stmt ? mysql_stmt_error(stmt) : mysql_error(db->mysql));
+    enum err err = classify(db->error_number);
+    metric_inc(METRIC_DB_ERRORS);
+    if (err == ERR_DOWN) {
+        disconnect(db);
+        note_state(db, false);
+        backoff_fail(&db->backoff);
+    }
+    return err;
+}
+
+enum err db_connect(struct db *db)
+{
+    const struct settings *settings = db->settings;
+    unsigned seconds = (unsigned)((settings->db_timeout_ms + 999) / 1000);
+    disconnect(db);
+    db->mysql = mysql_init(NULL);
+    CG_ASSERT(db->mysql);
+    mysql_options(db->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+    mysql_options(db->mysql, MYSQL_OPT_READ_TIMEOUT, &seconds);
+    mysql_options(db->mysql, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
+    mysql_options(db->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    char session[256];
+    snprintf(session, sizeof session,
+             "SET time_zone='+00:00', sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
+             "innodb_lock_wait_timeout=%u",
+             seconds);
+    mysql_options(db->mysql, MYSQL_INIT_COMMAND, session);
+    mysql_options(db->mysql, MYSQL_INIT_COMMAND,
+                  "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+    const char *socket = *settings->db_socket ? settings->db_socket : NULL;
+    if (!mysql_real_connect(db->mysql, socket ? NULL : settings->db_host, settings->db_user,
+                            settings->db_password, settings->db_name, (unsigned)settings->db_port,
+                            socket, CLIENT_MULTI_STATEMENTS | CLIENT_FOUND_ROWS)) {
+        fail(db, NULL);
+        disconnect(db); /* also for an error that is no lost connection, such as a wrong password */
+        note_state(db, false);
+        if (!db->backoff.delay_ms)
+            backoff_fail(&db->backoff);
+        return ERR_DOWN;
+    }
+    backoff_reset(&db->backoff);
+    metric_inc(METRIC_DB_CONNECTS);
+    note_state(db, true);
+    return ERR_OK;
+}
+
+static enum err need(struct db *db)
+{
+    if (db->mysql)
+        return ERR_OK;
+    if (!backoff_due(&db->backoff))
+        return ERR_DOWN;
+    return db_connect(db);
+}
+
+static enum err prepare(struct db *db, size_t statement, MYSQL_STMT **out)
+{
+    CG_ASSERT(statement < db->count);
+    enum err err = need(db);
+    if (err)
+        return err;
+    if (!db->prepared[statement]) {
+        MYSQL_STMT *stmt = mysql_stmt_init(db->mysql);
+        CG_ASSERT(stmt);
+        if (mysql_stmt_prepare(stmt, db->texts[statement], strlen(db->texts[statement]))) {
+            err = fail(db, stmt);
+            mysql_stmt_close(stmt);
+            return err;
+        }
+        db->prepared[statement] = stmt;
+    }
+    *out = db->prepared[statement];
+    return ERR_OK;
+}
+
+struct binding {
+    MYSQL_BIND bind[DB_MAX_PARAMS];
+    unsigned long length[DB_MAX_PARAMS];
+    long long number[DB_MAX_PARAMS];
+};
+
+static void bind_params(struct binding *b, const struct db_value *params, size_t count)
+{
+    memset(b->bind, 0, sizeof b->bind);
+    for (size_t i = 0; i < count; i++) {
+        MYSQL_BIND *bind = &b->bind[i];
+        if (params[i].is_null) {
+            bind->buffer_type = MYSQL_TYPE_NULL;
+        } else if (params[i].is_number) {
+            b->number[i] = (long long)params[i].number;
+            bind->buffer_type = MYSQL_TYPE_LONGLONG;
+            bind->is_unsigned = 1;
+            bind->buffer = &b->number[i];
+        } else {
+            b->length[i] = params[i].text.len;
+            bind->buffer_type = MYSQL_TYPE_STRING;
+            bind->buffer = (void *)(uintptr_t)params[i].text.ptr;
+            bind->buffer_length = b->length[i];
+            bind->length = &b->length[i];
+        }
+    }
+}
+
+static bool is_integer(enum enum_field_types type)
+{
+    return type == MYSQL_TYPE_TINY || type == MYSQL_TYPE_SHORT || type == MYSQL_TYPE_LONG ||
+           type == MYSQL_TYPE_INT24 || type == MYSQL_TYPE_LONGLONG;
+}
+
+struct row {
+    unsigned columns;
+    MYSQL_BIND bind[DB_MAX_COLUMNS];
+    unsigned long length[DB_MAX_COLUMNS];
+    my_bool null[DB_MAX_COLUMNS];
+    long long number[DB_MAX_COLUMNS];
+    char text[DB_MAX_COLUMNS][COLUMN_BYTES];
+    char *longer[DB_MAX_COLUMNS];
+};
+
+static bool bind_row(MYSQL_STMT *stmt, struct row *row)
+{
+    MYSQL_RES *meta = mysql_stmt_result_metadata(stmt);
+    CG_ASSERT(meta);
+    row->columns = mysql_num_fields(meta);
+    CG_ASSERT(row->columns <= DB_MAX_COLUMNS);
+    memset(row->bind, 0, sizeof row->bind);
+    memset(row->longer, 0, sizeof row->longer);
+    for (unsigned i = 0; i < row->columns; i++) {
+        MYSQL_BIND *bind = &row->bind[i];
+        bool number = is_integer(mysql_fetch_field_direct(meta, i)->type);
+        bind->buffer_type = number ? MYSQL_TYPE_LONGLONG : MYSQL_TYPE_STRING;
+        bind->buffer = number ? (void *)&row->number[i] : row->text[i];
+        bind->buffer_length = number ? sizeof row->number[i] : COLUMN_BYTES;
+        bind->length = &row->length[i];
+        bind->is_null = &row->null[i];
+    }
+    mysql_free_result(meta);
+    return !mysql_stmt_bind_result(stmt, row->bind);
+}
+
+static bool read_row(MYSQL_STMT *stmt, struct row *row, struct db_value values[DB_MAX_COLUMNS])
+{
+    for (unsigned i = 0; i < row->columns; i++) {
+        values[i] = (struct db_value){.is_null = row->null[i]};
+        if (row->null[i])
+            continue;
+        if (row->bind[i].buffer_type == MYSQL_TYPE_LONGLONG) {
+            values[i].is_number = true;
+            values[i].number = (uint64_t)row->number[i];
+            continue;
+        }
+        values[i].text = (struct str){row->text[i], row->length[i]};
+        if (row->length[i] <= COLUMN_BYTES)
+            continue;
+        row->longer[i] = mem_realloc(row->longer[i], row->length[i]);
+        unsigned long length = row->length[i];
+        MYSQL_BIND whole = {.buffer_type = MYSQL_TYPE_STRING,
+                            .buffer = row->longer[i],
+                            .buffer_length = length,
+                            .length = &length};
+        if (mysql_stmt_fetch_column(stmt, &whole, i, 0))
+            return false;
+        values[i].text = (struct str){row->longer[i], length};
+    }
+    return true;
+}
+
+static enum err fetch(struct db *db, MYSQL_STMT *stmt, db_row_fn *fn, void *arg)
+{
+    struct row row;
+    struct db_value values[DB_MAX_COLUMNS];
+    if (!bind_row(stmt, &row))
+        return fail(db, stmt);
+    enum err err = ERR_OK;
+    int status;
+    while ((status = mysql_stmt_fetch(stmt)) == 0 || status == MYSQL_DATA_TRUNCATED) {
+        if (!read_row(stmt, &row, values)) {
+            status = 1;
+            break;
+        }
+        fn(arg, values);
+    }
+    for (unsigned i = 0; i < row.columns; i++)
+        free(row.longer[i]);
+    if (status == MYSQL_NO_DATA)
+        mysql_stmt_free_result(stmt);
+    else
+        err = fail(db, stmt);
+    return err;
+}
+
+enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count,
+                  db_row_fn *row, void *arg)
+{
+    CG_ASSERT(count <= DB_MAX_PARAMS);
+    MYSQL_STMT *stmt;
+    enum err err = prepare(db, statement, &stmt);
+    if (err)
+        return err;
+    CG_ASSERT(mysql_stmt_param_count(stmt) == count);
+    struct binding b;
+    unsigned int one = 0; /* no array: db_many may have set one on this statement */
+    mysql_stmt_attr_set(stmt, STMT_ATTR_ARRAY_SIZE, &one);
+    bind_params(&b, params, count);
+    if ((count && mysql_stmt_bind_param(stmt, b.bind)) || mysql_stmt_execute(stmt))
+        return fail(db, stmt);
+    db->affected = mysql_stmt_affected_rows(stmt);
+    db->insert_id = mysql_stmt_insert_id(stmt);
+    return row ? fetch(db, stmt, row, arg) : ERR_OK;
+}
+
+static bool bulk_supported(struct db *db)
+{
+    unsigned long capabilities = 0; /* the upper half, which only MariaDB servers have */
+    mariadb_get_infov(db->mysql, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &capabilities);
+    return capabilities & (MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32);
+}
+
+/* Column-wise arrays for MariaDB's bulk execution. */
+static enum err run_bulk(struct db *db, MYSQL_STMT *stmt, const struct db_value *params, size_t rows,
+                         size_t count)
+{
+    MYSQL_BIND bind[DB_MAX_PARAMS] = {0};
+    size_t cells = rows * count;
+    long long *numbers = mem_zalloc(cells * sizeof *numbers);
+    const char **texts = mem_zalloc(cells * sizeof *texts);
+    unsigned long *lengths = mem_zalloc(cells * sizeof *lengths);
+    char *indicators = mem_zalloc(cells);
+    for (size_t column = 0; column < count; column++) {
+        bool number = false;
+        for (size_t row = 0, at = column * rows; row < rows; row++, at++) {
+            const struct db_value *value = &params[row * count + column];
+            indicators[at] = value->is_null ? STMT_INDICATOR_NULL : STMT_INDICATOR_NONE;
+            number |= !value->is_null && value->is_number;
+            numbers[at] = (long long)value->number;
+            texts[at] = value->text.ptr ? value->text.ptr : "";
+            lengths[at] = value->text.len;
+        }
+        MYSQL_BIND *b = &bind[column];
+        b->buffer_type = number ? MYSQL_TYPE_LONGLONG : MYSQL_TYPE_STRING;
+        b->is_unsigned = number;
+        b->buffer = number ? (void *)(numbers + column * rows) : (void *)(texts + column * rows);
+        b->length = lengths + column * rows;
+        b->u.indicator = indicators + column * rows;
+    }
+    unsigned int size = (unsigned int)rows;
+    mysql_stmt_attr_set(stmt, STMT_ATTR_ARRAY_SIZE, &size);
+    enum err err = ERR_OK;
+    if (mysql_stmt_bind_param(stmt, bind) || mysql_stmt_execute(stmt))
+        err = fail(db, stmt);
+    free(numbers);
+    free(texts);
+    free(lengths);
+    free(indicators);
+    return err;
+}
+
+enum err db_many(struct db *db, size_t statement, const struct db_value *params, size_t rows,
+                 size_t count)
+{
+    CG_ASSERT(count <= DB_MAX_PARAMS);
+    MYSQL_STMT *stmt;
+    enum err err = prepare(db, statement, &stmt);
+    if (err)
+        return err;
+    CG_ASSERT(mysql_stmt_param_count(stmt) == count);
+    if (rows > 1 && bulk_supported(db))
+        return run_bulk(db, stmt, params, rows, count);
+    for (size_t row = 0; !err && row < rows; row++)
+        err = db_query(db, statement, params + row * count, count, NULL, NULL);
+    return err;
+}
+
+static enum err text_rows(struct db *db, db_row_fn *fn, void *arg)
+{
+    MYSQL_RES *result = mysql_use_result(db->mysql);
+    if (!result)
+        return mysql_field_count(db->mysql) ? fail(db, NULL) : ERR_OK;
+    unsigned columns = mysql_num_fields(result);
+    CG_ASSERT(columns <= DB_MAX_COLUMNS);
+    MYSQL_ROW row;
+    while ((row = mysql_fetch_row(result))) {
+        struct db_value values[DB_MAX_COLUMNS];
+        unsigned long *lengths = mysql_fetch_lengths(result);
+        for (unsigned i = 0; i < columns; i++) {
+            bool number = is_integer(mysql_fetch_field_direct(result, i)->type);
+            values[i] = (struct db_value){.is_null = !row[i], .is_number = number && row[i]};
+            if (row[i] && number)
+                values[i].number = strtoull(row[i], NULL, 10);
+            else if (row[i])
+                values[i].text = (struct str){row[i], lengths[i]};
+        }
+        if (fn)
+            fn(arg, values);
+    }
+    bool broken = mysql_errno(db->mysql) != 0;
+    mysql_free_result(result);
+    return broken ? fail(db, NULL) : ERR_OK;
+}
+
+enum err db_run(struct db *db, const char *sql, db_row_fn *row, void *arg)
+{
+    enum err err = need(db);
+    if (err)
+        return err;
+    if (mysql_real_query(db->mysql, sql, strlen(sql)))
+        return fail(db, NULL);
+    db->affected = mysql_affected_rows(db->mysql);
+    return text_rows(db, row, arg);
+}
+
+enum err db_script(struct db *db, const char *sql)
+{
+    enum err err = db_run(db, sql, NULL, NULL);
+    int more = 1;
+    while (!err && (more = mysql_next_result(db->mysql)) == 0)
+        err = text_rows(db, NULL, NULL);
+    return !err && more > 0 ? fail(db, NULL) : err;
+}
+
+enum err db_begin(struct db *db)
+{
+    CG_ASSERT(!db->in_transaction);
+    enum err err = db_run(db, "START TRANSACTION", NULL, NULL);
+    db->in_transaction = !err;
+    return err;
+}
+
+enum err db_commit(struct db *db)
+{
+    CG_ASSERT(db->in_transaction);
+    db->in_transaction = false;
+    enum err err = db_run(db, "COMMIT", NULL, NULL);
+    return err == ERR_DOWN ? ERR_UNKNOWN : err;
+}
+
+void db_rollback(struct db *db)
+{
+    if (!db->mysql)
+        return; /* the broken connection took the transaction with it */
+    db->in_transaction = false;
+    if (db_run(db, "ROLLBACK", NULL, NULL))
+        disconnect(db);
+}
+
+void db_thread_begin(void)
+{
+    mysql_thread_init();
+}
+
+void db_thread_end(void)
+{
+    mysql_thread_end();
+}

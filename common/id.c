@@ -1,0 +1,41 @@
+#include "common/id.h"
+
+#include "common/err.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+
+static void random_bytes(void *out, size_t len)
+{
+    CG_ASSERT(getrandom(out, len, 0) == (ssize_t)len); /* never short up to 256 bytes: getrandom(2) */
+}
+
+void id_make(const char *prefix, char out[ID_MAX])
+{
+    unsigned char bits[16];
+    random_bytes(bits, sizeof bits);
+    int at = snprintf(out, 8, "%s", prefix);
+    CG_ASSERT(at > 0 && at < 8);
+    for (size_t i = 0; i < sizeof bits; i++, at += 2)
+        snprintf(out + at, 3, "%02x", bits[i]);
+}
+
+bool id_is(struct str text, const char *prefix)
+{
+    size_t skip = strlen(prefix);
+    if (text.len != skip + 32 || memcmp(text.ptr, prefix, skip) != 0)
+        return false;
+    for (size_t i = skip; i < text.len; i++)
+        if (!strchr("0123456789abcdef", text.ptr[i]) || !text.ptr[i])
+            return false;
+    return true;
+}
+
+uint64_t id_random(void)
+{
+    uint64_t value;
+    do
+        random_bytes(&value, sizeof value);
+    while (!value);
+    return value;
+}

@@ -1,0 +1,22 @@
+/* id.h: identifiers that are credentials. 128 random bits from the kernel, so that they neither
+ * collide nor can be guessed; never logged, never shown to another user. */
+#ifndef CG_COMMON_ID_H
+#define CG_COMMON_ID_H
+
+#include "common/str.h"
+
+#include <stdint.h>
+
+enum { ID_MAX = 40 }; /* bytes, with the NUL */
+
+/* `prefix` (at most 7 bytes) and 32 lower-case hexadecimal digits, NUL-terminated. */
+void id_make(const char *prefix, char out[ID_MAX]);
+
+/* Whether `text` has exactly the shape that id_make(prefix) gives. Checked before any look-up, so
+ * that padding or collation can never make a different text match. */
+bool id_is(struct str text, const char *prefix);
+
+/* A random number, never 0. */
+uint64_t id_random(void);
+
+#endif

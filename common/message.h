@@ -1,0 +1,66 @@
+/* message.h: a stored event of a conversation, and how relays tell each other of it through Redis.
+ *
+ * Conversations and users go by their internal numbers; public ids are credentials and stay out. */
+#ifndef CG_COMMON_MESSAGE_H
+#define CG_COMMON_MESSAGE_H
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/str.h"
+
+#include <stdint.h>
+
+/* Values are stored: never renumber. */
+enum message_kind {
+    MESSAGE_TEXT = 1,
+    MESSAGE_JOIN = 2,
+    MESSAGE_LEAVE = 3,
+};
+
+enum { MESSAGE_CLIENT_ID_MAX = 64, MESSAGE_SENT_AT_LEN = 19 };
+
+/* A view: the texts are borrowed. */
+struct message {
+    uint64_t conversation; /* conversation.id */
+    uint64_t seq;          /* 1, 2, 3 … in the conversation; 0 before the commit */
+    uint64_t sender;       /* user.id; 0: nobody */
+    int64_t at_ms;         /* when it was stored, Unix time */
+    enum message_kind kind;
+    struct str sender_name; /* as it was then */
+    struct str content;
+    struct str client_id; /* the sender's own id for it, for idempotence; may be empty */
+    struct str sent_at;   /* "YYYY-MM-DD HH:mm:ss" by the sender's clock; may be empty */
+};
+
+/* A copy with its texts in one allocation; free() it. */
+struct message *message_dup(const struct message *message);
+
+/* Bytes that a message occupies, for bounds. */
+size_t message_size(const struct message *message);
+
+/* ---- The wire between relays: little-endian, every text framed by its length ----
+ *
+ *   "CG" version(1)=1 kind(1) origin(8) epoch(8) conversation(8) count(2) then `count` records:
+ *   seq(8) sender(8) at_ms(8) kind(1) name(2+n) sent_at(1+n) content(4+n)
+ *
+ * WIRE_PRESENCE says that who is present in `conversation` has changed; its count is 0. */
+enum wire_kind { WIRE_MESSAGES = 1, WIRE_PRESENCE = 2 };
+
+struct wire_header {
+    enum wire_kind kind;
+    uint64_t origin; /* the relay's incarnation */
+    uint64_t epoch;
+    uint64_t conversation;
+    unsigned count;
+};
+
+void wire_add_header(struct buf *out, const struct wire_header *header);
+void wire_add_message(struct buf *out, const struct message *message);
+
+/* Reads a header from *at and moves *at past it. */
+enum err wire_get_header(struct str *at, struct wire_header *header) CG_MUST_CHECK;
+/* Reads one record of `header`'s conversation; the texts point into *at's bytes and are valid UTF-8. */
+enum err wire_get_message(struct str *at, const struct wire_header *header,
+                          struct message *message) CG_MUST_CHECK;
+
+#endif

@@ -1,0 +1,80 @@
+/* metrics.h: counters and gauges as rows that carry their own documentation, shown as Prometheus
+ * text (exposition format 0.0.4). Any thread may count; reading is relaxed. */
+#ifndef CG_COMMON_METRICS_H
+#define CG_COMMON_METRICS_H
+
+#include "common/buf.h"
+
+#include <stdint.h>
+
+/* id, Prometheus name (after "chaguan_"), type, help */
+#define METRIC_ROWS(X)                                                                             \
+    X(HTTP_REQUESTS, "http_requests_total", counter, "HTTP requests answered")                     \
+    X(HTTP_REFUSED, "http_refused_total", counter, "HTTP requests answered with a 4xx status")     \
+    X(HTTP_FAILED, "http_failed_total", counter, "HTTP requests answered with a 5xx status")       \
+    X(HTTP_ABORTED, "http_aborted_total", counter, "HTTP requests whose client left before the end")\
+    X(CONNECTIONS, "connections", gauge, "WebSocket connections open now")                         \
+    X(CONNECTIONS_OPENED, "connections_opened_total", counter, "WebSocket connections accepted")   \
+    X(CONNECTIONS_REFUSED, "connections_refused_total", counter, "Handshakes refused")             \
+    X(ADMISSIONS_REFUSED, "admissions_refused_total", counter,                                     \
+      "Connections closed because their user or room did not allow it")                            \
+    X(CLOSED_SILENT, "closed_silent_total", counter, "Connections cut because they stopped answering")\
+    X(CLOSED_SLOW, "closed_slow_total", counter, "Connections closed because they read too slowly")\
+    X(CLOSED_INVALID, "closed_invalid_total", counter,                                             \
+      "Connections closed for a protocol violation (1002, 1003, 1007, 1009)")                      \
+    X(FRAMES_IN, "frames_in_total", counter, "Messages received from clients")                     \
+    X(FRAMES_REFUSED, "frames_refused_total", counter, "Client messages answered with an error event")\
+    X(IDENTITY_REFUSED, "identity_refused_total", counter,                                         \
+      "Client messages that claimed another sender or room")                                       \
+    X(ROOMS, "rooms", gauge, "Rooms in use on this relay")                                         \
+    X(ROOM_LOG_BYTES, "room_log_bytes", gauge, "Bytes held by room logs")                          \
+    X(DELIVERED, "messages_delivered_total", counter, "Stored messages appended to room logs")     \
+    X(DUPLICATES, "messages_duplicate_total", counter, "Stored messages that came again and were dropped")\
+    X(GAPS, "gaps_total", counter, "Times a number was missing and had to be waited for or fetched")\
+    X(REFILLED, "messages_refilled_total", counter, "Stored messages fetched to fill a gap")       \
+    X(WRITES, "socket_writes_total", counter, "Writes to client sockets")                          \
+    X(WRITTEN_BYTES, "socket_written_bytes_total", counter, "Bytes given to client sockets")       \
+    X(SOCKETS_CHOKED, "sockets_choked_total", counter, "Times a client socket could not take more")\
+    X(JOURNAL_QUEUED, "journal_queued", gauge, "Messages waiting for the database")                \
+    X(JOURNAL_COMMITS, "journal_commits_total", counter, "Transactions committed by the journal")  \
+    X(JOURNAL_STORED, "journal_stored_total", counter, "Messages committed by the journal")        \
+    X(JOURNAL_REPEATED, "journal_repeated_total", counter, "Messages that were stored already (same client id)")\
+    X(JOURNAL_REFUSED, "journal_refused_total", counter, "Messages refused because the journal was full")\
+    X(JOURNAL_FAILED, "journal_failed_total", counter, "Messages whose sender was told that storing failed")\
+    X(JOURNAL_RETRIES, "journal_retries_total", counter, "Transactions tried again")               \
+    X(READER_QUEUED, "reader_queued", gauge, "Look-ups waiting for a reader")                      \
+    X(READER_REFUSED, "reader_refused_total", counter, "Look-ups refused because the readers were behind")\
+    X(DB_UP, "db_up", gauge, "1 while the last use of the database succeeded")                     \
+    X(DB_CONNECTS, "db_connects_total", counter, "Connections made to the database")               \
+    X(DB_ERRORS, "db_errors_total", counter, "Failed statements")                                  \
+    X(REDIS_UP, "redis_up", gauge, "1 while Redis answers")                                        \
+    X(REDIS_CONNECTS, "redis_connects_total", counter, "Connections made to Redis")                \
+    X(PUBLISHED, "bus_published_total", counter, "Batches published")                              \
+    X(PUBLISH_SKIPPED, "bus_publish_skipped_total", counter,                                       \
+      "Batches not published because Redis was down; others find them by audit")                   \
+    X(BUS_RECEIVED, "bus_received_total", counter, "Batches received from other relays")           \
+    X(BUS_MALFORMED, "bus_malformed_total", counter, "Bus messages that could not be read")        \
+    X(PRESENCE_REAPED, "presence_reaped_total", counter, "Users removed after their relay's lease ran out")\
+    X(AUDITS, "audits_total", counter, "Comparisons of the rooms in use with the database")        \
+    X(AUDIT_FOUND, "audit_found_total", counter, "Rooms that an audit found behind the database")
+
+enum metric {
+#define X(id, name, type, help) METRIC_##id,
+    METRIC_ROWS(X)
+#undef X
+        METRIC_COUNT
+};
+
+void metric_add(enum metric metric, int64_t amount);
+void metric_set(enum metric metric, int64_t value);
+int64_t metric_get(enum metric metric);
+
+static inline void metric_inc(enum metric metric)
+{
+    metric_add(metric, 1);
+}
+
+/* Appends every row as Prometheus text. */
+void metrics_print(struct buf *out);
+
+#endif

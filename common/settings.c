@@ -1,0 +1,394 @@
+#include "common/settings.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern char **environ;
+
+#ifndef CHAGUAN_SQL_DIR
+#define CHAGUAN_SQL_DIR "/usr/local/share/chaguan/sql"
+#endif
+
+enum kind { TEXT, LEVEL, PATH, SECRET, COUNT, BYTES, MILLIS };
+
+struct setting {
+    const char *name;
+    enum kind kind;
+    int programs;
+    size_t offset;
+    const char *fallback;
+    int64_t min, max; /* numbers: inclusive; texts: length in bytes */
+    const char *doc;
+};
+
+#define ROW(name, kind, programs, fallback, min, max, doc)                                         \
+    {#name, kind, programs, offsetof(struct settings, name), fallback, min, max, doc}
+
+enum { ALL = PROGRAM_ALL, RELAY = PROGRAM_RELAY, REST = PROGRAM_REST, ADMIN = PROGRAM_ADMIN };
+
+#define KIB *INT64_C(1024)
+#define MIB KIB KIB
+#define GIB MIB KIB
+
+static const struct setting rows[] = {
+    ROW(run, TEXT, ALL, ".", 1, 4096,
+        "Directory of a run's state: relative paths in other settings are below it."),
+    ROW(log_level, LEVEL, ALL, "info", 0, 0, "Least level that is written: debug, info, warn, error."),
+    ROW(log_file, PATH, ALL, "", 0, 4096, "Log file, reopened on SIGHUP. Empty: standard error."),
+    ROW(pid_file, PATH, ALL, "", 0, 4096,
+        "Written once the program is ready to serve, removed when it ends cleanly. Empty: none."),
+    ROW(db_host, TEXT, ALL, "127.0.0.1", 0, 255, "Host of MySQL or MariaDB, unless db_socket is set."),
+    ROW(db_port, COUNT, ALL, "3306", 1, 65535, "TCP port of MySQL or MariaDB."),
+    ROW(db_socket, PATH, ALL, "", 0, 107, "Unix socket of MySQL or MariaDB. Empty: TCP."),
+    ROW(db_user, TEXT, ALL, "chaguan", 1, 80, "Database account."),
+    ROW(db_password, SECRET, ALL, "", 0, 255, "Password of the database account."),
+    ROW(db_name, TEXT, ALL, "chaguan", 1, 64, "Database that holds the tables."),
+    ROW(db_timeout_ms, MILLIS, ALL, "5s", 1000, 600000,
+        "How long to wait for a connection or an answer of the database (rounded up to seconds)."),
+    ROW(redis_host, TEXT, ALL, "127.0.0.1", 0, 255, "Host of Redis, unless redis_socket is set."),
+    ROW(redis_port, COUNT, ALL, "6379", 1, 65535, "TCP port of Redis."),
+    ROW(redis_socket, PATH, ALL, "", 0, 107, "Unix socket of Redis. Empty: TCP."),
+    ROW(redis_password, SECRET, ALL, "", 0, 255, "Password of Redis (AUTH). Empty: none."),
+    ROW(redis_prefix, TEXT, ALL, "chaguan", 1, 32,
+        "First part of every Redis key and channel: deployments with different ones can share a Redis."),
+    ROW(redis_timeout_ms, MILLIS, ALL, "2s", 50, 60000,
+        "How long to wait for a connection or an answer of Redis before it counts as down."),
+
+    ROW(name, TEXT, RELAY, "relay1", 1, 32, "Name of this relay, unique among the relays of a Redis."),
+    ROW(listen_host, TEXT, RELAY, "127.0.0.1", 1, 64,
+        "IPv4 address or interface of the relay's own TCP port, for direct clients."),
+    ROW(listen_port, COUNT, RELAY, "0", 0, 65535,
+        "The relay's own TCP port. 0: the one in port_file if it is free, else any."),
+    ROW(listen_socket, PATH, RELAY, "", 0, 107,
+        "Unix socket for nginx. X-Forwarded-For is believed only here. Empty: none."),
+    ROW(port_file, PATH, RELAY, "", 0, 4096, "File that gets the TCP port as text. Empty: none."),
+    ROW(max_connections, COUNT, RELAY, "15000", 1, 1000000,
+        "Open client sockets; one more is refused. Also bounded by the limit on open files."),
+    ROW(max_message_bytes, BYTES, RELAY, "64k", 256, 16 MIB,
+        "Longest message from a client; a longer one closes its socket with 1009."),
+    ROW(max_name_chars, COUNT, ALL, "64", 1, 64, "Longest name of a user or a room, in characters."),
+    ROW(handshake_timeout_ms, MILLIS, RELAY, "10s", 1000, 600000,
+        "How long a connection may take to send its HTTP request (rounded up to seconds)."),
+    ROW(ping_interval_ms, MILLIS, RELAY, "25s", 100, 3600000,
+        "A client that was silent this long gets a ping; silent as long again, it is closed."),
+    ROW(close_timeout_ms, MILLIS, RELAY, "5s", 100, 60000,
+        "How long a socket that we close may take to take the close frame before it is cut."),
+    ROW(drain_ms, MILLIS, RELAY, "3s", 0, 600000,
+        "On SIGTERM, clients are asked to come back elsewhere (1012) spread over this time."),
+    ROW(outbox_bytes, BYTES, RELAY, "4m", 64 KIB, 256 MIB,
+        "Most bytes of answers that may wait for one slow client before it is closed."),
+    ROW(send_chunk_bytes, BYTES, RELAY, "64k", 4 KIB, 4 MIB, "Most bytes given to one write."),
+    ROW(room_log_bytes, BYTES, RELAY, "1m", 128 KIB, 256 MIB,
+        "Bytes of recent events kept per room and encoding; a reader further behind is closed with "
+        "1013 and comes back for the history."),
+    ROW(room_logs_bytes, BYTES, RELAY, "256m", 1 MIB, 64 GIB,
+        "Bytes of recent events kept by all rooms together; past it, what every reader has had goes."),
+    ROW(history_limit, COUNT, RELAY, "200", 1, 1000, "Messages in an answer to query-logs."),
+    ROW(history_bytes, BYTES, RELAY, "1m", 16 KIB, 16 MIB,
+        "Most bytes of content in one answer to query-logs: the oldest are left out past it."),
+    ROW(journal_batch, COUNT, RELAY, "1000", 1, 10000, "Most messages in one transaction."),
+    ROW(journal_queue, COUNT, RELAY, "50000", 1, 10000000,
+        "Messages that may wait for the database; one more is refused as busy."),
+    ROW(journal_queue_bytes, BYTES, RELAY, "64m", 1 MIB, 16 GIB,
+        "Bytes that may wait for the database; more are refused as busy."),
+    ROW(journal_timeout_ms, MILLIS, RELAY, "10s", 100, 600000,
+        "How long a message may wait for the database before its sender is told that it failed."),
+    ROW(readers, COUNT, RELAY, "2", 1, 64, "Threads (and database connections) that read history."),
+    ROW(reader_queue, COUNT, RELAY, "20000", 16, 1000000,
+        "Look-ups that may wait for a reader; one more is refused as busy."),
+    ROW(audit_ms, MILLIS, RELAY, "5s", 100, 3600000,
+        "How often the rooms in use are compared with the database, in case Redis lost the last word."),
+    ROW(audit_down_ms, MILLIS, RELAY, "1s", 50, 60000, "The same while Redis is down."),
+    ROW(gap_wait_ms, MILLIS, RELAY, "50ms", 0, 10000,
+        "How long a missing number may be on its way before it is fetched from the database."),
+    ROW(lease_ms, MILLIS, RELAY, "6s", 500, 600000,
+        "A relay that does not renew its lease this long is gone; others announce its leaves."),
+    ROW(grace_ms, MILLIS, RELAY, "5s", 0, 600000,
+        "How long a user without a socket stays in the room, so that a page reload makes no noise."),
+    ROW(members_interval_ms, MILLIS, RELAY, "250ms", 10, 60000,
+        "Least time between two member lists of a room; longer for large rooms."),
+
+    ROW(rest_socket, PATH, REST, "rest.sock", 1, 107, "Unix socket for nginx's fastcgi_pass."),
+    ROW(rest_threads, COUNT, REST, "16", 1, 256,
+        "Worker threads. Each idle connection that nginx keeps holds one: keep nginx's "
+        "worker_processes x keepalive well below."),
+    ROW(rest_backlog, COUNT, REST, "512", 1, 65535, "Connections that may wait for a worker thread."),
+    ROW(max_body_bytes, BYTES, REST, "64k", 256, 64 MIB, "Longest JSON body; a longer one gets 413."),
+    ROW(admit_ms, MILLIS, REST | RELAY, "60s", 1000, 3600000,
+        "How long after createChatroom a user counts as online without a socket yet."),
+
+    ROW(sql_dir, TEXT, ADMIN, CHAGUAN_SQL_DIR, 1, 4096, "Directory of the numbered migrations."),
+};
+
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+static bool is_text(enum kind kind)
+{
+    return kind <= SECRET;
+}
+
+static char **text_field(struct settings *settings, const struct setting *row)
+{
+    return (char **)(void *)((char *)settings + row->offset);
+}
+
+static int64_t *number_field(struct settings *settings, const struct setting *row)
+{
+    return (int64_t *)(void *)((char *)settings + row->offset);
+}
+
+static int64_t unit_of(enum kind kind, const char *suffix)
+{
+    static const struct {
+        enum kind kind;
+        const char *suffix;
+        int64_t factor;
+    } units[] = {
+        {BYTES, "k", 1 KIB},     {BYTES, "m", 1 MIB}, {BYTES, "g", 1 GIB},     {MILLIS, "ms", 1},
+        {MILLIS, "s", 1000}, {MILLIS, "min", 60000}, {MILLIS, "h", 3600000},
+    };
+    if (!*suffix)
+        return 1;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (units[i].kind == kind && !strcmp(units[i].suffix, suffix))
+            return units[i].factor;
+    return 0;
+}
+
+static bool parse_number(const struct setting *row, const char *value, int64_t *out)
+{
+    if (!isdigit((unsigned char)*value) || strspn(value, "0123456789") > 15)
+        return false;
+    char *suffix;
+    int64_t number = strtoll(value, &suffix, 10), unit = unit_of(row->kind, suffix);
+    if (!unit || number > row->max / unit || number * unit < row->min)
+        return false;
+    *out = number * unit;
+    return true;
+}
+
+static enum err assign(struct settings *settings, const struct setting *row, const char *value,
+                       const char *source, char why[256])
+{
+    if (is_text(row->kind)) {
+        size_t len = strlen(value);
+        bool fits = row->kind == LEVEL ? log_level_of(value) >= 0
+                                       : len >= (size_t)row->min && len <= (size_t)row->max;
+        if (fits) {
+            char **field = text_field(settings, row);
+            free(*field);
+            *field = mem_strdup(value);
+            return ERR_OK;
+        }
+        if (row->kind == LEVEL)
+            snprintf(why, 256, "%s: %s is one of debug, info, warn, error", source, row->name);
+        else
+            snprintf(why, 256, "%s: %s takes %lld to %lld bytes of text", source, row->name,
+                     (long long)row->min, (long long)row->max);
+        return ERR_INVALID;
+    }
+    if (parse_number(row, value, number_field(settings, row)))
+        return ERR_OK;
+    snprintf(why, 256, "%s: %s takes a number from %lld to %lld%s", source, row->name,
+             (long long)row->min, (long long)row->max,
+             row->kind == BYTES    ? " (bytes, or with k, m, g)"
+             : row->kind == MILLIS ? " (milliseconds, or with ms, s, min, h)"
+                                   : "");
+    return ERR_INVALID;
+}
+
+static enum err assign_named(struct settings *settings, struct str name, const char *value,
+                             const char *source, char why[256])
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (str_eq(name, str_of(rows[i].name)))
+            return assign(settings, &rows[i], value, source, why);
+    snprintf(why, 256, "%s: there is no setting '%.*s'", source, (int)(name.len > 64 ? 64 : name.len),
+             name.ptr);
+    return ERR_NOT_FOUND;
+}
+
+/* Splits "name = value" in place; NULL if there is no '='. */
+static char *split(char *line, struct str *name)
+{
+    char *equals = strchr(line, '=');
+    if (!equals)
+        return NULL;
+    size_t len = (size_t)(equals - line);
+    while (len && isspace((unsigned char)line[len - 1]))
+        len--;
+    *name = (struct str){line, len};
+    char *value = equals + 1 + strspn(equals + 1, " \t");
+    size_t end = strlen(value);
+    while (end && isspace((unsigned char)value[end - 1]))
+        value[--end] = '\0';
+    return value;
+}
+
+static enum err load_file(struct settings *settings, const char *path, char why[256])
+{
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        snprintf(why, 256, "cannot read the configuration file %s", path);
+        return ERR_NOT_FOUND;
+    }
+    enum err err = ERR_OK;
+    char line[8192], source[128];
+    for (int number = 1; !err && fgets(line, sizeof line, file); number++) {
+        char *start = line + strspn(line, " \t\r\n");
+        if (!*start || *start == '#')
+            continue;
+        struct str name;
+        char *value = split(start, &name);
+        snprintf(source, sizeof source, "%.100s line %d", path, number);
+        if (value) {
+            err = assign_named(settings, name, value, source, why);
+        } else {
+            snprintf(why, 256, "%s: expected name = value", source);
+            err = ERR_INVALID;
+        }
+    }
+    fclose(file);
+    return err;
+}
+
+static enum err load_environment(struct settings *settings, char why[256])
+{
+    static const char prefix[] = "CHAGUAN_";
+    for (char **entry = environ; *entry; entry++) {
+        if (strncmp(*entry, prefix, sizeof prefix - 1) != 0)
+            continue;
+        const char *name = *entry + sizeof prefix - 1, *equals = strchr(name, '=');
+        char lower[64];
+        size_t len = equals ? (size_t)(equals - name) : 0;
+        if (!len || len >= sizeof lower)
+            continue;
+        for (size_t i = 0; i < len; i++)
+            lower[i] = (char)tolower((unsigned char)name[i]);
+        enum err err = assign_named(settings, (struct str){lower, len}, equals + 1, "environment", why);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+static void anchor_paths(struct settings *settings)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        if (rows[i].kind != PATH)
+            continue;
+        char **field = text_field(settings, &rows[i]);
+        if (!**field || **field == '/')
+            continue;
+        size_t len = strlen(settings->run) + strlen(*field) + 2;
+        char *path = mem_zalloc(len);
+        snprintf(path, len, "%s/%s", settings->run, *field);
+        free(*field);
+        *field = path;
+    }
+}
+
+/* Rules that concern more than one setting. */
+static enum err check_together(const struct settings *settings, char why[256])
+{
+    if (strlen(settings->listen_socket) > 107 || strlen(settings->rest_socket) > 107 ||
+        strlen(settings->db_socket) > 107 || strlen(settings->redis_socket) > 107) {
+        snprintf(why, 256, "a Unix socket's path is longer than 107 bytes: choose a shorter 'run'");
+        return ERR_TOO_BIG;
+    }
+    if (settings->room_log_bytes < settings->max_message_bytes * 2) {
+        snprintf(why, 256, "room_log_bytes must be at least twice max_message_bytes");
+        return ERR_INVALID;
+    }
+    return ERR_OK;
+}
+
+enum err settings_load(struct settings *settings, const char *file, char *const *sets, int count,
+                       char why[256])
+{
+    *settings = (struct settings){0};
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < ROWS; i++) {
+        err = assign(settings, &rows[i], rows[i].fallback, "default", why);
+        CG_ASSERT(!err);
+    }
+    if (file)
+        err = load_file(settings, file, why);
+    if (!err)
+        err = load_environment(settings, why);
+    for (int i = 0; !err && i < count; i++) {
+        char *copy = mem_strdup(sets[i]);
+        struct str name;
+        char *value = split(copy, &name);
+        if (value) {
+            err = assign_named(settings, name, value, "--set", why);
+        } else {
+            snprintf(why, 256, "--set takes name=value");
+            err = ERR_INVALID;
+        }
+        free(copy);
+    }
+    if (!err) {
+        anchor_paths(settings);
+        err = check_together(settings, why);
+    }
+    if (err)
+        settings_fini(settings);
+    return err;
+}
+
+void settings_fini(struct settings *settings)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        if (!is_text(rows[i].kind))
+            continue;
+        free(*text_field(settings, &rows[i]));
+        *text_field(settings, &rows[i]) = NULL;
+    }
+}
+
+static void add_comment(struct buf *out, const char *doc)
+{
+    size_t column = 0;
+    for (const char *word = doc; *word; word += strspn(word, " ")) {
+        size_t len = strcspn(word, " ");
+        if (column == 0 || column + len > 96) {
+            buf_add_text(out, column ? "\n# " : "# ");
+            column = 2;
+        } else {
+            buf_add_char(out, ' ');
+            column++;
+        }
+        buf_add(out, word, len);
+        column += len;
+        word += len;
+    }
+    buf_add_char(out, '\n');
+}
+
+void settings_print(const struct settings *settings, enum program program, struct buf *out)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct setting *row = &rows[i];
+        if (!(row->programs & (int)program))
+            continue;
+        add_comment(out, row->doc);
+        if (!is_text(row->kind))
+            buf_addf(out, "# %lld to %lld", (long long)row->min, (long long)row->max);
+        buf_addf(out, "%s default: %s\n", is_text(row->kind) ? "#" : ",",
+                 *row->fallback ? row->fallback : "(empty)");
+        if (row->kind == SECRET)
+            buf_addf(out, "# %s = ...\n\n", row->name);
+        else if (is_text(row->kind))
+            buf_addf(out, "%s = %s\n\n", row->name, *text_field((struct settings *)settings, row));
+        else
+            buf_addf(out, "%s = %lld\n\n", row->name,
+                     (long long)*number_field((struct settings *)settings, row));
+    }
+}

@@ -1,0 +1,55 @@
+/* settings.h: every setting of every program, as rows that carry their own documentation.
+ *
+ * One file may serve all programs: a setting that only another program uses is accepted and ignored.
+ * Precedence: default < configuration file < environment (CHAGUAN_NAME) < --set name=value. */
+#ifndef CG_COMMON_SETTINGS_H
+#define CG_COMMON_SETTINGS_H
+
+#include "common/buf.h"
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum program { PROGRAM_RELAY = 1, PROGRAM_REST = 2, PROGRAM_ADMIN = 4, PROGRAM_ALL = 7 };
+
+/* Values after loading. Strings are never NULL and live as long as the struct. Paths are absolute or
+ * relative to the working directory: settings_load has put `run` before those that were relative. */
+struct settings {
+    /* every program */
+    char *run;
+    char *log_file, *log_level, *pid_file;
+    char *db_host, *db_socket, *db_user, *db_password, *db_name;
+    int64_t db_port, db_timeout_ms;
+    char *redis_host, *redis_socket, *redis_password, *redis_prefix;
+    int64_t redis_port, redis_timeout_ms;
+    /* relay */
+    char *name;
+    char *listen_host, *listen_socket, *port_file;
+    int64_t listen_port;
+    int64_t max_connections, max_message_bytes, max_name_chars;
+    int64_t handshake_timeout_ms, ping_interval_ms, close_timeout_ms, drain_ms;
+    int64_t outbox_bytes, send_chunk_bytes, room_log_bytes, room_logs_bytes;
+    int64_t history_limit, history_bytes;
+    int64_t journal_batch, journal_queue, journal_queue_bytes, journal_timeout_ms;
+    int64_t readers, reader_queue;
+    int64_t audit_ms, audit_down_ms, gap_wait_ms;
+    int64_t lease_ms, grace_ms, members_interval_ms;
+    /* rest */
+    char *rest_socket;
+    int64_t rest_threads, rest_backlog, max_body_bytes, admit_ms;
+    /* admin */
+    char *sql_dir;
+};
+
+/* Reads defaults, then `file` (NULL: none), then the environment, then `count` texts "name=value".
+ * On failure *why holds one line that names the setting and its rule. Free with settings_fini. */
+enum err settings_load(struct settings *settings, const char *file, char *const *sets, int count,
+                       char why[256]) CG_MUST_CHECK;
+void settings_fini(struct settings *settings);
+
+/* Every setting that `program` uses: documentation, default and present value, as a file that
+ * settings_load reads back. Secrets are not shown. */
+void settings_print(const struct settings *settings, enum program program, struct buf *out);
+
+#endif

@@ -1,0 +1,121 @@
+/* store.h: what lasts. Every SQL text of the product stands in store.c, store_journal.c,
+ * store_schema.c and sql/. A store is one database connection and belongs to one thread.
+ *
+ * Any call may fail with ERR_DOWN (nothing was done). */
+#ifndef CG_COMMON_STORE_H
+#define CG_COMMON_STORE_H
+
+#include "common/err.h"
+#include "common/id.h"
+#include "common/message.h"
+#include "common/settings.h"
+
+struct store;
+
+enum { STORE_NAME_MAX = 256, STORE_HEAD_MAX = 40 };
+enum { STORE_ROOM_SHAPE_LEN = 37 }; /* "room_" and 32 digits */
+#define STORE_ROOM_PREFIX "room_"
+#define STORE_USER_PREFIX "user_"
+
+/* `settings` must outlive the store. Does not connect. */
+struct store *store_new(const struct settings *settings);
+void store_free(struct store *store);
+/* Connects and looks for a schema of this program's version. *why: one line for a person.
+ * ERR_DOWN: no server; ERR_INVALID: no or another schema. */
+enum err store_ready(struct store *store, char why[256]) CG_MUST_CHECK;
+/* Asks the server for a sign of life. */
+enum err store_ping(struct store *store) CG_MUST_CHECK;
+const char *store_error(const struct store *store);
+
+/* ---- Chatrooms: users and rooms ---- */
+
+struct store_entry {
+    char room_id[ID_MAX], user_id[ID_MAX];
+};
+
+/* Finds or makes the room and the user of these names, makes the user a member, keeps the head.
+ * `head` is a JSON scalar of at most STORE_HEAD_MAX bytes. Safe to call concurrently. */
+enum err store_enter(struct store *store, struct str room, struct str nick, struct str head,
+                     struct store_entry *entry) CG_MUST_CHECK;
+
+enum err store_count_rooms(struct store *store, uint64_t *count) CG_MUST_CHECK;
+/* Appends the name; ERR_NOT_FOUND for an unknown public id. */
+enum err store_room_name(struct store *store, struct str room_id, struct buf *name) CG_MUST_CHECK;
+enum err store_user_name(struct store *store, struct str user_id, struct buf *name) CG_MUST_CHECK;
+
+/* What a connection needs to know of its user and room. */
+struct store_place {
+    uint64_t conversation, user;
+    uint64_t seq; /* the conversation's last */
+    bool is_member;
+    char user_name[STORE_NAME_MAX + 1];
+    size_t user_name_len;
+    char head[STORE_HEAD_MAX + 1];
+};
+
+enum store_missing { STORE_NO_USER = 1, STORE_NO_ROOM = 2 };
+/* ERR_NOT_FOUND with *missing set if the user or the room does not exist. */
+enum err store_place(struct store *store, struct str room_id, struct str user_id,
+                     struct store_place *place, int *missing) CG_MUST_CHECK;
+
+/* ---- Messages ---- */
+
+typedef void store_message_fn(void *arg, const struct message *message);
+
+/* Messages with after < seq < before, ascending: the `limit` highest of them if `latest`, else the
+ * lowest. The message's texts are valid until the callback returns. */
+struct store_range {
+    uint64_t conversation, after, before;
+    unsigned limit;
+    bool latest;
+};
+enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
+                    void *arg) CG_MUST_CHECK;
+
+/* The last seq of each of `count` conversations, in any order of callbacks. */
+typedef void store_tail_fn(void *arg, uint64_t conversation, uint64_t seq);
+enum err store_tails(struct store *store, const uint64_t *conversations, size_t count,
+                     store_tail_fn *fn, void *arg) CG_MUST_CHECK;
+
+enum err store_epoch(struct store *store, uint64_t *epoch) CG_MUST_CHECK;
+
+/* ---- The journal's transaction (store_journal.c) ---- */
+
+struct store_post {
+    struct message message; /* conversation, sender, kind, texts given; seq and at_ms are set */
+    enum err err;           /* ERR_OK: stored under message.seq */
+    bool repeated;          /* it had been stored before, under the same client_id */
+};
+
+/* Stores all posts in one transaction with a constant number of statements: takes the numbers from
+ * the conversations' rows, locked in order of id; inserts; commits. Posts of one conversation get
+ * numbers in the order given. Sets each post's err:
+ *   ERR_OK       stored, or found to be stored already (`repeated`);
+ *   ERR_NOT_FOUND no such conversation;
+ *   ERR_DOWN     not stored: the database cannot be used now;
+ *   ERR_UNKNOWN  the connection broke during COMMIT and no answer could be had within
+ *                `patience_ms`: stored or not;
+ *   ERR_INTERNAL the database refused this post for good (others of the batch are not harmed).
+ * Returns ERR_OK if every post was answered by the database. Blocks. */
+enum err store_journal(struct store *store, struct store_post *posts, size_t count,
+                       int64_t patience_ms) CG_MUST_CHECK;
+
+/* ---- Schema and health (store_schema.c) ---- */
+
+/* Applies the migrations in `dir` that have not been applied, in order, under a lock. Calls `said`
+ * with a line for each. */
+typedef void store_line_fn(void *arg, const char *line);
+enum err store_migrate(struct store *store, const char *dir, store_line_fn *said, void *arg,
+                       char why[256]) CG_MUST_CHECK;
+
+/* Looks for missing or doubled numbers and for counters that disagree with the rows. Each finding is
+ * a line; *findings counts them. */
+enum err store_check(struct store *store, store_line_fn *found, void *arg,
+                     uint64_t *findings) CG_MUST_CHECK;
+
+struct store_stats {
+    uint64_t users, conversations, members, messages, epoch, schema;
+};
+enum err store_stats(struct store *store, struct store_stats *stats) CG_MUST_CHECK;
+
+#endif

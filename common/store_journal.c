@@ -1,0 +1,344 @@
+/* store_journal.c: the one transaction that every message of every door goes through.
+ *
+ *   lock the conversations' rows, in order of id, and read their last numbers     1 statement
+ *   insert all messages under the next numbers                                    1
+ *   write the last numbers back                                                   1
+ *   commit                                                                        1
+ *
+ * A message's client_id was usually never seen, so it is not looked for: the unique key finds the
+ * repeats, and only then are they looked up, in a second attempt. A post that the database refuses for
+ * good is found by halving the batch, so it harms no other. */
+#include "common/backoff.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/store_sql.h"
+
+#include <stdio.h>
+#include <time.h>
+
+enum { MESSAGE_PARAMS = 10, MAX_RETRIES = 8 };
+
+/* A conversation of the batch: its row's number, before and after. */
+struct counter {
+    uint64_t conversation, seq;
+    bool found;
+};
+
+struct batch {
+    struct store_post **posts;
+    size_t count;
+    struct counter *counters; /* ascending by conversation */
+    size_t counter_count;
+    uint64_t id;
+    int64_t deadline_ms;
+};
+
+static int by_conversation(const void *a, const void *b)
+{
+    uint64_t left = ((const struct counter *)a)->conversation;
+    uint64_t right = ((const struct counter *)b)->conversation;
+    return left < right ? -1 : left > right;
+}
+
+static struct counter *counter_of(const struct batch *batch, uint64_t conversation)
+{
+    struct counter key = {.conversation = conversation};
+    return bsearch(&key, batch->counters, batch->counter_count, sizeof key, by_conversation);
+}
+
+static void collect_counters(struct batch *batch)
+{
+    batch->counter_count = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        batch->counters[i] = (struct counter){batch->posts[i]->message.conversation, 0, false};
+    qsort(batch->counters, batch->count, sizeof batch->counters[0], by_conversation);
+    for (size_t i = 0; i < batch->count; i++)
+        if (!i || batch->counters[i].conversation != batch->counters[i - 1].conversation)
+            batch->counters[batch->counter_count++] = batch->counters[i];
+}
+
+static void on_counter(void *arg, const struct db_value *columns)
+{
+    struct counter *counter = counter_of(arg, columns[0].number);
+    if (counter) {
+        counter->seq = columns[1].number;
+        counter->found = true;
+    }
+}
+
+static enum err lock_counters(struct store *store, struct batch *batch)
+{
+    struct buf sql;
+    buf_init(&sql, 128 + batch->counter_count * 21);
+    buf_add_text(&sql, "SELECT id, seq FROM conversation WHERE id IN (");
+    for (size_t i = 0; i < batch->counter_count; i++) {
+        if (i)
+            buf_add_char(&sql, ',');
+        buf_add_u64(&sql, batch->counters[i].conversation);
+        batch->counters[i].found = false;
+    }
+    buf_add_text(&sql, ") ORDER BY id FOR UPDATE");
+    buf_add_char(&sql, '\0');
+    CG_ASSERT(!sql.failed);
+    enum err err = db_run(store->db, sql.data, on_counter, batch);
+    buf_fini(&sql);
+    return err;
+}
+
+/* Drops post `i`, answered with `err`, from the batch. */
+static void settle(struct batch *batch, size_t i, enum err err)
+{
+    batch->posts[i]->err = err;
+    memmove(&batch->posts[i], &batch->posts[i + 1],
+            (batch->count - i - 1) * sizeof batch->posts[0]);
+    batch->count--;
+}
+
+static void settle_homeless(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count;)
+        if (counter_of(batch, batch->posts[i]->message.conversation)->found)
+            i++;
+        else
+            settle(batch, i, ERR_NOT_FOUND);
+}
+
+struct earlier {
+    uint64_t seq;
+    int64_t at_ms;
+};
+
+static void on_earlier(void *arg, const struct db_value *columns)
+{
+    *(struct earlier *)arg = (struct earlier){columns[0].number, (int64_t)columns[1].number};
+}
+
+static bool same_client_id(const struct message *a, const struct message *b)
+{
+    return a->conversation == b->conversation && a->sender == b->sender &&
+           str_eq(a->client_id, b->client_id);
+}
+
+/* Answers the posts that are stored already. A repeat of a post of this very batch is put off:
+ * it stays for the next attempt, which then finds the first one stored. */
+static enum err settle_repeats(struct store *store, struct batch *batch, size_t *put_off)
+{
+    *put_off = 0;
+    for (size_t i = 0; i < batch->count - *put_off;) {
+        struct store_post *post = batch->posts[i];
+        struct earlier earlier = {0};
+        if (post->message.client_id.len && post->message.sender) {
+            struct db_value key[] = {DB_NUM(post->message.conversation),
+                                     DB_NUM(post->message.sender), DB_TEXT(post->message.client_id)};
+            enum err err = db_query(store->db, SQL_FIND_CLIENT, key, 3, on_earlier, &earlier);
+            if (err)
+                return err;
+        }
+        if (earlier.seq) {
+            post->message.seq = earlier.seq;
+            post->message.at_ms = earlier.at_ms;
+            post->repeated = true;
+            settle(batch, i, ERR_OK);
+            continue;
+        }
+        bool twin = false;
+        for (size_t j = 0; post->message.client_id.len && j < i && !twin; j++)
+            twin = same_client_id(&batch->posts[j]->message, &post->message);
+        if (!twin) {
+            i++;
+            continue;
+        }
+        memmove(&batch->posts[i], &batch->posts[i + 1],
+                (batch->count - i - 1) * sizeof batch->posts[0]);
+        batch->posts[batch->count - 1] = post;
+        ++*put_off;
+    }
+    return ERR_OK;
+}
+
+static enum err insert_messages(struct store *store, struct batch *batch, size_t count)
+{
+    int64_t now_ms = clock_wall_ms();
+    char now[CLOCK_TEXT_MAX];
+    clock_format_utc(now_ms, now);
+    struct db_value *params = mem_zalloc(count * MESSAGE_PARAMS * sizeof *params);
+    for (size_t i = 0; i < count; i++) {
+        struct message *m = &batch->posts[i]->message;
+        struct db_value *p = &params[i * MESSAGE_PARAMS];
+        m->seq = ++counter_of(batch, m->conversation)->seq;
+        m->at_ms = now_ms;
+        p[0] = DB_NUM(m->conversation);
+        p[1] = DB_NUM(m->seq);
+        p[2] = m->sender ? DB_NUM(m->sender) : DB_NULL;
+        p[3] = m->client_id.len ? DB_TEXT(m->client_id) : DB_NULL;
+        p[4] = DB_NUM(batch->id);
+        p[5] = DB_NUM(m->kind);
+        p[6] = DB_TEXT(m->sender_name);
+        p[7] = DB_TEXT(m->content);
+        p[8] = m->sent_at.len ? DB_TEXT(m->sent_at) : DB_NULL;
+        p[9] = DB_TEXT(str_of(now));
+    }
+    enum err err = db_many(store->db, SQL_ADD_MESSAGE, params, count, MESSAGE_PARAMS);
+    free(params);
+    return err;
+}
+
+static enum err write_counters(struct store *store, const struct batch *batch)
+{
+    struct db_value *params = mem_zalloc(batch->counter_count * 2 * sizeof *params);
+    size_t rows = 0;
+    for (size_t i = 0; i < batch->counter_count; i++) {
+        if (!batch->counters[i].found)
+            continue;
+        params[rows * 2] = DB_NUM(batch->counters[i].seq);
+        params[rows * 2 + 1] = DB_NUM(batch->counters[i].conversation);
+        rows++;
+    }
+    enum err err = rows ? db_many(store->db, SQL_SET_SEQ, params, rows, 2) : ERR_OK;
+    free(params);
+    return err;
+}
+
+/* One transaction. ERR_OK: the first `batch->count - *put_off` posts are stored. */
+static enum err attempt(struct store *store, struct batch *batch, bool repeats, size_t *put_off)
+{
+    *put_off = 0;
+    batch->id = id_random();
+    enum err err = db_begin(store->db);
+    if (err)
+        return err;
+    err = lock_counters(store, batch);
+    if (!err)
+        settle_homeless(batch);
+    if (!err && repeats)
+        err = settle_repeats(store, batch, put_off);
+    size_t count = batch->count - *put_off;
+    if (!err && count)
+        err = insert_messages(store, batch, count);
+    if (!err)
+        err = write_counters(store, batch);
+    if (!err)
+        return db_commit(store->db);
+    db_rollback(store->db);
+    return err;
+}
+
+static void pause_ms(int64_t ms)
+{
+    struct timespec time = {ms / 1000, (ms % 1000) * 1000000};
+    nanosleep(&time, NULL);
+}
+
+static void on_batch_id(void *arg, const struct db_value *columns)
+{
+    *(uint64_t *)arg = columns[0].number;
+}
+
+/* The connection broke during COMMIT. Locking the conversations waits until the server has ended the
+ * lost transaction, one way or the other; then any one of its rows tells. */
+static enum err find_outcome(struct store *store, struct batch *batch, size_t count)
+{
+    const struct message *first = &batch->posts[0]->message;
+    CG_ASSERT(count);
+    for (;;) {
+        uint64_t id = 0;
+        enum err err = db_begin(store->db);
+        if (!err) {
+            struct db_value key[] = {DB_NUM(first->conversation), DB_NUM(first->seq)};
+            uint64_t seq = first->seq;
+            struct counter *counter = counter_of(batch, first->conversation);
+            err = lock_counters(store, batch);
+            if (!err && counter->seq >= seq)
+                err = db_query(store->db, SQL_FIND_BATCH, key, 2, on_batch_id, &id);
+            db_rollback(store->db);
+        }
+        if (!err)
+            return id == batch->id ? ERR_OK : ERR_RETRY;
+        if (clock_mono_ms() >= batch->deadline_ms)
+            return ERR_UNKNOWN;
+        pause_ms(50);
+    }
+}
+
+static void settle_first(struct batch *batch, size_t count, enum err err)
+{
+    for (size_t i = 0; i < count; i++)
+        batch->posts[i]->err = err;
+    batch->posts += count;
+    batch->count -= count;
+}
+
+static enum err run(struct store *store, struct batch *batch);
+
+/* Some post is refused for good: try the halves apart. */
+static enum err run_halves(struct store *store, struct batch *batch)
+{
+    struct batch low = *batch, high = *batch;
+    low.count = batch->count / 2;
+    high.posts += low.count;
+    high.count -= low.count;
+    batch->count = 0;
+    enum err err = run(store, &low);
+    enum err other = run(store, &high);
+    return err ? err : other;
+}
+
+static enum err run(struct store *store, struct batch *batch)
+{
+    enum err err = ERR_OK;
+    bool repeats = false;
+    int retries = 0;
+    while (batch->count) {
+        size_t put_off;
+        collect_counters(batch);
+        err = attempt(store, batch, repeats, &put_off);
+        size_t count = batch->count - put_off;
+        if (err == ERR_UNKNOWN && count)
+            err = find_outcome(store, batch, count);
+        else if (err == ERR_UNKNOWN)
+            err = ERR_OK; /* nothing was to be stored */
+        if (!err) {
+            settle_first(batch, count, ERR_OK);
+            repeats = true; /* what is left was put off as a repeat */
+            continue;
+        }
+        bool late = clock_mono_ms() >= batch->deadline_ms;
+        metric_inc(METRIC_JOURNAL_RETRIES);
+        if (err == ERR_DUPLICATE && !repeats)
+            repeats = true;
+        else if ((err == ERR_RETRY || err == ERR_DUPLICATE) && ++retries < MAX_RETRIES && !late)
+            pause_ms((int64_t)(id_random() % 20)); /* by chance, so that two relays part */
+        else if (err == ERR_DOWN && !late)
+            pause_ms(50);
+        else if (err == ERR_INTERNAL && batch->count > 1)
+            return run_halves(store, batch);
+        else
+            settle_first(batch, batch->count, err == ERR_RETRY || err == ERR_DUPLICATE ? ERR_DOWN : err);
+    }
+    return err;
+}
+
+enum err store_journal(struct store *store, struct store_post *posts, size_t count,
+                       int64_t patience_ms)
+{
+    struct store_post **order = mem_zalloc(count * sizeof(struct store_post *));
+    struct batch batch = {
+        .posts = order,
+        .count = count,
+        .counters = mem_zalloc(count * sizeof(struct counter)),
+        .deadline_ms = clock_mono_ms() + patience_ms,
+    };
+    for (size_t i = 0; i < count; i++) {
+        posts[i].err = ERR_DOWN;
+        posts[i].repeated = false;
+        order[i] = &posts[i];
+    }
+    enum err err = run(store, &batch);
+    if (err == ERR_INTERNAL)
+        log_error("journal.refused", "errno=%u", db_errno(store->db));
+    free(order);
+    free(batch.counters);
+    return err == ERR_INTERNAL || err == ERR_NOT_FOUND ? ERR_OK : err;
+}

@@ -1,0 +1,39 @@
+/* store_sql.h: the prepared statements, for store.c and its siblings only. */
+#ifndef CG_COMMON_STORE_SQL_H
+#define CG_COMMON_STORE_SQL_H
+
+#include "common/db.h"
+#include "common/store.h"
+
+enum statement {
+    SQL_ENTRY,
+    SQL_ADD_ROOM,
+    SQL_ADD_USER,
+    SQL_SET_HEAD,
+    SQL_ADD_MEMBER,
+    SQL_COUNT_ROOMS,
+    SQL_ROOM_NAME,
+    SQL_USER_NAME,
+    SQL_PLACE,
+    SQL_READ_FORWARD,
+    SQL_READ_LATEST,
+    SQL_EPOCH,
+    SQL_FIND_CLIENT,
+    SQL_FIND_BATCH,
+    SQL_ADD_MESSAGE,
+    SQL_SET_SEQ,
+    SQL_COUNT
+};
+
+struct store {
+    struct db *db;
+};
+
+/* The columns every message is read with, in the order store_read_message expects. */
+#define STORE_MESSAGE_COLUMNS                                                                      \
+    "seq, sender, kind, sender_name, content, sent_at, "                                           \
+    "CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), client_id"
+
+enum { STORE_SCHEMA_VERSION = 1 };
+
+#endif

@@ -1,0 +1,34 @@
+/* text.h: the rules for text from outside, applied before anything else looks at it.
+ *
+ * Why our own: json-c and MariaDB both let overlong forms and surrogates through, and one such
+ * message makes every receiving browser fail its socket (RFC 6455 section 8.1). */
+#ifndef CG_COMMON_TEXT_H
+#define CG_COMMON_TEXT_H
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/str.h"
+
+/* Whether the bytes are UTF-8 by RFC 3629: no overlong form, no surrogate, nothing past U+10FFFF. */
+bool text_utf8_valid(struct str text);
+
+/* Number of code points of valid UTF-8. */
+size_t text_length(struct str text);
+
+/* The rule for names (nicks, rooms): 1..max_chars code points, not only blanks, no C0/C1 control,
+ * no NUL, no line or paragraph separator, no bidirectional control. Two names are the same if and
+ * only if their bytes are: no case folding, no trimming, no normalisation; the database compares
+ * them as VARBINARY, by the same rule. */
+enum err text_check_name(struct str text, size_t max_chars) CG_MUST_CHECK;
+
+/* The rule for message content: no NUL and no C0 control but TAB, LF, CR. Empty is refused. */
+enum err text_check_content(struct str text) CG_MUST_CHECK;
+
+/* Appends content with the bidirectional embeddings, overrides and isolates (U+202A..U+202E,
+ * U+2066..U+2069) replaced by U+FFFD: they can make a line read as another. */
+void text_add_content(struct buf *out, struct str text);
+
+/* "YYYY-MM-DD HH:mm:ss" and a date that exists. */
+bool text_is_datetime(struct str text);
+
+#endif
