@@ -49,6 +49,8 @@
     X(DB_ERRORS, "db_errors_total", counter, "Failed statements")                                  \
     X(REDIS_UP, "redis_up", gauge, "1 while Redis answers")                                        \
     X(REDIS_CONNECTS, "redis_connects_total", counter, "Connections made to Redis")                \
+    X(PRESENCE_SKIPPED, "presence_skipped_total", counter,                                         \
+      "REST calls that went on without presence because Redis was down")                           \
     X(PUBLISHED, "bus_published_total", counter, "Batches published")                              \
     X(PUBLISH_SKIPPED, "bus_publish_skipped_total", counter,                                       \
       "Batches not published because Redis was down; others find them by audit")                   \

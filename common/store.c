@@ -172,6 +172,8 @@ enum err store_enter(struct store *store, struct str room, struct str nick, stru
     for (int attempt = 0; err == ERR_RETRY && attempt < 5; attempt++) {
         struct found found = {.head = head, .entry = entry};
         err = enter_once(store, room, nick, &found);
+        entry->conversation = found.room;
+        entry->user = found.user;
     }
     return err;
 }

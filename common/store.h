@@ -31,6 +31,7 @@ const char *store_error(const struct store *store);
 
 struct store_entry {
     char room_id[ID_MAX], user_id[ID_MAX];
+    uint64_t conversation, user; /* the same two by their internal numbers */
 };
 
 /* Finds or makes the room and the user of these names, makes the user a member, keeps the head.
