@@ -22,6 +22,7 @@ bindir     ?= $(PREFIX)/bin
 datadir    ?= $(PREFIX)/share
 sysconfdir ?= /etc
 unitdir    ?= $(PREFIX)/lib/systemd/system
+usersdir   ?= $(PREFIX)/lib/sysusers.d
 rundir     ?= /run/chaguan
 
 # Another BUILD directory holds another variant, complete: make BUILD=build/asan SANITIZE=address,undefined
@@ -190,7 +191,7 @@ fmt:
 
 .PHONY: clean
 clean:
-	@deploy/run.sh down --quiet
+	@deploy/run.sh clean --quiet
 	rm -rf build run tests/node_modules
 
 # ---- what an administrator does --------------------------------------------------------------------------------------
@@ -208,21 +209,24 @@ sitedir = $(DESTDIR)$(sysconfdir)/nginx/sites-available
 # configuration is never written over; the .sample beside it always shows the settings of this version.
 .PHONY: install
 install: all
-	install -d $(DESTDIR)$(bindir) $(sqldir) $(webdir) $(confdir) $(sitedir) $(DESTDIR)$(unitdir)
+	install -d $(DESTDIR)$(bindir) $(sqldir) $(webdir) $(confdir) $(sitedir) $(DESTDIR)$(unitdir) $(DESTDIR)$(usersdir)
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(bindir)
 	rm -rf $(sqldir)/* $(webdir)/*
 	install -m 644 sql/*.sql $(sqldir)
 	cp -R web/. $(webdir)
 	chmod -R u=rwX,go=rX $(webdir)
-	deploy/sample-config.sh $(BUILD) >$(confdir)/chaguan.conf.sample
-	RELAY_SERVERS=$$(deploy/render.sh relays 2 $(rundir)) LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web \
-		LOGS=/var/log/nginx deploy/render.sh nginx/chaguan.conf.in >$(sitedir)/chaguan
+	$(substitute) deploy/chaguan.conf.sample >$(confdir)/chaguan.conf.sample
+	$(substitute) deploy/README.installed >$(DESTDIR)$(datadir)/chaguan/README
+	install -m 644 deploy/systemd/chaguan.sysusers $(DESTDIR)$(usersdir)/chaguan.conf
+	RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web \
+		ACCESS_LOG=/var/log/nginx/chaguan.access.log ERROR_LOG=/var/log/nginx/error.log \
+		deploy/render.sh nginx/chaguan.conf.in >$(sitedir)/chaguan
 	for unit in $(units); do $(substitute) deploy/systemd/$$unit >$(DESTDIR)$(unitdir)/$$unit || exit; done
-	@echo "installed; $(datadir)/chaguan/README says what is left to do"
+	@echo "installed; $(datadir)/chaguan/README says what is left to do once"
 
 .PHONY: uninstall
 uninstall:
 	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(bindir)/%,$(PROGRAMS)) $(addprefix $(DESTDIR)$(unitdir)/,$(units))
 	rm -rf $(DESTDIR)$(datadir)/chaguan
-	rm -f $(confdir)/chaguan.conf.sample $(sitedir)/chaguan
+	rm -f $(confdir)/chaguan.conf.sample $(sitedir)/chaguan $(DESTDIR)$(usersdir)/chaguan.conf
 	@[ ! -d $(confdir) ] || rmdir $(confdir) 2>/dev/null || echo "left $(confdir): it holds files of yours"

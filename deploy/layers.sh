@@ -1,0 +1,52 @@
+#!/bin/sh
+# The layer rules of ARCHITECTURE.md, as far as a grep can see them: who may include what, and where SQL stands.
+# Prints each line that breaks one; fails if there is any.
+cd "$(dirname "$0")/.." || exit
+bad=$(mktemp)
+trap 'rm -f "$bad"' EXIT
+
+# only HEADER FILE...: of the programs' sources, only these may include a header whose name contains HEADER.
+only() {
+    header=$1
+    shift
+    grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"][^>\"]*$header" -r common relay rest admin \
+        --include='*.[ch]' | while IFS=: read -r file line text; do
+        case " $* " in
+        *" $file "*) ;;
+        *) echo "$file:$line: $text  -- only in: $*" ;;
+        esac
+    done >>"$bad"
+}
+
+# never FOLDER OTHER...: nothing in FOLDER includes a header of the OTHER folders.
+never() {
+    folder=$1
+    shift
+    for other in "$@"; do
+        grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"](\.\./)*$other/" -r "$folder" --include='*.[ch]' |
+            sed "s|\$|  -- $folder/ knows nothing of $other/|" >>"$bad"
+    done
+}
+
+# One file knows each library, so that the library can be exchanged and the rest be tested without it.
+only 'mysql\.h'       common/db.c
+only 'errmsg\.h'      common/db.c
+only 'mysqld_error'   common/db.c
+only 'libwebsockets'  relay/ws.c
+only 'hiredis'        relay/bus.c rest/presence.c admin/redis.c
+only 'fcgi'           rest/fcgi.c
+sed -i '/rest\/[a-z_]*\.[ch]:.*include "rest\/fcgi\.h"/d' "$bad"     # our own header of that name
+
+never common relay rest admin
+never relay  rest admin
+never rest   relay admin
+never admin  relay rest
+
+# A statement in quotes. What keeps a connection alive or ends a transaction is db.c's own business.
+grep -nE '"[^"]*\b(SELECT|INSERT( IGNORE)? INTO|REPLACE INTO|UPDATE [a-z_`]+ SET|DELETE FROM|(CREATE|ALTER|DROP) TABLE)\b' \
+    -r common relay rest admin --include='*.[ch]' | grep -v '^common/store[a-z_]*\.c:' |
+    sed 's|$|  -- SQL stands in common/store*.c and sql/|' >>"$bad"
+
+[ -s "$bad" ] || exit 0
+cat "$bad"
+exit 1

@@ -1,0 +1,356 @@
+#!/bin/bash
+# Starts and stops a private Chaguan: MariaDB, Redis, the relays, the REST process and nginx, with everything they write
+# in one directory. Nothing of the machine's own servers is used or touched.
+#
+#   deploy/run.sh up | down | status        in the background
+#   deploy/run.sh run                       in the foreground, until Ctrl-C or SIGTERM
+#   deploy/run.sh start NAME [ARGUMENT]...  one part: mariadb, redis, relay1…, rest or nginx; further arguments are
+#                                           given to its program (start relay1 --set log_level=debug)
+#   deploy/run.sh stop NAME                 ends it in an orderly way; fails if it did not end so
+#   deploy/run.sh kill NAME [SIGNAL]        SIGKILL, or another; STOP and CONT reach its children too
+#   deploy/run.sh reload NAME               a new nginx configuration, a reopened log
+#   deploy/run.sh sql [ARGUMENT]...         MariaDB's client, on the run's database
+#   deploy/run.sh clean                     down, and the run directory is deleted
+#
+# Environment:
+#   CHAGUAN_RUN  the run directory (run/ in the checkout)         PORT    nginx' port (7005)
+#   CG_BIN       where the programs are (build/)                  LISTEN  nginx' address (127.0.0.1)
+#   SETTINGS     more settings: SETTINGS="a=1 b=2"                RELAYS  how many relays (2)
+# What "up" was given is kept in the run directory, so the other commands need CHAGUAN_RUN only.
+#
+# In the run directory, for each part: NAME.pid while it is ready, NAME.log, NAME.exit (its last exit status);
+# chaguan.conf for all programs; the Unix sockets; relayN.port.
+set -euo pipefail
+umask 077                                   # passwords, messages: whoever starts a run may read it, nobody else
+export PATH=$PATH:/usr/sbin:/sbin           # where Debian keeps servers; not every user's PATH has them
+
+top=$(cd "$(dirname "$0")/.." && pwd -P)
+RUN=${CHAGUAN_RUN:-$top/run}
+quiet=
+
+say() { [ -n "$quiet" ] || echo "$*"; }
+die() { echo "deploy/run.sh: $*" >&2; exit 1; }
+usage() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0"; exit "$1"; }
+
+# ---- the run directory -----------------------------------------------------------------------------------------------
+
+# Makes it, or finds it. Its path goes into socket addresses and configuration files, so not every path will do.
+open_run_dir() {
+    [ -d "$RUN" ] || mkdir -m 700 -p "$RUN"
+    RUN=$(cd "$RUN" && pwd -P)
+    local LC_ALL=C
+    case $RUN in
+    *[[:space:]\"\'\;:\{\}\$\#\\\|\&@*?]*) die "the run directory's path may not contain spaces or any of \"';:{}\$#\\|&@*?: $RUN" ;;
+    esac
+    [ ${#RUN} -le 90 ] ||
+        die "the run directory's path has ${#RUN} bytes; Unix sockets allow 90 (set CHAGUAN_RUN to a shorter one): $RUN"
+    export CHAGUAN_RUN=$RUN
+    # A new run takes what the environment says, everything else what the run was started with. Programs alone may be
+    # exchanged while it runs.
+    local given=${CG_BIN:-}
+    if [ -e "$RUN/instance" ] && { [[ $command != @(up|run) ]] || [ -n "$(running_parts)" ]; }; then . "$RUN/instance"; fi
+    PORT=${PORT:-7005} LISTEN=${LISTEN:-127.0.0.1} RELAYS=${RELAYS:-2}
+    CG_BIN=${given:-${CG_BIN:-$top/build}}
+}
+
+# Writes what a new run needs. Only while nothing runs: the parts that do were started with the old files.
+configure() {
+    local password setting
+    [[ $PORT =~ ^[0-9]+$ && $RELAYS =~ ^[1-9][0-9]*$ ]] || die "PORT and RELAYS are numbers, not '$PORT' and '$RELAYS'"
+    password=$(sed -n 's/^db_password = //p' "$RUN/chaguan.conf" 2>/dev/null || true)
+    [ -n "$password" ] || password=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
+
+    printf '%s\n' "PORT=$PORT" "LISTEN=$LISTEN" "RELAYS=$RELAYS" "CG_BIN='$CG_BIN'" >"$RUN/instance"
+    {
+        cat <<END
+# Written by deploy/run.sh at every start; SETTINGS="name=value …" adds lines at the end.
+run = $RUN
+sql_dir = $top/sql
+db_socket = mariadb.sock
+db_name = chaguan
+db_user = chaguan_app
+db_password = $password
+redis_socket = redis.sock
+rest_socket = rest.sock
+listen_host = 127.0.0.1
+listen_port = 0
+END
+        for setting in ${SETTINGS:-}; do echo "${setting%%=*} = ${setting#*=}"; done
+    } >"$RUN/chaguan.conf.new"
+    mv "$RUN/chaguan.conf.new" "$RUN/chaguan.conf"
+    configure_nginx
+}
+
+configure_nginx() {
+    local nofile user="# (not root)"
+    nofile=$(ulimit -n)
+    [ "$nofile" != unlimited ] && [ "$nofile" -le 65536 ] || nofile=65536
+    [ "$(id -u)" != 0 ] || user="user root;"
+    mkdir -p "$RUN/nginx"
+    RUN=$RUN WEB=$top/web RELAYS=$RELAYS LISTEN=$LISTEN:$PORT ACCESS_LOG=$RUN/nginx.access.log \
+        ERROR_LOG=$RUN/nginx.log "$top/deploy/render.sh" "$top/nginx/chaguan.conf.in" >"$RUN/nginx/chaguan.conf"
+    RUN=$RUN USER=$user NOFILE=$nofile CONNECTIONS=$((nofile < 16384 ? nofile : 16384)) \
+        "$top/deploy/render.sh" "$top/nginx/private-nginx.conf.in" >"$RUN/nginx/nginx.conf"
+}
+
+parts() {
+    local i
+    echo mariadb redis
+    for ((i = 1; i <= RELAYS; i++)); do echo "relay$i"; done
+    echo rest nginx
+}
+
+# Those that run, the last started first: also relays beyond RELAYS, started by hand.
+running_parts() {
+    local name
+    for name in nginx rest $(cd "$RUN" && ls relay*.keeper 2>/dev/null | sed 's/\.keeper$//') redis mariadb; do
+        ! alive "$name" || echo "$name"
+    done
+}
+
+# ---- one part --------------------------------------------------------------------------------------------------------
+
+# Sets pid to the part's process. An id in an old file may belong to somebody else by now; whoever works inside the run
+# directory is ours.
+alive() {
+    local keeper where
+    pid=
+    read -r keeper pid 2>/dev/null <"$RUN/$1.keeper" || return 1
+    for where in "/proc/$keeper/cwd" "/proc/$pid/cwd"; do
+        case $(readlink "$where" 2>/dev/null) in "$RUN" | "$RUN"/*) return 0 ;; esac
+    done
+    return 1
+}
+
+# await SECONDS COMMAND...: until it succeeds.
+await() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ $SECONDS -le $deadline ] || return 1
+        sleep 0.03
+    done
+}
+
+ended() { ! alive "$1"; }
+
+# Is it ready to serve? Ends the program if the part has died instead.
+ready() {
+    if [ -e "$RUN/$1.exit" ]; then
+        echo "$1 ended with status $(cat "$RUN/$1.exit") while starting; the end of $RUN/$1.log:" >&2
+        tail -n 15 "$RUN/$1.log" >&2
+        exit 1
+    fi
+    [ -s "$RUN/$1.pid" ] || return 1
+    case $1 in
+    mariadb) admin_sql -e 'SELECT 1' >/dev/null 2>&1 ;;
+    redis) [ "$(redis-cli -s "$RUN/redis.sock" PING 2>/dev/null)" = PONG ] ;;
+    esac
+}
+
+keep() {
+    local name=$1
+    shift
+    command -v "$1" >/dev/null || die "no program $1"
+    rm -f "$RUN/$name.pid" "$RUN/$name.exit"
+    (cd "$RUN" && exec setsid "$top/deploy/keep.sh" "$name" "$@" </dev/null >>"$name.log" 2>&1 9>&-) &
+    await 60 ready "$name" || { tail -n 15 "$RUN/$name.log" >&2; die "$name was not ready after a minute"; }
+}
+
+start_part() {
+    local name=$1
+    shift
+    if alive "$name"; then say "$name runs already"; return; fi
+    case $name in
+    mariadb) start_mariadb "$@" ;;
+    redis)
+        keep redis redis-server "$top/deploy/redis.conf" --unixsocket "$RUN/redis.sock" --dir "$RUN" \
+            --pidfile "$RUN/redis.pid" "$@"
+        ;;
+    relay[0-9]*)
+        keep "$name" "$CG_BIN/chaguan-relay" --config "$RUN/chaguan.conf" --set name="$name" \
+            --set listen_socket="$name.sock" --set port_file="$name.port" --set pid_file="$name.pid" \
+            --set log_file="$name.log" "$@"
+        ;;
+    rest)
+        keep rest "$CG_BIN/chaguan-rest" --config "$RUN/chaguan.conf" --set pid_file=rest.pid \
+            --set log_file=rest.log "$@"
+        ;;
+    nginx) keep nginx nginx -e "$RUN/nginx.log" -c "$RUN/nginx/nginx.conf" -g 'daemon off;' "$@" ;;
+    *) die "no part is called '$name'" ;;
+    esac
+}
+
+admin_sql() { mariadb --no-defaults --socket="$RUN/mariadb.sock" --user="$(id -un)" "$@"; }
+
+start_mariadb() {
+    local as_root=
+    [ "$(id -u)" != 0 ] || as_root=--user=root
+    mkdir -p "$RUN/tmp"
+    if [ ! -d "$RUN/mariadb" ]; then
+        # Under another name until it is whole, so that an interrupted one is made again.
+        rm -rf "$RUN/mariadb.new"
+        mariadb-install-db --defaults-file="$top/deploy/mariadb.cnf" --datadir="$RUN/mariadb.new" $as_root \
+            --tmpdir="$RUN/tmp" --auth-root-authentication-method=socket --auth-root-socket-user="$(id -un)" \
+            --skip-test-db --skip-name-resolve >"$RUN/mariadb.log" 2>&1 ||
+            { tail -n 15 "$RUN/mariadb.log" >&2; die "MariaDB's data directory could not be made"; }
+        mv "$RUN/mariadb.new" "$RUN/mariadb"
+    fi
+    keep mariadb mariadbd --defaults-file="$top/deploy/mariadb.cnf" $as_root --datadir="$RUN/mariadb" \
+        --socket="$RUN/mariadb.sock" --pid-file="$RUN/mariadb.pid" --tmpdir="$RUN/tmp" "$@"
+    # Not "chaguan" for the user: an operating system's user of that name would lose his way in.
+    admin_sql <<END || die "the database could not be made"
+CREATE DATABASE IF NOT EXISTS chaguan CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+CREATE USER IF NOT EXISTS chaguan_app@localhost;
+ALTER USER chaguan_app@localhost IDENTIFIED BY '$(sed -n 's/^db_password = //p' "$RUN/chaguan.conf")';
+GRANT ALL ON chaguan.* TO chaguan_app@localhost;
+END
+}
+
+# SIGTERM, a bounded wait, SIGKILL. Returns 0 only if the part ended by itself and with status 0.
+stop_part() {
+    local name=$1 status seconds=30
+    alive "$name" || return 0
+    [ "$name" != mariadb ] || seconds=60
+    kill -TERM "$pid" 2>/dev/null || true
+    kill -CONT -- "-$pid" 2>/dev/null || true       # a stopped process would never see the SIGTERM
+    if ! await $seconds ended "$name"; then
+        echo "$name did not stop within $seconds s and is killed" >&2
+        kill -KILL -- "-$pid" 2>/dev/null || true
+        await 10 ended "$name" || echo "$name cannot be killed" >&2
+        return 1
+    fi
+    status=$(cat "$RUN/$name.exit" 2>/dev/null || echo unknown)
+    [ "$status" = 0 ] || { echo "$name ended with status $status; see $RUN/$name.log" >&2; return 1; }
+}
+
+# ---- all of them -----------------------------------------------------------------------------------------------------
+
+# One up or down at a time on a run directory. File descriptor 9 is closed in what outlives us.
+lock() { exec 9>"$RUN/lock"; flock 9; }
+unlock() { exec 9>&-; }
+
+url() { echo "http://$LISTEN:$PORT/"; }
+
+start_all() {
+    local name
+    if [ -z "$(running_parts)" ]; then
+        rm -f "$RUN"/relay*.sock "$RUN"/relay*.port "$RUN"/*.exit
+        configure
+    fi
+    for name in $(parts); do
+        if alive "$name"; then continue; fi
+        if [ "$name" = relay1 ]; then
+            "$CG_BIN/chaguan" migrate --config "$RUN/chaguan.conf" >"$RUN/migrate.log" 2>&1 ||
+                { tail -n 15 "$RUN/migrate.log" >&2; die "the schema could not be brought up to date"; }
+        fi
+        start_part "$name"
+    done
+}
+
+stop_all() {
+    local name bad=0
+    for name in $(running_parts); do stop_part "$name" || bad=1; done
+    return $bad
+}
+
+all_alive() {
+    local name
+    for name in $(parts); do alive "$name" || return 1; done
+}
+
+up() {
+    lock
+    if all_alive; then say "already up at $(url)"; return; fi
+    trap 'echo "stopping what was started" >&2; stop_all' EXIT
+    start_all
+    trap - EXIT
+    say "Chaguan is up at $(url)"
+}
+
+down() {
+    [ -d "$RUN" ] || { say "nothing runs: there is no $RUN"; return 0; }
+    open_run_dir
+    lock
+    [ -n "$(running_parts)" ] || { say "nothing runs in $RUN"; return 0; }
+    stop_all || return 1
+    say "stopped"
+}
+
+run() {
+    local name status told=" "
+    lock
+    [ -z "$(running_parts)" ] || die "something runs already in $RUN: deploy/run.sh status, deploy/run.sh down"
+    trap 'trap "" HUP INT TERM; say "stopping"; stop_all' EXIT
+    trap 'exit 0' HUP INT TERM
+    start_all
+    unlock
+    say "Chaguan is at $(url) — Ctrl-C stops it"
+    # Parts may be stopped, killed and started from elsewhere meanwhile.
+    while [ -n "$(running_parts)" ]; do
+        for name in $(parts); do
+            if alive "$name"; then
+                told=${told/ $name / }
+            elif [[ $told != *" $name "* ]]; then
+                told="$told$name "
+                status=$(cat "$RUN/$name.exit" 2>/dev/null || echo unknown)
+                say "$name ended with status $status (log: $RUN/$name.log); deploy/run.sh start $name brings it back"
+            fi
+        done
+        sleep 0.5
+    done
+    say "every part has ended"
+}
+
+status() {
+    local name bad=0
+    for name in $(parts); do
+        if alive "$name"; then
+            echo "$name runs, pid $pid"
+        else
+            bad=1
+            echo "$name does not run$([ ! -e "$RUN/$name.exit" ] || echo "; it ended with status $(cat "$RUN/$name.exit")")"
+        fi
+    done
+    [ $bad = 0 ] && url
+    return $bad
+}
+
+# Files: as many as the machine lets us have; every connection is one.
+ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
+
+command=${1:-}
+[ $# -eq 0 ] || shift
+[ "${1:-}" != --quiet ] || { quiet=1; shift; }
+case $command in
+up | run | status) open_run_dir; "$command" ;;
+down) down ;;
+start | stop | kill | reload)
+    [ $# -gt 0 ] || usage 2
+    open_run_dir
+    [ -e "$RUN/instance" ] || die "nothing was ever started in $RUN: deploy/run.sh up"
+    ;;&
+start) start_part "$@" ;;
+stop) stop_part "$1" ;;
+kill)
+    alive "$1" || die "$1 does not run"
+    signal=${2:-KILL} signal=${signal#SIG}
+    case $signal in
+    STOP | CONT) kill -"$signal" -- "-$pid" ;;
+    KILL) kill -KILL "$pid" && await 10 ended "$1" ;;
+    *) kill -"$signal" "$pid" ;;
+    esac
+    ;;
+reload)
+    alive "$1" || die "$1 does not run"
+    if [ "$1" = nginx ]; then configure_nginx; nginx -q -t -e stderr -c "$RUN/nginx/nginx.conf" || exit 1; fi
+    kill -HUP "$pid"
+    ;;
+sql) open_run_dir; admin_sql chaguan "$@" ;;
+clean)
+    down
+    [ ! -e "$RUN/instance" ] || rm -rf "$RUN"
+    ;;
+help | -h | --help) usage 0 ;;
+*) usage 2 >&2 ;;
+esac

@@ -1,0 +1,76 @@
+#!/bin/bash
+# Runs the tests that "make" has built and says how many passed:  tests/run.sh BUILD [unit] [integration]
+# The last line is "N passed, N failed", for both together.
+#
+# With SANITIZER_REPORTS=DIRECTORY the programs are sanitized ones. What a sanitizer finds in a server that some suite
+# started would stand in a log that nobody reads; so the findings go to files there, and a file is a failure.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+build=$PWD/${1#"$PWD/"}
+shift
+passed=0 failed=0
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+
+if [ -n "${SANITIZER_REPORTS:-}" ]; then
+    rm -rf "$SANITIZER_REPORTS"
+    mkdir -p "$SANITIZER_REPORTS"
+    options="log_path=$SANITIZER_REPORTS/report:halt_on_error=1:print_stacktrace=1"
+    export ASAN_OPTIONS="$options:detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1"
+    export UBSAN_OPTIONS="$options" TSAN_OPTIONS="$options:second_deadlock_stack=1"
+fi
+
+# Every number that stands before or after the word in cmocka's or node's summary, added up.
+count() { sed -n "$1" "$output" | awk '{ n += $1 } END { print n + 0 }'; }
+
+unit() {
+    local program status good bad
+    for program in tests/unit/test_*.c; do
+        [ -e "$program" ] || { echo "no unit tests"; return; }
+        program=$(basename "$program" .c)
+        echo "---- $program"
+        timeout --kill-after=5 "${UNIT_TIMEOUT:-120}" "$build/unit/$program" 2>&1 | tee "$output"
+        status=${PIPESTATUS[0]}
+        good=$(count 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p')
+        bad=$(count 's/^\[  FAILED  \] \(tests: \)\{0,1\}\([0-9]*\) test(s).*/\2/p')
+        # It can end badly without a test that failed: killed, out of time, a sanitizer's verdict, nothing run.
+        if [ "$status" != 0 ] && [ "$bad" = 0 ]; then
+            echo "$program ended with status $status"
+            bad=1
+        fi
+        passed=$((passed + good)) failed=$((failed + bad))
+    done
+}
+
+integration() {
+    local files=() file status bad
+    for file in tests/integration/*.test.mjs; do [ ! -e "$file" ] || files+=("$file"); done
+    [ ${#files[@]} -gt 0 ] || { echo "no integration tests"; return; }
+    # The suites find the programs to run here; deploy/run.sh looks at the same variable.
+    CG_BIN=$build node --test --test-reporter=spec --test-reporter-destination=stdout "${files[@]}" 2>&1 | tee "$output"
+    status=${PIPESTATUS[0]}
+    passed=$((passed + $(count 's/^[^ ]* pass \([0-9]*\)$/\1/p')))
+    bad=$(($(count 's/^[^ ]* fail \([0-9]*\)$/\1/p') + $(count 's/^[^ ]* cancelled \([0-9]*\)$/\1/p')))
+    [ "$status" = 0 ] || [ "$bad" != 0 ] || bad=1
+    failed=$((failed + bad))
+}
+
+for what in "$@"; do
+    case $what in
+    unit | integration) "$what" ;;
+    *) echo "tests/run.sh: no tests called $what" >&2; exit 2 ;;
+    esac
+done
+
+if [ -n "${SANITIZER_REPORTS:-}" ]; then
+    for report in "$SANITIZER_REPORTS"/*; do
+        [ -s "$report" ] || continue
+        echo "---- a sanitizer's finding: $report"
+        head -n 60 "$report"
+        failed=$((failed + 1))
+    done
+fi
+
+echo
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" != 0 ]
