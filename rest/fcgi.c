@@ -1,0 +1,111 @@
+/* fcgi.c: libfcgi reads the records and writes them, and that is all it does here. It never accepts:
+ * its accept loop holds a thread for every idle connection, ends at EMFILE and cannot be woken. So a
+ * request object is given a connected socket (ipcFd) and a listening socket of -1, which makes
+ * FCGX_Accept_r return as soon as that one connection has no request to give. */
+#include "rest/fcgi.h"
+
+#include "common/metrics.h"
+
+#include <fcgiapp.h>
+
+/* What a peer may still have to send when its answer is known; past it the connection is closed. */
+enum { DRAIN_MAX = 1 << 20, RESPONSE_HEADER_MAX = 1024 };
+
+enum err fcgi_init(void)
+{
+    return FCGX_Init() ? ERR_INTERNAL : ERR_OK;
+}
+
+static struct str param(const FCGX_Request *request, const char *name)
+{
+    return str_of(FCGX_GetParam(name, request->envp));
+}
+
+/* nginx sends an empty CONTENT_LENGTH for a request without a body. */
+static bool content_length(const FCGX_Request *request, uint64_t *length)
+{
+    struct str text = param(request, "CONTENT_LENGTH");
+    *length = 0;
+    if (text.len > 18)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+        *length = *length * 10 + (uint64_t)(text.ptr[i] - '0');
+    }
+    return true;
+}
+
+/* libfcgi hands over a body that was cut short as if it were whole: only the length and the stream's
+ * error tell. */
+static enum err read_body(const struct http_request *request, size_t limit, struct buf *body)
+{
+    FCGX_Request *fcgi = request->source;
+    uint64_t length;
+    if (!content_length(fcgi, &length))
+        return ERR_INVALID;
+    if (length > limit)
+        return ERR_TOO_BIG;
+    char *room = buf_reserve(body, length);
+    size_t got = length ? (size_t)FCGX_GetStr(room, (int)length, fcgi->in) : 0;
+    body->len += got;
+    bool at_end = FCGX_GetChar(fcgi->in) == EOF && !FCGX_GetError(fcgi->in);
+    return got == length && at_end ? ERR_OK : ERR_INVALID;
+}
+
+/* Reads what is left of the request, so that the next one starts where it should. */
+static bool drain(FCGX_Request *request)
+{
+    char scratch[4096];
+    for (size_t total = 0; total < DRAIN_MAX; total += sizeof scratch)
+        if (FCGX_GetStr(scratch, sizeof scratch, request->in) < (int)sizeof scratch)
+            return !FCGX_GetError(request->in);
+    return false;
+}
+
+/* Closing `err` first lets the data, the end of the stream and the end of the request leave in one
+ * write. */
+static bool send_response(FCGX_Request *request, const struct http_response *response)
+{
+    struct buf header;
+    buf_init(&header, RESPONSE_HEADER_MAX);
+    http_add_header(&header, response);
+    CG_ASSERT(!header.failed);
+    bool fine = FCGX_PutStr(header.data, (int)header.len, request->out) == (int)header.len;
+    if (fine && response->body.len)
+        fine = FCGX_PutStr(response->body.data, (int)response->body.len, request->out) ==
+               (int)response->body.len;
+    buf_fini(&header);
+    FCGX_FClose(request->err);
+    return FCGX_FClose(request->out) == 0 && fine;
+}
+
+bool fcgi_serve(int fd, const struct backends *backends, const atomic_bool *stopping)
+{
+    FCGX_Request fcgi;
+    FCGX_InitRequest(&fcgi, -1, 0);
+    fcgi.ipcFd = fd;
+    fcgi.keepConnection = 1; /* FCGX_Accept_r first finishes the request before, and would close fd */
+    if (FCGX_Accept_r(&fcgi) < 0)
+        return false; /* the peer closed it, or spoke no FastCGI */
+
+    struct str path = param(&fcgi, "DOCUMENT_URI");
+    struct http_request request = {
+        .method = param(&fcgi, "REQUEST_METHOD"),
+        .path = path.len ? path : param(&fcgi, "SCRIPT_NAME"),
+        .remote = param(&fcgi, "REMOTE_ADDR"),
+        .read_body = read_body,
+        .source = &fcgi,
+    };
+    struct http_response response;
+    http_response_init(&response);
+    router_serve(backends, &request, &response);
+    bool drained = drain(&fcgi), sent = send_response(&fcgi, &response);
+    http_response_fini(&response);
+    if (!sent)
+        metric_inc(METRIC_HTTP_ABORTED);
+    if (!drained || !sent || *stopping)
+        fcgi.keepConnection = 0;
+    FCGX_Finish_r(&fcgi);
+    return fcgi.ipcFd >= 0;
+}

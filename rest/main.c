@@ -1,0 +1,99 @@
+/* main.c: chaguan-rest, the FastCGI process that answers HTTP calls. Builds things, waits for
+ * signals, takes them down again. */
+#include "common/log.h"
+#include "common/program.h"
+#include "common/store.h"
+#include "rest/presence.h"
+#include "rest/router.h"
+#include "rest/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+static const char about[] =
+    "Answers HTTP calls that nginx passes on by FastCGI, on a Unix socket. Ends cleanly on SIGTERM and\n"
+    "SIGINT (requests that have begun are answered), opens its log again on SIGHUP.\n"
+    "Exit status: 0 ended cleanly; 1 the database, Redis or the socket cannot be used; 2 bad command\n"
+    "line or setting.\n\nIt answers (what begins with /mysql/ also under /api/):\n";
+
+/* Only what is wrong at the start is worth ending for; later losses are waited out. */
+static enum err check_servers(const struct settings *settings, char why[256])
+{
+    struct store *store = store_new(settings);
+    enum err err = store_ready(store, why);
+    store_free(store);
+    if (err)
+        return err;
+    struct presence *presence = presence_new(settings);
+    err = presence_ping(presence);
+    if (err)
+        snprintf(why, 256, "cannot use Redis: %s", presence_error(presence));
+    presence_free(presence);
+    return err;
+}
+
+static int refuse(struct settings *settings, const char *why)
+{
+    log_error("start.failed", "msg=\"%s\"", why);
+    if (*settings->log_file) /* else the log stands on standard error already */
+        fprintf(stderr, "chaguan-rest: %s\n", why);
+    settings_fini(settings);
+    log_close();
+    return 1;
+}
+
+static void wait_for_end(const sigset_t *signals)
+{
+    for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
+        sigwait(signals, &signal);
+        if (signal == SIGHUP)
+            log_reopen();
+        else
+            log_info("stop", "signal=%d", signal);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings;
+    struct buf text;
+    buf_init(&text, 1 << 16);
+    buf_add_text(&text, about);
+    router_describe(&text);
+    buf_add_char(&text, '\0');
+    struct program_info info = {"chaguan-rest", PROGRAM_REST, "[options]", text.data};
+    int arguments = argc - program_start(&info, argc, argv, &settings, "chaguan-rest");
+    buf_fini(&text);
+    if (arguments) {
+        fprintf(stderr, "chaguan-rest: takes no arguments; see --help\n");
+        settings_fini(&settings);
+        return 2;
+    }
+
+    /* Blocked before any thread is made, so that only wait_for_end ever sees them. */
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+
+    char why[256] = "";
+    if (check_servers(&settings, why))
+        return refuse(&settings, why);
+    struct server *server = server_start(&settings, why);
+    if (!server)
+        return refuse(&settings, why);
+    if (program_ready(&settings)) {
+        server_stop(server);
+        snprintf(why, sizeof why, "cannot write %.200s", settings.pid_file);
+        return refuse(&settings, why);
+    }
+    log_info("ready", "version=%s socket=%s threads=%lld", CHAGUAN_VERSION, settings.rest_socket,
+             (long long)settings.rest_threads);
+    wait_for_end(&signals);
+    server_stop(server);
+    log_info("end", "status=0");
+    program_end(&settings);
+    return 0;
+}

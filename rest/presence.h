@@ -1,0 +1,35 @@
+/* presence.h: who is online, asked of Redis; the only module of the REST process that knows its
+ * client library. Key names: common/presence_keys.h. A presence belongs to one thread.
+ *
+ * Redis being down is an ordinary state here: every call then fails with ERR_DOWN, and all of the
+ * process's presences share one back-off, so that a Redis that does not answer holds up one request
+ * now and then instead of all of them. A change of state is logged once, whoever notices. */
+#ifndef CG_REST_PRESENCE_H
+#define CG_REST_PRESENCE_H
+
+#include "common/err.h"
+#include "common/settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct presence;
+
+/* `settings` must outlive it. Does not connect. */
+struct presence *presence_new(const struct settings *settings);
+void presence_free(struct presence *presence);
+
+/* Asks for a sign of life. */
+enum err presence_ping(struct presence *presence) CG_MUST_CHECK;
+/* Why the last call failed: one line for a person, valid until the next call. */
+const char *presence_error(const struct presence *presence);
+
+/* From now on, for admit_ms, the user counts as online in the conversation without a socket. */
+enum err presence_admit(struct presence *presence, uint64_t conversation,
+                        uint64_t user) CG_MUST_CHECK;
+
+/* Whether the user was admitted, or holds a socket on a relay whose lease lives. */
+enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user,
+                         bool *online) CG_MUST_CHECK;
+
+#endif

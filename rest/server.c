@@ -1,0 +1,198 @@
+#include "rest/server.h"
+
+#include "common/db.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/store.h"
+#include "rest/fcgi.h"
+#include "rest/presence.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { IO_TIMEOUT_S = 15, ACCEPT_PAUSE_MS = 100 };
+
+struct server {
+    const struct settings *settings;
+    int listener, epoll;
+    int wake; /* an eventfd that becomes readable, and stays so, when the threads are to end */
+    atomic_bool stopping;
+    atomic_bool accept_fails; /* so that a state is logged, not every attempt */
+    pthread_t *threads;
+    size_t count; /* threads running */
+};
+
+/* ---- the socket ---- */
+
+static int open_socket(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+static bool is_alive(const struct sockaddr_un *address)
+{
+    int fd = open_socket();
+    bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+    if (fd >= 0)
+        close(fd);
+    return alive || errno == EAGAIN; /* EAGAIN: its backlog is full */
+}
+
+/* Our own instead of FCGX_OpenSocket, which takes a path with ':' for a TCP port, ends the process
+ * when it fails, and steals the socket of a process that is alive. */
+static enum err listen_on(const char *path, int backlog, int *out, char why[256])
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    CG_ASSERT(strlen(path) < sizeof address.sun_path); /* settings.c sees to it */
+    strcpy(address.sun_path, path);
+    if (is_alive(&address)) {
+        snprintf(why, 256, "another process serves %s", path);
+        return ERR_DUPLICATE;
+    }
+    unlink(path);
+    int fd = open_socket();
+    /* the mode is set before anybody can connect: that takes listen() */
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || chmod(path, 0660) ||
+        listen(fd, backlog)) {
+        snprintf(why, 256, "cannot listen on %s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return ERR_INVALID;
+    }
+    *out = fd;
+    return ERR_OK;
+}
+
+/* ---- one thread's turn ---- */
+
+/* Asks for the next event of `fd`, for one thread. */
+static bool arm(const struct server *server, int fd, int operation)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.fd = fd};
+    return epoll_ctl(server->epoll, operation, fd, &event) == 0;
+}
+
+static void pause_accepting(struct server *server)
+{
+    if (!atomic_exchange(&server->accept_fails, true))
+        log_error("rest.accept_failed", "errno=%d msg=\"%s\"", errno, strerror(errno));
+    struct timespec pause = {0, ACCEPT_PAUSE_MS * 1000000L};
+    nanosleep(&pause, NULL);
+}
+
+static void accept_one(struct server *server)
+{
+    struct timeval limit = {.tv_sec = IO_TIMEOUT_S};
+    int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+            pause_accepting(server); /* EMFILE, ENFILE, ENOMEM … pass; the others go on serving */
+    } else {
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+        if (!arm(server, fd, EPOLL_CTL_ADD))
+            close(fd);
+        if (atomic_exchange(&server->accept_fails, false))
+            log_info("rest.accept_recovered", "msg=\"connections are accepted again\"");
+    }
+    CG_ASSERT(arm(server, server->listener, EPOLL_CTL_MOD));
+}
+
+static void serve_one(struct server *server, int fd, const struct backends *backends)
+{
+    if (fcgi_serve(fd, backends, &server->stopping) && !arm(server, fd, EPOLL_CTL_MOD))
+        close(fd);
+}
+
+static void *work(void *arg)
+{
+    struct server *server = arg;
+    db_thread_begin();
+    struct backends backends = {
+        .settings = server->settings,
+        .store = store_new(server->settings),
+        .presence = presence_new(server->settings),
+    };
+    /* Once woken to end, a thread goes on while anything but the wake-up is ready. */
+    for (bool ending = false, more = true; more;) {
+        struct epoll_event events[2];
+        int count = epoll_wait(server->epoll, events, ending ? 2 : 1, ending ? 0 : -1);
+        CG_ASSERT(count >= 0 || errno == EINTR);
+        bool woken = false, served = false;
+        for (int i = 0; i < count; i++) {
+            int fd = events[i].data.fd;
+            if (fd == server->wake) {
+                woken = true;
+                continue;
+            }
+            served = true;
+            if (fd == server->listener)
+                accept_one(server);
+            else
+                serve_one(server, fd, &backends);
+        }
+        more = !ending || served;
+        ending |= woken;
+    }
+    presence_free(backends.presence);
+    store_free(backends.store);
+    db_thread_end();
+    return NULL;
+}
+
+/* ---- beginning and end ---- */
+
+struct server *server_start(const struct settings *settings, char why[256])
+{
+    struct server *server = mem_zalloc(sizeof *server);
+    server->settings = settings;
+    enum err err = listen_on(settings->rest_socket, (int)settings->rest_backlog, &server->listener, why);
+    if (!err && (err = fcgi_init()))
+        snprintf(why, 256, "libfcgi cannot be initialised");
+    if (err) {
+        free(server);
+        return NULL;
+    }
+    server->epoll = epoll_create1(EPOLL_CLOEXEC);
+    server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct epoll_event wake = {.events = EPOLLIN, .data.fd = server->wake}; /* for every thread */
+    CG_ASSERT(server->epoll >= 0 && server->wake >= 0);
+    CG_ASSERT(!epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->wake, &wake));
+    CG_ASSERT(arm(server, server->listener, EPOLL_CTL_ADD));
+    server->threads = mem_zalloc((size_t)settings->rest_threads * sizeof(pthread_t));
+    for (int64_t i = 0; i < settings->rest_threads; i++) {
+        int failed = pthread_create(&server->threads[server->count], NULL, work, server);
+        if (failed) {
+            snprintf(why, 256, "cannot start %lld threads: %s", (long long)settings->rest_threads,
+                     strerror(failed));
+            server_stop(server);
+            return NULL;
+        }
+        server->count++;
+    }
+    return server;
+}
+
+void server_stop(struct server *server)
+{
+    uint64_t one = 1;
+    unlink(server->settings->rest_socket);
+    server->stopping = true;
+    CG_ASSERT(write(server->wake, &one, sizeof one) == sizeof one);
+    for (size_t i = 0; i < server->count; i++)
+        pthread_join(server->threads[i], NULL);
+    close(server->listener);
+    close(server->epoll);
+    close(server->wake);
+    free(server->threads);
+    free(server);
+}
