@@ -1,0 +1,23 @@
+/* commands.h: the operator's commands, one file each. A command prints to standard output, complains
+ * in one line on standard error, and returns the exit status. */
+#ifndef CG_ADMIN_COMMANDS_H
+#define CG_ADMIN_COMMANDS_H
+
+#include "common/settings.h"
+
+enum status {
+    STATUS_FINE = 0,
+    STATUS_FOUND = 1,  /* check: something is wrong with the data */
+    STATUS_CANNOT = 2, /* a server could not be used, a file not be read, the command line is bad */
+};
+
+typedef enum status command_fn(const struct settings *settings);
+
+command_fn command_migrate;
+command_fn command_check;
+command_fn command_stats;
+
+/* "chaguan: WHY" on standard error; returns STATUS_CANNOT. */
+enum status command_cannot(const char *why);
+
+#endif

@@ -1,0 +1,133 @@
+#include "admin/redis.h"
+
+#include "common/mem.h"
+#include "common/presence_keys.h"
+
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+
+enum { RELAYS_MAX = 1024 };
+
+struct scan {
+    redisContext *redis;
+    const struct settings *settings;
+    char *why;
+    char *keys[RELAYS_MAX]; /* SCAN may name a key twice */
+    size_t count;
+};
+
+/* NULL and a line in `why` for a broken connection or an error reply; else the caller's to free. */
+static redisReply *expect(struct scan *scan, redisReply *reply, int type)
+{
+    if (reply && reply->type == type)
+        return reply;
+    snprintf(scan->why, 256, "cannot use Redis: %.200s",
+             !reply                             ? scan->redis->errstr
+             : reply->type == REDIS_REPLY_ERROR ? reply->str
+                                                : "unexpected answer");
+    freeReplyObject(reply);
+    return NULL;
+}
+
+static enum err open_connection(struct scan *scan)
+{
+    const struct settings *settings = scan->settings;
+    int64_t ms = settings->redis_timeout_ms;
+    struct timeval limit = {ms / 1000, (ms % 1000) * 1000};
+    scan->redis = *settings->redis_socket
+                      ? redisConnectUnixWithTimeout(settings->redis_socket, limit)
+                      : redisConnectWithTimeout(settings->redis_host, (int)settings->redis_port, limit);
+    CG_ASSERT(scan->redis);
+    if (scan->redis->err || redisSetTimeout(scan->redis, limit) != REDIS_OK) {
+        snprintf(scan->why, 256, "cannot use Redis: %.200s", scan->redis->errstr);
+        return ERR_DOWN;
+    }
+    if (!*settings->redis_password)
+        return ERR_OK;
+    redisReply *reply = expect(scan, redisCommand(scan->redis, "AUTH %s", settings->redis_password),
+                               REDIS_REPLY_STATUS);
+    if (!reply)
+        return ERR_DOWN;
+    freeReplyObject(reply);
+    return ERR_OK;
+}
+
+/* "<prefix>:lease:*" with the prefix's own wildcards made plain. */
+static void lease_pattern(const char *prefix, char out[PRESENCE_KEY_MAX])
+{
+    char plain[PRESENCE_KEY_MAX / 2 + 2];
+    size_t at = 0;
+    for (; *prefix && at + 3 < sizeof plain; prefix++) {
+        if (strchr("*?[]\\", *prefix))
+            plain[at++] = '\\';
+        plain[at++] = *prefix;
+    }
+    plain[at] = '\0';
+    presence_lease_key(out, plain, STR("*"));
+}
+
+static void remember(struct scan *scan, const redisReply *key)
+{
+    if (key->type != REDIS_REPLY_STRING || scan->count == RELAYS_MAX)
+        return;
+    for (size_t i = 0; i < scan->count; i++)
+        if (!strcmp(scan->keys[i], key->str))
+            return;
+    scan->keys[scan->count++] = mem_strndup(key->str, (size_t)key->len);
+}
+
+static enum err collect(struct scan *scan)
+{
+    char pattern[PRESENCE_KEY_MAX], cursor[24] = "0";
+    lease_pattern(scan->settings->redis_prefix, pattern);
+    do {
+        redisReply *reply = expect(
+            scan, redisCommand(scan->redis, "SCAN %s MATCH %s COUNT 1000", cursor, pattern),
+            REDIS_REPLY_ARRAY);
+        if (!reply)
+            return ERR_DOWN;
+        CG_ASSERT(reply->elements == 2);
+        snprintf(cursor, sizeof cursor, "%s", reply->element[0]->str);
+        for (size_t i = 0; i < reply->element[1]->elements; i++)
+            remember(scan, reply->element[1]->element[i]);
+        freeReplyObject(reply);
+    } while (strcmp(cursor, "0") != 0);
+    return ERR_OK;
+}
+
+static enum err report(struct scan *scan, const char *key, redis_relay_fn *found, void *arg)
+{
+    redisReply *reply = expect(scan, redisCommand(scan->redis, "PTTL %s", key), REDIS_REPLY_INTEGER);
+    if (!reply)
+        return ERR_DOWN;
+    char none[PRESENCE_KEY_MAX];
+    presence_lease_key(none, scan->settings->redis_prefix, STR(""));
+    const char *name = key + strlen(none), *colon = strrchr(name, ':');
+    struct redis_relay relay = {.lease_ms = reply->integer};
+    freeReplyObject(reply);
+    if (relay.lease_ms < 0 || !colon)
+        return ERR_OK; /* it ran out since, or is none of ours */
+    relay.name = (struct str){name, (size_t)(colon - name)};
+    relay.incarnation = str_of(colon + 1);
+    found(arg, &relay);
+    return ERR_OK;
+}
+
+enum err redis_relays(const struct settings *settings, redis_relay_fn *found, void *arg,
+                      char why[256])
+{
+    struct scan *scan = mem_zalloc(sizeof *scan);
+    scan->settings = settings;
+    scan->why = why;
+    enum err err = open_connection(scan);
+    if (!err)
+        err = collect(scan);
+    for (size_t i = 0; i < scan->count; i++) {
+        if (!err)
+            err = report(scan, scan->keys[i], found, arg);
+        free(scan->keys[i]);
+    }
+    redisFree(scan->redis);
+    free(scan);
+    return err;
+}

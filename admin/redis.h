@@ -1,0 +1,21 @@
+/* redis.h: what the operator's command asks of Redis; its only module that knows the client library. */
+#ifndef CG_ADMIN_REDIS_H
+#define CG_ADMIN_REDIS_H
+
+#include "common/err.h"
+#include "common/settings.h"
+#include "common/str.h"
+
+struct redis_relay {
+    struct str name, incarnation; /* valid until the callback returns */
+    int64_t lease_ms;             /* what is left of its lease */
+};
+
+typedef void redis_relay_fn(void *arg, const struct redis_relay *relay);
+
+/* Calls `found` for every relay whose lease lives, each once, in no order. ERR_DOWN with one line in
+ * `why` if Redis cannot be used. */
+enum err redis_relays(const struct settings *settings, redis_relay_fn *found, void *arg,
+                      char why[256]) CG_MUST_CHECK;
+
+#endif
