@@ -1,6 +1,7 @@
 #include "common/db.h"
 
 #include "common/backoff.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -8,10 +9,15 @@
 #include <errmsg.h>
 #include <mysql.h>
 #include <mysqld_error.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { COLUMN_BYTES = 320 }; /* what most columns fit into; a longer one is fetched again, whole */
+enum { IDLE_MS = 1000 };     /* unused for this long, a connection may have been closed meanwhile */
+
+static atomic_bool was_up; /* of all connections, so that a change is logged once */
 
 struct db {
     const struct settings *settings;
@@ -23,7 +29,7 @@ struct db {
     unsigned error_number;
     char error_text[256];
     struct backoff backoff;
-    bool was_up;
+    int64_t used_ms; /* when the last statement ended */
     bool in_transaction;
 };
 
@@ -104,9 +110,8 @@ static enum err classify(unsigned number)
 static void note_state(struct db *db, bool up)
 {
     metric_set(METRIC_DB_UP, up);
-    if (up == db->was_up)
+    if (atomic_exchange(&was_up, up) == up)
         return;
-    db->was_up = up;
     if (up)
         log_info("db.up", "db=%s", db->settings->db_name);
     else
@@ -162,13 +167,27 @@ enum err db_connect(struct db *db)
         return ERR_DOWN;
     }
     backoff_reset(&db->backoff);
+    db->used_ms = clock_mono_ms();
     metric_inc(METRIC_DB_CONNECTS);
     note_state(db, true);
     return ERR_OK;
 }
 
+/* The server ended the connection while nobody used it: after wait_timeout, or when it was started
+ * anew. Found out before a statement is sent, this is no failure. Only after a pause, so that what
+ * statements in a row rely on (a lock, a snapshot) cannot be lost unnoticed between them. */
+static bool was_closed(const struct db *db)
+{
+    if (db->in_transaction || clock_mono_ms() - db->used_ms < IDLE_MS)
+        return false;
+    struct pollfd fd = {.fd = mysql_get_socket(db->mysql), .events = POLLRDHUP};
+    return poll(&fd, 1, 0) > 0;
+}
+
 static enum err need(struct db *db)
 {
+    if (db->mysql && was_closed(db))
+        disconnect(db);
     if (db->mysql)
         return ERR_OK;
     if (!backoff_due(&db->backoff))
@@ -329,7 +348,9 @@ enum err db_query(struct db *db, size_t statement, const struct db_value *params
         return fail(db, stmt);
     db->affected = mysql_stmt_affected_rows(stmt);
     db->insert_id = mysql_stmt_insert_id(stmt);
-    return row ? fetch(db, stmt, row, arg) : ERR_OK;
+    err = row ? fetch(db, stmt, row, arg) : ERR_OK;
+    db->used_ms = clock_mono_ms();
+    return err;
 }
 
 static bool bulk_supported(struct db *db)
@@ -429,7 +450,9 @@ enum err db_run(struct db *db, const char *sql, db_row_fn *row, void *arg)
     if (mysql_real_query(db->mysql, sql, strlen(sql)))
         return fail(db, NULL);
     db->affected = mysql_affected_rows(db->mysql);
-    return text_rows(db, row, arg);
+    err = text_rows(db, row, arg);
+    db->used_ms = clock_mono_ms();
+    return err;
 }
 
 enum err db_script(struct db *db, const char *sql)
