@@ -134,18 +134,18 @@ static enum err open_connection(struct presence *presence)
     return log_in(presence);
 }
 
-/* Nothing is outstanding between two calls, so anything to be read is the end of the connection. */
-static bool is_stale(const redisContext *redis)
+/* Redis ended the connection since its last use: found out before a command is sent, no failure. */
+static bool was_closed(const redisContext *redis)
 {
-    struct pollfd fd = {.fd = redis->fd, .events = POLLIN};
-    return poll(&fd, 1, 0) != 0;
+    struct pollfd fd = {.fd = redis->fd, .events = POLLRDHUP};
+    return poll(&fd, 1, 0) > 0;
 }
 
 static enum err need(struct presence *presence)
 {
     if (!health_may_try())
         return ERR_DOWN;
-    if (presence->redis && is_stale(presence->redis))
+    if (presence->redis && was_closed(presence->redis))
         disconnect(presence);
     return presence->redis ? ERR_OK : open_connection(presence);
 }
