@@ -1,0 +1,55 @@
+// Words of others on the page: finding links in them, and putting both in as DOM nodes. Never as HTML.
+
+const CANDIDATE = /https?:\/\/[^\s<>"'`\u3000-\u303F\uFF00-\uFF60\u2018-\u201F\u202A-\u202E\u2066-\u2069]+/gi;
+const PAIRS = { ')': '(', ']': '[', '}': '{' };
+
+const count = (text, ch) => text.split(ch).length - 1;
+
+/** A full stop after a link ends the sentence, not the link; a closing bracket belongs to it only if it was opened in it. */
+function trimEnd(url) {
+  for (;;) {
+    const last = url.at(-1);
+    const open = PAIRS[last];
+    if (/[.,;:!?*_~|]/.test(last) || (open && count(url, open) < count(url, last))) url = url.slice(0, -1);
+    else return url;
+  }
+}
+
+function safeHref(candidate) {
+  try {
+    const url = new URL(candidate);
+    const plain = url.username === '' && url.password === ''; // `https://bank.example@evil.example` deceives the eye
+    return (url.protocol === 'http:' || url.protocol === 'https:') && plain ? url.href : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The text in pieces, in order, nothing lost: {text} or {text, href}. */
+export function linkParts(text) {
+  const parts = [];
+  let from = 0;
+  for (const match of text.matchAll(CANDIDATE)) {
+    const shown = trimEnd(match[0]);
+    const href = safeHref(shown);
+    if (href === null) continue;
+    if (match.index > from) parts.push({ text: text.slice(from, match.index) });
+    parts.push({ text: shown, href });
+    from = match.index + shown.length;
+  }
+  if (from < text.length) parts.push({ text: text.slice(from) });
+  return parts;
+}
+
+/** Fills `node` with `text`, links made to open elsewhere and to tell the other side nothing. */
+export function putText(node, text) {
+  node.replaceChildren(...linkParts(text).map((part) => {
+    if (part.href === undefined) return document.createTextNode(part.text);
+    const a = document.createElement('a');
+    a.href = part.href;
+    a.textContent = part.text;
+    a.target = '_blank';
+    a.rel = 'noopener noreferrer nofollow';
+    return a;
+  }));
+}
