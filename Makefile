@@ -155,24 +155,25 @@ down:
 
 .PHONY: test unit integration
 test: deps-test
-	@$(again) all unit-programs tests/node_modules
+	@$(again) all unit-programs tests/node_modules/.installed
 	@tests/run.sh $(BUILD) unit integration
 unit: deps-test
 	@$(again) unit-programs
 	@tests/run.sh $(BUILD) unit
 integration: deps-test
-	@$(again) all tests/node_modules
+	@$(again) all tests/node_modules/.installed
 	@tests/run.sh $(BUILD) integration
 
-tests/node_modules: tests/package-lock.json
-	@echo "  NPM   $@"
-	@cd tests && npm ci --no-audit --no-fund --loglevel=error && touch node_modules
+# The stamp is written last, so that an installation that failed half way is made again.
+tests/node_modules/.installed: tests/package-lock.json
+	@echo "  NPM   $(@D)"
+	@cd tests && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed
 
 # The sanitizers write their findings to files of their own: a finding in a server that some suite started would otherwise
 # only stand in a log that nobody reads.
 .PHONY: asan tsan
 asan: deps-test
-	@$(again) BUILD=build/asan SANITIZE=address,undefined OPTIMIZE=-O1 all unit-programs tests/node_modules
+	@$(again) BUILD=build/asan SANITIZE=address,undefined OPTIMIZE=-O1 all unit-programs tests/node_modules/.installed
 	@SANITIZER_REPORTS=$(abspath build/asan/reports) tests/run.sh build/asan unit integration
 tsan: deps-test
 	@$(again) BUILD=build/tsan SANITIZE=thread OPTIMIZE=-O1 unit-programs

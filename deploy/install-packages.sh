@@ -32,6 +32,7 @@ as_root=
 if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null 2>&1 || give_up "neither root nor sudo"
     as_root=sudo
+    sudo true || give_up "not root, and sudo refuses"
 fi
 
 # The packages that bring a service. Debian's maintainer scripts ask policy-rc.d before they start one.
