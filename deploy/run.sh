@@ -235,7 +235,7 @@ url() { echo "http://$LISTEN:$PORT/"; }
 start_all() {
     local name
     if [ -z "$(running_parts)" ]; then
-        rm -f "$RUN"/relay*.sock "$RUN"/relay*.port "$RUN"/*.exit
+        rm -f "$RUN"/*.exit
         configure
     fi
     for name in $(parts); do
@@ -348,8 +348,11 @@ reload)
     ;;
 sql) open_run_dir; admin_sql chaguan "$@" ;;
 clean)
-    down
-    [ ! -e "$RUN/instance" ] || rm -rf "$RUN"
+    down || true
+    if [ -e "$RUN/instance" ]; then
+        [ -z "$(running_parts)" ] || die "something still runs in $RUN"
+        rm -rf "$RUN"
+    fi
     ;;
 help | -h | --help) usage 0 ;;
 *) usage 2 >&2 ;;
