@@ -7,6 +7,7 @@
 #include "common/metrics.h"
 #include "common/presence_keys.h"
 
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <poll.h>
 #include <pthread.h>
@@ -91,11 +92,17 @@ static enum err fail(struct presence *presence, const char *why)
     return ERR_DOWN;
 }
 
+static const char *why_none(const redisContext *redis)
+{
+    bool late = redis->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
+    return late ? "no answer within redis_timeout_ms" : redis->errstr;
+}
+
 /* An error reply (loading, no permission, read-only …) is as good as no Redis. */
 static enum err check(struct presence *presence, const redisReply *reply)
 {
     if (!reply)
-        return fail(presence, presence->redis->errstr);
+        return fail(presence, why_none(presence->redis));
     if (reply->type == REDIS_REPLY_ERROR)
         return fail(presence, reply->str);
     health_set(presence, true);

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { IO_TIMEOUT_S = 15, ACCEPT_PAUSE_MS = 100 };
+enum { IO_TIMEOUT_S = 5, ACCEPT_PAUSE_MS = 100 };
 
 struct server {
     const struct settings *settings;
