@@ -1,0 +1,251 @@
+// A whole Chaguan for one suite: private MariaDB, Redis, relays, REST and nginx in a run directory of its own, on a port of
+// its own, started and stopped by deploy/run.sh, the way an administrator does it.
+import { execFile, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import mysql from 'mysql2/promise';
+import { request, post, eventually, DEADLINE_MS } from './http.mjs';
+
+export const top = fileURLToPath(new URL('../../../', import.meta.url));
+export const bin = path.resolve(process.env.CG_BIN ?? path.join(top, 'build'));
+const runScript = path.join(top, 'deploy', 'run.sh');
+
+/** Runs a program to its end: {code, signal, stdout, stderr}; never throws for a failing program. */
+export function run(program, args, { env = {}, timeout = 180_000, cwd } = {}) {
+  return new Promise((resolve) => {
+    const options = { env: { ...process.env, ...env }, timeout, cwd, maxBuffer: 64 << 20 };
+    execFile(program, args, options, (error, stdout, stderr) => {
+      resolve({ code: error ? (error.code ?? null) : 0, signal: error?.signal ?? null, stdout, stderr });
+    });
+  });
+}
+
+// Below the ports that the kernel gives to outgoing connections, so that none of those takes it in the meantime.
+export async function freePort() {
+  for (let tries = 0; tries < 200; tries++) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const free = await new Promise((resolve) => {
+      const server = net.createServer();
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+    if (free) return port;
+  }
+  throw new Error('no free port');
+}
+
+const running = new Set();
+function stopAll() {
+  for (const stack of running) {
+    spawnSync(runScript, ['down'], { env: { ...process.env, CHAGUAN_RUN: stack.dir } });
+    stack.forget();
+  }
+}
+process.once('exit', stopAll);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
+export class Stack {
+  /** settings: rows of the settings table for all programs. Debug logs by default: they must keep secrets, too. */
+  static async start({ relays = 2, settings = {} } = {}) {
+    const stack = new Stack();
+    stack.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-'));
+    stack.relays = relays;
+    stack.port = await freePort();
+    stack.contents = new Set();
+    stack.settings = { log_level: 'debug', ...settings };
+    running.add(stack);
+    await stack.up();
+    return stack;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get env() {
+    const settings = Object.entries(this.settings).map(([name, value]) => `${name}=${value}`);
+    return { CHAGUAN_RUN: this.dir, PORT: String(this.port), RELAYS: String(this.relays), CG_BIN: bin,
+      SETTINGS: settings.join(' ') };
+  }
+
+  /** deploy/run.sh with this run's environment; its result as run() gives it. */
+  script(...args) {
+    return run(runScript, args, { env: this.env });
+  }
+
+  async must(...args) {
+    const result = await this.script(...args);
+    if (result.code !== 0) throw new Error(`run.sh ${args.join(' ')}: ${result.stderr || result.stdout}`);
+    return result.stdout;
+  }
+
+  up() {
+    return this.must('up');
+  }
+
+  /** name: mariadb, redis, relay1…, rest, nginx */
+  startPart(name, ...args) {
+    return this.must('start', name, ...args);
+  }
+
+  /** Orderly, and fails unless the part ended with status 0. */
+  stopPart(name) {
+    return this.must('stop', name);
+  }
+
+  kill(name, signal = 'KILL') {
+    return this.must('kill', name, signal);
+  }
+
+  reload(name) {
+    return this.must('reload', name);
+  }
+
+  file(name) {
+    return path.join(this.dir, name);
+  }
+
+  read(name) {
+    return fs.readFileSync(this.file(name), 'utf8');
+  }
+
+  pid(name) {
+    return Number(this.read(`${name}.pid`));
+  }
+
+  /** The exit status of the part's last life, or undefined while it lives. */
+  exitStatus(name) {
+    return fs.existsSync(this.file(`${name}.exit`)) ? Number(this.read(`${name}.exit`)) : undefined;
+  }
+
+  relayPort(n) {
+    return Number(this.read(`relay${n}.port`));
+  }
+
+  /** The address of nginx (0) or directly of relay n. */
+  wsUrl(n = 0) {
+    return `ws://127.0.0.1:${n ? this.relayPort(n) : this.port}`;
+  }
+
+  config() {
+    const pairs = this.read('chaguan.conf').split('\n').map((line) => line.match(/^(\w+) = (.*)$/)).filter(Boolean);
+    return Object.fromEntries(pairs.map(([, name, value]) => [name, value]));
+  }
+
+  /** A call of door A: {status, json, …}. */
+  api(call, body, prefix = '/mysql') {
+    return post(`${this.url}${prefix}/${call}`, body);
+  }
+
+  /** Rows of an SQL text, by a client that is none of ours. */
+  async sql(text, values = []) {
+    const config = this.config();
+    const connection = await mysql.createConnection({ socketPath: this.file(config.db_socket), user: config.db_user,
+      password: config.db_password, database: config.db_name, charset: 'utf8mb4' });
+    try {
+      return (await connection.query(text, values))[0];
+    } finally {
+      await connection.end();
+    }
+  }
+
+  async count(text, values) {
+    return Number(Object.values((await this.sql(text, values))[0])[0]);
+  }
+
+  /** The counters of 'rest' or 'relayN', without their prefix. */
+  async metrics(name) {
+    const page = name === 'rest' ? `${this.url}/metrics` : `http://127.0.0.1:${this.relayPort(name.slice(5))}/metrics`;
+    const answer = await request(page);
+    assert.equal(answer.status, 200, `${name}'s metrics`);
+    const lines = [...answer.text.matchAll(/^chaguan_(\w+)(?:\{[^}]*\})? (\S+)$/gm)];
+    return Object.fromEntries(lines.map(([, metric, value]) => [metric, Number(value)]));
+  }
+
+  async metric(name, metric) {
+    const value = (await this.metrics(name))[metric];
+    assert.notEqual(value, undefined, `${name} has no metric ${metric}`);
+    return value;
+  }
+
+  /** A metric summed over all relays. */
+  async relayMetric(metric) {
+    let sum = 0;
+    for (let n = 1; n <= this.relays; n++) sum += await this.metric(`relay${n}`, metric);
+    return sum;
+  }
+
+  /** Runs `act` and waits until the sum over the relays has grown by `by` at least. */
+  async counts(metric, act, by = 1) {
+    const before = await this.relayMetric(metric);
+    const result = await act();
+    await eventually(async () => (await this.relayMetric(metric)) >= before + by, `${metric} to grow by ${by}`);
+    return result;
+  }
+
+  async ready(page = '/readyz') {
+    return (await request(`${this.url}${page}`)).status === 200;
+  }
+
+  /** The operator's command. */
+  chaguan(...args) {
+    return run(path.join(bin, 'chaguan'), [...args, '--config', this.file('chaguan.conf')]);
+  }
+
+  /** Message content that must not appear in any log. */
+  keepSecret(content) {
+    if (typeof content === 'string' && content.length >= 8) this.contents.add(content);
+    return content;
+  }
+
+  logs() {
+    const names = fs.readdirSync(this.dir).filter((name) => /\.log(\.\d+)?$/.test(name));
+    return Object.fromEntries(names.map((name) => [name, this.read(name)]));
+  }
+
+  /**
+   * What holds after every suite, whatever it did: the numbers in the database are whole, every part ends in an orderly
+   * way, and the logs hold no message, no id that works as a credential and no sanitizer's finding.
+   */
+  async checkAndStop() {
+    const check = await this.chaguan('check');
+    assert.equal(check.code, 0, `chaguan check: ${check.stdout}${check.stderr}`);
+    const down = await this.script('down');
+    assert.equal(down.code, 0, `run.sh down: ${down.stderr}`);
+    for (const [name, text] of Object.entries(this.logs())) {
+      const finding = text.match(/^.*(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|assertion).*$/m);
+      assert.equal(finding, null, `${name}: ${finding && text.slice(finding.index, finding.index + 4000)}`);
+      const id = text.match(/(room|user)_[0-9a-f]{32}/);
+      assert.equal(id, null, `${name} shows a credential: ${id && lineAround(text, id.index)}`);
+      for (const content of this.contents) {
+        const at = text.indexOf(content);
+        assert.equal(at, -1, `${name} shows a message: ${at >= 0 && lineAround(text, at)}`);
+      }
+    }
+    const left = fs.readdirSync(this.dir).filter((name) => /\.(pid|keeper)$/.test(name));
+    assert.deepEqual(left, [], 'a stopped run leaves no pid files');
+  }
+
+  /** Ends what still runs and deletes everything; CG_KEEP=1 keeps the directory to look at. */
+  async remove() {
+    await this.script('down');
+    this.forget();
+  }
+
+  forget() {
+    running.delete(this);
+    if (process.env.CG_KEEP) console.error(`kept ${this.dir}`);
+    else fs.rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+function lineAround(text, at) {
+  const end = text.indexOf('\n', at);
+  return text.slice(text.lastIndexOf('\n', at) + 1, end < 0 ? undefined : end);
+}
+
+export { request, post, eventually, DEADLINE_MS };
