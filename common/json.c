@@ -77,6 +77,39 @@ static bool literal_ok(struct scan *scan)
     return false;
 }
 
+static bool digits_ok(struct scan *scan)
+{
+    size_t start = scan->at;
+    while (scan->at < scan->text.len && scan->text.ptr[scan->at] >= '0' &&
+           scan->text.ptr[scan->at] <= '9')
+        scan->at++;
+    return scan->at > start;
+}
+
+static bool take(struct scan *scan, const char *any)
+{
+    bool there = scan->at < scan->text.len && scan->text.ptr[scan->at] &&
+                 strchr(any, scan->text.ptr[scan->at]);
+    scan->at += there;
+    return there;
+}
+
+/* RFC 8259 section 6, up to something that cannot belong to a number. json-c also takes "1.", "00" and "-01". */
+static bool number_ok(struct scan *scan)
+{
+    take(scan, "-");
+    if (!take(scan, "0") && !digits_ok(scan))
+        return false;
+    if (take(scan, ".") && !digits_ok(scan))
+        return false;
+    if (take(scan, "eE")) {
+        take(scan, "+-");
+        if (!digits_ok(scan))
+            return false;
+    }
+    return !take(scan, "0123456789+-.eE");
+}
+
 static enum err vet(struct str text)
 {
     if (!text_utf8_valid(text))
@@ -84,8 +117,8 @@ static enum err vet(struct str text)
     struct scan scan = {.text = text};
     while (scan.at < text.len) {
         char c = text.ptr[scan.at];
-        if (c == 't' || c == 'f' || c == 'n') {
-            if (!literal_ok(&scan))
+        if (c == 't' || c == 'f' || c == 'n' || c == '-' || (c >= '0' && c <= '9')) {
+            if (!(c >= 'a' ? literal_ok(&scan) : number_ok(&scan)))
                 return ERR_INVALID;
             continue;
         }
@@ -110,7 +143,7 @@ static enum err vet(struct str text)
                 return ERR_TOO_BIG;
             break;
         default:
-            if (!c || !strchr(" \t\r\n:0123456789+-.eE", c))
+            if (!c || !strchr(" \t\r\n:", c))
                 return ERR_INVALID;
         }
     }

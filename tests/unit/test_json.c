@@ -1,0 +1,285 @@
+/* JSON from outside: what json-c would take and must not reach it. */
+#include "check.h"
+
+#include "common/json.h"
+
+static enum err parse(struct str text)
+{
+    struct json_object *object = (struct json_object *)1;
+    enum err err = json_parse_object(text, &object);
+    if (err)
+        assert_null(object);
+    else
+        json_object_put(object);
+    return err;
+}
+
+static void objects_are_taken(void **state)
+{
+    (void)state;
+    static const struct str good[] = {
+        BYTES("{}"),
+        BYTES(" \t\r\n{ } \n"),
+        BYTES("{\"a\":1,\"b\":[true,false,null],\"c\":{\"d\":\"e\"}}"),
+        BYTES("{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u8336\"}"),
+        BYTES("{\"a\":\"\\ud83d\\ude00\"}"), /* a whole pair */
+        BYTES("{\"a\":\"茶馆 😀 </script> ' OR 1=1--\"}"),
+        BYTES("{\"a\":-1.5e+3}"),
+        BYTES("{\"\":0}"),
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_int_equal(parse(good[i]), ERR_OK);
+}
+
+static void everything_else_is_refused(void **state)
+{
+    (void)state;
+    static const struct str bad[] = {
+        BYTES(""),
+        BYTES(" "),
+        BYTES("null"),
+        BYTES("1"),
+        BYTES("\"a\""),
+        BYTES("[]"),
+        BYTES("[{}]"),
+        BYTES("{"),
+        BYTES("}"),
+        BYTES("{]"),
+        BYTES("{}{}"),
+        BYTES("{}x"),
+        BYTES("{} 1"),
+        BYTES("{},"),
+        BYTES("{\"a\":1,}"),
+        BYTES("{,}"),
+        BYTES("{\"a\"}"),
+        BYTES("{\"a\":}"),
+        BYTES("{\"a\" 1}"),
+        BYTES("{a:1}"),
+        BYTES("{'a':1}"),
+        BYTES("{\"a\":'b'}"),
+        BYTES("{\"a\":NaN}"),
+        BYTES("{\"a\":Infinity}"),
+        BYTES("{\"a\":-Infinity}"),
+        BYTES("{\"a\":True}"),
+        BYTES("{\"a\":nul}"),
+        BYTES("{\"a\":0x10}"),
+        BYTES("{\"a\":[1,]}"),
+        BYTES("{\"a\":1 2}"),
+        BYTES("{\"a\":\"b}"),
+        BYTES("{\"a\":\"\\x41\"}"),
+        BYTES("{\"a\":\"\\u12\"}"),
+        BYTES("{\"a\":\"\\u12g4\"}"),
+        BYTES("{\"a\":\"\\"),
+        BYTES("{\"a\":\"\\\"}"),
+        BYTES("{/* */}"),
+        BYTES("{\"a\":1}//"),
+        BYTES("{\"a\":1}#"),
+        BYTES("\xef\xbb\xbf{}"), /* byte order mark */
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (parse(bad[i]) != ERR_INVALID)
+            fail_msg("taken: %s", bad[i].ptr);
+}
+
+static void numbers_are_those_of_the_grammar(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"01", "-", "+1", "--1", "1-2", "1.", ".5", "1e", "1e+", "1.e3",
+                                      "1..2", "1e5e5", "-01", "1+1", "00", "e", ".", "1.2.3"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "{\"a\":%s}", bad[i]);
+        if (parse(str_of(text)) != ERR_INVALID)
+            fail_msg("taken: %s", text);
+    }
+    static const char *const good[] = {"0", "-0", "10", "1.5", "1e5", "1E-5", "0.0", "-1.25e+10"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "{\"a\":%s}", good[i]);
+        if (parse(str_of(text)))
+            fail_msg("refused: %s", text);
+    }
+}
+
+static void bad_bytes_are_refused_wherever_they_stand(void **state)
+{
+    (void)state;
+    static const struct str bad[] = {
+        BYTES("{\"a\":\"\xed\xa0\x80\"}"),   /* a surrogate */
+        BYTES("{\"a\":\"\xc0\x80\"}"),       /* overlong NUL */
+        BYTES("{\"\xc0\x80\":1}"),
+        BYTES("{\"a\":\"\xff\"}"),
+        BYTES("{\"a\":\"x\0y\"}"),           /* NUL */
+        BYTES("{\"a\0b\":1}"),
+        BYTES("{}\0"),
+        BYTES("\0{}"),
+        BYTES("{\"a\":\"\\u0000\"}"),        /* an escaped NUL */
+        BYTES("{\"a\\u0000b\":1}"),
+        BYTES("{\"a\":\"\\ud800\"}"),        /* half a pair */
+        BYTES("{\"a\":\"\\udc00\"}"),
+        BYTES("{\"a\":\"\\ud800x\"}"),
+        BYTES("{\"a\":\"\\ud800\\n\"}"),
+        BYTES("{\"a\":\"\\ud800\\u0041\"}"),
+        BYTES("{\"a\":\"\\ud800\\ud800\"}"),
+        BYTES("{\"a\":\"\\ud800\\udc0\"}"),
+        BYTES("{\"a\":\"\\udc00\\ud800\"}"),
+        BYTES("{\"a\":\"\n\"}"),             /* controls must be escaped */
+        BYTES("{\"a\":\"\x1f\"}"),
+        BYTES("{\"a\":1}\x0b"),
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (parse(bad[i]) != ERR_INVALID)
+            fail_msg("taken: number %zu", i);
+}
+
+/* Every beginning of a good text is a bad one; the scanner must not read past its end either. */
+static void no_beginning_is_enough(void **state)
+{
+    (void)state;
+    struct str whole = BYTES("{\"a\":\"\\ud83d\\ude00茶\",\"b\":[true,null,-1.5e3],\"c\":{\"d\":\"\\\\\"}}");
+    assert_int_equal(parse(whole), ERR_OK);
+    for (size_t len = 0; len < whole.len; len++) {
+        char *copy = malloc(len ? len : 1); /* exactly as long, for the address sanitizer */
+        assert_non_null(copy);
+        memcpy(copy, whole.ptr, len);
+        assert_int_equal(parse((struct str){copy, len}), ERR_INVALID);
+        free(copy);
+    }
+}
+
+static enum err parse_nested(const char *open, const char *close, size_t depth)
+{
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    buf_add_text(&text, "{\"a\":");
+    for (size_t i = 0; i < depth; i++)
+        buf_add_text(&text, open);
+    buf_add_char(&text, '1');
+    for (size_t i = 0; i < depth; i++)
+        buf_add_text(&text, close);
+    buf_add_char(&text, '}');
+    enum err err = parse(buf_str(&text));
+    buf_fini(&text);
+    return err;
+}
+
+static void depth_is_bounded(void **state)
+{
+    (void)state;
+    assert_int_equal(parse_nested("[", "]", JSON_MAX_DEPTH - 1), ERR_OK);
+    assert_int_equal(parse_nested("[", "]", JSON_MAX_DEPTH), ERR_TOO_BIG);
+    assert_int_equal(parse_nested("[", "]", 20000), ERR_TOO_BIG);
+    assert_int_equal(parse_nested("{\"a\":", "}", JSON_MAX_DEPTH - 1), ERR_OK);
+    assert_int_equal(parse_nested("{\"a\":", "}", 20000), ERR_TOO_BIG);
+    assert_int_equal(parse_nested("[", "", 20000), ERR_TOO_BIG);
+}
+
+static enum err parse_keys(int count)
+{
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    buf_add_char(&text, '{');
+    for (int i = 0; i < count; i++)
+        buf_addf(&text, "%s\"k%d\":0", i ? "," : "", i);
+    buf_add_char(&text, '}');
+    enum err err = parse(buf_str(&text));
+    buf_fini(&text);
+    return err;
+}
+
+static void values_are_counted(void **state)
+{
+    (void)state;
+    assert_int_equal(parse_keys(JSON_MAX_VALUES), ERR_OK);
+    assert_int_equal(parse_keys(5000), ERR_TOO_BIG);
+    assert_int_equal(parse_nested("[1,", "]", 10), ERR_OK);
+}
+
+static void the_last_of_two_equal_keys_counts(void **state)
+{
+    (void)state;
+    struct json_object *object;
+    struct str text;
+    assert_int_equal(json_parse_object(BYTES("{\"a\":\"x\",\"a\":\"y\"}"), &object), ERR_OK);
+    assert_true(json_get_string(object, "a", &text));
+    assert_bytes(text, "y"); /* as browsers' JSON.parse has it; nothing else parses the same text */
+    json_object_put(object);
+}
+
+static void members_have_a_type(void **state)
+{
+    (void)state;
+    struct json_object *object;
+    struct str text;
+    struct str json = BYTES("{\"s\":\"\\u8336\",\"e\":\"\",\"n\":12,\"t\":\"12\",\"d\":1.0,\"b\":true,"
+                            "\"z\":null,\"o\":{},\"a\":[]}");
+    assert_int_equal(json_parse_object(json, &object), ERR_OK);
+    assert_true(json_get_string(object, "s", &text));
+    assert_bytes(text, "茶");
+    assert_true(json_get_string(object, "e", &text));
+    assert_bytes(text, "");
+    for (const char *key = "ndbzoa"; *key; key++) {
+        char name[] = {*key, '\0'};
+        assert_false(json_get_string(object, name, &text));
+    }
+    assert_false(json_get_string(object, "missing", &text));
+    assert_true(json_has(object, "b"));
+    assert_false(json_has(object, "z"));
+    assert_false(json_has(object, "missing"));
+    assert_false(json_has(object, "toString"));
+    assert_false(json_has(object, "__proto__"));
+
+    int64_t number = 0;
+    assert_true(json_get_int(object, "n", 0, 12, &number));
+    assert_int_equal(number, 12);
+    assert_false(json_get_int(object, "n", 0, 11, &number));
+    assert_false(json_get_int(object, "n", 13, 99, &number));
+    for (const char *key = "stdbzoa"; *key; key++) {
+        char name[] = {*key, '\0'};
+        assert_false(json_get_int(object, name, INT64_MIN, INT64_MAX, &number));
+    }
+    json_object_put(object);
+}
+
+static bool in_range(const char *literal, int64_t min, int64_t max)
+{
+    char text[128];
+    struct json_object *object;
+    int64_t number;
+    snprintf(text, sizeof text, "{\"a\":%s}", literal);
+    assert_int_equal(json_parse_object(str_of(text), &object), ERR_OK);
+    bool taken = json_get_int(object, "a", min, max, &number);
+    json_object_put(object);
+    return taken;
+}
+
+static void huge_numbers_do_not_wrap(void **state)
+{
+    (void)state;
+    assert_true(in_range("2147483647", 0, INT32_MAX));
+    assert_false(in_range("2147483648", 0, INT32_MAX));
+    assert_false(in_range("18446744073709551616", 0, INT32_MAX)); /* 2^64 */
+    assert_false(in_range("18446744073709551617", 0, INT32_MAX));
+    assert_false(in_range("4294967296", 0, INT32_MAX)); /* 2^32 */
+    assert_false(in_range("-1", 0, INT32_MAX));
+    assert_false(in_range("-18446744073709551617", 0, INT32_MAX));
+    assert_false(in_range("1e3", 0, INT32_MAX));
+    assert_false(in_range("99999999999999999999999999999999999999999", 0, INT32_MAX));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(objects_are_taken),
+        cmocka_unit_test(everything_else_is_refused),
+        cmocka_unit_test(numbers_are_those_of_the_grammar),
+        cmocka_unit_test(bad_bytes_are_refused_wherever_they_stand),
+        cmocka_unit_test(no_beginning_is_enough),
+        cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(values_are_counted),
+        cmocka_unit_test(the_last_of_two_equal_keys_counts),
+        cmocka_unit_test(members_have_a_type),
+        cmocka_unit_test(huge_numbers_do_not_wrap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
