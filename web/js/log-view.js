@@ -79,10 +79,9 @@ export class LogView {
 
   append(item, pending) {
     const news = item.system || item.name === this.#seat.nickName ? 0 : 1;
-    this.#stick.keep(() => {
-      this.#add(item);
-      this.drawPending(pending);
-    }, news);
+    this.#add(item);
+    this.drawPending(pending);
+    this.#stick.added(news);
     if (!item.system) this.#empty.hidden = true;
   }
 

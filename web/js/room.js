@@ -14,6 +14,7 @@ import { Unread } from './unread.js';
 const ANSWER_TIMEOUT_MS = 10_000;
 const HIDDEN_LONG_MS = 60_000;
 const KEEP_ITEMS = 1000;
+const MOST_ITEMS = 5000;
 const MAX_PENDING = 50;
 
 const REASONS = [
@@ -228,9 +229,10 @@ export class Room {
     this.#log.draw(this.#items, this.#pending, news);
   }
 
-  /** A day of talk must not fill the memory; only while reading the end, so that nothing is pulled from under the eyes. */
+  /** A day of talk must not fill the memory. Who reads further up keeps the lines under the eyes, up to a bound. */
   #trim() {
-    if (this.#items.length > KEEP_ITEMS * 1.2 && this.#log.atBottom) {
+    const most = this.#log.atBottom ? KEEP_ITEMS * 1.2 : MOST_ITEMS;
+    if (this.#items.length > most) {
       this.#items = this.#items.slice(-KEEP_ITEMS);
       this.#redraw();
     }

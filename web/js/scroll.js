@@ -29,18 +29,20 @@ export class Stickiness {
     return this.#stuck;
   }
 
-  /** Runs a change of the content and keeps the place; `news` items were added that the reader has not seen. */
-  keep(change, news = 0) {
-    const stuck = this.#stuck;
-    const top = this.#scroller.scrollTop;
-    change();
-    if (stuck) {
-      this.toBottom();
-      return;
-    }
-    this.#scroller.scrollTop = top;
+  /** Something was added at the end, `news` of it not seen by the reader. Asks for no layout: many may come at once. */
+  added(news) {
+    if (this.#stuck || news === 0) return; // the observer follows the end once a frame
     this.#news += news;
     this.#showPill();
+  }
+
+  /** Runs a change that draws everything anew, and keeps the place. */
+  keep(change, news = 0) {
+    const top = this.#scroller.scrollTop;
+    change();
+    if (this.#stuck) this.toBottom();
+    else this.#scroller.scrollTop = top;
+    this.added(news);
   }
 
   toBottom() {

@@ -1,18 +1,25 @@
 // Words of others on the page: finding links in them, and putting both in as DOM nodes. Never as HTML.
 
 const CANDIDATE = /https?:\/\/[^\s<>"'`\u3000-\u303F\uFF00-\uFF60\u2018-\u201F\u202A-\u202E\u2066-\u2069]+/gi;
+const MAX_LINKS = 50; // of one message; a frame has room for thousands
 const PAIRS = { ')': '(', ']': '[', '}': '{' };
 
-const count = (text, ch) => text.split(ch).length - 1;
-
-/** A full stop after a link ends the sentence, not the link; a closing bracket belongs to it only if it was opened in it. */
+/**
+ * A full stop after a link ends the sentence, not the link; a closing bracket belongs to it only if it was opened in it.
+ * Counts once: a stranger may send a frame full of brackets.
+ */
 function trimEnd(url) {
-  for (;;) {
-    const last = url.at(-1);
+  const seen = {};
+  for (const ch of url) if ('()[]{}'.includes(ch)) seen[ch] = (seen[ch] ?? 0) + 1;
+  let end = url.length;
+  for (; end > 0; end--) {
+    const last = url[end - 1];
     const open = PAIRS[last];
-    if (/[.,;:!?*_~|]/.test(last) || (open && count(url, open) < count(url, last))) url = url.slice(0, -1);
-    else return url;
+    const unopened = open !== undefined && (seen[open] ?? 0) < seen[last];
+    if (unopened) seen[last]--;
+    else if (!/[.,;:!?*_~|]/.test(last)) break;
   }
+  return url.slice(0, end);
 }
 
 function safeHref(candidate) {
@@ -29,6 +36,7 @@ function safeHref(candidate) {
 export function linkParts(text) {
   const parts = [];
   let from = 0;
+  let links = 0;
   for (const match of text.matchAll(CANDIDATE)) {
     const shown = trimEnd(match[0]);
     const href = safeHref(shown);
@@ -36,6 +44,7 @@ export function linkParts(text) {
     if (match.index > from) parts.push({ text: text.slice(from, match.index) });
     parts.push({ text: shown, href });
     from = match.index + shown.length;
+    if (++links === MAX_LINKS) break;
   }
   if (from < text.length) parts.push({ text: text.slice(from) });
   return parts;
