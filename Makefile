@@ -86,6 +86,10 @@ HEADERS    = $(wildcard common/*.h relay/*.h rest/*.h admin/*.h tests/unit/*.h)
 .PHONY: all
 all: $(PROGRAMS)
 
+.PHONY: help
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
 .PHONY: unit-programs
 unit-programs: $(TESTS)
 
