@@ -129,7 +129,7 @@ void buf_add_json(struct buf *buf, struct str text)
     buf_add_char(buf, '"');
     for (size_t i = 0; i < text.len; i++) {
         unsigned char byte = (unsigned char)text.ptr[i];
-        if (byte >= 0x20 && byte != '"' && byte != '\\' && byte != '<' && byte != 0x7f)
+        if (byte >= 0x20 && byte != '"' && byte != '\\')
             continue;
         buf_add(buf, text.ptr + plain, i - plain);
         buf_add_text(buf, json_escape(byte, unicode));

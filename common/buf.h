@@ -41,8 +41,8 @@ void buf_add_char(struct buf *buf, char byte);
 void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_add_u64(struct buf *buf, uint64_t value);
 
-/* Appends `text` (valid UTF-8) as a JSON string with its quotes: escapes '"', '\', C0 controls,
- * and '<' so that the result may also stand inside an HTML script element (RFC 8259 section 7). */
+/* Appends `text` (valid UTF-8) as a JSON string with its quotes. Escapes what RFC 8259 section 7 says
+ * must be and nothing else, so a text that came as JSON never grows. */
 void buf_add_json(struct buf *buf, struct str text);
 
 static inline struct str buf_str(const struct buf *buf)

@@ -5,7 +5,7 @@
 
 #include <endian.h>
 
-enum { WIRE_VERSION = 1, HEADER_BYTES = 4 + 8 + 8 + 8 + 2 };
+enum { WIRE_VERSION = 1, HEADER_BYTES = 4 + 8 + 8 + 8 + 8 + 2 };
 
 size_t message_size(const struct message *message)
 {
@@ -54,6 +54,7 @@ void wire_add_header(struct buf *out, const struct wire_header *header)
     put(out, header->origin, 8);
     put(out, header->epoch, 8);
     put(out, header->conversation, 8);
+    put(out, header->user, 8);
     put(out, header->count, 2);
 }
 
@@ -99,8 +100,9 @@ enum err wire_get_header(struct str *at, struct wire_header *header)
     at->ptr += 2;
     at->len -= 2;
     bool read = get(at, 1, &version) && get(at, 1, &kind) && get(at, 8, &header->origin) &&
-                get(at, 8, &header->epoch) && get(at, 8, &header->conversation) && get(at, 2, &count);
-    if (!read || version != WIRE_VERSION || (kind != WIRE_MESSAGES && kind != WIRE_PRESENCE))
+                get(at, 8, &header->epoch) && get(at, 8, &header->conversation) &&
+                get(at, 8, &header->user) && get(at, 2, &count);
+    if (!read || version != WIRE_VERSION || kind < WIRE_MESSAGES || kind > WIRE_HISTORY)
         return ERR_INVALID;
     header->kind = (enum wire_kind)kind;
     header->count = (unsigned)count;

@@ -40,17 +40,19 @@ size_t message_size(const struct message *message);
 
 /* ---- The wire between relays: little-endian, every text framed by its length ----
  *
- *   "CG" version(1)=1 kind(1) origin(8) epoch(8) conversation(8) count(2) then `count` records:
+ *   "CG" version(1)=1 kind(1) origin(8) epoch(8) conversation(8) user(8) count(2) then `count` records:
  *   seq(8) sender(8) at_ms(8) kind(1) name(2+n) sent_at(1+n) content(4+n)
  *
- * WIRE_PRESENCE says that who is present in `conversation` has changed; its count is 0. */
-enum wire_kind { WIRE_MESSAGES = 1, WIRE_PRESENCE = 2 };
+ * WIRE_PRESENCE says that who is present in `conversation` has changed; WIRE_HISTORY that `user` asked
+ * for its history on all sockets. Their count is 0. */
+enum wire_kind { WIRE_MESSAGES = 1, WIRE_PRESENCE = 2, WIRE_HISTORY = 3 };
 
 struct wire_header {
     enum wire_kind kind;
     uint64_t origin; /* the relay's incarnation */
     uint64_t epoch;
     uint64_t conversation;
+    uint64_t user; /* WIRE_HISTORY */
     unsigned count;
 };
 

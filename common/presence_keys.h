@@ -1,9 +1,13 @@
 /* presence_keys.h: the names under which presence lies in Redis, shared by who writes it (the relays)
  * and who asks (the REST process, the operator's command). Names only; this file knows no Redis.
  *
- *   <prefix>:presence:<conversation>     HASH  "<relay>:<incarnation>:<user>" → "<connections>|<head json>|<name>"
+ *   <prefix>:presence:<conversation>     HASH  "<relay>:<incarnation>:<user>" → "<bytes of head>|<head json><name>"
  *   <prefix>:who:<conversation>:<user>   SET   of "<relay>:<incarnation>" that hold a socket of this user
- *   <prefix>:lease:<relay>:<incarnation> string with an expiry, renewed while that relay lives
+ *   <prefix>:lease:<relay>:<incarnation> "1" with an expiry, renewed while that relay lives; "draining"
+ *                                        once it has ended cleanly
+ *   <prefix>:relays                      SET   of "<relay>:<incarnation>" that may have entries
+ *   <prefix>:rooms:<relay>:<incarnation> SET   of the conversations in which that relay has entries
+ *   <prefix>:reaped:<relay>:<incarnation> "1" with an expiry: others took it for dead and announced leaves
  *   <prefix>:admit:<conversation>:<user> "1" with an expiry: admitted by createChatroom, no socket yet;
  *                                        deleted by the relay that the user joins through
  *
@@ -53,6 +57,13 @@ static inline void presence_lease_key(char out[PRESENCE_KEY_MAX], const char *pr
                                       struct str entry)
 {
     snprintf(out, PRESENCE_KEY_MAX, "%s:lease:%.*s", prefix, (int)entry.len, entry.ptr);
+}
+
+/* <prefix>:<what>:<entry>, for rooms and reaped. */
+static inline void presence_relay_key(char out[PRESENCE_KEY_MAX], const char *prefix,
+                                      const char *what, struct str entry)
+{
+    snprintf(out, PRESENCE_KEY_MAX, "%s:%s:%.*s", prefix, what, (int)entry.len, entry.ptr);
 }
 
 #endif

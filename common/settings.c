@@ -302,8 +302,8 @@ static enum err check_together(const struct settings *settings, char why[256])
         snprintf(why, 256, "a Unix socket's path is longer than 107 bytes: choose a shorter 'run'");
         return ERR_TOO_BIG;
     }
-    if (settings->room_log_bytes < settings->max_message_bytes * 2) {
-        snprintf(why, 256, "room_log_bytes must be at least twice max_message_bytes");
+    if (settings->room_log_bytes < settings->max_message_bytes * 4) {
+        snprintf(why, 256, "room_log_bytes must be at least four times max_message_bytes");
         return ERR_INVALID;
     }
     return ERR_OK;

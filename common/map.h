@@ -1,0 +1,34 @@
+/* map.h: a hash table from a non-zero 64-bit number to a pointer. Open addressing, at most 3/4 full;
+ * grows and shrinks by itself. The caller owns what the pointers lead to. */
+#ifndef CG_COMMON_MAP_H
+#define CG_COMMON_MAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct map_slot {
+    uint64_t key; /* 0: free */
+    void *value;
+};
+
+struct map {
+    struct map_slot *slots; /* NULL while empty */
+    size_t cap;             /* 0 or a power of two */
+    size_t count;
+};
+
+/* A zeroed struct map is an empty one. */
+void map_fini(struct map *map);
+
+/* NULL if there is none. */
+void *map_get(const struct map *map, uint64_t key);
+/* Sets or replaces; `key` is not 0 and `value` not NULL. */
+void map_put(struct map *map, uint64_t key, void *value);
+/* Removes and returns it; NULL if there was none. */
+void *map_take(struct map *map, uint64_t key);
+
+/* Visits every entry: for (size_t at = 0; (value = map_next(&map, &at));). The map must not change
+ * in between. */
+void *map_next(const struct map *map, size_t *at);
+
+#endif

@@ -1,0 +1,63 @@
+/* bus.h: Redis, as the relay sees it. The only file of the relay that knows hiredis. Loop thread only.
+ *
+ * Two connections, because a subscribed one takes no other command. Both are watched by a heartbeat
+ * that is published on one and must arrive on the other; if it does not, both are made anew, with
+ * jittered back-off, and all subscriptions are said again. "Up" means that a heartbeat has come.
+ * Nothing in flight survives: the callers of bus_command are told. */
+#ifndef CG_RELAY_BUS_H
+#define CG_RELAY_BUS_H
+
+#include "common/settings.h"
+#include "common/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct bus;
+
+struct bus_events {
+    void (*state)(void *arg, bool up);
+    void (*subscribed)(void *arg, uint64_t conversation);
+    void (*received)(void *arg, struct str payload);
+    void *arg;
+};
+
+/* A command's answer. */
+struct bus_reply;
+/* The answer as a number, 0 if it is none. */
+int64_t bus_reply_number(const struct bus_reply *reply);
+/* As text, empty if it is none. */
+struct str bus_reply_text(const struct bus_reply *reply);
+/* Elements of an array, 0 if it is none; and the element `index`. */
+size_t bus_reply_count(const struct bus_reply *reply);
+const struct bus_reply *bus_reply_at(const struct bus_reply *reply, size_t index);
+
+/* `reply` NULL: Redis was lost, or refused; whether it was carried out is not known. Called exactly
+ * once for each command, in their order; may call bus_command. */
+typedef void bus_reply_fn(void *arg, const struct bus_reply *reply);
+
+/* Begins to connect. Borrows all but `loop`'s handles. */
+struct bus *bus_new(uv_loop_t *loop, const struct settings *settings, uint64_t incarnation,
+                    const struct bus_events *events);
+/* Begins to end: answers every command with NULL. The loop must run until its handles are closed, then
+ * bus_free. */
+void bus_stop(struct bus *bus);
+void bus_free(struct bus *bus);
+
+bool bus_is_up(const struct bus *bus);
+
+/* False: Redis is down, no confirmation will come; it is subscribed when Redis is back. */
+bool bus_subscribe(struct bus *bus, uint64_t conversation);
+void bus_unsubscribe(struct bus *bus, uint64_t conversation);
+
+/* Publishes to the relays that have subscribed to the conversation. Skipped, and counted, while Redis
+ * is down or far behind: the others' audits find what they missed. */
+void bus_publish(struct bus *bus, uint64_t conversation, struct str payload);
+
+/* Sends a command. While Redis is down `fn` is called with NULL before this returns. */
+enum { BUS_MAX_ARGS = 16 };
+void bus_command(struct bus *bus, bus_reply_fn *fn, void *arg, const struct str *args, size_t count);
+
+#endif

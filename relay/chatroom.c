@@ -1,0 +1,488 @@
+#include "relay/chatroom.h"
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/store.h"
+#include "common/text.h"
+#include "relay/hub.h"
+#include "relay/presence.h"
+#include "relay/readers.h"
+
+#include <stdlib.h>
+
+static struct {
+    const struct settings *settings;
+    struct hub *hub;
+    struct presence *presence;
+    struct readers *readers;
+} bound;
+
+void chatroom_bind(const struct settings *settings, struct hub *hub, struct presence *presence,
+                   struct readers *readers)
+{
+    bound.settings = settings;
+    bound.hub = hub;
+    bound.presence = presence;
+    bound.readers = readers;
+}
+
+/* What the connection proved when it opened. */
+struct chatroom_state {
+    char room_id[ID_MAX], nick_id[ID_MAX];
+    char head[STORE_HEAD_MAX + 1];
+    uint64_t conversation, user;
+    char *name; /* UTF-8; NULL until admitted */
+    bool present;
+};
+
+static struct chatroom_state *state_of(struct session *session)
+{
+    return session->state;
+}
+
+/* ---- events out ---- */
+
+/* The data object of a message; also an element of a `logs` event. */
+static void add_line(const struct message *message, struct buf *out)
+{
+    char when[CLOCK_TEXT_MAX];
+    struct str sent_at = message->sent_at, name = message->sender_name;
+    if (!sent_at.len) {
+        clock_format_local(message->at_ms, when);
+        sent_at = str_of(when);
+    }
+    buf_add_text(out, "{\"log_user_name\":");
+    if (message->kind == MESSAGE_TEXT) {
+        buf_add_json(out, name);
+        buf_add_text(out, ",\"log_content\":");
+        buf_add_json(out, message->content);
+    } else {
+        buf_add_text(out, "\"system\",\"log_content\":");
+        buf_add_json(out, name);
+        out->len -= !out->failed; /* into the string: before its closing quote */
+        buf_add_text(out, message->kind == MESSAGE_JOIN ? " 进入了房间\"" : " 离开了房间\"");
+    }
+    buf_add_text(out, ",\"log_time\":");
+    buf_add_json(out, sent_at);
+    buf_add_text(out, ",\"seq\":");
+    buf_add_u64(out, message->seq);
+    buf_add_text(out, ",\"ts\":");
+    buf_add_u64(out, (uint64_t)message->at_ms);
+    buf_add_char(out, '}');
+}
+
+#define MESSAGE_OPEN "[{\"type\":\"message\",\"data\":"
+#define LOGS_OPEN "[{\"type\":\"logs\",\"data\":["
+#define EVENT_CLOSE "}]"
+
+static void encode_message(const struct message *message, struct buf *out)
+{
+    buf_add_text(out, MESSAGE_OPEN);
+    add_line(message, out);
+    buf_add_text(out, EVENT_CLOSE);
+}
+
+static void encode_members(const struct member *members, size_t count, struct buf *out)
+{
+    buf_add_text(out, "[{\"type\":\"members\",\"data\":[");
+    for (size_t i = 0; i < count; i++) {
+        /* A list that would not fit is cut, not lost: room_log_bytes bounds it. */
+        if (out->max - out->len < members[i].name.len * 6 + members[i].head.len + 64)
+            break;
+        buf_add_text(out, i ? ",{\"user_name\":" : "{\"user_name\":");
+        buf_add_json(out, members[i].name);
+        buf_add_text(out, ",\"head_num\":");
+        buf_add_str(out, members[i].head);
+        buf_add_char(out, '}');
+    }
+    buf_add_text(out, "]" EVENT_CLOSE);
+}
+
+const struct encoding chatroom_encoding = {
+    .name = "chatroom",
+    .message = encode_message,
+    .members = encode_members,
+};
+
+static void send_error(struct session *session, const char *code, const char *message)
+{
+    struct buf out;
+    buf_init(&out, 1024);
+    buf_add_text(&out, "[{\"type\":\"error\",\"data\":{\"code\":");
+    buf_add_json(&out, str_of(code));
+    buf_add_text(&out, ",\"message\":");
+    buf_add_json(&out, str_of(message));
+    buf_add_text(&out, "}" EVENT_CLOSE);
+    metric_inc(METRIC_FRAMES_REFUSED);
+    session_send_text(session, buf_str(&out));
+    buf_fini(&out);
+}
+
+/* ---- admission: who is it, and may they be here ---- */
+
+struct admission {
+    struct job job;
+    uint64_t session_id;
+    char room_id[ID_MAX], nick_id[ID_MAX];
+    struct store_place place;
+    int missing;
+};
+
+static void look_up(struct job *job, struct store *store)
+{
+    struct admission *admission = (struct admission *)job;
+    job->err = store_place(store, str_of(admission->room_id), str_of(admission->nick_id),
+                           &admission->place, &admission->missing);
+}
+
+static void refuse(struct session *session, unsigned code, const char *reason)
+{
+    metric_inc(METRIC_ADMISSIONS_REFUSED);
+    log_info("chatroom.refused", "conn=%llu code=%u reason=\"%s\"",
+             (unsigned long long)session->id, code, reason);
+    session_close(session, code, reason);
+}
+
+static void on_looked_up(struct job *job)
+{
+    struct admission *admission = (struct admission *)job;
+    const struct store_place *place = &admission->place;
+    struct session *session = sessions_find(bound.hub->sessions, admission->session_id);
+    if (!session || session->closing) {
+        free(admission);
+        return;
+    }
+    struct chatroom_state *state = state_of(session);
+    if (job->err == ERR_NOT_FOUND) {
+        refuse(session, 1008, admission->missing & STORE_NO_ROOM ? "Unknown room" : "Unknown user");
+    } else if (job->err) {
+        refuse(session, 1013, "Try again later");
+    } else if (!place->is_member) {
+        refuse(session, 1008, "Not a member of this room");
+    } else {
+        state->conversation = place->conversation;
+        state->user = place->user;
+        state->name = mem_strndup(place->user_name, place->user_name_len);
+        memcpy(state->head, place->head, sizeof state->head);
+        hub_join(bound.hub, session, place->conversation, ENCODING_CHATROOM);
+    }
+    free(admission);
+}
+
+static void chatroom_open(struct session *session, const struct request *request)
+{
+    struct chatroom_state *state = state_of(session);
+    if (!request->room_id.len) {
+        refuse(session, 1008, "Room ID not provided");
+    } else if (!id_is(request->room_id, STORE_ROOM_PREFIX)) {
+        refuse(session, 1008, "Unknown room");
+    } else if (!id_is(request->nick_id, STORE_USER_PREFIX)) {
+        refuse(session, 1008, "Unknown user");
+    } else {
+        memcpy(state->room_id, request->room_id.ptr, request->room_id.len);
+        memcpy(state->nick_id, request->nick_id.ptr, request->nick_id.len);
+        struct admission *admission = mem_zalloc(sizeof *admission);
+        admission->job.work = look_up;
+        admission->job.done = on_looked_up;
+        admission->session_id = session->id;
+        memcpy(admission->room_id, state->room_id, ID_MAX);
+        memcpy(admission->nick_id, state->nick_id, ID_MAX);
+        if (readers_try(bound.readers, &admission->job)) {
+            free(admission);
+            refuse(session, 1013, "Try again later");
+            return;
+        }
+        /* a client may speak as soon as it is connected: it is heard once it is in the room */
+        session->transport->pause(session->socket, true);
+    }
+}
+
+static void chatroom_seated(struct session *session)
+{
+    struct chatroom_state *state = state_of(session);
+    if (session->closing)
+        return;
+    struct member member = {state->user, str_of(state->name), str_of(state->head)};
+    state->present = true;
+    presence_enter(bound.presence, state->conversation, &member, session->id);
+    session->transport->pause(session->socket, false);
+}
+
+static void chatroom_not_seated(struct session *session, int err)
+{
+    (void)err;
+    refuse(session, 1013, "Try again later");
+}
+
+static void chatroom_closed(struct session *session)
+{
+    struct chatroom_state *state = state_of(session);
+    hub_leave(bound.hub, session);
+    if (state->present)
+        presence_leave(bound.presence, state->conversation, state->user);
+    free(state->name);
+}
+
+/* ---- history ---- */
+
+/* Builds one `logs` event, and how many lines it has. */
+struct logs {
+    struct buf out;
+    size_t lines;
+};
+
+static void logs_open(struct logs *logs)
+{
+    /* a line is its content and at most this much around it */
+    size_t around = (size_t)bound.settings->history_limit * 2048;
+    logs->lines = 0;
+    buf_init(&logs->out,
+             (size_t)bound.settings->history_bytes + (size_t)bound.settings->max_message_bytes + around);
+    buf_add_text(&logs->out, LOGS_OPEN);
+}
+
+static void logs_close(struct logs *logs)
+{
+    buf_add_text(&logs->out, "]" EVENT_CLOSE);
+}
+
+/* A live event's payload holds just the object that a line of `logs` is. */
+static void add_live_line(void *arg, struct str payload)
+{
+    struct logs *logs = arg;
+    const size_t open = sizeof MESSAGE_OPEN - 1, close = sizeof EVENT_CLOSE - 1;
+    CG_ASSERT(payload.len > open + close);
+    if (logs->lines++)
+        buf_add_char(&logs->out, ',');
+    buf_add(&logs->out, payload.ptr + open, payload.len - open - close);
+}
+
+struct recipients {
+    uint64_t user;
+    struct str payload;
+};
+
+static void send_to_user(void *arg, struct session *session)
+{
+    struct recipients *recipients = arg;
+    if (session->protocol == &chatroom_protocol && state_of(session)->user == recipients->user)
+        session_send_text(session, recipients->payload);
+}
+
+static void logs_send(struct logs *logs, uint64_t conversation, uint64_t user)
+{
+    struct recipients recipients = {user, buf_str(&logs->out)};
+    if (logs->out.failed)
+        log_error("chatroom.history_too_large", "room=%llu", (unsigned long long)conversation);
+    else
+        hub_each(bound.hub, conversation, send_to_user, &recipients);
+    buf_fini(&logs->out);
+}
+
+/* The database's answer when the room log does not reach back far enough: lines in one buffer, their
+ * ends apart, because the oldest are left out if all together are too large. */
+struct history {
+    struct job job;
+    uint64_t conversation, user;
+    struct buf lines;
+    size_t ends[1000];
+    size_t count;
+};
+
+static void collect_line(void *arg, const struct message *message)
+{
+    struct history *history = arg;
+    CG_ASSERT(history->count < sizeof history->ends / sizeof history->ends[0]);
+    add_line(message, &history->lines);
+    history->ends[history->count++] = history->lines.len;
+}
+
+static void read_history(struct job *job, struct store *store)
+{
+    struct history *history = (struct history *)job;
+    struct store_range range = {
+        .conversation = history->conversation,
+        .before = INT64_MAX,
+        .limit = (unsigned)bound.settings->history_limit,
+        .latest = true,
+    };
+    job->err = store_read(store, &range, collect_line, history);
+}
+
+static void explain_to_user(void *arg, struct session *session)
+{
+    const struct history *history = arg;
+    if (session->protocol == &chatroom_protocol && state_of(session)->user == history->user)
+        send_error(session, "unavailable", "the history cannot be read now");
+}
+
+static void on_history(struct job *job)
+{
+    struct history *history = (struct history *)job;
+    struct logs logs;
+    if (job->err || history->lines.failed) {
+        hub_each(bound.hub, history->conversation, explain_to_user, history);
+    } else {
+        size_t first = history->count, end = history->lines.len;
+        while (first && end - (first > 1 ? history->ends[first - 2] : 0) <=
+                            (size_t)bound.settings->history_bytes)
+            first--;
+        if (first == history->count && first)
+            first--; /* one line, however long */
+        logs_open(&logs);
+        for (size_t i = first; i < history->count; i++) {
+            size_t from = i ? history->ends[i - 1] : 0;
+            if (logs.lines++)
+                buf_add_char(&logs.out, ',');
+            buf_add(&logs.out, history->lines.data + from, history->ends[i] - from);
+        }
+        logs_close(&logs);
+        logs_send(&logs, history->conversation, history->user);
+    }
+    buf_fini(&history->lines);
+    free(history);
+}
+
+void chatroom_send_history(uint64_t conversation, uint64_t user)
+{
+    struct logs logs;
+    logs_open(&logs);
+    if (hub_recent(bound.hub, conversation, ENCODING_CHATROOM, add_live_line, &logs)) {
+        logs_close(&logs);
+        logs_send(&logs, conversation, user);
+        return;
+    }
+    buf_fini(&logs.out);
+    struct history *history = mem_zalloc(sizeof *history);
+    history->job.work = read_history;
+    history->job.done = on_history;
+    history->conversation = conversation;
+    history->user = user;
+    buf_init(&history->lines, (size_t)bound.settings->history_limit *
+                                  ((size_t)bound.settings->max_message_bytes + 2048));
+    if (readers_try(bound.readers, &history->job)) {
+        history->job.err = ERR_BUSY;
+        on_history(&history->job);
+    }
+}
+
+/* ---- frames in ---- */
+
+/* A field that names somebody or somewhere must name what the connection proved; it may be absent. */
+static bool claims_other(struct json_object *frame, const char *key, const char *own)
+{
+    struct str claimed;
+    if (!json_has(frame, key))
+        return false;
+    return !json_get_string(frame, key, &claimed) || !str_eq(claimed, str_of(own));
+}
+
+static bool identity_is_own(struct session *session, struct json_object *frame)
+{
+    const struct chatroom_state *state = state_of(session);
+    if (!claims_other(frame, "sendUserId", state->nick_id) &&
+        !claims_other(frame, "sendRoom", state->room_id) &&
+        !claims_other(frame, "sendUserName", state->name))
+        return true;
+    metric_inc(METRIC_IDENTITY_REFUSED);
+    send_error(session, "identity", "sendUserId, sendUserName and sendRoom must be your own");
+    return false;
+}
+
+static void on_message(struct session *session, struct json_object *frame)
+{
+    const struct chatroom_state *state = state_of(session);
+    struct str content, sent_at;
+    if (!json_get_string(frame, "content", &content) || text_check_content(content)) {
+        send_error(session, "bad_content", "content must be text without control characters");
+        return;
+    }
+    if (!json_get_string(frame, "sendTime", &sent_at) || !text_is_datetime(sent_at))
+        sent_at = STR(""); /* ours is shown instead */
+    struct buf clean;
+    buf_init(&clean, content.len * 2 + 16);
+    text_add_content(&clean, content);
+    struct message message = {
+        .conversation = state->conversation,
+        .sender = state->user,
+        .kind = MESSAGE_TEXT,
+        .sender_name = str_of(state->name),
+        .content = buf_str(&clean),
+        .sent_at = sent_at,
+    };
+    if (hub_post(bound.hub, session->id, &message))
+        send_error(session, "busy", "too many messages are waiting: try again in a second");
+    buf_fini(&clean);
+}
+
+static void on_query_logs(struct session *session, struct json_object *frame)
+{
+    const struct chatroom_state *state = state_of(session);
+    (void)frame;
+    chatroom_send_history(state->conversation, state->user);
+    hub_notify(bound.hub, WIRE_HISTORY, state->conversation, state->user);
+}
+
+static const struct {
+    const char *type;
+    void (*handle)(struct session *session, struct json_object *frame);
+} commands[] = {
+    {"message", on_message},
+    {"query-logs", on_query_logs},
+};
+
+static void chatroom_received(struct session *session, struct str text)
+{
+    struct json_object *frame;
+    struct str type;
+    metric_inc(METRIC_FRAMES_IN);
+    CG_ASSERT(state_of(session)->present); /* paused until then */
+    if (json_parse_object(text, &frame)) {
+        send_error(session, "bad_json", "a frame must be one JSON object");
+        return;
+    }
+    size_t i = 0;
+    const size_t count = sizeof commands / sizeof commands[0];
+    if (json_get_string(frame, "type", &type))
+        while (i < count && !str_eq(type, str_of(commands[i].type)))
+            i++;
+    else
+        i = count;
+    if (i == count)
+        send_error(session, "bad_type", "type must be message or query-logs");
+    else if (identity_is_own(session, frame))
+        commands[i].handle(session, frame);
+    json_object_put(frame);
+}
+
+static void chatroom_posted(struct session *session, const struct store_post *post)
+{
+    if (!post->err)
+        return; /* the message itself, delivered to its sender too, is the answer */
+    if (post->err == ERR_UNKNOWN)
+        send_error(session, "unknown", "it is not known whether the message was stored");
+    else if (post->err == ERR_DOWN)
+        send_error(session, "unavailable", "the message was not stored: try again later");
+    else
+        send_error(session, "refused", "the message could not be stored");
+}
+
+static bool chatroom_claims(struct str path)
+{
+    return str_eq(path, STR("/")) || str_eq(path, STR("/chatroom"));
+}
+
+const struct protocol chatroom_protocol = {
+    .name = "chatroom",
+    .state_size = sizeof(struct chatroom_state),
+    .claims = chatroom_claims,
+    .open = chatroom_open,
+    .received = chatroom_received,
+    .seated = chatroom_seated,
+    .not_seated = chatroom_not_seated,
+    .posted = chatroom_posted,
+    .closed = chatroom_closed,
+};

@@ -1,0 +1,430 @@
+#include "relay/hub.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "relay/bus.h"
+#include "relay/hub_room.h"
+#include "relay/journal.h"
+#include "relay/wsframe.h"
+
+#include <stdlib.h>
+
+static void on_audit(struct wheel_timer *timer);
+
+void hub_init(struct hub *hub)
+{
+    buf_init(&hub->scratch, (size_t)hub->settings->room_log_bytes / 2 - WSFRAME_HEADER_MAX);
+    hub->audit.fired = on_audit;
+    wheel_set(hub->wheel, &hub->audit, hub->settings->audit_down_ms);
+}
+
+/* ---- rooms ---- */
+
+static void mark_dirty(struct room *room)
+{
+    if (room->dirty)
+        return;
+    room->dirty = true;
+    room->next_dirty = room->hub->dirty;
+    room->hub->dirty = room;
+}
+
+static struct room *room_new(struct hub *hub, uint64_t conversation)
+{
+    struct room *room = mem_zalloc(sizeof *room);
+    room->id = conversation;
+    room->hub = hub;
+    for (int i = 0; i < ENCODING_COUNT; i++)
+        roomlog_init(&room->logs[i], (size_t)hub->settings->room_log_bytes);
+    map_put(&hub->rooms, conversation, room);
+    metric_set(METRIC_ROOMS, (int64_t)hub->rooms.count);
+    return room;
+}
+
+static void note_log_bytes(struct hub *hub, size_t before, size_t after)
+{
+    hub->log_bytes = hub->log_bytes - before + after;
+    metric_set(METRIC_ROOM_LOG_BYTES, (int64_t)hub->log_bytes);
+}
+
+static void drop_log(struct room *room, enum encoding_id encoding)
+{
+    note_log_bytes(room->hub, roomlog_memory(&room->logs[encoding]), 0);
+    roomlog_fini(&room->logs[encoding]);
+}
+
+static void room_free(struct room *room)
+{
+    struct hub *hub = room->hub;
+    CG_ASSERT(!room->seat_count);
+    for (struct room **at = &hub->dirty; room->dirty; at = &(*at)->next_dirty)
+        if (*at == room) {
+            *at = room->next_dirty;
+            break;
+        }
+    for (int i = 0; i < ENCODING_COUNT; i++)
+        drop_log(room, (enum encoding_id)i);
+    room_order_fini(room);
+    free(room->seats);
+    map_take(&hub->rooms, room->id);
+    metric_set(METRIC_ROOMS, (int64_t)hub->rooms.count);
+    bus_unsubscribe(hub->bus, room->id);
+    free(room);
+}
+
+void hub_fini(struct hub *hub)
+{
+    wheel_cancel(&hub->audit);
+    size_t at = 0;
+    CG_ASSERT(!map_next(&hub->rooms, &at));
+    map_fini(&hub->rooms);
+    buf_fini(&hub->scratch);
+}
+
+/* ---- seats ---- */
+
+static void take_place(struct seat_ref *ref)
+{
+    struct session *session = ref->session;
+    session->seat.cursor = session->seat.room->logs[ref->encoding].end;
+    session->protocol->seated(session);
+}
+
+void hub_join(struct hub *hub, struct session *session, uint64_t conversation,
+              enum encoding_id encoding)
+{
+    CG_ASSERT(!session->seat.room);
+    struct room *room = map_get(&hub->rooms, conversation);
+    bool fresh = !room;
+    if (fresh)
+        room = room_new(hub, conversation);
+    if (room->seat_count == room->seat_cap) {
+        room->seat_cap = room->seat_cap ? room->seat_cap * 2 : 2;
+        room->seats = mem_realloc(room->seats, room->seat_cap * sizeof room->seats[0]);
+    }
+    session->seat.room = room;
+    session->seat.index = room->seat_count;
+    room->seats[room->seat_count++] = (struct seat_ref){session, encoding};
+    room->readers[encoding]++;
+    if (room->state == ROOM_LIVE) {
+        take_place(&room->seats[session->seat.index]);
+    } else if (fresh && !bus_subscribe(hub->bus, conversation)) {
+        room_load(room); /* the bus is down: the audit brings what the other relays store */
+    }
+}
+
+void hub_leave(struct hub *hub, struct session *session)
+{
+    struct room *room = session->seat.room;
+    (void)hub;
+    if (!room)
+        return;
+    size_t index = session->seat.index;
+    enum encoding_id encoding = room->seats[index].encoding;
+    session->seat.room = NULL;
+    room->seats[index] = room->seats[--room->seat_count];
+    if (index < room->seat_count)
+        room->seats[index].session->seat.index = index;
+    if (--room->readers[encoding] == 0)
+        drop_log(room, encoding);
+    if (!room->seat_count)
+        room_unused(room);
+}
+
+void room_unused(struct room *room)
+{
+    if (room->state == ROOM_LIVE && !room->refilling)
+        room_free(room); /* one that is being read goes when the answer comes */
+}
+
+void room_ready(struct room *room)
+{
+    room->state = ROOM_LIVE;
+    if (!room->seat_count) {
+        room_unused(room);
+        return;
+    }
+    for (size_t i = 0; i < room->seat_count; i++)
+        take_place(&room->seats[i]);
+    room_expect(room);
+}
+
+void room_failed(struct room *room, enum err err)
+{
+    while (room->seat_count) { /* its state keeps the room while it empties */
+        struct session *session = room->seats[room->seat_count - 1].session;
+        hub_leave(room->hub, session);
+        session->protocol->not_seated(session, (int)err);
+    }
+    room->state = ROOM_LIVE;
+    room_unused(room);
+}
+
+void hub_each(struct hub *hub, uint64_t conversation, hub_session_fn *fn, void *arg)
+{
+    struct room *room = map_get(&hub->rooms, conversation);
+    if (!room || room->state != ROOM_LIVE)
+        return;
+    for (size_t i = 0; i < room->seat_count; i++)
+        fn(arg, room->seats[i].session);
+}
+
+/* ---- events into the logs, logs into the sockets ---- */
+
+static void append(struct room *room, enum encoding_id encoding, uint64_t seq)
+{
+    struct hub *hub = room->hub;
+    struct roomlog *log = &room->logs[encoding];
+    if (hub->scratch.failed) {
+        log_error("hub.event_too_large", "room=%llu", (unsigned long long)room->id);
+        return;
+    }
+    if (!hub->scratch.len)
+        return;
+    char header[WSFRAME_HEADER_MAX];
+    struct str head = {header, wsframe_header(header, WSFRAME_TEXT, hub->scratch.len)};
+    size_t before = roomlog_memory(log);
+    roomlog_append(log, seq, head, buf_str(&hub->scratch));
+    note_log_bytes(hub, before, roomlog_memory(log));
+    mark_dirty(room);
+}
+
+void room_append(struct room *room, const struct message *message)
+{
+    for (int i = 0; i < ENCODING_COUNT; i++) {
+        if (!room->readers[i])
+            continue;
+        buf_clear(&room->hub->scratch);
+        encodings[i]->message(message, &room->hub->scratch);
+        append(room, (enum encoding_id)i, message->seq);
+    }
+}
+
+void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct member *members,
+                           size_t count)
+{
+    struct room *room = map_get(&hub->rooms, conversation);
+    if (!room || room->state != ROOM_LIVE)
+        return;
+    for (int i = 0; i < ENCODING_COUNT; i++) {
+        if (!room->readers[i])
+            continue;
+        buf_clear(&hub->scratch);
+        encodings[i]->members(members, count, &hub->scratch);
+        append(room, (enum encoding_id)i, 0);
+    }
+}
+
+void hub_send_members(struct hub *hub, uint64_t session_id, const struct member *members,
+                      size_t count)
+{
+    struct session *session = sessions_find(hub->sessions, session_id);
+    if (!session || !session->seat.room)
+        return;
+    const struct seat_ref *ref = &session->seat.room->seats[session->seat.index];
+    buf_clear(&hub->scratch);
+    encodings[ref->encoding]->members(members, count, &hub->scratch);
+    if (!hub->scratch.failed && hub->scratch.len)
+        session_send_text(session, buf_str(&hub->scratch));
+}
+
+bool hub_pending(struct session *session, struct str *bytes)
+{
+    const struct seat *seat = &session->seat;
+    const struct room *room = seat->room;
+    *bytes = STR("");
+    if (room->state != ROOM_LIVE)
+        return true;
+    const struct roomlog *log = &room->logs[room->seats[seat->index].encoding];
+    if (seat->cursor < log->start)
+        return false;
+    *bytes = roomlog_from(log, seat->cursor, (size_t)room->hub->settings->send_chunk_bytes);
+    return true;
+}
+
+static void flush_room(struct room *room)
+{
+    for (size_t i = 0; i < room->seat_count; i++) {
+        struct session *session = room->seats[i].session;
+        if (!session->choked) {
+            session_flush(session);
+        } else if (session->seat.cursor < room->logs[room->seats[i].encoding].start) {
+            metric_inc(METRIC_CLOSED_SLOW);
+            session_close(session, 1013, "Too slow: come back for the history");
+        }
+    }
+}
+
+/* Over the budget of all logs: one room a turn gives back what all its readers have had. */
+static void trim_one(struct hub *hub)
+{
+    struct room *room = map_next(&hub->rooms, &hub->trim_at);
+    if (!room) {
+        hub->trim_at = 0;
+        return;
+    }
+    for (int i = 0; i < ENCODING_COUNT; i++) {
+        struct roomlog *log = &room->logs[i];
+        uint64_t least = log->end;
+        for (size_t s = 0; s < room->seat_count; s++)
+            if (room->seats[s].encoding == (enum encoding_id)i &&
+                room->seats[s].session->seat.cursor < least)
+                least = room->seats[s].session->seat.cursor;
+        size_t before = roomlog_memory(log);
+        roomlog_trim(log, 0, least);
+        note_log_bytes(hub, before, roomlog_memory(log));
+    }
+}
+
+void hub_flush(struct hub *hub)
+{
+    while (hub->dirty) {
+        struct room *room = hub->dirty;
+        hub->dirty = room->next_dirty;
+        room->dirty = false;
+        flush_room(room);
+    }
+    if (hub->log_bytes > (size_t)hub->settings->room_logs_bytes)
+        trim_one(hub);
+}
+
+bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encoding,
+                void (*fn)(void *arg, struct str payload), void *arg)
+{
+    struct room *room = map_get(&hub->rooms, conversation);
+    if (!room || room->state != ROOM_LIVE || !room->readers[encoding])
+        return false;
+    return roomlog_tail(&room->logs[encoding], room->seq, (size_t)hub->settings->history_limit,
+                        (size_t)hub->settings->history_bytes, fn, arg);
+}
+
+/* ---- posting ---- */
+
+enum err hub_post(struct hub *hub, uint64_t session_id, const struct message *message)
+{
+    return journal_submit(hub->journal, session_id, message);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct message *left = &(*(struct store_post *const *)a)->message;
+    const struct message *right = &(*(struct store_post *const *)b)->message;
+    if (left->conversation != right->conversation)
+        return left->conversation < right->conversation ? -1 : 1;
+    return left->seq < right->seq ? -1 : left->seq > right->seq;
+}
+
+enum { PUBLISH_BYTES = 256 * 1024, PUBLISH_COUNT = 1000 };
+
+static void publish(struct hub *hub, struct store_post *const *posts, size_t count)
+{
+    struct buf out;
+    buf_init(&out, 64 * 1024 * 1024);
+    for (size_t at = 0; at < count;) {
+        size_t end = at, bytes = 0;
+        while (end < count && end - at < PUBLISH_COUNT && (end == at || bytes < PUBLISH_BYTES))
+            bytes += message_size(&posts[end++]->message);
+        struct wire_header header = {
+            .kind = WIRE_MESSAGES,
+            .origin = hub->origin,
+            .epoch = hub->epoch,
+            .conversation = posts[at]->message.conversation,
+            .count = (unsigned)(end - at),
+        };
+        buf_clear(&out);
+        wire_add_header(&out, &header);
+        for (; at < end; at++)
+            wire_add_message(&out, &posts[at]->message);
+        CG_ASSERT(!out.failed);
+        bus_publish(hub->bus, header.conversation, buf_str(&out));
+    }
+    buf_fini(&out);
+}
+
+void hub_stored(struct hub *hub, struct store_post *posts, const uint64_t *session_ids, size_t count)
+{
+    struct store_post **stored = mem_zalloc(count * sizeof(struct store_post *));
+    size_t stored_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct session *session = sessions_find(hub->sessions, session_ids[i]);
+        if (session && !session->closing)
+            session->protocol->posted(session, &posts[i]);
+        if (!posts[i].err && !posts[i].repeated)
+            stored[stored_count++] = &posts[i];
+    }
+    qsort(stored, stored_count, sizeof stored[0], by_place);
+    for (size_t from = 0, to; from < stored_count; from = to) {
+        uint64_t conversation = stored[from]->message.conversation;
+        for (to = from; to < stored_count && stored[to]->message.conversation == conversation; to++)
+            hub_deliver(hub, &stored[to]->message);
+        publish(hub, stored + from, to - from);
+    }
+    free(stored);
+}
+
+/* ---- the bus ---- */
+
+void hub_notify(struct hub *hub, enum wire_kind kind, uint64_t conversation, uint64_t user)
+{
+    struct wire_header header = {
+        .kind = kind,
+        .origin = hub->origin,
+        .epoch = hub->epoch,
+        .conversation = conversation,
+        .user = user,
+    };
+    struct buf out;
+    buf_init(&out, 256);
+    wire_add_header(&out, &header);
+    bus_publish(hub->bus, conversation, buf_str(&out));
+    buf_fini(&out);
+}
+
+void hub_received(struct hub *hub, struct str payload)
+{
+    struct wire_header header;
+    if (wire_get_header(&payload, &header)) {
+        metric_inc(METRIC_BUS_MALFORMED);
+        return;
+    }
+    if (header.origin == hub->origin)
+        return; /* our own, delivered at the commit */
+    metric_inc(METRIC_BUS_RECEIVED);
+    if (header.kind == WIRE_PRESENCE)
+        hub->notices.presence(hub->notices.arg, header.conversation);
+    if (header.kind == WIRE_HISTORY)
+        hub->notices.history(hub->notices.arg, header.conversation, header.user);
+    for (unsigned i = 0; i < header.count; i++) {
+        struct message message;
+        if (wire_get_message(&payload, &header, &message)) {
+            metric_inc(METRIC_BUS_MALFORMED);
+            return;
+        }
+        hub_deliver(hub, &message);
+    }
+}
+
+void hub_subscribed(struct hub *hub, uint64_t conversation)
+{
+    struct room *room = map_get(&hub->rooms, conversation);
+    if (room && room->state == ROOM_SUBSCRIBING)
+        room_load(room);
+}
+
+static void on_audit(struct wheel_timer *timer)
+{
+    struct hub *hub = (struct hub *)(void *)((char *)timer - offsetof(struct hub, audit));
+    hub_audit(hub);
+    wheel_set(hub->wheel, &hub->audit,
+              bus_is_up(hub->bus) ? hub->settings->audit_ms : hub->settings->audit_down_ms);
+}
+
+void hub_bus_state(struct hub *hub, bool up)
+{
+    size_t at = 0;
+    for (struct room *room; !up && (room = map_next(&hub->rooms, &at));)
+        if (room->state == ROOM_SUBSCRIBING)
+            room_load(room);
+    wheel_set(hub->wheel, &hub->audit, 0); /* what was missed meanwhile */
+}

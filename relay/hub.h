@@ -1,0 +1,105 @@
+/* hub.h: rooms, and who reads them. The middle of the relay: adapters call it, it calls the journal,
+ * the readers and the bus. It knows no socket, no SQL, no Redis command. Loop thread only.
+ *
+ *   hub_post ─▶ journal ─(commit)─▶ hub_stored ─▶ hub_deliver ─▶ room logs ─(hub_flush)─▶ sessions
+ *                                       └──▶ bus ─▶ the other relays' hub_deliver */
+#ifndef CG_RELAY_HUB_H
+#define CG_RELAY_HUB_H
+
+#include "common/map.h"
+#include "common/message.h"
+#include "common/settings.h"
+#include "common/store.h"
+#include "relay/encoding.h"
+#include "relay/session.h"
+
+struct bus;
+struct journal;
+struct readers;
+
+/* What another relay told without a number, for those above the hub. */
+struct hub_notices {
+    void (*presence)(void *arg, uint64_t conversation);               /* who is present has changed */
+    void (*history)(void *arg, uint64_t conversation, uint64_t user); /* this user asked for it */
+    void *arg;
+};
+
+/* Embedded in the relay. The first part is set by its owner before hub_init. */
+struct hub {
+    const struct settings *settings;
+    struct wheel *wheel;
+    struct sessions *sessions;
+    struct journal *journal;
+    struct readers *readers;
+    struct bus *bus;
+    uint64_t origin; /* this process's incarnation */
+    uint64_t epoch;
+    struct hub_notices notices;
+
+    struct map rooms;        /* conversation → struct room */
+    struct room *dirty;      /* rooms with something to flush */
+    size_t log_bytes;        /* memory held by all room logs */
+    size_t trim_at;          /* where the sweep over budget goes on */
+    struct wheel_timer audit;
+    bool auditing;
+    struct buf scratch;      /* for encoding one event */
+};
+
+void hub_init(struct hub *hub);
+/* Every session must have ended. */
+void hub_fini(struct hub *hub);
+
+/* Seats the session in the conversation; protocol->seated or ->not_seated follows, perhaps before this
+ * returns. From then on it reads what is delivered. */
+void hub_join(struct hub *hub, struct session *session, uint64_t conversation,
+              enum encoding_id encoding);
+/* Leaves the seat, or gives up waiting for one. */
+void hub_leave(struct hub *hub, struct session *session);
+
+/* Hands a message to the journal, copied. `session_id` 0: nobody waits for the answer. ERR_BUSY: the
+ * journal is full; nothing was taken. */
+enum err hub_post(struct hub *hub, uint64_t session_id, const struct message *message) CG_MUST_CHECK;
+
+/* The journal's answer for a whole batch: acknowledges, delivers here, publishes. */
+void hub_stored(struct hub *hub, struct store_post *posts, const uint64_t *session_ids, size_t count);
+
+/* A stored message became known, from wherever, in whatever order: appended once, in order. */
+void hub_deliver(struct hub *hub, const struct message *message);
+
+/* What another relay published. Malformed payloads are counted. */
+void hub_received(struct hub *hub, struct str payload);
+
+/* Compares all rooms with the database now; what is missing is fetched. */
+void hub_audit(struct hub *hub);
+
+/* The bus came up or went down, or has subscribed to a conversation. */
+void hub_bus_state(struct hub *hub, bool up);
+void hub_subscribed(struct hub *hub, uint64_t conversation);
+
+/* Sends the member list to every session of the room. */
+void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct member *members,
+                           size_t count);
+
+/* The same to one session, if it is still there and seated. */
+void hub_send_members(struct hub *hub, uint64_t session_id, const struct member *members,
+                      size_t count);
+
+/* Tells the other relays something without a number. */
+void hub_notify(struct hub *hub, enum wire_kind kind, uint64_t conversation, uint64_t user);
+
+/* Calls `fn` for each session seated in the conversation. It may send and close, not join or leave. */
+typedef void hub_session_fn(void *arg, struct session *session);
+void hub_each(struct hub *hub, uint64_t conversation, hub_session_fn *fn, void *arg);
+
+/* The last `history_limit` payloads of stored events from the room's log; false if the log does not
+ * reach back that far. */
+bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encoding,
+                void (*fn)(void *arg, struct str payload), void *arg);
+
+/* What the log holds past the session's cursor, in whole frames; false if the cursor fell off. */
+bool hub_pending(struct session *session, struct str *bytes);
+
+/* Gives the sockets what was appended in this turn of the loop. Called before the loop sleeps. */
+void hub_flush(struct hub *hub);
+
+#endif

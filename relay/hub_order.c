@@ -1,0 +1,315 @@
+/* hub_order.c: what makes a room's messages come once and in order, whatever Redis does.
+ *
+ *   seq == last + 1   append, then whatever in the stash follows
+ *   seq <= last       known: drop
+ *   seq >  last + 1   stash; if the missing ones do not come within gap_wait_ms, read them from the
+ *                     database, once per room whoever noticed
+ *
+ * `known` is the highest number known to be stored: from a stashed message, or from the audit that
+ * compares every room in use with its conversation's counter. While seq < known something is fetched
+ * or waited for. */
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "relay/bus.h"
+#include "relay/hub_room.h"
+#include "relay/readers.h"
+
+#include <stdlib.h>
+
+enum { STASH_COUNT = 4096, STASH_BYTES = 4 * 1024 * 1024, REFILL_LIMIT = 500, AUDIT_ROOMS = 1000 };
+
+/* ---- the stash ---- */
+
+static void stash_add(struct stash *stash, const struct message *message)
+{
+    if (stash->count == STASH_COUNT || stash->bytes >= STASH_BYTES)
+        return; /* it is stored: the refill brings it */
+    size_t at = stash->count;
+    while (at && stash->messages[at - 1]->seq > message->seq)
+        at--;
+    if (at && stash->messages[at - 1]->seq == message->seq)
+        return;
+    if (stash->count == stash->cap) {
+        stash->cap = stash->cap ? stash->cap * 2 : 8;
+        stash->messages = mem_realloc(stash->messages, stash->cap * sizeof stash->messages[0]);
+    }
+    memmove(&stash->messages[at + 1], &stash->messages[at],
+            (stash->count - at) * sizeof stash->messages[0]);
+    stash->messages[at] = message_dup(message);
+    stash->count++;
+    stash->bytes += message_size(message);
+}
+
+/* Removes the first `count`. */
+static void stash_drop(struct stash *stash, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        stash->bytes -= message_size(stash->messages[i]);
+        free(stash->messages[i]);
+    }
+    stash->count -= count;
+    memmove(stash->messages, stash->messages + count, stash->count * sizeof stash->messages[0]);
+    if (stash->count)
+        return;
+    free(stash->messages);
+    *stash = (struct stash){0};
+}
+
+void room_order_fini(struct room *room)
+{
+    if (room->stash.count)
+        stash_drop(&room->stash, room->stash.count);
+    wheel_cancel(&room->gap);
+}
+
+/* ---- in order ---- */
+
+static void take_in(struct room *room, const struct message *message)
+{
+    room->seq = message->seq;
+    room_append(room, message);
+    metric_inc(METRIC_DELIVERED);
+}
+
+static void drain_stash(struct room *room)
+{
+    size_t done = 0;
+    struct stash *stash = &room->stash;
+    while (done < stash->count && stash->messages[done]->seq <= room->seq + 1) {
+        if (stash->messages[done]->seq == room->seq + 1)
+            take_in(room, stash->messages[done]);
+        done++;
+    }
+    if (done)
+        stash_drop(stash, done);
+    if (room->known <= room->seq)
+        wheel_cancel(&room->gap);
+}
+
+void hub_deliver(struct hub *hub, const struct message *message)
+{
+    struct room *room = map_get(&hub->rooms, message->conversation);
+    if (!room)
+        return;
+    if (room->known < message->seq)
+        room->known = message->seq;
+    if (room->state != ROOM_LIVE) {
+        stash_add(&room->stash, message);
+        return;
+    }
+    if (message->seq <= room->seq) {
+        metric_inc(METRIC_DUPLICATES);
+    } else if (message->seq == room->seq + 1) {
+        take_in(room, message);
+        if (room->stash.count)
+            drain_stash(room);
+    } else {
+        stash_add(&room->stash, message);
+        room_expect(room);
+    }
+}
+
+/* ---- reading from the database ---- */
+
+/* A job that collects messages of one room. */
+struct reading {
+    struct job job;
+    struct hub *hub;
+    struct store_range range;
+    struct message **messages;
+    size_t count, cap;
+};
+
+static void collect(void *arg, const struct message *message)
+{
+    struct reading *reading = arg;
+    if (reading->count == reading->cap) {
+        reading->cap = reading->cap ? reading->cap * 2 : 16;
+        reading->messages =
+            mem_realloc(reading->messages, reading->cap * sizeof reading->messages[0]);
+    }
+    reading->messages[reading->count++] = message_dup(message);
+}
+
+static void read_messages(struct job *job, struct store *store)
+{
+    struct reading *reading = (struct reading *)job;
+    job->err = store_read(store, &reading->range, collect, reading);
+}
+
+static struct reading *reading_new(struct room *room, void (*done)(struct job *))
+{
+    struct reading *reading = mem_zalloc(sizeof *reading);
+    reading->job.work = read_messages;
+    reading->job.done = done;
+    reading->hub = room->hub;
+    reading->range = (struct store_range){.conversation = room->id, .before = INT64_MAX};
+    return reading;
+}
+
+static void reading_free(struct reading *reading)
+{
+    for (size_t i = 0; i < reading->count; i++)
+        free(reading->messages[i]);
+    free(reading->messages);
+    free(reading);
+}
+
+static void on_loaded(struct job *job)
+{
+    struct reading *reading = (struct reading *)job;
+    struct room *room = map_get(&reading->hub->rooms, reading->range.conversation);
+    CG_ASSERT(room && room->state == ROOM_LOADING);
+    if (job->err) {
+        log_warn("room.load_failed", "room=%llu err=%s", (unsigned long long)room->id,
+                 err_name(job->err));
+        room_failed(room, job->err);
+    } else {
+        for (size_t i = 0; i < reading->count; i++) {
+            room->seq = reading->messages[i]->seq;
+            room_append(room, reading->messages[i]);
+        }
+        if (room->known < room->seq)
+            room->known = room->seq;
+        drain_stash(room);
+        room_ready(room);
+    }
+    reading_free(reading);
+}
+
+void room_load(struct room *room)
+{
+    room->state = ROOM_LOADING;
+    struct reading *reading = reading_new(room, on_loaded);
+    reading->range.limit = (unsigned)room->hub->settings->history_limit;
+    reading->range.latest = true;
+    readers_add(room->hub->readers, &reading->job);
+}
+
+/* ---- gaps ---- */
+
+static void refill(struct room *room);
+
+static void on_refilled(struct job *job)
+{
+    struct reading *reading = (struct reading *)job;
+    struct hub *hub = reading->hub;
+    struct room *room = map_get(&hub->rooms, reading->range.conversation);
+    CG_ASSERT(room && room->refilling);
+    room->refilling = false;
+    for (size_t i = 0; i < reading->count; i++) {
+        if (reading->messages[i]->seq == room->seq + 1)
+            metric_inc(METRIC_REFILLED);
+        hub_deliver(hub, reading->messages[i]);
+    }
+    if (!room->seat_count) {
+        room_unused(room);
+    } else if (room->seq < room->known) {
+        if (!job->err && reading->count)
+            refill(room); /* more than one portion was missing */
+        else
+            log_warn("room.refill_failed", "room=%llu err=%s", (unsigned long long)room->id,
+                     err_name(job->err)); /* the next audit tries again */
+    }
+    reading_free(reading);
+}
+
+static void refill(struct room *room)
+{
+    struct reading *reading = reading_new(room, on_refilled);
+    reading->range.after = room->seq;
+    reading->range.limit = REFILL_LIMIT;
+    if (room->stash.count)
+        reading->range.before = room->stash.messages[0]->seq;
+    room->refilling = true;
+    readers_add(room->hub->readers, &reading->job);
+}
+
+static void on_gap(struct wheel_timer *timer)
+{
+    struct room *room = (struct room *)(void *)((char *)timer - offsetof(struct room, gap));
+    if (room->seq < room->known && !room->refilling)
+        refill(room);
+}
+
+void room_expect(struct room *room)
+{
+    if (room->seq >= room->known || room->refilling || wheel_is_set(&room->gap))
+        return;
+    metric_inc(METRIC_GAPS);
+    room->gap.fired = on_gap;
+    wheel_set(room->hub->wheel, &room->gap, room->hub->settings->gap_wait_ms);
+}
+
+/* ---- the audit ---- */
+
+struct tail {
+    uint64_t conversation, seq;
+};
+
+struct audit {
+    struct job job;
+    struct hub *hub;
+    uint64_t *asked;
+    size_t asked_count;
+    struct tail *tails; /* the answers; room for asked_count */
+    size_t tail_count;
+};
+
+static void on_tail(void *arg, uint64_t conversation, uint64_t seq)
+{
+    struct audit *audit = arg;
+    CG_ASSERT(audit->tail_count < audit->asked_count);
+    audit->tails[audit->tail_count++] = (struct tail){conversation, seq};
+}
+
+static void read_tails(struct job *job, struct store *store)
+{
+    struct audit *audit = (struct audit *)job;
+    if (!audit->asked_count)
+        job->err = store_ping(store); /* an idle relay's database is watched too */
+    for (size_t at = 0; !job->err && at < audit->asked_count; at += AUDIT_ROOMS) {
+        size_t count = audit->asked_count - at;
+        job->err = store_tails(store, audit->asked + at, count < AUDIT_ROOMS ? count : AUDIT_ROOMS,
+                               on_tail, audit);
+    }
+}
+
+static void on_audited(struct job *job)
+{
+    struct audit *audit = (struct audit *)job;
+    struct hub *hub = audit->hub;
+    hub->auditing = false;
+    metric_inc(METRIC_AUDITS);
+    for (size_t i = 0; i < audit->tail_count; i++) {
+        struct room *room = map_get(&hub->rooms, audit->tails[i].conversation);
+        if (!room || room->state != ROOM_LIVE)
+            continue;
+        if (audit->tails[i].seq > room->known) {
+            metric_inc(METRIC_AUDIT_FOUND);
+            room->known = audit->tails[i].seq;
+        }
+        room_expect(room); /* also what an earlier refill could not get */
+    }
+    free(audit->asked);
+    free(audit->tails);
+    free(audit);
+}
+
+void hub_audit(struct hub *hub)
+{
+    if (hub->auditing)
+        return;
+    struct audit *audit = mem_zalloc(sizeof *audit);
+    size_t at = 0;
+    audit->job.work = read_tails;
+    audit->job.done = on_audited;
+    audit->hub = hub;
+    audit->asked = mem_zalloc(hub->rooms.count * sizeof audit->asked[0]);
+    audit->tails = mem_zalloc(hub->rooms.count * sizeof audit->tails[0]);
+    for (struct room *room; (room = map_next(&hub->rooms, &at));)
+        audit->asked[audit->asked_count++] = room->id;
+    hub->auditing = true;
+    readers_add(hub->readers, &audit->job);
+}

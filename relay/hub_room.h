@@ -1,0 +1,62 @@
+/* hub_room.h: a room as the hub's own files see it. */
+#ifndef CG_RELAY_HUB_ROOM_H
+#define CG_RELAY_HUB_ROOM_H
+
+#include "relay/hub.h"
+#include "relay/roomlog.h"
+
+enum room_state {
+    ROOM_SUBSCRIBING, /* waits for the bus, so that nothing falls between reading and listening */
+    ROOM_LOADING,     /* its latest messages are being read */
+    ROOM_LIVE,
+};
+
+/* Messages that came before their turn, ascending by seq. */
+struct stash {
+    struct message **messages;
+    size_t count, cap, bytes;
+};
+
+struct room {
+    uint64_t id; /* conversation */
+    struct hub *hub;
+    enum room_state state;
+    uint64_t seq;   /* the last number appended */
+    uint64_t known; /* the highest number known to be stored; above seq: something is missing */
+    struct roomlog logs[ENCODING_COUNT];
+    unsigned readers[ENCODING_COUNT]; /* seats per encoding; a log is kept while it has any */
+    struct seat_ref *seats;
+    size_t seat_count, seat_cap;
+    struct stash stash;
+    bool refilling;
+    struct wheel_timer gap;
+    struct room *next_dirty;
+    bool dirty;
+};
+
+/* A seat's session, and whether protocol->seated was said. */
+struct seat_ref {
+    struct session *session;
+    enum encoding_id encoding;
+};
+
+/* hub_order.c: the order of a room's messages. */
+
+/* Reads the latest messages; the room is live afterwards, or its sessions are turned away. */
+void room_load(struct room *room);
+/* Arms the wait for what is missing, if anything is and nobody is fetching it. */
+void room_expect(struct room *room);
+void room_order_fini(struct room *room);
+
+/* hub.c */
+
+/* Appends to every log of the room that is read. */
+void room_append(struct room *room, const struct message *message);
+/* The room became live: its sessions take their seats. */
+void room_ready(struct room *room);
+/* Nobody sits in it any more: frees it, if nothing is being read for it. */
+void room_unused(struct room *room);
+/* It could not: they are told. */
+void room_failed(struct room *room, enum err err);
+
+#endif

@@ -1,0 +1,223 @@
+#include "relay/journal.h"
+
+#include "common/clock.h"
+#include "common/db.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+/* A queued message. */
+struct entry {
+    struct entry *next;
+    uint64_t session_id;
+    int64_t queued_ms;
+    struct message *message;
+};
+
+/* A stored batch on its way back to the loop. */
+struct batch {
+    struct parcel parcel;
+    struct journal *journal;
+    size_t count;
+    struct store_post *posts;
+    uint64_t *session_ids;
+    struct message **messages; /* own the posts' texts */
+};
+
+struct journal {
+    const struct settings *settings;
+    struct offload *offload;
+    journal_stored_fn *stored;
+    void *arg;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t some;
+    struct entry *first, **last;
+    size_t count, bytes; /* queued or being stored */
+    bool stopping, stopped;
+    bool failing; /* journal thread: the last batch found no database */
+};
+
+static void settle(struct journal *journal, size_t count, size_t bytes)
+{
+    pthread_mutex_lock(&journal->lock);
+    journal->count -= count;
+    journal->bytes -= bytes;
+    metric_set(METRIC_JOURNAL_QUEUED, (int64_t)journal->count);
+    pthread_mutex_unlock(&journal->lock);
+}
+
+static void arrived(struct parcel *parcel)
+{
+    struct batch *batch = (struct batch *)parcel;
+    batch->journal->stored(batch->journal->arg, batch->posts, batch->session_ids, batch->count);
+    for (size_t i = 0; i < batch->count; i++)
+        free(batch->messages[i]);
+    free(batch->messages);
+    free(batch->posts);
+    free(batch->session_ids);
+    free(batch);
+}
+
+/* Waits for a message; returns up to journal_batch of them, oldest first; NULL at the end. */
+static struct entry *gather(struct journal *journal, size_t *count)
+{
+    *count = 0;
+    pthread_mutex_lock(&journal->lock);
+    while (!journal->first && !journal->stopping)
+        pthread_cond_wait(&journal->some, &journal->lock);
+    struct entry *first = journal->first, **end = &journal->first;
+    while (*end && *count < (size_t)journal->settings->journal_batch) {
+        end = &(*end)->next;
+        ++*count;
+    }
+    struct entry *rest = first ? *end : NULL;
+    if (first)
+        *end = NULL;
+    journal->first = rest;
+    if (!rest)
+        journal->last = &journal->first;
+    pthread_mutex_unlock(&journal->lock);
+    return first;
+}
+
+static struct batch *batch_new(struct journal *journal, struct entry *entry, size_t count)
+{
+    struct batch *batch = mem_zalloc(sizeof *batch);
+    batch->parcel.arrived = arrived;
+    batch->journal = journal;
+    batch->count = count;
+    batch->posts = mem_zalloc(count * sizeof batch->posts[0]);
+    batch->session_ids = mem_zalloc(count * sizeof batch->session_ids[0]);
+    batch->messages = mem_zalloc(count * sizeof batch->messages[0]);
+    for (size_t i = 0; i < count; i++) {
+        struct entry *next = entry->next;
+        batch->posts[i].message = *entry->message;
+        batch->session_ids[i] = entry->session_id;
+        batch->messages[i] = entry->message;
+        free(entry);
+        entry = next;
+    }
+    return batch;
+}
+
+static void count_results(struct journal *journal, const struct batch *batch)
+{
+    size_t stored = 0, repeated = 0, failed = 0, bytes = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct store_post *post = &batch->posts[i];
+        bytes += message_size(&post->message);
+        failed += post->err != ERR_OK;
+        repeated += !post->err && post->repeated;
+        stored += !post->err && !post->repeated;
+    }
+    metric_add(METRIC_JOURNAL_COMMITS, stored > 0);
+    metric_add(METRIC_JOURNAL_STORED, (int64_t)stored);
+    metric_add(METRIC_JOURNAL_REPEATED, (int64_t)repeated);
+    metric_add(METRIC_JOURNAL_FAILED, (int64_t)failed);
+    settle(journal, batch->count, bytes);
+}
+
+/* While the database is known to be away nobody is kept waiting: each batch gets one attempt. */
+static void store_batch(struct journal *journal, struct store *store, struct batch *batch,
+                        int64_t oldest_ms)
+{
+    int64_t waited = clock_mono_ms() - oldest_ms;
+    int64_t patience = journal->settings->journal_timeout_ms - waited;
+    if (journal->failing || patience < 0)
+        patience = 0;
+    enum err err = store_journal(store, batch->posts, batch->count, patience);
+    if (err && !journal->failing)
+        log_error("journal.failing", "err=%s batch=%zu msg=\"%s\"", err_name(err), batch->count,
+                  store_error(store));
+    else if (!err && journal->failing)
+        log_info("journal.recovered", "batch=%zu", batch->count);
+    journal->failing = err != ERR_OK;
+}
+
+static void *run(void *arg)
+{
+    struct journal *journal = arg;
+    struct store *store = store_new(journal->settings);
+    struct entry *entry;
+    size_t count;
+    db_thread_begin();
+    while ((entry = gather(journal, &count))) {
+        int64_t oldest_ms = entry->queued_ms;
+        struct batch *batch = batch_new(journal, entry, count);
+        store_batch(journal, store, batch, oldest_ms);
+        count_results(journal, batch);
+        offload_return(journal->offload, &batch->parcel);
+    }
+    store_free(store);
+    db_thread_end();
+    return NULL;
+}
+
+struct journal *journal_new(const struct settings *settings, struct offload *offload,
+                            journal_stored_fn *stored, void *arg)
+{
+    struct journal *journal = mem_zalloc(sizeof *journal);
+    journal->settings = settings;
+    journal->offload = offload;
+    journal->stored = stored;
+    journal->arg = arg;
+    journal->last = &journal->first;
+    pthread_mutex_init(&journal->lock, NULL);
+    pthread_cond_init(&journal->some, NULL);
+    int failed = pthread_create(&journal->thread, NULL, run, journal);
+    CG_ASSERT(!failed);
+    return journal;
+}
+
+enum err journal_submit(struct journal *journal, uint64_t session_id, const struct message *message)
+{
+    size_t bytes = message_size(message);
+    enum err err = ERR_OK;
+    pthread_mutex_lock(&journal->lock);
+    if (journal->stopping || journal->count >= (size_t)journal->settings->journal_queue ||
+        journal->bytes + bytes > (size_t)journal->settings->journal_queue_bytes)
+        err = ERR_BUSY;
+    pthread_mutex_unlock(&journal->lock);
+    if (err) {
+        metric_inc(METRIC_JOURNAL_REFUSED);
+        return err;
+    }
+    struct entry *entry = mem_zalloc(sizeof *entry);
+    entry->session_id = session_id;
+    entry->queued_ms = clock_mono_ms();
+    entry->message = message_dup(message);
+    pthread_mutex_lock(&journal->lock);
+    bool was_empty = !journal->first;
+    *journal->last = entry;
+    journal->last = &entry->next;
+    journal->count++;
+    journal->bytes += bytes;
+    metric_set(METRIC_JOURNAL_QUEUED, (int64_t)journal->count);
+    pthread_mutex_unlock(&journal->lock);
+    if (was_empty)
+        pthread_cond_signal(&journal->some);
+    return ERR_OK;
+}
+
+void journal_stop(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    journal->stopping = true;
+    pthread_cond_signal(&journal->some);
+    pthread_mutex_unlock(&journal->lock);
+    if (!journal->stopped)
+        pthread_join(journal->thread, NULL);
+    journal->stopped = true;
+}
+
+void journal_free(struct journal *journal)
+{
+    CG_ASSERT(journal->stopped && !journal->first);
+    pthread_mutex_destroy(&journal->lock);
+    pthread_cond_destroy(&journal->some);
+    free(journal);
+}

@@ -1,0 +1,28 @@
+/* journal.h: the thread that stores messages: one transaction at a time, and while one is in flight
+ * the next gathers. Group commit without a timer: an idle relay stores at once, a busy one many. */
+#ifndef CG_RELAY_JOURNAL_H
+#define CG_RELAY_JOURNAL_H
+
+#include "common/settings.h"
+#include "common/store.h"
+#include "relay/offload.h"
+
+struct journal;
+
+/* In the loop thread, once per batch: posts[i] came from session_ids[i]. Borrowed. */
+typedef void journal_stored_fn(void *arg, struct store_post *posts, const uint64_t *session_ids,
+                               size_t count);
+
+struct journal *journal_new(const struct settings *settings, struct offload *offload,
+                            journal_stored_fn *stored, void *arg);
+
+/* Copies the message into the queue. ERR_BUSY, and nothing taken, past journal_queue messages or
+ * journal_queue_bytes. */
+enum err journal_submit(struct journal *journal, uint64_t session_id,
+                        const struct message *message) CG_MUST_CHECK;
+
+/* Stores what is queued, then ends the thread; what it returns still has to be drained. */
+void journal_stop(struct journal *journal);
+void journal_free(struct journal *journal);
+
+#endif

@@ -1,0 +1,382 @@
+/* main.c: builds the relay's parts, connects them, and takes them apart in the right order. */
+#include "common/clock.h"
+#include "common/id.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/program.h"
+#include "common/store.h"
+#include "relay/bus.h"
+#include "relay/chatroom.h"
+#include "relay/hub.h"
+#include "relay/journal.h"
+#include "relay/offload.h"
+#include "relay/presence.h"
+#include "relay/readers.h"
+#include "relay/ws.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+enum { DRAIN_TICK_MS = 50, LAST_WORDS_MS = 1000 };
+
+struct relay {
+    struct settings settings;
+    uv_loop_t loop;
+    struct offload offload;
+    struct wheel wheel;
+    struct sessions sessions;
+    struct hub hub;
+    struct journal *journal;
+    struct readers *readers;
+    struct bus *bus;
+    struct presence *presence;
+    struct ws *ws;
+    uint64_t incarnation;
+    uv_timer_t tick, drain, last_words;
+    uv_prepare_t before_sleep;
+    uv_signal_t on_term, on_int, on_hup;
+    bool draining;
+    int64_t drain_end_ms;
+    int exit_code;
+};
+
+static const struct protocol *const protocols[] = {&chatroom_protocol, NULL};
+
+static const struct program_info info = {
+    .name = "chaguan-relay",
+    .program = PROGRAM_RELAY,
+    .synopsis = "[options]",
+    .about = "Holds the WebSockets of a Chaguan deployment. Any number of relays work side by side on one\n"
+             "database and one Redis. SIGTERM asks the clients to go elsewhere and ends; SIGHUP opens the\n"
+             "log file again. Exit status: 0 ended cleanly, 1 a server or port is not to be had, 2 wrong\n"
+             "settings.",
+};
+
+/* ---- what the parts tell each other ---- */
+
+static void on_bus_state(void *arg, bool up)
+{
+    struct relay *relay = arg;
+    hub_bus_state(&relay->hub, up);
+    presence_bus_state(relay->presence, up);
+}
+
+static void on_subscribed(void *arg, uint64_t conversation)
+{
+    struct relay *relay = arg;
+    hub_subscribed(&relay->hub, conversation);
+}
+
+static void on_received(void *arg, struct str payload)
+{
+    struct relay *relay = arg;
+    hub_received(&relay->hub, payload);
+}
+
+static void on_stored(void *arg, struct store_post *posts, const uint64_t *session_ids, size_t count)
+{
+    struct relay *relay = arg;
+    hub_stored(&relay->hub, posts, session_ids, count);
+}
+
+static void on_presence_notice(void *arg, uint64_t conversation)
+{
+    struct relay *relay = arg;
+    presence_changed(relay->presence, conversation);
+}
+
+static void on_history_notice(void *arg, uint64_t conversation, uint64_t user)
+{
+    (void)arg;
+    chatroom_send_history(conversation, user);
+}
+
+static int ready_page(const struct relay *relay, struct buf *body)
+{
+    bool db = metric_get(METRIC_DB_UP), redis = bus_is_up(relay->bus);
+    buf_addf(body, "{\"ready\":%s,\"db\":%s,\"redis\":%s,\"draining\":%s,\"connections\":%zu}\n",
+             db && redis && !relay->draining ? "true" : "false", db ? "true" : "false",
+             redis ? "true" : "false", relay->draining ? "true" : "false", relay->sessions.count);
+    return db && redis && !relay->draining ? 200 : 503;
+}
+
+static int on_page(void *arg, struct str path, const char **type, struct buf *body)
+{
+    struct relay *relay = arg;
+    if (str_eq(path, STR("/healthz"))) {
+        buf_add_text(body, "ok\n");
+        return 200;
+    }
+    if (str_eq(path, STR("/readyz"))) {
+        *type = "application/json; charset=utf-8";
+        return ready_page(relay, body);
+    }
+    if (str_eq(path, STR("/metrics"))) {
+        *type = "text/plain; version=0.0.4; charset=utf-8";
+        metrics_print(body);
+        return 200;
+    }
+    buf_add_text(body, "not found\n");
+    return 404;
+}
+
+/* ---- the loop ---- */
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct relay *relay = timer->data;
+    wheel_advance(&relay->wheel);
+}
+
+/* Output goes out before sleeping: whatever many events appended in this turn is one write each. */
+static void on_before_sleep(uv_prepare_t *prepare)
+{
+    struct relay *relay = prepare->data;
+    hub_flush(&relay->hub);
+}
+
+static void on_hang_up(uv_signal_t *handle, int number)
+{
+    (void)handle;
+    (void)number;
+    log_reopen();
+    log_info("log.reopened", "pid=%d", (int)getpid());
+}
+
+/* ---- the end: clients away, presence handed on, journal emptied ---- */
+
+static void on_presence_finished(void *arg)
+{
+    struct relay *relay = arg;
+    uv_stop(&relay->loop);
+}
+
+/* Closes some sessions each tick, so that not all clients come back elsewhere at once. */
+static void on_drain(uv_timer_t *timer)
+{
+    struct relay *relay = timer->data;
+    int64_t left_ms = relay->drain_end_ms - clock_mono_ms();
+    int64_t ticks = left_ms / DRAIN_TICK_MS + 1;
+    size_t open = 0, closing = 0;
+    for (size_t i = 0; i < relay->sessions.cap; i++)
+        if (relay->sessions.slots[i] && !relay->sessions.slots[i]->closing)
+            open++;
+    size_t quota = ticks > 1 ? open / (size_t)ticks + (open > 0) : open;
+    for (size_t i = 0; i < relay->sessions.cap && closing < quota; i++) {
+        struct session *session = relay->sessions.slots[i];
+        if (session && !session->closing) {
+            session_close(session, 1012, "Restarting: come back");
+            closing++;
+        }
+    }
+    if (relay->sessions.count)
+        return; /* those that do not answer are cut by their own timers */
+    uv_timer_stop(&relay->drain);
+    presence_finish(relay->presence, on_presence_finished, relay);
+}
+
+static void on_terminate(uv_signal_t *handle, int number)
+{
+    struct relay *relay = handle->data;
+    if (relay->draining)
+        return;
+    log_info("relay.draining", "signal=%d connections=%zu", number, relay->sessions.count);
+    relay->draining = true;
+    relay->drain_end_ms = clock_mono_ms() + relay->settings.drain_ms;
+    if (relay->ws)
+        ws_drain(relay->ws);
+    uv_timer_start(&relay->drain, on_drain, 0, DRAIN_TICK_MS);
+}
+
+/* ---- the beginning ---- */
+
+static void raise_file_limit(struct settings *settings)
+{
+    enum { OTHER_FILES = 64 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > OTHER_FILES &&
+        settings->max_connections > (int64_t)limit.rlim_cur - OTHER_FILES) {
+        settings->max_connections = (int64_t)limit.rlim_cur - OTHER_FILES;
+        log_warn("relay.file_limit", "max_connections=%lld", (long long)settings->max_connections);
+    }
+}
+
+static bool database_ready(struct relay *relay)
+{
+    char why[256];
+    struct store *store = store_new(&relay->settings);
+    enum err err = store_ready(store, why);
+    if (!err && (err = store_epoch(store, &relay->hub.epoch)))
+        snprintf(why, sizeof why, "cannot read the epoch: %.200s", store_error(store));
+    store_free(store);
+    if (!err)
+        return true;
+    log_error("relay.start_failed", "msg=\"%s\"", why);
+    fprintf(stderr, "chaguan-relay: %s\n", why);
+    return false;
+}
+
+static void watch(struct relay *relay, uv_signal_t *handle, uv_signal_cb fn, int number)
+{
+    uv_signal_init(&relay->loop, handle);
+    handle->data = relay;
+    uv_signal_start(handle, fn, number);
+}
+
+static void build(struct relay *relay)
+{
+    const struct settings *settings = &relay->settings;
+    relay->incarnation = id_random() >> 1; /* fits a signed 64-bit number anywhere */
+    uv_loop_init(&relay->loop);
+    offload_init(&relay->offload, &relay->loop);
+    wheel_init(&relay->wheel);
+    sessions_init(&relay->sessions, settings, &relay->wheel);
+    relay->journal = journal_new(settings, &relay->offload, on_stored, relay);
+    relay->readers = readers_new(settings, &relay->offload);
+    struct bus_events events = {on_bus_state, on_subscribed, on_received, relay};
+    relay->bus = bus_new(&relay->loop, settings, relay->incarnation, &events);
+    relay->hub.settings = settings;
+    relay->hub.wheel = &relay->wheel;
+    relay->hub.sessions = &relay->sessions;
+    relay->hub.journal = relay->journal;
+    relay->hub.readers = relay->readers;
+    relay->hub.bus = relay->bus;
+    relay->hub.origin = relay->incarnation;
+    relay->hub.notices = (struct hub_notices){on_presence_notice, on_history_notice, relay};
+    hub_init(&relay->hub);
+    relay->presence =
+        presence_new(settings, &relay->wheel, &relay->hub, relay->bus, relay->incarnation);
+    chatroom_bind(settings, &relay->hub, relay->presence, relay->readers);
+    uv_timer_init(&relay->loop, &relay->tick);
+    uv_timer_init(&relay->loop, &relay->drain);
+    uv_timer_init(&relay->loop, &relay->last_words);
+    uv_prepare_init(&relay->loop, &relay->before_sleep);
+    relay->tick.data = relay->drain.data = relay->last_words.data = relay;
+    relay->before_sleep.data = relay;
+    uv_timer_start(&relay->tick, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS);
+    uv_prepare_start(&relay->before_sleep, on_before_sleep);
+    watch(relay, &relay->on_term, on_terminate, SIGTERM);
+    watch(relay, &relay->on_int, on_terminate, SIGINT);
+    watch(relay, &relay->on_hup, on_hang_up, SIGHUP);
+}
+
+static bool refuse_start(struct relay *relay, const char *why)
+{
+    log_error("relay.start_failed", "msg=\"%s\"", why);
+    fprintf(stderr, "chaguan-relay: %s\n", why);
+    relay->exit_code = 1;
+    return false;
+}
+
+/* Redis must answer once before anybody is let in; afterwards it may come and go. */
+static bool open_doors(struct relay *relay)
+{
+    const struct settings *settings = &relay->settings;
+    char why[256], port[16];
+    int64_t until_ms = clock_mono_ms() + settings->redis_timeout_ms + 1000;
+    while (!bus_is_up(relay->bus) && !relay->draining) {
+        if (clock_mono_ms() > until_ms) {
+            snprintf(why, sizeof why, "cannot use Redis at %.107s",
+                     *settings->redis_socket ? settings->redis_socket : settings->redis_host);
+            return refuse_start(relay, why);
+        }
+        uv_run(&relay->loop, UV_RUN_ONCE);
+    }
+    struct ws_config config = {&relay->loop, settings, &relay->sessions, protocols, on_page, relay};
+    relay->ws = ws_new(&config, why);
+    if (!relay->ws)
+        return refuse_start(relay, why);
+    snprintf(port, sizeof port, "%d\n", ws_port(relay->ws));
+    if (*settings->port_file && program_write_file(settings->port_file, port))
+        return refuse_start(relay, "cannot write port_file");
+    if (program_ready(settings))
+        return refuse_start(relay, "cannot write pid_file");
+    log_info("relay.ready", "name=%s port=%d version=%s", settings->name, ws_port(relay->ws),
+             CHAGUAN_VERSION);
+    return true;
+}
+
+/* ---- taking it apart ---- */
+
+static void on_last_words_said(void *arg, const struct bus_reply *reply)
+{
+    struct relay *relay = arg;
+    (void)reply;
+    uv_stop(&relay->loop);
+}
+
+static void on_last_words_late(uv_timer_t *timer)
+{
+    uv_stop(timer->loop);
+}
+
+/* What was stored last is published before the connection goes. */
+static void say_last_words(struct relay *relay)
+{
+    static const struct str ping[] = {{"PING", 4}};
+    if (!bus_is_up(relay->bus))
+        return;
+    uv_timer_start(&relay->last_words, on_last_words_late, LAST_WORDS_MS, 0);
+    bus_command(relay->bus, on_last_words_said, relay, ping, 1);
+    uv_run(&relay->loop, UV_RUN_DEFAULT);
+}
+
+static void close_handle(void *handle)
+{
+    uv_close(handle, NULL);
+}
+
+static void take_apart(struct relay *relay)
+{
+    journal_stop(relay->journal);
+    offload_drain(&relay->offload);
+    say_last_words(relay);
+    if (relay->ws)
+        ws_stop(relay->ws);
+    readers_stop(relay->readers);
+    offload_drain(&relay->offload);
+    bus_stop(relay->bus);
+    void *handles[] = {&relay->tick,    &relay->drain,  &relay->last_words, &relay->before_sleep,
+                       &relay->on_term, &relay->on_int, &relay->on_hup};
+    for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
+        close_handle(handles[i]);
+    offload_fini(&relay->offload);
+    uv_run(&relay->loop, UV_RUN_NOWAIT);
+    presence_free(relay->presence);
+    hub_fini(&relay->hub);
+    sessions_fini(&relay->sessions);
+    journal_free(relay->journal);
+    readers_free(relay->readers);
+    if (relay->ws)
+        ws_free(relay->ws);
+    uv_run(&relay->loop, UV_RUN_DEFAULT);
+    bus_free(relay->bus);
+    uv_loop_close(&relay->loop);
+}
+
+int main(int argc, char **argv)
+{
+    struct relay *relay = mem_zalloc(sizeof *relay);
+    program_start(&info, argc, argv, &relay->settings, "relay");
+    raise_file_limit(&relay->settings);
+    if (database_ready(relay)) {
+        build(relay);
+        if (open_doors(relay) && !relay->draining)
+            uv_run(&relay->loop, UV_RUN_DEFAULT);
+        take_apart(relay);
+        log_info("relay.ended", "exit=%d", relay->exit_code);
+    } else {
+        relay->exit_code = 1;
+    }
+    int exit_code = relay->exit_code;
+    program_end(&relay->settings);
+    free(relay);
+    return exit_code;
+}

@@ -1,0 +1,145 @@
+#include "relay/roomlog.h"
+
+#include "common/err.h"
+#include "common/mem.h"
+
+#include <stdlib.h>
+
+void roomlog_init(struct roomlog *log, size_t max)
+{
+    *log = (struct roomlog){.max = max};
+}
+
+void roomlog_fini(struct roomlog *log)
+{
+    free(log->data);
+    free(log->entries);
+    roomlog_init(log, log->max);
+}
+
+static size_t held(const struct roomlog *log)
+{
+    return (size_t)(log->end - log->start);
+}
+
+static size_t frame_bytes(const struct roomlog_entry *entry)
+{
+    return entry->header + entry->payload;
+}
+
+size_t roomlog_trim(struct roomlog *log, size_t keep, uint64_t limit)
+{
+    size_t drop = 0, gone = 0;
+    for (; gone < log->count && held(log) - drop > keep; gone++) {
+        const struct roomlog_entry *oldest = &log->entries[gone];
+        if (oldest->offset + frame_bytes(oldest) > limit)
+            break;
+        drop += frame_bytes(oldest);
+    }
+    if (!gone)
+        return 0;
+    log->start += drop;
+    log->count -= gone;
+    memmove(log->data, log->data + drop, held(log));
+    memmove(log->entries, log->entries + gone, log->count * sizeof log->entries[0]);
+    if (!held(log)) {
+        free(log->data);
+        free(log->entries);
+        log->data = NULL;
+        log->entries = NULL;
+        log->cap = log->entry_cap = 0;
+    }
+    return drop;
+}
+
+static void grow(struct roomlog *log, size_t bytes)
+{
+    size_t need = held(log) + bytes;
+    if (need > log->cap) {
+        size_t cap = log->cap ? log->cap : 512;
+        while (cap < need)
+            cap *= 2;
+        log->cap = cap < log->max ? cap : log->max;
+        log->data = mem_realloc(log->data, log->cap);
+    }
+    if (log->count == log->entry_cap) {
+        log->entry_cap = log->entry_cap ? log->entry_cap * 2 : 4;
+        log->entries = mem_realloc(log->entries, log->entry_cap * sizeof log->entries[0]);
+    }
+}
+
+void roomlog_append(struct roomlog *log, uint64_t seq, struct str header, struct str payload)
+{
+    size_t bytes = header.len + payload.len;
+    CG_ASSERT(bytes <= log->max / 2);
+    if (held(log) + bytes > log->max)
+        roomlog_trim(log, log->max / 2, log->end);
+    grow(log, bytes);
+    char *at = log->data + held(log);
+    memcpy(at, header.ptr, header.len);
+    memcpy(at + header.len, payload.ptr, payload.len);
+    log->entries[log->count++] = (struct roomlog_entry){
+        .seq = seq,
+        .offset = log->end,
+        .header = (uint32_t)header.len,
+        .payload = (uint32_t)payload.len,
+    };
+    log->end += bytes;
+}
+
+/* The end of the last frame that ends at or before `limit`; of the first one after `cursor` if none. */
+static uint64_t frame_end(const struct roomlog *log, uint64_t cursor, uint64_t limit)
+{
+    size_t low = 0, high = log->count; /* entries[low - 1] ends at or before limit, entries[high] after */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct roomlog_entry *entry = &log->entries[middle];
+        if (entry->offset + frame_bytes(entry) <= limit)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    CG_ASSERT(low < log->count);
+    const struct roomlog_entry *entry = &log->entries[low];
+    return entry->offset > cursor ? entry->offset : entry->offset + frame_bytes(entry);
+}
+
+struct str roomlog_from(const struct roomlog *log, uint64_t cursor, size_t most)
+{
+    CG_ASSERT(cursor >= log->start && cursor <= log->end);
+    size_t bytes = (size_t)(log->end - cursor);
+    if (bytes > most)
+        bytes = (size_t)(frame_end(log, cursor, cursor + most) - cursor);
+    return (struct str){log->data + (cursor - log->start), bytes};
+}
+
+bool roomlog_tail(const struct roomlog *log, uint64_t last_seq, size_t count, size_t max_bytes,
+                  roomlog_payload_fn *fn, void *arg)
+{
+    size_t wanted = last_seq < count ? (size_t)last_seq : count;
+    size_t at = log->count, oldest = at, bytes = 0;
+    uint64_t expected = last_seq;
+    while (wanted && at > 0) {
+        const struct roomlog_entry *entry = &log->entries[--at];
+        if (!entry->seq)
+            continue;
+        if (entry->seq != expected--)
+            return false;
+        bytes += entry->payload;
+        if (bytes > max_bytes && oldest != log->count) {
+            wanted = 0;
+            break;
+        }
+        oldest = at;
+        wanted--;
+    }
+    if (wanted)
+        return false;
+    for (at = oldest; at < log->count; at++) {
+        const struct roomlog_entry *entry = &log->entries[at];
+        if (entry->seq)
+            fn(arg, (struct str){log->data + (entry->offset - log->start) + entry->header,
+                                 entry->payload});
+    }
+    return true;
+}

@@ -1,0 +1,62 @@
+/* roomlog.h: an append-only run of events, encoded and framed, of which every reader is a cursor.
+ *
+ *        start                                          end
+ *   .....|frame|frame|frame|frame|frame|frame|frame|frame|
+ *    gone       ^ a slow reader            ^ another     ^ most readers
+ *
+ * Offsets are absolute: they count all bytes ever appended, so trimming moves no cursor. The bytes from
+ * a cursor to the end are contiguous: one write(2) sends them all. It knows neither sockets nor rooms. */
+#ifndef CG_RELAY_ROOMLOG_H
+#define CG_RELAY_ROOMLOG_H
+
+#include "common/str.h"
+
+#include <stdint.h>
+
+struct roomlog_entry {
+    uint64_t seq;    /* 0: an event that is not stored */
+    uint64_t offset; /* of the frame's first byte */
+    uint32_t header; /* bytes of the frame before its payload */
+    uint32_t payload;
+};
+
+struct roomlog {
+    char *data;   /* the bytes from `start` on */
+    size_t cap;
+    uint64_t start, end;
+    size_t max;   /* bytes kept at most */
+    struct roomlog_entry *entries; /* oldest first */
+    size_t count, entry_cap;
+};
+
+/* `max` bytes are kept at most. Allocates nothing yet. */
+void roomlog_init(struct roomlog *log, size_t max);
+void roomlog_fini(struct roomlog *log);
+
+/* Appends one frame, header and payload; together at most max / 2 bytes. If it would not fit, the
+ * oldest frames go, half of the log at once, so that the cost of moving is shared out. */
+void roomlog_append(struct roomlog *log, uint64_t seq, struct str header, struct str payload);
+
+/* The bytes from `cursor` on: all to the end, or if that is more than `most`, whole frames of at most
+ * that many bytes, and one frame at least. `cursor` must lie in [start, end] and at a frame's first
+ * byte. Valid until the next append or trim. */
+struct str roomlog_from(const struct roomlog *log, uint64_t cursor, size_t most);
+
+/* Drops whole frames from the front until at most `keep` bytes are left or the next one ends after
+ * `limit`. Returns the bytes dropped; an empty log gives its memory back. */
+size_t roomlog_trim(struct roomlog *log, size_t keep, uint64_t limit);
+
+/* Calls `fn` with the payloads of the last `count` stored events, oldest first, leaving out the oldest
+ * past `max_bytes`. Returns false, calling nothing, if the log does not hold all that it should: all
+ * of `count`, or all back to number 1. `last_seq` is the room's last number. */
+typedef void roomlog_payload_fn(void *arg, struct str payload);
+bool roomlog_tail(const struct roomlog *log, uint64_t last_seq, size_t count, size_t max_bytes,
+                  roomlog_payload_fn *fn, void *arg);
+
+/* Bytes of memory held. */
+static inline size_t roomlog_memory(const struct roomlog *log)
+{
+    return log->cap + log->entry_cap * sizeof log->entries[0];
+}
+
+#endif

@@ -1,0 +1,196 @@
+#include "relay/session.h"
+
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "relay/hub.h"
+#include "relay/wsframe.h"
+
+#include <stdlib.h>
+
+void sessions_init(struct sessions *sessions, const struct settings *settings, struct wheel *wheel)
+{
+    *sessions = (struct sessions){.settings = settings, .wheel = wheel};
+}
+
+void sessions_fini(struct sessions *sessions)
+{
+    CG_ASSERT(!sessions->count);
+    free(sessions->slots);
+    free(sessions->generations);
+    free(sessions->free_slots);
+}
+
+static void grow(struct sessions *sessions)
+{
+    size_t old = sessions->cap, cap = old ? old * 2 : 64;
+    sessions->slots = mem_realloc(sessions->slots, cap * sizeof sessions->slots[0]);
+    sessions->generations = mem_realloc(sessions->generations, cap * sizeof(uint32_t));
+    sessions->free_slots = mem_realloc(sessions->free_slots, cap * sizeof(uint32_t));
+    sessions->cap = cap;
+    for (size_t i = cap; i-- > old;) {
+        sessions->slots[i] = NULL;
+        sessions->generations[i] = 0;
+        sessions->free_slots[sessions->free_count++] = (uint32_t)i;
+    }
+}
+
+struct session *sessions_find(const struct sessions *sessions, uint64_t id)
+{
+    uint32_t slot = (uint32_t)id;
+    if (slot >= sessions->cap || !sessions->slots[slot] || sessions->slots[slot]->id != id)
+        return NULL;
+    return sessions->slots[slot];
+}
+
+static struct session *session_of(struct wheel_timer *timer)
+{
+    return (struct session *)(void *)((char *)timer - offsetof(struct session, timer));
+}
+
+/* Silent for one interval: ping. For two: gone. Closing for too long: cut. */
+static void on_timer(struct wheel_timer *timer)
+{
+    static const char ping[] = {(char)(0x80 | WSFRAME_PING), 0};
+    struct session *session = session_of(timer);
+    struct wheel *wheel = session->owner->wheel;
+    int64_t interval = session->owner->settings->ping_interval_ms;
+    int64_t silent = wheel->now_ms - session->heard_ms;
+    if (session->closing || (session->pinged && silent >= 2 * interval)) {
+        if (!session->closing)
+            metric_inc(METRIC_CLOSED_SILENT);
+        session->closing = true;
+        session->transport->kill(session->socket);
+        return;
+    }
+    if (silent >= interval && !session->pinged) {
+        session->pinged = true; /* a choked socket gets none: its client must read first, or is cut */
+        if (!session->choked &&
+            session->transport->send(session->socket, (struct str){ping, sizeof ping}) == SEND_CHOKED)
+            session->choked = true;
+    }
+    int64_t due = session->pinged ? 2 * interval : interval;
+    wheel_set(wheel, timer, due - silent);
+}
+
+struct session *session_new(struct sessions *sessions, const struct protocol *protocol,
+                            const struct transport *transport, void *socket)
+{
+    if (sessions->count >= (size_t)sessions->settings->max_connections)
+        return NULL;
+    if (!sessions->free_count)
+        grow(sessions);
+    uint32_t slot = sessions->free_slots[--sessions->free_count];
+    struct session *session = mem_zalloc(sizeof *session + protocol->state_size);
+    session->id = (uint64_t)++sessions->generations[slot] << 32 | slot;
+    session->owner = sessions;
+    session->protocol = protocol;
+    session->transport = transport;
+    session->socket = socket;
+    session->state = session + 1;
+    session->heard_ms = sessions->wheel->now_ms;
+    session->timer.fired = on_timer;
+    buf_init(&session->outbox, (size_t)sessions->settings->outbox_bytes);
+    wheel_set(sessions->wheel, &session->timer, sessions->settings->ping_interval_ms);
+    sessions->slots[slot] = session;
+    sessions->count++;
+    metric_inc(METRIC_CONNECTIONS_OPENED);
+    metric_set(METRIC_CONNECTIONS, (int64_t)sessions->count);
+    return session;
+}
+
+void session_ended(struct session *session)
+{
+    struct sessions *sessions = session->owner;
+    uint32_t slot = (uint32_t)session->id;
+    session->closing = true;
+    session->protocol->closed(session);
+    CG_ASSERT(!session->seat.room);
+    wheel_cancel(&session->timer);
+    buf_fini(&session->outbox);
+    sessions->slots[slot] = NULL;
+    sessions->free_slots[sessions->free_count++] = slot;
+    sessions->count--;
+    metric_set(METRIC_CONNECTIONS, (int64_t)sessions->count);
+    free(session);
+}
+
+void session_heard(struct session *session)
+{
+    session->heard_ms = session->owner->wheel->now_ms;
+    session->pinged = false;
+}
+
+static bool give(struct session *session, struct str bytes)
+{
+    metric_inc(METRIC_WRITES);
+    metric_add(METRIC_WRITTEN_BYTES, (int64_t)bytes.len);
+    enum send_result result = session->transport->send(session->socket, bytes);
+    if (result == SEND_MORE)
+        return true;
+    session->choked = true;
+    if (result == SEND_DEAD)
+        session->closing = true;
+    else
+        metric_inc(METRIC_SOCKETS_CHOKED);
+    return false;
+}
+
+void session_flush(struct session *session)
+{
+    while (!session->choked && !session->closing && session->seat.room) {
+        struct str bytes;
+        if (!hub_pending(session, &bytes)) {
+            session_close(session, 1013, "Too slow: come back for the history");
+            metric_inc(METRIC_CLOSED_SLOW);
+            return;
+        }
+        if (!bytes.len)
+            return;
+        session->seat.cursor += bytes.len;
+        give(session, bytes);
+    }
+}
+
+void session_writable(struct session *session)
+{
+    session->choked = false;
+    size_t most = (size_t)session->owner->settings->send_chunk_bytes;
+    while (session->outbox.len && !session->choked && !session->closing) {
+        struct str bytes = buf_str(&session->outbox);
+        if (bytes.len > most)
+            bytes.len = most;
+        give(session, bytes);
+        buf_consume(&session->outbox, bytes.len);
+    }
+    if (!session->outbox.len)
+        buf_fini(&session->outbox);
+    session_flush(session);
+}
+
+void session_send_text(struct session *session, struct str payload)
+{
+    char header[WSFRAME_HEADER_MAX];
+    if (session->closing)
+        return;
+    session_flush(session);
+    buf_add(&session->outbox, header, wsframe_header(header, WSFRAME_TEXT, payload.len));
+    buf_add_str(&session->outbox, payload);
+    if (session->outbox.failed) {
+        metric_inc(METRIC_CLOSED_SLOW);
+        session_close(session, 1013, "Too slow: come back for the history");
+    } else if (!session->choked) {
+        session_writable(session);
+    }
+}
+
+void session_close(struct session *session, unsigned code, const char *reason)
+{
+    if (session->closing)
+        return;
+    session->closing = true;
+    if (session->outbox.len) /* a frame may be half sent: a close frame inside it would be content */
+        session->transport->kill(session->socket);
+    else
+        session->transport->close(session->socket, code, reason);
+    wheel_set(session->owner->wheel, &session->timer, session->owner->settings->close_timeout_ms);
+}

@@ -1,0 +1,126 @@
+/* session.h: one client connection, whatever its protocol and transport.
+ *
+ * A session lives in a slot table and is named by its id (slot and generation), which is what other
+ * threads and answers that come later carry: sessions_find gives NULL once it is gone. It is freed only
+ * by its transport, when the socket has really ended; everybody else marks it with session_close. */
+#ifndef CG_RELAY_SESSION_H
+#define CG_RELAY_SESSION_H
+
+#include "common/buf.h"
+#include "common/id.h"
+#include "common/settings.h"
+#include "relay/wheel.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct session;
+struct room;
+
+enum send_result {
+    SEND_MORE,   /* all taken, the socket can take more */
+    SEND_CHOKED, /* all taken or kept by the transport; wait for session_writable */
+    SEND_DEAD,   /* the socket is broken; its end will be reported */
+};
+
+/* The socket's side. Nothing here calls back before it returns. */
+struct transport {
+    enum send_result (*send)(void *socket, struct str bytes);
+    /* Asks for a closing handshake with this code (RFC 6455 section 7.4) once what was sent is out. */
+    void (*close)(void *socket, unsigned code, const char *reason);
+    /* Ends it at once. */
+    void (*kill)(void *socket);
+    /* Stops or goes on reading from it: what the client sends meanwhile waits in its own buffers. */
+    void (*pause)(void *socket, bool paused);
+};
+
+/* What came with the request that opened the connection. Texts are borrowed during `open`. */
+struct request {
+    struct str path; /* without the query */
+    struct str room_id, nick_id; /* query arguments; len 0 if absent */
+};
+
+struct store_post;
+struct message;
+struct member;
+
+/* A protocol adapter: turns a client's bytes into calls of the hub, and events into bytes. */
+struct protocol {
+    const char *name;
+    size_t state_size; /* bytes of session->state, zeroed */
+    bool (*claims)(struct str path);
+    void (*open)(struct session *session, const struct request *request);
+    /* A whole text message of valid UTF-8 within max_message_bytes. */
+    void (*received)(struct session *session, struct str text);
+    /* hub_join succeeded: the session reads the room from here on. */
+    void (*seated)(struct session *session);
+    /* hub_join failed. */
+    void (*not_seated)(struct session *session, int err);
+    /* The journal's answer to a hub_post. */
+    void (*posted)(struct session *session, const struct store_post *post);
+    /* The socket has ended; the state is freed after this. */
+    void (*closed)(struct session *session);
+};
+
+/* A session's place in a room: a cursor into the room's log. */
+struct seat {
+    struct room *room; /* NULL: not seated */
+    size_t index;      /* in room->seats */
+    uint64_t cursor;   /* the first byte of the log that was not yet given to the socket */
+};
+
+struct session {
+    uint64_t id;
+    struct sessions *owner;
+    const struct transport *transport;
+    void *socket;
+    const struct protocol *protocol;
+    void *state; /* the protocol's own */
+    struct seat seat;
+    struct buf outbox;  /* answers that wait for the socket */
+    struct wheel_timer timer;
+    int64_t heard_ms;   /* wheel time at which the client last sent anything */
+    bool pinged;        /* since it was last heard */
+    bool choked;        /* the socket takes nothing until session_writable */
+    bool closing;
+};
+
+/* The table of all sessions of this relay. */
+struct sessions {
+    const struct settings *settings;
+    struct wheel *wheel;
+    struct session **slots;
+    uint32_t *generations;
+    uint32_t *free_slots;
+    size_t cap, count, free_count;
+};
+
+void sessions_init(struct sessions *sessions, const struct settings *settings, struct wheel *wheel);
+void sessions_fini(struct sessions *sessions);
+
+/* A new session on an open socket; NULL if max_connections are open. The caller then calls
+ * protocol->open. */
+struct session *session_new(struct sessions *sessions, const struct protocol *protocol,
+                            const struct transport *transport, void *socket);
+/* For the transport, when the socket has ended: tells the protocol, frees. */
+void session_ended(struct session *session);
+
+struct session *sessions_find(const struct sessions *sessions, uint64_t id);
+
+/* For the transport: bytes of any kind came. */
+void session_heard(struct session *session);
+/* For the transport: the socket can take more. */
+void session_writable(struct session *session);
+
+/* Sends one text frame to this client alone, after what the room log holds for it. Kept in the outbox
+ * while the socket is choked; past outbox_bytes the session is closed as too slow. */
+void session_send_text(struct session *session, struct str payload);
+
+/* Gives the socket what the room log holds past the cursor, if it takes any. */
+void session_flush(struct session *session);
+
+/* Marks it closed: nothing more is received or sent, the socket is asked to close and cut after
+ * close_timeout_ms. */
+void session_close(struct session *session, unsigned code, const char *reason);
+
+#endif
