@@ -187,6 +187,13 @@ export class Stack {
     return result;
   }
 
+  /** What Redis answers to a command, by a client that is none of ours: its lines. */
+  async redis(...args) {
+    const answer = await run('redis-cli', ['-s', this.file('redis.sock'), ...args]);
+    if (answer.code !== 0) throw new Error(`redis-cli ${args[0]}: ${answer.stderr}`);
+    return answer.stdout.split('\n').filter(Boolean);
+  }
+
   async ready(page = '/readyz') {
     return (await request(`${this.url}${page}`)).status === 200;
   }

@@ -1,0 +1,216 @@
+// Handshakes that must not become a conversation, and plain HTTP at the relays' doors. Whatever comes, a bystander in the
+// room goes on talking.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Client, enter, settle, unique } from './lib/client.mjs';
+import { Raw, handshake } from './lib/raw.mjs';
+import { Stack, eventually, post, request } from './lib/stack.mjs';
+
+describe('hostile handshakes', () => {
+  let stack, near, far, seat, stranger;
+  /** Both bystanders, on different relays, still send and receive. */
+  const unharmed = () => settle(near, far);
+  const good = () => `/?roomId=${seat.roomId}&nickId=${seat.nickId}`;
+  /** Every way in: nginx and one relay directly. */
+  const doors = () => [stack.port, stack.relayPort(1)];
+  /** The status that a raw request gets. */
+  const status = async (port, text) => {
+    const raw = await Raw.connect(port);
+    raw.send(text);
+    await raw.until(() => raw.status || raw.over, 'an answer');
+    const got = raw.status;
+    raw.destroy();
+    return got;
+  };
+  before(async () => {
+    stack = await Stack.start({ settings: { handshake_timeout_ms: '2s', max_connections: 60 } });
+    seat = await enter(stack, unique('room'), unique('nick'));
+    stranger = await enter(stack, unique('room'), unique('stranger'));
+    near = await Client.join(stack, seat, { relay: 1 });
+    far = await Client.join(stack, await enter(stack, seat.roomName, unique('far')), { relay: 2 });
+  });
+  after(() => stack?.remove());
+
+  for (const relay of [0, 1, 2]) {
+    it(`${relay ? `relay ${relay}` : 'nginx'}: who does not say where, or does not belong there, is told so and counted`, async () => {
+      const none = `0123456789abcdef0123456789abcdef`;
+      const { roomId, nickId } = seat;
+      const cases = [
+        ['', 'Room ID not provided'], ['?', 'Room ID not provided'], ['?nickId=x', 'Room ID not provided'], [`?nickId=${nickId}`, 'Room ID not provided'],
+        [`?roomId=&nickId=${nickId}`, 'Room ID not provided'], [`?room=${roomId}&nickId=${nickId}`, 'Room ID not provided'],
+        [`?ROOMID=${roomId}&nickId=${nickId}`, 'Room ID not provided'],
+        [`?roomId=${roomId}`, 'Unknown user'], [`?roomId=${roomId}&nickId=`, 'Unknown user'], [`?roomId=${roomId}&nickId=user_${none}`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId=${nickId}%20`, 'Unknown user'], [`?roomId=${roomId}&nickId=${nickId}+`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId=%20${nickId}`, 'Unknown user'], [`?roomId=${roomId}&nickId=${nickId}%00`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId=${nickId.toUpperCase()}`, 'Unknown user'], [`?roomId=${roomId}&nickId=%25`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId=user_%25`, 'Unknown user'], [`?roomId=${roomId}&nickId='%20OR%201=1--`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId=${roomId}`, 'Unknown user'], [`?roomId=${roomId}&nickId=%ff%fe`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId=${'x'.repeat(1500)}`, 'Unknown user'],
+        [`?roomId=room_${none}&nickId=${nickId}`, 'Unknown room'], [`?roomId=${roomId}%20&nickId=${nickId}`, 'Unknown room'],
+        [`?roomId=%25&nickId=${nickId}`, 'Unknown room'], [`?roomId='%20OR%201=1--&nickId=${nickId}`, 'Unknown room'],
+        [`?roomId=${nickId}&nickId=${nickId}`, 'Unknown room'], [`?roomId=${roomId.slice(0, -1)}&nickId=${nickId}`, 'Unknown room'],
+        [`?roomId=${roomId}%E0%80&nickId=${nickId}`, 'Unknown room'],
+        [`?roomId=${roomId}&nickId=${stranger.nickId}`, 'Not a member of this room'], [`?roomId=${stranger.roomId}&nickId=${nickId}`, 'Not a member of this room'],
+      ];
+      await stack.counts('admissions_refused_total', async () => {
+        for (const [query, reason] of cases) {
+          const client = Client.dial(stack, query, { relay });
+          assert.deepEqual(await client.closed, { code: 1008, reason }, query);
+          assert.deepEqual(client.frames, [], 'nothing of the room is shown');
+        }
+      }, cases.length);
+      assert.deepEqual(near.members.map((m) => m.user_name).sort(), [near.seat.nick, far.seat.nick].sort());
+      await unharmed();
+    });
+  }
+
+  it('other versions, methods and kinds of upgrade get no 101', async () => {
+    const requests = {
+      'no key': handshake(good(), { 'Sec-WebSocket-Key': undefined }),
+      'no version': handshake(good(), { 'Sec-WebSocket-Version': undefined }),
+      'version 8': handshake(good(), { 'Sec-WebSocket-Version': '8' }),
+      'version 0': handshake(good(), { 'Sec-WebSocket-Version': '0' }),
+      'version 130': handshake(good(), { 'Sec-WebSocket-Version': '130' }),
+      'POST': handshake(good(), { 'Content-Length': '0' }, 'POST'),
+      'PUT': handshake(good(), {}, 'PUT'),
+      'OPTIONS': handshake(good(), {}, 'OPTIONS'),
+      'h2c': handshake(good(), { Upgrade: 'h2c', Connection: 'Upgrade, HTTP2-Settings', 'HTTP2-Settings': 'AAMAAABkAARAAAAAAAIAAAAA' }),
+      'h2c and websocket': handshake(good(), { Upgrade: 'h2c, websocket' }),
+      'another protocol': handshake(good(), { Upgrade: 'TLS/1.0' }),
+      'no connection header': handshake(good(), { Connection: undefined }),
+      'an unknown path': handshake(`/nope${good()}`),
+      'a path that climbs': handshake(`/../../etc/passwd${good()}`),
+      'an unknown subprotocol': handshake(good(), { 'Sec-WebSocket-Protocol': 'nothing-we-know' }),
+    };
+    for (const port of doors()) {
+      for (const [what, text] of Object.entries(requests)) {
+        const got = await status(port, text);
+        assert.notEqual(got, 101, what);
+        assert.ok(got === undefined || (got >= 200 && got < 500), `${what}: ${got}`);
+        if (what === 'an unknown path') assert.equal(got, 404);
+      }
+    }
+    await unharmed();
+  });
+
+  it('an HTTP/2 preface, TLS, noise and endless headers end the connection and nothing else', async () => {
+    const noise = Buffer.from(Array.from({ length: 4096 }, (_, i) => (i * 167 + 13) % 256));
+    const openings = ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', Buffer.from('16030100ff010000fb0303', 'hex'), noise, '\0'.repeat(2000), '\r\n'.repeat(2000),
+      `GET /?${'x'.repeat(70_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, handshake(good(), { 'X-Long': 'y'.repeat(70_000) }),
+      `GET / HTTP/1.1\r\n${'A: b\r\n'.repeat(20_000)}\r\n`, 'GET\r\n\r\n', 'GET / HTTP/9.9\r\n\r\n', `${'G'.repeat(20_000)} / HTTP/1.1\r\n\r\n`];
+    for (const port of doors()) {
+      for (const opening of openings) {
+        const raw = await Raw.connect(port);
+        raw.send(opening);
+        await raw.until(() => raw.over || raw.status, 'an answer or an end');
+        assert.notEqual(raw.status, 101);
+        raw.destroy();
+      }
+    }
+    await unharmed();
+  });
+
+  it('whoever connects and says nothing, or half a header, is cut after a while', async () => {
+    const port = stack.relayPort(1);
+    const half = [await Raw.connect(port), await Raw.connect(port), await Raw.connect(port)];
+    half[1].send('GET / HT');
+    half[2].send(handshake(good()).slice(0, -2));
+    await unharmed();
+    for (const raw of half) await raw.end('the end of a connection that says nothing');
+    await unharmed();
+  });
+
+  it('a header that comes byte by byte is one, as long as it comes in time', async () => {
+    const raw = await Raw.connect(stack.relayPort(1));
+    for (const byte of handshake(good())) raw.send(byte);
+    await raw.until(() => raw.status, 'the handshake');
+    assert.equal(raw.status, 101);
+    raw.destroy();
+  });
+
+  it('one connection more than allowed is refused, and there is room again when one has left', async () => {
+    const crowd = [];
+    await stack.counts('connections_refused_total', async () => {
+      for (let refused = false; !refused;) {
+        assert.ok(crowd.length < 60, 'the limit holds');
+        const raw = await Raw.connect(stack.relayPort(1));
+        raw.send(handshake(good()));
+        await raw.until(() => raw.status || raw.over, 'an answer');
+        refused = raw.status !== 101;
+        if (refused) raw.destroy();
+        else crowd.push(raw);
+      }
+    });
+    assert.ok(crowd.length >= 50, `${crowd.length} got in`);
+    await unharmed();
+    const late = await Client.join(stack, await enter(stack, seat.roomName, unique('late'))); // nginx asks the other relay
+    await late.close();
+    for (const raw of crowd) raw.destroy();
+    await eventually(async () => {
+      const raw = await Raw.connect(stack.relayPort(1));
+      raw.send(handshake(good()));
+      await raw.until(() => raw.status || raw.over, 'an answer');
+      raw.destroy();
+      return raw.status === 101;
+    }, 'a free place');
+  });
+
+  it('a relay answers plain HTTP with its health, its counters and else 404 or 405', async () => {
+    const direct = `http://127.0.0.1:${stack.relayPort(1)}`;
+    for (const base of [direct, `${stack.url}/relay1`]) {
+      for (const page of ['/healthz', '/readyz']) assert.equal((await request(base + page)).status, 200, base + page);
+      const metrics = await request(`${base}/metrics`);
+      assert.equal(metrics.status, 200);
+      assert.match(metrics.headers['content-type'], /^text\/plain; version=0\.0\.4/);
+      assert.match(metrics.text, /^# TYPE chaguan_connections gauge$/m);
+    }
+    for (const path of ['/', '/nope', '/metrics/x', '/healthz/..%2f', '/index.html', '/%00', '/?roomId=x', '/mysql/getRoomNums']) {
+      assert.equal((await request(direct + path)).status, 404, path);
+    }
+    for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
+      for (const path of ['/healthz', '/', '/metrics']) assert.equal((await request(direct + path, { method })).status, 405, `${method} ${path}`);
+    }
+    assert.equal((await post(`${direct}/metrics`, 'x'.repeat(10_000))).status, 405);
+    const raw = await Raw.connect(stack.relayPort(1));
+    raw.send('POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+    await raw.until(() => raw.status || raw.over, 'an answer');
+    assert.ok(raw.status === undefined || raw.status >= 400);
+    assert.equal(raw.text.match(/HTTP\/1/g)?.length ?? 0, raw.status ? 1 : 0, 'what follows a refused body is not a request');
+    raw.destroy();
+    await unharmed();
+  });
+
+  it('kept-alive and pipelined questions are answered one by one, and without spinning', async () => {
+    const raw = await Raw.connect(stack.relayPort(1));
+    const question = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
+    raw.send(question);
+    await raw.until(() => raw.status, 'the first answer');
+    assert.equal(raw.status, 200);
+    if (!raw.over) {
+      raw.send(question + question);
+      await raw.until(() => raw.over || raw.text.split('HTTP/1.1 200').length === 4, 'three answers or an end');
+    }
+    raw.destroy();
+    await unharmed();
+  });
+
+  it('the health and counter pages are for this machine only, whatever a header claims', async () => {
+    const config = stack.read('nginx/chaguan.conf');
+    for (const block of config.match(/location [^{]*(healthz|metrics)[^{]*\{[^}]*\}/g)) assert.match(block, /allow 127\.0\.0\.1;[\s\S]*deny all;/);
+    const answer = await request(`${stack.url}/metrics`, { headers: { 'X-Forwarded-For': '8.8.8.8' } });
+    assert.equal(answer.status, 200);
+  });
+
+  it('an address in X-Forwarded-For is believed on the socket of nginx only', async () => {
+    const raw = await Raw.connect(stack.relayPort(1));
+    raw.send(handshake(good(), { 'X-Forwarded-For': '203.0.113.77' }));
+    await raw.until(() => raw.status, 'the handshake');
+    const proxied = await Client.connect(stack, seat, { options: { headers: { 'X-Forwarded-For': '203.0.113.78' } } });
+    await settle(proxied, near);
+    raw.destroy();
+    await proxied.close();
+    for (const [name, text] of Object.entries(stack.logs())) assert.doesNotMatch(text, /203\.0\.113\.7[78]/, name);
+  });
+
+  it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());
+});

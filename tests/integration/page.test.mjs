@@ -1,0 +1,150 @@
+// The page in a real browser: two people talk, and nothing that they write is taken for anything but text.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { Client, enter, unique } from './lib/client.mjs';
+import { DEADLINE_MS, Stack, request } from './lib/stack.mjs';
+
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => fs.existsSync(path));
+const playwright = await import('playwright-core').catch(() => null);
+const skip = !executablePath || !playwright ? 'needs Chromium and playwright-core' : false;
+
+describe('the page', { skip }, () => {
+  let stack, browser;
+  const trouble = [];
+  before(async () => {
+    stack = await Stack.start({ settings: { grace_ms: '200ms' } });
+    const args = process.getuid() === 0 ? ['--no-sandbox'] : [];
+    browser = await playwright.chromium.launch({ executablePath, args, timeout: DEADLINE_MS });
+  });
+  after(async () => {
+    await browser?.close();
+    await stack?.remove();
+  });
+
+  /** A browser of its own for each person; whatever goes wrong in it is noted. */
+  const sit = async (nick, roomName) => {
+    const context = await browser.newContext();
+    context.setDefaultTimeout(DEADLINE_MS);
+    const page = await context.newPage();
+    await page.addInitScript(() => {
+      document.addEventListener('securitypolicyviolation', (event) => console.error(`CSP violated: ${event.violatedDirective} ${event.blockedURI}`));
+    });
+    page.on('pageerror', (error) => trouble.push(`${nick}: ${error}`));
+    // That a socket could not be opened is no error while a relay is down; the tests see whether the page gets over it.
+    page.on('console', (message) => message.type() === 'error' && !/^WebSocket connection to /.test(message.text()) && trouble.push(`${nick}: ${message.text()}`));
+    page.on('dialog', (dialog) => {
+      trouble.push(`${nick}: a dialog says ${dialog.message()}`);
+      dialog.dismiss();
+    });
+    page.on('request', (request) => request.url().startsWith(stack.url) || request.url().startsWith('data:') || trouble.push(`${nick}: asks ${request.url()}`));
+    await page.goto(stack.url);
+    await page.fill('#nick', nick);
+    await page.fill('#room-name', roomName);
+    await page.click('#enter-button');
+    await page.waitForSelector('#room:not([hidden]) #status[data-state="open"]', { state: 'attached' });
+    return page;
+  };
+  const say = async (page, text) => {
+    stack.keepSecret(text);
+    await page.fill('#box', text);
+    await page.press('#box', 'Enter');
+  };
+  const shows = (page, text) => page.waitForFunction((wanted) => document.querySelector('#log').textContent.includes(wanted), text);
+
+  it('two people see each other come, talk and go', async () => {
+    const roomName = unique('room');
+    const [annName, bobName] = [unique('Ann'), unique('Bob')];
+    const ann = await sit(annName, roomName);
+    const bob = await sit(bobName, roomName);
+    for (const page of [ann, bob]) {
+      for (const name of [annName, bobName]) {
+        await page.waitForFunction((wanted) => document.querySelector('#members-list').textContent.includes(wanted), name);
+      }
+    }
+    await shows(ann, bobName);
+    const [hello, answer] = [unique('Hello Bob'), unique('Hello Ann 🍵')];
+    await say(ann, hello);
+    await shows(bob, hello);
+    await shows(ann, hello);
+    await say(bob, answer);
+    await shows(ann, answer);
+    const raw = await Client.join(stack, await enter(stack, roomName, unique('raw')));
+    await raw.heard(raw.say(unique('from elsewhere')));
+    await shows(ann, raw.said[0]);
+    await raw.close();
+    await bob.close();
+    await ann.waitForFunction((gone) => !document.querySelector('#members-list').textContent.includes(gone), bobName);
+    await ann.context().close();
+  });
+
+  it('whoever comes later finds what was said, and a reload keeps the seat', async () => {
+    const roomName = unique('room');
+    const nick = unique('Ann');
+    const ann = await sit(nick, roomName);
+    const first = unique('said before');
+    await say(ann, first);
+    await shows(ann, first);
+    const bob = await sit(unique('Bob'), roomName);
+    await shows(bob, first);
+    await ann.reload();
+    await ann.waitForSelector('#room:not([hidden]) #status[data-state="open"]', { state: 'attached' });
+    await shows(ann, first);
+    await ann.context().close();
+    await bob.context().close();
+  });
+
+  it('markup, scripts and odd signs in messages, names and rooms show literally and do nothing', async () => {
+    const roomName = `<b>${unique('room')}</b>`;
+    const ann = await sit(`<i>${unique('A')}</i>`, roomName);
+    const bob = await sit(`"><svg onload=alert(2)>${unique('B')}`, roomName);
+    const texts = ['<img src=x onerror=alert(1)> literally', '</script><script>alert(1)</script>', '${7*7} {{7*7}} &lt;b&gt;', '<a href="javascript:alert(1)">click</a>', `it's "quoted" \\ 100% _`, '𠮷🍵👩‍👩‍👧 مرحبا'];
+    for (const text of texts) {
+      await say(ann, text);
+      await shows(bob, text);
+      await shows(ann, text);
+    }
+    await shows(bob, '<i>');
+    for (const page of [ann, bob]) {
+      assert.equal(await page.locator('#log img[src="x"], #log script, #log b, #log i, #log a[href^="javascript"], #members-list i').count(), 0);
+      assert.ok((await page.textContent('#room-title')).includes(roomName));
+      await page.context().close();
+    }
+  });
+
+  it('it comes back by itself when its relay is gone', async () => {
+    const roomName = unique('room');
+    const ann = await sit(unique('Ann'), roomName);
+    const bob = await sit(unique('Bob'), roomName);
+    for (const name of ['relay1', 'relay2']) {
+      await stack.kill(name, 'KILL');
+      const text = unique('still there');
+      await ann.waitForSelector('#status[data-state="open"]', { state: 'attached' });
+      await say(ann, text);
+      await shows(bob, text);
+      await stack.startPart(name);
+    }
+    await ann.context().close();
+    await bob.context().close();
+  });
+
+  it('nothing went wrong in any browser: no error, no dialog, no policy violated, no other host asked', () => {
+    assert.deepEqual(trouble, []);
+  });
+
+  it('its files come with the headers that keep it so', async () => {
+    for (const path of ['/', '/js/app.js', '/css/base.css']) {
+      const { headers, status } = await request(stack.url + path);
+      assert.equal(status, 200, path);
+      assert.match(headers['content-security-policy'], /default-src 'self'/);
+      assert.doesNotMatch(headers['content-security-policy'], /unsafe/);
+      assert.equal(headers['x-content-type-options'], 'nosniff');
+      assert.equal(headers['referrer-policy'], 'no-referrer');
+    }
+    for (const path of ['/nope', '/.git/config', '/js/', '/../sql/0001_core.sql', '/%2e%2e/sql/0001_core.sql']) {
+      assert.ok([400, 403, 404].includes((await request(stack.url + path)).status), path);
+    }
+  });
+
+  it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());
+});
