@@ -116,8 +116,8 @@ static const struct setting rows[] = {
 
     ROW(rest_socket, PATH, REST, "rest.sock", 1, 107, "Unix socket for nginx's fastcgi_pass."),
     ROW(rest_threads, COUNT, REST, "16", 1, 256,
-        "Worker threads. Each idle connection that nginx keeps holds one: keep nginx's "
-        "worker_processes x keepalive well below."),
+        "Worker threads: requests that can be worked on at once, each with a database connection of "
+        "its own. A connection that nginx only keeps open holds none."),
     ROW(rest_backlog, COUNT, REST, "512", 1, 65535, "Connections that may wait for a worker thread."),
     ROW(max_body_bytes, BYTES, REST, "64k", 256, 64 MIB, "Longest JSON body; a longer one gets 413."),
     ROW(admit_ms, MILLIS, REST | RELAY, "60s", 1000, 3600000,
@@ -261,7 +261,7 @@ static enum err load_file(struct settings *settings, const char *path, char why[
 static enum err load_environment(struct settings *settings, char why[256])
 {
     static const char prefix[] = "CHAGUAN_";
-    for (char **entry = environ; *entry; entry++) {
+    for (char **entry = environ; entry && *entry; entry++) {
         if (strncmp(*entry, prefix, sizeof prefix - 1) != 0)
             continue;
         const char *name = *entry + sizeof prefix - 1, *equals = strchr(name, '=');
