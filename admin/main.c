@@ -24,8 +24,10 @@ static void describe(struct buf *out)
     buf_add_text(out, "The operator's command. COMMAND is one of\n");
     for (size_t i = 0; i < COMMANDS; i++)
         buf_addf(out, "  %-8s %s\n", commands[i].name, commands[i].doc);
-    buf_add_text(out, "\nExit status: 0 done (check: no findings); 1 check found something; 2 the command\n"
-                      "could not be carried out (bad command line or setting, server not reachable).");
+    buf_add_text(out,
+                 "\nExit status: 0 done (check: no findings); 1 check found something;\n"
+                 "2 the command could not be carried out (bad command line or setting, server\n"
+                 "not reachable).");
     buf_add_char(out, '\0');
 }
 

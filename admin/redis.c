@@ -34,9 +34,10 @@ static enum err open_connection(struct scan *scan)
     const struct settings *settings = scan->settings;
     int64_t ms = settings->redis_timeout_ms;
     struct timeval limit = {ms / 1000, (ms % 1000) * 1000};
-    scan->redis = *settings->redis_socket
-                      ? redisConnectUnixWithTimeout(settings->redis_socket, limit)
-                      : redisConnectWithTimeout(settings->redis_host, (int)settings->redis_port, limit);
+    scan->redis =
+        *settings->redis_socket
+            ? redisConnectUnixWithTimeout(settings->redis_socket, limit)
+            : redisConnectWithTimeout(settings->redis_host, (int)settings->redis_port, limit);
     CG_ASSERT(scan->redis);
     if (scan->redis->err || redisSetTimeout(scan->redis, limit) != REDIS_OK) {
         snprintf(scan->why, 256, "cannot use Redis: %.200s", scan->redis->errstr);
@@ -81,9 +82,9 @@ static enum err collect(struct scan *scan)
     char pattern[PRESENCE_KEY_MAX], cursor[24] = "0";
     lease_pattern(scan->settings->redis_prefix, pattern);
     do {
-        redisReply *reply = expect(
-            scan, redisCommand(scan->redis, "SCAN %s MATCH %s COUNT 1000", cursor, pattern),
-            REDIS_REPLY_ARRAY);
+        redisReply *reply =
+            expect(scan, redisCommand(scan->redis, "SCAN %s MATCH %s COUNT 1000", cursor, pattern),
+                   REDIS_REPLY_ARRAY);
         if (!reply)
             return ERR_DOWN;
         CG_ASSERT(reply->elements == 2);
@@ -97,7 +98,8 @@ static enum err collect(struct scan *scan)
 
 static enum err report(struct scan *scan, const char *key, redis_relay_fn *found, void *arg)
 {
-    redisReply *reply = expect(scan, redisCommand(scan->redis, "PTTL %s", key), REDIS_REPLY_INTEGER);
+    redisReply *reply =
+        expect(scan, redisCommand(scan->redis, "PTTL %s", key), REDIS_REPLY_INTEGER);
     if (!reply)
         return ERR_DOWN;
     char none[PRESENCE_KEY_MAX];

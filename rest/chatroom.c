@@ -20,7 +20,8 @@ static int status_of(enum err err, const char *call)
 
 /* ---- what the calls take ---- */
 
-static bool take_name(struct json_object *object, const char *key, size_t max_chars, struct str *out)
+static bool take_name(struct json_object *object, const char *key, size_t max_chars,
+                      struct str *out)
 {
     return json_get_string(object, key, out) && !text_check_name(*out, max_chars);
 }

@@ -85,7 +85,8 @@ bool fcgi_serve(int fd, const struct backends *backends, const atomic_bool *stop
     FCGX_Request fcgi;
     FCGX_InitRequest(&fcgi, -1, 0);
     fcgi.ipcFd = fd;
-    fcgi.keepConnection = 1; /* FCGX_Accept_r first finishes the request before, and would close fd */
+    /* FCGX_Accept_r first finishes the request before this one, and would close fd */
+    fcgi.keepConnection = 1;
     if (FCGX_Accept_r(&fcgi) < 0)
         return false; /* the peer closed it, or spoke no FastCGI */
 

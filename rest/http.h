@@ -24,8 +24,8 @@ struct http_request {
 
 struct http_response {
     int status;
-    const char *type;    /* Content-Type; a literal */
-    const char *allow;   /* Allow, for 405; a literal or NULL */
+    const char *type;  /* Content-Type; a literal */
+    const char *allow; /* Allow, for 405; a literal or NULL */
     struct buf body;
 };
 

@@ -11,10 +11,11 @@
 #include <stdio.h>
 
 static const char about[] =
-    "Answers HTTP calls that nginx passes on by FastCGI, on a Unix socket. Ends cleanly on SIGTERM and\n"
-    "SIGINT (requests that have begun are answered), opens its log again on SIGHUP.\n"
-    "Exit status: 0 ended cleanly; 1 the database, Redis or the socket cannot be used; 2 bad command\n"
-    "line or setting.\n\nIt answers (what begins with /mysql/ also under /api/):\n";
+    "Answers HTTP calls that nginx passes on by FastCGI, on a Unix socket. Ends cleanly on\n"
+    "SIGTERM and SIGINT (requests that have begun are answered), opens its log again on SIGHUP.\n"
+    "Exit status: 0 ended cleanly; 1 the database, Redis or the socket cannot be used; 2 bad\n"
+    "command line or setting.\n\n"
+    "It answers (what begins with /mysql/ also under /api/):\n";
 
 /* Only what is wrong at the start is worth ending for; later losses are waited out. */
 static enum err check_servers(const struct settings *settings, char why[256])

@@ -130,10 +130,10 @@ static enum err open_connection(struct presence *presence)
     const struct settings *settings = presence->settings;
     int64_t ms = settings->redis_timeout_ms;
     struct timeval limit = {ms / 1000, (ms % 1000) * 1000};
-    presence->redis = *settings->redis_socket
-                          ? redisConnectUnixWithTimeout(settings->redis_socket, limit)
-                          : redisConnectWithTimeout(settings->redis_host,
-                                                    (int)settings->redis_port, limit);
+    presence->redis =
+        *settings->redis_socket
+            ? redisConnectUnixWithTimeout(settings->redis_socket, limit)
+            : redisConnectWithTimeout(settings->redis_host, (int)settings->redis_port, limit);
     CG_ASSERT(presence->redis);
     if (presence->redis->err || redisSetTimeout(presence->redis, limit) != REDIS_OK)
         return fail(presence, presence->redis->errstr);
@@ -170,9 +170,8 @@ enum err presence_admit(struct presence *presence, uint64_t conversation, uint64
         return err;
     char key[PRESENCE_KEY_MAX];
     presence_admit_key(key, presence->settings->redis_prefix, conversation, user);
-    return check_and_free(presence,
-                         redisCommand(presence->redis, "SET %s 1 PX %lld", key,
-                                      (long long)presence->settings->admit_ms));
+    return check_and_free(presence, redisCommand(presence->redis, "SET %s 1 PX %lld", key,
+                                                 (long long)presence->settings->admit_ms));
 }
 
 static bool is_positive(const redisReply *reply)

@@ -5,14 +5,14 @@
 #include "rest/chatroom.h"
 #include "rest/health.h"
 
-#define TYPE_JSON "application/json; charset=utf-8"
+#define TYPE_JSON    "application/json; charset=utf-8"
 #define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
 
 enum body_rule { BODY_NONE, BODY_JSON }; /* BODY_JSON: at most settings->max_body_bytes */
 
 struct route {
     const char *method;
-    bool is_call;     /* below each of call_prefixes; else `path` is the whole path */
+    bool is_call; /* below each of call_prefixes; else `path` is the whole path */
     const char *path;
     enum body_rule body;
     const char *type; /* Content-Type of its answers */
@@ -76,7 +76,9 @@ static int read_and_handle(const struct backends *backends, const struct route *
     struct buf body;
     buf_init(&body, limit);
     enum err err = request->read_body(request, limit, &body);
-    int status = err == ERR_TOO_BIG ? 413 : err ? 400 : route->handler(backends, buf_str(&body), out);
+    int status = err == ERR_TOO_BIG ? 413
+                 : err              ? 400
+                                    : route->handler(backends, buf_str(&body), out);
     buf_fini(&body);
     return status;
 }
@@ -118,6 +120,7 @@ void router_serve(const struct backends *backends, const struct http_request *re
 void router_describe(struct buf *out)
 {
     for (size_t i = 0; i < ROUTES; i++)
-        buf_addf(out, "  %-4s %s%-24s %s\n", routes[i].method,
-                 routes[i].is_call ? call_prefixes[0] : "", routes[i].path, routes[i].doc);
+        buf_addf(out, "  %-4s %s%-*s %s\n", routes[i].method,
+                 routes[i].is_call ? call_prefixes[0] : "", routes[i].is_call ? 22 : 29,
+                 routes[i].path, routes[i].doc);
 }

@@ -52,8 +52,9 @@ static bool is_alive(const struct sockaddr_un *address)
 static enum err listen_on(const char *path, int backlog, int *out, char why[256])
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    CG_ASSERT(strlen(path) < sizeof address.sun_path); /* settings.c sees to it */
-    strcpy(address.sun_path, path);
+    size_t len = strlen(path);
+    CG_ASSERT(len < sizeof address.sun_path); /* settings.c sees to it */
+    memcpy(address.sun_path, path, len + 1);
     if (is_alive(&address)) {
         snprintf(why, 256, "another process serves %s", path);
         return ERR_DUPLICATE;
@@ -155,7 +156,8 @@ struct server *server_start(const struct settings *settings, char why[256])
 {
     struct server *server = mem_zalloc(sizeof *server);
     server->settings = settings;
-    enum err err = listen_on(settings->rest_socket, (int)settings->rest_backlog, &server->listener, why);
+    enum err err =
+        listen_on(settings->rest_socket, (int)settings->rest_backlog, &server->listener, why);
     if (!err && (err = fcgi_init()))
         snprintf(why, 256, "libfcgi cannot be initialised");
     if (err) {
