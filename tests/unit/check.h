@@ -29,7 +29,7 @@ static inline void check_bytes(struct str got, struct str want, const char *file
 
 /* The bytes of `got` (a struct str) are exactly those of the literal. */
 #define assert_bytes(got, literal) check_bytes(got, BYTES(literal), __FILE__, __LINE__)
-#define assert_str(got, want) check_bytes(got, want, __FILE__, __LINE__)
+#define assert_str(got, want)      check_bytes(got, want, __FILE__, __LINE__)
 
 /* `count` times `unit`, NUL-terminated; free() it. */
 static inline char *repeat(const char *unit, size_t count)

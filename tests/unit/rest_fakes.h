@@ -105,7 +105,8 @@ enum err presence_admit(struct presence *presence, uint64_t conversation, uint64
     return fake.presence;
 }
 
-enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user, bool *online)
+enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user,
+                         bool *online)
 {
     (void)presence;
     fake.asked_online++;

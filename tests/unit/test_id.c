@@ -33,7 +33,8 @@ static void nothing_else_has_it(void **state)
         BYTES("room-0123456789abcdef0123456789abcdef"),
         BYTES("room_0123456789abcdef0123456789abcdeg"),
         BYTES("room_0123456789abcdef0123456789abcde\0"),
-        BYTES("room_\0" "123456789abcdef0123456789abcdef"),
+        BYTES("room_\0"
+              "123456789abcdef0123456789abcdef"),
         BYTES("room_%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%"),
     };
     assert_true(id_is(BYTES("room_0123456789abcdef0123456789abcdef"), "room_"));

@@ -84,8 +84,9 @@ static void everything_else_is_refused(void **state)
 static void numbers_are_those_of_the_grammar(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"01", "-", "+1", "--1", "1-2", "1.", ".5", "1e", "1e+", "1.e3",
-                                      "1..2", "1e5e5", "-01", "1+1", "00", "e", ".", "1.2.3"};
+    static const char *const bad[] = {"01",  "-",   "+1",  "--1",  "1-2",  "1.",
+                                      ".5",  "1e",  "1e+", "1.e3", "1..2", "1e5e5",
+                                      "-01", "1+1", "00",  "e",    ".",    "1.2.3"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char text[64];
         snprintf(text, sizeof text, "{\"a\":%s}", bad[i]);
@@ -105,17 +106,17 @@ static void bad_bytes_are_refused_wherever_they_stand(void **state)
 {
     (void)state;
     static const struct str bad[] = {
-        BYTES("{\"a\":\"\xed\xa0\x80\"}"),   /* a surrogate */
-        BYTES("{\"a\":\"\xc0\x80\"}"),       /* overlong NUL */
+        BYTES("{\"a\":\"\xed\xa0\x80\"}"), /* a surrogate */
+        BYTES("{\"a\":\"\xc0\x80\"}"),     /* overlong NUL */
         BYTES("{\"\xc0\x80\":1}"),
         BYTES("{\"a\":\"\xff\"}"),
-        BYTES("{\"a\":\"x\0y\"}"),           /* NUL */
+        BYTES("{\"a\":\"x\0y\"}"), /* NUL */
         BYTES("{\"a\0b\":1}"),
         BYTES("{}\0"),
         BYTES("\0{}"),
-        BYTES("{\"a\":\"\\u0000\"}"),        /* an escaped NUL */
+        BYTES("{\"a\":\"\\u0000\"}"), /* an escaped NUL */
         BYTES("{\"a\\u0000b\":1}"),
-        BYTES("{\"a\":\"\\ud800\"}"),        /* half a pair */
+        BYTES("{\"a\":\"\\ud800\"}"), /* half a pair */
         BYTES("{\"a\":\"\\udc00\"}"),
         BYTES("{\"a\":\"\\ud800x\"}"),
         BYTES("{\"a\":\"\\ud800\\n\"}"),
@@ -123,7 +124,7 @@ static void bad_bytes_are_refused_wherever_they_stand(void **state)
         BYTES("{\"a\":\"\\ud800\\ud800\"}"),
         BYTES("{\"a\":\"\\ud800\\udc0\"}"),
         BYTES("{\"a\":\"\\udc00\\ud800\"}"),
-        BYTES("{\"a\":\"\n\"}"),             /* controls must be escaped */
+        BYTES("{\"a\":\"\n\"}"), /* controls must be escaped */
         BYTES("{\"a\":\"\x1f\"}"),
         BYTES("{\"a\":1}\x0b"),
     };
@@ -136,7 +137,8 @@ static void bad_bytes_are_refused_wherever_they_stand(void **state)
 static void no_beginning_is_enough(void **state)
 {
     (void)state;
-    struct str whole = BYTES("{\"a\":\"\\ud83d\\ude00茶\",\"b\":[true,null,-1.5e3],\"c\":{\"d\":\"\\\\\"}}");
+    struct str whole =
+        BYTES("{\"a\":\"\\ud83d\\ude00茶\",\"b\":[true,null,-1.5e3],\"c\":{\"d\":\"\\\\\"}}");
     assert_int_equal(parse(whole), ERR_OK);
     for (size_t len = 0; len < whole.len; len++) {
         char *copy = malloc(len ? len : 1); /* exactly as long, for the address sanitizer */
@@ -211,8 +213,9 @@ static void members_have_a_type(void **state)
     (void)state;
     struct json_object *object;
     struct str text;
-    struct str json = BYTES("{\"s\":\"\\u8336\",\"e\":\"\",\"n\":12,\"t\":\"12\",\"d\":1.0,\"b\":true,"
-                            "\"z\":null,\"o\":{},\"a\":[]}");
+    struct str json =
+        BYTES("{\"s\":\"\\u8336\",\"e\":\"\",\"n\":12,\"t\":\"12\",\"d\":1.0,\"b\":true,"
+              "\"z\":null,\"o\":{},\"a\":[]}");
     assert_int_equal(json_parse_object(json, &object), ERR_OK);
     assert_true(json_get_string(object, "s", &text));
     assert_bytes(text, "茶");

@@ -176,9 +176,9 @@ static void strangers_are_refused(void **state)
     } rows[] = {
         {0, 'X'},
         {1, 'X'},
-        {2, 0},  /* version */
+        {2, 0}, /* version */
         {2, 2},
-        {3, 0},  /* kind of batch */
+        {3, 0}, /* kind of batch */
         {3, 99},
         {HEADER_BYTES + 24, 0}, /* kind of message */
         {HEADER_BYTES + 24, 99},

@@ -3,7 +3,7 @@
 
 #include "common/metrics.h"
 
-#define FINE BYTES("{\"chatroomName\":\"r\",\"nickName\":\"n\",\"headNum\":1}")
+#define FINE          BYTES("{\"chatroomName\":\"r\",\"nickName\":\"n\",\"headNum\":1}")
 #define CREATE_FAILED "{\"error\":\"创建失败\"}"
 
 static void both_prefixes_lead_to_the_same_calls(void **state)
@@ -49,13 +49,15 @@ static void unknown_paths_are_not_found(void **state)
 static void another_method_is_told_the_right_one(void **state)
 {
     (void)state;
-    static const char *const methods[] = {"GET", "PUT", "DELETE", "HEAD", "OPTIONS", "post", "POSTS", ""};
+    static const char *const methods[] = {"GET",     "PUT",  "DELETE", "HEAD",
+                                          "OPTIONS", "post", "POSTS",  ""};
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
         assert_answer(methods[i], "/mysql/createChatroom", FINE, 405,
                       "{\"error\":\"method not allowed\"}");
         assert_string_equal(response.allow, "POST");
     }
-    assert_answer("POST", "/api/getRoomNums", BYTES("{}"), 405, "{\"error\":\"method not allowed\"}");
+    assert_answer("POST", "/api/getRoomNums", BYTES("{}"), 405,
+                  "{\"error\":\"method not allowed\"}");
     assert_string_equal(response.allow, "GET");
     assert_int_equal(fake.entered, 0);
 }

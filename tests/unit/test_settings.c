@@ -95,8 +95,23 @@ static void numbers_take_the_units_of_their_kind(void **state)
 static void bad_numbers_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",    "x",   "-1",  "+1", "1.5", "4K",  "4kb", "4 k",   "4s",
-                                      "0x10", "255", "65m", "1g", "k",   "1e3", "1,0", "99999999999999999999",
+    static const char *const bad[] = {"",
+                                      "x",
+                                      "-1",
+                                      "+1",
+                                      "1.5",
+                                      "4K",
+                                      "4kb",
+                                      "4 k",
+                                      "4s",
+                                      "0x10",
+                                      "255",
+                                      "65m",
+                                      "1g",
+                                      "k",
+                                      "1e3",
+                                      "1,0",
+                                      "99999999999999999999",
                                       "9223372036854775807k"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char set[64];
@@ -116,7 +131,8 @@ static void a_refusal_names_the_setting_and_its_rule(void **state)
     refused("max_body_bytes=1", ERR_INVALID,
             "--set: max_body_bytes takes a number from 256 to 67108864 (bytes, or with k, m, g)");
     refused("admit_ms=1", ERR_INVALID,
-            "--set: admit_ms takes a number from 1000 to 3600000 (milliseconds, or with ms, s, min, h)");
+            "--set: admit_ms takes a number from 1000 to 3600000 (milliseconds, or with ms, s, "
+            "min, h)");
     refused("log_level=loud", ERR_INVALID, "--set: log_level is one of debug, info, warn, error");
     refused("db_name=", ERR_INVALID, "--set: db_name takes 1 to 64 bytes of text");
     refused("rest_threads", ERR_INVALID, "--set takes name=value");
@@ -233,8 +249,8 @@ static void what_is_printed_reads_back(void **state)
 {
     (void)state;
     static const enum program programs[] = {PROGRAM_RELAY, PROGRAM_REST, PROGRAM_ADMIN};
-    char *sets[] = {"run=/var/tea",     "db_name=other",      "max_body_bytes=1m", "admit_ms=90s",
-                    "rest_backlog=99",  "log_level=debug",    "name=relay9",       "lease_ms=7s",
+    char *sets[] = {"run=/var/tea",     "db_name=other",       "max_body_bytes=1m", "admit_ms=90s",
+                    "rest_backlog=99",  "log_level=debug",     "name=relay9",       "lease_ms=7s",
                     "sql_dir=/tmp/sql", "pid_file=/tmp/a.pid", "db_password=secret"};
     struct settings first, second;
     struct buf printed, again;

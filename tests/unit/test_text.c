@@ -8,10 +8,10 @@ static void utf8_takes_every_length(void **state)
     (void)state;
     assert_true(text_utf8_valid(BYTES("")));
     assert_true(text_utf8_valid(BYTES("plain ascii, longer than eight bytes")));
-    assert_true(text_utf8_valid(BYTES("\xc2\x80")));         /* U+0080, the least of two bytes */
-    assert_true(text_utf8_valid(BYTES("\xe0\xa0\x80")));     /* U+0800 */
-    assert_true(text_utf8_valid(BYTES("\xed\x9f\xbf")));     /* U+D7FF, the last before surrogates */
-    assert_true(text_utf8_valid(BYTES("\xee\x80\x80")));     /* U+E000, the first after */
+    assert_true(text_utf8_valid(BYTES("\xc2\x80")));     /* U+0080, the least of two bytes */
+    assert_true(text_utf8_valid(BYTES("\xe0\xa0\x80"))); /* U+0800 */
+    assert_true(text_utf8_valid(BYTES("\xed\x9f\xbf"))); /* U+D7FF, the last before surrogates */
+    assert_true(text_utf8_valid(BYTES("\xee\x80\x80"))); /* U+E000, the first after */
     assert_true(text_utf8_valid(BYTES("\xf0\x90\x80\x80"))); /* U+10000 */
     assert_true(text_utf8_valid(BYTES("\xf4\x8f\xbf\xbf"))); /* U+10FFFF */
     assert_true(text_utf8_valid(BYTES("a\0b")));
@@ -84,9 +84,19 @@ static void names_may_hold_almost_anything(void **state)
 {
     (void)state;
     static const struct str good[] = {
-        BYTES("a"),           BYTES("茶馆"),   BYTES("😀"),    BYTES("' OR 1=1--"), BYTES("%_\\\"'"),
-        BYTES("</script>"),   BYTES(" a "),    BYTES("BOB "),  BYTES("null"),       BYTES("\xc2\xa0x"),
-        BYTES("\xe2\x80\x8bx"), BYTES("{\"a\"}"), BYTES("a\xe3\x80\x80"),
+        BYTES("a"),
+        BYTES("茶馆"),
+        BYTES("😀"),
+        BYTES("' OR 1=1--"),
+        BYTES("%_\\\"'"),
+        BYTES("</script>"),
+        BYTES(" a "),
+        BYTES("BOB "),
+        BYTES("null"),
+        BYTES("\xc2\xa0x"),
+        BYTES("\xe2\x80\x8bx"),
+        BYTES("{\"a\"}"),
+        BYTES("a\xe3\x80\x80"),
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_int_equal(text_check_name(good[i], 64), ERR_OK);
@@ -99,23 +109,26 @@ static void names_refuse_what_cannot_be_seen_or_misleads(void **state)
         BYTES(""),
         BYTES(" "),
         BYTES("   "),
-        BYTES("\xe3\x80\x80"),              /* ideographic space alone */
-        BYTES("\xc2\xa0"),                  /* no-break space alone */
-        BYTES("\xe2\x80\x8b"),              /* zero width space alone */
-        BYTES("\xe2\x81\xa0"),              /* word joiner alone */
+        BYTES("\xe3\x80\x80"), /* ideographic space alone */
+        BYTES("\xc2\xa0"),     /* no-break space alone */
+        BYTES("\xe2\x80\x8b"), /* zero width space alone */
+        BYTES("\xe2\x81\xa0"), /* word joiner alone */
         BYTES("a\0b"),
         BYTES("a\nb"),
         BYTES("a\tb"),
         BYTES("a\x1b[31m"),
         BYTES("a\x7f"),
-        BYTES("a\xc2\x85"),                 /* C1: next line */
-        BYTES("a\xe2\x80\xa8"),             /* line separator */
-        BYTES("a\xe2\x80\xa9"),             /* paragraph separator */
-        BYTES("a\xe2\x80\xae" "b"),         /* right-to-left override */
-        BYTES("a\xe2\x81\xa6" "b"),         /* isolate */
-        BYTES("a\xe2\x80\x8f"),             /* right-to-left mark */
-        BYTES("a\xd8\x9c"),                 /* Arabic letter mark */
-        BYTES("\xef\xbb\xbf" "a"),          /* byte order mark */
+        BYTES("a\xc2\x85"),     /* C1: next line */
+        BYTES("a\xe2\x80\xa8"), /* line separator */
+        BYTES("a\xe2\x80\xa9"), /* paragraph separator */
+        BYTES("a\xe2\x80\xae"
+              "b"), /* right-to-left override */
+        BYTES("a\xe2\x81\xa6"
+              "b"),             /* isolate */
+        BYTES("a\xe2\x80\x8f"), /* right-to-left mark */
+        BYTES("a\xd8\x9c"),     /* Arabic letter mark */
+        BYTES("\xef\xbb\xbf"
+              "a"), /* byte order mark */
         BYTES("\xed\xa0\x80"),
         BYTES("\xc0\x80"),
         BYTES("a\xff"),
@@ -141,7 +154,8 @@ static void content_keeps_lines_and_refuses_controls(void **state)
 {
     (void)state;
     assert_int_equal(text_check_content(BYTES("a\tb\r\nc")), ERR_OK);
-    assert_int_equal(text_check_content(BYTES("\xe2\x80\xa8")), ERR_OK); /* U+2028 is shown literally */
+    assert_int_equal(text_check_content(BYTES("\xe2\x80\xa8")),
+                     ERR_OK); /* U+2028 is shown literally */
     assert_int_equal(text_check_content(BYTES("<img onerror>")), ERR_OK);
     assert_int_equal(text_check_content(BYTES("")), ERR_INVALID);
     assert_int_equal(text_check_content(BYTES("a\0b")), ERR_INVALID);
@@ -157,7 +171,12 @@ static void content_loses_its_bidirectional_controls(void **state)
     } rows[] = {
         {BYTES("plain"), BYTES("plain")},
         {BYTES("\xe2\x80\xae"), BYTES("\xef\xbf\xbd")},
-        {BYTES("a\xe2\x80\xaa" "b\xe2\x81\xa9" "c"), BYTES("a\xef\xbf\xbd" "b\xef\xbf\xbd" "c")},
+        {BYTES("a\xe2\x80\xaa"
+               "b\xe2\x81\xa9"
+               "c"),
+         BYTES("a\xef\xbf\xbd"
+               "b\xef\xbf\xbd"
+               "c")},
         {BYTES("\xe2\x80\xae\xe2\x80\xae"), BYTES("\xef\xbf\xbd\xef\xbf\xbd")},
         {BYTES("\xe2\x80\xa9\xe2\x80\xaf"), BYTES("\xe2\x80\xa9\xe2\x80\xaf")}, /* the neighbours */
         {BYTES("\xe2\x81\xa5\xe2\x81\xaa"), BYTES("\xe2\x81\xa5\xe2\x81\xaa")},
