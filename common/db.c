@@ -335,7 +335,7 @@ enum err db_query(struct db *db, size_t statement, const struct db_value *params
                   db_row_fn *row, void *arg)
 {
     CG_ASSERT(count <= DB_MAX_PARAMS);
-    MYSQL_STMT *stmt;
+    MYSQL_STMT *stmt = NULL;
     enum err err = prepare(db, statement, &stmt);
     if (err)
         return err;
@@ -382,7 +382,7 @@ static enum err run_bulk(struct db *db, MYSQL_STMT *stmt, const struct db_value 
         }
         MYSQL_BIND *b = &bind[column];
         b->buffer_type = number ? MYSQL_TYPE_LONGLONG : MYSQL_TYPE_STRING;
-        b->is_unsigned = number;
+        b->is_unsigned = number ? 1 : 0;
         b->buffer = number ? (void *)(numbers + column * rows) : (void *)(texts + column * rows);
         b->length = lengths + column * rows;
         b->u.indicator = indicators + column * rows;
@@ -403,7 +403,7 @@ enum err db_many(struct db *db, size_t statement, const struct db_value *params,
                  size_t count)
 {
     CG_ASSERT(count <= DB_MAX_PARAMS);
-    MYSQL_STMT *stmt;
+    MYSQL_STMT *stmt = NULL;
     enum err err = prepare(db, statement, &stmt);
     if (err)
         return err;
