@@ -54,6 +54,9 @@ int main(int argc, char **argv)
     struct program_info info = {"chaguan", PROGRAM_ADMIN, "[options] COMMAND", about.data};
     int first = program_start(&info, argc, argv, &settings, NULL);
     buf_fini(&about);
+    /* A person reads standard error: news such as a connection made would only be in the way. */
+    if (log_level_of(settings.log_level) == LOG_INFO && log_open(info.name, "", LOG_WARN))
+        return command_cannot("cannot log");
 
     enum status status = STATUS_CANNOT;
     const struct command *command = argc - first == 1 ? find(argv[first]) : NULL;

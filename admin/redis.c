@@ -16,15 +16,25 @@ struct scan {
     size_t count;
 };
 
+static enum err cannot(const struct scan *scan, const char *reason)
+{
+    const struct settings *settings = scan->settings;
+    if (*settings->redis_socket)
+        snprintf(scan->why, 256, "cannot use Redis at %s: %.120s", settings->redis_socket, reason);
+    else
+        snprintf(scan->why, 256, "cannot use Redis at %.100s:%lld: %.100s", settings->redis_host,
+                 (long long)settings->redis_port, reason);
+    return ERR_DOWN;
+}
+
 /* NULL and a line in `why` for a broken connection or an error reply; else the caller's to free. */
 static redisReply *expect(struct scan *scan, redisReply *reply, int type)
 {
     if (reply && reply->type == type)
         return reply;
-    snprintf(scan->why, 256, "cannot use Redis: %.200s",
-             !reply                             ? scan->redis->errstr
-             : reply->type == REDIS_REPLY_ERROR ? reply->str
-                                                : "unexpected answer");
+    cannot(scan, !reply                             ? scan->redis->errstr
+                 : reply->type == REDIS_REPLY_ERROR ? reply->str
+                                                    : "unexpected answer");
     freeReplyObject(reply);
     return NULL;
 }
@@ -39,10 +49,8 @@ static enum err open_connection(struct scan *scan)
             ? redisConnectUnixWithTimeout(settings->redis_socket, limit)
             : redisConnectWithTimeout(settings->redis_host, (int)settings->redis_port, limit);
     CG_ASSERT(scan->redis);
-    if (scan->redis->err || redisSetTimeout(scan->redis, limit) != REDIS_OK) {
-        snprintf(scan->why, 256, "cannot use Redis: %.200s", scan->redis->errstr);
-        return ERR_DOWN;
-    }
+    if (scan->redis->err || redisSetTimeout(scan->redis, limit) != REDIS_OK)
+        return cannot(scan, scan->redis->errstr);
     if (!*settings->redis_password)
         return ERR_OK;
     redisReply *reply = expect(scan, redisCommand(scan->redis, "AUTH %s", settings->redis_password),

@@ -28,7 +28,7 @@ static enum err check_servers(const struct settings *settings, char why[256])
     struct presence *presence = presence_new(settings);
     err = presence_ping(presence);
     if (err)
-        snprintf(why, 256, "cannot use Redis: %s", presence_error(presence));
+        snprintf(why, 256, "cannot use Redis at %.220s", presence_error(presence));
     presence_free(presence);
     return err;
 }

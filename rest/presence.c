@@ -17,7 +17,7 @@ enum { ENTRIES_MAX = 64 }; /* relays looked at for one user: far more than one h
 struct presence {
     const struct settings *settings;
     redisContext *redis; /* NULL: not connected */
-    char error[160];
+    char error[384];     /* where, and why */
 };
 
 /* What the process knows of Redis, for all of its threads. */
@@ -86,7 +86,12 @@ const char *presence_error(const struct presence *presence)
 /* Redis cannot be used: `why` is kept, the connection is given up. */
 static enum err fail(struct presence *presence, const char *why)
 {
-    snprintf(presence->error, sizeof presence->error, "%s", why);
+    const struct settings *settings = presence->settings;
+    if (*settings->redis_socket)
+        snprintf(presence->error, sizeof presence->error, "%s: %s", settings->redis_socket, why);
+    else
+        snprintf(presence->error, sizeof presence->error, "%s:%lld: %s", settings->redis_host,
+                 (long long)settings->redis_port, why);
     disconnect(presence);
     health_set(presence, false);
     return ERR_DOWN;
