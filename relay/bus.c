@@ -403,6 +403,7 @@ struct bus *bus_new(uv_loop_t *loop, const struct settings *settings, uint64_t i
 void bus_stop(struct bus *bus)
 {
     bus->stopping = true;
+    bus->up = false; /* nobody wants to hear of it any more */
     drop_links(bus);
     if (bus->resolving)
         uv_cancel((uv_req_t *)&bus->resolve);

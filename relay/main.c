@@ -2,7 +2,6 @@
 #include "common/clock.h"
 #include "common/id.h"
 #include "common/log.h"
-#include "common/mem.h"
 #include "common/metrics.h"
 #include "common/program.h"
 #include "common/store.h"
@@ -20,7 +19,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-enum { DRAIN_TICK_MS = 50, LAST_WORDS_MS = 1000 };
+enum { DRAIN_TICK_MS = 50, LAST_WORDS_MS = 1000, CLOSING_TURNS = 16 };
 
 struct relay {
     struct settings settings;
@@ -348,22 +347,20 @@ static void take_apart(struct relay *relay)
     for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
         close_handle(handles[i]);
     offload_fini(&relay->offload);
-    uv_run(&relay->loop, UV_RUN_NOWAIT);
+    for (int turn = 0; turn < CLOSING_TURNS; turn++) /* it is never empty: see ws_stop */
+        uv_run(&relay->loop, UV_RUN_NOWAIT);
     presence_free(relay->presence);
     hub_fini(&relay->hub);
     sessions_fini(&relay->sessions);
     journal_free(relay->journal);
     readers_free(relay->readers);
-    if (relay->ws)
-        ws_free(relay->ws);
-    uv_run(&relay->loop, UV_RUN_DEFAULT);
     bus_free(relay->bus);
-    uv_loop_close(&relay->loop);
 }
 
 int main(int argc, char **argv)
 {
-    struct relay *relay = mem_zalloc(sizeof *relay);
+    static struct relay only;
+    struct relay *relay = &only;
     program_start(&info, argc, argv, &relay->settings, "relay");
     raise_file_limit(&relay->settings);
     if (database_ready(relay)) {
@@ -375,8 +372,6 @@ int main(int argc, char **argv)
     } else {
         relay->exit_code = 1;
     }
-    int exit_code = relay->exit_code;
     program_end(&relay->settings);
-    free(relay);
-    return exit_code;
+    return relay->exit_code;
 }

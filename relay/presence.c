@@ -236,16 +236,32 @@ static void on_left(void *arg, const struct bus_reply *reply)
         settle_outstanding(presence);
 }
 
+/* Whether the room has no entry of ours but this one, or leaves that are not confirmed. */
+static bool is_last_here(const struct present *leaving)
+{
+    struct place *place = map_get(&leaving->presence->places, leaving->conversation);
+    size_t at = 0;
+    for (struct present *other; (other = map_next(&place->presents, &at));)
+        if (other != leaving && !other->unsure)
+            return false;
+    return true;
+}
+
 static void say_leave(struct present *present, bool announce_it)
 {
     struct presence *presence = present->presence;
     const char *prefix = presence->settings->redis_prefix;
-    char room[PRESENCE_KEY_MAX], who[PRESENCE_KEY_MAX], field[PRESENCE_KEY_MAX];
+    char room[PRESENCE_KEY_MAX], who[PRESENCE_KEY_MAX], rooms[PRESENCE_KEY_MAX];
+    char field[PRESENCE_KEY_MAX], conversation[24];
     presence_room_key(room, prefix, present->conversation);
     presence_who_key(who, prefix, present->conversation, present->user);
+    presence_relay_key(rooms, prefix, "rooms", str_of(presence->entry));
     snprintf(field, sizeof field, "%s:%llu", presence->entry, (unsigned long long)present->user);
-    struct str args[] = {STR("EVAL"),   STR(SCRIPT_LEAVE), STR("2"),   str_of(room),
-                         str_of(who),   str_of(field),     str_of(presence->entry)};
+    snprintf(conversation, sizeof conversation, "%llu", (unsigned long long)present->conversation);
+    struct str args[] = {STR("EVAL"),          STR(SCRIPT_LEAVE),       STR("3"),
+                         str_of(room),         str_of(who),             str_of(rooms),
+                         str_of(field),        str_of(presence->entry), str_of(conversation),
+                         is_last_here(present) ? STR("1") : STR("0")};
     present->unsure = true; /* until the answer; if none comes, it is said again with the next lease */
     bus_command(presence->bus, on_left, step_new(present, announce_it), args,
                 sizeof args / sizeof args[0]);

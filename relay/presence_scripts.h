@@ -11,9 +11,10 @@
     "redis.call('DEL', KEYS[4]) "                                                                  \
     "return first and 1 or 0"
 
-/* KEYS presence who; ARGV field entry. → 1: ours was the last entry */
+/* KEYS presence who rooms; ARGV field entry conversation nobody-left-here. → 1: ours was the last entry */
 #define SCRIPT_LEAVE                                                                               \
     "redis.call('HDEL', KEYS[1], ARGV[1]) "                                                        \
+    "if ARGV[4] == '1' then redis.call('SREM', KEYS[3], ARGV[3]) end "                             \
     "if redis.call('SREM', KEYS[2], ARGV[2]) == 0 then return 0 end "                              \
     "return redis.call('SCARD', KEYS[2]) == 0 and 1 or 0"
 

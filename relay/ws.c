@@ -4,6 +4,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/text.h"
+#include "relay/wsframe.h"
 
 #include <libwebsockets.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ enum {
     PATH_BYTES = 256,
     QUERY_BYTES = 1024,
     PAGE_BYTES = 256 * 1024,
+    CLOSE_REASON_BYTES = 123, /* RFC 6455 section 5.5 */
 };
 
 struct ws {
@@ -33,8 +35,7 @@ struct ws {
 struct user {
     struct session *session; /* NULL: plain HTTP, or refused */
     struct buf inbox;        /* the pieces of a message that is not whole yet */
-    unsigned close_code;     /* not 0: say goodbye with it at the next WRITEABLE */
-    const char *close_reason;
+    bool said_close;         /* our close frame is out: the client's ends the connection */
 };
 
 static struct ws *ws_of(struct lws *wsi)
@@ -60,14 +61,22 @@ static enum send_result ws_send(void *socket, struct str bytes)
     return SEND_CHOKED;
 }
 
+/* A close frame of our own making: lws sends one only if RECEIVE asks for it, and cuts the connection
+ * without a word if WRITEABLE does. */
 static void ws_close(void *socket, unsigned code, const char *reason)
 {
     struct lws *wsi = socket;
     struct user *user = lws_wsi_user(wsi);
-    user->close_code = code;
-    user->close_reason = reason;
-    lws_rx_flow_control(wsi, 1); /* or the client's own close would never be read */
-    lws_callback_on_writable(wsi);
+    char frame[4 + CLOSE_REASON_BYTES];
+    size_t len = strlen(reason);
+    CG_ASSERT(len <= CLOSE_REASON_BYTES);
+    wsframe_header(frame, WSFRAME_CLOSE, 2 + len);
+    frame[2] = (char)(code >> 8);
+    frame[3] = (char)code;
+    memcpy(frame + 4, reason, len);
+    user->said_close = true;
+    lws_rx_flow_control(wsi, 1); /* or the client's answer would never be read */
+    ws_send(wsi, (struct str){frame, 4 + len});
 }
 
 static void ws_kill(void *socket)
@@ -252,18 +261,6 @@ static void on_piece(struct lws *wsi, struct user *user, struct str piece)
     }
 }
 
-static int on_writeable(struct lws *wsi, struct user *user)
-{
-    if (user->close_code) {
-        size_t len = strlen(user->close_reason);
-        lws_close_reason(wsi, (enum lws_close_status)user->close_code,
-                         (unsigned char *)(uintptr_t)user->close_reason, len);
-        return -1;
-    }
-    session_writable(user->session);
-    return 0;
-}
-
 static void on_closed(struct user *user)
 {
     session_ended(user->session);
@@ -286,7 +283,11 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *dat
         if (user->session)
             session_heard(user->session);
         return 0;
-    case LWS_CALLBACK_SERVER_WRITEABLE: return user->session ? on_writeable(wsi, user) : 0;
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        if (user->session)
+            session_writable(user->session);
+        return 0;
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: return user->said_close; /* an answer gets no answer */
     case LWS_CALLBACK_CLOSED:
         if (user->session)
             on_closed(user);
@@ -382,7 +383,8 @@ static bool listen_all(struct ws *ws, char why[256])
 
 struct ws *ws_new(const struct ws_config *config, char why[256])
 {
-    struct ws *ws = mem_zalloc(sizeof *ws);
+    static struct ws only; /* never freed: see ws_stop */
+    struct ws *ws = &only;
     void *loops[] = {config->loop};
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
@@ -400,8 +402,6 @@ struct ws *ws_new(const struct ws_config *config, char why[256])
     if (listen_all(ws, why))
         return ws;
     ws_stop(ws);
-    uv_run(config->loop, UV_RUN_NOWAIT);
-    ws_free(ws);
     return NULL;
 }
 
@@ -419,11 +419,5 @@ void ws_drain(struct ws *ws)
 
 void ws_stop(struct ws *ws)
 {
-    lws_context_destroy(ws->context);
-}
-
-void ws_free(struct ws *ws)
-{
-    lws_context_destroy(ws->context);
-    free(ws);
+    lws_context_destroy(ws->context); /* the first call closes; the second would free: see ws.h */
 }

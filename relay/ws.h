@@ -20,16 +20,17 @@ struct ws_config {
     void *arg;
 };
 
-/* Listens on the TCP port and the Unix socket of the settings. NULL: *why says what could not be done
- * to whom. Borrows `config`'s pointers. */
+/* Listens on the TCP port and the Unix socket of the settings. NULL: *why says what could not be done.
+ * Borrows `config`'s pointers. Once in a process. */
 struct ws *ws_new(const struct ws_config *config, char why[256]);
 /* The TCP port it listens on. */
 int ws_port(const struct ws *ws);
 /* New clients are refused with 503 from now on, and the Unix socket's name is gone, so that nginx
  * goes elsewhere. Open sockets go on. */
 void ws_drain(struct ws *ws);
-/* Ends every connection and the listening. The loop must run until nothing is left to close. */
+/* Ends every connection and the listening, as the loop runs on. What libwebsockets holds is left to the
+ * end of the process: freeing its context unloads its libuv plugin while the loop still has handles of
+ * it to close. For the same reason the loop never runs empty afterwards. */
 void ws_stop(struct ws *ws);
-void ws_free(struct ws *ws);
 
 #endif
