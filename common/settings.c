@@ -372,6 +372,15 @@ static void add_comment(struct buf *out, const char *doc)
     buf_add_char(out, '\n');
 }
 
+/* A path below `run` as it may be given: read back, it is put below `run` again. */
+static const char *shown_text(const struct settings *settings, const struct setting *row)
+{
+    const char *value = *text_field((struct settings *)(uintptr_t)settings, row);
+    size_t len = strlen(settings->run);
+    bool below = row->kind == PATH && !strncmp(value, settings->run, len) && value[len] == '/';
+    return below ? value + len + 1 : value;
+}
+
 void settings_print(const struct settings *settings, enum program program, struct buf *out)
 {
     for (size_t i = 0; i < ROWS; i++) {
@@ -386,7 +395,7 @@ void settings_print(const struct settings *settings, enum program program, struc
         if (row->kind == SECRET)
             buf_addf(out, "# %s = ...\n\n", row->name);
         else if (is_text(row->kind))
-            buf_addf(out, "%s = %s\n\n", row->name, *text_field((struct settings *)settings, row));
+            buf_addf(out, "%s = %s\n\n", row->name, shown_text(settings, row));
         else
             buf_addf(out, "%s = %lld\n\n", row->name,
                      (long long)*number_field((struct settings *)settings, row));

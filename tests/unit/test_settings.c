@@ -244,35 +244,51 @@ static void rules_may_concern_two_settings(void **state)
     assert_non_null(strstr(why, "room_log_bytes must be at least"));
 }
 
-/* All settings changed from their defaults, printed, and loaded from what was printed. */
+/* Printed, loaded from what was printed, and printed again. */
+static void assert_reads_back(char *const *sets, int count, enum program program)
+{
+    struct settings first, second;
+    struct buf printed, again;
+    char why[256];
+    buf_init(&printed, 1 << 20);
+    buf_init(&again, 1 << 20);
+    assert_int_equal(settings_load(&first, NULL, sets, count, why), ERR_OK);
+    settings_print(&first, program, &printed);
+    buf_add_char(&printed, '\0');
+    assert_false(printed.failed);
+    assert_null(strstr(printed.data, "secret"));
+    write_file(printed.data);
+    assert_int_equal(load(&second, path, NULL, why), ERR_OK);
+    settings_print(&second, program, &again);
+    buf_add_char(&again, '\0');
+    assert_string_equal(again.data, printed.data);
+    assert_string_equal(second.pid_file, first.pid_file);
+    assert_string_equal(second.log_file, first.log_file);
+    assert_string_equal(second.redis_socket, first.redis_socket);
+    settings_fini(&first);
+    settings_fini(&second);
+    buf_fini(&printed);
+    buf_fini(&again);
+}
+
 static void what_is_printed_reads_back(void **state)
 {
     (void)state;
     static const enum program programs[] = {PROGRAM_RELAY, PROGRAM_REST, PROGRAM_ADMIN};
-    char *sets[] = {"run=/var/tea",     "db_name=other",       "max_body_bytes=1m", "admit_ms=90s",
-                    "rest_backlog=99",  "log_level=debug",     "name=relay9",       "lease_ms=7s",
-                    "sql_dir=/tmp/sql", "pid_file=/tmp/a.pid", "db_password=secret"};
-    struct settings first, second;
-    struct buf printed, again;
-    char why[256];
-    assert_int_equal(settings_load(&first, NULL, sets, sizeof sets / sizeof sets[0], why), ERR_OK);
+    static char *const runs[] = {"run=/var/tea", "run=.", "run=tea", "run=/"};
     for (size_t i = 0; i < 3; i++) {
-        buf_init(&printed, 1 << 20);
-        buf_init(&again, 1 << 20);
-        settings_print(&first, programs[i], &printed);
-        buf_add_char(&printed, '\0');
-        assert_false(printed.failed);
-        assert_null(strstr(printed.data, "secret"));
-        write_file(printed.data);
-        assert_int_equal(load(&second, path, NULL, why), ERR_OK);
-        settings_print(&second, programs[i], &again);
-        buf_add_char(&again, '\0');
-        assert_string_equal(again.data, printed.data);
-        settings_fini(&second);
-        buf_fini(&printed);
-        buf_fini(&again);
+        for (size_t j = 0; j < 4; j++) {
+            char *sets[] = {
+                runs[j],           "db_name=other",       "max_body_bytes=1m",
+                "admit_ms=90s",    "rest_backlog=99",     "log_level=debug",
+                "name=relay9",     "lease_ms=7s",         "sql_dir=/tmp/sql",
+                "pid_file=/a.pid", "db_password=secret",  "log_file=a.log",
+                "redis_socket=",   "db_socket=./db.sock",
+            };
+            assert_reads_back(sets, sizeof sets / sizeof sets[0], programs[i]);
+        }
+        assert_reads_back(NULL, 0, programs[i]);
     }
-    settings_fini(&first);
 }
 
 static void a_program_prints_only_what_it_uses(void **state)
