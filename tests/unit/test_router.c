@@ -62,6 +62,13 @@ static void another_method_is_told_the_right_one(void **state)
     assert_int_equal(fake.entered, 0);
 }
 
+static void head_is_answered_as_get(void **state)
+{
+    (void)state;
+    assert_answer("HEAD", "/healthz", BYTES(""), 200, "{\"live\":true}");
+    assert_int_equal(call("HEAD", "/mysql/createChatroom", FINE), 405);
+}
+
 static void a_body_is_read_only_where_one_is_wanted(void **state)
 {
     (void)state;
@@ -201,6 +208,7 @@ int main(void)
         cmocka_unit_test_setup(both_prefixes_lead_to_the_same_calls, reset),
         cmocka_unit_test_setup(unknown_paths_are_not_found, reset),
         cmocka_unit_test_setup(another_method_is_told_the_right_one, reset),
+        cmocka_unit_test_setup(head_is_answered_as_get, reset),
         cmocka_unit_test_setup(a_body_is_read_only_where_one_is_wanted, reset),
         cmocka_unit_test_setup(a_body_up_to_the_limit_is_taken, reset),
         cmocka_unit_test_setup(each_route_has_its_own_failure, reset),
