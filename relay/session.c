@@ -47,7 +47,8 @@ static struct session *session_of(struct wheel_timer *timer)
     return (struct session *)(void *)((char *)timer - offsetof(struct session, timer));
 }
 
-/* Silent for one interval: ping. For two: gone. Closing for too long: cut. */
+/* Silent for one interval: ping. For two, or with a message unfinished for two: gone. Closing for too
+ * long: cut. */
 static void on_timer(struct wheel_timer *timer)
 {
     static const char ping[] = {(char)(0x80 | WSFRAME_PING), 0};
@@ -55,7 +56,8 @@ static void on_timer(struct wheel_timer *timer)
     struct wheel *wheel = session->owner->wheel;
     int64_t interval = session->owner->settings->ping_interval_ms;
     int64_t silent = wheel->now_ms - session->heard_ms;
-    if (session->closing || (session->pinged && silent >= 2 * interval)) {
+    bool stuck = session->began_ms && wheel->now_ms - session->began_ms >= 2 * interval;
+    if (session->closing || stuck || (session->pinged && silent >= 2 * interval)) {
         if (!session->closing)
             metric_inc(METRIC_CLOSED_SILENT);
         session->closing = true;
@@ -149,6 +151,14 @@ void session_flush(struct session *session)
         session->seat.cursor += bytes.len;
         give(session, bytes);
     }
+}
+
+void session_unfinished(struct session *session, bool unfinished)
+{
+    if (!unfinished)
+        session->began_ms = 0;
+    else if (!session->began_ms)
+        session->began_ms = session->owner->wheel->now_ms;
 }
 
 void session_writable(struct session *session)

@@ -80,6 +80,7 @@ struct session {
     struct buf outbox;  /* answers that wait for the socket */
     struct wheel_timer timer;
     int64_t heard_ms;   /* wheel time at which the client last sent anything */
+    int64_t began_ms;   /* when the message began that is not whole yet; 0: none */
     bool pinged;        /* since it was last heard */
     bool choked;        /* the socket takes nothing until session_writable */
     bool closing;
@@ -109,6 +110,9 @@ struct session *sessions_find(const struct sessions *sessions, uint64_t id);
 
 /* For the transport: bytes of any kind came. */
 void session_heard(struct session *session);
+/* For the transport: a message has come in part, or is whole. One that is not finished within two ping
+ * intervals ends the connection, however lively it is otherwise. */
+void session_unfinished(struct session *session, bool unfinished);
 /* For the transport: the socket can take more. */
 void session_writable(struct session *session);
 

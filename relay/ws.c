@@ -117,6 +117,13 @@ static const struct protocol *claimant(const struct ws *ws, struct str path)
     return NULL;
 }
 
+/* A body that nobody reads would be taken for the next request on this connection. */
+static bool has_body(struct lws *wsi)
+{
+    return lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) ||
+           lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING);
+}
+
 /* The status that a handshake is refused with, or 0. lws itself would take an h2c upgrade (a tunnel
  * past every rule of the proxy), a POST, version 8, and would end an unknown subprotocol without a
  * word. */
@@ -124,7 +131,7 @@ static unsigned refusal(struct lws *wsi, const char *upgrade)
 {
     const struct ws *ws = ws_of(wsi);
     char text[PATH_BYTES];
-    if (strcasecmp(upgrade, "websocket") != 0)
+    if (strcasecmp(upgrade, "websocket") != 0 || has_body(wsi))
         return HTTP_STATUS_BAD_REQUEST;
     if (!lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI))
         return HTTP_STATUS_METHOD_NOT_ALLOWED;
@@ -172,9 +179,11 @@ static int on_http(struct lws *wsi)
     char text[PATH_BYTES];
     struct str path = header(wsi, WSI_TOKEN_GET_URI, text, sizeof text);
     metric_inc(METRIC_HTTP_REQUESTS);
-    if (!path.len) { /* another method, or a path past all bounds: with a body that is not read */
+    if (!path.len || has_body(wsi)) { /* another method, or a path past all bounds */
         metric_inc(METRIC_HTTP_REFUSED);
-        lws_return_http_status(wsi, HTTP_STATUS_METHOD_NOT_ALLOWED, NULL);
+        lws_return_http_status(wsi,
+                               path.len ? HTTP_STATUS_BAD_REQUEST : HTTP_STATUS_METHOD_NOT_ALLOWED,
+                               NULL);
         return -1;
     }
     struct buf body;
@@ -254,6 +263,7 @@ static void on_piece(struct lws *wsi, struct user *user, struct str piece)
         on_message(session, piece);
     } else {
         buf_add_str(&user->inbox, piece);
+        session_unfinished(session, !last);
         if (!last)
             return;
         on_message(session, buf_str(&user->inbox));
