@@ -28,7 +28,11 @@ top=$(cd "$(dirname "$0")/.." && pwd -P)
 RUN=${CHAGUAN_RUN:-$top/run}
 quiet=
 
-say() { [ -n "$quiet" ] || echo "$*"; }
+# Nobody may be listening any more (a closed terminal, a caller that was killed): that must not keep us from stopping
+# what we started. Not ignored but caught, because what is ignored stays so in the programs that we start.
+trap : PIPE
+say() { [ -n "$quiet" ] || echo "$*" 2>/dev/null || true; }
+complain() { echo "$*" >&2 || true; }
 die() { echo "deploy/run.sh: $*" >&2; exit 1; }
 usage() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0"; exit "$1"; }
 
@@ -215,13 +219,13 @@ stop_part() {
     kill -TERM "$pid" 2>/dev/null || true
     kill -CONT -- "-$pid" 2>/dev/null || true       # a stopped process would never see the SIGTERM
     if ! await $seconds ended "$name"; then
-        echo "$name did not stop within $seconds s and is killed" >&2
+        complain "$name did not stop within $seconds s and is killed"
         kill -KILL -- "-$pid" 2>/dev/null || true
-        await 10 ended "$name" || echo "$name cannot be killed" >&2
+        await 10 ended "$name" || complain "$name cannot be killed"
         return 1
     fi
     status=$(cat "$RUN/$name.exit" 2>/dev/null || echo unknown)
-    [ "$status" = 0 ] || { echo "$name ended with status $status; see $RUN/$name.log" >&2; return 1; }
+    [ "$status" = 0 ] || { complain "$name ended with status $status; see $RUN/$name.log"; return 1; }
 }
 
 # ---- all of them -----------------------------------------------------------------------------------------------------
@@ -262,7 +266,7 @@ all_alive() {
 up() {
     lock
     if all_alive; then say "already up at $(url)"; return; fi
-    trap 'echo "stopping what was started" >&2; stop_all' EXIT
+    trap 'complain "stopping what was started"; stop_all' EXIT
     start_all
     trap - EXIT
     say "Chaguan is up at $(url)"
