@@ -102,7 +102,7 @@ enum err wire_get_header(struct str *at, struct wire_header *header)
     bool read = get(at, 1, &version) && get(at, 1, &kind) && get(at, 8, &header->origin) &&
                 get(at, 8, &header->epoch) && get(at, 8, &header->conversation) &&
                 get(at, 8, &header->user) && get(at, 2, &count);
-    if (!read || version != WIRE_VERSION || kind < WIRE_MESSAGES || kind > WIRE_HISTORY)
+    if (!read || version != WIRE_VERSION || kind < WIRE_MESSAGES || kind > WIRE_KIND_MAX)
         return ERR_INVALID;
     header->kind = (enum wire_kind)kind;
     header->count = (unsigned)count;
@@ -116,7 +116,7 @@ enum err wire_get_message(struct str *at, const struct wire_header *header, stru
     bool read = get(at, 8, &message->seq) && get(at, 8, &message->sender) && get(at, 8, &at_ms) &&
                 get(at, 1, &kind) && get_text(at, 2, &message->sender_name) &&
                 get_text(at, 1, &message->sent_at) && get_text(at, 4, &message->content);
-    if (!read || !message->seq || kind < MESSAGE_TEXT || kind > MESSAGE_LEAVE)
+    if (!read || !message->seq || kind < MESSAGE_TEXT || kind > MESSAGE_KIND_MAX)
         return ERR_INVALID;
     message->at_ms = (int64_t)at_ms;
     message->kind = (enum message_kind)kind;

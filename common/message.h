@@ -15,6 +15,12 @@ enum message_kind {
     MESSAGE_TEXT = 1,
     MESSAGE_JOIN = 2,
     MESSAGE_LEAVE = 3,
+    MESSAGE_EMOJI = 4,
+    MESSAGE_FILE = 5,  /* content: the URL of an upload; IMAGE and VIDEO likewise */
+    MESSAGE_IMAGE = 6,
+    MESSAGE_VIDEO = 7,
+    MESSAGE_TRANSFER = 8, /* content: {"to":user number,"score":n} */
+    MESSAGE_KIND_MAX = MESSAGE_TRANSFER,
 };
 
 enum { MESSAGE_CLIENT_ID_MAX = 64, MESSAGE_SENT_AT_LEN = 19 };
@@ -44,8 +50,21 @@ size_t message_size(const struct message *message);
  *   seq(8) sender(8) at_ms(8) kind(1) name(2+n) sent_at(1+n) content(4+n)
  *
  * WIRE_PRESENCE says that who is present in `conversation` has changed; WIRE_HISTORY that `user` asked
- * for its history on all sockets. Their count is 0. */
-enum wire_kind { WIRE_MESSAGES = 1, WIRE_PRESENCE = 2, WIRE_HISTORY = 3 };
+ * for its history on all sockets; WIRE_FRIENDS, on the channel of a user's inbox, that the user has a new
+ * friend. Their count is 0. WIRE_RAW is followed by bytes to be shown as they are to all in
+ * `conversation`; its count is 0 too. */
+enum wire_kind {
+    WIRE_MESSAGES = 1,
+    WIRE_PRESENCE = 2,
+    WIRE_HISTORY = 3,
+    WIRE_RAW = 4,
+    WIRE_FRIENDS = 5,
+    WIRE_KIND_MAX = WIRE_FRIENDS,
+};
+
+/* The channel on which the relays hear of things that concern one user: a conversation's number that no
+ * conversation has. */
+#define WIRE_INBOX(user) (UINT64_C(1) << 63 | (user))
 
 struct wire_header {
     enum wire_kind kind;

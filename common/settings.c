@@ -123,6 +123,26 @@ static const struct setting rows[] = {
     ROW(admit_ms, MILLIS, REST | RELAY, "60s", 1000, 3600000,
         "How long after createChatroom a user counts as online without a socket yet."),
 
+    ROW(jwt_secret, SECRET, REST | RELAY, "", 0, 255,
+        "Key of the spaces' tokens (HS256), at least 32 bytes. Empty: none are given out; only jwt_public_key's "
+        "are taken."),
+    ROW(jwt_public_key, PATH, REST | RELAY, "", 0, 4096,
+        "PEM file with the RSA public key of tokens that somebody else gives out (RS256). Empty: none are taken."),
+    ROW(jwt_audience, TEXT, REST | RELAY, "chaguan", 1, 64, "The `aud` that every token must carry."),
+    ROW(jwt_ttl_ms, MILLIS, REST, "12h", 1000, INT64_C(366) * 24 * 3600000, "Life of a token that we give out."),
+    ROW(login_attempts, COUNT, REST, "10", 1, 10000,
+        "Wrong passwords that one user or one address may give in a minute; then 429."),
+    ROW(media_dir, PATH, REST | ADMIN, "media", 1, 4096, "Directory of uploaded files; nginx serves it."),
+    ROW(media_url, TEXT, REST | ADMIN, "/media/", 1, 255, "What stands before a file's name in its URL."),
+    ROW(media_types, TEXT, REST, "image/png,image/jpeg,image/gif,image/webp,video/mp4,video/webm,video/quicktime,"
+        "audio/mpeg,audio/ogg,application/pdf,text/plain,application/zip", 1, 1024,
+        "Kinds of files that may be uploaded, told from their bytes."),
+    ROW(upload_max_bytes, BYTES, REST, "25m", 1024, 1 GIB, "Largest file; nginx' client_max_body_size must fit."),
+    ROW(media_quota_bytes, BYTES, REST, "10g", 1 MIB, 1024 GIB, "All files together; past it uploads get 507."),
+    ROW(media_keep_ms, MILLIS, ADMIN, "24h", 0, INT64_C(366) * 24 * 3600000,
+        "How long a file that no message refers to is kept before `chaguan media gc` removes it."),
+    ROW(friend_ping_ms, MILLIS, RELAY, "10s", 100, 3600000, "ping_interval_ms of the friend chat."),
+
     ROW(sql_dir, TEXT, ADMIN, CHAGUAN_SQL_DIR, 1, 4096, "Directory of the numbered migrations."),
 };
 

@@ -38,6 +38,11 @@ struct settings {
     /* rest */
     char *rest_socket;
     int64_t rest_threads, rest_backlog, max_body_bytes, admit_ms;
+    /* doors */
+    char *jwt_secret, *jwt_public_key, *jwt_audience;
+    char *media_dir, *media_url, *media_types;
+    int64_t jwt_ttl_ms, login_attempts;
+    int64_t upload_max_bytes, media_quota_bytes, media_keep_ms, friend_ping_ms;
     /* admin */
     char *sql_dir;
 };

@@ -34,6 +34,6 @@ struct store {
     "seq, sender, kind, sender_name, content, sent_at, "                                           \
     "CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), client_id"
 
-enum { STORE_SCHEMA_VERSION = 1 };
+enum { STORE_SCHEMA_VERSION = 2 };
 
 #endif
