@@ -256,7 +256,7 @@ static void assert_reads_back(char *const *sets, int count, enum program program
     settings_print(&first, program, &printed);
     buf_add_char(&printed, '\0');
     assert_false(printed.failed);
-    assert_null(strstr(printed.data, "secret"));
+    assert_null(strstr(printed.data, "open sesame"));
     write_file(printed.data);
     assert_int_equal(load(&second, path, NULL, why), ERR_OK);
     settings_print(&second, program, &again);
@@ -279,11 +279,20 @@ static void what_is_printed_reads_back(void **state)
     for (size_t i = 0; i < 3; i++) {
         for (size_t j = 0; j < 4; j++) {
             char *sets[] = {
-                runs[j],           "db_name=other",       "max_body_bytes=1m",
-                "admit_ms=90s",    "rest_backlog=99",     "log_level=debug",
-                "name=relay9",     "lease_ms=7s",         "sql_dir=/tmp/sql",
-                "pid_file=/a.pid", "db_password=secret",  "log_file=a.log",
-                "redis_socket=",   "db_socket=./db.sock",
+                runs[j],
+                "db_name=other",
+                "max_body_bytes=1m",
+                "admit_ms=90s",
+                "rest_backlog=99",
+                "log_level=debug",
+                "name=relay9",
+                "lease_ms=7s",
+                "sql_dir=/tmp/sql",
+                "pid_file=/a.pid",
+                "db_password=open sesame",
+                "log_file=a.log",
+                "redis_socket=",
+                "db_socket=./db.sock",
             };
             assert_reads_back(sets, sizeof sets / sizeof sets[0], programs[i]);
         }
@@ -306,7 +315,8 @@ static void a_program_prints_only_what_it_uses(void **state)
     assert_null(strstr(out.data, "journal_batch"));
     assert_null(strstr(out.data, "sql_dir"));
     for (char *line = strtok(out.data, "\n"); line; line = strtok(NULL, "\n"))
-        assert_true(strlen(line) <= 100);
+        if (*line == '#' && !strstr(line, "default: ")) /* a value may be as long as it likes */
+            assert_true(strlen(line) <= 100);
     buf_fini(&out);
     settings_fini(&settings);
 }
