@@ -26,6 +26,13 @@ static bool take_name(struct json_object *object, const char *key, size_t max_ch
     return json_get_string(object, key, out) && !text_check_name(*out, max_chars);
 }
 
+/* Clients show what "system" said as the server's own lines: nobody may be called so. Exactly so: names
+ * are compared by their bytes here and by every client. */
+static bool is_reserved(struct str nick)
+{
+    return str_eq(nick, STR("system"));
+}
+
 /* An id's text. Any shape: one that no id has is an unknown id, not a mistake. */
 static bool take_id(struct json_object *object, const char *key, struct str *out)
 {
@@ -85,7 +92,8 @@ int chatroom_create(const struct backends *backends, struct str body, struct buf
     struct buf head;
     buf_init(&head, STORE_HEAD_MAX);
     if (take_name(object, "chatroomName", max_chars, &room) &&
-        take_name(object, "nickName", max_chars, &nick) && take_head(object, &head))
+        take_name(object, "nickName", max_chars, &nick) && !is_reserved(nick) &&
+        take_head(object, &head))
         status = enter(backends, room, nick, buf_str(&head), out);
     buf_fini(&head);
     json_object_put(object);

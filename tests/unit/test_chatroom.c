@@ -101,6 +101,21 @@ static void names_that_break_a_rule_are_refused(void **state)
     assert_int_equal(fake.entered + fake.admitted, 0);
 }
 
+static void nobody_is_called_system(void **state)
+{
+    (void)state;
+    assert_int_equal(create_with("\"r\"", "\"system\"", "1"), 400);
+    assert_bytes(buf_str(&response.body), CREATE_FAILED);
+    assert_int_equal(create_with("\"r\"", "\"\\u0073ystem\"", "1"), 400);
+    assert_int_equal(fake.entered + fake.admitted, 0);
+    static const char *const others[] = {"\"System\"",  "\"SYSTEM\"",  "\" system\"",
+                                         "\"system \"", "\"systems\"", "\"syste\""};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (create_with("\"r\"", others[i], "1") != 200)
+            fail_msg("refused: %s", others[i]);
+    assert_int_equal(create_with("\"system\"", "\"n\"", "1"), 200); /* a room may be */
+}
+
 static void names_have_64_characters_and_no_more(void **state)
 {
     (void)state;
@@ -397,6 +412,7 @@ int main(void)
         cmocka_unit_test_setup(entering_gives_both_ids, reset),
         cmocka_unit_test_setup(names_reach_the_store_as_they_are, reset),
         cmocka_unit_test_setup(names_that_break_a_rule_are_refused, reset),
+        cmocka_unit_test_setup(nobody_is_called_system, reset),
         cmocka_unit_test_setup(names_have_64_characters_and_no_more, reset),
         cmocka_unit_test_setup(a_head_is_kept_as_the_scalar_it_is, reset),
         cmocka_unit_test_setup(other_heads_are_refused, reset),
