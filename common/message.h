@@ -51,8 +51,8 @@ size_t message_size(const struct message *message);
  *
  * WIRE_PRESENCE says that who is present in `conversation` has changed; WIRE_HISTORY that `user` asked
  * for its history on all sockets; WIRE_FRIENDS, on the channel of a user's inbox, that the user has a new
- * friend. Their count is 0. WIRE_RAW is followed by bytes to be shown as they are to all in
- * `conversation`; its count is 0 too. */
+ * friend. WIRE_RAW is followed by UTF-8 to be shown as it is to the readers in `conversation` of the
+ * encoding whose number stands in `user`. The count of all these is 0. */
 enum wire_kind {
     WIRE_MESSAGES = 1,
     WIRE_PRESENCE = 2,
@@ -71,7 +71,7 @@ struct wire_header {
     uint64_t origin; /* the relay's incarnation */
     uint64_t epoch;
     uint64_t conversation;
-    uint64_t user; /* WIRE_HISTORY */
+    uint64_t user; /* WIRE_HISTORY, WIRE_FRIENDS; WIRE_RAW: the encoding */
     unsigned count;
 };
 

@@ -322,6 +322,11 @@ static enum err check_together(const struct settings *settings, char why[256])
         snprintf(why, 256, "a Unix socket's path is longer than 107 bytes: choose a shorter 'run'");
         return ERR_TOO_BIG;
     }
+    static const char name_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    if (settings->name[strspn(settings->name, name_bytes)]) {
+        snprintf(why, 256, "name takes letters, digits, '_', '.' and '-'"); /* Redis keys end at ':' */
+        return ERR_INVALID;
+    }
     if (settings->room_log_bytes < settings->max_message_bytes * 4) {
         snprintf(why, 256, "room_log_bytes must be at least four times max_message_bytes");
         return ERR_INVALID;

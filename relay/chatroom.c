@@ -29,6 +29,8 @@ void chatroom_bind(const struct settings *settings, struct hub *hub, struct pres
     bound.readers = readers;
 }
 
+enum { ARGUMENT_BYTES = 256 };
+
 /* What the connection proved when it opened. */
 struct chatroom_state {
     char room_id[ID_MAX], nick_id[ID_MAX];
@@ -101,10 +103,25 @@ static void encode_members(const struct member *members, size_t count, struct bu
     buf_add_text(out, "]" EVENT_CLOSE);
 }
 
+/* Coming and going are lines of the room's history. */
+static void store_presence(enum message_kind kind, uint64_t conversation, const struct member *member)
+{
+    struct message line = {
+        .conversation = conversation,
+        .sender = member->user,
+        .kind = kind,
+        .sender_name = member->name,
+    };
+    if (hub_post(bound.hub, 0, &line))
+        log_warn("chatroom.line_lost", "room=%llu why=busy", (unsigned long long)conversation);
+}
+
 const struct encoding chatroom_encoding = {
     .name = "chatroom",
+    .history = true,
     .message = encode_message,
     .members = encode_members,
+    .presence = store_presence,
 };
 
 static void send_error(struct session *session, const char *code, const char *message)
@@ -172,47 +189,58 @@ static void on_looked_up(struct job *job)
     free(admission);
 }
 
+static void admit(struct session *session)
+{
+    const struct chatroom_state *state = state_of(session);
+    struct admission *admission = mem_zalloc(sizeof *admission);
+    admission->job.work = look_up;
+    admission->job.done = on_looked_up;
+    admission->session_id = session->id;
+    memcpy(admission->room_id, state->room_id, ID_MAX);
+    memcpy(admission->nick_id, state->nick_id, ID_MAX);
+    if (readers_try(bound.readers, &admission->job)) {
+        free(admission);
+        refuse(session, 1013, "Try again later");
+        return;
+    }
+    /* a client may speak as soon as it is connected: it is heard once it is in the room */
+    session->transport->pause(session->socket, true);
+}
+
 static void chatroom_open(struct session *session, const struct request *request)
 {
     struct chatroom_state *state = state_of(session);
-    if (!request->room_id.len) {
+    char room[ARGUMENT_BYTES], nick[ARGUMENT_BYTES];
+    struct str room_id = request->argument(request, "roomId", room, sizeof room);
+    struct str nick_id = request->argument(request, "nickId", nick, sizeof nick);
+    if (!room_id.len) {
         refuse(session, 1008, "Room ID not provided");
-    } else if (!id_is(request->room_id, STORE_ROOM_PREFIX)) {
+    } else if (!id_is(room_id, STORE_ROOM_PREFIX)) {
         refuse(session, 1008, "Unknown room");
-    } else if (!id_is(request->nick_id, STORE_USER_PREFIX)) {
+    } else if (!id_is(nick_id, STORE_USER_PREFIX)) {
         refuse(session, 1008, "Unknown user");
     } else {
-        memcpy(state->room_id, request->room_id.ptr, request->room_id.len);
-        memcpy(state->nick_id, request->nick_id.ptr, request->nick_id.len);
-        struct admission *admission = mem_zalloc(sizeof *admission);
-        admission->job.work = look_up;
-        admission->job.done = on_looked_up;
-        admission->session_id = session->id;
-        memcpy(admission->room_id, state->room_id, ID_MAX);
-        memcpy(admission->nick_id, state->nick_id, ID_MAX);
-        if (readers_try(bound.readers, &admission->job)) {
-            free(admission);
-            refuse(session, 1013, "Try again later");
-            return;
-        }
-        /* a client may speak as soon as it is connected: it is heard once it is in the room */
-        session->transport->pause(session->socket, true);
+        memcpy(state->room_id, room_id.ptr, room_id.len);
+        memcpy(state->nick_id, nick_id.ptr, nick_id.len);
+        admit(session);
     }
 }
 
-static void chatroom_seated(struct session *session)
+static void chatroom_seated(struct session *session, struct seat *seat)
 {
     struct chatroom_state *state = state_of(session);
+    (void)seat;
     if (session->closing)
         return;
     struct member member = {state->user, str_of(state->name), str_of(state->head)};
     state->present = true;
-    presence_enter(bound.presence, state->conversation, &member, session->id);
+    presence_enter(bound.presence, state->conversation, ENCODING_CHATROOM, &member, session->id);
     session->transport->pause(session->socket, false);
 }
 
-static void chatroom_not_seated(struct session *session, int err)
+static void chatroom_not_seated(struct session *session, uint64_t conversation, enum err err)
 {
+    (void)conversation;
     (void)err;
     refuse(session, 1013, "Try again later");
 }

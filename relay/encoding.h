@@ -16,12 +16,21 @@ struct member {
 
 struct encoding {
     const char *name;
-    /* Appends the payload of one frame. An encoding that has no such event appends nothing. */
+    /* Its readers want the latest messages from before they came: a room loads them. */
+    bool history;
+    /* Its log is a store of payloads that the adapter puts together itself: nothing is sent from it,
+     * protocol->changed is called instead. */
+    bool pulled;
+    /* Appends the payload of one frame; nothing if this message is not for these readers. */
     void (*message)(const struct message *message, struct buf *out);
+    /* The member list; NULL if these readers have none. */
     void (*members)(const struct member *members, size_t count, struct buf *out);
+    /* Somebody came into a room for the first time on any relay, or left it on the last (MESSAGE_JOIN,
+     * MESSAGE_LEAVE): stores or tells it. NULL if presence has no meaning here. */
+    void (*presence)(enum message_kind kind, uint64_t conversation, const struct member *member);
 };
 
-/* Values index a room's logs. */
+/* Values index a room's logs, and stand in Redis beside who is present: never renumber. */
 enum encoding_id { ENCODING_CHATROOM, ENCODING_COUNT };
 
 extern const struct encoding *const encodings[ENCODING_COUNT];

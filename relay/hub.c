@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/text.h"
 #include "relay/bus.h"
 #include "relay/hub_room.h"
 #include "relay/journal.h"
@@ -84,52 +85,86 @@ void hub_fini(struct hub *hub)
 
 /* ---- seats ---- */
 
-static void take_place(struct seat_ref *ref)
+static void take_place(struct seat *seat)
 {
-    struct session *session = ref->session;
-    session->seat.cursor = session->seat.room->logs[ref->encoding].end;
-    session->protocol->seated(session);
+    seat->cursor = seat->room->logs[seat->encoding].end;
+    seat->session->protocol->seated(seat->session, seat);
+}
+
+static struct seat *seat_new(struct room *room, struct session *session, enum encoding_id encoding)
+{
+    struct seat *seat = mem_zalloc(sizeof *seat);
+    if (room->seat_count == room->seat_cap) {
+        room->seat_cap = room->seat_cap ? room->seat_cap * 2 : 2;
+        room->seats = mem_realloc(room->seats, room->seat_cap * sizeof room->seats[0]);
+    }
+    seat->session = session;
+    seat->room = room;
+    seat->encoding = encoding;
+    seat->index = room->seat_count;
+    seat->next = session->seats;
+    session->seats = seat;
+    room->seats[room->seat_count++] = seat;
+    room->readers[encoding]++;
+    return seat;
+}
+
+static void seat_free(struct seat *seat)
+{
+    struct room *room = seat->room;
+    struct seat **at = &seat->session->seats;
+    while (*at != seat)
+        at = &(*at)->next;
+    *at = seat->next;
+    room->seats[seat->index] = room->seats[--room->seat_count];
+    room->seats[seat->index]->index = seat->index;
+    if (--room->readers[seat->encoding] == 0)
+        drop_log(room, seat->encoding);
+    free(seat);
 }
 
 void hub_join(struct hub *hub, struct session *session, uint64_t conversation,
               enum encoding_id encoding)
 {
-    CG_ASSERT(!session->seat.room);
+    CG_ASSERT(!hub_seat(session, conversation));
     struct room *room = map_get(&hub->rooms, conversation);
     bool fresh = !room;
     if (fresh)
         room = room_new(hub, conversation);
-    if (room->seat_count == room->seat_cap) {
-        room->seat_cap = room->seat_cap ? room->seat_cap * 2 : 2;
-        room->seats = mem_realloc(room->seats, room->seat_cap * sizeof room->seats[0]);
+    struct seat *seat = seat_new(room, session, encoding);
+    if (fresh) {
+        bool listening = bus_subscribe(hub->bus, conversation);
+        if (room_is_inbox(room))
+            room->state = ROOM_LIVE; /* nothing is stored under it */
+        else if (!listening)
+            room_load(room); /* the audit brings what the other relays store */
     }
-    session->seat.room = room;
-    session->seat.index = room->seat_count;
-    room->seats[room->seat_count++] = (struct seat_ref){session, encoding};
-    room->readers[encoding]++;
-    if (room->state == ROOM_LIVE) {
-        take_place(&room->seats[session->seat.index]);
-    } else if (fresh && !bus_subscribe(hub->bus, conversation)) {
-        room_load(room); /* the bus is down: the audit brings what the other relays store */
-    }
+    if (room->state == ROOM_LIVE)
+        take_place(seat);
+}
+
+struct seat *hub_seat(const struct session *session, uint64_t conversation)
+{
+    struct seat *seat = session->seats;
+    while (seat && seat->room->id != conversation)
+        seat = seat->next;
+    return seat;
+}
+
+uint64_t hub_conversation(const struct seat *seat)
+{
+    return seat->room->id;
 }
 
 void hub_leave(struct hub *hub, struct session *session)
 {
-    struct room *room = session->seat.room;
     (void)hub;
-    if (!room)
-        return;
-    size_t index = session->seat.index;
-    enum encoding_id encoding = room->seats[index].encoding;
-    session->seat.room = NULL;
-    room->seats[index] = room->seats[--room->seat_count];
-    if (index < room->seat_count)
-        room->seats[index].session->seat.index = index;
-    if (--room->readers[encoding] == 0)
-        drop_log(room, encoding);
-    if (!room->seat_count)
-        room_unused(room);
+    while (session->seats) {
+        struct room *room = session->seats->room;
+        seat_free(session->seats);
+        if (!room->seat_count)
+            room_unused(room);
+    }
 }
 
 void room_unused(struct room *room)
@@ -146,16 +181,16 @@ void room_ready(struct room *room)
         return;
     }
     for (size_t i = 0; i < room->seat_count; i++)
-        take_place(&room->seats[i]);
+        take_place(room->seats[i]);
     room_expect(room);
 }
 
 void room_failed(struct room *room, enum err err)
 {
     while (room->seat_count) { /* its state keeps the room while it empties */
-        struct session *session = room->seats[room->seat_count - 1].session;
-        hub_leave(room->hub, session);
-        session->protocol->not_seated(session, (int)err);
+        struct session *session = room->seats[room->seat_count - 1]->session;
+        seat_free(room->seats[room->seat_count - 1]);
+        session->protocol->not_seated(session, room->id, err);
     }
     room->state = ROOM_LIVE;
     room_unused(room);
@@ -167,7 +202,7 @@ void hub_each(struct hub *hub, uint64_t conversation, hub_session_fn *fn, void *
     if (!room || room->state != ROOM_LIVE)
         return;
     for (size_t i = 0; i < room->seat_count; i++)
-        fn(arg, room->seats[i].session);
+        fn(arg, room->seats[i]->session);
 }
 
 /* ---- events into the logs, logs into the sockets ---- */
@@ -208,7 +243,7 @@ void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct 
     if (!room || room->state != ROOM_LIVE)
         return;
     for (int i = 0; i < ENCODING_COUNT; i++) {
-        if (!room->readers[i])
+        if (!room->readers[i] || !encodings[i]->members)
             continue;
         buf_clear(&hub->scratch);
         encodings[i]->members(members, count, &hub->scratch);
@@ -216,44 +251,88 @@ void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct 
     }
 }
 
-void hub_send_members(struct hub *hub, uint64_t session_id, const struct member *members,
-                      size_t count)
+static void notify(struct hub *hub, enum wire_kind kind, uint64_t conversation, uint64_t user,
+                   struct str rest)
+{
+    struct wire_header header = {
+        .kind = kind,
+        .origin = hub->origin,
+        .epoch = hub->epoch,
+        .conversation = conversation,
+        .user = user,
+    };
+    struct buf out;
+    buf_init(&out, 256 + rest.len);
+    wire_add_header(&out, &header);
+    buf_add_str(&out, rest);
+    bus_publish(hub->bus, conversation, buf_str(&out));
+    buf_fini(&out);
+}
+
+void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversation,
+                      const struct member *members, size_t count)
 {
     struct session *session = sessions_find(hub->sessions, session_id);
-    if (!session || !session->seat.room)
+    struct seat *seat = session ? hub_seat(session, conversation) : NULL;
+    if (!seat || !encodings[seat->encoding]->members)
         return;
-    const struct seat_ref *ref = &session->seat.room->seats[session->seat.index];
     buf_clear(&hub->scratch);
-    encodings[ref->encoding]->members(members, count, &hub->scratch);
+    encodings[seat->encoding]->members(members, count, &hub->scratch);
     if (!hub->scratch.failed && hub->scratch.len)
         session_send_text(session, buf_str(&hub->scratch));
 }
 
-bool hub_pending(struct session *session, struct str *bytes)
+static void show_here(struct hub *hub, uint64_t conversation, enum encoding_id encoding,
+                      struct str payload)
 {
-    const struct seat *seat = &session->seat;
+    struct room *room = map_get(&hub->rooms, conversation);
+    if (!room || room->state != ROOM_LIVE || !room->readers[encoding])
+        return;
+    buf_clear(&hub->scratch);
+    buf_add_str(&hub->scratch, payload);
+    append(room, encoding, 0);
+}
+
+void hub_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding, struct str payload)
+{
+    show_here(hub, conversation, encoding, payload);
+    notify(hub, WIRE_RAW, conversation, encoding, payload);
+}
+
+bool hub_pending(const struct seat *seat, struct str *bytes)
+{
     const struct room *room = seat->room;
+    const struct roomlog *log = &room->logs[seat->encoding];
     *bytes = STR("");
-    if (room->state != ROOM_LIVE)
+    if (room->state != ROOM_LIVE || encodings[seat->encoding]->pulled)
         return true;
-    const struct roomlog *log = &room->logs[room->seats[seat->index].encoding];
     if (seat->cursor < log->start)
         return false;
     *bytes = roomlog_from(log, seat->cursor, (size_t)room->hub->settings->send_chunk_bytes);
     return true;
 }
 
+static void flush_seat(struct seat *seat)
+{
+    struct session *session = seat->session;
+    const struct roomlog *log = &seat->room->logs[seat->encoding];
+    if (encodings[seat->encoding]->pulled) {
+        if (seat->cursor != log->end && !session->closing) {
+            seat->cursor = log->end;
+            session->protocol->changed(session, seat);
+        }
+    } else if (!session->choked) {
+        session_flush(seat);
+    } else if (seat->cursor < log->start) {
+        metric_inc(METRIC_CLOSED_SLOW);
+        session_close(session, 1013, "Too slow: come back for the history");
+    }
+}
+
 static void flush_room(struct room *room)
 {
-    for (size_t i = 0; i < room->seat_count; i++) {
-        struct session *session = room->seats[i].session;
-        if (!session->choked) {
-            session_flush(session);
-        } else if (session->seat.cursor < room->logs[room->seats[i].encoding].start) {
-            metric_inc(METRIC_CLOSED_SLOW);
-            session_close(session, 1013, "Too slow: come back for the history");
-        }
-    }
+    for (size_t i = 0; i < room->seat_count; i++)
+        flush_seat(room->seats[i]);
 }
 
 /* Over the budget of all logs: one room a turn gives back what all its readers have had. */
@@ -268,9 +347,8 @@ static void trim_one(struct hub *hub)
         struct roomlog *log = &room->logs[i];
         uint64_t least = log->end;
         for (size_t s = 0; s < room->seat_count; s++)
-            if (room->seats[s].encoding == (enum encoding_id)i &&
-                room->seats[s].session->seat.cursor < least)
-                least = room->seats[s].session->seat.cursor;
+            if (room->seats[s]->encoding == (enum encoding_id)i && room->seats[s]->cursor < least)
+                least = room->seats[s]->cursor;
         size_t before = roomlog_memory(log);
         roomlog_trim(log, 0, least);
         note_log_bytes(hub, before, roomlog_memory(log));
@@ -367,23 +445,25 @@ void hub_stored(struct hub *hub, struct store_post *posts, const uint64_t *sessi
 
 void hub_notify(struct hub *hub, enum wire_kind kind, uint64_t conversation, uint64_t user)
 {
-    struct wire_header header = {
-        .kind = kind,
-        .origin = hub->origin,
-        .epoch = hub->epoch,
-        .conversation = conversation,
-        .user = user,
-    };
-    struct buf out;
-    buf_init(&out, 256);
-    wire_add_header(&out, &header);
-    bus_publish(hub->bus, conversation, buf_str(&out));
-    buf_fini(&out);
+    notify(hub, kind, conversation, user, STR(""));
+}
+
+static void on_messages(struct hub *hub, const struct wire_header *header, struct str records)
+{
+    for (unsigned i = 0; i < header->count; i++) {
+        struct message message;
+        if (wire_get_message(&records, header, &message)) {
+            metric_inc(METRIC_BUS_MALFORMED);
+            return;
+        }
+        hub_deliver(hub, &message);
+    }
 }
 
 void hub_received(struct hub *hub, struct str payload)
 {
     struct wire_header header;
+    void *arg = hub->notices.arg;
     if (wire_get_header(&payload, &header)) {
         metric_inc(METRIC_BUS_MALFORMED);
         return;
@@ -391,17 +471,17 @@ void hub_received(struct hub *hub, struct str payload)
     if (header.origin == hub->origin)
         return; /* our own, delivered at the commit */
     metric_inc(METRIC_BUS_RECEIVED);
-    if (header.kind == WIRE_PRESENCE)
-        hub->notices.presence(hub->notices.arg, header.conversation);
-    if (header.kind == WIRE_HISTORY)
-        hub->notices.history(hub->notices.arg, header.conversation, header.user);
-    for (unsigned i = 0; i < header.count; i++) {
-        struct message message;
-        if (wire_get_message(&payload, &header, &message)) {
+    switch (header.kind) {
+    case WIRE_MESSAGES: on_messages(hub, &header, payload); break;
+    case WIRE_PRESENCE: hub->notices.presence(arg, header.conversation); break;
+    case WIRE_HISTORY: hub->notices.history(arg, header.conversation, header.user); break;
+    case WIRE_FRIENDS: hub->notices.friends(arg, header.user); break;
+    case WIRE_RAW:
+        if (header.user < ENCODING_COUNT && text_utf8_valid(payload))
+            show_here(hub, header.conversation, (enum encoding_id)header.user, payload);
+        else
             metric_inc(METRIC_BUS_MALFORMED);
-            return;
-        }
-        hub_deliver(hub, &message);
+        break;
     }
 }
 

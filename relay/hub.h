@@ -21,6 +21,7 @@ struct readers;
 struct hub_notices {
     void (*presence)(void *arg, uint64_t conversation);               /* who is present has changed */
     void (*history)(void *arg, uint64_t conversation, uint64_t user); /* this user asked for it */
+    void (*friends)(void *arg, uint64_t user);                        /* this user has a new friend */
     void *arg;
 };
 
@@ -50,11 +51,15 @@ void hub_init(struct hub *hub);
 void hub_fini(struct hub *hub);
 
 /* Seats the session in the conversation; protocol->seated or ->not_seated follows, perhaps before this
- * returns. From then on it reads what is delivered. */
+ * returns. From then on it reads what is delivered. A session may have many seats, one a conversation. */
 void hub_join(struct hub *hub, struct session *session, uint64_t conversation,
               enum encoding_id encoding);
-/* Leaves the seat, or gives up waiting for one. */
+/* Its seat in that conversation, also one that it waits for; NULL if it has none. */
+struct seat *hub_seat(const struct session *session, uint64_t conversation);
+/* Leaves all seats, or gives up waiting for them. */
 void hub_leave(struct hub *hub, struct session *session);
+/* The conversation that a seat is in. */
+uint64_t hub_conversation(const struct seat *seat);
 
 /* Hands a message to the journal, copied. `session_id` 0: nobody waits for the answer. ERR_BUSY: the
  * journal is full; nothing was taken. */
@@ -81,8 +86,11 @@ void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct 
                            size_t count);
 
 /* The same to one session, if it is still there and seated. */
-void hub_send_members(struct hub *hub, uint64_t session_id, const struct member *members,
-                      size_t count);
+void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversation,
+                      const struct member *members, size_t count);
+
+/* Shows bytes as they are to all readers of one encoding in the room, on every relay. */
+void hub_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding, struct str payload);
 
 /* Tells the other relays something without a number. */
 void hub_notify(struct hub *hub, enum wire_kind kind, uint64_t conversation, uint64_t user);
@@ -96,8 +104,8 @@ void hub_each(struct hub *hub, uint64_t conversation, hub_session_fn *fn, void *
 bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encoding,
                 void (*fn)(void *arg, struct str payload), void *arg);
 
-/* What the log holds past the session's cursor, in whole frames; false if the cursor fell off. */
-bool hub_pending(struct session *session, struct str *bytes);
+/* What the log holds past the seat's cursor, in whole frames; false if the cursor fell off. */
+bool hub_pending(const struct seat *seat, struct str *bytes);
 
 /* Gives the sockets what was appended in this turn of the loop. Called before the loop sleeps. */
 void hub_flush(struct hub *hub);

@@ -168,7 +168,8 @@ static void on_loaded(struct job *job)
     } else {
         for (size_t i = 0; i < reading->count; i++) {
             room->seq = reading->messages[i]->seq;
-            room_append(room, reading->messages[i]);
+            if (reading->range.limit > 1)
+                room_append(room, reading->messages[i]);
         }
         if (room->known < room->seq)
             room->known = room->seq;
@@ -182,7 +183,11 @@ void room_load(struct room *room)
 {
     room->state = ROOM_LOADING;
     struct reading *reading = reading_new(room, on_loaded);
-    reading->range.limit = (unsigned)room->hub->settings->history_limit;
+    bool history = false;
+    for (int i = 0; i < ENCODING_COUNT; i++)
+        history |= room->readers[i] && encodings[i]->history;
+    /* the last message tells the last number; more are for those who want to see them */
+    reading->range.limit = history ? (unsigned)room->hub->settings->history_limit : 1;
     reading->range.latest = true;
     readers_add(room->hub->readers, &reading->job);
 }
@@ -309,7 +314,8 @@ void hub_audit(struct hub *hub)
     audit->asked = mem_zalloc(hub->rooms.count * sizeof audit->asked[0]);
     audit->tails = mem_zalloc(hub->rooms.count * sizeof audit->tails[0]);
     for (struct room *room; (room = map_next(&hub->rooms, &at));)
-        audit->asked[audit->asked_count++] = room->id;
+        if (!room_is_inbox(room))
+            audit->asked[audit->asked_count++] = room->id;
     hub->auditing = true;
     readers_add(hub->readers, &audit->job);
 }

@@ -25,7 +25,7 @@ struct room {
     uint64_t known; /* the highest number known to be stored; above seq: something is missing */
     struct roomlog logs[ENCODING_COUNT];
     unsigned readers[ENCODING_COUNT]; /* seats per encoding; a log is kept while it has any */
-    struct seat_ref *seats;
+    struct seat **seats;
     size_t seat_count, seat_cap;
     struct stash stash;
     bool refilling;
@@ -34,11 +34,11 @@ struct room {
     bool dirty;
 };
 
-/* A seat's session, and whether protocol->seated was said. */
-struct seat_ref {
-    struct session *session;
-    enum encoding_id encoding;
-};
+/* Not a conversation but a user's inbox: nothing is stored under it, notices only. */
+static inline bool room_is_inbox(const struct room *room)
+{
+    return room->id >= WIRE_INBOX(0);
+}
 
 /* hub_order.c: the order of a room's messages. */
 

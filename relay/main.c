@@ -93,6 +93,12 @@ static void on_history_notice(void *arg, uint64_t conversation, uint64_t user)
     chatroom_send_history(conversation, user);
 }
 
+static void on_friends_notice(void *arg, uint64_t user)
+{
+    (void)arg;
+    (void)user; /* nobody is told of friends yet */
+}
+
 static int ready_page(const struct relay *relay, struct buf *body)
 {
     bool db = metric_get(METRIC_DB_UP), redis = bus_is_up(relay->bus);
@@ -248,7 +254,9 @@ static void build(struct relay *relay)
     relay->hub.readers = relay->readers;
     relay->hub.bus = relay->bus;
     relay->hub.origin = relay->incarnation;
-    relay->hub.notices = (struct hub_notices){on_presence_notice, on_history_notice, relay};
+    relay->hub.notices = (struct hub_notices){
+        .presence = on_presence_notice, .history = on_history_notice, .friends = on_friends_notice,
+        .arg = relay};
     hub_init(&relay->hub);
     relay->presence =
         presence_new(settings, &relay->wheel, &relay->hub, relay->bus, relay->incarnation);

@@ -21,6 +21,7 @@ enum {
 struct present {
     struct presence *presence;
     uint64_t conversation, user;
+    enum encoding_id encoding;
     unsigned sockets;
     bool unsure;  /* the entry should be gone from Redis, but nobody confirmed it */
     struct wheel_timer grace;
@@ -30,6 +31,7 @@ struct present {
 /* Somebody in the room, as Redis last said. */
 struct listed {
     struct member member;
+    enum encoding_id encoding;
     bool elsewhere; /* has an entry of another relay */
 };
 
@@ -71,13 +73,11 @@ static void list_due(struct place *place);
 
 /* ---- lines and notices ---- */
 
-static void announce(struct presence *presence, enum message_kind kind, uint64_t conversation,
-                     uint64_t user, struct str name)
+static void announce(enum message_kind kind, uint64_t conversation, enum encoding_id encoding,
+                     const struct member *member)
 {
-    struct message message = {
-        .conversation = conversation, .sender = user, .kind = kind, .sender_name = name};
-    if (hub_post(presence->hub, 0, &message))
-        log_warn("presence.line_lost", "room=%llu why=busy", (unsigned long long)conversation);
+    if (encodings[encoding]->presence)
+        encodings[encoding]->presence(kind, conversation, member);
 }
 
 /* Who is present has changed: our clients and the other relays want to know. */
@@ -155,22 +155,37 @@ static bool is_elsewhere(struct presence *presence, uint64_t conversation, uint6
 struct step {
     struct presence *presence;
     uint64_t conversation, user;
+    enum encoding_id encoding;
     bool announce;
-    char *name;
+    char *name, *head;
 };
 
 static struct step *step_new(const struct present *present, bool announce_it)
 {
     struct step *step = mem_zalloc(sizeof *step);
-    *step = (struct step){present->presence, present->conversation, present->user, announce_it,
-                          mem_strdup(present->name)};
+    *step = (struct step){
+        .presence = present->presence,
+        .conversation = present->conversation,
+        .user = present->user,
+        .encoding = present->encoding,
+        .announce = announce_it,
+        .name = mem_strdup(present->name),
+        .head = mem_strdup(present->head),
+    };
     return step;
 }
 
 static void step_free(struct step *step)
 {
     free(step->name);
+    free(step->head);
     free(step);
+}
+
+static void announce_step(const struct step *step, enum message_kind kind)
+{
+    struct member member = {step->user, str_of(step->name), str_of(step->head)};
+    announce(kind, step->conversation, step->encoding, &member);
 }
 
 static void on_entered(void *arg, const struct bus_reply *reply)
@@ -180,7 +195,7 @@ static void on_entered(void *arg, const struct bus_reply *reply)
     bool first = reply ? bus_reply_number(reply) == 1
                        : !is_elsewhere(presence, step->conversation, step->user);
     if (first && step->announce)
-        announce(presence, MESSAGE_JOIN, step->conversation, step->user, str_of(step->name));
+        announce_step(step, MESSAGE_JOIN);
     changed(presence, step->conversation);
     step_free(step);
 }
@@ -199,7 +214,7 @@ static void say_enter(struct present *present, bool announce_it)
     snprintf(field, sizeof field, "%s:%llu", presence->entry, (unsigned long long)present->user);
     snprintf(conversation, sizeof conversation, "%llu", (unsigned long long)present->conversation);
     buf_init(&value, 1024);
-    buf_addf(&value, "%zu|", strlen(present->head));
+    buf_addf(&value, "%d|%zu|", (int)present->encoding, strlen(present->head));
     buf_add_text(&value, present->head);
     buf_add_text(&value, present->name);
     CG_ASSERT(!value.failed);
@@ -227,7 +242,7 @@ static void on_left(void *arg, const struct bus_reply *reply)
     bool last = reply ? bus_reply_number(reply) == 1
                       : !is_elsewhere(presence, step->conversation, step->user);
     if (last && step->announce)
-        announce(presence, MESSAGE_LEAVE, step->conversation, step->user, str_of(step->name));
+        announce_step(step, MESSAGE_LEAVE);
     if (present && !present->sockets && present->unsure && reply)
         present_free(present);
     changed(presence, step->conversation);
@@ -284,8 +299,8 @@ static void add_waiting(struct place *place, uint64_t session_id)
     place->waiting[place->waiting_count++] = session_id;
 }
 
-void presence_enter(struct presence *presence, uint64_t conversation, const struct member *member,
-                    uint64_t session_id)
+void presence_enter(struct presence *presence, uint64_t conversation, enum encoding_id encoding,
+                    const struct member *member, uint64_t session_id)
 {
     struct place *place = place_need(presence, conversation);
     struct present *present = map_get(&place->presents, member->user);
@@ -295,6 +310,7 @@ void presence_enter(struct presence *presence, uint64_t conversation, const stru
         present->presence = presence;
         present->conversation = conversation;
         present->user = member->user;
+        present->encoding = encoding;
         present->grace.fired = on_grace;
         map_put(&place->presents, member->user, present);
     }
@@ -330,21 +346,38 @@ void presence_leave(struct presence *presence, uint64_t conversation, uint64_t u
 
 /* ---- the member list ---- */
 
+/* Reads a number and the '|' after it from the front of *text. */
+static bool take_number(struct str *text, unsigned long *number)
+{
+    size_t digits = 0;
+    for (*number = 0; digits < text->len && digits < 9; digits++) {
+        if (text->ptr[digits] < '0' || text->ptr[digits] > '9')
+            break;
+        *number = *number * 10 + (unsigned long)(text->ptr[digits] - '0');
+    }
+    if (!digits || digits == text->len || text->ptr[digits] != '|')
+        return false;
+    text->ptr += digits + 1;
+    text->len -= digits + 1;
+    return true;
+}
+
+/* One entry of a room's HASH; `field` ends with a NUL. */
 static bool list_add(struct list *list, const char *field, struct str value, struct str own_entry)
 {
     const char *colon = strrchr(field, ':');
-    char *end;
-    unsigned long head_len = strtoul(value.len ? value.ptr : "", &end, 10);
-    size_t skip = (size_t)(end - value.ptr) + 1;
-    if (!colon || *end != '|' || skip + head_len > value.len)
+    unsigned long encoding, head_len;
+    if (!colon || !take_number(&value, &encoding) || !take_number(&value, &head_len) ||
+        encoding >= ENCODING_COUNT || head_len > value.len)
         return false;
     struct str entry = {field, (size_t)(colon - field)};
-    struct member member = {
-        .user = strtoull(colon + 1, NULL, 10),
-        .head = {value.ptr + skip, head_len},
-        .name = {value.ptr + skip + head_len, value.len - skip - head_len},
+    list->listed[list->count++] = (struct listed){
+        .member = {.user = strtoull(colon + 1, NULL, 10),
+                   .head = {value.ptr, head_len},
+                   .name = {value.ptr + head_len, value.len - head_len}},
+        .encoding = (enum encoding_id)encoding,
+        .elsewhere = !str_eq(entry, own_entry),
     };
-    list->listed[list->count++] = (struct listed){member, !str_eq(entry, own_entry)};
     return true;
 }
 
@@ -408,7 +441,8 @@ static struct list list_from_memory(const struct place *place)
     for (struct present *present; (present = map_next(&place->presents, &at));)
         if (!present->unsure)
             list.listed[list.count++] = (struct listed){
-                {present->user, str_of(present->name), str_of(present->head)}, false};
+                .member = {present->user, str_of(present->name), str_of(present->head)},
+                .encoding = present->encoding};
     list_settle(&list);
     return list;
 }
@@ -453,7 +487,8 @@ static void list_show(struct place *place, struct list *fresh)
     if (!same)
         hub_broadcast_members(presence->hub, place->conversation, members, place->list.count);
     for (size_t i = 0; same && i < place->waiting_count; i++)
-        hub_send_members(presence->hub, place->waiting[i], members, place->list.count);
+        hub_send_members(presence->hub, place->waiting[i], place->conversation, members,
+                         place->list.count);
     place->waiting_count = 0;
     free(members);
     place->next_list_ms = clock_mono_ms() + list_pause_ms(place);
@@ -575,7 +610,7 @@ static void on_reaped(void *arg, const struct bus_reply *reply)
         if (!list_add(&list, field, bus_reply_text(bus_reply_at(reply, i + 1)), STR("")))
             continue;
         metric_inc(METRIC_PRESENCE_REAPED);
-        announce(presence, MESSAGE_LEAVE, grave->conversation, gone.member.user, gone.member.name);
+        announce(MESSAGE_LEAVE, grave->conversation, gone.encoding, &gone.member);
     }
     changed(presence, grave->conversation);
     if (presence->ending)

@@ -22,9 +22,10 @@ struct presence *presence_new(const struct settings *settings, struct wheel *whe
 void presence_free(struct presence *presence);
 
 /* One more socket of this user is in the room, seated as `session_id`; it gets the member list, and
- * everybody does if it changed. Texts are copied. */
-void presence_enter(struct presence *presence, uint64_t conversation, const struct member *member,
-                    uint64_t session_id);
+ * everybody does if it changed. The encoding's `presence` tells or stores first comings and last goings,
+ * its own and those of relays that were lost. Texts are copied. */
+void presence_enter(struct presence *presence, uint64_t conversation, enum encoding_id encoding,
+                    const struct member *member, uint64_t session_id);
 /* One less. After grace_ms without any, the user has left this relay. */
 void presence_leave(struct presence *presence, uint64_t conversation, uint64_t user);
 

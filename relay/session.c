@@ -54,7 +54,7 @@ static void on_timer(struct wheel_timer *timer)
     static const char ping[] = {(char)(0x80 | WSFRAME_PING), 0};
     struct session *session = session_of(timer);
     struct wheel *wheel = session->owner->wheel;
-    int64_t interval = session->owner->settings->ping_interval_ms;
+    int64_t interval = session->ping_interval_ms;
     int64_t silent = wheel->now_ms - session->heard_ms;
     bool stuck = session->began_ms && wheel->now_ms - session->began_ms >= 2 * interval;
     if (session->closing || stuck || (session->pinged && silent >= 2 * interval)) {
@@ -91,8 +91,11 @@ struct session *session_new(struct sessions *sessions, const struct protocol *pr
     session->state = session + 1;
     session->heard_ms = sessions->wheel->now_ms;
     session->timer.fired = on_timer;
+    session->ping_interval_ms = protocol->ping_interval_ms
+                                    ? protocol->ping_interval_ms(sessions->settings)
+                                    : sessions->settings->ping_interval_ms;
     buf_init(&session->outbox, (size_t)sessions->settings->outbox_bytes);
-    wheel_set(sessions->wheel, &session->timer, sessions->settings->ping_interval_ms);
+    wheel_set(sessions->wheel, &session->timer, session->ping_interval_ms);
     sessions->slots[slot] = session;
     sessions->count++;
     metric_inc(METRIC_CONNECTIONS_OPENED);
@@ -106,7 +109,7 @@ void session_ended(struct session *session)
     uint32_t slot = (uint32_t)session->id;
     session->closing = true;
     session->protocol->closed(session);
-    CG_ASSERT(!session->seat.room);
+    CG_ASSERT(!session->seats);
     wheel_cancel(&session->timer);
     buf_fini(&session->outbox);
     sessions->slots[slot] = NULL;
@@ -137,20 +140,27 @@ static bool give(struct session *session, struct str bytes)
     return false;
 }
 
-void session_flush(struct session *session)
+void session_flush(struct seat *seat)
 {
-    while (!session->choked && !session->closing && session->seat.room) {
+    struct session *session = seat->session;
+    while (!session->choked && !session->closing) {
         struct str bytes;
-        if (!hub_pending(session, &bytes)) {
-            session_close(session, 1013, "Too slow: come back for the history");
+        if (!hub_pending(seat, &bytes)) {
             metric_inc(METRIC_CLOSED_SLOW);
+            session_close(session, 1013, "Too slow: come back for the history");
             return;
         }
         if (!bytes.len)
             return;
-        session->seat.cursor += bytes.len;
+        seat->cursor += bytes.len;
         give(session, bytes);
     }
+}
+
+static void flush_all(struct session *session)
+{
+    for (struct seat *seat = session->seats; seat; seat = seat->next)
+        session_flush(seat);
 }
 
 void session_unfinished(struct session *session, bool unfinished)
@@ -174,7 +184,7 @@ void session_writable(struct session *session)
     }
     if (!session->outbox.len)
         buf_fini(&session->outbox);
-    session_flush(session);
+    flush_all(session);
 }
 
 void session_send_text(struct session *session, struct str payload)
@@ -182,7 +192,7 @@ void session_send_text(struct session *session, struct str payload)
     char header[WSFRAME_HEADER_MAX];
     if (session->closing)
         return;
-    session_flush(session);
+    flush_all(session);
     buf_add(&session->outbox, header, wsframe_header(header, WSFRAME_TEXT, payload.len));
     buf_add_str(&session->outbox, payload);
     if (session->outbox.failed) {

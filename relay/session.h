@@ -9,6 +9,7 @@
 #include "common/buf.h"
 #include "common/id.h"
 #include "common/settings.h"
+#include "relay/encoding.h"
 #include "relay/wheel.h"
 
 #include <stdbool.h>
@@ -34,39 +35,51 @@ struct transport {
     void (*pause)(void *socket, bool paused);
 };
 
-/* What came with the request that opened the connection. Texts are borrowed during `open`. */
+/* The request that opens a connection. Valid during `refuse` and `open` only. */
 struct request {
     struct str path; /* without the query */
-    struct str room_id, nick_id; /* query arguments; len 0 if absent */
+    /* A query argument or a header (name in lower case), copied into `out`; len 0 if it is absent or
+     * does not fit. */
+    struct str (*argument)(const struct request *request, const char *name, char *out, size_t size);
+    struct str (*header)(const struct request *request, const char *name, char *out, size_t size);
+    void *source; /* the transport's */
 };
 
+struct seat;
 struct store_post;
-struct message;
-struct member;
 
 /* A protocol adapter: turns a client's bytes into calls of the hub, and events into bytes. */
 struct protocol {
     const char *name;
     size_t state_size; /* bytes of session->state, zeroed */
+    /* How long a client may be silent before it gets a ping; NULL: ping_interval_ms. */
+    int64_t (*ping_interval_ms)(const struct settings *settings);
     bool (*claims)(struct str path);
+    /* The HTTP status that the handshake is refused with, or 0. NULL: never. Must not block. */
+    unsigned (*refuse)(const struct request *request);
     void (*open)(struct session *session, const struct request *request);
     /* A whole text message of valid UTF-8 within max_message_bytes. */
     void (*received)(struct session *session, struct str text);
     /* hub_join succeeded: the session reads the room from here on. */
-    void (*seated)(struct session *session);
-    /* hub_join failed. */
-    void (*not_seated)(struct session *session, int err);
+    void (*seated)(struct session *session, struct seat *seat);
+    /* hub_join failed; the seat is gone. */
+    void (*not_seated)(struct session *session, uint64_t conversation, enum err err);
+    /* For a pulled encoding: something was appended to the seat's log since the last call. */
+    void (*changed)(struct session *session, struct seat *seat);
     /* The journal's answer to a hub_post. */
     void (*posted)(struct session *session, const struct store_post *post);
     /* The socket has ended; the state is freed after this. */
     void (*closed)(struct session *session);
 };
 
-/* A session's place in a room: a cursor into the room's log. */
+/* A session's place in a room: a cursor into the log of one encoding. Made and freed by the hub. */
 struct seat {
-    struct room *room; /* NULL: not seated */
+    struct session *session;
+    struct room *room;
+    struct seat *next; /* the session's other seats */
     size_t index;      /* in room->seats */
     uint64_t cursor;   /* the first byte of the log that was not yet given to the socket */
+    enum encoding_id encoding;
 };
 
 struct session {
@@ -76,9 +89,10 @@ struct session {
     void *socket;
     const struct protocol *protocol;
     void *state; /* the protocol's own */
-    struct seat seat;
+    struct seat *seats; /* those it has and those it waits for */
     struct buf outbox;  /* answers that wait for the socket */
     struct wheel_timer timer;
+    int64_t ping_interval_ms;
     int64_t heard_ms;   /* wheel time at which the client last sent anything */
     int64_t began_ms;   /* when the message began that is not whole yet; 0: none */
     bool pinged;        /* since it was last heard */
@@ -120,8 +134,8 @@ void session_writable(struct session *session);
  * while the socket is choked; past outbox_bytes the session is closed as too slow. */
 void session_send_text(struct session *session, struct str payload);
 
-/* Gives the socket what the room log holds past the cursor, if it takes any. */
-void session_flush(struct session *session);
+/* Gives the socket what the seat's log holds past the cursor, if it takes any. */
+void session_flush(struct seat *seat);
 
 /* Marks it closed: nothing more is received or sent, the socket is asked to close and cut after
  * close_timeout_ms. */

@@ -17,7 +17,7 @@ enum {
     TX_BYTES = 8 * 1024 * 1024,  /* never cut what we give: session.c bounds it */
     HEADER_BYTES = 8192,         /* of a request, all together */
     PATH_BYTES = 256,
-    QUERY_BYTES = 1024,
+    NAME_BYTES = 64, /* of an argument or header */
     PAGE_BYTES = 256 * 1024,
     CLOSE_REASON_BYTES = 123, /* RFC 6455 section 5.5 */
 };
@@ -104,9 +104,33 @@ static struct str header(struct lws *wsi, enum lws_token_indexes token, char *ou
     return (struct str){out, len > 0 ? (size_t)len : 0};
 }
 
-static struct str argument(struct lws *wsi, const char *name, char out[QUERY_BYTES])
+/* struct request's argument and header: lws wants the name with the character that ends it. */
+
+static struct str query_argument(const struct request *request, const char *name, char *out,
+                                 size_t size)
 {
-    return str_of(lws_get_urlarg_by_name(wsi, name, out, QUERY_BYTES));
+    char key[NAME_BYTES];
+    snprintf(key, sizeof key, "%s=", name);
+    return str_of(lws_get_urlarg_by_name(request->source, key, out, (int)size));
+}
+
+static struct str custom_header(const struct request *request, const char *name, char *out,
+                                size_t size)
+{
+    char key[NAME_BYTES];
+    int len = snprintf(key, sizeof key, "%s:", name);
+    int copied = lws_hdr_custom_copy(request->source, out, (int)size, key, len);
+    return (struct str){out, copied > 0 ? (size_t)copied : 0};
+}
+
+static struct request request_of(struct lws *wsi, char path[PATH_BYTES])
+{
+    return (struct request){
+        .path = header(wsi, WSI_TOKEN_GET_URI, path, PATH_BYTES),
+        .argument = query_argument,
+        .header = custom_header,
+        .source = wsi,
+    };
 }
 
 static const struct protocol *claimant(const struct ws *ws, struct str path)
@@ -139,13 +163,14 @@ static unsigned refusal(struct lws *wsi, const char *upgrade)
         return HTTP_STATUS_BAD_REQUEST;
     if (lws_hdr_total_length(wsi, WSI_TOKEN_PROTOCOL))
         return HTTP_STATUS_BAD_REQUEST; /* no door has a subprotocol */
-    struct str path = header(wsi, WSI_TOKEN_GET_URI, text, sizeof text);
-    if (!path.len || !claimant(ws, path))
-        return HTTP_STATUS_NOT_FOUND;
     if (ws->draining ||
         ws->config.sessions->count >= (size_t)ws->config.settings->max_connections)
         return HTTP_STATUS_SERVICE_UNAVAILABLE;
-    return 0;
+    struct request request = request_of(wsi, text);
+    const struct protocol *protocol = request.path.len ? claimant(ws, request.path) : NULL;
+    if (!protocol)
+        return HTTP_STATUS_NOT_FOUND;
+    return protocol->refuse ? protocol->refuse(&request) : 0;
 }
 
 static int on_upgrade(struct lws *wsi, const char *upgrade)
@@ -214,19 +239,17 @@ static void log_peer(struct lws *wsi, const struct session *session)
 static int on_established(struct lws *wsi, struct user *user)
 {
     struct ws *ws = ws_of(wsi);
-    char path[PATH_BYTES], room_id[QUERY_BYTES], nick_id[QUERY_BYTES];
-    struct request request = {.path = header(wsi, WSI_TOKEN_GET_URI, path, sizeof path)};
+    char path[PATH_BYTES];
+    struct request request = request_of(wsi, path);
     const struct protocol *protocol = claimant(ws, request.path);
-    if (protocol)
-        user->session = session_new(ws->config.sessions, protocol, &ws_transport, wsi);
+    CG_ASSERT(protocol); /* or the upgrade would have been refused */
+    user->session = session_new(ws->config.sessions, protocol, &ws_transport, wsi);
     if (!user->session) {
         metric_inc(METRIC_CONNECTIONS_REFUSED);
         lws_close_reason(wsi, (enum lws_close_status)1013, NULL, 0);
         return -1;
     }
     buf_init(&user->inbox, (size_t)ws->config.settings->max_message_bytes);
-    request.room_id = argument(wsi, "roomId=", room_id);
-    request.nick_id = argument(wsi, "nickId=", nick_id);
     log_peer(wsi, user->session);
     protocol->open(user->session, &request);
     return 0;
@@ -401,7 +424,7 @@ struct ws *ws_new(const struct ws_config *config, char why[256])
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV,
         .foreign_loops = loops,
         .user = ws,
-        .gid = (gid_t)-1,
+        .gid = (gid_t)-1, /* stay who we are */
         .uid = (uid_t)-1,
         .max_http_header_data = HEADER_BYTES,
     };
