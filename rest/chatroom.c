@@ -81,34 +81,30 @@ static int enter(const struct backends *backends, struct str room, struct str ni
     return 200;
 }
 
-int chatroom_create(const struct backends *backends, struct str body, struct buf *out)
+static int create(struct call *call)
 {
+    const struct backends *backends = call->backends;
     size_t max_chars = (size_t)backends->settings->max_name_chars;
-    struct json_object *object;
-    if (json_parse_object(body, &object))
-        return 400;
     int status = 400;
     struct str room, nick;
     struct buf head;
     buf_init(&head, STORE_HEAD_MAX);
-    if (take_name(object, "chatroomName", max_chars, &room) &&
-        take_name(object, "nickName", max_chars, &nick) && !is_reserved(nick) &&
-        take_head(object, &head))
-        status = enter(backends, room, nick, buf_str(&head), out);
+    if (take_name(call->object, "chatroomName", max_chars, &room) &&
+        take_name(call->object, "nickName", max_chars, &nick) && !is_reserved(nick) &&
+        take_head(call->object, &head))
+        status = enter(backends, room, nick, buf_str(&head), call->out);
     buf_fini(&head);
-    json_object_put(object);
     return status;
 }
 
 /* ---- the questions ---- */
 
-int chatroom_count(const struct backends *backends, struct str body, struct buf *out)
+static int count_rooms(struct call *call)
 {
-    (void)body;
     uint64_t count;
-    enum err err = store_count_rooms(backends->store, &count);
+    enum err err = store_count_rooms(call->backends->store, &count);
     if (!err)
-        buf_addf(out, "{\"success\":true,\"data\":%llu}", (unsigned long long)count);
+        buf_addf(call->out, "{\"success\":true,\"data\":%llu}", (unsigned long long)count);
     return status_of(err, "getRoomNums");
 }
 
@@ -128,55 +124,77 @@ static enum err is_there(const struct backends *backends, struct str room_id, st
     return ERR_OK;
 }
 
-int chatroom_validate(const struct backends *backends, struct str body, struct buf *out)
+static int validate(struct call *call)
 {
-    struct json_object *object;
-    if (json_parse_object(body, &object))
-        return 400;
-    int status = 400;
     struct str room_id, user_id;
-    if (take_id(object, "roomId", &room_id) && take_id(object, "nickId", &user_id)) {
-        bool there;
-        status = status_of(is_there(backends, room_id, user_id, &there), "validateNickIdByRoomId");
-        buf_addf(out, "{\"success\":%s}", there ? "true" : "false");
-    }
-    json_object_put(object);
-    return status;
+    if (!take_id(call->object, "roomId", &room_id) || !take_id(call->object, "nickId", &user_id))
+        return 400;
+    bool there;
+    enum err err = is_there(call->backends, room_id, user_id, &there);
+    buf_addf(call->out, "{\"success\":%s}", there ? "true" : "false");
+    return status_of(err, "validateNickIdByRoomId");
 }
 
 typedef enum err name_lookup(struct store *store, struct str id, struct buf *name);
 
-static int name_of(const struct backends *backends, struct str body, const char *key,
-                   name_lookup *look_up, const char *call, struct buf *out)
+static int name_of(struct call *call, const char *key, name_lookup *look_up, const char *what)
 {
-    struct json_object *object;
-    if (json_parse_object(body, &object))
-        return 400;
-    int status = 400;
     struct str id;
-    if (take_id(object, key, &id)) {
-        struct buf name;
-        buf_init(&name, STORE_NAME_MAX);
-        enum err err = look_up(backends->store, id, &name);
-        status = status_of(err == ERR_NOT_FOUND ? ERR_OK : err, call);
-        buf_add_text(out, "{\"success\":true");
-        if (!err) {
-            buf_add_text(out, ",\"data\":");
-            buf_add_json(out, buf_str(&name));
-        }
-        buf_add_char(out, '}');
-        buf_fini(&name);
+    if (!take_id(call->object, key, &id))
+        return 400;
+    struct buf name;
+    buf_init(&name, STORE_NAME_MAX);
+    enum err err = look_up(call->backends->store, id, &name);
+    buf_add_text(call->out, "{\"success\":true");
+    if (!err) {
+        buf_add_text(call->out, ",\"data\":");
+        buf_add_json(call->out, buf_str(&name));
     }
-    json_object_put(object);
-    return status;
+    buf_add_char(call->out, '}');
+    buf_fini(&name);
+    return status_of(err == ERR_NOT_FOUND ? ERR_OK : err, what);
 }
 
-int chatroom_room_info(const struct backends *backends, struct str body, struct buf *out)
+static int room_info(struct call *call)
 {
-    return name_of(backends, body, "roomId", store_room_name, "getRoomInfo", out);
+    return name_of(call, "roomId", store_room_name, "getRoomInfo");
 }
 
-int chatroom_user_info(const struct backends *backends, struct str body, struct buf *out)
+static int user_info(struct call *call)
 {
-    return name_of(backends, body, "userId", store_user_name, "getUserInfo", out);
+    return name_of(call, "userId", store_user_name, "getUserInfo");
 }
+
+static const struct route rows[] = {
+    {.method = "POST",
+     .path = "createChatroom",
+     .body = BODY_JSON,
+     .handler = create,
+     .failure = "{\"error\":\"创建失败\"}",
+     .doc = "enter a room under a nick; makes what is missing of the two"},
+    {.method = "GET",
+     .path = "getRoomNums",
+     .handler = count_rooms,
+     .failure = "{\"success\":true,\"data\":0}",
+     .doc = "how many rooms there are"},
+    {.method = "POST",
+     .path = "validateNickIdByRoomId",
+     .body = BODY_JSON,
+     .handler = validate,
+     .failure = "{\"success\":false}",
+     .doc = "whether a user is a member of a room and online in it"},
+    {.method = "POST",
+     .path = "getRoomInfo",
+     .body = BODY_JSON,
+     .handler = room_info,
+     .failure = "{\"error\":\"查询报错\"}",
+     .doc = "the name of a room"},
+    {.method = "POST",
+     .path = "getUserInfo",
+     .body = BODY_JSON,
+     .handler = user_info,
+     .failure = "{\"error\":\"查询报错\"}",
+     .doc = "the name of a user"},
+};
+
+const struct route_table chatroom_routes = ROUTE_TABLE(rows);

@@ -22,35 +22,40 @@ static struct str param(const FCGX_Request *request, const char *name)
 }
 
 /* nginx sends an empty CONTENT_LENGTH for a request without a body. */
-static bool content_length(const FCGX_Request *request, uint64_t *length)
+static uint64_t content_length(const FCGX_Request *request)
 {
     struct str text = param(request, "CONTENT_LENGTH");
-    *length = 0;
+    uint64_t length = 0;
     if (text.len > 18)
-        return false;
+        return HTTP_LENGTH_BAD;
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] < '0' || text.ptr[i] > '9')
-            return false;
-        *length = *length * 10 + (uint64_t)(text.ptr[i] - '0');
+            return HTTP_LENGTH_BAD;
+        length = length * 10 + (uint64_t)(text.ptr[i] - '0');
     }
-    return true;
+    return length;
 }
+
+struct source {
+    FCGX_Request *fcgi;
+    uint64_t left; /* of the body, by its length */
+};
 
 /* libfcgi hands over a body that was cut short as if it were whole: only the length and the stream's
  * error tell. */
-static enum err read_body(const struct http_request *request, size_t limit, struct buf *body)
+static enum err read_part(const struct http_request *request, char *room, size_t cap, size_t *got)
 {
-    FCGX_Request *fcgi = request->source;
-    uint64_t length;
-    if (!content_length(fcgi, &length))
+    struct source *source = request->source;
+    FCGX_Stream *in = source->fcgi->in;
+    *got = 0;
+    if (request->length == HTTP_LENGTH_BAD)
         return ERR_INVALID;
-    if (length > limit)
-        return ERR_TOO_BIG;
-    char *room = buf_reserve(body, length);
-    size_t got = length ? (size_t)FCGX_GetStr(room, (int)length, fcgi->in) : 0;
-    body->len += got;
-    bool at_end = FCGX_GetChar(fcgi->in) == EOF && !FCGX_GetError(fcgi->in);
-    return got == length && at_end ? ERR_OK : ERR_INVALID;
+    if (!source->left)
+        return FCGX_GetChar(in) == EOF && !FCGX_GetError(in) ? ERR_OK : ERR_INVALID;
+    int want = (int)(cap < source->left ? cap : source->left);
+    *got = (size_t)FCGX_GetStr(room, want, in);
+    source->left -= *got;
+    return *got == (size_t)want ? ERR_OK : ERR_INVALID;
 }
 
 /* Reads what is left of the request, so that the next one starts where it should. */
@@ -91,12 +96,19 @@ bool fcgi_serve(int fd, const struct backends *backends, const atomic_bool *stop
         return false; /* the peer closed it, or spoke no FastCGI */
 
     struct str path = param(&fcgi, "DOCUMENT_URI");
+    struct source source = {&fcgi, content_length(&fcgi)};
     struct http_request request = {
         .method = param(&fcgi, "REQUEST_METHOD"),
         .path = path.len ? path : param(&fcgi, "SCRIPT_NAME"),
+        .query = param(&fcgi, "QUERY_STRING"),
         .remote = param(&fcgi, "REMOTE_ADDR"),
-        .read_body = read_body,
-        .source = &fcgi,
+        .token = param(&fcgi, "HTTP_TOKEN"),
+        .authorization = param(&fcgi, "HTTP_AUTHORIZATION"),
+        .idempotency_key = param(&fcgi, "HTTP_IDEMPOTENCY_KEY"),
+        .content_type = param(&fcgi, "CONTENT_TYPE"),
+        .length = source.left,
+        .read = read_part,
+        .source = &source,
     };
     struct http_response response;
     http_response_init(&response);

@@ -4,27 +4,42 @@
 #include "common/store.h"
 #include "rest/presence.h"
 
-int health_live(const struct backends *backends, struct str body, struct buf *out)
+#define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
+
+static int tell_live(struct call *call)
 {
-    (void)backends;
-    (void)body;
-    buf_add_text(out, "{\"live\":true}");
+    buf_add_text(call->out, "{\"live\":true}");
     return 200;
 }
 
-int health_ready(const struct backends *backends, struct str body, struct buf *out)
+static int tell_ready(struct call *call)
 {
-    (void)body;
-    bool db = !store_ping(backends->store), redis = !presence_ping(backends->presence);
-    buf_addf(out, "{\"ready\":%s,\"db\":\"%s\",\"redis\":\"%s\"}", db ? "true" : "false",
+    bool db = !store_ping(call->backends->store), redis = !presence_ping(call->backends->presence);
+    buf_addf(call->out, "{\"ready\":%s,\"db\":\"%s\",\"redis\":\"%s\"}", db ? "true" : "false",
              db ? "up" : "down", redis ? "up" : "down");
     return db ? 200 : 503;
 }
 
-int health_metrics(const struct backends *backends, struct str body, struct buf *out)
+static int tell_metrics(struct call *call)
 {
-    (void)backends;
-    (void)body;
-    metrics_print(out);
+    metrics_print(call->out);
     return 200;
 }
+
+static const struct route rows[] = {
+    {.method = "GET",
+     .path = "/healthz",
+     .handler = tell_live,
+     .doc = "200 while the process serves"},
+    {.method = "GET",
+     .path = "/readyz",
+     .handler = tell_ready,
+     .doc = "200 while the database answers, else 503; tells of Redis too"},
+    {.method = "GET",
+     .path = "/metrics",
+     .type = TYPE_METRICS,
+     .handler = tell_metrics,
+     .doc = "counters and gauges as Prometheus text"},
+};
+
+const struct route_table health_routes = ROUTE_TABLE(rows);

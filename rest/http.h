@@ -7,32 +7,73 @@
 #include "common/err.h"
 #include "common/str.h"
 
-enum { HTTP_RESPONSE_MAX = 1 << 20 }; /* bytes of an answer's body */
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    HTTP_RESPONSE_MAX = 1 << 20, /* bytes of an answer's body */
+    HTTP_QUERY_BYTES = 4096,     /* of a query string as it came */
+    HTTP_QUERY_PAIRS = 16,
+    HTTP_ALLOW_MAX = 32,
+};
 
 struct http_request {
     struct str method; /* "GET" */
-    struct str path;   /* decoded by nginx, without the query; "/mysql/getRoomNums" */
-    struct str remote; /* the client's address as nginx saw it, for log lines */
+    struct str path;   /* decoded by nginx, without the query; "/mysql/getRoomNums". Any bytes. */
+    struct str query;  /* what follows '?', as it came */
+    struct str remote; /* the client's address as nginx saw it */
 
-    /* Appends the whole body to `body`. Called at most once, and only for a route that takes one, so
-     * nothing is read that nobody wants.
-     *   ERR_TOO_BIG it is longer than `limit` bytes; no more than that was kept in memory;
-     *   ERR_INVALID it is not what Content-Length says: cut short, longer, or that is no number. */
-    enum err (*read_body)(const struct http_request *request, size_t limit, struct buf *body);
-    void *source; /* whatever read_body needs */
+    /* Request headers, as they came; empty if there was none. Any bytes. */
+    struct str token, authorization, idempotency_key, content_type;
+
+    /* Content-Length, 0 for none, HTTP_LENGTH_BAD if it is no number. */
+    uint64_t length;
+#define HTTP_LENGTH_BAD UINT64_MAX
+
+    /* Reads the next part of the body, at most `cap` (1..INT_MAX) bytes; blocks. *got is 0 once all of
+     * it has been read. ERR_INVALID: it is not what Content-Length says, cut short or longer; what came
+     * before must not be used. Nothing is read unless a route asks. */
+    enum err (*read)(const struct http_request *request, char *room, size_t cap, size_t *got);
+    void *source; /* whatever read needs */
 };
+
+/* Appends the whole body to `body`, which may grow to `limit`. To be called at most once.
+ *   ERR_TOO_BIG it is longer than `limit` bytes; nothing was read;
+ *   ERR_INVALID it is not what Content-Length says, or that is no number. */
+enum err http_read_body(const struct http_request *request, size_t limit,
+                        struct buf *body) CG_MUST_CHECK;
+
+/* The parameters of a query string, decoded: %XX and + (application/x-www-form-urlencoded). */
+struct http_query {
+    size_t count;
+    struct {
+        struct str name, value; /* in `text`; valid UTF-8 without NUL */
+    } pairs[HTTP_QUERY_PAIRS];
+    char text[HTTP_QUERY_BYTES];
+};
+
+/* ERR_TOO_BIG past HTTP_QUERY_BYTES or HTTP_QUERY_PAIRS; ERR_INVALID for a broken %XX, NUL or what is
+ * not UTF-8. On failure it has no parameters. */
+enum err http_query_parse(struct http_query *query, struct str text) CG_MUST_CHECK;
+/* The first parameter of that name. False if there is none; `key=` is there and empty. */
+bool http_query(const struct http_query *query, const char *name, struct str *value);
+/* The same as a decimal number within [min, max], at most 18 digits; `fallback` if there is none.
+ * False if it is anything else. */
+bool http_query_number(const struct http_query *query, const char *name, uint64_t min, uint64_t max,
+                       uint64_t fallback, uint64_t *value);
 
 struct http_response {
     int status;
-    const char *type;  /* Content-Type; a literal */
-    const char *allow; /* Allow, for 405; a literal or NULL */
+    const char *type;           /* Content-Type; a literal */
+    char allow[HTTP_ALLOW_MAX]; /* Allow, for 405; else empty */
+    int64_t retry_after_s;      /* Retry-After; 0: none */
     struct buf body;
 };
 
 void http_response_init(struct http_response *response);
 void http_response_fini(struct http_response *response);
 
-/* "Bad Request" for 400; never NULL. */
+/* "Bad Request" for 400; "Unknown" for what is in no list; never NULL. */
 const char *http_reason(int status);
 
 /* Appends the header block with its empty line, as CGI (RFC 3875) wants it: "Status: 200 OK" first. */

@@ -1,49 +1,45 @@
 #include "rest/router.h"
 
+#include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "rest/chatroom.h"
+#include "rest/failure.h"
 #include "rest/health.h"
 
-#define TYPE_JSON    "application/json; charset=utf-8"
-#define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
+#define TYPE_JSON "application/json; charset=utf-8"
 
-enum body_rule { BODY_NONE, BODY_JSON }; /* BODY_JSON: at most settings->max_body_bytes */
-
-struct route {
-    const char *method;
-    bool is_call; /* below each of call_prefixes; else `path` is the whole path */
-    const char *path;
-    enum body_rule body;
-    const char *type; /* Content-Type of its answers */
-    route_handler *handler;
-    const char *failure; /* the body of every answer from 400 on; NULL: what the handler wrote */
-    const char *doc;
+static const struct route_table *const tables[] = {
+    &chatroom_routes,
+    &health_routes,
 };
 
-/* /mysql/ is what existing clients call; /api/ is the same under a name that says what it is. */
+/* Every route of every table, in order: for (struct cursor c = {0}; (route = next(&c));) */
+struct cursor {
+    size_t table, row;
+};
+
+static const struct route *next(struct cursor *cursor)
+{
+    while (cursor->table < sizeof tables / sizeof tables[0]) {
+        const struct route_table *table = tables[cursor->table];
+        if (cursor->row < table->count)
+            return &table->rows[cursor->row++];
+        *cursor = (struct cursor){cursor->table + 1, 0};
+    }
+    return NULL;
+}
+
+/* ---- paths ---- */
+
+/* /mysql/ is what existing clients of door A call; /api/ is the same under a name that says what it
+ * is. */
 static const char *const call_prefixes[] = {"/mysql/", "/api/"};
 
-static const struct route routes[] = {
-    {"POST", true, "createChatroom", BODY_JSON, TYPE_JSON, chatroom_create,
-     "{\"error\":\"创建失败\"}", "enter a room under a nick; makes what is missing of the two"},
-    {"GET", true, "getRoomNums", BODY_NONE, TYPE_JSON, chatroom_count,
-     "{\"success\":true,\"data\":0}", "how many rooms there are"},
-    {"POST", true, "validateNickIdByRoomId", BODY_JSON, TYPE_JSON, chatroom_validate,
-     "{\"success\":false}", "whether a user is a member of a room and online in it"},
-    {"POST", true, "getRoomInfo", BODY_JSON, TYPE_JSON, chatroom_room_info,
-     "{\"error\":\"查询报错\"}", "the name of a room"},
-    {"POST", true, "getUserInfo", BODY_JSON, TYPE_JSON, chatroom_user_info,
-     "{\"error\":\"查询报错\"}", "the name of a user"},
-    {"GET", false, "/healthz", BODY_NONE, TYPE_JSON, health_live, NULL,
-     "200 while the process serves"},
-    {"GET", false, "/readyz", BODY_NONE, TYPE_JSON, health_ready, NULL,
-     "200 while the database answers, else 503; tells of Redis too"},
-    {"GET", false, "/metrics", BODY_NONE, TYPE_METRICS, health_metrics, NULL,
-     "counters and gauges as Prometheus text"},
-};
-
-enum { ROUTES = sizeof routes / sizeof routes[0] };
+static bool is_call(const struct route *route)
+{
+    return route->path[0] != '/';
+}
 
 /* `path` without the prefix of a call; .ptr NULL if it has none. */
 static struct str call_name(struct str path)
@@ -56,15 +52,26 @@ static struct str call_name(struct str path)
     return (struct str){NULL, 0};
 }
 
-static const struct route *find(struct str path)
+/* Whether `path` is `pattern`; `params` gets what stands for its :names. */
+static bool matches(const char *pattern, struct str path, struct str params[ROUTE_PARAMS])
 {
-    struct str call = call_name(path);
-    for (size_t i = 0; i < ROUTES; i++) {
-        struct str asked = routes[i].is_call ? call : path;
-        if (asked.ptr && str_eq(asked, str_of(routes[i].path)))
-            return &routes[i];
+    size_t count = 0, at = 0;
+    while (*pattern) {
+        if (*pattern != ':') {
+            if (at == path.len || path.ptr[at++] != *pattern++)
+                return false;
+            continue;
+        }
+        CG_ASSERT(count < ROUTE_PARAMS);
+        size_t start = at;
+        while (at < path.len && path.ptr[at] != '/')
+            at++;
+        if (at == start)
+            return false;
+        params[count++] = (struct str){path.ptr + start, at - start};
+        pattern += strcspn(pattern, "/");
     }
-    return NULL;
+    return at == path.len;
 }
 
 /* HEAD is GET whose body nobody sends on: nginx leaves it out. */
@@ -74,20 +81,54 @@ static bool takes_method(const struct route *route, struct str method)
     return str_eq(method, str_of(route->method)) || (is_get && str_eq(method, STR("HEAD")));
 }
 
-static int read_and_handle(const struct backends *backends, const struct route *route,
-                           const struct http_request *request, struct buf *out)
+/* NULL if there is none; then `allow` has the methods that the path does take. */
+static const struct route *find(const struct http_request *request, struct str params[ROUTE_PARAMS],
+                                char allow[HTTP_ALLOW_MAX])
 {
-    if (route->body == BODY_NONE)
-        return route->handler(backends, STR(""), out);
-    size_t limit = (size_t)backends->settings->max_body_bytes;
+    struct str name = call_name(request->path);
+    const struct route *route;
+    size_t len = 0;
+    for (struct cursor cursor = {0, 0}; (route = next(&cursor));) {
+        struct str asked = is_call(route) ? name : request->path;
+        if (!asked.ptr || !matches(route->path, asked, params))
+            continue;
+        if (takes_method(route, request->method)) {
+            *allow = '\0';
+            return route;
+        }
+        len += (size_t)snprintf(allow + len, HTTP_ALLOW_MAX - len, "%s%s", len ? ", " : "",
+                                route->method);
+        CG_ASSERT(len < HTTP_ALLOW_MAX);
+    }
+    return NULL;
+}
+
+/* ---- one request ---- */
+
+static int with_json(struct call *call, const struct route *route)
+{
+    size_t limit =
+        route->max_body ? route->max_body : (size_t)call->backends->settings->max_body_bytes;
     struct buf body;
     buf_init(&body, limit);
-    enum err err = request->read_body(request, limit, &body);
-    int status = err == ERR_TOO_BIG ? 413
-                 : err              ? 400
-                                    : route->handler(backends, buf_str(&body), out);
+    enum err err = http_read_body(call->request, limit, &body);
+    int status = err == ERR_TOO_BIG ? 413 : 400;
+    if (!err && !json_parse_object(buf_str(&body), &call->object)) {
+        status = route->handler(call);
+        json_object_put(call->object);
+    }
     buf_fini(&body);
     return status;
+}
+
+static int run(struct call *call, const struct route *route)
+{
+    struct http_query query;
+    query.count = 0; /* the rest is 4 KiB that need not be cleared */
+    if (route->takes_query && http_query_parse(&query, call->request->query))
+        return 400;
+    call->query = &query;
+    return route->body == BODY_JSON ? with_json(call, route) : route->handler(call);
 }
 
 static void answer(struct http_response *response, int status, const char *body)
@@ -97,24 +138,47 @@ static void answer(struct http_response *response, int status, const char *body)
     buf_add_text(&response->body, body);
 }
 
+/* Puts the route's failure in the place of whatever was written. */
+static void answer_failure(const struct route *route, const struct call *call, int status,
+                           struct http_response *response)
+{
+    response->retry_after_s = call->retry_after_s;
+    if (route->failure) {
+        answer(response, status, route->failure);
+    } else if (route->failed) {
+        answer(response, status, "");
+        route->failed(&response->body, status, call->error ? call->error : failure_error(status),
+                      call->code ? call->code : failure_code(status));
+    }
+}
+
+static void serve_route(const struct backends *backends, const struct route *route,
+                        struct call *call, struct http_response *response)
+{
+    call->backends = backends;
+    call->out = &response->body;
+    response->type = route->type ? route->type : TYPE_JSON;
+    response->status = run(call, route);
+    if (response->status < 400 && response->body.failed)
+        response->status = 500;
+    if (response->status >= 400)
+        answer_failure(route, call, response->status, response);
+    if (response->body.failed)
+        answer(response, 500, "");
+}
+
 void router_serve(const struct backends *backends, const struct http_request *request,
                   struct http_response *response)
 {
-    const struct route *route = find(request->path);
+    struct call call = {.request = request};
+    const struct route *route = find(request, call.params, response->allow);
     response->type = TYPE_JSON;
-    if (!route) {
-        answer(response, 404, "{\"error\":\"not found\"}");
-    } else if (!takes_method(route, request->method)) {
-        response->allow = route->method; /* that HEAD goes with GET everybody knows */
+    if (route)
+        serve_route(backends, route, &call, response);
+    else if (*response->allow)
         answer(response, 405, "{\"error\":\"method not allowed\"}");
-    } else {
-        response->type = route->type;
-        response->status = read_and_handle(backends, route, request, &response->body);
-        if (response->status >= 400 && route->failure)
-            answer(response, response->status, route->failure);
-        else if (response->body.failed)
-            answer(response, 500, "");
-    }
+    else
+        answer(response, 404, "{\"error\":\"not found\"}");
     metric_inc(METRIC_HTTP_REQUESTS);
     if (response->status >= 500)
         metric_inc(METRIC_HTTP_FAILED);
@@ -126,8 +190,8 @@ void router_serve(const struct backends *backends, const struct http_request *re
 
 void router_describe(struct buf *out)
 {
-    for (size_t i = 0; i < ROUTES; i++)
-        buf_addf(out, "  %-4s %s%-*s %s\n", routes[i].method,
-                 routes[i].is_call ? call_prefixes[0] : "", routes[i].is_call ? 22 : 29,
-                 routes[i].path, routes[i].doc);
+    const struct route *route;
+    for (struct cursor cursor = {0, 0}; (route = next(&cursor));)
+        buf_addf(out, "  %-4s %s%-*s %s\n", route->method, is_call(route) ? call_prefixes[0] : "",
+                 is_call(route) ? 31 : 38, route->path, route->doc);
 }

@@ -42,7 +42,7 @@ static void unknown_paths_are_not_found(void **state)
     };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         assert_answer("GET", paths[i], BYTES(""), 404, "{\"error\":\"not found\"}");
-    assert_null(response.allow);
+    assert_string_equal(response.allow, "");
     assert_int_equal(fake.entered, 0);
 }
 
@@ -81,7 +81,7 @@ static void a_body_is_read_only_where_one_is_wanted(void **state)
     assert_int_equal(response.status, 404);
     assert_int_equal(sent.reads, 0);
     ask("POST", "/mysql/createChatroom", &sent);
-    assert_int_equal(sent.reads, 1);
+    assert_true(sent.reads > 0);
 }
 
 static void a_body_up_to_the_limit_is_taken(void **state)
@@ -103,6 +103,7 @@ static void a_body_up_to_the_limit_is_taken(void **state)
 static void each_route_has_its_own_failure(void **state)
 {
     (void)state;
+    static const char big_body[65537];
     static const struct {
         const char *path;
         struct str body;
@@ -113,7 +114,8 @@ static void each_route_has_its_own_failure(void **state)
         {"/mysql/getUserInfo", BYTES("{\"error\":\"查询报错\"}")},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct sent big = {.err = ERR_TOO_BIG}, broken = {.body = FINE, .err = ERR_INVALID};
+        struct sent big = {.body = {big_body, sizeof big_body}};
+        struct sent broken = {.body = FINE, .err = ERR_INVALID};
         ask("POST", rows[i].path, &big);
         assert_int_equal(response.status, 413);
         assert_str(buf_str(&response.body), rows[i].body);
@@ -124,6 +126,108 @@ static void each_route_has_its_own_failure(void **state)
     assert_int_equal(fake.entered + fake.placed + fake.named, 0);
     fake.store = ERR_DOWN;
     assert_answer("GET", "/mysql/getRoomNums", BYTES(""), 503, "{\"success\":true,\"data\":0}");
+}
+
+/* ---- the query string ---- */
+
+static void a_query_is_decoded(void **state)
+{
+    (void)state;
+    struct http_query query;
+    struct str value;
+    assert_int_equal(
+        http_query_parse(&query, STR("name=%e8%8C%b6+a%2Bb&empty=&bare&&a=b=c&name=2")), 0);
+    assert_true(http_query(&query, "name", &value));
+    assert_bytes(value, "茶 a+b"); /* the first of two */
+    assert_true(http_query(&query, "empty", &value));
+    assert_bytes(value, "");
+    assert_true(http_query(&query, "bare", &value));
+    assert_bytes(value, "");
+    assert_true(http_query(&query, "a", &value));
+    assert_bytes(value, "b=c");
+    assert_false(http_query(&query, "nam", &value));
+    assert_false(http_query(&query, "", &value));
+    assert_int_equal(http_query_parse(&query, STR("")), 0);
+    assert_false(http_query(&query, "", &value));
+}
+
+static void a_broken_query_is_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"a=%",   "a=%4",        "a=%4g",    "%zz=1", "a=%00",
+                                      "a=%ff", "a=%ed%a0%80", "a=%c0%80", "%=",    "a=\xff"};
+    struct http_query query;
+    struct str value;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "fine=1&%s", bad[i]);
+        if (http_query_parse(&query, str_of(text)) != ERR_INVALID)
+            fail_msg("taken: %s", text);
+        assert_false(http_query(&query, "fine", &value));
+    }
+    char *pairs = repeat("a=1&", HTTP_QUERY_PAIRS), *more = repeat("a=1&", HTTP_QUERY_PAIRS + 1);
+    char *longest = repeat("a", HTTP_QUERY_BYTES), *longer = repeat("a", HTTP_QUERY_BYTES + 1);
+    assert_int_equal(http_query_parse(&query, str_of(pairs)), 0);
+    assert_int_equal(http_query_parse(&query, str_of(more)), ERR_TOO_BIG);
+    assert_int_equal(http_query_parse(&query, str_of(longest)), 0);
+    assert_int_equal(http_query_parse(&query, str_of(longer)), ERR_TOO_BIG);
+    free(pairs);
+    free(more);
+    free(longest);
+    free(longer);
+}
+
+static void numbers_in_a_query_have_digits_only(void **state)
+{
+    (void)state;
+    struct http_query query;
+    uint64_t value;
+    assert_int_equal(
+        http_query_parse(&query, STR("n=200&z=007&e=&m=-1&p=%2b1&x=1x&h=0x1&s=+1&"
+                                     "big=999999999999999999&huge=9999999999999999999")),
+        0);
+    assert_true(http_query_number(&query, "n", 1, 200, 50, &value) && value == 200);
+    assert_false(http_query_number(&query, "n", 1, 199, 50, &value));
+    assert_false(http_query_number(&query, "n", 201, 300, 50, &value));
+    assert_true(http_query_number(&query, "none", 1, 200, 50, &value) && value == 50);
+    assert_true(http_query_number(&query, "z", 0, 9, 0, &value) && value == 7);
+    assert_true(http_query_number(&query, "big", 0, UINT64_MAX, 0, &value));
+    assert_int_equal(value, 999999999999999999);
+    static const char *const bad[] = {"e", "m", "p", "x", "h", "s", "huge"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (http_query_number(&query, bad[i], 0, UINT64_MAX, 0, &value))
+            fail_msg("taken: %s", bad[i]);
+}
+
+static void a_query_that_nobody_reads_may_be_anything(void **state)
+{
+    (void)state;
+    struct sent sent = {.query = STR("%zz&%00")};
+    ask("GET", "/mysql/getRoomNums", &sent);
+    assert_int_equal(response.status, 200);
+}
+
+static void a_body_ends_where_its_length_says(void **state)
+{
+    (void)state;
+    struct sent sent = {.body = FINE};
+    struct http_request request = {.read = read_sent, .source = &sent, .length = FINE.len + 1};
+    struct buf body;
+    buf_init(&body, 1000);
+    assert_int_equal(http_read_body(&request, 1000, &body), ERR_INVALID); /* cut short */
+    buf_clear(&body);
+    sent.at = 0;
+    request.length = FINE.len - 1;
+    assert_int_equal(http_read_body(&request, 1000, &body), ERR_INVALID); /* longer */
+    buf_clear(&body);
+    sent.at = 0;
+    request.length = HTTP_LENGTH_BAD;
+    assert_int_equal(http_read_body(&request, SIZE_MAX, &body), ERR_INVALID);
+    request.length = FINE.len;
+    assert_int_equal(http_read_body(&request, FINE.len - 1, &body), ERR_TOO_BIG);
+    assert_int_equal(http_read_body(&request, FINE.len, &body), 0);
+    assert_str(buf_str(&body), FINE);
+    buf_fini(&body);
 }
 
 static void answers_are_counted(void **state)
@@ -212,6 +316,11 @@ int main(void)
         cmocka_unit_test_setup(a_body_is_read_only_where_one_is_wanted, reset),
         cmocka_unit_test_setup(a_body_up_to_the_limit_is_taken, reset),
         cmocka_unit_test_setup(each_route_has_its_own_failure, reset),
+        cmocka_unit_test_setup(a_query_is_decoded, reset),
+        cmocka_unit_test_setup(a_broken_query_is_refused, reset),
+        cmocka_unit_test_setup(numbers_in_a_query_have_digits_only, reset),
+        cmocka_unit_test_setup(a_query_that_nobody_reads_may_be_anything, reset),
+        cmocka_unit_test_setup(a_body_ends_where_its_length_says, reset),
         cmocka_unit_test_setup(answers_are_counted, reset),
         cmocka_unit_test_setup(health_tells_the_database_from_redis, reset),
         cmocka_unit_test_setup(metrics_are_prometheus_text, reset),

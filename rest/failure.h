@@ -1,0 +1,19 @@
+/* failure.h: how each door says that a call failed (see failure_form in router.h). The texts are
+ * literals of ours. */
+#ifndef CG_REST_FAILURE_H
+#define CG_REST_FAILURE_H
+
+#include "rest/router.h"
+
+/* {"error":"no such friend","code":"not_found"}: friends, spaces and everything that is new. */
+failure_form failure_coded;
+/* {"code":0,"msg":"参数不全!"}: the customer sessions. */
+failure_form failure_customer;
+/* {"status":415,"err":"unsupported media type"}: uploads. */
+failure_form failure_upload;
+
+/* What is said of a status if the handler says nothing else; never NULL. */
+const char *failure_error(int status);
+const char *failure_code(int status);
+
+#endif
