@@ -4,49 +4,69 @@
 #include "common/mem.h"
 #include "common/store_sql.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 enum { CHATROOM = 1 }; /* conversation.kind and user.realm */
 
-static const char *const statements[SQL_COUNT] = {
-    [SQL_ENTRY] = "SELECT c.id, c.public_id, u.id, u.public_id, u.head_num, m.user"
-                  " FROM (SELECT 1 AS one) AS one"
-                  " LEFT JOIN conversation c ON c.kind = 1 AND c.name = ?"
-                  " LEFT JOIN user u ON u.realm = 1 AND u.name = ?"
-                  " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id",
-    [SQL_ADD_ROOM] = "INSERT INTO conversation (public_id, kind, name, created_at)"
-                     " VALUES (?, ?, ?, UTC_TIMESTAMP(3))",
-    [SQL_ADD_USER] = "INSERT INTO user (public_id, realm, name, head_num, created_at)"
-                     " VALUES (?, ?, ?, ?, UTC_TIMESTAMP(3))",
-    [SQL_SET_HEAD] = "UPDATE user SET head_num = ? WHERE id = ?",
-    [SQL_ADD_MEMBER] = "INSERT INTO member (conversation, user, joined_at)"
-                       " VALUES (?, ?, UTC_TIMESTAMP(3))",
-    [SQL_COUNT_ROOMS] = "SELECT COUNT(*) FROM conversation WHERE kind = 1",
-    [SQL_ROOM_NAME] = "SELECT name FROM conversation WHERE public_id = ? AND kind = 1",
-    [SQL_USER_NAME] = "SELECT name FROM user WHERE public_id = ? AND realm = 1",
-    [SQL_PLACE] = "SELECT c.id, c.seq, u.id, u.name, u.head_num, m.user"
-                  " FROM (SELECT 1 AS one) AS one"
-                  " LEFT JOIN conversation c ON c.public_id = ? AND c.kind = 1"
-                  " LEFT JOIN user u ON u.public_id = ? AND u.realm = 1"
-                  " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id",
-    [SQL_READ_FORWARD] = "SELECT " STORE_MESSAGE_COLUMNS " FROM message"
-                         " WHERE conversation = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?",
-    [SQL_READ_LATEST] = "SELECT * FROM (SELECT " STORE_MESSAGE_COLUMNS " FROM message"
-                        " WHERE conversation = ? AND seq > ? AND seq < ?"
-                        " ORDER BY seq DESC LIMIT ?) AS latest ORDER BY seq",
-    [SQL_EPOCH] = "SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'epoch'",
-    [SQL_FIND_CLIENT] = "SELECT seq, CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED)"
-                        " FROM message WHERE conversation = ? AND sender = ? AND client_id = ?",
-    [SQL_FIND_BATCH] = "SELECT batch_id FROM message WHERE conversation = ? AND seq = ?",
-    [SQL_ADD_MESSAGE] = "INSERT INTO message (conversation, seq, sender, client_id, batch_id, kind,"
-                        " sender_name, content, sent_at, created_at)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [SQL_SET_SEQ] = "UPDATE conversation SET seq = ? WHERE id = ?",
+static const struct store_statement core_rows[] = {
+    {SQL_ENTRY, "SELECT c.id, c.public_id, u.id, u.public_id, u.head_num, m.user"
+                " FROM (SELECT 1 AS one) AS one"
+                " LEFT JOIN conversation c ON c.kind = 1 AND c.name = ?"
+                " LEFT JOIN user u ON u.realm = 1 AND u.name = ?"
+                " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id"},
+    {SQL_ADD_ROOM, "INSERT INTO conversation (public_id, kind, name, created_at)"
+                   " VALUES (?, ?, ?, UTC_TIMESTAMP(3))"},
+    {SQL_ADD_USER, "INSERT INTO user (public_id, realm, name, head_num, created_at)"
+                   " VALUES (?, ?, ?, ?, UTC_TIMESTAMP(3))"},
+    {SQL_SET_HEAD, "UPDATE user SET head_num = ? WHERE id = ?"},
+    {SQL_ADD_MEMBER, "INSERT INTO member (conversation, user, joined_at)"
+                     " VALUES (?, ?, UTC_TIMESTAMP(3))"},
+    {SQL_COUNT_ROOMS, "SELECT COUNT(*) FROM conversation WHERE kind = 1"},
+    {SQL_ROOM_NAME, "SELECT name FROM conversation WHERE public_id = ? AND kind = 1"},
+    {SQL_USER_NAME, "SELECT name FROM user WHERE public_id = ? AND realm = 1"},
+    {SQL_PLACE, "SELECT c.id, c.seq, u.id, u.name, u.head_num, m.user"
+                " FROM (SELECT 1 AS one) AS one"
+                " LEFT JOIN conversation c ON c.public_id = ? AND c.kind = 1"
+                " LEFT JOIN user u ON u.public_id = ? AND u.realm = 1"
+                " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id"},
+    {SQL_READ_FORWARD, "SELECT " STORE_MESSAGE_COLUMNS " FROM message"
+                       " WHERE conversation = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"},
+    {SQL_READ_LATEST, "SELECT * FROM (SELECT " STORE_MESSAGE_COLUMNS " FROM message"
+                      " WHERE conversation = ? AND seq > ? AND seq < ?"
+                      " ORDER BY seq DESC LIMIT ?) AS latest ORDER BY seq"},
+    {SQL_EPOCH, "SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'epoch'"},
+    {SQL_FIND_CLIENT, "SELECT seq, CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED)"
+                      " FROM message WHERE conversation = ? AND sender = ? AND client_id = ?"},
+    {SQL_FIND_BATCH, "SELECT batch_id FROM message WHERE conversation = ? AND seq = ?"},
+    {SQL_ADD_MESSAGE, "INSERT INTO message (conversation, seq, sender, client_id, batch_id, kind,"
+                      " sender_name, content, sent_at, created_at)"
+                      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+    {SQL_SET_SEQ, "UPDATE conversation SET seq = ? WHERE id = ?"},
 };
+
+static const struct store_statements core_statements = STORE_STATEMENTS(core_rows);
+
+static const struct store_statements *const tables[] = {
+    &core_statements,
+};
+
+static const char *statements[SQL_COUNT];
+
+static void collect_statements(void)
+{
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
+        for (size_t i = 0; i < tables[t]->count; i++)
+            statements[tables[t]->rows[i].id] = tables[t]->rows[i].text;
+    for (size_t i = 0; i < SQL_COUNT; i++)
+        CG_ASSERT(statements[i]);
+}
 
 struct store *store_new(const struct settings *settings)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct store *store = mem_zalloc(sizeof *store);
+    pthread_once(&once, collect_statements);
     store->db = db_new(settings, statements, SQL_COUNT);
     return store;
 }
@@ -84,7 +104,8 @@ enum err store_ready(struct store *store, char why[256])
     }
     if (!err && version == STORE_SCHEMA_VERSION)
         return ERR_OK;
-    snprintf(why, 256, "the database has schema version %llu, this program needs %d: run chaguan migrate",
+    snprintf(why, 256,
+             "the database has schema version %llu, this program needs %d: run chaguan migrate",
              (unsigned long long)version, STORE_SCHEMA_VERSION);
     return ERR_INVALID;
 }

@@ -29,6 +29,17 @@ struct store {
     struct db *db;
 };
 
+/* The statements of a door stand with its functions, in a table of its own; store.c lists the tables. */
+struct store_statement {
+    enum statement id;
+    const char *text;
+};
+struct store_statements {
+    const struct store_statement *rows;
+    size_t count;
+};
+#define STORE_STATEMENTS(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
+
 /* The columns every message is read with, in the order store_read_message expects. */
 #define STORE_MESSAGE_COLUMNS                                                                      \
     "seq, sender, kind, sender_name, content, sent_at, "                                           \
