@@ -27,6 +27,12 @@ test('blank is nothing to say; half characters and trailing blanks are mended, t
   assert.equal(tidy('x\uD83C y\uDF75 z\uD83C\uDF75'), 'x\uFFFD y\uFFFD z\uD83C\uDF75');
 });
 
+test('what the server would refuse or replace is not sent, so that the echo is alike', () => {
+  assert.equal(tidy('a\u202Eb\u202C \u2066c\u2069'), 'ab c');
+  assert.equal(tidy('a\u0000b\u001B[31m\tc\nd\u007F\u200F\u200D'), 'ab[31m\tc\nd\u007F\u200F\u200D');
+  assert.equal(tidy('\u202E \u0007'), '');
+});
+
 test('a frame of any shape is read or left', () => {
   for (const raw of ['', '{', 'null', '7', '"x"', '[null,1,"a",[],{"type":5}]', new ArrayBuffer(2)]) {
     assert.deepEqual(readEvents(raw), []);

@@ -50,6 +50,11 @@ export class Composer {
     this.#notice.hidden = text === '';
   }
 
+  /** Takes a notice back that is true no more, if it still stands there. */
+  unsay(text) {
+    if (this.#notice.textContent === text) this.say('');
+  }
+
   /** Texts that did not arrive, in front of what has been written since. */
   putBack(texts) {
     const now = this.#box.value;

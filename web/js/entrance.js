@@ -57,7 +57,7 @@ export class Entrance {
     const nickName = this.#nick.value.trim();
     const chatroomName = this.#room.value.trim();
     if (nickName === '') return this.#mend(this.#nick, 'needNick');
-    if (nickName.toLowerCase() === SYSTEM_NAME) return this.#mend(this.#nick, 'reservedNick');
+    if (nickName === SYSTEM_NAME) return this.#mend(this.#nick, 'reservedNick');
     if (chatroomName === '') return this.#mend(this.#room, 'needRoom');
 
     const head = Number(new FormData(this.#form).get('head'));

@@ -32,9 +32,17 @@ export function fill(who, content) {
   return byteLength(messageFrame(who, content)) / MAX_FRAME_BYTES;
 }
 
-/** A person's text as it is sent: no trailing blanks, no half characters; '' when nothing is left to say. */
+// What the server refuses in content (controls) or replaces in it (bidirectional controls, which can make a line read
+// as another). Neither can be seen, so neither is missed; and an echo that differs would not be known for one's own.
+const UNSEEN = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u202A-\u202E\u2066-\u2069]/g;
+const HALF = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;
+
+/**
+ * A person's text as it is sent, and as it comes back: no trailing blanks, half characters or unseen controls; '' when
+ * nothing is left to say.
+ */
 export function tidy(text) {
-  const whole = text.replace(/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, '\uFFFD');
+  const whole = text.replace(UNSEEN, '').replace(HALF, '\uFFFD');
   return whole.trim() === '' ? '' : whole.replace(/\r\n?/g, '\n').trimEnd();
 }
 

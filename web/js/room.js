@@ -12,6 +12,7 @@ import { addLive, mergeHistory, settle, toItem } from './timeline.js';
 import { Unread } from './unread.js';
 
 const ANSWER_TIMEOUT_MS = 10_000;
+const ASK_AGAIN_MS = 3000;
 const HIDDEN_LONG_MS = 60_000;
 const KEEP_ITEMS = 1000;
 const MOST_ITEMS = 5000;
@@ -20,8 +21,24 @@ const MAX_PENDING = 50;
 const REASONS = [
   [/not a member/i, 'notMember'],
   [/unknown user/i, 'unknownUser'],
+  [/unknown room/i, 'unknownRoom'],
   [/room id not provided/i, 'noRoom'],
 ];
+
+const ERRORS = new Map([
+  ['busy', 'saysBusy'],
+  ['unavailable', 'saysUnavailable'],
+  ['unknown', 'saysUnknown'],
+  ['refused', 'saysRefused'],
+  ['bad_content', 'saysRefused'],
+]);
+
+function errorWords(data) {
+  const known = ERRORS.get(data?.code);
+  if (known) return t(known);
+  const message = typeof data?.message === 'string' && data.message !== '' ? data.message : String(data?.code ?? '');
+  return t('serverSays', { message });
+}
 
 function outReason(reason) {
   const known = REASONS.find(([pattern]) => pattern.test(reason));
@@ -155,6 +172,7 @@ export class Room {
     if (this.#everCaughtUp) this.#unread.heard(others);
     this.#redraw(this.#everCaughtUp ? others : 0);
     this.#log.setBusy(false);
+    this.#composer.unsay(t('notConnected'));
     this.#caughtUp = true;
     this.#everCaughtUp = true;
     this.#giveBack(this.#pending.filter((p) => p.doubted), t('sendFailed'));
@@ -168,12 +186,12 @@ export class Room {
 
   /** An error names no message; the oldest that waits is the one it answers. */
   #hearError(data) {
-    const message = typeof data?.message === 'string' && data.message !== '' ? data.message : String(data?.code ?? '');
     this.#answered();
     this.#log.setBusy(false);
     this.#giveBack(this.#pending.slice(0, 1), '');
-    if (this.#pending.length) this.#expectAnswer();
-    this.#composer.say(t('serverSays', { message }));
+    this.#composer.say(errorWords(data));
+    if (!this.#caughtUp) this.#watchdog = setTimeout(() => this.#catchUp(), ASK_AGAIN_MS);
+    else if (this.#pending.length) this.#expectAnswer();
   }
 
   // ---- the connection
