@@ -49,6 +49,9 @@ static const struct store_statements core_statements = STORE_STATEMENTS(core_row
 
 static const struct store_statements *const tables[] = {
     &core_statements,
+    &store_pair_statements,
+    &store_customer_statements,
+    &store_seats_statements,
 };
 
 static const char *statements[SQL_COUNT];

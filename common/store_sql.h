@@ -22,6 +22,14 @@ enum statement {
     SQL_FIND_BATCH,
     SQL_ADD_MESSAGE,
     SQL_SET_SEQ,
+    SQL_FRIEND_SELF,
+    SQL_FRIENDSHIPS,
+    SQL_SPACE_PLACE,
+    SQL_FIND_USER,
+    SQL_FIND_CONVERSATION,
+    SQL_ADD_PAIR,
+    SQL_CUSTOMER_PAIR,
+    SQL_SET_CUSTOMER,
     SQL_COUNT
 };
 
@@ -39,6 +47,8 @@ struct store_statements {
     size_t count;
 };
 #define STORE_STATEMENTS(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
+extern const struct store_statements store_pair_statements, store_customer_statements;
+extern const struct store_statements store_seats_statements;
 
 /* The columns every message is read with, in the order store_read_message expects. */
 #define STORE_MESSAGE_COLUMNS                                                                      \
