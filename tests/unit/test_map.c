@@ -171,8 +171,8 @@ static void zero_is_no_key(void **state)
 static void the_largest_keys_are_keys(void **state)
 {
     (void)state;
-    static const uint64_t keys[] = {1, UINT64_MAX, UINT64_C(1) << 63, (UINT64_C(1) << 63) + 1,
-                                    INT64_MAX, UINT32_MAX};
+    static const uint64_t keys[] = {
+        1, UINT64_MAX, UINT64_C(1) << 63, (UINT64_C(1) << 63) + 1, INT64_MAX, UINT32_MAX};
     struct map map = {0};
     for (size_t i = 0; i < 6; i++)
         map_put(&map, keys[i], (void *)(uintptr_t)(i + 1));
@@ -199,8 +199,7 @@ static void removal_closes_the_hole(void **state)
             assert_ptr_equal(map_take(&map, keys[gone]), &keys[gone]);
             assert_ptr_equal(map_take(&map, keys[next]), next == gone ? NULL : &keys[next]);
             for (size_t i = 0; i < 6; i++)
-                assert_ptr_equal(map_get(&map, keys[i]),
-                                 i == gone || i == next ? NULL : &keys[i]);
+                assert_ptr_equal(map_get(&map, keys[i]), i == gone || i == next ? NULL : &keys[i]);
             map_fini(&map);
         }
     }
