@@ -133,7 +133,7 @@ static const struct setting rows[] = {
     ROW(login_attempts, COUNT, REST, "10", 1, 10000,
         "Wrong passwords that one user or one address may give in a minute; then 429."),
     ROW(media_dir, PATH, REST | ADMIN, "media", 1, 4096, "Directory of uploaded files; nginx serves it."),
-    ROW(media_url, TEXT, REST | ADMIN, "/media/", 1, 255, "What stands before a file's name in its URL."),
+    ROW(media_url, TEXT, ALL, "/media/", 1, 255, "What stands before a file's name in its URL."),
     ROW(media_types, TEXT, REST, "image/png,image/jpeg,image/gif,image/webp,video/mp4,video/webm,video/quicktime,"
         "audio/mpeg,audio/ogg,application/pdf,text/plain,application/zip", 1, 1024,
         "Kinds of files that may be uploaded, told from their bytes."),

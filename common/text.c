@@ -105,6 +105,28 @@ enum err text_check_content(struct str text)
     return ERR_OK;
 }
 
+static bool begins_with(struct str text, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    return text.len > len && !memcmp(text.ptr, prefix, len);
+}
+
+enum err text_check_url(struct str text, const char *own_prefix)
+{
+    if (text.len > TEXT_URL_MAX)
+        return ERR_TOO_BIG;
+    if (!begins_with(text, "http://") && !begins_with(text, "https://") && !begins_with(text, own_prefix))
+        return ERR_INVALID;
+    for (size_t at = 0; at < text.len;) {
+        uint32_t point;
+        size_t len = decode(text, at, &point);
+        if (!len || !allowed_in_name(point) || is_blank(point) || (point < 0x80 && strchr("\"'`<>\\", (int)point)))
+            return ERR_INVALID;
+        at += len;
+    }
+    return ERR_OK;
+}
+
 void text_add_content(struct buf *out, struct str text)
 {
     size_t plain = 0;

@@ -24,6 +24,11 @@ enum err text_check_name(struct str text, size_t max_chars) CG_MUST_CHECK;
 /* The rule for message content: no NUL and no C0 control but TAB, LF, CR. Empty is refused. */
 enum err text_check_content(struct str text) CG_MUST_CHECK;
 
+/* The rule for links in messages and avatars: http:// or https:// and something after it, or what begins with
+ * `own_prefix` (settings->media_url); 1..TEXT_URL_MAX bytes of UTF-8 without blanks, controls, quotes, <, > or \. */
+enum { TEXT_URL_MAX = 2048 };
+enum err text_check_url(struct str text, const char *own_prefix) CG_MUST_CHECK;
+
 /* Appends content with the bidirectional embeddings, overrides and isolates (U+202A..U+202E,
  * U+2066..U+2069) replaced by U+FFFD: they can make a line read as another. */
 void text_add_content(struct buf *out, struct str text);
