@@ -11,7 +11,7 @@ import { StatusView } from './status-view.js';
 import { addLive, mergeHistory, settle, toItem } from './timeline.js';
 import { Unread } from './unread.js';
 
-const ANSWER_TIMEOUT_MS = 10_000;
+const ANSWER_TIMEOUT_MS = 15_000; // longer than the server waits for its database (journal_timeout_ms)
 const ASK_AGAIN_MS = 3000;
 const HIDDEN_LONG_MS = 60_000;
 const KEEP_ITEMS = 1000;
