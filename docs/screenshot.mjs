@@ -45,7 +45,7 @@ const scene = SCENES[locale] ?? SCENES.en;
 
 async function comeIn(browser, [nick, head]) {
   const context = await browser.newContext({
-    locale, colorScheme, viewport: { width: 1080, height: 720 }, deviceScaleFactor: 2, reducedMotion: 'reduce',
+    locale, colorScheme, viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1, reducedMotion: 'reduce',
   });
   const page = await context.newPage();
   await page.goto(new URL(`/#${new URLSearchParams({ room: scene.room })}`, base).href);
