@@ -14,8 +14,8 @@ void id_make(const char *prefix, char out[ID_MAX])
 {
     unsigned char bits[16];
     random_bytes(bits, sizeof bits);
-    int at = snprintf(out, 8, "%s", prefix);
-    CG_ASSERT(at > 0 && at < 8);
+    int at = snprintf(out, ID_PREFIX_MAX + 1, "%s", prefix);
+    CG_ASSERT(at > 0 && at <= ID_PREFIX_MAX);
     for (size_t i = 0; i < sizeof bits; i++, at += 2)
         snprintf(out + at, 3, "%02x", bits[i]);
 }

@@ -7,9 +7,9 @@
 
 #include <stdint.h>
 
-enum { ID_MAX = 40 }; /* bytes, with the NUL */
+enum { ID_PREFIX_MAX = 8, ID_MAX = ID_PREFIX_MAX + 32 + 1 }; /* bytes; ID_MAX with the NUL */
 
-/* `prefix` (at most 7 bytes) and 32 lower-case hexadecimal digits, NUL-terminated. */
+/* `prefix` (at most ID_PREFIX_MAX bytes) and 32 lower-case hexadecimal digits, NUL-terminated. */
 void id_make(const char *prefix, char out[ID_MAX]);
 
 /* Whether `text` has exactly the shape that id_make(prefix) gives. Checked before any look-up, so
