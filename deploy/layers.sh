@@ -35,6 +35,9 @@ only 'mysqld_error'   common/db.c
 only 'libwebsockets'  relay/ws.c
 only 'hiredis'        relay/bus.c rest/presence.c admin/redis.c
 only 'fcgi'           rest/fcgi.c
+only '<jwt\.h'        common/token.c
+only '<openssl/'      common/token.c
+only '<sodium'        common/password.c
 sed -i '/rest\/[a-z_]*\.[ch]:.*include "rest\/fcgi\.h"/d' "$bad"     # our own header of that name
 
 never common relay rest admin
