@@ -1,0 +1,112 @@
+// Both READMEs keep their word: their shell blocks that are marked as tested run here as they stand, one after another in
+// one bash, as somebody would paste them. Only where the run is differs: its address, its directory, the programs.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { bin, DEADLINE_MS, Stack, run, top } from './lib/stack.mjs';
+
+const READMES = ['README.md', 'README.zh.md'];
+const read = (name) => fs.readFileSync(path.join(top, name), 'utf8');
+const blocks = (text) => [...text.matchAll(/^<!-- tested -->\n```sh\n(.*?)^```$/gms)].map((match) => match[1]);
+const isClient = (block) => /^node client\.mjs$/m.test(block);
+
+describe('the READMEs', () => {
+  let stack, dir;
+  before(async () => {
+    stack = await Stack.start({ settings: { log_level: 'info' } }); // the default, as for somebody who pastes
+    dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-readme-'));
+    // what "npm install ws" leaves
+    fs.symlinkSync(path.join(top, 'tests', 'node_modules'), path.join(dir, 'node_modules'));
+  });
+  after(async () => {
+    if (dir) fs.rmSync(dir, { recursive: true, force: true });
+    await stack?.remove();
+  });
+
+  const here = (block) => block.replaceAll('http://127.0.0.1:7005', stack.url)
+    .replaceAll('build/chaguan', path.join(bin, 'chaguan'))
+    .replaceAll('run/chaguan.conf', stack.file('chaguan.conf'));
+
+  for (const name of READMES) {
+    const tested = blocks(read(name));
+
+    it(`${name}: the curl examples and the operator's commands work as pasted`, async () => {
+      const script = tested.filter((block) => !isClient(block)).map(here).join('\n');
+      const { code, stdout, stderr } = await run('bash', ['-eu', '-c', script], { cwd: dir });
+      assert.equal(code, 0, `${stdout}\n${stderr}`);
+      assert.equal(stderr, '');
+      const lines = stdout.split('\n');
+      const seat = JSON.parse(lines[0]);
+      assert.equal(seat.success, true);
+      assert.match(lines[0], /"chatroomId":"room_[0-9a-f]{32}","nickId":"user_[0-9a-f]{32}"/);
+      assert.ok(JSON.parse(lines[1]).data >= 1, 'getRoomNums');
+      assert.deepEqual(JSON.parse(lines[2]), { success: true }, 'validateNickIdByRoomId');
+      const [, room, nick] = tested[0].match(/"chatroomName":"([^"]*)","nickName":"([^"]*)"/);
+      assert.deepEqual(JSON.parse(lines[3]), { success: true, data: room });
+      assert.deepEqual(JSON.parse(lines[4]), { success: true, data: nick });
+      assert.equal(JSON.parse(lines[5]).ready, true, 'the REST process');
+      assert.equal(JSON.parse(lines[6]).ready, true, 'the relay');
+      assert.equal(lines.filter((line) => /^chaguan_\w+ \d+$/.test(line)).length, 5, 'metrics');
+      assert.match(stdout, /^messages=\d+$/m);
+      assert.match(stdout, /^no findings$/m);
+      assert.match(stdout, /^the schema is up to date$/m);
+    });
+
+    it(`${name}: the Node client works as pasted`, async () => {
+      const [block] = tested.filter(isClient);
+      const said = stack.keepSecret(block.match(/content: '([^']*)'/)[1]);
+      const nick = block.match(/nick = '([^']*)'/)[1];
+      const child = spawn('bash', ['-eu', '-c', here(block)], { cwd: dir, detached: true });
+      let out = '';
+      const ended = new Promise((resolve) => child.on('close', resolve));
+      const heard = new Promise((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error(`waited in vain; the client printed:\n${out}`)), DEADLINE_MS);
+        const look = (chunk) => {
+          out += chunk;
+          const done = out.includes(`log_content: '${said}'`) && out.includes(`user_name: '${nick}'`) && /^logs \[/m.test(out);
+          if (!done && child.exitCode === null) return;
+          clearTimeout(timer);
+          if (done) resolve();
+          else reject(new Error(`the client ended:\n${out}`));
+        };
+        child.stdout.on('data', look);
+        child.stderr.on('data', look);
+        child.on('close', () => look(''));
+      });
+      try {
+        await heard;
+      } finally {
+        if (child.exitCode === null) process.kill(-child.pid, 'SIGINT'); // Ctrl-C: all that the terminal runs
+        await ended;
+      }
+    });
+
+    it(`${name}: what it points to is there, and both tell the same`, () => {
+      const text = read(name);
+      const targets = [...text.matchAll(/\]\(([^)#]+)\)/g)].map((match) => match[1]).filter((to) => !/^https?:/.test(to));
+      for (const to of targets) assert.ok(fs.existsSync(path.join(top, to)), to);
+      const skeleton = (t) => t.split('\n').filter((line) => /^(#|\||```)/.test(line)).length;
+      assert.equal(skeleton(text), skeleton(read(READMES[0])));
+      assert.equal(tested.length, 3);
+      const code = (t) => [...t.matchAll(/`([^`\n]+)`/g)].map((match) => match[1]).sort();
+      assert.deepEqual([...new Set(code(text))], [...new Set(code(read(READMES[0])))], 'the same names in both');
+    });
+  }
+
+  it('settings that the READMEs name exist', async () => {
+    const printed = (await Promise.all(['chaguan-relay', 'chaguan-rest', 'chaguan']
+      .map((program) => run(path.join(bin, program), ['--print-config'])))).map((r) => r.stdout).join('');
+    const settings = new Set([...printed.matchAll(/^(?:# )?(\w+) = /gm)].map((match) => match[1]));
+    for (const name of READMES) {
+      const text = read(name);
+      const named = [...text.matchAll(/\| `(\w+)` \|$/gm), ...text.matchAll(/^((?:db|redis)_\w+) = /gm)].map((match) => match[1]);
+      assert.ok(named.length >= 10);
+      for (const setting of named) assert.ok(settings.has(setting), setting);
+    }
+  });
+
+  it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());
+});
