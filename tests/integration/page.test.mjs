@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, unique } from './lib/client.mjs';
-import { DEADLINE_MS, Stack, request } from './lib/stack.mjs';
+import { DEADLINE_MS, Stack, eventually, request } from './lib/stack.mjs';
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => fs.existsSync(path));
 const playwright = await import('playwright-core').catch(() => null);
@@ -13,7 +13,7 @@ describe('the page', { skip }, () => {
   let stack, browser;
   const trouble = [];
   before(async () => {
-    stack = await Stack.start({ settings: { grace_ms: '200ms' } });
+    stack = await Stack.start({ settings: { grace_ms: '200ms', journal_timeout_ms: '1s' } });
     const args = process.getuid() === 0 ? ['--no-sandbox'] : [];
     browser = await playwright.chromium.launch({ executablePath, args, timeout: DEADLINE_MS });
   });
@@ -126,6 +126,47 @@ describe('the page', { skip }, () => {
     }
     await ann.context().close();
     await bob.context().close();
+  });
+
+  it('a text with signs that the server does not pass on settles like any other', async () => {
+    const roomName = unique('room');
+    const ann = await sit(unique('Ann'), roomName);
+    const plain = unique('left to right');
+    await say(ann, `\u202E${plain}\u202C\u0007`);
+    await shows(ann, plain);
+    await ann.waitForFunction(() => document.querySelectorAll('#pending .row').length === 0);
+    assert.equal(await ann.locator('#log .bubble').last().textContent(), plain);
+    await ann.context().close();
+  });
+
+  it('what cannot be stored goes back into the box with the reason', async () => {
+    const ann = await sit(unique('Ann'), unique('room'));
+    const before = unique('before');
+    await say(ann, before);
+    await shows(ann, before);
+    await stack.stopPart('mariadb');
+    const text = unique('in vain');
+    await say(ann, text);
+    await ann.waitForFunction((wanted) => document.querySelector('#box').value === wanted, text);
+    assert.equal(await ann.locator('#composer-notice').isVisible(), true);
+    await stack.startPart('mariadb');
+    await ann.waitForSelector('#status[data-state="open"]', { state: 'attached' });
+    await eventually(async () => {
+      if (await ann.inputValue('#box') === text) await ann.press('#box', 'Enter');
+      return (await ann.locator('#log .bubble').allTextContents()).includes(text);
+    }, 'the text to be stored at last');
+    await ann.context().close();
+  });
+
+  it('who is no member any more stands at the entrance, with the reason', async () => {
+    const nick = unique('Ann');
+    const ann = await sit(nick, unique('room'));
+    await stack.sql('DELETE member FROM member JOIN user ON user.id = member.user WHERE user.name = ?', [nick]);
+    for (const name of ['relay1', 'relay2']) await stack.kill(name, 'KILL');
+    for (const name of ['relay1', 'relay2']) await stack.startPart(name);
+    await ann.waitForSelector('#entrance:not([hidden]) #enter-notice:not([hidden])');
+    assert.equal(await ann.locator('#room').isVisible(), false);
+    await ann.context().close();
   });
 
   it('nothing went wrong in any browser: no error, no dialog, no policy violated, no other host asked', () => {
