@@ -7,27 +7,12 @@
 #include "common/metrics.h"
 #include "common/store.h"
 #include "common/text.h"
+#include "relay/door.h"
 #include "relay/hub.h"
 #include "relay/presence.h"
 #include "relay/readers.h"
 
 #include <stdlib.h>
-
-static struct {
-    const struct settings *settings;
-    struct hub *hub;
-    struct presence *presence;
-    struct readers *readers;
-} bound;
-
-void chatroom_bind(const struct settings *settings, struct hub *hub, struct presence *presence,
-                   struct readers *readers)
-{
-    bound.settings = settings;
-    bound.hub = hub;
-    bound.presence = presence;
-    bound.readers = readers;
-}
 
 enum { ARGUMENT_BYTES = 256 };
 
@@ -112,7 +97,7 @@ static void store_presence(enum message_kind kind, uint64_t conversation, const 
         .kind = kind,
         .sender_name = member->name,
     };
-    if (hub_post(bound.hub, 0, &line))
+    if (hub_post(door.hub, 0, &line))
         log_warn("chatroom.line_lost", "room=%llu why=busy", (unsigned long long)conversation);
 }
 
@@ -155,36 +140,28 @@ static void look_up(struct job *job, struct store *store)
                            &admission->place, &admission->missing);
 }
 
-static void refuse(struct session *session, unsigned code, const char *reason)
-{
-    metric_inc(METRIC_ADMISSIONS_REFUSED);
-    log_info("chatroom.refused", "conn=%llu code=%u reason=\"%s\"",
-             (unsigned long long)session->id, code, reason);
-    session_close(session, code, reason);
-}
-
 static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
     const struct store_place *place = &admission->place;
-    struct session *session = sessions_find(bound.hub->sessions, admission->session_id);
+    struct session *session = sessions_find(door.hub->sessions, admission->session_id);
     if (!session || session->closing) {
         free(admission);
         return;
     }
     struct chatroom_state *state = state_of(session);
     if (job->err == ERR_NOT_FOUND) {
-        refuse(session, 1008, admission->missing & STORE_NO_ROOM ? "Unknown room" : "Unknown user");
+        door_refuse(session, 1008, admission->missing & STORE_NO_ROOM ? "Unknown room" : "Unknown user");
     } else if (job->err) {
-        refuse(session, 1013, "Try again later");
+        door_refuse(session, 1013, "Try again later");
     } else if (!place->is_member) {
-        refuse(session, 1008, "Not a member of this room");
+        door_refuse(session, 1008, "Not a member of this room");
     } else {
         state->conversation = place->conversation;
         state->user = place->user;
         state->name = mem_strndup(place->user_name, place->user_name_len);
         memcpy(state->head, place->head, sizeof state->head);
-        hub_join(bound.hub, session, place->conversation, ENCODING_CHATROOM);
+        hub_join(door.hub, session, place->conversation, ENCODING_CHATROOM);
     }
     free(admission);
 }
@@ -198,9 +175,9 @@ static void admit(struct session *session)
     admission->session_id = session->id;
     memcpy(admission->room_id, state->room_id, ID_MAX);
     memcpy(admission->nick_id, state->nick_id, ID_MAX);
-    if (readers_try(bound.readers, &admission->job)) {
+    if (readers_try(door.readers, &admission->job)) {
         free(admission);
-        refuse(session, 1013, "Try again later");
+        door_refuse(session, 1013, "Try again later");
         return;
     }
     /* a client may speak as soon as it is connected: it is heard once it is in the room */
@@ -214,11 +191,11 @@ static void chatroom_open(struct session *session, const struct request *request
     struct str room_id = request->argument(request, "roomId", room, sizeof room);
     struct str nick_id = request->argument(request, "nickId", nick, sizeof nick);
     if (!room_id.len) {
-        refuse(session, 1008, "Room ID not provided");
+        door_refuse(session, 1008, "Room ID not provided");
     } else if (!id_is(room_id, STORE_ROOM_PREFIX)) {
-        refuse(session, 1008, "Unknown room");
+        door_refuse(session, 1008, "Unknown room");
     } else if (!id_is(nick_id, STORE_USER_PREFIX)) {
-        refuse(session, 1008, "Unknown user");
+        door_refuse(session, 1008, "Unknown user");
     } else {
         memcpy(state->room_id, room_id.ptr, room_id.len);
         memcpy(state->nick_id, nick_id.ptr, nick_id.len);
@@ -234,7 +211,7 @@ static void chatroom_seated(struct session *session, struct seat *seat)
         return;
     struct member member = {state->user, str_of(state->name), str_of(state->head)};
     state->present = true;
-    presence_enter(bound.presence, state->conversation, ENCODING_CHATROOM, &member, session->id);
+    presence_enter(door.presence, state->conversation, ENCODING_CHATROOM, &member, session->id);
     session->transport->pause(session->socket, false);
 }
 
@@ -242,15 +219,15 @@ static void chatroom_not_seated(struct session *session, uint64_t conversation, 
 {
     (void)conversation;
     (void)err;
-    refuse(session, 1013, "Try again later");
+    door_refuse(session, 1013, "Try again later");
 }
 
 static void chatroom_closed(struct session *session)
 {
     struct chatroom_state *state = state_of(session);
-    hub_leave(bound.hub, session);
+    hub_leave(door.hub, session);
     if (state->present)
-        presence_leave(bound.presence, state->conversation, state->user);
+        presence_leave(door.presence, state->conversation, state->user);
     free(state->name);
 }
 
@@ -265,10 +242,10 @@ struct logs {
 static void logs_open(struct logs *logs)
 {
     /* a line is its content and at most this much around it */
-    size_t around = (size_t)bound.settings->history_limit * 2048;
+    size_t around = (size_t)door.settings->history_limit * 2048;
     logs->lines = 0;
     buf_init(&logs->out,
-             (size_t)bound.settings->history_bytes + (size_t)bound.settings->max_message_bytes + around);
+             (size_t)door.settings->history_bytes + (size_t)door.settings->max_message_bytes + around);
     buf_add_text(&logs->out, LOGS_OPEN);
 }
 
@@ -306,7 +283,7 @@ static void logs_send(struct logs *logs, uint64_t conversation, uint64_t user)
     if (logs->out.failed)
         log_error("chatroom.history_too_large", "room=%llu", (unsigned long long)conversation);
     else
-        hub_each(bound.hub, conversation, send_to_user, &recipients);
+        hub_each(door.hub, conversation, send_to_user, &recipients);
     buf_fini(&logs->out);
 }
 
@@ -334,7 +311,7 @@ static void read_history(struct job *job, struct store *store)
     struct store_range range = {
         .conversation = history->conversation,
         .before = INT64_MAX,
-        .limit = (unsigned)bound.settings->history_limit,
+        .limit = (unsigned)door.settings->history_limit,
         .latest = true,
     };
     job->err = store_read(store, &range, collect_line, history);
@@ -352,11 +329,11 @@ static void on_history(struct job *job)
     struct history *history = (struct history *)job;
     struct logs logs;
     if (job->err || history->lines.failed) {
-        hub_each(bound.hub, history->conversation, explain_to_user, history);
+        hub_each(door.hub, history->conversation, explain_to_user, history);
     } else {
         size_t first = history->count, end = history->lines.len;
         while (first && end - (first > 1 ? history->ends[first - 2] : 0) <=
-                            (size_t)bound.settings->history_bytes)
+                            (size_t)door.settings->history_bytes)
             first--;
         if (first == history->count && first)
             first--; /* one line, however long */
@@ -378,7 +355,7 @@ void chatroom_send_history(uint64_t conversation, uint64_t user)
 {
     struct logs logs;
     logs_open(&logs);
-    if (hub_recent(bound.hub, conversation, ENCODING_CHATROOM, add_live_line, &logs)) {
+    if (hub_recent(door.hub, conversation, ENCODING_CHATROOM, add_live_line, &logs)) {
         logs_close(&logs);
         logs_send(&logs, conversation, user);
         return;
@@ -389,9 +366,9 @@ void chatroom_send_history(uint64_t conversation, uint64_t user)
     history->job.done = on_history;
     history->conversation = conversation;
     history->user = user;
-    buf_init(&history->lines, (size_t)bound.settings->history_limit *
-                                  ((size_t)bound.settings->max_message_bytes + 2048));
-    if (readers_try(bound.readers, &history->job)) {
+    buf_init(&history->lines, (size_t)door.settings->history_limit *
+                                  ((size_t)door.settings->max_message_bytes + 2048));
+    if (readers_try(door.readers, &history->job)) {
         history->job.err = ERR_BUSY;
         on_history(&history->job);
     }
@@ -441,7 +418,7 @@ static void on_message(struct session *session, struct json_object *frame)
         .content = buf_str(&clean),
         .sent_at = sent_at,
     };
-    if (hub_post(bound.hub, session->id, &message))
+    if (hub_post(door.hub, session->id, &message))
         send_error(session, "busy", "too many messages are waiting: try again in a second");
     buf_fini(&clean);
 }
@@ -451,7 +428,7 @@ static void on_query_logs(struct session *session, struct json_object *frame)
     const struct chatroom_state *state = state_of(session);
     (void)frame;
     chatroom_send_history(state->conversation, state->user);
-    hub_notify(bound.hub, WIRE_HISTORY, state->conversation, state->user);
+    hub_notify(door.hub, WIRE_HISTORY, state->conversation, state->user);
 }
 
 static const struct {

@@ -5,16 +5,8 @@
 #include "relay/encoding.h"
 #include "relay/session.h"
 
-struct hub;
-struct presence;
-struct readers;
-
 extern const struct protocol chatroom_protocol;
 extern const struct encoding chatroom_encoding;
-
-/* What the adapter calls; set once, before the first connection. */
-void chatroom_bind(const struct settings *settings, struct hub *hub, struct presence *presence,
-                   struct readers *readers);
 
 /* The user asked for the history in this room, on some relay: all their sockets here get it. */
 void chatroom_send_history(uint64_t conversation, uint64_t user);

@@ -1,7 +1,14 @@
 #include "relay/encoding.h"
 
 #include "relay/chatroom.h"
+#include "relay/customer.h"
+#include "relay/friends.h"
+#include "relay/space.h"
 
 const struct encoding *const encodings[ENCODING_COUNT] = {
     [ENCODING_CHATROOM] = &chatroom_encoding,
+    [ENCODING_FRIENDS_LOW] = &friends_low_encoding,
+    [ENCODING_FRIENDS_HIGH] = &friends_high_encoding,
+    [ENCODING_CUSTOMER] = &customer_encoding,
+    [ENCODING_SPACE] = &space_encoding,
 };

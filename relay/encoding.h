@@ -31,7 +31,14 @@ struct encoding {
 };
 
 /* Values index a room's logs, and stand in Redis beside who is present: never renumber. */
-enum encoding_id { ENCODING_CHATROOM, ENCODING_COUNT };
+enum encoding_id {
+    ENCODING_CHATROOM = 0,
+    ENCODING_FRIENDS_LOW = 1,
+    ENCODING_FRIENDS_HIGH = 2,
+    ENCODING_CUSTOMER = 3,
+    ENCODING_SPACE = 4,
+    ENCODING_COUNT
+};
 
 extern const struct encoding *const encodings[ENCODING_COUNT];
 

@@ -7,11 +7,15 @@
 #include "common/store.h"
 #include "relay/bus.h"
 #include "relay/chatroom.h"
+#include "relay/customer.h"
+#include "relay/door.h"
+#include "relay/friends.h"
 #include "relay/hub.h"
 #include "relay/journal.h"
 #include "relay/offload.h"
 #include "relay/presence.h"
 #include "relay/readers.h"
+#include "relay/space.h"
 #include "relay/ws.h"
 
 #include <signal.h>
@@ -33,6 +37,7 @@ struct relay {
     struct bus *bus;
     struct presence *presence;
     struct ws *ws;
+    struct token_keys tokens;
     uint64_t incarnation;
     uv_timer_t tick, drain, last_words;
     uv_prepare_t before_sleep;
@@ -42,7 +47,9 @@ struct relay {
     int exit_code;
 };
 
-static const struct protocol *const protocols[] = {&chatroom_protocol, NULL};
+static const struct protocol *const protocols[] = {
+    &chatroom_protocol, &friends_protocol, &customer_protocol, &space_protocol, NULL,
+};
 
 static const struct program_info info = {
     .name = "chaguan-relay",
@@ -61,6 +68,8 @@ static void on_bus_state(void *arg, bool up)
     struct relay *relay = arg;
     hub_bus_state(&relay->hub, up);
     presence_bus_state(relay->presence, up);
+    if (up)
+        friends_reload_all();
 }
 
 static void on_subscribed(void *arg, uint64_t conversation)
@@ -96,7 +105,7 @@ static void on_history_notice(void *arg, uint64_t conversation, uint64_t user)
 static void on_friends_notice(void *arg, uint64_t user)
 {
     (void)arg;
-    (void)user; /* nobody is told of friends yet */
+    friends_reload(user);
 }
 
 static int ready_page(const struct relay *relay, struct buf *body)
@@ -213,6 +222,14 @@ static void raise_file_limit(struct settings *settings)
     }
 }
 
+static bool refuse_start(struct relay *relay, const char *why)
+{
+    log_error("relay.start_failed", "msg=\"%s\"", why);
+    fprintf(stderr, "chaguan-relay: %s\n", why);
+    relay->exit_code = 1;
+    return false;
+}
+
 static bool database_ready(struct relay *relay)
 {
     char why[256];
@@ -221,11 +238,13 @@ static bool database_ready(struct relay *relay)
     if (!err && (err = store_epoch(store, &relay->hub.epoch)))
         snprintf(why, sizeof why, "cannot read the epoch: %.200s", store_error(store));
     store_free(store);
-    if (!err)
-        return true;
-    log_error("relay.start_failed", "msg=\"%s\"", why);
-    fprintf(stderr, "chaguan-relay: %s\n", why);
-    return false;
+    return !err || refuse_start(relay, why);
+}
+
+static bool keys_ready(struct relay *relay)
+{
+    char why[256];
+    return !token_keys_load(&relay->settings, &relay->tokens, why) || refuse_start(relay, why);
 }
 
 static void watch(struct relay *relay, uv_signal_t *handle, uv_signal_cb fn, int number)
@@ -260,7 +279,7 @@ static void build(struct relay *relay)
     hub_init(&relay->hub);
     relay->presence =
         presence_new(settings, &relay->wheel, &relay->hub, relay->bus, relay->incarnation);
-    chatroom_bind(settings, &relay->hub, relay->presence, relay->readers);
+    door = (struct door){settings, &relay->hub, relay->presence, relay->readers, &relay->tokens};
     uv_timer_init(&relay->loop, &relay->tick);
     uv_timer_init(&relay->loop, &relay->drain);
     uv_timer_init(&relay->loop, &relay->last_words);
@@ -272,14 +291,6 @@ static void build(struct relay *relay)
     watch(relay, &relay->on_term, on_terminate, SIGTERM);
     watch(relay, &relay->on_int, on_terminate, SIGINT);
     watch(relay, &relay->on_hup, on_hang_up, SIGHUP);
-}
-
-static bool refuse_start(struct relay *relay, const char *why)
-{
-    log_error("relay.start_failed", "msg=\"%s\"", why);
-    fprintf(stderr, "chaguan-relay: %s\n", why);
-    relay->exit_code = 1;
-    return false;
 }
 
 /* Redis must answer once before anybody is let in; afterwards it may come and go. */
@@ -371,15 +382,14 @@ int main(int argc, char **argv)
     struct relay *relay = &only;
     program_start(&info, argc, argv, &relay->settings, "relay");
     raise_file_limit(&relay->settings);
-    if (database_ready(relay)) {
+    if (keys_ready(relay) && database_ready(relay)) {
         build(relay);
         if (open_doors(relay) && !relay->draining)
             uv_run(&relay->loop, UV_RUN_DEFAULT);
         take_apart(relay);
         log_info("relay.ended", "exit=%d", relay->exit_code);
-    } else {
-        relay->exit_code = 1;
     }
+    token_keys_fini(&relay->tokens);
     program_end(&relay->settings);
     return relay->exit_code;
 }

@@ -1,0 +1,345 @@
+#include "relay/customer.h"
+
+#include "common/customer_frame.h"
+#include "common/customer_row.h"
+#include "common/json.h"
+#include "common/map.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/text.h"
+#include "relay/door.h"
+#include "relay/hub.h"
+#include "relay/readers.h"
+
+#include <stdlib.h>
+
+enum { ARGUMENT_BYTES = 512 };
+
+struct customer_state {
+    struct store_customer_pair *pair; /* NULL until admitted */
+};
+
+static struct customer_state *state_of(struct session *session)
+{
+    return session->state;
+}
+
+/* ---- sessions in use: whose names stand in a conversation's rows ---- */
+
+struct in_use {
+    struct store_customer_pair pair; /* as looked up last */
+    unsigned sessions;
+};
+
+static struct map conversations; /* conversation → struct in_use */
+
+static void use(const struct store_customer_pair *pair)
+{
+    struct in_use *in_use = map_get(&conversations, pair->conversation);
+    if (!in_use) {
+        in_use = mem_zalloc(sizeof *in_use);
+        map_put(&conversations, pair->conversation, in_use);
+    }
+    in_use->pair = *pair;
+    in_use->sessions++;
+}
+
+static void unuse(uint64_t conversation)
+{
+    struct in_use *in_use = map_get(&conversations, conversation);
+    CG_ASSERT(in_use && in_use->sessions);
+    if (--in_use->sessions)
+        return;
+    map_take(&conversations, conversation);
+    free(in_use);
+}
+
+static void encode(const struct message *message, struct buf *out)
+{
+    const struct in_use *in_use = map_get(&conversations, message->conversation);
+    if (in_use)
+        customer_add_row(out, message, &in_use->pair);
+}
+
+/* The log holds rows; `changed` puts the list together. */
+const struct encoding customer_encoding = {
+    .name = "customer",
+    .history = true,
+    .pulled = true,
+    .message = encode,
+};
+
+/* ---- the list ---- */
+
+struct list {
+    struct buf out;
+    size_t rows;
+};
+
+static void list_open(struct list *list)
+{
+    const struct settings *settings = door.settings;
+    list->rows = 0;
+    buf_init(&list->out, (size_t)settings->history_bytes +
+                             (size_t)settings->history_limit * CUSTOMER_ROW_EXTRA +
+                             (size_t)settings->max_message_bytes + 64);
+    buf_add_text(&list->out, "{\"code\":1,\"data\":[");
+}
+
+static void list_add(void *arg, struct str row)
+{
+    struct list *list = arg;
+    if (list->rows++)
+        buf_add_char(&list->out, ',');
+    buf_add_str(&list->out, row);
+}
+
+static void list_send(struct list *list, struct session *session)
+{
+    buf_add_text(&list->out, "]}");
+    if (list->out.failed)
+        session_send_text(session, STR(CUSTOMER_FAILED));
+    else
+        session_send_text(session, buf_str(&list->out));
+    buf_fini(&list->out);
+}
+
+/* The database's answer when the log does not reach back far enough. */
+struct history {
+    struct job job;
+    uint64_t session_id;
+    struct store_customer_pair pair;
+    struct list list;
+};
+
+static void add_message(void *arg, const struct message *message)
+{
+    struct history *history = arg;
+    if (history->list.rows++)
+        buf_add_char(&history->list.out, ',');
+    customer_add_row(&history->list.out, message, &history->pair);
+}
+
+static void read_history(struct job *job, struct store *store)
+{
+    struct history *history = (struct history *)job;
+    struct store_range range = {
+        .conversation = history->pair.conversation,
+        .before = INT64_MAX,
+        .limit = (unsigned)door.settings->history_limit,
+        .latest = true,
+    };
+    /* fewer rows where the latest 200 are too large to send at once */
+    do {
+        buf_fini(&history->list.out);
+        list_open(&history->list);
+        job->err = store_read(store, &range, add_message, history);
+        range.limit /= 2;
+    } while (!job->err && history->list.out.failed && range.limit);
+}
+
+static void on_history(struct job *job)
+{
+    struct history *history = (struct history *)job;
+    struct session *session = sessions_find(door.hub->sessions, history->session_id);
+    if (session && job->err)
+        session_send_text(session, STR(CUSTOMER_FAILED));
+    else if (session)
+        list_send(&history->list, session);
+    buf_fini(&history->list.out);
+    free(history);
+}
+
+static void send_list(struct session *session)
+{
+    const struct store_customer_pair *pair = state_of(session)->pair;
+    struct list list;
+    list_open(&list);
+    if (hub_recent(door.hub, pair->conversation, ENCODING_CUSTOMER, list_add, &list)) {
+        list_send(&list, session);
+        return;
+    }
+    buf_fini(&list.out);
+    struct history *history = mem_zalloc(sizeof *history);
+    history->job.work = read_history;
+    history->job.done = on_history;
+    history->session_id = session->id;
+    history->pair = *pair;
+    if (readers_try(door.readers, &history->job)) {
+        free(history);
+        session_send_text(session, STR(CUSTOMER_FAILED));
+    }
+}
+
+/* ---- admission ---- */
+
+struct admission {
+    struct job job;
+    uint64_t session_id;
+    char app_sid[ARGUMENT_BYTES], friend_account[ARGUMENT_BYTES], user_account[ARGUMENT_BYTES];
+    struct store_customer_pair pair;
+    int missing;
+};
+
+static void look_up(struct job *job, struct store *store)
+{
+    struct admission *a = (struct admission *)job;
+    job->err = store_customer_pair(store, str_of(a->app_sid), str_of(a->friend_account),
+                                   str_of(a->user_account), &a->pair, &a->missing);
+}
+
+static void refuse(struct session *session, struct str answer, unsigned code, const char *reason)
+{
+    session_send_text(session, answer);
+    door_refuse(session, code, reason);
+}
+
+static void on_looked_up(struct job *job)
+{
+    struct admission *admission = (struct admission *)job;
+    struct session *session = sessions_find(door.hub->sessions, admission->session_id);
+    if (session && !session->closing) {
+        if (job->err == ERR_NOT_FOUND || job->err == ERR_INVALID) {
+            refuse(session, STR(CUSTOMER_UNKNOWN), 1008, "Unknown user");
+        } else if (job->err) {
+            refuse(session, STR(CUSTOMER_FAILED), 1013, "Try again later");
+        } else {
+            struct customer_state *state = state_of(session);
+            state->pair = mem_zalloc(sizeof *state->pair);
+            *state->pair = admission->pair;
+            use(state->pair);
+            hub_join(door.hub, session, state->pair->conversation, ENCODING_CUSTOMER);
+        }
+    }
+    free(admission);
+}
+
+static void open_session(struct session *session, const struct request *request)
+{
+    struct admission *a = mem_zalloc(sizeof *a);
+    struct str app_sid = request->argument(request, "app_sid", a->app_sid, ARGUMENT_BYTES);
+    struct str friend = request->argument(request, "friendphone", a->friend_account, ARGUMENT_BYTES);
+    struct str user = request->argument(request, "userphone", a->user_account, ARGUMENT_BYTES);
+    if (!app_sid.len || !friend.len || !user.len) {
+        free(a);
+        refuse(session, STR(CUSTOMER_INCOMPLETE), 1008, "Parameters are missing");
+        return;
+    }
+    /* the argument stands behind its name in the buffer: bring it to the front */
+    memmove(a->app_sid, app_sid.ptr, app_sid.len + 1);
+    memmove(a->friend_account, friend.ptr, friend.len + 1);
+    memmove(a->user_account, user.ptr, user.len + 1);
+    a->job.work = look_up;
+    a->job.done = on_looked_up;
+    a->session_id = session->id;
+    if (readers_try(door.readers, &a->job)) {
+        free(a);
+        refuse(session, STR(CUSTOMER_FAILED), 1013, "Try again later");
+        return;
+    }
+    session->transport->pause(session->socket, true);
+}
+
+static void seated(struct session *session, struct seat *seat)
+{
+    (void)seat;
+    if (session->closing)
+        return;
+    send_list(session);
+    session->transport->pause(session->socket, false);
+}
+
+static void not_seated(struct session *session, uint64_t conversation, enum err err)
+{
+    (void)conversation;
+    (void)err;
+    if (!session->closing)
+        refuse(session, STR(CUSTOMER_FAILED), 1013, "Try again later");
+}
+
+static void changed(struct session *session, struct seat *seat)
+{
+    (void)seat;
+    send_list(session);
+}
+
+static void closed(struct session *session)
+{
+    struct customer_state *state = state_of(session);
+    hub_leave(door.hub, session);
+    if (state->pair)
+        unuse(state->pair->conversation);
+    free(state->pair);
+}
+
+/* ---- frames in ---- */
+
+static void fail(struct session *session)
+{
+    metric_inc(METRIC_FRAMES_REFUSED);
+    session_send_text(session, STR(CUSTOMER_FAILED));
+}
+
+static void on_frame(struct session *session, const struct customer_frame *frame)
+{
+    const struct store_customer_pair *pair = state_of(session)->pair;
+    if (!customer_frame_is_of(frame, str_of(pair->app_sid), str_of(pair->friend.account),
+                              str_of(pair->user.account))) {
+        metric_inc(METRIC_IDENTITY_REFUSED);
+        fail(session);
+        return;
+    }
+    struct buf clean;
+    buf_init(&clean, frame->content.len * 2 + 16);
+    text_add_content(&clean, frame->content);
+    struct message message = {
+        .conversation = pair->conversation,
+        .sender = pair->user.user,
+        .kind = frame->kind,
+        .sender_name = str_of(pair->user.username),
+        .content = buf_str(&clean),
+    };
+    if (hub_post(door.hub, session->id, &message))
+        fail(session);
+    buf_fini(&clean);
+}
+
+static void received(struct session *session, struct str text)
+{
+    struct json_object *object;
+    struct customer_frame frame;
+    metric_inc(METRIC_FRAMES_IN);
+    if (json_parse_object(text, &object)) {
+        fail(session);
+        return;
+    }
+    if (customer_frame_read(object, door.settings->media_url, &frame))
+        fail(session);
+    else
+        on_frame(session, &frame);
+    json_object_put(object);
+}
+
+static void posted(struct session *session, const struct store_post *post)
+{
+    if (post->err)
+        fail(session); /* else the list is the answer */
+}
+
+static bool claims(struct str path)
+{
+    return str_eq(path, STR("/chat/v1/message"));
+}
+
+const struct protocol customer_protocol = {
+    .name = "customer",
+    .state_size = sizeof(struct customer_state),
+    .claims = claims,
+    .open = open_session,
+    .received = received,
+    .seated = seated,
+    .not_seated = not_seated,
+    .changed = changed,
+    .posted = posted,
+    .closed = closed,
+};

@@ -1,0 +1,401 @@
+#include "relay/friends.h"
+
+#include "common/json.h"
+#include "common/log.h"
+#include "common/map.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/store_seats.h"
+#include "common/text.h"
+#include "relay/door.h"
+#include "relay/hub.h"
+#include "relay/readers.h"
+
+#include <stdlib.h>
+
+#define PATH_PREFIX "/ws/"
+
+enum { ARGUMENT_BYTES = 4096 };
+
+struct friends_state {
+    char user_id[ID_MAX];
+    char *token;   /* as it came, until the user is known; NULL: none */
+    char *name;    /* NULL until admitted */
+    uint64_t user;
+    bool loading, again; /* the list of friends is being read; and once more after that */
+};
+
+static struct friends_state *state_of(struct session *session)
+{
+    return session->state;
+}
+
+/* ---- friendships in use: what an encoding must know of a conversation ---- */
+
+struct in_use {
+    struct store_friendship friendship;
+    unsigned seats;
+};
+
+static struct map friendships; /* conversation → struct in_use */
+
+static void use(const struct store_friendship *friendship)
+{
+    struct in_use *in_use = map_get(&friendships, friendship->conversation);
+    if (!in_use) {
+        in_use = mem_zalloc(sizeof *in_use);
+        in_use->friendship = *friendship;
+        map_put(&friendships, friendship->conversation, in_use);
+    }
+    in_use->seats++;
+}
+
+static void unuse(uint64_t conversation)
+{
+    struct in_use *in_use = map_get(&friendships, conversation);
+    if (!in_use || --in_use->seats) /* none: a seat in the inbox */
+        return;
+    map_take(&friendships, conversation);
+    free(in_use);
+}
+
+/* NULL if nobody here sits in it, or it is an inbox. */
+static const struct store_friendship *friendship_get(uint64_t conversation)
+{
+    const struct in_use *in_use = map_get(&friendships, conversation);
+    return in_use ? &in_use->friendship : NULL;
+}
+
+static const struct {
+    const char *name;
+    enum message_kind kind;
+} types[] = {{"text", MESSAGE_TEXT}, {"emoji", MESSAGE_EMOJI}, {"file", MESSAGE_FILE}};
+
+static const char *type_name(enum message_kind kind)
+{
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (types[i].kind == kind)
+            return types[i].name;
+    return NULL;
+}
+
+/* The object that the sender's client sent, for the side that did not. */
+static void encode(const struct message *message, bool for_low, struct buf *out)
+{
+    const struct store_friendship *f = friendship_get(message->conversation);
+    const char *type = type_name(message->kind);
+    if (!f || !type || message->sender == (for_low ? f->low : f->high))
+        return;
+    buf_add_text(out, "{\"friend\":");
+    buf_add_json(out, str_of(f->id));
+    buf_add_text(out, ",\"from\":");
+    buf_add_json(out, str_of(for_low ? f->high_id : f->low_id));
+    buf_add_text(out, ",\"to\":");
+    buf_add_json(out, str_of(for_low ? f->low_id : f->high_id));
+    buf_add_text(out, ",\"content\":");
+    buf_add_json(out, message->content);
+    buf_addf(out, ",\"type\":\"%s\",\"seq\":%llu,\"ts\":%lld}", type,
+             (unsigned long long)message->seq, (long long)message->at_ms);
+}
+
+static void encode_low(const struct message *message, struct buf *out)
+{
+    encode(message, true, out);
+}
+
+static void encode_high(const struct message *message, struct buf *out)
+{
+    encode(message, false, out);
+}
+
+const struct encoding friends_low_encoding = {.name = "friends_low", .message = encode_low};
+const struct encoding friends_high_encoding = {.name = "friends_high", .message = encode_high};
+
+static void send_error(struct session *session, const char *code, const char *message)
+{
+    struct buf out;
+    buf_init(&out, 1024);
+    buf_addf(&out, "{\"type\":\"error\",\"code\":\"%s\",\"error\":\"%s\"}", code, message);
+    metric_inc(METRIC_FRAMES_REFUSED);
+    session_send_text(session, buf_str(&out));
+    buf_fini(&out);
+}
+
+/* ---- who it is, and their friends ---- */
+
+struct look_up {
+    struct job job;
+    uint64_t session_id;
+    char user_id[ID_MAX];
+    struct store_friend_self self;
+    struct store_friendship *list;
+    size_t count, cap;
+};
+
+static void collect(void *arg, const struct store_friendship *friendship)
+{
+    struct look_up *look_up = arg;
+    if (look_up->count == look_up->cap) {
+        look_up->cap = look_up->cap ? look_up->cap * 2 : 8;
+        look_up->list = mem_realloc(look_up->list, look_up->cap * sizeof look_up->list[0]);
+    }
+    look_up->list[look_up->count++] = *friendship;
+}
+
+static void work(struct job *job, struct store *store)
+{
+    struct look_up *look_up = (struct look_up *)job;
+    job->err = store_friend_self(store, str_of(look_up->user_id), &look_up->self);
+    if (!job->err)
+        job->err = store_friendships(store, look_up->self.user, collect, look_up);
+}
+
+/* A user with a password needs a token beside the id, and it must be theirs. */
+static bool token_fits(const struct friends_state *state)
+{
+    char user_id[ID_MAX];
+    int64_t expires;
+    return state->token && !token_check(door.tokens, str_of(state->token), user_id, &expires) &&
+           !strcmp(user_id, state->user_id);
+}
+
+static void admit(struct session *session, const struct look_up *look_up)
+{
+    struct friends_state *state = state_of(session);
+    if (look_up->self.has_password && !token_fits(state)) {
+        door_refuse(session, 4401, "A token is needed");
+        return;
+    }
+    free(state->token);
+    state->token = NULL;
+    state->user = look_up->self.user;
+    state->name = mem_strdup(look_up->self.name);
+    hub_join(door.hub, session, WIRE_INBOX(state->user), ENCODING_FRIENDS_LOW);
+    session->transport->pause(session->socket, false);
+}
+
+static void load(struct session *session);
+
+static void on_looked_up(struct job *job)
+{
+    struct look_up *look_up = (struct look_up *)job;
+    struct session *session = sessions_find(door.hub->sessions, look_up->session_id);
+    if (session && !session->closing) {
+        struct friends_state *state = state_of(session);
+        state->loading = false;
+        if (job->err == ERR_NOT_FOUND)
+            door_refuse(session, 1008, "Unknown user");
+        else if (job->err && !state->name)
+            door_refuse(session, 1013, "Try again later");
+        else if (!job->err && !state->name)
+            admit(session, look_up);
+        for (size_t i = 0; !session->closing && !job->err && i < look_up->count; i++) {
+            const struct store_friendship *friendship = &look_up->list[i];
+            if (hub_seat(session, friendship->conversation))
+                continue;
+            use(friendship);
+            hub_join(door.hub, session, friendship->conversation,
+                     friendship->low == state->user ? ENCODING_FRIENDS_LOW : ENCODING_FRIENDS_HIGH);
+        }
+        if (!session->closing && state->again)
+            load(session);
+    }
+    free(look_up->list);
+    free(look_up);
+}
+
+static void load(struct session *session)
+{
+    struct friends_state *state = state_of(session);
+    state->again = state->loading;
+    if (state->loading)
+        return;
+    struct look_up *look_up = mem_zalloc(sizeof *look_up);
+    look_up->job.work = work;
+    look_up->job.done = on_looked_up;
+    look_up->session_id = session->id;
+    memcpy(look_up->user_id, state->user_id, ID_MAX);
+    state->loading = !readers_try(door.readers, &look_up->job);
+    if (state->loading)
+        return;
+    free(look_up);
+    door_refuse(session, 1013, "Try again later");
+}
+
+static bool claims(struct str path)
+{
+    const size_t len = sizeof PATH_PREFIX - 1;
+    return path.len > len && !memcmp(path.ptr, PATH_PREFIX, len) &&
+           !memchr(path.ptr + len, '/', path.len - len);
+}
+
+static void open_session(struct session *session, const struct request *request)
+{
+    struct friends_state *state = state_of(session);
+    const size_t len = sizeof PATH_PREFIX - 1;
+    struct str user_id = {request->path.ptr + len, request->path.len - len};
+    if (!id_is(user_id, STORE_USER_PREFIX)) {
+        door_refuse(session, 1008, "Unknown user");
+        return;
+    }
+    memcpy(state->user_id, user_id.ptr, user_id.len);
+    char text[ARGUMENT_BYTES];
+    struct str token = request->header(request, "token", text, sizeof text);
+    if (!token.len)
+        token = request->argument(request, "token", text, sizeof text);
+    if (token.len)
+        state->token = mem_strndup(token.ptr, token.len);
+    session->transport->pause(session->socket, true);
+    load(session);
+}
+
+static void seated(struct session *session, struct seat *seat)
+{
+    (void)session;
+    (void)seat;
+}
+
+/* One friendship could not be opened: the whole connection comes again, rather than miss that friend. */
+static void not_seated(struct session *session, uint64_t conversation, enum err err)
+{
+    (void)err;
+    unuse(conversation);
+    if (!session->closing)
+        door_refuse(session, 1013, "Try again later");
+}
+
+static void closed(struct session *session)
+{
+    struct friends_state *state = state_of(session);
+    for (const struct seat *seat = session->seats; seat; seat = seat->next)
+        unuse(hub_conversation(seat)); /* with its session's the room's log goes: nothing encodes */
+    hub_leave(door.hub, session);
+    free(state->token);
+    free(state->name);
+}
+
+static void reload_one(void *arg, struct session *session)
+{
+    (void)arg;
+    if (!session->closing)
+        load(session);
+}
+
+void friends_reload(uint64_t user)
+{
+    hub_each(door.hub, WIRE_INBOX(user), reload_one, NULL);
+}
+
+void friends_reload_all(void)
+{
+    const struct sessions *sessions = door.hub->sessions;
+    for (size_t i = 0; i < sessions->cap; i++) {
+        struct session *session = sessions->slots[i];
+        if (session && session->protocol == &friends_protocol && !session->closing &&
+            state_of(session)->name)
+            load(session);
+    }
+}
+
+/* ---- frames in ---- */
+
+/* The friendship that the frame names, if it is the sender's and `from` and `to` are its two. */
+static const struct store_friendship *friendship_of(struct session *session,
+                                                    struct json_object *frame)
+{
+    const struct friends_state *state = state_of(session);
+    struct str friend, from, to;
+    if (!json_get_string(frame, "friend", &friend) || !json_get_string(frame, "from", &from) ||
+        !json_get_string(frame, "to", &to) || !str_eq(from, str_of(state->user_id)))
+        return NULL;
+    for (const struct seat *seat = session->seats; seat; seat = seat->next) {
+        const struct store_friendship *f = friendship_get(hub_conversation(seat));
+        if (!f || !str_eq(friend, str_of(f->id)))
+            continue;
+        return str_eq(to, str_of(f->low == state->user ? f->high_id : f->low_id)) ? f : NULL;
+    }
+    return NULL;
+}
+
+static bool content_ok(enum message_kind kind, struct str content)
+{
+    if (kind == MESSAGE_FILE)
+        return !text_check_url(content, door.settings->media_url);
+    return !text_check_content(content);
+}
+
+static void on_frame(struct session *session, struct json_object *frame)
+{
+    const struct friends_state *state = state_of(session);
+    const struct store_friendship *friendship = friendship_of(session, frame);
+    struct str type = STR("text"), content;
+    size_t i = 0;
+    const size_t count = sizeof types / sizeof types[0];
+    if (!friendship) {
+        metric_inc(METRIC_IDENTITY_REFUSED);
+        send_error(session, "identity", "from must be you, friend yours, and to the other of the two");
+        return;
+    }
+    if (json_has(frame, "type") && !json_get_string(frame, "type", &type))
+        i = count;
+    while (i < count && !str_eq(type, str_of(types[i].name)))
+        i++;
+    if (i == count) {
+        send_error(session, "bad_type", "type must be text, emoji or file");
+    } else if (!json_get_string(frame, "content", &content) || !content_ok(types[i].kind, content)) {
+        send_error(session, "bad_content", "content must be text, and a file's the address of an upload");
+    } else {
+        struct buf clean;
+        buf_init(&clean, content.len * 2 + 16);
+        text_add_content(&clean, content);
+        struct message message = {
+            .conversation = friendship->conversation,
+            .sender = state->user,
+            .kind = types[i].kind,
+            .sender_name = str_of(state->name),
+            .content = buf_str(&clean),
+        };
+        if (hub_post(door.hub, session->id, &message))
+            send_error(session, "busy", "too many messages are waiting: try again in a second");
+        buf_fini(&clean);
+    }
+}
+
+static void received(struct session *session, struct str text)
+{
+    struct json_object *frame;
+    metric_inc(METRIC_FRAMES_IN);
+    if (json_parse_object(text, &frame)) {
+        send_error(session, "bad_json", "a frame must be one JSON object");
+        return;
+    }
+    on_frame(session, frame);
+    json_object_put(frame);
+}
+
+static void posted(struct session *session, const struct store_post *post)
+{
+    if (!post->err)
+        return; /* the sender gets no echo */
+    send_error(session, post->err == ERR_UNKNOWN ? "unknown" : "unavailable",
+               post->err == ERR_UNKNOWN ? "it is not known whether the message was stored"
+                                        : "the message was not stored: try again later");
+}
+
+static int64_t ping_interval_ms(const struct settings *settings)
+{
+    return settings->friend_ping_ms;
+}
+
+const struct protocol friends_protocol = {
+    .name = "friends",
+    .state_size = sizeof(struct friends_state),
+    .ping_interval_ms = ping_interval_ms,
+    .claims = claims,
+    .open = open_session,
+    .received = received,
+    .seated = seated,
+    .not_seated = not_seated,
+    .posted = posted,
+    .closed = closed,
+};

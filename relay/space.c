@@ -1,0 +1,289 @@
+#include "relay/space.h"
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/space_name.h"
+#include "common/store_seats.h"
+#include "relay/door.h"
+#include "relay/hub.h"
+#include "relay/presence.h"
+#include "relay/readers.h"
+
+#include <stdlib.h>
+
+enum { CLOSE_TOKEN_EXPIRED = 4401, ARGUMENT_BYTES = TOKEN_MAX + 64, ROOM_ID_BYTES = 256 };
+enum { LONGEST_TIMER_MS = 24 * 3600 * 1000 };
+
+struct space_state {
+    char user_id[ID_MAX];
+    char *space; /* the name in the connection's path */
+    char *name;  /* the user's; NULL until admitted */
+    uint64_t conversation, user;
+    bool present;
+    int64_t expires_ms; /* Unix time */
+    struct session *session;
+    struct wheel_timer expiry;
+};
+
+static struct space_state *state_of(struct session *session)
+{
+    return session->state;
+}
+
+/* ---- events out ---- */
+
+/* What REST did to the space is shown by its own message; comings and goings are shown as they happen
+ * (tell_presence), and stored only once for each member. */
+static void encode(const struct message *message, struct buf *out)
+{
+    if (message->kind != MESSAGE_TRANSFER)
+        return;
+    buf_addf(out, "{\"type\":\"transfer\",\"seq\":%llu,\"transfer\":", (unsigned long long)message->seq);
+    buf_add_str(out, message->content); /* JSON of our own making */
+    buf_add_char(out, '}');
+}
+
+/* The first time that this member ever came, or went, becomes a record: the client id says so to the
+ * database, which keeps one. */
+static void store_record(enum message_kind kind, uint64_t conversation, const struct member *member)
+{
+    struct message record = {
+        .conversation = conversation,
+        .sender = member->user,
+        .kind = kind,
+        .sender_name = member->name,
+        .client_id = kind == MESSAGE_JOIN ? STR("record:join") : STR("record:leave"),
+    };
+    if (hub_post(door.hub, 0, &record))
+        log_warn("space.record_lost", "room=%llu why=busy", (unsigned long long)conversation);
+}
+
+/* `head` is the space's name as a JSON string. */
+static void tell_presence(enum message_kind kind, uint64_t conversation, const struct member *member)
+{
+    struct buf out;
+    buf_init(&out, 4096);
+    buf_add_text(&out, "{\"spaceName\":");
+    buf_add_str(&out, member->head);
+    buf_add_text(&out, kind == MESSAGE_JOIN ? ",\"userJoin\":" : ",\"userLeave\":");
+    buf_add_json(&out, member->name);
+    out.len -= !out.failed; /* into the string: before its closing quote */
+    buf_add_text(&out, kind == MESSAGE_JOIN ? "加入了房间\"}" : "退出了房间\"}");
+    CG_ASSERT(!out.failed);
+    hub_show(door.hub, conversation, ENCODING_SPACE, buf_str(&out));
+    buf_fini(&out);
+    store_record(kind, conversation, member);
+}
+
+const struct encoding space_encoding = {
+    .name = "space",
+    .message = encode,
+    .presence = tell_presence,
+};
+
+static void send_error(struct session *session, const char *code, const char *message)
+{
+    struct buf out;
+    buf_init(&out, 1024);
+    buf_addf(&out, "{\"type\":\"error\",\"code\":\"%s\",\"error\":\"%s\"}", code, message);
+    metric_inc(METRIC_FRAMES_REFUSED);
+    session_send_text(session, buf_str(&out));
+    buf_fini(&out);
+}
+
+/* ---- who, and where ---- */
+
+static struct str name_in(struct str path)
+{
+    return path.len ? (struct str){path.ptr + 1, path.len - 1} : path;
+}
+
+static bool claims(struct str path)
+{
+    return space_name_ok(name_in(path));
+}
+
+static enum err check_token(const struct request *request, char user_id[ID_MAX], int64_t *expires_s)
+{
+    char text[ARGUMENT_BYTES];
+    struct str token = request->header(request, "token", text, sizeof text);
+    if (!token.len)
+        token = request->argument(request, "token", text, sizeof text);
+    return token_check(door.tokens, token, user_id, expires_s);
+}
+
+static unsigned refuse(const struct request *request)
+{
+    char user_id[ID_MAX];
+    int64_t expires_s;
+    return check_token(request, user_id, &expires_s) ? 401 : 0;
+}
+
+struct admission {
+    struct job job;
+    uint64_t session_id;
+    char space_id[ID_MAX], user_id[ID_MAX];
+    struct store_space_place place;
+};
+
+static void look_up(struct job *job, struct store *store)
+{
+    struct admission *admission = (struct admission *)job;
+    job->err = store_space_place(store, str_of(admission->space_id), str_of(admission->user_id),
+                                 &admission->place);
+}
+
+static void on_looked_up(struct job *job)
+{
+    struct admission *admission = (struct admission *)job;
+    struct session *session = sessions_find(door.hub->sessions, admission->session_id);
+    if (session && !session->closing) {
+        struct space_state *state = state_of(session);
+        if (job->err == ERR_NOT_FOUND) {
+            door_refuse(session, 1008, "Unknown space or user");
+        } else if (job->err) {
+            door_refuse(session, 1013, "Try again later");
+        } else if (strcmp(admission->place.space_name, state->space) != 0) {
+            door_refuse(session, 1008, "The room is another space's");
+        } else {
+            state->conversation = admission->place.conversation;
+            state->user = admission->place.user;
+            state->name = mem_strdup(admission->place.user_name);
+            hub_join(door.hub, session, state->conversation, ENCODING_SPACE);
+        }
+    }
+    free(admission);
+}
+
+/* A token's end may be further off than a timer reaches. */
+static void arm_expiry(struct space_state *state)
+{
+    int64_t left = state->expires_ms - clock_wall_ms();
+    if (left > LONGEST_TIMER_MS)
+        left = LONGEST_TIMER_MS;
+    wheel_set(state->session->owner->wheel, &state->expiry, left > 0 ? left : 0);
+}
+
+static void on_expiry(struct wheel_timer *timer)
+{
+    struct space_state *state =
+        (struct space_state *)(void *)((char *)timer - offsetof(struct space_state, expiry));
+    if (clock_wall_ms() < state->expires_ms)
+        arm_expiry(state);
+    else
+        session_close(state->session, CLOSE_TOKEN_EXPIRED, "The token has expired");
+}
+
+static void open_session(struct session *session, const struct request *request)
+{
+    struct space_state *state = state_of(session);
+    char text[ROOM_ID_BYTES];
+    int64_t expires_s;
+    struct str space = name_in(request->path);
+    struct str room_id = request->header(request, "room-id", text, sizeof text);
+    if (!room_id.len)
+        room_id = request->argument(request, "roomId", text, sizeof text);
+    if (check_token(request, state->user_id, &expires_s)) {
+        door_refuse(session, CLOSE_TOKEN_EXPIRED, "The token has expired"); /* just now */
+        return;
+    }
+    if (!id_is(room_id, STORE_SPACE_PREFIX)) {
+        door_refuse(session, 1008, "Unknown space or user");
+        return;
+    }
+    struct admission *admission = mem_zalloc(sizeof *admission);
+    admission->job.work = look_up;
+    admission->job.done = on_looked_up;
+    admission->session_id = session->id;
+    memcpy(admission->space_id, room_id.ptr, room_id.len);
+    memcpy(admission->user_id, state->user_id, ID_MAX);
+    state->space = mem_strndup(space.ptr, space.len);
+    state->session = session;
+    state->expires_ms = expires_s * 1000;
+    state->expiry.fired = on_expiry;
+    arm_expiry(state);
+    if (readers_try(door.readers, &admission->job)) {
+        free(admission);
+        door_refuse(session, 1013, "Try again later");
+        return;
+    }
+    session->transport->pause(session->socket, true);
+}
+
+static void seated(struct session *session, struct seat *seat)
+{
+    struct space_state *state = state_of(session);
+    (void)seat;
+    if (session->closing)
+        return;
+    struct buf head;
+    buf_init(&head, 1024);
+    buf_add_json(&head, str_of(state->space));
+    struct member member = {state->user, str_of(state->name), buf_str(&head)};
+    state->present = true;
+    presence_enter(door.presence, state->conversation, ENCODING_SPACE, &member, session->id);
+    buf_fini(&head);
+    session->transport->pause(session->socket, false);
+}
+
+static void not_seated(struct session *session, uint64_t conversation, enum err err)
+{
+    (void)conversation;
+    (void)err;
+    if (!session->closing)
+        door_refuse(session, 1013, "Try again later");
+}
+
+static void closed(struct session *session)
+{
+    struct space_state *state = state_of(session);
+    wheel_cancel(&state->expiry);
+    hub_leave(door.hub, session);
+    if (state->present)
+        presence_leave(door.presence, state->conversation, state->user);
+    free(state->space);
+    free(state->name);
+}
+
+/* ---- frames in ---- */
+
+static void received(struct session *session, struct str text)
+{
+    const struct space_state *state = state_of(session);
+    struct json_object *frame;
+    struct str space;
+    metric_inc(METRIC_FRAMES_IN);
+    if (json_parse_object(text, &frame)) {
+        send_error(session, "bad_json", "a frame must be one JSON object");
+        return;
+    }
+    if (json_get_string(frame, "spaceName", &space) && str_eq(space, str_of(state->space))) {
+        hub_show(door.hub, state->conversation, ENCODING_SPACE, text);
+    } else {
+        metric_inc(METRIC_IDENTITY_REFUSED);
+        send_error(session, "identity", "spaceName must be the space of this connection");
+    }
+    json_object_put(frame);
+}
+
+static void posted(struct session *session, const struct store_post *post)
+{
+    (void)session;
+    (void)post; /* records are posted in nobody's name */
+}
+
+const struct protocol space_protocol = {
+    .name = "space",
+    .state_size = sizeof(struct space_state),
+    .claims = claims,
+    .refuse = refuse,
+    .open = open_session,
+    .received = received,
+    .seated = seated,
+    .not_seated = not_seated,
+    .posted = posted,
+    .closed = closed,
+};
