@@ -220,8 +220,9 @@ static enum err attempt(struct store *store, struct batch *batch, bool repeats, 
     if (!err)
         err = write_counters(store, batch);
     if (!err)
-        return db_commit(store->db);
-    db_rollback(store->db);
+        err = db_commit(store->db);
+    if (err && err != ERR_UNKNOWN)
+        db_rollback(store->db); /* a refused COMMIT too: the next START TRANSACTION would carry it out */
     return err;
 }
 
@@ -282,7 +283,7 @@ static enum err run_halves(struct store *store, struct batch *batch)
     batch->count = 0;
     enum err err = run(store, &low);
     enum err other = run(store, &high);
-    return err ? err : other;
+    return other && (!err || err == ERR_INTERNAL) ? other : err; /* rather what ails the database */
 }
 
 static enum err run(struct store *store, struct batch *batch)

@@ -1,0 +1,374 @@
+/* fake_tables.h: the two tables that the journal's transaction touches, in memory, behind the functions of
+ * db.h: unique keys, begin, commit and rollback are real, and any of them can be made to fail. A test
+ * includes this once. */
+#ifndef CG_TESTS_FAKE_TABLES_H
+#define CG_TESTS_FAKE_TABLES_H
+
+#include "check.h"
+
+#include "common/clock.h"
+#include "common/store_sql.h"
+
+#include <stdbool.h>
+#include <time.h>
+
+enum { CONVERSATIONS = 6, ROWS_MAX = 600, FAULTS_MAX = 40, TRACE_MAX = 20000 };
+
+struct row {
+    uint64_t conversation, seq, sender, batch;
+    int64_t at_ms;
+    char client_id[24], content[24];
+};
+
+struct tables {
+    uint64_t seq
+        [CONVERSATIONS]; /* of the conversations 1 to CONVERSATIONS - 1; all others do not exist */
+    struct row rows[ROWS_MAX];
+    size_t row_count;
+};
+
+static struct tables committed,
+    working; /* what lasts, and what the open transaction has made of it */
+static bool open_transaction;
+static int64_t now_ms;
+
+/* What was asked of the database: a letter each, a capital where it failed. */
+static char trace[TRACE_MAX];
+static size_t trace_len;
+static char last_sql[256];
+
+/* After `skip` calls of `op` the next `times` fail. A COMMIT may be carried out all the same. */
+struct fault {
+    char op; /* begin lock find-client insert set-seq commit query-batch */
+    int skip, times;
+    enum err err;
+    bool applied;
+    void (*then)(void); /* what else happens in that moment */
+};
+static struct fault faults[FAULTS_MAX];
+static size_t fault_count;
+
+static void tables_reset(void)
+{
+    memset(&committed, 0, sizeof committed);
+    memset(trace, 0, sizeof trace);
+    open_transaction = false;
+    trace_len = fault_count = 0;
+    now_ms = 1700000000000;
+    clock_freeze(now_ms);
+}
+
+static void add_fault(struct fault fault)
+{
+    assert_true(fault_count < FAULTS_MAX);
+    faults[fault_count++] = fault;
+}
+
+/* What is asked for, and the fault it meets, if any. */
+static const struct fault *note(char op)
+{
+    const struct fault *met = NULL;
+    for (size_t i = 0; i < fault_count && !met; i++) {
+        if (faults[i].op != op || !faults[i].times)
+            continue;
+        if (faults[i].skip-- > 0)
+            break; /* rules for one operation count one after the other */
+        faults[i].skip = 0;
+        faults[i].times--;
+        met = &faults[i];
+    }
+    assert_true(trace_len < sizeof trace - 1);
+    trace[trace_len++] = met && met->err ? (char)(op - 'a' + 'A') : op;
+    if (met && met->then)
+        met->then();
+    return met;
+}
+
+static enum err meet(char op)
+{
+    assert_true(open_transaction); /* outside of one each statement would commit by itself */
+    const struct fault *fault = note(op);
+    return fault ? fault->err : ERR_OK;
+}
+
+enum err db_begin(struct db *db)
+{
+    (void)db;
+    assert_false(open_transaction); /* the server would commit it */
+    const struct fault *fault = note('b');
+    if (fault && fault->err)
+        return fault->err;
+    working = committed;
+    open_transaction = true;
+    return ERR_OK;
+}
+
+enum err db_commit(struct db *db)
+{
+    (void)db;
+    assert_true(open_transaction);
+    const struct fault *fault = note('c');
+    if (!fault || !fault->err || fault->applied)
+        committed = working;
+    /* A broken connection takes the transaction with it; one that was merely refused may be open still. */
+    open_transaction = fault && fault->err && fault->err != ERR_UNKNOWN;
+    return fault ? fault->err : ERR_OK;
+}
+
+void db_rollback(struct db *db)
+{
+    (void)db;
+    note('r');
+    open_transaction = false;
+}
+
+unsigned db_errno(const struct db *db)
+{
+    (void)db;
+    return 1;
+}
+
+static uint64_t *seq_of(uint64_t conversation)
+{
+    return conversation && conversation < CONVERSATIONS ? &working.seq[conversation] : NULL;
+}
+
+enum err db_run(struct db *db, const char *sql, db_row_fn *fn, void *arg)
+{
+    static const char head[] = "SELECT id, seq FROM conversation WHERE id IN (";
+    (void)db;
+    enum err err = meet('l');
+    assert_true(strlen(sql) < sizeof last_sql);
+    strcpy(last_sql, sql);
+    assert_memory_equal(sql, head, sizeof head - 1);
+    assert_non_null(strstr(sql, ") ORDER BY id FOR UPDATE"));
+    for (const char *at = sql + sizeof head - 1; !err && *at != ')'; at += *at == ',') {
+        char *end;
+        uint64_t id = strtoull(at, &end, 10);
+        at = end;
+        if (!seq_of(id))
+            continue;
+        struct db_value columns[] = {DB_NUM(id), DB_NUM(*seq_of(id))};
+        fn(arg, columns);
+    }
+    return err;
+}
+
+static struct row *find_row(uint64_t conversation, uint64_t seq)
+{
+    for (size_t i = 0; i < working.row_count; i++)
+        if (working.rows[i].conversation == conversation && working.rows[i].seq == seq)
+            return &working.rows[i];
+    return NULL;
+}
+
+static struct row *find_client(uint64_t conversation, uint64_t sender, const char *client_id)
+{
+    for (size_t i = 0; i < working.row_count; i++) {
+        struct row *row = &working.rows[i];
+        if (row->conversation == conversation && row->sender == sender && sender && *client_id &&
+            !strcmp(row->client_id, client_id)) /* NULL in a unique key meets nothing */
+            return row;
+    }
+    return NULL;
+}
+
+static void copy_text(char out[24], const struct db_value *value)
+{
+    assert_false(value->is_number);
+    snprintf(out, 24, "%.*s", value->is_null ? 0 : (int)value->text.len, value->text.ptr);
+}
+
+enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count,
+                  db_row_fn *fn, void *arg)
+{
+    char client_id[24];
+    struct row *row;
+    (void)db;
+    enum err err = meet(statement == SQL_FIND_CLIENT ? 'f' : 'q');
+    if (statement == SQL_FIND_CLIENT) {
+        assert_int_equal(count, 3);
+        copy_text(client_id, &params[2]);
+        row = find_client(params[0].number, params[1].number, client_id);
+        struct db_value columns[] = {DB_NUM(row ? row->seq : 0),
+                                     DB_NUM(row ? (uint64_t)row->at_ms : 0)};
+        if (row && !err)
+            fn(arg, columns);
+    } else {
+        assert_int_equal(statement, SQL_FIND_BATCH);
+        assert_int_equal(count, 2);
+        row = find_row(params[0].number, params[1].number);
+        struct db_value columns[] = {DB_NUM(row ? row->batch : 0)};
+        if (row && !err)
+            fn(arg, columns);
+    }
+    return err;
+}
+
+static enum err insert_row(const struct db_value *p)
+{
+    struct row row = {p[0].number, p[1].number, p[2].number, p[4].number, now_ms, "", ""};
+    char sent_at[24], created_at[24], now[CLOCK_TEXT_MAX];
+    copy_text(row.client_id, &p[3]);
+    copy_text(row.content, &p[7]);
+    copy_text(sent_at, &p[8]);
+    copy_text(created_at, &p[9]);
+    clock_format_utc(now_ms, now);
+    assert_string_equal(created_at, now);
+    assert_true(seq_of(row.conversation) != NULL); /* the foreign key */
+    assert_int_equal(p[2].is_null, !row.sender);
+    assert_int_equal(p[3].is_null, !*row.client_id);
+    if (!strncmp(row.content, "poison", 6))
+        return ERR_INTERNAL;
+    if (find_row(row.conversation, row.seq) ||
+        find_client(row.conversation, row.sender, row.client_id))
+        return ERR_DUPLICATE;
+    assert_true(working.row_count < ROWS_MAX);
+    working.rows[working.row_count++] = row;
+    return ERR_OK;
+}
+
+/* What stood before the row that is refused stays: undoing it is the transaction's part. */
+enum err db_many(struct db *db, size_t statement, const struct db_value *params, size_t rows,
+                 size_t count)
+{
+    (void)db;
+    assert_true(rows > 0);
+    assert_int_equal(count, statement == SQL_ADD_MESSAGE ? 10 : 2);
+    enum err err = meet(statement == SQL_ADD_MESSAGE ? 'i' : 's');
+    for (size_t i = 0; i < rows && !err; i++) {
+        const struct db_value *p = &params[i * count];
+        if (statement == SQL_ADD_MESSAGE)
+            err = insert_row(p);
+        else
+            *seq_of(p[1].number) = p[0].number;
+    }
+    if (err && trace[trace_len - 1] == 'i')
+        trace[trace_len - 1] = 'I';
+    return err;
+}
+
+/* Waiting takes no time here but the frozen clock's. */
+int nanosleep(const struct timespec *wanted, struct timespec *left)
+{
+    (void)left;
+    now_ms += wanted->tv_sec * 1000 + wanted->tv_nsec / 1000000;
+    clock_freeze(now_ms);
+    return 0;
+}
+
+/* ---- a batch, and what must hold whatever happens to it ---- */
+
+enum { POSTS_MAX = 64, PATIENCE_MS = 1000 };
+
+static struct store store; /* the connection is the fake's: any pointer will do */
+static struct store_post posts[POSTS_MAX];
+static char texts[POSTS_MAX][24];
+static size_t post_count, post_number;
+
+static int begin(void **state)
+{
+    (void)state;
+    tables_reset();
+    memset(posts, 0, sizeof posts);
+    post_count = 0;
+    return 0;
+}
+
+/* Another post of the batch; its content tells it from all others. */
+static struct store_post *post(uint64_t conversation, uint64_t sender, const char *client_id)
+{
+    struct store_post *added = &posts[post_count];
+    snprintf(texts[post_count], sizeof texts[0], "text %zu", ++post_number);
+    added->message = (struct message){.conversation = conversation,
+                                      .sender = sender,
+                                      .kind = MESSAGE_TEXT,
+                                      .sender_name = STR("bob"),
+                                      .content = str_of(texts[post_count]),
+                                      .client_id = str_of(client_id)};
+    post_count++;
+    return added;
+}
+
+static void make_poison(struct store_post *victim)
+{
+    victim->message.content = STR("poison");
+}
+
+static enum err store_all(int64_t patience_ms)
+{
+    return store_journal(&store, posts, post_count, patience_ms);
+}
+
+/* Stores one post of its own before the batch that is tested. */
+static struct store_post stored_before(uint64_t conversation, uint64_t sender,
+                                       const char *client_id)
+{
+    post(conversation, sender, client_id);
+    assert_int_equal(store_all(0), ERR_OK);
+    assert_int_equal(posts[0].err, ERR_OK);
+    struct store_post earlier = posts[0];
+    post_count = trace_len = 0;
+    memset(trace, 0, sizeof trace);
+    now_ms += 1000;
+    clock_freeze(now_ms);
+    return earlier;
+}
+
+static const struct row *committed_row(uint64_t conversation, uint64_t seq)
+{
+    const struct row *found = NULL;
+    for (size_t i = 0; i < committed.row_count; i++)
+        if (committed.rows[i].conversation == conversation && committed.rows[i].seq == seq) {
+            assert_null(found);
+            found = &committed.rows[i];
+        }
+    return found;
+}
+
+static size_t rows_with(struct str content)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < committed.row_count; i++)
+        count += str_eq(str_of(committed.rows[i].content), content);
+    return count;
+}
+
+/* What must hold after whatever happened: the numbers of each conversation are 1, 2, 3 …, and each post
+ * is stored or not, as its sender is told. */
+static void check_consistent(void)
+{
+    size_t rows = 0;
+    for (uint64_t conversation = 1; conversation < CONVERSATIONS; conversation++) {
+        for (uint64_t seq = 1; seq <= committed.seq[conversation]; seq++)
+            assert_non_null(committed_row(conversation, seq));
+        rows += committed.seq[conversation];
+    }
+    assert_int_equal(rows, committed.row_count);
+    for (size_t i = 0; i < post_count; i++) {
+        const struct message *message = &posts[i].message;
+        const struct row *row = committed_row(message->conversation, message->seq);
+        if (posts[i].err) {
+            size_t stored = rows_with(message->content);
+            assert_true(stored == 0 || (posts[i].err == ERR_UNKNOWN && stored == 1));
+            continue;
+        }
+        assert_non_null(row);
+        assert_int_equal(row->sender, message->sender);
+        assert_int_equal(row->at_ms, message->at_ms);
+        assert_str(str_of(row->client_id), message->client_id);
+        if (!posts[i].repeated)
+            assert_str(str_of(row->content), message->content);
+        assert_int_equal(rows_with(message->content), !posts[i].repeated);
+    }
+    assert_false(open_transaction);
+}
+
+static void check_post(size_t i, enum err err, uint64_t seq)
+{
+    assert_int_equal(posts[i].err, err);
+    if (!err)
+        assert_int_equal(posts[i].message.seq, seq);
+}
+
+#endif

@@ -1,0 +1,369 @@
+/* The journal's transaction against a database in memory that fails where it hurts most: after the
+ * insert, in the middle of a COMMIT, twice in a row. */
+#include "fake_tables.h"
+
+#include "common/log.h"
+
+/* ---- all is well ---- */
+
+static void numbers_are_taken_per_conversation_in_the_order_given(void **state)
+{
+    (void)state;
+    static const uint64_t conversations[] = {3, 1, 3, 3, 2, 1, 3};
+    static const uint64_t numbers[] = {1, 1, 2, 3, 1, 2, 4};
+    for (size_t i = 0; i < 7; i++)
+        post(conversations[i], 9, "");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    for (size_t i = 0; i < 7; i++) {
+        check_post(i, ERR_OK, numbers[i]);
+        assert_false(posts[i].repeated);
+        assert_int_equal(posts[i].message.at_ms, now_ms);
+    }
+    assert_string_equal(trace, "blisc"); /* as many statements as for one */
+    assert_string_equal(
+        last_sql, "SELECT id, seq FROM conversation WHERE id IN (1,2,3) ORDER BY id FOR UPDATE");
+    check_consistent();
+    post_count = 0;
+    post(3, 9, "");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 5);
+    check_consistent();
+}
+
+static void an_unknown_conversation_fails_its_posts_only(void **state)
+{
+    (void)state;
+    post(99, 9, "");
+    post(1, 9, "");
+    post(CONVERSATIONS, 9, "");
+    post(2, 9, "");
+    post(99, 9, "");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK); /* the database answered */
+    check_post(0, ERR_NOT_FOUND, 0);
+    check_post(1, ERR_OK, 1);
+    check_post(2, ERR_NOT_FOUND, 0);
+    check_post(3, ERR_OK, 1);
+    check_post(4, ERR_NOT_FOUND, 0);
+    assert_string_equal(trace, "blisc");
+    check_consistent();
+}
+
+static void a_batch_without_any_conversation_stores_nothing(void **state)
+{
+    (void)state;
+    static const enum err outcomes[] = {ERR_OK,
+                                        ERR_UNKNOWN}; /* nothing of it can have been stored */
+    for (size_t i = 0; i < 2; i++) {
+        begin(NULL);
+        post(99, 9, "a");
+        post(98, 9, "a");
+        add_fault((struct fault){.op = 'c', .times = 1, .err = outcomes[i]});
+        assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+        check_post(0, ERR_NOT_FOUND, 0);
+        check_post(1, ERR_NOT_FOUND, 0);
+        assert_string_equal(trace, i ? "blC" : "blc");
+        assert_int_equal(committed.row_count, 0);
+    }
+}
+
+static void nothing_is_stored_for_nobody(void **state)
+{
+    (void)state;
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    assert_string_equal(trace, "");
+}
+
+/* ---- what came before ---- */
+
+static void a_repeat_gets_the_first_ones_number_and_time(void **state)
+{
+    (void)state;
+    struct store_post earlier = stored_before(1, 9, "id");
+    post(1, 9, "new");
+    post(1, 9, "id");
+    post(1, 9, "");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 2);
+    check_post(1, ERR_OK, 1);
+    check_post(2, ERR_OK, 3);
+    assert_true(posts[1].repeated);
+    assert_false(posts[0].repeated || posts[2].repeated);
+    assert_int_equal(posts[1].message.at_ms, earlier.message.at_ms);
+    assert_string_equal(trace, "blIrblffisc"); /* looked for only once the key has told */
+    assert_int_equal(committed.row_count, 3);
+    assert_int_equal(committed.seq[1], 3);
+}
+
+static void the_same_client_id_of_another_is_no_repeat(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "id");
+    post(1, 8, "id");
+    post(2, 9, "id");
+    post(1, 0, "id"); /* nobody's: two of these are two */
+    post(1, 0, "id");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    assert_string_equal(trace, "blisc");
+    for (size_t i = 0; i < 4; i++)
+        assert_true(!posts[i].err && !posts[i].repeated);
+    check_consistent();
+}
+
+static void twins_within_a_batch_are_stored_once(void **state)
+{
+    (void)state;
+    post(1, 9, "id");
+    post(1, 9, "id");
+    post(1, 9, "other");
+    post(1, 8, "id");
+    post(1, 9, "id");
+    post(2, 9, "id");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 1);
+    check_post(1, ERR_OK, 1);
+    check_post(2, ERR_OK, 2);
+    check_post(3, ERR_OK, 3);
+    check_post(4, ERR_OK, 1);
+    check_post(5, ERR_OK, 1);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(posts[i].repeated, i == 1 || i == 4);
+    assert_int_equal(committed.row_count, 4);
+    assert_int_equal(posts[4].message.at_ms, posts[0].message.at_ms);
+}
+
+static void twins_of_one_that_was_stored_before_are_all_repeats(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "id");
+    for (int i = 0; i < 3; i++)
+        post(1, 9, "id");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    for (size_t i = 0; i < 3; i++) {
+        check_post(i, ERR_OK, 1);
+        assert_true(posts[i].repeated);
+    }
+    assert_int_equal(committed.row_count, 1);
+}
+
+/* ---- failures ---- */
+
+static void every_failure_is_rolled_back_and_tried_again(void **state)
+{
+    (void)state;
+    static const struct {
+        char op;
+        enum err err;
+        const char *trace;
+    } rows[] = {
+        {'b', ERR_DOWN, "Bblisc"},
+        {'b', ERR_RETRY, "Bblisc"},
+        {'l', ERR_DOWN, "bLrblisc"},
+        {'l', ERR_RETRY, "bLrblisc"},
+        {'i', ERR_DOWN, "blIrblisc"},
+        {'i', ERR_RETRY, "blIrblisc"},
+        {'s', ERR_DOWN, "bliSrblisc"},
+        {'s', ERR_RETRY, "bliSrblisc"},
+        {'c', ERR_RETRY, "blisCrblisc"},
+        {'c', ERR_INTERNAL, "blisCrbliscblisc"}, /* in halves, as after any refusal */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        begin(NULL);
+        post(1, 9, "id");
+        post(2, 9, "");
+        add_fault((struct fault){.op = rows[i].op, .times = 1, .err = rows[i].err});
+        assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+        check_post(0, ERR_OK, 1);
+        check_post(1, ERR_OK, 1);
+        assert_string_equal(trace, rows[i].trace);
+        check_consistent();
+    }
+}
+
+static void a_failing_look_up_of_repeats_is_tried_again(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "id");
+    post(1, 9, "a");
+    post(1, 9, "b");
+    post(1, 9, "a"); /* put off before the look-up fails */
+    post(1, 9, "id");
+    add_fault((struct fault){.op = 'f', .skip = 3, .times = 1, .err = ERR_DOWN});
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 2);
+    check_post(1, ERR_OK, 3);
+    check_post(2, ERR_OK, 2);
+    check_post(3, ERR_OK, 1);
+    assert_int_equal(committed.row_count, 3);
+}
+
+static size_t count_of(char op)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < trace_len; i++)
+        count += trace[i] == op;
+    return count;
+}
+
+static void deadlocks_are_tried_a_few_times(void **state)
+{
+    (void)state;
+    post(1, 9, "");
+    post(2, 9, "");
+    add_fault((struct fault){.op = 'i', .times = 1000, .err = ERR_RETRY});
+    assert_int_equal(store_all(INT32_MAX), ERR_RETRY);
+    check_post(0, ERR_DOWN, 0);
+    check_post(1, ERR_DOWN, 0);
+    assert_int_equal(count_of('b'), 8);
+    assert_int_equal(count_of('r'), 8);
+    check_consistent();
+}
+
+/* A counter that stands behind the rows: somebody wrote into the database by hand. */
+static void a_number_that_is_taken_already_does_not_keep_it_busy_for_ever(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "");
+    committed.seq[1] = 0;
+    post(1, 9, "");
+    assert_int_equal(store_all(INT32_MAX), ERR_DUPLICATE);
+    check_post(0, ERR_DOWN, 0);
+    assert_in_range(count_of('b'), 8, 9);
+    assert_int_equal(committed.row_count, 1);
+}
+
+static void without_a_database_it_gives_up_when_patience_ends(void **state)
+{
+    (void)state;
+    static const char ops[] = "blis";
+    for (const char *op = ops; *op; op++) {
+        begin(NULL);
+        int64_t began_ms = now_ms;
+        post(1, 9, "");
+        post(99, 9, "");
+        add_fault((struct fault){.op = *op, .times = 1000, .err = ERR_DOWN});
+        assert_int_equal(store_all(PATIENCE_MS), ERR_DOWN);
+        check_post(0, ERR_DOWN, 0);
+        assert_in_range(now_ms - began_ms, PATIENCE_MS, PATIENCE_MS + 50);
+        check_consistent();
+    }
+}
+
+static void without_patience_there_is_one_attempt(void **state)
+{
+    (void)state;
+    static const enum err errs[] = {ERR_DOWN, ERR_RETRY};
+    for (size_t i = 0; i < 2; i++) {
+        begin(NULL);
+        post(1, 9, "");
+        add_fault((struct fault){.op = 'l', .times = 1000, .err = errs[i]});
+        assert_int_equal(store_all(0), errs[i]);
+        check_post(0, ERR_DOWN, 0);
+        assert_string_equal(trace, "bLr");
+    }
+}
+
+/* ---- posts that are refused for good ---- */
+
+static void a_poisoned_post_harms_no_other(void **state)
+{
+    (void)state;
+    enum { COUNT = 33 };
+    for (size_t poisoned = 0; poisoned < COUNT; poisoned++) {
+        begin(NULL);
+        for (size_t i = 0; i < COUNT; i++)
+            post(1 + i % 2, 9, i % 3 ? "" : texts[i]);
+        make_poison(&posts[poisoned]);
+        assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+        uint64_t seq[3] = {0};
+        for (size_t i = 0; i < COUNT; i++)
+            if (i == poisoned)
+                check_post(i, ERR_INTERNAL, 0);
+            else
+                check_post(i, ERR_OK, ++seq[1 + i % 2]); /* and the order holds */
+        assert_true(count_of('b') <= 2 * 6 + 1);         /* halves of halves, not one by one */
+        check_consistent();
+    }
+}
+
+static void nothing_but_poison_is_refused_and_answered(void **state)
+{
+    (void)state;
+    for (size_t count = 1; count <= 5; count++) {
+        begin(NULL);
+        for (size_t i = 0; i < count; i++)
+            make_poison(post(1, 9, ""));
+        assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+        for (size_t i = 0; i < count; i++)
+            check_post(i, ERR_INTERNAL, 0);
+        assert_int_equal(committed.row_count, 0);
+        assert_int_equal(committed.seq[1], 0);
+    }
+}
+
+static void poison_repeats_and_strangers_in_one_batch(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "id");
+    post(1, 9, "id");
+    post(99, 9, "id");
+    make_poison(post(1, 9, "p"));
+    post(1, 9, "twin");
+    post(1, 9, "twin");
+    post(1, 9, "id");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 1);
+    check_post(1, ERR_NOT_FOUND, 0);
+    check_post(2, ERR_INTERNAL, 0);
+    check_post(3, ERR_OK, 2);
+    check_post(4, ERR_OK, 2);
+    check_post(5, ERR_OK, 1);
+    assert_int_equal(committed.row_count, 2);
+}
+
+/* The caller must hear that the database is away, or it would let everybody wait for it once more. */
+static void poison_does_not_hide_that_the_database_went_away(void **state)
+{
+    (void)state;
+    make_poison(post(1, 9, ""));
+    post(1, 9, "");
+    add_fault((struct fault){.op = 'b', .skip = 2, .times = 1000, .err = ERR_DOWN});
+    assert_int_equal(store_all(PATIENCE_MS), ERR_DOWN);
+    check_post(0, ERR_INTERNAL, 0);
+    check_post(1, ERR_DOWN, 0);
+    begin(NULL);
+    post(1, 9, "");
+    make_poison(post(1, 9, ""));
+    add_fault((struct fault){.op = 'l', .skip = 1, .times = 1, .err = ERR_DOWN});
+    assert_int_equal(store_all(0), ERR_DOWN);
+    check_post(0, ERR_DOWN, 0);
+    check_post(1, ERR_INTERNAL, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, begin)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(numbers_are_taken_per_conversation_in_the_order_given),
+        TEST(an_unknown_conversation_fails_its_posts_only),
+        TEST(a_batch_without_any_conversation_stores_nothing),
+        TEST(nothing_is_stored_for_nobody),
+        TEST(a_repeat_gets_the_first_ones_number_and_time),
+        TEST(the_same_client_id_of_another_is_no_repeat),
+        TEST(twins_within_a_batch_are_stored_once),
+        TEST(twins_of_one_that_was_stored_before_are_all_repeats),
+        TEST(every_failure_is_rolled_back_and_tried_again),
+        TEST(a_failing_look_up_of_repeats_is_tried_again),
+        TEST(deadlocks_are_tried_a_few_times),
+        TEST(a_number_that_is_taken_already_does_not_keep_it_busy_for_ever),
+        TEST(without_a_database_it_gives_up_when_patience_ends),
+        TEST(without_patience_there_is_one_attempt),
+        TEST(a_poisoned_post_harms_no_other),
+        TEST(nothing_but_poison_is_refused_and_answered),
+        TEST(poison_repeats_and_strangers_in_one_batch),
+        TEST(poison_does_not_hide_that_the_database_went_away),
+    };
+    if (log_open("test", "/dev/null", LOG_ERROR))
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

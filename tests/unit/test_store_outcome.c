@@ -1,0 +1,312 @@
+/* The journal's transaction when the connection breaks in the middle of a COMMIT: stored or not stored must
+ * be found out, or said to be unknown, and nothing may be stored twice. Then all failures at random. */
+#include "fake_tables.h"
+
+#include "common/log.h"
+
+static void break_commit(bool applied, void (*then)(void))
+{
+    add_fault((struct fault){
+        .op = 'c', .times = 1, .err = ERR_UNKNOWN, .applied = applied, .then = then});
+}
+
+/* ---- found out ---- */
+
+static void one_that_was_carried_out_is_found_by_its_batch(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "before");
+    post(2, 9, "a");
+    post(1, 9, "b");
+    post(2, 9, "");
+    break_commit(true, NULL);
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 1);
+    check_post(1, ERR_OK, 2);
+    check_post(2, ERR_OK, 2);
+    assert_string_equal(trace, "blisCblqr"); /* under the lock: the server may be at it still */
+    for (size_t i = 0; i < 3; i++)
+        assert_false(posts[i].repeated);
+    check_consistent();
+}
+
+static void one_that_was_lost_is_stored_again(void **state)
+{
+    (void)state;
+    post(1, 9, "a");
+    post(1, 9, "");
+    break_commit(false, NULL);
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 1);
+    check_post(1, ERR_OK, 2);
+    assert_string_equal(trace, "blisCblrblisc"); /* the counter alone tells: no row to look for */
+    assert_int_equal(committed.row_count, 2);
+    check_consistent();
+}
+
+/* Between the broken COMMIT and the look-up another relay stores under the very number. */
+static void another_relay_writes(void)
+{
+    committed.rows[committed.row_count++] =
+        (struct row){1, committed.seq[1] + 1, 5, 12345, now_ms, "other", "of the other relay"};
+    committed.seq[1]++;
+}
+
+static void anothers_row_under_its_number_is_not_taken_for_its_own(void **state)
+{
+    (void)state;
+    struct tables before;
+    post(1, 9, "a");
+    break_commit(false, NULL);
+    before = committed;
+    add_fault((struct fault){.op = 'b', .skip = 1, .times = 1, .then = another_relay_writes});
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, before.seq[1] + 2);
+    assert_string_equal(trace, "blisCblqrblisc");
+    check_consistent();
+}
+
+static void the_look_up_goes_on_until_the_database_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        char op;
+        int skip;
+        enum err err;
+    } rows[] = {{'b', 1, ERR_DOWN}, {'l', 1, ERR_DOWN}, {'l', 1, ERR_RETRY}, {'q', 0, ERR_DOWN}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (int applied = 0; applied < 2; applied++) {
+            begin(NULL);
+            post(1, 9, "");
+            post(2, 9, "");
+            break_commit(applied, NULL);
+            add_fault((struct fault){
+                .op = rows[i].op, .skip = rows[i].skip, .times = 5, .err = rows[i].err});
+            assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+            check_post(0, ERR_OK, 1);
+            check_post(1, ERR_OK, 1);
+            assert_int_equal(committed.row_count, 2);
+            check_consistent();
+        }
+}
+
+static void two_broken_commits_in_a_row(void **state)
+{
+    (void)state;
+    for (int applied = 0; applied < 2; applied++) {
+        begin(NULL);
+        post(1, 9, "");
+        break_commit(false, NULL);
+        break_commit(applied, NULL);
+        assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+        check_post(0, ERR_OK, 1);
+        assert_int_equal(committed.row_count, 1);
+    }
+}
+
+static void twins_put_off_are_answered_after_a_broken_commit(void **state)
+{
+    (void)state;
+    for (int applied = 0; applied < 2; applied++) {
+        begin(NULL);
+        post(1, 9, "a");
+        post(1, 9, "a");
+        post(1, 9, "b");
+        break_commit(applied, NULL);
+        assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+        check_post(0, ERR_OK, 1);
+        check_post(1, ERR_OK, 1);
+        check_post(2, ERR_OK, 2);
+        assert_true(posts[1].repeated);
+        check_consistent();
+    }
+}
+
+/* Nothing of it is stored by that COMMIT, so nothing is unknown. */
+static void a_broken_commit_of_repeats_alone_is_no_matter(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "id");
+    post(1, 9, "id");
+    break_commit(false, NULL);
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 1);
+    assert_true(posts[0].repeated);
+    assert_string_equal(trace, "blIrblfsC");
+}
+
+/* ---- not found out ---- */
+
+static void it_stays_unknown_if_the_database_does_not_come_back(void **state)
+{
+    (void)state;
+    for (int applied = 0; applied < 2; applied++) {
+        begin(NULL);
+        int64_t began_ms = now_ms;
+        post(1, 9, "");
+        post(2, 9, "");
+        post(99, 9, "");
+        break_commit(applied, NULL);
+        add_fault((struct fault){.op = 'b', .skip = 1, .times = 1000, .err = ERR_DOWN});
+        assert_int_equal(store_all(PATIENCE_MS), ERR_UNKNOWN);
+        check_post(0, ERR_UNKNOWN, 0);
+        check_post(1, ERR_UNKNOWN, 0);
+        check_post(2, ERR_NOT_FOUND, 0); /* this much is known */
+        assert_in_range(now_ms - began_ms, PATIENCE_MS, PATIENCE_MS + 50);
+        check_consistent();
+    }
+}
+
+static void without_patience_it_is_looked_up_once(void **state)
+{
+    (void)state;
+    post(1, 9, "");
+    break_commit(true, NULL);
+    assert_int_equal(store_all(0), ERR_OK);
+    check_post(0, ERR_OK, 1);
+    begin(NULL);
+    post(1, 9, "");
+    break_commit(true, NULL);
+    add_fault((struct fault){.op = 'l', .skip = 1, .times = 1, .err = ERR_DOWN});
+    assert_int_equal(store_all(0), ERR_UNKNOWN);
+    check_post(0, ERR_UNKNOWN, 0);
+    assert_string_equal(trace, "blisCbLr");
+}
+
+/* Known to be lost, and no time for another attempt: that is no "unknown". */
+static void lost_and_late_is_not_stored(void **state)
+{
+    (void)state;
+    post(1, 9, "");
+    break_commit(false, NULL);
+    (void)!store_all(0);
+    check_post(0, ERR_DOWN, 0);
+    assert_int_equal(committed.row_count, 0);
+}
+
+static void sent_again_after_unknown_it_is_stored_once(void **state)
+{
+    (void)state;
+    for (int applied = 0; applied < 2; applied++) {
+        begin(NULL);
+        post(1, 9, "id");
+        break_commit(applied, NULL);
+        add_fault((struct fault){.op = 'b', .skip = 1, .times = 1, .err = ERR_DOWN});
+        assert_int_equal(store_all(0), ERR_UNKNOWN);
+        assert_int_equal(store_all(0), ERR_OK);
+        check_post(0, ERR_OK, 1);
+        assert_int_equal(posts[0].repeated, applied);
+        assert_int_equal(committed.row_count, 1);
+    }
+}
+
+/* ---- at random ---- */
+
+static uint64_t random_state = 3;
+
+static unsigned random_below(unsigned bound)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (unsigned)(random_state % bound);
+}
+
+static void random_faults(void)
+{
+    static const enum err errs[] = {ERR_RETRY, ERR_DOWN, ERR_DOWN, ERR_INTERNAL};
+    fault_count = 0;
+    for (unsigned i = random_below(7); i > 0; i--) {
+        struct fault fault = {.op = "blfiscccq"[random_below(9)],
+                              .skip = (int)random_below(4),
+                              .times = random_below(4) ? 1 : 1 + (int)random_below(40)};
+        fault.err = fault.op == 'c' && random_below(4) ? ERR_UNKNOWN : errs[random_below(4)];
+        if (fault.op == 'c' && fault.err == ERR_DOWN)
+            fault.err = ERR_UNKNOWN; /* db_commit never says "down" */
+        fault.applied = fault.err == ERR_UNKNOWN && random_below(2);
+        add_fault(fault);
+    }
+}
+
+static void random_posts(void)
+{
+    static const char *const client_ids[] = {"", "", "", "a", "b", "c", "d", "e"};
+    post_count = 0;
+    for (unsigned i = 1 + random_below(12); i > 0; i--) {
+        struct store_post *added =
+            post(random_below(20) ? 1 + random_below(3) : 99,
+                 random_below(10) ? 8 + random_below(2) : 0, client_ids[random_below(8)]);
+        if (!random_below(25))
+            make_poison(added);
+    }
+}
+
+/* Posts without a client_id cannot be put off: within a conversation they keep their order. */
+static void check_order(void)
+{
+    uint64_t last[CONVERSATIONS] = {0};
+    for (size_t i = 0; i < post_count; i++) {
+        const struct message *message = &posts[i].message;
+        if (posts[i].err || message->client_id.len)
+            continue;
+        assert_true(message->seq > last[message->conversation]);
+        last[message->conversation] = message->seq;
+    }
+}
+
+static void whatever_fails_each_is_told_the_truth(void **state)
+{
+    (void)state;
+    static const int64_t patiences[] = {0, 60, PATIENCE_MS};
+    unsigned outcomes[ERR_INTERNAL + 1] = {0};
+    for (int run = 0; run < 4000; run++) {
+        begin(NULL);
+        for (int batch = 0; batch < 4;
+             batch++) { /* the later ones meet what the earlier ones left */
+            random_faults();
+            random_posts();
+            trace_len = 0;
+            enum err err = store_all(patiences[random_below(3)]);
+            bool answered = true;
+            for (size_t i = 0; i < post_count; i++) {
+                outcomes[posts[i].err]++;
+                answered &= posts[i].err != ERR_DOWN && posts[i].err != ERR_UNKNOWN;
+            }
+            assert_true(answered || err);
+            check_consistent();
+            check_order();
+        }
+    }
+    static const enum err all[] = {ERR_OK, ERR_NOT_FOUND, ERR_DOWN, ERR_UNKNOWN, ERR_INTERNAL};
+    unsigned total = 0;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        assert_true(outcomes[all[i]] > 100); /* or the test does not test what it says */
+        total += outcomes[all[i]];
+    }
+    for (int err = 0; err <= ERR_INTERNAL; err++)
+        total -= outcomes[err];
+    assert_int_equal(total, 0); /* and nothing else was ever said */
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, begin)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(one_that_was_carried_out_is_found_by_its_batch),
+        TEST(one_that_was_lost_is_stored_again),
+        TEST(anothers_row_under_its_number_is_not_taken_for_its_own),
+        TEST(the_look_up_goes_on_until_the_database_answers),
+        TEST(two_broken_commits_in_a_row),
+        TEST(twins_put_off_are_answered_after_a_broken_commit),
+        TEST(a_broken_commit_of_repeats_alone_is_no_matter),
+        TEST(it_stays_unknown_if_the_database_does_not_come_back),
+        TEST(without_patience_it_is_looked_up_once),
+        TEST(lost_and_late_is_not_stored),
+        TEST(sent_again_after_unknown_it_is_stored_once),
+        TEST(whatever_fails_each_is_told_the_truth),
+    };
+    if (log_open("test", "/dev/null", LOG_ERROR))
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
