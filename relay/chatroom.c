@@ -212,6 +212,11 @@ static void chatroom_seated(struct session *session, struct seat *seat)
     struct member member = {state->user, str_of(state->name), str_of(state->head)};
     state->present = true;
     presence_enter(door.presence, state->conversation, ENCODING_CHATROOM, &member, session->id);
+}
+
+/* Its own arrival is a line of the room before anything it says. */
+static void chatroom_entered(struct session *session)
+{
     session->transport->pause(session->socket, false);
 }
 
@@ -487,6 +492,7 @@ const struct protocol chatroom_protocol = {
     .open = chatroom_open,
     .received = chatroom_received,
     .seated = chatroom_seated,
+    .entered = chatroom_entered,
     .not_seated = chatroom_not_seated,
     .posted = chatroom_posted,
     .closed = chatroom_closed,

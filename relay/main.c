@@ -111,10 +111,11 @@ static void on_friends_notice(void *arg, uint64_t user)
 static int ready_page(const struct relay *relay, struct buf *body)
 {
     bool db = metric_get(METRIC_DB_UP), redis = bus_is_up(relay->bus);
+    bool ready = db && !relay->draining; /* without Redis nothing is refused: shown, not held against it */
     buf_addf(body, "{\"ready\":%s,\"db\":%s,\"redis\":%s,\"draining\":%s,\"connections\":%zu}\n",
-             db && redis && !relay->draining ? "true" : "false", db ? "true" : "false",
-             redis ? "true" : "false", relay->draining ? "true" : "false", relay->sessions.count);
-    return db && redis && !relay->draining ? 200 : 503;
+             ready ? "true" : "false", db ? "true" : "false", redis ? "true" : "false",
+             relay->draining ? "true" : "false", relay->sessions.count);
+    return ready ? 200 : 503;
 }
 
 static int on_page(void *arg, struct str path, const char **type, struct buf *body)

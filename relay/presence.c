@@ -154,7 +154,7 @@ static bool is_elsewhere(struct presence *presence, uint64_t conversation, uint6
 /* A command in flight about one user. It carries ids: the present may be gone when the answer comes. */
 struct step {
     struct presence *presence;
-    uint64_t conversation, user;
+    uint64_t conversation, user, session_id;
     enum encoding_id encoding;
     bool announce;
     char *name, *head;
@@ -188,6 +188,13 @@ static void announce_step(const struct step *step, enum message_kind kind)
     announce(kind, step->conversation, step->encoding, &member);
 }
 
+static void tell_entered(struct presence *presence, uint64_t session_id)
+{
+    struct session *session = sessions_find(presence->hub->sessions, session_id);
+    if (session && !session->closing)
+        session->protocol->entered(session);
+}
+
 static void on_entered(void *arg, const struct bus_reply *reply)
 {
     struct step *step = arg;
@@ -196,11 +203,13 @@ static void on_entered(void *arg, const struct bus_reply *reply)
                        : !is_elsewhere(presence, step->conversation, step->user);
     if (first && step->announce)
         announce_step(step, MESSAGE_JOIN);
+    tell_entered(presence, step->session_id);
     changed(presence, step->conversation);
     step_free(step);
 }
 
-static void say_enter(struct present *present, bool announce_it)
+/* `session_id` 0: it is said again, nobody waits for it. */
+static void say_enter(struct present *present, bool announce_it, uint64_t session_id)
 {
     struct presence *presence = present->presence;
     const char *prefix = presence->settings->redis_prefix;
@@ -222,8 +231,9 @@ static void say_enter(struct present *present, bool announce_it)
                          str_of(room),  str_of(who),       str_of(rooms),
                          str_of(admit), str_of(field),     buf_str(&value),
                          str_of(presence->entry), str_of(conversation)};
-    bus_command(presence->bus, on_entered, step_new(present, announce_it), args,
-                sizeof args / sizeof args[0]);
+    struct step *step = step_new(present, announce_it);
+    step->session_id = session_id;
+    bus_command(presence->bus, on_entered, step, args, sizeof args / sizeof args[0]);
     buf_fini(&value);
 }
 
@@ -326,10 +336,12 @@ void presence_enter(struct presence *presence, uint64_t conversation, enum encod
     present->sockets++;
     wheel_cancel(&present->grace);
     add_waiting(place, session_id);
-    if (repainted || returned)
-        say_enter(present, fresh || returned);
-    else
+    if (repainted || returned) {
+        say_enter(present, fresh || returned, session_id);
+    } else {
         list_due(place);
+        tell_entered(presence, session_id);
+    }
 }
 
 void presence_leave(struct presence *presence, uint64_t conversation, uint64_t user)
@@ -546,7 +558,7 @@ static void say_all(struct presence *presence, bool announce_them)
         size_t user_at = 0;
         for (struct present *present; (present = map_next(&place->presents, &user_at));) {
             if (!present->unsure)
-                say_enter(present, announce_them);
+                say_enter(present, announce_them, 0);
             else if (!wheel_is_set(&present->grace))
                 say_leave(present, false); /* it was announced when it happened */
         }

@@ -64,6 +64,9 @@ struct protocol {
     void (*seated)(struct session *session, struct seat *seat);
     /* hub_join failed; the seat is gone. */
     void (*not_seated)(struct session *session, uint64_t conversation, enum err err);
+    /* presence_enter has taken effect: what it stored comes before what the session posts from now on.
+     * NULL if the protocol never enters. */
+    void (*entered)(struct session *session);
     /* For a pulled encoding: something was appended to the seat's log since the last call. */
     void (*changed)(struct session *session, struct seat *seat);
     /* The journal's answer to a hub_post. */

@@ -226,6 +226,11 @@ static void seated(struct session *session, struct seat *seat)
     state->present = true;
     presence_enter(door.presence, state->conversation, ENCODING_SPACE, &member, session->id);
     buf_fini(&head);
+}
+
+/* Its arrival is shown before anything it says. */
+static void entered(struct session *session)
+{
     session->transport->pause(session->socket, false);
 }
 
@@ -283,6 +288,7 @@ const struct protocol space_protocol = {
     .open = open_session,
     .received = received,
     .seated = seated,
+    .entered = entered,
     .not_seated = not_seated,
     .posted = posted,
     .closed = closed,
