@@ -51,6 +51,7 @@ static const struct store_statements *const tables[] = {
     &core_statements,
     &store_pair_statements,
     &store_customer_statements,
+    &store_media_statements,
     &store_seats_statements,
 };
 

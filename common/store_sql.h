@@ -30,6 +30,12 @@ enum statement {
     SQL_ADD_PAIR,
     SQL_CUSTOMER_PAIR,
     SQL_SET_CUSTOMER,
+    SQL_TAKE_MEDIA_BYTES,
+    SQL_ADD_MEDIA,
+    SQL_LIST_MEDIA,
+    SQL_MEDIA_MESSAGES,
+    SQL_MEDIA_AVATARS,
+    SQL_REMOVE_MEDIA,
     SQL_COUNT
 };
 
@@ -48,6 +54,7 @@ struct store_statements {
 };
 #define STORE_STATEMENTS(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
 extern const struct store_statements store_pair_statements, store_customer_statements;
+extern const struct store_statements store_media_statements;
 extern const struct store_statements store_seats_statements;
 
 /* The columns every message is read with, in the order store_read_message expects. */
