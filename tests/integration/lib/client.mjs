@@ -1,13 +1,8 @@
 // A client of door A, as the article's page is one: createChatroom over REST, then a WebSocket with both ids in its query.
-// It keeps every frame and lets a test wait for what it tells of, never for a time.
 import assert from 'node:assert/strict';
-import { isDeepStrictEqual } from 'node:util';
-import WebSocket from 'ws';
-import { DEADLINE_MS } from './http.mjs';
+import { Socket, assertSameList, unique } from './socket.mjs';
 
-let counter = 0;
-/** A text that occurs nowhere else. */
-export const unique = (stem = 'x') => `${stem}-${process.pid.toString(36)}-${Date.now().toString(36)}-${++counter}`;
+export { assertSameList, unique };
 
 /** Enters a room by name: {roomId, nickId, roomName, nick}. */
 export async function enter(stack, roomName, nick, headNum = 1, prefix = '/mysql') {
@@ -18,7 +13,7 @@ export async function enter(stack, roomName, nick, headNum = 1, prefix = '/mysql
   return { roomId, nickId, roomName, nick };
 }
 
-export class Client {
+export class Client extends Socket {
   /** seat: what enter() gave. relay: 0 through nginx, n directly to that relay's own port. */
   static async connect(stack, seat, { relay = 0, path = '/', options = {} } = {}) {
     const client = Client.dial(stack, `?roomId=${encodeURIComponent(seat.roomId)}&nickId=${encodeURIComponent(seat.nickId)}`,
@@ -37,93 +32,19 @@ export class Client {
 
   /** Any query string, right or wrong; `opened` and `closed` tell what became of it. */
   static dial(stack, query, { relay = 0, path = '/', options = {} } = {}) {
-    return new Client(stack, new WebSocket(`${stack.wsUrl(relay)}${path}${query}`, { perMessageDeflate: false, ...options }));
+    return super.dial(stack, `${path}${query}`, { relay, options });
   }
 
-  constructor(stack, ws) {
-    this.stack = stack;
-    this.ws = ws;
-    this.frames = []; // raw texts
-    this.events = []; // of all frames, in order
-    this.members = undefined; // the latest list
-    this.closeInfo = undefined; // {code, reason} once closed
-    this.waiters = new Set();
-    this.cursor = 0; // for next()
-    this.opened = new Promise((resolve, reject) => {
-      ws.once('open', resolve);
-      ws.once('error', reject);
-      ws.once('close', () => reject(new Error('closed before it was open')));
-    });
-    this.opened.catch(() => {});
-    this.closed = new Promise((resolve) => {
-      ws.once('close', (code, reason) => {
-        this.closeInfo = { code, reason: reason.toString() };
-        resolve(this.closeInfo);
-        this.wake();
-      });
-    });
-    ws.on('error', (error) => {
-      this.error = error;
-    });
-    ws.on('message', (data, isBinary) => {
-      assert.equal(isBinary, false, 'the server sends text frames only');
-      const text = data.toString('utf8');
-      this.frames.push(text);
-      const events = JSON.parse(text);
-      assert.ok(Array.isArray(events) && events.length > 0, 'every frame is an array of events');
-      for (const event of events) {
-        if (event.type === 'members') this.members = event.data;
-        this.events.push(event);
-      }
-      this.wake();
-    });
-  }
-
-  wake() {
-    for (const waiter of this.waiters) waiter();
-  }
-
-  /** Resolves with the predicate's first truthy value, asked again after every frame. */
-  until(predicate, what = String(predicate), deadlineMs = DEADLINE_MS) {
-    return new Promise((resolve, reject) => {
-      const end = (settle, value) => {
-        this.waiters.delete(look);
-        clearTimeout(timer);
-        settle(value);
-      };
-      const look = () => {
-        let value;
-        try {
-          value = predicate(this);
-        } catch (error) {
-          return end(reject, error);
-        }
-        if (value) return end(resolve, value);
-        if (this.closeInfo) {
-          const { code, reason } = this.closeInfo;
-          end(reject, new Error(`closed with ${code} '${reason}' while waiting for ${what}`));
-        }
-      };
-      const timer = setTimeout(() => {
-        const last = this.events.slice(-5).map((event) => JSON.stringify(event).slice(0, 300)).join('\n');
-        end(reject, new Error(`waited in vain for ${what}; the last of ${this.events.length} events:\n${last}`));
-      }, deadlineMs);
-      this.waiters.add(look);
-      look();
-    });
+  /** Every frame is an array of events; `members` is the latest list. */
+  eventsOf(events) {
+    assert.ok(Array.isArray(events) && events.length > 0, 'every frame is an array of events');
+    for (const event of events) if (event.type === 'members') this.members = event.data;
+    return events;
   }
 
   /** The next event of a type (after the one that next() gave last) for which match holds. */
   next(type, match = () => true) {
-    return this.until(() => {
-      for (let i = this.cursor; i < this.events.length; i++) {
-        if (this.events[i].type === type && match(this.events[i].data)) {
-          this.cursor = i + 1;
-          return this.events[i];
-        }
-      }
-      return undefined;
-    }, `the next ${type} event`);
+    return this.nextEvent((event) => event.type === type && match(event.data), `the next ${type} event`);
   }
 
   /** All message data so far. */
@@ -139,14 +60,6 @@ export class Client {
   /** System lines. */
   get lines() {
     return this.messages.filter((m) => m.log_user_name === 'system').map((m) => m.log_content);
-  }
-
-  sendRaw(data, options) {
-    this.ws.send(data, options);
-  }
-
-  sendJson(value) {
-    this.ws.send(JSON.stringify(value));
   }
 
   /** The frame an article's page sends. Does not wait. */
@@ -186,11 +99,6 @@ export class Client {
     this.queryLogs();
     return (await this.next('logs')).data;
   }
-
-  async close() {
-    this.ws.close();
-    return this.closed;
-  }
 }
 
 /**
@@ -208,14 +116,4 @@ export async function settle(...clients) {
 export function assertWhole(client, what = 'messages') {
   const seqs = client.messages.map((m) => m.seq);
   seqs.forEach((seq, i) => assert.equal(seq, seqs[0] + i, `${what}: number ${i} of ${seqs.length}`));
-}
-
-/** Two long lists are the same; says where they part instead of printing both. */
-export function assertSameList(actual, expected, what = 'the lists') {
-  const first = expected.findIndex((value, i) => !isDeepStrictEqual(value, actual[i]));
-  if (first >= 0) {
-    const show = (list) => JSON.stringify(list[first])?.slice(0, 300);
-    assert.fail(`${what} part at ${first} of ${expected.length} (there are ${actual.length}): ${show(actual)} instead of ${show(expected)}`);
-  }
-  assert.equal(actual.length, expected.length, `${what}: their length`);
 }

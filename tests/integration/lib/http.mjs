@@ -5,7 +5,7 @@ import http from 'node:http';
 // Generous: the programs may be a sanitizer build on a busy machine. Shorter for whoever works on a failing test.
 export const DEADLINE_MS = Number(process.env.CG_DEADLINE_MS ?? 90_000);
 
-/** request(url, {method, headers, body}) → {status, headers, text, json}; json is undefined if the text is none. */
+/** request(url, {method, headers, body}) → {status, headers, bytes, text, json}; json is undefined if the text is none. */
 export function request(url, { method = 'GET', headers = {}, body } = {}) {
   return new Promise((resolve, reject) => {
     const req = http.request(url, { method, headers, agent: false, timeout: DEADLINE_MS }, (res) => {
@@ -13,14 +13,15 @@ export function request(url, { method = 'GET', headers = {}, body } = {}) {
       res.on('data', (chunk) => chunks.push(chunk));
       res.on('error', reject);
       res.on('end', () => {
-        const text = Buffer.concat(chunks).toString('utf8');
+        const bytes = Buffer.concat(chunks);
+        const text = bytes.toString('utf8');
         let json;
         try {
           json = JSON.parse(text);
         } catch {
           // not JSON: the caller sees undefined
         }
-        resolve({ status: res.statusCode, headers: res.headers, text, json });
+        resolve({ status: res.statusCode, headers: res.headers, bytes, text, json });
       });
     });
     req.on('timeout', () => req.destroy(new Error(`no answer from ${method} ${new URL(url).pathname}`)));

@@ -203,7 +203,7 @@ export class Stack {
     return run(path.join(bin, 'chaguan'), [...args, '--config', this.file('chaguan.conf')]);
   }
 
-  /** Message content that must not appear in any log. */
+  /** A message's content, a password, an account: what must not appear in any log. */
   keepSecret(content) {
     if (typeof content === 'string' && content.length >= 8) this.contents.add(content);
     return content;
@@ -216,7 +216,7 @@ export class Stack {
 
   /**
    * What holds after every suite, whatever it did: the numbers in the database are whole, every part ends in an orderly
-   * way, and the logs hold no message, no id that works as a credential and no sanitizer's finding.
+   * way, and the logs hold no message, no id that works as a credential, no token and no sanitizer's finding.
    */
   async checkAndStop() {
     const check = await this.chaguan('check');
@@ -226,11 +226,11 @@ export class Stack {
     for (const [name, text] of Object.entries(this.logs())) {
       const finding = text.match(/^.*(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|assertion).*$/m);
       assert.equal(finding, null, `${name}: ${finding && text.slice(finding.index, finding.index + 4000)}`);
-      const id = text.match(/(room|user)_[0-9a-f]{32}/);
+      const id = text.match(/\b(room|user|friend|space|session)_[0-9a-f]{32}|\beyJ[\w-]{10,}\.[\w-]+\./);
       assert.equal(id, null, `${name} shows a credential: ${id && lineAround(text, id.index)}`);
       for (const content of this.contents) {
         const at = text.indexOf(content);
-        assert.equal(at, -1, `${name} shows a message: ${at >= 0 && lineAround(text, at)}`);
+        assert.equal(at, -1, `${name} shows a secret: ${at >= 0 && lineAround(text, at)}`);
       }
     }
     const left = fs.readdirSync(this.dir).filter((name) => /\.(pid|keeper)$/.test(name));
