@@ -34,7 +34,7 @@ JOBS     ?= $(shell nproc)
 # ---- flags -----------------------------------------------------------------------------------------------------------
 
 PKG_CONFIG ?= pkg-config
-PACKAGES   := libwebsockets libuv hiredis libmariadb json-c libjwt libcrypto libsodium
+PACKAGES   := libwebsockets libuv hiredis libmariadb json-c libjwt libcrypto libsodium libmagic
 
 # Asked once, when first used. -isystem: other people's headers need not meet our warnings.
 pkg_cflags = $(eval pkg_cflags := $$(patsubst -I%,-isystem%,$$(shell $(PKG_CONFIG) --cflags $(PACKAGES))))$(pkg_cflags)

@@ -34,6 +34,7 @@ only 'errmsg\.h'      common/db.c
 only 'mysqld_error'   common/db.c
 only 'libwebsockets'  relay/ws.c
 only 'hiredis'        relay/bus.c rest/presence.c admin/redis.c
+only 'magic\.h'       rest/filetype.c
 only 'fcgi'           rest/fcgi.c
 only '<jwt\.h'        common/token.c
 only '<openssl/'      common/token.c

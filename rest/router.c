@@ -6,12 +6,14 @@
 #include "rest/chatroom.h"
 #include "rest/failure.h"
 #include "rest/health.h"
+#include "rest/media.h"
 
 #define TYPE_JSON "application/json; charset=utf-8"
 
 static const struct route_table *const tables[] = {
     &chatroom_routes,
     &health_routes,
+    &media_routes,
 };
 
 /* Every route of every table, in order: for (struct cursor c = {0}; (route = next(&c));) */
