@@ -53,6 +53,9 @@ static const struct store_statements *const tables[] = {
     &store_customer_statements,
     &store_media_statements,
     &store_seats_statements,
+    &store_login_statements,
+    &store_friends_statements,
+    &store_spaces_statements,
 };
 
 static const char *statements[SQL_COUNT];
@@ -112,6 +115,11 @@ enum err store_ready(struct store *store, char why[256])
              "the database has schema version %llu, this program needs %d: run chaguan migrate",
              (unsigned long long)version, STORE_SCHEMA_VERSION);
     return ERR_INVALID;
+}
+
+void store_refresh(struct store *store)
+{
+    db_refresh(store->db);
 }
 
 enum err store_ping(struct store *store)

@@ -159,6 +159,9 @@ enum err store_check(struct store *store, store_line_fn *found, void *arg, uint6
         {"SELECT m.conversation, m.user, m.read_seq FROM member m JOIN conversation c"
          " ON c.id = m.conversation WHERE m.read_seq > c.seq",
          "user %llu has read up to %llu, past the last message"},
+        {"SELECT conversation, CAST(ABS(SUM(score)) AS UNSIGNED), CAST(COUNT(*) AS UNSIGNED)"
+         " FROM standing GROUP BY conversation HAVING SUM(score) <> 0",
+         "the scores are %llu off zero, over %llu members"},
     };
     *findings = 0;
     enum err err = db_run(store->db, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", NULL, NULL);

@@ -36,6 +36,23 @@ enum statement {
     SQL_MEDIA_MESSAGES,
     SQL_MEDIA_AVATARS,
     SQL_REMOVE_MEDIA,
+    SQL_LOGIN,
+    SQL_ADD_CREDENTIAL,
+    SQL_FRIEND_PAIR,
+    SQL_FRIEND_LIST,
+    SQL_FRIEND_PLACE,
+    SQL_SET_READ,
+    SQL_SPACE_USER,
+    SQL_SPACE_BY_NAME,
+    SQL_SPACE_SEEN,
+    SQL_SPACE_MEMBERS,
+    SQL_RECORDS_FORWARD,
+    SQL_RECORDS_LATEST,
+    SQL_SPACE_LOCK,
+    SQL_SPACE_TWO,
+    SQL_FIND_TRANSFER,
+    SQL_GIVE_SCORE,
+    SQL_TAKE_SCORE,
     SQL_COUNT
 };
 
@@ -55,7 +72,8 @@ struct store_statements {
 #define STORE_STATEMENTS(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
 extern const struct store_statements store_pair_statements, store_customer_statements;
 extern const struct store_statements store_media_statements;
-extern const struct store_statements store_seats_statements;
+extern const struct store_statements store_seats_statements, store_login_statements;
+extern const struct store_statements store_friends_statements, store_spaces_statements;
 
 /* The columns every message is read with, in the order store_read_message expects. */
 #define STORE_MESSAGE_COLUMNS                                                                      \

@@ -1,0 +1,124 @@
+#include "common/store_friends.h"
+
+#include "common/store_pair.h"
+#include "common/store_sql.h"
+
+static const struct store_statement rows[] = {
+    {SQL_FRIEND_PAIR, "SELECT c.public_id FROM pair p"
+                      " JOIN conversation c ON c.id = p.conversation AND c.kind = 2"
+                      " WHERE p.user1 = ? AND p.user2 = ?"},
+    {SQL_FRIEND_LIST,
+     "SELECT c.public_id, u.public_id, u.name, l.seq, l.sender, l.kind, LEFT(l.content, 2048),"
+     " CAST(ROUND(UNIX_TIMESTAMP(l.created_at) * 1000) AS UNSIGNED),"
+     " (SELECT COUNT(*) FROM message n"
+     "  WHERE n.conversation = c.id AND n.seq > m.read_seq AND n.sender = u.id)"
+     " FROM pair p JOIN conversation c ON c.id = p.conversation AND c.kind = 2"
+     " JOIN member m ON m.conversation = c.id AND m.user = ?"
+     " JOIN user u ON u.id = IF(p.user1 = ?, p.user2, p.user1)"
+     " LEFT JOIN message l ON l.conversation = c.id AND l.seq = c.seq"
+     " WHERE p.user1 = ? OR p.user2 = ? ORDER BY l.created_at DESC, c.id DESC LIMIT 1000"},
+    {SQL_FRIEND_PLACE, "SELECT c.id, c.seq, m.read_seq, c.public_id,"
+                       " p.user1, u1.public_id, p.user2, u2.public_id"
+                       " FROM conversation c JOIN pair p ON p.conversation = c.id"
+                       " JOIN member m ON m.conversation = c.id AND m.user = ?"
+                       " JOIN user u1 ON u1.id = p.user1 JOIN user u2 ON u2.id = p.user2"
+                       " WHERE c.public_id = ? AND c.kind = 2"},
+    {SQL_SET_READ, "UPDATE member SET read_seq = GREATEST(read_seq, ?)"
+                   " WHERE conversation = ? AND user = ?"},
+};
+_Static_assert(STORE_FRIENDS_LISTED == 1000 && STORE_LAST_CHARS == 2048, "as SQL_FRIEND_LIST says");
+
+const struct store_statements store_friends_statements = STORE_STATEMENTS(rows);
+
+static void copy_id(char out[ID_MAX], struct str text)
+{
+    CG_ASSERT(text.len < ID_MAX);
+    memcpy(out, text.ptr, text.len);
+    out[text.len] = '\0';
+}
+
+static void on_id(void *arg, const struct db_value *columns)
+{
+    copy_id(arg, columns[0].text);
+}
+
+static enum err find_pair(struct store *store, uint64_t one, uint64_t other, char friend_id[ID_MAX])
+{
+    struct db_value key[] = {DB_NUM(one < other ? one : other), DB_NUM(one < other ? other : one)};
+    friend_id[0] = '\0';
+    return db_query(store->db, SQL_FRIEND_PAIR, key, 2, on_id, friend_id);
+}
+
+enum err store_friend_make(struct store *store, uint64_t one, uint64_t other,
+                           char friend_id[ID_MAX], bool *made)
+{
+    uint64_t conversation;
+    enum err err = find_pair(store, one, other, friend_id);
+    *made = !err && !*friend_id;
+    for (int attempt = 0; attempt < 5 && !*friend_id && (!err || err == ERR_RETRY); attempt++) {
+        err = store_pair_make(store, KIND_FRIENDS, STORE_FRIEND_PREFIX, one, other, &conversation);
+        if (!err)
+            err = find_pair(store, one, other, friend_id);
+    }
+    return !err && !*friend_id ? ERR_INTERNAL : err;
+}
+
+struct listing {
+    store_friend_line_fn *fn;
+    void *arg;
+};
+
+static void on_line(void *arg, const struct db_value *c)
+{
+    struct listing *listing = arg;
+    struct store_friend_line line = {
+        .friend_id = c[0].text,
+        .user_id = c[1].text,
+        .name = c[2].text,
+        .last = {.seq = c[3].number,
+                 .sender = c[4].number,
+                 .kind = (enum message_kind)c[5].number,
+                 .content = c[6].text,
+                 .at_ms = (int64_t)c[7].number},
+        .unread = c[8].number,
+    };
+    listing->fn(listing->arg, &line);
+}
+
+enum err store_friend_list(struct store *store, uint64_t user, store_friend_line_fn *fn, void *arg)
+{
+    struct listing listing = {fn, arg};
+    struct db_value params[] = {DB_NUM(user), DB_NUM(user), DB_NUM(user), DB_NUM(user)};
+    return db_query(store->db, SQL_FRIEND_LIST, params, 4, on_line, &listing);
+}
+
+static void on_place(void *arg, const struct db_value *c)
+{
+    struct store_friend_place *place = arg;
+    struct store_friendship *friendship = &place->friendship;
+    friendship->conversation = c[0].number;
+    place->seq = c[1].number;
+    place->read_seq = c[2].number;
+    copy_id(friendship->id, c[3].text);
+    friendship->low = c[4].number;
+    copy_id(friendship->low_id, c[5].text);
+    friendship->high = c[6].number;
+    copy_id(friendship->high_id, c[7].text);
+}
+
+enum err store_friend_place(struct store *store, struct str friend_id, uint64_t user,
+                            struct store_friend_place *place)
+{
+    *place = (struct store_friend_place){0};
+    if (!id_is(friend_id, STORE_FRIEND_PREFIX))
+        return ERR_NOT_FOUND;
+    struct db_value params[] = {DB_NUM(user), DB_TEXT(friend_id)};
+    enum err err = db_query(store->db, SQL_FRIEND_PLACE, params, 2, on_place, place);
+    return !err && !place->friendship.conversation ? ERR_NOT_FOUND : err;
+}
+
+enum err store_friend_read(struct store *store, uint64_t conversation, uint64_t user, uint64_t seq)
+{
+    struct db_value params[] = {DB_NUM(seq), DB_NUM(conversation), DB_NUM(user)};
+    return db_query(store->db, SQL_SET_READ, params, 3, NULL, NULL);
+}

@@ -1,0 +1,60 @@
+#include "common/store_login.h"
+
+#include "common/store_sql.h"
+
+static const struct store_statement rows[] = {
+    {SQL_LOGIN,
+     "SELECT u.id, u.public_id, c.hash FROM user u LEFT JOIN credential c ON c.user = u.id"
+     " WHERE u.realm = ? AND u.name = ?"},
+    {SQL_ADD_CREDENTIAL, "INSERT INTO credential (user, hash, changed_at)"
+                         " VALUES (?, ?, UTC_TIMESTAMP(3))"},
+};
+
+const struct store_statements store_login_statements = STORE_STATEMENTS(rows);
+
+static void copy(char *out, size_t size, struct str text)
+{
+    CG_ASSERT(text.len < size);
+    if (text.len)
+        memcpy(out, text.ptr, text.len);
+    out[text.len] = '\0';
+}
+
+static void on_login(void *arg, const struct db_value *c)
+{
+    struct store_login *login = arg;
+    login->user = c[0].number;
+    copy(login->user_id, sizeof login->user_id, c[1].text);
+    copy(login->hash, sizeof login->hash, c[2].text);
+}
+
+enum err store_login_find(struct store *store, enum store_realm realm, struct str name,
+                          struct store_login *login)
+{
+    struct db_value key[] = {DB_NUM(realm), DB_TEXT(name)};
+    *login = (struct store_login){0};
+    enum err err = db_query(store->db, SQL_LOGIN, key, 2, on_login, login);
+    return !err && !login->user ? ERR_NOT_FOUND : err;
+}
+
+enum err store_login_make(struct store *store, enum store_realm realm, struct str name,
+                          struct store_login *login)
+{
+    enum err err = store_login_find(store, realm, name, login);
+    for (int attempt = 0; attempt < 5 && (err == ERR_NOT_FOUND || err == ERR_RETRY); attempt++) {
+        char id[ID_MAX];
+        id_make(STORE_USER_PREFIX, id);
+        struct db_value row[] = {DB_TEXT(str_of(id)), DB_NUM(realm), DB_TEXT(name),
+                                 DB_TEXT(STR("0"))};
+        err = db_query(store->db, SQL_ADD_USER, row, 4, NULL, NULL);
+        if (!err || err == ERR_DUPLICATE) /* the unique key decides; the loser finds the winner's */
+            err = store_login_find(store, realm, name, login);
+    }
+    return err;
+}
+
+enum err store_login_set(struct store *store, uint64_t user, const char *hash)
+{
+    struct db_value row[] = {DB_NUM(user), DB_TEXT(str_of(hash))};
+    return db_query(store->db, SQL_ADD_CREDENTIAL, row, 2, NULL, NULL);
+}
