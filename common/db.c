@@ -40,7 +40,7 @@ struct db *db_new(const struct settings *settings, const char *const *texts, siz
     db->texts = texts;
     db->count = count;
     db->prepared = mem_zalloc(count * sizeof(MYSQL_STMT *));
-    db->backoff = (struct backoff){.first_ms = 50, .most_ms = 2000};
+    db->backoff = (struct backoff){.first_ms = 50, .most_ms = 1000};
     return db;
 }
 
@@ -178,16 +178,20 @@ enum err db_connect(struct db *db)
  * statements in a row rely on (a lock, a snapshot) cannot be lost unnoticed between them. */
 static bool was_closed(const struct db *db)
 {
-    if (db->in_transaction || clock_mono_ms() - db->used_ms < IDLE_MS)
-        return false;
     struct pollfd fd = {.fd = mysql_get_socket(db->mysql), .events = POLLRDHUP};
     return poll(&fd, 1, 0) > 0;
 }
 
+void db_refresh(struct db *db)
+{
+    if (db->mysql && !db->in_transaction && was_closed(db))
+        disconnect(db);
+}
+
 static enum err need(struct db *db)
 {
-    if (db->mysql && was_closed(db))
-        disconnect(db);
+    if (db->mysql && clock_mono_ms() - db->used_ms >= IDLE_MS)
+        db_refresh(db);
     if (db->mysql)
         return ERR_OK;
     if (!backoff_due(&db->backoff))

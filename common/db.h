@@ -2,7 +2,7 @@
  * no table. A connection belongs to one thread.
  *
  * It is opened at its first use, and again at the first use after it broke, at most once per back-off
- * (jittered, 50 ms doubling to 2 s): between attempts every call fails at once with ERR_DOWN. An open
+ * (jittered, 50 ms doubling to 1 s): between attempts every call fails at once with ERR_DOWN. An open
  * transaction never survives a reconnect. */
 #ifndef CG_COMMON_DB_H
 #define CG_COMMON_DB_H
@@ -42,6 +42,10 @@ void db_free(struct db *db);
 
 /* Connects now, whatever the back-off says. ERR_DOWN: see db_error. */
 enum err db_connect(struct db *db) CG_MUST_CHECK;
+
+/* Between two pieces of work that rely on nothing of each other: if the server has ended the connection
+ * meanwhile, the next statement makes a new one instead of failing. */
+void db_refresh(struct db *db);
 
 /* Runs a prepared statement. `row` may be NULL for one without a result. *affected (may be NULL)
  * gets the number of rows changed, *insert_id the AUTO_INCREMENT value. */

@@ -28,6 +28,9 @@ void store_free(struct store *store);
 /* Connects and looks for a schema of this program's version. *why: one line for a person.
  * ERR_DOWN: no server; ERR_INVALID: no or another schema. */
 enum err store_ready(struct store *store, char why[256]) CG_MUST_CHECK;
+/* Before a request or a look-up that relies on nothing before it: a connection that the server has ended
+ * since is made anew, instead of failing it. */
+void store_refresh(struct store *store);
 /* Asks the server for a sign of life. */
 enum err store_ping(struct store *store) CG_MUST_CHECK;
 const char *store_error(const struct store *store);

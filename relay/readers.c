@@ -47,6 +47,7 @@ static void *run(void *arg)
     struct store *store = store_new(readers->settings);
     db_thread_begin();
     for (struct job *job; (job = take(readers));) {
+        store_refresh(store);
         job->work(job, store);
         offload_return(readers->offload, &job->parcel);
     }

@@ -5,6 +5,7 @@
 #include "rest/fcgi.h"
 
 #include "common/metrics.h"
+#include "common/store.h"
 
 #include <fcgiapp.h>
 
@@ -112,6 +113,7 @@ bool fcgi_serve(int fd, const struct backends *backends, const atomic_bool *stop
     };
     struct http_response response;
     http_response_init(&response);
+    store_refresh(backends->store);
     router_serve(backends, &request, &response);
     bool drained = drain(&fcgi), sent = send_response(&fcgi, &response);
     http_response_fini(&response);
