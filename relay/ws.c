@@ -424,8 +424,8 @@ struct ws *ws_new(const struct ws_config *config, char why[256])
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV,
         .foreign_loops = loops,
         .user = ws,
-        .gid = (gid_t)-1, /* stay who we are */
-        .uid = (uid_t)-1,
+        .gid = -1, /* stay who we are */
+        .uid = -1,
         .max_http_header_data = HEADER_BYTES,
     };
     ws->config = *config;
