@@ -24,6 +24,7 @@ sysconfdir ?= /etc
 unitdir    ?= $(PREFIX)/lib/systemd/system
 usersdir   ?= $(PREFIX)/lib/sysusers.d
 rundir     ?= /run/chaguan
+statedir   ?= /var/lib/chaguan
 
 # Another BUILD directory holds another variant, complete: make BUILD=build/asan SANITIZE=address,undefined
 BUILD    ?= build
@@ -203,7 +204,7 @@ clean:
 
 # The templates say @name@ where an installation differs from another.
 substitute = sed -e 's|@bindir@|$(bindir)|g' -e 's|@datadir@|$(datadir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g' \
-		 -e 's|@rundir@|$(rundir)|g'
+		 -e 's|@rundir@|$(rundir)|g' -e 's|@statedir@|$(statedir)|g'
 units   = chaguan-rest.service chaguan-relay@.service
 sqldir  = $(DESTDIR)$(datadir)/chaguan/sql
 webdir  = $(DESTDIR)$(datadir)/chaguan/web
@@ -223,7 +224,7 @@ install: all
 	$(substitute) deploy/chaguan.conf.sample >$(confdir)/chaguan.conf.sample
 	$(substitute) deploy/README.installed >$(DESTDIR)$(datadir)/chaguan/README
 	install -m 644 deploy/systemd/chaguan.sysusers $(DESTDIR)$(usersdir)/chaguan.conf
-	RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web \
+	RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web MEDIA=$(statedir)/media \
 		ACCESS_LOG=/var/log/nginx/chaguan.access.log ERROR_LOG=/var/log/nginx/error.log \
 		deploy/render.sh nginx/chaguan.conf.in >$(sitedir)/chaguan
 	for unit in $(units); do $(substitute) deploy/systemd/$$unit >$(DESTDIR)$(unitdir)/$$unit || exit; done

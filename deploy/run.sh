@@ -70,6 +70,7 @@ configure() {
 # Written by deploy/run.sh at every start; SETTINGS="name=value …" adds lines at the end.
 run = $RUN
 sql_dir = $top/sql
+media_dir = media
 db_socket = mariadb.sock
 db_name = chaguan
 db_user = chaguan_app
@@ -91,7 +92,7 @@ configure_nginx() {
     [ "$nofile" != unlimited ] && [ "$nofile" -le 65536 ] || nofile=65536
     [ "$(id -u)" != 0 ] || user="user root;"
     mkdir -p "$RUN/nginx"
-    RUN=$RUN WEB=$top/web RELAYS=$RELAYS LISTEN=$LISTEN:$PORT ACCESS_LOG=$RUN/nginx.access.log \
+    RUN=$RUN WEB=$top/web MEDIA=$RUN/media RELAYS=$RELAYS LISTEN=$LISTEN:$PORT ACCESS_LOG=$RUN/nginx.access.log \
         ERROR_LOG=$RUN/nginx.log "$top/deploy/render.sh" "$top/nginx/chaguan.conf.in" >"$RUN/nginx/chaguan.conf"
     RUN=$RUN USER=$user NOFILE=$nofile CONNECTIONS=$((nofile < 16384 ? nofile : 16384)) \
         "$top/deploy/render.sh" "$top/nginx/private-nginx.conf.in" >"$RUN/nginx/nginx.conf"
