@@ -323,7 +323,7 @@ static void flush_seat(struct seat *seat)
         }
     } else if (!session->choked) {
         session_flush(seat);
-    } else if (seat->cursor < log->start) {
+    } else if (seat->cursor < log->start && !session->closing) {
         metric_inc(METRIC_CLOSED_SLOW);
         session_close(session, 1013, "Too slow: come back for the history");
     }

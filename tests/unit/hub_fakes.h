@@ -1,0 +1,488 @@
+/* hub_fakes.h: all that surrounds the hub, told what to do by the test: a database of messages, a bus, a
+ * journal, and clients whose sockets keep every byte and can be choked or dead. A test includes this once. */
+#ifndef CG_TESTS_HUB_FAKES_H
+#define CG_TESTS_HUB_FAKES_H
+
+#include "check.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "relay/bus.h"
+#include "relay/hub.h"
+#include "relay/hub_room.h"
+#include "relay/journal.h"
+#include "relay/readers.h"
+#include "relay/wsframe.h"
+
+enum { ORIGIN = 77, EPOCH = 3, CONVERSATIONS = 64 };
+
+/* ---- three kinds of readers ---- */
+
+enum { PLAIN = 0, BARE = 1, PULLED = 2 }; /* as enum encoding_id */
+
+static void show_plain(const struct message *message, struct buf *out)
+{
+    buf_addf(out, "%llu:%.*s", (unsigned long long)message->seq, (int)message->content.len,
+             message->content.ptr);
+}
+
+/* Some messages are not for these. */
+static void show_bare(const struct message *message, struct buf *out)
+{
+    if (message->seq % 3)
+        buf_addf(out, "%llu", (unsigned long long)message->seq);
+}
+
+static void show_members(const struct member *members, size_t count, struct buf *out)
+{
+    buf_add_text(out, "members");
+    for (size_t i = 0; i < count; i++)
+        buf_addf(out, " %.*s", (int)members[i].name.len, members[i].name.ptr);
+}
+
+static const struct encoding plain = {
+    .name = "plain", .history = true, .message = show_plain, .members = show_members};
+static const struct encoding bare = {.name = "bare", .message = show_bare};
+static const struct encoding pulled = {.name = "pulled", .pulled = true, .message = show_plain};
+const struct encoding *const encodings[ENCODING_COUNT] = {
+    [PLAIN] = &plain, [BARE] = &bare, [PULLED] = &pulled};
+
+/* ---- the database ---- */
+
+static struct {
+    uint64_t last[CONVERSATIONS]; /* messages 1 to this are stored */
+    uint64_t missing;             /* but not this one */
+    enum err err;
+    int pings;
+} db;
+
+/* The text of a message; of the last few asked for. */
+static struct str text_of(uint64_t seq)
+{
+    static char texts[16][24];
+    static unsigned next;
+    char *text = texts[next++ % 16];
+    snprintf(text, sizeof texts[0], "m%llu", (unsigned long long)seq);
+    return str_of(text);
+}
+
+static struct message message_of(uint64_t conversation, uint64_t seq)
+{
+    return (struct message){.conversation = conversation,
+                            .seq = seq,
+                            .sender = 9,
+                            .kind = MESSAGE_TEXT,
+                            .sender_name = STR("bob"),
+                            .content = text_of(seq)};
+}
+
+enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
+                    void *arg)
+{
+    (void)store;
+    if (db.err)
+        return db.err;
+    uint64_t first = range->after + 1, end = db.last[range->conversation] + 1;
+    if (end > range->before)
+        end = range->before;
+    if (end > first && end - first > range->limit && range->latest)
+        first = end - range->limit;
+    else if (end > first && end - first > range->limit)
+        end = first + range->limit;
+    for (uint64_t seq = first; seq < end; seq++) {
+        struct message message = message_of(range->conversation, seq);
+        if (seq != db.missing)
+            fn(arg, &message);
+    }
+    return ERR_OK;
+}
+
+enum err store_tails(struct store *store, const uint64_t *conversations, size_t count,
+                     store_tail_fn *fn, void *arg)
+{
+    (void)store;
+    for (size_t i = 0; i < count && !db.err; i++)
+        fn(arg, conversations[i], db.last[conversations[i]]);
+    return db.err;
+}
+
+enum err store_ping(struct store *store)
+{
+    (void)store;
+    db.pings++;
+    return db.err;
+}
+
+/* ---- the readers: jobs wait until the test has them done ---- */
+
+static struct job *jobs[64];
+static size_t job_count, jobs_ever;
+
+void readers_add(struct readers *readers, struct job *job)
+{
+    (void)readers;
+    assert_true(job_count < 64);
+    job->err = ERR_OK;
+    jobs[job_count++] = job;
+    jobs_ever++;
+}
+
+/* The oldest job meets the database now; its answer comes back with job_finish. */
+static struct job *job_work(void)
+{
+    assert_true(job_count > 0);
+    struct job *job = jobs[0];
+    memmove(jobs, jobs + 1, --job_count * sizeof jobs[0]);
+    job->work(job, NULL);
+    return job;
+}
+
+static void job_finish(struct job *job)
+{
+    job->done(job);
+}
+
+static void job_do(void)
+{
+    job_finish(job_work());
+}
+
+/* ---- the bus and the journal ---- */
+
+static struct {
+    bool up;
+    int subscribed[CONVERSATIONS]; /* and not unsubscribed */
+    int inboxes;
+    struct {
+        uint64_t conversation;
+        struct buf payload;
+    } published[64];
+    size_t published_count;
+    size_t submitted;
+    enum err submit;
+} net;
+
+static int *subscriptions(uint64_t conversation)
+{
+    return conversation < CONVERSATIONS ? &net.subscribed[conversation] : &net.inboxes;
+}
+
+bool bus_is_up(const struct bus *bus)
+{
+    (void)bus;
+    return net.up;
+}
+
+bool bus_subscribe(struct bus *bus, uint64_t conversation)
+{
+    (void)bus;
+    ++*subscriptions(conversation);
+    return net.up;
+}
+
+void bus_unsubscribe(struct bus *bus, uint64_t conversation)
+{
+    (void)bus;
+    --*subscriptions(conversation);
+}
+
+void bus_publish(struct bus *bus, uint64_t conversation, struct str payload)
+{
+    (void)bus;
+    assert_true(net.published_count < 64);
+    net.published[net.published_count].conversation = conversation;
+    buf_init(&net.published[net.published_count].payload, payload.len);
+    buf_add_str(&net.published[net.published_count++].payload, payload);
+}
+
+enum err journal_submit(struct journal *journal, uint64_t session_id, const struct message *message)
+{
+    (void)journal;
+    (void)session_id;
+    (void)message;
+    net.submitted++;
+    return net.submit;
+}
+
+/* ---- the clients ---- */
+
+struct client {
+    struct session *session;
+    struct buf got;          /* all bytes that its socket was given */
+    enum send_result answer; /* of the socket, from now on */
+    int writes, closes, kills;
+    size_t longest; /* write */
+    unsigned code;  /* of the close */
+    int seated, not_seated, changed;
+    enum err err;    /* of not_seated */
+    struct buf told; /* the journal's answers, in words */
+};
+
+static enum send_result on_send(void *socket, struct str bytes)
+{
+    struct client *client = socket;
+    assert_int_equal(client->closes + client->kills, 0); /* nothing after its end */
+    assert_true(bytes.len > 0);
+    client->writes++;
+    client->longest = bytes.len > client->longest ? bytes.len : client->longest;
+    buf_add_str(&client->got, bytes);
+    return client->answer;
+}
+
+static void on_close(void *socket, unsigned code, const char *reason)
+{
+    struct client *client = socket;
+    assert_non_null(reason);
+    client->closes++;
+    client->code = code;
+}
+
+static void on_kill(void *socket)
+{
+    ((struct client *)socket)->kills++;
+}
+
+static const struct transport wire = {.send = on_send, .close = on_close, .kill = on_kill};
+
+static struct hub hub;
+
+static void on_seated(struct session *session, struct seat *seat)
+{
+    struct client *client = session->socket;
+    assert_ptr_equal(hub_seat(session, hub_conversation(seat)), seat);
+    client->seated++;
+}
+
+static void on_not_seated(struct session *session, uint64_t conversation, enum err err)
+{
+    struct client *client = session->socket;
+    assert_null(hub_seat(session, conversation));
+    client->not_seated++;
+    client->err = err;
+}
+
+static void on_changed(struct session *session, struct seat *seat)
+{
+    (void)seat;
+    ((struct client *)session->socket)->changed++;
+}
+
+static void on_posted(struct session *session, const struct store_post *post)
+{
+    struct client *client = session->socket;
+    buf_addf(&client->told, "%s %llu%s|", err_name(post->err),
+             (unsigned long long)post->message.seq, post->repeated ? " again" : "");
+}
+
+static void on_closed(struct session *session)
+{
+    hub_leave(&hub, session);
+}
+
+static const struct protocol protocol = {.name = "test",
+                                         .seated = on_seated,
+                                         .not_seated = on_not_seated,
+                                         .changed = on_changed,
+                                         .posted = on_posted,
+                                         .closed = on_closed};
+
+/* ---- the whole ---- */
+
+static struct settings settings;
+static struct wheel wheel;
+static struct sessions sessions;
+static int64_t now_ms;
+static uint64_t noticed[3]; /* the sum of what each notice told */
+
+static struct client clients[1200];
+static size_t client_count;
+
+static void on_presence(void *arg, uint64_t conversation)
+{
+    (void)arg;
+    noticed[0] += conversation;
+}
+
+static void on_history(void *arg, uint64_t conversation, uint64_t user)
+{
+    (void)arg;
+    noticed[1] += 1000 * conversation + user;
+}
+
+static void on_friends(void *arg, uint64_t user)
+{
+    (void)arg;
+    noticed[2] += user;
+}
+
+static struct client *connect_client(void)
+{
+    struct client *client = &clients[client_count++];
+    memset(client, 0, sizeof *client);
+    buf_init(&client->got, 10000000);
+    buf_init(&client->told, 100000);
+    client->session = session_new(&sessions, &protocol, &wire, client);
+    return client;
+}
+
+static void disconnect_client(struct client *client)
+{
+    session_ended(client->session);
+    client->session = NULL;
+}
+
+static void join(struct client *client, uint64_t conversation, int encoding)
+{
+    hub_join(&hub, client->session, conversation, (enum encoding_id)encoding);
+}
+
+/* A client that sits in the conversation, which has `stored` messages. */
+static struct client *seated_client(uint64_t conversation, int encoding, uint64_t stored)
+{
+    struct client *client = connect_client();
+    db.last[conversation] = stored;
+    join(client, conversation, encoding);
+    if (net.up)
+        hub_subscribed(&hub, conversation);
+    if (!client->seated)
+        job_do();
+    assert_int_equal(client->seated, 1);
+    return client;
+}
+
+/* The message was committed on some relay, and the bus brings it. */
+static void deliver(uint64_t conversation, uint64_t seq)
+{
+    struct message message = message_of(conversation, seq);
+    if (db.last[conversation] < seq)
+        db.last[conversation] = seq;
+    hub_deliver(&hub, &message);
+}
+
+static void go(int64_t ms)
+{
+    now_ms += ms;
+    clock_freeze(now_ms);
+    wheel_advance(&wheel);
+}
+
+/* What the client was sent, by its payloads: they must stand there as whole frames. Forgets it. */
+static const char *got(struct client *client)
+{
+    static char text[300000];
+    size_t at = 0, len = 0;
+    const unsigned char *bytes = (const unsigned char *)client->got.data;
+    while (at < client->got.len) {
+        size_t size = bytes[at + 1], header = 2;
+        for (size_t wide = size == 126 ? 2 : size == 127 ? 8 : 0; header - 2 < wide; header++)
+            size = (header == 2 ? 0 : size << 8) | bytes[at + header];
+        assert_true(bytes[at] == 0x81 || (bytes[at] == 0x89 && !size));
+        assert_true(at + header + size <= client->got.len && len + size + 2 < sizeof text);
+        memcpy(text + len, bytes[at] == 0x81 ? (const char *)bytes + at + header : "ping",
+               bytes[at] == 0x81 ? size : 4);
+        len += bytes[at] == 0x81 ? size : 4;
+        text[len++] = '|';
+        at += header + size;
+    }
+    text[len] = '\0';
+    buf_clear(&client->got);
+    client->writes = 0;
+    return text;
+}
+
+static void add_payload(void *arg, struct str payload)
+{
+    buf_add_str(arg, payload);
+    buf_add_char(arg, '|');
+}
+
+/* The history that the room's log gives, or "no". */
+static const char *recent(uint64_t conversation, int encoding)
+{
+    static struct buf text;
+    buf_fini(&text);
+    buf_init(&text, 100000);
+    bool there = hub_recent(&hub, conversation, (enum encoding_id)encoding, add_payload, &text);
+    if (!there)
+        assert_int_equal(text.len, 0);
+    buf_add(&text, there ? "" : "no", there ? 1 : 3); /* with the NUL */
+    static char copy[10000];
+    assert_true(text.len <= sizeof copy);
+    memcpy(copy, text.data, text.len);
+    buf_fini(&text);
+    return copy;
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    settings = (struct settings){.max_connections = 1100,
+                                 .ping_interval_ms = 20000,
+                                 .close_timeout_ms = 2000,
+                                 .outbox_bytes = 1000,
+                                 .send_chunk_bytes = 4096,
+                                 .room_log_bytes = 65536,
+                                 .room_logs_bytes = 10000000,
+                                 .history_limit = 5,
+                                 .history_bytes = 10000,
+                                 .gap_wait_ms = 200,
+                                 .audit_ms = 30000,
+                                 .audit_down_ms = 30000};
+    memset(&db, 0, sizeof db);
+    memset(&net, 0, sizeof net);
+    memset(noticed, 0, sizeof noticed);
+    job_count = jobs_ever = client_count = 0;
+    net.up = true;
+    now_ms = 5000000;
+    clock_freeze(now_ms);
+    wheel_init(&wheel);
+    sessions_init(&sessions, &settings, &wheel);
+    hub = (struct hub){.settings = &settings,
+                       .wheel = &wheel,
+                       .sessions = &sessions,
+                       .origin = ORIGIN,
+                       .epoch = EPOCH,
+                       .notices = {on_presence, on_history, on_friends, NULL}};
+    hub_init(&hub);
+    return 0;
+}
+
+static void forget_published(void)
+{
+    for (size_t i = 0; i < net.published_count; i++)
+        buf_fini(&net.published[i].payload);
+    net.published_count = 0;
+}
+
+/* Everybody leaves; nothing may be left behind. */
+static int end(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < client_count; i++)
+        if (clients[i].session)
+            disconnect_client(&clients[i]);
+    db.err = ERR_OK;
+    for (uint64_t id = 1; id < CONVERSATIONS; id++)
+        hub_subscribed(&hub, id); /* rooms that still wait for it */
+    while (job_count)
+        job_do();
+    for (size_t i = 0; i < client_count; i++) {
+        buf_fini(&clients[i].got);
+        buf_fini(&clients[i].told);
+    }
+    forget_published();
+    assert_int_equal(hub.rooms.count, 0);
+    assert_int_equal(hub.log_bytes, 0);
+    for (size_t i = 0; i < CONVERSATIONS; i++)
+        assert_int_equal(net.subscribed[i], 0);
+    assert_int_equal(net.inboxes, 0);
+    hub_fini(&hub);
+    sessions_fini(&sessions);
+    clock_freeze(-1);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+#endif

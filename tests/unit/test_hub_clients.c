@@ -1,0 +1,496 @@
+/* What clients get of a room, and when: fast ones, slow ones, dead ones, silent ones. */
+#include "hub_fakes.h"
+
+/* Messages that take about `bytes` of the log each; returns the last number. */
+static uint64_t deliver_large(uint64_t conversation, uint64_t first, uint64_t last, size_t bytes)
+{
+    char *text = repeat("x", bytes);
+    for (uint64_t seq = first; seq <= last; seq++) {
+        struct message message = message_of(conversation, seq);
+        message.content = str_of(text);
+        hub_deliver(&hub, &message);
+    }
+    db.last[conversation] = last;
+    free(text);
+    return last;
+}
+
+/* ---- writes ---- */
+
+static void ten_messages_in_a_turn_are_one_write(void **state)
+{
+    (void)state;
+    struct client *one = seated_client(7, PLAIN, 0), *two = seated_client(7, PLAIN, 0);
+    int64_t writes = metric_get(METRIC_WRITES), bytes = metric_get(METRIC_WRITTEN_BYTES);
+    for (uint64_t seq = 1; seq <= 9; seq++)
+        deliver(7, seq);
+    hub_flush(&hub);
+    assert_int_equal(one->writes, 1);
+    assert_int_equal(two->writes, 1);
+    assert_int_equal(metric_get(METRIC_WRITES) - writes, 2);
+    assert_int_equal(metric_get(METRIC_WRITTEN_BYTES) - bytes, (int64_t)(2 * one->got.len));
+    assert_string_equal(got(one), "1:m1|2:m2|3:m3|4:m4|5:m5|6:m6|7:m7|8:m8|9:m9|");
+    assert_int_equal(one->got.len, 0);
+}
+
+static void a_long_write_is_cut_where_frames_end(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 0);
+    settings.send_chunk_bytes = 1000;
+    deliver_large(7, 1, 10, 294);   /* frames of 300 bytes: three to a piece */
+    deliver_large(7, 11, 11, 5000); /* longer than a piece may be, and still in one */
+    hub_flush(&hub);
+    assert_int_equal(client->writes, 5);
+    assert_in_range(client->longest, 5000, 5010);
+    const char *all = got(client);
+    assert_int_equal(strlen(all), 9 * 297 + 298 + 5004);
+}
+
+static void a_choked_socket_gets_nothing_until_it_is_writable(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 0);
+    int64_t choked = metric_get(METRIC_SOCKETS_CHOKED);
+    client->answer = SEND_CHOKED;
+    deliver(7, 1);
+    hub_flush(&hub);
+    deliver(7, 2);
+    hub_flush(&hub);
+    deliver(7, 3);
+    hub_flush(&hub);
+    assert_string_equal(got(client), "1:m1|");
+    session_writable(client->session); /* takes one more write, and chokes again */
+    assert_int_equal(client->writes, 1);
+    assert_string_equal(got(client), "2:m2|3:m3|");
+    client->answer = SEND_MORE;
+    deliver(7, 4);
+    hub_flush(&hub);
+    assert_string_equal(got(client), "");
+    session_writable(client->session);
+    assert_string_equal(got(client), "4:m4|");
+    deliver(7, 5);
+    hub_flush(&hub);
+    assert_string_equal(got(client), "5:m5|");
+    assert_int_equal(metric_get(METRIC_SOCKETS_CHOKED) - choked, 2);
+}
+
+static void a_socket_that_chokes_within_a_long_write_goes_on_from_there(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 0);
+    settings.send_chunk_bytes = 1000;
+    client->answer = SEND_CHOKED;
+    deliver_large(7, 1, 10, 294);
+    hub_flush(&hub);
+    assert_int_equal(client->writes, 1);
+    for (int i = 2; i <= 4; i++) {
+        session_writable(client->session);
+        assert_int_equal(client->writes, i);
+    }
+    session_writable(client->session);
+    assert_int_equal(client->writes, 4);
+    assert_int_equal(strlen(got(client)), 9 * 297 + 298);
+}
+
+/* ---- too slow ---- */
+
+static void a_reader_that_falls_off_the_log_is_closed_and_no_other(void **state)
+{
+    (void)state;
+    struct client *slow = seated_client(7, PLAIN, 0), *fast = seated_client(7, PLAIN, 0);
+    int64_t closed = metric_get(METRIC_CLOSED_SLOW);
+    slow->answer = SEND_CHOKED;
+    deliver(7, 1);
+    hub_flush(&hub);
+    uint64_t seq = 1;
+    for (int i = 0; i < 10; i++) {
+        seq = deliver_large(7, seq + 1, seq + 1, 20000);
+        hub_flush(&hub);
+    }
+    assert_int_equal(slow->closes, 1);
+    assert_int_equal(slow->code, 1013);
+    assert_int_equal(metric_get(METRIC_CLOSED_SLOW) - closed, 1); /* one client, counted once */
+    assert_string_equal(got(slow), "1:m1|");
+    assert_int_equal(fast->closes + fast->kills, 0);
+    assert_int_equal(strlen(got(fast)), 5 + 8 * 20003 + 2 * 20004);
+    session_writable(slow->session); /* too late */
+    assert_int_equal(slow->got.len, 0);
+    go(2000);
+    assert_int_equal(slow->kills, 0);
+    go(100); /* it does not answer the close either */
+    assert_int_equal(slow->kills, 1);
+    disconnect_client(slow);
+    deliver(7, seq + 1);
+    hub_flush(&hub);
+    assert_string_equal(got(fast), "12:m12|");
+}
+
+/* It fell off in the very turn in which it can be written to again. */
+static void a_reader_that_comes_back_too_late_is_closed(void **state)
+{
+    (void)state;
+    struct client *slow = seated_client(7, PLAIN, 0);
+    int64_t closed = metric_get(METRIC_CLOSED_SLOW);
+    slow->answer = SEND_CHOKED;
+    deliver(7, 1);
+    hub_flush(&hub);
+    deliver_large(7, 2, 6, 20000);
+    session_writable(slow->session);
+    assert_int_equal(slow->code, 1013);
+    assert_string_equal(got(slow), "1:m1|");
+    hub_flush(&hub);
+    assert_int_equal(slow->closes, 1);
+    assert_int_equal(metric_get(METRIC_CLOSED_SLOW) - closed, 1);
+}
+
+static void answers_wait_in_order_and_before_what_comes_after(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 0);
+    deliver(7, 1);
+    session_send_text(client->session, STR("first")); /* after what the log holds already */
+    deliver(7, 2);
+    hub_flush(&hub);
+    assert_string_equal(got(client), "1:m1|first|2:m2|");
+    client->answer = SEND_CHOKED;
+    session_send_text(client->session, STR("second"));
+    session_send_text(client->session, STR("third"));
+    session_send_text(client->session, STR("fourth"));
+    deliver(7, 3);
+    hub_flush(&hub);
+    assert_string_equal(got(client), "second|");
+    client->answer = SEND_MORE;
+    session_writable(client->session);
+    assert_string_equal(got(client), "third|fourth|3:m3|");
+    session_writable(client->session);
+    assert_string_equal(got(client), "");
+}
+
+/* Only that it is cut into pieces distinguishes it: a frame may be half out when the log could go on. */
+static void a_long_answer_stays_in_one_piece(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 0);
+    char *text = repeat("y", 900);
+    settings.send_chunk_bytes = 100;
+    client->answer = SEND_CHOKED;
+    session_send_text(client->session, str_of(text));
+    assert_int_equal(client->got.len, 100);
+    deliver(7, 1);
+    for (int i = 0; i < 20; i++) {
+        session_writable(client->session);
+        hub_flush(&hub);
+    }
+    const char *all = got(client);
+    assert_memory_equal(all, text, 900);
+    assert_string_equal(all + 900, "|1:m1|");
+    free(text);
+}
+
+static void too_many_answers_end_the_connection(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 0);
+    int64_t closed = metric_get(METRIC_CLOSED_SLOW);
+    client->answer = SEND_CHOKED;
+    deliver(7, 1);
+    hub_flush(&hub);
+    char *text = repeat("z", 198); /* frames of 202: four fit into the outbox's 1000 */
+    for (int i = 0; i < 8; i++)
+        session_send_text(client->session, str_of(text));
+    assert_int_equal(client->kills, 1); /* not a close frame, which might stand inside another */
+    assert_int_equal(client->closes, 0);
+    assert_int_equal(metric_get(METRIC_CLOSED_SLOW) - closed, 1);
+    assert_string_equal(got(client), "1:m1|");
+    session_writable(client->session);
+    assert_int_equal(client->got.len, 0);
+    free(text);
+}
+
+static void a_dead_socket_is_not_written_to_again(void **state)
+{
+    (void)state;
+    struct client *dead = seated_client(7, PLAIN, 0), *other = seated_client(7, PLAIN, 0);
+    int64_t closed = metric_get(METRIC_CLOSED_SLOW);
+    dead->answer = SEND_DEAD;
+    uint64_t seq = deliver_large(7, 1, 1, 20000);
+    hub_flush(&hub);
+    for (int i = 0; i < 10; i++) {
+        seq = deliver_large(7, seq + 1, seq + 1, 20000);
+        session_send_text(dead->session, STR("answer"));
+        hub_flush(&hub);
+    }
+    session_close(dead->session, 1001, "going");
+    assert_int_equal(dead->writes, 1);
+    assert_int_equal(dead->closes + dead->kills, 0); /* its end is on its way */
+    assert_int_equal(metric_get(METRIC_CLOSED_SLOW) - closed, 0);
+    assert_int_equal(other->closes, 0);
+}
+
+/* ---- the budget of all logs ---- */
+
+static void over_budget_rooms_give_back_what_everybody_has_had(void **state)
+{
+    (void)state;
+    struct client *slow = seated_client(1, PLAIN, 0);
+    seated_client(1, PLAIN, 0);
+    seated_client(2, PLAIN, 0);
+    seated_client(3, BARE, 0);
+    settings.room_logs_bytes = 1000;
+    slow->answer = SEND_CHOKED;
+    deliver_large(1, 1, 1, 10000);
+    hub_flush(&hub);
+    deliver_large(1, 2, 3, 10000); /* these the slow one has yet to get */
+    deliver_large(2, 1, 3, 10000);
+    deliver(3, 1);
+    assert_true(hub.log_bytes > 60000);
+    assert_int_equal(metric_get(METRIC_ROOM_LOG_BYTES), hub.log_bytes);
+    for (int i = 0; i < 10; i++)
+        hub_flush(&hub); /* one room a turn */
+    struct room *one = map_get(&hub.rooms, 1), *two = map_get(&hub.rooms, 2);
+    assert_int_equal(roomlog_memory(&two->logs[PLAIN]), 0);
+    assert_int_equal(one->logs[PLAIN].count, 2);
+    slow->answer = SEND_MORE;
+    session_writable(slow->session);
+    assert_int_equal(slow->closes, 0);
+    assert_int_equal(strlen(got(slow)), 3 * 10003);
+    for (int i = 0; i < 10; i++)
+        hub_flush(&hub);
+    assert_true(hub.log_bytes <= 1000);
+    assert_string_equal(recent(2, PLAIN), "no"); /* from the database, then */
+    deliver(1, 4);
+    hub_flush(&hub);
+    assert_string_equal(got(slow), "4:m4|");
+}
+
+static void a_log_goes_with_its_last_reader(void **state)
+{
+    (void)state;
+    struct client *one = seated_client(7, PLAIN, 0), *two = seated_client(7, BARE, 0);
+    deliver(7, 1);
+    hub_flush(&hub);
+    size_t both = hub.log_bytes;
+    disconnect_client(one);
+    assert_true(hub.log_bytes > 0 && hub.log_bytes < both);
+    assert_string_equal(recent(7, PLAIN), "no");
+    deliver(7, 2);
+    hub_flush(&hub);
+    struct client *three = connect_client();
+    join(three, 7, PLAIN);
+    deliver(7, 4);
+    deliver(7, 3);
+    hub_flush(&hub);
+    assert_string_equal(got(three), "3:m3|4:m4|");
+    assert_string_equal(got(two), "1|2|4|");
+    assert_string_equal(recent(7, PLAIN), "no"); /* it cannot know of 1 and 2 any more */
+}
+
+static void leaving_in_the_turn_of_a_message_is_safe(void **state)
+{
+    (void)state;
+    struct client *one = seated_client(7, PLAIN, 0), *two = seated_client(8, PLAIN, 0);
+    deliver(7, 1);
+    deliver(8, 1);
+    disconnect_client(one); /* its room had something to flush */
+    hub_flush(&hub);
+    assert_string_equal(got(two), "1:m1|");
+}
+
+/* ---- readers that put the payloads together themselves ---- */
+
+static void a_pulled_seat_is_told_once_a_turn_and_sent_nothing(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PULLED, 0);
+    deliver(7, 1);
+    deliver(7, 2);
+    hub_flush(&hub);
+    hub_flush(&hub);
+    assert_int_equal(client->changed, 1);
+    assert_int_equal(client->got.len, 0);
+    deliver(7, 3);
+    hub_flush(&hub);
+    assert_int_equal(client->changed, 2);
+    assert_string_equal(recent(7, PULLED), "1:m1|2:m2|3:m3|");
+    deliver_large(7, 4, 30, 20000); /* its cursor is not one into bytes it wants */
+    hub_flush(&hub);
+    assert_int_equal(client->closes, 0);
+    session_close(client->session, 1000, "bye");
+    deliver(7, 31);
+    hub_flush(&hub);
+    assert_int_equal(client->changed, 3);
+}
+
+/* ---- the table of sessions ---- */
+
+static void the_id_of_a_session_that_ended_finds_nothing(void **state)
+{
+    (void)state;
+    uint64_t ids[200];
+    for (int i = 0; i < 200; i++) {
+        struct client *client = connect_client();
+        ids[i] = client->session->id;
+        assert_ptr_equal(sessions_find(&sessions, ids[i]), client->session);
+        for (int j = 0; j < i; j++) {
+            assert_true(ids[i] != ids[j]); /* though they all had the same slot */
+            assert_null(sessions_find(&sessions, ids[j]));
+        }
+        disconnect_client(client);
+    }
+    assert_null(sessions_find(&sessions, 0));
+    assert_null(sessions_find(&sessions, UINT64_MAX));
+    assert_null(sessions_find(&sessions, 1000000));
+    assert_int_equal(sessions.cap, 64);
+}
+
+static void many_sessions_are_found_while_the_table_grows(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        connect_client();
+    for (int i = 0; i < 1000; i += 3)
+        disconnect_client(&clients[i]);
+    for (int i = 0; i < 100; i++)
+        connect_client();
+    for (size_t i = 0; i < client_count; i++)
+        if (clients[i].session)
+            assert_ptr_equal(sessions_find(&sessions, clients[i].session->id), clients[i].session);
+    assert_int_equal(metric_get(METRIC_CONNECTIONS), sessions.count);
+}
+
+static void there_is_a_most(void **state)
+{
+    (void)state;
+    settings.max_connections = 2;
+    struct client *one = connect_client();
+    connect_client();
+    assert_null(connect_client()->session);
+    disconnect_client(one);
+    assert_non_null(connect_client()->session);
+}
+
+/* ---- silence ---- */
+
+static void a_silent_client_is_asked_and_then_cut(void **state)
+{
+    (void)state;
+    struct client *client = connect_client();
+    int64_t silent = metric_get(METRIC_CLOSED_SILENT);
+    go(19900);
+    assert_int_equal(client->got.len, 0);
+    go(100);
+    assert_bytes(buf_str(&client->got), "\x89\x00");
+    go(19900);
+    assert_int_equal(client->kills, 0);
+    go(100);
+    assert_int_equal(client->kills, 1);
+    assert_int_equal(client->writes, 1);
+    assert_int_equal(metric_get(METRIC_CLOSED_SILENT) - silent, 1);
+}
+
+static void one_that_answers_is_asked_again_and_again(void **state)
+{
+    (void)state;
+    struct client *client = connect_client();
+    for (int i = 1; i <= 10; i++) {
+        go(20000); /* since it was last heard */
+        assert_int_equal(client->writes, i);
+        go(15000);
+        session_heard(client->session); /* late, a pong or anything else */
+    }
+    assert_int_equal(client->kills, 0);
+}
+
+static void one_that_talks_is_never_asked(void **state)
+{
+    (void)state;
+    struct client *client = connect_client();
+    for (int i = 0; i < 100; i++) {
+        go(15000);
+        session_heard(client->session);
+    }
+    assert_int_equal(client->writes, 0);
+    assert_int_equal(client->kills, 0);
+}
+
+static void a_choked_socket_is_not_asked_but_cut_all_the_same(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 0);
+    client->answer = SEND_CHOKED;
+    deliver(7, 1);
+    hub_flush(&hub);
+    go(20000);
+    assert_int_equal(client->writes, 1);
+    go(20100);
+    assert_int_equal(client->kills, 1);
+}
+
+/* Bytes that trickle in keep a connection lively, but not for ever one whose message never ends. */
+static void a_message_that_never_ends_ends_the_connection(void **state)
+{
+    (void)state;
+    struct client *client = connect_client(), *good = connect_client();
+    for (int i = 0; i < 30 && !client->kills; i++) {
+        session_heard(client->session);
+        session_unfinished(client->session, true);
+        session_heard(good->session);
+        session_unfinished(good->session, i % 2); /* each of its messages ends in time */
+        go(3000);
+    }
+    assert_int_equal(client->kills, 1);
+    assert_in_range(now_ms - 5000000, 40000, 63000);
+    go(20000);
+    assert_int_equal(good->kills, 0);
+}
+
+static void a_close_is_asked_for_once_and_enforced(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 0);
+    session_close(client->session, 4001, "first");
+    session_close(client->session, 4002, "second");
+    assert_int_equal(client->code, 4001);
+    assert_int_equal(client->closes, 1);
+    deliver(7, 1);
+    session_send_text(client->session, STR("too late"));
+    hub_flush(&hub);
+    session_writable(client->session);
+    assert_int_equal(client->got.len, 0);
+    session_heard(client->session); /* talking does not keep it */
+    go(2100);
+    assert_int_equal(client->kills, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(ten_messages_in_a_turn_are_one_write),
+        TEST(a_long_write_is_cut_where_frames_end),
+        TEST(a_choked_socket_gets_nothing_until_it_is_writable),
+        TEST(a_socket_that_chokes_within_a_long_write_goes_on_from_there),
+        TEST(a_reader_that_falls_off_the_log_is_closed_and_no_other),
+        TEST(a_reader_that_comes_back_too_late_is_closed),
+        TEST(answers_wait_in_order_and_before_what_comes_after),
+        TEST(a_long_answer_stays_in_one_piece),
+        TEST(too_many_answers_end_the_connection),
+        TEST(a_dead_socket_is_not_written_to_again),
+        TEST(over_budget_rooms_give_back_what_everybody_has_had),
+        TEST(a_log_goes_with_its_last_reader),
+        TEST(leaving_in_the_turn_of_a_message_is_safe),
+        TEST(a_pulled_seat_is_told_once_a_turn_and_sent_nothing),
+        TEST(the_id_of_a_session_that_ended_finds_nothing),
+        TEST(many_sessions_are_found_while_the_table_grows),
+        TEST(there_is_a_most),
+        TEST(a_silent_client_is_asked_and_then_cut),
+        TEST(one_that_answers_is_asked_again_and_again),
+        TEST(one_that_talks_is_never_asked),
+        TEST(a_choked_socket_is_not_asked_but_cut_all_the_same),
+        TEST(a_message_that_never_ends_ends_the_connection),
+        TEST(a_close_is_asked_for_once_and_enforced),
+    };
+    if (log_open("test", "/dev/null", LOG_ERROR))
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
