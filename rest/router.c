@@ -130,7 +130,9 @@ static int run(struct call *call, const struct route *route)
     if (route->takes_query && http_query_parse(&query, call->request->query))
         return 400;
     call->query = &query;
-    return route->body == BODY_JSON ? with_json(call, route) : route->handler(call);
+    int status = route->body == BODY_JSON ? with_json(call, route) : route->handler(call);
+    call->query = NULL; /* it ends here */
+    return status;
 }
 
 static void answer(struct http_response *response, int status, const char *body)

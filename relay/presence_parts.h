@@ -1,0 +1,99 @@
+/* presence_parts.h: presence as its own files see it.
+ *
+ *   presence.c        users coming and going on this relay
+ *   presence_list.c   the member list of a room
+ *   presence_lease.c  this relay's lease, the relays that lost theirs, and the end */
+#ifndef CG_RELAY_PRESENCE_PARTS_H
+#define CG_RELAY_PRESENCE_PARTS_H
+
+#include "common/presence_keys.h"
+#include "relay/bus.h"
+#include "relay/presence.h"
+
+/* A user with an entry on this relay. */
+struct present {
+    struct presence *presence;
+    uint64_t conversation, user;
+    enum encoding_id encoding;
+    unsigned sockets;
+    bool unsure;  /* the entry should be gone from Redis, but nobody confirmed it */
+    struct wheel_timer grace;
+    char *name, *head;
+};
+
+/* Somebody in the room, as Redis last said. */
+struct listed {
+    struct member member;
+    enum encoding_id encoding;
+    bool elsewhere; /* has an entry of another relay */
+};
+
+struct list {
+    struct buf texts; /* what the members' texts point into */
+    struct listed *listed;
+    size_t count;
+};
+
+struct place {
+    struct presence *presence;
+    uint64_t conversation;
+    struct map presents; /* user → struct present */
+    struct list list;
+    uint64_t *waiting;   /* sessions that have had no list yet */
+    size_t waiting_count, waiting_cap;
+    struct wheel_timer timer; /* set while a list is due */
+    int64_t next_list_ms;
+    bool fetching, again;
+};
+
+struct presence {
+    const struct settings *settings;
+    struct wheel *wheel;
+    struct hub *hub;
+    struct bus *bus;
+    char entry[PRESENCE_ENTRY_MAX];
+    struct map places; /* conversation → struct place */
+    struct wheel_timer lease, reap;
+    bool resync;    /* the connection was lost since all entries were last said */
+    bool finishing; /* presence_finish was called */
+    bool ending;    /* and nobody is left to hand our entries to: answers are counted */
+    void (*done)(void *arg);
+    void *done_arg;
+    unsigned outstanding; /* answers that presence_finish waits for */
+};
+
+/* ---- presence.c ---- */
+
+/* Tells or stores, as the encoding has it, that somebody came first or went last. */
+void presence_announce(enum message_kind kind, uint64_t conversation, enum encoding_id encoding,
+                       const struct member *member);
+/* Who is present has changed: our clients and the other relays want to know. */
+void presence_tell(struct presence *presence, uint64_t conversation);
+/* Says every entry of this relay again; and again those leaves that nobody confirmed. */
+void presence_say_all(struct presence *presence, bool announce_them);
+/* Takes the entry out of Redis. The present is freed once that is confirmed. */
+void presence_say_leave(struct present *present, bool announce_it);
+/* Frees it, and the place if it was the last and nothing is being fetched for it. */
+void presence_place_free(struct place *place);
+
+/* ---- presence_list.c ---- */
+
+void presence_list_init(struct place *place);
+void presence_list_fini(struct list *list);
+/* A list is to be fetched and shown, now or when the last one was shown long enough ago. */
+void presence_list_due(struct place *place);
+/* Whether, as Redis last said, the user has an entry of another relay. */
+bool presence_is_elsewhere(const struct place *place, uint64_t user);
+/* Reads one entry of a room's HASH; `field` ends with a NUL, the texts stay in `value`. */
+bool presence_read_entry(const char *field, struct str value, struct str own_entry,
+                         struct listed *listed);
+
+/* ---- presence_lease.c ---- */
+
+void presence_lease_init(struct presence *presence);
+/* The connection to Redis was lost and is back: entries are said again. */
+void presence_lease_renew(struct presence *presence);
+/* One answer that presence_finish waits for has come. */
+void presence_settle(struct presence *presence);
+
+#endif
