@@ -10,8 +10,9 @@ static void say(void *arg, const char *line)
     puts(line);
 }
 
-enum status command_check(const struct settings *settings)
+enum status command_check(const struct settings *settings, bool dry)
 {
+    (void)dry;
     char why[256] = "";
     uint64_t findings = 0;
     struct store *store = store_new(settings);

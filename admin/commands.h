@@ -11,11 +11,13 @@ enum status {
     STATUS_CANNOT = 2, /* a server could not be used, a file not be read, the command line is bad */
 };
 
-typedef enum status command_fn(const struct settings *settings);
+/* `dry` (--dry-run): only say what would be done; given to commands that take it, else false. */
+typedef enum status command_fn(const struct settings *settings, bool dry);
 
 command_fn command_migrate;
 command_fn command_check;
 command_fn command_stats;
+command_fn command_media_gc;
 
 /* "chaguan: WHY" on standard error; returns STATUS_CANNOT. */
 enum status command_cannot(const char *why);

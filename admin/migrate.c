@@ -9,8 +9,9 @@ static void say(void *arg, const char *line)
     puts(line);
 }
 
-enum status command_migrate(const struct settings *settings)
+enum status command_migrate(const struct settings *settings, bool dry)
 {
+    (void)dry;
     char why[256] = "";
     struct store *store = store_new(settings);
     enum err err = store_migrate(store, settings->sql_dir, say, NULL, why);

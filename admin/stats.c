@@ -33,8 +33,9 @@ static enum status print_stored(const struct settings *settings)
     return STATUS_FINE;
 }
 
-enum status command_stats(const struct settings *settings)
+enum status command_stats(const struct settings *settings, bool dry)
 {
+    (void)dry;
     char why[256] = "";
     unsigned relays = 0;
     enum status status = print_stored(settings);
