@@ -25,14 +25,21 @@ function params(pairs) {
   return Buffer.concat(parts);
 }
 
-/** Sends `body` under a Content-Length of its own and gives what came back: {status, text}, or null for nothing at all. */
-export async function fastcgi(socketPath, { method = 'POST', path, contentLength, body = '' }) {
+/** Begins a request under a Content-Length of its own and sends `body`, without saying that this is all. */
+export async function fastcgiBegin(socketPath, { method = 'POST', path, contentType = 'application/json', contentLength, body = '' }) {
   const raw = await Raw.open(socketPath);
   raw.send(record(BEGIN_REQUEST, Buffer.from([0, 1, 0, 0, 0, 0, 0, 0])));
   raw.send(record(PARAMS, params({ REQUEST_METHOD: method, SCRIPT_NAME: path, REQUEST_URI: path, QUERY_STRING: '',
-    CONTENT_TYPE: 'application/json', CONTENT_LENGTH: contentLength, SERVER_PROTOCOL: 'HTTP/1.1', REMOTE_ADDR: '127.0.0.1' })));
+    CONTENT_TYPE: contentType, CONTENT_LENGTH: contentLength, SERVER_PROTOCOL: 'HTTP/1.1', REMOTE_ADDR: '127.0.0.1' })));
   raw.send(record(PARAMS));
-  if (body.length) raw.send(record(STDIN, Buffer.from(body)));
+  const bytes = Buffer.from(body);
+  for (let at = 0; at < bytes.length; at += 32_768) raw.send(record(STDIN, bytes.subarray(at, at + 32_768)));
+  return raw;
+}
+
+/** The whole request, and what came back: {status, text}, or null for nothing at all. */
+export async function fastcgi(socketPath, request) {
+  const raw = await fastcgiBegin(socketPath, request);
   raw.send(record(STDIN));
   await raw.until(() => records(raw.bytes).some((r) => r.type === END_REQUEST) || raw.over, 'an answer');
   const out = Buffer.concat(records(raw.bytes).filter((r) => r.type === STDOUT).map((r) => r.content)).toString('utf8');
