@@ -19,7 +19,10 @@ enum { ORIGIN = 77, EPOCH = 3, CONVERSATIONS = 64 };
 
 /* ---- three kinds of readers ---- */
 
-enum { PLAIN = 0, BARE = 1, PULLED = 2 }; /* as enum encoding_id */
+/* In the places of three real ones. */
+#define PLAIN  ((enum encoding_id)0)
+#define BARE   ((enum encoding_id)1)
+#define PULLED ((enum encoding_id)2)
 
 static void show_plain(const struct message *message, struct buf *out)
 {
@@ -332,13 +335,14 @@ static void disconnect_client(struct client *client)
     client->session = NULL;
 }
 
-static void join(struct client *client, uint64_t conversation, int encoding)
+static void join(struct client *client, uint64_t conversation, enum encoding_id encoding)
 {
-    hub_join(&hub, client->session, conversation, (enum encoding_id)encoding);
+    hub_join(&hub, client->session, conversation, encoding);
 }
 
 /* A client that sits in the conversation, which has `stored` messages. */
-static struct client *seated_client(uint64_t conversation, int encoding, uint64_t stored)
+static struct client *seated_client(uint64_t conversation, enum encoding_id encoding,
+                                    uint64_t stored)
 {
     struct client *client = connect_client();
     db.last[conversation] = stored;
@@ -398,12 +402,12 @@ static void add_payload(void *arg, struct str payload)
 }
 
 /* The history that the room's log gives, or "no". */
-static const char *recent(uint64_t conversation, int encoding)
+static const char *recent(uint64_t conversation, enum encoding_id encoding)
 {
     static struct buf text;
     buf_fini(&text);
     buf_init(&text, 100000);
-    bool there = hub_recent(&hub, conversation, (enum encoding_id)encoding, add_payload, &text);
+    bool there = hub_recent(&hub, conversation, encoding, add_payload, &text);
     if (!there)
         assert_int_equal(text.len, 0);
     buf_add(&text, there ? "" : "no", there ? 1 : 3); /* with the NUL */

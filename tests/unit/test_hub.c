@@ -449,71 +449,6 @@ static void all_orders_of_five_give_the_same_bytes(void **state)
     assert_int_equal(jobs_ever, 1);
 }
 
-/* ---- the audit ---- */
-
-static void an_audit_finds_what_no_relay_told_of(void **state)
-{
-    (void)state;
-    struct client *client = seated_client(7, PLAIN, 3), *other = seated_client(8, PLAIN, 0);
-    int64_t found = metric_get(METRIC_AUDIT_FOUND);
-    db.last[7] = 5;
-    hub_audit(&hub);
-    job_do();
-    assert_int_equal(metric_get(METRIC_AUDIT_FOUND) - found, 1);
-    go(300);
-    job_do();
-    hub_flush(&hub);
-    assert_string_equal(got(client), "4:m4|5:m5|");
-    assert_string_equal(got(other), "");
-    assert_int_equal(job_count, 0);
-}
-
-static void audits_come_by_themselves_and_when_the_bus_changes(void **state)
-{
-    (void)state;
-    settings.audit_ms = 20000;
-    go(30000);
-    assert_int_equal(job_count, 1);
-    job_do();
-    assert_int_equal(db.pings, 1); /* an idle relay watches the database too */
-    go(19900);
-    assert_int_equal(job_count, 0);
-    go(200);
-    job_do();
-    net.up = false;
-    settings.audit_down_ms = 1000;
-    hub_bus_state(&hub, false);
-    for (int i = 0; i < 3; i++) { /* without the bus that is how messages come */
-        go(1050);
-        assert_int_equal(job_count, 1);
-        job_do();
-    }
-    net.up = true;
-    hub_bus_state(&hub, true);
-    go(50);
-    job_do();
-    go(15000);
-    assert_int_equal(job_count, 0);
-}
-
-static void an_audit_of_rooms_that_went_meanwhile(void **state)
-{
-    (void)state;
-    struct client *client = seated_client(7, PLAIN, 3);
-    hub_audit(&hub);
-    db.last[7] = 9;
-    struct job *job = job_work();
-    disconnect_client(client);
-    struct client *next = connect_client();
-    join(next, 7, PLAIN); /* the room is there again, and being read */
-    job_finish(job);
-    hub_subscribed(&hub, 7);
-    job_do();
-    assert_int_equal(next->seated, 1);
-    go(1000);
-    assert_int_equal(job_count, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -540,9 +475,6 @@ int main(void)
         TEST(leaving_while_a_gap_is_fetched_leaves_nothing),
         TEST(a_flood_of_early_messages_is_bounded_and_none_is_lost),
         TEST(all_orders_of_five_give_the_same_bytes),
-        TEST(an_audit_finds_what_no_relay_told_of),
-        TEST(audits_come_by_themselves_and_when_the_bus_changes),
-        TEST(an_audit_of_rooms_that_went_meanwhile),
     };
     if (log_open("test", "/dev/null", LOG_ERROR))
         return 1;

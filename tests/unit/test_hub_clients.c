@@ -116,9 +116,9 @@ static void a_reader_that_falls_off_the_log_is_closed_and_no_other(void **state)
     assert_int_equal(strlen(got(fast)), 5 + 8 * 20003 + 2 * 20004);
     session_writable(slow->session); /* too late */
     assert_int_equal(slow->got.len, 0);
-    go(2000);
+    go(1950);
     assert_int_equal(slow->kills, 0);
-    go(100); /* it does not answer the close either */
+    go(50); /* it does not answer the close either */
     assert_int_equal(slow->kills, 1);
     disconnect_client(slow);
     deliver(7, seq + 1);
