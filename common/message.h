@@ -19,7 +19,7 @@ enum message_kind {
     MESSAGE_FILE = 5,  /* content: the URL of an upload; IMAGE and VIDEO likewise */
     MESSAGE_IMAGE = 6,
     MESSAGE_VIDEO = 7,
-    MESSAGE_TRANSFER = 8, /* content: {"to":user number,"score":n} */
+    MESSAGE_TRANSFER = 8, /* content: {"fromId":…,"toId":…,"score":n}, public ids */
     MESSAGE_KIND_MAX = MESSAGE_TRANSFER,
 };
 

@@ -10,6 +10,7 @@
  *   <prefix>:reaped:<relay>:<incarnation> "1" with an expiry: others took it for dead and announced leaves
  *   <prefix>:admit:<conversation>:<user> "1" with an expiry: admitted by createChatroom, no socket yet;
  *                                        deleted by the relay that the user joins through
+ *   <prefix>:count:<what>                a number with an expiry: attempts with a wrong password
  *
  * Numbers are decimal. A relay's name never holds ':'. A user is online in a conversation if the
  * admission exists or any member of `who` has a lease. */

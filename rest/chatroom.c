@@ -5,6 +5,8 @@
 #include "common/metrics.h"
 #include "common/store.h"
 #include "common/text.h"
+#include "rest/failure.h"
+#include "rest/page.h"
 #include "rest/presence.h"
 
 enum { HEAD_TEXT_MAX = 32, ID_TEXT_MAX = 64 };
@@ -165,6 +167,48 @@ static int user_info(struct call *call)
     return name_of(call, "userId", store_user_name, "getUserInfo");
 }
 
+/* ---- the history ---- */
+
+static void on_message(void *arg, const struct message *message)
+{
+    struct page *page = arg;
+    if (page->full)
+        return;
+    struct buf *out = page_row(page);
+    buf_addf(out, "{\"seq\":%llu,\"type\":\"%s\",\"name\":", (unsigned long long)message->seq,
+             message->kind == MESSAGE_JOIN    ? "join"
+             : message->kind == MESSAGE_LEAVE ? "leave"
+                                              : "message");
+    buf_add_json(out, message->sender_name);
+    buf_add_text(out, ",\"content\":");
+    buf_add_json(out, message->content);
+    buf_addf(out, ",\"ts\":%lld}", (long long)message->at_ms);
+    page_row_end(page);
+}
+
+static int read_messages(struct call *call)
+{
+    struct str user_id;
+    struct store_range range;
+    struct store_place place;
+    int missing;
+    if (!http_query(call->query, "nickId", &user_id) || !page_range(call, &range))
+        return 400;
+    enum err err = store_place(call->backends->store, call->params[0], user_id, &place, &missing);
+    if (!err && !place.is_member)
+        err = ERR_NOT_FOUND;
+    if (err)
+        return failure_status(err, "rooms");
+    struct page page;
+    range.conversation = place.conversation;
+    page_init(&page, &range);
+    err = store_read(call->backends->store, &range, on_message, &page);
+    buf_add_text(call->out, "{\"success\":true,\"data\":");
+    page_fini(&page, call->out);
+    buf_add_char(call->out, '}');
+    return failure_status(err, "rooms");
+}
+
 static const struct route rows[] = {
     {.method = "POST",
      .path = "createChatroom",
@@ -195,6 +239,12 @@ static const struct route rows[] = {
      .handler = user_info,
      .failure = "{\"error\":\"查询报错\"}",
      .doc = "the name of a user"},
+    {.method = "GET",
+     .path = "/api/rooms/:roomId/messages",
+     .takes_query = true,
+     .handler = read_messages,
+     .failed = failure_coded,
+     .doc = "what was said in a room, page by page"},
 };
 
 const struct route_table chatroom_routes = ROUTE_TABLE(rows);

@@ -1,5 +1,7 @@
 #include "rest/failure.h"
 
+#include "common/log.h"
+
 static const struct word {
     int status;
     const char *code, *error;
@@ -12,6 +14,7 @@ static const struct word {
     {413, "too_big", "request body too large"},
     {415, "unsupported_type", "unsupported media type"},
     {429, "too_many", "too many attempts, try again later"},
+    {501, "not_implemented", "not offered here"},
     {503, "unavailable", "service unavailable"},
     {507, "full", "no room is left"},
     {500, "internal", "internal error"}, /* and every other */
@@ -33,6 +36,25 @@ const char *failure_error(int status)
 const char *failure_code(int status)
 {
     return word_of(status)->code;
+}
+
+int failure_status(enum err err, const char *call)
+{
+    switch (err) {
+    case ERR_OK: return 200;
+    case ERR_INVALID: return 400;
+    case ERR_DENIED: return 403;
+    case ERR_NOT_FOUND: return 404;
+    case ERR_DUPLICATE: return 409;
+    case ERR_TOO_BIG: return 413;
+    case ERR_RETRY:
+    case ERR_BUSY:
+    case ERR_DOWN:
+    case ERR_UNKNOWN: return 503;
+    case ERR_INTERNAL: break;
+    }
+    log_error("rest.store_failed", "call=%s err=%s", call, err_name(err));
+    return 500;
 }
 
 void failure_coded(struct buf *out, int status, const char *error, const char *code)

@@ -12,6 +12,10 @@ failure_form failure_customer;
 /* {"status":415,"err":"unsupported media type"}: uploads. */
 failure_form failure_upload;
 
+/* The status for what a store function returned: 200, 400, 404, 409, 413, 403 for ERR_DENIED, 503, or 500, which is
+ * logged with `call`. */
+int failure_status(enum err err, const char *call);
+
 /* What is said of a status if the handler says nothing else; never NULL. */
 const char *failure_error(int status);
 const char *failure_code(int status);

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 enum {
-    HTTP_RESPONSE_MAX = 1 << 20, /* bytes of an answer's body */
+    HTTP_RESPONSE_MAX = 24 << 20, /* bytes of an answer's body */
     HTTP_QUERY_BYTES = 4096,     /* of a query string as it came */
     HTTP_QUERY_PAIRS = 16,
     HTTP_ALLOW_MAX = 32,

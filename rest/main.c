@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "common/program.h"
 #include "common/store.h"
+#include "common/token.h"
 #include "rest/presence.h"
 #include "rest/router.h"
 #include "rest/server.h"
@@ -38,7 +39,6 @@ static int refuse(struct settings *settings, const char *why)
     log_error("start.failed", "msg=\"%s\"", why);
     if (*settings->log_file) /* else the log stands on standard error already */
         fprintf(stderr, "chaguan-rest: %s\n", why);
-    settings_fini(settings);
     log_close();
     return 1;
 }
@@ -54,9 +54,45 @@ static void wait_for_end(const sigset_t *signals)
     }
 }
 
+/* Blocked before any thread is made, so that only wait_for_end ever sees them. */
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
+/* From the start to the end; frees nothing of the caller's. Returns the exit status. */
+static int serve(struct settings *settings, const struct token_keys *tokens)
+{
+    sigset_t signals;
+    char why[256] = "";
+    block_signals(&signals);
+    if (check_servers(settings, why))
+        return refuse(settings, why);
+    struct server *server = server_start(settings, tokens, why);
+    if (!server)
+        return refuse(settings, why);
+    if (program_ready(settings)) {
+        server_stop(server);
+        snprintf(why, sizeof why, "cannot write %.200s", settings->pid_file);
+        return refuse(settings, why);
+    }
+    log_info("ready", "version=%s socket=%s threads=%lld", CHAGUAN_VERSION, settings->rest_socket,
+             (long long)settings->rest_threads);
+    wait_for_end(&signals);
+    server_stop(server);
+    log_info("end", "status=0");
+    program_end(settings);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct settings settings;
+    struct token_keys tokens;
     struct buf text;
     buf_init(&text, 1 << 16);
     buf_add_text(&text, about);
@@ -70,31 +106,10 @@ int main(int argc, char **argv)
         settings_fini(&settings);
         return 2;
     }
-
-    /* Blocked before any thread is made, so that only wait_for_end ever sees them. */
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-
     char why[256] = "";
-    if (check_servers(&settings, why))
-        return refuse(&settings, why);
-    struct server *server = server_start(&settings, why);
-    if (!server)
-        return refuse(&settings, why);
-    if (program_ready(&settings)) {
-        server_stop(server);
-        snprintf(why, sizeof why, "cannot write %.200s", settings.pid_file);
-        return refuse(&settings, why);
-    }
-    log_info("ready", "version=%s socket=%s threads=%lld", CHAGUAN_VERSION, settings.rest_socket,
-             (long long)settings.rest_threads);
-    wait_for_end(&signals);
-    server_stop(server);
-    log_info("end", "status=0");
-    program_end(&settings);
-    return 0;
+    int status = token_keys_load(&settings, &tokens, why) ? refuse(&settings, why)
+                                                          : serve(&settings, &tokens);
+    token_keys_fini(&tokens);
+    settings_fini(&settings);
+    return status;
 }

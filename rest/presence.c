@@ -240,3 +240,39 @@ enum err presence_online(struct presence *presence, uint64_t conversation, uint6
     freeReplyObject(entries);
     return err;
 }
+
+/* Whole, so that no counter is ever left without its end. */
+static const char count_script[] =
+    "local n = redis.call('INCRBY', KEYS[1], ARGV[1])\n"
+    "if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end\n"
+    "return {n, redis.call('PTTL', KEYS[1])}";
+
+enum err presence_count(struct presence *presence, struct str name, int64_t by, int64_t life_ms,
+                        int64_t *value, int64_t *left_ms)
+{
+    *value = *left_ms = 0;
+    enum err err = need(presence);
+    if (err)
+        return err;
+    redisReply *reply = redisCommand(presence->redis, "EVAL %s 1 %s:count:%b %lld %lld",
+                                     count_script, presence->settings->redis_prefix, name.ptr,
+                                     name.len, (long long)by, (long long)life_ms);
+    err = check(presence, reply);
+    if (!err && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
+        *value = reply->element[0]->integer;
+        *left_ms = reply->element[1]->integer;
+    }
+    freeReplyObject(reply);
+    return err;
+}
+
+enum err presence_publish(struct presence *presence, uint64_t conversation, struct str payload)
+{
+    enum err err = need(presence);
+    if (err)
+        return err;
+    return check_and_free(presence,
+                          redisCommand(presence->redis, "PUBLISH %s:room:%llu %b",
+                                       presence->settings->redis_prefix,
+                                       (unsigned long long)conversation, payload.ptr, payload.len));
+}

@@ -1,5 +1,5 @@
-/* presence.h: who is online, asked of Redis; the only module of the REST process that knows its
- * client library. Key names: common/presence_keys.h. A presence belongs to one thread.
+/* presence.h: what the REST process asks of Redis: who is online, counts that expire, word to the relays.
+ * The only module of it that knows the client library. Key names: common/presence_keys.h. A presence belongs to one thread.
  *
  * Redis being down is an ordinary state here: every call then fails with ERR_DOWN, and all of the
  * process's presences share one back-off, so that a Redis that does not answer holds up one request
@@ -9,6 +9,7 @@
 
 #include "common/err.h"
 #include "common/settings.h"
+#include "common/str.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,5 +32,14 @@ enum err presence_admit(struct presence *presence, uint64_t conversation,
 /* Whether the user was admitted, or holds a socket on a relay whose lease lives. */
 enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user,
                          bool *online) CG_MUST_CHECK;
+
+/* Adds `by` to the counter of that name and tells its value after, and in how many milliseconds it is
+ * forgotten: `life_ms` after it began. */
+enum err presence_count(struct presence *presence, struct str name, int64_t by, int64_t life_ms,
+                        int64_t *value, int64_t *left_ms) CG_MUST_CHECK;
+
+/* Publishes to the relays that have subscribed to the conversation, see WIRE_INBOX too. */
+enum err presence_publish(struct presence *presence, uint64_t conversation,
+                          struct str payload) CG_MUST_CHECK;
 
 #endif

@@ -5,13 +5,17 @@
 #include "common/metrics.h"
 #include "rest/chatroom.h"
 #include "rest/failure.h"
+#include "rest/friends.h"
 #include "rest/health.h"
 #include "rest/media.h"
+#include "rest/spaces.h"
 
 #define TYPE_JSON "application/json; charset=utf-8"
 
 static const struct route_table *const tables[] = {
     &chatroom_routes,
+    &friends_routes,
+    &spaces_routes,
     &health_routes,
     &media_routes,
 };

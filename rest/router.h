@@ -11,10 +11,12 @@
 struct json_object;
 struct presence;
 struct store;
+struct token_keys;
 
 /* What a handler may use: the connections of the thread it runs on. */
 struct backends {
     const struct settings *settings;
+    const struct token_keys *tokens;
     struct store *store;
     struct presence *presence;
 };

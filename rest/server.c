@@ -23,6 +23,7 @@ enum { IO_TIMEOUT_S = 5, ACCEPT_PAUSE_MS = 100 };
 
 struct server {
     const struct settings *settings;
+    const struct token_keys *tokens;
     int listener, epoll;
     int wake; /* an eventfd that becomes readable, and stays so, when the threads are to end */
     atomic_bool stopping;
@@ -120,6 +121,7 @@ static void *work(void *arg)
     db_thread_begin();
     struct backends backends = {
         .settings = server->settings,
+        .tokens = server->tokens,
         .store = store_new(server->settings),
         .presence = presence_new(server->settings),
     };
@@ -152,10 +154,12 @@ static void *work(void *arg)
 
 /* ---- beginning and end ---- */
 
-struct server *server_start(const struct settings *settings, char why[256])
+struct server *server_start(const struct settings *settings, const struct token_keys *tokens,
+                            char why[256])
 {
     struct server *server = mem_zalloc(sizeof *server);
     server->settings = settings;
+    server->tokens = tokens;
     enum err err =
         listen_on(settings->rest_socket, (int)settings->rest_backlog, &server->listener, why);
     if (!err && (err = fcgi_init()))

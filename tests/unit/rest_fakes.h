@@ -6,6 +6,7 @@
 #include "check.h"
 
 #include "common/store.h"
+#include "common/token.h"
 #include "rest/presence.h"
 #include "rest/router.h"
 
@@ -17,11 +18,22 @@ static struct {
     enum err store, presence; /* of every call */
     uint64_t rooms;
     bool is_member, online;
-    struct str name;
+    struct str name, content;
+    uint64_t messages, sender; /* what store_read finds: so many, from whom, of what kind */
+    enum message_kind kind;
     /* what they were asked */
     int entered, admitted, placed, asked_online, named;
     char room[1024], nick[1024], head[64];
     uint64_t conversation, user;
+    struct store_range range;
+    struct {
+        char name[512];
+        int64_t value;
+    } counter[8];
+    size_t counters;
+    struct wire_header publications[4];
+    int published;
+    char published_content[1024];
 } fake;
 
 static void keep(char *out, size_t size, struct str text)
@@ -116,9 +128,83 @@ enum err presence_online(struct presence *presence, uint64_t conversation, uint6
     return fake.presence;
 }
 
+/* Messages seq 1 to fake.messages, by the range's rules. */
+enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
+                    void *arg)
+{
+    (void)store;
+    fake.range = *range;
+    uint64_t low = range->after + 1, high = range->before - 1;
+    if (high > fake.messages)
+        high = fake.messages;
+    if (range->latest && high >= low + range->limit)
+        low = high - range->limit + 1;
+    for (uint64_t seq = low; seq <= high && seq < low + range->limit; seq++) {
+        struct message message = {.conversation = range->conversation,
+                                  .seq = seq,
+                                  .sender = fake.sender,
+                                  .at_ms = 1700000000000,
+                                  .kind = fake.kind,
+                                  .sender_name = fake.name,
+                                  .content = fake.content};
+        fn(arg, &message);
+    }
+    return fake.store;
+}
+
+enum err store_epoch(struct store *store, uint64_t *epoch)
+{
+    (void)store;
+    *epoch = 1;
+    return fake.store;
+}
+
+/* Counters that never end. */
+enum err presence_count(struct presence *presence, struct str name, int64_t by, int64_t life_ms,
+                        int64_t *value, int64_t *left_ms)
+{
+    (void)presence;
+    size_t i = 0;
+    if (fake.presence)
+        return fake.presence;
+    while (i < fake.counters && !str_eq(name, str_of(fake.counter[i].name)))
+        i++;
+    assert_true(i < sizeof fake.counter / sizeof fake.counter[0]);
+    if (i == fake.counters) {
+        keep(fake.counter[i].name, sizeof fake.counter[i].name, name);
+        fake.counters++;
+    }
+    *value = fake.counter[i].value += by;
+    *left_ms = life_ms;
+    return ERR_OK;
+}
+
+enum err presence_publish(struct presence *presence, uint64_t conversation, struct str payload)
+{
+    (void)presence;
+    struct wire_header header;
+    assert_int_equal(wire_get_header(&payload, &header), 0);
+    assert_int_equal(header.conversation, conversation);
+    assert_int_equal(header.origin, 0);
+    assert_true(fake.published < 4);
+    fake.publications[fake.published++] = header;
+    if (header.kind == WIRE_MESSAGES) {
+        struct message message;
+        assert_int_equal(wire_get_message(&payload, &header, &message), 0);
+        keep(fake.published_content, sizeof fake.published_content, message.content);
+    }
+    assert_int_equal(payload.len, 0);
+    return fake.presence;
+}
+
 /* ---- asking the router ---- */
 
-static struct settings settings = {.max_name_chars = 64, .max_body_bytes = 65536};
+#define SECRET "0123456789abcdef0123456789abcdef"
+
+static struct settings settings = {
+    .max_name_chars = 64, .max_body_bytes = 65536, .login_attempts = 3};
+static struct token_keys tokens = {
+    .secret = {SECRET, sizeof SECRET - 1}, .audience = "chaguan", .ttl_ms = 60000};
 
 struct sent {
     struct str body;
@@ -146,7 +232,7 @@ static struct http_response response; /* of the last call; freed by the next */
 
 static void ask(const char *method, const char *path, struct sent *sent)
 {
-    struct backends backends = {.settings = &settings};
+    struct backends backends = {.settings = &settings, .tokens = &tokens};
     struct http_request request = {.method = str_of(method),
                                    .path = str_of(path),
                                    .query = sent->query,
@@ -161,6 +247,28 @@ static void ask(const char *method, const char *path, struct sent *sent)
     http_response_fini(&response);
     http_response_init(&response);
     router_serve(&backends, &request, &response);
+}
+
+/* A token of the user, valid until the next call. */
+__attribute__((unused)) static struct str token_of(const char *user_id)
+{
+    static struct buf text;
+    int64_t expires_s;
+    buf_fini(&text);
+    buf_init(&text, TOKEN_MAX);
+    assert_int_equal(token_make(&tokens, user_id, &text, &expires_s), 0);
+    return buf_str(&text);
+}
+
+/* The same with a query string and a token, either of which may be NULL. */
+__attribute__((unused)) static int call_as(const char *method, const char *path, const char *query,
+                                           const char *user_id, struct str body)
+{
+    struct sent sent = {.body = body, .query = str_of(query)};
+    if (user_id)
+        sent.token = token_of(user_id);
+    ask(method, path, &sent);
+    return response.status;
 }
 
 /* The answer to `method path` with `body`: its status; its body is in `response`. */

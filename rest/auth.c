@@ -1,0 +1,111 @@
+#include "rest/auth.h"
+
+#include "common/password.h"
+#include "common/store_login.h"
+#include "common/token.h"
+#include "rest/failure.h"
+#include "rest/limiter.h"
+
+#include <strings.h>
+
+enum { BUSY_RETRY_S = 1 };
+
+enum err auth_token(const struct call *call, char user_id[ID_MAX])
+{
+    static const char scheme[] = "Bearer ";
+    const size_t len = sizeof scheme - 1;
+    const struct http_request *request = call->request;
+    struct str token = request->token, authorization = request->authorization;
+    int64_t expires_s;
+    if (!token.len && authorization.len > len && !strncasecmp(authorization.ptr, scheme, len))
+        token = (struct str){authorization.ptr + len, authorization.len - len};
+    return token_check(call->backends->tokens, token, user_id, &expires_s);
+}
+
+bool auth_add_token(const struct call *call, const char *user_id)
+{
+    struct buf token;
+    int64_t expires_s;
+    buf_init(&token, TOKEN_MAX);
+    bool given = !token_make(call->backends->tokens, user_id, &token, &expires_s);
+    if (given) {
+        buf_add_text(call->out, ",\"token\":");
+        buf_add_json(call->out, buf_str(&token));
+        buf_addf(call->out, ",\"expires\":%lld", (long long)expires_s * 1000);
+    }
+    buf_fini(&token);
+    return given;
+}
+
+/* ---- logging in ---- */
+
+static enum err set_password(struct call *call, enum store_realm realm, struct str name,
+                             struct str password, struct store_login *found)
+{
+    struct store *store = call->backends->store;
+    char hash[PASSWORD_HASH_MAX];
+    enum err err = password_hash(password, hash); /* first: nobody is made if it cannot be */
+    if (!err)
+        err = store_login_make(store, realm, name, found);
+    if (!err)
+        err = *found->hash ? ERR_DUPLICATE : store_login_set(store, found->user, hash);
+    if (err != ERR_DUPLICATE)
+        return err;
+    err =
+        store_login_find(store, realm, name, found); /* somebody was quicker: is it the same one? */
+    return err ? err : password_check(password, found->hash);
+}
+
+static int status_of(struct call *call, enum err err)
+{
+    if (err == ERR_DENIED)
+        return 401;
+    if (err == ERR_BUSY)
+        call->retry_after_s = BUSY_RETRY_S;
+    return err == ERR_BUSY ? 503 : failure_status(err, "login");
+}
+
+static int with_password(struct call *call, enum store_realm realm, struct str name,
+                         struct str password, struct store_login *found)
+{
+    struct limiter_attempt attempt;
+    if (!password_ok(password)) {
+        call->error = "a password has 6 to 256 bytes";
+        return 400;
+    }
+    if (!call->backends->tokens->secret.len) {
+        call->error = "passwords need jwt_secret, so that tokens can be given out";
+        call->code = "no_tokens";
+        return 501;
+    }
+    if (limiter_begin(&attempt, call->backends, realm, name, call->request->remote,
+                      &call->retry_after_s))
+        return 429;
+    enum err err = store_login_find(call->backends->store, realm, name, found);
+    if (!err && *found->hash)
+        err = password_check(password, found->hash);
+    else if (!err || err == ERR_NOT_FOUND)
+        err = set_password(call, realm, name, password, found);
+    if (err != ERR_DENIED)
+        limiter_forget(&attempt);
+    return status_of(call, err);
+}
+
+int auth_login(struct call *call, enum store_realm realm, struct str name,
+               const struct str *password, struct auth_login *login)
+{
+    struct store_login found;
+    int status;
+    if (password) {
+        status = with_password(call, realm, name, *password, &found);
+    } else {
+        status = status_of(call, store_login_make(call->backends->store, realm, name, &found));
+        if (status == 200 && *found.hash)
+            status = 401;
+    }
+    if (status == 200) {
+        *login = (struct auth_login){.user = found.user, .has_password = password != NULL};
+        memcpy(login->user_id, found.user_id, ID_MAX);
+    }
+    return status;
+}

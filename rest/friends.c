@@ -1,0 +1,304 @@
+#include "rest/friends.h"
+
+#include "common/json.h"
+#include "common/store_friends.h"
+#include "common/store_login.h"
+#include "common/text.h"
+#include "rest/auth.h"
+#include "rest/failure.h"
+#include "rest/page.h"
+#include "rest/publish.h"
+
+/* ---- what the calls take ---- */
+
+static bool take_name(const struct call *call, struct str *name)
+{
+    return json_get_string(call->object, "name", name) &&
+           !text_check_name(*name, (size_t)call->backends->settings->max_name_chars);
+}
+
+/* The user that the id names: 200, 404 or 503. */
+static int look_up(struct call *call, struct str user_id, struct store_friend_self *self)
+{
+    enum err err = store_friend_self(call->backends->store, user_id, self);
+    if (err == ERR_NOT_FOUND)
+        call->error = "no such user";
+    return failure_status(err, "friend_self");
+}
+
+/* Whether the request may speak as this user: 200, 401, 404 or 503. */
+static int speak_as(struct call *call, struct str user_id, struct store_friend_self *self)
+{
+    char token_id[ID_MAX];
+    int status = look_up(call, user_id, self);
+    if (status == 200 && self->has_password &&
+        (auth_token(call, token_id) || !str_eq(str_of(token_id), user_id)))
+        status = 401;
+    return status;
+}
+
+static int speak_from_query(struct call *call, struct store_friend_self *self)
+{
+    struct str user_id;
+    return http_query(call->query, "userId", &user_id) ? speak_as(call, user_id, self) : 400;
+}
+
+static int speak_from_body(struct call *call, struct store_friend_self *self)
+{
+    struct str user_id;
+    return json_get_string(call->object, "userId", &user_id) ? speak_as(call, user_id, self) : 400;
+}
+
+static void begin(struct call *call)
+{
+    buf_add_text(call->out, "{\"success\":true,\"data\":");
+}
+
+/* ---- users ---- */
+
+static int make_user(struct call *call)
+{
+    struct str name, password;
+    bool with_password = json_has(call->object, "password");
+    struct auth_login login;
+    if (!take_name(call, &name) ||
+        (with_password && !json_get_string(call->object, "password", &password)))
+        return 400;
+    int status = auth_login(call, REALM_FRIENDS, name, with_password ? &password : NULL, &login);
+    if (status != 200)
+        return status;
+    begin(call);
+    buf_addf(call->out, "{\"userId\":\"%s\",\"name\":", login.user_id);
+    buf_add_json(call->out, name);
+    if (login.has_password)
+        auth_add_token(call, login.user_id);
+    buf_add_text(call->out, "}}");
+    return 200;
+}
+
+static int find_user(struct call *call)
+{
+    struct str name;
+    struct store_login found;
+    if (!http_query(call->query, "name", &name) || !name.len || name.len > STORE_NAME_MAX)
+        return 400;
+    enum err err = store_login_find(call->backends->store, REALM_FRIENDS, name, &found);
+    begin(call);
+    buf_add_char(call->out, '[');
+    if (!err) {
+        buf_addf(call->out, "{\"userId\":\"%s\",\"name\":", found.user_id);
+        buf_add_json(call->out, name);
+        buf_add_char(call->out, '}');
+    }
+    buf_add_text(call->out, "]}");
+    return failure_status(err == ERR_NOT_FOUND ? ERR_OK : err, "find_user");
+}
+
+/* ---- friendships ---- */
+
+/* Either may ask for a friendship; but where one of the two has a password, only who is one of them. */
+static bool may_befriend(const struct call *call, const struct store_friend_self both[2],
+                         struct str one, struct str other)
+{
+    char token_id[ID_MAX];
+    if (!both[0].has_password && !both[1].has_password)
+        return true;
+    return !auth_token(call, token_id) &&
+           (str_eq(str_of(token_id), one) || str_eq(str_of(token_id), other));
+}
+
+static int befriend(struct call *call)
+{
+    struct str one, other;
+    struct store_friend_self both[2];
+    if (!json_get_string(call->object, "user1", &one) ||
+        !json_get_string(call->object, "user2", &other))
+        return 400;
+    int status = look_up(call, one, &both[0]);
+    if (status == 200)
+        status = look_up(call, other, &both[1]);
+    if (status != 200)
+        return status;
+    if (both[0].user == both[1].user) {
+        call->error = "nobody is their own friend";
+        return 400;
+    }
+    if (!may_befriend(call, both, one, other))
+        return 401;
+    char friend_id[ID_MAX];
+    bool made;
+    enum err err =
+        store_friend_make(call->backends->store, both[0].user, both[1].user, friend_id, &made);
+    if (err)
+        return failure_status(err, "befriend");
+    for (size_t i = 0; made && i < 2; i++)
+        publish_friends(call->backends, both[i].user);
+    begin(call);
+    buf_addf(call->out, "{\"friendId\":\"%s\"}}", friend_id);
+    return 200;
+}
+
+static const char *type_of(enum message_kind kind)
+{
+    return kind == MESSAGE_EMOJI ? "emoji" : kind == MESSAGE_FILE ? "file" : "text";
+}
+
+static void add_message(struct buf *out, const struct message *message, struct str from,
+                        struct str to)
+{
+    buf_addf(out, "{\"seq\":%llu,\"from\":", (unsigned long long)message->seq);
+    buf_add_json(out, from);
+    buf_add_text(out, ",\"to\":");
+    buf_add_json(out, to);
+    buf_add_text(out, ",\"content\":");
+    buf_add_json(out, message->content);
+    buf_addf(out, ",\"type\":\"%s\",\"ts\":%lld}", type_of(message->kind),
+             (long long)message->at_ms);
+}
+
+struct listing {
+    struct buf *out;
+    uint64_t user;
+    struct str user_id;
+    size_t count;
+};
+
+static void on_line(void *arg, const struct store_friend_line *line)
+{
+    struct listing *listing = arg;
+    struct buf *out = listing->out;
+    bool mine = line->last.sender == listing->user;
+    buf_add_text(out, listing->count++ ? ",{\"friendId\":" : "{\"friendId\":");
+    buf_add_json(out, line->friend_id);
+    buf_add_text(out, ",\"userId\":");
+    buf_add_json(out, line->user_id);
+    buf_add_text(out, ",\"name\":");
+    buf_add_json(out, line->name);
+    buf_add_text(out, ",\"last\":");
+    if (line->last.seq)
+        add_message(out, &line->last, mine ? listing->user_id : line->user_id,
+                    mine ? line->user_id : listing->user_id);
+    else
+        buf_add_text(out, "null");
+    buf_addf(out, ",\"unread\":%llu}", (unsigned long long)line->unread);
+}
+
+static int list_friends(struct call *call)
+{
+    struct store_friend_self self;
+    struct listing listing = {.out = call->out};
+    int status = speak_from_query(call, &self);
+    if (status != 200)
+        return status;
+    listing.user = self.user;
+    http_query(call->query, "userId", &listing.user_id);
+    begin(call);
+    buf_add_char(call->out, '[');
+    enum err err = store_friend_list(call->backends->store, self.user, on_line, &listing);
+    buf_add_text(call->out, "]}");
+    return failure_status(err, "list_friends");
+}
+
+/* ---- one friendship ---- */
+
+struct reading {
+    const struct store_friendship *friendship;
+    struct page page;
+};
+
+static void on_message(void *arg, const struct message *message)
+{
+    struct reading *reading = arg;
+    const struct store_friendship *f = reading->friendship;
+    bool from_low = message->sender == f->low;
+    if (reading->page.full)
+        return;
+    add_message(page_row(&reading->page), message, str_of(from_low ? f->low_id : f->high_id),
+                str_of(from_low ? f->high_id : f->low_id));
+    page_row_end(&reading->page);
+}
+
+static int read_messages(struct call *call)
+{
+    struct store_friend_self self;
+    struct store_friend_place place;
+    struct store_range range;
+    if (!page_range(call, &range))
+        return 400;
+    int status = speak_from_query(call, &self);
+    if (status != 200)
+        return status;
+    enum err err = store_friend_place(call->backends->store, call->params[0], self.user, &place);
+    if (err)
+        return failure_status(err, "friend_place");
+    struct reading reading = {.friendship = &place.friendship};
+    range.conversation = place.friendship.conversation;
+    page_init(&reading.page, &range);
+    err = store_read(call->backends->store, &range, on_message, &reading);
+    begin(call);
+    page_fini(&reading.page, call->out);
+    buf_add_char(call->out, '}');
+    return failure_status(err, "read_friend");
+}
+
+static int mark_read(struct call *call)
+{
+    struct store_friend_self self;
+    struct store_friend_place place;
+    int64_t seq;
+    if (!json_get_int(call->object, "seq", 0, INT64_MAX, &seq))
+        return 400;
+    int status = speak_from_body(call, &self);
+    if (status != 200)
+        return status;
+    enum err err = store_friend_place(call->backends->store, call->params[0], self.user, &place);
+    uint64_t up_to = (uint64_t)seq < place.seq ? (uint64_t)seq : place.seq;
+    if (!err && up_to > place.read_seq)
+        err = store_friend_read(call->backends->store, place.friendship.conversation, self.user,
+                                up_to);
+    begin(call);
+    buf_addf(call->out, "{\"seq\":%llu}}",
+             (unsigned long long)(up_to > place.read_seq ? up_to : place.read_seq));
+    return failure_status(err, "mark_read");
+}
+
+static const struct route rows[] = {
+    {.method = "POST",
+     .path = "/api/users",
+     .body = BODY_JSON,
+     .handler = make_user,
+     .failed = failure_coded,
+     .doc = "a user of the friend chat by name; with a password, logs in"},
+    {.method = "GET",
+     .path = "/api/users",
+     .takes_query = true,
+     .handler = find_user,
+     .failed = failure_coded,
+     .doc = "users of exactly that name"},
+    {.method = "POST",
+     .path = "/api/friends",
+     .body = BODY_JSON,
+     .handler = befriend,
+     .failed = failure_coded,
+     .doc = "makes two users friends"},
+    {.method = "GET",
+     .path = "/api/friends",
+     .takes_query = true,
+     .handler = list_friends,
+     .failed = failure_coded,
+     .doc = "a user's friends, the last message and the unread of each"},
+    {.method = "GET",
+     .path = "/api/friends/:friendId/messages",
+     .takes_query = true,
+     .handler = read_messages,
+     .failed = failure_coded,
+     .doc = "what two friends wrote, page by page"},
+    {.method = "POST",
+     .path = "/api/friends/:friendId/read",
+     .body = BODY_JSON,
+     .handler = mark_read,
+     .failed = failure_coded,
+     .doc = "marks messages read"},
+};
+
+const struct route_table friends_routes = ROUTE_TABLE(rows);

@@ -1,0 +1,16 @@
+/* publish.h: telling the relays what a REST call has committed, in the wire form of common/message.h with
+ * origin 0, which no relay has. Nothing here can fail a call: while Redis is down the relays' audits find
+ * messages, and they look friends up again when Redis is back. */
+#ifndef CG_REST_PUBLISH_H
+#define CG_REST_PUBLISH_H
+
+#include "common/message.h"
+#include "rest/router.h"
+
+/* A message that has just been committed. */
+void publish_message(const struct backends *backends, const struct message *message);
+
+/* The user (by number) has a new friend. */
+void publish_friends(const struct backends *backends, uint64_t user);
+
+#endif
