@@ -6,7 +6,9 @@
 #   make test       every test; unit and integration run one half
 #   make asan       every test on binaries with the address, undefined-behaviour and leak sanitizers
 #   make tsan       the unit tests with the thread sanitizer
+#   make fuzz       every parser of outside bytes, FUZZ_SECONDS=60 each
 #   make lint, fmt  warnings as errors, clang-tidy and the layer rules; clang-format
+#   make bench      the relay beside a bare send() per recipient: ratios
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   make clean      stops a running instance and leaves nothing behind
 #
@@ -76,7 +78,7 @@ LIBCOMMON := $(BUILD)/libcommon.a
 LIBRELAY  := $(BUILD)/librelay.a
 LIBREST   := $(BUILD)/librest.a
 PROGRAMS  := $(BUILD)/chaguan-relay $(BUILD)/chaguan-rest $(BUILD)/chaguan
-SOURCES    = $(wildcard common/*.c relay/*.c rest/*.c admin/*.c tests/unit/*.c)
+SOURCES    = $(wildcard common/*.c relay/*.c rest/*.c admin/*.c tests/unit/*.c tests/fuzz/*.c)
 HEADERS    = $(wildcard common/*.h relay/*.h rest/*.h admin/*.h tests/unit/*.h)
 
 .DEFAULT_GOAL := all
@@ -116,6 +118,12 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(HELPER_O) $(LIBRELAY) $(LIBREST) $(LI
 	@$(if $(V),,echo "  LINK  $@")
 	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^ $(test_libs) $(pkg_libs) $(LDLIBS)
 
+# libFuzzer brings its own main, so its library comes in only here.
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIBREST) $(LIBCOMMON)
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LINK  $@")
+	$(if $(V),,@)$(CC) $(subst fuzzer-no-link,fuzzer,$(all_ldflags)) -o $@ $^ $(pkg_libs) $(LDLIBS)
+
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC    $<")
@@ -130,6 +138,10 @@ $(BUILD)/flags: FORCE
 	@printf '%s\n' $(call quote,$(CC) $(all_cppflags) $(all_cflags) $(all_ldflags)) >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+$(BUILD)/bench-%: $(BUILD)/bench/%.o
+	@$(if $(V),,echo "  LINK  $@")
+	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^
+
 quote = '$(subst ','\'',$(1))'
 
 -include $(patsubst %.o,%.d,$(COMMON_O) $(RELAY_O) $(REST_O) $(ADMIN_O) $(HELPER_O)) \
@@ -139,6 +151,14 @@ quote = '$(subst ','\'',$(1))'
 
 # make again, with the cores there are unless the caller said how many.
 again = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+
+.PHONY: bench
+bench: deps
+	@$(again) programs-and-bench
+	@bench/run.sh $(BUILD)
+
+.PHONY: programs-and-bench
+programs-and-bench: all $(BUILD)/bench-load $(BUILD)/bench-bare
 
 .PHONY: deps deps-test deps-lint
 deps:
@@ -183,6 +203,15 @@ asan: deps-test
 tsan: deps-test
 	@$(again) BUILD=build/tsan SANITIZE=thread OPTIMIZE=-O1 unit-programs
 	@SANITIZER_REPORTS=$(abspath build/tsan/reports) tests/run.sh build/tsan unit
+
+.PHONY: fuzz fuzzers
+FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 60
+fuzz:
+	@deploy/install-packages.sh build fuzz
+	@$(again) BUILD=build/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined OPTIMIZE=-O1 fuzzers
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS) tests/fuzz/run.sh build/fuzz $(FUZZERS)
+fuzzers: $(addprefix $(BUILD)/fuzz/,$(FUZZERS))
 
 .PHONY: lint fmt tidy
 lint: deps-lint
