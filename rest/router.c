@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "rest/chatroom.h"
+#include "rest/customer.h"
 #include "rest/failure.h"
 #include "rest/friends.h"
 #include "rest/health.h"
@@ -16,6 +17,7 @@ static const struct route_table *const tables[] = {
     &chatroom_routes,
     &friends_routes,
     &spaces_routes,
+    &customer_routes,
     &health_routes,
     &media_routes,
 };
