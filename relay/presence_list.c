@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/text.h"
 #include "relay/presence_parts.h"
 
 #include <stdlib.h>
@@ -55,12 +56,14 @@ bool presence_read_entry(const char *field, struct str value, struct str own_ent
 {
     const char *colon = strrchr(field, ':');
     unsigned long encoding, head_len;
-    if (!colon || !take_number(&value, &encoding) || !take_number(&value, &head_len) ||
-        encoding >= ENCODING_COUNT || head_len > value.len)
+    char *end = NULL;
+    uint64_t user = colon ? strtoull(colon + 1, &end, 10) : 0;
+    if (!user || *end || !text_utf8_valid(value) || !take_number(&value, &encoding) ||
+        !take_number(&value, &head_len) || encoding >= ENCODING_COUNT || head_len > value.len)
         return false;
     struct str entry = {field, (size_t)(colon - field)};
     *listed = (struct listed){
-        .member = {.user = strtoull(colon + 1, NULL, 10),
+        .member = {.user = user,
                    .head = {value.ptr, head_len},
                    .name = {value.ptr + head_len, value.len - head_len}},
         .encoding = (enum encoding_id)encoding,
