@@ -23,7 +23,7 @@
 enum { SETTLE_MS = 60 * 60 * 1000 };
 
 struct candidate {
-    char name[STORE_MEDIA_NAME_MAX + 1];
+    char name[MEDIA_NAME_MAX + 1];
     uint64_t bytes;
     bool has_row, has_file;
     bool old;       /* enough to go */
@@ -72,7 +72,7 @@ static void on_row(void *arg, struct str name, uint64_t bytes, int64_t age_ms)
     struct collection *all = arg;
     all->rows++;
     all->bytes += bytes;
-    struct candidate *candidate = store_media_name_ok(name) ? add(all, name) : NULL;
+    struct candidate *candidate = media_name_ok(name) ? add(all, name) : NULL;
     if (!candidate)
         return;
     candidate->bytes = bytes;
@@ -96,9 +96,8 @@ static void remove_file(struct collection *all, const char *name, uint64_t bytes
 static void on_file(struct collection *all, const char *name)
 {
     struct stat info;
-    bool temporary = !strncmp(name, STORE_MEDIA_TEMPORARY, strlen(STORE_MEDIA_TEMPORARY));
-    if ((!temporary && !store_media_name_ok(str_of(name))) ||
-        (!temporary && find(all, str_of(name))) ||
+    bool temporary = !strncmp(name, MEDIA_TEMPORARY, strlen(MEDIA_TEMPORARY));
+    if ((!temporary && !media_name_ok(str_of(name))) || (!temporary && find(all, str_of(name))) ||
         fstatat(all->directory, name, &info, AT_SYMLINK_NOFOLLOW) || !S_ISREG(info.st_mode))
         return;
     int64_t age_ms = clock_wall_ms() - (int64_t)info.st_mtime * 1000;
@@ -140,10 +139,10 @@ static void on_text(void *arg, struct str text)
             continue;
         }
         struct candidate *found = NULL;
-        if (c == '.' && digits >= STORE_MEDIA_DIGITS)
-            found = map_get(&all->files, key_of(text.ptr + i - STORE_MEDIA_DIGITS));
+        if (c == '.' && digits >= MEDIA_DIGITS)
+            found = map_get(&all->files, key_of(text.ptr + i - MEDIA_DIGITS));
         digits = 0;
-        size_t len = found ? strlen(found->name) : 0, start = i - STORE_MEDIA_DIGITS;
+        size_t len = found ? strlen(found->name) : 0, start = i - MEDIA_DIGITS;
         if (found && text.len - start >= len && !memcmp(text.ptr + start, found->name, len))
             found->mentioned = true;
     }

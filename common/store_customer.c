@@ -2,7 +2,6 @@
 
 #include "common/store_pair.h"
 #include "common/store_sql.h"
-#include "common/text.h"
 
 #include <stdio.h>
 
@@ -22,11 +21,6 @@ static const struct store_statement rows[] = {
 };
 
 const struct store_statements store_customer_statements = STORE_STATEMENTS(rows);
-
-bool store_customer_account_ok(struct str text)
-{
-    return text.len <= CUSTOMER_ACCOUNT_MAX && !text_check_name(text, CUSTOMER_ACCOUNT_MAX);
-}
 
 /* ---- registering ---- */
 

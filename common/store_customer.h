@@ -4,6 +4,7 @@
 #define CG_COMMON_STORE_CUSTOMER_H
 
 #include "common/store.h"
+#include "common/text.h"
 
 enum { CUSTOMER_ACCOUNT_MAX = 64, CUSTOMER_AVATAR_MAX = 512 }; /* bytes; app_sid as account */
 #define STORE_SESSION_PREFIX "session_"
@@ -25,7 +26,10 @@ struct store_customer_pair {
 };
 
 /* Whether it can be an account or an app_sid: a name by text_check_name of at most CUSTOMER_ACCOUNT_MAX bytes. */
-bool store_customer_account_ok(struct str text);
+static inline bool store_customer_account_ok(struct str text)
+{
+    return text.len <= CUSTOMER_ACCOUNT_MAX && !text_check_name(text, CUSTOMER_ACCOUNT_MAX);
+}
 
 /* Makes the user of that account, or gives the one there is this name and avatar. The caller has checked all
  * four: two accounts, a name, and at most CUSTOMER_AVATAR_MAX bytes. Safe to call concurrently. */

@@ -28,19 +28,6 @@ static const struct store_statement rows[] = {
 
 const struct store_statements store_media_statements = STORE_STATEMENTS(rows);
 
-bool store_media_name_ok(struct str name)
-{
-    if (name.len < STORE_MEDIA_DIGITS + 2 || name.len > STORE_MEDIA_NAME_MAX ||
-        name.ptr[STORE_MEDIA_DIGITS] != '.')
-        return false;
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i], last = i < STORE_MEDIA_DIGITS ? 'f' : 'z';
-        if (i != STORE_MEDIA_DIGITS && !(c >= '0' && c <= '9') && !(c >= 'a' && c <= last))
-            return false;
-    }
-    return true;
-}
-
 /* ---- the sum ---- */
 
 static const char sum_sql[] = "UPDATE meta SET value = (SELECT COALESCE(SUM(bytes), 0) FROM media) "
@@ -115,7 +102,7 @@ static enum err why_full(struct store *store)
 enum err store_media_add(struct store *store, struct str name, struct str kind, uint64_t bytes,
                          uint64_t quota)
 {
-    CG_ASSERT(store_media_name_ok(name) && kind.len <= STORE_MEDIA_KIND_MAX && bytes);
+    CG_ASSERT(media_name_ok(name) && kind.len <= STORE_MEDIA_KIND_MAX && bytes);
     enum err err = ERR_RETRY;
     for (int attempt = 0; err == ERR_RETRY && attempt < ATTEMPTS; attempt++) {
         err = add_once(store, name, kind, bytes, quota);
@@ -138,7 +125,7 @@ enum err store_media_remove(struct store *store, struct str name)
 struct listing {
     store_media_fn *fn;
     void *arg;
-    char last[STORE_MEDIA_NAME_MAX + 32];
+    char last[MEDIA_NAME_MAX + 32];
     unsigned rows; /* of this page */
 };
 

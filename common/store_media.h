@@ -1,17 +1,12 @@
 /* store_media.h: what is known of uploaded files, and who speaks of them. The files themselves are in
- * settings->media_dir, under the name that their row has. */
+ * settings->media_dir, under the name that their row has (media_name.h). */
 #ifndef CG_COMMON_STORE_MEDIA_H
 #define CG_COMMON_STORE_MEDIA_H
 
+#include "common/media_name.h"
 #include "common/store.h"
 
-/* A file's name: STORE_MEDIA_DIGITS random lower-case hexadecimal digits, a dot, and an extension of 1 to
- * STORE_MEDIA_EXTENSION_MAX small letters and digits. Until it is whole it has another, which begins so: */
-#define STORE_MEDIA_TEMPORARY ".upload-"
-enum { STORE_MEDIA_DIGITS = 32, STORE_MEDIA_EXTENSION_MAX = 8, STORE_MEDIA_KIND_MAX = 64 };
-enum { STORE_MEDIA_NAME_MAX = STORE_MEDIA_DIGITS + 1 + STORE_MEDIA_EXTENSION_MAX };
-
-bool store_media_name_ok(struct str name);
+enum { STORE_MEDIA_KIND_MAX = 64 };
 
 /* Stores the row of a new file. ERR_TOO_BIG: with it, all files together would have more than `quota` bytes. Cheap
  * however many there are, and right however many come at once: the sum stands in a row of its own. Failing with

@@ -17,12 +17,6 @@ static int failed(enum err err, const char *call)
     return 503;
 }
 
-static int say(struct call *call, const char *body)
-{
-    buf_add_text(call->out, body);
-    return 200;
-}
-
 /* ---- registering ---- */
 
 static bool take_avatar(struct call *call, struct str *avatar)
@@ -97,7 +91,7 @@ static bool take_parties(const struct call *call, struct parties *parties)
            http_query(call->query, "app_sid", &parties->app_sid) && parties->app_sid.len;
 }
 
-/* 0, or the status of an answer that has been said. */
+/* 0, or the status of the failure. */
 static int find_pair(struct call *call, const struct parties *parties,
                      struct store_customer_pair *pair)
 {
@@ -105,7 +99,7 @@ static int find_pair(struct call *call, const struct parties *parties,
     enum err err = store_customer_pair(call->backends->store, parties->app_sid, parties->friend,
                                        parties->user, pair, &missing);
     if (err == ERR_NOT_FOUND || err == ERR_INVALID)
-        return say(call, CUSTOMER_UNKNOWN);
+        return 404;
     return err ? failed(err, "session") : 0;
 }
 
@@ -116,7 +110,7 @@ static int history(struct call *call)
     struct store_range range;
     struct str given;
     if (!take_parties(call, &parties))
-        return say(call, CUSTOMER_INCOMPLETE);
+        return 400;
     if (!page_range(call, &range))
         return 400;
     if (!http_query(call->query, "limit", &given))
@@ -171,7 +165,7 @@ static int message(struct call *call)
     if (call->request->idempotency_key.len > MESSAGE_CLIENT_ID_MAX)
         return 400;
     if (customer_frame_read(call->object, call->backends->settings->media_url, &frame))
-        return say(call, CUSTOMER_INCOMPLETE);
+        return 400;
     if (!query_agrees(call, &frame))
         return 403;
     struct parties parties = {frame.app_sid, frame.friend_account, frame.user_account};
@@ -189,12 +183,15 @@ static int message(struct call *call)
 
 /* ---- the routes ---- */
 
+/* The body is what the article's client reads, whatever the status; the socket has the same. */
 static void session_failure(struct buf *out, int status, const char *error, const char *code)
 {
     if (status == 413)
         failure_customer(out, status, error, code);
     else
-        buf_add_text(out, status >= 500 ? CUSTOMER_FAILED : CUSTOMER_INCOMPLETE);
+        buf_add_text(out, status >= 500   ? CUSTOMER_FAILED
+                          : status == 404 ? CUSTOMER_UNKNOWN
+                                          : CUSTOMER_INCOMPLETE);
 }
 
 static const struct route rows[] = {

@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/store_media.h"
 #include "rest/failure.h"
 #include "rest/filetype.h"
 #include "rest/mediafile.h"
@@ -144,7 +145,7 @@ static int keep(struct upload *upload, struct store *store, const char *family)
 
 static void add_url(struct buf *out, const struct upload *upload)
 {
-    char url[256 + STORE_MEDIA_NAME_MAX];
+    char url[256 + MEDIA_NAME_MAX];
     snprintf(url, sizeof url, "%s%s", upload->settings->media_url, upload->file.name);
     buf_add_json(out, str_of(url));
 }

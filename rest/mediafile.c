@@ -16,15 +16,15 @@ static enum err failed(const char *call)
     return error == ENOSPC || error == EDQUOT ? ERR_TOO_BIG : ERR_INTERNAL;
 }
 
-static void random_digits(char out[STORE_MEDIA_DIGITS + 1])
+static void random_digits(char out[MEDIA_DIGITS + 1])
 {
-    snprintf(out, STORE_MEDIA_DIGITS + 1, "%016llx%016llx", (unsigned long long)id_random(),
+    snprintf(out, MEDIA_DIGITS + 1, "%016llx%016llx", (unsigned long long)id_random(),
              (unsigned long long)id_random());
 }
 
 enum err mediafile_begin(struct mediafile *file, const char *directory)
 {
-    char digits[STORE_MEDIA_DIGITS + 1], name[sizeof file->name];
+    char digits[MEDIA_DIGITS + 1], name[sizeof file->name];
     *file = (struct mediafile){.directory = -1, .fd = -1};
     if (mkdir(directory, 0750) && errno != EEXIST)
         return failed("mkdir");
@@ -32,7 +32,7 @@ enum err mediafile_begin(struct mediafile *file, const char *directory)
     if (file->directory < 0)
         return failed("open directory");
     random_digits(digits);
-    snprintf(name, sizeof name, STORE_MEDIA_TEMPORARY "%.*s", STORE_MEDIA_DIGITS, digits);
+    snprintf(name, sizeof name, MEDIA_TEMPORARY "%.*s", MEDIA_DIGITS, digits);
     file->fd =
         openat(file->directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
     if (file->fd < 0)
@@ -58,10 +58,10 @@ enum err mediafile_write(struct mediafile *file, struct str bytes)
 
 enum err mediafile_keep(struct mediafile *file, const char *extension)
 {
-    char digits[STORE_MEDIA_DIGITS + 1], name[sizeof file->name];
+    char digits[MEDIA_DIGITS + 1], name[sizeof file->name];
     random_digits(digits);
     snprintf(name, sizeof name, "%s.%s", digits, extension);
-    CG_ASSERT(store_media_name_ok(str_of(name)));
+    CG_ASSERT(media_name_ok(str_of(name)));
     if (fsync(file->fd))
         return failed("fsync");
     if (renameat(file->directory, file->name, file->directory, name))

@@ -4,11 +4,13 @@
 #define CG_REST_MEDIAFILE_H
 
 #include "common/err.h"
-#include "common/store_media.h"
+#include "common/media_name.h"
+
+#include <stdint.h>
 
 struct mediafile {
-    int directory, fd;                   /* -1: none */
-    char name[STORE_MEDIA_NAME_MAX + 1]; /* what it is called now; empty: it has no name */
+    int directory, fd;             /* -1: none */
+    char name[MEDIA_NAME_MAX + 1]; /* what it is called now; empty: it has no name */
     uint64_t bytes;
 };
 
