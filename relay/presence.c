@@ -171,7 +171,8 @@ static void on_left(void *arg, const struct bus_reply *reply)
                       : !was_elsewhere(step);
     if (last && step->announce)
         announce_step(step, MESSAGE_LEAVE);
-    if (present && !present->sockets && present->unsure && reply)
+    CG_ASSERT(present && present->leaving);
+    if (--present->leaving == 0 && !present->sockets && present->unsure && reply)
         present_free(present);
     presence_tell(presence, step->conversation);
     step_free(step);
@@ -205,6 +206,7 @@ void presence_say_leave(struct present *present, bool announce_it)
                          str_of(room),         str_of(who),             str_of(rooms),
                          str_of(field),        str_of(presence->entry), str_of(conversation),
                          is_last_here(present) ? STR("1") : STR("0")};
+    present->leaving++;
     present->unsure = true; /* until the answer; if none comes, it is said again with the next lease */
     bus_command(presence->bus, on_left, step_new(present, announce_it), args,
                 sizeof args / sizeof args[0]);

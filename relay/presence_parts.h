@@ -16,6 +16,7 @@ struct present {
     uint64_t conversation, user;
     enum encoding_id encoding;
     unsigned sockets;
+    unsigned leaving; /* leaves on their way to Redis */
     bool unsure;  /* the entry should be gone from Redis, but nobody confirmed it */
     struct wheel_timer grace;
     char *name, *head;

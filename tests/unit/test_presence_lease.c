@@ -84,6 +84,28 @@ static void redis_that_is_back_is_told_all_again(void **state)
     assert_int_equal(asked_count, 0);
 }
 
+/* Two leaves on their way, one answered: the other may have been lost with the connection. */
+static void a_leave_is_forgotten_only_when_all_are_answered(void **state)
+{
+    (void)state;
+    settings.grace_ms = 0;
+    bob_is_in();
+    presence_leave(presence, 7, 9);
+    enter(9, "bob", 51);
+    presence_leave(presence, 7, 9);
+    assert_int_equal(asked_count, 3);
+    answer_number(1);
+    lose_redis();
+    buf_clear(&told);
+    find_redis();
+    answer_renewed(true, false);
+    check_asked("leave 3 t:presence:7 t:who:7:9");
+    answer_number(1);
+    check_told("notify 7|");
+    go(2000);
+    assert_int_equal(presence->places.count, 0);
+}
+
 static void who_was_announced_as_gone_is_announced_again(void **state)
 {
     (void)state;
@@ -289,6 +311,7 @@ int main(void)
         TEST(without_redis_a_relay_decides_by_what_it_knows),
         TEST(an_answer_that_is_lost_is_no_answer),
         TEST(redis_that_is_back_is_told_all_again),
+        TEST(a_leave_is_forgotten_only_when_all_are_answered),
         TEST(who_was_announced_as_gone_is_announced_again),
         TEST(who_was_reaped_here_but_is_elsewhere_is_not_announced),
         TEST(an_answer_lost_on_the_way_back_is_asked_for_again),
