@@ -246,7 +246,7 @@ static int mark_read(struct call *call)
     struct store_friend_self self;
     struct store_friend_place place;
     int64_t seq;
-    if (!json_get_int(call->object, "seq", 0, INT64_MAX, &seq))
+    if (!json_get_int(call->object, "seq", 0, INT64_MAX - 1, &seq))
         return 400;
     int status = speak_from_body(call, &self);
     if (status != 200)

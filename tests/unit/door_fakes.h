@@ -1,0 +1,267 @@
+/* door_fakes.h: users, friendships and spaces that do as they are told, and passwords that cost nothing, for the tests
+ * of doors B and D. Beside rest_fakes.h; a test includes both once. */
+#ifndef CG_TESTS_DOOR_FAKES_H
+#define CG_TESTS_DOOR_FAKES_H
+
+#include "rest_fakes.h"
+
+#include "common/password.h"
+#include "common/store_friends.h"
+#include "common/store_login.h"
+#include "common/store_spaces.h"
+
+/* Users by number: 1, 2, 3 … */
+#define ANN       "user_00000000000000000000000000000001"
+#define BOB       "user_00000000000000000000000000000002"
+#define CYN       "user_00000000000000000000000000000003"
+#define FRIEND_ID "friend_0123456789abcdef0123456789abcdef"
+#define SPACE_ID  "space_0123456789abcdef0123456789abcdef"
+
+enum { USERS_MAX = 8 };
+
+static struct {
+    struct store_login users[USERS_MAX];
+    char names[USERS_MAX][STORE_NAME_MAX + 1];
+    size_t count;
+    enum store_realm realm; /* asked for last */
+    bool rival_sets;        /* somebody else sets the password "rival!" first */
+    enum err gate;          /* what hashing ends with */
+    int hashed, checked;
+    /* friendships: ANN's and BOB's, with this place */
+    struct store_friend_place place;
+    bool made;
+    int befriended, marked;
+    uint64_t marked_seq;
+    const struct store_friend_line *lines;
+    size_t line_count;
+    /* spaces: ANN is in SPACE_ID */
+    enum err space; /* of making or transferring */
+    struct store_transfer transfer;
+    char made_name[STORE_NAME_MAX + 1];
+    int makes, joins, transfers;
+    bool repeated;
+    const struct store_record *records;
+    size_t record_count;
+} doors;
+
+static void add_user(const char *name, const char *hash)
+{
+    struct store_login *user = &doors.users[doors.count];
+    user->user = doors.count + 1;
+    snprintf(user->user_id, ID_MAX, "user_%032zx", doors.count + 1);
+    snprintf(user->hash, PASSWORD_HASH_MAX, "%s", hash);
+    snprintf(doors.names[doors.count], STORE_NAME_MAX, "%s", name);
+    doors.count++;
+}
+
+static struct store_login *user_by_id(struct str id)
+{
+    for (size_t i = 0; i < doors.count; i++)
+        if (str_eq(id, str_of(doors.users[i].user_id)))
+            return &doors.users[i];
+    return NULL;
+}
+
+/* ann and bob have no password, cyn has "secret". */
+static int reset_doors(void **state)
+{
+    memset(&doors, 0, sizeof doors);
+    add_user("ann", "");
+    add_user("bob", "");
+    add_user("cyn", "hash of secret");
+    doors.place.friendship = (struct store_friendship){7, 1, 2, FRIEND_ID, ANN, BOB};
+    tokens.secret = (struct str){SECRET, sizeof SECRET - 1};
+    return reset(state);
+}
+
+/* ---- passwords ---- */
+
+bool password_ok(struct str password)
+{
+    return password.len >= PASSWORD_MIN && password.len <= PASSWORD_MAX;
+}
+
+enum err password_hash(struct str password, char hash[PASSWORD_HASH_MAX])
+{
+    doors.hashed++;
+    snprintf(hash, PASSWORD_HASH_MAX, "hash of %.*s", (int)password.len, password.ptr);
+    return doors.gate;
+}
+
+enum err password_check(struct str password, const char *hash)
+{
+    char other[PASSWORD_HASH_MAX];
+    doors.checked++;
+    snprintf(other, sizeof other, "hash of %.*s", (int)password.len, password.ptr);
+    return doors.gate ? doors.gate : strcmp(hash, other) ? ERR_DENIED : ERR_OK;
+}
+
+/* ---- users ---- */
+
+enum err store_login_find(struct store *store, enum store_realm realm, struct str name,
+                          struct store_login *login)
+{
+    (void)store;
+    doors.realm = realm;
+    *login = (struct store_login){0};
+    for (size_t i = 0; i < doors.count && !fake.store; i++)
+        if (str_eq(name, str_of(doors.names[i]))) {
+            *login = doors.users[i];
+            return ERR_OK;
+        }
+    return fake.store ? fake.store : ERR_NOT_FOUND;
+}
+
+enum err store_login_make(struct store *store, enum store_realm realm, struct str name,
+                          struct store_login *login)
+{
+    enum err err = store_login_find(store, realm, name, login);
+    if (err != ERR_NOT_FOUND)
+        return err;
+    char text[STORE_NAME_MAX + 1];
+    keep(text, sizeof text, name);
+    assert_true(doors.count < USERS_MAX);
+    add_user(text, "");
+    return store_login_find(store, realm, name, login);
+}
+
+enum err store_login_set(struct store *store, uint64_t user, const char *hash)
+{
+    (void)store;
+    const char *set = doors.rival_sets ? "hash of rival!" : hash;
+    snprintf(doors.users[user - 1].hash, PASSWORD_HASH_MAX, "%s", set);
+    return doors.rival_sets ? ERR_DUPLICATE : fake.store;
+}
+
+enum err store_friend_self(struct store *store, struct str user_id, struct store_friend_self *self)
+{
+    (void)store;
+    const struct store_login *user = user_by_id(user_id);
+    *self = (struct store_friend_self){0};
+    if (user)
+        *self = (struct store_friend_self){.user = user->user, .has_password = *user->hash};
+    return fake.store ? fake.store : user ? ERR_OK : ERR_NOT_FOUND;
+}
+
+enum err store_space_user(struct store *store, struct str user_id, uint64_t *user)
+{
+    (void)store;
+    const struct store_login *found = user_by_id(user_id);
+    *user = found ? found->user : 0;
+    return fake.store ? fake.store : found ? ERR_OK : ERR_NOT_FOUND;
+}
+
+/* ---- friendships ---- */
+
+enum err store_friend_make(struct store *store, uint64_t one, uint64_t other,
+                           char friend_id[ID_MAX], bool *made)
+{
+    (void)store;
+    assert_true(one && other && one != other);
+    doors.befriended++;
+    *made = doors.made;
+    snprintf(friend_id, ID_MAX, "%s", FRIEND_ID);
+    return fake.store;
+}
+
+enum err store_friend_list(struct store *store, uint64_t user, store_friend_line_fn *fn, void *arg)
+{
+    (void)store;
+    (void)user;
+    for (size_t i = 0; i < doors.line_count; i++)
+        fn(arg, &doors.lines[i]);
+    return fake.store;
+}
+
+enum err store_friend_place(struct store *store, struct str friend_id, uint64_t user,
+                            struct store_friend_place *place)
+{
+    (void)store;
+    *place = doors.place;
+    bool mine = str_eq(friend_id, STR(FRIEND_ID)) && user <= 2;
+    return fake.store ? fake.store : mine ? ERR_OK : ERR_NOT_FOUND;
+}
+
+enum err store_friend_read(struct store *store, uint64_t conversation, uint64_t user, uint64_t seq)
+{
+    (void)store;
+    (void)user;
+    assert_int_equal(conversation, 7);
+    doors.marked++;
+    doors.marked_seq = seq;
+    return fake.store;
+}
+
+/* ---- spaces ---- */
+
+enum err store_space_place(struct store *store, struct str space_id, struct str user_id,
+                           struct store_space_place *place)
+{
+    (void)store;
+    (void)user_id;
+    doors.joins++;
+    *place = (struct store_space_place){.conversation = 7, .space_name = "茶 \"room\""};
+    return fake.store ? fake.store : str_eq(space_id, STR(SPACE_ID)) ? ERR_OK : ERR_NOT_FOUND;
+}
+
+enum err store_space_make(struct store *store, struct str name, uint64_t user,
+                          char space_id[ID_MAX])
+{
+    (void)store;
+    assert_true(user);
+    doors.makes++;
+    keep(doors.made_name, sizeof doors.made_name, name);
+    snprintf(space_id, ID_MAX, "%s", SPACE_ID);
+    return doors.space;
+}
+
+enum err store_space_seen(struct store *store, struct str space_id, uint64_t user,
+                          uint64_t *conversation, struct buf *name)
+{
+    (void)store;
+    *conversation = 7;
+    buf_add_text(name, "tea");
+    bool mine = str_eq(space_id, STR(SPACE_ID)) && user == 1;
+    return fake.store ? fake.store : mine ? ERR_OK : ERR_NOT_FOUND;
+}
+
+enum err store_space_members(struct store *store, uint64_t conversation, store_space_member_fn *fn,
+                             void *arg)
+{
+    (void)store;
+    assert_int_equal(conversation, 7);
+    struct store_space_member members[] = {{STR(ANN), STR("ann"), -5},
+                                           {STR(BOB), STR("\"bob\""), 5}};
+    for (size_t i = 0; i < 2; i++)
+        fn(arg, &members[i]);
+    return fake.store;
+}
+
+enum err store_records(struct store *store, const struct store_range *range, store_record_fn *fn,
+                       void *arg)
+{
+    (void)store;
+    fake.range = *range;
+    for (size_t i = 0; i < doors.record_count; i++)
+        fn(arg, &doors.records[i]);
+    return fake.store;
+}
+
+enum err store_transfer(struct store *store, struct store_transfer *transfer)
+{
+    (void)store;
+    doors.transfers++;
+    transfer->conversation = 7;
+    transfer->seq = 3;
+    transfer->sender = 1;
+    transfer->at_ms = 1700000000123;
+    transfer->repeated = doors.repeated;
+    snprintf(transfer->sender_name, sizeof transfer->sender_name, "ann");
+    snprintf(transfer->content, sizeof transfer->content,
+             "{\"fromId\":\"" ANN "\",\"toId\":\"" BOB "\",\"score\":%lld}",
+             (long long)transfer->score);
+    doors.transfer = *transfer;
+    return doors.space;
+}
+
+#endif
