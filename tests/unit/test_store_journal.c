@@ -129,6 +129,7 @@ static void twins_within_a_batch_are_stored_once(void **state)
         assert_int_equal(posts[i].repeated, i == 1 || i == 4);
     assert_int_equal(committed.row_count, 4);
     assert_int_equal(posts[4].message.at_ms, posts[0].message.at_ms);
+    assert_ptr_equal(strchr(trace, 'I'), strrchr(trace, 'I')); /* the key had to tell only once */
 }
 
 static void twins_of_one_that_was_stored_before_are_all_repeats(void **state)
