@@ -1,0 +1,538 @@
+/* The customer sessions: what a frame may say, what a row looks like, and what the calls answer. */
+#include "rest_fakes.h"
+
+#include "common/clock.h"
+#include "common/customer_frame.h"
+#include "common/customer_row.h"
+#include "common/json.h"
+
+#include <time.h>
+
+/* ---- a store that does as it is told ---- */
+
+static struct {
+    enum err pair, journal;
+    bool repeated;
+    int registered, paired, posted;
+    char app_sid[80], account[80], username[300], avatar[600], friend[80];
+    struct message message;
+    char content[4096], client_id[80];
+} db;
+
+static const struct store_customer_pair pair = {
+    .conversation = 70,
+    .app_sid = "app",
+    .friend = {11, "f1", "客服", "/media/f.png"},
+    .user = {12, "u1", "Bob \"B\"", ""},
+};
+
+enum err store_customer_register(struct store *store, struct str app_sid, struct str account,
+                                 struct str username, struct str avatar)
+{
+    (void)store;
+    db.registered++;
+    keep(db.app_sid, sizeof db.app_sid, app_sid);
+    keep(db.account, sizeof db.account, account);
+    keep(db.username, sizeof db.username, username);
+    keep(db.avatar, sizeof db.avatar, avatar);
+    return fake.store;
+}
+
+enum err store_customer_pair(struct store *store, struct str app_sid, struct str friend_account,
+                             struct str user_account, struct store_customer_pair *out, int *missing)
+{
+    (void)store;
+    db.paired++;
+    keep(db.app_sid, sizeof db.app_sid, app_sid);
+    keep(db.friend, sizeof db.friend, friend_account);
+    keep(db.account, sizeof db.account, user_account);
+    *out = pair;
+    *missing = db.pair == ERR_NOT_FOUND ? STORE_NO_FRIEND : 0;
+    return db.pair;
+}
+
+enum err store_journal(struct store *store, struct store_post *posts, size_t count,
+                       int64_t patience_ms)
+{
+    (void)store;
+    assert_int_equal(count, 1);
+    assert_true(patience_ms > 0);
+    db.posted++;
+    db.message = posts->message;
+    keep(db.content, sizeof db.content, posts->message.content);
+    keep(db.client_id, sizeof db.client_id, posts->message.client_id);
+    posts->message.seq = 5;
+    posts->repeated = db.repeated;
+    posts->err = db.journal;
+    return db.journal == ERR_DOWN ? ERR_DOWN : ERR_OK;
+}
+
+static int reset_all(void **state)
+{
+    memset(&db, 0, sizeof db);
+    reset(state);
+    settings.media_url = "/media/";
+    fake.sender = 12;
+    fake.kind = MESSAGE_TEXT;
+    fake.content = STR("hi");
+    return 0;
+}
+
+/* ---- frames ---- */
+
+#define PARTY(account, app) "{\"account\":" account ",\"app_sid\":" app "}"
+#define PARTIES                                                                                    \
+    "\"friendInfo\":" PARTY("\"f1\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
+#define FRAME(rest) "{" PARTIES "," rest "}"
+#define FINE        FRAME("\"chat_content\":\"hello\",\"chat_type\":0")
+
+static enum err read_frame(const char *text, struct customer_frame *frame,
+                           struct json_object **object)
+{
+    enum err err = json_parse_object(str_of(text), object);
+    return err ? err : customer_frame_read(*object, "/media/", frame);
+}
+
+static void a_frame_is_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum message_kind kind;
+        const char *content;
+    } rows[] = {
+        {FINE, MESSAGE_TEXT, "hello"},
+        {FRAME("\"chat_content\":\" \",\"chat_type\":\"0\""), MESSAGE_TEXT, " "},
+        {FRAME("\"chat_content\":\"' OR 1=1--</script>\",\"chat_type\":0"), MESSAGE_TEXT,
+         "' OR 1=1--</script>"},
+        {FRAME("\"chat_content\":\"http://x/y.png\",\"chat_type\":1"), MESSAGE_IMAGE,
+         "http://x/y.png"},
+        {FRAME("\"chat_content\":\"HTTPS no\",\"chat_type\":0"), MESSAGE_TEXT, "HTTPS no"},
+        {FRAME("\"chat_content\":\"https://x/茶.mp4?a=b&c\",\"chat_type\":\"2\""), MESSAGE_VIDEO,
+         "https://x/茶.mp4?a=b&c"},
+        {FRAME("\"chat_content\":\"/media/y.png\",\"chat_type\":\"1\",\"more\":[1]"), MESSAGE_IMAGE,
+         "/media/y.png"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct customer_frame frame;
+        struct json_object *object;
+        assert_int_equal(read_frame(rows[i].text, &frame, &object), ERR_OK);
+        assert_int_equal(frame.kind, rows[i].kind);
+        assert_str(frame.content, str_of(rows[i].content));
+        assert_true(customer_frame_is_of(&frame, STR("app"), STR("f1"), STR("u1")));
+        assert_false(customer_frame_is_of(&frame, STR("app"), STR("u1"), STR("f1")));
+        assert_false(customer_frame_is_of(&frame, STR("ap"), STR("f1"), STR("u1")));
+        assert_false(customer_frame_is_of(&frame, STR("app"), STR("f1"), STR("u1 ")));
+        json_object_put(object);
+    }
+}
+
+static void accounts_may_be_numbers(void **state)
+{
+    (void)state;
+    struct customer_frame frame;
+    struct json_object *object;
+    assert_int_equal(read_frame("{\"friendInfo\":" PARTY("13800000001", "7") ",\"userInfo\":" PARTY(
+                                    "0", "\"7\"") ",\"chat_content\":\"x\",\"chat_type\":0}",
+                                &frame, &object),
+                     ERR_OK);
+    assert_true(customer_frame_is_of(&frame, STR("7"), STR("13800000001"), STR("0")));
+    json_object_put(object);
+}
+
+static void a_frame_that_breaks_a_rule_is_refused(void **state)
+{
+    (void)state;
+#define CONTENT  ",\"chat_content\":\"x\",\"chat_type\":0}"
+#define URL(url) FRAME("\"chat_content\":\"" url "\",\"chat_type\":1")
+    static const char *const bad[] = {
+        "{}",
+        "{" PARTIES "}",
+        FRAME("\"chat_content\":\"x\""),
+        FRAME("\"chat_type\":0"),
+        FRAME("\"chat_content\":\"x\",\"chat_type\":3"),
+        FRAME("\"chat_content\":\"x\",\"chat_type\":-1"),
+        FRAME("\"chat_content\":\"x\",\"chat_type\":0.0"),
+        FRAME("\"chat_content\":\"x\",\"chat_type\":\"00\""),
+        FRAME("\"chat_content\":\"x\",\"chat_type\":\"\""),
+        FRAME("\"chat_content\":\"x\",\"chat_type\":null"),
+        FRAME("\"chat_content\":\"x\",\"chat_type\":true"),
+        FRAME("\"chat_content\":5,\"chat_type\":0"),
+        FRAME("\"chat_content\":\"\",\"chat_type\":0"),
+        FRAME("\"chat_content\":\"a\\u0001\",\"chat_type\":0"),
+        /* who */
+        "{\"friendInfo\":" PARTY("\"f1\"", "\"app\"") CONTENT,
+        "{\"friendInfo\":[],\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
+        "{\"friendInfo\":\"f1\",\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
+        "{\"friendInfo\":" PARTY("\"f1\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"other\"")
+            CONTENT,
+        "{\"friendInfo\":" PARTY("\"u1\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
+            CONTENT,
+        "{\"friendInfo\":" PARTY("\"\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
+            CONTENT,
+        "{\"friendInfo\":" PARTY("\" \"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
+            CONTENT,
+        "{\"friendInfo\":" PARTY("\"a\\nb\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
+            CONTENT,
+        "{\"friendInfo\":" PARTY("1.5", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
+            CONTENT,
+        "{\"friendInfo\":" PARTY("-1", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
+            CONTENT,
+        "{\"friendInfo\":" PARTY("99999999999999999999",
+                                 "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
+        "{\"friendInfo\":" PARTY("{}", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
+            CONTENT,
+        /* links */
+        URL("x"),
+        URL("http://"),
+        URL("https://"),
+        URL("/media/"),
+        URL("/medium/x"),
+        URL("//x/y"),
+        URL("javascript:alert(1)"),
+        URL("JAVASCRIPT:alert(1)//http://"),
+        URL("data:text/html,x"),
+        URL(" http://x"),
+        URL("http://x y"),
+        URL("http://x\\\"onerror=1"),
+        URL("http://x'y"),
+        URL("http://x<y"),
+        URL("http://x\\\\y"),
+        URL("http://x\\u202ey"),
+        URL("http://x\\u3000y"),
+        URL("http://x\\ny"),
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct customer_frame frame;
+        struct json_object *object = NULL;
+        enum err err = read_frame(bad[i], &frame, &object);
+        if (err != ERR_INVALID)
+            print_error("%s: %s\n", err_name(err), bad[i]);
+        assert_int_equal(err, ERR_INVALID);
+        json_object_put(object);
+    }
+}
+
+static void links_and_accounts_are_bounded(void **state)
+{
+    (void)state;
+    struct buf url;
+    buf_init(&url, 10000);
+    buf_add_text(&url, "http://");
+    while (url.len < TEXT_URL_MAX)
+        buf_add_char(&url, 'a');
+    assert_int_equal(text_check_url(buf_str(&url), "/media/"), ERR_OK);
+    buf_add_char(&url, 'a');
+    assert_int_equal(text_check_url(buf_str(&url), "/media/"), ERR_TOO_BIG);
+    buf_fini(&url);
+    assert_int_equal(text_check_url(STR("http://a\xed\xa0\x80"), "/media/"), ERR_INVALID);
+    assert_int_equal(text_check_url(BYTES("http://a\0b"), "/media/"), ERR_INVALID);
+    assert_int_equal(text_check_url(STR(""), "/media/"), ERR_INVALID);
+    char *account = repeat("茶", 22); /* 66 bytes */
+    assert_true(store_customer_account_ok((struct str){account, 63}));
+    assert_false(store_customer_account_ok((struct str){account, 64})); /* no UTF-8 */
+    assert_false(store_customer_account_ok((struct str){account, 66}));
+    free(account);
+}
+
+/* ---- rows ---- */
+
+static void add_row(struct buf *out, uint64_t sender, const struct store_customer_pair *seen)
+{
+    struct message message = {.conversation = 70,
+                              .seq = 5,
+                              .sender = sender,
+                              .kind = MESSAGE_VIDEO,
+                              .at_ms = 1700000000000,
+                              .content = STR("\"</script>\n")};
+    customer_add_row(out, &message, seen);
+}
+
+#define ROW_OF_USER                                                                                 \
+    "{\"id\":5,\"friendphone\":\"f1\",\"friendname\":\"客服\",\"friendavatar\":\"/media/f.png\"," \
+    "\"app_sid\":\"app\",\"created_date\":\"2023-11-14 22:13:20\",\"userphone\":\"u1\","            \
+    "\"username\":\"Bob "                                                                           \
+    "\\\"B\\\"\",\"useravatar\":\"\",\"content\":\"\\\"</script>\\n\",\"chat_type\":2}"
+
+static void a_row_is_the_same_for_both(void **state)
+{
+    (void)state;
+    struct store_customer_pair other = pair;
+    struct buf out;
+    other.friend = pair.user;
+    other.user = pair.friend;
+    buf_init(&out, 10000);
+    add_row(&out, 12, &pair);
+    assert_bytes(buf_str(&out), ROW_OF_USER);
+    buf_clear(&out);
+    add_row(&out, 12, &other);
+    assert_bytes(buf_str(&out), ROW_OF_USER);
+    buf_clear(&out);
+    add_row(&out, 11, &pair);
+    buf_add_char(&out, '\0');
+    assert_non_null(strstr(out.data, "\"friendphone\":\"u1\""));
+    assert_non_null(strstr(out.data, "\"userphone\":\"f1\""));
+    buf_fini(&out);
+}
+
+static void the_longest_row_is_within_its_bound(void **state)
+{
+    (void)state;
+    struct store_customer_pair longest = pair;
+    struct buf out;
+    memset(longest.app_sid, '"', CUSTOMER_ACCOUNT_MAX);
+    struct store_customer *const both[] = {&longest.friend, &longest.user};
+    for (size_t i = 0; i < 2; i++) {
+        memset(both[i]->account, '\\', CUSTOMER_ACCOUNT_MAX);
+        memset(both[i]->username, '"', STORE_NAME_MAX);
+        memset(both[i]->avatar, '"', CUSTOMER_AVATAR_MAX);
+    }
+    struct message message = {.seq = UINT64_MAX, .sender = 12, .kind = MESSAGE_TEXT};
+    buf_init(&out, CUSTOMER_ROW_EXTRA);
+    customer_add_row(&out, &message, &longest);
+    assert_false(out.failed);
+    buf_fini(&out);
+}
+
+/* ---- registering ---- */
+
+static void registering_answers_what_is_stored(void **state)
+{
+    (void)state;
+    assert_answer("POST", "/users/register",
+                  BYTES("{\"account\":\"a'1\",\"app_sid\":7,\"username\":\"茶 \\\"x\\\"\","
+                        "\"avatar\":\"https://x/y.png\"}"),
+                  200,
+                  "{\"status\":200,\"payload\":{\"account\":\"a'1\",\"app_sid\":\"7\","
+                  "\"username\":\"茶 \\\"x\\\"\",\"avatar\":\"https://x/y.png\"}}");
+    assert_string_equal(db.account, "a'1");
+    assert_string_equal(db.app_sid, "7");
+    assert_string_equal(db.username, "茶 \"x\"");
+    assert_string_equal(db.avatar, "https://x/y.png");
+    assert_answer("POST", "/users/register",
+                  BYTES("{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"\"}"),
+                  200,
+                  "{\"status\":200,\"payload\":{\"account\":\"a\",\"app_sid\":\"s\","
+                  "\"username\":\"n\",\"avatar\":\"\"}}");
+    assert_int_equal(call("POST", "/users/register",
+                          BYTES("{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\"}")),
+                     200);
+    fake.store = ERR_DOWN;
+    assert_answer("POST", "/users/register",
+                  BYTES("{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\"}"), 503,
+                  "{\"status\":503,\"err\":\"service unavailable\"}");
+}
+
+static void a_bad_registration_is_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        "[]",
+        "{}",
+        "{\"account\":\"a\",\"app_sid\":\"s\"}",
+        "{\"account\":\"a\",\"username\":\"n\"}",
+        "{\"app_sid\":\"s\",\"username\":\"n\"}",
+        "{\"account\":\"\",\"app_sid\":\"s\",\"username\":\"n\"}",
+        "{\"account\":\"a\",\"app_sid\":\"\",\"username\":\"n\"}",
+        "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"\"}",
+        "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":5}",
+        "{\"account\":\"a\\u0000b\",\"app_sid\":\"s\",\"username\":\"n\"}",
+        "{\"account\":\"a\\u001fb\",\"app_sid\":\"s\",\"username\":\"n\"}",
+        "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"\\u202e\"}",
+        "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":5}",
+        "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"x\"}",
+        "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"javascript:x\"}",
+        "{\"account\":\"a\xed\xa0\x80\",\"app_sid\":\"s\",\"username\":\"n\"}",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(call("POST", "/users/register", str_of(bad[i])), 400);
+        assert_bytes(buf_str(&response.body),
+                     "{\"status\":400,\"err\":\"the request breaks a rule\"}");
+    }
+    char *avatar = repeat("a", CUSTOMER_AVATAR_MAX), body[1024];
+    snprintf(body, sizeof body,
+             "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"http://%s\"}",
+             avatar);
+    assert_int_equal(call("POST", "/users/register", str_of(body)), 400);
+    avatar[CUSTOMER_AVATAR_MAX - 7] = '\0';
+    snprintf(body, sizeof body,
+             "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"http://%s\"}",
+             avatar);
+    assert_int_equal(db.registered, 0);
+    assert_int_equal(call("POST", "/users/register", str_of(body)), 200);
+    free(avatar);
+}
+
+/* ---- history ---- */
+
+static int ask_history(const char *query)
+{
+    struct sent sent = {.query = str_of(query)};
+    ask("GET", "/chat/v1/history", &sent);
+    return response.status;
+}
+
+#define WHO "friendphone=f1&userphone=u1&app_sid=app"
+
+static void the_history_is_the_latest_rows(void **state)
+{
+    (void)state;
+    assert_int_equal(ask_history(WHO), 200);
+    assert_bytes(buf_str(&response.body), "{\"code\":1,\"data\":[]}");
+    assert_string_equal(db.friend, "f1");
+    assert_string_equal(db.account, "u1");
+    assert_int_equal(fake.range.conversation, 70);
+    assert_int_equal(fake.range.limit, 200);
+    assert_true(fake.range.latest);
+    fake.messages = 1;
+    assert_int_equal(ask_history(WHO), 200);
+    assert_bytes(
+        buf_str(&response.body),
+        "{\"code\":1,\"data\":[{\"id\":1,\"friendphone\":\"f1\",\"friendname\":\"客服\","
+        "\"friendavatar\":\"/media/f.png\",\"app_sid\":\"app\","
+        "\"created_date\":\"2023-11-14 22:13:20\",\"userphone\":\"u1\","
+        "\"username\":\"Bob \\\"B\\\"\",\"useravatar\":\"\",\"content\":\"hi\",\"chat_type\":0}]}");
+    assert_int_equal(ask_history(WHO "&before=9&limit=3"), 200);
+    assert_int_equal(fake.range.before, 9);
+    assert_int_equal(fake.range.limit, 3);
+    assert_int_equal(ask_history(WHO "&after=4"), 200);
+    assert_int_equal(fake.range.after, 4);
+    assert_false(fake.range.latest);
+    assert_int_equal(fake.range.limit, 200);
+}
+
+static void failures_have_the_bodies_of_the_socket(void **state)
+{
+    (void)state;
+    static const char *const incomplete[] = {
+        "",
+        "friendphone=f1&userphone=u1",
+        "friendphone=f1&app_sid=app",
+        "userphone=u1&app_sid=app",
+        "friendphone=&userphone=u1&app_sid=app",
+        WHO "&limit=0",
+        WHO "&limit=201",
+        WHO "&limit=x",
+        WHO "&before=-1",
+        WHO "&x=%zz",
+        WHO "&x=%00",
+        WHO "&x=%ed%a0%80",
+    };
+    for (size_t i = 0; i < sizeof incomplete / sizeof incomplete[0]; i++) {
+        assert_int_equal(ask_history(incomplete[i]), 400);
+        assert_bytes(buf_str(&response.body), "{\"code\":0,\"msg\":\"参数不全!\"}");
+    }
+    assert_int_equal(db.paired, 0);
+    db.pair = ERR_NOT_FOUND;
+    assert_int_equal(ask_history(WHO), 404);
+    assert_bytes(buf_str(&response.body), "{\"code\":0,\"msg\":\"用户不存在!\"}");
+    assert_answer("POST", "/chat/v1/message", BYTES(FINE), 404,
+                  "{\"code\":0,\"msg\":\"用户不存在!\"}");
+    db.pair = ERR_DOWN;
+    assert_int_equal(ask_history(WHO), 503);
+    assert_bytes(buf_str(&response.body), "{\"code\":0,\"msg\":\"聊天出现故障!\"}");
+    db.pair = ERR_OK;
+    fake.store = ERR_DOWN; /* while the rows are being read */
+    fake.messages = 1;
+    assert_int_equal(ask_history(WHO), 503);
+    assert_bytes(buf_str(&response.body), "{\"code\":0,\"msg\":\"聊天出现故障!\"}");
+}
+
+/* ---- posting ---- */
+
+static int post(const char *body, const char *query, const char *key)
+{
+    struct sent sent = {
+        .body = str_of(body), .query = str_of(query), .idempotency_key = str_of(key)};
+    ask("POST", "/chat/v1/message", &sent);
+    return response.status;
+}
+
+static void a_post_is_stored_told_and_answered_with_the_list(void **state)
+{
+    (void)state;
+    fake.messages = 1;
+    assert_int_equal(post(FRAME("\"chat_content\":\"a\\u202eb\",\"chat_type\":0"), "", ""), 200);
+    assert_memory_equal(response.body.data, "{\"code\":1,\"data\":[{\"id\":1,", 26);
+    assert_int_equal(db.posted, 1);
+    assert_int_equal(db.message.conversation, 70);
+    assert_int_equal(db.message.sender, 12);
+    assert_int_equal(db.message.kind, MESSAGE_TEXT);
+    assert_string_equal(db.content, "a\xef\xbf\xbd"
+                                    "b");
+    assert_int_equal(fake.published, 1);
+    assert_int_equal(fake.publications[0].conversation, 70);
+    assert_string_equal(fake.published_content, db.content);
+    assert_int_equal(fake.range.limit, 200);
+    assert_true(fake.range.latest);
+}
+
+static void a_repeated_post_is_not_told_again(void **state)
+{
+    (void)state;
+    char *key = repeat("k", MESSAGE_CLIENT_ID_MAX + 1);
+    db.repeated = true;
+    assert_int_equal(post(FINE, WHO, "k1"), 200);
+    assert_string_equal(db.client_id, "k1");
+    assert_int_equal(fake.published, 0);
+    assert_int_equal(post(FINE, WHO, key), 400);
+    assert_int_equal(post(FINE, WHO, key + 1), 200);
+    free(key);
+}
+
+static void a_post_that_cannot_be_stored_is_told_so(void **state)
+{
+    (void)state;
+    static const enum err errs[] = {ERR_DOWN, ERR_UNKNOWN, ERR_INTERNAL};
+    for (size_t i = 0; i < sizeof errs / sizeof errs[0]; i++) {
+        db.journal = errs[i];
+        assert_answer("POST", "/chat/v1/message", BYTES(FINE), 503,
+                      "{\"code\":0,\"msg\":\"聊天出现故障!\"}");
+    }
+    assert_int_equal(fake.published, 0);
+    db.journal = ERR_OK;
+    fake.presence = ERR_DOWN; /* nobody is told, the audit is: no failure */
+    assert_int_equal(post(FINE, "", ""), 200);
+}
+
+static void a_post_for_others_than_the_query_says_is_refused(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {"userphone=u2", "friendphone=u1", "app_sid=ap",
+                                          WHO "&userphone=u1" /* the first counts */};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(post(FINE, queries[i], ""), 403);
+        assert_bytes(buf_str(&response.body), "{\"code\":0,\"msg\":\"参数不全!\"}");
+    }
+    assert_int_equal(post("{}", "", ""), 400);
+    assert_int_equal(post("x", "", ""), 400);
+    assert_int_equal(db.posted + db.paired, 0);
+    assert_int_equal(post(FINE, queries[3], ""), 200);
+    settings.max_body_bytes = 100;
+    assert_int_equal(post(FINE, "", ""), 413);
+    assert_bytes(buf_str(&response.body), "{\"code\":0,\"msg\":\"request body too large\"}");
+}
+
+int main(void)
+{
+    setenv("TZ", "UTC", 1);
+    tzset();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_frame_is_read, reset_all),
+        cmocka_unit_test_setup(accounts_may_be_numbers, reset_all),
+        cmocka_unit_test_setup(a_frame_that_breaks_a_rule_is_refused, reset_all),
+        cmocka_unit_test_setup(links_and_accounts_are_bounded, reset_all),
+        cmocka_unit_test_setup(a_row_is_the_same_for_both, reset_all),
+        cmocka_unit_test_setup(the_longest_row_is_within_its_bound, reset_all),
+        cmocka_unit_test_setup(registering_answers_what_is_stored, reset_all),
+        cmocka_unit_test_setup(a_bad_registration_is_refused, reset_all),
+        cmocka_unit_test_setup(the_history_is_the_latest_rows, reset_all),
+        cmocka_unit_test_setup(failures_have_the_bodies_of_the_socket, reset_all),
+        cmocka_unit_test_setup(a_post_is_stored_told_and_answered_with_the_list, reset_all),
+        cmocka_unit_test_setup(a_repeated_post_is_not_told_again, reset_all),
+        cmocka_unit_test_setup(a_post_that_cannot_be_stored_is_told_so, reset_all),
+        cmocka_unit_test_setup(a_post_for_others_than_the_query_says_is_refused, reset_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, free_response);
+}
