@@ -106,7 +106,7 @@ enum err multipart_init(struct multipart *multipart, struct str content_type,
     multipart->calls = calls;
     multipart->arg = arg;
     multipart->err = ERR_INVALID;
-    if (content_type.len > sizeof multipart->header)
+    if (!content_type.len || content_type.len > sizeof multipart->header)
         return ERR_INVALID;
     /* unquoting writes; the header's room is free yet */
     memcpy(multipart->header, content_type.ptr, content_type.len);

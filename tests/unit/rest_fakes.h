@@ -39,7 +39,8 @@ static struct {
 static void keep(char *out, size_t size, struct str text)
 {
     assert_true(text.len < size);
-    memcpy(out, text.ptr, text.len);
+    if (text.len)
+        memcpy(out, text.ptr, text.len);
     out[text.len] = '\0';
 }
 
