@@ -18,7 +18,8 @@ static const struct store_statement rows[] = {
                      " UTC_TIMESTAMP(3)) DIV 1000) AS UNSIGNED) FROM media WHERE name > ? ORDER BY "
                      "name LIMIT 5000"},
     {SQL_MEDIA_MESSAGES,
-     "SELECT conversation, seq, IF(content REGEXP '[0-9a-f]{32}[.]', content, '') FROM message"
+     "SELECT conversation, seq, IF(content REGEXP '[0-9a-f]{32}[.]', content, '')"
+     " FROM message FORCE INDEX (PRIMARY)"
      " WHERE conversation > ? OR (conversation = ? AND seq > ?)"
      " ORDER BY conversation, seq LIMIT 5000"},
     {SQL_MEDIA_AVATARS,
