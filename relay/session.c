@@ -51,7 +51,8 @@ static struct session *session_of(struct wheel_timer *timer)
  * long: cut. */
 static void on_timer(struct wheel_timer *timer)
 {
-    static const char ping[] = {(char)(0x80 | WSFRAME_PING), 0};
+    /* with a payload for the pong to bring back: lws tells nobody of an empty one */
+    static const char ping[] = {(char)(0x80 | WSFRAME_PING), 1, '!'};
     struct session *session = session_of(timer);
     struct wheel *wheel = session->owner->wheel;
     int64_t interval = session->ping_interval_ms;

@@ -43,6 +43,14 @@ static struct ws *ws_of(struct lws *wsi)
     return lws_context_user(lws_get_context(wsi));
 }
 
+/* Ends the connection in a later turn of the loop. lws looks at its timeouts only after an event of its
+ * own, which may be long in coming on a quiet relay: so we make one. */
+static void end_soon(struct lws *wsi)
+{
+    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+    lws_cancel_service(lws_get_context(wsi));
+}
+
 /* ---- the transport that sessions see ---- */
 
 /* Straight to the socket: no WRITEABLE turn for each message. lws keeps what the kernel did not take
@@ -52,7 +60,7 @@ static enum send_result ws_send(void *socket, struct str bytes)
     struct lws *wsi = socket;
     unsigned char *data = (unsigned char *)(uintptr_t)bytes.ptr; /* LWS_WRITE_RAW leaves it as it is */
     if (lws_write(wsi, data, bytes.len, LWS_WRITE_RAW) < 0) {
-        lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+        end_soon(wsi);
         return SEND_DEAD;
     }
     if (!lws_partial_buffered(wsi))
@@ -81,7 +89,7 @@ static void ws_close(void *socket, unsigned code, const char *reason)
 
 static void ws_kill(void *socket)
 {
-    lws_set_timeout(socket, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+    end_soon(socket);
 }
 
 static void ws_pause(void *socket, bool paused)
