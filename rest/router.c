@@ -18,8 +18,8 @@ static const struct route_table *const tables[] = {
     &friends_routes,
     &spaces_routes,
     &customer_routes,
-    &health_routes,
     &media_routes,
+    &health_routes,
 };
 
 /* Every route of every table, in order: for (struct cursor c = {0}; (route = next(&c));) */
@@ -186,9 +186,9 @@ void router_serve(const struct backends *backends, const struct http_request *re
     if (route)
         serve_route(backends, route, &call, response);
     else if (*response->allow)
-        answer(response, 405, "{\"error\":\"method not allowed\"}");
+        answer(response, 405, "{\"error\":\"method not allowed\",\"code\":\"method_not_allowed\"}");
     else
-        answer(response, 404, "{\"error\":\"not found\"}");
+        answer(response, 404, "{\"error\":\"not found\",\"code\":\"not_found\"}");
     metric_inc(METRIC_HTTP_REQUESTS);
     if (response->status >= 500)
         metric_inc(METRIC_HTTP_FAILED);

@@ -41,7 +41,8 @@ static void unknown_paths_are_not_found(void **state)
         "mysql/getRoomNums",
     };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
-        assert_answer("GET", paths[i], BYTES(""), 404, "{\"error\":\"not found\"}");
+        assert_answer("GET", paths[i], BYTES(""), 404,
+                      "{\"error\":\"not found\",\"code\":\"not_found\"}");
     assert_string_equal(response.allow, "");
     assert_int_equal(fake.entered, 0);
 }
@@ -53,11 +54,11 @@ static void another_method_is_told_the_right_one(void **state)
                                           "OPTIONS", "post", "POSTS",  ""};
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
         assert_answer(methods[i], "/mysql/createChatroom", FINE, 405,
-                      "{\"error\":\"method not allowed\"}");
+                      "{\"error\":\"method not allowed\",\"code\":\"method_not_allowed\"}");
         assert_string_equal(response.allow, "POST");
     }
     assert_answer("POST", "/api/getRoomNums", BYTES("{}"), 405,
-                  "{\"error\":\"method not allowed\"}");
+                  "{\"error\":\"method not allowed\",\"code\":\"method_not_allowed\"}");
     assert_string_equal(response.allow, "GET");
     assert_int_equal(fake.entered, 0);
 }
@@ -281,7 +282,7 @@ static void the_header_block_is_what_cgi_wants(void **state)
     http_add_header(&out, &response);
     assert_bytes(buf_str(&out), "Status: 405 Method Not Allowed\r\n"
                                 "Content-Type: application/json; charset=utf-8\r\n"
-                                "Content-Length: 30\r\n"
+                                "Content-Length: 58\r\n"
                                 "Allow: GET\r\n"
                                 "Cache-Control: no-store\r\n\r\n");
     buf_clear(&out);
