@@ -327,6 +327,11 @@ static enum err check_together(const struct settings *settings, char why[256])
         snprintf(why, 256, "name takes letters, digits, '_', '.' and '-'"); /* Redis keys end at ':' */
         return ERR_INVALID;
     }
+    if (settings->outbox_bytes < 2 * settings->history_bytes + settings->max_message_bytes) {
+        snprintf(why, 256, "outbox_bytes must hold an answer to query-logs: at least twice history_bytes "
+                           "and max_message_bytes");
+        return ERR_INVALID;
+    }
     if (settings->room_log_bytes < settings->max_message_bytes * 4) {
         snprintf(why, 256, "room_log_bytes must be at least four times max_message_bytes");
         return ERR_INVALID;

@@ -207,6 +207,29 @@ void hub_each(struct hub *hub, uint64_t conversation, hub_session_fn *fn, void *
 
 /* ---- events into the logs, logs into the sockets ---- */
 
+static void flush_seat(struct seat *seat)
+{
+    struct session *session = seat->session;
+    const struct roomlog *log = &seat->room->logs[seat->encoding];
+    if (encodings[seat->encoding]->pulled) {
+        if (seat->cursor != log->end && !session->closing) {
+            seat->cursor = log->end;
+            session->protocol->changed(session, seat);
+        }
+    } else if (!session->choked) {
+        session_flush(seat);
+    } else if (seat->cursor < log->start && !session->closing) {
+        metric_inc(METRIC_CLOSED_SLOW);
+        session_close(session, 1013, "Too slow: come back for the history");
+    }
+}
+
+static void flush_room(struct room *room)
+{
+    for (size_t i = 0; i < room->seat_count; i++)
+        flush_seat(room->seats[i]);
+}
+
 static void append(struct room *room, enum encoding_id encoding, uint64_t seq)
 {
     struct hub *hub = room->hub;
@@ -219,6 +242,9 @@ static void append(struct room *room, enum encoding_id encoding, uint64_t seq)
         return;
     char header[WSFRAME_HEADER_MAX];
     struct str head = {header, wsframe_header(header, WSFRAME_TEXT, hub->scratch.len)};
+    /* One commit may bring more than the log holds: those who read fast enough are not to lose by it. */
+    if (!encodings[encoding]->pulled && roomlog_would_evict(log, head.len + hub->scratch.len))
+        flush_room(room);
     size_t before = roomlog_memory(log);
     roomlog_append(log, seq, head, buf_str(&hub->scratch));
     note_log_bytes(hub, before, roomlog_memory(log));
@@ -310,29 +336,6 @@ bool hub_pending(const struct seat *seat, struct str *bytes)
         return false;
     *bytes = roomlog_from(log, seat->cursor, (size_t)room->hub->settings->send_chunk_bytes);
     return true;
-}
-
-static void flush_seat(struct seat *seat)
-{
-    struct session *session = seat->session;
-    const struct roomlog *log = &seat->room->logs[seat->encoding];
-    if (encodings[seat->encoding]->pulled) {
-        if (seat->cursor != log->end && !session->closing) {
-            seat->cursor = log->end;
-            session->protocol->changed(session, seat);
-        }
-    } else if (!session->choked) {
-        session_flush(seat);
-    } else if (seat->cursor < log->start && !session->closing) {
-        metric_inc(METRIC_CLOSED_SLOW);
-        session_close(session, 1013, "Too slow: come back for the history");
-    }
-}
-
-static void flush_room(struct room *room)
-{
-    for (size_t i = 0; i < room->seat_count; i++)
-        flush_seat(room->seats[i]);
 }
 
 /* Over the budget of all logs: one room a turn gives back what all its readers have had. */

@@ -52,6 +52,11 @@ size_t roomlog_trim(struct roomlog *log, size_t keep, uint64_t limit)
     return drop;
 }
 
+bool roomlog_would_evict(const struct roomlog *log, size_t bytes)
+{
+    return held(log) + bytes > log->max;
+}
+
 static void grow(struct roomlog *log, size_t bytes)
 {
     size_t need = held(log) + bytes;
@@ -72,7 +77,7 @@ void roomlog_append(struct roomlog *log, uint64_t seq, struct str header, struct
 {
     size_t bytes = header.len + payload.len;
     CG_ASSERT(bytes <= log->max / 2);
-    if (held(log) + bytes > log->max)
+    if (roomlog_would_evict(log, bytes))
         roomlog_trim(log, log->max / 2, log->end);
     grow(log, bytes);
     char *at = log->data + held(log);

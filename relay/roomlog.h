@@ -37,6 +37,9 @@ void roomlog_fini(struct roomlog *log);
  * oldest frames go, half of the log at once, so that the cost of moving is shared out. */
 void roomlog_append(struct roomlog *log, uint64_t seq, struct str header, struct str payload);
 
+/* Whether appending that many bytes would push out the oldest. */
+bool roomlog_would_evict(const struct roomlog *log, size_t bytes);
+
 /* The bytes from `cursor` on: all to the end, or if that is more than `most`, whole frames of at most
  * that many bytes, and one frame at least. `cursor` must lie in [start, end] and at a frame's first
  * byte. Valid until the next append or trim. */

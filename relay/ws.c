@@ -347,6 +347,7 @@ static void on_lws_log(int level, const char *line)
 
 static void common_info(struct ws *ws, struct lws_context_creation_info *info)
 {
+    unsigned handshake_s = (unsigned)((ws->config.settings->handshake_timeout_ms + 999) / 1000);
     ws->protocols[0] = (struct lws_protocols){
         .name = "chaguan",
         .callback = on_event,
@@ -356,7 +357,8 @@ static void common_info(struct ws *ws, struct lws_context_creation_info *info)
     };
     *info = (struct lws_context_creation_info){
         .protocols = ws->protocols,
-        .timeout_secs = (unsigned)((ws->config.settings->handshake_timeout_ms + 999) / 1000),
+        .timeout_secs = handshake_s,
+        .timeout_secs_ah_idle = handshake_s, /* the one that slow headers meet */
         .keepalive_timeout = 5,
     };
 }
