@@ -4,13 +4,11 @@
 #include "common/store.h"
 #include "rest/presence.h"
 
-enum { WIRE_MAX = 65536 };
-
 static void publish(const struct backends *backends, struct wire_header *header,
                     const struct message *message)
 {
     struct buf wire;
-    buf_init(&wire, WIRE_MAX);
+    buf_init(&wire, 1024 + (message ? message_size(message) : 0));
     enum err err = store_epoch(backends->store, &header->epoch);
     wire_add_header(&wire, header);
     if (message)

@@ -240,8 +240,10 @@ static void rules_may_concern_two_settings(void **state)
     assert_string_equal(why,
                         "a Unix socket's path is longer than 107 bytes: choose a shorter 'run'");
     free(deep);
-    assert_int_equal(load(&settings, NULL, "max_message_bytes=16m", why), ERR_INVALID);
+    assert_int_equal(load(&settings, NULL, "max_message_bytes=1m", why), ERR_INVALID);
     assert_non_null(strstr(why, "room_log_bytes must be at least"));
+    assert_int_equal(load(&settings, NULL, "outbox_bytes=64k", why), ERR_INVALID);
+    assert_non_null(strstr(why, "outbox_bytes must hold"));
 }
 
 /* Printed, loaded from what was printed, and printed again. */
