@@ -81,7 +81,7 @@ static void on_space(void *arg, const struct db_value *c)
 }
 
 enum err store_space_place(struct store *store, struct str space_id, struct str user_id,
-                           struct store_space_place *place)
+                           const char *space_name, struct store_space_place *place)
 {
     *place = (struct store_space_place){0};
     struct space_row row = {.place = place};
@@ -91,6 +91,8 @@ enum err store_space_place(struct store *store, struct str space_id, struct str 
     enum err err = db_query(store->db, SQL_SPACE_PLACE, ids, 2, on_space, &row);
     if (err || !place->conversation)
         return err ? err : ERR_NOT_FOUND;
+    if (space_name && strcmp(space_name, place->space_name) != 0)
+        return ERR_DENIED;
     if (row.is_member)
         return ERR_OK;
     struct db_value member[] = {DB_NUM(place->conversation), DB_NUM(place->user)};

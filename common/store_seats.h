@@ -34,8 +34,9 @@ struct store_space_place {
     char space_name[STORE_NAME_MAX + 1];
     char user_name[STORE_NAME_MAX + 1];
 };
-/* ERR_NOT_FOUND: no such space or user. */
+/* ERR_NOT_FOUND: no such space or user. ERR_DENIED: the space is not called `space_name` (NULL: whatever
+ * it is called), and nobody became a member. */
 enum err store_space_place(struct store *store, struct str space_id, struct str user_id,
-                           struct store_space_place *place) CG_MUST_CHECK;
+                           const char *space_name, struct store_space_place *place) CG_MUST_CHECK;
 
 #endif

@@ -126,6 +126,7 @@ struct admission {
     struct job job;
     uint64_t session_id;
     char space_id[ID_MAX], user_id[ID_MAX];
+    char space_name[STORE_NAME_MAX + 1];
     struct store_space_place place;
 };
 
@@ -133,7 +134,7 @@ static void look_up(struct job *job, struct store *store)
 {
     struct admission *admission = (struct admission *)job;
     job->err = store_space_place(store, str_of(admission->space_id), str_of(admission->user_id),
-                                 &admission->place);
+                                 admission->space_name, &admission->place);
 }
 
 static void on_looked_up(struct job *job)
@@ -144,10 +145,10 @@ static void on_looked_up(struct job *job)
         struct space_state *state = state_of(session);
         if (job->err == ERR_NOT_FOUND) {
             door_refuse(session, 1008, "Unknown space or user");
+        } else if (job->err == ERR_DENIED) {
+            door_refuse(session, 1008, "The room is another space's");
         } else if (job->err) {
             door_refuse(session, 1013, "Try again later");
-        } else if (strcmp(admission->place.space_name, state->space) != 0) {
-            door_refuse(session, 1008, "The room is another space's");
         } else {
             state->conversation = admission->place.conversation;
             state->user = admission->place.user;
@@ -200,6 +201,8 @@ static void open_session(struct session *session, const struct request *request)
     admission->session_id = session->id;
     memcpy(admission->space_id, room_id.ptr, room_id.len);
     memcpy(admission->user_id, state->user_id, ID_MAX);
+    CG_ASSERT(space.len <= STORE_NAME_MAX); /* or the door would not have claimed it */
+    memcpy(admission->space_name, space.ptr, space.len);
     state->space = mem_strndup(space.ptr, space.len);
     state->session = session;
     state->expires_ms = expires_s * 1000;

@@ -102,7 +102,8 @@ static int join(struct call *call)
     if (status != 200)
         return status;
     enum err err =
-        store_space_place(call->backends->store, call->params[0], str_of(caller.user_id), &place);
+        store_space_place(call->backends->store, call->params[0], str_of(caller.user_id), NULL,
+                          &place);
     if (err)
         return failure_status(err, "join_space");
     snprintf(space_id, sizeof space_id, "%.*s", (int)call->params[0].len, call->params[0].ptr);
