@@ -114,6 +114,8 @@ enum err store_space_make(struct store *store, struct str name, uint64_t user,
             return found.is_member ? ERR_OK : ERR_DUPLICATE;
         if (!err)
             err = add_space(store, name, user, space_id);
+        if (err == ERR_DUPLICATE)
+            err = ERR_RETRY; /* somebody was quicker: perhaps this very user */
     }
     return err;
 }
