@@ -5,7 +5,7 @@ import { enter } from './lib/client.mjs';
 import { Friend, ask, befriend, couple, data, entry, history, newUser, refused, settle, tell } from './lib/friends.mjs';
 import { CONTENTS, assertSameList, knock, unique } from './lib/socket.mjs';
 import { PING, PONG, Raw, frame, handshake } from './lib/raw.mjs';
-import { Stack } from './lib/stack.mjs';
+import { Stack, eventually } from './lib/stack.mjs';
 
 const NOBODY = `user_${'0'.repeat(32)}`;
 const NOWHERE = `friend_${'0'.repeat(32)}`;
@@ -14,7 +14,7 @@ describe('door B: friends', () => {
   let stack;
   const messages = () => stack.count('SELECT COUNT(*) FROM message');
   before(async () => {
-    stack = await Stack.start({ relays: 2, settings: { friend_ping_ms: '300ms', close_timeout_ms: '1s' } });
+    stack = await Stack.start({ relays: 2, settings: { friend_ping_ms: '300ms', close_timeout_ms: '1s', redis_timeout_ms: '500ms', audit_down_ms: '200ms' } });
   });
   after(() => stack?.remove());
 
@@ -224,6 +224,21 @@ describe('door B: friends', () => {
     await settle(friend, [a], [b]);
     await b.heard(a.send(friend, unique('new friends'), users[1].userId));
     await a.heard(b.send(friend, unique('indeed'), users[0].userId));
+  });
+
+  it('a friendship made while Redis is down works when it is back, also for those who were connected all the time', async () => {
+    const users = [await newUser(stack), await newUser(stack)];
+    const [a, b] = await Promise.all(users.map((user, i) => Friend.connect(stack, user, { relay: i + 1 })));
+    await stack.stopPart('redis');
+    const friend = await befriend(stack, ...users);
+    await stack.startPart('redis');
+    await eventually(async () => {
+      a.forget();
+      const content = a.send(friend, unique('by now?'), users[1].userId);
+      await eventually(async () => a.errors.length || (await entry(stack, friend, users[1])).last?.content === content, 'an answer or the message');
+      return !a.errors.length;
+    }, 'the friendship to be known');
+    await settle(friend, [a], [b]);
   });
 
   it('who claims to be another, to have another friend or to speak to another is refused, and nothing is stored', async () => {

@@ -26,8 +26,16 @@ describe('door D: spaces', () => {
     for (const player of players) for (const user of users.slice(users.indexOf(player.user))) await player.joined(user);
     return { users, space, players };
   };
+  /** settle() for relays that may not hear each other yet. */
+  const settleAgain = (players) => {
+    const texts = players.map(() => new Set());
+    return eventually(() => {
+      players.forEach((player, i) => texts[i].add(player.say({ settle: unique('settle') })));
+      return players.every((player) => texts.every((said) => player.frames.some((frame) => said.has(frame))));
+    }, 'the relays to hear each other');
+  };
   before(async () => {
-    stack = await Stack.start({ relays: 2, settings: { jwt_secret: 'a-secret-of-the-test-that-is-long-enough', grace_ms: '200ms' } });
+    stack = await Stack.start({ relays: 2, settings: { jwt_secret: 'a-secret-of-the-test-that-is-long-enough', grace_ms: '200ms', lease_ms: '1500ms', redis_timeout_ms: '500ms', audit_down_ms: '200ms' } });
     stack.keepSecret('a-secret-of-the-test-that-is-long-enough');
   });
   after(() => stack?.remove());
@@ -240,6 +248,49 @@ describe('door D: spaces', () => {
       assertSameList(seqs, seqs.map((_, i) => seqs[0] + i), 'their numbers');
     }
     assert.equal(await stack.count('SELECT COALESCE(SUM(s.score), 0) FROM standing s JOIN conversation c ON c.id = s.conversation WHERE c.public_id = ?', [space.roomId]), 0);
+  });
+
+  it('the records come in pages, backwards and forwards, without a seam', async () => {
+    const { users: [ann, bob], space } = await party(2);
+    for (let i = 1; i <= 40; i++) assert.equal((await transfer(stack, space, i % 2 ? ann : bob, { toId: (i % 2 ? bob : ann).userId, score: i, clientId: `page-${i}` })).status, 200);
+    const page = async (query, user = bob) => {
+      const answer = await read(stack, `spaces/${space.roomId}/messages?${query}`, user);
+      assert.equal(answer.status, 200, answer.text);
+      return answer.json;
+    };
+    const all = (await seen(stack, space, ann)).records;
+    assert.equal(all.length, 42, 'two arrivals and the transfers');
+    const back = [];
+    for (let before = all.at(-1).seq + 1; before > all[0].seq; before = back[0].seq) back.unshift(...await page(`before=${before}&limit=7`));
+    assertSameList(back, all);
+    const forth = [];
+    for (let rows = [{}]; rows.length; forth.push(...rows)) rows = await page(`after=${forth.at(-1)?.seq ?? 0}&limit=5`, ann);
+    assertSameList(forth, all);
+    assertSameList(await page(''), all);
+    for (const bad of ['limit=0', 'limit=201', 'limit=x', 'before=-1', 'after=1.5']) await refused(read(stack, `spaces/${space.roomId}/messages?${bad}`, ann), 400);
+  });
+
+  it('while Redis is down a transfer is made, and every socket hears of it', async () => {
+    const { users: [ann, bob], players, space } = await party(2);
+    await stack.stopPart('redis');
+    assert.equal((await transfer(stack, space, ann, { toId: bob.userId, score: 3, clientId: 'down' })).status, 200);
+    for (const player of players) await player.until(() => player.events.some((event) => event.type === 'transfer'), 'the transfer');
+    await stack.startPart('redis');
+    await settleAgain(players);
+    for (const player of players) assert.equal(player.events.filter((event) => event.type === 'transfer').length, 1);
+  });
+
+  it('when a relay dies, those who were on it have left, once; who comes back has arrived', async () => {
+    const { users: [ann, bob], players: [watcher], space } = await party(2, [1, 2]);
+    await stack.kill('relay2');
+    await watcher.left(bob);
+    await eventually(async () => (await records(space, ann, 3)).length === 1, 'the leave record');
+    await stack.startPart('relay2');
+    const back = await Player.enter(stack, space, bob, { relay: 2 });
+    await watcher.until(() => watcher.moves.length === 4, 'the return');
+    await settle(watcher, back);
+    assert.deepEqual(watcher.moves.map((event) => Object.keys(event)[1]), ['userJoin', 'userJoin', 'userLeave', 'userJoin']);
+    assert.equal((await records(space, ann, 3)).length, 1);
   });
 
   it('a name that is no name, climbs, is too long or reserved makes no space', async () => {
