@@ -34,6 +34,9 @@
     X(REFILLED, "messages_refilled_total", counter, "Stored messages fetched to fill a gap")       \
     X(WRITES, "socket_writes_total", counter, "Writes to client sockets")                          \
     X(WRITTEN_BYTES, "socket_written_bytes_total", counter, "Bytes given to client sockets")       \
+    X(OUTBOX_BYTES, "outbox_bytes", gauge, "Bytes that wait for single clients")                    \
+    X(SPILLED_BYTES, "outbox_spilled_bytes_total", counter,                                        \
+      "Bytes set aside for slow readers before their room's log dropped them")                     \
     X(SOCKETS_CHOKED, "sockets_choked_total", counter, "Times a client socket could not take more")\
     X(JOURNAL_QUEUED, "journal_queued", gauge, "Messages waiting for the database")                \
     X(JOURNAL_COMMITS, "journal_commits_total", counter, "Transactions committed by the journal")  \

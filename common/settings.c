@@ -82,13 +82,14 @@ static const struct setting rows[] = {
     ROW(drain_ms, MILLIS, RELAY, "3s", 0, 600000,
         "On SIGTERM, clients are asked to come back elsewhere (1012) spread over this time."),
     ROW(outbox_bytes, BYTES, RELAY, "4m", 64 KIB, 256 MIB,
-        "Most bytes of answers that may wait for one slow client before it is closed."),
+        "Most bytes that may wait for one slow client, answers and what its room's log dropped; past it, it is closed."),
     ROW(send_chunk_bytes, BYTES, RELAY, "64k", 4 KIB, 4 MIB, "Most bytes given to one write."),
     ROW(room_log_bytes, BYTES, RELAY, "1m", 128 KIB, 256 MIB,
         "Bytes of recent events kept per room and encoding; a reader further behind is closed with "
         "1013 and comes back for the history."),
     ROW(room_logs_bytes, BYTES, RELAY, "256m", 1 MIB, 64 GIB,
-        "Bytes of recent events kept by all rooms together; past it, what every reader has had goes."),
+        "Bytes of recent events kept by all rooms together; past it, what every reader has had goes. Also bounds "
+        "what is set aside for all slow clients together."),
     ROW(history_limit, COUNT, RELAY, "200", 1, 1000, "Messages in an answer to query-logs."),
     ROW(history_bytes, BYTES, RELAY, "1m", 16 KIB, 16 MIB,
         "Most bytes of content in one answer to query-logs: the oldest are left out past it."),

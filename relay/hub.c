@@ -230,6 +230,21 @@ static void flush_room(struct room *room)
         flush_seat(room->seats[i]);
 }
 
+/* The log is about to drop its older half. One commit may bring more than a log holds, so those who read as
+ * fast as they can are not to lose by it: what is not out yet goes out, and what their sockets do not take
+ * now is set aside. */
+static void save_readers(struct room *room, enum encoding_id encoding)
+{
+    const struct roomlog *log = &room->logs[encoding];
+    flush_room(room);
+    for (size_t i = 0; i < room->seat_count; i++) {
+        struct seat *seat = room->seats[i];
+        if (seat->encoding == encoding && seat->session->choked && seat->cursor >= log->start &&
+            log->end - seat->cursor > log->max / 4)
+            session_spill(seat);
+    }
+}
+
 static void append(struct room *room, enum encoding_id encoding, uint64_t seq)
 {
     struct hub *hub = room->hub;
@@ -242,9 +257,8 @@ static void append(struct room *room, enum encoding_id encoding, uint64_t seq)
         return;
     char header[WSFRAME_HEADER_MAX];
     struct str head = {header, wsframe_header(header, WSFRAME_TEXT, hub->scratch.len)};
-    /* One commit may bring more than the log holds: those who read fast enough are not to lose by it. */
     if (!encodings[encoding]->pulled && roomlog_would_evict(log, head.len + hub->scratch.len))
-        flush_room(room);
+        save_readers(room, encoding);
     size_t before = roomlog_memory(log);
     roomlog_append(log, seq, head, buf_str(&hub->scratch));
     note_log_bytes(hub, before, roomlog_memory(log));

@@ -104,6 +104,13 @@ struct session *session_new(struct sessions *sessions, const struct protocol *pr
     return session;
 }
 
+static void note_outbox(struct session *session, size_t before)
+{
+    struct sessions *sessions = session->owner;
+    sessions->outbox_bytes = sessions->outbox_bytes - before + session->outbox.len;
+    metric_set(METRIC_OUTBOX_BYTES, (int64_t)sessions->outbox_bytes);
+}
+
 void session_ended(struct session *session)
 {
     struct sessions *sessions = session->owner;
@@ -112,7 +119,9 @@ void session_ended(struct session *session)
     session->protocol->closed(session);
     CG_ASSERT(!session->seats);
     wheel_cancel(&session->timer);
+    size_t before = session->outbox.len;
     buf_fini(&session->outbox);
+    note_outbox(session, before);
     sessions->slots[slot] = NULL;
     sessions->free_slots[sessions->free_count++] = slot;
     sessions->count--;
@@ -158,6 +167,24 @@ void session_flush(struct seat *seat)
     }
 }
 
+void session_spill(struct seat *seat)
+{
+    struct session *session = seat->session;
+    struct sessions *sessions = session->owner;
+    struct str bytes;
+    size_t before = session->outbox.len;
+    CG_ASSERT(session->choked);
+    while (!session->closing && hub_pending(seat, &bytes) && bytes.len) {
+        if (bytes.len > session->outbox.max - session->outbox.len ||
+            sessions->outbox_bytes + bytes.len > (size_t)sessions->settings->room_logs_bytes)
+            break;
+        buf_add_str(&session->outbox, bytes);
+        seat->cursor += bytes.len;
+        metric_add(METRIC_SPILLED_BYTES, (int64_t)bytes.len);
+    }
+    note_outbox(session, before);
+}
+
 static void flush_all(struct session *session)
 {
     for (struct seat *seat = session->seats; seat; seat = seat->next)
@@ -175,7 +202,7 @@ void session_unfinished(struct session *session, bool unfinished)
 void session_writable(struct session *session)
 {
     session->choked = false;
-    size_t most = (size_t)session->owner->settings->send_chunk_bytes;
+    size_t most = (size_t)session->owner->settings->send_chunk_bytes, before = session->outbox.len;
     while (session->outbox.len && !session->choked && !session->closing) {
         struct str bytes = buf_str(&session->outbox);
         if (bytes.len > most)
@@ -185,6 +212,7 @@ void session_writable(struct session *session)
     }
     if (!session->outbox.len)
         buf_fini(&session->outbox);
+    note_outbox(session, before);
     flush_all(session);
 }
 
@@ -194,8 +222,10 @@ void session_send_text(struct session *session, struct str payload)
     if (session->closing)
         return;
     flush_all(session);
+    size_t before = session->outbox.len;
     buf_add(&session->outbox, header, wsframe_header(header, WSFRAME_TEXT, payload.len));
     buf_add_str(&session->outbox, payload);
+    note_outbox(session, before);
     if (session->outbox.failed) {
         metric_inc(METRIC_CLOSED_SLOW);
         session_close(session, 1013, "Too slow: come back for the history");

@@ -111,6 +111,7 @@ struct sessions {
     uint32_t *generations;
     uint32_t *free_slots;
     size_t cap, count, free_count;
+    size_t outbox_bytes; /* of all sessions */
 };
 
 void sessions_init(struct sessions *sessions, const struct settings *settings, struct wheel *wheel);
@@ -139,6 +140,10 @@ void session_send_text(struct session *session, struct str payload);
 
 /* Gives the socket what the seat's log holds past the cursor, if it takes any. */
 void session_flush(struct seat *seat);
+
+/* The seat's log is about to drop bytes that its choked socket has not had: they are copied into the
+ * outbox, if that and all outboxes together (room_logs_bytes) hold them. Else the seat falls off. */
+void session_spill(struct seat *seat);
 
 /* Marks it closed: nothing more is received or sent, the socket is asked to close and cut after
  * close_timeout_ms. */

@@ -126,6 +126,33 @@ static void a_reader_that_falls_off_the_log_is_closed_and_no_other(void **state)
     assert_string_equal(got(fast), "12:m12|");
 }
 
+/* Its outbox holds what the log drops; when that is full too, it falls off after all. */
+static void what_a_slow_reader_would_lose_is_set_aside(void **state)
+{
+    (void)state;
+    struct client *slow = seated_client(7, PLAIN, 0), *fast = seated_client(7, PLAIN, 0);
+    slow->session->outbox.max = 400000;
+    slow->answer = SEND_CHOKED;
+    deliver(7, 1);
+    hub_flush(&hub);
+    deliver_large(7, 2, 11, 20000); /* three logs full, in one turn */
+    hub_flush(&hub);
+    assert_int_equal(slow->closes + slow->kills, 0);
+    assert_true(slow->session->outbox.len > 100000);
+    assert_int_equal(metric_get(METRIC_OUTBOX_BYTES), (int64_t)slow->session->outbox.len);
+    slow->answer = SEND_MORE;
+    session_writable(slow->session);
+    assert_int_equal(metric_get(METRIC_OUTBOX_BYTES), 0);
+    char *slow_got = strdup(got(slow));
+    assert_string_equal(slow_got, got(fast)); /* all, once, in order */
+    free(slow_got);
+    slow->answer = SEND_CHOKED;
+    deliver_large(7, 12, 40, 20000);
+    hub_flush(&hub);
+    assert_int_equal(slow->closes + slow->kills, 1);
+    assert_int_equal(fast->closes + fast->kills, 0);
+}
+
 /* It fell off in the very turn in which it can be written to again. */
 static void a_reader_that_comes_back_too_late_is_closed(void **state)
 {
@@ -472,6 +499,8 @@ int main(void)
         TEST(a_socket_that_chokes_within_a_long_write_goes_on_from_there),
         TEST(a_reader_that_falls_off_the_log_is_closed_and_no_other),
         TEST(a_reader_that_comes_back_too_late_is_closed),
+        TEST(what_a_slow_reader_would_lose_is_set_aside),
+
         TEST(answers_wait_in_order_and_before_what_comes_after),
         TEST(a_long_answer_stays_in_one_piece),
         TEST(too_many_answers_end_the_connection),
