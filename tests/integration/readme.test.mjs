@@ -11,6 +11,7 @@ import { bin, DEADLINE_MS, Stack, run, top } from './lib/stack.mjs';
 const READMES = ['README.md', 'README.zh.md'];
 const read = (name) => fs.readFileSync(path.join(top, name), 'utf8');
 const blocks = (text) => [...text.matchAll(/^<!-- tested -->\n```sh\n(.*?)^```$/gms)].map((match) => match[1]);
+const MARK = '=== the next block';
 const isClient = (block) => /^node client\.mjs$/m.test(block);
 
 describe('the READMEs', () => {
@@ -34,25 +35,53 @@ describe('the READMEs', () => {
     const tested = blocks(read(name));
 
     it(`${name}: the curl examples and the operator's commands work as pasted`, async () => {
-      const script = tested.filter((block) => !isClient(block)).map(here).join('\n');
+      for (const [, secret] of tested.join().matchAll(/"(?:password|account|chat_content)":\s?"([^"$']*)"/g)) stack.keepSecret(secret);
+      const script = tested.filter((block) => !isClient(block)).map(here).join(`\necho '${MARK}'\n`);
       const { code, stdout, stderr } = await run('bash', ['-eu', '-c', script], { cwd: dir });
       assert.equal(code, 0, `${stdout}\n${stderr}`);
       assert.equal(stderr, '');
-      const lines = stdout.split('\n');
-      const seat = JSON.parse(lines[0]);
+      const [chatroom, friends, customers, spaces, operator] = stdout.split(`${MARK}\n`).map((out) => out.trim().split('\n'));
+
+      const seat = JSON.parse(chatroom[0]);
       assert.equal(seat.success, true);
-      assert.match(lines[0], /"chatroomId":"room_[0-9a-f]{32}","nickId":"user_[0-9a-f]{32}"/);
-      assert.ok(JSON.parse(lines[1]).data >= 1, 'getRoomNums');
-      assert.deepEqual(JSON.parse(lines[2]), { success: true }, 'validateNickIdByRoomId');
+      assert.match(chatroom[0], /"chatroomId":"room_[0-9a-f]{32}","nickId":"user_[0-9a-f]{32}"/);
+      assert.ok(JSON.parse(chatroom[1]).data >= 1, 'getRoomNums');
+      assert.deepEqual(JSON.parse(chatroom[2]), { success: true }, 'validateNickIdByRoomId');
       const [, room, nick] = tested[0].match(/"chatroomName":"([^"]*)","nickName":"([^"]*)"/);
-      assert.deepEqual(JSON.parse(lines[3]), { success: true, data: room });
-      assert.deepEqual(JSON.parse(lines[4]), { success: true, data: nick });
-      assert.equal(JSON.parse(lines[5]).ready, true, 'the REST process');
-      assert.equal(JSON.parse(lines[6]).ready, true, 'the relay');
-      assert.equal(lines.filter((line) => /^chaguan_\w+ \d+$/.test(line)).length, 5, 'metrics');
+      assert.deepEqual(JSON.parse(chatroom[3]), { success: true, data: room });
+      assert.deepEqual(JSON.parse(chatroom[4]), { success: true, data: nick });
+
+      const [found, friendList, messages, read, refused, withToken] = friends.map((line) => JSON.parse(line));
+      assert.match(found.data[0].userId, /^user_[0-9a-f]{32}$/);
+      assert.match(friendList.data[0].friendId, /^friend_[0-9a-f]{32}$/);
+      assert.deepEqual([friendList.data[0].last, friendList.data[0].unread, messages.data], [null, 0, []]);
+      assert.deepEqual(read, { success: true, data: { seq: 0 } });
+      assert.equal(refused.code, 'unauthorized');
+      assert.deepEqual(withToken, { success: true, data: [] });
+
+      const picture = customers.splice(4, 1)[0];
+      assert.equal(picture, '200 image/png');
+      const [wang, bob, first, second, note, history] = customers.map((line) => JSON.parse(line));
+      assert.deepEqual([wang.status, bob.status], [200, 200]);
+      assert.deepEqual([first.code, first.data.length, second.data.length], [1, 1, 2]);
+      assert.match(second.data[1].content, /^\/media\/[0-9a-f]{32}\.png$/);
+      assert.equal(note.data.kind, 'text/plain');
+      assert.deepEqual(history, second);
+
+      const [joined, once, again, space, records] = spaces.map((line) => JSON.parse(line));
+      assert.match(joined.roomNum, /^\d{8}$/);
+      assert.equal(once.score, 5);
+      assert.deepEqual(again, once);
+      assert.deepEqual(space.standings.map((standing) => standing.score).sort(), [-5, 5]);
+      assert.deepEqual(records, space.records);
+
+      assert.equal(JSON.parse(operator[0]).ready, true, 'the REST process');
+      assert.equal(JSON.parse(operator[1]).ready, true, 'the relay');
+      assert.equal(operator.filter((line) => /^chaguan_\w+ \d+$/.test(line)).length, 5, 'metrics');
       assert.match(stdout, /^messages=\d+$/m);
       assert.match(stdout, /^no findings$/m);
       assert.match(stdout, /^the schema is up to date$/m);
+      assert.match(stdout, /^unreferenced=0$/m);
     });
 
     it(`${name}: the Node client works as pasted`, async () => {
@@ -90,7 +119,7 @@ describe('the READMEs', () => {
       for (const to of targets) assert.ok(fs.existsSync(path.join(top, to)), to);
       const skeleton = (t) => t.split('\n').filter((line) => /^(#|\||```)/.test(line)).length;
       assert.equal(skeleton(text), skeleton(read(READMES[0])));
-      assert.equal(tested.length, 3);
+      assert.equal(tested.length, 6);
       const code = (t) => [...t.matchAll(/`([^`\n]+)`/g)].map((match) => match[1]).sort();
       assert.deepEqual([...new Set(code(text))], [...new Set(code(read(READMES[0])))], 'the same names in both');
     });
@@ -102,7 +131,7 @@ describe('the READMEs', () => {
     const settings = new Set([...printed.matchAll(/^(?:# )?(\w+) = /gm)].map((match) => match[1]));
     for (const name of READMES) {
       const text = read(name);
-      const named = [...text.matchAll(/\| `(\w+)` \|$/gm), ...text.matchAll(/^((?:db|redis)_\w+) = /gm)].map((match) => match[1]);
+      const named = [...text.matchAll(/\| `(\w+)` \|$/gm), ...text.matchAll(/^(\w+) = /gm)].map((match) => match[1]);
       assert.ok(named.length >= 10);
       for (const setting of named) assert.ok(settings.has(setting), setting);
     }
