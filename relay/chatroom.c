@@ -449,7 +449,10 @@ static void chatroom_received(struct session *session, struct str text)
     struct json_object *frame;
     struct str type;
     metric_inc(METRIC_FRAMES_IN);
-    CG_ASSERT(state_of(session)->present); /* paused until then */
+    if (!state_of(session)->present) { /* it is paused until then: not to be relied on with our life */
+        session_close(session, 1013, "Try again later");
+        return;
+    }
     if (json_parse_object(text, &frame)) {
         send_error(session, "bad_json", "a frame must be one JSON object");
         return;

@@ -309,6 +309,10 @@ static void received(struct session *session, struct str text)
     struct json_object *object;
     struct customer_frame frame;
     metric_inc(METRIC_FRAMES_IN);
+    if (!state_of(session)->pair) { /* it is paused until then: not to be relied on */
+        session_close(session, 1013, "Try again later");
+        return;
+    }
     if (json_parse_object(text, &object)) {
         fail(session);
         return;

@@ -264,6 +264,10 @@ static void received(struct session *session, struct str text)
     struct json_object *frame;
     struct str space;
     metric_inc(METRIC_FRAMES_IN);
+    if (!state->present) { /* it is paused until then: not to be relied on */
+        session_close(session, 1013, "Try again later");
+        return;
+    }
     if (json_parse_object(text, &frame)) {
         send_error(session, "bad_json", "a frame must be one JSON object");
         return;
