@@ -222,7 +222,8 @@ export class Stack {
     const check = await this.chaguan('check');
     assert.equal(check.code, 0, `chaguan check: ${check.stdout}${check.stderr}`);
     const down = await this.script('down');
-    assert.equal(down.code, 0, `run.sh down: ${down.stderr}`);
+    const ends = Object.entries(this.logs()).filter(([name]) => down.stderr.includes(`/${name}`)).map(([name, text]) => `${name} ends:\n${text.slice(-2000)}`);
+    assert.equal(down.code, 0, `run.sh down: ${down.stderr}${ends.join('\n')}`);
     for (const [name, text] of Object.entries(this.logs())) {
       const finding = text.match(/^.*(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|assertion).*$/m);
       assert.equal(finding, null, `${name}: ${finding && text.slice(finding.index, finding.index + 4000)}`);
