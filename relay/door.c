@@ -12,3 +12,13 @@ void door_refuse(struct session *session, unsigned code, const char *reason)
              (unsigned long long)session->id, session->protocol->name, code, reason);
     session_close(session, code, reason);
 }
+
+void door_send_error(struct session *session, const char *code, const char *message)
+{
+    struct buf out;
+    buf_init(&out, 1024);
+    buf_addf(&out, "{\"type\":\"error\",\"code\":\"%s\",\"error\":\"%s\"}", code, message);
+    metric_inc(METRIC_FRAMES_REFUSED);
+    session_send_text(session, buf_str(&out));
+    buf_fini(&out);
+}

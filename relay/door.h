@@ -25,4 +25,8 @@ extern struct door door;
  * literal. */
 void door_refuse(struct session *session, unsigned code, const char *reason);
 
+/* Answers a client's frame with an error event, counted, in the form of the friend chat and the spaces. Both
+ * texts are literals that need no escape. */
+void door_send_error(struct session *session, const char *code, const char *message);
+
 #endif

@@ -111,16 +111,6 @@ static void encode_high(const struct message *message, struct buf *out)
 const struct encoding friends_low_encoding = {.name = "friends_low", .message = encode_low};
 const struct encoding friends_high_encoding = {.name = "friends_high", .message = encode_high};
 
-static void send_error(struct session *session, const char *code, const char *message)
-{
-    struct buf out;
-    buf_init(&out, 1024);
-    buf_addf(&out, "{\"type\":\"error\",\"code\":\"%s\",\"error\":\"%s\"}", code, message);
-    metric_inc(METRIC_FRAMES_REFUSED);
-    session_send_text(session, buf_str(&out));
-    buf_fini(&out);
-}
-
 /* ---- who it is, and their friends ---- */
 
 struct look_up {
@@ -333,7 +323,7 @@ static void on_frame(struct session *session, struct json_object *frame)
     const size_t count = sizeof types / sizeof types[0];
     if (!friendship) {
         metric_inc(METRIC_IDENTITY_REFUSED);
-        send_error(session, "identity", "from must be you, friend yours, and to the other of the two");
+        door_send_error(session, "identity", "from must be you, friend yours, and to the other of the two");
         return;
     }
     if (json_has(frame, "type") && !json_get_string(frame, "type", &type))
@@ -341,9 +331,9 @@ static void on_frame(struct session *session, struct json_object *frame)
     while (i < count && !str_eq(type, str_of(types[i].name)))
         i++;
     if (i == count) {
-        send_error(session, "bad_type", "type must be text, emoji or file");
+        door_send_error(session, "bad_type", "type must be text, emoji or file");
     } else if (!json_get_string(frame, "content", &content) || !content_ok(types[i].kind, content)) {
-        send_error(session, "bad_content", "content must be text, and a file's the address of an upload");
+        door_send_error(session, "bad_content", "content must be text, and a file's the address of an upload");
     } else {
         struct buf clean;
         buf_init(&clean, content.len * 2 + 16);
@@ -356,7 +346,7 @@ static void on_frame(struct session *session, struct json_object *frame)
             .content = buf_str(&clean),
         };
         if (hub_post(door.hub, session->id, &message))
-            send_error(session, "busy", "too many messages are waiting: try again in a second");
+            door_send_error(session, "busy", "too many messages are waiting: try again in a second");
         buf_fini(&clean);
     }
 }
@@ -366,7 +356,7 @@ static void received(struct session *session, struct str text)
     struct json_object *frame;
     metric_inc(METRIC_FRAMES_IN);
     if (json_parse_object(text, &frame)) {
-        send_error(session, "bad_json", "a frame must be one JSON object");
+        door_send_error(session, "bad_json", "a frame must be one JSON object");
         return;
     }
     on_frame(session, frame);
@@ -377,7 +367,7 @@ static void posted(struct session *session, const struct store_post *post)
 {
     if (!post->err)
         return; /* the sender gets no echo */
-    send_error(session, post->err == ERR_UNKNOWN ? "unknown" : "unavailable",
+    door_send_error(session, post->err == ERR_UNKNOWN ? "unknown" : "unavailable",
                post->err == ERR_UNKNOWN ? "it is not known whether the message was stored"
                                         : "the message was not stored: try again later");
 }

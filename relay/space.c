@@ -84,16 +84,6 @@ const struct encoding space_encoding = {
     .presence = tell_presence,
 };
 
-static void send_error(struct session *session, const char *code, const char *message)
-{
-    struct buf out;
-    buf_init(&out, 1024);
-    buf_addf(&out, "{\"type\":\"error\",\"code\":\"%s\",\"error\":\"%s\"}", code, message);
-    metric_inc(METRIC_FRAMES_REFUSED);
-    session_send_text(session, buf_str(&out));
-    buf_fini(&out);
-}
-
 /* ---- who, and where ---- */
 
 static struct str name_in(struct str path)
@@ -269,14 +259,14 @@ static void received(struct session *session, struct str text)
         return;
     }
     if (json_parse_object(text, &frame)) {
-        send_error(session, "bad_json", "a frame must be one JSON object");
+        door_send_error(session, "bad_json", "a frame must be one JSON object");
         return;
     }
     if (json_get_string(frame, "spaceName", &space) && str_eq(space, str_of(state->space))) {
         hub_show(door.hub, state->conversation, ENCODING_SPACE, text);
     } else {
         metric_inc(METRIC_IDENTITY_REFUSED);
-        send_error(session, "identity", "spaceName must be the space of this connection");
+        door_send_error(session, "identity", "spaceName must be the space of this connection");
     }
     json_object_put(frame);
 }
