@@ -20,7 +20,8 @@ enum message_kind {
     MESSAGE_IMAGE = 6,
     MESSAGE_VIDEO = 7,
     MESSAGE_TRANSFER = 8, /* content: {"fromId":…,"toId":…,"score":n}, public ids */
-    MESSAGE_KIND_MAX = MESSAGE_TRANSFER,
+    MESSAGE_EVENT = 9, /* Socket.IO; content: a JSON array, the event's name and its arguments */
+    MESSAGE_KIND_MAX = MESSAGE_EVENT,
 };
 
 enum { MESSAGE_CLIENT_ID_MAX = 64, MESSAGE_SENT_AT_LEN = 19 };
@@ -36,6 +37,7 @@ struct message {
     struct str content;
     struct str client_id; /* the sender's own id for it, for idempotence; may be empty */
     struct str sent_at;   /* "YYYY-MM-DD HH:mm:ss" by the sender's clock; may be empty */
+    struct str audience;  /* whom in a Socket.IO namespace it is for (common/audience.h); empty: everybody */
 };
 
 /* A copy with its texts in one allocation; free() it. */
@@ -46,20 +48,22 @@ size_t message_size(const struct message *message);
 
 /* ---- The wire between relays: little-endian, every text framed by its length ----
  *
- *   "CG" version(1)=1 kind(1) origin(8) epoch(8) conversation(8) user(8) count(2) then `count` records:
- *   seq(8) sender(8) at_ms(8) kind(1) name(2+n) sent_at(1+n) content(4+n)
+ *   "CG" version(1)=2 kind(1) origin(8) epoch(8) conversation(8) user(8) count(2) then `count` records:
+ *   seq(8) sender(8) at_ms(8) kind(1) name(2+n) sent_at(1+n) audience(2+n) content(4+n)
  *
  * WIRE_PRESENCE says that who is present in `conversation` has changed; WIRE_HISTORY that `user` asked
  * for its history on all sockets; WIRE_FRIENDS, on the channel of a user's inbox, that the user has a new
  * friend. WIRE_RAW is followed by UTF-8 to be shown as it is to the readers in `conversation` of the
- * encoding whose number stands in `user`. The count of all these is 0. */
+ * encoding whose number stands in `user`. WIRE_IO is followed by a notice about a Socket.IO namespace
+ * (common/io_notice.h). The count of all these is 0. */
 enum wire_kind {
     WIRE_MESSAGES = 1,
     WIRE_PRESENCE = 2,
     WIRE_HISTORY = 3,
     WIRE_RAW = 4,
     WIRE_FRIENDS = 5,
-    WIRE_KIND_MAX = WIRE_FRIENDS,
+    WIRE_IO = 6,
+    WIRE_KIND_MAX = WIRE_IO,
 };
 
 /* The channel on which the relays hear of things that concern one user: a conversation's number that no

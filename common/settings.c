@@ -114,6 +114,31 @@ static const struct setting rows[] = {
         "How long a user without a socket stays in the room, so that a page reload makes no noise."),
     ROW(members_interval_ms, MILLIS, RELAY, "250ms", 10, 60000,
         "Least time between two member lists of a room; longer for large rooms."),
+    ROW(room_linger_ms, MILLIS, RELAY, "10s", 0, 600000,
+        "How long a room that nobody sits in any more is kept, for who comes back to it: a reload, the next poll."),
+    ROW(advertise, TEXT, RELAY, "", 0, 255,
+        "HOST:PORT at which relays on other machines reach this one's TCP port. Empty: listen_host and the port."),
+    ROW(http_idle_ms, MILLIS, RELAY, "75s", 1000, 3600000,
+        "How long an HTTP connection without a request is kept; longer than nginx' keepalive_timeout towards relays."),
+    ROW(poll_max_ms, MILLIS, RELAY, "55s", 1000, 600000,
+        "Longest that a long poll of a chatroom is held; below every proxy's read timeout."),
+    ROW(poll_presence_ms, MILLIS, RELAY, "15s", 0, 600000,
+        "How long after a poll its user still counts as present in the room."),
+
+    ROW(io_app, TEXT, RELAY, "chat", 1, 16,
+        "Application on Socket.IO: chat (the chat room, on /) or echo (for protocol test suites, on / and /custom, and "
+        "bare Engine.IO on /engine.io/)."),
+    ROW(io_namespaces, TEXT, RELAY, "/news", 0, 1024,
+        "More Socket.IO namespaces, separated by commas, that clients may listen to and only the admin calls emit to."),
+    ROW(io_ping_interval_ms, MILLIS, RELAY, "25s", 100, 3600000, "pingInterval of Engine.IO."),
+    ROW(io_ping_timeout_ms, MILLIS, RELAY, "20s", 100, 3600000, "pingTimeout of Engine.IO."),
+    ROW(io_connect_timeout_ms, MILLIS, RELAY, "45s", 100, 3600000,
+        "How long a Socket.IO client may take to join its first namespace (connectTimeout)."),
+    ROW(io_max_payload_bytes, BYTES, RELAY, "1000000", 1024, 64 MIB,
+        "maxPayload of Engine.IO: longest message or POST body; nginx' client_max_body_size for /socket.io/ must fit."),
+    ROW(io_recovery_ms, MILLIS, RELAY, "2min", 0, 24 * 3600000,
+        "How long a Socket.IO client that was cut off can come back for its socket and what it missed "
+        "(maxDisconnectionDuration). 0: never."),
 
     ROW(rest_socket, PATH, REST, "rest.sock", 1, 107, "Unix socket for nginx's fastcgi_pass."),
     ROW(rest_threads, COUNT, REST, "16", 1, 256,
@@ -123,6 +148,8 @@ static const struct setting rows[] = {
     ROW(max_body_bytes, BYTES, REST, "64k", 256, 64 MIB, "Longest JSON body; a longer one gets 413."),
     ROW(admit_ms, MILLIS, REST | RELAY, "60s", 1000, 3600000,
         "How long after createChatroom a user counts as online without a socket yet."),
+    ROW(admin_token, SECRET, REST, "", 0, 255,
+        "Bearer token of the admin calls (/api/io/…), at least 16 bytes. Empty: they are off."),
 
     ROW(jwt_secret, SECRET, REST | RELAY, "", 0, 255,
         "Key of the spaces' tokens (HS256), at least 32 bytes. Empty: none are given out; only jwt_public_key's "

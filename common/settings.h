@@ -35,9 +35,14 @@ struct settings {
     int64_t readers, reader_queue;
     int64_t audit_ms, audit_down_ms, gap_wait_ms;
     int64_t lease_ms, grace_ms, members_interval_ms;
+    char *advertise;
+    int64_t http_idle_ms, poll_max_ms, poll_presence_ms, room_linger_ms;
+    char *io_app, *io_namespaces;
+    int64_t io_ping_interval_ms, io_ping_timeout_ms, io_connect_timeout_ms, io_max_payload_bytes, io_recovery_ms;
     /* rest */
     char *rest_socket;
     int64_t rest_threads, rest_backlog, max_body_bytes, admit_ms;
+    char *admin_token;
     /* doors */
     char *jwt_secret, *jwt_public_key, *jwt_audience;
     char *media_dir, *media_url, *media_types;

@@ -16,6 +16,8 @@ struct member {
 
 struct encoding {
     const char *name;
+    /* Its payloads go out as they are, not as WebSocket frames. */
+    bool bare;
     /* Its readers want the latest messages from before they came: a room loads them. */
     bool history;
     /* Its log is a store of payloads that the adapter puts together itself: nothing is sent from it,
@@ -37,6 +39,9 @@ enum encoding_id {
     ENCODING_FRIENDS_HIGH = 2,
     ENCODING_CUSTOMER = 3,
     ENCODING_SPACE = 4,
+    ENCODING_EVENTS = 5, /* Server-Sent Events */
+    ENCODING_STREAM = 6, /* scripts for an iframe */
+    ENCODING_POLL = 7,   /* JSON for a held poll */
     ENCODING_COUNT
 };
 

@@ -22,6 +22,8 @@ struct hub_notices {
     void (*presence)(void *arg, uint64_t conversation);               /* who is present has changed */
     void (*history)(void *arg, uint64_t conversation, uint64_t user); /* this user asked for it */
     void (*friends)(void *arg, uint64_t user);                        /* this user has a new friend */
+    /* the journal's answer to a post whose session_id is eio_id's (the top bit is set) */
+    void (*io_posted)(void *arg, uint64_t id, const struct store_post *post);
     void *arg;
 };
 
@@ -61,6 +63,22 @@ void hub_leave(struct hub *hub, struct session *session);
 /* The conversation that a seat is in. */
 uint64_t hub_conversation(const struct seat *seat);
 
+/* The number of the last message that the seat's room has delivered. */
+uint64_t hub_seq(const struct seat *seat);
+
+/* Somebody who is no session and hears every message of a conversation, in order, once each: a Socket.IO namespace. One
+ * in a conversation; for good. */
+struct hub_listener {
+    /* Live from here on: `seq` is the last number before. Called once. */
+    void (*ready)(void *arg, uint64_t seq);
+    void (*message)(void *arg, const struct message *message);
+    /* WIRE_IO from another relay. */
+    void (*notice)(void *arg, struct str payload);
+    void *arg;
+};
+/* `listener` must outlive the hub's use. A conversation that cannot be read is tried again until it can. */
+void hub_listen(struct hub *hub, uint64_t conversation, const struct hub_listener *listener);
+
 /* Hands a message to the journal, copied. `session_id` 0: nobody waits for the answer. ERR_BUSY: the
  * journal is full; nothing was taken. */
 enum err hub_post(struct hub *hub, uint64_t session_id, const struct message *message) CG_MUST_CHECK;
@@ -94,6 +112,9 @@ void hub_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding,
 
 /* Tells the other relays something without a number. */
 void hub_notify(struct hub *hub, enum wire_kind kind, uint64_t conversation, uint64_t user);
+
+/* The same with a payload, for WIRE_IO. Others only. */
+void hub_notify_io(struct hub *hub, uint64_t conversation, struct str payload);
 
 /* Calls `fn` for each session seated in the conversation. It may send and close, not join or leave. */
 typedef void hub_session_fn(void *arg, struct session *session);

@@ -47,6 +47,29 @@ static struct session *session_of(struct wheel_timer *timer)
     return (struct session *)(void *)((char *)timer - offsetof(struct session, timer));
 }
 
+static bool give(struct session *session, struct str bytes)
+{
+    metric_inc(METRIC_WRITES);
+    metric_add(METRIC_WRITTEN_BYTES, (int64_t)bytes.len);
+    enum send_result result = session->transport->send(session->socket, bytes);
+    if (result == SEND_MORE)
+        return true;
+    session->choked = true;
+    if (result == SEND_DEAD)
+        session->closing = true;
+    else
+        metric_inc(METRIC_SOCKETS_CHOKED);
+    return false;
+}
+
+/* What cannot answer is alive as long as its socket takes something; a choked one has more to take than this. */
+static void beat(struct session *session)
+{
+    session->heard_ms = session->owner->wheel->now_ms;
+    if (!session->choked)
+        give(session, str_of(session->protocol->heartbeat));
+}
+
 /* Silent for one interval: ping. For two, or with a message unfinished for two: gone. Closing for too
  * long: cut. */
 static void on_timer(struct wheel_timer *timer)
@@ -65,7 +88,10 @@ static void on_timer(struct wheel_timer *timer)
         session->transport->kill(session->socket);
         return;
     }
-    if (silent >= interval && !session->pinged) {
+    if (silent >= interval && session->protocol->heartbeat) {
+        beat(session);
+        silent = 0;
+    } else if (silent >= interval && !session->pinged) {
         session->pinged = true; /* a choked socket gets none: its client must read first, or is cut */
         if (!session->choked &&
             session->transport->send(session->socket, (struct str){ping, sizeof ping}) == SEND_CHOKED)
@@ -84,7 +110,8 @@ struct session *session_new(struct sessions *sessions, const struct protocol *pr
         grow(sessions);
     uint32_t slot = sessions->free_slots[--sessions->free_count];
     struct session *session = mem_zalloc(sizeof *session + protocol->state_size);
-    session->id = (uint64_t)++sessions->generations[slot] << 32 | slot;
+    uint64_t generation = ++sessions->generations[slot] & INT32_MAX; /* the top bit stays free: see eio_id */
+    session->id = generation << 32 | slot;
     session->owner = sessions;
     session->protocol = protocol;
     session->transport = transport;
@@ -111,6 +138,16 @@ static void note_outbox(struct session *session, size_t before)
     metric_set(METRIC_OUTBOX_BYTES, (int64_t)sessions->outbox_bytes);
 }
 
+static void unqueue(struct session *session)
+{
+    struct session **at = &session->owner->queued;
+    while (session->queued && *at != session)
+        at = &(*at)->next_queued;
+    if (session->queued)
+        *at = session->next_queued;
+    session->queued = false;
+}
+
 void session_ended(struct session *session)
 {
     struct sessions *sessions = session->owner;
@@ -119,6 +156,7 @@ void session_ended(struct session *session)
     session->protocol->closed(session);
     CG_ASSERT(!session->seats);
     wheel_cancel(&session->timer);
+    unqueue(session);
     size_t before = session->outbox.len;
     buf_fini(&session->outbox);
     note_outbox(session, before);
@@ -135,25 +173,10 @@ void session_heard(struct session *session)
     session->pinged = false;
 }
 
-static bool give(struct session *session, struct str bytes)
-{
-    metric_inc(METRIC_WRITES);
-    metric_add(METRIC_WRITTEN_BYTES, (int64_t)bytes.len);
-    enum send_result result = session->transport->send(session->socket, bytes);
-    if (result == SEND_MORE)
-        return true;
-    session->choked = true;
-    if (result == SEND_DEAD)
-        session->closing = true;
-    else
-        metric_inc(METRIC_SOCKETS_CHOKED);
-    return false;
-}
-
 void session_flush(struct seat *seat)
 {
     struct session *session = seat->session;
-    while (!session->choked && !session->closing) {
+    while (!session->choked && !session->held && !session->closing) {
         struct str bytes;
         if (!hub_pending(seat, &bytes)) {
             metric_inc(METRIC_CLOSED_SLOW);
@@ -174,7 +197,7 @@ void session_spill(struct seat *seat)
     struct str bytes;
     size_t before = session->outbox.len;
     CG_ASSERT(session->choked);
-    while (!session->closing && hub_pending(seat, &bytes) && bytes.len) {
+    while (!session->closing && !session->held && hub_pending(seat, &bytes) && bytes.len) {
         if (bytes.len > session->outbox.max - session->outbox.len ||
             sessions->outbox_bytes + bytes.len > (size_t)sessions->settings->room_logs_bytes)
             break;
@@ -214,30 +237,78 @@ void session_writable(struct session *session)
         buf_fini(&session->outbox);
     note_outbox(session, before);
     flush_all(session);
+    if (before && !session->outbox.len && !session->choked && !session->closing && session->protocol->drained)
+        session->protocol->drained(session);
 }
 
-void session_send_text(struct session *session, struct str payload)
+/* Appends to the outbox, after what the room logs hold; past its bound the session is closed. */
+static bool set_aside(struct session *session, struct str header, struct str head, struct str tail)
 {
-    char header[WSFRAME_HEADER_MAX];
     if (session->closing)
-        return;
+        return false;
     flush_all(session);
     size_t before = session->outbox.len;
-    buf_add(&session->outbox, header, wsframe_header(header, WSFRAME_TEXT, payload.len));
-    buf_add_str(&session->outbox, payload);
+    buf_add_str(&session->outbox, header);
+    buf_add_str(&session->outbox, head);
+    buf_add_str(&session->outbox, tail);
     note_outbox(session, before);
     if (session->outbox.failed) {
         metric_inc(METRIC_CLOSED_SLOW);
         session_close(session, 1013, "Too slow: come back for the history");
-    } else if (!session->choked) {
-        session_writable(session);
+        return false;
     }
+    return true;
+}
+
+void session_send_raw(struct session *session, struct str bytes)
+{
+    if (set_aside(session, STR(""), bytes, STR("")) && !session->choked)
+        session_writable(session);
+}
+
+void session_send_text(struct session *session, struct str payload)
+{
+    char bytes[WSFRAME_HEADER_MAX];
+    struct str header = {bytes, wsframe_header(bytes, WSFRAME_TEXT, payload.len)};
+    if (set_aside(session, header, payload, STR("")) && !session->choked)
+        session_writable(session);
+}
+
+void session_queue(struct session *session, int opcode, struct str head, struct str tail)
+{
+    char bytes[WSFRAME_HEADER_MAX];
+    struct str header = {bytes, wsframe_header(bytes, (enum wsframe_opcode)opcode, head.len + tail.len)};
+    if (!set_aside(session, header, head, tail) || session->choked || session->queued)
+        return;
+    session->queued = true;
+    session->next_queued = session->owner->queued;
+    session->owner->queued = session;
+}
+
+void sessions_flush(struct sessions *sessions)
+{
+    while (sessions->queued) {
+        struct session *session = sessions->queued;
+        sessions->queued = session->next_queued;
+        session->queued = false;
+        if (!session->choked && !session->closing)
+            session_writable(session);
+    }
+}
+
+void session_hold(struct session *session, bool held)
+{
+    session->held = held;
+    if (!held && !session->choked && !session->closing)
+        flush_all(session);
 }
 
 void session_close(struct session *session, unsigned code, const char *reason)
 {
     if (session->closing)
         return;
+    if (session->queued && !session->choked)
+        session_writable(session);
     session->closing = true;
     if (session->outbox.len) /* a frame may be half sent: a close frame inside it would be content */
         session->transport->kill(session->socket);

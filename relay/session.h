@@ -58,8 +58,15 @@ struct protocol {
     /* The HTTP status that the handshake is refused with, or 0. NULL: never. Must not block. */
     unsigned (*refuse)(const struct request *request);
     void (*open)(struct session *session, const struct request *request);
-    /* A whole text message of valid UTF-8 within max_message_bytes. */
+    /* A whole text message of valid UTF-8. */
     void (*received)(struct session *session, struct str text);
+    /* A whole binary message. NULL: such frames close the connection (1003). */
+    void (*received_binary)(struct session *session, struct str bytes);
+    /* The longest message; NULL: max_message_bytes. */
+    size_t (*max_message)(const struct settings *settings);
+    /* Instead of a WebSocket ping, for what cannot answer: sent as it is to a session that was silent for
+     * ping_interval_ms; that the socket takes it counts as life. NULL: pings. */
+    const char *heartbeat;
     /* hub_join succeeded: the session reads the room from here on. */
     void (*seated)(struct session *session, struct seat *seat);
     /* hub_join failed; the seat is gone. */
@@ -69,6 +76,8 @@ struct protocol {
     void (*entered)(struct session *session);
     /* For a pulled encoding: something was appended to the seat's log since the last call. */
     void (*changed)(struct session *session, struct seat *seat);
+    /* Everything that waited in the outbox is out. NULL: nobody asks. */
+    void (*drained)(struct session *session);
     /* The journal's answer to a hub_post. */
     void (*posted)(struct session *session, const struct store_post *post);
     /* The socket has ended; the state is freed after this. */
@@ -100,6 +109,9 @@ struct session {
     int64_t began_ms;   /* when the message began that is not whole yet; 0: none */
     bool pinged;        /* since it was last heard */
     bool choked;        /* the socket takes nothing until session_writable */
+    bool held;          /* its seats' logs wait: what came before is still being fetched (session_hold) */
+    bool queued;        /* in sessions->queued */
+    struct session *next_queued;
     bool closing;
 };
 
@@ -112,6 +124,7 @@ struct sessions {
     uint32_t *free_slots;
     size_t cap, count, free_count;
     size_t outbox_bytes; /* of all sessions */
+    struct session *queued; /* those with something from session_queue */
 };
 
 void sessions_init(struct sessions *sessions, const struct settings *settings, struct wheel *wheel);
@@ -137,6 +150,19 @@ void session_writable(struct session *session);
 /* Sends one text frame to this client alone, after what the room log holds for it. Kept in the outbox
  * while the socket is choked; past outbox_bytes the session is closed as too slow. */
 void session_send_text(struct session *session, struct str payload);
+
+/* Sends bytes as they are, otherwise the same. */
+void session_send_raw(struct session *session, struct str bytes);
+
+/* Like session_send_text for a frame of either kind (enum wsframe_opcode), in one or two pieces, but leaves the writing
+ * to sessions_flush: whatever one turn of the loop queues is one write. */
+void session_queue(struct session *session, int opcode, struct str head, struct str tail);
+/* Writes what was queued. Called before the loop sleeps. */
+void sessions_flush(struct sessions *sessions);
+
+/* Holds back what its seats' logs have, so that older things can be sent first; or lets it go. A held session
+ * that falls off a log is closed as too slow. */
+void session_hold(struct session *session, bool held);
 
 /* Gives the socket what the seat's log holds past the cursor, if it takes any. */
 void session_flush(struct seat *seat);

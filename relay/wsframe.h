@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum { WSFRAME_HEADER_MAX = 10 };
-enum wsframe_opcode { WSFRAME_TEXT = 0x1, WSFRAME_CLOSE = 0x8, WSFRAME_PING = 0x9 };
+enum wsframe_opcode { WSFRAME_TEXT = 0x1, WSFRAME_BINARY = 0x2, WSFRAME_CLOSE = 0x8, WSFRAME_PING = 0x9 };
 
 /* Writes the header of a frame of `len` bytes; returns its size, 2, 4 or 10. */
 static inline size_t wsframe_header(char out[WSFRAME_HEADER_MAX], enum wsframe_opcode opcode,

@@ -1,0 +1,38 @@
+/* eio_packet.h: the packets of Engine.IO 4 and how several share a payload of HTTP long polling. Plain C: bytes in,
+ * bytes out. Source: the Engine.IO protocol, version 4 ("Packet encoding"). */
+#ifndef CG_RELAY_EIO_PACKET_H
+#define CG_RELAY_EIO_PACKET_H
+
+#include "common/buf.h"
+#include "common/err.h"
+
+enum eio_type {
+    EIO_OPEN = '0',
+    EIO_CLOSE = '1',
+    EIO_PING = '2',
+    EIO_PONG = '3',
+    EIO_MESSAGE = '4',
+    EIO_UPGRADE = '5',
+    EIO_NOOP = '6',
+};
+
+struct eio_packet {
+    enum eio_type type;
+    bool binary;     /* EIO_MESSAGE only */
+    struct str data; /* after the type; for binary the bytes themselves */
+};
+
+/* One text packet. ERR_INVALID: empty, or no type. */
+enum err eio_packet_parse(struct str text, struct eio_packet *packet) CG_MUST_CHECK;
+
+/* The next packet of a payload: moves *payload past it and its separator (0x1E). Binary packets ('b' and base64,
+ * padding required) are decoded into `scratch` (cleared first), which `packet->data` then points into.
+ * ERR_NOT_FOUND: no more. ERR_INVALID: not a packet, or base64 that is cut short or has other characters. */
+enum err eio_payload_next(struct str *payload, struct buf *scratch, struct eio_packet *packet) CG_MUST_CHECK;
+
+/* Appends a packet to a payload, with a separator before it unless the payload is empty. */
+void eio_payload_add(struct buf *payload, enum eio_type type, bool binary, struct str data);
+/* What that would add, in bytes. */
+size_t eio_payload_cost(bool binary, size_t len);
+
+#endif

@@ -1,0 +1,33 @@
+/* handoff.h: a request that reached the wrong relay is handed to the one that it is for, so that no balancer needs
+ * sticky sessions. Loop thread only.
+ *
+ * On the same machine the socket itself goes over (SCM_RIGHTS on a Unix SOCK_SEQPACKET socket, listen_socket with
+ * ".handoff" after it), with the bytes that were read from it: after that this relay has no part in it any more. To a
+ * relay that cannot be reached that way (another machine, another container) the request is sent over TCP to its
+ * `advertise` address, and the answer, or both directions of a WebSocket, are passed on.
+ *
+ * Where a relay is stands in Redis, <prefix>:relay:<incarnation>, for as long as it renews it. Answers are kept for
+ * some seconds; while Redis is down, what is known goes on. */
+#ifndef CG_RELAY_HANDOFF_H
+#define CG_RELAY_HANDOFF_H
+
+#include "relay/http.h"
+
+struct bus;
+struct handoff;
+
+struct handoff *handoff_new(uv_loop_t *loop, const struct settings *settings, struct wheel *wheel, struct bus *bus,
+                            struct http_server *server, uint64_t incarnation);
+/* Redis came back or was lost. */
+void handoff_bus_state(struct handoff *handoff, bool up);
+/* No longer takes or gives; the name in Redis goes. The loop must run until its handles are closed. */
+void handoff_stop(struct handoff *handoff);
+void handoff_free(struct handoff *handoff);
+
+/* Hands the call to the relay of that incarnation, perhaps after asking where it is. If there is no such relay, or it
+ * cannot be reached, or the call has been handed over once already, `refuse` answers the call instead. The call is
+ * not the caller's any more. */
+void handoff_give(struct handoff *handoff, uint64_t incarnation, struct http_call *call,
+                  void (*refuse)(struct http_call *call));
+
+#endif

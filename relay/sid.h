@@ -1,0 +1,20 @@
+/* sid.h: the name of an Engine.IO connection, which also names its relay. 44 characters of base64url:
+ * incarnation (8 bytes), connection (8), random (8), and a keyed hash over them (9 bytes of BLAKE2b) under the
+ * deployment's secret. Nobody can make one up, so nobody can make a relay ask or connect anywhere. */
+#ifndef CG_RELAY_SID_H
+#define CG_RELAY_SID_H
+
+#include "common/err.h"
+#include "common/str.h"
+
+#include <stdint.h>
+
+enum { SID_LEN = 44, SID_MAX = SID_LEN + 1, SID_SECRET_BYTES = 32 };
+
+void sid_make(const unsigned char secret[SID_SECRET_BYTES], uint64_t incarnation, uint64_t connection,
+              char out[SID_MAX]);
+/* ERR_INVALID for everything that sid_make under the same secret did not give. Compares in constant time. */
+enum err sid_read(const unsigned char secret[SID_SECRET_BYTES], struct str text, uint64_t *incarnation,
+                  uint64_t *connection) CG_MUST_CHECK;
+
+#endif
