@@ -17,7 +17,7 @@
 
 struct db;
 
-enum { DB_MAX_PARAMS = 10, DB_MAX_COLUMNS = 12 };
+enum { DB_MAX_PARAMS = 11, DB_MAX_COLUMNS = 12 };
 
 /* A parameter or a column. Columns of an integer type come as numbers, all others as text; NULL has
  * is_null. */

@@ -5,12 +5,12 @@
 
 #include <endian.h>
 
-enum { WIRE_VERSION = 1, HEADER_BYTES = 4 + 8 + 8 + 8 + 8 + 2 };
+enum { WIRE_VERSION = 2, HEADER_BYTES = 4 + 8 + 8 + 8 + 8 + 2 };
 
 size_t message_size(const struct message *message)
 {
     return sizeof *message + message->sender_name.len + message->content.len +
-           message->client_id.len + message->sent_at.len;
+           message->client_id.len + message->sent_at.len + message->audience.len;
 }
 
 static struct str place(char **at, struct str text)
@@ -31,6 +31,7 @@ struct message *message_dup(const struct message *message)
     copy->content = place(&at, message->content);
     copy->client_id = place(&at, message->client_id);
     copy->sent_at = place(&at, message->sent_at);
+    copy->audience = place(&at, message->audience);
     return copy;
 }
 
@@ -66,6 +67,7 @@ void wire_add_message(struct buf *out, const struct message *message)
     put(out, message->kind, 1);
     put_text(out, message->sender_name, 2);
     put_text(out, message->sent_at, 1);
+    put_text(out, message->audience, 2);
     put_text(out, message->content, 4);
 }
 
@@ -115,7 +117,8 @@ enum err wire_get_message(struct str *at, const struct wire_header *header, stru
     *message = (struct message){.conversation = header->conversation};
     bool read = get(at, 8, &message->seq) && get(at, 8, &message->sender) && get(at, 8, &at_ms) &&
                 get(at, 1, &kind) && get_text(at, 2, &message->sender_name) &&
-                get_text(at, 1, &message->sent_at) && get_text(at, 4, &message->content);
+                get_text(at, 1, &message->sent_at) && get_text(at, 2, &message->audience) &&
+                get_text(at, 4, &message->content);
     if (!read || !message->seq || kind < MESSAGE_TEXT || kind > MESSAGE_KIND_MAX)
         return ERR_INVALID;
     message->at_ms = (int64_t)at_ms;

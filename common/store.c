@@ -40,8 +40,8 @@ static const struct store_statement core_rows[] = {
                       " FROM message WHERE conversation = ? AND sender = ? AND client_id = ?"},
     {SQL_FIND_BATCH, "SELECT batch_id FROM message WHERE conversation = ? AND seq = ?"},
     {SQL_ADD_MESSAGE, "INSERT INTO message (conversation, seq, sender, client_id, batch_id, kind,"
-                      " sender_name, content, sent_at, created_at)"
-                      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+                      " sender_name, content, sent_at, created_at, audience)"
+                      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
     {SQL_SET_SEQ, "UPDATE conversation SET seq = ? WHERE id = ?"},
 };
 
@@ -56,6 +56,7 @@ static const struct store_statements *const tables[] = {
     &store_login_statements,
     &store_friends_statements,
     &store_spaces_statements,
+    &store_io_statements,
 };
 
 static const char *statements[SQL_COUNT];
@@ -287,15 +288,9 @@ enum err store_place(struct store *store, struct str room_id, struct str user_id
 
 /* ---- reading messages ---- */
 
-struct reading {
-    uint64_t conversation;
-    store_message_fn *fn;
-    void *arg;
-};
-
-static void on_message(void *arg, const struct db_value *c)
+void store_on_message(void *arg, const struct db_value *c)
 {
-    struct reading *reading = arg;
+    struct store_reading *reading = arg;
     struct message message = {
         .conversation = reading->conversation,
         .seq = c[0].number,
@@ -306,6 +301,7 @@ static void on_message(void *arg, const struct db_value *c)
         .sent_at = c[5].text,
         .at_ms = (int64_t)c[6].number,
         .client_id = c[7].text,
+        .audience = c[8].text,
     };
     reading->fn(reading->arg, &message);
 }
@@ -313,11 +309,11 @@ static void on_message(void *arg, const struct db_value *c)
 enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
                     void *arg)
 {
-    struct reading reading = {range->conversation, fn, arg};
+    struct store_reading reading = {range->conversation, fn, arg};
     struct db_value params[] = {DB_NUM(range->conversation), DB_NUM(range->after),
                                 DB_NUM(range->before), DB_NUM(range->limit)};
     return db_query(store->db, range->latest ? SQL_READ_LATEST : SQL_READ_FORWARD, params, 4,
-                    on_message, &reading);
+                    store_on_message, &reading);
 }
 
 struct tails {

@@ -20,7 +20,13 @@ enum { STORE_ROOM_SHAPE_LEN = 37 }; /* "room_" and 32 digits */
 /* user.realm: whose names. Stored: never renumber. */
 enum store_realm { REALM_CHATROOM = 1, REALM_FRIENDS = 2, REALM_CUSTOMERS = 3, REALM_SPACES = 4 };
 /* conversation.kind. Stored: never renumber. */
-enum store_kind { KIND_CHATROOM = 1, KIND_FRIENDS = 2, KIND_CUSTOMERS = 3, KIND_SPACE = 4 };
+enum store_kind {
+    KIND_CHATROOM = 1,
+    KIND_FRIENDS = 2,
+    KIND_CUSTOMERS = 3,
+    KIND_SPACE = 4,
+    KIND_SOCKETIO = 5, /* a namespace, by its name: "/", "/news" */
+};
 
 /* `settings` must outlive the store. Does not connect. */
 struct store *store_new(const struct settings *settings);

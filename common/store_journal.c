@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { MESSAGE_PARAMS = 10, MAX_RETRIES = 8 };
+enum { MESSAGE_PARAMS = 11, MAX_RETRIES = 8 };
 
 /* A conversation of the batch: its row's number, before and after. */
 struct counter {
@@ -179,6 +179,7 @@ static enum err insert_messages(struct store *store, struct batch *batch, size_t
         p[7] = DB_TEXT(m->content);
         p[8] = m->sent_at.len ? DB_TEXT(m->sent_at) : DB_NULL;
         p[9] = DB_TEXT(str_of(now));
+        p[10] = m->audience.len ? DB_TEXT(m->audience) : DB_NULL;
     }
     enum err err = db_many(store->db, SQL_ADD_MESSAGE, params, count, MESSAGE_PARAMS);
     free(params);

@@ -25,21 +25,28 @@ static enum err add_unless_there(struct store *store, enum statement sql,
     return err == ERR_DUPLICATE ? ERR_OK : err;
 }
 
-static enum err find_or_add(struct store *store, enum store_kind kind, const char *prefix,
-                            struct str name, uint64_t *conversation)
+enum err store_named_find(struct store *store, enum store_kind kind, struct str name,
+                          uint64_t *conversation)
 {
     struct db_value key[] = {DB_NUM(kind), DB_TEXT(name)};
     *conversation = 0;
     enum err err = db_query(store->db, SQL_FIND_CONVERSATION, key, 2, take_number, conversation);
-    if (err || *conversation)
+    return !err && !*conversation ? ERR_NOT_FOUND : err;
+}
+
+enum err store_named_make(struct store *store, enum store_kind kind, const char *prefix,
+                          struct str name, uint64_t *conversation)
+{
+    enum err err = store_named_find(store, kind, name, conversation);
+    if (err != ERR_NOT_FOUND)
         return err;
     char id[ID_MAX];
     id_make(prefix, id);
     struct db_value row[] = {DB_TEXT(str_of(id)), DB_NUM(kind), DB_TEXT(name)};
     err = add_unless_there(store, SQL_ADD_ROOM, row, 3);
     if (!err)
-        err = db_query(store->db, SQL_FIND_CONVERSATION, key, 2, take_number, conversation);
-    return !err && !*conversation ? ERR_INTERNAL : err;
+        err = store_named_find(store, kind, name, conversation);
+    return err == ERR_NOT_FOUND ? ERR_INTERNAL : err;
 }
 
 /* Each statement is a transaction of its own, and the row of `pair` comes last: whoever finds it finds the rest, and
@@ -51,7 +58,7 @@ enum err store_pair_make(struct store *store, enum store_kind kind, const char *
     uint64_t low = one < other ? one : other, high = one < other ? other : one;
     char name[48];
     snprintf(name, sizeof name, "%llu:%llu", (unsigned long long)low, (unsigned long long)high);
-    enum err err = find_or_add(store, kind, prefix, str_of(name), conversation);
+    enum err err = store_named_make(store, kind, prefix, str_of(name), conversation);
     struct db_value members[][2] = {{DB_NUM(*conversation), DB_NUM(low)},
                                     {DB_NUM(*conversation), DB_NUM(high)}};
     for (size_t i = 0; !err && i < 2; i++)

@@ -242,8 +242,9 @@ static enum err insert_transfer(struct store *store, struct transfer_state *stat
                              DB_TEXT(str_of(transfer->sender_name)),
                              DB_TEXT(str_of(transfer->content)),
                              DB_NULL,
-                             DB_TEXT(str_of(now))};
-    enum err err = db_query(store->db, SQL_ADD_MESSAGE, row, 10, NULL, NULL);
+                             DB_TEXT(str_of(now)),
+                             DB_NULL};
+    enum err err = db_query(store->db, SQL_ADD_MESSAGE, row, 11, NULL, NULL);
     struct db_value counter[] = {DB_NUM(transfer->seq), DB_NUM(transfer->conversation)};
     if (!err)
         err = db_query(store->db, SQL_SET_SEQ, counter, 2, NULL, NULL);

@@ -53,6 +53,8 @@ enum statement {
     SQL_FIND_TRANSFER,
     SQL_GIVE_SCORE,
     SQL_TAKE_SCORE,
+    SQL_IO_RECENT,
+    SQL_SECRET,
     SQL_COUNT
 };
 
@@ -74,12 +76,21 @@ extern const struct store_statements store_pair_statements, store_customer_state
 extern const struct store_statements store_media_statements;
 extern const struct store_statements store_seats_statements, store_login_statements;
 extern const struct store_statements store_friends_statements, store_spaces_statements;
+extern const struct store_statements store_io_statements;
 
-/* The columns every message is read with, in the order store_read_message expects. */
+/* The columns every message is read with, in the order store_on_message expects. */
 #define STORE_MESSAGE_COLUMNS                                                                      \
     "seq, sender, kind, sender_name, content, sent_at, "                                           \
-    "CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), client_id"
+    "CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), client_id, audience"
 
-enum { STORE_SCHEMA_VERSION = 2 };
+/* A db_row_fn for rows of these columns; `arg` is a struct store_reading. */
+struct store_reading {
+    uint64_t conversation;
+    store_message_fn *fn;
+    void *arg;
+};
+void store_on_message(void *reading, const struct db_value *columns);
+
+enum { STORE_SCHEMA_VERSION = 3 };
 
 #endif

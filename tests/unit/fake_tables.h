@@ -17,7 +17,7 @@ enum { CONVERSATIONS = 6, ROWS_MAX = 600, FAULTS_MAX = 40, TRACE_MAX = 20000 };
 struct row {
     uint64_t conversation, seq, sender, batch;
     int64_t at_ms;
-    char client_id[24], content[24];
+    char client_id[24], content[24], audience[24];
 };
 
 struct tables {
@@ -207,17 +207,19 @@ enum err db_query(struct db *db, size_t statement, const struct db_value *params
 
 static enum err insert_row(const struct db_value *p)
 {
-    struct row row = {p[0].number, p[1].number, p[2].number, p[4].number, now_ms, "", ""};
+    struct row row = {p[0].number, p[1].number, p[2].number, p[4].number, now_ms, "", "", ""};
     char sent_at[24], created_at[24], now[CLOCK_TEXT_MAX];
     copy_text(row.client_id, &p[3]);
     copy_text(row.content, &p[7]);
     copy_text(sent_at, &p[8]);
     copy_text(created_at, &p[9]);
+    copy_text(row.audience, &p[10]);
     clock_format_utc(now_ms, now);
     assert_string_equal(created_at, now);
     assert_true(seq_of(row.conversation) != NULL); /* the foreign key */
     assert_int_equal(p[2].is_null, !row.sender);
     assert_int_equal(p[3].is_null, !*row.client_id);
+    assert_int_equal(p[10].is_null, !*row.audience);
     if (!strncmp(row.content, "poison", 6))
         return ERR_INTERNAL;
     if (find_row(row.conversation, row.seq) ||
@@ -234,7 +236,7 @@ enum err db_many(struct db *db, size_t statement, const struct db_value *params,
 {
     (void)db;
     assert_true(rows > 0);
-    assert_int_equal(count, statement == SQL_ADD_MESSAGE ? 10 : 2);
+    assert_int_equal(count, statement == SQL_ADD_MESSAGE ? 11 : 2);
     enum err err = meet(statement == SQL_ADD_MESSAGE ? 'i' : 's');
     for (size_t i = 0; i < rows && !err; i++) {
         const struct db_value *p = &params[i * count];

@@ -17,6 +17,7 @@ static struct message sample(void)
         .content = BYTES("line\n</script> 😀"),
         .client_id = BYTES("c-1"),
         .sent_at = BYTES("2024-02-29 23:59:59"),
+        .audience = BYTES("r6:红房x20:AAAAAAAAAAAAAAAAAAAA"),
     };
 }
 
@@ -44,9 +45,10 @@ static void the_layout_is_what_the_header_says(void **state)
                               .at_ms = 4,
                               .kind = MESSAGE_JOIN,
                               .sender_name = BYTES("ab"),
-                              .content = BYTES("xyz")};
+                              .content = BYTES("xyz"),
+                              .audience = BYTES("r1:a")};
     encode(&out, &message, 1);
-    assert_bytes(buf_str(&out), "CG\x01\x01"
+    assert_bytes(buf_str(&out), "CG\x02\x01"
                                 "\x88\x77\x66\x55\x44\x33\x22\x11" /* origin */
                                 "\x03\0\0\0\0\0\0\0"               /* epoch */
                                 "\x07\0\0\0\0\0\0\0"               /* conversation */
@@ -59,6 +61,8 @@ static void the_layout_is_what_the_header_says(void **state)
                                 "\x02\0"
                                 "ab"
                                 "\0"
+                                "\x04\0"
+                                "r1:a"
                                 "\x03\0\0\0"
                                 "xyz");
     buf_fini(&out);
@@ -73,6 +77,7 @@ static void what_was_written_is_read(void **state)
     sent[1].sent_at = STR("");
     sent[1].content = STR("");
     sent[1].sender_name = STR("");
+    sent[1].audience = STR("");
     struct buf out;
     encode(&out, sent, 3);
     struct str at = buf_str(&out);
@@ -94,6 +99,7 @@ static void what_was_written_is_read(void **state)
         assert_str(got.sender_name, sent[i].sender_name);
         assert_str(got.content, sent[i].content);
         assert_str(got.sent_at, sent[i].sent_at);
+        assert_str(got.audience, sent[i].audience);
         assert_int_equal(got.client_id.len, 0); /* stays with its sender */
     }
     assert_int_equal(at.len, 0);
@@ -148,10 +154,10 @@ static void lengths_past_the_end_are_refused(void **state)
     struct message message = {.seq = 1, .kind = MESSAGE_TEXT, .content = BYTES("x")};
     struct buf out;
     encode(&out, &message, 1);
-    size_t name = HEADER_BYTES + FIXED_BYTES, content = name + 2 + 1;
+    size_t name = HEADER_BYTES + FIXED_BYTES, audience = name + 2 + 1, content = audience + 2;
     const struct {
         size_t at, bytes;
-    } rows[] = {{name, 2}, {name + 2, 1}, {content, 4}};
+    } rows[] = {{name, 2}, {name + 2, 1}, {audience, 2}, {content, 4}};
     assert_int_equal(read_one(&out), ERR_OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char kept[4];
@@ -177,7 +183,8 @@ static void strangers_are_refused(void **state)
         {0, 'X'},
         {1, 'X'},
         {2, 0}, /* version */
-        {2, 2},
+        {2, 1}, /* without audiences */
+        {2, 3},
         {3, 0}, /* kind of batch */
         {3, 99},
         {HEADER_BYTES + 24, 0}, /* kind of message */
@@ -230,8 +237,9 @@ static void a_copy_is_its_own(void **state)
     assert_bytes(copy->content, "text");
     assert_bytes(copy->client_id, "c-1");
     assert_bytes(copy->sent_at, "2024-02-29 23:59:59");
+    assert_bytes(copy->audience, "r6:红房x20:AAAAAAAAAAAAAAAAAAAA");
     assert_true(copy->seq == message.seq);
-    assert_int_equal(message_size(copy), sizeof *copy + 4 + 4 + 3 + 19);
+    assert_int_equal(message_size(copy), sizeof *copy + 4 + 4 + 3 + 19 + 33);
     free(copy);
 
     struct message empty = {.seq = 1};

@@ -30,6 +30,16 @@ static void numbers_are_taken_per_conversation_in_the_order_given(void **state)
     check_consistent();
 }
 
+static void whom_a_post_is_for_is_stored_beside_it(void **state)
+{
+    (void)state;
+    post(1, 0, "")->message.audience = STR("r4:reds");
+    post(1, 0, "");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    assert_string_equal(committed_row(1, 1)->audience, "r4:reds");
+    assert_string_equal(committed_row(1, 2)->audience, ""); /* NULL: everybody */
+}
+
 static void an_unknown_conversation_fails_its_posts_only(void **state)
 {
     (void)state;
@@ -346,6 +356,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(numbers_are_taken_per_conversation_in_the_order_given),
+        TEST(whom_a_post_is_for_is_stored_beside_it),
         TEST(an_unknown_conversation_fails_its_posts_only),
         TEST(a_batch_without_any_conversation_stores_nothing),
         TEST(nothing_is_stored_for_nobody),

@@ -48,7 +48,7 @@ static void one_that_was_lost_is_stored_again(void **state)
 static void another_relay_writes(void)
 {
     committed.rows[committed.row_count++] =
-        (struct row){1, committed.seq[1] + 1, 5, 12345, now_ms, "other", "of the other relay"};
+        (struct row){1, committed.seq[1] + 1, 5, 12345, now_ms, "other", "of the other relay", ""};
     committed.seq[1]++;
 }
 
