@@ -1,6 +1,6 @@
 # Chaguan: build, run, test, install.
 #
-#   make            builds the programs into build/
+#   make            builds the programs into build/, and gets what the site serves from npm
 #   make run        installs what is missing, builds, runs everything in the foreground; Ctrl-C stops it
 #   make up, down   the same in the background
 #   make test       every test; unit and integration run one half
@@ -86,8 +86,10 @@ HEADERS    = $(wildcard common/*.h relay/*.h rest/*.h admin/*.h tests/unit/*.h)
 .SUFFIXES:
 .SECONDARY:
 
-.PHONY: all
-all: $(PROGRAMS)
+.PHONY: all programs site
+all: programs site
+programs: $(PROGRAMS)
+site: $(BUILD)/socket.io/.made
 
 .PHONY: help
 help:
@@ -128,6 +130,22 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC    $<")
 	$(if $(V),,@)$(CC) $(all_cppflags) $(all_cflags) -MMD -MP -c -o $@ $<
+
+# The browser's client of Socket.IO, as nginx serves it. Copies, because their age is what a browser is told of a new
+# version by, and npm gives every file of every package the same. The stamp is written last.
+CLIENT_FILES := $(addprefix socket.io,.js .js.map .min.js .min.js.map .esm.min.js .esm.min.js.map)
+$(BUILD)/socket.io/.made: deploy/npm/package-lock.json
+	@rm -rf $(BUILD)/npm $(@D)
+	@mkdir -p $(BUILD)/npm $(@D)
+	@cp deploy/npm/package.json deploy/npm/package-lock.json $(BUILD)/npm
+	@command -v npm >/dev/null || \
+		{ echo "no npm: run 'make deps' (Debian) or install it; 'make programs' can do without" >&2; exit 1; }
+	@echo "  NPM   $(@D)"
+	@cd $(BUILD)/npm && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || { echo \
+		"socket.io-client could not be got from the npm registry ('make programs' can do without; the site lacks" \
+		"/socket.io/socket.io.js then)" >&2; exit 1; }
+	@cd $(BUILD)/npm/node_modules/socket.io-client/dist && cp $(CLIENT_FILES) $(abspath $(@D))
+	@touch $@
 
 # Changes only when the flags do, so that make PREFIX=/usr after make rebuilds instead of mixing the two.
 .PHONY: FORCE
@@ -216,7 +234,7 @@ fuzzers: $(addprefix $(BUILD)/fuzz/,$(FUZZERS))
 .PHONY: lint fmt tidy
 lint: deps-lint
 	@deploy/layers.sh
-	@$(again) BUILD=build/lint WERROR=1 all unit-programs
+	@$(again) BUILD=build/lint WERROR=1 programs unit-programs
 	@$(again) tidy
 tidy:
 	@printf '%s\n' $(SOURCES) | xargs -P $(JOBS) -I{} clang-tidy --quiet {} -- $(all_cppflags) -std=gnu11 2>/dev/null
@@ -236,6 +254,7 @@ substitute = sed -e 's|@bindir@|$(bindir)|g' -e 's|@datadir@|$(datadir)|g' -e 's
 		 -e 's|@rundir@|$(rundir)|g' -e 's|@statedir@|$(statedir)|g'
 units   = chaguan-rest.service chaguan-relay@.service
 sqldir  = $(DESTDIR)$(datadir)/chaguan/sql
+siodir  = $(DESTDIR)$(datadir)/chaguan/socket.io
 webdir  = $(DESTDIR)$(datadir)/chaguan/web
 confdir = $(DESTDIR)$(sysconfdir)/chaguan
 sitedir = $(DESTDIR)$(sysconfdir)/nginx/sites-available
@@ -244,17 +263,20 @@ sitedir = $(DESTDIR)$(sysconfdir)/nginx/sites-available
 # configuration is never written over; the .sample beside it always shows the settings of this version.
 .PHONY: install
 install: all
-	install -d $(DESTDIR)$(bindir) $(sqldir) $(webdir) $(confdir) $(sitedir) $(DESTDIR)$(unitdir) $(DESTDIR)$(usersdir)
+	install -d $(DESTDIR)$(bindir) $(sqldir) $(webdir) $(siodir) $(confdir) $(sitedir) $(DESTDIR)$(unitdir) \
+		$(DESTDIR)$(usersdir)
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(bindir)
-	rm -rf $(sqldir)/* $(webdir)/*
+	rm -rf $(sqldir)/* $(webdir)/* $(siodir)/*
 	install -m 644 sql/*.sql $(sqldir)
 	cp -R web/. $(webdir)
 	chmod -R u=rwX,go=rX $(webdir)
+	install -m 644 $(addprefix $(BUILD)/socket.io/,$(CLIENT_FILES)) $(siodir)
 	$(substitute) deploy/chaguan.conf.sample >$(confdir)/chaguan.conf.sample
 	$(substitute) deploy/README.installed >$(DESTDIR)$(datadir)/chaguan/README
 	install -m 644 deploy/systemd/chaguan.sysusers $(DESTDIR)$(usersdir)/chaguan.conf
-	RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web MEDIA=$(statedir)/media \
-		ACCESS_LOG=/var/log/nginx/chaguan.access.log ERROR_LOG=/var/log/nginx/error.log \
+	RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web SOCKETIO=$(datadir)/chaguan/socket.io \
+		MEDIA=$(statedir)/media ACCESS_LOG=/var/log/nginx/chaguan.access.log \
+		ERROR_LOG=/var/log/nginx/error.log \
 		deploy/render.sh nginx/chaguan.conf.in >$(sitedir)/chaguan
 	for unit in $(units); do $(substitute) deploy/systemd/$$unit >$(DESTDIR)$(unitdir)/$$unit || exit; done
 	@echo "installed; $(datadir)/chaguan/README says what is left to do once"

@@ -14,8 +14,9 @@
 #
 # Environment:
 #   CHAGUAN_RUN  the run directory (run/ in the checkout)         PORT    nginx' port (7005)
-#   CG_BIN       where the programs are (build/)                  LISTEN  nginx' address (127.0.0.1)
-#   SETTINGS     more settings: SETTINGS="a=1 b=2"                RELAYS  how many relays (2)
+#   CG_BIN       where the programs are (build/), and in it       LISTEN  nginx' address (127.0.0.1)
+#                socket.io/, which nginx serves                   RELAYS  how many relays (2)
+#   SETTINGS     more settings: SETTINGS="a=1 b=2"
 # What "up" was given is kept in the run directory, so the other commands need CHAGUAN_RUN only.
 #
 # In the run directory, for each part: NAME.pid while it is ready, NAME.log, NAME.exit (its last exit status);
@@ -95,8 +96,9 @@ configure_nginx() {
     [ "$nofile" != unlimited ] && [ "$nofile" -le 65536 ] || nofile=65536
     [ "$(id -u)" != 0 ] || user="user root;"
     mkdir -p "$RUN/nginx"
-    RUN=$RUN WEB=$top/web MEDIA=$RUN/media RELAYS=$RELAYS LISTEN=$LISTEN:$PORT ACCESS_LOG=$RUN/nginx.access.log \
-        ERROR_LOG=$RUN/nginx.log "$top/deploy/render.sh" "$top/nginx/chaguan.conf.in" >"$RUN/nginx/chaguan.conf"
+    RUN=$RUN WEB=$top/web SOCKETIO=$(realpath -m "$CG_BIN/socket.io") MEDIA=$RUN/media RELAYS=$RELAYS \
+        LISTEN=$LISTEN:$PORT ACCESS_LOG=$RUN/nginx.access.log ERROR_LOG=$RUN/nginx.log \
+        "$top/deploy/render.sh" "$top/nginx/chaguan.conf.in" >"$RUN/nginx/chaguan.conf"
     RUN=$RUN USER=$user NOFILE=$nofile CONNECTIONS=$((nofile < 16384 ? nofile : 16384)) \
         "$top/deploy/render.sh" "$top/nginx/private-nginx.conf.in" >"$RUN/nginx/nginx.conf"
 }
