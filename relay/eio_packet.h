@@ -25,14 +25,19 @@ struct eio_packet {
 /* One text packet. ERR_INVALID: empty, or no type. */
 enum err eio_packet_parse(struct str text, struct eio_packet *packet) CG_MUST_CHECK;
 
-/* The next packet of a payload: moves *payload past it and its separator (0x1E). Binary packets ('b' and base64,
- * padding required) are decoded into `scratch` (cleared first), which `packet->data` then points into.
- * ERR_NOT_FOUND: no more. ERR_INVALID: not a packet, or base64 that is cut short or has other characters. */
+/* The next packet of a payload: moves *payload past it and its separator (0x1E); after the last one payload->ptr is
+ * NULL, so that what an empty text or a separator at the end stands for is an empty packet. Binary packets ('b' and
+ * base64, padding required) are decoded into `scratch` (cleared first), which `packet->data` then points into.
+ * ERR_NOT_FOUND: no more. ERR_INVALID: not a packet, or base64 that is cut short or has other characters.
+ * ERR_TOO_BIG: `scratch` does not hold it. */
 enum err eio_payload_next(struct str *payload, struct buf *scratch, struct eio_packet *packet) CG_MUST_CHECK;
 
-/* Appends a packet to a payload, with a separator before it unless the payload is empty. */
+/* Appends a packet to a payload, with a separator before it unless the payload is empty. The protocol has no escape for
+ * a separator inside of text: a '?' stands in its place. */
 void eio_payload_add(struct buf *payload, enum eio_type type, bool binary, struct str data);
-/* What that would add, in bytes. */
+/* More text for the packet that was added last. */
+void eio_payload_more(struct buf *payload, struct str text);
+/* At most what eio_payload_add adds, in bytes. */
 size_t eio_payload_cost(bool binary, size_t len);
 
 #endif

@@ -1,0 +1,130 @@
+#include "relay/eio_packet.h"
+
+enum { SEPARATOR = 0x1e };
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/* ---- base64, RFC 4648 section 4: with padding, and nothing in it that does not count ---- */
+
+static int value_of(char digit)
+{
+    if (digit >= 'A' && digit <= 'Z')
+        return digit - 'A';
+    if (digit >= 'a' && digit <= 'z')
+        return digit - 'a' + 26;
+    if (digit >= '0' && digit <= '9')
+        return digit - '0' + 52;
+    return digit == '+' ? 62 : digit == '/' ? 63 : -1;
+}
+
+/* Four digits, of which the last `pad` are '='. Bits that no byte gets must be 0: so each text has one form. */
+static bool decode_group(const char *text, size_t pad, char *out)
+{
+    uint32_t bits = 0;
+    for (size_t i = 0; i < 4; i++) {
+        int value = i < 4 - pad ? value_of(text[i]) : 0;
+        if (value < 0)
+            return false;
+        bits = bits << 6 | (uint32_t)value;
+    }
+    for (size_t i = 0; i < 3 - pad; i++)
+        out[i] = (char)(bits >> (16 - 8 * i));
+    return !(bits & (((uint32_t)1 << 8 * pad) - 1));
+}
+
+static enum err decode(struct str text, struct buf *out)
+{
+    size_t pad = 0;
+    if (text.len % 4 || !text.len)
+        return text.len ? ERR_INVALID : ERR_OK;
+    while (pad < 2 && pad < text.len && text.ptr[text.len - 1 - pad] == '=')
+        pad++;
+    char *at = buf_reserve(out, text.len / 4 * 3);
+    if (!at)
+        return ERR_TOO_BIG;
+    for (size_t i = 0; i < text.len; i += 4, at += 3)
+        if (!decode_group(text.ptr + i, i + 4 == text.len ? pad : 0, at))
+            return ERR_INVALID;
+    out->len += text.len / 4 * 3 - pad;
+    return ERR_OK;
+}
+
+static size_t encoded_len(size_t len)
+{
+    return (len + 2) / 3 * 4;
+}
+
+static void encode(struct str bytes, struct buf *out)
+{
+    char *at = buf_reserve(out, encoded_len(bytes.len));
+    if (!at)
+        return;
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        size_t count = bytes.len - i < 3 ? bytes.len - i : 3;
+        uint32_t bits = 0;
+        for (size_t k = 0; k < 3; k++)
+            bits = bits << 8 | (k < count ? (unsigned char)bytes.ptr[i + k] : 0);
+        for (size_t k = 0; k < 4; k++)
+            *at++ = k <= count ? digits[bits >> (18 - 6 * k) & 63] : '=';
+    }
+    out->len += encoded_len(bytes.len);
+}
+
+/* ---- packets ---- */
+
+enum err eio_packet_parse(struct str text, struct eio_packet *packet)
+{
+    if (!text.len || text.ptr[0] < EIO_OPEN || text.ptr[0] > EIO_NOOP)
+        return ERR_INVALID;
+    *packet = (struct eio_packet){.type = (enum eio_type)text.ptr[0], .data = {text.ptr + 1, text.len - 1}};
+    return ERR_OK;
+}
+
+enum err eio_payload_next(struct str *payload, struct buf *scratch, struct eio_packet *packet)
+{
+    if (!payload->ptr)
+        return ERR_NOT_FOUND;
+    struct str text = *payload;
+    const char *end = text.len ? memchr(text.ptr, SEPARATOR, text.len) : NULL;
+    if (end) {
+        text.len = (size_t)(end - text.ptr);
+        *payload = (struct str){end + 1, payload->len - text.len - 1};
+    } else {
+        *payload = (struct str){0};
+    }
+    if (!text.len || text.ptr[0] != 'b')
+        return eio_packet_parse(text, packet);
+    buf_clear(scratch);
+    enum err err = decode((struct str){text.ptr + 1, text.len - 1}, scratch);
+    if (!err)
+        *packet = (struct eio_packet){EIO_MESSAGE, true, buf_str(scratch)};
+    return err;
+}
+
+void eio_payload_more(struct buf *payload, struct str text)
+{
+    const char *at;
+    while (text.len && (at = memchr(text.ptr, SEPARATOR, text.len))) {
+        size_t len = (size_t)(at - text.ptr);
+        buf_add(payload, text.ptr, len);
+        buf_add_char(payload, '?');
+        text = (struct str){at + 1, text.len - len - 1};
+    }
+    buf_add_str(payload, text);
+}
+
+void eio_payload_add(struct buf *payload, enum eio_type type, bool binary, struct str data)
+{
+    if (payload->len)
+        buf_add_char(payload, SEPARATOR);
+    buf_add_char(payload, binary ? 'b' : (char)type);
+    if (binary)
+        encode(data, payload);
+    else
+        eio_payload_more(payload, data);
+}
+
+size_t eio_payload_cost(bool binary, size_t len)
+{
+    return 2 + (binary ? encoded_len(len) : len);
+}

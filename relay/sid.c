@@ -1,0 +1,58 @@
+#include "relay/sid.h"
+
+#include "common/id.h"
+
+#include <sodium.h>
+
+enum { NUMBERS_BYTES = 24, MARK_BYTES = 9, RAW_BYTES = NUMBERS_BYTES + MARK_BYTES };
+
+static void put(unsigned char *out, uint64_t number)
+{
+    for (int i = 0; i < 8; i++)
+        out[i] = (unsigned char)(number >> (56 - 8 * i));
+}
+
+static uint64_t get(const unsigned char *bytes)
+{
+    uint64_t number = 0;
+    for (int i = 0; i < 8; i++)
+        number = number << 8 | bytes[i];
+    return number;
+}
+
+/* The hash that says that the numbers are ours. 72 bits of it: each guess costs a request to a relay. */
+static void mark(const unsigned char secret[SID_SECRET_BYTES], const unsigned char numbers[NUMBERS_BYTES],
+                 unsigned char out[MARK_BYTES])
+{
+    unsigned char hash[crypto_generichash_BYTES];
+    int failed = crypto_generichash(hash, sizeof hash, numbers, NUMBERS_BYTES, secret, SID_SECRET_BYTES);
+    CG_ASSERT(!failed);
+    memcpy(out, hash, MARK_BYTES);
+}
+
+void sid_make(const unsigned char secret[SID_SECRET_BYTES], uint64_t incarnation, uint64_t connection,
+              char out[SID_MAX])
+{
+    unsigned char raw[RAW_BYTES];
+    put(raw, incarnation);
+    put(raw + 8, connection);
+    put(raw + 16, id_random());
+    mark(secret, raw, raw + NUMBERS_BYTES);
+    sodium_bin2base64(out, SID_MAX, raw, sizeof raw, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+enum err sid_read(const unsigned char secret[SID_SECRET_BYTES], struct str text, uint64_t *incarnation,
+                  uint64_t *connection)
+{
+    unsigned char raw[RAW_BYTES], expected[MARK_BYTES];
+    size_t len;
+    if (text.len != SID_LEN || sodium_base642bin(raw, sizeof raw, text.ptr, text.len, NULL, &len, NULL,
+                                                 sodium_base64_VARIANT_URLSAFE_NO_PADDING))
+        return ERR_INVALID;
+    mark(secret, raw, expected);
+    if (len != RAW_BYTES || sodium_memcmp(raw + NUMBERS_BYTES, expected, MARK_BYTES))
+        return ERR_INVALID;
+    *incarnation = get(raw);
+    *connection = get(raw + 8);
+    return ERR_OK;
+}

@@ -1,0 +1,26 @@
+/* Engine.IO from outside: a packet or a whole payload. What is read from a payload, put together again, is the same
+ * payload: the parser neither invents nor loses anything. */
+#include "relay/eio_packet.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct str text = {(const char *)data, size}, rest = text;
+    struct eio_packet packet;
+    struct buf scratch, again;
+    enum err err = eio_packet_parse(text, &packet);
+    CG_ASSERT(!err == (size && *data >= '0' && *data <= '6'));
+    CG_ASSERT(err || (packet.data.len == size - 1 && !packet.binary));
+    buf_init(&scratch, size);
+    buf_init(&again, size + 1);
+    while (!(err = eio_payload_next(&rest, &scratch, &packet)))
+        eio_payload_add(&again, packet.type, packet.binary, packet.data);
+    CG_ASSERT(err == ERR_NOT_FOUND || err == ERR_INVALID);
+    CG_ASSERT(!again.failed && again.len <= size);
+    if (err == ERR_NOT_FOUND)
+        CG_ASSERT(!size || str_eq(buf_str(&again), text));
+    buf_fini(&scratch);
+    buf_fini(&again);
+    return 0;
+}
