@@ -60,6 +60,14 @@
     X(BUS_RECEIVED, "bus_received_total", counter, "Batches received from other relays")           \
     X(BUS_MALFORMED, "bus_malformed_total", counter, "Bus messages that could not be read")        \
     X(PRESENCE_REAPED, "presence_reaped_total", counter, "Users removed after their relay's lease ran out")\
+    X(IO_SOCKETS, "io_sockets", gauge, "Socket.IO sockets: one for each client and namespace")      \
+    X(IO_CONNECTED, "io_connected_total", counter, "Socket.IO sockets connected anew")             \
+    X(IO_RECOVERED, "io_recovered_total", counter, "Socket.IO sockets that came back and missed nothing")\
+    X(IO_CONNECTS_REFUSED, "io_connects_refused_total", counter, "CONNECTs answered with CONNECT_ERROR")\
+    X(IO_EVENTS, "io_events_total", counter, "Socket.IO events and acknowledgements received")     \
+    X(IO_PACKETS_REFUSED, "io_packets_refused_total", counter,                                     \
+      "Socket.IO packets that broke the protocol and ended their connection")                      \
+    X(IO_UNSHOWN, "io_unshown_total", counter, "Socket.IO events that could not be encoded and were not shown")\
     X(AUDITS, "audits_total", counter, "Comparisons of the rooms in use with the database")        \
     X(AUDIT_FOUND, "audit_found_total", counter, "Rooms that an audit found behind the database")
 

@@ -23,7 +23,7 @@ struct sio_event {
 
 struct app {
     const char *name;               /* as in the setting io_app */
-    const char *const *namespaces;  /* that it serves; ends with NULL */
+    const char *const *namespaces;  /* that it serves; ends with NULL. NULL: those of the setting io_namespaces */
     bool recoverable;               /* its sockets get a pid, its stored events an offset */
     size_t state_size;              /* bytes of a socket's state, zeroed */
     size_t history;                 /* how many latest MESSAGE_TEXT of the namespace sio_history gives */
@@ -32,6 +32,8 @@ struct app {
     void (*connected)(struct sio_socket *socket, struct str auth, bool recovered);
     void (*event)(struct sio_socket *socket, const struct sio_event *event);
     void (*disconnected)(struct sio_socket *socket);
+    /* The client acknowledged what sio_ask sent; `answer` has arguments and attachments. NULL: it never asks. */
+    void (*acked)(struct sio_socket *socket, int64_t ask_id, const struct sio_event *answer);
     /* What a sio_post came to: stored with message->seq, or not (err). */
     void (*posted)(struct sio_socket *socket, enum err err, const struct message *message, int64_t ack_id);
     /* Appends a stored message as the JSON array of an event: ["name",argument…]. MESSAGE_EVENT is the same for all
@@ -48,6 +50,10 @@ struct str sio_name(const struct sio_socket *socket);
 /* Sends to this socket alone, now, not stored. `array`: JSON array, name and arguments; attachments as its placeholders
  * say. */
 void sio_emit(struct sio_socket *socket, struct str array, const struct str *attachments, size_t attachment_count);
+/* The same with a wish for an acknowledgement: app->acked gets it with the number returned here. -1, and nothing sent, if
+ * SIO_ASKS_MAX of this socket are still unanswered. */
+enum { SIO_ASKS_MAX = 32 };
+int64_t sio_ask(struct sio_socket *socket, struct str array, const struct str *attachments, size_t attachment_count);
 /* Acknowledges: `array` is the JSON array of arguments. Nothing if ack_id is -1. */
 void sio_ack(struct sio_socket *socket, int64_t ack_id, struct str array, const struct str *attachments,
              size_t attachment_count);
@@ -64,9 +70,9 @@ enum err sio_post(struct sio_socket *socket, const struct message *message, int6
 /* Shows an event once to its audience on every relay, not stored, perhaps lost. */
 void sio_show(struct str nsp, struct str audience, struct str array);
 
-/* Asks for a name, unique in the namespace over all relays. app->named is the answer through `done`, if the socket is
- * still there: ERR_OK (it has the name), ERR_EXISTS. */
-typedef void sio_named_fn(struct sio_socket *socket, enum err err);
+/* Asks for a name, unique in the namespace over all relays. `done` is called with the answer, perhaps before this
+ * returns, if the socket is still there: ERR_OK (it has the name), ERR_DUPLICATE. */
+typedef void sio_named_fn(struct sio_socket *socket, struct str name, enum err err);
 void sio_claim(struct sio_socket *socket, struct str name, sio_named_fn *done);
 /* Who has that name: its sid, or ERR_NOT_FOUND, ERR_DOWN. `text` is what the caller gave, kept meanwhile. */
 typedef void sio_found_fn(struct sio_socket *socket, enum err err, struct str sid, struct str text, int64_t ack_id);

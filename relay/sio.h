@@ -3,6 +3,7 @@
  *
  *   sio.c            a client's packets: connect, events, acks, attachments
  *   sio_namespace.c  a namespace on this relay: its sockets and rooms, who gets what
+ *   sio_socket.c     one client in one namespace: what applications call (app.h)
  *   sio_recovery.c   a client that was cut off and comes back
  *   sio_registry.c   what Redis knows of them
  *   app_*.c          applications
@@ -17,6 +18,10 @@
 
 struct store_post;
 
+struct bus;
+struct readers;
+struct store;
+
 extern const struct eio_layer sio_layer;
 /* Echoes Engine.IO messages on /engine.io/; only with io_app = echo. */
 extern const struct eio_layer echo_layer;
@@ -29,6 +34,9 @@ void sio_fini(void);
 /* Every namespace is live: its connections can be let in. */
 bool sio_ready(void);
 void sio_bus_state(bool up);
+
+/* Frees what ended in this turn of the loop. Called before the loop sleeps. */
+void sio_flush(void);
 
 /* The journal's answer to a sio_post; `id` is eio_id. */
 void sio_posted(uint64_t id, const struct store_post *post);

@@ -38,7 +38,7 @@ void sio_registry_drop(const struct sio_record *socket, bool keep);
 void sio_registry_join(const struct sio_record *socket, struct str room);
 void sio_registry_leave(const struct sio_record *socket, struct str room);
 
-/* Asks for a name for this socket. `done` is called once, perhaps before this returns: ERR_OK, or ERR_EXISTS if a
+/* Asks for a name for this socket. `done` is called once, perhaps before this returns: ERR_OK, or ERR_DUPLICATE if a
  * connected socket has it. While Redis is down: ERR_DOWN, the caller decides by what it knows. */
 typedef void sio_name_fn(void *arg, enum err err);
 void sio_registry_claim_name(const struct sio_record *socket, struct str name, sio_name_fn *done, void *arg);

@@ -1,0 +1,380 @@
+#include "relay/sio.h"
+
+#include "common/id.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/store.h"
+#include "common/store_io.h"
+#include "common/text.h"
+#include "relay/app_chat.h"
+#include "relay/app_echo.h"
+#include "relay/app_news.h"
+#include "relay/sio_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct sio sio;
+
+static const struct app *const apps[] = {&chat_app, &echo_app, &news_app, NULL};
+
+static struct sio_client *client_of(struct eio *conn)
+{
+    return eio_state(conn);
+}
+
+/* The client broke the protocol: its connection ends, nobody else notices. */
+static void reject(struct sio_client *client, const char *why)
+{
+    metric_inc(METRIC_IO_PACKETS_REFUSED);
+    log_info("io.invalid", "conn=%llu why=%s", (unsigned long long)eio_id(client->conn), why);
+    eio_close(client->conn, "parse error");
+}
+
+/* ---- connecting to a namespace ---- */
+
+static void refuse_connect(struct sio_client *client, struct str nsp, const char *message)
+{
+    struct buf out;
+    buf_init(&out, 1024);
+    sio_packet_add_head(&out, SIO_CONNECT_ERROR, 0, nsp, -1);
+    buf_addf(&out, "{\"message\":\"%s\"}", message);
+    eio_send(client->conn, false, buf_str(&out));
+    buf_fini(&out);
+    metric_inc(METRIC_IO_CONNECTS_REFUSED);
+}
+
+/* What an official client that was here before says in its CONNECT. */
+static bool wants_recovery(const struct sio_namespace *nsp, struct str auth, char pid[IO_PID_LEN + 1], uint64_t *offset)
+{
+    struct json_object *object;
+    struct str text, where;
+    if (!nsp->app->recoverable || !sio.settings->io_recovery_ms || json_parse_object(auth, &object))
+        return false;
+    bool wants = json_get_string(object, "pid", &text) && text.len == IO_PID_LEN &&
+                 json_get_string(object, "offset", &where) && sio_recovery_offset(where, offset);
+    if (wants)
+        memcpy(pid, text.ptr, IO_PID_LEN + 1); /* json-c ends its texts with a NUL */
+    json_object_put(object);
+    return wants;
+}
+
+static void on_connect(struct sio_client *client, const struct sio_packet *packet)
+{
+    struct sio_namespace *nsp = sio_namespace_find(packet->nsp);
+    struct str auth = packet->payload.len ? packet->payload : STR("{}");
+    char pid[IO_PID_LEN + 1];
+    uint64_t offset;
+    if (!nsp || !nsp->live) {
+        refuse_connect(client, packet->nsp, "Invalid namespace");
+        return;
+    }
+    wheel_cancel(&client->connect_timer);
+    struct sio_socket *socket = sio_socket_new(client, nsp);
+    if (wants_recovery(nsp, auth, pid, &offset))
+        sio_recovery_begin(socket, str_of(pid), offset, auth);
+    else
+        sio_socket_begin(socket, auth);
+}
+
+static void on_connect_late(struct wheel_timer *timer)
+{
+    struct sio_client *client =
+        (struct sio_client *)(void *)((char *)timer - offsetof(struct sio_client, connect_timer));
+    eio_close(client->conn, "forced close");
+}
+
+/* ---- events and acknowledgements ---- */
+
+static bool forget_ask(struct sio_socket *socket, int64_t id)
+{
+    for (size_t i = 0; i < socket->ask_count; i++)
+        if (socket->asks[i] == id) {
+            socket->asks[i] = socket->asks[--socket->ask_count];
+            return true;
+        }
+    return false;
+}
+
+static void on_event(struct sio_socket *socket, const struct sio_packet *packet, const struct str *attachments)
+{
+    struct buf name;
+    buf_init(&name, packet->name.len + 1);
+    bool answer = packet->type == SIO_ACK || packet->type == SIO_BINARY_ACK;
+    if (!answer && !sio_json_string(packet->name, &name)) {
+        buf_fini(&name);
+        return;
+    }
+    struct sio_event event = {
+        .name = buf_str(&name),
+        .args = packet->args,
+        .arg_count = packet->arg_count,
+        .attachments = attachments,
+        .attachment_count = packet->attachments,
+        .ack_id = packet->ack_id,
+    };
+    const struct app *app = socket->nsp->app;
+    metric_inc(METRIC_IO_EVENTS);
+    if (!answer)
+        app->event(socket, &event);
+    else if (forget_ask(socket, packet->ack_id) && app->acked) /* for nothing: ignored */
+        app->acked(socket, packet->ack_id, &event);
+    buf_fini(&name);
+}
+
+static struct sio_socket *socket_in(const struct sio_client *client, struct str nsp)
+{
+    struct sio_socket *socket = client->sockets;
+    while (socket && !str_eq(socket->nsp->name, nsp))
+        socket = socket->next;
+    return socket;
+}
+
+static void on_packet(struct sio_client *client, const struct sio_packet *packet, const struct str *attachments)
+{
+    struct sio_socket *socket = socket_in(client, packet->nsp);
+    if (!socket && packet->type == SIO_CONNECT)
+        on_connect(client, packet);
+    else if (!socket || packet->type == SIO_CONNECT || socket->state != SIO_LIVE)
+        reject(client, "state"); /* as the reference: not connected to it, or twice */
+    else if (packet->type == SIO_DISCONNECT)
+        sio_socket_end(socket, SIO_END_FINAL);
+    else
+        on_event(socket, packet, attachments);
+}
+
+/* ---- packets with attachments ---- */
+
+static void partial_free(struct sio_partial *partial)
+{
+    if (!partial)
+        return;
+    buf_fini(&partial->text);
+    for (unsigned i = 0; i < partial->got; i++)
+        buf_fini(&partial->bytes[i]);
+    free(partial);
+}
+
+static void begin_partial(struct sio_client *client, struct str text, unsigned wanted)
+{
+    struct sio_partial *partial = mem_zalloc(sizeof *partial);
+    buf_init(&partial->text, text.len);
+    buf_add_str(&partial->text, text);
+    partial->wanted = wanted;
+    partial->total = text.len;
+    client->partial = partial;
+}
+
+/* The packet is whole: its text is read once more, now that its views are needed. */
+static void finish_partial(struct sio_client *client)
+{
+    struct sio_partial *partial = client->partial;
+    struct str attachments[SIO_ATTACHMENTS_MAX];
+    struct sio_packet packet;
+    client->partial = NULL;
+    for (unsigned i = 0; i < partial->got; i++)
+        attachments[i] = buf_str(&partial->bytes[i]);
+    if (sio_packet_parse(buf_str(&partial->text), &packet))
+        reject(client, "packet");
+    else
+        on_packet(client, &packet, attachments);
+    partial_free(partial);
+}
+
+static void on_attachment(struct sio_client *client, struct str bytes)
+{
+    struct sio_partial *partial = client->partial;
+    partial->total += bytes.len;
+    if (partial->total > (size_t)sio.settings->io_max_payload_bytes * 2) {
+        reject(client, "attachments_too_large");
+        return;
+    }
+    buf_init(&partial->bytes[partial->got], bytes.len);
+    buf_add_str(&partial->bytes[partial->got++], bytes);
+    if (partial->got == partial->wanted)
+        finish_partial(client);
+}
+
+/* ---- the layer ---- */
+
+static void sio_opened(struct eio *conn)
+{
+    struct sio_client *client = client_of(conn);
+    client->conn = conn;
+    client->last_posting = &client->postings;
+    client->connect_timer.fired = on_connect_late;
+    wheel_set(sio.wheel, &client->connect_timer, sio.settings->io_connect_timeout_ms);
+}
+
+static void sio_received(struct eio *conn, bool binary, struct str data)
+{
+    struct sio_client *client = client_of(conn);
+    struct sio_packet packet;
+    if (binary && client->partial)
+        on_attachment(client, data);
+    else if (binary || client->partial)
+        reject(client, binary ? "stray_binary" : "text_for_attachment");
+    else if (sio_packet_parse(data, &packet))
+        reject(client, "packet");
+    else if (packet.attachments)
+        begin_partial(client, data, packet.attachments);
+    else
+        on_packet(client, &packet, NULL);
+}
+
+static void sio_closed(struct eio *conn, const char *reason)
+{
+    struct sio_client *client = client_of(conn);
+    (void)reason;
+    wheel_cancel(&client->connect_timer);
+    while (client->sockets)
+        sio_socket_end(client->sockets, SIO_END_CUT);
+    while (client->postings) {
+        struct sio_posting *posting = client->postings;
+        client->postings = posting->next;
+        free(posting);
+    }
+    partial_free(client->partial);
+}
+
+const struct eio_layer sio_layer = {
+    .path = "/socket.io/",
+    .state_size = sizeof(struct sio_client),
+    .opened = sio_opened,
+    .received = sio_received,
+    .closed = sio_closed,
+};
+
+void sio_posted(uint64_t id, const struct store_post *post)
+{
+    struct eio *conn = eio_find(id);
+    if (!conn)
+        return;
+    struct sio_client *client = client_of(conn);
+    struct sio_posting *posting = client->postings;
+    CG_ASSERT(posting);
+    client->postings = posting->next;
+    if (!client->postings)
+        client->last_posting = &client->postings;
+    struct sio_socket *socket = sio_socket_find(posting->serial);
+    if (socket)
+        socket->nsp->app->posted(socket, post->err, &post->message, posting->ack_id);
+    free(posting);
+}
+
+/* ---- beginning and end ---- */
+
+static bool add_namespace(struct store *store, struct str name, const struct app *app, char why[256])
+{
+    uint64_t conversation;
+    bool shape = name.len && name.ptr[0] == '/' && name.len <= SIO_NAMESPACE_MAX && !memchr(name.ptr, '?', name.len) &&
+                 !memchr(name.ptr, ' ', name.len) && text_utf8_valid(name);
+    if (!shape || sio.namespace_count == SIO_NAMESPACES_MAX || sio_namespace_find(name)) {
+        snprintf(why, 256, "io_namespaces: %.*s is no namespace, there twice, or one too many", (int)name.len, name.ptr);
+        return false;
+    }
+    if (store_io_namespace(store, name, true, &conversation)) {
+        snprintf(why, 256, "cannot read the namespaces: %.200s", store_error(store));
+        return false;
+    }
+    sio_namespace_init(&sio.namespaces[sio.namespace_count++], name, app, conversation);
+    return true;
+}
+
+static bool add_configured(struct store *store, const struct app *app, char why[256])
+{
+    for (char *at = sio.namespace_list; *at;) {
+        size_t len = strcspn(at, ",");
+        if (len && !add_namespace(store, (struct str){at, len}, app, why))
+            return false;
+        at += len + (at[len] == ',');
+    }
+    return true;
+}
+
+static bool add_apps(struct store *store, char why[256])
+{
+    bool found = false;
+    for (const struct app *const *at = apps; *at; at++) {
+        const struct app *app = *at;
+        if (!app->namespaces) {
+            if (!add_configured(store, app, why))
+                return false;
+            continue;
+        }
+        if (strcmp(app->name, sio.settings->io_app) != 0)
+            continue;
+        found = true;
+        for (const char *const *name = app->namespaces; *name; name++)
+            if (!add_namespace(store, str_of(*name), app, why))
+                return false;
+    }
+    if (!found)
+        snprintf(why, 256, "io_app: there is no application %.64s", sio.settings->io_app);
+    return found;
+}
+
+static void say_all(void *arg)
+{
+    (void)arg;
+    for (size_t i = 0; i < sio.namespace_count; i++) {
+        size_t at = 0;
+        for (struct sio_socket *socket; (socket = map_next(&sio.namespaces[i].sockets, &at));) {
+            struct str rooms[IO_ROOMS_PER_SOCKET];
+            struct sio_record record = sio_socket_record(socket, rooms);
+            sio_registry_add(&record);
+        }
+    }
+}
+
+bool sio_init(const struct settings *settings, struct wheel *wheel, struct hub *hub, struct bus *bus,
+              struct readers *readers, struct store *store, uint64_t incarnation, char why[256])
+{
+    sio = (struct sio){
+        .settings = settings,
+        .wheel = wheel,
+        .hub = hub,
+        .bus = bus,
+        .readers = readers,
+        .namespace_list = mem_strdup(settings->io_namespaces),
+        .hash_seed = id_random(),
+    };
+    buf_init(&sio.scratch, (size_t)settings->io_max_payload_bytes * 2 + AUDIENCE_MAX);
+    sio_registry_init(settings, wheel, bus, incarnation, say_all, NULL);
+    return add_apps(store, why);
+}
+
+void sio_fini(void)
+{
+    sio_flush();
+    for (size_t i = 0; i < sio.namespace_count; i++)
+        sio_namespace_fini(&sio.namespaces[i]);
+    sio_registry_fini();
+    map_fini(&sio.by_serial);
+    buf_fini(&sio.scratch);
+    free(sio.namespace_list);
+}
+
+bool sio_ready(void)
+{
+    for (size_t i = 0; i < sio.namespace_count; i++)
+        if (!sio.namespaces[i].live)
+            return false;
+    return true;
+}
+
+void sio_bus_state(bool up)
+{
+    sio_registry_bus_state(up);
+}
+
+void sio_flush(void)
+{
+    while (sio.graveyard) {
+        struct sio_socket *socket = sio.graveyard;
+        sio.graveyard = socket->next;
+        sio_socket_free(socket);
+    }
+}
