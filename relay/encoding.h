@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+struct session;
+
 /* Somebody present in a room, as lists show them. */
 struct member {
     uint64_t user;
@@ -25,6 +27,9 @@ struct encoding {
     bool pulled;
     /* Appends the payload of one frame; nothing if this message is not for these readers. */
     void (*message)(const struct message *message, struct buf *out);
+    /* For a pulled encoding whose clients are sent every payload after all, each in a form of its own: gives one
+     * client one payload. */
+    void (*give)(struct session *session, struct str payload);
     /* The member list; NULL if these readers have none. */
     void (*members)(const struct member *members, size_t count, struct buf *out);
     /* Somebody came into a room for the first time on any relay, or left it on the last (MESSAGE_JOIN,

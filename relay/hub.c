@@ -67,6 +67,8 @@ static void room_free(struct room *room)
     for (int i = 0; i < ENCODING_COUNT; i++)
         drop_log(room, (enum encoding_id)i);
     room_order_fini(room);
+    wheel_cancel(&room->linger);
+    wheel_cancel(&room->retry);
     free(room->seats);
     map_take(&hub->rooms, room->id);
     metric_set(METRIC_ROOMS, (int64_t)hub->rooms.count);
@@ -79,7 +81,7 @@ void hub_fini(struct hub *hub)
     wheel_cancel(&hub->audit);
     size_t at = 0;
     for (struct room *room; (at = 0, room = map_next(&hub->rooms, &at));)
-        room_free(room); /* one that nobody sits in any more and whose subscription was never confirmed */
+        room_free(room); /* kept for a listener, for who comes back, or for a subscription never confirmed */
     map_fini(&hub->rooms);
     buf_fini(&hub->scratch);
 }
@@ -90,6 +92,24 @@ static void take_place(struct seat *seat)
 {
     seat->cursor = seat->room->logs[seat->encoding].end;
     seat->session->protocol->seated(seat->session, seat);
+}
+
+static void begin_listening(struct room *room)
+{
+    if (!room->listener || room->listening)
+        return;
+    room->listening = true;
+    room->listener->ready(room->listener->arg, room->seq);
+}
+
+/* It listens first and reads then, so that nothing falls between. */
+static void room_begin(struct room *room)
+{
+    bool subscribing = bus_subscribe(room->hub->bus, room->id);
+    if (room_is_inbox(room))
+        room->state = ROOM_LIVE; /* nothing is stored under it */
+    else if (!subscribing)
+        room_load(room); /* the audit brings what the other relays store */
 }
 
 static struct seat *seat_new(struct room *room, struct session *session, enum encoding_id encoding)
@@ -133,15 +153,26 @@ void hub_join(struct hub *hub, struct session *session, uint64_t conversation,
     if (fresh)
         room = room_new(hub, conversation);
     struct seat *seat = seat_new(room, session, encoding);
-    if (fresh) {
-        bool listening = bus_subscribe(hub->bus, conversation);
-        if (room_is_inbox(room))
-            room->state = ROOM_LIVE; /* nothing is stored under it */
-        else if (!listening)
-            room_load(room); /* the audit brings what the other relays store */
-    }
+    wheel_cancel(&room->linger);
+    if (fresh)
+        room_begin(room);
     if (room->state == ROOM_LIVE)
         take_place(seat);
+}
+
+void hub_listen(struct hub *hub, uint64_t conversation, const struct hub_listener *listener)
+{
+    struct room *room = map_get(&hub->rooms, conversation);
+    bool fresh = !room;
+    if (fresh)
+        room = room_new(hub, conversation);
+    CG_ASSERT(!room->listener && !room_is_inbox(room));
+    room->listener = listener;
+    wheel_cancel(&room->linger);
+    if (fresh)
+        room_begin(room);
+    if (room->state == ROOM_LIVE)
+        begin_listening(room);
 }
 
 struct seat *hub_seat(const struct session *session, uint64_t conversation)
@@ -157,6 +188,20 @@ uint64_t hub_conversation(const struct seat *seat)
     return seat->room->id;
 }
 
+uint64_t hub_seq(const struct seat *seat)
+{
+    return seat->room->seq;
+}
+
+void hub_expect(struct seat *seat, uint64_t seq)
+{
+    struct room *room = seat->room;
+    if (room->known < seq)
+        room->known = seq;
+    if (room->state == ROOM_LIVE)
+        room_expect(room);
+}
+
 void hub_leave(struct hub *hub, struct session *session)
 {
     (void)hub;
@@ -168,22 +213,41 @@ void hub_leave(struct hub *hub, struct session *session)
     }
 }
 
+static void on_linger(struct wheel_timer *timer)
+{
+    struct room *room = (struct room *)(void *)((char *)timer - offsetof(struct room, linger));
+    if (room->refilling)
+        wheel_set(room->hub->wheel, &room->linger, 0); /* the answer must find it */
+    else
+        room_free(room);
+}
+
 void room_unused(struct room *room)
 {
-    if (room->state == ROOM_LIVE && !room->refilling)
-        room_free(room); /* one that is being read goes when the answer comes */
+    const struct settings *settings = room->hub->settings;
+    if (room->state != ROOM_LIVE || room->listener || wheel_is_set(&room->linger))
+        return; /* one that is being loaded comes here again when the answer is there */
+    room->linger.fired = on_linger;
+    if (settings->room_linger_ms && !room_is_inbox(room))
+        wheel_set(room->hub->wheel, &room->linger, settings->room_linger_ms);
+    else if (!room->refilling) /* likewise */
+        room_free(room);
 }
 
 void room_ready(struct room *room)
 {
     room->state = ROOM_LIVE;
-    if (!room->seat_count) {
-        room_unused(room);
-        return;
-    }
     for (size_t i = 0; i < room->seat_count; i++)
         take_place(room->seats[i]);
+    begin_listening(room);
     room_expect(room);
+    if (!room->seat_count)
+        room_unused(room);
+}
+
+static void on_retry(struct wheel_timer *timer)
+{
+    room_load((struct room *)(void *)((char *)timer - offsetof(struct room, retry)));
 }
 
 void room_failed(struct room *room, enum err err)
@@ -193,8 +257,11 @@ void room_failed(struct room *room, enum err err)
         seat_free(room->seats[room->seat_count - 1]);
         session->protocol->not_seated(session, room->id, err);
     }
-    room->state = ROOM_LIVE;
-    room_unused(room);
+    room->retry.fired = on_retry;
+    if (room->listener)
+        wheel_set(room->hub->wheel, &room->retry, room->hub->settings->audit_down_ms);
+    else
+        room_free(room);
 }
 
 void hub_each(struct hub *hub, uint64_t conversation, hub_session_fn *fn, void *arg)
@@ -212,12 +279,13 @@ static void flush_seat(struct seat *seat)
 {
     struct session *session = seat->session;
     const struct roomlog *log = &seat->room->logs[seat->encoding];
-    if (encodings[seat->encoding]->pulled) {
+    bool pulled = encodings[seat->encoding]->pulled;
+    if (pulled && !session->held) {
         if (seat->cursor != log->end && !session->closing) {
-            seat->cursor = log->end;
             session->protocol->changed(session, seat);
+            seat->cursor = log->end;
         }
-    } else if (!session->choked) {
+    } else if (!pulled && !session->held && !session->choked) {
         session_flush(seat);
     } else if (seat->cursor < log->start && !session->closing) {
         metric_inc(METRIC_CLOSED_SLOW);
@@ -240,8 +308,8 @@ static void save_readers(struct room *room, enum encoding_id encoding)
     flush_room(room);
     for (size_t i = 0; i < room->seat_count; i++) {
         struct seat *seat = room->seats[i];
-        if (seat->encoding == encoding && seat->session->choked && seat->cursor >= log->start &&
-            log->end - seat->cursor > log->max / 4)
+        if (seat->encoding == encoding && seat->session->choked && !encodings[encoding]->pulled &&
+            seat->cursor >= log->start && log->end - seat->cursor > log->max / 4)
             session_spill(seat);
     }
 }
@@ -257,8 +325,11 @@ static void append(struct room *room, enum encoding_id encoding, uint64_t seq)
     if (!hub->scratch.len)
         return;
     char header[WSFRAME_HEADER_MAX];
-    struct str head = {header, wsframe_header(header, WSFRAME_TEXT, hub->scratch.len)};
-    if (!encodings[encoding]->pulled && roomlog_would_evict(log, head.len + hub->scratch.len))
+    struct str head = {header, 0};
+    if (!encodings[encoding]->bare)
+        head.len = wsframe_header(header, WSFRAME_TEXT, hub->scratch.len);
+    bool each = !encodings[encoding]->pulled || encodings[encoding]->give; /* its readers want every payload */
+    if (each && roomlog_would_evict(log, head.len + hub->scratch.len))
         save_readers(room, encoding);
     size_t before = roomlog_memory(log);
     roomlog_append(log, seq, head, buf_str(&hub->scratch));
@@ -319,7 +390,13 @@ void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversatio
         return;
     buf_clear(&hub->scratch);
     encodings[seat->encoding]->members(members, count, &hub->scratch);
-    if (!hub->scratch.failed && hub->scratch.len)
+    if (hub->scratch.failed || !hub->scratch.len)
+        return;
+    if (encodings[seat->encoding]->give)
+        encodings[seat->encoding]->give(session, buf_str(&hub->scratch));
+    else if (encodings[seat->encoding]->bare)
+        session_send_raw(session, buf_str(&hub->scratch));
+    else
         session_send_text(session, buf_str(&hub->scratch));
 }
 
@@ -350,6 +427,17 @@ bool hub_pending(const struct seat *seat, struct str *bytes)
     if (seat->cursor < log->start)
         return false;
     *bytes = roomlog_from(log, seat->cursor, (size_t)room->hub->settings->send_chunk_bytes);
+    return true;
+}
+
+bool hub_take(struct seat *seat, hub_payload_fn *fn, void *arg)
+{
+    const struct roomlog *log = &seat->room->logs[seat->encoding];
+    if (seat->cursor < log->start)
+        return false;
+    uint64_t cursor = seat->cursor;
+    seat->cursor = log->end;
+    roomlog_each(log, cursor, fn, arg);
     return true;
 }
 
@@ -444,7 +532,9 @@ void hub_stored(struct hub *hub, struct store_post *posts, const uint64_t *sessi
     size_t stored_count = 0;
     for (size_t i = 0; i < count; i++) {
         struct session *session = sessions_find(hub->sessions, session_ids[i]);
-        if (session && !session->closing)
+        if (session_ids[i] >> 63)
+            hub->notices.io_posted(hub->notices.arg, session_ids[i], &posts[i]);
+        else if (session && !session->closing)
             session->protocol->posted(session, &posts[i]);
         if (!posts[i].err && !posts[i].repeated)
             stored[stored_count++] = &posts[i];
@@ -464,6 +554,18 @@ void hub_stored(struct hub *hub, struct store_post *posts, const uint64_t *sessi
 void hub_notify(struct hub *hub, enum wire_kind kind, uint64_t conversation, uint64_t user)
 {
     notify(hub, kind, conversation, user, STR(""));
+}
+
+void hub_notify_io(struct hub *hub, uint64_t conversation, struct str payload)
+{
+    notify(hub, WIRE_IO, conversation, 0, payload);
+}
+
+static void on_io(struct hub *hub, uint64_t conversation, struct str payload)
+{
+    const struct room *room = map_get(&hub->rooms, conversation);
+    if (room && room->listener)
+        room->listener->notice(room->listener->arg, payload);
 }
 
 static void on_messages(struct hub *hub, const struct wire_header *header, struct str records)
@@ -500,6 +602,7 @@ void hub_received(struct hub *hub, struct str payload)
         else
             metric_inc(METRIC_BUS_MALFORMED);
         break;
+    case WIRE_IO: on_io(hub, header.conversation, payload); break;
     }
 }
 

@@ -65,6 +65,8 @@ uint64_t hub_conversation(const struct seat *seat);
 
 /* The number of the last message that the seat's room has delivered. */
 uint64_t hub_seq(const struct seat *seat);
+/* Somebody has seen that this number is stored: if the room has not delivered it, it is waited for and then fetched. */
+void hub_expect(struct seat *seat, uint64_t seq);
 
 /* Somebody who is no session and hears every message of a conversation, in order, once each: a Socket.IO namespace. One
  * in a conversation; for good. */
@@ -127,6 +129,11 @@ bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encodin
 
 /* What the log holds past the seat's cursor, in whole frames; false if the cursor fell off. */
 bool hub_pending(const struct seat *seat, struct str *bytes);
+
+/* For a pulled encoding: the payloads that the log holds past the seat's cursor, oldest first, which moves to its end;
+ * false, calling nothing, if the cursor fell off. `seq` is 0 for what is not stored. `fn` must not send or join. */
+typedef void hub_payload_fn(void *arg, uint64_t seq, struct str payload);
+bool hub_take(struct seat *seat, hub_payload_fn *fn, void *arg);
 
 /* Gives the sockets what was appended in this turn of the loop. Called before the loop sleeps. */
 void hub_flush(struct hub *hub);

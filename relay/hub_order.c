@@ -69,6 +69,8 @@ static void take_in(struct room *room, const struct message *message)
 {
     room->seq = message->seq;
     room_append(room, message);
+    if (room->listening)
+        room->listener->message(room->listener->arg, message);
     metric_inc(METRIC_DELIVERED);
 }
 
@@ -208,7 +210,7 @@ static void on_refilled(struct job *job)
             metric_inc(METRIC_REFILLED);
         hub_deliver(hub, reading->messages[i]);
     }
-    if (!room->seat_count) {
+    if (!room->seat_count && !room->listener && !wheel_is_set(&room->linger)) {
         room_unused(room);
     } else if (room->seq < room->known) {
         if (!job->err && reading->count)

@@ -30,6 +30,10 @@ struct room {
     struct stash stash;
     bool refilling;
     struct wheel_timer gap;
+    const struct hub_listener *listener; /* NULL: none. One keeps the room for good */
+    bool listening;                      /* the listener was told that it is ready */
+    struct wheel_timer linger;           /* set while nobody sits in it and it is kept for who comes back */
+    struct wheel_timer retry;            /* set while a listener waits for the next attempt to load */
     struct room *next_dirty;
     bool dirty;
 };
@@ -42,7 +46,7 @@ static inline bool room_is_inbox(const struct room *room)
 
 /* hub_order.c: the order of a room's messages. */
 
-/* Reads the latest messages; the room is live afterwards, or its sessions are turned away. */
+/* Reads the latest messages; the room is live afterwards (room_ready), or room_failed. */
 void room_load(struct room *room);
 /* Arms the wait for what is missing, if anything is and nobody is fetching it. */
 void room_expect(struct room *room);
@@ -54,9 +58,9 @@ void room_order_fini(struct room *room);
 void room_append(struct room *room, const struct message *message);
 /* The room became live: its sessions take their seats. */
 void room_ready(struct room *room);
-/* Nobody sits in it any more: frees it, if nothing is being read for it. */
+/* Nobody sits in it any more: it is kept room_linger_ms, or freed if nothing is being read for it. */
 void room_unused(struct room *room);
-/* It could not: they are told. */
+/* It could not be read: its sessions are turned away; for a listener it is tried again. */
 void room_failed(struct room *room, enum err err);
 
 #endif

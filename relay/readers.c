@@ -79,17 +79,22 @@ static enum err add(struct readers *readers, struct job *job, size_t most)
     job->parcel = (struct parcel){.arrived = arrived};
     job->err = ERR_OK;
     pthread_mutex_lock(&readers->lock);
+    bool ended = readers->stopping;
     if (readers->count >= most) {
         err = ERR_BUSY;
-    } else {
+    } else if (!ended) {
         *readers->last = &job->parcel;
         readers->last = &job->parcel.next;
         metric_set(METRIC_READER_QUEUED, (int64_t)++readers->count);
         pthread_cond_signal(&readers->some);
     }
     pthread_mutex_unlock(&readers->lock);
-    if (err)
+    if (err) {
         metric_inc(METRIC_READER_REFUSED);
+    } else if (ended) {
+        job->err = ERR_DOWN;
+        offload_return(readers->offload, &job->parcel);
+    }
     return err;
 }
 

@@ -18,7 +18,8 @@ struct job {
 struct readers;
 
 struct readers *readers_new(const struct settings *settings, struct offload *offload);
-/* Ends the threads once every job has been worked on; what they return still has to be drained. */
+/* Ends the threads once every job has been worked on; what they return still has to be drained. Jobs that are added
+ * from then on come back with ERR_DOWN. */
 void readers_stop(struct readers *readers);
 void readers_free(struct readers *readers);
 

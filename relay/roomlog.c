@@ -148,3 +148,16 @@ bool roomlog_tail(const struct roomlog *log, uint64_t last_seq, size_t count, si
     }
     return true;
 }
+
+void roomlog_each(const struct roomlog *log, uint64_t cursor, roomlog_each_fn *fn, void *arg)
+{
+    size_t at = log->count;
+    CG_ASSERT(cursor >= log->start && cursor <= log->end);
+    while (at && log->entries[at - 1].offset >= cursor)
+        at--;
+    for (; at < log->count; at++) {
+        const struct roomlog_entry *entry = &log->entries[at];
+        fn(arg, entry->seq,
+           (struct str){log->data + (entry->offset - log->start) + entry->header, entry->payload});
+    }
+}

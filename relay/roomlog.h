@@ -56,6 +56,10 @@ typedef void roomlog_payload_fn(void *arg, struct str payload);
 bool roomlog_tail(const struct roomlog *log, uint64_t last_seq, size_t count, size_t max_bytes,
                   roomlog_payload_fn *fn, void *arg);
 
+/* Calls `fn` with the number and payload of each frame from `cursor` on, oldest first. `cursor` as above. */
+typedef void roomlog_each_fn(void *arg, uint64_t seq, struct str payload);
+void roomlog_each(const struct roomlog *log, uint64_t cursor, roomlog_each_fn *fn, void *arg);
+
 /* Bytes of memory held. */
 static inline size_t roomlog_memory(const struct roomlog *log)
 {

@@ -23,6 +23,9 @@ enum { ORIGIN = 77, EPOCH = 3, CONVERSATIONS = 64 };
 #define PLAIN  ((enum encoding_id)0)
 #define BARE   ((enum encoding_id)1)
 #define PULLED ((enum encoding_id)2)
+/* Bytes as they are, without WebSocket frames; and such that each client gets wrapped in its own way. */
+#define LINES   ((enum encoding_id)3)
+#define WRAPPED ((enum encoding_id)4)
 
 static void show_plain(const struct message *message, struct buf *out)
 {
@@ -44,12 +47,33 @@ static void show_members(const struct member *members, size_t count, struct buf 
         buf_addf(out, " %.*s", (int)members[i].name.len, members[i].name.ptr);
 }
 
+static void show_line(const struct message *message, struct buf *out)
+{
+    show_plain(message, out);
+    buf_add_char(out, ';');
+}
+
+static void give_wrapped(struct session *session, struct str payload)
+{
+    char text[300];
+    snprintf(text, sizeof text, "<%.*s>", (int)payload.len, payload.ptr);
+    session_send_raw(session, str_of(text));
+}
+
 static const struct encoding plain = {
     .name = "plain", .history = true, .message = show_plain, .members = show_members};
 static const struct encoding bare = {.name = "bare", .message = show_bare};
 static const struct encoding pulled = {.name = "pulled", .pulled = true, .message = show_plain};
+static const struct encoding lines = {
+    .name = "lines", .bare = true, .message = show_line, .members = show_members};
+static const struct encoding wrapped = {.name = "wrapped",
+                                        .bare = true,
+                                        .pulled = true,
+                                        .give = give_wrapped,
+                                        .message = show_plain,
+                                        .members = show_members};
 const struct encoding *const encodings[ENCODING_COUNT] = {
-    [PLAIN] = &plain, [BARE] = &bare, [PULLED] = &pulled};
+    [PLAIN] = &plain, [BARE] = &bare, [PULLED] = &pulled, [LINES] = &lines, [WRAPPED] = &wrapped};
 
 /* ---- the database ---- */
 
@@ -265,10 +289,17 @@ static void on_not_seated(struct session *session, uint64_t conversation, enum e
     client->err = err;
 }
 
+static void take_payload(void *arg, uint64_t seq, struct str payload)
+{
+    buf_addf(arg, "%llu=%.*s|", (unsigned long long)seq, (int)payload.len > 40 ? 40 : (int)payload.len, payload.ptr);
+}
+
 static void on_changed(struct session *session, struct seat *seat)
 {
-    (void)seat;
-    ((struct client *)session->socket)->changed++;
+    struct client *client = session->socket;
+    client->changed++;
+    if (seat->encoding == WRAPPED && !hub_take(seat, take_payload, &client->told))
+        buf_add_text(&client->told, "too late|");
 }
 
 static void on_posted(struct session *session, const struct store_post *post)
@@ -296,7 +327,7 @@ static struct settings settings;
 static struct wheel wheel;
 static struct sessions sessions;
 static int64_t now_ms;
-static uint64_t noticed[3]; /* the sum of what each notice told */
+static uint64_t noticed[4]; /* the sum of what each notice told */
 
 static struct client clients[1200];
 static size_t client_count;
@@ -317,6 +348,13 @@ static void on_friends(void *arg, uint64_t user)
 {
     (void)arg;
     noticed[2] += user;
+}
+
+static void on_io_posted(void *arg, uint64_t id, const struct store_post *post)
+{
+    (void)arg;
+    assert_int_equal(id >> 63, 1);
+    noticed[3] += 1000 * (id & 0xff) + post->message.seq;
 }
 
 static struct client *connect_client(void)
@@ -447,7 +485,7 @@ static int begin(void **state)
                        .sessions = &sessions,
                        .origin = ORIGIN,
                        .epoch = EPOCH,
-                       .notices = {on_presence, on_history, on_friends, NULL}};
+                       .notices = {on_presence, on_history, on_friends, on_io_posted, NULL}};
     hub_init(&hub);
     return 0;
 }
