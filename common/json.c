@@ -4,11 +4,27 @@
 
 #include <string.h>
 
+/* What the grammar allows next. */
+enum expect {
+    EXPECT_VALUE,
+    EXPECT_VALUE_OR_END, /* after [ */
+    EXPECT_KEY,
+    EXPECT_KEY_OR_END, /* after { */
+    EXPECT_COLON,
+    EXPECT_COMMA_OR_END,
+    EXPECT_NOTHING,
+};
+
 struct scan {
     struct str text;
     size_t at;
+    bool strict; /* escapes must name characters */
+    enum expect expect;
     unsigned depth;
-    unsigned values;
+    unsigned max_depth;
+    uint64_t objects; /* bit n: the container at depth n+1 is an object */
+    unsigned commas;
+    unsigned max_values;
 };
 
 static int hex4(struct scan *scan)
@@ -29,10 +45,12 @@ static int hex4(struct scan *scan)
     return value;
 }
 
-/* After "\u": a code unit that is not NUL, or a whole surrogate pair. */
+/* After "\u": a code unit that is not NUL, or a whole surrogate pair; unless strict, any code unit. */
 static bool unicode_escape_ok(struct scan *scan)
 {
     int unit = hex4(scan);
+    if (!scan->strict)
+        return unit >= 0;
     if (unit <= 0 || (unit >= 0xdc00 && unit <= 0xdfff))
         return false;
     if (unit < 0xd800 || unit > 0xdbff)
@@ -110,44 +128,178 @@ static bool number_ok(struct scan *scan)
     return !take(scan, "0123456789+-.eE");
 }
 
-static enum err vet(struct str text)
+static bool wants_value(const struct scan *scan)
 {
+    return scan->expect == EXPECT_VALUE || scan->expect == EXPECT_VALUE_OR_END;
+}
+
+static bool in_object(const struct scan *scan)
+{
+    return scan->depth && (scan->objects >> (scan->depth - 1) & 1);
+}
+
+static void after_value(struct scan *scan)
+{
+    scan->expect = scan->depth ? EXPECT_COMMA_OR_END : EXPECT_NOTHING;
+}
+
+static enum err open_container(struct scan *scan, bool object)
+{
+    if (!wants_value(scan))
+        return ERR_INVALID;
+    if (scan->depth == scan->max_depth)
+        return ERR_TOO_BIG;
+    uint64_t bit = UINT64_C(1) << scan->depth++;
+    scan->objects = object ? scan->objects | bit : scan->objects & ~bit;
+    scan->expect = object ? EXPECT_KEY_OR_END : EXPECT_VALUE_OR_END;
+    return ERR_OK;
+}
+
+static enum err close_container(struct scan *scan, bool object)
+{
+    enum expect empty = object ? EXPECT_KEY_OR_END : EXPECT_VALUE_OR_END;
+    if (!scan->depth || in_object(scan) != object || (scan->expect != EXPECT_COMMA_OR_END && scan->expect != empty))
+        return ERR_INVALID;
+    scan->depth--;
+    after_value(scan);
+    return ERR_OK;
+}
+
+static enum err comma(struct scan *scan)
+{
+    if (scan->expect != EXPECT_COMMA_OR_END)
+        return ERR_INVALID;
+    scan->expect = in_object(scan) ? EXPECT_KEY : EXPECT_VALUE;
+    return ++scan->commas < scan->max_values ? ERR_OK : ERR_TOO_BIG;
+}
+
+static enum err string(struct scan *scan)
+{
+    bool key = scan->expect == EXPECT_KEY || scan->expect == EXPECT_KEY_OR_END;
+    if (!(key || wants_value(scan)) || !string_ok(scan))
+        return ERR_INVALID;
+    if (key)
+        scan->expect = EXPECT_COLON;
+    else
+        after_value(scan);
+    return ERR_OK;
+}
+
+static enum err token(struct scan *scan)
+{
+    char c = scan->text.ptr[scan->at];
+    if (c == 't' || c == 'f' || c == 'n' || c == '-' || (c >= '0' && c <= '9')) {
+        if (!wants_value(scan) || !(c >= 'a' ? literal_ok(scan) : number_ok(scan)))
+            return ERR_INVALID;
+        after_value(scan);
+        return ERR_OK;
+    }
+    scan->at++;
+    switch (c) {
+    case ' ':
+    case '\t':
+    case '\r':
+    case '\n': return ERR_OK;
+    case '"': return string(scan);
+    case '{':
+    case '[': return open_container(scan, c == '{');
+    case '}':
+    case ']': return close_container(scan, c == '}');
+    case ',': return comma(scan);
+    case ':':
+        if (scan->expect != EXPECT_COLON)
+            return ERR_INVALID;
+        scan->expect = EXPECT_VALUE;
+        return ERR_OK;
+    default: return ERR_INVALID;
+    }
+}
+
+static enum err vet(struct str text, bool strict, unsigned max_depth, unsigned max_values)
+{
+    CG_ASSERT(max_depth <= JSON_VET_MAX_DEPTH);
     if (!text_utf8_valid(text))
         return ERR_INVALID;
-    struct scan scan = {.text = text};
+    struct scan scan = {.text = text, .strict = strict, .max_depth = max_depth, .max_values = max_values};
     while (scan.at < text.len) {
-        char c = text.ptr[scan.at];
-        if (c == 't' || c == 'f' || c == 'n' || c == '-' || (c >= '0' && c <= '9')) {
-            if (!(c >= 'a' ? literal_ok(&scan) : number_ok(&scan)))
-                return ERR_INVALID;
-            continue;
-        }
-        scan.at++;
-        switch (c) {
-        case '"':
-            if (!string_ok(&scan))
-                return ERR_INVALID;
-            break;
-        case '{':
-        case '[':
-            if (++scan.depth > JSON_MAX_DEPTH)
-                return ERR_TOO_BIG;
-            break;
-        case '}':
-        case ']':
-            if (scan.depth-- == 0)
-                return ERR_INVALID;
-            break;
-        case ',':
-            if (++scan.values > JSON_MAX_VALUES)
-                return ERR_TOO_BIG;
-            break;
-        default:
-            if (!c || !strchr(" \t\r\n:", c))
-                return ERR_INVALID;
-        }
+        enum err err = token(&scan);
+        if (err)
+            return err;
     }
-    return scan.depth ? ERR_INVALID : ERR_OK;
+    return scan.expect == EXPECT_NOTHING ? ERR_OK : ERR_INVALID;
+}
+
+enum err json_vet(struct str text, unsigned max_depth, unsigned max_values)
+{
+    return vet(text, false, max_depth, max_values);
+}
+
+static size_t token_len(struct str text)
+{
+    if (text.ptr[0] == '"') {
+        for (size_t i = 1; i < text.len; i++)
+            if (text.ptr[i] == '\\')
+                i++;
+            else if (text.ptr[i] == '"')
+                return i + 1;
+        return text.len;
+    }
+    if (strchr("{}[]", text.ptr[0]))
+        return 1;
+    size_t len = 1;
+    while (len < text.len && !strchr(" \t\r\n,:]}", text.ptr[len]))
+        len++;
+    return len;
+}
+
+static void skip(struct str *rest, size_t len)
+{
+    rest->ptr += len;
+    rest->len -= len;
+}
+
+static void skip_any(struct str *rest, const char *any)
+{
+    while (rest->len && *rest->ptr && strchr(any, *rest->ptr))
+        skip(rest, 1);
+}
+
+bool json_token_next(struct str *rest, struct json_token *token)
+{
+    skip_any(rest, " \t\r\n,:");
+    if (!rest->len)
+        return false;
+    token->text = (struct str){rest->ptr, token_len(*rest)};
+    skip(rest, token->text.len);
+    skip_any(rest, " \t\r\n");
+    token->is_key = rest->len && *rest->ptr == ':';
+    return true;
+}
+
+enum err json_array_cut(struct str array, struct str *elements, size_t max, size_t *count)
+{
+    struct json_token token;
+    *count = 0;
+    if (!json_token_next(&array, &token) || token.text.ptr[0] != '[')
+        return ERR_INVALID;
+    unsigned depth = 1;
+    const char *start = NULL; /* of the element that is being read */
+    while (json_token_next(&array, &token)) {
+        char c = token.text.ptr[0];
+        if (!start)
+            start = token.text.ptr;
+        if (c == '[' || c == '{')
+            depth++;
+        else if ((c == ']' || c == '}') && --depth == 0)
+            break;
+        if (depth > 1)
+            continue;
+        if (*count == max)
+            return ERR_TOO_BIG;
+        elements[(*count)++] = (struct str){start, (size_t)(token.text.ptr + token.text.len - start)};
+        start = NULL;
+    }
+    return ERR_OK;
 }
 
 enum err json_parse_object(struct str text, struct json_object **out)
@@ -155,7 +307,7 @@ enum err json_parse_object(struct str text, struct json_object **out)
     *out = NULL;
     if (text.len > INT32_MAX)
         return ERR_TOO_BIG;
-    enum err err = vet(text);
+    enum err err = vet(text, true, JSON_MAX_DEPTH, JSON_MAX_VALUES);
     if (err)
         return err;
     struct json_tokener *tokener = json_tokener_new_ex(JSON_MAX_DEPTH + 1);

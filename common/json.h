@@ -1,8 +1,10 @@
 /* json.h: JSON from outside, vetted before json-c sees it.
  *
  * json-c's strict mode still takes overlong UTF-8, surrogates, control characters, NaN and single
- * quotes, and an escaped NUL cuts a key short. So every text is scanned once, first: UTF-8, RFC 8259's
- * alphabet outside strings, escapes inside them, and bounds on depth and on the number of values. */
+ * quotes, and an escaped NUL cuts a key short. So every text is scanned once, first, without recursion: UTF-8,
+ * RFC 8259's grammar, escapes, and bounds on depth and on the number of values.
+ *
+ * Text that only passes through us needs no tree: json_vet, json_token_next and json_array_cut give views of it. */
 #ifndef CG_COMMON_JSON_H
 #define CG_COMMON_JSON_H
 
@@ -12,7 +14,26 @@
 #include <json-c/json.h>
 #include <stdint.h>
 
-enum { JSON_MAX_DEPTH = 16, JSON_MAX_VALUES = 4096 };
+enum { JSON_MAX_DEPTH = 16, JSON_MAX_VALUES = 4096, JSON_VET_MAX_DEPTH = 64 };
+
+/* Whether `text` is exactly one JSON text, of any type. max_depth: containers in each other, at most
+ * JSON_VET_MAX_DEPTH; max_values bounds the values that follow another one after a comma.
+ * ERR_TOO_BIG for depth or count, ERR_INVALID for everything else. Unlike json_parse_object it takes the escapes
+ * \u0000 and of half a surrogate pair, which browsers write for such strings: whoever decodes must replace them. */
+enum err json_vet(struct str text, unsigned max_depth, unsigned max_values) CG_MUST_CHECK;
+
+/* A string with its quotes, a number, true, false, null, or one of { } [ ] */
+struct json_token {
+    struct str text;
+    bool is_key; /* the name of an object's member; its value comes next */
+};
+
+/* The next token of a vetted text, commas and colons left out; moves *rest past it. False: no more. */
+bool json_token_next(struct str *rest, struct json_token *token);
+
+/* Cuts a vetted array into its elements, views of the text without the blanks around them.
+ * ERR_INVALID: no array. ERR_TOO_BIG: more than `max`. */
+enum err json_array_cut(struct str array, struct str *elements, size_t max, size_t *count) CG_MUST_CHECK;
 
 /* Parses exactly one object. On success *out is owned by the caller (json_object_put).
  * ERR_TOO_BIG for depth or count, ERR_INVALID for everything else. */

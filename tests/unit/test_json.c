@@ -270,6 +270,81 @@ static void huge_numbers_do_not_wrap(void **state)
     assert_false(in_range("99999999999999999999999999999999999999999", 0, INT32_MAX));
 }
 
+static void any_value_is_a_json_text(void **state)
+{
+    (void)state;
+    static const struct str good[] = {
+        BYTES("null"), BYTES(" true "), BYTES("-0.5e-7"), BYTES("\"\""),    BYTES("[]"),
+        BYTES("{}"),   BYTES("[[],{}]"), BYTES("[1 , 2]"), BYTES("{\"a\":{}}"), BYTES("\"\\u0000\\ud800\\udc00\\udc00\""),
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        if (json_vet(good[i], 4, 16))
+            fail_msg("refused: %s", good[i].ptr);
+    static const struct str bad[] = {
+        BYTES(""),      BYTES(" "),      BYTES("1 2"),       BYTES("1,2"),       BYTES("[1 2]"),    BYTES("[1,]"),
+        BYTES("[,1]"),  BYTES("[}"),     BYTES("{]"),        BYTES("{\"a\"]"),   BYTES("[\"a\":1]"), BYTES("{\"a\":1:2}"),
+        BYTES("{1:2}"), BYTES("{\"a\"}"), BYTES("{\"a\":}"), BYTES("{\"a\",1}"), BYTES(":"),        BYTES(","),
+        BYTES("[]]"),   BYTES("]"),      BYTES("[[]"),       BYTES("\"a\"b"),    BYTES("truefalse"), BYTES("nullnull"),
+        BYTES("1\0"),   BYTES("\"\xff\""), BYTES("\"\\u00\""), BYTES("\"\\ug000\""), BYTES("{\"a\":1,}"), BYTES("{,}"),
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (json_vet(bad[i], 4, 16) != ERR_INVALID)
+            fail_msg("taken: %s", bad[i].ptr);
+}
+
+static void vetting_has_the_caller_s_bounds(void **state)
+{
+    (void)state;
+    assert_int_equal(json_vet(BYTES("[[1]]"), 2, 1), ERR_OK);
+    assert_int_equal(json_vet(BYTES("[[[1]]]"), 2, 1), ERR_TOO_BIG);
+    assert_int_equal(json_vet(BYTES("1"), 0, 1), ERR_OK);
+    assert_int_equal(json_vet(BYTES("[]"), 0, 1), ERR_TOO_BIG);
+    assert_int_equal(json_vet(BYTES("[1,2,3]"), 1, 3), ERR_OK);
+    assert_int_equal(json_vet(BYTES("[1,2,3,4]"), 1, 3), ERR_TOO_BIG);
+    char *open = repeat("[", JSON_VET_MAX_DEPTH), *close = repeat("]", JSON_VET_MAX_DEPTH);
+    char both[2 * JSON_VET_MAX_DEPTH + 1];
+    snprintf(both, sizeof both, "%s%s", open, close);
+    assert_int_equal(json_vet(str_of(both), JSON_VET_MAX_DEPTH, 1), ERR_OK);
+    assert_int_equal(json_vet(str_of(open), JSON_VET_MAX_DEPTH, 1), ERR_INVALID);
+    free(open);
+    free(close);
+}
+
+static void a_vetted_text_is_read_by_tokens(void **state)
+{
+    (void)state;
+    struct str rest = BYTES(" {\"a\" : [1, -2.5e3,true],\"b\\\"\":\"c\",\"d\":{} } ");
+    static const struct str want[] = {BYTES("{"),    BYTES("\"a\""),     BYTES("["),     BYTES("1"),     BYTES("-2.5e3"),
+                                      BYTES("true"), BYTES("]"),         BYTES("\"b\\\"\""), BYTES("\"c\""), BYTES("\"d\""),
+                                      BYTES("{"),    BYTES("}"),         BYTES("}")};
+    static const bool is_key[13] = {[1] = true, [7] = true, [9] = true};
+    struct json_token token;
+    assert_int_equal(json_vet(rest, 3, 9), ERR_OK);
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        assert_true(json_token_next(&rest, &token));
+        assert_str(token.text, want[i]);
+        assert_int_equal(token.is_key, is_key[i]);
+    }
+    assert_false(json_token_next(&rest, &token));
+}
+
+static void an_array_is_cut_into_its_elements(void **state)
+{
+    (void)state;
+    struct str elements[3];
+    size_t count;
+    assert_int_equal(json_array_cut(BYTES(" [ 1 ,[2,[3]] , {\"a\" : [4]} ] "), elements, 3, &count), ERR_OK);
+    assert_int_equal(count, 3);
+    assert_bytes(elements[0], "1");
+    assert_bytes(elements[1], "[2,[3]]");
+    assert_bytes(elements[2], "{\"a\" : [4]}");
+    assert_int_equal(json_array_cut(BYTES("[]"), elements, 0, &count), ERR_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(json_array_cut(BYTES("[1,2,3,4]"), elements, 3, &count), ERR_TOO_BIG);
+    assert_int_equal(json_array_cut(BYTES("{\"a\":1}"), elements, 3, &count), ERR_INVALID);
+    assert_int_equal(json_array_cut(BYTES("\"[1]\""), elements, 3, &count), ERR_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +358,10 @@ int main(void)
         cmocka_unit_test(the_last_of_two_equal_keys_counts),
         cmocka_unit_test(members_have_a_type),
         cmocka_unit_test(huge_numbers_do_not_wrap),
+        cmocka_unit_test(any_value_is_a_json_text),
+        cmocka_unit_test(vetting_has_the_caller_s_bounds),
+        cmocka_unit_test(a_vetted_text_is_read_by_tokens),
+        cmocka_unit_test(an_array_is_cut_into_its_elements),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
