@@ -1,26 +1,24 @@
 /* io_keys.h: what Redis knows of Socket.IO sockets: who is connected where, in which rooms, under which name. Written by
- * the relays and the admin REST calls, always by the scripts of io_scripts.h, which run whole.
+ * the relays and the admin REST calls, always by the scripts of io_scripts.h, which run whole and make the keys.
  *
  *   <prefix>:io:all:<nsp>            SET   sids of all sockets of a namespace
  *   <prefix>:io:rooms:<nsp>          SET   names of its rooms that have a socket
- *   <prefix>:io:room:<nsp>:<room>    SET   sids of the sockets in it
+ *   <prefix>:io:room:<nsp> <room>    SET   sids of the sockets in it
  *   <prefix>:io:names:<nsp>          HASH  name → sid: names that are taken (one socket each)
- *   <prefix>:io:sid:<nsp>:<sid>      HASH  entry, pid, rooms (JSON array of strings), name: a socket that is connected
- *   <prefix>:io:pid:<nsp>:<pid>      HASH  sid, entry or "", rooms, name: what a client gets back that returns; without
+ *   <prefix>:io:sid:<nsp> <sid>      HASH  entry, pid, rooms (JSON array of strings), name, round: a socket that is
+ *                                          connected; round: which telling of the relay it was last part of
+ *   <prefix>:io:pid:<nsp> <pid>      HASH  sid, entry or "", rooms, name: what a client gets back that returns; without
  *                                          an expiry while its socket is connected, then for io_recovery_ms
  *   <prefix>:io:of:<entry>           SET   "<nsp> <sid>" of the sockets of one relay, so that another can take them
  *                                          away when its lease has run out
+ *   <prefix>:io:relays               SET   of the entries that may have such a set
+ *   <prefix>:io:reaped:<entry>       "1" with an expiry: others took it for dead and dropped its sockets
  *
  * `entry` is the relay's, as in presence_keys.h, whose leases decide who lives. Namespaces and rooms are any UTF-8
  * without NUL; a namespace has no blank. sids are 20 characters of base64url and public, pids 24 and secret. */
 #ifndef CG_COMMON_IO_KEYS_H
 #define CG_COMMON_IO_KEYS_H
 
-#include "common/str.h"
-
-enum { IO_SID_LEN = 20, IO_PID_LEN = 24, IO_ROOM_MAX = 128, IO_ROOMS_PER_SOCKET = 64, IO_KEY_MAX = 512 };
-
-/* <prefix>:io:<what>:<nsp>[:<name>] */
-void io_key(char out[IO_KEY_MAX], const char *prefix, const char *what, struct str nsp, struct str name);
+enum { IO_SID_LEN = 20, IO_PID_LEN = 24, IO_ROOM_MAX = 128, IO_ROOMS_PER_SOCKET = 64 };
 
 #endif

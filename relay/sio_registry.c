@@ -1,0 +1,264 @@
+#include "relay/sio_registry.h"
+
+#include "common/id.h"
+#include "common/io_scripts.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/presence_keys.h"
+#include "relay/bus.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    REAP_SOCKETS = 500, /* of dead relays, dropped at once */
+    ROOMS_BYTES = IO_ROOMS_PER_SOCKET * (6 * IO_ROOM_MAX + 3) + 2, /* as a JSON array, all escaped */
+    NUMBER_MAX = 24,
+};
+
+static struct {
+    const struct settings *settings;
+    struct wheel *wheel;
+    struct bus *bus; /* NULL: not begun, or ended */
+    sio_registry_all_fn *all;
+    void *arg;
+    char entry[PRESENCE_ENTRY_MAX];
+    char keep_ms[NUMBER_MAX];
+    uint64_t round;         /* raised whenever all is said again */
+    char round_text[NUMBER_MAX];
+    struct wheel_timer reap;
+} registry;
+
+static void ignore(void *arg, const struct bus_reply *reply)
+{
+    (void)arg;
+    (void)reply;
+}
+
+#define SCRIPT(text) STR("EVAL"), STR(text), STR("0"), str_of(registry.settings->redis_prefix)
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* ---- sockets ---- */
+
+void sio_registry_add(const struct sio_record *socket)
+{
+    struct buf rooms;
+    buf_init(&rooms, ROOMS_BYTES);
+    buf_add_char(&rooms, '[');
+    for (size_t i = 0; i < socket->room_count; i++) {
+        if (i)
+            buf_add_char(&rooms, ',');
+        buf_add_json(&rooms, socket->rooms[i]);
+    }
+    buf_add_char(&rooms, ']');
+    CG_ASSERT(!rooms.failed);
+    struct str args[] = {SCRIPT(IO_SCRIPT_ADD),  socket->nsp,  socket->sid,     str_of(registry.entry),
+                         socket->pid,            socket->name, buf_str(&rooms), str_of(registry.round_text)};
+    bus_command(registry.bus, ignore, NULL, args, COUNT(args));
+    buf_fini(&rooms);
+}
+
+void sio_registry_drop(const struct sio_record *socket, bool keep)
+{
+    struct str args[] = {SCRIPT(IO_SCRIPT_DROP), socket->nsp, socket->sid, str_of(registry.entry),
+                         keep ? str_of(registry.keep_ms) : STR("0")};
+    bus_command(registry.bus, ignore, NULL, args, COUNT(args));
+}
+
+static void move(const struct sio_record *socket, struct str what, struct str room)
+{
+    struct str args[] = {SCRIPT(IO_SCRIPT_MOVE), socket->nsp, socket->sid, str_of(registry.entry), what, room};
+    bus_command(registry.bus, ignore, NULL, args, COUNT(args));
+}
+
+void sio_registry_join(const struct sio_record *socket, struct str room)
+{
+    move(socket, STR("join"), room);
+}
+
+void sio_registry_leave(const struct sio_record *socket, struct str room)
+{
+    move(socket, STR("leave"), room);
+}
+
+/* ---- questions ---- */
+
+/* Whom an answer is for. */
+struct question {
+    union {
+        sio_name_fn *name;
+        sio_who_fn *who;
+        sio_recovered_fn *recovered;
+    } done;
+    void *arg;
+    uint64_t round;  /* when it was asked */
+    char *nsp, *pid; /* of a recovery */
+};
+
+static struct question *question_new(void *arg)
+{
+    struct question *question = mem_zalloc(sizeof *question);
+    question->arg = arg;
+    return question;
+}
+
+static void on_claimed(void *arg, const struct bus_reply *reply)
+{
+    struct question *question = arg;
+    int64_t said = bus_reply_number(reply);
+    question->done.name(question->arg, !reply || said < 0 ? ERR_DOWN : said ? ERR_OK : ERR_DUPLICATE);
+    free(question);
+}
+
+void sio_registry_claim_name(const struct sio_record *socket, struct str name, sio_name_fn *done, void *arg)
+{
+    struct question *question = question_new(arg);
+    question->done.name = done;
+    struct str args[] = {SCRIPT(IO_SCRIPT_CLAIM), socket->nsp, socket->sid, str_of(registry.entry), name};
+    bus_command(registry.bus, on_claimed, question, args, COUNT(args));
+}
+
+static void on_found(void *arg, const struct bus_reply *reply)
+{
+    struct question *question = arg;
+    struct str sid = reply ? bus_reply_text(reply) : STR("");
+    question->done.who(question->arg, !reply ? ERR_DOWN : sid.len ? ERR_OK : ERR_NOT_FOUND, sid);
+    free(question);
+}
+
+void sio_registry_find_name(struct str nsp, struct str name, sio_who_fn *done, void *arg)
+{
+    struct question *question = question_new(arg);
+    question->done.who = done;
+    struct str args[] = {SCRIPT(IO_SCRIPT_WHO), nsp, name};
+    bus_command(registry.bus, on_found, question, args, COUNT(args));
+}
+
+static void on_recovered(void *arg, const struct bus_reply *reply)
+{
+    struct question *question = arg;
+    struct str rooms[IO_ROOMS_PER_SOCKET];
+    struct sio_record record = {.nsp = str_of(question->nsp), .pid = str_of(question->pid), .rooms = rooms};
+    size_t count = bus_reply_count(reply);
+    enum err err = !reply ? ERR_DOWN : count < 2 ? ERR_NOT_FOUND : ERR_OK;
+    if (!err) {
+        record.sid = bus_reply_text(bus_reply_at(reply, 0));
+        record.name = bus_reply_text(bus_reply_at(reply, 1));
+        for (size_t i = 2; i < count && record.room_count < IO_ROOMS_PER_SOCKET; i++)
+            rooms[record.room_count++] = bus_reply_text(bus_reply_at(reply, i));
+        if (question->round != registry.round && registry.bus)
+            sio_registry_add(&record); /* all was said again meanwhile, and this one was not among them */
+    }
+    question->done.recovered(question->arg, err, err ? NULL : &record);
+    free(question->nsp);
+    free(question->pid);
+    free(question);
+}
+
+void sio_registry_recover(struct str nsp, struct str pid, sio_recovered_fn *done, void *arg)
+{
+    struct question *question = question_new(arg);
+    question->done.recovered = done;
+    question->round = registry.round;
+    question->nsp = mem_strndup(nsp.ptr, nsp.len);
+    question->pid = mem_strndup(pid.ptr, pid.len);
+    struct str args[] = {SCRIPT(IO_SCRIPT_RECOVER), nsp, pid, str_of(registry.entry), str_of(registry.round_text)};
+    bus_command(registry.bus, on_recovered, question, args, COUNT(args));
+}
+
+/* ---- saying all again ---- */
+
+static void sweep(struct str cursor);
+
+static void on_swept(void *arg, const struct bus_reply *reply)
+{
+    uint64_t round = (uint64_t)(uintptr_t)arg;
+    if (!registry.bus || round != registry.round || bus_reply_count(reply) != 2)
+        return; /* ended, begun anew, or Redis was lost */
+    struct str cursor = bus_reply_text(bus_reply_at(reply, 0));
+    int64_t dropped = bus_reply_number(bus_reply_at(reply, 1));
+    if (dropped)
+        log_info("sio.swept", "sockets=%lld", (long long)dropped);
+    if (!str_eq(cursor, STR("0")))
+        sweep(cursor);
+}
+
+static void sweep(struct str cursor)
+{
+    struct str args[] = {SCRIPT(IO_SCRIPT_SWEEP), str_of(registry.entry), str_of(registry.round_text),
+                         str_of(registry.keep_ms), cursor};
+    bus_command(registry.bus, on_swept, (void *)(uintptr_t)registry.round, args, COUNT(args));
+}
+
+/* What Redis still has of ours and `all` does not name any more was dropped while nobody could be told. */
+static void say_all(void)
+{
+    registry.round++;
+    snprintf(registry.round_text, NUMBER_MAX, "%llu", (unsigned long long)registry.round);
+    registry.all(registry.arg);
+    sweep(STR("0"));
+}
+
+/* ---- relays that lost their lease ---- */
+
+static void on_reaped(void *arg, const struct bus_reply *reply)
+{
+    (void)arg;
+    if (!registry.bus || bus_reply_count(reply) != 3)
+        return;
+    int64_t dropped = bus_reply_number(bus_reply_at(reply, 1));
+    if (dropped)
+        log_info("sio.reaped", "sockets=%lld", (long long)dropped);
+    if (bus_reply_number(bus_reply_at(reply, 2)))
+        wheel_set(registry.wheel, &registry.reap, 0); /* there are more */
+    if (bus_reply_number(bus_reply_at(reply, 0))) {
+        log_info("sio.registered", "entry=%s reaped=1", registry.entry);
+        say_all();
+    }
+}
+
+/* With jitter, so that not all relays look at the same moment. */
+static void reap_later(void)
+{
+    int64_t turn = registry.settings->lease_ms / 4;
+    wheel_set(registry.wheel, &registry.reap, turn - (int64_t)(id_random() % (uint64_t)(turn / 4 + 1)));
+}
+
+static void on_reap_timer(struct wheel_timer *timer)
+{
+    (void)timer;
+    char limit[NUMBER_MAX];
+    reap_later();
+    snprintf(limit, sizeof limit, "%d", REAP_SOCKETS);
+    struct str args[] = {SCRIPT(IO_SCRIPT_REAP), str_of(registry.entry), str_of(registry.keep_ms), str_of(limit)};
+    bus_command(registry.bus, on_reaped, NULL, args, COUNT(args));
+}
+
+void sio_registry_bus_state(bool up)
+{
+    if (up && registry.bus)
+        say_all();
+}
+
+/* ---- beginning and end ---- */
+
+void sio_registry_init(const struct settings *settings, struct wheel *wheel, struct bus *bus, uint64_t incarnation,
+                       sio_registry_all_fn *all, void *arg)
+{
+    registry.settings = settings;
+    registry.wheel = wheel;
+    registry.bus = bus;
+    registry.all = all;
+    registry.arg = arg;
+    registry.reap.fired = on_reap_timer;
+    presence_entry(registry.entry, settings->name, incarnation);
+    snprintf(registry.keep_ms, NUMBER_MAX, "%lld", (long long)settings->io_recovery_ms);
+    snprintf(registry.round_text, NUMBER_MAX, "%llu", (unsigned long long)registry.round);
+    reap_later();
+}
+
+void sio_registry_fini(void)
+{
+    wheel_cancel(&registry.reap);
+    registry.bus = NULL;
+}
