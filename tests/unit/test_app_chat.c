@@ -1,0 +1,234 @@
+/* The chat room of the article on Socket.IO: names, messages, rooms, history. */
+#include "sio_fakes.h"
+
+#define NOW "2023-11-14T22:13:20.000Z"
+#define LINE(name, content) "{\"username\":\"" name "\",\"content\":\"" content "\",\"createAt\":\"" NOW "\""
+
+static int chat_begin(void **state)
+{
+    (void)state;
+    return begin("chat");
+}
+
+static struct eio *client(void)
+{
+    struct eio *conn = dial();
+    hear(conn, "0");
+    assert_int_equal(strncmp(next(conn), "0{\"sid\":\"", 9), 0);
+    return conn;
+}
+
+/* One with a name; everybody else has heard of it. */
+static struct eio *named(const char *name)
+{
+    struct eio *conn = client();
+    char packet[128];
+    snprintf(packet, sizeof packet, "2[\"message\",\"%s\"]", name);
+    hear(conn, packet);
+    settle(ERR_OK);
+    for (int i = 0; i < CONNS; i++)
+        conns[i].read = conns[i].count;
+    return conn;
+}
+
+static void the_first_message_is_a_name_and_the_others_hear_of_it(void **state)
+{
+    (void)state;
+    struct eio *ann = client(), *bob = client();
+    hear(ann, "27[\"message\",\"ann\"]");
+    assert_sent(ann, "37[{\"success\":true}]");
+    settle(ERR_OK);
+    assert_sent(bob, "2[\"message\"," LINE("系统", "ann加入聊天室") "},\"3-1\"]");
+    assert_nothing_sent(ann);
+}
+
+static void a_taken_name_is_refused_and_the_next_message_is_another_try(void **state)
+{
+    (void)state;
+    struct eio *ann = client();
+    redis.claim = ERR_DUPLICATE;
+    hear(ann, "20[\"message\",\"bob\"]");
+    assert_sent(ann, "2[\"message\"," LINE("系统", "bob已经被占用,请换一个用户名吧") "},\"3-0\"]");
+    assert_sent(ann, "30[{\"success\":false,\"error\":\"taken\"}]");
+    redis.claim = ERR_OK;
+    hear(ann, "2[\"message\",\"ann\"]");
+    settle(ERR_OK);
+    hear(ann, "2[\"message\",\"hello\"]");
+    assert_string_equal(world.posted->content.ptr, "hello");
+}
+
+static void the_servers_own_name_and_names_that_deceive_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"系统", "system", " ", "a\\u2028b", "a\\u202eb", "a\\u0007"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct eio *conn = client();
+        char packet[64];
+        snprintf(packet, sizeof packet, "2[\"message\",\"%s\"]", bad[i]);
+        redis.log[0] = '\0';
+        hear(conn, packet);
+        assert_non_null(next(conn));
+        assert_string_equal(redis.log, "");
+        assert_null(world.posted);
+        hang_up(conn);
+    }
+}
+
+static void without_redis_this_relay_decides_about_names(void **state)
+{
+    (void)state;
+    named("ann");
+    redis.claim = ERR_DOWN;
+    struct eio *other = client();
+    hear(other, "20[\"message\",\"ann\"]");
+    next(other);
+    assert_sent(other, "30[{\"success\":false,\"error\":\"taken\"}]");
+    hear(other, "21[\"message\",\"bob\"]");
+    assert_sent(other, "31[{\"success\":true}]");
+}
+
+static void a_message_is_acknowledged_once_it_is_stored_and_seen_by_all(void **state)
+{
+    (void)state;
+    struct eio *ann = named("ann"), *bob = named("bob");
+    hear(ann, "29[\"message\",\"你好 <b>\\\"\"]");
+    assert_nothing_sent(ann);
+    assert_nothing_sent(bob);
+    assert_int_equal(world.posted->kind, MESSAGE_TEXT);
+    assert_string_equal(world.posted->content.ptr, "你好 <b>\"");
+    settle(ERR_OK);
+    assert_sent(ann, "39[{\"success\":true,\"seq\":3}]");
+    assert_sent(ann, "2[\"message\"," LINE("ann", "你好 <b>\\\"") ",\"seq\":3},\"3-3\"]");
+    assert_sent(bob, "2[\"message\"," LINE("ann", "你好 <b>\\\"") ",\"seq\":3},\"3-3\"]");
+}
+
+static void a_message_that_is_not_stored_is_told_to_its_sender_alone(void **state)
+{
+    (void)state;
+    struct eio *ann = named("ann"), *bob = named("bob");
+    hear(ann, "21[\"message\",\"x\"]");
+    settle(ERR_DOWN);
+    assert_non_null(strstr(next(ann), "消息没有发出"));
+    assert_sent(ann, "31[{\"success\":false,\"error\":\"unavailable\"}]");
+    world.post = ERR_BUSY;
+    hear(ann, "22[\"message\",\"x\"]");
+    next(ann);
+    assert_sent(ann, "32[{\"success\":false,\"error\":\"busy\"}]");
+    assert_nothing_sent(bob);
+}
+
+static void who_is_in_rooms_is_heard_in_them_and_who_is_in_none_by_all(void **state)
+{
+    (void)state;
+    struct eio *ann = named("ann"), *bob = named("bob"), *cyn = named("cyn");
+    hear(ann, "2[\"join\",\"Red\"]");
+    assert_sent(ann, "2[\"joined\",\"Red\",\"3-3\"]");
+    hear(ann, "20[\"join\",\"Red\"]");
+    assert_sent(ann, "30[{\"success\":true}]"); /* nothing changes, nothing is said */
+    hear(ann, "2[\"join\",\"Green\"]");
+    hear(bob, "2[\"join\",\"Red\"]");
+    hear(bob, "2[\"join\",\"Green\"]");
+    next(ann), next(bob), next(bob);
+    hear(ann, "2[\"message\",\"in rooms\"]");
+    settle(ERR_OK);
+    assert_non_null(strstr(next(ann), "in rooms"));
+    assert_non_null(strstr(next(bob), "in rooms"));
+    assert_nothing_sent(bob); /* once, though in both */
+    assert_nothing_sent(cyn);
+    hear(ann, "2[\"leave\",\"Red\"]");
+    assert_sent(ann, "2[\"leaved\",\"Red\",\"3-4\"]");
+    hear(ann, "2[\"leave\",\"Green\"]");
+    next(ann);
+    hear(ann, "2[\"message\",\"to all\"]");
+    settle(ERR_OK);
+    assert_non_null(strstr(next(cyn), "to all"));
+}
+
+static void a_private_message_goes_to_one_alone(void **state)
+{
+    (void)state;
+    struct eio *ann = named("ann"), *bob = named("bob"), *cyn = named("cyn");
+    const struct sio_client *bobs = eio_state(bob);
+    snprintf(redis.found, sizeof redis.found, "%s", bobs->sockets->sid);
+    hear(ann, "25[\"message\",\"@bob psst, you\"]");
+    assert_int_equal(world.posted->kind, MESSAGE_EVENT); /* so no history shows it */
+    settle(ERR_OK);
+    assert_sent(ann, "35[{\"success\":true,\"seq\":4}]");
+    assert_sent(bob, "2[\"message\"," LINE("ann", "psst, you") "},\"3-4\"]");
+    assert_nothing_sent(ann);
+    assert_nothing_sent(cyn);
+    redis.find = ERR_NOT_FOUND;
+    hear(ann, "26[\"message\",\"@dan hello\"]");
+    assert_non_null(strstr(next(ann), "dan不在聊天室"));
+    assert_sent(ann, "36[{\"success\":false,\"error\":\"not_here\"}]");
+}
+
+static void what_only_looks_private_is_for_all(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"@bob", "@bob ", "@ bob", "a @bob b"};
+    struct eio *ann = named("ann");
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char packet[64];
+        snprintf(packet, sizeof packet, "2[\"message\",\"%s\"]", texts[i]);
+        hear(ann, packet);
+        assert_int_equal(world.posted->kind, MESSAGE_TEXT);
+        assert_string_equal(world.posted->content.ptr, texts[i]);
+        settle(ERR_OK);
+    }
+}
+
+static void the_history_is_what_all_could_read_latest_last(void **state)
+{
+    (void)state;
+    struct eio *ann = named("ann");
+    hear(ann, "2[\"getAllMessages\"]");
+    assert_sent(ann, "2[\"allMessages\",[],\"3-1\"]");
+    for (int i = 0; i < 12; i++) {
+        char text[8];
+        snprintf(text, sizeof text, "m%d", i);
+        deliver(i == 11 ? MESSAGE_EVENT : MESSAGE_TEXT, "ann", i == 11 ? "[\"message\",1]" : text, "");
+        next(ann);
+    }
+    hear(ann, "2[\"getAllMessages\"]");
+    const char *all = next(ann);
+    assert_null(strstr(all, "m0"));
+    assert_int_equal(strncmp(all, "2[\"allMessages\",[" LINE("ann", "m1") "}", strlen("2[\"allMessages\",[" LINE("ann", "m1") "}")), 0);
+    assert_non_null(strstr(all, LINE("ann", "m10") "}],\"3-13\"]"));
+}
+
+static void what_is_not_text_is_refused(void **state)
+{
+    (void)state;
+    struct eio *ann = named("ann");
+    static const char *const bad[] = {"20[\"message\"]", "20[\"message\",7]", "20[\"message\",{\"a\":1}]",
+                                      "20[\"join\",[]]", "20[\"message\",\"\"]", "20[\"message\",\"a\\u0001\"]"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        hear(ann, bad[i]);
+        const char *said = next(ann), *ack = next(ann);
+        if (!said || !ack || strncmp(ack, "30[{\"success\":false", 19) != 0)
+            fail_msg("%s: %s, %s", bad[i], said ? said : "nothing", ack ? ack : "nothing");
+    }
+    hear(ann, "20[\"nonsense\",1]");
+    assert_sent(ann, "30[{\"success\":false,\"error\":\"unknown_event\"}]");
+    assert_null(ann->closed_for);
+}
+
+int main(void)
+{
+#define TEST(test) cmocka_unit_test_setup_teardown(test, chat_begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(the_first_message_is_a_name_and_the_others_hear_of_it),
+        TEST(a_taken_name_is_refused_and_the_next_message_is_another_try),
+        TEST(the_servers_own_name_and_names_that_deceive_are_refused),
+        TEST(without_redis_this_relay_decides_about_names),
+        TEST(a_message_is_acknowledged_once_it_is_stored_and_seen_by_all),
+        TEST(a_message_that_is_not_stored_is_told_to_its_sender_alone),
+        TEST(who_is_in_rooms_is_heard_in_them_and_who_is_in_none_by_all),
+        TEST(a_private_message_goes_to_one_alone),
+        TEST(what_only_looks_private_is_for_all),
+        TEST(the_history_is_what_all_could_read_latest_last),
+        TEST(what_is_not_text_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

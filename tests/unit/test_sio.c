@@ -1,0 +1,425 @@
+/* Socket.IO: namespaces, rooms, attachments, acknowledgements, and coming back. */
+#include "sio_fakes.h"
+
+static int echo_begin(void **state)
+{
+    (void)state;
+    return begin("echo");
+}
+
+static int chat_begin(void **state)
+{
+    (void)state;
+    return begin("chat");
+}
+
+/* A connection that is in "/" of the echo. */
+static struct eio *echo_client(void)
+{
+    struct eio *conn = dial();
+    hear(conn, "0");
+    assert_int_equal(strncmp(next(conn), "0{\"sid\":\"", 9), 0);
+    assert_sent(conn, "2[\"auth\",{}]");
+    return conn;
+}
+
+/* One that is in "/" of the chat. */
+static struct eio *chat_client(char sid[IO_SID_LEN + 1], char pid[IO_PID_LEN + 1])
+{
+    struct eio *conn = dial();
+    hear(conn, "0");
+    read_connect(next(conn), sid, pid);
+    return conn;
+}
+
+/* ---- the protocol ---- */
+
+static void a_client_connects_to_several_namespaces(void **state)
+{
+    (void)state;
+    struct eio *conn = dial();
+    hear(conn, "0/custom,{\"token\":\"abc\"}");
+    assert_int_equal(strncmp(next(conn), "0/custom,{\"sid\":\"", 17), 0);
+    assert_sent(conn, "2/custom,[\"auth\",{\"token\":\"abc\"}]");
+    hear(conn, "0");
+    next(conn);
+    assert_sent(conn, "2[\"auth\",{}]");
+    hear(conn, "1/custom,");
+    hear(conn, "2[\"message\",1]");
+    assert_sent(conn, "2[\"message-back\",1]");
+    assert_null(conn->closed_for);
+}
+
+static void an_unknown_namespace_is_an_error_and_no_end(void **state)
+{
+    (void)state;
+    struct eio *conn = dial();
+    hear(conn, "0/random");
+    assert_sent(conn, "4/random,{\"message\":\"Invalid namespace\"}");
+    assert_null(conn->closed_for);
+}
+
+static void breaking_the_protocol_ends_that_connection(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"abc", "2{}", "2[]", "2abc[\"x\"]", "9", "0", "2/custom,[\"x\"]", "4{}", "51-[\"x\"]"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct eio *conn = echo_client(), *other = echo_client();
+        hear(conn, bad[i]);
+        if (!conn->closed_for)
+            fail_msg("goes on after %s", bad[i]);
+        assert_string_equal(conn->closed_for, "parse error");
+        hear(other, "2[\"message\"]");
+        assert_sent(other, "2[\"message-back\"]");
+        hang_up(conn);
+        hang_up(other);
+    }
+}
+
+static void a_client_that_joins_nothing_is_closed_in_time(void **state)
+{
+    (void)state;
+    struct eio *late = dial(), *here = echo_client();
+    clock_freeze(1700000000000 + settings.io_connect_timeout_ms + WHEEL_TICK_MS);
+    wheel_advance(&wheel);
+    assert_non_null(late->closed_for);
+    assert_null(here->closed_for);
+}
+
+static void what_is_echoed_is_byte_for_byte_what_was_sent(void **state)
+{
+    (void)state;
+    struct eio *conn = echo_client();
+    hear(conn, "2[\"message\",1.0,12345678901234567890,{\"a\" : [true]},\"\\u00e9\"]");
+    assert_sent(conn, "2[\"message-back\",1.0,12345678901234567890,{\"a\" : [true]},\"\\u00e9\"]");
+    hear(conn, "2456[\"message-with-ack\",1,\"2\"]");
+    assert_sent(conn, "3456[1,\"2\"]");
+}
+
+static void attachments_follow_their_packet(void **state)
+{
+    (void)state;
+    struct eio *conn = echo_client();
+    hear(conn, "52-7[\"message-with-ack\",{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}]");
+    hear_binary(conn, "one");
+    assert_nothing_sent(conn);
+    hear_binary(conn, "two");
+    assert_sent(conn, "62-7[{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}]");
+    assert_sent(conn, "b:one");
+    assert_sent(conn, "b:two");
+}
+
+static void text_amid_attachments_and_stray_binary_end_the_connection(void **state)
+{
+    (void)state;
+    struct eio *conn = echo_client(), *other = echo_client();
+    hear(conn, "51-[\"message\",{\"_placeholder\":true,\"num\":0}]");
+    hear(conn, "2[\"message\"]");
+    assert_string_equal(conn->closed_for, "parse error");
+    hear_binary(other, "x");
+    assert_string_equal(other->closed_for, "parse error");
+}
+
+static void the_server_asks_and_hears_one_answer(void **state)
+{
+    (void)state;
+    struct eio *conn = echo_client();
+    hear(conn, "2[\"ask\",\"well?\"]");
+    assert_sent(conn, "20[\"question\",\"well?\"]");
+    hear(conn, "39[\"to nothing\"]");
+    assert_nothing_sent(conn);
+    hear(conn, "30[\"yes\"]");
+    assert_sent(conn, "2[\"answer\",\"yes\"]");
+    hear(conn, "30[\"again\"]");
+    assert_nothing_sent(conn);
+    for (int i = 0; i < SIO_ASKS_MAX + 3; i++)
+        hear(conn, "2[\"ask\"]");
+    assert_int_equal(conn->count - conn->read, SIO_ASKS_MAX);
+    assert_null(conn->closed_for);
+}
+
+/* ---- who gets what ---- */
+
+static void audiences_are_reached_once_each(void **state)
+{
+    (void)state;
+    char sids[3][IO_SID_LEN + 1], pid[IO_PID_LEN + 1], audience[128];
+    struct eio *conn[3];
+    for (int i = 0; i < 3; i++)
+        conn[i] = chat_client(sids[i], pid);
+    for (int i = 0; i < 2; i++) {
+        hear(conn[i], "2[\"join\",\"Red\"]");
+        assert_sent(conn[i], "2[\"joined\",\"Red\",\"3-0\"]");
+    }
+    hear(conn[1], "2[\"join\",\"Green\"]");
+    next(conn[1]);
+    deliver(MESSAGE_EVENT, "", "[\"news\"]", "r3:Redr5:Green");
+    assert_sent(conn[0], "2[\"news\",\"3-1\"]");
+    assert_sent(conn[1], "2[\"news\",\"3-1\"]");
+    snprintf(audience, sizeof audience, "x20:%s", sids[1]);
+    deliver(MESSAGE_EVENT, "", "[\"news\"]", audience);
+    assert_sent(conn[0], "2[\"news\",\"3-2\"]");
+    assert_sent(conn[2], "2[\"news\",\"3-2\"]");
+    snprintf(audience, sizeof audience, "s20:%sr6:Nobody", sids[2]);
+    deliver(MESSAGE_EVENT, "", "[\"news\"]", audience);
+    assert_sent(conn[2], "2[\"news\",\"3-3\"]");
+    deliver(MESSAGE_EVENT, "", "[\"news\"]", "x3:Red");
+    assert_sent(conn[2], "2[\"news\",\"3-4\"]");
+    for (int i = 0; i < 3; i++)
+        assert_nothing_sent(conn[i]);
+}
+
+static void admin_notices_move_and_end_sockets(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1], audience[64];
+    struct eio *conn = chat_client(sid, pid);
+    snprintf(audience, sizeof audience, "s20:%s", sid);
+    static const struct {
+        enum io_notice_kind kind;
+        const char *body, *said;
+    } steps[] = {{IO_NOTICE_JOIN, "Red", "join:Red"}, {IO_NOTICE_LEAVE, "Red", "leave:Red"}};
+    for (int i = 0; i < 2; i++) {
+        struct io_notice notice = {steps[i].kind, str_of(audience), str_of(steps[i].body)};
+        struct buf wire;
+        buf_init(&wire, 1024);
+        io_notice_add(&wire, &notice);
+        redis.log[0] = '\0';
+        world.listeners[1]->notice(world.listeners[1]->arg, buf_str(&wire));
+        assert_string_equal(redis.log, steps[i].said);
+        buf_fini(&wire);
+    }
+    struct io_notice last = {IO_NOTICE_DISCONNECT, str_of(audience), STR("")};
+    struct buf wire;
+    buf_init(&wire, 1024);
+    io_notice_add(&wire, &last);
+    redis.log[0] = '\0';
+    world.listeners[1]->notice(world.listeners[1]->arg, buf_str(&wire));
+    assert_sent(conn, "1");
+    assert_string_equal(redis.log, "drop:/");
+    assert_null(conn->closed_for);
+    world.listeners[1]->notice(world.listeners[1]->arg, STR("rubbish"));
+    buf_fini(&wire);
+}
+
+/* ---- coming back ---- */
+
+static void come_back(struct eio *conn, const char *pid, const char *offset)
+{
+    char packet[128];
+    snprintf(packet, sizeof packet, "0{\"pid\":\"%s\",\"offset\":\"%s\"}", pid, offset);
+    hear(conn, packet);
+}
+
+static struct eio *cut(char sid[IO_SID_LEN + 1], char pid[IO_PID_LEN + 1], const struct str *rooms, size_t count)
+{
+    struct eio *conn = chat_client(sid, pid);
+    for (size_t i = 0; i < count; i++) {
+        char packet[64];
+        snprintf(packet, sizeof packet, "2[\"join\",\"%.*s\"]", (int)rooms[i].len, rooms[i].ptr);
+        hear(conn, packet);
+    }
+    redis.log[0] = '\0';
+    hang_up(conn);
+    assert_string_equal(redis.log, "keep:/");
+    redis.log[0] = '\0';
+    redis.record = (struct sio_record){STR("/"), str_of(sid), str_of(pid), STR("ann"), rooms, count};
+    return dial();
+}
+
+static void who_comes_back_gets_what_was_missed_and_is_who_it_was(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1], want[128];
+    static const struct str rooms[] = {{"Red", 3}};
+    deliver(MESSAGE_EVENT, "", "[\"first\"]", "");
+    struct eio *conn = cut(sid, pid, rooms, 1);
+    deliver(MESSAGE_EVENT, "", "[\"all\"]", "");
+    deliver(MESSAGE_EVENT, "", "[\"green\"]", "r5:Green");
+    deliver(MESSAGE_EVENT, "", "[\"red\"]", "r3:Red");
+    come_back(conn, pid, "3-1");
+    snprintf(want, sizeof want, "0{\"sid\":\"%s\",\"pid\":\"%s\"}", sid, pid);
+    assert_sent(conn, want);
+    assert_sent(conn, "2[\"all\",\"3-2\"]");
+    assert_sent(conn, "2[\"red\",\"3-4\"]");
+    deliver(MESSAGE_EVENT, "", "[\"more\"]", "r3:Red");
+    assert_sent(conn, "2[\"more\",\"3-5\"]");
+    assert_nothing_sent(conn);
+    assert_int_equal(db.reads, 0);
+    assert_int_equal(world.notices, 1); /* whoever had it drops it */
+}
+
+static void what_the_relay_does_not_remember_comes_from_the_database(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1], offset[32];
+    struct eio *conn = cut(sid, pid, NULL, 0);
+    for (int i = 0; i < 900; i++)
+        deliver(MESSAGE_EVENT, "", "[\"e\"]", i == 7 ? "" : "r1:x");
+    db.slow = true;
+    come_back(conn, pid, "3-0");
+    assert_nothing_sent(conn);
+    deliver(MESSAGE_EVENT, "", "[\"meanwhile\"]", ""); /* stored and shown while the reader reads: not shown twice */
+    run(db.waiting);
+    assert_int_equal(strncmp(next(conn), "0{\"sid\"", 7), 0);
+    assert_sent(conn, "2[\"e\",\"3-8\"]");
+    assert_sent(conn, "2[\"meanwhile\",\"3-901\"]");
+    assert_nothing_sent(conn);
+    snprintf(offset, sizeof offset, "3-%zu", db.count);
+    deliver(MESSAGE_EVENT, "", "[\"live\"]", "");
+    assert_sent(conn, "2[\"live\",\"3-902\"]");
+}
+
+static void a_database_that_is_ahead_of_redis_repeats_nothing(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1];
+    struct eio *conn = cut(sid, pid, NULL, 0);
+    for (int i = 0; i < 700; i++)
+        deliver(MESSAGE_EVENT, "", "[\"e\"]", "r1:x");
+    const struct message *ahead = store_message(MESSAGE_EVENT, "", "[\"ahead\"]", "");
+    come_back(conn, pid, "3-0");
+    next(conn);
+    assert_sent(conn, "2[\"ahead\",\"3-701\"]");
+    world.listeners[1]->message(world.listeners[1]->arg, ahead);
+    assert_nothing_sent(conn);
+    deliver(MESSAGE_EVENT, "", "[\"then\"]", "");
+    assert_sent(conn, "2[\"then\",\"3-702\"]");
+}
+
+static void assert_fresh(struct eio *conn, const char *sid, const char *pid)
+{
+    char new_sid[IO_SID_LEN + 1], new_pid[IO_PID_LEN + 1];
+    read_connect(next(conn), new_sid, new_pid);
+    assert_string_not_equal(new_sid, sid);
+    assert_string_not_equal(new_pid, pid);
+    assert_nothing_sent(conn);
+}
+
+static void who_cannot_be_recovered_is_new_and_gets_nothing_old(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1];
+    struct eio *conn = cut(sid, pid, NULL, 0);
+    deliver(MESSAGE_EVENT, "", "[\"missed\"]", "");
+    redis.recover = ERR_NOT_FOUND;
+    come_back(conn, pid, "3-0");
+    assert_fresh(conn, sid, pid);
+    static const char *const offsets[] = {"2-0", "3-", "x", "3-1x", "-1", "3-99999999999999999999"};
+    for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++) {
+        struct eio *other = dial();
+        come_back(other, pid, offsets[i]); /* another epoch, or none of ours */
+        assert_fresh(other, sid, pid);
+        hang_up(other);
+    }
+}
+
+static void too_much_missed_is_not_half_replayed(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1];
+    static const struct str rooms[] = {{"Red", 3}};
+    struct eio *conn = cut(sid, pid, rooms, 1);
+    for (int i = 0; i < SIO_MISSED_MAX + 1; i++)
+        deliver(MESSAGE_EVENT, "", "[\"e\"]", "");
+    come_back(conn, pid, "3-0");
+    assert_fresh(conn, sid, pid);
+    assert_non_null(strstr(redis.log, "drop:/"));
+    deliver(MESSAGE_EVENT, "", "[\"red\"]", "r3:Red"); /* a new one is in no room */
+    assert_nothing_sent(conn);
+}
+
+static void a_database_that_fails_makes_a_new_socket(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1];
+    struct eio *conn = cut(sid, pid, NULL, 0);
+    for (int i = 0; i < 700; i++)
+        deliver(MESSAGE_EVENT, "", "[\"e\"]", "");
+    db.err = ERR_DOWN;
+    come_back(conn, pid, "3-0");
+    assert_fresh(conn, sid, pid);
+    db.err = ERR_OK;
+}
+
+static void who_leaves_while_being_recovered_may_come_again(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1];
+    static const struct str rooms[] = {{"Red", 3}};
+    struct eio *conn = cut(sid, pid, rooms, 1);
+    redis.slow = true;
+    come_back(conn, pid, "3-0");
+    hang_up(conn);
+    redis.log[0] = '\0';
+    redis.waiting(redis.waiting_arg, ERR_OK, &redis.record);
+    assert_string_equal(redis.log, "keep:/");
+    /* and while the database is read */
+    conn = dial();
+    redis.slow = false;
+    for (int i = 0; i < 700; i++)
+        deliver(MESSAGE_EVENT, "", "[\"e\"]", "");
+    db.slow = true;
+    come_back(conn, pid, "3-0");
+    deliver(MESSAGE_EVENT, "", "[\"red\"]", "r3:Red");
+    assert_nothing_sent(conn); /* nothing before CONNECT */
+    redis.log[0] = '\0';
+    hang_up(conn);
+    assert_string_equal(redis.log, "keep:/");
+    run(db.waiting);
+}
+
+static void a_connection_here_that_is_not_known_to_be_dead_loses_its_socket(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1];
+    struct eio *stale = chat_client(sid, pid), *conn = dial();
+    redis.record = (struct sio_record){STR("/"), str_of(sid), str_of(pid), STR(""), NULL, 0};
+    redis.log[0] = '\0';
+    come_back(conn, pid, "3-0");
+    assert_non_null(stale->closed_for);
+    assert_null(strstr(redis.log, "drop"));
+    assert_null(strstr(redis.log, "keep"));
+    deliver(MESSAGE_EVENT, "", "[\"once\"]", "");
+    next(conn);
+    assert_sent(conn, "2[\"once\",\"3-1\"]");
+    assert_nothing_sent(stale);
+}
+
+static void who_says_goodbye_is_forgotten(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1];
+    struct eio *conn = chat_client(sid, pid);
+    redis.log[0] = '\0';
+    hear(conn, "1");
+    assert_string_equal(redis.log, "drop:/");
+}
+
+int main(void)
+{
+#define IN_ECHO(test) cmocka_unit_test_setup_teardown(test, echo_begin, end)
+#define IN_CHAT(test) cmocka_unit_test_setup_teardown(test, chat_begin, end)
+    const struct CMUnitTest tests[] = {
+        IN_ECHO(a_client_connects_to_several_namespaces),
+        IN_ECHO(an_unknown_namespace_is_an_error_and_no_end),
+        IN_ECHO(breaking_the_protocol_ends_that_connection),
+        IN_ECHO(a_client_that_joins_nothing_is_closed_in_time),
+        IN_ECHO(what_is_echoed_is_byte_for_byte_what_was_sent),
+        IN_ECHO(attachments_follow_their_packet),
+        IN_ECHO(text_amid_attachments_and_stray_binary_end_the_connection),
+        IN_ECHO(the_server_asks_and_hears_one_answer),
+        IN_CHAT(audiences_are_reached_once_each),
+        IN_CHAT(admin_notices_move_and_end_sockets),
+        IN_CHAT(who_comes_back_gets_what_was_missed_and_is_who_it_was),
+        IN_CHAT(what_the_relay_does_not_remember_comes_from_the_database),
+        IN_CHAT(a_database_that_is_ahead_of_redis_repeats_nothing),
+        IN_CHAT(who_cannot_be_recovered_is_new_and_gets_nothing_old),
+        IN_CHAT(too_much_missed_is_not_half_replayed),
+        IN_CHAT(a_database_that_fails_makes_a_new_socket),
+        IN_CHAT(who_leaves_while_being_recovered_may_come_again),
+        IN_CHAT(a_connection_here_that_is_not_known_to_be_dead_loses_its_socket),
+        IN_CHAT(who_says_goodbye_is_forgotten),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
