@@ -316,16 +316,16 @@ static bool add_apps(struct store *store, char why[256])
     return found;
 }
 
+/* Also those that are still being recovered: they are this relay's already. */
 static void say_all(void *arg)
 {
+    size_t at = 0;
     (void)arg;
-    for (size_t i = 0; i < sio.namespace_count; i++) {
-        size_t at = 0;
-        for (struct sio_socket *socket; (socket = map_next(&sio.namespaces[i].sockets, &at));) {
-            struct str rooms[IO_ROOMS_PER_SOCKET];
-            struct sio_record record = sio_socket_record(socket, rooms);
+    for (struct sio_socket *socket; (socket = map_next(&sio.by_serial, &at));) {
+        struct str rooms[IO_ROOMS_PER_SOCKET];
+        struct sio_record record = sio_socket_record(socket, rooms);
+        if (*socket->sid)
             sio_registry_add(&record);
-        }
     }
 }
 
