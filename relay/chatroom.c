@@ -7,6 +7,7 @@
 #include "common/metrics.h"
 #include "common/store.h"
 #include "common/text.h"
+#include "relay/admission.h"
 #include "relay/door.h"
 #include "relay/hub.h"
 #include "relay/presence.h"
@@ -32,8 +33,7 @@ static struct chatroom_state *state_of(struct session *session)
 
 /* ---- events out ---- */
 
-/* The data object of a message; also an element of a `logs` event. */
-static void add_line(const struct message *message, struct buf *out)
+void chatroom_add_line(const struct message *message, struct buf *out)
 {
     char when[CLOCK_TEXT_MAX];
     struct str sent_at = message->sent_at, name = message->sender_name;
@@ -68,13 +68,13 @@ static void add_line(const struct message *message, struct buf *out)
 static void encode_message(const struct message *message, struct buf *out)
 {
     buf_add_text(out, MESSAGE_OPEN);
-    add_line(message, out);
+    chatroom_add_line(message, out);
     buf_add_text(out, EVENT_CLOSE);
 }
 
-static void encode_members(const struct member *members, size_t count, struct buf *out)
+void chatroom_add_members(const struct member *members, size_t count, struct buf *out)
 {
-    buf_add_text(out, "[{\"type\":\"members\",\"data\":[");
+    buf_add_char(out, '[');
     for (size_t i = 0; i < count; i++) {
         /* A list that would not fit is cut, not lost: room_log_bytes bounds it. */
         if (out->max - out->len < members[i].name.len * 6 + members[i].head.len + 64)
@@ -85,11 +85,17 @@ static void encode_members(const struct member *members, size_t count, struct bu
         buf_add_str(out, members[i].head);
         buf_add_char(out, '}');
     }
-    buf_add_text(out, "]" EVENT_CLOSE);
+    buf_add_char(out, ']');
 }
 
-/* Coming and going are lines of the room's history. */
-static void store_presence(enum message_kind kind, uint64_t conversation, const struct member *member)
+static void encode_members(const struct member *members, size_t count, struct buf *out)
+{
+    buf_add_text(out, "[{\"type\":\"members\",\"data\":");
+    chatroom_add_members(members, count, out);
+    buf_add_text(out, EVENT_CLOSE);
+}
+
+void chatroom_store_presence(enum message_kind kind, uint64_t conversation, const struct member *member)
 {
     struct message line = {
         .conversation = conversation,
@@ -106,7 +112,7 @@ const struct encoding chatroom_encoding = {
     .history = true,
     .message = encode_message,
     .members = encode_members,
-    .presence = store_presence,
+    .presence = chatroom_store_presence,
 };
 
 static void send_error(struct session *session, const char *code, const char *message)
@@ -125,38 +131,35 @@ static void send_error(struct session *session, const char *code, const char *me
 
 /* ---- admission: who is it, and may they be here ---- */
 
-struct admission {
-    struct job job;
+struct entering {
+    struct admission admission;
     uint64_t session_id;
-    char room_id[ID_MAX], nick_id[ID_MAX];
-    struct store_place place;
-    int missing;
 };
 
-static void look_up(struct job *job, struct store *store)
+/* By enum admitted. */
+static const struct {
+    unsigned code;
+    const char *reason;
+} refusals[] = {
+    [ADMISSION_NO_ROOM] = {1008, "Unknown room"},
+    [ADMISSION_NO_USER] = {1008, "Unknown user"},
+    [ADMISSION_NOT_MEMBER] = {1008, "Not a member of this room"},
+    [ADMISSION_DOWN] = {1013, "Try again later"},
+};
+
+static void refuse(struct session *session, enum admitted admitted)
 {
-    struct admission *admission = (struct admission *)job;
-    job->err = store_place(store, str_of(admission->room_id), str_of(admission->nick_id),
-                           &admission->place, &admission->missing);
+    door_refuse(session, refusals[admitted].code, refusals[admitted].reason);
 }
 
-static void on_looked_up(struct job *job)
+static void on_looked_up(struct admission *admission, enum admitted admitted)
 {
-    struct admission *admission = (struct admission *)job;
     const struct store_place *place = &admission->place;
-    struct session *session = sessions_find(door.hub->sessions, admission->session_id);
-    if (!session || session->closing) {
-        free(admission);
-        return;
-    }
-    struct chatroom_state *state = state_of(session);
-    if (job->err == ERR_NOT_FOUND) {
-        door_refuse(session, 1008, admission->missing & STORE_NO_ROOM ? "Unknown room" : "Unknown user");
-    } else if (job->err) {
-        door_refuse(session, 1013, "Try again later");
-    } else if (!place->is_member) {
-        door_refuse(session, 1008, "Not a member of this room");
-    } else {
+    struct session *session = sessions_find(door.hub->sessions, ((struct entering *)admission)->session_id);
+    if (session && !session->closing && admitted) {
+        refuse(session, admitted);
+    } else if (session && !session->closing) {
+        struct chatroom_state *state = state_of(session);
         state->conversation = place->conversation;
         state->user = place->user;
         state->name = mem_strndup(place->user_name, place->user_name_len);
@@ -164,24 +167,6 @@ static void on_looked_up(struct job *job)
         hub_join(door.hub, session, place->conversation, ENCODING_CHATROOM);
     }
     free(admission);
-}
-
-static void admit(struct session *session)
-{
-    const struct chatroom_state *state = state_of(session);
-    struct admission *admission = mem_zalloc(sizeof *admission);
-    admission->job.work = look_up;
-    admission->job.done = on_looked_up;
-    admission->session_id = session->id;
-    memcpy(admission->room_id, state->room_id, ID_MAX);
-    memcpy(admission->nick_id, state->nick_id, ID_MAX);
-    if (readers_try(door.readers, &admission->job)) {
-        free(admission);
-        door_refuse(session, 1013, "Try again later");
-        return;
-    }
-    /* a client may speak as soon as it is connected: it is heard once it is in the room */
-    session->transport->pause(session->socket, true);
 }
 
 static void chatroom_open(struct session *session, const struct request *request)
@@ -192,15 +177,23 @@ static void chatroom_open(struct session *session, const struct request *request
     struct str nick_id = request->argument(request, "nickId", nick, sizeof nick);
     if (!room_id.len) {
         door_refuse(session, 1008, "Room ID not provided");
-    } else if (!id_is(room_id, STORE_ROOM_PREFIX)) {
-        door_refuse(session, 1008, "Unknown room");
-    } else if (!id_is(nick_id, STORE_USER_PREFIX)) {
-        door_refuse(session, 1008, "Unknown user");
-    } else {
-        memcpy(state->room_id, room_id.ptr, room_id.len);
-        memcpy(state->nick_id, nick_id.ptr, nick_id.len);
-        admit(session);
+        return;
     }
+    struct entering *entering = mem_zalloc(sizeof *entering);
+    enum admitted admitted = admission_name(&entering->admission, room_id, nick_id);
+    memcpy(state->room_id, entering->admission.room_id, ID_MAX);
+    memcpy(state->nick_id, entering->admission.nick_id, ID_MAX);
+    entering->admission.done = on_looked_up;
+    entering->session_id = session->id;
+    if (!admitted && admission_ask(&entering->admission))
+        admitted = ADMISSION_DOWN;
+    if (admitted) {
+        free(entering);
+        refuse(session, admitted);
+        return;
+    }
+    /* a client may speak as soon as it is connected: it is heard once it is in the room */
+    session->transport->pause(session->socket, true);
 }
 
 static void chatroom_seated(struct session *session, struct seat *seat)
@@ -306,7 +299,7 @@ static void collect_line(void *arg, const struct message *message)
 {
     struct history *history = arg;
     CG_ASSERT(history->count < sizeof history->ends / sizeof history->ends[0]);
-    add_line(message, &history->lines);
+    chatroom_add_line(message, &history->lines);
     history->ends[history->count++] = history->lines.len;
 }
 

@@ -115,7 +115,7 @@ static bool was_elsewhere(const struct step *step)
 
 static void tell_entered(struct presence *presence, uint64_t session_id)
 {
-    struct session *session = sessions_find(presence->hub->sessions, session_id);
+    struct session *session = session_id ? sessions_find(presence->hub->sessions, session_id) : NULL;
     if (session && !session->closing)
         session->protocol->entered(session);
 }
@@ -133,7 +133,7 @@ static void on_entered(void *arg, const struct bus_reply *reply)
     step_free(step);
 }
 
-/* `session_id` 0: it is said again, nobody waits for it. */
+/* `session_id` 0: nobody waits for it. */
 static void say_enter(struct present *present, bool announce_it, uint64_t session_id)
 {
     struct presence *presence = present->presence;
@@ -255,7 +255,8 @@ void presence_enter(struct presence *presence, uint64_t conversation, enum encod
     present->unsure = false;
     present->sockets++;
     wheel_cancel(&present->grace);
-    add_waiting(place, session_id);
+    if (session_id)
+        add_waiting(place, session_id);
     if (repainted || returned) {
         say_enter(present, fresh || returned, session_id);
     } else {

@@ -24,7 +24,7 @@ void presence_free(struct presence *presence);
 /* One more socket of this user is in the room, seated as `session_id`; it gets the member list, and
  * everybody does if it changed. The encoding's `presence` tells or stores first comings and last goings,
  * its own and those of relays that were lost; then protocol->entered is called, perhaps before this returns.
- * Texts are copied. */
+ * `session_id` 0: somebody without a session, who gets no list and is not told. Texts are copied. */
 void presence_enter(struct presence *presence, uint64_t conversation, enum encoding_id encoding,
                     const struct member *member, uint64_t session_id);
 /* One less. After grace_ms without any, the user has left this relay. */
