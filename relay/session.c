@@ -224,8 +224,9 @@ void session_unfinished(struct session *session, bool unfinished)
 
 void session_writable(struct session *session)
 {
-    session->choked = false;
     size_t most = (size_t)session->owner->settings->send_chunk_bytes, before = session->outbox.len;
+    bool waited = session->choked || before; /* the last piece of the outbox may have been what choked it */
+    session->choked = false;
     while (session->outbox.len && !session->choked && !session->closing) {
         struct str bytes = buf_str(&session->outbox);
         if (bytes.len > most)
@@ -237,7 +238,7 @@ void session_writable(struct session *session)
         buf_fini(&session->outbox);
     note_outbox(session, before);
     flush_all(session);
-    if (before && !session->outbox.len && !session->choked && !session->closing && session->protocol->drained)
+    if (waited && !session->outbox.len && !session->choked && !session->closing && session->protocol->drained)
         session->protocol->drained(session);
 }
 

@@ -241,7 +241,7 @@ struct client {
     int writes, closes, kills;
     size_t longest; /* write */
     unsigned code;  /* of the close */
-    int seated, not_seated, changed;
+    int seated, not_seated, changed, drained;
     enum err err;    /* of not_seated */
     struct buf told; /* the journal's answers, in words */
 };
@@ -302,6 +302,11 @@ static void on_changed(struct session *session, struct seat *seat)
         buf_add_text(&client->told, "too late|");
 }
 
+static void on_drained(struct session *session)
+{
+    ((struct client *)session->socket)->drained++;
+}
+
 static void on_posted(struct session *session, const struct store_post *post)
 {
     struct client *client = session->socket;
@@ -318,6 +323,7 @@ static const struct protocol protocol = {.name = "test",
                                          .seated = on_seated,
                                          .not_seated = on_not_seated,
                                          .changed = on_changed,
+                                         .drained = on_drained,
                                          .posted = on_posted,
                                          .closed = on_closed};
 

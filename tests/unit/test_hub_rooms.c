@@ -406,6 +406,26 @@ static void a_held_reader_that_falls_off_the_log_is_closed(void **state)
     }
 }
 
+/* Also when the last piece is what choked it, and nothing is left in the outbox. */
+static void who_waits_for_a_socket_is_told_that_all_is_out(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, LINES, 0);
+    session_send_raw(client->session, STR("one"));
+    assert_int_equal(client->drained, 1);
+    client->answer = SEND_CHOKED;
+    session_send_raw(client->session, STR("two"));
+    assert_int_equal(client->session->outbox.len, 0);
+    assert_int_equal(client->drained, 1);
+    session_send_raw(client->session, STR("three"));
+    session_writable(client->session); /* takes it and is choked again */
+    assert_int_equal(client->drained, 1);
+    client->answer = SEND_MORE;
+    session_writable(client->session);
+    assert_int_equal(client->drained, 2);
+    assert_string_equal(bytes_of(client), "onetwothree");
+}
+
 static void what_somebody_saw_stored_is_fetched(void **state)
 {
     (void)state;
@@ -443,6 +463,7 @@ int main(void)
         TEST(a_pulled_seat_can_take_each_payload),
         TEST(a_held_reader_gets_the_log_when_it_is_let_go),
         TEST(a_held_reader_that_falls_off_the_log_is_closed),
+        TEST(who_waits_for_a_socket_is_told_that_all_is_out),
         TEST(what_somebody_saw_stored_is_fetched),
     };
     if (log_open("test", "/dev/null", LOG_ERROR))
