@@ -13,6 +13,13 @@
     X(HTTP_REFUSED, "http_refused_total", counter, "HTTP requests answered with a 4xx status")     \
     X(HTTP_FAILED, "http_failed_total", counter, "HTTP requests answered with a 5xx status")       \
     X(HTTP_ABORTED, "http_aborted_total", counter, "HTTP requests whose client left before the end")\
+    X(HTTP_CONNECTIONS, "http_connections", gauge, "Connections of the relay's HTTP front open now")\
+    X(HTTP_TURNED_AWAY, "http_turned_away_total", counter,                                         \
+      "Connections refused because max_connections were open")                                     \
+    X(HTTP_TIMEOUTS, "http_timeouts_total", counter,                                               \
+      "Connections cut because a request or the reading of its answer took too long")              \
+    X(ACCEPT_PAUSED, "accept_paused_total", counter,                                               \
+      "Times accepting paused because no file descriptor was left")                                \
     X(CONNECTIONS, "connections", gauge, "WebSocket connections open now")                         \
     X(CONNECTIONS_OPENED, "connections_opened_total", counter, "WebSocket connections accepted")   \
     X(CONNECTIONS_REFUSED, "connections_refused_total", counter, "Handshakes refused")             \
@@ -68,6 +75,13 @@
     X(IO_PACKETS_REFUSED, "io_packets_refused_total", counter,                                     \
       "Socket.IO packets that broke the protocol and ended their connection")                      \
     X(IO_UNSHOWN, "io_unshown_total", counter, "Socket.IO events that could not be encoded and were not shown")\
+    X(EIO_CONNECTIONS, "eio_connections", gauge, "Engine.IO connections, polling and WebSocket")   \
+    X(EIO_OPENED, "eio_connections_opened_total", counter, "Engine.IO connections opened")         \
+    X(EIO_CLOSED, "eio_connections_closed_total", counter, "Engine.IO connections that are over")  \
+    X(EIO_REFUSED, "eio_refused_total", counter, "Engine.IO requests answered with the protocol's error")\
+    X(EIO_POLLS, "eio_polls_total", counter, "Engine.IO polls received")                           \
+    X(EIO_POSTS, "eio_posts_total", counter, "Engine.IO posts received")                           \
+    X(EIO_UPGRADES, "eio_upgrades_total", counter, "Engine.IO connections that went from polling to WebSocket")\
     X(AUDITS, "audits_total", counter, "Comparisons of the rooms in use with the database")        \
     X(AUDIT_FOUND, "audit_found_total", counter, "Rooms that an audit found behind the database")
 

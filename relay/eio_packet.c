@@ -1,8 +1,8 @@
 #include "relay/eio_packet.h"
 
-enum { SEPARATOR = 0x1e };
+enum { SEPARATOR = 0x1e, PAD = 64 };
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 
 /* ---- base64, RFC 4648 section 4: with padding, and nothing in it that does not count ---- */
 
@@ -65,7 +65,7 @@ static void encode(struct str bytes, struct buf *out)
         for (size_t k = 0; k < 3; k++)
             bits = bits << 8 | (k < count ? (unsigned char)bytes.ptr[i + k] : 0);
         for (size_t k = 0; k < 4; k++)
-            *at++ = k <= count ? digits[bits >> (18 - 6 * k) & 63] : '=';
+            *at++ = digits[k <= count ? bits >> (18 - 6 * k) & 63 : PAD];
     }
     out->len += encoded_len(bytes.len);
 }
@@ -117,11 +117,13 @@ void eio_payload_add(struct buf *payload, enum eio_type type, bool binary, struc
 {
     if (payload->len)
         buf_add_char(payload, SEPARATOR);
-    buf_add_char(payload, binary ? 'b' : (char)type);
-    if (binary)
+    if (binary) {
+        buf_add_char(payload, 'b');
         encode(data, payload);
-    else
+    } else {
+        buf_add_char(payload, (char)type);
         eio_payload_more(payload, data);
+    }
 }
 
 size_t eio_payload_cost(bool binary, size_t len)

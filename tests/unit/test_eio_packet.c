@@ -1,4 +1,5 @@
-/* Engine.IO packets and payloads: what comes in is taken apart as the protocol says, what goes out comes back the same. */
+/* Engine.IO packets and payloads: what comes in is taken apart as the protocol says, what goes out comes back the
+ * same. */
 #include "check.h"
 
 #include "relay/eio_packet.h"

@@ -1,0 +1,395 @@
+#include "relay/eio_parts.h"
+
+#include "common/clock.h"
+#include "common/id.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/text.h"
+#include "relay/wsframe.h"
+
+#include <stdlib.h>
+
+struct eio_all eio_all;
+
+static const struct {
+    const char *reason; /* in Socket.IO's words */
+    enum eio_type last; /* to a poll that waits */
+    unsigned code;      /* to a WebSocket, RFC 6455 section 7.4 */
+    int metric;         /* -1: none but that it is closed */
+} endings[] = {
+    [EIO_END_SAID] = {"transport close", EIO_NOOP, 1000, -1},
+    [EIO_END_LEFT] = {"transport close", EIO_CLOSE, 1000, -1},
+    [EIO_END_SILENT] = {"ping timeout", EIO_CLOSE, 1000, METRIC_CLOSED_SILENT},
+    [EIO_END_BROKEN] = {"parse error", EIO_CLOSE, 1002, METRIC_CLOSED_INVALID},
+    [EIO_END_WRONG] = {"transport error", EIO_CLOSE, 1002, METRIC_CLOSED_INVALID},
+    [EIO_END_SLOW] = {"transport error", EIO_CLOSE, 1013, METRIC_CLOSED_SLOW},
+};
+
+static void on_timer(struct wheel_timer *timer);
+static void on_end(struct wheel_timer *timer);
+
+void eio_init(const struct settings *settings, struct wheel *wheel, struct sessions *sessions, struct handoff *handoff,
+              const struct eio_layer *const *layers, uint64_t incarnation, const unsigned char secret[32])
+{
+    eio_all = (struct eio_all){.settings = settings,
+                               .wheel = wheel,
+                               .sessions = sessions,
+                               .handoff = handoff,
+                               .layers = layers,
+                               .incarnation = incarnation,
+                               .end.fired = on_end};
+    memcpy(eio_all.secret, secret, SID_SECRET_BYTES);
+    buf_init(&eio_all.scratch, (size_t)settings->outbox_bytes);
+}
+
+void eio_fini(void)
+{
+    if (!eio_all.settings)
+        return;
+    struct eio *conn;
+    on_end(&eio_all.end);
+    for (size_t at = 0; (conn = map_next(&eio_all.conns, &at)); at = 0) { /* those that wait for a last poll */
+        CG_ASSERT(conn->told);
+        conn->lingers = false;
+        eio_gone(conn);
+    }
+    wheel_cancel(&eio_all.end);
+    map_fini(&eio_all.conns);
+    buf_fini(&eio_all.scratch);
+    eio_all.layers = NULL;
+}
+
+const struct eio_layer *eio_layer_of(struct str path)
+{
+    for (const struct eio_layer *const *at = eio_all.layers; at && *at; at++) {
+        struct str own = str_of((*at)->path);
+        if (str_eq(path, own) || (path.len + 1 == own.len && !memcmp(path.ptr, own.ptr, path.len)))
+            return *at;
+    }
+    return NULL;
+}
+
+void *eio_state(struct eio *conn)
+{
+    return conn->state;
+}
+
+uint64_t eio_id(const struct eio *conn)
+{
+    return conn->id;
+}
+
+struct eio *eio_find(uint64_t id)
+{
+    struct eio *conn = map_get(&eio_all.conns, id);
+    return conn && !conn->over ? conn : NULL;
+}
+
+size_t eio_count(void)
+{
+    return eio_all.conns.count;
+}
+
+bool eio_full(void)
+{
+    return eio_all.draining ||
+           eio_all.sessions->count + eio_all.polling >= (size_t)eio_all.settings->max_connections;
+}
+
+/* ---- the beginning, and the heartbeat (protocol: "Handshake", "Heartbeat") ---- */
+
+struct eio *eio_new(const struct eio_layer *layer, struct session *session)
+{
+    struct eio *conn = mem_zalloc(sizeof *conn + layer->state_size);
+    do
+        conn->id = id_random() | (uint64_t)1 << 63;
+    while (map_get(&eio_all.conns, conn->id));
+    sid_make(eio_all.secret, eio_all.incarnation, conn->id, conn->sid);
+    conn->layer = layer;
+    conn->session = session;
+    conn->websocket = session;
+    conn->timer.fired = on_timer;
+    buf_init(&conn->out, (size_t)eio_all.settings->outbox_bytes);
+    map_put(&eio_all.conns, conn->id, conn);
+    eio_all.polling += !session;
+    metric_inc(METRIC_EIO_OPENED);
+    metric_set(METRIC_EIO_CONNECTIONS, (int64_t)eio_all.conns.count);
+    return conn;
+}
+
+/* The next ping is so long after the last pong. */
+static void await_ping(struct eio *conn)
+{
+    conn->pinged = false;
+    conn->due_ms = clock_mono_ms() + eio_all.settings->io_ping_interval_ms;
+    wheel_set(eio_all.wheel, &conn->timer, eio_all.settings->io_ping_interval_ms);
+}
+
+/* The wheel is late by up to a tick. A client that takes the ping at once has its full time from now; one that has no
+ * poll waiting has left already, for all we know, and its time runs from when the ping was due. */
+static void ping(struct eio *conn)
+{
+    int64_t now = clock_mono_ms();
+    bool here = conn->poll || conn->websocket;
+    conn->pinged = true;
+    conn->due_ms = (here ? now : conn->due_ms) + eio_all.settings->io_ping_timeout_ms;
+    wheel_set(eio_all.wheel, &conn->timer, conn->due_ms > now ? conn->due_ms - now : 0);
+    eio_put(conn, EIO_PING, false, STR(""), STR(""));
+}
+
+bool eio_overdue(const struct eio *conn)
+{
+    return !conn->over && conn->pinged && clock_mono_ms() >= conn->due_ms;
+}
+
+void eio_begin(struct eio *conn)
+{
+    const struct settings *settings = eio_all.settings;
+    struct buf open;
+    buf_init(&open, 512);
+    buf_addf(&open, "{\"sid\":\"%s\",\"upgrades\":[%s],\"pingInterval\":%lld,\"pingTimeout\":%lld,\"maxPayload\":%lld}",
+             conn->sid, conn->websocket ? "" : "\"websocket\"", (long long)settings->io_ping_interval_ms,
+             (long long)settings->io_ping_timeout_ms, (long long)settings->io_max_payload_bytes);
+    CG_ASSERT(!open.failed);
+    await_ping(conn);
+    eio_put(conn, EIO_OPEN, false, buf_str(&open), STR(""));
+    buf_fini(&open);
+    conn->layer->opened(conn);
+}
+
+/* ---- the end: over at once, the layer told in a later turn, freed when nothing is left ---- */
+
+static void forget_dirty(struct eio *conn)
+{
+    struct eio **at = &eio_all.dirty;
+    while (conn->dirty && *at != conn)
+        at = &(*at)->next_dirty;
+    if (conn->dirty)
+        *at = conn->next_dirty;
+    conn->dirty = false;
+}
+
+void eio_gone(struct eio *conn)
+{
+    if (!conn->told || conn->lingers)
+        return;
+    CG_ASSERT(conn->over && !conn->poll && !conn->session && !conn->probe);
+    wheel_cancel(&conn->timer);
+    forget_dirty(conn);
+    buf_fini(&conn->out);
+    map_take(&eio_all.conns, conn->id);
+    eio_all.polling -= !conn->websocket;
+    metric_set(METRIC_EIO_CONNECTIONS, (int64_t)eio_all.conns.count);
+    free(conn);
+}
+
+static void on_end(struct wheel_timer *timer)
+{
+    (void)timer;
+    while (eio_all.ending) {
+        struct eio *conn = eio_all.ending;
+        eio_all.ending = conn->next_ending;
+        conn->layer->closed(conn, conn->reason);
+        conn->told = true;
+        eio_gone(conn);
+    }
+}
+
+static void become_over(struct eio *conn, const char *reason)
+{
+    conn->over = true;
+    conn->reason = reason;
+    wheel_cancel(&conn->timer);
+    conn->next_ending = eio_all.ending;
+    eio_all.ending = conn;
+    if (!wheel_is_set(&eio_all.end))
+        wheel_set(eio_all.wheel, &eio_all.end, 0);
+    metric_inc(METRIC_EIO_CLOSED);
+    log_debug("eio.closed", "eio=%llx reason=\"%s\"", (unsigned long long)conn->id, reason);
+}
+
+static void linger(struct eio *conn, int64_t ms)
+{
+    conn->lingers = true;
+    wheel_set(eio_all.wheel, &conn->timer, ms);
+}
+
+void eio_end(struct eio *conn, enum eio_ending ending, bool farewell)
+{
+    if (conn->over)
+        return;
+    become_over(conn, endings[ending].reason);
+    conn->said_close = ending == EIO_END_SAID;
+    if (endings[ending].metric >= 0)
+        metric_inc((enum metric)endings[ending].metric);
+    if (conn->probe)
+        eio_drop_session(conn->probe, 1000, "");
+    if (conn->session)
+        eio_drop_session(conn->session, endings[ending].code, "");
+    if (conn->out.failed || !conn->poll)
+        buf_fini(&conn->out);
+    if (conn->poll || farewell)
+        eio_payload_add(&conn->out, endings[ending].last, false, STR(""));
+    if (conn->poll)
+        eio_answer_poll(conn);
+    else if (farewell)
+        linger(conn, EIO_FAREWELL_MS);
+}
+
+/* Polling: "1" after all that waits, to the poll that waits or the next one. A WebSocket gets no packet: it is closed
+ * itself, as soon as its outbox is out. */
+void eio_close(struct eio *conn, const char *reason)
+{
+    if (conn->over)
+        return;
+    become_over(conn, reason);
+    if (conn->websocket) {
+        if (conn->session && !conn->session->outbox.len)
+            eio_drop_session(conn->session, 1000, "");
+        else if (conn->session)
+            linger(conn, eio_all.settings->close_timeout_ms);
+        return;
+    }
+    eio_payload_add(&conn->out, EIO_CLOSE, false, STR(""));
+    if (conn->out.failed) {
+        buf_fini(&conn->out);
+        eio_payload_add(&conn->out, EIO_CLOSE, false, STR(""));
+    }
+    conn->parting = true;
+    if (conn->poll) {
+        if (conn->probe)
+            eio_drop_session(conn->probe, 1000, "");
+        eio_answer_poll(conn);
+    } else {
+        linger(conn, eio_all.settings->close_timeout_ms);
+    }
+}
+
+static void on_timer(struct wheel_timer *timer)
+{
+    struct eio *conn = (struct eio *)(void *)((char *)timer - offsetof(struct eio, timer));
+    if (conn->over) {
+        conn->lingers = false;
+        if (conn->probe)
+            eio_drop_session(conn->probe, 1000, "");
+        if (conn->session)
+            eio_drop_session(conn->session, 1000, "");
+        eio_gone(conn);
+    } else if (conn->pinged) {
+        eio_end(conn, EIO_END_SILENT, false);
+    } else {
+        ping(conn);
+    }
+}
+
+size_t eio_drain(size_t quota)
+{
+    struct eio *conn;
+    eio_all.draining = true;
+    for (size_t at = 0; quota && (conn = map_next(&eio_all.conns, &at));) {
+        if (conn->websocket || conn->over)
+            continue;
+        eio_close(conn, "forced close");
+        quota--;
+    }
+    return eio_count();
+}
+
+/* ---- out ---- */
+
+static void put_frame(struct eio *conn, enum eio_type type, bool binary, struct str head, struct str tail)
+{
+    char sign = (char)type;
+    if (binary) {
+        session_queue(conn->session, WSFRAME_BINARY, head, tail);
+    } else if (!tail.len) {
+        session_queue(conn->session, WSFRAME_TEXT, (struct str){&sign, 1}, head);
+    } else {
+        buf_clear(&eio_all.scratch);
+        buf_add_char(&eio_all.scratch, sign);
+        buf_add_str(&eio_all.scratch, head);
+        if (eio_all.scratch.failed)
+            session_close(conn->session, 1013, "Too slow");
+        else
+            session_queue(conn->session, WSFRAME_TEXT, buf_str(&eio_all.scratch), tail);
+    }
+}
+
+/* As one payload for the poll: encoded here, so that an answer is one run of bytes. */
+static void put_payload(struct eio *conn, enum eio_type type, bool binary, struct str head, struct str tail)
+{
+    if (conn->poll && conn->out.len &&
+        eio_payload_cost(binary, head.len + tail.len) > conn->out.max - conn->out.len)
+        eio_answer_poll(conn);
+    eio_payload_add(&conn->out, type, binary, head);
+    if (!binary)
+        eio_payload_more(&conn->out, tail);
+    if (conn->out.failed) {
+        eio_end(conn, EIO_END_SLOW, false);
+    } else if (conn->poll && !conn->dirty) {
+        conn->dirty = true;
+        conn->next_dirty = eio_all.dirty;
+        eio_all.dirty = conn;
+    }
+}
+
+void eio_put(struct eio *conn, enum eio_type type, bool binary, struct str head, struct str tail)
+{
+    if (conn->over)
+        return;
+    if (!conn->websocket)
+        put_payload(conn, type, binary, head, tail);
+    else if (conn->session)
+        put_frame(conn, type, binary, head, tail);
+}
+
+void eio_send(struct eio *conn, bool binary, struct str data)
+{
+    eio_put(conn, EIO_MESSAGE, binary, data, STR(""));
+}
+
+void eio_send2(struct eio *conn, struct str head, struct str tail)
+{
+    eio_put(conn, EIO_MESSAGE, false, head, tail);
+}
+
+void eio_flush(void)
+{
+    while (eio_all.dirty) {
+        struct eio *conn = eio_all.dirty;
+        eio_all.dirty = conn->next_dirty;
+        conn->dirty = false;
+        if (conn->poll && conn->out.len)
+            eio_answer_poll(conn);
+    }
+}
+
+/* ---- in ---- */
+
+static void message_in(struct eio *conn, const struct eio_packet *packet)
+{
+    if (!packet->binary && !text_utf8_valid(packet->data)) {
+        eio_end(conn, EIO_END_BROKEN, false);
+        return;
+    }
+    metric_inc(METRIC_FRAMES_IN);
+    conn->layer->received(conn, packet->binary, packet->data);
+}
+
+/* Types that only the server sends, or that mean something to a WebSocket that is not the connection's yet, mean
+ * nothing here. A ping is the server's in this version ("From v3 to v4"): a client that sends one speaks another. */
+void eio_packet_in(struct eio *conn, const struct eio_packet *packet)
+{
+    if (conn->over)
+        return;
+    switch (packet->type) {
+    case EIO_MESSAGE: message_in(conn, packet); break;
+    case EIO_PONG: await_ping(conn); break;
+    case EIO_PING: eio_end(conn, EIO_END_WRONG, false); break;
+    case EIO_CLOSE: eio_end(conn, EIO_END_SAID, !conn->websocket); break;
+    case EIO_OPEN:
+    case EIO_UPGRADE:
+    case EIO_NOOP: break;
+    }
+}

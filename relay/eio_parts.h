@@ -1,0 +1,124 @@
+/* eio_parts.h: what the files of Engine.IO share with each other and with nobody else.
+ *
+ *   eio.c       a connection: its beginning, heartbeat and end, what it sends, what its packets mean
+ *   eio_poll.c  its HTTP requests, and who may open one
+ *   eio_ws.c    its WebSocket, and the change from polling to it
+ *
+ * A connection is *over* once nothing is received or sent any more. Its layer is *told* in a later turn of the loop. It
+ * *lingers* while something is left for one more poll or for the socket. Freed when told and not lingering. */
+#ifndef CG_RELAY_EIO_PARTS_H
+#define CG_RELAY_EIO_PARTS_H
+
+#include "common/map.h"
+#include "relay/eio.h"
+#include "relay/eio_packet.h"
+#include "relay/sid.h"
+
+enum {
+    EIO_FAREWELL_MS = 1000, /* a poll that the client sent just before its "1" may come this much after it */
+    EIO_UPGRADE_MS = 10000, /* a WebSocket that wants to take over has this long */
+    EIO_CALLBACK_MAX = 12,  /* digits of a JSONP callback's number, with NUL */
+};
+
+/* How a connection ends, other than by eio_close; a row of `endings`. */
+enum eio_ending {
+    EIO_END_SAID,   /* the client said "1" */
+    EIO_END_LEFT,   /* its socket or its waiting poll is gone */
+    EIO_END_SILENT, /* no pong in time */
+    EIO_END_BROKEN, /* what it sent is no packet, no UTF-8 */
+    EIO_END_WRONG,  /* it breaks a rule of the protocol */
+    EIO_END_SLOW,   /* more waits for it than outbox_bytes */
+};
+
+struct eio {
+    uint64_t id;
+    char sid[SID_MAX]; /* a credential: never logged */
+    const struct eio_layer *layer;
+    /* polling */
+    struct http_call *poll; /* the GET that waits for something to be sent */
+    bool jsonp;             /* `poll` wants a call of a function with this number */
+    char callback[EIO_CALLBACK_MAX];
+    struct buf out;         /* a payload that waits for a poll */
+    struct session *probe;  /* a WebSocket that may take over; */
+    bool probed;            /* … it said 2probe: polls are answered at once */
+    /* or its WebSocket */
+    bool websocket;
+    struct session *session; /* NULL: polling, or ended */
+    /* heartbeat: first until the ping is due, then until the pong is overdue */
+    struct wheel_timer timer;
+    bool pinged;
+    int64_t due_ms;
+    /* the end */
+    bool over, told, lingers;
+    bool parting;    /* by this side: eio_close */
+    bool said_close; /* by the client: its "1" */
+    const char *reason;
+    bool dirty;
+    struct eio *next_dirty, *next_ending;
+    _Alignas(max_align_t) char state[]; /* the layer's */
+};
+
+struct eio_all {
+    const struct settings *settings;
+    struct wheel *wheel;
+    struct sessions *sessions;
+    struct handoff *handoff;
+    const struct eio_layer *const *layers; /* NULL before eio_init */
+    uint64_t incarnation;
+    unsigned char secret[SID_SECRET_BYTES];
+    struct map conns;       /* by id; each until it is freed */
+    size_t polling;         /* of them those without a WebSocket */
+    struct eio *dirty;      /* something was sent while a poll waits */
+    struct eio *ending;     /* over, and their layers do not know yet */
+    struct wheel_timer end; /* tells them */
+    struct buf scratch;     /* a head with its packet type before it */
+    bool draining;
+};
+
+extern struct eio_all eio_all;
+
+/* ---- eio.c ---- */
+
+/* NULL: no layer has that path, with or without its last slash. */
+const struct eio_layer *eio_layer_of(struct str path);
+/* Whether one more connection is too many, or comes too late. */
+bool eio_full(void);
+/* A new connection; nothing is sent and the layer knows nothing yet. */
+struct eio *eio_new(const struct eio_layer *layer, struct session *session);
+/* Its first words: the open packet, and whatever the layer has to say. */
+void eio_begin(struct eio *conn);
+/* A packet of a type, with data in two pieces. */
+void eio_put(struct eio *conn, enum eio_type type, bool binary, struct str head, struct str tail);
+/* What a packet that came from the client means. It may be over afterwards; it is not freed before a later turn. */
+void eio_packet_in(struct eio *conn, const struct eio_packet *packet);
+/* Over. A poll that waits gets the ending's last word; with `farewell` one that comes soon gets it too. */
+void eio_end(struct eio *conn, enum eio_ending ending, bool farewell);
+/* Nothing is left to be said to its client: frees it if its layer was told. */
+void eio_gone(struct eio *conn);
+/* Whether the pong is overdue, which its timer will only notice at its next tick. */
+bool eio_overdue(const struct eio *conn);
+
+/* ---- eio_poll.c ---- */
+
+/* Answers the waiting poll with all that waits for it. */
+void eio_answer_poll(struct eio *conn);
+/* The connection that a request names, and what a handshake without one must be like; else the protocol's error. */
+enum eio_error {
+    EIO_FINE = -1,
+    EIO_UNKNOWN_TRANSPORT = 0,
+    EIO_UNKNOWN_SID = 1,
+    EIO_BAD_HANDSHAKE_METHOD = 2,
+    EIO_BAD_REQUEST = 3,
+    EIO_FORBIDDEN = 4,
+    EIO_UNSUPPORTED_VERSION = 5,
+};
+/* *conn: NULL for a new one. *elsewhere: not 0 if another relay has it, then *conn is NULL. */
+enum eio_error eio_check(const struct request *request, const char *method, bool upgrade, struct eio **conn,
+                         uint64_t *elsewhere);
+
+/* ---- eio_ws.c ---- */
+
+/* The WebSocket is no more the connection's; it is asked to close. */
+void eio_drop_session(struct session *session, unsigned code, const char *reason);
+
+#endif

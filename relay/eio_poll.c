@@ -1,0 +1,356 @@
+#include "relay/eio_parts.h"
+
+#include "common/metrics.h"
+#include "relay/handoff.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+static const char *const error_messages[] = {
+    "Transport unknown", "Session ID unknown", "Bad handshake method",
+    "Bad request",       "Forbidden",          "Unsupported protocol version",
+};
+
+static void refuse(struct http_call *call, enum eio_error error)
+{
+    char body[96];
+    int len = snprintf(body, sizeof body, "{\"code\":%d,\"message\":\"%s\"}", (int)error, error_messages[error]);
+    metric_inc(METRIC_EIO_REFUSED);
+    http_reply(call, error == EIO_FORBIDDEN ? 403 : 400, "application/json", "", (struct str){body, (size_t)len});
+}
+
+static void refuse_unknown(struct http_call *call)
+{
+    refuse(call, EIO_UNKNOWN_SID);
+}
+
+/* ---- whose request it is ---- */
+
+/* One whose pong is overdue is over as of now, whenever its timer's next tick is. */
+static struct eio *find(struct str sid, uint64_t id)
+{
+    struct eio *conn = map_get(&eio_all.conns, id);
+    if (!conn || !str_eq(sid, str_of(conn->sid)))
+        return NULL;
+    if (eio_overdue(conn))
+        eio_end(conn, EIO_END_SILENT, false);
+    return conn->over && !conn->lingers ? NULL : conn;
+}
+
+/* "HTTP long-polling", "WebSocket", "Handshake"; in which order faults count is the reference server's: transport, sid,
+ * method, version. */
+enum eio_error eio_check(const struct request *request, const char *method, bool upgrade, struct eio **conn,
+                         uint64_t *elsewhere)
+{
+    char text[HTTP_URL_BYTES]; /* no argument is longer: what is too long must not look absent */
+    *conn = NULL;
+    *elsewhere = 0;
+    struct str value = request->argument(request, "transport", text, sizeof text);
+    bool websocket = str_eq(value, STR("websocket"));
+    if (!websocket && !str_eq(value, STR("polling")))
+        return EIO_UNKNOWN_TRANSPORT;
+    struct str sid = request->argument(request, "sid", text, sizeof text);
+    if (sid.len) {
+        uint64_t incarnation, id;
+        if (sid_read(eio_all.secret, sid, &incarnation, &id))
+            return EIO_UNKNOWN_SID;
+        if (incarnation != eio_all.incarnation) {
+            *elsewhere = incarnation;
+            return EIO_FINE;
+        }
+        *conn = find(sid, id);
+        if (!*conn || (*conn)->layer != eio_layer_of(request->path))
+            return EIO_UNKNOWN_SID;
+        if (!upgrade && (websocket || (*conn)->websocket))
+            return EIO_BAD_REQUEST;
+    } else if (strcmp(method, "GET") != 0) {
+        return EIO_BAD_HANDSHAKE_METHOD;
+    }
+    if (upgrade != websocket)
+        return EIO_BAD_REQUEST;
+    value = request->argument(request, "EIO", text, sizeof text);
+    return str_eq(value, STR("4")) ? EIO_FINE : EIO_UNSUPPORTED_VERSION;
+}
+
+bool eio_upgrade(struct http_call *call)
+{
+    struct eio *conn;
+    uint64_t elsewhere;
+    enum eio_error error = eio_check(&call->request, call->method, true, &conn, &elsewhere);
+    if (error != EIO_FINE) {
+        refuse(call, error);
+    } else if (elsewhere) {
+        handoff_give(eio_all.handoff, elsewhere, call, refuse_unknown);
+    } else if (!conn && eio_full()) {
+        metric_inc(METRIC_CONNECTIONS_REFUSED);
+        http_reply_text(call, 503, "Try again later");
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* ---- JSONP: a payload as the argument of a function call, a body as a form's field ---- */
+
+static void keep_callback(struct eio *conn, const struct http_call *call)
+{
+    char text[HTTP_URL_BYTES];
+    struct str number = call->request.argument(&call->request, "j", text, sizeof text);
+    size_t len = 0;
+    conn->jsonp = number.len;
+    for (size_t i = 0; i < number.len && len < EIO_CALLBACK_MAX - 1; i++)
+        if (number.ptr[i] >= '0' && number.ptr[i] <= '9')
+            conn->callback[len++] = number.ptr[i];
+    conn->callback[len] = '\0';
+}
+
+/* JSON is JavaScript but for two characters, U+2028 and U+2029, which older engines take for line ends. */
+static void add_script_string(struct buf *out, struct str text)
+{
+    struct buf json;
+    buf_init(&json, text.len * 6 + 2);
+    buf_add_json(&json, text);
+    CG_ASSERT(!json.failed);
+    for (size_t i = 0; i < json.len; i++)
+        if (json.len - i >= 3 && !memcmp(json.data + i, "\xe2\x80", 2) && (json.data[i + 2] & ~1) == (char)0xa8) {
+            buf_add_text(out, json.data[i + 2] == (char)0xa8 ? "\\u2028" : "\\u2029");
+            i += 2;
+        } else {
+            buf_add_char(out, json.data[i]);
+        }
+    buf_fini(&json);
+}
+
+static void answer_script(struct http_call *call, const char *callback, struct str payload)
+{
+    struct buf out;
+    buf_init(&out, payload.len * 6 + 64);
+    buf_addf(&out, "___eio[%s](", *callback ? callback : "0");
+    add_script_string(&out, payload);
+    buf_add_text(&out, ");");
+    CG_ASSERT(!out.failed);
+    http_reply(call, 200, "text/javascript; charset=UTF-8", "", buf_str(&out));
+    buf_fini(&out);
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+}
+
+/* The field "d" of a form, decoded: application/x-www-form-urlencoded. */
+static void read_form(struct str form, struct buf *out)
+{
+    struct str d = {0};
+    for (size_t at = 0; at < form.len && !d.ptr;) {
+        const char *field = form.ptr + at, *end = memchr(field, '&', form.len - at);
+        size_t len = end ? (size_t)(end - field) : form.len - at;
+        if (len >= 2 && !memcmp(field, "d=", 2))
+            d = (struct str){field + 2, len - 2};
+        at += len + 1;
+    }
+    for (size_t i = 0; i < d.len; i++) {
+        int high = d.ptr[i] == '%' && d.len - i > 2 ? hex_digit(d.ptr[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(d.ptr[i + 2]) : -1;
+        if (low >= 0) {
+            buf_add_char(out, (char)(high << 4 | low));
+            i += 2;
+        } else if (d.ptr[i] == '+') {
+            buf_add_char(out, ' ');
+        } else {
+            buf_add_char(out, d.ptr[i]);
+        }
+    }
+}
+
+/* Forms change line ends, so the client sends a line feed as \n and what was \n before as \\n. In place. */
+static void unescape_lines(struct buf *text)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < text->len; i++) {
+        struct str rest = {text->data + i, text->len - i};
+        if (rest.len >= 3 && !memcmp(rest.ptr, "\\\\n", 3)) {
+            text->data[len++] = '\\';
+            text->data[len++] = 'n';
+            i += 2;
+        } else if (rest.len >= 2 && !memcmp(rest.ptr, "\\n", 2)) {
+            text->data[len++] = '\n';
+            i++;
+        } else {
+            text->data[len++] = text->data[i];
+        }
+    }
+    text->len = len;
+}
+
+/* ---- GET: a poll ("Receiving data") ---- */
+
+static void answer(struct eio *conn, struct http_call *call)
+{
+    if (conn->jsonp)
+        answer_script(call, conn->callback, buf_str(&conn->out));
+    else
+        http_reply(call, 200, "text/plain; charset=UTF-8", "", buf_str(&conn->out));
+    buf_fini(&conn->out); /* an idle connection keeps no buffer */
+}
+
+void eio_answer_poll(struct eio *conn)
+{
+    struct http_call *call = conn->poll;
+    conn->poll = NULL;
+    answer(conn, call);
+}
+
+static void on_poll_gone(void *arg, struct http_call *call)
+{
+    struct eio *conn = arg;
+    CG_ASSERT(conn->poll == call);
+    conn->poll = NULL;
+    eio_end(conn, EIO_END_LEFT, false);
+}
+
+/* The last one: what was left to be said. */
+static void last_poll(struct eio *conn, struct http_call *call)
+{
+    if (conn->probe)
+        eio_drop_session(conn->probe, 1000, "");
+    keep_callback(conn, call);
+    answer(conn, call);
+    conn->lingers = false;
+    eio_gone(conn);
+}
+
+static void poll(struct eio *conn, struct http_call *call)
+{
+    metric_inc(METRIC_EIO_POLLS);
+    if (conn->poll) { /* "a client MUST NOT have more than one active GET request" */
+        eio_end(conn, EIO_END_WRONG, false);
+        refuse(call, EIO_BAD_REQUEST);
+        return;
+    }
+    if (conn->over) {
+        last_poll(conn, call);
+        return;
+    }
+    keep_callback(conn, call);
+    if (!conn->out.len && conn->probed)
+        eio_payload_add(&conn->out, EIO_NOOP, false, STR("")); /* its client changes over when no poll is left */
+    if (conn->out.len) {
+        answer(conn, call);
+    } else {
+        conn->poll = call;
+        http_hold(call, on_poll_gone, conn);
+    }
+}
+
+/* ---- POST ("Sending data") ---- */
+
+static bool is_binary(const struct http_call *call)
+{
+    static const char binary[] = "application/octet-stream";
+    char text[64];
+    struct str type = call->request.header(&call->request, "content-type", text, sizeof text);
+    return type.len >= sizeof binary - 1 && !strncasecmp(type.ptr, binary, sizeof binary - 1);
+}
+
+/* Packet by packet, up to the one that ends the connection. False: it ended with one that is none. */
+static bool packets_in(struct eio *conn, struct str payload)
+{
+    struct buf scratch;
+    struct eio_packet packet;
+    enum err err = ERR_OK;
+    if (!payload.ptr)
+        payload = STR(""); /* an empty body is an empty packet */
+    buf_init(&scratch, payload.len);
+    while (!conn->over && !(err = eio_payload_next(&payload, &scratch, &packet)))
+        eio_packet_in(conn, &packet);
+    buf_fini(&scratch);
+    if (!conn->over && err != ERR_NOT_FOUND)
+        eio_end(conn, EIO_END_BROKEN, false);
+    return !conn->over || conn->parting || conn->said_close;
+}
+
+static bool form_in(struct eio *conn, struct str form)
+{
+    struct buf payload;
+    buf_init(&payload, form.len);
+    read_form(form, &payload);
+    unescape_lines(&payload);
+    bool fine = packets_in(conn, buf_str(&payload));
+    buf_fini(&payload);
+    return fine;
+}
+
+/* A client that does not know yet that it was closed by this side has its posts taken, and dropped. */
+static void post(struct eio *conn, struct http_call *call)
+{
+    char text[HTTP_URL_BYTES];
+    bool fine = true;
+    metric_inc(METRIC_EIO_POSTS);
+    if (conn->over) {
+        fine = conn->parting;
+    } else if (is_binary(call)) { /* of older versions: binary is base64 now */
+        eio_end(conn, EIO_END_WRONG, false);
+        fine = false;
+    } else if (call->request.argument(&call->request, "j", text, sizeof text).len) {
+        fine = form_in(conn, call->body);
+    } else {
+        fine = packets_in(conn, call->body);
+    }
+    if (fine)
+        http_reply(call, 200, "text/html", "", STR("ok"));
+    else
+        refuse(call, conn->said_close ? EIO_UNKNOWN_SID : EIO_BAD_REQUEST);
+}
+
+/* ---- the route ---- */
+
+static void shake_hands(struct http_call *call)
+{
+    if (eio_full()) {
+        metric_inc(METRIC_CONNECTIONS_REFUSED);
+        http_reply_text(call, 503, "Try again later");
+        return;
+    }
+    struct eio *conn = eio_new(eio_layer_of(call->request.path), NULL);
+    eio_begin(conn);
+    keep_callback(conn, call);
+    answer(conn, call);
+    conn->lingers = false; /* if the layer would not have it, that has been said */
+}
+
+static void handle(struct http_call *call)
+{
+    struct eio *conn;
+    uint64_t elsewhere;
+    enum eio_error error = eio_check(&call->request, call->method, false, &conn, &elsewhere);
+    if (error != EIO_FINE)
+        refuse(call, error);
+    else if (elsewhere)
+        handoff_give(eio_all.handoff, elsewhere, call, refuse_unknown);
+    else if (!conn)
+        shake_hands(call);
+    else if (!strcmp(call->method, "GET"))
+        poll(conn, call);
+    else if (!strcmp(call->method, "POST"))
+        post(conn, call);
+    else
+        refuse(call, EIO_BAD_REQUEST);
+}
+
+static bool claims(struct str path)
+{
+    return eio_layer_of(path);
+}
+
+static size_t max_body(const struct settings *settings)
+{
+    return (size_t)settings->io_max_payload_bytes;
+}
+
+const struct http_route eio_route = {
+    .name = "engine.io",
+    .claims = claims,
+    .max_body = max_body,
+    .handle = handle,
+};

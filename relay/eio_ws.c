@@ -1,0 +1,213 @@
+#include "relay/eio_parts.h"
+
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "relay/wsframe.h"
+
+/* The state of a session. */
+struct socket {
+    struct eio *conn; /* NULL: the session is on its own and about to close */
+    struct session *session;
+    struct wheel_timer timer; /* of one that wants to take over */
+};
+
+static struct socket *socket_of(struct session *session)
+{
+    return session->state;
+}
+
+void eio_drop_session(struct session *session, unsigned code, const char *reason)
+{
+    struct socket *socket = socket_of(session);
+    struct eio *conn = socket->conn;
+    wheel_cancel(&socket->timer);
+    socket->conn = NULL;
+    if (conn->probe == session) {
+        conn->probe = NULL;
+        conn->probed = false;
+    } else {
+        conn->session = NULL;
+    }
+    session_close(session, code, reason);
+}
+
+/* ---- the change from polling to a WebSocket (protocol: "Upgrade") ---- */
+
+/* What was put into a payload for the next poll goes out as frames instead, but for the "1" of polling. */
+static void replay(struct session *session, struct buf *queued)
+{
+    struct str rest = buf_str(queued);
+    struct eio_packet packet;
+    struct buf scratch;
+    buf_init(&scratch, queued->max);
+    while (queued->len && !eio_payload_next(&rest, &scratch, &packet)) {
+        char sign = (char)packet.type;
+        if (packet.binary)
+            session_queue(session, WSFRAME_BINARY, packet.data, STR(""));
+        else if (packet.type != EIO_CLOSE)
+            session_queue(session, WSFRAME_TEXT, (struct str){&sign, 1}, packet.data);
+    }
+    buf_fini(&scratch);
+}
+
+static void take_over(struct eio *conn, struct session *session)
+{
+    struct buf queued = conn->out;
+    wheel_cancel(&socket_of(session)->timer);
+    buf_init(&conn->out, queued.max);
+    conn->probe = NULL;
+    conn->session = session;
+    if (conn->poll) { /* its client should have let it end before: it ends without a word */
+        eio_payload_add(&conn->out, EIO_NOOP, false, STR(""));
+        eio_answer_poll(conn);
+    }
+    conn->websocket = true;
+    eio_all.polling--;
+    metric_inc(METRIC_EIO_UPGRADES);
+    replay(session, &queued);
+    buf_fini(&queued);
+    if (conn->parting && !session->outbox.len) { /* closed meanwhile, and nothing left to say */
+        eio_drop_session(session, 1000, "");
+        conn->lingers = false;
+        eio_gone(conn);
+    }
+}
+
+/* The first words of a WebSocket that names a connection. Anything unexpected ends the attempt, not the connection. */
+static void probe_in(struct eio *conn, struct session *session, const struct eio_packet *packet)
+{
+    if (packet && packet->type == EIO_PING && str_eq(packet->data, STR("probe"))) {
+        session_queue(session, WSFRAME_TEXT, STR("3probe"), STR(""));
+        conn->probed = true;
+        if (conn->poll) {
+            if (!conn->out.len)
+                eio_payload_add(&conn->out, EIO_NOOP, false, STR(""));
+            eio_answer_poll(conn);
+        }
+    } else if (packet && packet->type == EIO_UPGRADE) {
+        take_over(conn, session);
+    } else {
+        eio_drop_session(session, 1002, "");
+    }
+}
+
+static void on_late(struct wheel_timer *timer)
+{
+    struct socket *socket = (struct socket *)(void *)((char *)timer - offsetof(struct socket, timer));
+    eio_drop_session(socket->session, 1000, "");
+}
+
+/* ---- the session's protocol ---- */
+
+static bool claims(struct str path)
+{
+    return eio_layer_of(path);
+}
+
+/* Here nothing can be handed over any more: that was done before (eio_upgrade). */
+static unsigned refuse(const struct request *request)
+{
+    struct eio *conn;
+    uint64_t elsewhere;
+    if (eio_check(request, "GET", true, &conn, &elsewhere) != EIO_FINE || elsewhere) {
+        metric_inc(METRIC_EIO_REFUSED);
+        return 400;
+    }
+    return !conn && eio_full() ? 503 : 0;
+}
+
+/* "A client MUST NOT open more than one WebSocket connection per session": the second one is closed. */
+static void open_session(struct session *session, const struct request *request)
+{
+    struct socket *socket = socket_of(session);
+    struct eio *conn;
+    uint64_t elsewhere;
+    socket->session = session;
+    socket->timer.fired = on_late;
+    if (eio_check(request, "GET", true, &conn, &elsewhere) != EIO_FINE || elsewhere ||
+        (conn && (conn->websocket || conn->probe || conn->over))) {
+        session_close(session, 1008, "");
+    } else if (conn) {
+        socket->conn = conn;
+        conn->probe = session;
+        wheel_set(eio_all.wheel, &socket->timer, EIO_UPGRADE_MS);
+    } else {
+        socket->conn = eio_new(eio_layer_of(request->path), session);
+        eio_begin(socket->conn);
+    }
+}
+
+static void received(struct session *session, struct str text)
+{
+    struct eio *conn = socket_of(session)->conn;
+    struct eio_packet packet;
+    if (!conn)
+        return;
+    enum err err = eio_packet_parse(text, &packet);
+    if (conn->probe == session)
+        probe_in(conn, session, err ? NULL : &packet);
+    else if (err)
+        eio_end(conn, EIO_END_BROKEN, false);
+    else
+        eio_packet_in(conn, &packet);
+}
+
+static void received_binary(struct session *session, struct str bytes)
+{
+    struct eio *conn = socket_of(session)->conn;
+    if (!conn)
+        return;
+    if (conn->probe == session)
+        probe_in(conn, session, NULL);
+    else
+        eio_packet_in(conn, &(struct eio_packet){EIO_MESSAGE, true, bytes});
+}
+
+/* A message and its type. */
+static size_t max_message(const struct settings *settings)
+{
+    return (size_t)settings->io_max_payload_bytes + 1;
+}
+
+/* What eio_close waited for. */
+static void drained(struct session *session)
+{
+    struct eio *conn = socket_of(session)->conn;
+    if (!conn || !conn->over || conn->session != session)
+        return;
+    eio_drop_session(session, 1000, "");
+    conn->lingers = false;
+    eio_gone(conn);
+}
+
+static void closed(struct session *session)
+{
+    struct socket *socket = socket_of(session);
+    struct eio *conn = socket->conn;
+    wheel_cancel(&socket->timer);
+    if (!conn)
+        return;
+    socket->conn = NULL;
+    if (conn->probe == session) {
+        conn->probe = NULL;
+        conn->probed = false;
+        return;
+    }
+    conn->session = NULL;
+    conn->lingers = false;
+    eio_end(conn, EIO_END_LEFT, false);
+    eio_gone(conn);
+}
+
+const struct protocol eio_protocol = {
+    .name = "engine.io",
+    .state_size = sizeof(struct socket),
+    .claims = claims,
+    .refuse = refuse,
+    .open = open_session,
+    .received = received,
+    .received_binary = received_binary,
+    .max_message = max_message,
+    .drained = drained,
+    .closed = closed,
+};
