@@ -1,0 +1,133 @@
+#include "relay/rooms.h"
+
+#include "common/metrics.h"
+#include "relay/rooms_parts.h"
+
+#include <stdlib.h>
+
+#define ROOMS_PATH "/rooms/"
+#define TYPE_JSON  "application/json; charset=utf-8"
+
+/* ---- answers ---- */
+
+void rooms_reply(struct http_call *call, struct str json)
+{
+    http_reply(call, 200, TYPE_JSON, "", json);
+}
+
+void rooms_refuse(struct http_call *call, unsigned status, const char *code, const char *error)
+{
+    struct buf out;
+    buf_init(&out, 1024);
+    buf_addf(&out, "{\"error\":\"%s\",\"code\":\"%s\"}", error, code);
+    http_reply(call, status, TYPE_JSON, status == 503 ? "Retry-After: 1\r\n" : "", buf_str(&out));
+    buf_fini(&out);
+}
+
+void rooms_refuse_busy(struct http_call *call)
+{
+    rooms_refuse(call, 503, "busy", "too much is going on: try again in a second");
+}
+
+void rooms_refuse_down(struct http_call *call)
+{
+    rooms_refuse(call, 503, "unavailable", "try again later");
+}
+
+/* ---- who is it, and may they be here ---- */
+
+static void refuse(struct http_call *call, enum admitted admitted)
+{
+    metric_inc(METRIC_ADMISSIONS_REFUSED);
+    if (admitted == ADMISSION_DOWN)
+        rooms_refuse_down(call);
+    else /* of whatever kind: nobody learns here which rooms and users there are */
+        rooms_refuse(call, 404, "not_found", "no such room, or not a member of it");
+}
+
+static void on_asked(struct admission *admission, enum admitted admitted)
+{
+    struct rooms_asked *asked = (struct rooms_asked *)admission;
+    if (!admitted)
+        asked->admitted(asked);
+    else if (asked->call)
+        refuse(asked->call, admitted);
+    asked->release(asked);
+}
+
+static void on_gone(void *arg, struct http_call *call)
+{
+    (void)call;
+    ((struct rooms_asked *)arg)->call = NULL;
+}
+
+void rooms_ask(struct rooms_asked *asked, struct http_call *call, struct str room_id, struct str nick_id)
+{
+    asked->call = call;
+    asked->admission.done = on_asked;
+    enum admitted admitted = admission_name(&asked->admission, room_id, nick_id);
+    if (admitted) {
+        refuse(call, admitted);
+        asked->release(asked);
+        return;
+    }
+    http_hold(call, on_gone, asked);
+    if (admission_ask(&asked->admission)) {
+        rooms_refuse_busy(call);
+        asked->release(asked);
+    }
+}
+
+/* ---- which request is which ---- */
+
+static const struct verb {
+    const char *name, *method, *allow;
+    void (*handle)(struct http_call *call, struct str room_id);
+} verbs[] = {
+    {"poll", "GET", "Allow: GET\r\n", rooms_handle_poll},
+    {"events", "GET", "Allow: GET\r\n", rooms_handle_events},
+    {"stream", "GET", "Allow: GET\r\n", rooms_handle_stream},
+    {"send", "POST", "Allow: POST\r\n", rooms_handle_send},
+};
+
+static bool claims(struct str path)
+{
+    const size_t len = sizeof ROOMS_PATH - 1;
+    return path.len >= len && memcmp(path.ptr, ROOMS_PATH, len) == 0;
+}
+
+static size_t max_body(const struct settings *settings)
+{
+    return (size_t)settings->max_message_bytes;
+}
+
+static void handle(struct http_call *call)
+{
+    const size_t prefix = sizeof ROOMS_PATH - 1;
+    struct str room_id = {call->request.path.ptr + prefix, call->request.path.len - prefix};
+    const char *slash = memchr(room_id.ptr, '/', room_id.len);
+    struct str name = STR("");
+    if (slash) {
+        name = (struct str){slash + 1, (size_t)(room_id.ptr + room_id.len - slash) - 1};
+        room_id.len = (size_t)(slash - room_id.ptr);
+    }
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (!str_eq(name, str_of(verbs[i].name)))
+            continue;
+        if (strcmp(call->method, verbs[i].method) == 0)
+            verbs[i].handle(call, room_id);
+        else
+            http_reply(call, 405, TYPE_JSON, verbs[i].allow,
+                       STR("{\"error\":\"method not allowed\",\"code\":\"method_not_allowed\"}"));
+        return;
+    }
+    rooms_refuse(call, 404, "not_found", "no such path");
+}
+
+const struct http_route rooms_route = {
+    .name = "rooms",
+    .claims = claims,
+    .max_body = max_body,
+    .handle = handle,
+    .too_large = "{\"error\":\"request body too large\",\"code\":\"too_big\"}",
+};

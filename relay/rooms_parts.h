@@ -1,0 +1,112 @@
+/* rooms_parts.h: the chatrooms over plain HTTP as their own files see them.
+ *
+ *   rooms.c           which request is which; who may be here; answers
+ *   rooms_encode.c    how events look; what cursors and callbacks may be
+ *   rooms_held.c      a call that waits for its answer as a session
+ *   rooms_poll.c      polling and long polling
+ *   rooms_pollers.c   who polls counts as present
+ *   rooms_stream.c    Server-Sent Events and iframe streaming
+ *   rooms_send.c      a POST to send */
+#ifndef CG_RELAY_ROOMS_PARTS_H
+#define CG_RELAY_ROOMS_PARTS_H
+
+#include "relay/admission.h"
+#include "relay/door.h"
+#include "relay/hub.h"
+#include "relay/rooms.h"
+
+enum { ROOMS_ARGUMENT_BYTES = 256, ROOMS_CALLBACK_MAX = 64 };
+
+/* ---- rooms.c ---- */
+
+/* A call whose user and room are being looked up. First member of what its handler keeps of it. */
+struct rooms_asked {
+    struct admission admission;
+    struct http_call *call; /* NULL: the client has left */
+    /* The user may be here; also if the client has left by now. `release` follows. */
+    void (*admitted)(struct rooms_asked *asked);
+    /* Frees it and what it holds. */
+    void (*release)(struct rooms_asked *asked);
+};
+
+/* Holds the call and asks, or answers with 404 or 503 and releases. */
+void rooms_ask(struct rooms_asked *asked, struct http_call *call, struct str room_id, struct str nick_id);
+
+/* Answers {"error":…,"code":…}; both texts are literals that need no escape. 503 says when to come back. */
+void rooms_refuse(struct http_call *call, unsigned status, const char *code, const char *error);
+void rooms_reply(struct http_call *call, struct str json);
+/* What is said when the reader queue, the journal or the table of connections is full. */
+void rooms_refuse_busy(struct http_call *call);
+void rooms_refuse_down(struct http_call *call);
+
+void rooms_handle_poll(struct http_call *call, struct str room_id);
+void rooms_handle_events(struct http_call *call, struct str room_id);
+void rooms_handle_stream(struct http_call *call, struct str room_id);
+void rooms_handle_send(struct http_call *call, struct str room_id);
+
+/* ---- rooms_encode.c ---- */
+
+/* A place in a room's history: all numbers up to `seq` were seen. As text EPOCH-SEQ. */
+struct rooms_cursor {
+    uint64_t epoch, seq;
+};
+
+bool rooms_read_number(struct str text, uint64_t *number);
+/* Seconds with or without a fraction, of which three digits count, cut to `most_ms`. */
+bool rooms_read_seconds(struct str text, int64_t most_ms, int64_t *ms);
+bool rooms_read_cursor(struct str text, struct rooms_cursor *cursor);
+
+/* A name, or names with dots between, that a script may call; it is put into one as it is. */
+bool rooms_callback_ok(struct str name);
+
+/* Appends a call of parent.NAME with `json`, as a script element. */
+void rooms_add_script(struct buf *out, const char *callback, struct str json);
+
+/* A page of history, made by a reader: at most history_limit events and history_bytes. */
+struct rooms_page {
+    struct buf out;
+    uint64_t last; /* the number of the last event in it; where it begins at first */
+    size_t count;
+    bool full;     /* one was left out */
+    void (*add)(struct rooms_page *page, const struct message *message); /* appends one to `out` */
+};
+
+void rooms_page_init(struct rooms_page *page, uint64_t after,
+                     void (*add)(struct rooms_page *page, const struct message *message));
+/* Reads what comes after page->last and before `before`. Any thread. */
+enum err rooms_page_read(struct rooms_page *page, struct store *store, uint64_t conversation,
+                         uint64_t before) CG_MUST_CHECK;
+
+/* ---- rooms_held.c ---- */
+
+/* First member of the state of a session that stands for a held call. Nothing is ever sent through it. */
+struct rooms_held {
+    struct session *session;
+    struct http_call *call; /* NULL: answered, or the client has left */
+    struct wheel_timer timer;
+    /* Answers the call, now: its time is up, or the relay is ending. */
+    void (*give_up)(struct session *session);
+};
+
+/* The call becomes a session, given up after `wait_ms`. NULL: it was answered, there are too many. */
+struct session *rooms_hold(const struct protocol *protocol, struct http_call *call, int64_t wait_ms,
+                           void (*give_up)(struct session *session));
+/* The call has been answered: the session ends at the next tick of the wheel. */
+void rooms_held_done(struct session *session);
+/* For protocol->closed. */
+void rooms_held_closed(struct session *session);
+/* For protocol->ping_interval_ms: longer than anything is held. */
+int64_t rooms_held_interval(const struct settings *settings);
+
+/* ---- rooms_stream.c ---- */
+
+/* Sends one event of the iframe streaming to one client. */
+void rooms_stream_give(struct session *session, struct str json);
+
+/* ---- rooms_pollers.c ---- */
+
+/* The user polls: present in the room from now on until poll_presence_ms after as many rooms_poller_goes. */
+void rooms_poller_comes(const struct store_place *place);
+void rooms_poller_goes(uint64_t conversation, uint64_t user);
+
+#endif

@@ -1,0 +1,143 @@
+/* rooms_send.c: a POST that says something in a chatroom: the same checks as the WebSocket's frame, answered once the
+ * message is committed. */
+#include "common/json.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/text.h"
+#include "relay/rooms_parts.h"
+
+#include <stdlib.h>
+
+/* ---- waiting for the commit ---- */
+
+static void reply_stored(struct http_call *call, uint64_t seq)
+{
+    char json[128];
+    snprintf(json, sizeof json, "{\"success\":true,\"data\":{\"epoch\":%llu,\"seq\":%llu}}",
+             (unsigned long long)door.hub->epoch, (unsigned long long)seq);
+    rooms_reply(call, str_of(json));
+}
+
+static void give_up(struct session *session)
+{
+    struct rooms_held *held = session->state;
+    rooms_refuse(held->call, 503, "unknown", "it is not known whether the message was stored");
+    held->call = NULL;
+}
+
+static void on_posted(struct session *session, const struct store_post *post)
+{
+    struct rooms_held *held = session->state;
+    if (!post->err)
+        reply_stored(held->call, post->message.seq);
+    else if (post->err == ERR_UNKNOWN)
+        give_up(session);
+    else if (post->err == ERR_DOWN)
+        rooms_refuse(held->call, 503, "unavailable", "the message was not stored: try again later");
+    else
+        rooms_refuse(held->call, 500, "refused", "the message could not be stored");
+    held->call = NULL;
+    session_ended(session); /* it sits in no room, and hub_stored does not look back */
+}
+
+static const struct protocol protocol = {
+    .name = "send",
+    .state_size = sizeof(struct rooms_held),
+    .ping_interval_ms = rooms_held_interval,
+    .posted = on_posted,
+    .closed = rooms_held_closed,
+};
+
+/* ---- what comes in ---- */
+
+struct asked {
+    struct rooms_asked asked;
+    struct buf content;
+    char client_id[MESSAGE_CLIENT_ID_MAX];
+    size_t client_id_len;
+};
+
+/* If the client has left meanwhile, the message is stored all the same. */
+static void on_admitted(struct rooms_asked *base)
+{
+    struct asked *asked = (struct asked *)base;
+    const struct store_place *place = &base->admission.place;
+    struct message message = {
+        .conversation = place->conversation,
+        .sender = place->user,
+        .kind = MESSAGE_TEXT,
+        .sender_name = {place->user_name, place->user_name_len},
+        .content = buf_str(&asked->content),
+        .client_id = {asked->client_id, asked->client_id_len},
+    };
+    struct http_call *call = base->call;
+    struct session *session = NULL;
+    if (call && !(session = rooms_hold(&protocol, call, rooms_held_interval(door.settings), give_up)))
+        return; /* there are too many */
+    if (hub_post(door.hub, session ? session->id : 0, &message) && session) {
+        rooms_refuse_busy(call);
+        rooms_held_done(session);
+    }
+}
+
+static void release(struct rooms_asked *base)
+{
+    buf_fini(&((struct asked *)base)->content);
+    free(base);
+}
+
+/* Keeps what is to be said; what is wrong with it, or NULL. */
+static const char *take(struct asked *asked, struct json_object *object, const char **code)
+{
+    struct str content, client_id;
+    *code = "bad_content";
+    if (!json_get_string(object, "content", &content) || text_check_content(content))
+        return "content must be text without control characters";
+    buf_init(&asked->content, content.len * 2 + 16);
+    text_add_content(&asked->content, content);
+    *code = "bad_request";
+    if (!json_has(object, "clientId"))
+        return NULL;
+    if (!json_get_string(object, "clientId", &client_id) || client_id.len > MESSAGE_CLIENT_ID_MAX ||
+        text_check_name(client_id, MESSAGE_CLIENT_ID_MAX))
+        return "clientId must be text of at most 64 bytes";
+    memcpy(asked->client_id, client_id.ptr, client_id.len);
+    asked->client_id_len = client_id.len;
+    return NULL;
+}
+
+static void handle_object(struct http_call *call, struct str room_id, struct json_object *object)
+{
+    char text[ROOMS_ARGUMENT_BYTES];
+    struct str nick_id;
+    const char *code = "bad_request", *wrong = NULL;
+    if (!json_get_string(object, "nickId", &nick_id))
+        nick_id = call->request.argument(&call->request, "nickId", text, sizeof text);
+    struct asked *asked = mem_zalloc(sizeof *asked);
+    asked->asked.admitted = on_admitted;
+    asked->asked.release = release;
+    if (!nick_id.len)
+        wrong = "nickId is missing";
+    else
+        wrong = take(asked, object, &code);
+    if (wrong) {
+        metric_inc(METRIC_FRAMES_REFUSED);
+        rooms_refuse(call, 400, code, wrong);
+        release(&asked->asked);
+        return;
+    }
+    rooms_ask(&asked->asked, call, room_id, nick_id);
+}
+
+void rooms_handle_send(struct http_call *call, struct str room_id)
+{
+    struct json_object *object;
+    metric_inc(METRIC_FRAMES_IN);
+    if (json_parse_object(call->body, &object)) {
+        metric_inc(METRIC_FRAMES_REFUSED);
+        rooms_refuse(call, 400, "bad_json", "the body must be one JSON object");
+        return;
+    }
+    handle_object(call, room_id, object);
+    json_object_put(object);
+}
