@@ -41,7 +41,7 @@ PACKAGES   := libwebsockets libuv hiredis libmariadb json-c libjwt libcrypto lib
 
 # Asked once, when first used. -isystem: other people's headers need not meet our warnings.
 pkg_cflags = $(eval pkg_cflags := $$(patsubst -I%,-isystem%,$$(shell $(PKG_CONFIG) --cflags $(PACKAGES))))$(pkg_cflags)
-pkg_libs   = $(eval pkg_libs := $$(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lfcgi)$(pkg_libs)
+pkg_libs   = $(eval pkg_libs := $$(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lfcgi -lhttp_parser)$(pkg_libs)
 test_libs  = $(eval test_libs := $$(shell $(PKG_CONFIG) --libs cmocka))$(test_libs)
 
 OPTIMIZE ?= -O2

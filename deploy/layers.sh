@@ -33,6 +33,7 @@ only 'mysql\.h'       common/db.c
 only 'errmsg\.h'      common/db.c
 only 'mysqld_error'   common/db.c
 only 'libwebsockets'  relay/ws.c
+only 'http_parser'    relay/http_parse.c
 only 'hiredis'        relay/bus.c rest/presence.c admin/redis.c
 only 'magic\.h'       rest/filetype.c
 only 'fcgi'           rest/fcgi.c

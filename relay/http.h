@@ -7,10 +7,11 @@
  * that is held open, and takes bodies for requests. Here a request whose client left is told of at once (the
  * socket's RDHUP), costs a file descriptor and some hundred bytes while it is held, and no timer.
  *
- * Requests are parsed by http_parser, strictly: both Content-Length and Transfer-Encoding, a Content-Length that is
+ * Requests are parsed strictly (http_parse.h): both Content-Length and Transfer-Encoding, a Content-Length that is
  * twice there or no number, a header block past HTTP_HEAD_BYTES, a URL past HTTP_URL_BYTES are refused with 400, 431,
  * 414 and the connection closed. A head must come within handshake_timeout_ms, a body within as long again; an idle
- * kept-alive connection is closed after http_idle_ms. Connections that are closed by a limit are counted. */
+ * kept-alive connection is closed after http_idle_ms, one that reads nothing of its answer after close_timeout_ms
+ * (a stream's: two ping intervals). Connections that are closed by a limit are counted. */
 #ifndef CG_RELAY_HTTP_H
 #define CG_RELAY_HTTP_H
 
@@ -19,7 +20,9 @@
 
 #include <uv.h>
 
-enum { HTTP_HEAD_BYTES = 8192, HTTP_URL_BYTES = 4096, HTTP_PEER_MAX = 64 };
+enum { HTTP_HEAD_BYTES = 8192, HTTP_URL_BYTES = 7168, HTTP_PEER_MAX = 64 };
+/* In lower case: on a request that another relay passes on (handoff.h). */
+#define HTTP_HANDED_HEADER "x-chaguan-handed"
 
 struct http_server;
 
@@ -32,6 +35,7 @@ struct http_call {
     struct str body;        /* all of it; likewise */
     char peer[HTTP_PEER_MAX]; /* the client's address; through nginx what it says, empty if unknown */
     bool proxied;           /* came in through the Unix socket: nginx, which may be believed */
+    bool handed;            /* another relay gave it to us, or its client says so: it goes to no third one */
     /* Set by who holds the call: the client left before the answer. The call is freed after it returns. */
     void (*gone)(void *arg, struct http_call *call);
     void *arg;
@@ -57,6 +61,8 @@ struct http_config {
     /* A GET with Connection: upgrade and Upgrade: websocket, and no body; anything else that asks for an upgrade
      * was refused with 400. Takes the call over with http_take, or answers it. */
     void (*upgrade)(void *arg, struct http_call *call);
+    /* How many connections http_take gave away that are still open: max_connections bounds both kinds together. */
+    size_t (*taken)(void *arg);
     void *arg;
 };
 
@@ -71,7 +77,8 @@ void http_drain(struct http_server *server);
 void http_stop(struct http_server *server);
 void http_free(struct http_server *server);
 
-/* Takes in a connection that came by another way: an open socket and what was already read from it. */
+/* Takes in a connection that another relay handed over: an open socket and what was already read from it. Its first
+ * call is `handed`. */
 void http_adopt(struct http_server *server, int fd, bool proxied, struct str bytes);
 
 /* ---- answers ---- */
@@ -95,7 +102,8 @@ extern const struct transport http_stream;
 void http_stream_session(struct http_call *call, uint64_t session_id, struct sessions *sessions);
 
 /* Takes the connection away from the server: the file descriptor is the caller's, `bytes` holds all that was read of
- * this request and after it (borrowed until the caller returns to the loop). The call is gone. */
+ * this request and after it; a body that came in chunks has a Content-Length instead. The call is gone; `bytes` and
+ * `request` may be read until the caller returns to the loop. */
 int http_take(struct http_call *call, struct str *bytes);
 
 #endif

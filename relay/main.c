@@ -10,6 +10,8 @@
 #include "relay/customer.h"
 #include "relay/door.h"
 #include "relay/friends.h"
+#include "relay/handshake.h"
+#include "relay/http.h"
 #include "relay/hub.h"
 #include "relay/journal.h"
 #include "relay/offload.h"
@@ -23,7 +25,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-enum { DRAIN_TICK_MS = 50, LAST_WORDS_MS = 1000, CLOSING_TURNS = 16 };
+enum { DRAIN_TICK_MS = 50, LAST_WORDS_MS = 1000, CLOSING_TURNS = 16, PAGE_BYTES = 256 * 1024 };
 
 struct relay {
     struct settings settings;
@@ -37,6 +39,8 @@ struct relay {
     struct bus *bus;
     struct presence *presence;
     struct ws *ws;
+    struct http_server *http;
+    struct handshake handshake;
     struct token_keys tokens;
     uint64_t incarnation;
     uv_timer_t tick, drain, last_words;
@@ -108,7 +112,11 @@ static void on_friends_notice(void *arg, uint64_t user)
     friends_reload(user);
 }
 
-static int ready_page(const struct relay *relay, struct buf *body)
+/* ---- the pages of operators ---- */
+
+static struct relay *pages_of; /* a route has no argument */
+
+static unsigned ready_page(const struct relay *relay, struct buf *body)
 {
     bool db = metric_get(METRIC_DB_UP), redis = bus_is_up(relay->bus);
     bool ready = db && !relay->draining; /* without Redis nothing is refused: shown, not held against it */
@@ -118,24 +126,43 @@ static int ready_page(const struct relay *relay, struct buf *body)
     return ready ? 200 : 503;
 }
 
-static int on_page(void *arg, struct str path, const char **type, struct buf *body)
+static bool pages_claim(struct str path)
 {
-    struct relay *relay = arg;
-    if (str_eq(path, STR("/healthz"))) {
-        buf_add_text(body, "ok\n");
-        return 200;
+    return str_eq(path, STR("/healthz")) || str_eq(path, STR("/readyz")) || str_eq(path, STR("/metrics"));
+}
+
+static void on_page(struct http_call *call)
+{
+    const char *type = "text/plain; charset=utf-8";
+    struct str path = call->request.path;
+    struct buf body;
+    unsigned status = 200;
+    if (strcmp(call->method, "GET") != 0 && strcmp(call->method, "HEAD") != 0) {
+        http_reply_text(call, 405, NULL);
+        return;
     }
+    buf_init(&body, PAGE_BYTES);
     if (str_eq(path, STR("/readyz"))) {
-        *type = "application/json; charset=utf-8";
-        return ready_page(relay, body);
+        type = "application/json; charset=utf-8";
+        status = ready_page(pages_of, &body);
+    } else if (str_eq(path, STR("/metrics"))) {
+        type = "text/plain; version=0.0.4; charset=utf-8";
+        metrics_print(&body);
+    } else {
+        buf_add_text(&body, "ok\n");
     }
-    if (str_eq(path, STR("/metrics"))) {
-        *type = "text/plain; version=0.0.4; charset=utf-8";
-        metrics_print(body);
-        return 200;
-    }
-    buf_add_text(body, "not found\n");
-    return 404;
+    http_reply(call, status, type, "", buf_str(&body));
+    buf_fini(&body);
+}
+
+static const struct http_route pages_route = {.name = "pages", .claims = pages_claim, .handle = on_page};
+
+static const struct http_route *const routes[] = {&pages_route, NULL};
+
+static size_t on_taken(void *arg)
+{
+    struct handshake *handshake = arg;
+    return ws_count(handshake->ws);
 }
 
 /* ---- the loop ---- */
@@ -201,8 +228,9 @@ static void on_terminate(uv_signal_t *handle, int number)
     log_info("relay.draining", "signal=%d connections=%zu", number, relay->sessions.count);
     relay->draining = true;
     relay->drain_end_ms = clock_mono_ms() + relay->settings.drain_ms;
-    if (relay->ws)
-        ws_drain(relay->ws);
+    relay->handshake.draining = true;
+    if (relay->http)
+        http_drain(relay->http);
     uv_timer_start(&relay->drain, on_drain, 0, DRAIN_TICK_MS);
 }
 
@@ -210,7 +238,7 @@ static void on_terminate(uv_signal_t *handle, int number)
 
 static void raise_file_limit(struct settings *settings)
 {
-    enum { OTHER_FILES = 64 };
+    enum { OTHER_FILES = 128 }; /* databases, Redis, other relays, logs, and what http.c lets in to be refused */
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
@@ -308,16 +336,24 @@ static bool open_doors(struct relay *relay)
         }
         uv_run(&relay->loop, UV_RUN_ONCE);
     }
-    struct ws_config config = {&relay->loop, settings, &relay->sessions, protocols, on_page, relay};
-    relay->ws = ws_new(&config, why);
-    if (!relay->ws)
+    struct ws_config sockets = {&relay->loop, settings, &relay->sessions};
+    relay->ws = ws_new(&sockets);
+    relay->handshake.ws = relay->ws;
+    relay->handshake.settings = settings;
+    relay->handshake.sessions = &relay->sessions;
+    relay->handshake.protocols = protocols;
+    struct http_config front = {.loop = &relay->loop, .settings = settings, .wheel = &relay->wheel, .routes = routes,
+                                .upgrade = handshake_upgrade, .taken = on_taken, .arg = &relay->handshake};
+    pages_of = relay;
+    relay->http = http_new(&front, why);
+    if (!relay->http)
         return refuse_start(relay, why);
-    snprintf(port, sizeof port, "%d\n", ws_port(relay->ws));
+    snprintf(port, sizeof port, "%d\n", http_port(relay->http));
     if (*settings->port_file && program_write_file(settings->port_file, port))
         return refuse_start(relay, "cannot write port_file");
     if (program_ready(settings))
         return refuse_start(relay, "cannot write pid_file");
-    log_info("relay.ready", "name=%s port=%d version=%s", settings->name, ws_port(relay->ws),
+    log_info("relay.ready", "name=%s port=%d version=%s", settings->name, http_port(relay->http),
              CHAGUAN_VERSION);
     return true;
 }
@@ -357,6 +393,8 @@ static void take_apart(struct relay *relay)
     journal_stop(relay->journal);
     offload_drain(&relay->offload);
     say_last_words(relay);
+    if (relay->http)
+        http_stop(relay->http);
     if (relay->ws)
         ws_stop(relay->ws);
     readers_stop(relay->readers);
@@ -369,6 +407,7 @@ static void take_apart(struct relay *relay)
     offload_fini(&relay->offload);
     for (int turn = 0; turn < CLOSING_TURNS; turn++) /* it is never empty: see ws_stop */
         uv_run(&relay->loop, UV_RUN_NOWAIT);
+    http_free(relay->http);
     presence_free(relay->presence);
     hub_fini(&relay->hub);
     sessions_fini(&relay->sessions);

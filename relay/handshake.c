@@ -1,0 +1,75 @@
+#include "relay/handshake.h"
+
+#include "common/metrics.h"
+#include "relay/http_parse.h"
+#include "relay/ws.h"
+
+enum { PATH_BYTES = 256, KEY_BYTES = 24 /* 16 in base64 */ };
+
+static const struct protocol *claimant(const struct handshake *handshake, struct str path)
+{
+    for (const struct protocol *const *at = handshake->protocols; *at; at++)
+        if ((*at)->claims(path))
+            return *at;
+    return NULL;
+}
+
+static bool has(const struct request *request, const char *header)
+{
+    char text[512];
+    return request->header(request, header, text, sizeof text).len;
+}
+
+/* RFC 6455 section 4.2.1, as far as http.h does not see to it. No door has a subprotocol. */
+static bool is_proper(const struct request *request)
+{
+    char text[64];
+    return request->header(request, "sec-websocket-key", text, sizeof text).len == KEY_BYTES &&
+           !has(request, "sec-websocket-protocol");
+}
+
+static void refuse(struct http_call *call, unsigned status, const char *headers)
+{
+    metric_inc(METRIC_CONNECTIONS_REFUSED);
+    http_reply(call, status, "text/plain; charset=utf-8", headers, STR(""));
+}
+
+/* The status that it is refused with, or 0 and who takes it. `request` has the path as the doors want it: decoded. */
+static unsigned judge(const struct handshake *handshake, const struct request *request, const struct protocol **protocol)
+{
+    if (!is_proper(request))
+        return 400;
+    if (handshake->draining || handshake->sessions->count >= (size_t)handshake->settings->max_connections)
+        return 503;
+    *protocol = claimant(handshake, request->path);
+    if (!*protocol)
+        return 404;
+    return (*protocol)->refuse ? (*protocol)->refuse(request) : 0;
+}
+
+void handshake_upgrade(void *arg, struct http_call *call)
+{
+    struct handshake *handshake = arg;
+    const struct protocol *protocol = NULL;
+    struct request request = call->request;
+    char path[PATH_BYTES], version[4];
+    unsigned status;
+    if (!str_eq(call->request.header(&call->request, "sec-websocket-version", version, sizeof version), STR("13"))) {
+        refuse(call, 426, "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n");
+        return;
+    }
+    enum err err = http_decode(call->request.path, false, path, sizeof path, &request.path.len);
+    request.path.ptr = path;
+    if (err)
+        status = err == ERR_TOO_BIG ? 404 : 400; /* no door has such a path */
+    else
+        status = judge(handshake, &request, &protocol);
+    if (status) {
+        refuse(call, status, "");
+        return;
+    }
+    struct ws_handshake taken = {protocol, &request, call->peer};
+    struct str bytes;
+    int fd = http_take(call, &bytes);
+    ws_adopt(handshake->ws, fd, bytes, &taken);
+}

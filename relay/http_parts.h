@@ -1,0 +1,101 @@
+/* http_parts.h: what the files of the HTTP front share.
+ *
+ *   http.c         accepting, a connection's life: what it waits for, its time limits, its end
+ *   http_request.c bytes in: heads and bodies, which route gets them, what is refused
+ *   http_answer.c  bytes out: answers, streams
+ *   http_parse.c   what the bytes say */
+#ifndef CG_RELAY_HTTP_PARTS_H
+#define CG_RELAY_HTTP_PARTS_H
+
+#include "relay/http.h"
+#include "relay/http_parse.h"
+
+enum { HTTP_SCRATCH_BYTES = 65536 };
+
+enum http_state {
+    HTTP_IN_HEAD, /* reading a head, or idle between two requests */
+    HTTP_IN_BODY,
+    HTTP_OWED,     /* a handler has the call */
+    HTTP_ANSWERED, /* the answer is in `out` or with the kernel */
+    HTTP_STREAMING,
+    HTTP_STREAM_CLOSING, /* its session asked for the end once all is out */
+    HTTP_LINGERING,      /* said all; what still comes is thrown away, or the client would lose the answer to a reset */
+    HTTP_BROKEN,         /* to be ended as soon as nobody is inside */
+    HTTP_ENDED           /* waits for libuv to let go of it */
+};
+
+/* What the timer stands for. */
+enum http_limit { HTTP_NO_LIMIT, HTTP_LIMIT_IDLE, HTTP_LIMIT_HEAD, HTTP_LIMIT_BODY, HTTP_LIMIT_WRITE, HTTP_LIMIT_LINGER };
+
+/*  in:  |-- head --|-- body, decoded --|-- not looked at yet, or the next request --| */
+struct http_conn {
+    struct http_call call; /* first: a call is its connection */
+    struct http_server *server;
+    uv_poll_t poll;
+    int fd, events;
+    struct http_conn *prev, *next;
+    struct http_conn *next_ready;
+    struct wheel_timer timer;
+    struct buf in, out;
+    size_t seen; /* of the head: bytes that held no end of it */
+    size_t body_len;
+    struct http_head head;
+    struct http_chunks chunks;
+    const struct http_route *route;
+    struct sessions *sessions; /* a stream's */
+    uint64_t session_id;
+    uint8_t state, limit;
+    bool ready;      /* in server->ready */
+    bool inside;     /* http_conn_run is at work on it */
+    bool keep_alive; /* after the answer in hand */
+    bool served;     /* one request at least */
+    bool handed;     /* its next request comes from another relay */
+};
+
+struct http_listener {
+    struct http_server *server;
+    uv_poll_t poll;
+    int fd; /* -1: none */
+    bool proxied;
+};
+
+struct http_server {
+    struct http_config config;
+    struct http_listener tcp, unix_socket;
+    struct http_conn *conns;
+    size_t count;
+    struct http_conn *ready; /* those to run in this turn of the loop */
+    uv_idle_t run_ready;     /* active while there are any: the loop does not sleep then */
+    struct wheel_timer accept_again;
+    bool draining, stopping;
+    char scratch[HTTP_SCRATCH_BYTES];
+};
+
+static inline struct http_conn *http_conn_of(struct http_call *call)
+{
+    return (struct http_conn *)(void *)call;
+}
+
+/* ---- http.c ---- */
+
+/* Has it run in the next turn of the loop. */
+void http_conn_wake(struct http_conn *conn);
+
+/* ---- http_request.c ---- */
+
+/* Goes on with what is in `in` until more must come, an answer is owed, or the budget of this turn is spent
+ * (true: it is to be woken). */
+bool http_request_advance(struct http_conn *conn);
+/* Answers what is no request; nothing more is read from the connection. */
+void http_request_refuse(struct http_conn *conn, unsigned status, const char *json);
+/* Makes the request in `in`, whose body came in chunks, one with a Content-Length. */
+void http_request_unchunk(struct http_conn *conn);
+
+/* ---- http_answer.c ---- */
+
+/* Gives the kernel what waits. */
+void http_answer_flush(struct http_conn *conn);
+/* Sends bytes after what waits; what the kernel does not take waits. */
+void http_answer_send(struct http_conn *conn, const struct str *pieces, size_t count);
+
+#endif

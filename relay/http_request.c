@@ -1,0 +1,221 @@
+/* http_request.c: bytes of a connection become calls of a route. */
+#include "common/metrics.h"
+#include "relay/http_parts.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+enum { REQUESTS_PER_TURN = 16 }; /* of one connection: others wait too */
+
+/* ---- struct request ---- */
+
+static struct str argument(const struct request *request, const char *name, char *out, size_t size)
+{
+    const struct http_conn *conn = request->source;
+    return http_head_argument(&conn->head, conn->in.data, name, out, size);
+}
+
+static struct str header(const struct request *request, const char *name, char *out, size_t size)
+{
+    const struct http_conn *conn = request->source;
+    struct str value = http_head_find(&conn->head, conn->in.data, name);
+    if (!value.len || value.len >= size)
+        return (struct str){out, 0};
+    memcpy(out, value.ptr, value.len);
+    out[value.len] = '\0';
+    return (struct str){out, value.len};
+}
+
+/* ---- refusals ---- */
+
+void http_request_refuse(struct http_conn *conn, unsigned status, const char *json)
+{
+    conn->call.method = conn->head.method;
+    conn->keep_alive = false;
+    conn->state = HTTP_OWED;
+    if (conn->head.upgrade)
+        metric_inc(METRIC_CONNECTIONS_REFUSED);
+    if (json)
+        http_reply(&conn->call, status, "application/json; charset=utf-8", "", str_of(json));
+    else
+        http_reply_text(&conn->call, status, NULL);
+}
+
+static bool has_body(const struct http_head *head)
+{
+    return head->chunked || head->content_length;
+}
+
+static bool is_get(const struct http_head *head)
+{
+    return !strcmp(head->method, "GET");
+}
+
+static const struct http_route *claimant(const struct http_conn *conn)
+{
+    for (const struct http_route *const *at = conn->server->config.routes; *at; at++)
+        if ((*at)->claims(conn->call.request.path))
+            return *at;
+    return NULL;
+}
+
+static size_t max_body(const struct http_conn *conn)
+{
+    return conn->route && conn->route->max_body ? conn->route->max_body(conn->server->config.settings) : 0;
+}
+
+/* What can be said before the body has come: 0 to go on. */
+static unsigned refusal(const struct http_conn *conn)
+{
+    const struct http_head *head = &conn->head;
+    if (head->upgrade)
+        return 0;
+    if (!conn->route)
+        return is_get(head) ? 404 : 405;
+    if (!has_body(head))
+        return 0;
+    if (!conn->route->max_body)
+        return is_get(head) || !strcmp(head->method, "HEAD") ? 400 : 405;
+    return (uint64_t)head->content_length > max_body(conn) ? 413 : 0;
+}
+
+/* ---- a request's way ---- */
+
+/* nginx says who it is on its own socket, where nobody else can speak. */
+static void believe_proxy(struct http_conn *conn)
+{
+    conn->call.peer[0] = '\0';
+    header(&conn->call.request, "x-forwarded-for", conn->call.peer, sizeof conn->call.peer);
+    for (char *at = conn->call.peer; *at; at++)
+        if (*at == '"' || *at == '\\' || (unsigned char)*at < ' ')
+            *at = '?'; /* it goes into logs */
+}
+
+static void begin(struct http_conn *conn)
+{
+    const struct http_head *head = &conn->head;
+    conn->call.method = head->method;
+    conn->call.request = (struct request){
+        .path = {conn->in.data + head->path_at, head->path_len}, .argument = argument, .header = header, .source = conn};
+    conn->call.gone = NULL;
+    conn->call.arg = NULL;
+    conn->call.handed = conn->handed || http_head_find(head, conn->in.data, HTTP_HANDED_HEADER).ptr;
+    conn->handed = false;
+    conn->keep_alive = head->keep_alive && !conn->server->draining;
+    conn->body_len = 0;
+    conn->chunks = (struct http_chunks){0};
+    conn->route = head->upgrade ? NULL : claimant(conn);
+    if (conn->call.proxied)
+        believe_proxy(conn);
+    conn->state = HTTP_IN_BODY;
+}
+
+/* True once there is a head or a refusal. */
+static bool take_head(struct http_conn *conn)
+{
+    /* Some clients end a body with an empty line that is not part of it (RFC 9112 section 2.2). */
+    if (!conn->seen && conn->in.len >= 2 && !memcmp(conn->in.data, "\r\n", 2))
+        buf_consume(&conn->in, 2);
+    if (!conn->in.len || (conn->in.len == 1 && conn->in.data[0] == '\r'))
+        return false;
+    unsigned status = http_head_parse(&conn->head, buf_str(&conn->in), &conn->seen);
+    if (!status && !conn->head.len)
+        return false;
+    metric_inc(METRIC_HTTP_REQUESTS);
+    conn->served = true;
+    if (!status)
+        begin(conn);
+    if (status || (status = refusal(conn)))
+        http_request_refuse(conn, status, status == 413 ? conn->route->too_large : NULL);
+    return true;
+}
+
+/* True once it is whole or refused. */
+static bool take_body(struct http_conn *conn)
+{
+    const struct http_head *head = &conn->head;
+    size_t at = head->len + conn->body_len, used = 0;
+    if (!head->chunked) {
+        conn->body_len = conn->in.len - head->len;
+        if (conn->body_len > (size_t)head->content_length)
+            conn->body_len = (size_t)head->content_length;
+        return conn->body_len == (size_t)head->content_length;
+    }
+    int64_t kept = http_chunks_take(&conn->chunks, conn->in.data + at, conn->in.len - at, &used);
+    if (kept >= 0) {
+        size_t left = conn->in.len - at - used;
+        memmove(conn->in.data + at + kept, conn->in.data + at + used, left);
+        conn->in.len = at + (size_t)kept + left;
+        conn->body_len += (size_t)kept;
+    }
+    if (kept < 0 || conn->body_len > max_body(conn)) {
+        http_request_refuse(conn, kept < 0 ? 400 : 413, kept < 0 ? NULL : conn->route->too_large);
+        return true;
+    }
+    return conn->chunks.done;
+}
+
+void http_request_unchunk(struct http_conn *conn)
+{
+    static const char name[] = "Transfer-Encoding";
+    struct http_head *head = &conn->head;
+    struct str value = http_head_find(head, conn->in.data, "transfer-encoding");
+    size_t from = (size_t)(value.ptr - conn->in.data), to = from;
+    while (conn->in.data[to++] != '\n')
+        ;
+    while (strncasecmp(conn->in.data + from, name, sizeof name - 1) != 0)
+        from--;
+    char line[48];
+    size_t len = (size_t)snprintf(line, sizeof line, "Content-Length: %zu\r\n", conn->body_len);
+    buf_reserve(&conn->in, sizeof line);
+    memmove(conn->in.data + from + len, conn->in.data + to, conn->in.len - to);
+    memcpy(conn->in.data + from, line, len);
+    conn->in.len = conn->in.len - to + from + len;
+    head->len = (uint16_t)(head->len - to + from + len);
+    head->chunked = false;
+    head->content_length = (int64_t)conn->body_len;
+    conn->call.request.path.ptr = conn->in.data + head->path_at;
+}
+
+static void dispatch(struct http_conn *conn)
+{
+    const struct http_config *config = &conn->server->config;
+    conn->state = HTTP_OWED;
+    conn->call.request.path.ptr = conn->in.data + conn->head.path_at; /* it may have moved while it grew */
+    conn->call.body = (struct str){conn->in.data + conn->head.len, conn->body_len};
+    if (conn->head.upgrade)
+        config->upgrade(config->arg, &conn->call);
+    else
+        conn->route->handle(&conn->call);
+}
+
+static void next_request(struct http_conn *conn)
+{
+    buf_consume(&conn->in, conn->head.len + conn->body_len);
+    if (!conn->in.len)
+        buf_fini(&conn->in); /* an idle connection keeps no buffer */
+    conn->seen = 0;
+    conn->state = HTTP_IN_HEAD;
+}
+
+bool http_request_advance(struct http_conn *conn)
+{
+    static const struct str go_on = {"HTTP/1.1 100 Continue\r\n\r\n", 25};
+    for (int requests = 0; requests < REQUESTS_PER_TURN; requests++) {
+        if (conn->state == HTTP_ANSWERED && !conn->out.len && conn->keep_alive)
+            next_request(conn);
+        if (conn->state == HTTP_IN_HEAD && !take_head(conn))
+            return false;
+        if (conn->state == HTTP_IN_BODY && !take_body(conn)) {
+            if (conn->head.expects)
+                http_answer_send(conn, &go_on, 1);
+            conn->head.expects = false;
+            return false;
+        }
+        if (conn->state == HTTP_IN_BODY)
+            dispatch(conn);
+        if (conn->state != HTTP_ANSWERED || conn->out.len || !conn->keep_alive)
+            return false;
+    }
+    return true;
+}
