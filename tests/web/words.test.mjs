@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { headIndex, HEADS, initial, tone } from '../../web/js/heads.js';
 import { pick, systemLine, useLanguage, words } from '../../web/js/i18n.js';
+import '../../web/js/io/words.js';
+import '../../web/js/transports/words.js';
 import { hashForRoom, loadSeat, roomInHash, saveSeat } from '../../web/js/session.js';
 import { clock, dayLabel, toMillis, toStamp } from '../../web/js/time.js';
 

@@ -1,4 +1,4 @@
-// The page's words in Chinese and English, and which of the two is spoken.
+// The pages' words in Chinese and English, and which of the two is spoken.
 
 const WORDS = {
   zh: {
@@ -14,6 +14,8 @@ const WORDS = {
     room: '房间',
     roomHint: '例如：春茶',
     roomHelp: '同名即同室：没有就为你新开一间。',
+    linkHome: '茶馆',
+    linkTransports: '五种传输',
     enter: '进去坐坐',
     entering: '正在进去…',
     needNick: '先起一个昵称吧。',
@@ -83,6 +85,8 @@ const WORDS = {
     room: 'Room',
     roomHint: 'Spring tea, for example',
     roomHelp: 'The same name is the same room; a new name opens a new one.',
+    linkHome: 'Chaguan',
+    linkTransports: 'Five transports',
     enter: 'Come in',
     entering: 'Coming in…',
     needNick: 'Please choose a nickname first.',
@@ -140,6 +144,11 @@ const WORDS = {
     heads: ['Cat', 'Rabbit', 'Fox', 'Panda', 'Bear', 'Tiger', 'Owl', 'Frog', 'Deer', 'Crane', 'Monkey', 'Teapot'],
   },
 };
+
+/** More words, for a page that has its own: {zh: {key: word}, en: {the same keys}}. */
+export function addWords(more) {
+  for (const [code, words] of Object.entries(more)) Object.assign(WORDS[code], words);
+}
 
 const TAGS = { zh: 'zh-CN', en: 'en' };
 

@@ -36,6 +36,10 @@ export const forgetSeat = () => write('sessionStorage', SEAT, null);
 export const loadHabits = () => read('localStorage', HABITS) ?? {};
 export const saveHabits = (more) => write('localStorage', HABITS, { ...loadHabits(), ...more });
 
+/** What another page keeps for a reload of its own: an object or null. */
+export const loadKept = (key) => read('sessionStorage', key);
+export const saveKept = (key, value) => write('sessionStorage', key, value);
+
 /** The room named in `#room=NAME`, or ''. */
 export function roomInHash(hash) {
   return new URLSearchParams(hash.replace(/^#/, '')).get('room') ?? '';
