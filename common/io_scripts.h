@@ -203,16 +203,24 @@ _Static_assert(IO_ROOMS_PER_SOCKET == 64, "as IO_LUA_MOVE says");
 
 /* ---- what the admin calls ask and do ---- */
 
-/* Sockets by portions. ARGV prefix nsp kind name cursor count: kind "all", "rooms" (names of rooms), or "room": the
- * sids in the room `name`, or `name` itself if it is a socket's. → {next cursor, text…}; "0": that was all */
+/* ARGV prefix nsp kind name cursor limit: kind "all" (sids), "rooms" (names), or "room": the sids in the room `name`, or
+ * `name` itself if it is a socket's. → {next cursor, text…}, sorted, at least `limit` if there are as many and not many
+ * more; next cursor "0": that was all */
 #define IO_SCRIPT_LIST                                                                             \
     IO_LUA                                                                                         \
-    "local _, nsp, kind, name, cursor, count = unpack(ARGV) "                                      \
+    "local _, nsp, kind, name, cursor, limit = unpack(ARGV) "                                      \
     "if kind == 'room' and call('SISMEMBER', key('all', nsp), name) == 1 then return {'0', name} end " \
-    "local page = call('SSCAN', key(kind, nsp, kind == 'room' and name), cursor, 'COUNT', count) " \
-    "table.sort(page[2]) "                                                                         \
-    "table.insert(page[2], 1, page[1]) "                                                           \
-    "return page[2]"
+    "local k, out, seen = key(kind, nsp, kind == 'room' and name), {}, {} "                        \
+    "repeat "                                                                                      \
+    "  local page = call('SSCAN', k, cursor, 'COUNT', 1000) "                                      \
+    "  cursor = page[1] "                                                                          \
+    "  for _, one in ipairs(page[2]) do "                                                          \
+    "    if not seen[one] then seen[one] = true; out[#out + 1] = one end "                         \
+    "  end "                                                                                       \
+    "until cursor == '0' or #out >= tonumber(limit) "                                              \
+    "table.sort(out) "                                                                             \
+    "table.insert(out, 1, cursor) "                                                                \
+    "return out"
 
 /* ARGV prefix nsp. → {sockets, rooms} */
 #define IO_SCRIPT_COUNT                                                                            \

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <jwt.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdio.h>
@@ -77,6 +78,11 @@ void token_keys_fini(struct token_keys *keys)
 }
 
 /* ---- giving out ---- */
+
+bool token_same(struct str one, struct str other)
+{
+    return one.len == other.len && (!one.len || !CRYPTO_memcmp(one.ptr, other.ptr, one.len));
+}
 
 enum err token_make(const struct token_keys *keys, const char *user_id, struct buf *out,
                     int64_t *expires_unix_s)

@@ -38,6 +38,9 @@ void token_keys_fini(struct token_keys *keys);
 enum err token_make(const struct token_keys *keys, const char *user_id, struct buf *out,
                     int64_t *expires_unix_s) CG_MUST_CHECK;
 
+/* Whether two secrets are the same, in a time that tells nothing but how long they are. */
+bool token_same(struct str one, struct str other);
+
 /* Whom a token from outside speaks for, and until when (at most the year 9999). ERR_DENIED for every token
  * that is not signed by one of the keys with that key's algorithm, has ended or not begun (no leeway), is for
  * another audience (`aud`, a text or an array that holds ours), lacks `exp`, `aud` or a `sub` in the shape of

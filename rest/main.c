@@ -4,6 +4,7 @@
 #include "common/program.h"
 #include "common/store.h"
 #include "common/token.h"
+#include "rest/io.h"
 #include "rest/presence.h"
 #include "rest/router.h"
 #include "rest/server.h"
@@ -107,8 +108,10 @@ int main(int argc, char **argv)
         return 2;
     }
     char why[256] = "";
-    int status = token_keys_load(&settings, &tokens, why) ? refuse(&settings, why)
-                                                          : serve(&settings, &tokens);
+    enum err err = token_keys_load(&settings, &tokens, why);
+    if (!err)
+        err = io_token_check(&settings, why);
+    int status = err ? refuse(&settings, why) : serve(&settings, &tokens);
     token_keys_fini(&tokens);
     settings_fini(&settings);
     return status;

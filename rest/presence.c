@@ -266,6 +266,45 @@ enum err presence_count(struct presence *presence, struct str name, int64_t by, 
     return err;
 }
 
+static void give_text(const redisReply *reply, size_t index, presence_text_fn *fn, void *arg)
+{
+    char number[24];
+    if (reply->type == REDIS_REPLY_INTEGER) {
+        snprintf(number, sizeof number, "%lld", reply->integer);
+        fn(arg, index, str_of(number));
+    } else {
+        bool is_text = reply->type == REDIS_REPLY_STRING;
+        fn(arg, index, is_text ? (struct str){reply->str, (size_t)reply->len} : STR(""));
+    }
+}
+
+enum err presence_eval(struct presence *presence, const char *script, const struct str *args,
+                       size_t count, presence_text_fn *fn, void *arg)
+{
+    enum { BEFORE = 4 };
+    const char *texts[BEFORE + PRESENCE_ARGS] = {"EVAL", script, "0", presence->settings->redis_prefix};
+    size_t lengths[BEFORE + PRESENCE_ARGS];
+    CG_ASSERT(count <= PRESENCE_ARGS);
+    enum err err = need(presence);
+    if (err)
+        return err;
+    for (size_t i = 0; i < BEFORE; i++)
+        lengths[i] = strlen(texts[i]);
+    for (size_t i = 0; i < count; i++) {
+        texts[BEFORE + i] = args[i].ptr;
+        lengths[BEFORE + i] = args[i].len;
+    }
+    redisReply *reply = redisCommandArgv(presence->redis, (int)(BEFORE + count), texts, lengths);
+    err = check(presence, reply);
+    if (!err && reply->type == REDIS_REPLY_ARRAY)
+        for (size_t i = 0; i < reply->elements; i++)
+            give_text(reply->element[i], i, fn, arg);
+    else if (!err)
+        give_text(reply, 0, fn, arg);
+    freeReplyObject(reply);
+    return err;
+}
+
 enum err presence_publish(struct presence *presence, uint64_t conversation, struct str payload)
 {
     enum err err = need(presence);

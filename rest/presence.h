@@ -38,6 +38,13 @@ enum err presence_online(struct presence *presence, uint64_t conversation, uint6
 enum err presence_count(struct presence *presence, struct str name, int64_t by, int64_t life_ms,
                         int64_t *value, int64_t *left_ms) CG_MUST_CHECK;
 
+/* Runs a script of common/io_scripts.h: ARGV is redis_prefix and then `args` (at most PRESENCE_ARGS). Its answer, a
+ * text, a number or an array of them, is given text by text; numbers in decimal. */
+enum { PRESENCE_ARGS = 10 };
+typedef void presence_text_fn(void *arg, size_t index, struct str text);
+enum err presence_eval(struct presence *presence, const char *script, const struct str *args,
+                       size_t count, presence_text_fn *fn, void *arg) CG_MUST_CHECK;
+
 /* Publishes to the relays that have subscribed to the conversation, see WIRE_INBOX too. */
 enum err presence_publish(struct presence *presence, uint64_t conversation,
                           struct str payload) CG_MUST_CHECK;

@@ -4,31 +4,44 @@
 #include "common/store.h"
 #include "rest/presence.h"
 
-static void publish(const struct backends *backends, struct wire_header *header,
-                    const struct message *message)
+/* The header and a message or a notice, either of which may be NULL. */
+static enum err publish(const struct backends *backends, struct wire_header *header,
+                        const struct message *message, const struct io_notice *notice)
 {
     struct buf wire;
-    buf_init(&wire, 1024 + (message ? message_size(message) : 0));
+    buf_init(&wire, 1024 + (message ? message_size(message) : 0) +
+                        (notice ? notice->audience.len + notice->body.len : 0));
     enum err err = store_epoch(backends->store, &header->epoch);
     wire_add_header(&wire, header);
     if (message)
         wire_add_message(&wire, message);
-    if (!err && !wire.failed)
+    if (notice)
+        io_notice_add(&wire, notice);
+    CG_ASSERT(!wire.failed);
+    if (!err)
         err = presence_publish(backends->presence, header->conversation, buf_str(&wire));
-    metric_inc(err || wire.failed ? METRIC_PUBLISH_SKIPPED : METRIC_PUBLISHED);
+    metric_inc(err ? METRIC_PUBLISH_SKIPPED : METRIC_PUBLISHED);
     buf_fini(&wire);
+    return err;
 }
 
 void publish_message(const struct backends *backends, const struct message *message)
 {
     struct wire_header header = {
         .kind = WIRE_MESSAGES, .conversation = message->conversation, .count = 1};
-    publish(backends, &header, message);
+    (void)!publish(backends, &header, message, NULL);
 }
 
 void publish_friends(const struct backends *backends, uint64_t user)
 {
     struct wire_header header = {
         .kind = WIRE_FRIENDS, .conversation = WIRE_INBOX(user), .user = user};
-    publish(backends, &header, NULL);
+    (void)!publish(backends, &header, NULL, NULL);
+}
+
+enum err publish_io(const struct backends *backends, uint64_t conversation,
+                    const struct io_notice *notice)
+{
+    struct wire_header header = {.kind = WIRE_IO, .conversation = conversation};
+    return publish(backends, &header, NULL, notice);
 }

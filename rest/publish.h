@@ -1,9 +1,10 @@
 /* publish.h: telling the relays what a REST call has committed, in the wire form of common/message.h with
- * origin 0, which no relay has. Nothing here can fail a call: while Redis is down the relays' audits find
+ * origin 0, which no relay has. Only publish_io can fail a call: while Redis is down the relays' audits find
  * messages, and they look friends up again when Redis is back. */
 #ifndef CG_REST_PUBLISH_H
 #define CG_REST_PUBLISH_H
 
+#include "common/io_notice.h"
 #include "common/message.h"
 #include "rest/router.h"
 
@@ -12,5 +13,9 @@ void publish_message(const struct backends *backends, const struct message *mess
 
 /* The user (by number) has a new friend. */
 void publish_friends(const struct backends *backends, uint64_t user);
+
+/* A notice about the Socket.IO namespace that is this conversation. Unlike the others it is lost if it fails. */
+enum err publish_io(const struct backends *backends, uint64_t conversation,
+                    const struct io_notice *notice) CG_MUST_CHECK;
 
 #endif

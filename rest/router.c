@@ -8,6 +8,7 @@
 #include "rest/failure.h"
 #include "rest/friends.h"
 #include "rest/health.h"
+#include "rest/io.h"
 #include "rest/media.h"
 #include "rest/spaces.h"
 
@@ -19,6 +20,7 @@ static const struct route_table *const tables[] = {
     &spaces_routes,
     &customer_routes,
     &media_routes,
+    &io_routes,
     &health_routes,
 };
 

@@ -5,7 +5,9 @@
 
 #include "check.h"
 
+#include "common/io_notice.h"
 #include "common/store.h"
+#include "common/store_io.h"
 #include "common/token.h"
 #include "rest/presence.h"
 #include "rest/router.h"
@@ -34,6 +36,11 @@ static struct {
     struct wire_header publications[4];
     int published;
     char published_content[1024];
+    char notices[2048]; /* "kind audience body|" each */
+    /* the namespace "/" is conversation 7; scripts, as "nsp argument argument …|" each, and what they answer */
+    char evaluated[4096];
+    const char *const *answers[4]; /* texts up to a NULL; the last one again if there are more questions */
+    size_t evals;
 } fake;
 
 static void keep(char *out, size_t size, struct str text)
@@ -194,8 +201,45 @@ enum err presence_publish(struct presence *presence, uint64_t conversation, stru
         assert_int_equal(wire_get_message(&payload, &header, &message), 0);
         keep(fake.published_content, sizeof fake.published_content, message.content);
     }
+    if (header.kind == WIRE_IO) {
+        struct io_notice notice;
+        assert_int_equal(io_notice_get(payload, &notice), 0);
+        size_t len = strlen(fake.notices);
+        snprintf(fake.notices + len, sizeof fake.notices - len, "%d %.*s %.*s|", (int)notice.kind,
+                 (int)notice.audience.len, notice.audience.ptr, (int)notice.body.len, notice.body.ptr);
+        payload.len = 0;
+    }
     assert_int_equal(payload.len, 0);
     return fake.presence;
+}
+
+enum err store_io_namespace(struct store *store, struct str name, bool create,
+                            uint64_t *conversation)
+{
+    (void)store;
+    assert_false(create);
+    *conversation = 7;
+    return fake.store ? fake.store : str_eq(name, STR("/")) ? ERR_OK : ERR_NOT_FOUND;
+}
+
+enum err presence_eval(struct presence *presence, const char *script, const struct str *args,
+                       size_t count, presence_text_fn *fn, void *arg)
+{
+    (void)presence;
+    (void)script;
+    if (fake.presence)
+        return fake.presence;
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(fake.evaluated);
+        snprintf(fake.evaluated + len, sizeof fake.evaluated - len, "%.*s%s", (int)args[i].len,
+                 args[i].ptr, i + 1 < count ? " " : "|");
+    }
+    size_t question = fake.evals++;
+    while (question && !fake.answers[question])
+        question--;
+    for (size_t i = 0; fake.answers[question] && fake.answers[question][i]; i++)
+        fn(arg, i, str_of(fake.answers[question][i]));
+    return ERR_OK;
 }
 
 /* ---- asking the router ---- */
@@ -273,7 +317,7 @@ __attribute__((unused)) static int call_as(const char *method, const char *path,
 }
 
 /* The answer to `method path` with `body`: its status; its body is in `response`. */
-static int call(const char *method, const char *path, struct str body)
+__attribute__((unused)) static int call(const char *method, const char *path, struct str body)
 {
     struct sent sent = {.body = body};
     ask(method, path, &sent);

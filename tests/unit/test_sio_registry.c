@@ -1,6 +1,6 @@
 /* What Redis knows of Socket.IO sockets: the registry of one relay or another, and its scripts, against a Redis of the
  * test's own that answers before bus_command returns. */
-#include "check.h"
+#include "redis_server.h"
 
 #include "common/clock.h"
 #include "common/io_scripts.h"
@@ -9,63 +9,10 @@
 #include "relay/sio_registry.h"
 #include "relay/wheel.h"
 
-#include <hiredis/hiredis.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 /* ---- Redis ---- */
 
-static char directory[] = "/tmp/chaguan-registry-XXXXXX";
-static pid_t server;
-static redisContext *redis;
 static bool is_up;
 static int commands;
-
-/* Starts one on a Unix socket and waits for its line that says it is ready. */
-static int start_redis(void **state)
-{
-    (void)state;
-    int out[2];
-    assert_non_null(mkdtemp(directory));
-    assert_int_equal(pipe(out), 0);
-    server = fork();
-    if (!server) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        dup2(out[1], 1);
-        close(out[0]);
-        if (chdir(directory))
-            _exit(1);
-        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", "redis.sock", "--save", "", NULL);
-        _exit(1);
-    }
-    close(out[1]);
-    char line[512] = "";
-    FILE *said = fdopen(out[0], "r");
-    while (fgets(line, sizeof line, said) && !strstr(line, "accept connections at"))
-        ;
-    assert_non_null(strstr(line, "accept connections at")); /* else there is no redis-server */
-    char path[128];
-    snprintf(path, sizeof path, "%s/redis.sock", directory);
-    redis = redisConnectUnix(path);
-    assert_true(redis && !redis->err);
-    fclose(said);
-    return 0;
-}
-
-static int stop_redis(void **state)
-{
-    (void)state;
-    char path[128];
-    redisFree(redis);
-    kill(server, SIGKILL);
-    waitpid(server, NULL, 0);
-    snprintf(path, sizeof path, "%s/redis.sock", directory);
-    unlink(path);
-    rmdir(directory);
-    return 0;
-}
 
 int64_t bus_reply_number(const struct bus_reply *reply)
 {
@@ -91,22 +38,6 @@ const struct bus_reply *bus_reply_at(const struct bus_reply *reply, size_t index
     return (const void *)((const redisReply *)(const void *)reply)->element[index];
 }
 
-static redisReply *command(const struct str *args, size_t count)
-{
-    const char *texts[BUS_MAX_ARGS];
-    size_t lengths[BUS_MAX_ARGS];
-    assert_true(count <= BUS_MAX_ARGS);
-    for (size_t i = 0; i < count; i++) {
-        texts[i] = args[i].ptr ? args[i].ptr : "";
-        lengths[i] = args[i].len;
-    }
-    redisReply *reply = redisCommandArgv(redis, (int)count, texts, lengths);
-    assert_non_null(reply);
-    if (reply->type == REDIS_REPLY_ERROR)
-        fail_msg("%s", reply->str);
-    return reply;
-}
-
 /* What happens between a question and its answer. */
 static void (*meanwhile)(void);
 
@@ -121,29 +52,6 @@ void bus_command(struct bus *bus, bus_reply_fn *fn, void *arg, const struct str 
         then();
     fn(arg, (const void *)reply);
     freeReplyObject(reply);
-}
-
-/* The answer to a command in words, sorted if it is a set's; "-" for none. */
-static const char *ask(const char *format, ...)
-{
-    static char out[4096];
-    va_list args;
-    va_start(args, format);
-    redisReply *reply = redisvCommand(redis, format, args);
-    va_end(args);
-    assert_non_null(reply);
-    *out = '\0';
-    if (reply->type == REDIS_REPLY_INTEGER)
-        snprintf(out, sizeof out, "%lld", reply->integer);
-    else if (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS)
-        snprintf(out, sizeof out, "%s", reply->str);
-    else if (reply->type == REDIS_REPLY_ARRAY)
-        for (size_t i = 0; i < reply->elements; i++)
-            snprintf(out + strlen(out), sizeof out - strlen(out), "%s%s", i ? " " : "", reply->element[i]->str);
-    else
-        snprintf(out, sizeof out, "-");
-    freeReplyObject(reply);
-    return out;
 }
 
 /* ---- relays ---- */
@@ -207,17 +115,6 @@ static void pass_a_turn(void)
 static const struct str two_rooms[] = {{"reds", 4}, {"a \"b\"/c", 7}};
 static const struct sio_record ann = {{"/", 1}, {SID_A, 20}, {PID_A, 24}, {"ann", 3}, two_rooms, 2};
 static const struct sio_record bob = {{"/", 1}, {SID_B, 20}, {PID_B, 24}, {"", 0}, NULL, 0};
-
-#define assert_ask(want, ...) assert_string_equal(ask(__VA_ARGS__), want)
-
-/* Nothing at all is left but leases and what a pid brings back. */
-static void check_empty(void)
-{
-    static const char script[] = "local n = 0 for _, k in ipairs(redis.call('KEYS', 't:io:*')) do "
-                                 "if not string.find(k, '^t:io:pid:') and not string.find(k, '^t:io:reaped:') and "
-                                 "k ~= 't:io:relays' then n = n + 1 end end return n";
-    assert_ask("0", "EVAL %s 0", script);
-}
 
 /* ---- answers ---- */
 

@@ -429,9 +429,23 @@ static void bad_keys_are_told_at_the_start(void **state)
     free(large);
 }
 
+static void secrets_are_compared_whole(void **state)
+{
+    (void)state;
+    assert_true(token_same(STR("0123456789"), STR("0123456789")));
+    assert_true(token_same(STR(""), STR("")));
+    assert_false(token_same(STR("0123456789"), STR("012345678")));
+    assert_false(token_same(STR("0123456789"), STR("0123456788")));
+    assert_false(token_same(STR("0123456789"), STR("1123456789")));
+    assert_false(token_same(STR(""), STR("0")));
+    assert_true(token_same(BYTES("a\0b"), BYTES("a\0b")));
+    assert_false(token_same(BYTES("a\0b"), BYTES("a\0c")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(secrets_are_compared_whole),
         cmocka_unit_test(what_is_given_out_is_believed),
         cmocka_unit_test(somebody_elses_tokens_are_believed_by_their_public_key),
         cmocka_unit_test(no_signature_is_no_token),
