@@ -3,6 +3,7 @@
 #include "relay/chatroom.h"
 #include "relay/customer.h"
 #include "relay/friends.h"
+#include "relay/rooms.h"
 #include "relay/space.h"
 
 const struct encoding *const encodings[ENCODING_COUNT] = {
@@ -11,4 +12,7 @@ const struct encoding *const encodings[ENCODING_COUNT] = {
     [ENCODING_FRIENDS_HIGH] = &friends_high_encoding,
     [ENCODING_CUSTOMER] = &customer_encoding,
     [ENCODING_SPACE] = &space_encoding,
+    [ENCODING_EVENTS] = &events_encoding,
+    [ENCODING_STREAM] = &stream_encoding,
+    [ENCODING_POLL] = &poll_encoding,
 };

@@ -5,11 +5,14 @@
 #include "common/metrics.h"
 #include "common/program.h"
 #include "common/store.h"
+#include "common/store_io.h"
 #include "relay/bus.h"
 #include "relay/chatroom.h"
 #include "relay/customer.h"
 #include "relay/door.h"
+#include "relay/eio.h"
 #include "relay/friends.h"
+#include "relay/handoff.h"
 #include "relay/handshake.h"
 #include "relay/http.h"
 #include "relay/hub.h"
@@ -17,6 +20,7 @@
 #include "relay/offload.h"
 #include "relay/presence.h"
 #include "relay/readers.h"
+#include "relay/rooms.h"
 #include "relay/space.h"
 #include "relay/ws.h"
 
@@ -40,9 +44,11 @@ struct relay {
     struct presence *presence;
     struct ws *ws;
     struct http_server *http;
+    struct handoff *handoff;
     struct handshake handshake;
     struct token_keys tokens;
     uint64_t incarnation;
+    unsigned char secret[STORE_SECRET_BYTES];
     uv_timer_t tick, drain, last_words;
     uv_prepare_t before_sleep;
     uv_signal_t on_term, on_int, on_hup;
@@ -52,8 +58,11 @@ struct relay {
 };
 
 static const struct protocol *const protocols[] = {
-    &chatroom_protocol, &friends_protocol, &customer_protocol, &space_protocol, NULL,
+    &eio_protocol, &chatroom_protocol, &friends_protocol, &customer_protocol, &space_protocol, NULL,
 };
+
+static const struct eio_layer *const layers[] = {&sio_layer, NULL};
+static const struct eio_layer *const echo_layers[] = {&sio_layer, &echo_layer, NULL};
 
 static const struct program_info info = {
     .name = "chaguan-relay",
@@ -72,6 +81,9 @@ static void on_bus_state(void *arg, bool up)
     struct relay *relay = arg;
     hub_bus_state(&relay->hub, up);
     presence_bus_state(relay->presence, up);
+    sio_bus_state(up);
+    if (relay->handoff)
+        handoff_bus_state(relay->handoff, up);
     if (up)
         friends_reload_all();
 }
@@ -104,6 +116,12 @@ static void on_history_notice(void *arg, uint64_t conversation, uint64_t user)
 {
     (void)arg;
     chatroom_send_history(conversation, user);
+}
+
+static void on_io_posted(void *arg, uint64_t id, const struct store_post *post)
+{
+    (void)arg;
+    sio_posted(id, post);
 }
 
 static void on_friends_notice(void *arg, uint64_t user)
@@ -157,7 +175,7 @@ static void on_page(struct http_call *call)
 
 static const struct http_route pages_route = {.name = "pages", .claims = pages_claim, .handle = on_page};
 
-static const struct http_route *const routes[] = {&pages_route, NULL};
+static const struct http_route *const routes[] = {&rooms_route, &pages_route, NULL};
 
 static size_t on_taken(void *arg)
 {
@@ -178,6 +196,9 @@ static void on_before_sleep(uv_prepare_t *prepare)
 {
     struct relay *relay = prepare->data;
     hub_flush(&relay->hub);
+    eio_flush();
+    sessions_flush(&relay->sessions);
+    sio_flush();
 }
 
 static void on_hang_up(uv_signal_t *handle, int number)
@@ -214,7 +235,8 @@ static void on_drain(uv_timer_t *timer)
             closing++;
         }
     }
-    if (relay->sessions.count)
+    eio_drain(ticks > 1 ? eio_count() / (size_t)ticks + 1 : eio_count());
+    if (relay->sessions.count || eio_count())
         return; /* those that do not answer are cut by their own timers */
     uv_timer_stop(&relay->drain);
     presence_finish(relay->presence, on_presence_finished, relay);
@@ -266,6 +288,8 @@ static bool database_ready(struct relay *relay)
     enum err err = store_ready(store, why);
     if (!err && (err = store_epoch(store, &relay->hub.epoch)))
         snprintf(why, sizeof why, "cannot read the epoch: %.200s", store_error(store));
+    if (!err && (err = store_secret(store, relay->secret)))
+        snprintf(why, sizeof why, "cannot read the secret: %.200s", store_error(store));
     store_free(store);
     return !err || refuse_start(relay, why);
 }
@@ -304,7 +328,7 @@ static void build(struct relay *relay)
     relay->hub.origin = relay->incarnation;
     relay->hub.notices = (struct hub_notices){
         .presence = on_presence_notice, .history = on_history_notice, .friends = on_friends_notice,
-        .arg = relay};
+        .io_posted = on_io_posted, .arg = relay};
     hub_init(&relay->hub);
     relay->presence =
         presence_new(settings, &relay->wheel, &relay->hub, relay->bus, relay->incarnation);
@@ -322,20 +346,38 @@ static void build(struct relay *relay)
     watch(relay, &relay->on_hup, on_hang_up, SIGHUP);
 }
 
+static bool namespaces_ready(struct relay *relay)
+{
+    char why[256];
+    struct store *store = store_new(&relay->settings);
+    bool ready = sio_init(&relay->settings, &relay->wheel, &relay->hub, relay->bus, relay->readers, store,
+                          relay->incarnation, why);
+    store_free(store);
+    return ready || refuse_start(relay, why);
+}
+
 /* Redis must answer once before anybody is let in; afterwards it may come and go. */
-static bool open_doors(struct relay *relay)
+static bool wait_for_servers(struct relay *relay)
 {
     const struct settings *settings = &relay->settings;
-    char why[256], port[16];
+    char why[256];
     int64_t until_ms = clock_mono_ms() + settings->redis_timeout_ms + 1000;
-    while (!bus_is_up(relay->bus) && !relay->draining) {
+    while ((!bus_is_up(relay->bus) || !sio_ready()) && !relay->draining) {
         if (clock_mono_ms() > until_ms) {
-            snprintf(why, sizeof why, "cannot use Redis at %.107s",
-                     *settings->redis_socket ? settings->redis_socket : settings->redis_host);
+            snprintf(why, sizeof why, "cannot use %s %.107s", sio_ready() ? "Redis at" : "the namespaces of database",
+                     !sio_ready() ? settings->db_name
+                                  : *settings->redis_socket ? settings->redis_socket : settings->redis_host);
             return refuse_start(relay, why);
         }
         uv_run(&relay->loop, UV_RUN_ONCE);
     }
+    return true;
+}
+
+static bool open_doors(struct relay *relay)
+{
+    const struct settings *settings = &relay->settings;
+    char why[256], port[16];
     struct ws_config sockets = {&relay->loop, settings, &relay->sessions};
     relay->ws = ws_new(&sockets);
     relay->handshake.ws = relay->ws;
@@ -348,6 +390,9 @@ static bool open_doors(struct relay *relay)
     relay->http = http_new(&front, why);
     if (!relay->http)
         return refuse_start(relay, why);
+    relay->handoff = handoff_new(&relay->loop, settings, &relay->wheel, relay->bus, relay->http, relay->incarnation);
+    eio_init(settings, &relay->wheel, &relay->sessions, relay->handoff,
+             strcmp(settings->io_app, "echo") ? layers : echo_layers, relay->incarnation, relay->secret);
     snprintf(port, sizeof port, "%d\n", http_port(relay->http));
     if (*settings->port_file && program_write_file(settings->port_file, port))
         return refuse_start(relay, "cannot write port_file");
@@ -393,6 +438,8 @@ static void take_apart(struct relay *relay)
     journal_stop(relay->journal);
     offload_drain(&relay->offload);
     say_last_words(relay);
+    if (relay->handoff)
+        handoff_stop(relay->handoff);
     if (relay->http)
         http_stop(relay->http);
     if (relay->ws)
@@ -407,7 +454,10 @@ static void take_apart(struct relay *relay)
     offload_fini(&relay->offload);
     for (int turn = 0; turn < CLOSING_TURNS; turn++) /* it is never empty: see ws_stop */
         uv_run(&relay->loop, UV_RUN_NOWAIT);
+    handoff_free(relay->handoff);
     http_free(relay->http);
+    eio_fini();
+    sio_fini();
     presence_free(relay->presence);
     hub_fini(&relay->hub);
     sessions_fini(&relay->sessions);
@@ -424,7 +474,7 @@ int main(int argc, char **argv)
     raise_file_limit(&relay->settings);
     if (keys_ready(relay) && database_ready(relay)) {
         build(relay);
-        if (open_doors(relay) && !relay->draining)
+        if (namespaces_ready(relay) && wait_for_servers(relay) && open_doors(relay) && !relay->draining)
             uv_run(&relay->loop, UV_RUN_DEFAULT);
         take_apart(relay);
         log_info("relay.ended", "exit=%d", relay->exit_code);
