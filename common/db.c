@@ -240,7 +240,7 @@ static void bind_params(struct binding *b, const struct db_value *params, size_t
         } else {
             b->length[i] = params[i].text.len;
             bind->buffer_type = MYSQL_TYPE_STRING;
-            bind->buffer = (void *)(uintptr_t)params[i].text.ptr;
+            bind->buffer = (void *)(uintptr_t)(params[i].text.ptr ? params[i].text.ptr : ""); /* no NULL */
             bind->buffer_length = b->length[i];
             bind->length = &b->length[i];
         }
