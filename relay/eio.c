@@ -261,8 +261,8 @@ void eio_close(struct eio *conn, const char *reason)
         if (conn->probe)
             eio_drop_session(conn->probe, 1000, "");
         eio_answer_poll(conn);
-    } else {
-        linger(conn, eio_all.settings->close_timeout_ms);
+    } else { /* a client between two polls is back at once; one that is not may be gone */
+        linger(conn, eio_all.draining ? EIO_FAREWELL_MS : eio_all.settings->close_timeout_ms);
     }
 }
 

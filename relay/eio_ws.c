@@ -1,6 +1,5 @@
 #include "relay/eio_parts.h"
 
-#include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/wsframe.h"
 
@@ -104,19 +103,8 @@ static bool claims(struct str path)
     return eio_layer_of(path);
 }
 
-/* Here nothing can be handed over any more: that was done before (eio_upgrade). */
-static unsigned refuse(const struct request *request)
-{
-    struct eio *conn;
-    uint64_t elsewhere;
-    if (eio_check(request, "GET", true, &conn, &elsewhere) != EIO_FINE || elsewhere) {
-        metric_inc(METRIC_EIO_REFUSED);
-        return 400;
-    }
-    return !conn && eio_full() ? 503 : 0;
-}
-
-/* "A client MUST NOT open more than one WebSocket connection per session": the second one is closed. */
+/* Whoever may not come in was refused, or handed to another relay, before the WebSocket was (eio_upgrade).
+ * "A client MUST NOT open more than one WebSocket connection per session": the second one is closed. */
 static void open_session(struct session *session, const struct request *request)
 {
     struct socket *socket = socket_of(session);
@@ -203,7 +191,6 @@ const struct protocol eio_protocol = {
     .name = "engine.io",
     .state_size = sizeof(struct socket),
     .claims = claims,
-    .refuse = refuse,
     .open = open_session,
     .received = received,
     .received_binary = received_binary,
