@@ -43,7 +43,7 @@ enum err store_io_recent(struct store *store, uint64_t conversation, unsigned li
 }
 
 struct secret {
-    unsigned char *out;
+    unsigned char bytes[STORE_SECRET_BYTES];
     bool right;
 };
 
@@ -60,13 +60,14 @@ static void on_secret(void *arg, const struct db_value *columns)
     for (size_t i = 0; secret->right && i < STORE_SECRET_BYTES; i++) {
         int high = digit(text.ptr[2 * i]), low = digit(text.ptr[2 * i + 1]);
         secret->right = high >= 0 && low >= 0;
-        secret->out[i] = (unsigned char)(high << 4 | low);
+        secret->bytes[i] = (unsigned char)(high * 16 + low);
     }
 }
 
 enum err store_secret(struct store *store, unsigned char out[STORE_SECRET_BYTES])
 {
-    struct secret secret = {.out = out};
+    struct secret secret = {.right = false};
     enum err err = db_query(store->db, SQL_SECRET, NULL, 0, on_secret, &secret);
+    memcpy(out, secret.bytes, STORE_SECRET_BYTES);
     return !err && !secret.right ? ERR_INTERNAL : err;
 }

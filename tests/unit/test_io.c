@@ -379,8 +379,9 @@ static void a_socket_that_nobody_knows_is_not_found(void **state)
 static void what_names_no_room_moves_nobody(void **state)
 {
     (void)state;
+    static const char only_sid[] = "{\"sid\":\"" SID "\"}";
     static const char *const bad[] = {"{}",
-                                      "{\"sid\":\"" SID "\"}",
+                                      only_sid,
                                       "{\"rooms\":[]}",
                                       "{\"rooms\":[\"\"]}",
                                       "{\"rooms\":5}",
