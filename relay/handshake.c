@@ -1,6 +1,7 @@
 #include "relay/handshake.h"
 
 #include "common/metrics.h"
+#include "relay/eio.h"
 #include "relay/http_parse.h"
 #include "relay/ws.h"
 
@@ -68,6 +69,8 @@ void handshake_upgrade(void *arg, struct http_call *call)
         refuse(call, status, "");
         return;
     }
+    if (protocol == &eio_protocol && eio_upgrade(call))
+        return; /* another relay's */
     struct ws_handshake taken = {protocol, &request, call->peer};
     struct str bytes;
     int fd = http_take(call, &bytes);

@@ -21,6 +21,7 @@
 #include "relay/presence.h"
 #include "relay/readers.h"
 #include "relay/rooms.h"
+#include "relay/sio.h"
 #include "relay/space.h"
 #include "relay/ws.h"
 
@@ -175,7 +176,7 @@ static void on_page(struct http_call *call)
 
 static const struct http_route pages_route = {.name = "pages", .claims = pages_claim, .handle = on_page};
 
-static const struct http_route *const routes[] = {&rooms_route, &pages_route, NULL};
+static const struct http_route *const routes[] = {&eio_route, &rooms_route, &pages_route, NULL};
 
 static size_t on_taken(void *arg)
 {
