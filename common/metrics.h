@@ -20,6 +20,10 @@
       "Connections cut because a request or the reading of its answer took too long")              \
     X(ACCEPT_PAUSED, "accept_paused_total", counter,                                               \
       "Times accepting paused because no file descriptor was left")                                \
+    X(HANDOFFS_GIVEN, "handoffs_given_total", counter, "Requests handed to another relay with their socket")\
+    X(HANDOFFS_TAKEN, "handoffs_taken_total", counter, "Requests that another relay handed to this one")\
+    X(HANDOFFS_SPLICED, "handoffs_spliced_total", counter, "Requests passed on to another relay over TCP")\
+    X(HANDOFFS_FAILED, "handoffs_failed_total", counter, "Requests of another relay that could not be handed to it")\
     X(CONNECTIONS, "connections", gauge, "WebSocket connections open now")                         \
     X(CONNECTIONS_OPENED, "connections_opened_total", counter, "WebSocket connections accepted")   \
     X(CONNECTIONS_REFUSED, "connections_refused_total", counter, "Handshakes refused")             \
@@ -57,8 +61,10 @@
     X(DB_UP, "db_up", gauge, "1 while the last use of the database succeeded")                     \
     X(DB_CONNECTS, "db_connects_total", counter, "Connections made to the database")               \
     X(DB_ERRORS, "db_errors_total", counter, "Failed statements")                                  \
-    X(REDIS_UP, "redis_up", gauge, "1 while Redis answers")                                        \
+    X(REDIS_UP, "redis_up", gauge, "1 while Redis answers; with several servers, while all do")    \
+    X(REDIS_SERVERS_UP, "redis_servers_up", gauge, "Redis servers that answer")                    \
     X(REDIS_CONNECTS, "redis_connects_total", counter, "Connections made to Redis")                \
+    X(REDIS_MOVES, "redis_moves_total", counter, "Times the sentinels named another Redis than before")\
     X(PRESENCE_SKIPPED, "presence_skipped_total", counter,                                         \
       "REST calls that went on without presence because Redis was down")                           \
     X(PUBLISHED, "bus_published_total", counter, "Batches published")                              \

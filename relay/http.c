@@ -339,16 +339,22 @@ void http_adopt(struct http_server *server, int fd, bool proxied, struct str byt
     http_conn_wake(conn);
 }
 
-int http_take(struct http_call *call, struct str *bytes)
+int http_look(struct http_call *call, struct str *bytes)
 {
     struct http_conn *conn = http_conn_of(call);
     CG_ASSERT(conn->state == HTTP_OWED);
     if (conn->head.chunked)
         http_request_unchunk(conn);
-    call->gone = NULL;
-    let_go(conn);
     *bytes = buf_str(&conn->in);
     return conn->fd;
+}
+
+int http_take(struct http_call *call, struct str *bytes)
+{
+    int fd = http_look(call, bytes);
+    call->gone = NULL;
+    let_go(http_conn_of(call));
+    return fd;
 }
 
 /* ---- listening ---- */

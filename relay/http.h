@@ -20,7 +20,7 @@
 
 #include <uv.h>
 
-enum { HTTP_HEAD_BYTES = 8192, HTTP_URL_BYTES = 7168, HTTP_PEER_MAX = 64 };
+enum { HTTP_HEAD_BYTES = 8192, HTTP_URL_BYTES = 7680, HTTP_PEER_MAX = 64 };
 /* In lower case: on a request that another relay passes on (handoff.h). */
 #define HTTP_HANDED_HEADER "x-chaguan-handed"
 
@@ -105,5 +105,7 @@ void http_stream_session(struct http_call *call, uint64_t session_id, struct ses
  * this request and after it; a body that came in chunks has a Content-Length instead. The call is gone; `bytes` and
  * `request` may be read until the caller returns to the loop. */
 int http_take(struct http_call *call, struct str *bytes);
+/* What http_take would give, without taking it. */
+int http_look(struct http_call *call, struct str *bytes);
 
 #endif

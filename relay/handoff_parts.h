@@ -1,0 +1,81 @@
+/* handoff_parts.h: what the files of the handoff share.
+ *
+ *   handoff.c        which relay is where; who hands what to whom
+ *   handoff_local.c  to a relay on this machine: the socket itself
+ *   handoff_splice.c to any other: bytes back and forth */
+#ifndef CG_RELAY_HANDOFF_PARTS_H
+#define CG_RELAY_HANDOFF_PARTS_H
+
+#include "common/map.h"
+#include "relay/handoff.h"
+
+#include <netinet/in.h>
+
+enum { HANDOFF_PATH_MAX = 108, HANDOFF_BOOT_MAX = 40 };
+
+typedef void handoff_refuse_fn(struct http_call *call);
+
+/* Where another relay is, as far as we know. */
+struct handoff_place {
+    struct handoff *handoff;
+    uint64_t incarnation;
+    int64_t until_ms; /* clock_mono_ms: ask again then */
+    bool known, asking, near; /* near: on this machine */
+    char path[HANDOFF_PATH_MAX]; /* empty: none */
+    struct sockaddr_in address;  /* port 0: none */
+    int fd;                      /* to its Unix socket; -1: none */
+    struct handoff_wait *waiting;
+};
+
+/* A call that waits for the answer of where its relay is, or for a TCP connection to it. */
+struct handoff_wait {
+    struct handoff *handoff;
+    struct http_call *call;
+    handoff_refuse_fn *refuse;
+    struct handoff_wait *prev, *next;
+    struct handoff_place *place;
+};
+
+struct handoff_local;
+struct handoff_splices;
+
+struct handoff {
+    uv_loop_t *loop;
+    const struct settings *settings;
+    struct wheel *wheel;
+    struct bus *bus;
+    struct http_server *server;
+    uint64_t incarnation;
+    char boot[HANDOFF_BOOT_MAX];
+    char value[256]; /* what stands in Redis */
+    struct map places;
+    size_t waiting;
+    struct wheel_timer renew;
+    struct handoff_local *local;
+    struct handoff_splices *splices;
+    bool up, stopped;
+};
+
+/* Counts and answers. */
+void handoff_fail(struct http_call *call, handoff_refuse_fn *refuse);
+
+/* ---- handoff_local.c ---- */
+
+/* Listens beside listen_socket. path: its absolute name, empty if there is none. */
+struct handoff_local *handoff_local_new(struct handoff *handoff, char path[HANDOFF_PATH_MAX]);
+void handoff_local_stop(struct handoff_local *local);
+void handoff_local_free(struct handoff_local *local);
+/* False: it could not be given that way. */
+bool handoff_local_give(struct handoff_place *place, struct http_call *call);
+
+/* ---- handoff_splice.c ---- */
+
+struct handoff_splices *handoff_splices_new(struct handoff *handoff);
+/* Ends them all. */
+void handoff_splices_stop(struct handoff_splices *splices);
+void handoff_splices_free(struct handoff_splices *splices);
+/* The call is not the caller's any more. */
+void handoff_splice(struct handoff_splices *splices, const struct sockaddr_in *to, struct http_call *call,
+                    handoff_refuse_fn *refuse);
+
+#endif
