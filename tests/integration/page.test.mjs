@@ -1,44 +1,23 @@
 // The page in a real browser: two people talk, and nothing that they write is taken for anything but text.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { Browser, browserMissing } from './lib/browser.mjs';
 import { Client, enter, unique } from './lib/client.mjs';
-import { DEADLINE_MS, Stack, eventually, request } from './lib/stack.mjs';
+import { Stack, eventually, request } from './lib/stack.mjs';
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => fs.existsSync(path));
-const playwright = await import('playwright-core').catch(() => null);
-const skip = !executablePath || !playwright ? 'needs Chromium and playwright-core' : false;
-
-describe('the page', { skip }, () => {
+describe('the page', { skip: browserMissing }, () => {
   let stack, browser;
-  const trouble = [];
   before(async () => {
     stack = await Stack.start({ settings: { grace_ms: '200ms', journal_timeout_ms: '1s' } });
-    const args = process.getuid() === 0 ? ['--no-sandbox'] : [];
-    browser = await playwright.chromium.launch({ executablePath, args, timeout: DEADLINE_MS });
+    browser = await Browser.start(stack);
   });
   after(async () => {
     await browser?.close();
     await stack?.remove();
   });
 
-  /** A browser of its own for each person; whatever goes wrong in it is noted. */
   const sit = async (nick, roomName) => {
-    const context = await browser.newContext();
-    context.setDefaultTimeout(DEADLINE_MS);
-    const page = await context.newPage();
-    await page.addInitScript(() => {
-      document.addEventListener('securitypolicyviolation', (event) => console.error(`CSP violated: ${event.violatedDirective} ${event.blockedURI}`));
-    });
-    page.on('pageerror', (error) => trouble.push(`${nick}: ${error}`));
-    // That a socket could not be opened is no error while a relay is down; the tests see whether the page gets over it.
-    page.on('console', (message) => message.type() === 'error' && !/^WebSocket connection to /.test(message.text()) && trouble.push(`${nick}: ${message.text()}`));
-    page.on('dialog', (dialog) => {
-      trouble.push(`${nick}: a dialog says ${dialog.message()}`);
-      dialog.dismiss();
-    });
-    page.on('request', (request) => request.url().startsWith(stack.url) || request.url().startsWith('data:') || trouble.push(`${nick}: asks ${request.url()}`));
-    await page.goto(stack.url);
+    const page = await browser.open(nick);
     await page.fill('#nick', nick);
     await page.fill('#room-name', roomName);
     await page.click('#enter-button');
@@ -170,7 +149,7 @@ describe('the page', { skip }, () => {
   });
 
   it('nothing went wrong in any browser: no error, no dialog, no policy violated, no other host asked', () => {
-    assert.deepEqual(trouble, []);
+    assert.deepEqual(browser.trouble, []);
   });
 
   it('its files come with the headers that keep it so', async () => {

@@ -25,7 +25,7 @@ test('bytes are said in a unit that can be read', () => {
 
 test('a poll\'s answer is looked at before it is believed', () => {
   assert.deepEqual(readPoll({ epoch: 'e', next: 4, events: [{ seq: 4, type: 'message', data: {} }, 7] }),
-    { epoch: 'e', next: 4, events: [{ type: 'message', data: {} }] });
+    { epoch: 'e', next: 4, reset: false, events: [{ seq: 4, type: 'message', data: {} }] });
   for (const odd of [null, undefined, 1, 'x', [], {}, { next: 1 }, { next: '1', events: [] }, { next: 1.5, events: [] }, { next: 1, events: {} }]) {
     assert.equal(readPoll(odd), null);
   }

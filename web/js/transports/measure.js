@@ -36,13 +36,13 @@ export function bytesText(bytes) {
 export function readPoll(value) {
   const next = value?.next;
   if (value === null || typeof value !== 'object' || !Number.isSafeInteger(next) || !Array.isArray(value.events)) return null;
-  return { epoch: value.epoch, next, events: value.events.map(readEvent).filter((event) => event !== null) };
+  return { epoch: value.epoch, next, reset: value.reset === true, events: value.events.map(readEvent).filter((event) => event !== null) };
 }
 
 /** An event {seq, type, data} of any of them, its shape looked at; null when it has none. */
 export function readEvent(value) {
   if (value === null || typeof value !== 'object' || typeof value.type !== 'string') return null;
-  return { type: value.type, data: value.data };
+  return { type: value.type, data: value.data, seq: Number.isSafeInteger(value.seq) ? value.seq : null };
 }
 
 /** {name, text} of a message event; null for anything else. */

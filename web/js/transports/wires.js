@@ -66,6 +66,7 @@ class Poll extends Wire {
   #pauseMs;
   #abort;
   #at = {}; // {after, epoch}: up to where everything has been heard
+  #heard = false; // the latest question was answered
 
   constructor(seat, on, waitSeconds, pauseMs) {
     super(seat, on);
@@ -78,10 +79,10 @@ class Poll extends Wire {
     const { signal } = this.#abort;
     try {
       this.on.onCost({ requests: 1 });
-      const known = 'after' in this.#at;
-      // The first question is answered at once: it only asks where the room stands.
-      const query = { wait: known ? this.#waitSeconds : 0, ...this.#at };
-      if (!known) this.on.onState('connecting');
+      if (!this.#heard) this.on.onState('connecting');
+      // The first question, also after a failure, is answered at once: nobody wants to wait to know that it works.
+      const query = { wait: this.#heard ? this.#waitSeconds : 0, ...this.#at };
+      this.#heard = false;
       const response = await fetch(address(this.seat, 'poll', query), { cache: 'no-store', signal });
       const text = await response.text();
       this.on.onCost({ body: byteLength(text), head: headBytes(response.headers) });
@@ -101,9 +102,9 @@ class Poll extends Wire {
   #hear(value) {
     const answer = readPoll(value);
     if (answer === null) return this.lost();
-    const known = 'after' in this.#at;
+    if (answer.events.length === 0 && 'after' in this.#at && !answer.reset) this.on.onCost({ empty: 1 });
     this.#at = { after: answer.next, ...(answer.epoch !== undefined && { epoch: answer.epoch }) };
-    if (answer.events.length === 0 && known) this.on.onCost({ empty: 1 });
+    this.#heard = true;
     this.proved();
     for (const event of answer.events) this.on.onEvent(event);
     this.later(this.#pauseMs);
@@ -124,11 +125,13 @@ export class LongPolling extends Poll {
 
 export class Events extends Wire {
   #source;
+  #last = ''; // the id of the latest event
 
   open() {
     this.on.onState('connecting');
     this.on.onCost({ requests: 1 });
-    const source = new EventSource(address(this.seat, 'events'));
+    // While it lasts the browser resumes by itself, with a header that a new one does not have.
+    const source = new EventSource(address(this.seat, 'events', this.#last === '' ? {} : { lastEventId: this.#last }));
     this.#source = source;
     source.onopen = () => this.proved();
     source.onerror = () => {
@@ -138,7 +141,7 @@ export class Events extends Wire {
       this.on.onCost({ requests: 1 }); // it tries again by itself
     };
     const hear = (event) => {
-      if (typeof event.data !== 'string') return; // "error" is also what EventSource calls its own
+      this.#last = event.lastEventId;
       this.on.onCost({ body: eventBytes(event) });
       this.on.onEvent({ type: event.type, data: parse(event.data) });
     };
@@ -156,6 +159,8 @@ let frames = 0;
 export class Frame extends Wire {
   #name = `chaguanStream${++frames}`;
   #frame;
+  #epoch = null; // of the numbers
+  #seq = null; // of the latest event
 
   open() {
     this.on.onState('connecting');
@@ -170,7 +175,8 @@ export class Frame extends Wire {
       this.close();
       this.lost();
     });
-    frame.src = address(this.seat, 'stream', { callback: this.#name });
+    const after = this.#epoch === null ? {} : { after: `${this.#epoch}-${this.#seq}` };
+    frame.src = address(this.seat, 'stream', { callback: this.#name, ...after });
     document.body.append(frame);
   }
 
@@ -181,7 +187,10 @@ export class Frame extends Wire {
     script.remove(); // or the page would grow for ever
     this.proved();
     const event = readEvent(value);
-    if (event !== null) this.on.onEvent(event);
+    if (event === null) return;
+    if (event.seq !== null) this.#seq = event.seq;
+    if (event.type === 'open' || event.type === 'reset') this.#epoch = event.data?.epoch ?? null;
+    else this.on.onEvent(event);
   }
 
   close() {
