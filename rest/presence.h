@@ -1,8 +1,9 @@
-/* presence.h: what the REST process asks of Redis: who is online, counts that expire, word to the relays.
- * The only module of it that knows the client library. Key names: common/presence_keys.h. A presence belongs to one thread.
+/* presence.h: what the REST process asks of Redis: who is online, who is connected to Socket.IO, counts that
+ * expire, word to the relays. The only module of it that knows the client library. Key names: common/presence_keys.h,
+ * common/io_keys.h. A presence belongs to one thread.
  *
  * Redis being down is an ordinary state here: every call then fails with ERR_DOWN, and all of the
- * process's presences share one back-off, so that a Redis that does not answer holds up one request
+ * process's presences share one back-off for each server (common/redis_servers.h), so that a Redis that does not answer holds up one request
  * now and then instead of all of them. A change of state is logged once, whoever notices. */
 #ifndef CG_REST_PRESENCE_H
 #define CG_REST_PRESENCE_H
@@ -20,8 +21,10 @@ struct presence;
 struct presence *presence_new(const struct settings *settings);
 void presence_free(struct presence *presence);
 
-/* Asks for a sign of life. */
-enum err presence_ping(struct presence *presence) CG_MUST_CHECK;
+/* Asks every server for a sign of life; `up` of them gave one. ERR_DOWN unless all did. */
+enum err presence_ping(struct presence *presence, size_t *up) CG_MUST_CHECK;
+/* Appends [{"at":"host:port","up":true},…] as the process knows it, for operators. */
+void presence_add_state(const struct presence *presence, struct buf *out);
 /* Why the last call failed: one line for a person, valid until the next call. */
 const char *presence_error(const struct presence *presence);
 

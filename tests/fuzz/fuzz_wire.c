@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&again, size + 1);
     wire_add_header(&again, &header);
     while (at.len && !wire_get_message(&at, &header, &message)) {
-        CG_ASSERT(text_utf8_valid(message.content) && text_utf8_valid(message.sender_name));
+        CG_ASSERT(text_utf8_valid(message.content) && text_utf8_valid(message.sender_name) &&
+                  text_utf8_valid(message.audience));
         struct message *copy = message_dup(&message);
         wire_add_message(&again, copy);
         free(copy);
