@@ -124,7 +124,7 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(HELPER_O) $(LIBRELAY) $(LIBREST) $(LI
 # have functions of the same name.
 $(BUILD)/fuzz/fuzz_eio: $(BUILD)/relay/eio_packet.o
 $(BUILD)/fuzz/fuzz_sio: $(BUILD)/relay/sio_packet.o
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIBREST) $(LIBCOMMON)
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIBRELAY) $(LIBREST) $(LIBCOMMON)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LINK  $@")
 	$(if $(V),,@)$(CC) $(subst fuzzer-no-link,fuzzer,$(all_ldflags)) -o $@ $^ $(pkg_libs) $(LDLIBS)

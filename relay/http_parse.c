@@ -309,7 +309,7 @@ struct str http_head_argument(const struct http_head *head, const char *bytes, c
     return none;
 }
 
-const char *http_reason(unsigned status)
+const char *http_status_text(unsigned status)
 {
     return http_status_str((enum http_status)status);
 }

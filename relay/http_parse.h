@@ -40,7 +40,7 @@ struct str http_head_argument(const struct http_head *head, const char *bytes, c
 enum err http_decode(struct str text, bool plus, char *out, size_t size, size_t *len) CG_MUST_CHECK;
 
 /* "Not Found". */
-const char *http_reason(unsigned status);
+const char *http_status_text(unsigned status);
 
 /* A body in chunks (RFC 9112 section 7.1). Zeroed at its beginning. */
 struct http_chunks {

@@ -112,16 +112,4 @@ static void hang_up(struct client *client)
     client->text = NULL;
 }
 
-/* The status that one whole connection's worth of bytes gets. */
-static int status_of(const struct http_server *server, struct str bytes)
-{
-    struct client client = dial(server);
-    int status = 0;
-    say_bytes(&client, bytes);
-    hear(&client, "\r\n\r\n", 1);
-    sscanf(client.text, "HTTP/1.1 %d", &status);
-    hang_up(&client);
-    return status;
-}
-
 #endif
