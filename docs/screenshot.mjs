@@ -1,6 +1,6 @@
-// Takes the README's picture of the page: two people who talk, in one window's view of it.
+// Takes the README's pictures: two people who talk, in one window's view of it.
 //
-//   node docs/screenshot.mjs http://127.0.0.1:7005/ docs/page.png [light|dark] [zh-CN|en]
+//   node docs/screenshot.mjs http://127.0.0.1:7005/ docs/page.png [light|dark] [zh-CN|en] [page|socketio|transports]
 //
 // Needs a running chaguan, /usr/bin/chromium (or CHROMIUM=…) and playwright-core in tests/node_modules.
 
@@ -8,9 +8,9 @@ import { createRequire } from 'node:module';
 
 const { chromium } = createRequire(new URL('../tests/', import.meta.url))('playwright-core');
 
-const [base, output, colorScheme = 'light', locale = 'zh-CN'] = process.argv.slice(2);
+const [base, output, colorScheme = 'light', locale = 'zh-CN', what = 'page'] = process.argv.slice(2);
 if (!base || !output) {
-  console.error('usage: node docs/screenshot.mjs BASE_URL OUTPUT.png [light|dark] [zh-CN|en]');
+  console.error('usage: node docs/screenshot.mjs BASE_URL OUTPUT.png [light|dark] [zh-CN|en] [page|socketio|transports]');
   process.exit(2);
 }
 
@@ -19,7 +19,7 @@ const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '
 
 const SCENES = {
   'zh-CN': {
-    room: '春茶', one: ['小满', 1], other: ['老周', 5],
+    room: '春茶', one: ['小满', 1], other: ['老周', 5], aside: '给你带了一小罐陈皮\uFF0C别告诉他们。',
     talk: [
       [1, '今年的明前龙井到了\uFF0C周末一起来喝\uFF1F'],
       [2, '好啊。我带一只新收的盖碗。'],
@@ -30,7 +30,7 @@ const SCENES = {
     ],
   },
   en: {
-    room: 'Spring tea', one: ['May', 1], other: ['Joe', 5],
+    room: 'Spring tea', one: ['May', 1], other: ['Joe', 5], aside: 'I have a little tin of tangerine peel for you. Don’t tell.',
     talk: [
       [1, 'This year’s first Longjing is here. Shall we try it at the weekend?'],
       [2, 'Gladly. I’ll bring the cup I found at the market.'],
@@ -43,12 +43,34 @@ const SCENES = {
 };
 const scene = SCENES[locale] ?? SCENES.en;
 
-async function comeIn(browser, [nick, head]) {
+async function openPage(browser, path) {
   const context = await browser.newContext({
     locale, colorScheme, viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1, reducedMotion: 'reduce',
   });
   const page = await context.newPage();
-  await page.goto(new URL(`/#${new URLSearchParams({ room: scene.room })}`, base).href);
+  await page.goto(new URL(path, base).href);
+  return page;
+}
+
+async function write(page, text) {
+  await page.fill('#box', text);
+  await page.press('#box', 'Enter');
+}
+
+const arrived = (page, n) => page.waitForFunction(
+  (count) => document.querySelectorAll('#log .bubble').length >= count, n);
+
+async function talk(one, other, lines) {
+  let said = await one.locator('#log .bubble').count();
+  for (const [who, text] of lines) {
+    await write(who === 1 ? one : other, text);
+    said += 1;
+    await Promise.all([arrived(one, said), arrived(other, said)]);
+  }
+}
+
+async function comeIn(browser, [nick, head]) {
+  const page = await openPage(browser, `/#${new URLSearchParams({ room: scene.room })}`);
   await page.fill('#nick', nick);
   await page.check(`input[name="head"][value="${head}"]`);
   await page.click('#enter-button');
@@ -57,23 +79,59 @@ async function comeIn(browser, [nick, head]) {
   return page;
 }
 
-const arrived = (page, n) => page.waitForFunction(
-  (count) => document.querySelectorAll('#log .bubble').length >= count, n);
+async function comeToHall(browser, [nick]) {
+  const page = await openPage(browser, '/socketio.html');
+  await page.waitForSelector('#status[data-state="open"]');
+  await write(page, nick);
+  await page.waitForSelector('#name-label', { state: 'hidden' });
+  await page.click('#room-Green');
+  await page.waitForSelector('#room-Green[aria-pressed="true"]');
+  return page;
+}
+
+const SHOTS = {
+  async page(browser) {
+    const one = await comeIn(browser, scene.one);
+    const other = await comeIn(browser, scene.other);
+    await one.waitForFunction(() => document.querySelectorAll('#members-list li').length >= 2);
+    await talk(one, other, scene.talk);
+    return one;
+  },
+
+  async socketio(browser) {
+    const one = await comeToHall(browser, scene.one);
+    const other = await comeToHall(browser, scene.other);
+    await talk(one, other, scene.talk.slice(0, -1));
+    await other.locator('.name-button', { hasText: scene.one[0] }).first().click();
+    await write(other, scene.aside);
+    await one.waitForSelector('#log .whisper');
+    await one.locator('.name-button', { hasText: scene.other[0] }).first().click();
+    await one.waitForFunction(() => document.querySelector('#transport').textContent === 'websocket');
+    return one;
+  },
+
+  async transports(browser) {
+    const page = await openPage(browser, '/transports.html');
+    await page.fill('#nick', scene.one[0]);
+    await page.click('#enter-button');
+    for (const [, text] of scene.talk.slice(0, 4)) {
+      await page.waitForFunction(() => document.querySelectorAll('.panel[data-state="open"]').length === 5);
+      const empty = Number(await page.textContent('#polling-trEmpty'));
+      // A room where nobody speaks for a moment, and then not when a poll has just been answered.
+      await page.waitForFunction((n) => Number(document.querySelector('#polling-trEmpty').textContent) > n, empty);
+      await page.waitForTimeout(300 + 500 * Math.random());
+      await write(page, text);
+      await page.waitForFunction((words) => [...document.querySelectorAll('.rows')].every((rows) => rows.textContent.includes(words)),
+        text.split('\n')[0]);
+    }
+    return page;
+  },
+};
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ARGS });
 try {
-  const one = await comeIn(browser, scene.one);
-  const other = await comeIn(browser, scene.other);
-  await one.waitForFunction(() => document.querySelectorAll('#members-list li').length >= 2);
-  let said = await one.locator('#log .bubble').count();
-  for (const [who, text] of scene.talk) {
-    const page = who === 1 ? one : other;
-    await page.fill('#box', text);
-    await page.press('#box', 'Enter');
-    said += 1;
-    await Promise.all([arrived(one, said), arrived(other, said)]);
-  }
-  await one.screenshot({ path: output });
+  const page = await SHOTS[what](browser);
+  await page.screenshot({ path: output });
 } finally {
   await browser.close();
 }

@@ -44,8 +44,8 @@ describe('the Socket.IO page', { skip: browserMissing }, () => {
   };
   const named = (page, name) => page.waitForFunction((wanted) => document.querySelector('#you').textContent.includes(wanted), name);
   /** Somebody who has come in and has a name. query: ?transports=… */
-  const come = async (name, query = '') => {
-    const page = await browser.open(name, `/socketio.html${query}`, { init });
+  const come = async (name, query = '', expected) => {
+    const page = await browser.open(name, `/socketio.html${query}`, { init, expected });
     await open(page);
     await write(page, name);
     await named(page, name);
@@ -193,6 +193,33 @@ describe('the Socket.IO page', { skip: browserMissing }, () => {
     assert.equal(await ann.isVisible('#recovered'), true);
     assert.equal(await ann.getAttribute('#room-Green', 'aria-pressed'), 'true');
     assert.equal((await log(ann)).split(before).length, 2);
+    await leave(ann, bob);
+  });
+
+  it('it comes back by itself, with its name and its rooms, when its relay is gone', async () => {
+    const [annName, bobName] = [unique('Ann'), unique('Bob')];
+    const ann = await come(annName, '?transports=websocket', /^Failed to load resource/);
+    const bob = await come(bobName, '?transports=polling', /^Failed to load resource/);
+    for (const page of [ann, bob]) {
+      await page.click('#room-Red');
+      await page.waitForSelector('#room-Red[aria-pressed="true"]');
+    }
+    for (const name of ['relay1', 'relay2']) {
+      await stack.kill(name, 'KILL');
+      for (const [speaker, listener] of [[ann, bob], [bob, ann]]) {
+        const text = unique('still there');
+        await eventually(async () => {
+          if ((await log(speaker)).includes(text)) return true;
+          // No name yet, or on its way: nothing to do but to wait. Otherwise it was not taken, or came back.
+          if (await speaker.isVisible('#name-label') || await speaker.locator('#pending .row').count() > 0) return false;
+          await say(speaker, text);
+          return false;
+        }, 'the text to be sent at last');
+        await shows(listener, text);
+      }
+      for (const page of [ann, bob]) await page.waitForSelector('#room-Red[aria-pressed="true"]');
+      await stack.startPart(name);
+    }
     await leave(ann, bob);
   });
 
