@@ -120,10 +120,7 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(HELPER_O) $(LIBRELAY) $(LIBREST) $(LI
 	@$(if $(V),,echo "  LINK  $@")
 	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^ $(test_libs) $(pkg_libs) $(LDLIBS)
 
-# libFuzzer brings its own main, so its library comes in only here. The relay's parsers come one by one: relay/ and rest/
-# have functions of the same name.
-$(BUILD)/fuzz/fuzz_eio: $(BUILD)/relay/eio_packet.o
-$(BUILD)/fuzz/fuzz_sio: $(BUILD)/relay/sio_packet.o
+# libFuzzer brings its own main, so its library comes in only here.
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIBRELAY) $(LIBREST) $(LIBCOMMON)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LINK  $@")
