@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 #include "common/presence_keys.h"
+#include "common/redis_sync.h"
 
 #include <hiredis/hiredis.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@ enum { RELAYS_MAX = 1024 };
 
 struct scan {
     redisContext *redis;
+    struct redis_address at;
     const struct settings *settings;
     char *why;
     char *keys[RELAYS_MAX]; /* SCAN may name a key twice */
@@ -18,12 +20,9 @@ struct scan {
 
 static enum err cannot(const struct scan *scan, const char *reason)
 {
-    const struct settings *settings = scan->settings;
-    if (*settings->redis_socket)
-        snprintf(scan->why, 256, "cannot use Redis at %s: %.120s", settings->redis_socket, reason);
-    else
-        snprintf(scan->why, 256, "cannot use Redis at %.100s:%lld: %.100s", settings->redis_host,
-                 (long long)settings->redis_port, reason);
+    char at[REDIS_AT_MAX];
+    redis_address_text(&scan->at, at);
+    snprintf(scan->why, 256, "cannot use Redis at %.110s: %.110s", at, reason);
     return ERR_DOWN;
 }
 
@@ -37,28 +36,6 @@ static redisReply *expect(struct scan *scan, redisReply *reply, int type)
                                                     : "unexpected answer");
     freeReplyObject(reply);
     return NULL;
-}
-
-static enum err open_connection(struct scan *scan)
-{
-    const struct settings *settings = scan->settings;
-    int64_t ms = settings->redis_timeout_ms;
-    struct timeval limit = {ms / 1000, (ms % 1000) * 1000};
-    scan->redis =
-        *settings->redis_socket
-            ? redisConnectUnixWithTimeout(settings->redis_socket, limit)
-            : redisConnectWithTimeout(settings->redis_host, (int)settings->redis_port, limit);
-    CG_ASSERT(scan->redis);
-    if (scan->redis->err || redisSetTimeout(scan->redis, limit) != REDIS_OK)
-        return cannot(scan, scan->redis->errstr);
-    if (!*settings->redis_password)
-        return ERR_OK;
-    redisReply *reply = expect(scan, redisCommand(scan->redis, "AUTH %s", settings->redis_password),
-                               REDIS_REPLY_STATUS);
-    if (!reply)
-        return ERR_DOWN;
-    freeReplyObject(reply);
-    return ERR_OK;
 }
 
 /* "<prefix>:lease:*" with the prefix's own wildcards made plain. */
@@ -123,15 +100,33 @@ static enum err report(struct scan *scan, const char *key, redis_relay_fn *found
     return ERR_OK;
 }
 
+/* The keys of all relays that have a lease on that server. */
+static enum err collect_from(struct scan *scan, const struct redis_servers *servers, size_t index)
+{
+    char why[REDIS_WHY_MAX] = "";
+    scan->at = (struct redis_address){0};
+    scan->redis = redis_open(scan->settings, servers, index, &scan->at, why);
+    if (scan->redis)
+        return collect(scan);
+    snprintf(scan->why, 256, "cannot use Redis at %.220s", why);
+    return ERR_DOWN;
+}
+
+/* Every relay has a lease on each server, so one that answers is enough. */
 enum err redis_relays(const struct settings *settings, redis_relay_fn *found, void *arg,
                       char why[256])
 {
+    struct redis_servers servers;
+    if (redis_servers_read(settings, &servers, why))
+        return ERR_INVALID;
     struct scan *scan = mem_zalloc(sizeof *scan);
     scan->settings = settings;
     scan->why = why;
-    enum err err = open_connection(scan);
-    if (!err)
-        err = collect(scan);
+    enum err err = ERR_DOWN;
+    for (size_t i = 0; err && i < servers.count; i++) {
+        redisFree(scan->redis);
+        err = collect_from(scan, &servers, i);
+    }
     for (size_t i = 0; i < scan->count; i++) {
         if (!err)
             err = report(scan, scan->keys[i], found, arg);

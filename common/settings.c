@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/redis_servers.h"
 
 #include <ctype.h>
 #include <stddef.h>
@@ -55,6 +56,14 @@ static const struct setting rows[] = {
     ROW(redis_port, COUNT, ALL, "6379", 1, 65535, "TCP port of Redis."),
     ROW(redis_socket, PATH, ALL, "", 0, 107, "Unix socket of Redis. Empty: TCP."),
     ROW(redis_password, SECRET, ALL, "", 0, 255, "Password of Redis (AUTH). Empty: none."),
+    ROW(redis_addresses, TEXT, ALL, "", 0, 2000,
+        "Several Redis servers that share the conversations: HOST:PORT, [ADDRESS]:PORT or /SOCKET, separated by commas, "
+        "in the same order in all programs. Used instead of redis_host and redis_socket."),
+    ROW(redis_sentinels, TEXT, ALL, "", 0, 2000,
+        "HOST:PORT of Redis Sentinels, separated by commas. If set, they are asked where Redis is."),
+    ROW(redis_master, TEXT, ALL, "mymaster", 1, 1000,
+        "Name by which the sentinels know Redis. Several, separated by commas: servers that share the conversations."),
+    ROW(redis_sentinel_password, SECRET, ALL, "", 0, 255, "Password of the sentinels. Empty: none."),
     ROW(redis_prefix, TEXT, ALL, "chaguan", 1, 32,
         "First part of every Redis key and channel: deployments with different ones can share a Redis."),
     ROW(redis_timeout_ms, MILLIS, ALL, "2s", 50, 60000,
@@ -350,6 +359,9 @@ static enum err check_together(const struct settings *settings, char why[256])
         snprintf(why, 256, "a Unix socket's path is longer than 107 bytes: choose a shorter 'run'");
         return ERR_TOO_BIG;
     }
+    struct redis_servers servers;
+    if (redis_servers_read(settings, &servers, why))
+        return ERR_INVALID;
     static const char name_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
     if (settings->name[strspn(settings->name, name_bytes)]) {
         snprintf(why, 256, "name takes letters, digits, '_', '.' and '-'"); /* Redis keys end at ':' */

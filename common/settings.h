@@ -22,6 +22,7 @@ struct settings {
     char *db_host, *db_socket, *db_user, *db_password, *db_name;
     int64_t db_port, db_timeout_ms;
     char *redis_host, *redis_socket, *redis_password, *redis_prefix;
+    char *redis_addresses, *redis_sentinels, *redis_master, *redis_sentinel_password;
     int64_t redis_port, redis_timeout_ms;
     /* relay */
     char *name;

@@ -34,7 +34,7 @@ only 'errmsg\.h'      common/db.c
 only 'mysqld_error'   common/db.c
 only 'libwebsockets'  relay/ws.c
 only 'http_parser'    relay/http_parse.c
-only 'hiredis'        relay/bus.c rest/presence.c admin/redis.c
+only 'hiredis'        relay/bus.c relay/bus_server.c relay/bus_find.c relay/bus_loop.c common/redis_sync.c rest/presence.c admin/redis.c
 only 'magic\.h'       rest/filetype.c
 only 'fcgi'           rest/fcgi.c
 only '<jwt\.h'        common/token.c

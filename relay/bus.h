@@ -1,12 +1,15 @@
-/* bus.h: Redis, as the relay sees it. The only file of the relay that knows hiredis. Loop thread only.
+/* bus.h: Redis, as the relay sees it. Its files (bus_parts.h) are the only ones of the relay that know hiredis. Loop
+ * thread only.
  *
- * Two connections, because a subscribed one takes no other command. Both are watched by a heartbeat
- * that is published on one and must arrive on the other; if it does not, both are made anew, with
- * jittered back-off, and all subscriptions are said again. "Up" means that a heartbeat has come.
- * Nothing in flight survives: the callers of bus_command are told. */
+ * One server or several (common/redis_servers.h), at fixed addresses or where the sentinels say. To each, two
+ * connections, because a subscribed one takes no other command. Both are watched by a heartbeat that is published on one
+ * and must arrive on the other; if it does not, both are made anew, with jittered back-off, and all subscriptions are
+ * said again. "Up" means that a heartbeat has come. Nothing in flight survives: the callers of bus_command are told.
+ * Each server goes up and down by itself; a conversation notices only its own. */
 #ifndef CG_RELAY_BUS_H
 #define CG_RELAY_BUS_H
 
+#include "common/buf.h"
 #include "common/settings.h"
 #include "common/str.h"
 
@@ -18,7 +21,7 @@
 struct bus;
 
 struct bus_events {
-    void (*state)(void *arg, bool up);
+    void (*state)(void *arg, size_t server, bool up);
     void (*subscribed)(void *arg, uint64_t conversation);
     void (*received)(void *arg, struct str payload);
     void *arg;
@@ -35,7 +38,7 @@ size_t bus_reply_count(const struct bus_reply *reply);
 const struct bus_reply *bus_reply_at(const struct bus_reply *reply, size_t index);
 
 /* `reply` NULL: Redis was lost, or refused; whether it was carried out is not known. Called exactly
- * once for each command, in their order; may call bus_command. */
+ * once for each command, in their order if they went to the same server; may call bus_command. */
 typedef void bus_reply_fn(void *arg, const struct bus_reply *reply);
 
 /* Begins to connect. Borrows all but `loop`'s handles. */
@@ -46,18 +49,29 @@ struct bus *bus_new(uv_loop_t *loop, const struct settings *settings, uint64_t i
 void bus_stop(struct bus *bus);
 void bus_free(struct bus *bus);
 
+/* All servers are. */
 bool bus_is_up(const struct bus *bus);
+size_t bus_servers(const struct bus *bus);
+size_t bus_servers_up(const struct bus *bus);
+bool bus_server_is_up(const struct bus *bus, size_t server);
+/* Where everything about a conversation is. */
+size_t bus_server_of(const struct bus *bus, uint64_t conversation);
+/* Appends [{"at":"host:port","up":true},…], for operators. */
+void bus_add_state(const struct bus *bus, struct buf *out);
 
-/* False: Redis is down, no confirmation will come; it is subscribed when Redis is back. */
+/* False: its server is down, no confirmation will come; it is subscribed when that is back. */
 bool bus_subscribe(struct bus *bus, uint64_t conversation);
 void bus_unsubscribe(struct bus *bus, uint64_t conversation);
 
-/* Publishes to the relays that have subscribed to the conversation. Skipped, and counted, while Redis
+/* Publishes to the relays that have subscribed to the conversation. Skipped, and counted, while its server
  * is down or far behind: the others' audits find what they missed. */
 void bus_publish(struct bus *bus, uint64_t conversation, struct str payload);
 
-/* Sends a command. While Redis is down `fn` is called with NULL before this returns. */
+/* Sends a command to a server. While that is down `fn` is called with NULL before this returns. */
 enum { BUS_MAX_ARGS = 16 };
+void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg, const struct str *args,
+                    size_t count);
+/* To the first: what concerns no conversation. */
 void bus_command(struct bus *bus, bus_reply_fn *fn, void *arg, const struct str *args, size_t count);
 
 #endif

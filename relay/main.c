@@ -51,6 +51,7 @@ struct relay {
     uint64_t incarnation;
     unsigned char secret[STORE_SECRET_BYTES];
     uv_timer_t tick, drain, last_words;
+    size_t last_words_left;
     uv_prepare_t before_sleep;
     uv_signal_t on_term, on_int, on_hup;
     bool draining;
@@ -77,13 +78,14 @@ static const struct program_info info = {
 
 /* ---- what the parts tell each other ---- */
 
-static void on_bus_state(void *arg, bool up)
+static void on_bus_state(void *arg, size_t server, bool up)
 {
     struct relay *relay = arg;
     hub_bus_state(&relay->hub, up);
-    presence_bus_state(relay->presence, up);
-    sio_bus_state(up);
-    if (relay->handoff)
+    presence_bus_state(relay->presence, server, up);
+    if (server == 0)
+        sio_bus_state(up); /* what concerns no conversation is on the first */
+    if (server == 0 && relay->handoff)
         handoff_bus_state(relay->handoff, up);
     if (up)
         friends_reload_all();
@@ -139,9 +141,11 @@ static unsigned ready_page(const struct relay *relay, struct buf *body)
 {
     bool db = metric_get(METRIC_DB_UP), redis = bus_is_up(relay->bus);
     bool ready = db && !relay->draining; /* without Redis nothing is refused: shown, not held against it */
-    buf_addf(body, "{\"ready\":%s,\"db\":%s,\"redis\":%s,\"draining\":%s,\"connections\":%zu}\n",
+    buf_addf(body, "{\"ready\":%s,\"db\":%s,\"redis\":%s,\"draining\":%s,\"connections\":%zu,\"redis_servers\":",
              ready ? "true" : "false", db ? "true" : "false", redis ? "true" : "false",
              relay->draining ? "true" : "false", relay->sessions.count);
+    bus_add_state(relay->bus, body);
+    buf_add_text(body, "}\n");
     return ready ? 200 : 503;
 }
 
@@ -357,22 +361,26 @@ static bool namespaces_ready(struct relay *relay)
     return ready || refuse_start(relay, why);
 }
 
-/* Redis must answer once before anybody is let in; afterwards it may come and go. */
+/* Redis must answer once before anybody is let in, one server of several at least; afterwards it may come and go. */
 static bool wait_for_servers(struct relay *relay)
 {
     const struct settings *settings = &relay->settings;
     char why[256];
     int64_t until_ms = clock_mono_ms() + settings->redis_timeout_ms + 1000;
-    while ((!bus_is_up(relay->bus) || !sio_ready()) && !relay->draining) {
-        if (clock_mono_ms() > until_ms) {
-            snprintf(why, sizeof why, "cannot use %s %.107s", sio_ready() ? "Redis at" : "the namespaces of database",
-                     !sio_ready() ? settings->db_name
-                                  : *settings->redis_socket ? settings->redis_socket : settings->redis_host);
-            return refuse_start(relay, why);
-        }
+    while ((!bus_is_up(relay->bus) || !sio_ready()) && !relay->draining && clock_mono_ms() <= until_ms)
         uv_run(&relay->loop, UV_RUN_ONCE);
+    if (relay->draining || (bus_servers_up(relay->bus) && sio_ready()))
+        return true;
+    if (!sio_ready()) {
+        snprintf(why, sizeof why, "cannot use the namespaces of database %.64s", settings->db_name);
+        return refuse_start(relay, why);
     }
-    return true;
+    snprintf(why, sizeof why, "cannot use Redis at %.200s",
+             *settings->redis_sentinels   ? settings->redis_sentinels
+             : *settings->redis_addresses ? settings->redis_addresses
+             : *settings->redis_socket    ? settings->redis_socket
+                                          : settings->redis_host);
+    return refuse_start(relay, why);
 }
 
 static bool open_doors(struct relay *relay)
@@ -392,6 +400,7 @@ static bool open_doors(struct relay *relay)
     if (!relay->http)
         return refuse_start(relay, why);
     relay->handoff = handoff_new(&relay->loop, settings, &relay->wheel, relay->bus, relay->http, relay->incarnation);
+    handoff_bus_state(relay->handoff, bus_server_is_up(relay->bus, 0)); /* another may be down */
     eio_init(settings, &relay->wheel, &relay->sessions, relay->handoff,
              strcmp(settings->io_app, "echo") ? layers : echo_layers, relay->incarnation, relay->secret);
     snprintf(port, sizeof port, "%d\n", http_port(relay->http));
@@ -410,7 +419,8 @@ static void on_last_words_said(void *arg, const struct bus_reply *reply)
 {
     struct relay *relay = arg;
     (void)reply;
-    uv_stop(&relay->loop);
+    if (--relay->last_words_left == 0)
+        uv_stop(&relay->loop);
 }
 
 static void on_last_words_late(uv_timer_t *timer)
@@ -422,10 +432,12 @@ static void on_last_words_late(uv_timer_t *timer)
 static void say_last_words(struct relay *relay)
 {
     static const struct str ping[] = {{"PING", 4}};
-    if (!bus_is_up(relay->bus))
+    if (!bus_servers_up(relay->bus))
         return;
     uv_timer_start(&relay->last_words, on_last_words_late, LAST_WORDS_MS, 0);
-    bus_command(relay->bus, on_last_words_said, relay, ping, 1);
+    relay->last_words_left = bus_servers(relay->bus);
+    for (size_t i = 0; i < bus_servers(relay->bus); i++)
+        bus_command_on(relay->bus, i, on_last_words_said, relay, ping, 1);
     uv_run(&relay->loop, UV_RUN_DEFAULT);
 }
 

@@ -158,7 +158,7 @@ static void say_enter(struct present *present, bool announce_it, uint64_t sessio
                          str_of(presence->entry), str_of(conversation)};
     struct step *step = step_new(present, announce_it);
     step->session_id = session_id;
-    bus_command(presence->bus, on_entered, step, args, sizeof args / sizeof args[0]);
+    bus_command_on(presence->bus, bus_server_of(presence->bus, present->conversation), on_entered, step, args, sizeof args / sizeof args[0]);
     buf_fini(&value);
 }
 
@@ -175,8 +175,9 @@ static void on_left(void *arg, const struct bus_reply *reply)
     if (--present->leaving == 0 && !present->sockets && present->unsure && reply)
         present_free(present);
     presence_tell(presence, step->conversation);
+    bool ending = presence_registry(presence, step->conversation)->ending;
     step_free(step);
-    if (presence->ending)
+    if (ending)
         presence_settle(presence);
 }
 
@@ -208,8 +209,8 @@ void presence_say_leave(struct present *present, bool announce_it)
                          is_last_here(present) ? STR("1") : STR("0")};
     present->leaving++;
     present->unsure = true; /* until the answer; if none comes, it is said again with the next lease */
-    bus_command(presence->bus, on_left, step_new(present, announce_it), args,
-                sizeof args / sizeof args[0]);
+    bus_command_on(presence->bus, bus_server_of(presence->bus, present->conversation), on_left,
+                   step_new(present, announce_it), args, sizeof args / sizeof args[0]);
 }
 
 static void on_grace(struct wheel_timer *timer)
@@ -277,10 +278,18 @@ void presence_leave(struct presence *presence, uint64_t conversation, uint64_t u
         on_grace(&present->grace);
 }
 
-void presence_say_all(struct presence *presence, bool announce_them)
+struct registry *presence_registry(struct presence *presence, uint64_t conversation)
 {
+    return &presence->registries[bus_server_of(presence->bus, conversation)];
+}
+
+void presence_say_all(struct registry *registry, bool announce_them)
+{
+    struct presence *presence = registry->presence;
     size_t at = 0;
     for (struct place *place; (place = map_next(&presence->places, &at));) {
+        if (presence_registry(presence, place->conversation) != registry)
+            continue;
         size_t user_at = 0;
         for (struct present *present; (present = map_next(&place->presents, &user_at));) {
             if (!present->unsure)
@@ -298,15 +307,16 @@ void presence_changed(struct presence *presence, uint64_t conversation)
         presence_list_due(place);
 }
 
-void presence_bus_state(struct presence *presence, bool up)
+void presence_bus_state(struct presence *presence, size_t server, bool up)
 {
     if (presence->finishing)
         return;
     if (up)
-        presence_lease_renew(presence);
+        presence_lease_renew(presence, server);
     size_t at = 0;
     for (struct place *place; (place = map_next(&presence->places, &at));)
-        presence_list_due(place);
+        if (bus_server_of(presence->bus, place->conversation) == server)
+            presence_list_due(place);
 }
 
 /* ---- beginning and end ---- */

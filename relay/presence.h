@@ -32,8 +32,8 @@ void presence_leave(struct presence *presence, uint64_t conversation, uint64_t u
 
 /* Another relay changed who is present in the room. */
 void presence_changed(struct presence *presence, uint64_t conversation);
-/* Redis came back or was lost. */
-void presence_bus_state(struct presence *presence, bool up);
+/* A Redis server came back or was lost. */
+void presence_bus_state(struct presence *presence, size_t server, bool up);
 
 /* The relay is ending and has no socket left. If another relay lives, our entries are left to it, with
  * a lease as long as the grace, so that users who come back there have never left; the last one stores

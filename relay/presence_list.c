@@ -206,7 +206,8 @@ static void list_fetch(struct place *place)
     struct str args[] = {STR("HGETALL"), str_of(key)};
     place->fetching = true;
     place->again = false;
-    bus_command(place->presence->bus, on_list, place, args, 2);
+    struct bus *bus = place->presence->bus;
+    bus_command_on(bus, bus_server_of(bus, place->conversation), on_list, place, args, 2);
 }
 
 static void on_list_timer(struct wheel_timer *timer)

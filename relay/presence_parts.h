@@ -7,6 +7,7 @@
 #define CG_RELAY_PRESENCE_PARTS_H
 
 #include "common/presence_keys.h"
+#include "common/redis_servers.h"
 #include "relay/bus.h"
 #include "relay/presence.h"
 
@@ -47,6 +48,13 @@ struct place {
     bool fetching, again;
 };
 
+/* What this relay has on one of the Redis servers: a lease of its own on each. */
+struct registry {
+    struct presence *presence;
+    bool resync; /* the connection was lost since all entries were last said */
+    bool ending; /* at the end nobody is left there to hand our entries to: answers are counted */
+};
+
 struct presence {
     const struct settings *settings;
     struct wheel *wheel;
@@ -55,9 +63,8 @@ struct presence {
     char entry[PRESENCE_ENTRY_MAX];
     struct map places; /* conversation → struct place */
     struct wheel_timer lease, reap;
-    bool resync;    /* the connection was lost since all entries were last said */
-    bool finishing; /* presence_finish was called */
-    bool ending;    /* and nobody is left to hand our entries to: answers are counted */
+    struct registry registries[REDIS_SERVERS_MAX]; /* bus_servers of them */
+    bool finishing;                                /* presence_finish was called */
     void (*done)(void *arg);
     void *done_arg;
     unsigned outstanding; /* answers that presence_finish waits for */
@@ -70,8 +77,10 @@ void presence_announce(enum message_kind kind, uint64_t conversation, enum encod
                        const struct member *member);
 /* Who is present has changed: our clients and the other relays want to know. */
 void presence_tell(struct presence *presence, uint64_t conversation);
-/* Says every entry of this relay again; and again those leaves that nobody confirmed. */
-void presence_say_all(struct presence *presence, bool announce_them);
+/* The one that the conversation is on. */
+struct registry *presence_registry(struct presence *presence, uint64_t conversation);
+/* Says every entry of this relay on that server again; and again those leaves that nobody confirmed. */
+void presence_say_all(struct registry *registry, bool announce_them);
 /* Takes the entry out of Redis. The present is freed once that is confirmed. */
 void presence_say_leave(struct present *present, bool announce_it);
 /* Frees it, and the place if it was the last and nothing is being fetched for it. */
@@ -92,8 +101,8 @@ bool presence_read_entry(const char *field, struct str value, struct str own_ent
 /* ---- presence_lease.c ---- */
 
 void presence_lease_init(struct presence *presence);
-/* The connection to Redis was lost and is back: entries are said again. */
-void presence_lease_renew(struct presence *presence);
+/* The connection to that server was lost and is back: entries are said again. */
+void presence_lease_renew(struct presence *presence, size_t server);
 /* One answer that presence_finish waits for has come. */
 void presence_settle(struct presence *presence);
 

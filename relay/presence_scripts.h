@@ -18,6 +18,23 @@
     "if redis.call('SREM', KEYS[2], ARGV[2]) == 0 then return 0 end "                              \
     "return redis.call('SCARD', KEYS[2]) == 0 and 1 or 0"
 
+/* KEYS presence rooms; ARGV entry conversation who-prefix ",user,user,…,": those that the relay has there.
+ * Takes away its entries for others. → how many */
+#define SCRIPT_KEEP                                                                                \
+    "local kept, gone, mine = 0, 0, ARGV[1] .. ':' "                                               \
+    "for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do "                                     \
+    "  if string.sub(field, 1, #mine) == mine then "                                               \
+    "    local user = string.sub(field, #mine + 1) "                                               \
+    "    if string.find(ARGV[4], ',' .. user .. ',', 1, true) then kept = kept + 1 else "          \
+    "      redis.call('HDEL', KEYS[1], field) "                                                    \
+    "      redis.call('SREM', ARGV[3] .. user, ARGV[1]) "                                          \
+    "      gone = gone + 1 "                                                                       \
+    "    end "                                                                                     \
+    "  end "                                                                                       \
+    "end "                                                                                         \
+    "if kept == 0 then redis.call('SREM', KEYS[2], ARGV[2]) end "                                  \
+    "return gone"
+
 /* KEYS lease relays reaped; ARGV lease_ms entry. → {had a lease, was reaped} */
 #define SCRIPT_RENEW                                                                               \
     "local had = redis.call('EXISTS', KEYS[1]) "                                                   \

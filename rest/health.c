@@ -14,9 +14,12 @@ static int tell_live(struct call *call)
 
 static int tell_ready(struct call *call)
 {
-    bool db = !store_ping(call->backends->store), redis = !presence_ping(call->backends->presence);
-    buf_addf(call->out, "{\"ready\":%s,\"db\":\"%s\",\"redis\":\"%s\"}", db ? "true" : "false",
-             db ? "up" : "down", redis ? "up" : "down");
+    size_t servers;
+    bool db = !store_ping(call->backends->store), redis = !presence_ping(call->backends->presence, &servers);
+    buf_addf(call->out, "{\"ready\":%s,\"db\":\"%s\",\"redis\":\"%s\",\"redis_servers\":",
+             db ? "true" : "false", db ? "up" : "down", redis ? "up" : "down");
+    presence_add_state(call->backends->presence, call->out);
+    buf_add_char(call->out, '}');
     return db ? 200 : 503;
 }
 

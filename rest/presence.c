@@ -6,75 +6,114 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/presence_keys.h"
+#include "common/redis_sync.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <poll.h>
 #include <pthread.h>
 
-enum { ENTRIES_MAX = 64 }; /* relays looked at for one user: far more than one has tabs */
+enum {
+    ENTRIES_MAX = 64, /* relays looked at for one user: far more than one has tabs */
+    FIRST = 0,        /* the server of what concerns no conversation */
+};
+
+/* A thread's connection to one of the servers. */
+struct server {
+    redisContext *redis; /* NULL: not connected */
+    struct redis_address at;
+};
 
 struct presence {
     const struct settings *settings;
-    redisContext *redis; /* NULL: not connected */
-    char error[384];     /* where, and why */
+    struct redis_servers known;
+    struct server servers[REDIS_SERVERS_MAX];
+    char error[REDIS_WHY_MAX]; /* where, and why */
 };
 
-/* What the process knows of Redis, for all of its threads. */
+/* What the process knows of each server, for all of its threads. */
 static struct {
     pthread_mutex_t lock;
-    struct backoff backoff;
-    bool known, up;
-} health = {.lock = PTHREAD_MUTEX_INITIALIZER, .backoff = {.first_ms = 50, .most_ms = 2000}};
+    struct health {
+        struct backoff backoff;
+        bool known, up;
+        struct redis_address at; /* where it was used last */
+    } servers[REDIS_SERVERS_MAX];
+} process = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* While Redis is down, one caller per back-off gets leave; the attempt is its own. */
-static bool health_may_try(void)
+/* While a server is down, one caller per back-off gets leave; the attempt is its own. */
+static bool health_may_try(size_t server)
 {
-    pthread_mutex_lock(&health.lock);
-    bool down = health.backoff.delay_ms > 0, may = backoff_due(&health.backoff);
+    struct backoff *backoff = &process.servers[server].backoff;
+    pthread_mutex_lock(&process.lock);
+    backoff->first_ms = 50;
+    backoff->most_ms = 2000;
+    bool down = backoff->delay_ms > 0, may = backoff_due(backoff);
     if (down && may)
-        backoff_fail(&health.backoff);
-    pthread_mutex_unlock(&health.lock);
+        backoff_fail(backoff);
+    pthread_mutex_unlock(&process.lock);
     return may;
 }
 
-static void health_set(const struct presence *presence, bool up)
+/* Changes what is known; true if that is news. */
+static bool health_change(struct health *health, const struct redis_address *at, bool up)
 {
-    pthread_mutex_lock(&health.lock);
-    bool changed = !health.known || health.up != up;
-    health.known = true;
-    health.up = up;
+    bool changed = !health->known || health->up != up;
+    bool moved = up && *health->at.host && !redis_address_same(&health->at, at);
+    health->known = true;
+    health->up = up;
     if (up)
-        backoff_reset(&health.backoff);
+        health->at = *at;
+    if (up)
+        backoff_reset(&health->backoff);
     else
-        backoff_fail(&health.backoff);
-    pthread_mutex_unlock(&health.lock);
-    metric_set(METRIC_REDIS_UP, up);
+        backoff_fail(&health->backoff);
+    if (moved)
+        metric_inc(METRIC_REDIS_MOVES);
+    return changed || moved;
+}
+
+static void health_set(const struct presence *presence, size_t server, bool up)
+{
+    char at[REDIS_AT_MAX];
+    size_t count = 0;
+    pthread_mutex_lock(&process.lock);
+    bool changed = health_change(&process.servers[server], &presence->servers[server].at, up);
+    for (size_t i = 0; i < presence->known.count; i++)
+        count += process.servers[i].up;
+    metric_set(METRIC_REDIS_SERVERS_UP, (int64_t)count);
+    metric_set(METRIC_REDIS_UP, count == presence->known.count);
+    pthread_mutex_unlock(&process.lock);
+    redis_address_text(&presence->servers[server].at, at);
     if (changed && up)
-        log_info("redis.up", "msg=\"connected\"");
+        log_info("redis.up", "at=%s", at);
     else if (changed)
         log_warn("redis.down", "msg=\"%s\"", presence->error);
 }
 
 struct presence *presence_new(const struct settings *settings)
 {
+    char why[256];
     struct presence *presence = mem_zalloc(sizeof *presence);
     presence->settings = settings;
+    enum err err = redis_servers_read(settings, &presence->known, why);
+    CG_ASSERT(!err);
     return presence;
 }
 
-static void disconnect(struct presence *presence)
+static void disconnect(struct server *server)
 {
-    if (presence->redis)
-        redisFree(presence->redis);
-    presence->redis = NULL;
+    if (server->redis)
+        redisFree(server->redis);
+    server->redis = NULL;
 }
 
 void presence_free(struct presence *presence)
 {
     if (!presence)
         return;
-    disconnect(presence);
+    for (size_t i = 0; i < presence->known.count; i++)
+        disconnect(&presence->servers[i]);
     free(presence);
 }
 
@@ -83,18 +122,20 @@ const char *presence_error(const struct presence *presence)
     return presence->error;
 }
 
-/* Redis cannot be used: `why` is kept, the connection is given up. */
-static enum err fail(struct presence *presence, const char *why)
+/* The server cannot be used: the connection is given up. */
+static enum err give_up(struct presence *presence, size_t server)
 {
-    const struct settings *settings = presence->settings;
-    if (*settings->redis_socket)
-        snprintf(presence->error, sizeof presence->error, "%s: %s", settings->redis_socket, why);
-    else
-        snprintf(presence->error, sizeof presence->error, "%s:%lld: %s", settings->redis_host,
-                 (long long)settings->redis_port, why);
-    disconnect(presence);
-    health_set(presence, false);
+    disconnect(&presence->servers[server]);
+    health_set(presence, server, false);
     return ERR_DOWN;
+}
+
+static enum err fail(struct presence *presence, size_t server, const char *why)
+{
+    char at[REDIS_AT_MAX];
+    redis_address_text(&presence->servers[server].at, at);
+    snprintf(presence->error, sizeof presence->error, "%s: %.100s", at, why);
+    return give_up(presence, server);
 }
 
 static const char *why_none(const redisContext *redis)
@@ -103,47 +144,24 @@ static const char *why_none(const redisContext *redis)
     return late ? "no answer within redis_timeout_ms" : redis->errstr;
 }
 
-/* An error reply (loading, no permission, read-only …) is as good as no Redis. */
-static enum err check(struct presence *presence, const redisReply *reply)
+/* An error reply (loading, no permission, read-only …) is as good as no Redis: a connection that is made anew
+ * leads to whoever is master then. */
+static enum err check(struct presence *presence, size_t server, const redisReply *reply)
 {
     if (!reply)
-        return fail(presence, why_none(presence->redis));
+        return fail(presence, server, why_none(presence->servers[server].redis));
     if (reply->type == REDIS_REPLY_ERROR)
-        return fail(presence, reply->str);
-    health_set(presence, true);
+        return fail(presence, server, reply->str);
+    health_set(presence, server, true);
     return ERR_OK;
 }
 
 /* The same for a reply that nobody else looks at; frees it. */
-static enum err check_and_free(struct presence *presence, redisReply *reply)
+static enum err check_and_free(struct presence *presence, size_t server, redisReply *reply)
 {
-    enum err err = check(presence, reply);
+    enum err err = check(presence, server, reply);
     freeReplyObject(reply);
     return err;
-}
-
-static enum err log_in(struct presence *presence)
-{
-    const char *password = presence->settings->redis_password;
-    if (!*password)
-        return ERR_OK;
-    return check_and_free(presence, redisCommand(presence->redis, "AUTH %s", password));
-}
-
-static enum err open_connection(struct presence *presence)
-{
-    const struct settings *settings = presence->settings;
-    int64_t ms = settings->redis_timeout_ms;
-    struct timeval limit = {ms / 1000, (ms % 1000) * 1000};
-    presence->redis =
-        *settings->redis_socket
-            ? redisConnectUnixWithTimeout(settings->redis_socket, limit)
-            : redisConnectWithTimeout(settings->redis_host, (int)settings->redis_port, limit);
-    CG_ASSERT(presence->redis);
-    if (presence->redis->err || redisSetTimeout(presence->redis, limit) != REDIS_OK)
-        return fail(presence, presence->redis->errstr);
-    metric_inc(METRIC_REDIS_CONNECTS);
-    return log_in(presence);
 }
 
 /* Redis ended the connection since its last use: found out before a command is sent, no failure. */
@@ -153,29 +171,64 @@ static bool was_closed(const redisContext *redis)
     return poll(&fd, 1, 0) > 0;
 }
 
-static enum err need(struct presence *presence)
+/* The server's connection; NULL if it is down. */
+static redisContext *need(struct presence *presence, size_t index)
 {
-    if (!health_may_try())
-        return ERR_DOWN;
-    if (presence->redis && was_closed(presence->redis))
-        disconnect(presence);
-    return presence->redis ? ERR_OK : open_connection(presence);
+    struct server *server = &presence->servers[index];
+    if (!health_may_try(index))
+        return NULL;
+    if (server->redis && was_closed(server->redis))
+        disconnect(server);
+    if (server->redis)
+        return server->redis;
+    server->redis = redis_open(presence->settings, &presence->known, index, &server->at, presence->error);
+    if (server->redis)
+        metric_inc(METRIC_REDIS_CONNECTS);
+    else
+        (void)!give_up(presence, index);
+    return server->redis;
 }
 
-enum err presence_ping(struct presence *presence)
+static size_t server_of(const struct presence *presence, uint64_t conversation)
 {
-    enum err err = need(presence);
-    return err ? err : check_and_free(presence, redisCommand(presence->redis, "PING"));
+    return redis_server_of(presence->known.count, conversation);
+}
+
+enum err presence_ping(struct presence *presence, size_t *up)
+{
+    *up = 0;
+    for (size_t i = 0; i < presence->known.count; i++) {
+        redisContext *redis = need(presence, i);
+        if (redis && !check_and_free(presence, i, redisCommand(redis, "PING")))
+            ++*up;
+    }
+    return *up == presence->known.count ? ERR_OK : ERR_DOWN;
+}
+
+void presence_add_state(const struct presence *presence, struct buf *out)
+{
+    pthread_mutex_lock(&process.lock);
+    for (size_t i = 0; i < presence->known.count; i++) {
+        const struct redis_server *server = &presence->known.servers[i];
+        char at[REDIS_AT_MAX];
+        redis_address_text(*server->master ? &process.servers[i].at : &server->address, at);
+        buf_addf(out, "%s{\"at\":", i ? "," : "[");
+        buf_add_json(out, str_of(at));
+        buf_addf(out, ",\"up\":%s}", process.servers[i].up ? "true" : "false");
+    }
+    pthread_mutex_unlock(&process.lock);
+    buf_add_char(out, ']');
 }
 
 enum err presence_admit(struct presence *presence, uint64_t conversation, uint64_t user)
 {
-    enum err err = need(presence);
-    if (err)
-        return err;
+    size_t server = server_of(presence, conversation);
+    redisContext *redis = need(presence, server);
+    if (!redis)
+        return ERR_DOWN;
     char key[PRESENCE_KEY_MAX];
     presence_admit_key(key, presence->settings->redis_prefix, conversation, user);
-    return check_and_free(presence, redisCommand(presence->redis, "SET %s 1 PX %lld", key,
+    return check_and_free(presence, server, redisCommand(redis, "SET %s 1 PX %lld", key,
                                                  (long long)presence->settings->admit_ms));
 }
 
@@ -185,7 +238,7 @@ static bool is_positive(const redisReply *reply)
 }
 
 /* Whether any of the relays in `entries` holds a lease. */
-static enum err any_lease(struct presence *presence, const redisReply *entries, bool *alive)
+static enum err any_lease(struct presence *presence, size_t server, const redisReply *entries, bool *alive)
 {
     static const char command[] = "EXISTS";
     char keys[ENTRIES_MAX][PRESENCE_KEY_MAX];
@@ -204,38 +257,39 @@ static enum err any_lease(struct presence *presence, const redisReply *entries, 
     }
     if (count == 1)
         return ERR_OK;
-    redisReply *reply = redisCommandArgv(presence->redis, count, args, lengths);
+    redisReply *reply = redisCommandArgv(presence->servers[server].redis, count, args, lengths);
     *alive = is_positive(reply);
-    return check_and_free(presence, reply);
+    return check_and_free(presence, server, reply);
 }
 
-static redisReply *next_reply(struct presence *presence)
+static redisReply *next_reply(redisContext *redis)
 {
     void *reply = NULL;
-    return redisGetReply(presence->redis, &reply) == REDIS_OK ? reply : NULL;
+    return redisGetReply(redis, &reply) == REDIS_OK ? reply : NULL;
 }
 
 enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user,
                          bool *online)
 {
     *online = false;
-    enum err err = need(presence);
-    if (err)
-        return err;
+    size_t server = server_of(presence, conversation);
+    redisContext *redis = need(presence, server);
+    if (!redis)
+        return ERR_DOWN;
     const char *prefix = presence->settings->redis_prefix;
     char admit[PRESENCE_KEY_MAX], who[PRESENCE_KEY_MAX];
     presence_admit_key(admit, prefix, conversation, user);
     presence_who_key(who, prefix, conversation, user);
-    redisAppendCommand(presence->redis, "EXISTS %s", admit); /* both in one round trip */
-    redisAppendCommand(presence->redis, "SMEMBERS %s", who);
-    redisReply *admitted = next_reply(presence), *entries = next_reply(presence);
-    err = check(presence, admitted);
+    redisAppendCommand(redis, "EXISTS %s", admit); /* both in one round trip */
+    redisAppendCommand(redis, "SMEMBERS %s", who);
+    redisReply *admitted = next_reply(redis), *entries = next_reply(redis);
+    enum err err = check(presence, server, admitted);
     if (!err)
-        err = check(presence, entries);
+        err = check(presence, server, entries);
     if (!err)
         *online = is_positive(admitted);
     if (!err && !*online && entries->type == REDIS_REPLY_ARRAY)
-        err = any_lease(presence, entries, online);
+        err = any_lease(presence, server, entries, online);
     freeReplyObject(admitted);
     freeReplyObject(entries);
     return err;
@@ -251,13 +305,13 @@ enum err presence_count(struct presence *presence, struct str name, int64_t by, 
                         int64_t *value, int64_t *left_ms)
 {
     *value = *left_ms = 0;
-    enum err err = need(presence);
-    if (err)
-        return err;
-    redisReply *reply = redisCommand(presence->redis, "EVAL %s 1 %s:count:%b %lld %lld",
+    redisContext *redis = need(presence, FIRST);
+    if (!redis)
+        return ERR_DOWN;
+    redisReply *reply = redisCommand(redis, "EVAL %s 1 %s:count:%b %lld %lld",
                                      count_script, presence->settings->redis_prefix, name.ptr,
                                      name.len, (long long)by, (long long)life_ms);
-    err = check(presence, reply);
+    enum err err = check(presence, FIRST, reply);
     if (!err && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
         *value = reply->element[0]->integer;
         *left_ms = reply->element[1]->integer;
@@ -285,17 +339,17 @@ enum err presence_eval(struct presence *presence, const char *script, const stru
     const char *texts[BEFORE + PRESENCE_ARGS] = {"EVAL", script, "0", presence->settings->redis_prefix};
     size_t lengths[BEFORE + PRESENCE_ARGS];
     CG_ASSERT(count <= PRESENCE_ARGS);
-    enum err err = need(presence);
-    if (err)
-        return err;
+    redisContext *redis = need(presence, FIRST);
+    if (!redis)
+        return ERR_DOWN;
     for (size_t i = 0; i < BEFORE; i++)
         lengths[i] = strlen(texts[i]);
     for (size_t i = 0; i < count; i++) {
         texts[BEFORE + i] = args[i].ptr;
         lengths[BEFORE + i] = args[i].len;
     }
-    redisReply *reply = redisCommandArgv(presence->redis, (int)(BEFORE + count), texts, lengths);
-    err = check(presence, reply);
+    redisReply *reply = redisCommandArgv(redis, (int)(BEFORE + count), texts, lengths);
+    enum err err = check(presence, FIRST, reply);
     if (!err && reply->type == REDIS_REPLY_ARRAY)
         for (size_t i = 0; i < reply->elements; i++)
             give_text(reply->element[i], i, fn, arg);
@@ -307,11 +361,12 @@ enum err presence_eval(struct presence *presence, const char *script, const stru
 
 enum err presence_publish(struct presence *presence, uint64_t conversation, struct str payload)
 {
-    enum err err = need(presence);
-    if (err)
-        return err;
-    return check_and_free(presence,
-                          redisCommand(presence->redis, "PUBLISH %s:room:%llu %b",
+    size_t server = server_of(presence, conversation);
+    redisContext *redis = need(presence, server);
+    if (!redis)
+        return ERR_DOWN;
+    return check_and_free(presence, server,
+                          redisCommand(redis, "PUBLISH %s:room:%llu %b",
                                        presence->settings->redis_prefix,
                                        (unsigned long long)conversation, payload.ptr, payload.len));
 }

@@ -51,30 +51,49 @@ struct asked {
 static struct asked asked[32];
 static size_t asked_count;
 static bool is_up;
+static size_t server_count; /* room 7 is on the first, room 8 on the last */
+static bool second_is_down;
 
 static const struct {
     const char *script, *name;
 } scripts[] = {
     {SCRIPT_ENTER, "enter"},    {SCRIPT_LEAVE, "leave"}, {SCRIPT_RENEW, "renew"},
     {SCRIPT_FIND_DEAD, "find"}, {SCRIPT_REAP, "reap"},   {SCRIPT_HAND_ON, "hand-on"},
+    {SCRIPT_KEEP, "keep"},
 };
 
-void bus_command(struct bus *bus, bus_reply_fn *fn, void *arg, const struct str *args, size_t count)
+size_t bus_servers(const struct bus *bus)
 {
     (void)bus;
-    if (!is_up) {
+    return server_count;
+}
+
+size_t bus_server_of(const struct bus *bus, uint64_t conversation)
+{
+    (void)bus;
+    return conversation == 8 ? server_count - 1 : 0;
+}
+
+/* What goes to the second server begins with "2: ". */
+void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg, const struct str *args,
+                    size_t count)
+{
+    (void)bus;
+    if (!is_up || (server && second_is_down)) {
         fn(arg, NULL);
         return;
     }
     assert_true(asked_count < 32);
     struct asked *command = &asked[asked_count++];
-    *command = (struct asked){.fn = fn, .arg = arg};
+    *command = (struct asked){.fn = fn, .arg = arg, .text = ""};
+    if (server)
+        strcpy(command->text, "2:");
     size_t first = 0;
     if (str_eq(args[0], STR("EVAL")))
         first = 3;
     for (size_t i = 0; first && i < sizeof scripts / sizeof scripts[0]; i++)
         if (str_eq(args[1], str_of(scripts[i].script)))
-            snprintf(command->text, sizeof command->text, "%s %.*s", scripts[i].name,
+            snprintf(command->text, sizeof command->text, "%s%s %.*s", server ? "2: " : "", scripts[i].name,
                      (int)args[2].len, args[2].ptr);
     for (size_t i = first; i < count; i++) {
         size_t len = strlen(command->text);
@@ -233,6 +252,8 @@ static int begin(void **state)
     asked_count = 0;
     done_count = 0;
     is_up = true;
+    server_count = 1;
+    second_is_down = false;
     presence = presence_new(&settings, &wheel, &hub, NULL, 5);
     return 0;
 }

@@ -110,10 +110,17 @@ enum err store_place(struct store *store, struct str room_id, struct str user_id
     return fake.store ? fake.store : *missing ? ERR_NOT_FOUND : ERR_OK;
 }
 
-enum err presence_ping(struct presence *presence)
+enum err presence_ping(struct presence *presence, size_t *up)
 {
     (void)presence;
+    *up = !fake.presence;
     return fake.presence;
+}
+
+void presence_add_state(const struct presence *presence, struct buf *out)
+{
+    (void)presence;
+    buf_addf(out, "[{\"at\":\"here\",\"up\":%s}]", fake.presence ? "false" : "true");
 }
 
 enum err presence_admit(struct presence *presence, uint64_t conversation, uint64_t user)

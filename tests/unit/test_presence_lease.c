@@ -10,6 +10,17 @@ static void answer_renewed(bool had, bool reaped)
     answer(&reply);
 }
 
+static void on_done(void *arg)
+{
+    assert_ptr_equal(arg, &done_count);
+    done_count++;
+}
+
+static void finish(void)
+{
+    presence_finish(presence, on_done, &done_count);
+}
+
 /* ---- Redis lost ---- */
 
 static void lose_redis(void)
@@ -17,13 +28,13 @@ static void lose_redis(void)
     is_up = false;
     while (asked_count)
         answer(NULL);
-    presence_bus_state(presence, false);
+    presence_bus_state(presence, 0, false);
 }
 
 static void find_redis(void)
 {
     is_up = true;
-    presence_bus_state(presence, true);
+    presence_bus_state(presence, 0, true);
     check_asked("renew 3 t:lease:r1:5 t:relays t:reaped:r1:5 10000000 r1:5");
 }
 
@@ -71,17 +82,142 @@ static void redis_that_is_back_is_told_all_again(void **state)
     buf_clear(&told);
     find_redis();
     answer_renewed(true, false);
-    assert_int_equal(asked_count, 2);
+    assert_int_equal(asked_count, 3);
     for (int i = 0; i < 2; i++) {
         bool enters = !strncmp(asked[0].text, "enter", 5);
         check_asked(enters ? "enter 4 t:presence:7 t:who:7:9" : "leave 3 t:presence:7 t:who:7:4");
         answer_number(1); /* Redis came back empty: that bob was first again is no news */
         check_told("notify 7|");
     }
+    check_asked("SMEMBERS t:rooms:r1:5");
+    answer_texts(0, NULL);
     go(2000);
     ANSWER("r1:5:9", "0|1|3bob");
     go(60000);
     assert_int_equal(asked_count, 0);
+}
+
+/* A server that took over after a failover: the last leaves had not reached it. */
+static void entries_that_redis_should_not_have_are_taken_out(void **state)
+{
+    (void)state;
+    bob_is_in();
+    enter(4, "eve", 60);
+    answer_number(1);
+    lose_redis();
+    buf_clear(&told);
+    find_redis();
+    answer_renewed(true, false);
+    while (!strncmp(asked[0].text, "enter", 5))
+        answer_number(0);
+    buf_clear(&told);
+    check_asked("SMEMBERS t:rooms:r1:5");
+    ANSWER("7", "12");
+    bool bob_first = strstr(asked[0].text, ",9,4,");
+    check_asked(bob_first ? "keep 2 t:presence:7 t:rooms:r1:5 r1:5 7 t:who:7: ,9,4,"
+                          : "keep 2 t:presence:7 t:rooms:r1:5 r1:5 7 t:who:7: ,4,9,");
+    answer_number(0);
+    check_told("");
+    check_asked("keep 2 t:presence:12 t:rooms:r1:5 r1:5 12 t:who:12: ,"); /* nobody of ours is there */
+    answer_number(2);
+    check_told("notify 12|"); /* that they went was announced when it happened */
+}
+
+/* ---- several Redis servers ---- */
+
+static int begin_with_two(void **state)
+{
+    int failed = begin(state);
+    presence_free(presence);
+    server_count = 2;
+    presence = presence_new(&settings, &wheel, &hub, NULL, 5);
+    return failed;
+}
+
+static void ann_is_in_room_8(void)
+{
+    struct member member = {5, STR("ann"), STR("2")};
+    presence_enter(presence, 8, TELLING, &member, 0);
+    check_asked("2: enter 4 t:presence:8 t:who:8:5");
+    answer_number(1);
+    check_told("join 8 5=ann|notify 8|");
+}
+
+static void each_server_has_a_lease_and_is_asked_for_its_dead(void **state)
+{
+    (void)state;
+    presence_bus_state(presence, 0, true);
+    presence_bus_state(presence, 1, true);
+    check_asked("renew");
+    answer_renewed(true, false);
+    check_asked("2: renew");
+    answer_renewed(true, false);
+    check_asked("SMEMBERS");
+    answer_texts(0, NULL); /* rooms that it has us in: none */
+    check_asked("2: SMEMBERS");
+    answer_texts(0, NULL);
+    settings.lease_ms = 30000;
+    go(10000000 / 4);
+    check_asked("find");
+    answer_texts(0, NULL);
+    check_asked("2: find");
+    ANSWER("r2:8", "7"); /* a room that has moved to the first since: reaped where it was found */
+    check_asked("2: reap 4 t:presence:7");
+    answer_texts(0, NULL);
+}
+
+static void losing_one_server_concerns_its_rooms_only(void **state)
+{
+    (void)state;
+    bob_is_in();
+    ann_is_in_room_8();
+    go(2000);
+    while (asked_count)
+        answer(NULL);
+    second_is_down = true;
+    presence_bus_state(presence, 1, false);
+    buf_clear(&told);
+    go(2000);
+    assert_int_equal(asked_count, 0);
+    presence_leave(presence, 7, 9);
+    go(5000);
+    check_asked("leave 3 t:presence:7 t:who:7:9"); /* the other one still decides for its rooms */
+    answer_number(1);
+    go(2000);
+    while (asked_count)
+        answer(NULL);
+    second_is_down = false;
+    presence_bus_state(presence, 1, true);
+    check_asked("2: renew");
+    answer_renewed(false, false);
+    check_asked("2: enter 4 t:presence:8 t:who:8:5");
+    answer_number(1);
+    check_asked("2: SMEMBERS");
+    answer_texts(0, NULL);
+    assert_int_equal(asked_count, 0);
+    go(2000);
+    check_asked("2: HGETALL t:presence:8");
+}
+
+static void at_the_end_each_server_decides_for_itself_who_goes_on(void **state)
+{
+    (void)state;
+    bob_is_in();
+    ann_is_in_room_8();
+    presence_leave(presence, 7, 9);
+    presence_leave(presence, 8, 5);
+    finish();
+    check_asked("hand-on");
+    answer_number(1); /* there another relay lives */
+    assert_int_equal(done_count, 0);
+    check_asked("2: hand-on");
+    answer_number(0);
+    check_asked("2: leave 3 t:presence:8 t:who:8:5");
+    answer_number(1);
+    check_told("leave 8 5=ann|notify 8|");
+    check_asked("2: find");
+    answer_texts(0, NULL);
+    assert_int_equal(done_count, 1);
 }
 
 /* Two leaves on their way, one answered: the other may have been lost with the connection. */
@@ -135,11 +271,11 @@ static void an_answer_lost_on_the_way_back_is_asked_for_again(void **state)
     settings.lease_ms = 30000;
     bob_is_in();
     is_up = true;
-    presence_bus_state(presence, true);
+    presence_bus_state(presence, 0, true);
     go(50);
     lose_redis(); /* before it has answered */
     is_up = true;
-    presence_bus_state(presence, true);
+    presence_bus_state(presence, 0, true);
     check_asked("renew");
     answer_renewed(true, false);
     check_asked("enter"); /* all the same: the connection was lost in between */
@@ -150,7 +286,7 @@ static void a_lease_is_kept_alive(void **state)
 {
     (void)state;
     settings.lease_ms = 30000;
-    presence_bus_state(presence, true);
+    presence_bus_state(presence, 0, true);
     check_asked("renew 3 t:lease:r1:5 t:relays t:reaped:r1:5 30000 r1:5");
     answer_renewed(false, false);
     int renewed = 0;
@@ -227,17 +363,6 @@ static void the_dead_are_looked_for_again_and_again(void **state)
 
 /* ---- the end of this relay ---- */
 
-static void on_done(void *arg)
-{
-    assert_ptr_equal(arg, &done_count);
-    done_count++;
-}
-
-static void finish(void)
-{
-    presence_finish(presence, on_done, &done_count);
-}
-
 static void what_is_left_is_handed_to_the_other_relays(void **state)
 {
     (void)state;
@@ -305,12 +430,18 @@ static void redis_lost_at_the_end_does_not_hold_it_up(void **state)
     check_told("leave 7 9=bob|notify 7|"); /* by what it knows itself */
 }
 
+#define TEST_OF_TWO(name) cmocka_unit_test_setup_teardown(name, begin_with_two, end)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(without_redis_a_relay_decides_by_what_it_knows),
         TEST(an_answer_that_is_lost_is_no_answer),
         TEST(redis_that_is_back_is_told_all_again),
+        TEST(entries_that_redis_should_not_have_are_taken_out),
+        TEST_OF_TWO(each_server_has_a_lease_and_is_asked_for_its_dead),
+        TEST_OF_TWO(losing_one_server_concerns_its_rooms_only),
+        TEST_OF_TWO(at_the_end_each_server_decides_for_itself_who_goes_on),
         TEST(a_leave_is_forgotten_only_when_all_are_answered),
         TEST(who_was_announced_as_gone_is_announced_again),
         TEST(who_was_reaped_here_but_is_elsewhere_is_not_announced),

@@ -251,13 +251,13 @@ static void health_tells_the_database_from_redis(void **state)
     (void)state;
     assert_answer("GET", "/healthz", BYTES(""), 200, "{\"live\":true}");
     assert_answer("GET", "/readyz", BYTES(""), 200,
-                  "{\"ready\":true,\"db\":\"up\",\"redis\":\"up\"}");
+                  "{\"ready\":true,\"db\":\"up\",\"redis\":\"up\",\"redis_servers\":[{\"at\":\"here\",\"up\":true}]}");
     fake.presence = ERR_DOWN;
     assert_answer("GET", "/readyz", BYTES(""), 200,
-                  "{\"ready\":true,\"db\":\"up\",\"redis\":\"down\"}");
+                  "{\"ready\":true,\"db\":\"up\",\"redis\":\"down\",\"redis_servers\":[{\"at\":\"here\",\"up\":false}]}");
     fake.store = ERR_DOWN;
     assert_answer("GET", "/readyz", BYTES(""), 503,
-                  "{\"ready\":false,\"db\":\"down\",\"redis\":\"down\"}");
+                  "{\"ready\":false,\"db\":\"down\",\"redis\":\"down\",\"redis_servers\":[{\"at\":\"here\",\"up\":false}]}");
     assert_answer("GET", "/healthz", BYTES(""), 200, "{\"live\":true}");
 }
 

@@ -1,0 +1,98 @@
+/* bus_parts.h: the bus as its own files see it.
+ *
+ *   bus.c         what the rest of the relay asks for, sent to the server that it concerns
+ *   bus_server.c  one Redis server: two connections, their heartbeat, and what happens when it stops
+ *   bus_find.c    where that server is: names are resolved, sentinels asked
+ *   bus_loop.c    hiredis as a guest of the loop */
+#ifndef CG_RELAY_BUS_PARTS_H
+#define CG_RELAY_BUS_PARTS_H
+
+#include "common/backoff.h"
+#include "common/map.h"
+#include "common/redis_servers.h"
+#include "relay/bus.h"
+
+struct redisAsyncContext;
+struct redisReply;
+
+enum { CHANNEL_MAX = 80 };
+
+struct bus_server;
+
+/* One connection and its place in the loop. */
+struct link {
+    struct bus_server *server;
+    struct redisAsyncContext *context; /* NULL: none */
+    bool lost;                         /* hiredis gave it up: cleared up outside its callbacks */
+};
+
+/* Where it is being looked for. */
+enum bus_search { SEARCH_NONE, SEARCH_NAME, SEARCH_SENTINEL };
+
+struct bus_server {
+    struct bus *bus;
+    const struct redis_server *known;
+    struct map subscriptions;    /* conversation → itself */
+    struct link listen, command; /* SUBSCRIBE on one, all else on the other */
+    struct redis_address at;     /* where it is, or was last; port 0 and no host: not known yet */
+    struct backoff backoff;
+    const char *fault;           /* why it must be left, noticed in a callback */
+    bool up, is_master, complained;
+    int64_t beat_sent_ms, beat_seen_ms;
+    size_t publish_bytes; /* sent and not answered */
+    size_t commands;      /* sent and not answered */
+    /* while it is looked for */
+    enum bus_search search;
+    struct link ask; /* to a sentinel */
+    uv_getaddrinfo_t resolve;
+    bool resolving;
+    size_t first_sentinel, asked; /* the one to begin with, and how many were asked */
+    int64_t asking_since_ms;
+    bool answered;
+    struct redis_address found;
+};
+
+struct bus {
+    uv_loop_t *loop;
+    const struct settings *settings;
+    struct bus_events events;
+    struct redis_servers known;
+    struct bus_server *servers; /* known.count of them */
+    uv_timer_t supervisor;
+    char beat_channel[CHANNEL_MAX];
+    bool stopping;
+};
+
+/* ---- bus.c ---- */
+
+int bus_channel_name(const struct bus *bus, uint64_t conversation, char out[CHANNEL_MAX]);
+
+/* ---- bus_server.c ---- */
+
+void bus_server_init(struct bus_server *server, struct bus *bus, const struct redis_server *known);
+void bus_server_fini(struct bus_server *server);
+/* Looks whether all is well and does the next thing that is due. Never from a callback of hiredis. */
+void bus_server_supervise(struct bus_server *server);
+/* Ends all connections and searches; commands are answered with NULL. */
+void bus_server_stop(struct bus_server *server);
+/* Where it is has been found: connects. `numeric` is the address that the name stands for. */
+void bus_server_connect(struct bus_server *server, const char *numeric);
+/* It cannot be used now: everything is dropped and begun anew after a while. */
+void bus_server_lose(struct bus_server *server, const char *why);
+void bus_server_subscribe(struct bus_server *server, const char *channel);
+
+/* ---- bus_find.c ---- */
+
+void bus_find_begin(struct bus_server *server);
+void bus_find_supervise(struct bus_server *server);
+void bus_find_stop(struct bus_server *server);
+
+/* ---- bus_loop.c ---- */
+
+/* Connects without waiting; `host` is numeric, or the path of a Unix socket with port 0. Logs in if there is a
+ * password. */
+bool bus_link_open(struct link *link, const char *host, int port, const char *password);
+/* Ends it; never from a callback of hiredis. */
+void bus_link_drop(struct link *link);
+
+#endif
