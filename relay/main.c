@@ -467,8 +467,10 @@ static void take_apart(struct relay *relay)
     offload_fini(&relay->offload);
     for (int turn = 0; turn < CLOSING_TURNS; turn++) /* it is never empty: see ws_stop */
         uv_run(&relay->loop, UV_RUN_NOWAIT);
-    handoff_free(relay->handoff);
+    if (relay->handoff)
+        handoff_free(relay->handoff);
     http_free(relay->http);
+    eio_drain(SIZE_MAX); /* those that came while the start failed */
     eio_fini();
     sio_fini();
     presence_free(relay->presence);

@@ -141,6 +141,8 @@ void sio_room_exit(struct sio_socket *socket, struct str name)
 
 static void recent_drop(struct sio_recent *recent, size_t count)
 {
+    if (!count)
+        return;
     for (size_t i = 0; i < count; i++) {
         recent->bytes -= message_size(recent->messages[i]);
         free(recent->messages[i]);
