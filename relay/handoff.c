@@ -306,6 +306,8 @@ void handoff_stop(struct handoff *handoff)
 void handoff_free(struct handoff *handoff)
 {
     size_t at = 0;
+    if (!handoff)
+        return;
     for (struct handoff_place *place; (place = map_next(&handoff->places, &at));)
         place_free(place);
     map_fini(&handoff->places);

@@ -22,7 +22,7 @@ struct handoff *handoff_new(uv_loop_t *loop, const struct settings *settings, st
 void handoff_bus_state(struct handoff *handoff, bool up);
 /* No longer takes or gives; the name in Redis goes. The loop must run until its handles are closed. */
 void handoff_stop(struct handoff *handoff);
-void handoff_free(struct handoff *handoff);
+void handoff_free(struct handoff *handoff); /* NULL: nothing */
 
 /* Hands the call to the relay of that incarnation, perhaps after asking where it is. If there is no such relay, or it
  * cannot be reached, or the call has been handed over once already, `refuse` answers the call instead. The call is

@@ -86,7 +86,7 @@ void http_conn_wake(struct http_conn *conn);
 /* Goes on with what is in `in` until more must come, an answer is owed, or the budget of this turn is spent
  * (true: it is to be woken). */
 bool http_request_advance(struct http_conn *conn);
-/* Answers what is no request; nothing more is read from the connection. */
+/* Answers what goes to no route; unless it was a whole request, nothing more is read from the connection. */
 void http_request_refuse(struct http_conn *conn, unsigned status, const char *json);
 /* Makes the request in `in`, whose body came in chunks, one with a Content-Length. */
 void http_request_unchunk(struct http_conn *conn);

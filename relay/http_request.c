@@ -28,10 +28,16 @@ static struct str header(const struct request *request, const char *name, char *
 
 /* ---- refusals ---- */
 
+static bool has_body(const struct http_head *head)
+{
+    return head->chunked || head->content_length;
+}
+
 void http_request_refuse(struct http_conn *conn, unsigned status, const char *json)
 {
+    bool whole = conn->state == HTTP_IN_BODY && !has_body(&conn->head) && (status == 404 || status == 405);
     conn->call.method = conn->head.method;
-    conn->keep_alive = false;
+    conn->keep_alive = conn->keep_alive && whole; /* else what follows is not known to be a request */
     conn->state = HTTP_OWED;
     if (conn->head.upgrade)
         metric_inc(METRIC_CONNECTIONS_REFUSED);
@@ -39,11 +45,6 @@ void http_request_refuse(struct http_conn *conn, unsigned status, const char *js
         http_reply(&conn->call, status, "application/json; charset=utf-8", "", str_of(json));
     else
         http_reply_text(&conn->call, status, NULL);
-}
-
-static bool has_body(const struct http_head *head)
-{
-    return head->chunked || head->content_length;
 }
 
 static bool is_get(const struct http_head *head)
