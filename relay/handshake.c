@@ -36,7 +36,8 @@ static void refuse(struct http_call *call, unsigned status, const char *headers)
 }
 
 /* The status that it is refused with, or 0 and who takes it. `request` has the path as the doors want it: decoded. */
-static unsigned judge(const struct handshake *handshake, const struct request *request, const struct protocol **protocol)
+static unsigned judge(const struct handshake *handshake, const struct request *request,
+                      const struct protocol **protocol)
 {
     if (!is_proper(request))
         return 400;

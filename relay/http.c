@@ -223,7 +223,7 @@ static bool read_some(struct http_conn *conn)
         return false;
     }
     buf_add(&conn->in, server->scratch, (size_t)got);
-    CG_ASSERT(!conn->in.failed); /* it is read only while a request is not whole: bounded by HTTP_HEAD_BYTES and max_body */
+    CG_ASSERT(!conn->in.failed); /* read only while a request is not whole: bounded by HTTP_HEAD_BYTES and max_body */
     return true;
 }
 

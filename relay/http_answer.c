@@ -72,7 +72,8 @@ void http_reply(struct http_call *call, unsigned status, const char *type, const
     int len = snprintf(head, sizeof head,
                        "HTTP/1.1 %u %s\r\nContent-Type: %.80s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
                        "X-Content-Type-Options: nosniff\r\n%s",
-                       status, http_status_text(status), type, body.len, conn->keep_alive ? "" : "Connection: close\r\n");
+                       status, http_status_text(status), type, body.len,
+                       conn->keep_alive ? "" : "Connection: close\r\n");
     CG_ASSERT(len > 0 && (size_t)len < sizeof head);
     bool bare = !strcmp(call->method, "HEAD");
     struct str pieces[] = {{head, (size_t)len}, str_of(headers), STR("\r\n"), bare ? STR("") : body};

@@ -14,7 +14,8 @@ enum { METHOD_BYTES = 16, CHUNK_LINE_BYTES = 256, TRAILER_BYTES = 4096, NAME_BYT
 static unsigned doubt(struct str bytes)
 {
     size_t at = 0;
-    while (at < bytes.len && at <= METHOD_BYTES && ((bytes.ptr[at] >= 'A' && bytes.ptr[at] <= 'Z') || bytes.ptr[at] == '-'))
+    while (at < bytes.len && at <= METHOD_BYTES &&
+           ((bytes.ptr[at] >= 'A' && bytes.ptr[at] <= 'Z') || bytes.ptr[at] == '-'))
         at++;
     if (at < bytes.len && (bytes.ptr[at] != ' ' || at == 0))
         return HTTP_STATUS_BAD_REQUEST;
@@ -289,7 +290,8 @@ enum err http_decode(struct str text, bool plus, char *out, size_t size, size_t 
     return ERR_OK;
 }
 
-struct str http_head_argument(const struct http_head *head, const char *bytes, const char *name, char *out, size_t size)
+struct str http_head_argument(const struct http_head *head, const char *bytes, const char *name, char *out,
+                              size_t size)
 {
     const char *at = bytes + head->query_at, *end = at + head->query_len;
     struct str none = {out, 0};
@@ -316,7 +318,12 @@ const char *http_status_text(unsigned status)
 
 /* ---- chunks ---- */
 
-enum { SIZE_FIRST, SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER_FIRST, TRAILER, TRAILER_LF, LAST_LF, BROKEN };
+enum {
+    SIZE_FIRST, SIZE, EXTENSION, SIZE_LF,
+    DATA, DATA_CR, DATA_LF,
+    TRAILER_FIRST, TRAILER, TRAILER_LF, LAST_LF, /* all from TRAILER_FIRST on share one bound: line_too_long */
+    BROKEN
+};
 
 static int take_size(struct http_chunks *chunks, unsigned char byte)
 {

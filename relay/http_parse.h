@@ -35,7 +35,8 @@ unsigned http_head_parse(struct http_head *head, struct str bytes, size_t *seen)
 struct str http_head_find(const struct http_head *head, const char *bytes, const char *name);
 /* The first argument of that name in the query, decoded (%XX, '+') into `out`; len 0 if it is absent, does not
  * decode, holds a NUL or does not fit with a NUL after it. */
-struct str http_head_argument(const struct http_head *head, const char *bytes, const char *name, char *out, size_t size);
+struct str http_head_argument(const struct http_head *head, const char *bytes, const char *name, char *out,
+                              size_t size);
 /* Decodes %XX; also '+' if `plus`. ERR_INVALID for broken ones and NUL, ERR_TOO_BIG if it does not fit with a NUL. */
 enum err http_decode(struct str text, bool plus, char *out, size_t size, size_t *len) CG_MUST_CHECK;
 

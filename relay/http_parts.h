@@ -25,7 +25,14 @@ enum http_state {
 };
 
 /* What the timer stands for. */
-enum http_limit { HTTP_NO_LIMIT, HTTP_LIMIT_IDLE, HTTP_LIMIT_HEAD, HTTP_LIMIT_BODY, HTTP_LIMIT_WRITE, HTTP_LIMIT_LINGER };
+enum http_limit {
+    HTTP_NO_LIMIT,
+    HTTP_LIMIT_IDLE,
+    HTTP_LIMIT_HEAD,
+    HTTP_LIMIT_BODY,
+    HTTP_LIMIT_WRITE,
+    HTTP_LIMIT_LINGER
+};
 
 /*  in:  |-- head --|-- body, decoded --|-- not looked at yet, or the next request --| */
 struct http_conn {

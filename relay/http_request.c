@@ -97,7 +97,11 @@ static void begin(struct http_conn *conn)
     const struct http_head *head = &conn->head;
     conn->call.method = head->method;
     conn->call.request = (struct request){
-        .path = {conn->in.data + head->path_at, head->path_len}, .argument = argument, .header = header, .source = conn};
+        .path = {conn->in.data + head->path_at, head->path_len},
+        .argument = argument,
+        .header = header,
+        .source = conn,
+    };
     conn->call.gone = NULL;
     conn->call.arg = NULL;
     conn->call.handed = conn->handed || http_head_find(head, conn->in.data, HTTP_HANDED_HEADER).ptr;

@@ -1,5 +1,6 @@
-/* ws.h: WebSockets: frames in and out of connections whose handshake was read and found good. The only file that knows
- * libwebsockets, and the place where what that version does wrong is mended (each mend says which). Loop thread only. */
+/* ws.h: WebSockets: frames in and out of connections whose handshake was read and found good. The only file that
+ * knows libwebsockets, and the place where what that version does wrong is mended (each mend says which). Loop thread
+ * only. */
 #ifndef CG_RELAY_WS_H
 #define CG_RELAY_WS_H
 
