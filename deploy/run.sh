@@ -60,12 +60,14 @@ open_run_dir() {
 
 # Writes what a new run needs. Only while nothing runs: the parts that do were started with the old files.
 configure() {
-    local password secret setting
+    local password secret admin setting
     [[ $PORT =~ ^[0-9]+$ && $RELAYS =~ ^[1-9][0-9]*$ ]] || die "PORT and RELAYS are numbers, not '$PORT' and '$RELAYS'"
     password=$(sed -n 's/^db_password = //p' "$RUN/chaguan.conf" 2>/dev/null || true)
     [ -n "$password" ] || password=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
     secret=$(sed -n 's/^jwt_secret = //p' "$RUN/chaguan.conf" 2>/dev/null | head -n 1 || true)
     [ -n "$secret" ] || secret=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
+    admin=$(sed -n 's/^admin_token = //p' "$RUN/chaguan.conf" 2>/dev/null | head -n 1 || true)
+    [ -n "$admin" ] || admin=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
 
     printf '%s\n' "PORT=$PORT" "LISTEN=$LISTEN" "RELAYS=$RELAYS" "CG_BIN='$CG_BIN'" >"$RUN/instance"
     {
@@ -79,6 +81,7 @@ db_name = chaguan
 db_user = chaguan_app
 db_password = $password
 jwt_secret = $secret
+admin_token = $admin
 redis_socket = redis.sock
 rest_socket = rest.sock
 listen_host = 127.0.0.1

@@ -188,7 +188,9 @@ static void on_found(struct sio_socket *socket, enum err err, struct str sid, st
     buf_init(&audience, AUDIENCE_MAX);
     buf_init(&array, content.len * 6 + LINE_BYTES);
     audience_add(&audience, 's', sid);
-    add_event(&array, sio_name(socket), content, clock_wall_ms());
+    buf_add_text(&array, "[\"message\",");
+    add_line(&array, sio_name(socket), content, clock_wall_ms());
+    buf_add_text(&array, ",\"private\":true}]");
     post_or_refuse(socket, MESSAGE_EVENT, buf_str(&array), buf_str(&audience), ack_id);
     buf_fini(&audience);
     buf_fini(&array);

@@ -40,7 +40,7 @@ describe('the READMEs', () => {
       const { code, stdout, stderr } = await run('bash', ['-eu', '-c', script], { cwd: dir });
       assert.equal(code, 0, `${stdout}\n${stderr}`);
       assert.equal(stderr, '');
-      const [chatroom, friends, customers, spaces, operator] = stdout.split(`${MARK}\n`).map((out) => out.trim().split('\n'));
+      const [chatroom, friends, customers, spaces, transports, admin, operator] = stdout.split(`${MARK}\n`).map((out) => out.trim().split('\n'));
 
       const seat = JSON.parse(chatroom[0]);
       assert.equal(seat.success, true);
@@ -74,6 +74,18 @@ describe('the READMEs', () => {
       assert.deepEqual(again, once);
       assert.deepEqual(space.standings.map((standing) => standing.score).sort(), [-5, 5]);
       assert.deepEqual(records, space.records);
+
+      const [sent, repeated, polled] = transports.map((line) => line.startsWith('{') && JSON.parse(line));
+      assert.ok(sent.data.seq >= 1);
+      assert.deepEqual(repeated, sent);
+      assert.equal(polled.next, sent.data.seq);
+      assert.ok(polled.events.some((event) => event.seq === sent.data.seq));
+      assert.ok(transports.includes(`id: ${sent.data.epoch}-${sent.data.seq}`), 'Server-Sent Events');
+
+      const [emitted, rooms, sockets, counts] = admin.map((line) => JSON.parse(line));
+      assert.ok(emitted.success && emitted.data.seq >= 1);
+      assert.deepEqual([rooms.success, sockets.success], [true, true]);
+      assert.deepEqual(counts.data, { sockets: 0, rooms: 0 });
 
       assert.equal(JSON.parse(operator[0]).ready, true, 'the REST process');
       assert.equal(JSON.parse(operator[1]).ready, true, 'the relay');
@@ -119,7 +131,7 @@ describe('the READMEs', () => {
       for (const to of targets) assert.ok(fs.existsSync(path.join(top, to)), to);
       const skeleton = (t) => t.split('\n').filter((line) => /^(#|\||```)/.test(line)).length;
       assert.equal(skeleton(text), skeleton(read(READMES[0])));
-      assert.equal(tested.length, 6);
+      assert.equal(tested.length, 8);
       const code = (t) => [...t.matchAll(/`([^`\n]+)`/g)].map((match) => match[1]).sort();
       assert.deepEqual([...new Set(code(text))], [...new Set(code(read(READMES[0])))], 'the same names in both');
     });

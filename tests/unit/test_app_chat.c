@@ -154,7 +154,7 @@ static void a_private_message_goes_to_one_alone(void **state)
     assert_int_equal(world.posted->kind, MESSAGE_EVENT); /* so no history shows it */
     settle(ERR_OK);
     assert_sent(ann, "35[{\"success\":true,\"seq\":4}]");
-    assert_sent(bob, "2[\"message\"," LINE("ann", "psst, you") "},\"3-4\"]");
+    assert_sent(bob, "2[\"message\"," LINE("ann", "psst, you") ",\"private\":true},\"3-4\"]");
     assert_nothing_sent(ann);
     assert_nothing_sent(cyn);
     redis.find = ERR_NOT_FOUND;

@@ -10,7 +10,7 @@ const AT = Date.UTC(2024, 4, 1, 10);
 const row = (username, content, at = AT, more = {}) => ({ username, content, createAt: new Date(at).toISOString(), ...more });
 
 test('a row becomes a line, whatever a stranger puts in its fields', () => {
-  assert.deepEqual(toLine(row('Ann', 'hi', AT, { seq: 3 })), { name: 'Ann', text: 'hi', at: AT, system: false, numbered: true, whisper: '', to: '' });
+  assert.deepEqual(toLine(row('Ann', 'hi', AT, { seq: 3 })), { name: 'Ann', text: 'hi', at: AT, system: false, whisper: '', to: '' });
   assert.equal(toLine(row('系统', 'x')).system, true);
   assert.equal(toLine({ content: 'x', username: {}, createAt: 'soon' }, 7).at, 7);
   assert.equal(toLine({ content: 'x', username: {} }, 7).name, '');
@@ -147,7 +147,7 @@ test('a whisper is seen by its writer once it is sent, and told apart when it co
   assert.deepEqual(texts(talk), []);
   socket.answer('message', { success: true, seq: 4 });
   assert.deepEqual(talk.lines.map(({ text, whisper, to }) => [text, whisper, to]), [['psst', 'out', 'Bob']]);
-  socket.hear('message', row('Bob', 'yes?'));
+  socket.hear('message', row('Bob', 'yes?', AT, { private: true }));
   assert.equal(talk.lines.at(-1).whisper, 'in');
   socket.hear('message', row('Bob', 'aloud', AT, { seq: 5 }));
   assert.equal(talk.lines.at(-1).whisper, '');

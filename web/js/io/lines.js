@@ -1,7 +1,7 @@
 // Lines of the Socket.IO chat room: what comes over the wire made into lines, a history put where it belongs, and what the
 // server does with a text. Pure: no DOM, no socket.
 //
-// A line is { name, text, at, system, numbered, whisper, to }: `whisper` is '', 'in' or 'out', `to` whom an own one is for.
+// A line is { name, text, at, system, whisper, to }: `whisper` is '', 'in' or 'out', `to` whom an own one is for.
 // A note of this page itself is { note: KEY }, KEY one of its words.
 
 import { toMillis } from '../time.js';
@@ -27,8 +27,7 @@ export function toLine(row, now = Date.now()) {
     text: row.content,
     at: toMillis(row.createAt) ?? now,
     system: name === SYSTEM_NAME,
-    numbered: Number.isSafeInteger(row.seq),
-    whisper: '',
+    whisper: row.private === true ? 'in' : '',
     to: '',
   };
 }

@@ -185,8 +185,6 @@ export class Talk {
   #hear(row) {
     const line = toLine(row, this.#env.now());
     if (line === null || (line.system && isRefusal(line.text))) return;
-    // What several may hear is stored under a number of the room's; a whisper has none.
-    if (!line.system && !line.numbered) line.whisper = 'in';
     if (line.name === this.name && line.whisper === '') this.#cameBack(line.text);
     this.#add(line);
   }
