@@ -56,6 +56,8 @@ void room_order_fini(struct room *room);
 
 /* Appends to every log of the room that is read. */
 void room_append(struct room *room, const struct message *message);
+/* Appends bytes as they are to one log of the room, if it is read here. */
+void room_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding, struct str payload);
 /* The room became live: its sessions take their seats. */
 void room_ready(struct room *room);
 /* Nobody sits in it any more: it is kept room_linger_ms, or freed if nothing is being read for it. */

@@ -61,7 +61,8 @@ static void on_gone(void *arg, struct http_call *call)
     ((struct rooms_asked *)arg)->call = NULL;
 }
 
-void rooms_ask(struct rooms_asked *asked, struct http_call *call, struct str room_id, struct str nick_id)
+void rooms_ask(struct rooms_asked *asked, struct http_call *call, struct str room_id,
+               struct str nick_id)
 {
     asked->call = call;
     asked->admission.done = on_asked;

@@ -167,7 +167,8 @@ void rooms_page_init(struct rooms_page *page, uint64_t after,
 {
     const struct settings *settings = door.settings;
     *page = (struct rooms_page){.last = after, .add = add};
-    buf_init(&page->out, (size_t)settings->history_bytes + 6 * (size_t)settings->max_message_bytes + 4096);
+    buf_init(&page->out,
+             (size_t)settings->history_bytes + 6 * (size_t)settings->max_message_bytes + 4096);
 }
 
 static void on_message(void *arg, const struct message *message)
@@ -187,7 +188,8 @@ static void on_message(void *arg, const struct message *message)
     page->count++;
 }
 
-enum err rooms_page_read(struct rooms_page *page, struct store *store, uint64_t conversation, uint64_t before)
+enum err rooms_page_read(struct rooms_page *page, struct store *store, uint64_t conversation,
+                         uint64_t before)
 {
     struct store_range range = {
         .conversation = conversation,

@@ -30,7 +30,8 @@ struct rooms_asked {
 };
 
 /* Holds the call and asks, or answers with 404 or 503 and releases. */
-void rooms_ask(struct rooms_asked *asked, struct http_call *call, struct str room_id, struct str nick_id);
+void rooms_ask(struct rooms_asked *asked, struct http_call *call, struct str room_id,
+               struct str nick_id);
 
 /* Answers {"error":…,"code":…}; both texts are literals that need no escape. 503 says when to come back. */
 void rooms_refuse(struct http_call *call, unsigned status, const char *code, const char *error);
@@ -67,7 +68,7 @@ struct rooms_page {
     struct buf out;
     uint64_t last; /* the number of the last event in it; where it begins at first */
     size_t count;
-    bool full;     /* one was left out */
+    bool full;                                                           /* one was left out */
     void (*add)(struct rooms_page *page, const struct message *message); /* appends one to `out` */
 };
 

@@ -172,7 +172,8 @@ static const struct protocol protocol = {
     .closed = on_closed,
 };
 
-static void hold(struct http_call *call, const struct store_place *place, uint64_t next, int64_t wait_ms)
+static void hold(struct http_call *call, const struct store_place *place, uint64_t next,
+                 int64_t wait_ms)
 {
     struct session *session = rooms_hold(&protocol, call, wait_ms, give_up);
     if (!session)

@@ -72,7 +72,8 @@ static void on_admitted(struct rooms_asked *base)
     };
     struct http_call *call = base->call;
     struct session *session = NULL;
-    if (call && !(session = rooms_hold(&protocol, call, rooms_held_interval(door.settings), give_up)))
+    if (call &&
+        !(session = rooms_hold(&protocol, call, rooms_held_interval(door.settings), give_up)))
         return; /* there are too many */
     if (hub_post(door.hub, session ? session->id : 0, &message) && session) {
         rooms_refuse_busy(call);

@@ -190,7 +190,8 @@ static void go_live(struct session *session)
 static void on_drained(struct session *session)
 {
     const struct stream *stream = stream_of(session);
-    if (!stream->missing || stream->reading || session->closing || session->choked || session->outbox.len)
+    if (!stream->missing || stream->reading || session->closing || session->choked ||
+        session->outbox.len)
         return;
     if (stream->cursor.seq < stream->target)
         read_missing(session);
@@ -202,7 +203,8 @@ static void on_drained(struct session *session)
 
 static void on_again(struct wheel_timer *timer)
 {
-    struct stream *stream = (struct stream *)(void *)((char *)timer - offsetof(struct stream, again));
+    struct stream *stream =
+        (struct stream *)(void *)((char *)timer - offsetof(struct stream, again));
     if (stream->session->closing)
         return;
     hub_leave(door.hub, stream->session);
@@ -328,7 +330,8 @@ static void on_admitted(struct rooms_asked *base)
     if (!session)
         return;
     struct stream *stream = stream_of(session);
-    bool known = asked->resume && asked->cursor.epoch == door.hub->epoch && asked->cursor.seq <= place->seq;
+    bool known =
+        asked->resume && asked->cursor.epoch == door.hub->epoch && asked->cursor.seq <= place->seq;
     *stream = (struct stream){
         .conversation = place->conversation,
         .user = place->user,
@@ -360,8 +363,8 @@ static void read_resume(struct asked *asked, struct str text)
     asked->lost = text.len && !asked->resume;
 }
 
-static void handle(struct http_call *call, struct str room_id, const struct kind *kind, struct str resume,
-                   struct str callback)
+static void handle(struct http_call *call, struct str room_id, const struct kind *kind,
+                   struct str resume, struct str callback)
 {
     char text[ROOMS_ARGUMENT_BYTES];
     const struct request *request = &call->request;

@@ -11,10 +11,10 @@
 #include "relay/rooms.h"
 #include "relay/rooms_parts.h"
 
-#define ROOM_ID "room_0123456789abcdef0123456789abcdef"
-#define NICK_ID "user_0123456789abcdef0123456789abcdef"
+#define ROOM_ID    "room_0123456789abcdef0123456789abcdef"
+#define NICK_ID    "user_0123456789abcdef0123456789abcdef"
 #define PATH(verb) "/rooms/" ROOM_ID "/" verb
-#define ME "nickId=" NICK_ID
+#define ME         "nickId=" NICK_ID
 
 enum { ROOM = 7, USER = 9 };
 
@@ -34,12 +34,19 @@ static struct {
     enum encoding_id encoding;
 } world;
 
-enum err store_place(struct store *store, struct str room_id, struct str user_id, struct store_place *place, int *missing)
+enum err store_place(struct store *store, struct str room_id, struct str user_id,
+                     struct store_place *place, int *missing)
 {
     (void)store;
-    *missing = (str_eq(room_id, STR(ROOM_ID)) ? 0 : STORE_NO_ROOM) | (str_eq(user_id, STR(NICK_ID)) ? 0 : STORE_NO_USER);
-    *place = (struct store_place){.conversation = ROOM, .user = USER, .seq = db.last[ROOM], .is_member = !world.stranger,
-                                  .user_name = "bob", .user_name_len = 3, .head = "1"};
+    *missing = (str_eq(room_id, STR(ROOM_ID)) ? 0 : STORE_NO_ROOM) |
+               (str_eq(user_id, STR(NICK_ID)) ? 0 : STORE_NO_USER);
+    *place = (struct store_place){.conversation = ROOM,
+                                  .user = USER,
+                                  .seq = db.last[ROOM],
+                                  .is_member = !world.stranger,
+                                  .user_name = "bob",
+                                  .user_name_len = 3,
+                                  .head = "1"};
     return world.place ? world.place : *missing ? ERR_NOT_FOUND : ERR_OK;
 }
 
@@ -98,7 +105,8 @@ static struct visit *visit_of(const void *call)
 }
 
 /* No escapes in the queries of these tests. */
-static struct str argument_of(const struct request *request, const char *name, char *out, size_t size)
+static struct str argument_of(const struct request *request, const char *name, char *out,
+                              size_t size)
 {
     const struct visit *visit = request->source;
     const char *at = visit->query;
@@ -130,7 +138,8 @@ void http_hold(struct http_call *call, void (*gone)(void *arg, struct http_call 
     call->arg = arg;
 }
 
-void http_reply(struct http_call *call, unsigned status, const char *type, const char *headers, struct str body)
+void http_reply(struct http_call *call, unsigned status, const char *type, const char *headers,
+                struct str body)
 {
     struct visit *visit = visit_of(call);
     assert_int_equal(visit->status, 0); /* once */
@@ -174,10 +183,12 @@ static void stream_kill(void *socket)
     visit_of(socket)->ended = true;
 }
 
-const struct transport http_stream = {.send = stream_send, .close = stream_close, .kill = stream_kill};
+const struct transport http_stream = {
+    .send = stream_send, .close = stream_close, .kill = stream_kill};
 
 /* A request arrives; what has to be looked up waits for job_do. */
-static struct visit *begin_visit(const char *method, const char *path, const char *query, const char *body)
+static struct visit *begin_visit(const char *method, const char *path, const char *query,
+                                 const char *body)
 {
     struct visit *visit = &visits[visit_count++];
     memset(visit, 0, sizeof *visit);
@@ -227,7 +238,8 @@ static const char *body_of(struct visit *visit)
     static unsigned turn;
     char *text = texts[turn++ % 4];
     assert_true(visit->body.len < sizeof texts[0]);
-    snprintf(text, sizeof texts[0], "%.*s", (int)visit->body.len, visit->body.len ? visit->body.data : "");
+    snprintf(text, sizeof texts[0], "%.*s", (int)visit->body.len,
+             visit->body.len ? visit->body.data : "");
     buf_clear(&visit->body);
     return text;
 }

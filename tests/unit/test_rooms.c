@@ -10,7 +10,8 @@ static void callbacks_are_names_and_nothing_else(void **state)
 {
     (void)state;
     static const char *const good[] = {"a", "$", "_x", "onmessage", "my.fn.x1", "A0.$_"};
-    static const char *const bad[] = {"", "1a", ".a", "a(b", "a;b", "a b", "a\n", "alert(1)//", "a-b", "a[0]", "茶", "a</script>"};
+    static const char *const bad[] = {"",    "1a",         ".a",  "a(b",  "a;b", "a b",
+                                      "a\n", "alert(1)//", "a-b", "a[0]", "茶",  "a</script>"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_true(rooms_callback_ok(str_of(good[i])));
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -29,7 +30,8 @@ static void cursors_are_two_numbers(void **state)
     assert_true(rooms_read_cursor(STR("3-17"), &cursor));
     assert_int_equal(cursor.epoch, 3);
     assert_int_equal(cursor.seq, 17);
-    static const char *const bad[] = {"", "-", "3", "3-", "-3", "3-1-2", "3-x", "+3-1", "3- 1", "1234567890123456789-1"};
+    static const char *const bad[] = {"",      "-",   "3",    "3-",   "-3",
+                                      "3-1-2", "3-x", "+3-1", "3- 1", "1234567890123456789-1"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(rooms_read_cursor(str_of(bad[i]), &cursor));
 }
@@ -40,8 +42,10 @@ static void seconds_may_have_a_fraction(void **state)
     static const struct {
         const char *text;
         int64_t ms;
-    } good[] = {{"0", 0}, {"20", 20000}, {"0.5", 500}, {"1.25", 1250}, {"0.0019", 1}, {"55", 55000}, {"55.5", 55000}, {"999999999", 55000}};
-    static const char *const bad[] = {"", "x", "-1", "1.", ".5", "1.x", "1.2.3", "1e3", " 1", "0x1"};
+    } good[] = {{"0", 0},      {"20", 20000}, {"0.5", 500},    {"1.25", 1250},
+                {"0.0019", 1}, {"55", 55000}, {"55.5", 55000}, {"999999999", 55000}};
+    static const char *const bad[] = {"",    "x",     "-1",  "1.", ".5",
+                                      "1.x", "1.2.3", "1e3", " 1", "0x1"};
     int64_t ms;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(rooms_read_seconds(str_of(good[i].text), 55000, &ms));
@@ -56,9 +60,12 @@ static void nothing_in_a_script_can_end_it(void **state)
     (void)state;
     struct buf out;
     buf_init(&out, 1000);
-    rooms_add_script(&out, "my.fn", STR("{\"x\":\"</script><!-- & \xe2\x80\xa8\xe2\x80\xa9 \xe2\x80\xa6 茶\"}"));
-    assert_str(buf_str(&out), STR("<script>parent.my.fn({\"x\":\"\\u003c/script\\u003e\\u003c!-- \\u0026 \\u2028\\u2029 "
-                                  "\xe2\x80\xa6 茶\"})</script>\n"));
+    rooms_add_script(&out, "my.fn",
+                     STR("{\"x\":\"</script><!-- & \xe2\x80\xa8\xe2\x80\xa9 \xe2\x80\xa6 茶\"}"));
+    assert_str(
+        buf_str(&out),
+        STR("<script>parent.my.fn({\"x\":\"\\u003c/script\\u003e\\u003c!-- \\u0026 \\u2028\\u2029 "
+            "\xe2\x80\xa6 茶\"})</script>\n"));
     buf_clear(&out);
     rooms_add_script(&out, "f", STR("\"\xe2\x80"));
     assert_str(buf_str(&out), STR("<script>parent.f(\"\xe2\x80)</script>\n"));
@@ -68,20 +75,29 @@ static void nothing_in_a_script_can_end_it(void **state)
 static void events_are_lines_whatever_they_hold(void **state)
 {
     (void)state;
-    struct message message = {.conversation = 7, .seq = 5, .kind = MESSAGE_TEXT, .sender_name = STR("b\"ob"), .at_ms = 12,
-                              .content = STR("one\ntwo\r\n\ndata: x"), .sent_at = STR("2024-02-29 12:34:56")};
+    struct message message = {.conversation = 7,
+                              .seq = 5,
+                              .kind = MESSAGE_TEXT,
+                              .sender_name = STR("b\"ob"),
+                              .at_ms = 12,
+                              .content = STR("one\ntwo\r\n\ndata: x"),
+                              .sent_at = STR("2024-02-29 12:34:56")};
     struct member member = {9, STR("茶"), STR("\"x\"")};
     struct buf out;
     buf_init(&out, 10000);
     events_encoding.message(&message, &out);
-    assert_str(buf_str(&out), STR("id: 3-5\nevent: message\ndata: {\"log_user_name\":\"b\\\"ob\",\"log_content\":"
-                                  "\"one\\ntwo\\r\\n\\ndata: x\",\"log_time\":\"2024-02-29 12:34:56\",\"seq\":5,\"ts\":12}\n\n"));
+    assert_str(buf_str(&out),
+               STR("id: 3-5\nevent: message\ndata: {\"log_user_name\":\"b\\\"ob\",\"log_content\":"
+                   "\"one\\ntwo\\r\\n\\ndata: x\",\"log_time\":\"2024-02-29 "
+                   "12:34:56\",\"seq\":5,\"ts\":12}\n\n"));
     buf_clear(&out);
     events_encoding.members(&member, 1, &out);
-    assert_str(buf_str(&out), STR("event: members\ndata: [{\"user_name\":\"茶\",\"head_num\":\"x\"}]\n\n"));
+    assert_str(buf_str(&out),
+               STR("event: members\ndata: [{\"user_name\":\"茶\",\"head_num\":\"x\"}]\n\n"));
     buf_clear(&out);
     stream_encoding.members(&member, 1, &out);
-    assert_str(buf_str(&out), STR("{\"type\":\"members\",\"data\":[{\"user_name\":\"茶\",\"head_num\":\"x\"}]}"));
+    assert_str(buf_str(&out),
+               STR("{\"type\":\"members\",\"data\":[{\"user_name\":\"茶\",\"head_num\":\"x\"}]}"));
     buf_fini(&out);
 }
 
@@ -115,7 +131,8 @@ static void who_is_no_member_finds_nothing(void **state)
         assert_refused(visit_verb(i, ROOM_ID, ""), 400, "bad_request");
         assert_refused(visit_verb(i, "room_x", ME), 404, "not_found");
         assert_refused(visit_verb(i, ROOM_ID, "nickId=' OR 1=1"), 404, "not_found");
-        assert_refused(visit_verb(i, "room_ffffffffffffffffffffffffffffffff", ME), 404, "not_found");
+        assert_refused(visit_verb(i, "room_ffffffffffffffffffffffffffffffff", ME), 404,
+                       "not_found");
         world.stranger = true;
         assert_refused(visit_verb(i, ROOM_ID, ME), 404, "not_found");
         world.stranger = false;
@@ -169,7 +186,8 @@ static void who_leaves_while_being_looked_up_is_forgotten(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        struct visit *visit = begin_visit("GET", i ? PATH("events") : PATH("poll"), ME "&wait=9", "");
+        struct visit *visit =
+            begin_visit("GET", i ? PATH("events") : PATH("poll"), ME "&wait=9", "");
         leave(visit);
         job_do();
         assert_int_equal(visit->status, 0);
@@ -189,7 +207,8 @@ static void a_poll_gets_what_came_after(void **state)
     visit = get(PATH("poll"), ME "&after=4&epoch=3&wait=9");
     assert_int_equal(visit->status, 200);
     const char *body = body_of(visit);
-    assert_memory_equal(body, "{\"epoch\":3,\"next\":7,\"events\":[{\"seq\":5,\"type\":\"message\",\"data\":{", 60);
+    assert_memory_equal(
+        body, "{\"epoch\":3,\"next\":7,\"events\":[{\"seq\":5,\"type\":\"message\",\"data\":{", 60);
     assert_string_equal(numbers(body, "{\"seq\":"), "5 6 7 ");
     body = body_of(get(PATH("poll"), ME "&after=0"));
     assert_string_equal(numbers(body, "{\"seq\":"), "1 2 3 4 5 "); /* history_limit at a time */
@@ -215,16 +234,19 @@ static void a_place_that_is_none_is_reset(void **state)
 {
     (void)state;
     db.last[ROOM] = 7;
-    static const char *const queries[] = {ME "&after=4&epoch=2&wait=9", ME "&after=8&wait=9", ME "&epoch=4"};
+    static const char *const queries[] = {ME "&after=4&epoch=2&wait=9", ME "&after=8&wait=9",
+                                          ME "&epoch=4"};
     for (size_t i = 0; i < 3; i++)
-        assert_string_equal(body_of(get(PATH("poll"), queries[i])), "{\"epoch\":3,\"next\":7,\"events\":[],\"reset\":true}");
+        assert_string_equal(body_of(get(PATH("poll"), queries[i])),
+                            "{\"epoch\":3,\"next\":7,\"events\":[],\"reset\":true}");
 }
 
 static void a_long_poll_is_held_until_something_comes(void **state)
 {
     (void)state;
     db.last[ROOM] = 3;
-    struct visit *one = get(PATH("poll"), ME "&after=3&wait=20"), *two = get(PATH("poll"), ME "&wait=20");
+    struct visit *one = get(PATH("poll"), ME "&after=3&wait=20"),
+                 *two = get(PATH("poll"), ME "&wait=20");
     seat();
     assert_int_equal(one->status + two->status, 0);
     assert_int_equal(sessions.count, 2);
@@ -347,12 +369,12 @@ static void a_client_that_vanishes_leaves_nothing(void **state)
 static void who_polls_is_present(void **state)
 {
     (void)state;
-    struct visit *visit = get(PATH("poll"), ME);
+    get(PATH("poll"), ME);
     assert_int_equal(world.entered, 1);
     assert_int_equal(world.encoding, ENCODING_POLL);
     assert_int_equal(world.waiting, 0);
     go(14000);
-    visit = get(PATH("poll"), ME "&wait=20");
+    struct visit *visit = get(PATH("poll"), ME "&wait=20");
     seat();
     go(19000); /* a poll in hand counts, too */
     assert_int_equal(visit->status, 0);
@@ -441,7 +463,8 @@ static void pages_wait_for_a_slow_client(void **state)
         while (job_count)
             job_do();
     }
-    assert_string_equal(numbers(strstr(body_of(visit), "3-0\n") + 4, "id: 3-"), "1 2 3 4 5 6 7 8 9 10 11 12 ");
+    assert_string_equal(numbers(strstr(body_of(visit), "3-0\n") + 4, "id: 3-"),
+                        "1 2 3 4 5 6 7 8 9 10 11 12 ");
     visit->answer = SEND_MORE;
     session_writable(visit->session);
     deliver(ROOM, 13);
@@ -457,9 +480,12 @@ static void a_cursor_that_is_none_is_reset(void **state)
     for (size_t i = 0; i < 4; i++) {
         struct visit *visit = resume(lost[i]);
         seat();
-        assert_string_equal(body_of(visit), "retry: 1000\n\nid: 3-14\nevent: reset\ndata: {\"epoch\":3,\"seq\":14}\n\n");
+        assert_string_equal(
+            body_of(visit),
+            "retry: 1000\n\nid: 3-14\nevent: reset\ndata: {\"epoch\":3,\"seq\":14}\n\n");
     }
-    struct visit *visit = get(PATH("events"), ME "&lastEventId=2-1"); /* for who cannot set headers */
+    struct visit *visit =
+        get(PATH("events"), ME "&lastEventId=2-1"); /* for who cannot set headers */
     assert_non_null(strstr(body_of(visit), "event: reset"));
 }
 
@@ -487,21 +513,25 @@ static void an_iframe_gets_scripts(void **state)
 {
     (void)state;
     struct member member = {USER, STR("bob"), STR("1")};
-    struct visit *visit = get(PATH("stream"), ME "&callback=my.fn"), *other = get(PATH("stream"), ME);
+    struct visit *visit = get(PATH("stream"), ME "&callback=my.fn"),
+                 *other = get(PATH("stream"), ME);
     assert_string_equal(visit->type, "text/html; charset=utf-8");
     assert_non_null(strstr(visit->headers, "frame-ancestors 'self'"));
     const char *beginning = body_of(visit);
     assert_memory_equal(beginning, "<!doctype html>\n<!--", 20);
     assert_true(strlen(beginning) > 1024);
     seat();
-    assert_string_equal(body_of(visit), "<script>parent.my.fn({\"seq\":0,\"type\":\"open\",\"data\":{\"epoch\":3,\"seq\":0}})</script>\n");
+    assert_string_equal(body_of(visit), "<script>parent.my.fn({\"seq\":0,\"type\":\"open\","
+                                        "\"data\":{\"epoch\":3,\"seq\":0}})</script>\n");
     deliver(ROOM, 1);
     hub_broadcast_members(&hub, ROOM, &member, 1);
     deliver(ROOM, 2);
     hub_flush(&hub);
     const char *body = body_of(visit);
-    assert_memory_equal(body, "<script>parent.my.fn({\"seq\":1,\"type\":\"message\",\"data\":{", 54);
-    assert_non_null(strstr(body, "<script>parent.my.fn({\"type\":\"members\",\"data\":[{\"user_name\":\"bob\",\"head_num\":1}]})</script>\n"));
+    assert_memory_equal(body, "<script>parent.my.fn({\"seq\":1,\"type\":\"message\",\"data\":{",
+                        54);
+    assert_non_null(strstr(body, "<script>parent.my.fn({\"type\":\"members\",\"data\":[{\"user_"
+                                 "name\":\"bob\",\"head_num\":1}]})</script>\n"));
     assert_string_equal(numbers(body, "({\"seq\":"), "1 2 ");
     assert_string_equal(numbers(body_of(other), "parent.onRoomEvent({\"seq\":"), "0 1 2 ");
     hub_send_members(&hub, visit->session->id, ROOM, &member, 1);
@@ -523,7 +553,8 @@ static void an_iframe_resumes_too(void **state)
         job_do();
     assert_string_equal(numbers(body_of(visit), "({\"seq\":"), "1 2 3 4 5 6 7 8 ");
     visit = get(PATH("stream"), ME "&after=2-1");
-    assert_non_null(strstr(body_of(visit), "({\"seq\":8,\"type\":\"reset\",\"data\":{\"epoch\":3,\"seq\":8}})"));
+    assert_non_null(strstr(body_of(visit),
+                           "({\"seq\":8,\"type\":\"reset\",\"data\":{\"epoch\":3,\"seq\":8}})"));
 }
 
 static void a_stream_whose_room_cannot_be_read_ends(void **state)
@@ -577,7 +608,8 @@ static void stored(uint64_t seq, enum err err, bool repeated)
 static void what_is_said_is_answered_after_the_commit(void **state)
 {
     (void)state;
-    struct visit *visit = say("{\"nickId\":\"" NICK_ID "\",\"content\":\"hi \\u202e 茶\",\"clientId\":\"c-1\"}");
+    struct visit *visit =
+        say("{\"nickId\":\"" NICK_ID "\",\"content\":\"hi \\u202e 茶\",\"clientId\":\"c-1\"}");
     assert_int_equal(net.submitted, 1);
     assert_string_equal(net.content, "hi \xef\xbf\xbd 茶");
     assert_string_equal(net.client_id, "c-1");
@@ -610,9 +642,11 @@ static void what_cannot_be_said_is_refused(void **state)
     assert_refused(say("{\"nickId\":\"" NICK_ID "\",\"content\":5}"), 400, "bad_content");
     assert_refused(say("{\"nickId\":\"" NICK_ID "\",\"content\":\"\"}"), 400, "bad_content");
     assert_refused(say("{\"nickId\":\"" NICK_ID "\",\"content\":\"\\u0001\"}"), 400, "bad_content");
-    assert_refused(say("{\"nickId\":\"" NICK_ID "\",\"content\":\"x\",\"clientId\":5}"), 400, "bad_request");
+    assert_refused(say("{\"nickId\":\"" NICK_ID "\",\"content\":\"x\",\"clientId\":5}"), 400,
+                   "bad_request");
     char body[300], *longer = repeat("x", 65);
-    snprintf(body, sizeof body, "{\"nickId\":\"" NICK_ID "\",\"content\":\"x\",\"clientId\":\"%s\"}", longer);
+    snprintf(body, sizeof body,
+             "{\"nickId\":\"" NICK_ID "\",\"content\":\"x\",\"clientId\":\"%s\"}", longer);
     free(longer);
     assert_refused(say(body), 400, "bad_request");
     assert_refused(say("{\"nickId\":\"user_x\",\"content\":\"x\"}"), 404, "not_found");
@@ -631,7 +665,9 @@ static void what_was_not_stored_is_told(void **state)
         enum err err;
         unsigned status;
         const char *code;
-    } rows[] = {{ERR_DOWN, 503, "unavailable"}, {ERR_UNKNOWN, 503, "unknown"}, {ERR_INTERNAL, 500, "refused"}};
+    } rows[] = {{ERR_DOWN, 503, "unavailable"},
+                {ERR_UNKNOWN, 503, "unknown"},
+                {ERR_INTERNAL, 500, "refused"}};
     for (size_t i = 0; i < 3; i++) {
         struct visit *visit = say(SAID);
         stored(0, rows[i].err, false);
