@@ -24,7 +24,7 @@
     X(HANDOFFS_TAKEN, "handoffs_taken_total", counter, "Requests that another relay handed to this one")\
     X(HANDOFFS_SPLICED, "handoffs_spliced_total", counter, "Requests passed on to another relay over TCP")\
     X(HANDOFFS_FAILED, "handoffs_failed_total", counter, "Requests of another relay that could not be handed to it")\
-    X(CONNECTIONS, "connections", gauge, "WebSocket connections open now")                         \
+    X(CONNECTIONS, "connections", gauge, "WebSockets, streams and held calls of chatrooms open now") \
     X(CONNECTIONS_OPENED, "connections_opened_total", counter, "WebSocket connections accepted")   \
     X(CONNECTIONS_REFUSED, "connections_refused_total", counter, "Handshakes refused")             \
     X(ADMISSIONS_REFUSED, "admissions_refused_total", counter,                                     \
