@@ -43,24 +43,23 @@ static redisContext *connect_to(const struct redis_address *address, int64_t ms,
     return redis;
 }
 
-/* NULL unless it is a master. One that may not say (an account without ROLE) is taken for one. */
+bool redis_is_master(redisContext *redis, char why[REDIS_WHY_MAX])
+{
+    redisReply *reply = redisCommand(redis, "ROLE");
+    bool told = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements && reply->element[0]->str;
+    bool master = reply && (!told || !strcmp(reply->element[0]->str, "master")); /* an account may lack ROLE */
+    if (!master)
+        snprintf(why, REDIS_WHY_MAX, "%.120s", reply ? "is no master" : reason_of(redis));
+    freeReplyObject(reply);
+    return master;
+}
+
 static redisContext *connect_to_master(const struct settings *settings, const struct redis_address *address,
                                        char why[REDIS_WHY_MAX])
 {
+    char reason[REDIS_WHY_MAX];
     redisContext *redis = connect_to(address, settings->redis_timeout_ms, settings->redis_password, why);
-    if (!redis)
-        return NULL;
-    redisReply *reply = redisCommand(redis, "ROLE");
-    bool told = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements && reply->element[0]->str;
-    if (!reply) {
-        fail(redis, address, reason_of(redis), why);
-        redis = NULL;
-    } else if (told && strcmp(reply->element[0]->str, "master") != 0) {
-        fail(redis, address, "is no master", why);
-        redis = NULL;
-    }
-    freeReplyObject(reply);
-    return redis;
+    return !redis || redis_is_master(redis, reason) ? redis : fail(redis, address, reason, why);
 }
 
 static bool read_answer(const redisReply *reply, struct redis_address *master)

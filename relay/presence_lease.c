@@ -1,4 +1,5 @@
 /* presence_lease.c: this relay's lease, the relays that lost theirs, and the end. */
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -230,7 +231,8 @@ static void on_reap_timer(struct wheel_timer *timer)
         return;
     wheel_set(presence->wheel, &presence->reap, presence->settings->lease_ms / 4);
     for (size_t i = 0; i < bus_servers(presence->bus); i++)
-        find_dead(&presence->registries[i]);
+        if (clock_mono_ms() >= presence->registries[i].reap_from_ms)
+            find_dead(&presence->registries[i]);
 }
 
 void presence_lease_init(struct presence *presence)
@@ -246,6 +248,8 @@ void presence_lease_renew(struct presence *presence, size_t server)
 {
     struct registry *registry = &presence->registries[server];
     registry->resync = true; /* commands were lost with the connection */
+    /* If the server was away from all, no lease was renewed: the others are given time to come back, too. */
+    registry->reap_from_ms = clock_mono_ms() + presence->settings->lease_ms;
     renew(registry);
     if (!wheel_is_set(&presence->lease))
         wheel_set(presence->wheel, &presence->lease, presence->settings->lease_ms / 3);

@@ -52,6 +52,7 @@ struct place {
 struct registry {
     struct presence *presence;
     bool resync; /* the connection was lost since all entries were last said */
+    int64_t reap_from_ms;
     bool ending; /* at the end nobody is left there to hand our entries to: answers are counted */
 };
 

@@ -236,8 +236,11 @@ static void on_reap_timer(struct wheel_timer *timer)
 
 void sio_registry_bus_state(bool up)
 {
-    if (up && registry.bus)
-        say_all();
+    if (!up || !registry.bus)
+        return;
+    say_all();
+    /* If Redis was away from all, no lease was renewed: the others are given time to come back, too. */
+    wheel_set(registry.wheel, &registry.reap, registry.settings->lease_ms);
 }
 
 /* ---- beginning and end ---- */

@@ -73,6 +73,15 @@ static bool health_change(struct health *health, const struct redis_address *at,
     return changed || moved;
 }
 
+/* Where some thread has used it last, if any has. */
+static void health_place(size_t server, struct redis_address *at)
+{
+    pthread_mutex_lock(&process.lock);
+    if (*process.servers[server].at.host)
+        *at = process.servers[server].at;
+    pthread_mutex_unlock(&process.lock);
+}
+
 static void health_set(const struct presence *presence, size_t server, bool up)
 {
     char at[REDIS_AT_MAX];
@@ -181,6 +190,7 @@ static redisContext *need(struct presence *presence, size_t index)
         disconnect(server);
     if (server->redis)
         return server->redis;
+    health_place(index, &server->at);
     server->redis = redis_open(presence->settings, &presence->known, index, &server->at, presence->error);
     if (server->redis)
         metric_inc(METRIC_REDIS_CONNECTS);
@@ -198,9 +208,16 @@ enum err presence_ping(struct presence *presence, size_t *up)
 {
     *up = 0;
     for (size_t i = 0; i < presence->known.count; i++) {
+        char why[REDIS_WHY_MAX];
         redisContext *redis = need(presence, i);
-        if (redis && !check_and_free(presence, i, redisCommand(redis, "PING")))
-            ++*up;
+        if (!redis)
+            continue;
+        if (!redis_is_master(redis, why)) {
+            (void)!fail(presence, i, why);
+            continue;
+        }
+        health_set(presence, i, true);
+        ++*up;
     }
     return *up == presence->known.count ? ERR_OK : ERR_DOWN;
 }

@@ -156,9 +156,17 @@ static void each_server_has_a_lease_and_is_asked_for_its_dead(void **state)
     answer_texts(0, NULL); /* rooms that it has us in: none */
     check_asked("2: SMEMBERS");
     answer_texts(0, NULL);
+    for (int quarter = 1; quarter < 4; quarter++) {
+        go(10000000 / 4); /* leases may have run out because the servers were away: others may come back, too */
+        while (asked_count) {
+            assert_null(strstr(asked[0].text, "find"));
+            answer(NULL);
+        }
+    }
     settings.lease_ms = 30000;
     go(10000000 / 4);
-    check_asked("find");
+    while (strncmp(asked[0].text, "find", 4) != 0)
+        answer(NULL);
     answer_texts(0, NULL);
     check_asked("2: find");
     ANSWER("r2:8", "7"); /* a room that has moved to the first since: reaped where it was found */
