@@ -151,10 +151,10 @@ static void received_binary(struct session *session, struct str bytes)
         eio_packet_in(conn, &(struct eio_packet){EIO_MESSAGE, true, bytes});
 }
 
-/* A message and its type. */
+/* With its type, as a body of polling. */
 static size_t max_message(const struct settings *settings)
 {
-    return (size_t)settings->io_max_payload_bytes + 1;
+    return (size_t)settings->io_max_payload_bytes;
 }
 
 /* What eio_close waited for. */
