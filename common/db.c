@@ -2,6 +2,7 @@
 
 #include "common/backoff.h"
 #include "common/clock.h"
+#include "common/db_address.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -10,27 +11,30 @@
 #include <mysql.h>
 #include <mysqld_error.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { COLUMN_BYTES = 320 }; /* what most columns fit into; a longer one is fetched again, whole */
 enum { IDLE_MS = 1000 };     /* unused for this long, a connection may have been closed meanwhile */
-
-static atomic_bool was_up; /* of all connections, so that a change is logged once */
+enum { RECHECK_MS = 3000 };  /* so that who only reads does not stay with a server that is a replica by now */
 
 struct db {
     const struct settings *settings;
     const char *const *texts;
     size_t count;
+    struct db_address addresses[DB_ADDRESSES_MAX]; /* in order of preference */
+    size_t address_count, at;                      /* `at`: of the connection, or the one tried last */
+    bool cluster;                                  /* it is a node of a Galera cluster */
     MYSQL *mysql;           /* NULL: not connected */
     MYSQL_STMT **prepared;  /* one per text; NULL: not yet */
     uint64_t affected, insert_id;
     unsigned error_number;
     char error_text[256];
     struct backoff backoff;
-    int64_t used_ms; /* when the last statement ended */
+    int64_t used_ms;    /* when the last statement ended */
+    int64_t checked_ms; /* when the server was last seen to be one that may be written */
     bool in_transaction;
+    bool written; /* something was, in this transaction */
 };
 
 struct db *db_new(const struct settings *settings, const char *const *texts, size_t count)
@@ -39,6 +43,9 @@ struct db *db_new(const struct settings *settings, const char *const *texts, siz
     db->settings = settings;
     db->texts = texts;
     db->count = count;
+    char why[256];
+    enum err err = db_addresses_parse(settings, db->addresses, &db->address_count, why);
+    CG_ASSERT(!err); /* settings_load has seen to it */
     db->prepared = mem_zalloc(count * sizeof(MYSQL_STMT *));
     db->backoff = (struct backoff){.first_ms = 50, .most_ms = 1000};
     return db;
@@ -86,61 +93,138 @@ uint64_t db_insert_id(const struct db *db)
     return db->insert_id;
 }
 
-static enum err classify(unsigned number)
+/* What the number of a failure means. */
+enum meaning {
+    REFUSED_FOR_GOOD,
+    DUPLICATE,
+    TRY_AGAIN,     /* deadlock, lock wait, a cluster's other node was first: the transaction is to be rolled back */
+    NOT_WRITABLE,  /* not this server, or not now: another may do */
+    DISK_FULL,     /* likewise; it answers all the same */
+    GONE,
+};
+
+static enum meaning meaning_of(const struct db *db, unsigned number)
 {
+    enum { SYSTEM_ERRORS_END = 120 }; /* below: failed file operations of the server */
     switch (number) {
-    case ER_DUP_ENTRY: return ERR_DUPLICATE;
+    case ER_DUP_ENTRY: return DUPLICATE;
+    case ER_CHECKREAD:
+    case ER_ERROR_DURING_COMMIT:
     case ER_LOCK_DEADLOCK:
-    case ER_LOCK_WAIT_TIMEOUT: return ERR_RETRY;
+    case ER_LOCK_WAIT_TIMEOUT: return TRY_AGAIN;
+    case ER_UNKNOWN_ERROR: return db->cluster ? TRY_AGAIN : REFUSED_FOR_GOOD; /* what a cluster has no number for */
+    case ER_OPTION_PREVENTS_STATEMENT: /* read-only */
+    case ER_READ_ONLY_MODE:
+    case ER_OPEN_AS_READONLY:
+    case ER_INNODB_READ_ONLY:
+    case ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION:
+    case ER_CANT_UPDATE_WITH_READLOCK:
+    case ER_UNKNOWN_COM_ERROR: /* a node that is not part of its cluster */
+        return NOT_WRITABLE;
+    case ER_DISK_FULL:
+    case ER_RECORD_FILE_FULL:
+    case ER_ERROR_ON_WRITE:
+    case ER_GET_ERRNO: return DISK_FULL;
     case ER_SERVER_SHUTDOWN:
     case ER_NORMAL_SHUTDOWN:
     case ER_CONNECTION_KILLED:
     case ER_QUERY_INTERRUPTED:
+    case ER_STATEMENT_TIMEOUT:
     case ER_CON_COUNT_ERROR:
-    case ER_TOO_MANY_USER_CONNECTIONS:
-    case ER_OPTION_PREVENTS_STATEMENT: /* read-only */
-    case ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION:
-    case ER_DISK_FULL:
-    case ER_RECORD_FILE_FULL:
-    case ER_ERROR_ON_WRITE: return ERR_DOWN;
-    default: return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? ERR_DOWN : ERR_INTERNAL;
+    case ER_TOO_MANY_USER_CONNECTIONS: return GONE;
     }
+    if (number && number < SYSTEM_ERRORS_END)
+        return DISK_FULL;
+    return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? GONE : REFUSED_FOR_GOOD;
 }
 
-static void note_state(struct db *db, bool up)
+static void remember(struct db *db, unsigned number, const char *text)
 {
-    metric_set(METRIC_DB_UP, up);
-    if (atomic_exchange(&was_up, up) == up)
-        return;
-    if (up)
-        log_info("db.up", "db=%s", db->settings->db_name);
-    else
-        log_warn("db.down", "db=%s errno=%u msg=\"%s\"", db->settings->db_name, db->error_number,
-                 db->error_text);
+    db->error_number = number;
+    snprintf(db->error_text, sizeof db->error_text, "%s", text);
+    metric_inc(METRIC_DB_ERRORS);
 }
 
 /* Records a failure of the connection or (if not NULL) of a statement. A server that went away takes
- * the connection with it: Connector/C would answer 2006 for ever. */
+ * the connection with it: Connector/C would answer 2006 for ever. One that cannot be written is left, too: the next
+ * connection may be to another. */
 static enum err fail(struct db *db, MYSQL_STMT *stmt)
 {
-    db->error_number = stmt ? mysql_stmt_errno(stmt) : mysql_errno(db->mysql);
-    snprintf(db->error_text, sizeof db->error_text, "%s",
+    remember(db, stmt ? mysql_stmt_errno(stmt) : mysql_errno(db->mysql),
              stmt ? mysql_stmt_error(stmt) : mysql_error(db->mysql));
-    enum err err = classify(db->error_number);
-    metric_inc(METRIC_DB_ERRORS);
-    if (err == ERR_DOWN) {
-        disconnect(db);
-        note_state(db, false);
-        backoff_fail(&db->backoff);
+    enum meaning meaning = meaning_of(db, db->error_number);
+    switch (meaning) {
+    case REFUSED_FOR_GOOD: return ERR_INTERNAL;
+    case DUPLICATE: return ERR_DUPLICATE;
+    case TRY_AGAIN: return ERR_RETRY;
+    case NOT_WRITABLE:
+    case DISK_FULL:
+    case GONE: break;
     }
-    return err;
+    disconnect(db);
+    if (meaning == DISK_FULL)
+        db_refuses_writes(db->at, db->error_number, db->error_text);
+    else
+        db_is_down(db->at, db->error_number, db->error_text);
+    db_address_failed(db->at, db->address_count, db->error_number, db->error_text);
+    backoff_fail(&db->backoff);
+    return ERR_DOWN;
 }
 
-enum err db_connect(struct db *db)
+/* ---- connecting ---- */
+
+/* Looks for a variable that is not as it must be; *cluster, which may be NULL, is set if wsrep_on is ON. */
+static bool all_well(struct db *db, const char *sql, bool *cluster)
+{
+    bool well = true;
+    MYSQL_RES *result = mysql_query(db->mysql, sql) ? NULL : mysql_store_result(db->mysql);
+    if (!result) {
+        remember(db, mysql_errno(db->mysql), mysql_error(db->mysql));
+        return false;
+    }
+    for (MYSQL_ROW row; (row = mysql_fetch_row(result));) {
+        static const char *const wanted[][2] = {
+            {"wsrep_ready", "ON"}, {"wsrep_local_state_comment", "Synced"}, {"wsrep_cluster_status", "Primary"}};
+        const char *want = "OFF"; /* read_only, super_read_only, innodb_read_only */
+        for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+            if (!strcmp(row[0], wanted[i][0]))
+                want = wanted[i][1];
+        if (!strcmp(row[0], "wsrep_on")) {
+            *cluster = !strcmp(row[1], "ON");
+        } else if (strcmp(row[1], want) != 0) {
+            char text[128];
+            snprintf(text, sizeof text, "%.60s is %.60s", row[0], row[1]);
+            remember(db, ER_OPTION_PREVENTS_STATEMENT, text);
+            well = false;
+        }
+    }
+    mysql_free_result(result);
+    return well;
+}
+
+/* Whether the server, just connected to, may be written. On a node of a cluster, transactions are to begin only when what
+ * the others have committed has arrived: a message that was acknowledged through one node is found through each. */
+static bool is_writable(struct db *db)
+{
+    db->cluster = false;
+    if (!all_well(db, "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
+                      " ('read_only', 'super_read_only', 'innodb_read_only', 'wsrep_on')", &db->cluster))
+        return false;
+    if (!db->cluster)
+        return true;
+    if (!all_well(db, "SHOW GLOBAL STATUS WHERE Variable_name IN"
+                      " ('wsrep_ready', 'wsrep_local_state_comment', 'wsrep_cluster_status')", NULL))
+        return false;
+    if (!mysql_query(db->mysql, "SET SESSION wsrep_sync_wait = 1"))
+        return true;
+    remember(db, mysql_errno(db->mysql), mysql_error(db->mysql));
+    return false;
+}
+
+static bool open_connection(struct db *db, const struct db_address *address)
 {
     const struct settings *settings = db->settings;
     unsigned seconds = (unsigned)((settings->db_timeout_ms + 999) / 1000);
-    disconnect(db);
     db->mysql = mysql_init(NULL);
     CG_ASSERT(db->mysql);
     mysql_options(db->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
@@ -155,22 +239,34 @@ enum err db_connect(struct db *db)
     mysql_options(db->mysql, MYSQL_INIT_COMMAND, session);
     mysql_options(db->mysql, MYSQL_INIT_COMMAND,
                   "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
-    const char *socket = *settings->db_socket ? settings->db_socket : NULL;
-    if (!mysql_real_connect(db->mysql, socket ? NULL : settings->db_host, settings->db_user,
-                            settings->db_password, settings->db_name, (unsigned)settings->db_port,
-                            socket, CLIENT_MULTI_STATEMENTS | CLIENT_FOUND_ROWS)) {
-        fail(db, NULL);
-        disconnect(db); /* also for an error that is no lost connection, such as a wrong password */
-        note_state(db, false);
-        if (!db->backoff.delay_ms)
-            backoff_fail(&db->backoff);
-        return ERR_DOWN;
+    const char *socket = *address->socket ? address->socket : NULL;
+    if (mysql_real_connect(db->mysql, socket ? NULL : address->host, settings->db_user, settings->db_password,
+                           settings->db_name, address->port, socket, CLIENT_MULTI_STATEMENTS | CLIENT_FOUND_ROWS))
+        return true;
+    remember(db, mysql_errno(db->mysql), mysql_error(db->mysql));
+    return false;
+}
+
+enum err db_connect(struct db *db)
+{
+    size_t order[DB_ADDRESSES_MAX];
+    disconnect(db);
+    db_addresses_order(db->address_count, order);
+    for (size_t i = 0; i < db->address_count; i++) {
+        db->at = order[i];
+        if (open_connection(db, &db->addresses[db->at]) && is_writable(db)) {
+            backoff_reset(&db->backoff);
+            db->used_ms = db->checked_ms = clock_mono_ms();
+            metric_inc(METRIC_DB_CONNECTS);
+            db_address_taken(db->at);
+            return ERR_OK;
+        }
+        disconnect(db);
+        db_address_failed(db->at, db->address_count, db->error_number, db->error_text);
     }
-    backoff_reset(&db->backoff);
-    db->used_ms = clock_mono_ms();
-    metric_inc(METRIC_DB_CONNECTS);
-    note_state(db, true);
-    return ERR_OK;
+    db_is_down(db->at, db->error_number, db->error_text);
+    backoff_fail(&db->backoff);
+    return ERR_DOWN;
 }
 
 /* The server ended the connection while nobody used it: after wait_timeout, or when it was started
@@ -184,8 +280,17 @@ static bool was_closed(const struct db *db)
 
 void db_refresh(struct db *db)
 {
-    if (db->mysql && !db->in_transaction && was_closed(db))
+    if (!db->mysql || db->in_transaction)
+        return;
+    if (!db_address_is_current(db->at) || was_closed(db)) {
         disconnect(db);
+    } else if (db->address_count > 1 && clock_mono_ms() - db->checked_ms >= RECHECK_MS) {
+        db->checked_ms = clock_mono_ms();
+        if (is_writable(db))
+            return;
+        disconnect(db);
+        db_address_failed(db->at, db->address_count, db->error_number, db->error_text);
+    }
 }
 
 static enum err need(struct db *db)
@@ -352,6 +457,9 @@ enum err db_query(struct db *db, size_t statement, const struct db_value *params
         return fail(db, stmt);
     db->affected = mysql_stmt_affected_rows(stmt);
     db->insert_id = mysql_stmt_insert_id(stmt);
+    db->written |= !row && db->affected;
+    if (db->written && !db->in_transaction)
+        db_takes_writes();
     err = row ? fetch(db, stmt, row, arg) : ERR_OK;
     db->used_ms = clock_mono_ms();
     return err;
@@ -412,8 +520,10 @@ enum err db_many(struct db *db, size_t statement, const struct db_value *params,
     if (err)
         return err;
     CG_ASSERT(mysql_stmt_param_count(stmt) == count);
-    if (rows > 1 && bulk_supported(db))
+    if (rows > 1 && bulk_supported(db)) {
+        db->written = true;
         return run_bulk(db, stmt, params, rows, count);
+    }
     for (size_t row = 0; !err && row < rows; row++)
         err = db_query(db, statement, params + row * count, count, NULL, NULL);
     return err;
@@ -471,6 +581,7 @@ enum err db_script(struct db *db, const char *sql)
 enum err db_begin(struct db *db)
 {
     CG_ASSERT(!db->in_transaction);
+    db->written = false;
     enum err err = db_run(db, "START TRANSACTION", NULL, NULL);
     db->in_transaction = !err;
     return err;
@@ -481,6 +592,12 @@ enum err db_commit(struct db *db)
     CG_ASSERT(db->in_transaction);
     db->in_transaction = false;
     enum err err = db_run(db, "COMMIT", NULL, NULL);
+    if (!err && db->written)
+        db_takes_writes();
+    if (err && db->error_number == ER_ERROR_DURING_COMMIT) { /* within the server, who knows where */
+        disconnect(db);
+        err = ERR_DOWN;
+    }
     return err == ERR_DOWN ? ERR_UNKNOWN : err;
 }
 

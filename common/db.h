@@ -3,7 +3,11 @@
  *
  * It is opened at its first use, and again at the first use after it broke, at most once per back-off
  * (jittered, 50 ms doubling to 1 s): between attempts every call fails at once with ERR_DOWN. An open
- * transaction never survives a reconnect. */
+ * transaction never survives a reconnect.
+ *
+ * With several servers (db_addresses) an attempt is a round over all of them: the first that answers and may be written is
+ * taken. A server that turns read-only, leaves its cluster or has no room on its disk is left like one that is gone:
+ * ERR_DOWN, nothing was done. Once one connection of the process has moved, db_refresh moves the others. */
 #ifndef CG_COMMON_DB_H
 #define CG_COMMON_DB_H
 
@@ -44,7 +48,8 @@ void db_free(struct db *db);
 enum err db_connect(struct db *db) CG_MUST_CHECK;
 
 /* Between two pieces of work that rely on nothing of each other: if the server has ended the connection
- * meanwhile, the next statement makes a new one instead of failing. */
+ * meanwhile, may no longer be written, or is not the one that other connections have moved to, the next statement makes a
+ * new connection instead of failing. */
 void db_refresh(struct db *db);
 
 /* Runs a prepared statement. `row` may be NULL for one without a result. *affected (may be NULL)
@@ -66,7 +71,7 @@ enum err db_run(struct db *db, const char *sql, db_row_fn *row, void *arg) CG_MU
 enum err db_script(struct db *db, const char *sql) CG_MUST_CHECK;
 
 enum err db_begin(struct db *db) CG_MUST_CHECK;
-/* ERR_UNKNOWN if the connection broke before the answer came: committed or not. */
+/* ERR_UNKNOWN if the connection broke before the answer came: committed or not. ERR_RETRY: not committed. */
 enum err db_commit(struct db *db) CG_MUST_CHECK;
 /* Always ends with no open transaction: if ROLLBACK cannot be said the connection is closed. */
 void db_rollback(struct db *db);

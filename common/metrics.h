@@ -55,10 +55,16 @@
     X(JOURNAL_REPEATED, "journal_repeated_total", counter, "Messages that were stored already (same client id)")\
     X(JOURNAL_REFUSED, "journal_refused_total", counter, "Messages refused because the journal was full")\
     X(JOURNAL_FAILED, "journal_failed_total", counter, "Messages whose sender was told that storing failed")\
+    X(JOURNAL_EXPIRED, "journal_expired_total", counter,                                           \
+      "Messages that waited too long behind others and were not tried")                            \
     X(JOURNAL_RETRIES, "journal_retries_total", counter, "Transactions tried again")               \
     X(READER_QUEUED, "reader_queued", gauge, "Look-ups waiting for a reader")                      \
     X(READER_REFUSED, "reader_refused_total", counter, "Look-ups refused because the readers were behind")\
     X(DB_UP, "db_up", gauge, "1 while the last use of the database succeeded")                     \
+    X(DB_WRITABLE, "db_writable", gauge,                                                           \
+      "0 from when the database refused a write that was right until it takes one; 1 else")        \
+    X(DB_ADDRESS, "db_address", gauge, "Place in db_addresses of the server in use, from 1; 0: none yet")\
+    X(DB_FAILOVERS, "db_failovers_total", counter, "Times another server of db_addresses was gone to")\
     X(DB_CONNECTS, "db_connects_total", counter, "Connections made to the database")               \
     X(DB_ERRORS, "db_errors_total", counter, "Failed statements")                                  \
     X(REDIS_UP, "redis_up", gauge, "1 while Redis answers; with several servers, while all do")    \
@@ -72,6 +78,11 @@
       "Batches not published because Redis was down; others find them by audit")                   \
     X(BUS_RECEIVED, "bus_received_total", counter, "Batches received from other relays")           \
     X(BUS_MALFORMED, "bus_malformed_total", counter, "Bus messages that could not be read")        \
+    X(BUS_OTHER_EPOCH, "bus_other_epoch_total", counter,                                           \
+      "Batches of another epoch, left to the audit")                                               \
+    X(EPOCHS, "epochs_total", counter, "Times the epoch was raised while this relay ran")          \
+    X(ROOMS_AHEAD, "rooms_ahead", gauge,                                                           \
+      "Rooms whose last number the database no longer knows: it was put back, see chaguan epoch raise")\
     X(PRESENCE_REAPED, "presence_reaped_total", counter, "Users removed after their relay's lease ran out")\
     X(IO_SOCKETS, "io_sockets", gauge, "Socket.IO sockets: one for each client and namespace")      \
     X(IO_CONNECTED, "io_connected_total", counter, "Socket.IO sockets connected anew")             \

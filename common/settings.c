@@ -1,5 +1,6 @@
 #include "common/settings.h"
 
+#include "common/db_address.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/redis_servers.h"
@@ -44,6 +45,9 @@ static const struct setting rows[] = {
     ROW(log_file, PATH, ALL, "", 0, 4096, "Log file, reopened on SIGHUP. Empty: standard error."),
     ROW(pid_file, PATH, ALL, "", 0, 4096,
         "Written once the program is ready to serve, removed when it ends cleanly. Empty: none."),
+    ROW(db_addresses, TEXT, ALL, "", 0, 2048,
+        "Servers of one database, separated by commas, in order of preference: HOST[:PORT], [IPv6]:PORT or /path/of.sock. "
+        "The first that answers and can be written is used. Empty: db_socket, or db_host and db_port."),
     ROW(db_host, TEXT, ALL, "127.0.0.1", 0, 255, "Host of MySQL or MariaDB, unless db_socket is set."),
     ROW(db_port, COUNT, ALL, "3306", 1, 65535, "TCP port of MySQL or MariaDB."),
     ROW(db_socket, PATH, ALL, "", 0, 107, "Unix socket of MySQL or MariaDB. Empty: TCP."),
@@ -361,6 +365,10 @@ static enum err check_together(const struct settings *settings, char why[256])
     }
     struct redis_servers servers;
     if (redis_servers_read(settings, &servers, why))
+        return ERR_INVALID;
+    struct db_address addresses[DB_ADDRESSES_MAX];
+    size_t count;
+    if (db_addresses_parse(settings, addresses, &count, why))
         return ERR_INVALID;
     static const char name_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
     if (settings->name[strspn(settings->name, name_bytes)]) {

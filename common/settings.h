@@ -19,7 +19,7 @@ struct settings {
     /* every program */
     char *run;
     char *log_file, *log_level, *pid_file;
-    char *db_host, *db_socket, *db_user, *db_password, *db_name;
+    char *db_addresses, *db_host, *db_socket, *db_user, *db_password, *db_name;
     int64_t db_port, db_timeout_ms;
     char *redis_host, *redis_socket, *redis_password, *redis_prefix;
     char *redis_addresses, *redis_sentinels, *redis_master, *redis_sentinel_password;

@@ -1,5 +1,6 @@
 #include "rest/health.h"
 
+#include "common/db_address.h"
 #include "common/metrics.h"
 #include "common/store.h"
 #include "rest/presence.h"
@@ -16,11 +17,15 @@ static int tell_ready(struct call *call)
 {
     size_t servers;
     bool db = !store_ping(call->backends->store), redis = !presence_ping(call->backends->presence, &servers);
-    buf_addf(call->out, "{\"ready\":%s,\"db\":\"%s\",\"redis\":\"%s\",\"redis_servers\":",
-             db ? "true" : "false", db ? "up" : "down", redis ? "up" : "down");
+    struct db_state state = db_state();
+    bool ready = db && state.writable;
+    buf_addf(call->out, "{\"ready\":%s,\"db\":\"%s\",\"db_address\":%u,\"db_writable\":%s,\"redis\":\"%s\","
+                        "\"redis_servers\":",
+             ready ? "true" : "false", db ? "up" : "down", state.address, state.writable ? "true" : "false",
+             redis ? "up" : "down");
     presence_add_state(call->backends->presence, call->out);
     buf_add_char(call->out, '}');
-    return db ? 200 : 503;
+    return ready ? 200 : 503;
 }
 
 static int tell_metrics(struct call *call)
@@ -37,7 +42,7 @@ static const struct route rows[] = {
     {.method = "GET",
      .path = "/readyz",
      .handler = tell_ready,
-     .doc = "200 while the database answers, else 503; tells of Redis too"},
+     .doc = "200 while the database answers and takes writes, else 503; tells of Redis too"},
     {.method = "GET",
      .path = "/metrics",
      .type = TYPE_METRICS,

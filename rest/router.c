@@ -14,6 +14,8 @@
 
 #define TYPE_JSON "application/json; charset=utf-8"
 
+enum { UNAVAILABLE_RETRY_S = 2 }; /* Retry-After of a 503 that has none of its own */
+
 static const struct route_table *const tables[] = {
     &chatroom_routes,
     &friends_routes,
@@ -154,7 +156,7 @@ static void answer(struct http_response *response, int status, const char *body)
 static void answer_failure(const struct route *route, const struct call *call, int status,
                            struct http_response *response)
 {
-    response->retry_after_s = call->retry_after_s;
+    response->retry_after_s = call->retry_after_s ? call->retry_after_s : status == 503 ? UNAVAILABLE_RETRY_S : 0;
     if (route->failure) {
         answer(response, status, route->failure);
     } else if (route->failed) {

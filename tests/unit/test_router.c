@@ -1,6 +1,8 @@
 /* The router: which route answers, and the rules that hold for all of them. */
 #include "rest_fakes.h"
 
+#include "common/db_address.h"
+
 #include "common/metrics.h"
 
 #define FINE          BYTES("{\"chatroomName\":\"r\",\"nickName\":\"n\",\"headNum\":1}")
@@ -246,18 +248,29 @@ static void answers_are_counted(void **state)
     assert_int_equal(metric_get(METRIC_HTTP_FAILED) - failed, 1);
 }
 
+#define REDIS_UP   ",\"redis_servers\":[{\"at\":\"here\",\"up\":true}]}"
+#define REDIS_DOWN ",\"redis_servers\":[{\"at\":\"here\",\"up\":false}]}"
+
 static void health_tells_the_database_from_redis(void **state)
 {
     (void)state;
     assert_answer("GET", "/healthz", BYTES(""), 200, "{\"live\":true}");
     assert_answer("GET", "/readyz", BYTES(""), 200,
-                  "{\"ready\":true,\"db\":\"up\",\"redis\":\"up\",\"redis_servers\":[{\"at\":\"here\",\"up\":true}]}");
+                  "{\"ready\":true,\"db\":\"up\",\"db_address\":0,\"db_writable\":true,\"redis\":\"up\"" REDIS_UP);
     fake.presence = ERR_DOWN;
     assert_answer("GET", "/readyz", BYTES(""), 200,
-                  "{\"ready\":true,\"db\":\"up\",\"redis\":\"down\",\"redis_servers\":[{\"at\":\"here\",\"up\":false}]}");
+                  "{\"ready\":true,\"db\":\"up\",\"db_address\":0,\"db_writable\":true,\"redis\":\"down\"" REDIS_DOWN);
     fake.store = ERR_DOWN;
     assert_answer("GET", "/readyz", BYTES(""), 503,
-                  "{\"ready\":false,\"db\":\"down\",\"redis\":\"down\",\"redis_servers\":[{\"at\":\"here\",\"up\":false}]}");
+                  "{\"ready\":false,\"db\":\"down\",\"db_address\":0,\"db_writable\":true,\"redis\":\"down\"" REDIS_DOWN);
+    fake.store = ERR_OK;
+    db_address_taken(1);
+    db_refuses_writes(1, 28, "No space left on device");
+    assert_answer("GET", "/readyz", BYTES(""), 503,
+                  "{\"ready\":false,\"db\":\"up\",\"db_address\":2,\"db_writable\":false,\"redis\":\"down\"" REDIS_DOWN);
+    db_takes_writes();
+    assert_answer("GET", "/readyz", BYTES(""), 200,
+                  "{\"ready\":true,\"db\":\"up\",\"db_address\":2,\"db_writable\":true,\"redis\":\"down\"" REDIS_DOWN);
     assert_answer("GET", "/healthz", BYTES(""), 200, "{\"live\":true}");
 }
 
