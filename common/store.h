@@ -100,6 +100,8 @@ struct store_post {
     struct message message; /* conversation, sender, kind, texts given; seq and at_ms are set */
     enum err err;           /* ERR_OK: stored under message.seq */
     bool repeated;          /* it had been stored before, under the same client_id */
+    uint64_t lost_seq;      /* the journal's own: what it was to get by a COMMIT that had no answer */
+    int64_t lost_at_ms;
 };
 
 /* Stores all posts in one transaction with a constant number of statements: takes the numbers from
@@ -122,6 +124,10 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
 typedef void store_line_fn(void *arg, const char *line);
 enum err store_migrate(struct store *store, const char *dir, store_line_fn *said, void *arg,
                        char why[256]) CG_MUST_CHECK;
+
+/* Begins a new epoch: to be called when the database was put back to an older state, so that no client takes a number of
+ * the lost time for one of the new. The new epoch is one that no other state of the database ever had. */
+enum err store_raise_epoch(struct store *store, uint64_t *epoch) CG_MUST_CHECK;
 
 /* Looks for missing or doubled numbers and for counters that disagree with the rows. Each finding is
  * a line; *findings counts them. */

@@ -7,7 +7,12 @@
  *
  * A message's client_id was usually never seen, so it is not looked for: the unique key finds the
  * repeats, and only then are they looked up, in a second attempt. A post that the database refuses for
- * good is found by halving the batch, so it harms no other. */
+ * good is found by halving the batch, so it harms no other.
+ *
+ * If the connection breaks during COMMIT, the next attempt, on whichever server answers, first looks whether the rows of
+ * the lost one are there. Locking the conversations waits until a server that still works on the lost transaction has ended
+ * it; and since the look and the new rows are one transaction, a cluster that commits the lost one after all on another node
+ * refuses the new one. */
 #include "common/backoff.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -32,6 +37,8 @@ struct batch {
     struct counter *counters; /* ascending by conversation */
     size_t counter_count;
     uint64_t id;
+    uint64_t lost_id; /* of the transaction whose COMMIT had no answer; its posts have a lost_seq */
+    bool last_look;   /* the time is up, but what became of it is looked up once all the same */
     int64_t deadline_ms;
 };
 
@@ -202,9 +209,55 @@ static enum err write_counters(struct store *store, const struct batch *batch)
     return err;
 }
 
+static void on_batch_id(void *arg, const struct db_value *columns)
+{
+    *(uint64_t *)arg = columns[0].number;
+}
+
+static void note_lost(struct batch *batch, size_t count)
+{
+    batch->lost_id = batch->id;
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->posts[i]->lost_seq = i < count ? batch->posts[i]->message.seq : 0;
+        batch->posts[i]->lost_at_ms = batch->posts[i]->message.at_ms;
+    }
+}
+
+/* With the conversations locked: was the lost transaction carried out? Any one of its rows tells. */
+static enum err find_lost(struct store *store, const struct batch *batch, bool *found)
+{
+    const struct store_post *post = NULL;
+    uint64_t id = 0;
+    *found = false;
+    for (size_t i = 0; batch->lost_id && i < batch->count && !post; i++)
+        if (batch->posts[i]->lost_seq)
+            post = batch->posts[i];
+    if (!post || counter_of(batch, post->message.conversation)->seq < post->lost_seq)
+        return ERR_OK;
+    struct db_value key[] = {DB_NUM(post->message.conversation), DB_NUM(post->lost_seq)};
+    enum err err = db_query(store->db, SQL_FIND_BATCH, key, 2, on_batch_id, &id);
+    *found = !err && id == batch->lost_id;
+    return err;
+}
+
+static void settle_lost(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count;) {
+        struct store_post *post = batch->posts[i];
+        if (!post->lost_seq) {
+            i++;
+            continue;
+        }
+        post->message.seq = post->lost_seq;
+        post->message.at_ms = post->lost_at_ms;
+        settle(batch, i, ERR_OK);
+    }
+}
+
 /* One transaction. ERR_OK: the first `batch->count - *put_off` posts are stored. */
 static enum err attempt(struct store *store, struct batch *batch, bool repeats, size_t *put_off)
 {
+    bool found = false;
     *put_off = 0;
     batch->id = id_random();
     enum err err = db_begin(store->db);
@@ -213,6 +266,14 @@ static enum err attempt(struct store *store, struct batch *batch, bool repeats, 
     err = lock_counters(store, batch);
     if (!err)
         settle_homeless(batch);
+    if (!err)
+        err = find_lost(store, batch, &found);
+    if (found) {
+        db_rollback(store->db);
+        settle_lost(batch);
+        *put_off = batch->count;
+        return ERR_OK;
+    }
     if (!err && repeats)
         err = settle_repeats(store, batch, put_off);
     size_t count = batch->count - *put_off;
@@ -233,43 +294,26 @@ static void pause_ms(int64_t ms)
     nanosleep(&time, NULL);
 }
 
-static void on_batch_id(void *arg, const struct db_value *columns)
-{
-    *(uint64_t *)arg = columns[0].number;
-}
-
-/* The connection broke during COMMIT. Locking the conversations waits until the server has ended the
- * lost transaction, one way or the other; then any one of its rows tells. */
-static enum err find_outcome(struct store *store, struct batch *batch, size_t count)
-{
-    const struct message *first = &batch->posts[0]->message;
-    CG_ASSERT(count);
-    for (;;) {
-        uint64_t id = 0;
-        enum err err = db_begin(store->db);
-        if (!err) {
-            struct db_value key[] = {DB_NUM(first->conversation), DB_NUM(first->seq)};
-            uint64_t seq = first->seq;
-            struct counter *counter = counter_of(batch, first->conversation);
-            err = lock_counters(store, batch);
-            if (!err && counter->seq >= seq)
-                err = db_query(store->db, SQL_FIND_BATCH, key, 2, on_batch_id, &id);
-            db_rollback(store->db);
-        }
-        if (!err)
-            return id == batch->id ? ERR_OK : ERR_RETRY;
-        if (clock_mono_ms() >= batch->deadline_ms)
-            return ERR_UNKNOWN;
-        pause_ms(50);
-    }
-}
-
 static void settle_first(struct batch *batch, size_t count, enum err err)
 {
     for (size_t i = 0; i < count; i++)
         batch->posts[i]->err = err;
     batch->posts += count;
     batch->count -= count;
+}
+
+/* Nothing more is tried for them. */
+static enum err give_up(struct batch *batch, enum err err)
+{
+    enum err told = err == ERR_RETRY || err == ERR_DUPLICATE ? ERR_DOWN : err;
+    for (size_t i = 0; i < batch->count; i++) {
+        bool unknown = batch->lost_id && batch->posts[i]->lost_seq;
+        batch->posts[i]->err = unknown ? ERR_UNKNOWN : told;
+        if (unknown)
+            err = ERR_UNKNOWN;
+    }
+    batch->count = 0;
+    return err;
 }
 
 static enum err run(struct store *store, struct batch *batch);
@@ -298,7 +342,7 @@ static enum err run(struct store *store, struct batch *batch)
         err = attempt(store, batch, repeats, &put_off);
         size_t count = batch->count - put_off;
         if (err == ERR_UNKNOWN && count)
-            err = find_outcome(store, batch, count);
+            note_lost(batch, count);
         else if (err == ERR_UNKNOWN)
             err = ERR_OK; /* nothing was to be stored */
         if (!err) {
@@ -310,6 +354,8 @@ static enum err run(struct store *store, struct batch *batch)
         metric_inc(METRIC_JOURNAL_RETRIES);
         if (err == ERR_DUPLICATE && !repeats)
             repeats = true;
+        else if (err == ERR_UNKNOWN && !batch->last_look)
+            batch->last_look = late;
         else if ((err == ERR_RETRY || err == ERR_DUPLICATE) && ++retries < MAX_RETRIES && !late)
             pause_ms((int64_t)(id_random() % 20)); /* by chance, so that two relays part */
         else if (err == ERR_DOWN && !late)
@@ -317,7 +363,7 @@ static enum err run(struct store *store, struct batch *batch)
         else if (err == ERR_INTERNAL && batch->count > 1)
             return run_halves(store, batch);
         else
-            settle_first(batch, batch->count, err == ERR_RETRY || err == ERR_DUPLICATE ? ERR_DOWN : err);
+            err = give_up(batch, err);
     }
     return err;
 }
@@ -335,6 +381,7 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
     for (size_t i = 0; i < count; i++) {
         posts[i].err = ERR_DOWN;
         posts[i].repeated = false;
+        posts[i].lost_seq = 0;
         order[i] = &posts[i];
     }
     enum err err = run(store, &batch);
