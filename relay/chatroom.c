@@ -123,6 +123,8 @@ static void send_error(struct session *session, const char *code, const char *me
     buf_add_json(&out, str_of(code));
     buf_add_text(&out, ",\"message\":");
     buf_add_json(&out, str_of(message));
+    if (door_retry_after_ms(code))
+        buf_addf(&out, ",\"retry_after_ms\":%d", door_retry_after_ms(code));
     buf_add_text(&out, "}" EVENT_CLOSE);
     metric_inc(METRIC_FRAMES_REFUSED);
     session_send_text(session, buf_str(&out));

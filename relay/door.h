@@ -25,6 +25,10 @@ extern struct door door;
  * literal. */
 void door_refuse(struct session *session, unsigned code, const char *reason);
 
+/* When a client that was told this code may try again, for the `retry_after_ms` of error events; 0: it says nothing about
+ * time. */
+int door_retry_after_ms(const char *code);
+
 /* Answers a client's frame with an error event, counted, in the form of the friend chat and the spaces. Both
  * texts are literals that need no escape. */
 void door_send_error(struct session *session, const char *code, const char *message);

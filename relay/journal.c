@@ -203,6 +203,32 @@ enum err journal_submit(struct journal *journal, uint64_t session_id, const stru
     return ERR_OK;
 }
 
+void journal_expire(struct journal *journal)
+{
+    int64_t since_ms = clock_mono_ms() - journal->settings->journal_timeout_ms;
+    size_t count = 0;
+    pthread_mutex_lock(&journal->lock);
+    struct entry *first = journal->first, **end = &journal->first;
+    for (; *end && (*end)->queued_ms <= since_ms; count++)
+        end = &(*end)->next;
+    if (count) {
+        struct entry *rest = *end;
+        *end = NULL;
+        journal->first = rest;
+        if (!rest)
+            journal->last = &journal->first;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    if (!count)
+        return;
+    struct batch *batch = batch_new(journal, first, count);
+    for (size_t i = 0; i < count; i++)
+        batch->posts[i].err = ERR_DOWN;
+    metric_add(METRIC_JOURNAL_EXPIRED, (int64_t)count);
+    count_results(journal, batch);
+    arrived(&batch->parcel);
+}
+
 void journal_stop(struct journal *journal)
 {
     pthread_mutex_lock(&journal->lock);

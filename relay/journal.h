@@ -21,6 +21,10 @@ struct journal *journal_new(const struct settings *settings, struct offload *off
 enum err journal_submit(struct journal *journal, uint64_t session_id,
                         const struct message *message) CG_MUST_CHECK;
 
+/* Called now and then: what has waited for journal_timeout_ms behind a batch that takes its time is answered with
+ * ERR_DOWN, by `stored` before this returns. It is not stored. */
+void journal_expire(struct journal *journal);
+
 /* Stores what is queued, then ends the thread; what it returns still has to be drained. */
 void journal_stop(struct journal *journal);
 void journal_free(struct journal *journal);

@@ -1,5 +1,6 @@
 /* main.c: builds the relay's parts, connects them, and takes them apart in the right order. */
 #include "common/clock.h"
+#include "common/db_address.h"
 #include "common/id.h"
 #include "common/log.h"
 #include "common/metrics.h"
@@ -139,10 +140,13 @@ static struct relay *pages_of; /* a route has no argument */
 
 static unsigned ready_page(const struct relay *relay, struct buf *body)
 {
-    bool db = metric_get(METRIC_DB_UP), redis = bus_is_up(relay->bus);
-    bool ready = db && !relay->draining; /* without Redis nothing is refused: shown, not held against it */
-    buf_addf(body, "{\"ready\":%s,\"db\":%s,\"redis\":%s,\"draining\":%s,\"connections\":%zu,\"redis_servers\":",
-             ready ? "true" : "false", db ? "true" : "false", redis ? "true" : "false",
+    struct db_state db = db_state();
+    bool redis = bus_is_up(relay->bus);
+    bool ready = db.up && db.writable && !relay->draining; /* without Redis nothing is refused: not held against it */
+    buf_addf(body, "{\"ready\":%s,\"db\":%s,\"db_address\":%u,\"db_writable\":%s,\"redis\":%s,\"draining\":%s,"
+                   "\"connections\":%zu,\"redis_servers\":",
+             ready ? "true" : "false", db.up ? "true" : "false", db.address, db.writable ? "true" : "false",
+             redis ? "true" : "false",
              relay->draining ? "true" : "false", relay->sessions.count);
     bus_add_state(relay->bus, body);
     buf_add_text(body, "}\n");
@@ -194,6 +198,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct relay *relay = timer->data;
     wheel_advance(&relay->wheel);
+    journal_expire(relay->journal);
 }
 
 /* Output goes out before sleeping: whatever many events appended in this turn is one write each. */

@@ -442,6 +442,47 @@ static void patience_counts_from_when_the_oldest_was_queued(void **state)
     assert_int_equal(fake.batches[5].patience_ms, 0); /* late already: one attempt, none below */
 }
 
+/* One batch hangs, on a lock or a server that does not answer. Those behind it are not kept in silence. */
+static void whoever_waits_too_long_behind_others_is_told(void **state)
+{
+    (void)state;
+    int64_t expired = metric_get(METRIC_JOURNAL_EXPIRED);
+    hold(true);
+    submit_all(1, 1);
+    await_begun(1);
+    submit_all(2, 3);
+    clock_freeze(103000);
+    submit_all(4, 4);
+    clock_freeze(104999);
+    journal_expire(journal);
+    assert_int_equal(answered, 0);
+    clock_freeze(105000);
+    journal_expire(journal);
+    assert_int_equal(answered, 2); /* before it returned */
+    assert_int_equal(answers[0].session_id, 2);
+    assert_int_equal(answers[1].session_id, 3);
+    assert_int_equal(answers[0].err, ERR_DOWN);
+    assert_int_equal(metric_get(METRIC_JOURNAL_QUEUED), 2); /* 1 and 4 */
+    assert_int_equal(metric_get(METRIC_JOURNAL_EXPIRED) - expired, 2);
+    hold(false);
+    await_answers(4);
+    assert_int_equal(answers[2].session_id, 1);
+    assert_int_equal(answers[3].session_id, 4);
+    assert_int_equal(answers[3].err, ERR_OK);
+    assert_int_equal(begun(), 2); /* 2 and 3 never came to the database */
+    hold(true);
+    submit_all(5, 5);
+    await_begun(3);
+    submit_all(6, 6);
+    clock_freeze(110000);
+    journal_expire(journal); /* all that waits */
+    assert_int_equal(answered, 5);
+    submit_all(7, 7); /* and the queue is in order afterwards */
+    hold(false);
+    await_answers(7);
+    assert_int_equal(answers[6].session_id, 7);
+}
+
 /* ---- the end ---- */
 
 static void stopping_stores_what_is_queued(void **state)
@@ -505,6 +546,7 @@ int main(void)
         TEST(posts_of_a_batch_fail_one_by_one),
         TEST(while_it_fails_nobody_is_kept_waiting),
         TEST(patience_counts_from_when_the_oldest_was_queued),
+        TEST(whoever_waits_too_long_behind_others_is_told),
         TEST(stopping_stores_what_is_queued),
         TEST(stopping_without_a_database_answers_what_is_queued),
         TEST(stopping_an_idle_journal_ends_its_thread),
