@@ -18,6 +18,8 @@ command_fn command_migrate;
 command_fn command_check;
 command_fn command_stats;
 command_fn command_media_gc;
+command_fn command_epoch;
+command_fn command_epoch_raise;
 
 /* "chaguan: WHY" on standard error; returns STATUS_CANNOT. */
 enum status command_cannot(const char *why);

@@ -18,6 +18,9 @@ static const struct command {
     {"stats", "print how much there is, and which relays are alive", command_stats, false},
     {"media gc", "remove uploads that no message refers to and what broken uploads left; --dry-run",
      command_media_gc, true},
+    {"epoch", "print the epoch of the message numbers", command_epoch, false},
+    {"epoch raise", "after the database was put back to an older state: make clients and relays forget the numbers they know",
+     command_epoch_raise, false},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -26,7 +29,7 @@ static void describe(struct buf *out)
 {
     buf_add_text(out, "The operator's command. COMMAND is one of\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        buf_addf(out, "  %-8s %s\n", commands[i].name, commands[i].doc);
+        buf_addf(out, "  %-11s %s\n", commands[i].name, commands[i].doc);
     buf_add_text(out,
                  "\n  --dry-run          only say what would be removed\n\nExit status: 0 done "
                  "(check: no findings); 1 check found something;\n"

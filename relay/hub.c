@@ -89,6 +89,7 @@ void hub_fini(struct hub *hub)
 static void take_place(struct seat *seat)
 {
     seat->cursor = seat->room->logs[seat->encoding].end;
+    seat->placed = true;
     seat->session->protocol->seated(seat->session, seat);
 }
 
@@ -232,11 +233,23 @@ void room_unused(struct room *room)
         room_free(room);
 }
 
+void room_clear_logs(struct room *room)
+{
+    for (int i = 0; i < ENCODING_COUNT; i++) {
+        size_t before = roomlog_memory(&room->logs[i]);
+        roomlog_trim(&room->logs[i], 0, room->logs[i].end);
+        note_log_bytes(room->hub, before, roomlog_memory(&room->logs[i]));
+    }
+    for (size_t i = 0; i < room->seat_count; i++)
+        room->seats[i]->cursor = room->logs[room->seats[i]->encoding].end;
+}
+
 void room_ready(struct room *room)
 {
     room->state = ROOM_LIVE;
     for (size_t i = 0; i < room->seat_count; i++)
-        take_place(room->seats[i]);
+        if (!room->seats[i]->placed) /* else it is on its way out: another epoch has begun */
+            take_place(room->seats[i]);
     begin_listening(room);
     room_expect(room);
     if (!room->seat_count)
@@ -251,9 +264,12 @@ static void on_retry(struct wheel_timer *timer)
 void room_failed(struct room *room, enum err err)
 {
     while (room->seat_count) { /* its state keeps the room while it empties */
-        struct session *session = room->seats[room->seat_count - 1]->session;
-        seat_free(room->seats[room->seat_count - 1]);
-        session->protocol->not_seated(session, room->id, err);
+        struct seat *seat = room->seats[room->seat_count - 1];
+        struct session *session = seat->session;
+        bool waited = !seat->placed;
+        seat_free(seat);
+        if (waited)
+            session->protocol->not_seated(session, room->id, err);
     }
     room->retry.fired = on_retry;
     if (room->listener)

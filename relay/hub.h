@@ -71,7 +71,8 @@ void hub_expect(struct seat *seat, uint64_t seq);
 /* Somebody who is no session and hears every message of a conversation, in order, once each: a Socket.IO namespace. One
  * in a conversation; for good. */
 struct hub_listener {
-    /* Live from here on: `seq` is the last number before. Called once. */
+    /* Live from here on: `seq` is the last number before. Called once, and again when a new epoch has begun: what was
+     * heard before is void. */
     void (*ready)(void *arg, uint64_t seq);
     void (*message)(void *arg, const struct message *message);
     /* WIRE_IO from another relay. */
@@ -94,7 +95,8 @@ void hub_deliver(struct hub *hub, const struct message *message);
 /* What another relay published. Malformed payloads are counted. */
 void hub_received(struct hub *hub, struct str payload);
 
-/* Compares all rooms with the database now; what is missing is fetched. */
+/* Compares all rooms with the database now; what is missing is fetched. If the database has begun another epoch, all that
+ * is known of rooms is void: their sessions are asked to come back, and the rooms are read again. */
 void hub_audit(struct hub *hub);
 
 /* The bus came up or went down, or has subscribed to a conversation. */

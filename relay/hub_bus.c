@@ -123,6 +123,11 @@ static void on_io(struct hub *hub, uint64_t conversation, struct str payload)
 
 static void on_messages(struct hub *hub, const struct wire_header *header, struct str records)
 {
+    if (header->epoch != hub->epoch) { /* ours or the other's numbers are void: the database tells which */
+        metric_inc(METRIC_BUS_OTHER_EPOCH);
+        hub_audit(hub);
+        return;
+    }
     for (unsigned i = 0; i < header->count; i++) {
         struct message message;
         if (wire_get_message(&records, header, &message)) {

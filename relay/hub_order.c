@@ -158,11 +158,25 @@ static void reading_free(struct reading *reading)
     free(reading);
 }
 
+/* Whether what was read is void because another epoch began meanwhile; then it is being read again. */
+static bool load_again(struct room *room)
+{
+    bool stale = room->stale;
+    room->stale = false;
+    if (stale)
+        room_load(room);
+    return stale;
+}
+
 static void on_loaded(struct job *job)
 {
     struct reading *reading = (struct reading *)job;
     struct room *room = map_get(&reading->hub->rooms, reading->range.conversation);
     CG_ASSERT(room && room->state == ROOM_LOADING);
+    if (load_again(room)) {
+        reading_free(reading);
+        return;
+    }
     if (job->err) {
         log_warn("room.load_failed", "room=%llu err=%s", (unsigned long long)room->id,
                  err_name(job->err));
@@ -205,6 +219,10 @@ static void on_refilled(struct job *job)
     struct room *room = map_get(&hub->rooms, reading->range.conversation);
     CG_ASSERT(room && room->refilling);
     room->refilling = false;
+    if (load_again(room)) {
+        reading_free(reading);
+        return;
+    }
     for (size_t i = 0; i < reading->count; i++) {
         if (reading->messages[i]->seq == room->seq + 1)
             metric_inc(METRIC_REFILLED);
@@ -249,6 +267,37 @@ void room_expect(struct room *room)
     wheel_set(room->hub->wheel, &room->gap, room->hub->settings->gap_wait_ms);
 }
 
+/* ---- another epoch ---- */
+
+static void forget(struct room *room)
+{
+    if (room_is_inbox(room) || room->state == ROOM_SUBSCRIBING)
+        return; /* of these no number is known yet */
+    for (size_t i = 0; i < room->seat_count; i++)
+        session_close(room->seats[i]->session, 1012, "The history was put back: come back");
+    bool being_read = room->refilling || (room->state == ROOM_LOADING && !wheel_is_set(&room->retry));
+    room_order_fini(room);
+    room_clear_logs(room);
+    wheel_cancel(&room->linger);
+    room->seq = room->known = room->audited = 0;
+    room->listening = false;
+    room->state = ROOM_LOADING;
+    room->stale = being_read;
+    if (!being_read && !wheel_is_set(&room->retry))
+        room_load(room);
+}
+
+static void begin_epoch(struct hub *hub, uint64_t epoch)
+{
+    log_warn("hub.epoch", "from=%llu to=%llu rooms=%zu", (unsigned long long)hub->epoch, (unsigned long long)epoch,
+             hub->rooms.count);
+    metric_inc(METRIC_EPOCHS);
+    hub->epoch = epoch;
+    size_t at = 0;
+    for (struct room *room; (room = map_next(&hub->rooms, &at));)
+        forget(room);
+}
+
 /* ---- the audit ---- */
 
 struct tail {
@@ -262,6 +311,7 @@ struct audit {
     size_t asked_count;
     struct tail *tails; /* the answers; room for asked_count */
     size_t tail_count;
+    uint64_t epoch; /* 0: could not be read */
 };
 
 static void on_tail(void *arg, uint64_t conversation, uint64_t seq)
@@ -276,6 +326,8 @@ static void read_tails(struct job *job, struct store *store)
     struct audit *audit = (struct audit *)job;
     if (!audit->asked_count)
         job->err = store_ping(store); /* an idle relay's database is watched too */
+    if (!job->err)
+        job->err = store_epoch(store, &audit->epoch);
     for (size_t at = 0; !job->err && at < audit->asked_count; at += AUDIT_ROOMS) {
         size_t count = audit->asked_count - at;
         job->err = store_tails(store, audit->asked + at, count < AUDIT_ROOMS ? count : AUDIT_ROOMS,
@@ -283,22 +335,40 @@ static void read_tails(struct job *job, struct store *store)
     }
 }
 
+/* What was delivered was stored. If the database knows less, it has been put back to an older state, or a replica that
+ * had not received everything has taken the place of its primary. */
+static void note_ahead(int64_t rooms)
+{
+    if (rooms && !metric_get(METRIC_ROOMS_AHEAD))
+        log_error("hub.ahead_of_database", "rooms=%lld msg=\"stored messages were lost: chaguan epoch raise\"",
+                  (long long)rooms);
+    metric_set(METRIC_ROOMS_AHEAD, rooms);
+}
+
 static void on_audited(struct job *job)
 {
     struct audit *audit = (struct audit *)job;
     struct hub *hub = audit->hub;
+    int64_t ahead = 0;
     hub->auditing = false;
     metric_inc(METRIC_AUDITS);
+    if (audit->epoch && audit->epoch != hub->epoch) {
+        begin_epoch(hub, audit->epoch);
+        audit->tail_count = 0;
+    }
     for (size_t i = 0; i < audit->tail_count; i++) {
         struct room *room = map_get(&hub->rooms, audit->tails[i].conversation);
         if (!room || room->state != ROOM_LIVE)
             continue;
+        ahead += audit->tails[i].seq < room->audited;
         if (audit->tails[i].seq > room->known) {
             metric_inc(METRIC_AUDIT_FOUND);
             room->known = audit->tails[i].seq;
         }
         room_expect(room); /* also what an earlier refill could not get */
     }
+    if (!job->err)
+        note_ahead(ahead);
     free(audit->asked);
     free(audit->tails);
     free(audit);
@@ -316,8 +386,10 @@ void hub_audit(struct hub *hub)
     audit->asked = mem_zalloc(hub->rooms.count * sizeof audit->asked[0]);
     audit->tails = mem_zalloc(hub->rooms.count * sizeof audit->tails[0]);
     for (struct room *room; (room = map_next(&hub->rooms, &at));)
-        if (!room_is_inbox(room))
+        if (!room_is_inbox(room)) {
             audit->asked[audit->asked_count++] = room->id;
+            room->audited = room->seq;
+        }
     hub->auditing = true;
     readers_add(hub->readers, &audit->job);
 }

@@ -23,12 +23,14 @@ struct room {
     enum room_state state;
     uint64_t seq;   /* the last number appended */
     uint64_t known; /* the highest number known to be stored; above seq: something is missing */
+    uint64_t audited; /* seq when the last audit was asked for: the database must know of as many */
     struct roomlog logs[ENCODING_COUNT];
     unsigned readers[ENCODING_COUNT]; /* seats per encoding; a log is kept while it has any */
     struct seat **seats;
     size_t seat_count, seat_cap;
     struct stash stash;
     bool refilling;
+    bool stale; /* what is being read for it belongs to an earlier epoch: it is read again */
     struct wheel_timer gap;
     const struct hub_listener *listener; /* NULL: none. One keeps the room for good */
     bool listening;                      /* the listener was told that it is ready */
@@ -58,6 +60,8 @@ void room_order_fini(struct room *room);
 void room_append(struct room *room, const struct message *message);
 /* Appends bytes as they are to one log of the room, if it is read here. */
 void room_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding, struct str payload);
+/* Drops what every log holds; no seat has anything to read. */
+void room_clear_logs(struct room *room);
 /* The room became live: its sessions take their seats. */
 void room_ready(struct room *room);
 /* Nobody sits in it any more: it is kept room_linger_ms, or freed if nothing is being read for it. */

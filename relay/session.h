@@ -93,6 +93,7 @@ struct seat {
     size_t index;      /* in room->seats */
     uint64_t cursor;   /* the first byte of the log that was not yet given to the socket */
     enum encoding_id encoding;
+    bool placed; /* the protocol was told that it sits here */
 };
 
 struct session {

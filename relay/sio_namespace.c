@@ -433,7 +433,13 @@ static void on_retry(struct wheel_timer *timer)
 static void on_ready(void *arg, uint64_t seq)
 {
     struct sio_namespace *nsp = arg;
+    size_t at = 0;
     nsp->seq = seq;
+    recent_fini(&nsp->recent); /* of an earlier epoch, as the history and the sockets' places */
+    recent_fini(&nsp->history);
+    for (struct sio_socket *socket; (socket = map_next(&nsp->sockets, &at));)
+        socket->from_seq = 0;
+    wheel_cancel(&nsp->retry);
     begin_history(nsp);
 }
 

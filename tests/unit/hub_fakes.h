@@ -87,6 +87,7 @@ static struct {
     uint64_t missing;             /* but not this one */
     enum err err;
     int pings;
+    uint64_t epoch; /* 0: EPOCH */
 } db;
 
 /* The text of a message; of the last few asked for. */
@@ -136,6 +137,13 @@ enum err store_tails(struct store *store, const uint64_t *conversations, size_t 
     (void)store;
     for (size_t i = 0; i < count && !db.err; i++)
         fn(arg, conversations[i], db.last[conversations[i]]);
+    return db.err;
+}
+
+enum err store_epoch(struct store *store, uint64_t *epoch)
+{
+    (void)store;
+    *epoch = db.err ? 0 : db.epoch ? db.epoch : EPOCH;
     return db.err;
 }
 

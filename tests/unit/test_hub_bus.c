@@ -161,6 +161,24 @@ static int end_payload(void **state)
     return end(state);
 }
 
+static void messages_of_another_epoch_are_left_to_the_audit(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 0);
+    int64_t other = metric_get(METRIC_BUS_OTHER_EPOCH);
+    hub.epoch = EPOCH + 1; /* the payload's is EPOCH */
+    db.epoch = EPOCH + 1;
+    begin_payload(WIRE_MESSAGES, ORIGIN + 1, 0, 1);
+    add_message(1);
+    hub_received(&hub, buf_str(&payload));
+    hub_flush(&hub);
+    assert_string_equal(got(client), "");
+    assert_int_equal(metric_get(METRIC_BUS_OTHER_EPOCH) - other, 1);
+    assert_int_equal(job_count, 1); /* at once, not in its turn */
+    job_do();
+    assert_int_equal(client->closes, 0); /* it was the other that did not know */
+}
+
 static void what_another_relay_stored_is_delivered(void **state)
 {
     (void)state;
@@ -427,6 +445,7 @@ int main(void)
         TEST(who_left_or_is_leaving_hears_no_answer),
         TEST(a_large_batch_is_published_in_parts),
         TEST(a_full_journal_is_told_of_at_once),
+        RECEIVED(messages_of_another_epoch_are_left_to_the_audit),
         RECEIVED(what_another_relay_stored_is_delivered),
         RECEIVED(every_beginning_of_a_payload_is_harmless),
         RECEIVED(garbage_is_counted_and_harmless),
