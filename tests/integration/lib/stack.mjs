@@ -49,14 +49,15 @@ process.once('exit', stopAll);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
 export class Stack {
-  /** settings: rows of the settings table for all programs. Debug logs by default: they must keep secrets, too. */
+  /** settings: rows of the settings table for all programs, or a function that makes them from the run directory. Debug
+   *  logs by default: they must keep secrets, too. */
   static async start({ relays = 2, settings = {} } = {}) {
     const stack = new Stack();
     stack.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-'));
     stack.relays = relays;
     stack.port = await freePort();
     stack.contents = new Set();
-    stack.settings = { log_level: 'debug', ...settings };
+    stack.settings = { log_level: 'debug', ...(typeof settings === 'function' ? settings(stack.dir) : settings) };
     running.add(stack);
     await stack.up();
     return stack;
