@@ -168,7 +168,7 @@ describe('the admin calls', () => {
 
 describe('the admin calls without a token in the configuration', () => {
   it('are off', async () => {
-    const stack = await Stack.start({ relays: 1 });
+    const stack = await Stack.start({ relays: 1, settings: { admin_token: '' } });
     try {
       for (const headers of [{}, { Authorization: 'Bearer ' }, { Authorization: 'Bearer x' }]) {
         const answer = await post(`${stack.url}/api/io/emit`, { event: 'x' }, headers);
