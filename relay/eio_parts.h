@@ -17,6 +17,7 @@
 enum {
     EIO_FAREWELL_MS = 1000, /* a poll that the client sent just before its "1" may come this much after it */
     EIO_UPGRADE_MS = 10000, /* a WebSocket that wants to take over has this long */
+    EIO_NOOP_MS = 100,      /* … and a poll that comes after its probe is held so long */
     EIO_CALLBACK_MAX = 12,  /* digits of a JSONP callback's number, with NUL */
 };
 
@@ -40,7 +41,7 @@ struct eio {
     char callback[EIO_CALLBACK_MAX];
     struct buf out;         /* a payload that waits for a poll */
     struct session *probe;  /* a WebSocket that may take over; */
-    bool probed;            /* … it said 2probe: polls are answered at once */
+    bool probed;            /* … it said 2probe: polls are answered soon */
     /* or its WebSocket */
     bool websocket;
     struct session *session; /* NULL: polling, or ended */
@@ -102,6 +103,8 @@ bool eio_overdue(const struct eio *conn);
 
 /* Answers the waiting poll with all that waits for it. */
 void eio_answer_poll(struct eio *conn);
+/* Answers it with the protocol's error: its connection is no longer on polling. */
+void eio_refuse_poll(struct eio *conn);
 /* The connection that a request names, and what a handshake without one must be like; else the protocol's error. */
 enum eio_error {
     EIO_FINE = -1,
@@ -120,5 +123,7 @@ enum eio_error eio_check(const struct request *request, const char *method, bool
 
 /* The WebSocket is no more the connection's; it is asked to close. */
 void eio_drop_session(struct session *session, unsigned code, const char *reason);
+/* A poll waits though a WebSocket is about to take over: it is answered if that does not happen at once. */
+void eio_poll_probed(struct eio *conn);
 
 #endif

@@ -201,6 +201,13 @@ void eio_answer_poll(struct eio *conn)
     answer(conn, call);
 }
 
+void eio_refuse_poll(struct eio *conn)
+{
+    struct http_call *call = conn->poll;
+    conn->poll = NULL;
+    refuse(call, EIO_BAD_REQUEST);
+}
+
 static void on_poll_gone(void *arg, struct http_call *call)
 {
     struct eio *conn = arg;
@@ -233,14 +240,14 @@ static void poll(struct eio *conn, struct http_call *call)
         return;
     }
     keep_callback(conn, call);
-    if (!conn->out.len && conn->probed)
-        eio_payload_add(&conn->out, EIO_NOOP, false, STR("")); /* its client changes over when no poll is left */
     if (conn->out.len) {
         answer(conn, call);
-    } else {
-        conn->poll = call;
-        http_hold(call, on_poll_gone, conn);
+        return;
     }
+    conn->poll = call;
+    http_hold(call, on_poll_gone, conn);
+    if (conn->probed)
+        eio_poll_probed(conn);
 }
 
 /* ---- POST ("Sending data") ---- */

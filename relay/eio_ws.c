@@ -7,7 +7,8 @@
 struct socket {
     struct eio *conn; /* NULL: the session is on its own and about to close */
     struct session *session;
-    struct wheel_timer timer; /* of one that wants to take over */
+    struct wheel_timer timer; /* of one that wants to take over; */
+    struct wheel_timer noop;  /* … while a poll waits for that */
 };
 
 static struct socket *socket_of(struct session *session)
@@ -15,11 +16,17 @@ static struct socket *socket_of(struct session *session)
     return session->state;
 }
 
+static void cancel_timers(struct socket *socket)
+{
+    wheel_cancel(&socket->timer);
+    wheel_cancel(&socket->noop);
+}
+
 void eio_drop_session(struct session *session, unsigned code, const char *reason)
 {
     struct socket *socket = socket_of(session);
     struct eio *conn = socket->conn;
-    wheel_cancel(&socket->timer);
+    cancel_timers(socket);
     socket->conn = NULL;
     if (conn->probe == session) {
         conn->probe = NULL;
@@ -52,11 +59,13 @@ static void replay(struct session *session, struct buf *queued)
 static void take_over(struct eio *conn, struct session *session)
 {
     struct buf queued = conn->out;
-    wheel_cancel(&socket_of(session)->timer);
+    cancel_timers(socket_of(session));
     buf_init(&conn->out, queued.max);
     conn->probe = NULL;
     conn->session = session;
-    if (conn->poll) { /* its client should have let it end before: it ends without a word */
+    if (conn->poll && conn->probed) {
+        eio_refuse_poll(conn); /* on its own way it has overtaken the upgrade, which was said first */
+    } else if (conn->poll) { /* its client should have let it end before: it ends without a word */
         eio_payload_add(&conn->out, EIO_NOOP, false, STR(""));
         eio_answer_poll(conn);
     }
@@ -72,17 +81,36 @@ static void take_over(struct eio *conn, struct session *session)
     }
 }
 
+/* The client changes over when no poll is left. */
+static void end_poll(struct eio *conn)
+{
+    if (!conn->out.len)
+        eio_payload_add(&conn->out, EIO_NOOP, false, STR(""));
+    eio_answer_poll(conn);
+}
+
+static void on_noop(struct wheel_timer *timer)
+{
+    struct socket *socket = (struct socket *)(void *)((char *)timer - offsetof(struct socket, noop));
+    if (socket->conn->poll)
+        end_poll(socket->conn);
+}
+
+/* A client that was told 3probe may poll once more before it says "5", and gets a noop soon. Or it has said "5" and polls
+ * all the same, and the two come on different ways. */
+void eio_poll_probed(struct eio *conn)
+{
+    wheel_set(eio_all.wheel, &socket_of(conn->probe)->noop, EIO_NOOP_MS);
+}
+
 /* The first words of a WebSocket that names a connection. Anything unexpected ends the attempt, not the connection. */
 static void probe_in(struct eio *conn, struct session *session, const struct eio_packet *packet)
 {
     if (packet && packet->type == EIO_PING && str_eq(packet->data, STR("probe"))) {
         session_queue(session, WSFRAME_TEXT, STR("3probe"), STR(""));
         conn->probed = true;
-        if (conn->poll) {
-            if (!conn->out.len)
-                eio_payload_add(&conn->out, EIO_NOOP, false, STR(""));
-            eio_answer_poll(conn);
-        }
+        if (conn->poll)
+            end_poll(conn);
     } else if (packet && packet->type == EIO_UPGRADE) {
         take_over(conn, session);
     } else {
@@ -112,6 +140,7 @@ static void open_session(struct session *session, const struct request *request)
     uint64_t elsewhere;
     socket->session = session;
     socket->timer.fired = on_late;
+    socket->noop.fired = on_noop;
     if (eio_check(request, "GET", true, &conn, &elsewhere) != EIO_FINE || elsewhere ||
         (conn && (conn->websocket || conn->probe || conn->over))) {
         session_close(session, 1008, "");
@@ -172,7 +201,7 @@ static void closed(struct session *session)
 {
     struct socket *socket = socket_of(session);
     struct eio *conn = socket->conn;
-    wheel_cancel(&socket->timer);
+    cancel_timers(socket);
     if (!conn)
         return;
     socket->conn = NULL;

@@ -811,7 +811,10 @@ static void polling_becomes_a_websocket(void **state)
     say(socket, "2probe");
     assert_string_equal(heard(socket), "3probe");
     assert_answer(waiting, 200, "6");
-    assert_answer(get(query), 200, "6"); /* until the change is made none waits */
+    waiting = get(query); /* until the change is made none waits for long */
+    assert_true(waiting->held);
+    pass(EIO_NOOP_MS + WHEEL_TICK_MS);
+    assert_answer(waiting, 200, "6");
     ask("POST", query, BYTES("4one\x1e" "bAQI="));
     say(socket, "5");
     assert_string_equal(heard(socket), "4one"); /* what no poll fetched */
@@ -823,6 +826,43 @@ static void polling_becomes_a_websocket(void **state)
     assert_int_equal(layer.opened, 1);
     assert_int_equal(layer.closed, 0);
     hang_up(socket);
+}
+
+static void a_poll_that_overtook_the_upgrade_is_refused(void **state)
+{
+    (void)state;
+    char query[128], upgrade[160];
+    open_polling(query);
+    to_websocket(query, upgrade);
+    struct fake_socket *socket = connect_socket(upgrade);
+    say(socket, "2probe");
+    assert_string_equal(heard(socket), "3probe");
+    struct answer *late = get(query);
+    assert_true(late->held);
+    say(socket, "5");
+    assert_answer(late, 400, BAD);
+    pass(EIO_NOOP_MS + WHEEL_TICK_MS);
+    say(socket, "4hello");
+    assert_string_equal(heard(socket), "4hello");
+    hang_up(socket);
+}
+
+static void what_is_sent_during_an_upgrade_goes_to_the_poll_that_waits(void **state)
+{
+    (void)state;
+    char query[128], upgrade[160];
+    open_polling(query);
+    to_websocket(query, upgrade);
+    struct fake_socket *socket = connect_socket(upgrade);
+    say(socket, "2probe");
+    heard(socket);
+    struct answer *late = get(query);
+    eio_send(layer.last, false, STR("hello"));
+    eio_flush();
+    assert_answer(late, 200, "4hello");
+    pass(EIO_NOOP_MS + WHEEL_TICK_MS);
+    hang_up(socket);
+    assert_true(get(query)->held);
 }
 
 static void the_heartbeat_goes_on_over_the_websocket(void **state)
@@ -993,6 +1033,8 @@ int main(void)
         STORY(a_websocket_is_closed_after_what_was_sent),
         STORY(a_websocket_that_does_not_read_is_closed_all_the_same),
         STORY(polling_becomes_a_websocket),
+        STORY(a_poll_that_overtook_the_upgrade_is_refused),
+        STORY(what_is_sent_during_an_upgrade_goes_to_the_poll_that_waits),
         STORY(the_heartbeat_goes_on_over_the_websocket),
         STORY(a_second_websocket_is_closed_and_does_not_disturb_the_first),
         STORY(a_failed_upgrade_leaves_the_connection_on_polling),
