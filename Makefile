@@ -6,6 +6,8 @@
 #   make test       every test; unit and integration run one half
 #   make asan       every test on binaries with the address, undefined-behaviour and leak sanitizers
 #   make tsan       the unit tests with the thread sanitizer
+#   make faults     what fails under talk, and whether anything is lost: ROUNDS=20 SEED=
+#   make soak       clients that come and go, MINUTES=30: memory, descriptors, threads, keys
 #   make fuzz       every parser of outside bytes, FUZZ_SECONDS=60 each
 #   make lint, fmt  warnings as errors, clang-tidy and the layer rules; clang-format
 #   make bench      the relay beside a bare send() per recipient: ratios
@@ -221,6 +223,17 @@ asan: deps-test
 tsan: deps-test
 	@$(again) BUILD=build/tsan SANITIZE=thread OPTIMIZE=-O1 unit-programs
 	@SANITIZER_REPORTS=$(abspath build/tsan/reports) tests/run.sh build/tsan unit
+
+.PHONY: faults soak
+ROUNDS  ?= 20
+SEED    ?=
+MINUTES ?= 30
+faults: deps-test
+	@$(again) all tests/node_modules/.installed
+	@CG_BIN=$(abspath $(BUILD)) node tests/faults/run.mjs --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+soak: deps-test
+	@$(again) all tests/node_modules/.installed
+	@CG_BIN=$(abspath $(BUILD)) node tests/faults/soak.mjs --minutes $(MINUTES)
 
 .PHONY: fuzz fuzzers
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

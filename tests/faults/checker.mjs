@@ -18,6 +18,9 @@ import fs from 'node:fs';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+/** Why nothing is known of a message, where the protocol acknowledges none. */
+export const UNANSWERED = 'never acknowledged';
+
 const grouped = (list, key) => {
   const groups = new Map();
   for (const item of list) {
@@ -152,6 +155,7 @@ class Reader {
     this.cursor = line.after;
     this.resumes = line.after !== undefined;
     if (line.after < this.last) this.report('resumed behind itself', `from ${line.after}, but it had ${this.last}`);
+    this.last = Math.max(this.last, line.after ?? 0);
   }
 
   live({ seq }) {
@@ -188,6 +192,7 @@ class Reader {
       else if (line.ev === 'reset') {
         this.close();
         this.cursor = undefined;
+        this.last = 0;
       } else if (line.ev === 'end') {
         const wanted = this.next(this.last);
         if (wanted !== undefined) this.report('not caught up', `has ${this.last}, the last is ${this.shown.at(-1)}`);
@@ -209,7 +214,7 @@ export function figures(history) {
   const readers = grouped(history.filter((line) => line.ev === 'open'), (line) => `${line.reader} ${line.room}`);
   return {
     messages: count('send'), stored: count('row'), acknowledged: count('answer', (line) => line.what === 'ack'), refused: count('answer', (line) => line.what === 'refused'),
-    unknown: count('answer', (line) => line.what === 'unknown'), deliveries: count('deliver'), faults: count('fault'),
+    timeouts: count('answer', (line) => line.what === 'unknown' && line.why !== UNANSWERED), deliveries: count('deliver'), faults: count('fault'),
     connections: count('open'), reconnects: count('open') - readers.size, resumed: count('open', (line) => line.after !== undefined), resets: count('reset'),
   };
 }

@@ -1,0 +1,72 @@
+// The chatroom's page: one WebSocket, no cursor. It asks for the history whenever it has connected.
+import { Client } from '../world.mjs';
+
+const HISTORY = 200;
+
+export class Page extends Client {
+  constructor(world, seat, name) {
+    super(world, name, seat.roomId);
+    this.seat = seat;
+  }
+
+  session() {
+    const { roomId, nickId } = this.seat;
+    const ws = this.world.dial(`/?roomId=${roomId}&nickId=${nickId}`);
+    this.ws = ws;
+    this.members = undefined;
+    this.held = []; // live, before the history is here
+    const over = this.live(ws, {
+      open: () => {
+        this.opened();
+        this.connected = false; // until it has the history
+        this.askHistory();
+      },
+      message: (events) => events.forEach((event) => this.take(event)),
+    });
+    return over.then(() => this.release('early'));
+  }
+
+  askHistory() {
+    this.ws.send(JSON.stringify({ type: 'query-logs', sendUserId: this.seat.nickId, sendRoom: this.seat.roomId }));
+  }
+
+  release(how) {
+    const held = this.held ?? [];
+    this.held = undefined;
+    for (const { seq, log_content: text } of held) this.had(seq, text, how);
+  }
+
+  take({ type, data }) {
+    if (type === 'members') this.members = data.map((member) => member.user_name);
+    else if (type === 'logs') this.takeHistory(data);
+    else if (type === 'error') this.takeError(data);
+    else {
+      if (this.held) this.held.push(data);
+      else this.had(data.seq, data.log_content);
+      if (data.log_content === this.said) this.answered?.({ what: 'ack', seq: data.seq });
+    }
+  }
+
+  takeHistory(rows) {
+    if (this.last !== undefined && rows.length === HISTORY && rows[0].seq > this.last + 1) this.lost();
+    for (const row of rows) this.had(row.seq, row.log_content, 'history');
+    this.release('live');
+    this.connected = true;
+  }
+
+  takeError({ code, message }) {
+    if (message.includes('history')) {
+      setTimeout(() => this.ws.readyState === 1 && this.askHistory(), 200);
+    } else {
+      const refused = ['unavailable', 'busy', 'refused', 'rate'].includes(code);
+      this.answered?.({ what: refused ? 'refused' : 'unknown', why: code });
+    }
+  }
+
+  say(text) {
+    return this.ask(() => {
+      this.said = text;
+      this.ws.send(JSON.stringify({ type: 'message', content: text, sendUserName: this.seat.nick, sendUserId: this.seat.nickId, sendRoom: this.seat.roomId }));
+    });
+  }
+}

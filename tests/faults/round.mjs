@@ -1,0 +1,203 @@
+// One round: people of all kinds come, talk and listen while parts fail; then everything has to come to rest, and the
+// history of it all is judged.
+import { request } from '../integration/lib/http.mjs';
+import { check } from './checker.mjs';
+import { Events, Frame, Poller, Poster } from './clients/rooms.mjs';
+import { Friend } from './clients/friends.mjs';
+import { Page } from './clients/chatroom.mjs';
+import { Chatter, LOOKOUT } from './clients/socketio.mjs';
+import { heal, inject, plan } from './faults.mjs';
+import { World, pause } from './world.mjs';
+
+const REST_MS = 60_000; // to come to rest, at most
+const LINES = { 2: ' 进入了房间', 3: ' 离开了房间' };
+const SOCKETIO = 5; // conversation.kind
+
+// ---- who takes part ----
+
+async function mustCall(world, path, body, ok) {
+  let answer;
+  const good = await world.until(async () => {
+    answer = await world.call(path, { body }).catch(() => undefined);
+    return answer?.status === 200 && ok(answer.json);
+  });
+  if (!good) throw new Error(`${path}: ${JSON.stringify(answer)}`);
+  return answer.json.data;
+}
+
+async function seat(world, room, nick) {
+  const data = await mustCall(world, '/mysql/createChatroom', { chatroomName: room, nickName: nick, headNum: 1 }, (json) => json?.success);
+  return { roomId: data.chatroomId, nickId: data.nickId, nick };
+}
+
+/** People in a chatroom: [new client, talks, what it counts for]. */
+async function gather(world, room, kinds) {
+  const people = [];
+  for (const [i, [kind, make, options]] of kinds.entries()) {
+    const nick = `${world.name}-${room}-${kind}${i}`;
+    const person = make(await seat(world, `${world.name}-${room}`, nick), nick);
+    people.push(Object.assign(person, { nick, listens: !(person instanceof Poster), talks: false, ...options }));
+  }
+  return people;
+}
+
+const talks = { talks: true };
+const leaves = { leaves: true };
+
+function busyRoom(world) {
+  const page = ['page', (at, name) => new Page(world, at, name)];
+  const events = ['events', (at, name) => new Events(world, at, name)];
+  const frame = ['frame', (at, name) => new Frame(world, at, name)];
+  const poller = ['poller', (at, name) => new Poller(world, at, name, 0)];
+  const patient = ['patient', (at, name) => new Poller(world, at, name, 20)];
+  const poster = ['poster', (at, name) => new Poster(world, at, name), talks];
+  return [[...page, talks], [...page, talks], page, [...page, leaves], events, events, [...events, leaves], frame, poller, patient, poster, poster];
+}
+
+function quietRoom(world) {
+  return [['page', (at, name) => new Page(world, at, name), talks], ['events', (at, name) => new Events(world, at, name)], ['poster', (at, name) => new Poster(world, at, name), talks]];
+}
+
+async function friends(world) {
+  const user = async (name) => ({ name, ...(await mustCall(world, '/api/users', { name }, (json) => json?.success)) });
+  const [a, b] = [await user(`${world.name}-friend-a`), await user(`${world.name}-friend-b`)];
+  const { friendId } = await mustCall(world, '/api/friends', { user1: a.userId, user2: b.userId }, (json) => json?.success);
+  const make = (self, other, n, options) => Object.assign(new Friend(world, friendId, self, other, `${self.name}-${n}`), { listens: true, ...options });
+  return [make(a, b, 1, talks), make(a, b, 2), make(b, a, 1, talks)];
+}
+
+function chatters(world) {
+  const make = (name, transports, options) => Object.assign(new Chatter(world, `${world.name}-${name}`, { transports, speaks: Boolean(options.talks) }), { listens: true, ...options });
+  return [make('io-polling', ['polling'], talks), make('io-websocket', ['websocket'], talks), make('io-both', ['polling', 'websocket'], talks),
+    make('io-listens', ['websocket'], {}), make('io-listens-too', ['polling'], {})];
+}
+
+// ---- what is stored ----
+
+/** [{room, seq, text, sender, clientId, some}] of these rooms; of the namespace only what this round added. */
+async function stored(world, rooms) {
+  const rows = await world.stack.sql(`SELECT c.public_id, c.kind AS what, c.seq AS counter, m.seq, m.kind, m.sender_name, m.client_id, m.content, m.audience IS NOT NULL AS some
+    FROM conversation c JOIN message m ON m.conversation = c.id WHERE c.public_id IN (?) OR (c.kind = ? AND c.name = '/' AND m.seq > ?) ORDER BY c.id, m.seq`, [rooms, SOCKETIO, world.namespaceBase]);
+  return rows.map((row) => ({ room: row.what === SOCKETIO ? '/' : row.public_id, counter: Number(row.counter), seq: Number(row.seq), sender: row.sender_name.toString('utf8'),
+    text: LINES[row.kind] ? row.sender_name.toString('utf8') + LINES[row.kind] : row.content, clientId: row.client_id?.toString('utf8') ?? undefined, some: Boolean(row.some) || undefined }));
+}
+
+/** The last number that this reader must have been shown. */
+function wanted(rows, person) {
+  const own = person instanceof Friend ? person.self.name : undefined;
+  return rows.filter((row) => row.room === person.room && !row.some && row.sender !== own).at(-1)?.seq ?? 0;
+}
+
+async function caughtUp(world, people) {
+  const rooms = [...new Set(people.map((person) => person.room))].filter((room) => room !== '/');
+  const end = Date.now() + REST_MS;
+  for (;;) {
+    const rows = await stored(world, rooms);
+    const late = people.filter((person) => (person.last ?? 0) < wanted(rows, person));
+    if (Date.now() > end || !late.length) {
+      world.closed = true; // nothing more is written down: see whether that was all
+      const again = await stored(world, rooms);
+      if (again.length === rows.length || Date.now() > end) return again;
+      world.closed = false;
+    }
+    await pause(50);
+  }
+}
+
+// ---- who is there ----
+
+async function presence(world, people) {
+  const rooms = new Map();
+  for (const person of people.filter(({ nick }) => nick)) rooms.set(person.room, [...(rooms.get(person.room) ?? []), person]);
+  const answers = [];
+  for (const [room, inside] of rooms) {
+    const names = inside.map(({ nick }) => nick).sort();
+    answers.push({ ev: 'inside', room, names });
+    for (const person of inside) if (person.members) answers.push({ ev: 'present', room, names: [...person.members].sort(), where: person.name });
+    for (const { seat: { roomId, nickId }, nick } of inside) {
+      const answer = await world.call('/mysql/validateNickIdByRoomId', { body: { roomId, nickId } }).catch(() => undefined);
+      if (!answer?.json?.success) answers.push({ ev: 'present', room, names: names.filter((name) => name !== nick), where: 'REST' });
+    }
+  }
+  const listening = people.filter((person) => person instanceof Chatter && !person.speaks).map(({ socket }) => socket.id).sort();
+  const headers = { Authorization: `Bearer ${world.stack.config().admin_token}` };
+  const answer = await request(`${world.stack.url}/api/io/rooms/${LOOKOUT}/sockets`, { headers });
+  answers.push({ ev: 'inside', room: LOOKOUT, names: listening }, { ev: 'present', room: LOOKOUT, names: [...(answer.json?.data ?? [])].sort(), where: 'Redis' });
+  return answers;
+}
+
+async function presenceIsTrue(world, people) {
+  let answers = [];
+  await world.until(async () => {
+    answers = await presence(world, people);
+    return check(answers).length === 0;
+  });
+  for (const answer of answers) world.record(answer);
+}
+
+// ---- the round ----
+
+async function assemble(world) {
+  const people = [...(await gather(world, 'busy', busyRoom(world))), ...(await gather(world, 'quiet', quietRoom(world))), ...(await friends(world)), ...chatters(world)];
+  world.namespaceBase = await world.stack.count(`SELECT COALESCE(MAX(seq), 0) FROM conversation WHERE kind = ? AND name = '/'`, [SOCKETIO]);
+  for (const person of people) if (person.listens) person.start();
+  await allConnected(world, people, 'at first');
+  return people;
+}
+
+async function allConnected(world, people, when) {
+  const away = () => people.filter((person) => !person.connected && !person.closing);
+  if (!(await world.until(() => !away().length, REST_MS))) world.wrong(`${when} not connected: ${away().map(({ name, trouble }) => `${name} (${trouble})`)}`);
+}
+
+/** Some leave while others are failing: they must not be there in the end. */
+async function someLeave(world, people, spanMs) {
+  await Promise.all(people.filter((person) => person.leaves).map(async (person) => {
+    await pause(world.dice.between(spanMs / 3, spanMs));
+    await person.stop();
+  }));
+}
+
+/** In each room somebody says something that must be stored, so that every reader has something to reach. */
+async function lastWords(world, people) {
+  for (const room of new Set(people.map((person) => person.room))) {
+    const speaker = people.find((person) => person.room === room && person.talks && person.retries) ?? people.find((person) => person.room === room && person.talks);
+    const both = speaker instanceof Friend ? people.filter((person) => person.room === room && person.talks) : [speaker];
+    for (const one of both) {
+      const text = world.text(one.name);
+      world.record({ ev: 'send', by: one.name, room, text });
+      await world.until(async () => {
+        const answer = await one.say(text, text.replaceAll(' ', '.'));
+        world.record({ ev: 'answer', by: one.name, text, ...answer });
+        return answer.what === 'ack' || one instanceof Friend;
+      });
+    }
+  }
+}
+
+/** {history, violations}. faults: how many; spanMs: for how long they begin; only: those whose name matches. */
+export async function round(stack, { seed, name, faults, spanMs, only }) {
+  const world = new World(stack, seed, name);
+  const planned = plan(world, { count: faults, spanMs, only });
+  const people = await assemble(world);
+  for (const person of people) if (person.talks) person.talk();
+  await Promise.all([inject(world, planned), pause(spanMs), someLeave(world, people, spanMs)]);
+  await heal(stack);
+  world.talking = false;
+  const ended = Promise.all(people.map((person) => person.talking)).then(() => true);
+  if (!(await Promise.race([ended, pause(REST_MS)]))) world.wrong('somebody still waits for an answer');
+  const staying = people.filter((person) => !person.leaves && person.listens);
+  await allConnected(world, staying, 'afterwards');
+  await lastWords(world, people.filter((person) => !person.leaves));
+  await presenceIsTrue(world, staying);
+  const rows = await caughtUp(world, staying);
+  world.closed = false;
+  for (const person of staying) world.record({ ev: 'end', reader: person.name, room: person.room });
+  for (const { counter, ...row } of rows) world.record({ ev: 'row', ...row });
+  for (const room of new Set(rows.map((row) => row.room))) world.record({ ev: 'counter', room, seq: rows.find((row) => row.room === room).counter });
+  const checked = await stack.chaguan('check');
+  if (checked.code !== 0) world.wrong(`chaguan check: ${checked.stdout}${checked.stderr}`);
+  world.over = world.closed = true;
+  await Promise.all(people.filter((person) => person.listens).map((person) => person.stop()));
+  return { history: world.history, recoveries: people.reduce((sum, person) => sum + (person.recoveries ?? 0), 0), violations: check(world.history) };
+}
