@@ -24,6 +24,10 @@ export class IoClient {
     this.engineErrors = [];
     this.waiters = new Set();
     this.socket = io(ioUrl(stack, relay) + nsp, { forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 200, timeout: DEADLINE_MS, ...options });
+    stack.atEnd(() => {
+      this.socket.io.reconnection(false);
+      this.socket.disconnect();
+    });
     this.watch(this.socket);
     this.socket.io.on('open', () => this.watchEngine());
   }

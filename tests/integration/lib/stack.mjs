@@ -49,6 +49,8 @@ process.once('exit', stopAll);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
 export class Stack {
+  closing = [];
+
   /** settings: rows of the settings table for all programs, or a function that makes them from the run directory. Debug
    *  logs by default: they must keep secrets, too. */
   static async start({ relays = 2, settings = {} } = {}) {
@@ -240,7 +242,13 @@ export class Stack {
   }
 
   /** Ends what still runs and deletes everything; CG_KEEP=1 keeps the directory to look at. */
+  /** What would keep this process alive, or go on trying, once the stack is gone. */
+  atEnd(close) {
+    this.closing.push(close);
+  }
+
   async remove() {
+    for (const close of this.closing) close();
     await this.script('down');
     this.forget();
   }
