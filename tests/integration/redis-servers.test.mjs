@@ -83,6 +83,7 @@ describe('Redis behind sentinels', () => {
 
   it('the master is killed while all talk: all programs follow, nothing is lost or doubled, presence is true', async () => {
     const [a, b, c] = await gather(stack, 1, 2, 1);
+    const left = (who) => (line) => line.includes(who.seat.nick) && line.endsWith('离开了房间');
     const stop = talk(a, b);
     await more(a, 10, 'talk before');
     await one.end('SIGKILL');
@@ -100,7 +101,10 @@ describe('Redis behind sentinels', () => {
     await stack.counts('bus_received_total', () => settle(a, b, d));
     assert.ok((await stack.relayMetric('redis_moves_total')) >= 2, 'both relays have moved');
     assert.ok(took < 15_000, `they followed within ${Math.round(took)} ms`);
-    for (const client of [a, b]) assert.equal(client.lines.filter((line) => line.includes(c.seat.nick) && line.endsWith('离开了房间')).length, 1);
+    for (const client of [a, b]) {
+      assert.equal(client.lines.filter(left(c)).length, 1, 'who left has left once');
+      for (const stayed of [a, b]) assert.equal(client.lines.filter(left(stayed)).length, 0, 'who stayed has not left');
+    }
   });
 
   it('the old master is back as a replica, and takes over again when the sentinels are told to: nobody has to be restarted', async () => {
@@ -116,6 +120,24 @@ describe('Redis behind sentinels', () => {
     await settle(a, b);
     assertSame(a, b);
     await stack.counts('bus_received_total', () => settle(a, b));
+  });
+
+  it('the master hangs, and a sentinel with it: the same, and when it goes on it is nobody\'s master any more', async () => {
+    const [a, b] = await gather(stack, 1, 2);
+    const stop = talk(a, b);
+    await more(a, 10, 'talk before');
+    for (const hanging of [one, sentinels[0]]) hanging.child.kill('SIGSTOP');
+    await at(two);
+    await more(a, 10, 'talk after');
+    for (const hanging of [one, sentinels[0]]) hanging.child.kill('SIGCONT');
+    await eventually(async () => (await one.ask('ROLE'))[0] === 'slave', 'it to be a replica');
+    await agree(two);
+    await at(two);
+    await stop();
+    await settle(a, b);
+    assertSame(a, b);
+    for (const client of [a, b]) assert.ok(!client.lines.some((line) => line.endsWith('离开了房间')), 'nobody has left');
+    [one, two] = [two, one];
   });
 
   it('what a server that took over should not have any more is taken out of it', async () => {

@@ -72,6 +72,18 @@ static void defaults_hold_without_a_file(void **state)
     assert_null(settings.db_name);
 }
 
+static void addresses_of_redis_are_checked_at_once(void **state)
+{
+    (void)state;
+    struct settings settings;
+    char why[256];
+    assert_int_equal(load(&settings, NULL, "redis_addresses=nowhere", why), ERR_INVALID);
+    assert_non_null(strstr(why, "redis_addresses"));
+    assert_int_equal(load(&settings, NULL, "redis_sentinels=/a.sock", why), ERR_INVALID);
+    assert_int_equal(load(&settings, NULL, "redis_addresses=a:1,[::1]:2", why), ERR_OK);
+    settings_fini(&settings);
+}
+
 static void numbers_take_the_units_of_their_kind(void **state)
 {
     (void)state;
@@ -327,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_hold_without_a_file),
+        cmocka_unit_test(addresses_of_redis_are_checked_at_once),
         cmocka_unit_test(numbers_take_the_units_of_their_kind),
         cmocka_unit_test(bad_numbers_are_refused),
         cmocka_unit_test(a_refusal_names_the_setting_and_its_rule),
