@@ -95,10 +95,10 @@ static void answer_command(struct client *client, char **args, int count)
 /* Takes one whole command from the front of what came; false if there is none yet. */
 static bool take_command(struct client *client)
 {
-    char *at = client->input, *end = client->input + client->len, *args[16];
+    char *at = client->input, *end = client->input + client->len, *args[16] = {NULL};
     int count = 0, wanted;
     *end = '\0';
-    if (sscanf(at, "*%d\r\n", &wanted) != 1 || wanted > 16 || !strchr(at, '\n'))
+    if (sscanf(at, "*%d\r\n", &wanted) != 1 || wanted < 1 || wanted > 16 || !strchr(at, '\n'))
         return false;
     at = strchr(at, '\n') + 1;
     for (; count < wanted; count++) {
