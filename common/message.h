@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/str.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Values are stored: never renumber. */
@@ -21,8 +22,25 @@ enum message_kind {
     MESSAGE_VIDEO = 7,
     MESSAGE_TRANSFER = 8, /* content: {"fromId":…,"toId":…,"score":n}, public ids */
     MESSAGE_EVENT = 9, /* Socket.IO; content: a JSON array, the event's name and its arguments */
-    MESSAGE_KIND_MAX = MESSAGE_EVENT,
+    MESSAGE_EDIT = 10,   /* content: {"of":SEQ,"content":…}; without content if a later one took its place */
+    MESSAGE_RECALL = 11, /* content: {"of":SEQ} */
+    MESSAGE_KIND_MAX = MESSAGE_RECALL,
 };
+
+/* An event about another message, which only doors that know of it show. */
+static inline bool message_is_revision(enum message_kind kind)
+{
+    return kind == MESSAGE_EDIT || kind == MESSAGE_RECALL;
+}
+
+/* What somebody said, and may take back; counts as unread. As STORE_KINDS_SAID in store_sql.h. */
+static inline bool message_is_said(enum message_kind kind)
+{
+    return kind == MESSAGE_TEXT || (kind >= MESSAGE_EMOJI && kind <= MESSAGE_VIDEO);
+}
+
+/* What every door shows in the place of a message that was taken back. */
+#define MESSAGE_RECALLED_TEXT "消息已撤回"
 
 enum { MESSAGE_CLIENT_ID_MAX = 64, MESSAGE_SENT_AT_LEN = 19 };
 
@@ -37,6 +55,8 @@ struct message {
     struct str content;
     struct str client_id; /* the sender's own id for it, for idempotence; may be empty */
     struct str sent_at;   /* "YYYY-MM-DD HH:mm:ss" by the sender's clock; may be empty */
+    uint64_t revised_by;  /* read from the database: the event that changed it last, whose text this is; 0: none */
+    bool recalled;        /* likewise: it is a MESSAGE_TEXT that says MESSAGE_RECALLED_TEXT now, whatever it was */
     struct str audience;  /* whom in a Socket.IO namespace it is for (common/audience.h); empty: everybody */
 };
 

@@ -36,7 +36,7 @@ static const struct store_statement core_rows[] = {
                       " WHERE conversation = ? AND seq > ? AND seq < ?"
                       " ORDER BY seq DESC LIMIT ?) AS latest ORDER BY seq"},
     {SQL_EPOCH, "SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'epoch'"},
-    {SQL_FIND_CLIENT, "SELECT seq, CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED)"
+    {SQL_FIND_CLIENT, "SELECT seq, CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), kind"
                       " FROM message WHERE conversation = ? AND sender = ? AND client_id = ?"},
     {SQL_FIND_BATCH, "SELECT batch_id FROM message WHERE conversation = ? AND seq = ?"},
     {SQL_ADD_MESSAGE, "INSERT INTO message (conversation, seq, sender, client_id, batch_id, kind,"
@@ -57,6 +57,7 @@ static const struct store_statements *const tables[] = {
     &store_friends_statements,
     &store_spaces_statements,
     &store_io_statements,
+    &store_native_statements,
 };
 
 static const char *statements[SQL_COUNT];
@@ -302,7 +303,13 @@ void store_on_message(void *arg, const struct db_value *c)
         .at_ms = (int64_t)c[6].number,
         .client_id = c[7].text,
         .audience = c[8].text,
+        .revised_by = c[9].number,
+        .recalled = c[10].number,
     };
+    if (message.recalled) {
+        message.kind = MESSAGE_TEXT;
+        message.content = STR(MESSAGE_RECALLED_TEXT);
+    }
     reading->fn(reading->arg, &message);
 }
 

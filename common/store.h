@@ -102,13 +102,16 @@ struct store_post {
     bool repeated;          /* it had been stored before, under the same client_id */
     uint64_t lost_seq;      /* the journal's own: what it was to get by a COMMIT that had no answer */
     int64_t lost_at_ms;
+    uint64_t of;            /* the journal's: which message an edit or a recall is about */
 };
 
 /* Stores all posts in one transaction with a constant number of statements: takes the numbers from
  * the conversations' rows, locked in order of id; inserts; commits. Posts of one conversation get
  * numbers in the order given. Sets each post's err:
  *   ERR_OK       stored, or found to be stored already (`repeated`);
- *   ERR_NOT_FOUND no such conversation;
+ *   ERR_NOT_FOUND no such conversation; or an edit or a recall of what is not there, or recalled;
+ *   ERR_DENIED   an edit or a recall of what is not the sender's own, or cannot be changed;
+ *   ERR_DUPLICATE the client_id was used for another kind of thing;
  *   ERR_DOWN     not stored: the database cannot be used now;
  *   ERR_UNKNOWN  the connection broke during COMMIT and no answer could be had within
  *                `patience_ms`: stored or not;

@@ -8,14 +8,17 @@ static const struct store_statement rows[] = {
                       " JOIN conversation c ON c.id = p.conversation AND c.kind = 2"
                       " WHERE p.user1 = ? AND p.user2 = ?"},
     {SQL_FRIEND_LIST,
-     "SELECT c.public_id, u.public_id, u.name, l.seq, l.sender, l.kind, LEFT(l.content, 2048),"
+     "SELECT c.public_id, u.public_id, u.name, l.seq, l.sender, IF(l.recalled, 1, l.kind),"
+     " IF(l.recalled, '" MESSAGE_RECALLED_TEXT "', LEFT(l.content, 2048)),"
      " CAST(ROUND(UNIX_TIMESTAMP(l.created_at) * 1000) AS UNSIGNED),"
      " (SELECT COUNT(*) FROM message n"
-     "  WHERE n.conversation = c.id AND n.seq > m.read_seq AND n.sender = u.id)"
+     "  WHERE n.conversation = c.id AND n.seq > m.read_seq AND n.sender = u.id"
+     "  AND n.kind IN (" STORE_KINDS_SAID ") AND n.recalled = 0)"
      " FROM pair p JOIN conversation c ON c.id = p.conversation AND c.kind = 2"
      " JOIN member m ON m.conversation = c.id AND m.user = ?"
      " JOIN user u ON u.id = IF(p.user1 = ?, p.user2, p.user1)"
-     " LEFT JOIN message l ON l.conversation = c.id AND l.seq = c.seq"
+     " LEFT JOIN message l ON l.conversation = c.id AND l.seq = (SELECT s.seq FROM message s"
+     "  WHERE s.conversation = c.id AND s.kind IN (" STORE_KINDS_SAID ") ORDER BY s.seq DESC LIMIT 1)"
      " WHERE p.user1 = ? OR p.user2 = ? ORDER BY l.created_at DESC, c.id DESC LIMIT 1000"},
     {SQL_FRIEND_PLACE, "SELECT c.id, c.seq, m.read_seq, c.public_id,"
                        " p.user1, u1.public_id, p.user2, u2.public_id"

@@ -5,6 +5,8 @@
  *   write the last numbers back                                                   1
  *   commit                                                                        1
  *
+ * An edit or a recall costs a few more: what it is about is looked up before the insert and changed after it.
+ *
  * A message's client_id was usually never seen, so it is not looked for: the unique key finds the
  * repeats, and only then are they looked up, in a second attempt. A post that the database refuses for
  * good is found by halving the batch, so it harms no other.
@@ -18,6 +20,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/store_native.h"
 #include "common/store_sql.h"
 
 #include <stdio.h>
@@ -112,14 +115,52 @@ static void settle_homeless(struct batch *batch)
             settle(batch, i, ERR_NOT_FOUND);
 }
 
+/* It stays for the next attempt. */
+static void put_off_post(struct batch *batch, size_t i, size_t *put_off)
+{
+    struct store_post *post = batch->posts[i];
+    memmove(&batch->posts[i], &batch->posts[i + 1], (batch->count - i - 1) * sizeof batch->posts[0]);
+    batch->posts[batch->count - 1] = post;
+    ++*put_off;
+}
+
 struct earlier {
     uint64_t seq;
     int64_t at_ms;
+    enum message_kind kind;
 };
 
 static void on_earlier(void *arg, const struct db_value *columns)
 {
-    *(struct earlier *)arg = (struct earlier){columns[0].number, (int64_t)columns[1].number};
+    *(struct earlier *)arg = (struct earlier){columns[0].number, (int64_t)columns[1].number,
+                                              (enum message_kind)columns[2].number};
+}
+
+/* Whether the same client_id may mean the same thing. */
+static bool same_command(enum message_kind one, enum message_kind other)
+{
+    return one == other || (!message_is_revision(one) && !message_is_revision(other));
+}
+
+/* Answers the post if its client_id was used before. */
+static enum err settle_repeat(struct store *store, struct batch *batch, size_t i, bool *settled)
+{
+    struct store_post *post = batch->posts[i];
+    struct earlier earlier = {0};
+    *settled = false;
+    if (!post->message.client_id.len || !post->message.sender)
+        return ERR_OK;
+    struct db_value key[] = {DB_NUM(post->message.conversation), DB_NUM(post->message.sender),
+                             DB_TEXT(post->message.client_id)};
+    enum err err = db_query(store->db, SQL_FIND_CLIENT, key, 3, on_earlier, &earlier);
+    if (err || !earlier.seq)
+        return err;
+    post->message.seq = earlier.seq;
+    post->message.at_ms = earlier.at_ms;
+    post->repeated = same_command(post->message.kind, earlier.kind);
+    settle(batch, i, post->repeated ? ERR_OK : ERR_DUPLICATE);
+    *settled = true;
+    return ERR_OK;
 }
 
 static bool same_client_id(const struct message *a, const struct message *b)
@@ -134,35 +175,80 @@ static enum err settle_repeats(struct store *store, struct batch *batch, size_t 
 {
     *put_off = 0;
     for (size_t i = 0; i < batch->count - *put_off;) {
-        struct store_post *post = batch->posts[i];
-        struct earlier earlier = {0};
-        if (post->message.client_id.len && post->message.sender) {
-            struct db_value key[] = {DB_NUM(post->message.conversation),
-                                     DB_NUM(post->message.sender), DB_TEXT(post->message.client_id)};
-            enum err err = db_query(store->db, SQL_FIND_CLIENT, key, 3, on_earlier, &earlier);
-            if (err)
-                return err;
-        }
-        if (earlier.seq) {
-            post->message.seq = earlier.seq;
-            post->message.at_ms = earlier.at_ms;
-            post->repeated = true;
-            settle(batch, i, ERR_OK);
+        const struct store_post *post = batch->posts[i];
+        bool settled, twin = false;
+        enum err err = settle_repeat(store, batch, i, &settled);
+        if (err)
+            return err;
+        if (settled)
             continue;
-        }
-        bool twin = false;
         for (size_t j = 0; post->message.client_id.len && j < i && !twin; j++)
             twin = same_client_id(&batch->posts[j]->message, &post->message);
-        if (!twin) {
+        if (twin)
+            put_off_post(batch, i, put_off);
+        else
+            i++;
+    }
+    return ERR_OK;
+}
+
+/* The latest edit or recall before post `i` about the same message; NULL: none. */
+static const struct message *revision_before(const struct batch *batch, size_t i)
+{
+    const struct store_post *post = batch->posts[i];
+    while (i--) {
+        const struct store_post *other = batch->posts[i];
+        if (other->of == post->of && other->message.conversation == post->message.conversation)
+            return &other->message;
+    }
+    return NULL;
+}
+
+/* Whether that one leaves anything to change; it was found to be its author's before. */
+static enum err verdict_after(const struct message *before, const struct message *message)
+{
+    if (before->kind == MESSAGE_RECALL)
+        return ERR_NOT_FOUND;
+    return before->sender == message->sender ? ERR_OK : ERR_DENIED;
+}
+
+/* Answers the edits and recalls that may not be: unless it is one that was carried out before. */
+static enum err settle_revisions(struct store *store, struct batch *batch, size_t *put_off)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < batch->count - *put_off;) {
+        const struct message *message = &batch->posts[i]->message;
+        enum err verdict = ERR_OK;
+        bool settled = false;
+        if (!message_is_revision(message->kind)) {
             i++;
             continue;
         }
-        memmove(&batch->posts[i], &batch->posts[i + 1],
-                (batch->count - i - 1) * sizeof batch->posts[0]);
-        batch->posts[batch->count - 1] = post;
-        ++*put_off;
+        const struct message *before = revision_before(batch, i);
+        if (before && message->client_id.len && same_client_id(before, message)) {
+            put_off_post(batch, i, put_off);
+            continue;
+        }
+        if (before)
+            verdict = verdict_after(before, message);
+        else
+            err = store_revision_check(store, message, &verdict);
+        if (!err && verdict)
+            err = settle_repeat(store, batch, i, &settled);
+        if (!err && verdict && !settled)
+            settle(batch, i, verdict);
+        i += !verdict;
     }
-    return ERR_OK;
+    return err;
+}
+
+static enum err apply_revisions(struct store *store, const struct batch *batch, size_t count)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < count; i++)
+        if (message_is_revision(batch->posts[i]->message.kind))
+            err = store_revision_apply(store, &batch->posts[i]->message);
+    return err;
 }
 
 static enum err insert_messages(struct store *store, struct batch *batch, size_t count)
@@ -276,9 +362,13 @@ static enum err attempt(struct store *store, struct batch *batch, bool repeats, 
     }
     if (!err && repeats)
         err = settle_repeats(store, batch, put_off);
+    if (!err)
+        err = settle_revisions(store, batch, put_off);
     size_t count = batch->count - *put_off;
     if (!err && count)
         err = insert_messages(store, batch, count);
+    if (!err)
+        err = apply_revisions(store, batch, count);
     if (!err)
         err = write_counters(store, batch);
     if (!err)
@@ -382,6 +472,7 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
         posts[i].err = ERR_DOWN;
         posts[i].repeated = false;
         posts[i].lost_seq = 0;
+        posts[i].of = message_is_revision(posts[i].message.kind) ? store_revision_of(&posts[i].message) : 0;
         order[i] = &posts[i];
     }
     enum err err = run(store, &batch);

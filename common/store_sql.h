@@ -55,6 +55,12 @@ enum statement {
     SQL_TAKE_SCORE,
     SQL_IO_RECENT,
     SQL_SECRET,
+    SQL_NATIVE_USER,
+    SQL_NATIVE_PLACES,
+    SQL_UNREAD,
+    SQL_REVISED,
+    SQL_EMPTY_REVISION,
+    SQL_REVISE,
     SQL_COUNT
 };
 
@@ -76,12 +82,16 @@ extern const struct store_statements store_pair_statements, store_customer_state
 extern const struct store_statements store_media_statements;
 extern const struct store_statements store_seats_statements, store_login_statements;
 extern const struct store_statements store_friends_statements, store_spaces_statements;
-extern const struct store_statements store_io_statements;
+extern const struct store_statements store_io_statements, store_native_statements;
+
+/* The kinds of message_is_said. */
+#define STORE_KINDS_SAID "1, 4, 5, 6, 7"
 
 /* The columns every message is read with, in the order store_on_message expects. */
 #define STORE_MESSAGE_COLUMNS                                                                      \
     "seq, sender, kind, sender_name, content, sent_at, "                                           \
-    "CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), client_id, audience"
+    "CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), client_id, audience, "                     \
+    "revised_by, recalled"
 
 /* A db_row_fn for rows of these columns; `arg` is a struct store_reading. */
 struct store_reading {
@@ -91,6 +101,6 @@ struct store_reading {
 };
 void store_on_message(void *reading, const struct db_value *columns);
 
-enum { STORE_SCHEMA_VERSION = 3 };
+enum { STORE_SCHEMA_VERSION = 4 };
 
 #endif

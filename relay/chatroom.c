@@ -42,7 +42,7 @@ void chatroom_add_line(const struct message *message, struct buf *out)
         sent_at = str_of(when);
     }
     buf_add_text(out, "{\"log_user_name\":");
-    if (message->kind == MESSAGE_TEXT) {
+    if (message->kind != MESSAGE_JOIN && message->kind != MESSAGE_LEAVE) {
         buf_add_json(out, name);
         buf_add_text(out, ",\"log_content\":");
         buf_add_json(out, message->content);
@@ -67,6 +67,8 @@ void chatroom_add_line(const struct message *message, struct buf *out)
 
 static void encode_message(const struct message *message, struct buf *out)
 {
+    if (message_is_revision(message->kind))
+        return; /* histories show what came of it */
     buf_add_text(out, MESSAGE_OPEN);
     chatroom_add_line(message, out);
     buf_add_text(out, EVENT_CLOSE);
@@ -301,6 +303,8 @@ static void collect_line(void *arg, const struct message *message)
 {
     struct history *history = arg;
     CG_ASSERT(history->count < sizeof history->ends / sizeof history->ends[0]);
+    if (message_is_revision(message->kind))
+        return;
     chatroom_add_line(message, &history->lines);
     history->ends[history->count++] = history->lines.len;
 }

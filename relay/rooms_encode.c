@@ -64,6 +64,8 @@ bool rooms_callback_ok(struct str name)
 
 static void encode_json(const struct message *message, struct buf *out)
 {
+    if (message_is_revision(message->kind))
+        return;
     buf_add_text(out, "{\"seq\":");
     buf_add_u64(out, message->seq);
     buf_add_text(out, ",\"type\":\"message\",\"data\":");
@@ -128,6 +130,8 @@ void rooms_add_script(struct buf *out, const char *callback, struct str json)
 
 static void encode_event(const struct message *message, struct buf *out)
 {
+    if (message_is_revision(message->kind))
+        return;
     buf_addf(out, "id: %llu-%llu\nevent: message\ndata: ", (unsigned long long)door.hub->epoch,
              (unsigned long long)message->seq);
     chatroom_add_line(message, out);

@@ -7,7 +7,9 @@
 
 static void add_json(struct rooms_page *page, const struct message *message)
 {
-    if (page->count)
+    if (message_is_revision(message->kind))
+        return;
+    if (page->out.len)
         buf_add_char(&page->out, ',');
     poll_encoding.message(message, &page->out);
 }

@@ -101,7 +101,8 @@ static void add_event(struct rooms_page *page, const struct message *message)
     }
     buf_init(&json, page->out.max);
     stream_encoding.message(message, &json);
-    rooms_add_script(&page->out, reading->callback, buf_str(&json));
+    if (json.len)
+        rooms_add_script(&page->out, reading->callback, buf_str(&json));
     page->out.failed |= json.failed;
     buf_fini(&json);
 }

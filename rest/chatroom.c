@@ -172,7 +172,7 @@ static int user_info(struct call *call)
 static void on_message(void *arg, const struct message *message)
 {
     struct page *page = arg;
-    if (page->full)
+    if (page->full || message_is_revision(message->kind))
         return;
     struct buf *out = page_row(page);
     buf_addf(out, "{\"seq\":%llu,\"type\":\"%s\",\"name\":", (unsigned long long)message->seq,

@@ -140,7 +140,7 @@ static int befriend(struct call *call)
 
 static const char *type_of(enum message_kind kind)
 {
-    return kind == MESSAGE_EMOJI ? "emoji" : kind == MESSAGE_FILE ? "file" : "text";
+    return kind == MESSAGE_EMOJI ? "emoji" : kind >= MESSAGE_FILE && kind <= MESSAGE_VIDEO ? "file" : "text";
 }
 
 static void add_message(struct buf *out, const struct message *message, struct str from,
@@ -211,7 +211,7 @@ static void on_message(void *arg, const struct message *message)
     struct reading *reading = arg;
     const struct store_friendship *f = reading->friendship;
     bool from_low = message->sender == f->low;
-    if (reading->page.full)
+    if (reading->page.full || !message_is_said(message->kind))
         return;
     add_message(page_row(&reading->page), message, str_of(from_low ? f->low_id : f->high_id),
                 str_of(from_low ? f->high_id : f->low_id));

@@ -15,9 +15,10 @@
 enum { CONVERSATIONS = 6, ROWS_MAX = 600, FAULTS_MAX = 40, TRACE_MAX = 20000 };
 
 struct row {
-    uint64_t conversation, seq, sender, batch;
+    uint64_t conversation, seq, sender, batch, kind, revised_by;
+    bool recalled;
     int64_t at_ms;
-    char client_id[24], content[24], audience[24];
+    char client_id[24], content[48], audience[24];
 };
 
 struct tables {
@@ -173,10 +174,49 @@ static struct row *find_client(uint64_t conversation, uint64_t sender, const cha
     return NULL;
 }
 
-static void copy_text(char out[24], const struct db_value *value)
+static void copy_text_to(char *out, size_t size, const struct db_value *value)
 {
     assert_false(value->is_number);
-    snprintf(out, 24, "%.*s", value->is_null ? 0 : (int)value->text.len, value->text.ptr);
+    snprintf(out, size, "%.*s", value->is_null ? 0 : (int)value->text.len, value->text.ptr);
+}
+
+static void copy_text(char out[24], const struct db_value *value)
+{
+    copy_text_to(out, 24, value);
+}
+
+static void look_up_revised(const struct db_value *params, db_row_fn *fn, void *arg)
+{
+    const struct row *row = find_row(params[0].number, params[1].number);
+    struct db_value columns[] = {DB_NUM(row ? row->sender : 0), DB_NUM(row ? row->kind : 0),
+                                 DB_NUM(row ? row->recalled : 0)};
+    if (row)
+        fn(arg, columns);
+}
+
+static void empty_revision(const struct db_value *params)
+{
+    const struct row *changed = find_row(params[1].number, params[2].number);
+    struct row *earlier = find_row(params[1].number, changed->revised_by);
+    if (earlier)
+        copy_text_to(earlier->content, sizeof earlier->content, &params[0]);
+}
+
+static void revise(const struct db_value *params)
+{
+    struct row *row = find_row(params[3].number, params[4].number);
+    copy_text_to(row->content, sizeof row->content, &params[0]);
+    row->recalled = params[1].number;
+    row->revised_by = params[2].number;
+}
+
+static char letter_of(size_t statement)
+{
+    return statement == SQL_FIND_CLIENT      ? 'f'
+           : statement == SQL_REVISED        ? 'v'
+           : statement == SQL_EMPTY_REVISION ? 'e'
+           : statement == SQL_REVISE         ? 'w'
+                                             : 'q';
 }
 
 enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count,
@@ -185,13 +225,20 @@ enum err db_query(struct db *db, size_t statement, const struct db_value *params
     char client_id[24];
     struct row *row;
     (void)db;
-    enum err err = meet(statement == SQL_FIND_CLIENT ? 'f' : 'q');
-    if (statement == SQL_FIND_CLIENT) {
+    enum err err = meet(letter_of(statement));
+    if (statement == SQL_REVISED || statement == SQL_EMPTY_REVISION || statement == SQL_REVISE) {
+        if (!err && statement == SQL_REVISED)
+            look_up_revised(params, fn, arg);
+        else if (!err && statement == SQL_EMPTY_REVISION)
+            empty_revision(params);
+        else if (!err)
+            revise(params);
+    } else if (statement == SQL_FIND_CLIENT) {
         assert_int_equal(count, 3);
         copy_text(client_id, &params[2]);
         row = find_client(params[0].number, params[1].number, client_id);
-        struct db_value columns[] = {DB_NUM(row ? row->seq : 0),
-                                     DB_NUM(row ? (uint64_t)row->at_ms : 0)};
+        struct db_value columns[] = {DB_NUM(row ? row->seq : 0), DB_NUM(row ? (uint64_t)row->at_ms : 0),
+                                     DB_NUM(row ? row->kind : 0)};
         if (row && !err)
             fn(arg, columns);
     } else {
@@ -207,10 +254,11 @@ enum err db_query(struct db *db, size_t statement, const struct db_value *params
 
 static enum err insert_row(const struct db_value *p)
 {
-    struct row row = {p[0].number, p[1].number, p[2].number, p[4].number, now_ms, "", "", ""};
+    struct row row = {.conversation = p[0].number, .seq = p[1].number, .sender = p[2].number, .batch = p[4].number,
+                      .kind = p[5].number, .at_ms = now_ms};
     char sent_at[24], created_at[24], now[CLOCK_TEXT_MAX];
     copy_text(row.client_id, &p[3]);
-    copy_text(row.content, &p[7]);
+    copy_text_to(row.content, sizeof row.content, &p[7]);
     copy_text(sent_at, &p[8]);
     copy_text(created_at, &p[9]);
     copy_text(row.audience, &p[10]);

@@ -4,6 +4,14 @@
 
 #include "common/log.h"
 
+static void revise_post(enum message_kind kind, uint64_t conversation, uint64_t sender, const char *client_id,
+                        const char *content)
+{
+    struct message *message = &post(conversation, sender, client_id)->message;
+    message->kind = kind;
+    message->content = str_of(content);
+}
+
 /* ---- all is well ---- */
 
 static void numbers_are_taken_per_conversation_in_the_order_given(void **state)
@@ -154,6 +162,119 @@ static void twins_of_one_that_was_stored_before_are_all_repeats(void **state)
         assert_true(posts[i].repeated);
     }
     assert_int_equal(committed.row_count, 1);
+}
+
+static void other_kinds_of_things_under_one_client_id_are_a_conflict(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "id");
+    revise_post(MESSAGE_RECALL, 1, 9, "id", "{\"of\":1}");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_DUPLICATE, posts[0].message.seq);
+    assert_int_equal(committed.row_count, 1);
+    assert_false(committed_row(1, 1)->recalled);
+}
+
+/* ---- edits and recalls ---- */
+
+static void an_edit_changes_its_message_under_a_number_of_its_own(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "");
+    revise_post(MESSAGE_EDIT, 1, 9, "e", "{\"of\":1,\"content\":\"new\"}");
+    post(2, 9, "");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 2);
+    check_post(1, ERR_OK, 1);
+    assert_string_equal(trace, "blviewsc");
+    assert_string_equal(committed_row(1, 1)->content, "new");
+    assert_int_equal(committed_row(1, 1)->revised_by, 2);
+    assert_string_equal(committed_row(1, 2)->content, "{\"of\":1,\"content\":\"new\"}");
+}
+
+static void what_was_recalled_stands_nowhere(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "");
+    revise_post(MESSAGE_EDIT, 1, 9, "a", "{\"of\":1,\"content\":\"one\"}");
+    revise_post(MESSAGE_EDIT, 1, 9, "b", "{\"of\":1,\"content\":\"two\"}");
+    revise_post(MESSAGE_RECALL, 1, 9, "c", "{\"of\":1}");
+    revise_post(MESSAGE_EDIT, 1, 9, "d", "{\"of\":1,\"content\":\"late\"}");
+    revise_post(MESSAGE_RECALL, 1, 9, "c", "{\"of\":1}"); /* a retry in the very same batch */
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 2);
+    check_post(1, ERR_OK, 3);
+    check_post(2, ERR_OK, 4);
+    check_post(3, ERR_NOT_FOUND, 0);
+    check_post(4, ERR_OK, 4);
+    assert_true(posts[4].repeated);
+    assert_string_equal(committed_row(1, 1)->content, "");
+    assert_true(committed_row(1, 1)->recalled);
+    for (uint64_t seq = 2; seq <= 4; seq++)
+        assert_string_equal(committed_row(1, seq)->content, "{\"of\":1}");
+    assert_int_equal(committed.seq[1], 4);
+}
+
+static void a_retried_recall_is_a_repeat_and_another_one_finds_nothing(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "");
+    revise_post(MESSAGE_RECALL, 1, 9, "r", "{\"of\":1}");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    post_count = 0;
+    revise_post(MESSAGE_RECALL, 1, 9, "r", "{\"of\":1}");
+    revise_post(MESSAGE_RECALL, 1, 9, "s", "{\"of\":1}");
+    revise_post(MESSAGE_EDIT, 1, 9, "", "{\"of\":1,\"content\":\"x\"}");
+    post(1, 9, "");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 2);
+    assert_true(posts[0].repeated);
+    check_post(1, ERR_NOT_FOUND, 0);
+    check_post(2, ERR_NOT_FOUND, 0);
+    check_post(3, ERR_OK, 3);
+}
+
+static void only_the_author_changes_only_what_was_said(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "");
+    post(1, 9, "")->message.kind = MESSAGE_FILE;
+    post(1, 9, "")->message.kind = MESSAGE_JOIN;
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    post_count = 0;
+    revise_post(MESSAGE_RECALL, 1, 8, "", "{\"of\":1}");
+    revise_post(MESSAGE_EDIT, 1, 9, "", "{\"of\":2,\"content\":\"x\"}"); /* a file */
+    revise_post(MESSAGE_RECALL, 1, 9, "", "{\"of\":3}");
+    revise_post(MESSAGE_RECALL, 1, 9, "", "{\"of\":99}");
+    revise_post(MESSAGE_RECALL, 2, 9, "", "{\"of\":1}");
+    revise_post(MESSAGE_RECALL, 1, 9, "", "{\"of\":0}");
+    revise_post(MESSAGE_RECALL, 1, 9, "", "nonsense");
+    revise_post(MESSAGE_RECALL, 1, 0, "", "{\"of\":1}");
+    revise_post(MESSAGE_RECALL, 1, 9, "", "{\"of\":2}");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    static const enum err verdicts[] = {ERR_DENIED,    ERR_DENIED,    ERR_DENIED, ERR_NOT_FOUND, ERR_NOT_FOUND,
+                                        ERR_NOT_FOUND, ERR_NOT_FOUND, ERR_DENIED, ERR_OK};
+    for (size_t i = 0; i < 9; i++)
+        assert_int_equal(posts[i].err, verdicts[i]);
+    assert_int_equal(committed.seq[1], 4);
+    assert_int_equal(committed.seq[2], 0);
+}
+
+static void a_failing_revision_takes_nothing_with_it(void **state)
+{
+    (void)state;
+    static const char ops[] = "vew";
+    for (size_t i = 0; ops[i]; i++) {
+        begin(NULL);
+        stored_before(1, 9, "");
+        revise_post(MESSAGE_EDIT, 1, 9, "e", "{\"of\":1,\"content\":\"new\"}");
+        post(1, 9, "p");
+        add_fault((struct fault){.op = ops[i], .times = 1, .err = ERR_RETRY});
+        assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+        check_post(0, ERR_OK, 2);
+        check_post(1, ERR_OK, 3);
+        check_consistent();
+    }
 }
 
 /* ---- failures ---- */
@@ -364,6 +485,12 @@ int main(void)
         TEST(the_same_client_id_of_another_is_no_repeat),
         TEST(twins_within_a_batch_are_stored_once),
         TEST(twins_of_one_that_was_stored_before_are_all_repeats),
+        TEST(other_kinds_of_things_under_one_client_id_are_a_conflict),
+        TEST(an_edit_changes_its_message_under_a_number_of_its_own),
+        TEST(what_was_recalled_stands_nowhere),
+        TEST(a_retried_recall_is_a_repeat_and_another_one_finds_nothing),
+        TEST(only_the_author_changes_only_what_was_said),
+        TEST(a_failing_revision_takes_nothing_with_it),
         TEST(every_failure_is_rolled_back_and_tried_again),
         TEST(a_failing_look_up_of_repeats_is_tried_again),
         TEST(deadlocks_are_tried_a_few_times),

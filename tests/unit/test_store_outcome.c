@@ -50,7 +50,8 @@ static void one_that_was_lost_is_stored_again(void **state)
 static void another_relay_writes(void)
 {
     committed.rows[committed.row_count++] =
-        (struct row){1, committed.seq[1] + 1, 5, 12345, now_ms, "other", "of the other relay", ""};
+        (struct row){.conversation = 1, .seq = committed.seq[1] + 1, .sender = 5, .batch = 12345, .at_ms = now_ms,
+                     .client_id = "other", .content = "of the other relay"};
     committed.seq[1]++;
 }
 

@@ -1,0 +1,49 @@
+/* store_native.h: what the native protocol asks: who somebody is, where they may be, what they have read. Also what the
+ * journal asks when a message is changed or taken back. */
+#ifndef CG_COMMON_STORE_NATIVE_H
+#define CG_COMMON_STORE_NATIVE_H
+
+#include "common/store.h"
+
+enum { STORE_UNREAD_MAX = 1000 };
+
+struct store_native_user {
+    uint64_t user;
+    enum store_realm realm; /* chatrooms, friends or spaces; customers have no ids of their own */
+    bool has_password;
+    char name[STORE_NAME_MAX + 1];
+    char head[STORE_HEAD_MAX + 1]; /* a JSON scalar */
+};
+/* ERR_NOT_FOUND: no such user. */
+enum err store_native_user(struct store *store, struct str user_id, struct store_native_user *user) CG_MUST_CHECK;
+
+/* A conversation that the user is a member of: a chatroom, a friendship or a space. */
+struct store_native_place {
+    uint64_t conversation; /* 0: there is none, or the user is no member */
+    enum store_kind kind;
+    uint64_t seq, read_seq; /* its last number; the user's marker */
+    char name[STORE_NAME_MAX + 1];
+};
+/* Looks up `count` public ids; places[i] is what ids[i] names. A round trip for every ten. */
+enum err store_native_places(struct store *store, uint64_t user, const struct str *ids, size_t count,
+                             struct store_native_place *places) CG_MUST_CHECK;
+
+/* Messages that others sent after number `after` and that are not recalled; at most STORE_UNREAD_MAX are counted. */
+enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after,
+                             uint64_t *count) CG_MUST_CHECK;
+/* Moves the user's marker to `seq`: never back, and not past the conversation's last number, which is the place's.
+ * place->read_seq is where it stands afterwards. */
+enum err store_native_read(struct store *store, uint64_t user, uint64_t seq,
+                           struct store_native_place *place) CG_MUST_CHECK;
+
+/* ---- For the journal's transaction, whose conversation is locked ---- */
+
+/* The number of the message that this edit or recall is about; 0 if its content is none. */
+uint64_t store_revision_of(const struct message *revision);
+/* *verdict: ERR_OK if it may be; ERR_NOT_FOUND if there is no such message or it is recalled; ERR_DENIED if it is not the
+ * sender's own, or nothing that can be changed so: only texts and emoji are edited. */
+enum err store_revision_check(struct store *store, const struct message *revision, enum err *verdict) CG_MUST_CHECK;
+/* Changes the message; the revision has its number by now. */
+enum err store_revision_apply(struct store *store, const struct message *revision) CG_MUST_CHECK;
+
+#endif
