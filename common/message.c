@@ -125,3 +125,15 @@ enum err wire_get_message(struct str *at, const struct wire_header *header, stru
     message->kind = (enum message_kind)kind;
     return ERR_OK;
 }
+
+void wire_add_mark(struct buf *out, const struct wire_mark *mark)
+{
+    put(out, mark->conversation, 8);
+    put(out, mark->seq, 8);
+}
+
+enum err wire_get_mark(struct str at, struct wire_mark *mark)
+{
+    bool read = get(&at, 8, &mark->conversation) && get(&at, 8, &mark->seq) && !at.len;
+    return read ? ERR_OK : ERR_INVALID;
+}

@@ -75,7 +75,8 @@ size_t message_size(const struct message *message);
  * for its history on all sockets; WIRE_FRIENDS, on the channel of a user's inbox, that the user has a new
  * friend. WIRE_RAW is followed by UTF-8 to be shown as it is to the readers in `conversation` of the
  * encoding whose number stands in `user`. WIRE_IO is followed by a notice about a Socket.IO namespace
- * (common/io_notice.h). The count of all these is 0. */
+ * (common/io_notice.h). WIRE_READ, on the channel of a user's inbox, is followed by a conversation(8) and a seq(8): how far
+ * the user has read it. The count of all these is 0. */
 enum wire_kind {
     WIRE_MESSAGES = 1,
     WIRE_PRESENCE = 2,
@@ -83,7 +84,8 @@ enum wire_kind {
     WIRE_RAW = 4,
     WIRE_FRIENDS = 5,
     WIRE_IO = 6,
-    WIRE_KIND_MAX = WIRE_IO,
+    WIRE_READ = 7,
+    WIRE_KIND_MAX = WIRE_READ,
 };
 
 /* The channel on which the relays hear of things that concern one user: a conversation's number that no
@@ -95,7 +97,7 @@ struct wire_header {
     uint64_t origin; /* the relay's incarnation */
     uint64_t epoch;
     uint64_t conversation;
-    uint64_t user; /* WIRE_HISTORY, WIRE_FRIENDS; WIRE_RAW: the encoding */
+    uint64_t user; /* WIRE_HISTORY, WIRE_FRIENDS, WIRE_READ; WIRE_RAW: the encoding */
     unsigned count;
 };
 
@@ -107,5 +109,12 @@ enum err wire_get_header(struct str *at, struct wire_header *header) CG_MUST_CHE
 /* Reads one record of `header`'s conversation; the texts point into *at's bytes and are valid UTF-8. */
 enum err wire_get_message(struct str *at, const struct wire_header *header,
                           struct message *message) CG_MUST_CHECK;
+
+/* What follows the header of WIRE_READ. */
+struct wire_mark {
+    uint64_t conversation, seq;
+};
+void wire_add_mark(struct buf *out, const struct wire_mark *mark);
+enum err wire_get_mark(struct str at, struct wire_mark *mark) CG_MUST_CHECK;
 
 #endif

@@ -99,6 +99,10 @@
     X(EIO_POLLS, "eio_polls_total", counter, "Engine.IO polls received")                           \
     X(EIO_POSTS, "eio_posts_total", counter, "Engine.IO posts received")                           \
     X(EIO_UPGRADES, "eio_upgrades_total", counter, "Engine.IO connections that went from polling to WebSocket")\
+    X(NATIVE_CAUGHT_UP, "native_caught_up_total", counter,                                         \
+      "Missed events given to clients of the native protocol that came back")                      \
+    X(NATIVE_RESETS, "native_resets_total", counter,                                               \
+      "Cursors of the native protocol that were none here, or too far behind")                     \
     X(AUDITS, "audits_total", counter, "Comparisons of the rooms in use with the database")        \
     X(AUDIT_FOUND, "audit_found_total", counter, "Rooms that an audit found behind the database")
 

@@ -129,6 +129,8 @@ static const struct setting rows[] = {
         "Least time between two member lists of a room; longer for large rooms."),
     ROW(room_linger_ms, MILLIS, RELAY, "10s", 0, 600000,
         "How long a room that nobody sits in any more is kept, for who comes back to it: a reload, the next poll."),
+    ROW(native_rooms_max, COUNT, RELAY, "200", 1, 10000,
+        "Most conversations that one connection of the native protocol may listen to at once."),
     ROW(advertise, TEXT, RELAY, "", 0, 255,
         "HOST:PORT at which relays on other machines reach this one's TCP port. Empty: listen_host and the port."),
     ROW(http_idle_ms, MILLIS, RELAY, "75s", 1000, 3600000,

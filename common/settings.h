@@ -38,6 +38,7 @@ struct settings {
     int64_t lease_ms, grace_ms, members_interval_ms;
     char *advertise;
     int64_t http_idle_ms, poll_max_ms, poll_presence_ms, room_linger_ms;
+    int64_t native_rooms_max;
     char *io_app, *io_namespaces;
     int64_t io_ping_interval_ms, io_ping_timeout_ms, io_connect_timeout_ms, io_max_payload_bytes, io_recovery_ms;
     /* rest */

@@ -90,8 +90,9 @@ void chatroom_add_members(const struct member *members, size_t count, struct buf
     buf_add_char(out, ']');
 }
 
-static void encode_members(const struct member *members, size_t count, struct buf *out)
+static void encode_members(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
 {
+    (void)conversation;
     buf_add_text(out, "[{\"type\":\"members\",\"data\":");
     chatroom_add_members(members, count, out);
     buf_add_text(out, EVENT_CLOSE);

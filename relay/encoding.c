@@ -3,6 +3,7 @@
 #include "relay/chatroom.h"
 #include "relay/customer.h"
 #include "relay/friends.h"
+#include "relay/native.h"
 #include "relay/rooms.h"
 #include "relay/space.h"
 
@@ -15,4 +16,6 @@ const struct encoding *const encodings[ENCODING_COUNT] = {
     [ENCODING_EVENTS] = &events_encoding,
     [ENCODING_STREAM] = &stream_encoding,
     [ENCODING_POLL] = &poll_encoding,
+    [ENCODING_NATIVE] = &native_encoding,
+    [ENCODING_NATIVE_PRESENCE] = &native_presence_encoding,
 };

@@ -31,7 +31,7 @@ struct encoding {
      * client one payload. */
     void (*give)(struct session *session, struct str payload);
     /* The member list; NULL if these readers have none. */
-    void (*members)(const struct member *members, size_t count, struct buf *out);
+    void (*members)(uint64_t conversation, const struct member *members, size_t count, struct buf *out);
     /* Somebody came into a room for the first time on any relay, or left it on the last (MESSAGE_JOIN,
      * MESSAGE_LEAVE): stores or tells it. NULL if presence has no meaning here. */
     void (*presence)(enum message_kind kind, uint64_t conversation, const struct member *member);
@@ -47,6 +47,8 @@ enum encoding_id {
     ENCODING_EVENTS = 5, /* Server-Sent Events */
     ENCODING_STREAM = 6, /* scripts for an iframe */
     ENCODING_POLL = 7,   /* JSON for a held poll */
+    ENCODING_NATIVE = 8,
+    ENCODING_NATIVE_PRESENCE = 9, /* the same, with who is present */
     ENCODING_COUNT
 };
 

@@ -271,7 +271,7 @@ static void closed(struct session *session)
 static void reload_one(void *arg, struct session *session)
 {
     (void)arg;
-    if (!session->closing)
+    if (session->protocol == &friends_protocol && !session->closing) /* other doors sit there too */
         load(session);
 }
 

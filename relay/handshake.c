@@ -5,7 +5,7 @@
 #include "relay/http_parse.h"
 #include "relay/ws.h"
 
-enum { PATH_BYTES = 256, KEY_BYTES = 24 /* 16 in base64 */ };
+enum { PATH_BYTES = 256, KEY_BYTES = 24 /* 16 in base64 */, PROTOCOLS_BYTES = 512 };
 
 static const struct protocol *claimant(const struct handshake *handshake, struct str path)
 {
@@ -15,18 +15,34 @@ static const struct protocol *claimant(const struct handshake *handshake, struct
     return NULL;
 }
 
-static bool has(const struct request *request, const char *header)
+/* Whether a list with commas names it; case counts, as in RFC 6455. */
+static bool lists(struct str list, struct str name)
 {
-    char text[512];
-    return request->header(request, header, text, sizeof text).len;
+    while (list.len) {
+        const char *comma = memchr(list.ptr, ',', list.len);
+        struct str item = {list.ptr, comma ? (size_t)(comma - list.ptr) : list.len};
+        size_t past = item.len + (comma != NULL);
+        list = (struct str){list.ptr + past, list.len - past};
+        while (item.len && (item.ptr[0] == ' ' || item.ptr[0] == '\t'))
+            item = (struct str){item.ptr + 1, item.len - 1};
+        while (item.len && (item.ptr[item.len - 1] == ' ' || item.ptr[item.len - 1] == '\t'))
+            item.len--;
+        if (str_eq(item, name))
+            return true;
+    }
+    return false;
 }
 
-/* RFC 6455 section 4.2.1, as far as http.h does not see to it. No door has a subprotocol. */
-static bool is_proper(const struct request *request)
+/* RFC 6455 section 4.2.1, as far as http.h does not see to it. A door has one subprotocol or none. */
+static bool is_proper(const struct request *request, const struct protocol *protocol)
 {
-    char text[64];
-    return request->header(request, "sec-websocket-key", text, sizeof text).len == KEY_BYTES &&
-           !has(request, "sec-websocket-protocol");
+    char text[PROTOCOLS_BYTES];
+    if (request->header(request, "sec-websocket-key", text, sizeof text).len != KEY_BYTES)
+        return false;
+    struct str offered = request->header(request, "sec-websocket-protocol", text, sizeof text);
+    if (protocol && protocol->subprotocol)
+        return lists(offered, str_of(protocol->subprotocol));
+    return !offered.len;
 }
 
 static void refuse(struct http_call *call, unsigned status, const char *headers)
@@ -39,11 +55,11 @@ static void refuse(struct http_call *call, unsigned status, const char *headers)
 static unsigned judge(const struct handshake *handshake, const struct request *request,
                       const struct protocol **protocol)
 {
-    if (!is_proper(request))
+    *protocol = claimant(handshake, request->path);
+    if (!is_proper(request, *protocol))
         return 400;
     if (handshake->draining || handshake->sessions->count >= (size_t)handshake->settings->max_connections)
         return 503;
-    *protocol = claimant(handshake, request->path);
     if (!*protocol)
         return 404;
     return (*protocol)->refuse ? (*protocol)->refuse(request) : 0;

@@ -201,15 +201,28 @@ void hub_expect(struct seat *seat, uint64_t seq)
         room_expect(room);
 }
 
+void hub_stand_up(struct seat *seat)
+{
+    struct room *room = seat->room;
+    seat_free(seat);
+    if (!room->seat_count)
+        room_unused(room);
+}
+
 void hub_leave(struct hub *hub, struct session *session)
 {
     (void)hub;
-    while (session->seats) {
-        struct room *room = session->seats->room;
-        seat_free(session->seats);
-        if (!room->seat_count)
-            room_unused(room);
-    }
+    while (session->seats)
+        hub_stand_up(session->seats);
+}
+
+bool hub_catch_up(struct seat *seat, bool anew)
+{
+    const struct roomlog *log = &seat->room->logs[seat->encoding];
+    bool whole = seat->cursor >= log->start && !anew;
+    if (!whole)
+        seat->cursor = log->end;
+    return whole;
 }
 
 static void on_linger(struct wheel_timer *timer)
@@ -294,6 +307,8 @@ static void flush_seat(struct seat *seat)
     struct session *session = seat->session;
     const struct roomlog *log = &seat->room->logs[seat->encoding];
     bool pulled = encodings[seat->encoding]->pulled;
+    if (seat->held)
+        return;
     if (pulled && !session->held) {
         if (seat->cursor != log->end && !session->closing) {
             session->protocol->changed(session, seat);
@@ -372,7 +387,7 @@ void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct 
         if (!room->readers[i] || !encodings[i]->members)
             continue;
         buf_clear(&hub->scratch);
-        encodings[i]->members(members, count, &hub->scratch);
+        encodings[i]->members(conversation, members, count, &hub->scratch);
         append(room, (enum encoding_id)i, 0);
     }
 }
@@ -385,7 +400,7 @@ void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversatio
     if (!seat || !encodings[seat->encoding]->members)
         return;
     buf_clear(&hub->scratch);
-    encodings[seat->encoding]->members(members, count, &hub->scratch);
+    encodings[seat->encoding]->members(conversation, members, count, &hub->scratch);
     if (hub->scratch.failed || !hub->scratch.len)
         return;
     if (encodings[seat->encoding]->give)

@@ -22,6 +22,7 @@ struct hub_notices {
     void (*presence)(void *arg, uint64_t conversation);               /* who is present has changed */
     void (*history)(void *arg, uint64_t conversation, uint64_t user); /* this user asked for it */
     void (*friends)(void *arg, uint64_t user);                        /* this user has a new friend */
+    void (*read)(void *arg, uint64_t user, const struct wire_mark *mark); /* this user has read so far */
     /* the journal's answer to a post whose session_id is eio_id's (the top bit is set) */
     void (*io_posted)(void *arg, uint64_t id, const struct store_post *post);
     void *arg;
@@ -60,6 +61,8 @@ void hub_join(struct hub *hub, struct session *session, uint64_t conversation,
 struct seat *hub_seat(const struct session *session, uint64_t conversation);
 /* Leaves all seats, or gives up waiting for them. */
 void hub_leave(struct hub *hub, struct session *session);
+/* Leaves that one. Not from within hub_each or `seated`. */
+void hub_stand_up(struct seat *seat);
 /* The conversation that a seat is in. */
 uint64_t hub_conversation(const struct seat *seat);
 
@@ -67,6 +70,10 @@ uint64_t hub_conversation(const struct seat *seat);
 uint64_t hub_seq(const struct seat *seat);
 /* Somebody has seen that this number is stored: if the room has not delivered it, it is waited for and then fetched. */
 void hub_expect(struct seat *seat, uint64_t seq);
+
+/* For a seat that was held: whether the log still has everything past its cursor. If not, or if `anew`, the cursor goes to
+ * the log's end: what comes from there is numbered after hub_seq. */
+bool hub_catch_up(struct seat *seat, bool anew);
 
 /* Somebody who is no session and hears every message of a conversation, in order, once each: a Socket.IO namespace. One
  * in a conversation; for good. */
@@ -116,6 +123,9 @@ void hub_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding,
 
 /* Tells the other relays something without a number. */
 void hub_notify(struct hub *hub, enum wire_kind kind, uint64_t conversation, uint64_t user);
+
+/* Tells them how far a user has read. */
+void hub_notify_read(struct hub *hub, uint64_t user, const struct wire_mark *mark);
 
 /* The same with a payload, for WIRE_IO. Others only. */
 void hub_notify_io(struct hub *hub, uint64_t conversation, struct str payload);

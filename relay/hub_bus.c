@@ -106,6 +106,15 @@ void hub_notify_io(struct hub *hub, uint64_t conversation, struct str payload)
     notify(hub, WIRE_IO, conversation, 0, payload);
 }
 
+void hub_notify_read(struct hub *hub, uint64_t user, const struct wire_mark *mark)
+{
+    struct buf bytes;
+    buf_init(&bytes, 64);
+    wire_add_mark(&bytes, mark);
+    notify(hub, WIRE_READ, WIRE_INBOX(user), user, buf_str(&bytes));
+    buf_fini(&bytes);
+}
+
 void hub_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding, struct str payload)
 {
     room_show(hub, conversation, encoding, payload);
@@ -138,6 +147,15 @@ static void on_messages(struct hub *hub, const struct wire_header *header, struc
     }
 }
 
+static void on_read(struct hub *hub, uint64_t user, struct str payload)
+{
+    struct wire_mark mark;
+    if (wire_get_mark(payload, &mark))
+        metric_inc(METRIC_BUS_MALFORMED);
+    else
+        hub->notices.read(hub->notices.arg, user, &mark);
+}
+
 void hub_received(struct hub *hub, struct str payload)
 {
     struct wire_header header;
@@ -161,6 +179,7 @@ void hub_received(struct hub *hub, struct str payload)
             metric_inc(METRIC_BUS_MALFORMED);
         break;
     case WIRE_IO: on_io(hub, header.conversation, payload); break;
+    case WIRE_READ: on_read(hub, header.user, payload); break;
     }
 }
 

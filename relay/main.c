@@ -18,6 +18,7 @@
 #include "relay/http.h"
 #include "relay/hub.h"
 #include "relay/journal.h"
+#include "relay/native.h"
 #include "relay/offload.h"
 #include "relay/presence.h"
 #include "relay/readers.h"
@@ -61,7 +62,7 @@ struct relay {
 };
 
 static const struct protocol *const protocols[] = {
-    &eio_protocol, &chatroom_protocol, &friends_protocol, &customer_protocol, &space_protocol, NULL,
+    &eio_protocol, &chatroom_protocol, &friends_protocol, &customer_protocol, &native_protocol, &space_protocol, NULL,
 };
 
 static const struct eio_layer *const layers[] = {&sio_layer, NULL};
@@ -126,6 +127,12 @@ static void on_io_posted(void *arg, uint64_t id, const struct store_post *post)
 {
     (void)arg;
     sio_posted(id, post);
+}
+
+static void on_read_notice(void *arg, uint64_t user, const struct wire_mark *mark)
+{
+    (void)arg;
+    native_read_moved(user, mark, NULL);
 }
 
 static void on_friends_notice(void *arg, uint64_t user)
@@ -338,7 +345,7 @@ static void build(struct relay *relay)
     relay->hub.origin = relay->incarnation;
     relay->hub.notices = (struct hub_notices){
         .presence = on_presence_notice, .history = on_history_notice, .friends = on_friends_notice,
-        .io_posted = on_io_posted, .arg = relay};
+        .read = on_read_notice, .io_posted = on_io_posted, .arg = relay};
     hub_init(&relay->hub);
     relay->presence =
         presence_new(settings, &relay->wheel, &relay->hub, relay->bus, relay->incarnation);

@@ -30,6 +30,10 @@ void presence_enter(struct presence *presence, uint64_t conversation, enum encod
 /* One less. After grace_ms without any, the user has left this relay. */
 void presence_leave(struct presence *presence, uint64_t conversation, uint64_t user);
 
+/* Calls `fn` once with who is present, perhaps before this returns; without Redis, with whom this relay knows of. */
+typedef void presence_members_fn(void *arg, const struct member *members, size_t count);
+void presence_ask(struct presence *presence, uint64_t conversation, presence_members_fn *fn, void *arg);
+
 /* Another relay changed who is present in the room. */
 void presence_changed(struct presence *presence, uint64_t conversation);
 /* A Redis server came back or was lost. */

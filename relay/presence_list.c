@@ -223,3 +223,40 @@ void presence_list_due(struct place *place)
     else if (!wheel_is_set(&place->timer))
         wheel_set(place->presence->wheel, &place->timer, wait > 0 ? wait : 0);
 }
+
+/* ---- for who asks ---- */
+
+struct asking {
+    struct presence *presence;
+    uint64_t conversation;
+    presence_members_fn *fn;
+    void *arg;
+};
+
+static void on_asked(void *arg, const struct bus_reply *reply)
+{
+    struct asking *asking = arg;
+    const struct place *place = map_get(&asking->presence->places, asking->conversation);
+    struct list list = {.listed = NULL};
+    if (reply)
+        list = list_from_reply(asking->presence, reply);
+    else if (place)
+        list = list_from_memory(place);
+    struct member *members = mem_zalloc(list.count * sizeof *members);
+    for (size_t i = 0; i < list.count; i++)
+        members[i] = list.listed[i].member;
+    asking->fn(asking->arg, members, list.count);
+    free(members);
+    presence_list_fini(&list);
+    free(asking);
+}
+
+void presence_ask(struct presence *presence, uint64_t conversation, presence_members_fn *fn, void *arg)
+{
+    char key[PRESENCE_KEY_MAX];
+    struct asking *asking = mem_zalloc(sizeof *asking);
+    *asking = (struct asking){presence, conversation, fn, arg};
+    presence_room_key(key, presence->settings->redis_prefix, conversation);
+    struct str args[] = {STR("HGETALL"), str_of(key)};
+    bus_command_on(presence->bus, bus_server_of(presence->bus, conversation), on_asked, asking, args, 2);
+}

@@ -82,8 +82,9 @@ const struct encoding poll_encoding = {
     .presence = chatroom_store_presence,
 };
 
-static void encode_members_json(const struct member *members, size_t count, struct buf *out)
+static void encode_members_json(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
 {
+    (void)conversation;
     buf_add_text(out, "{\"type\":\"members\",\"data\":");
     chatroom_add_members(members, count, out);
     buf_add_char(out, '}');
@@ -138,8 +139,9 @@ static void encode_event(const struct message *message, struct buf *out)
     buf_add_text(out, "\n\n");
 }
 
-static void encode_members_event(const struct member *members, size_t count, struct buf *out)
+static void encode_members_event(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
 {
+    (void)conversation;
     buf_add_text(out, "event: members\ndata: ");
     chatroom_add_members(members, count, out);
     buf_add_text(out, "\n\n");

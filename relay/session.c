@@ -176,7 +176,7 @@ void session_heard(struct session *session)
 void session_flush(struct seat *seat)
 {
     struct session *session = seat->session;
-    while (!session->choked && !session->held && !session->closing) {
+    while (!session->choked && !session->held && !seat->held && !session->closing) {
         struct str bytes;
         if (!hub_pending(seat, &bytes)) {
             metric_inc(METRIC_CLOSED_SLOW);
@@ -185,6 +185,10 @@ void session_flush(struct seat *seat)
         }
         if (!bytes.len)
             return;
+        if (session->outbox.len) { /* what was queued came before, and takes the logs along */
+            session_writable(session);
+            return;
+        }
         seat->cursor += bytes.len;
         give(session, bytes);
     }
@@ -197,7 +201,7 @@ void session_spill(struct seat *seat)
     struct str bytes;
     size_t before = session->outbox.len;
     CG_ASSERT(session->choked);
-    while (!session->closing && !session->held && hub_pending(seat, &bytes) && bytes.len) {
+    while (!session->closing && !session->held && !seat->held && hub_pending(seat, &bytes) && bytes.len) {
         if (bytes.len > session->outbox.max - session->outbox.len ||
             sessions->outbox_bytes + bytes.len > (size_t)sessions->settings->room_logs_bytes)
             break;
@@ -302,6 +306,13 @@ void session_hold(struct session *session, bool held)
     session->held = held;
     if (!held && !session->choked && !session->closing)
         flush_all(session);
+}
+
+void session_hold_seat(struct seat *seat, bool held)
+{
+    seat->held = held;
+    if (!held)
+        session_flush(seat);
 }
 
 void session_close(struct session *session, unsigned code, const char *reason)

@@ -48,9 +48,13 @@ struct request {
 struct seat;
 struct store_post;
 
+/* The only subprotocol that there is; handshake.c sees to it that it is offered where it belongs. */
+#define SUBPROTOCOL_NATIVE "chaguan.v1"
+
 /* A protocol adapter: turns a client's bytes into calls of the hub, and events into bytes. */
 struct protocol {
     const char *name;
+    const char *subprotocol; /* that its handshakes must offer; NULL: none may be offered */
     size_t state_size; /* bytes of session->state, zeroed */
     /* How long a client may be silent before it gets a ping; NULL: ping_interval_ms. */
     int64_t (*ping_interval_ms)(const struct settings *settings);
@@ -94,6 +98,7 @@ struct seat {
     uint64_t cursor;   /* the first byte of the log that was not yet given to the socket */
     enum encoding_id encoding;
     bool placed; /* the protocol was told that it sits here */
+    bool held;         /* its log waits: what came before is still being fetched (session_hold_seat) */
 };
 
 struct session {
@@ -165,6 +170,9 @@ void sessions_flush(struct sessions *sessions);
 /* Holds back what its seats' logs have, so that older things can be sent first; or lets it go. A held session
  * that falls off a log is closed as too slow. */
 void session_hold(struct session *session, bool held);
+
+/* The same for one seat alone. Nobody minds if it falls off meanwhile: who lets it go asks hub_catch_up first. */
+void session_hold_seat(struct seat *seat, bool held);
 
 /* Gives the socket what the seat's log holds past the cursor, if it takes any. */
 void session_flush(struct seat *seat);

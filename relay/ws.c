@@ -18,7 +18,7 @@ struct ws {
     struct ws_config config;
     struct lws_context *context;
     struct lws_vhost *vhost;
-    struct lws_protocols protocols[2];
+    struct lws_protocols protocols[3];
     const struct ws_handshake *handshake; /* of the connection that is being taken over */
     size_t open;
 };
@@ -215,12 +215,14 @@ struct ws *ws_new(const struct ws_config *config)
     void *loops[] = {config->loop};
     unsigned handshake_s = (unsigned)((config->settings->handshake_timeout_ms + 999) / 1000);
     ws->protocols[0] = (struct lws_protocols){
-        .name = "chaguan",
+        .name = "no subprotocol", /* for handshakes that offer none; none can offer this */
         .callback = on_event,
         .per_session_data_size = sizeof(struct user),
         .rx_buffer_size = RX_BYTES,
         .tx_packet_size = TX_BYTES,
     };
+    ws->protocols[1] = ws->protocols[0];
+    ws->protocols[1].name = SUBPROTOCOL_NATIVE;
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV,

@@ -43,8 +43,9 @@ static UNUSED void show_bare(const struct message *message, struct buf *out)
         buf_addf(out, "%llu", (unsigned long long)message->seq);
 }
 
-static UNUSED void show_members(const struct member *members, size_t count, struct buf *out)
+static UNUSED void show_members(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
 {
+    (void)conversation;
     buf_add_text(out, "members");
     for (size_t i = 0; i < count; i++)
         buf_addf(out, " %.*s", (int)members[i].name.len, members[i].name.ptr);
@@ -349,7 +350,7 @@ static struct settings settings;
 static struct wheel wheel;
 static struct sessions sessions;
 static int64_t now_ms;
-static uint64_t noticed[4]; /* the sum of what each notice told */
+static uint64_t noticed[5]; /* the sum of what each notice told */
 
 static struct client clients[1200];
 static size_t client_count;
@@ -370,6 +371,12 @@ static void on_friends(void *arg, uint64_t user)
 {
     (void)arg;
     noticed[2] += user;
+}
+
+static void on_read_so_far(void *arg, uint64_t user, const struct wire_mark *mark)
+{
+    (void)arg;
+    noticed[4] += 100 * user + 10 * mark->conversation + mark->seq;
 }
 
 static void on_io_posted(void *arg, uint64_t id, const struct store_post *post)
@@ -507,7 +514,7 @@ static int begin(void **state)
                        .sessions = &sessions,
                        .origin = ORIGIN,
                        .epoch = EPOCH,
-                       .notices = {on_presence, on_history, on_friends, on_io_posted, NULL}};
+                       .notices = {on_presence, on_history, on_friends, on_read_so_far, on_io_posted, NULL}};
     hub_init(&hub);
     return 0;
 }

@@ -91,11 +91,11 @@ static void events_are_lines_whatever_they_hold(void **state)
                    "\"one\\ntwo\\r\\n\\ndata: x\",\"log_time\":\"2024-02-29 "
                    "12:34:56\",\"seq\":5,\"ts\":12}\n\n"));
     buf_clear(&out);
-    events_encoding.members(&member, 1, &out);
+    events_encoding.members(7, &member, 1, &out);
     assert_str(buf_str(&out),
                STR("event: members\ndata: [{\"user_name\":\"茶\",\"head_num\":\"x\"}]\n\n"));
     buf_clear(&out);
-    stream_encoding.members(&member, 1, &out);
+    stream_encoding.members(7, &member, 1, &out);
     assert_str(buf_str(&out),
                STR("{\"type\":\"members\",\"data\":[{\"user_name\":\"茶\",\"head_num\":\"x\"}]}"));
     buf_fini(&out);
