@@ -54,7 +54,7 @@ static void a_taken_name_is_refused_and_the_next_message_is_another_try(void **s
     hear(ann, "2[\"message\",\"ann\"]");
     settle(ERR_OK);
     hear(ann, "2[\"message\",\"hello\"]");
-    assert_string_equal(world.posted->content.ptr, "hello");
+    assert_str(world.posted->content, str_of("hello"));
 }
 
 static void the_servers_own_name_and_names_that_deceive_are_refused(void **state)
@@ -95,7 +95,7 @@ static void a_message_is_acknowledged_once_it_is_stored_and_seen_by_all(void **s
     assert_nothing_sent(ann);
     assert_nothing_sent(bob);
     assert_int_equal(world.posted->kind, MESSAGE_TEXT);
-    assert_string_equal(world.posted->content.ptr, "你好 <b>\"");
+    assert_str(world.posted->content, str_of("你好 <b>\""));
     settle(ERR_OK);
     assert_sent(ann, "39[{\"success\":true,\"seq\":3}]");
     assert_sent(ann, "2[\"message\"," LINE("ann", "你好 <b>\\\"") ",\"seq\":3},\"3-3\"]");
@@ -173,7 +173,7 @@ static void what_only_looks_private_is_for_all(void **state)
         snprintf(packet, sizeof packet, "2[\"message\",\"%s\"]", texts[i]);
         hear(ann, packet);
         assert_int_equal(world.posted->kind, MESSAGE_TEXT);
-        assert_string_equal(world.posted->content.ptr, texts[i]);
+        assert_str(world.posted->content, str_of(texts[i]));
         settle(ERR_OK);
     }
 }
