@@ -8,7 +8,7 @@
 #include <netinet/in.h>
 #include <uv.h>
 
-enum { SERVERS = 4, CLIENTS = 64, INPUT = 8192 };
+enum { SERVERS = 4, CLIENTS = 64, INPUT = 8192, ARGS = 16 };
 
 /* ---- servers ---- */
 
@@ -95,10 +95,12 @@ static void answer_command(struct client *client, char **args, int count)
 /* Takes one whole command from the front of what came; false if there is none yet. */
 static bool take_command(struct client *client)
 {
-    char *at = client->input, *end = client->input + client->len, *args[16] = {NULL};
+    char *at = client->input, *end = client->input + client->len, *args[ARGS];
     int count = 0, wanted;
     *end = '\0';
-    if (sscanf(at, "*%d\r\n", &wanted) != 1 || wanted < 1 || wanted > 16 || !strchr(at, '\n'))
+    for (int i = 0; i < ARGS; i++)
+        args[i] = end;
+    if (sscanf(at, "*%d\r\n", &wanted) != 1 || wanted < 1 || wanted > ARGS || !strchr(at, '\n'))
         return false;
     at = strchr(at, '\n') + 1;
     for (; count < wanted; count++) {
