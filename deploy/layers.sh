@@ -29,9 +29,10 @@ never() {
 }
 
 # One file knows each library, so that the library can be exchanged and the rest be tested without it.
-only 'mysql\.h'       common/db.c
-only 'errmsg\.h'      common/db.c
-only 'mysqld_error'   common/db.c
+only 'mysql\.h'       common/db_parts.h
+only 'db_parts'       common/db.c common/db_connect.c
+only 'errmsg\.h'      common/db_connect.c
+only 'mysqld_error'   common/db.c common/db_connect.c
 only 'libwebsockets'  relay/ws.c
 only 'http_parser'    relay/http_parse.c
 only 'hiredis'        relay/bus.c relay/bus_server.c relay/bus_find.c relay/bus_loop.c common/redis_sync.c rest/presence.c admin/redis.c
