@@ -26,7 +26,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { MESSAGE_PARAMS = 11, MAX_RETRIES = 8 };
+enum { MESSAGE_PARAMS = 11, MAX_RETRIES = 40 };
 
 /* A conversation of the batch: its row's number, before and after. */
 struct counter {
@@ -447,7 +447,7 @@ static enum err run(struct store *store, struct batch *batch)
         else if (err == ERR_UNKNOWN && !batch->last_look)
             batch->last_look = late;
         else if ((err == ERR_RETRY || err == ERR_DUPLICATE) && ++retries < MAX_RETRIES && !late)
-            pause_ms((int64_t)(id_random() % 20)); /* by chance, so that two relays part */
+            pause_ms((int64_t)(id_random() % (uint64_t)(10 + retries * 5))); /* by chance, so that two relays part */
         else if (err == ERR_DOWN && !late)
             pause_ms(50);
         else if (err == ERR_INTERNAL && batch->count > 1)
