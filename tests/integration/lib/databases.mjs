@@ -7,6 +7,7 @@ import path from 'node:path';
 import assert from 'node:assert/strict';
 import { eventually, freePort, run, top } from './stack.mjs';
 
+const lib = path.join(top, 'tests', 'integration', 'lib'); // for the nodes' state transfer
 const started = new Set();
 process.once('exit', () => { for (const server of started) server.child?.kill('SIGKILL'); });
 
@@ -82,12 +83,12 @@ export class Own extends Server {
 
 export class Copy extends Server {
   /** Of a server that is stopped. */
-  static async of(own, name) {
+  static async of(own, name) { // `own`: an Own or another Copy
     const server = new Copy();
     const dir = own.stack.file(name);
     fs.mkdirSync(path.join(dir, 'tmp'), { recursive: true });
     fs.cpSync(own.dir, path.join(dir, 'data'), { recursive: true });
-    Object.assign(server, { stack: own.stack, name, dir, socket: own.stack.file(`${name}.sock`), port: await freePort() });
+    Object.assign(server, { stack: own.stack, name, home: dir, dir: path.join(dir, 'data'), socket: own.stack.file(`${name}.sock`), port: await freePort() });
     return server;
   }
 
@@ -95,9 +96,9 @@ export class Copy extends Server {
     const log = fs.openSync(this.stack.file(`${this.name}.log`), 'a');
     const user = process.getuid() === 0 ? ['--user=root'] : [];
     this.child = spawn('mariadbd', [`--defaults-file=${path.join(top, 'deploy', 'mariadb.cnf')}`, ...user,
-      `--datadir=${path.join(this.dir, 'data')}`, `--tmpdir=${path.join(this.dir, 'tmp')}`, `--socket=${this.socket}`,
-      `--pid-file=${path.join(this.dir, 'pid')}`, ...args],
-    { stdio: ['ignore', log, log], env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
+      `--datadir=${this.dir}`, `--tmpdir=${path.join(this.home, 'tmp')}`, `--socket=${this.socket}`,
+      `--pid-file=${path.join(this.home, 'pid')}`, ...args],
+    { stdio: ['ignore', log, log], env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin:${lib}` } });
     fs.closeSync(log);
     this.ended = once(this.child, 'exit');
     started.add(this);
@@ -140,10 +141,13 @@ export class Talk {
     this.fates = new Map();
     this.going = true;
     for (const client of clients) client.answered = client.events.filter((event) => event.type === 'error').length;
-    this.talks = clients.map(async (client) => {
+    this.heard = clients.map(() => 0);
+    this.talks = clients.map(async (client, i) => {
       while (this.going) {
         const content = client.say(say());
-        this.fates.set(content, await outcome(client, content));
+        const fate = await outcome(client, content);
+        this.fates.set(content, fate);
+        if (fate === 'heard') this.heard[i]++;
       }
     });
   }
@@ -152,10 +156,18 @@ export class Talk {
     return [...this.fates.values()].filter((told) => told === fate).length;
   }
 
-  /** Until `more` further messages were answered so. */
-  async goesOn(more, fate = 'heard') {
-    const before = this.count(fate);
-    await eventually(() => this.count(fate) >= before + more, `${more} more messages to be ${fate}`);
+  /** Until `more` further messages were heard, and some of each client, whose relay may be the last to recover. */
+  async goesOn(more) {
+    const before = [...this.heard];
+    const sum = (counts) => counts.reduce((a, b) => a + b);
+    await eventually(() => sum(this.heard) >= sum(before) + more && this.heard.every((count, i) => count > before[i]),
+      `${more} more messages to be heard`);
+  }
+
+  /** Until `more` further ones were refused. */
+  async isRefused(more) {
+    const before = this.count('unavailable');
+    await eventually(() => this.count('unavailable') >= before + more, `${more} more messages to be refused`);
   }
 
   async stop() {
