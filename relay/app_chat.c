@@ -148,6 +148,10 @@ static void chat_posted(struct sio_socket *socket, enum err err, const struct me
     struct buf array;
     if (ack_id == OWN_LINE)
         return;
+    if (err == ERR_UNKNOWN) { /* it may come yet: who says it again says it perhaps twice */
+        refuse_message(socket, ack_id, "unknown", "不知道消息是否发出");
+        return;
+    }
     if (err) {
         refuse_message(socket, ack_id, "unavailable", "消息没有发出,请稍后再试");
         return;

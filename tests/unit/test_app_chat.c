@@ -110,6 +110,10 @@ static void a_message_that_is_not_stored_is_told_to_its_sender_alone(void **stat
     settle(ERR_DOWN);
     assert_non_null(strstr(next(ann), "消息没有发出"));
     assert_sent(ann, "31[{\"success\":false,\"error\":\"unavailable\"}]");
+    hear(ann, "23[\"message\",\"x\"]");
+    settle(ERR_UNKNOWN);
+    assert_non_null(strstr(next(ann), "不知道消息是否发出")); /* the connection to the database broke during the commit */
+    assert_sent(ann, "33[{\"success\":false,\"error\":\"unknown\"}]");
     world.post = ERR_BUSY;
     hear(ann, "22[\"message\",\"x\"]");
     next(ann);
