@@ -4,6 +4,7 @@ import { request } from '../integration/lib/http.mjs';
 import { check } from './checker.mjs';
 import { Events, Frame, Poller, Poster } from './clients/rooms.mjs';
 import { Friend } from './clients/friends.mjs';
+import { Native } from './clients/native.mjs';
 import { Page } from './clients/chatroom.mjs';
 import { Chatter, LOOKOUT } from './clients/socketio.mjs';
 import { heal, inject, plan } from './faults.mjs';
@@ -51,7 +52,8 @@ function busyRoom(world) {
   const poller = ['poller', (at, name) => new Poller(world, at, name, 0)];
   const patient = ['patient', (at, name) => new Poller(world, at, name, 20)];
   const poster = ['poster', (at, name) => new Poster(world, at, name), talks];
-  return [[...page, talks], [...page, talks], page, [...page, leaves], events, events, [...events, leaves], frame, poller, patient, poster, poster];
+  const native = ['native', (at, name) => new Native(world, at, name)];
+  return [[...native, talks], [...native, talks], native, [...native, leaves], [...page, talks], [...page, talks], page, [...page, leaves], events, events, [...events, leaves], frame, poller, patient, poster, poster];
 }
 
 function quietRoom(world) {
