@@ -41,13 +41,25 @@ void sid_make(const unsigned char secret[SID_SECRET_BYTES], uint64_t incarnation
     sodium_bin2base64(out, SID_MAX, raw, sizeof raw, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
+/* libsodium takes some bytes past ASCII for characters of its alphabet. */
+static bool is_base64url(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_')
+            return false;
+    }
+    return true;
+}
+
 enum err sid_read(const unsigned char secret[SID_SECRET_BYTES], struct str text, uint64_t *incarnation,
                   uint64_t *connection)
 {
     unsigned char raw[RAW_BYTES], expected[MARK_BYTES];
     size_t len;
-    if (text.len != SID_LEN || sodium_base642bin(raw, sizeof raw, text.ptr, text.len, NULL, &len, NULL,
-                                                 sodium_base64_VARIANT_URLSAFE_NO_PADDING))
+    if (text.len != SID_LEN || !is_base64url(text) ||
+        sodium_base642bin(raw, sizeof raw, text.ptr, text.len, NULL, &len, NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING))
         return ERR_INVALID;
     mark(secret, raw, expected);
     if (len != RAW_BYTES || sodium_memcmp(raw + NUMBERS_BYTES, expected, MARK_BYTES))
