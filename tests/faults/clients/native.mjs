@@ -41,7 +41,7 @@ export class Native extends Client {
 
   takeAnswer({ re, ok, seq, error, ...more }) {
     if (re === 1) this.welcome({ ok, error, ...more });
-    else if (re !== this.ids) return; // too late: given up
+    else if (re !== this.ids) return; // too late: it was said again
     else if (ok) this.answered?.({ what: 'ack', seq });
     else this.answered?.({ what: REFUSED.includes(error.code) ? 'refused' : 'unknown', why: error.code });
   }
@@ -56,6 +56,9 @@ export class Native extends Client {
   }
 
   say(text, clientId) {
-    return this.ask(() => this.ws.send(JSON.stringify({ id: ++this.ids, cmd: 'send', room: this.room, client_id: clientId, content: text })));
+    const asked = this.ask(() => this.ws.send(JSON.stringify({ id: ++this.ids, cmd: 'send', room: this.room, client_id: clientId, content: text })));
+    const id = this.ids;
+    const timer = setTimeout(() => id === this.ids && this.answered?.({ what: 'unknown', why: 'no patience' }), 500 + Math.random() * 4000);
+    return asked.finally(() => clearTimeout(timer));
   }
 }
