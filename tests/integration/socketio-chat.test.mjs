@@ -250,6 +250,7 @@ describe('the chat room of the article', () => {
     await other.heard(content); // by the audit
     await stack.startPart('redis');
     const thief = await IoClient.connect(stack, { relay: 3 });
+    await eventually(async () => (await stack.relayMetric('redis_up')) === 3, 'the relays to have Redis again');
     await eventually(async () => (await stack.redis('HKEYS', 'chaguan:io:names:/')).includes(a.name), 'the names to be said again');
     assert.equal((await thief.ask('message', a.name))[0].success, false);
     thief.close();

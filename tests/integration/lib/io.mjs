@@ -67,7 +67,7 @@ export class IoClient {
     this.stack.keepSecret(engine.id); // whoever knows it can speak as this client
     engine.on('error', (error) => this.engineErrors.push(error));
     engine.on('upgradeError', (error) => this.engineErrors.push(error));
-    for (const event of ['upgrade', 'close', 'ping']) engine.on(event, () => setImmediate(() => this.wake())); // it tells before it is done
+    for (const event of ['upgrade', 'close', 'ping', 'drain']) engine.on(event, () => setImmediate(() => this.wake())); // it tells before it is done
     this.wake();
   }
 
