@@ -22,6 +22,7 @@
       "Times accepting paused because no file descriptor was left")                                \
     X(HANDOFFS_GIVEN, "handoffs_given_total", counter, "Requests handed to another relay with their socket")\
     X(HANDOFFS_TAKEN, "handoffs_taken_total", counter, "Requests that another relay handed to this one")\
+    X(HANDOFFS_FRONT, "handoffs_front_total", counter, "Clients' sockets that nginx handed to this relay")\
     X(HANDOFFS_SPLICED, "handoffs_spliced_total", counter, "Requests passed on to another relay over TCP")\
     X(HANDOFFS_FAILED, "handoffs_failed_total", counter, "Requests of another relay that could not be handed to it")\
     X(CONNECTIONS, "connections", gauge, "WebSockets, streams and held calls of chatrooms open now") \

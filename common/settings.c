@@ -80,6 +80,9 @@ static const struct setting rows[] = {
         "The relay's own TCP port. 0: the one in port_file if it is free, else any."),
     ROW(listen_socket, PATH, RELAY, "", 0, 107,
         "Unix socket for nginx. X-Forwarded-For is believed only here. Empty: none."),
+    ROW(listen_front, COUNT, RELAY, "1", 0, 1,
+        "1: an nginx that has Chaguan's module hands WebSocket clients' sockets over, on listen_socket with \".front\" "
+        "after it. 0: there is no such socket, and nginx proxies."),
     ROW(port_file, PATH, RELAY, "", 0, 4096, "File that gets the TCP port as text. Empty: none."),
     ROW(max_connections, COUNT, RELAY, "15000", 1, 1000000,
         "Open client sockets; one more is refused. Also bounded by the limit on open files."),

@@ -27,6 +27,7 @@ struct settings {
     /* relay */
     char *name;
     char *listen_host, *listen_socket, *port_file;
+    int64_t listen_front;
     int64_t listen_port;
     int64_t max_connections, max_message_bytes, max_name_chars;
     int64_t handshake_timeout_ms, ping_interval_ms, close_timeout_ms, drain_ms;

@@ -276,7 +276,8 @@ struct handoff *handoff_new(uv_loop_t *loop, const struct settings *settings, st
     handoff->renew.fired = on_renew;
     read_boot(handoff->boot);
     read_advertised(handoff, address, sizeof address);
-    handoff->local = handoff_local_new(handoff, path);
+    handoff->takers = handoff_takers_new(handoff, path);
+    handoff_look(handoff);
     handoff->splices = handoff_splices_new(handoff);
     snprintf(handoff->value, sizeof handoff->value, "%s %s %s", handoff->boot, *path ? path : "-", address);
     handoff_bus_state(handoff, bus_is_up(bus));
@@ -291,6 +292,12 @@ void handoff_bus_state(struct handoff *handoff, bool up)
         say(handoff);
 }
 
+void handoff_look(struct handoff *handoff)
+{
+    bool open = handoff->settings->listen_front && !handoff->stopped && http_has_room(handoff->server);
+    handoff_takers_front(handoff->takers, open);
+}
+
 void handoff_stop(struct handoff *handoff)
 {
     char key[KEY_MAX];
@@ -299,7 +306,7 @@ void handoff_stop(struct handoff *handoff)
     key_of(handoff, handoff->incarnation, key);
     struct str args[] = {STR("DEL"), str_of(key)};
     bus_command(handoff->bus, ignore, handoff, args, 2);
-    handoff_local_stop(handoff->local);
+    handoff_takers_stop(handoff->takers);
     handoff_splices_stop(handoff->splices);
 }
 
@@ -311,7 +318,7 @@ void handoff_free(struct handoff *handoff)
     for (struct handoff_place *place; (place = map_next(&handoff->places, &at));)
         place_free(place);
     map_fini(&handoff->places);
-    handoff_local_free(handoff->local);
+    handoff_takers_free(handoff->takers);
     handoff_splices_free(handoff->splices);
     free(handoff);
 }

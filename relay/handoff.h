@@ -6,6 +6,10 @@
  * relay that cannot be reached that way (another machine, another container) the request is sent over TCP to its
  * `advertise` address, and the answer, or both directions of a WebSocket, are passed on.
  *
+ * An nginx with Chaguan's module gives clients' sockets in the same way, on another socket (listen_socket with ".front"
+ * after it, mode 0660 like listen_socket itself: who may open it is believed as nginx is). It has a name only while this
+ * relay takes new clients, so that nginx gives them to another one.
+ *
  * Where a relay is stands in Redis, <prefix>:relay:<incarnation>, for as long as it renews it. Answers are kept for
  * some seconds; while Redis is down, what is known goes on. */
 #ifndef CG_RELAY_HANDOFF_H
@@ -20,6 +24,9 @@ struct handoff *handoff_new(uv_loop_t *loop, const struct settings *settings, st
                             struct http_server *server, uint64_t incarnation);
 /* Redis came back or was lost. */
 void handoff_bus_state(struct handoff *handoff, bool up);
+/* Opens or closes the socket for nginx, as there is room; to be called whenever that may have changed, at least once
+ * before the loop sleeps. */
+void handoff_look(struct handoff *handoff);
 /* No longer takes or gives; the name in Redis goes. The loop must run until its handles are closed. */
 void handoff_stop(struct handoff *handoff);
 void handoff_free(struct handoff *handoff); /* NULL: nothing */

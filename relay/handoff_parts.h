@@ -2,6 +2,7 @@
  *
  *   handoff.c        which relay is where; who hands what to whom
  *   handoff_local.c  to a relay on this machine: the socket itself
+ *   handoff_take.c   taking what relays and nginx give
  *   handoff_splice.c to any other: bytes back and forth */
 #ifndef CG_RELAY_HANDOFF_PARTS_H
 #define CG_RELAY_HANDOFF_PARTS_H
@@ -36,7 +37,7 @@ struct handoff_wait {
     struct handoff_place *place;
 };
 
-struct handoff_local;
+struct handoff_takers;
 struct handoff_splices;
 
 struct handoff {
@@ -51,7 +52,7 @@ struct handoff {
     struct map places;
     size_t waiting;
     struct wheel_timer renew;
-    struct handoff_local *local;
+    struct handoff_takers *takers;
     struct handoff_splices *splices;
     bool up, stopped;
 };
@@ -59,12 +60,17 @@ struct handoff {
 /* Counts and answers. */
 void handoff_fail(struct http_call *call, handoff_refuse_fn *refuse);
 
+/* ---- handoff_take.c ---- */
+
+/* Listens beside listen_socket, for relays. path: its absolute name, empty if there is none. */
+struct handoff_takers *handoff_takers_new(struct handoff *handoff, char path[HANDOFF_PATH_MAX]);
+/* For nginx too, or no longer; what it has sent by then is taken. */
+void handoff_takers_front(struct handoff_takers *takers, bool open);
+void handoff_takers_stop(struct handoff_takers *takers);
+void handoff_takers_free(struct handoff_takers *takers);
+
 /* ---- handoff_local.c ---- */
 
-/* Listens beside listen_socket. path: its absolute name, empty if there is none. */
-struct handoff_local *handoff_local_new(struct handoff *handoff, char path[HANDOFF_PATH_MAX]);
-void handoff_local_stop(struct handoff_local *local);
-void handoff_local_free(struct handoff_local *local);
 /* False: it could not be given that way. */
 bool handoff_local_give(struct handoff_place *place, struct http_call *call);
 

@@ -302,10 +302,20 @@ static void set_up_tcp(struct http_conn *conn)
         inet_ntop(AF_INET, &peer.sin_addr, conn->call.peer, sizeof conn->call.peer);
 }
 
+static size_t open_connections(const struct http_server *server)
+{
+    return server->count + (server->config.taken ? server->config.taken(server->config.arg) : 0);
+}
+
 static bool is_full(const struct http_server *server)
 {
-    size_t taken = server->config.taken ? server->config.taken(server->config.arg) : 0;
-    return server->count + taken >= (size_t)server->config.settings->max_connections + SPARE_CONNECTIONS;
+    return open_connections(server) >= (size_t)server->config.settings->max_connections + SPARE_CONNECTIONS;
+}
+
+bool http_has_room(const struct http_server *server)
+{
+    return !server->draining && !server->stopping &&
+           open_connections(server) < (size_t)server->config.settings->max_connections;
 }
 
 static void turn_away(int fd)
@@ -329,12 +339,15 @@ static struct http_conn *take_in(struct http_server *server, int fd, bool proxie
     return conn;
 }
 
-void http_adopt(struct http_server *server, int fd, bool proxied, struct str bytes)
+void http_adopt(struct http_server *server, int fd, unsigned how, struct str bytes)
 {
-    struct http_conn *conn = take_in(server, fd, proxied);
+    struct http_conn *conn = take_in(server, fd, how & HTTP_PROXIED);
     if (!conn)
         return;
-    conn->handed = true;
+    conn->handed = how & HTTP_HANDED;
+    conn->call.alone = how & HTTP_ALONE;
+    if (conn->call.alone)
+        set_up_tcp(conn);
     buf_add_str(&conn->in, bytes);
     http_conn_wake(conn);
 }

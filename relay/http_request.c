@@ -106,7 +106,7 @@ static void begin(struct http_conn *conn)
     conn->call.arg = NULL;
     conn->call.handed = conn->handed || http_head_find(head, conn->in.data, HTTP_HANDED_HEADER).ptr;
     conn->handed = false;
-    conn->keep_alive = head->keep_alive && !conn->server->draining;
+    conn->keep_alive = head->keep_alive && !conn->server->draining && !conn->call.alone;
     conn->body_len = 0;
     conn->chunks = (struct http_chunks){0};
     conn->route = head->upgrade ? NULL : claimant(conn);

@@ -216,6 +216,8 @@ static void on_before_sleep(uv_prepare_t *prepare)
     eio_flush();
     sessions_flush(&relay->sessions);
     sio_flush();
+    if (relay->handoff)
+        handoff_look(relay->handoff);
 }
 
 static void on_hang_up(uv_signal_t *handle, int number)
