@@ -12,6 +12,7 @@
 #   make lint, fmt  warnings as errors, clang-tidy and the layer rules; clang-format
 #   make bench      the relay beside a bare send() per recipient: ratios
 #   make install    PREFIX=/usr/local, DESTDIR=
+#   HANDOFF=0       with any of these: without nginx' module; nginx proxies the WebSockets then
 #   make clean      stops a running instance and leaves nothing behind
 #
 # A fresh machine has neither a compiler nor pkg-config, so nothing here may call them while the file is being read: the
@@ -25,6 +26,7 @@ DESTDIR    ?=
 bindir     ?= $(PREFIX)/bin
 datadir    ?= $(PREFIX)/share
 sysconfdir ?= /etc
+nginxdir   ?= /usr/lib/nginx/modules
 unitdir    ?= $(PREFIX)/lib/systemd/system
 usersdir   ?= $(PREFIX)/lib/sysusers.d
 rundir     ?= /run/chaguan
@@ -35,6 +37,8 @@ BUILD    ?= build
 SANITIZE ?=
 WERROR   ?=
 JOBS     ?= $(shell nproc)
+HANDOFF  ?= 1
+export HANDOFF
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
 
@@ -88,8 +92,8 @@ HEADERS    = $(wildcard common/*.h relay/*.h rest/*.h admin/*.h tests/unit/*.h)
 .SUFFIXES:
 .SECONDARY:
 
-.PHONY: all programs site
-all: programs site
+.PHONY: all programs site module
+all: programs site module
 programs: $(PROGRAMS)
 site: $(BUILD)/socket.io/.made
 
@@ -149,6 +153,24 @@ $(BUILD)/socket.io/.made: deploy/npm/package-lock.json
 	@cd $(BUILD)/npm/node_modules/socket.io-client/dist && cp $(CLIENT_FILES) $(abspath $(@D))
 	@touch $@
 
+# nginx' module, for the nginx of this machine: Debian's nginx-dev knows how that one was built. Without nginx-dev there is
+# none, and deploy/run.sh lets nginx proxy.
+NGINX_SRC ?= /usr/share/nginx/src
+MODULE    := ngx_http_chaguan_handoff_module
+MODULE_SO := $(if $(filter-out 0,$(HANDOFF)),$(if $(wildcard $(NGINX_SRC)/configure),$(BUILD)/$(MODULE).so))
+module: $(MODULE_SO)
+$(BUILD)/$(MODULE).so: nginx/handoff/$(MODULE).c nginx/handoff/config common/handoff_wire.h $(wildcard $(NGINX_SRC)/conf_flags)
+	@rm -rf $(BUILD)/nginx
+	@mkdir -p $(BUILD)/nginx
+	@echo "  NGINX $@"
+	@cd $(NGINX_SRC) && { bash -c '. ./conf_flags && ./configure "$${NGX_CONF_FLAGS[@]}" \
+		--with-cc-opt="-O2 -g -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2" --with-ld-opt="-Wl,-z,relro -Wl,-z,now" \
+		--add-dynamic-module="$$1" --builddir="$$2"' - $(abspath nginx/handoff) $(abspath $(BUILD)/nginx) && \
+		$(MAKE) --no-print-directory -f $(abspath $(BUILD)/nginx)/Makefile modules; } >$(abspath $(BUILD)/nginx)/log 2>&1 || \
+		{ tail -n 15 $(abspath $(BUILD)/nginx)/log >&2; \
+		  echo "nginx' module could not be built: 'make HANDOFF=0' does without" >&2; exit 1; }
+	@cp $(BUILD)/nginx/$(MODULE).so $@.new && mv $@.new $@
+
 # Changes only when the flags do, so that make PREFIX=/usr after make rebuilds instead of mixing the two.
 .PHONY: FORCE
 $(BUILD)/flags: FORCE
@@ -183,8 +205,12 @@ programs-and-bench: all $(BUILD)/bench-load $(BUILD)/bench-bare
 .PHONY: deps deps-test deps-lint
 deps:
 	@deploy/install-packages.sh build run
+	@$(optional_deps)
 deps-test:
 	@deploy/install-packages.sh build run test
+	@$(optional_deps)
+# Only for Debian's own nginx; nothing else is lost without it.
+optional_deps = [ "$(HANDOFF)" = 0 ] || deploy/install-packages.sh --optional handoff
 deps-lint:
 	@deploy/install-packages.sh build lint
 
@@ -287,7 +313,8 @@ install: all
 	$(substitute) deploy/chaguan.conf.sample >$(confdir)/chaguan.conf.sample
 	$(substitute) deploy/README.installed >$(DESTDIR)$(datadir)/chaguan/README
 	install -m 644 deploy/systemd/chaguan.sysusers $(DESTDIR)$(usersdir)/chaguan.conf
-	RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web SOCKETIO=$(datadir)/chaguan/socket.io \
+	if [ -n "$(MODULE_SO)" ]; then install -D -m 644 $(MODULE_SO) $(DESTDIR)$(nginxdir)/$(MODULE).so; fi
+	HANDOFF="#" UPGRADES=@chaguan_relay RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web SOCKETIO=$(datadir)/chaguan/socket.io \
 		MEDIA=$(statedir)/media ACCESS_LOG=/var/log/nginx/chaguan.access.log \
 		ERROR_LOG=/var/log/nginx/error.log \
 		deploy/render.sh nginx/chaguan.conf.in >$(sitedir)/chaguan
@@ -298,5 +325,6 @@ install: all
 uninstall:
 	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(bindir)/%,$(PROGRAMS)) $(addprefix $(DESTDIR)$(unitdir)/,$(units))
 	rm -rf $(DESTDIR)$(datadir)/chaguan
+	rm -f $(DESTDIR)$(nginxdir)/$(MODULE).so
 	rm -f $(confdir)/chaguan.conf.sample $(sitedir)/chaguan $(DESTDIR)$(usersdir)/chaguan.conf
 	@[ ! -d $(confdir) ] || rmdir $(confdir) 2>/dev/null || echo "left $(confdir): it holds files of yours"

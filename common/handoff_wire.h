@@ -1,8 +1,8 @@
-/* handoff_wire.h: the messages in which sockets are given to a relay, as those that give them write it and relays read it.
- * Plain C without anything else of ours: nginx' module includes it too.
+/* handoff_wire.h: the messages in which sockets are given to a relay. Plain C without anything else of ours: nginx'
+ * module includes it too.
  *
- * A message of a Unix SOCK_SEQPACKET socket is this header, then `len` bytes that were read from the socket already, and
- * with them, as SCM_RIGHTS, the socket. A relay that gives more bytes than fit sends none of them, but a file with them
+ * A message of a Unix SOCK_SEQPACKET socket is this header, then `len` bytes that were read from the socket already,
+ * and with them, as SCM_RIGHTS, the socket. A relay that gives more bytes than fit sends none of them, but a file with them
  * as a second descriptor. Both sides are on one machine, so numbers are in its byte order.
  *
  *   <listen_socket>.handoff   relays give to each other here

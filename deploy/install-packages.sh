@@ -1,11 +1,14 @@
 #!/bin/sh
 # Installs what the lists deploy/packages/NAME ask for and this machine lacks; says nothing when it lacks nothing.
 #   deploy/install-packages.sh build run
+#   deploy/install-packages.sh --optional handoff      what cannot be had is said, and is no error
 # Services are neither started nor enabled: the servers of a run are private to it. A server that was here before stays
 # as it was.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 lists=$(dirname "$0")/packages
+optional=
+[ "${1:-}" != --optional ] || { optional=1; shift; }
 
 have_package() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -25,7 +28,11 @@ done)
 [ -n "$missing" ] || exit 0
 missing=$(echo $missing)
 
-give_up() { echo "$1; please install: $missing" >&2; exit 1; }
+give_up() {
+    if [ -n "$optional" ]; then echo "$1; going on without: $missing"; exit 0; fi
+    echo "$1; please install: $missing" >&2
+    exit 1
+}
 
 command -v apt-get >/dev/null 2>&1 || give_up "no apt-get here"
 as_root=
@@ -54,7 +61,7 @@ apt update || echo "apt-get update failed; trying with the lists there are" >&2
 # debconf and dpkg tell a story per package; it is shown only if it ends badly.
 log=$(mktemp)
 if ! apt install -y --no-install-recommends $missing >"$log" 2>&1; then
-    cat "$log" >&2
+    [ -n "$optional" ] || cat "$log" >&2
     rm -f "$log"
     give_up "apt-get failed"
 fi

@@ -17,6 +17,7 @@
 #   CG_BIN       where the programs are (build/), and in it       LISTEN  nginx' address (127.0.0.1)
 #                socket.io/, which nginx serves                   RELAYS  how many relays (2)
 #   SETTINGS     more settings: SETTINGS="a=1 b=2"
+#   HANDOFF      0: nginx proxies WebSockets; else it hands them over, if CG_BIN has its module and it fits (1)
 # What "up" was given is kept in the run directory, so the other commands need CHAGUAN_RUN only.
 #
 # In the run directory, for each part: NAME.pid while it is ready, NAME.log, NAME.exit (its last exit status);
@@ -54,7 +55,7 @@ open_run_dir() {
     # exchanged while it runs.
     local given=${CG_BIN:-}
     if [ -e "$RUN/instance" ] && { [[ $command != @(up|run) ]] || [ -n "$(running_parts)" ]; }; then . "$RUN/instance"; fi
-    PORT=${PORT:-7005} LISTEN=${LISTEN:-127.0.0.1} RELAYS=${RELAYS:-2}
+    HANDOFF=${HANDOFF:-1} PORT=${PORT:-7005} LISTEN=${LISTEN:-127.0.0.1} RELAYS=${RELAYS:-2}
     CG_BIN=${given:-${CG_BIN:-$top/build}}
 }
 
@@ -69,7 +70,7 @@ configure() {
     admin=$(sed -n 's/^admin_token = //p' "$RUN/chaguan.conf" 2>/dev/null | head -n 1 || true)
     [ -n "$admin" ] || admin=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
 
-    printf '%s\n' "PORT=$PORT" "LISTEN=$LISTEN" "RELAYS=$RELAYS" "CG_BIN='$CG_BIN'" >"$RUN/instance"
+    printf '%s\n' "PORT=$PORT" "LISTEN=$LISTEN" "RELAYS=$RELAYS" "HANDOFF=$HANDOFF" "CG_BIN='$CG_BIN'" >"$RUN/instance"
     {
         cat <<END
 # Written by deploy/run.sh at every start; SETTINGS="name=value …" adds lines at the end.
@@ -93,16 +94,26 @@ END
     configure_nginx
 }
 
+# Whether nginx can hand sockets over. A module that was built for another nginx is not loaded; a path that is too long
+# for the sockets' names would be an error in the configuration.
+hands_over() {
+    [ "$HANDOFF" != 0 ] && [ -e "$1" ] && [ ${#RUN} -le 88 ] || return 1
+    printf '%s\n' "load_module \"$1\";" "pid $RUN/nginx/try.pid;" 'events { }' >"$RUN/nginx/try.conf"
+    nginx -q -t -e stderr -c "$RUN/nginx/try.conf" >"$RUN/nginx/try.log" 2>&1
+}
+
 configure_nginx() {
-    local nofile user="# (not root)"
+    local nofile user="# (not root)" module handoff="#" upgrades=@chaguan_relay load="# (proxied)"
     nofile=$(ulimit -n)
     [ "$nofile" != unlimited ] && [ "$nofile" -le 65536 ] || nofile=65536
     [ "$(id -u)" != 0 ] || user="user root;"
     mkdir -p "$RUN/nginx"
-    RUN=$RUN WEB=$top/web SOCKETIO=$(realpath -m "$CG_BIN/socket.io") MEDIA=$RUN/media RELAYS=$RELAYS \
+    module=$(realpath -m "$CG_BIN/ngx_http_chaguan_handoff_module.so")
+    if hands_over "$module"; then handoff='' upgrades=@chaguan_handoff load="load_module \"$module\";"; fi
+    HANDOFF=$handoff UPGRADES=$upgrades RUN=$RUN WEB=$top/web SOCKETIO=$(realpath -m "$CG_BIN/socket.io") MEDIA=$RUN/media RELAYS=$RELAYS \
         LISTEN=$LISTEN:$PORT ACCESS_LOG=$RUN/nginx.access.log ERROR_LOG=$RUN/nginx.log \
         "$top/deploy/render.sh" "$top/nginx/chaguan.conf.in" >"$RUN/nginx/chaguan.conf"
-    RUN=$RUN USER=$user NOFILE=$nofile CONNECTIONS=$((nofile < 16384 ? nofile : 16384)) \
+    LOAD_MODULE=$load RUN=$RUN USER=$user NOFILE=$nofile CONNECTIONS=$((nofile < 16384 ? nofile : 16384)) \
         "$top/deploy/render.sh" "$top/nginx/private-nginx.conf.in" >"$RUN/nginx/nginx.conf"
 }
 
@@ -245,6 +256,14 @@ unlock() { exec 9>&-; }
 
 url() { echo "http://$LISTEN:$PORT/"; }
 
+say_way() {
+    if grep -q '^load_module' "$RUN/nginx/nginx.conf"; then
+        say "nginx hands WebSockets over to the relays"
+    else
+        say "nginx proxies WebSockets$([ "$HANDOFF" = 0 ] || echo ": there is no module for it in $CG_BIN, or it does not fit")"
+    fi
+}
+
 start_all() {
     local name
     if [ -z "$(running_parts)" ]; then
@@ -278,6 +297,7 @@ up() {
     trap 'complain "stopping what was started"; stop_all' EXIT
     start_all
     trap - EXIT
+    say_way
     say "Chaguan is up at $(url)"
 }
 
@@ -298,6 +318,7 @@ run() {
     trap 'exit 0' HUP INT TERM
     start_all
     unlock
+    say_way
     say "Chaguan is at $(url) — Ctrl-C stops it"
     # Parts may be stopped, killed and started from elsewhere meanwhile.
     while [ -n "$(running_parts)" ]; do

@@ -52,11 +52,12 @@ export class Stack {
   closing = [];
 
   /** settings: rows of the settings table for all programs, or a function that makes them from the run directory. Debug
-   *  logs by default: they must keep secrets, too. */
-  static async start({ relays = 2, settings = {} } = {}) {
+   *  logs by default: they must keep secrets, too. handoff: 0 has nginx proxy, whether its module is there or not. */
+  static async start({ relays = 2, settings = {}, handoff = process.env.HANDOFF ?? 1 } = {}) {
     const stack = new Stack();
     stack.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-'));
     stack.relays = relays;
+    stack.handoff = handoff;
     stack.port = await freePort();
     stack.contents = new Set();
     stack.settings = { log_level: 'debug', ...(typeof settings === 'function' ? settings(stack.dir) : settings) };
@@ -71,7 +72,7 @@ export class Stack {
 
   get env() {
     const settings = Object.entries(this.settings).map(([name, value]) => `${name}=${value}`);
-    return { CHAGUAN_RUN: this.dir, PORT: String(this.port), RELAYS: String(this.relays), CG_BIN: bin,
+    return { CHAGUAN_RUN: this.dir, PORT: String(this.port), RELAYS: String(this.relays), CG_BIN: bin, HANDOFF: String(this.handoff),
       SETTINGS: settings.join(' ') };
   }
 
