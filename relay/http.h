@@ -36,8 +36,8 @@ struct http_call {
     char peer[HTTP_PEER_MAX]; /* the client's address; through nginx what it says, empty if unknown */
     bool proxied;           /* came in through the Unix socket: nginx, which may be believed */
     bool handed;            /* another relay gave it to us, or its client says so: it goes to no third one */
-    bool alone;             /* nginx gave us the client's socket for this request only: what it says next it would say past
-                             * nginx' rules, with the trust that nginx has, so nothing more is read as a request */
+    bool alone;             /* nginx gave us the client's socket, for this request only: what the client says next it says
+                             * past nginx' rules and would be believed, so nothing more is read as a request */
     /* Set by who holds the call: the client left before the answer. The call is freed after it returns. */
     void (*gone)(void *arg, struct http_call *call);
     void *arg;
@@ -79,9 +79,9 @@ void http_drain(struct http_server *server);
 void http_stop(struct http_server *server);
 void http_free(struct http_server *server);
 
-/* Takes in a connection that nginx or another relay handed over: an open socket and what was already read from it. `how`
- * says what its first call is. */
+/* How the first call of a connection came that somebody gave us: what http_call says. */
 enum { HTTP_PROXIED = 1, HTTP_HANDED = 2, HTTP_ALONE = 4 };
+/* Takes in a connection that nginx or another relay handed over: an open socket and what was already read from it. */
 void http_adopt(struct http_server *server, int fd, unsigned how, struct str bytes);
 /* Whether one connection more would be taken and could become a WebSocket. */
 bool http_has_room(const struct http_server *server);
