@@ -1,5 +1,6 @@
 #include "common/customer_frame.h"
 
+#include "common/client_id.h"
 #include "common/store_customer.h"
 #include "common/text.h"
 
@@ -50,7 +51,8 @@ enum err customer_frame_read(struct json_object *object, const char *media_url,
         !str_eq(app_sid, frame->app_sid) || str_eq(frame->friend_account, frame->user_account))
         return ERR_INVALID;
     if (!read_kind(object, &frame->kind) ||
-        !json_get_string(object, "chat_content", &frame->content))
+        !json_get_string(object, "chat_content", &frame->content) ||
+        !client_id_get(object, "clientId", &frame->client_id))
         return ERR_INVALID;
     return frame->kind == MESSAGE_TEXT ? text_check_content(frame->content)
                                        : text_check_url(frame->content, media_url);

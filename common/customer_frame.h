@@ -1,5 +1,5 @@
 /* customer_frame.h: what a client of a customer session says, over its socket or over REST:
- *   {friendInfo:{account,username,avatar,app_sid}, userInfo:{…}, chat_content, chat_type}
+ *   {friendInfo:{account,username,avatar,app_sid}, userInfo:{…}, chat_content, chat_type, clientId?}
  * Names and avatars in it are not looked at: they are taken from the database. */
 #ifndef CG_COMMON_CUSTOMER_FRAME_H
 #define CG_COMMON_CUSTOMER_FRAME_H
@@ -13,6 +13,7 @@ struct customer_frame {
     struct str app_sid;     /* of both */
     enum message_kind kind; /* MESSAGE_TEXT, MESSAGE_IMAGE, MESSAGE_VIDEO by chat_type 0, 1, 2 */
     struct str content;     /* vetted; to be stored by way of text_add_content */
+    struct str client_id;   /* clientId; empty if there is none */
 };
 
 /* An account or an app_sid in JSON: a text, or an integer, which some clients hold telephone numbers as. False if it

@@ -1,5 +1,6 @@
 #include "relay/chatroom.h"
 
+#include "common/client_id.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -405,9 +406,13 @@ static bool identity_is_own(struct session *session, struct json_object *frame)
 static void on_message(struct session *session, struct json_object *frame)
 {
     const struct chatroom_state *state = state_of(session);
-    struct str content, sent_at;
+    struct str content, sent_at, client_id;
     if (!json_get_string(frame, "content", &content) || text_check_content(content)) {
         send_error(session, "bad_content", "content must be text without control characters");
+        return;
+    }
+    if (!client_id_get(frame, "clientId", &client_id)) {
+        send_error(session, "bad_client_id", "clientId must be text of at most 64 bytes");
         return;
     }
     if (!json_get_string(frame, "sendTime", &sent_at) || !text_is_datetime(sent_at))
@@ -421,6 +426,7 @@ static void on_message(struct session *session, struct json_object *frame)
         .kind = MESSAGE_TEXT,
         .sender_name = str_of(state->name),
         .content = buf_str(&clean),
+        .client_id = client_id,
         .sent_at = sent_at,
     };
     if (hub_post(door.hub, session->id, &message))

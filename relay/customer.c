@@ -298,6 +298,7 @@ static void on_frame(struct session *session, const struct customer_frame *frame
         .kind = frame->kind,
         .sender_name = str_of(pair->user.username),
         .content = buf_str(&clean),
+        .client_id = frame->client_id,
     };
     if (hub_post(door.hub, session->id, &message))
         fail(session);
@@ -327,7 +328,9 @@ static void received(struct session *session, struct str text)
 static void posted(struct session *session, const struct store_post *post)
 {
     if (post->err)
-        fail(session); /* else the list is the answer */
+        fail(session);
+    else if (post->repeated)
+        send_list(session); /* nothing new comes to the log; else the list is the answer */
 }
 
 static bool claims(struct str path)

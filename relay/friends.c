@@ -1,6 +1,6 @@
 #include "relay/friends.h"
 
-#include "common/json.h"
+#include "common/client_id.h"
 #include "common/log.h"
 #include "common/map.h"
 #include "common/mem.h"
@@ -322,7 +322,7 @@ static void on_frame(struct session *session, struct json_object *frame)
 {
     const struct friends_state *state = state_of(session);
     const struct store_friendship *friendship = friendship_of(session, frame);
-    struct str type = STR("text"), content;
+    struct str type = STR("text"), content, client_id;
     size_t i = 0;
     const size_t count = sizeof types / sizeof types[0];
     if (!friendship) {
@@ -338,6 +338,8 @@ static void on_frame(struct session *session, struct json_object *frame)
         door_send_error(session, "bad_type", "type must be text, emoji or file");
     } else if (!json_get_string(frame, "content", &content) || !content_ok(types[i].kind, content)) {
         door_send_error(session, "bad_content", "content must be text, and a file's the address of an upload");
+    } else if (!client_id_get(frame, "clientId", &client_id)) {
+        door_send_error(session, "bad_client_id", "clientId must be text of at most 64 bytes");
     } else {
         struct buf clean;
         buf_init(&clean, content.len * 2 + 16);
@@ -348,6 +350,7 @@ static void on_frame(struct session *session, struct json_object *frame)
             .kind = types[i].kind,
             .sender_name = str_of(state->name),
             .content = buf_str(&clean),
+            .client_id = client_id,
         };
         if (hub_post(door.hub, session->id, &message))
             door_send_error(session, "busy", "too many messages are waiting: try again in a second");

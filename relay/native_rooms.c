@@ -425,6 +425,43 @@ void native_leave(struct native_room *room, int64_t re, struct json_object *obje
     native_ok(room->native, re);
 }
 
+/* ---- put out ---- */
+
+static void kick(struct native_room *room, struct str reason)
+{
+    struct native *native = room->native;
+    struct seat *seat = hub_seat(native->session, room->place.conversation);
+    bool of_hello = room->coming && room->in_hello;
+    struct buf out;
+    buf_init(&out, 128 + 6 * reason.len);
+    buf_addf(&out, "{\"ev\":\"kicked\",\"ch\":%llu,\"reason\":", (unsigned long long)room->place.conversation);
+    buf_add_json(&out, reason);
+    if (seat)
+        hub_stand_up(seat);
+    if (native->known)
+        native_end(native, &out);
+    buf_fini(&out);
+    if (room->coming && !of_hello)
+        native_fail(native, room->join_re, ERR_NOT_FOUND);
+    fail_waiting(room, ERR_NOT_FOUND);
+    room_free(room);
+    if (of_hello)
+        native_hello_settled(native);
+}
+
+void native_kick(uint64_t user, uint64_t conversation, struct str reason)
+{
+    const struct sessions *sessions = door.hub->sessions;
+    for (size_t i = 0; i < sessions->cap; i++) {
+        struct session *session = sessions->slots[i];
+        if (!session || session->protocol != &native_protocol || session->closing || native_of(session)->user != user)
+            continue;
+        struct native_room *room = native_room_of(native_of(session), conversation);
+        if (room)
+            kick(room, reason);
+    }
+}
+
 /* ---- what was missed ---- */
 
 struct page {

@@ -1,6 +1,6 @@
 /* rooms_send.c: a POST that says something in a chatroom: the same checks as the WebSocket's frame, answered once the
  * message is committed. */
-#include "common/json.h"
+#include "common/client_id.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/text.h"
@@ -87,8 +87,8 @@ static void release(struct rooms_asked *base)
     free(base);
 }
 
-/* Keeps what is to be said; what is wrong with it, or NULL. */
-static const char *take(struct asked *asked, struct json_object *object, const char **code)
+/* Keeps what is to be said; what is wrong with it, or NULL. `key`: the header's, for a body without clientId. */
+static const char *take(struct asked *asked, struct json_object *object, struct str key, const char **code)
 {
     struct str content, client_id;
     *code = "bad_content";
@@ -97,11 +97,12 @@ static const char *take(struct asked *asked, struct json_object *object, const c
     buf_init(&asked->content, content.len * 2 + 16);
     text_add_content(&asked->content, content);
     *code = "bad_request";
-    if (!json_has(object, "clientId"))
-        return NULL;
-    if (!json_get_string(object, "clientId", &client_id) || client_id.len > MESSAGE_CLIENT_ID_MAX ||
-        text_check_name(client_id, MESSAGE_CLIENT_ID_MAX))
+    if (!client_id_get(object, "clientId", &client_id))
         return "clientId must be text of at most 64 bytes";
+    if (!client_id.len)
+        client_id = key;
+    if (client_id.len && !client_id_ok(client_id))
+        return "Idempotency-Key must be text of at most 64 bytes";
     memcpy(asked->client_id, client_id.ptr, client_id.len);
     asked->client_id_len = client_id.len;
     return NULL;
@@ -109,8 +110,8 @@ static const char *take(struct asked *asked, struct json_object *object, const c
 
 static void handle_object(struct http_call *call, struct str room_id, struct json_object *object)
 {
-    char text[ROOMS_ARGUMENT_BYTES];
-    struct str nick_id;
+    char text[ROOMS_ARGUMENT_BYTES], header[ROOMS_ARGUMENT_BYTES];
+    struct str nick_id, key = call->request.header(&call->request, "idempotency-key", header, sizeof header);
     const char *code = "bad_request", *wrong = NULL;
     if (!json_get_string(object, "nickId", &nick_id))
         nick_id = call->request.argument(&call->request, "nickId", text, sizeof text);
@@ -120,7 +121,7 @@ static void handle_object(struct http_call *call, struct str room_id, struct jso
     if (!nick_id.len)
         wrong = "nickId is missing";
     else
-        wrong = take(asked, object, &code);
+        wrong = take(asked, object, key, &code);
     if (wrong) {
         metric_inc(METRIC_FRAMES_REFUSED);
         rooms_refuse(call, 400, code, wrong);

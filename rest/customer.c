@@ -128,6 +128,7 @@ static int post(struct call *call, const struct customer_frame *frame,
                 const struct store_customer_pair *pair)
 {
     struct buf clean;
+    struct str key = call->request->idempotency_key;
     buf_init(&clean, frame->content.len + 1); /* what is replaced is as long as before */
     text_add_content(&clean, frame->content);
     struct store_post post = {.message = {
@@ -136,7 +137,7 @@ static int post(struct call *call, const struct customer_frame *frame,
                                   .kind = frame->kind,
                                   .sender_name = str_of(pair->user.username),
                                   .content = buf_str(&clean),
-                                  .client_id = call->request->idempotency_key,
+                                  .client_id = key.len ? key : frame->client_id,
                               }};
     enum err err = store_journal(call->backends->store, &post, 1, PATIENCE_MS);
     err = err ? err : post.err;

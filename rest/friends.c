@@ -256,6 +256,8 @@ static int mark_read(struct call *call)
     if (!err && up_to > place.read_seq)
         err = store_friend_read(call->backends->store, place.friendship.conversation, self.user,
                                 up_to);
+    if (!err && up_to > place.read_seq)
+        publish_read(call->backends, self.user, &(struct wire_mark){place.friendship.conversation, up_to});
     begin(call);
     buf_addf(call->out, "{\"seq\":%llu}}",
              (unsigned long long)(up_to > place.read_seq ? up_to : place.read_seq));

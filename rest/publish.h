@@ -14,6 +14,9 @@ void publish_message(const struct backends *backends, const struct message *mess
 /* The user (by number) has a new friend. */
 void publish_friends(const struct backends *backends, uint64_t user);
 
+/* How far the user has read a conversation. */
+void publish_read(const struct backends *backends, uint64_t user, const struct wire_mark *mark);
+
 /* A notice about the Socket.IO namespace that is this conversation. Unlike the others it is lost if it fails. */
 enum err publish_io(const struct backends *backends, uint64_t conversation,
                     const struct io_notice *notice) CG_MUST_CHECK;

@@ -11,6 +11,7 @@
 #include "rest/io.h"
 #include "rest/media.h"
 #include "rest/spaces.h"
+#include "rest/unread.h"
 
 #define TYPE_JSON "application/json; charset=utf-8"
 
@@ -20,6 +21,7 @@ static const struct route_table *const tables[] = {
     &chatroom_routes,
     &friends_routes,
     &spaces_routes,
+    &unread_routes,
     &customer_routes,
     &media_routes,
     &io_routes,

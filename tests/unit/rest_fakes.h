@@ -36,6 +36,7 @@ static struct {
     struct wire_header publications[4];
     int published;
     char published_content[1024];
+    struct wire_mark mark; /* that was told last */
     char notices[2048]; /* "kind audience body|" each */
     /* the namespace "/" is conversation 7; scripts, as "nsp argument argument …|" each, and what they answer */
     char evaluated[4096];
@@ -207,6 +208,10 @@ enum err presence_publish(struct presence *presence, uint64_t conversation, stru
         struct message message;
         assert_int_equal(wire_get_message(&payload, &header, &message), 0);
         keep(fake.published_content, sizeof fake.published_content, message.content);
+    }
+    if (header.kind == WIRE_READ) {
+        assert_int_equal(wire_get_mark(payload, &fake.mark), 0);
+        payload.len = 0;
     }
     if (header.kind == WIRE_IO) {
         struct io_notice notice;

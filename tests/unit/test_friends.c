@@ -377,6 +377,10 @@ static void reading_only_goes_forward(void **state)
     assert_answer("POST", READ, BYTES("{\"userId\":\"" ANN "\",\"seq\":99}"), 200,
                   "{\"success\":true,\"data\":{\"seq\":10}}");
     assert_int_equal(doors.marked_seq, 10);
+    assert_int_equal(fake.published, 2); /* to the user's other devices */
+    assert_int_equal(fake.publications[1].conversation, WIRE_INBOX(1));
+    assert_int_equal(fake.mark.conversation, 7);
+    assert_int_equal(fake.mark.seq, 10);
     assert_answer("POST", READ, BYTES("{\"userId\":\"" ANN "\",\"seq\":3}"), 200,
                   "{\"success\":true,\"data\":{\"seq\":4}}");
     assert_int_equal(doors.marked, 2);

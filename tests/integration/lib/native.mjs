@@ -8,7 +8,7 @@ export class Native extends Socket {
   /** Connected, without a hello. */
   static async open(stack, { relay = 0, options = {} } = {}) {
     const native = new this(stack, new WebSocket(`${stack.wsUrl(relay)}/v1`, 'chaguan.v1', { perMessageDeflate: false, ...options }));
-    Object.assign(native, { ids: 0, answers: new Map(), cursors: new Map(), logs: new Map() });
+    Object.assign(native, { ids: 0, answers: new Map(), asked: new Map(), cursors: new Map(), logs: new Map() });
     await native.opened;
     assert.equal(native.ws.protocol, 'chaguan.v1');
     return native;
@@ -18,18 +18,28 @@ export class Native extends Socket {
   static async hello(stack, who, { resume, ...how } = {}) {
     const native = await this.open(stack, how);
     native.welcome = await native.must('hello', { ...who, ...(resume && { resume }) });
-    for (const joined of native.welcome.joined) if (!joined.error) native.began(joined, resume.find(({ room }) => room === joined.room));
     return native;
   }
 
-  began({ ch, epoch, seq, missed, room }, cursor) {
+  /** An answer: from here on events come, right behind it. `asked`: what hello or join was asked with. */
+  began({ ch, epoch, seq, missed, room, error }, asked) {
+    if (error) return;
     this.logs.set(ch, []);
-    this.cursors.set(ch, { room, epoch, seq: missed === undefined ? seq : cursor.seq });
+    this.cursors.set(ch, { room, epoch, seq: missed === undefined ? seq : asked.seq });
+  }
+
+  took(answer) {
+    const asked = this.asked.get(answer.re);
+    this.answers.set(answer.re, answer);
+    if (!answer.ok || !asked) return;
+    if (asked.cmd === 'hello') for (const [i, joined] of answer.joined.entries()) this.began(joined, asked.resume[i]);
+    if (asked.cmd === 'leave') for (const [ch, { room }] of this.cursors) if (room === asked.room) this.cursors.delete(ch);
+    if (asked.cmd === 'join' && !this.cursors.has(answer.ch)) this.began(answer, asked);
   }
 
   eventsOf(value) {
     if ('re' in value) {
-      this.answers.set(value.re, value);
+      this.took(value);
       return [];
     }
     if (value.seq !== undefined && ['message', 'edit', 'recall'].includes(value.ev)) {
@@ -50,6 +60,7 @@ export class Native extends Socket {
   command(cmd, fields = {}) {
     const id = ++this.ids;
     if (fields.content) this.stack.keepSecret(fields.content);
+    this.asked.set(id, { cmd, ...fields });
     this.sendJson({ id, cmd, ...fields });
     return id;
   }
@@ -77,10 +88,8 @@ export class Native extends Socket {
     return answer.error.code;
   }
 
-  async join(room, { presence, ...cursor } = {}) {
-    const answer = await this.must('join', { room, ...cursor, ...(presence && { presence }) });
-    if (!this.cursors.has(answer.ch)) this.began(answer, cursor);
-    return answer;
+  join(room, fields = {}) {
+    return this.must('join', { room, ...fields });
   }
 
   send(room, content = unique('said'), more = {}) {
