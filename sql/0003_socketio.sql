@@ -17,8 +17,6 @@ ALTER TABLE user MODIFY realm TINYINT UNSIGNED NOT NULL
     COMMENT 'whose names: 1 chatroom, 2 friends, 3 customers, 4 spaces';
 ALTER TABLE conversation MODIFY kind TINYINT UNSIGNED NOT NULL
     COMMENT '1 chatroom, 2 friendship, 3 customer session, 4 space, 5 Socket.IO namespace';
-ALTER TABLE message MODIFY kind TINYINT UNSIGNED NOT NULL
-    COMMENT '1 text, 2 join, 3 leave, 4 emoji, 5 file, 6 image, 7 video, 8 transfer, 9 Socket.IO event';
 
 -- What all processes of this deployment share and nobody else knows: with it a relay signs the names of connections
 -- for the other relays. 32 bytes.

@@ -131,7 +131,11 @@ describe('the HTTP front of a relay', () => {
     const before = await metric(1, 'http_connections');
     const aborted = await metric(1, 'http_aborted_total');
     const direct = `http://127.0.0.1:${stack.relayPort(1)}/rooms/${seat.roomId}/poll?nickId=${seat.nickId}`;
-    const { next, epoch } = (await request(`${direct}&after=0&wait=0`)).json;
+    // The user's own arrival is an event, and comes a little after the first poll.
+    const { next, epoch } = await eventually(async () => {
+      const { json } = await request(`${direct}&after=0&wait=0`);
+      return json.events.some((event) => event.data.log_user_name === 'system') && json;
+    }, 'its arrival');
     const poll = get(`/rooms/${seat.roomId}/poll?nickId=${seat.nickId}&after=${next}&epoch=${epoch}&wait=50`);
     const held = [];
     for (let i = 0; i < 1000; i++) {
