@@ -165,7 +165,13 @@ export class Client {
   async stop() {
     this.closing = true;
     this.cut?.();
-    await this.running;
+    if (!(await Promise.race([this.running.then(() => true), pause(PATIENCE_MS)]))) this.world.wrong(`${this.name} cannot go`);
+  }
+
+  /** How this connection is ended; at once, if it only came when its client was about to go. */
+  cutBy(cut) {
+    this.cut = cut;
+    if (this.closing) cut();
   }
 
   /** A connection is up. after: the cursor it goes on from. */

@@ -55,7 +55,7 @@ export class Events extends Listener {
     return this.world.stream(this.path('events'), {
       headers: this.id ? { 'Last-Event-ID': this.id } : {},
       opened: (cut) => {
-        this.cut = cut;
+        this.cutBy(cut);
         this.members = undefined;
         if (this.last !== undefined) this.opened(this.last);
       },
@@ -83,7 +83,7 @@ export class Frame extends Listener {
     const resume = this.last === undefined ? {} : { after: `${this.epoch}-${this.last}` };
     return this.world.stream(this.path('stream', { callback: 'on', ...resume }), {
       opened: (cut) => {
-        this.cut = cut;
+        this.cutBy(cut);
         this.members = undefined;
         if (this.last !== undefined) this.opened(this.last);
       },
