@@ -128,6 +128,7 @@ describe('the HTTP front of a relay', () => {
   });
 
   it('a thousand held polls whose clients vanish are noticed at once and cost nothing afterwards', async (t) => {
+    const seat = await enter(stack, unique('room'), unique('nick')); // nobody else is there, so nothing happens there
     const before = await metric(1, 'http_connections');
     const aborted = await metric(1, 'http_aborted_total');
     const direct = `http://127.0.0.1:${stack.relayPort(1)}/rooms/${seat.roomId}/poll?nickId=${seat.nickId}`;
