@@ -113,7 +113,7 @@ export class Poster extends Listener {
   async say(text, clientId) {
     const { world } = this;
     try {
-      const ms = 500 + Math.random() * 4000; // no patience: the second try meets the first
+      const ms = 500 + Math.floor(Math.random() * 4000); // no patience: the second try meets the first
       const { status, json } = await world.call(`/rooms/${this.room}/send`, { port: world.port(), ms, body: { nickId: this.seat.nickId, content: text, clientId } });
       if (status === 200 && json?.success) return { what: 'ack', seq: json.data.seq };
       const code = json?.code ?? status;
