@@ -251,7 +251,11 @@ void eio_close(struct eio *conn, const char *reason)
             linger(conn, eio_all.settings->close_timeout_ms);
         return;
     }
-    eio_payload_add(&conn->out, EIO_CLOSE, false, STR(""));
+    /* Who is to come back elsewhere gets "1" only where nothing stands before it. The official client handles what does
+     * later than the "1", does not count it as received when it comes back, and so would be shown it twice. Its next
+     * poll is answered with an error, and that ends the connection for it, too. */
+    if (!eio_all.draining || !conn->out.len)
+        eio_payload_add(&conn->out, EIO_CLOSE, false, STR(""));
     if (conn->out.failed) {
         buf_fini(&conn->out);
         eio_payload_add(&conn->out, EIO_CLOSE, false, STR(""));

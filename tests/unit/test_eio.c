@@ -713,6 +713,27 @@ static void draining_closes_by_quota_and_lets_nobody_in(void **state)
     assert_int_equal(eio_drain(2), 0);
 }
 
+/* The client counts what stands before a "1" as not received when it comes back. */
+static void draining_says_nothing_behind_what_was_sent(void **state)
+{
+    (void)state;
+    char busy[128], idle[128], waits[128];
+    open_polling(busy);
+    eio_send(layer.last, false, STR("last words"));
+    open_polling(waits);
+    struct answer *waiting = get(waits);
+    eio_send(layer.last, false, STR("for now"));
+    open_polling(idle);
+    eio_drain(3);
+    assert_answer(waiting, 200, "4for now");
+    pass(2 * WHEEL_TICK_MS);
+    assert_answer(get(busy), 200, "4last words");
+    assert_answer(get(idle), 200, "1");
+    assert_answer(get(busy), 400, UNKNOWN);
+    assert_answer(get(waits), 400, UNKNOWN);
+    assert_int_equal(eio_count(), 0);
+}
+
 /* ---- WebSocket ---- */
 
 static void a_websocket_is_a_connection_by_itself(void **state)
@@ -1027,6 +1048,7 @@ int main(void)
         STORY(what_was_sent_goes_out_before_a_close),
         STORY(the_next_poll_gets_what_a_close_left),
         STORY(draining_closes_by_quota_and_lets_nobody_in),
+        STORY(draining_says_nothing_behind_what_was_sent),
         STORY(a_websocket_is_a_connection_by_itself),
         STORY(a_websocket_is_pinged_and_closed_when_it_does_not_pong),
         STORY(a_frame_that_is_no_packet_closes_the_websocket),
