@@ -17,7 +17,7 @@ enum {
 /* A room that a question to a server is about. */
 struct asked_room {
     struct registry *registry;
-    uint64_t conversation;
+    uint64_t conversation; /* 0: what stands there is no number; it is taken away, and nobody is told */
 };
 
 static struct asked_room *asked_room_new(struct registry *registry, struct str conversation)
@@ -46,7 +46,7 @@ static void on_kept(void *arg, const struct bus_reply *reply)
 {
     struct asked_room *room = arg;
     int64_t gone = bus_reply_number(reply);
-    if (gone) {
+    if (gone && room->conversation) {
         log_info("presence.forgotten", "room=%llu users=%lld", (unsigned long long)room->conversation, (long long)gone);
         presence_tell(room->registry->presence, room->conversation);
     }
@@ -163,12 +163,16 @@ static void on_reaped(void *arg, const struct bus_reply *reply)
         struct str user = bus_reply_text(bus_reply_at(reply, i));
         char field[32];
         snprintf(field, sizeof field, "gone:%.*s", (int)user.len, user.ptr);
-        if (!presence_read_entry(field, bus_reply_text(bus_reply_at(reply, i + 1)), STR(""), &gone))
+        if (!room->conversation ||
+            !presence_read_entry(field, bus_reply_text(bus_reply_at(reply, i + 1)), STR(""), &gone)) {
+            metric_inc(METRIC_BUS_MALFORMED);
             continue;
+        }
         metric_inc(METRIC_PRESENCE_REAPED);
         presence_announce(MESSAGE_LEAVE, room->conversation, gone.encoding, &gone.member);
     }
-    presence_tell(presence, room->conversation);
+    if (room->conversation)
+        presence_tell(presence, room->conversation);
     if (registry->ending)
         presence_settle(presence);
     free(room);

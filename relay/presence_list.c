@@ -1,6 +1,7 @@
 /* presence_list.c: the member list of a room: read from Redis after a change, compared with the last one,
  * sent if it differs, and not too often. */
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/text.h"
@@ -11,6 +12,7 @@
 enum {
     LIST_BYTES_PER_MS = 20000, /* member lists of one room take at most this much of the network */
     LIST_MAX_BYTES = 16 * 1024 * 1024,
+    HEAD_MAX = 1024, /* longer than any that presence.c writes */
 };
 
 static void on_list_timer(struct wheel_timer *timer);
@@ -61,11 +63,12 @@ bool presence_read_entry(const char *field, struct str value, struct str own_ent
     if (!user || *end || !text_utf8_valid(value) || !take_number(&value, &encoding) ||
         !take_number(&value, &head_len) || encoding >= ENCODING_COUNT || head_len > value.len)
         return false;
+    struct str head = {value.ptr, head_len}, name = {value.ptr + head_len, value.len - head_len};
+    if (head.len > HEAD_MAX || name.len > STORE_NAME_MAX || json_vet(head, 1, 1))
+        return false; /* it goes into frames as it is */
     struct str entry = {field, (size_t)(colon - field)};
     *listed = (struct listed){
-        .member = {.user = user,
-                   .head = {value.ptr, head_len},
-                   .name = {value.ptr + head_len, value.len - head_len}},
+        .member = {.user = user, .head = head, .name = name},
         .encoding = (enum encoding_id)encoding,
         .elsewhere = !str_eq(entry, own_entry),
     };

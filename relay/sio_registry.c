@@ -4,7 +4,9 @@
 #include "common/io_scripts.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "common/presence_keys.h"
+#include "common/text.h"
 #include "relay/bus.h"
 
 #include <stdio.h>
@@ -134,6 +136,15 @@ void sio_registry_find_name(struct str nsp, struct str name, sio_who_fn *done, v
     bus_command(registry.bus, on_found, question, args, COUNT(args));
 }
 
+/* Redis keeps what relays gave it; one of another version, or a hand, may have given something else. */
+static bool is_whole(const struct sio_record *record)
+{
+    bool whole = record->sid.len == IO_SID_LEN && text_utf8_valid(record->sid) && text_utf8_valid(record->name);
+    for (size_t i = 0; whole && i < record->room_count; i++)
+        whole = record->rooms[i].len <= IO_ROOM_MAX && text_utf8_valid(record->rooms[i]);
+    return whole;
+}
+
 static void on_recovered(void *arg, const struct bus_reply *reply)
 {
     struct question *question = arg;
@@ -146,6 +157,12 @@ static void on_recovered(void *arg, const struct bus_reply *reply)
         record.name = bus_reply_text(bus_reply_at(reply, 1));
         for (size_t i = 2; i < count && record.room_count < IO_ROOMS_PER_SOCKET; i++)
             rooms[record.room_count++] = bus_reply_text(bus_reply_at(reply, i));
+        if (!is_whole(&record)) {
+            metric_inc(METRIC_BUS_MALFORMED);
+            err = ERR_NOT_FOUND;
+        }
+    }
+    if (!err) {
         if (question->round != registry.round && registry.bus)
             sio_registry_add(&record); /* all was said again meanwhile, and this one was not among them */
     }

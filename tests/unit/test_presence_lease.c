@@ -356,6 +356,17 @@ static void entries_of_a_dead_relay_that_cannot_be_read_are_passed_over(void **s
     assert_int_equal(asked_count, 0);
 }
 
+static void a_room_of_a_dead_relay_that_is_none_is_taken_away_in_silence(void **state)
+{
+    (void)state;
+    find_dead_now();
+    ANSWER("r2:8", "seven");
+    check_asked("reap");
+    ANSWER("4", "0|1|3eve");
+    check_told("");
+    assert_int_equal(asked_count, 0);
+}
+
 static void the_dead_are_looked_for_again_and_again(void **state)
 {
     (void)state;
@@ -458,6 +469,7 @@ int main(void)
         TEST(answers_of_another_shape_change_nothing),
         TEST(those_of_a_dead_relay_have_left),
         TEST(entries_of_a_dead_relay_that_cannot_be_read_are_passed_over),
+        TEST(a_room_of_a_dead_relay_that_is_none_is_taken_away_in_silence),
         TEST(the_dead_are_looked_for_again_and_again),
         TEST(what_is_left_is_handed_to_the_other_relays),
         TEST(the_last_relay_says_the_leaves_itself),

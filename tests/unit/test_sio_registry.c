@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/io_scripts.h"
 #include "common/log.h"
+#include "common/metrics.h"
 #include "relay/bus.h"
 #include "relay/sio_registry.h"
 #include "relay/wheel.h"
@@ -353,6 +354,25 @@ static void nobody_comes_back_without_a_pid_that_is_known(void **state)
     check_empty();
 }
 
+/* By a relay of another version, or by hand. */
+static void a_record_that_no_relay_could_have_made_is_none(void **state)
+{
+    (void)state;
+    char *long_name = repeat("x", IO_ROOM_MAX + 1), rooms[IO_ROOM_MAX + 8];
+    snprintf(rooms, sizeof rooms, "[\"%s\"]", long_name);
+    const char *const bad[][2] = {{"sid", "short"}, {"sid", SID_A "A"}, {"name", "\xff"}, {"rooms", rooms}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        int64_t malformed = metric_get(METRIC_BUS_MALFORMED);
+        ask("FLUSHALL");
+        sio_registry_add(&ann);
+        sio_registry_drop(&ann, true);
+        ask("HSET %s %s %s", "t:io:pid:/ " PID_A, bad[i][0], bad[i][1]);
+        assert_int_equal(recover(PID_A), ERR_NOT_FOUND);
+        assert_int_equal(metric_get(METRIC_BUS_MALFORMED), malformed + 1);
+    }
+    free(long_name);
+}
+
 static void who_comes_back_too_late_for_the_name_comes_anew(void **state)
 {
     (void)state;
@@ -573,6 +593,7 @@ int main(void)
         TEST(a_name_is_not_taken_by_saying_it_again),
         TEST(who_comes_back_gets_all_again),
         TEST(nobody_comes_back_without_a_pid_that_is_known),
+        TEST(a_record_that_no_relay_could_have_made_is_none),
         TEST(who_comes_back_too_late_for_the_name_comes_anew),
         TEST(a_socket_is_taken_from_a_relay_that_still_has_it),
         TEST(without_redis_every_question_is_answered_at_once),

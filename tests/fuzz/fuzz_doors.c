@@ -1,0 +1,244 @@
+/* What a client says at the doors of the articles, on a connection that is in. The first byte says which door, and what
+ * the journal answers; the rest are its frames, a line each. Whatever they are: at most one answer each, all answers are
+ * JSON, what is posted may be stored, and what all readers are shown of it is JSON again. */
+#include "hub_stubs.h"
+
+#include "common/store_customer.h"
+#include "relay/chatroom.h"
+#include "relay/customer.h"
+#include "relay/friends.h"
+#include "relay/rooms.h"
+#include "relay/space.h"
+
+#define FRIEND_ID "friend_0123456789abcdef0123456789abcdef"
+#define SPACE_ID  "space_0123456789abcdef0123456789abcdef"
+#define SECRET    "0123456789abcdef0123456789abcdef"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+const struct encoding *const encodings[ENCODING_COUNT] = {
+    [ENCODING_CHATROOM] = &chatroom_encoding,         [ENCODING_FRIENDS_LOW] = &friends_low_encoding,
+    [ENCODING_FRIENDS_HIGH] = &friends_high_encoding, [ENCODING_CUSTOMER] = &customer_encoding,
+    [ENCODING_SPACE] = &space_encoding,               [ENCODING_POLL] = &poll_encoding,
+};
+
+/* ---- who is known ---- */
+
+enum err store_friend_self(struct store *store, struct str user_id, struct store_friend_self *self)
+{
+    (void)store;
+    CG_ASSERT(str_eq(user_id, STR(ANN)));
+    *self = (struct store_friend_self){.user = USER, .name = "ann"};
+    return ERR_OK;
+}
+
+enum err store_friendships(struct store *store, uint64_t user, store_friendship_fn *fn, void *arg)
+{
+    const struct store_friendship friendship = {ROOM, USER, OTHER, FRIEND_ID, ANN, BOB};
+    (void)store;
+    (void)user;
+    fn(arg, &friendship);
+    return ERR_OK;
+}
+
+enum err store_customer_pair(struct store *store, struct str app_sid, struct str friend_account,
+                             struct str user_account, struct store_customer_pair *out, int *missing)
+{
+    (void)store;
+    CG_ASSERT(app_sid.len && friend_account.len && user_account.len);
+    *missing = 0;
+    *out = (struct store_customer_pair){.conversation = ROOM, .app_sid = "app", .seq = LAST,
+                                        .friend = {.user = OTHER, .account = "2", .username = "bob"},
+                                        .user = {.user = USER, .account = "1", .username = "ann"}};
+    return ERR_OK;
+}
+
+enum err store_space_place(struct store *store, struct str space_id, struct str user_id, const char *space_name,
+                           struct store_space_place *place)
+{
+    (void)store;
+    CG_ASSERT(str_eq(space_id, STR(SPACE_ID)) && str_eq(user_id, STR(ANN)) && !strcmp(space_name, "tea"));
+    *place = (struct store_space_place){.conversation = ROOM, .user = USER, .space_name = "tea", .user_name = "ann"};
+    return ERR_OK;
+}
+
+/* ---- a socket that reads its frames ---- */
+
+static unsigned answers;
+static bool ended;
+
+static size_t check_frame(struct str bytes)
+{
+    const unsigned char *at = (const unsigned char *)bytes.ptr;
+    CG_ASSERT(bytes.len >= 2 && at[0] == 0x81);
+    size_t len = at[1], head = 2;
+    if (len >= 126) {
+        size_t wide = len == 126 ? 2 : 8;
+        for (len = 0; head < 2 + wide; head++)
+            len = len << 8 | at[head];
+    }
+    CG_ASSERT(head + len <= bytes.len);
+    check_json((struct str){bytes.ptr + head, len});
+    answers++;
+    return head + len;
+}
+
+static enum send_result on_send(void *socket, struct str bytes)
+{
+    (void)socket;
+    CG_ASSERT(!ended);
+    while (bytes.len) {
+        size_t len = check_frame(bytes);
+        bytes = (struct str){bytes.ptr + len, bytes.len - len};
+    }
+    return SEND_MORE;
+}
+
+static void on_close(void *socket, unsigned code, const char *reason)
+{
+    (void)socket;
+    CG_ASSERT(code >= 1000 && strlen(reason) <= 123);
+    ended = true;
+}
+
+static void on_kill(void *socket)
+{
+    (void)socket;
+    ended = true;
+}
+
+static void on_pause(void *socket, bool paused)
+{
+    (void)socket;
+    (void)paused;
+}
+
+static const struct transport wire = {on_send, on_close, on_kill, on_pause};
+
+/* ---- how it came in ---- */
+
+static struct token_keys keys;
+static char *token;
+
+static struct str argument(const struct request *request, const char *name, char *out, size_t size)
+{
+    const struct {
+        const char *name, *value;
+    } arguments[] = {{"roomId", str_eq(request->path, STR("/tea")) ? SPACE_ID : ROOM_ID}, {"nickId", ANN},
+                     {"token", token}, {"app_sid", "app"}, {"friendphone", "2"}, {"userphone", "1"}};
+    for (size_t i = 0; i < sizeof arguments / sizeof arguments[0]; i++)
+        if (!strcmp(name, arguments[i].name) && strlen(arguments[i].value) < size) {
+            memcpy(out, arguments[i].value, strlen(arguments[i].value) + 1);
+            return str_of(out);
+        }
+    return STR("");
+}
+
+static struct str header(const struct request *request, const char *name, char *out, size_t size)
+{
+    (void)request;
+    (void)name;
+    (void)out;
+    (void)size;
+    return STR("");
+}
+
+static const struct {
+    const struct protocol *protocol;
+    const char *path;
+} ways[] = {{&chatroom_protocol, "/"},
+            {&friends_protocol, "/ws/" ANN},
+            {&customer_protocol, "/chat/v1/message"},
+            {&space_protocol, "/tea"}};
+
+static struct session *open_one(unsigned way)
+{
+    struct request request = {str_of(ways[way].path), argument, header, NULL};
+    struct session *session = session_new(&sessions, ways[way].protocol, &wire, &ended);
+    CG_ASSERT(session && session->protocol->claims(request.path));
+    CG_ASSERT(!session->protocol->refuse || !session->protocol->refuse(&request));
+    ended = false;
+    session->protocol->open(session, &request);
+    do_jobs();
+    CG_ASSERT(!ended && session->seats);
+    return session;
+}
+
+/* ---- what it says ---- */
+
+/* Committed: everybody who may read it gets JSON. */
+static void check_shown(const struct message *message)
+{
+    for (int i = 0; i < ENCODING_COUNT; i++) {
+        struct buf out;
+        buf_init(&out, message->content.len * 6 + 8192);
+        if (encodings[i])
+            encodings[i]->message(message, &out);
+        CG_ASSERT(!out.failed);
+        if (out.len)
+            check_json(buf_str(&out));
+        buf_fini(&out);
+    }
+}
+
+static void say(struct session *session, struct str frame, enum err outcome)
+{
+    if (ended || frame.len > (size_t)settings.max_message_bytes || !text_utf8_valid(frame))
+        return; /* ws.c closes the connection */
+    answers = posts = 0;
+    session->protocol->received(session, frame);
+    CG_ASSERT(posts <= 1);
+    if (posted) {
+        struct store_post post = {.err = outcome, .message = *posted};
+        post.message.seq = LAST + 1;
+        post.message.at_ms = clock_wall_ms();
+        CG_ASSERT(posted_by == session->id);
+        if (!outcome)
+            check_shown(&post.message);
+        session->protocol->posted(session, &post);
+        free(posted);
+        posted = NULL;
+    }
+    do_jobs();
+    CG_ASSERT(answers <= 1);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    char secret[] = "jwt_secret=" SECRET, why[256];
+    char *sets[] = {secret};
+    struct buf text;
+    int64_t expires;
+    (void)argc;
+    (void)argv;
+    stubs_init(sets, 1);
+    CG_ASSERT(!log_open("fuzz", "/dev/null", LOG_ERROR));
+    CG_ASSERT(!token_keys_load(&settings, &keys, why));
+    buf_init(&text, TOKEN_MAX);
+    CG_ASSERT(!token_make(&keys, ANN, &text, &expires));
+    token = mem_strndup(text.data, text.len);
+    buf_fini(&text);
+    door.tokens = &keys;
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const enum err outcomes[] = {ERR_OK, ERR_DOWN, ERR_UNKNOWN, ERR_INVALID};
+    if (!size)
+        return 0;
+    struct session *session = open_one(data[0] & 3);
+    mood.post = data[0] & 16 ? ERR_BUSY : ERR_OK;
+    mood.log_too_short = data[0] & 32;
+    const char *at = (const char *)data + 1, *end = (const char *)data + size;
+    while (at < end) {
+        const char *line = memchr(at, '\n', (size_t)(end - at));
+        line = line ? line : end;
+        say(session, (struct str){at, (size_t)(line - at)}, outcomes[data[0] >> 2 & 3]);
+        at = line + 1;
+    }
+    session_ended(session);
+    CG_ASSERT(!sessions.count && !present && !waiting_count);
+    return 0;
+}

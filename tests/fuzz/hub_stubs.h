@@ -1,0 +1,245 @@
+/* hub_stubs.h: all that surrounds an adapter, for targets that feed one what a client says: a hub that takes posts and
+ * holds them against what may be stored, readers that answer when asked to, a presence that nobody sees. A target
+ * includes this once. */
+#ifndef CG_TESTS_HUB_STUBS_H
+#define CG_TESTS_HUB_STUBS_H
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/store_seats.h"
+#include "common/text.h"
+#include "relay/door.h"
+#include "relay/hub.h"
+#include "relay/presence.h"
+#include "relay/readers.h"
+
+#include <stdlib.h>
+
+#define ROOM_ID "room_0123456789abcdef0123456789abcdef"
+#define ANN     "user_0123456789abcdef0123456789abcdef"
+#define BOB     "user_fedcba9876543210fedcba9876543210"
+
+enum { ROOM = 7, USER = 9, OTHER = 10, LAST = 5, EPOCH = 3 };
+
+static struct settings settings;
+static struct wheel wheel;
+static struct sessions sessions;
+static struct hub hub = {.settings = &settings, .wheel = &wheel, .sessions = &sessions, .epoch = EPOCH};
+static int64_t now_ms = 5000000;
+
+/* What the world does to the present input. */
+static struct {
+    enum err post;      /* of hub_post */
+    bool log_too_short; /* histories must be read */
+} mood;
+
+/* ---- what may be said of text ---- */
+
+static void check_text(struct str text, size_t max)
+{
+    CG_ASSERT(text.len <= max && text_utf8_valid(text));
+}
+
+static void check_json(struct str text)
+{
+    CG_ASSERT(text_utf8_valid(text) && !json_vet(text, JSON_VET_MAX_DEPTH, 65536));
+}
+
+/* ---- the hub ---- */
+
+struct stub_seat {
+    struct seat seat;
+    uint64_t conversation;
+};
+
+static struct message *posted; /* the last one, while it is in hand */
+static uint64_t posted_by;
+static unsigned posts;
+
+void hub_join(struct hub *of, struct session *session, uint64_t conversation, enum encoding_id encoding)
+{
+    struct stub_seat *stub = mem_zalloc(sizeof *stub);
+    CG_ASSERT(of == &hub && !hub_seat(session, conversation));
+    stub->seat = (struct seat){.session = session, .next = session->seats, .encoding = encoding, .placed = true};
+    stub->conversation = conversation;
+    session->seats = &stub->seat;
+    session->protocol->seated(session, &stub->seat);
+}
+
+uint64_t hub_conversation(const struct seat *seat)
+{
+    return ((const struct stub_seat *)seat)->conversation;
+}
+
+struct seat *hub_seat(const struct session *session, uint64_t conversation)
+{
+    for (struct seat *seat = session->seats; seat; seat = seat->next)
+        if (hub_conversation(seat) == conversation)
+            return seat;
+    return NULL;
+}
+
+void hub_leave(struct hub *of, struct session *session)
+{
+    CG_ASSERT(of == &hub);
+    for (struct seat *seat; (seat = session->seats);) {
+        session->seats = seat->next;
+        free(seat);
+    }
+}
+
+uint64_t hub_seq(const struct seat *seat)
+{
+    (void)seat;
+    return LAST;
+}
+
+void hub_expect(struct seat *seat, uint64_t seq)
+{
+    (void)seat;
+    CG_ASSERT(seq >= LAST);
+}
+
+enum err hub_post(struct hub *of, uint64_t session_id, const struct message *message)
+{
+    CG_ASSERT(of == &hub && message->conversation == ROOM);
+    check_text(message->content, (size_t)settings.max_message_bytes);
+    CG_ASSERT(!text_check_content(message->content));
+    CG_ASSERT(message->client_id.len <= MESSAGE_CLIENT_ID_MAX && text_utf8_valid(message->client_id));
+    CG_ASSERT(!message->sent_at.len || text_is_datetime(message->sent_at));
+    CG_ASSERT(message->sender == USER && !message->seq && str_eq(message->sender_name, STR("ann")));
+    posts++;
+    if (mood.post)
+        return mood.post;
+    free(posted);
+    posted = message_dup(message);
+    posted_by = session_id;
+    return ERR_OK;
+}
+
+void hub_show(struct hub *of, uint64_t conversation, enum encoding_id encoding, struct str payload)
+{
+    CG_ASSERT(of == &hub && conversation == ROOM && encoding == ENCODING_SPACE);
+    check_json(payload);
+}
+
+void hub_notify(struct hub *of, enum wire_kind kind, uint64_t conversation, uint64_t user)
+{
+    CG_ASSERT(of == &hub && kind == WIRE_HISTORY && conversation == ROOM && user == USER);
+}
+
+void hub_each(struct hub *of, uint64_t conversation, hub_session_fn *fn, void *arg)
+{
+    for (size_t i = 0; i < of->sessions->cap; i++)
+        if (of->sessions->slots[i] && hub_seat(of->sessions->slots[i], conversation))
+            fn(arg, of->sessions->slots[i]);
+}
+
+bool hub_recent(struct hub *of, uint64_t conversation, enum encoding_id encoding,
+                void (*fn)(void *arg, struct str payload), void *arg)
+{
+    (void)encoding;
+    (void)fn;
+    (void)arg;
+    CG_ASSERT(of == &hub && conversation == ROOM);
+    return !mood.log_too_short;
+}
+
+bool hub_pending(const struct seat *seat, struct str *bytes)
+{
+    (void)seat;
+    *bytes = STR("");
+    return true;
+}
+
+bool hub_take(struct seat *seat, hub_payload_fn *fn, void *arg)
+{
+    (void)seat;
+    (void)fn;
+    (void)arg;
+    return true;
+}
+
+/* ---- presence ---- */
+
+static int present;
+
+void presence_enter(struct presence *presence, uint64_t conversation, enum encoding_id encoding,
+                    const struct member *member, uint64_t session_id)
+{
+    (void)presence;
+    CG_ASSERT(conversation == ROOM && member->user == USER && encoding < ENCODING_COUNT);
+    present++;
+    struct session *session = session_id ? sessions_find(&sessions, session_id) : NULL;
+    if (session)
+        session->protocol->entered(session);
+}
+
+void presence_leave(struct presence *presence, uint64_t conversation, uint64_t user)
+{
+    (void)presence;
+    CG_ASSERT(conversation == ROOM && user == USER && present > 0);
+    present--;
+}
+
+/* ---- the readers, and what they find ---- */
+
+static struct job *waiting[16];
+static size_t waiting_count;
+
+enum err readers_try(struct readers *readers, struct job *job)
+{
+    (void)readers;
+    CG_ASSERT(waiting_count < 16);
+    waiting[waiting_count++] = job;
+    return ERR_OK;
+}
+
+static void do_jobs(void)
+{
+    while (waiting_count) {
+        struct job *job = waiting[--waiting_count];
+        job->work(job, NULL);
+        job->done(job);
+    }
+}
+
+enum err store_place(struct store *store, struct str room_id, struct str user_id, struct store_place *place,
+                     int *missing)
+{
+    (void)store;
+    *missing = (str_eq(room_id, STR(ROOM_ID)) ? 0 : STORE_NO_ROOM) | (str_eq(user_id, STR(ANN)) ? 0 : STORE_NO_USER);
+    *place = (struct store_place){.conversation = ROOM, .user = USER, .seq = LAST, .is_member = true,
+                                  .user_name = "ann", .user_name_len = 3, .head = "1"};
+    return *missing ? ERR_NOT_FOUND : ERR_OK;
+}
+
+/* A history that looks like what its readers must not take it for. */
+enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn, void *arg)
+{
+    (void)store;
+    CG_ASSERT(range->conversation == ROOM);
+    for (uint64_t seq = range->after + 1; seq <= LAST && seq < range->before; seq++) {
+        struct message message = {.conversation = ROOM, .seq = seq, .sender = USER, .kind = MESSAGE_TEXT,
+                                  .sender_name = STR("ann"), .content = STR("</script>\n\ndata: \"\\\xe2\x80\xa8")};
+        fn(arg, &message);
+    }
+    return ERR_OK;
+}
+
+/* ---- the whole ---- */
+
+static void stubs_init(char **sets, int count)
+{
+    char why[256];
+    CG_ASSERT(!settings_load(&settings, NULL, sets, count, why));
+    clock_freeze(now_ms);
+    wheel_init(&wheel);
+    sessions_init(&sessions, &settings, &wheel);
+    door.settings = &settings;
+    door.hub = &hub;
+}
+
+#endif
