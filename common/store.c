@@ -58,6 +58,7 @@ static const struct store_statements *const tables[] = {
     &store_spaces_statements,
     &store_io_statements,
     &store_native_statements,
+    &store_revise_statements,
 };
 
 static const char *statements[SQL_COUNT];

@@ -20,7 +20,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "common/store_native.h"
+#include "common/store_revise.h"
 #include "common/store_sql.h"
 
 #include <stdio.h>

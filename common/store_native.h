@@ -1,5 +1,4 @@
-/* store_native.h: what the native protocol asks: who somebody is, where they may be, what they have read. Also what the
- * journal asks when a message is changed or taken back. */
+/* store_native.h: what the native protocol asks: who somebody is, where they may be, what they have read. */
 #ifndef CG_COMMON_STORE_NATIVE_H
 #define CG_COMMON_STORE_NATIVE_H
 
@@ -35,15 +34,5 @@ enum err store_native_unread(struct store *store, uint64_t conversation, uint64_
  * place->read_seq is where it stands afterwards. */
 enum err store_native_read(struct store *store, uint64_t user, uint64_t seq,
                            struct store_native_place *place) CG_MUST_CHECK;
-
-/* ---- For the journal's transaction, whose conversation is locked ---- */
-
-/* The number of the message that this edit or recall is about; 0 if its content is none. */
-uint64_t store_revision_of(const struct message *revision);
-/* *verdict: ERR_OK if it may be; ERR_NOT_FOUND if there is no such message or it is recalled; ERR_DENIED if it is not the
- * sender's own, or nothing that can be changed so: only texts and emoji are edited. */
-enum err store_revision_check(struct store *store, const struct message *revision, enum err *verdict) CG_MUST_CHECK;
-/* Changes the message; the revision has its number by now. */
-enum err store_revision_apply(struct store *store, const struct message *revision) CG_MUST_CHECK;
 
 #endif

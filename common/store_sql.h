@@ -82,7 +82,7 @@ extern const struct store_statements store_pair_statements, store_customer_state
 extern const struct store_statements store_media_statements;
 extern const struct store_statements store_seats_statements, store_login_statements;
 extern const struct store_statements store_friends_statements, store_spaces_statements;
-extern const struct store_statements store_io_statements, store_native_statements;
+extern const struct store_statements store_io_statements, store_native_statements, store_revise_statements;
 
 /* The kinds of message_is_said. */
 #define STORE_KINDS_SAID "1, 4, 5, 6, 7"

@@ -1,4 +1,5 @@
-/* native.h: the native protocol (docs/protocol.md): one connection, many conversations of whatever door, nothing lost. */
+/* native.h: the native protocol (docs/protocol.md): one connection, many conversations of whatever door, and nothing of
+ * them lost. */
 #ifndef CG_RELAY_NATIVE_H
 #define CG_RELAY_NATIVE_H
 

@@ -239,8 +239,8 @@ static void add_counted(struct buf *out, const struct counting *counting, size_t
     buf_add_text(out, i ? ",{\"room\":" : "{\"room\":");
     buf_add_json(out, str_of(counting->ids[i]));
     if (place->conversation)
-        buf_addf(out, ",\"ch\":%llu,\"seq\":%llu,\"read\":%llu,\"unread\":%llu}", (unsigned long long)place->conversation,
-                 (unsigned long long)place->seq, (unsigned long long)place->read_seq,
+        buf_addf(out, ",\"ch\":%llu,\"seq\":%llu,\"read\":%llu,\"unread\":%llu}",
+                 (unsigned long long)place->conversation, (unsigned long long)place->seq, (unsigned long long)place->read_seq,
                  (unsigned long long)counting->unread[i]);
     else
         buf_add_text(out, ",\"error\":{\"code\":\"not_found\",\"message\":\"no such thing, or not one of yours\"}}");
@@ -313,5 +313,6 @@ void native_members(struct native_room *room, int64_t re, struct json_object *ob
         return;
     }
     native->asked++;
-    presence_ask(door.presence, room->place.conversation, on_members, asked_new(native, re, sizeof(struct asked), NULL, NULL));
+    struct asked *asked = asked_new(native, re, sizeof *asked, NULL, NULL);
+    presence_ask(door.presence, room->place.conversation, on_members, asked);
 }

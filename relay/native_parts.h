@@ -1,7 +1,8 @@
 /* native_parts.h: the native protocol as its own files see it.
  *
  *   native.c         a connection's life; which command is which; answers; hello
- *   native_rooms.c   the conversations of a connection: looked up, joined, caught up with, left
+ *   native_rooms.c   the conversations of a connection: looked up, joined, left
+ *   native_catchup.c what was missed before they were joined
  *   native_send.c    what is stored: send, edit, recall; and typing
  *   native_ask.c     what is looked up: history, read markers, unread, members
  *   native_encode.c  how events look */
@@ -146,8 +147,6 @@ struct native_room *native_room_of(const struct native *native, uint64_t convers
 struct native_room *native_room_named(const struct native *native, struct str id);
 /* The room was told of as joined: what was missed comes, then what is new. */
 void native_go(struct native_room *room);
-/* Goes on with what was missed, as far as the socket takes it. */
-void native_catch_up(struct native *native);
 bool native_read_cursor(struct json_object *object, struct native_cursor *cursor, bool *presence);
 void native_rooms_free(struct native *native);
 void native_seated(struct session *session, struct seat *seat);
@@ -156,6 +155,11 @@ void native_on_again(struct wheel_timer *timer);
 
 /* native.c: one more room of the hello has its seat, or has not; the last one brings the answer. */
 void native_hello_settled(struct native *native);
+
+/* ---- native_catchup.c ---- */
+
+/* Goes on with what was missed, as far as the socket takes it. */
+void native_catch_up(struct native *native);
 
 /* ---- native_send.c ---- */
 

@@ -3,17 +3,13 @@
  *   named ─▶ looked up ─▶ known ─▶ (join) looked up again ─▶ seat asked for ─▶ seat, held ─▶ joined, catching up ─▶ live
  *
  * Commands about one conversation wait while it is looked up or its seat is asked for, so they are carried out in order.
- * A seat is held from its first moment until everything missed before it was given to the socket; each room has its own
- * pages on their way, as many at once as the outbox has room for. */
+ * What follows a seat is native_catchup.c's. */
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/native_parts.h"
 #include "relay/presence.h"
-#include "relay/wsframe.h"
 
 #include <stdlib.h>
-
-enum { AGAIN_MS = 100, PAGE_EVENTS = 200, PAGES_AT_ONCE = 4 };
 
 #define NUMBER_MAX ((INT64_C(1) << 53) - 1)
 
@@ -225,11 +221,11 @@ void native_room_command(struct native *native, int64_t re, struct json_object *
 bool native_read_cursor(struct json_object *object, struct native_cursor *cursor, bool *presence)
 {
     int64_t epoch, seq;
-    bool has_epoch = json_has(object, "epoch"), has_seq = json_has(object, "seq"), has_presence = json_has(object, "presence");
+    bool has_epoch = json_has(object, "epoch"), has_seq = json_has(object, "seq");
     struct json_object *flag;
     *cursor = (struct native_cursor){.given = has_seq};
     *presence = false;
-    if (has_presence) {
+    if (json_has(object, "presence")) {
         if (!json_object_object_get_ex(object, "presence", &flag) || !json_object_is_type(flag, json_type_boolean))
             return false;
         *presence = json_object_get_boolean(flag);
@@ -252,8 +248,8 @@ static uint64_t shown_seq(const struct native_room *room)
 
 void native_add_joined(struct buf *out, const struct native_room *room)
 {
-    buf_addf(out, ",\"ch\":%llu,\"epoch\":%llu,\"seq\":%llu,\"read\":%llu", (unsigned long long)room->place.conversation,
-             (unsigned long long)door.hub->epoch, (unsigned long long)shown_seq(room),
+    buf_addf(out, ",\"ch\":%llu,\"epoch\":%llu,\"seq\":%llu,\"read\":%llu",
+             (unsigned long long)room->place.conversation, (unsigned long long)door.hub->epoch, (unsigned long long)shown_seq(room),
              (unsigned long long)room->place.read_seq);
     if (room->reset)
         buf_add_text(out, ",\"reset\":true");
@@ -285,7 +281,7 @@ void native_join(struct native_room *room, int64_t re, struct json_object *objec
     struct native_cursor cursor;
     bool presence;
     if (!native_read_cursor(object, &cursor, &presence)) {
-        native_refuse(native, re, "bad_argument", "epoch and seq are numbers, both or neither; presence is true or false");
+        native_refuse(native, re, "bad_argument", "epoch and seq are numbers, or neither is there; presence is a boolean");
     } else if (room->joined) {
         struct native_room now = *room; /* only an answer: it goes on as it is */
         now.reset = now.cursor.given = now.catching = false;
@@ -460,133 +456,6 @@ void native_kick(uint64_t user, uint64_t conversation, struct str reason)
         if (room)
             kick(room, reason);
     }
-}
-
-/* ---- what was missed ---- */
-
-struct page {
-    struct job job;
-    uint64_t session_id, conversation, serial;
-    struct store_range range;
-    size_t most; /* bytes, but for one event */
-    struct buf out, event;
-    uint64_t last;
-    size_t count;
-    bool full;
-};
-
-/* Frames, ready to be sent. */
-static void on_message(void *arg, const struct message *message)
-{
-    struct page *page = arg;
-    char bytes[WSFRAME_HEADER_MAX];
-    if (page->full)
-        return;
-    buf_clear(&page->event);
-    native_encode(message, &page->event);
-    page->full = page->count && page->out.len + page->event.len > page->most;
-    if (page->full)
-        return;
-    buf_add(&page->out, bytes, wsframe_header(bytes, WSFRAME_TEXT, page->event.len));
-    buf_add_str(&page->out, buf_str(&page->event));
-    page->last = message->seq;
-    page->count++;
-}
-
-static void read_page(struct job *job, struct store *store)
-{
-    struct page *page = (struct page *)job;
-    job->err = store_read(store, &page->range, on_message, page);
-    if (!job->err && (page->out.failed || page->event.failed))
-        job->err = ERR_INTERNAL;
-}
-
-static size_t page_bytes(void)
-{
-    return (size_t)door.settings->outbox_bytes / 8;
-}
-
-static void on_page(struct job *job)
-{
-    struct page *page = (struct page *)job;
-    struct native *native = native_find(page->session_id);
-    struct native_room *room = native ? native_room_of(native, page->conversation) : NULL;
-    if (native)
-        native->reading--;
-    if (room && room->reading == page->serial && job->err) {
-        door_refuse(native->session, 1013, "Try again later");
-    } else if (room && room->reading == page->serial) {
-        room->reading = 0;
-        room->given = page->count ? page->last : room->target;
-        metric_add(METRIC_NATIVE_CAUGHT_UP, (int64_t)page->count);
-        session_send_raw(native->session, buf_str(&page->out));
-    }
-    if (native)
-        native_catch_up(native);
-    buf_fini(&page->out);
-    buf_fini(&page->event);
-    free(page);
-}
-
-/* Whether the outbox has room for another page beside those that are on their way. */
-static bool may_read(const struct native *native)
-{
-    const struct session *session = native->session;
-    size_t used = session->outbox.len + native->reading * page_bytes();
-    if (!native->reading && !session->outbox.len && !session->choked)
-        return true;
-    return native->reading < PAGES_AT_ONCE && used + page_bytes() <= (size_t)door.settings->outbox_bytes / 2;
-}
-
-static void read_missed(struct native_room *room)
-{
-    struct native *native = room->native;
-    size_t event_max = 6 * (size_t)door.settings->max_message_bytes + 4096;
-    if (!may_read(native))
-        return; /* `drained`, or a page that comes, leads here again */
-    struct page *page = mem_zalloc(sizeof *page);
-    page->job.work = read_page;
-    page->job.done = on_page;
-    page->session_id = native->session->id;
-    page->conversation = room->place.conversation;
-    page->serial = room->reading = ++native->pages;
-    page->range = (struct store_range){
-        .conversation = page->conversation, .after = room->given, .before = room->target + 1, .limit = PAGE_EVENTS};
-    page->most = page_bytes();
-    buf_init(&page->event, event_max);
-    buf_init(&page->out, page->most + event_max);
-    native->reading++;
-    if (readers_try(door.readers, &page->job)) {
-        free(page);
-        native->reading--;
-        door_refuse(native->session, 1013, "Try again later");
-    }
-}
-
-static void step(struct native_room *room)
-{
-    struct seat *seat = hub_seat(room->native->session, room->place.conversation);
-    if (hub_seq(seat) < room->given) {
-        /* another relay told the client more than this one has heard: its log would bring that again */
-        hub_expect(seat, room->given);
-        wheel_set(door.hub->wheel, &room->native->again, AGAIN_MS);
-        return;
-    }
-    if (!hub_catch_up(seat, room->target < room->given))
-        room->target = hub_seq(seat);
-    if (room->given < room->target) {
-        read_missed(room);
-        return;
-    }
-    room->catching = false;
-    session_hold_seat(seat, false);
-}
-
-void native_catch_up(struct native *native)
-{
-    for (struct native_room *room = native->rooms; room && !native->session->closing; room = room->next)
-        if (room->joined && room->catching && !room->reading)
-            step(room);
 }
 
 void native_on_again(struct wheel_timer *timer)

@@ -11,6 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct message message;
     if (wire_get_header(&at, &header))
         return 0;
+    struct wire_mark mark;
+    (void)!wire_get_mark(at, &mark);
     struct buf again;
     buf_init(&again, size + 1);
     wire_add_header(&again, &header);

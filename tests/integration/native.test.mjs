@@ -202,7 +202,7 @@ describe('the native protocol', () => {
     const last = await one.must('edit', { room: one.room, seq: a.seq, client_id: 'e3', content: unique('last') });
     await one.must('recall', { room: one.room, seq: a.seq, client_id: 'r3' });
     assert.ok(last.seq > recall.seq);
-    assert.equal(await stack.count('SELECT COUNT(*) FROM message WHERE content LIKE ? OR content LIKE ?', ['%edited%quoted%', '%last-%']), 0);
+    assert.equal(await stack.count('SELECT COUNT(*) FROM message WHERE conversation = ? AND (content LIKE ? OR content LIKE ?)', [one.ch, '%edited%quoted%', '%last-%']), 0);
     assert.ok(!JSON.stringify(await two.must('history', { room: one.room })).includes('last-'));
     await chatter.close();
   });

@@ -305,6 +305,21 @@ static void notices_reach_those_above(void **state)
     assert_str(buf_str(&net.published[0].payload), buf_str(&payload));
 }
 
+static void how_far_somebody_has_read_reaches_those_above(void **state)
+{
+    (void)state;
+    hub_notify_read(&hub, 9, &(struct wire_mark){7, 3});
+    assert_int_equal(net.published[0].conversation, WIRE_INBOX(9));
+    struct buf *told = &net.published[0].payload;
+    memset(told->data + 4, 1, 8); /* another relay's */
+    hub_received(&hub, buf_str(told));
+    assert_int_equal(noticed[4], 973);
+    int64_t malformed = metric_get(METRIC_BUS_MALFORMED);
+    hub_received(&hub, (struct str){told->data, told->len - 1});
+    assert_int_equal(metric_get(METRIC_BUS_MALFORMED) - malformed, 1);
+    assert_int_equal(noticed[4], 973);
+}
+
 /* ---- events without a number ---- */
 
 static void shown_bytes_reach_the_readers_of_one_kind_everywhere(void **state)
@@ -451,6 +466,7 @@ int main(void)
         RECEIVED(garbage_is_counted_and_harmless),
         RECEIVED(text_that_is_no_utf_8_reaches_nobody),
         RECEIVED(notices_reach_those_above),
+        TEST(how_far_somebody_has_read_reaches_those_above),
         RECEIVED(shown_bytes_reach_the_readers_of_one_kind_everywhere),
         TEST(bytes_too_long_for_the_log_are_not_shown),
         TEST(the_member_list_goes_to_all_or_to_one),
