@@ -14,6 +14,18 @@ enum status {
 /* `dry` (--dry-run): only say what would be done; given to commands that take it, else false. */
 typedef enum status command_fn(const struct settings *settings, bool dry);
 
+/* What a command of more words was given. */
+enum operation_option { OPTION_ROOM, OPTION_FOR, OPTION_REASON, OPTION_REALM, OPTIONS };
+struct operation {
+    const char *words[1];          /* as many as the command takes */
+    const char *options[OPTIONS];  /* NULL: not given */
+};
+typedef enum status operation_fn(const struct settings *settings, const struct operation *operation);
+
+operation_fn command_user_list, command_user_show, command_user_mute, command_user_unmute, command_user_ban,
+    command_user_unban, command_user_kick, command_address_ban, command_address_unban, command_address_list,
+    command_sanctions, command_relays, command_drain;
+
 command_fn command_migrate;
 command_fn command_check;
 command_fn command_stats;

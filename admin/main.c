@@ -6,48 +6,79 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SELECT = 1 << OPTION_REALM, WHERE = SELECT | 1 << OPTION_ROOM, HOW_LONG = 1 << OPTION_FOR | 1 << OPTION_REASON };
+
 static const struct command {
     const char *name, *doc; /* a name may be of two words */
     command_fn *run;
     bool takes_dry;
+    operation_fn *operate; /* instead of `run`: with */
+    int words;             /* so many words after its name, */
+    int options;           /* and these, as bits */
 } commands[] = {
     {"migrate", "make or bring up to date the tables, from the files in sql_dir; safe to repeat",
-     command_migrate, false},
-    {"check", "look for missing or doubled message numbers and wrong counters; changes nothing",
-     command_check, false},
-    {"stats", "print how much there is, and which relays are alive", command_stats, false},
+     .run = command_migrate},
+    {"check", "look for missing or doubled message numbers and wrong counters; changes nothing", .run = command_check},
+    {"stats", "print how much there is, and which relays are alive", .run = command_stats},
     {"media gc", "remove uploads that no message refers to and what broken uploads left; --dry-run",
-     command_media_gc, true},
-    {"epoch", "print the epoch of the message numbers", command_epoch, false},
+     .run = command_media_gc, .takes_dry = true},
+    {"epoch", "print the epoch of the message numbers", .run = command_epoch},
     {"epoch raise", "after the database was put back to an older state: make clients and relays forget the numbers they know",
-     command_epoch_raise, false},
+     .run = command_epoch_raise},
+    {"relays", "print the relays and the state of each", .operate = command_relays},
+    {"drain", "RELAY: have a relay ask its clients to go elsewhere, and end, as SIGTERM does",
+     .operate = command_drain, .words = 1},
+    {"user list", "print the users; --realm", .operate = command_user_list, .options = SELECT},
+    {"user show", "USER: print a user, and what they are muted in and banned from; --realm",
+     .operate = command_user_show, .words = 1, .options = SELECT},
+    {"user mute", "USER: may be there and read, not post; --room --for --reason --realm",
+     .operate = command_user_mute, .words = 1, .options = WHERE | HOW_LONG},
+    {"user unmute", "USER: may post again; --room --realm", .operate = command_user_unmute, .words = 1, .options = WHERE},
+    {"user ban", "USER: is put out and may not come back; --room --for --reason --realm",
+     .operate = command_user_ban, .words = 1, .options = WHERE | HOW_LONG},
+    {"user unban", "USER: may come again; --room --realm", .operate = command_user_unban, .words = 1, .options = WHERE},
+    {"user kick", "USER: is put out, and may come back at once; --room --realm",
+     .operate = command_user_kick, .words = 1, .options = WHERE},
+    {"address ban", "ADDRESS: nobody from there may come; --room --for --reason --realm",
+     .operate = command_address_ban, .words = 1, .options = WHERE | HOW_LONG},
+    {"address unban", "ADDRESS: … may again; --room --realm", .operate = command_address_unban, .words = 1, .options = WHERE},
+    {"address list", "print the addresses that are banned", .operate = command_address_list},
+    {"sanctions", "print all mutes and bans in force", .operate = command_sanctions},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const char *const option_names[OPTIONS] = {
+    [OPTION_ROOM] = "--room", [OPTION_FOR] = "--for", [OPTION_REASON] = "--reason", [OPTION_REALM] = "--realm"};
 
 static void describe(struct buf *out)
 {
     buf_add_text(out, "The operator's command. COMMAND is one of\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        buf_addf(out, "  %-11s %s\n", commands[i].name, commands[i].doc);
+        buf_addf(out, "  %-13s %s\n", commands[i].name, commands[i].doc);
     buf_add_text(out,
-                 "\n  --dry-run          only say what would be removed\n\nExit status: 0 done "
+                 "\nUSER is a name or an id.\n"
+                 "  --realm REALM      whose names: chatroom, friends, customers, spaces; socketio (names of its chat room)\n"
+                 "  --room ROOM        in one room only, by its id or its name in that realm; else everywhere\n"
+                 "  --for TIME         so long: seconds, or with s, min, h, d; else for good\n"
+                 "  --reason TEXT      why, for other operators\n"
+                 "  --dry-run          only say what would be removed\n\nExit status: 0 done "
                  "(check: no findings); 1 check found something;\n"
                  "2 the command could not be carried out (bad command line or setting, server\n"
                  "not reachable).");
     buf_add_char(out, '\0');
 }
 
-/* The command of these words; NULL if there is none. */
-static const struct command *find(char *const *words, int count)
+/* The command that these words begin with, the longer name first; *used: how many of them its name is. NULL: none. */
+static const struct command *find(char *const *words, int count, int *used)
 {
-    char name[64] = "";
-    if (count == 1 || count == 2)
-        snprintf(name, sizeof name, "%s%s%s", words[0], count == 2 ? " " : "",
-                 count == 2 ? words[1] : "");
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (!strcmp(commands[i].name, name))
-            return &commands[i];
+    for (*used = count < 2 ? count : 2; *used > 0; --*used) {
+        char name[64];
+        snprintf(name, sizeof name, "%s%s%s", words[0], *used == 2 ? " " : "", *used == 2 ? words[1] : "");
+        for (size_t i = 0; i < COMMANDS; i++)
+            if (!strcmp(commands[i].name, name))
+                return &commands[i];
+    }
     return NULL;
 }
 
@@ -69,13 +100,52 @@ static bool take_flag(int *argc, char **argv, const char *flag)
     return false;
 }
 
+/* Takes an option and its value out of the arguments. False: its value is missing. */
+static bool take_option(int *argc, char **argv, const char *name, const char **value)
+{
+    size_t len = strlen(name);
+    for (int i = 1; i < *argc; i++) {
+        bool joined = !strncmp(argv[i], name, len) && argv[i][len] == '=';
+        if (!joined && strcmp(argv[i], name) != 0)
+            continue;
+        if (!joined && i + 1 == *argc)
+            return false;
+        *value = joined ? argv[i] + len + 1 : argv[i + 1];
+        int gone = joined ? 1 : 2;
+        memmove(&argv[i], &argv[i + gone], (size_t)(*argc - i - gone + 1) * sizeof *argv); /* with the NULL */
+        *argc -= gone;
+        return true;
+    }
+    return true;
+}
+
+/* What is wrong with what the command was given, or NULL. */
+static const char *misfit(const struct command *command, const struct operation *operation, int words, bool dry)
+{
+    if (dry && !command->takes_dry)
+        return "takes no --dry-run";
+    for (int i = 0; i < OPTIONS; i++)
+        if (operation->options[i] && !(command->options & 1 << i))
+            return "takes no such option";
+    if (words != command->words)
+        return command->words ? "takes one word after it" : "takes no more words";
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     struct settings settings;
+    struct operation operation = {0};
     struct buf about;
+    int used = 0;
     buf_init(&about, 1 << 16);
     describe(&about);
     bool dry = take_flag(&argc, argv, "--dry-run");
+    for (int i = 0; i < OPTIONS; i++)
+        if (!take_option(&argc, argv, option_names[i], &operation.options[i])) {
+            fprintf(stderr, "chaguan: %s takes a value\n", option_names[i]);
+            return STATUS_CANNOT;
+        }
     struct program_info info = {"chaguan", PROGRAM_ADMIN, "[options] COMMAND", about.data};
     int first = program_start(&info, argc, argv, &settings, NULL);
     buf_fini(&about);
@@ -84,11 +154,14 @@ int main(int argc, char **argv)
         return command_cannot("cannot log");
 
     enum status status = STATUS_CANNOT;
-    const struct command *command = find(argv + first, argc - first);
-    if (command && (command->takes_dry || !dry))
-        status = command->run(&settings, dry);
+    const struct command *command = find(argv + first, argc - first, &used);
+    const char *wrong = command ? misfit(command, &operation, argc - first - used, dry) : NULL;
+    if (command && !wrong)
+        operation.words[0] = command->words ? argv[first + used] : NULL;
+    if (wrong)
+        fprintf(stderr, "chaguan: %s %s\n", command->name, wrong);
     else if (command)
-        fprintf(stderr, "chaguan: %s takes no --dry-run\n", command->name);
+        status = command->run ? command->run(&settings, dry) : command->operate(&settings, &operation);
     else if (argc - first >= 1)
         fprintf(stderr, "chaguan: there is no command '%s'; see chaguan --help\n", argv[first]);
     else

@@ -92,6 +92,13 @@ static enum err report(struct scan *scan, const char *key, redis_relay_fn *found
     const char *name = key + strlen(none), *colon = strrchr(name, ':');
     struct redis_relay relay = {.lease_ms = reply->integer};
     freeReplyObject(reply);
+    reply = redisCommand(scan->redis, "GET %s", key);
+    bool ended = reply && reply->type == REDIS_REPLY_STRING && !strcmp(reply->str, "draining");
+    freeReplyObject(reply);
+    reply = redisCommand(scan->redis, "EXISTS %s:draining:%s", scan->settings->redis_prefix, key + strlen(none));
+    bool draining = reply && reply->type == REDIS_REPLY_INTEGER && reply->integer;
+    freeReplyObject(reply);
+    relay.state = ended ? "ended" : draining ? "draining" : "up";
     if (relay.lease_ms < 0 || !colon)
         return ERR_OK; /* it ran out since, or is none of ours */
     relay.name = (struct str){name, (size_t)(colon - name)};
@@ -135,4 +142,31 @@ enum err redis_relays(const struct settings *settings, redis_relay_fn *found, vo
     redisFree(scan->redis);
     free(scan);
     return err;
+}
+
+enum err redis_publish(const struct settings *settings, uint64_t conversation, struct str payload, int64_t *heard,
+                       char why[256])
+{
+    struct redis_servers servers;
+    struct redis_address at = {0};
+    char reason[REDIS_WHY_MAX] = "";
+    *heard = 0;
+    if (redis_servers_read(settings, &servers, why))
+        return ERR_INVALID;
+    redisContext *redis =
+        redis_open(settings, &servers, redis_server_of(servers.count, conversation), &at, reason);
+    if (!redis) {
+        snprintf(why, 256, "cannot use Redis at %.220s", reason);
+        return ERR_DOWN;
+    }
+    redisReply *reply = redisCommand(redis, "PUBLISH %s:room:%llu %b", settings->redis_prefix,
+                                     (unsigned long long)conversation, payload.ptr, payload.len);
+    bool published = reply && reply->type == REDIS_REPLY_INTEGER;
+    if (published)
+        *heard = reply->integer;
+    else
+        snprintf(why, 256, "Redis did not take it: %.200s", reply ? reply->str ? reply->str : "" : redis->errstr);
+    freeReplyObject(reply);
+    redisFree(redis);
+    return published ? ERR_OK : ERR_DOWN;
 }

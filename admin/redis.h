@@ -9,6 +9,7 @@
 struct redis_relay {
     struct str name, incarnation; /* valid until the callback returns */
     int64_t lease_ms;             /* what is left of its lease */
+    const char *state;            /* "up", "draining", or "ended" in an orderly way; a literal */
 };
 
 typedef void redis_relay_fn(void *arg, const struct redis_relay *relay);
@@ -17,5 +18,10 @@ typedef void redis_relay_fn(void *arg, const struct redis_relay *relay);
  * `why` if Redis cannot be used. */
 enum err redis_relays(const struct settings *settings, redis_relay_fn *found, void *arg,
                       char why[256]) CG_MUST_CHECK;
+
+/* Publishes to the relays on a conversation's channel; *heard: how many there are. ERR_DOWN with one line in `why` if its
+ * Redis cannot be used. */
+enum err redis_publish(const struct settings *settings, uint64_t conversation, struct str payload, int64_t *heard,
+                       char why[256]) CG_MUST_CHECK;
 
 #endif

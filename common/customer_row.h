@@ -23,6 +23,10 @@ enum {
 /* The answers that are no list of rows, as the article's client reads them. */
 #define CUSTOMER_INCOMPLETE "{\"code\":0,\"msg\":\"参数不全!\"}"
 #define CUSTOMER_UNKNOWN    "{\"code\":0,\"msg\":\"用户不存在!\"}"
+#define CUSTOMER_BANNED     "{\"code\":0,\"msg\":\"你已被禁止使用!\"}"
+#define CUSTOMER_MUTED      "{\"code\":0,\"msg\":\"你已被禁言!\"}"
+#define CUSTOMER_TOO_MANY   "{\"code\":0,\"msg\":\"发送太频繁,请稍后再试!\"}"
+#define CUSTOMER_LIMITED    "{\"code\":0,\"msg\":\"发送太频繁,请稍后再试!\",\"retry_after_ms\":%lld}" /* a format */
 #define CUSTOMER_FAILED     "{\"code\":0,\"msg\":\"聊天出现故障!\"}"
 
 #endif

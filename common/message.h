@@ -76,7 +76,8 @@ size_t message_size(const struct message *message);
  * friend. WIRE_RAW is followed by UTF-8 to be shown as it is to the readers in `conversation` of the
  * encoding whose number stands in `user`. WIRE_IO is followed by a notice about a Socket.IO namespace
  * (common/io_notice.h). WIRE_READ, on the channel of a user's inbox, is followed by a conversation(8) and a seq(8): how far
- * the user has read it. The count of all these is 0. */
+ * the user has read it. WIRE_SANCTION (common/sanction.h) and WIRE_DRAIN, followed by a relay's name, are operators' word
+ * and come on the channel WIRE_CONTROL. The count of all these is 0. */
 enum wire_kind {
     WIRE_MESSAGES = 1,
     WIRE_PRESENCE = 2,
@@ -85,12 +86,16 @@ enum wire_kind {
     WIRE_FRIENDS = 5,
     WIRE_IO = 6,
     WIRE_READ = 7,
-    WIRE_KIND_MAX = WIRE_READ,
+    WIRE_SANCTION = 8,
+    WIRE_DRAIN = 9,
+    WIRE_KIND_MAX = WIRE_DRAIN,
 };
 
 /* The channel on which the relays hear of things that concern one user: a conversation's number that no
  * conversation has. */
 #define WIRE_INBOX(user) (UINT64_C(1) << 63 | (user))
+/* The channel that every relay listens to: the inbox of a user that there is not. */
+#define WIRE_CONTROL WIRE_INBOX(0)
 
 struct wire_header {
     enum wire_kind kind;

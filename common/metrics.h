@@ -34,6 +34,17 @@
     X(CLOSED_SLOW, "closed_slow_total", counter, "Connections closed because they read too slowly")\
     X(CLOSED_INVALID, "closed_invalid_total", counter,                                             \
       "Connections closed for a protocol violation (1002, 1003, 1007, 1009)")                      \
+    X(CLOSED_RATE, "closed_rate_total", counter, "Connections closed because they sent on past their rate")\
+    X(CLOSED_MODERATION, "closed_moderation_total", counter, "Connections closed by a ban or a kick")\
+    X(RATE_REFUSED, "rate_refused_total", counter, "Messages refused because of a rate")           \
+    X(ADDRESS_REFUSED, "address_refused_total", counter,                                           \
+      "Connections refused because their address has or opens too many")                           \
+    X(USER_SOCKETS_REFUSED, "user_sockets_refused_total", counter,                                 \
+      "Connections closed because their user had user_sockets_max")                                \
+    X(ORIGIN_REFUSED, "origin_refused_total", counter, "Requests refused because of their Origin") \
+    X(SANCTIONS, "sanctions", gauge, "Mutes and bans known to this relay")                         \
+    X(MODERATION_REFUSED, "moderation_refused_total", counter,                                     \
+      "Connections, messages and calls refused because of a mute or a ban")                        \
     X(FRAMES_IN, "frames_in_total", counter, "Messages received from clients")                     \
     X(FRAMES_REFUSED, "frames_refused_total", counter, "Client messages answered with an error event")\
     X(IDENTITY_REFUSED, "identity_refused_total", counter,                                         \

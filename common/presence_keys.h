@@ -8,6 +8,7 @@
  *   <prefix>:relays                      SET   of "<relay>:<incarnation>" that may have entries
  *   <prefix>:rooms:<relay>:<incarnation> SET   of the conversations in which that relay has entries
  *   <prefix>:reaped:<relay>:<incarnation> "1" with an expiry: others took it for dead and announced leaves
+ *   <prefix>:draining:<relay>:<incarnation> "1" with an expiry: it was told to end, and its clients are leaving
  *   <prefix>:admit:<conversation>:<user> "1" with an expiry: admitted by createChatroom, no socket yet;
  *                                        deleted by the relay that the user joins through
  *   <prefix>:count:<what>                a number with an expiry: attempts with a wrong password

@@ -40,6 +40,9 @@ struct settings {
     char *advertise;
     int64_t http_idle_ms, poll_max_ms, poll_presence_ms, room_linger_ms;
     int64_t native_rooms_max;
+    int64_t rate_connection, rate_connection_burst, rate_user, rate_user_burst, rate_address, rate_address_burst;
+    int64_t rate_handshakes, rate_handshakes_burst, user_sockets_max, address_connections_max, user_rooms_max;
+    char *origins;
     char *io_app, *io_namespaces;
     int64_t io_ping_interval_ms, io_ping_timeout_ms, io_connect_timeout_ms, io_max_payload_bytes, io_recovery_ms;
     /* rest */

@@ -22,6 +22,7 @@ static const struct store_statement core_rows[] = {
     {SQL_SET_HEAD, "UPDATE user SET head_num = ? WHERE id = ?"},
     {SQL_ADD_MEMBER, "INSERT INTO member (conversation, user, joined_at)"
                      " VALUES (?, ?, UTC_TIMESTAMP(3))"},
+    {SQL_COUNT_MINE, "SELECT COUNT(*) FROM member WHERE user = ?"},
     {SQL_COUNT_ROOMS, "SELECT COUNT(*) FROM conversation WHERE kind = 1"},
     {SQL_ROOM_NAME, "SELECT name FROM conversation WHERE public_id = ? AND kind = 1"},
     {SQL_USER_NAME, "SELECT name FROM user WHERE public_id = ? AND realm = 1"},
@@ -59,6 +60,7 @@ static const struct store_statements *const tables[] = {
     &store_io_statements,
     &store_native_statements,
     &store_revise_statements,
+    &store_sanctions_statements,
 };
 
 static const char *statements[SQL_COUNT];
@@ -168,7 +170,15 @@ static enum err add_unless_there(struct store *store, enum statement sql,
     return err == ERR_DUPLICATE ? ERR_OK : err;
 }
 
-static enum err enter_once(struct store *store, struct str room, struct str nick,
+/* Two at once may both find room for one more: it is a bound, not a number. */
+static enum err check_rooms(struct store *store, uint64_t user, int64_t most)
+{
+    uint64_t count = 0;
+    enum err err = db_query(store->db, SQL_COUNT_MINE, &DB_NUM(user), 1, take_number, &count);
+    return !err && count >= (uint64_t)most ? ERR_TOO_BIG : err;
+}
+
+static enum err enter_once(struct store *store, struct str room, struct str nick, int64_t rooms_max,
                            struct found *found)
 {
     struct db_value names[] = {DB_TEXT(room), DB_TEXT(nick)};
@@ -193,6 +203,8 @@ static enum err enter_once(struct store *store, struct str room, struct str nick
         struct db_value row[] = {DB_TEXT(found->head), DB_NUM(found->user)};
         err = db_query(store->db, SQL_SET_HEAD, row, 2, NULL, NULL);
     }
+    if (!err && !found->is_member && rooms_max)
+        err = check_rooms(store, found->user, rooms_max);
     if (!err && !found->is_member) {
         struct db_value row[] = {DB_NUM(found->room), DB_NUM(found->user)};
         err = add_unless_there(store, SQL_ADD_MEMBER, row, 2);
@@ -200,14 +212,14 @@ static enum err enter_once(struct store *store, struct str room, struct str nick
     return err;
 }
 
-enum err store_enter(struct store *store, struct str room, struct str nick, struct str head,
+enum err store_enter(struct store *store, struct str room, struct str nick, struct str head, int64_t rooms_max,
                      struct store_entry *entry)
 {
     enum err err = ERR_RETRY;
     CG_ASSERT(head.len <= STORE_HEAD_MAX);
     for (int attempt = 0; err == ERR_RETRY && attempt < 5; attempt++) {
         struct found found = {.head = head, .entry = entry};
-        err = enter_once(store, room, nick, &found);
+        err = enter_once(store, room, nick, rooms_max, &found);
         entry->conversation = found.room;
         entry->user = found.user;
     }

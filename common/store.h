@@ -49,8 +49,9 @@ struct store_entry {
 };
 
 /* Finds or makes the room and the user of these names, makes the user a member, keeps the head.
- * `head` is a JSON scalar of at most STORE_HEAD_MAX bytes. Safe to call concurrently. */
-enum err store_enter(struct store *store, struct str room, struct str nick, struct str head,
+ * `head` is a JSON scalar of at most STORE_HEAD_MAX bytes. ERR_TOO_BIG: the user is a member of `rooms_max` others (0: of
+ * however many). Safe to call concurrently. */
+enum err store_enter(struct store *store, struct str room, struct str nick, struct str head, int64_t rooms_max,
                      struct store_entry *entry) CG_MUST_CHECK;
 
 enum err store_count_rooms(struct store *store, uint64_t *count) CG_MUST_CHECK;

@@ -11,6 +11,7 @@ enum statement {
     SQL_ADD_USER,
     SQL_SET_HEAD,
     SQL_ADD_MEMBER,
+    SQL_COUNT_MINE,
     SQL_COUNT_ROOMS,
     SQL_ROOM_NAME,
     SQL_USER_NAME,
@@ -61,6 +62,15 @@ enum statement {
     SQL_REVISED,
     SQL_EMPTY_REVISION,
     SQL_REVISE,
+    SQL_SANCTIONS_ACTIVE,
+    SQL_SANCTIONS_CHANGED,
+    SQL_SANCTIONED,
+    SQL_ADD_SANCTION,
+    SQL_LIFT_SANCTION,
+    SQL_MODERATED_FIND,
+    SQL_MODERATED_LIST,
+    SQL_MODERATED_ROOM,
+    SQL_SANCTION_LINES,
     SQL_COUNT
 };
 
@@ -83,6 +93,7 @@ extern const struct store_statements store_media_statements;
 extern const struct store_statements store_seats_statements, store_login_statements;
 extern const struct store_statements store_friends_statements, store_spaces_statements;
 extern const struct store_statements store_io_statements, store_native_statements, store_revise_statements;
+extern const struct store_statements store_sanctions_statements;
 
 /* The kinds of message_is_said. */
 #define STORE_KINDS_SAID "1, 4, 5, 6, 7"
@@ -101,6 +112,6 @@ struct store_reading {
 };
 void store_on_message(void *reading, const struct db_value *columns);
 
-enum { STORE_SCHEMA_VERSION = 4 };
+enum { STORE_SCHEMA_VERSION = 5 };
 
 #endif

@@ -31,6 +31,9 @@ struct app {
      * they were, what was missed has been sent. */
     void (*connected)(struct sio_socket *socket, struct str auth, bool recovered);
     void (*event)(struct sio_socket *socket, const struct sio_event *event);
+    /* Instead of `event`, for one that came too soon. NULL: those are acknowledged, if they ask for that, with
+     * {"success":false,"error":"rate","retry_after_ms":N}. */
+    void (*limited)(struct sio_socket *socket, const struct sio_event *event, int64_t retry_after_ms);
     void (*disconnected)(struct sio_socket *socket);
     /* The client acknowledged what sio_ask sent; `answer` has arguments and attachments. NULL: it never asks. */
     void (*acked)(struct sio_socket *socket, int64_t ask_id, const struct sio_event *answer);
@@ -65,13 +68,14 @@ bool sio_in(const struct sio_socket *socket, struct str room);
 size_t sio_rooms(const struct sio_socket *socket, struct str out[IO_ROOMS_PER_SOCKET]);
 
 /* Stores a message and shows it, once, to its audience on every relay, the sender included unless excepted; then
- * app->posted. kind, sender_name, content and audience are taken from `message`. ERR_BUSY: nothing was taken. */
+ * app->posted. kind, sender_name, content and audience are taken from `message`. Nothing was taken: ERR_BUSY; ERR_DENIED,
+ * its name or address is muted. */
 enum err sio_post(struct sio_socket *socket, const struct message *message, int64_t ack_id) CG_MUST_CHECK;
 /* Shows an event once to its audience on every relay, not stored, perhaps lost. */
 void sio_show(struct str nsp, struct str audience, struct str array);
 
 /* Asks for a name, unique in the namespace over all relays. `done` is called with the answer, perhaps before this
- * returns, if the socket is still there: ERR_OK (it has the name), ERR_DUPLICATE. */
+ * returns, if the socket is still there: ERR_OK (it has the name), ERR_DUPLICATE, ERR_DENIED (a banned one). */
 typedef void sio_named_fn(struct sio_socket *socket, struct str name, enum err err);
 void sio_claim(struct sio_socket *socket, struct str name, sio_named_fn *done);
 /* Who has that name: its sid, or ERR_NOT_FOUND, ERR_DOWN. `text` is what the caller gave, kept meanwhile. */

@@ -139,7 +139,10 @@ static enum err post(struct sio_socket *socket, enum message_kind kind, struct s
 static void post_or_refuse(struct sio_socket *socket, enum message_kind kind, struct str content, struct str audience,
                            int64_t ack_id)
 {
-    if (post(socket, kind, content, audience, ack_id))
+    enum err err = post(socket, kind, content, audience, ack_id);
+    if (err == ERR_DENIED)
+        refuse_message(socket, ack_id, "muted", "你已被禁言");
+    else if (err)
         refuse_message(socket, ack_id, "busy", "发言太多,请稍后再试");
 }
 
@@ -282,6 +285,8 @@ static void on_named(struct sio_socket *socket, struct str wanted, enum err err)
     if (!err) {
         ack_ok(socket, state->claim_ack);
         greet(socket);
+    } else if (err == ERR_DENIED) {
+        refuse_message(socket, state->claim_ack, "banned", "这个用户名已被禁止使用");
     } else {
         tell(socket, wanted, "已经被占用,请换一个用户名吧");
         ack_error(socket, state->claim_ack, "taken");
@@ -404,6 +409,16 @@ static void chat_event(struct sio_socket *socket, const struct sio_event *event)
     ack_error(socket, event->ack_id, "unknown_event"); /* nobody listens to it: no harm, as in the reference */
 }
 
+static void chat_limited(struct sio_socket *socket, const struct sio_event *event, int64_t retry_after_ms)
+{
+    struct buf array;
+    buf_init(&array, 256);
+    buf_addf(&array, "[{\"success\":false,\"error\":\"rate\",\"retry_after_ms\":%lld}]", (long long)retry_after_ms);
+    tell(socket, STR(""), "发言太快,请稍后再试");
+    sio_ack(socket, event->ack_id, buf_str(&array), NULL, 0);
+    buf_fini(&array);
+}
+
 static void chat_connected(struct sio_socket *socket, struct str auth, bool recovered)
 {
     (void)auth;
@@ -426,6 +441,7 @@ const struct app chat_app = {
     .history = HISTORY,
     .connected = chat_connected,
     .event = chat_event,
+    .limited = chat_limited,
     .disconnected = chat_disconnected,
     .posted = chat_posted,
     .encode = chat_encode,

@@ -119,7 +119,7 @@ const struct encoding chatroom_encoding = {
     .presence = chatroom_store_presence,
 };
 
-static void send_error(struct session *session, const char *code, const char *message)
+static void send_error_after(struct session *session, const char *code, const char *message, int64_t retry_after_ms)
 {
     struct buf out;
     buf_init(&out, 1024);
@@ -127,12 +127,23 @@ static void send_error(struct session *session, const char *code, const char *me
     buf_add_json(&out, str_of(code));
     buf_add_text(&out, ",\"message\":");
     buf_add_json(&out, str_of(message));
-    if (door_retry_after_ms(code))
-        buf_addf(&out, ",\"retry_after_ms\":%d", door_retry_after_ms(code));
+    if (retry_after_ms)
+        buf_addf(&out, ",\"retry_after_ms\":%lld", (long long)retry_after_ms);
     buf_add_text(&out, "}" EVENT_CLOSE);
     metric_inc(METRIC_FRAMES_REFUSED);
     session_send_text(session, buf_str(&out));
     buf_fini(&out);
+}
+
+static void send_error(struct session *session, const char *code, const char *message)
+{
+    send_error_after(session, code, message, door_retry_after_ms(code));
+}
+
+static void chatroom_limited(struct session *session, struct str message, int64_t retry_after_ms)
+{
+    (void)message;
+    send_error_after(session, "rate", DOOR_LIMITED, retry_after_ms);
 }
 
 /* ---- admission: who is it, and may they be here ---- */
@@ -162,8 +173,11 @@ static void on_looked_up(struct admission *admission, enum admitted admitted)
 {
     const struct store_place *place = &admission->place;
     struct session *session = sessions_find(door.hub->sessions, ((struct entering *)admission)->session_id);
+    const char *why = NULL;
     if (session && !session->closing && admitted) {
         refuse(session, admitted);
+    } else if (session && !session->closing && (why = door_admit(session, place->user, place->conversation))) {
+        door_refuse(session, 1008, why);
     } else if (session && !session->closing) {
         struct chatroom_state *state = state_of(session);
         state->conversation = place->conversation;
@@ -429,8 +443,9 @@ static void on_message(struct session *session, struct json_object *frame)
         .client_id = client_id,
         .sent_at = sent_at,
     };
-    if (hub_post(door.hub, session->id, &message))
-        send_error(session, "busy", "too many messages are waiting: try again in a second");
+    enum err err = hub_post(door.hub, session->id, &message);
+    if (err)
+        send_error(session, door_post_code(err), door_post_error(err));
     buf_fini(&clean);
 }
 
@@ -499,6 +514,7 @@ const struct protocol chatroom_protocol = {
     .state_size = sizeof(struct chatroom_state),
     .claims = chatroom_claims,
     .open = chatroom_open,
+    .limited = chatroom_limited,
     .received = chatroom_received,
     .seated = chatroom_seated,
     .entered = chatroom_entered,

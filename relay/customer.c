@@ -198,11 +198,14 @@ static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
     struct session *session = sessions_find(door.hub->sessions, admission->session_id);
+    const char *why;
     if (session && !session->closing) {
         if (job->err == ERR_NOT_FOUND || job->err == ERR_INVALID) {
             refuse(session, STR(CUSTOMER_UNKNOWN), 1008, "Unknown user");
         } else if (job->err) {
             refuse(session, STR(CUSTOMER_FAILED), 1013, "Try again later");
+        } else if ((why = door_admit(session, admission->pair.user.user, admission->pair.conversation))) {
+            refuse(session, STR(CUSTOMER_BANNED), 1008, why);
         } else {
             struct customer_state *state = state_of(session);
             state->pair = mem_zalloc(sizeof *state->pair);
@@ -274,10 +277,23 @@ static void closed(struct session *session)
 
 /* ---- frames in ---- */
 
-static void fail(struct session *session)
+static void fail_with(struct session *session, struct str answer)
 {
     metric_inc(METRIC_FRAMES_REFUSED);
-    session_send_text(session, STR(CUSTOMER_FAILED));
+    session_send_text(session, answer);
+}
+
+static void fail(struct session *session)
+{
+    fail_with(session, STR(CUSTOMER_FAILED));
+}
+
+static void limited(struct session *session, struct str message, int64_t retry_after_ms)
+{
+    char answer[160];
+    (void)message;
+    snprintf(answer, sizeof answer, CUSTOMER_LIMITED, (long long)retry_after_ms);
+    fail_with(session, str_of(answer));
 }
 
 static void on_frame(struct session *session, const struct customer_frame *frame)
@@ -300,8 +316,9 @@ static void on_frame(struct session *session, const struct customer_frame *frame
         .content = buf_str(&clean),
         .client_id = frame->client_id,
     };
-    if (hub_post(door.hub, session->id, &message))
-        fail(session);
+    enum err err = hub_post(door.hub, session->id, &message);
+    if (err)
+        fail_with(session, err == ERR_DENIED ? STR(CUSTOMER_MUTED) : STR(CUSTOMER_FAILED));
     buf_fini(&clean);
 }
 
@@ -343,6 +360,7 @@ const struct protocol customer_protocol = {
     .state_size = sizeof(struct customer_state),
     .claims = claims,
     .open = open_session,
+    .limited = limited,
     .received = received,
     .seated = seated,
     .not_seated = not_seated,

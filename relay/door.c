@@ -2,6 +2,8 @@
 
 #include "common/log.h"
 #include "common/metrics.h"
+#include "relay/hub.h"
+#include "relay/sanctions.h"
 
 struct door door;
 
@@ -11,6 +13,53 @@ void door_refuse(struct session *session, unsigned code, const char *reason)
     log_info("conn.refused", "conn=%llu protocol=%s code=%u reason=\"%s\"",
              (unsigned long long)session->id, session->protocol->name, code, reason);
     session_close(session, code, reason);
+}
+
+/* ---- who may be here ---- */
+
+bool door_banned(uint64_t user, uint64_t address, uint64_t conversation)
+{
+    bool banned = sanctions_on(door.hub->sanctions, SANCTION_BAN, user, address, conversation);
+    if (banned)
+        metric_inc(METRIC_MODERATION_REFUSED);
+    return banned;
+}
+
+bool door_muted(const struct session *session, uint64_t conversation)
+{
+    const struct limits_client *client = &session->client;
+    bool muted = sanctions_on(door.hub->sanctions, SANCTION_MUTE, client->user, client->address, conversation);
+    if (muted)
+        metric_inc(METRIC_MODERATION_REFUSED);
+    return muted;
+}
+
+const char *door_admit(struct session *session, uint64_t user, uint64_t conversation)
+{
+    if (door_banned(user, session->client.address, conversation))
+        return "banned";
+    return limits_identify(session->owner->limits, &session->client, user) ? NULL : "Too many connections of this user";
+}
+
+unsigned door_may_connect(struct str peer, int64_t *retry_after_ms)
+{
+    struct limits *limits = door.hub->sessions->limits;
+    *retry_after_ms = 0;
+    if (door_banned(0, rate_address_key(peer), 0))
+        return 403;
+    return !limits || limits_may_connect(limits, peer, retry_after_ms) ? 0 : 429;
+}
+
+/* ---- what clients are told ---- */
+
+const char *door_post_code(enum err err)
+{
+    return err == ERR_DENIED ? "muted" : "busy";
+}
+
+const char *door_post_error(enum err err)
+{
+    return err == ERR_DENIED ? "you may not post here" : "too many messages are waiting: try again in a second";
 }
 
 int door_retry_after_ms(const char *code)
@@ -27,11 +76,22 @@ int door_retry_after_ms(const char *code)
 
 void door_send_error(struct session *session, const char *code, const char *message)
 {
+    door_send_error_after(session, code, message, door_retry_after_ms(code));
+}
+
+void door_limited(struct session *session, struct str message, int64_t retry_after_ms)
+{
+    (void)message;
+    door_send_error_after(session, "rate", DOOR_LIMITED, retry_after_ms);
+}
+
+void door_send_error_after(struct session *session, const char *code, const char *message, int64_t retry_after_ms)
+{
     struct buf out;
     buf_init(&out, 1024);
     buf_addf(&out, "{\"type\":\"error\",\"code\":\"%s\",\"error\":\"%s\"", code, message);
-    if (door_retry_after_ms(code))
-        buf_addf(&out, ",\"retry_after_ms\":%d", door_retry_after_ms(code));
+    if (retry_after_ms)
+        buf_addf(&out, ",\"retry_after_ms\":%lld", (long long)retry_after_ms);
     buf_add_char(&out, '}');
     metric_inc(METRIC_FRAMES_REFUSED);
     session_send_text(session, buf_str(&out));

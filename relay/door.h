@@ -25,6 +25,17 @@ extern struct door door;
  * literal. */
 void door_refuse(struct session *session, unsigned code, const char *reason);
 
+/* Says whose session it is and where they want to be (a conversation; 0: not one alone), once for each session. NULL: they
+ * may; else the reason to refuse it for with 1008, a literal. */
+const char *door_admit(struct session *session, uint64_t user, uint64_t conversation) CG_MUST_CHECK;
+/* The same question without a session: whether this user or this address (rate_address_key) is banned there; counted. */
+bool door_banned(uint64_t user, uint64_t address, uint64_t conversation);
+/* Whether what the session says is not to be heard there; counted. hub_post sees to that itself. */
+bool door_muted(const struct session *session, uint64_t conversation);
+/* Before a connection is accepted, by the peer's address: 0, or the status to refuse it with: 403 banned, 429 too many;
+ * then *retry_after_ms. Once for each connection. */
+unsigned door_may_connect(struct str peer, int64_t *retry_after_ms);
+
 /* When a client that was told this code may try again, for the `retry_after_ms` of error events; 0: it says nothing about
  * time. */
 int door_retry_after_ms(const char *code);
@@ -32,5 +43,13 @@ int door_retry_after_ms(const char *code);
 /* Answers a client's frame with an error event, counted, in the form of the friend chat and the spaces. Both
  * texts are literals that need no escape. */
 void door_send_error(struct session *session, const char *code, const char *message);
+/* The same with a time of its own; 0: none is said. */
+void door_send_error_after(struct session *session, const char *code, const char *message, int64_t retry_after_ms);
+/* What a post is refused with, by hub_post's error, as a code and its sentence for an error event. */
+const char *door_post_code(enum err err);
+const char *door_post_error(enum err err);
+/* For protocol->limited of the friend chat and the spaces. */
+void door_limited(struct session *session, struct str message, int64_t retry_after_ms);
+#define DOOR_LIMITED "too many messages: try again later"
 
 #endif

@@ -17,6 +17,7 @@ static const struct {
     enum eio_type last; /* to a poll that waits */
     unsigned code;      /* to a WebSocket, RFC 6455 section 7.4 */
     int metric;         /* -1: none but that it is closed */
+    const char *why;    /* to a WebSocket; NULL: nothing */
 } endings[] = {
     [EIO_END_SAID] = {"transport close", EIO_NOOP, 1000, -1},
     [EIO_END_LEFT] = {"transport close", EIO_CLOSE, 1000, -1},
@@ -24,6 +25,9 @@ static const struct {
     [EIO_END_BROKEN] = {"parse error", EIO_CLOSE, 1002, METRIC_CLOSED_INVALID},
     [EIO_END_WRONG] = {"transport error", EIO_CLOSE, 1002, METRIC_CLOSED_INVALID},
     [EIO_END_SLOW] = {"transport error", EIO_CLOSE, 1013, METRIC_CLOSED_SLOW},
+    [EIO_END_LIMIT] = {"transport error", EIO_CLOSE, 1008, -1, "Too many messages"},
+    [EIO_END_BANNED] = {"forced close", EIO_CLOSE, 1008, METRIC_CLOSED_MODERATION, "banned"},
+    [EIO_END_KICKED] = {"forced close", EIO_CLOSE, 1008, METRIC_CLOSED_MODERATION, "kicked"},
 };
 
 static void on_timer(struct wheel_timer *timer);
@@ -86,6 +90,11 @@ struct eio *eio_find(uint64_t id)
     return conn && !conn->over ? conn : NULL;
 }
 
+uint64_t eio_address(const struct eio *conn)
+{
+    return conn->client.address;
+}
+
 size_t eio_count(void)
 {
     return eio_all.conns.count;
@@ -109,6 +118,7 @@ struct eio *eio_new(const struct eio_layer *layer, struct session *session)
     conn->layer = layer;
     conn->session = session;
     conn->websocket = session;
+    conn->client.address = session ? session->client.address : 0;
     conn->timer.fired = on_timer;
     buf_init(&conn->out, (size_t)eio_all.settings->outbox_bytes);
     map_put(&eio_all.conns, conn->id, conn);
@@ -176,6 +186,7 @@ void eio_gone(struct eio *conn)
         return;
     CG_ASSERT(conn->over && !conn->poll && !conn->session && !conn->probe);
     wheel_cancel(&conn->timer);
+    limits_leave(eio_all.sessions->limits, &conn->client);
     forget_dirty(conn);
     buf_fini(&conn->out);
     map_take(&eio_all.conns, conn->id);
@@ -221,12 +232,13 @@ void eio_end(struct eio *conn, enum eio_ending ending, bool farewell)
         return;
     become_over(conn, endings[ending].reason);
     conn->said_close = ending == EIO_END_SAID;
+    conn->limited = ending == EIO_END_LIMIT;
     if (endings[ending].metric >= 0)
         metric_inc((enum metric)endings[ending].metric);
     if (conn->probe)
         eio_drop_session(conn->probe, 1000, "");
     if (conn->session)
-        eio_drop_session(conn->session, endings[ending].code, "");
+        eio_drop_session(conn->session, endings[ending].code, endings[ending].why ? endings[ending].why : "");
     if (conn->out.failed || !conn->poll)
         buf_fini(&conn->out);
     if (conn->poll || farewell)
@@ -300,6 +312,19 @@ size_t eio_drain(size_t quota)
     return eio_count();
 }
 
+void eio_expel(struct eio *conn, bool ban)
+{
+    eio_end(conn, ban ? EIO_END_BANNED : EIO_END_KICKED, !conn->websocket);
+}
+
+void eio_expel_address(uint64_t address, bool ban)
+{
+    struct eio *conn;
+    for (size_t at = 0; (conn = map_next(&eio_all.conns, &at));)
+        if (conn->client.address == address)
+            eio_expel(conn, ban); /* it is freed in a later turn */
+}
+
 /* ---- out ---- */
 
 static void put_frame(struct eio *conn, enum eio_type type, bool binary, struct str head, struct str tail)
@@ -371,6 +396,19 @@ void eio_flush(void)
 
 /* ---- in ---- */
 
+/* Past a rate: the layer says so, or the connection ends. */
+static bool is_refused(struct eio *conn, const struct eio_packet *packet)
+{
+    int64_t retry_after_ms;
+    switch (limits_message(eio_all.sessions->limits, &conn->client, &retry_after_ms)) {
+    case LIMITS_FINE: return false;
+    case LIMITS_REFUSED:
+        return conn->layer->limited && conn->layer->limited(conn, packet->binary, packet->data, retry_after_ms);
+    case LIMITS_CLOSED: eio_end(conn, EIO_END_LIMIT, false); return true;
+    }
+    return false;
+}
+
 static void message_in(struct eio *conn, const struct eio_packet *packet)
 {
     if (!packet->binary && !text_utf8_valid(packet->data)) {
@@ -378,7 +416,8 @@ static void message_in(struct eio *conn, const struct eio_packet *packet)
         return;
     }
     metric_inc(METRIC_FRAMES_IN);
-    conn->layer->received(conn, packet->binary, packet->data);
+    if (!is_refused(conn, packet))
+        conn->layer->received(conn, packet->binary, packet->data);
 }
 
 /* Types that only the server sends, or that mean something to a WebSocket that is not the connection's yet, mean

@@ -22,6 +22,9 @@ struct eio_layer {
     void (*opened)(struct eio *conn);
     /* A whole message; text is valid UTF-8. At most io_max_payload_bytes. May send and close. */
     void (*received)(struct eio *conn, bool binary, struct str data);
+    /* Such a message came too soon: refuses it in the layer's words, or returns false, and it is received all the same
+     * (it cannot be refused by itself). NULL: none can. Who goes on is closed in either case. */
+    bool (*limited)(struct eio *conn, bool binary, struct str data, int64_t retry_after_ms);
     /* The connection is over; the state is freed after this returns. `reason` in Socket.IO's words: "transport
      * close", "transport error", "ping timeout", "forced close", "parse error"; a literal. Nothing can be sent. */
     void (*closed)(struct eio *conn, const char *reason);
@@ -34,6 +37,11 @@ void eio_init(const struct settings *settings, struct wheel *wheel, struct sessi
 void eio_fini(void);
 
 void *eio_state(struct eio *conn);
+/* Where its client is (rate_address_key). */
+uint64_t eio_address(const struct eio *conn);
+/* Puts out one connection, or all of an address: a ban, or else a kick. */
+void eio_expel(struct eio *conn, bool ban);
+void eio_expel_address(uint64_t address, bool ban);
 /* Names it to other threads and to later answers: eio_find gives NULL once it is over. The top bit is always set, which
  * no session's id has. */
 uint64_t eio_id(const struct eio *conn);

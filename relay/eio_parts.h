@@ -29,12 +29,16 @@ enum eio_ending {
     EIO_END_BROKEN, /* what it sent is no packet, no UTF-8 */
     EIO_END_WRONG,  /* it breaks a rule of the protocol */
     EIO_END_SLOW,   /* more waits for it than outbox_bytes */
+    EIO_END_LIMIT,  /* it sent on past its rate */
+    EIO_END_BANNED, /* an operator's word */
+    EIO_END_KICKED,
 };
 
 struct eio {
     uint64_t id;
     char sid[SID_MAX]; /* a credential: never logged */
     const struct eio_layer *layer;
+    struct limits_client client; /* counted for its address while it is polling; else its session is */
     /* polling */
     struct http_call *poll; /* the GET that waits for something to be sent */
     bool jsonp;             /* `poll` wants a call of a function with this number */
@@ -51,6 +55,7 @@ struct eio {
     int64_t due_ms;
     /* the end */
     bool over, told, lingers;
+    bool limited;    /* over because of a rate */
     bool parting;    /* by this side: eio_close */
     bool said_close; /* by the client: its "1" */
     const char *reason;

@@ -1,6 +1,7 @@
 #include "relay/eio_parts.h"
 
 #include "common/metrics.h"
+#include "relay/door.h"
 #include "relay/handoff.h"
 
 #include <stdio.h>
@@ -306,6 +307,8 @@ static void post(struct eio *conn, struct http_call *call)
     }
     if (fine)
         http_reply(call, 200, "text/html", "", STR("ok"));
+    else if (conn->limited)
+        http_reply(call, 429, "application/json", "Retry-After: 1\r\n", STR("{\"code\":3,\"message\":\"Too many messages\"}"));
     else
         refuse(call, conn->said_close ? EIO_UNKNOWN_SID : EIO_BAD_REQUEST);
 }
@@ -314,12 +317,26 @@ static void post(struct eio *conn, struct http_call *call)
 
 static void shake_hands(struct http_call *call)
 {
+    int64_t retry_after_ms;
+    char header[48];
+    unsigned status = door_may_connect(str_of(call->peer), &retry_after_ms);
+    if (status == 403) {
+        refuse(call, EIO_FORBIDDEN);
+        return;
+    }
+    if (status) {
+        snprintf(header, sizeof header, "Retry-After: %lld\r\n", (long long)limits_seconds(retry_after_ms));
+        metric_inc(METRIC_EIO_REFUSED);
+        http_reply(call, status, "application/json", header, STR("{\"code\":4,\"message\":\"Too many connections\"}"));
+        return;
+    }
     if (eio_full()) {
         metric_inc(METRIC_CONNECTIONS_REFUSED);
         http_reply_text(call, 503, "Try again later");
         return;
     }
     struct eio *conn = eio_new(eio_layer_of(call->request.path), NULL);
+    limits_connect(eio_all.sessions->limits, &conn->client, str_of(call->peer));
     eio_begin(conn);
     keep_callback(conn, call);
     answer(conn, call);
@@ -360,4 +377,5 @@ const struct http_route eio_route = {
     .claims = claims,
     .max_body = max_body,
     .handle = handle,
+    .foreign = "{\"code\":4,\"message\":\"Forbidden\"}",
 };

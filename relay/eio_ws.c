@@ -70,6 +70,7 @@ static void take_over(struct eio *conn, struct session *session)
         eio_answer_poll(conn);
     }
     conn->websocket = true;
+    limits_leave(eio_all.sessions->limits, &conn->client); /* the session counts now */
     eio_all.polling--;
     metric_inc(METRIC_EIO_UPGRADES);
     replay(session, &queued);

@@ -160,6 +160,11 @@ static void admit(struct session *session, const struct look_up *look_up)
         door_refuse(session, 4401, "A token is needed");
         return;
     }
+    const char *why = door_admit(session, look_up->self.user, 0);
+    if (why) {
+        door_refuse(session, 1008, why);
+        return;
+    }
     free(state->token);
     state->token = NULL;
     state->user = look_up->self.user;
@@ -185,7 +190,8 @@ static void on_looked_up(struct job *job)
             admit(session, look_up);
         for (size_t i = 0; !session->closing && !job->err && i < look_up->count; i++) {
             const struct store_friendship *friendship = &look_up->list[i];
-            if (hub_seat(session, friendship->conversation))
+            if (hub_seat(session, friendship->conversation) ||
+                door_banned(state->user, session->client.address, friendship->conversation))
                 continue;
             use(friendship);
             hub_join(door.hub, session, friendship->conversation,
@@ -352,8 +358,9 @@ static void on_frame(struct session *session, struct json_object *frame)
             .content = buf_str(&clean),
             .client_id = client_id,
         };
-        if (hub_post(door.hub, session->id, &message))
-            door_send_error(session, "busy", "too many messages are waiting: try again in a second");
+        enum err err = hub_post(door.hub, session->id, &message);
+        if (err)
+            door_send_error(session, door_post_code(err), door_post_error(err));
         buf_fini(&clean);
     }
 }
@@ -390,6 +397,7 @@ const struct protocol friends_protocol = {
     .ping_interval_ms = ping_interval_ms,
     .claims = claims,
     .open = open_session,
+    .limited = door_limited,
     .received = received,
     .seated = seated,
     .not_seated = not_seated,

@@ -1,9 +1,12 @@
 #include "relay/handshake.h"
 
 #include "common/metrics.h"
+#include "relay/door.h"
 #include "relay/eio.h"
 #include "relay/http_parse.h"
 #include "relay/ws.h"
+
+#include <stdio.h>
 
 enum { PATH_BYTES = 256, KEY_BYTES = 24 /* 16 in base64 */, PROTOCOLS_BYTES = 512 };
 
@@ -82,8 +85,14 @@ void handshake_upgrade(void *arg, struct http_call *call)
         status = err == ERR_TOO_BIG ? 404 : 400; /* no door has such a path */
     else
         status = judge(handshake, &request, &protocol);
+    int64_t retry_after_ms = 0;
+    char headers[48] = "";
+    if (!status)
+        status = door_may_connect(str_of(call->peer), &retry_after_ms);
+    if (status == 429)
+        snprintf(headers, sizeof headers, "Retry-After: %lld\r\n", (long long)limits_seconds(retry_after_ms));
     if (status) {
-        refuse(call, status, "");
+        refuse(call, status, headers);
         return;
     }
     if (protocol == &eio_protocol && eio_upgrade(call))

@@ -15,6 +15,7 @@
 #ifndef CG_RELAY_HTTP_H
 #define CG_RELAY_HTTP_H
 
+#include "common/origin.h"
 #include "common/settings.h"
 #include "relay/session.h"
 
@@ -34,6 +35,7 @@ struct http_call {
                              * unless http_hold was called: then as long as the call */
     struct str body;        /* all of it; likewise */
     char peer[HTTP_PEER_MAX]; /* the client's address; through nginx what it says, empty if unknown */
+    enum origin origin;     /* whether a page of another site asks; those that may not are refused before */
     bool proxied;           /* came in through the Unix socket: nginx, which may be believed */
     bool handed;            /* another relay gave it to us, or its client says so: it goes to no third one */
     bool alone;             /* nginx gave us the client's socket, for this request only: what the client says next it says
@@ -53,6 +55,8 @@ struct http_route {
     void (*handle)(struct http_call *call);
     /* The body of the 413; NULL: a plain sentence. JSON. */
     const char *too_large;
+    /* The body of the 403 to pages of foreign origins; NULL: nobody cares whose page asks. JSON. */
+    const char *foreign;
 };
 
 struct http_config {

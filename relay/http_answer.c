@@ -57,10 +57,24 @@ static void owed(const struct http_conn *conn)
     CG_ASSERT(conn->state == HTTP_OWED || conn->state == HTTP_BROKEN);
 }
 
+/* Tells the browser that a page of another site may read this. */
+static struct str cors(const struct http_call *call, char out[HTTP_CORS_MAX])
+{
+    char origin[HTTP_ORIGIN_MAX];
+    if (call->origin != ORIGIN_LISTED)
+        return STR("");
+    struct str from = call->request.header(&call->request, "origin", origin, sizeof origin);
+    int len = snprintf(out, HTTP_CORS_MAX,
+                       "Access-Control-Allow-Origin: %.*s\r\nAccess-Control-Expose-Headers: Retry-After\r\nVary: Origin\r\n",
+                       (int)from.len, from.ptr);
+    CG_ASSERT(len > 0 && len < HTTP_CORS_MAX);
+    return (struct str){out, (size_t)len};
+}
+
 void http_reply(struct http_call *call, unsigned status, const char *type, const char *headers, struct str body)
 {
     struct http_conn *conn = http_conn_of(call);
-    char head[320];
+    char head[320], more[HTTP_CORS_MAX];
     owed(conn);
     call->gone = NULL;
     if (status >= 500)
@@ -76,7 +90,7 @@ void http_reply(struct http_call *call, unsigned status, const char *type, const
                        conn->keep_alive ? "" : "Connection: close\r\n");
     CG_ASSERT(len > 0 && (size_t)len < sizeof head);
     bool bare = !strcmp(call->method, "HEAD");
-    struct str pieces[] = {{head, (size_t)len}, str_of(headers), STR("\r\n"), bare ? STR("") : body};
+    struct str pieces[] = {{head, (size_t)len}, cors(call, more), str_of(headers), STR("\r\n"), bare ? STR("") : body};
     http_answer_send(conn, pieces, sizeof pieces / sizeof pieces[0]);
     if (conn->state != HTTP_BROKEN)
         conn->state = HTTP_ANSWERED;
@@ -102,14 +116,14 @@ void http_hold(struct http_call *call, void (*gone)(void *arg, struct http_call 
 void http_begin_stream(struct http_call *call, const char *type, const char *headers)
 {
     struct http_conn *conn = http_conn_of(call);
-    char head[256];
+    char head[256], more[HTTP_CORS_MAX];
     owed(conn);
     int len = snprintf(head, sizeof head,
                        "HTTP/1.1 200 OK\r\nContent-Type: %.80s\r\nCache-Control: no-store\r\n"
                        "X-Content-Type-Options: nosniff\r\nConnection: close\r\n",
                        type);
     CG_ASSERT(len > 0 && (size_t)len < sizeof head);
-    struct str pieces[] = {{head, (size_t)len}, str_of(headers), STR("\r\n")};
+    struct str pieces[] = {{head, (size_t)len}, cors(call, more), str_of(headers), STR("\r\n")};
     conn->keep_alive = false;
     http_answer_send(conn, pieces, sizeof pieces / sizeof pieces[0]);
     if (conn->state != HTTP_BROKEN)

@@ -65,11 +65,22 @@ static size_t max_body(const struct http_conn *conn)
     return conn->route && conn->route->max_body ? conn->route->max_body(conn->server->config.settings) : 0;
 }
 
+/* A browser asks whether a page of another site may (Fetch, "CORS-preflight request"). */
+static bool is_preflight(const struct http_conn *conn)
+{
+    const struct http_head *head = &conn->head;
+    return !strcmp(head->method, "OPTIONS") && conn->route && conn->route->foreign && !has_body(head) &&
+           conn->call.origin == ORIGIN_LISTED &&
+           http_head_find(head, conn->in.data, "access-control-request-method").ptr;
+}
+
 /* What can be said before the body has come: 0 to go on. */
 static unsigned refusal(const struct http_conn *conn)
 {
     const struct http_head *head = &conn->head;
-    if (head->upgrade)
+    if (conn->call.origin == ORIGIN_FOREIGN && (head->upgrade || (conn->route && conn->route->foreign)))
+        return 403;
+    if (head->upgrade || is_preflight(conn))
         return 0;
     if (!conn->route)
         return is_get(head) ? 404 : 405;
@@ -92,6 +103,20 @@ static void believe_proxy(struct http_conn *conn)
             *at = '?'; /* it goes into logs */
 }
 
+/* A header that would not fit is no origin that anybody listed. */
+static enum origin origin_of(const struct http_conn *conn)
+{
+    const struct request *request = &conn->call.request;
+    char origin[HTTP_ORIGIN_MAX], host[HTTP_ORIGIN_MAX], scheme[8];
+    if (!http_head_find(&conn->head, conn->in.data, "origin").ptr)
+        return ORIGIN_OWN;
+    struct str from = header(request, "origin", origin, sizeof origin);
+    struct str proto = conn->call.proxied ? header(request, "x-forwarded-proto", scheme, sizeof scheme) : STR("");
+    return from.len ? origin_judge(conn->server->config.settings->origins, from,
+                                   header(request, "host", host, sizeof host), proto)
+                    : ORIGIN_FOREIGN;
+}
+
 static void begin(struct http_conn *conn)
 {
     const struct http_head *head = &conn->head;
@@ -112,6 +137,7 @@ static void begin(struct http_conn *conn)
     conn->route = head->upgrade ? NULL : claimant(conn);
     if (conn->call.proxied)
         believe_proxy(conn);
+    conn->call.origin = origin_of(conn);
     conn->state = HTTP_IN_BODY;
 }
 
@@ -124,14 +150,23 @@ static bool take_head(struct http_conn *conn)
     if (!conn->in.len || (conn->in.len == 1 && conn->in.data[0] == '\r'))
         return false;
     unsigned status = http_head_parse(&conn->head, buf_str(&conn->in), &conn->seen);
+    conn->call.origin = ORIGIN_OWN;
     if (!status && !conn->head.len)
         return false;
     metric_inc(METRIC_HTTP_REQUESTS);
     conn->served = true;
     if (!status)
         begin(conn);
-    if (status || (status = refusal(conn)))
-        http_request_refuse(conn, status, status == 413 ? conn->route->too_large : NULL);
+    bool parsed = !status;
+    if (parsed)
+        status = refusal(conn);
+    if (status == 403)
+        metric_inc(METRIC_ORIGIN_REFUSED);
+    if (status)
+        http_request_refuse(conn, status, !parsed || !conn->route ? NULL
+                                          : status == 413         ? conn->route->too_large
+                                          : status == 403         ? conn->route->foreign
+                                                                  : NULL);
     return true;
 }
 
@@ -190,6 +225,11 @@ static void dispatch(struct http_conn *conn)
     conn->call.body = (struct str){conn->in.data + conn->head.len, conn->body_len};
     if (conn->head.upgrade)
         config->upgrade(config->arg, &conn->call);
+    else if (is_preflight(conn))
+        http_reply(&conn->call, 200, "text/plain; charset=utf-8",
+                   "Access-Control-Allow-Methods: GET, POST\r\nAccess-Control-Allow-Headers: Content-Type, Last-Event-ID\r\n"
+                   "Access-Control-Max-Age: 600\r\n",
+                   STR(""));
     else
         conn->route->handle(&conn->call);
 }

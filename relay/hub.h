@@ -16,6 +16,7 @@
 struct bus;
 struct journal;
 struct readers;
+struct sanctions;
 
 /* What another relay told without a number, for those above the hub. */
 struct hub_notices {
@@ -25,6 +26,8 @@ struct hub_notices {
     void (*read)(void *arg, uint64_t user, const struct wire_mark *mark); /* this user has read so far */
     /* the journal's answer to a post whose session_id is eio_id's (the top bit is set) */
     void (*io_posted)(void *arg, uint64_t id, const struct store_post *post);
+    /* WIRE_SANCTION, WIRE_DRAIN. */
+    void (*control)(void *arg, const struct wire_header *header, struct str payload);
     void *arg;
 };
 
@@ -39,6 +42,7 @@ struct hub {
     uint64_t origin; /* this process's incarnation */
     uint64_t epoch;
     struct hub_notices notices;
+    const struct sanctions *sanctions; /* who may not post; NULL: everybody may */
 
     struct map rooms;        /* conversation → struct room */
     struct room *dirty;      /* rooms with something to flush */
@@ -89,8 +93,8 @@ struct hub_listener {
 /* `listener` must outlive the hub's use. A conversation that cannot be read is tried again until it can. */
 void hub_listen(struct hub *hub, uint64_t conversation, const struct hub_listener *listener);
 
-/* Hands a message to the journal, copied. `session_id` 0: nobody waits for the answer. ERR_BUSY: the
- * journal is full; nothing was taken. */
+/* Hands a message to the journal, copied. `session_id` 0: nobody waits for the answer. Nothing was taken:
+ * ERR_BUSY, the journal is full; ERR_DENIED, its sender is muted here (counted). */
 enum err hub_post(struct hub *hub, uint64_t session_id, const struct message *message) CG_MUST_CHECK;
 
 /* The journal's answer for a whole batch: acknowledges, delivers here, publishes. */

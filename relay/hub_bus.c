@@ -6,13 +6,27 @@
 #include "relay/bus.h"
 #include "relay/hub_room.h"
 #include "relay/journal.h"
+#include "relay/sanctions.h"
 
 #include <stdlib.h>
 
 /* ---- posting ---- */
 
+/* Coming and going is not saying something. */
+static bool is_muted(const struct hub *hub, uint64_t session_id, const struct message *message)
+{
+    const struct session *session = sessions_find(hub->sessions, session_id);
+    return message->kind != MESSAGE_JOIN && message->kind != MESSAGE_LEAVE &&
+           sanctions_on(hub->sanctions, SANCTION_MUTE, message->sender, session ? session->client.address : 0,
+                        message->conversation);
+}
+
 enum err hub_post(struct hub *hub, uint64_t session_id, const struct message *message)
 {
+    if (hub->sanctions && is_muted(hub, session_id, message)) {
+        metric_inc(METRIC_MODERATION_REFUSED);
+        return ERR_DENIED;
+    }
     return journal_submit(hub->journal, session_id, message);
 }
 
@@ -180,6 +194,8 @@ void hub_received(struct hub *hub, struct str payload)
         break;
     case WIRE_IO: on_io(hub, header.conversation, payload); break;
     case WIRE_READ: on_read(hub, header.user, payload); break;
+    case WIRE_SANCTION:
+    case WIRE_DRAIN: hub->notices.control(arg, &header, payload); break;
     }
 }
 

@@ -4,6 +4,7 @@
 #include "common/id.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "common/presence_keys.h"
 #include "common/program.h"
 #include "common/store.h"
 #include "common/store_io.h"
@@ -18,6 +19,8 @@
 #include "relay/http.h"
 #include "relay/hub.h"
 #include "relay/journal.h"
+#include "relay/limits.h"
+#include "relay/moderation.h"
 #include "relay/native.h"
 #include "relay/offload.h"
 #include "relay/presence.h"
@@ -39,6 +42,7 @@ struct relay {
     uv_loop_t loop;
     struct offload offload;
     struct wheel wheel;
+    struct limits limits;
     struct sessions sessions;
     struct hub hub;
     struct journal *journal;
@@ -91,6 +95,7 @@ static void on_bus_state(void *arg, size_t server, bool up)
         handoff_bus_state(relay->handoff, up);
     if (up)
         friends_reload_all();
+    moderation_bus_state();
 }
 
 static void on_subscribed(void *arg, uint64_t conversation)
@@ -139,6 +144,12 @@ static void on_friends_notice(void *arg, uint64_t user)
 {
     (void)arg;
     friends_reload(user);
+}
+
+static void on_control(void *arg, const struct wire_header *header, struct str payload)
+{
+    (void)arg;
+    moderation_received(header, payload);
 }
 
 /* ---- the pages of operators ---- */
@@ -261,18 +272,47 @@ static void on_drain(uv_timer_t *timer)
     presence_finish(relay->presence, on_presence_finished, relay);
 }
 
-static void on_terminate(uv_signal_t *handle, int number)
+static void on_said(void *arg, const struct bus_reply *reply)
 {
-    struct relay *relay = handle->data;
+    (void)arg;
+    (void)reply; /* it is but news */
+}
+
+/* For operators, who look at it beside the lease. */
+static void say_draining(struct relay *relay)
+{
+    enum { LONGEST_MS = 3600000 };
+    char entry[PRESENCE_ENTRY_MAX], key[PRESENCE_KEY_MAX], life[24];
+    presence_entry(entry, relay->settings.name, relay->incarnation);
+    presence_relay_key(key, relay->settings.redis_prefix, "draining", str_of(entry));
+    snprintf(life, sizeof life, "%d", LONGEST_MS);
+    struct str args[] = {STR("SET"), str_of(key), STR("1"), STR("PX"), str_of(life)};
+    for (size_t i = 0; i < bus_servers(relay->bus); i++)
+        bus_command_on(relay->bus, i, on_said, NULL, args, sizeof args / sizeof args[0]);
+}
+
+static void drain(struct relay *relay, const char *why)
+{
     if (relay->draining)
         return;
-    log_info("relay.draining", "signal=%d connections=%zu", number, relay->sessions.count);
+    say_draining(relay);
+    log_info("relay.draining", "why=%s connections=%zu", why, relay->sessions.count);
     relay->draining = true;
     relay->drain_end_ms = clock_mono_ms() + relay->settings.drain_ms;
     relay->handshake.draining = true;
     if (relay->http)
         http_drain(relay->http);
     uv_timer_start(&relay->drain, on_drain, 0, DRAIN_TICK_MS);
+}
+
+static void on_terminate(uv_signal_t *handle, int number)
+{
+    drain(handle->data, number == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+static void on_told_to_drain(void *arg)
+{
+    drain(arg, "told");
 }
 
 /* ---- the beginning ---- */
@@ -333,7 +373,9 @@ static void build(struct relay *relay)
     uv_loop_init(&relay->loop);
     offload_init(&relay->offload, &relay->loop);
     wheel_init(&relay->wheel);
+    limits_init(&relay->limits, settings, &relay->wheel);
     sessions_init(&relay->sessions, settings, &relay->wheel);
+    relay->sessions.limits = &relay->limits;
     relay->journal = journal_new(settings, &relay->offload, on_stored, relay);
     relay->readers = readers_new(settings, &relay->offload);
     struct bus_events events = {on_bus_state, on_subscribed, on_received, relay};
@@ -347,7 +389,7 @@ static void build(struct relay *relay)
     relay->hub.origin = relay->incarnation;
     relay->hub.notices = (struct hub_notices){
         .presence = on_presence_notice, .history = on_history_notice, .friends = on_friends_notice,
-        .read = on_read_notice, .io_posted = on_io_posted, .arg = relay};
+        .read = on_read_notice, .io_posted = on_io_posted, .control = on_control, .arg = relay};
     hub_init(&relay->hub);
     relay->presence =
         presence_new(settings, &relay->wheel, &relay->hub, relay->bus, relay->incarnation);
@@ -363,6 +405,24 @@ static void build(struct relay *relay)
     watch(relay, &relay->on_term, on_terminate, SIGTERM);
     watch(relay, &relay->on_int, on_terminate, SIGINT);
     watch(relay, &relay->on_hup, on_hang_up, SIGHUP);
+}
+
+static struct moderation_config moderation_of(struct relay *relay)
+{
+    return (struct moderation_config){&relay->settings, &relay->wheel,    &relay->hub, relay->bus,
+                                      relay->readers,   on_told_to_drain, relay};
+}
+
+static bool sanctions_ready(struct relay *relay)
+{
+    struct moderation_config config = moderation_of(relay);
+    struct store *store = store_new(&relay->settings);
+    enum err err = moderation_load(&config, store);
+    store_free(store);
+    if (err)
+        return refuse_start(relay, "cannot read the mutes and bans");
+    moderation_init(&config);
+    return true;
 }
 
 static bool namespaces_ready(struct relay *relay)
@@ -487,9 +547,11 @@ static void take_apart(struct relay *relay)
     eio_drain(SIZE_MAX); /* those that came while the start failed */
     eio_fini();
     sio_fini();
+    moderation_fini();
     presence_free(relay->presence);
     hub_fini(&relay->hub);
     sessions_fini(&relay->sessions);
+    limits_fini(&relay->limits);
     journal_free(relay->journal);
     readers_free(relay->readers);
     bus_free(relay->bus);
@@ -503,7 +565,8 @@ int main(int argc, char **argv)
     raise_file_limit(&relay->settings);
     if (keys_ready(relay) && database_ready(relay)) {
         build(relay);
-        if (namespaces_ready(relay) && wait_for_servers(relay) && open_doors(relay) && !relay->draining)
+        if (sanctions_ready(relay) && namespaces_ready(relay) && wait_for_servers(relay) && open_doors(relay) &&
+            !relay->draining)
             uv_run(&relay->loop, UV_RUN_DEFAULT);
         take_apart(relay);
         log_info("relay.ended", "exit=%d", relay->exit_code);

@@ -154,6 +154,11 @@ static void on_timer(struct wheel_timer *timer)
 
 static void admit(struct native *native, struct greeting *greeting)
 {
+    const char *why = door_admit(native->session, greeting->user.user, 0);
+    if (why) {
+        door_refuse(native->session, 1008, why);
+        return;
+    }
     native->user = greeting->user.user;
     native->name = mem_strdup(greeting->user.name);
     native->head = mem_strdup(greeting->user.head);
@@ -346,6 +351,19 @@ static void on_command(struct native *native, struct json_object *object)
         native_room_command(native, re, object, commands[i].visit);
 }
 
+/* With the command's id, so that its sender knows which it was. */
+static void on_limited(struct session *session, struct str text, int64_t retry_after_ms)
+{
+    struct json_object *object;
+    int64_t re = NATIVE_NO_ID;
+    if (!json_parse_object(text, &object)) {
+        if (!json_get_int(object, "id", 0, NUMBER_MAX, &re))
+            re = NATIVE_NO_ID;
+        json_object_put(object);
+    }
+    refuse(native_of(session), re, "rate", DOOR_LIMITED, retry_after_ms);
+}
+
 static void on_received(struct session *session, struct str text)
 {
     struct json_object *object;
@@ -405,6 +423,8 @@ const struct protocol native_protocol = {
     .state_size = sizeof(struct native),
     .claims = claims,
     .open = on_open,
+    .limited = on_limited,
+    .expelled = native_expelled,
     .received = on_received,
     .seated = native_seated,
     .not_seated = native_not_seated,

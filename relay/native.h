@@ -12,8 +12,4 @@ extern const struct encoding native_encoding, native_presence_encoding;
 /* Somebody, here or elsewhere, has read so far: the user's connections here are told, but for `mover` (NULL: all). */
 void native_read_moved(uint64_t user, const struct wire_mark *mark, const struct session *mover);
 
-/* Puts the user out of a conversation on this relay: their connections that know it are told `reason`, a text for people,
- * hear no more of it and have to be let in again. Not from within hub_each or `seated`. */
-void native_kick(uint64_t user, uint64_t conversation, struct str reason);
-
 #endif

@@ -149,6 +149,8 @@ struct native_room *native_room_named(const struct native *native, struct str id
 void native_go(struct native_room *room);
 bool native_read_cursor(struct json_object *object, struct native_cursor *cursor, bool *presence);
 void native_rooms_free(struct native *native);
+/* An operator put the user out of the conversation: it is told, and left. */
+void native_expelled(struct session *session, uint64_t conversation, const char *reason);
 void native_seated(struct session *session, struct seat *seat);
 void native_not_seated(struct session *session, uint64_t conversation, enum err err);
 void native_on_again(struct wheel_timer *timer);

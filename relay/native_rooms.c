@@ -112,6 +112,11 @@ static bool is_busy(const struct native_room *room)
     return room->looking || room->coming;
 }
 
+static bool is_banned(const struct native *native, const struct store_native_place *place)
+{
+    return door_banned(native->user, native->session->client.address, place->conversation);
+}
+
 /* `seating`: the hub is going through the seats, so nobody may leave one. */
 static void carry_on(struct native_room *room, bool seating)
 {
@@ -121,7 +126,10 @@ static void carry_on(struct native_room *room, bool seating)
             return;
         }
         struct native_waiting *waiting = take_waiting(room);
-        waiting->handle(room, waiting->re, waiting->object);
+        if (waiting->handle != native_leave && is_banned(room->native, &room->place))
+            native_refuse(room->native, waiting->re, "banned", "you may not be here");
+        else
+            waiting->handle(room, waiting->re, waiting->object);
         json_object_put(waiting->object);
         free(waiting);
     }
@@ -316,6 +324,10 @@ void native_join_all(struct native *native, struct native_hello *hello, const st
         asked->message = "no such thing, or not one of yours";
         if (!places[i].conversation)
             continue;
+        asked->code = "banned";
+        asked->message = "you may not be here";
+        if (is_banned(native, &places[i]))
+            continue;
         asked->code = "too_many";
         asked->message = "too many conversations on one connection";
         rooms[i] = room_new(native, str_of(asked->id));
@@ -423,6 +435,7 @@ void native_leave(struct native_room *room, int64_t re, struct json_object *obje
 
 /* ---- put out ---- */
 
+/* Its connection is told, hears no more of it and has to be let in again. */
 static void kick(struct native_room *room, struct str reason)
 {
     struct native *native = room->native;
@@ -445,17 +458,11 @@ static void kick(struct native_room *room, struct str reason)
         native_hello_settled(native);
 }
 
-void native_kick(uint64_t user, uint64_t conversation, struct str reason)
+void native_expelled(struct session *session, uint64_t conversation, const char *reason)
 {
-    const struct sessions *sessions = door.hub->sessions;
-    for (size_t i = 0; i < sessions->cap; i++) {
-        struct session *session = sessions->slots[i];
-        if (!session || session->protocol != &native_protocol || session->closing || native_of(session)->user != user)
-            continue;
-        struct native_room *room = native_room_of(native_of(session), conversation);
-        if (room)
-            kick(room, reason);
-    }
+    struct native_room *room = native_room_of(native_of(session), conversation);
+    if (room)
+        kick(room, str_of(reason));
 }
 
 void native_on_again(struct wheel_timer *timer)

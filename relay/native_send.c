@@ -76,7 +76,11 @@ static void post(struct native_room *room, int64_t re, enum message_kind kind, s
         .content = content,
         .client_id = client_id,
     };
-    if (native->post_count >= NATIVE_WAITING_MAX || hub_post(door.hub, native->session->id, &message))
+    enum err err = native->post_count >= NATIVE_WAITING_MAX ? ERR_BUSY
+                                                            : hub_post(door.hub, native->session->id, &message);
+    if (err == ERR_DENIED)
+        native_refuse(native, re, door_post_code(err), door_post_error(err));
+    else if (err)
         native_fail(native, re, ERR_BUSY);
     else
         expect_answer(native, re, message.conversation);
@@ -163,6 +167,10 @@ void native_typing(struct native_room *room, int64_t re, struct json_object *obj
     int64_t now_ms = door.hub->wheel->now_ms;
     struct buf out;
     (void)object;
+    if (door_muted(native->session, room->place.conversation)) {
+        native_refuse(native, re, door_post_code(ERR_DENIED), door_post_error(ERR_DENIED));
+        return;
+    }
     native_ok(native, re);
     if (room->typed_ms && now_ms - room->typed_ms < TYPING_MS)
         return;

@@ -24,6 +24,15 @@ void rooms_refuse(struct http_call *call, unsigned status, const char *code, con
     buf_fini(&out);
 }
 
+void rooms_refuse_limited(struct http_call *call, const char *code, const char *error, int64_t retry_after_ms)
+{
+    char json[192], headers[48];
+    snprintf(json, sizeof json, "{\"error\":\"%s\",\"code\":\"%s\",\"retry_after_ms\":%lld}", error, code,
+             (long long)retry_after_ms);
+    snprintf(headers, sizeof headers, "Retry-After: %lld\r\n", (long long)limits_seconds(retry_after_ms));
+    http_reply(call, 429, TYPE_JSON, headers, str_of(json));
+}
+
 void rooms_refuse_busy(struct http_call *call)
 {
     rooms_refuse(call, 503, "busy", "too much is going on: try again in a second");
@@ -48,9 +57,13 @@ static void refuse(struct http_call *call, enum admitted admitted)
 static void on_asked(struct admission *admission, enum admitted admitted)
 {
     struct rooms_asked *asked = (struct rooms_asked *)admission;
-    if (!admitted)
+    uint64_t address = asked->call ? rate_address_key(str_of(asked->call->peer)) : 0;
+    bool banned = !admitted && door_banned(admission->place.user, address, admission->place.conversation);
+    if (banned && asked->call)
+        rooms_refuse(asked->call, 403, "banned", "you may not be here");
+    else if (!admitted && !banned)
         asked->admitted(asked);
-    else if (asked->call)
+    else if (asked->call && !banned)
         refuse(asked->call, admitted);
     asked->release(asked);
 }
@@ -130,5 +143,6 @@ const struct http_route rooms_route = {
     .claims = claims,
     .max_body = max_body,
     .handle = handle,
+    .foreign = "{\"error\":\"pages of this origin may not use this server\",\"code\":\"origin\"}",
     .too_large = "{\"error\":\"request body too large\",\"code\":\"too_big\"}",
 };

@@ -72,6 +72,7 @@ struct session *rooms_hold(const struct protocol *protocol, struct http_call *ca
         return NULL;
     }
     session->socket = session;
+    session_from(session, str_of(call->peer));
     struct rooms_held *held = held_of(session);
     held->session = session;
     held->call = call;

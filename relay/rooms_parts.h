@@ -36,6 +36,8 @@ void rooms_ask(struct rooms_asked *asked, struct http_call *call, struct str roo
 /* Answers {"error":…,"code":…}; both texts are literals that need no escape. 503 says when to come back. */
 void rooms_refuse(struct http_call *call, unsigned status, const char *code, const char *error);
 void rooms_reply(struct http_call *call, struct str json);
+/* 429, past a rate or with too many connections. */
+void rooms_refuse_limited(struct http_call *call, const char *code, const char *error, int64_t retry_after_ms);
 /* What is said when the reader queue, the journal or the table of connections is full. */
 void rooms_refuse_busy(struct http_call *call);
 void rooms_refuse_down(struct http_call *call);

@@ -72,13 +72,26 @@ static void on_admitted(struct rooms_asked *base)
     };
     struct http_call *call = base->call;
     struct session *session = NULL;
+    /* who is gone has an address no more, and no more to say than this */
+    struct limits_client client = {.user = place->user, .address = call ? rate_address_key(str_of(call->peer)) : 0};
+    int64_t retry_after_ms;
+    if (limits_message(door.hub->sessions->limits, &client, &retry_after_ms)) {
+        metric_inc(METRIC_FRAMES_REFUSED);
+        if (call)
+            rooms_refuse_limited(call, "rate", DOOR_LIMITED, retry_after_ms);
+        return;
+    }
     if (call &&
         !(session = rooms_hold(&protocol, call, rooms_held_interval(door.settings), give_up)))
         return; /* there are too many */
-    if (hub_post(door.hub, session ? session->id : 0, &message) && session) {
+    enum err err = hub_post(door.hub, session ? session->id : 0, &message);
+    if (!err || !session)
+        return;
+    if (err == ERR_DENIED)
+        rooms_refuse(call, 403, door_post_code(err), door_post_error(err));
+    else
         rooms_refuse_busy(call);
-        rooms_held_done(session);
-    }
+    rooms_held_done(session);
 }
 
 static void release(struct rooms_asked *base)

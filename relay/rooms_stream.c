@@ -312,6 +312,16 @@ static struct session *open_stream(struct asked *asked)
 {
     struct http_call *call = asked->asked.call;
     struct sessions *sessions = door.hub->sessions;
+    uint64_t user = asked->asked.admission.place.user;
+    int64_t retry_after_ms;
+    if (door_may_connect(str_of(call->peer), &retry_after_ms)) {
+        rooms_refuse_limited(call, "too_many", "too many connections of this address", retry_after_ms);
+        return NULL;
+    }
+    if (limits_user_full(sessions->limits, user)) {
+        rooms_refuse_limited(call, "too_many", "too many connections of this user", 1000);
+        return NULL;
+    }
     if (sessions->count >= (size_t)door.settings->max_connections) {
         rooms_refuse_busy(call);
         return NULL;
@@ -320,6 +330,9 @@ static struct session *open_stream(struct asked *asked)
     struct session *session = session_new(sessions, asked->kind->protocol, &http_stream, call);
     CG_ASSERT(session);
     http_stream_session(call, session->id, sessions);
+    session_from(session, str_of(call->peer));
+    bool counted = limits_identify(sessions->limits, &session->client, user);
+    CG_ASSERT(counted);
     return session;
 }
 

@@ -148,6 +148,24 @@ static void unqueue(struct session *session)
     session->queued = false;
 }
 
+void session_from(struct session *session, struct str peer)
+{
+    limits_connect(session->owner->limits, &session->client, peer);
+}
+
+bool session_may_speak(struct session *session, struct str message)
+{
+    int64_t retry_after_ms;
+    if (!session->protocol->limited)
+        return true;
+    switch (limits_message(session->owner->limits, &session->client, &retry_after_ms)) {
+    case LIMITS_FINE: return true;
+    case LIMITS_REFUSED: session->protocol->limited(session, message, retry_after_ms); return false;
+    case LIMITS_CLOSED: session_close(session, 1008, "Too many messages"); return false;
+    }
+    return false;
+}
+
 void session_ended(struct session *session)
 {
     struct sessions *sessions = session->owner;
@@ -155,6 +173,7 @@ void session_ended(struct session *session)
     session->closing = true;
     session->protocol->closed(session);
     CG_ASSERT(!session->seats);
+    limits_leave(sessions->limits, &session->client);
     wheel_cancel(&session->timer);
     unqueue(session);
     size_t before = session->outbox.len;

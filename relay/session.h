@@ -10,6 +10,7 @@
 #include "common/id.h"
 #include "common/settings.h"
 #include "relay/encoding.h"
+#include "relay/limits.h"
 #include "relay/wheel.h"
 
 #include <stdbool.h>
@@ -62,6 +63,11 @@ struct protocol {
     /* The HTTP status that the handshake is refused with, or 0. NULL: never. Must not block. */
     unsigned (*refuse)(const struct request *request);
     void (*open)(struct session *session, const struct request *request);
+    /* Refuses a message that came too soon, in the door's own words, instead of `received`. NULL: what stands on the
+     * adapter counts its messages itself. */
+    void (*limited)(struct session *session, struct str message, int64_t retry_after_ms);
+    /* A ban or a kick from one of the session's rooms. NULL: the whole session is closed. */
+    void (*expelled)(struct session *session, uint64_t conversation, const char *reason);
     /* A whole text message of valid UTF-8. */
     void (*received)(struct session *session, struct str text);
     /* A whole binary message. NULL: such frames close the connection (1003). */
@@ -109,6 +115,7 @@ struct session {
     const struct protocol *protocol;
     void *state; /* the protocol's own */
     struct seat *seats; /* those it has and those it waits for */
+    struct limits_client client; /* whose it is, as far as it is known */
     struct buf outbox;  /* answers that wait for the socket */
     struct wheel_timer timer;
     int64_t ping_interval_ms;
@@ -126,6 +133,7 @@ struct session {
 struct sessions {
     const struct settings *settings;
     struct wheel *wheel;
+    struct limits *limits; /* NULL: no limits */
     struct session **slots;
     uint32_t *generations;
     uint32_t *free_slots;
@@ -145,6 +153,12 @@ struct session *session_new(struct sessions *sessions, const struct protocol *pr
 void session_ended(struct session *session);
 
 struct session *sessions_find(const struct sessions *sessions, uint64_t id);
+
+/* For the transport: the address that it comes from. Once, right after session_new. */
+void session_from(struct session *session, struct str peer);
+/* For the transport: a whole message came. False: it was past a limit and refused, or the session closed for it; it is
+ * not to be passed on. */
+bool session_may_speak(struct session *session, struct str message);
 
 /* For the transport: bytes of any kind came. */
 void session_heard(struct session *session);

@@ -67,6 +67,11 @@ static void on_connect(struct sio_client *client, const struct sio_packet *packe
     struct str auth = packet->payload.len ? packet->payload : STR("{}");
     char pid[IO_PID_LEN + 1];
     uint64_t offset;
+    if (nsp && sanctions_on(sio.hub->sanctions, SANCTION_BAN, 0, eio_address(client->conn), nsp->conversation)) {
+        metric_inc(METRIC_MODERATION_REFUSED);
+        refuse_connect(client, packet->nsp, "banned");
+        return;
+    }
     if (!nsp || !nsp->live) {
         refuse_connect(client, packet->nsp, "Invalid namespace");
         return;
@@ -98,7 +103,24 @@ static bool forget_ask(struct sio_socket *socket, int64_t id)
     return false;
 }
 
-static void on_event(struct sio_socket *socket, const struct sio_packet *packet, const struct str *attachments)
+/* It came too soon. */
+static void refuse_event(struct sio_socket *socket, const struct sio_event *event, int64_t retry_after_ms)
+{
+    struct buf array;
+    metric_inc(METRIC_FRAMES_REFUSED);
+    if (socket->nsp->app->limited) {
+        socket->nsp->app->limited(socket, event, retry_after_ms);
+        return;
+    }
+    buf_init(&array, 128);
+    buf_addf(&array, "[{\"success\":false,\"error\":\"rate\",\"retry_after_ms\":%lld}]", (long long)retry_after_ms);
+    sio_ack(socket, event->ack_id, buf_str(&array), NULL, 0);
+    buf_fini(&array);
+}
+
+/* `retry_after_ms` not 0: to be refused, until then. */
+static void on_event(struct sio_socket *socket, const struct sio_packet *packet, const struct str *attachments,
+                     int64_t retry_after_ms)
 {
     struct buf name;
     buf_init(&name, packet->name.len + 1);
@@ -117,7 +139,9 @@ static void on_event(struct sio_socket *socket, const struct sio_packet *packet,
     };
     const struct app *app = socket->nsp->app;
     metric_inc(METRIC_IO_EVENTS);
-    if (!answer)
+    if (retry_after_ms)
+        refuse_event(socket, &event, retry_after_ms);
+    else if (!answer)
         app->event(socket, &event);
     else if (forget_ask(socket, packet->ack_id) && app->acked) /* for nothing: ignored */
         app->acked(socket, packet->ack_id, &event);
@@ -142,7 +166,7 @@ static void on_packet(struct sio_client *client, const struct sio_packet *packet
     else if (packet->type == SIO_DISCONNECT)
         sio_socket_end(socket, SIO_END_FINAL);
     else
-        on_event(socket, packet, attachments);
+        on_event(socket, packet, attachments, 0);
 }
 
 /* ---- packets with attachments ---- */
@@ -224,6 +248,21 @@ static void sio_received(struct eio *conn, bool binary, struct str data)
         on_packet(client, &packet, NULL);
 }
 
+/* A plain event can be refused by itself; anything else belongs to something. */
+static bool sio_limited(struct eio *conn, bool binary, struct str data, int64_t retry_after_ms)
+{
+    struct sio_client *client = client_of(conn);
+    struct sio_packet packet;
+    struct sio_socket *socket;
+    if (binary || client->partial || sio_packet_parse(data, &packet) || packet.type != SIO_EVENT)
+        return false;
+    socket = socket_in(client, packet.nsp);
+    if (!socket || socket->state != SIO_LIVE)
+        return false;
+    on_event(socket, &packet, NULL, retry_after_ms);
+    return true;
+}
+
 static void sio_closed(struct eio *conn, const char *reason)
 {
     struct sio_client *client = client_of(conn);
@@ -244,8 +283,33 @@ const struct eio_layer sio_layer = {
     .state_size = sizeof(struct sio_client),
     .opened = sio_opened,
     .received = sio_received,
+    .limited = sio_limited,
     .closed = sio_closed,
 };
+
+/* ---- moderation ---- */
+
+static bool is_whom(const struct sio_socket *socket, const struct sanction *sanction, uint64_t address)
+{
+    if (sanction->conversation && sanction->conversation != socket->nsp->conversation)
+        return false;
+    return (*sanction->name && socket->name && !strcmp(socket->name, sanction->name)) ||
+           (address && eio_address(socket->client->conn) == address);
+}
+
+/* None of them can be recovered: they are told to disconnect first. */
+void sio_expel(const struct sanction *sanction, uint64_t address)
+{
+    struct sio_socket *socket;
+    for (size_t at = 0; (socket = map_next(&sio.by_serial, &at));) {
+        if (socket->state != SIO_LIVE || !is_whom(socket, sanction, address))
+            continue;
+        struct eio *conn = socket->client->conn;
+        sio_disconnect(socket);
+        eio_expel(conn, sanction->kind == SANCTION_BAN);
+        at = 0; /* the map has changed */
+    }
+}
 
 void sio_posted(uint64_t id, const struct store_post *post)
 {

@@ -20,6 +20,7 @@ struct store_post;
 
 struct bus;
 struct readers;
+struct sanction;
 struct store;
 
 extern const struct eio_layer sio_layer;
@@ -34,6 +35,9 @@ void sio_fini(void);
 /* Every namespace is live: its connections can be let in. */
 bool sio_ready(void);
 void sio_bus_state(bool up);
+
+/* Disconnects the sockets that a ban or a kick is on, by name or by address (rate_address_key; 0: not by address). */
+void sio_expel(const struct sanction *sanction, uint64_t address);
 
 /* Frees what ended in this turn of the loop. Called before the loop sleeps. */
 void sio_flush(void);

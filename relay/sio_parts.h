@@ -5,6 +5,7 @@
 #include "common/map.h"
 #include "relay/app.h"
 #include "relay/hub.h"
+#include "relay/sanctions.h"
 #include "relay/sio.h"
 #include "relay/sio_registry.h"
 

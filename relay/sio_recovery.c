@@ -225,7 +225,10 @@ static void on_record(void *arg, enum err err, const struct sio_record *record)
     for (size_t i = 0; i < record->room_count; i++)
         if (!sio_room_enter(socket, record->rooms[i]))
             log_warn("io.room_not_recovered", "conn=%llu", (unsigned long long)eio_id(socket->client->conn));
-    fetch(socket);
+    if (sanctions_on_name(sio.hub->sanctions, SANCTION_BAN, record->name, nsp->conversation))
+        give_up(socket, "banned");
+    else
+        fetch(socket);
 }
 
 void sio_recovery_begin(struct sio_socket *socket, struct str pid, uint64_t offset, struct str auth)

@@ -265,9 +265,21 @@ void sio_leave(struct sio_socket *socket, struct str room)
 
 /* ---- messages ---- */
 
+static bool is_muted(const struct sio_socket *socket)
+{
+    const struct sanctions *sanctions = sio.hub->sanctions;
+    uint64_t conversation = socket->nsp->conversation;
+    return sanctions_on(sanctions, SANCTION_MUTE, 0, eio_address(socket->client->conn), conversation) ||
+           sanctions_on_name(sanctions, SANCTION_MUTE, sio_name(socket), conversation);
+}
+
 enum err sio_post(struct sio_socket *socket, const struct message *given, int64_t ack_id)
 {
     struct sio_client *client = socket->client;
+    if (is_muted(socket)) {
+        metric_inc(METRIC_MODERATION_REFUSED);
+        return ERR_DENIED;
+    }
     struct message message = {
         .conversation = socket->nsp->conversation,
         .kind = given->kind,
@@ -319,6 +331,11 @@ static void question_free(struct question *question)
     free(question);
 }
 
+static bool is_banned(const struct sio_socket *socket, struct str name)
+{
+    return sanctions_on_name(sio.hub->sanctions, SANCTION_BAN, name, socket->nsp->conversation);
+}
+
 static void on_claimed(void *arg, enum err err)
 {
     struct question *question = arg;
@@ -327,7 +344,9 @@ static void on_claimed(void *arg, enum err err)
         err = sio_namespace_named(socket->nsp, str_of(question->name)) ? ERR_DUPLICATE : ERR_OK;
     if (socket && !err)
         sio_socket_name(socket, str_of(question->name));
-    if (socket)
+    if (socket && !err && is_banned(socket, str_of(question->name)))
+        eio_expel(socket->client->conn, true); /* since it asked */
+    else if (socket)
         question->named(socket, str_of(question->name), err);
     question_free(question);
 }
@@ -335,6 +354,11 @@ static void on_claimed(void *arg, enum err err)
 void sio_claim(struct sio_socket *socket, struct str name, sio_named_fn *done)
 {
     struct str rooms[IO_ROOMS_PER_SOCKET];
+    if (is_banned(socket, name)) {
+        metric_inc(METRIC_MODERATION_REFUSED);
+        done(socket, name, ERR_DENIED);
+        return;
+    }
     struct sio_record record = sio_socket_record(socket, rooms);
     struct question *question = mem_zalloc(sizeof *question);
     question->serial = socket->serial;

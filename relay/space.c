@@ -131,6 +131,7 @@ static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
     struct session *session = sessions_find(door.hub->sessions, admission->session_id);
+    const char *why;
     if (session && !session->closing) {
         struct space_state *state = state_of(session);
         if (job->err == ERR_NOT_FOUND) {
@@ -139,6 +140,8 @@ static void on_looked_up(struct job *job)
             door_refuse(session, 1008, "The room is another space's");
         } else if (job->err) {
             door_refuse(session, 1013, "Try again later");
+        } else if ((why = door_admit(session, admission->place.user, admission->place.conversation))) {
+            door_refuse(session, 1008, why);
         } else {
             state->conversation = admission->place.conversation;
             state->user = admission->place.user;
@@ -263,7 +266,10 @@ static void received(struct session *session, struct str text)
         return;
     }
     if (json_get_string(frame, "spaceName", &space) && str_eq(space, str_of(state->space))) {
-        hub_show(door.hub, state->conversation, ENCODING_SPACE, text);
+        if (door_muted(session, state->conversation))
+            door_send_error(session, door_post_code(ERR_DENIED), door_post_error(ERR_DENIED));
+        else
+            hub_show(door.hub, state->conversation, ENCODING_SPACE, text);
     } else {
         metric_inc(METRIC_IDENTITY_REFUSED);
         door_send_error(session, "identity", "spaceName must be the space of this connection");
@@ -283,6 +289,7 @@ const struct protocol space_protocol = {
     .claims = claims,
     .refuse = refuse,
     .open = open_session,
+    .limited = door_limited,
     .received = received,
     .seated = seated,
     .entered = entered,

@@ -113,6 +113,7 @@ static int on_established(struct lws *wsi, struct user *user)
         return -1;
     }
     ws->open++;
+    session_from(user->session, str_of(handshake->peer));
     buf_init(&user->inbox, protocol->max_message ? protocol->max_message(ws->config.settings)
                                                  : (size_t)ws->config.settings->max_message_bytes);
     log_debug("conn.open", "conn=%llu peer=\"%s\" protocol=%s", (unsigned long long)user->session->id,
@@ -131,12 +132,10 @@ static void reject(struct session *session, unsigned code, const char *reason)
 
 static void on_message(struct session *session, bool binary, struct str message)
 {
-    if (binary)
-        session->protocol->received_binary(session, message);
-    else if (text_utf8_valid(message))
-        session->protocol->received(session, message);
-    else
+    if (!binary && !text_utf8_valid(message))
         reject(session, LWS_CLOSE_STATUS_INVALID_PAYLOAD, "Text must be UTF-8");
+    else if (session_may_speak(session, message))
+        (binary ? session->protocol->received_binary : session->protocol->received)(session, message);
 }
 
 static void on_piece(struct lws *wsi, struct user *user, struct str piece)

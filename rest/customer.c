@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "rest/failure.h"
+#include "rest/moderate.h"
 #include "rest/page.h"
 #include "rest/publish.h"
 
@@ -118,6 +119,9 @@ static int history(struct call *call)
     int status = find_pair(call, &parties, &pair);
     if (status)
         return status;
+    status = moderate(call, pair.user.user, pair.conversation, MODERATE_ENTER);
+    if (status != 200)
+        return status;
     range.conversation = pair.conversation;
     return answer_list(call, &pair, &range);
 }
@@ -171,7 +175,9 @@ static int message(struct call *call)
         return 403;
     struct parties parties = {frame.app_sid, frame.friend_account, frame.user_account};
     int status = find_pair(call, &parties, &pair);
-    if (!status)
+    if (!status && (status = moderate(call, pair.user.user, pair.conversation, MODERATE_POST)) != 200)
+        return status;
+    if (status == 200)
         status = post(call, &frame, &pair);
     if (status)
         return status;
@@ -189,6 +195,12 @@ static void session_failure(struct buf *out, int status, const char *error, cons
 {
     if (status == 413)
         failure_customer(out, status, error, code);
+    else if (status == 429)
+        buf_add_text(out, CUSTOMER_TOO_MANY);
+    else if (status == 403 && !strcmp(code, "banned"))
+        buf_add_text(out, CUSTOMER_BANNED);
+    else if (status == 403 && !strcmp(code, "muted"))
+        buf_add_text(out, CUSTOMER_MUTED);
     else
         buf_add_text(out, status >= 500   ? CUSTOMER_FAILED
                           : status == 404 ? CUSTOMER_UNKNOWN

@@ -6,6 +6,7 @@
 #include "common/text.h"
 #include "rest/auth.h"
 #include "rest/failure.h"
+#include "rest/moderate.h"
 #include "rest/page.h"
 #include "rest/publish.h"
 
@@ -34,7 +35,7 @@ static int speak_as(struct call *call, struct str user_id, struct store_friend_s
     if (status == 200 && self->has_password &&
         (auth_token(call, token_id) || !str_eq(str_of(token_id), user_id)))
         status = 401;
-    return status;
+    return status == 200 ? moderate(call, self->user, 0, MODERATE_ENTER) : status;
 }
 
 static int speak_from_query(struct call *call, struct store_friend_self *self)
@@ -65,6 +66,8 @@ static int make_user(struct call *call)
         (with_password && !json_get_string(call->object, "password", &password)))
         return 400;
     int status = auth_login(call, REALM_FRIENDS, name, with_password ? &password : NULL, &login);
+    if (status == 200)
+        status = moderate(call, login.user, 0, MODERATE_ENTER);
     if (status != 200)
         return status;
     begin(call);
@@ -125,6 +128,11 @@ static int befriend(struct call *call)
     }
     if (!may_befriend(call, both, one, other))
         return 401;
+    status = moderate(call, both[0].user, 0, MODERATE_ENTER);
+    if (status == 200)
+        status = moderate(call, both[1].user, 0, MODERATE_ENTER);
+    if (status != 200)
+        return status;
     char friend_id[ID_MAX];
     bool made;
     enum err err =
@@ -231,6 +239,9 @@ static int read_messages(struct call *call)
     enum err err = store_friend_place(call->backends->store, call->params[0], self.user, &place);
     if (err)
         return failure_status(err, "friend_place");
+    status = moderate(call, self.user, place.friendship.conversation, MODERATE_ENTER);
+    if (status != 200)
+        return status;
     struct reading reading = {.friendship = &place.friendship};
     range.conversation = place.friendship.conversation;
     page_init(&reading.page, &range);

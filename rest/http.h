@@ -25,6 +25,8 @@ struct http_request {
 
     /* Request headers, as they came; empty if there was none. Any bytes. */
     struct str token, authorization, idempotency_key, content_type;
+    struct str origin, host, asked_method; /* asked_method: of a preflight (Access-Control-Request-Method) */
+    struct str scheme;                     /* "http" or "https", as nginx saw it */
 
     /* Content-Length, 0 for none, HTTP_LENGTH_BAD if it is no number. */
     uint64_t length;
@@ -67,6 +69,8 @@ struct http_response {
     const char *type;           /* Content-Type; a literal */
     char allow[HTTP_ALLOW_MAX]; /* Allow, for 405; else empty */
     int64_t retry_after_s;      /* Retry-After; 0: none */
+    struct str origin;          /* of another site whose pages may read this; empty: none. Borrowed from the request */
+    bool preflight;             /* … and this says what they may send */
     struct buf body;
 };
 

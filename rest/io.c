@@ -5,12 +5,10 @@
 #include "common/json.h"
 #include "common/store_io.h"
 #include "common/text.h"
-#include "common/token.h"
+#include "rest/admin.h"
 #include "rest/failure.h"
 #include "rest/presence.h"
 #include "rest/publish.h"
-
-#include <strings.h>
 
 enum {
     PATIENCE_MS = 10000,
@@ -29,24 +27,6 @@ enum err io_token_check(const struct settings *settings, char why[256])
         return ERR_OK;
     snprintf(why, 256, "admin_token: has %zu bytes, at least %d are needed", len, IO_TOKEN_MIN);
     return ERR_INVALID;
-}
-
-/* 0 or the status to return. */
-static int admit(struct call *call)
-{
-    static const char scheme[] = "Bearer ";
-    const size_t len = sizeof scheme - 1;
-    struct str wanted = str_of(call->backends->settings->admin_token);
-    struct str given = call->request->authorization;
-    if (!wanted.len) {
-        call->error = "the admin calls are off (setting admin_token)";
-        call->code = "off";
-        return 403;
-    }
-    if (given.len <= len || strncasecmp(given.ptr, scheme, len) != 0)
-        return 401;
-    given = (struct str){given.ptr + len, given.len - len};
-    return token_same(given, wanted) ? 0 : 401;
 }
 
 /* ---- what the calls take ---- */
@@ -91,7 +71,7 @@ static int take_body(struct call *call, struct asked *asked)
     size_t limit = (size_t)call->backends->settings->max_body_bytes;
     *asked = (struct asked){.nsp = STR("/")};
     buf_init(&asked->text, limit);
-    int status = admit(call);
+    int status = admin_check(call);
     if (status)
         return status;
     enum err err = http_read_body(call->request, limit, &asked->text);
@@ -326,7 +306,7 @@ static bool is_cursor(struct str text)
 static int take_query(struct call *call, struct str *nsp)
 {
     uint64_t conversation;
-    int status = admit(call);
+    int status = admin_check(call);
     if (status)
         return status;
     if (!http_query(call->query, "ns", nsp))

@@ -1,6 +1,7 @@
 #include "rest/publish.h"
 
 #include "common/metrics.h"
+#include "common/order.h"
 #include "common/store.h"
 #include "rest/presence.h"
 
@@ -59,4 +60,19 @@ enum err publish_io(const struct backends *backends, uint64_t conversation,
 {
     struct wire_header header = {.kind = WIRE_IO, .conversation = conversation};
     return publish(backends, &header, (struct rest){.notice = notice});
+}
+
+enum err publish_sanction(const struct backends *backends, const struct sanction *sanction)
+{
+    struct buf wire;
+    uint64_t epoch;
+    buf_init(&wire, 1024);
+    enum err err = store_epoch(backends->store, &epoch);
+    order_add_wire(&wire, sanction, epoch);
+    CG_ASSERT(!wire.failed);
+    if (!err)
+        err = presence_publish(backends->presence, WIRE_CONTROL, buf_str(&wire));
+    metric_inc(err ? METRIC_PUBLISH_SKIPPED : METRIC_PUBLISHED);
+    buf_fini(&wire);
+    return err;
 }

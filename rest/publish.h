@@ -5,6 +5,7 @@
 #define CG_REST_PUBLISH_H
 
 #include "common/io_notice.h"
+#include "common/sanction.h"
 #include "common/message.h"
 #include "rest/router.h"
 
@@ -16,6 +17,9 @@ void publish_friends(const struct backends *backends, uint64_t user);
 
 /* How far the user has read a conversation. */
 void publish_read(const struct backends *backends, uint64_t user, const struct wire_mark *mark);
+
+/* A mute or a ban was stored or lifted, which relays find in time; or a kick, which is lost if this fails. */
+enum err publish_sanction(const struct backends *backends, const struct sanction *sanction) CG_MUST_CHECK;
 
 /* A notice about the Socket.IO namespace that is this conversation. Unlike the others it is lost if it fails. */
 enum err publish_io(const struct backends *backends, uint64_t conversation,

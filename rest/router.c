@@ -3,6 +3,8 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "common/origin.h"
+#include "rest/admin.h"
 #include "rest/chatroom.h"
 #include "rest/customer.h"
 #include "rest/failure.h"
@@ -15,6 +17,7 @@
 
 #define TYPE_JSON "application/json; charset=utf-8"
 
+enum { ORIGIN_BYTES = 256 };
 enum { UNAVAILABLE_RETRY_S = 2 }; /* Retry-After of a 503 that has none of its own */
 
 static const struct route_table *const tables[] = {
@@ -25,6 +28,7 @@ static const struct route_table *const tables[] = {
     &customer_routes,
     &media_routes,
     &io_routes,
+    &admin_routes,
     &health_routes,
 };
 
@@ -168,13 +172,21 @@ static void answer_failure(const struct route *route, const struct call *call, i
     }
 }
 
-static void serve_route(const struct backends *backends, const struct route *route,
+static int refuse_origin(struct call *call)
+{
+    metric_inc(METRIC_ORIGIN_REFUSED);
+    call->error = "pages of this origin may not use this server";
+    call->code = "origin";
+    return 403;
+}
+
+static void serve_route(const struct backends *backends, const struct route *route, enum origin origin,
                         struct call *call, struct http_response *response)
 {
     call->backends = backends;
     call->out = &response->body;
     response->type = route->type ? route->type : TYPE_JSON;
-    response->status = run(call, route);
+    response->status = origin == ORIGIN_FOREIGN ? refuse_origin(call) : run(call, route);
     if (response->status < 400 && response->body.failed)
         response->status = 500;
     if (response->status >= 400)
@@ -188,9 +200,17 @@ void router_serve(const struct backends *backends, const struct http_request *re
 {
     struct call call = {.request = request};
     const struct route *route = find(request, call.params, response->allow);
+    enum origin origin =
+        origin_judge(backends->settings->origins, request->origin, request->host, request->scheme);
     response->type = TYPE_JSON;
+    if (origin == ORIGIN_LISTED && request->origin.len <= ORIGIN_BYTES)
+        response->origin = request->origin;
+    response->preflight = response->origin.len && !route && *response->allow && request->asked_method.len &&
+                          str_eq(request->method, STR("OPTIONS"));
     if (route)
-        serve_route(backends, route, &call, response);
+        serve_route(backends, route, origin, &call, response);
+    else if (response->preflight)
+        answer(response, 200, "");
     else if (*response->allow)
         answer(response, 405, "{\"error\":\"method not allowed\",\"code\":\"method_not_allowed\"}");
     else

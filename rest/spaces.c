@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "rest/auth.h"
 #include "rest/failure.h"
+#include "rest/moderate.h"
 #include "rest/page.h"
 #include "rest/publish.h"
 
@@ -27,7 +28,9 @@ static int who(struct call *call, struct caller *caller)
     if (auth_token(call, caller->user_id))
         return 401;
     enum err err = store_space_user(call->backends->store, str_of(caller->user_id), &caller->user);
-    return err == ERR_NOT_FOUND ? 401 : failure_status(err, "space_user");
+    if (err)
+        return err == ERR_NOT_FOUND ? 401 : failure_status(err, "space_user");
+    return moderate(call, caller->user, 0, MODERATE_ENTER);
 }
 
 static int log_in(struct call *call)
@@ -40,6 +43,8 @@ static int log_in(struct call *call)
         (with_password && !json_get_string(call->object, "password", &password)))
         return 400;
     int status = auth_login(call, REALM_SPACES, name, with_password ? &password : NULL, &login);
+    if (status == 200)
+        status = moderate(call, login.user, 0, MODERATE_ENTER);
     if (status != 200)
         return status;
     buf_addf(call->out, "{\"userId\":\"%s\"", login.user_id);
@@ -106,6 +111,9 @@ static int join(struct call *call)
                           &place);
     if (err)
         return failure_status(err, "join_space");
+    status = moderate(call, caller.user, place.conversation, MODERATE_ENTER);
+    if (status != 200)
+        return status;
     snprintf(space_id, sizeof space_id, "%.*s", (int)call->params[0].len, call->params[0].ptr);
     add_space(call->out, space_id, str_of(place.space_name));
     buf_add_char(call->out, '}');
@@ -191,7 +199,7 @@ static int enter(struct call *call, uint64_t *conversation, struct buf *name)
         return status;
     enum err err =
         store_space_seen(call->backends->store, call->params[0], caller.user, conversation, name);
-    return failure_status(err, "space_seen");
+    return err ? failure_status(err, "space_seen") : moderate(call, caller.user, *conversation, MODERATE_ENTER);
 }
 
 static int show(struct call *call)
@@ -261,6 +269,17 @@ static void tell_relays(const struct call *call, const struct store_transfer *tr
     publish_message(call->backends, &message);
 }
 
+/* In the space that the path names. */
+static int may_post(struct call *call, uint64_t user)
+{
+    uint64_t conversation;
+    struct buf name;
+    buf_init(&name, STORE_NAME_MAX);
+    enum err err = store_space_seen(call->backends->store, call->params[0], user, &conversation, &name);
+    buf_fini(&name);
+    return err ? failure_status(err, "space_seen") : moderate(call, user, conversation, MODERATE_POST);
+}
+
 static int transfer_score(struct call *call)
 {
     struct caller caller;
@@ -277,6 +296,9 @@ static int transfer_score(struct call *call)
         call->error = "a transfer is to somebody else";
         return 400;
     }
+    status = may_post(call, caller.user);
+    if (status != 200)
+        return status;
     enum err err = store_transfer(call->backends->store, &transfer);
     if (err == ERR_DUPLICATE)
         call->error = "this clientId was used for another transfer";

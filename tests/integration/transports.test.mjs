@@ -34,7 +34,8 @@ describe('the chatrooms over plain HTTP', () => {
   };
   before(async () => {
     stack = await Stack.start({ settings: { history_limit: PAGE, members_interval_ms: '20ms', grace_ms: '200ms', lease_ms: '1500ms',
-      poll_presence_ms: '1500ms', ping_interval_ms: '1s', drain_ms: '500ms' } });
+      poll_presence_ms: '1500ms', ping_interval_ms: '1s', drain_ms: '500ms',
+      user_sockets_max: 0 } });
   });
   after(async () => {
     for (const client of open) client.close();

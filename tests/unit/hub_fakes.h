@@ -350,7 +350,7 @@ static struct settings settings;
 static struct wheel wheel;
 static struct sessions sessions;
 static int64_t now_ms;
-static uint64_t noticed[5]; /* the sum of what each notice told */
+static uint64_t noticed[6]; /* the sum of what each notice told */
 
 static struct client clients[1200];
 static size_t client_count;
@@ -384,6 +384,12 @@ static void on_io_posted(void *arg, uint64_t id, const struct store_post *post)
     (void)arg;
     assert_int_equal(id >> 63, 1);
     noticed[3] += 1000 * (id & 0xff) + post->message.seq;
+}
+
+static void on_control(void *arg, const struct wire_header *header, struct str word)
+{
+    (void)arg;
+    noticed[5] += 1000 * header->kind + word.len;
 }
 
 static struct client *connect_client(void)
@@ -514,7 +520,7 @@ static int begin(void **state)
                        .sessions = &sessions,
                        .origin = ORIGIN,
                        .epoch = EPOCH,
-                       .notices = {on_presence, on_history, on_friends, on_read_so_far, on_io_posted, NULL}};
+                       .notices = {on_presence, on_history, on_friends, on_read_so_far, on_io_posted, on_control, NULL}};
     hub_init(&hub);
     return 0;
 }

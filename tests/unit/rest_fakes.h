@@ -6,8 +6,10 @@
 #include "check.h"
 
 #include "common/io_notice.h"
+#include "common/order.h"
 #include "common/store.h"
 #include "common/store_io.h"
+#include "common/store_sanctions.h"
 #include "common/token.h"
 #include "rest/presence.h"
 #include "rest/router.h"
@@ -23,7 +25,13 @@ static struct {
     struct str name, content;
     uint64_t messages, sender; /* what store_read finds: so many, from whom, of what kind */
     enum message_kind kind;
+    struct store_sanctioned sanctioned;
     /* what they were asked */
+    int64_t rooms_max;
+    uint64_t judged_user, judged_conversation;
+    char judged_address[64];
+    struct order order; /* the last one */
+    char ordered_user[64];
     int entered, admitted, placed, asked_online, named;
     char room[1024], nick[1024], head[64];
     uint64_t conversation, user;
@@ -58,15 +66,66 @@ enum err store_ping(struct store *store)
     return fake.store;
 }
 
-enum err store_enter(struct store *store, struct str room, struct str nick, struct str head,
+enum err store_enter(struct store *store, struct str room, struct str nick, struct str head, int64_t rooms_max,
                      struct store_entry *entry)
 {
     (void)store;
+    fake.rooms_max = rooms_max;
     fake.entered++;
     keep(fake.room, sizeof fake.room, room);
     keep(fake.nick, sizeof fake.nick, nick);
     keep(fake.head, sizeof fake.head, head);
     *entry = (struct store_entry){ROOM_ID, USER_ID, 7, 9};
+    return fake.store;
+}
+
+enum err store_sanctioned(struct store *store, uint64_t user, struct str address, uint64_t conversation,
+                          struct store_sanctioned *out)
+{
+    (void)store;
+    fake.judged_user = user;
+    fake.judged_conversation = conversation;
+    keep(fake.judged_address, sizeof fake.judged_address, address);
+    *out = fake.sanctioned;
+    return fake.store;
+}
+
+/* ---- an operator's orders ---- */
+
+enum err order_carry_out(struct store *store, const struct order *order, struct sanction *sanction, uint64_t *lifted,
+                         const char **why)
+{
+    (void)store;
+    fake.order = *order;
+    keep(fake.ordered_user, sizeof fake.ordered_user, order->user);
+    *sanction = (struct sanction){.kind = order->kind, .user = 9};
+    *lifted = order->lift;
+    *why = "because";
+    return fake.store;
+}
+
+void order_add_wire(struct buf *out, const struct sanction *sanction, uint64_t epoch)
+{
+    wire_add_header(out, &(struct wire_header){.kind = WIRE_SANCTION, .epoch = epoch, .conversation = WIRE_CONTROL});
+    if (sanction->kind == SANCTION_KICK)
+        sanction_add_kick(out, sanction);
+}
+
+const char *order_realm_word(int realm)
+{
+    return realm == REALM_CHATROOM ? "chatroom" : "";
+}
+
+enum err store_sanction_lines(struct store *store, uint64_t user, store_sanction_line_fn *fn, void *arg)
+{
+    (void)store;
+    struct store_sanction_line line = {.sanction = {.kind = SANCTION_BAN, .user = 9},
+                                       .realm = REALM_CHATROOM,
+                                       .user_name = STR("小\"明"),
+                                       .until = STR("2030-01-01 00:00:00"),
+                                       .created_at = STR("2029-01-01 00:00:00")};
+    if (!user && !fake.store)
+        fn(arg, &line);
     return fake.store;
 }
 

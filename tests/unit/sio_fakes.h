@@ -9,6 +9,7 @@
 #include "common/io_notice.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/rate.h"
 #include "common/metrics.h"
 #include "common/store_io.h"
 #include "relay/door.h"
@@ -68,6 +69,17 @@ void eio_close(struct eio *conn, const char *reason)
 {
     if (!conn->closed_for)
         conn->closed_for = reason;
+}
+
+uint64_t eio_address(const struct eio *conn)
+{
+    (void)conn;
+    return rate_address_key(STR("192.0.2.1"));
+}
+
+void eio_expel(struct eio *conn, bool ban)
+{
+    eio_close(conn, ban ? "banned" : "kicked");
 }
 
 static struct eio *dial(void)

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/metrics.h"
 #include "relay/eio_parts.h"
+#include "relay/door.h"
 #include "relay/handoff.h"
 #include "relay/wsframe.h"
 
@@ -30,6 +31,15 @@ struct answer {
 static struct answer answers[CALLS_MAX];
 static size_t answer_count;
 static uint64_t given_to;
+
+static unsigned unwelcome; /* what newcomers are refused with; 0: nothing */
+
+unsigned door_may_connect(struct str peer, int64_t *retry_after_ms)
+{
+    (void)peer;
+    *retry_after_ms = 1500;
+    return unwelcome;
+}
 
 static struct answer *answer_of(struct http_call *call)
 {
@@ -260,7 +270,7 @@ static void closed(struct eio *conn, const char *reason)
     snprintf(layer.reason, sizeof layer.reason, "%s", reason);
 }
 
-static const struct eio_layer test_layer = {"/test.io/", sizeof(struct layer_state), opened, received, closed};
+static const struct eio_layer test_layer = {"/test.io/", sizeof(struct layer_state), opened, received, NULL, closed};
 static const struct eio_layer *const layers[] = {&test_layer, NULL};
 
 static void pass(int64_t ms)
@@ -289,6 +299,7 @@ static int begin(void **state)
     sessions = (struct sessions){.settings = &settings, .wheel = &wheel};
     answer_count = 0;
     given_to = 0;
+    unwelcome = 0;
     eio_init(&settings, &wheel, &sessions, NULL, layers, HERE, secret);
     return 0;
 }

@@ -297,6 +297,10 @@ static void notices_reach_those_above(void **state)
     begin_payload(WIRE_FRIENDS, ORIGIN + 1, 9, 0);
     hub_received(&hub, buf_str(&payload));
     assert_int_equal(noticed[2], 9);
+    begin_payload(WIRE_DRAIN, ORIGIN + 1, 0, 0);
+    buf_add_text(&payload, "relay1");
+    hub_received(&hub, buf_str(&payload));
+    assert_int_equal(noticed[5], 1000 * WIRE_DRAIN + 6);
     begin_payload(WIRE_HISTORY, ORIGIN, 9, 0);
     hub_received(&hub, buf_str(&payload)); /* who said it knows */
     assert_int_equal(noticed[1], 7009);

@@ -1,0 +1,57 @@
+/* rate.h: how much somebody may do in a time: token buckets, and a table of them for users or addresses. Integers only;
+ * a bucket fills up when it is looked at, so none has a timer. Not thread-safe. */
+#ifndef CG_COMMON_RATE_H
+#define CG_COMMON_RATE_H
+
+#include "common/map.h"
+#include "common/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* So many a second in the long run, and so many at once. */
+struct rate {
+    int64_t per_s; /* 0: no limit */
+    int64_t burst; /* at least 1 */
+};
+
+/* A zeroed one is full. */
+struct rate_bucket {
+    int64_t taken; /* in thousandths of a token; gets less with time */
+    int64_t at_ms; /* as of when */
+};
+
+/* Takes one token. False: there is none; one will be there in *retry_after_ms (at least 1). `now_ms` never goes back. */
+bool rate_take(struct rate_bucket *bucket, struct rate rate, int64_t now_ms, int64_t *retry_after_ms);
+
+/* ---- one for each user, or each address ---- */
+
+struct rate_entry {
+    uint64_t key;
+    struct rate_bucket messages, handshakes;
+    unsigned open; /* connections; with any it stays in the table */
+    int64_t used_ms;
+    struct rate_entry *older, *newer;
+};
+
+enum { RATE_ENTRIES_MAX = 200000 };
+
+/* A zeroed one is empty. */
+struct rate_table {
+    struct map entries;
+    struct rate_entry *oldest, *newest; /* by their last use */
+};
+
+void rate_table_fini(struct rate_table *table);
+/* The entry of that key (not 0), made if there is none. Past RATE_ENTRIES_MAX the one that was used longest ago goes. */
+struct rate_entry *rate_table_use(struct rate_table *table, uint64_t key, int64_t now_ms);
+/* The same if there is one; that is no use of it. */
+struct rate_entry *rate_table_find(const struct rate_table *table, uint64_t key);
+/* Forgets those without a connection that were not used for `idle_ms`. */
+void rate_table_sweep(struct rate_table *table, int64_t now_ms, int64_t idle_ms);
+
+/* An address as a key: an IPv4 address is itself, an IPv6 address its /64, which is what one customer has; one of IPv4
+ * in IPv6 is that of IPv4. 0: it is none. */
+uint64_t rate_address_key(struct str address);
+
+#endif

@@ -1,0 +1,134 @@
+#include "relay/limits.h"
+
+#include "common/err.h"
+#include "common/metrics.h"
+
+#include <stddef.h>
+
+enum { SWEEP_MS = 30000 };
+
+static void on_sweep(struct wheel_timer *timer)
+{
+    struct limits *limits = (struct limits *)(void *)((char *)timer - offsetof(struct limits, sweep));
+    rate_table_sweep(&limits->users, limits->wheel->now_ms, SWEEP_MS);
+    rate_table_sweep(&limits->addresses, limits->wheel->now_ms, SWEEP_MS);
+    wheel_set(limits->wheel, &limits->sweep, SWEEP_MS);
+}
+
+void limits_init(struct limits *limits, const struct settings *settings, struct wheel *wheel)
+{
+    *limits = (struct limits){.settings = settings, .wheel = wheel, .sweep.fired = on_sweep};
+    wheel_set(wheel, &limits->sweep, SWEEP_MS);
+}
+
+void limits_fini(struct limits *limits)
+{
+    wheel_cancel(&limits->sweep);
+    rate_table_fini(&limits->users);
+    rate_table_fini(&limits->addresses);
+}
+
+/* ---- connections ---- */
+
+bool limits_may_connect(struct limits *limits, struct str peer, int64_t *retry_after_ms)
+{
+    const struct settings *settings = limits->settings;
+    uint64_t key = rate_address_key(peer);
+    struct rate rate = {settings->rate_handshakes, settings->rate_handshakes_burst};
+    *retry_after_ms = 0;
+    if (!key || (!rate.per_s && !settings->address_connections_max))
+        return true;
+    struct rate_entry *entry = rate_table_use(&limits->addresses, key, limits->wheel->now_ms);
+    bool fine = rate_take(&entry->handshakes, rate, limits->wheel->now_ms, retry_after_ms);
+    if (fine && settings->address_connections_max && entry->open >= settings->address_connections_max) {
+        *retry_after_ms = 1000;
+        fine = false;
+    }
+    if (!fine)
+        metric_inc(METRIC_ADDRESS_REFUSED);
+    return fine;
+}
+
+void limits_connect(struct limits *limits, struct limits_client *client, struct str peer)
+{
+    CG_ASSERT(!client->counts_for_address);
+    client->address = rate_address_key(peer);
+    if (!client->address || !limits)
+        return;
+    rate_table_use(&limits->addresses, client->address, limits->wheel->now_ms)->open++;
+    client->counts_for_address = true;
+}
+
+bool limits_user_full(const struct limits *limits, uint64_t user)
+{
+    const struct rate_entry *entry = limits && user ? rate_table_find(&limits->users, user) : NULL;
+    bool full = entry && limits->settings->user_sockets_max && entry->open >= limits->settings->user_sockets_max;
+    if (full)
+        metric_inc(METRIC_USER_SOCKETS_REFUSED);
+    return full;
+}
+
+bool limits_identify(struct limits *limits, struct limits_client *client, uint64_t user)
+{
+    CG_ASSERT(!client->counts_for_user);
+    client->user = user;
+    if (!user || !limits)
+        return true;
+    if (limits_user_full(limits, user))
+        return false;
+    rate_table_use(&limits->users, user, limits->wheel->now_ms)->open++;
+    client->counts_for_user = true;
+    return true;
+}
+
+static void count_out(struct rate_table *table, uint64_t key)
+{
+    struct rate_entry *entry = rate_table_find(table, key);
+    CG_ASSERT(entry && entry->open);
+    entry->open--;
+}
+
+void limits_leave(struct limits *limits, struct limits_client *client)
+{
+    if (client->counts_for_address)
+        count_out(&limits->addresses, client->address);
+    if (client->counts_for_user)
+        count_out(&limits->users, client->user);
+    client->counts_for_address = client->counts_for_user = false;
+}
+
+/* ---- messages ---- */
+
+static bool take(struct limits *limits, struct rate_table *table, uint64_t key, struct rate rate,
+                 int64_t *retry_after_ms)
+{
+    int64_t now_ms = limits->wheel->now_ms;
+    return !key || !rate.per_s ||
+           rate_take(&rate_table_use(table, key, now_ms)->messages, rate, now_ms, retry_after_ms);
+}
+
+enum limits_verdict limits_message(struct limits *limits, struct limits_client *client, int64_t *retry_after_ms)
+{
+    *retry_after_ms = 0;
+    if (!limits)
+        return LIMITS_FINE;
+    const struct settings *settings = limits->settings;
+    const struct rate connection = {settings->rate_connection, settings->rate_connection_burst};
+    const struct rate user = {settings->rate_user, settings->rate_user_burst};
+    const struct rate address = {settings->rate_address, settings->rate_address_burst};
+    struct rate passed = connection;
+    int64_t unused;
+    if (rate_take(&client->messages, connection, limits->wheel->now_ms, retry_after_ms)) {
+        passed = user;
+        if (take(limits, &limits->users, client->user, user, retry_after_ms)) {
+            passed = address;
+            if (take(limits, &limits->addresses, client->address, address, retry_after_ms))
+                return LIMITS_FINE;
+        }
+    }
+    metric_inc(METRIC_RATE_REFUSED);
+    if (rate_take(&client->refusals, passed, limits->wheel->now_ms, &unused))
+        return LIMITS_REFUSED;
+    metric_inc(METRIC_CLOSED_RATE);
+    return LIMITS_CLOSED;
+}

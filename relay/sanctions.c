@@ -1,0 +1,126 @@
+#include "relay/sanctions.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/rate.h"
+
+#include <stdlib.h>
+
+struct sanctions_row {
+    struct sanction sanction;
+    uint64_t address;
+    struct sanctions_row *next; /* on the same user or address, or of those by name */
+};
+
+static bool in_force(const struct sanction *sanction)
+{
+    return !sanction->lifted && (!sanction->until_ms || sanction->until_ms > clock_wall_ms());
+}
+
+/* The map whose chain the row is in; NULL: it is by name. */
+static struct map *map_of(struct sanctions *sanctions, const struct sanctions_row *row, uint64_t *key)
+{
+    *key = row->sanction.user ? row->sanction.user : row->address;
+    return row->sanction.user ? &sanctions->by_user : row->address ? &sanctions->by_address : NULL;
+}
+
+static void set_chain(struct sanctions *sanctions, struct map *map, uint64_t key, struct sanctions_row *first)
+{
+    if (!map)
+        sanctions->named = first;
+    else if (first)
+        map_put(map, key, first);
+    else
+        map_take(map, key);
+}
+
+static void add(struct sanctions *sanctions, const struct sanction *sanction)
+{
+    struct sanctions_row *row = mem_zalloc(sizeof *row);
+    uint64_t key;
+    row->sanction = *sanction;
+    row->address = rate_address_key(str_of(sanction->address));
+    struct map *map = map_of(sanctions, row, &key);
+    row->next = map ? map_get(map, key) : sanctions->named;
+    set_chain(sanctions, map, key, row);
+    map_put(&sanctions->by_id, sanction->id, row);
+    metric_set(METRIC_SANCTIONS, (int64_t)sanctions->by_id.count);
+}
+
+static void drop(struct sanctions *sanctions, struct sanctions_row *row)
+{
+    uint64_t key;
+    struct map *map = map_of(sanctions, row, &key);
+    struct sanctions_row *first = map ? map_get(map, key) : sanctions->named, **at = &first;
+    while (*at != row)
+        at = &(*at)->next;
+    *at = row->next;
+    set_chain(sanctions, map, key, first);
+    map_take(&sanctions->by_id, row->sanction.id);
+    metric_set(METRIC_SANCTIONS, (int64_t)sanctions->by_id.count);
+    free(row);
+}
+
+void sanctions_fini(struct sanctions *sanctions)
+{
+    struct sanctions_row *row;
+    for (size_t at = 0; (row = map_next(&sanctions->by_id, &at)); at = 0)
+        drop(sanctions, row);
+    map_fini(&sanctions->by_id);
+    map_fini(&sanctions->by_user);
+    map_fini(&sanctions->by_address);
+}
+
+bool sanctions_put(struct sanctions *sanctions, const struct sanction *sanction)
+{
+    struct sanctions_row *row = map_get(&sanctions->by_id, sanction->id);
+    if (row && in_force(sanction))
+        return false; /* of a row only lifted_at ever changes */
+    if (row)
+        drop(sanctions, row);
+    else if (in_force(sanction))
+        add(sanctions, sanction);
+    return !row && in_force(sanction);
+}
+
+void sanctions_sweep(struct sanctions *sanctions)
+{
+    struct sanctions_row *row;
+    for (size_t at = 0; (row = map_next(&sanctions->by_id, &at));)
+        if (!in_force(&row->sanction)) {
+            drop(sanctions, row);
+            at = 0; /* the map has changed */
+        }
+}
+
+static bool is_in(const struct sanctions_row *row, enum sanction_kind kind, uint64_t conversation)
+{
+    const struct sanction *sanction = &row->sanction;
+    return sanction->kind == kind && in_force(sanction) &&
+           (!sanction->conversation || sanction->conversation == conversation);
+}
+
+static bool any(const struct sanctions_row *row, enum sanction_kind kind, uint64_t conversation)
+{
+    while (row && !is_in(row, kind, conversation))
+        row = row->next;
+    return row;
+}
+
+bool sanctions_on(const struct sanctions *sanctions, enum sanction_kind kind, uint64_t user, uint64_t address,
+                  uint64_t conversation)
+{
+    return sanctions && sanctions->by_id.count &&
+           ((user && any(map_get(&sanctions->by_user, user), kind, conversation)) ||
+            (address && any(map_get(&sanctions->by_address, address), kind, conversation)));
+}
+
+bool sanctions_on_name(const struct sanctions *sanctions, enum sanction_kind kind, struct str name,
+                       uint64_t conversation)
+{
+    for (const struct sanctions_row *row = sanctions && name.len ? sanctions->named : NULL; row; row = row->next)
+        if (is_in(row, kind, conversation) && str_eq(str_of(row->sanction.name), name))
+            return true;
+    return false;
+}

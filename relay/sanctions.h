@@ -1,0 +1,30 @@
+/* sanctions.h: the mutes and bans in force, as this relay knows them: asked for every arrival and every post, so they are
+ * in memory. Knows neither the database nor sessions. Loop thread only. */
+#ifndef CG_RELAY_SANCTIONS_H
+#define CG_RELAY_SANCTIONS_H
+
+#include "common/map.h"
+#include "common/sanction.h"
+
+/* A zeroed one is empty. */
+struct sanctions {
+    struct map by_id;
+    struct map by_user, by_address; /* chains of struct sanctions_row; addresses by rate_address_key */
+    struct sanctions_row *named;    /* those by name: few, one chain */
+};
+
+void sanctions_fini(struct sanctions *sanctions);
+/* Takes it in, or out if it is lifted. True: it was not known and is in force. */
+bool sanctions_put(struct sanctions *sanctions, const struct sanction *sanction);
+/* Forgets those whose time is over. */
+void sanctions_sweep(struct sanctions *sanctions);
+
+/* Whether one of that kind is on the user (0: nobody) or the address (0: not known), everywhere or in the conversation
+ * (0: everywhere only). `sanctions` NULL: no. */
+bool sanctions_on(const struct sanctions *sanctions, enum sanction_kind kind, uint64_t user, uint64_t address,
+                  uint64_t conversation);
+/* The same for a name, in a Socket.IO namespace. */
+bool sanctions_on_name(const struct sanctions *sanctions, enum sanction_kind kind, struct str name,
+                       uint64_t conversation);
+
+#endif

@@ -1,0 +1,93 @@
+/* Whose pages may talk to the server. */
+#include "check.h"
+
+#include "common/origin.h"
+
+static enum origin judge(const char *list, const char *origin, const char *host, const char *scheme)
+{
+    return origin_judge(list, str_of(origin), str_of(host), str_of(scheme));
+}
+
+static void a_page_of_the_same_host_may(void **state)
+{
+    (void)state;
+    assert_int_equal(judge("", "https://chat.example", "chat.example", "https"), ORIGIN_OWN);
+    assert_int_equal(judge("", "https://CHAT.example", "chat.EXAMPLE", "https"), ORIGIN_OWN);
+    assert_int_equal(judge("", "https://chat.example", "chat.example:443", "https"), ORIGIN_OWN);
+    assert_int_equal(judge("", "http://chat.example:80", "chat.example", "http"), ORIGIN_OWN);
+    assert_int_equal(judge("", "http://chat.example:7005", "chat.example:7005", "http"), ORIGIN_OWN);
+    assert_int_equal(judge("", "http://[2001:db8::1]:7005", "[2001:db8::1]:7005", ""), ORIGIN_OWN);
+    assert_int_equal(judge("", "", "chat.example", "https"), ORIGIN_OWN); /* no browser */
+}
+
+static void any_other_may_not(void **state)
+{
+    (void)state;
+    static const char *const others[] = {
+        "https://evil.example",       "https://chat.example.evil.example", "https://evilchat.example",
+        "http://chat.example",        "https://chat.example:8443",         "null",
+        "https://",                   "chat.example",                      "file://",
+        "https://chat.example/",      "https://chat.example@evil.example", "https://chat.example, https://evil.example",
+        "chrome-extension://abcdefg", "http://localhost:7005",             "*",
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (judge("", others[i], "chat.example", "https") != ORIGIN_FOREIGN)
+            fail_msg("%s may", others[i]);
+    assert_int_equal(judge("", "http://chat.example", "", ""), ORIGIN_FOREIGN); /* a request without a host */
+    assert_int_equal(judge("", "http://", "", ""), ORIGIN_FOREIGN);
+}
+
+static void what_is_listed_may(void **state)
+{
+    (void)state;
+    const char *list = " https://a.example,https://b.example:8443 , null";
+    assert_int_equal(judge(list, "https://a.example", "chat.example", "https"), ORIGIN_LISTED);
+    assert_int_equal(judge(list, "https://B.example:8443", "chat.example", "https"), ORIGIN_LISTED);
+    assert_int_equal(judge(list, "null", "chat.example", "https"), ORIGIN_LISTED);
+    assert_int_equal(judge(list, "https://b.example", "chat.example", "https"), ORIGIN_FOREIGN);
+    assert_int_equal(judge(list, "https://a.example.org", "chat.example", "https"), ORIGIN_FOREIGN);
+    assert_int_equal(judge(list, "https://a.exampl", "chat.example", "https"), ORIGIN_FOREIGN);
+    assert_int_equal(judge("*", "https://anybody.example", "chat.example", "https"), ORIGIN_LISTED);
+    assert_int_equal(judge("*", "https://chat.example", "chat.example", "https"), ORIGIN_OWN);
+}
+
+static void pages_of_this_machine_may_use_a_server_of_this_machine(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"localhost", "127.0.0.1", "127.1.2.3", "[::1]"};
+    for (size_t i = 0; i < 4; i++)
+        for (size_t j = 0; j < 4; j++) {
+            char origin[64], host[64];
+            snprintf(origin, sizeof origin, "http://%s:5173", names[i]);
+            snprintf(host, sizeof host, "%s:7005", names[j]);
+            assert_int_equal(judge("", origin, host, "http"), ORIGIN_LISTED);
+        }
+    assert_int_equal(judge("", "http://localhost:5173", "chat.example", "http"), ORIGIN_FOREIGN);
+    assert_int_equal(judge("", "http://evil.example", "localhost:7005", "http"), ORIGIN_FOREIGN);
+    assert_int_equal(judge("", "http://127.0.0.1.evil.example", "localhost:7005", "http"), ORIGIN_FOREIGN);
+    assert_int_equal(judge("", "http://127.evil", "localhost:7005", "http"), ORIGIN_FOREIGN);
+    assert_int_equal(judge("", "null", "localhost:7005", "http"), ORIGIN_FOREIGN);
+}
+
+static void any_bytes_are_judged(void **state)
+{
+    (void)state;
+    const char *bytes = "http://[:]]:,*\0\xff::";
+    for (size_t from = 0; from < 18; from++)
+        for (size_t len = 0; from + len <= 18; len++) {
+            struct str text = {bytes + from, len};
+            origin_judge("", text, text, text);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_page_of_the_same_host_may),
+        cmocka_unit_test(any_other_may_not),
+        cmocka_unit_test(what_is_listed_may),
+        cmocka_unit_test(pages_of_this_machine_may_use_a_server_of_this_machine),
+        cmocka_unit_test(any_bytes_are_judged),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

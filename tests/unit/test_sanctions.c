@@ -1,0 +1,149 @@
+/* Mutes and bans in a relay's memory, and kicks on the wire; the clock stands still. */
+#include "check.h"
+
+#include "common/clock.h"
+#include "common/rate.h"
+#include "relay/sanctions.h"
+
+enum { START_MS = 1000000 };
+
+static struct sanctions all;
+
+static int begin(void **state)
+{
+    (void)state;
+    clock_freeze(START_MS);
+    all = (struct sanctions){0};
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    sanctions_fini(&all);
+    clock_freeze(-1);
+    return 0;
+}
+
+static bool banned(uint64_t user, const char *address, uint64_t conversation)
+{
+    return sanctions_on(&all, SANCTION_BAN, user, rate_address_key(str_of(address)), conversation);
+}
+
+static void a_ban_holds_where_it_is_meant(void **state)
+{
+    (void)state;
+    assert_true(sanctions_put(&all, &(struct sanction){.id = 1, .kind = SANCTION_BAN, .user = 7}));
+    assert_true(sanctions_put(&all, &(struct sanction){.id = 2, .kind = SANCTION_BAN, .user = 8, .conversation = 3}));
+    assert_true(sanctions_put(&all, &(struct sanction){.id = 3, .kind = SANCTION_BAN, .address = "192.0.2.1"}));
+    assert_true(banned(7, "", 0) && banned(7, "", 3) && banned(7, "", 4));
+    assert_true(!banned(8, "", 0) && banned(8, "", 3) && !banned(8, "", 4));
+    assert_true(banned(9, "192.0.2.1", 4) && banned(0, "192.0.2.1", 0) && !banned(9, "192.0.2.2", 4));
+    assert_false(banned(0, "", 0));
+    assert_false(sanctions_on(&all, SANCTION_MUTE, 7, 0, 0));
+    assert_false(sanctions_on(NULL, SANCTION_BAN, 7, 0, 0));
+}
+
+static void one_that_is_known_is_no_news(void **state)
+{
+    (void)state;
+    struct sanction ban = {.id = 1, .kind = SANCTION_BAN, .user = 7};
+    assert_true(sanctions_put(&all, &ban));
+    assert_false(sanctions_put(&all, &ban));
+    ban.lifted = true;
+    assert_false(sanctions_put(&all, &ban));
+    assert_false(banned(7, "", 0));
+    assert_false(sanctions_put(&all, &ban)); /* lifted before it was known */
+}
+
+static void several_on_one_user_are_lifted_one_by_one(void **state)
+{
+    (void)state;
+    for (uint64_t id = 1; id <= 3; id++)
+        sanctions_put(&all, &(struct sanction){.id = id, .kind = SANCTION_BAN, .user = 7, .conversation = id});
+    sanctions_put(&all, &(struct sanction){.id = 2, .kind = SANCTION_BAN, .user = 7, .conversation = 2, .lifted = true});
+    assert_true(banned(7, "", 1) && !banned(7, "", 2) && banned(7, "", 3));
+    sanctions_put(&all, &(struct sanction){.id = 3, .kind = SANCTION_BAN, .user = 7, .conversation = 3, .lifted = true});
+    sanctions_put(&all, &(struct sanction){.id = 1, .kind = SANCTION_BAN, .user = 7, .conversation = 1, .lifted = true});
+    assert_false(banned(7, "", 1));
+}
+
+static void a_ban_ends_when_its_time_is_over(void **state)
+{
+    (void)state;
+    sanctions_put(&all, &(struct sanction){.id = 1, .kind = SANCTION_BAN, .user = 7, .until_ms = START_MS + 1000});
+    assert_false(sanctions_put(&all, &(struct sanction){.id = 2, .kind = SANCTION_BAN, .user = 8, .until_ms = START_MS}));
+    clock_freeze(START_MS + 999);
+    assert_true(banned(7, "", 0));
+    clock_freeze(START_MS + 1000);
+    assert_false(banned(7, "", 0));
+    assert_int_equal(all.by_id.count, 1);
+    sanctions_sweep(&all);
+    assert_int_equal(all.by_id.count, 0);
+}
+
+static void names_are_those_of_exactly_these_bytes(void **state)
+{
+    (void)state;
+    sanctions_put(&all, &(struct sanction){.id = 1, .kind = SANCTION_MUTE, .name = "小明", .conversation = 3});
+    sanctions_put(&all, &(struct sanction){.id = 2, .kind = SANCTION_BAN, .name = "bob"});
+    assert_true(sanctions_on_name(&all, SANCTION_MUTE, STR("小明"), 3));
+    assert_false(sanctions_on_name(&all, SANCTION_MUTE, STR("小明"), 4));
+    assert_true(sanctions_on_name(&all, SANCTION_BAN, STR("bob"), 4));
+    assert_false(sanctions_on_name(&all, SANCTION_BAN, STR("Bob"), 4));
+    assert_false(sanctions_on_name(&all, SANCTION_BAN, STR(""), 4));
+}
+
+static void an_address_is_written_in_one_way(void **state)
+{
+    (void)state;
+    char out[SANCTION_ADDRESS_MAX];
+    assert_int_equal(sanction_address(STR("192.0.2.1"), out), ERR_OK);
+    assert_string_equal(out, "192.0.2.1");
+    assert_int_equal(sanction_address(STR("2001:DB8:1:2:3::4"), out), ERR_OK);
+    assert_string_equal(out, "2001:db8:1:2::");
+    assert_int_equal(sanction_address(STR("::ffff:192.0.2.1"), out), ERR_OK);
+    assert_string_equal(out, "192.0.2.1");
+    static const char *const none[] = {"", "bob", "192.0.2", "192.0.2.1/24", "' OR 1=1--"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        assert_int_equal(sanction_address(str_of(none[i]), out), ERR_INVALID);
+}
+
+static void a_kick_comes_over_the_wire_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    struct sanction kick = {.kind = SANCTION_KICK, .user = 7, .conversation = 3, .address = "192.0.2.1", .name = "小明"};
+    struct sanction got;
+    struct buf out;
+    buf_init(&out, 1024);
+    sanction_add_kick(&out, &kick);
+    assert_int_equal(sanction_get_kick(buf_str(&out), &got), ERR_OK);
+    assert_int_equal(got.user, 7);
+    assert_int_equal(got.conversation, 3);
+    assert_string_equal(got.address, kick.address);
+    assert_string_equal(got.name, kick.name);
+    for (size_t len = 0; len < out.len; len++)
+        assert_int_equal(sanction_get_kick((struct str){out.data, len}, &got), ERR_INVALID);
+    buf_add_char(&out, 'x');
+    assert_int_equal(sanction_get_kick(buf_str(&out), &got), ERR_INVALID);
+    buf_clear(&out);
+    sanction_add_kick(&out, &(struct sanction){.kind = SANCTION_KICK, .conversation = 3});
+    assert_int_equal(sanction_get_kick(buf_str(&out), &got), ERR_INVALID); /* on nobody */
+    buf_fini(&out);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_ban_holds_where_it_is_meant),
+        TEST(one_that_is_known_is_no_news),
+        TEST(several_on_one_user_are_lifted_one_by_one),
+        TEST(a_ban_ends_when_its_time_is_over),
+        TEST(names_are_those_of_exactly_these_bytes),
+        TEST(an_address_is_written_in_one_way),
+        TEST(a_kick_comes_over_the_wire_whole_or_not_at_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
