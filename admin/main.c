@@ -159,7 +159,7 @@ int main(int argc, char **argv)
     if (command && !wrong)
         operation.words[0] = command->words ? argv[first + used] : NULL;
     if (wrong)
-        fprintf(stderr, "chaguan: %s %s\n", command->name, wrong);
+        fprintf(stderr, "chaguan: %s %s; see chaguan --help\n", command->name, wrong);
     else if (command)
         status = command->run ? command->run(&settings, dry) : command->operate(&settings, &operation);
     else if (argc - first >= 1)

@@ -18,6 +18,7 @@ static const struct {
     unsigned code;      /* to a WebSocket, RFC 6455 section 7.4 */
     int metric;         /* -1: none but that it is closed */
     const char *why;    /* to a WebSocket; NULL: nothing */
+    bool keeps;         /* what waits for the next poll is still said */
 } endings[] = {
     [EIO_END_SAID] = {"transport close", EIO_NOOP, 1000, -1},
     [EIO_END_LEFT] = {"transport close", EIO_CLOSE, 1000, -1},
@@ -26,8 +27,8 @@ static const struct {
     [EIO_END_WRONG] = {"transport error", EIO_CLOSE, 1002, METRIC_CLOSED_INVALID},
     [EIO_END_SLOW] = {"transport error", EIO_CLOSE, 1013, METRIC_CLOSED_SLOW},
     [EIO_END_LIMIT] = {"transport error", EIO_CLOSE, 1008, -1, "Too many messages"},
-    [EIO_END_BANNED] = {"forced close", EIO_CLOSE, 1008, METRIC_CLOSED_MODERATION, "banned"},
-    [EIO_END_KICKED] = {"forced close", EIO_CLOSE, 1008, METRIC_CLOSED_MODERATION, "kicked"},
+    [EIO_END_BANNED] = {"forced close", EIO_CLOSE, 1008, METRIC_CLOSED_MODERATION, "banned", true},
+    [EIO_END_KICKED] = {"forced close", EIO_CLOSE, 1008, METRIC_CLOSED_MODERATION, "kicked", true},
 };
 
 static void on_timer(struct wheel_timer *timer);
@@ -239,7 +240,8 @@ void eio_end(struct eio *conn, enum eio_ending ending, bool farewell)
         eio_drop_session(conn->probe, 1000, "");
     if (conn->session)
         eio_drop_session(conn->session, endings[ending].code, endings[ending].why ? endings[ending].why : "");
-    if (conn->out.failed || !conn->poll)
+    bool keeps = conn->poll || (farewell && endings[ending].keeps);
+    if (conn->out.failed || !keeps)
         buf_fini(&conn->out);
     if (conn->poll || farewell)
         eio_payload_add(&conn->out, endings[ending].last, false, STR(""));
@@ -312,8 +314,11 @@ size_t eio_drain(size_t quota)
     return eio_count();
 }
 
+/* What the layer said last goes in an answer of its own: the client would see the end of the connection first. */
 void eio_expel(struct eio *conn, bool ban)
 {
+    if (conn->poll && conn->out.len)
+        eio_answer_poll(conn);
     eio_end(conn, ban ? EIO_END_BANNED : EIO_END_KICKED, !conn->websocket);
 }
 
