@@ -545,9 +545,9 @@ static void who_is_put_out_hears_no_more(void **state)
     say(client, "{\"id\":2,\"cmd\":\"join\",\"room\":\"" TEA "\"}");
     job_do();
     brief(client);
-    native_kick(1, 7, STR("\"rude\""));
-    native_kick(1, 8, STR("")); /* while its seat is asked for */
-    native_kick(2, 7, STR(""));
+    native_protocol.expelled(client->session, 7, "\"rude\"");
+    native_protocol.expelled(client->session, 8, ""); /* while its seat is asked for */
+    native_protocol.expelled(client->session, 9, ""); /* that it never named */
     deliver(7, 1);
     assert_string_equal(heard(client), "{\"ev\":\"kicked\",\"ch\":7,\"reason\":\"\\\"rude\\\"\"}|{\"ev\":\"kicked\",\"ch\":8,\"reason\":\"\"}|"
                                        "{\"re\":2,\"ok\":false,\"error\":{\"code\":\"not_found\",\"message\":\"no such thing, or not one of yours\"}}|");
