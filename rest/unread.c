@@ -58,8 +58,8 @@ static void wrap(struct call *call)
 static int count_room(struct call *call)
 {
     struct str nick_id;
-    uint64_t user;
-    struct store_native_place place;
+    uint64_t user = 0;
+    struct store_native_place place = {0};
     if (!http_query(call->query, "nickId", &nick_id))
         return 400;
     int status = look_up(call, nick_id, KIND_CHATROOM, &user, &place);
@@ -74,9 +74,9 @@ static int count_room(struct call *call)
 static int read_room(struct call *call)
 {
     struct str nick_id;
-    uint64_t user;
+    uint64_t user = 0;
     int64_t seq;
-    struct store_native_place place;
+    struct store_native_place place = {0};
     if (!json_get_string(call->object, "nickId", &nick_id) ||
         !json_get_int(call->object, "seq", 0, INT64_MAX - 1, &seq))
         return 400;
@@ -95,17 +95,17 @@ static int read_room(struct call *call)
 
 static int count_space(struct call *call)
 {
-    uint64_t user;
-    struct store_native_place place;
+    uint64_t user = 0;
+    struct store_native_place place = {0};
     int status = by_token(call, &user, &place);
     return status == 200 ? failure_status(add_unread(call, user, &place), "unread") : status;
 }
 
 static int read_space(struct call *call)
 {
-    uint64_t user;
+    uint64_t user = 0;
     int64_t seq;
-    struct store_native_place place;
+    struct store_native_place place = {0};
     int status = by_token(call, &user, &place);
     if (status != 200)
         return status;

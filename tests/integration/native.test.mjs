@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import WebSocket from 'ws';
-import { Client } from './lib/client.mjs';
+import { Client, settle as settleChat } from './lib/client.mjs';
 import { befriend, couple, entry, history as friendHistory, newUser, tell } from './lib/friends.mjs';
 import { Native } from './lib/native.mjs';
 import { say, tell as post } from './lib/rooms.mjs';
@@ -141,6 +141,14 @@ describe('the native protocol', () => {
     assert.equal(other.said.filter((content) => content === frame.content).length, 1);
     one.sendJson({ ...frame, clientId: 7 });
     assert.equal(await one.refusal(), 'bad_client_id');
+    const seat = await member();
+    const chatter = await Client.join(stack, { roomId: seat.room, nickId: seat.nickId, nick: seat.nick });
+    const content = unique('once');
+    for (let i = 0; i < 3; i++) chatter.say(content, { clientId });
+    await settleChat(chatter);
+    assert.equal(chatter.said.filter((said) => said === content).length, 1);
+    chatter.say(content, { clientId: 'x'.repeat(65) });
+    assert.equal((await chatter.next('error')).data.code, 'bad_client_id');
   });
 
   it('refuses what cannot be said, or not there, or not so', async () => {
