@@ -5,7 +5,9 @@
 #include "common/text.h"
 #include "relay/wsframe.h"
 
+#include <errno.h>
 #include <libwebsockets.h>
+#include <sys/socket.h>
 
 enum {
     RX_BYTES = 512,              /* lws' buffer per connection: longer messages come in pieces */
@@ -21,6 +23,7 @@ struct ws {
     struct lws_protocols protocols[3];
     const struct ws_handshake *handshake; /* of the connection that is being taken over */
     size_t open;
+    bool stopped;
 };
 
 /* lws' user space of a connection. lws zeroes it between kept-alive requests and may reuse a wsi, so
@@ -29,6 +32,7 @@ struct user {
     struct session *session; /* NULL: refused */
     struct buf inbox;        /* the pieces of a message that is not whole yet */
     bool said_close;         /* our close frame is out: the client's ends the connection */
+    bool heard_close;        /* the client's came first */
 };
 
 static struct ws *ws_of(struct lws *wsi)
@@ -122,11 +126,15 @@ static int on_established(struct lws *wsi, struct user *user)
     return 0;
 }
 
-static void reject(struct session *session, unsigned code, const char *reason)
+static void note_invalid(const struct session *session, unsigned code, const char *reason)
 {
     metric_inc(METRIC_CLOSED_INVALID);
-    log_info("conn.invalid", "conn=%llu code=%u reason=\"%s\"", (unsigned long long)session->id, code,
-             reason);
+    log_info("conn.invalid", "conn=%llu code=%u reason=\"%s\"", (unsigned long long)session->id, code, reason);
+}
+
+static void reject(struct session *session, unsigned code, const char *reason)
+{
+    note_invalid(session, code, reason);
     session_close(session, code, reason);
 }
 
@@ -162,8 +170,41 @@ static void on_piece(struct lws *wsi, struct user *user, struct str piece)
     }
 }
 
-static void on_closed(struct ws *ws, struct user *user)
+/* A code that may not be sent is here as what lws answers to it; half a code, and a reason that is no text, it does not
+ * mind. Returns what ends the connection at once. */
+static int on_peer_close(struct user *user, const unsigned char *payload, size_t len)
 {
+    struct session *session = user->session;
+    user->heard_close = true;
+    if (!session || session->closing)
+        return user->said_close; /* an answer gets no answer */
+    if (len == 1)
+        reject(session, LWS_CLOSE_STATUS_PROTOCOL_ERR, "Protocol error");
+    else if (len >= 2 && !text_utf8_valid((struct str){(const char *)payload + 2, len - 2}))
+        reject(session, LWS_CLOSE_STATUS_INVALID_PAYLOAD, "Text must be UTF-8");
+    else if (len >= 2 && (payload[0] << 8 | payload[1]) == LWS_CLOSE_STATUS_PROTOCOL_ERR)
+        note_invalid(session, LWS_CLOSE_STATUS_PROTOCOL_ERR, "Protocol error");
+    return user->said_close;
+}
+
+/* lws ends a connection by itself when frames break the protocol, and tells nobody why: it left its close frame's code, or
+ * it hung up on a client that is still there. */
+static void look_why(const struct ws *ws, struct lws *wsi, const struct user *user)
+{
+    char byte;
+    if (ws->stopped || user->said_close || user->heard_close || user->session->closing)
+        return;
+    const unsigned char *payload = lws_get_close_length(wsi) >= 2 ? lws_get_close_payload(wsi) : NULL;
+    ssize_t got = recv(lws_get_socket_fd(wsi), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (payload)
+        note_invalid(user->session, (unsigned)(payload[0] << 8 | payload[1]), "Protocol error");
+    else if (got > 0 || (got < 0 && errno == EAGAIN))
+        note_invalid(user->session, 0, "Protocol error");
+}
+
+static void on_closed(struct ws *ws, struct lws *wsi, struct user *user)
+{
+    look_why(ws, wsi, user);
     ws->open--;
     session_ended(user->session);
     buf_fini(&user->inbox);
@@ -188,10 +229,10 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *dat
         if (user->session)
             session_writable(user->session);
         return 0;
-    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: return user->said_close; /* an answer gets no answer */
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: return on_peer_close(user, in, len);
     case LWS_CALLBACK_CLOSED:
         if (user->session)
-            on_closed(ws_of(wsi), user);
+            on_closed(ws_of(wsi), wsi, user);
         return 0;
     default: return 0;
     }
@@ -260,5 +301,6 @@ size_t ws_count(const struct ws *ws)
 
 void ws_stop(struct ws *ws)
 {
+    ws->stopped = true;
     lws_context_destroy(ws->context); /* the first call closes; the second would free: see ws.h */
 }

@@ -130,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf token;
     if (!size || memchr(data, 0, size))
         return 0;
-    unsigned how = memchr(data, '\n', size) ? data[0] & 3 : AS_IT_IS;
+    unsigned how = memchr(data + 1, '\n', size - 1) ? data[0] & 3 : AS_IT_IS;
     buf_init(&token, size * 2 + 1024);
     make(&token, how, (struct str){(const char *)data + 1, size - 1});
     struct str text = buf_str(&token);

@@ -40,16 +40,16 @@ describe('hostile frames', () => {
     'a new message within a message': [1002, () => [frame(TEXT, '{', { fin: false }), frame(TEXT, '}')]],
     'a ping in fragments': [1002, () => frame(PING, 'a', { fin: false })],
     'a ping of 126 bytes': [undefined, () => frame(PING, 'x'.repeat(126))],
-    'a close frame of one byte': [undefined, () => frame(CLOSE, 'x')],
+    'a close frame of one byte': [1002, () => frame(CLOSE, 'x')],
     'a close frame with a code that may not be sent': [1002, () => frame(CLOSE, Buffer.from([0x03, 0xed]))],
-    'a close frame with a reason that is no UTF-8': [1000, () => frame(CLOSE, Buffer.from([0x03, 0xe8, 0xff, 0xfe]))],
+    'a close frame with a reason that is no UTF-8': [1007, () => frame(CLOSE, Buffer.from([0x03, 0xe8, 0xff, 0xfe]))],
     'a length with the highest bit set': [undefined, () => frame(TEXT, 'x', { length: 1n << 63n })],
     'a length of 2^64-1': [undefined, () => frame(TEXT, 'x', { length: (1n << 64n) - 1n })],
   };
   for (const [what, [code, bytes]] of Object.entries(broken)) {
-    it(`${what}: ${code ? `closed with ${code}` : 'cut'}, nothing stored`, async () => {
+    it(`${what}: ${code ? `closed with ${code}` : 'cut'}, counted, nothing stored`, async () => {
       const before = await stored();
-      const raw = await ended(bytes());
+      const raw = await stack.counts('closed_invalid_total', () => ended(bytes()));
       assert.equal(raw.closeCode, code);
       assert.equal(await stored(), before);
       await unharmed();
