@@ -24,8 +24,9 @@ async function frozen({ stack }, part, ms) {
   await stack.kill(part, 'CONT');
 }
 
-async function drained({ stack, wrong }, part) {
-  await stack.stopPart(part).catch((error) => wrong(`${part} did not end well: ${error.message}`));
+async function drained(world, part) {
+  const { stack } = world;
+  await stack.stopPart(part).catch((error) => world.wrong(`${part} did not end well: ${error.message}`));
   await startAgain(stack, part);
 }
 
