@@ -272,6 +272,12 @@ enum err presence_publish(struct presence *presence, uint64_t conversation, stru
         assert_int_equal(wire_get_mark(payload, &fake.mark), 0);
         payload.len = 0;
     }
+    if (header.kind == WIRE_SANCTION && payload.len) {
+        struct sanction kick;
+        assert_int_equal(sanction_get_kick(payload, &kick), 0);
+        assert_int_equal(kick.user, 9);
+        payload.len = 0;
+    }
     if (header.kind == WIRE_IO) {
         struct io_notice notice;
         assert_int_equal(io_notice_get(payload, &notice), 0);

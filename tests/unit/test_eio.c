@@ -330,6 +330,31 @@ static void to_websocket(const char query[128], char out[160])
 
 /* ---- handshake ---- */
 
+static void a_newcomer_who_may_not_connect_is_told_so(void **state)
+{
+    (void)state;
+    unwelcome = 403;
+    struct answer *answer = get(NEW);
+    assert_int_equal(answer->status, 403);
+    assert_string_equal(answer->body, "{\"code\":4,\"message\":\"Forbidden\"}");
+    unwelcome = 429;
+    assert_int_equal(get(NEW)->status, 429);
+    assert_int_equal(eio_count(), 0);
+}
+
+static void who_is_put_out_hears_the_last_word_and_then_the_end(void **state)
+{
+    (void)state;
+    char query[128];
+    open_polling(query);
+    struct answer *waiting = get(query);
+    struct eio *conn = layer.last;
+    eio_send(conn, false, STR("bye"));
+    eio_expel(conn, true);
+    assert_string_equal(waiting->body, "4bye");
+    assert_string_equal(get(query)->body, "1");
+}
+
 static void a_handshake_says_what_holds_here(void **state)
 {
     (void)state;
@@ -1033,6 +1058,8 @@ int main(void)
 {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
+        STORY(a_newcomer_who_may_not_connect_is_told_so),
+        STORY(who_is_put_out_hears_the_last_word_and_then_the_end),
         STORY(a_handshake_says_what_holds_here),
         STORY(a_handshake_that_breaks_a_rule_gets_the_protocols_error),
         STORY(a_websocket_handshake_is_checked_before_it_is_taken),
