@@ -1,69 +1,29 @@
 /* main.c: builds the relay's parts, connects them, and takes them apart in the right order. */
 #include "common/clock.h"
-#include "common/db_address.h"
 #include "common/id.h"
 #include "common/log.h"
-#include "common/metrics.h"
-#include "common/presence_keys.h"
 #include "common/program.h"
 #include "common/store.h"
-#include "common/store_io.h"
-#include "relay/bus.h"
 #include "relay/chatroom.h"
 #include "relay/customer.h"
 #include "relay/door.h"
+#include "relay/drain.h"
 #include "relay/eio.h"
 #include "relay/friends.h"
-#include "relay/handoff.h"
-#include "relay/handshake.h"
-#include "relay/http.h"
-#include "relay/hub.h"
-#include "relay/journal.h"
-#include "relay/limits.h"
 #include "relay/moderation.h"
 #include "relay/native.h"
-#include "relay/offload.h"
-#include "relay/presence.h"
-#include "relay/readers.h"
+#include "relay/pages.h"
+#include "relay/relay.h"
 #include "relay/rooms.h"
 #include "relay/sio.h"
 #include "relay/space.h"
-#include "relay/ws.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
-enum { DRAIN_TICK_MS = 50, LAST_WORDS_MS = 1000, CLOSING_TURNS = 16, PAGE_BYTES = 256 * 1024 };
-
-struct relay {
-    struct settings settings;
-    uv_loop_t loop;
-    struct offload offload;
-    struct wheel wheel;
-    struct limits limits;
-    struct sessions sessions;
-    struct hub hub;
-    struct journal *journal;
-    struct readers *readers;
-    struct bus *bus;
-    struct presence *presence;
-    struct ws *ws;
-    struct http_server *http;
-    struct handoff *handoff;
-    struct handshake handshake;
-    struct token_keys tokens;
-    uint64_t incarnation;
-    unsigned char secret[STORE_SECRET_BYTES];
-    uv_timer_t tick, drain, last_words;
-    size_t last_words_left;
-    uv_prepare_t before_sleep;
-    uv_signal_t on_term, on_int, on_hup;
-    bool draining;
-    int64_t drain_end_ms;
-    int exit_code;
-};
+enum { LAST_WORDS_MS = 1000, CLOSING_TURNS = 16 };
 
 static const struct protocol *const protocols[] = {
     &eio_protocol, &chatroom_protocol, &friends_protocol, &customer_protocol, &native_protocol, &space_protocol, NULL,
@@ -152,56 +112,6 @@ static void on_control(void *arg, const struct wire_header *header, struct str p
     moderation_received(header, payload);
 }
 
-/* ---- the pages of operators ---- */
-
-static struct relay *pages_of; /* a route has no argument */
-
-static unsigned ready_page(const struct relay *relay, struct buf *body)
-{
-    struct db_state db = db_state();
-    bool redis = bus_is_up(relay->bus);
-    bool ready = db.up && db.writable && !relay->draining; /* without Redis nothing is refused: not held against it */
-    buf_addf(body, "{\"ready\":%s,\"db\":%s,\"db_address\":%u,\"db_writable\":%s,\"redis\":%s,\"draining\":%s,"
-                   "\"connections\":%zu,\"redis_servers\":",
-             ready ? "true" : "false", db.up ? "true" : "false", db.address, db.writable ? "true" : "false",
-             redis ? "true" : "false",
-             relay->draining ? "true" : "false", relay->sessions.count);
-    bus_add_state(relay->bus, body);
-    buf_add_text(body, "}\n");
-    return ready ? 200 : 503;
-}
-
-static bool pages_claim(struct str path)
-{
-    return str_eq(path, STR("/healthz")) || str_eq(path, STR("/readyz")) || str_eq(path, STR("/metrics"));
-}
-
-static void on_page(struct http_call *call)
-{
-    const char *type = "text/plain; charset=utf-8";
-    struct str path = call->request.path;
-    struct buf body;
-    unsigned status = 200;
-    if (strcmp(call->method, "GET") != 0 && strcmp(call->method, "HEAD") != 0) {
-        http_reply_text(call, 405, NULL);
-        return;
-    }
-    buf_init(&body, PAGE_BYTES);
-    if (str_eq(path, STR("/readyz"))) {
-        type = "application/json; charset=utf-8";
-        status = ready_page(pages_of, &body);
-    } else if (str_eq(path, STR("/metrics"))) {
-        type = "text/plain; version=0.0.4; charset=utf-8";
-        metrics_print(&body);
-    } else {
-        buf_add_text(&body, "ok\n");
-    }
-    http_reply(call, status, type, "", buf_str(&body));
-    buf_fini(&body);
-}
-
-static const struct http_route pages_route = {.name = "pages", .claims = pages_claim, .handle = on_page};
-
 static const struct http_route *const routes[] = {&eio_route, &rooms_route, &pages_route, NULL};
 
 static size_t on_taken(void *arg)
@@ -239,80 +149,16 @@ static void on_hang_up(uv_signal_t *handle, int number)
     log_info("log.reopened", "pid=%d", (int)getpid());
 }
 
-/* ---- the end: clients away, presence handed on, journal emptied ---- */
-
-static void on_presence_finished(void *arg)
-{
-    struct relay *relay = arg;
-    uv_stop(&relay->loop);
-}
-
-/* Closes some sessions each tick, so that not all clients come back elsewhere at once. */
-static void on_drain(uv_timer_t *timer)
-{
-    struct relay *relay = timer->data;
-    int64_t left_ms = relay->drain_end_ms - clock_mono_ms();
-    int64_t ticks = left_ms / DRAIN_TICK_MS + 1;
-    size_t open = 0, closing = 0;
-    for (size_t i = 0; i < relay->sessions.cap; i++)
-        if (relay->sessions.slots[i] && !relay->sessions.slots[i]->closing)
-            open++;
-    size_t quota = ticks > 1 ? open / (size_t)ticks + (open > 0) : open;
-    for (size_t i = 0; i < relay->sessions.cap && closing < quota; i++) {
-        struct session *session = relay->sessions.slots[i];
-        if (session && !session->closing) {
-            session_close(session, 1012, "Restarting: come back");
-            closing++;
-        }
-    }
-    eio_drain(ticks > 1 ? eio_count() / (size_t)ticks + 1 : eio_count());
-    if (relay->sessions.count || eio_count())
-        return; /* those that do not answer are cut by their own timers */
-    uv_timer_stop(&relay->drain);
-    presence_finish(relay->presence, on_presence_finished, relay);
-}
-
-static void on_said(void *arg, const struct bus_reply *reply)
-{
-    (void)arg;
-    (void)reply; /* it is but news */
-}
-
-/* For operators, who look at it beside the lease. */
-static void say_draining(struct relay *relay)
-{
-    enum { LONGEST_MS = 3600000 };
-    char entry[PRESENCE_ENTRY_MAX], key[PRESENCE_KEY_MAX], life[24];
-    presence_entry(entry, relay->settings.name, relay->incarnation);
-    presence_relay_key(key, relay->settings.redis_prefix, "draining", str_of(entry));
-    snprintf(life, sizeof life, "%d", LONGEST_MS);
-    struct str args[] = {STR("SET"), str_of(key), STR("1"), STR("PX"), str_of(life)};
-    for (size_t i = 0; i < bus_servers(relay->bus); i++)
-        bus_command_on(relay->bus, i, on_said, NULL, args, sizeof args / sizeof args[0]);
-}
-
-static void drain(struct relay *relay, const char *why)
-{
-    if (relay->draining)
-        return;
-    say_draining(relay);
-    log_info("relay.draining", "why=%s connections=%zu", why, relay->sessions.count);
-    relay->draining = true;
-    relay->drain_end_ms = clock_mono_ms() + relay->settings.drain_ms;
-    relay->handshake.draining = true;
-    if (relay->http)
-        http_drain(relay->http);
-    uv_timer_start(&relay->drain, on_drain, 0, DRAIN_TICK_MS);
-}
+/* ---- the end ---- */
 
 static void on_terminate(uv_signal_t *handle, int number)
 {
-    drain(handle->data, number == SIGTERM ? "SIGTERM" : "SIGINT");
+    drain_begin(handle->data, number == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
 static void on_told_to_drain(void *arg)
 {
-    drain(arg, "told");
+    drain_begin(arg, "told");
 }
 
 /* ---- the beginning ---- */
@@ -469,7 +315,7 @@ static bool open_doors(struct relay *relay)
     relay->handshake.protocols = protocols;
     struct http_config front = {.loop = &relay->loop, .settings = settings, .wheel = &relay->wheel, .routes = routes,
                                 .upgrade = handshake_upgrade, .taken = on_taken, .arg = &relay->handshake};
-    pages_of = relay;
+    pages_init(relay);
     relay->http = http_new(&front, why);
     if (!relay->http)
         return refuse_start(relay, why);
@@ -520,6 +366,16 @@ static void close_handle(void *handle)
     uv_close(handle, NULL);
 }
 
+/* A call that was answered in the loop's last turn: its session would have ended in the next one (relay/rooms_held.c). */
+static void end_answered(struct relay *relay)
+{
+    for (size_t i = 0; i < relay->sessions.cap; i++) {
+        struct session *session = relay->sessions.slots[i];
+        if (session)
+            session->transport->kill(session->socket);
+    }
+}
+
 static void take_apart(struct relay *relay)
 {
     journal_stop(relay->journal);
@@ -533,6 +389,7 @@ static void take_apart(struct relay *relay)
         ws_stop(relay->ws);
     readers_stop(relay->readers);
     offload_drain(&relay->offload);
+    end_answered(relay);
     bus_stop(relay->bus);
     void *handles[] = {&relay->tick,    &relay->drain,  &relay->last_words, &relay->before_sleep,
                        &relay->on_term, &relay->on_int, &relay->on_hup};
