@@ -1,0 +1,60 @@
+#include "relay/pages.h"
+
+#include "common/db_address.h"
+#include "common/metrics.h"
+#include "relay/relay.h"
+
+enum { PAGE_BYTES = 256 * 1024 };
+
+static const struct relay *pages_of; /* a route has no argument */
+
+static unsigned ready_page(const struct relay *relay, struct buf *body)
+{
+    struct db_state db = db_state();
+    bool redis = bus_is_up(relay->bus);
+    bool ready = db.up && db.writable && !relay->draining; /* without Redis nothing is refused: not held against it */
+    buf_addf(body, "{\"ready\":%s,\"db\":%s,\"db_address\":%u,\"db_writable\":%s,\"redis\":%s,\"draining\":%s,"
+                   "\"connections\":%zu,\"redis_servers\":",
+             ready ? "true" : "false", db.up ? "true" : "false", db.address, db.writable ? "true" : "false",
+             redis ? "true" : "false",
+             relay->draining ? "true" : "false", relay->sessions.count);
+    bus_add_state(relay->bus, body);
+    buf_add_text(body, "}\n");
+    return ready ? 200 : 503;
+}
+
+static bool pages_claim(struct str path)
+{
+    return str_eq(path, STR("/healthz")) || str_eq(path, STR("/readyz")) || str_eq(path, STR("/metrics"));
+}
+
+static void on_page(struct http_call *call)
+{
+    const char *type = "text/plain; charset=utf-8";
+    struct str path = call->request.path;
+    struct buf body;
+    unsigned status = 200;
+    if (strcmp(call->method, "GET") != 0 && strcmp(call->method, "HEAD") != 0) {
+        http_reply_text(call, 405, NULL);
+        return;
+    }
+    buf_init(&body, PAGE_BYTES);
+    if (str_eq(path, STR("/readyz"))) {
+        type = "application/json; charset=utf-8";
+        status = ready_page(pages_of, &body);
+    } else if (str_eq(path, STR("/metrics"))) {
+        type = "text/plain; version=0.0.4; charset=utf-8";
+        metrics_print(&body);
+    } else {
+        buf_add_text(&body, "ok\n");
+    }
+    http_reply(call, status, type, "", buf_str(&body));
+    buf_fini(&body);
+}
+
+const struct http_route pages_route = {.name = "pages", .claims = pages_claim, .handle = on_page};
+
+void pages_init(const struct relay *relay)
+{
+    pages_of = relay;
+}

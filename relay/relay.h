@@ -1,0 +1,48 @@
+/* relay.h: the relay's parts, as the few files see them that connect them: main.c builds and takes apart, drain.c sends
+ * the clients away, pages.c tells operators how it is. */
+#ifndef CG_RELAY_RELAY_H
+#define CG_RELAY_RELAY_H
+
+#include "common/store_io.h"
+#include "common/token.h"
+#include "relay/bus.h"
+#include "relay/handoff.h"
+#include "relay/handshake.h"
+#include "relay/http.h"
+#include "relay/hub.h"
+#include "relay/journal.h"
+#include "relay/limits.h"
+#include "relay/offload.h"
+#include "relay/presence.h"
+#include "relay/readers.h"
+#include "relay/ws.h"
+
+struct relay {
+    struct settings settings;
+    uv_loop_t loop;
+    struct offload offload;
+    struct wheel wheel;
+    struct limits limits;
+    struct sessions sessions;
+    struct hub hub;
+    struct journal *journal;
+    struct readers *readers;
+    struct bus *bus;
+    struct presence *presence;
+    struct ws *ws;
+    struct http_server *http;
+    struct handoff *handoff;
+    struct handshake handshake;
+    struct token_keys tokens;
+    uint64_t incarnation;
+    unsigned char secret[STORE_SECRET_BYTES];
+    uv_timer_t tick, drain, last_words;
+    size_t last_words_left;
+    uv_prepare_t before_sleep;
+    uv_signal_t on_term, on_int, on_hup;
+    bool draining;
+    int64_t drain_end_ms;
+    int exit_code;
+};
+
+#endif
