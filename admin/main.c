@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SELECT = 1 << OPTION_REALM, WHERE = SELECT | 1 << OPTION_ROOM, HOW_LONG = 1 << OPTION_FOR | 1 << OPTION_REASON };
+enum { WHOM = 1 << OPTION_REALM, WHERE = WHOM | 1 << OPTION_ROOM, HOW_LONG = 1 << OPTION_FOR | 1 << OPTION_REASON };
 
 static const struct command {
     const char *name, *doc; /* a name may be of two words */
@@ -28,9 +28,9 @@ static const struct command {
     {"relays", "print the relays and the state of each", .operate = command_relays},
     {"drain", "RELAY: have a relay ask its clients to go elsewhere, and end, as SIGTERM does",
      .operate = command_drain, .words = 1},
-    {"user list", "print the users; --realm", .operate = command_user_list, .options = SELECT},
+    {"user list", "print the users; --realm", .operate = command_user_list, .options = WHOM},
     {"user show", "USER: print a user, and what they are muted in and banned from; --realm",
-     .operate = command_user_show, .words = 1, .options = SELECT},
+     .operate = command_user_show, .words = 1, .options = WHOM},
     {"user mute", "USER: may be there and read, not post; --room --for --reason --realm",
      .operate = command_user_mute, .words = 1, .options = WHERE | HOW_LONG},
     {"user unmute", "USER: may post again; --room --realm", .operate = command_user_unmute, .words = 1, .options = WHERE},

@@ -1,5 +1,5 @@
-/* order.h: what an operator orders, whoever passes it on (the command, an admin call): from words to a sanction, stored,
- * and to what the relays are told. */
+/* order.h: what an operator orders, whoever passes it on (the command, an admin call): from words to a sanction,
+ * stored, and to what the relays are told. */
 #ifndef CG_COMMON_ORDER_H
 #define CG_COMMON_ORDER_H
 
@@ -16,8 +16,9 @@ struct order {
     struct str reason;
 };
 
-/* Finds whom and where, and stores or lifts; a kick is only found. *sanction is what the relays are told of; *lifted how many
- * were. On failure *why is a sentence, a literal: ERR_INVALID, ERR_NOT_FOUND, ERR_DUPLICATE (several are called so). */
+/* Finds whom and where, and stores or lifts; a kick is only found. *sanction is what the relays are told of; *lifted
+ * how many were. On failure *why is a sentence, a literal: ERR_INVALID, ERR_NOT_FOUND, ERR_DUPLICATE (several are called so).
+ * */
 enum err order_carry_out(struct store *store, const struct order *order, struct sanction *sanction, uint64_t *lifted,
                          const char **why) CG_MUST_CHECK;
 

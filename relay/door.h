@@ -25,10 +25,11 @@ extern struct door door;
  * literal. */
 void door_refuse(struct session *session, unsigned code, const char *reason);
 
-/* Says whose session it is and where they want to be (a conversation; 0: not one alone), once for each session. NULL: they
- * may; else the reason to refuse it for with 1008, a literal. */
+/* Says whose session it is and where they want to be (a conversation; 0: not one alone), once for each session. NULL:
+ * they may; else the reason to refuse it for with 1008, a literal. */
 const char *door_admit(struct session *session, uint64_t user, uint64_t conversation) CG_MUST_CHECK;
-/* The same question without a session: whether this user or this address (rate_address_key) is banned there; counted. */
+/* The same question without a session: whether this user or this address (rate_address_key) is banned there; counted.
+ * */
 bool door_banned(uint64_t user, uint64_t address, uint64_t conversation);
 /* Whether what the session says is not to be heard there; counted. hub_post sees to that itself. */
 bool door_muted(const struct session *session, uint64_t conversation);
@@ -36,8 +37,8 @@ bool door_muted(const struct session *session, uint64_t conversation);
  * then *retry_after_ms. Once for each connection. */
 unsigned door_may_connect(struct str peer, int64_t *retry_after_ms);
 
-/* When a client that was told this code may try again, for the `retry_after_ms` of error events; 0: it says nothing about
- * time. */
+/* When a client that was told this code may try again, for the `retry_after_ms` of error events; 0: it says nothing
+ * about time. */
 int door_retry_after_ms(const char *code);
 
 /* Answers a client's frame with an error event, counted, in the form of the friend chat and the spaces. Both

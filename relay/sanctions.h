@@ -1,5 +1,5 @@
-/* sanctions.h: the mutes and bans in force, as this relay knows them: asked for every arrival and every post, so they are
- * in memory. Knows neither the database nor sessions. Loop thread only. */
+/* sanctions.h: the mutes and bans in force, as this relay knows them: asked for every arrival and every post, so they
+ * are in memory. Knows neither the database nor sessions. Loop thread only. */
 #ifndef CG_RELAY_SANCTIONS_H
 #define CG_RELAY_SANCTIONS_H
 
