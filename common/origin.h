@@ -14,8 +14,7 @@ enum origin {
 /* `list`: the setting `origins`: origins separated by commas, blanks do not count; "*" is any, "null" that of pages
  * without one. `host`: the request's header, "chat.example:8443". `scheme`: "http" or "https" as the client used it;
  * empty: not known, either will do. Besides what is listed, pages of this machine may talk to a server that they call
- * by a name of this machine (localhost, 127.x.x.x, [::1]), on whatever ports the two are: that is how sites are developed.
- * */
+ * by a name of this machine (localhost, 127.x.x.x, [::1]), on whatever ports: that is how sites are developed. */
 enum origin origin_judge(const char *list, struct str origin, struct str host, struct str scheme);
 
 #endif

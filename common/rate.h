@@ -21,8 +21,7 @@ struct rate_bucket {
     int64_t at_ms; /* as of when */
 };
 
-/* Takes one token. False: there is none; one will be there in *retry_after_ms (at least 1). `now_ms` never goes back.
- * */
+/* Takes one token. False: there is none; one will be there in *retry_after_ms (1 or more). `now_ms` never goes back. */
 bool rate_take(struct rate_bucket *bucket, struct rate rate, int64_t now_ms, int64_t *retry_after_ms);
 
 /* ---- one for each user, or each address ---- */
@@ -44,8 +43,7 @@ struct rate_table {
 };
 
 void rate_table_fini(struct rate_table *table);
-/* The entry of that key (not 0), made if there is none. Past RATE_ENTRIES_MAX the one that was used longest ago goes.
- * */
+/* The entry of that key (not 0), made if there is none. Past RATE_ENTRIES_MAX the one used longest ago goes. */
 struct rate_entry *rate_table_use(struct rate_table *table, uint64_t key, int64_t now_ms);
 /* The same if there is one; that is no use of it. */
 struct rate_entry *rate_table_find(const struct rate_table *table, uint64_t key);

@@ -28,8 +28,7 @@ void door_refuse(struct session *session, unsigned code, const char *reason);
 /* Says whose session it is and where they want to be (a conversation; 0: not one alone), once for each session. NULL:
  * they may; else the reason to refuse it for with 1008, a literal. */
 const char *door_admit(struct session *session, uint64_t user, uint64_t conversation) CG_MUST_CHECK;
-/* The same question without a session: whether this user or this address (rate_address_key) is banned there; counted.
- * */
+/* The same question without a session: whether this user or address (rate_address_key) is banned there; counted. */
 bool door_banned(uint64_t user, uint64_t address, uint64_t conversation);
 /* Whether what the session says is not to be heard there; counted. hub_post sees to that itself. */
 bool door_muted(const struct session *session, uint64_t conversation);
