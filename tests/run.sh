@@ -42,7 +42,8 @@ unit() {
     done
 }
 
-# The page's own modules and the page in a browser, faults and their checker, and the whole product: all by node, in one run with one summary.
+# The page's own modules and the page in a browser, the whole product, and what fails in it: all by node, in one run
+# with one summary.
 integration() {
     local files=() file status bad
     for file in tests/web/*.test.mjs tests/faults/*.test.mjs tests/integration/*.test.mjs; do [ ! -e "$file" ] || files+=("$file"); done
