@@ -187,7 +187,8 @@ $(BUILD)/bench-%: $(BUILD)/bench/%.o
 quote = '$(subst ','\'',$(1))'
 
 -include $(patsubst %.o,%.d,$(COMMON_O) $(RELAY_O) $(REST_O) $(ADMIN_O) $(HELPER_O)) \
-	 $(BUILD)/relay/main.d $(BUILD)/rest/main.d $(patsubst $(BUILD)/unit/%,$(BUILD)/tests/unit/%.d,$(TESTS))
+	 $(BUILD)/relay/main.d $(BUILD)/rest/main.d $(patsubst $(BUILD)/unit/%,$(BUILD)/tests/unit/%.d,$(TESTS)) \
+	 $(patsubst %.c,$(BUILD)/%.d,$(wildcard tests/fuzz/*.c))
 
 # ---- what a developer does -------------------------------------------------------------------------------------------
 

@@ -1,10 +1,11 @@
 // Door A over REST: its five calls under both prefixes, and what they say to those who ask badly.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { enter, unique } from './lib/client.mjs';
 import { fastcgi } from './lib/fastcgi.mjs';
 import { Raw } from './lib/raw.mjs';
-import { Stack, eventually, post, request } from './lib/stack.mjs';
+import { Stack, eventually, post, request, run } from './lib/stack.mjs';
 
 const ROOM_ID = /^room_[0-9a-f]{32}$/;
 const USER_ID = /^user_[0-9a-f]{32}$/;
@@ -272,6 +273,24 @@ describe('door A over REST', () => {
     for (let i = 0; i < 20; i++) await enter(stack, unique('room'), unique('nick'));
     for (const raw of idle) raw.destroy();
     await eventually(() => stack.ready(), 'the REST process to be ready');
+  });
+
+  it('without a free descriptor the REST process waits for one, and goes on when there is one', async () => {
+    const pid = stack.pid('rest');
+    const cpuTicks = () => fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ').slice(11, 13).reduce((sum, n) => sum + Number(n), 0);
+    const [, soft, hard] = fs.readFileSync(`/proc/${pid}/limits`, 'latin1').match(/Max open files\s+(\d+)\s+(\d+)/);
+    const limit = async (most) => assert.equal((await run('prlimit', ['--pid', String(pid), `--nofile=${most}:${hard}`])).code, 0);
+    await limit(fs.readdirSync(`/proc/${pid}/fd`).length + 3);
+    const crowd = await Promise.all(Array.from({ length: 20 }, () => Raw.open(stack.file('rest.sock'))));
+    await eventually(() => stack.read('rest.log').includes('event=rest.accept_failed'), 'a line in its log');
+    const used = cpuTicks();
+    await new Promise((resolve) => setTimeout(resolve, 1000)); // what is measured is a stretch of time
+    assert.ok(cpuTicks() - used < 30, 'and it does not spin');
+    for (const raw of crowd) raw.destroy();
+    await enter(stack, unique('room'), unique('nick'));
+    await limit(soft);
+    await enter(stack, unique('room'), unique('nick'));
+    assert.equal(stack.pid('rest'), pid, 'it is the same one');
   });
 
   it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());

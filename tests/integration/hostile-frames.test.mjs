@@ -106,6 +106,15 @@ describe('hostile frames', () => {
     await unharmed();
   });
 
+  it('a frame without a mask, which the library does not refuse, is no way to anything that one with a mask is not', async () => {
+    const raw = await Raw.seat(stack.relayPort(1), seat);
+    raw.send(frame(TEXT, JSON.stringify({ type: 'message', content: 'claimed', sendUserId: far.seat.nickId }), { masked: false }));
+    raw.send(frame(TEXT, Buffer.from([0xff]), { masked: false }));
+    await raw.end();
+    await unharmed();
+    assert.ok(!far.said.includes('claimed'));
+  });
+
   it('pings are answered with their payload, also within a message; a pong that nobody asked for is nothing', async () => {
     const raw = await Raw.seat(stack.relayPort(1), seat);
     const content = stack.keepSecret(unique('around a ping'));

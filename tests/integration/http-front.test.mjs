@@ -66,6 +66,23 @@ describe('the HTTP front of a relay', () => {
     await unharmed();
   });
 
+  it('a body that breaks off is no message, however whole it looks', async () => {
+    const stored = () => stack.count('SELECT COUNT(*) FROM message WHERE kind = 1');
+    const before = await stored();
+    const body = JSON.stringify({ nickId: seat.nickId, content: unique('half') });
+    for (const port of [stack.port, stack.relayPort(1)]) {
+      for (const head of [`Content-Length: ${body.length + 1}\r\n\r\n${body}`, `Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n`]) {
+        const raw = await Raw.connect(port);
+        raw.send(`POST /rooms/${seat.roomId}/send HTTP/1.1\r\nHost: x\r\n${head}`);
+        raw.socket.end();
+        await raw.end();
+        assert.ok(raw.status === undefined || raw.status >= 400, raw.text);
+      }
+    }
+    assert.equal(await stored(), before);
+    await unharmed();
+  });
+
   it('what could smuggle a request is refused, and what follows it is none', async () => {
     const post = `POST /rooms/${seat.roomId}/send HTTP/1.1\r\nHost: x\r\n`;
     const bad = [
