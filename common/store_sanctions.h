@@ -14,8 +14,7 @@ enum err store_sanctions_active(struct store *store, store_sanction_fn *fn, void
 enum err store_sanctions_changed(struct store *store, int64_t changed_ms, store_sanction_fn *fn,
                                  void *arg) CG_MUST_CHECK;
 
-/* Whether the user (0: nobody), or that address ("": none), is muted or banned in the conversation (0: any) or everywhere.
- * */
+/* Whether the user (0: nobody), or that address ("": none), is muted or banned in the conversation (0: any) or everywhere. */
 struct store_sanctioned {
     bool muted, banned;
 };
