@@ -124,7 +124,7 @@ describe('WebSockets that nginx hands over', { skip: missing }, () => {
   };
   const front = (n) => stack.metric(`relay${n}`, 'handoffs_front_total');
   before(async () => {
-    stack = await Stack.start({ settings: { grace_ms: '200ms', members_interval_ms: '20ms', lease_ms: '1500ms', drain_ms: '500ms' } });
+    stack = await Stack.start({ settings: { grace_ms: '200ms', members_interval_ms: '20ms', lease_ms: '1500ms', drain_ms: '500ms', user_sockets_max: 0 } });
   });
   beforeEach(async () => {
     await stack.up(); // brings back what a failed test left dead
