@@ -183,9 +183,11 @@ static void on_found(void *arg, const struct bus_reply *reply)
     } /* while Redis is down, what is known goes on */
     place->until_ms = clock_mono_ms() + (reply && place->known ? KNOWN_MS : UNKNOWN_MS);
     while (place->waiting) {
-        struct http_call *call = place->waiting->call;
-        handoff_refuse_fn *refuse = place->waiting->refuse;
-        wait_over(place->waiting);
+        struct handoff_wait *wait = place->waiting;
+        struct http_call *call = wait->call;
+        handoff_refuse_fn *refuse = wait->refuse;
+        CG_ASSERT(!wait->prev);
+        wait_over(wait);
         pass(place, call, refuse);
     }
 }

@@ -291,7 +291,7 @@ static struct http_conn *conn_new(struct http_server *server, int fd, bool proxi
 static void set_up_tcp(struct http_conn *conn)
 {
     static const int on = 1, silent_ms = SILENT_PEER_MS, idle_s = SILENT_PEER_MS / 1000, every_s = 10;
-    struct sockaddr_in peer;
+    struct sockaddr_in peer = {0};
     socklen_t len = sizeof peer;
     setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(conn->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
@@ -451,7 +451,7 @@ struct http_server *http_new(const struct http_config *config, char why[256])
 
 int http_port(const struct http_server *server)
 {
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     socklen_t len = sizeof address;
     CG_ASSERT(getsockname(server->tcp.fd, (struct sockaddr *)&address, &len) == 0);
     return ntohs(address.sin_port);

@@ -91,7 +91,7 @@ int http_listen_unix(const char *path, char why[256])
         snprintf(why, 256, "the path of the socket %.80s… is too long", path);
         return -1;
     }
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     unlink(path);
     mode_t mask = umask(0117); /* nginx's group may connect; nobody else */
     int fd = listen_at((const struct sockaddr *)&address, sizeof address);

@@ -127,8 +127,10 @@ bool sio_json_string(struct str json, struct buf *out)
             size_t used = add_escaped_unit(out, text);
             text.ptr += used;
             text.len -= used;
+        } else if (letter) {
+            buf_add_char(out, controls[letter - letters]);
         } else {
-            buf_add_char(out, letter ? controls[letter - letters] : slash[1]);
+            buf_add_char(out, slash[1]);
         }
     }
     buf_add_str(out, text);

@@ -15,7 +15,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { US = 1001, THEY = 1002 };
@@ -218,11 +217,9 @@ static void try_answer(struct str bytes)
     free(copy);
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
+static __attribute__((constructor)) void begin(void)
 {
     char why[256], path[64], front[] = "listen_front=1", *sets[] = {path, front};
-    (void)argc;
-    (void)argv;
     CG_ASSERT(mkdtemp(dir));
     snprintf(path, sizeof path, "listen_socket=%s/s", dir);
     CG_ASSERT(!settings_load(&settings, NULL, sets, 2, why));
@@ -233,7 +230,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     handoff = handoff_new(&loop, &settings, &wheel, NULL, NULL, US);
     snprintf(handoff->boot, sizeof handoff->boot, "boot");
     handoff_look(handoff);
-    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

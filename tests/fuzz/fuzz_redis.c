@@ -14,7 +14,6 @@
 
 #include <stdlib.h>
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { ROOM = 7, USER = 9, ELEMENTS_MAX = 64, DEPTH_MAX = 4, ASKED_MAX = 256 };
@@ -296,17 +295,14 @@ static void ask_presence(void)
     presence_free(presence);
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
+static __attribute__((constructor)) void begin(void)
 {
     char why[256], lease[] = "lease_ms=1s";
     char *sets[] = {lease};
-    (void)argc;
-    (void)argv;
     CG_ASSERT(!settings_load(&settings, NULL, sets, 1, why));
     CG_ASSERT(!log_open("fuzz", "/dev/null", LOG_ERROR));
     clock_freeze(now_ms);
     wheel_init(&wheel);
-    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

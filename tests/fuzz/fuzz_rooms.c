@@ -9,7 +9,6 @@
 #include "relay/rooms.h"
 #include "relay/rooms_parts.h"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 const struct encoding *const encodings[ENCODING_COUNT] = {
@@ -203,15 +202,12 @@ static void handle(struct str body)
     CG_ASSERT(!sessions.count && !present && !waiting_count);
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
+static __attribute__((constructor)) void begin(void)
 {
     char most[] = "poll_max_ms=1s", presence[] = "poll_presence_ms=1s", ping[] = "ping_interval_ms=1h";
     char *sets[] = {most, presence, ping};
-    (void)argc;
-    (void)argv;
     stubs_init(sets, 3);
     CG_ASSERT(!log_open("fuzz", "/dev/null", LOG_ERROR));
-    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -15,7 +15,6 @@
 
 #define SECRET "0123456789abcdef0123456789abcdef"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { NOW_S = 1700000000 };
@@ -108,13 +107,11 @@ static char *write_public_key(void)
     return path;
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
+static __attribute__((constructor)) void begin(void)
 {
     static struct settings of_secret = {.jwt_secret = SECRET, .jwt_public_key = "", .jwt_audience = "chaguan"};
     static struct settings of_public = {.jwt_secret = "", .jwt_audience = "chaguan"};
     char why[256];
-    (void)argc;
-    (void)argv;
     clock_freeze((int64_t)NOW_S * 1000);
     private_key = EVP_RSA_gen(TOKEN_RSA_BITS_MIN);
     CG_ASSERT(private_key);
@@ -122,7 +119,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     CG_ASSERT(!token_keys_load(&of_secret, &secret_keys, why) && !token_keys_load(&of_public, &public_keys, why));
     remove(path);
     free(path);
-    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

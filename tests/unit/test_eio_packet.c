@@ -48,8 +48,8 @@ static void each_type_is_read(void **state)
 {
     (void)state;
     struct eio_packet packet;
-    for (char type = '0'; type <= '6'; type++) {
-        char text[] = {type, 'x'};
+    for (int type = '0'; type <= '6'; type++) {
+        char text[] = {(char)type, 'x'};
         assert_int_equal(eio_packet_parse((struct str){text, 2}, &packet), ERR_OK);
         assert_int_equal(packet.type, type);
         assert_false(packet.binary);

@@ -1,0 +1,139 @@
+/* What a client of the native protocol says, from its hello on. The first byte says what the journal answers; the rest are its
+ * frames, a line each. Whatever they are: at most one answer each, all that it is sent is JSON, what is posted may be stored,
+ * and nothing is left of a connection that is over. */
+#include "hub_stubs.h"
+#include "socket_stubs.h"
+
+#include "common/store_native.h"
+#include "relay/native.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+const struct encoding *const encodings[ENCODING_COUNT] = {
+    [ENCODING_NATIVE] = &native_encoding,
+    [ENCODING_NATIVE_PRESENCE] = &native_presence_encoding,
+};
+
+static struct token_keys keys;
+
+/* ---- who is known, and where they may be ---- */
+
+enum err store_native_user(struct store *store, struct str user_id, struct store_native_user *user)
+{
+    (void)store;
+    *user = (struct store_native_user){.user = USER, .realm = REALM_CHATROOM, .name = "ann", .head = "1"};
+    return str_eq(user_id, STR(ANN)) ? ERR_OK : ERR_NOT_FOUND;
+}
+
+enum err store_native_places(struct store *store, uint64_t user, const struct str *ids, size_t count,
+                             struct store_native_place *places)
+{
+    (void)store;
+    CG_ASSERT(user == USER);
+    memset(places, 0, count * sizeof *places);
+    for (size_t i = 0; i < count; i++)
+        if (str_eq(ids[i], STR(ROOM_ID)))
+            places[i] = (struct store_native_place){.conversation = ROOM, .kind = KIND_CHATROOM, .seq = LAST};
+    return ERR_OK;
+}
+
+enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after, uint64_t *count)
+{
+    (void)store;
+    (void)user;
+    CG_ASSERT(conversation == ROOM);
+    *count = after < LAST ? LAST - after : 0;
+    return ERR_OK;
+}
+
+enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_place *place)
+{
+    (void)store;
+    (void)user;
+    place->read_seq = seq < LAST ? seq : LAST;
+    return ERR_OK;
+}
+
+/* ---- what only this protocol asks of the hub and of presence ---- */
+
+void hub_stand_up(struct seat *seat)
+{
+    struct seat **at = &seat->session->seats;
+    while (*at != seat)
+        at = &(*at)->next;
+    *at = seat->next;
+    free(seat);
+}
+
+bool hub_catch_up(struct seat *seat, bool anew)
+{
+    (void)seat;
+    (void)anew;
+    return true;
+}
+
+void hub_notify_read(struct hub *of, uint64_t user, const struct wire_mark *mark)
+{
+    CG_ASSERT(of == &hub && user == USER && mark->conversation == ROOM && mark->seq <= LAST);
+}
+
+void presence_ask(struct presence *presence, uint64_t conversation, presence_members_fn *fn, void *arg)
+{
+    const struct member member = {USER, STR("ann"), STR("1")};
+    (void)presence;
+    CG_ASSERT(conversation == ROOM);
+    fn(arg, &member, 1);
+}
+
+/* ---- what it says ---- */
+
+static void say(struct session *session, struct str frame, enum err outcome)
+{
+    if (ended || frame.len > (size_t)settings.max_message_bytes || !text_utf8_valid(frame))
+        return; /* ws.c closes the connection */
+    answers = posts = 0;
+    session->protocol->received(session, frame);
+    do_jobs();
+    CG_ASSERT(posts <= 1);
+    if (posted) {
+        struct store_post post = {.err = outcome, .message = *posted};
+        post.message.seq = LAST + 1;
+        session->protocol->posted(session, &post);
+        free(posted);
+        posted = NULL;
+    }
+    do_jobs();
+    sessions_flush(&sessions);
+    CG_ASSERT(answers <= 1);
+}
+
+static __attribute__((constructor)) void begin(void)
+{
+    stubs_init(NULL, 0);
+    CG_ASSERT(!log_open("fuzz", "/dev/null", LOG_ERROR));
+    door.tokens = &keys; /* none: tokens are fuzz_token's */
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const enum err outcomes[] = {ERR_OK, ERR_DOWN, ERR_UNKNOWN, ERR_NOT_FOUND};
+    if (!size)
+        return 0;
+    struct request request = {.path = STR("/v1")};
+    struct session *session = session_new(&sessions, &native_protocol, &wire, &ended);
+    CG_ASSERT(session && native_protocol.claims(request.path));
+    ended = false;
+    native_protocol.open(session, &request);
+    mood.post = data[0] & 16 ? ERR_BUSY : data[0] & 64 ? ERR_DENIED : ERR_OK;
+    mood.log_too_short = data[0] & 32;
+    const char *at = (const char *)data + 1, *end = (const char *)data + size;
+    while (at < end) {
+        const char *line = memchr(at, '\n', (size_t)(end - at));
+        line = line ? line : end;
+        say(session, (struct str){at, (size_t)(line - at)}, outcomes[data[0] >> 2 & 3]);
+        at = line + 1;
+    }
+    session_ended(session);
+    CG_ASSERT(!sessions.count && !present && !waiting_count);
+    return 0;
+}
