@@ -184,7 +184,7 @@ static void on_found(void *arg, const struct bus_reply *reply)
     place->until_ms = clock_mono_ms() + (reply && place->known ? KNOWN_MS : UNKNOWN_MS);
     while (place->waiting) {
         struct handoff_wait *first = place->waiting;
-        struct http_call *call = first->call; /* NOLINT(clang-analyzer-unix.Malloc): wait_over moves place->waiting on */
+        struct http_call *call = first->call; /* NOLINT(clang-analyzer-unix.Malloc): wait_over moves it on */
         handoff_refuse_fn *refuse = first->refuse;
         wait_over(first);
         pass(place, call, refuse);
