@@ -187,8 +187,8 @@ static int on_peer_close(struct user *user, const unsigned char *payload, size_t
     return user->said_close;
 }
 
-/* lws ends a connection by itself when frames break the protocol, and tells nobody why: it left its close frame's code, or
- * it hung up on a client that is still there. */
+/* lws ends a connection by itself when frames break the protocol, and tells nobody why: it left its close frame's code,
+ * or it hung up on a client that is still there. */
 static void look_why(const struct ws *ws, struct lws *wsi, const struct user *user)
 {
     char byte;

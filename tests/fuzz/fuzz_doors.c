@@ -18,9 +18,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 const struct encoding *const encodings[ENCODING_COUNT] = {
-    [ENCODING_CHATROOM] = &chatroom_encoding,         [ENCODING_FRIENDS_LOW] = &friends_low_encoding,
-    [ENCODING_FRIENDS_HIGH] = &friends_high_encoding, [ENCODING_CUSTOMER] = &customer_encoding,
-    [ENCODING_SPACE] = &space_encoding,               [ENCODING_POLL] = &poll_encoding,
+    [ENCODING_CHATROOM] = &chatroom_encoding,
+    [ENCODING_FRIENDS_LOW] = &friends_low_encoding,
+    [ENCODING_FRIENDS_HIGH] = &friends_high_encoding,
+    [ENCODING_CUSTOMER] = &customer_encoding,
+    [ENCODING_SPACE] = &space_encoding,
+    [ENCODING_POLL] = &poll_encoding,
 };
 
 /* ---- who is known ---- */
@@ -48,18 +51,23 @@ enum err store_customer_pair(struct store *store, struct str app_sid, struct str
     (void)store;
     CG_ASSERT(app_sid.len && friend_account.len && user_account.len);
     *missing = 0;
-    *out = (struct store_customer_pair){.conversation = ROOM, .app_sid = "app", .seq = LAST,
-                                        .friend = {.user = OTHER, .account = "2", .username = "bob"},
-                                        .user = {.user = USER, .account = "1", .username = "ann"}};
+    *out =
+        (struct store_customer_pair){.conversation = ROOM,
+                                     .app_sid = "app",
+                                     .seq = LAST,
+                                     .friend = {.user = OTHER, .account = "2", .username = "bob"},
+                                     .user = {.user = USER, .account = "1", .username = "ann"}};
     return ERR_OK;
 }
 
-enum err store_space_place(struct store *store, struct str space_id, struct str user_id, const char *space_name,
-                           struct store_space_place *place)
+enum err store_space_place(struct store *store, struct str space_id, struct str user_id,
+                           const char *space_name, struct store_space_place *place)
 {
     (void)store;
-    CG_ASSERT(str_eq(space_id, STR(SPACE_ID)) && str_eq(user_id, STR(ANN)) && !strcmp(space_name, "tea"));
-    *place = (struct store_space_place){.conversation = ROOM, .user = USER, .space_name = "tea", .user_name = "ann"};
+    CG_ASSERT(str_eq(space_id, STR(SPACE_ID)) && str_eq(user_id, STR(ANN)) &&
+              !strcmp(space_name, "tea"));
+    *place = (struct store_space_place){
+        .conversation = ROOM, .user = USER, .space_name = "tea", .user_name = "ann"};
     return ERR_OK;
 }
 
@@ -72,8 +80,12 @@ static struct str argument(const struct request *request, const char *name, char
 {
     const struct {
         const char *name, *value;
-    } arguments[] = {{"roomId", str_eq(request->path, STR("/tea")) ? SPACE_ID : ROOM_ID}, {"nickId", ANN},
-                     {"token", token}, {"app_sid", "app"}, {"friendphone", "2"}, {"userphone", "1"}};
+    } arguments[] = {{"roomId", str_eq(request->path, STR("/tea")) ? SPACE_ID : ROOM_ID},
+                     {"nickId", ANN},
+                     {"token", token},
+                     {"app_sid", "app"},
+                     {"friendphone", "2"},
+                     {"userphone", "1"}};
     for (size_t i = 0; i < sizeof arguments / sizeof arguments[0]; i++)
         if (!strcmp(name, arguments[i].name) && strlen(arguments[i].value) < size) {
             memcpy(out, arguments[i].value, strlen(arguments[i].value) + 1);

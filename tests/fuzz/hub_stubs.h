@@ -26,7 +26,8 @@ enum { ROOM = 7, USER = 9, OTHER = 10, LAST = 5, EPOCH = 3 };
 static struct settings settings;
 static struct wheel wheel;
 static struct sessions sessions;
-static struct hub hub = {.settings = &settings, .wheel = &wheel, .sessions = &sessions, .epoch = EPOCH};
+static struct hub hub = {
+    .settings = &settings, .wheel = &wheel, .sessions = &sessions, .epoch = EPOCH};
 static int64_t now_ms = 5000000;
 
 /* What the world does to the present input. */
@@ -58,11 +59,13 @@ static struct message *posted; /* the last one, while it is in hand */
 static uint64_t posted_by;
 static unsigned posts;
 
-void hub_join(struct hub *of, struct session *session, uint64_t conversation, enum encoding_id encoding)
+void hub_join(struct hub *of, struct session *session, uint64_t conversation,
+              enum encoding_id encoding)
 {
     struct stub_seat *stub = mem_zalloc(sizeof *stub);
     CG_ASSERT(of == &hub && !hub_seat(session, conversation));
-    stub->seat = (struct seat){.session = session, .next = session->seats, .encoding = encoding, .placed = true};
+    stub->seat = (struct seat){
+        .session = session, .next = session->seats, .encoding = encoding, .placed = true};
     stub->conversation = conversation;
     session->seats = &stub->seat;
     session->protocol->seated(session, &stub->seat);
@@ -106,9 +109,12 @@ enum err hub_post(struct hub *of, uint64_t session_id, const struct message *mes
 {
     CG_ASSERT(of == &hub && message->conversation == ROOM);
     bool revision = message_is_revision(message->kind);
-    check_text(message->content, (size_t)settings.max_message_bytes * (revision ? 6 : 1) + (revision ? 128 : 0));
-    CG_ASSERT(!text_check_content(message->content) && (!revision || !json_vet(message->content, 2, 4)));
-    CG_ASSERT(message->client_id.len <= MESSAGE_CLIENT_ID_MAX && text_utf8_valid(message->client_id));
+    check_text(message->content,
+               (size_t)settings.max_message_bytes * (revision ? 6 : 1) + (revision ? 128 : 0));
+    CG_ASSERT(!text_check_content(message->content) &&
+              (!revision || !json_vet(message->content, 2, 4)));
+    CG_ASSERT(message->client_id.len <= MESSAGE_CLIENT_ID_MAX &&
+              text_utf8_valid(message->client_id));
     CG_ASSERT(!message->sent_at.len || text_is_datetime(message->sent_at));
     CG_ASSERT(message->sender == USER && !message->seq && str_eq(message->sender_name, STR("ann")));
     posts++;
@@ -207,24 +213,35 @@ static void do_jobs(void)
     }
 }
 
-enum err store_place(struct store *store, struct str room_id, struct str user_id, struct store_place *place,
-                     int *missing)
+enum err store_place(struct store *store, struct str room_id, struct str user_id,
+                     struct store_place *place, int *missing)
 {
     (void)store;
-    *missing = (str_eq(room_id, STR(ROOM_ID)) ? 0 : STORE_NO_ROOM) | (str_eq(user_id, STR(ANN)) ? 0 : STORE_NO_USER);
-    *place = (struct store_place){.conversation = ROOM, .user = USER, .seq = LAST, .is_member = true,
-                                  .user_name = "ann", .user_name_len = 3, .head = "1"};
+    *missing = (str_eq(room_id, STR(ROOM_ID)) ? 0 : STORE_NO_ROOM) |
+               (str_eq(user_id, STR(ANN)) ? 0 : STORE_NO_USER);
+    *place = (struct store_place){.conversation = ROOM,
+                                  .user = USER,
+                                  .seq = LAST,
+                                  .is_member = true,
+                                  .user_name = "ann",
+                                  .user_name_len = 3,
+                                  .head = "1"};
     return *missing ? ERR_NOT_FOUND : ERR_OK;
 }
 
 /* A history that looks like what its readers must not take it for. */
-enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn, void *arg)
+enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
+                    void *arg)
 {
     (void)store;
     CG_ASSERT(range->conversation == ROOM);
     for (uint64_t seq = range->after + 1; seq <= LAST && seq < range->before; seq++) {
-        struct message message = {.conversation = ROOM, .seq = seq, .sender = USER, .kind = MESSAGE_TEXT,
-                                  .sender_name = STR("ann"), .content = STR("</script>\n\ndata: \"\\\xe2\x80\xa8")};
+        struct message message = {.conversation = ROOM,
+                                  .seq = seq,
+                                  .sender = USER,
+                                  .kind = MESSAGE_TEXT,
+                                  .sender_name = STR("ann"),
+                                  .content = STR("</script>\n\ndata: \"\\\xe2\x80\xa8")};
         fn(arg, &message);
     }
     return ERR_OK;
