@@ -1,6 +1,6 @@
-/* What a client says at the doors of the articles, on a connection that is in. The first byte says which door, and what
- * the journal answers; the rest are its frames, a line each. Whatever they are: at most one answer each, all answers are
- * JSON, what is posted may be stored, and what all readers are shown of it is JSON again. */
+/* What a client says at the doors of the articles, on a connection that is in. The first byte says which door, and
+ * what the journal answers; the rest are its frames, a line each. Whatever they are: at most one answer each, all
+ * answers are JSON, what is posted may be stored, and what all readers are shown of it is JSON again. */
 #include "hub_stubs.h"
 #include "socket_stubs.h"
 

@@ -1,6 +1,7 @@
-/* What another relay, or nginx, may send over the Unix sockets beside ours, and where Redis says that a relay is. The first
- * byte says what comes along with a message and to which socket, or that the rest is Redis' answer. Whatever comes: a connection is taken only with just the
- * bytes that its header told of, and no file descriptor is left open. */
+/* What another relay, or nginx, may send over the Unix sockets beside ours, and where Redis says that a relay is.
+ * The first byte says what comes along with a message and to which socket, or that the rest is Redis' answer.
+ * Whatever comes: a connection is taken only with just the bytes that its header told of, and no file descriptor is
+ * left open. */
 #include "common/clock.h"
 #include "common/handoff_wire.h"
 #include "common/log.h"
@@ -232,6 +233,17 @@ static __attribute__((constructor)) void begin(void)
     handoff = handoff_new(&loop, &settings, &wheel, NULL, NULL, US);
     snprintf(handoff->boot, sizeof handoff->boot, "boot");
     handoff_look(handoff);
+}
+
+static __attribute__((destructor)) void end(void)
+{
+    static const char *const suffixes[] = {HANDOFF_WIRE_RELAYS, HANDOFF_WIRE_FRONT};
+    char path[80];
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/s%s", dir, suffixes[i]);
+        unlink(path);
+    }
+    rmdir(dir);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,6 +1,6 @@
-/* What a client of the native protocol says, from its hello on. The first byte says what the journal answers; the rest are its
- * frames, a line each. Whatever they are: at most one answer each, all that it is sent is JSON, what is posted may be stored,
- * and nothing is left of a connection that is over. */
+/* What a client of the native protocol says, from its hello on. The first byte says what the journal answers; the
+ * rest are its frames, a line each. Whatever they are: at most one answer each, all that it is sent is JSON, what
+ * is posted may be stored, and nothing is left of a connection that is over. */
 #include "hub_stubs.h"
 #include "socket_stubs.h"
 

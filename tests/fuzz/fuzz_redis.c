@@ -1,6 +1,6 @@
-/* What Redis answers, to whatever it is asked: who is present, whose lease ran out, whose socket it was. The input is a list
- * of answers, a line each: ":n" a number, "-" nothing, "*n" an array of the next n, all else a text. What is taken from them
- * is fit to be shown. When there are no more, the connection is lost. */
+/* What Redis answers, to whatever it is asked: who is present, whose lease ran out, whose socket it was. The input
+ * is a list of answers, a line each: ":n" a number, "-" nothing, "*n" an array of the next n, all else a text. What
+ * is taken from them is fit to be shown. When there are no more, the connection is lost. */
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/io_keys.h"

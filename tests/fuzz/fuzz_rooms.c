@@ -1,6 +1,6 @@
-/* The chatrooms over plain HTTP: a whole request with its query, headers and body, as a client sends it. Whatever it is:
- * one answer with a status that the interface knows, JSON where it says so, and no script or event line in a stream but
- * its own. */
+/* The chatrooms over plain HTTP: a whole request with its query, headers and body, as a client sends it. Whatever
+ * it is: one answer with a status that the interface knows, JSON where it says so, and no script or event line in a
+ * stream but its own. */
 #include "hub_stubs.h"
 
 #include "common/buf.h"

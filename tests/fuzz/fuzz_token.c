@@ -1,6 +1,7 @@
-/* Tokens from outside. The first byte says how the rest is made one: as it is; or a header and claims, a line each, which
- * are encoded here and signed with the right secret, with the public key's text as if that were a secret, or with the
- * private key. Only what is signed in the key's own way is ever believed, and then for a user and for a time. */
+/* Tokens from outside. The first byte says how the rest is made one: as it is; or a header and claims, a line each,
+ * which are encoded here and signed with the right secret, with the public key's text as if that were a secret, or
+ * with the private key. Only what is signed in the key's own way is ever believed, and then for a user and for a
+ * time. */
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/id.h"
