@@ -12,7 +12,9 @@ import { Dice } from './world.mjs';
 
 /** Short limits, so that what takes effect after a time does so within a round. */
 export const SETTINGS = { log_level: 'info', lease_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms', drain_ms: '500ms', journal_timeout_ms: '2s', db_timeout_ms: '1s',
-  redis_timeout_ms: '500ms', audit_ms: '500ms', audit_down_ms: '200ms', poll_presence_ms: '2s', admit_ms: '1s', room_linger_ms: '2s' };
+  redis_timeout_ms: '500ms', audit_ms: '500ms', audit_down_ms: '200ms', poll_presence_ms: '2s', admit_ms: '1s', room_linger_ms: '2s',
+  // A client of polling that gives up while it connects is gone when its pong is missed, and not before.
+  io_ping_interval_ms: '3s', io_ping_timeout_ms: '5s' };
 
 const show = (numbers) => Object.entries(numbers).map(([name, number]) => `${number} ${name}`).join(', ');
 
