@@ -20,13 +20,13 @@ static const struct {
     const char *why;    /* to a WebSocket; NULL: nothing */
     bool keeps;         /* what waits for the next poll is still said */
 } endings[] = {
-    [EIO_END_SAID] = {"transport close", EIO_NOOP, 1000, -1},
-    [EIO_END_LEFT] = {"transport close", EIO_CLOSE, 1000, -1},
-    [EIO_END_SILENT] = {"ping timeout", EIO_CLOSE, 1000, METRIC_CLOSED_SILENT},
-    [EIO_END_BROKEN] = {"parse error", EIO_CLOSE, 1002, METRIC_CLOSED_INVALID},
-    [EIO_END_WRONG] = {"transport error", EIO_CLOSE, 1002, METRIC_CLOSED_INVALID},
-    [EIO_END_SLOW] = {"transport error", EIO_CLOSE, 1013, METRIC_CLOSED_SLOW},
-    [EIO_END_LIMIT] = {"transport error", EIO_CLOSE, 1008, -1, "Too many messages"},
+    [EIO_END_SAID] = {"transport close", EIO_NOOP, 1000, -1, NULL, false},
+    [EIO_END_LEFT] = {"transport close", EIO_CLOSE, 1000, -1, NULL, false},
+    [EIO_END_SILENT] = {"ping timeout", EIO_CLOSE, 1000, METRIC_CLOSED_SILENT, NULL, false},
+    [EIO_END_BROKEN] = {"parse error", EIO_CLOSE, 1002, METRIC_CLOSED_INVALID, NULL, false},
+    [EIO_END_WRONG] = {"transport error", EIO_CLOSE, 1002, METRIC_CLOSED_INVALID, NULL, false},
+    [EIO_END_SLOW] = {"transport error", EIO_CLOSE, 1013, METRIC_CLOSED_SLOW, NULL, false},
+    [EIO_END_LIMIT] = {"transport error", EIO_CLOSE, 1008, -1, "Too many messages", false},
     [EIO_END_BANNED] = {"forced close", EIO_CLOSE, 1008, METRIC_CLOSED_MODERATION, "banned", true},
     [EIO_END_KICKED] = {"forced close", EIO_CLOSE, 1008, METRIC_CLOSED_MODERATION, "kicked", true},
 };

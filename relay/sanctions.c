@@ -42,6 +42,7 @@ static void add(struct sanctions *sanctions, const struct sanction *sanction)
     row->sanction = *sanction;
     row->address = rate_address_key(str_of(sanction->address));
     struct map *map = map_of(sanctions, row, &key);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the map is the first member, which the analyzer confuses */
     row->next = map ? map_get(map, key) : sanctions->named;
     set_chain(sanctions, map, key, row);
     map_put(&sanctions->by_id, sanction->id, row);
@@ -52,9 +53,11 @@ static void drop(struct sanctions *sanctions, struct sanctions_row *row)
 {
     uint64_t key;
     struct map *map = map_of(sanctions, row, &key);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): as above */
     struct sanctions_row *first = map ? map_get(map, key) : sanctions->named, **at = &first;
-    while (*at != row)
+    while (*at && *at != row)
         at = &(*at)->next;
+    CG_ASSERT(*at); /* every row stands in its chain */
     *at = row->next;
     set_chain(sanctions, map, key, first);
     map_take(&sanctions->by_id, row->sanction.id);

@@ -160,7 +160,7 @@ static int list(struct call *call)
     {.method = "POST",                                                                                                 \
      .path = "/api/admin/" #word,                                                                                      \
      .body = BODY_STREAM,                                                                                              \
-     .handler = word,                                                                                                  \
+     .handler = (word),                                                                                                \
      .failed = failure_coded,                                                                                          \
      .doc = means " (admin)"}
 
