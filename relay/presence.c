@@ -75,6 +75,7 @@ struct step {
     uint64_t conversation, user, session_id;
     enum encoding_id encoding;
     bool announce;
+    bool counted; /* presence_finish waits for the answer */
     char *name, *head;
 };
 
@@ -175,9 +176,9 @@ static void on_left(void *arg, const struct bus_reply *reply)
     if (--present->leaving == 0 && !present->sockets && present->unsure && reply)
         present_free(present);
     presence_tell(presence, step->conversation);
-    bool ending = presence_registry(presence, step->conversation)->ending;
+    bool counted = step->counted;
     step_free(step);
-    if (ending)
+    if (counted)
         presence_settle(presence);
 }
 
@@ -209,8 +210,12 @@ void presence_say_leave(struct present *present, bool announce_it)
                          is_last_here(present) ? STR("1") : STR("0")};
     present->leaving++;
     present->unsure = true; /* until the answer; if none comes, it is said again with the next lease */
-    bus_command_on(presence->bus, bus_server_of(presence->bus, present->conversation), on_left,
-                   step_new(present, announce_it), args, sizeof args / sizeof args[0]);
+    struct step *step = step_new(present, announce_it);
+    step->counted = presence_registry(presence, present->conversation)->ending;
+    if (step->counted)
+        presence->outstanding++;
+    bus_command_on(presence->bus, bus_server_of(presence->bus, present->conversation), on_left, step, args,
+                   sizeof args / sizeof args[0]);
 }
 
 static void on_grace(struct wheel_timer *timer)

@@ -18,12 +18,13 @@ enum {
 struct asked_room {
     struct registry *registry;
     uint64_t conversation; /* 0: what stands there is no number; it is taken away, and nobody is told */
+    bool counted;          /* presence_finish waits for the answer */
 };
 
 static struct asked_room *asked_room_new(struct registry *registry, struct str conversation)
 {
     struct asked_room *room = mem_zalloc(sizeof *room);
-    *room = (struct asked_room){registry, strtoull(conversation.ptr, NULL, 10)};
+    *room = (struct asked_room){registry, strtoull(conversation.ptr, NULL, 10), registry->ending};
     return room;
 }
 
@@ -173,7 +174,7 @@ static void on_reaped(void *arg, const struct bus_reply *reply)
     }
     if (room->conversation)
         presence_tell(presence, room->conversation);
-    if (registry->ending)
+    if (room->counted)
         presence_settle(presence);
     free(room);
 }
@@ -193,7 +194,7 @@ static void reap_room(struct registry *registry, struct str entry, struct str co
     struct str args[] = {STR("EVAL"),   STR(SCRIPT_REAP), STR("4"),       str_of(room_key),
                          str_of(rooms), str_of(lease),    str_of(reaped), entry,
                          conversation,  str_of(who),      registry->ending ? STR("1") : STR("0")};
-    if (registry->ending)
+    if (room->counted)
         presence->outstanding++;
     command(registry, on_reaped, room, args, sizeof args / sizeof args[0]);
 }
@@ -278,7 +279,6 @@ static void leave_all(struct registry *registry)
         size_t user_at = 0;
         for (struct present *present; (present = map_next(&place->presents, &user_at));) {
             wheel_cancel(&present->grace);
-            presence->outstanding++;
             presence_say_leave(present, !present->unsure);
         }
     }
