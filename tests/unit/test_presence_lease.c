@@ -451,6 +451,28 @@ static void redis_lost_at_the_end_does_not_hold_it_up(void **state)
 
 #define TEST_OF_TWO(name) cmocka_unit_test_setup_teardown(name, begin_with_two, end)
 
+/* Asked before the end and answered after it had begun: nobody waits for it. */
+static void what_was_being_asked_when_the_end_came_is_not_waited_for(void **state)
+{
+    (void)state;
+    go(10000000 / 4 + 100);
+    while (strncmp(asked[0].text, "find", 4) != 0)
+        answer(NULL);
+    finish();
+    while (asked_count > 2)
+        answer_texts(0, NULL);
+    check_asked("find");
+    ANSWER("r9:1", "7"); /* a dead one: its room is reaped, behind the question who goes on */
+    check_asked("hand-on");
+    answer_number(0);
+    check_asked("reap");
+    answer_texts(0, NULL);
+    assert_int_equal(done_count, 0);
+    check_asked("find");
+    answer_texts(0, NULL);
+    assert_int_equal(done_count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +497,7 @@ int main(void)
         TEST(the_last_relay_says_the_leaves_itself),
         TEST(without_redis_the_end_does_not_wait),
         TEST(redis_lost_at_the_end_does_not_hold_it_up),
+        TEST(what_was_being_asked_when_the_end_came_is_not_waited_for),
     };
     if (log_open("test", "/dev/null", LOG_ERROR))
         return 1;
