@@ -161,7 +161,7 @@ static const struct setting rows[] = {
     ROW(rate_handshakes_burst, COUNT, RELAY, "100", 1, 1000000, "Connections that one address may open at once."),
     ROW(address_connections_max, COUNT, RELAY, "0", 0, 1000000,
         "Open connections of one address to this relay; one more gets 429. 0: any number."),
-    ROW(user_sockets_max, COUNT, RELAY, "100", 0, 1000000,
+    ROW(user_sockets_max, COUNT, RELAY, "5000", 0, 1000000,
         "Open connections of one user to this relay; one more is closed with 1008. 0: any number."),
     ROW(user_rooms_max, COUNT, REST, "1000", 0, 1000000,
         "Chatrooms that one user may be a member of; createChatroom refuses one more with 429. 0: any number."),

@@ -27,7 +27,7 @@ describe('the HTTP front of a relay', () => {
     return Number(fields[11]) + Number(fields[12]); // utime, stime: hundredths of a second
   };
   before(async () => {
-    stack = await Stack.start({ settings: { handshake_timeout_ms: '2s', http_idle_ms: '3s', max_connections: 4000 } });
+    stack = await Stack.start({ settings: { handshake_timeout_ms: '2s', http_idle_ms: '3s', max_connections: 4000, user_sockets_max: 0 } });
     stack.statOf = (name) => fs.readFileSync(`/proc/${stack.pid(name)}/stat`, 'latin1');
     seat = await enter(stack, unique('room'), unique('nick'));
     near = await Client.join(stack, seat, { relay: 1 });
