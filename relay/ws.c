@@ -251,6 +251,9 @@ static void on_lws_log(int level, const char *line)
 struct ws *ws_new(const struct ws_config *config)
 {
     static struct ws only; /* never freed: see ws_stop */
+    /* All zero: lws' own heartbeat is off. Otherwise every handshake and every pong would put a timer into its sorted
+     * list, walking over those of all other connections; session.c has a wheel for that. */
+    static const lws_retry_bo_t no_validity_check;
     struct ws *ws = &only;
     void *loops[] = {config->loop};
     unsigned handshake_s = (unsigned)((config->settings->handshake_timeout_ms + 999) / 1000);
@@ -273,6 +276,7 @@ struct ws *ws_new(const struct ws_config *config)
         .max_http_header_data = HEADER_BYTES,
         .vhost_name = "adopted",
         .protocols = ws->protocols,
+        .retry_and_idle_policy = &no_validity_check,
         .timeout_secs = handshake_s,
         .timeout_secs_ah_idle = handshake_s,
     };
