@@ -10,7 +10,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -21,7 +20,6 @@ enum {
     ACCEPT_PAUSE_MS = 100,
     SPARE_CONNECTIONS = 32, /* past max_connections: for handshakes that get their 503, and for the health pages */
     HEAD_READ_BYTES = 2 * HTTP_HEAD_BYTES,
-    SILENT_PEER_MS = 30000, /* a peer that acknowledges nothing this long is gone */
 };
 
 /* ---- what a connection waits for ---- */
@@ -66,6 +64,18 @@ static int64_t limit_ms(const struct http_conn *conn, enum http_limit limit)
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
+/* libuv hears of a connection only when it has to wait for something: a handshake whose bytes came with the connection is
+ * gone before that, and libuv's part costs ten system calls. */
+static void poll_for(struct http_conn *conn, int events)
+{
+    if (!conn->polled) {
+        int result = uv_poll_init(conn->server->config.loop, &conn->poll, conn->fd);
+        CG_ASSERT(result == 0);
+        conn->polled = true;
+    }
+    uv_poll_start(&conn->poll, events, on_event);
+}
+
 static void watch(struct http_conn *conn)
 {
     enum http_limit limit = wanted_limit(conn);
@@ -81,19 +91,47 @@ static void watch(struct http_conn *conn)
         return;
     conn->events = events;
     if (events)
-        uv_poll_start(&conn->poll, events, on_event);
+        poll_for(conn, events);
     else
         uv_poll_stop(&conn->poll);
 }
 
 /* ---- its end ---- */
 
-static void on_conn_closed(uv_handle_t *handle)
+static void on_ready(uv_idle_t *idle);
+
+static void conn_free(struct http_conn *conn)
 {
-    struct http_conn *conn = handle->data;
     buf_fini(&conn->in);
     buf_fini(&conn->out);
     free(conn);
+}
+
+static void on_conn_closed(uv_handle_t *handle)
+{
+    conn_free(handle->data);
+}
+
+static void free_ended(struct http_server *server)
+{
+    for (struct http_conn *conn; (conn = server->ended);) {
+        server->ended = conn->next_ready;
+        conn_free(conn);
+    }
+}
+
+/* Not before everything that may be inside it has returned. */
+static void free_later(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+    if (conn->polled) {
+        uv_close((uv_handle_t *)&conn->poll, on_conn_closed);
+        return;
+    }
+    conn->next_ready = server->ended;
+    server->ended = conn;
+    if (!server->stopping)
+        uv_idle_start(&server->run_ready, on_ready);
 }
 
 static void unready(struct http_conn *conn)
@@ -107,7 +145,7 @@ static void unready(struct http_conn *conn)
     conn->ready = false;
 }
 
-/* Out of every list, and freed once libuv has let go of it. The file descriptor stays. */
+/* Out of every list, and freed soon. The file descriptor stays. */
 static void let_go(struct http_conn *conn)
 {
     struct http_server *server = conn->server;
@@ -121,7 +159,7 @@ static void let_go(struct http_conn *conn)
     if (conn->next)
         conn->next->prev = conn->prev;
     metric_set(METRIC_HTTP_CONNECTIONS, (int64_t)--server->count);
-    uv_close((uv_handle_t *)&conn->poll, on_conn_closed);
+    free_later(conn);
 }
 
 static void end(struct http_conn *conn)
@@ -138,8 +176,6 @@ static void end(struct http_conn *conn)
 }
 
 /* ---- running it ---- */
-
-static void on_ready(uv_idle_t *idle);
 
 void http_conn_wake(struct http_conn *conn)
 {
@@ -182,6 +218,7 @@ static void run(struct http_conn *conn)
 static void on_ready(uv_idle_t *idle)
 {
     struct http_server *server = idle->data;
+    free_ended(server);
     /* Those that wake one meanwhile do so for the next turn. */
     struct http_conn *mark = NULL;
     for (struct http_conn *conn = server->ready; conn; conn = conn->next_ready)
@@ -193,7 +230,7 @@ static void on_ready(uv_idle_t *idle)
         conn->ready = false;
         run(conn);
     }
-    if (!server->ready)
+    if (!server->ready && !server->ended)
         uv_idle_stop(idle);
 }
 
@@ -278,8 +315,6 @@ static struct http_conn *conn_new(struct http_server *server, int fd, bool proxi
     conn->timer.fired = on_limit;
     buf_init(&conn->in, SIZE_MAX / 4); /* bounded by how much is read: see read_some */
     buf_init(&conn->out, SIZE_MAX / 4); /* by what answers it is given, one at a time */
-    int result = uv_poll_init(server->config.loop, &conn->poll, fd);
-    CG_ASSERT(result == 0);
     conn->next = server->conns;
     if (conn->next)
         conn->next->prev = conn;
@@ -288,18 +323,20 @@ static struct http_conn *conn_new(struct http_server *server, int fd, bool proxi
     return conn;
 }
 
+static void set_peer(struct http_conn *conn, const struct sockaddr_in *peer)
+{
+    if (peer->sin_family == AF_INET)
+        inet_ntop(AF_INET, &peer->sin_addr, conn->call.peer, sizeof conn->call.peer);
+}
+
+/* A client's socket that somebody else accepted. */
 static void set_up_tcp(struct http_conn *conn)
 {
-    static const int on = 1, silent_ms = SILENT_PEER_MS, idle_s = SILENT_PEER_MS / 1000, every_s = 10;
     struct sockaddr_in peer = {0};
     socklen_t len = sizeof peer;
-    setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(conn->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
-    setsockopt(conn->fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
-    setsockopt(conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms, sizeof silent_ms);
-    if (getpeername(conn->fd, (struct sockaddr *)&peer, &len) == 0 && peer.sin_family == AF_INET)
-        inet_ntop(AF_INET, &peer.sin_addr, conn->call.peer, sizeof conn->call.peer);
+    http_listen_options(conn->fd);
+    if (getpeername(conn->fd, (struct sockaddr *)&peer, &len) == 0)
+        set_peer(conn, &peer);
 }
 
 static size_t open_connections(const struct http_server *server)
@@ -333,10 +370,7 @@ static struct http_conn *take_in(struct http_server *server, int fd, bool proxie
         turn_away(fd);
         return NULL;
     }
-    struct http_conn *conn = conn_new(server, fd, proxied);
-    if (!proxied)
-        set_up_tcp(conn);
-    return conn;
+    return conn_new(server, fd, proxied);
 }
 
 void http_adopt(struct http_server *server, int fd, unsigned how, struct str bytes)
@@ -346,7 +380,7 @@ void http_adopt(struct http_server *server, int fd, unsigned how, struct str byt
         return;
     conn->handed = how & HTTP_HANDED;
     conn->call.alone = how & HTTP_ALONE;
-    if (conn->call.alone)
+    if (conn->call.alone || !conn->call.proxied)
         set_up_tcp(conn);
     buf_add_str(&conn->in, bytes);
     http_conn_wake(conn);
@@ -400,21 +434,37 @@ static void pause_accepting(struct http_server *server, int error)
     wheel_set(server->config.wheel, &server->accept_again, ACCEPT_PAUSE_MS);
 }
 
+/* Where many connect, the request is there as soon as the connection. */
+static void begin(struct http_conn *conn)
+{
+    if (!read_some(conn))
+        end(conn);
+    else if (conn->in.len)
+        run(conn);
+    else
+        watch(conn);
+}
+
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
     struct http_listener *listener = poll->data;
     (void)status;
     (void)events;
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_in peer = {0};
+        socklen_t len = sizeof peer;
+        int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         int error = fd < 0 ? errno : 0;
         if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM)
             pause_accepting(listener->server, error);
         if (error && error != ECONNABORTED && error != EINTR)
             return;
         struct http_conn *conn = fd < 0 ? NULL : take_in(listener->server, fd, listener->proxied);
-        if (conn)
-            watch(conn);
+        if (!conn)
+            continue;
+        if (!listener->proxied)
+            set_peer(conn, &peer);
+        begin(conn);
     }
 }
 
@@ -486,5 +536,6 @@ void http_stop(struct http_server *server)
 
 void http_free(struct http_server *server)
 {
+    free_ended(server);
     free(server);
 }

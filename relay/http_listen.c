@@ -5,6 +5,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096 };
+enum {
+    BACKLOG = 4096,
+    SILENT_PEER_MS = 30000, /* a peer that acknowledges nothing this long is gone */
+};
+
+void http_listen_options(int fd)
+{
+    static const int on = 1, silent_ms = SILENT_PEER_MS, idle_s = SILENT_PEER_MS / 1000, every_s = 10;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms, sizeof silent_ms);
+}
 
 /* The port of last time, if listen_port leaves the choice to us: clients that know it find us again. */
 static int remembered_port(const struct settings *settings)
@@ -52,8 +66,10 @@ static int listen_at(const struct sockaddr *address, socklen_t len)
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    if (address->sa_family == AF_INET)
+    if (address->sa_family == AF_INET) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        http_listen_options(fd); /* Linux gives them to every connection that it accepts here */
+    }
     if (bind(fd, address, len) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     int error = errno;

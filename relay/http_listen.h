@@ -10,4 +10,7 @@ int http_listen_tcp(const struct settings *settings, char why[256]);
 /* Mode 0660. A socket that a process left there when it was killed is removed. */
 int http_listen_unix(const char *path, char why[256]);
 
+/* What every client's TCP socket should have: no waiting for more to send, and its end found though nobody says so. */
+void http_listen_options(int fd);
+
 #endif

@@ -21,7 +21,7 @@ enum http_state {
     HTTP_STREAM_CLOSING, /* its session asked for the end once all is out */
     HTTP_LINGERING,      /* said all; what still comes is thrown away, or the client would lose the answer to a reset */
     HTTP_BROKEN,         /* to be ended as soon as nobody is inside */
-    HTTP_ENDED           /* waits for libuv to let go of it */
+    HTTP_ENDED           /* waits to be freed */
 };
 
 /* What the timer stands for. */
@@ -38,10 +38,10 @@ enum http_limit {
 struct http_conn {
     struct http_call call; /* first: a call is its connection */
     struct http_server *server;
-    uv_poll_t poll;
+    uv_poll_t poll; /* if `polled` */
     int fd, events;
     struct http_conn *prev, *next;
-    struct http_conn *next_ready;
+    struct http_conn *next_ready; /* or the next that ended */
     struct wheel_timer timer;
     struct buf in, out;
     size_t seen; /* of the head: bytes that held no end of it */
@@ -52,6 +52,7 @@ struct http_conn {
     struct sessions *sessions; /* a stream's */
     uint64_t session_id;
     uint8_t state, limit;
+    bool polled;     /* libuv knows of it */
     bool ready;      /* in server->ready */
     bool inside;     /* http_conn_run is at work on it */
     bool keep_alive; /* after the answer in hand */
@@ -72,7 +73,8 @@ struct http_server {
     struct http_conn *conns;
     size_t count;
     struct http_conn *ready; /* those to run in this turn of the loop */
-    uv_idle_t run_ready;     /* active while there are any: the loop does not sleep then */
+    struct http_conn *ended; /* those to free in the next */
+    uv_idle_t run_ready;     /* active while there are any of either: the loop does not sleep then */
     struct wheel_timer accept_again;
     bool draining, stopping;
     char scratch[HTTP_SCRATCH_BYTES];
