@@ -1,12 +1,14 @@
 #include "relay/ws.h"
 
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/metrics.h"
 #include "common/text.h"
 #include "relay/wsframe.h"
 
 #include <errno.h>
 #include <libwebsockets.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 enum {
@@ -26,11 +28,21 @@ struct ws {
     bool stopped;
 };
 
+/* Of a message, as lws gave it. */
+struct piece {
+    struct piece *next;
+    size_t len;
+    bool first, last, binary;
+    char bytes[];
+};
+
 /* lws' user space of a connection. lws zeroes it between kept-alive requests and may reuse a wsi, so
  * nothing outside ever keeps a pointer to either: a session is named by its id. */
 struct user {
     struct session *session; /* NULL: refused */
     struct buf inbox;        /* the pieces of a message that is not whole yet */
+    struct piece *held;      /* what came while it was paused */
+    bool paused;
     bool said_close;         /* our close frame is out: the client's ends the connection */
     bool heard_close;        /* the client's came first */
 };
@@ -80,7 +92,8 @@ static void ws_close(void *socket, unsigned code, const char *reason)
     frame[3] = (char)code;
     memcpy(frame + 4, reason, len);
     user->said_close = true;
-    lws_rx_flow_control(wsi, 1); /* or the client's answer would never be read */
+    if (user->held)
+        lws_rx_flow_control(wsi, 1); /* or the client's answer would never be read */
     ws_send(wsi, (struct str){frame, 4 + len});
 }
 
@@ -89,9 +102,13 @@ static void ws_kill(void *socket)
     end_soon(socket);
 }
 
+/* Most clients say nothing before they are told that they may, so lws hears of it only if one does: on_piece. */
 static void ws_pause(void *socket, bool paused)
 {
-    lws_rx_flow_control(socket, !paused);
+    struct user *user = lws_wsi_user(socket);
+    user->paused = paused;
+    if (user->held && !paused)
+        lws_callback_on_writable(socket); /* where what was held is taken: not in here */
 }
 
 static const struct transport ws_transport = {
@@ -146,14 +163,11 @@ static void on_message(struct session *session, bool binary, struct str message)
         (binary ? session->protocol->received_binary : session->protocol->received)(session, message);
 }
 
-static void on_piece(struct lws *wsi, struct user *user, struct str piece)
+static void take_piece(struct user *user, bool first, bool last, bool binary, struct str piece)
 {
     struct session *session = user->session;
-    bool first = lws_is_first_fragment(wsi), last = lws_is_final_fragment(wsi);
     if (session->closing)
         return;
-    session_heard(session);
-    bool binary = lws_frame_is_binary(wsi);
     if (binary && !session->protocol->received_binary) {
         reject(session, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, "Text frames only");
     } else if (piece.len > user->inbox.max - user->inbox.len) {
@@ -168,6 +182,48 @@ static void on_piece(struct lws *wsi, struct user *user, struct str piece)
         on_message(session, binary, buf_str(&user->inbox));
         buf_fini(&user->inbox); /* an idle connection keeps no buffer */
     }
+}
+
+/* lws stops reading after this one. */
+static void hold_piece(struct lws *wsi, struct user *user, bool first, bool last, bool binary, struct str bytes)
+{
+    struct piece *piece = mem_zalloc(sizeof *piece + bytes.len), **end = &user->held;
+    *piece = (struct piece){.len = bytes.len, .first = first, .last = last, .binary = binary};
+    memcpy(piece->bytes, bytes.ptr, bytes.len);
+    while (*end)
+        end = &(*end)->next;
+    *end = piece;
+    lws_rx_flow_control(wsi, 0);
+}
+
+static void on_piece(struct lws *wsi, struct user *user, struct str piece)
+{
+    bool first = lws_is_first_fragment(wsi), last = lws_is_final_fragment(wsi), binary = lws_frame_is_binary(wsi);
+    if (user->session->closing)
+        return;
+    session_heard(user->session);
+    if (user->paused || user->held)
+        hold_piece(wsi, user, first, last, binary, piece);
+    else
+        take_piece(user, first, last, binary, piece);
+}
+
+static void take_held(struct lws *wsi, struct user *user)
+{
+    while (user->held && !user->paused) {
+        struct piece *piece = user->held;
+        user->held = piece->next;
+        take_piece(user, piece->first, piece->last, piece->binary, (struct str){piece->bytes, piece->len});
+        free(piece);
+    }
+    if (!user->held)
+        lws_rx_flow_control(wsi, 1);
+}
+
+static void drop_held(struct user *user)
+{
+    for (struct piece *piece; (piece = user->held); free(piece))
+        user->held = piece->next;
 }
 
 /* A code that may not be sent is here as what lws answers to it; half a code, and a reason that is no text, it does not
@@ -208,6 +264,7 @@ static void on_closed(struct ws *ws, struct lws *wsi, struct user *user)
     ws->open--;
     session_ended(user->session);
     buf_fini(&user->inbox);
+    drop_held(user);
     user->session = NULL;
 }
 
@@ -226,6 +283,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *dat
             session_heard(user->session);
         return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
+        if (user->held && !user->paused)
+            take_held(wsi, user);
         if (user->session)
             session_writable(user->session);
         return 0;
