@@ -71,6 +71,15 @@ size_t bus_servers_up(const struct bus *bus)
     return up;
 }
 
+void bus_flush(struct bus *bus)
+{
+    for (size_t i = 0; i < bus->known.count; i++) {
+        bus_link_flush(&bus->servers[i].listen);
+        bus_link_flush(&bus->servers[i].command);
+        bus_link_flush(&bus->servers[i].ask);
+    }
+}
+
 bool bus_is_up(const struct bus *bus)
 {
     return bus_servers_up(bus) == bus->known.count;

@@ -49,6 +49,9 @@ struct bus *bus_new(uv_loop_t *loop, const struct settings *settings, uint64_t i
 void bus_stop(struct bus *bus);
 void bus_free(struct bus *bus);
 
+/* Sends what was asked for in this turn of the loop. To be called before it sleeps. */
+void bus_flush(struct bus *bus);
+
 /* All servers are. */
 bool bus_is_up(const struct bus *bus);
 size_t bus_servers(const struct bus *bus);

@@ -15,6 +15,8 @@ struct poll {
     redisAsyncContext *context; /* NULL once hiredis has let go */
     struct link *link;
     int events;
+    bool due;      /* there is something to write before the loop sleeps */
+    bool flushing; /* the socket was offered it: what it does not take waits for the socket */
 };
 
 static void on_poll(uv_poll_t *handle, int status, int events)
@@ -50,10 +52,21 @@ static void del_read(void *data)
     poll_update(poll, poll->events & ~UV_READABLE);
 }
 
+static bool is_connected(const struct poll *poll)
+{
+    return poll->context->c.flags & REDIS_CONNECTED;
+}
+
+/* All commands of one turn of the loop are one write, and the loop is not asked whether the socket takes it: it nearly
+ * always does. */
 static void add_write(void *data)
 {
     struct poll *poll = data;
-    if (!(poll->events & UV_WRITABLE))
+    if (poll->events & UV_WRITABLE)
+        return;
+    if (!poll->flushing && is_connected(poll))
+        poll->due = true;
+    else
         poll_update(poll, poll->events | UV_WRITABLE);
 }
 
@@ -74,6 +87,7 @@ static void cleanup(void *data)
 {
     struct poll *poll = data;
     poll->context = NULL;
+    poll->due = false;
     poll->link->context = NULL;
     poll->link->lost = true;
     uv_close((uv_handle_t *)&poll->handle, on_poll_closed);
@@ -120,6 +134,17 @@ bool bus_link_open(struct link *link, const char *host, int port, const char *pa
     if (*password)
         redisAsyncCommand(context, on_auth, NULL, "AUTH %s", password);
     return true;
+}
+
+void bus_link_flush(struct link *link)
+{
+    struct poll *poll = link->context ? link->context->ev.data : NULL;
+    if (!poll || !poll->due)
+        return;
+    poll->due = false;
+    poll->flushing = true;
+    redisAsyncHandleWrite(link->context); /* may end the connection; `poll` lasts until the loop's next turn */
+    poll->flushing = false;
 }
 
 void bus_link_drop(struct link *link)

@@ -92,6 +92,8 @@ void bus_find_stop(struct bus_server *server);
 /* Connects without waiting; `host` is numeric, or the path of a Unix socket with port 0. Logs in if there is a
  * password. */
 bool bus_link_open(struct link *link, const char *host, int port, const char *password);
+/* Sends what was asked of it in this turn of the loop; never from a callback of hiredis. */
+void bus_link_flush(struct link *link);
 /* Ends it; never from a callback of hiredis. */
 void bus_link_drop(struct link *link);
 

@@ -139,6 +139,7 @@ static void on_before_sleep(uv_prepare_t *prepare)
     sio_flush();
     if (relay->handoff)
         handoff_look(relay->handoff);
+    bus_flush(relay->bus); /* last: the others ask it for things */
 }
 
 static void on_hang_up(uv_signal_t *handle, int number)

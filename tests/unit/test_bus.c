@@ -32,6 +32,7 @@ struct server {
 
 static uv_loop_t loop;
 static uv_timer_t limit;
+static uv_prepare_t before_sleep;
 static struct server servers[SERVERS];
 static struct client clients[CLIENTS];
 static struct bus *bus;
@@ -226,6 +227,13 @@ static void on_limit(uv_timer_t *timer)
     while (!(condition))                                                                           \
     uv_run(&loop, UV_RUN_ONCE)
 
+static void on_before_sleep(uv_prepare_t *prepare)
+{
+    (void)prepare;
+    if (bus)
+        bus_flush(bus);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -234,6 +242,8 @@ static int begin(void **state)
     uv_loop_init(&loop);
     uv_timer_init(&loop, &limit);
     uv_timer_start(&limit, on_limit, 60000, 0);
+    uv_prepare_init(&loop, &before_sleep);
+    uv_prepare_start(&before_sleep, on_before_sleep);
     for (int i = 0; i < SERVERS; i++)
         serve(&servers[i]);
     settings = (struct settings){.redis_host = none, .redis_socket = none, .redis_password = none, .redis_addresses = none,
@@ -264,6 +274,7 @@ static int end(void **state)
             uv_close((uv_handle_t *)&servers[i].handle, NULL);
         }
         uv_close((uv_handle_t *)&limit, NULL);
+        uv_close((uv_handle_t *)&before_sleep, NULL);
         uv_run(&loop, UV_RUN_DEFAULT);
         bus_free(bus);
         bus = NULL;
