@@ -16,6 +16,12 @@ static void on_presence_finished(void *arg)
     uv_stop(&relay->loop);
 }
 
+/* Whom nginx gave us before it could know is not to be dropped: they become sessions first. */
+static bool more_may_come(const struct relay *relay)
+{
+    return relay->handoff && (!handoff_front_is_done(relay->handoff) || http_has_waiting(relay->http));
+}
+
 /* Closes some sessions each tick, so that not all clients come back elsewhere at once. */
 static void on_drain(uv_timer_t *timer)
 {
@@ -35,7 +41,7 @@ static void on_drain(uv_timer_t *timer)
         }
     }
     eio_drain(ticks > 1 ? eio_count() / (size_t)ticks + 1 : eio_count());
-    if (relay->sessions.count || eio_count())
+    if (relay->sessions.count || eio_count() || more_may_come(relay))
         return; /* those that do not answer are cut by their own timers */
     uv_timer_stop(&relay->drain);
     presence_finish(relay->presence, on_presence_finished, relay);

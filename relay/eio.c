@@ -101,9 +101,9 @@ size_t eio_count(void)
     return eio_all.conns.count;
 }
 
-bool eio_full(void)
+bool eio_full(bool alone)
 {
-    return eio_all.draining ||
+    return (eio_all.draining && !alone) ||
            eio_all.sessions->count + eio_all.polling >= (size_t)eio_all.settings->max_connections;
 }
 

@@ -87,8 +87,9 @@ extern struct eio_all eio_all;
 
 /* NULL: no layer has that path, with or without its last slash. */
 const struct eio_layer *eio_layer_of(struct str path);
-/* Whether one more connection is too many, or comes too late. */
-bool eio_full(void);
+/* Whether one more connection is too many, or comes too late: that is said only to those who can go to another relay
+ * (http_call.alone: they cannot). */
+bool eio_full(bool alone);
 /* A new connection; nothing is sent and the layer knows nothing yet. */
 struct eio *eio_new(const struct eio_layer *layer, struct session *session);
 /* Its first words: the open packet, and whatever the layer has to say. */

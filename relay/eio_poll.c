@@ -82,7 +82,7 @@ bool eio_upgrade(struct http_call *call)
         refuse(call, error);
     } else if (elsewhere) {
         handoff_give(eio_all.handoff, elsewhere, call, refuse_unknown);
-    } else if (!conn && eio_full()) {
+    } else if (!conn && eio_full(call->alone)) {
         metric_inc(METRIC_CONNECTIONS_REFUSED);
         http_reply_text(call, 503, "Try again later");
     } else {
@@ -330,7 +330,7 @@ static void shake_hands(struct http_call *call)
         http_reply(call, status, "application/json", header, STR("{\"code\":4,\"message\":\"Too many connections\"}"));
         return;
     }
-    if (eio_full()) {
+    if (eio_full(call->alone)) {
         metric_inc(METRIC_CONNECTIONS_REFUSED);
         http_reply_text(call, 503, "Try again later");
         return;

@@ -299,6 +299,11 @@ void handoff_look(struct handoff *handoff)
     handoff_takers_front(handoff->takers, open);
 }
 
+bool handoff_front_is_done(const struct handoff *handoff)
+{
+    return handoff_takers_front_is_done(handoff->takers);
+}
+
 void handoff_stop(struct handoff *handoff)
 {
     char key[KEY_MAX];

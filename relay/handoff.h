@@ -27,6 +27,8 @@ void handoff_bus_state(struct handoff *handoff, bool up);
 /* Opens or closes the socket for nginx, as there is room; to be called whenever that may have changed, at least once
  * before the loop sleeps. */
 void handoff_look(struct handoff *handoff);
+/* Whether that socket is closed and all that nginx had given was taken in. */
+bool handoff_front_is_done(const struct handoff *handoff);
 /* No longer takes or gives; the name in Redis goes. The loop must run until its handles are closed. */
 void handoff_stop(struct handoff *handoff);
 void handoff_free(struct handoff *handoff); /* NULL: nothing */

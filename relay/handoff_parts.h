@@ -66,6 +66,7 @@ void handoff_fail(struct http_call *call, handoff_refuse_fn *refuse);
 struct handoff_takers *handoff_takers_new(struct handoff *handoff, char path[HANDOFF_PATH_MAX]);
 /* For nginx too, or no longer; what it has sent by then is taken. */
 void handoff_takers_front(struct handoff_takers *takers, bool open);
+bool handoff_takers_front_is_done(const struct handoff_takers *takers);
 void handoff_takers_stop(struct handoff_takers *takers);
 void handoff_takers_free(struct handoff_takers *takers);
 

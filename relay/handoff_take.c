@@ -278,6 +278,11 @@ void handoff_takers_front(struct handoff_takers *takers, bool open)
         listener_close(&takers->front);
 }
 
+bool handoff_takers_front_is_done(const struct handoff_takers *takers)
+{
+    return takers->front.fd < 0 && !takers->front.count;
+}
+
 /* ---- its life ---- */
 
 static bool name(struct listener *listener, struct handoff_takers *takers, const char *suffix)

@@ -54,14 +54,16 @@ static void refuse(struct http_call *call, unsigned status, const char *headers)
     http_reply(call, status, "text/plain; charset=utf-8", headers, STR(""));
 }
 
-/* The status that it is refused with, or 0 and who takes it. `request` has the path as the doors want it: decoded. */
-static unsigned judge(const struct handshake *handshake, const struct request *request,
+/* The status that it is refused with, or 0 and who takes it. `request` has the path as the doors want it: decoded.
+ * A relay that drains sends newcomers elsewhere, but whom nginx gave us has no nginx any more that would ask another
+ * relay: they are let in, and told to come back like all who are here. */
+static unsigned judge(const struct handshake *handshake, const struct request *request, bool alone,
                       const struct protocol **protocol)
 {
     *protocol = claimant(handshake, request->path);
     if (!is_proper(request, *protocol))
         return 400;
-    if (handshake->draining || handshake->sessions->count >= (size_t)handshake->settings->max_connections)
+    if ((handshake->draining && !alone) || handshake->sessions->count >= (size_t)handshake->settings->max_connections)
         return 503;
     if (!*protocol)
         return 404;
@@ -84,7 +86,7 @@ void handshake_upgrade(void *arg, struct http_call *call)
     if (err)
         status = err == ERR_TOO_BIG ? 404 : 400; /* no door has such a path */
     else
-        status = judge(handshake, &request, &protocol);
+        status = judge(handshake, &request, call->alone, &protocol);
     int64_t retry_after_ms = 0;
     char headers[48] = "";
     if (!status)

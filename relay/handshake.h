@@ -11,7 +11,7 @@ struct handshake {
     const struct sessions *sessions;
     const struct protocol *const *protocols; /* asked in order which claims a path; ends with NULL */
     struct ws *ws;
-    bool draining; /* newcomers are asked to try elsewhere: 503 */
+    bool draining; /* newcomers are asked to try elsewhere: 503, unless there is nobody to send them there (alone) */
 };
 
 /* http_config.upgrade; `arg` is a struct handshake. */

@@ -355,6 +355,11 @@ bool http_has_room(const struct http_server *server)
            open_connections(server) < (size_t)server->config.settings->max_connections;
 }
 
+bool http_has_waiting(const struct http_server *server)
+{
+    return server->ready;
+}
+
 static void turn_away(int fd)
 {
     static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

@@ -89,6 +89,8 @@ enum { HTTP_PROXIED = 1, HTTP_HANDED = 2, HTTP_ALONE = 4 };
 void http_adopt(struct http_server *server, int fd, unsigned how, struct str bytes);
 /* Whether one connection more would be taken and could become a WebSocket. */
 bool http_has_room(const struct http_server *server);
+/* Whether something that came waits for its turn of the loop. */
+bool http_has_waiting(const struct http_server *server);
 
 /* ---- answers ---- */
 

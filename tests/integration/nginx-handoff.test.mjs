@@ -244,6 +244,25 @@ describe('WebSockets that nginx hands over', { skip: missing }, () => {
     await Promise.all(all);
   });
 
+  it('what nginx gave to a relay that drains, before it could know, is let in and sent on like everybody there', async () => {
+    const soFar = await front(1);
+    await eventually(async () => (await status(stack.port, handshake(target(seat)))) === 101 && (await front(1)) > soFar,
+      'nginx to try the relay that was just started');
+    const before = await front(2);
+    await stack.kill('relay1', 'STOP');
+    const comers = await Promise.all(Array.from({ length: 40 }, () => Raw.connect(stack.port)));
+    comers.forEach((raw, i) => raw.send(handshake(i % 2 ? target(seat) : '/socket.io/?EIO=4&transport=websocket')));
+    await eventually(async () => (await front(2)) >= before + 10 && heldByNginx(stack) === 0, 'nginx to have given them away');
+    await stack.stopPart('relay1'); // SIGTERM, and then it goes on
+    for (const raw of comers) await raw.until(() => raw.status, 'an answer');
+    assert.deepEqual([...new Set(comers.map((raw) => raw.status))], [101]);
+    const sentOn = () => comers.filter((raw) => raw.closeCode === 1012).length;
+    await eventually(async () => sentOn() === comers.length - (await front(2)) + before, 'those who were let in to be told to come back');
+    assert.ok(sentOn() >= 10, `${sentOn()} of ${comers.length}`);
+    for (const raw of comers) raw.destroy();
+    await stack.startPart('relay1');
+  });
+
   it('no relay at all: 502, and as soon as there is one again it gets them', async () => {
     await stack.kill('relay1', 'KILL');
     await stack.kill('relay2', 'KILL');

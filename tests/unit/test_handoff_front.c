@@ -246,11 +246,29 @@ static void test_a_relay_that_drains_takes_no_more_from_nginx_but_from_relays(vo
     close(relay);
 }
 
+/* Or a relay that ends would drop whom nginx gave it at the last moment. */
+static void test_the_front_is_done_only_when_all_that_nginx_gave_was_taken_in(void **state)
+{
+    (void)state;
+    int nginx = worker("here.sock.front");
+    struct client last = arrive(nginx, HANDSHAKE("203.0.113.7"));
+    http_drain(here.server);
+    assert_false(handoff_front_is_done(here.handoff));
+    handoff_look(here.handoff);
+    assert_false(handoff_front_is_done(here.handoff));
+    while (!handoff_front_is_done(here.handoff) || http_has_waiting(here.server))
+        turn(&last);
+    hear(&last, "[peer 203.0.113.7 proxied alone]", 1);
+    hang_up(&last);
+    close(nginx);
+}
+
 static void test_a_relay_can_be_told_not_to_take_any(void **state)
 {
     (void)state;
     here.settings.listen_front = 0;
     handoff_look(here.handoff);
+    assert_true(handoff_front_is_done(here.handoff));
     assert_int_equal(worker("here.sock.front"), -1);
 }
 
@@ -303,6 +321,7 @@ int main(void)
         TEST(that_holds_also_after_another_relay_got_it),
         TEST(a_full_relay_takes_what_was_sent_and_lets_nginx_go_elsewhere),
         TEST(a_relay_that_drains_takes_no_more_from_nginx_but_from_relays),
+        TEST(the_front_is_done_only_when_all_that_nginx_gave_was_taken_in),
         TEST(a_relay_can_be_told_not_to_take_any),
         TEST(what_is_no_clients_socket_is_closed),
         TEST(the_socket_watches_for_clients_that_vanish),
