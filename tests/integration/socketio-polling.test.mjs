@@ -60,8 +60,9 @@ describe('polling without sticky sessions', () => {
       assert.equal(client.connects.length, 1);
       assert.equal(client.engine.transport.name, 'polling');
     }
-    const lines = stack.read('nginx.access.log').split('\n').filter((line) => line.includes('path="/socket.io/"'));
-    assert.ok(lines.length > CLIENTS * 20, `${lines.length} requests`);
+    const requests = () => stack.read('nginx.access.log').split('\n').filter((line) => line.includes('path="/socket.io/"'));
+    await eventually(() => requests().length > CLIENTS * 20, 'their requests in the log, which nginx writes once a second');
+    const lines = requests();
     assert.deepEqual(lines.filter((line) => !line.includes(' status=200 ')), []);
     for (const client of clients) client.close();
   });
