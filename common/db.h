@@ -52,6 +52,9 @@ enum err db_connect(struct db *db) CG_MUST_CHECK;
  * new connection instead of failing. */
 void db_refresh(struct db *db);
 
+/* Whether there is a connection, as far as the last call could tell. */
+bool db_is_connected(const struct db *db);
+
 /* Runs a prepared statement. `row` may be NULL for one without a result. *affected (may be NULL)
  * gets the number of rows changed, *insert_id the AUTO_INCREMENT value. */
 enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count,

@@ -49,6 +49,11 @@ void db_free(struct db *db)
     free(db);
 }
 
+bool db_is_connected(const struct db *db)
+{
+    return db->mysql;
+}
+
 unsigned db_errno(const struct db *db)
 {
     return db->error_number;

@@ -47,7 +47,7 @@ struct settings {
     int64_t io_ping_interval_ms, io_ping_timeout_ms, io_connect_timeout_ms, io_max_payload_bytes, io_recovery_ms;
     /* rest */
     char *rest_socket;
-    int64_t rest_threads, rest_backlog, max_body_bytes, admit_ms;
+    int64_t rest_threads, rest_backlog, max_body_bytes, admit_ms, names_ms;
     char *admin_token;
     /* doors */
     char *jwt_secret, *jwt_public_key, *jwt_audience;

@@ -127,6 +127,11 @@ void store_refresh(struct store *store)
     db_refresh(store->db);
 }
 
+bool store_is_connected(const struct store *store)
+{
+    return db_is_connected(store->db);
+}
+
 enum err store_ping(struct store *store)
 {
     return db_run(store->db, "SELECT 1", NULL, NULL);

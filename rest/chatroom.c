@@ -1,5 +1,6 @@
 #include "rest/chatroom.h"
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
@@ -7,6 +8,7 @@
 #include "common/text.h"
 #include "rest/failure.h"
 #include "rest/moderate.h"
+#include "rest/names.h"
 #include "rest/page.h"
 #include "rest/presence.h"
 
@@ -155,16 +157,34 @@ static int validate(struct call *call)
     return status_of(err, "validateNickIdByRoomId");
 }
 
-typedef enum err name_lookup(struct store *store, struct str id, struct buf *name);
+/* Whose names, told by the shape of their ids. */
+struct named {
+    const char *key, *prefix, *call;
+    enum err (*look_up)(struct store *store, struct str id, struct buf *name);
+};
 
-static int name_of(struct call *call, const char *key, name_lookup *look_up, const char *what)
+/* Not from memory once this thread knows that the database is gone. */
+static enum err find_name(const struct backends *backends, const struct named *named, struct str id, struct buf *name)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (!id_is(id, named->prefix))
+        return ERR_NOT_FOUND;
+    if (store_is_connected(backends->store) && names_find(id, now_ms, name))
+        return ERR_OK;
+    enum err err = named->look_up(backends->store, id, name);
+    if (!err)
+        names_keep(id, buf_str(name), now_ms, backends->settings->names_ms);
+    return err;
+}
+
+static int name_of(struct call *call, const struct named *named)
 {
     struct str id;
-    if (!take_id(call->object, key, &id))
+    if (!take_id(call->object, named->key, &id))
         return 400;
     struct buf name;
     buf_init(&name, STORE_NAME_MAX);
-    enum err err = look_up(call->backends->store, id, &name);
+    enum err err = find_name(call->backends, named, id, &name);
     buf_add_text(call->out, "{\"success\":true");
     if (!err) {
         buf_add_text(call->out, ",\"data\":");
@@ -172,17 +192,19 @@ static int name_of(struct call *call, const char *key, name_lookup *look_up, con
     }
     buf_add_char(call->out, '}');
     buf_fini(&name);
-    return status_of(err == ERR_NOT_FOUND ? ERR_OK : err, what);
+    return status_of(err == ERR_NOT_FOUND ? ERR_OK : err, named->call);
 }
 
 static int room_info(struct call *call)
 {
-    return name_of(call, "roomId", store_room_name, "getRoomInfo");
+    static const struct named rooms = {"roomId", STORE_ROOM_PREFIX, "getRoomInfo", store_room_name};
+    return name_of(call, &rooms);
 }
 
 static int user_info(struct call *call)
 {
-    return name_of(call, "userId", store_user_name, "getUserInfo");
+    static const struct named users = {"userId", STORE_USER_PREFIX, "getUserInfo", store_user_name};
+    return name_of(call, &users);
 }
 
 /* ---- the history ---- */

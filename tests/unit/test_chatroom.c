@@ -1,7 +1,9 @@
 /* The five calls of the chatroom: what they answer, byte for byte, and what they refuse. */
 #include "rest_fakes.h"
 
+#include "common/clock.h"
 #include "common/metrics.h"
+#include "rest/names.h"
 
 #define CREATED                                                                                    \
     "{\"success\":true,\"data\":{\"chatroomId\":\"" ROOM_ID "\",\"nickId\":\"" USER_ID "\"}}"
@@ -406,6 +408,59 @@ static void names_need_the_database(void **state)
                   QUERY_FAILED);
 }
 
+static void names_are_kept_for_a_while(void **state)
+{
+    (void)state;
+    settings.names_ms = 1000;
+    clock_freeze(5000);
+    fake.name = STR("tea");
+    for (int i = 0; i < 3; i++)
+        assert_answer("POST", "/mysql/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
+                      "{\"success\":true,\"data\":\"tea\"}");
+    assert_int_equal(fake.named, 1);
+    fake.store = ERR_DOWN; /* what is kept does not hide it */
+    assert_answer("POST", "/mysql/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 503, QUERY_FAILED);
+    fake.store = ERR_OK;
+    fake.name = STR("milk");
+    clock_freeze(5999);
+    assert_answer("POST", "/mysql/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
+                  "{\"success\":true,\"data\":\"tea\"}");
+    clock_freeze(6000);
+    assert_answer("POST", "/mysql/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
+                  "{\"success\":true,\"data\":\"milk\"}");
+    settings.names_ms = 0;
+    clock_freeze(-1);
+}
+
+static void a_room_is_no_user(void **state)
+{
+    (void)state;
+    settings.names_ms = 1000;
+    fake.name = STR("tea");
+    assert_answer("POST", "/mysql/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
+                  "{\"success\":true,\"data\":\"tea\"}");
+    assert_answer("POST", "/mysql/getUserInfo", BYTES("{\"userId\":\"" ROOM_ID "\"}"), 200, "{\"success\":true}");
+    settings.names_ms = 0;
+}
+
+static void ids_that_share_an_entry_take_it_from_each_other(void **state)
+{
+    (void)state;
+    static const char *const ids[] = {"room_00000000000000000000000000000001", "room_10000000000000000000000000000001"};
+    struct buf name;
+    for (int i = 0; i < 4; i++) {
+        struct str id = str_of(ids[i % 2]);
+        buf_init(&name, STORE_NAME_MAX);
+        assert_false(names_find(id, 1, &name));
+        names_keep(id, str_of(ids[i % 2] + 4), 1, 10);
+        assert_true(names_find(id, 10, &name));
+        assert_true(str_eq(buf_str(&name), str_of(ids[i % 2] + 4)));
+        buf_clear(&name);
+        assert_false(names_find(id, 11, &name));
+        buf_fini(&name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +485,9 @@ int main(void)
         cmocka_unit_test_setup(names_are_told_as_json, reset),
         cmocka_unit_test_setup(unknown_ids_have_no_data, reset),
         cmocka_unit_test_setup(names_need_the_database, reset),
+        cmocka_unit_test_setup(names_are_kept_for_a_while, reset),
+        cmocka_unit_test_setup(a_room_is_no_user, reset),
+        cmocka_unit_test_setup(ids_that_share_an_entry_take_it_from_each_other, reset),
     };
     return cmocka_run_group_tests(tests, NULL, free_response);
 }
