@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
+import { CONTINUATION, PING, Raw, TEXT, frame, handshake } from './lib/raw.mjs';
 import { Stack } from './lib/stack.mjs';
 
 // Content that must arrive, be stored and come back to the letter.
@@ -241,6 +242,25 @@ describe('door A over WebSocket', () => {
     assertSameList(b.said, contents);
     await a.heard(contents.at(-1));
     assertSameList(a.said, contents);
+  });
+
+  it('what came in one piece with the handshake is said in order once the client has its place', async () => {
+    const [listener] = await gather(2);
+    const seat = await enter(stack, listener.seat.roomName, unique('hasty'));
+    const said = (content) => Buffer.from(JSON.stringify({ type: 'message', content: stack.keepSecret(content) }));
+    const contents = Array.from({ length: 40 }, (_, i) => unique(`hasty ${i}`) + (i % 8 ? '' : 'x'.repeat(3000)));
+    const frames = contents.flatMap((content, i) => {
+      const bytes = said(content);
+      if (i % 3) return [frame(TEXT, bytes)];
+      const cut = bytes.length / 2;
+      return [frame(TEXT, bytes.subarray(0, cut), { fin: false }), frame(PING, 'between'),
+        frame(CONTINUATION, bytes.subarray(cut))];
+    });
+    const raw = await Raw.connect(stack.relayPort(1));
+    raw.send(Buffer.concat([Buffer.from(handshake(`/?roomId=${seat.roomId}&nickId=${seat.nickId}`)), ...frames]));
+    await listener.heard(contents.at(-1));
+    assertSameList(listener.said, contents);
+    raw.destroy();
   });
 
   it('what a client said before it closed is heard by the others', async () => {
