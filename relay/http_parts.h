@@ -1,6 +1,7 @@
 /* http_parts.h: what the files of the HTTP front share.
  *
- *   http.c         accepting, a connection's life: what it waits for, its time limits, its end
+ *   http.c         a connection's life: what it waits for, its time limits, its end
+ *   http_accept.c  listening, accepting, sockets that others accepted; the server's beginning and end
  *   http_request.c bytes in: heads and bodies, which route gets them, what is refused
  *   http_answer.c  bytes out: answers, streams
  *   http_parse.c   what the bytes say */
@@ -87,6 +88,15 @@ static inline struct http_conn *http_conn_of(struct http_call *call)
 
 /* ---- http.c ---- */
 
+/* A connection that has read nothing yet; `proxied`: somebody in front says whose it is. */
+struct http_conn *http_conn_new(struct http_server *server, int fd, bool proxied);
+/* Reads what is there at once, and goes on from there. */
+void http_conn_begin(struct http_conn *conn);
+/* Closes it, tells whom it concerns; it is freed later. */
+void http_conn_end(struct http_conn *conn);
+/* Runs those that were woken, frees those that ended: run_ready's. */
+void http_conns_run(uv_idle_t *idle);
+void http_conn_free_ended(struct http_server *server);
 /* Has it run in the next turn of the loop. */
 void http_conn_wake(struct http_conn *conn);
 
