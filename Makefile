@@ -76,6 +76,7 @@ COMMON_O := $(call objects,common)
 RELAY_O  := $(filter-out %/main.o,$(call objects,relay))
 REST_O   := $(filter-out %/main.o,$(call objects,rest))
 ADMIN_O  := $(call objects,admin)
+BENCH_O  := $(call objects,bench/load)
 TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 # Helpers that several unit tests share (fakes, sinks): every tests/unit file that is not a test_*.c.
 HELPER_O := $(filter-out $(BUILD)/tests/unit/test_%.o,$(call objects,tests/unit))
@@ -84,8 +85,8 @@ LIBCOMMON := $(BUILD)/libcommon.a
 LIBRELAY  := $(BUILD)/librelay.a
 LIBREST   := $(BUILD)/librest.a
 PROGRAMS  := $(BUILD)/chaguan-relay $(BUILD)/chaguan-rest $(BUILD)/chaguan
-SOURCES    = $(wildcard common/*.c relay/*.c rest/*.c admin/*.c tests/unit/*.c tests/fuzz/*.c)
-HEADERS    = $(wildcard common/*.h relay/*.h rest/*.h admin/*.h tests/unit/*.h)
+SOURCES    = $(wildcard common/*.c relay/*.c rest/*.c admin/*.c bench/*.c bench/load/*.c tests/unit/*.c tests/fuzz/*.c)
+HEADERS    = $(wildcard common/*.h relay/*.h rest/*.h admin/*.h bench/load/*.h tests/unit/*.h)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -180,13 +181,17 @@ $(BUILD)/flags: FORCE
 	@printf '%s\n' $(call quote,$(CC) $(all_cppflags) $(all_cflags) $(all_ldflags)) >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-$(BUILD)/bench-%: $(BUILD)/bench/%.o
+# Neither knows anything of the product's code.
+$(BUILD)/bench-bare: $(BUILD)/bench/bare.o
+$(BUILD)/bench-load: $(BENCH_O)
+$(BUILD)/bench-bare $(BUILD)/bench-load:
 	@$(if $(V),,echo "  LINK  $@")
 	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^
 
 quote = '$(subst ','\'',$(1))'
 
--include $(patsubst %.o,%.d,$(COMMON_O) $(RELAY_O) $(REST_O) $(ADMIN_O) $(HELPER_O)) \
+-include $(patsubst %.o,%.d,$(COMMON_O) $(RELAY_O) $(REST_O) $(ADMIN_O) $(BENCH_O) $(HELPER_O)) \
+	 $(BUILD)/bench/bare.d \
 	 $(BUILD)/relay/main.d $(BUILD)/rest/main.d $(patsubst $(BUILD)/unit/%,$(BUILD)/tests/unit/%.d,$(TESTS)) \
 	 $(patsubst %.c,$(BUILD)/%.d,$(wildcard tests/fuzz/*.c))
 

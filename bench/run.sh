@@ -22,18 +22,18 @@ trap finish EXIT
 bare_pid=$!
 until [ -s "$run/bare.port" ]; do sleep 0.05; done
 
-relay() { printf '%s' "--http $PORT --relay $(cat "$CHAGUAN_RUN/relay1.port") --pid $(cat "$CHAGUAN_RUN/relay1.pid")"; }
-relays() { printf '%s' "--http $PORT --relay $(cat "$CHAGUAN_RUN/relay1.port"),$(cat "$CHAGUAN_RUN/relay2.port") --pid $(cat "$CHAGUAN_RUN/relay1.pid"),$(cat "$CHAGUAN_RUN/relay2.pid")"; }
-bare() { printf '%s' "--relay $(cat "$run/bare.port") --pid $bare_pid"; }
+relay() { printf '%s' "--protocol chatroom --http $PORT --to $(cat "$CHAGUAN_RUN/relay1.port") --pids relay=$(cat "$CHAGUAN_RUN/relay1.pid")"; }
+relays() { printf '%s' "--protocol chatroom --http $PORT --to $(cat "$CHAGUAN_RUN/relay1.port"),$(cat "$CHAGUAN_RUN/relay2.port") --pids relay=$(cat "$CHAGUAN_RUN/relay1.pid"),$(cat "$CHAGUAN_RUN/relay2.pid")"; }
+bare() { printf '%s' "--protocol bare --to $(cat "$run/bare.port") --pids relay=$bare_pid"; }
 
-# measure WHERE ARGUMENTS: the generator's line of figures
+# measure WHERE ARGUMENTS: the generator's line of JSON
 measure() {
     local where=$1
     shift
     # shellcheck disable=SC2046 # words are meant
     "$build/bench-load" $($where) --seconds "$seconds" "$@"
 }
-figure() { sed -n "s/.*\b$2=\([0-9.-]*\).*/\1/p" <<<"$1"; }
+figure() { sed -n "s/.*\"$2\":\({\"relay\":\)\?\([0-9.-]*\).*/\2/p" <<<"$1"; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0) ? a / b : 0 }'; }
 
 printf '%-58s %12s %12s %8s\n' scenario relay bare ratio
@@ -51,10 +51,10 @@ alone() { # NAME WHERE FIGURE ARGUMENTS: a figure without a peer here
 }
 
 # first, while the relay has no freed memory to take from
-alone '10000 idle in 1000 rooms: KiB per connection' relay kib_per_client --clients 10000 --rooms 1000
+alone '10000 idle in 1000 rooms: KiB per connection' relay memory_kib_per_client --clients 10000 --rooms 1000
 row 'one room of 500, 100 messages/s: CPU us per delivery' cpu_us_per_delivery --clients 500 --rate 100
 row 'one room of 500, 10 outstanding: CPU us per delivery' cpu_us_per_delivery --clients 500 --window 10
 row 'one room of 500, 10 outstanding: deliveries/s' deliveries_s --clients 500 --window 10
 alone '100 rooms of 10, 10 outstanding: deliveries/s' relay deliveries_s --clients 1000 --rooms 100 --window 10
 alone '1000 rooms of 1, 20 outstanding, 2 relays: stored messages/s' relays messages_s --clients 1000 --rooms 1000 --window 20
-alone '10000 idle in 1000 rooms: CPU us to join' relay join_cpu_us --clients 10000 --rooms 1000
+alone '10000 idle in 1000 rooms: CPU us to join' relay connect_cpu_us --clients 10000 --rooms 1000

@@ -1,0 +1,60 @@
+#include "bench/load/measure.h"
+
+#include "bench/load/bytes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static double seconds_of(clockid_t clock, int pid)
+{
+    struct timespec t;
+    if (clock_gettime(clock, &t))
+        die("process %d: %s", pid, strerror(errno));
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double cpu_of(int pid)
+{
+    clockid_t clock;
+    int error = clock_getcpuclockid(pid, &clock);
+    if (error)
+        die("process %d: %s", pid, strerror(error));
+    return seconds_of(clock, pid);
+}
+
+static double memory_of(int pid)
+{
+    char path[64], line[256];
+    double kib = -1;
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        die("%s: %s", path, strerror(errno));
+    while (kib < 0 && fgets(line, sizeof line, file))
+        sscanf(line, "Pss_Anon: %lf", &kib);
+    fclose(file);
+    if (kib < 0)
+        die("%s says no Pss_Anon", path);
+    return kib;
+}
+
+void measure_cpu(const struct options *options, struct measure *measure)
+{
+    for (unsigned i = 0; i < options->group_count; i++) {
+        measure->cpu_s[i] = 0;
+        for (unsigned j = 0; j < options->groups[i].count; j++)
+            measure->cpu_s[i] += cpu_of(options->groups[i].pids[j]);
+    }
+    measure->load_cpu_s = seconds_of(CLOCK_PROCESS_CPUTIME_ID, 0);
+}
+
+void measure_memory(const struct options *options, struct measure *measure)
+{
+    for (unsigned i = 0; i < options->group_count; i++) {
+        measure->memory_kib[i] = 0;
+        for (unsigned j = 0; j < options->groups[i].count; j++)
+            measure->memory_kib[i] += memory_of(options->groups[i].pids[j]);
+    }
+}

@@ -1,0 +1,20 @@
+/* measure.h: what the servers' processes use: CPU time and memory. */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#include "bench/load/options.h"
+
+struct measure {
+    double cpu_s[MAX_GROUPS];      /* since the processes began */
+    double memory_kib[MAX_GROUPS]; /* only of measure_memory */
+    double load_cpu_s;             /* of this process */
+};
+
+/* CPU time from each process' own CPU clock: nanoseconds, the system's share included, threads that have ended too. */
+void measure_cpu(const struct options *options, struct measure *measure);
+/* Anonymous memory, in proportion where processes share it (Pss_Anon of smaps_rollup): heaps and stacks, no program
+ * text, no files, no copies that a fork has not written to. Takes long for large processes, so not while something
+ * is timed. */
+void measure_memory(const struct options *options, struct measure *measure);
+
+#endif
