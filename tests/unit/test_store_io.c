@@ -66,6 +66,11 @@ enum err db_connect(struct db *connection)
     (void)connection;
     return ERR_DOWN;
 }
+bool db_is_connected(const struct db *connection)
+{
+    (void)connection;
+    return false;
+}
 void db_refresh(struct db *connection)
 {
     (void)connection;
