@@ -80,6 +80,7 @@ BENCH_O  := $(call objects,bench/load)
 TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 # Helpers that several unit tests share (fakes, sinks): every tests/unit file that is not a test_*.c.
 HELPER_O := $(filter-out $(BUILD)/tests/unit/test_%.o,$(call objects,tests/unit))
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 LIBCOMMON := $(BUILD)/libcommon.a
 LIBRELAY  := $(BUILD)/librelay.a
@@ -91,7 +92,6 @@ HEADERS    = $(wildcard common/*.h relay/*.h rest/*.h admin/*.h bench/load/*.h t
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.SECONDARY:
 
 .PHONY: all programs site module
 all: programs site module
@@ -122,13 +122,15 @@ $(PROGRAMS):
 	@$(if $(V),,echo "  LINK  $@")
 	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^ $(pkg_libs) $(LDLIBS)
 
-$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(HELPER_O) $(LIBRELAY) $(LIBREST) $(LIBCOMMON)
+# Every object is named in a rule of its own program: make deletes those that it only finds by a chain of patterns, and
+# with .SECONDARY, which would keep them, it does not make one that is missing, so that a new source was left out.
+$(TESTS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(HELPER_O) $(LIBRELAY) $(LIBREST) $(LIBCOMMON)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LINK  $@")
 	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^ $(test_libs) $(pkg_libs) $(LDLIBS)
 
 # libFuzzer brings its own main, so its library comes in only here.
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIBRELAY) $(LIBREST) $(LIBCOMMON)
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIBRELAY) $(LIBREST) $(LIBCOMMON)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LINK  $@")
 	$(if $(V),,@)$(CC) $(subst fuzzer-no-link,fuzzer,$(all_ldflags)) -o $@ $^ $(pkg_libs) $(LDLIBS)
@@ -268,13 +270,12 @@ soak: deps-test
 	@CG_BIN=$(abspath $(BUILD)) node tests/faults/soak.mjs --minutes $(MINUTES)
 
 .PHONY: fuzz fuzzers
-FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
 fuzz:
 	@deploy/install-packages.sh build fuzz
 	@$(again) BUILD=build/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined OPTIMIZE=-O1 fuzzers
-	@FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS) tests/fuzz/run.sh build/fuzz $(FUZZERS)
-fuzzers: $(addprefix $(BUILD)/fuzz/,$(FUZZERS))
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS) tests/fuzz/run.sh build/fuzz $(notdir $(FUZZERS))
+fuzzers: $(FUZZERS)
 
 .PHONY: lint fmt tidy
 lint: deps-lint
