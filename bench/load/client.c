@@ -49,9 +49,9 @@ static void close_socket(struct client *client)
     close(client->fd);
     client->fd = -1;
     client->state = CLIENT_CLOSED;
-    client->settled = client->wants_out = client->in_chunks = false;
+    client->settled = client->wants_out = client->chunked = false;
     client->step = 0;
-    client->carry.len = client->out.len = 0;
+    client->carry.len = client->out.len = client->body.len = 0;
 }
 
 void client_cut(struct client *client)
@@ -119,15 +119,21 @@ static void begin_handshake(struct client *client)
         wait_for(client, client->out.len > 0);
 }
 
+int client_port(const struct client *client)
+{
+    const struct options *options = world.options;
+    unsigned member = client->index / world.room_count;
+    return options->to[(client->room + member) % options->to_count];
+}
+
 void client_connect(struct client *client)
 {
     const struct options *options = world.options;
-    unsigned member = client->index / world.room_count, turn = client->index / options->to_count;
-    int port = options->to[(client->room + member) % options->to_count];
+    unsigned turn = client->index / options->to_count;
     unsigned source = world.client_count / options->to_count > CLIENTS_A_SOURCE ? 2 + turn / CLIENTS_A_SOURCE : 0;
     bool done;
     client->source.ready = on_ready;
-    client->fd = dial(port, source, &done);
+    client->fd = dial(client_port(client), source, &done);
     if (client->fd < 0) {
         try_again(client, text_of(strerror(errno)));
         return;

@@ -19,6 +19,9 @@ void client_retry_all(void);
 /* Cuts the connection from this side; it may connect again. */
 void client_cut(struct client *client);
 
+/* Where it connects. */
+int client_port(const struct client *client);
+
 /* ---- for doors and parsers ---- */
 
 /* The client is in its room and hears what is said there from now on. */

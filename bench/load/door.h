@@ -64,6 +64,7 @@ void content_write(struct bytes *out, unsigned room, uint32_t number, uint64_t d
 void handshake_write(struct bytes *out, const char *path, const char *headers);
 /* Appends a POST with a JSON body, and more header lines. */
 void post_write(struct bytes *out, const char *path, const char *headers, const char *json);
+void get_write(struct bytes *out, const char *path);
 /* Copies an id out of an answer. False: it is none, or too long. */
 bool id_take(char id[ID_CAP], struct text json, const char *key);
 

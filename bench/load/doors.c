@@ -6,6 +6,7 @@
 
 static const struct door *const doors[] = {
     &chatroom_door, &bare_door, &nchan_door, &socketio_door, &native_door,
+    &friends_door,  &customer_door, &space_door, &polling_door, &events_door, &stream_door, &poll_door,
 };
 
 const struct door *door_named(const char *name)
@@ -38,6 +39,11 @@ void post_write(struct bytes *out, const char *path, const char *headers, const 
                "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
                "Content-Length: %zu\r\n%s\r\n%s",
                path, strlen(json), headers, json);
+}
+
+void get_write(struct bytes *out, const char *path)
+{
+    bytes_addf(out, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", path);
 }
 
 bool id_take(char id[ID_CAP], struct text json, const char *key)

@@ -47,6 +47,7 @@ void world_free(void)
     for (unsigned i = 0; i < world.client_count; i++) {
         bytes_free(&world.clients[i].carry);
         bytes_free(&world.clients[i].out);
+        bytes_free(&world.clients[i].body);
         free(world.clients[i].token);
     }
     free(world.clients);

@@ -26,11 +26,12 @@ struct client {
     unsigned index, room;
     unsigned tries;       /* connections that failed before this one */
     bool wants_out;       /* epoll tells when it can be written to */
-    bool in_chunks;       /* its HTTP answer is chunked, and its head has been read */
+    bool chunked;         /* its HTTP answer is */
     bool settled;         /* nothing more is expected of the start, as far as the door can tell */
     unsigned step;        /* of the door's opening */
     struct bytes carry;   /* the beginning of a frame whose rest has not come yet */
     struct bytes out;     /* what the socket has not taken yet */
+    struct bytes body;    /* what has come of an answer without an end, and holds no whole event yet */
     size_t out_start;     /* where in it the payload of the frame begins that is being made */
 
     /* what it has heard: see check.h */
@@ -42,7 +43,7 @@ struct client {
     unsigned stamp_at, seq_at; /* where in a frame they stood last time */
 
     char user[ID_CAP];    /* its id on the server */
-    char *token;          /* where there is one */
+    char *token;          /* proves it to the server, where an id does not */
 };
 
 struct room {
