@@ -340,7 +340,7 @@ static struct store_post *post(uint64_t conversation, uint64_t sender, const cha
     return added;
 }
 
-static void make_poison(struct store_post *victim)
+static inline void make_poison(struct store_post *victim)
 {
     victim->message.content = STR("poison");
 }
@@ -420,5 +420,7 @@ static void check_post(size_t i, enum err err, uint64_t seq)
     if (!err)
         assert_int_equal(posts[i].message.seq, seq);
 }
+
+#define TEST(name) cmocka_unit_test_setup(name, begin)
 
 #endif

@@ -15,9 +15,6 @@
 #include "relay/readers.h"
 #include "relay/wsframe.h"
 
-/* Not every test needs every fake. */
-#define UNUSED __attribute__((unused))
-
 enum { ORIGIN = 77, EPOCH = 3, CONVERSATIONS = 64 };
 
 /* ---- three kinds of readers ---- */
@@ -30,20 +27,20 @@ enum { ORIGIN = 77, EPOCH = 3, CONVERSATIONS = 64 };
 #define LINES   ((enum encoding_id)3)
 #define WRAPPED ((enum encoding_id)4)
 
-static UNUSED void show_plain(const struct message *message, struct buf *out)
+static inline void show_plain(const struct message *message, struct buf *out)
 {
     buf_addf(out, "%llu:%.*s", (unsigned long long)message->seq, (int)message->content.len,
              message->content.ptr);
 }
 
 /* Some messages are not for these. */
-static UNUSED void show_bare(const struct message *message, struct buf *out)
+static inline void show_bare(const struct message *message, struct buf *out)
 {
     if (message->seq % 3)
         buf_addf(out, "%llu", (unsigned long long)message->seq);
 }
 
-static UNUSED void show_members(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
+static inline void show_members(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
 {
     (void)conversation;
     buf_add_text(out, "members");
@@ -51,13 +48,13 @@ static UNUSED void show_members(uint64_t conversation, const struct member *memb
         buf_addf(out, " %.*s", (int)members[i].name.len, members[i].name.ptr);
 }
 
-static UNUSED void show_line(const struct message *message, struct buf *out)
+static inline void show_line(const struct message *message, struct buf *out)
 {
     show_plain(message, out);
     buf_add_char(out, ';');
 }
 
-static UNUSED void give_wrapped(struct session *session, struct str payload)
+static inline void give_wrapped(struct session *session, struct str payload)
 {
     char text[300];
     snprintf(text, sizeof text, "<%.*s>", (int)payload.len, payload.ptr);
@@ -414,7 +411,7 @@ static void join(struct client *client, uint64_t conversation, enum encoding_id 
 }
 
 /* A client that sits in the conversation, which has `stored` messages. */
-static UNUSED struct client *seated_client(uint64_t conversation, enum encoding_id encoding,
+static inline struct client *seated_client(uint64_t conversation, enum encoding_id encoding,
                                     uint64_t stored)
 {
     struct client *client = connect_client();
@@ -429,7 +426,7 @@ static UNUSED struct client *seated_client(uint64_t conversation, enum encoding_
 }
 
 /* The message was committed on some relay, and the bus brings it. */
-static void deliver(uint64_t conversation, uint64_t seq)
+static inline void deliver(uint64_t conversation, uint64_t seq)
 {
     struct message message = message_of(conversation, seq);
     if (db.last[conversation] < seq)
@@ -445,7 +442,7 @@ static void go(int64_t ms)
 }
 
 /* What the client was sent, by its payloads: they must stand there as whole frames. Forgets it. */
-static UNUSED const char *got(struct client *client)
+static inline const char *got(struct client *client)
 {
     static char text[300000];
     size_t at = 0, len = 0;
@@ -475,7 +472,7 @@ static void add_payload(void *arg, struct str payload)
 }
 
 /* The history that the room's log gives, or "no". */
-static UNUSED const char *recent(uint64_t conversation, enum encoding_id encoding)
+static inline const char *recent(uint64_t conversation, enum encoding_id encoding)
 {
     static struct buf text;
     buf_fini(&text);

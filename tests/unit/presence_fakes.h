@@ -288,6 +288,25 @@ static void bob_is_in(void)
     assert_int_equal(asked_count, 0);
 }
 
+static inline void answer_renewed(bool had, bool reaped)
+{
+    struct bus_reply elements[] = {{.is_number = true, .number = had},
+                                   {.is_number = true, .number = reaped}};
+    struct bus_reply reply = {.elements = elements, .count = 2};
+    answer(&reply);
+}
+
+static void on_done(void *arg)
+{
+    assert_ptr_equal(arg, &done_count);
+    done_count++;
+}
+
+static inline void finish(void)
+{
+    presence_finish(presence, on_done, &done_count);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 #endif

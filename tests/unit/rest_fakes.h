@@ -378,7 +378,7 @@ static void ask(const char *method, const char *path, struct sent *sent)
 }
 
 /* A token of the user, valid until the next call. */
-__attribute__((unused)) static struct str token_of(const char *user_id)
+static inline struct str token_of(const char *user_id)
 {
     static struct buf text;
     int64_t expires_s;
@@ -389,7 +389,7 @@ __attribute__((unused)) static struct str token_of(const char *user_id)
 }
 
 /* The same with a query string and a token, either of which may be NULL. */
-__attribute__((unused)) static int call_as(const char *method, const char *path, const char *query,
+static inline int call_as(const char *method, const char *path, const char *query,
                                            const char *user_id, struct str body)
 {
     struct sent sent = {.body = body, .query = str_of(query)};
@@ -400,7 +400,7 @@ __attribute__((unused)) static int call_as(const char *method, const char *path,
 }
 
 /* The answer to `method path` with `body`: its status; its body is in `response`. */
-__attribute__((unused)) static int call(const char *method, const char *path, struct str body)
+static inline int call(const char *method, const char *path, struct str body)
 {
     struct sent sent = {.body = body};
     ask(method, path, &sent);

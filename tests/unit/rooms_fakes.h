@@ -224,7 +224,7 @@ static void leave(struct visit *visit)
 }
 
 /* The room is subscribed to and read. */
-static void seat(void)
+static inline void seat(void)
 {
     hub_subscribed(&hub, ROOM);
     while (job_count)
@@ -245,7 +245,7 @@ static const char *body_of(struct visit *visit)
 }
 
 /* The numbers behind every `key` in a text: "1 2 3 ". */
-static const char *numbers(const char *text, const char *key)
+static inline const char *numbers(const char *text, const char *key)
 {
     static char out[20000];
     size_t len = 0;
@@ -284,6 +284,16 @@ static int end_rooms(void **state)
     go(settings.poll_presence_ms + 100);
     assert_int_equal(world.entered, world.left);
     return end(state);
+}
+
+static void assert_refused(struct visit *visit, unsigned status, const char *code)
+{
+    char text[100];
+    snprintf(text, sizeof text, "\"code\":\"%s\"}", code);
+    assert_int_equal(visit->status, status);
+    assert_string_equal(visit->type, "application/json; charset=utf-8");
+    assert_non_null(strstr(body_of(visit), text));
+    assert_int_equal(strcmp(visit->headers, "Retry-After: 1\r\n") == 0, status == 503);
 }
 
 #define ROOMS(name) cmocka_unit_test_setup_teardown(name, begin_rooms, end_rooms)

@@ -1,25 +1,5 @@
-/* Presence when something is lost: Redis for a while, this relay's lease, another relay, and at the end
- * this one. */
+/* Leases: Redis lost, another relay lost, and the end of this one. */
 #include "presence_fakes.h"
-
-static void answer_renewed(bool had, bool reaped)
-{
-    struct bus_reply elements[] = {{.is_number = true, .number = had},
-                                   {.is_number = true, .number = reaped}};
-    struct bus_reply reply = {.elements = elements, .count = 2};
-    answer(&reply);
-}
-
-static void on_done(void *arg)
-{
-    assert_ptr_equal(arg, &done_count);
-    done_count++;
-}
-
-static void finish(void)
-{
-    presence_finish(presence, on_done, &done_count);
-}
 
 /* ---- Redis lost ---- */
 
@@ -121,111 +101,6 @@ static void entries_that_redis_should_not_have_are_taken_out(void **state)
     check_asked("keep 2 t:presence:12 t:rooms:r1:5 r1:5 12 t:who:12: ,"); /* nobody of ours is there */
     answer_number(2);
     check_told("notify 12|"); /* that they went was announced when it happened */
-}
-
-/* ---- several Redis servers ---- */
-
-static int begin_with_two(void **state)
-{
-    int failed = begin(state);
-    presence_free(presence);
-    server_count = 2;
-    presence = presence_new(&settings, &wheel, &hub, NULL, 5);
-    return failed;
-}
-
-static void ann_is_in_room_8(void)
-{
-    struct member member = {5, STR("ann"), STR("2")};
-    presence_enter(presence, 8, TELLING, &member, 0);
-    check_asked("2: enter 4 t:presence:8 t:who:8:5");
-    answer_number(1);
-    check_told("join 8 5=ann|notify 8|");
-}
-
-static void each_server_has_a_lease_and_is_asked_for_its_dead(void **state)
-{
-    (void)state;
-    presence_bus_state(presence, 0, true);
-    presence_bus_state(presence, 1, true);
-    check_asked("renew");
-    answer_renewed(true, false);
-    check_asked("2: renew");
-    answer_renewed(true, false);
-    check_asked("SMEMBERS");
-    answer_texts(0, NULL); /* rooms that it has us in: none */
-    check_asked("2: SMEMBERS");
-    answer_texts(0, NULL);
-    for (int quarter = 1; quarter < 4; quarter++) {
-        go(10000000 / 4); /* leases may have run out because the servers were away: others may come back, too */
-        while (asked_count) {
-            assert_null(strstr(asked[0].text, "find"));
-            answer(NULL);
-        }
-    }
-    settings.lease_ms = 30000;
-    go(10000000 / 4);
-    while (strncmp(asked[0].text, "find", 4) != 0)
-        answer(NULL);
-    answer_texts(0, NULL);
-    check_asked("2: find");
-    ANSWER("r2:8", "7"); /* a room that has moved to the first since: reaped where it was found */
-    check_asked("2: reap 4 t:presence:7");
-    answer_texts(0, NULL);
-}
-
-static void losing_one_server_concerns_its_rooms_only(void **state)
-{
-    (void)state;
-    bob_is_in();
-    ann_is_in_room_8();
-    go(2000);
-    while (asked_count)
-        answer(NULL);
-    second_is_down = true;
-    presence_bus_state(presence, 1, false);
-    buf_clear(&told);
-    go(2000);
-    assert_int_equal(asked_count, 0);
-    presence_leave(presence, 7, 9);
-    go(5000);
-    check_asked("leave 3 t:presence:7 t:who:7:9"); /* the other one still decides for its rooms */
-    answer_number(1);
-    go(2000);
-    while (asked_count)
-        answer(NULL);
-    second_is_down = false;
-    presence_bus_state(presence, 1, true);
-    check_asked("2: renew");
-    answer_renewed(false, false);
-    check_asked("2: enter 4 t:presence:8 t:who:8:5");
-    answer_number(1);
-    check_asked("2: SMEMBERS");
-    answer_texts(0, NULL);
-    assert_int_equal(asked_count, 0);
-    go(2000);
-    check_asked("2: HGETALL t:presence:8");
-}
-
-static void at_the_end_each_server_decides_for_itself_who_goes_on(void **state)
-{
-    (void)state;
-    bob_is_in();
-    ann_is_in_room_8();
-    presence_leave(presence, 7, 9);
-    presence_leave(presence, 8, 5);
-    finish();
-    check_asked("hand-on");
-    answer_number(1); /* there another relay lives */
-    assert_int_equal(done_count, 0);
-    check_asked("2: hand-on");
-    answer_number(0);
-    check_asked("2: leave 3 t:presence:8 t:who:8:5");
-    answer_number(1);
-    check_told("leave 8 5=ann|notify 8|");
-    check_asked("2: find");
-    answer_texts(0, NULL);
-    assert_int_equal(done_count, 1);
 }
 
 /* Two leaves on their way, one answered: the other may have been lost with the connection. */
@@ -449,8 +324,6 @@ static void redis_lost_at_the_end_does_not_hold_it_up(void **state)
     check_told("leave 7 9=bob|notify 7|"); /* by what it knows itself */
 }
 
-#define TEST_OF_TWO(name) cmocka_unit_test_setup_teardown(name, begin_with_two, end)
-
 /* Asked before the end and answered after it had begun: nobody waits for it. */
 static void what_was_being_asked_when_the_end_came_is_not_waited_for(void **state)
 {
@@ -480,9 +353,6 @@ int main(void)
         TEST(an_answer_that_is_lost_is_no_answer),
         TEST(redis_that_is_back_is_told_all_again),
         TEST(entries_that_redis_should_not_have_are_taken_out),
-        TEST_OF_TWO(each_server_has_a_lease_and_is_asked_for_its_dead),
-        TEST_OF_TWO(losing_one_server_concerns_its_rooms_only),
-        TEST_OF_TWO(at_the_end_each_server_decides_for_itself_who_goes_on),
         TEST(a_leave_is_forgotten_only_when_all_are_answered),
         TEST(who_was_announced_as_gone_is_announced_again),
         TEST(who_was_reaped_here_but_is_elsewhere_is_not_announced),
