@@ -68,7 +68,7 @@ uint64_t db_insert_id(const struct db *db);
 enum err db_many(struct db *db, size_t statement, const struct db_value *params, size_t rows,
                  size_t count) CG_MUST_CHECK;
 
-/* Runs text made by us: never holds anything from outside but numbers. */
+/* Runs text made by us: never holds anything from outside but numbers and hexadecimal literals. */
 enum err db_run(struct db *db, const char *sql, db_row_fn *row, void *arg) CG_MUST_CHECK;
 /* Runs a script of several statements (a migration). */
 enum err db_script(struct db *db, const char *sql) CG_MUST_CHECK;

@@ -79,6 +79,8 @@
     X(DB_FAILOVERS, "db_failovers_total", counter, "Times another server of db_addresses was gone to")\
     X(DB_CONNECTS, "db_connects_total", counter, "Connections made to the database")               \
     X(DB_ERRORS, "db_errors_total", counter, "Failed statements")                                  \
+    X(ENTERINGS, "enterings_total", counter, "createChatroom calls that went to the database")     \
+    X(ENTERING_GROUPS, "entering_groups_total", counter, "Groups in which they went there")        \
     X(NAMES_FOUND, "names_found_total", counter, "Names of rooms and users answered from memory")  \
     X(NAMES_READ, "names_read_total", counter, "Names of rooms and users that memory did not have") \
     X(REDIS_UP, "redis_up", gauge, "1 while Redis answers; with several servers, while all do")    \

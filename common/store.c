@@ -7,22 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-enum { CHATROOM = 1 }; /* conversation.kind and user.realm */
-
 static const struct store_statement core_rows[] = {
-    {SQL_ENTRY, "SELECT c.id, c.public_id, u.id, u.public_id, u.head_num, m.user"
-                " FROM (SELECT 1 AS one) AS one"
-                " LEFT JOIN conversation c ON c.kind = 1 AND c.name = ?"
-                " LEFT JOIN user u ON u.realm = 1 AND u.name = ?"
-                " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id"},
-    {SQL_ADD_ROOM, "INSERT INTO conversation (public_id, kind, name, created_at)"
-                   " VALUES (?, ?, ?, UTC_TIMESTAMP(3))"},
-    {SQL_ADD_USER, "INSERT INTO user (public_id, realm, name, head_num, created_at)"
-                   " VALUES (?, ?, ?, ?, UTC_TIMESTAMP(3))"},
-    {SQL_SET_HEAD, "UPDATE user SET head_num = ? WHERE id = ?"},
-    {SQL_ADD_MEMBER, "INSERT INTO member (conversation, user, joined_at)"
-                     " VALUES (?, ?, UTC_TIMESTAMP(3))"},
-    {SQL_COUNT_MINE, "SELECT COUNT(*) FROM member WHERE user = ?"},
     {SQL_COUNT_ROOMS, "SELECT COUNT(*) FROM conversation WHERE kind = 1"},
     {SQL_ROOM_NAME, "SELECT name FROM conversation WHERE public_id = ? AND kind = 1"},
     {SQL_USER_NAME, "SELECT name FROM user WHERE public_id = ? AND realm = 1"},
@@ -50,6 +35,7 @@ static const struct store_statements core_statements = STORE_STATEMENTS(core_row
 
 static const struct store_statements *const tables[] = {
     &core_statements,
+    &store_enter_statements,
     &store_pair_statements,
     &store_customer_statements,
     &store_media_statements,
@@ -137,99 +123,7 @@ enum err store_ping(struct store *store)
     return db_run(store->db, "SELECT 1", NULL, NULL);
 }
 
-/* ---- entering a chatroom ---- */
-
-struct found {
-    uint64_t room, user;
-    bool has_room, has_user, is_member, same_head;
-    struct str head; /* the head asked for */
-    struct store_entry *entry;
-};
-
-static void copy_id(char out[ID_MAX], struct str text)
-{
-    snprintf(out, ID_MAX, "%.*s", (int)text.len, text.ptr);
-}
-
-static void on_entry(void *arg, const struct db_value *c)
-{
-    struct found *found = arg;
-    found->has_room = !c[0].is_null;
-    found->has_user = !c[2].is_null;
-    found->is_member = !c[5].is_null;
-    found->room = c[0].number;
-    found->user = c[2].number;
-    if (found->has_room)
-        copy_id(found->entry->room_id, c[1].text);
-    if (found->has_user) {
-        copy_id(found->entry->user_id, c[3].text);
-        found->same_head = str_eq(c[4].text, found->head);
-    }
-}
-
-/* A unique key decides between two who make the same thing at once: the loser finds the winner's. */
-static enum err add_unless_there(struct store *store, enum statement sql,
-                                 const struct db_value *params, size_t count)
-{
-    enum err err = db_query(store->db, sql, params, count, NULL, NULL);
-    return err == ERR_DUPLICATE ? ERR_OK : err;
-}
-
-/* Two at once may both find room for one more: it is a bound, not a number. */
-static enum err check_rooms(struct store *store, uint64_t user, int64_t most)
-{
-    uint64_t count = 0;
-    enum err err = db_query(store->db, SQL_COUNT_MINE, &DB_NUM(user), 1, take_number, &count);
-    return !err && count >= (uint64_t)most ? ERR_TOO_BIG : err;
-}
-
-static enum err enter_once(struct store *store, struct str room, struct str nick, int64_t rooms_max,
-                           struct found *found)
-{
-    struct db_value names[] = {DB_TEXT(room), DB_TEXT(nick)};
-    enum err err = db_query(store->db, SQL_ENTRY, names, 2, on_entry, found);
-    char id[ID_MAX];
-    if (!err && !found->has_room) {
-        id_make(STORE_ROOM_PREFIX, id);
-        struct db_value row[] = {DB_TEXT(str_of(id)), DB_NUM(CHATROOM), DB_TEXT(room)};
-        err = add_unless_there(store, SQL_ADD_ROOM, row, 3);
-    }
-    if (!err && !found->has_user) {
-        id_make(STORE_USER_PREFIX, id);
-        struct db_value row[] = {DB_TEXT(str_of(id)), DB_NUM(CHATROOM), DB_TEXT(nick),
-                                 DB_TEXT(found->head)};
-        err = add_unless_there(store, SQL_ADD_USER, row, 4);
-    }
-    if (!err && (!found->has_room || !found->has_user))
-        err = db_query(store->db, SQL_ENTRY, names, 2, on_entry, found);
-    if (!err && (!found->has_room || !found->has_user))
-        err = ERR_INTERNAL;
-    if (!err && !found->same_head) {
-        struct db_value row[] = {DB_TEXT(found->head), DB_NUM(found->user)};
-        err = db_query(store->db, SQL_SET_HEAD, row, 2, NULL, NULL);
-    }
-    if (!err && !found->is_member && rooms_max)
-        err = check_rooms(store, found->user, rooms_max);
-    if (!err && !found->is_member) {
-        struct db_value row[] = {DB_NUM(found->room), DB_NUM(found->user)};
-        err = add_unless_there(store, SQL_ADD_MEMBER, row, 2);
-    }
-    return err;
-}
-
-enum err store_enter(struct store *store, struct str room, struct str nick, struct str head, int64_t rooms_max,
-                     struct store_entry *entry)
-{
-    enum err err = ERR_RETRY;
-    CG_ASSERT(head.len <= STORE_HEAD_MAX);
-    for (int attempt = 0; err == ERR_RETRY && attempt < 5; attempt++) {
-        struct found found = {.head = head, .entry = entry};
-        err = enter_once(store, room, nick, rooms_max, &found);
-        entry->conversation = found.room;
-        entry->user = found.user;
-    }
-    return err;
-}
+/* ---- chatrooms ---- */
 
 enum err store_count_rooms(struct store *store, uint64_t *count)
 {

@@ -43,18 +43,7 @@ bool store_is_connected(const struct store *store);
 enum err store_ping(struct store *store) CG_MUST_CHECK;
 const char *store_error(const struct store *store);
 
-/* ---- Chatrooms: users and rooms ---- */
-
-struct store_entry {
-    char room_id[ID_MAX], user_id[ID_MAX];
-    uint64_t conversation, user; /* the same two by their internal numbers */
-};
-
-/* Finds or makes the room and the user of these names, makes the user a member, keeps the head.
- * `head` is a JSON scalar of at most STORE_HEAD_MAX bytes. ERR_TOO_BIG: the user is a member of `rooms_max` others (0: of
- * however many). Safe to call concurrently. */
-enum err store_enter(struct store *store, struct str room, struct str nick, struct str head, int64_t rooms_max,
-                     struct store_entry *entry) CG_MUST_CHECK;
+/* ---- Chatrooms: users and rooms (store_enter.h: entering them) ---- */
 
 enum err store_count_rooms(struct store *store, uint64_t *count) CG_MUST_CHECK;
 /* Appends the name; ERR_NOT_FOUND for an unknown public id. */

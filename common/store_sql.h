@@ -6,12 +6,10 @@
 #include "common/store.h"
 
 enum statement {
-    SQL_ENTRY,
     SQL_ADD_ROOM,
     SQL_ADD_USER,
     SQL_SET_HEAD,
     SQL_ADD_MEMBER,
-    SQL_COUNT_MINE,
     SQL_COUNT_ROOMS,
     SQL_ROOM_NAME,
     SQL_USER_NAME,
@@ -88,8 +86,8 @@ struct store_statements {
     size_t count;
 };
 #define STORE_STATEMENTS(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
-extern const struct store_statements store_pair_statements, store_customer_statements;
-extern const struct store_statements store_media_statements;
+extern const struct store_statements store_enter_statements, store_pair_statements;
+extern const struct store_statements store_customer_statements, store_media_statements;
 extern const struct store_statements store_seats_statements, store_login_statements;
 extern const struct store_statements store_friends_statements, store_spaces_statements;
 extern const struct store_statements store_io_statements, store_native_statements, store_revise_statements;

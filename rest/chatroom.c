@@ -4,8 +4,10 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "common/sanction.h"
 #include "common/store.h"
 #include "common/text.h"
+#include "rest/entering.h"
 #include "rest/failure.h"
 #include "rest/moderate.h"
 #include "rest/names.h"
@@ -73,23 +75,21 @@ static bool take_head(struct json_object *object, struct buf *head)
 
 static int enter(struct call *call, struct str room, struct str nick, struct str head)
 {
-    const struct backends *backends = call->backends;
-    struct store_entry entry;
-    enum err err = store_enter(backends->store, room, nick, head, backends->settings->user_rooms_max, &entry);
-    if (err == ERR_TOO_BIG) {
+    char address[SANCTION_ADDRESS_MAX];
+    if (sanction_address(call->request->remote, address))
+        *address = '\0';
+    struct store_entering entering = {.room = room, .nick = nick, .head = head, .address = str_of(address)};
+    enum err err = entering_go(call->backends, &entering);
+    if (err)
+        return status_of(err, "createChatroom");
+    if (entering.err == ERR_TOO_BIG) {
         call->code = "too_many";
         return 429;
     }
-    if (err)
-        return status_of(err, "createChatroom");
-    int status = moderate(call, entry.user, entry.conversation, MODERATE_ENTER);
-    if (status != 200)
-        return status;
-    /* Without Redis the admission is lost and nothing else: validate then goes by membership. */
-    if (presence_admit(backends->presence, entry.conversation, entry.user))
-        metric_inc(METRIC_PRESENCE_SKIPPED);
+    if (entering.err)
+        return moderate_refuse(call, true);
     buf_addf(call->out, "{\"success\":true,\"data\":{\"chatroomId\":\"%s\",\"nickId\":\"%s\"}}",
-             entry.room_id, entry.user_id);
+             entering.room_id, entering.user_id);
     return 200;
 }
 

@@ -44,6 +44,14 @@ static int check_rate(struct call *call, uint64_t user)
     return 429;
 }
 
+int moderate_refuse(struct call *call, bool banned)
+{
+    metric_inc(METRIC_MODERATION_REFUSED);
+    call->error = banned ? "you may not be here" : "you may not post here";
+    call->code = banned ? "banned" : "muted";
+    return 403;
+}
+
 int moderate(struct call *call, uint64_t user, uint64_t conversation, enum moderate what)
 {
     char address[SANCTION_ADDRESS_MAX];
@@ -55,8 +63,5 @@ int moderate(struct call *call, uint64_t user, uint64_t conversation, enum moder
         return failure_status(err, "moderate");
     if (!on.banned && (!on.muted || what == MODERATE_ENTER))
         return what == MODERATE_POST ? check_rate(call, user) : 200;
-    metric_inc(METRIC_MODERATION_REFUSED);
-    call->error = on.banned ? "you may not be here" : "you may not post here";
-    call->code = on.banned ? "banned" : "muted";
-    return 403;
+    return moderate_refuse(call, on.banned);
 }

@@ -14,4 +14,7 @@ enum moderate {
  * 0: not one alone. Rates are counted by this process. */
 int moderate(struct call *call, uint64_t user, uint64_t conversation, enum moderate what) CG_MUST_CHECK;
 
+/* The 403 of somebody who is known to be banned, or else muted. */
+int moderate_refuse(struct call *call, bool banned);
+
 #endif

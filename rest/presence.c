@@ -237,16 +237,38 @@ void presence_add_state(const struct presence *presence, struct buf *out)
     buf_add_char(out, ']');
 }
 
-enum err presence_admit(struct presence *presence, uint64_t conversation, uint64_t user)
+static redisReply *next_reply(redisContext *redis)
 {
-    size_t server = server_of(presence, conversation);
-    redisContext *redis = need(presence, server);
-    if (!redis)
-        return ERR_DOWN;
-    char key[PRESENCE_KEY_MAX];
-    presence_admit_key(key, presence->settings->redis_prefix, conversation, user);
-    return check_and_free(presence, server, redisCommand(redis, "SET %s 1 PX %lld", key,
-                                                 (long long)presence->settings->admit_ms));
+    void *reply = NULL;
+    return redisGetReply(redis, &reply) == REDIS_OK ? reply : NULL;
+}
+
+static size_t admit_at(struct presence *presence, size_t server, const struct presence_seat *seats, size_t count)
+{
+    redisContext *redis = NULL;
+    size_t asked = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (server_of(presence, seats[i].conversation) != server)
+            continue;
+        if (!asked && !(redis = need(presence, server)))
+            return 0;
+        char key[PRESENCE_KEY_MAX];
+        presence_admit_key(key, presence->settings->redis_prefix, seats[i].conversation, seats[i].user);
+        redisAppendCommand(redis, "SET %s 1 PX %lld", key, (long long)presence->settings->admit_ms);
+        asked++;
+    }
+    for (size_t i = 0; i < asked; i++)
+        if (check_and_free(presence, server, next_reply(redis)))
+            return i;
+    return asked;
+}
+
+size_t presence_admit(struct presence *presence, const struct presence_seat *seats, size_t count)
+{
+    size_t admitted = 0;
+    for (size_t server = 0; server < presence->known.count; server++)
+        admitted += admit_at(presence, server, seats, count);
+    return admitted;
 }
 
 static bool is_positive(const redisReply *reply)
@@ -277,12 +299,6 @@ static enum err any_lease(struct presence *presence, size_t server, const redisR
     redisReply *reply = redisCommandArgv(presence->servers[server].redis, count, args, lengths);
     *alive = is_positive(reply);
     return check_and_free(presence, server, reply);
-}
-
-static redisReply *next_reply(redisContext *redis)
-{
-    void *reply = NULL;
-    return redisGetReply(redis, &reply) == REDIS_OK ? reply : NULL;
 }
 
 enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user,

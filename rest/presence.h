@@ -28,9 +28,12 @@ void presence_add_state(const struct presence *presence, struct buf *out);
 /* Why the last call failed: one line for a person, valid until the next call. */
 const char *presence_error(const struct presence *presence);
 
-/* From now on, for admit_ms, the user counts as online in the conversation without a socket. */
-enum err presence_admit(struct presence *presence, uint64_t conversation,
-                        uint64_t user) CG_MUST_CHECK;
+/* From now on, for admit_ms, these users count as online in these conversations without a socket. One round trip for each
+ * server that is asked. Returns how many were admitted: the others' server is down. */
+struct presence_seat {
+    uint64_t conversation, user;
+};
+size_t presence_admit(struct presence *presence, const struct presence_seat *seats, size_t count);
 
 /* Whether the user was admitted, or holds a socket on a relay whose lease lives. */
 enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user,

@@ -8,6 +8,7 @@
 #include "common/io_notice.h"
 #include "common/order.h"
 #include "common/store.h"
+#include "common/store_enter.h"
 #include "common/store_io.h"
 #include "common/store_sanctions.h"
 #include "common/token.h"
@@ -26,13 +27,13 @@ static struct {
     uint64_t messages, sender; /* what store_read finds: so many, from whom, of what kind */
     enum message_kind kind;
     struct store_sanctioned sanctioned;
+    enum err entering; /* of each who enters */
     /* what they were asked */
     int64_t rooms_max;
-    uint64_t judged_user, judged_conversation;
     char judged_address[64];
     struct order order; /* the last one */
     char ordered_user[64];
-    int entered, admitted, placed, asked_online, named;
+    int entered, groups, admitted, placed, asked_online, named;
     char room[1024], nick[1024], head[64];
     uint64_t conversation, user;
     struct store_range range;
@@ -72,16 +73,23 @@ enum err store_ping(struct store *store)
     return fake.store;
 }
 
-enum err store_enter(struct store *store, struct str room, struct str nick, struct str head, int64_t rooms_max,
-                     struct store_entry *entry)
+enum err store_enter(struct store *store, struct store_entering *entering, size_t count, int64_t rooms_max)
 {
     (void)store;
     fake.rooms_max = rooms_max;
-    fake.entered++;
-    keep(fake.room, sizeof fake.room, room);
-    keep(fake.nick, sizeof fake.nick, nick);
-    keep(fake.head, sizeof fake.head, head);
-    *entry = (struct store_entry){ROOM_ID, USER_ID, 7, 9};
+    fake.entered += (int)count;
+    fake.groups++;
+    for (size_t i = 0; i < count; i++) {
+        keep(fake.room, sizeof fake.room, entering[i].room);
+        keep(fake.nick, sizeof fake.nick, entering[i].nick);
+        keep(fake.head, sizeof fake.head, entering[i].head);
+        keep(fake.judged_address, sizeof fake.judged_address, entering[i].address);
+        keep(entering[i].room_id, ID_MAX, STR(ROOM_ID));
+        keep(entering[i].user_id, ID_MAX, STR(USER_ID));
+        entering[i].conversation = 7;
+        entering[i].user = 9;
+        entering[i].err = fake.entering;
+    }
     return fake.store;
 }
 
@@ -89,8 +97,8 @@ enum err store_sanctioned(struct store *store, uint64_t user, struct str address
                           struct store_sanctioned *out)
 {
     (void)store;
-    fake.judged_user = user;
-    fake.judged_conversation = conversation;
+    (void)user;
+    (void)conversation;
     keep(fake.judged_address, sizeof fake.judged_address, address);
     *out = fake.sanctioned;
     return fake.store;
@@ -189,13 +197,15 @@ void presence_add_state(const struct presence *presence, struct buf *out)
     buf_addf(out, "[{\"at\":\"here\",\"up\":%s}]", fake.presence ? "false" : "true");
 }
 
-enum err presence_admit(struct presence *presence, uint64_t conversation, uint64_t user)
+size_t presence_admit(struct presence *presence, const struct presence_seat *seats, size_t count)
 {
     (void)presence;
-    fake.admitted++;
-    fake.conversation = conversation;
-    fake.user = user;
-    return fake.presence;
+    fake.admitted += (int)count;
+    if (count) {
+        fake.conversation = seats[count - 1].conversation;
+        fake.user = seats[count - 1].user;
+    }
+    return fake.presence ? 0 : count;
 }
 
 enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user,
