@@ -78,6 +78,8 @@ REST_O   := $(filter-out %/main.o,$(call objects,rest))
 ADMIN_O  := $(call objects,admin)
 BENCH_O  := $(call objects,bench/load)
 TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+# Those of the load generator, which is none of the product.
+BENCH_TESTS := $(filter $(BUILD)/unit/test_bench_%,$(TESTS))
 # Helpers that several unit tests share (fakes, sinks): every tests/unit file that is not a test_*.c.
 HELPER_O := $(filter-out $(BUILD)/tests/unit/test_%.o,$(call objects,tests/unit))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -124,10 +126,15 @@ $(PROGRAMS):
 
 # Every object is named in a rule of its own program: make deletes those that it only finds by a chain of patterns, and
 # with .SECONDARY, which would keep them, it does not make one that is missing, so that a new source was left out.
-$(TESTS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(HELPER_O) $(LIBRELAY) $(LIBREST) $(LIBCOMMON)
+$(filter-out $(BENCH_TESTS),$(TESTS)): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(HELPER_O) $(LIBRELAY) $(LIBREST) $(LIBCOMMON)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LINK  $@")
 	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^ $(test_libs) $(pkg_libs) $(LDLIBS)
+
+$(BENCH_TESTS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(filter-out %/main.o,$(BENCH_O))
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LINK  $@")
+	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^ $(test_libs)
 
 # libFuzzer brings its own main, so its library comes in only here.
 $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIBRELAY) $(LIBREST) $(LIBCOMMON)

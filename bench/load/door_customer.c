@@ -13,8 +13,8 @@ static void ask_account(unsigned index, struct bytes *out)
 {
     char body[256];
     const char *label = world.options->label;
-    snprintf(body, sizeof body, "{\"account\":\"%s-%u\",\"app_sid\":\"%s\",\"username\":\"%s %u\"}", label, index, label,
-             label, index);
+    snprintf(body, sizeof body, "{\"account\":\"%s-%u\",\"app_sid\":\"%s\",\"username\":\"%s %u\"}", label, index,
+             label, label, index);
     post_write(out, "/users/register", "", body);
 }
 

@@ -1,7 +1,7 @@
 /* main.c: a load generator for chat servers. The phases of a run:
  *
- *   rooms and users are made ─▶ clients come in ─▶ it settles ─▶ warm-up ─▶ measured ─▶ what is missing comes
- *                                                            └─▶ or the herd: cut, and back again
+ *   rooms and users are made, clients come in, it settles ─▶ warm-up ─▶ measured ─▶ what is missing comes
+ *                                                         └─▶ or the herd: cut, and back again
  *
  * options.c says what can be asked for, report.c what is answered. */
 #include "bench/load/client.h"

@@ -27,15 +27,19 @@ static double cpu_of(int pid)
 static double memory_of(int pid)
 {
     char path[64], line[256];
-    double kib = -1;
+    double kib = 0, part;
+    bool told = false;
     snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
     FILE *file = fopen(path, "r");
     if (!file)
         die("%s: %s", path, strerror(errno));
-    while (kib < 0 && fgets(line, sizeof line, file))
-        sscanf(line, "Pss_Anon: %lf", &kib);
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "Pss_Anon: %lf", &part) == 1 || sscanf(line, "Pss_Shmem: %lf", &part) == 1) {
+            kib += part;
+            told = true;
+        }
     fclose(file);
-    if (kib < 0)
+    if (!told)
         die("%s says no Pss_Anon", path);
     return kib;
 }

@@ -12,9 +12,9 @@ struct measure {
 
 /* CPU time from each process' own CPU clock: nanoseconds, the system's share included, threads that have ended too. */
 void measure_cpu(const struct options *options, struct measure *measure);
-/* Anonymous memory, in proportion where processes share it (Pss_Anon of smaps_rollup): heaps and stacks, no program
- * text, no files, no copies that a fork has not written to. Takes long for large processes, so not while something
- * is timed. */
+/* Memory that stands for no file, in proportion where processes share it (Pss_Anon and Pss_Shmem of smaps_rollup):
+ * heaps, stacks, pools of shared memory; no program text, no page of a fork's that it has not written to. Takes long
+ * for large processes, so not while something is timed. */
 void measure_memory(const struct options *options, struct measure *measure);
 
 #endif
