@@ -1,4 +1,4 @@
-/* clock.h: the only source of time. Tests freeze it. Milliseconds everywhere. */
+/* clock.h: the only source of time. Tests freeze it. Milliseconds, but where a name ends in _us. */
 #ifndef CG_COMMON_CLOCK_H
 #define CG_COMMON_CLOCK_H
 
@@ -10,6 +10,8 @@ enum { CLOCK_TEXT_MAX = 24 }; /* bytes of "YYYY-MM-DD HH:mm:ss.mmm" with its NUL
 int64_t clock_wall_ms(void);
 /* A clock that never goes back, for intervals. */
 int64_t clock_mono_ms(void);
+/* The same in microseconds. */
+int64_t clock_mono_us(void);
 
 /* From now on both clocks stand at `ms`; negative thaws them. For tests. */
 void clock_freeze(int64_t ms);

@@ -20,15 +20,6 @@ void hub_init(struct hub *hub)
 
 /* ---- rooms ---- */
 
-static void mark_dirty(struct room *room)
-{
-    if (room->dirty)
-        return;
-    room->dirty = true;
-    room->next_dirty = room->hub->dirty;
-    room->hub->dirty = room;
-}
-
 static struct room *room_new(struct hub *hub, uint64_t conversation)
 {
     struct room *room = mem_zalloc(sizeof *room);
@@ -41,7 +32,7 @@ static struct room *room_new(struct hub *hub, uint64_t conversation)
     return room;
 }
 
-static void note_log_bytes(struct hub *hub, size_t before, size_t after)
+void hub_note_log_bytes(struct hub *hub, size_t before, size_t after)
 {
     hub->log_bytes = hub->log_bytes - before + after;
     metric_set(METRIC_ROOM_LOG_BYTES, (int64_t)hub->log_bytes);
@@ -49,7 +40,7 @@ static void note_log_bytes(struct hub *hub, size_t before, size_t after)
 
 static void drop_log(struct room *room, enum encoding_id encoding)
 {
-    note_log_bytes(room->hub, roomlog_memory(&room->logs[encoding]), 0);
+    hub_note_log_bytes(room->hub, roomlog_memory(&room->logs[encoding]), 0);
     roomlog_fini(&room->logs[encoding]);
 }
 
@@ -57,11 +48,7 @@ static void room_free(struct room *room)
 {
     struct hub *hub = room->hub;
     CG_ASSERT(!room->seat_count);
-    for (struct room **at = &hub->dirty; room->dirty; at = &(*at)->next_dirty)
-        if (*at == room) {
-            *at = room->next_dirty;
-            break;
-        }
+    room_forget_dirty(room);
     for (int i = 0; i < ENCODING_COUNT; i++)
         drop_log(room, (enum encoding_id)i);
     room_order_fini(room);
@@ -251,7 +238,7 @@ void room_clear_logs(struct room *room)
     for (int i = 0; i < ENCODING_COUNT; i++) {
         size_t before = roomlog_memory(&room->logs[i]);
         roomlog_trim(&room->logs[i], 0, room->logs[i].end);
-        note_log_bytes(room->hub, before, roomlog_memory(&room->logs[i]));
+        hub_note_log_bytes(room->hub, before, roomlog_memory(&room->logs[i]));
     }
     for (size_t i = 0; i < room->seat_count; i++)
         room->seats[i]->cursor = room->logs[room->seats[i]->encoding].end;
@@ -302,39 +289,13 @@ void hub_each(struct hub *hub, uint64_t conversation, hub_session_fn *fn, void *
 
 /* ---- events into the logs, logs into the sockets ---- */
 
-static void flush_seat(struct seat *seat)
-{
-    struct session *session = seat->session;
-    const struct roomlog *log = &seat->room->logs[seat->encoding];
-    bool pulled = encodings[seat->encoding]->pulled;
-    if (seat->held)
-        return;
-    if (pulled && !session->held) {
-        if (seat->cursor != log->end && !session->closing) {
-            session->protocol->changed(session, seat);
-            seat->cursor = log->end;
-        }
-    } else if (!pulled && !session->held && !session->choked) {
-        session_flush(seat);
-    } else if (seat->cursor < log->start && !session->closing) {
-        metric_inc(METRIC_CLOSED_SLOW);
-        session_close(session, 1013, "Too slow: come back for the history");
-    }
-}
-
-static void flush_room(struct room *room)
-{
-    for (size_t i = 0; i < room->seat_count; i++)
-        flush_seat(room->seats[i]);
-}
-
 /* The log is about to drop its older half. One commit may bring more than a log holds, so those who read as
  * fast as they can are not to lose by it: what is not out yet goes out, and what their sockets do not take
  * now is set aside. */
 static void save_readers(struct room *room, enum encoding_id encoding)
 {
     const struct roomlog *log = &room->logs[encoding];
-    flush_room(room);
+    room_flush(room);
     for (size_t i = 0; i < room->seat_count; i++) {
         struct seat *seat = room->seats[i];
         if (seat->encoding == encoding && seat->session->choked && !encodings[encoding]->pulled &&
@@ -362,8 +323,8 @@ static void append(struct room *room, enum encoding_id encoding, uint64_t seq)
         save_readers(room, encoding);
     size_t before = roomlog_memory(log);
     roomlog_append(log, seq, head, buf_str(&hub->scratch));
-    note_log_bytes(hub, before, roomlog_memory(log));
-    mark_dirty(room);
+    hub_note_log_bytes(hub, before, roomlog_memory(log));
+    room_mark_dirty(room);
 }
 
 void room_append(struct room *room, const struct message *message)
@@ -443,38 +404,6 @@ bool hub_take(struct seat *seat, hub_payload_fn *fn, void *arg)
     seat->cursor = log->end;
     roomlog_each(log, cursor, fn, arg);
     return true;
-}
-
-/* Over the budget of all logs: one room a turn gives back what all its readers have had. */
-static void trim_one(struct hub *hub)
-{
-    struct room *room = map_next(&hub->rooms, &hub->trim_at);
-    if (!room) {
-        hub->trim_at = 0;
-        return;
-    }
-    for (int i = 0; i < ENCODING_COUNT; i++) {
-        struct roomlog *log = &room->logs[i];
-        uint64_t least = log->end;
-        for (size_t s = 0; s < room->seat_count; s++)
-            if (room->seats[s]->encoding == (enum encoding_id)i && room->seats[s]->cursor < least)
-                least = room->seats[s]->cursor;
-        size_t before = roomlog_memory(log);
-        roomlog_trim(log, 0, least);
-        note_log_bytes(hub, before, roomlog_memory(log));
-    }
-}
-
-void hub_flush(struct hub *hub)
-{
-    while (hub->dirty) {
-        struct room *room = hub->dirty;
-        hub->dirty = room->next_dirty;
-        room->dirty = false;
-        flush_room(room);
-    }
-    if (hub->log_bytes > (size_t)hub->settings->room_logs_bytes)
-        trim_one(hub);
 }
 
 bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encoding,

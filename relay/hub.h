@@ -46,6 +46,7 @@ struct hub {
 
     struct map rooms;        /* conversation → struct room */
     struct room *dirty;      /* rooms with something to flush */
+    struct room *resting;    /* such that were flushed a moment ago */
     size_t log_bytes;        /* memory held by all room logs */
     size_t trim_at;          /* where the sweep over budget goes on */
     struct wheel_timer audit;
@@ -151,7 +152,8 @@ bool hub_pending(const struct seat *seat, struct str *bytes);
 typedef void hub_payload_fn(void *arg, uint64_t seq, struct str payload);
 bool hub_take(struct seat *seat, hub_payload_fn *fn, void *arg);
 
-/* Gives the sockets what was appended in this turn of the loop. Called before the loop sleeps. */
-void hub_flush(struct hub *hub);
+/* Gives the sockets what was appended in this turn of the loop. Called before the loop sleeps. Large rooms rest after it;
+ * returns after how many milliseconds it wants to be called again for them, -1: not at all. */
+int64_t hub_flush(struct hub *hub);
 
 #endif

@@ -36,8 +36,9 @@ struct room {
     bool listening;                      /* the listener was told that it is ready */
     struct wheel_timer linger;           /* set while nobody sits in it and it is kept for who comes back */
     struct wheel_timer retry;            /* set while a listener waits for the next attempt to load */
-    struct room *next_dirty;
+    struct room *next_dirty; /* in hub->dirty or hub->resting */
     bool dirty;
+    int64_t rest_until_us; /* clock_mono_us: not written to before; 0: whenever there is something */
 };
 
 /* Not a conversation but a user's inbox: nothing is stored under it, notices only. */
@@ -54,7 +55,18 @@ void room_load(struct room *room);
 void room_expect(struct room *room);
 void room_order_fini(struct room *room);
 
+/* hub_flush.c */
+
+/* It has something for its readers: hub_flush gives it to them. */
+void room_mark_dirty(struct room *room);
+void room_forget_dirty(struct room *room);
+/* Gives its readers' sockets what they take, now. */
+void room_flush(struct room *room);
+
 /* hub.c */
+
+/* A log's memory has changed. */
+void hub_note_log_bytes(struct hub *hub, size_t before, size_t after);
 
 /* Appends to every log of the room that is read. */
 void room_append(struct room *room, const struct message *message);

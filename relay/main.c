@@ -129,11 +129,19 @@ static void on_tick(uv_timer_t *timer)
     journal_expire(relay->journal);
 }
 
+/* Only wakes the loop: what is to be done is done before it sleeps again. */
+static void on_rested(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
 /* Output goes out before sleeping: whatever many events appended in this turn is one write each. */
 static void on_before_sleep(uv_prepare_t *prepare)
 {
     struct relay *relay = prepare->data;
-    hub_flush(&relay->hub);
+    int64_t again_ms = hub_flush(&relay->hub);
+    if (again_ms >= 0)
+        uv_timer_start(&relay->rested, on_rested, (uint64_t)again_ms, 0);
     eio_flush();
     sessions_flush(&relay->sessions);
     sio_flush();
@@ -244,6 +252,7 @@ static void build(struct relay *relay)
     uv_timer_init(&relay->loop, &relay->tick);
     uv_timer_init(&relay->loop, &relay->drain);
     uv_timer_init(&relay->loop, &relay->last_words);
+    uv_timer_init(&relay->loop, &relay->rested);
     uv_prepare_init(&relay->loop, &relay->before_sleep);
     relay->tick.data = relay->drain.data = relay->last_words.data = relay;
     relay->before_sleep.data = relay;
@@ -392,7 +401,7 @@ static void take_apart(struct relay *relay)
     offload_drain(&relay->offload);
     end_answered(relay);
     bus_stop(relay->bus);
-    void *handles[] = {&relay->tick,    &relay->drain,  &relay->last_words, &relay->before_sleep,
+    void *handles[] = {&relay->tick,    &relay->drain,  &relay->last_words, &relay->rested, &relay->before_sleep,
                        &relay->on_term, &relay->on_int, &relay->on_hup};
     for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
         close_handle(handles[i]);

@@ -37,6 +37,7 @@ struct relay {
     uint64_t incarnation;
     unsigned char secret[STORE_SECRET_BYTES];
     uv_timer_t tick, drain, last_words;
+    uv_timer_t rested; /* wakes the loop when a room has rested: hub_flush */
     size_t last_words_left;
     uv_prepare_t before_sleep;
     uv_signal_t on_term, on_int, on_hup;

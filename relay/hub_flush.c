@@ -1,0 +1,152 @@
+/* hub_flush.c: from the rooms' logs into the sockets, once a turn of the loop, and at a pace. */
+#include "common/clock.h"
+#include "common/metrics.h"
+#include "relay/hub_room.h"
+
+enum {
+    SHORT_FLUSH_US = 200, /* a room that takes no longer need not rest */
+    REST_MAX_US = 20000,
+};
+
+/* ---- rooms with something to give ---- */
+
+static void push(struct room **list, struct room *room)
+{
+    room->next_dirty = *list;
+    *list = room;
+}
+
+void room_mark_dirty(struct room *room)
+{
+    if (room->dirty)
+        return;
+    room->dirty = true;
+    push(&room->hub->dirty, room);
+}
+
+static bool unlink_from(struct room **list, struct room *room)
+{
+    while (*list && *list != room)
+        list = &(*list)->next_dirty;
+    if (!*list)
+        return false;
+    *list = room->next_dirty;
+    return true;
+}
+
+void room_forget_dirty(struct room *room)
+{
+    if (room->dirty && !unlink_from(&room->hub->dirty, room))
+        unlink_from(&room->hub->resting, room);
+    room->dirty = false;
+}
+
+/* ---- into the sockets ---- */
+
+static void flush_seat(struct seat *seat)
+{
+    struct session *session = seat->session;
+    const struct roomlog *log = &seat->room->logs[seat->encoding];
+    bool pulled = encodings[seat->encoding]->pulled;
+    if (seat->held)
+        return;
+    if (pulled && !session->held) {
+        if (seat->cursor != log->end && !session->closing) {
+            session->protocol->changed(session, seat);
+            seat->cursor = log->end;
+        }
+    } else if (!pulled && !session->held && !session->choked) {
+        session_flush(seat);
+    } else if (seat->cursor < log->start && !session->closing) {
+        metric_inc(METRIC_CLOSED_SLOW);
+        session_close(session, 1013, "Too slow: come back for the history");
+    }
+}
+
+void room_flush(struct room *room)
+{
+    for (size_t i = 0; i < room->seat_count; i++)
+        flush_seat(room->seats[i]);
+}
+
+/* A large room that was just written to rests as long as that took: what comes meanwhile goes out with it, in one write
+ * for each reader instead of one for each message. Rooms that are quiet, or small, never wait. */
+static void flush_and_rest(struct room *room)
+{
+    int64_t began_us = clock_mono_us();
+    room_flush(room);
+    int64_t ended_us = clock_mono_us(), took_us = ended_us - began_us;
+    if (took_us > SHORT_FLUSH_US)
+        room->rest_until_us = ended_us + (took_us < REST_MAX_US ? took_us : REST_MAX_US);
+}
+
+static void wake_rested(struct hub *hub)
+{
+    struct room *resting = hub->resting;
+    int64_t now_us = resting ? clock_mono_us() : 0;
+    hub->resting = NULL;
+    for (struct room *room; (room = resting);) {
+        resting = room->next_dirty;
+        push(room->rest_until_us <= now_us ? &hub->dirty : &hub->resting, room);
+    }
+}
+
+/* How long the first of them still rests; -1: none does. */
+static int64_t rest_ms(const struct hub *hub)
+{
+    int64_t until_us = INT64_MAX;
+    for (const struct room *room = hub->resting; room; room = room->next_dirty)
+        if (room->rest_until_us < until_us)
+            until_us = room->rest_until_us;
+    if (!hub->resting)
+        return -1;
+    int64_t wait_us = until_us - clock_mono_us();
+    return wait_us > 0 ? (wait_us + 999) / 1000 : 0;
+}
+
+static bool is_resting(struct room *room)
+{
+    if (!room->rest_until_us)
+        return false;
+    if (clock_mono_us() < room->rest_until_us)
+        return true;
+    room->rest_until_us = 0;
+    return false;
+}
+
+/* Over the budget of all logs: one room a turn gives back what all its readers have had. */
+static void trim_one(struct hub *hub)
+{
+    struct room *room = map_next(&hub->rooms, &hub->trim_at);
+    if (!room) {
+        hub->trim_at = 0;
+        return;
+    }
+    for (int i = 0; i < ENCODING_COUNT; i++) {
+        struct roomlog *log = &room->logs[i];
+        uint64_t least = log->end;
+        for (size_t s = 0; s < room->seat_count; s++)
+            if (room->seats[s]->encoding == (enum encoding_id)i && room->seats[s]->cursor < least)
+                least = room->seats[s]->cursor;
+        size_t before = roomlog_memory(log);
+        roomlog_trim(log, 0, least);
+        hub_note_log_bytes(hub, before, roomlog_memory(log));
+    }
+}
+
+int64_t hub_flush(struct hub *hub)
+{
+    wake_rested(hub);
+    for (struct room *room; (room = hub->dirty);) {
+        hub->dirty = room->next_dirty;
+        if (is_resting(room)) {
+            push(&hub->resting, room);
+            continue;
+        }
+        room->dirty = false;
+        flush_and_rest(room);
+    }
+    if (hub->log_bytes > (size_t)hub->settings->room_logs_bytes)
+        trim_one(hub);
+    return rest_ms(hub);
+}
