@@ -1,0 +1,144 @@
+/* The pace at which a room is written to. */
+#include "hub_fakes.h"
+
+/* Every write takes this long on the frozen clock. */
+static int64_t write_ms, now_ms;
+
+static enum send_result slow_send(void *socket, struct str bytes)
+{
+    clock_freeze(now_ms += write_ms);
+    return on_send(socket, bytes);
+}
+
+static const struct transport slow_wire = {.send = slow_send, .close = on_close, .kill = on_kill};
+
+static int begin_slow(void **state)
+{
+    clock_freeze(now_ms = 1000000);
+    write_ms = 0;
+    return begin(state);
+}
+
+static int end_slow(void **state)
+{
+    int result = end(state);
+    clock_freeze(-1);
+    return result;
+}
+
+static struct client *slow_client(uint64_t conversation, uint64_t seq)
+{
+    struct client *client = seated_client(conversation, LINES, seq);
+    client->session->transport = &slow_wire;
+    return client;
+}
+
+static void check_got(struct client *client, const char *want)
+{
+    assert_str(buf_str(&client->got), str_of(want));
+}
+
+static void what_comes_while_a_room_rests_goes_out_in_one_write(void **state)
+{
+    (void)state;
+    struct client *a = slow_client(7, 0), *b = slow_client(7, 0);
+    write_ms = 2;
+    deliver(7, 1);
+    assert_int_equal(hub_flush(&hub), -1);
+    check_got(b, "1:m1;");
+    deliver(7, 2);
+    assert_int_equal(hub_flush(&hub), 4); /* as long as the two writes took */
+    clock_freeze(now_ms += 3);
+    deliver(7, 3);
+    assert_int_equal(hub_flush(&hub), 1);
+    check_got(a, "1:m1;");
+    clock_freeze(now_ms += 1);
+    hub_flush(&hub);
+    check_got(a, "1:m1;2:m2;3:m3;");
+    check_got(b, "1:m1;2:m2;3:m3;");
+    assert_int_equal(a->writes, 2);
+}
+
+static void only_the_room_that_was_slow_rests(void **state)
+{
+    (void)state;
+    struct client *slow = slow_client(7, 0), *quick = seated_client(8, LINES, 0);
+    write_ms = 5;
+    deliver(7, 1);
+    hub_flush(&hub);
+    deliver(7, 2);
+    deliver(8, 1);
+    assert_int_equal(hub_flush(&hub), 5);
+    check_got(quick, "1:m1;");
+    check_got(slow, "1:m1;");
+    deliver(8, 2);
+    assert_int_equal(hub_flush(&hub), 5);
+    check_got(quick, "1:m1;2:m2;");
+    clock_freeze(now_ms += 5);
+    hub_flush(&hub);
+    check_got(slow, "1:m1;2:m2;");
+}
+
+static void after_a_rest_the_next_message_goes_out_at_once(void **state)
+{
+    (void)state;
+    struct client *client = slow_client(7, 0);
+    write_ms = 5;
+    deliver(7, 1);
+    hub_flush(&hub);
+    clock_freeze(now_ms += 5);
+    deliver(7, 2);
+    assert_int_equal(hub_flush(&hub), -1);
+    check_got(client, "1:m1;2:m2;");
+}
+
+static void no_rest_is_longer_than_twenty_milliseconds(void **state)
+{
+    (void)state;
+    slow_client(7, 0);
+    write_ms = 3000;
+    deliver(7, 1);
+    hub_flush(&hub);
+    deliver(7, 2);
+    assert_int_equal(hub_flush(&hub), 20);
+}
+
+static void an_answer_does_not_wait_for_the_room_and_takes_what_the_log_has_with_it(void **state)
+{
+    (void)state;
+    struct client *asks = slow_client(7, 0), *other = slow_client(7, 0);
+    write_ms = 5;
+    deliver(7, 1);
+    hub_flush(&hub);
+    deliver(7, 2);
+    session_send_raw(asks->session, STR("answer;"));
+    check_got(asks, "1:m1;2:m2;answer;");
+    check_got(other, "1:m1;");
+}
+
+static void a_room_whose_readers_leave_while_it_rests_is_forgotten(void **state)
+{
+    (void)state;
+    struct client *client = slow_client(7, 0);
+    write_ms = 5;
+    deliver(7, 1);
+    hub_flush(&hub);
+    deliver(7, 2);
+    assert_int_equal(hub_flush(&hub), 5);
+    hub_leave(&hub, client->session);
+    assert_int_equal(hub_flush(&hub), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_comes_while_a_room_rests_goes_out_in_one_write, begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(only_the_room_that_was_slow_rests, begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(after_a_rest_the_next_message_goes_out_at_once, begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(no_rest_is_longer_than_twenty_milliseconds, begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(an_answer_does_not_wait_for_the_room_and_takes_what_the_log_has_with_it,
+                                        begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(a_room_whose_readers_leave_while_it_rests_is_forgotten, begin_slow, end_slow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
