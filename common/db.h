@@ -52,7 +52,7 @@ enum err db_connect(struct db *db) CG_MUST_CHECK;
  * new connection instead of failing. */
 void db_refresh(struct db *db);
 
-/* Whether there is a connection, as far as the last call could tell. */
+/* Whether there is a connection that the server has not ended, as far as can be told without asking it. */
 bool db_is_connected(const struct db *db);
 
 /* Runs a prepared statement. `row` may be NULL for one without a result. *affected (may be NULL)

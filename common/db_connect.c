@@ -49,11 +49,6 @@ void db_free(struct db *db)
     free(db);
 }
 
-bool db_is_connected(const struct db *db)
-{
-    return db->mysql;
-}
-
 unsigned db_errno(const struct db *db)
 {
     return db->error_number;
@@ -256,11 +251,16 @@ static bool was_closed(const struct db *db)
     return poll(&fd, 1, 0) > 0;
 }
 
+bool db_is_connected(const struct db *db)
+{
+    return db->mysql && db_address_is_current(db->at) && !was_closed(db);
+}
+
 void db_refresh(struct db *db)
 {
     if (!db->mysql || db->in_transaction)
         return;
-    if (!db_address_is_current(db->at) || was_closed(db)) {
+    if (!db_is_connected(db)) {
         db_disconnect(db);
     } else if (db->address_count > 1 && clock_mono_ms() - db->checked_ms >= RECHECK_MS) {
         db->checked_ms = clock_mono_ms();

@@ -37,7 +37,7 @@ enum err store_ready(struct store *store, char why[256]) CG_MUST_CHECK;
 /* Before a request or a look-up that relies on nothing before it: a connection that the server has ended
  * since is made anew, instead of failing it. */
 void store_refresh(struct store *store);
-/* Whether there is a connection, as far as the last call or store_refresh could tell. */
+/* Whether there is a connection that the server has not ended, as far as can be told without asking it. */
 bool store_is_connected(const struct store *store);
 /* Asks the server for a sign of life. */
 enum err store_ping(struct store *store) CG_MUST_CHECK;

@@ -26,7 +26,7 @@ const struct store_statements store_enter_statements = STORE_STATEMENTS(rows);
     "EXISTS (SELECT 1 FROM sanction s WHERE " whom " AND s.kind = 2 AND s.lifted_at IS NULL"                           \
     " AND (s.until IS NULL OR s.until > UTC_TIMESTAMP(3)) AND (s.conversation IS NULL OR s.conversation = c.id))"
 
-/* Around the names: SELECT 0 AS at, x'…' AS room, x'…' AS nick, CONVERT(x'…' USING ascii) AS address UNION ALL … */
+/* Around what add_row says of each who enters. */
 static const char look_before[] =
     "SELECT e.at, c.id, c.public_id, u.id, u.public_id, u.head_num, m.user,"
     " CASE WHEN m.user IS NULL THEN (SELECT COUNT(*) FROM member n WHERE n.user = u.id) ELSE 0 END, "

@@ -171,6 +171,7 @@ static enum err find_name(const struct backends *backends, const struct named *n
         return ERR_NOT_FOUND;
     if (store_is_connected(backends->store) && names_find(id, now_ms, name))
         return ERR_OK;
+    begin_slow(backends);
     enum err err = named->look_up(backends->store, id, name);
     if (!err)
         names_keep(id, buf_str(name), now_ms, backends->settings->names_ms);
@@ -273,12 +274,14 @@ static const struct route rows[] = {
     {.method = "POST",
      .path = "getRoomInfo",
      .body = BODY_JSON,
+     .quick = true,
      .handler = room_info,
      .failure = "{\"error\":\"查询报错\"}",
      .doc = "the name of a room"},
     {.method = "POST",
      .path = "getUserInfo",
      .body = BODY_JSON,
+     .quick = true,
      .handler = user_info,
      .failure = "{\"error\":\"查询报错\"}",
      .doc = "the name of a user"},

@@ -1,5 +1,5 @@
-/* entering.h: entering chatrooms, together with whoever enters at the same moment: one look at the database, one commit and
- * one question to Redis for all threads that wait, made by one of them with its own connections.
+/* entering.h: entering chatrooms, together with whoever enters at the same moment: one look at the database, one commit
+ * and one question to Redis for all threads that wait, made by one of them with its own connections.
  *
  * While one group is under way the next gathers, so there is no timer: an idle process lets one user in at once. */
 #ifndef CG_REST_ENTERING_H
@@ -8,8 +8,8 @@
 #include "common/store_enter.h"
 #include "rest/router.h"
 
-/* Fills in what became of `entering` (store_enter.h). With ERR_OK in its err, the user is a member and counts as online; without
- * Redis the latter is lost and nothing else. Blocks. Anything but ERR_OK: not entered, as store_enter says. */
+/* Fills in what became of `entering` (store_enter.h). With ERR_OK in its err the user is a member and counts as online;
+ * without Redis the latter is lost and nothing else. Anything but ERR_OK: not entered, as store_enter says. Blocks. */
 enum err entering_go(const struct backends *backends, struct store_entering *entering) CG_MUST_CHECK;
 
 #endif

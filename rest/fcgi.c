@@ -5,12 +5,15 @@
 #include "rest/fcgi.h"
 
 #include "common/metrics.h"
-#include "common/store.h"
 
 #include <fcgiapp.h>
+#include <sys/socket.h>
 
 /* What a peer may still have to send when its answer is known; past it the connection is closed. */
 enum { DRAIN_MAX = 1 << 20, RESPONSE_HEADER_MAX = 1024 };
+
+/* What libfcgi reads at once. */
+enum { WHOLE_MAX = 8192 };
 
 enum err fcgi_init(void)
 {
@@ -86,6 +89,25 @@ static bool send_response(FCGX_Request *request, const struct http_response *res
     return FCGX_FClose(request->out) == 0 && fine;
 }
 
+bool fcgi_is_whole(int fd)
+{
+    enum { HEADER = 8, PARAMS = 4, STDIN = 5 };
+    bool named = false; /* all parameters are there */
+    unsigned char bytes[WHOLE_MAX];
+    ssize_t got = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+    if (got <= 0)
+        return true; /* closed, which is seen at once */
+    for (size_t at = 0; at + HEADER <= (size_t)got;) {
+        const unsigned char *record = bytes + at;
+        size_t content = (size_t)record[4] << 8 | record[5];
+        at += HEADER + content + record[6];
+        named |= record[1] == PARAMS && !content;
+        if (record[1] == STDIN && !content)
+            return named && at <= (size_t)got;
+    }
+    return false;
+}
+
 bool fcgi_serve(int fd, const struct backends *backends, const atomic_bool *stopping)
 {
     FCGX_Request fcgi;
@@ -117,7 +139,6 @@ bool fcgi_serve(int fd, const struct backends *backends, const atomic_bool *stop
     };
     struct http_response response;
     http_response_init(&response);
-    store_refresh(backends->store);
     router_serve(backends, &request, &response);
     bool drained = drain(&fcgi), sent = send_response(&fcgi, &response);
     http_response_fini(&response);

@@ -15,8 +15,8 @@
 /* Entries, 320 bytes each once used. Two ids that fall on one entry take it from each other. */
 enum { NAMES_MAX = 4096 };
 
-/* Appends the name kept for `id` (which has the shape of a public id); false if there is none, or none young enough. Counts
- * which of the two. */
+/* Appends the name kept for `id` (which has the shape of a public id); false if there is none, or none young enough.
+ * Counts which of the two. */
 bool names_find(struct str id, int64_t now_ms, struct buf *name);
 
 /* Keeps it for `life_ms`; 0: not at all. Of at most STORE_NAME_MAX bytes. */

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/origin.h"
+#include "common/store.h"
 #include "rest/admin.h"
 #include "rest/chatroom.h"
 #include "rest/customer.h"
@@ -13,6 +14,7 @@
 #include "rest/io.h"
 #include "rest/media.h"
 #include "rest/spaces.h"
+#include "rest/turn.h"
 #include "rest/unread.h"
 
 #define TYPE_JSON "application/json; charset=utf-8"
@@ -139,6 +141,12 @@ static int with_json(struct call *call, const struct route *route)
     return status;
 }
 
+void begin_slow(const struct backends *backends)
+{
+    turn_leave(backends->turn);
+    store_refresh(backends->store);
+}
+
 static int run(struct call *call, const struct route *route)
 {
     struct http_query query;
@@ -146,6 +154,8 @@ static int run(struct call *call, const struct route *route)
     if (route->takes_query && http_query_parse(&query, call->request->query))
         return 400;
     call->query = &query;
+    if (!route->quick)
+        begin_slow(call->backends);
     int status = route->body == BODY_JSON ? with_json(call, route) : route->handler(call);
     call->query = NULL; /* it ends here */
     return status;

@@ -12,6 +12,7 @@ struct json_object;
 struct presence;
 struct store;
 struct token_keys;
+struct turn;
 
 /* What a handler may use: the connections of the thread it runs on. */
 struct backends {
@@ -19,6 +20,7 @@ struct backends {
     const struct token_keys *tokens;
     struct store *store;
     struct presence *presence;
+    struct turn *turn; /* NULL: it has none */
 };
 
 enum { ROUTE_PARAMS = 4 };
@@ -37,6 +39,9 @@ struct call {
     const char *code;  /* a stable word for a program */
     int64_t retry_after_s;
 };
+
+/* From here on the request may take long: other threads see to new ones, and the database's connection is looked after. */
+void begin_slow(const struct backends *backends);
 
 /* Answers one request: appends the success body to call->out and returns the HTTP status. From 400 on
  * the router throws away what is in `out` and puts the route's failure there, so a handler only
@@ -60,6 +65,7 @@ struct route {
     bool takes_query;     /* a broken one is 400; else nobody looks at it */
     size_t max_body;      /* bytes, for BODY_JSON; 0: settings->max_body_bytes */
     const char *type;     /* Content-Type of its answers; NULL: JSON */
+    bool quick;           /* its handler says begin_slow before it uses the database or Redis; else it need not */
     route_handler *handler;
     const char *failure;  /* the body of every answer from 400 on, whatever it is; or NULL and … */
     failure_form *failed; /* … what makes it; or both NULL: what the handler wrote */

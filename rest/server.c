@@ -6,6 +6,7 @@
 #include "common/store.h"
 #include "rest/fcgi.h"
 #include "rest/presence.h"
+#include "rest/turn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,7 @@ struct server {
     const struct token_keys *tokens;
     int listener, epoll;
     int wake; /* an eventfd that becomes readable, and stays so, when the threads are to end */
+    struct turns turns;
     atomic_bool stopping;
     atomic_bool accept_fails; /* so that a state is logged, not every attempt */
     pthread_t *threads;
@@ -83,21 +85,24 @@ static bool arm(const struct server *server, int fd, int operation)
     return epoll_ctl(server->epoll, operation, fd, &event) == 0;
 }
 
-static void pause_accepting(struct server *server)
+static void pause_accepting(struct server *server, int failed)
 {
     if (!atomic_exchange(&server->accept_fails, true))
-        log_error("rest.accept_failed", "errno=%d msg=\"%s\"", errno, strerror(errno));
+        log_error("rest.accept_failed", "errno=%d msg=\"%s\"", failed, strerror(failed));
     struct timespec pause = {0, ACCEPT_PAUSE_MS * 1000000L};
     nanosleep(&pause, NULL);
 }
 
-static void accept_one(struct server *server)
+static void accept_one(struct server *server, struct turn *turn)
 {
     struct timeval limit = {.tv_sec = IO_TIMEOUT_S};
     int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0) {
-        if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-            pause_accepting(server); /* EMFILE, ENFILE, ENOMEM … pass; the others go on serving */
+        if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) {
+            int failed = errno;
+            turn_leave(turn);
+            pause_accepting(server, failed); /* EMFILE, ENFILE, ENOMEM … pass; the others go on serving */
+        }
     } else {
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
@@ -111,6 +116,8 @@ static void accept_one(struct server *server)
 
 static void serve_one(struct server *server, int fd, const struct backends *backends)
 {
+    if (!fcgi_is_whole(fd))
+        turn_leave(backends->turn);
     if (fcgi_serve(fd, backends, &server->stopping) && !arm(server, fd, EPOLL_CTL_MOD))
         close(fd);
 }
@@ -119,15 +126,18 @@ static void *work(void *arg)
 {
     struct server *server = arg;
     db_thread_begin();
+    struct turn turn = {.of = &server->turns};
     struct backends backends = {
         .settings = server->settings,
         .tokens = server->tokens,
         .store = store_new(server->settings),
         .presence = presence_new(server->settings),
+        .turn = &turn,
     };
     /* Once woken to end, a thread goes on while anything but the wake-up is ready. */
     for (bool ending = false, more = true; more;) {
         struct epoll_event events[2];
+        turn_take(&turn);
         int count = epoll_wait(server->epoll, events, ending ? 2 : 1, ending ? 0 : -1);
         CG_ASSERT(count >= 0 || errno == EINTR);
         bool woken = false, served = false;
@@ -139,13 +149,14 @@ static void *work(void *arg)
             }
             served = true;
             if (fd == server->listener)
-                accept_one(server);
+                accept_one(server, &turn);
             else
                 serve_one(server, fd, &backends);
         }
         more = !ending || served;
         ending |= woken;
     }
+    turn_leave(&turn);
     presence_free(backends.presence);
     store_free(backends.store);
     db_thread_end();
@@ -168,6 +179,7 @@ struct server *server_start(const struct settings *settings, const struct token_
         free(server);
         return NULL;
     }
+    turns_init(&server->turns);
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
     server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event wake = {.events = EPOLLIN, .data.fd = server->wake}; /* for every thread */
@@ -194,11 +206,13 @@ void server_stop(struct server *server)
     unlink(server->settings->rest_socket);
     server->stopping = true;
     CG_ASSERT(write(server->wake, &one, sizeof one) == sizeof one);
+    turns_end(&server->turns);
     for (size_t i = 0; i < server->count; i++)
         pthread_join(server->threads[i], NULL);
     close(server->listener);
     close(server->epoll);
     close(server->wake);
+    turns_fini(&server->turns);
     free(server->threads);
     free(server);
 }

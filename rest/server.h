@@ -1,8 +1,8 @@
 /* server.h: the listening socket and the threads that serve it. Knows connections, not what is said
  * on them.
  *
- * All threads wait on one epoll set that holds the listening socket and every connection without a
- * request; each is armed for one event, so exactly one thread gets it. A thread is taken from the
+ * One epoll set holds the listening socket and every connection without a request; each is armed for
+ * one event, so exactly one thread gets it. The threads wait on it by turns (turn.h). A thread is taken from the
  * first byte of a request to its answer, never by a connection that is merely kept open. */
 #ifndef CG_REST_SERVER_H
 #define CG_REST_SERVER_H

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { enter, unique } from './lib/client.mjs';
-import { fastcgi } from './lib/fastcgi.mjs';
+import { fastcgi, fastcgiBegin } from './lib/fastcgi.mjs';
 import { Raw } from './lib/raw.mjs';
 import { Stack, eventually, post, request, run } from './lib/stack.mjs';
 
@@ -270,7 +270,12 @@ describe('door A over REST', () => {
   it('idle and half-said connections to the REST process do not stop the others', async () => {
     const idle = await Promise.all(Array.from({ length: 8 }, () => Raw.open(stack.file('rest.sock'))));
     for (const raw of idle.slice(4)) raw.send(Buffer.from([1, 1, 0]));
-    for (let i = 0; i < 20; i++) await enter(stack, unique('room'), unique('nick'));
+    const half = { path: '/mysql/getRoomInfo', contentLength: 50, body: '{"roomId"' }; // of a call that is answered from memory
+    for (let i = 0; i < 4; i++) idle.push(await fastcgiBegin(stack.file('rest.sock'), half));
+    for (let i = 0; i < 20; i++) {
+      const seat = await enter(stack, unique('room'), unique('nick'));
+      assert.equal((await stack.api('getRoomInfo', { roomId: seat.roomId })).json.data, seat.roomName);
+    }
     for (const raw of idle) raw.destroy();
     await eventually(() => stack.ready(), 'the REST process to be ready');
   });
