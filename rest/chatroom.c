@@ -257,6 +257,7 @@ static const struct route rows[] = {
     {.method = "POST",
      .path = "createChatroom",
      .body = BODY_JSON,
+     .quick = true,
      .handler = create,
      .failed = create_failed,
      .doc = "enter a room under a nick; makes what is missing of the two"},

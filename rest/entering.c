@@ -3,22 +3,25 @@
 #include "common/err.h"
 #include "common/metrics.h"
 #include "rest/presence.h"
+#include "rest/turn.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 
-/* A thread that waits. It stands on that thread's stack and leaves the queue before the thread goes on. */
+/* A thread that waits. It stands on that thread's stack and has left the queue before the thread goes on. */
 struct waiter {
     struct store_entering *entering;
     enum err err;
-    bool done;
+    bool done; /* when there is news; else it is to lead */
     struct waiter *next;
-    pthread_cond_t news; /* done, or it is to lead */
+    sem_t news;
 };
 
 static struct {
     pthread_mutex_t lock;
-    struct waiter *first, **last;
-    bool led; /* a group is under way */
+    struct waiter *first, *last;
+    bool led; /* somebody leads a group, or has been told to */
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void admit(const struct backends *backends, const struct store_entering *entering, size_t count)
@@ -54,50 +57,77 @@ static void enter_group(const struct backends *backends, struct waiter **group, 
     metric_add(METRIC_ENTERINGS, (int64_t)count);
 }
 
+/* Whether the newcomer is to lead. */
+static bool join(struct waiter *waiter)
+{
+    pthread_mutex_lock(&queue.lock);
+    if (queue.first)
+        queue.last->next = waiter;
+    else
+        queue.first = waiter;
+    queue.last = waiter;
+    bool leads = !queue.led;
+    queue.led = true;
+    pthread_mutex_unlock(&queue.lock);
+    return leads;
+}
+
+/* Who leads has waited longest, and so is the first of the group. */
 static size_t take_group(struct waiter *group[STORE_ENTER_MAX])
 {
     size_t count = 0;
+    pthread_mutex_lock(&queue.lock);
     while (queue.first && count < STORE_ENTER_MAX) {
         group[count++] = queue.first;
         queue.first = queue.first->next;
     }
-    if (!queue.first)
-        queue.last = &queue.first;
+    pthread_mutex_unlock(&queue.lock);
     return count;
 }
 
-/* With the lock held, which is let go meanwhile. Whoever waits longest leads the next group. */
+static struct waiter *next_leader(void)
+{
+    pthread_mutex_lock(&queue.lock);
+    struct waiter *next = queue.first;
+    queue.led = next;
+    pthread_mutex_unlock(&queue.lock);
+    return next;
+}
+
+/* Nobody is told anything with the lock held, for which they would have to wait at once. */
 static void lead(const struct backends *backends)
 {
     struct waiter *group[STORE_ENTER_MAX];
     size_t count = take_group(group);
-    queue.led = true;
-    pthread_mutex_unlock(&queue.lock);
     enter_group(backends, group, count);
-    pthread_mutex_lock(&queue.lock);
-    queue.led = false;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 1; i < count; i++) {
         group[i]->done = true;
-        pthread_cond_signal(&group[i]->news);
+        sem_post(&group[i]->news);
     }
-    if (queue.first)
-        pthread_cond_signal(&queue.first->news);
+    struct waiter *next = next_leader();
+    if (next)
+        sem_post(&next->news);
+}
+
+static void wait_for_news(struct waiter *waiter)
+{
+    while (sem_wait(&waiter->news))
+        CG_ASSERT(errno == EINTR);
 }
 
 enum err entering_go(const struct backends *backends, struct store_entering *entering)
 {
-    struct waiter waiter = {.entering = entering, .news = PTHREAD_COND_INITIALIZER};
-    pthread_mutex_lock(&queue.lock);
-    if (!queue.first)
-        queue.last = &queue.first;
-    *queue.last = &waiter;
-    queue.last = &waiter.next;
-    while (!waiter.done)
-        if (queue.led)
-            pthread_cond_wait(&waiter.news, &queue.lock);
-        else
-            lead(backends);
-    pthread_mutex_unlock(&queue.lock);
-    pthread_cond_destroy(&waiter.news);
+    struct waiter waiter = {.entering = entering};
+    CG_ASSERT(!sem_init(&waiter.news, 0, 0));
+    bool leads = join(&waiter);
+    if (!leads) {
+        turn_leave(backends->turn);
+        wait_for_news(&waiter);
+    }
+    if (!waiter.done) {
+        begin_slow(backends);
+        lead(backends);
+    }
+    sem_destroy(&waiter.news);
     return waiter.err;
 }
