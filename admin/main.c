@@ -23,7 +23,8 @@ static const struct command {
     {"media gc", "remove uploads that no message refers to and what broken uploads left; --dry-run",
      .run = command_media_gc, .takes_dry = true},
     {"epoch", "print the epoch of the message numbers", .run = command_epoch},
-    {"epoch raise", "after the database was put back to an older state: make clients and relays forget the numbers they know",
+    {"epoch raise",
+     "after the database was put back to an older state: make clients and relays forget the numbers they know",
      .run = command_epoch_raise},
     {"relays", "print the relays and the state of each", .operate = command_relays},
     {"drain", "RELAY: have a relay ask its clients to go elsewhere, and end, as SIGTERM does",
@@ -33,7 +34,8 @@ static const struct command {
      .operate = command_user_show, .words = 1, .options = WHOM},
     {"user mute", "USER: may be there and read, not post; --room --for --reason --realm",
      .operate = command_user_mute, .words = 1, .options = WHERE | HOW_LONG},
-    {"user unmute", "USER: may post again; --room --realm", .operate = command_user_unmute, .words = 1, .options = WHERE},
+    {"user unmute", "USER: may post again; --room --realm",
+     .operate = command_user_unmute, .words = 1, .options = WHERE},
     {"user ban", "USER: is put out and may not come back; --room --for --reason --realm",
      .operate = command_user_ban, .words = 1, .options = WHERE | HOW_LONG},
     {"user unban", "USER: may come again; --room --realm", .operate = command_user_unban, .words = 1, .options = WHERE},
@@ -41,7 +43,8 @@ static const struct command {
      .operate = command_user_kick, .words = 1, .options = WHERE},
     {"address ban", "ADDRESS: nobody from there may come; --room --for --reason --realm",
      .operate = command_address_ban, .words = 1, .options = WHERE | HOW_LONG},
-    {"address unban", "ADDRESS: … may again; --room --realm", .operate = command_address_unban, .words = 1, .options = WHERE},
+    {"address unban", "ADDRESS: … may again; --room --realm",
+     .operate = command_address_unban, .words = 1, .options = WHERE},
     {"address list", "print the addresses that are banned", .operate = command_address_list},
     {"sanctions", "print all mutes and bans in force", .operate = command_sanctions},
 };
@@ -58,7 +61,7 @@ static void describe(struct buf *out)
         buf_addf(out, "  %-13s %s\n", commands[i].name, commands[i].doc);
     buf_add_text(out,
                  "\nUSER is a name or an id.\n"
-                 "  --realm REALM      whose names: chatroom, friends, customers, spaces; socketio (names of its chat room)\n"
+                 "  --realm REALM      whose names: chatroom, friends, customers, spaces; socketio: its chat room's\n"
                  "  --room ROOM        in one room only, by its id or its name in that realm; else everywhere\n"
                  "  --for TIME         so long: seconds, or with s, min, h, d; else for good\n"
                  "  --reason TEXT      why, for other operators\n"

@@ -19,8 +19,8 @@ typedef void redis_relay_fn(void *arg, const struct redis_relay *relay);
 enum err redis_relays(const struct settings *settings, redis_relay_fn *found, void *arg,
                       char why[256]) CG_MUST_CHECK;
 
-/* Publishes to the relays on a conversation's channel; *heard: how many there are. ERR_DOWN with one line in `why` if its
- * Redis cannot be used. */
+/* Publishes to the relays on a conversation's channel; *heard: how many there are. ERR_DOWN with one line in `why` if
+ * its Redis cannot be used. */
 enum err redis_publish(const struct settings *settings, uint64_t conversation, struct str payload, int64_t *heard,
                        char why[256]) CG_MUST_CHECK;
 

@@ -1,7 +1,8 @@
 /* audience.h: whom in a Socket.IO namespace an event is for. As text it stands beside a stored message
  * (message.audience) and crosses Redis; empty means everybody.
  *
- *   a run of: 'r' room | 's' socket | 'x' all but this socket or room; then the name's length in decimal, ':', its bytes
+ *   a run of: 'r' room | 's' socket | 'x' all but this socket or room; then the name's length in decimal, ':',
+ *     its bytes
  *   r3:Reds20:AAAAAAAAAAAAAAAAAAAAx20:BBBBBBBBBBBBBBBBBBBB
  *
  * Rooms and sockets are both "to": who is in any of the rooms or is one of the sockets, once each. */

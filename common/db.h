@@ -5,8 +5,8 @@
  * (jittered, 50 ms doubling to 1 s): between attempts every call fails at once with ERR_DOWN. An open
  * transaction never survives a reconnect.
  *
- * With several servers (db_addresses) an attempt is a round over all of them: the first that answers and may be written is
- * taken. A server that turns read-only, leaves its cluster or has no room on its disk is left like one that is gone:
+ * With several servers (db_addresses) an attempt is a round over all of them: the first that answers and may be written
+ * is taken. A server that turns read-only, leaves its cluster or has no room on its disk is left like one that is gone:
  * ERR_DOWN, nothing was done. Once one connection of the process has moved, db_refresh moves the others. */
 #ifndef CG_COMMON_DB_H
 #define CG_COMMON_DB_H
@@ -48,8 +48,8 @@ void db_free(struct db *db);
 enum err db_connect(struct db *db) CG_MUST_CHECK;
 
 /* Between two pieces of work that rely on nothing of each other: if the server has ended the connection
- * meanwhile, may no longer be written, or is not the one that other connections have moved to, the next statement makes a
- * new connection instead of failing. */
+ * meanwhile, may no longer be written, or is not the one that other connections have moved to, the next statement makes
+ * a new connection instead of failing. */
 void db_refresh(struct db *db);
 
 /* Whether there is a connection that the server has not ended, as far as can be told without asking it. */

@@ -2,8 +2,8 @@
  * process have found out about them together. It knows no client library; any thread may call it.
  *
  * Each change is logged once, with the server's place in the list instead of its address: db.up, db.down (no server is
- * to be had), db.moved (another one is used), db.passed_over (one of several cannot be used, and why), db.refuses_writes
- * and db.takes_writes (connected, but for instance its disk is full). */
+ * to be had), db.moved (another one is used), db.passed_over (one of several cannot be used, and why),
+ * db.refuses_writes and db.takes_writes (connected, but for instance its disk is full). */
 #ifndef CG_COMMON_DB_ADDRESS_H
 #define CG_COMMON_DB_ADDRESS_H
 
@@ -20,8 +20,8 @@ struct db_address {
     unsigned port;
 };
 
-/* Takes db_addresses apart, or if that is empty gives the one server of db_socket, db_host and db_port. ERR_INVALID with
- * a line for a person in *why: an item that is none, or too many. */
+/* Takes db_addresses apart, or if that is empty gives the one server of db_socket, db_host and db_port. ERR_INVALID
+ * with a line for a person in *why: an item that is none, or too many. */
 enum err db_addresses_parse(const struct settings *settings, struct db_address addresses[DB_ADDRESSES_MAX],
                             size_t *count, char why[256]) CG_MUST_CHECK;
 

@@ -175,8 +175,9 @@ static bool all_well(struct db *db, const char *sql, bool *cluster)
     return well;
 }
 
-/* Whether the server, just connected to, may be written. On a node of a cluster, transactions are to begin only when what
- * the others have committed has arrived: a message that was acknowledged through one node is found through each. */
+/* Whether the server, just connected to, may be written. On a node of a cluster, transactions are to begin only when
+ * what the others have committed has arrived: a message that was acknowledged through one node is found through
+ * each. */
 static bool is_writable(struct db *db)
 {
     db->cluster = false;

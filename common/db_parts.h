@@ -32,8 +32,8 @@ enum err db_need(struct db *db) CG_MUST_CHECK;
 void db_disconnect(struct db *db);
 
 /* Records a failure of the connection or (if not NULL) of a statement, and says what it means. A server that went away
- * takes the connection with it: Connector/C would answer 2006 for ever. One that cannot be written is left, too: the next
- * connection may be to another. */
+ * takes the connection with it: Connector/C would answer 2006 for ever. One that cannot be written is left, too: the
+ * next connection may be to another. */
 enum err db_fail(struct db *db, MYSQL_STMT *stmt);
 
 #endif

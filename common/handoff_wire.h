@@ -2,8 +2,8 @@
  * module includes it too.
  *
  * A message of a Unix SOCK_SEQPACKET socket is this header, then `len` bytes that were read from the socket already,
- * and with them, as SCM_RIGHTS, the socket. A relay that gives more bytes than fit sends none of them, but a file with them
- * as a second descriptor. Both sides are on one machine, so numbers are in its byte order.
+ * and with them, as SCM_RIGHTS, the socket. A relay that gives more bytes than fit sends none of them, but a file with
+ * them as a second descriptor. Both sides are on one machine, so numbers are in its byte order.
  *
  *   <listen_socket>.handoff   relays give to each other here
  *   <listen_socket>.front     nginx gives what clients begin. There only while the relay takes new ones */

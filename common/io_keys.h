@@ -1,5 +1,5 @@
-/* io_keys.h: what Redis knows of Socket.IO sockets: who is connected where, in which rooms, under which name. Written by
- * the relays and the admin REST calls, always by the scripts of io_scripts.h, which run whole and make the keys.
+/* io_keys.h: what Redis knows of Socket.IO sockets: who is connected where, in which rooms, under which name. Written
+ * by the relays and the admin REST calls, always by the scripts of io_scripts.h, which run whole and make the keys.
  *
  *   <prefix>:io:all:<nsp>            SET   sids of all sockets of a namespace
  *   <prefix>:io:rooms:<nsp>          SET   names of its rooms that have a socket

@@ -1,5 +1,5 @@
-/* io_notice.h: what relays tell each other about a Socket.IO namespace without a number, as the payload of WIRE_IO on the
- * channel of the namespace's conversation. Length-framed; read with checks, like all of the wire. */
+/* io_notice.h: what relays tell each other about a Socket.IO namespace without a number, as the payload of WIRE_IO on
+ * the channel of the namespace's conversation. Length-framed; read with checks, like all of the wire. */
 #ifndef CG_COMMON_IO_NOTICE_H
 #define CG_COMMON_IO_NOTICE_H
 

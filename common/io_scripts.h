@@ -129,7 +129,8 @@ _Static_assert(IO_ROOMS_PER_SOCKET == 64, "as IO_LUA_MOVE says");
     "if call('HGET', key('sid', nsp, sid), 'entry') ~= entry then return 0 end "                   \
     "return move(what == 'join', nsp, sid, room)"
 
-/* ARGV prefix nsp sid entry name. → 1: it has the name; 0: another has it; -1: Redis does not know the socket as ours */
+/* ARGV prefix nsp sid entry name. → 1: it has the name; 0: another has it; -1: Redis does not know the socket as
+ * ours */
 #define IO_SCRIPT_CLAIM                                                                            \
     IO_LUA                                                                                         \
     "local _, nsp, sid, entry, name = unpack(ARGV) "                                               \
@@ -148,8 +149,8 @@ _Static_assert(IO_ROOMS_PER_SOCKET == 64, "as IO_LUA_MOVE says");
     "local sid = call('HGET', key('names', nsp), name) "                                           \
     "return sid and call('SISMEMBER', key('all', nsp), sid) == 1 and sid or ''"
 
-/* ARGV prefix nsp pid entry round. → {sid, name, room…}: it is this relay's now, whosever it was; {}: there is none,
- * or its name is another's */
+/* ARGV prefix nsp pid entry round. → {sid, name, room…}: it is this relay's now, whosever it was; {}: there is
+ * none, or its name is another's */
 #define IO_SCRIPT_RECOVER                                                                          \
     IO_LUA IO_LUA_REGISTER                                                                         \
     "local _, nsp, pid, entry, round = unpack(ARGV) "                                              \
@@ -203,9 +204,9 @@ _Static_assert(IO_ROOMS_PER_SOCKET == 64, "as IO_LUA_MOVE says");
 
 /* ---- what the admin calls ask and do ---- */
 
-/* ARGV prefix nsp kind name cursor limit: kind "all" (sids), "rooms" (names), or "room": the sids in the room `name`, or
- * `name` itself if it is a socket's. → {next cursor, text…}, sorted, at least `limit` if there are as many and not many
- * more; next cursor "0": that was all */
+/* ARGV prefix nsp kind name cursor limit: kind "all" (sids), "rooms" (names), or "room": the sids in the room `name`,
+ * or `name` itself if it is a socket's. → {next cursor, text…}, sorted, at least `limit` if there are as many and
+ * not many more; next cursor "0": that was all */
 #define IO_SCRIPT_LIST                                                                             \
     IO_LUA                                                                                         \
     "local _, nsp, kind, name, cursor, limit = unpack(ARGV) "                                      \

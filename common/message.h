@@ -75,9 +75,9 @@ size_t message_size(const struct message *message);
  * for its history on all sockets; WIRE_FRIENDS, on the channel of a user's inbox, that the user has a new
  * friend. WIRE_RAW is followed by UTF-8 to be shown as it is to the readers in `conversation` of the
  * encoding whose number stands in `user`. WIRE_IO is followed by a notice about a Socket.IO namespace
- * (common/io_notice.h). WIRE_READ, on the channel of a user's inbox, is followed by a conversation(8) and a seq(8): how far
- * the user has read it. WIRE_SANCTION (common/sanction.h) and WIRE_DRAIN, followed by a relay's name, are operators' word
- * and come on the channel WIRE_CONTROL. The count of all these is 0. */
+ * (common/io_notice.h). WIRE_READ, on the channel of a user's inbox, is followed by a conversation(8) and a seq(8): how
+ * far the user has read it. WIRE_SANCTION (common/sanction.h) and WIRE_DRAIN, followed by a relay's name, are
+ * operators' word and come on the channel WIRE_CONTROL. The count of all these is 0. */
 enum wire_kind {
     WIRE_MESSAGES = 1,
     WIRE_PRESENCE = 2,

@@ -17,7 +17,8 @@ struct order {
 };
 
 /* Finds whom and where, and stores or lifts; a kick is only found. *sanction is what the relays are told of; *lifted
- * how many were. On failure *why is a sentence, a literal: ERR_INVALID, ERR_NOT_FOUND, ERR_DUPLICATE (several are called so). */
+ * how many were. On failure *why is a sentence, a literal: ERR_INVALID, ERR_NOT_FOUND, ERR_DUPLICATE (several are
+ * called so). */
 enum err order_carry_out(struct store *store, const struct order *order, struct sanction *sanction, uint64_t *lifted,
                          const char **why) CG_MUST_CHECK;
 

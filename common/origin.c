@@ -20,7 +20,8 @@ struct authority {
 
 static struct authority split(struct str text)
 {
-    const char *end = text.ptr + text.len, *close = text.len && *text.ptr == '[' ? memchr(text.ptr, ']', text.len) : NULL;
+    const char *end = text.ptr + text.len,
+               *close = text.len && *text.ptr == '[' ? memchr(text.ptr, ']', text.len) : NULL;
     const char *start = close ? close : text.ptr;
     const char *colon = text.len ? memchr(start, ':', (size_t)(end - start)) : NULL;
     if (!colon)

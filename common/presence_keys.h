@@ -1,7 +1,8 @@
 /* presence_keys.h: the names under which presence lies in Redis, shared by who writes it (the relays)
  * and who asks (the REST process, the operator's command). Names only; this file knows no Redis.
  *
- *   <prefix>:presence:<conversation>     HASH  "<relay>:<incarnation>:<user>" → "<encoding>|<bytes of head>|<head json><name>"
+ *   <prefix>:presence:<conversation>     HASH  "<relay>:<incarnation>:<user>" →
+ *                                              "<encoding>|<bytes of head>|<head json><name>"
  *   <prefix>:who:<conversation>:<user>   SET   of "<relay>:<incarnation>" that hold a socket of this user
  *   <prefix>:lease:<relay>:<incarnation> "1" with an expiry, renewed while that relay lives; "draining"
  *                                        once it has ended cleanly

@@ -39,7 +39,8 @@ static bool read_port(struct str text, int *port)
     return !*end && value >= 1 && value <= 65535;
 }
 
-/* HOST:PORT, [ADDRESS]:PORT, or the absolute path of a socket. An address of IPv6 without brackets would be ambiguous. */
+/* HOST:PORT, [ADDRESS]:PORT, or the absolute path of a socket. An address of IPv6 without brackets would be
+ * ambiguous. */
 static bool read_address(struct str text, struct redis_address *address)
 {
     enum { PATH_MAX_BYTES = 107 };
@@ -71,7 +72,8 @@ static enum err read_addresses(const struct settings *settings, struct redis_ser
     const char *list = settings->redis_addresses;
     for (struct str item; next_item(&list, &item); servers->count++)
         if (servers->count == REDIS_SERVERS_MAX || !read_address(item, &servers->servers[servers->count].address))
-            return refuse(why, "redis_addresses", "at most 16 of HOST:PORT, [ADDRESS]:PORT or /SOCKET, separated by commas");
+            return refuse(why, "redis_addresses",
+                          "at most 16 of HOST:PORT, [ADDRESS]:PORT or /SOCKET, separated by commas");
     return ERR_OK;
 }
 

@@ -35,9 +35,10 @@ struct redis_servers {
     size_t count, sentinel_count;
 };
 
-/* Reads redis_sentinels and redis_master, else redis_addresses, else redis_socket or redis_host. ERR_INVALID with a line
- * in `why`: never for settings that settings_load has let through. */
-enum err redis_servers_read(const struct settings *settings, struct redis_servers *servers, char why[256]) CG_MUST_CHECK;
+/* Reads redis_sentinels and redis_master, else redis_addresses, else redis_socket or redis_host. ERR_INVALID with a
+ * line in `why`: never for settings that settings_load has let through. */
+enum err redis_servers_read(const struct settings *settings, struct redis_servers *servers,
+                            char why[256]) CG_MUST_CHECK;
 
 /* Which of `count` servers a conversation (or an inbox) lives on. One server more takes its share of the conversations
  * from the others and moves no other. */

@@ -9,8 +9,8 @@ struct redisContext;
 
 enum { REDIS_WHY_MAX = 384 };
 
-/* Connects, logs in, and makes sure that it is a master. Each step waits for redis_timeout_ms at most. `at` is where the
- * server was last (empty: not known) and becomes where it is: the sentinels may all be gone. NULL with one line in
+/* Connects, logs in, and makes sure that it is a master. Each step waits for redis_timeout_ms at most. `at` is where
+ * the server was last (empty: not known) and becomes where it is: the sentinels may all be gone. NULL with one line in
  * `why`. */
 struct redisContext *redis_open(const struct settings *settings, const struct redis_servers *servers, size_t server,
                                 struct redis_address *at, char why[REDIS_WHY_MAX]) CG_MUST_CHECK;

@@ -35,7 +35,8 @@ struct sanction {
     int64_t changed_ms; /* when it was made or lifted, by the database's clock */
 };
 
-/* One way to write an address: IPv4 as it is, IPv6 as its /64, which is what one customer has. ERR_INVALID: it is none. */
+/* One way to write an address: IPv4 as it is, IPv6 as its /64, which is what one customer has. ERR_INVALID: it is
+ * none. */
 enum err sanction_address(struct str text, char out[SANCTION_ADDRESS_MAX]) CG_MUST_CHECK;
 
 /* The payload of WIRE_SANCTION: nothing, which means that what is stored has changed, or a kick:

@@ -120,8 +120,8 @@ typedef void store_line_fn(void *arg, const char *line);
 enum err store_migrate(struct store *store, const char *dir, store_line_fn *said, void *arg,
                        char why[256]) CG_MUST_CHECK;
 
-/* Begins a new epoch: to be called when the database was put back to an older state, so that no client takes a number of
- * the lost time for one of the new. The new epoch is one that no other state of the database ever had. */
+/* Begins a new epoch: to be called when the database was put back to an older state, so that no client takes a number
+ * of the lost time for one of the new. The new epoch is one that no other state of the database ever had. */
 enum err store_raise_epoch(struct store *store, uint64_t *epoch) CG_MUST_CHECK;
 
 /* Looks for missing or doubled numbers and for counters that disagree with the rows. Each finding is

@@ -11,10 +11,10 @@
  * repeats, and only then are they looked up, in a second attempt. A post that the database refuses for
  * good is found by halving the batch, so it harms no other.
  *
- * If the connection breaks during COMMIT, the next attempt, on whichever server answers, first looks whether the rows of
- * the lost one are there. Locking the conversations waits until a server that still works on the lost transaction has ended
- * it; and since the look and the new rows are one transaction, a cluster that commits the lost one after all on another node
- * refuses the new one. */
+ * If the connection breaks during COMMIT, the next attempt, on whichever server answers, first looks whether the rows
+ * of the lost one are there. Locking the conversations waits until a server that still works on the lost transaction
+ * has ended it; and since the look and the new rows are one transaction, a cluster that commits the lost one after all
+ * on another node refuses the new one. */
 #include "common/backoff.h"
 #include "common/clock.h"
 #include "common/log.h"

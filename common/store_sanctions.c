@@ -15,8 +15,8 @@ static const struct store_statement rows[] = {
                             " '1970-01-01' + INTERVAL ? SECOND - INTERVAL 60 SECOND ORDER BY s.changed_at"},
     {SQL_SANCTIONED, "SELECT s.kind FROM sanction s WHERE (s.user = ? OR s.address = ?)"
                      " AND (s.conversation IS NULL OR s.conversation = ?) AND " IN_FORCE},
-    {SQL_ADD_SANCTION, "INSERT INTO sanction (kind, user, address, name, conversation, until, reason, created_at, changed_at)"
-                       " VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(3) + INTERVAL ? SECOND, ?, UTC_TIMESTAMP(3),"
+    {SQL_ADD_SANCTION, "INSERT INTO sanction (kind, user, address, name, conversation, until, reason, created_at,"
+                       " changed_at) VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(3) + INTERVAL ? SECOND, ?, UTC_TIMESTAMP(3),"
                        " UTC_TIMESTAMP(3))"},
     {SQL_LIFT_SANCTION, "UPDATE sanction s SET s.lifted_at = UTC_TIMESTAMP(3), s.changed_at = UTC_TIMESTAMP(3)"
                         " WHERE s.kind = ? AND s.user <=> ? AND s.address <=> ? AND s.name <=> ?"
@@ -144,8 +144,8 @@ static void on_user(void *arg, const struct db_value *c)
     visit->fn(visit->arg, &user);
 }
 
-enum err store_moderated_find(struct store *store, enum store_realm realm, struct str name_or_id, store_moderated_fn *fn,
-                              void *arg)
+enum err store_moderated_find(struct store *store, enum store_realm realm, struct str name_or_id,
+                              store_moderated_fn *fn, void *arg)
 {
     struct visit_users visit = {fn, arg};
     struct db_value params[] = {DB_TEXT(name_or_id), DB_NUM(realm), DB_TEXT(name_or_id), DB_NUM(realm)};

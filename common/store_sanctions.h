@@ -14,7 +14,8 @@ enum err store_sanctions_active(struct store *store, store_sanction_fn *fn, void
 enum err store_sanctions_changed(struct store *store, int64_t changed_ms, store_sanction_fn *fn,
                                  void *arg) CG_MUST_CHECK;
 
-/* Whether the user (0: nobody), or that address ("": none), is muted or banned in the conversation (0: any) or everywhere. */
+/* Whether the user (0: nobody), or that address ("": none), is muted or banned in the conversation (0: any) or
+ * everywhere. */
 struct store_sanctioned {
     bool muted, banned;
 };
@@ -37,8 +38,8 @@ struct store_moderated {
 typedef void store_moderated_fn(void *arg, const struct store_moderated *user);
 
 /* The users of that public id, or of exactly that name, in that realm (0: any). */
-enum err store_moderated_find(struct store *store, enum store_realm realm, struct str name_or_id, store_moderated_fn *fn,
-                              void *arg) CG_MUST_CHECK;
+enum err store_moderated_find(struct store *store, enum store_realm realm, struct str name_or_id,
+                              store_moderated_fn *fn, void *arg) CG_MUST_CHECK;
 /* Up to `limit` users of a realm (0: all) after user `after`, in order of their numbers. */
 enum err store_moderated_list(struct store *store, enum store_realm realm, uint64_t after, unsigned limit,
                               store_moderated_fn *fn, void *arg) CG_MUST_CHECK;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints a template with every @NAME@ replaced by the environment variable of that name; an unset one is an error. A line
-# that says @RELAY@ is printed once for each of relay1 … relay$RELAYS.
+# Prints a template with every @NAME@ replaced by the environment variable of that name; an unset one is an error. A
+# line that says @RELAY@ is printed once for each of relay1 … relay$RELAYS.
 #   RELAYS=2 RUN=/run/chaguan … deploy/render.sh nginx/chaguan.conf.in
 exec awk '
 function put(line,   out, name) {

@@ -46,7 +46,9 @@ open_run_dir() {
     RUN=$(cd "$RUN" && pwd -P)
     local LC_ALL=C
     case $RUN in
-    *[[:space:]\"\'\;:\{\}\$\#\\\|\&@*?]*) die "the run directory's path may not contain spaces or any of \"';:{}\$#\\|&@*?: $RUN" ;;
+    *[[:space:]\"\'\;:\{\}\$\#\\\|\&@*?]*)
+        die "the run directory's path may not contain spaces or any of \"';:{}\$#\\|&@*?: $RUN"
+        ;;
     esac
     [ ${#RUN} -le 90 ] ||
         die "the run directory's path has ${#RUN} bytes; Unix sockets allow 90 (set CHAGUAN_RUN to a shorter one): $RUN"
@@ -54,7 +56,9 @@ open_run_dir() {
     # A new run takes what the environment says, everything else what the run was started with. Programs alone may be
     # exchanged while it runs.
     local given=${CG_BIN:-}
-    if [ -e "$RUN/instance" ] && { [[ $command != @(up|run) ]] || [ -n "$(running_parts)" ]; }; then . "$RUN/instance"; fi
+    if [ -e "$RUN/instance" ] && { [[ $command != @(up|run) ]] || [ -n "$(running_parts)" ]; }; then
+        . "$RUN/instance"
+    fi
     HANDOFF=${HANDOFF:-1} PORT=${PORT:-7005} LISTEN=${LISTEN:-127.0.0.1} RELAYS=${RELAYS:-2}
     CG_BIN=${given:-${CG_BIN:-$top/build}}
 }
@@ -110,7 +114,8 @@ configure_nginx() {
     mkdir -p "$RUN/nginx"
     module=$(realpath -m "$CG_BIN/ngx_http_chaguan_handoff_module.so")
     if hands_over "$module"; then handoff='' upgrades=@chaguan_handoff load="load_module \"$module\";"; fi
-    HANDOFF=$handoff UPGRADES=$upgrades RUN=$RUN WEB=$top/web SOCKETIO=$(realpath -m "$CG_BIN/socket.io") MEDIA=$RUN/media RELAYS=$RELAYS \
+    HANDOFF=$handoff UPGRADES=$upgrades RUN=$RUN WEB=$top/web \
+        SOCKETIO=$(realpath -m "$CG_BIN/socket.io") MEDIA=$RUN/media RELAYS=$RELAYS \
         LISTEN=$LISTEN:$PORT ACCESS_LOG=$RUN/nginx.access.log ERROR_LOG=$RUN/nginx.log \
         "$top/deploy/render.sh" "$top/nginx/chaguan.conf.in" >"$RUN/nginx/chaguan.conf"
     LOAD_MODULE=$load RUN=$RUN USER=$user NOFILE=$nofile CONNECTIONS=$((nofile < 16384 ? nofile : 16384)) \
@@ -260,7 +265,9 @@ say_way() {
     if grep -q '^load_module' "$RUN/nginx/nginx.conf"; then
         say "nginx hands WebSockets over to the relays"
     else
-        say "nginx proxies WebSockets$([ "$HANDOFF" = 0 ] || echo ": there is no module for it in $CG_BIN, or it does not fit")"
+        local why=""
+        [ "$HANDOFF" = 0 ] || why=": there is no module for it in $CG_BIN, or it does not fit"
+        say "nginx proxies WebSockets$why"
     fi
 }
 
@@ -337,13 +344,14 @@ run() {
 }
 
 status() {
-    local name bad=0
+    local name how bad=0
     for name in $(parts); do
         if alive "$name"; then
             echo "$name runs, pid $pid"
         else
-            bad=1
-            echo "$name does not run$([ ! -e "$RUN/$name.exit" ] || echo "; it ended with status $(cat "$RUN/$name.exit")")"
+            bad=1 how=""
+            [ ! -e "$RUN/$name.exit" ] || how="; it ended with status $(cat "$RUN/$name.exit")"
+            echo "$name does not run$how"
         fi
     done
     [ $bad = 0 ] && url

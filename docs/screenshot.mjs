@@ -10,7 +10,8 @@ const { chromium } = createRequire(new URL('../tests/', import.meta.url))('playw
 
 const [base, output, colorScheme = 'light', locale = 'zh-CN', what = 'page'] = process.argv.slice(2);
 if (!base || !output) {
-  console.error('usage: node docs/screenshot.mjs BASE_URL OUTPUT.png [light|dark] [zh-CN|en] [page|socketio|transports]');
+  console.error(
+    'usage: node docs/screenshot.mjs BASE_URL OUTPUT.png [light|dark] [zh-CN|en] [page|socketio|transports]');
   process.exit(2);
 }
 
@@ -19,7 +20,8 @@ const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '
 
 const SCENES = {
   'zh-CN': {
-    room: '春茶', one: ['小满', 1], other: ['老周', 5], aside: '给你带了一小罐陈皮\uFF0C别告诉他们。',
+    room: '春茶', one: ['小满', 1], other: ['老周', 5],
+    aside: '给你带了一小罐陈皮\uFF0C别告诉他们。',
     talk: [
       [1, '今年的明前龙井到了\uFF0C周末一起来喝\uFF1F'],
       [2, '好啊。我带一只新收的盖碗。'],
@@ -30,7 +32,8 @@ const SCENES = {
     ],
   },
   en: {
-    room: 'Spring tea', one: ['May', 1], other: ['Joe', 5], aside: 'I have a little tin of tangerine peel for you. Don’t tell.',
+    room: 'Spring tea', one: ['May', 1], other: ['Joe', 5],
+    aside: 'I have a little tin of tangerine peel for you. Don’t tell.',
     talk: [
       [1, 'This year’s first Longjing is here. Shall we try it at the weekend?'],
       [2, 'Gladly. I’ll bring the cup I found at the market.'],
@@ -121,7 +124,8 @@ const SHOTS = {
       await page.waitForFunction((n) => Number(document.querySelector('#polling-trEmpty').textContent) > n, empty);
       await page.waitForTimeout(300 + 500 * Math.random());
       await write(page, text);
-      await page.waitForFunction((words) => [...document.querySelectorAll('.rows')].every((rows) => rows.textContent.includes(words)),
+      await page.waitForFunction((words) =>
+        [...document.querySelectorAll('.rows')].every((rows) => rows.textContent.includes(words)),
         text.split('\n')[0]);
     }
     return page;

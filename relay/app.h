@@ -53,8 +53,8 @@ struct str sio_name(const struct sio_socket *socket);
 /* Sends to this socket alone, now, not stored. `array`: JSON array, name and arguments; attachments as its placeholders
  * say. */
 void sio_emit(struct sio_socket *socket, struct str array, const struct str *attachments, size_t attachment_count);
-/* The same with a wish for an acknowledgement: app->acked gets it with the number returned here. -1, and nothing sent, if
- * SIO_ASKS_MAX of this socket are still unanswered. */
+/* The same with a wish for an acknowledgement: app->acked gets it with the number returned here. -1, and nothing sent,
+ * if SIO_ASKS_MAX of this socket are still unanswered. */
 enum { SIO_ASKS_MAX = 32 };
 int64_t sio_ask(struct sio_socket *socket, struct str array, const struct str *attachments, size_t attachment_count);
 /* Acknowledges: `array` is the JSON array of arguments. Nothing if ack_id is -1. */
@@ -68,8 +68,8 @@ bool sio_in(const struct sio_socket *socket, struct str room);
 size_t sio_rooms(const struct sio_socket *socket, struct str out[IO_ROOMS_PER_SOCKET]);
 
 /* Stores a message and shows it, once, to its audience on every relay, the sender included unless excepted; then
- * app->posted. kind, sender_name, content and audience are taken from `message`. Nothing was taken: ERR_BUSY; ERR_DENIED,
- * its name or address is muted. */
+ * app->posted. kind, sender_name, content and audience are taken from `message`. Nothing was taken: ERR_BUSY;
+ * ERR_DENIED, its name or address is muted. */
 enum err sio_post(struct sio_socket *socket, const struct message *message, int64_t ack_id) CG_MUST_CHECK;
 /* Shows an event once to its audience on every relay, not stored, perhaps lost. */
 void sio_show(struct str nsp, struct str audience, struct str array);

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 enum { HISTORY = 10, WAITING_MAX = 16, LINE_BYTES = 4096 };
-enum { NO_ACK = -1, OWN_LINE = -2 }; /* ack ids of what no client waits for; a line of the server's is no message of theirs */
+/* Ack ids of what no client waits for; a line of the server's is no message of theirs. */
+enum { NO_ACK = -1, OWN_LINE = -2 };
 
 #define SYSTEM "系统"
 

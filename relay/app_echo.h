@@ -2,7 +2,7 @@
  *   on connect           → auth {…}          the handshake's auth payload
  *   message …            → message-back …    the same arguments, also binary
  *   message-with-ack …   ← the same arguments in the acknowledgement
- *   ask …                → question … with a wish for an acknowledgement, whose arguments come back as answer … */
+ *   ask …                → question … with a wish for an acknowledgement, which comes back as answer … */
 #ifndef CG_RELAY_APP_ECHO_H
 #define CG_RELAY_APP_ECHO_H
 

@@ -2,10 +2,10 @@
  * thread only.
  *
  * One server or several (common/redis_servers.h), at fixed addresses or where the sentinels say. To each, two
- * connections, because a subscribed one takes no other command. Both are watched by a heartbeat that is published on one
- * and must arrive on the other; if it does not, both are made anew, with jittered back-off, and all subscriptions are
- * said again. "Up" means that a heartbeat has come. Nothing in flight survives: the callers of bus_command are told.
- * Each server goes up and down by itself; a conversation notices only its own. */
+ * connections, because a subscribed one takes no other command. Both are watched by a heartbeat that is published on
+ * one and must arrive on the other; if it does not, both are made anew, with jittered back-off, and all subscriptions
+ * are said again. "Up" means that a heartbeat has come. Nothing in flight survives: the callers of bus_command are
+ * told. Each server goes up and down by itself; a conversation notices only its own. */
 #ifndef CG_RELAY_BUS_H
 #define CG_RELAY_BUS_H
 

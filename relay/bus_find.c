@@ -1,6 +1,6 @@
-/* bus_find.c: where a Redis server is. A name is resolved by the loop's threads; with sentinels, they are asked one after
- * the other until one answers, beginning with another one after each failure, because one that was cut off may name
- * the master of yesterday. If none answers, the server is tried where it was last. */
+/* bus_find.c: where a Redis server is. A name is resolved by the loop's threads; with sentinels, they are asked one
+ * after the other until one answers, beginning with another one after each failure, because one that was cut off may
+ * name the master of yesterday. If none answers, the server is tried where it was last. */
 #include "common/clock.h"
 #include "common/log.h"
 #include "relay/bus_parts.h"

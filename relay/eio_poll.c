@@ -308,7 +308,8 @@ static void post(struct eio *conn, struct http_call *call)
     if (fine)
         http_reply(call, 200, "text/html", "", STR("ok"));
     else if (conn->limited)
-        http_reply(call, 429, "application/json", "Retry-After: 1\r\n", STR("{\"code\":3,\"message\":\"Too many messages\"}"));
+        http_reply(call, 429, "application/json", "Retry-After: 1\r\n",
+                   STR("{\"code\":3,\"message\":\"Too many messages\"}"));
     else
         refuse(call, conn->said_close ? EIO_UNKNOWN_SID : EIO_BAD_REQUEST);
 }

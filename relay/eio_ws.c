@@ -97,8 +97,8 @@ static void on_noop(struct wheel_timer *timer)
         end_poll(socket->conn);
 }
 
-/* A client that was told 3probe may poll once more before it says "5", and gets a noop soon. Or it has said "5" and polls
- * all the same, and the two come on different ways. */
+/* A client that was told 3probe may poll once more before it says "5", and gets a noop soon. Or it has said "5" and
+ * polls all the same, and the two come on different ways. */
 void eio_poll_probed(struct eio *conn)
 {
     wheel_set(eio_all.wheel, &socket_of(conn->probe)->noop, EIO_NOOP_MS);

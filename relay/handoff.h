@@ -7,8 +7,8 @@
  * `advertise` address, and the answer, or both directions of a WebSocket, are passed on.
  *
  * An nginx with Chaguan's module gives clients' sockets in the same way, on another socket (listen_socket with ".front"
- * after it, mode 0660 like listen_socket itself: who may open it is believed as nginx is). It has a name only while this
- * relay takes new clients, so that nginx gives them to another one.
+ * after it, mode 0660 like listen_socket itself: who may open it is believed as nginx is). It has a name only while
+ * this relay takes new clients, so that nginx gives them to another one.
  *
  * Where a relay is stands in Redis, <prefix>:relay:<incarnation>, for as long as it renews it. Answers are kept for
  * some seconds; while Redis is down, what is known goes on. */

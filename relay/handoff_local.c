@@ -54,7 +54,8 @@ static bool send_message(int to, struct handoff_wire header, struct str bytes, c
     return sendmsg(to, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
-static bool try_send(struct handoff_place *place, struct handoff_wire header, struct str bytes, const int *fds, size_t count)
+static bool try_send(struct handoff_place *place, struct handoff_wire header, struct str bytes, const int *fds,
+                     size_t count)
 {
     if (place->fd < 0)
         place->fd = connect_to(place->path);

@@ -54,8 +54,8 @@ static int64_t limit_ms(const struct http_conn *conn, enum http_limit limit)
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
-/* libuv hears of a connection only when it has to wait for something: a handshake whose bytes came with the connection is
- * gone before that, and libuv's part costs ten system calls. */
+/* libuv hears of a connection only when it has to wait for something: a handshake whose bytes came with the connection
+ * is gone before that, and libuv's part costs ten system calls. */
 static void poll_for(struct http_conn *conn, int events)
 {
     if (!conn->polled) {

@@ -38,8 +38,8 @@ struct http_call {
     enum origin origin;     /* whether a page of another site asks; those that may not are refused before */
     bool proxied;           /* came in through the Unix socket: nginx, which may be believed */
     bool handed;            /* another relay gave it to us, or its client says so: it goes to no third one */
-    bool alone;             /* nginx gave us the client's socket, for this request only: what the client says next it says
-                             * past nginx' rules and would be believed, so nothing more is read as a request */
+    bool alone;             /* nginx gave us the client's socket, for this request only: what the client says next
+                             * it says past nginx' rules and would be believed, so nothing more is read as a request */
     /* Set by who holds the call: the client left before the answer. The call is freed after it returns. */
     void (*gone)(void *arg, struct http_call *call);
     void *arg;
@@ -81,7 +81,7 @@ int http_port(const struct http_server *server);
 void http_drain(struct http_server *server);
 /* Ends every connection; holders are told (`gone`). The loop must run until its handles are closed, then http_free. */
 void http_stop(struct http_server *server);
-void http_free(struct http_server *server);
+void http_free(struct http_server *server); /* NULL: nothing */
 
 /* How the first call of a connection came that somebody gave us: what http_call says. */
 enum { HTTP_PROXIED = 1, HTTP_HANDED = 2, HTTP_ALONE = 4 };

@@ -210,6 +210,8 @@ void http_stop(struct http_server *server)
 
 void http_free(struct http_server *server)
 {
+    if (!server)
+        return;
     http_conn_free_ended(server);
     free(server);
 }

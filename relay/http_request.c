@@ -227,8 +227,8 @@ static void dispatch(struct http_conn *conn)
         config->upgrade(config->arg, &conn->call);
     else if (is_preflight(conn))
         http_reply(&conn->call, 200, "text/plain; charset=utf-8",
-                   "Access-Control-Allow-Methods: GET, POST\r\nAccess-Control-Allow-Headers: Content-Type, Last-Event-ID\r\n"
-                   "Access-Control-Max-Age: 600\r\n",
+                   "Access-Control-Allow-Methods: GET, POST\r\n"
+                   "Access-Control-Allow-Headers: Content-Type, Last-Event-ID\r\nAccess-Control-Max-Age: 600\r\n",
                    STR(""));
     else
         conn->route->handle(&conn->call);

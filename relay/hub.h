@@ -1,7 +1,8 @@
 /* hub.h: rooms, and who reads them. The middle of the relay: adapters call it, it calls the journal,
  * the readers and the bus. It knows no socket, no SQL, no Redis command. Loop thread only.
  *
- *   hub_post ─▶ journal ─(commit)─▶ hub_stored ─▶ hub_deliver ─▶ room logs ─(hub_flush)─▶ sessions
+ *   hub_post ─▶ journal ─(commit)─▶ hub_stored ─▶ hub_deliver ─▶ room logs ─(hub_flush)─▶
+ *   sessions
  *                                       └──▶ bus ─▶ the other relays' hub_deliver */
 #ifndef CG_RELAY_HUB_H
 #define CG_RELAY_HUB_H
@@ -76,8 +77,8 @@ uint64_t hub_seq(const struct seat *seat);
 /* Somebody has seen that this number is stored: if the room has not delivered it, it is waited for and then fetched. */
 void hub_expect(struct seat *seat, uint64_t seq);
 
-/* For a seat that was held: whether the log still has everything past its cursor. If not, or if `anew`, the cursor goes to
- * the log's end: what comes from there is numbered after hub_seq. */
+/* For a seat that was held: whether the log still has everything past its cursor. If not, or if `anew`, the cursor goes
+ * to the log's end: what comes from there is numbered after hub_seq. */
 bool hub_catch_up(struct seat *seat, bool anew);
 
 /* Somebody who is no session and hears every message of a conversation, in order, once each: a Socket.IO namespace. One
@@ -107,8 +108,8 @@ void hub_deliver(struct hub *hub, const struct message *message);
 /* What another relay published. Malformed payloads are counted. */
 void hub_received(struct hub *hub, struct str payload);
 
-/* Compares all rooms with the database now; what is missing is fetched. If the database has begun another epoch, all that
- * is known of rooms is void: their sessions are asked to come back, and the rooms are read again. */
+/* Compares all rooms with the database now; what is missing is fetched. If the database has begun another epoch, all
+ * that is known of rooms is void: their sessions are asked to come back, and the rooms are read again. */
 void hub_audit(struct hub *hub);
 
 /* The bus came up or went down, or has subscribed to a conversation. */

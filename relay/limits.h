@@ -2,7 +2,8 @@
  *
  * A message takes a token from each of three buckets: the connection's, the user's, the address's. If one is empty, the
  * message is refused, with the door's own words. Refusals have a bucket too, of the same size: who sends on until that
- * is empty is closed. Users and addresses are told apart by number (rate_address_key); 0 is nobody, and has no limit. */
+ * is empty is closed. Users and addresses are told apart by number (rate_address_key); 0 is nobody, and has no
+ * limit. */
 #ifndef CG_RELAY_LIMITS_H
 #define CG_RELAY_LIMITS_H
 

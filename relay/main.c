@@ -376,7 +376,8 @@ static void close_handle(void *handle)
     uv_close(handle, NULL);
 }
 
-/* A call that was answered in the loop's last turn: its session would have ended in the next one (relay/rooms_held.c). */
+/* A call that was answered in the loop's last turn: its session would have ended in the next one
+ * (relay/rooms_held.c). */
 static void end_answered(struct relay *relay)
 {
     for (size_t i = 0; i < relay->sessions.cap; i++) {

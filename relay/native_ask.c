@@ -240,8 +240,8 @@ static void add_counted(struct buf *out, const struct counting *counting, size_t
     buf_add_json(out, str_of(counting->ids[i]));
     if (place->conversation)
         buf_addf(out, ",\"ch\":%llu,\"seq\":%llu,\"read\":%llu,\"unread\":%llu}",
-                 (unsigned long long)place->conversation, (unsigned long long)place->seq, (unsigned long long)place->read_seq,
-                 (unsigned long long)counting->unread[i]);
+                 (unsigned long long)place->conversation, (unsigned long long)place->seq,
+                 (unsigned long long)place->read_seq, (unsigned long long)counting->unread[i]);
     else
         buf_add_text(out, ",\"error\":{\"code\":\"not_found\",\"message\":\"no such thing, or not one of yours\"}}");
 }

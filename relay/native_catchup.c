@@ -1,5 +1,5 @@
-/* native_catchup.c: what was missed. A seat is held from its first moment until everything before it was given to the socket;
- * each room has its own page on its way, and there are as many of them at once as the outbox has room for. */
+/* native_catchup.c: what was missed. A seat is held from its first moment until everything before it was given to the
+ * socket; each room has its own page on its way, and there are as many of them at once as the outbox has room for. */
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/native_parts.h"

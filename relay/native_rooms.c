@@ -1,9 +1,10 @@
 /* native_rooms.c: a connection's conversations.
  *
- *   named ─▶ looked up ─▶ known ─▶ (join) looked up again ─▶ seat asked for ─▶ seat, held ─▶ joined, catching up ─▶ live
+ *   named ─▶ looked up ─▶ known ─▶ (join) looked up again ─▶ seat asked for
+ *         ─▶ seat, held ─▶ joined, catching up ─▶ live
  *
- * Commands about one conversation wait while it is looked up or its seat is asked for, so they are carried out in order.
- * What follows a seat is native_catchup.c's. */
+ * Commands about one conversation wait while it is looked up or its seat is asked for, so they are carried out in
+ * order. What follows a seat is native_catchup.c's. */
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/native_parts.h"
@@ -257,8 +258,8 @@ static uint64_t shown_seq(const struct native_room *room)
 void native_add_joined(struct buf *out, const struct native_room *room)
 {
     buf_addf(out, ",\"ch\":%llu,\"epoch\":%llu,\"seq\":%llu,\"read\":%llu",
-             (unsigned long long)room->place.conversation, (unsigned long long)door.hub->epoch, (unsigned long long)shown_seq(room),
-             (unsigned long long)room->place.read_seq);
+             (unsigned long long)room->place.conversation, (unsigned long long)door.hub->epoch,
+             (unsigned long long)shown_seq(room), (unsigned long long)room->place.read_seq);
     if (room->reset)
         buf_add_text(out, ",\"reset\":true");
     else if (room->cursor.given)
@@ -289,7 +290,8 @@ void native_join(struct native_room *room, int64_t re, struct json_object *objec
     struct native_cursor cursor;
     bool presence;
     if (!native_read_cursor(object, &cursor, &presence)) {
-        native_refuse(native, re, "bad_argument", "epoch and seq are numbers, or neither is there; presence is a boolean");
+        native_refuse(native, re, "bad_argument",
+                      "epoch and seq are numbers, or neither is there; presence is a boolean");
     } else if (room->joined) {
         struct native_room now = *room; /* only an answer: it goes on as it is */
         now.reset = now.cursor.given = now.catching = false;

@@ -159,7 +159,8 @@ static void say_enter(struct present *present, bool announce_it, uint64_t sessio
                          str_of(presence->entry), str_of(conversation)};
     struct step *step = step_new(present, announce_it);
     step->session_id = session_id;
-    bus_command_on(presence->bus, bus_server_of(presence->bus, present->conversation), on_entered, step, args, sizeof args / sizeof args[0]);
+    bus_command_on(presence->bus, bus_server_of(presence->bus, present->conversation), on_entered, step, args,
+                   sizeof args / sizeof args[0]);
     buf_fini(&value);
 }
 

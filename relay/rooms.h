@@ -1,5 +1,5 @@
-/* rooms.h: the chatrooms of door A over plain HTTP: polling, long polling, Server-Sent Events, iframe streaming, and a POST
- * to send; the same rooms, the same authorisation, the same numbers.
+/* rooms.h: the chatrooms of door A over plain HTTP: polling, long polling, Server-Sent Events, iframe streaming, and a
+ * POST to send; the same rooms, the same authorisation, the same numbers.
  *
  *   GET  /rooms/:roomId/poll?nickId=&after=SEQ&wait=S[&epoch=E]   held until there is something, at most wait seconds
  *   GET  /rooms/:roomId/events?nickId=                            Last-Event-ID: EPOCH-SEQ resumes

@@ -90,8 +90,8 @@ static void encode_members_json(uint64_t conversation, const struct member *memb
     buf_add_char(out, '}');
 }
 
-/* What a script element must not hold as it is: what could end it or begin another, and what JSON allows in a string and
- * older JavaScript does not (U+2028, U+2029). All of it stands in strings only. */
+/* What a script element must not hold as it is: what could end it or begin another, and what JSON allows in a string
+ * and older JavaScript does not (U+2028, U+2029). All of it stands in strings only. */
 static size_t escape(struct str rest, const char **escaped)
 {
     switch (rest.ptr[0]) {

@@ -47,7 +47,8 @@ static const struct transport transport = {on_send, on_close, on_kill, on_pause}
 
 /* ---- its life ---- */
 
-/* Time is up, or it was answered in an earlier turn of the loop. Nobody goes through the room's seats now, so it may go. */
+/* Time is up, or it was answered in an earlier turn of the loop. Nobody goes through the room's seats now, so it may
+ * go. */
 static void on_timer(struct wheel_timer *timer)
 {
     struct rooms_held *held =

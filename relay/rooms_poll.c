@@ -1,5 +1,5 @@
-/* rooms_poll.c: polling and long polling of a chatroom. A call is answered from MySQL if there is something for it, else
- * it takes a seat in the room and is answered by the next message, or when its time is up. */
+/* rooms_poll.c: polling and long polling of a chatroom. A call is answered from MySQL if there is something for it,
+ * else it takes a seat in the room and is answered by the next message, or when its time is up. */
 #include "common/mem.h"
 #include "relay/rooms_parts.h"
 

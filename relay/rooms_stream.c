@@ -1,6 +1,7 @@
 /* rooms_stream.c: a chatroom's events as an answer without an end: Server-Sent Events, or scripts for an iframe.
  *
- *   seat (from here on the room's log has everything) ─▶ what was missed before it, page by page from MySQL ─▶ the log
+ *   seat (from here on the room's log has everything) ─▶ what was missed before it, page by page from MySQL
+ *        ─▶ the log
  *
  * The seat is held meanwhile, so that nothing overtakes; one that falls off the log while it is held is closed as too
  * slow, and its client resumes further on. */

@@ -86,8 +86,8 @@ struct protocol {
     void (*entered)(struct session *session);
     /* For a pulled encoding: something was appended to the seat's log since the last call. */
     void (*changed)(struct session *session, struct seat *seat);
-    /* Everything that waited in the outbox is out and the socket takes more. Also called when nothing had waited but the
-     * socket was choked. NULL: nobody asks. */
+    /* Everything that waited in the outbox is out and the socket takes more. Also called when nothing had waited but
+     * the socket was choked. NULL: nobody asks. */
     void (*drained)(struct session *session);
     /* The journal's answer to a hub_post. */
     void (*posted)(struct session *session, const struct store_post *post);

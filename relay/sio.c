@@ -336,7 +336,8 @@ static bool add_namespace(struct store *store, struct str name, const struct app
     bool shape = name.len && name.ptr[0] == '/' && name.len <= SIO_NAMESPACE_MAX && !memchr(name.ptr, '?', name.len) &&
                  !memchr(name.ptr, ' ', name.len) && text_utf8_valid(name);
     if (!shape || sio.namespace_count == SIO_NAMESPACES_MAX || sio_namespace_find(name)) {
-        snprintf(why, 256, "io_namespaces: %.*s is no namespace, there twice, or one too many", (int)name.len, name.ptr);
+        snprintf(why, 256, "io_namespaces: %.*s is no namespace, there twice, or one too many", (int)name.len,
+                 name.ptr);
         return false;
     }
     if (store_io_namespace(store, name, true, &conversation)) {

@@ -8,8 +8,8 @@
  *   sio_registry.c   what Redis knows of them
  *   app_*.c          applications
  *
- * A namespace is a conversation: what is emitted to it is stored there and numbered, whomever it is for. So a client that
- * comes back names one number (its offset) and gets all that it was meant to get after it. */
+ * A namespace is a conversation: what is emitted to it is stored there and numbered, whomever it is for. So a client
+ * that comes back names one number (its offset) and gets all that it was meant to get after it. */
 #ifndef CG_RELAY_SIO_H
 #define CG_RELAY_SIO_H
 

@@ -243,8 +243,8 @@ void sio_offset(uint64_t seq, char out[SIO_OFFSET_MAX])
     snprintf(out, SIO_OFFSET_MAX, "%llu-%llu", (unsigned long long)sio.hub->epoch, (unsigned long long)seq);
 }
 
-/* A JSON array, with the offset as one more element if the namespace's clients can be recovered: the official client takes
- * the last argument of every event for its offset if it is a string, so every event has to have one. */
+/* A JSON array, with the offset as one more element if the namespace's clients can be recovered: the official client
+ * takes the last argument of every event for its offset if it is a string, so every event has to have one. */
 static void add_array(const struct sio_namespace *nsp, struct str array, uint64_t seq, struct buf *out)
 {
     char offset[SIO_OFFSET_MAX];

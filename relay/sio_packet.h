@@ -36,9 +36,9 @@ struct sio_packet {
 
 /* What a client may send: CONNECT (no payload or an object), DISCONNECT (none), EVENT and BINARY_EVENT (an array whose
  * first element is a string, and no reserved name: connect, connect_error, disconnect, disconnecting, newListener,
- * removeListener), ACK and BINARY_ACK (an array, and an ack id). Binary ones have 1..SIO_ATTACHMENTS_MAX attachments and
- * exactly one placeholder {"_placeholder":true,"num":n} for each n below that; the others none.
- * ERR_INVALID or ERR_TOO_BIG for everything else. The views point into `text`. */
+ * removeListener), ACK and BINARY_ACK (an array, and an ack id). Binary ones have 1..SIO_ATTACHMENTS_MAX attachments
+ * and exactly one placeholder {"_placeholder":true,"num":n} for each n below that; the others none. ERR_INVALID or
+ * ERR_TOO_BIG for everything else. The views point into `text`. */
 enum err sio_packet_parse(struct str text, struct sio_packet *packet) CG_MUST_CHECK;
 
 /* Appends "<type>[<attachments>-][<nsp>,][<ack id>]"; the JSON is the caller's to append. */

@@ -1,6 +1,6 @@
-/* sio_registry.h: this relay's Socket.IO sockets as Redis knows them (common/io_keys.h), so that other relays and the admin
- * calls know rooms and names without asking, and a client that was cut off gets its socket back anywhere. Knows no
- * sockets, only their names. Loop thread only.
+/* sio_registry.h: this relay's Socket.IO sockets as Redis knows them (common/io_keys.h), so that other relays and the
+ * admin calls know rooms and names without asking, and a client that was cut off gets its socket back anywhere. Knows
+ * no sockets, only their names. Loop thread only.
  *
  * Commands to Redis keep their order. While Redis is down nothing is refused: what this relay knows decides, and all
  * is said again when Redis is back. */
@@ -46,9 +46,9 @@ void sio_registry_claim_name(const struct sio_record *socket, struct str name, s
 typedef void sio_who_fn(void *arg, enum err err, struct str sid);
 void sio_registry_find_name(struct str nsp, struct str name, sio_who_fn *done, void *arg);
 
-/* A client that returns with a pid: if that is known and its name is still free or its own, the socket becomes this relay's
- * (whoever had it is told by IO_NOTICE_TAKEN, which is the caller's to send) and `done` gets the record, its rooms and
- * name registered here; ERR_NOT_FOUND or ERR_DOWN otherwise. */
+/* A client that returns with a pid: if that is known and its name is still free or its own, the socket becomes this
+ * relay's (whoever had it is told by IO_NOTICE_TAKEN, which is the caller's to send) and `done` gets the record, its
+ * rooms and name registered here; ERR_NOT_FOUND or ERR_DOWN otherwise. */
 typedef void sio_recovered_fn(void *arg, enum err err, const struct sio_record *socket);
 void sio_registry_recover(struct str nsp, struct str pid, sio_recovered_fn *done, void *arg);
 

@@ -10,7 +10,8 @@
  *   POST /api/friends {user1, user2} → {friendId}; with a password on either side, for one of the two by token
  *   GET  /api/friends?userId= → [{friendId, userId, name, last: {seq, from, to, content, type, ts} or null, unread}],
  *        the latest first; content is cut at STORE_LAST_CHARS
- *   GET  /api/friends/:friendId/messages?userId=&before=&after=&limit= → [{seq, from, to, content, type, ts}], see page.h
+ *   GET  /api/friends/:friendId/messages?userId=&before=&after=&limit=
+ *        → [{seq, from, to, content, type, ts}], see page.h
  *   POST /api/friends/:friendId/read {userId, seq} → {seq}, up to where it is read now: never back, never past
  *        the last message
  * Another's friendship is none: 404. `ts` and `expires` are Unix time in milliseconds. */

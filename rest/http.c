@@ -170,7 +170,8 @@ void http_add_header(struct buf *out, const struct http_response *response)
     if (response->retry_after_s)
         buf_addf(out, "Retry-After: %lld\r\n", (long long)response->retry_after_s);
     if (response->origin.len)
-        buf_addf(out, "Access-Control-Allow-Origin: %.*s\r\nAccess-Control-Expose-Headers: Retry-After\r\nVary: Origin\r\n",
+        buf_addf(out,
+                 "Access-Control-Allow-Origin: %.*s\r\nAccess-Control-Expose-Headers: Retry-After\r\nVary: Origin\r\n",
                  (int)response->origin.len, response->origin.ptr);
     if (response->preflight)
         buf_add_text(out, "Access-Control-Allow-Methods: GET, POST\r\n"

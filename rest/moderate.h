@@ -10,8 +10,8 @@ enum moderate {
     MODERATE_POST,  /* make a message; takes one from the user's and the address's rate */
 };
 
-/* 200, or what the caller returns, with the rest said in `call`: 403 `banned` or `muted`, 429 `rate`, 503. `conversation`
- * 0: not one alone. Rates are counted by this process. */
+/* 200, or what the caller returns, with the rest said in `call`: 403 `banned` or `muted`, 429 `rate`, 503.
+ * `conversation` 0: not one alone. Rates are counted by this process. */
 int moderate(struct call *call, uint64_t user, uint64_t conversation, enum moderate what) CG_MUST_CHECK;
 
 /* The 403 of somebody who is known to be banned, or else muted. */

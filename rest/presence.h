@@ -3,8 +3,8 @@
  * common/io_keys.h. A presence belongs to one thread.
  *
  * Redis being down is an ordinary state here: every call then fails with ERR_DOWN, and all of the
- * process's presences share one back-off for each server (common/redis_servers.h), so that a Redis that does not answer holds up one request
- * now and then instead of all of them. A change of state is logged once, whoever notices. */
+ * process's presences share one back-off for each server (common/redis_servers.h), so that a Redis that does not answer
+ * holds up one request now and then instead of all of them. A change of state is logged once, whoever notices. */
 #ifndef CG_REST_PRESENCE_H
 #define CG_REST_PRESENCE_H
 
@@ -28,8 +28,8 @@ void presence_add_state(const struct presence *presence, struct buf *out);
 /* Why the last call failed: one line for a person, valid until the next call. */
 const char *presence_error(const struct presence *presence);
 
-/* From now on, for admit_ms, these users count as online in these conversations without a socket. One round trip for each
- * server that is asked. Returns how many were admitted: the others' server is down. */
+/* From now on, for admit_ms, these users count as online in these conversations without a socket. One round trip for
+ * each server that is asked. Returns how many were admitted: the others' server is down. */
 struct presence_seat {
     uint64_t conversation, user;
 };

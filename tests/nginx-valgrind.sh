@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs suites with nginx under valgrind:  tests/nginx-valgrind.sh BUILD [SUITE.test.mjs]...
-# By default the suite of nginx' module. Fails if a suite does, or if valgrind finds an invalid access or memory that is lost
-# for good in any process of nginx. Slow, and needs valgrind; no part of "make test".
+# By default the suite of nginx' module. Fails if a suite does, or if valgrind finds an invalid access or memory that is
+# lost for good in any process of nginx. Slow, and needs valgrind; no part of "make test".
 set -uo pipefail
 cd "$(dirname "$0")/.."
 build=$PWD/${1#"$PWD/"}

@@ -46,7 +46,9 @@ unit() {
 # with one summary.
 integration() {
     local files=() file status bad
-    for file in tests/web/*.test.mjs tests/faults/*.test.mjs tests/integration/*.test.mjs; do [ ! -e "$file" ] || files+=("$file"); done
+    for file in tests/web/*.test.mjs tests/faults/*.test.mjs tests/integration/*.test.mjs; do
+        [ ! -e "$file" ] || files+=("$file")
+    done
     [ ${#files[@]} -gt 0 ] || { echo "no integration tests"; return; }
     # The suites find the programs to run here; deploy/run.sh looks at the same variable.
     CG_BIN=$build node --test --test-reporter=spec --test-reporter-destination=stdout "${files[@]}" 2>&1 | tee "$output"

@@ -1,13 +1,14 @@
-// Judges a recorded history of what clients did and saw, beside the rows that the database holds in the end. It knows no
-// server, no client and no clock: only lines, each an object with `ev`:
+// Judges a recorded history of what clients did and saw, beside the rows that the database holds in the end. It knows
+// no server, no client and no clock: only lines, each an object with `ev`:
 //
 //   send     {by, room, text, clientId?}          somebody wants this said; the text occurs nowhere else
 //   answer   {by, text, what, seq?, why?}         one per try: `ack`, `refused` (surely not stored) or `unknown`
-//   open     {reader, room, after?, skips?}       a connection begins, from a cursor if it has one; skips: a sender whose
-//                                                 messages this reader is not shown
-//   deliver  {reader, room, seq, text, how}       `live`; `early`: live, before the history of a new connection was there;
-//                                                 `history`: asked for
-//   reset    {reader, room}                       the reader was told that its place is void: what was between is not missed
+//   open     {reader, room, after?, skips?}       a connection begins, from a cursor if it has one; skips: a
+//                                                 sender whose messages this reader is not shown
+//   deliver  {reader, room, seq, text, how}       `live`; `early`: live, before the history of a new
+//                                                 connection was there; `history`: asked for
+//   reset    {reader, room}                       the reader was told that its place is void: what was
+//                                                 between is not missed
 //   end      {reader, room}                       it was still there in the end, and everything has come to rest
 //   row      {room, seq, text, sender, clientId?, some?}   stored; some: only some readers are shown it
 //   counter  {room, seq}                          the number of the room's last row
@@ -37,11 +38,13 @@ class Judge {
   violations = [];
 
   constructor(history) {
-    this.of = { send: [], answer: [], open: [], deliver: [], reset: [], end: [], row: [], counter: [], inside: [], present: [], wrong: [], fault: [] };
+    this.of = { send: [], answer: [], open: [], deliver: [], reset: [], end: [], row: [], counter: [], inside: [],
+      present: [], wrong: [], fault: [] };
     for (const line of history) this.of[line.ev]?.push(line);
     this.reading = history.filter((line) => ['open', 'deliver', 'reset', 'end'].includes(line.ev)); // in order
     this.rows = new Map(); // room → Map(seq → row)
-    for (const [room, rows] of grouped(this.of.row, (row) => row.room)) this.rows.set(room, new Map(rows.map((row) => [row.seq, row])));
+    for (const [room, rows] of grouped(this.of.row, (row) => row.room))
+      this.rows.set(room, new Map(rows.map((row) => [row.seq, row])));
     this.byText = grouped(this.of.row, (row) => row.text);
   }
 
@@ -58,9 +61,11 @@ class Judge {
         if (i && seq > seqs[i - 1] + 1) this.say('hole in the numbers', `${room} ${seqs[i - 1]} to ${seq}`);
       });
       const counter = this.of.counter.find((line) => line.room === room);
-      if (counter && counter.seq !== seqs.at(-1)) this.say('counter', `${room} counts ${counter.seq}, its last row is ${seqs.at(-1)}`);
+      if (counter && counter.seq !== seqs.at(-1))
+        this.say('counter', `${room} counts ${counter.seq}, its last row is ${seqs.at(-1)}`);
     }
-    for (const [id, rows] of grouped(this.of.row.filter((row) => row.clientId), (row) => `${row.room} ${row.sender} ${row.clientId}`)) {
+    for (const [id, rows] of grouped(this.of.row.filter((row) => row.clientId),
+      (row) => `${row.room} ${row.sender} ${row.clientId}`)) {
       if (rows.length > 1) this.say('client id twice', `${id} at ${rows.map((row) => row.seq)}`);
     }
   }
@@ -75,17 +80,23 @@ class Judge {
       const name = `${send.by} ${short(send.text)}`;
       if (rows.length > 1) this.say('stored twice', `${name} at ${rows.map((row) => `${row.room} ${row.seq}`)}`);
       if (acks.length && !rows.length) this.say('acknowledged, not stored', name);
-      if (own.length && own.every((answer) => answer.what === 'refused') && rows.length) this.say('refused, but stored', `${name} at ${rows[0].seq} (${own[0].why})`);
+      if (own.length && own.every((answer) => answer.what === 'refused') && rows.length)
+        this.say('refused, but stored', `${name} at ${rows[0].seq} (${own[0].why})`);
       if (!own.length) this.say('a try without an answer', name);
-      else if (send.clientId && !acks.length && !own.every((answer) => answer.what === 'refused')) this.say('no outcome', `${name}: ${own.map((answer) => answer.why ?? answer.what)}`);
+      else if (send.clientId && !acks.length && !own.every((answer) => answer.what === 'refused'))
+        this.say('no outcome', `${name}: ${own.map((answer) => answer.why ?? answer.what)}`);
       for (const ack of acks) {
-        if (ack.seq !== undefined && rows.length === 1 && ack.seq !== rows[0].seq) this.say('acknowledged with another number', `${name}: ${ack.seq}, stored as ${rows[0].seq}`);
+        if (ack.seq !== undefined && rows.length === 1 && ack.seq !== rows[0].seq)
+          this.say('acknowledged with another number', `${name}: ${ack.seq}, stored as ${rows[0].seq}`);
       }
-      if (rows.length && rows[0].room !== send.room) this.say('stored elsewhere', `${name}: ${rows[0].room} instead of ${send.room}`);
-      if (rows.length && send.clientId && rows[0].clientId !== undefined && rows[0].clientId !== send.clientId) this.say('stored under another client id', name);
+      if (rows.length && rows[0].room !== send.room)
+        this.say('stored elsewhere', `${name}: ${rows[0].room} instead of ${send.room}`);
+      if (rows.length && send.clientId && rows[0].clientId !== undefined && rows[0].clientId !== send.clientId)
+        this.say('stored under another client id', name);
     }
     const texts = new Set(this.of.send.map((send) => send.text));
-    for (const answer of this.of.answer) if (!texts.has(answer.text)) this.say('answered, never sent', short(answer.text));
+    for (const answer of this.of.answer)
+      if (!texts.has(answer.text)) this.say('answered, never sent', short(answer.text));
   }
 
   /** Nothing is shown that is not stored, and everybody is shown the same. */
@@ -93,13 +104,17 @@ class Judge {
     for (const { reader, room, seq, text } of this.of.deliver) {
       const row = this.rows.get(room)?.get(seq);
       if (!row) this.say('delivered, not stored', `${reader} ${room} ${seq} ${short(text)}`);
-      else if (row.text !== text) this.say('delivered otherwise than stored', `${reader} ${room} ${seq} ${short(text)} instead of ${short(row.text)}`);
+      else if (row.text !== text)
+        this.say('delivered otherwise than stored',
+          `${reader} ${room} ${seq} ${short(text)} instead of ${short(row.text)}`);
     }
   }
 
-  /** Each connection's live events follow each other, from its cursor on; each reader has everything between its first and last. */
+  /** Each connection's live events follow each other, from its cursor on; each reader has everything between its first
+   *  and last. */
   readersMissNothing() {
-    for (const [key, lines] of grouped(this.reading, (line) => `${line.reader} ${line.room}`)) new Reader(this, key, lines).judge();
+    for (const [key, lines] of grouped(this.reading, (line) => `${line.reader} ${line.room}`))
+      new Reader(this, key, lines).judge();
   }
 
   presenceIsTrue() {
@@ -162,7 +177,9 @@ class Reader {
     if (!this.place.has(seq)) return; // for some readers only, or not stored, which is said elsewhere
     if (this.cursor !== undefined) {
       const wanted = this.next(this.cursor);
-      if (seq <= this.cursor) this.report(this.place.has(this.cursor) && seq === this.cursor ? 'delivered twice' : 'out of order', `${seq} after ${this.cursor}`);
+      if (seq <= this.cursor)
+        this.report(this.place.has(this.cursor) && seq === this.cursor ? 'delivered twice' : 'out of order',
+          `${seq} after ${this.cursor}`);
       else if (seq !== wanted) this.report('gap', `${seq} after ${this.cursor}, ${wanted} was left out`);
     }
     if (this.resumes && this.seen.has(seq)) this.report('delivered twice', `${seq}`);
@@ -213,15 +230,19 @@ export function figures(history) {
   const count = (ev, match = () => true) => history.filter((line) => line.ev === ev && match(line)).length;
   const readers = grouped(history.filter((line) => line.ev === 'open'), (line) => `${line.reader} ${line.room}`);
   return {
-    messages: count('send'), stored: count('row'), acknowledged: count('answer', (line) => line.what === 'ack'), refused: count('answer', (line) => line.what === 'refused'),
-    timeouts: count('answer', (line) => line.what === 'unknown' && line.why !== UNANSWERED), deliveries: count('deliver'), faults: count('fault'),
-    connections: count('open'), reconnects: count('open') - readers.size, resumed: count('open', (line) => line.after !== undefined), resets: count('reset'),
+    messages: count('send'), stored: count('row'), acknowledged: count('answer', (line) => line.what === 'ack'),
+    refused: count('answer', (line) => line.what === 'refused'),
+    timeouts: count('answer', (line) => line.what === 'unknown' && line.why !== UNANSWERED),
+    deliveries: count('deliver'), faults: count('fault'),
+    connections: count('open'), reconnects: count('open') - readers.size,
+    resumed: count('open', (line) => line.after !== undefined), resets: count('reset'),
   };
 }
 
 export async function readHistory(file) {
   const history = [];
-  for await (const line of readline.createInterface({ input: fs.createReadStream(file) })) if (line) history.push(JSON.parse(line));
+  for await (const line of readline.createInterface({ input: fs.createReadStream(file) }))
+    if (line) history.push(JSON.parse(line));
   return history;
 }
 

@@ -4,7 +4,8 @@ import { describe, it } from 'node:test';
 import { check, figures } from './checker.mjs';
 
 const row = (seq, text = `t${seq}`, more = {}) => ({ ev: 'row', room: 'tea', seq, text, sender: 'ann', ...more });
-const deliver = (seq, how = 'live', more = {}) => ({ ev: 'deliver', reader: 'bob', room: 'tea', seq, text: `t${seq}`, how, ...more });
+const deliver = (seq, how = 'live', more = {}) =>
+  ({ ev: 'deliver', reader: 'bob', room: 'tea', seq, text: `t${seq}`, how, ...more });
 const open = (after, more = {}) => ({ ev: 'open', reader: 'bob', room: 'tea', after, ...more });
 const end = { ev: 'end', reader: 'bob', room: 'tea' };
 const reset = { ev: 'reset', reader: 'bob', room: 'tea' };
@@ -13,72 +14,118 @@ const answer = (text, what, seq) => ({ ev: 'answer', by: 'ann', text, what, seq 
 const rows = (count) => Array.from({ length: count }, (_, i) => row(i + 1));
 
 /** Exactly these rules are broken. */
-const finds = (history, ...rules) => assert.deepEqual([...new Set(check(history).map((violation) => violation.split(':')[0]))].sort(), rules.sort());
+const finds = (history, ...rules) =>
+  assert.deepEqual([...new Set(check(history).map((violation) => violation.split(':')[0]))].sort(), rules.sort());
 
 describe('a right history', () => {
   it('of a reader that is cut off and resumes', () => finds([...rows(5), { ev: 'counter', room: 'tea', seq: 5 },
     open(0), deliver(1), deliver(2), open(2), deliver(3), deliver(4), deliver(5), end]));
 
-  it('of a reader without a cursor that fills the gap from the history, in which it meets what it had', () => finds([...rows(6),
-    open(), deliver(2), deliver(3), open(), deliver(2, 'history'), deliver(3, 'history'), deliver(4, 'history'), deliver(5, 'history'), deliver(5), deliver(6), end]));
+  it('of a reader without a cursor that fills the gap from the history, in which it meets what it had',
+    () => finds([...rows(6),
+    open(), deliver(2), deliver(3), open(), deliver(2, 'history'), deliver(3, 'history'), deliver(4, 'history'),
+    deliver(5, 'history'), deliver(5), deliver(6), end]));
 
-  it('of a reader that is shown again what another relay had shown it, without a cursor', () => finds([...rows(3), open(), deliver(1), deliver(2), open(), deliver(2), deliver(3), end]));
+  it('of a reader that is shown again what another relay had shown it, without a cursor',
+    () => finds([...rows(3), open(), deliver(1), deliver(2), open(), deliver(2), deliver(3), end]));
 
   it('of a connection that ended before its history came', () => finds([...rows(5),
-    open(), deliver(1), deliver(2), open(), deliver(4, 'early'), open(), deliver(3, 'history'), deliver(4, 'history'), deliver(5), end]));
+    open(), deliver(1), deliver(2), open(), deliver(4, 'early'), open(), deliver(3, 'history'), deliver(4, 'history'),
+    deliver(5), end]));
 
-  it('of a reader whose place was void', () => finds([...rows(9), open(0), deliver(1), open(1), reset, deliver(8), deliver(9), end]));
+  it('of a reader whose place was void',
+    () => finds([...rows(9), open(0), deliver(1), open(1), reset, deliver(8), deliver(9), end]));
 
-  it('of a reader that is not shown what is for others, and its own', () => finds([row(1), row(2, 't2', { sender: 'bob' }), row(3, 't3', { some: true }), row(4),
+  it('of a reader that is not shown what is for others, and its own',
+    () => finds([row(1), row(2, 't2', { sender: 'bob' }), row(3, 't3', { some: true }), row(4),
     open(0, { skips: 'bob' }), deliver(1), deliver(4), end]));
 
-  it('of one who is shown what only some are', () => finds([row(1), row(2, 't2', { some: true }), row(3), open(0), deliver(1), deliver(2), deliver(3), end]));
+  it('of one who is shown what only some are',
+    () => finds([row(1), row(2, 't2', { some: true }), row(3), open(0), deliver(1), deliver(2), deliver(3), end]));
 
-  it('of retries, refusals and timeouts that end in one outcome', () => finds([row(1, 'a', { clientId: '1' }), row(2, 'c'),
+  it('of retries, refusals and timeouts that end in one outcome',
+    () => finds([row(1, 'a', { clientId: '1' }), row(2, 'c'),
     send('a', '1'), answer('a', 'unknown'), answer('a', 'refused'), answer('a', 'ack', 1), answer('a', 'ack', 1),
     send('b', '2'), answer('b', 'refused'), send('c'), answer('c', 'unknown'), send('d'), answer('d', 'unknown')]));
 
   it('of a reader that left before the end', () => finds([...rows(5), open(0), deliver(1)]));
 
-  it('of presence', () => finds([{ ev: 'inside', room: 'tea', names: ['ann', 'bob'] }, { ev: 'present', room: 'tea', names: ['bob', 'ann'], where: 'x' }]));
+  it('of presence', () => finds([{ ev: 'inside', room: 'tea', names: ['ann', 'bob'] },
+    { ev: 'present', room: 'tea', names: ['bob', 'ann'], where: 'x' }]));
 
   it('is counted', () => {
-    const { messages, acknowledged, refused, timeouts, reconnects, resumed, stored } = figures([row(1), send('t1'), answer('t1', 'unknown'), answer('t1', 'refused'), answer('t1', 'ack'), open(), open(1)]);
-    assert.deepEqual({ messages, acknowledged, refused, timeouts, reconnects, resumed, stored }, { messages: 1, acknowledged: 1, refused: 1, timeouts: 1, reconnects: 1, resumed: 1, stored: 1 });
+    const { messages, acknowledged, refused, timeouts, reconnects, resumed,
+      stored } = figures([row(1), send('t1'), answer('t1', 'unknown'), answer('t1', 'refused'), answer('t1', 'ack'),
+        open(), open(1)]);
+    assert.deepEqual({ messages, acknowledged, refused, timeouts, reconnects, resumed, stored },
+      { messages: 1, acknowledged: 1, refused: 1, timeouts: 1, reconnects: 1, resumed: 1, stored: 1 });
   });
 });
 
 describe('a history is wrong when', () => {
-  it('an acknowledged message is not stored', () => finds([send('a'), answer('a', 'ack', 1)], 'acknowledged, not stored'));
-  it('a message is stored twice', () => finds([row(1, 'a'), row(2, 'a'), send('a'), answer('a', 'unknown')], 'stored twice'));
-  it('a message is stored in two rooms', () => finds([row(1, 'a'), { ...row(1, 'a'), room: 'milk' }, send('a'), answer('a', 'ack')], 'stored twice'));
-  it('a message is stored in another room', () => finds([{ ...row(1, 'a'), room: 'milk' }, send('a'), answer('a', 'ack')], 'stored elsewhere'));
-  it('a refused message is stored', () => finds([row(1, 'a'), send('a'), answer('a', 'refused')], 'refused, but stored'));
-  it('a retry was given another number', () => finds([row(1, 'a'), send('a', '1'), answer('a', 'ack', 1), answer('a', 'ack', 2)], 'acknowledged with another number'));
-  it('a client id is there twice', () => finds([row(1, 'a', { clientId: '1' }), row(2, 'b', { clientId: '1' })], 'client id twice'));
-  it('a message is stored under another client id', () => finds([row(1, 'a', { clientId: '2' }), send('a', '1'), answer('a', 'ack', 1)], 'stored under another client id'));
-  it('a timeout with a client id was never resolved', () => finds([row(1, 'a', { clientId: '1' }), send('a', '1'), answer('a', 'unknown')], 'no outcome'));
+  it('an acknowledged message is not stored',
+    () => finds([send('a'), answer('a', 'ack', 1)], 'acknowledged, not stored'));
+  it('a message is stored twice', () => finds([row(1, 'a'), row(2, 'a'), send('a'), answer('a', 'unknown')],
+    'stored twice'));
+  it('a message is stored in two rooms',
+    () => finds([row(1, 'a'), { ...row(1, 'a'), room: 'milk' }, send('a'), answer('a', 'ack')], 'stored twice'));
+  it('a message is stored in another room',
+    () => finds([{ ...row(1, 'a'), room: 'milk' }, send('a'), answer('a', 'ack')], 'stored elsewhere'));
+  it('a refused message is stored', () => finds([row(1, 'a'), send('a'), answer('a', 'refused')],
+    'refused, but stored'));
+  it('a retry was given another number',
+    () => finds([row(1, 'a'), send('a', '1'), answer('a', 'ack', 1), answer('a', 'ack', 2)],
+      'acknowledged with another number'));
+  it('a client id is there twice', () => finds([row(1, 'a', { clientId: '1' }), row(2, 'b', { clientId: '1' })],
+    'client id twice'));
+  it('a message is stored under another client id',
+    () => finds([row(1, 'a', { clientId: '2' }), send('a', '1'), answer('a', 'ack', 1)],
+      'stored under another client id'));
+  it('a timeout with a client id was never resolved',
+    () => finds([row(1, 'a', { clientId: '1' }), send('a', '1'), answer('a', 'unknown')], 'no outcome'));
   it('a try has no answer at all', () => finds([send('a')], 'a try without an answer'));
-  it('something was answered that nobody sent', () => finds([row(1, 'a'), answer('a', 'ack', 1)], 'answered, never sent'));
+  it('something was answered that nobody sent',
+    () => finds([row(1, 'a'), answer('a', 'ack', 1)], 'answered, never sent'));
   it('the numbers have a hole', () => finds([row(1), row(3)], 'hole in the numbers'));
   it('a number is there twice', () => finds([row(1), row(1, 'u')], 'number twice'));
-  it('the counter is not the last number', () => finds([...rows(3), { ev: 'counter', room: 'tea', seq: 4 }], 'counter'));
-  it('something is shown that is not stored', () => finds([row(1), open(0), deliver(1), deliver(2)], 'delivered, not stored'));
-  it('something is shown otherwise than it is stored', () => finds([row(1), open(0), deliver(1, 'live', { text: 'x' })], 'delivered otherwise than stored'));
-  it('something else is in the history', () => finds([row(1), open(), deliver(1, 'history', { text: 'x' })], 'delivered otherwise than stored'));
-  it('a connection leaves one out', () => finds([...rows(3), open(), deliver(1), deliver(3), deliver(2, 'history')], 'gap'));
-  it('a connection leaves one out before its history is there', () => finds([...rows(3), open(), deliver(1, 'early'), deliver(3, 'early')], 'gap'));
-  it('a resumed connection begins too late', () => finds([...rows(3), open(0), deliver(1), open(1), deliver(3), deliver(2, 'history')], 'gap'));
-  it('a resumed connection begins too early', () => finds([...rows(3), open(0), deliver(1), deliver(2), open(2), deliver(2), deliver(3)], 'delivered twice'));
-  it('a connection goes back', () => finds([...rows(3), open(0), deliver(1), deliver(2), deliver(1), deliver(3)], 'delivered twice', 'out of order'));
-  it('a connection shows one twice', () => finds([...rows(3), open(), deliver(1), deliver(1), deliver(2)], 'delivered twice'));
-  it('a reader resumes behind what it had', () => finds([...rows(3), open(0), deliver(1), deliver(2), open(1), deliver(2), deliver(3)], 'resumed behind itself', 'delivered twice'));
-  it('the history does not fill a gap', () => finds([...rows(5), open(), deliver(1), open(), deliver(3, 'history'), deliver(4, 'history'), deliver(5)], 'never seen'));
-  it('a reader has not caught up in the end', () => finds([...rows(3), open(0), deliver(1), deliver(2), end], 'not caught up'));
+  it('the counter is not the last number',
+    () => finds([...rows(3), { ev: 'counter', room: 'tea', seq: 4 }], 'counter'));
+  it('something is shown that is not stored',
+    () => finds([row(1), open(0), deliver(1), deliver(2)], 'delivered, not stored'));
+  it('something is shown otherwise than it is stored',
+    () => finds([row(1), open(0), deliver(1, 'live', { text: 'x' })], 'delivered otherwise than stored'));
+  it('something else is in the history',
+    () => finds([row(1), open(), deliver(1, 'history', { text: 'x' })], 'delivered otherwise than stored'));
+  it('a connection leaves one out',
+    () => finds([...rows(3), open(), deliver(1), deliver(3), deliver(2, 'history')], 'gap'));
+  it('a connection leaves one out before its history is there',
+    () => finds([...rows(3), open(), deliver(1, 'early'), deliver(3, 'early')], 'gap'));
+  it('a resumed connection begins too late',
+    () => finds([...rows(3), open(0), deliver(1), open(1), deliver(3), deliver(2, 'history')], 'gap'));
+  it('a resumed connection begins too early',
+    () => finds([...rows(3), open(0), deliver(1), deliver(2), open(2), deliver(2), deliver(3)], 'delivered twice'));
+  it('a connection goes back', () => finds([...rows(3), open(0), deliver(1), deliver(2), deliver(1), deliver(3)],
+    'delivered twice', 'out of order'));
+  it('a connection shows one twice', () => finds([...rows(3), open(), deliver(1), deliver(1), deliver(2)],
+    'delivered twice'));
+  it('a reader resumes behind what it had',
+    () => finds([...rows(3), open(0), deliver(1), deliver(2), open(1), deliver(2), deliver(3)], 'resumed behind itself',
+      'delivered twice'));
+  it('the history does not fill a gap',
+    () => finds([...rows(5), open(), deliver(1), open(), deliver(3, 'history'), deliver(4, 'history'), deliver(5)],
+      'never seen'));
+  it('a reader has not caught up in the end',
+    () => finds([...rows(3), open(0), deliver(1), deliver(2), end], 'not caught up'));
   it('a reader that had nothing has not caught up', () => finds([...rows(3), open(0), end], 'not caught up'));
-  it('a reset excuses what is missing before it, not after', () => finds([...rows(5), open(0), deliver(1), reset, deliver(3), deliver(5)], 'gap', 'never seen'));
-  it('somebody is shown who is gone', () => finds([{ ev: 'inside', room: 'tea', names: ['ann'] }, { ev: 'present', room: 'tea', names: ['ann', 'bob'], where: 'x' }], 'shown as present, but gone'));
-  it('somebody is there and not shown', () => finds([{ ev: 'inside', room: 'tea', names: ['ann', 'bob'] }, { ev: 'present', room: 'tea', names: ['ann'], where: 'x' }], 'present, but not shown'));
-  it('somebody is shown twice', () => finds([{ ev: 'inside', room: 'tea', names: ['ann'] }, { ev: 'present', room: 'tea', names: ['ann', 'ann'], where: 'x' }], 'present twice'));
+  it('a reset excuses what is missing before it, not after',
+    () => finds([...rows(5), open(0), deliver(1), reset, deliver(3), deliver(5)], 'gap', 'never seen'));
+  it('somebody is shown who is gone',
+    () => finds([{ ev: 'inside', room: 'tea', names: ['ann'] },
+      { ev: 'present', room: 'tea', names: ['ann', 'bob'], where: 'x' }], 'shown as present, but gone'));
+  it('somebody is there and not shown',
+    () => finds([{ ev: 'inside', room: 'tea', names: ['ann', 'bob'] },
+      { ev: 'present', room: 'tea', names: ['ann'], where: 'x' }], 'present, but not shown'));
+  it('somebody is shown twice', () => finds([{ ev: 'inside', room: 'tea', names: ['ann'] },
+    { ev: 'present', room: 'tea', names: ['ann', 'ann'], where: 'x' }], 'present twice'));
   it('something else went wrong', () => finds([{ ev: 'wrong', what: 'x' }], 'wrong'));
 });

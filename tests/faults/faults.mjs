@@ -40,7 +40,8 @@ async function readOnly({ stack }, ms) {
 /** A connection of somebody else's holds what the application needs. */
 async function locked({ stack }, statements, ms) {
   const config = stack.config();
-  const connection = await mysql.createConnection({ socketPath: stack.file(config.db_socket), user: config.db_user, password: config.db_password, database: config.db_name });
+  const connection = await mysql.createConnection({ socketPath: stack.file(config.db_socket), user: config.db_user,
+    password: config.db_password, database: config.db_name });
   connection.on('error', () => {}); // the server may be killed meanwhile
   try {
     for (const statement of statements) await connection.query(statement);
@@ -56,18 +57,26 @@ const between = (low, high) => ({ dice }) => dice.between(low, high);
 /** name; takes: the parts, drawn by the dice; lasts: milliseconds, where that means something; run. */
 export const FAULTS = [
   { name: 'relay killed', takes: (w) => [relay(w)], run: (w, [part]) => killed(w, part) },
-  { name: 'relay frozen past its lease', takes: (w) => [relay(w)], lasts: between(2000, 4500), run: (w, [part], ms) => frozen(w, part, ms) },
-  { name: 'relay frozen a moment', takes: (w) => [relay(w)], lasts: between(100, 1000), run: (w, [part], ms) => frozen(w, part, ms) },
+  { name: 'relay frozen past its lease', takes: (w) => [relay(w)], lasts: between(2000, 4500),
+    run: (w, [part], ms) => frozen(w, part, ms) },
+  { name: 'relay frozen a moment', takes: (w) => [relay(w)], lasts: between(100, 1000),
+    run: (w, [part], ms) => frozen(w, part, ms) },
   { name: 'relay drained', takes: (w) => [relay(w)], run: (w, [part]) => drained(w, part) },
-  { name: 'all relays restarted in turn', takes: ({ stack }) => Array.from({ length: stack.relays }, (_, i) => `relay${i + 1}`),
+  { name: 'all relays restarted in turn',
+    takes: ({ stack }) => Array.from({ length: stack.relays }, (_, i) => `relay${i + 1}`),
     run: async (w, parts) => { for (const part of parts) await drained(w, part); } },
   { name: 'Redis killed, and empty afterwards', takes: () => ['redis'], run: (w) => killed(w, 'redis') },
-  { name: 'Redis frozen', takes: () => ['redis'], lasts: between(500, 4000), run: (w, [part], ms) => frozen(w, part, ms) },
+  { name: 'Redis frozen', takes: () => ['redis'], lasts: between(500, 4000),
+    run: (w, [part], ms) => frozen(w, part, ms) },
   { name: 'MariaDB killed', takes: () => ['mariadb'], run: (w) => killed(w, 'mariadb') },
-  { name: 'MariaDB frozen', takes: () => ['mariadb'], lasts: between(500, 3000), run: (w, [part], ms) => frozen(w, part, ms) },
-  { name: 'MariaDB read-only', takes: () => ['mariadb'], lasts: between(500, 3000), run: (w, parts, ms) => readOnly(w, ms) },
-  { name: 'a table locked', takes: () => ['mariadb'], lasts: between(300, 3000), run: (w, parts, ms) => locked(w, ['LOCK TABLES message WRITE'], ms) },
-  { name: 'rows locked', takes: () => ['mariadb'], lasts: between(300, 3000), run: (w, parts, ms) => locked(w, ['BEGIN', 'SELECT id FROM conversation FOR UPDATE'], ms) },
+  { name: 'MariaDB frozen', takes: () => ['mariadb'], lasts: between(500, 3000),
+    run: (w, [part], ms) => frozen(w, part, ms) },
+  { name: 'MariaDB read-only', takes: () => ['mariadb'], lasts: between(500, 3000),
+    run: (w, parts, ms) => readOnly(w, ms) },
+  { name: 'a table locked', takes: () => ['mariadb'], lasts: between(300, 3000),
+    run: (w, parts, ms) => locked(w, ['LOCK TABLES message WRITE'], ms) },
+  { name: 'rows locked', takes: () => ['mariadb'], lasts: between(300, 3000),
+    run: (w, parts, ms) => locked(w, ['BEGIN', 'SELECT id FROM conversation FOR UPDATE'], ms) },
   { name: 'connections to MariaDB cut', takes: () => ['mariadb'],
     run: async ({ stack }) => {
       const ids = await stack.sql('SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()');

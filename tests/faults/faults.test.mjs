@@ -5,12 +5,14 @@ import { it } from 'node:test';
 import { bin } from '../integration/lib/stack.mjs';
 import { rounds } from './run.mjs';
 
-it('parts fail under talk: nothing that was acknowledged is lost, nobody misses anything or gets it twice, presence is true', async () => {
+it('parts fail under talk: nothing that was acknowledged is lost, nobody misses anything or gets it twice, ' +
+  'presence is true', async () => {
   const lines = [];
   const say = (line) => {
     lines.push(line);
     console.log(line);
   };
-  const bad = await rounds({ count: 3, seed: Number(process.env.SEED || 5), faults: 6, spanMs: 5000, out: path.join(bin, 'faults'), say });
+  const bad = await rounds({ count: 3, seed: Number(process.env.SEED || 5), faults: 6, spanMs: 5000,
+    out: path.join(bin, 'faults'), say });
   assert.equal(bad, 0, lines.join('\n'));
 });

@@ -27,7 +27,8 @@ async function mustCall(world, path, body, ok) {
 }
 
 async function seat(world, room, nick) {
-  const data = await mustCall(world, '/mysql/createChatroom', { chatroomName: room, nickName: nick, headNum: 1 }, (json) => json?.success);
+  const data = await mustCall(world, '/mysql/createChatroom', { chatroomName: room, nickName: nick, headNum: 1 },
+    (json) => json?.success);
   return { roomId: data.chatroomId, nickId: data.nickId, nick };
 }
 
@@ -53,24 +54,31 @@ function busyRoom(world) {
   const patient = ['patient', (at, name) => new Poller(world, at, name, 20)];
   const poster = ['poster', (at, name) => new Poster(world, at, name), talks];
   const native = ['native', (at, name) => new Native(world, at, name)];
-  return [[...native, talks], [...native, talks], native, [...native, leaves], [...page, talks], [...page, talks], page, [...page, leaves], events, events, [...events, leaves], frame, poller, patient, poster, poster];
+  return [[...native, talks], [...native, talks], native, [...native, leaves], [...page, talks], [...page, talks], page,
+    [...page, leaves], events, events, [...events, leaves], frame, poller, patient, poster, poster];
 }
 
 function quietRoom(world) {
-  return [['page', (at, name) => new Page(world, at, name), talks], ['events', (at, name) => new Events(world, at, name)], ['poster', (at, name) => new Poster(world, at, name), talks]];
+  return [['page', (at, name) => new Page(world, at, name), talks],
+    ['events', (at, name) => new Events(world, at, name)],
+    ['poster', (at, name) => new Poster(world, at, name), talks]];
 }
 
 async function friends(world) {
   const user = async (name) => ({ name, ...(await mustCall(world, '/api/users', { name }, (json) => json?.success)) });
   const [a, b] = [await user(`${world.name}-friend-a`), await user(`${world.name}-friend-b`)];
-  const { friendId } = await mustCall(world, '/api/friends', { user1: a.userId, user2: b.userId }, (json) => json?.success);
-  const make = (self, other, n, options) => Object.assign(new Friend(world, friendId, self, other, `${self.name}-${n}`), { listens: true, ...options });
+  const { friendId } = await mustCall(world, '/api/friends', { user1: a.userId, user2: b.userId },
+    (json) => json?.success);
+  const make = (self, other, n, options) => Object.assign(new Friend(world, friendId, self, other, `${self.name}-${n}`),
+    { listens: true, ...options });
   return [make(a, b, 1, talks), make(a, b, 2), make(b, a, 1, talks)];
 }
 
 function chatters(world) {
-  const make = (name, transports, options) => Object.assign(new Chatter(world, `${world.name}-${name}`, { transports, speaks: Boolean(options.talks) }), { listens: true, ...options });
-  return [make('io-polling', ['polling'], talks), make('io-websocket', ['websocket'], talks), make('io-both', ['polling', 'websocket'], talks),
+  const make = (name, transports, options) => Object.assign(new Chatter(world, `${world.name}-${name}`,
+    { transports, speaks: Boolean(options.talks) }), { listens: true, ...options });
+  return [make('io-polling', ['polling'], talks), make('io-websocket', ['websocket'], talks),
+    make('io-both', ['polling', 'websocket'], talks),
     make('io-listens', ['websocket'], {}), make('io-listens-too', ['polling'], {})];
 }
 
@@ -78,10 +86,16 @@ function chatters(world) {
 
 /** [{room, seq, text, sender, clientId, some}] of these rooms; of the namespace only what this round added. */
 async function stored(world, rooms) {
-  const rows = await world.stack.sql(`SELECT c.public_id, c.kind AS what, c.seq AS counter, m.seq, m.kind, m.sender_name, m.client_id, m.content, m.audience IS NOT NULL AS some
-    FROM conversation c JOIN message m ON m.conversation = c.id WHERE c.public_id IN (?) OR (c.kind = ? AND c.name = '/' AND m.seq > ?) ORDER BY c.id, m.seq`, [rooms, SOCKETIO, world.namespaceBase]);
-  return rows.map((row) => ({ room: row.what === SOCKETIO ? '/' : row.public_id, counter: Number(row.counter), seq: Number(row.seq), sender: row.sender_name.toString('utf8'),
-    text: LINES[row.kind] ? row.sender_name.toString('utf8') + LINES[row.kind] : row.content, clientId: row.client_id?.toString('utf8') ?? undefined, some: Boolean(row.some) || undefined }));
+  const rows = await world.stack.sql(
+    `SELECT c.public_id, c.kind AS what, c.seq AS counter, m.seq, m.kind, m.sender_name, m.client_id, m.content,
+       m.audience IS NOT NULL AS some
+     FROM conversation c JOIN message m ON m.conversation = c.id
+     WHERE c.public_id IN (?) OR (c.kind = ? AND c.name = '/' AND m.seq > ?) ORDER BY c.id, m.seq`,
+    [rooms, SOCKETIO, world.namespaceBase]);
+  return rows.map((row) => ({ room: row.what === SOCKETIO ? '/' : row.public_id, counter: Number(row.counter),
+    seq: Number(row.seq), sender: row.sender_name.toString('utf8'),
+    text: LINES[row.kind] ? row.sender_name.toString('utf8') + LINES[row.kind] : row.content,
+    clientId: row.client_id?.toString('utf8') ?? undefined, some: Boolean(row.some) || undefined }));
 }
 
 /** The last number that this reader must have been shown. */
@@ -110,21 +124,27 @@ async function caughtUp(world, people) {
 
 async function presence(world, people) {
   const rooms = new Map();
-  for (const person of people.filter(({ nick }) => nick)) rooms.set(person.room, [...(rooms.get(person.room) ?? []), person]);
+  for (const person of people.filter(({ nick }) => nick))
+    rooms.set(person.room, [...(rooms.get(person.room) ?? []), person]);
   const answers = [];
   for (const [room, inside] of rooms) {
     const names = inside.map(({ nick }) => nick).sort();
     answers.push({ ev: 'inside', room, names });
-    for (const person of inside) if (person.members) answers.push({ ev: 'present', room, names: [...person.members].sort(), where: person.name });
+    for (const person of inside)
+      if (person.members) answers.push({ ev: 'present', room, names: [...person.members].sort(), where: person.name });
     for (const { seat: { roomId, nickId }, nick } of inside) {
-      const answer = await world.call('/mysql/validateNickIdByRoomId', { body: { roomId, nickId } }).catch(() => undefined);
-      if (!answer?.json?.success) answers.push({ ev: 'present', room, names: names.filter((name) => name !== nick), where: 'REST' });
+      const answer = await world.call('/mysql/validateNickIdByRoomId', { body: { roomId, nickId } })
+        .catch(() => undefined);
+      if (!answer?.json?.success)
+        answers.push({ ev: 'present', room, names: names.filter((name) => name !== nick), where: 'REST' });
     }
   }
-  const listening = people.filter((person) => person instanceof Chatter && !person.speaks).map(({ socket }) => socket.id).sort();
+  const listening = people.filter((person) => person instanceof Chatter && !person.speaks)
+    .map(({ socket }) => socket.id).sort();
   const headers = { Authorization: `Bearer ${world.stack.config().admin_token}` };
   const answer = await request(`${world.stack.url}/api/io/rooms/${LOOKOUT}/sockets`, { headers });
-  answers.push({ ev: 'inside', room: LOOKOUT, names: listening }, { ev: 'present', room: LOOKOUT, names: [...(answer.json?.data ?? [])].sort(), where: 'Redis' });
+  answers.push({ ev: 'inside', room: LOOKOUT, names: listening },
+    { ev: 'present', room: LOOKOUT, names: [...(answer.json?.data ?? [])].sort(), where: 'Redis' });
   return answers;
 }
 
@@ -140,8 +160,10 @@ async function presenceIsTrue(world, people) {
 // ---- the round ----
 
 async function assemble(world) {
-  const people = [...(await gather(world, 'busy', busyRoom(world))), ...(await gather(world, 'quiet', quietRoom(world))), ...(await friends(world)), ...chatters(world)];
-  world.namespaceBase = await world.stack.count(`SELECT COALESCE(MAX(seq), 0) FROM conversation WHERE kind = ? AND name = '/'`, [SOCKETIO]);
+  const people = [...(await gather(world, 'busy', busyRoom(world))),
+    ...(await gather(world, 'quiet', quietRoom(world))), ...(await friends(world)), ...chatters(world)];
+  world.namespaceBase =
+    await world.stack.count(`SELECT COALESCE(MAX(seq), 0) FROM conversation WHERE kind = ? AND name = '/'`, [SOCKETIO]);
   for (const person of people) if (person.listens) person.start();
   await allConnected(world, people, 'at first');
   return people;
@@ -149,7 +171,8 @@ async function assemble(world) {
 
 async function allConnected(world, people, when) {
   const away = () => people.filter((person) => !person.connected && !person.closing);
-  if (!(await world.until(() => !away().length, REST_MS))) world.wrong(`${when} not connected: ${away().map(({ name, trouble }) => `${name} (${trouble})`)}`);
+  if (!(await world.until(() => !away().length, REST_MS)))
+    world.wrong(`${when} not connected: ${away().map(({ name, trouble }) => `${name} (${trouble})`)}`);
 }
 
 /** Some leave while others are failing: they must not be there in the end. */
@@ -163,8 +186,10 @@ async function someLeave(world, people, spanMs) {
 /** In each room somebody says something that must be stored, so that every reader has something to reach. */
 async function lastWords(world, people) {
   for (const room of new Set(people.map((person) => person.room))) {
-    const speaker = people.find((person) => person.room === room && person.talks && person.retries) ?? people.find((person) => person.room === room && person.talks);
-    const both = speaker instanceof Friend ? people.filter((person) => person.room === room && person.talks) : [speaker];
+    const speaker = people.find((person) => person.room === room && person.talks && person.retries)
+      ?? people.find((person) => person.room === room && person.talks);
+    const both = speaker instanceof Friend
+      ? people.filter((person) => person.room === room && person.talks) : [speaker];
     for (const one of both) {
       const text = world.text(one.name);
       world.record({ ev: 'send', by: one.name, room, text });
@@ -196,10 +221,12 @@ export async function round(stack, { seed, name, faults, spanMs, only }) {
   world.closed = false;
   for (const person of staying) world.record({ ev: 'end', reader: person.name, room: person.room });
   for (const { counter, ...row } of rows) world.record({ ev: 'row', ...row });
-  for (const room of new Set(rows.map((row) => row.room))) world.record({ ev: 'counter', room, seq: rows.find((row) => row.room === room).counter });
+  for (const room of new Set(rows.map((row) => row.room)))
+    world.record({ ev: 'counter', room, seq: rows.find((row) => row.room === room).counter });
   const checked = await stack.chaguan('check');
   if (checked.code !== 0) world.wrong(`chaguan check: ${checked.stdout}${checked.stderr}`);
   world.over = world.closed = true;
   await Promise.all(people.filter((person) => person.listens).map((person) => person.stop()));
-  return { history: world.history, recoveries: people.reduce((sum, person) => sum + (person.recoveries ?? 0), 0), violations: check(world.history) };
+  return { history: world.history, recoveries: people.reduce((sum, person) => sum + (person.recoveries ?? 0), 0),
+    violations: check(world.history) };
 }

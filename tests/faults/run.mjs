@@ -11,15 +11,18 @@ import { round } from './round.mjs';
 import { Dice } from './world.mjs';
 
 /** Short limits, so that what takes effect after a time does so within a round. */
-export const SETTINGS = { log_level: 'info', lease_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms', drain_ms: '500ms', journal_timeout_ms: '2s', db_timeout_ms: '1s',
-  redis_timeout_ms: '500ms', audit_ms: '500ms', audit_down_ms: '200ms', poll_presence_ms: '2s', admit_ms: '1s', room_linger_ms: '2s',
+export const SETTINGS = { log_level: 'info', lease_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms',
+  drain_ms: '500ms', journal_timeout_ms: '2s', db_timeout_ms: '1s',
+  redis_timeout_ms: '500ms', audit_ms: '500ms', audit_down_ms: '200ms', poll_presence_ms: '2s', admit_ms: '1s',
+  room_linger_ms: '2s',
   // A client of polling that gives up while it connects is gone when its pong is missed, and not before.
   io_ping_interval_ms: '3s', io_ping_timeout_ms: '5s' };
 
 const show = (numbers) => Object.entries(numbers).map(([name, number]) => `${number} ${name}`).join(', ');
 
 function tails(stack) {
-  return Object.entries(stack.logs()).filter(([name]) => /^(relay|rest|nginx\.log)/.test(name)).map(([name, text]) => `---- ${name}\n${text.split('\n').slice(-25).join('\n')}`).join('\n');
+  return Object.entries(stack.logs()).filter(([name]) => /^(relay|rest|nginx\.log)/.test(name))
+    .map(([name, text]) => `---- ${name}\n${text.split('\n').slice(-25).join('\n')}`).join('\n');
 }
 
 /** Runs them on a stack of their own; the number of violations. say: gets lines of text. */
@@ -31,7 +34,8 @@ export async function rounds({ count, seed, faults, spanMs, only, out, say }) {
   try {
     for (let n = 1; n <= count && !bad; n++) {
       const own = Math.floor(dice.roll() * 2 ** 32);
-      const { history, violations, recoveries } = await round(stack, { seed: own, name: `r${n}`, faults: new Dice(own).between(Math.ceil(faults / 2), faults), spanMs, only });
+      const { history, violations, recoveries } = await round(stack,
+        { seed: own, name: `r${n}`, faults: new Dice(own).between(Math.ceil(faults / 2), faults), spanMs, only });
       const file = path.join(out, `history-${seed}-${n}.jsonl`);
       fs.mkdirSync(out, { recursive: true });
       fs.writeFileSync(file, history.map((line) => JSON.stringify(line)).join('\n'));
@@ -40,7 +44,9 @@ export async function rounds({ count, seed, faults, spanMs, only, out, say }) {
       const injected = history.filter((line) => line.ev === 'fault').map((line) => `${line.at} ${line.name}`);
       say(`round ${n}: ${injected.join('; ')}\n         ${show(counted)}`);
       bad += violations.length;
-      if (violations.length) say(`${violations.length} violations with seed ${seed} in round ${n}, the history is ${file}\n${violations.slice(0, 20).join('\n')}\n${tails(stack)}`);
+      if (violations.length)
+        say(`${violations.length} violations with seed ${seed} in round ${n}, the history is ` +
+          `${file}\n${violations.slice(0, 20).join('\n')}\n${tails(stack)}`);
       else fs.rmSync(file);
     }
     say(`in all: ${show(total)}; seed ${seed}`);
@@ -52,11 +58,13 @@ export async function rounds({ count, seed, faults, spanMs, only, out, say }) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '20' }, seed: { type: 'string' }, faults: { type: 'string', default: '4' }, span: { type: 'string', default: '8000' },
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '20' }, seed: { type: 'string' },
+    faults: { type: 'string', default: '4' }, span: { type: 'string', default: '8000' },
     only: { type: 'string' }, out: { type: 'string', default: path.join(bin, 'faults') } } });
   const seed = Number(values.seed || Math.floor(Math.random() * 1e9));
   console.log(`seed ${seed}`);
-  const bad = await rounds({ count: Number(values.rounds), seed, faults: Number(values.faults), spanMs: Number(values.span), only: values.only && new RegExp(values.only), out: values.out, say: console.log });
+  const bad = await rounds({ count: Number(values.rounds), seed, faults: Number(values.faults),
+    spanMs: Number(values.span), only: values.only && new RegExp(values.only), out: values.out, say: console.log });
   console.log(bad ? `${bad} violations` : 'nothing lost, nothing twice');
   process.exit(bad ? 1 : 0);
 }

@@ -11,7 +11,8 @@ import { Native } from './clients/native.mjs';
 import { Page } from './clients/chatroom.mjs';
 import { World, pause } from './world.mjs';
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '30' }, clients: { type: 'string', default: '60' }, every: { type: 'string', default: '10' } } });
+const { values } = parseArgs({ options: { minutes: { type: 'string', default: '30' },
+  clients: { type: 'string', default: '60' }, every: { type: 'string', default: '10' } } });
 const minutes = Number(values.minutes);
 const RELAYS = 2;
 const ROOMS = 12;
@@ -26,7 +27,8 @@ async function data(world, path, body) {
 }
 
 async function seat(world, room, nick) {
-  const { chatroomId: roomId, nickId } = await data(world, '/mysql/createChatroom', { chatroomName: room, nickName: nick, headNum: 1 });
+  const { chatroomId: roomId, nickId } = await data(world, '/mysql/createChatroom',
+    { chatroomName: room, nickName: nick, headNum: 1 });
   return { roomId, nickId, nick };
 }
 
@@ -48,7 +50,8 @@ const KINDS = [
 async function place(world, seats, n, tally) {
   for (let visit = 0; world.talking; visit++) {
     const fresh = Math.random() < 0.05; // a room that nobody else ever sees
-    const at = fresh ? await seat(world, `soak-${n}-${visit}`, `soak-${n}-${visit}`).catch(() => undefined) : seats[Math.floor(Math.random() * seats.length)];
+    const at = fresh ? await seat(world, `soak-${n}-${visit}`, `soak-${n}-${visit}`).catch(() => undefined)
+      : seats[Math.floor(Math.random() * seats.length)];
     const index = Math.floor(Math.random() * KINDS.length);
     if (!at || (index === KINDS.length - 1 && !at.friendId)) continue;
     const one = Object.assign(new World(world.stack, 0, `${n}.${visit}`), { closed: true });
@@ -83,13 +86,17 @@ function held(stack, name) {
 
 async function sample(stack) {
   const got = {};
-  for (const name of ['relay1', 'relay2', 'rest', 'redis', 'mariadb', 'nginx']) for (const [key, value] of Object.entries(held(stack, name))) got[`${name} ${key}`] = value;
+  for (const name of ['relay1', 'relay2', 'rest', 'redis', 'mariadb', 'nginx'])
+    for (const [key, value] of Object.entries(held(stack, name))) got[`${name} ${key}`] = value;
   for (const name of ['relay1', 'relay2']) {
     const metrics = await stack.metrics(name);
-    for (const key of ['rooms', 'connections', 'http_connections', 'eio_connections', 'io_sockets', 'room_log_bytes', 'outbox_bytes']) if (key in metrics) got[`${name} ${key}`] = metrics[key];
+    for (const key of ['rooms', 'connections', 'http_connections', 'eio_connections', 'io_sockets', 'room_log_bytes',
+      'outbox_bytes'])
+      if (key in metrics) got[`${name} ${key}`] = metrics[key];
   }
   got['redis keys'] = Number((await stack.redis('DBSIZE'))[0].replace(/\D/g, ''));
-  got['redis bytes'] = Number((await stack.redis('INFO', 'memory')).find((line) => line.startsWith('used_memory:')).split(':')[1]);
+  got['redis bytes'] = Number((await stack.redis('INFO', 'memory')).find((line) => line.startsWith('used_memory:'))
+    .split(':')[1]);
   return got;
 }
 
@@ -105,25 +112,31 @@ function line(points) {
 
 function report(series, from, until) {
   const round = (value) => (Math.abs(value) >= 100 ? Math.round(value) : Number(value.toFixed(1)));
-  console.log(`from second ${Math.round(from)} to ${Math.round(until)}:\n| what | first | last | least | most | mean | an hour |\n|---|---|---|---|---|---|---|`);
+  console.log(
+    `from second ${Math.round(from)} to ${Math.round(until)}:\n` +
+    '| what | first | last | least | most | mean | an hour |\n|---|---|---|---|---|---|---|');
   for (const name of Object.keys(series.at(-1)).filter((key) => key !== 'at')) {
     const points = series.filter((one) => one.at >= from && name in one).map((one) => [one.at, one[name]]);
     const numbers = points.map(([, value]) => value);
     const { slope, mean } = line(points);
-    console.log(`| ${name} | ${[numbers[0], numbers.at(-1), Math.min(...numbers), Math.max(...numbers), mean, slope].map(round).join(' | ')} |`);
+    const row = [numbers[0], numbers.at(-1), Math.min(...numbers), Math.max(...numbers), mean, slope];
+    console.log(`| ${name} | ${row.map(round).join(' | ')} |`);
   }
 }
 
 // ---- the soak ----
 
-const stack = await Stack.start({ relays: RELAYS, settings: { log_level: 'info', grace_ms: '1s', admit_ms: '5s', io_recovery_ms: '10s', poll_presence_ms: '3s' } });
+const stack = await Stack.start({ relays: RELAYS,
+  settings: { log_level: 'info', grace_ms: '1s', admit_ms: '5s', io_recovery_ms: '10s', poll_presence_ms: '3s' } });
 let bad = 0;
 try {
   const world = Object.assign(new World(stack, 0, 'soak'), { closed: true });
   const seats = [];
-  for (let r = 0; r < ROOMS; r++) for (let p = 0; p < PEOPLE; p++) seats.push(await seat(world, `soak-room-${r}`, `soak-${r}-${p}`));
+  for (let r = 0; r < ROOMS; r++)
+    for (let p = 0; p < PEOPLE; p++) seats.push(await seat(world, `soak-room-${r}`, `soak-${r}-${p}`));
   for (let i = 0; i + 1 < seats.length; i += 12) { // some have a friend, too
-    const [a, b] = await Promise.all(['a', 'b'].map(async (side) => ({ name: `soak-${i}${side}`, ...(await data(world, '/api/users', { name: `soak-${i}${side}` })) })));
+    const friend = async (name) => ({ name, ...(await data(world, '/api/users', { name })) });
+    const [a, b] = await Promise.all([friend(`soak-${i}a`), friend(`soak-${i}b`)]);
     const { friendId } = await data(world, '/api/friends', { user1: a.userId, user2: b.userId });
     Object.assign(seats[i], { friendId, self: a, other: b });
     Object.assign(seats[i + 1], { friendId, self: b, other: a });
@@ -135,16 +148,23 @@ try {
   while (Date.now() - began < minutes * 60_000) {
     await pause(Number(values.every) * 1000);
     series.push({ at: (Date.now() - began) / 1000, ...(await sample(stack)) });
-    if (series.length % 6 === 0) console.log(`${Math.round(series.at(-1).at)} s, ${tally.visits} visits: relay1 ${series.at(-1)['relay1 RSS KiB']} KiB, ${series.at(-1)['relay1 files']} files`);
+    if (series.length % 6 === 0)
+      console.log(
+        `${Math.round(series.at(-1).at)} s, ${tally.visits} visits: relay1 ${series.at(-1)['relay1 RSS KiB']} KiB, ` +
+        `${series.at(-1)['relay1 files']} files`);
   }
   world.talking = false;
   await Promise.all(places);
-  console.log(`${tally.visits} visits in ${minutes} minutes, ${await stack.count('SELECT COUNT(*) FROM message')} messages stored`);
+  console.log(
+    `${tally.visits} visits in ${minutes} minutes, ${await stack.count('SELECT COUNT(*) FROM message')} messages ` +
+    `stored`);
   report(series, Math.max(60, minutes * 12), series.at(-1).at);
   await pause(35_000); // what is kept for those who come back goes: rooms, names, sockets that could be recovered
   const rest = await sample(stack);
-  console.log(`half a minute after the last had gone: ${Object.entries(rest).filter(([name]) => /keys|bytes|rooms|connections|files|relay.*RSS/.test(name)).map(([name, value]) => `${name} ${value}`).join(', ')}`);
-  console.log(`keys left in Redis: ${(await stack.redis('KEYS', '*')).map((key) => key.replace(/[0-9a-f]{8,}|\d{5,}/g, '…')).sort().join(' ').slice(0, 1500)}`);
+  const left = Object.entries(rest).filter(([name]) => /keys|bytes|rooms|connections|files|relay.*RSS/.test(name));
+  console.log(`half a minute after the last had gone: ${left.map(([name, value]) => `${name} ${value}`).join(', ')}`);
+  const keys = (await stack.redis('KEYS', '*')).map((key) => key.replace(/[0-9a-f]{8,}|\d{5,}/g, '…'));
+  console.log(`keys left in Redis: ${keys.sort().join(' ').slice(0, 1500)}`);
   await stack.checkAndStop();
 } catch (error) {
   console.error(error);

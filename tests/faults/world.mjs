@@ -81,7 +81,8 @@ export class World {
   }
 
   dial(path, protocols = []) {
-    return new WebSocket(`ws://127.0.0.1:${this.port()}${path}`, protocols, { perMessageDeflate: false, handshakeTimeout: HANDSHAKE_MS });
+    return new WebSocket(`ws://127.0.0.1:${this.port()}${path}`, protocols,
+      { perMessageDeflate: false, handshakeTimeout: HANDSHAKE_MS });
   }
 
   /** {status, json}; rejects if there is no whole answer in time. */
@@ -89,8 +90,10 @@ export class World {
     const text = body === undefined ? undefined : JSON.stringify(body);
     return new Promise((resolve, reject) => {
       const method = text === undefined ? 'GET' : 'POST';
-      if (text !== undefined) headers = { ...headers, 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) };
-      const req = http.request({ host: '127.0.0.1', port, path, method, headers, agent: false, signal: AbortSignal.timeout(ms) }, (res) => {
+      if (text !== undefined)
+        headers = { ...headers, 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) };
+      const req = http.request({ host: '127.0.0.1', port, path, method, headers, agent: false,
+        signal: AbortSignal.timeout(ms) }, (res) => {
         let got = '';
         res.setEncoding('utf8');
         res.on('data', (part) => {
@@ -165,7 +168,8 @@ export class Client {
   async stop() {
     this.closing = true;
     this.cut?.();
-    if (!(await Promise.race([this.running.then(() => true), pause(PATIENCE_MS)]))) this.world.wrong(`${this.name} cannot go`);
+    if (!(await Promise.race([this.running.then(() => true), pause(PATIENCE_MS)])))
+      this.world.wrong(`${this.name} cannot go`);
   }
 
   /** How this connection is ended; at once, if it only came when its client was about to go. */

@@ -19,27 +19,34 @@ const FAILURE = {
 // Names that must come back as they are, whatever else reads them on the way.
 const NAMES = [
   `o'Neil "Q" \\ \\' \\"`, '100%_sure', `' OR 1=1--`, `'); DROP TABLE user; --`, '</script><script>alert(1)</script>',
-  '<img src=x onerror=alert(1)>', '${jndi}{{x}}%s%n%00', '茶馆 №1', '🍵👩‍👩‍👧🇨🇳', '𠮷野家', 'a b', '٣٤ عربى', 'e\u0301 vs é', '\ufdfa', '\u{10fffd}',
+  '<img src=x onerror=alert(1)>', '${jndi}{{x}}%s%n%00', '茶馆 №1', '🍵👩‍👩‍👧🇨🇳', '𠮷野家',
+  'a b', '٣٤ عربى', 'e\u0301 vs é', '\ufdfa', '\u{10fffd}',
 ];
 const ONE_SCALAR_64 = '𠮷'.repeat(64);
 
 const BAD_NAMES = {
-  empty: '', blanks: '   ', 'a no-break space': '\u00a0', 'too long': 'x'.repeat(65), 'too long in four-byte characters': '𠮷'.repeat(65),
+  empty: '', blanks: '   ', 'a no-break space': '\u00a0', 'too long': 'x'.repeat(65),
+  'too long in four-byte characters': '𠮷'.repeat(65),
   'a line feed': 'a\nb', 'a tab': 'a\tb', 'a C1 control': 'a\u0085b', 'an escape': 'a\u001bb', 'DEL': 'a\u007fb',
   'a bidirectional override': 'a\u202eb', 'a bidirectional isolate': 'a\u2066b', 'a right-to-left mark': 'a\u200fb',
-  'a line separator': 'a\u2028b', 'a byte order mark': '\ufeffa', 'a number': 5, 'true': true, 'null': null, 'an array': ['a'], 'an object': { a: 1 },
+  'a line separator': 'a\u2028b', 'a byte order mark': '\ufeffa', 'a number': 5, 'true': true, 'null': null,
+  'an array': ['a'], 'an object': { a: 1 },
 };
 
 // Bodies that are no JSON object; with raw bytes where a string could not hold them.
 const BAD_BODIES = {
-  nothing: '', blanks: '  ', 'a word': 'hello', 'an array': '[]', 'a string': '"x"', 'null': 'null', 'two objects': '{}{}',
-  'an open object': '{"roomId":"x"', 'single quotes': "{'roomId':'x'}", 'a comment': '{/**/}', 'a trailing comma': '{"roomId":"x",}',
-  'a form': 'roomId=x&nickId=y', NaN: '{"roomId":NaN}', 'deep arrays': `{"roomId":${'['.repeat(5000)}${']'.repeat(5000)}}`,
+  nothing: '', blanks: '  ', 'a word': 'hello', 'an array': '[]', 'a string': '"x"', 'null': 'null',
+  'two objects': '{}{}',
+  'an open object': '{"roomId":"x"', 'single quotes': "{'roomId':'x'}", 'a comment': '{/**/}',
+  'a trailing comma': '{"roomId":"x",}',
+  'a form': 'roomId=x&nickId=y', NaN: '{"roomId":NaN}',
+  'deep arrays': `{"roomId":${'['.repeat(5000)}${']'.repeat(5000)}}`,
   'five thousand keys': `{${Array.from({ length: 5000 }, (_, i) => `"k${i}":1`).join(',')}}`,
 };
 const bytes = (text, hex) => Buffer.concat([Buffer.from(text), Buffer.from(hex, 'hex')]);
 const BAD_TEXTS = {
-  'an overlong NUL': 'c080', 'an overlong slash': 'c0af', 'a surrogate': 'eda080', 'a lone continuation': '80', 'a cut sequence': 'e4bd', 'past U+10FFFF': 'f4908080', 'FF': 'ff',
+  'an overlong NUL': 'c080', 'an overlong slash': 'c0af', 'a surrogate': 'eda080', 'a lone continuation': '80',
+  'a cut sequence': 'e4bd', 'past U+10FFFF': 'f4908080', 'FF': 'ff',
 };
 
 describe('door A over REST', () => {
@@ -52,7 +59,8 @@ describe('door A over REST', () => {
   after(() => stack?.remove());
 
   for (const prefix of ['/mysql', '/api']) {
-    it(`${prefix}: a name opens a room, the same name leads to the same room, the same nick to the same user`, async () => {
+    it(`${prefix}: a name opens a room, the same name leads to the same room, ` +
+      `the same nick to the same user`, async () => {
       const roomName = unique('room');
       const nick = unique('nick');
       const before = (await request(`${stack.url}${prefix}/getRoomNums`)).json.data;
@@ -79,15 +87,18 @@ describe('door A over REST', () => {
       };
       assert.deepEqual(await ask('getRoomInfo', { roomId: seat.roomId }), { success: true, data: seat.roomName });
       assert.deepEqual(await ask('getUserInfo', { userId: seat.nickId }), { success: true, data: seat.nick });
-      for (const roomId of [seat.nickId, `room_${'0'.repeat(32)}`, `${seat.roomId} `, seat.roomId.toUpperCase(), '%', 'room_%', `' OR '1'='1`]) {
+      for (const roomId of [seat.nickId, `room_${'0'.repeat(32)}`, `${seat.roomId} `, seat.roomId.toUpperCase(), '%',
+        'room_%', `' OR '1'='1`]) {
         assert.deepEqual(await ask('getRoomInfo', { roomId }), { success: true }, roomId);
       }
-      for (const userId of [seat.roomId, `user_${'0'.repeat(32)}`, `${seat.nickId} `, '%', '_', `${seat.nickId}' -- `]) {
+      for (const userId of [seat.roomId, `user_${'0'.repeat(32)}`, `${seat.nickId} `, '%', '_',
+        `${seat.nickId}' -- `]) {
         assert.deepEqual(await ask('getUserInfo', { userId }), { success: true }, userId);
       }
     });
 
-    it(`${prefix}: validateNickIdByRoomId is true for a member of exactly that room, from the moment it was let in`, async () => {
+    it(`${prefix}: validateNickIdByRoomId is true for a member of exactly that room, ` +
+      `from the moment it was let in`, async () => {
       const seat = await enter(stack, unique('room'), unique('nick'));
       const other = await enter(stack, unique('room'), unique('nick'));
       const ask = async (roomId, nickId) => {
@@ -96,10 +107,13 @@ describe('door A over REST', () => {
         return answer.json;
       };
       assert.deepEqual(await ask(seat.roomId, seat.nickId), { success: true });
-      const wrong = [[other.roomId, seat.nickId], [seat.roomId, other.nickId], ['%', seat.nickId], [seat.roomId.slice(0, 20), seat.nickId],
-        [seat.roomId.slice(5), seat.nickId], ['room_', seat.nickId], [seat.roomId, '%'], [seat.roomId, `${seat.nickId} `],
+      const wrong = [[other.roomId, seat.nickId], [seat.roomId, other.nickId], ['%', seat.nickId],
+        [seat.roomId.slice(0, 20), seat.nickId],
+        [seat.roomId.slice(5), seat.nickId], ['room_', seat.nickId], [seat.roomId, '%'],
+        [seat.roomId, `${seat.nickId} `],
         [`${seat.roomId},%`, seat.nickId], [seat.roomId, `' OR '1'='1`]];
-      for (const [roomId, nickId] of wrong) assert.deepEqual(await ask(roomId, nickId), { success: false }, `${roomId} ${nickId}`);
+      for (const [roomId, nickId] of wrong)
+        assert.deepEqual(await ask(roomId, nickId), { success: false }, `${roomId} ${nickId}`);
     });
   }
 
@@ -119,7 +133,8 @@ describe('door A over REST', () => {
 
   it('names that differ in case, accent, blanks or composition belong to different users and rooms', async () => {
     const stem = unique('Bob');
-    const names = [stem, stem.toLowerCase(), `${stem} `, ` ${stem}`, `${stem}\u00e9`, `${stem}e\u0301`, `${stem}e`, `${stem}ß`, `${stem}ss`];
+    const names = [stem, stem.toLowerCase(), `${stem} `, ` ${stem}`, `${stem}\u00e9`, `${stem}e\u0301`, `${stem}e`,
+      `${stem}ß`, `${stem}ss`];
     const seats = [];
     for (const name of names) seats.push(await enter(stack, name, name));
     assert.equal(new Set(seats.map((seat) => seat.nickId)).size, names.length);
@@ -154,11 +169,13 @@ describe('door A over REST', () => {
   for (const call of Object.keys(FAILURE)) {
     it(`${call}: a bad body is refused with 400 and the failure body, and counted`, async () => {
       const refused = await stack.metric('rest', 'http_refused_total');
-      const bodies = { ...BAD_BODIES, 'no field': '{}', 'fields of other types': '{"roomId":1,"nickId":[],"userId":{},"chatroomName":1,"nickName":2}',
+      const bodies = { ...BAD_BODIES, 'no field': '{}',
+        'fields of other types': '{"roomId":1,"nickId":[],"userId":{},"chatroomName":1,"nickName":2}',
         'empty fields': '{"roomId":"","nickId":"","userId":"","chatroomName":"","nickName":""}' };
       const fields = ['roomId', 'nickId', 'userId', 'chatroomName', 'nickName', 'headNum'];
       for (const [what, hex] of Object.entries(BAD_TEXTS)) {
-        bodies[what] = Buffer.concat([bytes(`{${fields.map((f) => `"${f}":"x"`).join(',')},"more":"`, hex), Buffer.from('"}')]);
+        bodies[what] =
+          Buffer.concat([bytes(`{${fields.map((f) => `"${f}":"x"`).join(',')},"more":"`, hex), Buffer.from('"}')]);
       }
       for (const escape of ['\\ud800', '\\udc00', '\\ud800x', '\\u0000', '\\x41', '\\u12']) {
         bodies[escape] = `{${fields.map((f) => `"${f}":"x${escape}"`).join(',')}}`;
@@ -174,7 +191,8 @@ describe('door A over REST', () => {
 
     it(`${call}: a body over the limit gets 413, one at the limit is read`, async () => {
       const fill = (size) => {
-        const head = `{"chatroomName":"${unique('room')}","nickName":"n","headNum":1,"roomId":"r","nickId":"n","userId":"u","more":"`;
+        const head = `{"chatroomName":"${unique('room')}","nickName":"n","headNum":1,` +
+          '"roomId":"r","nickId":"n","userId":"u","more":"';
         return `${head}${'x'.repeat(size - head.length - 2)}"}`;
       };
       const over = await post(`${stack.url}/mysql/${call}`, fill(65537));
@@ -193,7 +211,9 @@ describe('door A over REST', () => {
 
   it('a body past what nginx takes gets 413 as JSON', async () => {
     const raw = await Raw.connect(stack.port);
-    raw.send(`POST /api/createChatroom HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${26 << 20}\r\n\r\n{`);
+    raw.send(
+      `POST /api/createChatroom HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ` +
+      `${26 << 20}\r\n\r\n{`);
     await raw.until(() => raw.status, 'an answer');
     assert.equal(raw.status, 413);
     assert.match(raw.text, /application\/json/);
@@ -207,7 +227,8 @@ describe('door A over REST', () => {
   });
 
   it('an unknown path gets 404 as JSON', async () => {
-    for (const path of ['/mysql/nope', '/api/nope', '/api/', '/mysql/createChatroom/x', '/api/CREATECHATROOM', '/api/%00', '/api/createChatroom%2f']) {
+    for (const path of ['/mysql/nope', '/api/nope', '/api/', '/mysql/createChatroom/x', '/api/CREATECHATROOM',
+      '/api/%00', '/api/createChatroom%2f']) {
       const answer = await post(`${stack.url}${path}`, {});
       assert.ok(answer.status === 404 || (path.includes('%00') && answer.status === 400), `${path}: ${answer.status}`);
       if (answer.status === 404) assert.ok(answer.json.error, path);
@@ -230,7 +251,8 @@ describe('door A over REST', () => {
     assert.equal(await stack.count('SELECT COUNT(*) FROM conversation WHERE name = ?', [roomName]), 1);
     assert.equal(await stack.count('SELECT COUNT(*) FROM user WHERE name IN (?)', [nicks]), nicks.length);
     assert.equal(await stack.count(
-      'SELECT COUNT(*) FROM member m JOIN conversation c ON c.id = m.conversation WHERE c.name = ?', [roomName]), nicks.length);
+      'SELECT COUNT(*) FROM member m JOIN conversation c ON c.id = m.conversation WHERE c.name = ?', [roomName]),
+        nicks.length);
   });
 
   it('a body sent in chunks is read whole', async () => {
@@ -245,7 +267,9 @@ describe('door A over REST', () => {
     const before = await users();
     const body = JSON.stringify({ chatroomName: unique('room'), nickName: unique('nick'), headNum: 1 });
     const raw = await Raw.connect(stack.port);
-    raw.send(`POST /mysql/createChatroom HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length + 10}\r\n\r\n${body}`);
+    raw.send(
+      `POST /mysql/createChatroom HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ` +
+      `${body.length + 10}\r\n\r\n${body}`);
     raw.socket.end();
     await raw.end();
     await enter(stack, unique('room'), unique('nick')); // by now the other request is over, too
@@ -256,7 +280,8 @@ describe('door A over REST', () => {
     const [usersBefore, roomsBefore] = [await users(), await rooms()];
     const body = JSON.stringify({ chatroomName: unique('room'), nickName: unique('nick'), headNum: 1 });
     const call = { path: '/mysql/createChatroom', body };
-    for (const contentLength of [body.length + 1, body.length + 1000, body.length - 1, '-1', 'x', '1e3', '99999999999999999999']) {
+    for (const contentLength of [body.length + 1, body.length + 1000, body.length - 1, '-1', 'x', '1e3',
+      '99999999999999999999']) {
       const answer = await fastcgi(stack.file('rest.sock'), { ...call, contentLength });
       assert.ok([400, 413].includes(answer?.status), `Content-Length ${contentLength}: ${answer?.status}`);
       assert.deepEqual(JSON.parse(answer.text), FAILURE.createChatroom);
@@ -282,9 +307,11 @@ describe('door A over REST', () => {
 
   it('without a free descriptor the REST process waits for one, and goes on when there is one', async () => {
     const pid = stack.pid('rest');
-    const cpuTicks = () => fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ').slice(11, 13).reduce((sum, n) => sum + Number(n), 0);
+    const cpuTicks = () => fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ').slice(11, 13)
+      .reduce((sum, n) => sum + Number(n), 0);
     const [, soft, hard] = fs.readFileSync(`/proc/${pid}/limits`, 'latin1').match(/Max open files\s+(\d+)\s+(\d+)/);
-    const limit = async (most) => assert.equal((await run('prlimit', ['--pid', String(pid), `--nofile=${most}:${hard}`])).code, 0);
+    const limit =
+      async (most) => assert.equal((await run('prlimit', ['--pid', String(pid), `--nofile=${most}:${hard}`])).code, 0);
     await limit(fs.readdirSync(`/proc/${pid}/fd`).length + 3);
     const crowd = await Promise.all(Array.from({ length: 20 }, () => Raw.open(stack.file('rest.sock'))));
     await eventually(() => stack.read('rest.log').includes('event=rest.accept_failed'), 'a line in its log');

@@ -7,9 +7,12 @@ import { Stack } from './lib/stack.mjs';
 
 // Content that must arrive, be stored and come back to the letter.
 const CONTENTS = [
-  `it's "quoted" \\ \\' \\" \\\\`, `' OR 1=1--`, `'); DROP TABLE message; --`, '100% _under_ %s %n %00', '</script><script>alert(1)</script>',
-  '<img src=x onerror=alert(1)>', '&lt;b&gt; &amp; &#39;', 'separators: \u2028 and \u2029 end', '🍵👩‍👩‍👧🇨🇳 \u{1f600}', '𠮷野家 \u{10fffd}', 'tab\tline\nfeed\r\nreturn',
-  'e\u0301 é \u00a0 \u3000', ' leading and trailing ', '\u200b', '\ufeffmark', 'DEL \u007f and C1 \u0085', '{"type":"members","data":[]}', '[]', 'null', '0',
+  `it's "quoted" \\ \\' \\" \\\\`, `' OR 1=1--`, `'); DROP TABLE message; --`, '100% _under_ %s %n %00',
+  '</script><script>alert(1)</script>',
+  '<img src=x onerror=alert(1)>', '&lt;b&gt; &amp; &#39;', 'separators: \u2028 and \u2029 end',
+  '🍵👩‍👩‍👧🇨🇳 \u{1f600}', '𠮷野家 \u{10fffd}', 'tab\tline\nfeed\r\nreturn',
+  'e\u0301 é \u00a0 \u3000', ' leading and trailing ', '\u200b', '\ufeffmark', 'DEL \u007f and C1 \u0085',
+  '{"type":"members","data":[]}', '[]', 'null', '0',
   'noncharacter \uffff \ufffe', '\ufffd', 'x'.repeat(60_000), '茶'.repeat(20_000),
 ];
 
@@ -37,7 +40,8 @@ describe('door A over WebSocket', () => {
 
   it('an arrival is told to everyone in the room, as a line and as a new list of members', async () => {
     const roomName = unique('room');
-    const [ann, bob] = [await enter(stack, roomName, unique('Ann'), 3), await enter(stack, roomName, unique('Bob'), 'fox')];
+    const [ann, bob] = [await enter(stack, roomName, unique('Ann'), 3),
+      await enter(stack, roomName, unique('Bob'), 'fox')];
     const a = await join(ann, 1);
     await a.line(`${ann.nick} 进入了房间`);
     assert.deepEqual(a.members, [{ user_name: ann.nick, head_num: 3 }]);
@@ -58,7 +62,8 @@ describe('door A over WebSocket', () => {
       await client.present(a.seat.nick, b.seat.nick);
     }
     await settle(a, b);
-    for (const client of [a, b]) assert.equal(client.lines.filter((l) => l === `${c.seat.nick} 离开了房间`).length, 1);
+    for (const client of [a, b])
+      assert.equal(client.lines.filter((l) => l === `${c.seat.nick} 离开了房间`).length, 1);
   });
 
   it('a message goes to everyone in the room, the sender included, with its number and time', async () => {
@@ -91,7 +96,8 @@ describe('door A over WebSocket', () => {
     assert.ok(!elsewhere.said.includes(content));
     await elsewhere.close();
     await settle(a, b);
-    assert.deepEqual(b.lines.filter((line) => line.endsWith('离开了房间')), [], 'leaving one room is not leaving the other');
+    assert.deepEqual(b.lines.filter((line) => line.endsWith('离开了房间')), [],
+      'leaving one room is not leaving the other');
   });
 
   it('clients on both relays and through nginx see one order without a gap', async () => {
@@ -104,7 +110,8 @@ describe('door A over WebSocket', () => {
     for (const person of rest) assertSameList(person.said, first.said);
     for (const person of people) assertWhole(person);
     for (const person of people) {
-      const own = first.messages.filter((m) => m.log_user_name === person.seat.nick).map((m) => Number(m.log_content.match(/order (\d+)/)[1]));
+      const own = first.messages.filter((m) => m.log_user_name === person.seat.nick)
+        .map((m) => Number(m.log_content.match(/order (\d+)/)[1]));
       assert.deepEqual(own, own.map((_, i) => i), 'a sender is heard in the order of speaking');
     }
   });
@@ -121,7 +128,8 @@ describe('door A over WebSocket', () => {
     const logs = (await b.history()).filter((row) => row.log_user_name === a.seat.nick);
     assertSameList(logs.map((row) => row.log_content), CONTENTS);
     const rows = await stack.sql(
-      'SELECT content FROM message m JOIN conversation c ON c.id = m.conversation WHERE c.public_id = ? AND m.kind = 1 ORDER BY m.seq', [a.seat.roomId]);
+      'SELECT content FROM message m JOIN conversation c ON c.id = m.conversation WHERE c.public_id = ? AND m.kind = ' +
+      '1 ORDER BY m.seq', [a.seat.roomId]);
     assertSameList(rows.map((row) => row.content), CONTENTS);
   });
 
@@ -148,12 +156,15 @@ describe('door A over WebSocket', () => {
     for (const sendTime of ['2024-02-29 23:59:59', '1999-12-31 00:00:00']) {
       assert.equal((await b.heard(a.say(unique('time'), { sendTime }))).log_time, sendTime);
     }
-    const bad = [undefined, null, '', 0, 1700000000000, [], {}, 'now', '2023-02-29 00:00:00', '2024-13-01 00:00:00', '2024-01-01 24:00:00', '2024-01-01T00:00:00',
-      '2024-1-1 0:0:0', '2024-01-01 00:00:00 ', `2024-01-01 00:00:0'`, '２０２４-01-01 00:00', '2024-01-01 00:00:00Z'];
+    const bad = [undefined, null, '', 0, 1700000000000, [], {}, 'now', '2023-02-29 00:00:00', '2024-13-01 00:00:00',
+      '2024-01-01 24:00:00', '2024-01-01T00:00:00',
+      '2024-1-1 0:0:0', '2024-01-01 00:00:00 ', `2024-01-01 00:00:0'`, '２０２４-01-01 00:00',
+      '2024-01-01 00:00:00Z'];
     for (const sendTime of bad) {
       const { log_time: time } = await b.heard(a.say(unique('time'), { sendTime }));
       assert.match(time, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/, String(sendTime));
-      assert.ok(Math.abs(new Date(time.replace(' ', 'T')) - Date.now()) < 600_000, `${time} is the local time, for ${sendTime}`);
+      assert.ok(Math.abs(new Date(time.replace(' ', 'T')) - Date.now()) < 600_000,
+        `${time} is the local time, for ${sendTime}`);
     }
   });
 
@@ -191,7 +202,8 @@ describe('door A over WebSocket', () => {
     await settle(a, b, secondTab, thirdTab);
     await settle(otherRoom);
     for (const client of [b, otherRoom]) assert.equal(client.events.filter((e) => e.type === 'logs').length, 0);
-    for (const client of [a, secondTab, thirdTab]) assert.equal(client.events.filter((e) => e.type === 'logs').length, 1);
+    for (const client of [a, secondTab, thirdTab])
+      assert.equal(client.events.filter((e) => e.type === 'logs').length, 1);
   });
 
   it('query-logs needs no fields, and the first question may be asked at once', async () => {
@@ -280,7 +292,8 @@ describe('door A over WebSocket', () => {
         assert.equal(new Set(event.data.map((m) => m.user_name)).size, event.data.length, 'a member is listed once');
         for (const member of event.data) assert.deepEqual(Object.keys(member).sort(), ['head_num', 'user_name']);
       }
-      for (const frame of client.frames) assert.doesNotMatch(frame, /user_[0-9a-f]{32}|room_[0-9a-f]{32}/, 'ids are never shown');
+      for (const frame of client.frames)
+        assert.doesNotMatch(frame, /user_[0-9a-f]{32}|room_[0-9a-f]{32}/, 'ids are never shown');
       assertWhole(client);
     }
   });

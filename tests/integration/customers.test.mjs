@@ -2,12 +2,14 @@
 // article's.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Customer, FAILED, INCOMPLETE, UNKNOWN, chatInfo, history, query, register, session } from './lib/customers.mjs';
+import { Customer, FAILED, INCOMPLETE, UNKNOWN, chatInfo, history, query, register,
+  session } from './lib/customers.mjs';
 import { CONTENTS, assertSameList, knock, unique } from './lib/socket.mjs';
 import { AVATAR, VIDEO, mp4, png, upload } from './lib/uploads.mjs';
 import { Stack, eventually, post, request } from './lib/stack.mjs';
 
-const KEYS = ['id', 'friendphone', 'friendname', 'friendavatar', 'app_sid', 'created_date', 'userphone', 'username', 'useravatar', 'content', 'chat_type'];
+const KEYS = ['id', 'friendphone', 'friendname', 'friendavatar', 'app_sid', 'created_date', 'userphone', 'username',
+  'useravatar', 'content', 'chat_type'];
 const contents = (rows) => rows.map((row) => row.content);
 
 describe('door C: customer sessions', () => {
@@ -19,7 +21,8 @@ describe('door C: customer sessions', () => {
   });
   after(() => stack?.remove());
 
-  it("the article's session: history on connect, then a text, a picture and a video, each answered with the list", async () => {
+  it("the article's session: history on connect, then a text, a picture and a video, " +
+    "each answered with the list", async () => {
     const [user, friend] = [await register(stack), await register(stack)];
     const me = await Customer.connect(stack, user, friend);
     assert.deepEqual(me.frames.map((text) => JSON.parse(text)), [{ code: 1, data: [] }]);
@@ -38,8 +41,10 @@ describe('door C: customer sessions', () => {
       assert.deepEqual(Object.keys(row), KEYS);
       assert.match(row.created_date, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);
       assert.ok(Math.abs(new Date(row.created_date.replace(' ', 'T')) - Date.now()) < 600_000, 'local time');
-      assert.deepEqual([row.friendphone, row.friendname, row.friendavatar], [friend.account, friend.username, friend.avatar]);
-      assert.deepEqual([row.userphone, row.username, row.useravatar, row.app_sid], [user.account, user.username, user.avatar, user.app_sid]);
+      assert.deepEqual([row.friendphone, row.friendname, row.friendavatar],
+        [friend.account, friend.username, friend.avatar]);
+      assert.deepEqual([row.userphone, row.username, row.useravatar, row.app_sid],
+        [user.account, user.username, user.avatar, user.app_sid]);
     }
     assert.deepEqual(me.lists.map((list) => list.length), [0, 1, 2, 3]);
     const again = await Customer.connect(stack, user, friend);
@@ -55,7 +60,8 @@ describe('door C: customer sessions', () => {
       await socket.heard(second);
       assert.deepEqual(socket.rows, near.rows);
     }
-    assert.deepEqual(near.rows.map((row) => [row.userphone, row.friendphone]), [[user.account, friend.account], [friend.account, user.account]], 'who speaks is the user of the row');
+    assert.deepEqual(near.rows.map((row) => [row.userphone, row.friendphone]),
+      [[user.account, friend.account], [friend.account, user.account]], 'who speaks is the user of the row');
   });
 
   it('what was said to somebody who was away stands in the list when they connect', async () => {
@@ -83,7 +89,9 @@ describe('door C: customer sessions', () => {
   });
 
   it('content of every kind arrives and comes back to the letter, names with signs too', async () => {
-    const { near, far } = await session(stack, [1], [2], [{ username: `o'Neil "Q" \\ </script> 茶🍵 ${unique()}`, account: `+86 138'"${unique()}`, app_sid: 'app "2"', avatar: '/media/x.png' }, { app_sid: 'app "2"', avatar: '' }]);
+    const { near, far } = await session(stack, [1], [2],
+      [{ username: `o'Neil "Q" \\ </script> 茶🍵 ${unique()}`, account: `+86 138'"${unique()}`, app_sid: 'app "2"',
+        avatar: '/media/x.png' }, { app_sid: 'app "2"', avatar: '' }]);
     for (const content of CONTENTS) await far.heard(near.say(content));
     assertSameList(contents(far.rows), CONTENTS);
     for (const row of far.rows) assert.equal(row.username, near.user.username);
@@ -95,7 +103,8 @@ describe('door C: customer sessions', () => {
     const [user, friend] = [await register(stack), await register(stack)];
     const [f, u, a] = query(user, friend).split('&');
     for (const relay of [0, 1, 2]) {
-      for (const text of ['', `${f}`, `${u}&${a}`, `${f}&${a}`, `${f}&${u}`, `friendphone=&${u}&${a}`, `${f}&userphone=&${a}`, `${f}&${u}&app_sid=`, `friendPhone=x&${u}&${a}`, `xfriendphone=x&${u}&${a}`]) {
+      for (const text of ['', `${f}`, `${u}&${a}`, `${f}&${a}`, `${f}&${u}`, `friendphone=&${u}&${a}`,
+        `${f}&userphone=&${a}`, `${f}&${u}&app_sid=`, `friendPhone=x&${u}&${a}`, `xfriendphone=x&${u}&${a}`]) {
         const socket = Customer.dial(stack, `/chat/v1/message?${text}`, { relay });
         assert.equal((await socket.closed).code, 1008, text);
         assert.deepEqual(socket.events, [INCOMPLETE], text);
@@ -107,9 +116,12 @@ describe('door C: customer sessions', () => {
     const [user, friend] = [await register(stack), await register(stack)];
     const elsewhere = await register(stack, { app_sid: 'app-3' });
     const nobody = { account: '00000000', app_sid: user.app_sid };
-    for (const [one, other] of [[user, nobody], [nobody, friend], [user, elsewhere], [elsewhere, friend], [{ ...user, app_sid: 'app-3' }, friend], [{ ...user, app_sid: 'nope' }, friend],
-      [user, user], [{ ...user, account: `${user.account} ` }, friend], [{ ...user, account: user.account.toUpperCase() + 'X' }, friend], [{ ...user, account: '%' }, friend],
-      [{ ...user, account: `' OR '1'='1` }, friend], [{ ...user, account: 'x'.repeat(400) }, friend], [user, { account: '\u202e' }]]) {
+    for (const [one, other] of [[user, nobody], [nobody, friend], [user, elsewhere], [elsewhere, friend],
+      [{ ...user, app_sid: 'app-3' }, friend], [{ ...user, app_sid: 'nope' }, friend],
+      [user, user], [{ ...user, account: `${user.account} ` }, friend],
+      [{ ...user, account: user.account.toUpperCase() + 'X' }, friend], [{ ...user, account: '%' }, friend],
+      [{ ...user, account: `' OR '1'='1` }, friend], [{ ...user, account: 'x'.repeat(400) }, friend],
+      [user, { account: '\u202e' }]]) {
       for (const relay of [0, 1, 2]) {
         const socket = Customer.dial(stack, `/chat/v1/message?${query(one, other)}`, { relay });
         assert.equal((await socket.closed).code, 1008);
@@ -117,21 +129,30 @@ describe('door C: customer sessions', () => {
       }
     }
     for (const path of ['/chat', '/chat/', '/chat/v1', '/chat/v1/message/', '/chat/v2/message']) {
-      for (const relay of [0, 1]) assert.notEqual(await knock(stack, `${path}?${query(user, friend)}`, { relay }), 101, path);
+      for (const relay of [0, 1])
+        assert.notEqual(await knock(stack, `${path}?${query(user, friend)}`, { relay }), 101, path);
     }
   });
 
-  it('a frame that is none, or speaks for or to somebody else, is 聊天出现故障!, and nothing is stored', async () => {
+  it('a frame that is none, or speaks for or to somebody else, is 聊天出现故障!, ' +
+    'and nothing is stored', async () => {
     const { user, friend, near, far } = await session(stack);
     const other = await session(stack);
     const good = chatInfo(user, friend, unique('forged'));
-    const frames = [{ ...good, userInfo: friend, friendInfo: user }, { ...good, userInfo: friend }, { ...good, friendInfo: user }, { ...good, userInfo: other.user }, { ...good, friendInfo: other.friend },
-      { ...good, userInfo: other.user, friendInfo: other.friend }, { ...good, userInfo: { ...user, app_sid: 'app-9' }, friendInfo: { ...friend, app_sid: 'app-9' } }, { ...good, friendInfo: { ...friend, app_sid: 'app-9' } },
-      { ...good, userInfo: undefined }, { ...good, friendInfo: undefined }, { ...good, userInfo: user.account }, { ...good, userInfo: [user] }, { ...good, userInfo: { ...user, account: undefined } },
-      { ...good, chat_content: undefined }, { ...good, chat_content: '' }, { ...good, chat_content: 5 }, { ...good, chat_content: 'a\u0001' }, { ...good, chat_content: ['x'] },
-      { ...good, chat_type: 3 }, { ...good, chat_type: -1 }, { ...good, chat_type: 0.5 }, { ...good, chat_type: undefined }, { ...good, chat_type: null }, { ...good, chat_type: '00' },
-      { ...good, chat_type: 1, chat_content: 'no address' }, { ...good, chat_type: 2, chat_content: 'javascript:alert(1)' }].map((frame) => JSON.stringify(frame));
-    frames.push('', 'hello', '[]', 'null', '{', JSON.stringify(good) + JSON.stringify(good), '{"chat_content":"\\u0000"}');
+    const frames = [{ ...good, userInfo: friend, friendInfo: user }, { ...good, userInfo: friend },
+      { ...good, friendInfo: user }, { ...good, userInfo: other.user }, { ...good, friendInfo: other.friend },
+      { ...good, userInfo: other.user, friendInfo: other.friend }, { ...good, userInfo: { ...user, app_sid: 'app-9' },
+        friendInfo: { ...friend, app_sid: 'app-9' } }, { ...good, friendInfo: { ...friend, app_sid: 'app-9' } },
+      { ...good, userInfo: undefined }, { ...good, friendInfo: undefined }, { ...good, userInfo: user.account },
+      { ...good, userInfo: [user] }, { ...good, userInfo: { ...user, account: undefined } },
+      { ...good, chat_content: undefined }, { ...good, chat_content: '' }, { ...good, chat_content: 5 },
+      { ...good, chat_content: 'a\u0001' }, { ...good, chat_content: ['x'] },
+      { ...good, chat_type: 3 }, { ...good, chat_type: -1 }, { ...good, chat_type: 0.5 },
+      { ...good, chat_type: undefined }, { ...good, chat_type: null }, { ...good, chat_type: '00' },
+      { ...good, chat_type: 1, chat_content: 'no address' },
+      { ...good, chat_type: 2, chat_content: 'javascript:alert(1)' }].map((frame) => JSON.stringify(frame));
+    frames.push('', 'hello', '[]', 'null', '{', JSON.stringify(good) + JSON.stringify(good),
+      '{"chat_content":"\\u0000"}');
     const stored = await messages();
     for (const bad of frames) {
       near.sendRaw(bad);
@@ -147,9 +168,12 @@ describe('door C: customer sessions', () => {
 
   it('a frame is read as it was meant: numbers for accounts, a text for the type; cards are not believed', async () => {
     const number = 10_000_000_000 + Math.floor(Math.random() * 1e10);
-    const { near, far, user, friend } = await session(stack, [1], [2], [{ account: number, app_sid: 77 }, { app_sid: 77 }]);
+    const { near, far, user, friend } = await session(stack, [1], [2],
+      [{ account: number, app_sid: 77 }, { app_sid: 77 }]);
     const content = stack.keepSecret(unique('numbers'));
-    near.sendJson({ friendInfo: { ...friend, app_sid: '77', username: 'somebody else', avatar: 'x' }, userInfo: { ...user, account: String(number), username: 'an impostor', avatar: 'javascript:x' }, chat_content: content, chat_type: '0' });
+    near.sendJson({ friendInfo: { ...friend, app_sid: '77', username: 'somebody else', avatar: 'x' },
+      userInfo: { ...user, account: String(number), username: 'an impostor', avatar: 'javascript:x' },
+      chat_content: content, chat_type: '0' });
     const row = await far.heard(content);
     assert.deepEqual([row.username, row.useravatar, row.friendname], [user.username, user.avatar, friend.username]);
   });
@@ -162,7 +186,8 @@ describe('door C: customer sessions', () => {
     const late = await Customer.connect(stack, friend, user, { relay: 2 });
     assertSameList(late.rows, near.rows);
     const pages = [near.rows];
-    while (pages[0].length && pages[0][0].id > 1) pages.unshift(await history(stack, user, friend, `&before=${pages[0][0].id}&limit=7`));
+    while (pages[0].length && pages[0][0].id > 1)
+      pages.unshift(await history(stack, user, friend, `&before=${pages[0][0].id}&limit=7`));
     const all = pages.flat();
     assertSameList(all.map((row) => row.id), Array.from({ length: 230 }, (_, i) => i + 1));
     assertSameList([...contents(all)].sort(), said.sort());
@@ -173,10 +198,13 @@ describe('door C: customer sessions', () => {
       forward.push(...page);
     }
     assertSameList(forward, all, 'forwards and backwards');
-    assertSameList(await history(stack, user, friend), late.rows.slice(-(await history(stack, user, friend)).length), 'without parameters: the latest');
-    assert.deepEqual((await history(stack, user, friend, '&after=100&before=104')).map((row) => row.id), [101, 102, 103]);
+    assertSameList(await history(stack, user, friend), late.rows.slice(-(await history(stack, user, friend)).length),
+      'without parameters: the latest');
+    assert.deepEqual((await history(stack, user, friend, '&after=100&before=104')).map((row) => row.id),
+      [101, 102, 103]);
     assert.deepEqual(await history(stack, user, friend, '&after=230'), []);
-    for (const bad of ['&limit=0', '&limit=-1', '&limit=x', '&before=x', '&after=-1', '&limit=1e3', '&before=1.5', '&after=99999999999999999999999']) {
+    for (const bad of ['&limit=0', '&limit=-1', '&limit=x', '&before=x', '&after=-1', '&limit=1e3', '&before=1.5',
+      '&after=99999999999999999999999']) {
       const answer = await request(`${stack.url}/chat/v1/history?${query(user, friend, bad)}`);
       assert.equal(answer.status, 400, `${bad}: ${answer.text}`);
       assert.equal(answer.json.code, 0, bad);
@@ -205,8 +233,10 @@ describe('door C: customer sessions', () => {
     const { user, friend } = await session(stack);
     const good = chatInfo(user, friend, unique('http'));
     const stored = await messages();
-    for (const [status, frame] of [[404, { ...good, userInfo: { ...user, account: 'nobody' } }], [404, { ...good, friendInfo: { ...friend, account: 'nobody' } }], [400, { ...good, friendInfo: user }],
-      [400, { ...good, userInfo: undefined }], [400, { ...good, chat_type: 7 }], [400, { ...good, chat_content: '' }], [400, { ...good, chat_type: 1 }], [400, 'hello'], [400, '[]'],
+    for (const [status, frame] of [[404, { ...good, userInfo: { ...user, account: 'nobody' } }],
+      [404, { ...good, friendInfo: { ...friend, account: 'nobody' } }], [400, { ...good, friendInfo: user }],
+      [400, { ...good, userInfo: undefined }], [400, { ...good, chat_type: 7 }], [400, { ...good, chat_content: '' }],
+      [400, { ...good, chat_type: 1 }], [400, 'hello'], [400, '[]'],
       [404, { ...good, userInfo: { ...user, app_sid: 'app-9' }, friendInfo: { ...friend, app_sid: 'app-9' } }]]) {
       const answer = await send(frame);
       assert.equal(answer.status, status, `${JSON.stringify(frame)}: ${answer.text}`);
@@ -214,7 +244,8 @@ describe('door C: customer sessions', () => {
       assert.equal(answer.json.code, 0);
     }
     assert.equal(await messages(), stored);
-    for (const [status, text, body] of [[400, query(user, friend).replace('userphone', 'x'), INCOMPLETE], [404, query(user, { account: 'nobody' }), UNKNOWN], [400, '', INCOMPLETE]]) {
+    for (const [status, text, body] of [[400, query(user, friend).replace('userphone', 'x'), INCOMPLETE],
+      [404, query(user, { account: 'nobody' }), UNKNOWN], [400, '', INCOMPLETE]]) {
       const answer = await request(`${stack.url}/chat/v1/history?${text}`);
       assert.deepEqual([answer.status, answer.json], [status, body]);
     }
@@ -234,13 +265,16 @@ describe('door C: customer sessions', () => {
   it('a bad registration is refused in the form of the door, and nothing is stored', async () => {
     const good = { account: unique('reg'), app_sid: 'app-1', username: 'u', avatar: '' };
     const before = await stack.count('SELECT COUNT(*) FROM customer');
-    for (const change of [{ account: undefined }, { account: '' }, { account: 'x'.repeat(65) }, { account: 'a\nb' }, { account: {} }, { account: true }, { app_sid: undefined }, { app_sid: '' }, { app_sid: 1.5 },
-      { username: undefined }, { username: '' }, { username: 'a\u202eb' }, { username: 'x'.repeat(65) }, { avatar: 'javascript:alert(1)' }, { avatar: `https://x/${'x'.repeat(600)}` }, { avatar: 5 }]) {
+    for (const change of [{ account: undefined }, { account: '' }, { account: 'x'.repeat(65) }, { account: 'a\nb' },
+      { account: {} }, { account: true }, { app_sid: undefined }, { app_sid: '' }, { app_sid: 1.5 },
+      { username: undefined }, { username: '' }, { username: 'a\u202eb' }, { username: 'x'.repeat(65) },
+      { avatar: 'javascript:alert(1)' }, { avatar: `https://x/${'x'.repeat(600)}` }, { avatar: 5 }]) {
       const answer = await post(`${stack.url}/users/register`, { ...good, ...change });
       assert.equal(answer.status, 400, `${JSON.stringify(change)}: ${answer.text}`);
       assert.deepEqual([answer.json.status, typeof answer.json.err], [400, 'string'], answer.text);
     }
-    for (const body of ['', '[]', 'account=1']) assert.equal((await post(`${stack.url}/users/register`, body)).status, 400);
+    for (const body of ['', '[]', 'account=1'])
+      assert.equal((await post(`${stack.url}/users/register`, body)).status, 400);
     assert.equal(await stack.count('SELECT COUNT(*) FROM customer'), before);
   });
 
@@ -253,7 +287,8 @@ describe('door C: customer sessions', () => {
     assert.deepEqual((await send(chatInfo(user, friend, unique('lost too')))).status, 503);
     await stack.startPart('mariadb');
     const after = unique('after');
-    await eventually(async () => (await send(chatInfo(user, friend, after))).status === 200, 'a message to be taken again');
+    await eventually(async () => (await send(chatInfo(user, friend, after))).status === 200,
+      'a message to be taken again');
     for (const socket of [near, far]) await socket.heard(after);
     assert.ok(!contents(near.rows).some((content) => content.startsWith('lost')));
   });

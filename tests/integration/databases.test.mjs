@@ -1,5 +1,5 @@
-// Two database servers, of which one takes the writes: it changes place with its replica, is killed, becomes slow. Whoever
-// writes is told of each message whether it is stored, and that is true.
+// Two database servers, of which one takes the writes: it changes place with its replica, is killed, becomes slow.
+// Whoever writes is told of each message whether it is stored, and that is true.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import mysql from 'mysql2/promise';
@@ -19,10 +19,13 @@ describe('a primary and its replica', () => {
   }, `both relays to use server ${address}`);
 
   before(async () => {
-    stack = await Stack.start({ settings: (dir) => ({ db_addresses: `${dir}/mariadb.sock,${dir}/two.sock`, db_timeout_ms: '1s',
+    stack = await Stack.start({ settings: (dir) =>
+      ({ db_addresses: `${dir}/mariadb.sock,${dir}/two.sock`, db_timeout_ms: '1s',
       journal_timeout_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms' }) });
     one = await Own.of(stack);
-    await one.sql(`CREATE USER follower@'127.0.0.1' IDENTIFIED BY 'follower'; GRANT REPLICATION SLAVE ON *.* TO follower@'127.0.0.1'`);
+    await one.sql(
+      `CREATE USER follower@'127.0.0.1' IDENTIFIED BY 'follower'; GRANT REPLICATION SLAVE ON *.* TO ` +
+      `follower@'127.0.0.1'`);
     await one.stop();
     two = await Copy.of(one, 'two');
     await two.start(...two.args(2));
@@ -65,13 +68,15 @@ describe('a primary and its replica', () => {
     await eventually(async () => (await request(`${stack.url}/readyz`)).json.db_address === 2, 'REST to use it, too');
   });
 
-  it('killed under talk: explicit errors, the replica is promoted, and what was acknowledged is there once', async () => {
+  it('killed under talk: explicit errors, the replica is promoted, ' +
+    'and what was acknowledged is there once', async () => {
     await one.sql('SET GLOBAL rpl_semi_sync_master_enabled = 0');
     await one.follow(two);
     const talk = new Talk(people, () => unique('killed'));
     await talk.goesOn(60);
     await two.kill();
-    await eventually(() => people.every((client) => client.events.some((event) => event.type === 'error')), 'errors, not silence');
+    await eventually(() => people.every((client) => client.events.some((event) => event.type === 'error')),
+      'errors, not silence');
     await eventually(async () => (await request(`${stack.url}/relay1/readyz`)).status === 503, '/readyz to say so');
     await one.promote();
     await inUse(1);
@@ -105,7 +110,8 @@ describe('a primary and its replica', () => {
   it('slow, because somebody holds a lock: senders are told in time, and afterwards all goes on', async () => {
     const client = people[0];
     const config = stack.config();
-    const holder = await mysql.createConnection({ socketPath: one.socket, user: config.db_user, password: config.db_password, database: config.db_name });
+    const holder = await mysql.createConnection({ socketPath: one.socket, user: config.db_user,
+      password: config.db_password, database: config.db_name });
     await holder.beginTransaction();
     await holder.query('SELECT id FROM conversation FOR UPDATE');
     const talk = new Talk(people, () => unique('slow'));
@@ -117,7 +123,8 @@ describe('a primary and its replica', () => {
     await settle(...people);
     assertSame();
     const told = client.events.filter((event) => event.type === 'error').map((event) => event.data);
-    assert.ok(told.every((data) => data.code !== 'unavailable' || data.retry_after_ms > 0), 'with a hint when to come again');
+    assert.ok(told.every((data) => data.code !== 'unavailable' || data.retry_after_ms > 0),
+      'with a hint when to come again');
   });
 
   it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());

@@ -14,7 +14,8 @@ describe('the disk of the database', () => {
   const disk = () => stack.file('disk');
 
   before(async () => {
-    stack = await Stack.start({ settings: { db_timeout_ms: '1s', journal_timeout_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms' } });
+    stack = await Stack.start({ settings: { db_timeout_ms: '1s', journal_timeout_ms: '1500ms', grace_ms: '200ms',
+      members_interval_ms: '20ms' } });
     own = await Own.of(stack);
     await own.stop();
     await own.start('--innodb-log-file-size=8M'); // that it fits into memory
@@ -67,7 +68,8 @@ describe('the disk of the database', () => {
     for (const relay of ['relay1', 'relay2']) {
       assert.equal(await stack.metric(relay, 'db_writable'), 1);
       const log = stack.read(`${relay}.log`);
-      for (const line of ['db.refuses_writes', 'db.takes_writes']) assert.ok(log.split(line).length - 1 <= 2, `${line} once, not for every attempt`);
+      for (const line of ['db.refuses_writes', 'db.takes_writes'])
+        assert.ok(log.split(line).length - 1 <= 2, `${line} once, not for every attempt`);
     }
     assert.equal((await request(`${stack.url}/relay1/readyz`)).status, 200);
   });

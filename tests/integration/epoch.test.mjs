@@ -1,5 +1,5 @@
-// The database is put back to an older state while relays run. Numbers are given out a second time, to other messages: the
-// operator says so with `chaguan epoch raise`, and nobody takes one for the other.
+// The database is put back to an older state while relays run. Numbers are given out a second time, to other messages:
+// the operator says so with `chaguan epoch raise`, and nobody takes one for the other.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
@@ -44,7 +44,8 @@ describe('a database that was put back', () => {
       assertWhole(client);
       assertSameList(client.said, people[0].said);
     }
-    const stored = (await stack.sql(`SELECT content FROM message WHERE conversation = ? AND content <> '' ORDER BY seq`, [conversation])).map((row) => row.content);
+    const stored = (await stack.sql(`SELECT content FROM message WHERE conversation = ? AND content <> '' ORDER BY seq`,
+      [conversation])).map((row) => row.content);
     const told = rows.filter((row) => row.log_user_name !== 'system').map((row) => row.log_content);
     assert.deepEqual(told, stored.slice(0, told.length), 'the history is that of the database');
     for (const content of people[0].said) assert.ok(stored.includes(content));

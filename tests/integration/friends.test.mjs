@@ -14,7 +14,8 @@ describe('door B: friends', () => {
   let stack;
   const messages = () => stack.count('SELECT COUNT(*) FROM message');
   before(async () => {
-    stack = await Stack.start({ relays: 2, settings: { friend_ping_ms: '300ms', close_timeout_ms: '1s', redis_timeout_ms: '500ms', audit_down_ms: '200ms' } });
+    stack = await Stack.start({ relays: 2, settings: { friend_ping_ms: '300ms', close_timeout_ms: '1s',
+      redis_timeout_ms: '500ms', audit_down_ms: '200ms' } });
   });
   after(() => stack?.remove());
 
@@ -39,7 +40,8 @@ describe('door B: friends', () => {
 
   it('text, emoji and file arrive as what they are; without a type it is text', async () => {
     const { friendId, one, other } = await couple(stack);
-    for (const [type, content] of [['text', unique('text')], ['emoji', '🍵'], ['file', 'https://example.org/a.png?b=1'], ['file', '/media/a.png'], [undefined, unique('bare')]]) {
+    for (const [type, content] of [['text', unique('text')], ['emoji', '🍵'],
+      ['file', 'https://example.org/a.png?b=1'], ['file', '/media/a.png'], [undefined, unique('bare')]]) {
       const frame = { friend: friendId, from: one.user.userId, to: other.user.userId, content, type };
       one.sendJson(frame);
       assert.equal((await other.heard(content)).type, type ?? 'text');
@@ -107,7 +109,8 @@ describe('door B: friends', () => {
   it('what was said to someone offline waits in the history and in the unread count', async () => {
     const users = [await newUser(stack), await newUser(stack)];
     const friend = await befriend(stack, ...users);
-    assert.deepEqual(await entry(stack, friend, users[1]), { friendId: friend, userId: users[0].userId, name: users[0].name, last: null, unread: 0 });
+    assert.deepEqual(await entry(stack, friend, users[1]),
+      { friendId: friend, userId: users[0].userId, name: users[0].name, last: null, unread: 0 });
     const a = await Friend.connect(stack, users[0], { relay: 1 });
     const contents = Array.from({ length: 5 }, (_, i) => a.send(friend, unique(`waiting ${i}`), users[1].userId));
     const second = await Friend.connect(stack, users[1], { relay: 2 });
@@ -123,7 +126,8 @@ describe('door B: friends', () => {
     }
     assertSameList(rows.map((row) => row.seq), rows.map((_, i) => i + 1));
     const [atA, atB] = [await entry(stack, friend, users[0]), await entry(stack, friend, users[1])];
-    assert.equal(atB.unread, rows.filter((row) => row.from === users[0].userId).length, 'own messages are never unread');
+    assert.equal(atB.unread, rows.filter((row) => row.from === users[0].userId).length,
+      'own messages are never unread');
     assert.equal(atA.unread, rows.filter((row) => row.from === users[1].userId).length);
     assert.equal(atB.last.content, reply);
     assert.deepEqual(atA.last, atB.last);
@@ -151,22 +155,30 @@ describe('door B: friends', () => {
 
   it('requests for one friendship, from both sides and many at once, make one', async () => {
     const [one, other] = [await newUser(stack), await newUser(stack)];
-    const ids = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 ? befriend(stack, one, other) : befriend(stack, other, one))));
+    const ids = await Promise.all(Array.from({ length: 20 },
+      (_, i) => (i % 2 ? befriend(stack, one, other) : befriend(stack, other, one))));
     assert.match(ids[0], /^friend_[0-9a-f]{32}$/);
     assert.equal(new Set(ids).size, 1);
-    assert.equal(await stack.count('SELECT COUNT(*) FROM pair p JOIN conversation c ON c.id = p.conversation WHERE c.public_id = ?', [ids[0]]), 1);
+    assert.equal(
+      await stack.count(
+        'SELECT COUNT(*) FROM pair p JOIN conversation c ON c.id = p.conversation WHERE c.public_id = ?', [ids[0]]), 1);
     for (const [user, friend] of [[one, other], [other, one]]) {
-      assert.deepEqual(await data(ask(stack, `friends?userId=${user.userId}`)), [{ friendId: ids[0], userId: friend.userId, name: friend.name, last: null, unread: 0 }]);
+      assert.deepEqual(await data(ask(stack, `friends?userId=${user.userId}`)),
+        [{ friendId: ids[0], userId: friend.userId, name: friend.name, last: null, unread: 0 }]);
     }
   });
 
-  it('users are found by exactly their name; the same name is the same user, also when asked for by many at once', async () => {
+  it('users are found by exactly their name; the same name is the same user, ' +
+    'also when asked for by many at once', async () => {
     const name = `${unique('Bob')} o'N "x" \\ 茶`;
     const made = await Promise.all(Array.from({ length: 10 }, () => newUser(stack, name)));
     assert.equal(new Set(made.map((user) => user.userId)).size, 1);
-    assert.deepEqual(await data(ask(stack, `users?name=${encodeURIComponent(name)}`)), [{ userId: made[0].userId, name }]);
-    for (const other of [name.toLowerCase(), `${name} `, name.slice(1), '%', unique('nobody')]) assert.deepEqual(await data(ask(stack, `users?name=${encodeURIComponent(other)}`)), []);
-    for (const bad of [undefined, '', ' ', 5, null, [], 'x'.repeat(65), 'a\nb', 'a\u0000b', 'a\u202eb']) await refused(tell(stack, 'users', { name: bad }), 400);
+    assert.deepEqual(await data(ask(stack, `users?name=${encodeURIComponent(name)}`)),
+      [{ userId: made[0].userId, name }]);
+    for (const other of [name.toLowerCase(), `${name} `, name.slice(1), '%', unique('nobody')])
+      assert.deepEqual(await data(ask(stack, `users?name=${encodeURIComponent(other)}`)), []);
+    for (const bad of [undefined, '', ' ', 5, null, [], 'x'.repeat(65), 'a\nb', 'a\u0000b', 'a\u202eb'])
+      await refused(tell(stack, 'users', { name: bad }), 400);
     for (const body of ['', '[]', '{', 'name=x']) await refused(tell(stack, 'users', body), 400);
     await refused(ask(stack, 'users'), 400);
   });
@@ -187,29 +199,39 @@ describe('door B: friends', () => {
       await refused(tell(stack, 'friends', { user1: userId, user2: eve.userId }), 404);
       await refused(tell(stack, 'friends', { user1: eve.userId, user2: userId }), 404);
     }
-    for (const body of [{}, { user1: eve.userId }, { user2: eve.userId }, { user1: eve.userId, user2: 5 }, { user1: eve.userId, user2: eve.userId }]) await refused(tell(stack, 'friends', body), 400);
+    for (const body of [{}, { user1: eve.userId }, { user2: eve.userId }, { user1: eve.userId, user2: 5 },
+      { user1: eve.userId, user2: eve.userId }])
+      await refused(tell(stack, 'friends', body), 400);
     for (const path of ['friends', `friends/${friendId}/messages`]) await refused(ask(stack, path), 400);
-    for (const body of [{}, { seq: 1 }, { userId: other.user.userId }]) await refused(tell(stack, `friends/${friendId}/read`, body), 400);
+    for (const body of [{}, { seq: 1 }, { userId: other.user.userId }])
+      await refused(tell(stack, `friends/${friendId}/read`, body), 400);
     assert.equal((await entry(stack, friendId, other.user)).unread, unread);
   });
 
   it('the history comes in pages, backwards and forwards, without a seam', async () => {
     const { friendId, one, other } = await couple(stack);
-    const said = Array.from({ length: 120 }, (_, i) => (i % 3 ? one.send(friendId, unique(`page ${i}`), other.user.userId) : other.send(friendId, unique(`page ${i}`), one.user.userId)));
+    const said = Array.from({ length: 120 },
+      (_, i) => (i % 3 ? one.send(friendId, unique(`page ${i}`), other.user.userId)
+        : other.send(friendId, unique(`page ${i}`), one.user.userId)));
     await settle(friendId, [one], [other]);
     const { seq: last } = (await entry(stack, friendId, one.user)).last;
     const back = [];
-    for (let before = last + 1; before > 1; before = back[0].seq) back.unshift(...await history(stack, friendId, one.user, `&before=${before}&limit=7`));
+    for (let before = last + 1; before > 1; before = back[0].seq)
+      back.unshift(...await history(stack, friendId, one.user, `&before=${before}&limit=7`));
     assertSameList(back.map((row) => row.seq), Array.from({ length: last }, (_, i) => i + 1));
     const forth = [];
-    for (let page = [{}]; page.length; forth.push(...page)) page = await history(stack, friendId, other.user, `&after=${forth.at(-1)?.seq ?? 0}&limit=11`);
+    for (let page = [{}]; page.length; forth.push(...page))
+      page = await history(stack, friendId, other.user, `&after=${forth.at(-1)?.seq ?? 0}&limit=11`);
     assertSameList(forth, back);
     assert.ok(said.every((content) => back.some((row) => row.content === content)));
     const latest = await history(stack, friendId, one.user);
     assertSameList(latest, back.slice(-latest.length), 'without parameters: the latest');
-    assert.deepEqual((await history(stack, friendId, one.user, '&after=10&before=14&limit=2')).map((row) => row.seq), [12, 13]);
-    for (const none of ['&before=1', `&after=${last}`, '&after=20&before=21']) assert.deepEqual(await history(stack, friendId, one.user, none), []);
-    for (const bad of ['limit=0', 'limit=-1', 'limit=x', 'limit=', 'before=x', 'before=-1', 'after=1.5', 'after=99999999999999999999', 'limit=1e2', 'limit=201']) {
+    assert.deepEqual((await history(stack, friendId, one.user, '&after=10&before=14&limit=2')).map((row) => row.seq),
+      [12, 13]);
+    for (const none of ['&before=1', `&after=${last}`, '&after=20&before=21'])
+      assert.deepEqual(await history(stack, friendId, one.user, none), []);
+    for (const bad of ['limit=0', 'limit=-1', 'limit=x', 'limit=', 'before=x', 'before=-1', 'after=1.5',
+      'after=99999999999999999999', 'limit=1e2', 'limit=201']) {
       await refused(ask(stack, `friends/${friendId}/messages?userId=${one.user.userId}&${bad}`), 400);
     }
     assertSameList(await history(stack, friendId, one.user, '&limit=200'), back.slice(-200));
@@ -226,7 +248,8 @@ describe('door B: friends', () => {
     await a.heard(b.send(friend, unique('indeed'), users[0].userId));
   });
 
-  it('a friendship made while Redis is down works when it is back, also for those who were connected all the time', async () => {
+  it('a friendship made while Redis is down works when it is back, ' +
+    'also for those who were connected all the time', async () => {
     const users = [await newUser(stack), await newUser(stack)];
     const [a, b] = await Promise.all(users.map((user, i) => Friend.connect(stack, user, { relay: i + 1 })));
     await stack.stopPart('redis');
@@ -235,21 +258,27 @@ describe('door B: friends', () => {
     await eventually(async () => {
       a.forget();
       const content = a.send(friend, unique('by now?'), users[1].userId);
-      await eventually(async () => a.errors.length || (await entry(stack, friend, users[1])).last?.content === content, 'an answer or the message');
+      await eventually(async () => a.errors.length || (await entry(stack, friend, users[1])).last?.content === content,
+        'an answer or the message');
       return !a.errors.length;
     }, 'the friendship to be known');
     await settle(friend, [a], [b]);
   });
 
-  it('who claims to be another, to have another friend or to speak to another is refused, and nothing is stored', async () => {
+  it('who claims to be another, to have another friend or to speak to another is refused, ' +
+    'and nothing is stored', async () => {
     const { friendId, one, other } = await couple(stack);
     const foreign = await couple(stack);
     const [me, you] = [one.user.userId, other.user.userId];
     const good = { friend: friendId, from: me, to: you, content: unique('forged'), type: 'text' };
-    const wrong = [{ from: you }, { from: you, to: me }, { from: NOBODY }, { from: foreign.one.user.userId }, { from: undefined }, { from: 5 }, { from: '' },
-      { from: one.user.name }, { from: `${me} ` }, { from: me.toUpperCase() }, { to: me }, { to: NOBODY }, { to: foreign.other.user.userId }, { to: undefined }, { to: [you] },
-      { friend: foreign.friendId }, { friend: foreign.friendId, to: foreign.other.user.userId }, { friend: foreign.friendId, from: foreign.one.user.userId, to: foreign.other.user.userId },
-      { friend: NOWHERE }, { friend: undefined }, { friend: '' }, { friend: '%' }, { friend: `' OR 1=1--` }, { friend: you }];
+    const wrong = [{ from: you }, { from: you, to: me }, { from: NOBODY }, { from: foreign.one.user.userId },
+      { from: undefined }, { from: 5 }, { from: '' },
+      { from: one.user.name }, { from: `${me} ` }, { from: me.toUpperCase() }, { to: me }, { to: NOBODY },
+      { to: foreign.other.user.userId }, { to: undefined }, { to: [you] },
+      { friend: foreign.friendId }, { friend: foreign.friendId, to: foreign.other.user.userId },
+      { friend: foreign.friendId, from: foreign.one.user.userId, to: foreign.other.user.userId },
+      { friend: NOWHERE }, { friend: undefined }, { friend: '' }, { friend: '%' }, { friend: `' OR 1=1--` },
+      { friend: you }];
     const stored = await messages();
     await stack.counts('identity_refused_total', async () => {
       for (const change of wrong) {
@@ -265,12 +294,16 @@ describe('door B: friends', () => {
 
   it('a frame that is none is refused by its kind, and the connection goes on', async () => {
     const { friendId, one, other } = await couple(stack);
-    const good = { friend: friendId, from: one.user.userId, to: other.user.userId, content: unique('fine'), type: 'text' };
+    const good = { friend: friendId, from: one.user.userId, to: other.user.userId, content: unique('fine'),
+      type: 'text' };
     const text = JSON.stringify(good);
-    const cases = { bad_json: ['', 'hello', '[]', 'null', '{', `${text}${text}`, '{"friend":"x\\u0000"}', text.replace('text"', 'text\u0001"'), `{"a":${'['.repeat(3000)}`],
+    const cases = { bad_json: ['', 'hello', '[]', 'null', '{', `${text}${text}`, '{"friend":"x\\u0000"}',
+      text.replace('text"', 'text\u0001"'), `{"a":${'['.repeat(3000)}`],
       bad_type: ['image', '', 'TEXT', 5, ['text'], {}].map((type) => JSON.stringify({ ...good, type })),
-      bad_content: [{ content: '' }, { content: undefined }, { content: 5 }, { content: null }, { content: ['x'] }, { content: 'a\u0001b' }, { content: 'no address', type: 'file' },
-        { content: 'javascript:alert(1)', type: 'file' }, { content: 'data:text/html,x', type: 'file' }, { content: 'https://x/"onerror', type: 'file' }, { content: '//example.org/x', type: 'file' }]
+      bad_content: [{ content: '' }, { content: undefined }, { content: 5 }, { content: null }, { content: ['x'] },
+        { content: 'a\u0001b' }, { content: 'no address', type: 'file' },
+        { content: 'javascript:alert(1)', type: 'file' }, { content: 'data:text/html,x', type: 'file' },
+        { content: 'https://x/"onerror', type: 'file' }, { content: '//example.org/x', type: 'file' }]
         .map((change) => JSON.stringify({ ...good, ...change })) };
     const stored = await messages();
     for (const [code, frames] of Object.entries(cases)) {
@@ -288,12 +321,14 @@ describe('door B: friends', () => {
     const chatter = await enter(stack, unique('room'), unique('nick'));
     const user = await newUser(stack);
     for (const relay of [0, 1, 2]) {
-      for (const id of [NOBODY, chatter.nickId, user.name, user.userId.slice(0, -1), user.userId.toUpperCase(), `${user.userId}%20`, '%25', 'x', NOWHERE]) {
+      for (const id of [NOBODY, chatter.nickId, user.name, user.userId.slice(0, -1), user.userId.toUpperCase(),
+        `${user.userId}%20`, '%25', 'x', NOWHERE]) {
         const stranger = Friend.dial(stack, `/ws/${id}`, { relay });
         assert.deepEqual(await stranger.closed, { code: 1008, reason: 'Unknown user' }, id);
         assert.deepEqual(stranger.frames, []);
       }
-      for (const path of ['/ws', '/ws/', `/ws/${user.userId}/`, `/ws/${user.userId}/x`, `/wsx/${user.userId}`]) assert.notEqual(await knock(stack, path, { relay }), 101, path);
+      for (const path of ['/ws', '/ws/', `/ws/${user.userId}/`, `/ws/${user.userId}/x`, `/wsx/${user.userId}`])
+        assert.notEqual(await knock(stack, path, { relay }), 101, path);
     }
   });
 

@@ -1,5 +1,5 @@
-// Three nodes of a Galera cluster on loopback, under talk: the one that is written to is killed, and the relays go on with
-// the next. All nodes may be written, so two relays may well use two of them.
+// Three nodes of a Galera cluster on loopback, under talk: the one that is written to is killed, and the relays go on
+// with the next. All nodes may be written, so two relays may well use two of them.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
@@ -9,21 +9,27 @@ import { Stack, eventually, freePort, request } from './lib/stack.mjs';
 
 const provider = ['/usr/lib/galera/libgalera_smm.so', '/usr/lib/libgalera_smm.so'].find((file) => fs.existsSync(file));
 
-describe('a cluster of three', { skip: provider ? false : 'no libgalera_smm.so here: the Debian package galera-4' }, () => {
+describe('a cluster of three',
+  { skip: provider ? false : 'no libgalera_smm.so here: the Debian package galera-4' }, () => {
   let stack, nodes, ports;
   const people = [];
 
   function args(n, ...more) {
     const all = ports.map((port) => `127.0.0.1:${port}`).join(',');
-    return ['--wsrep-on=ON', `--wsrep-provider=${provider}`, '--wsrep-cluster-name=chaguan', '--wsrep-sst-method=nothing', `--wsrep-cluster-address=gcomm://${all}`,
-      `--wsrep-node-name=node${n + 1}`, '--wsrep-node-address=127.0.0.1', '--binlog-format=ROW', '--innodb-autoinc-lock-mode=2',
-      '--wsrep-provider-options=' + [`gmcast.listen_addr=tcp://127.0.0.1:${ports[n]}`, `ist.recv_addr=127.0.0.1:${ports[n] + 3}`,
+    return ['--wsrep-on=ON', `--wsrep-provider=${provider}`, '--wsrep-cluster-name=chaguan',
+      '--wsrep-sst-method=nothing', `--wsrep-cluster-address=gcomm://${all}`,
+      `--wsrep-node-name=node${n + 1}`, '--wsrep-node-address=127.0.0.1', '--binlog-format=ROW',
+      '--innodb-autoinc-lock-mode=2',
+      '--wsrep-provider-options=' + [`gmcast.listen_addr=tcp://127.0.0.1:${ports[n]}`,
+        `ist.recv_addr=127.0.0.1:${ports[n] + 3}`,
         'gcache.size=16M', 'evs.suspect_timeout=PT1S', 'evs.inactive_timeout=PT3S', 'evs.install_timeout=PT3S',
-        'evs.inactive_check_period=PT0.2S', 'evs.keepalive_period=PT0.3S', 'evs.join_retrans_period=PT0.3S'].join(';'), ...more];
+        'evs.inactive_check_period=PT0.2S', 'evs.keepalive_period=PT0.3S', 'evs.join_retrans_period=PT0.3S'].join(';'),
+          ...more];
   }
 
   const synced = (node, size) => eventually(async () => {
-    const rows = await node.sql(`SHOW STATUS WHERE Variable_name IN ('wsrep_cluster_size', 'wsrep_local_state_comment')`);
+    const rows =
+      await node.sql(`SHOW STATUS WHERE Variable_name IN ('wsrep_cluster_size', 'wsrep_local_state_comment')`);
     return rows.join(' ') === `wsrep_local_state_comment\tSynced wsrep_cluster_size\t${size}`;
   }, `${node.name} to be one of ${size}`);
 
@@ -69,14 +75,17 @@ describe('a cluster of three', { skip: provider ? false : 'no libgalera_smm.so h
       assert.equal(client.closeInfo, undefined, 'no socket was closed');
     }
     for (const node of alive) {
-      await eventually(async () => (await node.one('SELECT MAX(id) FROM conversation')) === (await alive[0].one('SELECT MAX(id) FROM conversation')), 'the nodes to have applied everything');
+      await eventually(async () =>
+        (await node.one('SELECT MAX(id) FROM conversation')) === (
+          await alive[0].one('SELECT MAX(id) FROM conversation')), 'the nodes to have applied everything');
       await talk.check(node);
     }
   }
 
   it('both relays write to one room through different nodes: one order, nothing lost, nothing twice', async () => {
     await stack.must('stop', 'relay2');
-    await stack.must('start', 'relay2', '--set', `db_addresses=${nodes[1].socket},${nodes[0].socket},${nodes[2].socket}`);
+    await stack.must('start', 'relay2', '--set',
+      `db_addresses=${nodes[1].socket},${nodes[0].socket},${nodes[2].socket}`);
     people[1] = await Client.join(stack, people[1].seat, { relay: 2 });
     people[2].ws.close(); // wherever nginx had put it
     people[2] = await Client.join(stack, people[2].seat);
@@ -107,7 +116,8 @@ describe('a cluster of three', { skip: provider ? false : 'no libgalera_smm.so h
     await talk.goesOn(20);
     await nodes[1].kill(); // the third is left alone, and no longer a cluster
     await eventually(async () => (await request(`${stack.url}/relay1/readyz`)).status === 503, '/readyz to say so');
-    await eventually(async () => /non-Primary/.test(await nodes[2].one(`SHOW STATUS LIKE 'wsrep_cluster_status'`)), 'it to know');
+    await eventually(async () => /non-Primary/.test(await nodes[2].one(`SHOW STATUS LIKE 'wsrep_cluster_status'`)),
+      'it to know');
     await talk.isRefused(1);
     await nodes[2].sql(`SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'`); // what an operator says to it
     await synced(nodes[2], 1);

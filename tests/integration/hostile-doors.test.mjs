@@ -9,7 +9,8 @@ import { unique } from './lib/socket.mjs';
 import { Player, login, newSpace, settle as settleSpace } from './lib/spaces.mjs';
 import { Stack, post } from './lib/stack.mjs';
 
-const BAD_BYTES = { 'an overlong NUL': 'c080', 'an overlong slash': 'c0af', 'a surrogate': 'eda080', 'a lone continuation': '80', 'a cut sequence': 'e4bd', 'past U+10FFFF': 'f4908080', FF: 'ff' };
+const BAD_BYTES = { 'an overlong NUL': 'c080', 'an overlong slash': 'c0af', 'a surrogate': 'eda080',
+  'a lone continuation': '80', 'a cut sequence': 'e4bd', 'past U+10FFFF': 'f4908080', FF: 'ff' };
 const BAD_ESCAPES = ['\\ud800', '\\udc00', '\\ud800x', '\\u0000', '\\x41', '\\u12', '\u0001'];
 
 describe('hostile text and frames at doors B, C and D', () => {
@@ -20,18 +21,23 @@ describe('hostile text and frames at doors B, C and D', () => {
     stack = await Stack.start({ relays: 2, settings: { grace_ms: '100ms' } });
     const pair = await couple(stack);
     const [me, you] = [pair.one.user.userId, pair.other.user.userId];
-    doors.friends = { target: `/ws/${me}`, json: (content) => JSON.stringify({ friend: pair.friendId, from: me, to: you, content, type: 'text' }),
-      unharmed: () => settleFriends(pair.friendId, [pair.one], [pair.other]), refusal: /"code":"(bad_json|bad_content)"/ };
+    doors.friends = { target: `/ws/${me}`,
+      json: (content) => JSON.stringify({ friend: pair.friendId, from: me, to: you, content, type: 'text' }),
+      unharmed: () => settleFriends(pair.friendId, [pair.one], [pair.other]),
+      refusal: /"code":"(bad_json|bad_content)"/ };
     const { user, friend, near, far } = await session(stack);
-    doors.customers = { target: `/chat/v1/message?${query(user, friend)}`, json: (content) => JSON.stringify(chatInfo(user, friend, content)),
+    doors.customers = { target: `/chat/v1/message?${query(user, friend)}`,
+      json: (content) => JSON.stringify(chatInfo(user, friend, content)),
       unharmed: async () => {
         await far.heard(near.say(unique('fine')));
         await near.heard(far.say(unique('fine')));
       }, refusal: /聊天出现故障!/ };
     const player = await login(stack);
     const space = await newSpace(stack, player);
-    const seats = [await Player.enter(stack, space, player, { relay: 1 }), await Player.enter(stack, space, await login(stack), { relay: 2 })];
-    doors.spaces = { target: `/${space.roomNum}?token=${player.token}&roomId=${space.roomId}`, json: (toMsg) => JSON.stringify({ spaceName: space.roomNum, toMsg }),
+    const seats = [await Player.enter(stack, space, player, { relay: 1 }),
+      await Player.enter(stack, space, await login(stack), { relay: 2 })];
+    doors.spaces = { target: `/${space.roomNum}?token=${player.token}&roomId=${space.roomId}`,
+      json: (toMsg) => JSON.stringify({ spaceName: space.roomNum, toMsg }),
       unharmed: () => settleSpace(...seats), refusal: /"code":"bad_json"/ };
   });
   after(() => stack?.remove());
@@ -54,8 +60,10 @@ describe('hostile text and frames at doors B, C and D', () => {
         return Buffer.concat([Buffer.from(head), Buffer.from(hex, 'hex'), Buffer.from(tail)]);
       };
       const cases = [...Object.entries(BAD_BYTES).map(([what, hex]) => [what, 1007, frame(TEXT, around(hex))]),
-        ['a binary frame', 1003, frame(BINARY, door.json('x'))], ['too long', 1009, frame(TEXT, door.json('x'.repeat(70_000)))],
-        ['fragments that add up', 1009, Buffer.concat([frame(TEXT, 'x'.repeat(40_000), { fin: false }), frame(CONTINUATION, 'x'.repeat(40_000))])]];
+        ['a binary frame', 1003, frame(BINARY, door.json('x'))],
+        ['too long', 1009, frame(TEXT, door.json('x'.repeat(70_000)))],
+        ['fragments that add up', 1009,
+          Buffer.concat([frame(TEXT, 'x'.repeat(40_000), { fin: false }), frame(CONTINUATION, 'x'.repeat(40_000))])]];
       await door.unharmed();
       const before = await stored();
       for (const [what, code, bytes] of cases) {
@@ -76,7 +84,9 @@ describe('hostile text and frames at doors B, C and D', () => {
       const raw = await open(door, 2);
       await door.unharmed();
       const before = await stored();
-      const texts = [...BAD_ESCAPES.map((escape) => door.json('@').replace('@', `x${escape}`)), `{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, `{${Array.from({ length: 5000 }, (_, i) => `"k${i}":1`)}}`, "{'a':1}", '{"a":NaN}'];
+      const texts = [...BAD_ESCAPES.map((escape) => door.json('@').replace('@', `x${escape}`)),
+        `{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, `{${Array.from({ length: 5000 }, (_, i) => `"k${i}":1`)}}`,
+        "{'a':1}", '{"a":NaN}'];
       for (const text of texts) {
         const refusals = () => raw.frames.filter((f) => door.refusal.test(f.payload.toString())).length;
         const had = refusals();
@@ -91,16 +101,24 @@ describe('hostile text and frames at doors B, C and D', () => {
 
   it('the same over REST is 400, and nothing comes of it', async () => {
     const { token } = await login(stack);
-    const counts = () => Promise.all(['user', 'conversation', 'message', 'customer'].map((table) => stack.count(`SELECT COUNT(*) FROM ${table}`)));
+    const counts = () => Promise.all(['user', 'conversation', 'message',
+      'customer'].map((table) => stack.count(`SELECT COUNT(*) FROM ${table}`)));
     const before = await counts();
-    const calls = { '/api/users': '{"name":"@"}', '/api/friends': '{"user1":"@","user2":"@"}', '/api/login': '{"nickName":"@"}', '/api/spaces': '{"name":"@"}',
-      '/users/register': '{"account":"@","app_sid":"@","username":"@","avatar":""}', '/chat/v1/message': JSON.stringify(chatInfo({ account: '@', app_sid: 'a' }, { account: 'b', app_sid: 'a' }, '@')) };
+    const calls = { '/api/users': '{"name":"@"}', '/api/friends': '{"user1":"@","user2":"@"}',
+      '/api/login': '{"nickName":"@"}', '/api/spaces': '{"name":"@"}',
+      '/users/register': '{"account":"@","app_sid":"@","username":"@","avatar":""}',
+      '/chat/v1/message': JSON.stringify(chatInfo({ account: '@', app_sid: 'a' },
+        { account: 'b', app_sid: 'a' }, '@')) };
     for (const [path, body] of Object.entries(calls)) {
       for (const [what, hex] of Object.entries(BAD_BYTES)) {
-        const bytes = Buffer.concat(body.split('@').flatMap((part, i) => (i ? [Buffer.from('x'), Buffer.from(hex, 'hex'), Buffer.from(part)] : [Buffer.from(part)])));
+        const bytes = Buffer.concat(body.split('@')
+          .flatMap((part, i) => (i ? [Buffer.from('x'), Buffer.from(hex, 'hex'), Buffer.from(part)]
+            : [Buffer.from(part)])));
         assert.equal((await post(`${stack.url}${path}`, bytes, { token })).status, 400, `${path}: ${what}`);
       }
-      for (const escape of BAD_ESCAPES) assert.equal((await post(`${stack.url}${path}`, body.replaceAll('@', `x${escape}`), { token })).status, 400, `${path}: ${escape}`);
+      for (const escape of BAD_ESCAPES)
+        assert.equal((await post(`${stack.url}${path}`, body.replaceAll('@', `x${escape}`), { token })).status, 400,
+          `${path}: ${escape}`);
       assert.equal((await post(`${stack.url}${path}`, `{"a":${'['.repeat(5000)}`, { token })).status, 400, path);
       assert.equal((await post(`${stack.url}${path}`, `{"a":"${'x'.repeat(70_000)}"}`, { token })).status, 413, path);
     }

@@ -56,20 +56,25 @@ describe('hostile frames', () => {
     });
   }
 
-  const text = (hex) => Buffer.concat([Buffer.from('{"type":"message","content":"'), Buffer.from(hex, 'hex'), Buffer.from('"}')]);
+  const text =
+    (hex) => Buffer.concat([Buffer.from('{"type":"message","content":"'), Buffer.from(hex, 'hex'), Buffer.from('"}')]);
   const violations = {
     'a length of one more than allowed': [1009, () => frame(TEXT, 'x'.repeat(65537))],
-    'fragments that add up to too much': [1009, () => [frame(TEXT, 'x'.repeat(40_000), { fin: false }), frame(CONTINUATION, 'x'.repeat(40_000))]],
+    'fragments that add up to too much': [1009,
+      () => [frame(TEXT, 'x'.repeat(40_000), { fin: false }), frame(CONTINUATION, 'x'.repeat(40_000))]],
     'many fragments that add up to too much': [1009,
-      () => [frame(TEXT, '', { fin: false }), ...Array.from({ length: 700 }, () => frame(CONTINUATION, 'x'.repeat(100), { fin: false }))]],
-    'a promise of 2^62 bytes and the first 70,000': [1009, () => frame(TEXT, 'x'.repeat(70_000), { length: 1n << 62n })],
+      () => [frame(TEXT, '', { fin: false }),
+        ...Array.from({ length: 700 }, () => frame(CONTINUATION, 'x'.repeat(100), { fin: false }))]],
+    'a promise of 2^62 bytes and the first 70,000': [1009,
+      () => frame(TEXT, 'x'.repeat(70_000), { length: 1n << 62n })],
     'a binary frame': [1003, () => frame(BINARY, message('a'))],
     'an empty binary frame': [1003, () => frame(BINARY, '')],
     'bad UTF-8': [1007, () => frame(TEXT, Buffer.from([0x22, 0xff, 0x22]))],
     'an overlong NUL': [1007, () => frame(TEXT, text('c080'))],
     'a surrogate in UTF-8': [1007, () => frame(TEXT, text('eda080'))],
     'past U+10FFFF': [1007, () => frame(TEXT, text('f4908080'))],
-    'a message that ends within a character': [1007, () => [frame(TEXT, Buffer.from('22e4', 'hex'), { fin: false }), frame(CONTINUATION, Buffer.from('bd', 'hex'))]],
+    'a message that ends within a character': [1007,
+      () => [frame(TEXT, Buffer.from('22e4', 'hex'), { fin: false }), frame(CONTINUATION, Buffer.from('bd', 'hex'))]],
   };
   for (const [what, [code, bytes]] of Object.entries(violations)) {
     it(`${what}: closed with ${code}, counted, nothing stored`, async () => {
@@ -97,7 +102,8 @@ describe('hostile frames', () => {
     await unharmed();
   });
 
-  it('a close frame is answered with one, and a connection that is cut within a frame leaves nothing behind', async () => {
+  it('a close frame is answered with one, and a connection that is cut within a frame leaves nothing ' +
+    'behind', async () => {
     const raw = await ended(frame(CLOSE, Buffer.from([0x03, 0xe8])));
     assert.equal(raw.closeCode, 1000);
     const cut = await Raw.seat(stack.relayPort(1), seat);
@@ -106,20 +112,24 @@ describe('hostile frames', () => {
     await unharmed();
   });
 
-  it('a frame without a mask, which the library does not refuse, is no way to anything that one with a mask is not', async () => {
+  it('a frame without a mask, which the library does not refuse, ' +
+    'is no way to anything that one with a mask is not', async () => {
     const raw = await Raw.seat(stack.relayPort(1), seat);
-    raw.send(frame(TEXT, JSON.stringify({ type: 'message', content: 'claimed', sendUserId: far.seat.nickId }), { masked: false }));
+    raw.send(frame(TEXT, JSON.stringify({ type: 'message', content: 'claimed', sendUserId: far.seat.nickId }),
+      { masked: false }));
     raw.send(frame(TEXT, Buffer.from([0xff]), { masked: false }));
     await raw.end();
     await unharmed();
     assert.ok(!far.said.includes('claimed'));
   });
 
-  it('pings are answered with their payload, also within a message; a pong that nobody asked for is nothing', async () => {
+  it('pings are answered with their payload, also within a message; ' +
+    'a pong that nobody asked for is nothing', async () => {
     const raw = await Raw.seat(stack.relayPort(1), seat);
     const content = stack.keepSecret(unique('around a ping'));
     const text = message(content);
-    raw.send(frame(PONG, 'unasked')).send(frame(TEXT, text.slice(0, 9), { fin: false })).send(frame(PING, 'payload')).send(frame(CONTINUATION, text.slice(9)));
+    raw.send(frame(PONG, 'unasked')).send(frame(TEXT, text.slice(0, 9), { fin: false })).send(frame(PING, 'payload'))
+      .send(frame(CONTINUATION, text.slice(9)));
     await raw.until(() => raw.frames.some((f) => f.opcode === PONG && f.payload.toString() === 'payload'), 'the pong');
     await far.heard(content);
     raw.destroy();
@@ -128,7 +138,8 @@ describe('hostile frames', () => {
   it('thousands of empty fragments, pings and messages of one byte harm nobody', async () => {
     const raw = await Raw.seat(stack.relayPort(1), seat);
     const content = stack.keepSecret(unique('after the flood'));
-    raw.send(Buffer.concat([frame(TEXT, '', { fin: false }), ...Array.from({ length: 20_000 }, () => frame(CONTINUATION, '', { fin: false }))]));
+    raw.send(Buffer.concat([frame(TEXT, '', { fin: false }),
+      ...Array.from({ length: 20_000 }, () => frame(CONTINUATION, '', { fin: false }))]));
     raw.send(Buffer.concat(Array.from({ length: 5_000 }, () => frame(PING, 'p'))));
     raw.send(frame(CONTINUATION, message(content)));
     await Promise.race([far.heard(content), raw.ended]); // a limit on either is an answer, too
@@ -153,14 +164,24 @@ describe('hostile frames', () => {
 
   const deep = `${'['.repeat(30_000)}${']'.repeat(30_000)}`;
   const refusals = {
-    bad_json: ['', ' ', 'hello', 'undefined', '[]', '"text"', 'null', '5', 'true', '{}{}', '{"type":"message"', "{'type':'message'}", deep, `{"type":"message","content":${deep}}`,
-      '{"type":"message","content":NaN}', '{"type":"message","content":Infinity}', '{"type":"message","content":"\\ud800"}', '{"type":"message","content":"\\udc00\\ud800"}',
-      '{"type":"message","content":"\\u0000"}', '{"type":"message","content":"a\\u0000b"}', '{"type":"message\\u0000","content":"a"}', '{"type":"message","content":"\u0001"}', '{"type":"message","content":"a\nb"}',
-      '{"type":"message","content":"a",}', '{"type":"message",/**/"content":"a"}', '{"type":"message","content":"\\x41"}', '\ufeff{"type":"message","content":"a"}',
+    bad_json: ['', ' ', 'hello', 'undefined', '[]', '"text"', 'null', '5', 'true', '{}{}', '{"type":"message"',
+      "{'type':'message'}", deep, `{"type":"message","content":${deep}}`,
+      '{"type":"message","content":NaN}', '{"type":"message","content":Infinity}',
+      '{"type":"message","content":"\\ud800"}', '{"type":"message","content":"\\udc00\\ud800"}',
+      '{"type":"message","content":"\\u0000"}', '{"type":"message","content":"a\\u0000b"}',
+      '{"type":"message\\u0000","content":"a"}', '{"type":"message","content":"\u0001"}',
+      '{"type":"message","content":"a\nb"}',
+      '{"type":"message","content":"a",}', '{"type":"message",/**/"content":"a"}',
+      '{"type":"message","content":"\\x41"}', '\ufeff{"type":"message","content":"a"}',
       `{${Array.from({ length: 5000 }, (_, i) => `"k${i}":1`).join(',')},"type":"message","content":"a"}`],
-    bad_type: ['{}', '{"content":"a"}', '{"type":null,"content":"a"}', '{"type":5}', '{"type":""}', '{"type":"Message","content":"a"}', '{"type":"logs"}', '{"type":"__proto__"}', '{"type":["message"],"content":"a"}', `{"type":"${'x'.repeat(60_000)}"}`],
-    bad_content: ['{"type":"message"}', '{"type":"message","content":""}', '{"type":"message","content":5}', '{"type":"message","content":null}', '{"type":"message","content":{"a":1}}', '{"type":"message","content":["a"]}',
-      '{"type":"message","content":true}', '{"type":"message","content":"\\u0001"}', '{"type":"message","content":"bell \\u0007"}', '{"type":"message","content":"\\u001b[2J"}', '{"type":"message","content":"\\b"}'],
+    bad_type: ['{}', '{"content":"a"}', '{"type":null,"content":"a"}', '{"type":5}', '{"type":""}',
+      '{"type":"Message","content":"a"}', '{"type":"logs"}', '{"type":"__proto__"}',
+      '{"type":["message"],"content":"a"}', `{"type":"${'x'.repeat(60_000)}"}`],
+    bad_content: ['{"type":"message"}', '{"type":"message","content":""}', '{"type":"message","content":5}',
+      '{"type":"message","content":null}', '{"type":"message","content":{"a":1}}', '{"type":"message","content":["a"]}',
+      '{"type":"message","content":true}', '{"type":"message","content":"\\u0001"}',
+      '{"type":"message","content":"bell \\u0007"}', '{"type":"message","content":"\\u001b[2J"}',
+      '{"type":"message","content":"\\b"}'],
   };
   for (const [code, texts] of Object.entries(refusals)) {
     it(`${code}: the sender is told and stays, nobody else hears of it, it is counted`, async () => {
@@ -180,14 +201,19 @@ describe('hostile frames', () => {
     const claims = [];
     for (const type of ['message', 'query-logs']) {
       const own = { type, content: 'claimed', sendUserName: seat.nick, sendUserId: seat.nickId, sendRoom: seat.roomId };
-      claims.push({ ...own, sendUserId: far.seat.nickId }, { ...own, sendRoom: foreign.seat.roomId }, { ...own, sendUserId: `${seat.nickId} ` },
-        { ...own, sendRoom: '%' }, { ...own, sendUserId: `' OR 1=1--` }, { ...own, sendRoom: foreign.seat.roomId, sendUserId: foreign.seat.nickId, sendUserName: foreign.seat.nick },
+      claims.push({ ...own, sendUserId: far.seat.nickId }, { ...own, sendRoom: foreign.seat.roomId },
+        { ...own, sendUserId: `${seat.nickId} ` },
+        { ...own, sendRoom: '%' }, { ...own, sendUserId: `' OR 1=1--` },
+        { ...own, sendRoom: foreign.seat.roomId, sendUserId: foreign.seat.nickId, sendUserName: foreign.seat.nick },
         { ...own, sendUserId: 5 }, { ...own, sendRoom: [seat.roomId] });
-      if (type === 'message') claims.push({ ...own, sendUserName: far.seat.nick }, { ...own, sendUserName: 'system' }, { ...own, sendUserName: seat.nick.toUpperCase() }, { ...own, sendUserName: `${seat.nick} ` });
+      if (type === 'message')
+        claims.push({ ...own, sendUserName: far.seat.nick }, { ...own, sendUserName: 'system' },
+          { ...own, sendUserName: seat.nick.toUpperCase() }, { ...own, sendUserName: `${seat.nick} ` });
     }
     const before = await stored();
     await stack.counts('identity_refused_total', async () => {
-      for (const claim of claims) assert.equal(await errorOf(near, JSON.stringify(claim)), 'identity', JSON.stringify(claim));
+      for (const claim of claims)
+        assert.equal(await errorOf(near, JSON.stringify(claim)), 'identity', JSON.stringify(claim));
     }, claims.length);
     assert.equal(await stored(), before);
     await settle(foreign);

@@ -1,5 +1,5 @@
-// Handshakes that must not become a conversation, and plain HTTP at the relays' doors. Whatever comes, a bystander in the
-// room goes on talking.
+// Handshakes that must not become a conversation, and plain HTTP at the relays' doors. Whatever comes, a bystander in
+// the room goes on talking.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, settle, unique } from './lib/client.mjs';
@@ -32,25 +32,35 @@ describe('hostile handshakes', () => {
   after(() => stack?.remove());
 
   for (const relay of [0, 1, 2]) {
-    it(`${relay ? `relay ${relay}` : 'nginx'}: who does not say where, or does not belong there, is told so and counted`, async () => {
+    it(`${relay ? `relay ${relay}` : 'nginx'}: who does not say where, or does not belong there, ` +
+      `is told so and counted`, async () => {
       const none = `0123456789abcdef0123456789abcdef`;
       const { roomId, nickId } = seat;
       const cases = [
-        ['', 'Room ID not provided'], ['?', 'Room ID not provided'], ['?nickId=x', 'Room ID not provided'], [`?nickId=${nickId}`, 'Room ID not provided'],
-        [`?roomId=&nickId=${nickId}`, 'Room ID not provided'], [`?room=${roomId}&nickId=${nickId}`, 'Room ID not provided'],
+        ['', 'Room ID not provided'], ['?', 'Room ID not provided'], ['?nickId=x', 'Room ID not provided'],
+        [`?nickId=${nickId}`, 'Room ID not provided'],
+        [`?roomId=&nickId=${nickId}`, 'Room ID not provided'],
+        [`?room=${roomId}&nickId=${nickId}`, 'Room ID not provided'],
         [`?ROOMID=${roomId}&nickId=${nickId}`, 'Room ID not provided'],
-        [`?roomId=${roomId}`, 'Unknown user'], [`?roomId=${roomId}&nickId=`, 'Unknown user'], [`?roomId=${roomId}&nickId=user_${none}`, 'Unknown user'],
-        [`?roomId=${roomId}&nickId=${nickId}%20`, 'Unknown user'], [`?roomId=${roomId}&nickId=${nickId}+`, 'Unknown user'],
+        [`?roomId=${roomId}`, 'Unknown user'], [`?roomId=${roomId}&nickId=`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId=user_${none}`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId=${nickId}%20`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId=${nickId}+`, 'Unknown user'],
         [`?roomId=${roomId}&nickId=%20${nickId}`, 'Unknown user'],
-        [`?roomId=${roomId}&nickId=${nickId.toUpperCase()}`, 'Unknown user'], [`?roomId=${roomId}&nickId=%25`, 'Unknown user'],
-        [`?roomId=${roomId}&nickId=user_%25`, 'Unknown user'], [`?roomId=${roomId}&nickId='%20OR%201=1--`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId=${nickId.toUpperCase()}`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId=%25`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId=user_%25`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId='%20OR%201=1--`, 'Unknown user'],
         [`?roomId=${roomId}&nickId=${roomId}`, 'Unknown user'], [`?roomId=${roomId}&nickId=%ff%fe`, 'Unknown user'],
         [`?roomId=${roomId}&nickId=${'x'.repeat(1500)}`, 'Unknown user'],
-        [`?roomId=room_${none}&nickId=${nickId}`, 'Unknown room'], [`?roomId=${roomId}%20&nickId=${nickId}`, 'Unknown room'],
+        [`?roomId=room_${none}&nickId=${nickId}`, 'Unknown room'],
+        [`?roomId=${roomId}%20&nickId=${nickId}`, 'Unknown room'],
         [`?roomId=%25&nickId=${nickId}`, 'Unknown room'], [`?roomId='%20OR%201=1--&nickId=${nickId}`, 'Unknown room'],
-        [`?roomId=${nickId}&nickId=${nickId}`, 'Unknown room'], [`?roomId=${roomId.slice(0, -1)}&nickId=${nickId}`, 'Unknown room'],
+        [`?roomId=${nickId}&nickId=${nickId}`, 'Unknown room'],
+        [`?roomId=${roomId.slice(0, -1)}&nickId=${nickId}`, 'Unknown room'],
         [`?roomId=${roomId}%E0%80&nickId=${nickId}`, 'Unknown room'],
-        [`?roomId=${roomId}&nickId=${stranger.nickId}`, 'Not a member of this room'], [`?roomId=${stranger.roomId}&nickId=${nickId}`, 'Not a member of this room'],
+        [`?roomId=${roomId}&nickId=${stranger.nickId}`, 'Not a member of this room'],
+        [`?roomId=${stranger.roomId}&nickId=${nickId}`, 'Not a member of this room'],
       ];
       await stack.counts('admissions_refused_total', async () => {
         for (const [query, reason] of cases) {
@@ -74,7 +84,8 @@ describe('hostile handshakes', () => {
       'POST': handshake(good(), { 'Content-Length': '0' }, 'POST'),
       'PUT': handshake(good(), {}, 'PUT'),
       'OPTIONS': handshake(good(), {}, 'OPTIONS'),
-      'h2c': handshake(good(), { Upgrade: 'h2c', Connection: 'Upgrade, HTTP2-Settings', 'HTTP2-Settings': 'AAMAAABkAARAAAAAAAIAAAAA' }),
+      'h2c': handshake(good(), { Upgrade: 'h2c', Connection: 'Upgrade, HTTP2-Settings',
+        'HTTP2-Settings': 'AAMAAABkAARAAAAAAAIAAAAA' }),
       'h2c and websocket': handshake(good(), { Upgrade: 'h2c, websocket' }),
       'another protocol': handshake(good(), { Upgrade: 'TLS/1.0' }),
       'no connection header': handshake(good(), { Connection: undefined }),
@@ -95,9 +106,11 @@ describe('hostile handshakes', () => {
 
   it('an HTTP/2 preface, TLS, noise and endless headers end the connection and nothing else', async () => {
     const noise = Buffer.from(Array.from({ length: 4096 }, (_, i) => (i * 167 + 13) % 256));
-    const openings = ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', Buffer.from('16030100ff010000fb0303', 'hex'), noise, '\0'.repeat(2000), '\r\n'.repeat(2000),
+    const openings = ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', Buffer.from('16030100ff010000fb0303', 'hex'), noise,
+      '\0'.repeat(2000), '\r\n'.repeat(2000),
       `GET /?${'x'.repeat(70_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, handshake(good(), { 'X-Long': 'y'.repeat(70_000) }),
-      `GET / HTTP/1.1\r\n${'A: b\r\n'.repeat(20_000)}\r\n`, 'GET\r\n\r\n', 'GET / HTTP/9.9\r\n\r\n', `${'G'.repeat(20_000)} / HTTP/1.1\r\n\r\n`];
+      `GET / HTTP/1.1\r\n${'A: b\r\n'.repeat(20_000)}\r\n`, 'GET\r\n\r\n', 'GET / HTTP/9.9\r\n\r\n',
+      `${'G'.repeat(20_000)} / HTTP/1.1\r\n\r\n`];
     for (const port of doors()) {
       for (const opening of openings) {
         const raw = await Raw.connect(port);
@@ -143,7 +156,8 @@ describe('hostile handshakes', () => {
     });
     assert.ok(crowd.length >= 50, `${crowd.length} got in`);
     await unharmed();
-    const late = await Client.join(stack, await enter(stack, seat.roomName, unique('late'))); // nginx asks the other relay
+    // nginx asks the other relay
+    const late = await Client.join(stack, await enter(stack, seat.roomName, unique('late')));
     await late.close();
     for (const raw of crowd) raw.destroy();
     await eventually(async () => {
@@ -164,18 +178,21 @@ describe('hostile handshakes', () => {
       assert.match(metrics.headers['content-type'], /^text\/plain; version=0\.0\.4/);
       assert.match(metrics.text, /^# TYPE chaguan_connections gauge$/m);
     }
-    for (const path of ['/', '/nope', '/metrics/x', '/healthz/..%2f', '/index.html', '/%00', '/?roomId=x', '/mysql/getRoomNums']) {
+    for (const path of ['/', '/nope', '/metrics/x', '/healthz/..%2f', '/index.html', '/%00', '/?roomId=x',
+      '/mysql/getRoomNums']) {
       assert.equal((await request(direct + path)).status, 404, path);
     }
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
-      for (const path of ['/healthz', '/', '/metrics']) assert.equal((await request(direct + path, { method })).status, 405, `${method} ${path}`);
+      for (const path of ['/healthz', '/', '/metrics'])
+        assert.equal((await request(direct + path, { method })).status, 405, `${method} ${path}`);
     }
     assert.equal((await post(`${direct}/metrics`, 'x'.repeat(10_000))).status, 405);
     const raw = await Raw.connect(stack.relayPort(1));
     raw.send('POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
     await raw.until(() => raw.status || raw.over, 'an answer');
     assert.ok(raw.status === undefined || raw.status >= 400);
-    assert.equal(raw.text.match(/HTTP\/1/g)?.length ?? 0, raw.status ? 1 : 0, 'what follows a refused body is not a request');
+    assert.equal(raw.text.match(/HTTP\/1/g)?.length ?? 0, raw.status ? 1 : 0,
+      'what follows a refused body is not a request');
     raw.destroy();
     await unharmed();
   });
@@ -196,7 +213,8 @@ describe('hostile handshakes', () => {
 
   it('the health and counter pages are for this machine only, whatever a header claims', async () => {
     const config = stack.read('nginx/chaguan.conf');
-    for (const block of config.match(/location [^{]*(healthz|metrics)[^{]*\{[^}]*\}/g)) assert.match(block, /allow 127\.0\.0\.1;[\s\S]*deny all;/);
+    for (const block of config.match(/location [^{]*(healthz|metrics)[^{]*\{[^}]*\}/g))
+      assert.match(block, /allow 127\.0\.0\.1;[\s\S]*deny all;/);
     const answer = await request(`${stack.url}/metrics`, { headers: { 'X-Forwarded-For': '8.8.8.8' } });
     assert.equal(answer.status, 200);
   });

@@ -1,5 +1,5 @@
-// The relay's own HTTP: slow, broken and smuggled requests, many idle and held ones, no descriptor left, and requests that
-// reach a relay that they are not for.
+// The relay's own HTTP: slow, broken and smuggled requests, many idle and held ones, no descriptor left, and requests
+// that reach a relay that they are not for.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -27,7 +27,8 @@ describe('the HTTP front of a relay', () => {
     return Number(fields[11]) + Number(fields[12]); // utime, stime: hundredths of a second
   };
   before(async () => {
-    stack = await Stack.start({ settings: { handshake_timeout_ms: '2s', http_idle_ms: '3s', max_connections: 4000, user_sockets_max: 0 } });
+    stack = await Stack.start({ settings: { handshake_timeout_ms: '2s', http_idle_ms: '3s', max_connections: 4000,
+      user_sockets_max: 0 } });
     stack.statOf = (name) => fs.readFileSync(`/proc/${stack.pid(name)}/stat`, 'latin1');
     seat = await enter(stack, unique('room'), unique('nick'));
     near = await Client.join(stack, seat, { relay: 1 });
@@ -42,7 +43,8 @@ describe('the HTTP front of a relay', () => {
       await raw.until(() => count(raw, '\r\n\r\nok\n') === i, 'an answer');
     }
     await raw.end('the end of an idle connection');
-    assert.match(await all(stack.relayPort(1), get('/healthz', 'Connection: close\r\n')), /^HTTP\/1\.1 200 OK\r\n[\s\S]*Connection: close\r\n[\s\S]*ok\n$/);
+    assert.match(await all(stack.relayPort(1), get('/healthz', 'Connection: close\r\n')),
+      /^HTTP\/1\.1 200 OK\r\n[\s\S]*Connection: close\r\n[\s\S]*ok\n$/);
     assert.match(await all(stack.relayPort(1), 'GET /healthz HTTP/1.0\r\n\r\n'), /Connection: close/);
   });
 
@@ -50,7 +52,8 @@ describe('the HTTP front of a relay', () => {
     const raw = await Raw.connect(stack.relayPort(1));
     raw.send(Array.from({ length: 500 }, () => get('/healthz') + get('/nope')).join(''));
     await raw.until(() => count(raw, 'HTTP/1.1 ') === 1000, 'a thousand answers');
-    assert.deepEqual(raw.text.match(/HTTP\/1\.1 (\d+)/g).slice(0, 4), ['HTTP/1.1 200', 'HTTP/1.1 404', 'HTTP/1.1 200', 'HTTP/1.1 404']);
+    assert.deepEqual(raw.text.match(/HTTP\/1\.1 (\d+)/g).slice(0, 4),
+      ['HTTP/1.1 200', 'HTTP/1.1 404', 'HTTP/1.1 200', 'HTTP/1.1 404']);
     raw.destroy();
   });
 
@@ -71,7 +74,8 @@ describe('the HTTP front of a relay', () => {
     const before = await stored();
     const body = JSON.stringify({ nickId: seat.nickId, content: unique('half') });
     for (const port of [stack.port, stack.relayPort(1)]) {
-      for (const head of [`Content-Length: ${body.length + 1}\r\n\r\n${body}`, `Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n`]) {
+      for (const head of [`Content-Length: ${body.length + 1}\r\n\r\n${body}`,
+        `Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n`]) {
         const raw = await Raw.connect(port);
         raw.send(`POST /rooms/${seat.roomId}/send HTTP/1.1\r\nHost: x\r\n${head}`);
         raw.socket.end();
@@ -86,10 +90,14 @@ describe('the HTTP front of a relay', () => {
   it('what could smuggle a request is refused, and what follows it is none', async () => {
     const post = `POST /rooms/${seat.roomId}/send HTTP/1.1\r\nHost: x\r\n`;
     const bad = [
-      `${post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, `${post}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde`,
-      `${post}Content-Length: -1\r\n\r\n`, `${post}Content-Length: 0x5\r\n\r\nabcde`, `${post}Content-Length : 5\r\n\r\nabcde`,
-      `${post}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`, `${post}Transfer-Encoding: chunked\r\n\r\n5\r\nabcdeXX0\r\n\r\n`,
-      `${post}X: folded\r\n Content-Length: 5\r\n\r\nabcde`, `${post}X: y\nContent-Length: 5\r\n\r\nabcde`, get('/healthz', 'Host: y\r\n'),
+      `${post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      `${post}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde`,
+      `${post}Content-Length: -1\r\n\r\n`, `${post}Content-Length: 0x5\r\n\r\nabcde`,
+      `${post}Content-Length : 5\r\n\r\nabcde`,
+      `${post}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
+      `${post}Transfer-Encoding: chunked\r\n\r\n5\r\nabcdeXX0\r\n\r\n`,
+      `${post}X: folded\r\n Content-Length: 5\r\n\r\nabcde`, `${post}X: y\nContent-Length: 5\r\n\r\nabcde`,
+      get('/healthz', 'Host: y\r\n'),
     ];
     for (const text of bad) {
       const got = await all(stack.relayPort(1), text, get('/healthz'));
@@ -104,8 +112,11 @@ describe('the HTTP front of a relay', () => {
     assert.match(await all(port, get(`/?${'x'.repeat(10_000)}`)), /^HTTP\/1\.1 414 /);
     assert.match(await all(port, get('/healthz', `X: ${'y'.repeat(10_000)}\r\n`)), /^HTTP\/1\.1 431 /);
     const path = `/rooms/${seat.roomId}/send`;
-    assert.match(await all(port, `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${1 << 30}\r\n\r\n`), /^HTTP\/1\.1 413 /);
-    assert.match(await all(port, `POST ${path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n7fffffff\r\n${'z'.repeat(3_000_000)}`), /^HTTP\/1\.1 413 /);
+    assert.match(await all(port, `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${1 << 30}\r\n\r\n`),
+      /^HTTP\/1\.1 413 /);
+    assert.match(await all(port,
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n7fffffff\r\n${'z'.repeat(3_000_000)}`),
+      /^HTTP\/1\.1 413 /);
     assert.match(await all(port, 'GET / HTTP/2.0\r\nHost: x\r\n\r\n'), /^HTTP\/1\.1 505 /);
     await unharmed();
   });
@@ -113,7 +124,8 @@ describe('the HTTP front of a relay', () => {
   it('h2c gets no tunnel, directly or through nginx, wherever it asks', async () => {
     const h2c = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n';
     for (const port of [stack.port, stack.relayPort(1)]) {
-      for (const path of ['/', '/healthz', `/rooms/${seat.roomId}/poll?nickId=${seat.nickId}&wait=0`, '/socket.io/?EIO=4&transport=polling', '/nope']) {
+      for (const path of ['/', '/healthz', `/rooms/${seat.roomId}/poll?nickId=${seat.nickId}&wait=0`,
+        '/socket.io/?EIO=4&transport=polling', '/nope']) {
         const raw = await Raw.connect(port);
         raw.send(get(path, h2c));
         await raw.until(() => raw.status, 'an answer');
@@ -129,7 +141,8 @@ describe('the HTTP front of a relay', () => {
     const raw = await Raw.connect(stack.relayPort(1));
     const text = JSON.stringify({ type: 'query-logs', sendUserId: seat.nickId, sendRoom: seat.roomId });
     const mask = Buffer.alloc(4);
-    const frame = Buffer.concat([Buffer.from([0x81, 0xfe, text.length >> 8, text.length & 255]), mask, Buffer.from(text)]);
+    const frame =
+      Buffer.concat([Buffer.from([0x81, 0xfe, text.length >> 8, text.length & 255]), mask, Buffer.from(text)]);
     raw.send(Buffer.concat([Buffer.from(handshake(`/?roomId=${seat.roomId}&nickId=${seat.nickId}`)), frame]));
     await raw.until(() => raw.frames.some((f) => f.payload.includes('"logs"')), 'the history');
     raw.destroy();
@@ -171,7 +184,8 @@ describe('the HTTP front of a relay', () => {
     const goneFrom = cpuTicks('relay1');
     await new Promise((resolve) => setTimeout(resolve, 2000));
     const afterwards = cpuTicks('relay1') - goneFrom;
-    t.diagnostic(`relay CPU in 2 s: ${holding * 10} ms holding 1,000 polls, ${afterwards * 10} ms after their clients vanished`);
+    t.diagnostic(
+      `relay CPU in 2 s: ${holding * 10} ms holding 1,000 polls, ${afterwards * 10} ms after their clients vanished`);
     assert.ok(holding < 50 && afterwards < 50, 'a relay that spins would take 200 hundredths');
     await unharmed();
   });
@@ -180,7 +194,8 @@ describe('the HTTP front of a relay', () => {
     const pid = stack.pid('relay2');
     const open = fs.readdirSync(`/proc/${pid}/fd`).length;
     const limits = fs.readFileSync(`/proc/${pid}/limits`, 'latin1').match(/Max open files\s+(\d+)\s+(\d+)/);
-    const limit = async (soft) => assert.equal((await run('prlimit', ['--pid', String(pid), `--nofile=${soft}:${limits[2]}`])).code, 0);
+    const limit = async (soft) =>
+      assert.equal((await run('prlimit', ['--pid', String(pid), `--nofile=${soft}:${limits[2]}`])).code, 0);
     const paused = await metric(2, 'accept_paused_total');
     await limit(open + 6);
     const crowd = await Promise.all(Array.from({ length: 40 }, () => Raw.connect(stack.relayPort(2))));
@@ -197,12 +212,14 @@ describe('the HTTP front of a relay', () => {
   });
 
   describe('a request that reaches a relay that it is not for', () => {
-    const io = (relay, query, options) => request(`http://127.0.0.1:${stack.relayPort(relay)}/socket.io/?EIO=4&transport=polling${query}`, options);
+    const io = (relay, query, options) =>
+      request(`http://127.0.0.1:${stack.relayPort(relay)}/socket.io/?EIO=4&transport=polling${query}`, options);
     const open = async () => JSON.parse((await io(1, '')).text.slice(1)).sid;
     /** CONNECT and its answer, all of it at the relay that does not have the connection. */
     const talk = async () => {
       const sid = await open();
-      assert.equal((await io(2, `&sid=${sid}`, { method: 'POST', body: '40', headers: { 'Content-Type': 'text/plain;charset=UTF-8' } })).text, 'ok');
+      assert.equal((await io(2, `&sid=${sid}`,
+        { method: 'POST', body: '40', headers: { 'Content-Type': 'text/plain;charset=UTF-8' } })).text, 'ok');
       assert.match((await io(2, `&sid=${sid}`)).text, /^40\{"sid":/);
       return sid;
     };
@@ -251,7 +268,8 @@ describe('the HTTP front of a relay', () => {
       const sid = await open();
       const forged = await io(2, `&sid=${sid}`, { headers: { 'X-Chaguan-Handed': '1' } });
       assert.deepEqual([forged.status, forged.json.code], [400, 1]);
-      assert.equal((await io(1, `&sid=${sid}`, { method: 'POST', body: '40', headers: { 'Content-Type': 'text/plain' } })).text, 'ok');
+      assert.equal((await io(1, `&sid=${sid}`,
+        { method: 'POST', body: '40', headers: { 'Content-Type': 'text/plain' } })).text, 'ok');
     });
   });
 

@@ -1,5 +1,5 @@
-// The admin calls on Socket.IO as HTTP: what they take, store and answer, with sockets that stand in Redis only, and with
-// Redis or MariaDB away. What they do to clients is in socketio-admin.test.mjs.
+// The admin calls on Socket.IO as HTTP: what they take, store and answer, with sockets that stand in Redis only, and
+// with Redis or MariaDB away. What they do to clients is in socketio-admin.test.mjs.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -30,7 +30,8 @@ describe('the admin calls', () => {
   /** A socket as a relay that nobody else knows would have registered it. */
   async function plant(nsp, sid, rooms) {
     const key = (what, name) => `${PREFIX}:io:${what}:${nsp}${name === undefined ? '' : ` ${name}`}`;
-    await stack.redis('HSET', key('sid', sid), 'entry', 'test:1', 'pid', '', 'rooms', JSON.stringify(rooms), 'name', '', 'round', '1');
+    await stack.redis('HSET', key('sid', sid), 'entry', 'test:1', 'pid', '', 'rooms', JSON.stringify(rooms), 'name', '',
+      'round', '1');
     await stack.redis('SADD', key('all'), sid);
     for (const room of rooms) {
       await stack.redis('SADD', key('rooms'), room);
@@ -41,9 +42,13 @@ describe('the admin calls', () => {
   const newSid = () => unique('').replace(/[^\w-]/g, '').padStart(20, 'A').slice(-20);
 
   before(async () => {
-    stack = await Stack.start({ relays: 1, settings: { admin_token: TOKEN, redis_timeout_ms: '500ms', db_timeout_ms: '2s', audit_down_ms: '200ms', io_namespaces: '/news' } });
+    stack = await Stack.start({ relays: 1, settings: { admin_token: TOKEN, redis_timeout_ms: '500ms',
+      db_timeout_ms: '2s', audit_down_ms: '200ms', io_namespaces: '/news' } });
     stack.keepSecret(TOKEN);
-    for (const nsp of ['/', '/news']) await stack.sql(`INSERT IGNORE INTO conversation (public_id, kind, name, created_at) VALUES (?, 5, ?, UTC_TIMESTAMP(3))`, [`nsp_of_the_test_${nsp}`, nsp]);
+    for (const nsp of ['/', '/news'])
+      await stack.sql(
+        `INSERT IGNORE INTO conversation (public_id, kind, name, created_at) VALUES (?, 5, ?, UTC_TIMESTAMP(3))`,
+        [`nsp_of_the_test_${nsp}`, nsp]);
     assert.match(stack.read('chaguan.conf'), /^admin_token = /m);
   });
   after(() => stack?.remove());
@@ -54,8 +59,10 @@ describe('the admin calls', () => {
   });
 
   it('nobody may without the token, whatever they send', async () => {
-    for (const headers of [{}, { Authorization: 'Bearer' }, { Authorization: `Bearer ${TOKEN.slice(1)}` }, { Authorization: TOKEN }, { token: TOKEN }]) {
-      for (const answer of [await call('emit', { event: 'x' }, headers), await call('disconnect', '', headers), await call('join', 'no JSON', headers), await ask('rooms', headers), await ask('counts', headers)]) {
+    for (const headers of [{}, { Authorization: 'Bearer' }, { Authorization: `Bearer ${TOKEN.slice(1)}` },
+      { Authorization: TOKEN }, { token: TOKEN }]) {
+      for (const answer of [await call('emit', { event: 'x' }, headers), await call('disconnect', '', headers),
+        await call('join', 'no JSON', headers), await ask('rooms', headers), await ask('counts', headers)]) {
         assert.deepEqual([answer.status, answer.text], REFUSED);
       }
     }
@@ -65,12 +72,17 @@ describe('the admin calls', () => {
 
   it('an event is a row with its audience and the next number', async () => {
     const first = await data(call('emit', { event: 'e', args: [1] }));
-    const second = await data(call('emit', `{"event":"é\\n","args":[ 123456789012345678901234567890, {"a":"\\u2028"} ],"rooms":["reds","茶"],"except":"x"}`));
+    const second = await data(call('emit',
+      `{"event":"é\\n","args":[ 123456789012345678901234567890, {"a":"\\u2028"} ` +
+      `],"rooms":["reds","茶"],"except":"x"}`));
     assert.equal(second.seq, first.seq + 1);
     assert.ok(first.epoch >= 1);
-    const rows = await stack.sql(`SELECT m.kind, m.sender, m.content, CAST(m.audience AS CHAR CHARACTER SET utf8mb4) AS audience FROM message m JOIN conversation c ON c.id = m.conversation
+    const rows = await stack.sql(`SELECT m.kind, m.sender, m.content,
+        CAST(m.audience AS CHAR CHARACTER SET utf8mb4) AS audience
+      FROM message m JOIN conversation c ON c.id = m.conversation
       WHERE c.kind = 5 AND c.name = '/' AND m.seq >= ? ORDER BY m.seq`, [first.seq]);
-    assert.deepEqual(rows.map((row) => [row.kind, row.sender, row.audience]), [[9, null, null], [9, null, 'r4:redsr3:茶x1:x']]);
+    assert.deepEqual(rows.map((row) => [row.kind, row.sender, row.audience]),
+      [[9, null, null], [9, null, 'r4:redsr3:茶x1:x']]);
     assert.equal(rows[0].content, '["e",1]');
     assert.ok(rows[1].content.includes('123456789012345678901234567890'), 'every digit');
     assert.equal(JSON.parse(rows[1].content)[0], 'é\n');
@@ -78,7 +90,8 @@ describe('the admin calls', () => {
   });
 
   it('many at once get numbers without a hole', async () => {
-    const seqs = await Promise.all(Array.from({ length: 40 }, () => data(call('emit', { ns: '/news', event: 'e' })).then((d) => d.seq)));
+    const seqs = await Promise.all(Array.from({ length: 40 },
+      () => data(call('emit', { ns: '/news', event: 'e' })).then((d) => d.seq)));
     seqs.sort((a, b) => a - b);
     seqs.forEach((seq, i) => assert.equal(seq, seqs[0] + i));
   });
@@ -123,7 +136,8 @@ describe('the admin calls', () => {
   });
 
   it('the migration may run again and keeps the secret', async () => {
-    const secret = () => stack.sql(`SELECT value FROM meta WHERE name = 'secret'`).then((rows) => rows.map((row) => row.value));
+    const secret = () => stack.sql(`SELECT value FROM meta WHERE name = 'secret'`)
+      .then((rows) => rows.map((row) => row.value));
     const before = await secret();
     assert.match(before[0], /^[0-9a-f]{64}$/);
     stack.keepSecret(before[0]);
@@ -139,7 +153,9 @@ describe('the admin calls', () => {
   });
 
   it('a token that is too short is refused at the start', async () => {
-    const answer = await run(path.join(bin, 'chaguan-rest'), ['--config', stack.file('chaguan.conf'), '--set', 'admin_token=fifteen-letters', '--set', 'log_file=', '--set', 'rest_socket=other.sock', '--set', 'pid_file=']);
+    const answer = await run(path.join(bin, 'chaguan-rest'),
+      ['--config', stack.file('chaguan.conf'), '--set', 'admin_token=fifteen-letters', '--set', 'log_file=', '--set',
+        'rest_socket=other.sock', '--set', 'pid_file=']);
     assert.equal(answer.code, 1, answer.stderr);
     assert.match(answer.stderr, /admin_token: has 15 bytes, at least 16 are needed/);
     assert.ok(!answer.stderr.includes('fifteen-letters'));

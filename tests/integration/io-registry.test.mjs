@@ -1,4 +1,5 @@
-// What Redis knows of Socket.IO sockets when something is lost: Redis for a while, a relay that only slept, one that ends.
+// What Redis knows of Socket.IO sockets when something is lost: Redis for a while, a relay that only slept, one that
+// ends.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Chatter, IoClient, unique } from './lib/io.mjs';
@@ -15,13 +16,16 @@ describe('what Redis knows of sockets', () => {
   };
   const enter = async (relay, name = unique('name')) => keep(await Chatter.enter(stack, name, { relay }));
   const ask = async (what) => {
-    const { status, json, text } = await request(`${stack.url}/api/io/${what}`, { headers: { Authorization: `Bearer ${TOKEN}` } });
+    const { status, json, text } = await request(`${stack.url}/api/io/${what}`,
+      { headers: { Authorization: `Bearer ${TOKEN}` } });
     return status === 200 ? json.data : assert.fail(`${status} ${text}`);
   };
-  const listed = (...ids) => eventually(async () => (await ask('sockets')).join() === [...ids].sort().join(), `the sockets ${ids}`);
+  const listed = (...ids) => eventually(async () => (await ask('sockets')).join() === [...ids].sort().join(),
+    `the sockets ${ids}`);
 
   before(async () => {
-    stack = await Stack.start({ relays: 2, settings: { admin_token: TOKEN, lease_ms: '1s', redis_timeout_ms: '500ms', audit_down_ms: '200ms' } });
+    stack = await Stack.start({ relays: 2,
+      settings: { admin_token: TOKEN, lease_ms: '1s', redis_timeout_ms: '500ms', audit_down_ms: '200ms' } });
     stack.keepSecret(TOKEN);
   });
   after(() => stack?.remove());
@@ -73,7 +77,8 @@ describe('what Redis knows of sockets', () => {
     await stack.kill('relay2', 'CONT');
     await listed(a.id, b.id);
     assert.deepEqual(await ask(`rooms/${red}/sockets`), [b.id]);
-    assert.equal((await keep(await IoClient.connect(stack, { relay: 1 })).ask('message', b.name))[0].success, false, 'its name is its own again');
+    assert.equal((await keep(await IoClient.connect(stack, { relay: 1 })).ask('message', b.name))[0].success, false,
+      'its name is its own again');
   });
 
   it('a relay that ends takes its sockets along, and who comes back elsewhere has all again', async () => {
@@ -97,7 +102,8 @@ describe('what Redis knows of sockets', () => {
     for (let i = 0; i < 20; i++) await (await enter(1 + (i % 2))).ask('join', unique('room'));
     for (const client of clients.splice(0)) client.close();
     await listed();
-    const left = (await stack.redis('KEYS', 'chaguan:io:*')).filter((key) => !/^chaguan:io:(pid:|relays$|reaped:)/.test(key));
+    const left = (await stack.redis('KEYS', 'chaguan:io:*'))
+      .filter((key) => !/^chaguan:io:(pid:|relays$|reaped:)/.test(key));
     assert.deepEqual(left, []);
   });
 

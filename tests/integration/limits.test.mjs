@@ -1,5 +1,5 @@
-// Floods, on every door and over REST: refused with a code and a time, closed if they go on; and caps on connections and
-// rooms. Others are served meanwhile.
+// Floods, on every door and over REST: refused with a code and a time, closed if they go on; and caps on connections
+// and rooms. Others are served meanwhile.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, unique } from './lib/client.mjs';
@@ -34,8 +34,10 @@ describe('limits', () => {
   }
 
   before(async () => {
-    stack = await Stack.start({ settings: { rate_connection: 5, rate_connection_burst: BURST, rate_user: 5, rate_user_burst: BURST + 5,
-      user_sockets_max: 3, user_rooms_max: 2, members_interval_ms: '20ms', grace_ms: '200ms', poll_presence_ms: '200ms' } });
+    stack = await Stack.start({ settings: { rate_connection: 5, rate_connection_burst: BURST, rate_user: 5,
+      rate_user_burst: BURST + 5,
+      user_sockets_max: 3, user_rooms_max: 2, members_interval_ms: '20ms', grace_ms: '200ms',
+      poll_presence_ms: '200ms' } });
   });
   after(async () => {
     for (const client of open) client.close();
@@ -45,7 +47,8 @@ describe('limits', () => {
 
   it('a flood in a room is refused with a code and a time, then closed, while the others go on talking', async () => {
     const seat = await seatIn();
-    const [bad, one, two] = [await joined(seat, 1), await joined(await seatIn(seat.roomName), 1), await joined(await seatIn(seat.roomName), 2)];
+    const [bad, one, two] = [await joined(seat, 1), await joined(await seatIn(seat.roomName), 1),
+      await joined(await seatIn(seat.roomName), 2)];
     const flooded = flood(bad, () => bad.say(unique('flood')), (event) => event.type === 'error');
     for (let i = 0; i < 5; i++) await one.heard(two.say(unique('tea')));
     const refusal = await flooded;
@@ -78,12 +81,14 @@ describe('limits', () => {
     const [ann, bob] = [await newUser(stack), await newUser(stack)];
     const friendId = await befriend(stack, ann, bob);
     const friend = keep(await Friend.connect(stack, ann));
-    assert.equal((await flood(friend, () => friend.send(friendId, unique('tea'), bob.userId), (event) => event.code === 'rate')).type, 'error');
+    assert.equal((await flood(friend, () => friend.send(friendId, unique('tea'), bob.userId),
+      (event) => event.code === 'rate')).type, 'error');
 
     const { near, far } = await session(stack);
     keep(near);
     keep(far);
-    assert.match((await flood(near, () => near.say(unique('tea')), (event) => event.retry_after_ms)).msg, /发送太频繁/);
+    assert.match((await flood(near, () => near.say(unique('tea')), (event) => event.retry_after_ms)).msg,
+      /发送太频繁/);
 
     const may = await login(stack);
     const space = await newSpace(stack, may);
@@ -109,7 +114,8 @@ describe('limits', () => {
       client.socket.io.reconnection(false);
       assert.deepEqual(await client.ask('message', unique('nick')), [{ success: true }]);
       const answers = [];
-      for (let i = 0; i < BURST + 5; i++) client.socket.emit('message', unique('tea'), (answer) => answers.push(answer));
+      for (let i = 0; i < BURST + 5; i++)
+        client.socket.emit('message', unique('tea'), (answer) => answers.push(answer));
       const refusal = await eventually(() => answers.find((answer) => answer.error === 'rate'), 'the refusal');
       assert.ok(refusal.retry_after_ms > 0);
       for (let i = 0; i < 4 * BURST; i++) client.socket.emit('message', unique('tea'));
@@ -121,7 +127,8 @@ describe('limits', () => {
     const { user, friend, near, far } = await session(stack);
     keep(near);
     keep(far);
-    const answers = await Promise.all(Array.from({ length: 2 * BURST }, () => post(`${stack.url}/chat/v1/message`, chatInfo(user, friend, unique('tea')))));
+    const answers = await Promise.all(Array.from({ length: 2 * BURST },
+      () => post(`${stack.url}/chat/v1/message`, chatInfo(user, friend, unique('tea')))));
     const refused = answers.filter((answer) => answer.status === 429);
     assert.ok(refused.length > 0 && refused.length < answers.length, `${refused.length} refused`);
     assert.ok(refused.every((answer) => Number(answer.headers['retry-after']) >= 1 && answer.json.code === 0));
@@ -130,9 +137,11 @@ describe('limits', () => {
   it('a user has so many sockets on a relay, and so many rooms', async () => {
     const seat = await seatIn();
     const clients = [await joined(seat, 1), await joined(seat, 1), await joined(seat, 1)];
-    assert.deepEqual(await keep(Client.dial(stack, `?roomId=${seat.roomId}&nickId=${seat.nickId}`, { relay: 1 })).closed,
+    assert.deepEqual(await keep(Client.dial(stack, `?roomId=${seat.roomId}&nickId=${seat.nickId}`,
+      { relay: 1 })).closed,
       { code: 1008, reason: 'Too many connections of this user' });
-    for (const answer of [await ask(stack, seat, 'events', {}, { relay: 1 }), await ask(stack, seat, 'poll', { wait: 55 }, { relay: 1 })])
+    for (const answer of [await ask(stack, seat, 'events', {}, { relay: 1 }),
+      await ask(stack, seat, 'poll', { wait: 55 }, { relay: 1 })])
       assert.deepEqual([answer.status, answer.json.code], [429, 'too_many'], answer.text);
     clients[0].close();
     await clients[0].closed;
@@ -152,7 +161,8 @@ describe('limits', () => {
 describe('limits of an address', () => {
   let stack;
   before(async () => {
-    stack = await Stack.start({ relays: 1, settings: { rate_handshakes: 1, rate_handshakes_burst: 4, address_connections_max: 3 } });
+    stack = await Stack.start({ relays: 1,
+      settings: { rate_handshakes: 1, rate_handshakes_burst: 4, address_connections_max: 3 } });
   });
   after(async () => {
     await stack.checkAndStop();
@@ -166,11 +176,13 @@ describe('limits of an address', () => {
     const late = await request(`${stack.url}/socket.io/?EIO=4&transport=polling`);
     assert.equal(late.status, 429, late.text);
     assert.ok(Number(late.headers['retry-after']) >= 1);
-    const [handshake] = await Promise.allSettled([Client.dial(stack, `?roomId=${seat.roomId}&nickId=${seat.nickId}`).opened]);
+    const [handshake] =
+      await Promise.allSettled([Client.dial(stack, `?roomId=${seat.roomId}&nickId=${seat.nickId}`).opened]);
     assert.match(handshake.reason.message, /429/);
     assert.ok((await stack.metric('relay1', 'address_refused_total')) >= 2);
     await clients[0].heard(clients[0].say(unique('tea')));
     for (const client of clients) client.close();
-    await eventually(async () => (await request(`${stack.url}/socket.io/?EIO=4&transport=polling`)).status === 200, 'that it may again');
+    await eventually(async () => (await request(`${stack.url}/socket.io/?EIO=4&transport=polling`)).status === 200,
+      'that it may again');
   });
 });

@@ -57,7 +57,8 @@ describe('media gc', () => {
     kept.file = await fresh(FILE);
     await other.heard(one.send(friendId, kept.file, other.user.userId, 'file'));
     kept.absolute = await fresh(FILE);
-    await other.heard(one.send(friendId, `https://chat.example.org${kept.absolute}?download=1`, other.user.userId, 'file'));
+    await other.heard(one.send(friendId, `https://chat.example.org${kept.absolute}?download=1`,
+      other.user.userId, 'file'));
     kept.image = await fresh();
     await customer.heard(customer.say(kept.image, 1));
     kept.video = await fresh(VIDEO);
@@ -73,7 +74,8 @@ describe('media gc', () => {
     const done = await gc();
     assert.equal(done.unreferenced, gone.length + 1, 'and the one of the test before');
     assert.deepEqual([dry.unreferenced, dry.would_free_bytes], [done.unreferenced, done.freed_bytes]);
-    for (const [what, url] of Object.entries(kept)) assert.equal((await request(address(stack, url))).status, 200, what);
+    for (const [what, url] of Object.entries(kept))
+      assert.equal((await request(address(stack, url))).status, 200, what);
     assert.equal((await request(address(stack, young))).status, 200);
     for (const url of gone) assert.equal((await request(address(stack, url))).status, 404);
     assert.deepEqual(files(), [...Object.values(kept), young].map(nameOf).sort());
@@ -84,7 +86,8 @@ describe('media gc', () => {
 
   it('what a killed process left unfinished, and files and rows that lost each other, go too', async () => {
     const { headers, body } = form([{ name: 'avatar', filename: 'x.png', bytes: png(1 << 20) }]);
-    const raw = await fastcgiBegin(stack.file('rest.sock'), { path: AVATAR.path, contentType: headers['Content-Type'], contentLength: body.length, body: body.subarray(0, 600_000) });
+    const raw = await fastcgiBegin(stack.file('rest.sock'), { path: AVATAR.path, contentType: headers['Content-Type'],
+      contentLength: body.length, body: body.subarray(0, 600_000) });
     await eventually(() => files().some((name) => name.startsWith('.upload-')), 'an unfinished file');
     await stack.kill('rest');
     raw.destroy();

@@ -1,5 +1,5 @@
-// Mutes, bans and kicks by the operator's command and the admin calls: at once on every relay and every transport, on coming
-// back, over REST, and without Redis; and a relay that is told to drain.
+// Mutes, bans and kicks by the operator's command and the admin calls: at once on every relay and every transport, on
+// coming back, over REST, and without Redis; and a relay that is told to drain.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, settle, unique } from './lib/client.mjs';
@@ -22,7 +22,8 @@ describe('moderation', () => {
   };
   const seatIn = (roomName = unique('room'), nick = unique('nick')) => enter(stack, roomName, nick);
   const joined = async (seat, relay) => keep(await Client.join(stack, seat, { relay }));
-  const admin = (order, body, headers = { Authorization: `Bearer ${TOKEN}` }) => post(`${stack.url}/api/admin/${order}`, body, headers);
+  const admin = (order, body, headers = { Authorization: `Bearer ${TOKEN}` }) => post(`${stack.url}/api/admin/${order}`,
+    body, headers);
   /** Carried out; what it printed. */
   async function operate(...words) {
     const { code, stdout, stderr } = await stack.chaguan(...words);
@@ -38,7 +39,8 @@ describe('moderation', () => {
   const ended = async (client, reason) => assert.deepEqual(await client.closed, { code: 1008, reason });
 
   before(async () => {
-    stack = await Stack.start({ settings: { admin_token: TOKEN, members_interval_ms: '20ms', grace_ms: '200ms', audit_ms: '60s',
+    stack = await Stack.start({ settings: { admin_token: TOKEN, members_interval_ms: '20ms', grace_ms: '200ms',
+      audit_ms: '60s',
       audit_down_ms: '200ms', poll_presence_ms: '500ms', drain_ms: '500ms' } });
   });
   after(async () => {
@@ -58,14 +60,16 @@ describe('moderation', () => {
     await operate('user', 'ban', seat.nick, '--realm', 'chatroom', '--reason', 'spam');
     await Promise.all([ended(near, 'banned'), ended(far, 'banned'), ended(native, 'banned'), poll]);
     await eventually(() => stream.ended, 'the end of the stream');
-    assert.equal((await keep(Client.dial(stack, `?roomId=${seat.roomId}&nickId=${seat.nickId}`, { relay: 2 })).closed).reason, 'banned');
+    assert.equal((await keep(Client.dial(stack, `?roomId=${seat.roomId}&nickId=${seat.nickId}`,
+      { relay: 2 })).closed).reason, 'banned');
     for (const verb of ['poll', 'events', 'stream']) {
       const answer = await ask(stack, seat, verb);
       assert.deepEqual([answer.status, answer.json.code], [403, 'banned'], answer.text);
     }
     const said = await tell(stack, seat, { content: unique('tea') });
     assert.deepEqual([said.status, said.json.code], [403, 'banned']);
-    const created = await stack.api('createChatroom', { chatroomName: unique('room'), nickName: seat.nick, headNum: 1 });
+    const created = await stack.api('createChatroom',
+      { chatroomName: unique('room'), nickName: seat.nick, headNum: 1 });
     assert.deepEqual([created.status, created.json], [403, { error: '创建失败', code: 'banned' }]);
     const read = await request(`${stack.url}/api/rooms/${seat.roomId}/messages?nickId=${seat.nickId}`);
     assert.deepEqual([read.status, read.json.code], [403, 'banned']);
@@ -74,7 +78,8 @@ describe('moderation', () => {
     await ended(again, 'banned');
     await settle(witness);
 
-    assert.match(await operate('user', 'show', seat.nick), /^user realm="chatroom" name=.*\nban realm="chatroom" user=.* reason="spam" since=/);
+    assert.match(await operate('user', 'show', seat.nick),
+      /^user realm="chatroom" name=.*\nban realm="chatroom" user=.* reason="spam" since=/);
     assert.equal(await operate('user', 'unban', seat.nick), 'lifted=1\n');
     await eventually(async () => (await stack.relayMetric('sanctions')) === 0, 'that all relays know');
     await joined(seat, 2);
@@ -91,12 +96,15 @@ describe('moderation', () => {
     await ended(here, 'banned');
     const put = await native.nextEvent((event) => event.ev === 'kicked', 'word of the ban');
     assert.equal(put.reason, 'banned');
-    assert.equal(await native.refused('send', { room: seat.roomId, client_id: unique('id'), content: 'tea' }), 'banned');
+    assert.equal(await native.refused('send', { room: seat.roomId, client_id: unique('id'), content: 'tea' }),
+      'banned');
     await native.must('send', { room: elsewhere.roomId, client_id: unique('id'), content: unique('tea') });
     await settle(there);
-    const resumed = keep(await Native.hello(stack, { user: seat.nickId }, { resume: [{ room: seat.roomId, epoch: 1, seq: 1 }] }));
+    const resumed =
+      keep(await Native.hello(stack, { user: seat.nickId }, { resume: [{ room: seat.roomId, epoch: 1, seq: 1 }] }));
     assert.equal(resumed.welcome.joined[0].error.code, 'banned');
-    assert.equal((await keep(Client.dial(stack, `?roomId=${seat.roomId}&nickId=${seat.nickId}`)).closed).reason, 'banned');
+    assert.equal((await keep(Client.dial(stack, `?roomId=${seat.roomId}&nickId=${seat.nickId}`)).closed).reason,
+      'banned');
   });
 
   it('a ban for a time ends by itself', async () => {
@@ -104,7 +112,8 @@ describe('moderation', () => {
     const client = await joined(seat, 1);
     assert.equal((await admin('ban', { user: seat.nick, forSeconds: 1 })).status, 200);
     await ended(client, 'banned');
-    await eventually(async () => (await stack.api('createChatroom', { chatroomName: seat.roomName, nickName: seat.nick, headNum: 1 })).status === 200,
+    await eventually(async () => (await stack.api('createChatroom',
+      { chatroomName: seat.roomName, nickName: seat.nick, headNum: 1 })).status === 200,
       'the end of the ban');
     await joined(seat, 1);
   });
@@ -115,20 +124,23 @@ describe('moderation', () => {
     const [client, witness] = [await joined(seat, 1), await joined(other, 2)];
     await operate('user', 'mute', seat.nick, '--for', '1h');
     for (const relay of [1, 2])
-      await eventually(async () => (await tell(stack, seat, { content: unique('still') }, { relay })).status === 403, `that relay ${relay} knows`);
+      await eventually(async () => (await tell(stack, seat, { content: unique('still') }, { relay })).status === 403,
+        `that relay ${relay} knows`);
     client.say('may I?');
     assert.equal((await client.next('error')).data.code, 'muted');
     const answer = await tell(stack, seat, { content: 'may I?' });
     assert.deepEqual([answer.status, answer.json.code], [403, 'muted']);
     const native = keep(await Native.hello(stack, { user: seat.nickId }, { relay: 2 }));
     await native.join(seat.roomId);
-    assert.equal(await native.refused('send', { room: seat.roomId, client_id: unique('id'), content: 'may I?' }), 'muted');
+    assert.equal(await native.refused('send', { room: seat.roomId, client_id: unique('id'), content: 'may I?' }),
+      'muted');
     assert.equal(await native.refused('typing', { room: seat.roomId }), 'muted');
     await client.heard(witness.say(unique('tea')));
     assert.ok(!(await client.history()).some((line) => line.log_content === 'may I?'));
     assert.equal((await joined(seat, 2)).closeInfo, undefined, 'a muted user may come');
     assert.equal(await operate('user', 'unmute', seat.nick), 'lifted=1\n');
-    await eventually(async () => (await tell(stack, seat, { content: unique('tea') })).status === 200, 'that the relay knows');
+    await eventually(async () => (await tell(stack, seat, { content: unique('tea') })).status === 200,
+      'that the relay knows');
   });
 
   it('a kick closes what is open, and leaves the way back open', async () => {
@@ -166,7 +178,8 @@ describe('moderation', () => {
     assert.deepEqual([posted.status, posted.json.msg], [403, '你已被禁言!']);
     await operate('user', 'ban', name, '--realm', 'customers');
     await ended(customer, 'banned');
-    const back = keep(Customer.dial(stack, `/chat/v1/message?friendphone=${two.account}&userphone=${one.account}&app_sid=${one.app_sid}`));
+    const back = keep(Customer.dial(stack,
+      `/chat/v1/message?friendphone=${two.account}&userphone=${one.account}&app_sid=${one.app_sid}`));
     await ended(back, 'banned');
     assert.deepEqual(back.events, [{ code: 0, msg: '你已被禁止使用!' }]);
 
@@ -179,16 +192,19 @@ describe('moderation', () => {
       player.sendJson({ spaceName: space.roomNum, hello: 1 });
       return player.events.some((event) => event.code === 'muted');
     }, 'the refusal');
-    const moved = await write(stack, `spaces/${space.roomId}/transfers`, may, { toId: `user_${'0'.repeat(32)}`, score: 1, clientId: unique('t') });
+    const moved = await write(stack, `spaces/${space.roomId}/transfers`, may,
+      { toId: `user_${'0'.repeat(32)}`, score: 1, clientId: unique('t') });
     assert.equal(moved.status, 403, moved.text);
     await operate('user', 'ban', may.nickName, '--realm', 'spaces', '--room', space.roomNum);
     await ended(player, 'banned');
     assert.equal((await write(stack, `spaces/${space.roomId}/join`, may)).status, 403);
   });
 
-  it('a user of the Socket.IO chat room is muted, kicked and banned by name, on polling and on a WebSocket', async () => {
+  it('a user of the Socket.IO chat room is muted, kicked and banned by name, ' +
+    'on polling and on a WebSocket', async () => {
     const name = unique('nick');
-    const [polling, socket] = [await IoClient.connect(stack, { relay: 1, transports: ['polling'] }), await IoClient.connect(stack, { relay: 2 })];
+    const [polling, socket] = [await IoClient.connect(stack, { relay: 1, transports: ['polling'] }),
+      await IoClient.connect(stack, { relay: 2 })];
     const socketName = unique('nick');
     assert.deepEqual(await polling.ask('message', name), [{ success: true }]);
     assert.deepEqual(await socket.ask('message', socketName), [{ success: true }]);
@@ -198,7 +214,8 @@ describe('moderation', () => {
     socket.socket.io.reconnection(false);
     await operate('user', 'ban', name, '--realm', 'socketio');
     await operate('user', 'kick', socketName, '--realm', 'socketio');
-    for (const client of [polling, socket]) assert.equal(await client.until(() => client.disconnects[0], 'the end'), 'io server disconnect');
+    for (const client of [polling, socket])
+      assert.equal(await client.until(() => client.disconnects[0], 'the end'), 'io server disconnect');
     const back = await IoClient.connect(stack, { relay: 2 });
     assert.equal(back.connects[0].recovered, false);
     assert.deepEqual(await back.ask('message', name), [{ success: false, error: 'banned' }]);
@@ -215,12 +232,14 @@ describe('moderation', () => {
     await ended(client, 'banned');
     await socket.until(() => socket.disconnects.length, 'the end');
     assert.match(await operate('address', 'list'), /^ban address="127\.0\.0\.1" reason="flood" since="/);
-    const [handshake] = await Promise.allSettled([keep(Client.dial(stack, `?roomId=${seat.roomId}&nickId=${seat.nickId}`)).opened]);
+    const [handshake] =
+      await Promise.allSettled([keep(Client.dial(stack, `?roomId=${seat.roomId}&nickId=${seat.nickId}`)).opened]);
     assert.match(handshake.reason.message, /403/);
     const polled = await request(`${stack.url}/socket.io/?EIO=4&transport=polling`);
     assert.deepEqual([polled.status, polled.json], [403, { code: 4, message: 'Forbidden' }]);
     assert.equal((await ask(stack, seat, 'poll')).status, 403);
-    assert.equal((await stack.api('createChatroom', { chatroomName: seat.roomName, nickName: seat.nick, headNum: 1 })).status, 403);
+    assert.equal((await stack.api('createChatroom',
+      { chatroomName: seat.roomName, nickName: seat.nick, headNum: 1 })).status, 403);
     assert.equal(await operate('address', 'unban', '127.0.0.1'), 'lifted=1\n');
     await eventually(async () => (await ask(stack, seat, 'poll')).status === 200, 'that it may again');
   });
@@ -236,7 +255,8 @@ describe('moderation', () => {
     await stack.startPart('redis');
     await stack.stopPart('relay1');
     await stack.startPart('relay1');
-    assert.equal((await keep(Client.dial(stack, `?roomId=${seat.roomId}&nickId=${seat.nickId}`, { relay: 1 })).closed).reason, 'banned');
+    assert.equal((await keep(Client.dial(stack, `?roomId=${seat.roomId}&nickId=${seat.nickId}`,
+      { relay: 1 })).closed).reason, 'banned');
   });
 
   it('the admin calls take what they should, from whom they should', async () => {
@@ -245,20 +265,27 @@ describe('moderation', () => {
       assert.equal((await admin('ban', { user: seat.nick }, headers)).status, status);
       assert.equal((await request(`${stack.url}/api/admin/sanctions`, { headers })).status, status);
     }
-    const wrong = [[{}, 400], [{ user: seat.nick, address: '192.0.2.1' }, 400], [{ user: 7 }, 400], [{ address: 'home' }, 400],
-      [{ user: unique('nobody') }, 404], [{ user: seat.nick, room: unique('nowhere') }, 404], [{ user: seat.nick, realm: 'x' }, 400],
-      [{ user: seat.nick, forSeconds: 0 }, 400], [{ user: seat.nick, reason: 'x'.repeat(501) }, 400], ['[]', 400], ["' OR 1=1--", 400]];
+    const wrong = [[{}, 400], [{ user: seat.nick, address: '192.0.2.1' }, 400], [{ user: 7 }, 400],
+      [{ address: 'home' }, 400],
+      [{ user: unique('nobody') }, 404], [{ user: seat.nick, room: unique('nowhere') }, 404],
+      [{ user: seat.nick, realm: 'x' }, 400],
+      [{ user: seat.nick, forSeconds: 0 }, 400], [{ user: seat.nick, reason: 'x'.repeat(501) }, 400], ['[]', 400],
+      ["' OR 1=1--", 400]];
     for (const [body, status] of wrong) assert.equal((await admin('mute', body)).status, status, JSON.stringify(body));
     await newUser(stack, seat.nick); // the same name in another realm
     assert.equal((await admin('mute', { user: seat.nick })).status, 409);
     assert.equal((await admin('mute', { user: seat.nick, realm: 'friends', reason: '" \\ <b>' })).status, 200);
     assert.equal((await admin('mute', { user: seat.nickId, room: seat.roomId })).status, 200);
-    const { json } = await request(`${stack.url}/api/admin/sanctions`, { headers: { Authorization: `Bearer ${TOKEN}` } });
-    const rows = json.data.filter((row) => row.user === seat.nick).map(({ kind, realm, room, reason }) => ({ kind, realm, room, reason }));
+    const { json } = await request(`${stack.url}/api/admin/sanctions`,
+      { headers: { Authorization: `Bearer ${TOKEN}` } });
+    const rows = json.data.filter((row) => row.user === seat.nick)
+      .map(({ kind, realm, room, reason }) => ({ kind, realm, room, reason }));
     assert.deepEqual(rows, [{ kind: 'mute', realm: 'friends', room: undefined, reason: '" \\ <b>' },
       { kind: 'mute', realm: 'chatroom', room: seat.roomName, reason: undefined }]);
-    assert.deepEqual((await admin('unmute', { user: seat.nickId, room: seat.roomId })).json, { success: true, data: { lifted: 1 } });
-    assert.deepEqual((await admin('unmute', { user: seat.nickId, room: seat.roomId })).json, { success: true, data: { lifted: 0 } });
+    assert.deepEqual((await admin('unmute', { user: seat.nickId, room: seat.roomId })).json,
+      { success: true, data: { lifted: 1 } });
+    assert.deepEqual((await admin('unmute', { user: seat.nickId, room: seat.roomId })).json,
+      { success: true, data: { lifted: 0 } });
   });
 
   it('the command says what is wrong', async () => {
@@ -268,11 +295,13 @@ describe('moderation', () => {
     assert.match(await refused('address', 'ban', 'home'), /address is/);
     assert.match(await refused('relays', '--room', 'x'), /takes no such option/);
     assert.match(await refused('drain', 'relay9'), /no relay of that name/);
-    assert.match(await operate('user', 'list', '--realm', 'friends'), /^(user realm="friends" name=".*" since=".*"\n)+$/);
+    assert.match(await operate('user', 'list', '--realm', 'friends'),
+      /^(user realm="friends" name=".*" since=".*"\n)+$/);
   });
 
   it('a relay that is told to drain lets its clients go elsewhere and loses nothing that it acknowledged', async () => {
-    assert.match(await operate('relays'), /^relay=relay\d incarnation=\d+ state=up lease_ms=\d+\nrelay=relay\d incarnation=\d+ state=up lease_ms=\d+\n$/);
+    assert.match(await operate('relays'),
+      /^relay=relay\d incarnation=\d+ state=up lease_ms=\d+\nrelay=relay\d incarnation=\d+ state=up lease_ms=\d+\n$/);
     const seat = await seatIn();
     const client = await joined(seat, 1);
     const acknowledged = [];

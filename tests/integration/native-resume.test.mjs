@@ -1,5 +1,5 @@
-// Coming back with the native protocol: whatever cut the client off, and wherever it comes back, it gets everything since,
-// once and in order, or is told to page. The client checks every number as it comes.
+// Coming back with the native protocol: whatever cut the client off, and wherever it comes back, it gets everything
+// since, once and in order, or is told to page. The client checks every number as it comes.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, settle } from './lib/client.mjs';
@@ -77,9 +77,11 @@ describe('the native protocol: coming back', () => {
     const others = await Promise.all(Array.from({ length: 100 }, () => newUser(stack)));
     const ids = [];
     for (const other of others) ids.push(await befriend(stack, me, other));
-    const writers = await Promise.all(others.slice(0, 100).map((other, i) => Native.hello(stack, { user: other.userId }, { relay: 1 + (i % 3) })));
+    const writers = await Promise.all(others.slice(0, 100)
+      .map((other, i) => Native.hello(stack, { user: other.userId }, { relay: 1 + (i % 3) })));
     for (const [i, writer] of writers.entries()) for (let n = 0; n < 3; n++) await writer.send(ids[i]);
-    const reader = await Native.hello(stack, { user: me.userId }, { relay: 2, resume: ids.map((room) => ({ room, epoch: 1, seq: 1 })) });
+    const reader = await Native.hello(stack, { user: me.userId },
+      { relay: 2, resume: ids.map((room) => ({ room, epoch: 1, seq: 1 })) });
     assert.deepEqual(reader.welcome.joined.map(({ room, missed }) => [room, missed]), ids.map((room) => [room, 2]));
     await Promise.all(reader.welcome.joined.map(({ ch, seq }) => reader.reached(ch, seq)));
     for (const [i, writer] of writers.entries()) await writer.send(ids[i]);
@@ -93,11 +95,15 @@ describe('the native protocol: coming back', () => {
     const from = reader.resume[0].seq;
     reader.ws.terminate();
     const seqs = [];
-    for (let i = 0; i < 20; i++) seqs.push(...(await Promise.all(Array.from({ length: 60 }, () => writer.send(reader.room)))).map(({ seq }) => seq));
+    for (let i = 0; i < 20; i++)
+      seqs.push(...(await Promise.all(Array.from({ length: 60 }, () => writer.send(reader.room))))
+        .map(({ seq }) => seq));
     let last = Math.max(...seqs);
-    for (const cursorAt of [() => ({ epoch: 1, seq: from }), () => ({ epoch: 2, seq: last }), () => ({ epoch: 1, seq: last + 1 }), () => ({ epoch: 0, seq: 0 })]) {
+    for (const cursorAt of [() => ({ epoch: 1, seq: from }), () => ({ epoch: 2, seq: last }),
+      () => ({ epoch: 1, seq: last + 1 }), () => ({ epoch: 0, seq: 0 })]) {
       const cursor = cursorAt();
-      const again = await Native.hello(stack, { user: reader.nickId }, { relay: 2, resume: [{ room: reader.room, ...cursor }] });
+      const again = await Native.hello(stack, { user: reader.nickId },
+        { relay: 2, resume: [{ room: reader.room, ...cursor }] });
       const [joined] = again.welcome.joined;
       assert.deepEqual([joined.reset, joined.missed, joined.seq], [true, undefined, last], JSON.stringify(cursor));
       await again.must('leave', { room: reader.room });
@@ -115,7 +121,8 @@ describe('the native protocol: coming back', () => {
       more = page.more;
     }
     assert.ok(seen >= last);
-    const thousand = await Native.hello(stack, { user: reader.nickId }, { resume: [{ room: reader.room, epoch: 1, seq: seen - 1000 }] });
+    const thousand = await Native.hello(stack, { user: reader.nickId },
+      { resume: [{ room: reader.room, epoch: 1, seq: seen - 1000 }] });
     assert.equal(thousand.welcome.joined[0].missed, 1000);
     await thousand.reached(reader.ch, seen);
     assert.equal(thousand.log(reader.ch).length, 1000);
@@ -130,15 +137,18 @@ describe('the native protocol: coming back', () => {
     const slow = await Native.open(stack, { relay: 1 });
     slow.command('hello', { user: reader.nickId, resume: reader.resume });
     slow.ws._socket.pause();
-    for (let i = 0; i < 10; i++) last = await writer.send(reader.room, `more ${i} ${'z'.repeat(60000)}`); // pushes its log on
+    // pushes its log on
+    for (let i = 0; i < 10; i++) last = await writer.send(reader.room, `more ${i} ${'z'.repeat(60000)}`);
     slow.ws._socket.resume();
     await slow.reached(reader.ch, last.seq);
     assert.equal(slow.closeInfo, undefined);
   });
 
-  it('a relay is killed while all talk: all come back elsewhere, retry what had no answer, and miss nothing', async () => {
+  it('a relay is killed while all talk: all come back elsewhere, retry what had no answer, ' +
+    'and miss nothing', async () => {
     const reader = await enter(undefined, { relay: 3 });
-    const chatter = await Client.join(stack, { roomId: reader.room, nickId: reader.nickId, nick: reader.nick }, { relay: 1 });
+    const chatter = await Client.join(stack, { roomId: reader.room, nickId: reader.nickId, nick: reader.nick },
+      { relay: 1 });
     const writer = await enter(reader.chatroomName, { relay: 3 });
     const contents = [];
     const unanswered = [];
@@ -160,7 +170,8 @@ describe('the native protocol: coming back', () => {
     }
     const heard = await back(reader, { relay: 2 });
     await heard.until(() => heard.cursors.get(reader.ch).seq >= last, 'the last');
-    const said = [...reader.log(reader.ch), ...heard.log(reader.ch)].map(({ content }) => content).filter((content) => content?.startsWith('kill'));
+    const said = [...reader.log(reader.ch), ...heard.log(reader.ch)].map(({ content }) => content)
+      .filter((content) => content?.startsWith('kill'));
     assert.deepEqual([...said].sort(), [...contents].sort(), 'each once');
     assert.equal(await stack.count("SELECT COUNT(*) FROM message WHERE content LIKE 'kill%'"), 300);
     await settle(chatter);

@@ -8,7 +8,8 @@ import { befriend, couple, entry, history as friendHistory, newUser, tell } from
 import { Native } from './lib/native.mjs';
 import { say, tell as post } from './lib/rooms.mjs';
 import { knock, unique } from './lib/socket.mjs';
-import { Player, claimsOf, login, makeToken, newSpace, nowS, read as readSpace, settle, transfer, write as writeSpace } from './lib/spaces.mjs';
+import { Player, claimsOf, login, makeToken, newSpace, nowS, read as readSpace, settle, transfer,
+  write as writeSpace } from './lib/spaces.mjs';
 import { Stack, eventually, request } from './lib/stack.mjs';
 
 const SECRET = 'a-secret-of-the-test-that-is-long-enough';
@@ -29,7 +30,8 @@ describe('the native protocol', () => {
     return Object.assign(native, { ...seat, ch: joined.ch, joinedAt: joined.seq });
   };
   before(async () => {
-    stack = await Stack.start({ relays: 2, settings: { jwt_secret: SECRET, handshake_timeout_ms: '1500ms', grace_ms: '200ms', native_rooms_max: 8 } });
+    stack = await Stack.start({ relays: 2,
+      settings: { jwt_secret: SECRET, handshake_timeout_ms: '1500ms', grace_ms: '200ms', native_rooms_max: 8 } });
     stack.keepSecret(SECRET);
   });
   after(() => stack?.remove());
@@ -37,9 +39,12 @@ describe('the native protocol', () => {
   it('needs its subprotocol, and no other door takes one', async () => {
     const offer = (list) => (list === undefined ? {} : { 'Sec-WebSocket-Protocol': list });
     for (const relay of [0, 1]) {
-      for (const [list, status] of [['chaguan.v1', 101], ['foo, chaguan.v1', 101], ['chaguan.v1 ,foo', 101], [undefined, 400], ['', 400], ['chaguan.v2', 400], ['CHAGUAN.V1', 400], ['chaguan', 400], ['no subprotocol', 400]])
+      for (const [list, status] of [['chaguan.v1', 101], ['foo, chaguan.v1', 101], ['chaguan.v1 ,foo', 101],
+        [undefined, 400], ['', 400], ['chaguan.v2', 400], ['CHAGUAN.V1', 400], ['chaguan', 400],
+        ['no subprotocol', 400]])
         assert.equal(await knock(stack, '/v1', { relay, headers: offer(list) }), status, `${list} at ${relay}`);
-      for (const path of ['/', '/chatroom', '/ws/x', '/v1/', '/v2']) assert.equal(await knock(stack, path, { relay, headers: offer('chaguan.v1') }), 400, path);
+      for (const path of ['/', '/chatroom', '/ws/x', '/v1/', '/v2'])
+        assert.equal(await knock(stack, path, { relay, headers: offer('chaguan.v1') }), 400, path);
     }
     const both = new WebSocket(`${stack.wsUrl(1)}/v1`, ['other', 'chaguan.v1']);
     await new Promise((resolve) => both.once('open', resolve));
@@ -52,10 +57,16 @@ describe('the native protocol', () => {
     const late = await Native.open(stack);
     assert.deepEqual(await late.closed, { code: 1008, reason: 'No hello in time' });
     const native = await Native.open(stack);
-    for (const cmd of ['join', 'send', 'ping', 'nonsense']) assert.equal(await native.refused(cmd, { room: seat.room }), 'not_hello');
-    for (const bad of [{}, { user: 7 }, { user: 'x' }, { user: NOBODY }, { token: 'x.y.z' }, { user: seat.room }, { user: seat.nickId, token: 'x' }]) assert.equal(await native.refused('hello', bad), 'unauthorized');
-    for (const resume of [7, {}, [7], [{}], [{ room: 7 }], [{ room: seat.room, seq: 1 }], [{ room: seat.room, epoch: -1, seq: 1 }], [{ room: seat.room, epoch: 1, seq: '1' }], [{ room: seat.room, presence: 1 }], [{ room: seat.room }, { room: seat.room }],
-      Array.from({ length: 101 }, (_, i) => ({ room: `room_${i}` }))]) assert.equal(await native.refused('hello', { user: seat.nickId, resume }), 'bad_argument');
+    for (const cmd of ['join', 'send', 'ping', 'nonsense'])
+      assert.equal(await native.refused(cmd, { room: seat.room }), 'not_hello');
+    for (const bad of [{}, { user: 7 }, { user: 'x' }, { user: NOBODY }, { token: 'x.y.z' }, { user: seat.room },
+      { user: seat.nickId, token: 'x' }])
+      assert.equal(await native.refused('hello', bad), 'unauthorized');
+    for (const resume of [7, {}, [7], [{}], [{ room: 7 }], [{ room: seat.room, seq: 1 }],
+      [{ room: seat.room, epoch: -1, seq: 1 }], [{ room: seat.room, epoch: 1, seq: '1' }],
+      [{ room: seat.room, presence: 1 }], [{ room: seat.room }, { room: seat.room }],
+      Array.from({ length: 101 }, (_, i) => ({ room: `room_${i}` }))])
+      assert.equal(await native.refused('hello', { user: seat.nickId, resume }), 'bad_argument');
     const welcome = await native.must('hello', { user: seat.nickId });
     assert.deepEqual([welcome.user, welcome.epoch, welcome.joined], [seat.nick, 1, []]);
     assert.equal(typeof welcome.ping_ms, 'number');
@@ -96,13 +107,16 @@ describe('the native protocol', () => {
   it('carries what is said between relays, in order, once, with the answer before the event', async () => {
     const one = await enter(undefined, { relay: 1 });
     const two = await enter(one.chatroomName, { relay: 2 });
-    const ids = Array.from({ length: 50 }, () => one.command('send', { room: one.room, content: unique('said'), client_id: unique('c') }));
+    const ids = Array.from({ length: 50 },
+      () => one.command('send', { room: one.room, content: unique('said'), client_id: unique('c') }));
     const answers = await Promise.all(ids.map((id) => one.answer(id)));
     const seqs = answers.map(({ seq }) => seq);
     assert.deepEqual(seqs, Array.from(seqs, (_, i) => seqs[0] + i), 'in the order in which they were sent');
     await Promise.all([one, two].map((native) => native.reached(one.ch, seqs.at(-1))));
-    for (const native of [one, two]) assert.equal(native.log(one.ch).filter(({ kind, name }) => kind === 'text' && name === one.nick).length, 50);
-    const order = one.frames.map((text) => JSON.parse(text)).map((frame) => (frame.re ? `re ${frame.seq}` : `ev ${frame.seq}`));
+    for (const native of [one, two])
+      assert.equal(native.log(one.ch).filter(({ kind, name }) => kind === 'text' && name === one.nick).length, 50);
+    const order = one.frames.map((text) => JSON.parse(text))
+      .map((frame) => (frame.re ? `re ${frame.seq}` : `ev ${frame.seq}`));
     for (const seq of seqs) assert.ok(order.indexOf(`re ${seq}`) < order.indexOf(`ev ${seq}`), `${seq}`);
   });
 
@@ -119,22 +133,28 @@ describe('the native protocol', () => {
       assert.deepEqual([again.seq, again.ts, again.repeated], [first.seq, first.ts, true]);
     }
     const raced = unique('race');
-    const answers = await Promise.all([one, two, one, two].map((native) => native.must('send', { ...command, client_id: raced })));
+    const answers =
+      await Promise.all([one, two, one, two].map((native) => native.must('send', { ...command, client_id: raced })));
     assert.equal(new Set(answers.map(({ seq }) => seq)).size, 1);
     assert.equal(answers.filter(({ repeated }) => !repeated).length, 1);
-    assert.equal((await say(stack, { roomId: one.room, nickId: one.nickId }, content, { clientId: client_id })).seq, first.seq);
-    const header = await request(`${stack.url}/rooms/${one.room}/send`, { method: 'POST', headers: { 'content-type': 'application/json', 'idempotency-key': client_id }, body: JSON.stringify({ nickId: one.nickId, content }) });
+    assert.equal((await say(stack, { roomId: one.room, nickId: one.nickId }, content, { clientId: client_id })).seq,
+      first.seq);
+    const header = await request(`${stack.url}/rooms/${one.room}/send`,
+      { method: 'POST', headers: { 'content-type': 'application/json', 'idempotency-key': client_id },
+        body: JSON.stringify({ nickId: one.nickId, content }) });
     assert.equal(header.json.data.seq, first.seq, header.text);
     assert.equal(await one.refused('edit', { ...command, seq: first.seq }), 'conflict');
     assert.equal(await stack.count('SELECT COUNT(*) FROM message WHERE content = ?', [content]), 2);
-    for (const bad of ['', 'a b', 'é', 'x'.repeat(65), 7, null, undefined]) assert.equal(await one.refused('send', { room: one.room, content, client_id: bad }), 'bad_argument');
+    for (const bad of ['', 'a b', 'é', 'x'.repeat(65), 7, null, undefined])
+      assert.equal(await one.refused('send', { room: one.room, content, client_id: bad }), 'bad_argument');
     assert.equal((await post(stack, { roomId: one.room, nickId: one.nickId }, { content, clientId: 7 })).status, 400);
   });
 
   it('a retry over the sockets of the other doors is stored once', async () => {
     const { friendId, one, other, ones } = await couple(stack);
     const clientId = unique('f');
-    const frame = { friend: friendId, from: one.user.userId, to: other.user.userId, content: unique('once'), type: 'text', clientId };
+    const frame = { friend: friendId, from: one.user.userId, to: other.user.userId, content: unique('once'),
+      type: 'text', clientId };
     for (let i = 0; i < 3; i++) one.sendJson(frame);
     const last = ones[0].send(friendId, unique('last'), other.user.userId);
     await other.heard(last);
@@ -155,18 +175,32 @@ describe('the native protocol', () => {
     const native = await enter();
     const stranger = await member();
     const ok = { room: native.room, client_id: 'c', content: 'x' };
-    for (const [more, code] of [[{ content: '' }, 'bad_argument'], [{ content: 7 }, 'bad_argument'], [{ content: 'a\u0001' }, 'bad_argument'], [{ kind: 'join' }, 'bad_argument'], [{ kind: 7 }, 'bad_argument'],
-      [{ kind: 'file' }, 'bad_argument'], [{ kind: 'file', content: 'javascript:x' }, 'bad_argument'], [{ room: 7 }, 'bad_argument'], [{ room: undefined }, 'bad_argument'], [{ room: '' }, 'not_found'], [{ room: NOWHERE }, 'not_found'],
-      [{ room: stranger.room }, 'not_found'], [{ room: 'x'.repeat(60000) }, 'not_found'], [{ room: `${native.room} ` }, 'not_found'], [{ room: native.room.toUpperCase() }, 'not_found']])
+    for (const [more, code] of [[{ content: '' }, 'bad_argument'], [{ content: 7 }, 'bad_argument'],
+      [{ content: 'a\u0001' }, 'bad_argument'], [{ kind: 'join' }, 'bad_argument'], [{ kind: 7 }, 'bad_argument'],
+      [{ kind: 'file' }, 'bad_argument'], [{ kind: 'file', content: 'javascript:x' }, 'bad_argument'],
+      [{ room: 7 }, 'bad_argument'], [{ room: undefined }, 'bad_argument'], [{ room: '' }, 'not_found'],
+      [{ room: NOWHERE }, 'not_found'],
+      [{ room: stranger.room }, 'not_found'], [{ room: 'x'.repeat(60000) }, 'not_found'],
+      [{ room: `${native.room} ` }, 'not_found'], [{ room: native.room.toUpperCase() }, 'not_found']])
       assert.equal(await native.refused('send', { ...ok, ...more }), code, JSON.stringify(more).slice(0, 80));
-    for (const cmd of ['join', 'leave', 'edit', 'recall', 'history', 'read', 'members', 'typing']) assert.equal(await native.refused(cmd, { room: stranger.room, seq: 1, client_id: 'c', content: 'x' }), 'not_found', cmd);
-    for (const kind of ['file', 'image', 'video']) await native.must('send', { room: native.room, client_id: unique('c'), kind, content: 'https://example.org/a.png' });
+    for (const cmd of ['join', 'leave', 'edit', 'recall', 'history', 'read', 'members', 'typing'])
+      assert.equal(await native.refused(cmd, { room: stranger.room, seq: 1, client_id: 'c', content: 'x' }),
+        'not_found', cmd);
+    for (const kind of ['file', 'image', 'video'])
+      await native.must('send', { room: native.room, client_id: unique('c'), kind,
+        content: 'https://example.org/a.png' });
     await native.send(native.room, '🍵', { kind: 'emoji' });
-    for (const bad of [{ after: 'x' }, { before: -1 }, { limit: 0 }, { limit: 201 }, { after: 1, before: 2 }, { after: 1.5 }]) assert.equal(await native.refused('history', { room: native.room, ...bad }), 'bad_argument');
-    for (const seq of [undefined, -1, '1', 1.5, 1e300]) assert.equal(await native.refused('read', { room: native.room, seq }), 'bad_argument');
-    for (const bad of [{ epoch: 1 }, { seq: 1 }, { epoch: 'x', seq: 1 }, { presence: 'yes' }, { epoch: 1, seq: 1e300 }]) assert.equal(await native.refused('join', { room: native.room, ...bad }), 'bad_argument');
-    for (const rooms of [undefined, 7, [7], ['x'.repeat(100)], Array(101).fill(NOWHERE)]) assert.equal(await native.refused('unread', { rooms }), 'bad_argument');
-    for (const seq of [undefined, 0, '1', 1e300]) assert.equal(await native.refused('recall', { room: native.room, seq, client_id: 'c' }), 'bad_argument');
+    for (const bad of [{ after: 'x' }, { before: -1 }, { limit: 0 }, { limit: 201 }, { after: 1, before: 2 },
+      { after: 1.5 }])
+      assert.equal(await native.refused('history', { room: native.room, ...bad }), 'bad_argument');
+    for (const seq of [undefined, -1, '1', 1.5, 1e300])
+      assert.equal(await native.refused('read', { room: native.room, seq }), 'bad_argument');
+    for (const bad of [{ epoch: 1 }, { seq: 1 }, { epoch: 'x', seq: 1 }, { presence: 'yes' }, { epoch: 1, seq: 1e300 }])
+      assert.equal(await native.refused('join', { room: native.room, ...bad }), 'bad_argument');
+    for (const rooms of [undefined, 7, [7], ['x'.repeat(100)], Array(101).fill(NOWHERE)])
+      assert.equal(await native.refused('unread', { rooms }), 'bad_argument');
+    for (const seq of [undefined, 0, '1', 1e300])
+      assert.equal(await native.refused('recall', { room: native.room, seq, client_id: 'c' }), 'bad_argument');
   });
 
   it('edits and recalls are events, and every door shows what came of them', async () => {
@@ -175,13 +209,17 @@ describe('the native protocol', () => {
     const chatter = await Client.join(stack, { roomId: one.room, nickId: two.nickId, nick: two.nick }, { relay: 2 });
     const [a, b] = [await one.send(one.room, unique('first')), await one.send(one.room, unique('second'))];
     await chatter.until(() => chatter.frames.some((text) => text.includes(`"seq":${b.seq}`)), 'both at the chatroom');
-    assert.equal(await two.refused('edit', { room: one.room, seq: a.seq, client_id: unique('e'), content: 'x' }), 'forbidden');
-    assert.equal(await one.refused('edit', { room: one.room, seq: 9999, client_id: unique('e'), content: 'x' }), 'not_found');
+    assert.equal(await two.refused('edit', { room: one.room, seq: a.seq, client_id: unique('e'), content: 'x' }),
+      'forbidden');
+    assert.equal(await one.refused('edit', { room: one.room, seq: 9999, client_id: unique('e'), content: 'x' }),
+      'not_found');
     const edited = unique('edited "quoted" 茶');
     const edit = await one.must('edit', { room: one.room, seq: a.seq, client_id: 'e1', content: edited });
-    assert.deepEqual(await one.must('edit', { room: one.room, seq: a.seq, client_id: 'e1', content: edited }).then(({ seq, repeated }) => [seq, repeated]), [edit.seq, true]);
+    assert.deepEqual(await one.must('edit', { room: one.room, seq: a.seq, client_id: 'e1', content: edited })
+      .then(({ seq, repeated }) => [seq, repeated]), [edit.seq, true]);
     const recall = await one.must('recall', { room: one.room, seq: b.seq, client_id: 'r1' });
-    assert.deepEqual(await one.must('recall', { room: one.room, seq: b.seq, client_id: 'r1' }).then(({ seq, repeated }) => [seq, repeated]), [recall.seq, true]);
+    assert.deepEqual(await one.must('recall', { room: one.room, seq: b.seq, client_id: 'r1' })
+      .then(({ seq, repeated }) => [seq, repeated]), [recall.seq, true]);
     assert.equal(await one.refused('recall', { room: one.room, seq: b.seq, client_id: 'r2' }), 'not_found');
     assert.equal(await one.refused('edit', { room: one.room, seq: b.seq, client_id: 'e2', content: 'x' }), 'not_found');
     for (const native of [one, two]) {
@@ -202,15 +240,20 @@ describe('the native protocol', () => {
     assert.ok(!lines.has(edit.seq) && !lines.has(recall.seq));
     assert.ok(chatter.frames.slice(from).every((text) => !text.includes('second-')));
     const rest = (await request(`${stack.url}/api/rooms/${one.room}/messages?nickId=${one.nickId}`)).json.data;
-    assert.deepEqual(rest.map(({ seq, content }) => [seq, content]).filter(([seq]) => [a.seq, b.seq, edit.seq, recall.seq].includes(seq)), [[a.seq, edited], [b.seq, '消息已撤回']]);
+    assert.deepEqual(rest.map(({ seq, content }) => [seq, content])
+      .filter(([seq]) => [a.seq, b.seq, edit.seq, recall.seq].includes(seq)),
+      [[a.seq, edited], [b.seq, '消息已撤回']]);
     const poll = (await request(`${stack.url}/rooms/${one.room}/poll?nickId=${one.nickId}&after=0`)).json;
     assert.equal(poll.next, recall.seq);
-    assert.deepEqual(poll.events.filter(({ seq }) => seq >= a.seq).map(({ data }) => data.log_content), [edited, '消息已撤回']);
+    assert.deepEqual(poll.events.filter(({ seq }) => seq >= a.seq).map(({ data }) => data.log_content),
+      [edited, '消息已撤回']);
     // a second edit leaves nothing of the first, a recall nothing of either
     const last = await one.must('edit', { room: one.room, seq: a.seq, client_id: 'e3', content: unique('last') });
     await one.must('recall', { room: one.room, seq: a.seq, client_id: 'r3' });
     assert.ok(last.seq > recall.seq);
-    assert.equal(await stack.count('SELECT COUNT(*) FROM message WHERE conversation = ? AND (content LIKE ? OR content LIKE ?)', [one.ch, '%edited%quoted%', '%last-%']), 0);
+    assert.equal(
+      await stack.count('SELECT COUNT(*) FROM message WHERE conversation = ? AND (content LIKE ? OR content LIKE ?)',
+        [one.ch, '%edited%quoted%', '%last-%']), 0);
     assert.ok(!JSON.stringify(await two.must('history', { room: one.room })).includes('last-'));
     await chatter.close();
   });
@@ -220,11 +263,13 @@ describe('the native protocol', () => {
     const native = await Native.hello(stack, { user: one.user.userId }, { relay: 1 });
     const { ch, seq } = await native.join(friendId);
     const before = (await entry(stack, friendId, other.user)).unread;
-    const [a, b] = [await native.send(friendId, unique('a')), await native.send(friendId, unique('b'), { kind: 'text' })];
+    const [a, b] = [await native.send(friendId, unique('a')),
+      await native.send(friendId, unique('b'), { kind: 'text' })];
     await other.until(() => other.events.some((event) => event.seq === b.seq), 'both at the friend');
     assert.equal((await entry(stack, friendId, other.user)).unread, before + 2);
     await native.must('recall', { room: friendId, seq: b.seq, client_id: unique('r') });
-    const edit = await native.must('edit', { room: friendId, seq: a.seq, client_id: unique('e'), content: unique('better') });
+    const edit = await native.must('edit',
+      { room: friendId, seq: a.seq, client_id: unique('e'), content: unique('better') });
     const row = await entry(stack, friendId, other.user);
     assert.deepEqual([row.unread, row.last.seq, row.last.content], [before + 1, b.seq, '消息已撤回']);
     const rows = await friendHistory(stack, friendId, other.user);
@@ -234,7 +279,8 @@ describe('the native protocol', () => {
     await native.until(() => native.said(ch).includes(answer), 'the answer');
     const { rooms } = await native.must('unread', { rooms: [friendId, NOWHERE] });
     assert.equal(rooms[1].error.code, 'not_found');
-    assert.ok(rooms[0].unread >= 1 && rooms[0].seq === edit.seq + 1 && rooms[0].read >= 0 && rooms[0].ch === ch && seq < a.seq);
+    assert.ok(rooms[0].unread >= 1 && rooms[0].seq === edit.seq + 1 && rooms[0].read >= 0 && rooms[0].ch === ch
+      && seq < a.seq);
   });
 
   it('pages the history either way, and says when there is more', async () => {
@@ -267,24 +313,32 @@ describe('the native protocol', () => {
   it('moves the read marker forward only, and tells all devices on all relays and over REST', async () => {
     const one = await enter(undefined, { relay: 1 });
     const reader = await member(one.chatroomName);
-    const devices = await Promise.all([1, 2, 2].map((relay) => Native.hello(stack, { user: reader.nickId }, { relay })));
+    const devices =
+      await Promise.all([1, 2, 2].map((relay) => Native.hello(stack, { user: reader.nickId }, { relay })));
     const seqs = [];
     for (let i = 0; i < 4; i++) seqs.push((await one.send(one.room)).seq);
-    const counted = async () => (await request(`${stack.url}/api/rooms/${one.room}/unread?nickId=${reader.nickId}`)).json.data;
+    const counted =
+      async () => (await request(`${stack.url}/api/rooms/${one.room}/unread?nickId=${reader.nickId}`)).json.data;
     assert.equal((await counted()).unread, 4);
-    assert.deepEqual(await devices[0].must('read', { room: one.room, seq: seqs[1] }).then(({ seq, unread }) => [seq, unread]), [seqs[1], 2]);
-    for (const device of devices.slice(1)) await device.event('read', ({ ch, seq }) => ch === one.ch && seq === seqs[1]);
-    assert.deepEqual(await devices[1].must('read', { room: one.room, seq: seqs[0] }).then(({ seq, unread }) => [seq, unread]), [seqs[1], 2], 'never back');
+    assert.deepEqual(await devices[0].must('read', { room: one.room, seq: seqs[1] })
+      .then(({ seq, unread }) => [seq, unread]), [seqs[1], 2]);
+    for (const device of devices.slice(1))
+      await device.event('read', ({ ch, seq }) => ch === one.ch && seq === seqs[1]);
+    assert.deepEqual(await devices[1].must('read', { room: one.room, seq: seqs[0] })
+      .then(({ seq, unread }) => [seq, unread]), [seqs[1], 2], 'never back');
     await one.must('recall', { room: one.room, seq: seqs[3], client_id: unique('r') });
     assert.deepEqual(await counted().then(({ read, unread }) => [read, unread]), [seqs[1], 1]);
-    const marked = await request(`${stack.url}/api/rooms/${one.room}/read`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ nickId: reader.nickId, seq: 10 ** 9 }) });
+    const marked = await request(`${stack.url}/api/rooms/${one.room}/read`,
+      { method: 'POST', headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ nickId: reader.nickId, seq: 10 ** 9 }) });
     const last = seqs[3] + 1;
     assert.deepEqual(marked.json, { success: true, data: { seq: last, read: last, unread: 0 } }, marked.text);
     for (const device of devices) await device.event('read', ({ seq }) => seq === last);
     assert.equal((await devices[2].join(one.room)).read, last);
     assert.equal(one.events.filter(({ ev }) => ev === 'read').length, 0, 'nobody else hears of it');
     assert.equal((await one.must('unread', { rooms: [one.room] })).rooms[0].unread, 0, 'own messages are not unread');
-    for (const [path, status] of [[`rooms/${one.room}/unread`, 400], [`rooms/${one.room}/unread?nickId=${NOBODY}`, 404], [`rooms/${NOWHERE}/unread?nickId=${one.nickId}`, 404]])
+    for (const [path, status] of [[`rooms/${one.room}/unread`, 400], [`rooms/${one.room}/unread?nickId=${NOBODY}`, 404],
+      [`rooms/${NOWHERE}/unread?nickId=${one.nickId}`, 404]])
       assert.equal((await request(`${stack.url}/api/${path}`)).status, status, path);
   });
 
@@ -305,13 +359,16 @@ describe('the native protocol', () => {
     const seat = await member(one.chatroomName);
     const two = await Native.hello(stack, { user: seat.nickId }, { relay: 2 });
     await two.join(seat.room, { presence: true });
-    const arrival = await one.until(() => one.log(one.ch).find(({ kind, name }) => kind === 'join' && name === seat.nick), 'the arrival');
+    const arrival = await one.until(() => one.log(one.ch)
+      .find(({ kind, name }) => kind === 'join' && name === seat.nick), 'the arrival');
     assert.equal('content' in arrival, false);
     await two.event('members', ({ members }) => members.some(({ name, head }) => name === seat.nick && head === 3));
-    await eventually(async () => (await one.must('members', { room: one.room })).members.map(({ name }) => name).includes(seat.nick), 'the list');
+    await eventually(async () => (await one.must('members', { room: one.room })).members.map(({ name }) => name)
+      .includes(seat.nick), 'the list');
     assert.equal(one.events.some(({ ev }) => ev === 'members'), false);
     await two.must('leave', { room: seat.room });
-    await one.until(() => one.log(one.ch).find(({ kind, name }) => kind === 'leave' && name === seat.nick), 'the departure');
+    await one.until(() => one.log(one.ch).find(({ kind, name }) => kind === 'leave' && name === seat.nick),
+      'the departure');
     assert.deepEqual((await one.must('members', { room: one.room })).members, []);
   });
 
@@ -321,7 +378,8 @@ describe('the native protocol', () => {
     const watcher = await Native.hello(stack, { user: (await member(one.chatroomName)).nickId }, { relay: 2 });
     await watcher.join(one.room, { presence: true });
     for (let i = 0; i < 20; i++) await one.must('typing', { room: one.room });
-    for (const native of [one, two, watcher]) await native.event('typing', ({ ch, name }) => ch === one.ch && name === one.nick);
+    for (const native of [one, two, watcher])
+      await native.event('typing', ({ ch, name }) => ch === one.ch && name === one.nick);
     const { seq } = await one.send(one.room);
     await two.reached(one.ch, seq);
     assert.ok(two.events.filter(({ ev }) => ev === 'typing').length <= 2);
@@ -352,7 +410,9 @@ describe('the native protocol', () => {
   it('what is sent together about one conversation is done in order', async () => {
     const seat = await member();
     const native = await Native.hello(stack, { user: seat.nickId });
-    const ids = [['send', { client_id: 'a', content: 'one' }], ['join', {}], ['send', { client_id: 'b', content: 'two' }], ['leave', {}], ['leave', {}], ['join', { epoch: 1, seq: 0 }], ['join', {}], ['history', {}]].map(([cmd, fields]) => native.command(cmd, { room: seat.room, ...fields }));
+    const ids = [['send', { client_id: 'a', content: 'one' }], ['join', {}],
+      ['send', { client_id: 'b', content: 'two' }], ['leave', {}], ['leave', {}], ['join', { epoch: 1, seq: 0 }],
+      ['join', {}], ['history', {}]].map(([cmd, fields]) => native.command(cmd, { room: seat.room, ...fields }));
     const answers = await Promise.all(ids.map((id) => native.answer(id)));
     assert.ok(answers.every(({ ok }) => ok), JSON.stringify(answers));
     assert.equal(answers[2].seq, answers[0].seq + 1);
@@ -362,8 +422,12 @@ describe('the native protocol', () => {
     const silentFor = (native) => native.must('ping');
     it('frames that are no commands get one refusal each and harm nobody', async () => {
       const native = await enter();
-      const frames = ['', 'x', '[]', '7', 'null', '{', '{"id":1}', '{"id":1,"cmd":7}', '{"id":"1","cmd":"ping"}', '{"id":-1,"cmd":"ping"}', '{"id":1.5,"cmd":"ping"}', '{"id":9007199254740992,"cmd":"ping"}', '{"id":1e400,"cmd":"ping"}', '{"cmd":"ping"}', '{"id":[],"cmd":"nix"}', `{"id":1,"cmd":"${'x'.repeat(60000)}"}`,
-        `{"a":${'['.repeat(20000)}${']'.repeat(20000)}}`, '{"cmd":"ping","\\u0000":1}', '{"cmd":"send","cmd":"ping"}', `{"cmd":"unread","rooms":[${'"x",'.repeat(4000)}"x"]}`, '{"cmd":"send","room":{},"content":[],"client_id":null}', '\ufeff{"cmd":"ping"}'];
+      const frames = ['', 'x', '[]', '7', 'null', '{', '{"id":1}', '{"id":1,"cmd":7}', '{"id":"1","cmd":"ping"}',
+        '{"id":-1,"cmd":"ping"}', '{"id":1.5,"cmd":"ping"}', '{"id":9007199254740992,"cmd":"ping"}',
+        '{"id":1e400,"cmd":"ping"}', '{"cmd":"ping"}', '{"id":[],"cmd":"nix"}', `{"id":1,"cmd":"${'x'.repeat(60000)}"}`,
+        `{"a":${'['.repeat(20000)}${']'.repeat(20000)}}`, '{"cmd":"ping","\\u0000":1}', '{"cmd":"send","cmd":"ping"}',
+        `{"cmd":"unread","rooms":[${'"x",'.repeat(4000)}"x"]}`,
+        '{"cmd":"send","room":{},"content":[],"client_id":null}', '\ufeff{"cmd":"ping"}'];
       const before = native.frames.length;
       for (const frame of frames) native.ws.send(frame);
       await silentFor(native);
@@ -373,7 +437,9 @@ describe('the native protocol', () => {
     });
 
     it('what breaks the protocol ends the connection with the code that says so', async () => {
-      for (const [send, code] of [[(ws) => ws.send(Buffer.from('{}')), 1003], [(ws) => ws.send('x'.repeat(70000)), 1009], [(ws) => ws.send(Buffer.from([0x22, 0xff, 0x22]), { binary: false }), 1007]]) {
+      for (const [send, code] of [[(ws) => ws.send(Buffer.from('{}')), 1003],
+        [(ws) => ws.send('x'.repeat(70000)), 1009],
+        [(ws) => ws.send(Buffer.from([0x22, 0xff, 0x22]), { binary: false }), 1007]]) {
         const native = await enter();
         send(native.ws);
         assert.equal((await native.closed).code, code);
@@ -382,9 +448,12 @@ describe('the native protocol', () => {
 
     it('a flood of commands is answered, each once, some with busy', async () => {
       const native = await enter();
-      const ids = Array.from({ length: 2000 }, (_, i) => native.command(['history', 'members', 'read', 'typing'][i % 4], { room: native.room, seq: 1 }));
+      const ids = Array.from({ length: 2000 },
+        (_, i) => native.command(['history', 'members', 'read', 'typing'][i % 4], { room: native.room, seq: 1 }));
       const answers = await Promise.all(ids.map((id) => native.answer(id)));
-      for (const answer of answers) assert.ok(answer.ok || (answer.error.code === 'busy' && answer.error.retry_after_ms > 0), JSON.stringify(answer));
+      for (const answer of answers)
+        assert.ok(answer.ok || (answer.error.code === 'busy' && answer.error.retry_after_ms > 0),
+          JSON.stringify(answer));
       assert.equal(native.frames.filter((text) => text.startsWith('{"re":')).length, 2000 + native.ids - 2000);
     });
 
@@ -395,7 +464,8 @@ describe('the native protocol', () => {
       let last;
       for (let i = 0; i < 220; i++) last = await fast.send(fast.room, 'y'.repeat(60000));
       await fast.reached(fast.ch, last.seq);
-      await eventually(async () => (await stack.metric('relay1', 'closed_slow_total')) >= 1, 'the slow one to be closed');
+      await eventually(async () => (await stack.metric('relay1', 'closed_slow_total')) >= 1,
+        'the slow one to be closed');
       slow.ws._socket.resume();
       await slow.closed;
       // and comes back with its cursor for the rest

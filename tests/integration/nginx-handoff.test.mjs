@@ -1,5 +1,5 @@
-// WebSockets that nginx hands over: the relay has the client's own socket, nginx nothing. And what nginx decides before that
-// it still decides; where it cannot hand over, it proxies.
+// WebSockets that nginx hands over: the relay has the client's own socket, nginx nothing. And what nginx decides before
+// that it still decides; where it cannot hand over, it proxies.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -30,7 +30,8 @@ async function status(port, text) {
 }
 
 /** nginx' workers, and how many sockets of clients they hold together. */
-const workers = (stack) => execFileSync('pgrep', ['-P', String(stack.pid('nginx'))]).toString().split('\n').filter(Boolean).map(Number);
+const workers = (stack) => execFileSync('pgrep', ['-P', String(stack.pid('nginx'))]).toString().split('\n')
+  .filter(Boolean).map(Number);
 function heldByNginx(stack) {
   const ours = new Set();
   const port = stack.port.toString(16).toUpperCase().padStart(4, '0');
@@ -65,20 +66,23 @@ for (const handoff of [1, 0]) {
       const people = [];
       for (let i = 0; i < 6; i++) people.push(await Client.join(stack, await enter(stack, roomName, unique('nick'))));
       await Promise.all(people.map((p) => p.present(...people.map((q) => q.seat.nick))));
-      const contents = Array.from({ length: 20 }, (_, i) => people[i % 6].say(unique(i === 7 ? '茶'.repeat(15_000) : 'talk')));
+      const contents = Array.from({ length: 20 },
+        (_, i) => people[i % 6].say(unique(i === 7 ? '茶'.repeat(15_000) : 'talk')));
       for (const person of people) {
         await Promise.all(contents.map((content) => person.heard(content)));
         assertWhole(person);
       }
       const rows = await people[0].history();
-      assertSameList(rows.filter((row) => row.log_user_name !== 'system').map((row) => row.log_content).sort(), [...contents].sort());
+      assertSameList(rows.filter((row) => row.log_user_name !== 'system').map((row) => row.log_content).sort(),
+        [...contents].sort());
       people[1].sendRaw('{"type":');
       await people[1].next('error');
       people[2].sendRaw(Buffer.from([1, 2, 3]));
       assert.equal((await people[2].closed).code, 1003);
       await people[3].close();
       for (const gone of [people[2], people[3]]) await people[0].line(left(gone.seat.nick));
-      const stranger = Client.dial(stack, `?roomId=${people[0].seat.roomId}&nickId=user_0123456789abcdef0123456789abcdef`);
+      const stranger =
+        Client.dial(stack, `?roomId=${people[0].seat.roomId}&nickId=user_0123456789abcdef0123456789abcdef`);
       assert.deepEqual(await stranger.closed, { code: 1008, reason: 'Unknown user' });
       await settle(people[0], people[4], people[5]);
     });
@@ -88,7 +92,8 @@ for (const handoff of [1, 0]) {
       assert.equal(handoff ? front > 0 : front === 0, true, `${front} handed over`);
       assert.equal(/^load_module/m.test(stack.read('nginx/nginx.conf')), Boolean(handoff));
       const seat = await enter(stack, unique('room'), unique('far'));
-      const lies = { 'X-Forwarded-For': '203.0.113.77', 'X-Real-IP': '203.0.113.77', Forwarded: 'for=203.0.113.77', 'X-Forwarded-Proto': 'https' };
+      const lies = { 'X-Forwarded-For': '203.0.113.77', 'X-Real-IP': '203.0.113.77', Forwarded: 'for=203.0.113.77',
+        'X-Forwarded-Proto': 'https' };
       const client = await Client.join(stack, seat, { options: { localAddress: '127.0.0.77', headers: lies } });
       const logs = ['relay1.log', 'relay2.log'].map((name) => stack.read(name)).join('');
       assert.match(logs, /event=conn\.open [^\n]*peer="127\.0\.0\.77"/);
@@ -113,18 +118,22 @@ describe('WebSockets that nginx hands over', { skip: missing }, () => {
   /** Another server in the run's nginx, as an administrator might have one; gives its port. */
   const serve = async (lines, { http = '', listen = '' } = {}) => {
     const port = await freePort();
-    fs.writeFileSync(stack.file('nginx/extra.conf'), `${http}\nserver {\n listen 127.0.0.1:${port}${listen};\n error_log /dev/null;\n` +
-      ` proxy_http_version 1.1;\n location @proxied {\n proxy_pass http://chaguan_relays; proxy_set_header Upgrade websocket;\n` +
+    fs.writeFileSync(stack.file('nginx/extra.conf'),
+      `${http}\nserver {\n listen 127.0.0.1:${port}${listen};\n error_log /dev/null;\n` +
+      ` proxy_http_version 1.1;\n location @proxied {\n proxy_pass http://chaguan_relays; proxy_set_header Upgrade ` +
+      `websocket;\n` +
       ` proxy_set_header Connection upgrade; proxy_set_header X-Forwarded-For $remote_addr; }\n${lines}\n}\n`);
     const site = stack.read('nginx/chaguan.conf');
-    if (!site.includes('extra.conf')) fs.appendFileSync(stack.file('nginx/chaguan.conf'), `include ${stack.file('nginx/extra.conf')};\n`);
+    if (!site.includes('extra.conf'))
+      fs.appendFileSync(stack.file('nginx/chaguan.conf'), `include ${stack.file('nginx/extra.conf')};\n`);
     process.kill(stack.pid('nginx'), 'SIGHUP');
     await eventually(() => Raw.connect(port).then((raw) => raw.destroy() ?? true), 'the other server');
     return port;
   };
   const front = (n) => stack.metric(`relay${n}`, 'handoffs_front_total');
   before(async () => {
-    stack = await Stack.start({ settings: { grace_ms: '200ms', members_interval_ms: '20ms', lease_ms: '1500ms', drain_ms: '500ms', user_sockets_max: 0 } });
+    stack = await Stack.start({ settings: { grace_ms: '200ms', members_interval_ms: '20ms', lease_ms: '1500ms',
+      drain_ms: '500ms', user_sockets_max: 0 } });
   });
   beforeEach(async () => {
     await stack.up(); // brings back what a failed test left dead
@@ -140,11 +149,13 @@ describe('WebSockets that nginx hands over', { skip: missing }, () => {
     for (const i of [0, 1]) assert.ok(now[i] - before[i] >= 3, `${now[i] - before[i]} of 12 for relay ${i + 1}`);
     await eventually(() => heldByNginx(stack) === 0, 'nginx to hold no client');
     await settle(...people);
-    await eventually(() => /path="\/" status=101 /.test(stack.read('nginx.access.log')), 'its log, which nginx writes once a second');
+    await eventually(() => /path="\/" status=101 /.test(stack.read('nginx.access.log')),
+      'its log, which nginx writes once a second');
     for (const person of people) await person.close();
   });
 
-  it('come with what the client sent right behind its handshake, on a connection that had requests before', async () => {
+  it('come with what the client sent right behind its handshake, ' +
+    'on a connection that had requests before', async () => {
     const said = stack.keepSecret(unique('early'));
     const early = frame(TEXT, JSON.stringify({ type: 'message', content: said }));
     const raw = await Raw.connect(stack.port);
@@ -159,7 +170,8 @@ describe('WebSockets that nginx hands over', { skip: missing }, () => {
 
   it('whoever was refused by the relay gets no further, whatever he sends', async () => {
     for (const path of ['/nope', `/${'x'.repeat(300)}`]) {
-      const raw = await answer(stack.port, `${handshake(path)}GET /metrics HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n`);
+      const raw = await answer(stack.port,
+        `${handshake(path)}GET /metrics HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n`);
       raw.send('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
       await raw.end();
       assert.ok(raw.status >= 400, `${raw.status}`);
@@ -182,7 +194,8 @@ describe('WebSockets that nginx hands over', { skip: missing }, () => {
     const talks = rooms.map(talk);
     const further = async () => {
       const soFar = rooms.map(([first]) => first.said.length);
-      await Promise.all(rooms.map(([first], i) => first.until(() => first.said.length > soFar[i] + 20, 'the talk to go on')));
+      await Promise.all(rooms.map(([first], i) => first.until(() => first.said.length > soFar[i] + 20,
+        'the talk to go on')));
     };
     for (let i = 0; i < 3; i++) {
       const old = workers(stack);
@@ -244,20 +257,24 @@ describe('WebSockets that nginx hands over', { skip: missing }, () => {
     await Promise.all(all);
   });
 
-  it('what nginx gave to a relay that drains, before it could know, is let in and sent on like everybody there', async () => {
+  it('what nginx gave to a relay that drains, before it could know, ' +
+    'is let in and sent on like everybody there', async () => {
     const soFar = await front(1);
-    await eventually(async () => (await status(stack.port, handshake(target(seat)))) === 101 && (await front(1)) > soFar,
+    await eventually(async () => (await status(stack.port, handshake(target(seat)))) === 101
+      && (await front(1)) > soFar,
       'nginx to try the relay that was just started');
     const before = await front(2);
     await stack.kill('relay1', 'STOP');
     const comers = await Promise.all(Array.from({ length: 40 }, () => Raw.connect(stack.port)));
     comers.forEach((raw, i) => raw.send(handshake(i % 2 ? target(seat) : '/socket.io/?EIO=4&transport=websocket')));
-    await eventually(async () => (await front(2)) >= before + 10 && heldByNginx(stack) === 0, 'nginx to have given them away');
+    await eventually(async () => (await front(2)) >= before + 10 && heldByNginx(stack) === 0,
+      'nginx to have given them away');
     await stack.stopPart('relay1'); // SIGTERM, and then it goes on
     for (const raw of comers) await raw.until(() => raw.status, 'an answer');
     assert.deepEqual([...new Set(comers.map((raw) => raw.status))], [101]);
     const sentOn = () => comers.filter((raw) => raw.closeCode === 1012).length;
-    await eventually(async () => sentOn() === comers.length - (await front(2)) + before, 'those who were let in to be told to come back');
+    await eventually(async () => sentOn() === comers.length - (await front(2)) + before,
+      'those who were let in to be told to come back');
     assert.ok(sentOn() >= 10, `${sentOn()} of ${comers.length}`);
     for (const raw of comers) raw.destroy();
     await stack.startPart('relay1');
@@ -293,7 +310,8 @@ describe('WebSockets that nginx hands over', { skip: missing }, () => {
     await eventually(async () => (await stack.relayMetric('connections')) === 0, 'all to be gone');
   });
 
-  it('slow clients are nginx\' until their head is whole, and the relay\'s then; others do not wait for them', async () => {
+  it('slow clients are nginx\' until their head is whole, and the relay\'s then; ' +
+    'others do not wait for them', async () => {
     const slow = await Promise.all(Array.from({ length: 20 }, () => Raw.connect(stack.port)));
     for (const [i, raw] of slow.entries()) raw.send(handshake(target(seat)).slice(0, 20 + 7 * i));
     const deaf = await Raw.seat(stack.port, seat);
@@ -326,12 +344,15 @@ describe('WebSockets that nginx hands over', { skip: missing }, () => {
 
   it('h2c and other upgrades, other methods and bodies get no 101 and no tunnel', async () => {
     const cases = [
-      handshake(target(seat), { Upgrade: 'h2c', Connection: 'Upgrade, HTTP2-Settings', 'HTTP2-Settings': 'AAMAAABkAARAAAAAAAIAAAAA' }),
-      handshake(target(seat), { Upgrade: 'h2c, websocket' }), handshake(target(seat), { Upgrade: 'websocket\r\nUpgrade: h2c' }),
+      handshake(target(seat), { Upgrade: 'h2c', Connection: 'Upgrade, HTTP2-Settings',
+        'HTTP2-Settings': 'AAMAAABkAARAAAAAAAIAAAAA' }),
+      handshake(target(seat), { Upgrade: 'h2c, websocket' }),
+      handshake(target(seat), { Upgrade: 'websocket\r\nUpgrade: h2c' }),
       handshake(target(seat), {}, 'POST'), handshake(target(seat), { 'Content-Length': '3' }) + 'abc',
       handshake(target(seat), { 'Transfer-Encoding': 'chunked' }) + '0\r\n\r\n',
     ];
-    const bare = await serve(` location / { chaguan_handoff ${relaySockets()}; }\n location /with/ { rewrite ^/with(/.*)$ $1 break;\n` +
+    const bare = await serve(
+      ` location / { chaguan_handoff ${relaySockets()}; }\n location /with/ { rewrite ^/with(/.*)$ $1 break;\n` +
       ` chaguan_handoff ${relaySockets()} fallback=@proxied; }`);
     for (const port of [stack.port, bare]) {
       for (const text of cases) {
@@ -347,7 +368,8 @@ describe('WebSockets that nginx hands over', { skip: missing }, () => {
     assert.equal(await status(bare, handshake(target(seat))), 101);
     assert.equal(await status(bare, handshake(`/with${target(seat)}`)), 101, 'a rewritten path');
     assert.equal(await status(bare, handshake(`/with/a%20b%2f%25${target(seat).slice(1)}`)), 404);
-    assert.equal(await status(bare, handshake(target(seat), { 'X-Long': 'y'.repeat(7000), 'X-Longer': 'z'.repeat(7000) })), 431, 'the relay says so');
+    assert.equal(await status(bare,
+      handshake(target(seat), { 'X-Long': 'y'.repeat(7000), 'X-Longer': 'z'.repeat(7000) })), 431, 'the relay says so');
   });
 
   it('limit_req, allow and deny and auth_request decide before', async () => {
@@ -366,9 +388,11 @@ describe('WebSockets that nginx hands over', { skip: missing }, () => {
   });
 
   it('TLS cannot be handed over: it is proxied', async () => {
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
+      '-days', '2', '-subj', '/CN=localhost',
       '-keyout', stack.file('tls.key'), '-out', stack.file('tls.crt')], { stdio: 'ignore' });
-    const port = await serve(` ssl_certificate ${stack.file('tls.crt')};\n ssl_certificate_key ${stack.file('tls.key')};\n` +
+    const port =
+      await serve(` ssl_certificate ${stack.file('tls.crt')};\n ssl_certificate_key ${stack.file('tls.key')};\n` +
       ` location / { chaguan_handoff ${relaySockets()} fallback=@proxied; }`, { listen: ' ssl' });
     const before = (await front(1)) + (await front(2));
     const { default: WebSocket } = await import('ws');

@@ -1,4 +1,5 @@
-// Whose pages may use the server: handshakes of every door, polling, the older transports, REST; and what browsers are told.
+// Whose pages may use the server: handshakes of every door, polling, the older transports, REST; and what browsers are
+// told.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import WebSocket from 'ws';
@@ -24,9 +25,11 @@ describe('origins', () => {
     });
     ws.once('error', reject);
   });
-  const doors = () => [[`/?roomId=${seat.roomId}&nickId=${seat.nickId}`], [`/ws/user_${'0'.repeat(32)}`], ['/chat/v1/message'],
+  const doors = () => [[`/?roomId=${seat.roomId}&nickId=${seat.nickId}`], [`/ws/user_${'0'.repeat(32)}`],
+    ['/chat/v1/message'],
     ['/socket.io/?EIO=4&transport=websocket'], ['/v1', 'chaguan.v1']];
-  const pages = () => ['/socket.io/?EIO=4&transport=polling', `/rooms/${seat.roomId}/poll?nickId=${seat.nickId}`, '/mysql/getRoomNums',
+  const pages = () => ['/socket.io/?EIO=4&transport=polling', `/rooms/${seat.roomId}/poll?nickId=${seat.nickId}`,
+    '/mysql/getRoomNums',
     `/api/rooms/${seat.roomId}/messages?nickId=${seat.nickId}`];
 
   before(async () => {
@@ -40,7 +43,9 @@ describe('origins', () => {
 
   it('a page of another site gets 403 at every door, and is counted', async () => {
     const before = await stack.relayMetric('origin_refused_total');
-    for (const Origin of EVIL) for (const [path, protocols] of doors()) assert.equal(await shake(path, { Origin }, protocols), 403, `${Origin} ${path}`);
+    for (const Origin of EVIL)
+      for (const [path, protocols] of doors())
+        assert.equal(await shake(path, { Origin }, protocols), 403, `${Origin} ${path}`);
     assert.equal(await stack.relayMetric('origin_refused_total'), before + EVIL.length * doors().length);
     for (const Origin of EVIL) {
       for (const page of pages()) {
@@ -48,9 +53,11 @@ describe('origins', () => {
         assert.equal(answer.status, 403, `${Origin} ${page}: ${answer.text}`);
         assert.equal(answer.headers['access-control-allow-origin'], undefined);
       }
-      const sent = await post(`${stack.url}/rooms/${seat.roomId}/send`, { nickId: seat.nickId, content: 'x' }, { Origin });
+      const sent = await post(`${stack.url}/rooms/${seat.roomId}/send`,
+        { nickId: seat.nickId, content: 'x' }, { Origin });
       assert.deepEqual([sent.status, sent.json.code], [403, 'origin']);
-      const made = await post(`${stack.url}/mysql/createChatroom`, { chatroomName: 'x', nickName: 'x', headNum: 1 }, { Origin });
+      const made = await post(`${stack.url}/mysql/createChatroom`,
+        { chatroomName: 'x', nickName: 'x', headNum: 1 }, { Origin });
       assert.deepEqual([made.status, made.json], [403, { error: '创建失败', code: 'origin' }]);
     }
     assert.equal(await stack.count(`SELECT COUNT(*) FROM message WHERE content = 'x'`), 0);
@@ -58,36 +65,45 @@ describe('origins', () => {
 
   it('a page of the server itself may, and so may what is no browser', async () => {
     for (const headers of [{}, { Origin: stack.url }, { Host: 'chat.example', Origin: 'http://chat.example' }]) {
-      for (const [path, protocols] of doors()) assert.equal(await shake(path, headers, protocols), 101, `${JSON.stringify(headers)} ${path}`);
+      for (const [path, protocols] of doors())
+        assert.equal(await shake(path, headers, protocols), 101, `${JSON.stringify(headers)} ${path}`);
       for (const page of pages()) {
         const answer = await request(stack.url + page, { headers });
         assert.equal(answer.status, 200, `${page}: ${answer.text}`);
         assert.equal(answer.headers['access-control-allow-origin'], undefined);
       }
     }
-    assert.equal(await shake(doors()[0][0], { Host: 'chat.example', Origin: 'https://chat.example' }), 403, 'another scheme is another origin');
-    assert.equal(await shake(doors()[0][0], { Host: 'chat.example', Origin: 'http://chat.example:8080' }), 403, 'so is another port');
+    assert.equal(await shake(doors()[0][0], { Host: 'chat.example', Origin: 'https://chat.example' }), 403,
+      'another scheme is another origin');
+    assert.equal(await shake(doors()[0][0], { Host: 'chat.example', Origin: 'http://chat.example:8080' }), 403,
+      'so is another port');
   });
 
   it('a listed page, and one of this machine on any port, may, and the browser is told so', async () => {
     for (const Origin of [LISTED, 'http://localhost:5173', 'http://[::1]:8080']) {
-      for (const [path, protocols] of doors()) assert.equal(await shake(path, { Origin }, protocols), 101, `${Origin} ${path}`);
+      for (const [path, protocols] of doors())
+        assert.equal(await shake(path, { Origin }, protocols), 101, `${Origin} ${path}`);
       for (const page of pages()) {
         const answer = await request(stack.url + page, { headers: { Origin } });
         assert.equal(answer.status, 200, `${page}: ${answer.text}`);
         assert.equal(answer.headers['access-control-allow-origin'], Origin);
         assert.equal(answer.headers.vary, 'Origin');
       }
-      const lost = await request(`${stack.url}/rooms/${seat.roomId}/poll?nickId=user_${'0'.repeat(32)}`, { headers: { Origin } });
-      assert.deepEqual([lost.status, lost.headers['access-control-allow-origin']], [404, Origin], 'a refusal can be read, too');
+      const lost = await request(`${stack.url}/rooms/${seat.roomId}/poll?nickId=user_${'0'.repeat(32)}`,
+        { headers: { Origin } });
+      assert.deepEqual([lost.status, lost.headers['access-control-allow-origin']], [404, Origin],
+        'a refusal can be read, too');
     }
-    assert.equal(await shake(doors()[0][0], { Host: 'chat.example', Origin: 'http://localhost:5173' }), 403, 'not by another name of the server');
+    assert.equal(await shake(doors()[0][0], { Host: 'chat.example', Origin: 'http://localhost:5173' }), 403,
+      'not by another name of the server');
   });
 
   it('browsers that ask first are answered', async () => {
-    for (const page of ['/socket.io/?EIO=4&transport=polling', `/rooms/${seat.roomId}/send`, '/mysql/createChatroom', '/api/friends']) {
+    for (const page of ['/socket.io/?EIO=4&transport=polling', `/rooms/${seat.roomId}/send`, '/mysql/createChatroom',
+      '/api/friends']) {
       const preflight = (Origin) => request(stack.url + page, { method: 'OPTIONS',
-        headers: { Origin, 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'content-type' } });
+        headers: { Origin, 'Access-Control-Request-Method': 'POST',
+          'Access-Control-Request-Headers': 'content-type' } });
       const answer = await preflight(LISTED);
       assert.equal(answer.status, 200, page);
       assert.equal(answer.headers['access-control-allow-origin'], LISTED);

@@ -29,7 +29,8 @@ describe('the page', { skip: browserMissing }, () => {
     await page.fill('#box', text);
     await page.press('#box', 'Enter');
   };
-  const shows = (page, text) => page.waitForFunction((wanted) => document.querySelector('#log').textContent.includes(wanted), text);
+  const shows =
+    (page, text) => page.waitForFunction((wanted) => document.querySelector('#log').textContent.includes(wanted), text);
 
   it('two people see each other come, talk and go', async () => {
     const roomName = unique('room');
@@ -38,7 +39,8 @@ describe('the page', { skip: browserMissing }, () => {
     const bob = await sit(bobName, roomName);
     for (const page of [ann, bob]) {
       for (const name of [annName, bobName]) {
-        await page.waitForFunction((wanted) => document.querySelector('#members-list').textContent.includes(wanted), name);
+        await page.waitForFunction((wanted) => document.querySelector('#members-list').textContent.includes(wanted),
+          name);
       }
     }
     await shows(ann, bobName);
@@ -77,7 +79,9 @@ describe('the page', { skip: browserMissing }, () => {
     const roomName = `<b>${unique('room')}</b>`;
     const ann = await sit(`<i>${unique('A')}</i>`, roomName);
     const bob = await sit(`"><svg onload=alert(2)>${unique('B')}`, roomName);
-    const texts = ['<img src=x onerror=alert(1)> literally', '</script><script>alert(1)</script>', '${7*7} {{7*7}} &lt;b&gt;', '<a href="javascript:alert(1)">click</a>', `it's "quoted" \\ 100% _`, '𠮷🍵👩‍👩‍👧 مرحبا'];
+    const texts = ['<img src=x onerror=alert(1)> literally', '</script><script>alert(1)</script>',
+      '${7*7} {{7*7}} &lt;b&gt;', '<a href="javascript:alert(1)">click</a>', `it's "quoted" \\ 100% _`,
+      '𠮷🍵👩‍👩‍👧 مرحبا'];
     for (const text of texts) {
       await say(ann, text);
       await shows(bob, text);
@@ -85,7 +89,9 @@ describe('the page', { skip: browserMissing }, () => {
     }
     await shows(bob, '<i>');
     for (const page of [ann, bob]) {
-      assert.equal(await page.locator('#log img[src="x"], #log script, #log b, #log i, #log a[href^="javascript"], #members-list i').count(), 0);
+      assert.equal(
+        await page.locator(
+          '#log img[src="x"], #log script, #log b, #log i, #log a[href^="javascript"], #members-list i').count(), 0);
       assert.ok((await page.textContent('#room-title')).includes(roomName));
       await page.context().close();
     }

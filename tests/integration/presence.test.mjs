@@ -16,12 +16,15 @@ async function seats(stack, count) {
 
 /** The join and leave lines of a room as they are stored: [[nick, kind]…]. */
 async function stored(stack, roomId) {
-  const rows = await stack.sql('SELECT u.name, m.kind FROM message m JOIN conversation c ON c.id = m.conversation JOIN user u ON u.id = m.sender ' +
-    'WHERE c.public_id = ? AND m.kind IN (2, 3) ORDER BY m.seq', [roomId]);
+  const rows = await stack.sql(
+    `SELECT u.name, m.kind FROM message m JOIN conversation c ON c.id = m.conversation
+       JOIN user u ON u.id = m.sender
+     WHERE c.public_id = ? AND m.kind IN (2, 3) ORDER BY m.seq`, [roomId]);
   return rows.map((row) => [row.name.toString(), row.kind]);
 }
 
-const validate = async (stack, { roomId, nickId }) => (await stack.api('validateNickIdByRoomId', { roomId, nickId })).json.success;
+const validate = async (stack, { roomId, nickId }) =>
+  (await stack.api('validateNickIdByRoomId', { roomId, nickId })).json.success;
 
 describe('presence with a short grace', () => {
   let stack;
@@ -30,7 +33,8 @@ describe('presence with a short grace', () => {
   });
   after(() => stack?.remove());
 
-  it('two tabs on one relay, on two relays, through nginx: the user is there until the last is closed, and is told of once', async () => {
+  it('two tabs on one relay, on two relays, through nginx: the user is there until the last is closed, ' +
+    'and is told of once', async () => {
     const [watcher, seat] = await seats(stack, 2);
     const w1 = await Client.join(stack, watcher, { relay: 1 });
     const w2 = await Client.join(stack, watcher, { relay: 2 });
@@ -52,7 +56,8 @@ describe('presence with a short grace', () => {
       await w.present(watcher.nick);
     }
     await settle(w1, w2);
-    for (const w of [w1, w2]) assert.deepEqual(w.lines.filter((line) => line.startsWith(seat.nick)), [joined(seat.nick), left(seat.nick)]);
+    for (const w of [w1, w2])
+      assert.deepEqual(w.lines.filter((line) => line.startsWith(seat.nick)), [joined(seat.nick), left(seat.nick)]);
     assert.deepEqual(await stored(stack, seat.roomId), [[watcher.nick, 2], [seat.nick, 2], [seat.nick, 3]]);
   });
 
@@ -113,11 +118,13 @@ describe('presence with a short grace', () => {
     for (const relay of [1, 0]) {
       const client = await Client.join(stack, seat, { relay });
       client.ws.terminate();
-      await w.until(() => w.lines.filter((line) => line === left(seat.nick)).length === (relay ? 1 : 2), 'the leave line');
+      await w.until(() => w.lines.filter((line) => line === left(seat.nick)).length === (relay ? 1 : 2),
+        'the leave line');
     }
   });
 
-  it('after a storm of comings and goings both relays list the same members, and the stored lines take turns', async () => {
+  it('after a storm of comings and goings both relays list the same members, ' +
+    'and the stored lines take turns', async () => {
     const [watcher, ...flock] = await seats(stack, 12);
     const w1 = await Client.join(stack, watcher, { relay: 1 });
     const w2 = await Client.join(stack, watcher, { relay: 2 });

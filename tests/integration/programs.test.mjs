@@ -1,4 +1,5 @@
-// The programs as an administrator meets them: options, settings, errors at the start, up and down, the operator's command.
+// The programs as an administrator meets them: options, settings, errors at the start, up and down, the operator's
+// command.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -29,7 +30,8 @@ describe('the programs on their own', () => {
       const help = await run(program(name), ['--help']);
       assert.equal(help.code, 0);
       assert.match(help.stdout, new RegExp(`^usage: ${name} `));
-      for (const option of ['--config', '--set', '--check-config', '--print-config', '--version']) assert.ok(help.stdout.includes(option), option);
+      for (const option of ['--config', '--set', '--check-config', '--print-config', '--version'])
+        assert.ok(help.stdout.includes(option), option);
       const version = await run(program(name), ['--version']);
       assert.equal(version.code, 0);
       assert.match(version.stdout, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+\n$`));
@@ -50,21 +52,29 @@ describe('the programs on their own', () => {
       }
     });
 
-    it(`${name}: a setting that does not exist, a bad value, a bad line and a missing file are named, and nothing starts`, async () => {
+    it(`${name}: a setting that does not exist, a bad value, a bad line and a missing file are named, ` +
+      `and nothing starts`, async () => {
       const cases = [
-        [['--set', 'no_such_thing=1'], /no_such_thing/], [['--set', 'log_level=loud'], /log_level/], [['--set', 'db_port=70000'], /db_port/],
-        [['--set', 'db_port=x'], /db_port/], [['--set', 'db_port='], /db_port/], [['--set', 'db_port'], /name=value/], [['--set', 'db_timeout_ms=5 parsecs'], /db_timeout_ms/],
-        [['--set', 'redis_timeout_ms=-1'], /redis_timeout_ms/], [['--set', 'max_name_chars=99999999999999999999'], /max_name_chars/],
-        [['--config', path.join(dir, 'nowhere.conf')], /nowhere\.conf/], [['--config', file('typo.conf', '# fine\ndb_prot = 1\n')], /typo\.conf line 2.*db_prot/],
-        [['--config', file('line.conf', 'log_level\n')], /line\.conf line 1/], [['--config', file('value.conf', 'db_port = many\n')], /value\.conf line 1.*db_port/],
+        [['--set', 'no_such_thing=1'], /no_such_thing/], [['--set', 'log_level=loud'], /log_level/],
+        [['--set', 'db_port=70000'], /db_port/],
+        [['--set', 'db_port=x'], /db_port/], [['--set', 'db_port='], /db_port/], [['--set', 'db_port'], /name=value/],
+        [['--set', 'db_timeout_ms=5 parsecs'], /db_timeout_ms/],
+        [['--set', 'redis_timeout_ms=-1'], /redis_timeout_ms/],
+        [['--set', 'max_name_chars=99999999999999999999'], /max_name_chars/],
+        [['--config', path.join(dir, 'nowhere.conf')], /nowhere\.conf/],
+        [['--config', file('typo.conf', '# fine\ndb_prot = 1\n')], /typo\.conf line 2.*db_prot/],
+        [['--config', file('line.conf', 'log_level\n')], /line\.conf line 1/],
+        [['--config', file('value.conf', 'db_port = many\n')], /value\.conf line 1.*db_port/],
         [['--set', `db_socket=/${'x'.repeat(120)}`], /db_socket|107/],
       ];
       for (const [args, message] of cases) {
         for (const mode of [['--check-config'], []]) {
-          const result = await run(program(name), [...args, ...mode, ...(name === 'chaguan' && !mode.length ? ['check'] : [])]);
+          const result = await run(program(name),
+            [...args, ...mode, ...(name === 'chaguan' && !mode.length ? ['check'] : [])]);
           assert.equal(result.code, 2, `${args}: ${result.stdout}${result.stderr}`);
           assert.match(result.stderr, message);
-          assert.ok(result.stderr.startsWith(`${name}: `) && result.stderr.trim().split('\n').length === 1, `one line: ${result.stderr}`);
+          assert.ok(result.stderr.startsWith(`${name}: `) && result.stderr.trim().split('\n').length === 1,
+            `one line: ${result.stderr}`);
         }
       }
       const unknown = await run(program(name), ['--frobnicate']);
@@ -74,12 +84,15 @@ describe('the programs on their own', () => {
       assert.match(environment.stderr, /environment.*db_port/);
     });
 
-    it(`${name}: the command line is stronger than the environment, and that than the file; passwords are not shown`, async () => {
-      const conf = file('order.conf', 'db_host = from-file\ndb_user = from-file\ndb_name = from-file\ndb_password = hush-file\n');
+    it(`${name}: the command line is stronger than the environment, and that than the file; ` +
+      `passwords are not shown`, async () => {
+      const conf =
+        file('order.conf', 'db_host = from-file\ndb_user = from-file\ndb_name = from-file\ndb_password = hush-file\n');
       const result = await run(program(name), ['--config', conf, '--set', 'db_host=from-set', '--print-config'],
         { env: { CHAGUAN_DB_HOST: 'from-env', CHAGUAN_DB_USER: 'from-env', CHAGUAN_REDIS_PASSWORD: 'hush-env' } });
       assert.equal(result.code, 0, result.stderr);
-      for (const line of ['db_host = from-set', 'db_user = from-env', 'db_name = from-file']) assert.ok(result.stdout.split('\n').includes(line), line);
+      for (const line of ['db_host = from-set', 'db_user = from-env', 'db_name = from-file'])
+        assert.ok(result.stdout.split('\n').includes(line), line);
       assert.doesNotMatch(result.stdout, /hush/);
     });
   }
@@ -95,8 +108,10 @@ describe('the programs on their own', () => {
   });
 
   it('a database that is not there is a clear error and a status, for each of them', async () => {
-    for (const [name, args] of [['chaguan-relay', []], ['chaguan-rest', []], ['chaguan', ['check']], ['chaguan', ['migrate']], ['chaguan', ['stats']]]) {
-      const result = await run(program(name), ['--set', `run=${dir}`, '--set', 'db_socket=nowhere.sock', '--set', 'pid_file=x.pid', ...args]);
+    for (const [name, args] of [['chaguan-relay', []], ['chaguan-rest', []], ['chaguan', ['check']],
+      ['chaguan', ['migrate']], ['chaguan', ['stats']]]) {
+      const result = await run(program(name),
+        ['--set', `run=${dir}`, '--set', 'db_socket=nowhere.sock', '--set', 'pid_file=x.pid', ...args]);
       assert.ok(result.code > 0, `${name} ${args}: ${result.code}`);
       assert.match(result.stderr, /database|nowhere\.sock/i);
       assert.ok(!fs.existsSync(path.join(dir, 'x.pid')));
@@ -119,7 +134,8 @@ describe('a run', () => {
   });
   after(() => stack?.remove());
   const parts = ['mariadb', 'redis', 'relay1', 'relay2', 'rest', 'nginx'];
-  const server = (name, ...sets) => run(program(name), ['--config', stack.file('chaguan.conf'), '--set', 'name=extra', '--set', 'rest_socket=extra.sock', ...sets.flatMap((set) => ['--set', set])]);
+  const server = (name, ...sets) => run(program(name), ['--config', stack.file('chaguan.conf'), '--set', 'name=extra',
+    '--set', 'rest_socket=extra.sock', ...sets.flatMap((set) => ['--set', set])]);
 
   it('has a pid file for each part, and up again changes nothing', async () => {
     const pids = parts.map((name) => stack.pid(name));
@@ -177,7 +193,8 @@ describe('a run', () => {
   });
 
   it('a wrong password and a database without tables are clear errors at the start', async () => {
-    await stack.must('sql', '-e', 'CREATE DATABASE chaguan_empty; GRANT ALL ON chaguan_empty.* TO chaguan_app@localhost');
+    await stack.must('sql', '-e',
+      'CREATE DATABASE chaguan_empty; GRANT ALL ON chaguan_empty.* TO chaguan_app@localhost');
     for (const name of SERVERS) {
       const denied = await server(name, 'db_password=wrong');
       assert.ok(denied.code > 0, name);
@@ -194,24 +211,29 @@ describe('a run', () => {
     const result = await server('chaguan-relay', `listen_port=${holder.address().port}`);
     holder.close();
     assert.ok(result.code > 0);
-    assert.match(result.stderr, new RegExp(`${holder.address()?.port ?? 'listen|port|address'}|listen|port|address`, 'i'));
+    assert.match(result.stderr, new RegExp(`${holder.address()?.port ?? 'listen|port|address'}|listen|port|address`,
+      'i'));
   });
 
   it('a relay listens on the loopback address and its socket is not for everybody', async () => {
     const listeners = await run('sh', ['-c', 'cat /proc/net/tcp /proc/net/tcp6']);
     const hex = stack.relayPort(1).toString(16).toUpperCase().padStart(4, '0');
-    const lines = listeners.stdout.split('\n').filter((line) => new RegExp(`^\\s*\\d+: [0-9A-F]+:${hex} \\S+ 0A `).test(line));
+    const lines = listeners.stdout.split('\n')
+      .filter((line) => new RegExp(`^\\s*\\d+: [0-9A-F]+:${hex} \\S+ 0A `).test(line));
     assert.deepEqual(lines.map((line) => line.match(/: ([0-9A-F]+):/)[1]), ['0100007F']);
-    for (const name of ['relay1.sock', 'rest.sock', 'chaguan.conf']) assert.equal(fs.statSync(stack.file(name)).mode & 0o007 & ~0o005, 0, name);
+    for (const name of ['relay1.sock', 'rest.sock', 'chaguan.conf'])
+      assert.equal(fs.statSync(stack.file(name)).mode & 0o007 & ~0o005, 0, name);
     assert.equal(fs.statSync(stack.dir).mode & 0o077, 0, 'the run directory is for its owner');
   });
 
   it('migrate is safe to repeat, also by several at once', async () => {
-    for (const result of await Promise.all([1, 2, 3].map(() => stack.chaguan('migrate')))) assert.equal(result.code, 0, result.stderr);
+    for (const result of await Promise.all([1, 2, 3].map(() => stack.chaguan('migrate'))))
+      assert.equal(result.code, 0, result.stderr);
   });
 
   it('stats counts what there is', async () => {
-    const [users, messages] = await Promise.all(['user', 'message'].map((table) => stack.count(`SELECT COUNT(*) FROM ${table}`)));
+    const [users, messages] =
+      await Promise.all(['user', 'message'].map((table) => stack.count(`SELECT COUNT(*) FROM ${table}`)));
     const stats = await stack.chaguan('stats');
     assert.equal(stats.code, 0, stats.stderr);
     assert.match(stats.stdout, new RegExp(`users\\D+${users}\\b`));
@@ -219,7 +241,8 @@ describe('a run', () => {
     for (const relay of ['relay1', 'relay2']) assert.ok(stats.stdout.includes(relay), `${relay} is alive`);
   });
 
-  it('check finds a missing message, a number too high and a counter that disagrees, and nothing when they are mended', async () => {
+  it('check finds a missing message, a number too high and a counter that disagrees, ' +
+    'and nothing when they are mended', async () => {
     const client = await Client.join(stack, await enter(stack, unique('room'), unique('nick')));
     for (let i = 0; i < 5; i++) await client.heard(client.say(unique('to check')));
     await client.close();
@@ -234,9 +257,12 @@ describe('a run', () => {
     };
     await stack.script('stop', 'relay1'); // so that no leave line comes in between
     await stack.script('stop', 'relay2');
-    await finds('UPDATE message SET seq = 1000 WHERE conversation = ? AND seq = 3', 'UPDATE message SET seq = 3 WHERE conversation = ? AND seq = 1000');
-    await finds('UPDATE conversation SET seq = seq + 1 WHERE id = ?', 'UPDATE conversation SET seq = seq - 1 WHERE id = ?');
-    await finds('UPDATE conversation SET seq = seq - 1 WHERE id = ?', 'UPDATE conversation SET seq = seq + 1 WHERE id = ?');
+    await finds('UPDATE message SET seq = 1000 WHERE conversation = ? AND seq = 3',
+      'UPDATE message SET seq = 3 WHERE conversation = ? AND seq = 1000');
+    await finds('UPDATE conversation SET seq = seq + 1 WHERE id = ?',
+      'UPDATE conversation SET seq = seq - 1 WHERE id = ?');
+    await finds('UPDATE conversation SET seq = seq - 1 WHERE id = ?',
+      'UPDATE conversation SET seq = seq + 1 WHERE id = ?');
     const fine = await stack.chaguan('check');
     assert.equal(fine.code, 0, fine.stdout);
     await stack.startPart('relay1');
@@ -250,11 +276,13 @@ describe('a run', () => {
         assert.match(text, new RegExp(`^# HELP ${name} \\S.*$`, 'm'));
         assert.match(text, new RegExp(`^# TYPE ${name} (counter|gauge)$`, 'm'));
       }
-      for (const line of text.trimEnd().split('\n')) assert.match(line, /^(# (HELP|TYPE) chaguan_\w+ .+|chaguan_\w+(\{[^}]*\})? -?[0-9.e+]+)$/);
+      for (const line of text.trimEnd().split('\n'))
+        assert.match(line, /^(# (HELP|TYPE) chaguan_\w+ .+|chaguan_\w+(\{[^}]*\})? -?[0-9.e+]+)$/);
     }
   });
 
-  it('down leaves no process, no pid file and no open port; down again is no error; up again finds everything as it was', async () => {
+  it('down leaves no process, no pid file and no open port; down again is no error; ' +
+    'up again finds everything as it was', async () => {
     const client = await Client.join(stack, await enter(stack, unique('room'), unique('nick')));
     const content = client.say(unique('to be kept'));
     await client.heard(content);
@@ -263,7 +291,8 @@ describe('a run', () => {
     assert.equal((await stack.script('down')).code, 0);
     for (const pid of pids) assert.ok(!alive(pid));
     assert.deepEqual(fs.readdirSync(stack.dir).filter((name) => /\.(pid|keeper)$/.test(name)), []);
-    for (const closed of [stack.port, port]) await assert.rejects(request(`http://127.0.0.1:${closed}/`), /ECONNREFUSED/);
+    for (const closed of [stack.port, port])
+      await assert.rejects(request(`http://127.0.0.1:${closed}/`), /ECONNREFUSED/);
     const users = await run('sh', ['-c', `ls -l /proc/[0-9]*/cwd 2>/dev/null | grep -c -- '-> ${stack.dir}' || true`]);
     assert.equal(users.stdout.trim(), '0', 'no process works in the run directory');
     assert.equal((await stack.script('down')).code, 0);

@@ -1,5 +1,5 @@
-// Both READMEs keep their word: their shell blocks that are marked as tested run here as they stand, one after another in
-// one bash, as somebody would paste them. Only where the run is differs: its address, its directory, the programs.
+// Both READMEs keep their word: their shell blocks that are marked as tested run here as they stand, one after another
+// in one bash, as somebody would paste them. Only where the run is differs: its address, its directory, the programs.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -35,12 +35,14 @@ describe('the READMEs', () => {
     const tested = blocks(read(name));
 
     it(`${name}: the curl examples and the operator's commands work as pasted`, async () => {
-      for (const [, secret] of tested.join().matchAll(/"(?:password|account|chat_content)":\s?"([^"$']*)"/g)) stack.keepSecret(secret);
+      for (const [, secret] of tested.join().matchAll(/"(?:password|account|chat_content)":\s?"([^"$']*)"/g))
+        stack.keepSecret(secret);
       const script = tested.filter((block) => !isClient(block)).map(here).join(`\necho '${MARK}'\n`);
       const { code, stdout, stderr } = await run('bash', ['-eu', '-c', script], { cwd: dir });
       assert.equal(code, 0, `${stdout}\n${stderr}`);
       assert.equal(stderr, '');
-      const [chatroom, friends, customers, spaces, transports, admin, operator] = stdout.split(`${MARK}\n`).map((out) => out.trim().split('\n'));
+      const [chatroom, friends, customers, spaces, transports, admin, operator] = stdout.split(`${MARK}\n`)
+        .map((out) => out.trim().split('\n'));
 
       const seat = JSON.parse(chatroom[0]);
       assert.equal(seat.success, true);
@@ -107,7 +109,8 @@ describe('the READMEs', () => {
         const timer = setTimeout(() => reject(new Error(`waited in vain; the client printed:\n${out}`)), DEADLINE_MS);
         const look = (chunk) => {
           out += chunk;
-          const done = out.includes(`log_content: '${said}'`) && out.includes(`user_name: '${nick}'`) && /^logs \[/m.test(out);
+          const done = out.includes(`log_content: '${said}'`) && out.includes(`user_name: '${nick}'`)
+            && /^logs \[/m.test(out);
           if (!done && child.exitCode === null) return;
           clearTimeout(timer);
           if (done) resolve();
@@ -127,7 +130,8 @@ describe('the READMEs', () => {
 
     it(`${name}: what it points to is there, and both tell the same`, () => {
       const text = read(name);
-      const targets = [...text.matchAll(/\]\(([^)#]+)\)/g)].map((match) => match[1]).filter((to) => !/^https?:/.test(to));
+      const targets = [...text.matchAll(/\]\(([^)#]+)\)/g)].map((match) => match[1])
+        .filter((to) => !/^https?:/.test(to));
       for (const to of targets) assert.ok(fs.existsSync(path.join(top, to)), to);
       const skeleton = (t) => t.split('\n').filter((line) => /^(#|\||```)/.test(line)).length;
       assert.equal(skeleton(text), skeleton(read(READMES[0])));

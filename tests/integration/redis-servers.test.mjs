@@ -6,12 +6,14 @@ import { Client, assertSameList, assertWhole, enter, settle, unique } from './li
 import { GuardedServer, RedisServer, Sentinel, password, redisDir, sentinelPassword } from './lib/redis.mjs';
 import { Stack, eventually, freePort, request } from './lib/stack.mjs';
 
-const settings = { redis_timeout_ms: '600ms', audit_ms: '2s', audit_down_ms: '200ms', grace_ms: '200ms', members_interval_ms: '20ms', lease_ms: '2s' };
+const settings = { redis_timeout_ms: '600ms', audit_ms: '2s', audit_down_ms: '200ms', grace_ms: '200ms',
+  members_interval_ms: '20ms', lease_ms: '2s' };
 
 async function gather(stack, ...relays) {
   const roomName = unique('room');
   const people = [];
-  for (const relay of relays) people.push(await Client.join(stack, await enter(stack, roomName, unique('nick')), { relay }));
+  for (const relay of relays)
+    people.push(await Client.join(stack, await enter(stack, roomName, unique('nick')), { relay }));
   await Promise.all(people.map((p) => p.present(...people.map((x) => x.seat.nick))));
   return people;
 }
@@ -28,7 +30,8 @@ function talk(...people) {
   };
 }
 
-const more = (client, count, what) => client.until(((n) => () => client.said.length > n + count)(client.said.length), what);
+const more = (client, count, what) => client.until(((n) => () => client.said.length > n + count)(client.said.length),
+  what);
 
 /** Everybody heard the same, whole and in one order. */
 function assertSame(...clients) {
@@ -45,7 +48,8 @@ const readyz = async (stack, name) => {
 
 /** Every program sees these servers, up or down. */
 const all = (stack, wanted, what) => eventually(async () => {
-  for (const name of ['relay1', 'relay2', 'rest']) if (JSON.stringify(await readyz(stack, name)) !== JSON.stringify(wanted)) return false;
+  for (const name of ['relay1', 'relay2', 'rest'])
+    if (JSON.stringify(await readyz(stack, name)) !== JSON.stringify(wanted)) return false;
   return true;
 }, what);
 
@@ -63,9 +67,11 @@ describe('Redis behind sentinels', () => {
     two = await GuardedServer.start(dir, 'two', ['--replicaof', '127.0.0.1', String(one.port)]);
     sentinels = [];
     for (const name of ['watch1', 'watch2', 'watch3']) sentinels.push(await Sentinel.start(dir, name, one, 2));
-    await eventually(async () => (await Promise.all(sentinels.map((s) => s.knows(1, 2)))).every(Boolean), 'the sentinels to know each other');
+    await eventually(async () => (await Promise.all(sentinels.map((s) => s.knows(1, 2)))).every(Boolean),
+      'the sentinels to know each other');
     const nobody = `127.0.0.1:${await freePort()}`; // a sentinel that is not there is passed over
-    stack = await Stack.start({ settings: { ...settings, redis_password: password, redis_sentinel_password: sentinelPassword,
+    stack = await Stack.start({ settings: { ...settings, redis_password: password,
+      redis_sentinel_password: sentinelPassword,
       redis_sentinels: [nobody, ...sentinels.map((s) => s.at)].join(',') } });
   });
   after(async () => {
@@ -81,7 +87,8 @@ describe('Redis behind sentinels', () => {
     assert.equal((await stack.redis('KEYS', '*')).length, 0, 'the Redis of the run itself is not used');
   });
 
-  it('the master is killed while all talk: all programs follow, nothing is lost or doubled, presence is true', async () => {
+  it('the master is killed while all talk: all programs follow, nothing is lost or doubled, ' +
+    'presence is true', async () => {
     const [a, b, c] = await gather(stack, 1, 2, 1);
     const left = (who) => (line) => line.includes(who.seat.nick) && line.endsWith('离开了房间');
     const stop = talk(a, b);
@@ -107,13 +114,16 @@ describe('Redis behind sentinels', () => {
     }
   });
 
-  it('the old master is back as a replica, and takes over again when the sentinels are told to: nobody has to be restarted', async () => {
+  it('the old master is back as a replica, and takes over again when the sentinels are told to: ' +
+    'nobody has to be restarted', async () => {
     const [a, b] = await gather(stack, 1, 2);
     await one.up('--replicaof', '127.0.0.1', String(two.port));
-    await eventually(async () => (await one.ask('ROLE'))[0] === 'slave' && (await one.ask('INFO', 'replication')).some((l) => l.startsWith('master_link_status:up')), 'it to be a replica');
+    await eventually(async () => (await one.ask('ROLE'))[0] === 'slave' && (await one.ask('INFO', 'replication'))
+      .some((l) => l.startsWith('master_link_status:up')), 'it to be a replica');
     await agree(two);
     const stop = talk(a, b);
-    await eventually(async () => (await sentinels[0].ask('SENTINEL', 'FAILOVER', 'mymaster'))[0] === 'OK', 'a failover to begin');
+    await eventually(async () => (await sentinels[0].ask('SENTINEL', 'FAILOVER', 'mymaster'))[0] === 'OK',
+      'a failover to begin');
     await at(one);
     await more(a, 10, 'talk after');
     await stop();
@@ -122,7 +132,8 @@ describe('Redis behind sentinels', () => {
     await stack.counts('bus_received_total', () => settle(a, b));
   });
 
-  it('the master hangs, and a sentinel with it: the same, and when it goes on it is nobody\'s master any more', async () => {
+  it('the master hangs, and a sentinel with it: the same, and when it goes on it is nobody\'s master ' +
+    'any more', async () => {
     const [a, b] = await gather(stack, 1, 2);
     const stop = talk(a, b);
     await more(a, 10, 'talk before');
@@ -136,7 +147,8 @@ describe('Redis behind sentinels', () => {
     await stop();
     await settle(a, b);
     assertSame(a, b);
-    for (const client of [a, b]) assert.ok(!client.lines.some((line) => line.endsWith('离开了房间')), 'nobody has left');
+    for (const client of [a, b])
+      assert.ok(!client.lines.some((line) => line.endsWith('离开了房间')), 'nobody has left');
     [one, two] = [two, one];
   });
 
@@ -161,7 +173,8 @@ describe('Redis behind sentinels', () => {
     await Promise.all([a, b, d].map((client) => client.present(...[a, b, d].map((x) => x.seat.nick))));
   });
 
-  it('without any sentinel all go on, also after a loss, where it was last; a demoted one is left at its first refusal', async () => {
+  it('without any sentinel all go on, also after a loss, where it was last; ' +
+    'a demoted one is left at its first refusal', async () => {
     const [a, b] = await gather(stack, 1, 2);
     for (const sentinel of sentinels) await sentinel.end();
     await stack.counts('redis_connects_total', () => one.ask('CLIENT', 'KILL', 'TYPE', 'pubsub'), 2);
@@ -176,7 +189,8 @@ describe('Redis behind sentinels', () => {
     await stop();
     await settle(a, b);
     assertSame(a, b);
-    for (const name of ['relay1', 'relay2']) assert.match(stack.read(`${name}.log`), /event=redis\.down .*why=read_only/);
+    for (const name of ['relay1', 'relay2'])
+      assert.match(stack.read(`${name}.log`), /event=redis\.down .*why=read_only/);
   });
 
   it('afterwards the numbers agree, the parts end well and the logs keep what is secret', async () => {
@@ -187,7 +201,8 @@ describe('Redis behind sentinels', () => {
 
 describe('Rooms spread over two Redis servers', () => {
   let stack, dir, one, two;
-  const state = (first, second) => all(stack, [{ at: one.at, up: first }, { at: two.at, up: second }], `one to be ${first ? 'up' : 'down'}, two ${second ? 'up' : 'down'}`);
+  const state = (first, second) => all(stack, [{ at: one.at, up: first }, { at: two.at, up: second }],
+    `one to be ${first ? 'up' : 'down'}, two ${second ? 'up' : 'down'}`);
   const rooms = async (server) => (await server.ask('KEYS', 'chaguan:presence:*')).map((key) => key.split(':')[2]);
 
   /** People in a room that this server has. */
@@ -227,7 +242,8 @@ describe('Rooms spread over two Redis servers', () => {
     assert.deepEqual((await stack.api('validateNickIdByRoomId', { roomId, nickId })).json, { success: true });
   });
 
-  it('one is killed: its rooms go on by audit, those of the other do not notice, and all is as it was when it is back, empty', async () => {
+  it('one is killed: its rooms go on by audit, those of the other do not notice, ' +
+    'and all is as it was when it is back, empty', async () => {
     const [a, b] = await gatherOn(one, 1, 2), [x, y, z] = await gatherOn(two, 1, 2, 2);
     const stop = talk(a, b, x, y);
     await two.end('SIGKILL');
@@ -254,7 +270,8 @@ describe('Rooms spread over two Redis servers', () => {
     await Promise.all([x, y, w].map((client) => client.present(...[x, y, w].map((p) => p.seat.nick))));
     await stack.counts('bus_received_total', () => settle(x, y));
     for (const name of ['relay1', 'relay2', 'rest']) {
-      const lines = stack.read(`${name}.log`).split('\n').filter((line) => /event=redis\.(up|down) /.test(line) && line.includes(two.at));
+      const lines = stack.read(`${name}.log`).split('\n').filter((line) => /event=redis\.(up|down) /.test(line)
+        && line.includes(two.at));
       assert.equal(lines.length, 3, `${name} tells of each change once: ${lines.join('\n')}`);
     }
   });
@@ -265,7 +282,8 @@ describe('Rooms spread over two Redis servers', () => {
     for (const [stays, goes] of [[a, b], [x, y]]) {
       await stays.present(stays.seat.nick);
       await settle(stays);
-      assert.equal(stays.lines.filter((line) => line.includes(goes.seat.nick) && line.endsWith('离开了房间')).length, 1);
+      assert.equal(stays.lines.filter((line) => line.includes(goes.seat.nick)
+        && line.endsWith('离开了房间')).length, 1);
     }
     await stack.startPart('relay2');
     await state(true, true);
@@ -286,7 +304,8 @@ describe('Rooms spread over two Redis servers', () => {
     assert.match(stats.stdout, /^relays=2$/m, stats.stderr);
     await one.up();
     await state(true, true);
-    await eventually(async () => (await one.ask('KEYS', 'chaguan:relay:*')).length === 2, 'the relays to say where they are');
+    await eventually(async () => (await one.ask('KEYS', 'chaguan:relay:*')).length === 2,
+      'the relays to say where they are');
   });
 
   it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());

@@ -13,20 +13,24 @@ describe('relays that come and go', () => {
   const gather = async (...relays) => {
     const roomName = unique('room');
     const people = [];
-    for (const relay of relays) people.push(await Client.join(stack, await enter(stack, roomName, unique('nick')), { relay }));
+    for (const relay of relays)
+      people.push(await Client.join(stack, await enter(stack, roomName, unique('nick')), { relay }));
     const nicks = people.map((p) => p.seat.nick);
     await Promise.all(people.map((p) => p.present(...nicks)));
     return people;
   };
   /** A room's rows as they show: [{seq, content}]. */
   const stored = async (roomId) => {
-    const rows = await stack.sql('SELECT m.seq, m.kind, m.sender_name, m.content FROM message m JOIN conversation c ON c.id = m.conversation ' +
+    const rows = await stack.sql(
+      'SELECT m.seq, m.kind, m.sender_name, m.content FROM message m JOIN conversation c ON c.id = m.conversation ' +
       'WHERE c.public_id = ? ORDER BY m.seq', [roomId]);
     const verbs = { 2: '进入了房间', 3: '离开了房间' };
-    return rows.map(({ seq, kind, sender_name: name, content }) => ({ seq, content: verbs[kind] ? `${name} ${verbs[kind]}` : content }));
+    return rows.map(({ seq, kind, sender_name: name, content }) =>
+      ({ seq, content: verbs[kind] ? `${name} ${verbs[kind]}` : content }));
   };
   before(async () => {
-    stack = await Stack.start({ relays: 3, settings: { lease_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms', drain_ms: '500ms' } });
+    stack = await Stack.start({ relays: 3,
+      settings: { lease_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms', drain_ms: '500ms' } });
   });
   beforeEach(() => stack.up()); // brings back what a failed test left dead
   after(() => stack?.remove());
@@ -45,7 +49,8 @@ describe('relays that come and go', () => {
     const rows = (await stored(a.seat.roomId)).map((row) => row.content);
     for (const gone of [c, e]) {
       assert.equal(rows.filter((content) => content === left(gone.seat.nick)).length, 1, 'stored once');
-      for (const watcher of [a, b]) assert.equal(watcher.lines.filter((line) => line === left(gone.seat.nick)).length, 1, 'told once');
+      for (const watcher of [a, b])
+        assert.equal(watcher.lines.filter((line) => line === left(gone.seat.nick)).length, 1, 'told once');
       const online = await stack.api('validateNickIdByRoomId', { roomId: gone.seat.roomId, nickId: gone.seat.nickId });
       assert.deepEqual(online.json, { success: false });
     }
@@ -57,7 +62,8 @@ describe('relays that come and go', () => {
     for (const watcher of [a, b]) assertWhole(watcher);
   });
 
-  it('killed in the middle of a conversation: every message that anybody saw is stored, in the order they saw', async () => {
+  it('killed in the middle of a conversation: every message that anybody saw is stored, ' +
+    'in the order they saw', async () => {
     const [a, b, c] = await gather(1, 2, 3);
     let talking = true;
     const talk = async (client) => {
@@ -79,7 +85,8 @@ describe('relays that come and go', () => {
     for (const client of [a, b, c]) {
       assertWhole(client);
       const first = client.messages[0].seq;
-      assertSameList(client.messages.map((m) => m.log_content), rows.slice(first - 1, first - 1 + client.messages.length).map((row) => row.content), 'seen and stored');
+      assertSameList(client.messages.map((m) => m.log_content),
+        rows.slice(first - 1, first - 1 + client.messages.length).map((row) => row.content), 'seen and stored');
     }
     await stack.startPart('relay2');
   });
@@ -107,7 +114,8 @@ describe('relays that come and go', () => {
     const inside = await Promise.all(Array.from({ length: 3 }, () => Client.join(stack, seat, { relay: 9 })));
     const port = stack.relayPort(9);
     await stack.kill('relay9', 'TERM');
-    await eventually(async () => (await request(`http://127.0.0.1:${port}/readyz`).catch((error) => ({ status: error.code }))).status !== 200, 'no longer ready');
+    await eventually(async () => (await request(`http://127.0.0.1:${port}/readyz`)
+      .catch((error) => ({ status: error.code }))).status !== 200, 'no longer ready');
     const raw = await Raw.connect(port).catch(() => null);
     if (raw) {
       raw.send(handshake(`/?roomId=${seat.roomId}&nickId=${seat.nickId}`));
@@ -131,14 +139,16 @@ describe('relays that come and go', () => {
     assert.deepEqual(await enter(stack, a.seat.roomName, a.seat.nick), a.seat);
     const again = await Client.join(stack, a.seat, { relay: 2 });
     const logs = await again.history();
-    assertSameList(logs.filter((row) => row.log_user_name !== 'system').map((row) => row.log_content).sort(), [...contents].sort());
+    assertSameList(logs.filter((row) => row.log_user_name !== 'system').map((row) => row.log_content).sort(),
+      [...contents].sort());
     const next = await again.heard(again.say(unique('next')));
     assert.ok(next.seq > last);
     const rows = await stored(a.seat.roomId);
     rows.forEach((row, i) => assert.equal(Number(row.seq), i + 1));
     const lines = rows.map((row) => row.content);
     for (const { seat } of [a, b]) {
-      const [came, went] = [`${seat.nick} 进入了房间`, left(seat.nick)].map((line) => lines.filter((l) => l === line).length);
+      const [came, went] = [`${seat.nick} 进入了房间`,
+        left(seat.nick)].map((line) => lines.filter((l) => l === line).length);
       assert.ok(came - went === 0 || came - went === 1, `${came} arrivals and ${went} departures`);
     }
   });
@@ -208,7 +218,8 @@ describe('a relay that dies while its users come back at once', () => {
   });
   after(() => stack?.remove());
 
-  it('they come back elsewhere before anyone noticed: no noise, nothing lost, also once the lease has run out', async () => {
+  it('they come back elsewhere before anyone noticed: no noise, nothing lost, ' +
+    'also once the lease has run out', async () => {
     const roomName = unique('room');
     const a = await Client.join(stack, await enter(stack, roomName, unique('a')), { relay: 1 });
     const b = await Client.join(stack, await enter(stack, roomName, unique('b')), { relay: 2 });
@@ -224,15 +235,19 @@ describe('a relay that dies while its users come back at once', () => {
     assertSameList(logs.filter((row) => row.log_user_name !== 'system').map((row) => row.log_content), [...a.said]);
     await stack.startPart('relay2');
     await eventually(async () => {
-      const traces = (await stack.redis('KEYS', `*${dead}*`)).filter((key) => !key.includes(':reaped:')); // that it is dead may be remembered
-      for (const key of await stack.redis('KEYS', '*:presence:*')) traces.push(...(await stack.redis('HKEYS', key)).filter((k) => k.startsWith(dead)));
-      for (const key of await stack.redis('KEYS', '*:who:*')) traces.push(...(await stack.redis('SMEMBERS', key)).filter((k) => k === dead));
+      // that it is dead may be remembered
+      const traces = (await stack.redis('KEYS', `*${dead}*`)).filter((key) => !key.includes(':reaped:'));
+      for (const key of await stack.redis('KEYS', '*:presence:*'))
+        traces.push(...(await stack.redis('HKEYS', key)).filter((k) => k.startsWith(dead)));
+      for (const key of await stack.redis('KEYS', '*:who:*'))
+        traces.push(...(await stack.redis('SMEMBERS', key)).filter((k) => k === dead));
       return traces.length === 0;
     }, 'the dead relay to be forgotten');
     const c = await Client.join(stack, await enter(stack, roomName, unique('c')), { relay: 2 });
     await Promise.all([a, again, c].map((client) => client.present(a.seat.nick, b.seat.nick, c.seat.nick)));
     await settle(a, again, c);
-    assert.deepEqual(a.lines.filter((line) => line.startsWith(b.seat.nick)), [`${b.seat.nick} 进入了房间`], 'it never left');
+    assert.deepEqual(a.lines.filter((line) => line.startsWith(b.seat.nick)), [`${b.seat.nick} 进入了房间`],
+      'it never left');
     assertWhole(a);
   });
 

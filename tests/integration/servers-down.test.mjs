@@ -10,7 +10,8 @@ const entered = (stack, roomName, nick) => eventually(() => enter(stack, roomNam
 const gatherIn = (stack) => async (...relays) => {
   const roomName = unique('room');
   const people = [];
-  for (const relay of relays) people.push(await Client.join(stack, await entered(stack, roomName, unique('nick')), { relay }));
+  for (const relay of relays)
+    people.push(await Client.join(stack, await entered(stack, roomName, unique('nick')), { relay }));
   const nicks = people.map((p) => p.seat.nick);
   await Promise.all(people.map((p) => p.present(...nicks)));
   return people;
@@ -37,13 +38,15 @@ describe('Redis down', () => {
     return true;
   }, `the relays to see Redis ${up ? 'up' : 'down'}`);
   before(async () => {
-    stack = await Stack.start({ settings: { redis_timeout_ms: '500ms', audit_ms: '500ms', audit_down_ms: '200ms', grace_ms: '200ms', members_interval_ms: '20ms', lease_ms: '3s' } });
+    stack = await Stack.start({ settings: { redis_timeout_ms: '500ms', audit_ms: '500ms', audit_down_ms: '200ms',
+      grace_ms: '200ms', members_interval_ms: '20ms', lease_ms: '3s' } });
     gather = gatherIn(stack);
   });
   beforeEach(() => revive(stack));
   after(() => stack?.remove());
 
-  it('killed: inside a relay and between relays every message arrives, and afterwards there is no gap and nothing twice', async () => {
+  it('killed: inside a relay and between relays every message arrives, ' +
+    'and afterwards there is no gap and nothing twice', async () => {
     const [a, b, c] = await gather(1, 1, 2);
     await settle(a, b, c);
     await stack.kill('redis', 'KILL');
@@ -58,7 +61,8 @@ describe('Redis down', () => {
     await settle(a, b, c);
     assertSame(a, b, c);
     await Promise.all([a, b, c].map((client) => client.present(a.seat.nick, b.seat.nick, c.seat.nick)));
-    for (const client of [a, b, c]) assert.ok(!client.lines.some((line) => line.endsWith('离开了房间')), 'nobody has left');
+    for (const client of [a, b, c])
+      assert.ok(!client.lines.some((line) => line.endsWith('离开了房间')), 'nobody has left');
   });
 
   it('down: REST goes on, newcomers come in, history is read, whoever goes is gone when Redis is back', async () => {
@@ -67,7 +71,8 @@ describe('Redis down', () => {
     await redisIs(0);
     const seat = await enter(stack, a.seat.roomName, unique('newcomer'));
     const { roomId, nickId } = seat;
-    assert.deepEqual((await stack.api('validateNickIdByRoomId', { roomId, nickId })).json, { success: true }, 'a member is not refused');
+    assert.deepEqual((await stack.api('validateNickIdByRoomId', { roomId, nickId })).json, { success: true },
+      'a member is not refused');
     assert.deepEqual((await stack.api('getRoomInfo', { roomId })).json, { success: true, data: seat.roomName });
     for (const relay of [1, 2]) {
       const other = await enter(stack, a.seat.roomName, unique('newcomer'));
@@ -128,7 +133,8 @@ describe('Redis down', () => {
     const channels = await stack.redis('PUBSUB', 'CHANNELS');
     assert.ok(channels.length > 0);
     for (const channel of channels) {
-      for (const text of ['', 'CG', 'hello', 'CG\u0001\u0001' + 'x'.repeat(26), 'CG\u0001\u0001' + '\u007f'.repeat(200), 'x'.repeat(100_000)]) {
+      for (const text of ['', 'CG', 'hello', 'CG\u0001\u0001' + 'x'.repeat(26), 'CG\u0001\u0001' + '\u007f'.repeat(200),
+        'x'.repeat(100_000)]) {
         await stack.redis('PUBLISH', channel, text);
       }
     }
@@ -153,18 +159,21 @@ describe('MariaDB down', () => {
   const works = async (...clients) => {
     for (const client of clients) {
       client.answered = errors(client).length;
-      await eventually(async () => (await outcome(client, client.say(unique('again?')))) === 'heard', 'messages to be stored again');
+      await eventually(async () => (await outcome(client, client.say(unique('again?')))) === 'heard',
+        'messages to be stored again');
     }
     await settle(...clients);
   };
   before(async () => {
-    stack = await Stack.start({ settings: { journal_timeout_ms: '1500ms', db_timeout_ms: '1s', grace_ms: '200ms', members_interval_ms: '20ms' } });
+    stack = await Stack.start({ settings: { journal_timeout_ms: '1500ms', db_timeout_ms: '1s', grace_ms: '200ms',
+      members_interval_ms: '20ms' } });
     gather = gatherIn(stack);
   });
   beforeEach(() => revive(stack));
   after(() => stack?.remove());
 
-  it('stopped: senders are told, sockets stay, newcomers are asked to try again, REST answers 503 with its failure bodies', async () => {
+  it('stopped: senders are told, sockets stay, newcomers are asked to try again, ' +
+    'REST answers 503 with its failure bodies', async () => {
     const [a, b] = await gather(1, 2);
     for (const client of [a, b]) client.answered = 0;
     await a.heard(a.say(unique('before')));
@@ -174,21 +183,25 @@ describe('MariaDB down', () => {
       assert.equal(await outcome(client, content), 'unavailable');
     }
     const recent = await a.history();
-    assert.deepEqual(recent.filter((row) => row.log_user_name !== 'system').map((row) => row.log_content), a.said, 'recent history is told from memory');
+    assert.deepEqual(recent.filter((row) => row.log_user_name !== 'system').map((row) => row.log_content), a.said,
+      'recent history is told from memory');
     for (const relay of [0, 1, 2]) {
       const client = Client.dial(stack, `?roomId=${a.seat.roomId}&nickId=${a.seat.nickId}`, { relay });
       assert.deepEqual(await client.closed, { code: 1013, reason: 'Try again later' });
     }
-    const bodies = { createChatroom: { error: '创建失败' }, getRoomInfo: { error: '查询报错' }, getUserInfo: { error: '查询报错' }, validateNickIdByRoomId: { success: false } };
+    const bodies = { createChatroom: { error: '创建失败' }, getRoomInfo: { error: '查询报错' },
+      getUserInfo: { error: '查询报错' }, validateNickIdByRoomId: { success: false } };
     for (const [call, body] of Object.entries(bodies)) {
       const { roomId, nickId } = a.seat;
-      const answer = await stack.api(call, { chatroomName: 'x', nickName: 'y', headNum: 1, roomId, nickId, userId: nickId });
+      const answer =
+        await stack.api(call, { chatroomName: 'x', nickName: 'y', headNum: 1, roomId, nickId, userId: nickId });
       assert.deepEqual([answer.status, answer.json], [503, body], call);
     }
     const nums = await request(`${stack.url}/mysql/getRoomNums`);
     assert.deepEqual([nums.status, nums.json], [503, { success: true, data: 0 }]);
     for (const page of ['', '/relay1', '/relay2']) {
-      await eventually(async () => (await request(`${stack.url}${page}/readyz`)).status === 503, `${page}/readyz to say so`);
+      await eventually(async () => (await request(`${stack.url}${page}/readyz`)).status === 503,
+        `${page}/readyz to say so`);
       assert.equal((await request(`${stack.url}${page}/healthz`)).status, 200);
     }
     const check = await stack.chaguan('check');
@@ -200,14 +213,16 @@ describe('MariaDB down', () => {
     await works(a, b);
     const late = await Client.join(stack, await entered(stack, a.seat.roomName, unique('late')), { relay: 2 });
     await works(late, a, b);
-    for (const page of ['', '/relay1', '/relay2']) await eventually(() => stack.ready(`${page}/readyz`), `${page}/readyz to recover`);
+    for (const page of ['', '/relay1', '/relay2'])
+      await eventually(() => stack.ready(`${page}/readyz`), `${page}/readyz to recover`);
     const rows = await stack.sql(`SELECT content FROM message WHERE content LIKE 'refused-%'`);
     assert.deepEqual(rows, [], 'what was refused as unavailable is not stored after all');
     assertSame(a, b);
   });
 
   for (const [signal, what] of [['KILL', 'killed'], ['STOP', 'hanging']]) {
-    it(`${what} under talk: every message is either heard by all or answered with an error, and what was refused is not stored`, async () => {
+    it(`${what} under talk: every message is either heard by all or answered with an error, ` +
+      `and what was refused is not stored`, async () => {
       const [a, b] = await gather(1, 2);
       for (const client of [a, b]) client.answered = 0;
       const fate = new Map();
@@ -220,7 +235,8 @@ describe('MariaDB down', () => {
       });
       await a.until(() => a.said.length > 30, 'talk');
       await stack.kill('mariadb', signal);
-      await Promise.all([a, b].map((client) => client.until(() => errors(client).length > 0, 'an error instead of silence')));
+      await Promise.all([a, b].map((client) => client.until(() => errors(client).length > 0,
+        'an error instead of silence')));
       if (signal === 'KILL') await stack.startPart('mariadb');
       else await stack.kill('mariadb', 'CONT');
       const soFar = a.said.length;
@@ -255,10 +271,12 @@ describe('MariaDB down', () => {
     for (const client of [a, b]) client.answered = 0;
     await works(a, b);
     for (let round = 0; round < 2; round++) {
-      const ids = await stack.sql('SELECT id FROM information_schema.processlist WHERE user = CURRENT_USER() OR user LIKE \'chaguan%\'');
+      const ids = await stack.sql(
+        'SELECT id FROM information_schema.processlist WHERE user = CURRENT_USER() OR user LIKE \'chaguan%\'');
       for (const { id } of ids) await stack.script('sql', '-e', `KILL ${id}`);
       for (let i = 0; i < 20; i++) await enter(stack, unique('room'), unique('nick'));
-      for (const client of [a, b]) assert.equal(await outcome(client, client.say(unique('after an idle night'))), 'heard');
+      for (const client of [a, b])
+        assert.equal(await outcome(client, client.say(unique('after an idle night'))), 'heard');
       await Client.join(stack, await enter(stack, a.seat.roomName, unique('late')), { relay: 1 + round });
     }
     await settle(a, b);

@@ -8,12 +8,14 @@ import { Stack } from './lib/stack.mjs';
 describe('a client that stops reading', () => {
   let stack;
   before(async () => {
-    stack = await Stack.start({ settings: { max_message_bytes: '32k', room_log_bytes: '128k', outbox_bytes: '512k', history_bytes: '64k', close_timeout_ms: '1s', grace_ms: '100ms' } });
+    stack = await Stack.start({ settings: { max_message_bytes: '32k', room_log_bytes: '128k', outbox_bytes: '512k',
+      history_bytes: '64k', close_timeout_ms: '1s', grace_ms: '100ms' } });
   });
   after(() => stack?.remove());
 
   for (const relay of [1, 0]) {
-    it(`${relay ? 'directly' : 'through nginx'}: falls off the room's log and is closed; the others hear every message`, async () => {
+    it(`${relay ? 'directly' : 'through nginx'}: falls off the room's log and is closed; ` +
+      `the others hear every message`, async () => {
       const roomName = unique('room');
       const a = await Client.join(stack, await enter(stack, roomName, unique('a')), { relay: 1 });
       const b = await Client.join(stack, await enter(stack, roomName, unique('b')), { relay: 2 });
@@ -42,7 +44,8 @@ describe('a client that stops reading', () => {
       assertSameList(slow.said, contents.slice(0, slow.said.length), 'what it did read');
       const back = await Client.join(stack, slow.seat, { relay });
       const logs = await back.history();
-      assert.ok(logs.some((row) => row.log_content === contents.at(-1)), 'it comes back and finds what it missed in the history');
+      assert.ok(logs.some((row) => row.log_content === contents.at(-1)),
+        'it comes back and finds what it missed in the history');
       for (const client of [a, b, back]) await client.close();
     });
   }
@@ -50,7 +53,8 @@ describe('a client that stops reading', () => {
   it('a burst of messages longer than the room\'s log still reaches everyone who reads', async () => {
     const roomName = unique('room');
     const people = [];
-    for (const relay of [1, 2, 0]) people.push(await Client.join(stack, await enter(stack, roomName, unique('nick')), { relay }));
+    for (const relay of [1, 2, 0])
+      people.push(await Client.join(stack, await enter(stack, roomName, unique('nick')), { relay }));
     const contents = Array.from({ length: 60 }, () => people[0].say(unique('w'.repeat(8000))));
     for (const person of people) {
       await person.until(() => person.said.length === contents.length, 'the whole burst');
@@ -104,7 +108,8 @@ describe('a client that falls silent', () => {
     'half a payload': () => frame(TEXT, 'x'.repeat(200)).subarray(0, 60),
     'a promise of 60,000 bytes': () => frame(TEXT, 'x', { length: 60_000 }),
     'a first fragment': () => frame(TEXT, '{"type":', { fin: false }),
-    'fragments without an end': () => Buffer.concat([frame(TEXT, '{', { fin: false }), frame(CONTINUATION, '"', { fin: false })]),
+    'fragments without an end': () =>
+      Buffer.concat([frame(TEXT, '{', { fin: false }), frame(CONTINUATION, '"', { fin: false })]),
   })) {
     it(`is cut also when it left off after ${what}`, async () => {
       const silent = await fresh();

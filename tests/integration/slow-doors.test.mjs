@@ -1,5 +1,5 @@
-// A client that stops reading, of every kind but the chatroom's own socket (slow-and-silent.test.mjs): it is closed and counted,
-// and who reads hears every word.
+// A client that stops reading, of every kind but the chatroom's own socket (slow-and-silent.test.mjs): it is closed and
+// counted, and who reads hears every word.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter } from './lib/client.mjs';
@@ -14,7 +14,8 @@ import { Stack } from './lib/stack.mjs';
 describe('a client that stops reading', () => {
   let stack;
   before(async () => {
-    stack = await Stack.start({ settings: { max_message_bytes: '32k', room_log_bytes: '128k', outbox_bytes: '512k', history_bytes: '64k',
+    stack = await Stack.start({ settings: { max_message_bytes: '32k', room_log_bytes: '128k', outbox_bytes: '512k',
+      history_bytes: '64k',
       close_timeout_ms: '1s', grace_ms: '100ms', io_app: 'chat' } });
   });
   after(() => stack?.remove());
@@ -52,7 +53,8 @@ describe('a client that stops reading', () => {
     'a player in a space': async () => {
       const [player, other] = [await login(stack), await login(stack)];
       const space = await newSpace(stack, player);
-      const seats = [await Player.enter(stack, space, player, { relay: 1 }), await Player.enter(stack, space, other, { relay: 2 })];
+      const seats = [await Player.enter(stack, space, player, { relay: 1 }),
+        await Player.enter(stack, space, other, { relay: 2 })];
       const raw = await slowSocket(`/${space.roomNum}?token=${player.token}&roomId=${space.roomId}`);
       return { raw, say: () => {
         const text = seats[0].say({ toMsg: long() });
@@ -62,7 +64,8 @@ describe('a client that stops reading', () => {
     'an event stream': async () => inRoom('events'),
     'an iframe': async () => inRoom('stream'),
     'a client of Socket.IO': async () => {
-      const [a, b] = [await Chatter.enter(stack, unique('a'), { relay: 1 }), await Chatter.enter(stack, unique('b'), { relay: 2 })];
+      const [a, b] = [await Chatter.enter(stack, unique('a'), { relay: 1 }),
+        await Chatter.enter(stack, unique('b'), { relay: 2 })];
       const raw = await slowSocket('/socket.io/?EIO=4&transport=websocket', '40');
       await raw.until(() => raw.frames.some((f) => f.payload.toString().startsWith('40')), 'its socket');
       return { raw, say: async () => {
@@ -86,7 +89,8 @@ describe('a client that stops reading', () => {
       raw.socket.pause();
       const before = await stack.relayMetric('closed_slow_total');
       for (let said = 0; (await stack.relayMetric('closed_slow_total')) === before; said += 20) {
-        assert.ok(said < 20_000, 'a slow reader is closed at some point'); // how much the kernel buffers is its own matter
+        // how much the kernel buffers is its own matter
+        assert.ok(said < 20_000, 'a slow reader is closed at some point');
         for (let i = 0; i < 20; i++) await say();
       }
       raw.socket.resume();

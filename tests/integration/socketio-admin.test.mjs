@@ -25,7 +25,8 @@ describe('the admin calls on Socket.IO', () => {
     return json.data;
   };
   before(async () => {
-    stack = await Stack.start({ relays: 3, settings: { admin_token: token, lease_ms: '1500ms', io_namespaces: '/news,/more' } });
+    stack = await Stack.start({ relays: 3,
+      settings: { admin_token: token, lease_ms: '1500ms', io_namespaces: '/news,/more' } });
     stack.keepSecret(token);
   });
   beforeEach(() => {
@@ -35,15 +36,18 @@ describe('the admin calls on Socket.IO', () => {
   after(() => stack?.remove());
 
   it('take the token and nothing else', async () => {
-    for (const headers of [{}, { Authorization: 'Bearer ' }, { Authorization: `Bearer ${token}x` }, { Authorization: `Bearer ${token.slice(1)}` }, { Authorization: `Basic ${token}` }]) {
+    for (const headers of [{}, { Authorization: 'Bearer ' }, { Authorization: `Bearer ${token}x` },
+      { Authorization: `Bearer ${token.slice(1)}` }, { Authorization: `Basic ${token}` }]) {
       assert.equal((await post(`${stack.url}/api/io/emit`, { event: 'x', args: [] }, headers)).status, 401);
       assert.equal((await request(`${stack.url}/api/io/rooms`, { headers })).status, 401);
-      for (const name of ['join', 'leave', 'disconnect']) assert.equal((await post(`${stack.url}/api/io/${name}`, {}, headers)).status, 401);
+      for (const name of ['join', 'leave', 'disconnect'])
+        assert.equal((await post(`${stack.url}/api/io/${name}`, {}, headers)).status, 401);
     }
   });
 
   it('emit to everybody, on every relay and transport, once', async () => {
-    const people = [await enter(1), await enter(2), keep(await Chatter.enter(stack, unique('name'), { relay: 3, transports: ['polling'] }))];
+    const people = [await enter(1), await enter(2),
+      keep(await Chatter.enter(stack, unique('name'), { relay: 3, transports: ['polling'] }))];
     const args = [unique('news'), { deep: [1.5, null, '</script>'] }, 12345678901234567890n.toString()];
     const { seq } = await data(call('emit', { event: 'bulletin', args }));
     assert.ok(Number.isInteger(seq));
@@ -54,7 +58,8 @@ describe('the admin calls on Socket.IO', () => {
 
   it('emit to a namespace alone', async () => {
     const a = await enter(1);
-    const [news, more] = [await IoClient.connect(stack, { relay: 2, nsp: '/news' }), await IoClient.connect(stack, { relay: 3, nsp: '/more' })].map(keep);
+    const [news, more] = [await IoClient.connect(stack, { relay: 2, nsp: '/news' }),
+      await IoClient.connect(stack, { relay: 3, nsp: '/more' })].map(keep);
     await data(call('emit', { ns: '/news', event: 'bulletin', args: [1] }));
     assert.equal((await news.event('bulletin'))[0], 1);
     await data(call('emit', { ns: '/more', event: 'end', args: [] }));
@@ -102,7 +107,8 @@ describe('the admin calls on Socket.IO', () => {
     assert.equal(connect.recovered, true);
     await settleChat(b, a);
     assert.deepEqual(a.events.map(({ name }) => name).filter((name) => name !== 'message'), ['missed', 'alone']);
-    assert.deepEqual(b.events.map(({ name }) => name).filter((name) => name !== 'message'), ['missed', 'not-for-a', 'gone']);
+    assert.deepEqual(b.events.map(({ name }) => name).filter((name) => name !== 'message'),
+      ['missed', 'not-for-a', 'gone']);
   });
 
   it('list rooms, the sockets of a room, and counts, of all relays', async () => {
@@ -114,7 +120,8 @@ describe('the admin calls on Socket.IO', () => {
     assert.deepEqual((await data(ask('rooms'))).sort(), [red, odd].sort());
     const inRed = await data(ask(`rooms/${encodeURIComponent(red)}/sockets`));
     assert.deepEqual(inRed.sort(), [a.id, b.id, c.id].sort());
-    assert.deepEqual(await data(ask(`sockets?room=${encodeURIComponent(odd)}`)), [c.id]); // for names that no path can hold
+    // for names that no path can hold
+    assert.deepEqual(await data(ask(`sockets?room=${encodeURIComponent(odd)}`)), [c.id]);
     assert.deepEqual((await data(ask('sockets'))).sort(), [a.id, b.id, c.id].sort());
     assert.deepEqual(await data(ask('counts')), { sockets: 3, rooms: 2 });
     assert.deepEqual(await data(ask('rooms?ns=/news')), []);
@@ -142,7 +149,8 @@ describe('the admin calls on Socket.IO', () => {
     await data(call('emit', { event: 'end', args: [] }));
     await b.event('end');
     assert.equal(b.all('to-green').length, 1);
-    for (const sid of ['A'.repeat(20), 'x', '__proto__']) assert.equal((await call('join', { sid, room: red })).status, 404);
+    for (const sid of ['A'.repeat(20), 'x', '__proto__'])
+      assert.equal((await call('join', { sid, room: red })).status, 404);
   });
 
   it('disconnect a socket, or those of a room', async () => {
@@ -165,14 +173,18 @@ describe('the admin calls on Socket.IO', () => {
   it('refuse what makes no sense, and change nothing', async () => {
     const a = await enter(1);
     const bad = [
-      ['emit', {}], ['emit', { event: '' }], ['emit', { event: 1 }], ['emit', { event: 'disconnect', args: [] }], ['emit', { event: 'x', args: {} }],
-      ['emit', { event: 'x', args: 'y' }], ['emit', { event: 'x', room: 1 }], ['emit', { event: 'x', room: [1] }], ['emit', { event: 'x', room: '' }],
-      ['emit', { event: 'x', room: 'r'.repeat(129) }], ['emit', { event: 'x', except: {} }], ['emit', { event: 'x', ns: 1 }], ['emit', '{'], ['emit', '[]'],
+      ['emit', {}], ['emit', { event: '' }], ['emit', { event: 1 }], ['emit', { event: 'disconnect', args: [] }],
+      ['emit', { event: 'x', args: {} }],
+      ['emit', { event: 'x', args: 'y' }], ['emit', { event: 'x', room: 1 }], ['emit', { event: 'x', room: [1] }],
+      ['emit', { event: 'x', room: '' }],
+      ['emit', { event: 'x', room: 'r'.repeat(129) }], ['emit', { event: 'x', except: {} }],
+      ['emit', { event: 'x', ns: 1 }], ['emit', '{'], ['emit', '[]'],
       ['emit', { event: 'x', args: [], volatile: 'yes' }], ['emit', '{"event":"x","args":["\\ud800"]}'],
       ['join', {}], ['join', { sid: a.id }], ['join', { sid: a.id, room: '' }], ['leave', { sid: 1, room: 'r' }],
       ['disconnect', { sid: a.id, room: 'r' }],
     ];
-    for (const [name, body] of bad) assert.equal((await call(name, body)).status, 400, `${name} ${JSON.stringify(body)}`);
+    for (const [name, body] of bad)
+      assert.equal((await call(name, body)).status, 400, `${name} ${JSON.stringify(body)}`);
     await settleChat(a);
     assert.deepEqual(a.disconnects, []);
     assert.equal(a.events.filter(({ name }) => name !== 'message').length, 0);

@@ -17,7 +17,8 @@ describe('the chat room of the article', () => {
     return client;
   };
   before(async () => {
-    stack = await Stack.start({ relays: 3, settings: { lease_ms: '1500ms', grace_ms: '200ms', io_recovery_ms: '60s' } });
+    stack = await Stack.start({ relays: 3,
+      settings: { lease_ms: '1500ms', grace_ms: '200ms', io_recovery_ms: '60s' } });
   });
   beforeEach(() => {
     for (const client of clients.splice(0)) client.close();
@@ -35,7 +36,8 @@ describe('the chat room of the article', () => {
     const content = stack.keepSecret(unique('hello'));
     page.socket.emit('message', content);
     for (const client of [page, other]) {
-      const message = await client.until(() => client.all('message').map(([m]) => m).find((m) => m.content === content), 'the message');
+      const message = await client.until(() => client.all('message').map(([m]) => m).find((m) => m.content === content),
+        'the message');
       assert.equal(message.username, name);
       assert.match(message.createAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
       assert.ok(Math.abs(Date.parse(message.createAt) - Date.now()) < 600_000);
@@ -70,7 +72,8 @@ describe('the chat room of the article', () => {
   it('any text arrives to the letter, and is in the history so', async () => {
     const a = await enter(1);
     const b = await enter(2);
-    const texts = CONTENTS.filter((content) => !/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/.test(content)).map((content) => `${unique('text')}: ${content}`);
+    const texts = CONTENTS.filter((content) => !/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/.test(content))
+      .map((content) => `${unique('text')}: ${content}`);
     for (const text of texts) {
       assert.equal((await a.say(text)).success, true, text);
       await b.heard(text);
@@ -123,7 +126,8 @@ describe('the chat room of the article', () => {
 
   it('of many who want one name at the same time one gets it', async () => {
     const name = unique('wanted');
-    const many = await Promise.all(Array.from({ length: 12 }, (_, i) => IoClient.connect(stack, { relay: 1 + (i % 3), transports: ['websocket'] })));
+    const many = await Promise.all(Array.from({ length: 12 },
+      (_, i) => IoClient.connect(stack, { relay: 1 + (i % 3), transports: ['websocket'] })));
     const answers = await Promise.all(many.map((client) => client.ask('message', name)));
     assert.equal(answers.filter(([answer]) => answer.success).length, 1);
     for (const client of many) client.close();
@@ -153,7 +157,8 @@ describe('the chat room of the article', () => {
     for (const [client, rooms] of [[a, [red, green]], [b, [red, green]], [c, [green]]])
       for (const room of rooms) {
         assert.deepEqual(await client.ask('join', room), [{ success: true }]);
-        assert.equal((await client.until(() => client.all('joined').find(([joined]) => joined === room), 'joined'))[0], room);
+        assert.equal((await client.until(() => client.all('joined').find(([joined]) => joined === room), 'joined'))[0],
+          room);
       }
     const both = unique('both');
     await a.say(both);
@@ -165,7 +170,9 @@ describe('the chat room of the article', () => {
     await d.say(all);
     for (const client of [a, b, c, d]) await client.heard(all);
     await settleChat(d, a, b, c);
-    for (const client of [a, b, c]) for (const content of [both, onlyGreen, all]) assert.equal(client.said.filter((said) => said === content).length, 1);
+    for (const client of [a, b, c])
+      for (const content of [both, onlyGreen, all])
+        assert.equal(client.said.filter((said) => said === content).length, 1);
     assert.ok(!d.said.includes(both) && !d.said.includes(onlyGreen));
     await b.ask('leave', red);
     await b.event('leaved');
@@ -177,7 +184,8 @@ describe('the chat room of the article', () => {
     for (const client of [b, c, d]) assert.ok(!client.said.includes(onlyRed));
   });
 
-  it('the latest ten that everybody could read are the history, oldest first, after a restart of everything too', async () => {
+  it('the latest ten that everybody could read are the history, oldest first, ' +
+    'after a restart of everything too', async () => {
     const a = await enter(1);
     const contents = [];
     for (let i = 0; i < 12; i++) {
@@ -223,9 +231,11 @@ describe('the chat room of the article', () => {
       assert.ok(joined < 100);
     }
     assert.equal(joined, 64);
-    for (const bad of ['', 'x'.repeat(129), 'a\u202eb', '\u0007']) assert.equal((await a.ask('join', bad))[0].success, false);
+    for (const bad of ['', 'x'.repeat(129), 'a\u202eb', '\u0007'])
+      assert.equal((await a.ask('join', bad))[0].success, false);
     const nameless = await IoClient.connect(stack, { relay: 2 });
-    for (const bad of ['', ' ', 'x'.repeat(1000), 'a\u202eb']) assert.equal((await nameless.ask('message', bad))[0].success, false);
+    for (const bad of ['', ' ', 'x'.repeat(1000), 'a\u202eb'])
+      assert.equal((await nameless.ask('message', bad))[0].success, false);
     nameless.close();
   });
 
@@ -251,7 +261,8 @@ describe('the chat room of the article', () => {
     await stack.startPart('redis');
     const thief = await IoClient.connect(stack, { relay: 3 });
     await eventually(async () => (await stack.relayMetric('redis_up')) === 3, 'the relays to have Redis again');
-    await eventually(async () => (await stack.redis('HKEYS', 'chaguan:io:names:/')).includes(a.name), 'the names to be said again');
+    await eventually(async () => (await stack.redis('HKEYS', 'chaguan:io:names:/')).includes(a.name),
+      'the names to be said again');
     assert.equal((await thief.ask('message', a.name))[0].success, false);
     thief.close();
   });

@@ -35,7 +35,8 @@ const BROKEN = {
   'a placeholder twice': [`451-["message",${P0},${P0}]`],
   'no placeholder': ['451-["message"]'],
   'a stray binary message': [Buffer.from([1, 2, 3])],
-  'text where an attachment should come': [`452-["message",${P0},{"_placeholder":true,"num":1}]`, Buffer.from([1]), '42["message"]'],
+  'text where an attachment should come': [`452-["message",${P0},{"_placeholder":true,"num":1}]`, Buffer.from([1]),
+    '42["message"]'],
   'one attachment too many': [`451-["nobody",${P0}]`, Buffer.from([1]), Buffer.from([2])],
   'an array for CONNECT': ['40/custom,[]'],
   'a text for CONNECT': ['40/custom,"a"'],
@@ -77,7 +78,8 @@ describe('hostile Socket.IO', () => {
   let bystander;
   const pids = {};
   before(async () => {
-    stack = await Stack.start({ relays: 2, settings: { io_app: 'echo', io_connect_timeout_ms: '1s', io_max_payload_bytes: '300000' } });
+    stack = await Stack.start({ relays: 2,
+      settings: { io_app: 'echo', io_connect_timeout_ms: '1s', io_max_payload_bytes: '300000' } });
     for (const relay of ['relay1', 'relay2']) pids[relay] = stack.pid(relay);
     bystander = await IoClient.connect(stack, { relay: 1 });
   });
@@ -203,14 +205,16 @@ describe('hostile Socket.IO', () => {
     });
 
     it('handshakes that are none get the protocol\'s codes', async () => {
-      for (const [query, code] of [['EIO=4&transport=polling', undefined], ['EIO=3&transport=websocket', 5], ['transport=websocket', 5],
+      for (const [query, code] of [['EIO=4&transport=polling', undefined], ['EIO=3&transport=websocket', 5],
+        ['transport=websocket', 5],
         ['EIO=4&transport=__proto__', 0], ['EIO=4', 0], ['EIO=4&transport=websocket&sid=unknown', 1]]) {
         for (const relay of [1, 0]) {
           const raw = await Raw.connect(relay ? stack.relayPort(1) : stack.port);
           raw.send(handshake(`/socket.io/?${query}`));
           await raw.until(() => raw.status, 'an answer');
           assert.equal(raw.status, 400, query);
-          if (code !== undefined) await raw.until(() => raw.text.includes(`"code":${code}`), `code ${code} for ${query}, not ${raw.text}`);
+          if (code !== undefined)
+            await raw.until(() => raw.text.includes(`"code":${code}`), `code ${code} for ${query}, not ${raw.text}`);
           raw.destroy();
         }
       }
@@ -229,7 +233,8 @@ describe('hostile Socket.IO', () => {
         if (what === 'an empty packet') continue; // an empty body, below
         it(`${what}, ${relay ? 'directly' : 'through nginx'}: the session ends`, async () => {
           const session = await Polling.joined(stack, { relay });
-          const body = packets.map((packet) => (Buffer.isBuffer(packet) ? `b${packet.toString('base64')}` : packet)).join(SEPARATOR);
+          const body = packets.map((packet) => (Buffer.isBuffer(packet) ? `b${packet.toString('base64')}` : packet))
+            .join(SEPARATOR);
           const answer = await session.post(body);
           assert.ok([200, 400, 413].includes(answer.status), String(answer.status));
           await gone(session);
@@ -240,7 +245,8 @@ describe('hostile Socket.IO', () => {
     for (const [what, packets] of Object.entries(HARMLESS)) {
       it(`${what}: nothing happens`, async () => {
         const session = await Polling.joined(stack);
-        const body = packets.map((packet) => (Buffer.isBuffer(packet) ? `b${packet.toString('base64')}` : packet)).join(SEPARATOR);
+        const body = packets.map((packet) => (Buffer.isBuffer(packet) ? `b${packet.toString('base64')}` : packet))
+          .join(SEPARATOR);
         assert.equal((await session.post(`${body}${SEPARATOR}427["message-with-ack","still here"]`)).status, 200);
         assert.equal(await session.packet('437'), '437["still here"]');
         await session.post('1');
@@ -250,16 +256,19 @@ describe('hostile Socket.IO', () => {
     it('requests that are none get the protocol\'s codes', async () => {
       const session = await Polling.joined(stack);
       const cases = [
-        ['GET', 'transport=polling', 400, 5], ['GET', 'EIO=3&transport=polling', 400, 5], ['GET', 'EIO=abc&transport=polling', 400, 5],
+        ['GET', 'transport=polling', 400, 5], ['GET', 'EIO=3&transport=polling', 400, 5],
+        ['GET', 'EIO=abc&transport=polling', 400, 5],
         ['GET', 'EIO=4', 400, 0], ['GET', 'EIO=4&transport=abc', 400, 0], ['GET', 'EIO=4&transport=__proto__', 400, 0],
         ['GET', 'EIO=4&transport=polling&sid=unknown', 400, 1], ['POST', 'EIO=4&transport=polling&sid=unknown', 400, 1],
         ['GET', `EIO=4&transport=polling&sid=${session.sid}x`, 400, 1],
-        ['POST', 'EIO=4&transport=polling', 400, 2], ['PUT', 'EIO=4&transport=polling', 400, 2], ['DELETE', 'EIO=4&transport=polling', 400, 2],
+        ['POST', 'EIO=4&transport=polling', 400, 2], ['PUT', 'EIO=4&transport=polling', 400, 2],
+        ['DELETE', 'EIO=4&transport=polling', 400, 2],
         ['GET', 'EIO=4&transport=websocket', 400, 3],
       ];
       for (const relay of [1, 2, 0]) {
         for (const [method, query, status, code] of cases) {
-          const answer = await request(`${ioUrl(stack, relay)}/socket.io/?${query}`, { method, headers: method === 'GET' ? {} : { 'Content-Length': 0 } });
+          const answer = await request(`${ioUrl(stack, relay)}/socket.io/?${query}`,
+            { method, headers: method === 'GET' ? {} : { 'Content-Length': 0 } });
           assert.deepEqual([answer.status, answer.json?.code], [status, code], `${method} ${query}: ${answer.text}`);
         }
       }
@@ -297,7 +306,8 @@ describe('hostile Socket.IO', () => {
     it('a poll that its client abandons ends the session by the next request', async () => {
       for (const relay of [1, 0]) {
         const session = await Polling.joined(stack, { relay });
-        const poll = await stack.counts('eio_polls_total', () => http.get(session.url, { agent: false }).on('error', () => {}));
+        const poll = await stack.counts('eio_polls_total',
+          () => http.get(session.url, { agent: false }).on('error', () => {}));
         poll.destroy();
         await gone(session);
       }
@@ -333,7 +343,8 @@ describe('hostile Socket.IO', () => {
     });
 
     it('bad UTF-8 in a body ends the session', async () => {
-      for (const bad of [Buffer.from('42["message","\xed\xa0\x80"]', 'latin1'), Buffer.from([0x34, 0x32, 0xff]), Buffer.from('42["\xc0\x80"]', 'latin1')]) {
+      for (const bad of [Buffer.from('42["message","\xed\xa0\x80"]', 'latin1'), Buffer.from([0x34, 0x32, 0xff]),
+        Buffer.from('42["\xc0\x80"]', 'latin1')]) {
         const session = await Polling.joined(stack);
         await session.post(bad);
         await gone(session);
@@ -346,7 +357,9 @@ describe('hostile Socket.IO', () => {
       const { port } = new URL(ioUrl(stack, 1));
       const socket = net.connect(Number(port), '127.0.0.1');
       socket.on('error', () => {});
-      socket.write(`POST /socket.io/?EIO=4&transport=polling&sid=${session.sid} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n42["message","half"`);
+      socket.write(
+        `POST /socket.io/?EIO=4&transport=polling&sid=${session.sid} HTTP/1.1\r\nHost: x\r\nContent-Type: ` +
+        `text/plain\r\nContent-Length: 100\r\n\r\n42["message","half"`);
       socket.end();
       await new Promise((resolve) => socket.on('close', resolve));
       await untouched();

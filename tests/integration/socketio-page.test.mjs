@@ -1,5 +1,5 @@
-// The Socket.IO chat room's page in a real browser: a name, rooms, whispers, what is left of a cut, and nothing that anyone
-// writes is taken for anything but text.
+// The Socket.IO chat room's page in a real browser: a name, rooms, whispers, what is left of a cut, and nothing that
+// anyone writes is taken for anything but text.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Browser, browserMissing } from './lib/browser.mjs';
@@ -42,7 +42,8 @@ describe('the Socket.IO page', { skip: browserMissing }, () => {
     await page.fill('#box', text);
     await page.press('#box', 'Enter');
   };
-  const named = (page, name) => page.waitForFunction((wanted) => document.querySelector('#you').textContent.includes(wanted), name);
+  const named =
+    (page, name) => page.waitForFunction((wanted) => document.querySelector('#you').textContent.includes(wanted), name);
   /** Somebody who has come in and has a name. query: ?transports=… */
   const come = async (name, query = '', expected) => {
     const page = await browser.open(name, `/socketio.html${query}`, { init, expected });
@@ -55,7 +56,8 @@ describe('the Socket.IO page', { skip: browserMissing }, () => {
     stack.keepSecret(text);
     await write(page, text);
   };
-  const shows = (page, text) => page.waitForFunction((wanted) => document.querySelector('#log').textContent.includes(wanted), text);
+  const shows =
+    (page, text) => page.waitForFunction((wanted) => document.querySelector('#log').textContent.includes(wanted), text);
   const log = (page) => page.textContent('#log');
   const leave = (...pages) => Promise.all(pages.map((page) => page.context().close()));
 
@@ -88,7 +90,8 @@ describe('the Socket.IO page', { skip: browserMissing }, () => {
     await write(other, `${name} x`); // a blank: nobody could whisper to it
     await other.waitForSelector('#composer-notice:not([hidden])');
     await write(other, name);
-    await other.waitForFunction((taken) => document.querySelector('#composer-notice').textContent.includes(taken) && document.querySelector('#box').value === taken, name);
+    await other.waitForFunction((taken) => document.querySelector('#composer-notice').textContent.includes(taken)
+      && document.querySelector('#box').value === taken, name);
     const free = unique('Anna');
     await write(other, free);
     await named(other, free);
@@ -115,8 +118,10 @@ describe('the Socket.IO page', { skip: browserMissing }, () => {
     await ann.waitForSelector('#whisper:not([hidden])');
     const secret = unique('psst');
     await say(ann, secret);
-    await bob.waitForFunction((wanted) => document.querySelector('#log .whisper')?.textContent.includes(wanted), secret);
-    await ann.waitForFunction((wanted) => document.querySelector('#log .whisper.mine')?.textContent.includes(wanted), secret);
+    await bob.waitForFunction((wanted) => document.querySelector('#log .whisper')?.textContent.includes(wanted),
+      secret);
+    await ann.waitForFunction((wanted) => document.querySelector('#log .whisper.mine')?.textContent.includes(wanted),
+      secret);
     await ann.press('#box', 'Escape');
     const after = unique('aloud again');
     await say(ann, after);
@@ -211,7 +216,8 @@ describe('the Socket.IO page', { skip: browserMissing }, () => {
         await eventually(async () => {
           if ((await log(speaker)).includes(text)) return true;
           // No name yet, or on its way: nothing to do but to wait. Otherwise it was not taken, or came back.
-          if (await speaker.isVisible('#name-label') || await speaker.locator('#pending .row').count() > 0) return false;
+          if (await speaker.isVisible('#name-label') || await speaker.locator('#pending .row').count() > 0)
+            return false;
           await say(speaker, text);
           return false;
         }, 'the text to be sent at last');
@@ -228,17 +234,22 @@ describe('the Socket.IO page', { skip: browserMissing }, () => {
     const bobName = `"><svg/onload=alert(2)>${unique('B')}`;
     const ann = await come(annName);
     const bob = await come(bobName);
-    const texts = ['<img src=x onerror=alert(1)> literally', '</script><script>alert(1)</script>', '${7*7} {{7*7}} &lt;b&gt;', '<a href="javascript:alert(1)">click</a>', `it's "quoted" \\ 100% _`, '𠮷🍵👩‍👩‍👧 مرحبا'];
+    const texts = ['<img src=x onerror=alert(1)> literally', '</script><script>alert(1)</script>',
+      '${7*7} {{7*7}} &lt;b&gt;', '<a href="javascript:alert(1)">click</a>', `it's "quoted" \\ 100% _`,
+      '𠮷🍵👩‍👩‍👧 مرحبا'];
     for (const text of texts) {
       await say(ann, text);
       await shows(bob, text);
       await shows(ann, text);
     }
     await say(ann, `@${bobName} ${texts[0]}`);
-    await bob.waitForFunction((wanted) => document.querySelector('#log .whisper')?.textContent.includes(wanted), texts[0]);
+    await bob.waitForFunction((wanted) => document.querySelector('#log .whisper')?.textContent.includes(wanted),
+      texts[0]);
     await shows(bob, annName);
     for (const page of [ann, bob]) {
-      assert.equal(await page.locator('#log img, #log script, #log b, #log i, #log svg, #log a[href^="javascript"], #you i').count(), 0);
+      assert.equal(
+        await page.locator('#log img, #log script, #log b, #log i, #log svg, #log a[href^="javascript"], #you i')
+        .count(), 0);
     }
     await leave(ann, bob);
   });
@@ -271,11 +282,14 @@ describe('the Socket.IO page', { skip: browserMissing }, () => {
         assert.ok(headers.etag);
       }
     }
-    const { headers, status } = await request(`${stack.url}/socket.io/socket.io.js`, { headers: { 'Accept-Encoding': 'gzip' } });
+    const { headers, status } = await request(`${stack.url}/socket.io/socket.io.js`,
+      { headers: { 'Accept-Encoding': 'gzip' } });
     assert.equal(headers['content-encoding'], 'gzip');
-    const again = await request(`${stack.url}/socket.io/socket.io.js`, { headers: { 'If-None-Match': headers.etag, 'Accept-Encoding': 'gzip' } });
+    const again = await request(`${stack.url}/socket.io/socket.io.js`,
+      { headers: { 'If-None-Match': headers.etag, 'Accept-Encoding': 'gzip' } });
     assert.deepEqual([status, again.status], [200, 304]);
-    for (const path of ['/socket.io/socket.io.js/../.made', '/socket.io/.made', '/socket.io/package.json', '/socketio.htm']) {
+    for (const path of ['/socket.io/socket.io.js/../.made', '/socket.io/.made', '/socket.io/package.json',
+      '/socketio.htm']) {
       assert.ok([400, 403, 404].includes((await request(stack.url + path)).status), path);
     }
   });

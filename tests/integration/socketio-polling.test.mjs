@@ -10,7 +10,8 @@ const CLIENTS = 200;
 describe('polling without sticky sessions', () => {
   let stack;
   before(async () => {
-    stack = await Stack.start({ relays: 3, settings: { io_app: 'echo', io_ping_interval_ms: '2s', io_ping_timeout_ms: '30s' } });
+    stack = await Stack.start({ relays: 3,
+      settings: { io_app: 'echo', io_ping_interval_ms: '2s', io_ping_timeout_ms: '30s' } });
     // Plain round robin: the next request goes to the next relay, whoever has the session.
     await stack.stopPart('nginx');
     const site = stack.read('nginx/chaguan.conf');
@@ -60,8 +61,10 @@ describe('polling without sticky sessions', () => {
       assert.equal(client.connects.length, 1);
       assert.equal(client.engine.transport.name, 'polling');
     }
-    const requests = () => stack.read('nginx.access.log').split('\n').filter((line) => line.includes('path="/socket.io/"'));
-    await eventually(() => requests().length > CLIENTS * 20, 'their requests in the log, which nginx writes once a second');
+    const requests = () => stack.read('nginx.access.log').split('\n')
+      .filter((line) => line.includes('path="/socket.io/"'));
+    await eventually(() => requests().length > CLIENTS * 20,
+      'their requests in the log, which nginx writes once a second');
     const lines = requests();
     assert.deepEqual(lines.filter((line) => !line.includes(' status=200 ')), []);
     for (const client of clients) client.close();

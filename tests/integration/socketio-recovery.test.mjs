@@ -28,7 +28,8 @@ describe('a client that was cut off', () => {
   const order = (contents, speaker) => [...contents].sort((a, b) => speaker.said.indexOf(a) - speaker.said.indexOf(b));
 
   before(async () => {
-    stack = await Stack.start({ relays: 3, settings: { lease_ms: '1500ms', grace_ms: '200ms', io_recovery_ms: '60s' } });
+    stack = await Stack.start({ relays: 3,
+      settings: { lease_ms: '1500ms', grace_ms: '200ms', io_recovery_ms: '60s' } });
   });
   beforeEach(async () => {
     for (const client of clients.splice(0)) client.close();
@@ -38,7 +39,8 @@ describe('a client that was cut off', () => {
 
   for (const transports of [['websocket'], ['polling']]) {
     for (const [where, relay] of [['the same relay', 1], ['another relay', 2]]) {
-      it(`by ${transports}, comes back to ${where}: recovered, with its id, its name, its rooms and all it missed, once`, async () => {
+      it(`by ${transports}, comes back to ${where}: recovered, with its id, its name, ` +
+        `its rooms and all it missed, once`, async () => {
         const [speaker, client] = await pair(1, { transports });
         const [room, other] = [unique('room'), unique('other')];
         await client.ask('join', room);
@@ -74,7 +76,8 @@ describe('a client that was cut off', () => {
     await client.upgraded();
     await client.cut();
     const [mine, theirs] = [unique('missed-mine'), unique('missed-theirs')];
-    await eventually(async () => !(await stack.redis('HKEYS', 'chaguan:io:names:/')).includes(client.name), 'its name to be free');
+    await eventually(async () => !(await stack.redis('HKEYS', 'chaguan:io:names:/')).includes(client.name),
+      'its name to be free');
     assert.equal((await speaker.say(`@${client.name} ${mine}`)).success, false);
     assert.equal((await speaker.say(`@${third.name} ${theirs}`)).success, true);
     const contents = await speak(speaker, 2);
@@ -160,7 +163,8 @@ describe('a client that was cut off', () => {
     ['with a pid that nobody knows', (socket) => { socket._pid = 'A'.repeat(24); }],
     ['with a pid of another shape', (socket) => { socket._pid = '__proto__'; }],
     ['with no offset', (socket) => { socket._lastOffset = undefined; }],
-    ['with an offset of another epoch', (socket) => { socket._lastOffset = socket._lastOffset.replace(/^\d+/, (epoch) => BigInt(epoch) + 1n); }],
+    ['with an offset of another epoch',
+      (socket) => { socket._lastOffset = socket._lastOffset.replace(/^\d+/, (epoch) => BigInt(epoch) + 1n); }],
     ['with an offset that is none', (socket) => { socket._lastOffset = 'x'; }],
   ]) {
     it(`comes ${what}: a new socket, and nothing is given again`, async () => {
@@ -185,7 +189,8 @@ describe('a client that was cut off', () => {
     client.socket.disconnect();
     await speak(speaker, 3);
     Object.assign(client.socket, { _pid: pid, _lastOffset: offset });
-    await eventually(async () => !(await stack.redis('KEYS', `chaguan:io:pid:*${pid}`)).length, 'the end of what was kept');
+    await eventually(async () => !(await stack.redis('KEYS', `chaguan:io:pid:*${pid}`)).length,
+      'the end of what was kept');
     assert.equal((await client.comeBack(2)).recovered, false);
     await client.ask('message', unique('again'));
     await settleChat(speaker, client);
@@ -225,7 +230,8 @@ describe('a client that was cut off', () => {
       const pid = client.socket._pid;
       assert.equal((await short.redis('KEYS', `chaguan:io:pid:*${pid}`)).length, 1);
       await client.cut();
-      await eventually(async () => !(await short.redis('KEYS', `chaguan:io:pid:*${pid}`)).length, 'the end of what was kept');
+      await eventually(async () => !(await short.redis('KEYS', `chaguan:io:pid:*${pid}`)).length,
+        'the end of what was kept');
       await speak(speaker, 2);
       assert.equal((await client.comeBack(2)).recovered, false);
       for (const each of [speaker, client]) each.close();

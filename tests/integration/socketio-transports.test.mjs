@@ -10,7 +10,8 @@ const WEBSOCKET = { transports: ['websocket'] };
 const UPGRADE = { transports: ['polling', 'websocket'] };
 
 const VALUES = [
-  1, -1.5e-7, 0, '', 'text', '茶馆 😀 \u2028 </script> \\ "', true, false, null, [], {}, [[], {}], { a: { b: [1, { c: null }] } },
+  1, -1.5e-7, 0, '', 'text', '茶馆 😀 \u2028 </script> \\ "', true, false, null, [], {}, [[], {}],
+  { a: { b: [1, { c: null }] } },
   { _placeholder: 'no', num: 0 }, '_placeholder', { '': '' }, { __proto__x: 1, constructor: 'x', toString: 'y' },
   'half a pair \ud83d', 'NUL \u0000', 'control \u001f\u0085', 2 ** 53 - 1, 1e300,
 ];
@@ -19,11 +20,13 @@ const bytes = (n) => crypto.randomBytes(n);
 describe('the official client of Socket.IO', () => {
   let stack;
   before(async () => {
-    stack = await Stack.start({ relays: 3, settings: { io_app: 'echo', io_ping_interval_ms: '500ms', io_ping_timeout_ms: '20s', lease_ms: '1500ms' } });
+    stack = await Stack.start({ relays: 3,
+      settings: { io_app: 'echo', io_ping_interval_ms: '500ms', io_ping_timeout_ms: '20s', lease_ms: '1500ms' } });
   });
   after(() => stack?.remove());
 
-  for (const [how, transport] of [['by polling alone', POLLING], ['by WebSocket alone', WEBSOCKET], ['by polling and then WebSocket', UPGRADE]]) {
+  for (const [how, transport] of [['by polling alone', POLLING], ['by WebSocket alone', WEBSOCKET],
+    ['by polling and then WebSocket', UPGRADE]]) {
     for (const relay of [0, 2]) {
       describe(`${how}, ${relay ? 'directly' : 'through nginx'}`, () => {
         const connect = async (options) => {
@@ -57,7 +60,8 @@ describe('the official client of Socket.IO', () => {
           assert.deepEqual(await client.ask('message-with-ack', ...args), args);
           const ten = Array.from({ length: 10 }, (_, i) => bytes(i));
           assert.deepEqual(await client.ask('message-with-ack', ten), [ten]);
-          assert.deepEqual(await client.ask('message-with-ack', new Uint8Array([0, 30, 255]).buffer), [Buffer.from([0, 30, 255])]);
+          assert.deepEqual(await client.ask('message-with-ack', new Uint8Array([0, 30, 255]).buffer),
+            [Buffer.from([0, 30, 255])]);
           client.close();
         });
 
@@ -77,7 +81,8 @@ describe('the official client of Socket.IO', () => {
 
         it('waits for an acknowledgement no longer than it wants, and goes on', async () => {
           const client = await connect();
-          await assert.rejects(client.socket.timeout(50).emitWithAck('an event that nobody answers'), /operation has timed out/);
+          await assert.rejects(client.socket.timeout(50).emitWithAck('an event that nobody answers'),
+            /operation has timed out/);
           assert.deepEqual(await client.ask('message-with-ack', 'still here'), ['still here']);
           client.close();
         });
@@ -196,7 +201,8 @@ describe('the official client of Socket.IO', () => {
   });
 
   it('a client whose wire is silent is dropped after the ping\'s time', async () => {
-    const quick = await Stack.start({ relays: 1, settings: { io_app: 'echo', io_ping_interval_ms: '200ms', io_ping_timeout_ms: '200ms' } });
+    const quick = await Stack.start({ relays: 1,
+      settings: { io_app: 'echo', io_ping_interval_ms: '200ms', io_ping_timeout_ms: '200ms' } });
     try {
       for (const transport of [POLLING, WEBSOCKET]) {
         const client = await IoClient.connect(quick, transport);

@@ -1,5 +1,5 @@
-// The page with five transports in a real browser: one message arrives in all five panels, also after a stop, a start and
-// the loss of a relay, and what each has cost is counted.
+// The page with five transports in a real browser: one message arrives in all five panels, also after a stop, a start
+// and the loss of a relay, and what each has cost is counted.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Browser, browserMissing } from './lib/browser.mjs';
@@ -38,14 +38,16 @@ describe('the page with five transports', { skip: browserMissing }, () => {
   };
   const shows = async (page, text, panels = PANELS) => {
     for (const id of panels) {
-      await page.waitForFunction(([panel, wanted]) => document.querySelector(`#panel-${panel} .rows`).textContent.includes(wanted), [id, text]);
+      await page.waitForFunction(([panel, wanted]) =>
+        document.querySelector(`#panel-${panel} .rows`).textContent.includes(wanted), [id, text]);
     }
   };
   const rows = (page, id) => page.textContent(`#panel-${id} .rows`);
   const fact = (page, id, key) => page.textContent(`#${id}-${key}`);
   const leave = (...pages) => Promise.all(pages.map((page) => page.context().close()));
 
-  it('one message arrives once in each of five panels, from this page, another, and a client of the article', async () => {
+  it('one message arrives once in each of five panels, from this page, another, ' +
+    'and a client of the article', async () => {
     const roomName = unique('room');
     const ann = await watch(unique('Ann'), roomName);
     const bob = await watch(unique('Bob'), roomName);
@@ -84,13 +86,15 @@ describe('the page with five transports', { skip: browserMissing }, () => {
     await leave(ann);
   });
 
-  it('a panel that was stopped hears nothing, and one that can resume gets what it missed when it is started', async () => {
+  it('a panel that was stopped hears nothing, and one that can resume gets what it missed when it is ' +
+    'started', async () => {
     const ann = await watch(unique('Ann'), unique('room'));
     const before = unique('before');
     await send(ann, before);
     await shows(ann, before);
     for (const id of PANELS.filter((panel) => panel !== 'polling')) await ann.click(`#panel-${id} header button`);
-    for (const id of PANELS.filter((panel) => panel !== 'polling')) await ann.waitForSelector(`#panel-${id}[data-state="off"]`);
+    for (const id of PANELS.filter((panel) => panel !== 'polling'))
+      await ann.waitForSelector(`#panel-${id}[data-state="off"]`);
     const meanwhile = unique('meanwhile');
     await send(ann, meanwhile);
     await shows(ann, meanwhile, ['polling']);
@@ -113,7 +117,8 @@ describe('the page with five transports', { skip: browserMissing }, () => {
   it('markup, scripts and odd signs show literally in all five, and break no stream', async () => {
     const nick = `<i>${unique('A')}</i>`;
     const ann = await watch(nick, `<b>${unique('room')}</b>`);
-    const texts = ['<img src=x onerror=alert(1)> literally', '</script><script>alert(1)</script>', '<!-- --> <!--', 'data: x id: 7', '\u2028 ${7*7} &lt;b&gt;', `it's "quoted" \\ 100% _`, '𠮷🍵👩‍👩‍👧 مرحبا'];
+    const texts = ['<img src=x onerror=alert(1)> literally', '</script><script>alert(1)</script>', '<!-- --> <!--',
+      'data: x id: 7', '\u2028 ${7*7} &lt;b&gt;', `it's "quoted" \\ 100% _`, '𠮷🍵👩‍👩‍👧 مرحبا'];
     for (const text of texts) {
       await send(ann, text);
       await shows(ann, text.trim());

@@ -1,5 +1,5 @@
-// The chatrooms over plain HTTP, beside the WebSocket: one message, five ways to hear it; nothing missed and nothing twice
-// over cuts; who may listen; clients that vanish.
+// The chatrooms over plain HTTP, beside the WebSocket: one message, five ways to hear it; nothing missed and nothing
+// twice over cuts; who may listen; clients that vanish.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
@@ -29,11 +29,13 @@ describe('the chatrooms over plain HTTP', () => {
   /** Says `count` things, over both relays in turn; the last number. */
   const sayMany = async (seat, count, relays = [1, 2]) => {
     let seq;
-    for (let i = 0; i < count; i++) ({ seq } = await say(stack, seat, unique('line'), {}, { relay: relays[i % relays.length] }));
+    for (let i = 0; i < count; i++)
+      ({ seq } = await say(stack, seat, unique('line'), {}, { relay: relays[i % relays.length] }));
     return seq;
   };
   before(async () => {
-    stack = await Stack.start({ settings: { history_limit: PAGE, members_interval_ms: '20ms', grace_ms: '200ms', lease_ms: '1500ms',
+    stack = await Stack.start({ settings: { history_limit: PAGE, members_interval_ms: '20ms', grace_ms: '200ms',
+      lease_ms: '1500ms',
       poll_presence_ms: '1500ms', ping_interval_ms: '1s', drain_ms: '500ms',
       user_sockets_max: 0 } });
   });
@@ -46,7 +48,8 @@ describe('the chatrooms over plain HTTP', () => {
     }
   });
 
-  it('one message is heard by polling, long polling, Server-Sent Events, an iframe and a WebSocket, the same everywhere', async () => {
+  it('one message is heard by polling, long polling, Server-Sent Events, an iframe and a WebSocket, ' +
+    'the same everywhere', async () => {
     const roomName = unique('room');
     const seats = [];
     for (let i = 0; i < 5; i++) seats.push(await seatIn(roomName));
@@ -55,7 +58,8 @@ describe('the chatrooms over plain HTTP', () => {
     const through = keep(await Events.open(stack, seats[2]));
     const stream = keep(await Stream.open(roomUrl(stack, seats[3], 'stream', { callback: 'app.hear' })));
     await stream.until(() => stream.got.length > 0, 'the first script');
-    await socket.present(...seats.slice(2).map((seat) => seat.nick)); // nobody is about to come: the next line is the message
+    // nobody is about to come: the next line is the message
+    await socket.present(...seats.slice(2).map((seat) => seat.nick));
     const { next } = await poll(stack, seats[0], {}, { relay: 2 });
     await socket.line(joined(seats[0].nick)); // whoever polls is there
     const { next: longNext } = await poll(stack, seats[1], {});
@@ -76,7 +80,8 @@ describe('the chatrooms over plain HTTP', () => {
     for (const listener of [events, through]) assert.deepEqual(await listener.heard(content), expected);
     assert.deepEqual(await stream.heard(content), { name: 'app.hear', ...expected });
     for (const listener of [events, stream]) {
-      const members = await listener.until(() => listener.got.findLast((event) => event.type === 'members' && event.data.length === 5), 'five members');
+      const members = await listener.until(() => listener.got.findLast((event) => event.type === 'members'
+        && event.data.length === 5), 'five members');
       assert.deepEqual(members.data.map((m) => m.user_name).sort(), seats.map((seat) => seat.nick).sort());
     }
     assert.equal(stream.text.includes('alert(1)</script>'), false, 'content cannot end the script that carries it');
@@ -100,7 +105,8 @@ describe('the chatrooms over plain HTTP', () => {
     assert.ok(seqs.length >= 2 * PAGE + 5);
   });
 
-  it('a long poll answers at once when something is there, holds otherwise, and ends empty when its time is up', async () => {
+  it('a long poll answers at once when something is there, holds otherwise, ' +
+    'and ends empty when its time is up', async () => {
     const seat = await seatIn();
     const last = await sayMany(seat, 1);
     const ready = await poll(stack, seat, { after: last - 1, wait: 55 });
@@ -136,7 +142,8 @@ describe('the chatrooms over plain HTTP', () => {
     }
   });
 
-  it('an EventSource that is cut misses nothing and repeats nothing, also when more was missed than one page', async () => {
+  it('an EventSource that is cut misses nothing and repeats nothing, ' +
+    'also when more was missed than one page', async () => {
     const seat = await seatIn();
     const wire = keep(await Wire.to(stack.port));
     const events = keep(await Events.open(stack, seat, { port: wire.port }));
@@ -202,7 +209,8 @@ describe('the chatrooms over plain HTTP', () => {
     const place = await one.until(() => one.got.find((event) => event.type === 'open'), 'where it stands');
     one.close();
     const last = await sayMany(seat, PAGE + 5);
-    const two = keep(await Stream.open(roomUrl(stack, seat, 'stream', { callback: 'hear', after: `${place.data.epoch}-${place.data.seq}` })));
+    const two = keep(await Stream.open(roomUrl(stack, seat, 'stream',
+      { callback: 'hear', after: `${place.data.epoch}-${place.data.seq}` })));
     await two.reached(last);
     const live = await sayMany(seat, 2);
     await two.reached(live);
@@ -213,7 +221,8 @@ describe('the chatrooms over plain HTTP', () => {
     const seat = await seatIn();
     const last = await sayMany(seat, 3);
     const { epoch } = await poll(stack, seat, { after: 0 });
-    for (const query of [{ after: 1, epoch: epoch + 1, wait: 55 }, { after: last + 1000, wait: 55 }, { after: last + 1000, epoch }]) {
+    for (const query of [{ after: 1, epoch: epoch + 1, wait: 55 }, { after: last + 1000, wait: 55 },
+      { after: last + 1000, epoch }]) {
       const answer = await poll(stack, seat, query);
       assert.deepEqual({ ...answer, next: 0 }, { epoch, next: 0, events: [], reset: true });
       assert.ok(answer.next >= last);
@@ -227,7 +236,8 @@ describe('the chatrooms over plain HTTP', () => {
       assertRun(events.seqs, reset.data.seq + 1, seq);
       events.close();
     }
-    const stream = keep(await Stream.open(roomUrl(stack, seat, 'stream', { callback: 'f', after: `${epoch}-${last + 1000}` })));
+    const stream =
+      keep(await Stream.open(roomUrl(stack, seat, 'stream', { callback: 'f', after: `${epoch}-${last + 1000}` })));
     await stream.until(() => stream.got.some((event) => event.type === 'reset'), 'the reset');
   });
 
@@ -249,7 +259,8 @@ describe('the chatrooms over plain HTTP', () => {
 
   it('a callback that is more than a name is refused', async () => {
     const seat = await seatIn();
-    for (const callback of ['alert(1)', 'a;b', 'a</script>', '1a', 'a b', 'a-b', 'a[0]', 'é', 'x'.repeat(65), "a'", 'a\n', '.a']) {
+    for (const callback of ['alert(1)', 'a;b', 'a</script>', '1a', 'a b', 'a-b', 'a[0]', 'é', 'x'.repeat(65), "a'",
+      'a\n', '.a']) {
       const answer = await ask(stack, seat, 'stream', { callback });
       assert.equal(answer.status, 400, callback);
       assert.equal(answer.json.code, 'bad_request');
@@ -261,8 +272,10 @@ describe('the chatrooms over plain HTTP', () => {
     const theirs = await seatIn();
     const nobody = `user_${'0'.repeat(32)}`;
     const nowhere = `room_${'0'.repeat(32)}`;
-    const wrong = [{ ...mine, nickId: theirs.nickId }, { ...mine, nickId: nobody }, { ...mine, roomId: nowhere }, { ...mine, roomId: theirs.roomId },
-      { ...mine, nickId: "x' OR 1=1--" }, { ...mine, roomId: 'room_1' }, { ...mine, roomId: mine.roomId.toUpperCase() }, { ...mine, nickId: `${mine.nickId} ` }];
+    const wrong = [{ ...mine, nickId: theirs.nickId }, { ...mine, nickId: nobody }, { ...mine, roomId: nowhere },
+      { ...mine, roomId: theirs.roomId },
+      { ...mine, nickId: "x' OR 1=1--" }, { ...mine, roomId: 'room_1' }, { ...mine, roomId: mine.roomId.toUpperCase() },
+      { ...mine, nickId: `${mine.nickId} ` }];
     for (const seat of wrong) {
       for (const verb of VERBS) {
         const answer = await ask(stack, seat, verb, { wait: 20, callback: 'f' });
@@ -273,7 +286,8 @@ describe('the chatrooms over plain HTTP', () => {
       assert.equal(answer.status, 404, answer.text);
       assert.equal(answer.json.code, 'not_found');
     }
-    const resumed = await request(roomUrl(stack, { ...mine, nickId: theirs.nickId }, 'events'), { headers: { 'Last-Event-ID': '1-0' } });
+    const resumed = await request(roomUrl(stack, { ...mine, nickId: theirs.nickId }, 'events'),
+      { headers: { 'Last-Event-ID': '1-0' } });
     assert.equal(resumed.status, 404);
     for (const verb of VERBS) assert.equal((await ask(stack, { roomId: mine.roomId }, verb)).status, 400, 'no nickId');
     assert.equal((await post(roomUrl(stack, { roomId: mine.roomId }, 'send'), { content: 'hi' })).status, 400);
@@ -291,17 +305,24 @@ describe('the chatrooms over plain HTTP', () => {
     assert.equal(get.headers.allow, 'POST');
     for (const query of [{ after: 'x' }, { after: '-1' }, { wait: 'soon' }, { wait: '-1' }, { epoch: 'x' }])
       assert.equal((await ask(stack, seat, 'poll', query)).status, 400, JSON.stringify(query));
-    const bodies = ['', '{', '[]', 'null', '{"a":1} x', { nickId: seat.nickId }, { nickId: seat.nickId, content: 5 }, { nickId: seat.nickId, content: '' },
-      { nickId: seat.nickId, content: '\u0000' }, { nickId: seat.nickId, content: '\u0007' }, { nickId: seat.nickId, content: 'hi', clientId: 7 },
-      { nickId: seat.nickId, content: 'hi', clientId: 'x'.repeat(65) }, `{"nickId":"${seat.nickId}","content":"\\ud800"}`,
-      Buffer.concat([Buffer.from(`{"nickId":"${seat.nickId}","content":"`), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('"}')])];
+    const bodies = ['', '{', '[]', 'null', '{"a":1} x', { nickId: seat.nickId }, { nickId: seat.nickId, content: 5 },
+      { nickId: seat.nickId, content: '' },
+      { nickId: seat.nickId, content: '\u0000' }, { nickId: seat.nickId, content: '\u0007' },
+      { nickId: seat.nickId, content: 'hi', clientId: 7 },
+      { nickId: seat.nickId, content: 'hi', clientId: 'x'.repeat(65) },
+      `{"nickId":"${seat.nickId}","content":"\\ud800"}`,
+      Buffer.concat([Buffer.from(`{"nickId":"${seat.nickId}","content":"`), Buffer.from([0xed, 0xa0, 0x80]),
+        Buffer.from('"}')])];
     for (const body of bodies) {
       const answer = await post(roomUrl(stack, { roomId: seat.roomId }, 'send'), body);
       assert.equal(answer.status, 400, `${body} ${answer.text}`);
     }
     const large = await tell(stack, seat, { content: 'x'.repeat(70_000) }, { relay: 1 });
     assert.equal(large.status, 413);
-    assert.equal(await stack.count('SELECT COUNT(*) FROM message m JOIN conversation c ON c.id = m.conversation WHERE c.public_id = ? AND m.kind = 1',
+    assert.equal(
+      await stack.count(
+        'SELECT COUNT(*) FROM message m JOIN conversation c ON c.id = m.conversation WHERE c.public_id = ? AND ' +
+        'm.kind = 1',
       [seat.roomId]), 0);
   });
 
@@ -313,7 +334,8 @@ describe('the chatrooms over plain HTTP', () => {
     assert.deepEqual(await say(stack, seat, content, { clientId }, { relay: 1 }), first);
     assert.deepEqual(await say(stack, seat, content, { clientId }, { relay: 2 }), first);
     const other = unique('id');
-    const answers = await Promise.all(Array.from({ length: 12 }, (_, i) => say(stack, seat, content, { clientId: other }, { relay: i % 3 })));
+    const answers = await Promise.all(Array.from({ length: 12 },
+      (_, i) => say(stack, seat, content, { clientId: other }, { relay: i % 3 })));
     for (const answer of answers) assert.deepEqual(answer, answers[0]);
     assert.notEqual(answers[0].seq, first.seq);
     assert.equal(await stack.count('SELECT COUNT(*) FROM message WHERE content = ?', [content]), 2);
@@ -396,7 +418,8 @@ describe('the chatrooms over plain HTTP', () => {
     const place = await settled(stack, seat, { relay: 1 });
     const vanish = [];
     for (let i = 0; i < 500; i += 50) {
-      const some = Array.from({ length: 50 }, () => [hang(roomUrl(stack, seat, 'poll', { after: place, wait: 55 }, { relay: 1 })),
+      const some = Array.from({ length: 50 },
+        () => [hang(roomUrl(stack, seat, 'poll', { after: place, wait: 55 }, { relay: 1 })),
         hang(roomUrl(stack, seat, 'events', {}, { relay: 1 }), { untilBytes: true })]);
       vanish.push(...(await Promise.all(some.flat())));
     }
@@ -407,7 +430,9 @@ describe('the chatrooms over plain HTTP', () => {
     assert.ok(before[0] > 0, 'what it did until now shows');
     await new Promise((resolve) => setTimeout(resolve, 2000)); // what is measured, not waited for
     const spent = [ticks('relay1') - before[0], ticks('relay2') - before[1]];
-    t.diagnostic(`2 s after a thousand clients vanished: ${spent[0]} ticks of CPU, an idle relay ${spent[1]} (a spinning one 200)`);
+    t.diagnostic(
+      `2 s after a thousand clients vanished: ${spent[0]} ticks of CPU, an idle relay ${spent[1]} ` +
+      '(a spinning one 200)');
     assert.ok(spent[0] <= 2 * spent[1] + 60, `${spent[0]} ticks, an idle relay ${spent[1]}`);
     const files = fs.readdirSync(`/proc/${stack.pid('relay1')}/fd`).length;
     assert.ok(files < 200, `${files} files are still open`);

@@ -25,13 +25,15 @@ function assertRefused({ status, json, text }, call, ...statuses) {
 
 describe('uploads', () => {
   let stack;
-  const files = () => (fs.existsSync(stack.file('media')) ? fs.readdirSync(stack.file('media'), { recursive: true }).sort() : []);
+  const files = () => (fs.existsSync(stack.file('media')) ? fs.readdirSync(stack.file('media'), { recursive: true })
+    .sort() : []);
   const rows = () => stack.count('SELECT COUNT(*) FROM media');
   /** Runs `act` and demands that no file, whole or not, and no row came of it. */
   const leavesNothing = async (act) => {
     const before = [files(), await rows()];
     await act();
-    await eventually(async () => JSON.stringify([files(), await rows()]) === JSON.stringify(before), 'the directory to be as before');
+    await eventually(async () => JSON.stringify([files(), await rows()]) === JSON.stringify(before),
+      'the directory to be as before');
   };
   before(async () => {
     stack = await Stack.start({ relays: 1 });
@@ -39,10 +41,13 @@ describe('uploads', () => {
   after(() => stack?.remove());
 
   it("the article's uploads: an avatar and a video are answered with URLs that give the same bytes", async () => {
-    for (const [call, bytes, filename, type] of [[AVATAR, png(), 'tmp_1.png', 'image/png'], [VIDEO, mp4(70_000), 'tmp_2.mp4', 'video/mp4'], [FILE, png(), 'a b.png', 'image/png']]) {
+    for (const [call, bytes, filename, type] of [[AVATAR, png(), 'tmp_1.png', 'image/png'],
+      [VIDEO, mp4(70_000), 'tmp_2.mp4', 'video/mp4'], [FILE, png(), 'a b.png', 'image/png']]) {
       const answer = await upload(stack, call, bytes, filename, type);
       assert.equal(answer.status, 200, answer.text);
-      if (call === FILE) assert.deepEqual({ ...answer.json, data: { ...answer.json.data, url: '' } }, { success: true, data: { url: '', kind: 'image/png', bytes: bytes.length } });
+      if (call === FILE)
+        assert.deepEqual({ ...answer.json, data: { ...answer.json.data, url: '' } },
+          { success: true, data: { url: '', kind: 'image/png', bytes: bytes.length } });
       else assert.equal(answer.json.status, 200);
       const served = await request(address(stack, call.url(answer.json)));
       assert.equal(served.status, 200);
@@ -53,7 +58,8 @@ describe('uploads', () => {
 
   it('names are ours: random, never the same, nothing of what the client called it', async () => {
     const bytes = png();
-    const names = ['../../etc/passwd', '..\\\\x.php', 'x.html', '/tmp/x', '.htaccess', 'a'.repeat(300), '茶.png', '%2e%2e%2fx', 'x.png%00.html'];
+    const names = ['../../etc/passwd', '..\\\\x.php', 'x.html', '/tmp/x', '.htaccess', 'a'.repeat(300), '茶.png',
+      '%2e%2e%2fx', 'x.png%00.html'];
     const urls = [];
     for (const name of names) {
       const answer = await upload(stack, AVATAR, bytes, name);
@@ -75,16 +81,19 @@ describe('uploads', () => {
     assert.match(whole.headers['cache-control'], /immutable/);
     assert.equal(whole.headers['accept-ranges'], 'bytes');
     assert.equal(whole.headers['set-cookie'], undefined);
-    for (const [range, from, to] of [['bytes=0-0', 0, 0], ['bytes=500-999', 500, 999], ['bytes=99990-', 99_990, 99_999], ['bytes=-10', 99_990, 99_999], ['bytes=99999-200000', 99_999, 99_999]]) {
+    for (const [range, from, to] of [['bytes=0-0', 0, 0], ['bytes=500-999', 500, 999], ['bytes=99990-', 99_990, 99_999],
+      ['bytes=-10', 99_990, 99_999], ['bytes=99999-200000', 99_999, 99_999]]) {
       const part = await request(url, { headers: { Range: range } });
       assert.equal(part.status, 206, range);
       assert.equal(part.headers['content-range'], `bytes ${from}-${to}/100000`);
       assert.ok(part.bytes.equals(bytes.subarray(from, to + 1)), range);
-      for (const header of ['x-content-type-options', 'content-security-policy']) assert.equal(part.headers[header], whole.headers[header], `${header} of a part`);
+      for (const header of ['x-content-type-options', 'content-security-policy'])
+        assert.equal(part.headers[header], whole.headers[header], `${header} of a part`);
     }
     const past = await request(url, { headers: { Range: 'bytes=100000-' } });
     assert.equal(past.status, 416);
-    const again = await request(url, { headers: whole.headers.etag ? { 'If-None-Match': whole.headers.etag } : { 'If-Modified-Since': whole.headers['last-modified'] } });
+    const again = await request(url, { headers: whole.headers.etag ? { 'If-None-Match': whole.headers.etag }
+      : { 'If-Modified-Since': whole.headers['last-modified'] } });
     assert.equal(again.status, 304);
     const head = await request(url, { method: 'HEAD' });
     assert.deepEqual([head.status, head.bytes.length, head.headers['content-length']], [200, 0, '100000']);
@@ -92,8 +101,10 @@ describe('uploads', () => {
 
   it('the directory is not listed, nothing outside is served, nothing can be put or deleted', async () => {
     const { pathname } = new URL(address(stack, AVATAR.url((await upload(stack, AVATAR, png())).json)));
-    for (const path of ['/media', '/media/', '/media/nope.png', '/media/%2e%2e/chaguan.conf', '/media/..%2fchaguan.conf', '/media/.', `/media/${'0'.repeat(32)}.png`,
-      '/media/%2e%2e%2fchaguan.conf', '/media//etc/passwd', `${pathname}/`, `${pathname}/x.php`, `${pathname}%00.html`, '/media../chaguan.conf', '/media/.upload-x']) {
+    for (const path of ['/media', '/media/', '/media/nope.png', '/media/%2e%2e/chaguan.conf',
+      '/media/..%2fchaguan.conf', '/media/.', `/media/${'0'.repeat(32)}.png`,
+      '/media/%2e%2e%2fchaguan.conf', '/media//etc/passwd', `${pathname}/`, `${pathname}/x.php`, `${pathname}%00.html`,
+      '/media../chaguan.conf', '/media/.upload-x']) {
       const raw = await Raw.connect(stack.port);
       raw.send(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
       await raw.end();
@@ -117,9 +128,12 @@ describe('uploads', () => {
       await leavesNothing(async () => assertRefused(await upload(stack, call, fitting(call)(MB25 + 1)), call, 413));
       await leavesNothing(async () => {
         const raw = await Raw.connect(stack.port); // far more: nginx does not read it at all
-        raw.send(`POST ${call.path} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: ${1 << 30}\r\n\r\n--x\r\n`);
+        raw.send(
+          `POST ${call.path} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: ` +
+          `${1 << 30}\r\n\r\n--x\r\n`);
         await raw.until(() => raw.status && raw.text.includes('}'), 'an answer');
-        assertRefused({ status: raw.status, json: JSON.parse(raw.text.match(/\{.*\}/s)[0]), text: raw.text }, call, 413);
+        assertRefused({ status: raw.status, json: JSON.parse(raw.text.match(/\{.*\}/s)[0]), text: raw.text }, call,
+          413);
         raw.destroy();
       });
     });
@@ -138,12 +152,15 @@ describe('uploads', () => {
         'another boundary': { headers: { 'Content-Type': 'multipart/form-data; boundary=ledge' }, body: good.body },
         'the bytes alone': { headers: { 'Content-Type': 'image/png' }, body: bytes },
         JSON: { headers: { 'Content-Type': 'application/json' }, body: '{}' },
-        'no last boundary': { headers: { 'Content-Type': 'multipart/form-data; boundary=edge' }, body: good.body.subarray(0, good.body.length - 10) },
-        'header lines without end': { headers: { 'Content-Type': 'multipart/form-data; boundary=edge' }, body: `--edge\r\n${'X-A: b\r\n'.repeat(2000)}\r\n` },
+        'no last boundary': { headers: { 'Content-Type': 'multipart/form-data; boundary=edge' },
+          body: good.body.subarray(0, good.body.length - 10) },
+        'header lines without end': { headers: { 'Content-Type': 'multipart/form-data; boundary=edge' },
+          body: `--edge\r\n${'X-A: b\r\n'.repeat(2000)}\r\n` },
       };
       for (const [what, { headers, body }] of Object.entries(bodies)) {
         await leavesNothing(async () => {
-          const answer = await request(`${stack.url}${call.path}`, { method: 'POST', headers: { ...headers, 'Content-Length': Buffer.byteLength(body) }, body });
+          const answer = await request(`${stack.url}${call.path}`,
+            { method: 'POST', headers: { ...headers, 'Content-Length': Buffer.byteLength(body) }, body });
           assert.equal(answer.status === 413 ? 400 : answer.status, 400, `${what}: ${answer.text}`);
           assertRefused(answer, call, 400, 413);
         });
@@ -153,18 +170,24 @@ describe('uploads', () => {
 
     it(`${call.path}: a kind is told from the bytes: scripts and pages are 415 whatever they are called`, async () => {
       const scripts = {
-        'a shell script': '#!/bin/sh\nrm -rf /\n', 'a PHP script': '<?php system($_GET["x"]);', 'a page': '<!DOCTYPE html><html><script>alert(1)</script></html>',
-        'a drawing with a script': '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', 'XML': '<?xml version="1.0"?><a/>',
-        'a program': Buffer.concat([Buffer.from('7f454c4602010100', 'hex'), Buffer.alloc(60)]), 'a Windows program': Buffer.concat([Buffer.from('MZ'), Buffer.alloc(200)]),
+        'a shell script': '#!/bin/sh\nrm -rf /\n', 'a PHP script': '<?php system($_GET["x"]);',
+        'a page': '<!DOCTYPE html><html><script>alert(1)</script></html>',
+        'a drawing with a script': '<?xml version="1.0"?><svg ' +
+        'xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', 'XML': '<?xml version="1.0"?><a/>',
+        'a program': Buffer.concat([Buffer.from('7f454c4602010100', 'hex'), Buffer.alloc(60)]),
+        'a Windows program': Buffer.concat([Buffer.from('MZ'), Buffer.alloc(200)]),
       };
       for (const [what, text] of Object.entries(scripts)) {
         for (const [filename, type] of [['x.png', 'image/png'], ['x.mp4', 'video/mp4'], ['x', undefined]]) {
-          await leavesNothing(async () => assertRefused(await upload(stack, call, Buffer.from(text), filename, type), call, 415)).catch((error) => {
+          await leavesNothing(async () => assertRefused(await upload(stack, call, Buffer.from(text), filename, type),
+            call, 415)).catch((error) => {
             throw new Error(`${what} as ${filename}: ${error.message}`, { cause: error });
           });
         }
       }
-      if (call !== FILE) await leavesNothing(async () => assertRefused(await upload(stack, call, fitting(call === VIDEO ? AVATAR : VIDEO)()), call, 415));
+      if (call !== FILE)
+        await leavesNothing(async () =>
+          assertRefused(await upload(stack, call, fitting(call === VIDEO ? AVATAR : VIDEO)()), call, 415));
     });
 
     it(`${call.path}: a body that breaks off leaves no file behind`, async () => {
@@ -173,7 +196,8 @@ describe('uploads', () => {
         await leavesNothing(async () => {
           const raw = await Raw.connect(stack.port);
           const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('');
-          raw.send(`POST ${call.path} HTTP/1.1\r\nHost: x\r\n${lines}\r\n`).send(body.subarray(0, Math.floor(body.length * share)));
+          raw.send(`POST ${call.path} HTTP/1.1\r\nHost: x\r\n${lines}\r\n`)
+            .send(body.subarray(0, Math.floor(body.length * share)));
           raw.socket.end();
           await raw.end();
           assert.notEqual(raw.status, 200);
@@ -183,17 +207,20 @@ describe('uploads', () => {
     });
   }
 
-  it('half a body that reaches the REST process is no upload, and one that stops is given up with its file', async () => {
+  it('half a body that reaches the REST process is no upload, ' +
+    'and one that stops is given up with its file', async () => {
     const { headers, body } = form([{ name: 'avatar', filename: 'x.png', bytes: png(1 << 20) }]);
     const call = { path: AVATAR.path, contentType: headers['Content-Type'] };
-    for (const [contentLength, sent] of [[body.length, body.length - 1], [body.length, 500_000], [body.length + 1000, body.length], [body.length - 1, body.length]]) {
+    for (const [contentLength, sent] of [[body.length, body.length - 1], [body.length, 500_000],
+      [body.length + 1000, body.length], [body.length - 1, body.length]]) {
       await leavesNothing(async () => {
         const answer = await fastcgi(stack.file('rest.sock'), { ...call, contentLength, body: body.subarray(0, sent) });
         assert.equal(answer?.status, 400, `${sent} of ${contentLength}`);
       });
     }
     await leavesNothing(async () => {
-      const raw = await fastcgiBegin(stack.file('rest.sock'), { ...call, contentLength: body.length, body: body.subarray(0, 600_000) });
+      const raw = await fastcgiBegin(stack.file('rest.sock'),
+        { ...call, contentLength: body.length, body: body.subarray(0, 600_000) });
       await eventually(() => files().some((name) => name.startsWith('.upload-')), 'an unfinished file');
       raw.destroy();
     });
@@ -203,7 +230,8 @@ describe('uploads', () => {
   it('a body sent in chunks is read whole', async () => {
     const bytes = png(200_000);
     const { headers, body } = form([{ name: 'avatar', filename: 'x.png', bytes }]);
-    const answer = await request(`${stack.url}${AVATAR.path}`, { method: 'POST', body, headers: { 'Content-Type': headers['Content-Type'], 'Transfer-Encoding': 'chunked' } });
+    const answer = await request(`${stack.url}${AVATAR.path}`,
+      { method: 'POST', body, headers: { 'Content-Type': headers['Content-Type'], 'Transfer-Encoding': 'chunked' } });
     assert.equal(answer.status, 200, answer.text);
     assert.ok((await request(address(stack, AVATAR.url(answer.json)))).bytes.equals(bytes));
   });
@@ -214,13 +242,15 @@ describe('uploads', () => {
     const answers = await Promise.all(sent.map((bytes) => upload(stack, AVATAR, bytes)));
     const urls = answers.map((answer) => AVATAR.url(answer.json));
     assert.equal(new Set(urls).size, sent.length);
-    for (const [i, url] of urls.entries()) assert.ok((await request(address(stack, url))).bytes.equals(sent[i]), `number ${i}`);
+    for (const [i, url] of urls.entries())
+      assert.ok((await request(address(stack, url))).bytes.equals(sent[i]), `number ${i}`);
     assert.deepEqual(files().filter((name) => !/^[0-9a-f]{32}\.\w+$/.test(name)), [], 'nothing unfinished lies about');
     assert.equal(files().length, await rows());
   });
 
   it('a picture that is also a page is given out as a picture', async () => {
-    const bytes = Buffer.concat([Buffer.from('474946383961010001000000ff002c', 'hex'), Buffer.from('/*<html><script>alert(1)</script>*/=1')]);
+    const bytes = Buffer.concat([Buffer.from('474946383961010001000000ff002c', 'hex'),
+      Buffer.from('/*<html><script>alert(1)</script>*/=1')]);
     const answer = await upload(stack, AVATAR, bytes, 'x.html', 'text/html');
     assert.equal(answer.status, 200, answer.text);
     const served = await request(address(stack, AVATAR.url(answer.json)));

@@ -15,7 +15,8 @@ describe('volume', () => {
   });
   after(() => stack?.remove());
 
-  it('10,000 messages from 20 clients over two relays: every client sees every message once, in the order of seq', async () => {
+  it('10,000 messages from 20 clients over two relays: every client sees every message once, ' +
+    'in the order of seq', async () => {
     const roomName = unique('room');
     const clients = [];
     for (let i = 0; i < CLIENTS; i++) {
@@ -42,7 +43,8 @@ describe('volume', () => {
         client.sendJson({ type: 'message', content: `${marker} ${who} ${i}` });
       }
     }));
-    await Promise.all(clients.map((client, who) => client.until(() => heard[who].all >= CLIENTS * EACH, 'all messages')));
+    await Promise.all(clients.map((client, who) => client.until(() => heard[who].all >= CLIENTS * EACH,
+      'all messages')));
 
     const reference = clients[0].said;
     assert.equal(new Set(reference).size, CLIENTS * EACH, 'every message, each once');
@@ -57,9 +59,11 @@ describe('volume', () => {
       assert.equal(i, next[who]++, 'a sender is heard in the order of speaking');
     }
     const rows = await stack.sql(
-      'SELECT m.seq, m.content FROM message m JOIN conversation c ON c.id = m.conversation WHERE c.public_id = ? ORDER BY m.seq', [clients[0].seat.roomId]);
+      'SELECT m.seq, m.content FROM message m JOIN conversation c ON c.id = m.conversation WHERE c.public_id = ? ' +
+      'ORDER BY m.seq', [clients[0].seat.roomId]);
     rows.forEach((row, i) => assert.equal(Number(row.seq), i + 1));
-    assertSameList(rows.map((row) => row.content).filter((content) => content.startsWith(marker)), reference, 'stored and heard');
+    assertSameList(rows.map((row) => row.content).filter((content) => content.startsWith(marker)), reference,
+      'stored and heard');
     assert.equal(await stack.relayMetric('journal_failed_total'), 0);
     await Promise.all(clients.map((client) => client.close()));
     await eventually(async () => (await stack.relayMetric('connections')) === 0, 'all to be gone');
@@ -68,12 +72,14 @@ describe('volume', () => {
   it('twenty rooms at once stay apart', async () => {
     const rooms = await Promise.all(Array.from({ length: 20 }, async () => {
       const roomName = unique('room');
-      return Promise.all([1, 2].map(async (relay) => Client.join(stack, await enter(stack, roomName, unique('nick')), { relay })));
+      return Promise.all([1, 2].map(async (relay) => Client.join(stack,
+        await enter(stack, roomName, unique('nick')), { relay })));
     }));
     await Promise.all(rooms.map(async ([a, b], room) => {
       const contents = [];
       for (let i = 0; i < 100; i++) contents.push(a.say(`room ${room} a ${i}`), b.say(`room ${room} b ${i}`));
-      await Promise.all([a, b].map((client) => client.until(() => client.said.length >= contents.length, 'all of the room')));
+      await Promise.all([a, b].map((client) => client.until(() => client.said.length >= contents.length,
+        'all of the room')));
       assertSameList([...a.said].sort(), contents.sort());
       assertSameList(b.said, a.said);
       assertWhole(a);

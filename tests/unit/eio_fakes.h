@@ -1,5 +1,5 @@
-/* eio_fakes.h: Engine.IO connections under a frozen clock. HTTP calls, the WebSocket's session and the way to other relays
- * are fakes; the layer above echoes, and notes what it hears. */
+/* eio_fakes.h: Engine.IO connections under a frozen clock. HTTP calls, the WebSocket's session and the way to other
+ * relays are fakes; the layer above echoes, and notes what it hears. */
 #ifndef CG_TESTS_EIO_FAKES_H
 #define CG_TESTS_EIO_FAKES_H
 

@@ -337,7 +337,8 @@ static int begin(void **state)
                        .sessions = &sessions,
                        .origin = ORIGIN,
                        .epoch = EPOCH,
-                       .notices = {on_presence, on_history, on_friends, on_read_so_far, on_io_posted, on_control, NULL}};
+                       .notices = {on_presence, on_history, on_friends, on_read_so_far, on_io_posted, on_control,
+                                   NULL}};
     hub_init(&hub);
     return 0;
 }

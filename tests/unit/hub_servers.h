@@ -1,5 +1,5 @@
-/* hub_servers.h: what the hub asks and tells, told what to answer by the test: a database of messages, the readers of it,
- * a bus, a journal. A part of hub_fakes.h. */
+/* hub_servers.h: what the hub asks and tells, told what to answer by the test: a database of messages, the readers of
+ * it, a bus, a journal. A part of hub_fakes.h. */
 #ifndef CG_TESTS_HUB_SERVERS_H
 #define CG_TESTS_HUB_SERVERS_H
 

@@ -56,7 +56,8 @@ enum err store_native_places(struct store *store, uint64_t user, const struct st
         uint64_t conversation = str_eq(ids[i], STR(ROOM)) ? 7 : str_eq(ids[i], STR(TEA)) ? 8 : 0;
         if (conversation)
             places[i] = (struct store_native_place){
-                .conversation = conversation, .kind = KIND_CHATROOM, .seq = db.last[conversation], .read_seq = world.read};
+                .conversation = conversation, .kind = KIND_CHATROOM, .seq = db.last[conversation],
+                .read_seq = world.read};
     }
     return world.err;
 }
@@ -153,13 +154,16 @@ static const char *brief(struct client *client)
     char *text = strdup(heard(client)), *rest = text;
     out[0] = '\0';
     for (char *frame; (frame = strsep(&rest, "|")) && *frame;) {
-        const char *code = strstr(frame, "\"code\":\""), *seq = strstr(frame, "\"seq\":"), *ev = strstr(frame, "\"ev\":\"");
+        const char *code = strstr(frame, "\"code\":\""), *seq = strstr(frame, "\"seq\":");
+        const char *ev = strstr(frame, "\"ev\":\"");
         if (!strncmp(frame, "{\"re\":", 6) && code && strstr(frame, "\"ok\":false"))
-            len += (size_t)snprintf(out + len, sizeof out - len, "re %d %.*s|", atoi(frame + 6), (int)strcspn(code + 8, "\""), code + 8);
+            len += (size_t)snprintf(out + len, sizeof out - len, "re %d %.*s|", atoi(frame + 6),
+                                    (int)strcspn(code + 8, "\""), code + 8);
         else if (!strncmp(frame, "{\"re\":", 6))
             len += (size_t)snprintf(out + len, sizeof out - len, "re %d|", atoi(frame + 6));
         else
-            len += (size_t)snprintf(out + len, sizeof out - len, "%.*s %d|", (int)strcspn(ev + 6, "\""), ev + 6, seq ? atoi(seq + 6) : 0);
+            len += (size_t)snprintf(out + len, sizeof out - len, "%.*s %d|", (int)strcspn(ev + 6, "\""), ev + 6,
+                                    seq ? atoi(seq + 6) : 0);
     }
     free(text);
     return out;

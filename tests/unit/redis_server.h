@@ -1,5 +1,5 @@
-/* redis_server.h: a Redis of the test's own, on a Unix socket in a directory of its own, for what only a Redis can tell:
- * whether scripts do what they should. A test includes this once. */
+/* redis_server.h: a Redis of the test's own, on a Unix socket in a directory of its own, for what only a Redis can
+ * tell: whether scripts do what they should. A test includes this once. */
 #ifndef CG_TESTS_REDIS_SERVER_H
 #define CG_TESTS_REDIS_SERVER_H
 

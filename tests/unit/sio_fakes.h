@@ -1,5 +1,6 @@
 /* sio_fakes.h: all that surrounds Socket.IO, told what to do by the test: connections that keep what they are sent, a
- * hub that is listened to, a journal, Redis' knowledge of sockets, a database of messages. A test includes this once. */
+ * hub that is listened to, a journal, Redis' knowledge of sockets, a database of messages. A test includes this
+ * once. */
 #ifndef CG_TESTS_SIO_FAKES_H
 #define CG_TESTS_SIO_FAKES_H
 

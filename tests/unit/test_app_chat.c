@@ -112,7 +112,8 @@ static void a_message_that_is_not_stored_is_told_to_its_sender_alone(void **stat
     assert_sent(ann, "31[{\"success\":false,\"error\":\"unavailable\"}]");
     hear(ann, "23[\"message\",\"x\"]");
     settle(ERR_UNKNOWN);
-    assert_non_null(strstr(next(ann), "不知道消息是否发出")); /* the connection to the database broke during the commit */
+    /* the connection to the database broke during the commit */
+    assert_non_null(strstr(next(ann), "不知道消息是否发出"));
     assert_sent(ann, "33[{\"success\":false,\"error\":\"unknown\"}]");
     world.post = ERR_BUSY;
     hear(ann, "22[\"message\",\"x\"]");
@@ -197,7 +198,8 @@ static void the_history_is_what_all_could_read_latest_last(void **state)
     hear(ann, "2[\"getAllMessages\"]");
     const char *all = next(ann);
     assert_null(strstr(all, "m0"));
-    assert_int_equal(strncmp(all, "2[\"allMessages\",[" LINE("ann", "m1") "}", strlen("2[\"allMessages\",[" LINE("ann", "m1") "}")), 0);
+    static const char first[] = "2[\"allMessages\",[" LINE("ann", "m1") "}";
+    assert_int_equal(strncmp(all, first, strlen(first)), 0);
     assert_non_null(strstr(all, LINE("ann", "m10") "}],\"3-13\"]"));
 }
 

@@ -1,4 +1,5 @@
-/* The list of database servers, and what a process remembers of them: in which order they are tried, and which one is in use. */
+/* The list of database servers, and what a process remembers of them: in which order they are tried, and which one is
+ * in use. */
 #include "check.h"
 
 #include "common/clock.h"

@@ -1,4 +1,5 @@
-/* Door E's admin calls: who may call them, what they take and refuse, what they store, ask of Redis and tell the relays. */
+/* Door E's admin calls: who may call them, what they take and refuse, what they store, ask of Redis and tell the
+ * relays. */
 #include "rest_fakes.h"
 
 #include "rest/io.h"
@@ -327,7 +328,8 @@ static void sockets_are_moved_in_redis_and_their_relays_told(void **state)
         {"join", "{\"room\":\"reds\",\"rooms\":\"b\"}", "/ room reds 0 500 join [\"b\"]|", "2 r4:reds b|"},
         {"join", "{\"rooms\":[\"b\"]}", "/ all  0 500 join [\"b\"]|", "2  b|"},
         {"leave", "{\"room\":\"b\"}", "/ all  0 500 leave [\"b\"]|", "3  b|"},
-        {"leave", "{\"room\":\"a\",\"rooms\":[\"a\",\"b\"]}", "/ room a 0 500 leave [\"b\",\"a\"]|", "3 r1:a b|3 r1:a a|"},
+        {"leave", "{\"room\":\"a\",\"rooms\":[\"a\",\"b\"]}", "/ room a 0 500 leave [\"b\",\"a\"]|",
+         "3 r1:a b|3 r1:a a|"},
         {"leave", "{\"room\":\"" SID "\",\"rooms\":[\"b\"]}", "/ room " SID " 0 500 leave [\"b\"]|",
          "3 r20:" SID "s20:" SID " b|"},
         {"disconnect", "{\"sid\":\"" SID "\"}", "/ sid " SID " 0 500 drop []|", "4 s20:" SID " |"},
@@ -352,7 +354,8 @@ static void many_sockets_are_moved_in_portions(void **state)
     fake.answers[2] = ANSWERS("0", "7");
     assert_int_equal(post_io("join", "{\"rooms\":[\"b\"]}"), 200);
     assert_body("{\"success\":true,\"data\":{\"sockets\":507}}");
-    assert_string_equal(fake.evaluated, "/ all  0 500 join [\"b\"]|/ all  9 500 join [\"b\"]|/ all  4 500 join [\"b\"]|");
+    assert_string_equal(fake.evaluated,
+                        "/ all  0 500 join [\"b\"]|/ all  9 500 join [\"b\"]|/ all  4 500 join [\"b\"]|");
     assert_string_equal(fake.notices, "2  b|"); /* once */
 }
 

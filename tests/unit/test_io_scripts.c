@@ -1,4 +1,5 @@
-/* What the admin calls ask and do in Redis, against a real one. What the relays say there, test_sio_registry.c tests. */
+/* What the admin calls ask and do in Redis, against a real one. What the relays say there, test_sio_registry.c
+ * tests. */
 #include "redis_server.h"
 
 #include "common/io_scripts.h"

@@ -23,8 +23,13 @@ static int begin(void **state)
     (void)state;
     clock_freeze(now_ms = START_MS);
     wheel_init(&wheel);
-    settings = (struct settings){.rate_connection = 10, .rate_connection_burst = 3, .rate_user = 10, .rate_user_burst = 5,
-                                 .rate_address = 10, .rate_address_burst = 8, .rate_handshakes_burst = 1};
+    settings = (struct settings){.rate_connection = 10,
+                                 .rate_connection_burst = 3,
+                                 .rate_user = 10,
+                                 .rate_user_burst = 5,
+                                 .rate_address = 10,
+                                 .rate_address_burst = 8,
+                                 .rate_handshakes_burst = 1};
     limits_init(&limits, &settings, &wheel);
     return 0;
 }

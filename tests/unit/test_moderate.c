@@ -81,8 +81,9 @@ static void orders_need_the_token(void **state)
     assert_int_equal(fake.order.kind, 0);
     sent = order("");
     ask("GET", "/api/admin/sanctions", &sent);
-    assert_bytes(buf_str(&response.body), "{\"success\":true,\"data\":[{\"kind\":\"ban\",\"realm\":\"chatroom\",\"user\":\"小\\\"明\","
-                                          "\"until\":\"2030-01-01 00:00:00\",\"createdAt\":\"2029-01-01 00:00:00\"}]}");
+    assert_bytes(buf_str(&response.body),
+                 "{\"success\":true,\"data\":[{\"kind\":\"ban\",\"realm\":\"chatroom\",\"user\":\"小\\\"明\","
+                 "\"until\":\"2030-01-01 00:00:00\",\"createdAt\":\"2029-01-01 00:00:00\"}]}");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, free_response)

@@ -14,9 +14,11 @@ static void nothing_goes_before_hello(void **state)
     say(client, "{\"id\":4,\"cmd\":\"hello\",\"user\":\"" ANN "\"}");
     say(client, "{\"id\":5,\"cmd\":\"hello\",\"user\":\"" ANN "\"}");
     say(client, "{\"id\":6,\"cmd\":\"ping\"}"); /* not before the answer */
-    assert_string_equal(brief(client), "re 1 not_hello|re 2 not_hello|re 0 bad_frame|re 3 bad_frame|re 5 bad_command|re 6 not_hello|");
+    assert_string_equal(brief(client),
+                        "re 1 not_hello|re 2 not_hello|re 0 bad_frame|re 3 bad_frame|re 5 bad_command|re 6 not_hello|");
     do_all();
-    assert_string_equal(heard(client), "{\"re\":4,\"ok\":true,\"user\":\"ann\",\"epoch\":3,\"ping_ms\":20000,\"joined\":[]}|");
+    assert_string_equal(heard(client),
+                        "{\"re\":4,\"ok\":true,\"user\":\"ann\",\"epoch\":3,\"ping_ms\":20000,\"joined\":[]}|");
     go(100000);
     assert_int_equal(client->closes, 0);
 }
@@ -49,7 +51,8 @@ static void an_id_is_not_enough_where_others_know_it(void **state)
     do_all();
     world.full = true;
     say(client, "{\"id\":5,\"cmd\":\"hello\",\"user\":\"" ANN "\"}");
-    assert_string_equal(brief(client), "re 1 unauthorized|re 2 unauthorized|re 3 unauthorized|re 4 unavailable|re 5 busy|");
+    assert_string_equal(brief(client),
+                        "re 1 unauthorized|re 2 unauthorized|re 3 unauthorized|re 4 unavailable|re 5 busy|");
 }
 
 /* ---- commands ---- */
@@ -87,7 +90,8 @@ static void an_answer_comes_before_its_event(void **state)
     brief(client);
     static const enum err errs[] = {ERR_NOT_FOUND, ERR_DENIED, ERR_DUPLICATE, ERR_UNKNOWN, ERR_DOWN, ERR_INTERNAL};
     for (int id = 2; id < 10; id++)
-        say(client, "{\"id\":%d,\"cmd\":\"send\",\"room\":\"" ROOM "\",\"client_id\":\"%d\",\"content\":\"x\"}", id, id);
+        say(client, "{\"id\":%d,\"cmd\":\"send\",\"room\":\"" ROOM "\",\"client_id\":\"%d\",\"content\":\"x\"}", id,
+            id);
     answer_post(client, 1, ERR_OK);
     answer_post(client, 2, ERR_OK);
     for (size_t i = 0; i < 6; i++)
@@ -96,9 +100,11 @@ static void an_answer_comes_before_its_event(void **state)
                                        "re 7 unavailable|re 8 unavailable|re 9 unavailable|");
     net.submit = ERR_BUSY;
     say(client, "{\"id\":7,\"cmd\":\"recall\",\"room\":\"" ROOM "\",\"seq\":1,\"client_id\":\"r\"}");
-    assert_string_equal(heard(client), "{\"re\":7,\"ok\":false,\"error\":{\"code\":\"busy\",\"message\":\"too much is going on\",\"retry_after_ms\":1000}}|");
+    assert_string_equal(heard(client), "{\"re\":7,\"ok\":false,\"error\":{\"code\":\"busy\",\"message\":\"too much is "
+                                       "going on\",\"retry_after_ms\":1000}}|");
     net.submit = ERR_OK;
-    say(client, "{\"id\":8,\"cmd\":\"edit\",\"room\":\"" ROOM "\",\"seq\":1,\"client_id\":\"e\",\"content\":\"\\\"x\\\"\"}");
+    say(client,
+        "{\"id\":8,\"cmd\":\"edit\",\"room\":\"" ROOM "\",\"seq\":1,\"client_id\":\"e\",\"content\":\"\\\"x\\\"\"}");
     assert_string_equal(net.content, "{\"of\":1,\"content\":\"\\\"x\\\"\"}");
     answer_post(client, 3, ERR_OK);
 }
@@ -161,8 +167,11 @@ static void who_is_put_out_hears_no_more(void **state)
     native_protocol.expelled(client->session, 8, ""); /* while its seat is asked for */
     native_protocol.expelled(client->session, 9, ""); /* that it never named */
     deliver(7, 1);
-    assert_string_equal(heard(client), "{\"ev\":\"kicked\",\"ch\":7,\"reason\":\"\\\"rude\\\"\"}|{\"ev\":\"kicked\",\"ch\":8,\"reason\":\"\"}|"
-                                       "{\"re\":2,\"ok\":false,\"error\":{\"code\":\"not_found\",\"message\":\"no such thing, or not one of yours\"}}|");
+    assert_string_equal(
+        heard(client),
+        "{\"ev\":\"kicked\",\"ch\":7,\"reason\":\"\\\"rude\\\"\"}|{\"ev\":\"kicked\",\"ch\":8,\"reason\":\"\"}|"
+        "{\"re\":2,\"ok\":false,\"error\":{\"code\":\"not_found\",\"message\":\"no such thing, or not one of "
+        "yours\"}}|");
     assert_int_equal(world.left, 1);
 }
 
@@ -172,7 +181,8 @@ static void clients_may_go_at_any_moment(void **state)
     db.last[7] = 900;
     for (int jobs_done = 0; jobs_done < 8; jobs_done++) {
         struct client *client = open_client();
-        say(client, "{\"id\":1,\"cmd\":\"hello\",\"user\":\"" ANN "\",\"resume\":[{\"room\":\"" ROOM "\",\"epoch\":3,\"seq\":100,\"presence\":true}]}");
+        say(client, "{\"id\":1,\"cmd\":\"hello\",\"user\":\"" ANN "\",\"resume\":[{\"room\":\"" ROOM
+                    "\",\"epoch\":3,\"seq\":100,\"presence\":true}]}");
         for (int i = 0; i < jobs_done && job_count; i++) {
             job_do();
             hub_subscribed(&hub, 7);

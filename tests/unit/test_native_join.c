@@ -9,10 +9,12 @@ static void who_joins_hears_what_comes(void **state)
     db.last[7] = 5;
     struct client *client = greeted(ANN);
     joined(client, ROOM, "");
-    assert_string_equal(heard(client), "{\"re\":1,\"ok\":true,\"room\":\"" ROOM "\",\"ch\":7,\"epoch\":3,\"seq\":5,\"read\":0}|");
+    assert_string_equal(heard(client),
+                        "{\"re\":1,\"ok\":true,\"room\":\"" ROOM "\",\"ch\":7,\"epoch\":3,\"seq\":5,\"read\":0}|");
     deliver(7, 6);
     deliver(8, 1);
-    assert_string_equal(heard(client), "{\"ev\":\"message\",\"ch\":7,\"epoch\":3,\"seq\":6,\"ts\":0,\"name\":\"bob\",\"kind\":\"text\",\"content\":\"m6\"}|");
+    assert_string_equal(heard(client), "{\"ev\":\"message\",\"ch\":7,\"epoch\":3,\"seq\":6,\"ts\":0,\"name\":\"bob\","
+                                       "\"kind\":\"text\",\"content\":\"m6\"}|");
     say(client, "{\"id\":2,\"cmd\":\"leave\",\"room\":\"" ROOM "\"}");
     deliver(7, 7);
     assert_string_equal(brief(client), "re 2|");
@@ -114,11 +116,13 @@ static void a_cursor_that_is_none_here_is_a_reset(void **state)
 {
     (void)state;
     db.last[7] = 1500;
-    static const char *const cursors[] = {",\"epoch\":2,\"seq\":1500", ",\"epoch\":3,\"seq\":1501", ",\"epoch\":3,\"seq\":499"};
+    static const char *const cursors[] = {",\"epoch\":2,\"seq\":1500", ",\"epoch\":3,\"seq\":1501",
+                                          ",\"epoch\":3,\"seq\":499"};
     for (size_t i = 0; i < 3; i++) {
         struct client *client = greeted(ANN);
         joined(client, ROOM, cursors[i]);
-        assert_string_equal(heard(client), "{\"re\":1,\"ok\":true,\"room\":\"" ROOM "\",\"ch\":7,\"epoch\":3,\"seq\":1500,\"read\":0,\"reset\":true}|");
+        assert_string_equal(heard(client), "{\"re\":1,\"ok\":true,\"room\":\"" ROOM
+                                           "\",\"ch\":7,\"epoch\":3,\"seq\":1500,\"read\":0,\"reset\":true}|");
     }
 }
 
@@ -128,7 +132,8 @@ static void a_hello_answers_for_all_its_rooms_at_once(void **state)
     db.last[7] = 5;
     db.last[8] = 2;
     struct client *client = open_client();
-    say(client, "{\"id\":1,\"cmd\":\"hello\",\"user\":\"" ANN "\",\"resume\":[{\"room\":\"" ROOM "\",\"epoch\":3,\"seq\":3,\"presence\":true},"
+    say(client, "{\"id\":1,\"cmd\":\"hello\",\"user\":\"" ANN "\",\"resume\":[{\"room\":\"" ROOM
+                "\",\"epoch\":3,\"seq\":3,\"presence\":true},"
                 "{\"room\":\"" NONE "\"},{\"room\":\"" TEA "\"}]}");
     job_do(); /* who and where */
     hub_subscribed(&hub, 7);
@@ -139,7 +144,8 @@ static void a_hello_answers_for_all_its_rooms_at_once(void **state)
     assert_string_equal(heard(client),
                         "{\"re\":1,\"ok\":true,\"user\":\"ann\",\"epoch\":3,\"ping_ms\":20000,\"joined\":["
                         "{\"room\":\"" ROOM "\",\"ch\":7,\"epoch\":3,\"seq\":5,\"read\":0,\"missed\":2},"
-                        "{\"room\":\"" NONE "\",\"error\":{\"code\":\"not_found\",\"message\":\"no such thing, or not one of yours\"}},"
+                        "{\"room\":\"" NONE
+                        "\",\"error\":{\"code\":\"not_found\",\"message\":\"no such thing, or not one of yours\"}},"
                         "{\"room\":\"" TEA "\",\"ch\":8,\"epoch\":3,\"seq\":2,\"read\":0}]}|");
     assert_int_equal(world.entered, 1);
     assert_int_equal(world.encoding, ENCODING_CHATROOM);

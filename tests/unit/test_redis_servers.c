@@ -59,9 +59,9 @@ static void several_by_every_form_of_address(void **state)
 static void what_is_no_address_is_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"one",   "one:",     ":1",     "one:0",     "one:65536", "one:1x",   "::1:7000",
-                                        "[]:1",  "one:1,",   ",one:1", "one:1,,b:2", "relative.sock", "one:-1", "one:+1",
-                                        "one: 1"};
+    static const char *const wrong[] = {"one",        "one:",          ":1",     "one:0",  "one:65536",
+                                        "one:1x",     "::1:7000",      "[]:1",   "one:1,", ",one:1",
+                                        "one:1,,b:2", "relative.sock", "one:-1", "one:+1", "one: 1"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         bool trailing = !strcmp(wrong[i], "one:1,"); /* a comma at the end is nobody's harm */
         assert_int_equal(read_these(wrong[i]), trailing ? ERR_OK : ERR_INVALID);

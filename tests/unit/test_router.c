@@ -261,13 +261,15 @@ static void health_tells_the_database_from_redis(void **state)
     assert_answer("GET", "/readyz", BYTES(""), 200,
                   "{\"ready\":true,\"db\":\"up\",\"db_address\":0,\"db_writable\":true,\"redis\":\"down\"" REDIS_DOWN);
     fake.store = ERR_DOWN;
-    assert_answer("GET", "/readyz", BYTES(""), 503,
-                  "{\"ready\":false,\"db\":\"down\",\"db_address\":0,\"db_writable\":true,\"redis\":\"down\"" REDIS_DOWN);
+    assert_answer(
+        "GET", "/readyz", BYTES(""), 503,
+        "{\"ready\":false,\"db\":\"down\",\"db_address\":0,\"db_writable\":true,\"redis\":\"down\"" REDIS_DOWN);
     fake.store = ERR_OK;
     db_address_taken(1);
     db_refuses_writes(1, 28, "No space left on device");
-    assert_answer("GET", "/readyz", BYTES(""), 503,
-                  "{\"ready\":false,\"db\":\"up\",\"db_address\":2,\"db_writable\":false,\"redis\":\"down\"" REDIS_DOWN);
+    assert_answer(
+        "GET", "/readyz", BYTES(""), 503,
+        "{\"ready\":false,\"db\":\"up\",\"db_address\":2,\"db_writable\":false,\"redis\":\"down\"" REDIS_DOWN);
     db_takes_writes();
     assert_answer("GET", "/readyz", BYTES(""), 200,
                   "{\"ready\":true,\"db\":\"up\",\"db_address\":2,\"db_writable\":true,\"redis\":\"down\"" REDIS_DOWN);

@@ -61,10 +61,13 @@ static void several_on_one_user_are_lifted_one_by_one(void **state)
     (void)state;
     for (uint64_t id = 1; id <= 3; id++)
         sanctions_put(&all, &(struct sanction){.id = id, .kind = SANCTION_BAN, .user = 7, .conversation = id});
-    sanctions_put(&all, &(struct sanction){.id = 2, .kind = SANCTION_BAN, .user = 7, .conversation = 2, .lifted = true});
+    sanctions_put(&all,
+                  &(struct sanction){.id = 2, .kind = SANCTION_BAN, .user = 7, .conversation = 2, .lifted = true});
     assert_true(banned(7, "", 1) && !banned(7, "", 2) && banned(7, "", 3));
-    sanctions_put(&all, &(struct sanction){.id = 3, .kind = SANCTION_BAN, .user = 7, .conversation = 3, .lifted = true});
-    sanctions_put(&all, &(struct sanction){.id = 1, .kind = SANCTION_BAN, .user = 7, .conversation = 1, .lifted = true});
+    sanctions_put(&all,
+                  &(struct sanction){.id = 3, .kind = SANCTION_BAN, .user = 7, .conversation = 3, .lifted = true});
+    sanctions_put(&all,
+                  &(struct sanction){.id = 1, .kind = SANCTION_BAN, .user = 7, .conversation = 1, .lifted = true});
     assert_false(banned(7, "", 1));
 }
 
@@ -72,7 +75,8 @@ static void a_ban_ends_when_its_time_is_over(void **state)
 {
     (void)state;
     sanctions_put(&all, &(struct sanction){.id = 1, .kind = SANCTION_BAN, .user = 7, .until_ms = START_MS + 1000});
-    assert_false(sanctions_put(&all, &(struct sanction){.id = 2, .kind = SANCTION_BAN, .user = 8, .until_ms = START_MS}));
+    assert_false(
+        sanctions_put(&all, &(struct sanction){.id = 2, .kind = SANCTION_BAN, .user = 8, .until_ms = START_MS}));
     clock_freeze(START_MS + 999);
     assert_true(banned(7, "", 0));
     clock_freeze(START_MS + 1000);
@@ -112,7 +116,8 @@ static void an_address_is_written_in_one_way(void **state)
 static void a_kick_comes_over_the_wire_whole_or_not_at_all(void **state)
 {
     (void)state;
-    struct sanction kick = {.kind = SANCTION_KICK, .user = 7, .conversation = 3, .address = "192.0.2.1", .name = "小明"};
+    struct sanction kick = {
+        .kind = SANCTION_KICK, .user = 7, .conversation = 3, .address = "192.0.2.1", .name = "小明"};
     struct sanction got;
     struct buf out;
     buf_init(&out, 1024);

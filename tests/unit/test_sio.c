@@ -62,7 +62,8 @@ static void an_unknown_namespace_is_an_error_and_no_end(void **state)
 static void breaking_the_protocol_ends_that_connection(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"abc", "2{}", "2[]", "2abc[\"x\"]", "9", "0", "2/custom,[\"x\"]", "4{}", "51-[\"x\"]"};
+    static const char *const bad[] = {"abc", "2{}",       "2[]", "2abc[\"x\"]", "9", "0", "2/custom,[\"x\"]",
+                                      "4{}", "51-[\"x\"]"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct eio *conn = echo_client(), *other = echo_client();
         hear(conn, bad[i]);

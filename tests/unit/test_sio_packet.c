@@ -88,7 +88,8 @@ static void an_event_has_a_name(void **state)
     (void)state;
     REFUSED(BYTES("2"), BYTES("2[]"), BYTES("2[ ]"), BYTES("2[1]"), BYTES("2[1,\"a\"]"), BYTES("2[{}]"),
             BYTES("2[{\"toString\":\"foo\"}]"), BYTES("2[[\"a\"]]"), BYTES("2[null]"), BYTES("2[true]"), BYTES("2{}"),
-            BYTES("2\"a\""), BYTES("2{\"0\":\"a\"}"), BYTES("21"), BYTES("21[]"), BYTES("2/custom"), BYTES("2/custom,"));
+            BYTES("2\"a\""), BYTES("2{\"0\":\"a\"}"), BYTES("21"), BYTES("21[]"), BYTES("2/custom"),
+            BYTES("2/custom,"));
 }
 
 static void names_of_the_library_s_own_events_are_refused(void **state)
@@ -266,7 +267,8 @@ static void values_and_arguments_are_counted(void **state)
 static void no_beginning_is_enough(void **state)
 {
     (void)state;
-    struct str whole = BYTES("52-/admin,7[\"a\",{\"_placeholder\":true,\"num\":1},[{\"num\":0,\"_placeholder\":true}]]");
+    struct str whole =
+        BYTES("52-/admin,7[\"a\",{\"_placeholder\":true,\"num\":1},[{\"num\":0,\"_placeholder\":true}]]");
     assert_int_equal(parse(whole), ERR_OK);
     for (size_t len = 0; len < whole.len; len++)
         assert_int_equal(parse((struct str){whole.ptr, len}), ERR_INVALID);
@@ -320,22 +322,22 @@ static void attachments_are_bounded(void **state)
 static void there_is_one_placeholder_for_each_attachment(void **state)
 {
     (void)state;
-    REFUSED(BYTES("51-[\"a\"]"), BYTES("51-[\"a\"," P1 "]"), BYTES("51-[\"a\"," P0 "," P0 "]"),
-            BYTES("52-[\"a\"," P0 "]"), BYTES("52-[\"a\"," P0 "," P0 "]"), BYTES("51-[\"a\"," P0 "," P1 "]"),
-            BYTES("51-[\"a\",{\"_placeholder\":true}]"), BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":\"0\"}]"),
-            BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":-1}]"),
-            BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":0.5}]"),
-            BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":[0]}]"),
-            BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":null}]"),
-            BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":18446744073709551616}]"),
-            BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":{\"num\":0}}]"),
-            BYTES("51-[\"a\",{\"_placeholder\":1,\"num\":0}]"), BYTES("51-[\"a\",{\"_placeholder\":\"true\",\"num\":0}]"),
-            BYTES("51-[\"a\",{\"_placeholder\":false,\"num\":0}]"), BYTES("51-[\"a\",\"_placeholder\",true,\"num\",0]"),
-            BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":0,\"num\":1}]"),
-            BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":0,\"_placeholder\":false}]"),
-            BYTES("51-[\"a\",{\"_placeholder\":[true],\"num\":0}]"),
-            BYTES("52-[\"a\",{\"_placeholder\":true,\"num\":0,\"in\":" P1 "}]"), /* one inside another */
-            BYTES("52-[\"a\",{\"in\":[" P1 "],\"_placeholder\":true,\"num\":0}]"));
+    REFUSED(
+        BYTES("51-[\"a\"]"), BYTES("51-[\"a\"," P1 "]"), BYTES("51-[\"a\"," P0 "," P0 "]"), BYTES("52-[\"a\"," P0 "]"),
+        BYTES("52-[\"a\"," P0 "," P0 "]"), BYTES("51-[\"a\"," P0 "," P1 "]"),
+        BYTES("51-[\"a\",{\"_placeholder\":true}]"), BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":\"0\"}]"),
+        BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":-1}]"), BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":0.5}]"),
+        BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":[0]}]"),
+        BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":null}]"),
+        BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":18446744073709551616}]"),
+        BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":{\"num\":0}}]"),
+        BYTES("51-[\"a\",{\"_placeholder\":1,\"num\":0}]"), BYTES("51-[\"a\",{\"_placeholder\":\"true\",\"num\":0}]"),
+        BYTES("51-[\"a\",{\"_placeholder\":false,\"num\":0}]"), BYTES("51-[\"a\",\"_placeholder\",true,\"num\",0]"),
+        BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":0,\"num\":1}]"),
+        BYTES("51-[\"a\",{\"_placeholder\":true,\"num\":0,\"_placeholder\":false}]"),
+        BYTES("51-[\"a\",{\"_placeholder\":[true],\"num\":0}]"),
+        BYTES("52-[\"a\",{\"_placeholder\":true,\"num\":0,\"in\":" P1 "}]"), /* one inside another */
+        BYTES("52-[\"a\",{\"in\":[" P1 "],\"_placeholder\":true,\"num\":0}]"));
     take(BYTES("51-[\"a\",{\"num\":0,\"_placeholder\":true,\"more\":[{}]}]"));
     take(BYTES("51-[\"a\",{\"num\":7,\"_placeholder\":true,\"num\":0}]"));
     take(BYTES("51-[\"a\",{\"\\u005fplaceholder\":true,\"n\\u0075m\":0}]"));
@@ -395,7 +397,8 @@ static void strings_are_decoded(void **state)
     check_string(BYTES("\"茶馆 😀\""), BYTES("茶馆 😀"));
     check_string(BYTES("\"\\\"\\\\\\/\\b\\f\\n\\r\\t|\""), BYTES("\"\\/\b\f\n\r\t|"));
     check_string(BYTES("\"a\\u0041\\u00e9\\u8336\\uD83D\\ude00z\""), BYTES("aAé茶😀z"));
-    check_string(BYTES("\"\\u007f\\u0080\\u07ff\\u0800\\uffff\""), BYTES("\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf"));
+    check_string(BYTES("\"\\u007f\\u0080\\u07ff\\u0800\\uffff\""),
+                 BYTES("\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf"));
     check_string(BYTES("\"\\udbff\\udfff\\ud800\\udc00\""), BYTES("\xf4\x8f\xbf\xbf\xf0\x90\x80\x80"));
 }
 
@@ -414,7 +417,8 @@ static void half_a_pair_and_nul_are_replaced(void **state)
 static void other_values_are_no_strings(void **state)
 {
     (void)state;
-    static const struct str others[] = {BYTES("1"), BYTES("null"), BYTES("true"), BYTES("{}"), BYTES("[\"a\"]"), BYTES("")};
+    static const struct str others[] = {BYTES("1"),  BYTES("null"),    BYTES("true"),
+                                        BYTES("{}"), BYTES("[\"a\"]"), BYTES("")};
     struct buf out;
     buf_init(&out, 16);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)

@@ -82,8 +82,9 @@ static void a_marker_that_moved_is_told_to_the_user(void **state)
     assert_answer("POST", "/api/rooms/" ROOM "/read", BYTES("{\"nickId\":\"" NICK "\",\"seq\":3}"), 200,
                   "{\"success\":true,\"data\":{\"seq\":20,\"read\":18,\"unread\":2}}");
     assert_int_equal(fake.published, 1);
-    static const char *const bad[] = {"{\"nickId\":\"" NICK "\"}", "{\"seq\":3}", "{\"nickId\":\"" NICK "\",\"seq\":\"3\"}",
-                                      "{\"nickId\":\"" NICK "\",\"seq\":-1}", "{\"nickId\":7,\"seq\":3}"};
+    static const char *const bad[] = {"{\"nickId\":\"" NICK "\"}", "{\"seq\":3}",
+                                      "{\"nickId\":\"" NICK "\",\"seq\":\"3\"}", "{\"nickId\":\"" NICK "\",\"seq\":-1}",
+                                      "{\"nickId\":7,\"seq\":3}"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(call("POST", "/api/rooms/" ROOM "/read", str_of(bad[i])), 400);
 }

@@ -1,13 +1,15 @@
 // What is sent and what is made of that which comes.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { fill, MAX_FRAME_BYTES, messageFrame, queryLogsFrame, readEvents, readMembers, tidy } from '../../web/js/frames.js';
+import { fill, MAX_FRAME_BYTES, messageFrame, queryLogsFrame, readEvents, readMembers,
+  tidy } from '../../web/js/frames.js';
 
 const who = { nickName: '小满', nickId: 'user_1', roomId: 'room_1' };
 
 test('frames are those of the article\'s client', () => {
   assert.deepEqual(JSON.parse(messageFrame(who, 'a"\n</script>', new Date(2024, 0, 2, 3, 4, 5))), {
-    type: 'message', content: 'a"\n</script>', sendUserName: '小满', sendUserId: 'user_1', sendRoom: 'room_1', sendTime: '2024-01-02 03:04:05',
+    type: 'message', content: 'a"\n</script>', sendUserName: '小满', sendUserId: 'user_1', sendRoom: 'room_1',
+    sendTime: '2024-01-02 03:04:05',
   });
   assert.deepEqual(JSON.parse(queryLogsFrame(who)), { type: 'query-logs', sendUserId: 'user_1', sendRoom: 'room_1' });
 });
@@ -42,6 +44,7 @@ test('a frame of any shape is read or left', () => {
 
 test('members: each once, oddities left out', () => {
   assert.deepEqual(readMembers(null), []);
-  const list = readMembers([{ user_name: 'a', head_num: '3' }, null, { user_name: 5 }, { user_name: 'a' }, { user_name: 'b' }]);
+  const list =
+    readMembers([{ user_name: 'a', head_num: '3' }, null, { user_name: 5 }, { user_name: 'a' }, { user_name: 'b' }]);
   assert.deepEqual(list, [{ name: 'a', head: '3' }, { name: 'b', head: undefined }]);
 });

@@ -7,10 +7,12 @@ import { words } from '../../web/js/i18n.js';
 import '../../web/js/io/words.js';
 
 const AT = Date.UTC(2024, 4, 1, 10);
-const row = (username, content, at = AT, more = {}) => ({ username, content, createAt: new Date(at).toISOString(), ...more });
+const row = (username, content, at = AT,
+  more = {}) => ({ username, content, createAt: new Date(at).toISOString(), ...more });
 
 test('a row becomes a line, whatever a stranger puts in its fields', () => {
-  assert.deepEqual(toLine(row('Ann', 'hi', AT, { seq: 3 })), { name: 'Ann', text: 'hi', at: AT, system: false, whisper: '', to: '' });
+  assert.deepEqual(toLine(row('Ann', 'hi', AT, { seq: 3 })),
+    { name: 'Ann', text: 'hi', at: AT, system: false, whisper: '', to: '' });
   assert.equal(toLine(row('系统', 'x')).system, true);
   assert.equal(toLine({ content: 'x', username: {}, createAt: 'soon' }, 7).at, 7);
   assert.equal(toLine({ content: 'x', username: {} }, 7).name, '');
@@ -28,7 +30,8 @@ test('a history goes where it was asked for, and nothing stands there twice', ()
 test('whom a text is for is read the way the server reads it', () => {
   assert.deepEqual(address('@Bob hello you'), { to: 'Bob', text: 'hello you' });
   assert.deepEqual(address('@Bob line\nline'), { to: 'Bob', text: 'line\nline' });
-  for (const plain of ['Bob hi', '@Bob', '@Bob ', '@ hi', 'mail a@b c', '']) assert.deepEqual(address(plain), { to: '', text: plain });
+  for (const plain of ['Bob hi', '@Bob', '@Bob ', '@ hi', 'mail a@b c', ''])
+    assert.deepEqual(address(plain), { to: '', text: plain });
   assert.deepEqual(['Bob', 'a b', ''].map(canWhisperTo), [true, false, false]);
 });
 

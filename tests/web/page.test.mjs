@@ -22,7 +22,8 @@ function modulesOf(page) {
   const follow = (f) => {
     if (found.has(f)) return;
     found.add(f);
-    for (const [, ref] of read(f).matchAll(/(?:from|import) '(\.[^']+)'/g)) follow(path.posix.join(path.posix.dirname(f), ref));
+    for (const [, ref] of read(f).matchAll(/(?:from|import) '(\.[^']+)'/g))
+      follow(path.posix.join(path.posix.dirname(f), ref));
   };
   for (const [, ref] of read(page).matchAll(/<script type="module" src="([^"]+)"/g)) follow(ref);
   return [...found];
@@ -40,21 +41,27 @@ test('no inline script, style or handler', () => {
 });
 
 test('no other host is named', () => {
-  for (const f of files) assert.doesNotMatch(read(f).replaceAll('http://www.w3.org/2000/svg', ''), /https?:\/\/[a-z0-9-]+\.(?!example)[a-z]/i, f);
+  for (const f of files)
+    assert.doesNotMatch(read(f).replaceAll('http://www.w3.org/2000/svg', ''),
+      /https?:\/\/[a-z0-9-]+\.(?!example)[a-z]/i, f);
 });
 
 test('no text of others is ever put in as HTML', () => {
-  for (const f of js) assert.doesNotMatch(read(f), /innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\b|setAttribute\('style'/, f);
+  for (const f of js)
+    assert.doesNotMatch(read(f),
+      /innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\b|setAttribute\('style'/, f);
 });
 
 test('everything referred to is there', () => {
   for (const page of pages) {
     const html = read(page);
-    for (const [, ref] of html.matchAll(/(?:src|href)="([^"#]+)"/g)) assert.ok(ref === FROM_NPM || ref === './' || files.includes(ref), ref);
+    for (const [, ref] of html.matchAll(/(?:src|href)="([^"#]+)"/g))
+      assert.ok(ref === FROM_NPM || ref === './' || files.includes(ref), ref);
     for (const [, key] of html.matchAll(/data-i18n(?:-\w+)?="(\w+)"/g)) assert.ok(key in words.zh, `${page}: ${key}`);
     for (const f of modulesOf(page)) {
       assert.ok(files.includes(f), `${page}: ${f}`);
-      for (const [, , id] of read(f).matchAll(/(byId|getElementById)\('([^']+)'\)/g)) assert.ok(html.includes(`id="${id}"`), `${page}: ${f}: ${id}`);
+      for (const [, , id] of read(f).matchAll(/(byId|getElementById)\('([^']+)'\)/g))
+        assert.ok(html.includes(`id="${id}"`), `${page}: ${f}: ${id}`);
     }
   }
   for (const f of js) {
@@ -65,7 +72,8 @@ test('everything referred to is there', () => {
 });
 
 test('the pages lead to each other', () => {
-  for (const [page, others] of Object.entries({ 'index.html': ['socketio.html', 'transports.html'], 'socketio.html': ['./', 'transports.html'], 'transports.html': ['./', 'socketio.html'] })) {
+  for (const [page, others] of Object.entries({ 'index.html': ['socketio.html', 'transports.html'],
+    'socketio.html': ['./', 'transports.html'], 'transports.html': ['./', 'socketio.html'] })) {
     for (const other of others) assert.ok(read(page).includes(`href="${other}"`), `${page} to ${other}`);
   }
 });

@@ -50,7 +50,8 @@ test('delays double to a ceiling, never below a floor, spread by chance', () => 
 });
 
 test('the address follows the page, http to ws and https to wss, and leaves the hash behind', () => {
-  assert.equal(socketUrl(new URL('http://h:7005/#room=x'), 'room_1', 'user_&2'), 'ws://h:7005/?roomId=room_1&nickId=user_%262');
+  assert.equal(socketUrl(new URL('http://h:7005/#room=x'), 'room_1', 'user_&2'),
+    'ws://h:7005/?roomId=room_1&nickId=user_%262');
   assert.equal(socketUrl(new URL('https://h/a/b?c'), 'r', 'u'), 'wss://h/?roomId=r&nickId=u');
 });
 

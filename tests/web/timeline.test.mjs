@@ -28,7 +28,8 @@ test('numbered history after a reconnect adds what was missed and repeats nothin
 });
 
 test('a message that came live before the history stays in its place', () => {
-  const { items: all, fresh } = mergeHistory(items(row(3, 'c', 3)), items(row(1, 'a', 1), row(2, 'b', 2), row(3, 'c', 3)));
+  const { items: all, fresh } = mergeHistory(items(row(3, 'c', 3)),
+    items(row(1, 'a', 1), row(2, 'b', 2), row(3, 'c', 3)));
   assert.deepEqual(texts(all), ['a', 'b', 'c']);
   assert.deepEqual(texts(fresh), ['a', 'b']);
 });

@@ -36,7 +36,8 @@ test('both languages have the same words with the same blanks', () => {
 });
 
 test('any Chinese is Chinese, everything else English', () => {
-  assert.deepEqual(['zh', 'zh-CN', 'ZH-Hant-TW', 'en-GB', 'fr', '', undefined].map(pick), ['zh', 'zh', 'zh', 'en', 'en', 'en', 'en']);
+  assert.deepEqual(['zh', 'zh-CN', 'ZH-Hant-TW', 'en-GB', 'fr', '', undefined].map(pick),
+    ['zh', 'zh', 'zh', 'en', 'en', 'en', 'en']);
 });
 
 test('system lines speak the reader\'s language, a name with the same words in it stays whole', () => {

@@ -107,7 +107,8 @@ export class Entrance {
   #speak() {
     this.#setBusy(this.#busy);
     const n = this.#rooms;
-    byId('rooms-open').textContent = n === null ? '' : n === 0 ? t('roomsNone') : n === 1 ? t('roomsOne', { n }) : t('roomsOpen', { n });
+    byId('rooms-open').textContent = n === null ? '' : n === 0 ? t('roomsNone') : n === 1 ? t('roomsOne', { n })
+      : t('roomsOpen', { n });
     const names = t('heads');
     for (const label of byId('heads').children) {
       label.title = names[label.dataset.head - 1];

@@ -5,7 +5,8 @@ const MAX_LINKS = 50; // of one message; a frame has room for thousands
 const PAIRS = { ')': '(', ']': '[', '}': '{' };
 
 /**
- * A full stop after a link ends the sentence, not the link; a closing bracket belongs to it only if it was opened in it.
+ * A full stop after a link ends the sentence, not the link; a closing bracket belongs to it only if it was opened in
+ *  it.
  * Counts once: a stranger may send a frame full of brackets.
  */
 function trimEnd(url) {

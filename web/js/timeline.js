@@ -9,7 +9,8 @@ import { sameDay, toMillis, within } from './time.js';
 export const SYSTEM_NAME = 'system';
 const GROUP_MINUTES = 5;
 
-const asText = (value) => (typeof value === 'string' ? value : value === null || value === undefined ? '' : String(value));
+const asText = (value) => (typeof value === 'string' ? value : value === null || value === undefined ? ''
+  : String(value));
 
 function asSeq(value) {
   const n = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
@@ -111,7 +112,8 @@ export function place(prev, item) {
   return { day: day && item.at !== null, heading: !item.system && !goesOn };
 }
 
-/** Takes from `pending` ({text}) those that `items`, sent under `nick`, show to have arrived: the oldest alike first. */
+/** Takes from `pending` ({text}) those that `items`, sent under `nick`, show to have arrived: the oldest alike
+ *  first. */
 export function settle(pending, items, nick) {
   const left = pending.slice();
   const settled = [];

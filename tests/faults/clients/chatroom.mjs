@@ -66,7 +66,8 @@ export class Page extends Client {
   say(text) {
     return this.ask(() => {
       this.said = text;
-      this.ws.send(JSON.stringify({ type: 'message', content: text, sendUserName: this.seat.nick, sendUserId: this.seat.nickId, sendRoom: this.seat.roomId }));
+      this.ws.send(JSON.stringify({ type: 'message', content: text, sendUserName: this.seat.nick,
+        sendUserId: this.seat.nickId, sendRoom: this.seat.roomId }));
     });
   }
 }

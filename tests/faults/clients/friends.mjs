@@ -53,7 +53,8 @@ export class Friend extends Client {
   }
 
   async say(text) {
-    this.ws.send(JSON.stringify({ friend: this.room, from: this.self.userId, to: this.other.userId, content: text, type: 'text' }));
+    this.ws.send(JSON.stringify({ friend: this.room, from: this.self.userId, to: this.other.userId, content: text,
+      type: 'text' }));
     return { what: 'unknown', why: UNANSWERED };
   }
 }

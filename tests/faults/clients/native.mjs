@@ -1,5 +1,5 @@
-// The native protocol: one connection with a cursor and client ids. It comes back with the cursor, and says again what it
-// does not know the outcome of.
+// The native protocol: one connection with a cursor and client ids. It comes back with the cursor, and says again what
+// it does not know the outcome of.
 import { Client } from '../world.mjs';
 
 const LINES = { join: ' 进入了房间', leave: ' 离开了房间' };
@@ -20,7 +20,9 @@ export class Native extends Client {
     this.members = undefined;
     const cursor = this.last === undefined ? {} : { epoch: this.epoch, seq: this.last };
     return this.live(ws, {
-      open: () => ws.send(JSON.stringify({ id: 1, cmd: 'hello', user: this.seat.nickId, resume: [{ room: this.room, presence: true, ...cursor }] })),
+      open: () =>
+        ws.send(JSON.stringify({ id: 1, cmd: 'hello', user: this.seat.nickId,
+          resume: [{ room: this.room, presence: true, ...cursor }] })),
       message: (frame) => ('re' in frame ? this.takeAnswer(frame) : this.takeEvent(frame)),
     });
   }
@@ -56,9 +58,12 @@ export class Native extends Client {
   }
 
   say(text, clientId) {
-    const asked = this.ask(() => this.ws.send(JSON.stringify({ id: ++this.ids, cmd: 'send', room: this.room, client_id: clientId, content: text })));
+    const asked = this.ask(() =>
+      this.ws.send(JSON.stringify({ id: ++this.ids, cmd: 'send', room: this.room, client_id: clientId,
+        content: text })));
     const id = this.ids;
-    const timer = setTimeout(() => id === this.ids && this.answered?.({ what: 'unknown', why: 'no patience' }), 500 + Math.random() * 4000);
+    const timer = setTimeout(() => id === this.ids && this.answered?.({ what: 'unknown', why: 'no patience' }),
+      500 + Math.random() * 4000);
     return asked.finally(() => clearTimeout(timer));
   }
 }

@@ -37,13 +37,15 @@ export class Poller extends Listener {
 
   async poll() {
     const { world, last } = this;
-    const { status, json } = await world.call(this.path('poll', { wait: this.wait, after: last ?? 0 }), { port: world.port(), ms: (this.wait + 8) * 1000 });
+    const { status, json } = await world.call(this.path('poll', { wait: this.wait, after: last ?? 0 }),
+      { port: world.port(), ms: (this.wait + 8) * 1000 });
     if (this.closing) return;
     if (status !== 200) throw new Error(`answered with ${status}`);
     if (json.reset) this.lost();
     if (!this.connected) this.opened(json.reset ? undefined : last ?? 0);
     for (const event of json.events) this.had(event.seq, event.data.log_content);
-    if (json.events.length && json.next !== this.last) world.wrong(`${this.name}: next is ${json.next} after ${this.last}`);
+    if (json.events.length && json.next !== this.last)
+      world.wrong(`${this.name}: next is ${json.next} after ${this.last}`);
     this.last = json.next;
     if (!this.wait) await new Promise((resolve) => setTimeout(resolve, 150));
   }
@@ -68,7 +70,8 @@ export class Events extends Listener {
   }
 
   take(event) {
-    const fields = Object.fromEntries(event.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trimStart()]));
+    const fields = Object.fromEntries(event.split('\n')
+      .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trimStart()]));
     if (fields.id) this.id = fields.id;
     const seq = Number(fields.id?.split('-')[1]);
     if (fields.event === 'message') this.had(seq, JSON.parse(fields.data).log_content);
@@ -114,7 +117,8 @@ export class Poster extends Listener {
     const { world } = this;
     try {
       const ms = 500 + Math.floor(Math.random() * 4000); // no patience: the second try meets the first
-      const { status, json } = await world.call(`/rooms/${this.room}/send`, { port: world.port(), ms, body: { nickId: this.seat.nickId, content: text, clientId } });
+      const { status, json } = await world.call(`/rooms/${this.room}/send`,
+        { port: world.port(), ms, body: { nickId: this.seat.nickId, content: text, clientId } });
       if (status === 200 && json?.success) return { what: 'ack', seq: json.data.seq };
       const code = json?.code ?? status;
       const refused = ['unavailable', 'busy', 'rate', 'bad_request', 'not_found'].includes(code);

@@ -13,7 +13,9 @@ export class Chatter extends Client {
   }
 
   async run() {
-    const socket = io(`http://127.0.0.1:${this.world.stack.port}/`, { forceNew: true, transports: this.transports, reconnectionDelay: 50, reconnectionDelayMax: 1000, timeout: 5000 });
+    const socket = io(`http://127.0.0.1:${this.world.stack.port}/`,
+      { forceNew: true, transports: this.transports, reconnectionDelay: 50, reconnectionDelayMax: 1000,
+        timeout: 5000 });
     this.socket = socket;
     const gone = new Promise((resolve) => {
       this.cut = () => {
@@ -22,7 +24,8 @@ export class Chatter extends Client {
         resolve();
       };
     });
-    socket.on('message', (message) => message.username === SYSTEM || message.private || this.had(message.seq, message.content));
+    socket.on('message', (message) => message.username === SYSTEM || message.private
+      || this.had(message.seq, message.content));
     socket.on('connect', () => this.come(socket.recovered));
     socket.on('disconnect', () => {
       this.connected = false;
@@ -41,7 +44,8 @@ export class Chatter extends Client {
 
   /** Its name, or its room: asked for until it has it, or another connection is there. */
   async settle(id) {
-    const [event, argument] = this.speaks ? ['message', () => `${this.name}-${Math.random().toString(36).slice(2, 8)}`] : ['join', () => LOOKOUT];
+    const [event, argument] = this.speaks ? ['message', () => `${this.name}-${Math.random().toString(36).slice(2, 8)}`]
+      : ['join', () => LOOKOUT];
     this.settled = false;
     while (!this.closing && this.socket.id === id && this.socket.connected) {
       const answer = await this.emit(event, argument());
@@ -64,7 +68,8 @@ export class Chatter extends Client {
     return this.ask(() => {
       this.emit('message', text).then((answer) => {
         if (answer?.success) this.answered?.({ what: 'ack', seq: answer.seq });
-        else this.answered?.({ what: answer && answer.error !== 'unknown' ? 'refused' : 'unknown', why: answer?.error ?? 'no answer' });
+        else this.answered?.({ what: answer && answer.error !== 'unknown' ? 'refused' : 'unknown', why: answer?.error
+          ?? 'no answer' });
       });
     });
   }

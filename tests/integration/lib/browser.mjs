@@ -2,7 +2,8 @@
 import fs from 'node:fs';
 import { DEADLINE_MS } from './stack.mjs';
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => fs.existsSync(path));
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome'].find((path) => fs.existsSync(path));
 const playwright = await import('playwright-core').catch(() => null);
 
 /** Why a suite has to be skipped, or false. */
@@ -32,7 +33,8 @@ export class Browser {
     context.setDefaultTimeout(DEADLINE_MS);
     const page = await context.newPage();
     await page.addInitScript(() => {
-      document.addEventListener('securitypolicyviolation', (event) => console.error(`CSP violated: ${event.violatedDirective} ${event.blockedURI}`));
+      document.addEventListener('securitypolicyviolation',
+        (event) => console.error(`CSP violated: ${event.violatedDirective} ${event.blockedURI}`));
     });
     if (init) await page.addInitScript(init);
     page.on('pageerror', (error) => trouble.push(`${whose}: ${error}`));
@@ -44,7 +46,8 @@ export class Browser {
       trouble.push(`${whose}: a dialog says ${dialog.message()}`);
       dialog.dismiss();
     });
-    page.on('request', (request) => request.url().startsWith(stack.url) || request.url().startsWith('data:') || trouble.push(`${whose}: asks ${request.url()}`));
+    page.on('request', (request) => request.url().startsWith(stack.url) || request.url().startsWith('data:')
+      || trouble.push(`${whose}: asks ${request.url()}`));
     await page.goto(stack.url + path);
     return page;
   }

@@ -1,4 +1,5 @@
-// A client of door A, as the article's page is one: createChatroom over REST, then a WebSocket with both ids in its query.
+// A client of door A, as the article's page is one: createChatroom over REST, then a WebSocket with both ids in its
+// query.
 import assert from 'node:assert/strict';
 import { Socket, assertSameList, unique } from './socket.mjs';
 
@@ -16,7 +17,8 @@ export async function enter(stack, roomName, nick, headNum = 1, prefix = '/mysql
 export class Client extends Socket {
   /** seat: what enter() gave. relay: 0 through nginx, n directly to that relay's own port. */
   static async connect(stack, seat, { relay = 0, path = '/', options = {} } = {}) {
-    const client = Client.dial(stack, `?roomId=${encodeURIComponent(seat.roomId)}&nickId=${encodeURIComponent(seat.nickId)}`,
+    const client =
+      Client.dial(stack, `?roomId=${encodeURIComponent(seat.roomId)}&nickId=${encodeURIComponent(seat.nickId)}`,
       { relay, path, options });
     client.seat = seat;
     await client.opened;
@@ -102,7 +104,8 @@ export class Client extends Socket {
 }
 
 /**
- * Proves that nothing more is on its way to these clients of one room: each says something and all have heard all of it.
+ * Proves that nothing more is on its way to these clients of one room: each says something and all have heard all of
+ *  it.
  * What was sent before and has not arrived by then will not come.
  */
 export async function settle(...clients) {

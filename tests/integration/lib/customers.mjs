@@ -1,5 +1,5 @@
-// A client of door C, as the article's mini program is one: parties by account, the frame with both parties' cards, and a list
-// of rows for an answer.
+// A client of door C, as the article's mini program is one: parties by account, the frame with both parties' cards, and
+// a list of rows for an answer.
 import assert from 'node:assert/strict';
 import { post, request } from './http.mjs';
 import { Socket, unique } from './socket.mjs';
@@ -10,7 +10,8 @@ export const FAILED = { code: 0, msg: '聊天出现故障!' };
 
 /** A registered customer: {account, username, avatar, app_sid}. */
 export async function register(stack, card = {}) {
-  const customer = { account: unique('13800'), app_sid: 'app-1', username: unique('name'), avatar: 'https://example.org/a.png', ...card };
+  const customer = { account: unique('13800'), app_sid: 'app-1', username: unique('name'),
+    avatar: 'https://example.org/a.png', ...card };
   const answer = await post(`${stack.url}/users/register`, customer);
   assert.equal(answer.status, 200, answer.text);
   assert.equal(answer.json.status, 200, answer.text);
@@ -19,10 +20,12 @@ export async function register(stack, card = {}) {
 }
 
 export const query = (user, friend, more = '') =>
-  `friendphone=${encodeURIComponent(friend.account)}&userphone=${encodeURIComponent(user.account)}&app_sid=${encodeURIComponent(user.app_sid)}${more}`;
+  `friendphone=${encodeURIComponent(friend.account)}&userphone=${encodeURIComponent(user.account)}` +
+  `&app_sid=${encodeURIComponent(user.app_sid)}${more}`;
 
 /** The chatInfo that the article's page sends. */
-export const chatInfo = (user, friend, content, type = 0) => ({ friendInfo: friend, userInfo: user, chat_content: content, chat_type: type });
+export const chatInfo = (user, friend, content,
+  type = 0) => ({ friendInfo: friend, userInfo: user, chat_content: content, chat_type: type });
 
 /** The older rows over REST. */
 export async function history(stack, user, friend, more = '') {
@@ -63,7 +66,8 @@ export class Customer extends Socket {
 
   /** The row with this content, once it is in the list. */
   heard(content) {
-    return this.until(() => this.rows?.find((row) => row.content === content), `a list with ${JSON.stringify(content).slice(0, 80)}`);
+    return this.until(() => this.rows?.find((row) => row.content === content),
+      `a list with ${JSON.stringify(content).slice(0, 80)}`);
   }
 
   failure() {

@@ -1,5 +1,5 @@
-// More MariaDB servers beside a run's own: replicas and nodes of a cluster, each with a directory of its own inside the run
-// directory, reached by a Unix socket and (for one another) by a port on loopback.
+// More MariaDB servers beside a run's own: replicas and nodes of a cluster, each with a directory of its own inside the
+// run directory, reached by a Unix socket and (for one another) by a port on loopback.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -30,7 +30,8 @@ class Server {
 
   /** What a server that replicates needs on its command line. */
   args(id) {
-    return ['--skip-networking=0', '--bind-address=127.0.0.1', `--port=${this.port}`, `--server-id=${id}`, '--log-bin=binlog',
+    return ['--skip-networking=0', '--bind-address=127.0.0.1', `--port=${this.port}`, `--server-id=${id}`,
+      '--log-bin=binlog',
       '--log-slave-updates', '--sync-binlog=1', '--binlog-format=ROW', '--rpl-semi-sync-master-wait-point=AFTER_SYNC',
       '--rpl-semi-sync-slave-enabled=1', '--rpl-semi-sync-master-timeout=600000'];
   }
@@ -40,7 +41,8 @@ class Server {
     await this.sql('SET GLOBAL read_only = 1, rpl_semi_sync_master_enabled = 0');
     await this.sql(`CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = ${primary.port}, MASTER_USER = 'follower',
       MASTER_PASSWORD = 'follower', MASTER_USE_GTID = current_pos; START SLAVE`);
-    await eventually(async () => (await primary.one(`SHOW STATUS LIKE 'Rpl_semi_sync_master_clients'`))?.endsWith('\t1'),
+    await eventually(async () =>
+      (await primary.one(`SHOW STATUS LIKE 'Rpl_semi_sync_master_clients'`))?.endsWith('\t1'),
       'the replica to follow');
     await primary.sql('SET GLOBAL rpl_semi_sync_master_enabled = 1');
   }
@@ -64,7 +66,8 @@ class Server {
 export class Own extends Server {
   static async of(stack) {
     const server = new Own();
-    Object.assign(server, { stack, name: 'mariadb', dir: stack.file('mariadb'), socket: stack.file('mariadb.sock'), port: await freePort() });
+    Object.assign(server, { stack, name: 'mariadb', dir: stack.file('mariadb'), socket: stack.file('mariadb.sock'),
+      port: await freePort() });
     return server;
   }
 
@@ -88,7 +91,8 @@ export class Copy extends Server {
     const dir = own.stack.file(name);
     fs.mkdirSync(path.join(dir, 'tmp'), { recursive: true });
     fs.cpSync(own.dir, path.join(dir, 'data'), { recursive: true });
-    Object.assign(server, { stack: own.stack, name, home: dir, dir: path.join(dir, 'data'), socket: own.stack.file(`${name}.sock`), port: await freePort() });
+    Object.assign(server, { stack: own.stack, name, home: dir, dir: path.join(dir, 'data'),
+      socket: own.stack.file(`${name}.sock`), port: await freePort() });
     return server;
   }
 
@@ -178,7 +182,8 @@ export class Talk {
   /** What was heard is stored once, what was refused is not, what is unknown is so at most once. */
   async check(server) {
     const rows = new Map();
-    for (const content of await server.sql('SELECT content FROM message')) rows.set(content, (rows.get(content) ?? 0) + 1);
+    for (const content of await server.sql('SELECT content FROM message'))
+      rows.set(content, (rows.get(content) ?? 0) + 1);
     for (const [content, told] of this.fates) {
       const stored = rows.get(content) ?? 0;
       if (told === 'heard') assert.equal(stored, 1, `what was heard is stored once, not ${stored} times`);

@@ -1,5 +1,5 @@
-// A FastCGI client (FastCGI 1.0 specification) that may cut its request short: nginx never passes on half a body, another
-// front might.
+// A FastCGI client (FastCGI 1.0 specification) that may cut its request short: nginx never passes on half a body,
+// another front might.
 import { Raw } from './raw.mjs';
 
 const BEGIN_REQUEST = 1;
@@ -26,11 +26,13 @@ function params(pairs) {
 }
 
 /** Begins a request under a Content-Length of its own and sends `body`, without saying that this is all. */
-export async function fastcgiBegin(socketPath, { method = 'POST', path, contentType = 'application/json', contentLength, body = '' }) {
+export async function fastcgiBegin(socketPath,
+  { method = 'POST', path, contentType = 'application/json', contentLength, body = '' }) {
   const raw = await Raw.open(socketPath);
   raw.send(record(BEGIN_REQUEST, Buffer.from([0, 1, 0, 0, 0, 0, 0, 0])));
   raw.send(record(PARAMS, params({ REQUEST_METHOD: method, SCRIPT_NAME: path, REQUEST_URI: path, QUERY_STRING: '',
-    CONTENT_TYPE: contentType, CONTENT_LENGTH: contentLength, SERVER_PROTOCOL: 'HTTP/1.1', REMOTE_ADDR: '127.0.0.1' })));
+    CONTENT_TYPE: contentType, CONTENT_LENGTH: contentLength, SERVER_PROTOCOL: 'HTTP/1.1',
+    REMOTE_ADDR: '127.0.0.1' })));
   raw.send(record(PARAMS));
   const bytes = Buffer.from(body);
   for (let at = 0; at < bytes.length; at += 32_768) raw.send(record(STDIN, bytes.subarray(at, at + 32_768)));

@@ -32,7 +32,8 @@ export const befriend = async (stack, user1, user2) =>
   (await data(tell(stack, 'friends', { user1: user1.userId, user2: user2.userId }))).friendId;
 
 /** Rows of a friendship's history. */
-export const history = (stack, friendId, user, query = '') => data(ask(stack, `friends/${friendId}/messages?userId=${user.userId}${query}`));
+export const history = (stack, friendId, user,
+  query = '') => data(ask(stack, `friends/${friendId}/messages?userId=${user.userId}${query}`));
 
 /** The user's row about one friendship. */
 export async function entry(stack, friendId, user) {
@@ -56,7 +57,8 @@ export class Friend extends Socket {
 
   /** The message with this content, once it is here. */
   heard(content) {
-    return this.until(() => this.events.find((event) => event.content === content), `the message ${JSON.stringify(content).slice(0, 80)}`);
+    return this.until(() => this.events.find((event) => event.content === content),
+      `the message ${JSON.stringify(content).slice(0, 80)}`);
   }
 
   /** The next refusal's code. */
@@ -78,8 +80,10 @@ export class Friend extends Socket {
 }
 
 /**
- * Everything that was sent between these two sides (lists of connections) before this call has arrived once it is over. The
- * article's server acknowledges nothing, so each side hears the other; said again until heard, because a connection that
+ * Everything that was sent between these two sides (lists of connections) before this call has arrived once it is over.
+ *  The
+ * article's server acknowledges nothing, so each side hears the other; said again until heard, because a connection
+ *  that
  * has just opened may not be in its conversations yet.
  */
 export async function settle(friendId, one, other) {

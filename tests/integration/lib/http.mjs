@@ -1,11 +1,12 @@
-// Plain HTTP for the tests: one connection a request, nothing kept, pooled or retried, bodies as bytes. Built-in fetch would
-// do all of these, and a test that stops servers needs to know what it asked whom.
+// Plain HTTP for the tests: one connection a request, nothing kept, pooled or retried, bodies as bytes. Built-in fetch
+// would do all of these, and a test that stops servers needs to know what it asked whom.
 import http from 'node:http';
 
 // Generous: the programs may be a sanitizer build on a busy machine. Shorter for whoever works on a failing test.
 export const DEADLINE_MS = Number(process.env.CG_DEADLINE_MS ?? 90_000);
 
-/** request(url, {method, headers, body}) → {status, headers, bytes, text, json}; json is undefined if the text is none. */
+/** request(url, {method, headers, body}) → {status, headers, bytes, text, json}; json is undefined if the text is
+ *  none. */
 export function request(url, { method = 'GET', headers = {}, body } = {}) {
   return new Promise((resolve, reject) => {
     const req = http.request(url, { method, headers, agent: false, timeout: DEADLINE_MS }, (res) => {

@@ -23,7 +23,8 @@ export class IoClient {
     this.refusals = []; // errors of connect_error
     this.engineErrors = [];
     this.waiters = new Set();
-    this.socket = io(ioUrl(stack, relay) + nsp, { forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 200, timeout: DEADLINE_MS, ...options });
+    this.socket = io(ioUrl(stack, relay) + nsp,
+      { forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 200, timeout: DEADLINE_MS, ...options });
     stack.atEnd(() => {
       this.socket.io.reconnection(false);
       this.socket.disconnect();
@@ -35,7 +36,8 @@ export class IoClient {
   /** Another namespace on the same connection. */
   static beside(client, nsp, options = {}) {
     const other = Object.create(this.prototype);
-    Object.assign(other, { stack: client.stack, events: [], connects: [], disconnects: [], refusals: [], engineErrors: client.engineErrors, waiters: new Set() });
+    Object.assign(other, { stack: client.stack, events: [], connects: [], disconnects: [], refusals: [],
+      engineErrors: client.engineErrors, waiters: new Set() });
     other.socket = client.socket.io.socket(nsp, options);
     other.watch(other.socket);
     return other;
@@ -49,7 +51,8 @@ export class IoClient {
     });
     socket.on('connect', () => {
       this.stack.keepSecret(socket._pid); // whoever knows it gets what this client has missed
-      this.connects.push({ id: socket.id, recovered: Boolean(socket.recovered), transport: this.engine.transport.name });
+      this.connects.push({ id: socket.id, recovered: Boolean(socket.recovered),
+        transport: this.engine.transport.name });
       wake();
     });
     socket.on('disconnect', (reason) => {
@@ -67,7 +70,8 @@ export class IoClient {
     this.stack.keepSecret(engine.id); // whoever knows it can speak as this client
     engine.on('error', (error) => this.engineErrors.push(error));
     engine.on('upgradeError', (error) => this.engineErrors.push(error));
-    for (const event of ['upgrade', 'close', 'ping', 'drain']) engine.on(event, () => setImmediate(() => this.wake())); // it tells before it is done
+    // it tells before it is done
+    for (const event of ['upgrade', 'close', 'ping', 'drain']) engine.on(event, () => setImmediate(() => this.wake()));
     this.wake();
   }
 
@@ -101,7 +105,10 @@ export class IoClient {
       };
       const timer = setTimeout(() => {
         const last = this.events.slice(-5).map((event) => JSON.stringify(event).slice(0, 200)).join('\n');
-        end(reject, new Error(`waited in vain for ${what}; disconnected by '${this.disconnects}', refused by '${this.refusals.map((e) => e.message)}'; ` +
+        end(reject,
+          new Error(
+            `waited in vain for ${what}; disconnected by '${this.disconnects}', ` +
+            `refused by '${this.refusals.map((e) => e.message)}'; ` +
           `the last of ${this.events.length} events:\n${last}`));
       }, DEADLINE_MS);
       this.waiters.add(look);
@@ -122,7 +129,8 @@ export class IoClient {
   /** Emits and gives the arguments of the answer: rejects when there is none. */
   ask(name, ...args) {
     return new Promise((resolve, reject) => {
-      this.socket.timeout(DEADLINE_MS).emit(name, ...args, (error, ...answer) => (error ? reject(error) : resolve(answer)));
+      this.socket.timeout(DEADLINE_MS).emit(name, ...args,
+        (error, ...answer) => (error ? reject(error) : resolve(answer)));
     });
   }
 
@@ -189,7 +197,8 @@ export class Chatter extends IoClient {
   }
 
   heard(content) {
-    return this.until(() => this.messages.find((m) => m.content === content && m.username !== '系统'), `the message ${content.slice(0, 60)}`);
+    return this.until(() => this.messages.find((m) => m.content === content && m.username !== '系统'),
+      `the message ${content.slice(0, 60)}`);
   }
 
   line(content) {
@@ -197,7 +206,8 @@ export class Chatter extends IoClient {
   }
 }
 
-/** Proves that nothing more is on its way to these: the first one says something to everybody, and all have heard it. */
+/** Proves that nothing more is on its way to these: the first one says something to everybody, and all have heard
+ *  it. */
 export async function settleChat(speaker, ...others) {
   const content = `settled-${Math.random().toString(36).slice(2)}`;
   await speaker.say(content);
@@ -237,7 +247,8 @@ export class Polling {
   }
 
   post(body, headers = {}) {
-    return request(this.url, { method: 'POST', body, headers: { 'Content-Type': 'text/plain;charset=UTF-8', 'Content-Length': Buffer.byteLength(body), ...headers } });
+    return request(this.url, { method: 'POST', body,
+      headers: { 'Content-Type': 'text/plain;charset=UTF-8', 'Content-Length': Buffer.byteLength(body), ...headers } });
   }
 
   /** The packets of one poll. */

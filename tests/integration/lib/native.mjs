@@ -1,5 +1,5 @@
-// A client of the native protocol, written from docs/protocol.md alone: commands with answers, events by conversation, one
-// cursor for each, and coming back with them.
+// A client of the native protocol, written from docs/protocol.md alone: commands with answers, events by conversation,
+// one cursor for each, and coming back with them.
 import assert from 'node:assert/strict';
 import WebSocket from 'ws';
 import { Socket, unique } from './socket.mjs';
@@ -7,7 +7,8 @@ import { Socket, unique } from './socket.mjs';
 export class Native extends Socket {
   /** Connected, without a hello. */
   static async open(stack, { relay = 0, options = {} } = {}) {
-    const native = new this(stack, new WebSocket(`${stack.wsUrl(relay)}/v1`, 'chaguan.v1', { perMessageDeflate: false, ...options }));
+    const native = new this(stack, new WebSocket(`${stack.wsUrl(relay)}/v1`, 'chaguan.v1',
+      { perMessageDeflate: false, ...options }));
     Object.assign(native, { ids: 0, answers: new Map(), asked: new Map(), cursors: new Map(), logs: new Map() });
     await native.opened;
     assert.equal(native.ws.protocol, 'chaguan.v1');
@@ -33,7 +34,8 @@ export class Native extends Socket {
     this.answers.set(answer.re, answer);
     if (!answer.ok || !asked) return;
     if (asked.cmd === 'hello') for (const [i, joined] of answer.joined.entries()) this.began(joined, asked.resume[i]);
-    if (asked.cmd === 'leave') for (const [ch, { room }] of this.cursors) if (room === asked.room) this.cursors.delete(ch);
+    if (asked.cmd === 'leave')
+      for (const [ch, { room }] of this.cursors) if (room === asked.room) this.cursors.delete(ch);
     if (asked.cmd === 'join' && !this.cursors.has(answer.ch)) this.began(answer, asked);
   }
 

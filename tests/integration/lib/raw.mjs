@@ -31,7 +31,8 @@ export const PONG = 10;
 export function handshake(target, change = {}, method = 'GET', version = 'HTTP/1.1') {
   const headers = { Host: '127.0.0.1', Upgrade: 'websocket', Connection: 'Upgrade',
     'Sec-WebSocket-Key': crypto.randomBytes(16).toString('base64'), 'Sec-WebSocket-Version': '13', ...change };
-  const lines = Object.entries(headers).filter(([, value]) => value !== undefined).map(([name, value]) => `${name}: ${value}`);
+  const lines = Object.entries(headers).filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}: ${value}`);
   return `${method} ${target} ${version}\r\n${lines.join('\r\n')}\r\n\r\n`;
 }
 
@@ -136,7 +137,8 @@ export class Raw {
       let length = this.bytes[at + 1] & 127;
       let head = 2;
       if (length === 126 && at + 4 <= this.bytes.length) [length, head] = [this.bytes.readUInt16BE(at + 2), 4];
-      else if (length === 127 && at + 10 <= this.bytes.length) [length, head] = [Number(this.bytes.readBigUInt64BE(at + 2)), 10];
+      else if (length === 127 && at + 10 <= this.bytes.length)
+        [length, head] = [Number(this.bytes.readBigUInt64BE(at + 2)), 10];
       if (length >= 126 && head === 2) break;
       if (at + head + length > this.bytes.length) break;
       frames.push({ opcode, payload: this.bytes.subarray(at + head, at + head + length) });

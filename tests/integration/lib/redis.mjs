@@ -17,7 +17,8 @@ export const sentinelPassword = 'another-password';
 export class RedisServer {
   static async start(dir, name, { socket = false, args = [] } = {}) {
     const server = new RedisServer();
-    Object.assign(server, { dir, name, port: socket ? 0 : await freePort(), socket: socket ? path.join(dir, `${name}.sock`) : '', args });
+    Object.assign(server, { dir, name, port: socket ? 0 : await freePort(),
+      socket: socket ? path.join(dir, `${name}.sock`) : '', args });
     await server.up();
     return server;
   }
@@ -28,8 +29,10 @@ export class RedisServer {
   }
 
   get command() {
-    const where = this.socket ? ['--port', '0', '--unixsocket', this.socket] : ['--port', String(this.port), '--bind', '127.0.0.1'];
-    return [...where, '--save', '', '--appendonly', 'no', '--dir', this.dir, '--logfile', `${this.name}.log`, '--repl-diskless-sync-delay', '0', ...this.args];
+    const where = this.socket ? ['--port', '0', '--unixsocket', this.socket]
+      : ['--port', String(this.port), '--bind', '127.0.0.1'];
+    return [...where, '--save', '', '--appendonly', 'no', '--dir', this.dir, '--logfile', `${this.name}.log`,
+      '--repl-diskless-sync-delay', '0', ...this.args];
   }
 
   async up(...args) {
@@ -54,7 +57,8 @@ export class RedisServer {
   /** What it answers: lines, empty ones too, as redis-cli prints them. */
   async ask(...args) {
     const where = this.socket ? ['-s', this.socket] : ['-h', '127.0.0.1', '-p', String(this.port)];
-    return (await run('redis-cli', [...where, ...this.login, '--no-auth-warning', ...args])).stdout.split('\n').filter(Boolean);
+    return (await run('redis-cli', [...where, ...this.login, '--no-auth-warning', ...args])).stdout.split('\n')
+      .filter(Boolean);
   }
 }
 
@@ -83,7 +87,8 @@ export class Sentinel extends RedisServer {
       `sentinel monitor mymaster 127.0.0.1 ${master.port} ${quorum}`, `sentinel auth-pass mymaster "${password}"`,
       'sentinel down-after-milliseconds mymaster 400', 'sentinel failover-timeout mymaster 2000', ''].join('\n'));
     await server.up();
-    await server.ask('SENTINEL', 'DEBUG', 'info-period', '300', 'publish-period', '300'); // else it looks at replicas every ten seconds
+    // else it looks at replicas every ten seconds
+    await server.ask('SENTINEL', 'DEBUG', 'info-period', '300', 'publish-period', '300');
     return server;
   }
 

@@ -1,5 +1,5 @@
-// Clients of the chatrooms over plain HTTP: polls, Server-Sent Events (by a real EventSource), the iframe's stream, POSTs;
-// and a proxy whose connections can be cut.
+// Clients of the chatrooms over plain HTTP: polls, Server-Sent Events (by a real EventSource), the iframe's stream,
+// POSTs; and a proxy whose connections can be cut.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
@@ -10,7 +10,8 @@ import { DEADLINE_MS, eventually, post, request } from './http.mjs';
 export function roomUrl(stack, seat, verb, query = {}, { relay = 0, port } = {}) {
   const at = port ?? (relay ? stack.relayPort(relay) : stack.port);
   const url = new URL(`http://127.0.0.1:${at}/rooms/${encodeURIComponent(seat.roomId)}/${verb}`);
-  for (const [name, value] of Object.entries({ ...(seat.nickId ? { nickId: seat.nickId } : {}), ...query })) url.searchParams.set(name, value);
+  for (const [name, value] of Object.entries({ ...(seat.nickId ? { nickId: seat.nickId } : {}), ...query }))
+    url.searchParams.set(name, value);
   return url.href;
 }
 
@@ -62,11 +63,13 @@ class Listener {
   }
 
   until(predicate, what) {
-    return eventually(() => predicate(this), `${what}; the last of ${this.got.length} events: ${JSON.stringify(this.got.slice(-3))}`);
+    return eventually(() => predicate(this),
+      `${what}; the last of ${this.got.length} events: ${JSON.stringify(this.got.slice(-3))}`);
   }
 
   heard(content) {
-    return this.until(() => this.messages.find((event) => event.data.log_content === content), `the message ${content}`);
+    return this.until(() => this.messages.find((event) => event.data.log_content === content),
+      `the message ${content}`);
   }
 
   reached(seq) {
@@ -191,7 +194,8 @@ export class Wire {
   }
 }
 
-/** A request whose client is going to vanish: resolves to a function that destroys its socket, once `begun` is sent or seen. */
+/** A request whose client is going to vanish: resolves to a function that destroys its socket, once `begun` is sent or
+ *  seen. */
 export function hang(url, { untilBytes = false } = {}) {
   return new Promise((resolve, reject) => {
     const { hostname, port, pathname, search } = new URL(url);

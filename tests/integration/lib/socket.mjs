@@ -1,5 +1,5 @@
-// A WebSocket that keeps every frame and lets a test wait for what it tells of, never for a time. What frames mean is the
-// doors' business: they extend it.
+// A WebSocket that keeps every frame and lets a test wait for what it tells of, never for a time. What frames mean is
+// the doors' business: they extend it.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
@@ -121,7 +121,8 @@ export function knock(stack, target, { relay = 0, headers = {} } = {}) {
   const { port } = new URL(stack.wsUrl(relay).replace(/^ws/, 'http'));
   return new Promise((resolve, reject) => {
     const req = http.request({ host: '127.0.0.1', port, path: target, agent: false, timeout: DEADLINE_MS, headers: {
-      Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==', ...headers } });
+      Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13',
+      'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==', ...headers } });
     req.on('response', (res) => {
       res.resume();
       resolve(res.statusCode);
@@ -141,14 +142,19 @@ export function assertSameList(actual, expected, what = 'the lists') {
   const first = expected.findIndex((value, i) => !isDeepStrictEqual(value, actual[i]));
   if (first >= 0) {
     const show = (list) => JSON.stringify(list[first])?.slice(0, 300);
-    assert.fail(`${what} part at ${first} of ${expected.length} (there are ${actual.length}): ${show(actual)} instead of ${show(expected)}`);
+    assert.fail(
+      `${what} part at ${first} of ${expected.length} (there are ${actual.length}): ${show(actual)} instead of ` +
+      `${show(expected)}`);
   }
   assert.equal(actual.length, expected.length, `${what}: their length`);
 }
 
 // Content that must arrive, be stored and come back to the letter.
 export const CONTENTS = [
-  `it's "quoted" \\ \\' \\" \\\\`, `' OR 1=1--`, `'); DROP TABLE message; --`, '100% _under_ %s %n %00', '</script><script>alert(1)</script>',
-  '<img src=x onerror=alert(1)>', 'separators: \u2028 and \u2029 end', '🍵👩‍👩‍👧🇨🇳 \u{1f600}', '𠮷野家 \u{10fffd}', 'tab\tline\nfeed\r\nreturn',
-  'e\u0301 é \u00a0 \u3000', ' leading and trailing ', '\ufeffmark', 'DEL \u007f and C1 \u0085', '{"type":"error","data":[]}', '[]', 'null', '0',
+  `it's "quoted" \\ \\' \\" \\\\`, `' OR 1=1--`, `'); DROP TABLE message; --`, '100% _under_ %s %n %00',
+  '</script><script>alert(1)</script>',
+  '<img src=x onerror=alert(1)>', 'separators: \u2028 and \u2029 end', '🍵👩‍👩‍👧🇨🇳 \u{1f600}',
+  '𠮷野家 \u{10fffd}', 'tab\tline\nfeed\r\nreturn',
+  'e\u0301 é \u00a0 \u3000', ' leading and trailing ', '\ufeffmark', 'DEL \u007f and C1 \u0085',
+  '{"type":"error","data":[]}', '[]', 'null', '0',
 ];

@@ -1,5 +1,5 @@
-// A client of door D, as the article's mini program is one: a token in a header, the room's number in the path, its id in
-// another header; and tokens made by hand, good and bad.
+// A client of door D, as the article's mini program is one: a token in a header, the room's number in the path, its id
+// in another header; and tokens made by hand, good and bad.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { tell } from './friends.mjs';
@@ -24,8 +24,10 @@ export function makeToken(claims, key, { alg = 'HS256', header = {}, signed = al
 }
 
 /** The claims that a good token of this user has. */
-export const claimsOf = (userId, more = {}) => ({ sub: userId, aud: 'chaguan', iat: nowS(), exp: nowS() + 600, ...more });
-export const readToken = (token) => token.split('.').slice(0, 2).map((part) => JSON.parse(Buffer.from(part, 'base64url').toString('utf8')));
+export const claimsOf = (userId, more = {}) =>
+  ({ sub: userId, aud: 'chaguan', iat: nowS(), exp: nowS() + 600, ...more });
+export const readToken = (token) => token.split('.').slice(0, 2)
+  .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString('utf8')));
 
 /** The body of a good answer: this door wraps nothing. */
 async function data(answer) {
@@ -39,7 +41,8 @@ export async function login(stack, nickName = unique('player'), more = {}) {
   return { ...(await data(tell(stack, 'login', { nickName, ...more }))), nickName };
 }
 
-export const read = (stack, path, { token } = {}) => request(`${stack.url}/api/${path}`, { headers: token ? { token } : {} });
+export const read = (stack, path, { token } = {}) => request(`${stack.url}/api/${path}`,
+  { headers: token ? { token } : {} });
 export const write = (stack, path, { token } = {}, body = {}) => tell(stack, path, body, token ? { token } : {});
 
 /** {roomId, roomNum} */
@@ -79,11 +82,13 @@ export class Player extends Socket {
   }
 
   joined(user) {
-    return this.until(() => this.events.find((event) => event.userJoin === `${user.nickName}加入了房间`), `the arrival of ${user.nickName}`);
+    return this.until(() => this.events.find((event) => event.userJoin === `${user.nickName}加入了房间`),
+      `the arrival of ${user.nickName}`);
   }
 
   left(user) {
-    return this.until(() => this.events.find((event) => event.userLeave === `${user.nickName}退出了房间`), `the departure of ${user.nickName}`);
+    return this.until(() => this.events.find((event) => event.userLeave === `${user.nickName}退出了房间`),
+      `the departure of ${user.nickName}`);
   }
 
   /** The frames in which people came and went, but for settle()'s own. */

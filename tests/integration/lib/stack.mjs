@@ -1,5 +1,5 @@
-// A whole Chaguan for one suite: private MariaDB, Redis, relays, REST and nginx in a run directory of its own, on a port of
-// its own, started and stopped by deploy/run.sh, the way an administrator does it.
+// A whole Chaguan for one suite: private MariaDB, Redis, relays, REST and nginx in a run directory of its own, on a
+// port of its own, started and stopped by deploy/run.sh, the way an administrator does it.
 import { execFile, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -72,7 +72,8 @@ export class Stack {
 
   get env() {
     const settings = Object.entries(this.settings).map(([name, value]) => `${name}=${value}`);
-    return { CHAGUAN_RUN: this.dir, PORT: String(this.port), RELAYS: String(this.relays), CG_BIN: bin, HANDOFF: String(this.handoff),
+    return { CHAGUAN_RUN: this.dir, PORT: String(this.port), RELAYS: String(this.relays), CG_BIN: bin,
+      HANDOFF: String(this.handoff),
       SETTINGS: settings.join(' ') };
   }
 
@@ -226,7 +227,8 @@ export class Stack {
     const check = await this.chaguan('check');
     assert.equal(check.code, 0, `chaguan check: ${check.stdout}${check.stderr}`);
     const down = await this.script('down');
-    const ends = Object.entries(this.logs()).filter(([name]) => down.stderr.includes(`/${name}`)).map(([name, text]) => `${name} ends:\n${text.slice(-2000)}`);
+    const ends = Object.entries(this.logs()).filter(([name]) => down.stderr.includes(`/${name}`))
+      .map(([name, text]) => `${name} ends:\n${text.slice(-2000)}`);
     assert.equal(down.code, 0, `run.sh down: ${down.stderr}${ends.join('\n')}`);
     for (const [name, text] of Object.entries(this.logs())) {
       const finding = text.match(/^.*(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|assertion).*$/m);

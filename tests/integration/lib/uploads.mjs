@@ -6,10 +6,12 @@ import { request } from './http.mjs';
 /** parts: [{name, filename?, type?, bytes}] → {headers, body} */
 export function form(parts, boundary = `----chaguan${crypto.randomBytes(12).toString('hex')}`) {
   const pieces = parts.flatMap(({ name, filename, type, bytes }) => [
-    `--${boundary}\r\nContent-Disposition: form-data; name="${name}"${filename === undefined ? '' : `; filename="${filename}"`}\r\n` +
+    `--${boundary}\r\nContent-Disposition: form-data; ` +
+    `name="${name}"${filename === undefined ? '' : `; filename="${filename}"`}\r\n` +
     `${type ? `Content-Type: ${type}\r\n` : ''}\r\n`, bytes, '\r\n']);
   const body = Buffer.concat([...pieces, `--${boundary}--\r\n`].map((piece) => Buffer.from(piece)));
-  return { headers: { 'Content-Type': `multipart/form-data; boundary=${boundary}`, 'Content-Length': body.length }, body };
+  return { headers: { 'Content-Type': `multipart/form-data; boundary=${boundary}`, 'Content-Length': body.length },
+    body };
 }
 
 export const AVATAR = { path: '/users/upload_avatar', name: 'avatar', url: (json) => json.payload.avatar_path };
@@ -30,7 +32,8 @@ function chunk(type, bytes) {
   out.writeUInt32BE(bytes.length, 0);
   body.copy(out, 4);
   let crc = ~0;
-  for (const byte of body) for (let i = 0, low = byte; i < 8; i++, low >>= 1) crc = (crc >>> 1) ^ ((crc ^ low) & 1 ? 0xedb88320 : 0);
+  for (const byte of body)
+    for (let i = 0, low = byte; i < 8; i++, low >>= 1) crc = (crc >>> 1) ^ ((crc ^ low) & 1 ? 0xedb88320 : 0);
   out.writeUInt32BE(~crc >>> 0, body.length + 4);
   return out;
 }
@@ -42,7 +45,8 @@ export function png(size = 0) {
   head.writeUInt32BE(1, 4);
   head.set([8, 2, 0, 0, 0], 8);
   const pixel = zlib.deflateSync(Buffer.from([0, ...crypto.randomBytes(3)]));
-  const bytes = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head), chunk('IDAT', pixel), chunk('IEND', Buffer.alloc(0))]);
+  const bytes = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head), chunk('IDAT', pixel),
+    chunk('IEND', Buffer.alloc(0))]);
   return size ? Buffer.concat([bytes, Buffer.alloc(size - bytes.length, 0x5a)]) : bytes;
 }
 

@@ -1,5 +1,5 @@
-// Lines of the Socket.IO chat room: what comes over the wire made into lines, a history put where it belongs, and what the
-// server does with a text. Pure: no DOM, no socket.
+// Lines of the Socket.IO chat room: what comes over the wire made into lines, a history put where it belongs, and what
+// the server does with a text. Pure: no DOM, no socket.
 //
 // A line is { name, text, at, system, whisper, to }: `whisper` is '', 'in' or 'out', `to` whom an own one is for.
 // A note of this page itself is { note: KEY }, KEY one of its words.
@@ -11,8 +11,10 @@ const CAME_IN = '加入聊天室';
 // What the server says of a message or a name that it did not take. The acknowledgement says the same, and this page
 // shows that, in its reader's language.
 const REFUSALS = new RegExp([
-  '已经被占用,请换一个用户名吧$', '不在聊天室$', '^用户名不合法,请换一个用户名吧$', '^消息不能为空,也不能有控制字符$',
-  '^发言太多,请稍后再试$', '^消息没有发出,请稍后再试$', '^消息太长$', '^房间太多$', '^不能进入这个房间$',
+  '已经被占用,请换一个用户名吧$', '不在聊天室$', '^用户名不合法,请换一个用户名吧$',
+  '^消息不能为空,也不能有控制字符$',
+  '^发言太多,请稍后再试$', '^消息没有发出,请稍后再试$', '^消息太长$',
+  '^房间太多$', '^不能进入这个房间$',
 ].join('|'));
 
 const asText = (value) => (typeof value === 'string' ? value : '');
@@ -35,7 +37,8 @@ export function toLine(row, now = Date.now()) {
 const same = (a, b) => a.name === b.name && a.text === b.text && a.at === b.at;
 
 /**
- * The history (oldest first, the latest that the server gives) put in at `mark`: before it stands what was here when it was
+ * The history (oldest first, the latest that the server gives) put in at `mark`: before it stands what was here when it
+ *  was
  * asked for, after it what came since. What is here already is not put in again; whispers are not part of a history.
  */
 export function mergeHistory(have, history, mark) {

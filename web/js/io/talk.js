@@ -1,5 +1,5 @@
-// The chat room over a Socket.IO socket: the name, the rooms, what is said and heard, and what becomes of all that when the
-// connection is cut and comes back. Knows no DOM; the socket and the clock are passed in.
+// The chat room over a Socket.IO socket: the name, the rooms, what is said and heard, and what becomes of all that when
+// the connection is cut and comes back. Knows no DOM; the socket and the clock are passed in.
 
 import { address, isRefusal, mergeHistory, toLine } from './lines.js';
 
@@ -41,7 +41,8 @@ export class Talk {
   constructor(socket, kept, on, env = {}) {
     this.#socket = socket;
     this.#on = on;
-    this.#env = { setTimeout: (f, ms) => setTimeout(f, ms), clearTimeout: (t) => clearTimeout(t), now: Date.now, ...env };
+    this.#env = { setTimeout: (f, ms) => setTimeout(f, ms), clearTimeout: (t) => clearTimeout(t),
+      now: Date.now, ...env };
     this.#wantedName = kept.name;
     this.#wantedRooms = new Set(kept.rooms.filter((room) => ROOMS.includes(room)));
     socket.on('connect', () => this.#connected());
@@ -131,7 +132,8 @@ export class Talk {
     this.recovered = false;
     this.naming = false;
     this.#env.clearTimeout(this.#timer);
-    if (reason === 'io server disconnect') this.#socket.connect(); // the one end after which the client does not try again
+    // the one end after which the client does not try again
+    if (reason === 'io server disconnect') this.#socket.connect();
     this.#on.onState();
   }
 
@@ -152,7 +154,8 @@ export class Talk {
       else if (!error && answer?.error === 'taken' && tries > 1) {
         // Our own, perhaps, held by a connection that the server does not know to be dead yet.
         this.#timer = this.#env.setTimeout(() => this.#claim(name, tries - 1), CLAIM_AGAIN_MS);
-      } else this.#unnamed(name, error ? 'ioNotConnected' : answer?.error === 'taken' ? 'ioNameTaken' : 'ioNameRefused');
+      } else this.#unnamed(name, error ? 'ioNotConnected' : answer?.error === 'taken' ? 'ioNameTaken'
+        : 'ioNameRefused');
     });
     this.#on.onState();
   }
@@ -225,7 +228,8 @@ export class Talk {
     if (!error && answer?.success === true) {
       if (sent.to !== '') this.#whispered(sent);
     } else if (open) {
-      const key = error ? 'ioUnsure' : sent.to !== '' && answer?.error === 'not_here' ? 'ioNobody' : reason(answer?.error);
+      const key = error ? 'ioUnsure' : sent.to !== '' && answer?.error === 'not_here' ? 'ioNobody'
+        : reason(answer?.error);
       this.#on.onReturned(sent.text, sent.to, key);
     }
     this.#on.onState();

@@ -14,7 +14,8 @@ export function headBytes(headers) {
 /** An event of a text/event-stream, put together again from what EventSource tells of it. */
 export function eventBytes({ type, lastEventId, data }) {
   const lines = data.split('\n').map((line) => `data: ${line}\n`).join('');
-  return byteLength(`${lastEventId === '' ? '' : `id: ${lastEventId}\n`}${type === 'message' ? '' : `event: ${type}\n`}${lines}\n`);
+  return byteLength(
+    `${lastEventId === '' ? '' : `id: ${lastEventId}\n`}${type === 'message' ? '' : `event: ${type}\n`}${lines}\n`);
 }
 
 /** A piece of an iframe's stream. */
@@ -35,8 +36,10 @@ export function bytesText(bytes) {
 /** The events of a poll's answer {epoch, next, events}; null when it is no such thing. */
 export function readPoll(value) {
   const next = value?.next;
-  if (value === null || typeof value !== 'object' || !Number.isSafeInteger(next) || !Array.isArray(value.events)) return null;
-  return { epoch: value.epoch, next, reset: value.reset === true, events: value.events.map(readEvent).filter((event) => event !== null) };
+  if (value === null || typeof value !== 'object' || !Number.isSafeInteger(next) || !Array.isArray(value.events))
+    return null;
+  return { epoch: value.epoch, next, reset: value.reset === true,
+    events: value.events.map(readEvent).filter((event) => event !== null) };
 }
 
 /** An event {seq, type, data} of any of them, its shape looked at; null when it has none. */
@@ -47,6 +50,7 @@ export function readEvent(value) {
 
 /** {name, text} of a message event; null for anything else. */
 export function readMessage({ type, data }) {
-  if (type !== 'message' || data === null || typeof data !== 'object' || typeof data.log_content !== 'string') return null;
+  if (type !== 'message' || data === null || typeof data !== 'object' || typeof data.log_content !== 'string')
+    return null;
   return { name: typeof data.log_user_name === 'string' ? data.log_user_name : '', text: data.log_content };
 }

@@ -163,5 +163,6 @@ onLanguage(() => {
 });
 setLanguage(loadHabits().lang ?? pick(navigator.language));
 const { nickName } = loadHabits();
-byId('nick').value = typeof nickName === 'string' ? nickName : t('trNickName', { n: 100 + Math.floor(Math.random() * 900) });
+byId('nick').value = typeof nickName === 'string' ? nickName
+  : t('trNickName', { n: 100 + Math.floor(Math.random() * 900) });
 byId('room-name').value = t('trRoomName');
