@@ -61,8 +61,20 @@ void check_other_seq(struct client *client, struct text text)
         note_all_seqs(client, text);
 }
 
+/* The first message after a time away, of which nobody says when it ended. */
+static void note_first(struct client *client, uint32_t number)
+{
+    uint32_t passed = number > client->next ? number - client->next : 0;
+    uint32_t skipped = passed < client->may_skip ? passed : client->may_skip;
+    client->skipped += skipped;
+    client->next += skipped;
+    client->may_skip = 0;
+}
+
 static void note_number(struct client *client, uint32_t number, struct text text)
 {
+    if (client->may_skip)
+        note_first(client, number);
     if (number == client->next) {
         client->next++;
     } else if (number > client->next) { /* lost, unless they come yet */

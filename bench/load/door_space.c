@@ -73,22 +73,23 @@ static void request(struct client *client, struct bytes *out)
     handshake_write(out, path, headers);
 }
 
-static void await_arrival(struct client *client)
+/* Who was here just now is not announced. An empty frame is answered once the client is in, with an error. */
+static void ask_whether_in(struct client *client)
 {
-    (void)client; /* which is told to everybody in the space, to it too */
+    client_send(client, WS_TEXT, text_of("{}"));
 }
 
 static void text(struct client *client, struct text frame)
 {
-    char arrival[64];
     if (check_messages(client, frame))
         return;
     world.other_frames++;
-    int len = snprintf(arrival, sizeof arrival, "\"userJoin\":\"%s %u加", world.options->label, client->index);
-    if (client->state == CLIENT_OPENING && memmem(frame.ptr, frame.len, arrival, (size_t)len)) {
+    if (!text_find(frame, "\"error\""))
+        return;
+    if (client->state == CLIENT_OPENING) {
         client_opened(client);
         client_settled(client);
-    } else if (text_find(frame, "\"error\"")) {
+    } else {
         world_fault(FAULT_REFUSED, client, frame);
     }
 }
@@ -112,7 +113,7 @@ const struct door space_door = {
     .echo = true,
     .request = request,
     .parse = ws_parse,
-    .shaken = await_arrival,
+    .shaken = ask_whether_in,
     .text = text,
     .say = say,
 };

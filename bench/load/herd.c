@@ -6,7 +6,8 @@
 
 enum { SAID_MEANWHILE = 5, SAID_AFTERWARDS = 2 };
 
-/* Whoever comes back without a cursor is told nothing of what it missed, and begins anew. */
+/* Whoever comes back without a cursor is told nothing of what it missed; what came to its relay only after it may
+ * be. */
 static void cut_all(void)
 {
     for (unsigned i = 0; i < world.client_count; i++) {
@@ -15,8 +16,7 @@ static void cut_all(void)
             continue;
         client_cut(client);
         if (!world.door->resumes) {
-            client->skipped += SAID_MEANWHILE;
-            client->next += SAID_MEANWHILE;
+            client->may_skip = SAID_MEANWHILE;
             client->seq = 0;
         }
     }
@@ -26,7 +26,7 @@ static void cut_all(void)
 static void await_acknowledgements(void)
 {
     uint64_t now = now_ns(), deadline = now + 10 * NS_PER_S;
-    while (world.tally.acknowledged < world.tally.sent && now < deadline && world.door->ack != ACK_HEARD) {
+    while (!world_all_taken() && now < deadline) {
         client_flush_all();
         loop_turn(now + 50 * NS_PER_MS);
         now = now_ns();

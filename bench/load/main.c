@@ -67,6 +67,7 @@ int main(int argc, char **argv)
     if (rest && !options.http)
         options.http = options.to[0];
     raise_file_limit(options.clients);
+    measure_check(&options);
     loop_open();
     world_init(&options, door);
     if (rest) {
@@ -80,7 +81,7 @@ int main(int argc, char **argv)
             talk(&result);
     }
     report(&result);
-    bool fine = !world_lost() && !world_faults() && world.tally.acknowledged == world.tally.sent;
+    bool fine = !world_lost() && !world_faults() && world_all_taken();
     world_free();
     return fine ? 0 : 1;
 }

@@ -2,26 +2,30 @@
 
 #include "bench/load/bytes.h"
 
-#include <errno.h>
+#include <math.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
-static double seconds_of(clockid_t clock, int pid)
+static double seconds_of(clockid_t clock)
 {
     struct timespec t;
     if (clock_gettime(clock, &t))
-        die("process %d: %s", pid, strerror(errno));
+        return NAN;
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 static double cpu_of(int pid)
 {
     clockid_t clock;
-    int error = clock_getcpuclockid(pid, &clock);
-    if (error)
-        die("process %d: %s", pid, strerror(error));
-    return seconds_of(clock, pid);
+    return clock_getcpuclockid(pid, &clock) ? NAN : seconds_of(clock);
+}
+
+void measure_check(const struct options *options)
+{
+    for (unsigned i = 0; i < options->group_count; i++)
+        for (unsigned j = 0; j < options->groups[i].count; j++)
+            if (isnan(cpu_of(options->groups[i].pids[j])))
+                die("there is no process %d", options->groups[i].pids[j]);
 }
 
 static double memory_of(int pid)
@@ -32,16 +36,14 @@ static double memory_of(int pid)
     snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
     FILE *file = fopen(path, "r");
     if (!file)
-        die("%s: %s", path, strerror(errno));
+        return NAN;
     while (fgets(line, sizeof line, file))
         if (sscanf(line, "Pss_Anon: %lf", &part) == 1 || sscanf(line, "Pss_Shmem: %lf", &part) == 1) {
             kib += part;
             told = true;
         }
     fclose(file);
-    if (!told)
-        die("%s says no Pss_Anon", path);
-    return kib;
+    return told ? kib : NAN;
 }
 
 void measure_cpu(const struct options *options, struct measure *measure)
@@ -51,7 +53,7 @@ void measure_cpu(const struct options *options, struct measure *measure)
         for (unsigned j = 0; j < options->groups[i].count; j++)
             measure->cpu_s[i] += cpu_of(options->groups[i].pids[j]);
     }
-    measure->load_cpu_s = seconds_of(CLOCK_PROCESS_CPUTIME_ID, 0);
+    measure->load_cpu_s = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 void measure_memory(const struct options *options, struct measure *measure)

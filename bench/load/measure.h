@@ -10,6 +10,8 @@ struct measure {
     double load_cpu_s;             /* of this process */
 };
 
+/* Ends the program if a process is not there. One that ends later makes its group's figures NAN. */
+void measure_check(const struct options *options);
 /* CPU time from each process' own CPU clock: nanoseconds, the system's share included, threads that have ended too. */
 void measure_cpu(const struct options *options, struct measure *measure);
 /* Memory that stands for no file, in proportion where processes share it (Pss_Anon and Pss_Shmem of smaps_rollup):

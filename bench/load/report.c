@@ -1,5 +1,6 @@
 #include "bench/load/report.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static void add_hist(struct bytes *out, const char *name, const struct hist *hist)
@@ -21,7 +22,11 @@ static void add_hist(struct bytes *out, const char *name, const struct hist *his
 
 static void add_group(struct bytes *out, unsigned i, double value)
 {
-    bytes_addf(out, "%s\"%s\":%.3f", i ? "," : "", world.options->groups[i].name, value);
+    bytes_addf(out, "%s\"%s\":", i ? "," : "", world.options->groups[i].name);
+    if (isnan(value))
+        bytes_add(out, "null", 4);
+    else
+        bytes_addf(out, "%.3f", value);
 }
 
 /* CPU time between two looks, times `unit`, divided by `count`; null if that is 0. */

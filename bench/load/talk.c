@@ -130,6 +130,6 @@ void talk_drain(void)
 {
     uint64_t now = now_ns(), begin = now;
     world.last_frame_ns = begin;
-    while ((world_lost() || world.tally.acknowledged < world.tally.sent) && now - world.last_frame_ns < grace_ns)
+    while ((world_lost() || !world_all_taken()) && now - world.last_frame_ns < grace_ns)
         now = turn(now + turn_ns);
 }

@@ -92,9 +92,11 @@ uint64_t world_faults(void)
 uint64_t world_expected(void)
 {
     uint64_t sum = 0;
-    for (unsigned i = 0; i < world.client_count; i++)
-        if (world.clients[i].hears)
-            sum += world.rooms[world.clients[i].room].sent - world.clients[i].skipped;
+    for (unsigned i = 0; i < world.client_count; i++) {
+        const struct client *client = &world.clients[i];
+        if (client->hears)
+            sum += world.rooms[client->room].sent - client->skipped - client->may_skip;
+    }
     return sum;
 }
 
@@ -104,7 +106,12 @@ uint64_t world_lost(void)
     for (unsigned i = 0; i < world.client_count; i++) {
         const struct client *client = &world.clients[i];
         if (client->hears)
-            sum += world.rooms[client->room].sent - client->next + client->missing;
+            sum += world.rooms[client->room].sent - client->next - client->may_skip + client->missing;
     }
     return sum;
+}
+
+bool world_all_taken(void)
+{
+    return world.door->ack == ACK_HEARD || world.tally.acknowledged == world.tally.sent;
 }

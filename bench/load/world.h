@@ -38,6 +38,7 @@ struct client {
     bool hears;           /* it is to get what is said */
     uint32_t next;        /* the number of the message that is next */
     uint32_t skipped;     /* messages that were said while it was not there to hear them */
+    uint32_t may_skip;    /* how many of those next it may have been too late for: until it hears the first */
     uint32_t missing;     /* numbers that were passed over */
     uint64_t seq, epoch;  /* the server's own number of the last; 0: none yet */
     unsigned stamp_at, seq_at; /* where in a frame they stood last time */
@@ -117,5 +118,7 @@ uint64_t world_faults(void);
 /* Deliveries that were due by now, of all that was sent; and how many of them have not come. */
 uint64_t world_expected(void);
 uint64_t world_lost(void);
+/* Whether all that was sent was acknowledged, as far as speakers are told at all. */
+bool world_all_taken(void);
 
 #endif
