@@ -2,7 +2,7 @@
 #include "hub_fakes.h"
 
 /* Every write takes this long on the frozen clock. */
-static int64_t write_ms, now_ms;
+static int64_t write_ms;
 
 static enum send_result slow_send(void *socket, struct str bytes)
 {
@@ -14,7 +14,6 @@ static const struct transport slow_wire = {.send = slow_send, .close = on_close,
 
 static int begin_slow(void **state)
 {
-    clock_freeze(now_ms = 1000000);
     write_ms = 0;
     return begin(state);
 }
@@ -48,11 +47,11 @@ static void what_comes_while_a_room_rests_goes_out_in_one_write(void **state)
     check_got(b, "1:m1;");
     deliver(7, 2);
     assert_int_equal(hub_flush(&hub), 4); /* as long as the two writes took */
-    clock_freeze(now_ms += 3);
+    go(3);
     deliver(7, 3);
     assert_int_equal(hub_flush(&hub), 1);
     check_got(a, "1:m1;");
-    clock_freeze(now_ms += 1);
+    go(1);
     hub_flush(&hub);
     check_got(a, "1:m1;2:m2;3:m3;");
     check_got(b, "1:m1;2:m2;3:m3;");
@@ -74,7 +73,7 @@ static void only_the_room_that_was_slow_rests(void **state)
     deliver(8, 2);
     assert_int_equal(hub_flush(&hub), 5);
     check_got(quick, "1:m1;2:m2;");
-    clock_freeze(now_ms += 5);
+    go(5);
     hub_flush(&hub);
     check_got(slow, "1:m1;2:m2;");
 }
@@ -86,7 +85,7 @@ static void after_a_rest_the_next_message_goes_out_at_once(void **state)
     write_ms = 5;
     deliver(7, 1);
     hub_flush(&hub);
-    clock_freeze(now_ms += 5);
+    go(5);
     deliver(7, 2);
     assert_int_equal(hub_flush(&hub), -1);
     check_got(client, "1:m1;2:m2;");
@@ -132,13 +131,18 @@ static void a_room_whose_readers_leave_while_it_rests_is_forgotten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_comes_while_a_room_rests_goes_out_in_one_write, begin_slow, end_slow),
-        cmocka_unit_test_setup_teardown(only_the_room_that_was_slow_rests, begin_slow, end_slow),
-        cmocka_unit_test_setup_teardown(after_a_rest_the_next_message_goes_out_at_once, begin_slow, end_slow),
-        cmocka_unit_test_setup_teardown(no_rest_is_longer_than_twenty_milliseconds, begin_slow, end_slow),
-        cmocka_unit_test_setup_teardown(an_answer_does_not_wait_for_the_room_and_takes_what_the_log_has_with_it,
+        cmocka_unit_test_setup_teardown(what_comes_while_a_room_rests_goes_out_in_one_write,
                                         begin_slow, end_slow),
-        cmocka_unit_test_setup_teardown(a_room_whose_readers_leave_while_it_rests_is_forgotten, begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(only_the_room_that_was_slow_rests, begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(after_a_rest_the_next_message_goes_out_at_once, begin_slow,
+                                        end_slow),
+        cmocka_unit_test_setup_teardown(no_rest_is_longer_than_twenty_milliseconds, begin_slow,
+                                        end_slow),
+        cmocka_unit_test_setup_teardown(
+            an_answer_does_not_wait_for_the_room_and_takes_what_the_log_has_with_it, begin_slow,
+            end_slow),
+        cmocka_unit_test_setup_teardown(a_room_whose_readers_leave_while_it_rests_is_forgotten,
+                                        begin_slow, end_slow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
