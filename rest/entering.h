@@ -8,15 +8,9 @@
 #include "common/store_enter.h"
 #include "rest/router.h"
 
-<<<<<<< HEAD
 /* Fills in what became of `entering` (store_enter.h). With ERR_OK in its err the user is a member and counts as online;
  * without Redis the latter is lost and nothing else. Anything but ERR_OK: not entered, as store_enter says. Blocks, and
  * gives the thread's turn away before it does. */
-=======
-/* Fills in what became of `entering` (store_enter.h). With ERR_OK in its err, the user is a member and counts as
- * online; without Redis the latter is lost and nothing else. Blocks. Anything but ERR_OK: not entered, as store_enter
- * says. */
->>>>>>> 06702ae (Keep lines within 120 bytes: C, JavaScript and shell)
 enum err entering_go(const struct backends *backends, struct store_entering *entering) CG_MUST_CHECK;
 
 #endif
