@@ -10,7 +10,7 @@
 #   make soak       clients that come and go, MINUTES=30: memory, descriptors, threads, keys
 #   make fuzz       every parser of outside bytes, FUZZ_SECONDS=60 each
 #   make lint, fmt  warnings as errors, clang-tidy and the layer rules; clang-format
-#   make bench      the relay beside a bare send() per recipient: ratios
+#   make bench      speed and memory beside other servers, docs/performance.md: ONLY=a,b SECONDS=5 ROUNDS=2
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   HANDOFF=0       with any of these: without nginx' module; nginx proxies the WebSockets then
 #   make clean      stops a running instance and leaves nothing behind
@@ -210,9 +210,13 @@ quote = '$(subst ','\'',$(1))'
 again = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
 .PHONY: bench
-bench: deps
-	@$(again) programs-and-bench
-	@bench/run.sh $(BUILD)
+bench:
+	@deploy/install-packages.sh build run bench
+	@$(optional_deps)
+	@$(again) programs-and-bench bench/peers/node_modules/.installed
+	@exec node bench/run.mjs $(BUILD) $(if $(ONLY),--only $(ONLY)) $(call asked,SECONDS,--seconds) $(call asked,ROUNDS,--rounds)
+# An option with the variable's value, if whoever calls make has set it.
+asked = $(if $(filter command environment,$(firstword $(origin $(1)))),$(2) $($(1)))
 
 .PHONY: programs-and-bench
 programs-and-bench: all $(BUILD)/bench-load $(BUILD)/bench-bare
@@ -251,9 +255,9 @@ integration: deps-test
 	@tests/run.sh $(BUILD) integration
 
 # The stamp is written last, so that an installation that failed half way is made again.
-tests/node_modules/.installed: tests/package-lock.json
+tests/node_modules/.installed bench/peers/node_modules/.installed: %/node_modules/.installed: %/package-lock.json
 	@echo "  NPM   $(@D)"
-	@cd tests && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed
+	@cd $* && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed
 
 # The sanitizers write their findings to files of their own: a finding in a server that some suite started would otherwise
 # only stand in a log that nobody reads.
@@ -298,7 +302,7 @@ fmt:
 .PHONY: clean
 clean:
 	@deploy/run.sh clean --quiet
-	rm -rf build run tests/node_modules
+	rm -rf build run tests/node_modules bench/peers/node_modules
 
 # ---- what an administrator does --------------------------------------------------------------------------------------
 

@@ -1,0 +1,187 @@
+// What is measured and what is aimed at. A scenario has measures, each of them one run of the load generator against one
+// server, and rows of the table, which say what of the measures is compared.
+//
+// A measure:
+//   protocol, load   the generator's; load may be a function of the figures of the measures before it
+//   target           (servers) → where and whom; `product` before it: how the product has to run for this one
+//   renew            parts of the product that are started anew before it, because idle memory is read
+//   once             not repeated in every round: memory and herds
+//   stored           a statement that counts rows, which must have grown by at least what was sent
+// A row:
+//   what, unit       its name and what the figures are in
+//   figure           of one measure's figures the number
+//   ours, peer       which measures; of several peers the best counts (`better`: max or min)
+//   aim              {ratio | value | difference, most | least}; none: the row only shows
+//   beside           of one measure's figures what MariaDB and Redis took for the same
+
+const CONNECTIONS = 10_000;
+const direct = (servers) => servers.ours();
+const throughNginx = (servers) => servers.ours({ through: 'nginx' });
+const bare = (servers) => servers.peer('bare');
+const nchan = (workers) => (servers) => servers.peer('nchan', { workers });
+const node = (servers) => servers.peer('node');
+const express = (servers) => servers.peer('express');
+const socketio = (servers) => servers.peer('socketio');
+
+const OUR_ROWS = 'SELECT COUNT(*) FROM chaguan.message';
+const NODE_ROWS = 'SELECT COUNT(*) FROM bench.chat_room_log_table';
+
+const sum = (groups, ...names) => names.reduce((n, name) => n + (groups?.[name] ?? 0), 0);
+const stores = (groups) => (groups && ('mariadb' in groups || 'redis' in groups) ? sum(groups, 'mariadb', 'redis') : undefined);
+
+/** Figures by kind; `beside` is what the databases took for the same. */
+const cpuPerDelivery = { unit: 'µs', figure: (f) => f.cpu_us_per_delivery.server, beside: (f) => stores(f.cpu_us_per_delivery),
+  better: Math.min };
+const cpuWithNginx = { ...cpuPerDelivery, figure: (f) => sum(f.cpu_us_per_delivery, 'server', 'nginx') };
+const deliveries = { unit: '/s', figure: (f) => f.deliveries_s, better: Math.max };
+const cpuPerRequest = { unit: 'µs', figure: (f) => sum(f.cpu_us_per_request, 'server', 'nginx'),
+  beside: (f) => stores(f.cpu_us_per_request) };
+const memory = { unit: 'KiB', figure: (f) => f.memory_kib_per_client.server };
+const memoryWithNginx = { ...memory, figure: (f) => sum(f.memory_kib_per_client, 'server', 'nginx') };
+const acknowledged = { unit: 'ms', figure: (f) => f.ack_ms.p99 };
+
+const RATE = { clients: 500, rate: 100 };
+const SATURATED = { clients: 500, window: 10 };
+const SMALL_ROOMS = { clients: CONNECTIONS, rooms: 1000, window: 10 };
+const IDLE = { clients: CONNECTIONS, rooms: 1000, seconds: 2, warmup: 1 };
+const HERD = { clients: CONNECTIONS, rooms: 1000, herd: true };
+const PAIRS = { clients: 2000, rooms: 1000 };
+const REQUESTS = { clients: 32, warmup: 3 };     // until node has compiled what it runs
+
+const oneRoom = (load) => ({
+  ours: { protocol: 'chatroom', target: direct, load, stored: OUR_ROWS },
+  bare: { protocol: 'bare', target: bare, load },
+  nchan: { protocol: 'nchan', target: nchan(1), load },
+  node: { protocol: 'chatroom', target: node, load, stored: NODE_ROWS },
+});
+
+const DOORS = ['chatroom', 'native', 'friends', 'customer', 'space', 'socketio', 'socketio-polling', 'events', 'stream', 'poll'];
+const idle = (protocol, more = {}) => ({ protocol, target: direct, load: IDLE, renew: ['relay1'], once: true, ...more });
+
+export const scenarios = [
+  {
+    id: 'a', title: 'one room of 500, 100 messages/s', measures: oneRoom(RATE),
+    rows: [
+      { what: 'CPU per delivery', ...cpuPerDelivery, ours: 'ours', peer: 'bare', aim: { ratio: true, most: 1.4 } },
+      { what: 'CPU per delivery', ...cpuPerDelivery, ours: 'ours', peer: 'nchan', aim: { ratio: true, most: 0.7 } },
+      { what: 'CPU per delivery', ...cpuPerDelivery, ours: 'ours', peer: 'node' },
+    ],
+  },
+  {
+    id: 'b', title: 'one room of 500, saturated', measures: oneRoom(SATURATED),
+    rows: [
+      { what: 'deliveries', ...deliveries, ours: 'ours', peer: 'nchan', aim: { ratio: true, least: 4 } },
+      { what: 'deliveries', ...deliveries, ours: 'ours', peer: 'node', aim: { ratio: true, least: 10 } },
+      { what: 'CPU per delivery', ...cpuPerDelivery, ours: 'ours', peer: 'bare', aim: { ratio: true, most: 0.25 } },
+    ],
+  },
+  {
+    id: 'c', title: '1,000 rooms of 10, saturated',
+    measures: {
+      ours: { protocol: 'chatroom', target: direct, load: SMALL_ROOMS, stored: OUR_ROWS },
+      nchan: { protocol: 'nchan', target: nchan(1), load: SMALL_ROOMS },
+      nchan2: { protocol: 'nchan', target: nchan(2), load: SMALL_ROOMS },
+    },
+    rows: [
+      { what: 'deliveries', ...deliveries, ours: 'ours', peer: ['nchan', 'nchan2'], aim: { ratio: true, least: 2 } },
+      { what: 'CPU per delivery', ...cpuPerDelivery, ours: 'ours', peer: ['nchan', 'nchan2'] },
+    ],
+  },
+  {
+    id: 'd', title: '10,000 idle connections', measures: Object.fromEntries(DOORS.map((door) => [door, idle(door)])),
+    rows: DOORS.map((door) => ({ what: `memory each, ${door}`, ...memory, ours: door, aim: { value: true, most: 3 } })),
+  },
+  {
+    id: 'e', title: '10,000 come back at once, two relays', product: { relays: 2 },
+    measures: {
+      native: { protocol: 'native', target: direct, load: HERD, once: true },
+      chatroom: { protocol: 'chatroom', target: direct, load: HERD, once: true },
+    },
+    rows: ['native', 'chatroom'].flatMap((door) => {
+      const how = door === 'native' ? 'resumed (native)' : 'joined (chatroom)';
+      return [
+        { what: `until all are back, ${how}`, unit: 's', figure: (f) => f.herd.seconds, ours: door, aim: { value: true, most: 5 } },
+        { what: `CPU each, ${how}`, unit: 'µs', figure: (f) => f.herd.cpu_us.server, beside: (f) => stores(f.herd.cpu_us), ours: door,
+          aim: { value: true, most: 150 } },
+      ];
+    }),
+  },
+  {
+    id: 'f', title: '1,000 small rooms, two relays', product: { relays: 2 },
+    measures: {
+      most: { protocol: 'native', target: direct, load: { ...PAIRS, window: 20 }, stored: OUR_ROWS },
+      half: { protocol: 'native', target: direct, load: (f) => ({ ...PAIRS, rate: Math.round(f.most.messages_s / 2) }), stored: OUR_ROWS },
+      fixed: { protocol: 'native', target: direct, load: { ...PAIRS, rate: 7500 }, stored: OUR_ROWS },
+    },
+    rows: [
+      { what: 'acknowledged messages', unit: '/s', figure: (f) => f.messages_s, ours: 'most', aim: { value: true, least: 15_000 } },
+      { what: 'p99 acknowledgement at 7,500/s', ...acknowledged, ours: 'fixed', aim: { value: true, most: 40 } },
+      { what: 'p99 acknowledgement at half the most', ...acknowledged, ours: 'half', aim: { value: true, most: 40 } },
+      { what: 'CPU per message at 7,500/s', unit: 'µs', figure: (f) => f.cpu_us_per_message.server,
+        beside: (f) => stores(f.cpu_us_per_message), ours: 'fixed' },
+    ],
+  },
+  {
+    id: 'g', title: 'REST through nginx',
+    measures: Object.fromEntries(['getRoomInfo', 'createChatroom'].flatMap((call) => [
+      [call, { protocol: `rest-${call}`, target: (servers) => servers.oursRest(), load: REQUESTS }],
+      [`${call} express`, { protocol: `rest-${call}`, target: express, load: REQUESTS }],
+    ])),
+    rows: [['getRoomInfo', 1 / 5], ['createChatroom', 1 / 3]].flatMap(([call, most]) => [
+      { what: `${call}, CPU with nginx`, ...cpuPerRequest, ours: call, peer: `${call} express`, aim: { ratio: true, most } },
+      { what: `${call}, CPU without nginx`, ...cpuPerRequest, figure: (f) => f.cpu_us_per_request.server, ours: call,
+        peer: `${call} express` },
+      { what: `${call}, requests`, unit: '/s', figure: (f) => f.requests_s, ours: call, peer: `${call} express` },
+    ]),
+  },
+  {
+    id: 'h', title: 'one room of 500 over several relays', product: { relays: 4 },
+    measures: Object.fromEntries([['100/s', RATE], ['saturated', SATURATED]].flatMap(([name, load]) => [1, 2, 4].map((on) =>
+      [`${on} relay${on > 1 ? 's' : ''}, ${name}`, { protocol: 'chatroom', target: (servers) => servers.ours({ on }), load }]))),
+    rows: ['100/s', 'saturated'].flatMap((name) => [
+      { what: `CPU per delivery, 2 relays, ${name}`, ...cpuPerDelivery, ours: `2 relays, ${name}`, peer: `1 relay, ${name}` },
+      { what: `CPU per delivery, 4 relays, ${name}`, ...cpuPerDelivery, ours: `4 relays, ${name}`, peer: `1 relay, ${name}`,
+        aim: { ratio: true, most: 1.15 } },
+    ]),
+  },
+  {
+    id: 'i', title: 'Socket.IO clients',
+    measures: {
+      'rate': { protocol: 'socketio', target: direct, load: RATE, stored: OUR_ROWS },
+      'rate socketio': { protocol: 'socketio', target: socketio, load: RATE },
+      'saturated': { protocol: 'socketio', target: direct, load: SATURATED, stored: OUR_ROWS },
+      'saturated socketio': { protocol: 'socketio', target: socketio, load: SATURATED },
+      'idle': idle('socketio'),
+      'idle socketio': idle('socketio', { target: (servers) => servers.peer('socketio', { gc: true }), renew: [] }),
+    },
+    rows: [
+      { what: 'CPU per delivery, 500 at 100/s', ...cpuPerDelivery, ours: 'rate', peer: 'rate socketio',
+        aim: { ratio: true, most: 1 / 5 } },
+      { what: 'CPU per delivery, 500 saturated', ...cpuPerDelivery, ours: 'saturated', peer: 'saturated socketio',
+        aim: { ratio: true, most: 1 / 5 } },
+      { what: 'deliveries, 500 saturated', ...deliveries, ours: 'saturated', peer: 'saturated socketio' },
+      { what: 'memory each, 10,000 idle', ...memory, ours: 'idle', peer: 'idle socketio', aim: { ratio: true, most: 1 / 8 } },
+    ],
+  },
+  {
+    id: 'j', title: 'through nginx, 500 at 100 messages/s; 10,000 idle',
+    measures: {
+      'direct': { protocol: 'chatroom', target: direct, load: RATE },
+      'handed': { protocol: 'chatroom', target: throughNginx, load: RATE },
+      'direct idle': idle('chatroom', { renew: ['relay1', 'nginx'] }),
+      'handed idle': idle('chatroom', { target: throughNginx, renew: ['relay1', 'nginx'] }),
+      'proxied': { protocol: 'chatroom', target: throughNginx, load: RATE, product: { handoff: 0 } },
+      'proxied idle': idle('chatroom', { target: throughNginx, renew: ['relay1', 'nginx'], product: { handoff: 0 } }),
+    },
+    rows: [
+      { what: 'CPU per delivery with nginx, handed over', ...cpuWithNginx, ours: 'handed', peer: 'direct', aim: { ratio: true, most: 1.3 } },
+      { what: 'memory each with nginx, handed over', ...memoryWithNginx, ours: 'handed idle', peer: 'direct idle',
+        aim: { difference: true, most: 2.5 } },
+      { what: 'CPU per delivery with nginx, proxied', ...cpuWithNginx, ours: 'proxied', peer: 'direct' },
+      { what: 'memory each with nginx, proxied', ...memoryWithNginx, ours: 'proxied idle', peer: 'direct idle' },
+    ],
+  },
+];
+
+/** What a measure is called as a peer in the table. */
+export const PEER_NAMES = { bare: 'bare send()', nchan: 'nchan', nchan2: 'nchan, 2 workers', node: 'Node ws + MySQL' };
