@@ -11,7 +11,9 @@ static const uint64_t quiet_ns = 300 * NS_PER_MS;  /* longer than the least time
 static const uint64_t grace_ns = 3 * NS_PER_S;     /* for what is missing at the end */
 static const uint64_t turn_ns = 50 * NS_PER_MS;
 
-static uint64_t beat_from_ns, beats; /* of the open loop */
+/* The open loop: when it began, how often it has beaten, whose turn it is. */
+static uint64_t beat_from_ns, beats;
+static unsigned beat_room;
 
 static uint64_t turn(uint64_t until_ns)
 {
@@ -80,8 +82,10 @@ static void keep_beat(uint64_t now)
 {
     if (!beat_from_ns)
         beat_from_ns = now;
-    for (; beat_ns(beats) <= now; beats++)
-        say((unsigned)(beats % world.room_count), beat_ns(beats));
+    for (; beat_ns(beats) <= now; beats++) {
+        say(beat_room, beat_ns(beats));
+        beat_room = beat_room + 1 < world.room_count ? beat_room + 1 : 0;
+    }
 }
 
 static void fill_window(unsigned room, uint64_t now)
