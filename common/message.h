@@ -42,7 +42,7 @@ static inline bool message_is_said(enum message_kind kind)
 /* What every door shows in the place of a message that was taken back. */
 #define MESSAGE_RECALLED_TEXT "消息已撤回"
 
-enum { MESSAGE_CLIENT_ID_MAX = 64, MESSAGE_SENT_AT_LEN = 19 };
+enum { MESSAGE_CLIENT_ID_MAX = 64 };
 
 /* A view: the texts are borrowed. */
 struct message {

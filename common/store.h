@@ -13,7 +13,6 @@
 struct store;
 
 enum { STORE_NAME_MAX = 256, STORE_HEAD_MAX = 40 };
-enum { STORE_ROOM_SHAPE_LEN = 37 }; /* "room_" and 32 digits */
 #define STORE_ROOM_PREFIX "room_"
 #define STORE_USER_PREFIX "user_"
 

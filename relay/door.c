@@ -74,18 +74,7 @@ int door_retry_after_ms(const char *code)
     return 0;
 }
 
-void door_send_error(struct session *session, const char *code, const char *message)
-{
-    door_send_error_after(session, code, message, door_retry_after_ms(code));
-}
-
-void door_limited(struct session *session, struct str message, int64_t retry_after_ms)
-{
-    (void)message;
-    door_send_error_after(session, "rate", DOOR_LIMITED, retry_after_ms);
-}
-
-void door_send_error_after(struct session *session, const char *code, const char *message, int64_t retry_after_ms)
+static void send_error(struct session *session, const char *code, const char *message, int64_t retry_after_ms)
 {
     struct buf out;
     buf_init(&out, 1024);
@@ -96,4 +85,15 @@ void door_send_error_after(struct session *session, const char *code, const char
     metric_inc(METRIC_FRAMES_REFUSED);
     session_send_text(session, buf_str(&out));
     buf_fini(&out);
+}
+
+void door_send_error(struct session *session, const char *code, const char *message)
+{
+    send_error(session, code, message, door_retry_after_ms(code));
+}
+
+void door_limited(struct session *session, struct str message, int64_t retry_after_ms)
+{
+    (void)message;
+    send_error(session, "rate", DOOR_LIMITED, retry_after_ms);
 }

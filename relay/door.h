@@ -43,8 +43,6 @@ int door_retry_after_ms(const char *code);
 /* Answers a client's frame with an error event, counted, in the form of the friend chat and the spaces. Both
  * texts are literals that need no escape. */
 void door_send_error(struct session *session, const char *code, const char *message);
-/* The same with a time of its own; 0: none is said. */
-void door_send_error_after(struct session *session, const char *code, const char *message, int64_t retry_after_ms);
 /* What a post is refused with, by hub_post's error, as a code and its sentence for an error event. */
 const char *door_post_code(enum err err);
 const char *door_post_error(enum err err);

@@ -45,7 +45,6 @@ void eio_init(const struct settings *settings, struct wheel *wheel, struct sessi
                                .incarnation = incarnation,
                                .end.fired = on_end};
     memcpy(eio_all.secret, secret, SID_SECRET_BYTES);
-    buf_init(&eio_all.scratch, (size_t)settings->outbox_bytes);
 }
 
 void eio_fini(void)
@@ -61,7 +60,6 @@ void eio_fini(void)
     }
     wheel_cancel(&eio_all.end);
     map_fini(&eio_all.conns);
-    buf_fini(&eio_all.scratch);
     eio_all.layers = NULL;
 }
 
@@ -107,6 +105,58 @@ bool eio_full(bool alone)
            eio_all.sessions->count + eio_all.polling >= (size_t)eio_all.settings->max_connections;
 }
 
+/* ---- out ---- */
+
+static void put_frame(struct eio *conn, enum eio_type type, bool binary, struct str data)
+{
+    char sign = (char)type;
+    if (binary)
+        session_queue(conn->session, WSFRAME_BINARY, data, STR(""));
+    else
+        session_queue(conn->session, WSFRAME_TEXT, (struct str){&sign, 1}, data);
+}
+
+/* As one payload for the poll: encoded here, so that an answer is one run of bytes. */
+static void put_payload(struct eio *conn, enum eio_type type, bool binary, struct str data)
+{
+    if (conn->poll && conn->out.len && eio_payload_cost(binary, data.len) > conn->out.max - conn->out.len)
+        eio_answer_poll(conn);
+    eio_payload_add(&conn->out, type, binary, data);
+    if (conn->out.failed) {
+        eio_end(conn, EIO_END_SLOW, false);
+    } else if (conn->poll && !conn->dirty) {
+        conn->dirty = true;
+        conn->next_dirty = eio_all.dirty;
+        eio_all.dirty = conn;
+    }
+}
+
+static void put(struct eio *conn, enum eio_type type, bool binary, struct str data)
+{
+    if (conn->over)
+        return;
+    if (!conn->websocket)
+        put_payload(conn, type, binary, data);
+    else if (conn->session)
+        put_frame(conn, type, binary, data);
+}
+
+void eio_send(struct eio *conn, bool binary, struct str data)
+{
+    put(conn, EIO_MESSAGE, binary, data);
+}
+
+void eio_flush(void)
+{
+    while (eio_all.dirty) {
+        struct eio *conn = eio_all.dirty;
+        eio_all.dirty = conn->next_dirty;
+        conn->dirty = false;
+        if (conn->poll && conn->out.len)
+            eio_answer_poll(conn);
+    }
+}
+
 /* ---- the beginning, and the heartbeat (protocol: "Handshake", "Heartbeat") ---- */
 
 struct eio *eio_new(const struct eio_layer *layer, struct session *session)
@@ -146,7 +196,7 @@ static void ping(struct eio *conn)
     conn->pinged = true;
     conn->due_ms = (here ? now : conn->due_ms) + eio_all.settings->io_ping_timeout_ms;
     wheel_set(eio_all.wheel, &conn->timer, conn->due_ms > now ? conn->due_ms - now : 0);
-    eio_put(conn, EIO_PING, false, STR(""), STR(""));
+    put(conn, EIO_PING, false, STR(""));
 }
 
 bool eio_overdue(const struct eio *conn)
@@ -164,7 +214,7 @@ void eio_begin(struct eio *conn)
              (long long)settings->io_ping_timeout_ms, (long long)settings->io_max_payload_bytes);
     CG_ASSERT(!open.failed);
     await_ping(conn);
-    eio_put(conn, EIO_OPEN, false, buf_str(&open), STR(""));
+    put(conn, EIO_OPEN, false, buf_str(&open));
     buf_fini(&open);
     conn->layer->opened(conn);
 }
@@ -328,75 +378,6 @@ void eio_expel_address(uint64_t address, bool ban)
     for (size_t at = 0; (conn = map_next(&eio_all.conns, &at));)
         if (conn->client.address == address)
             eio_expel(conn, ban); /* it is freed in a later turn */
-}
-
-/* ---- out ---- */
-
-static void put_frame(struct eio *conn, enum eio_type type, bool binary, struct str head, struct str tail)
-{
-    char sign = (char)type;
-    if (binary) {
-        session_queue(conn->session, WSFRAME_BINARY, head, tail);
-    } else if (!tail.len) {
-        session_queue(conn->session, WSFRAME_TEXT, (struct str){&sign, 1}, head);
-    } else {
-        buf_clear(&eio_all.scratch);
-        buf_add_char(&eio_all.scratch, sign);
-        buf_add_str(&eio_all.scratch, head);
-        if (eio_all.scratch.failed)
-            session_close(conn->session, 1013, "Too slow");
-        else
-            session_queue(conn->session, WSFRAME_TEXT, buf_str(&eio_all.scratch), tail);
-    }
-}
-
-/* As one payload for the poll: encoded here, so that an answer is one run of bytes. */
-static void put_payload(struct eio *conn, enum eio_type type, bool binary, struct str head, struct str tail)
-{
-    if (conn->poll && conn->out.len &&
-        eio_payload_cost(binary, head.len + tail.len) > conn->out.max - conn->out.len)
-        eio_answer_poll(conn);
-    eio_payload_add(&conn->out, type, binary, head);
-    if (!binary)
-        eio_payload_more(&conn->out, tail);
-    if (conn->out.failed) {
-        eio_end(conn, EIO_END_SLOW, false);
-    } else if (conn->poll && !conn->dirty) {
-        conn->dirty = true;
-        conn->next_dirty = eio_all.dirty;
-        eio_all.dirty = conn;
-    }
-}
-
-void eio_put(struct eio *conn, enum eio_type type, bool binary, struct str head, struct str tail)
-{
-    if (conn->over)
-        return;
-    if (!conn->websocket)
-        put_payload(conn, type, binary, head, tail);
-    else if (conn->session)
-        put_frame(conn, type, binary, head, tail);
-}
-
-void eio_send(struct eio *conn, bool binary, struct str data)
-{
-    eio_put(conn, EIO_MESSAGE, binary, data, STR(""));
-}
-
-void eio_send2(struct eio *conn, struct str head, struct str tail)
-{
-    eio_put(conn, EIO_MESSAGE, false, head, tail);
-}
-
-void eio_flush(void)
-{
-    while (eio_all.dirty) {
-        struct eio *conn = eio_all.dirty;
-        eio_all.dirty = conn->next_dirty;
-        conn->dirty = false;
-        if (conn->poll && conn->out.len)
-            eio_answer_poll(conn);
-    }
 }
 
 /* ---- in ---- */

@@ -52,8 +52,6 @@ size_t eio_count(void);
  * does not read or has no poll waiting; past outbox_bytes the connection is closed as too slow. Nothing once it
  * is closing. Text must be UTF-8. */
 void eio_send(struct eio *conn, bool binary, struct str data);
-/* The same in two pieces, one message. */
-void eio_send2(struct eio *conn, struct str head, struct str tail);
 
 /* Closes it: what was sent goes out first. layer->closed is called in a later turn of the loop with `reason`. */
 void eio_close(struct eio *conn, const char *reason);

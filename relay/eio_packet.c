@@ -101,7 +101,7 @@ enum err eio_payload_next(struct str *payload, struct buf *scratch, struct eio_p
     return err;
 }
 
-void eio_payload_more(struct buf *payload, struct str text)
+static void add_text(struct buf *payload, struct str text)
 {
     const char *at;
     while (text.len && (at = memchr(text.ptr, SEPARATOR, text.len))) {
@@ -122,7 +122,7 @@ void eio_payload_add(struct buf *payload, enum eio_type type, bool binary, struc
         encode(data, payload);
     } else {
         buf_add_char(payload, (char)type);
-        eio_payload_more(payload, data);
+        add_text(payload, data);
     }
 }
 

@@ -35,8 +35,6 @@ enum err eio_payload_next(struct str *payload, struct buf *scratch, struct eio_p
 /* Appends a packet to a payload, with a separator before it unless the payload is empty. The protocol has no escape for
  * a separator inside of text: a '?' stands in its place. */
 void eio_payload_add(struct buf *payload, enum eio_type type, bool binary, struct str data);
-/* More text for the packet that was added last. */
-void eio_payload_more(struct buf *payload, struct str text);
 /* At most what eio_payload_add adds, in bytes. */
 size_t eio_payload_cost(bool binary, size_t len);
 

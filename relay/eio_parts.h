@@ -77,7 +77,6 @@ struct eio_all {
     struct eio *dirty;      /* something was sent while a poll waits */
     struct eio *ending;     /* over, and their layers do not know yet */
     struct wheel_timer end; /* tells them */
-    struct buf scratch;     /* a head with its packet type before it */
     bool draining;
 };
 
@@ -94,8 +93,6 @@ bool eio_full(bool alone);
 struct eio *eio_new(const struct eio_layer *layer, struct session *session);
 /* Its first words: the open packet, and whatever the layer has to say. */
 void eio_begin(struct eio *conn);
-/* A packet of a type, with data in two pieces. */
-void eio_put(struct eio *conn, enum eio_type type, bool binary, struct str head, struct str tail);
 /* What a packet that came from the client means. It may be over afterwards; it is not freed before a later turn. */
 void eio_packet_in(struct eio *conn, const struct eio_packet *packet);
 /* Over. A poll that waits gets the ending's last word; with `farewell` one that comes soon gets it too. */

@@ -63,7 +63,8 @@ void native_refuse(struct native *native, int64_t re, const char *code, const ch
     refuse(native, re, code, message, 0);
 }
 
-void native_again(struct native *native, int64_t re, const char *code, const char *message)
+/* A refusal that says when to try again. */
+static void again(struct native *native, int64_t re, const char *code, const char *message)
 {
     refuse(native, re, code, message, NATIVE_RETRY_MS);
 }
@@ -74,9 +75,9 @@ void native_fail(struct native *native, int64_t re, enum err err)
     case ERR_NOT_FOUND: native_refuse(native, re, "not_found", "no such thing, or not one of yours"); break;
     case ERR_DENIED: native_refuse(native, re, "forbidden", "only its author may, and only what was said"); break;
     case ERR_DUPLICATE: native_refuse(native, re, "conflict", "this client_id was used for another command"); break;
-    case ERR_BUSY: native_again(native, re, "busy", "too much is going on"); break;
-    case ERR_UNKNOWN: native_again(native, re, "unavailable", "it may or may not have been done"); break;
-    case ERR_DOWN: native_again(native, re, "unavailable", "it was not done: try again later"); break;
+    case ERR_BUSY: again(native, re, "busy", "too much is going on"); break;
+    case ERR_UNKNOWN: again(native, re, "unavailable", "it may or may not have been done"); break;
+    case ERR_DOWN: again(native, re, "unavailable", "it was not done: try again later"); break;
     default: native_refuse(native, re, "unavailable", "it could not be done"); break;
     }
 }

@@ -124,9 +124,8 @@ static inline struct native *native_of(struct session *session)
 void native_begin(struct buf *out, size_t max, int64_t re);
 void native_end(struct native *native, struct buf *out);
 void native_ok(struct native *native, int64_t re);
-/* Both texts are literals. native_again: with retry_after_ms. */
+/* Both texts are literals. */
 void native_refuse(struct native *native, int64_t re, const char *code, const char *message);
-void native_again(struct native *native, int64_t re, const char *code, const char *message);
 /* What a store's or the journal's failure is called. */
 void native_fail(struct native *native, int64_t re, enum err err);
 /* The native state of that session, if it still is one and open; NULL else. */

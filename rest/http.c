@@ -129,7 +129,8 @@ void http_response_fini(struct http_response *response)
     buf_fini(&response->body);
 }
 
-const char *http_reason(int status)
+/* "Bad Request" for 400; "Unknown" for what is in no list. */
+static const char *reason_of(int status)
 {
     static const struct {
         int status;
@@ -162,7 +163,7 @@ const char *http_reason(int status)
 
 void http_add_header(struct buf *out, const struct http_response *response)
 {
-    buf_addf(out, "Status: %d %s\r\n", response->status, http_reason(response->status));
+    buf_addf(out, "Status: %d %s\r\n", response->status, reason_of(response->status));
     buf_addf(out, "Content-Type: %s\r\n", response->type);
     buf_addf(out, "Content-Length: %zu\r\n", response->body.len);
     if (*response->allow)

@@ -77,9 +77,6 @@ struct http_response {
 void http_response_init(struct http_response *response);
 void http_response_fini(struct http_response *response);
 
-/* "Bad Request" for 400; "Unknown" for what is in no list; never NULL. */
-const char *http_reason(int status);
-
 /* Appends the header block with its empty line, as CGI (RFC 3875) wants it: "Status: 200 OK" first. */
 void http_add_header(struct buf *out, const struct http_response *response);
 

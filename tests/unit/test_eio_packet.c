@@ -142,8 +142,7 @@ static void what_is_added_comes_back(void **state)
     }
     eio_payload_add(&payload, EIO_MESSAGE, true, (struct str){bytes, sizeof bytes});
     eio_payload_add(&payload, EIO_PING, false, STR(""));
-    eio_payload_add(&payload, EIO_MESSAGE, false, STR("t\xc3\xa4"));
-    eio_payload_more(&payload, STR(" and more"));
+    eio_payload_add(&payload, EIO_MESSAGE, false, STR("t\xc3\xa4 and more"));
     cost += eio_payload_cost(true, sizeof bytes) + eio_payload_cost(false, 0) + eio_payload_cost(false, 12);
     assert_false(payload.failed);
     assert_true(payload.len <= cost);

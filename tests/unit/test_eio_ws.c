@@ -14,8 +14,6 @@ static void a_websocket_is_a_connection_by_itself(void **state)
     assert_string_equal(heard(socket), "4hello");
     eio_protocol.received_binary(&socket->session, STR("\1\2"));
     assert_string_equal(heard(socket), "b\1\2");
-    eio_send2(layer.last, STR("one"), STR(" and two"));
-    assert_string_equal(heard(socket), "4one and two");
     assert_int_equal(eio_protocol.max_message(&settings), 1000);
     hang_up(socket);
     pass(2 * WHEEL_TICK_MS);
