@@ -162,8 +162,7 @@ static void a_separator_in_a_text_makes_no_packet(void **state)
     (void)state;
     struct buf payload;
     buf_init(&payload, 64);
-    eio_payload_add(&payload, EIO_MESSAGE, false, STR("a\x1e" "1"));
-    eio_payload_more(&payload, STR("\x1e" "2\x1e"));
+    eio_payload_add(&payload, EIO_MESSAGE, false, STR("a\x1e" "1\x1e" "2\x1e"));
     assert_bytes(buf_str(&payload), "4a?1?2?");
     buf_fini(&payload);
 }
