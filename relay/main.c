@@ -36,10 +36,10 @@ static const struct program_info info = {
     .name = "chaguan-relay",
     .program = PROGRAM_RELAY,
     .synopsis = "[options]",
-    .about = "Holds the WebSockets of a Chaguan deployment. Any number of relays work side by side on one\n"
-             "database and one Redis. SIGTERM asks the clients to go elsewhere and ends; SIGHUP opens the\n"
-             "log file again. Exit status: 0 ended cleanly, 1 a server or port is not to be had, 2 wrong\n"
-             "settings.",
+    .about = "Holds the clients' connections: WebSockets, streams, held polls. Any number of relays work\n"
+             "side by side. SIGTERM and SIGINT ask the clients to go elsewhere and end; SIGHUP opens the log\n"
+             "file again. Exit status: 0 ended cleanly; 1 the database, Redis, a port or a socket cannot be\n"
+             "used; 2 bad command line or setting.",
 };
 
 /* ---- what the parts tell each other ---- */

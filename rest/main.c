@@ -99,7 +99,7 @@ int main(int argc, char **argv)
     buf_init(&text, 1 << 16);
     buf_add_text(&text, about);
     router_describe(&text);
-    buf_add_char(&text, '\0');
+    text.data[text.len - 1] = '\0'; /* the last line's end comes with the options */
     struct program_info info = {"chaguan-rest", PROGRAM_REST, "[options]", text.data};
     int arguments = argc - program_start(&info, argc, argv, &settings, "chaguan-rest");
     buf_fini(&text);
