@@ -12,7 +12,8 @@
 #include <sys/socket.h>
 
 enum {
-    RX_BYTES = 512,              /* lws' buffer per connection: longer messages come in pieces */
+    RX_BYTES = 256,              /* lws' buffer per connection: what is longer comes in pieces, except control frames */
+    INBOX_BYTES = 1024,          /* that a message in pieces begins with */
     TX_BYTES = 8 * 1024 * 1024,  /* never cut what we give: session.c bounds it */
     HEADER_BYTES = 8192,         /* of a request, all together */
     CLOSE_REASON_BYTES = 123, /* RFC 6455 section 5.5 */
@@ -40,7 +41,7 @@ struct piece {
  * nothing outside ever keeps a pointer to either: a session is named by its id. */
 struct user {
     struct session *session; /* NULL: refused */
-    struct buf inbox;        /* the pieces of a message that is not whole yet */
+    struct buf *inbox;       /* the pieces of a message that is not whole yet; NULL: none, as nearly always */
     struct piece *held;      /* what came while it was paused */
     bool paused;
     bool said_close;         /* our close frame is out: the client's ends the connection */
@@ -135,8 +136,6 @@ static int on_established(struct lws *wsi, struct user *user)
     }
     ws->open++;
     session_from(user->session, str_of(handshake->peer));
-    buf_init(&user->inbox, protocol->max_message ? protocol->max_message(ws->config.settings)
-                                                 : (size_t)ws->config.settings->max_message_bytes);
     log_debug("conn.open", "conn=%llu peer=\"%s\" protocol=%s", (unsigned long long)user->session->id,
               handshake->peer, protocol->name);
     protocol->open(user->session, handshake->request);
@@ -163,24 +162,51 @@ static void on_message(struct session *session, bool binary, struct str message)
         (binary ? session->protocol->received_binary : session->protocol->received)(session, message);
 }
 
+static size_t longest_message(const struct session *session)
+{
+    const struct settings *settings = session->owner->settings;
+    return session->protocol->max_message ? session->protocol->max_message(settings)
+                                          : (size_t)settings->max_message_bytes;
+}
+
+static void drop_inbox(struct user *user)
+{
+    if (user->inbox)
+        buf_fini(user->inbox);
+    free(user->inbox);
+    user->inbox = NULL;
+}
+
+static void add_to_inbox(struct user *user, size_t max, struct str piece)
+{
+    if (!user->inbox) {
+        user->inbox = mem_zalloc(sizeof *user->inbox);
+        buf_init(user->inbox, max);
+        if (max >= INBOX_BYTES)
+            buf_reserve(user->inbox, INBOX_BYTES);
+    }
+    buf_add_str(user->inbox, piece);
+}
+
 static void take_piece(struct user *user, bool first, bool last, bool binary, struct str piece)
 {
     struct session *session = user->session;
     if (session->closing)
         return;
+    size_t max = longest_message(session);
     if (binary && !session->protocol->received_binary) {
         reject(session, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, "Text frames only");
-    } else if (piece.len > user->inbox.max - user->inbox.len) {
+    } else if (piece.len > max - (user->inbox ? user->inbox->len : 0)) {
         reject(session, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "Message too large");
     } else if (first && last) {
         on_message(session, binary, piece);
     } else {
-        buf_add_str(&user->inbox, piece);
+        add_to_inbox(user, max, piece);
         session_unfinished(session, !last);
         if (!last)
             return;
-        on_message(session, binary, buf_str(&user->inbox));
-        buf_fini(&user->inbox); /* an idle connection keeps no buffer */
+        on_message(session, binary, buf_str(user->inbox));
+        drop_inbox(user); /* an idle connection keeps no buffer */
     }
 }
 
@@ -263,7 +289,7 @@ static void on_closed(struct ws *ws, struct lws *wsi, struct user *user)
     look_why(ws, wsi, user);
     ws->open--;
     session_ended(user->session);
-    buf_fini(&user->inbox);
+    drop_inbox(user);
     drop_held(user);
     user->session = NULL;
 }
