@@ -25,8 +25,6 @@ static struct room *room_new(struct hub *hub, uint64_t conversation)
     struct room *room = mem_zalloc(sizeof *room);
     room->id = conversation;
     room->hub = hub;
-    for (int i = 0; i < ENCODING_COUNT; i++)
-        roomlog_init(&room->logs[i], (size_t)hub->settings->room_log_bytes);
     map_put(&hub->rooms, conversation, room);
     metric_set(METRIC_ROOMS, (int64_t)hub->rooms.count);
     return room;
@@ -38,19 +36,36 @@ void hub_note_log_bytes(struct hub *hub, size_t before, size_t after)
     metric_set(METRIC_ROOM_LOG_BYTES, (int64_t)hub->log_bytes);
 }
 
-static void drop_log(struct room *room, enum encoding_id encoding)
+static struct room_log *log_need(struct room *room, enum encoding_id encoding)
 {
-    hub_note_log_bytes(room->hub, roomlog_memory(&room->logs[encoding]), 0);
-    roomlog_fini(&room->logs[encoding]);
+    struct room_log *log = room_log_of(room, encoding);
+    if (log)
+        return log;
+    log = mem_zalloc(sizeof *log);
+    log->room = room;
+    log->encoding = encoding;
+    roomlog_init(&log->log, (size_t)room->hub->settings->room_log_bytes);
+    log->next = room->logs;
+    room->logs = log;
+    return log;
+}
+
+static void log_free(struct room_log *log)
+{
+    struct room_log **at = &log->room->logs;
+    while (*at != log)
+        at = &(*at)->next;
+    *at = log->next;
+    hub_note_log_bytes(log->room->hub, roomlog_memory(&log->log), 0);
+    roomlog_fini(&log->log);
+    free(log);
 }
 
 static void room_free(struct room *room)
 {
     struct hub *hub = room->hub;
-    CG_ASSERT(!room->seat_count);
+    CG_ASSERT(!room->seat_count && !room->logs);
     room_forget_dirty(room);
-    for (int i = 0; i < ENCODING_COUNT; i++)
-        drop_log(room, (enum encoding_id)i);
     room_order_fini(room);
     wheel_cancel(&room->linger);
     wheel_cancel(&room->retry);
@@ -75,7 +90,7 @@ void hub_fini(struct hub *hub)
 
 static void take_place(struct seat *seat)
 {
-    seat->cursor = seat->room->logs[seat->encoding].end;
+    seat->cursor = seat->log->log.end;
     seat->placed = true;
     seat->session->protocol->seated(seat->session, seat);
 }
@@ -106,27 +121,26 @@ static struct seat *seat_new(struct room *room, struct session *session, enum en
         room->seats = mem_realloc(room->seats, room->seat_cap * sizeof room->seats[0]);
     }
     seat->session = session;
-    seat->room = room;
-    seat->encoding = encoding;
+    seat->log = log_need(room, encoding);
     seat->index = room->seat_count;
     seat->next = session->seats;
     session->seats = seat;
     room->seats[room->seat_count++] = seat;
-    room->readers[encoding]++;
+    seat->log->readers++;
     return seat;
 }
 
 static void seat_free(struct seat *seat)
 {
-    struct room *room = seat->room;
+    struct room *room = seat->log->room;
     struct seat **at = &seat->session->seats;
     while (*at != seat)
         at = &(*at)->next;
     *at = seat->next;
     room->seats[seat->index] = room->seats[--room->seat_count];
     room->seats[seat->index]->index = seat->index;
-    if (--room->readers[seat->encoding] == 0)
-        drop_log(room, seat->encoding);
+    if (--seat->log->readers == 0)
+        log_free(seat->log);
     free(seat);
 }
 
@@ -164,24 +178,24 @@ void hub_listen(struct hub *hub, uint64_t conversation, const struct hub_listene
 struct seat *hub_seat(const struct session *session, uint64_t conversation)
 {
     struct seat *seat = session->seats;
-    while (seat && seat->room->id != conversation)
+    while (seat && seat->log->room->id != conversation)
         seat = seat->next;
     return seat;
 }
 
 uint64_t hub_conversation(const struct seat *seat)
 {
-    return seat->room->id;
+    return seat->log->room->id;
 }
 
 uint64_t hub_seq(const struct seat *seat)
 {
-    return seat->room->seq;
+    return seat->log->room->seq;
 }
 
 void hub_expect(struct seat *seat, uint64_t seq)
 {
-    struct room *room = seat->room;
+    struct room *room = seat->log->room;
     if (room->known < seq)
         room->known = seq;
     if (room->state == ROOM_LIVE)
@@ -190,7 +204,7 @@ void hub_expect(struct seat *seat, uint64_t seq)
 
 void hub_stand_up(struct seat *seat)
 {
-    struct room *room = seat->room;
+    struct room *room = seat->log->room;
     seat_free(seat);
     if (!room->seat_count)
         room_unused(room);
@@ -205,7 +219,7 @@ void hub_leave(struct hub *hub, struct session *session)
 
 bool hub_catch_up(struct seat *seat, bool anew)
 {
-    const struct roomlog *log = &seat->room->logs[seat->encoding];
+    const struct roomlog *log = &seat->log->log;
     bool whole = seat->cursor >= log->start && !anew;
     if (!whole)
         seat->cursor = log->end;
@@ -235,13 +249,13 @@ void room_unused(struct room *room)
 
 void room_clear_logs(struct room *room)
 {
-    for (int i = 0; i < ENCODING_COUNT; i++) {
-        size_t before = roomlog_memory(&room->logs[i]);
-        roomlog_trim(&room->logs[i], 0, room->logs[i].end);
-        hub_note_log_bytes(room->hub, before, roomlog_memory(&room->logs[i]));
+    for (struct room_log *log = room->logs; log; log = log->next) {
+        size_t before = roomlog_memory(&log->log);
+        roomlog_trim(&log->log, 0, log->log.end);
+        hub_note_log_bytes(room->hub, before, roomlog_memory(&log->log));
     }
     for (size_t i = 0; i < room->seat_count; i++)
-        room->seats[i]->cursor = room->logs[room->seats[i]->encoding].end;
+        room->seats[i]->cursor = room->seats[i]->log->log.end;
 }
 
 void room_ready(struct room *room)
@@ -292,22 +306,25 @@ void hub_each(struct hub *hub, uint64_t conversation, hub_session_fn *fn, void *
 /* The log is about to drop its older half. One commit may bring more than a log holds, so those who read as
  * fast as they can are not to lose by it: what is not out yet goes out, and what their sockets do not take
  * now is set aside. */
-static void save_readers(struct room *room, enum encoding_id encoding)
+static void save_readers(struct room_log *read)
 {
-    const struct roomlog *log = &room->logs[encoding];
+    struct room *room = read->room;
+    const struct roomlog *log = &read->log;
     room_flush(room);
     for (size_t i = 0; i < room->seat_count; i++) {
         struct seat *seat = room->seats[i];
-        if (seat->encoding == encoding && seat->session->choked && !encodings[encoding]->pulled &&
+        if (seat->log == read && seat->session->choked && !encodings[read->encoding]->pulled &&
             seat->cursor >= log->start && log->end - seat->cursor > log->max / 4)
             session_spill(seat);
     }
 }
 
-static void append(struct room *room, enum encoding_id encoding, uint64_t seq)
+static void append(struct room_log *read, uint64_t seq)
 {
+    struct room *room = read->room;
     struct hub *hub = room->hub;
-    struct roomlog *log = &room->logs[encoding];
+    struct roomlog *log = &read->log;
+    const struct encoding *encoding = encodings[read->encoding];
     if (hub->scratch.failed) {
         log_error("hub.event_too_large", "room=%llu", (unsigned long long)room->id);
         return;
@@ -316,11 +333,11 @@ static void append(struct room *room, enum encoding_id encoding, uint64_t seq)
         return;
     char header[WSFRAME_HEADER_MAX];
     struct str head = {header, 0};
-    if (!encodings[encoding]->bare)
+    if (!encoding->bare)
         head.len = wsframe_header(header, WSFRAME_TEXT, hub->scratch.len);
-    bool each = !encodings[encoding]->pulled || encodings[encoding]->give; /* its readers want every payload */
+    bool each = !encoding->pulled || encoding->give; /* its readers want every payload */
     if (each && roomlog_would_evict(log, head.len + hub->scratch.len))
-        save_readers(room, encoding);
+        save_readers(read);
     size_t before = roomlog_memory(log);
     roomlog_append(log, seq, head, buf_str(&hub->scratch));
     hub_note_log_bytes(hub, before, roomlog_memory(log));
@@ -329,12 +346,10 @@ static void append(struct room *room, enum encoding_id encoding, uint64_t seq)
 
 void room_append(struct room *room, const struct message *message)
 {
-    for (int i = 0; i < ENCODING_COUNT; i++) {
-        if (!room->readers[i])
-            continue;
+    for (struct room_log *log = room->logs; log; log = log->next) {
         buf_clear(&room->hub->scratch);
-        encodings[i]->message(message, &room->hub->scratch);
-        append(room, (enum encoding_id)i, message->seq);
+        encodings[log->encoding]->message(message, &room->hub->scratch);
+        append(log, message->seq);
     }
 }
 
@@ -344,12 +359,12 @@ void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct 
     struct room *room = map_get(&hub->rooms, conversation);
     if (!room || room->state != ROOM_LIVE)
         return;
-    for (int i = 0; i < ENCODING_COUNT; i++) {
-        if (!room->readers[i] || !encodings[i]->members)
+    for (struct room_log *log = room->logs; log; log = log->next) {
+        if (!encodings[log->encoding]->members)
             continue;
         buf_clear(&hub->scratch);
-        encodings[i]->members(conversation, members, count, &hub->scratch);
-        append(room, (enum encoding_id)i, 0);
+        encodings[log->encoding]->members(conversation, members, count, &hub->scratch);
+        append(log, 0);
     }
 }
 
@@ -358,15 +373,16 @@ void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversatio
 {
     struct session *session = sessions_find(hub->sessions, session_id);
     struct seat *seat = session ? hub_seat(session, conversation) : NULL;
-    if (!seat || !encodings[seat->encoding]->members)
+    const struct encoding *encoding = seat ? encodings[seat->log->encoding] : NULL;
+    if (!seat || !encoding->members)
         return;
     buf_clear(&hub->scratch);
-    encodings[seat->encoding]->members(conversation, members, count, &hub->scratch);
+    encoding->members(conversation, members, count, &hub->scratch);
     if (hub->scratch.failed || !hub->scratch.len)
         return;
-    if (encodings[seat->encoding]->give)
-        encodings[seat->encoding]->give(session, buf_str(&hub->scratch));
-    else if (encodings[seat->encoding]->bare)
+    if (encoding->give)
+        encoding->give(session, buf_str(&hub->scratch));
+    else if (encoding->bare)
         session_send_raw(session, buf_str(&hub->scratch));
     else
         session_send_text(session, buf_str(&hub->scratch));
@@ -375,19 +391,20 @@ void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversatio
 void room_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding, struct str payload)
 {
     struct room *room = map_get(&hub->rooms, conversation);
-    if (!room || room->state != ROOM_LIVE || !room->readers[encoding])
+    struct room_log *log = room && room->state == ROOM_LIVE ? room_log_of(room, encoding) : NULL;
+    if (!log)
         return;
     buf_clear(&hub->scratch);
     buf_add_str(&hub->scratch, payload);
-    append(room, encoding, 0);
+    append(log, 0);
 }
 
 bool hub_pending(const struct seat *seat, struct str *bytes)
 {
-    const struct room *room = seat->room;
-    const struct roomlog *log = &room->logs[seat->encoding];
+    const struct room *room = seat->log->room;
+    const struct roomlog *log = &seat->log->log;
     *bytes = STR("");
-    if (room->state != ROOM_LIVE || encodings[seat->encoding]->pulled)
+    if (room->state != ROOM_LIVE || encodings[seat->log->encoding]->pulled)
         return true;
     if (seat->cursor < log->start)
         return false;
@@ -397,7 +414,7 @@ bool hub_pending(const struct seat *seat, struct str *bytes)
 
 bool hub_take(struct seat *seat, hub_payload_fn *fn, void *arg)
 {
-    const struct roomlog *log = &seat->room->logs[seat->encoding];
+    const struct roomlog *log = &seat->log->log;
     if (seat->cursor < log->start)
         return false;
     uint64_t cursor = seat->cursor;
@@ -410,9 +427,9 @@ bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encodin
                 void (*fn)(void *arg, struct str payload), void *arg)
 {
     struct room *room = map_get(&hub->rooms, conversation);
-    if (!room || room->state != ROOM_LIVE || !room->readers[encoding])
-        return false;
-    return roomlog_tail(&room->logs[encoding], room->seq, (size_t)hub->settings->history_limit,
+    const struct room_log *log = room && room->state == ROOM_LIVE ? room_log_of(room, encoding) : NULL;
+    return log &&
+           roomlog_tail(&log->log, room->seq, (size_t)hub->settings->history_limit,
                         (size_t)hub->settings->history_bytes, fn, arg);
 }
 

@@ -46,8 +46,8 @@ void room_forget_dirty(struct room *room)
 static void flush_seat(struct seat *seat)
 {
     struct session *session = seat->session;
-    const struct roomlog *log = &seat->room->logs[seat->encoding];
-    bool pulled = encodings[seat->encoding]->pulled;
+    const struct roomlog *log = &seat->log->log;
+    bool pulled = encodings[seat->log->encoding]->pulled;
     if (seat->held)
         return;
     if (pulled && !session->held) {
@@ -114,6 +114,16 @@ static bool is_resting(struct room *room)
     return false;
 }
 
+uint64_t room_log_had(const struct room_log *log)
+{
+    const struct room *room = log->room;
+    uint64_t least = log->log.end;
+    for (size_t i = 0; i < room->seat_count; i++)
+        if (room->seats[i]->log == log && room->seats[i]->cursor < least)
+            least = room->seats[i]->cursor;
+    return least;
+}
+
 /* Over the budget of all logs: one room a turn gives back what all its readers have had. */
 static void trim_one(struct hub *hub)
 {
@@ -122,15 +132,10 @@ static void trim_one(struct hub *hub)
         hub->trim_at = 0;
         return;
     }
-    for (int i = 0; i < ENCODING_COUNT; i++) {
-        struct roomlog *log = &room->logs[i];
-        uint64_t least = log->end;
-        for (size_t s = 0; s < room->seat_count; s++)
-            if (room->seats[s]->encoding == (enum encoding_id)i && room->seats[s]->cursor < least)
-                least = room->seats[s]->cursor;
-        size_t before = roomlog_memory(log);
-        roomlog_trim(log, 0, least);
-        hub_note_log_bytes(hub, before, roomlog_memory(log));
+    for (struct room_log *log = room->logs; log; log = log->next) {
+        size_t before = roomlog_memory(&log->log);
+        roomlog_trim(&log->log, 0, room_log_had(log));
+        hub_note_log_bytes(hub, before, roomlog_memory(&log->log));
     }
 }
 

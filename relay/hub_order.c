@@ -200,8 +200,8 @@ void room_load(struct room *room)
     room->state = ROOM_LOADING;
     struct reading *reading = reading_new(room, on_loaded);
     bool history = false;
-    for (int i = 0; i < ENCODING_COUNT; i++)
-        history |= room->readers[i] && encodings[i]->history;
+    for (const struct room_log *log = room->logs; log; log = log->next)
+        history |= encodings[log->encoding]->history;
     /* the last message tells the last number; more are for those who want to see them */
     reading->range.limit = history ? (unsigned)room->hub->settings->history_limit : 1;
     reading->range.latest = true;

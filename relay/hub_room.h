@@ -17,6 +17,15 @@ struct stash {
     size_t count, cap, bytes;
 };
 
+/* The events as the readers of one encoding see them; kept while there is one. */
+struct room_log {
+    struct roomlog log;
+    struct room *room;
+    struct room_log *next;
+    enum encoding_id encoding;
+    unsigned readers; /* seats */
+};
+
 struct room {
     uint64_t id; /* conversation */
     struct hub *hub;
@@ -24,10 +33,9 @@ struct room {
     uint64_t seq;   /* the last number appended */
     uint64_t known; /* the highest number known to be stored; above seq: something is missing */
     uint64_t audited; /* seq when the last audit was asked for: the database must know of as many */
-    struct roomlog logs[ENCODING_COUNT];
-    unsigned readers[ENCODING_COUNT]; /* seats per encoding; a log is kept while it has any */
+    struct room_log *logs; /* of the encodings that are read */
     struct seat **seats;
-    size_t seat_count, seat_cap;
+    uint32_t seat_count, seat_cap;
     struct stash stash;
     bool refilling;
     bool stale; /* what is being read for it belongs to an earlier epoch: it is read again */
@@ -47,6 +55,15 @@ static inline bool room_is_inbox(const struct room *room)
     return room->id >= WIRE_INBOX(0);
 }
 
+/* NULL: nobody reads that encoding. */
+static inline struct room_log *room_log_of(const struct room *room, enum encoding_id encoding)
+{
+    struct room_log *log = room->logs;
+    while (log && log->encoding != encoding)
+        log = log->next;
+    return log;
+}
+
 /* hub_order.c: the order of a room's messages. */
 
 /* Reads the latest messages; the room is live afterwards (room_ready), or room_failed. */
@@ -62,6 +79,8 @@ void room_mark_dirty(struct room *room);
 void room_forget_dirty(struct room *room);
 /* Gives its readers' sockets what they take, now. */
 void room_flush(struct room *room);
+/* Up to where every reader of the log has had it. */
+uint64_t room_log_had(const struct room_log *log);
 
 /* hub.c */
 

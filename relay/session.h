@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 struct session;
-struct room;
+struct room_log;
 
 enum send_result {
     SEND_MORE,   /* all taken, the socket can take more */
@@ -98,11 +98,10 @@ struct protocol {
 /* A session's place in a room: a cursor into the log of one encoding. Made and freed by the hub. */
 struct seat {
     struct session *session;
-    struct room *room;
+    struct room_log *log; /* and by it the room */
     struct seat *next; /* the session's other seats */
-    size_t index;      /* in room->seats */
     uint64_t cursor;   /* the first byte of the log that was not yet given to the socket */
-    enum encoding_id encoding;
+    uint32_t index;    /* in the room's seats */
     bool placed; /* the protocol was told that it sits here */
     bool held;         /* its log waits: what came before is still being fetched (session_hold_seat) */
 };

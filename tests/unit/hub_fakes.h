@@ -132,7 +132,7 @@ static void on_changed(struct session *session, struct seat *seat)
 {
     struct client *client = session->socket;
     client->changed++;
-    if (seat->encoding == WRAPPED && !hub_take(seat, take_payload, &client->told))
+    if (seat->log->encoding == WRAPPED && !hub_take(seat, take_payload, &client->told))
         buf_add_text(&client->told, "too late|");
 }
 

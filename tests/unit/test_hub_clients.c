@@ -276,8 +276,8 @@ static void over_budget_rooms_give_back_what_everybody_has_had(void **state)
     for (int i = 0; i < 10; i++)
         hub_flush(&hub); /* one room a turn */
     struct room *one = map_get(&hub.rooms, 1), *two = map_get(&hub.rooms, 2);
-    assert_int_equal(roomlog_memory(&two->logs[PLAIN]), 0);
-    assert_int_equal(one->logs[PLAIN].count, 2);
+    assert_int_equal(roomlog_memory(&room_log_of(two, PLAIN)->log), 0);
+    assert_int_equal(room_log_of(one, PLAIN)->log.count, 2);
     slow->answer = SEND_MORE;
     session_writable(slow->session);
     assert_int_equal(slow->closes, 0);
