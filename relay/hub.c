@@ -319,6 +319,14 @@ static void save_readers(struct room_log *read)
     }
 }
 
+/* What everybody has had makes room for what comes, but for the history, which others may want to see. */
+static void make_room(struct room_log *read, size_t bytes)
+{
+    struct roomlog *log = &read->log;
+    if (roomlog_would_grow(log, bytes) && log->count && room_log_had(read) == log->end)
+        roomlog_compact(log, !encodings[read->encoding]->history);
+}
+
 static void append(struct room_log *read, uint64_t seq)
 {
     struct room *room = read->room;
@@ -338,6 +346,7 @@ static void append(struct room_log *read, uint64_t seq)
     bool each = !encoding->pulled || encoding->give; /* its readers want every payload */
     if (each && roomlog_would_evict(log, head.len + hub->scratch.len))
         save_readers(read);
+    make_room(read, head.len + hub->scratch.len);
     size_t before = roomlog_memory(log);
     roomlog_append(log, seq, head, buf_str(&hub->scratch));
     hub_note_log_bytes(hub, before, roomlog_memory(log));

@@ -7,7 +7,8 @@
 
 void roomlog_init(struct roomlog *log, size_t max)
 {
-    *log = (struct roomlog){.max = max};
+    CG_ASSERT(max <= INT32_MAX);
+    *log = (struct roomlog){.max = (uint32_t)max};
 }
 
 void roomlog_fini(struct roomlog *log)
@@ -39,7 +40,7 @@ size_t roomlog_trim(struct roomlog *log, size_t keep, uint64_t limit)
     if (!gone)
         return 0;
     log->start += drop;
-    log->count -= gone;
+    log->count -= (uint32_t)gone;
     memmove(log->data, log->data + drop, held(log));
     memmove(log->entries, log->entries + gone, log->count * sizeof log->entries[0]);
     if (!held(log)) {
@@ -57,6 +58,32 @@ bool roomlog_would_evict(const struct roomlog *log, size_t bytes)
     return held(log) + bytes > log->max;
 }
 
+bool roomlog_would_grow(const struct roomlog *log, size_t bytes)
+{
+    return held(log) + bytes > log->cap || log->count == log->entry_cap;
+}
+
+void roomlog_compact(struct roomlog *log, bool all)
+{
+    size_t kept = 0, bytes = 0;
+    for (size_t i = 0; i < log->count && !all; i++)
+        bytes += log->entries[i].seq ? frame_bytes(&log->entries[i]) : 0;
+    if ((held(log) - bytes) * 4 < log->cap)
+        return;
+    uint64_t start = log->end - bytes, next = start;
+    for (size_t i = 0; i < log->count && bytes; i++) {
+        struct roomlog_entry entry = log->entries[i];
+        if (!entry.seq)
+            continue;
+        memmove(log->data + (next - start), log->data + (entry.offset - log->start), frame_bytes(&entry));
+        entry.offset = next;
+        next += frame_bytes(&entry);
+        log->entries[kept++] = entry;
+    }
+    log->start = start;
+    log->count = (uint32_t)kept;
+}
+
 static void grow(struct roomlog *log, size_t bytes)
 {
     size_t need = held(log) + bytes;
@@ -64,7 +91,7 @@ static void grow(struct roomlog *log, size_t bytes)
         size_t cap = log->cap ? log->cap : 512;
         while (cap < need)
             cap *= 2;
-        log->cap = cap < log->max ? cap : log->max;
+        log->cap = cap < log->max ? (uint32_t)cap : log->max;
         log->data = mem_realloc(log->data, log->cap);
     }
     if (log->count == log->entry_cap) {

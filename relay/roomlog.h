@@ -11,6 +11,7 @@
 
 #include "common/str.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct roomlog_entry {
@@ -22,14 +23,13 @@ struct roomlog_entry {
 
 struct roomlog {
     char *data;   /* the bytes from `start` on */
-    size_t cap;
-    uint64_t start, end;
-    size_t max;   /* bytes kept at most */
     struct roomlog_entry *entries; /* oldest first */
-    size_t count, entry_cap;
+    uint64_t start, end;
+    uint32_t cap, max; /* bytes: there is room for, are kept at most */
+    uint32_t count, entry_cap;
 };
 
-/* `max` bytes are kept at most. Allocates nothing yet. */
+/* `max` bytes are kept at most (below 2 GiB). Allocates nothing yet. */
 void roomlog_init(struct roomlog *log, size_t max);
 void roomlog_fini(struct roomlog *log);
 
@@ -39,6 +39,13 @@ void roomlog_append(struct roomlog *log, uint64_t seq, struct str header, struct
 
 /* Whether appending that many bytes would push out the oldest. */
 bool roomlog_would_evict(const struct roomlog *log, size_t bytes);
+
+/* Whether appending that many bytes needs more memory. */
+bool roomlog_would_grow(const struct roomlog *log, size_t bytes);
+
+/* Instead of growing, while every cursor is at the end: drops the frames that are not stored, or with `all` every frame, if
+ * they are at least a quarter of what there is room for. Keeps the memory. */
+void roomlog_compact(struct roomlog *log, bool all);
 
 /* The bytes from `cursor` on: all to the end, or if that is more than `most`, whole frames of at most
  * that many bytes, and one frame at least. `cursor` must lie in [start, end] and at a frame's first
@@ -63,7 +70,7 @@ void roomlog_each(const struct roomlog *log, uint64_t cursor, roomlog_each_fn *f
 /* Bytes of memory held. */
 static inline size_t roomlog_memory(const struct roomlog *log)
 {
-    return log->cap + log->entry_cap * sizeof log->entries[0];
+    return log->cap + (size_t)log->entry_cap * sizeof log->entries[0];
 }
 
 #endif

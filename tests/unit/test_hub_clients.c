@@ -291,6 +291,60 @@ static void over_budget_rooms_give_back_what_everybody_has_had(void **state)
     assert_string_equal(got(slow), "4:m4|");
 }
 
+static void collect_payload(void *arg, struct str payload)
+{
+    struct buf *out = arg;
+    buf_add_str(out, payload);
+    buf_add_char(out, '|');
+}
+
+static void what_everybody_has_had_takes_no_more_memory(void **state)
+{
+    (void)state;
+    struct client *with_history = seated_client(7, PLAIN, 0), *without = seated_client(8, LINES, 0);
+    struct member member = {1, STR("bob"), STR("1")};
+    struct room *seven = map_get(&hub.rooms, 7), *eight = map_get(&hub.rooms, 8);
+    size_t members = 0;
+    for (uint64_t seq = 1; seq <= 50; seq++) {
+        deliver(7, seq);
+        deliver(8, seq);
+        for (int i = 0; i < 40; i++) {
+            hub_broadcast_members(&hub, 7, &member, 1);
+            hub_broadcast_members(&hub, 8, &member, 1);
+            hub_flush(&hub);
+        }
+    }
+    assert_in_range(seven->logs->log.cap, 1, 2048);
+    assert_in_range(eight->logs->log.cap, 1, 512);
+    assert_int_equal(hub.log_bytes, roomlog_memory(&seven->logs->log) + roomlog_memory(&eight->logs->log));
+    for (const char *at = got(with_history); (at = strstr(at, "members bob|")); at++)
+        members++;
+    assert_int_equal(members, 50 * 40);
+    assert_int_equal(without->got.len, 50 * 40 * 11 + 9 * 5 + 41 * 7);
+    struct buf told;
+    buf_init(&told, 10000);
+    assert_true(hub_recent(&hub, 7, PLAIN, collect_payload, &told));
+    buf_add_char(&told, '\0');
+    assert_non_null(strstr(told.data, "48:m48|49:m49|50:m50|"));
+    buf_fini(&told);
+}
+
+static void what_somebody_has_not_had_stays(void **state)
+{
+    (void)state;
+    struct client *quick = seated_client(8, LINES, 0), *slow = seated_client(8, LINES, 0);
+    slow->answer = SEND_CHOKED;
+    for (uint64_t seq = 1; seq <= 500; seq++) {
+        deliver(8, seq);
+        hub_flush(&hub);
+    }
+    slow->answer = SEND_MORE;
+    session_writable(slow->session);
+    assert_int_equal(slow->closes, 0);
+    assert_int_equal(slow->got.len, quick->got.len);
+    assert_memory_equal(slow->got.data, quick->got.data, quick->got.len);
+}
+
 static void a_log_goes_with_its_last_reader(void **state)
 {
     (void)state;
@@ -364,6 +418,8 @@ int main(void)
         TEST(too_many_answers_end_the_connection),
         TEST(a_dead_socket_is_not_written_to_again),
         TEST(over_budget_rooms_give_back_what_everybody_has_had),
+        TEST(what_everybody_has_had_takes_no_more_memory),
+        TEST(what_somebody_has_not_had_stays),
         TEST(a_log_goes_with_its_last_reader),
         TEST(leaving_in_the_turn_of_a_message_is_safe),
         TEST(a_pulled_seat_is_told_once_a_turn_and_sent_nothing),

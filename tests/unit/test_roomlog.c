@@ -191,6 +191,40 @@ static void memory_stays_below_the_bound(void **state)
     free(text);
 }
 
+static void what_was_only_told_makes_room_instead_of_growing(void **state)
+{
+    (void)state;
+    roomlog_init(&rlog, 100000);
+    assert_true(roomlog_would_grow(&rlog, 1));
+    append(1, "<", "one");
+    append(0, "<", "a list of members");
+    append(2, "<<", "two");
+    append(0, "<", "");
+    assert_true(roomlog_would_grow(&rlog, 1)); /* of four entries there is none left */
+    char *text = repeat("x", rlog.cap / 4);
+    append(0, "<", text);
+    free(text);
+    uint64_t end_before = rlog.end;
+    size_t memory = roomlog_memory(&rlog);
+    roomlog_compact(&rlog, false);
+    assert_bytes(all_of(), "<one<<two");
+    assert_int_equal(rlog.end, end_before); /* where every cursor is */
+    assert_int_equal(rlog.start, end_before - 9);
+    assert_int_equal(roomlog_memory(&rlog), memory);
+    append(3, "<", "three");
+    assert_bytes(roomlog_from(&rlog, end_before, SIZE_MAX), "<three");
+    assert_bytes(roomlog_from(&rlog, rlog.entries[1].offset, SIZE_MAX), "<<two<three");
+    roomlog_compact(&rlog, true);
+    assert_int_equal(rlog.count, 3); /* not worth it */
+    while (rlog.end - rlog.start < rlog.cap / 2)
+        append(4, "<", "012345678");
+    roomlog_compact(&rlog, true);
+    assert_int_equal(rlog.count, 0);
+    assert_int_equal(rlog.start, rlog.end);
+    append(5, "<", "five");
+    assert_bytes(all_of(), "<five");
+}
+
 /* ---- the history ---- */
 
 static struct buf told; /* the payloads, each with a ';' */
@@ -396,6 +430,7 @@ int main(void)
         cmocka_unit_test_teardown(the_largest_frame_leaves_no_other_out_that_fits, end),
         cmocka_unit_test_teardown(trimming_drops_whole_frames_down_to_what_is_to_be_kept, end),
         cmocka_unit_test_teardown(memory_stays_below_the_bound, end),
+        cmocka_unit_test_teardown(what_was_only_told_makes_room_instead_of_growing, end),
         cmocka_unit_test_teardown(the_history_is_the_last_stored_events_without_their_headers,
                                   end_tail),
         cmocka_unit_test_teardown(a_log_that_does_not_reach_back_says_so_and_tells_nothing,
