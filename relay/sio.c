@@ -98,6 +98,10 @@ static bool forget_ask(struct sio_socket *socket, int64_t id)
     for (size_t i = 0; i < socket->ask_count; i++)
         if (socket->asks[i] == id) {
             socket->asks[i] = socket->asks[--socket->ask_count];
+            if (!socket->ask_count) {
+                free(socket->asks);
+                socket->asks = NULL;
+            }
             return true;
         }
     return false;

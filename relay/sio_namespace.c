@@ -116,6 +116,10 @@ bool sio_room_enter(struct sio_socket *socket, struct str name)
         room->sockets = mem_realloc(room->sockets, room->cap * sizeof(struct sio_socket *));
     }
     room->sockets[room->count++] = socket;
+    if (socket->room_count == socket->room_cap) {
+        socket->room_cap = socket->room_cap ? (uint8_t)(socket->room_cap * 2) : 2;
+        socket->rooms = mem_realloc(socket->rooms, socket->room_cap * sizeof socket->rooms[0]);
+    }
     socket->rooms[socket->room_count++] = room;
     return true;
 }

@@ -9,6 +9,8 @@
 #include "relay/sio.h"
 #include "relay/sio_registry.h"
 
+#include <stddef.h>
+
 enum {
     SIO_NAMESPACES_MAX = 32,   /* of the deployment, and so of one client */
     SIO_RECENT_MAX = 512,      /* messages that a namespace keeps for clients that come back */
@@ -64,16 +66,16 @@ struct sio_socket {
     struct sio_socket *next; /* the client's other sockets; in the graveyard, the next dead */
     char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1]; /* pid "": not recoverable */
     char *name;           /* NULL: none */
-    struct sio_room *rooms[IO_ROOMS_PER_SOCKET];
-    size_t room_count;
+    struct sio_room **rooms; /* NULL: in none */
     uint64_t from_seq;    /* messages up to this were given at the recovery */
     uint64_t mark;
-    int64_t asks[SIO_ASKS_MAX]; /* unanswered; the first ask_count */
-    size_t ask_count;
+    int64_t *asks;        /* unanswered, of SIO_ASKS_MAX; NULL: none */
     int64_t last_ask;
+    uint8_t room_count, room_cap, ask_count;
     struct sio_recovery *recovery;
-    void *state_of_app;
+    _Alignas(max_align_t) char state_of_app[];
 };
+_Static_assert(IO_ROOMS_PER_SOCKET <= UINT8_MAX && SIO_ASKS_MAX <= UINT8_MAX, "they are counted in a byte");
 
 /* A message on its way through the journal: answers come in the order of the posts. */
 struct sio_posting {

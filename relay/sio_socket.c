@@ -17,7 +17,6 @@ struct sio_socket *sio_socket_new(struct sio_client *client, struct sio_namespac
     socket->serial = ++sio.last_serial;
     socket->client = client;
     socket->nsp = nsp;
-    socket->state_of_app = socket + 1;
     socket->next = client->sockets;
     client->sockets = socket;
     client->socket_count++;
@@ -143,6 +142,8 @@ void sio_socket_free(struct sio_socket *socket)
 {
     sio_recovery_free(socket->recovery);
     free(socket->name);
+    free(socket->rooms);
+    free(socket->asks);
     free(socket);
 }
 
@@ -225,6 +226,8 @@ int64_t sio_ask(struct sio_socket *socket, struct str array, const struct str *a
     if (socket->ask_count == SIO_ASKS_MAX || socket->state != SIO_LIVE)
         return -1;
     int64_t id = socket->last_ask++;
+    if (!socket->asks)
+        socket->asks = mem_zalloc(SIO_ASKS_MAX * sizeof socket->asks[0]);
     socket->asks[socket->ask_count++] = id;
     send_packet(socket, attachment_count ? SIO_BINARY_EVENT : SIO_EVENT, id, array, attachments, attachment_count);
     return id;
