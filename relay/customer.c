@@ -15,8 +15,11 @@
 
 enum { ARGUMENT_BYTES = 512 };
 
+struct in_use;
+
 struct customer_state {
-    struct store_customer_pair *pair; /* NULL until admitted */
+    struct in_use *in_use; /* NULL until admitted */
+    uint64_t user;         /* which of the two it is */
 };
 
 static struct customer_state *state_of(struct session *session)
@@ -26,39 +29,99 @@ static struct customer_state *state_of(struct session *session)
 
 /* ---- sessions in use: whose names stand in a conversation's rows ---- */
 
+enum { TEXTS = 7 };
+
+/* What was looked up last, without the room that a pair has for the longest names. */
 struct in_use {
-    struct store_customer_pair pair; /* as looked up last */
+    uint64_t conversation, friend, user;
+    char *texts; /* TEXTS of them, each with its NUL, as pair_texts has them */
     unsigned sessions;
 };
 
 static struct map conversations; /* conversation → struct in_use */
 
-static void use(const struct store_customer_pair *pair)
+struct text {
+    char *ptr;
+    size_t size;
+};
+
+static void pair_texts(struct store_customer_pair *pair, struct text texts[TEXTS])
+{
+    struct store_customer *friend = &pair->friend, *user = &pair->user;
+    texts[0] = (struct text){pair->app_sid, sizeof pair->app_sid};
+    texts[1] = (struct text){friend->account, sizeof friend->account};
+    texts[2] = (struct text){friend->username, sizeof friend->username};
+    texts[3] = (struct text){friend->avatar, sizeof friend->avatar};
+    texts[4] = (struct text){user->account, sizeof user->account};
+    texts[5] = (struct text){user->username, sizeof user->username};
+    texts[6] = (struct text){user->avatar, sizeof user->avatar};
+}
+
+static void pack(struct in_use *in_use, struct store_customer_pair *pair)
+{
+    struct text texts[TEXTS];
+    struct buf all;
+    buf_init(&all, sizeof *pair);
+    pair_texts(pair, texts);
+    for (size_t i = 0; i < TEXTS; i++)
+        buf_add(&all, texts[i].ptr, strlen(texts[i].ptr) + 1);
+    CG_ASSERT(!all.failed);
+    free(in_use->texts);
+    in_use->texts = mem_realloc(all.data, all.len);
+    in_use->friend = pair->friend.user;
+    in_use->user = pair->user.user;
+}
+
+/* As `user` sees it, who is one of the two. */
+static void unpack(const struct in_use *in_use, uint64_t user, struct store_customer_pair *pair)
+{
+    struct text texts[TEXTS];
+    const char *from = in_use->texts;
+    bool turned = user != in_use->user;
+    pair_texts(pair, texts);
+    for (size_t i = 0; i < TEXTS; i++) {
+        const struct text *to = &texts[i && turned ? (i > 3 ? i - 3 : i + 3) : i];
+        size_t len = strlen(from) + 1;
+        CG_ASSERT(len <= to->size);
+        memcpy(to->ptr, from, len);
+        from += len;
+    }
+    pair->conversation = in_use->conversation;
+    pair->user.user = turned ? in_use->friend : in_use->user;
+    pair->friend.user = turned ? in_use->user : in_use->friend;
+}
+
+static struct in_use *use(struct store_customer_pair *pair)
 {
     struct in_use *in_use = map_get(&conversations, pair->conversation);
     if (!in_use) {
         in_use = mem_zalloc(sizeof *in_use);
+        in_use->conversation = pair->conversation;
         map_put(&conversations, pair->conversation, in_use);
     }
-    in_use->pair = *pair;
+    pack(in_use, pair);
     in_use->sessions++;
+    return in_use;
 }
 
-static void unuse(uint64_t conversation)
+static void unuse(struct in_use *in_use)
 {
-    struct in_use *in_use = map_get(&conversations, conversation);
-    CG_ASSERT(in_use && in_use->sessions);
+    CG_ASSERT(in_use->sessions);
     if (--in_use->sessions)
         return;
-    map_take(&conversations, conversation);
+    map_take(&conversations, in_use->conversation);
+    free(in_use->texts);
     free(in_use);
 }
 
 static void encode(const struct message *message, struct buf *out)
 {
     const struct in_use *in_use = map_get(&conversations, message->conversation);
-    if (in_use)
-        customer_add_row(out, message, &in_use->pair);
+    struct store_customer_pair pair;
+    if (!in_use)
+        return;
+    unpack(in_use, in_use->user, &pair);
+    customer_add_row(out, message, &pair);
 }
 
 /* The log holds rows; `changed` puts the list together. */
@@ -152,10 +215,10 @@ static void on_history(struct job *job)
 
 static void send_list(struct session *session)
 {
-    const struct store_customer_pair *pair = state_of(session)->pair;
+    const struct customer_state *state = state_of(session);
     struct list list;
     list_open(&list);
-    if (hub_recent(door.hub, pair->conversation, ENCODING_CUSTOMER, list_add, &list)) {
+    if (hub_recent(door.hub, state->in_use->conversation, ENCODING_CUSTOMER, list_add, &list)) {
         list_send(&list, session);
         return;
     }
@@ -164,7 +227,7 @@ static void send_list(struct session *session)
     history->job.work = read_history;
     history->job.done = on_history;
     history->session_id = session->id;
-    history->pair = *pair;
+    unpack(state->in_use, state->user, &history->pair);
     if (readers_try(door.readers, &history->job)) {
         free(history);
         session_send_text(session, STR(CUSTOMER_FAILED));
@@ -208,10 +271,9 @@ static void on_looked_up(struct job *job)
             refuse(session, STR(CUSTOMER_BANNED), 1008, why);
         } else {
             struct customer_state *state = state_of(session);
-            state->pair = mem_zalloc(sizeof *state->pair);
-            *state->pair = admission->pair;
-            use(state->pair);
-            hub_join(door.hub, session, state->pair->conversation, ENCODING_CUSTOMER);
+            state->in_use = use(&admission->pair);
+            state->user = admission->pair.user.user;
+            hub_join(door.hub, session, state->in_use->conversation, ENCODING_CUSTOMER);
         }
     }
     free(admission);
@@ -270,9 +332,8 @@ static void closed(struct session *session)
 {
     struct customer_state *state = state_of(session);
     hub_leave(door.hub, session);
-    if (state->pair)
-        unuse(state->pair->conversation);
-    free(state->pair);
+    if (state->in_use)
+        unuse(state->in_use);
 }
 
 /* ---- frames in ---- */
@@ -298,9 +359,10 @@ static void limited(struct session *session, struct str message, int64_t retry_a
 
 static void on_frame(struct session *session, const struct customer_frame *frame)
 {
-    const struct store_customer_pair *pair = state_of(session)->pair;
-    if (!customer_frame_is_of(frame, str_of(pair->app_sid), str_of(pair->friend.account),
-                              str_of(pair->user.account))) {
+    struct store_customer_pair pair;
+    unpack(state_of(session)->in_use, state_of(session)->user, &pair);
+    if (!customer_frame_is_of(frame, str_of(pair.app_sid), str_of(pair.friend.account),
+                              str_of(pair.user.account))) {
         metric_inc(METRIC_IDENTITY_REFUSED);
         fail(session);
         return;
@@ -309,10 +371,10 @@ static void on_frame(struct session *session, const struct customer_frame *frame
     buf_init(&clean, frame->content.len * 2 + 16);
     text_add_content(&clean, frame->content);
     struct message message = {
-        .conversation = pair->conversation,
-        .sender = pair->user.user,
+        .conversation = pair.conversation,
+        .sender = pair.user.user,
         .kind = frame->kind,
-        .sender_name = str_of(pair->user.username),
+        .sender_name = str_of(pair.user.username),
         .content = buf_str(&clean),
         .client_id = frame->client_id,
     };
@@ -327,7 +389,7 @@ static void received(struct session *session, struct str text)
     struct json_object *object;
     struct customer_frame frame;
     metric_inc(METRIC_FRAMES_IN);
-    if (!state_of(session)->pair) { /* it is paused until then: not to be relied on */
+    if (!state_of(session)->in_use) { /* it is paused until then: not to be relied on */
         session_close(session, 1013, "Try again later");
         return;
     }
