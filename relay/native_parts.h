@@ -51,9 +51,14 @@ struct native_room {
     struct native *native;
     struct native_room *next;
     char id[ID_MAX];
-    struct store_native_place place; /* conversation 0: not known yet */
-    bool looking;                    /* it is being looked up, or looked up again for a join */
-    bool fresh;                      /* it just was: for the command that asked for it */
+    bool looking; /* it is being looked up, or looked up again for a join */
+    bool fresh;   /* it just was: for the command that asked for it */
+    struct {
+        uint64_t conversation; /* 0: not known yet */
+        uint64_t seq, read_seq;
+        enum store_kind kind;
+        char *space; /* a space's name; NULL for others */
+    } place;         /* as looked up last: struct store_native_place */
     struct native_waiting *waiting, **waiting_end;
     int64_t typed_ms; /* wheel time; 0: never */
 

@@ -49,6 +49,7 @@ static void room_free(struct native_room *room)
     }
     if (room->present)
         presence_leave(door.presence, room->place.conversation, native->user);
+    free(room->place.space);
     free(room);
 }
 
@@ -87,6 +88,16 @@ static struct native_room *room_new(struct native *native, struct str id)
     return room;
 }
 
+static void set_place(struct native_room *room, const struct store_native_place *place)
+{
+    free(room->place.space);
+    room->place.conversation = place->conversation;
+    room->place.seq = place->seq;
+    room->place.read_seq = place->read_seq;
+    room->place.kind = place->kind;
+    room->place.space = place->kind == KIND_SPACE ? mem_strdup(place->name) : NULL;
+}
+
 /* ---- commands that wait ---- */
 
 static void wait_for(struct native_room *room, int64_t re, struct json_object *object, native_room_handler *handle)
@@ -113,9 +124,9 @@ static bool is_busy(const struct native_room *room)
     return room->looking || room->coming;
 }
 
-static bool is_banned(const struct native *native, const struct store_native_place *place)
+static bool is_banned(const struct native *native, uint64_t conversation)
 {
-    return door_banned(native->user, native->session->client.address, place->conversation);
+    return door_banned(native->user, native->session->client.address, conversation);
 }
 
 /* `seating`: the hub is going through the seats, so nobody may leave one. */
@@ -127,7 +138,7 @@ static void carry_on(struct native_room *room, bool seating)
             return;
         }
         struct native_waiting *waiting = take_waiting(room);
-        if (waiting->handle != native_leave && is_banned(room->native, &room->place))
+        if (waiting->handle != native_leave && is_banned(room->native, room->place.conversation))
             native_refuse(room->native, waiting->re, "banned", "you may not be here");
         else
             waiting->handle(room, waiting->re, waiting->object);
@@ -175,7 +186,7 @@ static void on_looked_up(struct job *job)
             fail_waiting(room, job->err == ERR_NOT_FOUND ? ERR_NOT_FOUND : ERR_DOWN);
             room_free(room);
         } else {
-            room->place = looking->place;
+            set_place(room, &looking->place);
             room->fresh = true;
             carry_on(room, false);
             room->fresh = false;
@@ -328,7 +339,7 @@ void native_join_all(struct native *native, struct native_hello *hello, const st
             continue;
         asked->code = "banned";
         asked->message = "you may not be here";
-        if (is_banned(native, &places[i]))
+        if (is_banned(native, places[i].conversation))
             continue;
         asked->code = "too_many";
         asked->message = "too many conversations on one connection";
@@ -337,7 +348,7 @@ void native_join_all(struct native *native, struct native_hello *hello, const st
             continue;
         asked->code = "unavailable";
         asked->message = "try again later";
-        rooms[i]->place = places[i];
+        set_place(rooms[i], &places[i]);
         rooms[i]->cursor = asked->cursor;
         rooms[i]->presence = asked->presence;
         rooms[i]->in_hello = true;
@@ -412,7 +423,7 @@ void native_go(struct native_room *room)
     buf_init(&head, 4096);
     if (room->place.kind == KIND_SPACE) {
         encoding = ENCODING_SPACE;
-        buf_add_json(&head, str_of(room->place.name));
+        buf_add_json(&head, str_of(room->place.space));
     } else {
         encoding = room->place.kind == KIND_CHATROOM ? ENCODING_CHATROOM : ENCODING_NATIVE_PRESENCE;
         buf_add_text(&head, native->head);
