@@ -226,7 +226,7 @@ deps:
 	@deploy/install-packages.sh build run
 	@$(optional_deps)
 deps-test:
-	@deploy/install-packages.sh build run test
+	@deploy/install-packages.sh build run test bench
 	@$(optional_deps)
 # Only for Debian's own nginx; nothing else is lost without it.
 optional_deps = [ "$(HANDOFF)" = 0 ] || deploy/install-packages.sh --optional handoff
@@ -245,14 +245,15 @@ down:
 
 .PHONY: test unit integration
 test: deps-test
-	@$(again) all unit-programs tests/node_modules/.installed
+	@$(again) unit-programs $(for_integration)
 	@tests/run.sh $(BUILD) unit integration
 unit: deps-test
 	@$(again) unit-programs
 	@tests/run.sh $(BUILD) unit
 integration: deps-test
-	@$(again) all tests/node_modules/.installed
+	@$(again) $(for_integration)
 	@tests/run.sh $(BUILD) integration
+for_integration = programs-and-bench tests/node_modules/.installed bench/peers/node_modules/.installed
 
 # The stamp is written last, so that an installation that failed half way is made again.
 tests/node_modules/.installed bench/peers/node_modules/.installed: %/node_modules/.installed: %/package-lock.json
@@ -263,7 +264,7 @@ tests/node_modules/.installed bench/peers/node_modules/.installed: %/node_module
 # only stand in a log that nobody reads.
 .PHONY: asan tsan
 asan: deps-test
-	@$(again) BUILD=build/asan SANITIZE=address,undefined OPTIMIZE=-O1 all unit-programs tests/node_modules/.installed
+	@$(again) BUILD=build/asan SANITIZE=address,undefined OPTIMIZE=-O1 unit-programs $(for_integration)
 	@SANITIZER_REPORTS=$(abspath build/asan/reports) tests/run.sh build/asan unit integration
 tsan: deps-test
 	@$(again) BUILD=build/tsan SANITIZE=thread OPTIMIZE=-O1 unit-programs
