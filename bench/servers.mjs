@@ -14,6 +14,8 @@ const peersDir = path.join(top, 'bench', 'peers');
 const runScript = path.join(top, 'deploy', 'run.sh');
 const NCHAN_MODULES = ['/usr/lib/nginx/modules/ngx_nchan_module.so', '/usr/share/nginx/modules/ngx_nchan_module.so'];
 const PEERS_DATABASE = 'bench';
+// One speaker here stands for many, so nobody's pace is limited; and a relay that stops does not wait for its clients.
+const SETTINGS = 'rate_connection=0 rate_user=0 drain_ms=0';
 
 export class Servers {
   /** build: the directory with the programs. */
@@ -34,7 +36,7 @@ export class Servers {
 
   #env(relays = 1, handoff = 1) {
     return { CHAGUAN_RUN: path.join(this.dir, 'r'), PORT: String(this.port), LISTEN: '127.0.0.1', RELAYS: String(relays),
-      HANDOFF: String(handoff), CG_BIN: this.build, SETTINGS: 'drain_ms=0' };
+      HANDOFF: String(handoff), CG_BIN: this.build, SETTINGS };
   }
 
   #script(...args) {

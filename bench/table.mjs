@@ -17,7 +17,7 @@ const withUnit = (n, unit) => (n === undefined ? '' : `${number(n)}${unit.starts
 function peerName(key) {
   if (PEER_NAMES[key]) return PEER_NAMES[key];
   if (key.endsWith(' express')) return 'Express';
-  return key.endsWith(' socketio') ? 'Socket.IO' : key.replace(' idle', '');
+  return key.endsWith(' socketio') ? 'Socket.IO' : key.replace(/ idle$|, 10$/, '');
 }
 
 /** Of several peers the one that does best. */
