@@ -12,7 +12,8 @@ process.once('exit', () => current?.kill('SIGKILL'));
 export async function measure(build, protocol, target, load) {
   const args = ['--protocol', protocol, '--to', target.to.join(',')];
   if (target.http) args.push('--http', String(target.http));
-  for (const [group, pids] of Object.entries(target.pids)) if (pids.length) args.push('--pids', `${group}=${pids.join(',')}`);
+  for (const [group, pids] of Object.entries(target.pids))
+    if (pids.length) args.push('--pids', `${group}=${pids.join(',')}`);
   for (const [name, value] of Object.entries(load)) args.push(`--${name}`, ...value === true ? [] : [String(value)]);
   const { code, stdout, stderr } = await finish(path.join(build, 'bench-load'), args);
   const said = stderr.trim().split('\n').slice(-3).join('; ');

@@ -21,19 +21,22 @@ export function run(program, args, { env = {}, input } = {}) {
 
 /** A program of the benchmark's own that serves until it is stopped. What it says on standard error goes to a log. */
 export class Service {
-  /** ready: a promise maker that gets the service, or nothing if its first line on standard output says that it is ready. */
+  /** ready: makes a promise of its being ready, or nothing if its first line on standard output says that it is. */
   static async start(name, program, args, { log, env = {}, cwd, ready } = {}) {
     const service = new Service();
     Object.assign(service, { name, log });
     const errors = fs.openSync(log, 'a');
-    // In a process group of its own, so that Ctrl-C leaves the order of ending to us. Its standard input tells it of our
-    // end.
-    service.child = spawn(program, args, { env: { ...process.env, ...env }, cwd, detached: true, stdio: ['pipe', 'pipe', errors] });
+    // In a process group of its own, so that Ctrl-C leaves the order of ending to us. Its standard input tells it of
+    // our end.
+    service.child = spawn(program, args, { env: { ...process.env, ...env }, cwd, detached: true,
+      stdio: ['pipe', 'pipe', errors] });
     fs.closeSync(errors);
     alive.add(service);
     service.ended = new Promise((resolve) => {
       service.child.once('error', resolve);
-      service.child.once('exit', (code, signal) => resolve(new Error(`${name} ended with ${signal ?? `status ${code}`}`)));
+      service.child.once('exit', (code, signal) => {
+        resolve(new Error(`${name} ended with ${signal ?? `status ${code}`}`));
+      });
     });
     service.ended.then((why) => { alive.delete(service); service.why = why; });
     service.firstLine = await service.#within(ready ? ready(service) : service.#line());
@@ -56,7 +59,9 @@ export class Service {
 
   async #within(promise) {
     let timer;
-    const late = new Promise((resolve) => { timer = setTimeout(resolve, READY_MS, new Error(`${this.name} was not ready in time`)); });
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, READY_MS, new Error(`${this.name} was not ready in time`));
+    });
     const result = await Promise.race([promise, this.ended, late]);
     clearTimeout(timer);
     if (!(result instanceof Error)) return result;
@@ -90,7 +95,8 @@ export async function answers(port) {
   }
 }
 
-/** The first of `count` consecutive ports that nobody listens on, below those that the kernel gives to outgoing connections. */
+/** The first of `count` consecutive ports that nobody listens on, below those that the kernel gives to outgoing
+ *  connections. */
 export async function freePorts(count) {
   for (let tries = 0; tries < 200; tries++) {
     const first = 20_000 + Math.floor(Math.random() * 10_000);
@@ -118,4 +124,5 @@ process.once('exit', () => {
   for (const service of alive) service.child.kill('SIGTERM');
   for (const action of atEnd) action();
 });
-for (const [signal, number] of [['SIGINT', 2], ['SIGTERM', 15], ['SIGHUP', 1]]) process.once(signal, () => process.exit(128 + number));
+for (const [signal, number] of [['SIGINT', 2], ['SIGTERM', 15], ['SIGHUP', 1]])
+  process.once(signal, () => process.exit(128 + number));

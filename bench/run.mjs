@@ -4,8 +4,8 @@
 //   node bench/run.mjs BUILD --render        table and plots once more, from the figures of the last whole run
 //
 // What is measured stands in scenarios.mjs. Rounds take turns: every measure of a scenario once, then all again; the
-// middle of the rounds counts. With --only nothing is written into docs/. Exit status 1: something failed; a target that is
-// missed is no failure.
+// middle of the rounds counts. With --only nothing is written into docs/. Exit status 1: something failed; a target that
+// is missed is no failure.
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,6 +16,7 @@ import { Servers } from './servers.mjs';
 import { rowsOf, textTable } from './table.mjs';
 
 const began = Date.now();
+const USAGE = 'usage: node bench/run.mjs BUILD [--only a,b] [--seconds N] [--rounds N] [--render]';
 const say = (text) => console.log(`[${String(Math.round((Date.now() - began) / 1000)).padStart(4)} s] ${text}`);
 
 function options() {
@@ -26,12 +27,14 @@ function options() {
   const only = values.only?.split(',').map((id) => id.trim());
   const seconds = Number(values.seconds), rounds = Number(values.rounds);
   const unknown = only?.find((id) => !scenarios.some((scenario) => scenario.id === id));
-  if (positionals.length !== 1 || unknown !== undefined || !(seconds > 0) || !(Number.isInteger(rounds) && rounds > 0)) {
-    console.error(unknown === undefined ? 'usage: node bench/run.mjs BUILD [--only a,b] [--seconds N] [--rounds N] [--render]'
-      : `there is no scenario ${unknown}: ${scenarios.map(({ id }) => id).join(' ')}`);
+  const wrong = unknown !== undefined ? `there is no scenario ${unknown}: ${scenarios.map(({ id }) => id).join(' ')}`
+    : positionals.length === 1 && seconds > 0 && Number.isInteger(rounds) && rounds > 0 ? undefined : USAGE;
+  if (wrong) {
+    console.error(wrong);
     process.exit(2);
   }
-  return { build: positionals[0], seconds, rounds, render: values.render, only, chosen: scenarios.filter(({ id }) => only?.includes(id) ?? true) };
+  const chosen = scenarios.filter(({ id }) => only?.includes(id) ?? true);
+  return { build: positionals[0], seconds, rounds, render: values.render, only, chosen };
 }
 
 const count = async (servers, statement) => Number((await servers.sql(statement))[0]);
@@ -59,7 +62,8 @@ function summary(f) {
     f.requests_s && `${Math.round(f.requests_s).toLocaleString('en')} requests/s`,
     f.cpu_us_per_delivery?.server && `${f.cpu_us_per_delivery.server.toFixed(2)} µs each`,
     f.herd?.seconds && `back in ${f.herd.seconds.toFixed(2)} s`,
-    !f.deliveries_s && !f.requests_s && !f.herd && f.memory_kib_per_client?.server && `${f.memory_kib_per_client.server.toFixed(2)} KiB a connection`,
+    !f.deliveries_s && !f.requests_s && !f.herd && f.memory_kib_per_client?.server &&
+      `${f.memory_kib_per_client.server.toFixed(2)} KiB a connection`,
   ];
   return parts.filter(Boolean).join(', ');
 }
@@ -108,7 +112,8 @@ async function main() {
   const rows = rowsOf(run);
   console.log(`\n${textTable(rows)}\n`);
   if (!chosen.only) {
-    fs.writeFileSync(saved, JSON.stringify({ machine, results: Object.fromEntries(run.map(({ scenario, results }) => [scenario.id, results])) }));
+    const results = Object.fromEntries(run.map((one) => [one.scenario.id, one.results]));
+    fs.writeFileSync(saved, JSON.stringify({ machine, results }));
     writeDocs(run, machine);
     say('written: docs/performance.md and its plots');
   }

@@ -1,8 +1,8 @@
-// The servers that are measured: the product, by deploy/run.sh as an administrator starts it, and its peers. All of them
-// listen on 127.0.0.1 alone, and keep what they write in one directory that goes when the benchmark ends.
+// The servers that are measured: the product, by deploy/run.sh as an administrator starts it, and its peers. All of
+// them listen on 127.0.0.1 alone, and keep what they write in one directory that goes when the benchmark ends.
 //
-// What is measured is a `target`: where the load generator connects, and which processes' CPU time and memory it reads. In
-// the group "server" are the processes that deliver; nginx, mariadb and redis have groups of their own beside it.
+// What is measured is a `target`: where the load generator connects, and which processes' CPU time and memory it reads.
+// In the group "server" are the processes that deliver; nginx, mariadb and redis have groups of their own beside it.
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -35,8 +35,8 @@ export class Servers {
   // ---- the product ---------------------------------------------------------------------------------------------------
 
   #env(relays = 1, handoff = 1) {
-    return { CHAGUAN_RUN: path.join(this.dir, 'r'), PORT: String(this.port), LISTEN: '127.0.0.1', RELAYS: String(relays),
-      HANDOFF: String(handoff), CG_BIN: this.build, SETTINGS };
+    return { CHAGUAN_RUN: path.join(this.dir, 'r'), PORT: String(this.port), LISTEN: '127.0.0.1',
+      RELAYS: String(relays), HANDOFF: String(handoff), CG_BIN: this.build, SETTINGS };
   }
 
   #script(...args) {
@@ -85,7 +85,8 @@ export class Servers {
   /** The relays, reached directly or (through: 'nginx') by nginx; clients on `on` of them. */
   ours({ through, on } = {}) {
     const to = through === 'nginx' ? [this.port] : this.#relayPorts(on);
-    return { to, http: this.port, pids: { server: this.#relayPids(), nginx: workersOf(this.#pid('nginx')), ...this.#stores() } };
+    return { to, http: this.port,
+      pids: { server: this.#relayPids(), nginx: workersOf(this.#pid('nginx')), ...this.#stores() } };
   }
 
   /** The REST process behind nginx. */
@@ -135,11 +136,13 @@ export class Servers {
     if (database) {
       await this.sql(`CREATE DATABASE IF NOT EXISTS ${PEERS_DATABASE} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
         GRANT ALL ON ${PEERS_DATABASE}.* TO chaguan_app@localhost`);
-      Object.assign(env, { BENCH_DB: this.#file('mariadb.sock'), BENCH_DB_USER: 'chaguan_app', BENCH_DB_NAME: PEERS_DATABASE,
-        BENCH_DB_PASSWORD: fs.readFileSync(this.#file('chaguan.conf'), 'utf8').match(/^db_password = (.*)$/m)[1] });
+      const [, password] = fs.readFileSync(this.#file('chaguan.conf'), 'utf8').match(/^db_password = (.*)$/m);
+      Object.assign(env, { BENCH_DB: this.#file('mariadb.sock'), BENCH_DB_NAME: PEERS_DATABASE,
+        BENCH_DB_USER: 'chaguan_app', BENCH_DB_PASSWORD: password });
     }
     const args = [...gc ? ['--expose-gc'] : [], path.join(peersDir, script)];
-    return Service.start(script, process.execPath, args, { env, cwd: peersDir, log: path.join(this.dir, `${script}.log`) });
+    const log = path.join(this.dir, `${script}.log`);
+    return Service.start(script, process.execPath, args, { env, cwd: peersDir, log });
   }
 
   /** A private nginx with the configuration made of `template`. */
@@ -147,8 +150,8 @@ export class Servers {
     const dir = path.join(this.dir, name);
     fs.mkdirSync(dir, { recursive: true });
     const all = { ...values, DIR: dir, PORT: port, USER: process.getuid() === 0 ? 'user root;' : '# (not root)' };
-    const text = fs.readFileSync(path.join(peersDir, template), 'utf8').replace(/@([A-Z]+)@/g, (whole, key) => all[key] ?? whole);
-    fs.writeFileSync(path.join(dir, 'nginx.conf'), text);
+    const text = fs.readFileSync(path.join(peersDir, template), 'utf8');
+    fs.writeFileSync(path.join(dir, 'nginx.conf'), text.replace(/@([A-Z]+)@/g, (whole, key) => all[key] ?? whole));
     const args = ['-e', path.join(dir, 'nginx.log'), '-c', path.join(dir, 'nginx.conf'), '-g', 'daemon off;'];
     const ready = async (service) => {
       await answers(port);
@@ -158,7 +161,8 @@ export class Servers {
   }
 
   async bare() {
-    const service = await Service.start('bench-bare', path.join(this.build, 'bench-bare'), [], { log: path.join(this.dir, 'bare.log') });
+    const log = path.join(this.dir, 'bare.log');
+    const service = await Service.start('bench-bare', path.join(this.build, 'bench-bare'), [], { log });
     return { services: [service], target: { to: [Number(service.firstLine)], pids: { server: [service.pid] } } };
   }
 
@@ -166,20 +170,23 @@ export class Servers {
     const module = NCHAN_MODULES.find((file) => fs.existsSync(file));
     if (!module) throw new Error('no nchan here: deploy/install-packages.sh bench');
     const port = this.port + workers;
-    const service = await this.#startNginx(`nchan${workers}`, 'nchan.conf.in', port, { MODULE: module, WORKERS: workers });
+    const values = { MODULE: module, WORKERS: workers };
+    const service = await this.#startNginx(`nchan${workers}`, 'nchan.conf.in', port, values);
     return { services: [service], target: { to: [port], pids: { server: workersOf(service.pid) } } };
   }
 
   async node() {
     const port = this.port + 3;
     const service = await this.#startNode('chatroom.mjs', { listen: port, database: true });
-    return { services: [service], target: { to: [port], http: port, pids: { server: [service.pid], mariadb: this.#stores().mariadb } } };
+    const pids = { server: [service.pid], mariadb: this.#stores().mariadb };
+    return { services: [service], target: { to: [port], http: port, pids } };
   }
 
   async socketio({ gc }) {
     const port = this.port + (gc ? 6 : 4);
     const service = await this.#startNode('socketio.mjs', { listen: port, gc });
-    return { services: [service], target: { to: [port], pids: { server: [service.pid], redis: this.#stores().redis } } };
+    const pids = { server: [service.pid], redis: this.#stores().redis };
+    return { services: [service], target: { to: [port], pids } };
   }
 
   async express() {

@@ -4,13 +4,25 @@ const WIDTH = 860, LABELS = 190, RIGHT = 120, BAR = 18, GAP = 4, GROUP_GAP = 26,
 const COLOURS = { ours: '#2a7f62', peer: '#8a94a6', second: '#b6bdc9', light: '#f2a65a' };
 const FONT = "font-family=\"'DejaVu Sans', 'Noto Sans', Arial, sans-serif\"";
 
-const escape = (text) => String(text).replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
+const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+const escape = (text) => String(text).replace(/[&<>"]/g, (c) => ENTITIES[c]);
 
 function text(x, y, content, { size = 12, anchor = 'start', fill = '#222', weight = 'normal' } = {}) {
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" font-size="${size}" text-anchor="${anchor}" fill="${fill}" font-weight="${weight}">${escape(content)}</text>`;
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" font-size="${size}" text-anchor="${anchor}" fill="${fill}" ` +
+    `font-weight="${weight}">${escape(content)}</text>`;
 }
 
-const rect = (x, y, width, fill) => `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${Math.max(width, 0.5).toFixed(1)}" height="${BAR}" fill="${fill}"/>`;
+function rect(x, y, width, fill) {
+  const shown = Math.max(width, 0.5).toFixed(1);
+  return `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${shown}" height="${BAR}" fill="${fill}"/>`;
+}
+
+/** A line from the top to the bottom of the bars. */
+function upright(x, bottom, stroke, dashes = '') {
+  const at = x.toFixed(1);
+  const dashed = dashes && ` stroke-dasharray="${dashes}"`;
+  return `<line x1="${at}" y1="${TOP - 8}" x2="${at}" y2="${bottom}" stroke="${stroke}"${dashed}/>`;
+}
 
 /** Steps of 1, 2 or 5 that divide 0…most into four to nine. */
 function linearTicks(most) {
@@ -20,9 +32,8 @@ function linearTicks(most) {
 }
 
 function logTicks(least, most) {
-  const ticks = [];
-  for (let power = Math.floor(Math.log10(least)); power <= Math.ceil(Math.log10(most)); power++) ticks.push(10 ** power);
-  return ticks;
+  const first = Math.floor(Math.log10(least)), last = Math.ceil(Math.log10(most));
+  return Array.from({ length: last - first + 1 }, (_, i) => 10 ** (first + i));
 }
 
 /** Maps figures to widths: {at, ticks}. */
@@ -40,8 +51,8 @@ function tickText(n) {
 
 /**
  * title, axis    what is shown; what the axis counts, with its unit
- * groups         [{name, bars: [{label, value, extra, kind, text}]}]: extra is put behind value in another colour, kind is a key of
- *                COLOURS, text what stands at the bar's end
+ * groups         [{name, bars: [{label, value, extra, kind, text}]}]: extra is put behind value in another colour, kind
+ *                is a key of COLOURS, text what stands at the bar's end
  * mark           {value, text}: a line across, such as a target
  * legend         [[kind, text]]
  * log            logarithmic axis
@@ -49,10 +60,12 @@ function tickText(n) {
 export function barChart({ title, axis, groups, mark, legend = [], log = false }) {
   const bars = groups.flatMap((group) => group.bars);
   const scale = makeScale(mark ? [...bars, { value: mark.value }] : bars, log);
-  const height = TOP + BOTTOM + groups.reduce((sum, group) => sum + group.bars.length * (BAR + GAP) + (group.name ? 20 : 0) + GROUP_GAP, -GROUP_GAP);
+  const heights = groups.map((group) => group.bars.length * (BAR + GAP) + (group.name ? 20 : 0));
+  const height = TOP + BOTTOM + heights.reduce((sum, one) => sum + one + GROUP_GAP, -GROUP_GAP);
   const bottom = height - BOTTOM + 6;
-  const out = [`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ${FONT} role="img">`,
-    `<title>${escape(title)}</title>`, `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
+  const size = `viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}"`;
+  const out = [`<svg xmlns="http://www.w3.org/2000/svg" ${size} ${FONT} role="img">`, `<title>${escape(title)}</title>`,
+    `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
     text(16, 28, title, { size: 17, weight: 'bold' })];
   let x = 16;
   for (const [kind, name] of legend) {
@@ -61,7 +74,7 @@ export function barChart({ title, axis, groups, mark, legend = [], log = false }
   }
   for (const tick of scale.ticks) {
     const at = LABELS + scale.at(tick);
-    out.push(`<line x1="${at.toFixed(1)}" y1="${TOP - 8}" x2="${at.toFixed(1)}" y2="${bottom}" stroke="#e3e6eb"/>`,
+    out.push(upright(at, bottom, '#e3e6eb'),
       text(at, bottom + 15, tickText(tick), { size: 11, anchor: 'middle', fill: '#555' }));
   }
   out.push(text(LABELS, bottom + 36, axis, { fill: '#444' }));
@@ -81,7 +94,7 @@ export function barChart({ title, axis, groups, mark, legend = [], log = false }
   }
   if (mark) {
     const at = LABELS + scale.at(mark.value);
-    out.push(`<line x1="${at.toFixed(1)}" y1="${TOP - 8}" x2="${at.toFixed(1)}" y2="${bottom}" stroke="#c0392b" stroke-dasharray="5 4"/>`,
+    out.push(upright(at, bottom, '#c0392b', '5 4'),
       text(at + 4, TOP - 12, mark.text, { size: 11, fill: '#c0392b' }));
   }
   return `${out.join('\n')}\n</svg>\n`;

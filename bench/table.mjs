@@ -34,7 +34,8 @@ function targetText({ unit, aim }) {
   if (!aim) return '';
   const sign = aim.most !== undefined ? '≤' : '≥', bound = aim.most ?? aim.least;
   if (aim.ratio) return `${sign} ${fraction(bound)} ×`;
-  return `${sign} ${bound.toLocaleString('en')}${unit.startsWith('/') ? '' : ' '}${unit}${aim.difference ? ' more' : ''}`;
+  const blank = unit.startsWith('/') ? '' : ' ';
+  return `${sign} ${bound.toLocaleString('en')}${blank}${unit}${aim.difference ? ' more' : ''}`;
 }
 
 function verdict(row, ours, peer) {
@@ -46,13 +47,13 @@ function verdict(row, ours, peer) {
 
 function besideText(row, results, keys) {
   if (!row.beside) return '';
-  const parts = keys.map((key) => row.beside(results[key].figures));
-  if (parts[0] === undefined) return '';
-  return parts.slice(1).some((n) => n !== undefined) ? `${withUnit(parts[0], row.unit)}; peer ${withUnit(parts[1], row.unit)}`
-    : withUnit(parts[0], row.unit);
+  const [ours, peer] = keys.map((key) => row.beside(results[key].figures));
+  if (ours === undefined) return '';
+  return peer === undefined ? withUnit(ours, row.unit) : `${withUnit(ours, row.unit)}; peer ${withUnit(peer, row.unit)}`;
 }
 
-/** One row: {cells, verdict}. results: by measure {figures} or {error}. What failed is said in the row, whatever else is known. */
+/** One row: {cells, verdict}. results: by measure {figures} or {error}. What failed is said in the row, whatever else is
+ *  known. */
 function rowOf(scenario, row, results) {
   const keys = [row.ours, ...[row.peer ?? []].flat()];
   const head = [`(${scenario.id}) ${scenario.title}`, row.what];
@@ -64,11 +65,13 @@ function rowOf(scenario, row, results) {
   try {
     const ours = row.figure(results[row.ours].figures);
     const peer = row.peer ? bestPeer(row, results) : undefined;
-    if (!Number.isFinite(ours) || (peer && !Number.isFinite(peer.value))) throw new Error('the generator did not report it');
+    if (!Number.isFinite(ours) || (peer && !Number.isFinite(peer.value)))
+      throw new Error('the generator did not report it');
     const result = verdict(row, ours, peer?.value);
     const ratio = !peer ? '' : row.aim?.difference ? signed(ours - peer.value) : number(ours / peer.value);
-    return { cells: [...head, withUnit(ours, row.unit), withUnit(peer?.value, row.unit), peer ? peerName(peer.key) : '', ratio, targetText(row),
-      result, besideText(row, results, peer ? [row.ours, peer.key] : [row.ours])], verdict: result };
+    const beside = besideText(row, results, peer ? [row.ours, peer.key] : [row.ours]);
+    const measured = [withUnit(ours, row.unit), withUnit(peer?.value, row.unit), peer ? peerName(peer.key) : '', ratio];
+    return { cells: [...head, ...measured, targetText(row), result, beside], verdict: result };
   } catch (error) {
     return { cells: [...head, '', '', '', '', targetText(row), 'FAILED', error.message], verdict: 'FAILED' };
   }
@@ -91,6 +94,6 @@ export function textTable(rows) {
 
 export function markdownTable(rows) {
   const line = (cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
-  return [line(COLUMNS), '|---|---|--:|--:|---|--:|---|---|---|',
-    ...rows.map(({ cells }) => line(cells.map((cell, i) => (i === 7 && cell !== 'met' && cell ? `**${cell.toLowerCase()}**` : cell))))].join('\n');
+  const stress = (cell, i) => (i === 7 && cell && cell !== 'met' ? `**${cell.toLowerCase()}**` : cell);
+  return [line(COLUMNS), '|---|---|--:|--:|---|--:|---|---|---|', ...rows.map(({ cells }) => line(cells.map(stress)))].join('\n');
 }
