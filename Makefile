@@ -10,7 +10,7 @@
 #   make soak       clients that come and go, MINUTES=30: memory, descriptors, threads, keys
 #   make fuzz       every parser of outside bytes, FUZZ_SECONDS=60 each
 #   make lint, fmt  warnings as errors, clang-tidy and the layer rules; clang-format
-#   make bench      speed and memory beside other servers, docs/performance.md: ONLY=a,b SECONDS=3 ROUNDS=3
+#   make bench      speed and memory beside other servers, docs/performance.md: ONLY=a,b SECONDS=4 ROUNDS=2
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   HANDOFF=0       with any of these: without nginx' module; nginx proxies the WebSockets then
 #   make clean      stops a running instance and leaves nothing behind

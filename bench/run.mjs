@@ -1,6 +1,6 @@
 // make bench: measures Chaguan beside its peers, prints one table, and writes it and the plots into docs/.
 //
-//   node bench/run.mjs BUILD [--only a,b] [--seconds 3] [--rounds 3]
+//   node bench/run.mjs BUILD [--only a,b] [--seconds 4] [--rounds 2]
 //   node bench/run.mjs BUILD --render        table and plots once more, from the figures of the last whole run
 //
 // What is measured stands in scenarios.mjs. Rounds take turns: every measure of a scenario once, then all again; the
@@ -21,7 +21,7 @@ const say = (text) => console.log(`[${String(Math.round((Date.now() - began) / 1
 
 function options() {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: {
-    only: { type: 'string' }, seconds: { type: 'string', default: '3' }, rounds: { type: 'string', default: '3' },
+    only: { type: 'string' }, seconds: { type: 'string', default: '4' }, rounds: { type: 'string', default: '2' },
     render: { type: 'boolean', default: false },
   } });
   const only = values.only?.split(',').map((id) => id.trim());

@@ -4,7 +4,8 @@
 // A measure:
 //   protocol, load   the generator's; load may be a function of the figures of the measures before it
 //   target           (servers) → where and whom; `product` before it: how the product has to run for this one
-//   renew            parts of the product that are started anew before it, because idle memory is read
+//   renew            parts of the product that are started anew before it, because idle memory is read or because they
+//                    are to run with other settings
 //   once             not repeated in every round: memory and herds
 //   stored           a statement that counts rows, which must have grown by at least what was sent
 // A row:
@@ -20,6 +21,7 @@ const throughNginx = (servers) => servers.ours({ through: 'nginx' });
 const bare = (servers) => servers.peer('bare');
 const nchan = (workers) => (servers) => servers.peer('nchan', { workers });
 const node = (servers) => servers.peer('node');
+const ourRest = (servers) => servers.oursRest();
 const express = (servers) => servers.peer('express');
 const socketio = (servers) => servers.peer('socketio');
 
@@ -58,6 +60,7 @@ const IDLE = { clients: CONNECTIONS, rooms: 1000, seconds: 2, warmup: 1 };
 const HERD = { clients: CONNECTIONS, rooms: 1000, herd: true };
 const PAIRS = { clients: 2000, rooms: 1000 };
 const REQUESTS = { clients: 32, warmup: 3 };     // until node has compiled what it runs
+const ROOM_REQUESTS = { ...REQUESTS, rooms: 32 };
 
 const oneRoom = (load) => ({
   ours: { protocol: 'chatroom', target: direct, load, stored: OUR_ROWS },
@@ -147,16 +150,21 @@ export const scenarios = [
   },
   {
     id: 'g', title: 'REST through nginx',
-    measures: Object.fromEntries(['getRoomInfo', 'createChatroom'].flatMap((call) => [
-      [call, { protocol: `rest-${call}`, target: (servers) => servers.oursRest(), load: REQUESTS }],
-      [`${call} express`, { protocol: `rest-${call}`, target: express, load: REQUESTS }],
-    ])),
+    measures: {
+      'getRoomInfo': { protocol: 'rest-getRoomInfo', target: ourRest, load: ROOM_REQUESTS, renew: ['rest'] },
+      'getRoomInfo express': { protocol: 'rest-getRoomInfo', target: express, load: ROOM_REQUESTS },
+      'getRoomInfo asked': { protocol: 'rest-getRoomInfo', target: ourRest, load: ROOM_REQUESTS,
+        renew: [['rest', '--set', 'names_ms=0']] },
+      'createChatroom': { protocol: 'rest-createChatroom', target: ourRest, load: REQUESTS, renew: ['rest'] },
+      'createChatroom express': { protocol: 'rest-createChatroom', target: express, load: REQUESTS },
+    },
     rows: [['getRoomInfo', 1 / 5], ['createChatroom', 1 / 3]].flatMap(([call, most]) => [
       { what: `${call}, CPU with nginx`, ...cpuPerRequest, ours: call, peer: `${call} express`, aim: ratioAtMost(most) },
       { what: `${call}, CPU without nginx`, ...cpuPerRequest, figure: (f) => f.cpu_us_per_request.server, ours: call,
         peer: `${call} express` },
       { what: `${call}, requests`, unit: '/s', figure: (f) => f.requests_s, ours: call, peer: `${call} express` },
-    ]),
+    ]).concat({ what: 'getRoomInfo, CPU with nginx, no name remembered', ...cpuPerRequest, ours: 'getRoomInfo asked',
+      peer: 'getRoomInfo express' }),
   },
   {
     id: 'h', title: 'one room of 500 over several relays', product: { relays: 4 },

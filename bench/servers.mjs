@@ -53,11 +53,12 @@ export class Servers {
       console.log('! nginx has no module to hand sockets over: it proxies in every scenario');
   }
 
-  /** Stops these parts of the product and starts them again: their memory is new then. */
+  /** Stops these parts of the product and starts them again: their memory is new then. A part may be an array: its name
+   *  and what more it gets on its command line. */
   async renew(parts) {
-    for (const part of parts) {
+    for (const [part, ...args] of parts.map((one) => [one].flat())) {
       await this.#script('stop', part);
-      await this.#script('start', part);
+      await this.#script('start', part, ...args);
     }
   }
 
