@@ -9,6 +9,9 @@
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+
+enum { READS_PER_TURN = 64 };
 
 struct poll {
     uv_poll_t handle;
@@ -19,13 +22,25 @@ struct poll {
     bool flushing; /* the socket was offered it: what it does not take waits for the socket */
 };
 
+/* hiredis reads 16 KiB at a time. One turn of the loop reads from every client that said something: if it took no more than
+ * that from Redis, what other relays say would fall behind further and further as long as there is much to do. */
+static void read_all(struct poll *poll)
+{
+    int waiting = 1;
+    for (int reads = 0; poll->context && waiting > 0 && reads < READS_PER_TURN; reads++) {
+        redisAsyncHandleRead(poll->context);
+        if (poll->context && ioctl(poll->context->c.fd, FIONREAD, &waiting))
+            waiting = 0;
+    }
+}
+
 static void on_poll(uv_poll_t *handle, int status, int events)
 {
     struct poll *poll = handle->data;
     if (status < 0)
         events = UV_READABLE | UV_WRITABLE;
     if (poll->context && (events & UV_READABLE))
-        redisAsyncHandleRead(poll->context);
+        read_all(poll);
     if (poll->context && (events & UV_WRITABLE))
         redisAsyncHandleWrite(poll->context);
 }

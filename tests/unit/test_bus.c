@@ -433,6 +433,24 @@ static void without_sentinels_it_is_tried_where_it_was(void **state)
     check_at(&servers[2]);
 }
 
+static void all_that_redis_has_for_us_is_read_in_one_turn(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 150, BYTES = 300 }; /* more than hiredis reads at a time */
+    char payload[BYTES + 1];
+    memset(payload, 'x', BYTES);
+    payload[BYTES] = '\0';
+    buf_fini(&heard);
+    buf_init(&heard, MESSAGES * (BYTES + 1));
+    servers[0].master = names(&servers[2]);
+    begin_bus();
+    AWAIT(ups);
+    for (int i = 0; i < MESSAGES; i++)
+        publish(&servers[2], "t:7", payload);
+    AWAIT(heard.len);
+    assert_int_equal(heard.len, MESSAGES * (BYTES + 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +462,7 @@ int main(void)
         TEST(one_that_takes_no_writes_is_left),
         TEST(other_refusals_are_no_reason_to_leave),
         TEST(without_sentinels_it_is_tried_where_it_was),
+        TEST(all_that_redis_has_for_us_is_read_in_one_turn),
     };
     if (log_open("test", "/dev/null", LOG_ERROR))
         return 1;
