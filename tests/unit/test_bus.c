@@ -444,9 +444,10 @@ static void all_that_redis_has_for_us_is_read_in_one_turn(void **state)
     buf_init(&heard, MESSAGES * (BYTES + 1));
     servers[0].master = names(&servers[2]);
     begin_bus();
+    bus_subscribe(bus, 7);
     AWAIT(ups);
     for (int i = 0; i < MESSAGES; i++)
-        publish(&servers[2], "t:7", payload);
+        publish(&servers[2], "t:room:7", payload);
     AWAIT(heard.len);
     assert_int_equal(heard.len, MESSAGES * (BYTES + 1));
 }
