@@ -4,17 +4,15 @@
 #include "common/io_scripts.h"
 #include "common/json.h"
 #include "common/store_io.h"
-#include "common/text.h"
 #include "rest/admin.h"
 #include "rest/failure.h"
+#include "rest/io_parts.h"
 #include "rest/presence.h"
 #include "rest/publish.h"
 
 enum {
     PATIENCE_MS = 10000,
-    LIST_LIMIT = 10000, /* sids or rooms in one answer, unless less are asked for */
-    CURSOR_MAX = 20,    /* digits */
-    EVENT_MAX = 256,    /* bytes of an event's name */
+    EVENT_MAX = 256, /* bytes of an event's name */
     ROOMS_BYTES = AUDIENCE_NAMES * (6 * IO_ROOM_MAX + 3) + 2,
 };
 
@@ -57,7 +55,7 @@ static int no_socket(struct call *call)
     return 404;
 }
 
-static int find_namespace(struct call *call, struct str nsp, uint64_t *conversation)
+int io_find_namespace(struct call *call, struct str nsp, uint64_t *conversation)
 {
     enum err err = store_io_namespace(call->backends->store, nsp, false, conversation);
     if (err == ERR_NOT_FOUND)
@@ -81,7 +79,18 @@ static int take_body(struct call *call, struct asked *asked)
         return err == ERR_TOO_BIG ? 413 : 400;
     if (json_has(asked->object, "ns") && !json_get_string(asked->object, "ns", &asked->nsp))
         return refuse(call, "ns is a text");
-    return find_namespace(call, asked->nsp, &asked->conversation);
+    return io_find_namespace(call, asked->nsp, &asked->conversation);
+}
+
+/* Does it with the body. 0 or the status to return. */
+static int with_body(struct call *call, int (*act)(struct call *call, const struct asked *asked))
+{
+    struct asked asked;
+    int status = take_body(call, &asked);
+    if (!status)
+        status = act(call, &asked);
+    asked_fini(&asked);
+    return status;
 }
 
 struct names {
@@ -239,7 +248,7 @@ static int show_event(struct call *call, uint64_t conversation, struct str audie
     return failure_status(err, "io");
 }
 
-static int emit_asked(struct call *call, const struct asked *asked, struct buf *audience, struct buf *array)
+static int emit_to(struct call *call, const struct asked *asked, struct buf *audience, struct buf *array)
 {
     struct names to = {.count = 0}, except = {.count = 0};
     struct json_object *flag = NULL;
@@ -259,118 +268,20 @@ static int emit_asked(struct call *call, const struct asked *asked, struct buf *
     return (is_volatile ? show_event : store_event)(call, asked->conversation, buf_str(audience), buf_str(array));
 }
 
-static int emit(struct call *call)
+static int emit_asked(struct call *call, const struct asked *asked)
 {
-    struct asked asked;
     struct buf audience, array;
     buf_init(&audience, AUDIENCE_MAX);
     buf_init(&array, (size_t)call->backends->settings->max_body_bytes + 2 * EVENT_MAX);
-    int status = take_body(call, &asked);
-    if (!status)
-        status = emit_asked(call, &asked, &audience, &array);
+    int status = emit_to(call, asked, &audience, &array);
     buf_fini(&array);
     buf_fini(&audience);
-    asked_fini(&asked);
     return status;
 }
 
-/* ---- lists ---- */
-
-/* An answer of IO_SCRIPT_LIST on its way into the body. */
-struct listing {
-    struct buf *out;
-    char next[CURSOR_MAX + 1];
-};
-
-static void on_listed(void *arg, size_t index, struct str text)
+static int emit(struct call *call)
 {
-    struct listing *listing = arg;
-    if (!index) {
-        snprintf(listing->next, sizeof listing->next, "%.*s", (int)text.len, text.ptr);
-        return;
-    }
-    if (index > 1)
-        buf_add_char(listing->out, ',');
-    buf_add_json(listing->out, text);
-}
-
-static bool is_cursor(struct str text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] < '0' || text.ptr[i] > '9')
-            return false;
-    return text.len && text.len <= CURSOR_MAX;
-}
-
-/* The namespace that a query names. 0 or the status to return. */
-static int take_query(struct call *call, struct str *nsp)
-{
-    uint64_t conversation;
-    int status = admin_check(call);
-    if (status)
-        return status;
-    if (!http_query(call->query, "ns", nsp))
-        *nsp = STR("/");
-    return find_namespace(call, *nsp, &conversation);
-}
-
-static int list(struct call *call, struct str kind, struct str name)
-{
-    struct str nsp, cursor = STR("0");
-    uint64_t limit;
-    int status = take_query(call, &nsp);
-    if (status)
-        return status;
-    http_query(call->query, "cursor", &cursor);
-    if (!http_query_number(call->query, "limit", 1, LIST_LIMIT, LIST_LIMIT, &limit) || !is_cursor(cursor) ||
-        !text_utf8_valid(name) || memchr(name.ptr, '\0', name.len))
-        return 400;
-    char number[24];
-    struct listing listing = {.out = call->out};
-    snprintf(number, sizeof number, "%llu", (unsigned long long)limit);
-    struct str args[] = {nsp, kind, name, cursor, str_of(number)};
-    buf_add_text(call->out, "{\"success\":true,\"data\":[");
-    enum err err = presence_eval(call->backends->presence, IO_SCRIPT_LIST, args, 5, on_listed, &listing);
-    buf_add_char(call->out, ']');
-    if (strcmp(listing.next, "0") != 0)
-        buf_addf(call->out, ",\"next\":\"%s\"", listing.next);
-    buf_add_char(call->out, '}');
-    return failure_status(err, "io");
-}
-
-static int list_rooms(struct call *call)
-{
-    return list(call, STR("rooms"), STR(""));
-}
-
-static int list_room_sockets(struct call *call)
-{
-    return list(call, STR("room"), call->params[0]);
-}
-
-static int list_sockets(struct call *call)
-{
-    struct str room;
-    if (http_query(call->query, "room", &room)) /* for names that no path can hold */
-        return list(call, STR("room"), room);
-    return list(call, STR("all"), STR(""));
-}
-
-static void on_counts(void *arg, size_t index, struct str text)
-{
-    buf_addf(arg, "%s%.*s", index ? ",\"rooms\":" : "{\"success\":true,\"data\":{\"sockets\":", (int)text.len,
-             text.ptr);
-}
-
-static int count(struct call *call)
-{
-    struct str nsp;
-    int status = take_query(call, &nsp);
-    if (status)
-        return status;
-    enum err err = presence_eval(call->backends->presence, IO_SCRIPT_COUNT, &nsp, 1, on_counts, call->out);
-    buf_add_text(call->out, "}}");
-    return failure_status(err, "io");
+    return with_body(call, emit_asked);
 }
 
 /* ---- join, leave, disconnect ---- */
@@ -393,7 +304,7 @@ static void target_set(struct target *target, const struct str *sid, const struc
 }
 
 struct change {
-    char cursor[CURSOR_MAX + 1];
+    char cursor[IO_CURSOR_MAX + 1];
     uint64_t sockets;
 };
 
@@ -482,24 +393,14 @@ static int move(struct call *call, const struct asked *asked, struct str what, e
     return status;
 }
 
-static int join(struct call *call)
+static int join_asked(struct call *call, const struct asked *asked)
 {
-    struct asked asked;
-    int status = take_body(call, &asked);
-    if (!status)
-        status = move(call, &asked, STR("join"), IO_NOTICE_JOIN);
-    asked_fini(&asked);
-    return status;
+    return move(call, asked, STR("join"), IO_NOTICE_JOIN);
 }
 
-static int leave(struct call *call)
+static int leave_asked(struct call *call, const struct asked *asked)
 {
-    struct asked asked;
-    int status = take_body(call, &asked);
-    if (!status)
-        status = move(call, &asked, STR("leave"), IO_NOTICE_LEAVE);
-    asked_fini(&asked);
-    return status;
+    return move(call, asked, STR("leave"), IO_NOTICE_LEAVE);
 }
 
 static int disconnect_asked(struct call *call, const struct asked *asked)
@@ -522,14 +423,19 @@ static int disconnect_asked(struct call *call, const struct asked *asked)
     return status;
 }
 
+static int join(struct call *call)
+{
+    return with_body(call, join_asked);
+}
+
+static int leave(struct call *call)
+{
+    return with_body(call, leave_asked);
+}
+
 static int disconnect(struct call *call)
 {
-    struct asked asked;
-    int status = take_body(call, &asked);
-    if (!status)
-        status = disconnect_asked(call, &asked);
-    asked_fini(&asked);
-    return status;
+    return with_body(call, disconnect_asked);
 }
 
 static const struct route rows[] = {
@@ -542,25 +448,25 @@ static const struct route rows[] = {
     {.method = "GET",
      .path = "/api/io/rooms",
      .takes_query = true,
-     .handler = list_rooms,
+     .handler = io_list_rooms,
      .failed = failure_coded,
      .doc = "the rooms that have a socket (admin)"},
     {.method = "GET",
      .path = "/api/io/rooms/:room/sockets",
      .takes_query = true,
-     .handler = list_room_sockets,
+     .handler = io_list_room_sockets,
      .failed = failure_coded,
      .doc = "the ids of the sockets in a room (admin)"},
     {.method = "GET",
      .path = "/api/io/sockets",
      .takes_query = true,
-     .handler = list_sockets,
+     .handler = io_list_sockets,
      .failed = failure_coded,
      .doc = "the ids of all sockets (admin)"},
     {.method = "GET",
      .path = "/api/io/counts",
      .takes_query = true,
-     .handler = count,
+     .handler = io_count,
      .failed = failure_coded,
      .doc = "how many sockets and rooms there are (admin)"},
     {.method = "POST",

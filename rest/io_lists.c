@@ -1,0 +1,106 @@
+/* io_lists.c: the admin calls of door E that only ask: which rooms and sockets there are, and how many. */
+#include "common/io_scripts.h"
+#include "common/text.h"
+#include "rest/admin.h"
+#include "rest/failure.h"
+#include "rest/io_parts.h"
+#include "rest/presence.h"
+
+enum { LIST_LIMIT = 10000 }; /* sids or rooms in one answer, unless less are asked for */
+
+/* An answer of IO_SCRIPT_LIST on its way into the body. */
+struct listing {
+    struct buf *out;
+    char next[IO_CURSOR_MAX + 1];
+};
+
+static void on_listed(void *arg, size_t index, struct str text)
+{
+    struct listing *listing = arg;
+    if (!index) {
+        snprintf(listing->next, sizeof listing->next, "%.*s", (int)text.len, text.ptr);
+        return;
+    }
+    if (index > 1)
+        buf_add_char(listing->out, ',');
+    buf_add_json(listing->out, text);
+}
+
+static bool is_cursor(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+    return text.len && text.len <= IO_CURSOR_MAX;
+}
+
+/* The namespace that a query names. 0 or the status to return. */
+static int take_query(struct call *call, struct str *nsp)
+{
+    uint64_t conversation;
+    int status = admin_check(call);
+    if (status)
+        return status;
+    if (!http_query(call->query, "ns", nsp))
+        *nsp = STR("/");
+    return io_find_namespace(call, *nsp, &conversation);
+}
+
+static int list(struct call *call, struct str kind, struct str name)
+{
+    struct str nsp, cursor = STR("0");
+    uint64_t limit;
+    int status = take_query(call, &nsp);
+    if (status)
+        return status;
+    http_query(call->query, "cursor", &cursor);
+    if (!http_query_number(call->query, "limit", 1, LIST_LIMIT, LIST_LIMIT, &limit) || !is_cursor(cursor) ||
+        !text_utf8_valid(name) || memchr(name.ptr, '\0', name.len))
+        return 400;
+    char number[24];
+    struct listing listing = {.out = call->out};
+    snprintf(number, sizeof number, "%llu", (unsigned long long)limit);
+    struct str args[] = {nsp, kind, name, cursor, str_of(number)};
+    buf_add_text(call->out, "{\"success\":true,\"data\":[");
+    enum err err = presence_eval(call->backends->presence, IO_SCRIPT_LIST, args, 5, on_listed, &listing);
+    buf_add_char(call->out, ']');
+    if (strcmp(listing.next, "0") != 0)
+        buf_addf(call->out, ",\"next\":\"%s\"", listing.next);
+    buf_add_char(call->out, '}');
+    return failure_status(err, "io");
+}
+
+int io_list_rooms(struct call *call)
+{
+    return list(call, STR("rooms"), STR(""));
+}
+
+int io_list_room_sockets(struct call *call)
+{
+    return list(call, STR("room"), call->params[0]);
+}
+
+int io_list_sockets(struct call *call)
+{
+    struct str room;
+    if (http_query(call->query, "room", &room)) /* for names that no path can hold */
+        return list(call, STR("room"), room);
+    return list(call, STR("all"), STR(""));
+}
+
+static void on_counts(void *arg, size_t index, struct str text)
+{
+    buf_addf(arg, "%s%.*s", index ? ",\"rooms\":" : "{\"success\":true,\"data\":{\"sockets\":", (int)text.len,
+             text.ptr);
+}
+
+int io_count(struct call *call)
+{
+    struct str nsp;
+    int status = take_query(call, &nsp);
+    if (status)
+        return status;
+    enum err err = presence_eval(call->backends->presence, IO_SCRIPT_COUNT, &nsp, 1, on_counts, call->out);
+    buf_add_text(call->out, "}}");
+    return failure_status(err, "io");
+}
