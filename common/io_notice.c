@@ -19,24 +19,9 @@ void io_notice_add(struct buf *out, const struct io_notice *notice)
     buf_add_str(out, notice->body);
 }
 
-static bool get(struct str *bytes, size_t len, void *out)
-{
-    if (bytes->len < len)
-        return false;
-    memcpy(out, bytes->ptr, len);
-    bytes->ptr += len;
-    bytes->len -= len;
-    return true;
-}
-
 static bool get_text(struct str *bytes, size_t len, struct str *text)
 {
-    if (bytes->len < len)
-        return false;
-    *text = (struct str){bytes->ptr, len};
-    bytes->ptr += len;
-    bytes->len -= len;
-    return text_utf8_valid(*text);
+    return str_take(bytes, len, text) && text_utf8_valid(*text);
 }
 
 enum err io_notice_get(struct str bytes, struct io_notice *notice)
@@ -44,9 +29,9 @@ enum err io_notice_get(struct str bytes, struct io_notice *notice)
     unsigned char kind;
     uint16_t audience_len;
     uint32_t body_len;
-    bool read = get(&bytes, sizeof kind, &kind) && get(&bytes, sizeof audience_len, &audience_len) &&
+    bool read = str_copy_off(&bytes, sizeof kind, &kind) && str_copy_off(&bytes, sizeof audience_len, &audience_len) &&
                 get_text(&bytes, le16toh(audience_len), &notice->audience) &&
-                get(&bytes, sizeof body_len, &body_len) &&
+                str_copy_off(&bytes, sizeof body_len, &body_len) &&
                 get_text(&bytes, le32toh(body_len), &notice->body);
     if (!read || bytes.len || notice->audience.len > AUDIENCE_MAX || kind < IO_NOTICE_EMIT || kind > IO_NOTICE_KIND_MAX)
         return ERR_INVALID;

@@ -74,24 +74,16 @@ void wire_add_message(struct buf *out, const struct message *message)
 static bool get(struct str *at, size_t bytes, uint64_t *value)
 {
     uint64_t little = 0;
-    if (at->len < bytes)
+    if (!str_copy_off(at, bytes, &little))
         return false;
-    memcpy(&little, at->ptr, bytes);
     *value = le64toh(little);
-    at->ptr += bytes;
-    at->len -= bytes;
     return true;
 }
 
 static bool get_text(struct str *at, size_t bytes, struct str *text)
 {
     uint64_t len;
-    if (!get(at, bytes, &len) || len > at->len)
-        return false;
-    *text = (struct str){at->ptr, len};
-    at->ptr += len;
-    at->len -= len;
-    return text_utf8_valid(*text);
+    return get(at, bytes, &len) && str_take(at, len, text) && text_utf8_valid(*text);
 }
 
 enum err wire_get_header(struct str *at, struct wire_header *header)

@@ -39,20 +39,10 @@ void sanction_add_kick(struct buf *out, const struct sanction *kick)
     buf_add_str(out, name);
 }
 
-static bool get(struct str *bytes, size_t len, void *out)
-{
-    if (bytes->len < len)
-        return false;
-    memcpy(out, bytes->ptr, len);
-    bytes->ptr += len;
-    bytes->len -= len;
-    return true;
-}
-
 static bool get_text(struct str *bytes, size_t len, char *out, size_t size)
 {
     struct str text = {bytes->ptr, len};
-    if (len >= size || !get(bytes, len, out) || memchr(out, '\0', len) || !text_utf8_valid(text))
+    if (len >= size || !str_copy_off(bytes, len, out) || memchr(out, '\0', len) || !text_utf8_valid(text))
         return false;
     out[len] = '\0';
     return true;
@@ -64,10 +54,10 @@ enum err sanction_get_kick(struct str bytes, struct sanction *kick)
     unsigned char address_len;
     uint16_t name_len;
     *kick = (struct sanction){.kind = SANCTION_KICK};
-    bool read = get(&bytes, sizeof user, &user) && get(&bytes, sizeof conversation, &conversation) &&
-                get(&bytes, sizeof address_len, &address_len) &&
+    bool read = str_copy_off(&bytes, sizeof user, &user) && str_copy_off(&bytes, sizeof conversation, &conversation) &&
+                str_copy_off(&bytes, sizeof address_len, &address_len) &&
                 get_text(&bytes, address_len, kick->address, sizeof kick->address) &&
-                get(&bytes, sizeof name_len, &name_len) &&
+                str_copy_off(&bytes, sizeof name_len, &name_len) &&
                 get_text(&bytes, le16toh(name_len), kick->name, sizeof kick->name);
     if (!read || bytes.len)
         return ERR_INVALID;

@@ -23,4 +23,25 @@ static inline bool str_eq(struct str a, struct str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* Takes the first `len` bytes off; false, and nothing is done, if there are fewer. */
+static inline bool str_take(struct str *from, size_t len, struct str *taken)
+{
+    if (from->len < len)
+        return false;
+    *taken = (struct str){from->ptr, len};
+    from->ptr += len;
+    from->len -= len;
+    return true;
+}
+
+/* The same into `out`. */
+static inline bool str_copy_off(struct str *from, size_t len, void *out)
+{
+    struct str taken;
+    if (!str_take(from, len, &taken))
+        return false;
+    memcpy(out, taken.ptr, len);
+    return true;
+}
+
 #endif

@@ -3,16 +3,9 @@
 import { avatar, tone } from './heads.js';
 import { language, languageTag, systemLine, t } from './i18n.js';
 import { Stickiness } from './scroll.js';
-import { putText } from './text.js';
+import { element, putText } from './text.js';
 import { clock, dayLabel } from './time.js';
 import { place } from './timeline.js';
-
-function element(tag, className, text) {
-  const el = document.createElement(tag);
-  if (className) el.className = className;
-  if (text !== undefined) el.textContent = text;
-  return el;
-}
 
 function timeElement(at) {
   const time = element('time', 'time', clock(at));

@@ -1,4 +1,4 @@
-// Words of others on the page: finding links in them, and putting both in as DOM nodes. Never as HTML.
+// Words on the page: finding links in those of others, and putting all in as DOM nodes. Never as HTML.
 
 const CANDIDATE = /https?:\/\/[^\s<>"'`\u3000-\u303F\uFF00-\uFF60\u2018-\u201F\u202A-\u202E\u2066-\u2069]+/gi;
 const MAX_LINKS = 50; // of one message; a frame has room for thousands
@@ -6,8 +6,7 @@ const PAIRS = { ')': '(', ']': '[', '}': '{' };
 
 /**
  * A full stop after a link ends the sentence, not the link; a closing bracket belongs to it only if it was opened in
- *  it.
- * Counts once: a stranger may send a frame full of brackets.
+ * it. Counts once: a stranger may send a frame full of brackets.
  */
 function trimEnd(url) {
   const seen = {};
@@ -62,4 +61,12 @@ export function putText(node, text) {
     a.rel = 'noopener noreferrer nofollow';
     return a;
   }));
+}
+
+/** A new element of that kind; class and text are optional. */
+export function element(tag, className, text) {
+  const el = document.createElement(tag);
+  if (className) el.className = className;
+  if (text !== undefined) el.textContent = text;
+  return el;
 }

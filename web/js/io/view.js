@@ -3,19 +3,12 @@
 import { avatar, tone } from '../heads.js';
 import { onLanguage, t } from '../i18n.js';
 import { Stickiness } from '../scroll.js';
-import { putText } from '../text.js';
+import { element, putText } from '../text.js';
 import { clock, within } from '../time.js';
 import { canWhisperTo, whoCame } from './lines.js';
 import { MAX_LINES } from './talk.js';
 
 const GROUP_MINUTES = 5;
-
-function element(tag, className, text) {
-  const el = document.createElement(tag);
-  if (className) el.className = className;
-  if (text !== undefined) el.textContent = text;
-  return el;
-}
 
 function timeElement(at) {
   const time = element('time', 'time', clock(at));

@@ -2,18 +2,12 @@
 
 import { tone } from '../heads.js';
 import { onLanguage, systemLine, t } from '../i18n.js';
+import { element } from '../text.js';
 import { SYSTEM_NAME } from '../timeline.js';
 import { bytesText, readMessage } from './measure.js';
 
 const MAX_ROWS = 50;
 const STATE_WORDS = { off: 'trOff', connecting: 'trConnecting', open: 'trOpen', waiting: 'trWaiting' };
-
-function element(tag, className, text) {
-  const el = document.createElement(tag);
-  if (className) el.className = className;
-  if (text !== undefined) el.textContent = text;
-  return el;
-}
 
 export class Panel {
   state = 'off';
