@@ -105,8 +105,7 @@ export class Client extends Socket {
 
 /**
  * Proves that nothing more is on its way to these clients of one room: each says something and all have heard all of
- *  it.
- * What was sent before and has not arrived by then will not come.
+ * it. What was sent before and has not arrived by then will not come.
  */
 export async function settle(...clients) {
   for (const client of clients) {

@@ -80,11 +80,9 @@ export class Friend extends Socket {
 }
 
 /**
- * Everything that was sent between these two sides (lists of connections) before this call has arrived once it is over.
- *  The
- * article's server acknowledges nothing, so each side hears the other; said again until heard, because a connection
- *  that
- * has just opened may not be in its conversations yet.
+ * Everything that was sent between these two sides (lists of connections) before this call has arrived once it is
+ * over. The article's server acknowledges nothing, so each side hears the other; said again until heard, because a
+ * connection that has just opened may not be in its conversations yet.
  */
 export async function settle(friendId, one, other) {
   for (const [from, to] of [[one[0], other], [other[0], one]]) {

@@ -37,9 +37,9 @@ export function toLine(row, now = Date.now()) {
 const same = (a, b) => a.name === b.name && a.text === b.text && a.at === b.at;
 
 /**
- * The history (oldest first, the latest that the server gives) put in at `mark`: before it stands what was here when it
- *  was
- * asked for, after it what came since. What is here already is not put in again; whispers are not part of a history.
+ * The history (oldest first, the latest that the server gives) put in at `mark`: before it stands what was here when
+ * it was asked for, after it what came since. What is here already is not put in again; whispers are not part of a
+ * history.
  */
 export function mergeHistory(have, history, mark) {
   const fresh = history.filter((line) => !have.some((old) => old.note === undefined && same(old, line)));
