@@ -1,5 +1,5 @@
-// A chatroom in Node as the article describes it: Express, `ws` and mysql2 in one process on one port. A message is stored,
-// then sent to each socket of its room.
+// A chatroom in Node as the article describes it: Express, `ws` and mysql2 in one process on one port. A message is
+// stored, then sent to each socket of its room.
 //
 // Three things are done for it that the article does not do: messages go out in the order in which they came, though the
 // pool stores ten of them at once; each carries a number, by which the load generator checks that; and the list of members
@@ -33,8 +33,8 @@ function broadcast(room, events) {
 /** Stores a line of the room, then sends it: after those that came before it. */
 function say(room, { userId, userName, content, time }) {
   const before = room.said.catch(() => {}), seq = ++room.seq;
-  const insert = db.execute(`INSERT INTO chat_room_log_table (log_content, log_time, log_room_id, log_user_id, log_user_name)
-    VALUES (?, ?, ?, ?, ?)`, [content, time, room.id, userId, userName]);
+  const insert = db.execute(`INSERT INTO chat_room_log_table
+    (log_content, log_time, log_room_id, log_user_id, log_user_name) VALUES (?, ?, ?, ?, ?)`, [content, time, room.id, userId, userName]);
   room.said = Promise.all([insert, before]).then(() => {
     broadcast(room, [{ type: 'message', data: { log_user_name: userName, log_content: content, log_time: time, seq } }]);
   });
@@ -43,8 +43,8 @@ function say(room, { userId, userName, content, time }) {
 
 async function sendMembers(room) {
   room.members = null;
-  const [members] = await db.execute(`SELECT user_name, head_num FROM chat_room_member_table JOIN chat_room_user_table USING (user_id)
-    WHERE room_id = ? AND user_status = 'online'`, [room.id]);
+  const [members] = await db.execute(`SELECT user_name, head_num FROM chat_room_member_table
+    JOIN chat_room_user_table USING (user_id) WHERE room_id = ? AND user_status = 'online'`, [room.id]);
   broadcast(room, [{ type: 'members', data: members }]);
 }
 
@@ -74,7 +74,8 @@ async function leave(room, socket) {
 
 // Who speaks, and where, is what the connection was opened for.
 const handlers = {
-  message: (room, { userId, userName }, { content, sendTime }) => say(room, { userId, userName, content, time: sendTime ?? now() }),
+  message: (room, { userId, userName }, { content, sendTime }) =>
+    say(room, { userId, userName, content, time: sendTime ?? now() }),
   'query-logs': (room, { userId }) => sendLogs(room, userId),
 };
 

@@ -7,9 +7,10 @@ import mysql from 'mysql2/promise';
 
 export const redisSocket = process.env.BENCH_REDIS;
 
-/** A pool as mysql2 makes one by itself (ten connections), whose execute() prepares each statement once a connection. */
+/** A pool as mysql2 makes one by itself, of ten connections. Its execute() prepares each statement once on each. */
 export function openDatabase() {
-  const { BENCH_DB: socketPath, BENCH_DB_USER: user, BENCH_DB_PASSWORD: password, BENCH_DB_NAME: database } = process.env;
+  const { BENCH_DB: socketPath, BENCH_DB_USER: user, BENCH_DB_PASSWORD: password,
+    BENCH_DB_NAME: database } = process.env;
   return mysql.createPool({ socketPath, user, password, database, charset: 'utf8mb4_bin', connectionLimit: 10 });
 }
 

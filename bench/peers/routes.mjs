@@ -1,4 +1,4 @@
-// The chatroom's REST calls in Express, with the answers that Chaguan gives: prepared statements on a pool, nothing else.
+// The chatroom's REST calls in Express, with Chaguan's answers: prepared statements on a pool, nothing else.
 import { randomUUID } from 'node:crypto';
 import express from 'express';
 
@@ -7,14 +7,15 @@ const newId = (kind) => `${kind}_${randomUUID().replaceAll('-', '')}`;
 /** The room and the user of these names, made if they are new; the user is its member then. A name is a key, so two who
  *  come at once with a new one find the same. */
 async function enter(db, { chatroomName, nickName, headNum }) {
-  await db.execute(`INSERT INTO chat_room_table (room_id, room_name, room_status, create_time) VALUES (?, ?, 'active', NOW())
-    ON DUPLICATE KEY UPDATE room_status = 'active'`, [newId('room'), chatroomName]);
+  await db.execute(`INSERT INTO chat_room_table (room_id, room_name, room_status, create_time)
+    VALUES (?, ?, 'active', NOW()) ON DUPLICATE KEY UPDATE room_status = 'active'`, [newId('room'), chatroomName]);
   const [[room]] = await db.execute('SELECT room_id FROM chat_room_table WHERE room_name = ?', [chatroomName]);
   await db.execute(`INSERT INTO chat_room_user_table (user_id, user_name, user_status, create_time, head_num)
     VALUES (?, ?, 'online', NOW(), ?) ON DUPLICATE KEY UPDATE user_status = 'online', head_num = VALUES(head_num)`,
   [newId('user'), nickName, String(headNum)]);
   const [[user]] = await db.execute('SELECT user_id FROM chat_room_user_table WHERE user_name = ?', [nickName]);
-  await db.execute('INSERT IGNORE INTO chat_room_member_table (room_id, user_id) VALUES (?, ?)', [room.room_id, user.user_id]);
+  await db.execute('INSERT IGNORE INTO chat_room_member_table (room_id, user_id) VALUES (?, ?)',
+    [room.room_id, user.user_id]);
   return { chatroomId: room.room_id, nickId: user.user_id };
 }
 

@@ -1,7 +1,8 @@
-// Socket.IO's own server with its Redis adapter, and on it the article's chat room: names, rooms, messages to all, to a room or
-// to one person. It stores nothing: the history that the article keeps in MongoDB is left out.
+// Socket.IO's own server with its Redis adapter, and on it the article's chat room: names, rooms, messages to all, to a
+// room or to one person. It stores nothing: the history that the article keeps in MongoDB is left out.
 //
-// Set up as Socket.IO's documentation advises for performance: WebSocket alone, no compression, the first request forgotten.
+// Set up as Socket.IO's documentation advises for performance: WebSocket alone, no compression, the first request
+// forgotten.
 import { createServer } from 'node:http';
 import { createAdapter } from '@socket.io/redis-adapter';
 import { createClient } from 'redis';
