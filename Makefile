@@ -163,13 +163,14 @@ $(BUILD)/socket.io/.made: deploy/npm/package-lock.json
 	@cd $(BUILD)/npm/node_modules/socket.io-client/dist && cp $(CLIENT_FILES) $(abspath $(@D))
 	@touch $@
 
-# nginx' module, for the nginx of this machine: Debian's nginx-dev knows how that one was built. Without nginx-dev there is
-# none, and deploy/run.sh lets nginx proxy.
+# nginx' module, for the nginx of this machine: Debian's nginx-dev knows how that one was built. Without nginx-dev there
+# is none, and deploy/run.sh lets nginx proxy.
 NGINX_SRC ?= /usr/share/nginx/src
 MODULE    := ngx_http_chaguan_handoff_module
 MODULE_SO := $(if $(filter-out 0,$(HANDOFF)),$(if $(wildcard $(NGINX_SRC)/configure),$(BUILD)/$(MODULE).so))
 module: $(MODULE_SO)
-$(BUILD)/$(MODULE).so: nginx/handoff/$(MODULE).c nginx/handoff/config common/handoff_wire.h $(wildcard $(NGINX_SRC)/conf_flags)
+$(BUILD)/$(MODULE).so: nginx/handoff/$(MODULE).c nginx/handoff/config common/handoff_wire.h
+$(BUILD)/$(MODULE).so: $(wildcard $(NGINX_SRC)/conf_flags)
 	@rm -rf $(BUILD)/nginx
 	@mkdir -p $(BUILD)/nginx
 	@echo "  NGINX $@"
@@ -260,8 +261,8 @@ tests/node_modules/.installed bench/peers/node_modules/.installed: %/node_module
 	@echo "  NPM   $(@D)"
 	@cd $* && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed
 
-# The sanitizers write their findings to files of their own: a finding in a server that some suite started would otherwise
-# only stand in a log that nobody reads.
+# The sanitizers write their findings to files of their own: a finding in a server that some suite started would
+# otherwise only stand in a log that nobody reads.
 .PHONY: asan tsan
 asan: deps-test
 	@$(again) BUILD=build/asan SANITIZE=address,undefined OPTIMIZE=-O1 unit-programs $(for_integration)
@@ -333,8 +334,8 @@ install: all
 	$(substitute) deploy/README.installed >$(DESTDIR)$(datadir)/chaguan/README
 	install -m 644 deploy/systemd/chaguan.sysusers $(DESTDIR)$(usersdir)/chaguan.conf
 	if [ -n "$(MODULE_SO)" ]; then install -D -m 644 $(MODULE_SO) $(DESTDIR)$(nginxdir)/$(MODULE).so; fi
-	HANDOFF="#" UPGRADES=@chaguan_relay RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web SOCKETIO=$(datadir)/chaguan/socket.io \
-		MEDIA=$(statedir)/media ACCESS_LOG=/var/log/nginx/chaguan.access.log \
+	HANDOFF="#" UPGRADES=@chaguan_relay RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web \
+		SOCKETIO=$(datadir)/chaguan/socket.io MEDIA=$(statedir)/media ACCESS_LOG=/var/log/nginx/chaguan.access.log \
 		ERROR_LOG=/var/log/nginx/error.log \
 		deploy/render.sh nginx/chaguan.conf.in >$(sitedir)/chaguan
 	for unit in $(units); do $(substitute) deploy/systemd/$$unit >$(DESTDIR)$(unitdir)/$$unit || exit; done
