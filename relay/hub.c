@@ -323,8 +323,8 @@ static void save_readers(struct room_log *read)
 static void make_room(struct room_log *read, size_t bytes)
 {
     struct roomlog *log = &read->log;
-    if (roomlog_would_grow(log, bytes) && log->count && room_log_had(read) == log->end)
-        roomlog_compact(log, !encodings[read->encoding]->history);
+    if (roomlog_would_grow(log, bytes) && log->count)
+        roomlog_compact(log, room_log_had(read), !encodings[read->encoding]->history);
 }
 
 static void append(struct room_log *read, uint64_t seq)

@@ -63,17 +63,18 @@ bool roomlog_would_grow(const struct roomlog *log, size_t bytes)
     return held(log) + bytes > log->cap || log->count == log->entry_cap;
 }
 
-void roomlog_compact(struct roomlog *log, bool all)
+void roomlog_compact(struct roomlog *log, uint64_t had, bool all)
 {
-    size_t kept = 0, bytes = 0;
-    for (size_t i = 0; i < log->count && !all; i++)
-        bytes += log->entries[i].seq ? frame_bytes(&log->entries[i]) : 0;
-    if ((held(log) - bytes) * 4 < log->cap)
+    size_t drop = 0, kept = 0;
+    for (size_t i = 0; i < log->count && log->entries[i].offset < had; i++)
+        if (all || !log->entries[i].seq)
+            drop += frame_bytes(&log->entries[i]);
+    if (drop * 4 < log->cap)
         return;
-    uint64_t start = log->end - bytes, next = start;
-    for (size_t i = 0; i < log->count && bytes; i++) {
+    uint64_t start = log->start + drop, next = start;
+    for (size_t i = 0; i < log->count; i++) {
         struct roomlog_entry entry = log->entries[i];
-        if (!entry.seq)
+        if (entry.offset < had && (all || !entry.seq))
             continue;
         memmove(log->data + (next - start), log->data + (entry.offset - log->start), frame_bytes(&entry));
         entry.offset = next;
@@ -90,12 +91,12 @@ static void grow(struct roomlog *log, size_t bytes)
     if (need > log->cap) {
         size_t cap = log->cap ? log->cap : 512;
         while (cap < need)
-            cap *= 2;
+            cap += cap / 2; /* half of it unused at most: most logs are small, and there are many */
         log->cap = cap < log->max ? (uint32_t)cap : log->max;
         log->data = mem_realloc(log->data, log->cap);
     }
     if (log->count == log->entry_cap) {
-        log->entry_cap = log->entry_cap ? log->entry_cap * 2 : 4;
+        log->entry_cap += log->entry_cap ? log->entry_cap / 2 : 4;
         log->entries = mem_realloc(log->entries, log->entry_cap * sizeof log->entries[0]);
     }
 }

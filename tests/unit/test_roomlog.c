@@ -206,7 +206,7 @@ static void what_was_only_told_makes_room_instead_of_growing(void **state)
     free(text);
     uint64_t end_before = rlog.end;
     size_t memory = roomlog_memory(&rlog);
-    roomlog_compact(&rlog, false);
+    roomlog_compact(&rlog, rlog.end, false);
     assert_bytes(all_of(), "<one<<two");
     assert_int_equal(rlog.end, end_before); /* where every cursor is */
     assert_int_equal(rlog.start, end_before - 9);
@@ -214,15 +214,37 @@ static void what_was_only_told_makes_room_instead_of_growing(void **state)
     append(3, "<", "three");
     assert_bytes(roomlog_from(&rlog, end_before, SIZE_MAX), "<three");
     assert_bytes(roomlog_from(&rlog, rlog.entries[1].offset, SIZE_MAX), "<<two<three");
-    roomlog_compact(&rlog, true);
+    roomlog_compact(&rlog, rlog.end, true);
     assert_int_equal(rlog.count, 3); /* not worth it */
     while (rlog.end - rlog.start < rlog.cap / 2)
         append(4, "<", "012345678");
-    roomlog_compact(&rlog, true);
+    roomlog_compact(&rlog, rlog.end, true);
     assert_int_equal(rlog.count, 0);
     assert_int_equal(rlog.start, rlog.end);
     append(5, "<", "five");
     assert_bytes(all_of(), "<five");
+}
+
+static void a_cursor_keeps_what_comes_after_it(void **state)
+{
+    (void)state;
+    roomlog_init(&rlog, 100000);
+    char *text = repeat("x", 200);
+    append(1, "<", "one");
+    append(0, "<", text);
+    append(2, "<", "two");
+    uint64_t cursor = rlog.end;
+    append(0, "<", "told");
+    append(3, "<", "three");
+    roomlog_compact(&rlog, cursor, false);
+    assert_bytes(all_of(), "<one<two<told<three");
+    assert_bytes(roomlog_from(&rlog, cursor, SIZE_MAX), "<told<three");
+    assert_bytes(roomlog_from(&rlog, cursor, 6), "<told");
+    assert_int_equal(rlog.entries[2].offset, cursor);
+    append(4, "<", text);
+    roomlog_compact(&rlog, rlog.end, true);
+    assert_int_equal(rlog.count, 0);
+    free(text);
 }
 
 /* ---- the history ---- */
@@ -431,6 +453,7 @@ int main(void)
         cmocka_unit_test_teardown(trimming_drops_whole_frames_down_to_what_is_to_be_kept, end),
         cmocka_unit_test_teardown(memory_stays_below_the_bound, end),
         cmocka_unit_test_teardown(what_was_only_told_makes_room_instead_of_growing, end),
+        cmocka_unit_test_teardown(a_cursor_keeps_what_comes_after_it, end),
         cmocka_unit_test_teardown(the_history_is_the_last_stored_events_without_their_headers,
                                   end_tail),
         cmocka_unit_test_teardown(a_log_that_does_not_reach_back_says_so_and_tells_nothing,
