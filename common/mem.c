@@ -36,3 +36,14 @@ char *mem_strdup(const char *text)
 {
     return mem_strndup(text, strlen(text));
 }
+
+char *mem_strndup_two(const char *first, size_t first_len, const char *second, size_t second_len, char **second_copy)
+{
+    char *copy = mem_zalloc(first_len + second_len + 2);
+    if (first_len)
+        memcpy(copy, first, first_len);
+    *second_copy = copy + first_len + 1;
+    if (second_len)
+        memcpy(*second_copy, second, second_len);
+    return copy;
+}

@@ -15,4 +15,7 @@ void *mem_realloc(void *ptr, size_t size);
 char *mem_strndup(const char *text, size_t len);
 char *mem_strdup(const char *text);
 
+/* NUL-terminated copies of both texts in one piece of memory: free() the first, which is returned, and both are gone. */
+char *mem_strndup_two(const char *first, size_t first_len, const char *second, size_t second_len, char **second_copy);
+
 #endif

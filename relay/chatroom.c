@@ -21,9 +21,8 @@ enum { ARGUMENT_BYTES = 256 };
 /* What the connection proved when it opened. */
 struct chatroom_state {
     char room_id[ID_MAX], nick_id[ID_MAX];
-    char head[STORE_HEAD_MAX + 1];
     uint64_t conversation, user;
-    char *name; /* UTF-8; NULL until admitted */
+    char *name, *head; /* one piece of memory; NULL until admitted */
     bool present;
 };
 
@@ -182,8 +181,8 @@ static void on_looked_up(struct admission *admission, enum admitted admitted)
         struct chatroom_state *state = state_of(session);
         state->conversation = place->conversation;
         state->user = place->user;
-        state->name = mem_strndup(place->user_name, place->user_name_len);
-        memcpy(state->head, place->head, sizeof state->head);
+        state->name = mem_strndup_two(place->user_name, place->user_name_len, place->head, strlen(place->head),
+                                      &state->head);
         hub_join(door.hub, session, place->conversation, ENCODING_CHATROOM);
     }
     free(admission);

@@ -161,8 +161,8 @@ static void admit(struct native *native, struct greeting *greeting)
         return;
     }
     native->user = greeting->user.user;
-    native->name = mem_strdup(greeting->user.name);
-    native->head = mem_strdup(greeting->user.head);
+    native->name = mem_strndup_two(greeting->user.name, strlen(greeting->user.name), greeting->user.head,
+                                   strlen(greeting->user.head), &native->head);
     native->expires_ms = greeting->by_token ? greeting->expires_s * 1000 : 0;
     wheel_cancel(&native->timer);
     if (native->expires_ms)
@@ -415,7 +415,6 @@ static void on_closed(struct session *session)
     native_posts_free(native);
     free(native->hello);
     free(native->name);
-    free(native->head);
 }
 
 const struct protocol native_protocol = {

@@ -107,7 +107,7 @@ struct native {
     size_t hello_left;          /* those that have neither a seat nor a refusal yet */
     bool known;               /* hello was answered */
     uint64_t user;
-    char *name, *head;
+    char *name, *head; /* one piece of memory */
     struct native_room *rooms;
     size_t room_count;
     size_t waiting;           /* commands that wait for their room */

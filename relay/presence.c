@@ -55,7 +55,6 @@ static void present_free(struct present *present)
     map_take(&place->presents, present->user);
     wheel_cancel(&present->grace);
     free(present->name);
-    free(present->head);
     free(present);
     if (!place->presents.count && !place->fetching)
         presence_place_free(place);
@@ -254,9 +253,8 @@ void presence_enter(struct presence *presence, uint64_t conversation, enum encod
     bool repainted = fresh || !str_eq(str_of(present->head), member->head);
     if (repainted) {
         free(present->name);
-        free(present->head);
-        present->name = mem_strndup(member->name.ptr, member->name.len);
-        present->head = mem_strndup(member->head.ptr, member->head.len);
+        present->name = mem_strndup_two(member->name.ptr, member->name.len, member->head.ptr, member->head.len,
+                                        &present->head);
     }
     bool returned = present->unsure; /* its leave is on its way or lost: come again */
     present->unsure = false;

@@ -20,7 +20,7 @@ struct present {
     unsigned leaving; /* leaves on their way to Redis */
     bool unsure;  /* the entry should be gone from Redis, but nobody confirmed it */
     struct wheel_timer grace;
-    char *name, *head;
+    char *name, *head; /* one piece of memory */
 };
 
 /* Somebody in the room, as Redis last said. */

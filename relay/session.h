@@ -120,11 +120,11 @@ struct session {
     int64_t ping_interval_ms;
     int64_t heard_ms;   /* wheel time at which the client last sent anything */
     int64_t began_ms;   /* when the message began that is not whole yet; 0: none */
+    struct session *next_queued;
+    bool queued;        /* in sessions->queued */
     bool pinged;        /* since it was last heard */
     bool choked;        /* the socket takes nothing until session_writable */
     bool held;          /* its seats' logs wait: what came before is still being fetched (session_hold) */
-    bool queued;        /* in sessions->queued */
-    struct session *next_queued;
     bool closing;
 };
 
