@@ -28,7 +28,7 @@ bool rate_take(struct rate_bucket *bucket, struct rate rate, int64_t now_ms, int
 
 struct rate_entry {
     uint64_t key;
-    struct rate_bucket messages, handshakes;
+    struct rate_bucket bucket;
     unsigned open; /* connections; with any it stays in the table */
     int64_t used_ms;
     struct rate_entry *older, *newer;

@@ -67,8 +67,7 @@ static void room_free(struct room *room)
     CG_ASSERT(!room->seat_count && !room->logs);
     room_forget_dirty(room);
     room_order_fini(room);
-    wheel_cancel(&room->linger);
-    wheel_cancel(&room->retry);
+    wheel_cancel(&room->later);
     free(room->seats);
     map_take(&hub->rooms, room->id);
     metric_set(METRIC_ROOMS, (int64_t)hub->rooms.count);
@@ -153,7 +152,8 @@ void hub_join(struct hub *hub, struct session *session, uint64_t conversation,
     if (fresh)
         room = room_new(hub, conversation);
     struct seat *seat = seat_new(room, session, encoding);
-    wheel_cancel(&room->linger);
+    if (!room->listener)
+        wheel_cancel(&room->later);
     if (fresh)
         room_begin(room);
     if (room->state == ROOM_LIVE)
@@ -168,7 +168,7 @@ void hub_listen(struct hub *hub, uint64_t conversation, const struct hub_listene
         room = room_new(hub, conversation);
     CG_ASSERT(!room->listener && !room_is_inbox(room));
     room->listener = listener;
-    wheel_cancel(&room->linger);
+    wheel_cancel(&room->later);
     if (fresh)
         room_begin(room);
     if (room->state == ROOM_LIVE)
@@ -228,9 +228,9 @@ bool hub_catch_up(struct seat *seat, bool anew)
 
 static void on_linger(struct wheel_timer *timer)
 {
-    struct room *room = (struct room *)(void *)((char *)timer - offsetof(struct room, linger));
+    struct room *room = (struct room *)(void *)((char *)timer - offsetof(struct room, later));
     if (room->refilling)
-        wheel_set(room->hub->wheel, &room->linger, 0); /* the answer must find it */
+        wheel_set(room->hub->wheel, &room->later, 0); /* the answer must find it */
     else
         room_free(room);
 }
@@ -238,11 +238,11 @@ static void on_linger(struct wheel_timer *timer)
 void room_unused(struct room *room)
 {
     const struct settings *settings = room->hub->settings;
-    if (room->state != ROOM_LIVE || room->listener || wheel_is_set(&room->linger))
+    if (room->state != ROOM_LIVE || room->listener || wheel_is_set(&room->later))
         return; /* one that is being loaded comes here again when the answer is there */
-    room->linger.fired = on_linger;
+    room->later.fired = on_linger;
     if (settings->room_linger_ms && !room_is_inbox(room))
-        wheel_set(room->hub->wheel, &room->linger, settings->room_linger_ms);
+        wheel_set(room->hub->wheel, &room->later, settings->room_linger_ms);
     else if (!room->refilling) /* likewise */
         room_free(room);
 }
@@ -272,7 +272,7 @@ void room_ready(struct room *room)
 
 static void on_retry(struct wheel_timer *timer)
 {
-    room_load((struct room *)(void *)((char *)timer - offsetof(struct room, retry)));
+    room_load((struct room *)(void *)((char *)timer - offsetof(struct room, later)));
 }
 
 void room_failed(struct room *room, enum err err)
@@ -285,9 +285,9 @@ void room_failed(struct room *room, enum err err)
         if (waited)
             session->protocol->not_seated(session, room->id, err);
     }
-    room->retry.fired = on_retry;
+    room->later.fired = on_retry;
     if (room->listener)
-        wheel_set(room->hub->wheel, &room->retry, room->hub->settings->audit_down_ms);
+        wheel_set(room->hub->wheel, &room->later, room->hub->settings->audit_down_ms);
     else
         room_free(room);
 }

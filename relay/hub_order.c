@@ -38,17 +38,17 @@ static void stash_add(struct stash *stash, const struct message *message)
             (stash->count - at) * sizeof stash->messages[0]);
     stash->messages[at] = message_dup(message);
     stash->count++;
-    stash->bytes += message_size(message);
+    stash->bytes += (uint32_t)message_size(message);
 }
 
 /* Removes the first `count`. */
 static void stash_drop(struct stash *stash, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        stash->bytes -= message_size(stash->messages[i]);
+        stash->bytes -= (uint32_t)message_size(stash->messages[i]);
         free(stash->messages[i]);
     }
-    stash->count -= count;
+    stash->count -= (uint32_t)count;
     memmove(stash->messages, stash->messages + count, stash->count * sizeof stash->messages[0]);
     if (stash->count)
         return;
@@ -228,7 +228,7 @@ static void on_refilled(struct job *job)
             metric_inc(METRIC_REFILLED);
         hub_deliver(hub, reading->messages[i]);
     }
-    if (!room->seat_count && !room->listener && !wheel_is_set(&room->linger)) {
+    if (!room->seat_count && !room->listener && !wheel_is_set(&room->later)) {
         room_unused(room);
     } else if (room->seq < room->known) {
         if (!job->err && reading->count)
@@ -275,15 +275,16 @@ static void forget(struct room *room)
         return; /* of these no number is known yet */
     for (size_t i = 0; i < room->seat_count; i++)
         session_close(room->seats[i]->session, 1012, "The history was put back: come back");
-    bool being_read = room->refilling || (room->state == ROOM_LOADING && !wheel_is_set(&room->retry));
+    bool being_read = room->refilling || (room->state == ROOM_LOADING && !wheel_is_set(&room->later));
     room_order_fini(room);
     room_clear_logs(room);
-    wheel_cancel(&room->linger);
+    if (!room->listener)
+        wheel_cancel(&room->later);
     room->seq = room->known = room->audited = 0;
     room->listening = false;
     room->state = ROOM_LOADING;
     room->stale = being_read;
-    if (!being_read && !wheel_is_set(&room->retry))
+    if (!being_read && !wheel_is_set(&room->later))
         room_load(room);
 }
 

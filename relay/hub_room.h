@@ -14,7 +14,7 @@ enum room_state {
 /* Messages that came before their turn, ascending by seq. */
 struct stash {
     struct message **messages;
-    size_t count, cap, bytes;
+    uint32_t count, cap, bytes;
 };
 
 /* The events as the readers of one encoding see them; kept while there is one. */
@@ -29,7 +29,6 @@ struct room_log {
 struct room {
     uint64_t id; /* conversation */
     struct hub *hub;
-    enum room_state state;
     uint64_t seq;   /* the last number appended */
     uint64_t known; /* the highest number known to be stored; above seq: something is missing */
     uint64_t audited; /* seq when the last audit was asked for: the database must know of as many */
@@ -37,15 +36,17 @@ struct room {
     struct seat **seats;
     uint32_t seat_count, seat_cap;
     struct stash stash;
+    enum room_state state;
     bool refilling;
-    bool stale; /* what is being read for it belongs to an earlier epoch: it is read again */
-    struct wheel_timer gap;
-    const struct hub_listener *listener; /* NULL: none. One keeps the room for good */
-    bool listening;                      /* the listener was told that it is ready */
-    struct wheel_timer linger;           /* set while nobody sits in it and it is kept for who comes back */
-    struct wheel_timer retry;            /* set while a listener waits for the next attempt to load */
-    struct room *next_dirty; /* in hub->dirty or hub->resting */
+    bool stale;     /* what is being read for it belongs to an earlier epoch: it is read again */
+    bool listening; /* the listener was told that it is ready */
     bool dirty;
+    const struct hub_listener *listener; /* NULL: none. One keeps the room for good */
+    struct wheel_timer gap;
+    /* Without a listener: set while nobody sits in it and it is kept for who comes back. With one: while the next attempt
+     * to load it is waited for. */
+    struct wheel_timer later;
+    struct room *next_dirty; /* in hub->dirty or hub->resting */
     int64_t rest_until_us; /* clock_mono_us: not written to before; 0: whenever there is something */
 };
 

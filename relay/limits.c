@@ -12,6 +12,7 @@ static void on_sweep(struct wheel_timer *timer)
     struct limits *limits = (struct limits *)(void *)((char *)timer - offsetof(struct limits, sweep));
     rate_table_sweep(&limits->users, limits->wheel->now_ms, SWEEP_MS);
     rate_table_sweep(&limits->addresses, limits->wheel->now_ms, SWEEP_MS);
+    rate_table_sweep(&limits->handshakes, limits->wheel->now_ms, SWEEP_MS);
     wheel_set(limits->wheel, &limits->sweep, SWEEP_MS);
 }
 
@@ -26,6 +27,16 @@ void limits_fini(struct limits *limits)
     wheel_cancel(&limits->sweep);
     rate_table_fini(&limits->users);
     rate_table_fini(&limits->addresses);
+    rate_table_fini(&limits->handshakes);
+}
+
+/* The key's token; 0 is nobody, and has no limit. */
+static bool take(struct limits *limits, struct rate_table *table, uint64_t key, struct rate rate,
+                 int64_t *retry_after_ms)
+{
+    int64_t now_ms = limits->wheel->now_ms;
+    return !key || !rate.per_s ||
+           rate_take(&rate_table_use(table, key, now_ms)->bucket, rate, now_ms, retry_after_ms);
 }
 
 /* ---- connections ---- */
@@ -38,9 +49,9 @@ bool limits_may_connect(struct limits *limits, struct str peer, int64_t *retry_a
     *retry_after_ms = 0;
     if (!key || (!rate.per_s && !settings->address_connections_max))
         return true;
-    struct rate_entry *entry = rate_table_use(&limits->addresses, key, limits->wheel->now_ms);
-    bool fine = rate_take(&entry->handshakes, rate, limits->wheel->now_ms, retry_after_ms);
-    if (fine && settings->address_connections_max && entry->open >= settings->address_connections_max) {
+    const struct rate_entry *entry = rate_table_find(&limits->addresses, key);
+    bool fine = take(limits, &limits->handshakes, key, rate, retry_after_ms);
+    if (fine && settings->address_connections_max && entry && entry->open >= settings->address_connections_max) {
         *retry_after_ms = 1000;
         fine = false;
     }
@@ -98,14 +109,6 @@ void limits_leave(struct limits *limits, struct limits_client *client)
 }
 
 /* ---- messages ---- */
-
-static bool take(struct limits *limits, struct rate_table *table, uint64_t key, struct rate rate,
-                 int64_t *retry_after_ms)
-{
-    int64_t now_ms = limits->wheel->now_ms;
-    return !key || !rate.per_s ||
-           rate_take(&rate_table_use(table, key, now_ms)->messages, rate, now_ms, retry_after_ms);
-}
 
 enum limits_verdict limits_message(struct limits *limits, struct limits_client *client, int64_t *retry_after_ms)
 {

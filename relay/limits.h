@@ -14,7 +14,7 @@
 struct limits {
     const struct settings *settings;
     struct wheel *wheel;
-    struct rate_table users, addresses;
+    struct rate_table users, addresses, handshakes; /* the last by address, too */
     struct wheel_timer sweep;
 };
 

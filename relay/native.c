@@ -287,7 +287,7 @@ void native_hello_settled(struct native *native)
     buf_add_text(&out, ",\"user\":");
     buf_add_json(&out, str_of(native->name));
     buf_addf(&out, ",\"epoch\":%llu,\"ping_ms\":%lld,\"joined\":[", (unsigned long long)door.hub->epoch,
-             (long long)native->session->ping_interval_ms);
+             (long long)session_ping_ms(native->session));
     for (size_t i = 0; i < hello->count; i++) {
         if (i)
             buf_add_char(&out, ',');

@@ -47,6 +47,13 @@ static struct session *session_of(struct wheel_timer *timer)
     return (struct session *)(void *)((char *)timer - offsetof(struct session, timer));
 }
 
+int64_t session_ping_ms(const struct session *session)
+{
+    const struct settings *settings = session->owner->settings;
+    return session->protocol->ping_interval_ms ? session->protocol->ping_interval_ms(settings)
+                                               : settings->ping_interval_ms;
+}
+
 static bool give(struct session *session, struct str bytes)
 {
     metric_inc(METRIC_WRITES);
@@ -78,7 +85,7 @@ static void on_timer(struct wheel_timer *timer)
     static const char ping[] = {(char)(0x80 | WSFRAME_PING), 1, '!'};
     struct session *session = session_of(timer);
     struct wheel *wheel = session->owner->wheel;
-    int64_t interval = session->ping_interval_ms;
+    int64_t interval = session_ping_ms(session);
     int64_t silent = wheel->now_ms - session->heard_ms;
     bool stuck = session->began_ms && wheel->now_ms - session->began_ms >= 2 * interval;
     if (session->closing || stuck || (session->pinged && silent >= 2 * interval)) {
@@ -119,11 +126,8 @@ struct session *session_new(struct sessions *sessions, const struct protocol *pr
     session->state = session + 1;
     session->heard_ms = sessions->wheel->now_ms;
     session->timer.fired = on_timer;
-    session->ping_interval_ms = protocol->ping_interval_ms
-                                    ? protocol->ping_interval_ms(sessions->settings)
-                                    : sessions->settings->ping_interval_ms;
     buf_init(&session->outbox, (size_t)sessions->settings->outbox_bytes);
-    wheel_set(sessions->wheel, &session->timer, session->ping_interval_ms);
+    wheel_set(sessions->wheel, &session->timer, session_ping_ms(session));
     sessions->slots[slot] = session;
     sessions->count++;
     metric_inc(METRIC_CONNECTIONS_OPENED);

@@ -117,7 +117,6 @@ struct session {
     struct limits_client client; /* whose it is, as far as it is known */
     struct buf outbox;  /* answers that wait for the socket */
     struct wheel_timer timer;
-    int64_t ping_interval_ms;
     int64_t heard_ms;   /* wheel time at which the client last sent anything */
     int64_t began_ms;   /* when the message began that is not whole yet; 0: none */
     struct session *next_queued;
@@ -158,6 +157,9 @@ void session_from(struct session *session, struct str peer);
 /* For the transport: a whole message came. False: it was past a limit and refused, or the session closed for it; it is
  * not to be passed on. */
 bool session_may_speak(struct session *session, struct str message);
+
+/* How long its client may be silent before it gets a ping. */
+int64_t session_ping_ms(const struct session *session);
 
 /* For the transport: bytes of any kind came. */
 void session_heard(struct session *session);

@@ -23,7 +23,7 @@ static bool take(struct rate_table *table, uint64_t key, struct rate rate, int64
         return true;
     pthread_mutex_lock(&rates.lock);
     rate_table_sweep(table, now_ms, IDLE_MS);
-    bool taken = rate_take(&rate_table_use(table, key, now_ms)->messages, rate, now_ms, retry_after_ms);
+    bool taken = rate_take(&rate_table_use(table, key, now_ms)->bucket, rate, now_ms, retry_after_ms);
     pthread_mutex_unlock(&rates.lock);
     return taken;
 }
