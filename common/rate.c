@@ -13,20 +13,20 @@ bool rate_take(struct rate_bucket *bucket, struct rate rate, int64_t now_ms, int
     *retry_after_ms = 0;
     if (!rate.per_s)
         return true;
-    int64_t passed_ms = now_ms - bucket->at_ms, most = rate.burst * TOKEN;
-    bucket->at_ms = now_ms;
-    if (passed_ms >= bucket->taken / rate.per_s + 1)
-        bucket->taken = 0;
+    CG_ASSERT(rate.burst <= RATE_BURST_MAX);
+    int64_t passed_ms = (uint32_t)now_ms - bucket->at_ms, taken = bucket->taken, most = rate.burst * TOKEN;
+    if (passed_ms >= taken / rate.per_s + 1 || passed_ms * rate.per_s > taken)
+        taken = 0;
     else
-        bucket->taken -= passed_ms * rate.per_s;
-    if (bucket->taken < 0)
-        bucket->taken = 0;
-    if (bucket->taken + TOKEN <= most) {
-        bucket->taken += TOKEN;
-        return true;
-    }
-    *retry_after_ms = (bucket->taken + TOKEN - most + rate.per_s - 1) / rate.per_s;
-    return false;
+        taken -= passed_ms * rate.per_s;
+    bool fine = taken + TOKEN <= most;
+    if (fine)
+        taken += TOKEN;
+    else
+        *retry_after_ms = (taken + TOKEN - most + rate.per_s - 1) / rate.per_s;
+    bucket->taken = (uint32_t)taken;
+    bucket->at_ms = (uint32_t)now_ms;
+    return fine;
 }
 
 /* ---- the table: a map, and a list by last use ---- */
@@ -76,14 +76,15 @@ struct rate_entry *rate_table_use(struct rate_table *table, uint64_t key, int64_
         entry->key = key;
         map_put(&table->entries, key, entry);
     }
-    entry->used_ms = now_ms;
+    entry->used_s = (uint32_t)((now_ms + 999) / 1000);
     link_newest(table, entry);
     return entry;
 }
 
 void rate_table_sweep(struct rate_table *table, int64_t now_ms, int64_t idle_ms)
 {
-    for (struct rate_entry *entry = table->oldest, *next; entry && now_ms - entry->used_ms >= idle_ms; entry = next) {
+    for (struct rate_entry *entry = table->oldest, *next; entry && now_ms - (int64_t)entry->used_s * 1000 >= idle_ms;
+         entry = next) {
         next = entry->newer;
         if (!entry->open)
             forget(table, entry);

@@ -12,13 +12,16 @@
 /* So many a second in the long run, and so many at once. */
 struct rate {
     int64_t per_s; /* 0: no limit */
-    int64_t burst; /* at least 1 */
+    int64_t burst; /* 1 to RATE_BURST_MAX */
 };
 
-/* A zeroed one is full. */
+enum { RATE_BURST_MAX = 1000000 };
+
+/* A zeroed one is full. Each connection has two and each user one, so they are small: the time is counted in 32 bits,
+ * and to one that was last looked at 49.7 days ago, or twice that, it seems as if that had been just now. */
 struct rate_bucket {
-    int64_t taken; /* in thousandths of a token; gets less with time */
-    int64_t at_ms; /* as of when */
+    uint32_t taken; /* in thousandths of a token; gets less with time */
+    uint32_t at_ms; /* as of when */
 };
 
 /* Takes one token. False: there is none; one will be there in *retry_after_ms (1 or more). `now_ms` never goes back. */
@@ -29,8 +32,8 @@ bool rate_take(struct rate_bucket *bucket, struct rate rate, int64_t now_ms, int
 struct rate_entry {
     uint64_t key;
     struct rate_bucket bucket;
-    unsigned open; /* connections; with any it stays in the table */
-    int64_t used_ms;
+    unsigned open;   /* connections; with any it stays in the table */
+    uint32_t used_s; /* rounded up */
     struct rate_entry *older, *newer;
 };
 

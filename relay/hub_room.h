@@ -43,8 +43,8 @@ struct room {
     bool dirty;
     const struct hub_listener *listener; /* NULL: none. One keeps the room for good */
     struct wheel_timer gap;
-    /* Without a listener: set while nobody sits in it and it is kept for who comes back. With one: while the next attempt
-     * to load it is waited for. */
+    /* Without a listener: set while nobody sits in it and it is kept for who comes back. With one: while the next
+     * attempt to load it is waited for. */
     struct wheel_timer later;
     struct room *next_dirty; /* in hub->dirty or hub->resting */
     int64_t rest_until_us; /* clock_mono_us: not written to before; 0: whenever there is something */

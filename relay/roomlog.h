@@ -43,8 +43,9 @@ bool roomlog_would_evict(const struct roomlog *log, size_t bytes);
 /* Whether appending that many bytes needs more memory. */
 bool roomlog_would_grow(const struct roomlog *log, size_t bytes);
 
-/* Instead of growing: drops the frames before `had`, where no cursor is any more, that are not stored (with `all`: every
- * one), if they are at least a quarter of what there is room for. Keeps the memory, and moves no offset from `had` on. */
+/* Instead of growing: drops the frames before `had`, where no cursor is any more, that are not stored (with `all`:
+ * every one), if they are at least a quarter of what there is room for. Keeps the memory, and moves no offset from
+ * `had` on. */
 void roomlog_compact(struct roomlog *log, uint64_t had, bool all);
 
 /* The bytes from `cursor` on: all to the end, or if that is more than `most`, whole frames of at most
