@@ -21,46 +21,67 @@ enum { STASH_COUNT = 4096, STASH_BYTES = 4 * 1024 * 1024, REFILL_LIMIT = 500, AU
 
 /* ---- the stash ---- */
 
-static void stash_add(struct stash *stash, const struct message *message)
+static void on_gap(struct wheel_timer *timer);
+
+static struct gap *gap_need(struct room *room)
 {
-    if (stash->count == STASH_COUNT || stash->bytes >= STASH_BYTES)
-        return; /* it is stored: the refill brings it */
-    size_t at = stash->count;
-    while (at && stash->messages[at - 1]->seq > message->seq)
-        at--;
-    if (at && stash->messages[at - 1]->seq == message->seq)
+    if (room->gap)
+        return room->gap;
+    room->gap = mem_zalloc(sizeof *room->gap);
+    room->gap->room = room;
+    room->gap->wait.fired = on_gap;
+    return room->gap;
+}
+
+/* Most rooms have no gap at most times. */
+static void gap_settle(struct room *room)
+{
+    if (!room->gap || room->gap->count || wheel_is_set(&room->gap->wait))
         return;
-    if (stash->count == stash->cap) {
-        stash->cap = stash->cap ? stash->cap * 2 : 8;
-        stash->messages = mem_realloc(stash->messages, stash->cap * sizeof stash->messages[0]);
+    free(room->gap->messages);
+    free(room->gap);
+    room->gap = NULL;
+}
+
+static void stash_add(struct room *room, const struct message *message)
+{
+    struct gap *gap = gap_need(room);
+    if (gap->count == STASH_COUNT || gap->bytes >= STASH_BYTES)
+        return; /* it is stored: the refill brings it */
+    size_t at = gap->count;
+    while (at && gap->messages[at - 1]->seq > message->seq)
+        at--;
+    if (at && gap->messages[at - 1]->seq == message->seq)
+        return;
+    if (gap->count == gap->cap) {
+        gap->cap = gap->cap ? gap->cap * 2 : 8;
+        gap->messages = mem_realloc(gap->messages, gap->cap * sizeof gap->messages[0]);
     }
-    memmove(&stash->messages[at + 1], &stash->messages[at],
-            (stash->count - at) * sizeof stash->messages[0]);
-    stash->messages[at] = message_dup(message);
-    stash->count++;
-    stash->bytes += (uint32_t)message_size(message);
+    memmove(&gap->messages[at + 1], &gap->messages[at], (gap->count - at) * sizeof gap->messages[0]);
+    gap->messages[at] = message_dup(message);
+    gap->count++;
+    gap->bytes += (uint32_t)message_size(message);
 }
 
 /* Removes the first `count`. */
-static void stash_drop(struct stash *stash, size_t count)
+static void stash_drop(struct gap *gap, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        stash->bytes -= (uint32_t)message_size(stash->messages[i]);
-        free(stash->messages[i]);
+        gap->bytes -= (uint32_t)message_size(gap->messages[i]);
+        free(gap->messages[i]);
     }
-    stash->count -= (uint32_t)count;
-    memmove(stash->messages, stash->messages + count, stash->count * sizeof stash->messages[0]);
-    if (stash->count)
-        return;
-    free(stash->messages);
-    *stash = (struct stash){0};
+    gap->count -= (uint32_t)count;
+    memmove(gap->messages, gap->messages + count, gap->count * sizeof gap->messages[0]);
 }
 
 void room_order_fini(struct room *room)
 {
-    if (room->stash.count)
-        stash_drop(&room->stash, room->stash.count);
-    wheel_cancel(&room->gap);
+    if (!room->gap)
+        return;
+    if (room->gap->count)
+        stash_drop(room->gap, room->gap->count);
+    wheel_cancel(&room->gap->wait);
+    gap_settle(room);
 }
 
 /* ---- in order ---- */
@@ -77,16 +98,19 @@ static void take_in(struct room *room, const struct message *message)
 static void drain_stash(struct room *room)
 {
     size_t done = 0;
-    struct stash *stash = &room->stash;
-    while (done < stash->count && stash->messages[done]->seq <= room->seq + 1) {
-        if (stash->messages[done]->seq == room->seq + 1)
-            take_in(room, stash->messages[done]);
+    struct gap *gap = room->gap;
+    if (!gap)
+        return;
+    while (done < gap->count && gap->messages[done]->seq <= room->seq + 1) {
+        if (gap->messages[done]->seq == room->seq + 1)
+            take_in(room, gap->messages[done]);
         done++;
     }
     if (done)
-        stash_drop(stash, done);
+        stash_drop(gap, done);
     if (room->known <= room->seq)
-        wheel_cancel(&room->gap);
+        wheel_cancel(&gap->wait);
+    gap_settle(room);
 }
 
 void hub_deliver(struct hub *hub, const struct message *message)
@@ -97,17 +121,17 @@ void hub_deliver(struct hub *hub, const struct message *message)
     if (room->known < message->seq)
         room->known = message->seq;
     if (room->state != ROOM_LIVE) {
-        stash_add(&room->stash, message);
+        stash_add(room, message);
         return;
     }
     if (message->seq <= room->seq) {
         metric_inc(METRIC_DUPLICATES);
     } else if (message->seq == room->seq + 1) {
         take_in(room, message);
-        if (room->stash.count)
+        if (room->gap && room->gap->count)
             drain_stash(room);
     } else {
-        stash_add(&room->stash, message);
+        stash_add(room, message);
         room_expect(room);
     }
 }
@@ -245,26 +269,26 @@ static void refill(struct room *room)
     struct reading *reading = reading_new(room, on_refilled);
     reading->range.after = room->seq;
     reading->range.limit = REFILL_LIMIT;
-    if (room->stash.count)
-        reading->range.before = room->stash.messages[0]->seq;
+    if (room->gap && room->gap->count)
+        reading->range.before = room->gap->messages[0]->seq;
     room->refilling = true;
     readers_add(room->hub->readers, &reading->job);
 }
 
 static void on_gap(struct wheel_timer *timer)
 {
-    struct room *room = (struct room *)(void *)((char *)timer - offsetof(struct room, gap));
+    struct room *room = ((struct gap *)(void *)((char *)timer - offsetof(struct gap, wait)))->room;
     if (room->seq < room->known && !room->refilling)
         refill(room);
+    gap_settle(room);
 }
 
 void room_expect(struct room *room)
 {
-    if (room->seq >= room->known || room->refilling || wheel_is_set(&room->gap))
+    if (room->seq >= room->known || room->refilling || (room->gap && wheel_is_set(&room->gap->wait)))
         return;
     metric_inc(METRIC_GAPS);
-    room->gap.fired = on_gap;
-    wheel_set(room->hub->wheel, &room->gap, room->hub->settings->gap_wait_ms);
+    wheel_set(room->hub->wheel, &gap_need(room)->wait, room->hub->settings->gap_wait_ms);
 }
 
 /* ---- another epoch ---- */

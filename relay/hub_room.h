@@ -11,9 +11,11 @@ enum room_state {
     ROOM_LIVE,
 };
 
-/* Messages that came before their turn, ascending by seq. */
-struct stash {
-    struct message **messages;
+/* The wait for what is missing, and what came before its turn. */
+struct gap {
+    struct room *room;
+    struct wheel_timer wait;
+    struct message **messages; /* the stash, ascending by seq */
     uint32_t count, cap, bytes;
 };
 
@@ -35,14 +37,13 @@ struct room {
     struct room_log *logs; /* of the encodings that are read */
     struct seat **seats;
     uint32_t seat_count, seat_cap;
-    struct stash stash;
+    struct gap *gap; /* NULL: nothing is waited for, nothing came too early */
     enum room_state state;
     bool refilling;
     bool stale;     /* what is being read for it belongs to an earlier epoch: it is read again */
     bool listening; /* the listener was told that it is ready */
     bool dirty;
     const struct hub_listener *listener; /* NULL: none. One keeps the room for good */
-    struct wheel_timer gap;
     /* Without a listener: set while nobody sits in it and it is kept for who comes back. With one: while the next
      * attempt to load it is waited for. */
     struct wheel_timer later;

@@ -412,10 +412,10 @@ static void a_flood_of_early_messages_is_bounded_and_none_is_lost(void **state)
     for (int i = 0; i < 5000; i++)
         deliver(7, 2); /* the same one takes no more room */
     struct room *room = map_get(&hub.rooms, 7);
-    assert_int_equal(room->stash.count, 1);
+    assert_int_equal(room->gap->count, 1);
     for (uint64_t seq = 2; seq <= 6000; seq++)
         deliver(7, seq);
-    assert_int_equal(room->stash.count, 4096);
+    assert_int_equal(room->gap->count, 4096);
     go(300);
     while (job_count)
         job_do();
