@@ -63,13 +63,11 @@ static void end_soon(struct lws *wsi)
 
 /* ---- the transport that sessions see ---- */
 
-/* Straight to the socket: no WRITEABLE turn for each message. lws keeps what the kernel did not take
- * and tells when it is out. */
-static enum send_result ws_send(void *socket, struct str bytes)
+/* What the kernel did not take: lws keeps it, and tells when it is out. */
+static enum send_result leave_to_lws(struct lws *wsi, struct str rest)
 {
-    struct lws *wsi = socket;
-    unsigned char *data = (unsigned char *)(uintptr_t)bytes.ptr; /* LWS_WRITE_RAW leaves it as it is */
-    if (lws_write(wsi, data, bytes.len, LWS_WRITE_RAW) < 0) {
+    unsigned char *data = (unsigned char *)(uintptr_t)rest.ptr; /* LWS_WRITE_RAW leaves it as it is */
+    if (lws_write(wsi, data, rest.len, LWS_WRITE_RAW) < 0) {
         end_soon(wsi);
         return SEND_DEAD;
     }
@@ -77,6 +75,19 @@ static enum send_result ws_send(void *socket, struct str bytes)
         return SEND_MORE;
     lws_callback_on_writable(wsi);
     return SEND_CHOKED;
+}
+
+/* Whole frames, straight to the socket, unless lws still has some: neither a WRITEABLE turn nor lws' own way for each. */
+static enum send_result ws_send(void *socket, struct str bytes)
+{
+    struct lws *wsi = socket;
+    ssize_t taken = 0;
+    if (!lws_partial_buffered(wsi))
+        taken = send(lws_get_socket_fd(wsi), bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (taken == (ssize_t)bytes.len)
+        return SEND_MORE;
+    size_t out = taken > 0 ? (size_t)taken : 0; /* an error comes up again, to lws */
+    return leave_to_lws(wsi, (struct str){bytes.ptr + out, bytes.len - out});
 }
 
 /* A close frame of our own making: lws sends one only if RECEIVE asks for it, and cuts the connection
