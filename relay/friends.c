@@ -19,10 +19,9 @@ enum { ARGUMENT_BYTES = 4096 };
 
 struct friends_state {
     char user_id[ID_MAX];
+    bool loading, again; /* the list of friends is being read; and once more after that */
     char *token;   /* as it came, until the user is known; NULL: none */
     char *name;    /* NULL until admitted */
-    uint64_t user;
-    bool loading, again; /* the list of friends is being read; and once more after that */
 };
 
 static struct friends_state *state_of(struct session *session)
@@ -167,9 +166,8 @@ static void admit(struct session *session, const struct look_up *look_up)
     }
     free(state->token);
     state->token = NULL;
-    state->user = look_up->self.user;
     state->name = mem_strdup(look_up->self.name);
-    hub_join(door.hub, session, WIRE_INBOX(state->user), ENCODING_FRIENDS_LOW);
+    hub_join(door.hub, session, WIRE_INBOX(session->client.user), ENCODING_FRIENDS_LOW);
     session->transport->pause(session->socket, false);
 }
 
@@ -191,11 +189,11 @@ static void on_looked_up(struct job *job)
         for (size_t i = 0; !session->closing && !job->err && i < look_up->count; i++) {
             const struct store_friendship *friendship = &look_up->list[i];
             if (hub_seat(session, friendship->conversation) ||
-                door_banned(state->user, session->client.address, friendship->conversation))
+                door_banned(session->client.user, session->client.address, friendship->conversation))
                 continue;
             use(friendship);
             hub_join(door.hub, session, friendship->conversation,
-                     friendship->low == state->user ? ENCODING_FRIENDS_LOW : ENCODING_FRIENDS_HIGH);
+                     friendship->low == session->client.user ? ENCODING_FRIENDS_LOW : ENCODING_FRIENDS_HIGH);
         }
         if (!session->closing && state->again)
             load(session);
@@ -312,7 +310,7 @@ static const struct store_friendship *friendship_of(struct session *session,
         const struct store_friendship *f = friendship_get(hub_conversation(seat));
         if (!f || !str_eq(friend, str_of(f->id)))
             continue;
-        return str_eq(to, str_of(f->low == state->user ? f->high_id : f->low_id)) ? f : NULL;
+        return str_eq(to, str_of(f->low == session->client.user ? f->high_id : f->low_id)) ? f : NULL;
     }
     return NULL;
 }
@@ -352,7 +350,7 @@ static void on_frame(struct session *session, struct json_object *frame)
         text_add_content(&clean, content);
         struct message message = {
             .conversation = friendship->conversation,
-            .sender = state->user,
+            .sender = session->client.user,
             .kind = types[i].kind,
             .sender_name = str_of(state->name),
             .content = buf_str(&clean),
