@@ -64,8 +64,8 @@ void hub_join(struct hub *of, struct session *session, uint64_t conversation,
 {
     struct stub_seat *stub = mem_zalloc(sizeof *stub);
     CG_ASSERT(of == &hub && !hub_seat(session, conversation));
-    stub->seat = (struct seat){
-        .session = session, .next = session->seats, .encoding = encoding, .placed = true};
+    (void)encoding;
+    stub->seat = (struct seat){.session = session, .next = session->seats, .placed = true};
     stub->conversation = conversation;
     session->seats = &stub->seat;
     session->protocol->seated(session, &stub->seat);
