@@ -147,7 +147,8 @@ static void on_before_sleep(uv_prepare_t *prepare)
     sio_flush();
     if (relay->handoff)
         handoff_look(relay->handoff);
-    bus_flush(relay->bus); /* last: the others ask it for things */
+    readers_flush(relay->readers); /* last, these two: the others ask them for things */
+    bus_flush(relay->bus);
 }
 
 static void on_hang_up(uv_signal_t *handle, int number)

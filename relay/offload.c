@@ -20,10 +20,15 @@ void offload_init(struct offload *offload, uv_loop_t *loop)
 
 void offload_return(struct offload *offload, struct parcel *parcel)
 {
-    parcel->next = NULL;
+    offload_return_all(offload, parcel, parcel);
+}
+
+void offload_return_all(struct offload *offload, struct parcel *first, struct parcel *last)
+{
+    last->next = NULL;
     pthread_mutex_lock(&offload->lock);
-    *offload->last = parcel;
-    offload->last = &parcel->next;
+    *offload->last = first;
+    offload->last = &last->next;
     pthread_mutex_unlock(&offload->lock);
     uv_async_send(&offload->wake);
 }

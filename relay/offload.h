@@ -21,6 +21,8 @@ struct offload {
 void offload_init(struct offload *offload, uv_loop_t *loop);
 /* From any thread. */
 void offload_return(struct offload *offload, struct parcel *parcel);
+/* The same for those from `first` by `next` to `last`: they arrive in that order, in one turn of the loop. */
+void offload_return_all(struct offload *offload, struct parcel *first, struct parcel *last);
 /* Carries out what has arrived; also called by the wake-up. Loop thread. */
 void offload_drain(struct offload *offload);
 /* No worker may be left. The loop must still run once, for the handle to close. */

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+enum { KINDS_OPEN = 8 }; /* firsts that others may still join; more kinds at once than there are */
+
 struct readers {
     const struct settings *settings;
     struct offload *offload;
@@ -14,8 +16,10 @@ struct readers {
     size_t thread_count;
     pthread_mutex_t lock;
     pthread_cond_t some; /* a job waits, or it is time to stop */
-    struct parcel *first, **last;
-    size_t count;
+    struct job *first, **last; /* the firsts of those that are taken together */
+    struct job *open[KINDS_OPEN]; /* the last first of its kind, if it has room behind it */
+    size_t count;  /* jobs that wait */
+    size_t untold; /* firsts that no reader was woken for yet: the loop's own */
     bool stopping;
 };
 
@@ -25,20 +29,73 @@ static void arrived(struct parcel *parcel)
     job->done(job);
 }
 
+/* ---- what waits ---- */
+
+/* Where the first of this kind stands, or a free place; NULL: neither. */
+static struct job **open_place(struct readers *readers, const struct job *job)
+{
+    struct job **free_place = NULL;
+    for (size_t i = 0; i < KINDS_OPEN; i++) {
+        struct job **place = &readers->open[i];
+        if (*place && (*place)->work_all == job->work_all)
+            return place;
+        if (!*place && !free_place)
+            free_place = place;
+    }
+    return free_place;
+}
+
+static void append(struct readers *readers, struct job *job)
+{
+    struct job **place = job->work_all ? open_place(readers, job) : NULL;
+    struct job *first = place ? *place : NULL;
+    metric_set(METRIC_READER_QUEUED, (int64_t)++readers->count);
+    if (first) {
+        first->last->parcel.next = &job->parcel;
+        first->last = job;
+        if (++first->together == READERS_TOGETHER)
+            *place = NULL;
+        return;
+    }
+    job->last = job;
+    job->together = 1;
+    job->next_first = NULL;
+    *readers->last = job;
+    readers->last = &job->next_first;
+    readers->untold++;
+    if (place)
+        *place = job;
+}
+
+/* The first and those behind it; NULL: it is time to end. */
 static struct job *take(struct readers *readers)
 {
     pthread_mutex_lock(&readers->lock);
     while (!readers->first && !readers->stopping)
         pthread_cond_wait(&readers->some, &readers->lock);
-    struct parcel *parcel = readers->first;
-    if (parcel) {
-        readers->first = parcel->next;
+    struct job *first = readers->first;
+    if (first) {
+        readers->first = first->next_first;
         if (!readers->first)
             readers->last = &readers->first;
-        metric_set(METRIC_READER_QUEUED, (int64_t)--readers->count);
+        struct job **place = first->work_all ? open_place(readers, first) : NULL;
+        if (place && *place == first)
+            *place = NULL;
+        readers->count -= first->together;
+        metric_set(METRIC_READER_QUEUED, (int64_t)readers->count);
     }
     pthread_mutex_unlock(&readers->lock);
-    return (struct job *)parcel;
+    return first;
+}
+
+static void work_together(struct job *first, struct store *store)
+{
+    struct job *jobs[READERS_TOGETHER];
+    size_t count = 0;
+    for (struct parcel *parcel = &first->parcel; parcel; parcel = parcel->next)
+        jobs[count++] = (struct job *)parcel;
+    CG_ASSERT(count == first->together);
+    first->work_all(jobs, count, store);
 }
 
 static void *run(void *arg)
@@ -46,15 +103,20 @@ static void *run(void *arg)
     struct readers *readers = arg;
     struct store *store = store_new(readers->settings);
     db_thread_begin();
-    for (struct job *job; (job = take(readers));) {
+    for (struct job *first; (first = take(readers));) {
         store_refresh(store);
-        job->work(job, store);
-        offload_return(readers->offload, &job->parcel);
+        if (first->work_all)
+            work_together(first, store);
+        else
+            first->work(first, store);
+        offload_return_all(readers->offload, &first->parcel, &first->last->parcel);
     }
     store_free(store);
     db_thread_end();
     return NULL;
 }
+
+/* ---- the loop's side ---- */
 
 struct readers *readers_new(const struct settings *settings, struct offload *offload)
 {
@@ -83,10 +145,7 @@ static enum err add(struct readers *readers, struct job *job, size_t most)
     if (readers->count >= most) {
         err = ERR_BUSY;
     } else if (!ended) {
-        *readers->last = &job->parcel;
-        readers->last = &job->parcel.next;
-        metric_set(METRIC_READER_QUEUED, (int64_t)++readers->count);
-        pthread_cond_signal(&readers->some);
+        append(readers, job);
     }
     pthread_mutex_unlock(&readers->lock);
     if (err) {
@@ -107,6 +166,17 @@ void readers_add(struct readers *readers, struct job *job)
 {
     enum err err = add(readers, job, SIZE_MAX);
     CG_ASSERT(!err);
+}
+
+void readers_flush(struct readers *readers)
+{
+    if (!readers->untold)
+        return;
+    pthread_mutex_lock(&readers->lock);
+    for (; readers->untold; readers->untold--)
+        if (readers->first)
+            pthread_cond_signal(&readers->some);
+    pthread_mutex_unlock(&readers->lock);
 }
 
 void readers_stop(struct readers *readers)

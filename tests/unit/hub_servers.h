@@ -111,7 +111,7 @@ static struct job *job_work(void)
     assert_true(job_count > 0);
     struct job *job = jobs[0];
     memmove(jobs, jobs + 1, --job_count * sizeof jobs[0]);
-    job->work(job, NULL);
+    job_alone(job, NULL);
     return job;
 }
 

@@ -221,7 +221,7 @@ const char *store_error(const struct store *store)
 
 static void run(struct job *job)
 {
-    job->work(job, NULL);
+    job_alone(job, NULL);
     job->done(job);
 }
 
