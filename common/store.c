@@ -123,6 +123,21 @@ enum err store_ping(struct store *store)
     return db_run(store->db, "SELECT 1", NULL, NULL);
 }
 
+void store_add_hex(struct buf *sql, struct str bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *out = buf_reserve(sql, STORE_HEX_LEN(bytes.len));
+    CG_ASSERT(out);
+    *out++ = 'x';
+    *out++ = '\'';
+    for (size_t i = 0; i < bytes.len; i++) {
+        *out++ = digits[(unsigned char)bytes.ptr[i] >> 4];
+        *out++ = digits[bytes.ptr[i] & 15];
+    }
+    *out = '\'';
+    sql->len += STORE_HEX_LEN(bytes.len);
+}
+
 /* ---- chatrooms ---- */
 
 enum err store_count_rooms(struct store *store, uint64_t *count)

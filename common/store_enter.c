@@ -54,29 +54,14 @@ struct entry {
 
 /* ---- looking ---- */
 
-static void add_hex(struct buf *sql, struct str text)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *out = buf_reserve(sql, text.len * 2 + 3);
-    CG_ASSERT(out);
-    *out++ = 'x';
-    *out++ = '\'';
-    for (size_t i = 0; i < text.len; i++) {
-        *out++ = digits[(unsigned char)text.ptr[i] >> 4];
-        *out++ = digits[text.ptr[i] & 15];
-    }
-    *out = '\'';
-    sql->len += text.len * 2 + 3;
-}
-
 static void add_row(struct buf *sql, size_t at, const struct store_entering *entering)
 {
     buf_addf(sql, "%sSELECT %zu AS at, ", at ? " UNION ALL " : "", at);
-    add_hex(sql, entering->room);
+    store_add_hex(sql, entering->room);
     buf_add_text(sql, " AS room, ");
-    add_hex(sql, entering->nick);
+    store_add_hex(sql, entering->nick);
     buf_add_text(sql, " AS nick, CONVERT(");
-    add_hex(sql, entering->address);
+    store_add_hex(sql, entering->address);
     buf_add_text(sql, " USING ascii) COLLATE ascii_bin AS address");
 }
 

@@ -55,6 +55,15 @@ enum err store_native_user(struct store *store, struct str user_id, struct store
 
 /* ---- conversations ---- */
 
+static void take_place(struct store_native_place *place, const struct db_value *c)
+{
+    place->conversation = c[0].number;
+    place->kind = (enum store_kind)c[1].number;
+    place->seq = c[2].number;
+    place->read_seq = c[3].number;
+    copy(place->name, sizeof place->name, c[4].text);
+}
+
 struct looking {
     const struct str *ids;
     size_t count;
@@ -64,16 +73,9 @@ struct looking {
 static void on_place(void *arg, const struct db_value *c)
 {
     struct looking *looking = arg;
-    for (size_t i = 0; i < looking->count; i++) {
-        struct store_native_place *place = &looking->places[i];
-        if (!str_eq(looking->ids[i], c[0].text))
-            continue;
-        place->conversation = c[1].number;
-        place->kind = (enum store_kind)c[2].number;
-        place->seq = c[3].number;
-        place->read_seq = c[4].number;
-        copy(place->name, sizeof place->name, c[5].text);
-    }
+    for (size_t i = 0; i < looking->count; i++)
+        if (str_eq(looking->ids[i], c[0].text))
+            take_place(&looking->places[i], c + 1);
 }
 
 /* What has not the shape of an id is never looked for. */
@@ -98,6 +100,109 @@ enum err store_native_places(struct store *store, uint64_t user, const struct st
     }
     return err;
 }
+
+/* ---- those who come, with their conversations ---- */
+
+/* Around what add_arrival says of each. A user without conversations asks for one that nobody has. Left joins, because
+ * they are carried out in this order whatever the server thinks of the tables' sizes: by unique keys alone. */
+static const char arrivals_before[] =
+    "SELECT e.at, u.id, u.realm, u.name, u.head_num, k.user, c.id, c.kind, c.seq, m.read_seq, c.name FROM (";
+static const char arrivals_after[] =
+    ") AS e LEFT JOIN user u ON u.public_id = e.user AND u.realm IN (1, 2, 4)"
+    " LEFT JOIN credential k ON k.user = u.id"
+    " LEFT JOIN conversation c ON c.public_id = e.room AND c.kind IN (1, 2, 4)"
+    " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id";
+enum { ARRIVAL_SQL_MAX = 2 * STORE_HEX_LEN(ID_MAX) + 160 };
+
+/* One row of the question. */
+struct asked {
+    struct store_native_arrival *arrival;
+    struct store_native_place *place; /* NULL: there is none */
+};
+
+struct asking {
+    struct store *store;
+    struct buf sql;
+    struct asked asked[STORE_NATIVE_ROWS];
+    size_t count;
+};
+
+static void on_arrival(void *arg, const struct db_value *c)
+{
+    struct asking *asking = arg;
+    CG_ASSERT(c[0].number < asking->count);
+    const struct asked *asked = &asking->asked[c[0].number];
+    bool is_user = !c[1].is_null, is_member = !c[9].is_null;
+    if (is_user)
+        on_user(&asked->arrival->user, c + 1);
+    if (is_member && asked->place)
+        take_place(asked->place, c + 6);
+}
+
+static void add_id(struct buf *sql, struct str id)
+{
+    buf_add_text(sql, "_ascii ");
+    store_add_hex(sql, id);
+    buf_add_text(sql, " COLLATE ascii_bin");
+}
+
+static void add_arrival(struct asking *asking, struct store_native_arrival *arrival, size_t i)
+{
+    struct store_native_wanted *wanted = i < arrival->count ? &arrival->wanted[i] : NULL;
+    buf_addf(&asking->sql, "%sSELECT %zu AS at, ", asking->count ? " UNION ALL " : "", asking->count);
+    add_id(&asking->sql, arrival->user_id);
+    buf_add_text(&asking->sql, " AS user, ");
+    add_id(&asking->sql, wanted ? askable(wanted->id) : STR(""));
+    buf_add_text(&asking->sql, " AS room");
+    asking->asked[asking->count++] = (struct asked){arrival, wanted ? &wanted->place : NULL};
+}
+
+static enum err ask(struct asking *asking)
+{
+    if (!asking->count)
+        return ERR_OK;
+    buf_add(&asking->sql, arrivals_after, sizeof arrivals_after); /* with its NUL */
+    CG_ASSERT(!asking->sql.failed);
+    enum err err = db_run(asking->store->db, asking->sql.data, on_arrival, asking);
+    buf_clear(&asking->sql);
+    buf_add_text(&asking->sql, arrivals_before);
+    asking->count = 0;
+    return err;
+}
+
+static enum err ask_for(struct asking *asking, struct store_native_arrival *arrival)
+{
+    enum err err = ERR_OK;
+    arrival->user = (struct store_native_user){0};
+    for (size_t i = 0; i < arrival->count; i++)
+        arrival->wanted[i].place = (struct store_native_place){0};
+    if (!id_is(arrival->user_id, STORE_USER_PREFIX))
+        return ERR_OK;
+    for (size_t i = 0; !err && i < (arrival->count ? arrival->count : 1); i++) {
+        add_arrival(asking, arrival, i);
+        if (asking->count == STORE_NATIVE_ROWS)
+            err = ask(asking);
+    }
+    return err;
+}
+
+enum err store_native_arrivals(struct store *store, struct store_native_arrival *const *arrivals, size_t count)
+{
+    struct asking asking = {.store = store};
+    enum err err = ERR_OK;
+    buf_init(&asking.sql, sizeof arrivals_before + sizeof arrivals_after + STORE_NATIVE_ROWS * ARRIVAL_SQL_MAX);
+    buf_add_text(&asking.sql, arrivals_before);
+    for (size_t i = 0; !err && i < count; i++)
+        err = ask_for(&asking, arrivals[i]);
+    if (!err)
+        err = ask(&asking);
+    for (size_t i = 0; i < count; i++)
+        arrivals[i]->err = err ? err : arrivals[i]->user.user ? ERR_OK : ERR_NOT_FOUND;
+    buf_fini(&asking.sql);
+    return err;
+}
+
+/* ---- what was read ---- */
 
 enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after,
                              uint64_t *count)

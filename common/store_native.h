@@ -27,6 +27,26 @@ struct store_native_place {
 enum err store_native_places(struct store *store, uint64_t user, const struct str *ids, size_t count,
                              struct store_native_place *places) CG_MUST_CHECK;
 
+/* Somebody who comes with the conversations that they want to be in: both of the above in one. */
+struct store_native_wanted {
+    struct str id;
+    struct store_native_place place; /* set */
+};
+struct store_native_arrival {
+    struct str user_id;
+    struct store_native_wanted *wanted; /* `count` of them */
+    size_t count;
+
+    /* set: */
+    enum err err; /* ERR_OK, or ERR_NOT_FOUND: no such user, whose places are those of no member */
+    struct store_native_user user;
+};
+/* Looks up all of them: a round trip for every STORE_NATIVE_ROWS conversations, or users without one. What it returns
+ * but ERR_OK it has set as each arrival's err, too. */
+enum { STORE_NATIVE_ROWS = 100 };
+enum err store_native_arrivals(struct store *store, struct store_native_arrival *const *arrivals,
+                               size_t count) CG_MUST_CHECK;
+
 /* Messages that others sent after number `after` and that are not recalled; at most STORE_UNREAD_MAX are counted. */
 enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after,
                              uint64_t *count) CG_MUST_CHECK;

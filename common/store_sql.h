@@ -93,6 +93,10 @@ extern const struct store_statements store_friends_statements, store_spaces_stat
 extern const struct store_statements store_io_statements, store_native_statements, store_revise_statements;
 extern const struct store_statements store_sanctions_statements;
 
+/* Bytes as a literal in text for db_run, and how long it is at most. */
+void store_add_hex(struct buf *sql, struct str bytes);
+#define STORE_HEX_LEN(len) (2 * (len) + 3)
+
 /* The kinds of message_is_said. */
 #define STORE_KINDS_SAID "1, 4, 5, 6, 7"
 

@@ -108,27 +108,25 @@ struct greeting {
     char user_id[ID_MAX];
     bool by_token;
     int64_t expires_s;
-    struct store_native_user user;
     struct native_hello *hello;
-    struct store_native_place places[NATIVE_ROOMS_AT_ONCE];
+    struct store_native_arrival arrival;
+    struct store_native_wanted wanted[]; /* of each room of the hello */
 };
 
-static void look_up(struct job *job, struct store *store)
+static void look_up(struct job *const *jobs, size_t count, struct store *store)
 {
-    struct greeting *greeting = (struct greeting *)job;
-    const struct native_hello *hello = greeting->hello;
-    struct str ids[NATIVE_ROOMS_AT_ONCE];
-    for (size_t i = 0; i < hello->count; i++)
-        ids[i] = str_of(hello->rooms[i].id);
-    job->err = store_native_user(store, str_of(greeting->user_id), &greeting->user);
-    if (!job->err)
-        job->err = store_native_places(store, greeting->user.user, ids, hello->count, greeting->places);
+    struct store_native_arrival *arrivals[READERS_TOGETHER] = {NULL};
+    for (size_t i = 0; i < count; i++)
+        arrivals[i] = &((struct greeting *)jobs[i])->arrival;
+    enum err err = store_native_arrivals(store, arrivals, count);
+    for (size_t i = 0; i < count; i++)
+        jobs[i]->err = err ? err : arrivals[i]->err;
 }
 
 /* Members of a space see each other's ids, and a password is there to be asked for. */
 static bool may_speak(const struct greeting *greeting)
 {
-    return greeting->by_token || (greeting->user.realm != REALM_SPACES && !greeting->user.has_password);
+    return greeting->by_token || (greeting->arrival.user.realm != REALM_SPACES && !greeting->arrival.user.has_password);
 }
 
 /* A token's end may be further off than a timer reaches. */
@@ -155,14 +153,14 @@ static void on_timer(struct wheel_timer *timer)
 
 static void admit(struct native *native, struct greeting *greeting)
 {
-    const char *why = door_admit(native->session, greeting->user.user, 0);
+    const char *why = door_admit(native->session, greeting->arrival.user.user, 0);
     if (why) {
         door_refuse(native->session, 1008, why);
         return;
     }
-    native->user = greeting->user.user;
-    native->name = mem_strndup_two(greeting->user.name, strlen(greeting->user.name), greeting->user.head,
-                                   strlen(greeting->user.head), &native->head);
+    const struct store_native_user *user = &greeting->arrival.user;
+    native->user = user->user;
+    native->name = mem_strndup_two(user->name, strlen(user->name), user->head, strlen(user->head), &native->head);
     native->expires_ms = greeting->by_token ? greeting->expires_s * 1000 : 0;
     wheel_cancel(&native->timer);
     if (native->expires_ms)
@@ -170,7 +168,7 @@ static void admit(struct native *native, struct greeting *greeting)
     hub_join(door.hub, native->session, WIRE_INBOX(native->user), ENCODING_NATIVE);
     native->hello = greeting->hello;
     greeting->hello = NULL;
-    native_join_all(native, native->hello, greeting->places);
+    native_join_all(native, native->hello, greeting->wanted);
 }
 
 static void on_looked_up(struct job *job)
@@ -191,24 +189,31 @@ static void on_looked_up(struct job *job)
     free(greeting);
 }
 
-/* What is wrong with `resume`, or NULL. */
-static const char *read_resume(struct json_object *object, struct native_hello *hello)
+/* The list that `resume` is; NULL: there is none that could be read. */
+static struct json_object *resume_list(struct json_object *object)
 {
     struct json_object *list;
-    struct str id;
-    if (!json_has(object, "resume"))
-        return NULL;
     if (!json_object_object_get_ex(object, "resume", &list) || !json_object_is_type(list, json_type_array))
-        return "resume must be a list";
-    if (json_object_array_length(list) > NATIVE_ROOMS_AT_ONCE)
-        return "resume may have 100 entries";
-    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        return NULL;
+    return json_object_array_length(list) <= NATIVE_ROOMS_AT_ONCE ? list : NULL;
+}
+
+/* Takes `resume`: what is wrong with it, or NULL. */
+static const char *read_resume(struct json_object *object, struct greeting *greeting)
+{
+    struct json_object *list = resume_list(object);
+    struct native_hello *hello = greeting->hello;
+    struct str id;
+    if (!list)
+        return json_has(object, "resume") ? "resume must be a list, and may have 100 entries" : NULL;
+    for (size_t i = 0; i < greeting->arrival.count; i++) {
         struct json_object *entry = json_object_array_get_idx(list, i);
         struct native_hello_room *room = &hello->rooms[hello->count++];
         if (!json_object_is_type(entry, json_type_object) || !json_get_string(entry, "room", &id) || id.len >= ID_MAX ||
             !native_read_cursor(entry, &room->cursor, &room->presence))
             return "an entry of resume is {room, epoch, seq, presence}";
         memcpy(room->id, id.ptr, id.len);
+        greeting->wanted[i].id = str_of(room->id);
         for (size_t j = 0; j < i; j++)
             if (!strcmp(hello->rooms[j].id, room->id))
                 return "resume names a conversation twice";
@@ -223,13 +228,31 @@ static bool read_user(struct json_object *object, struct greeting *greeting)
     bool has_user = json_get_string(object, "user", &user);
     if (json_get_string(object, "token", &token)) {
         greeting->by_token = true;
-        return !token_check(door.tokens, token, greeting->user_id, &greeting->expires_s) &&
-               (!has_user || str_eq(user, str_of(greeting->user_id)));
-    }
-    if (!has_user || !id_is(user, STORE_USER_PREFIX))
+        if (token_check(door.tokens, token, greeting->user_id, &greeting->expires_s) ||
+            (has_user && !str_eq(user, str_of(greeting->user_id))))
+            return false;
+    } else if (has_user && id_is(user, STORE_USER_PREFIX)) {
+        memcpy(greeting->user_id, user.ptr, user.len);
+    } else {
         return false;
-    memcpy(greeting->user_id, user.ptr, user.len);
+    }
+    greeting->arrival.user_id = str_of(greeting->user_id);
     return true;
+}
+
+static struct greeting *greeting_new(struct native *native, int64_t re, struct json_object *object)
+{
+    struct json_object *list = resume_list(object);
+    size_t count = list ? json_object_array_length(list) : 0;
+    struct greeting *greeting = mem_zalloc(sizeof *greeting + count * sizeof greeting->wanted[0]);
+    greeting->hello = mem_zalloc(sizeof *greeting->hello + count * sizeof greeting->hello->rooms[0]);
+    greeting->job.work_all = look_up;
+    greeting->job.done = on_looked_up;
+    greeting->session_id = native->session->id;
+    greeting->re = greeting->hello->re = re;
+    greeting->arrival.wanted = greeting->wanted;
+    greeting->arrival.count = count;
+    return greeting;
 }
 
 static void on_hello(struct native *native, int64_t re, struct json_object *object)
@@ -238,14 +261,9 @@ static void on_hello(struct native *native, int64_t re, struct json_object *obje
         native_refuse(native, re, "bad_command", "hello is said once");
         return;
     }
-    struct greeting *greeting = mem_zalloc(sizeof *greeting);
-    greeting->hello = mem_zalloc(sizeof *greeting->hello);
-    greeting->job.work = look_up;
-    greeting->job.done = on_looked_up;
-    greeting->session_id = native->session->id;
-    greeting->re = greeting->hello->re = re;
+    struct greeting *greeting = greeting_new(native, re, object);
     struct native_hello *hello = greeting->hello;
-    const char *wrong = read_resume(object, hello);
+    const char *wrong = read_resume(object, greeting);
     if (wrong) {
         native_refuse(native, re, "bad_argument", wrong);
     } else if (!read_user(object, greeting)) {

@@ -86,7 +86,7 @@ struct native_hello {
         struct native_cursor cursor;
         bool presence;
         const char *code, *message; /* why not; literals */
-    } rooms[NATIVE_ROOMS_AT_ONCE];
+    } rooms[]; /* `count` of them */
 };
 
 /* A post whose answer has not come. The journal answers in the order in which it was asked. */
@@ -143,8 +143,8 @@ bool native_look_up(struct native *native, int64_t re, struct job *job);
 /* Carries the command out, now or once the conversation that it names is known. */
 void native_room_command(struct native *native, int64_t re, struct json_object *object, native_room_handler *handle);
 native_room_handler native_join, native_leave;
-/* Asks for the seats of a hello whose places were looked up. */
-void native_join_all(struct native *native, struct native_hello *hello, const struct store_native_place *places);
+/* Asks for the seats of a hello whose places were looked up: as many as it has rooms. */
+void native_join_all(struct native *native, struct native_hello *hello, const struct store_native_wanted *wanted);
 /* The answer to join without its id, for either way of joining. */
 void native_add_joined(struct buf *out, const struct native_room *room);
 struct native_room *native_room_of(const struct native *native, uint64_t conversation);

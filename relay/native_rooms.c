@@ -327,19 +327,20 @@ void native_join(struct native_room *room, int64_t re, struct json_object *objec
 }
 
 /* Those of the look-up that are there ask for their seats. The answer is not given before all have asked. */
-void native_join_all(struct native *native, struct native_hello *hello, const struct store_native_place *places)
+void native_join_all(struct native *native, struct native_hello *hello, const struct store_native_wanted *wanted)
 {
     struct native_room *rooms[NATIVE_ROOMS_AT_ONCE] = {NULL};
     native->hello_left = 1;
     for (size_t i = 0; i < hello->count; i++) {
         struct native_hello_room *asked = &hello->rooms[i];
+        const struct store_native_place *place = &wanted[i].place;
         asked->code = "not_found";
         asked->message = "no such thing, or not one of yours";
-        if (!places[i].conversation)
+        if (!place->conversation)
             continue;
         asked->code = "banned";
         asked->message = "you may not be here";
-        if (is_banned(native, places[i].conversation))
+        if (is_banned(native, place->conversation))
             continue;
         asked->code = "too_many";
         asked->message = "too many conversations on one connection";
@@ -348,7 +349,7 @@ void native_join_all(struct native *native, struct native_hello *hello, const st
             continue;
         asked->code = "unavailable";
         asked->message = "try again later";
-        set_place(rooms[i], &places[i]);
+        set_place(rooms[i], place);
         rooms[i]->cursor = asked->cursor;
         rooms[i]->presence = asked->presence;
         rooms[i]->in_hello = true;

@@ -62,6 +62,20 @@ enum err store_native_places(struct store *store, uint64_t user, const struct st
     return world.err;
 }
 
+enum err store_native_arrivals(struct store *store, struct store_native_arrival *const *arrivals, size_t count)
+{
+    enum err failed = ERR_OK;
+    for (size_t i = 0; i < count; i++) {
+        struct store_native_arrival *arrival = arrivals[i];
+        arrival->err = store_native_user(store, arrival->user_id, &arrival->user);
+        for (size_t k = 0; k < arrival->count && !arrival->err; k++)
+            arrival->err = store_native_places(store, arrival->user.user, &arrival->wanted[k].id, 1,
+                                               &arrival->wanted[k].place);
+        failed = arrival->err && arrival->err != ERR_NOT_FOUND ? arrival->err : failed;
+    }
+    return failed;
+}
+
 enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_place *place)
 {
     (void)store;
