@@ -250,6 +250,64 @@ enum err store_read(struct store *store, const struct store_range *range, store_
                     store_on_message, &reading);
 }
 
+struct ranged {
+    const struct store_range *ranges;
+    size_t count;
+    store_ranged_fn *fn;
+    void *arg;
+};
+
+static void on_ranged(void *arg, const struct message *message)
+{
+    const struct ranged *ranged = arg;
+    for (size_t i = 0; i < ranged->count; i++) {
+        const struct store_range *range = &ranged->ranges[i];
+        if (range->conversation == message->conversation && range->after < message->seq &&
+            message->seq < range->before)
+            ranged->fn(ranged->arg, i, message);
+    }
+}
+
+static void on_ranged_row(void *arg, const struct db_value *columns)
+{
+    struct store_reading reading = {columns[STORE_MESSAGE_COLUMN_COUNT].number, on_ranged, arg};
+    store_on_message(&reading, columns);
+}
+
+/* Whether somebody before it wants the same: those who were away together missed the same. */
+static bool is_repeated(const struct store_range *ranges, size_t i)
+{
+    const struct store_range *range = &ranges[i];
+    for (size_t j = 0; j < i; j++)
+        if (ranges[j].conversation == range->conversation && ranges[j].after == range->after &&
+            ranges[j].before == range->before)
+            return true;
+    return false;
+}
+
+enum err store_read_ranges(struct store *store, const struct store_range *ranges, size_t count, store_ranged_fn *fn,
+                           void *arg)
+{
+    static const char select[] = "SELECT " STORE_MESSAGE_COLUMNS ", conversation FROM message FORCE INDEX (PRIMARY)";
+    static const char order[] = " ORDER BY conversation, seq";
+    struct ranged ranged = {ranges, count, fn, arg};
+    struct buf sql;
+    if (!count)
+        return ERR_OK;
+    buf_init(&sql, sizeof select + sizeof order + count * 120);
+    buf_add_text(&sql, select);
+    for (size_t i = 0; i < count; i++)
+        if (!is_repeated(ranges, i))
+            buf_addf(&sql, " %s (conversation = %llu AND seq > %llu AND seq < %llu)", i ? "OR" : "WHERE",
+                     (unsigned long long)ranges[i].conversation, (unsigned long long)ranges[i].after,
+                     (unsigned long long)ranges[i].before);
+    buf_add(&sql, order, sizeof order); /* with its NUL */
+    CG_ASSERT(!sql.failed);
+    enum err err = db_run(store->db, sql.data, on_ranged_row, &ranged);
+    buf_fini(&sql);
+    return err;
+}
+
 struct tails {
     store_tail_fn *fn;
     void *arg;

@@ -106,6 +106,8 @@ void store_add_hex(struct buf *sql, struct str bytes);
     "CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), client_id, audience, "                     \
     "revised_by, recalled"
 
+enum { STORE_MESSAGE_COLUMN_COUNT = 11 };
+
 /* A db_row_fn for rows of these columns; `arg` is a struct store_reading. */
 struct store_reading {
     uint64_t conversation;

@@ -38,12 +38,40 @@ static void on_message(void *arg, const struct message *message)
     page->count++;
 }
 
-static void read_page(struct job *job, struct store *store)
+static void on_ranged(void *arg, size_t range, const struct message *message)
 {
-    struct page *page = (struct page *)job;
-    job->err = store_read(store, &page->range, on_message, page);
-    if (!job->err && (page->out.failed || page->event.failed))
-        job->err = ERR_INTERNAL;
+    struct page *const *pages = arg;
+    on_message(pages[range], message);
+}
+
+/* A page that lies between two numbers is read with the others; one of which only the limit is known, by itself. */
+static bool is_narrow(const struct store_range *range)
+{
+    return range->before - range->after - 1 <= range->limit;
+}
+
+static void read_pages(struct job *const *jobs, size_t count, struct store *store)
+{
+    struct page *narrow[READERS_TOGETHER];
+    struct store_range ranges[READERS_TOGETHER] = {0};
+    size_t narrow_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct page *page = (struct page *)jobs[i];
+        if (!is_narrow(&page->range)) {
+            page->job.err = store_read(store, &page->range, on_message, page);
+        } else {
+            narrow[narrow_count] = page;
+            ranges[narrow_count++] = page->range;
+        }
+    }
+    enum err err = store_read_ranges(store, ranges, narrow_count, on_ranged, narrow);
+    for (size_t i = 0; i < narrow_count; i++)
+        narrow[i]->job.err = err;
+    for (size_t i = 0; i < count; i++) {
+        const struct page *page = (const struct page *)jobs[i];
+        if (!jobs[i]->err && (page->out.failed || page->event.failed))
+            jobs[i]->err = ERR_INTERNAL;
+    }
 }
 
 static size_t page_bytes(void)
@@ -90,7 +118,7 @@ static void read_missed(struct native_room *room)
     if (!may_read(native))
         return; /* `drained`, or a page that comes, leads here again */
     struct page *page = mem_zalloc(sizeof *page);
-    page->job.work = read_page;
+    page->job.work_all = read_pages;
     page->job.done = on_page;
     page->session_id = native->session->id;
     page->conversation = room->place.conversation;

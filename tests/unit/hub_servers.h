@@ -68,6 +68,30 @@ enum err store_read(struct store *store, const struct store_range *range, store_
     return ERR_OK;
 }
 
+struct ranged {
+    store_ranged_fn *fn;
+    void *arg;
+    size_t range;
+};
+
+static inline void on_ranged(void *arg, const struct message *message)
+{
+    const struct ranged *ranged = arg;
+    ranged->fn(ranged->arg, ranged->range, message);
+}
+
+enum err store_read_ranges(struct store *store, const struct store_range *ranges, size_t count, store_ranged_fn *fn,
+                           void *arg)
+{
+    enum err err = db.err;
+    for (size_t i = 0; i < count && !err; i++) {
+        struct store_range range = ranges[i];
+        range.limit = UINT32_MAX;
+        err = store_read(store, &range, on_ranged, &(struct ranged){fn, arg, i});
+    }
+    return err;
+}
+
 enum err store_tails(struct store *store, const uint64_t *conversations, size_t count,
                      store_tail_fn *fn, void *arg)
 {
