@@ -11,11 +11,6 @@ static const struct store_statement core_rows[] = {
     {SQL_COUNT_ROOMS, "SELECT COUNT(*) FROM conversation WHERE kind = 1"},
     {SQL_ROOM_NAME, "SELECT name FROM conversation WHERE public_id = ? AND kind = 1"},
     {SQL_USER_NAME, "SELECT name FROM user WHERE public_id = ? AND realm = 1"},
-    {SQL_PLACE, "SELECT c.id, c.seq, u.id, u.name, u.head_num, m.user"
-                " FROM (SELECT 1 AS one) AS one"
-                " LEFT JOIN conversation c ON c.public_id = ? AND c.kind = 1"
-                " LEFT JOIN user u ON u.public_id = ? AND u.realm = 1"
-                " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id"},
     {SQL_READ_FORWARD, "SELECT " STORE_MESSAGE_COLUMNS " FROM message"
                        " WHERE conversation = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"},
     {SQL_READ_LATEST, "SELECT * FROM (SELECT " STORE_MESSAGE_COLUMNS " FROM message"
@@ -36,6 +31,7 @@ static const struct store_statements core_statements = STORE_STATEMENTS(core_row
 static const struct store_statements *const tables[] = {
     &core_statements,
     &store_enter_statements,
+    &store_places_statements,
     &store_pair_statements,
     &store_customer_statements,
     &store_media_statements,
@@ -123,21 +119,6 @@ enum err store_ping(struct store *store)
     return db_run(store->db, "SELECT 1", NULL, NULL);
 }
 
-void store_add_hex(struct buf *sql, struct str bytes)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *out = buf_reserve(sql, STORE_HEX_LEN(bytes.len));
-    CG_ASSERT(out);
-    *out++ = 'x';
-    *out++ = '\'';
-    for (size_t i = 0; i < bytes.len; i++) {
-        *out++ = digits[(unsigned char)bytes.ptr[i] >> 4];
-        *out++ = digits[bytes.ptr[i] & 15];
-    }
-    *out = '\'';
-    sql->len += STORE_HEX_LEN(bytes.len);
-}
-
 /* ---- chatrooms ---- */
 
 enum err store_count_rooms(struct store *store, uint64_t *count)
@@ -177,41 +158,6 @@ enum err store_user_name(struct store *store, struct str user_id, struct buf *na
     if (!id_is(user_id, STORE_USER_PREFIX))
         return ERR_NOT_FOUND;
     return name_of(store, SQL_USER_NAME, user_id, name);
-}
-
-struct place_row {
-    struct store_place *place;
-    bool has_user, has_room;
-};
-
-static void on_place(void *arg, const struct db_value *c)
-{
-    struct place_row *row = arg;
-    struct store_place *place = row->place;
-    row->has_room = !c[0].is_null;
-    row->has_user = !c[2].is_null;
-    place->conversation = c[0].number;
-    place->seq = c[1].number;
-    place->user = c[2].number;
-    place->is_member = !c[5].is_null;
-    if (!row->has_user)
-        return;
-    CG_ASSERT(c[3].text.len <= STORE_NAME_MAX && c[4].text.len <= STORE_HEAD_MAX);
-    memcpy(place->user_name, c[3].text.ptr, c[3].text.len);
-    place->user_name_len = c[3].text.len;
-    memcpy(place->head, c[4].text.ptr, c[4].text.len);
-}
-
-enum err store_place(struct store *store, struct str room_id, struct str user_id,
-                     struct store_place *place, int *missing)
-{
-    *place = (struct store_place){0};
-    struct place_row row = {.place = place};
-    struct db_value ids[] = {DB_TEXT(id_is(room_id, STORE_ROOM_PREFIX) ? room_id : STR("")),
-                             DB_TEXT(id_is(user_id, STORE_USER_PREFIX) ? user_id : STR(""))};
-    enum err err = db_query(store->db, SQL_PLACE, ids, 2, on_place, &row);
-    *missing = (row.has_user ? 0 : STORE_NO_USER) | (row.has_room ? 0 : STORE_NO_ROOM);
-    return !err && *missing ? ERR_NOT_FOUND : err;
 }
 
 /* ---- reading messages ---- */

@@ -64,6 +64,16 @@ enum store_missing { STORE_NO_USER = 1, STORE_NO_ROOM = 2 };
 enum err store_place(struct store *store, struct str room_id, struct str user_id,
                      struct store_place *place, int *missing) CG_MUST_CHECK;
 
+/* The same for many at once, in one statement. */
+struct store_place_asked {
+    struct str room_id, user_id;
+    struct store_place *place; /* given, and set as above */
+    int missing;               /* set, as `err` is */
+    enum err err;
+};
+/* What it returns but ERR_OK it has set as each one's err, too. `count` is at least 1. */
+enum err store_places(struct store *store, struct store_place_asked *asked, size_t count) CG_MUST_CHECK;
+
 /* ---- Messages ---- */
 
 typedef void store_message_fn(void *arg, const struct message *message);

@@ -112,7 +112,6 @@ static const char arrivals_after[] =
     " LEFT JOIN credential k ON k.user = u.id"
     " LEFT JOIN conversation c ON c.public_id = e.room AND c.kind IN (1, 2, 4)"
     " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id";
-enum { ARRIVAL_SQL_MAX = 2 * STORE_HEX_LEN(ID_MAX) + 160 };
 
 /* One row of the question. */
 struct asked {
@@ -139,21 +138,10 @@ static void on_arrival(void *arg, const struct db_value *c)
         take_place(asked->place, c + 6);
 }
 
-static void add_id(struct buf *sql, struct str id)
-{
-    buf_add_text(sql, "_ascii ");
-    store_add_hex(sql, id);
-    buf_add_text(sql, " COLLATE ascii_bin");
-}
-
 static void add_arrival(struct asking *asking, struct store_native_arrival *arrival, size_t i)
 {
     struct store_native_wanted *wanted = i < arrival->count ? &arrival->wanted[i] : NULL;
-    buf_addf(&asking->sql, "%sSELECT %zu AS at, ", asking->count ? " UNION ALL " : "", asking->count);
-    add_id(&asking->sql, arrival->user_id);
-    buf_add_text(&asking->sql, " AS user, ");
-    add_id(&asking->sql, wanted ? askable(wanted->id) : STR(""));
-    buf_add_text(&asking->sql, " AS room");
+    store_add_asked(&asking->sql, asking->count, arrival->user_id, wanted ? askable(wanted->id) : STR(""));
     asking->asked[asking->count++] = (struct asked){arrival, wanted ? &wanted->place : NULL};
 }
 
@@ -190,7 +178,7 @@ enum err store_native_arrivals(struct store *store, struct store_native_arrival 
 {
     struct asking asking = {.store = store};
     enum err err = ERR_OK;
-    buf_init(&asking.sql, sizeof arrivals_before + sizeof arrivals_after + STORE_NATIVE_ROWS * ARRIVAL_SQL_MAX);
+    buf_init(&asking.sql, sizeof arrivals_before + sizeof arrivals_after + STORE_NATIVE_ROWS * STORE_ASKED_SQL_MAX);
     buf_add_text(&asking.sql, arrivals_before);
     for (size_t i = 0; !err && i < count; i++)
         err = ask_for(&asking, arrivals[i]);

@@ -86,7 +86,7 @@ struct store_statements {
     size_t count;
 };
 #define STORE_STATEMENTS(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
-extern const struct store_statements store_enter_statements, store_pair_statements;
+extern const struct store_statements store_enter_statements, store_places_statements, store_pair_statements;
 extern const struct store_statements store_customer_statements, store_media_statements;
 extern const struct store_statements store_seats_statements, store_login_statements;
 extern const struct store_statements store_friends_statements, store_spaces_statements;
@@ -96,6 +96,11 @@ extern const struct store_statements store_sanctions_statements;
 /* Bytes as a literal in text for db_run, and how long it is at most. */
 void store_add_hex(struct buf *sql, struct str bytes);
 #define STORE_HEX_LEN(len) (2 * (len) + 3)
+
+/* One row of a derived table (at, user, room) of public ids, which are compared as their columns are; `at` counts from
+ * 0. In text for db_run. */
+void store_add_asked(struct buf *sql, size_t at, struct str user_id, struct str room_id);
+enum { STORE_ASKED_SQL_MAX = 2 * STORE_HEX_LEN(ID_MAX) + 160 };
 
 /* The kinds of message_is_said. */
 #define STORE_KINDS_SAID "1, 4, 5, 6, 7"

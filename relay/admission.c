@@ -2,13 +2,23 @@
 
 #include "relay/door.h"
 
-static void look_up(struct job *job, struct store *store)
+static void look_up(struct job *const *jobs, size_t count, struct store *store)
 {
-    struct admission *admission = (struct admission *)job;
-    job->err = store_place(store, str_of(admission->room_id), str_of(admission->nick_id),
-                           &admission->place, &admission->missing);
-    if (!job->err && admission->place.is_member && admission->more)
-        admission->more(admission, store);
+    struct store_place_asked asked[READERS_TOGETHER] = {0};
+    for (size_t i = 0; i < count; i++) {
+        struct admission *admission = (struct admission *)jobs[i];
+        asked[i].room_id = str_of(admission->room_id);
+        asked[i].user_id = str_of(admission->nick_id);
+        asked[i].place = &admission->place;
+    }
+    enum err err = store_places(store, asked, count);
+    for (size_t i = 0; i < count; i++) {
+        struct admission *admission = (struct admission *)jobs[i];
+        jobs[i]->err = err ? err : asked[i].err;
+        admission->missing = asked[i].missing;
+        if (!jobs[i]->err && admission->place.is_member && admission->more)
+            admission->more(admission, store);
+    }
 }
 
 static void on_looked_up(struct job *job)
@@ -37,7 +47,7 @@ enum admitted admission_name(struct admission *admission, struct str room_id, st
 
 enum err admission_ask(struct admission *admission)
 {
-    admission->job.work = look_up;
+    admission->job.work_all = look_up;
     admission->job.done = on_looked_up;
     return readers_try(door.readers, &admission->job);
 }

@@ -50,6 +50,16 @@ enum err store_place(struct store *store, struct str room_id, struct str user_id
     return world.place ? world.place : *missing ? ERR_NOT_FOUND : ERR_OK;
 }
 
+enum err store_places(struct store *store, struct store_place_asked *asked, size_t count)
+{
+    enum err failed = ERR_OK;
+    for (size_t i = 0; i < count; i++) {
+        asked[i].err = store_place(store, asked[i].room_id, asked[i].user_id, asked[i].place, &asked[i].missing);
+        failed = asked[i].err && asked[i].err != ERR_NOT_FOUND ? asked[i].err : failed;
+    }
+    return failed;
+}
+
 enum err readers_try(struct readers *readers, struct job *job)
 {
     if (world.readers_full)

@@ -1,0 +1,33 @@
+/* store_text.c: what statements that are put together as text are made of. */
+#include "common/store_sql.h"
+
+void store_add_hex(struct buf *sql, struct str bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *out = buf_reserve(sql, STORE_HEX_LEN(bytes.len));
+    CG_ASSERT(out);
+    *out++ = 'x';
+    *out++ = '\'';
+    for (size_t i = 0; i < bytes.len; i++) {
+        *out++ = digits[(unsigned char)bytes.ptr[i] >> 4];
+        *out++ = digits[bytes.ptr[i] & 15];
+    }
+    *out = '\'';
+    sql->len += STORE_HEX_LEN(bytes.len);
+}
+
+static void add_id(struct buf *sql, struct str id)
+{
+    buf_add_text(sql, "_ascii ");
+    store_add_hex(sql, id);
+    buf_add_text(sql, " COLLATE ascii_bin");
+}
+
+void store_add_asked(struct buf *sql, size_t at, struct str user_id, struct str room_id)
+{
+    buf_addf(sql, "%sSELECT %zu AS at, ", at ? " UNION ALL " : "", at);
+    add_id(sql, user_id);
+    buf_add_text(sql, " AS user, ");
+    add_id(sql, room_id);
+    buf_add_text(sql, " AS room");
+}
