@@ -104,6 +104,8 @@ static void *run(void *arg)
     struct store *store = store_new(readers->settings);
     db_thread_begin();
     for (struct job *first; (first = take(readers));) {
+        metric_inc(METRIC_READER_TURNS);
+        metric_add(METRIC_READER_JOBS, (int64_t)first->together);
         store_refresh(store);
         if (first->work_all)
             work_together(first, store);

@@ -193,12 +193,15 @@ static void one_that_waits_alone_is_asked_at_once(void **state)
 static void those_of_a_kind_are_asked_for_together(void **state)
 {
     (void)state;
+    int64_t jobs = metric_get(METRIC_READER_JOBS), turns = metric_get(METRIC_READER_TURNS);
     occupy();
     add("AB");
     add("CD");
     hold(false);
     await(5);
     assert_int_equal(fake.trips, 2);
+    assert_int_equal(metric_get(METRIC_READER_JOBS) - jobs, 5);
+    assert_int_equal(metric_get(METRIC_READER_TURNS) - turns, 2);
     assert_int_equal(fake.most, 4);
     assert_string_equal(order, "xABCD");
 }
