@@ -88,7 +88,7 @@ struct store_range {
 enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
                     void *arg) CG_MUST_CHECK;
 
-/* The same for `count` ranges in one statement: everything that lies in them, so `limit` and `latest` are not looked at.
+/* The same for `count` ranges in one statement: everything that lies in them; `limit` and `latest` are not looked at.
  * Ascending within each range; a message that lies in several is given for each. */
 typedef void store_ranged_fn(void *arg, size_t range, const struct message *message);
 enum err store_read_ranges(struct store *store, const struct store_range *ranges, size_t count, store_ranged_fn *fn,

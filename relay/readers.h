@@ -44,7 +44,8 @@ struct readers *readers_new(const struct settings *settings, struct offload *off
 void readers_stop(struct readers *readers);
 void readers_free(struct readers *readers);
 
-/* Loop thread only, as what follows. For what clients ask for: ERR_BUSY if reader_queue jobs wait; the job is still the caller's. */
+/* Loop thread only, as what follows. For what clients ask for: ERR_BUSY if reader_queue jobs wait; the job is still the
+ * caller's. */
 enum err readers_try(struct readers *readers, struct job *job) CG_MUST_CHECK;
 /* For what the relay itself needs, which is bounded by its rooms: always taken. */
 void readers_add(struct readers *readers, struct job *job);

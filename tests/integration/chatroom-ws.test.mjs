@@ -54,6 +54,23 @@ describe('door A over WebSocket', () => {
     }
   });
 
+  it('a crowd at once: everybody comes into their own room under their own name, strangers into none', async () => {
+    const rooms = Array.from({ length: 4 }, () => unique('room'));
+    const seats = await Promise.all(Array.from({ length: 40 },
+      (_, i) => enter(stack, rooms[i % 4], unique('nick'), i)));
+    const dial = (roomId, nickId) => Client.dial(stack, `?roomId=${roomId}&nickId=${nickId}`, { relay: 1 });
+    const strangers = seats.slice(0, 8).flatMap(({ roomId, nickId }, i) => [dial(seats[i + 1].roomId, nickId),
+      dial(`room_${'0'.repeat(32)}`, nickId), dial(roomId, `user_${'0'.repeat(32)}`)]);
+    const crowd = await Promise.all(seats.map((seat) => join(seat, 1)));
+    for (const stranger of strangers) assert.equal((await stranger.closed).code, 1008);
+    for (const [i, client] of crowd.entries()) {
+      const there = seats.map((seat, n) => ({ user_name: seat.nick, head_num: n })).filter((_, n) => n % 4 === i % 4);
+      await client.present(...there.map(({ user_name: name }) => name));
+      const byHead = (x, y) => x.head_num - y.head_num;
+      assert.deepEqual([...client.members].sort(byHead), there);
+    }
+  });
+
   it('a departure is told to everyone who stays, once', async () => {
     const [a, b, c] = await gather(1, 2, 1);
     await c.close();

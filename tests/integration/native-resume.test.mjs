@@ -89,6 +89,47 @@ describe('the native protocol: coming back', () => {
     for (const { ch } of reader.welcome.joined) assert.deepEqual(reader.log(ch).map(({ seq }) => seq), [2, 3, 4]);
   });
 
+  it('a crowd at once: each gets what it missed of its own conversations, and nothing of others', async () => {
+    const counts = [230, 12, 3];
+    const rooms = [];
+    for (const count of counts) {
+      const writer = await enter(undefined, { relay: 2 });
+      const said = await Promise.all(Array.from({ length: count }, () => writer.send(writer.room)));
+      rooms.push({ ...writer.resume[0], name: writer.chatroomName, last: Math.max(...said.map(({ seq }) => seq)) });
+    }
+    const crowd = await Promise.all(Array.from({ length: 60 }, async (_, i) => {
+      const seats = [];
+      for (let n = 0; n <= i % 2; n++) {
+        const room = rooms[(i + n) % 3];
+        seats.push(i % 10 === 9 ? { room: room.room } : await member(room.name));
+      }
+      return { native: await Native.open(stack, { relay: 1 }), seats, room: rooms[i % 3],
+        back: [0, 1, 3, 230][i % 4] };
+    }));
+    const before = await stack.metrics('relay1');
+    const asked = crowd.map(({ native, seats, room, back: behind }, i) => native.command('hello', {
+      user: i % 10 === 9 ? `user_${'0'.repeat(32)}` : seats[0].nickId,
+      resume: seats.map((seat) => ({ room: seat.room, epoch: 1,
+        seq: seat.room === room.room ? Math.max(0, room.last - behind) : 0 })) }));
+    for (const [i, { native, seats, room, back: behind }] of crowd.entries()) {
+      const { ok, error, joined } = await native.answer(asked[i]);
+      if (i % 10 === 9) {
+        assert.equal(error.code, 'unauthorized');
+        continue;
+      }
+      assert.ok(ok);
+      const missed = Math.min(room.last, behind);
+      assert.deepEqual(joined.map((entry) => [entry.room, entry.missed ?? entry.error.code]),
+        seats.map((seat, n) => [seat.room, n ? 'not_found' : missed]), `client ${i}`);
+      if (missed) await native.reached(joined[0].ch, room.last);
+      assert.equal(native.log(joined[0].ch).length, missed);
+      assert.equal(native.logs.size, 1);
+    }
+    const now = await stack.metrics('relay1');
+    const [jobs, turns] = ['reader_jobs_total', 'reader_turns_total'].map((m) => now[m] - before[m]);
+    assert.ok(jobs >= 60 && turns < jobs, `${jobs} look-ups in ${turns} turns`);
+  });
+
   it('more than a thousand, another epoch, or a number from the future: a reset, and pages', async () => {
     const reader = await enter(undefined, { relay: 1 });
     const writer = await enter(reader.chatroomName, { relay: 1 });
