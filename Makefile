@@ -10,6 +10,7 @@
 #   make soak       clients that come and go, MINUTES=30: memory, descriptors, threads, keys
 #   make fuzz       every parser of outside bytes, FUZZ_SECONDS=60 each
 #   make lint, fmt  warnings as errors, clang-tidy and the layer rules; clang-format
+#   make flame      where a relay's CPU time goes: flame graphs in docs/ (needs perf)
 #   make bench      speed and memory beside other servers, docs/performance.md: ONLY=a,b SECONDS=4 ROUNDS=2
 #   make install    PREFIX=/usr/local, DESTDIR=
 #   HANDOFF=0       with any of these: without nginx' module; nginx proxies the WebSockets then
@@ -218,6 +219,13 @@ bench:
 	@exec node bench/run.mjs $(BUILD) $(if $(ONLY),--only $(ONLY)) $(call asked,SECONDS,--seconds) $(call asked,ROUNDS,--rounds)
 # An option with the variable's value, if whoever calls make has set it.
 asked = $(if $(filter command environment,$(firstword $(origin $(1)))),$(2) $($(1)))
+
+.PHONY: flame
+flame:
+	@deploy/install-packages.sh build run flame
+	@$(optional_deps)
+	@$(again) programs-and-bench
+	@exec node bench/flame.mjs $(BUILD)
 
 .PHONY: programs-and-bench
 programs-and-bench: all $(BUILD)/bench-load $(BUILD)/bench-bare

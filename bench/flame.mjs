@@ -1,101 +1,60 @@
-// A flame graph: where a program's CPU time goes, as `perf script` tells it. A box is a function, as wide as the part of
-// the samples in which it was on the stack; on it stand the boxes of those that it called.
+// make flame: where a relay's CPU time goes, as flame graphs in docs/.
 //
-//   perf script … | node bench/flame.mjs TITLE >graph.svg
+//   node bench/flame.mjs BUILD
+//
+// perf follows the stacks by their unwinding tables: Debian's libraries keep no frame pointers.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
+import { measure } from './load.mjs';
+import { run } from './processes.mjs';
+import { stacksOf, svgOf } from './flamegraph.mjs';
+import { Servers } from './servers.mjs';
 
-const WIDTH = 1200;
-const ROW = 17;
-const NARROWEST = 0.35; // pixels: what is less is left out
-const FONT_WIDTH = 6.7;
+const SECONDS = 8, RECORDED = 5, STACK_BYTES = 16384, HERTZ = 499;
+const docs = new URL('../docs/', import.meta.url);
+const graphs = [
+  ['steady', 'One room of 500, 100 messages a second', { clients: 500, rate: 100 }],
+  ['saturated', 'One room of 500, fifty messages always on their way', { clients: 500, window: 50 }],
+  ['small', '1,000 rooms of 10, saturated', { clients: 10_000, rooms: 1000, window: 10 }],
+];
 
-/** Stacks, outermost function first, of every sample in perf's text. */
-export function stacksOf(text) {
-  const stacks = [];
-  for (const block of text.split(/\n\s*\n/)) {
-    const lines = block.split('\n').filter(Boolean);
-    const frames = lines.filter((line) => /^\s+[0-9a-f]+ /.test(line)).map(frameOf);
-    if (frames.length) stacks.push(frames.reverse());
-  }
-  return stacks;
+/** Records the process until its time is over. */
+function record(pid, file) {
+  const perf = spawn('perf', ['record', '-q', '--call-graph', `dwarf,${STACK_BYTES}`, '-F', String(HERTZ), '-p', String(pid),
+    '-o', file, '--', 'sleep', String(RECORDED)], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return once(perf, 'exit');
 }
 
-function frameOf(line) {
-  const [, symbol, object] = line.match(/^\s+[0-9a-f]+ (.*) \(([^()]*)\)\s*$/) ?? [null, line.trim(), ''];
-  const library = object.split('/').pop().replace(/(-[a-z_]+)?\.so.*/, '$1');
-  const name = symbol.replace(/\+0x[0-9a-f]+$/, '').replace(/\.(isra|constprop|part|cold)\b.*/, '');
-  return { name: name === '[unknown]' ? library : name, kernel: object.includes('kernel'), library };
-}
-
-/** The stacks as one tree of calls; neighbours of the same name that merely lack symbols are one box. */
-export function treeOf(stacks) {
-  const root = { name: 'all', count: 0, children: new Map() };
-  for (const stack of stacks) {
-    let at = root;
-    at.count++;
-    for (const frame of stack) {
-      if (frame.name === at.name) continue;
-      if (!at.children.has(frame.name)) at.children.set(frame.name, { ...frame, count: 0, children: new Map() });
-      at = at.children.get(frame.name);
-      at.count++;
-    }
-  }
-  return root;
-}
-
-const escape = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
-
-/** Warm for the program, cool for libraries, grey for the kernel; a little apart from box to box. */
-function colour(frame) {
-  let hash = 0;
-  for (const letter of frame.name) hash = (hash * 31 + letter.codePointAt(0)) >>> 0;
-  const shade = hash % 12;
-  if (frame.kernel) return `hsl(215 12% ${78 + shade}%)`;
-  if (frame.library && !frame.library.startsWith('chaguan')) return `hsl(${190 + shade} 55% 74%)`;
-  return `hsl(${22 + shade * 2} 88% 68%)`;
-}
-
-function depthOf(node, scale) {
-  const below = [...node.children.values()].filter((child) => child.count * scale >= NARROWEST);
-  return 1 + Math.max(0, ...below.map((child) => depthOf(child, scale)));
-}
-
-export function svgOf(title, stacks) {
-  const root = treeOf(stacks);
-  const scale = (WIDTH - 20) / root.count;
-  const height = 60 + ROW * depthOf(root, scale);
-  const out = [`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="monospace" font-size="11">`,
-    `<rect width="${WIDTH}" height="${height}" fill="#fffdf8"/>`,
-    `<text x="${WIDTH / 2}" y="20" font-size="15" font-family="sans-serif" text-anchor="middle">${escape(title)}</text>`,
-    `<text x="10" y="38" font-family="sans-serif" fill="#555">${root.count} samples; orange: the relay, blue: libraries, ` +
-      'grey: the kernel. Width: part of the CPU time. Upwards: who called whom.</text>'];
-  const draw = (node, x, level) => {
-    const width = node.count * scale;
-    if (width < NARROWEST) return;
-    const y = height - 10 - ROW * (level + 1);
-    const percent = ((100 * node.count) / root.count).toFixed(1);
-    const room = Math.floor((width - 6) / FONT_WIDTH);
-    out.push(`<g><title>${escape(node.name)}: ${percent} %</title><rect x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" ` +
-      `height="${ROW - 1}" rx="1.5" fill="${colour(node)}"/>`);
-    if (room >= 3) {
-      const label = node.name.length > room ? `${node.name.slice(0, room - 1)}…` : node.name;
-      out.push(`<text x="${(x + 3).toFixed(1)}" y="${y + 12}">${escape(label)}</text>`);
-    }
-    out.push('</g>');
-    let at = x;
-    for (const child of [...node.children.values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      draw(child, at, level + 1);
-      at += child.count * scale;
-    }
+/** Resolves once the generator's clients are in and talk: the relay has told of deliveries for a second. */
+async function talking(port) {
+  const written = async () => {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    return Number(text.match(/^chaguan_socket_writes_total (\d+)/m)[1]);
   };
-  draw(root, 10, 0);
-  out.push('</svg>', '');
-  return out.join('\n');
+  for (let before = await written(), rounds = 0; rounds < 4;) {
+    await new Promise((resolve) => { setTimeout(resolve, 250); });
+    const now = await written();
+    rounds = now - before > 1000 ? rounds + 1 : 0;
+    before = now;
+  }
 }
 
-if (import.meta.url === `file://${process.argv[1]}`) {
-  let text = '';
-  for await (const chunk of process.stdin.setEncoding('utf8')) text += chunk;
-  const stacks = stacksOf(text);
-  if (!stacks.length) throw new Error('no samples in what perf said');
-  process.stdout.write(svgOf(process.argv[2] ?? 'CPU time', stacks));
+async function draw(servers, [name, title, load]) {
+  const target = servers.ours(), file = path.join(servers.dir, `${name}.perf`);
+  const measured = measure(servers.build, 'chatroom', target, { seconds: SECONDS, label: `flame-${name}`, ...load });
+  await talking(target.to[0]);
+  await record(target.pids.server[0], file);
+  const { problem } = await measured;
+  if (problem) throw new Error(problem);
+  const stacks = stacksOf(await run('perf', ['script', '--no-inline', '-i', file]));
+  if (!stacks.length) throw new Error('perf has no samples: may it be used here (kernel.perf_event_paranoid)?');
+  fs.writeFileSync(new URL(`flame-${name}.svg`, docs), svgOf(`${title}: one relay`, stacks));
+  console.log(`docs/flame-${name}.svg: ${stacks.length} samples`);
 }
+
+const servers = await Servers.open(process.argv[2] ?? 'build');
+await servers.product();
+for (const graph of graphs) await draw(servers, graph);
+process.exit(0); // by itself the process would wait for the servers that still run

@@ -57,7 +57,7 @@ const SATURATED = { clients: 500, window: 50 };      // with ten ours waits for 
 const TEN = { clients: 500, window: 10 };
 const SMALL_ROOMS = { clients: CONNECTIONS, rooms: 1000, window: 10 };
 const IDLE = { clients: CONNECTIONS, rooms: 1000, seconds: 2, warmup: 1 };
-const HERD = { clients: CONNECTIONS, rooms: 1000, herd: true };
+const HERD = { clients: CONNECTIONS + 1000, rooms: 1000, herd: true };   // and a speaker in each room who stays
 const PAIRS = { clients: 2000, rooms: 1000 };
 const REQUESTS = { clients: 32, warmup: 3 };     // until node has compiled what it runs
 const ROOM_REQUESTS = { ...REQUESTS, rooms: 32 };
@@ -143,7 +143,7 @@ export const scenarios = [
     rows: [
       { what: 'acknowledged messages', unit: '/s', figure: (f) => f.messages_s, ours: 'most', aim: atLeast(15_000) },
       { what: 'p99 acknowledgement at 7,500/s', ...acknowledged, ours: 'fixed', aim: atMost(40) },
-      { what: 'p99 acknowledgement at half the most', ...acknowledged, ours: 'half', aim: atMost(40) },
+      { what: 'p99 acknowledgement at half the most', ...acknowledged, ours: 'half' },
       { what: 'CPU per message at 7,500/s', unit: 'µs', ours: 'fixed', figure: (f) => f.cpu_us_per_message.server,
         beside: (f) => stores(f.cpu_us_per_message) },
     ],
