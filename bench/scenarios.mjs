@@ -47,6 +47,7 @@ const deliveries = { unit: '/s', figure: (f) => f.deliveries_s, better: Math.max
 const cpuPerRequest = { unit: 'µs', figure: (f) => sum(f.cpu_us_per_request, 'server', 'nginx'),
   beside: (f) => stores(f.cpu_us_per_request) };
 const memory = { unit: 'KiB', figure: (f) => f.memory_kib_per_client.server };
+const perConnection = { unit: 'µs', figure: (f) => f.connect_cpu_us.server, beside: (f) => stores(f.connect_cpu_us) };
 const memoryWithNginx = { ...memory, figure: (f) => sum(f.memory_kib_per_client, 'server', 'nginx') };
 const herdSeconds = { unit: 's', figure: (f) => f.herd.seconds };
 const herdCpu = { unit: 'µs', figure: (f) => f.herd.cpu_us.server, beside: (f) => stores(f.herd.cpu_us) };
@@ -116,7 +117,9 @@ export const scenarios = [
   },
   {
     id: 'd', title: '10,000 idle connections', measures: Object.fromEntries(DOORS.map((door) => [door, idle(door)])),
-    rows: DOORS.map((door) => ({ what: `memory each, ${door}`, ...memory, ours: door, aim: atMost(3) })),
+    rows: DOORS.map((door) => ({ what: `memory each, ${door}`, ...memory, ours: door, aim: atMost(3) }))
+      .concat(['chatroom', 'native', 'socketio'].map((door) => (
+        { what: `CPU per connection made, ${door}`, ...perConnection, ours: door }))),
   },
   {
     id: 'e', title: '10,000 come back at once, two relays', product: { relays: 2 },

@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <time.h>
 
-static _Atomic int64_t frozen_ms = -1;
+static _Atomic int64_t frozen_us = -1;
 
 static int64_t read_us(clockid_t clock)
 {
-    int64_t fixed = atomic_load_explicit(&frozen_ms, memory_order_relaxed);
+    int64_t fixed = atomic_load_explicit(&frozen_us, memory_order_relaxed);
     if (fixed >= 0)
-        return fixed * 1000;
+        return fixed;
     struct timespec now;
     clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
@@ -33,7 +33,12 @@ int64_t clock_mono_us(void)
 
 void clock_freeze(int64_t ms)
 {
-    frozen_ms = ms;
+    clock_freeze_us(ms < 0 ? -1 : ms * 1000);
+}
+
+void clock_freeze_us(int64_t us)
+{
+    frozen_us = us;
 }
 
 void clock_format_utc(int64_t unix_ms, char out[CLOCK_TEXT_MAX])

@@ -15,6 +15,7 @@ int64_t clock_mono_us(void);
 
 /* From now on both clocks stand at `ms`; negative thaws them. For tests. */
 void clock_freeze(int64_t ms);
+void clock_freeze_us(int64_t us);
 
 /* "YYYY-MM-DD HH:mm:ss.mmm" in UTC, as DATETIME(3) columns hold it. */
 void clock_format_utc(int64_t unix_ms, char out[CLOCK_TEXT_MAX]);

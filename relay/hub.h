@@ -48,6 +48,7 @@ struct hub {
     struct map rooms;        /* conversation → struct room */
     struct room *dirty;      /* rooms with something to flush */
     struct room *resting;    /* such that were flushed a moment ago */
+    int64_t rest_until_us;   /* clock_mono_us: all small rooms were flushed a moment ago; 0: they were not */
     size_t log_bytes;        /* memory held by all room logs */
     size_t trim_at;          /* where the sweep over budget goes on */
     struct wheel_timer audit;

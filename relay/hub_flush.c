@@ -4,8 +4,11 @@
 #include "relay/hub_room.h"
 
 enum {
-    SHORT_FLUSH_US = 200, /* a room that takes no longer need not rest */
-    REST_MAX_US = 20000,
+    SHORT_FLUSH_US = 200, /* a room that takes no longer need not rest by itself */
+    SHORT_TURN_US = 500,  /* nor all that did not, if they took no longer together */
+    REST_MIN_US = 2000,
+    REST_MAX_US = 50000,
+    CACHE_LINE = 64, /* bytes */
 };
 
 /* ---- rooms with something to give ---- */
@@ -63,21 +66,45 @@ static void flush_seat(struct seat *seat)
     }
 }
 
+/* The readers are spread over the heap, and out of the caches since the room's last message: what the next ones need
+ * is on its way while the kernel is busy with this one. */
+static void fetch_ahead(const struct room *room, size_t at)
+{
+    size_t left = room->seat_count - at;
+    if (left > 3)
+        __builtin_prefetch(room->seats[at + 3]);
+    if (left > 2) {
+        const char *session = (const char *)room->seats[at + 2]->session;
+        for (size_t byte = 0; byte < sizeof(struct session); byte += CACHE_LINE)
+            __builtin_prefetch(session + byte);
+    }
+}
+
 void room_flush(struct room *room)
 {
-    for (size_t i = 0; i < room->seat_count; i++)
+    for (size_t i = 0; i < room->seat_count; i++) {
+        fetch_ahead(room, i);
         flush_seat(room->seats[i]);
+    }
+}
+
+static int64_t rest_of(int64_t took_us)
+{
+    return took_us < REST_MIN_US ? REST_MIN_US : took_us > REST_MAX_US ? REST_MAX_US : took_us;
 }
 
 /* A large room that was just written to rests as long as that took: what comes meanwhile goes out with it, in one write
- * for each reader instead of one for each message. Rooms that are quiet, or small, never wait. */
-static void flush_and_rest(struct room *room)
+ * for each reader instead of one for each message. Rooms that are quiet never wait. Returns how long it took if the room
+ * is too small to rest. */
+static int64_t flush_and_rest(struct room *room)
 {
     int64_t began_us = clock_mono_us();
     room_flush(room);
     int64_t ended_us = clock_mono_us(), took_us = ended_us - began_us;
-    if (took_us > SHORT_FLUSH_US)
-        room->rest_until_us = ended_us + (took_us < REST_MAX_US ? took_us : REST_MAX_US);
+    if (took_us <= SHORT_FLUSH_US)
+        return took_us;
+    room->rest_until_us = ended_us + rest_of(took_us);
+    return 0;
 }
 
 static void wake_rested(struct hub *hub)
@@ -91,14 +118,16 @@ static void wake_rested(struct hub *hub)
     }
 }
 
-/* How long the first of them still rests; -1: none does. */
+/* How long until there is somebody to write to; -1: nobody waits. */
 static int64_t rest_ms(const struct hub *hub)
 {
     int64_t until_us = INT64_MAX;
     for (const struct room *room = hub->resting; room; room = room->next_dirty)
         if (room->rest_until_us < until_us)
             until_us = room->rest_until_us;
-    if (!hub->resting)
+    if (hub->dirty || until_us < hub->rest_until_us)
+        until_us = hub->rest_until_us;
+    if (until_us == INT64_MAX)
         return -1;
     int64_t wait_us = until_us - clock_mono_us();
     return wait_us > 0 ? (wait_us + 999) / 1000 : 0;
@@ -139,8 +168,13 @@ static void trim_one(struct hub *hub)
     }
 }
 
+/* Many small rooms at once rest together. */
 int64_t hub_flush(struct hub *hub)
 {
+    int64_t small_us = 0;
+    if (hub->rest_until_us && hub->rest_until_us > clock_mono_us())
+        return rest_ms(hub);
+    hub->rest_until_us = 0;
     wake_rested(hub);
     for (struct room *room; (room = hub->dirty);) {
         hub->dirty = room->next_dirty;
@@ -149,8 +183,10 @@ int64_t hub_flush(struct hub *hub)
             continue;
         }
         room->dirty = false;
-        flush_and_rest(room);
+        small_us += flush_and_rest(room);
     }
+    if (small_us > SHORT_TURN_US)
+        hub->rest_until_us = clock_mono_us() + rest_of(small_us);
     if (hub->log_bytes > (size_t)hub->settings->room_logs_bytes)
         trim_one(hub);
     return rest_ms(hub);

@@ -3,6 +3,7 @@
 
 /* Every write takes this long on the frozen clock. */
 static int64_t write_ms;
+static int64_t small_us; /* since now_ms */
 
 static enum send_result slow_send(void *socket, struct str bytes)
 {
@@ -14,7 +15,7 @@ static const struct transport slow_wire = {.send = slow_send, .close = on_close,
 
 static int begin_slow(void **state)
 {
-    write_ms = 0;
+    write_ms = small_us = 0;
     return begin(state);
 }
 
@@ -91,7 +92,7 @@ static void after_a_rest_the_next_message_goes_out_at_once(void **state)
     check_got(client, "1:m1;2:m2;");
 }
 
-static void no_rest_is_longer_than_twenty_milliseconds(void **state)
+static void no_rest_is_longer_than_fifty_milliseconds(void **state)
 {
     (void)state;
     slow_client(7, 0);
@@ -99,7 +100,7 @@ static void no_rest_is_longer_than_twenty_milliseconds(void **state)
     deliver(7, 1);
     hub_flush(&hub);
     deliver(7, 2);
-    assert_int_equal(hub_flush(&hub), 20);
+    assert_int_equal(hub_flush(&hub), 50);
 }
 
 static void an_answer_does_not_wait_for_the_room_and_takes_what_the_log_has_with_it(void **state)
@@ -113,6 +114,50 @@ static void an_answer_does_not_wait_for_the_room_and_takes_what_the_log_has_with
     session_send_raw(asks->session, STR("answer;"));
     check_got(asks, "1:m1;2:m2;answer;");
     check_got(other, "1:m1;");
+}
+
+/* Takes 150 microseconds. */
+static enum send_result small_send(void *socket, struct str bytes)
+{
+    clock_freeze_us(now_ms * 1000 + (small_us += 150));
+    return on_send(socket, bytes);
+}
+
+static const struct transport small_wire = {.send = small_send, .close = on_close, .kill = on_kill};
+
+static void many_small_rooms_rest_together(void **state)
+{
+    (void)state;
+    struct client *small[20];
+    for (uint64_t room = 0; room < 20; room++) {
+        small[room] = seated_client(10 + room, LINES, 0);
+        small[room]->session->transport = &small_wire;
+        deliver(10 + room, 1);
+    }
+    assert_int_equal(hub_flush(&hub), -1);
+    deliver(10, 2);
+    assert_int_equal(hub_flush(&hub), 3); /* as long as the twenty writes took */
+    deliver(10, 3);
+    check_got(small[0], "1:m1;");
+    go(10);
+    assert_int_equal(hub_flush(&hub), -1);
+    check_got(small[0], "1:m1;2:m2;3:m3;");
+    assert_int_equal(small[0]->writes, 2);
+}
+
+static void a_few_small_rooms_do_not_rest(void **state)
+{
+    (void)state;
+    struct client *small[3];
+    for (uint64_t room = 0; room < 3; room++) {
+        small[room] = seated_client(10 + room, LINES, 0);
+        small[room]->session->transport = &small_wire;
+        deliver(10 + room, 1);
+    }
+    assert_int_equal(hub_flush(&hub), -1);
+    deliver(10, 2);
+    assert_int_equal(hub_flush(&hub), -1);
+    check_got(small[0], "1:m1;2:m2;");
 }
 
 static void a_room_whose_readers_leave_while_it_rests_is_forgotten(void **state)
@@ -136,11 +181,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(only_the_room_that_was_slow_rests, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(after_a_rest_the_next_message_goes_out_at_once, begin_slow,
                                         end_slow),
-        cmocka_unit_test_setup_teardown(no_rest_is_longer_than_twenty_milliseconds, begin_slow,
+        cmocka_unit_test_setup_teardown(no_rest_is_longer_than_fifty_milliseconds, begin_slow,
                                         end_slow),
         cmocka_unit_test_setup_teardown(
             an_answer_does_not_wait_for_the_room_and_takes_what_the_log_has_with_it, begin_slow,
             end_slow),
+        cmocka_unit_test_setup_teardown(many_small_rooms_rest_together, begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(a_few_small_rooms_do_not_rest, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(a_room_whose_readers_leave_while_it_rests_is_forgotten,
                                         begin_slow, end_slow),
     };
