@@ -22,8 +22,8 @@ const graphs = [
 
 /** Records the process until its time is over. */
 function record(pid, file) {
-  const perf = spawn('perf', ['record', '-q', '--call-graph', `dwarf,${STACK_BYTES}`, '-F', String(HERTZ), '-p', String(pid),
-    '-o', file, '--', 'sleep', String(RECORDED)], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const perf = spawn('perf', ['record', '-q', '--call-graph', `dwarf,${STACK_BYTES}`, '-F', String(HERTZ),
+    '-p', String(pid), '-o', file, '--', 'sleep', String(RECORDED)], { stdio: ['ignore', 'ignore', 'inherit'] });
   return once(perf, 'exit');
 }
 

@@ -1,5 +1,5 @@
-// A flame graph: where a program's CPU time goes, as `perf script` tells it. A box is a function, as wide as the part of
-// the samples in which it was on the stack; on it stand the boxes of those that it called.
+// A flame graph: where a program's CPU time goes, as `perf script` tells it. A box is a function, as wide as the part
+// of the samples in which it was on the stack; on it stand the boxes of those that it called.
 
 const WIDTH = 1200;
 const ROW = 17;
@@ -40,7 +40,8 @@ export function treeOf(stacks) {
   return root;
 }
 
-const escape = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
+const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+const escape = (text) => text.replace(/[&<>"]/g, (letter) => ENTITIES[letter]);
 
 /** Warm for the program, cool for libraries, grey for the kernel; a little apart from box to box. */
 function colour(frame) {
@@ -61,19 +62,22 @@ export function svgOf(title, stacks) {
   const root = treeOf(stacks);
   const scale = (WIDTH - 20) / root.count;
   const height = 60 + ROW * depthOf(root, scale);
-  const out = [`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="monospace" font-size="11">`,
+  const legend = `${root.count} samples; orange: the relay, blue: libraries, grey: the kernel. ` +
+    'Width: part of the CPU time. Upwards: who called whom.';
+  const out = [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="monospace" font-size="11">`,
     `<rect width="${WIDTH}" height="${height}" fill="#fffdf8"/>`,
-    `<text x="${WIDTH / 2}" y="20" font-size="15" font-family="sans-serif" text-anchor="middle">${escape(title)}</text>`,
-    `<text x="10" y="38" font-family="sans-serif" fill="#555">${root.count} samples; orange: the relay, blue: libraries, ` +
-      'grey: the kernel. Width: part of the CPU time. Upwards: who called whom.</text>'];
+    `<g font-family="sans-serif"><text x="10" y="20" font-size="15">${escape(title)}</text>`,
+    `<text x="10" y="38" fill="#555">${legend}</text></g>`,
+  ];
   const draw = (node, x, level) => {
     const width = node.count * scale;
     if (width < NARROWEST) return;
     const y = height - 10 - ROW * (level + 1);
     const percent = ((100 * node.count) / root.count).toFixed(1);
     const room = Math.floor((width - 6) / FONT_WIDTH);
-    out.push(`<g><title>${escape(node.name)}: ${percent} %</title><rect x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" ` +
-      `height="${ROW - 1}" rx="1.5" fill="${colour(node)}"/>`);
+    out.push(`<g><title>${escape(node.name)}: ${percent} %</title>`,
+      `<rect x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${ROW - 1}" fill="${colour(node)}"/>`);
     if (room >= 3) {
       const label = node.name.length > room ? `${node.name.slice(0, room - 1)}…` : node.name;
       out.push(`<text x="${(x + 3).toFixed(1)}" y="${y + 12}">${escape(label)}</text>`);

@@ -1,4 +1,4 @@
-#include "relay/chatroom.h"
+#include "relay/chatroom_parts.h"
 
 #include "common/client_id.h"
 #include "common/clock.h"
@@ -17,19 +17,6 @@
 #include <stdlib.h>
 
 enum { ARGUMENT_BYTES = 256 };
-
-/* What the connection proved when it opened. */
-struct chatroom_state {
-    char room_id[ID_MAX], nick_id[ID_MAX];
-    uint64_t conversation, user;
-    char *name, *head; /* one piece of memory; NULL until admitted */
-    bool present;
-};
-
-static struct chatroom_state *state_of(struct session *session)
-{
-    return session->state;
-}
 
 /* ---- events out ---- */
 
@@ -61,9 +48,6 @@ void chatroom_add_line(const struct message *message, struct buf *out)
     buf_add_char(out, '}');
 }
 
-#define MESSAGE_OPEN "[{\"type\":\"message\",\"data\":"
-#define LOGS_OPEN "[{\"type\":\"logs\",\"data\":["
-#define EVENT_CLOSE "}]"
 
 static void encode_message(const struct message *message, struct buf *out)
 {
@@ -134,7 +118,7 @@ static void send_error_after(struct session *session, const char *code, const ch
     buf_fini(&out);
 }
 
-static void send_error(struct session *session, const char *code, const char *message)
+void chatroom_send_error(struct session *session, const char *code, const char *message)
 {
     send_error_after(session, code, message, door_retry_after_ms(code));
 }
@@ -178,7 +162,7 @@ static void on_looked_up(struct admission *admission, enum admitted admitted)
     } else if (session && !session->closing && (why = door_admit(session, place->user, place->conversation))) {
         door_refuse(session, 1008, why);
     } else if (session && !session->closing) {
-        struct chatroom_state *state = state_of(session);
+        struct chatroom_state *state = chatroom_state_of(session);
         state->conversation = place->conversation;
         state->user = place->user;
         state->name = mem_strndup_two(place->user_name, place->user_name_len, place->head, strlen(place->head),
@@ -190,7 +174,7 @@ static void on_looked_up(struct admission *admission, enum admitted admitted)
 
 static void chatroom_open(struct session *session, const struct request *request)
 {
-    struct chatroom_state *state = state_of(session);
+    struct chatroom_state *state = chatroom_state_of(session);
     char room[ARGUMENT_BYTES], nick[ARGUMENT_BYTES];
     struct str room_id = request->argument(request, "roomId", room, sizeof room);
     struct str nick_id = request->argument(request, "nickId", nick, sizeof nick);
@@ -217,7 +201,7 @@ static void chatroom_open(struct session *session, const struct request *request
 
 static void chatroom_seated(struct session *session, struct seat *seat)
 {
-    struct chatroom_state *state = state_of(session);
+    struct chatroom_state *state = chatroom_state_of(session);
     (void)seat;
     if (session->closing)
         return;
@@ -241,156 +225,11 @@ static void chatroom_not_seated(struct session *session, uint64_t conversation, 
 
 static void chatroom_closed(struct session *session)
 {
-    struct chatroom_state *state = state_of(session);
+    struct chatroom_state *state = chatroom_state_of(session);
     hub_leave(door.hub, session);
     if (state->present)
         presence_leave(door.presence, state->conversation, state->user);
     free(state->name);
-}
-
-/* ---- history ---- */
-
-/* Builds one `logs` event, and how many lines it has. */
-struct logs {
-    struct buf out;
-    size_t lines;
-};
-
-static void logs_open(struct logs *logs)
-{
-    /* a line is its content and at most this much around it */
-    size_t around = (size_t)door.settings->history_limit * 2048;
-    logs->lines = 0;
-    buf_init(&logs->out,
-             (size_t)door.settings->history_bytes + (size_t)door.settings->max_message_bytes + around);
-    buf_add_text(&logs->out, LOGS_OPEN);
-}
-
-static void logs_close(struct logs *logs)
-{
-    buf_add_text(&logs->out, "]" EVENT_CLOSE);
-}
-
-/* A live event's payload holds just the object that a line of `logs` is. */
-static void add_live_line(void *arg, struct str payload)
-{
-    struct logs *logs = arg;
-    const size_t open = sizeof MESSAGE_OPEN - 1, close = sizeof EVENT_CLOSE - 1;
-    CG_ASSERT(payload.len > open + close);
-    if (logs->lines++)
-        buf_add_char(&logs->out, ',');
-    buf_add(&logs->out, payload.ptr + open, payload.len - open - close);
-}
-
-struct recipients {
-    uint64_t user;
-    struct str payload;
-};
-
-static void send_to_user(void *arg, struct session *session)
-{
-    struct recipients *recipients = arg;
-    if (session->protocol == &chatroom_protocol && state_of(session)->user == recipients->user)
-        session_send_text(session, recipients->payload);
-}
-
-static void logs_send(struct logs *logs, uint64_t conversation, uint64_t user)
-{
-    struct recipients recipients = {user, buf_str(&logs->out)};
-    if (logs->out.failed)
-        log_error("chatroom.history_too_large", "room=%llu", (unsigned long long)conversation);
-    else
-        hub_each(door.hub, conversation, send_to_user, &recipients);
-    buf_fini(&logs->out);
-}
-
-/* The database's answer when the room log does not reach back far enough: lines in one buffer, their
- * ends apart, because the oldest are left out if all together are too large. */
-struct history {
-    struct job job;
-    uint64_t conversation, user;
-    struct buf lines;
-    size_t ends[1000];
-    size_t count;
-};
-
-static void collect_line(void *arg, const struct message *message)
-{
-    struct history *history = arg;
-    CG_ASSERT(history->count < sizeof history->ends / sizeof history->ends[0]);
-    if (message_is_revision(message->kind))
-        return;
-    chatroom_add_line(message, &history->lines);
-    history->ends[history->count++] = history->lines.len;
-}
-
-static void read_history(struct job *job, struct store *store)
-{
-    struct history *history = (struct history *)job;
-    struct store_range range = {
-        .conversation = history->conversation,
-        .before = INT64_MAX,
-        .limit = (unsigned)door.settings->history_limit,
-        .latest = true,
-    };
-    job->err = store_read(store, &range, collect_line, history);
-}
-
-static void explain_to_user(void *arg, struct session *session)
-{
-    const struct history *history = arg;
-    if (session->protocol == &chatroom_protocol && state_of(session)->user == history->user)
-        send_error(session, "unavailable", "the history cannot be read now");
-}
-
-static void on_history(struct job *job)
-{
-    struct history *history = (struct history *)job;
-    struct logs logs;
-    if (job->err || history->lines.failed) {
-        hub_each(door.hub, history->conversation, explain_to_user, history);
-    } else {
-        size_t first = history->count, end = history->lines.len;
-        while (first && end - (first > 1 ? history->ends[first - 2] : 0) <=
-                            (size_t)door.settings->history_bytes)
-            first--;
-        if (first == history->count && first)
-            first--; /* one line, however long */
-        logs_open(&logs);
-        for (size_t i = first; i < history->count; i++) {
-            size_t from = i ? history->ends[i - 1] : 0;
-            if (logs.lines++)
-                buf_add_char(&logs.out, ',');
-            buf_add(&logs.out, history->lines.data + from, history->ends[i] - from);
-        }
-        logs_close(&logs);
-        logs_send(&logs, history->conversation, history->user);
-    }
-    buf_fini(&history->lines);
-    free(history);
-}
-
-void chatroom_send_history(uint64_t conversation, uint64_t user)
-{
-    struct logs logs;
-    logs_open(&logs);
-    if (hub_recent(door.hub, conversation, ENCODING_CHATROOM, add_live_line, &logs)) {
-        logs_close(&logs);
-        logs_send(&logs, conversation, user);
-        return;
-    }
-    buf_fini(&logs.out);
-    struct history *history = mem_zalloc(sizeof *history);
-    history->job.work = read_history;
-    history->job.done = on_history;
-    history->conversation = conversation;
-    history->user = user;
-    buf_init(&history->lines, (size_t)door.settings->history_limit *
-                                  ((size_t)door.settings->max_message_bytes + 2048));
-    if (readers_try(door.readers, &history->job)) {
-        history->job.err = ERR_BUSY;
-        on_history(&history->job);
-    }
 }
 
 /* ---- frames in ---- */
@@ -406,26 +245,26 @@ static bool claims_other(struct json_object *frame, const char *key, const char 
 
 static bool identity_is_own(struct session *session, struct json_object *frame)
 {
-    const struct chatroom_state *state = state_of(session);
+    const struct chatroom_state *state = chatroom_state_of(session);
     if (!claims_other(frame, "sendUserId", state->nick_id) &&
         !claims_other(frame, "sendRoom", state->room_id) &&
         !claims_other(frame, "sendUserName", state->name))
         return true;
     metric_inc(METRIC_IDENTITY_REFUSED);
-    send_error(session, "identity", "sendUserId, sendUserName and sendRoom must be your own");
+    chatroom_send_error(session, "identity", "sendUserId, sendUserName and sendRoom must be your own");
     return false;
 }
 
 static void on_message(struct session *session, struct json_object *frame)
 {
-    const struct chatroom_state *state = state_of(session);
+    const struct chatroom_state *state = chatroom_state_of(session);
     struct str content, sent_at, client_id;
     if (!json_get_string(frame, "content", &content) || text_check_content(content)) {
-        send_error(session, "bad_content", "content must be text without control characters");
+        chatroom_send_error(session, "bad_content", "content must be text without control characters");
         return;
     }
     if (!client_id_get(frame, "clientId", &client_id)) {
-        send_error(session, "bad_client_id", "clientId must be text of at most 64 bytes");
+        chatroom_send_error(session, "bad_client_id", "clientId must be text of at most 64 bytes");
         return;
     }
     if (!json_get_string(frame, "sendTime", &sent_at) || !text_is_datetime(sent_at))
@@ -444,13 +283,13 @@ static void on_message(struct session *session, struct json_object *frame)
     };
     enum err err = hub_post(door.hub, session->id, &message);
     if (err)
-        send_error(session, door_post_code(err), door_post_error(err));
+        chatroom_send_error(session, door_post_code(err), door_post_error(err));
     buf_fini(&clean);
 }
 
 static void on_query_logs(struct session *session, struct json_object *frame)
 {
-    const struct chatroom_state *state = state_of(session);
+    const struct chatroom_state *state = chatroom_state_of(session);
     (void)frame;
     chatroom_send_history(state->conversation, state->user);
     hub_notify(door.hub, WIRE_HISTORY, state->conversation, state->user);
@@ -469,12 +308,12 @@ static void chatroom_received(struct session *session, struct str text)
     struct json_object *frame;
     struct str type;
     metric_inc(METRIC_FRAMES_IN);
-    if (!state_of(session)->present) { /* it is paused until then: not to be relied on with our life */
+    if (!chatroom_state_of(session)->present) { /* it is paused until then: not to be relied on with our life */
         session_close(session, 1013, "Try again later");
         return;
     }
     if (json_parse_object(text, &frame)) {
-        send_error(session, "bad_json", "a frame must be one JSON object");
+        chatroom_send_error(session, "bad_json", "a frame must be one JSON object");
         return;
     }
     size_t i = 0;
@@ -485,7 +324,7 @@ static void chatroom_received(struct session *session, struct str text)
     else
         i = count;
     if (i == count)
-        send_error(session, "bad_type", "type must be message or query-logs");
+        chatroom_send_error(session, "bad_type", "type must be message or query-logs");
     else if (identity_is_own(session, frame))
         commands[i].handle(session, frame);
     json_object_put(frame);
@@ -496,11 +335,11 @@ static void chatroom_posted(struct session *session, const struct store_post *po
     if (!post->err)
         return; /* the message itself, delivered to its sender too, is the answer */
     if (post->err == ERR_UNKNOWN)
-        send_error(session, "unknown", "it is not known whether the message was stored");
+        chatroom_send_error(session, "unknown", "it is not known whether the message was stored");
     else if (post->err == ERR_DOWN)
-        send_error(session, "unavailable", "the message was not stored: try again later");
+        chatroom_send_error(session, "unavailable", "the message was not stored: try again later");
     else
-        send_error(session, "refused", "the message could not be stored");
+        chatroom_send_error(session, "refused", "the message could not be stored");
 }
 
 static bool chatroom_claims(struct str path)
