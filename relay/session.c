@@ -338,12 +338,25 @@ void session_hold_seat(struct seat *seat, bool held)
         session_flush(seat);
 }
 
+/* What its rooms have for it and have not written yet, because they rest: once it is closing, nothing more is sent. */
+static void give_the_rest(struct session *session)
+{
+    if (session->queued && !session->choked)
+        session_writable(session);
+    for (struct seat *seat = session->seats; seat && !session->closing; seat = seat->next) {
+        struct str bytes;
+        if (!session->choked && hub_pending(seat, &bytes)) /* one that fell off is why it is being closed */
+            session_flush(seat);
+    }
+}
+
 void session_close(struct session *session, unsigned code, const char *reason)
 {
     if (session->closing)
         return;
-    if (session->queued && !session->choked)
-        session_writable(session);
+    give_the_rest(session);
+    if (session->closing) /* that showed that it is dead, or too slow */
+        return;
     session->closing = true;
     if (session->outbox.len) /* a frame may be half sent: a close frame inside it would be content */
         session->transport->kill(session->socket);

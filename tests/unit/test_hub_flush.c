@@ -160,6 +160,20 @@ static void a_few_small_rooms_do_not_rest(void **state)
     check_got(small[0], "1:m1;2:m2;");
 }
 
+static void who_is_closed_while_the_room_rests_gets_the_rest_first(void **state)
+{
+    (void)state;
+    struct client *leaving = slow_client(7, 0), *staying = slow_client(7, 0);
+    write_ms = 5;
+    deliver(7, 1);
+    hub_flush(&hub);
+    deliver(7, 2);
+    session_close(leaving->session, 1012, "restarting");
+    check_got(leaving, "1:m1;2:m2;");
+    assert_int_equal(leaving->closes, 1);
+    check_got(staying, "1:m1;");
+}
+
 static void a_room_whose_readers_leave_while_it_rests_is_forgotten(void **state)
 {
     (void)state;
@@ -188,6 +202,7 @@ int main(void)
             end_slow),
         cmocka_unit_test_setup_teardown(many_small_rooms_rest_together, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(a_few_small_rooms_do_not_rest, begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(who_is_closed_while_the_room_rests_gets_the_rest_first, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(a_room_whose_readers_leave_while_it_rests_is_forgotten,
                                         begin_slow, end_slow),
     };
