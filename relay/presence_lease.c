@@ -284,6 +284,23 @@ static void leave_all(struct registry *registry)
     }
 }
 
+static void on_lease_given_up(void *arg, const struct bus_reply *reply)
+{
+    (void)reply; /* else it runs out */
+    presence_settle(arg);
+}
+
+/* After the last leave: nobody waits for what is left of it, and operators do not see a relay that is gone. */
+static void give_up_lease(struct registry *registry)
+{
+    struct presence *presence = registry->presence;
+    char lease[PRESENCE_KEY_MAX];
+    presence_lease_key(lease, presence->settings->redis_prefix, str_of(presence->entry));
+    struct str args[] = {STR("DEL"), str_of(lease)};
+    presence->outstanding++;
+    command(registry, on_lease_given_up, presence, args, sizeof args / sizeof args[0]);
+}
+
 static void on_handed_on(void *arg, const struct bus_reply *reply)
 {
     struct registry *registry = arg;
@@ -291,6 +308,7 @@ static void on_handed_on(void *arg, const struct bus_reply *reply)
     if (reply && bus_reply_number(reply) == 0) {
         registry->ending = true;
         leave_all(registry);
+        give_up_lease(registry);
         registry->presence->outstanding++;
         find_dead(registry);
     }

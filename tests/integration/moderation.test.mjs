@@ -300,7 +300,7 @@ describe('moderation', () => {
   });
 
   it('a relay that is told to drain lets its clients go elsewhere and loses nothing that it acknowledged', async () => {
-    // A relay that ended before it had heard of another leaves its lease to run out: until then it is listed, too.
+    // One that ended and handed on what it had is listed as draining until that is taken.
     const two = /^(relay=relay\d incarnation=\d+ state=up lease_ms=\d+\n){2}$/;
     await eventually(async () => two.test(await operate('relays')), 'the list of two relays');
     const seat = await seatIn();
@@ -327,5 +327,13 @@ describe('moderation', () => {
     assert.deepEqual(acknowledged.filter((content) => !stored.has(content)), []);
     assert.match(await operate('relays'), /relay=relay2 incarnation=\d+ state=up/);
     await stack.startPart('relay1');
+  });
+
+  it('the last relay takes its lease away when it ends, so that nobody takes it for one that lives', async () => {
+    await stack.stopPart('relay1');
+    await stack.stopPart('relay2');
+    assert.doesNotMatch(await operate('relays'), /relay=relay2/);
+    await stack.startPart('relay1');
+    await stack.startPart('relay2');
   });
 });

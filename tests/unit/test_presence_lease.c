@@ -292,6 +292,9 @@ static void the_last_relay_says_the_leaves_itself(void **state)
     check_asked("leave 3 t:presence:7 t:who:7:9");
     answer_number(1);
     check_told("leave 7 9=bob|notify 7|");
+    check_asked("DEL t:lease:r1:5");
+    answer_number(1);
+    assert_int_equal(done_count, 0);
     check_asked("find 1 t:relays t r1:5 1 1000000"); /* and those of relays that ended before it */
     ANSWER("r2:8", "12");
     assert_int_equal(done_count, 0);
@@ -341,6 +344,8 @@ static void what_was_being_asked_when_the_end_came_is_not_waited_for(void **stat
     check_asked("reap");
     answer_texts(0, NULL);
     assert_int_equal(done_count, 0);
+    check_asked("DEL t:lease:r1:5");
+    answer_number(1);
     check_asked("find");
     answer_texts(0, NULL);
     assert_int_equal(done_count, 1);

@@ -101,6 +101,8 @@ static void at_the_end_each_server_decides_for_itself_who_goes_on(void **state)
     check_asked("2: leave 3 t:presence:8 t:who:8:5");
     answer_number(1);
     check_told("leave 8 5=ann|notify 8|");
+    check_asked("2: DEL t:lease:r1:5");
+    answer_number(1);
     check_asked("2: find");
     answer_texts(0, NULL);
     assert_int_equal(done_count, 1);
