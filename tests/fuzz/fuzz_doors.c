@@ -185,15 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!size)
         return 0;
     struct session *session = open_one(data[0] & 3);
-    mood.post = data[0] & 16 ? ERR_BUSY : data[0] & 64 ? ERR_DENIED : ERR_OK;
-    mood.log_too_short = data[0] & 32;
-    const char *at = (const char *)data + 1, *end = (const char *)data + size;
-    while (at < end) {
-        const char *line = memchr(at, '\n', (size_t)(end - at));
-        line = line ? line : end;
-        say(session, (struct str){at, (size_t)(line - at)}, outcomes[data[0] >> 2 & 3]);
-        at = line + 1;
-    }
+    play_lines(session, data, size, outcomes, say);
     session_ended(session);
     CG_ASSERT(!sessions.count && !present && !waiting_count);
     return 0;

@@ -39,6 +39,18 @@ enum err store_native_places(struct store *store, uint64_t user, const struct st
     return ERR_OK;
 }
 
+enum err store_native_arrivals(struct store *store, struct store_native_arrival *const *arrivals, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct store_native_arrival *arrival = arrivals[i];
+        arrival->err = store_native_user(store, arrival->user_id, &arrival->user);
+        for (size_t k = 0; !arrival->err && k < arrival->count; k++)
+            if (store_native_places(store, USER, &arrival->wanted[k].id, 1, &arrival->wanted[k].place))
+                return ERR_DOWN;
+    }
+    return ERR_OK;
+}
+
 enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user,
                              uint64_t after, uint64_t *count)
 {
@@ -129,15 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CG_ASSERT(session && native_protocol.claims(request.path));
     ended = false;
     native_protocol.open(session, &request);
-    mood.post = data[0] & 16 ? ERR_BUSY : data[0] & 64 ? ERR_DENIED : ERR_OK;
-    mood.log_too_short = data[0] & 32;
-    const char *at = (const char *)data + 1, *end = (const char *)data + size;
-    while (at < end) {
-        const char *line = memchr(at, '\n', (size_t)(end - at));
-        line = line ? line : end;
-        say(session, (struct str){at, (size_t)(line - at)}, outcomes[data[0] >> 2 & 3]);
-        at = line + 1;
-    }
+    play_lines(session, data, size, outcomes, say);
     session_ended(session);
     CG_ASSERT(!sessions.count && !present && !waiting_count);
     return 0;

@@ -208,7 +208,7 @@ static void do_jobs(void)
 {
     while (waiting_count) {
         struct job *job = waiting[--waiting_count];
-        job->work(job, NULL);
+        job_alone(job, NULL);
         job->done(job);
     }
 }
@@ -229,6 +229,13 @@ enum err store_place(struct store *store, struct str room_id, struct str user_id
     return *missing ? ERR_NOT_FOUND : ERR_OK;
 }
 
+enum err store_places(struct store *store, struct store_place_asked *asked, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        asked[i].err = store_place(store, asked[i].room_id, asked[i].user_id, asked[i].place, &asked[i].missing);
+    return ERR_OK;
+}
+
 /* A history that looks like what its readers must not take it for. */
 enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
                     void *arg)
@@ -247,6 +254,29 @@ enum err store_read(struct store *store, const struct store_range *range, store_
     return ERR_OK;
 }
 
+struct ranged {
+    store_ranged_fn *fn;
+    void *arg;
+    size_t range;
+};
+
+static void on_in_range(void *arg, const struct message *message)
+{
+    const struct ranged *ranged = arg;
+    ranged->fn(ranged->arg, ranged->range, message);
+}
+
+enum err store_read_ranges(struct store *store, const struct store_range *ranges, size_t count, store_ranged_fn *fn,
+                           void *arg)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < count; i++) {
+        struct ranged ranged = {fn, arg, i};
+        err = store_read(store, &ranges[i], on_in_range, &ranged);
+    }
+    return err;
+}
+
 /* ---- the whole ---- */
 
 static void stubs_init(char **sets, int count)
@@ -258,6 +288,22 @@ static void stubs_init(char **sets, int count)
     sessions_init(&sessions, &settings, &wheel);
     door.settings = &settings;
     door.hub = &hub;
+}
+
+/* The first byte of the input is how everybody around the adapter feels, and which of four outcomes its questions have;
+ * each line after it is a frame of the client's. */
+static inline void play_lines(struct session *session, const uint8_t *data, size_t size, const enum err outcomes[4],
+                              void (*say)(struct session *session, struct str line, enum err outcome))
+{
+    mood.post = data[0] & 16 ? ERR_BUSY : data[0] & 64 ? ERR_DENIED : ERR_OK;
+    mood.log_too_short = data[0] & 32;
+    const char *at = (const char *)data + 1, *end = (const char *)data + size;
+    while (at < end) {
+        const char *line = memchr(at, '\n', (size_t)(end - at));
+        line = line ? line : end;
+        say(session, (struct str){at, (size_t)(line - at)}, outcomes[data[0] >> 2 & 3]);
+        at = line + 1;
+    }
 }
 
 #endif
