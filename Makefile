@@ -240,7 +240,7 @@ deps-test:
 # Only for Debian's own nginx; nothing else is lost without it.
 optional_deps = [ "$(HANDOFF)" = 0 ] || deploy/install-packages.sh --optional handoff
 deps-lint:
-	@deploy/install-packages.sh build lint
+	@deploy/install-packages.sh build lint fuzz
 
 .PHONY: run up down
 run: deps
@@ -292,9 +292,10 @@ soak: deps-test
 
 .PHONY: fuzz fuzzers
 FUZZ_SECONDS ?= 60
+for_fuzz     := CC=clang SANITIZE=fuzzer-no-link,address,undefined OPTIMIZE=-O1
 fuzz:
 	@deploy/install-packages.sh build fuzz
-	@$(again) BUILD=build/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined OPTIMIZE=-O1 fuzzers
+	@$(again) BUILD=build/fuzz $(for_fuzz) fuzzers
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS) tests/fuzz/run.sh build/fuzz $(notdir $(FUZZERS))
 fuzzers: $(FUZZERS)
 
@@ -302,6 +303,7 @@ fuzzers: $(FUZZERS)
 lint: deps-lint
 	@deploy/layers.sh
 	@$(again) BUILD=build/lint WERROR=1 programs unit-programs
+	@$(again) BUILD=build/fuzz $(for_fuzz) fuzzers
 	@$(again) tidy
 tidy:
 	@printf '%s\n' $(SOURCES) | xargs -P $(JOBS) -I{} clang-tidy --quiet {} -- $(all_cppflags) -std=gnu11 2>/dev/null
