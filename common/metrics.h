@@ -69,6 +69,8 @@
     X(JOURNAL_FAILED, "journal_failed_total", counter, "Messages whose sender was told that storing failed")\
     X(JOURNAL_EXPIRED, "journal_expired_total", counter,                                           \
       "Messages that waited too long behind others and were not tried")                            \
+    X(ANSWERS_UNEXPECTED, "answers_unexpected_total", counter,                                     \
+      "Answers of the journal that no command waited for: always 0, or something is wrong")        \
     X(JOURNAL_RETRIES, "journal_retries_total", counter, "Transactions tried again")               \
     X(READER_QUEUED, "reader_queued", gauge, "Look-ups waiting for a reader")                      \
     X(READER_REFUSED, "reader_refused_total", counter, "Look-ups refused because the readers were behind")\

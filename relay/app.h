@@ -68,8 +68,8 @@ bool sio_in(const struct sio_socket *socket, struct str room);
 size_t sio_rooms(const struct sio_socket *socket, struct str out[IO_ROOMS_PER_SOCKET]);
 
 /* Stores a message and shows it, once, to its audience on every relay, the sender included unless excepted; then
- * app->posted. kind, sender_name, content and audience are taken from `message`. Nothing was taken: ERR_BUSY;
- * ERR_DENIED, its name or address is muted. */
+ * app->posted. kind, sender_name, content and audience are taken from `message`. Nothing was taken: ERR_BUSY, the
+ * journal is full or POSTINGS_MAX of its client are on their way; ERR_DENIED, its name or address is muted. */
 enum err sio_post(struct sio_socket *socket, const struct message *message, int64_t ack_id) CG_MUST_CHECK;
 /* Shows an event once to its audience on every relay, not stored, perhaps lost. */
 void sio_show(struct str nsp, struct str audience, struct str array);

@@ -90,7 +90,7 @@ void chatroom_store_presence(enum message_kind kind, uint64_t conversation, cons
         .kind = kind,
         .sender_name = member->name,
     };
-    if (hub_post(door.hub, 0, &line))
+    if (hub_post(door.hub, POST_OF_NOBODY, &line))
         log_warn("chatroom.line_lost", "room=%llu why=busy", (unsigned long long)conversation);
 }
 
@@ -281,7 +281,7 @@ static void on_message(struct session *session, struct json_object *frame)
         .client_id = client_id,
         .sent_at = sent_at,
     };
-    enum err err = hub_post(door.hub, session->id, &message);
+    enum err err = hub_post(door.hub, (struct post_id){session->id, 0}, &message);
     if (err)
         chatroom_send_error(session, door_post_code(err), door_post_error(err));
     buf_fini(&clean);
@@ -330,8 +330,9 @@ static void chatroom_received(struct session *session, struct str text)
     json_object_put(frame);
 }
 
-static void chatroom_posted(struct session *session, const struct store_post *post)
+static void chatroom_posted(struct session *session, uint64_t number, const struct store_post *post)
 {
+    (void)number;
     if (!post->err)
         return; /* the message itself, delivered to its sender too, is the answer */
     if (post->err == ERR_UNKNOWN)

@@ -378,7 +378,7 @@ static void on_frame(struct session *session, const struct customer_frame *frame
         .content = buf_str(&clean),
         .client_id = frame->client_id,
     };
-    enum err err = hub_post(door.hub, session->id, &message);
+    enum err err = hub_post(door.hub, (struct post_id){session->id, 0}, &message);
     if (err)
         fail_with(session, err == ERR_DENIED ? STR(CUSTOMER_MUTED) : STR(CUSTOMER_FAILED));
     buf_fini(&clean);
@@ -404,8 +404,9 @@ static void received(struct session *session, struct str text)
     json_object_put(object);
 }
 
-static void posted(struct session *session, const struct store_post *post)
+static void posted(struct session *session, uint64_t number, const struct store_post *post)
 {
+    (void)number;
     if (post->err)
         fail(session);
     else if (post->repeated)

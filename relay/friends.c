@@ -356,7 +356,7 @@ static void on_frame(struct session *session, struct json_object *frame)
             .content = buf_str(&clean),
             .client_id = client_id,
         };
-        enum err err = hub_post(door.hub, session->id, &message);
+        enum err err = hub_post(door.hub, (struct post_id){session->id, 0}, &message);
         if (err)
             door_send_error(session, door_post_code(err), door_post_error(err));
         buf_fini(&clean);
@@ -375,8 +375,9 @@ static void received(struct session *session, struct str text)
     json_object_put(frame);
 }
 
-static void posted(struct session *session, const struct store_post *post)
+static void posted(struct session *session, uint64_t number, const struct store_post *post)
 {
+    (void)number;
     if (!post->err)
         return; /* the sender gets no echo */
     door_send_error(session, post->err == ERR_UNKNOWN ? "unknown" : "unavailable",

@@ -12,10 +12,10 @@
 #include "common/settings.h"
 #include "common/store.h"
 #include "relay/encoding.h"
+#include "relay/journal.h"
 #include "relay/session.h"
 
 struct bus;
-struct journal;
 struct readers;
 struct sanctions;
 
@@ -26,7 +26,7 @@ struct hub_notices {
     void (*friends)(void *arg, uint64_t user);                        /* this user has a new friend */
     void (*read)(void *arg, uint64_t user, const struct wire_mark *mark); /* this user has read so far */
     /* the journal's answer to a post whose session_id is eio_id's (the top bit is set) */
-    void (*io_posted)(void *arg, uint64_t id, const struct store_post *post);
+    void (*io_posted)(void *arg, struct post_id id, const struct store_post *post);
     /* WIRE_SANCTION, WIRE_DRAIN. */
     void (*control)(void *arg, const struct wire_header *header, struct str payload);
     void *arg;
@@ -96,12 +96,13 @@ struct hub_listener {
 /* `listener` must outlive the hub's use. A conversation that cannot be read is tried again until it can. */
 void hub_listen(struct hub *hub, uint64_t conversation, const struct hub_listener *listener);
 
-/* Hands a message to the journal, copied. `session_id` 0: nobody waits for the answer. Nothing was taken:
- * ERR_BUSY, the journal is full; ERR_DENIED, its sender is muted here (counted). */
-enum err hub_post(struct hub *hub, uint64_t session_id, const struct message *message) CG_MUST_CHECK;
+/* Hands a message to the journal, copied. Its answer brings the id back: once, in any order. Nothing was taken, and no
+ * answer follows: ERR_BUSY, the journal is full; ERR_DENIED, its sender is muted here (counted). */
+enum err hub_post(struct hub *hub, struct post_id id, const struct message *message) CG_MUST_CHECK;
+#define POST_OF_NOBODY ((struct post_id){0, 0})
 
-/* The journal's answer for a whole batch: acknowledges, delivers here, publishes. */
-void hub_stored(struct hub *hub, struct store_post *posts, const uint64_t *session_ids, size_t count);
+/* The journal's answers to some posts: acknowledges, delivers here, publishes. */
+void hub_stored(struct hub *hub, struct store_post *posts, const struct post_id *ids, size_t count);
 
 /* A stored message became known, from wherever, in whatever order: appended once, in order. */
 void hub_deliver(struct hub *hub, const struct message *message);

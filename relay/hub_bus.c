@@ -21,13 +21,13 @@ static bool is_muted(const struct hub *hub, uint64_t session_id, const struct me
                         message->conversation);
 }
 
-enum err hub_post(struct hub *hub, uint64_t session_id, const struct message *message)
+enum err hub_post(struct hub *hub, struct post_id id, const struct message *message)
 {
-    if (hub->sanctions && is_muted(hub, session_id, message)) {
+    if (hub->sanctions && is_muted(hub, id.session_id, message)) {
         metric_inc(METRIC_MODERATION_REFUSED);
         return ERR_DENIED;
     }
-    return journal_submit(hub->journal, session_id, message);
+    return journal_submit(hub->journal, id, message);
 }
 
 static int by_place(const void *a, const void *b)
@@ -66,17 +66,16 @@ static void publish(struct hub *hub, struct store_post *const *posts, size_t cou
     buf_fini(&out);
 }
 
-void hub_stored(struct hub *hub, struct store_post *posts, const uint64_t *session_ids,
-                size_t count)
+void hub_stored(struct hub *hub, struct store_post *posts, const struct post_id *ids, size_t count)
 {
     struct store_post **stored = mem_zalloc(count * sizeof(struct store_post *));
     size_t stored_count = 0;
     for (size_t i = 0; i < count; i++) {
-        struct session *session = sessions_find(hub->sessions, session_ids[i]);
-        if (session_ids[i] >> 63)
-            hub->notices.io_posted(hub->notices.arg, session_ids[i], &posts[i]);
+        struct session *session = sessions_find(hub->sessions, ids[i].session_id);
+        if (ids[i].session_id >> 63)
+            hub->notices.io_posted(hub->notices.arg, ids[i], &posts[i]);
         else if (session && !session->closing)
-            session->protocol->posted(session, &posts[i]);
+            session->protocol->posted(session, ids[i].number, &posts[i]);
         if (!posts[i].err && !posts[i].repeated)
             stored[stored_count++] = &posts[i];
     }

@@ -12,7 +12,7 @@
 /* A queued message. */
 struct entry {
     struct entry *next;
-    uint64_t session_id;
+    struct post_id id;
     int64_t queued_ms;
     struct message *message;
 };
@@ -23,7 +23,7 @@ struct batch {
     struct journal *journal;
     size_t count;
     struct store_post *posts;
-    uint64_t *session_ids;
+    struct post_id *ids;
     struct message **messages; /* own the posts' texts */
 };
 
@@ -53,12 +53,12 @@ static void settle(struct journal *journal, size_t count, size_t bytes)
 static void arrived(struct parcel *parcel)
 {
     struct batch *batch = (struct batch *)parcel;
-    batch->journal->stored(batch->journal->arg, batch->posts, batch->session_ids, batch->count);
+    batch->journal->stored(batch->journal->arg, batch->posts, batch->ids, batch->count);
     for (size_t i = 0; i < batch->count; i++)
         free(batch->messages[i]);
     free(batch->messages);
     free(batch->posts);
-    free(batch->session_ids);
+    free(batch->ids);
     free(batch);
 }
 
@@ -91,12 +91,12 @@ static struct batch *batch_new(struct journal *journal, struct entry *entry, siz
     batch->journal = journal;
     batch->count = count;
     batch->posts = mem_zalloc(count * sizeof batch->posts[0]);
-    batch->session_ids = mem_zalloc(count * sizeof batch->session_ids[0]);
+    batch->ids = mem_zalloc(count * sizeof batch->ids[0]);
     batch->messages = mem_zalloc(count * sizeof batch->messages[0]);
     for (size_t i = 0; i < count; i++) {
         struct entry *next = entry->next;
         batch->posts[i].message = *entry->message;
-        batch->session_ids[i] = entry->session_id;
+        batch->ids[i] = entry->id;
         batch->messages[i] = entry->message;
         free(entry);
         entry = next;
@@ -173,7 +173,7 @@ struct journal *journal_new(const struct settings *settings, struct offload *off
     return journal;
 }
 
-enum err journal_submit(struct journal *journal, uint64_t session_id, const struct message *message)
+enum err journal_submit(struct journal *journal, struct post_id id, const struct message *message)
 {
     size_t bytes = message_size(message);
     enum err err = ERR_OK;
@@ -187,7 +187,7 @@ enum err journal_submit(struct journal *journal, uint64_t session_id, const stru
         return err;
     }
     struct entry *entry = mem_zalloc(sizeof *entry);
-    entry->session_id = session_id;
+    entry->id = id;
     entry->queued_ms = clock_mono_ms();
     entry->message = message_dup(message);
     pthread_mutex_lock(&journal->lock);

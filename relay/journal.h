@@ -9,20 +9,24 @@
 
 struct journal;
 
-/* In the loop thread, once per batch: posts[i] came from session_ids[i]. Borrowed. */
-typedef void journal_stored_fn(void *arg, struct store_post *posts, const uint64_t *session_ids,
-                               size_t count);
+/* Whose post it is, and which of theirs: what an answer is known by. Answers come in any order. */
+struct post_id {
+    uint64_t session_id; /* 0: nobody waits for the answer */
+    uint64_t number;     /* the session's own, brought back as it is */
+};
+
+/* In the loop thread, for some posts at a time, for each post once: posts[i] is ids[i]'s. Borrowed. */
+typedef void journal_stored_fn(void *arg, struct store_post *posts, const struct post_id *ids, size_t count);
 
 struct journal *journal_new(const struct settings *settings, struct offload *offload,
                             journal_stored_fn *stored, void *arg);
 
 /* Copies the message into the queue. ERR_BUSY, and nothing taken, past journal_queue messages or
  * journal_queue_bytes. */
-enum err journal_submit(struct journal *journal, uint64_t session_id,
-                        const struct message *message) CG_MUST_CHECK;
+enum err journal_submit(struct journal *journal, struct post_id id, const struct message *message) CG_MUST_CHECK;
 
 /* Called now and then: what has waited for journal_timeout_ms behind a batch that takes its time is answered with
- * ERR_DOWN, by `stored` before this returns. It is not stored. */
+ * ERR_DOWN, by `stored` before this returns, so before the answers of that batch. It is not stored. */
 void journal_expire(struct journal *journal);
 
 /* Stores what is queued, then ends the thread; what it returns still has to be drained. */

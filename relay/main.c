@@ -70,10 +70,10 @@ static void on_received(void *arg, struct str payload)
     hub_received(&relay->hub, payload);
 }
 
-static void on_stored(void *arg, struct store_post *posts, const uint64_t *session_ids, size_t count)
+static void on_stored(void *arg, struct store_post *posts, const struct post_id *ids, size_t count)
 {
     struct relay *relay = arg;
-    hub_stored(&relay->hub, posts, session_ids, count);
+    hub_stored(&relay->hub, posts, ids, count);
 }
 
 static void on_presence_notice(void *arg, uint64_t conversation)
@@ -88,7 +88,7 @@ static void on_history_notice(void *arg, uint64_t conversation, uint64_t user)
     chatroom_send_history(conversation, user);
 }
 
-static void on_io_posted(void *arg, uint64_t id, const struct store_post *post)
+static void on_io_posted(void *arg, struct post_id id, const struct store_post *post)
 {
     (void)arg;
     sio_posted(id, post);

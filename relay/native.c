@@ -409,7 +409,6 @@ static void on_open(struct session *session, const struct request *request)
     native->session = session;
     native->timer.fired = on_timer;
     native->again.fired = native_on_again;
-    native->posts_end = &native->posts;
     wheel_set(door.hub->wheel, &native->timer, door.settings->handshake_timeout_ms);
 }
 
@@ -430,7 +429,7 @@ static void on_closed(struct session *session)
     wheel_cancel(&native->again);
     hub_leave(door.hub, session);
     native_rooms_free(native);
-    native_posts_free(native);
+    postings_fini(&native->posts);
     free(native->hello);
     free(native->name);
 }

@@ -14,12 +14,14 @@
 #include "relay/door.h"
 #include "relay/hub.h"
 #include "relay/native.h"
+#include "relay/postings.h"
 #include "relay/readers.h"
 
 enum {
     NATIVE_ROOMS_AT_ONCE = 100, /* that one hello or one unread may name */
     NATIVE_MISSED_MAX = 1000,   /* events that are caught up with; past it the client pages */
-    NATIVE_WAITING_MAX = 256,   /* commands of a connection that wait for a look-up, for its room, or for the journal */
+    NATIVE_WAITING_MAX = 256,   /* commands of a connection that wait for a look-up or for its room; as many again wait
+                                   for the journal (POSTINGS_MAX) */
     NATIVE_ASKED_MAX = 16,      /* look-ups of a connection on their way */
     NATIVE_NO_ID = -1,
     NATIVE_RETRY_MS = 1000,
@@ -89,13 +91,6 @@ struct native_hello {
     } rooms[]; /* `count` of them */
 };
 
-/* A post whose answer has not come. The journal answers in the order in which it was asked. */
-struct native_post {
-    struct native_post *next;
-    int64_t re;
-    uint64_t conversation;
-};
-
 /* The state of a session. */
 struct native {
     struct session *session;
@@ -114,8 +109,7 @@ struct native {
     size_t asked;             /* look-ups on their way */
     size_t reading;           /* pages of missed events on their way */
     uint64_t pages;           /* that were asked for, ever */
-    struct native_post *posts, **posts_end;
-    size_t post_count;
+    struct postings posts;    /* their owner: the conversation */
 };
 
 static inline struct native *native_of(struct session *session)
@@ -170,8 +164,7 @@ void native_catch_up(struct native *native);
 /* ---- native_send.c ---- */
 
 native_room_handler native_send, native_edit, native_recall, native_typing;
-void native_posted(struct session *session, const struct store_post *post);
-void native_posts_free(struct native *native);
+void native_posted(struct session *session, uint64_t number, const struct store_post *post);
 
 /* ---- native_ask.c ---- */
 

@@ -1,51 +1,22 @@
-#include "common/mem.h"
-#include "common/metrics.h"
 #include "common/text.h"
 #include "relay/native_parts.h"
-
-#include <stdlib.h>
 
 enum { TYPING_MS = 1000 };
 
 /* ---- answers of the journal ---- */
 
-static void expect_answer(struct native *native, int64_t re, uint64_t conversation)
-{
-    struct native_post *post = mem_zalloc(sizeof *post);
-    *post = (struct native_post){NULL, re, conversation};
-    *native->posts_end = post;
-    native->posts_end = &post->next;
-    native->post_count++;
-}
-
-static void drop_first(struct native *native)
-{
-    struct native_post *post = native->posts;
-    native->posts = post->next;
-    if (!native->posts)
-        native->posts_end = &native->posts;
-    native->post_count--;
-    free(post);
-}
-
-void native_posts_free(struct native *native)
-{
-    while (native->posts)
-        drop_first(native);
-}
-
-void native_posted(struct session *session, const struct store_post *stored)
+void native_posted(struct session *session, uint64_t number, const struct store_post *stored)
 {
     struct native *native = native_of(session);
-    CG_ASSERT(native->posts && native->posts->conversation == stored->message.conversation);
-    int64_t re = native->posts->re;
+    struct posting posting;
     struct buf out;
-    drop_first(native);
+    if (!postings_answered(&native->posts, number, &posting))
+        return;
     if (stored->err) {
-        native_fail(native, re, stored->err);
+        native_fail(native, posting.re, stored->err);
         return;
     }
-    native_begin(&out, 512, re);
+    native_begin(&out, 512, posting.re);
     buf_addf(&out, ",\"ch\":%llu,\"epoch\":%llu,\"seq\":%llu,\"ts\":%lld,\"repeated\":%s",
              (unsigned long long)stored->message.conversation, (unsigned long long)door.hub->epoch,
              (unsigned long long)stored->message.seq, (long long)stored->message.at_ms,
@@ -76,14 +47,16 @@ static void post(struct native_room *room, int64_t re, enum message_kind kind, s
         .content = content,
         .client_id = client_id,
     };
-    enum err err = native->post_count >= NATIVE_WAITING_MAX ? ERR_BUSY
-                                                            : hub_post(door.hub, native->session->id, &message);
+    struct post_id id = {native->session->id, postings_add(&native->posts, message.conversation, re)};
+    struct posting refused;
+    enum err err = id.number ? hub_post(door.hub, id, &message) : ERR_BUSY;
+    if (!err)
+        return;
+    postings_take(&native->posts, id.number, &refused);
     if (err == ERR_DENIED)
         native_refuse(native, re, door_post_code(err), door_post_error(err));
-    else if (err)
-        native_fail(native, re, ERR_BUSY);
     else
-        expect_answer(native, re, message.conversation);
+        native_fail(native, re, ERR_BUSY);
 }
 
 /* The command's content, or what is wrong with it. */

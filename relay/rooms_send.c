@@ -25,8 +25,9 @@ static void give_up(struct session *session)
     held->call = NULL;
 }
 
-static void on_posted(struct session *session, const struct store_post *post)
+static void on_posted(struct session *session, uint64_t number, const struct store_post *post)
 {
+    (void)number;
     struct rooms_held *held = session->state;
     if (!post->err)
         reply_stored(held->call, post->message.seq);
@@ -84,7 +85,7 @@ static void on_admitted(struct rooms_asked *base)
     if (call &&
         !(session = rooms_hold(&protocol, call, rooms_held_interval(door.settings), give_up)))
         return; /* there are too many */
-    enum err err = hub_post(door.hub, session ? session->id : 0, &message);
+    enum err err = hub_post(door.hub, (struct post_id){session ? session->id : 0, 0}, &message);
     if (!err || !session)
         return;
     if (err == ERR_DENIED)

@@ -89,8 +89,8 @@ struct protocol {
     /* Everything that waited in the outbox is out and the socket takes more. Also called when nothing had waited but
      * the socket was choked. NULL: nobody asks. */
     void (*drained)(struct session *session);
-    /* The journal's answer to a hub_post. */
-    void (*posted)(struct session *session, const struct store_post *post);
+    /* The journal's answer to the hub_post that was given this number. */
+    void (*posted)(struct session *session, uint64_t number, const struct store_post *post);
     /* The socket has ended; the state is freed after this. */
     void (*closed)(struct session *session);
 };

@@ -231,7 +231,6 @@ static void sio_opened(struct eio *conn)
 {
     struct sio_client *client = client_of(conn);
     client->conn = conn;
-    client->last_posting = &client->postings;
     client->connect_timer.fired = on_connect_late;
     wheel_set(sio.wheel, &client->connect_timer, sio.settings->io_connect_timeout_ms);
 }
@@ -274,11 +273,7 @@ static void sio_closed(struct eio *conn, const char *reason)
     wheel_cancel(&client->connect_timer);
     while (client->sockets)
         sio_socket_end(client->sockets, SIO_END_CUT);
-    while (client->postings) {
-        struct sio_posting *posting = client->postings;
-        client->postings = posting->next;
-        free(posting);
-    }
+    postings_fini(&client->postings);
     partial_free(client->partial);
 }
 
@@ -315,21 +310,15 @@ void sio_expel(const struct sanction *sanction, uint64_t address)
     }
 }
 
-void sio_posted(uint64_t id, const struct store_post *post)
+void sio_posted(struct post_id id, const struct store_post *post)
 {
-    struct eio *conn = eio_find(id);
-    if (!conn)
+    struct eio *conn = eio_find(id.session_id);
+    struct posting posting;
+    if (!conn || !postings_answered(&client_of(conn)->postings, id.number, &posting))
         return;
-    struct sio_client *client = client_of(conn);
-    struct sio_posting *posting = client->postings;
-    CG_ASSERT(posting);
-    client->postings = posting->next;
-    if (!client->postings)
-        client->last_posting = &client->postings;
-    struct sio_socket *socket = sio_socket_find(posting->serial);
+    struct sio_socket *socket = sio_socket_find(posting.owner);
     if (socket)
-        socket->nsp->app->posted(socket, post->err, &post->message, posting->ack_id);
-    free(posting);
+        socket->nsp->app->posted(socket, post->err, &post->message, posting.re);
 }
 
 /* ---- beginning and end ---- */

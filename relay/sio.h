@@ -16,8 +16,6 @@
 #include "relay/eio.h"
 #include "relay/hub.h"
 
-struct store_post;
-
 struct bus;
 struct readers;
 struct sanction;
@@ -42,7 +40,7 @@ void sio_expel(const struct sanction *sanction, uint64_t address);
 /* Frees what ended in this turn of the loop. Called before the loop sleeps. */
 void sio_flush(void);
 
-/* The journal's answer to a sio_post; `id` is eio_id. */
-void sio_posted(uint64_t id, const struct store_post *post);
+/* The journal's answer to a sio_post; the session_id is eio_id. */
+void sio_posted(struct post_id id, const struct store_post *post);
 
 #endif

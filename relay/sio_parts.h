@@ -5,6 +5,7 @@
 #include "common/map.h"
 #include "relay/app.h"
 #include "relay/hub.h"
+#include "relay/postings.h"
 #include "relay/sanctions.h"
 #include "relay/sio.h"
 #include "relay/sio_registry.h"
@@ -77,13 +78,6 @@ struct sio_socket {
 };
 _Static_assert(IO_ROOMS_PER_SOCKET <= UINT8_MAX && SIO_ASKS_MAX <= UINT8_MAX, "they are counted in a byte");
 
-/* A message on its way through the journal: answers come in the order of the posts. */
-struct sio_posting {
-    struct sio_posting *next;
-    uint64_t serial;
-    int64_t ack_id;
-};
-
 /* A binary packet whose attachments are still coming. */
 struct sio_partial {
     struct buf text;
@@ -98,7 +92,7 @@ struct sio_client {
     struct sio_socket *sockets;
     size_t socket_count;
     struct sio_partial *partial;
-    struct sio_posting *postings, **last_posting;
+    struct postings postings; /* of all its sockets, by their serials; re: the ack_id */
     struct wheel_timer connect_timer;
 };
 

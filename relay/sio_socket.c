@@ -290,15 +290,12 @@ enum err sio_post(struct sio_socket *socket, const struct message *given, int64_
         .content = given->content,
         .audience = given->audience,
     };
-    enum err err = hub_post(sio.hub, eio_id(client->conn), &message);
+    struct post_id id = {eio_id(client->conn), postings_add(&client->postings, socket->serial, ack_id)};
+    struct posting refused;
+    enum err err = id.number ? hub_post(sio.hub, id, &message) : ERR_BUSY;
     if (err)
-        return err;
-    struct sio_posting *posting = mem_zalloc(sizeof *posting);
-    posting->serial = socket->serial;
-    posting->ack_id = ack_id;
-    *client->last_posting = posting;
-    client->last_posting = &posting->next;
-    return ERR_OK;
+        postings_take(&client->postings, id.number, &refused);
+    return err;
 }
 
 void sio_show(struct str name, struct str audience, struct str array)

@@ -57,7 +57,7 @@ static void store_record(enum message_kind kind, uint64_t conversation, const st
         .sender_name = member->name,
         .client_id = kind == MESSAGE_JOIN ? STR("record:join") : STR("record:leave"),
     };
-    if (hub_post(door.hub, 0, &record))
+    if (hub_post(door.hub, POST_OF_NOBODY, &record))
         log_warn("space.record_lost", "room=%llu why=busy", (unsigned long long)conversation);
 }
 
@@ -277,8 +277,9 @@ static void received(struct session *session, struct str text)
     json_object_put(frame);
 }
 
-static void posted(struct session *session, const struct store_post *post)
+static void posted(struct session *session, uint64_t number, const struct store_post *post)
 {
+    (void)number;
     (void)session;
     (void)post; /* records are posted in nobody's name */
 }

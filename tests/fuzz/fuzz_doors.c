@@ -152,10 +152,10 @@ static void say(struct session *session, struct str frame, enum err outcome)
         struct store_post post = {.err = outcome, .message = *posted};
         post.message.seq = LAST + 1;
         post.message.at_ms = clock_wall_ms();
-        CG_ASSERT(posted_by == session->id);
+        CG_ASSERT(posted_by.session_id == session->id);
         if (!outcome)
             check_shown(&post.message);
-        session->protocol->posted(session, &post);
+        session->protocol->posted(session, posted_by.number, &post);
         free(posted);
         posted = NULL;
     }

@@ -115,7 +115,7 @@ static void say(struct session *session, struct str frame, enum err outcome)
     if (posted) {
         struct store_post post = {.err = outcome, .message = *posted};
         post.message.seq = LAST + 1;
-        session->protocol->posted(session, &post);
+        session->protocol->posted(session, posted_by.number, &post);
         free(posted);
         posted = NULL;
     }

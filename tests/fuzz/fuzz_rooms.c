@@ -172,11 +172,11 @@ static void answer_post(void)
 {
     if (!posted)
         return;
-    struct session *session = sessions_find(&sessions, posted_by);
+    struct session *session = sessions_find(&sessions, posted_by.session_id);
     struct store_post post = {.err = mood.log_too_short ? ERR_UNKNOWN : ERR_OK, .message = *posted};
     post.message.seq = LAST + 1;
     CG_ASSERT(session);
-    session->protocol->posted(session, &post);
+    session->protocol->posted(session, posted_by.number, &post);
     free(posted);
     posted = NULL;
 }

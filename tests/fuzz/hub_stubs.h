@@ -56,7 +56,7 @@ struct stub_seat {
 };
 
 static struct message *posted; /* the last one, while it is in hand */
-static uint64_t posted_by;
+static struct post_id posted_by;
 static unsigned posts;
 
 void hub_join(struct hub *of, struct session *session, uint64_t conversation,
@@ -105,7 +105,7 @@ void hub_expect(struct seat *seat, uint64_t seq)
     CG_ASSERT(seq >= LAST);
 }
 
-enum err hub_post(struct hub *of, uint64_t session_id, const struct message *message)
+enum err hub_post(struct hub *of, struct post_id id, const struct message *message)
 {
     CG_ASSERT(of == &hub && message->conversation == ROOM);
     bool revision = message_is_revision(message->kind);
@@ -122,7 +122,7 @@ enum err hub_post(struct hub *of, uint64_t session_id, const struct message *mes
         return mood.post;
     free(posted);
     posted = message_dup(message);
-    posted_by = session_id;
+    posted_by = id;
     return ERR_OK;
 }
 

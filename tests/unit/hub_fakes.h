@@ -141,8 +141,9 @@ static void on_drained(struct session *session)
     ((struct client *)session->socket)->drained++;
 }
 
-static void on_posted(struct session *session, const struct store_post *post)
+static void on_posted(struct session *session, uint64_t number, const struct store_post *post)
 {
+    (void)number;
     struct client *client = session->socket;
     buf_addf(&client->told, "%s %llu%s|", err_name(post->err),
              (unsigned long long)post->message.seq, post->repeated ? " again" : "");
@@ -196,11 +197,11 @@ static void on_read_so_far(void *arg, uint64_t user, const struct wire_mark *mar
     noticed[4] += 100 * user + 10 * mark->conversation + mark->seq;
 }
 
-static void on_io_posted(void *arg, uint64_t id, const struct store_post *post)
+static void on_io_posted(void *arg, struct post_id id, const struct store_post *post)
 {
     (void)arg;
-    assert_int_equal(id >> 63, 1);
-    noticed[3] += 1000 * (id & 0xff) + post->message.seq;
+    assert_int_equal(id.session_id >> 63, 1);
+    noticed[3] += 1000 * (id.session_id & 0xff) + post->message.seq;
 }
 
 static void on_control(void *arg, const struct wire_header *header, struct str word)

@@ -162,7 +162,9 @@ static struct {
     size_t published_count;
     size_t submitted;
     enum err submit;
-    uint64_t submitter; /* the session of the last one */
+    struct post_id submitter; /* the last one's */
+    struct post_id taken[64]; /* those that were not refused, and … */
+    size_t taken_count;
     char content[200], client_id[100];
 } net;
 
@@ -199,11 +201,13 @@ void bus_publish(struct bus *bus, uint64_t conversation, struct str payload)
     buf_add_str(&net.published[net.published_count++].payload, payload);
 }
 
-enum err journal_submit(struct journal *journal, uint64_t session_id, const struct message *message)
+enum err journal_submit(struct journal *journal, struct post_id id, const struct message *message)
 {
     (void)journal;
     net.submitted++;
-    net.submitter = session_id;
+    net.submitter = id;
+    if (!net.submit)
+        net.taken[net.taken_count++ % 64] = id;
     snprintf(net.content, sizeof net.content, "%.*s", (int)message->content.len, message->content.ptr);
     snprintf(net.client_id, sizeof net.client_id, "%.*s", (int)message->client_id.len, message->client_id.ptr);
     return net.submit;

@@ -133,8 +133,7 @@ static struct {
 
 static size_t answered, batches_answered;
 
-static void on_stored(void *arg, struct store_post *posts, const uint64_t *session_ids,
-                      size_t count)
+static void on_stored(void *arg, struct store_post *posts, const struct post_id *ids, size_t count)
 {
     assert_ptr_equal(arg, &settings);
     assert_true(count > 0);
@@ -142,7 +141,8 @@ static void on_stored(void *arg, struct store_post *posts, const uint64_t *sessi
     for (size_t i = 0; i < count; i++) {
         const struct message *message = &posts[i].message;
         assert_true(message->content.len < sizeof answers[0].content);
-        answers[answered].session_id = session_ids[i];
+        assert_int_equal(ids[i].number, 3 * ids[i].session_id);
+        answers[answered].session_id = ids[i].session_id;
         answers[answered].conversation = message->conversation;
         answers[answered].seq = message->seq;
         answers[answered].err = posts[i].err;
@@ -199,7 +199,7 @@ static enum err submit_for(uint64_t session_id, const char *content, const char 
     char *text = strdup(content), *id = strdup(client_id);
     struct message message = {
         .conversation = 7, .sender = 9, .content = str_of(text), .client_id = str_of(id)};
-    enum err err = journal_submit(journal, session_id, &message);
+    enum err err = journal_submit(journal, (struct post_id){session_id, 3 * session_id}, &message);
     memset(text, '?', strlen(text));
     free(text);
     free(id);

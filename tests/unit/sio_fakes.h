@@ -138,7 +138,7 @@ static struct {
     uint64_t last[NAMESPACES]; /* seq */
     enum err post;             /* what hub_post answers */
     struct message *posted;    /* the last one, and … */
-    uint64_t posted_by;
+    struct post_id posted_by;
     struct buf told; /* the last notice */
     int notices;
 } world;
@@ -150,14 +150,14 @@ void hub_listen(struct hub *hub, uint64_t conversation, const struct hub_listene
     listener->ready(listener->arg, world.last[conversation]);
 }
 
-enum err hub_post(struct hub *hub, uint64_t session_id, const struct message *message)
+enum err hub_post(struct hub *hub, struct post_id id, const struct message *message)
 {
     (void)hub;
     if (world.post)
         return world.post;
     free(world.posted);
     world.posted = message_dup(message);
-    world.posted_by = session_id;
+    world.posted_by = id;
     return ERR_OK;
 }
 

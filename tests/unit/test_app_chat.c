@@ -122,6 +122,38 @@ static void a_message_that_is_not_stored_is_told_to_its_sender_alone(void **stat
     assert_nothing_sent(bob);
 }
 
+static void answers_find_their_events_in_any_order(void **state)
+{
+    (void)state;
+    struct eio *ann = named("ann");
+    hear(ann, "21[\"message\",\"x\"]");
+    struct post_id first = world.posted_by;
+    hear(ann, "22[\"message\",\"x\"]");
+    struct post_id second = world.posted_by;
+    settle(ERR_DOWN);
+    assert_non_null(strstr(next(ann), "消息没有发出"));
+    assert_sent(ann, "32[{\"success\":false,\"error\":\"unavailable\"}]");
+    world.posted_by = first;
+    settle(ERR_OK);
+    assert_sent(ann, "31[{\"success\":true,\"seq\":2}]");
+    assert_non_null(strstr(next(ann), "\"seq\":2"));
+    world.posted_by = second; /* it has its answer */
+    settle(ERR_DOWN);
+    assert_nothing_sent(ann);
+}
+
+static void a_client_has_so_many_posts_on_their_way(void **state)
+{
+    (void)state;
+    struct eio *ann = named("ann");
+    for (int i = 0; i < POSTINGS_MAX; i++)
+        hear(ann, "21[\"message\",\"x\"]");
+    assert_nothing_sent(ann);
+    hear(ann, "22[\"message\",\"x\"]");
+    next(ann);
+    assert_sent(ann, "32[{\"success\":false,\"error\":\"busy\"}]");
+}
+
 static void who_is_in_rooms_is_heard_in_them_and_who_is_in_none_by_all(void **state)
 {
     (void)state;
@@ -230,6 +262,8 @@ int main(void)
         TEST(without_redis_this_relay_decides_about_names),
         TEST(a_message_is_acknowledged_once_it_is_stored_and_seen_by_all),
         TEST(a_message_that_is_not_stored_is_told_to_its_sender_alone),
+        TEST(answers_find_their_events_in_any_order),
+        TEST(a_client_has_so_many_posts_on_their_way),
         TEST(who_is_in_rooms_is_heard_in_them_and_who_is_in_none_by_all),
         TEST(a_private_message_goes_to_one_alone),
         TEST(what_only_looks_private_is_for_all),

@@ -5,18 +5,18 @@
 /* ---- publishing what was stored ---- */
 
 static struct store_post posts[3000];
-static uint64_t session_ids[3000];
+static struct post_id ids[3000];
 static size_t post_count;
 
 static void add_post(struct client *from, uint64_t conversation, uint64_t seq, enum err err)
 {
     posts[post_count] = (struct store_post){.message = message_of(conversation, seq), .err = err};
-    session_ids[post_count++] = from ? from->session->id : 0;
+    ids[post_count++] = from ? (struct post_id){from->session->id, 0} : POST_OF_NOBODY;
 }
 
 static void store_posts(void)
 {
-    hub_stored(&hub, posts, session_ids, post_count);
+    hub_stored(&hub, posts, ids, post_count);
     post_count = 0;
 }
 
@@ -126,10 +126,12 @@ static void a_full_journal_is_told_of_at_once(void **state)
     (void)state;
     struct message message = message_of(1, 0);
     net.submit = ERR_BUSY;
-    assert_int_equal(hub_post(&hub, 5, &message), ERR_BUSY);
+    assert_int_equal(hub_post(&hub, (struct post_id){5, 8}, &message), ERR_BUSY);
     net.submit = ERR_OK;
-    assert_int_equal(hub_post(&hub, 5, &message), ERR_OK);
+    assert_int_equal(hub_post(&hub, (struct post_id){5, 8}, &message), ERR_OK);
     assert_int_equal(net.submitted, 2);
+    assert_int_equal(net.submitter.session_id, 5);
+    assert_int_equal(net.submitter.number, 8);
 }
 
 /* ---- receiving ---- */

@@ -127,7 +127,7 @@ static void answers_for_other_connections_go_elsewhere(void **state)
     (void)state;
     struct client *client = seated_client(7, PLAIN, 0);
     struct store_post posts[] = {{.message = message_of(7, 1)}, {.message = message_of(7, 2)}};
-    uint64_t ids[] = {UINT64_C(1) << 63 | 5, client->session->id};
+    struct post_id ids[] = {{UINT64_C(1) << 63 | 5, 1}, {client->session->id, 1}};
     hub_stored(&hub, posts, ids, 2);
     assert_int_equal(noticed[3], 5001);
     assert_str(buf_str(&client->told), STR("ok 2|"));

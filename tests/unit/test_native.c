@@ -1,6 +1,8 @@
 /* The native protocol: hello, commands and their answers. */
 #include "native_fakes.h"
 
+#include "relay/postings.h"
+
 /* ---- hello ---- */
 
 static void nothing_goes_before_hello(void **state)
@@ -77,8 +79,8 @@ static void commands_about_one_room_keep_their_order(void **state)
     assert_int_equal(net.submitted, 2);
     assert_string_equal(net.content, "two");
     assert_string_equal(brief(client), "re 5 not_found|re 2|re 4|");
-    answer_post(client, 1, ERR_OK);
-    answer_post(client, 2, ERR_OK);
+    answer_post(1, ERR_OK);
+    answer_post(2, ERR_OK);
     assert_string_equal(brief(client), "re 1|re 3|");
 }
 
@@ -92,10 +94,10 @@ static void an_answer_comes_before_its_event(void **state)
     for (int id = 2; id < 10; id++)
         say(client, "{\"id\":%d,\"cmd\":\"send\",\"room\":\"" ROOM "\",\"client_id\":\"%d\",\"content\":\"x\"}", id,
             id);
-    answer_post(client, 1, ERR_OK);
-    answer_post(client, 2, ERR_OK);
+    answer_post(1, ERR_OK);
+    answer_post(2, ERR_OK);
     for (size_t i = 0; i < 6; i++)
-        answer_post(client, 0, errs[i]);
+        answer_post(0, errs[i]);
     assert_string_equal(brief(client), "re 2|message 1|re 3|message 2|re 4 not_found|re 5 forbidden|re 6 conflict|"
                                        "re 7 unavailable|re 8 unavailable|re 9 unavailable|");
     net.submit = ERR_BUSY;
@@ -106,7 +108,47 @@ static void an_answer_comes_before_its_event(void **state)
     say(client,
         "{\"id\":8,\"cmd\":\"edit\",\"room\":\"" ROOM "\",\"seq\":1,\"client_id\":\"e\",\"content\":\"\\\"x\\\"\"}");
     assert_string_equal(net.content, "{\"of\":1,\"content\":\"\\\"x\\\"\"}");
-    answer_post(client, 3, ERR_OK);
+    answer_post(3, ERR_OK);
+}
+
+static void answers_find_their_commands_in_any_order(void **state)
+{
+    (void)state;
+    struct client *client = greeted(ANN);
+    joined(client, ROOM, "");
+    brief(client);
+    for (int id = 2; id < 7; id++)
+        say(client, "{\"id\":%d,\"cmd\":\"send\",\"room\":\"" ROOM "\",\"client_id\":\"%d\",\"content\":\"x\"}", id,
+            id);
+    /* the queue expires before the batch in flight is answered, and its order is its own */
+    answer_post_at(4, 0, ERR_DOWN);
+    answer_post_at(2, 0, ERR_DOWN);
+    assert_string_equal(brief(client), "re 6 unavailable|re 4 unavailable|");
+    answer_post_at(3, 1, ERR_OK);
+    answer_post_at(0, 2, ERR_OK);
+    assert_string_equal(brief(client), "re 5|message 1|re 2|message 2|");
+    answer_post_at(0, 2, ERR_DOWN); /* it has its answer */
+    net.taken[63] = (struct post_id){client->session->id, 77};
+    net.taken_count = 64;
+    answer_post_at(63, 2, ERR_DOWN); /* nobody ever asked */
+    assert_string_equal(brief(client), "");
+    answer_post_at(1, 3, ERR_OK);
+    assert_string_equal(brief(client), "re 3|message 3|");
+}
+
+static void a_client_has_so_many_posts_on_their_way(void **state)
+{
+    (void)state;
+    struct client *client = greeted(ANN);
+    joined(client, ROOM, "");
+    brief(client);
+    for (int id = 2; id < 2 + POSTINGS_MAX; id++)
+        say(client, "{\"id\":%d,\"cmd\":\"send\",\"room\":\"" ROOM "\",\"client_id\":\"%d\",\"content\":\"x\"}", id,
+            id);
+    assert_string_equal(brief(client), "");
+    say(client, "{\"id\":1,\"cmd\":\"send\",\"room\":\"" ROOM "\",\"client_id\":\"y\",\"content\":\"x\"}");
+    assert_string_equal(brief(client), "re 1 busy|");
+    assert_int_equal(net.submitted, POSTINGS_MAX);
 }
 
 static void changes_look_as_they_should(void **state)
@@ -203,6 +245,8 @@ int main(void)
         NATIVE(an_id_is_not_enough_where_others_know_it),
         NATIVE(commands_about_one_room_keep_their_order),
         NATIVE(an_answer_comes_before_its_event),
+        NATIVE(answers_find_their_commands_in_any_order),
+        NATIVE(a_client_has_so_many_posts_on_their_way),
         NATIVE(changes_look_as_they_should),
         NATIVE(a_marker_is_told_to_the_users_other_devices_alone),
         NATIVE(who_is_put_out_hears_no_more),

@@ -199,8 +199,7 @@ static struct visit *say(const char *body)
 static void stored(uint64_t seq, enum err err, bool repeated)
 {
     struct store_post post = {.message = message_of(ROOM, seq), .err = err, .repeated = repeated};
-    uint64_t id = net.submitter;
-    hub_stored(&hub, &post, &id, 1);
+    hub_stored(&hub, &post, &net.submitter, 1);
 }
 
 #define SAID "{\"nickId\":\"" NICK_ID "\",\"content\":\"hi\"}"
@@ -274,7 +273,7 @@ static void what_was_not_stored_is_told(void **state)
         assert_refused(visit, rows[i].status, rows[i].code);
     }
     struct visit *visit = say(SAID); /* a relay that ends does not wait */
-    session_close(sessions_find(&sessions, net.submitter), 1012, "Restarting: come back");
+    session_close(sessions_find(&sessions, net.submitter.session_id), 1012, "Restarting: come back");
     assert_refused(visit, 503, "unknown");
     stored(9, ERR_OK, false);
 }
@@ -286,7 +285,7 @@ static void who_leaves_has_said_it_all_the_same(void **state)
     leave(visit); /* before anything is known */
     job_do();
     assert_int_equal(net.submitted, 1);
-    assert_int_equal(net.submitter, 0);
+    assert_int_equal(net.submitter.session_id, 0);
     visit = say(SAID);
     leave(visit); /* before the commit */
     assert_int_equal(net.submitted, 2);
