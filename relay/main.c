@@ -129,6 +129,15 @@ static void on_tick(uv_timer_t *timer)
     journal_expire(relay->journal);
 }
 
+/* The tick is for the next timer, which only changes when one is set or the wheel has moved. */
+static void set_tick(struct relay *relay)
+{
+    if (relay->ticks_at == relay->wheel.next_tick && uv_is_active((uv_handle_t *)&relay->tick))
+        return;
+    relay->ticks_at = relay->wheel.next_tick;
+    uv_timer_start(&relay->tick, on_tick, (uint64_t)wheel_wait_ms(&relay->wheel), 0);
+}
+
 /* Only wakes the loop: what is to be done is done before it sleeps again. */
 static void on_rested(uv_timer_t *timer)
 {
@@ -149,6 +158,7 @@ static void on_before_sleep(uv_prepare_t *prepare)
         handoff_look(relay->handoff);
     readers_flush(relay->readers); /* last, these two: the others ask them for things */
     bus_flush(relay->bus);
+    set_tick(relay); /* what went before sets timers */
 }
 
 static void on_hang_up(uv_signal_t *handle, int number)
@@ -257,7 +267,6 @@ static void build(struct relay *relay)
     uv_prepare_init(&relay->loop, &relay->before_sleep);
     relay->tick.data = relay->drain.data = relay->last_words.data = relay;
     relay->before_sleep.data = relay;
-    uv_timer_start(&relay->tick, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS);
     uv_prepare_start(&relay->before_sleep, on_before_sleep);
     watch(relay, &relay->on_term, on_terminate, SIGTERM);
     watch(relay, &relay->on_int, on_terminate, SIGINT);

@@ -379,6 +379,46 @@ static void every_timer_fires_in_its_tick_whatever_was_done_before(void **state)
     }
 }
 
+/* As the loop does it: it sleeps as long as it is told to. Then nothing is late by more than a tick, and the loop wakes
+ * no more often than there are timers, or WHEEL_REST_MS pass. */
+static void who_sleeps_as_long_as_it_is_told_is_never_late(void **state)
+{
+    (void)state;
+    enum { COUNT = 50, ROUNDS = 20000 };
+    static struct alarm alarms[COUNT];
+    static int64_t due_ms[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        alarms[i] = alarm_of(0);
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t i = random_below(COUNT);
+        if (!wheel_is_set(&alarms[i].timer)) {
+            int64_t delay = (int64_t)random_below(random_below(2) ? 100 : 2 * TURN_MS);
+            wheel_set(&wheel, &alarms[i].timer, delay);
+            due_ms[i] = now_ms + delay;
+        }
+        int64_t wait_ms = wheel_wait_ms(&wheel);
+        assert_in_range(wait_ms, 0, WHEEL_REST_MS);
+        go(wait_ms);
+        for (int a = 0; a < COUNT; a++) {
+            if (alarms[a].fired)
+                assert_in_range(now_ms - due_ms[a], 0, WHEEL_TICK_MS);
+            else if (wheel_is_set(&alarms[a].timer))
+                assert_true(now_ms < due_ms[a] + WHEEL_TICK_MS);
+            alarms[a].fired = 0;
+        }
+    }
+}
+
+static void a_wheel_without_timers_lets_the_loop_rest(void **state)
+{
+    (void)state;
+    go(WHEEL_TICK_MS);
+    int wakes = 0;
+    for (int64_t until_ms = now_ms + 5000; now_ms < until_ms; wakes++)
+        go(wheel_wait_ms(&wheel));
+    assert_in_range(wakes, 99, 101);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -399,6 +439,8 @@ int main(void)
         TEST(a_jump_of_years_takes_one_turn),
         TEST(one_set_before_the_wheel_has_seen_the_jump_waits_from_now),
         TEST(every_timer_fires_in_its_tick_whatever_was_done_before),
+        TEST(who_sleeps_as_long_as_it_is_told_is_never_late),
+        TEST(a_wheel_without_timers_lets_the_loop_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
