@@ -9,6 +9,7 @@
 #include "common/io_keys.h"
 #include "common/message.h"
 #include "relay/sio_packet.h"
+#include "relay/wheel.h"
 
 struct sio_socket; /* one client in one namespace; valid until app->disconnected returns */
 
@@ -84,6 +85,9 @@ void sio_find(struct sio_socket *socket, struct str name, struct str text, int64
 
 /* The latest app->history text messages of the namespace, oldest first. */
 void sio_history(struct sio_socket *socket, void (*fn)(void *arg, const struct message *message), void *arg);
+
+/* Sets a timer of the application, such as one in a socket's state: then disconnected takes it back. */
+void sio_after(struct wheel_timer *timer, int64_t delay_ms);
 
 /* Disconnects it from its namespace. */
 void sio_disconnect(struct sio_socket *socket);

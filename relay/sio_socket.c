@@ -147,6 +147,11 @@ void sio_socket_free(struct sio_socket *socket)
     free(socket);
 }
 
+void sio_after(struct wheel_timer *timer, int64_t delay_ms)
+{
+    wheel_set(sio.wheel, timer, delay_ms);
+}
+
 void sio_disconnect(struct sio_socket *socket)
 {
     struct buf out;

@@ -13,12 +13,20 @@ static int chat_begin(void **state)
     return begin("chat");
 }
 
+/* What the echo says to who comes in is not in one piece with the answer to CONNECT. */
+static void wait_for_auth(void)
+{
+    clock_freeze(clock_mono_ms() + 10 + WHEEL_TICK_MS);
+    wheel_advance(&wheel);
+}
+
 /* A connection that is in "/" of the echo. */
 static struct eio *echo_client(void)
 {
     struct eio *conn = dial();
     hear(conn, "0");
     assert_int_equal(strncmp(next(conn), "0{\"sid\":\"", 9), 0);
+    wait_for_auth();
     assert_sent(conn, "2[\"auth\",{}]");
     return conn;
 }
@@ -40,14 +48,30 @@ static void a_client_connects_to_several_namespaces(void **state)
     struct eio *conn = dial();
     hear(conn, "0/custom,{\"token\":\"abc\"}");
     assert_int_equal(strncmp(next(conn), "0/custom,{\"sid\":\"", 17), 0);
+    wait_for_auth();
     assert_sent(conn, "2/custom,[\"auth\",{\"token\":\"abc\"}]");
     hear(conn, "0");
     next(conn);
+    wait_for_auth();
     assert_sent(conn, "2[\"auth\",{}]");
     hear(conn, "1/custom,");
     hear(conn, "2[\"message\",1]");
     assert_sent(conn, "2[\"message-back\",1]");
     assert_null(conn->closed_for);
+}
+
+static void what_the_echo_says_first_comes_before_what_it_is_asked(void **state)
+{
+    (void)state;
+    struct eio *conn = dial();
+    hear(conn, "0");
+    assert_int_equal(strncmp(next(conn), "0{\"sid\":\"", 9), 0);
+    hear(conn, "2[\"message\",1]");
+    assert_sent(conn, "2[\"auth\",{}]");
+    assert_sent(conn, "2[\"message-back\",1]");
+    wait_for_auth(); /* and not twice */
+    hear(conn, "2[\"message\",2]");
+    assert_sent(conn, "2[\"message-back\",2]");
 }
 
 static void an_unknown_namespace_is_an_error_and_no_end(void **state)
@@ -403,6 +427,7 @@ int main(void)
 #define IN_CHAT(test) cmocka_unit_test_setup_teardown(test, chat_begin, end)
     const struct CMUnitTest tests[] = {
         IN_ECHO(a_client_connects_to_several_namespaces),
+        IN_ECHO(what_the_echo_says_first_comes_before_what_it_is_asked),
         IN_ECHO(an_unknown_namespace_is_an_error_and_no_end),
         IN_ECHO(breaking_the_protocol_ends_that_connection),
         IN_ECHO(a_client_that_joins_nothing_is_closed_in_time),
