@@ -46,6 +46,7 @@ struct eio {
     struct buf out;         /* a payload that waits for a poll */
     struct session *probe;  /* a WebSocket that may take over; */
     bool probed;            /* … it said 2probe: polls are answered soon */
+    bool poll_crossed;      /* `poll` came when the WebSocket was there already */
     /* or its WebSocket */
     bool websocket;
     struct session *session; /* NULL: polling, or ended */

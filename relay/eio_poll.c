@@ -246,6 +246,7 @@ static void poll(struct eio *conn, struct http_call *call)
         return;
     }
     conn->poll = call;
+    conn->poll_crossed = conn->probe;
     http_hold(call, on_poll_gone, conn);
     if (conn->probed)
         eio_poll_probed(conn);

@@ -110,7 +110,9 @@ static void probe_in(struct eio *conn, struct session *session, const struct eio
     if (packet && packet->type == EIO_PING && str_eq(packet->data, STR("probe"))) {
         session_queue(session, WSFRAME_TEXT, STR("3probe"), STR(""));
         conn->probed = true;
-        if (conn->poll)
+        if (conn->poll && conn->poll_crossed)
+            eio_poll_probed(conn); /* it has overtaken the probe: as if it came behind it */
+        else if (conn->poll)
             end_poll(conn);
     } else if (packet && packet->type == EIO_UPGRADE) {
         take_over(conn, session);

@@ -147,6 +147,33 @@ static void a_poll_that_overtook_the_upgrade_is_refused(void **state)
     hang_up(socket);
 }
 
+static void a_poll_that_overtook_the_probe_is_refused_too(void **state)
+{
+    (void)state;
+    char query[128];
+    struct fake_socket *socket = begin_upgrade(query);
+    struct answer *late = get(query);
+    assert_true(late->held);
+    say(socket, "2probe");
+    assert_string_equal(heard(socket), "3probe");
+    assert_true(late->held);
+    say(socket, "5");
+    assert_answer(late, 400, BAD);
+    hang_up(socket);
+}
+
+static void a_poll_that_overtook_the_probe_is_let_go_soon(void **state)
+{
+    (void)state;
+    char query[128];
+    struct fake_socket *socket = begin_upgrade(query);
+    struct answer *late = get(query);
+    say(socket, "2probe");
+    pass(EIO_NOOP_MS + WHEEL_TICK_MS);
+    assert_answer(late, 200, "6");
+    hang_up(socket);
+}
+
 static void what_is_sent_during_an_upgrade_goes_to_the_poll_that_waits(void **state)
 {
     (void)state;
@@ -263,6 +290,8 @@ int main(void)
         STORY(a_websocket_that_does_not_read_is_closed_all_the_same),
         STORY(polling_becomes_a_websocket),
         STORY(a_poll_that_overtook_the_upgrade_is_refused),
+        STORY(a_poll_that_overtook_the_probe_is_refused_too),
+        STORY(a_poll_that_overtook_the_probe_is_let_go_soon),
         STORY(what_is_sent_during_an_upgrade_goes_to_the_poll_that_waits),
         STORY(the_heartbeat_goes_on_over_the_websocket),
         STORY(a_second_websocket_is_closed_and_does_not_disturb_the_first),
