@@ -23,8 +23,8 @@ struct operation {
 typedef enum status operation_fn(const struct settings *settings, const struct operation *operation);
 
 operation_fn command_user_list, command_user_show, command_user_mute, command_user_unmute, command_user_ban,
-    command_user_unban, command_user_kick, command_address_ban, command_address_unban, command_address_list,
-    command_sanctions, command_relays, command_drain;
+    command_user_unban, command_user_kick, command_user_revoke, command_tokens_revoke, command_address_ban,
+    command_address_unban, command_address_list, command_sanctions, command_relays, command_drain;
 
 command_fn command_migrate;
 command_fn command_check;

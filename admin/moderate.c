@@ -1,6 +1,7 @@
 #include "admin/commands.h"
 #include "admin/redis.h"
 #include "common/order.h"
+#include "common/store_rights.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -130,6 +131,25 @@ enum status command_user_unban(const struct settings *settings, const struct ope
 enum status command_user_kick(const struct settings *settings, const struct operation *operation)
 {
     return on_user(settings, operation, SANCTION_KICK, false);
+}
+
+enum status command_user_revoke(const struct settings *settings, const struct operation *operation)
+{
+    return on_user(settings, operation, SANCTION_REVOCATION, false);
+}
+
+enum status command_tokens_revoke(const struct settings *settings, const struct operation *operation)
+{
+    const struct store_revocation all = {.user = 0};
+    (void)operation;
+    struct store *store = open_store(settings);
+    if (!store)
+        return STATUS_CANNOT;
+    enum status status = store_revoke(store, &all)
+                             ? cannot_read(store)
+                             : tell(settings, store, &(struct sanction){.kind = SANCTION_REVOCATION});
+    store_free(store);
+    return status;
 }
 
 enum status command_address_ban(const struct settings *settings, const struct operation *operation)

@@ -36,6 +36,8 @@
       "Connections closed for a protocol violation (1002, 1003, 1007, 1009)")                      \
     X(CLOSED_RATE, "closed_rate_total", counter, "Connections closed because they sent on past their rate")\
     X(CLOSED_MODERATION, "closed_moderation_total", counter, "Connections closed by a ban or a kick")\
+    X(CLOSED_REVOKED, "closed_revoked_total", counter,                                             \
+      "Connections closed because a right that they had proved was taken away")                    \
     X(RATE_REFUSED, "rate_refused_total", counter, "Messages refused because of a rate")           \
     X(ADDRESS_REFUSED, "address_refused_total", counter,                                           \
       "Connections refused because their address has or opens too many")                           \
@@ -45,6 +47,8 @@
     X(SANCTIONS, "sanctions", gauge, "Mutes and bans known to this relay")                         \
     X(MODERATION_REFUSED, "moderation_refused_total", counter,                                     \
       "Connections, messages and calls refused because of a mute or a ban")                        \
+    X(REVOKED_ENTERING, "revoked_entering_total", counter,                                         \
+      "Connections asked to come again because a right was taken away while they were looked up")  \
     X(FRAMES_IN, "frames_in_total", counter, "Messages received from clients")                     \
     X(FRAMES_REFUSED, "frames_refused_total", counter, "Client messages answered with an error event")\
     X(IDENTITY_REFUSED, "identity_refused_total", counter,                                         \

@@ -1,5 +1,6 @@
 #include "common/order.h"
 
+#include "common/store_rights.h"
 #include "common/text.h"
 
 static const char *const realms[] = {
@@ -88,6 +89,17 @@ static enum err find(struct store *store, const struct order *order, struct sanc
     return err;
 }
 
+static enum err revoke(struct store *store, const struct sanction *sanction, const char **why)
+{
+    struct store_revocation all = {.user = sanction->user, .tokens_too = true};
+    if (!sanction->user)
+        return fail(ERR_INVALID, "a revocation is a user's, who is none of Socket.IO's", why);
+    if (!sanction->conversation)
+        return store_revoke(store, &all);
+    enum err err = store_member_remove(store, sanction->conversation, sanction->user);
+    return err == ERR_NOT_FOUND ? fail(err, "no member of that room", why) : err;
+}
+
 enum err order_carry_out(struct store *store, const struct order *order, struct sanction *sanction, uint64_t *lifted,
                          const char **why)
 {
@@ -100,6 +112,8 @@ enum err order_carry_out(struct store *store, const struct order *order, struct 
         (order->reason.len && text_check_content(order->reason)))
         return fail(ERR_INVALID, "reason is a text of at most 500 characters", why);
     enum err err = find(store, order, sanction, why);
+    if (!err && order->kind == SANCTION_REVOCATION)
+        return revoke(store, sanction, why);
     if (err || order->kind == SANCTION_KICK)
         return err;
     return order->lift ? store_sanction_lift(store, sanction, lifted)

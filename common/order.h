@@ -6,7 +6,8 @@
 #include "common/store_sanctions.h"
 
 struct order {
-    enum sanction_kind kind;
+    enum sanction_kind
+        kind;            /* a revocation: of a user, everywhere with their tokens, or of their membership in `room` */
     bool lift;           /* of a mute or a ban */
     struct str realm;    /* "chatroom", "friends", "customers", "spaces", "socketio"; empty: any but the last */
     struct str user;     /* a name or a public id; of socketio a name */
@@ -22,7 +23,7 @@ struct order {
 enum err order_carry_out(struct store *store, const struct order *order, struct sanction *sanction, uint64_t *lifted,
                          const char **why) CG_MUST_CHECK;
 
-/* What is to be published on WIRE_CONTROL: of a mute or a ban, that there is news; a kick itself. */
+/* What is to be published on WIRE_CONTROL: of what is stored, that there is news; a kick itself. */
 void order_add_wire(struct buf *out, const struct sanction *sanction, uint64_t epoch);
 /* The same for a relay that is to drain. */
 void order_add_drain(struct buf *out, struct str relay, uint64_t epoch);

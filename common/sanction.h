@@ -10,9 +10,10 @@
 
 /* Values are stored: never renumber. */
 enum sanction_kind {
-    SANCTION_MUTE = 1, /* may be there and read, may not post */
-    SANCTION_BAN = 2,  /* may not be there */
-    SANCTION_KICK = 3, /* is put out, and may come again at once: told, never stored */
+    SANCTION_MUTE = 1,       /* may be there and read, may not post */
+    SANCTION_BAN = 2,        /* may not be there */
+    SANCTION_KICK = 3,       /* is put out, and may come again at once: told, never stored */
+    SANCTION_REVOCATION = 4, /* what was proved before it is void (common/store_rights.h): has to be proved again */
 };
 
 enum {
@@ -22,7 +23,7 @@ enum {
     SANCTION_LONGEST_S = 10 * 366 * 24 * 3600,
 };
 
-/* Whom and where: exactly one of user, address and name is given. */
+/* Whom and where: exactly one of user, address and name is given, but for a revocation of everybody's tokens. */
 struct sanction {
     uint64_t id;
     enum sanction_kind kind;
@@ -32,6 +33,7 @@ struct sanction {
     uint64_t conversation;              /* 0: everywhere */
     int64_t until_ms;                   /* Unix time; 0: for good */
     bool lifted;
+    uint32_t generation; /* of a revocation: the user's rights' since it (common/rights.h) */
     int64_t changed_ms; /* when it was made or lifted, by the database's clock */
 };
 

@@ -35,7 +35,7 @@ struct settings {
     int64_t history_limit, history_bytes;
     int64_t journal_batch, journal_queue, journal_queue_bytes, journal_timeout_ms;
     int64_t readers, reader_queue;
-    int64_t audit_ms, audit_down_ms, gap_wait_ms;
+    int64_t audit_ms, audit_down_ms, revocation_poll_ms, gap_wait_ms;
     int64_t lease_ms, grace_ms, members_interval_ms;
     char *advertise;
     int64_t http_idle_ms, poll_max_ms, poll_presence_ms, room_linger_ms;

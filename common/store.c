@@ -43,6 +43,7 @@ static const struct store_statements *const tables[] = {
     &store_native_statements,
     &store_revise_statements,
     &store_sanctions_statements,
+    &store_rights_statements,
 };
 
 static const char *statements[SQL_COUNT];

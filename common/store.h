@@ -53,6 +53,7 @@ enum err store_user_name(struct store *store, struct str user_id, struct buf *na
 struct store_place {
     uint64_t conversation, user;
     uint64_t seq; /* the conversation's last */
+    uint32_t generation; /* of the user's rights (common/rights.h) */
     bool is_member;
     char user_name[STORE_NAME_MAX + 1];
     size_t user_name_len;

@@ -10,11 +10,11 @@ enum { ATTEMPTS = 5, USER_NAME_MAX = 2 * CUSTOMER_ACCOUNT_MAX + 1 };
 static const struct store_statement rows[] = {
     {SQL_CUSTOMER_PAIR,
      "SELECT f.user, f.account, f.username, f.avatar, u.user, u.account, u.username, u.avatar,"
-     " c.id, c.seq FROM (SELECT 1 AS one) AS one"
+     " c.id, c.seq, r.rights FROM (SELECT 1 AS one) AS one"
      " LEFT JOIN customer f ON f.app_sid = ? AND f.account = ?"
      " LEFT JOIN customer u ON u.app_sid = ? AND u.account = ?"
      " LEFT JOIN pair p ON p.user1 = LEAST(f.user, u.user) AND p.user2 = GREATEST(f.user, u.user)"
-     " LEFT JOIN conversation c ON c.id = p.conversation"},
+     " LEFT JOIN conversation c ON c.id = p.conversation LEFT JOIN user r ON r.id = u.user"},
     {SQL_SET_CUSTOMER, "INSERT INTO customer (user, app_sid, account, username, avatar)"
                        " VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE"
                        " username = VALUES(username), avatar = VALUES(avatar)"},
@@ -92,6 +92,7 @@ static void on_pair(void *arg, const struct db_value *c)
     take_customer(&pair->user, c + 4);
     pair->conversation = c[8].number; /* 0 for NULL */
     pair->seq = c[9].number;
+    pair->generation = (uint32_t)c[10].number;
 }
 
 enum err store_customer_pair(struct store *store, struct str app_sid, struct str friend_account,

@@ -21,6 +21,7 @@ struct store_customer {
 struct store_customer_pair {
     uint64_t conversation;
     uint64_t seq; /* the conversation's last */
+    uint32_t generation; /* of the user's rights (common/rights.h) */
     char app_sid[CUSTOMER_ACCOUNT_MAX + 1];
     struct store_customer friend, user;
 };

@@ -1,11 +1,11 @@
 #include "common/store_login.h"
 
+#include "common/store_rights.h"
 #include "common/store_sql.h"
 
 static const struct store_statement rows[] = {
-    {SQL_LOGIN,
-     "SELECT u.id, u.public_id, c.hash FROM user u LEFT JOIN credential c ON c.user = u.id"
-     " WHERE u.realm = ? AND u.name = ?"},
+    {SQL_LOGIN, "SELECT u.id, u.public_id, c.hash, u.rights FROM user u LEFT JOIN credential c ON c.user = u.id"
+                " WHERE u.realm = ? AND u.name = ?"},
     {SQL_ADD_CREDENTIAL, "INSERT INTO credential (user, hash, changed_at)"
                          " VALUES (?, ?, UTC_TIMESTAMP(3))"},
 };
@@ -26,6 +26,7 @@ static void on_login(void *arg, const struct db_value *c)
     login->user = c[0].number;
     copy(login->user_id, sizeof login->user_id, c[1].text);
     copy(login->hash, sizeof login->hash, c[2].text);
+    login->generation = (uint32_t)c[3].number;
 }
 
 enum err store_login_find(struct store *store, enum store_realm realm, struct str name,
@@ -53,8 +54,31 @@ enum err store_login_make(struct store *store, enum store_realm realm, struct st
     return err;
 }
 
-enum err store_login_set(struct store *store, uint64_t user, const char *hash)
+/* Whoever came in before without a password, or with a token that was given for the name alone, may be anybody. */
+static enum err set(struct store *store, const struct store_login *login, const char *hash, uint32_t *generation)
 {
-    struct db_value row[] = {DB_NUM(user), DB_TEXT(str_of(hash))};
-    return db_query(store->db, SQL_ADD_CREDENTIAL, row, 2, NULL, NULL);
+    struct store_revocation revocation = {.user = login->user, .tokens_too = true};
+    struct db_value row[] = {DB_NUM(login->user), DB_TEXT(str_of(hash))};
+    enum err err = db_begin(store->db);
+    if (err)
+        return err;
+    err = store_revoke_within(store, &revocation, generation);
+    if (!err)
+        err = db_query(store->db, SQL_ADD_CREDENTIAL, row, 2, NULL, NULL);
+    if (!err)
+        return db_commit(store->db);
+    db_rollback(store->db);
+    return err;
+}
+
+enum err store_login_set(struct store *store, struct store_login *login, const char *hash)
+{
+    uint32_t generation = 0;
+    enum err err = ERR_RETRY;
+    /* after a lost answer to COMMIT the next attempt finds a password: the caller then tries whether it is this one */
+    for (int attempt = 0; attempt < 5 && (err == ERR_RETRY || err == ERR_UNKNOWN); attempt++)
+        err = set(store, login, hash, &generation);
+    if (!err)
+        login->generation = generation;
+    return err;
 }

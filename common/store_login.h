@@ -8,6 +8,7 @@
 struct store_login {
     uint64_t user;
     char user_id[ID_MAX];
+    uint32_t generation;          /* of the user's rights (common/rights.h) */
     char hash[PASSWORD_HASH_MAX]; /* empty: no password */
 };
 
@@ -19,7 +20,9 @@ enum err store_login_find(struct store *store, enum store_realm realm, struct st
 enum err store_login_make(struct store *store, enum store_realm realm, struct str name,
                           struct store_login *login) CG_MUST_CHECK;
 
-/* Gives a user without one a password. ERR_DUPLICATE: somebody else was quicker. */
-enum err store_login_set(struct store *store, uint64_t user, const char *hash) CG_MUST_CHECK;
+/* Gives a user without one a password: whoever is connected as that user has to come again with it, and what tokens were
+ * given out before are void (common/store_rights.h; the caller publishes). The login's generation is the new one.
+ * ERR_DUPLICATE: somebody else was quicker. */
+enum err store_login_set(struct store *store, struct store_login *login, const char *hash) CG_MUST_CHECK;
 
 #endif

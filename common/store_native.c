@@ -6,11 +6,12 @@
 enum { PLACES_AT_ONCE = 10 };
 
 static const struct store_statement rows[] = {
-    {SQL_NATIVE_USER, "SELECT u.id, u.realm, u.name, u.head_num, c.user FROM user u"
-                      " LEFT JOIN credential c ON c.user = u.id"
-                      " WHERE u.public_id = ? AND u.realm IN (1, 2, 4)"},
-    {SQL_NATIVE_PLACES, "SELECT c.public_id, c.id, c.kind, c.seq, m.read_seq, c.name FROM conversation c"
-                        " JOIN member m ON m.conversation = c.id AND m.user = ?"
+    {SQL_NATIVE_USER, "SELECT u.id, u.realm, u.name, u.head_num, c.user, " STORE_RIGHTS_COLUMNS(
+                          "u") " FROM user u"
+                               " LEFT JOIN credential c ON c.user = u.id"
+                               " WHERE u.public_id = ? AND u.realm IN (1, 2, 4)"},
+    {SQL_NATIVE_PLACES, "SELECT c.public_id, c.id, c.kind, c.seq, m.read_seq, c.name, u.rights FROM conversation c"
+                        " JOIN member m ON m.conversation = c.id AND m.user = ? JOIN user u ON u.id = m.user"
                         " WHERE c.public_id IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AND c.kind IN (1, 2, 4)"},
     {SQL_UNREAD, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM message WHERE conversation = ? AND seq > ?"
                  " AND (sender IS NULL OR sender <> ?) AND kind IN (" STORE_KINDS_SAID ") AND recalled = 0"
@@ -42,6 +43,7 @@ static void on_user(void *arg, const struct db_value *c)
     copy(user->name, sizeof user->name, c[2].text);
     copy(user->head, sizeof user->head, c[3].text);
     user->has_password = !c[4].is_null;
+    user->rights = store_take_rights(c + 5);
 }
 
 enum err store_native_user(struct store *store, struct str user_id, struct store_native_user *user)
@@ -62,6 +64,7 @@ static void take_place(struct store_native_place *place, const struct db_value *
     place->seq = c[2].number;
     place->read_seq = c[3].number;
     copy(place->name, sizeof place->name, c[4].text);
+    place->generation = (uint32_t)c[5].number;
 }
 
 struct looking {
@@ -105,8 +108,9 @@ enum err store_native_places(struct store *store, uint64_t user, const struct st
 
 /* Around what add_arrival says of each. A user without conversations asks for one that nobody has. Left joins, because
  * they are carried out in this order whatever the server thinks of the tables' sizes: by unique keys alone. */
-static const char arrivals_before[] =
-    "SELECT e.at, u.id, u.realm, u.name, u.head_num, k.user, c.id, c.kind, c.seq, m.read_seq, c.name FROM (";
+static const char arrivals_before[] = "SELECT e.at, u.id, u.realm, u.name, u.head_num, k.user, " STORE_RIGHTS_COLUMNS(
+    "u") ", c.id, c.kind, c.seq,"
+         " m.read_seq, c.name, u.rights FROM (";
 static const char arrivals_after[] =
     ") AS e LEFT JOIN user u ON u.public_id = e.user AND u.realm IN (1, 2, 4)"
     " LEFT JOIN credential k ON k.user = u.id"
@@ -131,11 +135,12 @@ static void on_arrival(void *arg, const struct db_value *c)
     struct asking *asking = arg;
     CG_ASSERT(c[0].number < asking->count);
     const struct asked *asked = &asking->asked[c[0].number];
-    bool is_user = !c[1].is_null, is_member = !c[9].is_null;
+    const struct db_value *of_place = c + 6 + STORE_RIGHTS_COLUMN_COUNT;
+    bool is_user = !c[1].is_null, is_member = !of_place[3].is_null;
     if (is_user)
         on_user(&asked->arrival->user, c + 1);
     if (is_member && asked->place)
-        take_place(asked->place, c + 6);
+        take_place(asked->place, of_place);
 }
 
 static void add_arrival(struct asking *asking, struct store_native_arrival *arrival, size_t i)

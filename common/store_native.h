@@ -2,6 +2,7 @@
 #ifndef CG_COMMON_STORE_NATIVE_H
 #define CG_COMMON_STORE_NATIVE_H
 
+#include "common/rights.h"
 #include "common/store.h"
 
 enum { STORE_UNREAD_MAX = 1000 };
@@ -10,6 +11,7 @@ struct store_native_user {
     uint64_t user;
     enum store_realm realm; /* chatrooms, friends or spaces; customers have no ids of their own */
     bool has_password;
+    struct rights rights;
     char name[STORE_NAME_MAX + 1];
     char head[STORE_HEAD_MAX + 1]; /* a JSON scalar */
 };
@@ -21,6 +23,7 @@ struct store_native_place {
     uint64_t conversation; /* 0: there is none, or the user is no member */
     enum store_kind kind;
     uint64_t seq, read_seq; /* its last number; the user's marker */
+    uint32_t generation;    /* of the user's rights (common/rights.h) */
     char name[STORE_NAME_MAX + 1];
 };
 /* Looks up `count` public ids; places[i] is what ids[i] names. A round trip for every ten. */

@@ -1,7 +1,7 @@
 /* store_places.c: who somebody is in chatrooms and whether they may be in one: of one, and of many in one statement. */
 #include "common/store_sql.h"
 
-#define SELECT_PLACE "c.id, c.seq, u.id, u.name, u.head_num, m.user"
+#define SELECT_PLACE "c.id, c.seq, u.id, u.name, u.head_num, m.user, u.rights"
 /* Left joins, because they are carried out in this order whatever the server thinks of the tables' sizes. */
 #define JOIN_PLACE(room, user)                                                                                         \
     " LEFT JOIN conversation c ON c.public_id = " room " AND c.kind = 1"                                               \
@@ -28,6 +28,7 @@ static void on_place(void *arg, const struct db_value *c)
     place->seq = c[1].number;
     place->user = c[2].number;
     place->is_member = !c[5].is_null;
+    place->generation = (uint32_t)c[6].number; /* 0 for NULL */
     if (c[2].is_null)
         return;
     CG_ASSERT(c[3].text.len <= STORE_NAME_MAX && c[4].text.len <= STORE_HEAD_MAX);

@@ -6,15 +6,19 @@
 /* Not UNIX_TIMESTAMP, which ends in 2038. */
 #define MS(column) "CAST(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', " column ") DIV 1000 AS UNSIGNED)"
 #define COLUMNS                                                                                                        \
-    "s.id, s.kind, s.user, s.address, s.name, s.conversation, " MS("s.until") ", s.lifted_at IS NOT NULL, "            \
-    MS("s.changed_at")
+    "s.id, s.kind, s.user, s.address, s.name, s.conversation, " MS("s.until") ", s.lifted_at IS NOT NULL, " MS(        \
+        "s.changed_at") ", s.generation"
+
+enum { COLUMN_COUNT = 10 };
 
 static const struct store_statement rows[] = {
-    {SQL_SANCTIONS_ACTIVE, "SELECT " COLUMNS " FROM sanction s WHERE " IN_FORCE},
+    /* whoever comes now has proved nothing yet: revocations are for those who came before */
+    {SQL_SANCTIONS_ACTIVE, "SELECT " COLUMNS " FROM sanction s WHERE s.kind < 4 AND " IN_FORCE},
+    {SQL_SANCTIONS_NOW, "SELECT " MS("UTC_TIMESTAMP(3)")},
     {SQL_SANCTIONS_CHANGED, "SELECT " COLUMNS " FROM sanction s WHERE s.changed_at >="
                             " '1970-01-01' + INTERVAL ? SECOND - INTERVAL 60 SECOND ORDER BY s.changed_at"},
     {SQL_SANCTIONED, "SELECT s.kind FROM sanction s WHERE (s.user = ? OR s.address = ?)"
-                     " AND (s.conversation IS NULL OR s.conversation = ?) AND " IN_FORCE},
+                     " AND (s.conversation IS NULL OR s.conversation = ?) AND s.kind < 4 AND " IN_FORCE},
     {SQL_ADD_SANCTION, "INSERT INTO sanction (kind, user, address, name, conversation, until, reason, created_at,"
                        " changed_at) VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(3) + INTERVAL ? SECOND, ?, UTC_TIMESTAMP(3),"
                        " UTC_TIMESTAMP(3))"},
@@ -31,8 +35,10 @@ static const struct store_statement rows[] = {
     {SQL_SANCTION_LINES, "SELECT " COLUMNS ", u.realm, u.name, COALESCE(r.name, ''), s.reason, s.until, s.created_at"
                          " FROM sanction s LEFT JOIN user u ON u.id = s.user"
                          " LEFT JOIN conversation r ON r.id = s.conversation"
-                         " WHERE ? IN (0, COALESCE(s.user, 0)) AND " IN_FORCE " ORDER BY s.id"},
+                         " WHERE ? IN (0, COALESCE(s.user, 0)) AND s.kind < 4 AND " IN_FORCE " ORDER BY s.id"},
 };
+
+_Static_assert(STORE_SANCTIONS_OVERLAP_MS == 60000, "as SQL_SANCTIONS_CHANGED says");
 
 const struct store_statements store_sanctions_statements = STORE_STATEMENTS(rows);
 
@@ -56,10 +62,16 @@ static struct sanction sanction_of(const struct db_value *c)
         .until_ms = c[6].is_null ? 0 : (int64_t)c[6].number,
         .lifted = c[7].number,
         .changed_ms = (int64_t)c[8].number,
+        .generation = c[9].is_null ? 0 : (uint32_t)c[9].number,
     };
     copy(sanction.address, sizeof sanction.address, &c[3]);
     copy(sanction.name, sizeof sanction.name, &c[4]);
     return sanction;
+}
+
+static void take_number(void *arg, const struct db_value *columns)
+{
+    *(uint64_t *)arg = columns[0].number;
 }
 
 struct visit {
@@ -74,10 +86,13 @@ static void on_sanction(void *arg, const struct db_value *columns)
     visit->fn(visit->arg, &sanction);
 }
 
-enum err store_sanctions_active(struct store *store, store_sanction_fn *fn, void *arg)
+enum err store_sanctions_active(struct store *store, int64_t *now_ms, store_sanction_fn *fn, void *arg)
 {
     struct visit visit = {fn, arg};
-    return db_query(store->db, SQL_SANCTIONS_ACTIVE, NULL, 0, on_sanction, &visit);
+    uint64_t now = 0;
+    enum err err = db_query(store->db, SQL_SANCTIONS_NOW, NULL, 0, take_number, &now);
+    *now_ms = (int64_t)now;
+    return err ? err : db_query(store->db, SQL_SANCTIONS_ACTIVE, NULL, 0, on_sanction, &visit);
 }
 
 enum err store_sanctions_changed(struct store *store, int64_t changed_ms, store_sanction_fn *fn, void *arg)
@@ -160,11 +175,6 @@ enum err store_moderated_list(struct store *store, enum store_realm realm, uint6
     return db_query(store->db, SQL_MODERATED_LIST, params, 3, on_user, &visit);
 }
 
-static void take_number(void *arg, const struct db_value *columns)
-{
-    *(uint64_t *)arg = columns[0].number;
-}
-
 enum err store_moderated_room(struct store *store, enum store_kind kind, struct str name_or_id, uint64_t *conversation)
 {
     struct db_value params[] = {DB_TEXT(name_or_id), DB_NUM(kind), DB_TEXT(name_or_id)};
@@ -185,17 +195,18 @@ static struct str time_of(const struct db_value *column)
     return (struct str){text.ptr, text.len > 19 ? 19 : text.len};
 }
 
-static void on_line(void *arg, const struct db_value *c)
+static void on_line(void *arg, const struct db_value *columns)
 {
     const struct visit_lines *visit = arg;
+    const struct db_value *c = columns + COLUMN_COUNT;
     struct store_sanction_line line = {
-        .sanction = sanction_of(c),
-        .realm = c[9].is_null ? (enum store_realm)0 : (enum store_realm)c[9].number,
-        .user_name = c[10].is_null ? STR("") : c[10].text,
-        .room = c[11].text,
-        .reason = c[12].text,
-        .until = time_of(&c[13]),
-        .created_at = time_of(&c[14]),
+        .sanction = sanction_of(columns),
+        .realm = c[0].is_null ? (enum store_realm)0 : (enum store_realm)c[0].number,
+        .user_name = c[1].is_null ? STR("") : c[1].text,
+        .room = c[2].text,
+        .reason = c[3].text,
+        .until = time_of(&c[4]),
+        .created_at = time_of(&c[5]),
     };
     visit->fn(visit->arg, &line);
 }

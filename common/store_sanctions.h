@@ -5,11 +5,13 @@
 #include "common/sanction.h"
 #include "common/store.h"
 
+enum { STORE_SANCTIONS_OVERLAP_MS = 60000 }; /* of store_sanctions_changed */
+
 typedef void store_sanction_fn(void *arg, const struct sanction *sanction);
 
-/* Those in force now. */
-enum err store_sanctions_active(struct store *store, store_sanction_fn *fn, void *arg) CG_MUST_CHECK;
-/* Those made or lifted since `changed_ms` (sanction.changed_ms of one that is known) and shortly before: what was
+/* The mutes and bans in force now; *now_ms is the database's clock before them, to ask for changes from. */
+enum err store_sanctions_active(struct store *store, int64_t *now_ms, store_sanction_fn *fn, void *arg) CG_MUST_CHECK;
+/* Mutes, bans and revocations made or lifted since `changed_ms` (sanction.changed_ms of one that is known) and shortly before: what was
  * committed a little later than it says is among them. */
 enum err store_sanctions_changed(struct store *store, int64_t changed_ms, store_sanction_fn *fn,
                                  void *arg) CG_MUST_CHECK;

@@ -3,17 +3,18 @@
 #include "common/store_sql.h"
 
 static const struct store_statement rows[] = {
-    {SQL_FRIEND_SELF, "SELECT u.id, u.name, c.user FROM user u"
-                      " LEFT JOIN credential c ON c.user = u.id"
-                      " WHERE u.public_id = ? AND u.realm = 2"},
+    {SQL_FRIEND_SELF,
+     "SELECT u.id, u.name, c.user, " STORE_RIGHTS_COLUMNS("u") " FROM user u"
+                                                               " LEFT JOIN credential c ON c.user = u.id"
+                                                               " WHERE u.public_id = ? AND u.realm = 2"},
     {SQL_FRIENDSHIPS, "SELECT p.conversation, c.public_id, p.user1, u1.public_id, p.user2, u2.public_id"
                       " FROM pair p JOIN conversation c ON c.id = p.conversation AND c.kind = 2"
                       " JOIN user u1 ON u1.id = p.user1 JOIN user u2 ON u2.id = p.user2"
                       " WHERE p.user1 = ? OR p.user2 = ?"},
-    {SQL_SPACE_PLACE, "SELECT c.id, c.name, u.id, u.name, m.user"
-                      " FROM conversation c JOIN user u ON u.public_id = ? AND u.realm = 4"
-                      " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id"
-                      " WHERE c.public_id = ? AND c.kind = 4"},
+    {SQL_SPACE_PLACE, "SELECT c.id, c.name, u.id, u.name, m.user, " STORE_RIGHTS_COLUMNS(
+                          "u") " FROM conversation c JOIN user u ON u.public_id = ? AND u.realm = 4"
+                               " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id"
+                               " WHERE c.public_id = ? AND c.kind = 4"},
 };
 
 const struct store_statements store_seats_statements = STORE_STATEMENTS(rows);
@@ -30,6 +31,7 @@ static void on_self(void *arg, const struct db_value *c)
     struct store_friend_self *self = arg;
     self->user = c[0].number;
     self->has_password = !c[2].is_null;
+    self->rights = store_take_rights(c + 3);
     copy(self->name, sizeof self->name, c[1].text);
 }
 
@@ -75,6 +77,7 @@ static void on_space(void *arg, const struct db_value *c)
     struct space_row *row = arg;
     row->place->conversation = c[0].number;
     row->place->user = c[2].number;
+    row->place->rights = store_take_rights(c + 5);
     row->is_member = !c[4].is_null;
     copy(row->place->space_name, sizeof row->place->space_name, c[1].text);
     copy(row->place->user_name, sizeof row->place->user_name, c[3].text);

@@ -2,6 +2,7 @@
 #ifndef CG_COMMON_STORE_SEATS_H
 #define CG_COMMON_STORE_SEATS_H
 
+#include "common/rights.h"
 #include "common/store.h"
 
 #define STORE_FRIEND_PREFIX "friend_"
@@ -11,6 +12,7 @@
 struct store_friend_self {
     uint64_t user;
     bool has_password; /* then the id alone does not open the door */
+    struct rights rights;
     char name[STORE_NAME_MAX + 1];
 };
 /* ERR_NOT_FOUND: no such user. */
@@ -31,6 +33,7 @@ enum err store_friendships(struct store *store, uint64_t user, store_friendship_
 /* A user and a space. Whoever knows a space's id may come in: one who is not yet a member becomes one. */
 struct store_space_place {
     uint64_t conversation, user;
+    struct rights rights; /* the user's */
     char space_name[STORE_NAME_MAX + 1];
     char user_name[STORE_NAME_MAX + 1];
 };

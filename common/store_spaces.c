@@ -12,7 +12,7 @@
     " WHERE m.conversation = ? AND m.seq > ? AND m.seq < ? AND m.kind IN (2, 3, 8)"
 
 static const struct store_statement rows[] = {
-    {SQL_SPACE_USER, "SELECT id FROM user WHERE public_id = ? AND realm = 4"},
+    {SQL_SPACE_USER, "SELECT u.id, " STORE_RIGHTS_COLUMNS("u") " FROM user u WHERE u.public_id = ? AND u.realm = 4"},
     {SQL_SPACE_BY_NAME, "SELECT c.id, c.public_id, m.user FROM conversation c"
                         " LEFT JOIN member m ON m.conversation = c.id AND m.user = ?"
                         " WHERE c.kind = 4 AND c.name = ?"},
@@ -52,18 +52,18 @@ static void copy(char *out, size_t size, struct str text)
     out[text.len] = '\0';
 }
 
-static void take_number(void *arg, const struct db_value *columns)
+static void on_space_user(void *arg, const struct db_value *c)
 {
-    *(uint64_t *)arg = columns[0].number;
+    *(struct store_space_user *)arg = (struct store_space_user){c[0].number, store_take_rights(c + 1)};
 }
 
-enum err store_space_user(struct store *store, struct str user_id, uint64_t *user)
+enum err store_space_user(struct store *store, struct str user_id, struct store_space_user *user)
 {
-    *user = 0;
+    *user = (struct store_space_user){0};
     if (!id_is(user_id, STORE_USER_PREFIX))
         return ERR_NOT_FOUND;
-    enum err err = db_query(store->db, SQL_SPACE_USER, &DB_TEXT(user_id), 1, take_number, user);
-    return !err && !*user ? ERR_NOT_FOUND : err;
+    enum err err = db_query(store->db, SQL_SPACE_USER, &DB_TEXT(user_id), 1, on_space_user, user);
+    return !err && !user->user ? ERR_NOT_FOUND : err;
 }
 
 /* ---- making one ---- */

@@ -13,7 +13,11 @@ enum {
 };
 
 /* A user of the spaces. ERR_NOT_FOUND: no such user. */
-enum err store_space_user(struct store *store, struct str user_id, uint64_t *user) CG_MUST_CHECK;
+struct store_space_user {
+    uint64_t user;
+    struct rights rights;
+};
+enum err store_space_user(struct store *store, struct str user_id, struct store_space_user *user) CG_MUST_CHECK;
 
 /* Makes a space of that name with the user as its first member. A space of that name that the user is a
  * member of is the same one, made again. ERR_DUPLICATE: it is somebody else's. */

@@ -3,6 +3,7 @@
 #define CG_COMMON_STORE_SQL_H
 
 #include "common/db.h"
+#include "common/rights.h"
 #include "common/store.h"
 
 enum statement {
@@ -61,6 +62,7 @@ enum statement {
     SQL_EMPTY_REVISION,
     SQL_REVISE,
     SQL_SANCTIONS_ACTIVE,
+    SQL_SANCTIONS_NOW,
     SQL_SANCTIONS_CHANGED,
     SQL_SANCTIONED,
     SQL_ADD_SANCTION,
@@ -69,6 +71,11 @@ enum statement {
     SQL_MODERATED_LIST,
     SQL_MODERATED_ROOM,
     SQL_SANCTION_LINES,
+    SQL_RIGHTS_LOCK,
+    SQL_RIGHTS_RAISE,
+    SQL_ADD_REVOCATION,
+    SQL_REMOVE_MEMBER,
+    SQL_OLD_REVOCATIONS,
     SQL_COUNT
 };
 
@@ -91,7 +98,13 @@ extern const struct store_statements store_customer_statements, store_media_stat
 extern const struct store_statements store_seats_statements, store_login_statements;
 extern const struct store_statements store_friends_statements, store_spaces_statements;
 extern const struct store_statements store_io_statements, store_native_statements, store_revise_statements;
-extern const struct store_statements store_sanctions_statements;
+extern const struct store_statements store_sanctions_statements, store_rights_statements;
+
+/* The columns of a user's rights, which store_take_rights takes in this order. */
+#define STORE_RIGHTS_COLUMNS(user)                                                                                     \
+    user ".rights, " user ".tokens_rights, TIMESTAMPDIFF(SECOND, '1970-01-01', " user ".tokens_at)"
+enum { STORE_RIGHTS_COLUMN_COUNT = 3 };
+struct rights store_take_rights(const struct db_value *columns);
 
 /* Bytes as a literal in text for db_run, and how long it is at most. */
 void store_add_hex(struct buf *sql, struct str bytes);
@@ -121,6 +134,6 @@ struct store_reading {
 };
 void store_on_message(void *reading, const struct db_value *columns);
 
-enum { STORE_SCHEMA_VERSION = 5 };
+enum { STORE_SCHEMA_VERSION = 6 };
 
 #endif

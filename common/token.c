@@ -84,7 +84,7 @@ bool token_same(struct str one, struct str other)
     return one.len == other.len && (!one.len || !CRYPTO_memcmp(one.ptr, other.ptr, one.len));
 }
 
-enum err token_make(const struct token_keys *keys, const char *user_id, struct buf *out,
+enum err token_make(const struct token_keys *keys, const char *user_id, uint32_t generation, struct buf *out,
                     int64_t *expires_unix_s)
 {
     jwt_t *jwt;
@@ -93,7 +93,8 @@ enum err token_make(const struct token_keys *keys, const char *user_id, struct b
     int64_t now_s = clock_wall_ms() / 1000, end_s = now_s + keys->ttl_ms / 1000;
     CG_ASSERT(!jwt_new(&jwt));
     CG_ASSERT(!jwt_add_grant(jwt, "sub", user_id) && !jwt_add_grant(jwt, "aud", keys->audience) &&
-              !jwt_add_grant_int(jwt, "iat", now_s) && !jwt_add_grant_int(jwt, "exp", end_s));
+              !jwt_add_grant_int(jwt, "iat", now_s) && !jwt_add_grant_int(jwt, "exp", end_s) &&
+              !jwt_add_grant_int(jwt, "cg_gen", (long)generation));
     CG_ASSERT(!jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)keys->secret.ptr,
                            (int)keys->secret.len));
     char *text = jwt_encode_str(jwt);
@@ -171,8 +172,7 @@ static bool is_for(struct json_object *claims, const char *audience)
     return false;
 }
 
-static enum err check_claims(const struct token_keys *keys, jwt_t *jwt, char user_id[ID_MAX],
-                             int64_t *expires_unix_s)
+static enum err check_claims(const struct token_keys *keys, jwt_t *jwt, struct token *out)
 {
     char *text = jwt_get_grants_json(jwt, NULL); /* all of them */
     struct json_object *claims = NULL;
@@ -182,16 +182,19 @@ static enum err check_claims(const struct token_keys *keys, jwt_t *jwt, char use
                 json_get_string(claims, "sub", &sub) && id_is(sub, USER_PREFIX) &&
                 is_for(claims, keys->audience) && is_in_time(claims, &expires_s);
     if (fine) {
-        snprintf(user_id, ID_MAX, "%.*s", (int)sub.len, sub.ptr);
-        *expires_unix_s = expires_s;
+        *out = (struct token){.expires_s = expires_s, .generation = -1};
+        snprintf(out->user_id, ID_MAX, "%.*s", (int)sub.len, sub.ptr);
+        if (!json_get_int(claims, "iat", 0, LATEST_S, &out->issued_s))
+            out->issued_s = 0;
+        if (!json_get_int(claims, "cg_gen", 0, UINT32_MAX, &out->generation))
+            out->generation = -1;
     }
     json_object_put(claims);
     free(text);
     return fine ? ERR_OK : ERR_DENIED;
 }
 
-enum err token_check(const struct token_keys *keys, struct str token, char user_id[ID_MAX],
-                     int64_t *expires_unix_s)
+enum err token_check(const struct token_keys *keys, struct str token, struct token *out)
 {
     char text[TOKEN_MAX + 1];
     jwt_alg_t alg;
@@ -205,7 +208,7 @@ enum err token_check(const struct token_keys *keys, struct str token, char user_
         return ERR_DENIED;
     enum err err = ERR_DENIED;
     if (jwt_get_alg(jwt) == alg)
-        err = check_claims(keys, jwt, user_id, expires_unix_s);
+        err = check_claims(keys, jwt, out);
     jwt_free(jwt);
     return err;
 }

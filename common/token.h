@@ -33,23 +33,31 @@ enum err token_keys_load(const struct settings *settings, struct token_keys *key
                          char why[256]) CG_MUST_CHECK;
 void token_keys_fini(struct token_keys *keys);
 
-/* Appends a token for the user with that public id, and tells when it ends. ERR_NOT_FOUND: there is no
- * secret, so none are given out. */
-enum err token_make(const struct token_keys *keys, const char *user_id, struct buf *out,
+/* Appends a token for the user with that public id, of the present generation of their rights (common/rights.h), and
+ * tells when it ends. ERR_NOT_FOUND: there is no secret, so none are given out. */
+enum err token_make(const struct token_keys *keys, const char *user_id, uint32_t generation, struct buf *out,
                     int64_t *expires_unix_s) CG_MUST_CHECK;
+
+/* What a token says. */
+struct token {
+    char user_id[ID_MAX];
+    int64_t expires_s;  /* Unix time, at most the year 9999 */
+    int64_t issued_s;   /* likewise; 0: it does not say */
+    int64_t generation; /* `cg_gen`, which ours have; -1: it does not say */
+};
 
 /* Whether two secrets are the same, in a time that tells nothing but how long they are. */
 bool token_same(struct str one, struct str other);
 
-/* Whom a token from outside speaks for, and until when (at most the year 9999). ERR_DENIED for every token
+/* Whom a token from outside speaks for, and until when. ERR_DENIED for every token
  * that is not signed by one of the keys with that key's algorithm, has ended or not begun (no leeway), is for
  * another audience (`aud`, a text or an array that holds ours), lacks `exp`, `aud` or a `sub` in the shape of
- * a user's id, is longer than TOKEN_MAX or no token at all. `user_id` and *expires_unix_s are set only on
- * success; whether that user exists, and in which door, is the caller's question.
+ * a user's id, is longer than TOKEN_MAX or no token at all. *out is set only on success;
+ * whether that user exists, in which door, and whether the token was made void since (rights_take) is the caller's
+ * question.
  *
  * Never blocks, keeps no state, may run in any thread. Costs about 9 µs for HS256 and 300 µs for RS256 with
  * 2048 bits (libjwt reads the PEM anew each time), less for what is refused early. */
-enum err token_check(const struct token_keys *keys, struct str token, char user_id[ID_MAX],
-                     int64_t *expires_unix_s) CG_MUST_CHECK;
+enum err token_check(const struct token_keys *keys, struct str token, struct token *out) CG_MUST_CHECK;
 
 #endif

@@ -156,11 +156,12 @@ static void on_looked_up(struct admission *admission, enum admitted admitted)
 {
     const struct store_place *place = &admission->place;
     struct session *session = sessions_find(door.hub->sessions, ((struct entering *)admission)->session_id);
-    const char *why = NULL;
+    struct door_proof proof = {.generation = place->generation};
+    const struct door_refusal *why = NULL;
     if (session && !session->closing && admitted) {
         refuse(session, admitted);
-    } else if (session && !session->closing && (why = door_admit(session, place->user, place->conversation))) {
-        door_refuse(session, 1008, why);
+    } else if (session && !session->closing && (why = door_admit(session, place->user, place->conversation, &proof))) {
+        door_refuse(session, why->code, why->reason);
     } else if (session && !session->closing) {
         struct chatroom_state *state = chatroom_state_of(session);
         state->conversation = place->conversation;

@@ -261,14 +261,15 @@ static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
     struct session *session = sessions_find(door.hub->sessions, admission->session_id);
-    const char *why;
+    struct door_proof proof = {.generation = admission->pair.generation};
+    const struct door_refusal *why;
     if (session && !session->closing) {
         if (job->err == ERR_NOT_FOUND || job->err == ERR_INVALID) {
             refuse(session, STR(CUSTOMER_UNKNOWN), 1008, "Unknown user");
         } else if (job->err) {
             refuse(session, STR(CUSTOMER_FAILED), 1013, "Try again later");
-        } else if ((why = door_admit(session, admission->pair.user.user, admission->pair.conversation))) {
-            refuse(session, STR(CUSTOMER_BANNED), 1008, why);
+        } else if ((why = door_admit(session, admission->pair.user.user, admission->pair.conversation, &proof))) {
+            refuse(session, why->code == 1008 ? STR(CUSTOMER_BANNED) : STR(CUSTOMER_FAILED), why->code, why->reason);
         } else {
             struct customer_state *state = state_of(session);
             state->in_use = use(&admission->pair);

@@ -34,11 +34,31 @@ bool door_muted(const struct session *session, uint64_t conversation)
     return muted;
 }
 
-const char *door_admit(struct session *session, uint64_t user, uint64_t conversation)
+uint64_t door_moment(void)
 {
+    return door.hub->sanctions ? door.hub->sanctions->tokens_voided : 0;
+}
+
+bool door_revoked(uint64_t user, uint64_t conversation, uint32_t generation)
+{
+    bool revoked = sanctions_revoked(door.hub->sanctions, user, conversation, generation);
+    if (revoked)
+        metric_inc(METRIC_REVOKED_ENTERING);
+    return revoked;
+}
+
+const struct door_refusal *door_admit(struct session *session, uint64_t user, uint64_t conversation,
+                                      const struct door_proof *proof)
+{
+    static const struct door_refusal banned = {1008, "banned"}, many = {1008, "Too many connections of this user"},
+                                     again = {1013, "Try again later"};
     if (door_banned(user, session->client.address, conversation))
-        return "banned";
-    return limits_identify(session->owner->limits, &session->client, user) ? NULL : "Too many connections of this user";
+        return &banned;
+    if (door_revoked(user, conversation, proof->generation) || (proof->by_token && proof->moment != door_moment()))
+        return &again;
+    session->client.generation = proof->generation;
+    session->client.by_token = proof->by_token;
+    return limits_identify(session->owner->limits, &session->client, user) ? NULL : &many;
 }
 
 unsigned door_may_connect(struct str peer, int64_t *retry_after_ms)

@@ -25,11 +25,32 @@ extern struct door door;
  * literal. */
 void door_refuse(struct session *session, unsigned code, const char *reason);
 
+/* What a session of a user relies on: what a look-up saw, and a token. */
+struct door_proof {
+    uint32_t generation; /* of the user's rights (common/rights.h), by the look-up */
+    bool by_token;
+    uint64_t moment; /* door_moment() when the token was checked */
+};
+uint64_t door_moment(void);
+
+/* Why a session may not be here: a close code and its reason, a literal. */
+struct door_refusal {
+    unsigned code;
+    const char *reason;
+};
+/* For what was proved once and is void now, in every door: the close code and its reason. */
+#define DOOR_CLOSE_UNAUTHORIZED 4401
+#define DOOR_REVOKED            "revoked"
+
 /* Says whose session it is and where they want to be (a conversation; 0: not one alone), once for each session. NULL:
- * they may; else the reason to refuse it for with 1008, a literal. */
-const char *door_admit(struct session *session, uint64_t user, uint64_t conversation) CG_MUST_CHECK;
+ * they may, from now on until something is revoked; else what it is to be refused with. If something was revoked while
+ * it was being looked up, that is 1013: when it comes again it is known what is so. */
+const struct door_refusal *door_admit(struct session *session, uint64_t user, uint64_t conversation,
+                                      const struct door_proof *proof) CG_MUST_CHECK;
 /* The same question without a session: whether this user or address (rate_address_key) is banned there; counted. */
 bool door_banned(uint64_t user, uint64_t address, uint64_t conversation);
+/* Whether something that the user may do there was revoked after the look-up that saw this generation; counted. */
+bool door_revoked(uint64_t user, uint64_t conversation, uint32_t generation);
 /* Whether what the session says is not to be heard there; counted. hub_post sees to that itself. */
 bool door_muted(const struct session *session, uint64_t conversation);
 /* Before a connection is accepted, by the peer's address: 0, or the status to refuse it with: 403 banned, 429 too many;

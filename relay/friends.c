@@ -144,24 +144,25 @@ static void work(struct job *job, struct store *store)
 }
 
 /* A user with a password needs a token beside the id, and it must be theirs. */
-static bool token_fits(const struct friends_state *state)
+static bool token_fits(const struct friends_state *state, const struct rights *rights)
 {
-    char user_id[ID_MAX];
-    int64_t expires;
-    return state->token && !token_check(door.tokens, str_of(state->token), user_id, &expires) &&
-           !strcmp(user_id, state->user_id);
+    struct token token;
+    return state->token && !token_check(door.tokens, str_of(state->token), &token) &&
+           !strcmp(token.user_id, state->user_id) && rights_take(rights, &token);
 }
 
 static void admit(struct session *session, const struct look_up *look_up)
 {
     struct friends_state *state = state_of(session);
-    if (look_up->self.has_password && !token_fits(state)) {
-        door_refuse(session, 4401, "A token is needed");
+    const struct store_friend_self *self = &look_up->self;
+    struct door_proof proof = {self->rights.generation, self->has_password, door_moment()};
+    if (self->has_password && !token_fits(state, &self->rights)) {
+        door_refuse(session, DOOR_CLOSE_UNAUTHORIZED, "A token is needed");
         return;
     }
-    const char *why = door_admit(session, look_up->self.user, 0);
+    const struct door_refusal *why = door_admit(session, self->user, 0, &proof);
     if (why) {
-        door_refuse(session, 1008, why);
+        door_refuse(session, why->code, why->reason);
         return;
     }
     free(state->token);
@@ -189,7 +190,8 @@ static void on_looked_up(struct job *job)
         for (size_t i = 0; !session->closing && !job->err && i < look_up->count; i++) {
             const struct store_friendship *friendship = &look_up->list[i];
             if (hub_seat(session, friendship->conversation) ||
-                door_banned(session->client.user, session->client.address, friendship->conversation))
+                door_banned(session->client.user, session->client.address, friendship->conversation) ||
+                door_revoked(session->client.user, friendship->conversation, look_up->self.rights.generation))
                 continue;
             use(friendship);
             hub_join(door.hub, session, friendship->conversation,

@@ -92,6 +92,12 @@ bool limits_identify(struct limits *limits, struct limits_client *client, uint64
     return true;
 }
 
+int64_t limits_open(const struct limits *limits, uint64_t user)
+{
+    const struct rate_entry *entry = rate_table_find(&limits->users, user);
+    return entry ? entry->open : 0;
+}
+
 static void count_out(struct rate_table *table, uint64_t key)
 {
     struct rate_entry *entry = rate_table_find(table, key);

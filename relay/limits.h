@@ -23,6 +23,8 @@ struct limits_client {
     uint64_t user, address;
     struct rate_bucket messages, refusals;
     bool counts_for_user, counts_for_address;
+    bool by_token;       /* it came with a token */
+    uint32_t generation; /* of the user's rights when they were looked up (common/rights.h) */
 };
 
 enum limits_verdict { LIMITS_FINE, LIMITS_REFUSED, LIMITS_CLOSED };
@@ -40,6 +42,8 @@ void limits_connect(struct limits *limits, struct limits_client *client, struct 
 bool limits_identify(struct limits *limits, struct limits_client *client, uint64_t user) CG_MUST_CHECK;
 /* Whether one more would be too many; counted if so. */
 bool limits_user_full(const struct limits *limits, uint64_t user);
+/* How many connections here are this user's. */
+int64_t limits_open(const struct limits *limits, uint64_t user);
 /* The connection is gone. */
 void limits_leave(struct limits *limits, struct limits_client *client);
 

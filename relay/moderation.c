@@ -6,6 +6,7 @@
 #include "common/rate.h"
 #include "common/store_sanctions.h"
 #include "relay/bus.h"
+#include "relay/door.h"
 #include "relay/eio.h"
 #include "relay/hub.h"
 #include "relay/readers.h"
@@ -24,34 +25,49 @@ static struct {
 
 /* ---- acting ---- */
 
-static void close_session(struct session *session, const struct sanction *sanction, const char *reason)
+/* By kind. */
+static const struct {
+    unsigned code;
+    const char *reason;
+    enum metric metric;
+} closings[] = {
+    [SANCTION_BAN] = {1008, "banned", METRIC_CLOSED_MODERATION},
+    [SANCTION_KICK] = {1008, "kicked", METRIC_CLOSED_MODERATION},
+    [SANCTION_REVOCATION] = {DOOR_CLOSE_UNAUTHORIZED, DOOR_REVOKED, METRIC_CLOSED_REVOKED},
+};
+
+static void close_session(struct session *session, const struct sanction *sanction)
 {
     uint64_t conversation = sanction->conversation;
-    if (conversation && !hub_seat(session, conversation))
-        return;
-    metric_inc(METRIC_CLOSED_MODERATION);
+    bool is_there = !conversation || hub_seat(session, conversation);
+    if (is_there)
+        metric_inc(closings[sanction->kind].metric);
     if (conversation && session->protocol->expelled)
-        session->protocol->expelled(session, conversation, reason);
-    else
-        session_close(session, 1008, reason);
+        session->protocol->expelled(session, conversation, closings[sanction->kind].reason);
+    else if (is_there)
+        session_close(session, closings[sanction->kind].code, closings[sanction->kind].reason);
 }
 
 static bool is_whom(const struct limits_client *client, const struct sanction *sanction, uint64_t address)
 {
-    return (sanction->user && client->user == sanction->user) || (address && client->address == address);
+    bool is_user = sanction->user && client->user == sanction->user;
+    if (sanction->kind == SANCTION_REVOCATION)
+        return sanction->user ? is_user && client->generation < sanction->generation : client->by_token;
+    return is_user || (address && client->address == address);
 }
 
-/* A ban or a kick: whoever is here of those it is on, goes. */
+/* A ban, a kick or a revocation: whoever is here of those it is on, goes. */
 static void expel(const struct sanction *sanction)
 {
     const struct sessions *sessions = moderation.config.hub->sessions;
-    const char *reason = sanction->kind == SANCTION_BAN ? "banned" : "kicked";
     uint64_t address = rate_address_key(str_of(sanction->address));
+    if (sanction->user && sessions->limits && !limits_open(sessions->limits, sanction->user))
+        return; /* of the many that change their rights few are here */
     for (size_t i = 0; i < sessions->cap; i++) {
         struct session *session = sessions->slots[i];
         if (session && !session->closing && session->protocol != &eio_protocol &&
             is_whom(&session->client, sanction, address))
-            close_session(session, sanction, reason);
+            close_session(session, sanction);
     }
     if (address || *sanction->name)
         sio_expel(sanction, address);
@@ -84,19 +100,17 @@ static void work(struct job *job, struct store *store)
     job->err = store_sanctions_changed(store, look->changed_ms, collect, look);
 }
 
-static void take(const struct sanction *sanction, bool act)
+static void take(const struct sanction *sanction)
 {
     if (sanction->changed_ms > moderation.changed_ms)
         moderation.changed_ms = sanction->changed_ms;
-    if (sanctions_put(&moderation.sanctions, sanction) && act && sanction->kind == SANCTION_BAN)
+    if (sanctions_put(&moderation.sanctions, sanction) && sanction->kind != SANCTION_MUTE)
         expel(sanction);
 }
 
 static void look_again(void)
 {
-    const struct settings *settings = moderation.config.settings;
-    wheel_set(moderation.config.wheel, &moderation.timer,
-              bus_is_up(moderation.config.bus) ? settings->audit_ms : settings->audit_down_ms);
+    wheel_set(moderation.config.wheel, &moderation.timer, moderation.config.settings->revocation_poll_ms);
 }
 
 static void look_now(void);
@@ -106,7 +120,7 @@ static void on_looked(struct job *job)
     struct look *look = (struct look *)job;
     moderation.looking = false;
     for (size_t i = 0; !job->err && i < look->count; i++)
-        take(&look->list[i], true);
+        take(&look->list[i]);
     free(look->list);
     free(look);
     if (!moderation.config.hub)
@@ -128,13 +142,13 @@ static void look_now(void)
     look->changed_ms = moderation.changed_ms;
     moderation.looking = true;
     wheel_cancel(&moderation.timer);
-    readers_add(moderation.config.readers, &look->job);
+    readers_add_first(moderation.config.readers, &look->job);
 }
 
 static void on_timer(struct wheel_timer *timer)
 {
     (void)timer;
-    sanctions_sweep(&moderation.sanctions);
+    sanctions_sweep(&moderation.sanctions, moderation.changed_ms - 2 * STORE_SANCTIONS_OVERLAP_MS);
     look_now();
 }
 
@@ -167,16 +181,16 @@ void moderation_bus_state(void)
 
 /* ---- beginning and end ---- */
 
-static void take_quietly(void *arg, const struct sanction *sanction)
+static void put(void *arg, const struct sanction *sanction)
 {
     (void)arg;
-    take(sanction, false);
+    (void)!sanctions_put(&moderation.sanctions, sanction);
 }
 
 enum err moderation_load(const struct moderation_config *config, struct store *store)
 {
     config->hub->sanctions = &moderation.sanctions;
-    return store_sanctions_active(store, take_quietly, NULL);
+    return store_sanctions_active(store, &moderation.changed_ms, put, NULL);
 }
 
 void moderation_init(const struct moderation_config *config)

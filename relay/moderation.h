@@ -1,6 +1,6 @@
-/* moderation.h: operators' word to this relay: mutes, bans and kicks, and to drain. It comes over a channel of its own
- * at once; what is stored is looked at from time to time besides, so that a ban works without Redis too, a little
- * later. Loop thread only, but for moderation_load. */
+/* moderation.h: what this relay hears of who may be where: operators' mutes, bans and kicks, and rights that were taken away
+ * (common/store_rights.h); and operators' word to drain. It comes over a channel of its own at once; what is stored is
+ * looked at every revocation_poll_ms besides, so that nothing depends on Redis. Loop thread only, but for moderation_load. */
 #ifndef CG_RELAY_MODERATION_H
 #define CG_RELAY_MODERATION_H
 

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { CLOSE_TOKEN_EXPIRED = 4401, LONGEST_TIMER_MS = 24 * 3600 * 1000, ANSWER_BYTES = 64 * 1024 };
+enum { LONGEST_TIMER_MS = 24 * 3600 * 1000, ANSWER_BYTES = 64 * 1024 };
 
 #define NUMBER_MAX ((INT64_C(1) << 53) - 1)
 
@@ -105,9 +105,9 @@ struct greeting {
     struct job job;
     uint64_t session_id;
     int64_t re;
-    char user_id[ID_MAX];
+    struct token token; /* its user_id also without one */
     bool by_token;
-    int64_t expires_s;
+    uint64_t moment;
     struct native_hello *hello;
     struct store_native_arrival arrival;
     struct store_native_wanted wanted[]; /* of each room of the hello */
@@ -126,7 +126,9 @@ static void look_up(struct job *const *jobs, size_t count, struct store *store)
 /* Members of a space see each other's ids, and a password is there to be asked for. */
 static bool may_speak(const struct greeting *greeting)
 {
-    return greeting->by_token || (greeting->arrival.user.realm != REALM_SPACES && !greeting->arrival.user.has_password);
+    if (greeting->by_token)
+        return rights_take(&greeting->arrival.user.rights, &greeting->token);
+    return greeting->arrival.user.realm != REALM_SPACES && !greeting->arrival.user.has_password;
 }
 
 /* A token's end may be further off than a timer reaches. */
@@ -148,20 +150,21 @@ static void on_timer(struct wheel_timer *timer)
     else if (clock_wall_ms() < native->expires_ms)
         arm(native);
     else
-        session_close(native->session, CLOSE_TOKEN_EXPIRED, "The token has expired");
+        session_close(native->session, DOOR_CLOSE_UNAUTHORIZED, "The token has expired");
 }
 
 static void admit(struct native *native, struct greeting *greeting)
 {
-    const char *why = door_admit(native->session, greeting->arrival.user.user, 0);
+    const struct store_native_user *user = &greeting->arrival.user;
+    struct door_proof proof = {user->rights.generation, greeting->by_token, greeting->moment};
+    const struct door_refusal *why = door_admit(native->session, user->user, 0, &proof);
     if (why) {
-        door_refuse(native->session, 1008, why);
+        door_refuse(native->session, why->code, why->reason);
         return;
     }
-    const struct store_native_user *user = &greeting->arrival.user;
     native->user = user->user;
     native->name = mem_strndup_two(user->name, strlen(user->name), user->head, strlen(user->head), &native->head);
-    native->expires_ms = greeting->by_token ? greeting->expires_s * 1000 : 0;
+    native->expires_ms = greeting->by_token ? greeting->token.expires_s * 1000 : 0;
     wheel_cancel(&native->timer);
     if (native->expires_ms)
         arm(native);
@@ -228,15 +231,16 @@ static bool read_user(struct json_object *object, struct greeting *greeting)
     bool has_user = json_get_string(object, "user", &user);
     if (json_get_string(object, "token", &token)) {
         greeting->by_token = true;
-        if (token_check(door.tokens, token, greeting->user_id, &greeting->expires_s) ||
-            (has_user && !str_eq(user, str_of(greeting->user_id))))
+        greeting->moment = door_moment();
+        if (token_check(door.tokens, token, &greeting->token) ||
+            (has_user && !str_eq(user, str_of(greeting->token.user_id))))
             return false;
     } else if (has_user && id_is(user, STORE_USER_PREFIX)) {
-        memcpy(greeting->user_id, user.ptr, user.len);
+        memcpy(greeting->token.user_id, user.ptr, user.len);
     } else {
         return false;
     }
-    greeting->arrival.user_id = str_of(greeting->user_id);
+    greeting->arrival.user_id = str_of(greeting->token.user_id);
     return true;
 }
 

@@ -182,6 +182,8 @@ static void on_looked_up(struct job *job)
     struct native_room *room = native ? native_room_named(native, str_of(looking->id)) : NULL;
     if (room) {
         room->looking = false;
+        if (!job->err && door_revoked(native->user, looking->place.conversation, looking->place.generation))
+            job->err = ERR_DOWN; /* while it was looked up: what is so now has to be asked again */
         if (job->err) {
             fail_waiting(room, job->err == ERR_NOT_FOUND ? ERR_NOT_FOUND : ERR_DOWN);
             room_free(room);
@@ -341,6 +343,10 @@ void native_join_all(struct native *native, struct native_hello *hello, const st
         asked->code = "banned";
         asked->message = "you may not be here";
         if (is_banned(native, place->conversation))
+            continue;
+        asked->code = "unavailable";
+        asked->message = "try again later";
+        if (door_revoked(native->user, place->conversation, place->generation))
             continue;
         asked->code = "too_many";
         asked->message = "too many conversations on one connection";

@@ -137,7 +137,21 @@ struct readers *readers_new(const struct settings *settings, struct offload *off
     return readers;
 }
 
-static enum err add(struct readers *readers, struct job *job, size_t most)
+static void prepend(struct readers *readers, struct job *job)
+{
+    CG_ASSERT(!job->work_all);
+    metric_set(METRIC_READER_QUEUED, (int64_t)++readers->count);
+    job->last = job;
+    job->together = 1;
+    job->next_first = readers->first;
+    readers->first = job;
+    if (!job->next_first)
+        readers->last = &job->next_first;
+    readers->untold++;
+}
+
+static enum err add_at(struct readers *readers, struct job *job, size_t most,
+                       void (*put)(struct readers *, struct job *))
 {
     enum err err = ERR_OK;
     job->parcel = (struct parcel){.arrived = arrived};
@@ -147,7 +161,7 @@ static enum err add(struct readers *readers, struct job *job, size_t most)
     if (readers->count >= most) {
         err = ERR_BUSY;
     } else if (!ended) {
-        append(readers, job);
+        put(readers, job);
     }
     pthread_mutex_unlock(&readers->lock);
     if (err) {
@@ -159,6 +173,11 @@ static enum err add(struct readers *readers, struct job *job, size_t most)
     return err;
 }
 
+static enum err add(struct readers *readers, struct job *job, size_t most)
+{
+    return add_at(readers, job, most, append);
+}
+
 enum err readers_try(struct readers *readers, struct job *job)
 {
     return add(readers, job, (size_t)readers->settings->reader_queue);
@@ -167,6 +186,12 @@ enum err readers_try(struct readers *readers, struct job *job)
 void readers_add(struct readers *readers, struct job *job)
 {
     enum err err = add(readers, job, SIZE_MAX);
+    CG_ASSERT(!err);
+}
+
+void readers_add_first(struct readers *readers, struct job *job)
+{
+    enum err err = add_at(readers, job, SIZE_MAX, prepend);
     CG_ASSERT(!err);
 }
 

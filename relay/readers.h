@@ -49,6 +49,8 @@ void readers_free(struct readers *readers);
 enum err readers_try(struct readers *readers, struct job *job) CG_MUST_CHECK;
 /* For what the relay itself needs, which is bounded by its rooms: always taken. */
 void readers_add(struct readers *readers, struct job *job);
+/* The same before all that waits: for who may be here. A job with `work`. */
+void readers_add_first(struct readers *readers, struct job *job);
 /* Wakes readers for what was added since it was called last: at the end of each turn of the loop. */
 void readers_flush(struct readers *readers);
 

@@ -185,6 +185,7 @@ static void hold(struct http_call *call, const struct store_place *place, uint64
     poll->user = place->user;
     poll->next = next;
     rooms_poller_comes(place);
+    session->client.generation = place->generation;
     if (!limits_identify(session->owner->limits, &session->client, place->user)) {
         rooms_refuse_limited(call, "too_many", "too many connections of this user", 1000);
         rooms_held_done(session);

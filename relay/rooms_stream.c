@@ -332,6 +332,7 @@ static struct session *open_stream(struct asked *asked)
     CG_ASSERT(session);
     http_stream_session(call, session->id, sessions);
     session_from(session, str_of(call->peer));
+    session->client.generation = asked->asked.admission.place.generation;
     bool counted = limits_identify(sessions->limits, &session->client, user);
     CG_ASSERT(counted);
     return session;

@@ -7,9 +7,12 @@
 
 #include <stdlib.h>
 
+enum { REVOCATION_KEPT_MS = 600000 }; /* longer than any look-up takes */
+
 struct sanctions_row {
     struct sanction sanction;
     uint64_t address;
+    int64_t known_ms;           /* clock_mono_ms */
     struct sanctions_row *next; /* on the same user or address, or of those by name */
 };
 
@@ -18,7 +21,7 @@ static bool in_force(const struct sanction *sanction)
     return !sanction->lifted && (!sanction->until_ms || sanction->until_ms > clock_wall_ms());
 }
 
-/* The map whose chain the row is in; NULL: it is by name. */
+/* The map whose chain the row is in; NULL: it is by name, or on everybody's tokens. */
 static struct map *map_of(struct sanctions *sanctions, const struct sanctions_row *row, uint64_t *key)
 {
     *key = row->sanction.user ? row->sanction.user : row->address;
@@ -40,6 +43,7 @@ static void add(struct sanctions *sanctions, const struct sanction *sanction)
     struct sanctions_row *row = mem_zalloc(sizeof *row);
     uint64_t key;
     row->sanction = *sanction;
+    row->known_ms = clock_mono_ms();
     row->address = rate_address_key(str_of(sanction->address));
     struct map *map = map_of(sanctions, row, &key);
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the map is the first member, which the analyzer confuses */
@@ -84,14 +88,23 @@ bool sanctions_put(struct sanctions *sanctions, const struct sanction *sanction)
         drop(sanctions, row);
     else if (in_force(sanction))
         add(sanctions, sanction);
-    return !row && in_force(sanction);
+    bool is_new = !row && in_force(sanction);
+    sanctions->tokens_voided += is_new && sanction->kind == SANCTION_REVOCATION && !sanction->user;
+    return is_new;
 }
 
-void sanctions_sweep(struct sanctions *sanctions)
+static bool is_over(const struct sanctions_row *row, int64_t read_ms)
+{
+    if (row->sanction.kind == SANCTION_REVOCATION)
+        return row->sanction.changed_ms < read_ms && clock_mono_ms() - row->known_ms > REVOCATION_KEPT_MS;
+    return !in_force(&row->sanction);
+}
+
+void sanctions_sweep(struct sanctions *sanctions, int64_t read_ms)
 {
     struct sanctions_row *row;
     for (size_t at = 0; (row = map_next(&sanctions->by_id, &at));)
-        if (!in_force(&row->sanction)) {
+        if (is_over(row, read_ms)) {
             drop(sanctions, row);
             at = 0; /* the map has changed */
         }
@@ -117,6 +130,15 @@ bool sanctions_on(const struct sanctions *sanctions, enum sanction_kind kind, ui
     return sanctions && sanctions->by_id.count &&
            ((user && any(map_get(&sanctions->by_user, user), kind, conversation)) ||
             (address && any(map_get(&sanctions->by_address, address), kind, conversation)));
+}
+
+bool sanctions_revoked(const struct sanctions *sanctions, uint64_t user, uint64_t conversation, uint32_t generation)
+{
+    const struct sanctions_row *row =
+        sanctions && sanctions->by_id.count && user ? map_get(&sanctions->by_user, user) : NULL;
+    while (row && !(is_in(row, SANCTION_REVOCATION, conversation) && generation < row->sanction.generation))
+        row = row->next;
+    return row;
 }
 
 bool sanctions_on_name(const struct sanctions *sanctions, enum sanction_kind kind, struct str name,

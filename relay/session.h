@@ -66,7 +66,8 @@ struct protocol {
     /* Refuses a message that came too soon, in the door's own words, instead of `received`. NULL: what stands on the
      * adapter counts its messages itself. */
     void (*limited)(struct session *session, struct str message, int64_t retry_after_ms);
-    /* A ban or a kick from one of the session's rooms. NULL: the whole session is closed. */
+    /* A ban, a kick or a revocation from one conversation, in which the session may sit or which it may only know. NULL:
+     * the whole session is closed if it sits there. */
     void (*expelled)(struct session *session, uint64_t conversation, const char *reason);
     /* A whole text message of valid UTF-8. */
     void (*received)(struct session *session, struct str text);

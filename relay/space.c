@@ -14,11 +14,10 @@
 
 #include <stdlib.h>
 
-enum { CLOSE_TOKEN_EXPIRED = 4401, ARGUMENT_BYTES = TOKEN_MAX + 64, ROOM_ID_BYTES = 256 };
+enum { ARGUMENT_BYTES = TOKEN_MAX + 64, ROOM_ID_BYTES = 256 };
 enum { LONGEST_TIMER_MS = 24 * 3600 * 1000 };
 
 struct space_state {
-    char user_id[ID_MAX];
     char *space; /* the name in the connection's path */
     char *name;  /* the user's; NULL until admitted */
     uint64_t conversation, user;
@@ -96,26 +95,27 @@ static bool claims(struct str path)
     return space_name_ok(name_in(path));
 }
 
-static enum err check_token(const struct request *request, char user_id[ID_MAX], int64_t *expires_s)
+static enum err check_token(const struct request *request, struct token *out)
 {
     char text[ARGUMENT_BYTES];
     struct str token = request->header(request, "token", text, sizeof text);
     if (!token.len)
         token = request->argument(request, "token", text, sizeof text);
-    return token_check(door.tokens, token, user_id, expires_s);
+    return token_check(door.tokens, token, out);
 }
 
 static unsigned refuse(const struct request *request)
 {
-    char user_id[ID_MAX];
-    int64_t expires_s;
-    return check_token(request, user_id, &expires_s) ? 401 : 0;
+    struct token token;
+    return check_token(request, &token) ? 401 : 0;
 }
 
 struct admission {
     struct job job;
     uint64_t session_id;
-    char space_id[ID_MAX], user_id[ID_MAX];
+    char space_id[ID_MAX];
+    struct token token;
+    uint64_t moment;
     char space_name[STORE_NAME_MAX + 1];
     struct store_space_place place;
 };
@@ -123,7 +123,7 @@ struct admission {
 static void look_up(struct job *job, struct store *store)
 {
     struct admission *admission = (struct admission *)job;
-    job->err = store_space_place(store, str_of(admission->space_id), str_of(admission->user_id),
+    job->err = store_space_place(store, str_of(admission->space_id), str_of(admission->token.user_id),
                                  admission->space_name, &admission->place);
 }
 
@@ -131,7 +131,9 @@ static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
     struct session *session = sessions_find(door.hub->sessions, admission->session_id);
-    const char *why;
+    const struct rights *rights = &admission->place.rights;
+    struct door_proof proof = {rights->generation, true, admission->moment};
+    const struct door_refusal *why;
     if (session && !session->closing) {
         struct space_state *state = state_of(session);
         if (job->err == ERR_NOT_FOUND) {
@@ -140,8 +142,10 @@ static void on_looked_up(struct job *job)
             door_refuse(session, 1008, "The room is another space's");
         } else if (job->err) {
             door_refuse(session, 1013, "Try again later");
-        } else if ((why = door_admit(session, admission->place.user, admission->place.conversation))) {
-            door_refuse(session, 1008, why);
+        } else if (!rights_take(rights, &admission->token)) {
+            door_refuse(session, DOOR_CLOSE_UNAUTHORIZED, DOOR_REVOKED);
+        } else if ((why = door_admit(session, admission->place.user, admission->place.conversation, &proof))) {
+            door_refuse(session, why->code, why->reason);
         } else {
             state->conversation = admission->place.conversation;
             state->user = admission->place.user;
@@ -168,20 +172,20 @@ static void on_expiry(struct wheel_timer *timer)
     if (clock_wall_ms() < state->expires_ms)
         arm_expiry(state);
     else
-        session_close(state->session, CLOSE_TOKEN_EXPIRED, "The token has expired");
+        session_close(state->session, DOOR_CLOSE_UNAUTHORIZED, "The token has expired");
 }
 
 static void open_session(struct session *session, const struct request *request)
 {
     struct space_state *state = state_of(session);
     char text[ROOM_ID_BYTES];
-    int64_t expires_s;
+    struct token token;
     struct str space = name_in(request->path);
     struct str room_id = request->header(request, "room-id", text, sizeof text);
     if (!room_id.len)
         room_id = request->argument(request, "roomId", text, sizeof text);
-    if (check_token(request, state->user_id, &expires_s)) {
-        door_refuse(session, CLOSE_TOKEN_EXPIRED, "The token has expired"); /* just now */
+    if (check_token(request, &token)) {
+        door_refuse(session, DOOR_CLOSE_UNAUTHORIZED, "The token has expired"); /* just now */
         return;
     }
     if (!id_is(room_id, STORE_SPACE_PREFIX)) {
@@ -193,12 +197,13 @@ static void open_session(struct session *session, const struct request *request)
     admission->job.done = on_looked_up;
     admission->session_id = session->id;
     memcpy(admission->space_id, room_id.ptr, room_id.len);
-    memcpy(admission->user_id, state->user_id, ID_MAX);
+    admission->token = token;
+    admission->moment = door_moment();
     CG_ASSERT(space.len <= STORE_NAME_MAX); /* or the door would not have claimed it */
     memcpy(admission->space_name, space.ptr, space.len);
     state->space = mem_strndup(space.ptr, space.len);
     state->session = session;
-    state->expires_ms = expires_s * 1000;
+    state->expires_ms = token.expires_s * 1000;
     state->expiry.fired = on_expiry;
     arm_expiry(state);
     if (readers_try(door.readers, &admission->job)) {

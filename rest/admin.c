@@ -112,6 +112,11 @@ static int kick(struct call *call)
     return on_order(call, SANCTION_KICK, false);
 }
 
+static int revoke(struct call *call)
+{
+    return on_order(call, SANCTION_REVOCATION, false);
+}
+
 /* ---- the list ---- */
 
 static void add_field(struct buf *out, const char *name, struct str value)
@@ -170,6 +175,7 @@ static const struct route rows[] = {
     ORDER(ban, "a user or an address may not be here"),
     ORDER(unban, "… may again"),
     ORDER(kick, "closes the connections of a user or an address"),
+    ORDER(revoke, "a user's tokens and connections, or membership in a room, are over"),
     {.method = "GET",
      .path = "/api/admin/sanctions",
      .handler = list,

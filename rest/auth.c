@@ -5,29 +5,35 @@
 #include "common/token.h"
 #include "rest/failure.h"
 #include "rest/limiter.h"
+#include "rest/publish.h"
 
 #include <strings.h>
 
 enum { BUSY_RETRY_S = 1 };
 
-enum err auth_token(const struct call *call, char user_id[ID_MAX])
+enum err auth_token(const struct call *call, struct token *token)
 {
     static const char scheme[] = "Bearer ";
     const size_t len = sizeof scheme - 1;
     const struct http_request *request = call->request;
-    struct str token = request->token, authorization = request->authorization;
-    int64_t expires_s;
-    if (!token.len && authorization.len > len && !strncasecmp(authorization.ptr, scheme, len))
-        token = (struct str){authorization.ptr + len, authorization.len - len};
-    return token_check(call->backends->tokens, token, user_id, &expires_s);
+    struct str text = request->token, authorization = request->authorization;
+    if (!text.len && authorization.len > len && !strncasecmp(authorization.ptr, scheme, len))
+        text = (struct str){authorization.ptr + len, authorization.len - len};
+    return token_check(call->backends->tokens, text, token);
 }
 
-bool auth_add_token(const struct call *call, const char *user_id)
+bool auth_is(const struct call *call, struct str user_id, const struct rights *rights)
+{
+    struct token token;
+    return !auth_token(call, &token) && str_eq(str_of(token.user_id), user_id) && rights_take(rights, &token);
+}
+
+bool auth_add_token(const struct call *call, const struct auth_login *login)
 {
     struct buf token;
     int64_t expires_s;
     buf_init(&token, TOKEN_MAX);
-    bool given = !token_make(call->backends->tokens, user_id, &token, &expires_s);
+    bool given = !token_make(call->backends->tokens, login->user_id, login->generation, &token, &expires_s);
     if (given) {
         buf_add_text(call->out, ",\"token\":");
         buf_add_json(call->out, buf_str(&token));
@@ -48,7 +54,9 @@ static enum err set_password(struct call *call, enum store_realm realm, struct s
     if (!err)
         err = store_login_make(store, realm, name, found);
     if (!err)
-        err = *found->hash ? ERR_DUPLICATE : store_login_set(store, found->user, hash);
+        err = *found->hash ? ERR_DUPLICATE : store_login_set(store, found, hash);
+    if (!err) /* without Redis the relays find it */
+        (void)!publish_sanction(call->backends, &(struct sanction){.kind = SANCTION_REVOCATION});
     if (err != ERR_DUPLICATE)
         return err;
     err =
@@ -104,7 +112,8 @@ int auth_login(struct call *call, enum store_realm realm, struct str name,
             status = 401;
     }
     if (status == 200) {
-        *login = (struct auth_login){.user = found.user, .has_password = password != NULL};
+        *login =
+            (struct auth_login){.user = found.user, .generation = found.generation, .has_password = password != NULL};
         memcpy(login->user_id, found.user_id, ID_MAX);
     }
     return status;

@@ -3,16 +3,20 @@
 #define CG_REST_AUTH_H
 
 #include "common/id.h"
+#include "common/rights.h"
 #include "common/store.h"
 #include "rest/router.h"
 
-/* The user id of the request's token: the header `token`, or `Authorization: Bearer`. ERR_DENIED: there is none,
- * or it is not to be believed. */
-enum err auth_token(const struct call *call, char user_id[ID_MAX]) CG_MUST_CHECK;
+/* The request's token: the header `token`, or `Authorization: Bearer`. ERR_DENIED: there is none, or it is not to be
+ * believed. Whether it is still good is known once its user was looked up: rights_take. */
+enum err auth_token(const struct call *call, struct token *token) CG_MUST_CHECK;
+/* Whether the request's token is that user's, whose rights these are, and still good. */
+bool auth_is(const struct call *call, struct str user_id, const struct rights *rights);
 
 struct auth_login {
     uint64_t user;
     char user_id[ID_MAX];
+    uint32_t generation; /* of the user's rights */
     bool has_password;
 };
 
@@ -26,7 +30,8 @@ struct auth_login {
 int auth_login(struct call *call, enum store_realm realm, struct str name,
                const struct str *password, struct auth_login *login);
 
-/* Appends `,"token":"…","expires":MS` for the user (Unix time, milliseconds). False: no tokens are given out. */
-bool auth_add_token(const struct call *call, const char *user_id);
+/* Appends `,"token":"…","expires":MS` for who has logged in (Unix time, milliseconds). False: no tokens are given
+ * out. */
+bool auth_add_token(const struct call *call, const struct auth_login *login);
 
 #endif

@@ -30,10 +30,8 @@ static int look_up(struct call *call, struct str user_id, struct store_friend_se
 /* Whether the request may speak as this user: 200, 401, 404 or 503. */
 static int speak_as(struct call *call, struct str user_id, struct store_friend_self *self)
 {
-    char token_id[ID_MAX];
     int status = look_up(call, user_id, self);
-    if (status == 200 && self->has_password &&
-        (auth_token(call, token_id) || !str_eq(str_of(token_id), user_id)))
+    if (status == 200 && self->has_password && !auth_is(call, user_id, &self->rights))
         status = 401;
     return status == 200 ? moderate(call, self->user, 0, MODERATE_ENTER) : status;
 }
@@ -74,7 +72,7 @@ static int make_user(struct call *call)
     buf_addf(call->out, "{\"userId\":\"%s\",\"name\":", login.user_id);
     buf_add_json(call->out, name);
     if (login.has_password)
-        auth_add_token(call, login.user_id);
+        auth_add_token(call, &login);
     buf_add_text(call->out, "}}");
     return 200;
 }
@@ -103,11 +101,9 @@ static int find_user(struct call *call)
 static bool may_befriend(const struct call *call, const struct store_friend_self both[2],
                          struct str one, struct str other)
 {
-    char token_id[ID_MAX];
     if (!both[0].has_password && !both[1].has_password)
         return true;
-    return !auth_token(call, token_id) &&
-           (str_eq(str_of(token_id), one) || str_eq(str_of(token_id), other));
+    return auth_is(call, one, &both[0].rights) || auth_is(call, other, &both[1].rights);
 }
 
 static int befriend(struct call *call)

@@ -25,11 +25,17 @@ struct caller {
 /* 200, 401 or 503. A token of another door's user is none. */
 static int who(struct call *call, struct caller *caller)
 {
-    if (auth_token(call, caller->user_id))
+    struct token token;
+    struct store_space_user found;
+    if (auth_token(call, &token))
         return 401;
-    enum err err = store_space_user(call->backends->store, str_of(caller->user_id), &caller->user);
+    enum err err = store_space_user(call->backends->store, str_of(token.user_id), &found);
     if (err)
         return err == ERR_NOT_FOUND ? 401 : failure_status(err, "space_user");
+    if (!rights_take(&found.rights, &token))
+        return 401;
+    caller->user = found.user;
+    memcpy(caller->user_id, token.user_id, ID_MAX);
     return moderate(call, caller->user, 0, MODERATE_ENTER);
 }
 
@@ -48,7 +54,7 @@ static int log_in(struct call *call)
     if (status != 200)
         return status;
     buf_addf(call->out, "{\"userId\":\"%s\"", login.user_id);
-    if (!auth_add_token(call, login.user_id)) {
+    if (!auth_add_token(call, &login)) {
         call->code = "no_tokens";
         return 501;
     }

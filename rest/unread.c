@@ -8,13 +8,16 @@
 
 /* ---- who, and where ---- */
 
-/* The user with that id, of that door, and the conversation that the path names: 200, 404 or 503. */
-static int look_up(struct call *call, struct str user_id, enum store_kind kind, uint64_t *user,
-                   struct store_native_place *place)
+/* The user with that id, of that door, and the conversation that the path names: 200, 404 or 503; 401 if what they came
+ * with, NULL for nothing, is void. */
+static int look_up(struct call *call, struct str user_id, const struct token *token, enum store_kind kind,
+                   uint64_t *user, struct store_native_place *place)
 {
     struct store_native_user found;
     enum err err = store_native_user(call->backends->store, user_id, &found);
     *user = found.user;
+    if (!err && token && !rights_take(&found.rights, token))
+        return 401;
     if (!err)
         err = store_native_places(call->backends->store, found.user, &call->params[0], 1, place);
     if (!err && (!place->conversation || place->kind != kind))
@@ -24,8 +27,8 @@ static int look_up(struct call *call, struct str user_id, enum store_kind kind, 
 
 static int by_token(struct call *call, uint64_t *user, struct store_native_place *place)
 {
-    char user_id[ID_MAX];
-    return auth_token(call, user_id) ? 401 : look_up(call, str_of(user_id), KIND_SPACE, user, place);
+    struct token token;
+    return auth_token(call, &token) ? 401 : look_up(call, str_of(token.user_id), &token, KIND_SPACE, user, place);
 }
 
 /* ---- what is answered ---- */
@@ -62,7 +65,7 @@ static int count_room(struct call *call)
     struct store_native_place place = {0};
     if (!http_query(call->query, "nickId", &nick_id))
         return 400;
-    int status = look_up(call, nick_id, KIND_CHATROOM, &user, &place);
+    int status = look_up(call, nick_id, NULL, KIND_CHATROOM, &user, &place);
     if (status != 200)
         return status;
     wrap(call);
@@ -80,7 +83,7 @@ static int read_room(struct call *call)
     if (!json_get_string(call->object, "nickId", &nick_id) ||
         !json_get_int(call->object, "seq", 0, INT64_MAX - 1, &seq))
         return 400;
-    int status = look_up(call, nick_id, KIND_CHATROOM, &user, &place);
+    int status = look_up(call, nick_id, NULL, KIND_CHATROOM, &user, &place);
     if (status != 200)
         return status;
     enum err err = mark(call, user, (uint64_t)seq, &place);

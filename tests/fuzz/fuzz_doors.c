@@ -173,7 +173,7 @@ static __attribute__((constructor)) void begin(void)
     CG_ASSERT(!log_open("fuzz", "/dev/null", LOG_ERROR));
     CG_ASSERT(!token_keys_load(&settings, &keys, why));
     buf_init(&text, TOKEN_MAX);
-    CG_ASSERT(!token_make(&keys, ANN, &text, &expires));
+    CG_ASSERT(!token_make(&keys, ANN, 0, &text, &expires));
     token = mem_strndup(text.data, text.len);
     buf_fini(&text);
     door.tokens = &keys;

@@ -92,14 +92,14 @@ static bool is_signed(struct str token)
 
 static bool believed(const struct token_keys *keys, struct str token)
 {
-    char user_id[ID_MAX] = "";
-    int64_t expires_s = 0;
-    if (token_check(keys, token, user_id, &expires_s)) {
-        CG_ASSERT(!*user_id && !expires_s);
+    struct token said = {.expires_s = 0};
+    if (token_check(keys, token, &said)) {
+        CG_ASSERT(!*said.user_id && !said.expires_s);
         return false;
     }
-    CG_ASSERT(id_is(str_of(user_id), "user_"));
-    CG_ASSERT(expires_s > NOW_S && expires_s <= INT64_C(253402300799) && token.len <= TOKEN_MAX);
+    CG_ASSERT(id_is(str_of(said.user_id), "user_"));
+    CG_ASSERT(said.expires_s > NOW_S && said.expires_s <= INT64_C(253402300799) && token.len <= TOKEN_MAX);
+    CG_ASSERT(said.issued_s >= 0 && said.generation >= -1);
     return true;
 }
 

@@ -125,12 +125,19 @@ enum err store_login_make(struct store *store, enum store_realm realm, struct st
     return store_login_find(store, realm, name, login);
 }
 
-enum err store_login_set(struct store *store, uint64_t user, const char *hash)
+enum err store_login_set(struct store *store, struct store_login *login, const char *hash)
 {
     (void)store;
-    const char *set = doors.rival_sets ? "hash of rival!" : hash;
-    snprintf(doors.users[user - 1].hash, PASSWORD_HASH_MAX, "%s", set);
+    struct store_login *user = &doors.users[login->user - 1];
+    snprintf(user->hash, PASSWORD_HASH_MAX, "%s", doors.rival_sets ? "hash of rival!" : hash);
+    login->generation = ++user->generation;
     return doors.rival_sets ? ERR_DUPLICATE : fake.store;
+}
+
+/* A password voids what was given out before it. */
+static struct rights rights_of(const struct store_login *user)
+{
+    return (struct rights){user->generation, user->generation, user->generation ? 1 : 0};
 }
 
 enum err store_friend_self(struct store *store, struct str user_id, struct store_friend_self *self)
@@ -139,15 +146,17 @@ enum err store_friend_self(struct store *store, struct str user_id, struct store
     const struct store_login *user = user_by_id(user_id);
     *self = (struct store_friend_self){0};
     if (user)
-        *self = (struct store_friend_self){.user = user->user, .has_password = *user->hash};
+        *self = (struct store_friend_self){.user = user->user, .has_password = *user->hash, .rights = rights_of(user)};
     return fake.store ? fake.store : user ? ERR_OK : ERR_NOT_FOUND;
 }
 
-enum err store_space_user(struct store *store, struct str user_id, uint64_t *user)
+enum err store_space_user(struct store *store, struct str user_id, struct store_space_user *user)
 {
     (void)store;
     const struct store_login *found = user_by_id(user_id);
-    *user = found ? found->user : 0;
+    *user = (struct store_space_user){0};
+    if (found)
+        *user = (struct store_space_user){found->user, rights_of(found)};
     return fake.store ? fake.store : found ? ERR_OK : ERR_NOT_FOUND;
 }
 

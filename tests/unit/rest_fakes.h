@@ -399,7 +399,7 @@ static inline struct str token_of(const char *user_id)
     int64_t expires_s;
     buf_fini(&text);
     buf_init(&text, TOKEN_MAX);
-    assert_int_equal(token_make(&tokens, user_id, &text, &expires_s), 0);
+    assert_int_equal(token_make(&tokens, user_id, 0, &text, &expires_s), 0);
     return buf_str(&text);
 }
 

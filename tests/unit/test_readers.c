@@ -256,6 +256,31 @@ static void every_job_counts_for_the_bound(void **state)
     assert_int_equal(metric_get(METRIC_READER_QUEUED), 0);
 }
 
+static void what_decides_who_may_be_here_goes_before_all_that_waits(void **state)
+{
+    (void)state;
+    struct named *one = named('1'), *two = named('2');
+    occupy();
+    add("AyB");
+    one->job.work_all = two->job.work_all = NULL;
+    one->job.work = two->job.work = alone;
+    readers_add_first(readers, &one->job);
+    readers_add_first(readers, &two->job);
+    readers_flush(readers);
+    hold(false);
+    await(6);
+    assert_string_equal(order, "x21ABy");
+    struct named *last = named('3');
+    last->job.work_all = NULL;
+    last->job.work = alone;
+    readers_add_first(readers, &last->job);
+    readers_flush(readers);
+    await(7);
+    add("C");
+    await(8);
+    assert_string_equal(order, "x21ABy3C");
+}
+
 static void what_waits_at_the_end_is_worked_on(void **state)
 {
     (void)state;
@@ -280,6 +305,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(there_is_a_bound_to_how_many_go_together, begin, end),
         cmocka_unit_test_setup_teardown(a_failed_question_fails_all_of_them, begin, end),
         cmocka_unit_test_setup_teardown(every_job_counts_for_the_bound, begin, end),
+        cmocka_unit_test_setup_teardown(what_decides_who_may_be_here_goes_before_all_that_waits, begin, end),
         cmocka_unit_test_setup_teardown(what_waits_at_the_end_is_worked_on, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,56 @@ static void a_ban_ends_when_its_time_is_over(void **state)
     clock_freeze(START_MS + 1000);
     assert_false(banned(7, "", 0));
     assert_int_equal(all.by_id.count, 1);
-    sanctions_sweep(&all);
+    sanctions_sweep(&all, 0);
+    assert_int_equal(all.by_id.count, 0);
+}
+
+static bool revoked(uint64_t user, uint64_t conversation, uint32_t generation)
+{
+    return sanctions_revoked(&all, user, conversation, generation);
+}
+
+static void what_was_seen_before_a_revocation_is_void_and_what_was_seen_after_it_is_not(void **state)
+{
+    (void)state;
+    assert_false(revoked(7, 3, 0));
+    assert_false(sanctions_revoked(NULL, 7, 3, 0));
+    struct sanction everywhere = {.id = 1, .kind = SANCTION_REVOCATION, .user = 7, .generation = 5};
+    struct sanction in_one = {.id = 2, .kind = SANCTION_REVOCATION, .user = 8, .conversation = 3, .generation = 1};
+    assert_true(sanctions_put(&all, &everywhere) && sanctions_put(&all, &in_one));
+    assert_false(sanctions_put(&all, &everywhere)); /* heard again, it is no news */
+    assert_true(revoked(7, 0, 4) && revoked(7, 3, 4) && !revoked(7, 3, 5) && !revoked(7, 0, 6));
+    assert_true(revoked(8, 3, 0) && !revoked(8, 3, 1) && !revoked(8, 0, 0) && !revoked(8, 4, 0));
+    assert_true(!revoked(9, 3, 0) && !revoked(0, 3, 0));
+    assert_false(banned(7, "", 3)); /* nor muted: whoever proves it again is in */
+    assert_false(sanctions_on(&all, SANCTION_MUTE, 7, 0, 0));
+}
+
+static void revocations_of_all_tokens_are_counted_once_each(void **state)
+{
+    (void)state;
+    struct sanction tokens = {.id = 1, .kind = SANCTION_REVOCATION};
+    assert_true(sanctions_put(&all, &tokens));
+    assert_false(sanctions_put(&all, &tokens));
+    assert_int_equal(all.tokens_voided, 1);
+    sanctions_put(&all, &(struct sanction){.id = 2, .kind = SANCTION_REVOCATION, .user = 7, .generation = 1});
+    assert_int_equal(all.tokens_voided, 1);
+}
+
+/* It must be known while a look-up from before may still be on its way, and while the database may tell of it again. */
+static void a_revocation_is_forgotten_when_nobody_can_have_missed_it(void **state)
+{
+    (void)state;
+    const int64_t eleven_minutes_ms = 660000;
+    sanctions_put(&all, &(struct sanction){
+                            .id = 1, .kind = SANCTION_REVOCATION, .user = 7, .generation = 5, .changed_ms = START_MS});
+    sanctions_sweep(&all, START_MS + 1);
+    assert_true(revoked(7, 0, 4));
+    clock_freeze(START_MS + eleven_minutes_ms);
+    sanctions_sweep(&all, START_MS);
+    assert_true(revoked(7, 0, 4));
+    sanctions_sweep(&all, START_MS + 1);
+    assert_false(revoked(7, 0, 4));
     assert_int_equal(all.by_id.count, 0);
 }
 
@@ -146,6 +195,9 @@ int main(void)
         TEST(one_that_is_known_is_no_news),
         TEST(several_on_one_user_are_lifted_one_by_one),
         TEST(a_ban_ends_when_its_time_is_over),
+        TEST(what_was_seen_before_a_revocation_is_void_and_what_was_seen_after_it_is_not),
+        TEST(revocations_of_all_tokens_are_counted_once_each),
+        TEST(a_revocation_is_forgotten_when_nobody_can_have_missed_it),
         TEST(names_are_those_of_exactly_these_bytes),
         TEST(an_address_is_written_in_one_way),
         TEST(a_kick_comes_over_the_wire_whole_or_not_at_all),

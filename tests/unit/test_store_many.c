@@ -7,7 +7,7 @@
 #include "common/store_native.h"
 #include "common/store_sql.h"
 
-enum { ROWS_MAX = 8, COLUMNS_MAX = 12 };
+enum { ROWS_MAX = 8, COLUMNS_MAX = DB_MAX_COLUMNS };
 
 static struct {
     char *sql;    /* of the last question */
@@ -88,9 +88,11 @@ static void add_row(size_t count, const struct db_value *values)
 
 /* ---- native arrivals ---- */
 
-#define USER(at, user, name) DB_NUM(at), DB_NUM(user), DB_NUM(1), DB_TEXT(STR(name)), DB_TEXT(STR("3")), DB_NULL
-#define NO_PLACE             DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL
-#define PLACE(id, seq, read) DB_NUM(id), DB_NUM(1), DB_NUM(seq), DB_NUM(read), DB_TEXT(STR("tea"))
+#define RIGHTS DB_NUM(3), DB_NUM(2), DB_NUM(1700000000)
+#define USER(at, user, name)                                                                                           \
+    DB_NUM(at), DB_NUM(user), DB_NUM(1), DB_TEXT(STR(name)), DB_TEXT(STR("3")), DB_NULL, RIGHTS
+#define NO_PLACE             DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NUM(3)
+#define PLACE(id, seq, read) DB_NUM(id), DB_NUM(1), DB_NUM(seq), DB_NUM(read), DB_TEXT(STR("tea")), DB_NUM(3)
 
 static void everybody_gets_their_own_places(void **state)
 {
@@ -102,14 +104,18 @@ static void everybody_gets_their_own_places(void **state)
     struct store_native_arrival eve = {.user_id = id_of("user_", 3)}, kim = {.user_id = id_of("user_", 4)};
     struct store_native_arrival *all[] = {&ann, &bob, &eve, &kim};
     ADD_ROW(USER(2, 12, "bob"), PLACE(7, 40, 5));
-    ADD_ROW(USER(0, 11, "ann"), DB_NUM(7), DB_NUM(1), DB_NUM(40), DB_NULL, DB_TEXT(STR("tea"))); /* no member */
+    ADD_ROW(USER(0, 11, "ann"), DB_NUM(7), DB_NUM(1), DB_NUM(40), DB_NULL, DB_TEXT(STR("tea")),
+            DB_NUM(3)); /* no member */
     ADD_ROW(USER(1, 11, "ann"), PLACE(8, 50, 6));
-    ADD_ROW(DB_NUM(3), DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, NO_PLACE);
+    ADD_ROW(DB_NUM(3), DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, NO_PLACE);
     ADD_ROW(USER(4, 14, "kim"), NO_PLACE);
     assert_int_equal(store_native_arrivals(&store, all, 4), ERR_OK);
     assert_int_equal(db.runs, 1);
     assert_int_equal(times(" AS room"), 5);
     assert_string_equal(ann.user.name, "ann");
+    assert_true(ann.user.rights.generation == 3 && ann.user.rights.tokens == 2 &&
+                ann.user.rights.tokens_s == 1700000000);
+    assert_int_equal(wanted[1].place.generation, 3);
     assert_int_equal(ann.err, ERR_OK);
     assert_int_equal(wanted[0].place.conversation, 0);
     assert_int_equal(wanted[1].place.conversation, 8);
@@ -179,10 +185,12 @@ static void one_place_is_asked_for_as_prepared_many_in_one_statement(void **stat
                                         {.room_id = STR("room_"), .user_id = id_of("user_", 3)}};
     for (size_t i = 0; i < 3; i++)
         asked[i].place = &places[i];
-    ADD_ROW(DB_NUM(7), DB_NUM(40), DB_NUM(11), DB_TEXT(STR("ann")), DB_TEXT(STR("3")), DB_NUM(11));
+    ADD_ROW(DB_NUM(7), DB_NUM(40), DB_NUM(11), DB_TEXT(STR("ann")), DB_TEXT(STR("3")), DB_NUM(11),
+            DB_NUM(5));
     assert_int_equal(store_places(&store, asked, 1), ERR_OK);
     assert_int_equal(db.queries, 1);
     assert_true(places[0].is_member && places[0].conversation == 7 && places[0].user_name_len == 3);
+    assert_int_equal(places[0].generation, 5);
     db.row_count = 0;
     ADD_ROW(DB_NUM(1), DB_NUM(8), DB_NUM(50), DB_NUM(12), DB_TEXT(STR("bob")), DB_TEXT(STR("4")), DB_NULL);
     ADD_ROW(DB_NUM(0), DB_NUM(7), DB_NUM(40), DB_NUM(11), DB_TEXT(STR("ann")), DB_TEXT(STR("3")), DB_NUM(11));

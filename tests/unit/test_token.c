@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "common/clock.h"
+#include "common/rights.h"
 #include "common/token.h"
 
 #include <jwt.h>
@@ -105,16 +106,15 @@ static char *sign(jwt_alg_t alg, const char *key, const char *claims)
 
 static enum err check_text(const struct token_keys *keys, struct str text)
 {
-    char user[ID_MAX] = "untouched";
-    int64_t expires_s = -7;
-    enum err err = token_check(keys, text, user, &expires_s);
+    struct token token = {.user_id = "untouched", .expires_s = -7, .issued_s = -7, .generation = -7};
+    enum err err = token_check(keys, text, &token);
     if (err) {
         assert_int_equal(err, ERR_DENIED);
-        assert_string_equal(user, "untouched");
-        assert_int_equal(expires_s, -7);
+        assert_string_equal(token.user_id, "untouched");
+        assert_true(token.expires_s == -7 && token.issued_s == -7 && token.generation == -7);
     } else {
-        assert_string_equal(user, USER);
-        assert_true(expires_s > NOW_S);
+        assert_string_equal(token.user_id, USER);
+        assert_true(token.expires_s > NOW_S);
     }
     return err;
 }
@@ -135,19 +135,21 @@ static void what_is_given_out_is_believed(void **state)
 {
     (void)state;
     struct buf text;
-    char user[ID_MAX];
-    int64_t made_s, expires_s;
+    struct token token;
+    int64_t made_s;
     buf_init(&text, TOKEN_MAX);
-    assert_int_equal(token_make(&both, USER, &text, &made_s), 0);
+    assert_int_equal(token_make(&both, USER, 7, &text, &made_s), 0);
     assert_int_equal(made_s, NOW_S + 60);
-    assert_int_equal(token_check(&both, buf_str(&text), user, &expires_s), 0);
-    assert_string_equal(user, USER);
-    assert_int_equal(expires_s, made_s);
-    assert_int_equal(token_check(&secret_only, buf_str(&text), user, &expires_s), 0);
+    assert_int_equal(token_check(&both, buf_str(&text), &token), 0);
+    assert_string_equal(token.user_id, USER);
+    assert_int_equal(token.expires_s, made_s);
+    assert_int_equal(token.issued_s, NOW_S);
+    assert_int_equal(token.generation, 7);
+    assert_int_equal(token_check(&secret_only, buf_str(&text), &token), 0);
     assert_int_equal(check_text(&public_only, buf_str(&text)), ERR_DENIED);
     assert_int_equal(check_text(&none, buf_str(&text)), ERR_DENIED);
     buf_clear(&text);
-    assert_int_equal(token_make(&public_only, USER, &text, &made_s), ERR_NOT_FOUND);
+    assert_int_equal(token_make(&public_only, USER, 0, &text, &made_s), ERR_NOT_FOUND);
     assert_int_equal(text.len, 0);
     buf_fini(&text);
 }
@@ -442,6 +444,25 @@ static void secrets_are_compared_whole(void **state)
     assert_false(token_same(BYTES("a\0b"), BYTES("a\0c")));
 }
 
+static void what_was_given_out_before_tokens_were_made_void_is_void(void **state)
+{
+    (void)state;
+    const struct rights never = {.generation = 3}, since = {.generation = 5, .tokens = 4, .tokens_s = NOW_S};
+    const struct {
+        struct token token;
+        bool good;
+    } rows[] = {
+        {{.generation = 3}, false},           {{.generation = 4}, true},
+        {{.generation = 5}, true},            {{.generation = 3, .issued_s = NOW_S + 9}, false},
+        {{.generation = -1}, false},          {{.generation = -1, .issued_s = NOW_S}, false},
+        {{.generation = -1, .issued_s = NOW_S + 1}, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(rights_take(&since, &rows[i].token), rows[i].good);
+        assert_true(rights_take(&never, &rows[i].token));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +474,7 @@ int main(void)
         cmocka_unit_test(other_algorithms_are_refused_even_with_the_right_key),
         cmocka_unit_test(a_key_named_by_the_token_is_never_looked_up),
         cmocka_unit_test(a_token_has_its_time),
+        cmocka_unit_test(what_was_given_out_before_tokens_were_made_void_is_void),
         cmocka_unit_test(a_token_is_for_us),
         cmocka_unit_test(a_token_speaks_for_a_user),
         cmocka_unit_test(any_changed_byte_breaks_it),
