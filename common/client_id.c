@@ -4,7 +4,7 @@
 
 bool client_id_ok(struct str client_id)
 {
-    return client_id.len <= MESSAGE_CLIENT_ID_MAX && !text_check_name(client_id, MESSAGE_CLIENT_ID_MAX);
+    return client_id.len <= MESSAGE_CLIENT_ID_MAX && !text_check_label(client_id, MESSAGE_CLIENT_ID_MAX);
 }
 
 bool client_id_get(struct json_object *object, const char *key, struct str *client_id)

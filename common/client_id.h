@@ -5,7 +5,7 @@
 #include "common/json.h"
 #include "common/message.h"
 
-/* A name by text_check_name of at most MESSAGE_CLIENT_ID_MAX bytes. */
+/* A text by text_check_label of at most MESSAGE_CLIENT_ID_MAX bytes. */
 bool client_id_ok(struct str client_id);
 
 /* The member `key`, borrowed; empty if there is none. False: it is there and is none. */

@@ -47,7 +47,7 @@ static enum err fail(enum err err, const char *sentence, const char **why)
 
 static enum err take_name(const struct order *order, struct sanction *sanction, const char **why)
 {
-    if (text_check_name(order->user, SANCTION_NAME_MAX) || order->user.len >= SANCTION_NAME_MAX)
+    if (text_check_label(order->user, SANCTION_NAME_MAX) || order->user.len >= SANCTION_NAME_MAX)
         return fail(ERR_INVALID, "user is a name of at most 256 bytes", why);
     memcpy(sanction->name, order->user.ptr, order->user.len);
     return ERR_OK;

@@ -1,5 +1,6 @@
 #include "common/space_name.h"
 
+#include "common/name.h"
 #include "common/text.h"
 
 /* First parts of paths that are served, or may be by what comes next to us. */
@@ -22,7 +23,7 @@ static bool is_relay(struct str name)
 
 bool space_name_ok(struct str name)
 {
-    if (text_check_name(name, SPACE_NAME_MAX_CHARS) || name.ptr[0] == '.')
+    if (text_check_label(name, SPACE_NAME_MAX_CHARS) || name.ptr[0] == '.')
         return false;
     for (size_t i = 0; i < name.len; i++)
         if (strchr("/\\?#%", name.ptr[i]))
@@ -31,4 +32,9 @@ bool space_name_ok(struct str name)
         if (str_eq(name, str_of(reserved[i])))
             return false;
     return !is_relay(name);
+}
+
+bool space_name_new_ok(struct str name)
+{
+    return name_judge(name, SPACE_NAME_MAX_CHARS) == NAME_OK && space_name_ok(name);
 }

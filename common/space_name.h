@@ -7,7 +7,10 @@
 
 enum { SPACE_NAME_MAX_CHARS = 64 };
 
-/* A name by text_check_name without '/', '\', '?', '#', '%', '.' in front, and not a reserved word. */
+/* Whether there may be a space of that name: a text by text_check_label without '/', '\', '?', '#', '%', '.' in front, and not a reserved word. */
 bool space_name_ok(struct str name);
+
+/* Whether a new space may be called so: by name_judge, too. */
+bool space_name_new_ok(struct str name);
 
 #endif

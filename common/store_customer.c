@@ -15,6 +15,7 @@ static const struct store_statement rows[] = {
      " LEFT JOIN customer u ON u.app_sid = ? AND u.account = ?"
      " LEFT JOIN pair p ON p.user1 = LEAST(f.user, u.user) AND p.user2 = GREATEST(f.user, u.user)"
      " LEFT JOIN conversation c ON c.id = p.conversation LEFT JOIN user r ON r.id = u.user"},
+    {SQL_CUSTOMER_NAME, "SELECT username FROM customer WHERE app_sid = ? AND account = ?"},
     {SQL_SET_CUSTOMER, "INSERT INTO customer (user, app_sid, account, username, avatar)"
                        " VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE"
                        " username = VALUES(username), avatar = VALUES(avatar)"},
@@ -27,6 +28,19 @@ const struct store_statements store_customer_statements = STORE_STATEMENTS(rows)
 static void take_number(void *arg, const struct db_value *columns)
 {
     *(uint64_t *)arg = columns[0].number;
+}
+
+static void take_name(void *arg, const struct db_value *columns)
+{
+    buf_add_str(arg, columns[0].text);
+}
+
+enum err store_customer_name(struct store *store, struct str app_sid, struct str account, struct buf *username)
+{
+    struct db_value key[] = {DB_TEXT(app_sid), DB_TEXT(account)};
+    size_t before = username->len;
+    enum err err = db_query(store->db, SQL_CUSTOMER_NAME, key, 2, take_name, username);
+    return !err && username->len == before ? ERR_NOT_FOUND : err; /* no name is empty */
 }
 
 static enum err find_or_add_user(struct store *store, struct str name, uint64_t *user)

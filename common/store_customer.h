@@ -26,11 +26,15 @@ struct store_customer_pair {
     struct store_customer friend, user;
 };
 
-/* Whether it can be an account or an app_sid: a name by text_check_name of at most CUSTOMER_ACCOUNT_MAX bytes. */
+/* Whether it can be an account or an app_sid: a text by text_check_label of at most CUSTOMER_ACCOUNT_MAX bytes. */
 static inline bool store_customer_account_ok(struct str text)
 {
-    return text.len <= CUSTOMER_ACCOUNT_MAX && !text_check_name(text, CUSTOMER_ACCOUNT_MAX);
+    return text.len <= CUSTOMER_ACCOUNT_MAX && !text_check_label(text, CUSTOMER_ACCOUNT_MAX);
 }
+
+/* Appends the customer's name. ERR_NOT_FOUND: no such account is registered. */
+enum err store_customer_name(struct store *store, struct str app_sid, struct str account,
+                             struct buf *username) CG_MUST_CHECK;
 
 /* Makes the user of that account, or gives the one there is this name and avatar. The caller has checked all
  * four: two accounts, a name, and at most CUSTOMER_AVATAR_MAX bytes. Safe to call concurrently. */

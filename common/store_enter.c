@@ -89,6 +89,8 @@ static void on_look(void *arg, const struct db_value *c)
         copy_id(entering->user_id, c[4].text);
     if (c[8].number)
         entering->err = ERR_DENIED;
+    if ((entering->old_room && !entering->conversation) || (entering->old_nick && !entering->user))
+        entering->err = ERR_INVALID;
 }
 
 static enum err look(struct entry *entry)

@@ -11,9 +11,11 @@ struct store_entering {
     struct str room, nick; /* names, of at most STORE_NAME_MAX bytes */
     struct str head;       /* a JSON scalar of at most STORE_HEAD_MAX bytes */
     struct str address;    /* as sanction_address writes it; "": unknown */
+    bool old_room, old_nick; /* a name that nobody is given any more: it must be there */
 
     /* What became of it:
      *   ERR_OK      the user is a member of the room, and has that head: of several at once that of the last;
+     *   ERR_INVALID an old name is not there;
      *   ERR_DENIED  the user or the address is banned there or everywhere;
      *   ERR_TOO_BIG the user is a member of `rooms_max` others.
      * Of who is refused nothing is stored. The rest is set with ERR_OK. */

@@ -59,7 +59,7 @@ static bool is_bidi_control(uint32_t point)
     return (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
 }
 
-static bool allowed_in_name(uint32_t point)
+static bool allowed_in_label(uint32_t point)
 {
     if (point < 0x20 || (point >= 0x7f && point < 0xa0))
         return false; /* C0, DEL, C1 */
@@ -76,14 +76,14 @@ static bool is_blank(uint32_t point)
            point == 0x2060 || point == 0x202f || point == 0x205f;
 }
 
-enum err text_check_name(struct str text, size_t max_chars)
+enum err text_check_label(struct str text, size_t max_chars)
 {
     bool visible = false;
     size_t points = 0;
     for (size_t at = 0; at < text.len; points++) {
         uint32_t point;
         size_t len = decode(text, at, &point);
-        if (!len || !allowed_in_name(point))
+        if (!len || !allowed_in_label(point))
             return ERR_INVALID;
         visible |= !is_blank(point);
         at += len;
@@ -120,7 +120,7 @@ enum err text_check_url(struct str text, const char *own_prefix)
     for (size_t at = 0; at < text.len;) {
         uint32_t point;
         size_t len = decode(text, at, &point);
-        if (!len || !allowed_in_name(point) || is_blank(point) || (point < 0x80 && strchr("\"'`<>\\", (int)point)))
+        if (!len || !allowed_in_label(point) || is_blank(point) || (point < 0x80 && strchr("\"'`<>\\", (int)point)))
             return ERR_INVALID;
         at += len;
     }

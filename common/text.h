@@ -15,11 +15,10 @@ bool text_utf8_valid(struct str text);
 /* Number of code points of valid UTF-8. */
 size_t text_length(struct str text);
 
-/* The rule for names (nicks, rooms): 1..max_chars code points, not only blanks, no C0/C1 control,
- * no NUL, no line or paragraph separator, no bidirectional control. Two names are the same if and
- * only if their bytes are: no case folding, no trimming, no normalisation; the database compares
- * them as VARBINARY, by the same rule. */
-enum err text_check_name(struct str text, size_t max_chars) CG_MUST_CHECK;
+/* The rule for what names something to programs (client ids, accounts that are looked up), and the least of what was ever
+ * taken as a person's or a room's name; new ones are for name_judge (name.h). 1..max_chars code points, not only blanks,
+ * no C0/C1 control, no NUL, no line or paragraph separator, no bidirectional control. */
+enum err text_check_label(struct str text, size_t max_chars) CG_MUST_CHECK;
 
 /* The rule for message content: no NUL and no C0 control but TAB, LF, CR. Empty is refused. */
 enum err text_check_content(struct str text) CG_MUST_CHECK;

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/name.h"
 #include "common/text.h"
 #include "relay/door.h"
 
@@ -298,14 +299,13 @@ static void on_named(struct sio_socket *socket, struct str wanted, enum err err)
 static void claim(struct sio_socket *socket, struct str name, int64_t ack_id)
 {
     struct chat_state *state = state_of(socket);
-    bool reserved = str_eq(name, STR(SYSTEM)) || str_eq(name, STR("system"));
-    if (text_check_name(name, (size_t)door.settings->max_name_chars)) {
+    if (name_judge(name, (size_t)door.settings->max_name_chars) != NAME_OK) {
         refuse_message(socket, ack_id, "bad_name", "用户名不合法,请换一个用户名吧");
         return;
     }
     state->claim_ack = ack_id;
     state->claiming = true;
-    if (reserved)
+    if (name_looks_reserved(name))
         on_named(socket, name, ERR_DUPLICATE);
     else
         sio_claim(socket, name, on_named);
@@ -361,7 +361,7 @@ static void emit_room(struct sio_socket *socket, const char *event, struct str r
 static void on_join(struct sio_socket *socket, struct str room, int64_t ack_id)
 {
     if (!sio_in(socket, room)) {
-        if (room.len > IO_ROOM_MAX || text_check_name(room, (size_t)door.settings->max_name_chars) ||
+        if (room.len > IO_ROOM_MAX || name_judge(room, (size_t)door.settings->max_name_chars) != NAME_OK ||
             sio_join(socket, room)) {
             refuse_message(socket, ack_id, "bad_room", "不能进入这个房间");
             return;

@@ -1,5 +1,6 @@
 #include "rest/auth.h"
 
+#include "common/name.h"
 #include "common/password.h"
 #include "common/store_login.h"
 #include "common/token.h"
@@ -99,11 +100,24 @@ static int with_password(struct call *call, enum store_realm realm, struct str n
     return status_of(call, err);
 }
 
+/* 200, or why nobody of that name comes in: 400, or 503. Who has a name that would not be given any more keeps it. */
+static int judge_name(const struct call *call, enum store_realm realm, struct str name)
+{
+    struct store_login found;
+    enum name_kind kind = name_judge(name, (size_t)call->backends->settings->max_name_chars);
+    if (kind != NAME_OLD)
+        return kind == NAME_OK ? 200 : 400;
+    enum err err = store_login_find(call->backends->store, realm, name, &found);
+    return err == ERR_NOT_FOUND ? 400 : failure_status(err, "login");
+}
+
 int auth_login(struct call *call, enum store_realm realm, struct str name,
                const struct str *password, struct auth_login *login)
 {
     struct store_login found;
-    int status;
+    int status = judge_name(call, realm, name);
+    if (status != 200)
+        return status;
     if (password) {
         status = with_password(call, realm, name, *password, &found);
     } else {

@@ -24,7 +24,7 @@ struct auth_login {
  *   - the same name is the same user;
  *   - whoever first gives a password for a name sets it, and from then on it is needed;
  *   - `password` NULL: none was given.
- * Returns 200 or a status for the caller to return: 400 it can be no password, 401 one is needed or it is wrong, 429
+ * Returns 200 or a status for the caller to return: 400 it can be no password or no (new) name, 401 one is needed or it is wrong, 429
  * or 503 (too many are at it) with call->retry_after_s set, 501 a password was to be set but without jwt_secret no
  * token could ever be given for it. */
 int auth_login(struct call *call, enum store_realm realm, struct str name,

@@ -4,9 +4,9 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "common/name.h"
 #include "common/sanction.h"
 #include "common/store.h"
-#include "common/text.h"
 #include "rest/entering.h"
 #include "rest/failure.h"
 #include "rest/moderate.h"
@@ -27,17 +27,18 @@ static int status_of(enum err err, const char *call)
 
 /* ---- what the calls take ---- */
 
-static bool take_name(struct json_object *object, const char *key, size_t max_chars,
-                      struct str *out)
+/* The names of a room and of who enters it; clients show what "system" said as the server's own lines. */
+static bool take_names(const struct call *call, struct store_entering *entering)
 {
-    return json_get_string(object, key, out) && !text_check_name(*out, max_chars);
-}
-
-/* Clients show what "system" said as the server's own lines: nobody may be called so. Exactly so: names
- * are compared by their bytes here and by every client. */
-static bool is_reserved(struct str nick)
-{
-    return str_eq(nick, STR("system"));
+    size_t max_chars = (size_t)call->backends->settings->max_name_chars;
+    if (!json_get_string(call->object, "chatroomName", &entering->room) ||
+        !json_get_string(call->object, "nickName", &entering->nick) || str_eq(entering->nick, STR("system")))
+        return false;
+    enum name_kind room = name_judge(entering->room, max_chars);
+    enum name_kind nick = name_judge_speaker(entering->nick, max_chars);
+    entering->old_room = room == NAME_OLD;
+    entering->old_nick = nick == NAME_OLD;
+    return room != NAME_BAD && nick != NAME_BAD;
 }
 
 /* An id's text. Any shape: one that no id has is an unknown id, not a mistake. */
@@ -73,38 +74,38 @@ static bool take_head(struct json_object *object, struct buf *head)
 
 /* ---- createChatroom ---- */
 
-static int enter(struct call *call, struct str room, struct str nick, struct str head)
+static int enter(struct call *call, struct store_entering *entering)
 {
     char address[SANCTION_ADDRESS_MAX];
     if (sanction_address(call->request->remote, address))
         *address = '\0';
-    struct store_entering entering = {.room = room, .nick = nick, .head = head, .address = str_of(address)};
-    enum err err = entering_go(call->backends, &entering);
+    entering->address = str_of(address);
+    enum err err = entering_go(call->backends, entering);
     if (err)
         return status_of(err, "createChatroom");
-    if (entering.err == ERR_TOO_BIG) {
+    if (entering->err == ERR_INVALID)
+        return 400;
+    if (entering->err == ERR_TOO_BIG) {
         call->code = "too_many";
         return 429;
     }
-    if (entering.err)
+    if (entering->err)
         return moderate_refuse(call, true);
     buf_addf(call->out, "{\"success\":true,\"data\":{\"chatroomId\":\"%s\",\"nickId\":\"%s\"}}",
-             entering.room_id, entering.user_id);
+             entering->room_id, entering->user_id);
     return 200;
 }
 
 static int create(struct call *call)
 {
-    const struct backends *backends = call->backends;
-    size_t max_chars = (size_t)backends->settings->max_name_chars;
+    struct store_entering entering = {0};
     int status = 400;
-    struct str room, nick;
     struct buf head;
     buf_init(&head, STORE_HEAD_MAX);
-    if (take_name(call->object, "chatroomName", max_chars, &room) &&
-        take_name(call->object, "nickName", max_chars, &nick) && !is_reserved(nick) &&
-        take_head(call->object, &head))
-        status = enter(call, room, nick, buf_str(&head));
+    if (take_names(call, &entering) && take_head(call->object, &head)) {
+        entering.head = buf_str(&head);
+        status = enter(call, &entering);
+    }
     buf_fini(&head);
     return status;
 }

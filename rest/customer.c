@@ -3,6 +3,7 @@
 #include "common/customer_frame.h"
 #include "common/customer_row.h"
 #include "common/log.h"
+#include "common/name.h"
 #include "common/text.h"
 #include "rest/failure.h"
 #include "rest/moderate.h"
@@ -29,15 +30,36 @@ static bool take_avatar(struct call *call, struct str *avatar)
            (!avatar->len || !text_check_url(*avatar, call->backends->settings->media_url));
 }
 
+/* 200, or why nobody is registered so: 400, or 503. Who was registered under an older rule stays: the account, and the
+ * name if it is the same. */
+static int judge_names(const struct call *call, struct str app_sid, struct str account, struct str username)
+{
+    enum name_kind app_kind = name_judge(app_sid, CUSTOMER_ACCOUNT_MAX);
+    enum name_kind account_kind = name_judge(account, CUSTOMER_ACCOUNT_MAX);
+    enum name_kind name_kind = name_judge(username, (size_t)call->backends->settings->max_name_chars);
+    if (app_kind == NAME_BAD || account_kind == NAME_BAD || name_kind == NAME_BAD)
+        return 400;
+    if (app_kind == NAME_OK && account_kind == NAME_OK && name_kind == NAME_OK)
+        return 200;
+    struct buf now;
+    buf_init(&now, STORE_NAME_MAX);
+    enum err err = store_customer_name(call->backends->store, app_sid, account, &now);
+    bool stays = !err && (name_kind == NAME_OK || str_eq(buf_str(&now), username));
+    buf_fini(&now);
+    return err && err != ERR_NOT_FOUND ? failed(err, "register") : stays ? 200 : 400;
+}
+
 static int register_customer(struct call *call)
 {
     struct str app_sid, account, username, avatar;
-    size_t max_chars = (size_t)call->backends->settings->max_name_chars;
     if (!customer_get_account(call->object, "app_sid", &app_sid) ||
         !customer_get_account(call->object, "account", &account) ||
         !json_get_string(call->object, "username", &username) ||
-        text_check_name(username, max_chars) || !take_avatar(call, &avatar))
+        !take_avatar(call, &avatar))
         return 400;
+    int status = judge_names(call, app_sid, account, username);
+    if (status != 200)
+        return status;
     enum err err =
         store_customer_register(call->backends->store, app_sid, account, username, avatar);
     if (err)

@@ -3,7 +3,6 @@
 #include "common/json.h"
 #include "common/store_friends.h"
 #include "common/store_login.h"
-#include "common/text.h"
 #include "rest/auth.h"
 #include "rest/failure.h"
 #include "rest/moderate.h"
@@ -11,12 +10,6 @@
 #include "rest/publish.h"
 
 /* ---- what the calls take ---- */
-
-static bool take_name(const struct call *call, struct str *name)
-{
-    return json_get_string(call->object, "name", name) &&
-           !text_check_name(*name, (size_t)call->backends->settings->max_name_chars);
-}
 
 /* The user that the id names: 200, 404 or 503. */
 static int look_up(struct call *call, struct str user_id, struct store_friend_self *self)
@@ -60,7 +53,7 @@ static int make_user(struct call *call)
     struct str name, password;
     bool with_password = json_has(call->object, "password");
     struct auth_login login;
-    if (!take_name(call, &name) ||
+    if (!json_get_string(call->object, "name", &name) ||
         (with_password && !json_get_string(call->object, "password", &password)))
         return 400;
     int status = auth_login(call, REALM_FRIENDS, name, with_password ? &password : NULL, &login);

@@ -45,7 +45,6 @@ static int log_in(struct call *call)
     struct auth_login login;
     bool with_password = json_has(call->object, "password");
     if (!json_get_string(call->object, "nickName", &name) ||
-        text_check_name(name, (size_t)call->backends->settings->max_name_chars) ||
         (with_password && !json_get_string(call->object, "password", &password)))
         return 400;
     int status = auth_login(call, REALM_SPACES, name, with_password ? &password : NULL, &login);
@@ -91,7 +90,7 @@ static int make(struct call *call)
     int status = who(call, &caller);
     if (status != 200)
         return status;
-    if (named && (!json_get_string(call->object, "name", &name) || !space_name_ok(name))) {
+    if (named && (!json_get_string(call->object, "name", &name) || !space_name_new_ok(name))) {
         call->error = "a space cannot be called so";
         return 400;
     }
@@ -258,7 +257,7 @@ static bool take_client_id(const struct call *call, struct str *client_id)
     if (!json_get_string(call->object, "clientId", client_id))
         *client_id = call->request->idempotency_key;
     return client_id->len <= STORE_TRANSFER_CLIENT_MAX &&
-           !text_check_name(*client_id, STORE_TRANSFER_CLIENT_MAX);
+           !text_check_label(*client_id, STORE_TRANSFER_CLIENT_MAX);
 }
 
 static void tell_relays(const struct call *call, const struct store_transfer *transfer)

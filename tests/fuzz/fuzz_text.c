@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str text = {(const char *)data, size};
     bool valid = text_utf8_valid(text);
-    if (!text_check_name(text, 64))
+    if (!text_check_label(text, 64))
         CG_ASSERT(valid && text_length(text) >= 1 && text_length(text) <= 64 &&
                   !memchr(data, 0, size));
     if (!text_check_url(text, "/media/"))

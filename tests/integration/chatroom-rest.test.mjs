@@ -20,7 +20,7 @@ const FAILURE = {
 const NAMES = [
   `o'Neil "Q" \\ \\' \\"`, '100%_sure', `' OR 1=1--`, `'); DROP TABLE user; --`, '</script><script>alert(1)</script>',
   '<img src=x onerror=alert(1)>', '${jndi}{{x}}%s%n%00', '茶馆 №1', '🍵👩‍👩‍👧🇨🇳', '𠮷野家',
-  'a b', '٣٤ عربى', 'e\u0301 vs é', '\ufdfa', '\u{10fffd}',
+  'a b', '٣٤ عربى', 'e\u0301 vs é', '\ufdfa', '👩🏽‍🚀 ❤️ 1️⃣',
 ];
 const ONE_SCALAR_64 = '𠮷'.repeat(64);
 
@@ -29,7 +29,11 @@ const BAD_NAMES = {
   'too long in four-byte characters': '𠮷'.repeat(65),
   'a line feed': 'a\nb', 'a tab': 'a\tb', 'a C1 control': 'a\u0085b', 'an escape': 'a\u001bb', 'DEL': 'a\u007fb',
   'a bidirectional override': 'a\u202eb', 'a bidirectional isolate': 'a\u2066b', 'a right-to-left mark': 'a\u200fb',
-  'a line separator': 'a\u2028b', 'a byte order mark': '\ufeffa', 'a number': 5, 'true': true, 'null': null,
+  'a line separator': 'a\u2028b', 'a byte order mark': '\ufeffa',
+  'a blank before': ' a', 'a blank behind': 'a ', 'two blanks': 'a  b', 'an ideographic blank': 'a\u3000b',
+  'a zero width space': 'system\u200b', 'a soft hyphen': 'b\u00adob', 'a filler': 'a\u3164', 'a Braille blank': 'a\u2800',
+  'a variation selector': 'a\ufe00', 'an idle joiner': 'a\u200db', 'a tag': 'a\u{e0061}', 'private use': '\u{10fffd}',
+  'what is not assigned': 'a\u0378', 'a Cyrillic o among Latin letters': 'b\u043eb', 'a number': 5, 'true': true, 'null': null,
   'an array': ['a'], 'an object': { a: 1 },
 };
 
@@ -131,9 +135,38 @@ describe('door A over REST', () => {
     }
   });
 
+  it("what looks like the server's own name is nobody's nick", async () => {
+    const likes = ['system', 'System', 'SYSTEM', 's\u0443stem', '\u0455\u0443\u0455\u0442\u0435\u043c', 'ｓｙｓｔｅｍ',
+      's\u00ffstem', 'systern', '𝓼𝔂𝓼𝓽𝓮𝓶', 'ꜱʏꜱᴛᴇᴍ', '系统', '系統', 'sys tem'];
+    const before = await users();
+    for (const nickName of likes) {
+      const answer = await stack.api('createChatroom', { chatroomName: unique('room'), nickName, headNum: 1 });
+      assert.deepEqual([answer.status, answer.json], [400, FAILURE.createChatroom], nickName);
+    }
+    assert.equal(await users(), before);
+  });
+
+  it('who has a name that nobody would be given any more comes in under it, and so does everybody into such a room',
+    async () => {
+      const old = { nick: `${unique('old')}\u200b `, like: 'Syst\u0435m', room: ` ${unique('old')}\u00ad` };
+      const enterOld = (chatroomName, nickName) => stack.api('createChatroom', { chatroomName, nickName, headNum: 1 });
+      for (const [room, nick] of [[unique('room'), old.nick], [unique('room'), old.like], [old.room, unique('nick')]])
+        assert.equal((await enterOld(room, nick)).status, 400);
+      for (const [i, name] of [old.nick, old.like].entries())
+        await stack.sql('INSERT INTO user (public_id, realm, name, created_at) VALUES (?, 1, ?, UTC_TIMESTAMP(3))',
+          [`user_${String(i).padStart(32, 'f')}`, name]);
+      await stack.sql(
+        'INSERT INTO conversation (public_id, kind, name, created_at) VALUES (?, 1, ?, UTC_TIMESTAMP(3))',
+        [`room_${'f'.repeat(32)}`, old.room]);
+      for (const [i, name] of [old.nick, old.like].entries()) {
+        const { data } = (await enterOld(old.room, name)).json;
+        assert.deepEqual(data, { chatroomId: `room_${'f'.repeat(32)}`, nickId: `user_${String(i).padStart(32, 'f')}` });
+      }
+    });
+
   it('names that differ in case, accent, blanks or composition belong to different users and rooms', async () => {
     const stem = unique('Bob');
-    const names = [stem, stem.toLowerCase(), `${stem} `, ` ${stem}`, `${stem}\u00e9`, `${stem}e\u0301`, `${stem}e`,
+    const names = [stem, stem.toLowerCase(), `${stem} b`, `${stem}b`, `${stem}\u00e9`, `${stem}e\u0301`, `${stem}e`,
       `${stem}ß`, `${stem}ss`];
     const seats = [];
     for (const name of names) seats.push(await enter(stack, name, name));

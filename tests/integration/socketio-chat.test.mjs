@@ -112,13 +112,15 @@ describe('the chat room of the article', () => {
     assert.deepEqual(refused, { success: false, error: 'taken' });
     const [line] = await thief.event('message');
     assert.deepEqual([line.username, line.content], ['系统', takenLine(a.name)]);
-    for (const reserved of ['系统', 'system']) assert.equal((await thief.ask('message', reserved))[0].success, false);
-    const near = [a.name.toUpperCase(), `${a.name} `, ` ${a.name}`];
+    for (const reserved of ['系统', 'system', 'System', 's\u0443stem', 'system\u200b', 'ｓystem']) assert.equal((await thief.ask('message', reserved))[0].success, false);
+    const near = [a.name.toUpperCase(), `${a.name} b`, `${a.name}b`];
     for (const name of near) {
       const other = await IoClient.connect(stack, { relay: 3 });
       assert.equal((await other.ask('message', name))[0].success, true, 'other bytes, another name');
       other.close();
     }
+    for (const unseen of [`${a.name} `, `${a.name}\u200b`, `${a.name}\u2800`, `${a.name}\u00ad`])
+      assert.deepEqual((await thief.ask('message', unseen))[0], { success: false, error: 'bad_name' });
     a.close();
     await eventually(async () => (await thief.ask('message', a.name))[0].success, 'the name to be free');
     thief.close();

@@ -28,6 +28,7 @@ static struct {
     enum message_kind kind;
     struct store_sanctioned sanctioned;
     enum err entering; /* of each who enters */
+    bool names_are_there;
     /* what they were asked */
     int64_t rooms_max;
     char judged_address[64];
@@ -93,7 +94,9 @@ enum err store_enter(struct store *store, struct store_entering *entering, size_
         keep(entering[i].user_id, ID_MAX, STR(USER_ID));
         entering[i].conversation = 7;
         entering[i].user = 9;
-        entering[i].err = fake.entering;
+        entering[i].err = entering[i].old_room || entering[i].old_nick ? ERR_INVALID : fake.entering;
+        if (fake.names_are_there)
+            entering[i].err = fake.entering;
     }
     return fake.store;
 }

@@ -51,7 +51,7 @@ static void names_reach_the_store_as_they_are(void **state)
         {"\"\\\\ \\\" %_\"", "\\ \" %_"},
         {"\"</script><img onerror>\"", "</script><img onerror>"},
         {"\"\\u8336\\ud83d\\ude00\"", "茶😀"},
-        {"\" BOB \"", " BOB "},
+        {"\"BOB b\"", "BOB b"},
         {"\"null\"", "null"},
         {"\"e\\u0301\"", "e\xcc\x81"}, /* not normalised */
     };
@@ -109,13 +109,37 @@ static void nobody_is_called_system(void **state)
     assert_int_equal(create_with("\"r\"", "\"system\"", "1"), 400);
     assert_bytes(buf_str(&response.body), CREATE_FAILED);
     assert_int_equal(create_with("\"r\"", "\"\\u0073ystem\"", "1"), 400);
+    fake.names_are_there = true;
+    assert_int_equal(create_with("\"r\"", "\"system\"", "1"), 400);
     assert_int_equal(fake.entered + fake.admitted, 0);
-    static const char *const others[] = {"\"System\"",  "\"SYSTEM\"",  "\" system\"",
-                                         "\"system \"", "\"systems\"", "\"syste\""};
+    static const char *const others[] = {"\"systems\"", "\"syste\"", "\"my system\"", "\"茶系统\""};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (create_with("\"r\"", others[i], "1") != 200)
             fail_msg("refused: %s", others[i]);
     assert_int_equal(create_with("\"system\"", "\"n\"", "1"), 200); /* a room may be */
+}
+
+/* It looks like another, or like the server's own. */
+static void a_name_that_misleads_is_for_whoever_has_it(void **state)
+{
+    (void)state;
+    static const char *const old[] = {
+        "\"System\"",      "\"s\\u0443stem\"", "\" system\"", "\"system\\u200b\"", "\"系统\"", "\"bob \"", "\"b  ob\"",
+        "\"bob\\u00ad\"", "\"b\\u043eb\"",   "\"\\u2800\"",  "\"bob\\ue000\"",
+    };
+    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++) {
+        fake.names_are_there = false;
+        if (create_with("\"r\"", old[i], "1") != 400)
+            fail_msg("taken: %s", old[i]);
+        assert_bytes(buf_str(&response.body), CREATE_FAILED);
+        assert_int_equal(fake.admitted, i);
+        fake.names_are_there = true;
+        if (create_with("\"r\"", old[i], "1") != 200)
+            fail_msg("shut out: %s", old[i]);
+    }
+    assert_int_equal(create_with("\"r \"", "\"n\"", "1"), 200);
+    fake.names_are_there = false;
+    assert_int_equal(create_with("\"r \"", "\"n\"", "1"), 400);
 }
 
 static void names_have_64_characters_and_no_more(void **state)
@@ -468,6 +492,7 @@ int main(void)
         cmocka_unit_test_setup(names_reach_the_store_as_they_are, reset),
         cmocka_unit_test_setup(names_that_break_a_rule_are_refused, reset),
         cmocka_unit_test_setup(nobody_is_called_system, reset),
+        cmocka_unit_test_setup(a_name_that_misleads_is_for_whoever_has_it, reset),
         cmocka_unit_test_setup(names_have_64_characters_and_no_more, reset),
         cmocka_unit_test_setup(a_head_is_kept_as_the_scalar_it_is, reset),
         cmocka_unit_test_setup(other_heads_are_refused, reset),

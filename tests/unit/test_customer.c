@@ -11,6 +11,7 @@ static struct {
     enum err pair, journal;
     bool repeated;
     int registered, paired, posted;
+    const char *name; /* of whoever is registered */
     char app_sid[80], account[80], username[300], avatar[600], friend[80];
     struct message message;
     char content[4096], client_id[80];
@@ -33,6 +34,16 @@ enum err store_customer_register(struct store *store, struct str app_sid, struct
     keep(db.username, sizeof db.username, username);
     keep(db.avatar, sizeof db.avatar, avatar);
     return fake.store;
+}
+
+enum err store_customer_name(struct store *store, struct str app_sid, struct str account, struct buf *username)
+{
+    (void)store;
+    (void)app_sid;
+    (void)account;
+    if (db.name)
+        buf_add_text(username, db.name);
+    return fake.store ? fake.store : db.name ? ERR_OK : ERR_NOT_FOUND;
 }
 
 enum err store_customer_pair(struct store *store, struct str app_sid, struct str friend_account,
@@ -110,6 +121,24 @@ static void registering_answers_what_is_stored(void **state)
     assert_answer("POST", "/users/register",
                   BYTES("{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\"}"), 503,
                   "{\"status\":503,\"err\":\"service unavailable\"}");
+}
+
+/* Zero width spaces. */
+static void who_was_registered_under_an_older_rule_stays(void **state)
+{
+    (void)state;
+    static const struct str old_account = BYTES("{\"account\":\"a\xe2\x80\x8b\",\"app_sid\":\"s\",\"username\":\"n\"}");
+    static const struct str old_name = BYTES("{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\xe2\x80\x8b\"}");
+    assert_int_equal(call("POST", "/users/register", old_account), 400);
+    assert_int_equal(call("POST", "/users/register", old_name), 400);
+    db.name = "other";
+    assert_int_equal(call("POST", "/users/register", old_account), 200);
+    assert_int_equal(call("POST", "/users/register", old_name), 400);
+    db.name = "n\xe2\x80\x8b";
+    assert_int_equal(call("POST", "/users/register", old_name), 200);
+    assert_int_equal(db.registered, 2);
+    fake.store = ERR_DOWN;
+    assert_int_equal(call("POST", "/users/register", old_name), 503);
 }
 
 static void a_bad_registration_is_refused(void **state)
@@ -309,6 +338,7 @@ int main(void)
     tzset();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(registering_answers_what_is_stored, reset_all),
+        cmocka_unit_test_setup(who_was_registered_under_an_older_rule_stays, reset_all),
         cmocka_unit_test_setup(a_bad_registration_is_refused, reset_all),
         cmocka_unit_test_setup(the_history_is_the_latest_rows, reset_all),
         cmocka_unit_test_setup(failures_have_the_bodies_of_the_socket, reset_all),

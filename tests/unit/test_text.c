@@ -1,4 +1,4 @@
-/* Text from outside: UTF-8, names, content, times. */
+/* Text from outside: UTF-8, labels, content, times. */
 #include "check.h"
 
 #include "common/text.h"
@@ -80,7 +80,7 @@ static void length_counts_code_points(void **state)
     assert_int_equal(text_length(BYTES("e\xcc\x81")), 2); /* not what is seen as one letter */
 }
 
-static void names_may_hold_almost_anything(void **state)
+static void labels_may_hold_almost_anything(void **state)
 {
     (void)state;
     static const struct str good[] = {
@@ -99,10 +99,10 @@ static void names_may_hold_almost_anything(void **state)
         BYTES("a\xe3\x80\x80"),
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        assert_int_equal(text_check_name(good[i], 64), ERR_OK);
+        assert_int_equal(text_check_label(good[i], 64), ERR_OK);
 }
 
-static void names_refuse_what_cannot_be_seen_or_misleads(void **state)
+static void labels_refuse_what_cannot_be_seen_or_misleads(void **state)
 {
     (void)state;
     static const struct str bad[] = {
@@ -134,17 +134,17 @@ static void names_refuse_what_cannot_be_seen_or_misleads(void **state)
         BYTES("a\xff"),
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(text_check_name(bad[i], 64), ERR_INVALID);
+        assert_int_equal(text_check_label(bad[i], 64), ERR_INVALID);
 }
 
-static void names_are_measured_in_characters(void **state)
+static void labels_are_measured_in_characters(void **state)
 {
     (void)state;
     static const char *const units[] = {"a", "é", "茶", "😀"};
     for (size_t i = 0; i < 4; i++) {
         char *fits = repeat(units[i], 64), *longer = repeat(units[i], 65);
-        assert_int_equal(text_check_name(str_of(fits), 64), ERR_OK);
-        assert_int_equal(text_check_name(str_of(longer), 64), ERR_TOO_BIG);
+        assert_int_equal(text_check_label(str_of(fits), 64), ERR_OK);
+        assert_int_equal(text_check_label(str_of(longer), 64), ERR_TOO_BIG);
         free(fits);
         free(longer);
     }
@@ -232,9 +232,9 @@ int main(void)
         cmocka_unit_test(utf8_refuses_what_browsers_refuse),
         cmocka_unit_test(utf8_knows_every_short_sequence),
         cmocka_unit_test(length_counts_code_points),
-        cmocka_unit_test(names_may_hold_almost_anything),
-        cmocka_unit_test(names_refuse_what_cannot_be_seen_or_misleads),
-        cmocka_unit_test(names_are_measured_in_characters),
+        cmocka_unit_test(labels_may_hold_almost_anything),
+        cmocka_unit_test(labels_refuse_what_cannot_be_seen_or_misleads),
+        cmocka_unit_test(labels_are_measured_in_characters),
         cmocka_unit_test(content_keeps_lines_and_refuses_controls),
         cmocka_unit_test(content_loses_its_bidirectional_controls),
         cmocka_unit_test(times_must_exist),
