@@ -25,9 +25,24 @@ static size_t decode(struct str text, size_t at, uint32_t *point)
     return len;
 }
 
-bool text_utf8_valid(struct str text)
+/* Whether more bytes can make a code point of the few that are there. */
+static bool can_begin(const unsigned char *byte, size_t len)
+{
+    if (byte[0] < 0xc2 || byte[0] > 0xf4)
+        return false;
+    for (size_t i = 1; i < len; i++)
+        if ((byte[i] & 0xc0) != 0x80)
+            return false;
+    if (len >= 2 && ((byte[0] == 0xe0 && byte[1] < 0xa0) || (byte[0] == 0xed && byte[1] > 0x9f) ||
+                     (byte[0] == 0xf0 && byte[1] < 0x90) || (byte[0] == 0xf4 && byte[1] > 0x8f)))
+        return false; /* overlong, a surrogate, past U+10FFFF */
+    return len < (byte[0] >= 0xf0 ? 4u : byte[0] >= 0xe0 ? 3u : 2u);
+}
+
+size_t text_utf8_prefix(struct str text, bool *broken)
 {
     size_t at = 0;
+    *broken = false;
     while (at < text.len) {
         uint64_t word;
         if (text.len - at >= sizeof word) { /* eight ASCII bytes at a time */
@@ -39,11 +54,19 @@ bool text_utf8_valid(struct str text)
         }
         uint32_t point;
         size_t len = decode(text, at, &point);
-        if (!len)
-            return false;
+        if (!len) {
+            *broken = !can_begin((const unsigned char *)text.ptr + at, text.len - at);
+            break;
+        }
         at += len;
     }
-    return true;
+    return at;
+}
+
+bool text_utf8_valid(struct str text)
+{
+    bool broken;
+    return text_utf8_prefix(text, &broken) == text.len;
 }
 
 size_t text_length(struct str text)

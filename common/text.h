@@ -12,6 +12,9 @@
 /* Whether the bytes are UTF-8 by RFC 3629: no overlong form, no surrogate, nothing past U+10FFFF. */
 bool text_utf8_valid(struct str text);
 
+/* How many of the first bytes are whole code points; *broken: what stands behind them is not the beginning of one. */
+size_t text_utf8_prefix(struct str text, bool *broken);
+
 /* Number of code points of valid UTF-8. */
 size_t text_length(struct str text);
 

@@ -36,16 +36,27 @@ static bool lists(struct str list, struct str name)
     return false;
 }
 
-/* RFC 6455 section 4.2.1, as far as http.h does not see to it. A door has one subprotocol or none. */
+/* 16 bytes in base64. */
+static bool is_key(struct str text)
+{
+    static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    if (text.len != KEY_BYTES || memcmp(text.ptr + KEY_BYTES - 2, "==", 2) != 0)
+        return false;
+    for (size_t i = 0; i < KEY_BYTES - 2; i++)
+        if (!memchr(base64, text.ptr[i], sizeof base64 - 1))
+            return false;
+    return true;
+}
+
+/* RFC 6455 section 4.2.1, as far as http.h does not see to it. A door that has a subprotocol needs it offered; another
+ * one chooses none of those that are, and the client decides what to make of that (section 4.2.2). */
 static bool is_proper(const struct request *request, const struct protocol *protocol)
 {
     char text[PROTOCOLS_BYTES];
-    if (request->header(request, "sec-websocket-key", text, sizeof text).len != KEY_BYTES)
+    if (!is_key(request->header(request, "sec-websocket-key", text, sizeof text)))
         return false;
-    struct str offered = request->header(request, "sec-websocket-protocol", text, sizeof text);
-    if (protocol && protocol->subprotocol)
-        return lists(offered, str_of(protocol->subprotocol));
-    return !offered.len;
+    return !protocol || !protocol->subprotocol ||
+           lists(request->header(request, "sec-websocket-protocol", text, sizeof text), str_of(protocol->subprotocol));
 }
 
 static void refuse(struct http_call *call, unsigned status, const char *headers)
@@ -102,5 +113,7 @@ void handshake_upgrade(void *arg, struct http_call *call)
     struct ws_handshake taken = {protocol, &request, call->peer};
     struct str bytes;
     int fd = http_take(call, &bytes);
-    ws_adopt(handshake->ws, fd, bytes, &taken);
+    struct str behind = {call->body.ptr,
+                         (size_t)(bytes.ptr + bytes.len - call->body.ptr)}; /* a handshake has no body */
+    ws_adopt(handshake->ws, fd, behind, &taken);
 }

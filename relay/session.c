@@ -81,8 +81,7 @@ static void beat(struct session *session)
  * long: cut. */
 static void on_timer(struct wheel_timer *timer)
 {
-    /* with a payload for the pong to bring back: lws tells nobody of an empty one */
-    static const char ping[] = {(char)(0x80 | WSFRAME_PING), 1, '!'};
+    static const char ping[] = {(char)(0x80 | WSFRAME_PING), 0};
     struct session *session = session_of(timer);
     struct wheel *wheel = session->owner->wheel;
     int64_t interval = session_ping_ms(session);

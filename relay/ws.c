@@ -5,17 +5,18 @@
 #include "common/metrics.h"
 #include "common/text.h"
 #include "relay/wsframe.h"
+#include "relay/wsread.h"
 
 #include <errno.h>
 #include <libwebsockets.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 enum {
-    RX_BYTES = 256,              /* lws' buffer per connection: what is longer comes in pieces, except control frames */
-    INBOX_BYTES = 1024,          /* that a message in pieces begins with */
-    TX_BYTES = 8 * 1024 * 1024,  /* never cut what we give: session.c bounds it */
-    HEADER_BYTES = 8192,         /* of a request, all together */
+    READ_BYTES = 16384,       /* that are read at once, for all connections */
+    INBOX_BYTES = 1024,       /* that a message in pieces begins with */
+    PONGS_BYTES = 4096,       /* answered pings of one read go out together */
     CLOSE_REASON_BYTES = 123, /* RFC 6455 section 5.5 */
 };
 
@@ -23,90 +24,111 @@ struct ws {
     struct ws_config config;
     struct lws_context *context;
     struct lws_vhost *vhost;
-    struct lws_protocols protocols[3];
-    const struct ws_handshake *handshake; /* of the connection that is being taken over */
+    struct lws_protocols protocols[2];
     size_t open;
-    bool stopped;
+    char pongs[PONGS_BYTES];
+    size_t pongs_len;
 };
 
-/* Of a message, as lws gave it. */
-struct piece {
-    struct piece *next;
-    size_t len;
-    bool first, last, binary;
-    char bytes[];
+/* A text or binary message that is not whole yet. */
+struct inbox {
+    struct buf bytes;
+    size_t checked; /* of a text: how many are known to be UTF-8 */
 };
 
-/* lws' user space of a connection. lws zeroes it between kept-alive requests and may reuse a wsi, so
- * nothing outside ever keeps a pointer to either: a session is named by its id. */
+/* lws' user space of a connection, and the socket that its session knows. */
 struct user {
-    struct session *session; /* NULL: refused */
-    struct buf *inbox;       /* the pieces of a message that is not whole yet; NULL: none, as nearly always */
-    struct piece *held;      /* what came while it was paused */
+    struct lws *wsi;
+    struct ws *ws;
+    struct session *session; /* NULL: none was to be had */
+    int fd;
+    struct wsread read;
+    struct inbox *inbox; /* NULL: none, as nearly always. So with the others: an idle connection keeps no buffer */
+    struct buf *out;     /* what the kernel did not take */
+    struct buf *held;    /* what came while it was paused */
+    struct buf *pong;    /* for the latest ping that came while the kernel took nothing */
     bool paused;
-    bool said_close;         /* our close frame is out: the client's ends the connection */
-    bool heard_close;        /* the client's came first */
+    bool said_close; /* our close frame is out, or in `out`: the client's ends the connection */
+    bool deaf;       /* what it sends means nothing any more */
+    bool said_all;   /* deaf, and everything is out: it was told that nothing follows */
+    bool over;       /* to be ended as soon as everything is out */
 };
-
-static struct ws *ws_of(struct lws *wsi)
-{
-    return lws_context_user(lws_get_context(wsi));
-}
 
 /* Ends the connection in a later turn of the loop. lws looks at its timeouts only after an event of its
  * own, which may be long in coming on a quiet relay: so we make one. */
-static void end_soon(struct lws *wsi)
+static void end_soon(struct user *user)
 {
-    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
-    lws_cancel_service(lws_get_context(wsi));
+    lws_set_timeout(user->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+    lws_cancel_service(lws_get_context(user->wsi));
+}
+
+static void drop(struct buf **buf)
+{
+    if (*buf)
+        buf_fini(*buf);
+    free(*buf);
+    *buf = NULL;
+}
+
+static void keep(struct buf **buf, struct str bytes)
+{
+    if (!*buf) {
+        *buf = mem_zalloc(sizeof **buf);
+        buf_init(*buf, SIZE_MAX / 4); /* each has a bound of its own: see who calls */
+    }
+    buf_add_str(*buf, bytes);
 }
 
 /* ---- the transport that sessions see ---- */
 
-/* What the kernel did not take: lws keeps it, and tells when it is out. */
-static enum send_result leave_to_lws(struct lws *wsi, struct str rest)
+/* Whole frames, straight to the socket. What the kernel does not take is kept here and not with lws, which would look
+ * at nothing else until that is out, in a loop that never sleeps while the client goes on talking. Never more than one
+ * call's bytes, a close frame and a read's pongs: who got SEND_CHOKED waits. */
+static enum send_result ws_send(void *socket, struct str bytes)
 {
-    unsigned char *data = (unsigned char *)(uintptr_t)rest.ptr; /* LWS_WRITE_RAW leaves it as it is */
-    if (lws_write(wsi, data, rest.len, LWS_WRITE_RAW) < 0) {
-        end_soon(wsi);
+    struct user *user = socket;
+    ssize_t taken = user->out ? 0 : send(user->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (taken == (ssize_t)bytes.len)
+        return SEND_MORE;
+    if (taken < 0 && errno != EAGAIN && errno != EINTR) {
+        end_soon(user);
         return SEND_DEAD;
     }
-    if (!lws_partial_buffered(wsi))
-        return SEND_MORE;
-    lws_callback_on_writable(wsi);
+    size_t out = taken > 0 ? (size_t)taken : 0;
+    keep(&user->out, (struct str){bytes.ptr + out, bytes.len - out});
+    lws_callback_on_writable(user->wsi);
     return SEND_CHOKED;
 }
 
-/* Whole frames, straight to the socket, unless lws still has some: neither a WRITEABLE turn nor lws' own way for each. */
-static enum send_result ws_send(void *socket, struct str bytes)
+/* False: the socket is broken. */
+static bool flush(struct user *user)
 {
-    struct lws *wsi = socket;
-    ssize_t taken = 0;
-    if (!lws_partial_buffered(wsi))
-        taken = send(lws_get_socket_fd(wsi), bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (taken == (ssize_t)bytes.len)
-        return SEND_MORE;
-    size_t out = taken > 0 ? (size_t)taken : 0; /* an error comes up again, to lws */
-    return leave_to_lws(wsi, (struct str){bytes.ptr + out, bytes.len - out});
+    ssize_t taken = send(user->fd, user->out->data, user->out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (taken < 0)
+        return errno == EAGAIN || errno == EINTR;
+    buf_consume(user->out, (size_t)taken);
+    if (!user->out->len)
+        drop(&user->out);
+    return true;
 }
 
-/* A close frame of our own making: lws sends one only if RECEIVE asks for it, and cuts the connection
- * without a word if WRITEABLE does. */
+/* code 0: none. */
 static void ws_close(void *socket, unsigned code, const char *reason)
 {
-    struct lws *wsi = socket;
-    struct user *user = lws_wsi_user(wsi);
+    struct user *user = socket;
     char frame[4 + CLOSE_REASON_BYTES];
-    size_t len = strlen(reason);
-    CG_ASSERT(len <= CLOSE_REASON_BYTES);
-    wsframe_header(frame, WSFRAME_CLOSE, 2 + len);
-    frame[2] = (char)(code >> 8);
-    frame[3] = (char)code;
-    memcpy(frame + 4, reason, len);
+    size_t len = code ? 2 + strlen(reason) : 0;
+    CG_ASSERT(len <= 2 + CLOSE_REASON_BYTES);
+    wsframe_header(frame, WSFRAME_CLOSE, len);
+    if (code) {
+        frame[2] = (char)(code >> 8);
+        frame[3] = (char)code;
+        memcpy(frame + 4, reason, len - 2);
+    }
     user->said_close = true;
     if (user->held)
-        lws_rx_flow_control(wsi, 1); /* or the client's answer would never be read */
-    ws_send(wsi, (struct str){frame, 4 + len});
+        lws_callback_on_writable(user->wsi); /* or the client's answer would never be read */
+    ws_send(user, (struct str){frame, 2 + len});
 }
 
 static void ws_kill(void *socket)
@@ -114,13 +136,13 @@ static void ws_kill(void *socket)
     end_soon(socket);
 }
 
-/* Most clients say nothing before they are told that they may, so lws hears of it only if one does: on_piece. */
+/* Most clients say nothing before they are told that they may, so lws hears of it only if one does: on_bytes. */
 static void ws_pause(void *socket, bool paused)
 {
-    struct user *user = lws_wsi_user(socket);
+    struct user *user = socket;
     user->paused = paused;
     if (user->held && !paused)
-        lws_callback_on_writable(socket); /* where what was held is taken: not in here */
+        lws_callback_on_writable(user->wsi); /* where what was held is taken: not in here */
 }
 
 static const struct transport ws_transport = {
@@ -130,45 +152,28 @@ static const struct transport ws_transport = {
     .pause = ws_pause,
 };
 
-/* ---- a WebSocket's life ---- */
+/* ---- messages ---- */
 
-static int on_established(struct lws *wsi, struct user *user)
+/* RFC 6455 section 7.1.7: nothing that it says from here on counts, so that nobody waits for its close frame either. */
+static void reject(struct user *user, unsigned code, const char *reason)
 {
-    struct ws *ws = ws_of(wsi);
-    const struct ws_handshake *handshake = ws->handshake;
-    if (!handshake) /* it was not ours to shake hands with */
-        return -1;
-    const struct protocol *protocol = handshake->protocol;
-    user->session = session_new(ws->config.sessions, protocol, &ws_transport, wsi);
-    if (!user->session) {
-        metric_inc(METRIC_CONNECTIONS_REFUSED);
-        lws_close_reason(wsi, (enum lws_close_status)1013, NULL, 0);
-        return -1;
-    }
-    ws->open++;
-    session_from(user->session, str_of(handshake->peer));
-    log_debug("conn.open", "conn=%llu peer=\"%s\" protocol=%s", (unsigned long long)user->session->id,
-              handshake->peer, protocol->name);
-    protocol->open(user->session, handshake->request);
-    return 0;
-}
-
-static void note_invalid(const struct session *session, unsigned code, const char *reason)
-{
+    struct session *session = user->session;
+    user->deaf = true;
     metric_inc(METRIC_CLOSED_INVALID);
     log_info("conn.invalid", "conn=%llu code=%u reason=\"%s\"", (unsigned long long)session->id, code, reason);
-}
-
-static void reject(struct session *session, unsigned code, const char *reason)
-{
-    note_invalid(session, code, reason);
     session_close(session, code, reason);
 }
 
-static void on_message(struct session *session, bool binary, struct str message)
+static void not_utf8(struct user *user)
 {
-    if (!binary && !text_utf8_valid(message))
-        reject(session, LWS_CLOSE_STATUS_INVALID_PAYLOAD, "Text must be UTF-8");
+    reject(user, LWS_CLOSE_STATUS_INVALID_PAYLOAD, "Text must be UTF-8");
+}
+
+static void on_message(struct user *user, bool binary, bool is_utf8, struct str message)
+{
+    struct session *session = user->session;
+    if (!binary && !is_utf8)
+        not_utf8(user);
     else if (session_may_speak(session, message))
         (binary ? session->protocol->received_binary : session->protocol->received)(session, message);
 }
@@ -183,152 +188,213 @@ static size_t longest_message(const struct session *session)
 static void drop_inbox(struct user *user)
 {
     if (user->inbox)
-        buf_fini(user->inbox);
+        buf_fini(&user->inbox->bytes);
     free(user->inbox);
     user->inbox = NULL;
 }
 
-static void add_to_inbox(struct user *user, size_t max, struct str piece)
+/* False: it is a text that cannot become one. */
+static bool add_to_inbox(struct user *user, bool binary, struct str piece)
 {
+    size_t max = longest_message(user->session);
+    bool broken = false;
     if (!user->inbox) {
         user->inbox = mem_zalloc(sizeof *user->inbox);
-        buf_init(user->inbox, max);
+        buf_init(&user->inbox->bytes, max);
         if (max >= INBOX_BYTES)
-            buf_reserve(user->inbox, INBOX_BYTES);
+            buf_reserve(&user->inbox->bytes, INBOX_BYTES);
     }
-    buf_add_str(user->inbox, piece);
+    struct inbox *inbox = user->inbox;
+    buf_add_str(&inbox->bytes, piece);
+    if (!binary) {
+        struct str rest = {inbox->bytes.data + inbox->checked, inbox->bytes.len - inbox->checked};
+        inbox->checked += text_utf8_prefix(rest, &broken);
+    }
+    return !broken;
 }
 
-static void take_piece(struct user *user, bool first, bool last, bool binary, struct str piece)
+static void on_piece(struct user *user, const struct wsread_event *piece)
 {
     struct session *session = user->session;
-    if (session->closing)
-        return;
-    size_t max = longest_message(session);
-    if (binary && !session->protocol->received_binary) {
-        reject(session, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, "Text frames only");
-    } else if (piece.len > max - (user->inbox ? user->inbox->len : 0)) {
-        reject(session, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "Message too large");
-    } else if (first && last) {
-        on_message(session, binary, piece);
+    if (piece->binary && !session->protocol->received_binary) {
+        reject(user, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, "Text frames only");
+    } else if (piece->first && piece->last) {
+        on_message(user, piece->binary, piece->binary || text_utf8_valid(piece->bytes), piece->bytes);
+    } else if (!add_to_inbox(user, piece->binary, piece->bytes)) {
+        not_utf8(user);
     } else {
-        add_to_inbox(user, max, piece);
-        session_unfinished(session, !last);
-        if (!last)
+        session_unfinished(session, !piece->last);
+        if (!piece->last)
             return;
-        on_message(session, binary, buf_str(user->inbox));
-        drop_inbox(user); /* an idle connection keeps no buffer */
+        struct inbox *whole = user->inbox; /* what it leads to may end in a close */
+        user->inbox = NULL;
+        on_message(user, piece->binary, whole->checked == whole->bytes.len, buf_str(&whole->bytes));
+        buf_fini(&whole->bytes);
+        free(whole);
     }
+    if (session->closing)
+        drop_inbox(user);
 }
 
-/* lws stops reading after this one. */
-static void hold_piece(struct lws *wsi, struct user *user, bool first, bool last, bool binary, struct str bytes)
+/* ---- frames ---- */
+
+static void send_pongs(struct user *user)
 {
-    struct piece *piece = mem_zalloc(sizeof *piece + bytes.len), **end = &user->held;
-    *piece = (struct piece){.len = bytes.len, .first = first, .last = last, .binary = binary};
-    memcpy(piece->bytes, bytes.ptr, bytes.len);
-    while (*end)
-        end = &(*end)->next;
-    *end = piece;
-    lws_rx_flow_control(wsi, 0);
+    struct ws *ws = user->ws;
+    if (ws->pongs_len && !user->said_close)
+        ws_send(user, (struct str){ws->pongs, ws->pongs_len});
+    ws->pongs_len = 0;
 }
 
-static void on_piece(struct lws *wsi, struct user *user, struct str piece)
+/* While the kernel takes nothing, only the latest is answered (section 5.5.3). */
+static void on_ping(struct user *user, struct str payload)
 {
-    bool first = lws_is_first_fragment(wsi), last = lws_is_final_fragment(wsi), binary = lws_frame_is_binary(wsi);
-    if (user->session->closing)
+    struct ws *ws = user->ws;
+    char head[WSFRAME_HEADER_MAX];
+    size_t len = wsframe_header(head, WSFRAME_PONG, payload.len);
+    if (ws->pongs_len + len + payload.len > sizeof ws->pongs)
+        send_pongs(user);
+    if (user->out) {
+        drop(&user->pong);
+        keep(&user->pong, (struct str){head, len});
+        buf_add_str(user->pong, payload);
         return;
-    session_heard(user->session);
-    if (user->paused || user->held)
-        hold_piece(wsi, user, first, last, binary, piece);
-    else
-        take_piece(user, first, last, binary, piece);
-}
-
-static void take_held(struct lws *wsi, struct user *user)
-{
-    while (user->held && !user->paused) {
-        struct piece *piece = user->held;
-        user->held = piece->next;
-        take_piece(user, piece->first, piece->last, piece->binary, (struct str){piece->bytes, piece->len});
-        free(piece);
     }
-    if (!user->held)
-        lws_rx_flow_control(wsi, 1);
+    memcpy(ws->pongs + ws->pongs_len, head, len);
+    memcpy(ws->pongs + ws->pongs_len + len, payload.ptr, payload.len);
+    ws->pongs_len += len + payload.len;
 }
 
-static void drop_held(struct user *user)
+/* The client's close frame is answered with its code; nothing follows either of them. */
+static void on_close(struct user *user, unsigned code)
 {
-    for (struct piece *piece; (piece = user->held); free(piece))
-        user->held = piece->next;
+    user->deaf = user->over = true;
+    send_pongs(user);
+    if (!user->said_close)
+        session_close(user->session, code, "");
 }
 
-/* A code that may not be sent is here as what lws answers to it; half a code, and a reason that is no text, it does not
- * mind. Returns what ends the connection at once. */
-static int on_peer_close(struct user *user, const unsigned char *payload, size_t len)
+static void on_frame(struct user *user, const struct wsread_event *event)
 {
     struct session *session = user->session;
-    user->heard_close = true;
-    if (!session || session->closing)
-        return user->said_close; /* an answer gets no answer */
-    if (len == 1)
-        reject(session, LWS_CLOSE_STATUS_PROTOCOL_ERR, "Protocol error");
-    else if (len >= 2 && !text_utf8_valid((struct str){(const char *)payload + 2, len - 2}))
-        reject(session, LWS_CLOSE_STATUS_INVALID_PAYLOAD, "Text must be UTF-8");
-    else if (len >= 2 && (payload[0] << 8 | payload[1]) == LWS_CLOSE_STATUS_PROTOCOL_ERR)
-        note_invalid(session, LWS_CLOSE_STATUS_PROTOCOL_ERR, "Protocol error");
-    return user->said_close;
+    switch (event->kind) {
+    case WSREAD_DATA:
+        if (!session->closing)
+            on_piece(user, event);
+        break;
+    case WSREAD_PING:
+        if (!session->closing)
+            on_ping(user, event->bytes);
+        break;
+    case WSREAD_CLOSE: on_close(user, event->code); break;
+    case WSREAD_BROKEN:
+        send_pongs(user);
+        user->deaf = true;
+        if (!session->closing)
+            reject(user, event->code, event->why);
+        break;
+    case WSREAD_PONG:
+    case WSREAD_MORE: break;
+    }
 }
 
-/* lws ends a connection by itself when frames break the protocol, and tells nobody why: it left its close frame's code,
- * or it hung up on a client that is still there. */
-static void look_why(const struct ws *ws, struct lws *wsi, const struct user *user)
+/* How many bytes were read: all, unless it is paused. */
+static size_t read_frames(struct user *user, char *bytes, size_t len)
 {
-    char byte;
-    if (ws->stopped || user->said_close || user->heard_close || user->session->closing)
+    size_t at = 0, used;
+    while (at < len && !user->deaf && (!user->paused || user->session->closing)) {
+        struct wsread_event event =
+            wsread_take(&user->read, bytes + at, len - at, longest_message(user->session), &used);
+        at += used;
+        on_frame(user, &event);
+    }
+    send_pongs(user);
+    return user->deaf ? len : at;
+}
+
+/* What follows from what was said. False: the connection is to end now. */
+static bool settle(struct user *user)
+{
+    if (user->out)
+        return true;
+    if (user->deaf && !user->over && !user->said_all) {
+        shutdown(user->fd, SHUT_WR); /* it may be talking still, and a reset would take our close frame with it */
+        user->said_all = true;
+    }
+    return !user->over;
+}
+
+/* ---- lws' events ---- */
+
+/* False: the connection is to end now. */
+static bool on_bytes(struct user *user, char *bytes, size_t len)
+{
+    session_heard(user->session);
+    size_t at = user->held ? 0 : read_frames(user, bytes, len);
+    if (at < len) { /* lws stops reading after this */
+        keep(&user->held, (struct str){bytes + at, len - at});
+        lws_rx_flow_control(user->wsi, 0);
+    }
+    return settle(user);
+}
+
+static void take_held(struct user *user)
+{
+    struct buf *held = user->held;
+    user->held = NULL;
+    size_t at = read_frames(user, held->data, held->len);
+    if (at < held->len) {
+        buf_consume(held, at);
+        user->held = held;
         return;
-    const unsigned char *payload = lws_get_close_length(wsi) >= 2 ? lws_get_close_payload(wsi) : NULL;
-    ssize_t got = recv(lws_get_socket_fd(wsi), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (payload)
-        note_invalid(user->session, (unsigned)(payload[0] << 8 | payload[1]), "Protocol error");
-    else if (got > 0 || (got < 0 && errno == EAGAIN))
-        note_invalid(user->session, 0, "Protocol error");
+    }
+    drop(&held);
+    lws_rx_flow_control(user->wsi, 1);
 }
 
-static void on_closed(struct ws *ws, struct lws *wsi, struct user *user)
+/* False: the connection is to end now. */
+static bool on_writable(struct user *user)
 {
-    look_why(ws, wsi, user);
-    ws->open--;
-    session_ended(user->session);
-    drop_inbox(user);
-    drop_held(user);
+    if (user->out && !flush(user))
+        return false;
+    if (user->out) {
+        lws_callback_on_writable(user->wsi);
+        return true;
+    }
+    if (user->pong && !user->said_close)
+        ws_send(user, buf_str(user->pong));
+    drop(&user->pong);
+    if (user->held && (!user->paused || user->session->closing))
+        take_held(user);
+    session_writable(user->session);
+    return settle(user);
+}
+
+static void on_closed(struct user *user)
+{
+    struct session *session = user->session;
     user->session = NULL;
+    if (session) {
+        user->ws->open--;
+        session_ended(session);
+    }
+    wsread_fini(&user->read);
+    drop_inbox(user);
+    drop(&user->out);
+    drop(&user->held);
+    drop(&user->pong);
 }
 
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *data, void *in, size_t len)
 {
     struct user *user = data;
+    (void)wsi;
     switch (reason) {
-    case LWS_CALLBACK_HTTP: return -1; /* only handshakes come here, and they were judged before */
-    case LWS_CALLBACK_ESTABLISHED: return on_established(wsi, user);
-    case LWS_CALLBACK_RECEIVE:
-        if (user->session)
-            on_piece(wsi, user, (struct str){in, len});
-        return 0;
-    case LWS_CALLBACK_RECEIVE_PONG:
-        if (user->session)
-            session_heard(user->session);
-        return 0;
-    case LWS_CALLBACK_SERVER_WRITEABLE:
-        if (user->held && !user->paused)
-            take_held(wsi, user);
-        if (user->session)
-            session_writable(user->session);
-        return 0;
-    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: return on_peer_close(user, in, len);
-    case LWS_CALLBACK_CLOSED:
-        if (user->session)
-            on_closed(ws_of(wsi), wsi, user);
+    case LWS_CALLBACK_RAW_RX: return user->session && !on_bytes(user, in, len) ? -1 : 0;
+    case LWS_CALLBACK_RAW_WRITEABLE: return user->session && !on_writable(user) ? -1 : 0;
+    case LWS_CALLBACK_RAW_CLOSE:
+        if (user && user->ws)
+            on_closed(user);
         return 0;
     default: return 0;
     }
@@ -339,8 +405,6 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *dat
 static void on_lws_log(int level, const char *line)
 {
     (void)level;
-    if (strstr(line, "adopt_socket_readbuf")) /* says so each time, as if it were an error */
-        return;
     log_warn("lws", "msg=\"%.*s\"", (int)strcspn(line, "\n"), line);
 }
 
@@ -352,16 +416,11 @@ struct ws *ws_new(const struct ws_config *config)
     static const lws_retry_bo_t no_validity_check;
     struct ws *ws = &only;
     void *loops[] = {config->loop};
-    unsigned handshake_s = (unsigned)((config->settings->handshake_timeout_ms + 999) / 1000);
     ws->protocols[0] = (struct lws_protocols){
-        .name = "no subprotocol", /* for handshakes that offer none; none can offer this */
+        .name = "chaguan",
         .callback = on_event,
         .per_session_data_size = sizeof(struct user),
-        .rx_buffer_size = RX_BYTES,
-        .tx_packet_size = TX_BYTES,
     };
-    ws->protocols[1] = ws->protocols[0];
-    ws->protocols[1].name = SUBPROTOCOL_NATIVE;
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV,
@@ -369,12 +428,10 @@ struct ws *ws_new(const struct ws_config *config)
         .user = ws,
         .gid = -1, /* stay who we are */
         .uid = -1,
-        .max_http_header_data = HEADER_BYTES,
+        .pt_serv_buf_size = READ_BYTES,
         .vhost_name = "adopted",
         .protocols = ws->protocols,
         .retry_and_idle_policy = &no_validity_check,
-        .timeout_secs = handshake_s,
-        .timeout_secs_ah_idle = handshake_s,
     };
     ws->config = *config;
     lws_set_log_level(LLL_ERR, on_lws_log);
@@ -385,13 +442,65 @@ struct ws *ws_new(const struct ws_config *config)
     return ws;
 }
 
-/* lws reads the handshake again, from the bytes, answers it and calls back before this returns. What came right behind
- * the handshake it reads in its next turn. */
+/* RFC 6455 section 4.2.2. */
+static void shake_hands(struct user *user, const struct ws_handshake *handshake)
+{
+    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    char key[64], accept[32], answer[256];
+    unsigned char hash[20];
+    const struct protocol *protocol = handshake->protocol;
+    struct str given =
+        handshake->request->header(handshake->request, "sec-websocket-key", key, sizeof key - sizeof guid + 1);
+    memcpy(key + given.len, guid, sizeof guid);
+    lws_SHA1((const unsigned char *)key, given.len + sizeof guid - 1, hash);
+    lws_b64_encode_string((const char *)hash, sizeof hash, accept, sizeof accept);
+    int len = snprintf(answer, sizeof answer,
+                       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                       "Sec-WebSocket-Accept: %s\r\n%s%s%s\r\n",
+                       accept, protocol->subprotocol ? "Sec-WebSocket-Protocol: " : "",
+                       protocol->subprotocol ? protocol->subprotocol : "", protocol->subprotocol ? "\r\n" : "");
+    CG_ASSERT(len > 0 && (size_t)len < sizeof answer);
+    ws_send(user, (struct str){answer, (size_t)len});
+}
+
+static void open_session(struct user *user, const struct ws_handshake *handshake)
+{
+    struct ws *ws = user->ws;
+    const struct protocol *protocol = handshake->protocol;
+    shake_hands(user, handshake);
+    user->session = session_new(ws->config.sessions, protocol, &ws_transport, user);
+    if (!user->session) {
+        metric_inc(METRIC_CONNECTIONS_REFUSED);
+        ws_close(user, 1013, "Full");
+        end_soon(user);
+        return;
+    }
+    ws->open++;
+    session_from(user->session, str_of(handshake->peer));
+    log_debug("conn.open", "conn=%llu peer=\"%s\" protocol=%s", (unsigned long long)user->session->id, handshake->peer,
+              protocol->name);
+    protocol->open(user->session, handshake->request);
+}
+
 void ws_adopt(struct ws *ws, int fd, struct str bytes, const struct ws_handshake *handshake)
 {
-    ws->handshake = handshake;
-    lws_adopt_socket_vhost_readbuf(ws->vhost, fd, bytes.ptr, bytes.len); /* closes it if it fails */
-    ws->handshake = NULL;
+    lws_sock_file_fd_type socket = {.sockfd = fd};
+    /* Neither HTTP nor WebSocket to lws: it has the socket, its events and its end. It closes it if it fails. */
+    struct lws *wsi = lws_adopt_descriptor_vhost(ws->vhost, LWS_ADOPT_SOCKET, socket, ws->protocols[0].name, NULL);
+    struct user *user = wsi ? lws_wsi_user(wsi) : NULL;
+    if (!user)
+        return;
+    user->wsi = wsi;
+    user->ws = ws;
+    user->fd = fd;
+    open_session(user, handshake);
+    if (!bytes.len || !user->session)
+        return;
+    struct buf *early = NULL; /* what came right behind the handshake */
+    keep(&early, bytes);
+    if (!on_bytes(user, early->data, early->len))
+        end_soon(user);
+    drop(&early);
 }
 
 size_t ws_count(const struct ws *ws)
@@ -401,6 +510,5 @@ size_t ws_count(const struct ws *ws)
 
 void ws_stop(struct ws *ws)
 {
-    ws->stopped = true;
     lws_context_destroy(ws->context); /* the first call closes; the second would free: see ws.h */
 }

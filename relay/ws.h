@@ -1,6 +1,6 @@
-/* ws.h: WebSockets: frames in and out of connections whose handshake was read and found good. The only file that
- * knows libwebsockets, and the place where what that version does wrong is mended (each mend says which). Loop thread
- * only. */
+/* ws.h: WebSockets: the answer to a handshake that was read and found good, then frames in and out. The only file that
+ * knows libwebsockets, which keeps the sockets, their events and their ends, and reads neither heads nor frames: there
+ * is one reader of each (http_parse.h, wsread.h). Loop thread only. */
 #ifndef CG_RELAY_WS_H
 #define CG_RELAY_WS_H
 
@@ -26,9 +26,9 @@ struct ws_handshake {
 
 /* Listens nowhere. Borrows `config`'s pointers. Once in a process. */
 struct ws *ws_new(const struct ws_config *config);
-/* Takes over a connection: answers the handshake that `bytes` begin with, and opens a session on it before this
- * returns; or closes `fd`. Borrows `handshake` and what it leads to until it returns. Not to be called from within a
- * session's or a protocol's function. */
+/* Takes over a connection: answers the handshake with 101 and opens a session on it before this returns; or closes
+ * `fd`. `bytes`: what was read behind the handshake. Borrows `handshake` and what it leads to until it returns. Not to
+ * be called from within a session's or a protocol's function. */
 void ws_adopt(struct ws *ws, int fd, struct str bytes, const struct ws_handshake *handshake);
 /* WebSockets that are open. */
 size_t ws_count(const struct ws *ws);

@@ -1,4 +1,4 @@
-/* wsframe.h: the header of an unmasked, final WebSocket frame (RFC 6455 section 5.2). */
+/* wsframe.h: the opcodes of WebSocket frames, and the header of an unmasked, final one (RFC 6455 section 5.2). */
 #ifndef CG_RELAY_WSFRAME_H
 #define CG_RELAY_WSFRAME_H
 
@@ -6,11 +6,17 @@
 #include <stdint.h>
 
 enum { WSFRAME_HEADER_MAX = 10 };
-enum wsframe_opcode { WSFRAME_TEXT = 0x1, WSFRAME_BINARY = 0x2, WSFRAME_CLOSE = 0x8, WSFRAME_PING = 0x9 };
+enum wsframe_opcode {
+    WSFRAME_CONTINUATION = 0x0,
+    WSFRAME_TEXT = 0x1,
+    WSFRAME_BINARY = 0x2,
+    WSFRAME_CLOSE = 0x8,
+    WSFRAME_PING = 0x9,
+    WSFRAME_PONG = 0xa
+};
 
 /* Writes the header of a frame of `len` bytes; returns its size, 2, 4 or 10. */
-static inline size_t wsframe_header(char out[WSFRAME_HEADER_MAX], enum wsframe_opcode opcode,
-                                    size_t len)
+static inline size_t wsframe_header(char out[WSFRAME_HEADER_MAX], enum wsframe_opcode opcode, size_t len)
 {
     size_t wide = len < 126 ? 0 : len < 65536 ? 2 : 8;
     out[0] = (char)(0x80 | opcode);

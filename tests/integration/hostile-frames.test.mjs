@@ -27,7 +27,7 @@ describe('hostile frames', () => {
     return raw;
   };
 
-  /** What the WebSocket library ends by itself: some with a code, some without a word; never with a message stored. */
+  /** What breaks the protocol ends with a code, and never with a message stored. */
   const broken = {
     'reserved bit 1': [1002, () => frame(TEXT, message('a'), { rsv: 4 })],
     'reserved bit 2': [1002, () => frame(TEXT, message('a'), { rsv: 2 })],
@@ -39,15 +39,19 @@ describe('hostile frames', () => {
     'a continuation of nothing': [1002, () => frame(CONTINUATION, 'a')],
     'a new message within a message': [1002, () => [frame(TEXT, '{', { fin: false }), frame(TEXT, '}')]],
     'a ping in fragments': [1002, () => frame(PING, 'a', { fin: false })],
-    'a ping of 126 bytes': [undefined, () => frame(PING, 'x'.repeat(126))],
+    'a ping of 126 bytes': [1002, () => frame(PING, 'x'.repeat(126))],
+    'a close frame with a reason of 124 bytes': [1002,
+      () => frame(CLOSE, Buffer.concat([Buffer.from([0x03, 0xe8]), Buffer.alloc(124, 'x')]))],
+    'a frame without a mask': [1002, () => frame(TEXT, message('claimed'), { masked: false })],
+    'a ping without a mask': [1002, () => frame(PING, '', { masked: false })],
     'a close frame of one byte': [1002, () => frame(CLOSE, 'x')],
     'a close frame with a code that may not be sent': [1002, () => frame(CLOSE, Buffer.from([0x03, 0xed]))],
     'a close frame with a reason that is no UTF-8': [1007, () => frame(CLOSE, Buffer.from([0x03, 0xe8, 0xff, 0xfe]))],
-    'a length with the highest bit set': [undefined, () => frame(TEXT, 'x', { length: 1n << 63n })],
-    'a length of 2^64-1': [undefined, () => frame(TEXT, 'x', { length: (1n << 64n) - 1n })],
+    'a length with the highest bit set': [1002, () => frame(TEXT, 'x', { length: 1n << 63n })],
+    'a length of 2^64-1': [1002, () => frame(TEXT, 'x', { length: (1n << 64n) - 1n })],
   };
   for (const [what, [code, bytes]] of Object.entries(broken)) {
-    it(`${what}: ${code ? `closed with ${code}` : 'cut'}, counted, nothing stored`, async () => {
+    it(`${what}: closed with ${code}, counted, nothing stored`, async () => {
       const before = await stored();
       const raw = await stack.counts('closed_invalid_total', () => ended(bytes()));
       assert.equal(raw.closeCode, code);
@@ -65,6 +69,9 @@ describe('hostile frames', () => {
     'many fragments that add up to too much': [1009,
       () => [frame(TEXT, '', { fin: false }),
         ...Array.from({ length: 700 }, () => frame(CONTINUATION, 'x'.repeat(100), { fin: false }))]],
+    'a promise of 16 MB of which nothing comes': [1009, () => frame(TEXT, '', { length: 16 << 20 })],
+    'a promise in a continuation of which nothing comes': [1009,
+      () => [frame(TEXT, 'x', { fin: false }), frame(CONTINUATION, '', { length: 65536 })]],
     'a promise of 2^62 bytes and the first 70,000': [1009,
       () => frame(TEXT, 'x'.repeat(70_000), { length: 1n << 62n })],
     'a binary frame': [1003, () => frame(BINARY, message('a'))],
@@ -102,6 +109,19 @@ describe('hostile frames', () => {
     await unharmed();
   });
 
+  it('every close code that may be sent is answered with itself', async () => {
+    for (const code of [1000, 1001, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]) {
+      const raw = await ended(frame(CLOSE, Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from('why')])));
+      assert.equal(raw.closeCode, code);
+    }
+    for (const code of [0, 999, 1004, 1005, 1006, 1015, 1016, 2000, 2999, 5000, 65535]) {
+      const raw = await ended(frame(CLOSE, Buffer.from([code >> 8, code & 255])));
+      assert.equal(raw.closeCode, 1002, `${code}`);
+    }
+    const raw = await ended(frame(CLOSE, ''));
+    assert.deepEqual(raw.frames.filter((f) => f.opcode === CLOSE).map((f) => f.payload.length), [0]);
+  });
+
   it('a close frame is answered with one, and a connection that is cut within a frame leaves nothing ' +
     'behind', async () => {
     const raw = await ended(frame(CLOSE, Buffer.from([0x03, 0xe8])));
@@ -110,17 +130,6 @@ describe('hostile frames', () => {
     cut.send(frame(TEXT, message('never whole')).subarray(0, 20));
     cut.destroy();
     await unharmed();
-  });
-
-  it('a frame without a mask, which the library does not refuse, ' +
-    'is no way to anything that one with a mask is not', async () => {
-    const raw = await Raw.seat(stack.relayPort(1), seat);
-    raw.send(frame(TEXT, JSON.stringify({ type: 'message', content: 'claimed', sendUserId: far.seat.nickId }),
-      { masked: false }));
-    raw.send(frame(TEXT, Buffer.from([0xff]), { masked: false }));
-    await raw.end();
-    await unharmed();
-    assert.ok(!far.said.includes('claimed'));
   });
 
   it('pings are answered with their payload, also within a message; ' +
@@ -132,6 +141,18 @@ describe('hostile frames', () => {
       .send(frame(CONTINUATION, text.slice(9)));
     await raw.until(() => raw.frames.some((f) => f.opcode === PONG && f.payload.toString() === 'payload'), 'the pong');
     await far.heard(content);
+    raw.destroy();
+  });
+
+  it('ten pings in one packet are answered in their order, also when their last is cut in two', async () => {
+    const raw = await Raw.seat(stack.relayPort(1), seat);
+    const pings = Buffer.concat(Array.from({ length: 10 }, (_, i) => frame(PING, `ping ${i}`)));
+    const pongs = () => raw.frames.filter((f) => f.opcode === PONG).map((f) => f.payload.toString());
+    raw.send(pings.subarray(0, -3));
+    await raw.until(() => pongs().length === 9, 'the first nine');
+    raw.send(pings.subarray(-3));
+    await raw.until(() => pongs().length === 10, 'the last');
+    assert.deepEqual(pongs(), Array.from({ length: 10 }, (_, i) => `ping ${i}`));
     raw.destroy();
   });
 
