@@ -181,7 +181,7 @@ static void linger(struct http_conn *conn)
 {
     conn->state = HTTP_LINGERING;
     buf_fini(&conn->in);
-    conn->body_len = 0;
+    http_request_forget(conn); /* body_len counts from here on what is thrown away */
     shutdown(conn->fd, SHUT_WR);
 }
 
@@ -297,11 +297,10 @@ struct http_conn *http_conn_new(struct http_server *server, int fd, bool proxied
     conn->server = server;
     conn->fd = fd;
     conn->call.proxied = proxied;
-    conn->call.method = "";
-    conn->head.method = "";
+    http_request_forget(conn);
     conn->poll.data = conn;
     conn->timer.fired = on_limit;
-    buf_init(&conn->in, SIZE_MAX / 4); /* bounded by how much is read: see read_some */
+    buf_init(&conn->in, SIZE_MAX / 4);  /* bounded by how much is read: see read_some */
     buf_init(&conn->out, SIZE_MAX / 4); /* by what answers it is given, one at a time */
     conn->next = server->conns;
     if (conn->next)

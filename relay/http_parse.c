@@ -10,8 +10,9 @@ enum { METHOD_BYTES = 16, CHUNK_LINE_BYTES = 256, TRAILER_BYTES = 4096, NAME_BYT
 
 /* ---- finding the end of the head ---- */
 
-/* Whether it can still become a request: said early, because whoever speaks TLS to us will never send an empty line. */
-static unsigned doubt(struct str bytes)
+/* Whether it can still become a request: said early, because whoever speaks TLS to us, or ends lines with LF alone, will
+ * never send an empty line. */
+static unsigned doubt(struct str bytes, size_t from)
 {
     size_t at = 0;
     while (at < bytes.len && at <= METHOD_BYTES &&
@@ -22,6 +23,10 @@ static unsigned doubt(struct str bytes)
     size_t line = bytes.len < HTTP_URL_BYTES + METHOD_BYTES ? bytes.len : HTTP_URL_BYTES + METHOD_BYTES;
     if (bytes.len > line && !memchr(bytes.ptr, '\n', line))
         return HTTP_STATUS_URI_TOO_LONG;
+    for (const char *lf = bytes.ptr + from, *end = bytes.ptr + bytes.len; (lf = memchr(lf, '\n', (size_t)(end - lf)));
+         lf++)
+        if (lf == bytes.ptr || lf[-1] != '\r')
+            return HTTP_STATUS_BAD_REQUEST;
     return 0;
 }
 
@@ -96,7 +101,7 @@ static bool has_token(struct str list, const char *token)
 }
 
 struct seen {
-    unsigned hosts, lengths, codings, upgrades, expects;
+    unsigned hosts, lengths, codings, upgrades, expects, keys, versions;
     bool connection_upgrade, websocket, chunked, continues, malformed;
 };
 
@@ -117,6 +122,10 @@ static void look_at(struct seen *seen, const struct line *line)
     } else if (is_called(line->name, "upgrade")) {
         seen->upgrades++;
         seen->websocket = is_called(line->value, "websocket");
+    } else if (is_called(line->name, "sec-websocket-key")) {
+        seen->keys++;
+    } else if (is_called(line->name, "sec-websocket-version")) {
+        seen->versions++;
     } else if (is_called(line->name, "expect")) {
         seen->expects++;
         seen->continues = is_called(line->value, "100-continue");
@@ -129,8 +138,8 @@ static struct seen look_through(struct str head)
     struct line line;
     for (size_t at = first_line(head); next_line(head, &at, &line);)
         look_at(&seen, &line);
-    for (const char *at = head.ptr, *end = at + head.len; (at = memchr(at, '\n', (size_t)(end - at))); at++)
-        seen.malformed |= at == head.ptr || at[-1] != '\r';
+    for (size_t i = 0; i + 1 < head.len; i++) /* LF alone: see doubt */
+        seen.malformed |= !head.ptr[i] || (head.ptr[i] == '\r' && head.ptr[i + 1] != '\n');
     return seen;
 }
 
@@ -142,6 +151,26 @@ struct str http_head_find(const struct http_head *head, const char *bytes, const
         if (is_called(line.name, name))
             return line.value;
     return (struct str){NULL, 0};
+}
+
+struct str http_head_value(const struct http_head *head, const char *bytes, const char *name, char *out, size_t size)
+{
+    struct str all = {bytes, head->len}, none = {out, 0};
+    struct line line;
+    size_t len = 0;
+    for (size_t at = first_line(all); next_line(all, &at, &line);) {
+        if (!is_called(line.name, name))
+            continue;
+        size_t comma = len ? 2 : 0;
+        if (line.value.len + comma + 1 > size - len)
+            return none;
+        memcpy(out + len, ", ", comma);
+        memcpy(out + len + comma, line.value.ptr, line.value.len);
+        len += comma + line.value.len;
+    }
+    if (size)
+        out[len] = '\0';
+    return (struct str){out, len};
 }
 
 /* ---- the request line ---- */
@@ -194,7 +223,7 @@ static unsigned split_url(struct http_head *head, const char *bytes, struct str 
 
 /* Everything that asks for an upgrade is a handshake of a WebSocket or refused: above all h2c, which would be a tunnel
  * past every rule of the proxy. */
-static unsigned judge(struct http_head *head, const http_parser *parser, const struct seen *seen, struct str query)
+static unsigned judge(struct http_head *head, const http_parser *parser, const struct seen *seen)
 {
     bool old = parser->http_minor == 0;
     if (seen->malformed || seen->hosts > 1 || (!seen->hosts && !old) || seen->lengths > 1 || seen->codings > 1 ||
@@ -210,11 +239,10 @@ static unsigned judge(struct http_head *head, const http_parser *parser, const s
         return HTTP_STATUS_BAD_REQUEST;
     head->content_length = seen->lengths ? (int64_t)parser->content_length : 0;
     head->upgrade = seen->upgrades;
-    if (seen->upgrades && (seen->upgrades > 1 || !seen->websocket || !seen->connection_upgrade || old ||
-                           parser->method != HTTP_GET || head->content_length || head->chunked))
+    if (seen->upgrades &&
+        (seen->upgrades > 1 || !seen->websocket || !seen->connection_upgrade || old || parser->method != HTTP_GET ||
+         head->content_length || head->chunked || seen->keys > 1 || seen->versions > 1))
         return HTTP_STATUS_BAD_REQUEST;
-    if (head->upgrade && memmem(query.ptr, query.len, "%00", 3))
-        return HTTP_STATUS_BAD_REQUEST; /* libwebsockets would end it without a word */
     return parser->method == HTTP_CONNECT ? HTTP_STATUS_BAD_REQUEST : 0;
 }
 
@@ -235,14 +263,14 @@ static unsigned parse_whole(struct http_head *head, struct str bytes)
         return HTTP_STATUS_BAD_REQUEST;
     struct seen seen = look_through(bytes);
     unsigned status = split_url(head, bytes.ptr, (struct str){parsing.url, parsing.url_len});
-    return status ? status : judge(head, &parser, &seen, (struct str){bytes.ptr + head->query_at, head->query_len});
+    return status ? status : judge(head, &parser, &seen);
 }
 
 unsigned http_head_parse(struct http_head *head, struct str bytes, size_t *seen)
 {
     *head = (struct http_head){.method = ""};
-    unsigned status = bytes.len ? doubt(bytes) : 0;
-    size_t len = status ? 0 : head_length(bytes, *seen);
+    size_t from = *seen, len = head_length(bytes, from);
+    unsigned status = bytes.len ? doubt((struct str){bytes.ptr, len ? len : bytes.len}, from) : 0;
     *seen = bytes.len;
     if (status)
         return status;
@@ -290,8 +318,7 @@ enum err http_decode(struct str text, bool plus, char *out, size_t size, size_t 
     return ERR_OK;
 }
 
-struct str http_head_argument(const struct http_head *head, const char *bytes, const char *name, char *out,
-                              size_t size)
+struct str http_head_argument(const struct http_head *head, const char *bytes, const char *name, char *out, size_t size)
 {
     const char *at = bytes + head->query_at, *end = at + head->query_len;
     struct str none = {out, 0};
@@ -319,9 +346,17 @@ const char *http_status_text(unsigned status)
 /* ---- chunks ---- */
 
 enum {
-    SIZE_FIRST, SIZE, EXTENSION, SIZE_LF,
-    DATA, DATA_CR, DATA_LF,
-    TRAILER_FIRST, TRAILER, TRAILER_LF, LAST_LF, /* all from TRAILER_FIRST on share one bound: line_too_long */
+    SIZE_FIRST,
+    SIZE,
+    EXTENSION,
+    SIZE_LF,
+    DATA,
+    DATA_CR,
+    DATA_LF,
+    TRAILER_FIRST,
+    TRAILER,
+    TRAILER_LF,
+    LAST_LF, /* all from TRAILER_FIRST on share one bound: line_too_long */
     BROKEN
 };
 
@@ -344,17 +379,13 @@ static int take_byte(struct http_chunks *chunks, unsigned char byte)
     case SIZE_FIRST:
     case SIZE: return take_size(chunks, byte);
     case EXTENSION: return byte == '\r' ? SIZE_LF : byte == '\n' ? BROKEN : EXTENSION;
-    case SIZE_LF:
-        chunks->line = 0;
-        return byte != '\n' ? BROKEN : chunks->left ? DATA : TRAILER_FIRST;
+    case SIZE_LF: chunks->line = 0; return byte != '\n' ? BROKEN : chunks->left ? DATA : TRAILER_FIRST;
     case DATA_CR: return byte == '\r' ? DATA_LF : BROKEN;
     case DATA_LF: return byte == '\n' ? SIZE_FIRST : BROKEN;
     case TRAILER_FIRST: return byte == '\r' ? LAST_LF : is_token(byte) ? TRAILER : BROKEN;
     case TRAILER: return byte == '\r' ? TRAILER_LF : byte == '\n' ? BROKEN : TRAILER;
     case TRAILER_LF: return byte == '\n' ? TRAILER_FIRST : BROKEN;
-    case LAST_LF:
-        chunks->done = byte == '\n';
-        return BROKEN; /* nothing comes after it */
+    case LAST_LF: chunks->done = byte == '\n'; return BROKEN; /* nothing comes after it */
     default: return BROKEN;
     }
 }

@@ -22,9 +22,9 @@ struct http_head {
     uint16_t path_at, path_len, query_at, query_len;
     int64_t content_length; /* 0: none */
     bool chunked;
-    bool keep_alive;    /* the client would like to go on */
-    bool upgrade;       /* a GET that asks for a WebSocket properly; any other Upgrade is refused */
-    bool expects;       /* waits for 100 Continue before it sends the body */
+    bool keep_alive; /* the client would like to go on */
+    bool upgrade;    /* a GET that asks for a WebSocket properly; any other Upgrade is refused */
+    bool expects;    /* waits for 100 Continue before it sends the body */
 };
 
 /* Looks for a whole head at the start of `bytes`, *seen of which were looked at before. Returns 0 with head->len 0 if
@@ -33,6 +33,9 @@ unsigned http_head_parse(struct http_head *head, struct str bytes, size_t *seen)
 
 /* The first header of that name (lower case) in the head at `bytes`; NULL pointer if there is none. */
 struct str http_head_find(const struct http_head *head, const char *bytes, const char *name);
+/* What headers of that name say, with commas between them, into `out`; len 0 if there is none or it does not fit with a
+ * NUL after it. */
+struct str http_head_value(const struct http_head *head, const char *bytes, const char *name, char *out, size_t size);
 /* The first argument of that name in the query, decoded (%XX, '+') into `out`; len 0 if it is absent, does not
  * decode, holds a NUL or does not fit with a NUL after it. */
 struct str http_head_argument(const struct http_head *head, const char *bytes, const char *name, char *out,
@@ -45,8 +48,8 @@ const char *http_status_text(unsigned status);
 
 /* A body in chunks (RFC 9112 section 7.1). Zeroed at its beginning. */
 struct http_chunks {
-    uint64_t left;    /* of the chunk */
-    uint16_t line;    /* bytes of the present line, or of all trailers */
+    uint64_t left; /* of the chunk */
+    uint16_t line; /* bytes of the present line, or of all trailers */
     uint8_t state;
     bool done;
 };

@@ -58,6 +58,7 @@ struct http_conn {
     bool inside;     /* http_conn_run is at work on it */
     bool keep_alive; /* after the answer in hand */
     bool served;     /* one request at least */
+    bool skipped;    /* an empty line before this request: no other one is */
     bool handed;     /* its next request comes from another relay */
 };
 
@@ -105,6 +106,9 @@ void http_conn_wake(struct http_conn *conn);
 /* Goes on with what is in `in` until more must come, an answer is owed, or the budget of this turn is spent
  * (true: it is to be woken). */
 bool http_request_advance(struct http_conn *conn);
+/* Nothing of a request is left but its connection. Whenever bytes of `in` go: head, path and body are offsets and
+ * pointers into it. */
+void http_request_forget(struct http_conn *conn);
 /* Answers what goes to no route; unless it was a whole request, nothing more is read from the connection. */
 void http_request_refuse(struct http_conn *conn, unsigned status, const char *json);
 /* Makes the request in `in`, whose body came in chunks, one with a Content-Length. */

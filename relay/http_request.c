@@ -18,12 +18,24 @@ static struct str argument(const struct request *request, const char *name, char
 static struct str header(const struct request *request, const char *name, char *out, size_t size)
 {
     const struct http_conn *conn = request->source;
-    struct str value = http_head_find(&conn->head, conn->in.data, name);
-    if (!value.len || value.len >= size)
-        return (struct str){out, 0};
-    memcpy(out, value.ptr, value.len);
-    out[value.len] = '\0';
-    return (struct str){out, value.len};
+    return http_head_value(&conn->head, conn->in.data, name, out, size);
+}
+
+void http_request_forget(struct http_conn *conn)
+{
+    conn->head = (struct http_head){.method = ""};
+    conn->seen = conn->body_len = 0;
+    conn->skipped = false;
+    conn->chunks = (struct http_chunks){0};
+    conn->route = NULL;
+    conn->call.method = "";
+    conn->call.request = (struct request){.path = STR(""), .argument = argument, .header = header, .source = conn};
+    conn->call.body = STR("");
+    conn->call.origin = ORIGIN_OWN;
+    conn->call.gone = NULL;
+    conn->call.arg = NULL;
+    if (conn->call.proxied) /* the next request may be another client's */
+        conn->call.peer[0] = '\0';
 }
 
 /* ---- refusals ---- */
@@ -121,19 +133,10 @@ static void begin(struct http_conn *conn)
 {
     const struct http_head *head = &conn->head;
     conn->call.method = head->method;
-    conn->call.request = (struct request){
-        .path = {conn->in.data + head->path_at, head->path_len},
-        .argument = argument,
-        .header = header,
-        .source = conn,
-    };
-    conn->call.gone = NULL;
-    conn->call.arg = NULL;
+    conn->call.request.path = (struct str){conn->in.data + head->path_at, head->path_len};
     conn->call.handed = conn->handed || http_head_find(head, conn->in.data, HTTP_HANDED_HEADER).ptr;
     conn->handed = false;
     conn->keep_alive = head->keep_alive && !conn->server->draining && !conn->call.alone;
-    conn->body_len = 0;
-    conn->chunks = (struct http_chunks){0};
     conn->route = head->upgrade ? NULL : claimant(conn);
     if (conn->call.proxied)
         believe_proxy(conn);
@@ -145,12 +148,13 @@ static void begin(struct http_conn *conn)
 static bool take_head(struct http_conn *conn)
 {
     /* Some clients end a body with an empty line that is not part of it (RFC 9112 section 2.2). */
-    if (!conn->seen && conn->in.len >= 2 && !memcmp(conn->in.data, "\r\n", 2))
+    if (!conn->seen && !conn->skipped && conn->in.len >= 2 && !memcmp(conn->in.data, "\r\n", 2)) {
         buf_consume(&conn->in, 2);
+        conn->skipped = true;
+    }
     if (!conn->in.len || (conn->in.len == 1 && conn->in.data[0] == '\r'))
         return false;
     unsigned status = http_head_parse(&conn->head, buf_str(&conn->in), &conn->seen);
-    conn->call.origin = ORIGIN_OWN;
     if (!status && !conn->head.len)
         return false;
     metric_inc(METRIC_HTTP_REQUESTS);
@@ -163,10 +167,11 @@ static bool take_head(struct http_conn *conn)
     if (status == 403)
         metric_inc(METRIC_ORIGIN_REFUSED);
     if (status)
-        http_request_refuse(conn, status, !parsed || !conn->route ? NULL
-                                          : status == 413         ? conn->route->too_large
-                                          : status == 403         ? conn->route->foreign
-                                                                  : NULL);
+        http_request_refuse(conn, status,
+                            !parsed || !conn->route ? NULL
+                            : status == 413         ? conn->route->too_large
+                            : status == 403         ? conn->route->foreign
+                                                    : NULL);
     return true;
 }
 
@@ -239,7 +244,7 @@ static void next_request(struct http_conn *conn)
     buf_consume(&conn->in, conn->head.len + conn->body_len);
     if (!conn->in.len)
         buf_fini(&conn->in); /* an idle connection keeps no buffer */
-    conn->seen = 0;
+    http_request_forget(conn);
     conn->state = HTTP_IN_HEAD;
 }
 

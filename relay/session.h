@@ -39,8 +39,9 @@ struct transport {
 /* The request that opens a connection. Valid during `refuse` and `open` only. */
 struct request {
     struct str path; /* without the query */
-    /* A query argument or a header (name in lower case), copied into `out`; len 0 if it is absent or
-     * does not fit. */
+    /* A query argument or a header (name in lower case), copied into `out`; len 0 if it is absent or does not fit. A
+     * header that stands there several times is one value, with commas (RFC 9110 section 5.3): neither the first nor
+     * the last of them is believed. */
     struct str (*argument)(const struct request *request, const char *name, char *out, size_t size);
     struct str (*header)(const struct request *request, const char *name, char *out, size_t size);
     void *source; /* the transport's */
@@ -55,7 +56,7 @@ struct store_post;
 /* A protocol adapter: turns a client's bytes into calls of the hub, and events into bytes. */
 struct protocol {
     const char *name;
-    const char *subprotocol; /* that its handshakes must offer; NULL: none may be offered */
+    const char *subprotocol; /* that its handshakes must offer; NULL: none is ever chosen */
     size_t state_size; /* bytes of session->state, zeroed */
     /* How long a client may be silent before it gets a ping; NULL: ping_interval_ms. */
     int64_t (*ping_interval_ms)(const struct settings *settings);

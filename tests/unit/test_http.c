@@ -81,21 +81,21 @@ static void on_upgrade(void *arg, struct http_call *call)
     close(fd);
 }
 
-static const struct http_route route = {.name = "test", .claims = claims, .max_body = max_body, .handle = handle,
-                                        .too_large = "{\"error\":\"too large\"}"};
+static const struct http_route route = {
+    .name = "test", .claims = claims, .max_body = max_body, .handle = handle, .too_large = "{\"error\":\"too large\"}"};
 static const struct http_route *const routes[] = {&route, NULL};
 
 static int set_up(void **state)
 {
     (void)state;
     char why[256];
-    char *sets[] = {"max_connections=500"};
-    assert_int_equal(settings_load(&settings, NULL, sets, 1, why), ERR_OK);
+    char *sets[] = {"max_connections=500", "origins=http://listed.example"};
+    assert_int_equal(settings_load(&settings, NULL, sets, 2, why), ERR_OK);
     uv_loop_init(&loop);
     wheel_init(&wheel);
     sessions_init(&sessions, &settings, &wheel);
-    struct http_config config = {.loop = &loop, .settings = &settings, .wheel = &wheel, .routes = routes,
-                                 .upgrade = on_upgrade};
+    struct http_config config = {
+        .loop = &loop, .settings = &settings, .wheel = &wheel, .routes = routes, .upgrade = on_upgrade};
     server = http_new(&config, why);
     assert_non_null(server);
     held = NULL;
@@ -148,7 +148,7 @@ static void test_bodies_come_whole_however_they_are_cut(void **state)
     (void)state;
     static const char plain[] = HEAD("POST /test") "Content-Length: 5\r\n\r\nabcde";
     static const char chunks[] = HEAD("POST /test") "Transfer-Encoding: chunked\r\n\r\n"
-                                 "2\r\nab\r\n3;x=y\r\ncde\r\n0\r\nTrailer: t\r\n\r\n";
+                                                    "2\r\nab\r\n3;x=y\r\ncde\r\n0\r\nTrailer: t\r\n\r\n";
     struct client client = dial(server);
     for (size_t i = 0; i < 2; i++)
         for (const char *at = i ? chunks : plain; *at; at++)
@@ -218,6 +218,88 @@ static void test_what_could_smuggle_a_request_is_refused_and_the_connection_ende
         hang_up(&client);
     }
     assert_int_equal(upgrades, 0);
+}
+
+/* The head may end in no empty line at all, so nobody waits for one. */
+static void test_a_line_that_ends_in_lf_alone_is_refused_at_once(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "GET /test HTTP/1.1\nHost: x\n\n",   "GET /test HTTP/1.1\n",        HEAD("GET /test") "\n",
+        "GET /test HTTP/1.1\r\nHost: x\n\n", HEAD("GET /test") "X: bare\n", HEAD("POST /test") "Content-Length: 1\n\na",
+        "\nGET /test HTTP/1.1\r\n",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(status_of(str_of(bad[i])), 400);
+    for (const char *at = bad[3]; *at; at++) { /* also where it is cut */
+        struct client client = dial(server);
+        say_bytes(&client, (struct str){bad[3], (size_t)(at - bad[3]) + 1});
+        say(&client, at + 1);
+        hear(&client, "HTTP/1.1 400 ", 1);
+        hang_up(&client);
+    }
+    static const char lf[] = HEAD("POST /test") "Content-Length: 3\r\n\r\na\nb";
+    assert_int_equal(status_of(STR(HEAD("GET /test") "\r\n")), 200);
+    assert_int_equal(status_of((struct str){lf, sizeof lf - 1}), 200); /* a body is no head */
+    static const char nul[] = HEAD("GET /test") "X: a\0b\r\n\r\n", cr[] = HEAD("GET /test") "X: a\rb\r\n\r\n";
+    assert_int_equal(status_of((struct str){nul, sizeof nul - 1}), 400);
+    assert_int_equal(status_of((struct str){cr, sizeof cr - 1}), 400);
+}
+
+/* What a timeout says between two requests is said without the first of them: its bytes are gone. */
+static void test_nothing_of_a_request_is_looked_at_once_the_next_one_begins(void **state)
+{
+    (void)state;
+    char *long_head = mem_zalloc(8000), *at = long_head;
+    at += sprintf(at, "GET /test HTTP/1.1\r\nHost: x\r\nX-Fill: ");
+    memset(at, 'x', 7000);
+    sprintf(at + 7000, "\r\nOrigin: http://listed.example\r\n\r\n");
+    static const char *const next[] = {"\r", "\r\n\r", "G", "GET /test HTTP/1.1\r\nHo"};
+    for (size_t i = 0; i < sizeof next / sizeof next[0]; i++) {
+        struct client client = dial(server);
+        say(&client, long_head);
+        hear(&client, "body=0]", 1);
+        assert_int_equal(count_of(&client, "Access-Control-Allow-Origin: http://listed.example"), 1);
+        clock_freeze(clock_mono_ms());
+        say(&client, next[i]);
+        for (int turns = 0; turns < 5; turns++)
+            turn(&client);
+        clock_freeze(clock_mono_ms() + settings.handshake_timeout_ms + WHEEL_TICK_MS);
+        wheel_advance(&wheel);
+        hear_end(&client);
+        assert_int_equal(count_of(&client, "HTTP/1.1 408 "), 1);
+        assert_int_equal(count_of(&client, "Access-Control-Allow-Origin"), 1);
+        hang_up(&client);
+    }
+    free(long_head);
+}
+
+static void test_empty_lines_before_a_request_keep_no_connection_open(void **state)
+{
+    (void)state;
+    struct client client = dial(server);
+    say(&client, HEAD("GET /test") "\r\n\r\n" HEAD("GET /test") "\r\n");
+    hear(&client, "body=0]", 2);
+    say(&client, "\r\n");
+    for (int turns = 0; turns < 5; turns++)
+        turn(&client);
+    assert_false(client.over);
+    say(&client, "\r\n");
+    hear(&client, "HTTP/1.1 400 ", 1);
+    hang_up(&client);
+}
+
+static void test_a_header_of_several_lines_is_one_value(void **state)
+{
+    (void)state;
+    struct client client = dial(server);
+    say(&client, HEAD("GET /test") "X-A: first\r\nX-B: 1\r\nx-a:second \r\nX-A\t: no\r\n\r\n");
+    hear(&client, "HTTP/1.1 400 ", 1);
+    hang_up(&client);
+    client = dial(server);
+    say(&client, HEAD("GET /test") "X-A: first\r\nX-B: 1\r\nx-a:second \r\nX-AB: third\r\n\r\n");
+    hear(&client, "a=first, second body", 1);
+    hang_up(&client);
 }
 
 static void test_limits_have_a_status_each(void **state)
@@ -391,6 +473,10 @@ int main(void)
         TEST(bodies_come_whole_however_they_are_cut),
         TEST(a_client_that_waits_to_be_asked_for_the_body_is_asked),
         TEST(what_could_smuggle_a_request_is_refused_and_the_connection_ended),
+        TEST(a_line_that_ends_in_lf_alone_is_refused_at_once),
+        TEST(nothing_of_a_request_is_looked_at_once_the_next_one_begins),
+        TEST(empty_lines_before_a_request_keep_no_connection_open),
+        TEST(a_header_of_several_lines_is_one_value),
         TEST(limits_have_a_status_each),
         TEST(an_old_client_gets_its_answer_and_the_end),
         TEST(what_comes_while_a_call_is_held_waits_until_it_is_answered),
