@@ -149,12 +149,13 @@ static ngx_int_t add_uri(message_t *message, ngx_http_request_t *r)
     return NGX_OK;
 }
 
-/* What concerns this connection is said anew below; who the client is may not be the client's word. */
+/* What concerns this connection is said anew below; who the client is may not be the client's word. No relay reads
+ * cookies, and other pages of this host may have set more of them than a relay takes. */
 static ngx_uint_t add_header(void *arg, const ngx_table_elt_t *header)
 {
     static const char *const left_out[] = {
         "connection", "upgrade",         "content-length",    "transfer-encoding", "te",        "keep-alive",
-        "expect",     "x-forwarded-for", "x-forwarded-proto", "x-real-ip",         "forwarded",
+        "expect",     "x-forwarded-for", "x-forwarded-proto", "x-real-ip",         "forwarded", "cookie",
     };
     message_t *message = arg;
     for (size_t i = 0; i < sizeof left_out / sizeof left_out[0]; i++)
@@ -323,9 +324,9 @@ static ngx_int_t on_request(ngx_http_request_t *r)
     conf_t *conf = ngx_http_get_module_loc_conf(r, ngx_http_chaguan_handoff_module);
     upgrade_t upgrade = {0, 0, 0};
     each_header(r, look_for_upgrade, &upgrade);
-    if (upgrade.other)
+    if (upgrade.other || (upgrade.websocket && !upgrade.connection)) /* who proxies would say it for the client */
         return NGX_HTTP_BAD_REQUEST;
-    if (!upgrade.websocket || !upgrade.connection)
+    if (!upgrade.websocket)
         return fall_back(r, conf, NGX_HTTP_BAD_REQUEST);
     if (!can_be_given(r))
         return fall_back(r, conf, NGX_HTTP_BAD_GATEWAY);

@@ -46,6 +46,8 @@ describe('hostile handshakes', () => {
         [`?roomId=${roomId}&nickId=user_${none}`, 'Unknown user'],
         [`?roomId=${roomId}&nickId=${nickId}%20`, 'Unknown user'],
         [`?roomId=${roomId}&nickId=${nickId}+`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId=${nickId}%00`, 'Unknown user'],
+        [`?roomId=${roomId}&nickId=${nickId}%`, 'Unknown user'],
         [`?roomId=${roomId}&nickId=%20${nickId}`, 'Unknown user'],
         [`?roomId=${roomId}&nickId=${nickId.toUpperCase()}`, 'Unknown user'],
         [`?roomId=${roomId}&nickId=%25`, 'Unknown user'],
@@ -89,10 +91,12 @@ describe('hostile handshakes', () => {
       'h2c and websocket': handshake(good(), { Upgrade: 'h2c, websocket' }),
       'another protocol': handshake(good(), { Upgrade: 'TLS/1.0' }),
       'no connection header': handshake(good(), { Connection: undefined }),
-      'a NUL in the query': handshake(`${good()}%00`),
       'an unknown path': handshake(`/nope${good()}`),
       'a path that climbs': handshake(`/../../etc/passwd${good()}`),
-      'an unknown subprotocol': handshake(good(), { 'Sec-WebSocket-Protocol': 'nothing-we-know' }),
+      'a key of 15 bytes': handshake(good(), { 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAA' }),
+      'a key that is no base64': handshake(good(), { 'Sec-WebSocket-Key': '!!!!!!!!!!!!!!!!!!!!!!==' }),
+      'two keys': handshake(good(), { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' }),
+      'two versions': handshake(good(), { 'sec-websocket-version': '13' }),
     };
     for (const port of doors()) {
       for (const [what, text] of Object.entries(requests)) {
@@ -139,6 +143,55 @@ describe('hostile handshakes', () => {
     await raw.until(() => raw.status, 'the handshake');
     assert.equal(raw.status, 101);
     raw.destroy();
+  });
+
+  it('what else stands in the head is nobody\'s business: names that begin like others, many arguments, stray signs, ' +
+    'subprotocols', async () => {
+    // Beginnings of names that a reader of heads might know; the last line and the only one.
+    const names = ['X-Auth', 'User', 'Proxy', 'X-Forwarded', 'Auth', 'Access', 'A', 'Sec', 'Sec-WebSocket',
+      'Sec-WebSocket-Ke', 'Sec-WebSocket-Protoco', 'Sec-WebSocket-Extensions', 'Host-', 'Upgrad', 'Connectio', 'Content',
+      'Content-Lengt', 'Transfer-Encodin', 'Origi', 'Rang', 'X'];
+    const heads = Object.fromEntries(names.map((name) => [name, handshake(good(), { [name]: 't' })]));
+    heads['200 arguments'] = handshake(good() + Array.from({ length: 200 }, (_, i) => `&q${i}=1`).join(''));
+    heads['a stray %'] = handshake(`${good()}&name=100%&x=%0&%zz=1&=&&`);
+    heads['a subprotocol that nobody knows'] = handshake(good(), { 'Sec-WebSocket-Protocol': 'arduino' });
+    heads['extensions'] = handshake(good(), { 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits, x' });
+    heads['two Connection lines'] = handshake(good(), { Connection: 'keep-alive', connection: 'Upgrade' });
+    heads['two Connection lines, the other way round'] = handshake(good(), { connection: 'keep-alive' });
+    for (const port of doors())
+      for (const [what, text] of Object.entries(heads)) {
+        const raw = await Raw.connect(port);
+        raw.send(text);
+        await raw.until(() => raw.status || raw.over, 'an answer');
+        assert.equal(raw.status, 101, what);
+        assert.doesNotMatch(raw.text, /sec-websocket-(protocol|extensions)/i, what);
+        raw.destroy();
+      }
+    for (const port of doors())
+      for (const last of [{}, { 'X-Auth': 't' }, { User: 'May' }]) {
+        const raw = await Raw.connect(port);
+        raw.send(handshake('/v1', { 'Sec-WebSocket-Protocol': 'x', 'sec-websocket-protocol': 'chaguan.v1', ...last }));
+        await raw.until(() => raw.status || raw.over, 'an answer');
+        assert.match(raw.text, /^HTTP\/1\.1 101 [\s\S]*\r\nSec-WebSocket-Protocol: chaguan\.v1\r\n/);
+        raw.destroy();
+      }
+    await unharmed();
+  });
+
+  it('nginx keeps the cookies of other pages from the relays, and tells them a host for clients that name none',
+    async () => {
+      const cookies = { Cookie: `a=${'x'.repeat(4500)}`, cookie: `b=${'y'.repeat(4500)}` };
+      assert.equal(await status(stack.port, handshake(good(), cookies)), 101);
+      const poll = `/socket.io/?EIO=4&transport=polling`;
+      const lines = Object.entries(cookies).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+      assert.equal(await status(stack.port, `GET ${poll} HTTP/1.1\r\nHost: x\r\n${lines}\r\n`), 200);
+      for (const path of ['/', '/mysql/getRoomNums', poll])
+        assert.equal(await status(stack.port, `GET ${path} HTTP/1.0\r\n\r\n`), 200, path);
+      assert.equal(await status(stack.port, `GET ${poll} HTTP/1.1\r\n\r\n`), 400);
+    });
+
+  it('a head with a line that ends in LF alone is refused at once', async () => {
+    assert.equal(await status(stack.relayPort(1), 'GET / HTTP/1.1\nHost: x\n'), 400);
   });
 
   it('one connection more than allowed is refused, and there is room again when one has left', async () => {
