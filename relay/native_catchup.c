@@ -89,10 +89,11 @@ static void on_page(struct job *job)
     if (room && room->reading == page->serial && job->err) {
         door_refuse(native->session, 1013, "Try again later");
     } else if (room && room->reading == page->serial) {
-        room->reading = 0;
-        room->given = page->count ? page->last : room->target;
         metric_add(METRIC_NATIVE_CAUGHT_UP, (int64_t)page->count);
         session_send_raw(native->session, buf_str(&page->out));
+        /* not before: what is sent first may drain the outbox, and that goes on with every room that is not being read */
+        room->reading = 0;
+        room->given = page->count ? page->last : room->target;
     }
     if (native)
         native_catch_up(native);
