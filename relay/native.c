@@ -76,7 +76,7 @@ void native_fail(struct native *native, int64_t re, enum err err)
     case ERR_DENIED: native_refuse(native, re, "forbidden", "only its author may, and only what was said"); break;
     case ERR_DUPLICATE: native_refuse(native, re, "conflict", "this client_id was used for another command"); break;
     case ERR_BUSY: again(native, re, "busy", "too much is going on"); break;
-    case ERR_UNKNOWN: again(native, re, "unavailable", "it may or may not have been done"); break;
+    case ERR_UNKNOWN: again(native, re, "unknown", "it may or may not have been done"); break;
     case ERR_DOWN: again(native, re, "unavailable", "it was not done: try again later"); break;
     default: native_refuse(native, re, "unavailable", "it could not be done"); break;
     }

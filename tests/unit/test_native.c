@@ -99,7 +99,7 @@ static void an_answer_comes_before_its_event(void **state)
     for (size_t i = 0; i < 6; i++)
         answer_post(0, errs[i]);
     assert_string_equal(brief(client), "re 2|message 1|re 3|message 2|re 4 not_found|re 5 forbidden|re 6 conflict|"
-                                       "re 7 unavailable|re 8 unavailable|re 9 unavailable|");
+                                       "re 7 unknown|re 8 unavailable|re 9 unavailable|");
     net.submit = ERR_BUSY;
     say(client, "{\"id\":7,\"cmd\":\"recall\",\"room\":\"" ROOM "\",\"seq\":1,\"client_id\":\"r\"}");
     assert_string_equal(heard(client), "{\"re\":7,\"ok\":false,\"error\":{\"code\":\"busy\",\"message\":\"too much is "
