@@ -118,8 +118,9 @@ static void on_file(struct collection *all, const char *name)
 
 static void walk(struct collection *all)
 {
-    DIR *directory = fdopendir(dup(all->directory));
-    CG_ASSERT(directory);
+    int fd = dup(all->directory);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    CG_NEED(directory, "a descriptor");
     for (struct dirent *entry; (entry = readdir(directory));)
         on_file(all, entry->d_name);
     closedir(directory);

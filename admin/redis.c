@@ -72,7 +72,10 @@ static enum err collect(struct scan *scan)
                    REDIS_REPLY_ARRAY);
         if (!reply)
             return ERR_DOWN;
-        CG_ASSERT(reply->elements == 2);
+        if (reply->elements != 2 || !reply->element[0]->str || reply->element[1]->type != REDIS_REPLY_ARRAY) {
+            freeReplyObject(reply);
+            return cannot(scan, "unexpected answer");
+        }
         snprintf(cursor, sizeof cursor, "%s", reply->element[0]->str);
         for (size_t i = 0; i < reply->element[1]->elements; i++)
             remember(scan, reply->element[1]->element[i]);

@@ -76,7 +76,8 @@ struct row {
 static bool bind_row(MYSQL_STMT *stmt, struct row *row)
 {
     MYSQL_RES *meta = mysql_stmt_result_metadata(stmt);
-    CG_ASSERT(meta);
+    if (!meta)
+        return false;
     row->columns = mysql_num_fields(meta);
     CG_ASSERT(row->columns <= DB_MAX_COLUMNS);
     memset(row->bind, 0, sizeof row->bind);
@@ -294,16 +295,19 @@ enum err db_begin(struct db *db)
 
 enum err db_commit(struct db *db)
 {
-    CG_ASSERT(db->in_transaction);
+    if (!db->in_transaction)
+        return ERR_DOWN; /* the connection has been lost, and with it what was to be committed */
     db->in_transaction = false;
     enum err err = db_run(db, "COMMIT", NULL, NULL);
     if (!err && db->written)
         db_takes_writes();
-    if (err && db->error_number == ER_ERROR_DURING_COMMIT) { /* within the server, who knows where */
+    if (!err || (err == ERR_RETRY && db->error_number != ER_ERROR_DURING_COMMIT))
+        return err;
+    if (db->mysql) /* within the server, who knows where: the next look is on another connection */
         db_disconnect(db);
-        err = ERR_DOWN;
-    }
-    return err == ERR_DOWN ? ERR_UNKNOWN : err;
+    if (err == ERR_INTERNAL || err == ERR_DUPLICATE)
+        backoff_fail(&db->backoff); /* a server that says so says so again */
+    return ERR_UNKNOWN;
 }
 
 void db_rollback(struct db *db)

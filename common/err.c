@@ -1,5 +1,7 @@
 #include "common/err.h"
 
+#include <unistd.h>
+
 const char *err_name(enum err err)
 {
     static const char *const names[] = {
@@ -9,4 +11,10 @@ const char *err_name(enum err err)
         [ERR_UNKNOWN] = "unknown", [ERR_INTERNAL] = "internal",
     };
     return (unsigned)err < sizeof names / sizeof names[0] ? names[err] : "internal";
+}
+
+_Noreturn void err_need_ends(const char *what)
+{
+    fprintf(stderr, "cannot begin: the system refuses %s\n", what);
+    _exit(1); /* threads may run: nothing of theirs is taken apart */
 }

@@ -2,7 +2,7 @@
  *
  * A function that can fail returns `enum err`; 0 is success and the result must be looked at.
  * A bug in our own code is an assertion instead (see CG_ASSERT); what a peer or a server does
- * wrong is always a returned error. */
+ * wrong is always a returned error; what the process cannot begin without is CG_NEED. */
 #ifndef CG_COMMON_ERR_H
 #define CG_COMMON_ERR_H
 
@@ -28,7 +28,15 @@ enum err {
 /* A short stable word for logs and clients, e.g. "busy". Never NULL. */
 const char *err_name(enum err err);
 
-/* An assertion that stays on in production: a broken invariant must not go on to corrupt data. */
+/* An assertion that stays on in production: a broken invariant must not go on to corrupt data.
+ *
+ * It is for what only a mistake in this code can cause. Before writing one, ask who else could: what a client sends and
+ * when; the order in which answers come, late or twice; what a row or a reply holds, that a database or Redis gave us
+ * (they may be another version's, or changed by hand); what the system refuses (descriptors, memory of the kernel,
+ * threads, random numbers); a queue that is full. All of those are errors: handled, counted or logged, and the process
+ * goes on. What stays: an index into a table of ours, a buffer whose size was computed from what goes in, the order in
+ * which our own functions are called, and statements whose text we wrote. Memory that cannot be had ends the process
+ * too (common/mem.h). */
 #define CG_ASSERT(cond)                                                                    \
     do {                                                                                   \
         if (!(cond)) {                                                                     \
@@ -36,5 +44,14 @@ const char *err_name(enum err err);
             abort();                                                                       \
         }                                                                                  \
     } while (0)
+
+/* What a process cannot begin without, if the system refuses it (a thread, a descriptor): says so in a line and ends with
+ * status 1. Not once clients are served. `what`: "a thread". */
+#define CG_NEED(cond, what)      \
+    do {                         \
+        if (!(cond))             \
+            err_need_ends(what); \
+    } while (0)
+_Noreturn void err_need_ends(const char *what);
 
 #endif

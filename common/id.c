@@ -2,12 +2,17 @@
 
 #include "common/err.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/random.h>
 
 static void random_bytes(void *out, size_t len)
 {
-    CG_ASSERT(getrandom(out, len, 0) == (ssize_t)len); /* never short up to 256 bytes: getrandom(2) */
+    ssize_t got;
+    do /* never short up to 256 bytes: getrandom(2) */
+        got = getrandom(out, len, 0);
+    while (got < 0 && errno == EINTR);
+    CG_NEED(got == (ssize_t)len, "random numbers"); /* it refuses the first time or never */
 }
 
 void id_make(const char *prefix, char out[ID_MAX])

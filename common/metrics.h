@@ -87,6 +87,8 @@
     X(DB_FAILOVERS, "db_failovers_total", counter, "Times another server of db_addresses was gone to")\
     X(DB_CONNECTS, "db_connects_total", counter, "Connections made to the database")               \
     X(DB_ERRORS, "db_errors_total", counter, "Failed statements")                                  \
+    X(DB_ODD_ROWS, "db_odd_rows_total", counter,                                                   \
+      "Values of the database that no value can be, such as a name that is too long: shortened or left out") \
     X(ENTERINGS, "enterings_total", counter, "createChatroom calls that went to the database")     \
     X(ENTERING_GROUPS, "entering_groups_total", counter, "Groups in which they went there")        \
     X(NAMES_FOUND, "names_found_total", counter, "Names of rooms and users answered from memory")  \

@@ -15,7 +15,7 @@ static struct {
 
 static void start(void)
 {
-    CG_ASSERT(sodium_init() >= 0);
+    CG_NEED(sodium_init() >= 0, "random numbers");
 }
 
 static enum err enter(void)

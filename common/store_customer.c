@@ -82,21 +82,14 @@ enum err store_customer_register(struct store *store, struct str app_sid, struct
 
 /* ---- the conversation of two ---- */
 
-static void copy_text(char *out, size_t max, struct str text)
-{
-    CG_ASSERT(text.len <= max);
-    memcpy(out, text.ptr, text.len);
-    out[text.len] = '\0';
-}
-
 static void take_customer(struct store_customer *customer, const struct db_value *c)
 {
     if (c[0].is_null)
         return;
     customer->user = c[0].number;
-    copy_text(customer->account, CUSTOMER_ACCOUNT_MAX, c[1].text);
-    copy_text(customer->username, STORE_NAME_MAX, c[2].text);
-    copy_text(customer->avatar, CUSTOMER_AVATAR_MAX, c[3].text);
+    store_copy(customer->account, sizeof customer->account, c[1].text);
+    store_copy(customer->username, sizeof customer->username, c[2].text);
+    store_copy(customer->avatar, sizeof customer->avatar, c[3].text);
 }
 
 static void on_pair(void *arg, const struct db_value *c)
@@ -116,7 +109,7 @@ enum err store_customer_pair(struct store *store, struct str app_sid, struct str
     *missing = 0;
     if (!store_customer_account_ok(app_sid)) /* what no account can be is left to the look-up */
         app_sid = STR("");
-    copy_text(out->app_sid, CUSTOMER_ACCOUNT_MAX, app_sid);
+    store_copy(out->app_sid, sizeof out->app_sid, app_sid);
     struct db_value accounts[] = {DB_TEXT(app_sid), DB_TEXT(friend_account), DB_TEXT(app_sid),
                                   DB_TEXT(user_account)};
     enum err err = db_query(store->db, SQL_CUSTOMER_PAIR, accounts, 4, on_pair, out);

@@ -65,17 +65,11 @@ static void add_row(struct buf *sql, size_t at, const struct store_entering *ent
     buf_add_text(sql, " USING ascii) COLLATE ascii_bin AS address");
 }
 
-static void copy_id(char out[ID_MAX], struct str text)
-{
-    CG_ASSERT(text.len < ID_MAX);
-    memcpy(out, text.ptr, text.len);
-    out[text.len] = '\0';
-}
-
 static void on_look(void *arg, const struct db_value *c)
 {
     struct entry *entry = arg;
-    CG_ASSERT(c[0].number < entry->count);
+    if (!store_is_asked(c[0].number, entry->count))
+        return;
     struct seat *seat = &entry->seats[c[0].number];
     struct store_entering *entering = seat->entering;
     seat->is_member = !c[6].is_null;
@@ -84,9 +78,9 @@ static void on_look(void *arg, const struct db_value *c)
     entering->conversation = c[1].is_null ? 0 : c[1].number;
     entering->user = c[3].is_null ? 0 : c[3].number;
     if (entering->conversation)
-        copy_id(entering->room_id, c[2].text);
+        store_copy(entering->room_id, ID_MAX, c[2].text);
     if (entering->user)
-        copy_id(entering->user_id, c[4].text);
+        store_copy(entering->user_id, ID_MAX, c[4].text);
     if (c[8].number)
         entering->err = ERR_DENIED;
     if ((entering->old_room && !entering->conversation) || (entering->old_nick && !entering->user))

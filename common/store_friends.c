@@ -33,16 +33,9 @@ _Static_assert(STORE_FRIENDS_LISTED == 1000 && STORE_LAST_CHARS == 2048, "as SQL
 
 const struct store_statements store_friends_statements = STORE_STATEMENTS(rows);
 
-static void copy_id(char out[ID_MAX], struct str text)
-{
-    CG_ASSERT(text.len < ID_MAX);
-    memcpy(out, text.ptr, text.len);
-    out[text.len] = '\0';
-}
-
 static void on_id(void *arg, const struct db_value *columns)
 {
-    copy_id(arg, columns[0].text);
+    store_copy(arg, ID_MAX, columns[0].text);
 }
 
 static enum err find_pair(struct store *store, uint64_t one, uint64_t other, char friend_id[ID_MAX])
@@ -102,11 +95,11 @@ static void on_place(void *arg, const struct db_value *c)
     friendship->conversation = c[0].number;
     place->seq = c[1].number;
     place->read_seq = c[2].number;
-    copy_id(friendship->id, c[3].text);
+    store_copy(friendship->id, ID_MAX, c[3].text);
     friendship->low = c[4].number;
-    copy_id(friendship->low_id, c[5].text);
+    store_copy(friendship->low_id, ID_MAX, c[5].text);
     friendship->high = c[6].number;
-    copy_id(friendship->high_id, c[7].text);
+    store_copy(friendship->high_id, ID_MAX, c[7].text);
 }
 
 enum err store_friend_place(struct store *store, struct str friend_id, uint64_t user,

@@ -12,20 +12,12 @@ static const struct store_statement rows[] = {
 
 const struct store_statements store_login_statements = STORE_STATEMENTS(rows);
 
-static void copy(char *out, size_t size, struct str text)
-{
-    CG_ASSERT(text.len < size);
-    if (text.len)
-        memcpy(out, text.ptr, text.len);
-    out[text.len] = '\0';
-}
-
 static void on_login(void *arg, const struct db_value *c)
 {
     struct store_login *login = arg;
     login->user = c[0].number;
-    copy(login->user_id, sizeof login->user_id, c[1].text);
-    copy(login->hash, sizeof login->hash, c[2].text);
+    store_copy(login->user_id, sizeof login->user_id, c[1].text);
+    store_copy(login->hash, sizeof login->hash, c[2].text);
     login->generation = (uint32_t)c[3].number;
 }
 

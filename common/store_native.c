@@ -23,13 +23,6 @@ _Static_assert(KIND_CHATROOM == 1 && KIND_FRIENDS == 2 && KIND_SPACE == 4, "as S
 
 const struct store_statements store_native_statements = STORE_STATEMENTS(rows);
 
-static void copy(char *out, size_t size, struct str text)
-{
-    CG_ASSERT(text.len < size);
-    memcpy(out, text.ptr, text.len);
-    out[text.len] = '\0';
-}
-
 static void take_number(void *arg, const struct db_value *columns)
 {
     *(uint64_t *)arg = columns[0].number;
@@ -40,8 +33,8 @@ static void on_user(void *arg, const struct db_value *c)
     struct store_native_user *user = arg;
     user->user = c[0].number;
     user->realm = (enum store_realm)c[1].number;
-    copy(user->name, sizeof user->name, c[2].text);
-    copy(user->head, sizeof user->head, c[3].text);
+    store_copy(user->name, sizeof user->name, c[2].text);
+    store_copy(user->head, sizeof user->head, c[3].text);
     user->has_password = !c[4].is_null;
     user->rights = store_take_rights(c + 5);
 }
@@ -63,7 +56,7 @@ static void take_place(struct store_native_place *place, const struct db_value *
     place->kind = (enum store_kind)c[1].number;
     place->seq = c[2].number;
     place->read_seq = c[3].number;
-    copy(place->name, sizeof place->name, c[4].text);
+    store_copy(place->name, sizeof place->name, c[4].text);
     place->generation = (uint32_t)c[5].number;
 }
 
@@ -133,7 +126,8 @@ struct asking {
 static void on_arrival(void *arg, const struct db_value *c)
 {
     struct asking *asking = arg;
-    CG_ASSERT(c[0].number < asking->count);
+    if (!store_is_asked(c[0].number, asking->count))
+        return;
     const struct asked *asked = &asking->asked[c[0].number];
     const struct db_value *of_place = c + 6 + STORE_RIGHTS_COLUMN_COUNT;
     bool is_user = !c[1].is_null, is_member = !of_place[3].is_null;

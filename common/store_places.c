@@ -31,16 +31,21 @@ static void on_place(void *arg, const struct db_value *c)
     place->generation = (uint32_t)c[6].number; /* 0 for NULL */
     if (c[2].is_null)
         return;
-    CG_ASSERT(c[3].text.len <= STORE_NAME_MAX && c[4].text.len <= STORE_HEAD_MAX);
-    memcpy(place->user_name, c[3].text.ptr, c[3].text.len);
-    place->user_name_len = c[3].text.len;
-    memcpy(place->head, c[4].text.ptr, c[4].text.len);
+    store_copy(place->user_name, sizeof place->user_name, c[3].text);
+    place->user_name_len = strlen(place->user_name);
+    store_copy(place->head, sizeof place->head, c[4].text);
 }
+
+struct many {
+    struct store_place_asked *asked;
+    size_t count;
+};
 
 static void on_one_of_many(void *arg, const struct db_value *c)
 {
-    struct store_place_asked *asked = arg;
-    on_place(&asked[c[0].number], c + 1);
+    struct many *many = arg;
+    if (store_is_asked(c[0].number, many->count))
+        on_place(&many->asked[c[0].number], c + 1);
 }
 
 static enum err ask_for_one(struct store *store, struct store_place_asked *asked)
@@ -62,7 +67,7 @@ static enum err ask_for_many(struct store *store, struct store_place_asked *aske
                         askable(asked[i].room_id, STORE_ROOM_PREFIX));
     buf_add(&sql, after, sizeof after); /* with its NUL */
     CG_ASSERT(!sql.failed);
-    enum err err = db_run(store->db, sql.data, on_one_of_many, asked);
+    enum err err = db_run(store->db, sql.data, on_one_of_many, &(struct many){asked, count});
     buf_fini(&sql);
     return err;
 }

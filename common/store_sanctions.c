@@ -44,12 +44,7 @@ const struct store_statements store_sanctions_statements = STORE_STATEMENTS(rows
 
 static void copy(char *out, size_t size, const struct db_value *column)
 {
-    out[0] = '\0';
-    if (column->is_null)
-        return;
-    CG_ASSERT(column->text.len < size);
-    memcpy(out, column->text.ptr, column->text.len);
-    out[column->text.len] = '\0';
+    store_copy(out, size, column->is_null ? STR("") : column->text);
 }
 
 static struct sanction sanction_of(const struct db_value *c)

@@ -19,20 +19,13 @@ static const struct store_statement rows[] = {
 
 const struct store_statements store_seats_statements = STORE_STATEMENTS(rows);
 
-static void copy(char *out, size_t size, struct str text)
-{
-    CG_ASSERT(text.len < size);
-    memcpy(out, text.ptr, text.len);
-    out[text.len] = '\0';
-}
-
 static void on_self(void *arg, const struct db_value *c)
 {
     struct store_friend_self *self = arg;
     self->user = c[0].number;
     self->has_password = !c[2].is_null;
     self->rights = store_take_rights(c + 3);
-    copy(self->name, sizeof self->name, c[1].text);
+    store_copy(self->name, sizeof self->name, c[1].text);
 }
 
 enum err store_friend_self(struct store *store, struct str user_id, struct store_friend_self *self)
@@ -54,9 +47,9 @@ static void on_friendship(void *arg, const struct db_value *c)
     struct visit *visit = arg;
     struct store_friendship friendship = {
         .conversation = c[0].number, .low = c[2].number, .high = c[4].number};
-    copy(friendship.id, sizeof friendship.id, c[1].text);
-    copy(friendship.low_id, sizeof friendship.low_id, c[3].text);
-    copy(friendship.high_id, sizeof friendship.high_id, c[5].text);
+    store_copy(friendship.id, sizeof friendship.id, c[1].text);
+    store_copy(friendship.low_id, sizeof friendship.low_id, c[3].text);
+    store_copy(friendship.high_id, sizeof friendship.high_id, c[5].text);
     visit->fn(visit->arg, &friendship);
 }
 
@@ -79,8 +72,8 @@ static void on_space(void *arg, const struct db_value *c)
     row->place->user = c[2].number;
     row->place->rights = store_take_rights(c + 5);
     row->is_member = !c[4].is_null;
-    copy(row->place->space_name, sizeof row->place->space_name, c[1].text);
-    copy(row->place->user_name, sizeof row->place->user_name, c[3].text);
+    store_copy(row->place->space_name, sizeof row->place->space_name, c[1].text);
+    store_copy(row->place->user_name, sizeof row->place->user_name, c[3].text);
 }
 
 enum err store_space_place(struct store *store, struct str space_id, struct str user_id,

@@ -45,13 +45,6 @@ _Static_assert(MESSAGE_JOIN == 2 && MESSAGE_LEAVE == 3 && MESSAGE_TRANSFER == 8,
 
 const struct store_statements store_spaces_statements = STORE_STATEMENTS(rows);
 
-static void copy(char *out, size_t size, struct str text)
-{
-    CG_ASSERT(text.len < size);
-    memcpy(out, text.ptr, text.len);
-    out[text.len] = '\0';
-}
-
 static void on_space_user(void *arg, const struct db_value *c)
 {
     *(struct store_space_user *)arg = (struct store_space_user){c[0].number, store_take_rights(c + 1)};
@@ -78,7 +71,7 @@ static void on_by_name(void *arg, const struct db_value *c)
 {
     struct by_name *found = arg;
     found->conversation = c[0].number;
-    copy(found->space_id, ID_MAX, c[1].text);
+    store_copy(found->space_id, ID_MAX, c[1].text);
     found->is_member = !c[2].is_null;
 }
 
@@ -213,7 +206,7 @@ static void on_two(void *arg, const struct db_value *c)
     if (!str_eq(c[1].text, transfer->from_id))
         return;
     transfer->sender = c[0].number;
-    copy(transfer->sender_name, sizeof transfer->sender_name, c[2].text);
+    store_copy(transfer->sender_name, sizeof transfer->sender_name, c[2].text);
 }
 
 static void on_earlier(void *arg, const struct db_value *c)
@@ -222,7 +215,7 @@ static void on_earlier(void *arg, const struct db_value *c)
     state->transfer->seq = c[0].number;
     state->transfer->at_ms = (int64_t)c[2].number;
     if (c[1].text.len < sizeof state->earlier) /* else it is no transfer */
-        copy(state->earlier, sizeof state->earlier, c[1].text);
+        store_copy(state->earlier, sizeof state->earlier, c[1].text);
 }
 
 static enum err insert_transfer(struct store *store, struct transfer_state *state,

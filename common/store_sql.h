@@ -107,6 +107,12 @@ extern const struct store_statements store_sanctions_statements, store_rights_st
 enum { STORE_RIGHTS_COLUMN_COUNT = 3 };
 struct rights store_take_rights(const struct db_value *columns);
 
+/* Copies a row's text into `out` of `size` bytes, with a NUL. What is longer than its column can be is shortened, between
+ * two characters, and counted. */
+void store_copy(char *out, size_t size, struct str text);
+/* Whether a row is about one of `count` that were asked for; one that is not is counted. */
+bool store_is_asked(uint64_t at, size_t count);
+
 /* Bytes as a literal in text for db_run, and how long it is at most. */
 void store_add_hex(struct buf *sql, struct str bytes);
 #define STORE_HEX_LEN(len) (2 * (len) + 3)

@@ -1,5 +1,27 @@
-/* store_text.c: what statements that are put together as text are made of. */
+/* store_text.c: what statements that are put together as text are made of, and the texts of rows. */
+#include "common/metrics.h"
 #include "common/store_sql.h"
+
+void store_copy(char *out, size_t size, struct str text)
+{
+    size_t len = text.len;
+    if (len >= size) {
+        metric_inc(METRIC_DB_ODD_ROWS);
+        for (len = size - 1; len && ((unsigned char)text.ptr[len] & 0xc0) == 0x80; len--)
+            continue;
+    }
+    if (len)
+        memcpy(out, text.ptr, len);
+    out[len] = '\0';
+}
+
+bool store_is_asked(uint64_t at, size_t count)
+{
+    if (at < count)
+        return true;
+    metric_inc(METRIC_DB_ODD_ROWS);
+    return false;
+}
 
 void store_add_hex(struct buf *sql, struct str bytes)
 {

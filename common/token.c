@@ -91,14 +91,17 @@ enum err token_make(const struct token_keys *keys, const char *user_id, uint32_t
     if (!keys->secret.len)
         return ERR_NOT_FOUND;
     int64_t now_s = clock_wall_ms() / 1000, end_s = now_s + keys->ttl_ms / 1000;
-    CG_ASSERT(!jwt_new(&jwt));
-    CG_ASSERT(!jwt_add_grant(jwt, "sub", user_id) && !jwt_add_grant(jwt, "aud", keys->audience) &&
-              !jwt_add_grant_int(jwt, "iat", now_s) && !jwt_add_grant_int(jwt, "exp", end_s) &&
-              !jwt_add_grant_int(jwt, "cg_gen", (long)generation));
-    CG_ASSERT(!jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)keys->secret.ptr,
-                           (int)keys->secret.len));
-    char *text = jwt_encode_str(jwt);
-    CG_ASSERT(text);
+    if (jwt_new(&jwt))
+        return ERR_INTERNAL;
+    bool fine = !jwt_add_grant(jwt, "sub", user_id) && !jwt_add_grant(jwt, "aud", keys->audience) &&
+                !jwt_add_grant_int(jwt, "iat", now_s) && !jwt_add_grant_int(jwt, "exp", end_s) &&
+                !jwt_add_grant_int(jwt, "cg_gen", (long)generation) &&
+                !jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)keys->secret.ptr, (int)keys->secret.len);
+    char *text = fine ? jwt_encode_str(jwt) : NULL;
+    if (!text) {
+        jwt_free(jwt);
+        return ERR_INTERNAL;
+    }
     buf_add_text(out, text);
     *expires_unix_s = end_s;
     free(text);

@@ -89,7 +89,8 @@ static void on_push(redisAsyncContext *context, void *data, void *private)
     struct bus_server *server = private;
     struct bus *bus = server->bus;
     (void)context;
-    if (!push || push->type != REDIS_REPLY_ARRAY || push->elements < 3 || !push->element[1]->str)
+    if (!push || push->type != REDIS_REPLY_ARRAY || push->elements < 3 || !push->element[0]->str ||
+        !push->element[1]->str)
         return; /* the connection is going, or a refusal: the heartbeat will tell */
     const redisReply *payload = push->element[2];
     if (!strcmp(push->element[0]->str, "subscribe")) {

@@ -157,7 +157,8 @@ static void on_event(uv_poll_t *poll, int status, int events)
 
 /* ---- the beginning ---- */
 
-static void set_up(struct splice *splice, struct end *end, struct end *other, int fd)
+/* False: it cannot be waited for, and is closed. */
+static bool set_up(struct splice *splice, struct end *end, struct end *other, int fd)
 {
     static const int on = 1, silent_ms = SILENT_PEER_MS;
     end->splice = splice;
@@ -168,9 +169,13 @@ static void set_up(struct splice *splice, struct end *end, struct end *other, in
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms, sizeof silent_ms);
-    int result = uv_poll_init(splice->all->handoff->loop, &end->poll, fd);
-    CG_ASSERT(result == 0);
+    if (uv_poll_init(splice->all->handoff->loop, &end->poll, fd)) {
+        close(fd);
+        end->fd = -1;
+        return false;
+    }
     splice->open_handles++;
+    return true;
 }
 
 /* The request as read, marked; its connection serves no other one, which might be for another relay. */
@@ -212,10 +217,10 @@ static void on_connected(uv_poll_t *poll, int status, int events)
     splice->call = NULL;
     wheel_cancel(&splice->timer);
     metric_inc(METRIC_HANDOFFS_SPLICED);
-    set_up(splice, &splice->client, &splice->relay, fd);
+    bool fine = set_up(splice, &splice->client, &splice->relay, fd);
     end->other = &splice->client;
     end->events = 0;
-    if (!send_request(splice, bytes, upgrades)) {
+    if (!fine || !send_request(splice, bytes, upgrades)) {
         splice_end(splice);
         return;
     }
@@ -252,12 +257,16 @@ void handoff_splice(struct handoff_splices *splices, const struct sockaddr_in *t
     splice->refuse = refuse;
     splice->client.fd = -1;
     splice->timer.fired = on_late;
+    if (!set_up(splice, &splice->relay, &splice->client, fd)) {
+        free(splice);
+        handoff_fail(call, refuse);
+        return;
+    }
     splice->next = splices->first;
     if (splice->next)
         splice->next->prev = splice;
     splices->first = splice;
     splices->count++;
-    set_up(splice, &splice->relay, &splice->client, fd);
     http_hold(call, on_gone, splice);
     uv_poll_start(&splice->relay.poll, UV_WRITABLE, on_connected);
     wheel_set(splices->handoff->wheel, &splice->timer, CONNECT_MS);

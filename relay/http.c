@@ -2,6 +2,7 @@
 #include "relay/http.h"
 
 #include "common/mem.h"
+#include "common/log.h"
 #include "common/metrics.h"
 #include "relay/http_parts.h"
 
@@ -56,16 +57,22 @@ static void on_event(uv_poll_t *poll, int status, int events);
 
 /* libuv hears of a connection only when it has to wait for something: a handshake whose bytes came with the connection
  * is gone before that, and libuv's part costs ten system calls. */
-static void poll_for(struct http_conn *conn, int events)
+static bool poll_for(struct http_conn *conn, int events)
 {
     if (!conn->polled) {
         int result = uv_poll_init(conn->server->config.loop, &conn->poll, conn->fd);
-        CG_ASSERT(result == 0);
+        if (result) { /* epoll has no room left */
+            metric_inc(METRIC_HTTP_TURNED_AWAY);
+            log_warn("http.not_polled", "error=\"%s\"", uv_strerror(result));
+            return false;
+        }
         conn->polled = true;
     }
     uv_poll_start(&conn->poll, events, on_event);
+    return true;
 }
 
+/* May end the connection: the last thing that is done with it. */
 static void watch(struct http_conn *conn)
 {
     enum http_limit limit = wanted_limit(conn);
@@ -80,10 +87,10 @@ static void watch(struct http_conn *conn)
     if (events == conn->events)
         return;
     conn->events = events;
-    if (events)
-        poll_for(conn, events);
-    else
+    if (!events)
         uv_poll_stop(&conn->poll);
+    else if (!poll_for(conn, events))
+        http_conn_end(conn);
 }
 
 /* ---- its end ---- */
@@ -248,8 +255,7 @@ static bool read_some(struct http_conn *conn)
         return false;
     }
     buf_add(&conn->in, server->scratch, (size_t)got);
-    CG_ASSERT(!conn->in.failed); /* read only while a request is not whole: bounded by HTTP_HEAD_BYTES and max_body */
-    return true;
+    return !conn->in.failed; /* read only while a request is not whole: bounded by HTTP_HEAD_BYTES and max_body */
 }
 
 static void on_event(uv_poll_t *poll, int status, int events)

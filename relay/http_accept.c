@@ -142,15 +142,21 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
     }
 }
 
-static void add_listener(struct http_server *server, struct http_listener *listener, int fd)
+static bool add_listener(struct http_server *server, struct http_listener *listener, int fd, char why[256])
 {
     *listener = (struct http_listener){.server = server, .fd = fd, .proxied = listener == &server->unix_socket};
     if (fd < 0)
-        return;
+        return true;
     listener->poll.data = listener;
     int result = uv_poll_init(server->config.loop, &listener->poll, fd);
-    CG_ASSERT(result == 0);
+    if (result) {
+        snprintf(why, 256, "cannot wait for connections: %s", uv_strerror(result));
+        close(fd);
+        listener->fd = -1;
+        return false;
+    }
     listen_on(listener);
+    return true;
 }
 
 struct http_server *http_new(const struct http_config *config, char why[256])
@@ -168,16 +174,20 @@ struct http_server *http_new(const struct http_config *config, char why[256])
     server->accept_again.fired = accept_again;
     server->run_ready.data = server;
     uv_idle_init(config->loop, &server->run_ready);
-    add_listener(server, &server->tcp, tcp);
-    add_listener(server, &server->unix_socket, local);
-    return server;
+    bool fine = add_listener(server, &server->tcp, tcp, why);
+    if (add_listener(server, &server->unix_socket, local, why) && fine)
+        return server;
+    http_stop(server);
+    http_free(server);
+    return NULL;
 }
 
 int http_port(const struct http_server *server)
 {
     struct sockaddr_in address = {0};
     socklen_t len = sizeof address;
-    CG_ASSERT(getsockname(server->tcp.fd, (struct sockaddr *)&address, &len) == 0);
+    if (getsockname(server->tcp.fd, (struct sockaddr *)&address, &len))
+        return 0;
     return ntohs(address.sin_port);
 }
 

@@ -342,8 +342,8 @@ struct audit {
 static void on_tail(void *arg, uint64_t conversation, uint64_t seq)
 {
     struct audit *audit = arg;
-    CG_ASSERT(audit->tail_count < audit->asked_count);
-    audit->tails[audit->tail_count++] = (struct tail){conversation, seq};
+    if (audit->tail_count < audit->asked_count) /* a server that answers twice is not to be trusted, nor to end us */
+        audit->tails[audit->tail_count++] = (struct tail){conversation, seq};
 }
 
 static void read_tails(struct job *job, struct store *store)

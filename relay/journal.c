@@ -169,7 +169,7 @@ struct journal *journal_new(const struct settings *settings, struct offload *off
     pthread_mutex_init(&journal->lock, NULL);
     pthread_cond_init(&journal->some, NULL);
     int failed = pthread_create(&journal->thread, NULL, run, journal);
-    CG_ASSERT(!failed);
+    CG_NEED(!failed, "a thread");
     return journal;
 }
 

@@ -12,7 +12,7 @@ static void on_wake(uv_async_t *wake)
 void offload_init(struct offload *offload, uv_loop_t *loop)
 {
     int failed = uv_async_init(loop, &offload->wake, on_wake);
-    CG_ASSERT(!failed);
+    CG_NEED(!failed, "a descriptor to wake the loop by");
     pthread_mutex_init(&offload->lock, NULL);
     offload->first = NULL;
     offload->last = &offload->first;

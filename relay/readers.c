@@ -132,7 +132,7 @@ struct readers *readers_new(const struct settings *settings, struct offload *off
     readers->threads = mem_zalloc(readers->thread_count * sizeof readers->threads[0]);
     for (size_t i = 0; i < readers->thread_count; i++) {
         int failed = pthread_create(&readers->threads[i], NULL, run, readers);
-        CG_ASSERT(!failed);
+        CG_NEED(!failed, "a thread");
     }
     return readers;
 }
@@ -186,7 +186,7 @@ enum err readers_try(struct readers *readers, struct job *job)
 void readers_add(struct readers *readers, struct job *job)
 {
     enum err err = add(readers, job, SIZE_MAX);
-    CG_ASSERT(!err);
+    CG_ASSERT(!err); /* it is refused for its place alone */
 }
 
 void readers_add_first(struct readers *readers, struct job *job)

@@ -436,9 +436,9 @@ struct ws *ws_new(const struct ws_config *config)
     ws->config = *config;
     lws_set_log_level(LLL_ERR, on_lws_log);
     ws->context = lws_create_context(&info);
-    CG_ASSERT(ws->context);
+    CG_NEED(ws->context, "libwebsockets what it begins with");
     ws->vhost = lws_create_vhost(ws->context, &info);
-    CG_ASSERT(ws->vhost);
+    CG_NEED(ws->vhost, "libwebsockets what it begins with");
     return ws;
 }
 

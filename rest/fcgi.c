@@ -79,8 +79,7 @@ static bool send_response(FCGX_Request *request, const struct http_response *res
     struct buf header;
     buf_init(&header, RESPONSE_HEADER_MAX);
     http_add_header(&header, response);
-    CG_ASSERT(!header.failed);
-    bool fine = FCGX_PutStr(header.data, (int)header.len, request->out) == (int)header.len;
+    bool fine = !header.failed && FCGX_PutStr(header.data, (int)header.len, request->out) == (int)header.len;
     if (fine && response->body.len)
         fine = FCGX_PutStr(response->body.data, (int)response->body.len, request->out) ==
                (int)response->body.len;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 static pthread_key_t key; /* a thread's magic_t */
+static bool has_key;      /* a process has so many */
 
 static void close_cookie(void *cookie)
 {
@@ -15,7 +16,7 @@ static void close_cookie(void *cookie)
 
 static void make_key(void)
 {
-    CG_ASSERT(!pthread_key_create(&key, close_cookie));
+    has_key = !pthread_key_create(&key, close_cookie);
 }
 
 /* NULL if there is none to be had; the next call tries again. */
@@ -23,6 +24,8 @@ static magic_t this_threads(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_key);
+    if (!has_key)
+        return NULL;
     magic_t cookie = pthread_getspecific(key);
     if (cookie)
         return cookie;

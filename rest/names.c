@@ -44,8 +44,7 @@ bool names_find(struct str id, int64_t now_ms, struct buf *name)
 
 void names_keep(struct str id, struct str name, int64_t now_ms, int64_t life_ms)
 {
-    CG_ASSERT(id.len < ID_MAX && name.len <= STORE_NAME_MAX);
-    if (!life_ms)
+    if (!life_ms || id.len >= ID_MAX || name.len > STORE_NAME_MAX) /* what is longer is asked for each time */
         return;
     struct entry *entry = entry_of(id);
     pthread_mutex_lock(&names.lock);

@@ -111,7 +111,10 @@ static void accept_one(struct server *server, struct turn *turn)
         if (atomic_exchange(&server->accept_fails, false))
             log_info("rest.accept_recovered", "msg=\"connections are accepted again\"");
     }
-    CG_ASSERT(arm(server, server->listener, EPOLL_CTL_MOD));
+    while (!arm(server, server->listener, EPOLL_CTL_MOD)) { /* the kernel has no memory: nobody else would accept */
+        turn_leave(turn);
+        pause_accepting(server, errno);
+    }
 }
 
 static void serve_one(struct server *server, int fd, const struct backends *backends)
@@ -139,7 +142,8 @@ static void *work(void *arg)
         struct epoll_event events[2];
         turn_take(&turn);
         int count = epoll_wait(server->epoll, events, ending ? 2 : 1, ending ? 0 : -1);
-        CG_ASSERT(count >= 0 || errno == EINTR);
+        if (count < 0 && errno != EINTR)
+            pause_accepting(server, errno);
         bool woken = false, served = false;
         for (int i = 0; i < count; i++) {
             int fd = events[i].data.fd;
@@ -183,10 +187,13 @@ struct server *server_start(const struct settings *settings, const struct token_
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
     server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event wake = {.events = EPOLLIN, .data.fd = server->wake}; /* for every thread */
-    CG_ASSERT(server->epoll >= 0 && server->wake >= 0);
-    CG_ASSERT(!epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->wake, &wake));
-    CG_ASSERT(arm(server, server->listener, EPOLL_CTL_ADD));
     server->threads = mem_zalloc((size_t)settings->rest_threads * sizeof(pthread_t));
+    if (server->epoll < 0 || server->wake < 0 || epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->wake, &wake) ||
+        !arm(server, server->listener, EPOLL_CTL_ADD)) {
+        snprintf(why, 256, "cannot wait for connections: %s", strerror(errno));
+        server_stop(server);
+        return NULL;
+    }
     for (int64_t i = 0; i < settings->rest_threads; i++) {
         int failed = pthread_create(&server->threads[server->count], NULL, work, server);
         if (failed) {
@@ -205,7 +212,8 @@ void server_stop(struct server *server)
     uint64_t one = 1;
     unlink(server->settings->rest_socket);
     server->stopping = true;
-    CG_ASSERT(write(server->wake, &one, sizeof one) == sizeof one);
+    if (server->count && write(server->wake, &one, sizeof one) != sizeof one)
+        log_error("rest.not_woken", "errno=%d", errno);
     turns_end(&server->turns);
     for (size_t i = 0; i < server->count; i++)
         pthread_join(server->threads[i], NULL);
