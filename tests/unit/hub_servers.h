@@ -117,13 +117,15 @@ enum err store_ping(struct store *store)
 
 /* ---- the readers: jobs wait until the test has them done ---- */
 
-static struct job *jobs[64];
+enum { JOBS_MAX = 512 };
+
+static struct job *jobs[JOBS_MAX];
 static size_t job_count, jobs_ever;
 
 void readers_add(struct readers *readers, struct job *job)
 {
     (void)readers;
-    assert_true(job_count < 64);
+    assert_true(job_count < JOBS_MAX);
     job->err = ERR_OK;
     jobs[job_count++] = job;
     jobs_ever++;
@@ -165,6 +167,7 @@ static struct {
     struct post_id submitter; /* the last one's */
     struct post_id taken[64]; /* those that were not refused, and … */
     size_t taken_count;
+    enum err (*instead)(struct post_id id, const struct message *message); /* takes the messages itself */
     char content[200], client_id[100];
 } net;
 
@@ -204,6 +207,8 @@ void bus_publish(struct bus *bus, uint64_t conversation, struct str payload)
 enum err journal_submit(struct journal *journal, struct post_id id, const struct message *message)
 {
     (void)journal;
+    if (net.instead)
+        return net.instead(id, message);
     net.submitted++;
     net.submitter = id;
     if (!net.submit)

@@ -154,7 +154,7 @@ static void say(struct client *client, const char *format, ...)
 }
 
 /* What the client was sent in this turn of the loop: all of it, whole frames. */
-static const char *heard(struct client *client)
+static inline const char *heard(struct client *client)
 {
     hub_flush(&hub);
     sessions_flush(&sessions);
@@ -162,7 +162,7 @@ static const char *heard(struct client *client)
 }
 
 /* The same, but of each frame only "re N", "re N CODE", or "KIND SEQ". */
-static const char *brief(struct client *client)
+static inline const char *brief(struct client *client)
 {
     static char out[20000];
     size_t len = 0;
@@ -195,7 +195,7 @@ static void do_all(void)
 }
 
 /* Greeted, with nothing joined. */
-static struct client *greeted(const char *user)
+static inline struct client *greeted(const char *user)
 {
     struct client *client = open_client();
     say(client, "{\"id\":0,\"cmd\":\"hello\",\"user\":\"%s\"}", user);
@@ -204,7 +204,7 @@ static struct client *greeted(const char *user)
     return client;
 }
 
-static void joined(struct client *client, const char *room, const char *more)
+static inline void joined(struct client *client, const char *room, const char *more)
 {
     say(client, "{\"id\":1,\"cmd\":\"join\",\"room\":\"%s\"%s}", room, more);
     do_all();
