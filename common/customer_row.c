@@ -33,3 +33,19 @@ void customer_add_row(struct buf *out, const struct message *message,
     add_text(out, "content", message->content);
     buf_addf(out, ",\"chat_type\":%d}", chat_type(message->kind));
 }
+
+void customer_add_failed(struct buf *out, const char *error, struct str client_id)
+{
+    struct str failed = STR(CUSTOMER_FAILED);
+    if (!client_id.len && strcmp(error, "unknown") != 0) {
+        buf_add_str(out, failed);
+        return;
+    }
+    buf_add(out, failed.ptr, failed.len - 1);
+    buf_addf(out, ",\"error\":\"%s\"", error);
+    if (client_id.len) {
+        buf_add_text(out, ",\"clientId\":");
+        buf_add_json(out, client_id);
+    }
+    buf_add_char(out, '}');
+}

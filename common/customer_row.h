@@ -28,5 +28,8 @@ enum {
 #define CUSTOMER_TOO_MANY   "{\"code\":0,\"msg\":\"发送太频繁,请稍后再试!\"}"
 #define CUSTOMER_LIMITED    "{\"code\":0,\"msg\":\"发送太频繁,请稍后再试!\",\"retry_after_ms\":%lld}" /* a format */
 #define CUSTOMER_FAILED     "{\"code\":0,\"msg\":\"聊天出现故障!\"}"
+/* Appends CUSTOMER_FAILED. A frame with a clientId, which the article's client does not send, is answered with that and
+ * with why (`error`, a literal: unavailable, unknown, busy …); that an outcome is unknown is said in any case. */
+void customer_add_failed(struct buf *out, const char *error, struct str client_id);
 
 #endif

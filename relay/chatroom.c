@@ -102,7 +102,8 @@ const struct encoding chatroom_encoding = {
     .presence = chatroom_store_presence,
 };
 
-static void send_error_after(struct session *session, const char *code, const char *message, int64_t retry_after_ms)
+static void send_error_after(struct session *session, struct str client_id, const char *code, const char *message,
+                             int64_t retry_after_ms)
 {
     struct buf out;
     buf_init(&out, 1024);
@@ -110,6 +111,10 @@ static void send_error_after(struct session *session, const char *code, const ch
     buf_add_json(&out, str_of(code));
     buf_add_text(&out, ",\"message\":");
     buf_add_json(&out, str_of(message));
+    if (client_id.len) {
+        buf_add_text(&out, ",\"clientId\":");
+        buf_add_json(&out, client_id);
+    }
     if (retry_after_ms)
         buf_addf(&out, ",\"retry_after_ms\":%lld", (long long)retry_after_ms);
     buf_add_text(&out, "}" EVENT_CLOSE);
@@ -118,15 +123,22 @@ static void send_error_after(struct session *session, const char *code, const ch
     buf_fini(&out);
 }
 
+/* Names the frame by its own client_id, if it has one, so that a client with several frames on their way knows which one
+ * is answered. */
+static void refuse_frame(struct session *session, struct str client_id, const char *code, const char *message)
+{
+    send_error_after(session, client_id, code, message, door_retry_after_ms(code));
+}
+
 void chatroom_send_error(struct session *session, const char *code, const char *message)
 {
-    send_error_after(session, code, message, door_retry_after_ms(code));
+    refuse_frame(session, STR(""), code, message);
 }
 
 static void chatroom_limited(struct session *session, struct str message, int64_t retry_after_ms)
 {
     (void)message;
-    send_error_after(session, "rate", DOOR_LIMITED, retry_after_ms);
+    send_error_after(session, STR(""), "rate", DOOR_LIMITED, retry_after_ms);
 }
 
 /* ---- admission: who is it, and may they be here ---- */
@@ -251,8 +263,11 @@ static bool identity_is_own(struct session *session, struct json_object *frame)
         !claims_other(frame, "sendRoom", state->room_id) &&
         !claims_other(frame, "sendUserName", state->name))
         return true;
+    struct str client_id;
+    if (!client_id_get(frame, "clientId", &client_id))
+        client_id = STR("");
     metric_inc(METRIC_IDENTITY_REFUSED);
-    chatroom_send_error(session, "identity", "sendUserId, sendUserName and sendRoom must be your own");
+    refuse_frame(session, client_id, "identity", "sendUserId, sendUserName and sendRoom must be your own");
     return false;
 }
 
@@ -260,12 +275,12 @@ static void on_message(struct session *session, struct json_object *frame)
 {
     const struct chatroom_state *state = chatroom_state_of(session);
     struct str content, sent_at, client_id;
-    if (!json_get_string(frame, "content", &content) || text_check_content(content)) {
-        chatroom_send_error(session, "bad_content", "content must be text without control characters");
-        return;
-    }
     if (!client_id_get(frame, "clientId", &client_id)) {
         chatroom_send_error(session, "bad_client_id", "clientId must be text of at most 64 bytes");
+        return;
+    }
+    if (!json_get_string(frame, "content", &content) || text_check_content(content)) {
+        refuse_frame(session, client_id, "bad_content", "content must be text without control characters");
         return;
     }
     if (!json_get_string(frame, "sendTime", &sent_at) || !text_is_datetime(sent_at))
@@ -284,7 +299,7 @@ static void on_message(struct session *session, struct json_object *frame)
     };
     enum err err = hub_post(door.hub, (struct post_id){session->id, 0}, &message);
     if (err)
-        chatroom_send_error(session, door_post_code(err), door_post_error(err));
+        refuse_frame(session, client_id, door_post_code(err), door_post_error(err));
     buf_fini(&clean);
 }
 
@@ -336,12 +351,13 @@ static void chatroom_posted(struct session *session, uint64_t number, const stru
     (void)number;
     if (!post->err)
         return; /* the message itself, delivered to its sender too, is the answer */
+    struct str client_id = post->message.client_id;
     if (post->err == ERR_UNKNOWN)
-        chatroom_send_error(session, "unknown", "it is not known whether the message was stored");
+        refuse_frame(session, client_id, "unknown", "it is not known whether the message was stored");
     else if (post->err == ERR_DOWN)
-        chatroom_send_error(session, "unavailable", "the message was not stored: try again later");
+        refuse_frame(session, client_id, "unavailable", "the message was not stored: try again later");
     else
-        chatroom_send_error(session, "refused", "the message could not be stored");
+        refuse_frame(session, client_id, "refused", "the message could not be stored");
 }
 
 static bool chatroom_claims(struct str path)

@@ -350,6 +350,16 @@ static void fail(struct session *session)
     fail_with(session, STR(CUSTOMER_FAILED));
 }
 
+/* The frame with that client_id was refused, or its outcome is not known. */
+static void fail_for(struct session *session, struct str client_id, const char *error)
+{
+    struct buf out;
+    buf_init(&out, 1024);
+    customer_add_failed(&out, error, client_id);
+    fail_with(session, buf_str(&out));
+    buf_fini(&out);
+}
+
 static void limited(struct session *session, struct str message, int64_t retry_after_ms)
 {
     char answer[160];
@@ -365,7 +375,7 @@ static void on_frame(struct session *session, const struct customer_frame *frame
     if (!customer_frame_is_of(frame, str_of(pair.app_sid), str_of(pair.friend.account),
                               str_of(pair.user.account))) {
         metric_inc(METRIC_IDENTITY_REFUSED);
-        fail(session);
+        fail_for(session, frame->client_id, "identity");
         return;
     }
     struct buf clean;
@@ -380,8 +390,10 @@ static void on_frame(struct session *session, const struct customer_frame *frame
         .client_id = frame->client_id,
     };
     enum err err = hub_post(door.hub, (struct post_id){session->id, 0}, &message);
-    if (err)
-        fail_with(session, err == ERR_DENIED ? STR(CUSTOMER_MUTED) : STR(CUSTOMER_FAILED));
+    if (err == ERR_DENIED)
+        fail_with(session, STR(CUSTOMER_MUTED));
+    else if (err)
+        fail_for(session, frame->client_id, door_post_code(err));
     buf_fini(&clean);
 }
 
@@ -409,7 +421,7 @@ static void posted(struct session *session, uint64_t number, const struct store_
 {
     (void)number;
     if (post->err)
-        fail(session);
+        fail_for(session, post->message.client_id, post->err == ERR_UNKNOWN ? "unknown" : "unavailable");
     else if (post->repeated)
         send_list(session); /* nothing new comes to the log; else the list is the answer */
 }

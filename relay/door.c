@@ -87,18 +87,23 @@ int door_retry_after_ms(const char *code)
     static const struct {
         const char *code;
         int ms;
-    } rows[] = {{"busy", 1000}, {"unavailable", 2000}};
+    } rows[] = {{"busy", 1000}, {"unavailable", 2000}, {"unknown", 2000}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (!strcmp(code, rows[i].code))
             return rows[i].ms;
     return 0;
 }
 
-static void send_error(struct session *session, const char *code, const char *message, int64_t retry_after_ms)
+static void send_error(struct session *session, struct str client_id, const char *code, const char *message,
+                       int64_t retry_after_ms)
 {
     struct buf out;
     buf_init(&out, 1024);
     buf_addf(&out, "{\"type\":\"error\",\"code\":\"%s\",\"error\":\"%s\"", code, message);
+    if (client_id.len) {
+        buf_add_text(&out, ",\"clientId\":");
+        buf_add_json(&out, client_id);
+    }
     if (retry_after_ms)
         buf_addf(&out, ",\"retry_after_ms\":%lld", (long long)retry_after_ms);
     buf_add_char(&out, '}');
@@ -109,11 +114,16 @@ static void send_error(struct session *session, const char *code, const char *me
 
 void door_send_error(struct session *session, const char *code, const char *message)
 {
-    send_error(session, code, message, door_retry_after_ms(code));
+    door_send_error_for(session, STR(""), code, message);
+}
+
+void door_send_error_for(struct session *session, struct str client_id, const char *code, const char *message)
+{
+    send_error(session, client_id, code, message, door_retry_after_ms(code));
 }
 
 void door_limited(struct session *session, struct str message, int64_t retry_after_ms)
 {
     (void)message;
-    send_error(session, "rate", DOOR_LIMITED, retry_after_ms);
+    send_error(session, STR(""), "rate", DOOR_LIMITED, retry_after_ms);
 }

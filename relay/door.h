@@ -64,6 +64,9 @@ int door_retry_after_ms(const char *code);
 /* Answers a client's frame with an error event, counted, in the form of the friend chat and the spaces. Both
  * texts are literals that need no escape. */
 void door_send_error(struct session *session, const char *code, const char *message);
+/* The same, naming the frame by its own client_id (empty: it has none), so that a client with several frames on their way
+ * knows which one is answered. */
+void door_send_error_for(struct session *session, struct str client_id, const char *code, const char *message);
 /* What a post is refused with, by hub_post's error, as a code and its sentence for an error event. */
 const char *door_post_code(enum err err);
 const char *door_post_error(enum err err);

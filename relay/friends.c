@@ -329,11 +329,14 @@ static void on_frame(struct session *session, struct json_object *frame)
     const struct friends_state *state = state_of(session);
     const struct store_friendship *friendship = friendship_of(session, frame);
     struct str type = STR("text"), content, client_id;
+    bool named = client_id_get(frame, "clientId", &client_id);
+    if (!named)
+        client_id = STR("");
     size_t i = 0;
     const size_t count = sizeof types / sizeof types[0];
     if (!friendship) {
         metric_inc(METRIC_IDENTITY_REFUSED);
-        door_send_error(session, "identity", "from must be you, friend yours, and to the other of the two");
+        door_send_error_for(session, client_id, "identity", "from must be you, friend yours, and to the other of the two");
         return;
     }
     if (json_has(frame, "type") && !json_get_string(frame, "type", &type))
@@ -341,10 +344,10 @@ static void on_frame(struct session *session, struct json_object *frame)
     while (i < count && !str_eq(type, str_of(types[i].name)))
         i++;
     if (i == count) {
-        door_send_error(session, "bad_type", "type must be text, emoji or file");
+        door_send_error_for(session, client_id, "bad_type", "type must be text, emoji or file");
     } else if (!json_get_string(frame, "content", &content) || !content_ok(types[i].kind, content)) {
-        door_send_error(session, "bad_content", "content must be text, and a file's the address of an upload");
-    } else if (!client_id_get(frame, "clientId", &client_id)) {
+        door_send_error_for(session, client_id, "bad_content", "content must be text, and a file's the address of an upload");
+    } else if (!named) {
         door_send_error(session, "bad_client_id", "clientId must be text of at most 64 bytes");
     } else {
         struct buf clean;
@@ -360,7 +363,7 @@ static void on_frame(struct session *session, struct json_object *frame)
         };
         enum err err = hub_post(door.hub, (struct post_id){session->id, 0}, &message);
         if (err)
-            door_send_error(session, door_post_code(err), door_post_error(err));
+            door_send_error_for(session, client_id, door_post_code(err), door_post_error(err));
         buf_fini(&clean);
     }
 }
@@ -382,9 +385,10 @@ static void posted(struct session *session, uint64_t number, const struct store_
     (void)number;
     if (!post->err)
         return; /* the sender gets no echo */
-    door_send_error(session, post->err == ERR_UNKNOWN ? "unknown" : "unavailable",
-               post->err == ERR_UNKNOWN ? "it is not known whether the message was stored"
-                                        : "the message was not stored: try again later");
+    bool unknown = post->err == ERR_UNKNOWN;
+    door_send_error_for(session, post->message.client_id, unknown ? "unknown" : "unavailable",
+                        unknown ? "it is not known whether the message was stored"
+                                : "the message was not stored: try again later");
 }
 
 static int64_t ping_interval_ms(const struct settings *settings)

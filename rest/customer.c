@@ -12,10 +12,11 @@
 
 enum { PATIENCE_MS = 10000 };
 
-static int failed(enum err err, const char *call)
+static int failed(struct call *call, enum err err, const char *name)
 {
-    if (err != ERR_DOWN) /* that it is down, db.c says once */
-        log_error("rest.store_failed", "call=%s err=%s", call, err_name(err));
+    if (err != ERR_DOWN && err != ERR_UNKNOWN) /* that it is down, db.c says once */
+        log_error("rest.store_failed", "call=%s err=%s", name, err_name(err));
+    call->code = err == ERR_UNKNOWN ? "unknown" : "unavailable";
     return 503;
 }
 
@@ -32,7 +33,7 @@ static bool take_avatar(struct call *call, struct str *avatar)
 
 /* 200, or why nobody is registered so: 400, or 503. Who was registered under an older rule stays: the account, and the
  * name if it is the same. */
-static int judge_names(const struct call *call, struct str app_sid, struct str account, struct str username)
+static int judge_names(struct call *call, struct str app_sid, struct str account, struct str username)
 {
     enum name_kind app_kind = name_judge(app_sid, CUSTOMER_ACCOUNT_MAX);
     enum name_kind account_kind = name_judge(account, CUSTOMER_ACCOUNT_MAX);
@@ -46,7 +47,7 @@ static int judge_names(const struct call *call, struct str app_sid, struct str a
     enum err err = store_customer_name(call->backends->store, app_sid, account, &now);
     bool stays = !err && (name_kind == NAME_OK || str_eq(buf_str(&now), username));
     buf_fini(&now);
-    return err && err != ERR_NOT_FOUND ? failed(err, "register") : stays ? 200 : 400;
+    return err && err != ERR_NOT_FOUND ? failed(call, err, "register") : stays ? 200 : 400;
 }
 
 static int register_customer(struct call *call)
@@ -63,7 +64,7 @@ static int register_customer(struct call *call)
     enum err err =
         store_customer_register(call->backends->store, app_sid, account, username, avatar);
     if (err)
-        return failed(err, "register");
+        return failed(call, err, "register");
     buf_add_text(call->out, "{\"status\":200,\"payload\":{\"account\":");
     buf_add_json(call->out, account);
     buf_add_text(call->out, ",\"app_sid\":");
@@ -99,7 +100,7 @@ static int answer_list(struct call *call, const struct store_customer_pair *pair
     buf_add_text(call->out, "{\"code\":1,\"data\":");
     page_fini(&list.page, call->out);
     buf_add_char(call->out, '}');
-    return err ? failed(err, "history") : 200;
+    return err ? failed(call, err, "history") : 200;
 }
 
 /* The three parameters that open a session. False if one is missing or empty. */
@@ -123,7 +124,7 @@ static int find_pair(struct call *call, const struct parties *parties,
                                        parties->user, pair, &missing);
     if (err == ERR_NOT_FOUND || err == ERR_INVALID)
         return 404;
-    return err ? failed(err, "session") : 0;
+    return err ? failed(call, err, "session") : 0;
 }
 
 static int history(struct call *call)
@@ -170,7 +171,7 @@ static int post(struct call *call, const struct customer_frame *frame,
     if (!err && !post.repeated)
         publish_message(call->backends, &post.message);
     buf_fini(&clean);
-    return err ? failed(err, "message") : 0;
+    return err ? failed(call, err, "message") : 0;
 }
 
 /* The query may say what the socket's says; then it must be what the frame says. */
@@ -223,10 +224,10 @@ static void session_failure(struct buf *out, int status, const char *error, cons
         buf_add_text(out, CUSTOMER_BANNED);
     else if (status == 403 && !strcmp(code, "muted"))
         buf_add_text(out, CUSTOMER_MUTED);
+    else if (status >= 500)
+        customer_add_failed(out, code, STR(""));
     else
-        buf_add_text(out, status >= 500   ? CUSTOMER_FAILED
-                          : status == 404 ? CUSTOMER_UNKNOWN
-                                          : CUSTOMER_INCOMPLETE);
+        buf_add_text(out, status == 404 ? CUSTOMER_UNKNOWN : CUSTOMER_INCOMPLETE);
 }
 
 static const struct route rows[] = {

@@ -57,6 +57,15 @@ int failure_status(enum err err, const char *call)
     return 500;
 }
 
+int failure_of_write(struct call *call, enum err err, const char *name)
+{
+    if (err == ERR_UNKNOWN) {
+        call->code = "unknown";
+        call->error = "it is not known whether it was done";
+    }
+    return failure_status(err, name);
+}
+
 void failure_coded(struct buf *out, int status, const char *error, const char *code)
 {
     (void)status;

@@ -127,7 +127,7 @@ static int befriend(struct call *call)
     enum err err =
         store_friend_make(call->backends->store, both[0].user, both[1].user, friend_id, &made);
     if (err)
-        return failure_status(err, "befriend");
+        return failure_of_write(call, err, "befriend");
     for (size_t i = 0; made && i < 2; i++)
         publish_friends(call->backends, both[i].user);
     begin(call);
@@ -261,7 +261,7 @@ static int mark_read(struct call *call)
     begin(call);
     buf_addf(call->out, "{\"seq\":%llu}}",
              (unsigned long long)(up_to > place.read_seq ? up_to : place.read_seq));
-    return failure_status(err, "mark_read");
+    return failure_of_write(call, err, "mark_read");
 }
 
 static const struct route rows[] = {

@@ -182,6 +182,14 @@ describe('MariaDB down', () => {
       const content = client.say(unique('refused'));
       assert.equal(await outcome(client, content), 'unavailable');
     }
+    const names = ['one', 'two', 'three'].map(unique);
+    const told = () => a.events.filter((event) => event.type === 'error').map((event) => event.data.clientId);
+    const before = told().length;
+    for (const clientId of names) a.say(unique('refused'), { clientId });
+    await a.until(() => told().length >= before + names.length, 'an error for each');
+    assert.deepEqual(told().slice(before).sort(), names.sort(),
+      'each error names its frame');
+    a.answered = errors(a).length;
     const recent = await a.history();
     assert.deepEqual(recent.filter((row) => row.log_user_name !== 'system').map((row) => row.log_content), a.said,
       'recent history is told from memory');

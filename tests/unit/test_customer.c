@@ -302,11 +302,18 @@ static void a_repeated_post_is_not_told_again(void **state)
 static void a_post_that_cannot_be_stored_is_told_so(void **state)
 {
     (void)state;
-    static const enum err errs[] = {ERR_DOWN, ERR_UNKNOWN, ERR_INTERNAL};
-    for (size_t i = 0; i < sizeof errs / sizeof errs[0]; i++) {
-        db.journal = errs[i];
-        assert_answer("POST", "/chat/v1/message", BYTES(FINE), 503,
-                      "{\"code\":0,\"msg\":\"聊天出现故障!\"}");
+    static const struct {
+        enum err err;
+        const char *answer;
+    } rows[] = {
+        {ERR_DOWN, "{\"code\":0,\"msg\":\"聊天出现故障!\"}"},
+        {ERR_UNKNOWN, "{\"code\":0,\"msg\":\"聊天出现故障!\",\"error\":\"unknown\"}"},
+        {ERR_INTERNAL, "{\"code\":0,\"msg\":\"聊天出现故障!\"}"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        db.journal = rows[i].err;
+        assert_int_equal(post(FINE, "", ""), 503);
+        check_bytes(buf_str(&response.body), str_of(rows[i].answer), __FILE__, __LINE__);
     }
     assert_int_equal(fake.published, 0);
     db.journal = ERR_OK;
