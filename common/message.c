@@ -5,7 +5,7 @@
 
 #include <endian.h>
 
-enum { WIRE_VERSION = 2, HEADER_BYTES = 4 + 8 + 8 + 8 + 8 + 2 };
+enum { WIRE_VERSION = 3, HEADER_BYTES = 4 + 8 + 8 + 8 + 8 + 2 };
 
 size_t message_size(const struct message *message)
 {
@@ -62,6 +62,7 @@ void wire_add_header(struct buf *out, const struct wire_header *header)
 void wire_add_message(struct buf *out, const struct message *message)
 {
     put(out, message->seq, 8);
+    put(out, message->batch, 8);
     put(out, message->sender, 8);
     put(out, (uint64_t)message->at_ms, 8);
     put(out, message->kind, 1);
@@ -107,8 +108,8 @@ enum err wire_get_message(struct str *at, const struct wire_header *header, stru
 {
     uint64_t at_ms, kind;
     *message = (struct message){.conversation = header->conversation};
-    bool read = get(at, 8, &message->seq) && get(at, 8, &message->sender) && get(at, 8, &at_ms) &&
-                get(at, 1, &kind) && get_text(at, 2, &message->sender_name) &&
+    bool read = get(at, 8, &message->seq) && get(at, 8, &message->batch) && get(at, 8, &message->sender) &&
+                get(at, 8, &at_ms) && get(at, 1, &kind) && get_text(at, 2, &message->sender_name) &&
                 get_text(at, 1, &message->sent_at) && get_text(at, 2, &message->audience) &&
                 get_text(at, 4, &message->content);
     if (!read || !message->seq || kind < MESSAGE_TEXT || kind > MESSAGE_KIND_MAX)

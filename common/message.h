@@ -49,6 +49,8 @@ struct message {
     uint64_t conversation; /* conversation.id */
     uint64_t seq;          /* 1, 2, 3 … in the conversation; 0 before the commit */
     uint64_t sender;       /* user.id; 0: nobody */
+    uint64_t batch;        /* the transaction that stored it, by a random number: what tells it from another message that
+                            * has the same seq after the database was put back to an older state */
     int64_t at_ms;         /* when it was stored, Unix time */
     enum message_kind kind;
     struct str sender_name; /* as it was then */
@@ -68,8 +70,8 @@ size_t message_size(const struct message *message);
 
 /* ---- The wire between relays: little-endian, every text framed by its length ----
  *
- *   "CG" version(1)=2 kind(1) origin(8) epoch(8) conversation(8) user(8) count(2) then `count` records:
- *   seq(8) sender(8) at_ms(8) kind(1) name(2+n) sent_at(1+n) audience(2+n) content(4+n)
+ *   "CG" version(1)=3 kind(1) origin(8) epoch(8) conversation(8) user(8) count(2) then `count` records:
+ *   seq(8) batch(8) sender(8) at_ms(8) kind(1) name(2+n) sent_at(1+n) audience(2+n) content(4+n)
  *
  * WIRE_PRESENCE says that who is present in `conversation` has changed; WIRE_HISTORY that `user` asked
  * for its history on all sockets; WIRE_FRIENDS, on the channel of a user's inbox, that the user has a new

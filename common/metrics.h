@@ -108,7 +108,7 @@
       "Batches of another epoch, left to the audit")                                               \
     X(EPOCHS, "epochs_total", counter, "Times the epoch was raised while this relay ran")          \
     X(ROOMS_AHEAD, "rooms_ahead", gauge,                                                           \
-      "Rooms whose last number the database no longer knows: it was put back, see chaguan epoch raise")\
+      "Rooms of which the database lost messages, while no new epoch could be begun: chaguan epoch raise")\
     X(PRESENCE_REAPED, "presence_reaped_total", counter, "Users removed after their relay's lease ran out")\
     X(IO_SOCKETS, "io_sockets", gauge, "Socket.IO sockets: one for each client and namespace")      \
     X(IO_CONNECTED, "io_connected_total", counter, "Socket.IO sockets connected anew")             \

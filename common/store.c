@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static const struct store_statement core_rows[] = {
     {SQL_COUNT_ROOMS, "SELECT COUNT(*) FROM conversation WHERE kind = 1"},
@@ -179,6 +180,7 @@ void store_on_message(void *arg, const struct db_value *c)
         .audience = c[8].text,
         .revised_by = c[9].number,
         .recalled = c[10].number,
+        .batch = c[11].number,
     };
     if (message.recalled) {
         message.kind = MESSAGE_TEXT;
@@ -255,36 +257,101 @@ enum err store_read_ranges(struct store *store, const struct store_range *ranges
     return err;
 }
 
-struct tails {
-    store_tail_fn *fn;
-    void *arg;
-};
-
-static void on_tail(void *arg, const struct db_value *columns)
+static int by_conversation(const void *a, const void *b)
 {
-    struct tails *tails = arg;
-    tails->fn(tails->arg, columns[0].number, columns[1].number);
+    uint64_t left = ((const struct store_anchor *)a)->conversation;
+    uint64_t right = ((const struct store_anchor *)b)->conversation;
+    return left < right ? -1 : left > right;
 }
 
-enum err store_tails(struct store *store, const uint64_t *conversations, size_t count,
-                     store_tail_fn *fn, void *arg)
+struct compared {
+    struct store_anchor *anchors; /* ascending by conversation, of which each may be there more than once */
+    size_t count;
+};
+
+static size_t first_of(const struct compared *compared, uint64_t conversation)
 {
-    if (!count)
-        return ERR_OK;
+    size_t low = 0, high = compared->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compared->anchors[middle].conversation < conversation)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void on_tail(void *arg, const struct db_value *c)
+{
+    const struct compared *compared = arg;
+    for (size_t i = first_of(compared, c[0].number);
+         i < compared->count && compared->anchors[i].conversation == c[0].number; i++) {
+        struct store_anchor *anchor = &compared->anchors[i];
+        anchor->tail = c[1].number;
+        anchor->lost = anchor->tail < anchor->seq;
+    }
+}
+
+static void on_kept(void *arg, const struct db_value *c)
+{
+    const struct compared *compared = arg;
+    for (size_t i = first_of(compared, c[0].number);
+         i < compared->count && compared->anchors[i].conversation == c[0].number; i++)
+        if (compared->anchors[i].seq == c[1].number && compared->anchors[i].batch != c[2].number)
+            compared->anchors[i].lost = true;
+}
+
+static enum err compare_tails(struct store *store, struct compared *compared)
+{
     struct buf sql;
-    struct tails tails = {fn, arg};
-    buf_init(&sql, 64 + count * 21);
+    buf_init(&sql, 64 + compared->count * 21);
     buf_add_text(&sql, "SELECT id, seq FROM conversation WHERE id IN (");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < compared->count; i++) {
         if (i)
             buf_add_char(&sql, ',');
-        buf_add_u64(&sql, conversations[i]);
+        buf_add_u64(&sql, compared->anchors[i].conversation);
     }
     buf_add(&sql, ")", 2); /* with the NUL */
     CG_ASSERT(!sql.failed);
-    enum err err = db_run(store->db, sql.data, on_tail, &tails);
+    enum err err = db_run(store->db, sql.data, on_tail, compared);
     buf_fini(&sql);
     return err;
+}
+
+static enum err compare_batches(struct store *store, struct compared *compared)
+{
+    struct buf sql;
+    bool some = false;
+    buf_init(&sql, 128 + compared->count * 80);
+    buf_add_text(&sql, "SELECT conversation, seq, batch_id FROM message FORCE INDEX (PRIMARY)");
+    for (size_t i = 0; i < compared->count; i++) {
+        const struct store_anchor *anchor = &compared->anchors[i];
+        if (!anchor->seq || anchor->lost)
+            continue;
+        buf_addf(&sql, " %s (conversation = %llu AND seq = %llu)", some ? "OR" : "WHERE",
+                 (unsigned long long)anchor->conversation, (unsigned long long)anchor->seq);
+        some = true;
+    }
+    buf_add_char(&sql, '\0');
+    CG_ASSERT(!sql.failed);
+    enum err err = some ? db_run(store->db, sql.data, on_kept, compared) : ERR_OK;
+    buf_fini(&sql);
+    return err;
+}
+
+enum err store_compare(struct store *store, struct store_anchor *anchors, size_t count)
+{
+    struct compared compared = {anchors, count};
+    if (!count)
+        return ERR_OK;
+    qsort(anchors, count, sizeof anchors[0], by_conversation);
+    for (size_t i = 0; i < count; i++) {
+        anchors[i].tail = 0;
+        anchors[i].lost = true; /* until its conversation is there */
+    }
+    enum err err = compare_tails(store, &compared);
+    return err ? err : compare_batches(store, &compared);
 }
 
 enum err store_epoch(struct store *store, uint64_t *epoch)

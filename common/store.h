@@ -95,10 +95,16 @@ typedef void store_ranged_fn(void *arg, size_t range, const struct message *mess
 enum err store_read_ranges(struct store *store, const struct store_range *ranges, size_t count, store_ranged_fn *fn,
                            void *arg) CG_MUST_CHECK;
 
-/* The last seq of each of `count` conversations, in any order of callbacks. */
-typedef void store_tail_fn(void *arg, uint64_t conversation, uint64_t seq);
-enum err store_tails(struct store *store, const uint64_t *conversations, size_t count,
-                     store_tail_fn *fn, void *arg) CG_MUST_CHECK;
+/* What somebody has seen of a conversation: its message `seq`, stored by the transaction `batch`. seq 0: nothing. */
+struct store_anchor {
+    uint64_t conversation, seq, batch; /* given */
+    uint64_t tail;                     /* set: the last number there is; 0 also if there is no such conversation */
+    bool lost;                         /* set: the database does not know of it, or of another message in its place */
+};
+
+/* Compares with what is stored, in two statements whatever the `count`; puts them into another order. A message that
+ * was deleted alone is not lost: it is if the conversation's counter does not reach it. */
+enum err store_compare(struct store *store, struct store_anchor *anchors, size_t count) CG_MUST_CHECK;
 
 enum err store_epoch(struct store *store, uint64_t *epoch) CG_MUST_CHECK;
 
@@ -139,6 +145,10 @@ enum err store_migrate(struct store *store, const char *dir, store_line_fn *said
 /* Begins a new epoch: to be called when the database was put back to an older state, so that no client takes a number
  * of the lost time for one of the new. The new epoch is one that no other state of the database ever had. */
 enum err store_raise_epoch(struct store *store, uint64_t *epoch) CG_MUST_CHECK;
+
+/* The same, if it still is `from`, to one above `above`, too: of many who have noticed the same, one begins it. *epoch
+ * is what it is then, whoever it was. */
+enum err store_raise_epoch_from(struct store *store, uint64_t from, uint64_t above, uint64_t *epoch) CG_MUST_CHECK;
 
 /* Looks for missing or doubled numbers and for counters that disagree with the rows. Each finding is
  * a line; *findings counts them. */

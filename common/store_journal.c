@@ -262,6 +262,7 @@ static enum err insert_messages(struct store *store, struct batch *batch, size_t
         struct db_value *p = &params[i * MESSAGE_PARAMS];
         m->seq = ++counter_of(batch, m->conversation)->seq;
         m->at_ms = now_ms;
+        m->batch = batch->id;
         p[0] = DB_NUM(m->conversation);
         p[1] = DB_NUM(m->seq);
         p[2] = m->sender ? DB_NUM(m->sender) : DB_NULL;
@@ -336,6 +337,7 @@ static void settle_lost(struct batch *batch)
         }
         post->message.seq = post->lost_seq;
         post->message.at_ms = post->lost_at_ms;
+        post->message.batch = batch->lost_id;
         settle(batch, i, ERR_OK);
     }
 }

@@ -126,6 +126,17 @@ enum err store_raise_epoch(struct store *store, uint64_t *epoch)
     return err ? err : store_epoch(store, epoch);
 }
 
+enum err store_raise_epoch_from(struct store *store, uint64_t from, uint64_t above, uint64_t *epoch)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql,
+             "UPDATE meta SET value = GREATEST(CAST(value AS UNSIGNED) + 1, UNIX_TIMESTAMP(), %llu)"
+             " WHERE name = 'epoch' AND value = '%llu'",
+             (unsigned long long)above + 1, (unsigned long long)from);
+    enum err err = db_run(store->db, sql, NULL, NULL);
+    return err ? err : store_epoch(store, epoch);
+}
+
 /* ---- check ---- */
 
 struct finding {

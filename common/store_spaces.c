@@ -224,13 +224,14 @@ static enum err insert_transfer(struct store *store, struct transfer_state *stat
     struct store_transfer *transfer = state->transfer;
     char now[CLOCK_TEXT_MAX];
     transfer->seq = state->last + 1;
+    transfer->batch = id_random();
     transfer->at_ms = clock_wall_ms();
     clock_format_utc(transfer->at_ms, now);
     struct db_value row[] = {DB_NUM(transfer->conversation),
                              DB_NUM(transfer->seq),
                              DB_NUM(transfer->sender),
                              DB_TEXT(client_id),
-                             DB_NUM(id_random()),
+                             DB_NUM(transfer->batch),
                              DB_NUM(MESSAGE_TRANSFER),
                              DB_TEXT(str_of(transfer->sender_name)),
                              DB_TEXT(str_of(transfer->content)),

@@ -129,9 +129,9 @@ enum { STORE_ASKED_SQL_MAX = 2 * STORE_HEX_LEN(ID_MAX) + 160 };
 #define STORE_MESSAGE_COLUMNS                                                                      \
     "seq, sender, kind, sender_name, content, sent_at, "                                           \
     "CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), client_id, audience, "                     \
-    "revised_by, recalled"
+    "revised_by, recalled, batch_id"
 
-enum { STORE_MESSAGE_COLUMN_COUNT = 11 };
+enum { STORE_MESSAGE_COLUMN_COUNT = 12 };
 
 /* A db_row_fn for rows of these columns; `arg` is a struct store_reading. */
 struct store_reading {

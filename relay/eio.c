@@ -364,6 +364,14 @@ size_t eio_drain(size_t quota)
     return eio_count();
 }
 
+void eio_send_away(void)
+{
+    struct eio *conn;
+    for (size_t at = 0; (conn = map_next(&eio_all.conns, &at));)
+        if (!conn->websocket && !conn->over)
+            eio_close(conn, "forced close"); /* it is freed in a later turn */
+}
+
 /* What the layer said last goes in an answer of its own: the client would see the end of the connection first. */
 void eio_expel(struct eio *conn, bool ban)
 {

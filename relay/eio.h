@@ -59,6 +59,8 @@ void eio_close(struct eio *conn, const char *reason);
 /* Closes up to `quota` connections that are on polling so that their clients come back elsewhere; returns how many are
  * still open, of either kind. WebSockets are sessions and closed as such. */
 size_t eio_drain(size_t quota);
+/* Closes all that are on polling; their clients may come back here. */
+void eio_send_away(void);
 
 /* Gives polls and sockets what this turn of the loop sent. Called before the loop sleeps. */
 void eio_flush(void);

@@ -82,6 +82,9 @@ void hub_fini(struct hub *hub)
     for (struct room *room; (at = 0, room = map_next(&hub->rooms, &at));)
         room_free(room); /* kept for a listener, for who comes back, or for a subscription never confirmed */
     map_fini(&hub->rooms);
+    free(hub->doubts);
+    hub->doubts = NULL;
+    hub->doubt_count = hub->doubt_cap = 0;
     buf_fini(&hub->scratch);
 }
 

@@ -29,6 +29,8 @@ struct hub_notices {
     void (*io_posted)(void *arg, struct post_id id, const struct store_post *post);
     /* WIRE_SANCTION, WIRE_DRAIN. */
     void (*control)(void *arg, const struct wire_header *header, struct str payload);
+    /* Another epoch has begun: all sessions were asked to come back. */
+    void (*epoch)(void *arg);
     void *arg;
 };
 
@@ -52,7 +54,11 @@ struct hub {
     size_t log_bytes;        /* memory held by all room logs */
     size_t trim_at;          /* where the sweep over budget goes on */
     struct wheel_timer audit;
-    bool auditing;
+    bool auditing;    /* one is under way */
+    bool audit_again; /* and what it has asked is too old by now */
+    struct store_anchor *doubts; /* what rooms had delivered when something came that speaks against it */
+    size_t doubt_count, doubt_cap;
+    int64_t connects; /* METRIC_DB_CONNECTS when the last audit began */
     struct buf scratch;      /* for encoding one event */
 };
 
@@ -110,8 +116,9 @@ void hub_deliver(struct hub *hub, const struct message *message);
 /* What another relay published. Malformed payloads are counted. */
 void hub_received(struct hub *hub, struct str payload);
 
-/* Compares all rooms with the database now; what is missing is fetched. If the database has begun another epoch, all
- * that is known of rooms is void: their sessions are asked to come back, and the rooms are read again. */
+/* Compares all rooms with the database now; what is missing is fetched. If it does not know of what was delivered, it
+ * was put back to an older state, and another epoch begins. If another one has begun, all that is known of rooms is void:
+ * all sessions are asked to come back, and the rooms are read again. */
 void hub_audit(struct hub *hub);
 
 /* The bus came up or went down, or has subscribed to a conversation. */

@@ -70,6 +70,7 @@ void hub_stored(struct hub *hub, struct store_post *posts, const struct post_id 
 {
     struct store_post **stored = mem_zalloc(count * sizeof(struct store_post *));
     size_t stored_count = 0;
+    hub_audit_reconnected(hub);
     for (size_t i = 0; i < count; i++) {
         struct session *session = sessions_find(hub->sessions, ids[i].session_id);
         if (ids[i].session_id >> 63)

@@ -1,13 +1,18 @@
 /* hub_order.c: what makes a room's messages come once and in order, whatever Redis does.
  *
  *   seq == last + 1   append, then whatever in the stash follows
- *   seq <= last       known: drop
+ *   seq <= last       known: drop; but if it is not that very message, ask the database whether what was delivered is
+ *                     still there
  *   seq >  last + 1   stash; if the missing ones do not come within gap_wait_ms, read them from the
  *                     database, once per room whoever noticed
  *
  * `known` is the highest number known to be stored: from a stashed message, or from the audit that
  * compares every room in use with its conversation's counter. While seq < known something is fetched
- * or waited for. */
+ * or waited for.
+ *
+ * Numbers alone do not tell whether the database was put back to an older state while people talk: it gives them out
+ * again. So the transaction of the last message (room->batch) is remembered, and compared wherever the database is
+ * asked for something that follows: by each audit, by each refill, and when a number comes that is not new. */
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -89,6 +94,7 @@ void room_order_fini(struct room *room)
 static void take_in(struct room *room, const struct message *message)
 {
     room->seq = message->seq;
+    room->batch = message->batch;
     room_append(room, message);
     if (room->listening)
         room->listener->message(room->listener->arg, message);
@@ -113,6 +119,30 @@ static void drain_stash(struct room *room)
     gap_settle(room);
 }
 
+static void audit_begin(struct hub *hub, bool all);
+
+/* What was delivered is compared with the database. It is remembered as it is now: when the answer is there, the numbers
+ * of a database that was put back may have grown past it. */
+static void doubt(struct room *room, struct store_anchor anchor)
+{
+    struct hub *hub = room->hub;
+    if (room->doubted)
+        return;
+    room->doubted = true;
+    if (hub->doubt_count == hub->doubt_cap) {
+        hub->doubt_cap = hub->doubt_cap ? hub->doubt_cap * 2 : 16;
+        hub->doubts = mem_realloc(hub->doubts, hub->doubt_cap * sizeof hub->doubts[0]);
+    }
+    hub->doubts[hub->doubt_count++] = anchor;
+    if (!hub->auditing)
+        audit_begin(hub, false);
+}
+
+static struct store_anchor anchor_of(const struct room *room)
+{
+    return (struct store_anchor){.conversation = room->id, .seq = room->seq, .batch = room->batch};
+}
+
 void hub_deliver(struct hub *hub, const struct message *message)
 {
     struct room *room = map_get(&hub->rooms, message->conversation);
@@ -126,6 +156,8 @@ void hub_deliver(struct hub *hub, const struct message *message)
     }
     if (message->seq <= room->seq) {
         metric_inc(METRIC_DUPLICATES);
+        if (message->seq < room->seq || message->batch != room->batch)
+            doubt(room, anchor_of(room));
     } else if (message->seq == room->seq + 1) {
         take_in(room, message);
         if (room->gap && room->gap->count)
@@ -143,6 +175,7 @@ struct reading {
     struct job job;
     struct hub *hub;
     struct store_range range;
+    struct store_anchor anchor; /* a refill's: what it begins with must be this */
     struct message **messages;
     size_t count, cap;
 };
@@ -208,6 +241,7 @@ static void on_loaded(struct job *job)
     } else {
         for (size_t i = 0; i < reading->count; i++) {
             room->seq = reading->messages[i]->seq;
+            room->batch = reading->messages[i]->batch;
             if (reading->range.limit > 1)
                 room_append(room, reading->messages[i]);
         }
@@ -236,6 +270,13 @@ void room_load(struct room *room)
 
 static void refill(struct room *room);
 
+/* Whether another message stands in the place of the last one that was delivered. */
+static bool is_other(const struct reading *reading)
+{
+    return reading->anchor.seq && reading->count && reading->messages[0]->seq == reading->anchor.seq &&
+           reading->messages[0]->batch != reading->anchor.batch;
+}
+
 static void on_refilled(struct job *job)
 {
     struct reading *reading = (struct reading *)job;
@@ -247,7 +288,15 @@ static void on_refilled(struct job *job)
         reading_free(reading);
         return;
     }
-    for (size_t i = 0; i < reading->count; i++) {
+    if (is_other(reading)) {
+        doubt(room, reading->anchor); /* and nothing of it is shown */
+        reading_free(reading);
+        return;
+    }
+    size_t had = reading->count && reading->messages[0]->seq == reading->anchor.seq;
+    for (size_t i = had; i < reading->count; i++) {
+        if (reading->messages[i]->seq <= room->seq)
+            continue; /* it has come meanwhile */
         if (reading->messages[i]->seq == room->seq + 1)
             metric_inc(METRIC_REFILLED);
         hub_deliver(hub, reading->messages[i]);
@@ -255,7 +304,7 @@ static void on_refilled(struct job *job)
     if (!room->seat_count && !room->listener && !wheel_is_set(&room->later)) {
         room_unused(room);
     } else if (room->seq < room->known) {
-        if (!job->err && reading->count)
+        if (!job->err && reading->count > had)
             refill(room); /* more than one portion was missing */
         else
             log_warn("room.refill_failed", "room=%llu err=%s", (unsigned long long)room->id,
@@ -267,8 +316,9 @@ static void on_refilled(struct job *job)
 static void refill(struct room *room)
 {
     struct reading *reading = reading_new(room, on_refilled);
-    reading->range.after = room->seq;
-    reading->range.limit = REFILL_LIMIT;
+    reading->anchor = anchor_of(room);
+    reading->range.after = room->seq ? room->seq - 1 : 0;
+    reading->range.limit = REFILL_LIMIT + 1;
     if (room->gap && room->gap->count)
         reading->range.before = room->gap->messages[0]->seq;
     room->refilling = true;
@@ -297,15 +347,13 @@ static void forget(struct room *room)
 {
     if (room_is_inbox(room) || room->state == ROOM_SUBSCRIBING)
         return; /* of these no number is known yet */
-    for (size_t i = 0; i < room->seat_count; i++)
-        session_close(room->seats[i]->session, 1012, "The history was put back: come back");
     bool being_read = room->refilling || (room->state == ROOM_LOADING && !wheel_is_set(&room->later));
     room_order_fini(room);
     room_clear_logs(room);
     if (!room->listener)
         wheel_cancel(&room->later);
-    room->seq = room->known = room->audited = 0;
-    room->listening = false;
+    room->seq = room->known = room->batch = 0;
+    room->listening = room->doubted = false;
     room->state = ROOM_LOADING;
     room->stale = being_read;
     if (!being_read && !wheel_is_set(&room->later))
@@ -318,103 +366,148 @@ static void begin_epoch(struct hub *hub, uint64_t epoch)
              hub->rooms.count);
     metric_inc(METRIC_EPOCHS);
     hub->epoch = epoch;
+    hub->doubt_count = 0;
+    /* Also those that sit nowhere: their users may be others' by now. */
+    for (size_t i = 0; i < hub->sessions->cap; i++)
+        if (hub->sessions->slots[i])
+            session_close(hub->sessions->slots[i], 1012, "The history was put back: come back");
     size_t at = 0;
     for (struct room *room; (room = map_next(&hub->rooms, &at));)
         forget(room);
+    hub->notices.epoch(hub->notices.arg);
 }
 
 /* ---- the audit ---- */
 
-struct tail {
-    uint64_t conversation, seq;
-};
-
 struct audit {
     struct job job;
     struct hub *hub;
-    uint64_t *asked;
-    size_t asked_count;
-    struct tail *tails; /* the answers; room for asked_count */
-    size_t tail_count;
+    uint64_t known; /* the epoch, as the hub has it */
+    struct store_anchor *anchors;
+    size_t count;
+    size_t doubts; /* so many of hub->doubts are among them */
+    size_t lost;
     uint64_t epoch; /* 0: could not be read */
 };
 
-static void on_tail(void *arg, uint64_t conversation, uint64_t seq)
+static enum err compare(struct audit *audit, struct store *store)
 {
-    struct audit *audit = arg;
-    if (audit->tail_count < audit->asked_count) /* a server that answers twice is not to be trusted, nor to end us */
-        audit->tails[audit->tail_count++] = (struct tail){conversation, seq};
+    enum err err = ERR_OK;
+    for (size_t at = 0; !err && at < audit->count; at += AUDIT_ROOMS) {
+        size_t count = audit->count - at;
+        err = store_compare(store, audit->anchors + at, count < AUDIT_ROOMS ? count : AUDIT_ROOMS);
+        for (size_t i = at; !err && i < at + AUDIT_ROOMS && i < audit->count; i++)
+            audit->lost += audit->anchors[i].lost;
+    }
+    return err;
 }
 
+/* What was delivered was stored. If the database does not know of it, or is of an earlier epoch, it has been put back to
+ * an older state, or a replica that had not received everything has taken the place of its primary. Every relay that
+ * finds out says so; the first one begins the epoch. */
 static void read_tails(struct job *job, struct store *store)
 {
     struct audit *audit = (struct audit *)job;
-    if (!audit->asked_count)
+    if (!audit->count)
         job->err = store_ping(store); /* an idle relay's database is watched too */
     if (!job->err)
         job->err = store_epoch(store, &audit->epoch);
-    for (size_t at = 0; !job->err && at < audit->asked_count; at += AUDIT_ROOMS) {
-        size_t count = audit->asked_count - at;
-        job->err = store_tails(store, audit->asked + at, count < AUDIT_ROOMS ? count : AUDIT_ROOMS,
-                               on_tail, audit);
-    }
+    if (!job->err && audit->epoch == audit->known)
+        job->err = compare(audit, store);
+    if (!job->err && (audit->lost || audit->epoch < audit->known))
+        job->err = store_raise_epoch_from(store, audit->epoch, audit->known, &audit->epoch);
 }
 
-/* What was delivered was stored. If the database knows less, it has been put back to an older state, or a replica that
- * had not received everything has taken the place of its primary. */
-static void note_ahead(int64_t rooms)
+static void note_put_back(const struct audit *audit)
 {
-    if (rooms && !metric_get(METRIC_ROOMS_AHEAD))
-        log_error("hub.ahead_of_database", "rooms=%lld msg=\"stored messages were lost: chaguan epoch raise\"",
-                  (long long)rooms);
-    metric_set(METRIC_ROOMS_AHEAD, rooms);
+    bool said = metric_get(METRIC_ROOMS_AHEAD) > 0;
+    if (audit->lost && audit->epoch == audit->known && !said)
+        log_error("hub.database_put_back", "rooms=%zu msg=\"stored messages were lost: chaguan epoch raise\"", audit->lost);
+    else if (audit->lost && audit->epoch != audit->known)
+        log_error("hub.database_put_back", "rooms=%zu from=%llu to=%llu msg=\"stored messages were lost\"",
+                  audit->lost, (unsigned long long)audit->known, (unsigned long long)audit->epoch);
+    if (!audit->job.err || audit->lost)
+        metric_set(METRIC_ROOMS_AHEAD, audit->epoch == audit->known ? (int64_t)audit->lost : 0);
+}
+
+/* The doubts that it has answered. */
+static void settle_doubts(struct hub *hub, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct room *room = map_get(&hub->rooms, hub->doubts[i].conversation);
+        if (room)
+            room->doubted = false;
+    }
+    hub->doubt_count -= count;
+    memmove(hub->doubts, hub->doubts + count, hub->doubt_count * sizeof hub->doubts[0]);
 }
 
 static void on_audited(struct job *job)
 {
     struct audit *audit = (struct audit *)job;
     struct hub *hub = audit->hub;
-    int64_t ahead = 0;
     hub->auditing = false;
     metric_inc(METRIC_AUDITS);
+    note_put_back(audit);
     if (audit->epoch && audit->epoch != hub->epoch) {
         begin_epoch(hub, audit->epoch);
-        audit->tail_count = 0;
-    }
-    for (size_t i = 0; i < audit->tail_count; i++) {
-        struct room *room = map_get(&hub->rooms, audit->tails[i].conversation);
-        if (!room || room->state != ROOM_LIVE)
-            continue;
-        ahead += audit->tails[i].seq < room->audited;
-        if (audit->tails[i].seq > room->known) {
-            metric_inc(METRIC_AUDIT_FOUND);
-            room->known = audit->tails[i].seq;
+    } else if (!job->err) {
+        settle_doubts(hub, audit->doubts);
+        for (size_t i = 0; i < audit->count; i++) {
+            struct room *room = map_get(&hub->rooms, audit->anchors[i].conversation);
+            if (!room || room->state != ROOM_LIVE)
+                continue;
+            if (audit->anchors[i].tail > room->known) {
+                metric_inc(METRIC_AUDIT_FOUND);
+                room->known = audit->anchors[i].tail;
+            }
+            room_expect(room); /* also what an earlier refill could not get */
         }
-        room_expect(room); /* also what an earlier refill could not get */
     }
-    if (!job->err)
-        note_ahead(ahead);
-    free(audit->asked);
-    free(audit->tails);
+    if (job->err) /* what happens to a database while it is away is to be seen at once */
+        wheel_set(hub->wheel, &hub->audit, hub->settings->audit_down_ms);
+    else if (hub->audit_again || hub->doubt_count)
+        audit_begin(hub, hub->audit_again);
+    free(audit->anchors);
     free(audit);
 }
 
-void hub_audit(struct hub *hub)
+/* `all`: all rooms; else only those in doubt. */
+static void audit_begin(struct hub *hub, bool all)
 {
-    if (hub->auditing)
-        return;
     struct audit *audit = mem_zalloc(sizeof *audit);
     size_t at = 0;
     audit->job.work = read_tails;
     audit->job.done = on_audited;
     audit->hub = hub;
-    audit->asked = mem_zalloc(hub->rooms.count * sizeof audit->asked[0]);
-    audit->tails = mem_zalloc(hub->rooms.count * sizeof audit->tails[0]);
-    for (struct room *room; (room = map_next(&hub->rooms, &at));)
-        if (!room_is_inbox(room)) {
-            audit->asked[audit->asked_count++] = room->id;
-            room->audited = room->seq;
-        }
+    audit->known = hub->epoch;
+    audit->doubts = hub->doubt_count;
+    audit->anchors = mem_zalloc((hub->doubt_count + (all ? hub->rooms.count : 0)) * sizeof audit->anchors[0]);
+    if (audit->doubts)
+        memcpy(audit->anchors, hub->doubts, audit->doubts * sizeof audit->anchors[0]);
+    audit->count = audit->doubts;
+    for (struct room *room; all && (room = map_next(&hub->rooms, &at));)
+        if (!room_is_inbox(room) && !room->doubted)
+            audit->anchors[audit->count++] = anchor_of(room);
+    if (all)
+        hub->audit_again = false;
+    hub->connects = metric_get(METRIC_DB_CONNECTS);
     hub->auditing = true;
     readers_add(hub->readers, &audit->job);
+}
+
+void hub_audit(struct hub *hub)
+{
+    if (!hub->auditing)
+        audit_begin(hub, true);
+}
+
+void hub_audit_reconnected(struct hub *hub)
+{
+    if (hub->connects == metric_get(METRIC_DB_CONNECTS))
+        return;
+    if (hub->auditing)
+        hub->audit_again = true;
+    else
+        audit_begin(hub, true);
 }

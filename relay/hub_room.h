@@ -32,14 +32,15 @@ struct room {
     uint64_t id; /* conversation */
     struct hub *hub;
     uint64_t seq;   /* the last number appended */
+    uint64_t batch; /* whose it is (struct message) */
     uint64_t known; /* the highest number known to be stored; above seq: something is missing */
-    uint64_t audited; /* seq when the last audit was asked for: the database must know of as many */
     struct room_log *logs; /* of the encodings that are read */
     struct seat **seats;
     uint32_t seat_count, seat_cap;
     struct gap *gap; /* NULL: nothing is waited for, nothing came too early */
     enum room_state state;
     bool refilling;
+    bool doubted;   /* it has one of hub->doubts */
     bool stale;     /* what is being read for it belongs to an earlier epoch: it is read again */
     bool listening; /* the listener was told that it is ready */
     bool dirty;
@@ -73,6 +74,9 @@ void room_load(struct room *room);
 /* Arms the wait for what is missing, if anything is and nobody is fetching it. */
 void room_expect(struct room *room);
 void room_order_fini(struct room *room);
+/* An audit, if a connection to the database was made since the last one: it may have been put back meanwhile. To be
+ * called before anything from it is delivered. */
+void hub_audit_reconnected(struct hub *hub);
 
 /* hub_flush.c */
 

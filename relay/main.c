@@ -112,6 +112,12 @@ static void on_control(void *arg, const struct wire_header *header, struct str p
     moderation_received(header, payload);
 }
 
+static void on_epoch(void *arg)
+{
+    (void)arg;
+    eio_send_away();
+}
+
 static const struct http_route *const routes[] = {&eio_route, &rooms_route, &pages_route, NULL};
 
 static size_t on_taken(void *arg)
@@ -255,7 +261,7 @@ static void build(struct relay *relay)
     relay->hub.origin = relay->incarnation;
     relay->hub.notices = (struct hub_notices){
         .presence = on_presence_notice, .history = on_history_notice, .friends = on_friends_notice,
-        .read = on_read_notice, .io_posted = on_io_posted, .control = on_control, .arg = relay};
+        .read = on_read_notice, .io_posted = on_io_posted, .control = on_control, .epoch = on_epoch, .arg = relay};
     hub_init(&relay->hub);
     relay->presence =
         presence_new(settings, &relay->wheel, &relay->hub, relay->bus, relay->incarnation);

@@ -266,6 +266,7 @@ static void tell_relays(const struct call *call, const struct store_transfer *tr
     struct message message = {
         .conversation = transfer->conversation,
         .seq = transfer->seq,
+        .batch = transfer->batch,
         .sender = transfer->sender,
         .at_ms = transfer->at_ms,
         .kind = MESSAGE_TRANSFER,

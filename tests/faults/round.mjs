@@ -104,7 +104,7 @@ function wanted(rows, person) {
   return rows.filter((row) => row.room === person.room && !row.some && row.sender !== own).at(-1)?.seq ?? 0;
 }
 
-async function caughtUp(world, people) {
+export async function caughtUp(world, people) {
   const rooms = [...new Set(people.map((person) => person.room))].filter((room) => room !== '/');
   const end = Date.now() + REST_MS;
   for (;;) {
@@ -159,7 +159,7 @@ async function presenceIsTrue(world, people) {
 
 // ---- the round ----
 
-async function assemble(world) {
+export async function assemble(world) {
   const people = [...(await gather(world, 'busy', busyRoom(world))),
     ...(await gather(world, 'quiet', quietRoom(world))), ...(await friends(world)), ...chatters(world)];
   world.namespaceBase =
@@ -169,7 +169,7 @@ async function assemble(world) {
   return people;
 }
 
-async function allConnected(world, people, when) {
+export async function allConnected(world, people, when) {
   const away = () => people.filter((person) => !person.connected && !person.closing);
   if (!(await world.until(() => !away().length, REST_MS)))
     world.wrong(`${when} not connected: ${away().map(({ name, trouble }) => `${name} (${trouble})`)}`);
@@ -184,7 +184,7 @@ async function someLeave(world, people, spanMs) {
 }
 
 /** In each room somebody says something that must be stored, so that every reader has something to reach. */
-async function lastWords(world, people) {
+export async function lastWords(world, people) {
   for (const room of new Set(people.map((person) => person.room))) {
     const speaker = people.find((person) => person.room === room && person.talks && person.retries)
       ?? people.find((person) => person.room === room && person.talks);

@@ -30,6 +30,7 @@ export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** How long a client believes that an answer may still come. Longer than any fault and any limit of the servers. */
 export const PATIENCE_MS = 30_000;
+const PUT_BACK = 'The history was put back';
 const HANDSHAKE_MS = 5_000;
 const CALL_MS = 8_000;
 
@@ -190,6 +191,11 @@ export class Client {
     if (how !== 'early') this.last = Math.max(this.last ?? 0, seq);
   }
 
+  /** The server said that the numbers mean something else now. */
+  putBack() {
+    this.lost();
+  }
+
   lost() {
     this.world.record({ ev: 'reset', reader: this.name, room: this.room });
     this.last = undefined;
@@ -256,7 +262,8 @@ export class Client {
       });
       ws.on('open', open);
       ws.on('message', (data) => message(JSON.parse(data.toString('utf8'))));
-      ws.on('close', (code) => {
+      ws.on('close', (code, reason) => {
+        if (String(reason).startsWith(PUT_BACK)) this.putBack();
         this.answered?.({ what: 'unknown', why: `closed with ${code}` });
         resolve();
       });

@@ -210,6 +210,14 @@ static void on_control(void *arg, const struct wire_header *header, struct str w
     noticed[5] += 1000 * header->kind + word.len;
 }
 
+static int epochs; /* begun */
+
+static void on_epoch(void *arg)
+{
+    (void)arg;
+    epochs++;
+}
+
 static struct client *connect_client(void)
 {
     struct client *client = &clients[client_count++];
@@ -329,6 +337,7 @@ static int begin(void **state)
     memset(noticed, 0, sizeof noticed);
     job_count = jobs_ever = client_count = 0;
     net.up = true;
+    epochs = 0;
     now_ms = 5000000;
     clock_freeze(now_ms);
     wheel_init(&wheel);
@@ -339,7 +348,7 @@ static int begin(void **state)
                        .origin = ORIGIN,
                        .epoch = EPOCH,
                        .notices = {on_presence, on_history, on_friends, on_read_so_far, on_io_posted, on_control,
-                                   NULL}};
+                                   on_epoch, NULL}};
     hub_init(&hub);
     return 0;
 }

@@ -25,7 +25,16 @@ static struct {
     enum err err;
     int pings;
     uint64_t epoch; /* 0: EPOCH */
+    uint64_t other; /* from this number on, other messages than at first; 0: none */
+    enum err raise; /* what raising the epoch comes to */
+    int raises;
 } db;
+
+/* Which transaction stored it. */
+static uint64_t batch_of(uint64_t seq)
+{
+    return (db.other && seq >= db.other ? 2000 : 1000) + seq;
+}
 
 /* The text of a message; of the last few asked for. */
 static struct str text_of(uint64_t seq)
@@ -41,6 +50,7 @@ static struct message message_of(uint64_t conversation, uint64_t seq)
 {
     return (struct message){.conversation = conversation,
                             .seq = seq,
+                            .batch = batch_of(seq),
                             .sender = 9,
                             .kind = MESSAGE_TEXT,
                             .sender_name = STR("bob"),
@@ -92,13 +102,28 @@ enum err store_read_ranges(struct store *store, const struct store_range *ranges
     return err;
 }
 
-enum err store_tails(struct store *store, const uint64_t *conversations, size_t count,
-                     store_tail_fn *fn, void *arg)
+enum err store_compare(struct store *store, struct store_anchor *anchors, size_t count)
 {
     (void)store;
-    for (size_t i = 0; i < count && !db.err; i++)
-        fn(arg, conversations[i], db.last[conversations[i]]);
+    for (size_t i = 0; i < count && !db.err; i++) {
+        anchors[i].tail = db.last[anchors[i].conversation];
+        anchors[i].lost = anchors[i].tail < anchors[i].seq ||
+                          (anchors[i].seq && anchors[i].batch != batch_of(anchors[i].seq));
+    }
     return db.err;
+}
+
+enum err store_raise_epoch_from(struct store *store, uint64_t from, uint64_t above, uint64_t *epoch)
+{
+    (void)store;
+    if (db.raise)
+        return db.raise;
+    if (from == (db.epoch ? db.epoch : EPOCH)) {
+        db.raises++;
+        db.epoch = (from > above ? from : above) + 1;
+    }
+    *epoch = db.epoch;
+    return ERR_OK;
 }
 
 enum err store_epoch(struct store *store, uint64_t *epoch)

@@ -11,21 +11,203 @@ static void put_back(uint64_t stored)
     hub_audit(&hub);
 }
 
-static void a_database_that_knows_less_than_was_delivered_is_noticed(void **state)
+static void a_database_that_knows_less_than_was_delivered_begins_another_epoch(void **state)
 {
     (void)state;
-    seated_client(7, PLAIN, 5);
+    struct client *client = seated_client(7, PLAIN, 5);
     hub_audit(&hub);
     job_do();
-    assert_int_equal(metric_get(METRIC_ROOMS_AHEAD), 0);
+    assert_int_equal(db.raises, 0);
     db.last[7] = 2;
     hub_audit(&hub);
     job_do();
-    assert_int_equal(metric_get(METRIC_ROOMS_AHEAD), 1);
-    db.last[7] = 5;
+    assert_int_equal(db.raises, 1);
+    assert_int_equal(epochs, 1);
+    assert_int_equal(hub.epoch, EPOCH + 1);
+    assert_int_equal(metric_get(METRIC_ROOMS_AHEAD), 0);
+    assert_int_equal(client->code, 1012);
+    job_do(); /* the room is read again */
     hub_audit(&hub);
     job_do();
+    assert_int_equal(db.raises, 1);
+}
+
+static void if_no_epoch_can_be_begun_that_is_shown_and_tried_again(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 5);
+    db.last[7] = 2;
+    db.raise = ERR_DOWN;
+    hub_audit(&hub);
+    job_do();
+    assert_int_equal(metric_get(METRIC_ROOMS_AHEAD), 1);
+    assert_int_equal(client->closes, 0);
+    db.raise = ERR_OK;
+    go(settings.audit_down_ms);
+    job_do();
     assert_int_equal(metric_get(METRIC_ROOMS_AHEAD), 0);
+    assert_int_equal(client->closes, 1);
+    job_do();
+}
+
+static void a_database_of_an_earlier_epoch_was_put_back(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 5);
+    db.epoch = EPOCH - 1;
+    hub_audit(&hub);
+    job_do();
+    assert_int_equal(db.raises, 1);
+    assert_int_equal(hub.epoch, EPOCH + 1); /* one that neither had */
+    assert_int_equal(client->closes, 1);
+    job_do();
+}
+
+/* The database was put back to `stored` messages, and others have been stored since: as many as are delivered. */
+static void put_back_unnoticed(uint64_t stored)
+{
+    db.other = stored + 1;
+}
+
+static void a_number_that_is_not_new_is_asked_about(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 9);
+    put_back_unnoticed(5);
+    deliver(7, 6);
+    deliver(7, 7);
+    assert_int_equal(job_count, 1); /* one question, however many */
+    deliver(7, 8);
+    deliver(7, 9);
+    deliver(7, 10); /* the numbers have grown past what was delivered: what was asked is what was then */
+    db.last[7] = 10;
+    hub_flush(&hub);
+    job_do();
+    assert_int_equal(db.raises, 1);
+    assert_int_equal(client->code, 1012);
+    job_do();
+    assert_string_equal(recent(7, PLAIN), "6:m6|7:m7|8:m8|9:m9|10:m10|");
+}
+
+static void the_same_number_by_another_transaction_is_asked_about(void **state)
+{
+    (void)state;
+    seated_client(7, PLAIN, 5);
+    put_back_unnoticed(4);
+    deliver(7, 5);
+    job_do();
+    assert_int_equal(db.raises, 1);
+    job_do();
+}
+
+static void a_repeat_is_no_other_message(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 5);
+    deliver(7, 5);
+    assert_int_equal(job_count, 0); /* the last one: nobody need be asked */
+    deliver(7, 3);
+    assert_int_equal(job_count, 1);
+    job_do();
+    assert_int_equal(db.raises, 0);
+    assert_int_equal(client->closes, 0);
+    deliver(7, 2); /* another doubt, another question */
+    assert_int_equal(job_count, 1);
+    job_do();
+    assert_int_equal(job_count, 0);
+}
+
+static void a_doubt_that_could_not_be_asked_about_is_asked_again(void **state)
+{
+    (void)state;
+    seated_client(7, PLAIN, 5);
+    put_back_unnoticed(2);
+    deliver(7, 3);
+    db.err = ERR_DOWN;
+    job_do();
+    assert_int_equal(db.raises, 0);
+    deliver(7, 4);
+    deliver(7, 5);
+    deliver(7, 6);
+    db.err = ERR_OK;
+    go(settings.audit_down_ms);
+    job_do();
+    assert_int_equal(db.raises, 1);
+    job_do();
+}
+
+static void our_own_message_under_a_number_that_is_not_new(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 5);
+    put_back_unnoticed(2);
+    struct store_post post = {.message = message_of(7, 3)};
+    uint64_t session_id = client->session->id;
+    hub_stored(&hub, &post, &session_id, 1);
+    assert_int_equal(memcmp(client->told.data, "ok 3|", client->told.len), 0);
+    job_do();
+    assert_int_equal(db.raises, 1);
+    assert_int_equal(client->code, 1012);
+    job_do();
+}
+
+static void a_refill_that_begins_with_another_message_shows_nothing(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 5);
+    put_back_unnoticed(3);
+    db.last[7] = 7;
+    deliver(7, 8); /* 4 to 7 were not heard */
+    go(settings.gap_wait_ms);
+    job_do();
+    hub_flush(&hub);
+    assert_string_equal(got(client), "");
+    job_do();
+    assert_int_equal(db.raises, 1);
+    assert_int_equal(client->code, 1012);
+    job_do();
+}
+
+static void what_is_stored_after_a_reconnect_is_compared_first(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 5), *other = seated_client(8, PLAIN, 2);
+    struct store_post post = {.message = message_of(8, 3)};
+    uint64_t session_id = other->session->id;
+    db.last[7] = 4;
+    db.last[8] = 3;
+    metric_inc(METRIC_DB_CONNECTS);
+    hub_stored(&hub, &post, &session_id, 1);
+    assert_int_equal(job_count, 1);
+    job_do();
+    assert_int_equal(db.raises, 1);
+    assert_int_equal(client->code, 1012);
+    job_do();
+    job_do();
+}
+
+static void of_two_relays_one_begins_the_epoch(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 5);
+    db.last[7] = 2;
+    hub_audit(&hub);
+    db.epoch = EPOCH + 5; /* by the other one */
+    job_do();
+    assert_int_equal(db.raises, 0);
+    assert_int_equal(hub.epoch, EPOCH + 5);
+    assert_int_equal(client->closes, 1);
+    job_do();
+}
+
+static void also_those_who_sit_nowhere_are_asked_to_come_back(void **state)
+{
+    (void)state;
+    struct client *idle = connect_client();
+    put_back(2);
+    job_do();
+    assert_int_equal(idle->code, 1012);
+    assert_int_equal(epochs, 1);
 }
 
 static void what_is_delivered_while_an_audit_is_under_way_is_not_ahead(void **state)
@@ -36,7 +218,7 @@ static void what_is_delivered_while_an_audit_is_under_way_is_not_ahead(void **st
     struct job *audit = job_work();
     deliver(7, 6);
     job_finish(audit);
-    assert_int_equal(metric_get(METRIC_ROOMS_AHEAD), 0);
+    assert_int_equal(db.raises, 0);
 }
 
 static void in_another_epoch_everybody_is_asked_to_come_back(void **state)
@@ -133,7 +315,18 @@ static void if_it_cannot_be_read_again_nobody_is_told_twice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_database_that_knows_less_than_was_delivered_is_noticed),
+        TEST(a_database_that_knows_less_than_was_delivered_begins_another_epoch),
+        TEST(if_no_epoch_can_be_begun_that_is_shown_and_tried_again),
+        TEST(a_database_of_an_earlier_epoch_was_put_back),
+        TEST(a_number_that_is_not_new_is_asked_about),
+        TEST(the_same_number_by_another_transaction_is_asked_about),
+        TEST(a_repeat_is_no_other_message),
+        TEST(a_doubt_that_could_not_be_asked_about_is_asked_again),
+        TEST(our_own_message_under_a_number_that_is_not_new),
+        TEST(a_refill_that_begins_with_another_message_shows_nothing),
+        TEST(what_is_stored_after_a_reconnect_is_compared_first),
+        TEST(of_two_relays_one_begins_the_epoch),
+        TEST(also_those_who_sit_nowhere_are_asked_to_come_back),
         TEST(what_is_delivered_while_an_audit_is_under_way_is_not_ahead),
         TEST(in_another_epoch_everybody_is_asked_to_come_back),
         KEPT(in_another_epoch_a_listener_is_told_to_begin_again),

@@ -3,7 +3,7 @@
 
 #include "common/message.h"
 
-enum { HEADER_BYTES = 38, FIXED_BYTES = 25 }; /* of a record: seq, sender, at_ms, kind */
+enum { HEADER_BYTES = 38, FIXED_BYTES = 33 }; /* of a record: seq, batch, sender, at_ms, kind */
 
 static struct message sample(void)
 {
@@ -41,6 +41,7 @@ static void the_layout_is_what_the_header_says(void **state)
     struct buf out;
     struct message message = {.conversation = 7,
                               .seq = 2,
+                              .batch = 5,
                               .sender = 3,
                               .at_ms = 4,
                               .kind = MESSAGE_JOIN,
@@ -48,13 +49,14 @@ static void the_layout_is_what_the_header_says(void **state)
                               .content = BYTES("xyz"),
                               .audience = BYTES("r1:a")};
     encode(&out, &message, 1);
-    assert_bytes(buf_str(&out), "CG\x02\x01"
+    assert_bytes(buf_str(&out), "CG\x03\x01"
                                 "\x88\x77\x66\x55\x44\x33\x22\x11" /* origin */
                                 "\x03\0\0\0\0\0\0\0"               /* epoch */
                                 "\x07\0\0\0\0\0\0\0"               /* conversation */
                                 "\x09\0\0\0\0\0\0\0"               /* user */
                                 "\x01\0"                           /* count */
                                 "\x02\0\0\0\0\0\0\0"               /* seq */
+                                "\x05\0\0\0\0\0\0\0"               /* batch */
                                 "\x03\0\0\0\0\0\0\0"               /* sender */
                                 "\x04\0\0\0\0\0\0\0"               /* at_ms */
                                 "\x02"                             /* kind */
@@ -184,11 +186,12 @@ static void strangers_are_refused(void **state)
         {1, 'X'},
         {2, 0}, /* version */
         {2, 1}, /* without audiences */
-        {2, 3},
+        {2, 2}, /* without batches */
+        {2, 4},
         {3, 0}, /* kind of batch */
         {3, 99},
-        {HEADER_BYTES + 24, 0}, /* kind of message */
-        {HEADER_BYTES + 24, 99},
+        {HEADER_BYTES + 32, 0}, /* kind of message */
+        {HEADER_BYTES + 32, 99},
         {HEADER_BYTES + FIXED_BYTES + 2, (char)0xff}, /* the name is no UTF-8 */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

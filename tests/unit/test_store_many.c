@@ -222,7 +222,7 @@ static void on_message(void *arg, size_t range, const struct message *message)
 static void add_message(uint64_t conversation, uint64_t seq)
 {
     ADD_ROW(DB_NUM(seq), DB_NUM(1), DB_NUM(MESSAGE_TEXT), DB_TEXT(STR("ann")), DB_TEXT(STR("hi")), DB_TEXT(STR("")),
-            DB_NUM(0), DB_NULL, DB_NULL, DB_NUM(0), DB_NUM(0), DB_NUM(conversation));
+            DB_NUM(0), DB_NULL, DB_NULL, DB_NUM(0), DB_NUM(0), DB_NUM(1), DB_NUM(conversation));
 }
 
 static void those_who_missed_the_same_are_asked_for_once(void **state)
@@ -245,6 +245,49 @@ static void those_who_missed_the_same_are_asked_for_once(void **state)
     assert_int_equal(store_read_ranges(&store, ranges, 0, on_message, &store), ERR_OK);
 }
 
+/* ---- what was delivered ---- */
+
+static const struct store_anchor *anchor_in(const struct store_anchor *anchors, size_t count, uint64_t conversation,
+                                            uint64_t batch)
+{
+    for (size_t i = 0; i < count; i++)
+        if (anchors[i].conversation == conversation && anchors[i].batch == batch)
+            return &anchors[i];
+    return NULL;
+}
+
+/* The rows are those of both statements: a conversation and its last number, and whose that number is. */
+static void what_the_database_no_longer_has_is_lost(void **state)
+{
+    (void)state;
+    struct store_anchor anchors[] = {
+        {.conversation = 9, .seq = 4, .batch = 40},              /* is there */
+        {.conversation = 7, .seq = 5, .batch = 50},              /* of another transaction now */
+        {.conversation = 8, .seq = 3, .batch = 30},              /* the counter does not reach it */
+        {.conversation = 5, .seq = 0},                           /* nothing was delivered */
+        {.conversation = 6, .seq = 1, .batch = 10},              /* no such conversation */
+        {.conversation = 9, .seq = 3, .batch = 31},              /* deleted alone: no row */
+        {.conversation = 9, .seq = 4, .batch = 41},              /* twice asked for, and never so */
+    };
+    ADD_ROW(DB_NUM(9), DB_NUM(4), DB_NUM(40));
+    ADD_ROW(DB_NUM(7), DB_NUM(5), DB_NUM(51));
+    ADD_ROW(DB_NUM(8), DB_NUM(2), DB_NUM(20));
+    ADD_ROW(DB_NUM(5), DB_NUM(6), DB_NUM(60));
+    assert_int_equal(store_compare(&store, anchors, 7), ERR_OK);
+    assert_int_equal(db.runs, 2);
+    assert_false(anchor_in(anchors, 7, 9, 40)->lost);
+    assert_true(anchor_in(anchors, 7, 7, 50)->lost);
+    assert_true(anchor_in(anchors, 7, 8, 30)->lost);
+    assert_false(anchor_in(anchors, 7, 5, 0)->lost);
+    assert_int_equal(anchor_in(anchors, 7, 5, 0)->tail, 6);
+    assert_true(anchor_in(anchors, 7, 6, 10)->lost);
+    assert_false(anchor_in(anchors, 7, 9, 31)->lost);
+    assert_true(anchor_in(anchors, 7, 9, 41)->lost);
+    db.err = ERR_DOWN;
+    assert_int_equal(store_compare(&store, anchors, 7), ERR_DOWN);
+    assert_int_equal(store_compare(&store, anchors, 0), ERR_OK);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -255,6 +298,7 @@ int main(void)
         TEST(more_than_one_question_holds_are_several),
         TEST(one_place_is_asked_for_as_prepared_many_in_one_statement),
         TEST(those_who_missed_the_same_are_asked_for_once),
+        TEST(what_the_database_no_longer_has_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,11 @@ export class Friend extends Client {
     });
   }
 
+  putBack() {
+    this.lost();
+    this.whole = 0;
+  }
+
   take(event) {
     if (event.type === 'error') {
       this.refusals = (this.refusals ?? 0) + 1; // which message it is about is not said

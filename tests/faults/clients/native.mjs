@@ -27,6 +27,8 @@ export class Native extends Client {
     });
   }
 
+  putBack() {} // its cursor tells
+
   welcome({ ok, error, joined: [joined] = [] }) {
     if (!ok || joined.error) {
       this.trouble = (error ?? joined.error).code;

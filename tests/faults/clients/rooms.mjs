@@ -37,12 +37,13 @@ export class Poller extends Listener {
 
   async poll() {
     const { world, last } = this;
-    const { status, json } = await world.call(this.path('poll', { wait: this.wait, after: last ?? 0 }),
+    const { status, json } = await world.call(this.path('poll', { wait: this.wait, after: last ?? 0, ...(this.epoch && { epoch: this.epoch }) }),
       { port: world.port(), ms: (this.wait + 8) * 1000 });
     if (this.closing) return;
     if (status !== 200) throw new Error(`answered with ${status}`);
     if (json.reset) this.lost();
-    if (!this.connected) this.opened(json.reset ? undefined : last ?? 0);
+    this.epoch = json.epoch;
+    if (!this.connected || json.reset) this.opened(json.reset ? undefined : last ?? 0);
     for (const event of json.events) this.had(event.seq, event.data.log_content);
     if (json.events.length && json.next !== this.last)
       world.wrong(`${this.name}: next is ${json.next} after ${this.last}`);
