@@ -79,6 +79,10 @@ enum err db_commit(struct db *db) CG_MUST_CHECK;
 /* Always ends with no open transaction: if ROLLBACK cannot be said the connection is closed. */
 void db_rollback(struct db *db);
 
+/* A transaction was given up after it failed again and again with ERR_RETRY: the server answers, but takes no writes now.
+ * Shown as such until one succeeds, or for some seconds. */
+void db_gave_up(struct db *db);
+
 /* The last failure, for a log line: the server's number and text. */
 unsigned db_errno(const struct db *db);
 const char *db_error(const struct db *db);

@@ -144,6 +144,12 @@ enum err db_fail(struct db *db, MYSQL_STMT *stmt)
     return ERR_DOWN;
 }
 
+/* A server whose binary log has no room neither commits nor refuses: all others wait for its locks. */
+void db_gave_up(struct db *db)
+{
+    db_refuses_writes(db->at, db->error_number, db->error_text);
+}
+
 /* ---- connecting ---- */
 
 /* Looks for a variable that is not as it must be; *cluster, which may be NULL, is set if wsrep_on is ON. */

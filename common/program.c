@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/store.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -18,7 +19,7 @@ static void print_help(const struct program_info *info)
     printf("usage: %s %s\n\n%s\n\n"
            "  --config FILE      read settings from FILE (lines of name = value)\n"
            "  --set name=value   change one setting; may be repeated\n"
-           "  --check-config     say whether the settings are right, and end\n"
+           "  --check-config     say whether the settings are right, and the database's as it must be, and end\n"
            "  --print-config     print every setting with its documentation, and end\n"
            "  --version, --help\n\n"
            "A setting may also be given in the environment as CHAGUAN_NAME.\n",
@@ -33,6 +34,22 @@ static void print_config(const struct program_info *info, const struct settings 
     settings_print(settings, info->program, &out);
     fwrite(out.data, 1, out.len, stdout);
     buf_fini(&out);
+}
+
+static void say_condition(void *arg, const char *line)
+{
+    fprintf(stderr, "%s: warning: the database's %s\n", (const char *)arg, line);
+}
+
+/* The settings may be right before there is a server: then they are all that can be looked at. */
+static void check_database(const struct program_info *info, const struct settings *settings)
+{
+    char name[64];
+    struct store *store = store_new(settings);
+    snprintf(name, sizeof name, "%s", info->name);
+    if (store_conditions(store, say_condition, name))
+        printf("%s: the database could not be asked: %s\n", info->name, store_error(store));
+    store_free(store);
 }
 
 int program_start(const struct program_info *info, int argc, char **argv, struct settings *settings,
@@ -73,8 +90,10 @@ int program_start(const struct program_info *info, int argc, char **argv, struct
     }
     if (action == PRINT)
         print_config(info, settings);
-    else if (action == CHECK)
+    else if (action == CHECK) {
         printf("%s: the settings are right\n", info->name);
+        check_database(info, settings);
+    }
     if (action) {
         settings_fini(settings);
         exit(0);

@@ -155,6 +155,10 @@ enum err store_raise_epoch_from(struct store *store, uint64_t from, uint64_t abo
 enum err store_check(struct store *store, store_line_fn *found, void *arg,
                      uint64_t *findings) CG_MUST_CHECK;
 
+/* What Chaguan's promises need of the server: a commit is on the disk before it is answered, and before anybody else can
+ * read it (deploy/mariadb.cnf says how). Calls `said` with a line for each variable that is not as it must be. */
+enum err store_conditions(struct store *store, store_line_fn *said, void *arg) CG_MUST_CHECK;
+
 struct store_stats {
     uint64_t users, conversations, members, messages, epoch, schema;
 };

@@ -395,8 +395,10 @@ static void settle_first(struct batch *batch, size_t count, enum err err)
 }
 
 /* Nothing more is tried for them. */
-static enum err give_up(struct batch *batch, enum err err)
+static enum err give_up(struct store *store, struct batch *batch, enum err err)
 {
+    if (err == ERR_RETRY)
+        db_gave_up(store->db);
     enum err told = err == ERR_RETRY || err == ERR_DUPLICATE ? ERR_DOWN : err;
     for (size_t i = 0; i < batch->count; i++) {
         bool unknown = batch->lost_id && batch->posts[i]->lost_seq;
@@ -455,7 +457,7 @@ static enum err run(struct store *store, struct batch *batch)
         else if (err == ERR_INTERNAL && batch->count > 1)
             return run_halves(store, batch);
         else
-            err = give_up(batch, err);
+            err = give_up(store, batch, err);
     }
     return err;
 }

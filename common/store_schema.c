@@ -137,6 +137,53 @@ enum err store_raise_epoch_from(struct store *store, uint64_t from, uint64_t abo
     return err ? err : store_epoch(store, epoch);
 }
 
+/* ---- what the server must be told ---- */
+
+static const struct condition {
+    const char *variable, *wanted, *why;
+    bool alone; /* not needed where other nodes of a cluster have a transaction before it is committed */
+} conditions[] = {
+    {"innodb_flush_log_at_trx_commit", "1", "else what was acknowledged may be lost", false},
+    {"log_bin", "ON", "else a message may be shown before it is on the disk, and its number given to another", true},
+    {"sync_binlog", "1", "else what was acknowledged may be lost, and what was shown become another message", true},
+};
+
+enum { CONDITIONS = sizeof conditions / sizeof conditions[0] };
+
+struct variables {
+    char values[CONDITIONS][32];
+    bool cluster;
+};
+
+static void on_variable(void *arg, const struct db_value *columns)
+{
+    struct variables *variables = arg;
+    struct str name = columns[0].text, value = columns[1].text;
+    if (str_eq(name, STR("wsrep_on")))
+        variables->cluster = str_eq(value, STR("ON"));
+    for (size_t i = 0; i < CONDITIONS; i++)
+        if (str_eq(name, str_of(conditions[i].variable)))
+            snprintf(variables->values[i], sizeof variables->values[i], "%.*s", (int)value.len, value.ptr);
+}
+
+enum err store_conditions(struct store *store, store_line_fn *said, void *arg)
+{
+    struct variables variables = {.cluster = false};
+    enum err err = db_run(store->db, "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
+                          " ('innodb_flush_log_at_trx_commit', 'log_bin', 'sync_binlog', 'wsrep_on')",
+                          on_variable, &variables);
+    for (size_t i = 0; !err && i < CONDITIONS; i++) {
+        const struct condition *condition = &conditions[i];
+        char line[256];
+        if (!strcmp(variables.values[i], condition->wanted) || (condition->alone && variables.cluster))
+            continue;
+        snprintf(line, sizeof line, "%s is %s and must be %s: %s", condition->variable,
+                 *variables.values[i] ? variables.values[i] : "unknown", condition->wanted, condition->why);
+        said(arg, line);
+    }
+    return err;
+}
+
 /* ---- check ---- */
 
 struct finding {

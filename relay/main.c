@@ -212,6 +212,12 @@ static bool refuse_start(struct relay *relay, const char *why)
     return false;
 }
 
+static void warn_of_database(void *arg, const char *line)
+{
+    (void)arg;
+    log_warn("db.not_durable", "msg=\"%s\"", line);
+}
+
 static bool database_ready(struct relay *relay)
 {
     char why[256];
@@ -221,6 +227,8 @@ static bool database_ready(struct relay *relay)
         snprintf(why, sizeof why, "cannot read the epoch: %.200s", store_error(store));
     if (!err && (err = store_secret(store, relay->secret)))
         snprintf(why, sizeof why, "cannot read the secret: %.200s", store_error(store));
+    if (!err && store_conditions(store, warn_of_database, NULL))
+        log_warn("db.not_asked", "msg=\"%s\"", store_error(store));
     store_free(store);
     return !err || refuse_start(relay, why);
 }

@@ -33,12 +33,14 @@ class Server {
     return ['--skip-networking=0', '--bind-address=127.0.0.1', `--port=${this.port}`, `--server-id=${id}`,
       '--log-bin=binlog',
       '--log-slave-updates', '--sync-binlog=1', '--binlog-format=ROW', '--rpl-semi-sync-master-wait-point=AFTER_SYNC',
-      '--rpl-semi-sync-slave-enabled=1', '--rpl-semi-sync-master-timeout=600000'];
+      '--binlog-expire-logs-seconds=0', '--rpl-semi-sync-slave-enabled=1', '--rpl-semi-sync-master-timeout=600000'];
   }
 
   /** From now on it takes what the other commits, and takes no writes from anybody else. */
   async follow(primary) {
     await this.sql('SET GLOBAL read_only = 1, rpl_semi_sync_master_enabled = 0');
+    if (!(await this.one('SELECT @@GLOBAL.gtid_slave_pos'))) // a copy is where its original was
+      await this.sql('SET GLOBAL gtid_slave_pos = @@GLOBAL.gtid_binlog_pos');
     await this.sql(`CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = ${primary.port}, MASTER_USER = 'follower',
       MASTER_PASSWORD = 'follower', MASTER_USE_GTID = current_pos; START SLAVE`);
     await eventually(async () =>
