@@ -7,6 +7,7 @@
 #   make asan       every test on binaries with the address, undefined-behaviour and leak sanitizers
 #   make tsan       the unit tests with the thread sanitizer
 #   make faults     what fails under talk, and whether anything is lost: ROUNDS=20 SEED=
+#   make sequences  random sequences of commands, answers and failures on sanitized binaries: SECONDS_EACH=300 SEQ_SEED=
 #   make soak       clients that come and go, MINUTES=30: memory, descriptors, threads, keys
 #   make fuzz       every parser of outside bytes, FUZZ_SECONDS=60 each
 #   make lint, fmt  warnings as errors, clang-tidy and the layer rules; clang-format
@@ -278,6 +279,17 @@ asan: deps-test
 tsan: deps-test
 	@$(again) BUILD=build/tsan SANITIZE=thread OPTIMIZE=-O1 unit-programs
 	@SANITIZER_REPORTS=$(abspath build/tsan/reports) tests/run.sh build/tsan unit
+
+# The same drivers run briefly with all unit tests; a failure prints the SEQ_SEED of its round.
+.PHONY: sequences
+SECONDS_EACH ?= 300
+SEQUENCES    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_seq_*.c))
+sequences: deps-test
+	@$(again) BUILD=build/asan SANITIZE=address,undefined OPTIMIZE=-O1 $(SEQUENCES:%=build/asan/unit/%)
+	@$(again) BUILD=build/tsan SANITIZE=thread OPTIMIZE=-O1 $(SEQUENCES:%=build/tsan/unit/%)
+	@for program in $(foreach variant,asan tsan,$(SEQUENCES:%=build/$(variant)/unit/%)); do \
+		echo "---- $$program"; SEQ_SECONDS=$(SECONDS_EACH) $$program || exit; \
+	done
 
 .PHONY: faults soak
 ROUNDS  ?= 20
