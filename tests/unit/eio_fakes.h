@@ -12,7 +12,7 @@
 #include "relay/handoff.h"
 #include "relay/wsframe.h"
 
-enum { START_MS = 1000000, INTERVAL_MS = 300, TIMEOUT_MS = 200, CALLS_MAX = 4096, FRAMES_MAX = 32, HERE = 77 };
+enum { START_MS = 1000000, INTERVAL_MS = 300, TIMEOUT_MS = 200, CALLS_MAX = 4096, FRAMES_MAX = 512, HERE = 77 };
 #define NEW "EIO=4&transport=polling"
 
 static const unsigned char secret[SID_SECRET_BYTES] = "0123456789abcdef0123456789abcde";
@@ -144,7 +144,7 @@ static inline void leave(struct answer *answer)
     answer->call.gone(answer->call.arg, &answer->call);
 }
 
-static void check_answer(const struct answer *answer, unsigned status, struct str body, const char *file, int line)
+static inline void check_answer(const struct answer *answer, unsigned status, struct str body, const char *file, int line)
 {
     _assert_true(answer->answered, "answered", file, line);
     _assert_int_equal(answer->status, status, file, line);
