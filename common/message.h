@@ -43,6 +43,10 @@ static inline bool message_is_said(enum message_kind kind)
 #define MESSAGE_RECALLED_TEXT "消息已撤回"
 
 enum { MESSAGE_CLIENT_ID_MAX = 64 };
+/* In front of the client_id of what is no message of a client's: a character that no client's id may hold, so that none of
+ * theirs can be taken for it. */
+#define MESSAGE_ID_TRANSFER "\x01"
+#define MESSAGE_ID_RECORD   "\x02"
 
 /* A view: the texts are borrowed. */
 struct message {

@@ -18,7 +18,7 @@ static const struct store_statement core_rows[] = {
                       " WHERE conversation = ? AND seq > ? AND seq < ?"
                       " ORDER BY seq DESC LIMIT ?) AS latest ORDER BY seq"},
     {SQL_EPOCH, "SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'epoch'"},
-    {SQL_FIND_CLIENT, "SELECT seq, CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), kind"
+    {SQL_FIND_CLIENT, "SELECT seq, CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), kind, content, revised_by"
                       " FROM message WHERE conversation = ? AND sender = ? AND client_id = ?"},
     {SQL_FIND_BATCH, "SELECT batch_id FROM message WHERE conversation = ? AND seq = ?"},
     {SQL_ADD_MESSAGE, "INSERT INTO message (conversation, seq, sender, client_id, batch_id, kind,"

@@ -125,7 +125,7 @@ struct store_post {
  *   ERR_OK       stored, or found to be stored already (`repeated`);
  *   ERR_NOT_FOUND no such conversation; or an edit or a recall of what is not there, or recalled;
  *   ERR_DENIED   an edit or a recall of what is not the sender's own, or cannot be changed;
- *   ERR_DUPLICATE the client_id was used for another kind of thing;
+ *   ERR_DUPLICATE the client_id was used for something else: another command, or the same one saying another thing;
  *   ERR_DOWN     not stored: the database cannot be used now;
  *   ERR_UNKNOWN  the connection broke during COMMIT and no answer could be had within
  *                `patience_ms`: stored or not;

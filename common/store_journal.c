@@ -125,28 +125,38 @@ static void put_off_post(struct batch *batch, size_t i, size_t *put_off)
 }
 
 struct earlier {
+    const struct store_post *post; /* what is compared with it */
     uint64_t seq;
     int64_t at_ms;
-    enum message_kind kind;
+    bool same;
 };
 
-static void on_earlier(void *arg, const struct db_value *columns)
+/* Whether a post says what is stored under its client_id already. A message that was changed since has not its text any
+ * more, nor has an edit that a later one took the place of: of those the rest decides. */
+static bool says_the_same(const struct store_post *post, enum message_kind kind, struct str content, bool changed)
 {
-    *(struct earlier *)arg = (struct earlier){columns[0].number, (int64_t)columns[1].number,
-                                              (enum message_kind)columns[2].number};
+    char emptied[48];
+    if (kind != post->message.kind)
+        return false;
+    if (changed || str_eq(content, post->message.content))
+        return true;
+    snprintf(emptied, sizeof emptied, "{\"of\":%llu}", (unsigned long long)post->of);
+    return kind == MESSAGE_EDIT && str_eq(content, str_of(emptied));
 }
 
-/* Whether the same client_id may mean the same thing. */
-static bool same_command(enum message_kind one, enum message_kind other)
+static void on_earlier(void *arg, const struct db_value *c)
 {
-    return one == other || (!message_is_revision(one) && !message_is_revision(other));
+    struct earlier *earlier = arg;
+    earlier->seq = c[0].number;
+    earlier->at_ms = (int64_t)c[1].number;
+    earlier->same = says_the_same(earlier->post, (enum message_kind)c[2].number, c[3].text, !c[4].is_null);
 }
 
 /* Answers the post if its client_id was used before. */
 static enum err settle_repeat(struct store *store, struct batch *batch, size_t i, bool *settled)
 {
     struct store_post *post = batch->posts[i];
-    struct earlier earlier = {0};
+    struct earlier earlier = {.post = post};
     *settled = false;
     if (!post->message.client_id.len || !post->message.sender)
         return ERR_OK;
@@ -157,7 +167,7 @@ static enum err settle_repeat(struct store *store, struct batch *batch, size_t i
         return err;
     post->message.seq = earlier.seq;
     post->message.at_ms = earlier.at_ms;
-    post->repeated = same_command(post->message.kind, earlier.kind);
+    post->repeated = earlier.same;
     settle(batch, i, post->repeated ? ERR_OK : ERR_DUPLICATE);
     *settled = true;
     return ERR_OK;

@@ -259,7 +259,7 @@ static enum err move(struct store *store, struct transfer_state *state)
 {
     struct store_transfer *transfer = state->transfer;
     char client_id[MESSAGE_CLIENT_ID_MAX + 1];
-    int len = snprintf(client_id, sizeof client_id, "t:%.*s", (int)transfer->client_id.len,
+    int len = snprintf(client_id, sizeof client_id, MESSAGE_ID_TRANSFER "%.*s", (int)transfer->client_id.len,
                        transfer->client_id.ptr);
     struct str key = {client_id, (size_t)len};
     enum err err =

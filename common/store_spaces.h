@@ -6,7 +6,7 @@
 #include "common/store_seats.h"
 
 enum {
-    STORE_TRANSFER_CLIENT_MAX = MESSAGE_CLIENT_ID_MAX - 2, /* bytes: it is stored behind "t:" */
+    STORE_TRANSFER_CLIENT_MAX = MESSAGE_CLIENT_ID_MAX - 1, /* bytes: it is stored behind MESSAGE_ID_TRANSFER */
     STORE_TRANSFER_TEXT_MAX = 160,                         /* bytes of its content, with the NUL */
     STORE_SPACE_MEMBERS_LISTED = 10000,
     STORE_SCORE_MAX = 1000000000, /* of one transfer: no sum of them overflows */

@@ -356,6 +356,8 @@ static void chatroom_posted(struct session *session, uint64_t number, const stru
         refuse_frame(session, client_id, "unknown", "it is not known whether the message was stored");
     else if (post->err == ERR_DOWN)
         refuse_frame(session, client_id, "unavailable", "the message was not stored: try again later");
+    else if (post->err == ERR_DUPLICATE)
+        refuse_frame(session, client_id, "conflict", DOOR_CONFLICT);
     else
         refuse_frame(session, client_id, "refused", "the message could not be stored");
 }

@@ -385,10 +385,13 @@ static void posted(struct session *session, uint64_t number, const struct store_
     (void)number;
     if (!post->err)
         return; /* the sender gets no echo */
-    bool unknown = post->err == ERR_UNKNOWN;
-    door_send_error_for(session, post->message.client_id, unknown ? "unknown" : "unavailable",
-                        unknown ? "it is not known whether the message was stored"
-                                : "the message was not stored: try again later");
+    struct str client_id = post->message.client_id;
+    if (post->err == ERR_DUPLICATE)
+        door_send_error_for(session, client_id, "conflict", DOOR_CONFLICT);
+    else if (post->err == ERR_UNKNOWN)
+        door_send_error_for(session, client_id, "unknown", "it is not known whether the message was stored");
+    else
+        door_send_error_for(session, client_id, "unavailable", "the message was not stored: try again later");
 }
 
 static int64_t ping_interval_ms(const struct settings *settings)

@@ -35,6 +35,8 @@ static void on_posted(struct session *session, uint64_t number, const struct sto
         give_up(session);
     else if (post->err == ERR_DOWN)
         rooms_refuse(held->call, 503, "unavailable", "the message was not stored: try again later");
+    else if (post->err == ERR_DUPLICATE)
+        rooms_refuse(held->call, 409, "conflict", DOOR_CONFLICT);
     else
         rooms_refuse(held->call, 500, "refused", "the message could not be stored");
     held->call = NULL;

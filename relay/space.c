@@ -54,7 +54,7 @@ static void store_record(enum message_kind kind, uint64_t conversation, const st
         .sender = member->user,
         .kind = kind,
         .sender_name = member->name,
-        .client_id = kind == MESSAGE_JOIN ? STR("record:join") : STR("record:leave"),
+        .client_id = kind == MESSAGE_JOIN ? STR(MESSAGE_ID_RECORD "join") : STR(MESSAGE_ID_RECORD "leave"),
     };
     if (hub_post(door.hub, POST_OF_NOBODY, &record))
         log_warn("space.record_lost", "room=%llu why=busy", (unsigned long long)conversation);
@@ -256,6 +256,22 @@ static void closed(struct session *session)
 
 /* ---- frames in ---- */
 
+/* What the server says in a space, and nobody else: pages take a frame with such a key, or of such a type, for its word.
+ * What a client may send beside them is its own affair. */
+static bool is_the_servers(struct json_object *frame)
+{
+    static const char *const keys[] = {"userJoin", "userLeave", "transfer"};
+    static const char *const frame_types[] = {"transfer", "error"};
+    struct str type;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (json_object_object_get_ex(frame, keys[i], NULL)) /* whatever its value: parsers differ about doubled keys */
+            return true;
+    for (size_t i = 0; json_get_string(frame, "type", &type) && i < sizeof frame_types / sizeof frame_types[0]; i++)
+        if (str_eq(type, str_of(frame_types[i])))
+            return true;
+    return false;
+}
+
 static void received(struct session *session, struct str text)
 {
     const struct space_state *state = state_of(session);
@@ -271,10 +287,15 @@ static void received(struct session *session, struct str text)
         return;
     }
     if (json_get_string(frame, "spaceName", &space) && str_eq(space, str_of(state->space))) {
-        if (door_muted(session, state->conversation))
+        if (door_muted(session, state->conversation)) {
             door_send_error(session, door_post_code(ERR_DENIED), door_post_error(ERR_DENIED));
-        else
+        } else if (is_the_servers(frame)) {
+            metric_inc(METRIC_IDENTITY_REFUSED);
+            door_send_error(session, "reserved",
+                            "userJoin, userLeave, transfer and such types are the server's to say");
+        } else {
             hub_show(door.hub, state->conversation, ENCODING_SPACE, text);
+        }
     } else {
         metric_inc(METRIC_IDENTITY_REFUSED);
         door_send_error(session, "identity", "spaceName must be the space of this connection");

@@ -1,5 +1,6 @@
 #include "rest/customer.h"
 
+#include "common/client_id.h"
 #include "common/customer_frame.h"
 #include "common/customer_row.h"
 #include "common/log.h"
@@ -171,6 +172,8 @@ static int post(struct call *call, const struct customer_frame *frame,
     if (!err && !post.repeated)
         publish_message(call->backends, &post.message);
     buf_fini(&clean);
+    if (err == ERR_DUPLICATE)
+        return 409; /* the id was used for something else */
     return err ? failed(call, err, "message") : 0;
 }
 
@@ -190,7 +193,7 @@ static int message(struct call *call)
 {
     struct customer_frame frame;
     struct store_customer_pair pair;
-    if (call->request->idempotency_key.len > MESSAGE_CLIENT_ID_MAX)
+    if (call->request->idempotency_key.len && !client_id_ok(call->request->idempotency_key))
         return 400;
     if (customer_frame_read(call->object, call->backends->settings->media_url, &frame))
         return 400;

@@ -246,7 +246,7 @@ static void transfers_that_break_a_rule_are_refused(void **state)
         "{\"toId\":\"" BOB "\",\"score\":5,\"clientId\":7}",
         "{\"toId\":\"" BOB "\",\"score\":5,\"clientId\":\"a\\u0000\"}",
         "{\"toId\":\"" BOB "\",\"score\":5,\"clientId\":"
-        "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}",
+        "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}",
         "{\"toId\":\"" ANN "\",\"score\":5,\"clientId\":\"c\"}", /* to oneself */
         "{\"toId\":7,\"score\":5,\"clientId\":\"c\"}",
     };

@@ -174,6 +174,46 @@ static void other_kinds_of_things_under_one_client_id_are_a_conflict(void **stat
     assert_false(committed_row(1, 1)->recalled);
 }
 
+static void another_thing_said_under_one_client_id_is_a_conflict(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "id");
+    post(1, 9, "id")->message.content = STR("another");
+    post(1, 9, "id")->message.kind = MESSAGE_EMOJI;
+    post(1, 9, "id"); /* the same */
+    post(1, 9, "twin");
+    post(1, 9, "twin")->message.content = STR("another");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_DUPLICATE, 0);
+    check_post(1, ERR_DUPLICATE, 0);
+    check_post(2, ERR_OK, 1);
+    check_post(3, ERR_OK, 2);
+    check_post(4, ERR_DUPLICATE, 0);
+    assert_true(posts[2].repeated && !posts[3].repeated);
+    assert_int_equal(committed.row_count, 2);
+}
+
+/* A retry that comes so late that its message has been changed meanwhile: what it said stands nowhere any more. */
+static void a_late_retry_of_what_was_changed_since_is_a_repeat(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "id");
+    revise_post(MESSAGE_EDIT, 1, 9, "one", "{\"of\":1,\"content\":\"one\"}");
+    revise_post(MESSAGE_EDIT, 1, 9, "two", "{\"of\":1,\"content\":\"two\"}");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    post_count = 0;
+    post(1, 9, "id");
+    revise_post(MESSAGE_EDIT, 1, 9, "one", "{\"of\":1,\"content\":\"one\"}");
+    revise_post(MESSAGE_EDIT, 1, 9, "two", "{\"of\":1,\"content\":\"two\"}");
+    revise_post(MESSAGE_EDIT, 1, 9, "two", "{\"of\":1,\"content\":\"three\"}");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 1);
+    check_post(1, ERR_OK, 2);
+    check_post(2, ERR_OK, 3);
+    check_post(3, ERR_DUPLICATE, 0);
+    assert_int_equal(committed.row_count, 3);
+}
+
 /* ---- edits and recalls ---- */
 
 static void an_edit_changes_its_message_under_a_number_of_its_own(void **state)
@@ -289,6 +329,8 @@ int main(void)
         TEST(twins_within_a_batch_are_stored_once),
         TEST(twins_of_one_that_was_stored_before_are_all_repeats),
         TEST(other_kinds_of_things_under_one_client_id_are_a_conflict),
+        TEST(another_thing_said_under_one_client_id_is_a_conflict),
+        TEST(a_late_retry_of_what_was_changed_since_is_a_repeat),
         TEST(an_edit_changes_its_message_under_a_number_of_its_own),
         TEST(what_was_recalled_stands_nowhere),
         TEST(a_retried_recall_is_a_repeat_and_another_one_finds_nothing),
