@@ -7,7 +7,8 @@
  *   <prefix>:io:names:<nsp>          HASH  name → sid: names that are taken (one socket each)
  *   <prefix>:io:sid:<nsp> <sid>      HASH  entry, pid, rooms (JSON array of strings), name, round: a socket that is
  *                                          connected; round: which telling of the relay it was last part of
- *   <prefix>:io:pid:<nsp> <pid>      HASH  sid, entry or "", rooms, name: what a client gets back that returns; without
+ *   <prefix>:io:pid:<nsp> <pid>      HASH  sid, entry or "", rooms, name: what a client gets back that returns, and "since <room>": from
+ *                                          which number on it hears that room; without
  *                                          an expiry while its socket is connected, then for io_recovery_ms
  *   <prefix>:io:of:<entry>           SET   "<nsp> <sid>" of the sockets of one relay, so that another can take them
  *                                          away when its lease has run out

@@ -149,6 +149,18 @@ _Static_assert(IO_ROOMS_PER_SOCKET == 64, "as IO_LUA_MOVE says");
     "local sid = call('HGET', key('names', nsp), name) "                                           \
     "return sid and call('SISMEMBER', key('all', nsp), sid) == 1 and sid or ''"
 
+/* From which number on a socket hears a room, for when it comes back: in the pid's hash, if that is there, so that it goes
+ * with it. ARGV prefix nsp pid room seq [room seq…]; seq "": it left. */
+#define IO_SCRIPT_SINCE                                                                            \
+    IO_LUA                                                                                         \
+    "local k = key('pid', ARGV[2], ARGV[3]) "                                                      \
+    "if call('EXISTS', k) == 0 then return 0 end "                                                 \
+    "for i = 4, #ARGV, 2 do "                                                                      \
+    "  if ARGV[i + 1] == '' then call('HDEL', k, 'since ' .. ARGV[i]) "                            \
+    "  else call('HSET', k, 'since ' .. ARGV[i], ARGV[i + 1]) end "                                \
+    "end "                                                                                         \
+    "return 1"
+
 /* ARGV prefix nsp pid entry round. → {sid, name, room…}: it is this relay's now, whosever it was; {}: there is
  * none, or its name is another's */
 #define IO_SCRIPT_RECOVER                                                                          \

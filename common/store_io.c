@@ -11,7 +11,7 @@ enum { ATTEMPTS = 5 };
 static const struct store_statement rows[] = {
     {SQL_IO_RECENT,
      "SELECT * FROM (SELECT " STORE_MESSAGE_COLUMNS " FROM message"
-     " WHERE conversation = ? AND kind = 1 AND seq >"
+     " WHERE conversation = ? AND kind = 1 AND (audience IS NOT NULL) = ? AND seq >"
      " (SELECT CAST(GREATEST(CAST(seq AS SIGNED) - 10000, 0) AS UNSIGNED) FROM conversation WHERE id = ?)"
      " ORDER BY seq DESC LIMIT ?) AS latest ORDER BY seq"},
     {SQL_SECRET, "SELECT value FROM meta WHERE name = 'secret'"},
@@ -34,12 +34,12 @@ enum err store_io_namespace(struct store *store, struct str name, bool create,
     return err;
 }
 
-enum err store_io_recent(struct store *store, uint64_t conversation, unsigned limit,
+enum err store_io_recent(struct store *store, uint64_t conversation, bool to_some, unsigned limit,
                          store_message_fn *fn, void *arg)
 {
     struct store_reading reading = {conversation, fn, arg};
-    struct db_value params[] = {DB_NUM(conversation), DB_NUM(conversation), DB_NUM(limit)};
-    return db_query(store->db, SQL_IO_RECENT, params, 3, store_on_message, &reading);
+    struct db_value params[] = {DB_NUM(conversation), DB_NUM(to_some), DB_NUM(conversation), DB_NUM(limit)};
+    return db_query(store->db, SQL_IO_RECENT, params, 4, store_on_message, &reading);
 }
 
 struct secret {

@@ -16,9 +16,9 @@ enum {
 enum err store_io_namespace(struct store *store, struct str name, bool create,
                             uint64_t *conversation) CG_MUST_CHECK;
 
-/* The latest `limit` messages of kind MESSAGE_TEXT, whomever they were for, oldest first; none that lies more than
+/* The latest `limit` messages of kind MESSAGE_TEXT that were for everybody, or those that were `to_some`, oldest first; none that lies more than
  * STORE_RECENT_SPAN numbers back, so that a namespace full of events costs no more than that. */
-enum err store_io_recent(struct store *store, uint64_t conversation, unsigned limit,
+enum err store_io_recent(struct store *store, uint64_t conversation, bool to_some, unsigned limit,
                          store_message_fn *fn, void *arg) CG_MUST_CHECK;
 
 /* The deployment's secret, made once by the migration. Never logged. */

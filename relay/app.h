@@ -27,7 +27,7 @@ struct app {
     const char *const *namespaces;  /* that it serves; ends with NULL. NULL: those of the setting io_namespaces */
     bool recoverable;               /* its sockets get a pid, its stored events an offset */
     size_t state_size;              /* bytes of a socket's state, zeroed */
-    size_t history;                 /* how many latest MESSAGE_TEXT of the namespace sio_history gives */
+    size_t history;                 /* how many latest MESSAGE_TEXT sio_history gives */
     /* `auth`: the JSON object of the handshake, "{}" if there was none. `recovered`: sid, rooms and name are as
      * they were, what was missed has been sent. */
     void (*connected)(struct sio_socket *socket, struct str auth, bool recovered);
@@ -83,7 +83,8 @@ void sio_claim(struct sio_socket *socket, struct str name, sio_named_fn *done);
 typedef void sio_found_fn(struct sio_socket *socket, enum err err, struct str sid, struct str text, int64_t ack_id);
 void sio_find(struct sio_socket *socket, struct str name, struct str text, int64_t ack_id, sio_found_fn *done);
 
-/* The latest app->history text messages of the namespace, oldest first. */
+/* The latest app->history text messages of those that were for everybody, whenever, and of those that were for this
+ * socket; oldest first. */
 void sio_history(struct sio_socket *socket, void (*fn)(void *arg, const struct message *message), void *arg);
 
 /* Sets a timer of the application, such as one in a socket's state: then disconnected takes it back. */

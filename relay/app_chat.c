@@ -205,20 +205,35 @@ static void on_found(struct sio_socket *socket, enum err err, struct str sid, st
     buf_fini(&array);
 }
 
-/* "@NAME text", with a name and a text. */
-static bool is_private(struct str text, struct str *name)
+static bool ends_line(struct str rest)
 {
-    const char *blank = text.len ? memchr(text.ptr, ' ', text.len) : NULL;
-    if (!blank || text.ptr[0] != '@' || blank == text.ptr + 1 || blank + 1 == text.ptr + text.len)
-        return false;
-    *name = (struct str){text.ptr + 1, (size_t)(blank - text.ptr) - 1};
-    return true;
+    return *rest.ptr == '\n' || *rest.ptr == '\r' ||
+           (rest.len >= 3 && (!memcmp(rest.ptr, "\u2028", 3) || !memcmp(rest.ptr, "\u2029", 3)));
+}
+
+/* "@NAME text" anywhere in the text, as the article's /@([^ ]+) (.+)/ finds it: the first @ behind which there are a name,
+ * a blank and something on the same line. *private is what follows the @. */
+static bool is_private(struct str text, struct str *private, struct str *name)
+{
+    const char *end = text.ptr + text.len, *at = text.ptr;
+    while (at < end && (at = memchr(at, '@', (size_t)(end - at)))) {
+        at++;
+        const char *blank = memchr(at, ' ', (size_t)(end - at));
+        if (!blank)
+            return false; /* nor behind any later one */
+        if (blank == at || blank + 1 == end || ends_line((struct str){blank + 1, (size_t)(end - blank) - 1}))
+            continue;
+        *private = (struct str){at, (size_t)(end - at)};
+        *name = (struct str){at, (size_t)(blank - at)};
+        return true;
+    }
+    return false;
 }
 
 static void say(struct sio_socket *socket, struct str text, int64_t ack_id)
 {
     struct buf clean;
-    struct str name;
+    struct str name, private;
     if (text_check_content(text)) {
         refuse_message(socket, ack_id, "bad_content", "消息不能为空,也不能有控制字符");
         return;
@@ -226,8 +241,8 @@ static void say(struct sio_socket *socket, struct str text, int64_t ack_id)
     buf_init(&clean, text.len * 2 + 16);
     text_add_content(&clean, text);
     struct str content = buf_str(&clean);
-    if (is_private(content, &name))
-        sio_find(socket, name, (struct str){content.ptr + 1, content.len - 1}, ack_id, on_found);
+    if (is_private(content, &private, &name))
+        sio_find(socket, name, private, ack_id, on_found);
     else
         say_aloud(socket, content, ack_id);
     buf_fini(&clean);

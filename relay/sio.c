@@ -382,8 +382,10 @@ static void say_all(void *arg)
     for (struct sio_socket *socket; (socket = map_next(&sio.by_serial, &at));) {
         struct str rooms[IO_ROOMS_PER_SOCKET];
         struct sio_record record = sio_socket_record(socket, rooms);
-        if (*socket->sid)
+        if (*socket->sid) {
             sio_registry_add(&record);
+            sio_registry_since(&record, rooms, socket->since, record.room_count);
+        }
     }
 }
 

@@ -102,7 +102,7 @@ bool sio_in(const struct sio_socket *socket, struct str name)
     return false;
 }
 
-bool sio_room_enter(struct sio_socket *socket, struct str name)
+bool sio_room_enter(struct sio_socket *socket, struct str name, uint64_t since)
 {
     if (sio_in(socket, name))
         return true;
@@ -119,9 +119,36 @@ bool sio_room_enter(struct sio_socket *socket, struct str name)
     if (socket->room_count == socket->room_cap) {
         socket->room_cap = socket->room_cap ? (uint8_t)(socket->room_cap * 2) : 2;
         socket->rooms = mem_realloc(socket->rooms, socket->room_cap * sizeof socket->rooms[0]);
+        socket->since = mem_realloc(socket->since, socket->room_cap * sizeof socket->since[0]);
     }
+    socket->since[socket->room_count] = since;
     socket->rooms[socket->room_count++] = room;
     return true;
+}
+
+/* What it heard there stays in its history, of the latest rooms. */
+static void remember(struct sio_socket *socket, struct str name, uint64_t from)
+{
+    struct sio_past **at = &socket->pasts, *past;
+    if (!socket->nsp->app->history || from >= socket->nsp->seq)
+        return;
+    past = mem_zalloc(sizeof *past + name.len);
+    *past = (struct sio_past){socket->pasts, from, socket->nsp->seq, name.len};
+    memcpy(past->name, name.ptr, name.len);
+    socket->pasts = past;
+    for (size_t i = 0; *at && i < SIO_PASTS_MAX; i++)
+        at = &(*at)->next;
+    free(*at);
+    *at = NULL;
+}
+
+void sio_pasts_free(struct sio_socket *socket)
+{
+    while (socket->pasts) {
+        struct sio_past *next = socket->pasts->next;
+        free(socket->pasts);
+        socket->pasts = next;
+    }
 }
 
 void sio_room_exit(struct sio_socket *socket, struct str name)
@@ -130,7 +157,10 @@ void sio_room_exit(struct sio_socket *socket, struct str name)
         struct sio_room *room = socket->rooms[i];
         if (!str_eq(room->name, name))
             continue;
+        if (socket->state == SIO_LIVE)
+            remember(socket, name, socket->since[i]);
         socket->rooms[i] = socket->rooms[--socket->room_count];
+        socket->since[i] = socket->since[socket->room_count];
         size_t at = 0;
         while (room->sockets[at] != socket)
             at++;
@@ -191,6 +221,35 @@ bool sio_namespace_is_for(const struct sio_socket *socket, struct str text)
         struct audience_name *name = &audience.names[i];
         bool named = str_eq(name->name, str_of(socket->sid)) ||
                      (name->kind != 's' && sio_in(socket, name->name));
+        if (named && name->kind == 'x')
+            return false;
+        in |= named;
+    }
+    return in;
+}
+
+/* In the room when that was said. */
+static bool was_in(const struct sio_socket *socket, struct str room, uint64_t seq)
+{
+    for (size_t i = 0; i < socket->room_count; i++)
+        if (socket->since[i] < seq && str_eq(socket->rooms[i]->name, room))
+            return true;
+    for (const struct sio_past *past = socket->pasts; past; past = past->next)
+        if (past->from < seq && seq <= past->to && str_eq((struct str){past->name, past->len}, room))
+            return true;
+    return false;
+}
+
+bool sio_namespace_was_for(const struct sio_socket *socket, const struct message *message)
+{
+    struct audience audience;
+    if (message->seq <= socket->begin_seq || audience_parse(message->audience, &audience))
+        return false;
+    bool in = audience.everybody;
+    for (size_t i = 0; i < audience.count; i++) {
+        struct audience_name *name = &audience.names[i];
+        bool named =
+            str_eq(name->name, str_of(socket->sid)) || (name->kind != 's' && was_in(socket, name->name, message->seq));
         if (named && name->kind == 'x')
             return false;
         in |= named;
@@ -287,7 +346,7 @@ static void on_message(void *arg, const struct message *message)
     nsp->seq = message->seq;
     recent_add(&nsp->recent, message);
     if (message->kind == MESSAGE_TEXT)
-        recent_add(&nsp->history, message);
+        recent_add(message->audience.len ? &nsp->said_in_rooms : &nsp->history, message);
     if (!nsp->sockets.count)
         return;
     buf_clear(&sio.scratch);
@@ -377,39 +436,46 @@ static void on_notice(void *arg, struct str payload)
 struct reading {
     struct job job;
     struct sio_namespace *nsp;
-    struct sio_recent read;
+    struct sio_recent read[2]; /* for everybody, and for some */
 };
 
 static void collect(void *arg, const struct message *message)
 {
-    struct reading *reading = arg;
-    recent_add(&reading->read, message);
+    recent_add(arg, message);
 }
 
 static void read_history(struct job *job, struct store *store)
 {
     struct reading *reading = (struct reading *)job;
-    job->err = store_io_recent(store, reading->nsp->conversation, (unsigned)reading->read.max, collect, reading);
+    for (int some = 0; some < 2 && !job->err; some++)
+        job->err = store_io_recent(store, reading->nsp->conversation, some, (unsigned)reading->read[some].max, collect,
+                                   &reading->read[some]);
 }
 
 /* What was read comes before what was heard meanwhile. */
+static void put_before(struct sio_recent *read, struct sio_recent *heard)
+{
+    uint64_t last = read->count ? read->messages[read->count - 1]->seq : 0;
+    for (size_t i = 0; i < heard->count; i++)
+        if (heard->messages[i]->seq > last)
+            recent_add(read, heard->messages[i]);
+    recent_fini(heard);
+    *heard = *read;
+}
+
 static void on_history(struct job *job)
 {
     struct reading *reading = (struct reading *)job;
     struct sio_namespace *nsp = reading->nsp;
-    struct sio_recent heard = nsp->history;
     if (job->err) {
         log_warn("io.history_failed", "namespace=\"%.*s\" err=%s", (int)nsp->name.len, nsp->name.ptr,
                  err_name(job->err));
-        recent_fini(&reading->read);
+        recent_fini(&reading->read[0]);
+        recent_fini(&reading->read[1]);
         wheel_set(sio.wheel, &nsp->retry, HISTORY_RETRY_MS);
     } else {
-        uint64_t last = reading->read.count ? reading->read.messages[reading->read.count - 1]->seq : 0;
-        nsp->history = reading->read;
-        for (size_t i = 0; i < heard.count; i++)
-            if (heard.messages[i]->seq > last)
-                recent_add(&nsp->history, heard.messages[i]);
-        recent_fini(&heard);
+        put_before(&reading->read[0], &nsp->history);
+        put_before(&reading->read[1], &nsp->said_in_rooms);
         nsp->live = true;
     }
     free(reading);
@@ -425,13 +491,24 @@ static void begin_history(struct sio_namespace *nsp)
     reading->job.work = read_history;
     reading->job.done = on_history;
     reading->nsp = nsp;
-    reading->read = (struct sio_recent){.max = nsp->history.max, .max_bytes = HISTORY_BYTES};
+    reading->read[0] = (struct sio_recent){.max = nsp->history.max, .max_bytes = nsp->history.max_bytes};
+    reading->read[1] = (struct sio_recent){.max = nsp->said_in_rooms.max, .max_bytes = nsp->said_in_rooms.max_bytes};
     readers_add(sio.readers, &reading->job);
 }
 
 static void on_retry(struct wheel_timer *timer)
 {
     begin_history((struct sio_namespace *)(void *)((char *)timer - offsetof(struct sio_namespace, retry)));
+}
+
+/* Numbers of before mean nothing any more. */
+static void begin_anew(struct sio_socket *socket)
+{
+    socket->from_seq = 0;
+    socket->begin_seq = socket->nsp->seq;
+    sio_pasts_free(socket);
+    for (size_t i = 0; i < socket->room_count; i++)
+        socket->since[i] = socket->nsp->seq;
 }
 
 static void on_ready(void *arg, uint64_t seq)
@@ -441,18 +518,28 @@ static void on_ready(void *arg, uint64_t seq)
     nsp->seq = seq;
     recent_fini(&nsp->recent); /* of an earlier epoch, as the history and the sockets' places */
     recent_fini(&nsp->history);
+    recent_fini(&nsp->said_in_rooms);
     for (struct sio_socket *socket; (socket = map_next(&nsp->sockets, &at));)
-        socket->from_seq = 0;
+        begin_anew(socket);
     wheel_cancel(&nsp->retry);
     begin_history(nsp);
 }
 
 void sio_history(struct sio_socket *socket, void (*fn)(void *arg, const struct message *message), void *arg)
 {
-    const struct sio_recent *history = &socket->nsp->history;
-    size_t first = history->count > history->max ? history->count - history->max : 0;
-    for (size_t i = first; i < history->count; i++)
-        fn(arg, history->messages[i]);
+    const struct sio_recent *all = &socket->nsp->history, *some = &socket->nsp->said_in_rooms;
+    const struct message *latest[SIO_HISTORY_MAX];
+    size_t count = 0, i = all->count, k = socket->room_count || socket->pasts ? some->count : 0;
+    while (count < all->max && (i || k)) { /* from the latest back, whichever of the two is later */
+        if (k && (!i || some->messages[k - 1]->seq > all->messages[i - 1]->seq)) {
+            if (sio_namespace_was_for(socket, some->messages[--k]))
+                latest[count++] = some->messages[k];
+        } else {
+            latest[count++] = all->messages[--i];
+        }
+    }
+    while (count)
+        fn(arg, latest[--count]);
 }
 
 /* ---- beginning and end ---- */
@@ -466,6 +553,7 @@ void sio_namespace_init(struct sio_namespace *nsp, struct str name, const struct
         .conversation = conversation,
         .recent = {.max = app->recoverable ? SIO_RECENT_MAX : 0, .max_bytes = SIO_RECENT_BYTES},
         .history = {.max = app->history, .max_bytes = HISTORY_BYTES},
+        .said_in_rooms = {.max = app->history ? SIO_RECENT_MAX : 0, .max_bytes = SIO_RECENT_BYTES},
         .listener = {on_ready, on_message, on_notice, nsp},
         .retry = {.fired = on_retry},
     };
@@ -480,4 +568,5 @@ void sio_namespace_fini(struct sio_namespace *nsp)
     map_fini(&nsp->rooms);
     recent_fini(&nsp->recent);
     recent_fini(&nsp->history);
+    recent_fini(&nsp->said_in_rooms);
 }

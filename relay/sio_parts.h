@@ -18,10 +18,19 @@ enum {
     SIO_RECENT_BYTES = 1 << 20,
     SIO_HISTORY_MAX = 100,
     SIO_MISSED_MAX = 1000,     /* messages that a client may have missed and still be recovered */
+    SIO_PASTS_MAX = 16,        /* rooms that a socket has left and whose messages still stand in its history */
     SIO_OFFSET_MAX = 48,       /* "EPOCH-SEQ" with a NUL */
 };
 
 struct sio_namespace;
+
+/* A room that a socket was in: what was said there after `from`, up to `to`, it has heard. */
+struct sio_past {
+    struct sio_past *next;
+    uint64_t from, to;
+    size_t len;
+    char name[];
+};
 
 /* Sockets of this relay in a room. */
 struct sio_room {
@@ -46,7 +55,8 @@ struct sio_namespace {
     struct map sockets;    /* hash of sid → socket, those that are live */
     struct map rooms;      /* hash of name → room */
     struct sio_recent recent;
-    struct sio_recent history; /* MESSAGE_TEXT */
+    struct sio_recent history; /* MESSAGE_TEXT for everybody */
+    struct sio_recent said_in_rooms; /* MESSAGE_TEXT for some, and so in the history of those who heard it */
     struct hub_listener listener;
     struct wheel_timer retry; /* of reading the history */
     uint64_t mark;         /* of the last delivery: who has been counted in or out of it */
@@ -68,6 +78,9 @@ struct sio_socket {
     char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1]; /* pid "": not recoverable */
     char *name;           /* NULL: none */
     struct sio_room **rooms; /* NULL: in none */
+    uint64_t *since;      /* of each of them: what was said up to this number was not for it */
+    struct sio_past *pasts; /* rooms that it left, the latest first; at most SIO_PASTS_MAX */
+    uint64_t begin_seq;   /* nothing up to this number was ever for it */
     uint64_t from_seq;    /* messages up to this were given at the recovery */
     uint64_t mark;
     int64_t *asks;        /* unanswered, of SIO_ASKS_MAX; NULL: none */
@@ -127,11 +140,14 @@ struct sio_socket *sio_namespace_named(const struct sio_namespace *nsp, struct s
 /* A live socket is in the namespace, or is not any more. */
 void sio_namespace_add(struct sio_socket *socket);
 void sio_namespace_remove(struct sio_socket *socket);
-/* Here only; the registry is the caller's. False: past IO_ROOMS_PER_SOCKET. */
-bool sio_room_enter(struct sio_socket *socket, struct str name);
+/* Here only; the registry is the caller's. It hears what comes after `since`. False: past IO_ROOMS_PER_SOCKET. */
+bool sio_room_enter(struct sio_socket *socket, struct str name, uint64_t since);
 void sio_room_exit(struct sio_socket *socket, struct str name);
-/* Whether a message is for the socket. */
+/* Whether what is said now is for the socket. */
 bool sio_namespace_is_for(const struct sio_socket *socket, struct str audience);
+/* Whether a message that was said before was for it: it was there, and in the room. */
+bool sio_namespace_was_for(const struct sio_socket *socket, const struct message *message);
+void sio_pasts_free(struct sio_socket *socket);
 /* Appends the message as an event packet of its namespace, with its offset. */
 void sio_namespace_encode(const struct sio_namespace *nsp, const struct message *message, struct buf *out);
 /* Shows an event to its audience on this relay. */
@@ -155,6 +171,8 @@ enum sio_end {
 };
 void sio_socket_end(struct sio_socket *socket, enum sio_end how);
 void sio_socket_free(struct sio_socket *socket);
+/* The number that a pid of ours begins with: where its socket began. */
+uint64_t sio_socket_began(const char *pid);
 struct sio_record sio_socket_record(const struct sio_socket *socket, struct str rooms[IO_ROOMS_PER_SOCKET]);
 void sio_socket_name(struct sio_socket *socket, struct str name);
 

@@ -200,6 +200,23 @@ struct asking {
     uint64_t serial;
 };
 
+/* What was said before the socket began was never for it. False: its beginning is none among the present numbers. */
+static bool clamp(struct sio_socket *socket)
+{
+    uint64_t *offset = &socket->recovery->offset;
+    if (*offset >= socket->begin_seq)
+        return true;
+    *offset = socket->begin_seq;
+    return socket->begin_seq <= socket->nsp->seq;
+}
+
+/* Where it is not known since when it is in the room, since it began. */
+static bool enter(struct sio_socket *socket, struct str room)
+{
+    uint64_t since = sio_registry_was_since(room);
+    return sio_room_enter(socket, room, since == UINT64_MAX ? socket->begin_seq : since);
+}
+
 static void on_record(void *arg, enum err err, const struct sio_record *record)
 {
     struct asking *asking = arg;
@@ -221,12 +238,15 @@ static void on_record(void *arg, enum err err, const struct sio_record *record)
     tell_taken(nsp, record->sid);
     memcpy(socket->sid, record->sid.ptr, IO_SID_LEN);
     memcpy(socket->pid, record->pid.ptr, IO_PID_LEN);
+    socket->begin_seq = sio_socket_began(socket->pid);
     sio_socket_name(socket, record->name);
     for (size_t i = 0; i < record->room_count; i++)
-        if (!sio_room_enter(socket, record->rooms[i]))
+        if (!enter(socket, record->rooms[i]))
             log_warn("io.room_not_recovered", "conn=%llu", (unsigned long long)eio_id(socket->client->conn));
     if (sanctions_on_name(sio.hub->sanctions, SANCTION_BAN, record->name, nsp->conversation))
         give_up(socket, "banned");
+    else if (!clamp(socket))
+        give_up(socket, "other_numbers");
     else
         fetch(socket);
 }

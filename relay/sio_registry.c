@@ -13,9 +13,10 @@
 #include <stdlib.h>
 
 enum {
-    REAP_SOCKETS = 500, /* of dead relays, dropped at once */
+    REAP_SOCKETS = 500,                                            /* of dead relays, dropped at once */
     ROOMS_BYTES = IO_ROOMS_PER_SOCKET * (6 * IO_ROOM_MAX + 3) + 2, /* as a JSON array, all escaped */
     NUMBER_MAX = 24,
+    SINCE_ARGS = 6, /* of IO_SCRIPT_SINCE, before its rooms */
 };
 
 static struct {
@@ -41,6 +42,23 @@ static void ignore(void *arg, const struct bus_reply *reply)
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 /* ---- sockets ---- */
+
+/* Of every room, or of one alone; `left`: it is in that one no more. */
+static void say_since(const struct sio_record *socket, const struct str *rooms, const uint64_t *since, size_t count,
+                      bool left)
+{
+    struct str args[SINCE_ARGS + 2 * IO_ROOMS_PER_SOCKET] = {SCRIPT(IO_SCRIPT_SINCE), socket->nsp, socket->pid};
+    char numbers[IO_ROOMS_PER_SOCKET][NUMBER_MAX];
+    size_t args_count = SINCE_ARGS;
+    if (!socket->pid.len || !count)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(numbers[i], NUMBER_MAX, "%llu", (unsigned long long)since[i]);
+        args[args_count++] = rooms[i];
+        args[args_count++] = left ? STR("") : str_of(numbers[i]);
+    }
+    bus_command(registry.bus, ignore, NULL, args, args_count);
+}
 
 void sio_registry_add(const struct sio_record *socket)
 {
@@ -78,9 +96,15 @@ void sio_registry_join(const struct sio_record *socket, struct str room)
     move(socket, STR("join"), room);
 }
 
+void sio_registry_since(const struct sio_record *socket, const struct str *rooms, const uint64_t *since, size_t count)
+{
+    say_since(socket, rooms, since, count, false);
+}
+
 void sio_registry_leave(const struct sio_record *socket, struct str room)
 {
     move(socket, STR("leave"), room);
+    say_since(socket, &room, &(uint64_t){0}, 1, true);
 }
 
 /* ---- questions ---- */
@@ -95,6 +119,13 @@ struct question {
     void *arg;
     uint64_t round;  /* when it was asked */
     char *nsp, *pid; /* of a recovery */
+    size_t since_count;
+    struct since *since; /* of a recovery: what the pid's hash said just before */
+};
+
+struct since {
+    char *room;
+    uint64_t seq;
 };
 
 static struct question *question_new(void *arg)
@@ -145,6 +176,45 @@ static bool is_whole(const struct sio_record *record)
     return whole;
 }
 
+/* HGETALL of the pid: fields and values by turns. */
+static void on_since(void *arg, const struct bus_reply *reply)
+{
+    static const struct str before = {"since ", 6};
+    struct question *question = arg;
+    size_t count = bus_reply_count(reply) / 2;
+    if (count > 2 * IO_ROOMS_PER_SOCKET)
+        count = 2 * IO_ROOMS_PER_SOCKET; /* nobody of ours wrote more */
+    question->since = mem_zalloc((count + 1) * sizeof question->since[0]);
+    for (size_t i = 0; i < count; i++) {
+        struct str field = bus_reply_text(bus_reply_at(reply, 2 * i));
+        struct str value = bus_reply_text(bus_reply_at(reply, 2 * i + 1));
+        char number[NUMBER_MAX], *end;
+        if (field.len <= before.len || memcmp(field.ptr, before.ptr, before.len) != 0 || !value.len ||
+            value.len >= sizeof number)
+            continue;
+        memcpy(number, value.ptr, value.len);
+        number[value.len] = '\0';
+        struct since *since = &question->since[question->since_count];
+        since->seq = strtoull(number, &end, 10);
+        if (*end)
+            continue;
+        since->room = mem_strndup(field.ptr + before.len, field.len - before.len);
+        question->since_count++;
+    }
+}
+
+static const struct question *recovering; /* whose answer is being told */
+
+uint64_t sio_registry_was_since(struct str room)
+{
+    const struct question *question = recovering;
+    CG_ASSERT(question);
+    for (size_t i = 0; i < question->since_count; i++)
+        if (str_eq(str_of(question->since[i].room), room))
+            return question->since[i].seq;
+    return UINT64_MAX;
+}
+
 static void on_recovered(void *arg, const struct bus_reply *reply)
 {
     struct question *question = arg;
@@ -166,7 +236,12 @@ static void on_recovered(void *arg, const struct bus_reply *reply)
         if (question->round != registry.round && registry.bus)
             sio_registry_add(&record); /* all was said again meanwhile, and this one was not among them */
     }
+    recovering = question;
     question->done.recovered(question->arg, err, err ? NULL : &record);
+    recovering = NULL;
+    for (size_t i = 0; i < question->since_count; i++)
+        free(question->since[i].room);
+    free(question->since);
     free(question->nsp);
     free(question->pid);
     free(question);
@@ -179,6 +254,11 @@ void sio_registry_recover(struct str nsp, struct str pid, sio_recovered_fn *done
     question->round = registry.round;
     question->nsp = mem_strndup(nsp.ptr, nsp.len);
     question->pid = mem_strndup(pid.ptr, pid.len);
+    char key[512];
+    snprintf(key, sizeof key, "%s:io:pid:%.*s %.*s", registry.settings->redis_prefix, (int)nsp.len, nsp.ptr,
+             (int)pid.len, pid.ptr);
+    struct str look[] = {STR("HGETALL"), str_of(key)};
+    bus_command(registry.bus, on_since, question, look, COUNT(look)); /* answered first: commands keep their order */
     struct str args[] = {SCRIPT(IO_SCRIPT_RECOVER), nsp, pid, str_of(registry.entry), str_of(registry.round_text)};
     bus_command(registry.bus, on_recovered, question, args, COUNT(args));
 }

@@ -38,6 +38,12 @@ void sio_registry_drop(const struct sio_record *socket, bool keep);
 void sio_registry_join(const struct sio_record *socket, struct str room);
 void sio_registry_leave(const struct sio_record *socket, struct str room);
 
+/* From which numbers on it hears these of its rooms: what was said there up to `since` was not for it. Said after
+ * sio_registry_add and sio_registry_join, kept with the pid. */
+void sio_registry_since(const struct sio_record *socket, const struct str *rooms, const uint64_t *since, size_t count);
+/* Within sio_recovered_fn only: what was said of that room; UINT64_MAX: nothing. */
+uint64_t sio_registry_was_since(struct str room);
+
 /* Asks for a name for this socket. `done` is called once, perhaps before this returns: ERR_OK, or ERR_DUPLICATE if a
  * connected socket has it. While Redis is down: ERR_DOWN, the caller decides by what it knows. */
 typedef void sio_name_fn(void *arg, enum err err);

@@ -60,7 +60,7 @@ static void answer_connect(struct sio_socket *socket)
 static void send_missed(struct sio_socket *socket, struct message *const *missed, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (!sio_namespace_is_for(socket, missed[i]->audience))
+        if (!sio_namespace_was_for(socket, missed[i]))
             continue;
         buf_clear(&sio.scratch);
         sio_namespace_encode(socket->nsp, missed[i], &sio.scratch);
@@ -84,10 +84,11 @@ void sio_socket_go_live(struct sio_socket *socket, bool recovered, struct messag
     socket->nsp->app->connected(socket, auth, recovered);
 }
 
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 /* 6 bits a character. */
 static void random_text(char *out, size_t len)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     uint64_t bits = 0;
     for (size_t i = 0; i < len; i++, bits >>= 6) {
         if (i % 10 == 0)
@@ -97,11 +98,35 @@ static void random_text(char *out, size_t len)
     out[len] = '\0';
 }
 
+enum { BEGAN_CHARS = 8 };
+
+/* The pid carries the number where the socket began, in front of 16 characters that nobody guesses: so every relay knows
+ * it, and no offset can ask for what came before. */
+static void make_pid(struct sio_socket *socket)
+{
+    random_text(socket->pid, IO_PID_LEN);
+    for (size_t i = 0; i < BEGAN_CHARS; i++)
+        socket->pid[i] = alphabet[socket->begin_seq >> 6 * (BEGAN_CHARS - 1 - i) & 63];
+}
+
+uint64_t sio_socket_began(const char *pid)
+{
+    uint64_t seq = 0;
+    for (size_t i = 0; i < BEGAN_CHARS; i++) {
+        const char *at = pid[i] ? strchr(alphabet, pid[i]) : NULL;
+        if (!at)
+            return UINT64_MAX;
+        seq = seq << 6 | (uint64_t)(at - alphabet);
+    }
+    return seq;
+}
+
 void sio_socket_begin(struct sio_socket *socket, struct str auth)
 {
+    socket->begin_seq = socket->nsp->seq;
     random_text(socket->sid, IO_SID_LEN);
     if (socket->nsp->app->recoverable && sio.settings->io_recovery_ms)
-        random_text(socket->pid, IO_PID_LEN);
+        make_pid(socket);
     sio_socket_go_live(socket, false, NULL, 0, auth);
 }
 
@@ -143,6 +168,8 @@ void sio_socket_free(struct sio_socket *socket)
     sio_recovery_free(socket->recovery);
     free(socket->name);
     free(socket->rooms);
+    free(socket->since);
+    sio_pasts_free(socket);
     free(socket->asks);
     free(socket);
 }
@@ -252,10 +279,11 @@ enum err sio_join(struct sio_socket *socket, struct str room)
     struct str rooms[IO_ROOMS_PER_SOCKET];
     if (socket->state != SIO_LIVE || sio_in(socket, room))
         return ERR_OK;
-    if (!room.len || room.len > IO_ROOM_MAX || !sio_room_enter(socket, room))
+    if (!room.len || room.len > IO_ROOM_MAX || !sio_room_enter(socket, room, socket->nsp->seq))
         return ERR_TOO_BIG;
     struct sio_record record = sio_socket_record(socket, rooms);
     sio_registry_join(&record, room);
+    sio_registry_since(&record, &room, &socket->nsp->seq, 1);
     return ERR_OK;
 }
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, unique } from './lib/client.mjs';
 import { couple } from './lib/friends.mjs';
+import { Chatter, settleChat } from './lib/io.mjs';
 import { Native } from './lib/native.mjs';
 import { say, tell } from './lib/rooms.mjs';
 import { Player, login, newSpace, seen, settle, transfer, write } from './lib/spaces.mjs';
@@ -107,5 +108,65 @@ describe('who hears what', () => {
     await two.heard('first');
     one.sendJson({ ...frame, content: 'second' });
     assert.equal(await one.refusal(), 'conflict');
+  });
+
+  const chatter = async (relay, options = {}) => keep(await Chatter.enter(stack, unique('name'), { relay, ...options }));
+  /** What getAllMessages shows. */
+  const history = async (client) => {
+    const before = client.all('allMessages').length;
+    await client.ask('getAllMessages');
+    await client.until(() => client.all('allMessages').length > before, 'the history');
+    return client.all('allMessages').at(-1)[0].map(({ content }) => content);
+  };
+
+  it('what is said in a room stands in the history of those who were there, on whatever relay', async () => {
+    const room = unique('room');
+    const [ann, bob, cyn] = [await chatter(1), await chatter(2), await chatter(2)];
+    const [open, before, within, later] = ['open', 'before', 'within', 'later'].map((stem) => unique(stem));
+    await ann.say(open);
+    await ann.ask('join', room);
+    await ann.say(before);
+    await bob.ask('join', room);
+    await ann.say(within);
+    await bob.heard(within);
+    await bob.ask('leave', room);
+    await ann.say(later);
+    await ann.heard(later);
+    const secret = unique('secret');
+    await ann.ask('message', `psst @${bob.name} ${secret}`);
+    await bob.heard(secret);
+    await ann.ask('leave', room);
+    await settleChat(ann, bob, cyn);
+    const [anns, bobs, cyns, newcomers] = [await history(ann), await history(bob), await history(cyn),
+      await history(await chatter(1))];
+    const shown = (list) => [open, before, within, later, secret].filter((content) => list.includes(content));
+    assert.deepEqual(shown(anns), [open, before, within, later]);
+    assert.deepEqual(shown(bobs), [open, within]);
+    for (const list of [cyns, newcomers]) assert.deepEqual(shown(list), [open]);
+    for (const client of [ann, cyn]) assert.ok(!JSON.stringify(client.messages).includes(secret));
+  });
+
+  it('a recovery gives nothing from before the socket was there, or was in the room, whatever offset it claims', async () => {
+    const room = unique('room');
+    const ann = await chatter(1);
+    const [old, oldInRoom, missed, early, missedInRoom] = ['old', 'old-in-room', 'missed', 'early', 'missed-in-room']
+      .map((stem) => unique(stem));
+    await ann.say(old);
+    await ann.ask('join', room);
+    await ann.say(oldInRoom);
+    const bob = await chatter(2, { transports: ['websocket'] });
+    await ann.say(early); // bob is there, but not in the room
+    await bob.ask('join', room);
+    await bob.cut();
+    await ann.say(missedInRoom);
+    await ann.ask('leave', room);
+    await ann.say(missed);
+    const [epoch] = bob.socket._lastOffset.split('-');
+    bob.socket._lastOffset = `${epoch}-0`;
+    const { recovered } = await bob.comeBack(1);
+    assert.equal(recovered, true);
+    await settleChat(ann, bob);
+    const got = [old, oldInRoom, early, missedInRoom, missed].filter((content) => bob.said.includes(content));
+    assert.deepEqual(got, [missedInRoom, missed]);
   });
 });

@@ -125,6 +125,7 @@ static enum err got;
 static char got_sid[32];
 static struct {
     char sid[32], name[32], rooms[256];
+    uint64_t since[4]; /* of the first rooms */
 } back;
 
 static void on_name(void *arg, enum err err)
@@ -152,6 +153,8 @@ static void on_recovered(void *arg, enum err err, const struct sio_record *socke
     assert_int_equal(socket->pid.len, IO_PID_LEN);
     snprintf(back.sid, sizeof back.sid, "%.*s", (int)socket->sid.len, socket->sid.ptr);
     snprintf(back.name, sizeof back.name, "%.*s", (int)socket->name.len, socket->name.ptr);
+    for (size_t i = 0; i < socket->room_count && i < 4; i++)
+        back.since[i] = sio_registry_was_since(socket->rooms[i]);
     for (size_t i = 0; i < socket->room_count; i++)
         snprintf(back.rooms + strlen(back.rooms), sizeof back.rooms - strlen(back.rooms), "%.*s|",
                  (int)socket->rooms[i].len, socket->rooms[i].ptr);

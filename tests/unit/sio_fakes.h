@@ -195,11 +195,12 @@ enum err store_io_namespace(struct store *store, struct str name, bool create, u
     return ERR_OK;
 }
 
-enum err store_io_recent(struct store *store, uint64_t conversation, unsigned limit, store_message_fn *fn, void *arg)
+enum err store_io_recent(struct store *store, uint64_t conversation, bool to_some, unsigned limit,
+                         store_message_fn *fn, void *arg)
 {
     (void)store;
     for (size_t i = 0; conversation == 1 && i < db.count && limit; i++)
-        if (db.messages[i]->kind == MESSAGE_TEXT)
+        if (db.messages[i]->kind == MESSAGE_TEXT && (db.messages[i]->audience.len > 0) == to_some)
             fn(arg, db.messages[i]);
     return db.err;
 }
@@ -297,6 +298,8 @@ static struct {
     enum err claim, find, recover;
     char found[IO_SID_LEN + 1];
     struct sio_record record;
+    uint64_t since;     /* said last */
+    uint64_t was_since; /* of every room */
     sio_recovered_fn *waiting; /* with `slow` */
     void *waiting_arg;
     bool slow;
@@ -331,6 +334,19 @@ void sio_registry_add(const struct sio_record *socket)
 void sio_registry_drop(const struct sio_record *socket, bool keep)
 {
     note(keep ? "keep" : "drop", socket->nsp);
+}
+
+void sio_registry_since(const struct sio_record *socket, const struct str *rooms, const uint64_t *since, size_t count)
+{
+    (void)socket, (void)rooms;
+    if (count)
+        redis.since = since[count - 1];
+}
+
+uint64_t sio_registry_was_since(struct str room)
+{
+    (void)room;
+    return redis.was_since;
 }
 
 void sio_registry_join(const struct sio_record *socket, struct str room)

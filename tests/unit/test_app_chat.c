@@ -200,10 +200,44 @@ static void a_private_message_goes_to_one_alone(void **state)
     assert_sent(ann, "36[{\"success\":false,\"error\":\"not_here\"}]");
 }
 
+static void a_private_message_is_one_wherever_the_name_stands(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *said, *name, *heard;
+    } rows[] = {
+        {"hello @bob psst", "find:bob", "psst"},
+        {"a@b c", "find:b", "c"},
+        {"@ x @bob psst", "find:bob", "psst"},
+        {"@ @@bob  psst ", "find:@bob", " psst "},
+        {"@bob \\n@cyn psst", "find:cyn", "psst"},
+        {"mail ann@example.org or @bob now", "find:example.org", "or @bob now"},
+        {"@bob one\\ntwo", "find:bob", "one\\ntwo"},
+    };
+    struct eio *ann = named("ann"), *bob = named("bob"), *cyn = named("cyn");
+    const struct sio_client *bobs = eio_state(bob);
+    snprintf(redis.found, sizeof redis.found, "%s", bobs->sockets->sid);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char packet[128], heard[64];
+        redis.log[0] = '\0';
+        snprintf(packet, sizeof packet, "2[\"message\",\"%s\"]", rows[i].said);
+        hear(ann, packet);
+        assert_string_equal(redis.log, rows[i].name);
+        assert_int_equal(world.posted->kind, MESSAGE_EVENT);
+        settle(ERR_OK);
+        snprintf(heard, sizeof heard, "\"content\":\"%s\"", rows[i].heard);
+        assert_non_null(strstr(next(bob), heard));
+        assert_nothing_sent(ann);
+        assert_nothing_sent(cyn);
+    }
+    hear(cyn, "2[\"getAllMessages\"]");
+    assert_int_equal(strncmp(next(cyn), "2[\"allMessages\",[],", 19), 0);
+}
+
 static void what_only_looks_private_is_for_all(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"@bob", "@bob ", "@ bob", "a @bob b"};
+    static const char *const texts[] = {"@bob", "@bob ", "@ bob", "bob@ x", "@"};
     struct eio *ann = named("ann");
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char packet[64];
@@ -233,6 +267,59 @@ static void the_history_is_what_all_could_read_latest_last(void **state)
     static const char first[] = "2[\"allMessages\",[" LINE("ann", "m1") "}";
     assert_int_equal(strncmp(all, first, strlen(first)), 0);
     assert_non_null(strstr(all, LINE("ann", "m10") "}],\"3-13\"]"));
+}
+
+static const char *history_of(struct eio *conn)
+{
+    hear(conn, "2[\"getAllMessages\"]");
+    return next(conn);
+}
+
+static void what_was_said_in_a_room_stands_in_the_history_of_those_who_were_there(void **state)
+{
+    (void)state;
+    struct eio *ann = named("ann"), *bob = named("bob"), *cyn = named("cyn");
+    deliver(MESSAGE_TEXT, "ann", "before", "r3:Red");
+    hear(bob, "2[\"join\",\"Red\"]");
+    deliver(MESSAGE_TEXT, "ann", "for all", "");
+    deliver(MESSAGE_TEXT, "ann", "red", "r3:Red");
+    deliver(MESSAGE_TEXT, "ann", "green", "r5:Green");
+    hear(bob, "2[\"leave\",\"Red\"]");
+    hear(bob, "2[\"join\",\"Green\"]");
+    deliver(MESSAGE_TEXT, "ann", "later", "r3:Redr4:Blue");
+    deliver(MESSAGE_TEXT, "ann", "last", "");
+    for (int i = 0; i < CONNS; i++)
+        conns[i].read = conns[i].count;
+    const char *bobs = history_of(bob);
+    const char *all = strstr(bobs, "for all"), *red = strstr(bobs, "\"red\""), *last = strstr(bobs, "last");
+    assert_true(all && red && last && all < red && red < last);
+    assert_true(!strstr(bobs, "before") && !strstr(bobs, "green") && !strstr(bobs, "later"));
+    for (struct eio *conn = ann; conn; conn = conn == ann ? cyn : NULL) {
+        const char *theirs = history_of(conn);
+        assert_true(strstr(theirs, "for all") && strstr(theirs, "last"));
+        assert_true(!strstr(theirs, "red") && !strstr(theirs, "green") && !strstr(theirs, "before"));
+    }
+    hear(cyn, "2[\"join\",\"Red\"]"); /* coming in shows nothing of before */
+    next(cyn);
+    assert_null(strstr(history_of(cyn), "red"));
+}
+
+static void rooms_push_nothing_out_of_the_history_of_others(void **state)
+{
+    (void)state;
+    struct eio *ann = named("ann"), *bob = named("bob");
+    hear(bob, "2[\"join\",\"Red\"]");
+    deliver(MESSAGE_TEXT, "ann", "for all", "");
+    for (int i = 0; i < 20; i++) {
+        char text[8];
+        snprintf(text, sizeof text, "r%d.", i);
+        deliver(MESSAGE_TEXT, "bob", text, "r3:Red");
+    }
+    for (int i = 0; i < CONNS; i++)
+        conns[i].read = conns[i].count;
+    assert_non_null(strstr(history_of(ann), "for all"));
+    const char *bobs = history_of(bob);
+    assert_true(strstr(bobs, "r19.") && strstr(bobs, "r10.") && !strstr(bobs, "r9.") && !strstr(bobs, "for all"));
 }
 
 static void what_is_not_text_is_refused(void **state)
@@ -266,6 +353,9 @@ int main(void)
         TEST(a_client_has_so_many_posts_on_their_way),
         TEST(who_is_in_rooms_is_heard_in_them_and_who_is_in_none_by_all),
         TEST(a_private_message_goes_to_one_alone),
+        TEST(a_private_message_is_one_wherever_the_name_stands),
+        TEST(what_was_said_in_a_room_stands_in_the_history_of_those_who_were_there),
+        TEST(rooms_push_nothing_out_of_the_history_of_others),
         TEST(what_only_looks_private_is_for_all),
         TEST(the_history_is_what_all_could_read_latest_last),
         TEST(what_is_not_text_is_refused),

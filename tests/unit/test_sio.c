@@ -274,6 +274,40 @@ static void who_comes_back_gets_what_was_missed_and_is_who_it_was(void **state)
     assert_int_equal(world.notices, 1); /* whoever had it drops it */
 }
 
+static void nobody_gets_what_was_said_before_they_were_there(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1];
+    static const struct str rooms[] = {{"Green", 5}};
+    deliver(MESSAGE_EVENT, "", "[\"old\"]", "");
+    deliver(MESSAGE_EVENT, "", "[\"old green\"]", "r5:Green");
+    struct eio *conn = cut(sid, pid, rooms, 1);
+    deliver(MESSAGE_EVENT, "", "[\"missed\"]", "");
+    deliver(MESSAGE_EVENT, "", "[\"green before\"]", "r5:Green");
+    deliver(MESSAGE_EVENT, "", "[\"green\"]", "r5:Green");
+    redis.was_since = 4; /* it came into the room later, by another relay's account */
+    come_back(conn, pid, "3-0");
+    next(conn);
+    assert_sent(conn, "2[\"missed\",\"3-3\"]");
+    assert_sent(conn, "2[\"green\",\"3-5\"]");
+    assert_nothing_sent(conn);
+}
+
+static void where_a_socket_began_is_read_off_its_pid_and_no_other_is_believed(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1], new_sid[IO_SID_LEN + 1], new_pid[IO_PID_LEN + 1];
+    for (int i = 0; i < 70; i++)
+        deliver(MESSAGE_EVENT, "", "[\"e\"]", "r1:x");
+    struct eio *conn = cut(sid, pid, NULL, 0);
+    assert_int_equal(sio_socket_began(pid), 70);
+    assert_true(sio_socket_began("AAAAAAA AAAAAAAAAAAAAAAA") == UINT64_MAX && sio_socket_began("") == UINT64_MAX);
+    memset(pid, 'z', 8); /* of numbers that there are not: an earlier epoch's */
+    come_back(conn, pid, "3-70");
+    read_connect(next(conn), new_sid, new_pid);
+    assert_string_not_equal(new_sid, sid);
+}
+
 static void what_the_relay_does_not_remember_comes_from_the_database(void **state)
 {
     (void)state;
@@ -438,6 +472,8 @@ int main(void)
         IN_CHAT(audiences_are_reached_once_each),
         IN_CHAT(admin_notices_move_and_end_sockets),
         IN_CHAT(who_comes_back_gets_what_was_missed_and_is_who_it_was),
+        IN_CHAT(nobody_gets_what_was_said_before_they_were_there),
+        IN_CHAT(where_a_socket_began_is_read_off_its_pid_and_no_other_is_believed),
         IN_CHAT(what_the_relay_does_not_remember_comes_from_the_database),
         IN_CHAT(a_database_that_is_ahead_of_redis_repeats_nothing),
         IN_CHAT(who_cannot_be_recovered_is_new_and_gets_nothing_old),

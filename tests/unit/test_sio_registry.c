@@ -198,6 +198,33 @@ static void a_record_that_no_relay_could_have_made_is_none(void **state)
     free(long_name);
 }
 
+static size_t find_room(const char *room)
+{
+    size_t at = 0;
+    for (const char *start = back.rooms; strncmp(start, room, strlen(room)) != 0; at++)
+        start = strchr(start, '|') + 1;
+    return at;
+}
+
+static void since_when_a_socket_is_in_its_rooms_comes_back_with_it(void **state)
+{
+    (void)state;
+    const uint64_t since[] = {7, UINT64_C(1) << 60};
+    sio_registry_add(&ann);
+    sio_registry_since(&ann, two_rooms, since, 2);
+    be(2);
+    assert_int_equal(recover(PID_A), ERR_OK);
+    assert_true(back.since[find_room("reds")] == since[0] && back.since[find_room("a \"b\"/c")] == since[1]);
+    sio_registry_leave(&ann, two_rooms[0]);
+    sio_registry_join(&ann, two_rooms[0]);
+    sio_registry_drop(&ann, true);
+    assert_int_equal(recover(PID_A), ERR_OK);
+    assert_true(back.since[find_room("reds")] == UINT64_MAX && back.since[find_room("a \"b\"/c")] == since[1]);
+    sio_registry_drop(&ann, false);
+    sio_registry_since(&ann, two_rooms, since, 2); /* too late: nothing is made of it */
+    check_empty();
+}
+
 static void who_comes_back_too_late_for_the_name_comes_anew(void **state)
 {
     (void)state;
@@ -248,6 +275,7 @@ int main(void)
         TEST(who_comes_back_gets_all_again),
         TEST(nobody_comes_back_without_a_pid_that_is_known),
         TEST(a_record_that_no_relay_could_have_made_is_none),
+        TEST(since_when_a_socket_is_in_its_rooms_comes_back_with_it),
         TEST(who_comes_back_too_late_for_the_name_comes_anew),
         TEST(a_socket_is_taken_from_a_relay_that_still_has_it),
     };
