@@ -6,7 +6,8 @@
 #   make test       every test; unit and integration run one half
 #   make asan       every test on binaries with the address, undefined-behaviour and leak sanitizers
 #   make tsan       the unit tests with the thread sanitizer
-#   make faults     what fails under talk, and whether anything is lost: ROUNDS=20 SEED=
+#   make faults     what fails under talk, and whether anything is lost: ROUNDS=20 SEED= ONLY=; with
+#                   ONLY=durable MariaDB is killed ROUNDS times
 #   make sequences  random sequences of commands, answers and failures on sanitized binaries: SECONDS_EACH=300 SEQ_SEED=
 #   make soak       clients that come and go, MINUTES=30: memory, descriptors, threads, keys
 #   make fuzz       every parser of outside bytes, FUZZ_SECONDS=60 each
@@ -297,7 +298,8 @@ SEED    ?=
 MINUTES ?= 30
 faults: deps-test
 	@$(again) all tests/node_modules/.installed
-	@CG_BIN=$(abspath $(BUILD)) node tests/faults/run.mjs --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+	@CG_BIN=$(abspath $(BUILD)) node tests/faults/run.mjs --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) \
+		$(if $(ONLY),--only '$(ONLY)')
 soak: deps-test
 	@$(again) all tests/node_modules/.installed
 	@CG_BIN=$(abspath $(BUILD)) node tests/faults/soak.mjs --minutes $(MINUTES)

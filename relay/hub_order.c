@@ -422,7 +422,8 @@ static void note_put_back(const struct audit *audit)
 {
     bool said = metric_get(METRIC_ROOMS_AHEAD) > 0;
     if (audit->lost && audit->epoch == audit->known && !said)
-        log_error("hub.database_put_back", "rooms=%zu msg=\"stored messages were lost: chaguan epoch raise\"", audit->lost);
+        log_error("hub.database_put_back", "rooms=%zu msg=\"stored messages were lost: chaguan epoch raise\"",
+                  audit->lost);
     else if (audit->lost && audit->epoch != audit->known)
         log_error("hub.database_put_back", "rooms=%zu from=%llu to=%llu msg=\"stored messages were lost\"",
                   audit->lost, (unsigned long long)audit->known, (unsigned long long)audit->epoch);

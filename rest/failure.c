@@ -75,8 +75,7 @@ void failure_coded(struct buf *out, int status, const char *error, const char *c
 void failure_customer(struct buf *out, int status, const char *error, const char *code)
 {
     (void)status;
-    (void)code;
-    buf_addf(out, "{\"code\":0,\"msg\":\"%s\"}", error);
+    buf_addf(out, "{\"code\":0,\"msg\":\"%s\"%s}", error, strcmp(code, "unknown") ? "" : ",\"reason\":\"unknown\"");
 }
 
 void failure_upload(struct buf *out, int status, const char *error, const char *code)

@@ -2,7 +2,8 @@
 // no server, no client and no clock: only lines, each an object with `ev`:
 //
 //   send     {by, room, text, clientId?}          somebody wants this said; the text occurs nowhere else
-//   answer   {by, text, what, seq?, why?}         one per try: `ack`, `refused` (surely not stored) or `unknown`
+//   answer   {by, text, what, seq?, why?, final?} one per try: `ack`, `refused` (surely not stored) or `unknown`;
+//                                                 final: so that no earlier try is stored either
 //   open     {reader, room, after?, skips?}       a connection begins, from a cursor if it has one; skips: a
 //                                                 sender whose messages this reader is not shown
 //   deliver  {reader, room, seq, text, how}       `live`; `early`: live, before the history of a new
@@ -10,7 +11,9 @@
 //   reset    {reader, room}                       the reader was told that its place is void: what was
 //                                                 between is not missed
 //   end      {reader, room}                       it was still there in the end, and everything has come to rest
-//   row      {room, seq, text, sender, clientId?, some?}   stored; some: only some readers are shown it
+//   saw      {room, seq, text, where}             somebody else read it: a client of the database
+//   row      {room, seq, text, sender, clientId?, some?, now?}   stored; some: only some readers are shown it; now:
+//                                                 what it was changed to since
 //   counter  {room, seq}                          the number of the room's last row
 //   inside   {room, names}                        who is there, in truth
 //   present  {room, names, where}                 who is there, as somebody was told
@@ -18,6 +21,9 @@
 import fs from 'node:fs';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
+
+/** What stands in the place of a message that was taken back. */
+export const RECALLED = '消息已撤回';
 
 /** Why nothing is known of a message, where the protocol acknowledges none. */
 export const UNANSWERED = 'never acknowledged';
@@ -34,12 +40,15 @@ const grouped = (list, key) => {
 
 const short = (value) => JSON.stringify(value)?.slice(0, 200);
 
+/** Whether a message that was changed may have been shown so: as it was said, or as it is or was meanwhile. */
+const isOf = (row, text) => row.now !== undefined && (text === RECALLED || text.endsWith(' changed'));
+
 class Judge {
   violations = [];
 
   constructor(history) {
     this.of = { send: [], answer: [], open: [], deliver: [], reset: [], end: [], row: [], counter: [], inside: [],
-      present: [], wrong: [], fault: [] };
+      present: [], wrong: [], fault: [], saw: [] };
     for (const line of history) this.of[line.ev]?.push(line);
     this.reading = history.filter((line) => ['open', 'deliver', 'reset', 'end'].includes(line.ev)); // in order
     this.rows = new Map(); // room → Map(seq → row)
@@ -80,10 +89,12 @@ class Judge {
       const name = `${send.by} ${short(send.text)}`;
       if (rows.length > 1) this.say('stored twice', `${name} at ${rows.map((row) => `${row.room} ${row.seq}`)}`);
       if (acks.length && !rows.length) this.say('acknowledged, not stored', name);
-      if (own.length && own.every((answer) => answer.what === 'refused') && rows.length)
+      const refused = own.length &&
+        (own.some((answer) => answer.final) || own.every((answer) => answer.what === 'refused'));
+      if (refused && rows.length)
         this.say('refused, but stored', `${name} at ${rows[0].seq} (${own[0].why})`);
       if (!own.length) this.say('a try without an answer', name);
-      else if (send.clientId && !acks.length && !own.every((answer) => answer.what === 'refused'))
+      else if (send.clientId && !acks.length && !refused)
         this.say('no outcome', `${name}: ${own.map((answer) => answer.why ?? answer.what)}`);
       for (const ack of acks) {
         if (ack.seq !== undefined && rows.length === 1 && ack.seq !== rows[0].seq)
@@ -104,9 +115,28 @@ class Judge {
     for (const { reader, room, seq, text } of this.of.deliver) {
       const row = this.rows.get(room)?.get(seq);
       if (!row) this.say('delivered, not stored', `${reader} ${room} ${seq} ${short(text)}`);
-      else if (row.text !== text)
+      else if (row.text !== text && !isOf(row, text))
         this.say('delivered otherwise than stored',
           `${reader} ${room} ${seq} ${short(text)} instead of ${short(row.text)}`);
+    }
+  }
+
+  /** Whatever anybody was ever shown under a number is one message, and it is the one that is stored. */
+  numbersMeanOneMessage() {
+    const shown = new Map();
+    for (const { room, seq, text, reader, where } of [...this.of.deliver, ...this.of.saw]) {
+      const row = this.rows.get(room)?.get(seq);
+      if (row?.now !== undefined) continue; // it has changed, as its author wanted
+      const key = `${room} ${seq}`;
+      const first = shown.get(key);
+      if (first === undefined) shown.set(key, text);
+      else if (first !== text)
+        this.say('number shown as two messages', `${key}: ${short(first)}, and ${short(text)} to ${reader ?? where}`);
+    }
+    for (const { room, seq, text, where } of this.of.saw) {
+      const row = this.rows.get(room)?.get(seq);
+      if (!row || (row.text !== text && !isOf(row, text)))
+        this.say('seen, not stored', `${where} ${room} ${seq} ${short(text)} instead of ${short(row?.text)}`);
     }
   }
 
@@ -133,6 +163,7 @@ class Judge {
     this.rowsAreWhole();
     this.sendsHaveOutcomes();
     this.deliveriesAreStored();
+    this.numbersMeanOneMessage();
     this.readersMissNothing();
     this.presenceIsTrue();
     for (const { what } of this.of.wrong) this.say('wrong', what);

@@ -1,7 +1,7 @@
 // The checker itself: a right history has nothing wrong, and one that is wrong in any one way has exactly that.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { check, figures } from './checker.mjs';
+import { RECALLED, check, figures } from './checker.mjs';
 
 const row = (seq, text = `t${seq}`, more = {}) => ({ ev: 'row', room: 'tea', seq, text, sender: 'ann', ...more });
 const deliver = (seq, how = 'live', more = {}) =>
@@ -11,6 +11,7 @@ const end = { ev: 'end', reader: 'bob', room: 'tea' };
 const reset = { ev: 'reset', reader: 'bob', room: 'tea' };
 const send = (text, clientId) => ({ ev: 'send', by: 'ann', room: 'tea', text, clientId });
 const answer = (text, what, seq) => ({ ev: 'answer', by: 'ann', text, what, seq });
+const saw = (seq, text = `t${seq}`) => ({ ev: 'saw', room: 'tea', seq, text, where: 'sql' });
 const rows = (count) => Array.from({ length: count }, (_, i) => row(i + 1));
 
 /** Exactly these rules are broken. */
@@ -47,6 +48,15 @@ describe('a right history', () => {
     () => finds([row(1, 'a', { clientId: '1' }), row(2, 'c'),
     send('a', '1'), answer('a', 'unknown'), answer('a', 'refused'), answer('a', 'ack', 1), answer('a', 'ack', 1),
     send('b', '2'), answer('b', 'refused'), send('c'), answer('c', 'unknown'), send('d'), answer('d', 'unknown')]));
+
+  it('of messages that their author changed or took back, shown as they were and as they are',
+    () => finds([row(1, 't1', { now: 'x changed' }), row(2, 't2', { now: 'y' }),
+      row(3, 'e1', { some: true }),
+      send('e1', '3'), answer('e1', 'ack', 3), deliver(1), deliver(2),
+      deliver(1, 'history', { text: 'x changed' }), deliver(2, 'history', { text: RECALLED }), saw(1, 'x changed')]));
+
+  it('of one that was never told, and then refused for good',
+    () => finds([send('e', '1'), answer('e', 'unknown'), { ...answer('e', 'refused'), final: true }]));
 
   it('of a reader that left before the end', () => finds([...rows(5), open(0), deliver(1)]));
 
@@ -94,6 +104,21 @@ describe('a history is wrong when', () => {
     () => finds([row(1), open(0), deliver(1), deliver(2)], 'delivered, not stored'));
   it('something is shown otherwise than it is stored',
     () => finds([row(1), open(0), deliver(1, 'live', { text: 'x' })], 'delivered otherwise than stored'));
+  it('a number was shown as two messages',
+    () => finds([row(1), open(0), deliver(1), { ...deliver(1, 'history', { text: 'x' }), reader: 'eve' }],
+      'number shown as two messages', 'delivered otherwise than stored'));
+  it('somebody who reads the database saw what was taken back by a crash', () => finds([row(1), saw(1), saw(1, 'x')],
+    'number shown as two messages', 'seen, not stored'));
+  it('somebody who reads the database saw what is gone', () => finds([row(1), saw(1), saw(2)], 'seen, not stored'));
+  it('what was refused for good is stored after all',
+    () => finds([row(1, 'e', { clientId: '1' }), send('e', '1'), answer('e', 'unknown'),
+      { ...answer('e', 'refused'), final: true }], 'refused, but stored'));
+  it('a change is acknowledged under the number of another command',
+    () => finds([row(1, 'e', { some: true }), row(2, 'f', { some: true }), send('e', '1'),
+      answer('e', 'ack', 2), send('f', '2'), answer('f', 'ack', 2)], 'acknowledged with another number'));
+  it('a message was shown as what nobody made of it',
+    () => finds([row(1, 't1', { now: 'x changed' }), open(0), deliver(1, 'live', { text: 'z' })],
+      'delivered otherwise than stored'));
   it('something else is in the history',
     () => finds([row(1), open(), deliver(1, 'history', { text: 'x' })], 'delivered otherwise than stored'));
   it('a connection leaves one out',

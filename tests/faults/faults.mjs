@@ -54,6 +54,10 @@ async function locked({ stack }, statements, ms) {
 const relay = ({ stack, dice }) => `relay${dice.between(1, stack.relays)}`;
 const between = (low, high) => ({ dice }) => dice.between(low, high);
 
+/** Mostly seconds, up to half a minute; as long as the round allows. */
+const STALLS_MS = [1000, 1500, 2500, 4000, 8000, 12_000, 20_000, 30_000];
+const stall = ({ dice, longestMs }) => Math.min(longestMs, dice.pick(STALLS_MS));
+
 /** name; takes: the parts, drawn by the dice; lasts: milliseconds, where that means something; run. */
 export const FAULTS = [
   { name: 'relay killed', takes: (w) => [relay(w)], run: (w, [part]) => killed(w, part) },
@@ -82,19 +86,28 @@ export const FAULTS = [
       const ids = await stack.sql('SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()');
       for (const { id } of ids) await stack.script('sql', '-e', `KILL ${Number(id)}`);
     } },
+  { name: 'REST frozen', takes: () => ['rest'], lasts: stall, run: (w, [part], ms) => frozen(w, part, ms) },
+  { name: 'nginx frozen', takes: () => ['nginx'], lasts: stall, run: (w, [part], ms) => frozen(w, part, ms) },
+  { name: 'MariaDB stalled', takes: () => ['mariadb'], lasts: stall, run: (w, [part], ms) => frozen(w, part, ms) },
+  { name: 'Redis stalled', takes: () => ['redis'], lasts: stall, run: (w, [part], ms) => frozen(w, part, ms) },
+  { name: 'relay stalled', takes: (w) => [relay(w)], lasts: stall, run: (w, [part], ms) => frozen(w, part, ms) },
   { name: 'REST killed', takes: () => ['rest'], run: (w) => killed(w, 'rest') },
   { name: 'nginx reloaded', takes: () => ['nginx'], run: ({ stack }) => stack.reload('nginx') },
   { name: 'nginx killed', takes: () => ['nginx'], run: (w) => killed(w, 'nginx') },
 ];
 
-/** What happens in a round: [{at, fault, parts, ms}], drawn by the dice before anything begins. */
+/** What happens in a round: [{at, fault, parts, ms}], drawn by the dice before anything begins. Every other fault comes
+ *  at the same moment as the one before it, if it is about other parts. */
 export function plan(world, { count, spanMs, only }) {
   const faults = only ? FAULTS.filter(({ name }) => only.test(name)) : FAULTS;
   const drawn = Array.from({ length: count }, () => {
     const fault = world.dice.pick(faults);
     return { at: world.dice.between(500, spanMs), fault, parts: fault.takes(world), ms: fault.lasts?.(world) };
   });
-  return drawn.sort((a, b) => a.at - b.at);
+  drawn.sort((a, b) => a.at - b.at);
+  for (let i = 1; i < drawn.length; i += 2)
+    if (!drawn[i].parts.some((part) => drawn[i - 1].parts.includes(part))) drawn[i].at = drawn[i - 1].at;
+  return drawn;
 }
 
 /** Carries the plan out; a part that one fault has is waited for by the next. */
@@ -125,7 +138,8 @@ export async function inject(world, planned) {
 
 /** Whatever a fault that failed may have left. */
 export async function heal(stack) {
-  for (const part of ['redis', 'mariadb', 'relay1', 'relay2', 'relay3']) await stack.script('kill', part, 'CONT');
+  for (const part of ['redis', 'mariadb', 'rest', 'nginx', 'relay1', 'relay2', 'relay3'])
+    await stack.script('kill', part, 'CONT');
   await eventually(async () => {
     await stack.up();
     return true;

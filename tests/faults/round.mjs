@@ -2,9 +2,12 @@
 // history of it all is judged.
 import { request } from '../integration/lib/http.mjs';
 import { check } from './checker.mjs';
+import { CustomerListener, CustomerPoster } from './clients/customers.mjs';
+import { Giver, Player } from './clients/spaces.mjs';
 import { Events, Frame, Poller, Poster } from './clients/rooms.mjs';
 import { Friend } from './clients/friends.mjs';
 import { Native } from './clients/native.mjs';
+import { Pipeliner } from './clients/pipeline.mjs';
 import { Page } from './clients/chatroom.mjs';
 import { Chatter, LOOKOUT } from './clients/socketio.mjs';
 import { heal, inject, plan } from './faults.mjs';
@@ -12,18 +15,20 @@ import { World, pause } from './world.mjs';
 
 const REST_MS = 60_000; // to come to rest, at most
 const LINES = { 2: ' 进入了房间', 3: ' 离开了房间' };
+const TRANSFER = 8;
+const REVISIONS = [10, 11]; // edit, recall
 const SOCKETIO = 5; // conversation.kind
 
 // ---- who takes part ----
 
-async function mustCall(world, path, body, ok) {
+async function mustCall(world, path, body, ok, headers = {}) {
   let answer;
   const good = await world.until(async () => {
-    answer = await world.call(path, { body }).catch(() => undefined);
+    answer = await world.call(path, { body, headers }).catch(() => undefined);
     return answer?.status === 200 && ok(answer.json);
   });
   if (!good) throw new Error(`${path}: ${JSON.stringify(answer)}`);
-  return answer.json.data;
+  return answer.json?.data ?? answer.json;
 }
 
 async function seat(world, room, nick) {
@@ -33,7 +38,7 @@ async function seat(world, room, nick) {
 }
 
 /** People in a chatroom: [new client, talks, what it counts for]. */
-async function gather(world, room, kinds) {
+export async function gather(world, room, kinds) {
   const people = [];
   for (const [i, [kind, make, options]] of kinds.entries()) {
     const nick = `${world.name}-${room}-${kind}${i}`;
@@ -43,7 +48,7 @@ async function gather(world, room, kinds) {
   return people;
 }
 
-const talks = { talks: true };
+export const talks = { talks: true };
 const leaves = { leaves: true };
 
 function busyRoom(world) {
@@ -64,6 +69,14 @@ function quietRoom(world) {
     ['poster', (at, name) => new Poster(world, at, name), talks]];
 }
 
+/** Those who do not wait for answers, and who hears them. */
+function hastyRoom(world) {
+  const hasty = ['hasty', (at, name) => new Pipeliner(world, at, name), talks];
+  return [hasty, hasty, hasty, ['native', (at, name) => new Native(world, at, name)],
+    ['events', (at, name) => new Events(world, at, name)], ['poller', (at, name) => new Poller(world, at, name, 0)],
+    ['page', (at, name) => new Page(world, at, name)]];
+}
+
 async function friends(world) {
   const user = async (name) => ({ name, ...(await mustCall(world, '/api/users', { name }, (json) => json?.success)) });
   const [a, b] = [await user(`${world.name}-friend-a`), await user(`${world.name}-friend-b`)];
@@ -72,6 +85,55 @@ async function friends(world) {
   const make = (self, other, n, options) => Object.assign(new Friend(world, friendId, self, other, `${self.name}-${n}`),
     { listens: true, ...options });
   return [make(a, b, 1, talks), make(a, b, 2), make(b, a, 1, talks)];
+}
+
+async function customers(world) {
+  const card = async (n) => {
+    const own = { account: `${world.name}-${n}-${Date.now()}`, app_sid: 'app', username: `${world.name}-customer-${n}`,
+      avatar: '' };
+    await mustCall(world, '/users/register', own, (json) => json?.status === 200);
+    return own;
+  };
+  const [a, b] = [await card('a'), await card('b')];
+  const first = { friendInfo: b, userInfo: a, chat_content: 'hello', chat_type: 0 };
+  await mustCall(world, '/chat/v1/message', first, (json) => json?.code === 1);
+  const [{ room }] = await world.stack.sql(`SELECT c.public_id AS room FROM conversation c JOIN message m
+    ON m.conversation = c.id JOIN user u ON u.id = m.sender WHERE c.kind = 3 AND u.name = ? LIMIT 1`, [a.username])
+    .then((rows) => rows.length ? rows : world.stack.sql('SELECT public_id AS room FROM conversation WHERE kind = 3 ' +
+      'ORDER BY id DESC LIMIT 1'));
+  const listens = (own, other, n) =>
+    Object.assign(new CustomerListener(world, room, own, other, `${own.username}-${n}`), { listens: true });
+  const posts = (own, other) => Object.assign(new CustomerPoster(world, room, own, other, `${own.username}-posts`),
+    { listens: false, ...talks });
+  return [listens(a, b, 1), listens(b, a, 1), posts(a, b), posts(b, a)];
+}
+
+async function space(world) {
+  const player = async (n) => {
+    const nickName = `${world.name}-player-${n}`;
+    return mustCall(world, '/api/login', { nickName }, (json) => json?.token);
+  };
+  const [a, b] = [await player('a'), await player('b')];
+  const place = await mustCall(world, '/api/spaces', {}, (json) => json?.roomId, { token: a.token });
+  await mustCall(world, `/api/spaces/${place.roomId}/join`, {}, () => true, { token: b.token });
+  const name = (who, what) => `${world.name}-${what}-${who === a ? 'a' : 'b'}`;
+  const listens = (own) => Object.assign(new Player(world, place, own, name(own, 'player')), { listens: true });
+  const gives = (own, other) => Object.assign(new Giver(world, place, own, other, name(own, 'gives')),
+    { listens: false, ...talks });
+  return [listens(a), listens(b), gives(a, b), gives(b, a)];
+}
+
+/** What everybody has is what the transfers make of it. */
+async function pointsAreRight(world, people, rows) {
+  for (const giver of people.filter((person) => person instanceof Giver)) {
+    const [{ score } = { score: 0 }] = await world.stack.sql(`SELECT m.score FROM standing m
+      JOIN user u ON u.id = m.user JOIN conversation c ON c.id = m.conversation WHERE c.public_id = ? AND u.public_id = ?`,
+      [giver.room, giver.own.userId]);
+    let sum = 0;
+    for (const { transfer } of rows.filter((row) => row.room === giver.room && row.transfer))
+      sum += transfer.fromId === giver.own.userId ? -transfer.score : transfer.score;
+    if (Number(score) !== sum) world.wrong(`${giver.name} has ${score} points, its transfers make ${sum}`);
+  }
 }
 
 function chatters(world) {
@@ -84,18 +146,29 @@ function chatters(world) {
 
 // ---- what is stored ----
 
+/** What was said: of what was changed since, and of changes, the client id tells. */
+function textOf({ kind, sender_name: sender, client_id: clientId, content, revised_by: revised, recalled }) {
+  if (LINES[kind]) return sender.toString('utf8') + LINES[kind];
+  return revised || recalled || REVISIONS.includes(kind) ? clientId.toString('utf8').replaceAll('.', ' ') : content;
+}
+
 /** [{room, seq, text, sender, clientId, some}] of these rooms; of the namespace only what this round added. */
-async function stored(world, rooms) {
+export async function stored(world, rooms) {
   const rows = await world.stack.sql(
     `SELECT c.public_id, c.kind AS what, c.seq AS counter, m.seq, m.kind, m.sender_name, m.client_id, m.content,
-       m.audience IS NOT NULL AS some
+       m.audience IS NOT NULL AS some, m.revised_by, m.recalled
      FROM conversation c JOIN message m ON m.conversation = c.id
      WHERE c.public_id IN (?) OR (c.kind = ? AND c.name = '/' AND m.seq > ?) ORDER BY c.id, m.seq`,
     [rooms, SOCKETIO, world.namespaceBase]);
-  return rows.map((row) => ({ room: row.what === SOCKETIO ? '/' : row.public_id, counter: Number(row.counter),
-    seq: Number(row.seq), sender: row.sender_name.toString('utf8'),
-    text: LINES[row.kind] ? row.sender_name.toString('utf8') + LINES[row.kind] : row.content,
-    clientId: row.client_id?.toString('utf8') ?? undefined, some: Boolean(row.some) || undefined }));
+  return rows.map((row) => {
+    const transfer = row.kind === TRANSFER ? JSON.parse(row.content) : undefined;
+    return { room: row.what === SOCKETIO ? '/' : row.public_id, counter: Number(row.counter), seq: Number(row.seq),
+      sender: row.sender_name.toString('utf8'), transfer,
+      text: transfer ? world.transfers.get(transfer.score) : textOf(row),
+      clientId: transfer ? undefined : row.client_id?.toString('utf8') ?? undefined,
+      some: Boolean(row.some || REVISIONS.includes(row.kind)) || undefined,
+      ...(row.revised_by || row.recalled ? { now: row.content } : {}) };
+  });
 }
 
 /** The last number that this reader must have been shown. */
@@ -109,7 +182,7 @@ export async function caughtUp(world, people) {
   const end = Date.now() + REST_MS;
   for (;;) {
     const rows = await stored(world, rooms);
-    const late = people.filter((person) => (person.last ?? 0) < wanted(rows, person));
+    const late = people.filter((person) => !(person instanceof Player) && (person.last ?? 0) < wanted(rows, person));
     if (Date.now() > end || !late.length) {
       world.closed = true; // nothing more is written down: see whether that was all
       const again = await stored(world, rooms);
@@ -161,7 +234,9 @@ async function presenceIsTrue(world, people) {
 
 export async function assemble(world) {
   const people = [...(await gather(world, 'busy', busyRoom(world))),
-    ...(await gather(world, 'quiet', quietRoom(world))), ...(await friends(world)), ...chatters(world)];
+    ...(await gather(world, 'hasty', hastyRoom(world))),
+    ...(await gather(world, 'quiet', quietRoom(world))), ...(await friends(world)), ...(await customers(world)),
+    ...(await space(world)), ...chatters(world)];
   world.namespaceBase =
     await world.stack.count(`SELECT COALESCE(MAX(seq), 0) FROM conversation WHERE kind = ? AND name = '/'`, [SOCKETIO]);
   for (const person of people) if (person.listens) person.start();
@@ -188,6 +263,7 @@ export async function lastWords(world, people) {
   for (const room of new Set(people.map((person) => person.room))) {
     const speaker = people.find((person) => person.room === room && person.talks && person.retries)
       ?? people.find((person) => person.room === room && person.talks);
+    if (speaker instanceof Pipeliner) continue; // it has said all it had to say until it was known
     const both = speaker instanceof Friend
       ? people.filter((person) => person.room === room && person.talks) : [speaker];
     for (const one of both) {
@@ -202,9 +278,10 @@ export async function lastWords(world, people) {
   }
 }
 
-/** {history, violations}. faults: how many; spanMs: for how long they begin; only: those whose name matches. */
-export async function round(stack, { seed, name, faults, spanMs, only }) {
-  const world = new World(stack, seed, name);
+/** {history, violations}. faults: how many; spanMs: for how long they begin; longestMs: a stall lasts; only: those whose
+ *  name matches. */
+export async function round(stack, { seed, name, faults, spanMs, longestMs = 30_000, only }) {
+  const world = Object.assign(new World(stack, seed, name), { longestMs });
   const planned = plan(world, { count: faults, spanMs, only });
   const people = await assemble(world);
   for (const person of people) if (person.talks) person.talk();
@@ -219,8 +296,10 @@ export async function round(stack, { seed, name, faults, spanMs, only }) {
   await presenceIsTrue(world, staying);
   const rows = await caughtUp(world, staying);
   world.closed = false;
-  for (const person of staying) world.record({ ev: 'end', reader: person.name, room: person.room });
-  for (const { counter, ...row } of rows) world.record({ ev: 'row', ...row });
+  for (const person of staying) // a player has no cursor: what came before its seat is not its own
+    if (!(person instanceof Player)) world.record({ ev: 'end', reader: person.name, room: person.room });
+  await pointsAreRight(world, people, rows);
+  for (const { counter, transfer, ...row } of rows) world.record({ ev: 'row', ...row });
   for (const room of new Set(rows.map((row) => row.room)))
     world.record({ ev: 'counter', room, seq: rows.find((row) => row.room === room).counter });
   const checked = await stack.chaguan('check');

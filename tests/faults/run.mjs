@@ -1,5 +1,6 @@
 // Rounds of faults against a whole stack:  node tests/faults/run.mjs [--rounds N] [--seed N] [--faults N] [--span MS]
 //                                          [--only REGEXP] [--out DIRECTORY]
+// --only durable: MariaDB is killed N times while readers of every kind look on (durable.mjs).
 // The seed decides what fails when, and who waits how long; what the processes make of it no seed decides.
 import fs from 'node:fs';
 import path from 'node:path';
@@ -7,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { Stack, bin } from '../integration/lib/stack.mjs';
 import { figures } from './checker.mjs';
+import { kills } from './durable.mjs';
 import { round } from './round.mjs';
 import { Dice } from './world.mjs';
 
@@ -26,7 +28,7 @@ function tails(stack) {
 }
 
 /** Runs them on a stack of their own; the number of violations. say: gets lines of text. */
-export async function rounds({ count, seed, faults, spanMs, only, out, say }) {
+export async function rounds({ count, seed, faults, spanMs, longestMs, only, out, say }) {
   const stack = await Stack.start({ relays: 3, settings: SETTINGS });
   const total = {};
   const dice = new Dice(seed);
@@ -35,7 +37,8 @@ export async function rounds({ count, seed, faults, spanMs, only, out, say }) {
     for (let n = 1; n <= count && !bad; n++) {
       const own = Math.floor(dice.roll() * 2 ** 32);
       const { history, violations, recoveries } = await round(stack,
-        { seed: own, name: `r${n}`, faults: new Dice(own).between(Math.ceil(faults / 2), faults), spanMs, only });
+        { seed: own, name: `r${n}`, faults: new Dice(own).between(Math.ceil(faults / 2), faults), spanMs, longestMs,
+          only });
       const file = path.join(out, `history-${seed}-${n}.jsonl`);
       fs.mkdirSync(out, { recursive: true });
       fs.writeFileSync(file, history.map((line) => JSON.stringify(line)).join('\n'));
@@ -63,8 +66,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     only: { type: 'string' }, out: { type: 'string', default: path.join(bin, 'faults') } } });
   const seed = Number(values.seed || Math.floor(Math.random() * 1e9));
   console.log(`seed ${seed}`);
-  const bad = await rounds({ count: Number(values.rounds), seed, faults: Number(values.faults),
-    spanMs: Number(values.span), only: values.only && new RegExp(values.only), out: values.out, say: console.log });
+  const durable = values.only === 'durable';
+  const run = durable ? kills : rounds;
+  const bad = await run({ count: Number(values.rounds), seed, faults: Number(values.faults),
+    spanMs: Number(values.span), only: !durable && values.only && new RegExp(values.only), out: values.out,
+    say: console.log });
   console.log(bad ? `${bad} violations` : 'nothing lost, nothing twice');
   process.exit(bad ? 1 : 0);
 }

@@ -29,7 +29,7 @@ export class Dice {
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** How long a client believes that an answer may still come. Longer than any fault and any limit of the servers. */
-export const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 60_000;
 const PUT_BACK = 'The history was put back';
 const HANDSHAKE_MS = 5_000;
 const CALL_MS = 8_000;
@@ -38,6 +38,7 @@ export class World {
   history = [];
   talking = true;
   over = false;
+  transfers = new Map(); // points → what the transfer is called here
   #texts = 0;
 
   constructor(stack, seed, name) {

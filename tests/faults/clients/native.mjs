@@ -2,8 +2,10 @@
 // it does not know the outcome of.
 import { Client } from '../world.mjs';
 
+import { RECALLED } from '../checker.mjs';
+
 const LINES = { join: ' 进入了房间', leave: ' 离开了房间' };
-const REFUSED = ['unavailable', 'busy', 'rate', 'not_hello'];
+export const REFUSED = ['unavailable', 'busy', 'rate', 'not_hello'];
 
 export class Native extends Client {
   retries = true;
@@ -50,8 +52,9 @@ export class Native extends Client {
     else this.answered?.({ what: REFUSED.includes(error.code) ? 'refused' : 'unknown', why: error.code });
   }
 
-  takeEvent({ ev, ch, seq, name, kind, content, members }) {
-    if (ev === 'message') this.had(seq, kind in LINES ? name + LINES[kind] : content);
+  takeEvent({ ev, ch, seq, name, kind, content, members, recalled }) {
+    if (ev === 'message') this.had(seq, recalled ? RECALLED : kind in LINES ? name + LINES[kind] : content);
+    else if (ev === 'edit' || ev === 'recall') this.last = Math.max(this.last ?? 0, seq);
     else if (ev === 'members') this.members = members.map((member) => member.name);
     else if (ev === 'reset' && ch === this.ch) {
       this.lost();
