@@ -1,6 +1,7 @@
 // Rounds of faults against a whole stack:  node tests/faults/run.mjs [--rounds N] [--seed N] [--faults N] [--span MS]
 //                                          [--only REGEXP] [--out DIRECTORY]
-// --only durable: MariaDB is killed N times while readers of every kind look on (durable.mjs).
+// --only durable: MariaDB is killed N times while readers of every kind look on (durable.mjs). --mariadb '--skip-log-bin'
+// shows what it is without the binary log.
 // The seed decides what fails when, and who waits how long; what the processes make of it no seed decides.
 import fs from 'node:fs';
 import path from 'node:path';
@@ -63,14 +64,14 @@ export async function rounds({ count, seed, faults, spanMs, longestMs, only, out
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({ options: { rounds: { type: 'string', default: '20' }, seed: { type: 'string' },
     faults: { type: 'string', default: '4' }, span: { type: 'string', default: '8000' },
-    only: { type: 'string' }, out: { type: 'string', default: path.join(bin, 'faults') } } });
+    only: { type: 'string' }, mariadb: { type: 'string', default: '' }, out: { type: 'string', default: path.join(bin, 'faults') } } });
   const seed = Number(values.seed || Math.floor(Math.random() * 1e9));
   console.log(`seed ${seed}`);
   const durable = values.only === 'durable';
   const run = durable ? kills : rounds;
   const bad = await run({ count: Number(values.rounds), seed, faults: Number(values.faults),
     spanMs: Number(values.span), only: !durable && values.only && new RegExp(values.only), out: values.out,
-    say: console.log });
+    say: console.log, mariadb: values.mariadb.split(' ').filter(Boolean) });
   console.log(bad ? `${bad} violations` : 'nothing lost, nothing twice');
   process.exit(bad ? 1 : 0);
 }
