@@ -358,7 +358,7 @@ install: all
 	$(substitute) deploy/README.installed >$(DESTDIR)$(datadir)/chaguan/README
 	install -m 644 deploy/systemd/chaguan.sysusers $(DESTDIR)$(usersdir)/chaguan.conf
 	if [ -n "$(MODULE_SO)" ]; then install -D -m 644 $(MODULE_SO) $(DESTDIR)$(nginxdir)/$(MODULE).so; fi
-	HANDOFF="#" UPGRADES=@chaguan_relay RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web \
+	HANDOFF="#" UPGRADES=@chaguan_relay ADDRESS_MAX=4000 RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web \
 		SOCKETIO=$(datadir)/chaguan/socket.io MEDIA=$(statedir)/media ACCESS_LOG=/var/log/nginx/chaguan.access.log \
 		ERROR_LOG=/var/log/nginx/error.log \
 		deploy/render.sh nginx/chaguan.conf.in >$(sitedir)/chaguan

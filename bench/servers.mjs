@@ -14,8 +14,11 @@ const peersDir = path.join(top, 'bench', 'peers');
 const runScript = path.join(top, 'deploy', 'run.sh');
 const NCHAN_MODULES = ['/usr/lib/nginx/modules/ngx_nchan_module.so', '/usr/share/nginx/modules/ngx_nchan_module.so'];
 const PEERS_DATABASE = 'bench';
-// One speaker here stands for many, so nobody's pace is limited; and a relay that stops does not wait for its clients.
-const SETTINGS = 'rate_connection=0 rate_user=0 drain_ms=0';
+// One speaker here stands for many and one address for all, so nobody's pace and number are limited; and a relay that
+// stops does not wait for its clients.
+const SETTINGS = ['rate_connection', 'rate_connection_bytes', 'rate_user', 'rate_user_bytes', 'rate_address',
+  'rate_address_bytes', 'rate_handshakes', 'rate_creations', 'address_connections_max', 'user_sockets_max', 'drain_ms']
+  .map((name) => `${name}=0`).concat('lobby_max=1000000', 'lobby_address_max=1000000').join(' ');
 
 export class Servers {
   /** build: the directory with the programs. */
@@ -36,7 +39,7 @@ export class Servers {
 
   #env(relays = 1, handoff = 1) {
     return { CHAGUAN_RUN: path.join(this.dir, 'r'), PORT: String(this.port), LISTEN: '127.0.0.1',
-      RELAYS: String(relays), HANDOFF: String(handoff), CG_BIN: this.build, SETTINGS };
+      RELAYS: String(relays), HANDOFF: String(handoff), ADDRESS_MAX: 1000000, CG_BIN: this.build, SETTINGS };
   }
 
   #script(...args) {

@@ -30,6 +30,9 @@
     X(CONNECTIONS_REFUSED, "connections_refused_total", counter, "Handshakes refused")             \
     X(ADMISSIONS_REFUSED, "admissions_refused_total", counter,                                     \
       "Connections closed because their user or room did not allow it")                            \
+    X(LOBBY_GUESTS, "lobby_guests", gauge, "Connections open now that were not let in yet")         \
+    X(LOBBY_PUT_OUT, "lobby_put_out_total", counter,                                               \
+      "Connections closed before they were let in, to make room for newer ones")                   \
     X(CLOSED_SILENT, "closed_silent_total", counter, "Connections cut because they stopped answering")\
     X(CLOSED_SLOW, "closed_slow_total", counter, "Connections closed because they read too slowly")\
     X(CLOSED_INVALID, "closed_invalid_total", counter,                                             \

@@ -8,25 +8,32 @@
 
 enum { TOKEN = 1000 }; /* so that one millisecond's share is a whole number: per_s */
 
-bool rate_take(struct rate_bucket *bucket, struct rate rate, int64_t now_ms, int64_t *retry_after_ms)
+bool rate_take_many(struct rate_bucket *bucket, struct rate rate, int64_t count, int64_t now_ms,
+                    int64_t *retry_after_ms)
 {
     *retry_after_ms = 0;
     if (!rate.per_s)
         return true;
     CG_ASSERT(rate.burst <= RATE_BURST_MAX);
     int64_t passed_ms = (uint32_t)now_ms - bucket->at_ms, taken = bucket->taken, most = rate.burst * TOKEN;
+    int64_t wanted = (count < rate.burst ? count : rate.burst) * TOKEN;
     if (passed_ms >= taken / rate.per_s + 1 || passed_ms * rate.per_s > taken)
         taken = 0;
     else
         taken -= passed_ms * rate.per_s;
-    bool fine = taken + TOKEN <= most;
+    bool fine = taken + wanted <= most;
     if (fine)
-        taken += TOKEN;
+        taken += wanted;
     else
-        *retry_after_ms = (taken + TOKEN - most + rate.per_s - 1) / rate.per_s;
+        *retry_after_ms = (taken + wanted - most + rate.per_s - 1) / rate.per_s;
     bucket->taken = (uint32_t)taken;
     bucket->at_ms = (uint32_t)now_ms;
     return fine;
+}
+
+bool rate_take(struct rate_bucket *bucket, struct rate rate, int64_t now_ms, int64_t *retry_after_ms)
+{
+    return rate_take_many(bucket, rate, 1, now_ms, retry_after_ms);
 }
 
 /* ---- the table: a map, and a list by last use ---- */

@@ -26,12 +26,16 @@ struct rate_bucket {
 
 /* Takes one token. False: there is none; one will be there in *retry_after_ms (1 or more). `now_ms` never goes back. */
 bool rate_take(struct rate_bucket *bucket, struct rate rate, int64_t now_ms, int64_t *retry_after_ms);
+/* The same for many at once: all or none. More than `burst` count as that many, or they could never be had. */
+bool rate_take_many(struct rate_bucket *bucket, struct rate rate, int64_t count, int64_t now_ms,
+                    int64_t *retry_after_ms);
 
 /* ---- one for each user, or each address ---- */
 
 struct rate_entry {
     uint64_t key;
     struct rate_bucket bucket;
+    struct rate_bucket bytes; /* in KiB */
     unsigned open;   /* connections; with any it stays in the table */
     uint32_t used_s; /* rounded up */
     struct rate_entry *older, *newer;

@@ -29,6 +29,7 @@ struct settings {
     char *listen_host, *listen_socket, *port_file;
     int64_t listen_front;
     int64_t listen_port;
+    int64_t lobby_max, lobby_address_max;
     int64_t max_connections, max_message_bytes, max_name_chars;
     int64_t handshake_timeout_ms, ping_interval_ms, close_timeout_ms, drain_ms;
     int64_t outbox_bytes, send_chunk_bytes, room_log_bytes, room_logs_bytes;
@@ -41,6 +42,9 @@ struct settings {
     int64_t http_idle_ms, poll_max_ms, poll_presence_ms, room_linger_ms;
     int64_t native_rooms_max;
     int64_t rate_connection, rate_connection_burst, rate_user, rate_user_burst, rate_address, rate_address_burst;
+    int64_t rate_connection_bytes, rate_connection_bytes_burst, rate_user_bytes, rate_user_bytes_burst;
+    int64_t rate_address_bytes, rate_address_bytes_burst, rate_stranger_percent;
+    int64_t rate_creations, rate_creations_burst;
     int64_t rate_handshakes, rate_handshakes_burst, user_sockets_max, address_connections_max, user_rooms_max;
     char *origins;
     char *io_app, *io_namespaces;

@@ -17,6 +17,7 @@
 #   CG_BIN       where the programs are (build/), and in it       LISTEN  nginx' address (127.0.0.1)
 #                socket.io/, which nginx serves                   RELAYS  how many relays (2)
 #   SETTINGS     more settings: SETTINGS="a=1 b=2"
+#   ADDRESS_MAX  how many requests one address may have under way at nginx (4000)
 #   HANDOFF      0: nginx proxies WebSockets; else it hands them over, if CG_BIN has its module and it fits (1)
 # What "up" was given is kept in the run directory, so the other commands need CHAGUAN_RUN only.
 #
@@ -59,7 +60,7 @@ open_run_dir() {
     if [ -e "$RUN/instance" ] && { [[ $command != @(up|run) ]] || [ -n "$(running_parts)" ]; }; then
         . "$RUN/instance"
     fi
-    HANDOFF=${HANDOFF:-1} PORT=${PORT:-7005} LISTEN=${LISTEN:-127.0.0.1} RELAYS=${RELAYS:-2}
+    HANDOFF=${HANDOFF:-1} ADDRESS_MAX=${ADDRESS_MAX:-4000} PORT=${PORT:-7005} LISTEN=${LISTEN:-127.0.0.1} RELAYS=${RELAYS:-2}
     CG_BIN=${given:-${CG_BIN:-$top/build}}
 }
 
@@ -74,7 +75,7 @@ configure() {
     admin=$(sed -n 's/^admin_token = //p' "$RUN/chaguan.conf" 2>/dev/null | head -n 1 || true)
     [ -n "$admin" ] || admin=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
 
-    printf '%s\n' "PORT=$PORT" "LISTEN=$LISTEN" "RELAYS=$RELAYS" "HANDOFF=$HANDOFF" "CG_BIN='$CG_BIN'" >"$RUN/instance"
+    printf '%s\n' "PORT=$PORT" "LISTEN=$LISTEN" "RELAYS=$RELAYS" "HANDOFF=$HANDOFF" "ADDRESS_MAX=$ADDRESS_MAX" "CG_BIN='$CG_BIN'" >"$RUN/instance"
     {
         cat <<END
 # Written by deploy/run.sh at every start; SETTINGS="name=value …" adds lines at the end.
@@ -114,7 +115,7 @@ configure_nginx() {
     mkdir -p "$RUN/nginx"
     module=$(realpath -m "$CG_BIN/ngx_http_chaguan_handoff_module.so")
     if hands_over "$module"; then handoff='' upgrades=@chaguan_handoff load="load_module \"$module\";"; fi
-    HANDOFF=$handoff UPGRADES=$upgrades RUN=$RUN WEB=$top/web \
+    HANDOFF=$handoff UPGRADES=$upgrades ADDRESS_MAX=$ADDRESS_MAX RUN=$RUN WEB=$top/web \
         SOCKETIO=$(realpath -m "$CG_BIN/socket.io") MEDIA=$RUN/media RELAYS=$RELAYS \
         LISTEN=$LISTEN:$PORT ACCESS_LOG=$RUN/nginx.access.log ERROR_LOG=$RUN/nginx.log \
         "$top/deploy/render.sh" "$top/nginx/chaguan.conf.in" >"$RUN/nginx/chaguan.conf"

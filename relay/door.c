@@ -58,7 +58,10 @@ const struct door_refusal *door_admit(struct session *session, uint64_t user, ui
         return &again;
     session->client.generation = proof->generation;
     session->client.by_token = proof->by_token;
-    return limits_identify(session->owner->limits, &session->client, user) ? NULL : &many;
+    if (!limits_identify(session->owner->limits, &session->client, user))
+        return &many;
+    session_admitted(session);
+    return NULL;
 }
 
 unsigned door_may_connect(struct str peer, int64_t *retry_after_ms)

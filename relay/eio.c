@@ -27,6 +27,7 @@ static const struct {
     [EIO_END_WRONG] = {"transport error", EIO_CLOSE, 1002, METRIC_CLOSED_INVALID, NULL, false},
     [EIO_END_SLOW] = {"transport error", EIO_CLOSE, 1013, METRIC_CLOSED_SLOW, NULL, false},
     [EIO_END_LIMIT] = {"transport error", EIO_CLOSE, 1008, -1, "Too many messages", false},
+    [EIO_END_CROWDED] = {"transport error", EIO_CLOSE, 1013, -1, "Too many wait to come in", false},
     [EIO_END_BANNED] = {"forced close", EIO_CLOSE, 1008, METRIC_CLOSED_MODERATION, "banned", true},
     [EIO_END_KICKED] = {"forced close", EIO_CLOSE, 1008, METRIC_CLOSED_MODERATION, "kicked", true},
 };
@@ -102,7 +103,33 @@ size_t eio_count(void)
 bool eio_full(bool alone)
 {
     return (eio_all.draining && !alone) ||
-           eio_all.sessions->count + eio_all.polling >= (size_t)eio_all.settings->max_connections;
+           (eio_all.sessions->count + eio_all.polling >= (size_t)eio_all.settings->max_connections &&
+            !lobby_makes_room(eio_all.sessions->lobby));
+}
+
+/* ---- the lobby ---- */
+
+static void put_out(struct lobby_guest *guest)
+{
+    struct eio *conn = (struct eio *)(void *)((char *)guest - offsetof(struct eio, guest));
+    struct session *session = conn->session;
+    eio_end(conn, EIO_END_CROWDED, false);
+    if (session)
+        session->transport->kill(session->socket); /* without the time to answer the close */
+}
+
+void eio_let_in(struct eio *conn)
+{
+    lobby_leave(eio_all.sessions->lobby, &conn->guest);
+    if (conn->poll)
+        http_vouch(conn->poll);
+}
+
+void eio_admit(struct eio *conn)
+{
+    conn->joined = true;
+    if (conn->websocket || conn->poll)
+        eio_let_in(conn);
 }
 
 /* ---- out ---- */
@@ -213,6 +240,7 @@ void eio_begin(struct eio *conn)
              conn->sid, conn->websocket ? "" : "\"websocket\"", (long long)settings->io_ping_interval_ms,
              (long long)settings->io_ping_timeout_ms, (long long)settings->io_max_payload_bytes);
     CG_ASSERT(!open.failed);
+    lobby_enter(eio_all.sessions->lobby, &conn->guest, conn->client.address, put_out);
     await_ping(conn);
     put(conn, EIO_OPEN, false, buf_str(&open));
     buf_fini(&open);
@@ -261,6 +289,7 @@ static void on_end(struct wheel_timer *timer)
 static void become_over(struct eio *conn, const char *reason)
 {
     conn->over = true;
+    lobby_leave(eio_all.sessions->lobby, &conn->guest);
     conn->reason = reason;
     wheel_cancel(&conn->timer);
     conn->next_ending = eio_all.ending;
@@ -394,7 +423,7 @@ void eio_expel_address(uint64_t address, bool ban)
 static bool is_refused(struct eio *conn, const struct eio_packet *packet)
 {
     int64_t retry_after_ms;
-    switch (limits_message(eio_all.sessions->limits, &conn->client, &retry_after_ms)) {
+    switch (limits_message(eio_all.sessions->limits, &conn->client, packet->data.len, &retry_after_ms)) {
     case LIMITS_FINE: return false;
     case LIMITS_REFUSED:
         return conn->layer->limited && conn->layer->limited(conn, packet->binary, packet->data, retry_after_ms);

@@ -47,6 +47,9 @@ void eio_expel_address(uint64_t address, bool ban);
 uint64_t eio_id(const struct eio *conn);
 struct eio *eio_find(uint64_t id);
 size_t eio_count(void);
+/* Its client is where it wants to be: it was let in. Before that it may be put out for newer ones; one on polling until
+ * it fetches an answer. */
+void eio_admit(struct eio *conn);
 
 /* Sends a message: with everything else of this turn of the loop in one write or one payload. Kept while the client
  * does not read or has no poll waiting; past outbox_bytes the connection is closed as too slow. Nothing once it

@@ -30,6 +30,7 @@ enum eio_ending {
     EIO_END_WRONG,  /* it breaks a rule of the protocol */
     EIO_END_SLOW,   /* more waits for it than outbox_bytes */
     EIO_END_LIMIT,  /* it sent on past its rate */
+    EIO_END_CROWDED, /* it was not let in yet, and its place is wanted */
     EIO_END_BANNED, /* an operator's word */
     EIO_END_KICKED,
 };
@@ -39,6 +40,8 @@ struct eio {
     char sid[SID_MAX]; /* a credential: never logged */
     const struct eio_layer *layer;
     struct limits_client client; /* counted for its address while it is polling; else its session is */
+    struct lobby_guest guest;    /* until it was let in */
+    bool joined;                 /* eio_admit was called */
     /* polling */
     struct http_call *poll; /* the GET that waits for something to be sent */
     bool jsonp;             /* `poll` wants a call of a function with this number */
@@ -87,6 +90,8 @@ extern struct eio_all eio_all;
 
 /* NULL: no layer has that path, with or without its last slash. */
 const struct eio_layer *eio_layer_of(struct str path);
+/* It was let in: what waits in its name is not to be put out any more. */
+void eio_let_in(struct eio *conn);
 /* Whether one more connection is too many, or comes too late: that is said only to those who can go to another relay
  * (http_call.alone: they cannot). */
 bool eio_full(bool alone);

@@ -241,6 +241,8 @@ static void poll(struct eio *conn, struct http_call *call)
         return;
     }
     keep_callback(conn, call);
+    if (conn->joined)
+        eio_let_in(conn);
     if (conn->out.len) {
         answer(conn, call);
         return;
@@ -248,6 +250,8 @@ static void poll(struct eio *conn, struct http_call *call)
     conn->poll = call;
     conn->poll_crossed = conn->probe;
     http_hold(call, on_poll_gone, conn);
+    if (conn->joined)
+        http_vouch(call);
     if (conn->probed)
         eio_poll_probed(conn);
 }
@@ -321,6 +325,7 @@ static void shake_hands(struct http_call *call)
 {
     int64_t retry_after_ms;
     char header[48];
+    http_vouch(call); /* it is not to be put out for itself */
     unsigned status = door_may_connect(str_of(call->peer), &retry_after_ms);
     if (status == 403) {
         refuse(call, EIO_FORBIDDEN);

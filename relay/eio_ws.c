@@ -70,6 +70,9 @@ static void take_over(struct eio *conn, struct session *session)
         eio_answer_poll(conn);
     }
     conn->websocket = true;
+    session_admitted(session); /* the connection stands for it */
+    if (conn->joined)
+        eio_let_in(conn);
     limits_leave(eio_all.sessions->limits, &conn->client); /* the session counts now */
     eio_all.polling--;
     metric_inc(METRIC_EIO_UPGRADES);
@@ -153,6 +156,7 @@ static void open_session(struct session *session, const struct request *request)
         wheel_set(eio_all.wheel, &socket->timer, EIO_UPGRADE_MS);
     } else {
         socket->conn = eio_new(eio_layer_of(request->path), session);
+        session_admitted(session); /* the connection stands for it */
         eio_begin(socket->conn);
     }
 }

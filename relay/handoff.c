@@ -299,6 +299,11 @@ void handoff_look(struct handoff *handoff)
     handoff_takers_front(handoff->takers, open);
 }
 
+size_t handoff_files(const struct handoff *handoff)
+{
+    return handoff_splices_files(handoff->splices);
+}
+
 bool handoff_front_is_done(const struct handoff *handoff)
 {
     return handoff_takers_front_is_done(handoff->takers);

@@ -29,6 +29,8 @@ void handoff_bus_state(struct handoff *handoff, bool up);
 void handoff_look(struct handoff *handoff);
 /* Whether that socket is closed and all that nginx had given was taken in. */
 bool handoff_front_is_done(const struct handoff *handoff);
+/* File descriptors of requests that are being passed on over TCP. */
+size_t handoff_files(const struct handoff *handoff);
 /* No longer takes or gives; the name in Redis goes. The loop must run until its handles are closed. */
 void handoff_stop(struct handoff *handoff);
 void handoff_free(struct handoff *handoff); /* NULL: nothing */

@@ -79,6 +79,7 @@ bool handoff_local_give(struct handoff_place *place, struct http_call *call);
 
 struct handoff_splices *handoff_splices_new(struct handoff *handoff);
 /* Ends them all. */
+size_t handoff_splices_files(const struct handoff_splices *splices);
 void handoff_splices_stop(struct handoff_splices *splices);
 void handoff_splices_free(struct handoff_splices *splices);
 /* The call is not the caller's any more. */

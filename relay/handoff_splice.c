@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SPLICES_MAX = 2000, PIECE_BYTES = 32768, CONNECT_MS = 2000, SILENT_PEER_MS = 30000 };
+enum { SPLICES_MAX = 2000, SPLICES_OF_ADDRESS = 500, PIECE_BYTES = 32768, CONNECT_MS = 2000, SILENT_PEER_MS = 30000 };
 
 /* One of the two ends. */
 struct end {
@@ -29,6 +29,7 @@ struct splice {
     struct handoff_splices *all;
     struct splice *prev, *next;
     struct http_call *call; /* until the connection stands */
+    uint64_t address;       /* of its client */
     handoff_refuse_fn *refuse;
     struct end client, relay;
     struct wheel_timer timer;
@@ -239,10 +240,25 @@ static void on_gone(void *arg, struct http_call *call)
     splice_end(arg);
 }
 
+/* Whether there is a place, one that this address has a right to. */
+static bool has_place(const struct handoff_splices *splices, uint64_t address)
+{
+    size_t own = 0;
+    for (const struct splice *at = splices->first; at; at = at->next)
+        own += at->address == address;
+    return splices->count < SPLICES_MAX && own < SPLICES_OF_ADDRESS;
+}
+
+size_t handoff_splices_files(const struct handoff_splices *splices)
+{
+    return 2 * splices->count;
+}
+
 void handoff_splice(struct handoff_splices *splices, const struct sockaddr_in *to, struct http_call *call,
                     handoff_refuse_fn *refuse)
 {
-    int fd = splices->count < SPLICES_MAX ? socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) : -1;
+    uint64_t address = rate_address_key(str_of(call->peer));
+    int fd = has_place(splices, address) ? socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) : -1;
     if (fd >= 0 && connect(fd, (const struct sockaddr *)to, sizeof *to) && errno != EINPROGRESS) {
         close(fd);
         fd = -1;
@@ -254,6 +270,7 @@ void handoff_splice(struct handoff_splices *splices, const struct sockaddr_in *t
     struct splice *splice = mem_zalloc(sizeof *splice);
     splice->all = splices;
     splice->call = call;
+    splice->address = address;
     splice->refuse = refuse;
     splice->client.fd = -1;
     splice->timer.fired = on_late;

@@ -74,7 +74,7 @@ static unsigned judge(const struct handshake *handshake, const struct request *r
     *protocol = claimant(handshake, request->path);
     if (!is_proper(request, *protocol))
         return 400;
-    if ((handshake->draining && !alone) || handshake->sessions->count >= (size_t)handshake->settings->max_connections)
+    if ((handshake->draining && !alone) || !sessions_have_room(handshake->sessions))
         return 503;
     if (!*protocol)
         return 404;
@@ -88,6 +88,7 @@ void handshake_upgrade(void *arg, struct http_call *call)
     struct request request = call->request;
     char path[PATH_BYTES], version[4];
     unsigned status;
+    http_vouch(call); /* it is not to be put out for itself */
     if (!str_eq(call->request.header(&call->request, "sec-websocket-version", version, sizeof version), STR("13"))) {
         refuse(call, 426, "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n");
         return;

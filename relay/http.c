@@ -145,6 +145,7 @@ static void let_go(struct http_conn *conn)
 {
     struct http_server *server = conn->server;
     conn->state = HTTP_ENDED;
+    lobby_leave(server->config.lobby, &conn->guest);
     wheel_cancel(&conn->timer);
     unready(conn);
     if (conn->prev)
@@ -170,6 +171,23 @@ void http_conn_end(struct http_conn *conn)
     }
 }
 
+static void put_out(struct lobby_guest *guest)
+{
+    http_conn_end((struct http_conn *)(void *)((char *)guest - offsetof(struct http_conn, guest)));
+}
+
+void http_conn_wait(struct http_conn *conn)
+{
+    if (!conn->call.proxied || conn->call.alone)
+        lobby_enter(conn->server->config.lobby, &conn->guest, rate_address_key(str_of(conn->call.peer)), put_out);
+}
+
+void http_vouch(struct http_call *call)
+{
+    struct http_conn *conn = http_conn_of(call);
+    lobby_leave(conn->server->config.lobby, &conn->guest);
+}
+
 /* ---- running it ---- */
 
 void http_conn_wake(struct http_conn *conn)
@@ -189,6 +207,7 @@ static void linger(struct http_conn *conn)
     conn->state = HTTP_LINGERING;
     buf_fini(&conn->in);
     http_request_forget(conn); /* body_len counts from here on what is thrown away */
+    http_conn_wait(conn);
     shutdown(conn->fd, SHUT_WR);
 }
 

@@ -69,6 +69,7 @@ struct http_config {
     void (*upgrade)(void *arg, struct http_call *call);
     /* How many connections http_take gave away that are still open: max_connections bounds both kinds together. */
     size_t (*taken)(void *arg);
+    struct lobby *lobby; /* NULL: all are let in */
     void *arg;
 };
 
@@ -102,6 +103,10 @@ void http_reply_text(struct http_call *call, unsigned status, const char *text);
 
 /* The answer comes later. `gone` may be called from the next turn of the loop on. */
 void http_hold(struct http_call *call, void (*gone)(void *arg, struct http_call *call), void *arg);
+
+/* What this call waits for is for somebody who was let in, or something else stands for it in the lobby: until it is
+ * answered, its connection is not put out for newer ones. */
+void http_vouch(struct http_call *call);
 
 /* Begins an answer without an end: sends the head (200; Connection: close, no length), after which the call is the
  * socket of a session: session_new(…, &http_stream, call). Bytes go out as they are. The session ends

@@ -50,7 +50,8 @@ static bool is_full(const struct http_server *server)
 bool http_has_room(const struct http_server *server)
 {
     return !server->draining && !server->stopping &&
-           open_connections(server) < (size_t)server->config.settings->max_connections;
+           (open_connections(server) < (size_t)server->config.settings->max_connections ||
+            lobby_could_make_room(server->config.lobby));
 }
 
 bool http_has_waiting(const struct http_server *server)
@@ -69,7 +70,7 @@ static void turn_away(int fd)
 
 static struct http_conn *take_in(struct http_server *server, int fd, bool proxied)
 {
-    if (server->stopping || is_full(server)) {
+    if (server->stopping || (is_full(server) && !lobby_makes_room(server->config.lobby))) {
         turn_away(fd);
         return NULL;
     }
@@ -86,6 +87,8 @@ void http_adopt(struct http_server *server, int fd, unsigned how, struct str byt
     if (conn->call.alone || !conn->call.proxied)
         set_up_tcp(conn);
     buf_add_str(&conn->in, bytes);
+    if (!conn->call.proxied)
+        http_conn_wait(conn);
     http_conn_wake(conn);
 }
 
@@ -107,7 +110,7 @@ static void accept_again(struct wheel_timer *timer)
     listen_on(&server->unix_socket);
 }
 
-/* No file descriptor is left: the listening socket stays readable, so it is not looked at for a while. */
+/* No file descriptor is left, and nobody can be put out: the listening socket stays readable, so it is not looked at for a while. */
 static void pause_accepting(struct http_server *server, int error)
 {
     metric_inc(METRIC_ACCEPT_PAUSED);
@@ -129,15 +132,18 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
         socklen_t len = sizeof peer;
         int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         int error = fd < 0 ? errno : 0;
-        if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM)
+        if ((error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) &&
+            !lobby_makes_room(listener->server->config.lobby)) /* else in the next turn */
             pause_accepting(listener->server, error);
         if (error && error != ECONNABORTED && error != EINTR)
             return;
         struct http_conn *conn = fd < 0 ? NULL : take_in(listener->server, fd, listener->proxied);
         if (!conn)
             continue;
-        if (!listener->proxied)
+        if (!listener->proxied) {
             set_peer(conn, &peer);
+            http_conn_wait(conn);
+        }
         http_conn_begin(conn);
     }
 }

@@ -51,6 +51,7 @@ struct http_conn {
     struct http_chunks chunks;
     const struct http_route *route;
     struct sessions *sessions; /* a stream's */
+    struct lobby_guest guest;  /* unless it is nginx' or somebody vouched for it */
     uint64_t session_id;
     uint8_t state, limit;
     bool polled;     /* libuv knows of it */
@@ -93,6 +94,8 @@ static inline struct http_conn *http_conn_of(struct http_call *call)
 struct http_conn *http_conn_new(struct http_server *server, int fd, bool proxied);
 /* Reads what is there at once, and goes on from there. */
 void http_conn_begin(struct http_conn *conn);
+/* It has come, or was answered: it waits to be let in, as the newest. Not those of nginx, which is one of us. */
+void http_conn_wait(struct http_conn *conn);
 /* Closes it, tells whom it concerns; it is freed later. */
 void http_conn_end(struct http_conn *conn);
 /* Runs those that were woken, frees those that ended: run_ready's. */

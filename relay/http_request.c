@@ -140,6 +140,8 @@ static void begin(struct http_conn *conn)
     conn->route = head->upgrade ? NULL : claimant(conn);
     if (conn->call.proxied)
         believe_proxy(conn);
+    if (conn->call.alone) /* only now is it known whose it is */
+        http_conn_wait(conn);
     conn->call.origin = origin_of(conn);
     conn->state = HTTP_IN_BODY;
 }
@@ -246,6 +248,7 @@ static void next_request(struct http_conn *conn)
         buf_fini(&conn->in); /* an idle connection keeps no buffer */
     http_request_forget(conn);
     conn->state = HTTP_IN_HEAD;
+    http_conn_wait(conn);
 }
 
 bool http_request_advance(struct http_conn *conn)

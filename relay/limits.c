@@ -116,27 +116,63 @@ void limits_leave(struct limits *limits, struct limits_client *client)
 
 /* ---- messages ---- */
 
-enum limits_verdict limits_message(struct limits *limits, struct limits_client *client, int64_t *retry_after_ms)
+/* What a client without an account has of a rate. */
+static struct rate share(const struct limits *limits, const struct limits_client *client, int64_t per_s, int64_t burst)
+{
+    int64_t percent = client->by_token ? 100 : limits->settings->rate_stranger_percent;
+    struct rate rate = {per_s * percent / 100, burst * percent / 100};
+    if (per_s && !rate.per_s)
+        rate.per_s = 1;
+    if (!rate.burst)
+        rate.burst = 1;
+    return rate;
+}
+
+static int64_t kib(int64_t bytes)
+{
+    return (bytes + 1023) / 1024;
+}
+
+/* Of the user or the address: messages and bytes. *which: the rate that was passed, or else the last one. */
+static bool take_both(struct limits *limits, struct rate_table *table, uint64_t key, const struct rate rates[2],
+                      int64_t size, struct rate *which, int64_t *retry_after_ms)
+{
+    int64_t now_ms = limits->wheel->now_ms;
+    if (!key || (!rates[0].per_s && !rates[1].per_s))
+        return true;
+    struct rate_entry *entry = rate_table_use(table, key, now_ms);
+    *which = rates[0];
+    if (!rate_take(&entry->bucket, rates[0], now_ms, retry_after_ms))
+        return false;
+    *which = rates[1];
+    return rate_take_many(&entry->bytes, rates[1], size, now_ms, retry_after_ms);
+}
+
+enum limits_verdict limits_message(struct limits *limits, struct limits_client *client, size_t bytes,
+                                   int64_t *retry_after_ms)
 {
     *retry_after_ms = 0;
     if (!limits)
         return LIMITS_FINE;
-    const struct settings *settings = limits->settings;
-    const struct rate connection = {settings->rate_connection, settings->rate_connection_burst};
-    const struct rate user = {settings->rate_user, settings->rate_user_burst};
-    const struct rate address = {settings->rate_address, settings->rate_address_burst};
-    struct rate passed = connection;
-    int64_t unused;
-    if (rate_take(&client->messages, connection, limits->wheel->now_ms, retry_after_ms)) {
-        passed = user;
-        if (take(limits, &limits->users, client->user, user, retry_after_ms)) {
-            passed = address;
-            if (take(limits, &limits->addresses, client->address, address, retry_after_ms))
-                return LIMITS_FINE;
-        }
+    const struct settings *s = limits->settings;
+    const struct rate connection[] = {
+        share(limits, client, s->rate_connection, s->rate_connection_burst),
+        share(limits, client, kib(s->rate_connection_bytes), kib(s->rate_connection_bytes_burst))};
+    const struct rate user[] = {share(limits, client, s->rate_user, s->rate_user_burst),
+                                share(limits, client, kib(s->rate_user_bytes), kib(s->rate_user_bytes_burst))};
+    const struct rate address[] = {{s->rate_address, s->rate_address_burst},
+                                   {kib(s->rate_address_bytes), kib(s->rate_address_bytes_burst)}};
+    int64_t now_ms = limits->wheel->now_ms, size = kib((int64_t)bytes), unused;
+    struct rate passed = connection[0];
+    if (rate_take(&client->messages, connection[0], now_ms, retry_after_ms)) {
+        passed = connection[1];
+        if (rate_take_many(&client->bytes, connection[1], size, now_ms, retry_after_ms) &&
+            take_both(limits, &limits->users, client->user, user, size, &passed, retry_after_ms) &&
+            take_both(limits, &limits->addresses, client->address, address, size, &passed, retry_after_ms))
+            return LIMITS_FINE;
     }
     metric_inc(METRIC_RATE_REFUSED);
-    if (rate_take(&client->refusals, passed, limits->wheel->now_ms, &unused))
+    if (rate_take(&client->refusals, passed, now_ms, &unused))
         return LIMITS_REFUSED;
     metric_inc(METRIC_CLOSED_RATE);
     return LIMITS_CLOSED;

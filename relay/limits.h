@@ -1,8 +1,9 @@
 /* limits.h: how much one connection, one user and one address may do on this relay. Loop thread only.
  *
- * A message takes a token from each of three buckets: the connection's, the user's, the address's. If one is empty, the
- * message is refused, with the door's own words. Refusals have a bucket too, of the same size: who sends on until that
- * is empty is closed. Users and addresses are told apart by number (rate_address_key); 0 is nobody, and has no
+ * A message takes a token from each of three buckets: the connection's, the user's, the address's, and for each KiB one
+ * from three others. If one is empty, the message is refused, with the door's own words. Refusals have a bucket too, of
+ * the same size: who sends on until that is empty is closed. Who showed no password and no token has a part of what the
+ * others have (rate_stranger_percent). Users and addresses are told apart by number (rate_address_key); 0 is nobody, and has no
  * limit. */
 #ifndef CG_RELAY_LIMITS_H
 #define CG_RELAY_LIMITS_H
@@ -10,6 +11,8 @@
 #include "common/rate.h"
 #include "common/settings.h"
 #include "relay/wheel.h"
+
+#include <stddef.h>
 
 struct limits {
     const struct settings *settings;
@@ -21,7 +24,7 @@ struct limits {
 /* Who is at the other end of a connection, and what it has used up. A zeroed one is nobody. */
 struct limits_client {
     uint64_t user, address;
-    struct rate_bucket messages, refusals;
+    struct rate_bucket messages, refusals, bytes;
     bool counts_for_user, counts_for_address;
     bool by_token;       /* it came with a token */
     uint32_t generation; /* of the user's rights when they were looked up (common/rights.h) */
@@ -47,9 +50,10 @@ int64_t limits_open(const struct limits *limits, uint64_t user);
 /* The connection is gone. */
 void limits_leave(struct limits *limits, struct limits_client *client);
 
-/* A message of this client. LIMITS_REFUSED: to be refused, and tried again after *retry_after_ms at the earliest;
+/* A message of this client, so long. LIMITS_REFUSED: to be refused, and tried again after *retry_after_ms at the earliest;
  * LIMITS_CLOSED: it was told so often enough. Both are counted. */
-enum limits_verdict limits_message(struct limits *limits, struct limits_client *client, int64_t *retry_after_ms);
+enum limits_verdict limits_message(struct limits *limits, struct limits_client *client, size_t bytes,
+                                   int64_t *retry_after_ms);
 
 /* For Retry-After: in seconds, rounded up. */
 static inline int64_t limits_seconds(int64_t ms)

@@ -19,6 +19,7 @@
 #include "relay/space.h"
 
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -122,8 +123,8 @@ static const struct http_route *const routes[] = {&eio_route, &rooms_route, &pag
 
 static size_t on_taken(void *arg)
 {
-    struct handshake *handshake = arg;
-    return ws_count(handshake->ws);
+    struct relay *relay = (struct relay *)(void *)((char *)arg - offsetof(struct relay, handshake));
+    return ws_count(relay->ws) + (relay->handoff ? handoff_files(relay->handoff) : 0);
 }
 
 /* ---- the loop ---- */
@@ -154,6 +155,7 @@ static void on_rested(uv_timer_t *timer)
 static void on_before_sleep(uv_prepare_t *prepare)
 {
     struct relay *relay = prepare->data;
+    lobby_flush(&relay->lobby);
     int64_t again_ms = hub_flush(&relay->hub);
     if (again_ms >= 0)
         uv_timer_start(&relay->rested, on_rested, (uint64_t)again_ms, 0);
@@ -256,6 +258,8 @@ static void build(struct relay *relay)
     limits_init(&relay->limits, settings, &relay->wheel);
     sessions_init(&relay->sessions, settings, &relay->wheel);
     relay->sessions.limits = &relay->limits;
+    lobby_init(&relay->lobby, settings);
+    relay->sessions.lobby = &relay->lobby;
     relay->journal = journal_new(settings, &relay->offload, on_stored, relay);
     relay->readers = readers_new(settings, &relay->offload);
     struct bus_events events = {on_bus_state, on_subscribed, on_received, relay};
@@ -348,7 +352,8 @@ static bool open_doors(struct relay *relay)
     relay->handshake.sessions = &relay->sessions;
     relay->handshake.protocols = protocols;
     struct http_config front = {.loop = &relay->loop, .settings = settings, .wheel = &relay->wheel, .routes = routes,
-                                .upgrade = handshake_upgrade, .taken = on_taken, .arg = &relay->handshake};
+                                .upgrade = handshake_upgrade, .taken = on_taken, .lobby = &relay->lobby,
+                                .arg = &relay->handshake};
     pages_init(relay);
     relay->http = http_new(&front, why);
     if (!relay->http)
@@ -443,6 +448,7 @@ static void take_apart(struct relay *relay)
     presence_free(relay->presence);
     hub_fini(&relay->hub);
     sessions_fini(&relay->sessions);
+    lobby_fini(&relay->lobby);
     limits_fini(&relay->limits);
     journal_free(relay->journal);
     readers_free(relay->readers);

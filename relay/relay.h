@@ -23,6 +23,7 @@ struct relay {
     struct offload offload;
     struct wheel wheel;
     struct limits limits;
+    struct lobby lobby;
     struct sessions sessions;
     struct hub hub;
     struct journal *journal;

@@ -74,6 +74,8 @@ struct session *rooms_hold(const struct protocol *protocol, struct http_call *ca
     }
     session->socket = session;
     session_from(session, str_of(call->peer));
+    session_admitted(session); /* who it is was looked up before */
+    http_vouch(call);
     struct rooms_held *held = held_of(session);
     held->session = session;
     held->call = call;

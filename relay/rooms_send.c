@@ -78,7 +78,7 @@ static void on_admitted(struct rooms_asked *base)
     /* who is gone has an address no more, and no more to say than this */
     struct limits_client client = {.user = place->user, .address = call ? rate_address_key(str_of(call->peer)) : 0};
     int64_t retry_after_ms;
-    if (limits_message(door.hub->sessions->limits, &client, &retry_after_ms)) {
+    if (limits_message(door.hub->sessions->limits, &client, message.content.len, &retry_after_ms)) {
         metric_inc(METRIC_FRAMES_REFUSED);
         if (call)
             rooms_refuse_limited(call, "rate", DOOR_LIMITED, retry_after_ms);

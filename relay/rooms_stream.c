@@ -323,7 +323,7 @@ static struct session *open_stream(struct asked *asked)
         rooms_refuse_limited(call, "too_many", "too many connections of this user", 1000);
         return NULL;
     }
-    if (sessions->count >= (size_t)door.settings->max_connections) {
+    if (!sessions_have_room(sessions)) {
         rooms_refuse_busy(call);
         return NULL;
     }
@@ -335,6 +335,8 @@ static struct session *open_stream(struct asked *asked)
     session->client.generation = asked->asked.admission.place.generation;
     bool counted = limits_identify(sessions->limits, &session->client, user);
     CG_ASSERT(counted);
+    session_admitted(session);
+    http_vouch(call);
     return session;
 }
 

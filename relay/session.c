@@ -1,10 +1,12 @@
 #include "relay/session.h"
 
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/hub.h"
 #include "relay/wsframe.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 void sessions_init(struct sessions *sessions, const struct settings *settings, struct wheel *wheel)
@@ -107,10 +109,15 @@ static void on_timer(struct wheel_timer *timer)
     wheel_set(wheel, timer, due - silent);
 }
 
+bool sessions_have_room(const struct sessions *sessions)
+{
+    return sessions->count < (size_t)sessions->settings->max_connections || lobby_could_make_room(sessions->lobby);
+}
+
 struct session *session_new(struct sessions *sessions, const struct protocol *protocol,
                             const struct transport *transport, void *socket)
 {
-    if (sessions->count >= (size_t)sessions->settings->max_connections)
+    if (sessions->count >= (size_t)sessions->settings->max_connections && !lobby_makes_room(sessions->lobby))
         return NULL;
     if (!sessions->free_count)
         grow(sessions);
@@ -151,9 +158,24 @@ static void unqueue(struct session *session)
     session->queued = false;
 }
 
+/* Its place is wanted: it is told so, and does not get the time to answer that. */
+static void put_out(struct lobby_guest *guest)
+{
+    struct session *session = (struct session *)(void *)((char *)guest - offsetof(struct session, guest));
+    log_debug("conn.put_out", "conn=%llu protocol=%s", (unsigned long long)session->id, session->protocol->name);
+    session_close(session, 1013, "Too many wait to come in");
+    session->transport->kill(session->socket);
+}
+
 void session_from(struct session *session, struct str peer)
 {
     limits_connect(session->owner->limits, &session->client, peer);
+    lobby_enter(session->owner->lobby, &session->guest, session->client.address, put_out);
+}
+
+void session_admitted(struct session *session)
+{
+    lobby_leave(session->owner->lobby, &session->guest);
 }
 
 bool session_may_speak(struct session *session, struct str message)
@@ -161,7 +183,7 @@ bool session_may_speak(struct session *session, struct str message)
     int64_t retry_after_ms;
     if (!session->protocol->limited)
         return true;
-    switch (limits_message(session->owner->limits, &session->client, &retry_after_ms)) {
+    switch (limits_message(session->owner->limits, &session->client, message.len, &retry_after_ms)) {
     case LIMITS_FINE: return true;
     case LIMITS_REFUSED: session->protocol->limited(session, message, retry_after_ms); return false;
     case LIMITS_CLOSED: session_close(session, 1008, "Too many messages"); return false;
@@ -177,6 +199,7 @@ void session_ended(struct session *session)
     session->protocol->closed(session);
     CG_ASSERT(!session->seats);
     limits_leave(sessions->limits, &session->client);
+    session_admitted(session);
     wheel_cancel(&session->timer);
     unqueue(session);
     size_t before = session->outbox.len;

@@ -11,6 +11,7 @@
 #include "common/settings.h"
 #include "relay/encoding.h"
 #include "relay/limits.h"
+#include "relay/lobby.h"
 #include "relay/wheel.h"
 
 #include <stdbool.h>
@@ -117,6 +118,7 @@ struct session {
     void *state; /* the protocol's own */
     struct seat *seats; /* those it has and those it waits for */
     struct limits_client client; /* whose it is, as far as it is known */
+    struct lobby_guest guest;    /* from session_from to session_admitted */
     struct buf outbox;  /* answers that wait for the socket */
     struct wheel_timer timer;
     int64_t heard_ms;   /* wheel time at which the client last sent anything */
@@ -134,6 +136,7 @@ struct sessions {
     const struct settings *settings;
     struct wheel *wheel;
     struct limits *limits; /* NULL: no limits */
+    struct lobby *lobby;   /* NULL: all are let in */
     struct session **slots;
     uint32_t *generations;
     uint32_t *free_slots;
@@ -145,7 +148,7 @@ struct sessions {
 void sessions_init(struct sessions *sessions, const struct settings *settings, struct wheel *wheel);
 void sessions_fini(struct sessions *sessions);
 
-/* A new session on an open socket; NULL if max_connections are open. The caller then calls
+/* A new session on an open socket; NULL if max_connections are open and all were let in. The caller then calls
  * protocol->open. */
 struct session *session_new(struct sessions *sessions, const struct protocol *protocol,
                             const struct transport *transport, void *socket);
@@ -154,8 +157,13 @@ void session_ended(struct session *session);
 
 struct session *sessions_find(const struct sessions *sessions, uint64_t id);
 
-/* For the transport: the address that it comes from. Once, right after session_new. */
+/* Whether session_new would give one. */
+bool sessions_have_room(const struct sessions *sessions);
+/* For the transport: the address that it comes from. Once, right after session_new. From now on it waits to be let in,
+ * and may be put out for newer ones. */
 void session_from(struct session *session, struct str peer);
+/* It was let in, or something else stands for it in the lobby. */
+void session_admitted(struct session *session);
 /* For the transport: a whole message came. False: it was past a limit and refused, or the session closed for it; it is
  * not to be passed on. */
 bool session_may_speak(struct session *session, struct str message);

@@ -81,6 +81,7 @@ void sio_socket_go_live(struct sio_socket *socket, bool recovered, struct messag
     if (!recovered)
         sio_registry_add(&record);
     metric_inc(recovered ? METRIC_IO_RECOVERED : METRIC_IO_CONNECTED);
+    eio_admit(socket->client->conn);
     socket->nsp->app->connected(socket, auth, recovered);
 }
 

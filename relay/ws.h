@@ -30,7 +30,7 @@ struct ws *ws_new(const struct ws_config *config);
  * `fd`. `bytes`: what was read behind the handshake. Borrows `handshake` and what it leads to until it returns. Not to
  * be called from within a session's or a protocol's function. */
 void ws_adopt(struct ws *ws, int fd, struct str bytes, const struct ws_handshake *handshake);
-/* WebSockets that are open. */
+/* Connections that it has: WebSockets, and those whose handshake is not over. */
 size_t ws_count(const struct ws *ws);
 /* Ends every connection, as the loop runs on. What libwebsockets holds is left to the end of the process: freeing its
  * context unloads its libuv plugin while the loop still has handles of it to close. For the same reason the loop

@@ -257,6 +257,7 @@ static int read_messages(struct call *call)
 static const struct route rows[] = {
     {.method = "POST",
      .path = "createChatroom",
+     .creates = true,
      .body = BODY_JSON,
      .quick = true,
      .handler = create,

@@ -236,6 +236,7 @@ static void session_failure(struct buf *out, int status, const char *error, cons
 static const struct route rows[] = {
     {.method = "POST",
      .path = "/users/register",
+     .creates = true,
      .body = BODY_JSON,
      .handler = register_customer,
      .failed = failure_upload,

@@ -267,6 +267,7 @@ static int mark_read(struct call *call)
 static const struct route rows[] = {
     {.method = "POST",
      .path = "/api/users",
+     .creates = true,
      .body = BODY_JSON,
      .handler = make_user,
      .failed = failure_coded,
@@ -279,6 +280,7 @@ static const struct route rows[] = {
      .doc = "users of exactly that name"},
     {.method = "POST",
      .path = "/api/friends",
+     .creates = true,
      .body = BODY_JSON,
      .handler = befriend,
      .failed = failure_coded,

@@ -12,18 +12,26 @@ enum { IDLE_MS = 60000 };
 
 static struct {
     pthread_mutex_t lock;
-    struct rate_table users, addresses;
+    struct rate_table users, addresses, creations; /* the last by address, too */
 } rates = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static bool take(struct rate_table *table, uint64_t key, struct rate rate, int64_t *retry_after_ms)
+static int64_t kib(uint64_t bytes)
+{
+    return (int64_t)((bytes + 1023) / 1024);
+}
+
+static bool take(struct rate_table *table, uint64_t key, struct rate rate, struct rate bytes, uint64_t length,
+                 int64_t *retry_after_ms)
 {
     int64_t now_ms = clock_mono_ms();
     *retry_after_ms = 0;
-    if (!key || !rate.per_s)
+    if (!key || (!rate.per_s && !bytes.per_s))
         return true;
     pthread_mutex_lock(&rates.lock);
     rate_table_sweep(table, now_ms, IDLE_MS);
-    bool taken = rate_take(&rate_table_use(table, key, now_ms)->bucket, rate, now_ms, retry_after_ms);
+    struct rate_entry *entry = rate_table_use(table, key, now_ms);
+    bool taken = rate_take(&entry->bucket, rate, now_ms, retry_after_ms) &&
+                 rate_take_many(&entry->bytes, bytes, kib(length), now_ms, retry_after_ms);
     pthread_mutex_unlock(&rates.lock);
     return taken;
 }
@@ -33,12 +41,32 @@ static int check_rate(struct call *call, uint64_t user)
     const struct settings *settings = call->backends->settings;
     const struct rate of_user = {settings->rate_user, settings->rate_user_burst};
     const struct rate of_address = {settings->rate_address, settings->rate_address_burst};
+    const struct rate user_bytes = {kib((uint64_t)settings->rate_user_bytes),
+                                    kib((uint64_t)settings->rate_user_bytes_burst)};
+    const struct rate address_bytes = {kib((uint64_t)settings->rate_address_bytes),
+                                       kib((uint64_t)settings->rate_address_bytes_burst)};
+    uint64_t length = call->request->length;
     int64_t retry_after_ms;
-    if (take(&rates.users, user, of_user, &retry_after_ms) &&
-        take(&rates.addresses, rate_address_key(call->request->remote), of_address, &retry_after_ms))
+    if (take(&rates.users, user, of_user, user_bytes, length, &retry_after_ms) &&
+        take(&rates.addresses, rate_address_key(call->request->remote), of_address, address_bytes, length,
+             &retry_after_ms))
         return 200;
     metric_inc(METRIC_RATE_REFUSED);
     call->error = "too many messages: try again later";
+    call->code = "rate";
+    call->retry_after_s = (retry_after_ms + 999) / 1000;
+    return 429;
+}
+
+int moderate_creation(struct call *call)
+{
+    const struct settings *settings = call->backends->settings;
+    const struct rate rate = {settings->rate_creations, settings->rate_creations_burst};
+    int64_t retry_after_ms;
+    if (take(&rates.creations, rate_address_key(call->request->remote), rate, (struct rate){0}, 0, &retry_after_ms))
+        return 200;
+    metric_inc(METRIC_RATE_REFUSED);
+    call->error = "too much was made from here: try again later";
     call->code = "rate";
     call->retry_after_s = (retry_after_ms + 999) / 1000;
     return 429;

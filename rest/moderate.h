@@ -17,4 +17,7 @@ int moderate(struct call *call, uint64_t user, uint64_t conversation, enum moder
 /* The 403 of somebody who is known to be banned, or else muted. */
 int moderate_refuse(struct call *call, bool banned);
 
+/* A call that may make what stays for ever: 200, or 429 if its address has made too much. Before anything is read. */
+int moderate_creation(struct call *call);
+
 #endif

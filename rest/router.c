@@ -1,3 +1,4 @@
+#include "rest/moderate.h"
 #include "rest/router.h"
 
 #include "common/json.h"
@@ -154,6 +155,8 @@ static int run(struct call *call, const struct route *route)
     if (route->takes_query && http_query_parse(&query, call->request->query))
         return 400;
     call->query = &query;
+    if (route->creates && moderate_creation(call) != 200)
+        return 429;
     if (!route->quick)
         begin_slow(call->backends);
     int status = route->body == BODY_JSON ? with_json(call, route) : route->handler(call);

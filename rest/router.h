@@ -66,6 +66,7 @@ struct route {
     size_t max_body;      /* bytes, for BODY_JSON; 0: settings->max_body_bytes */
     const char *type;     /* Content-Type of its answers; NULL: JSON */
     bool quick;           /* its handler says begin_slow before it uses the database or Redis; else it need not */
+    bool creates;         /* it may make what stays for ever: charged to the caller's address (rate_creations) */
     route_handler *handler;
     const char *failure;  /* the body of every answer from 400 on, whatever it is; or NULL and … */
     failure_form *failed; /* … what makes it; or both NULL: what the handler wrote */

@@ -18,6 +18,9 @@ export const SETTINGS = { log_level: 'info', lease_ms: '1500ms', grace_ms: '200m
   drain_ms: '500ms', journal_timeout_ms: '2s', db_timeout_ms: '1s',
   redis_timeout_ms: '500ms', audit_ms: '500ms', audit_down_ms: '200ms', poll_presence_ms: '2s', admit_ms: '1s',
   room_linger_ms: '2s',
+  // Its clients are programs that say the next thing as soon as they may, all from one address.
+  rate_connection: 0, rate_connection_bytes: 0, rate_user: 0, rate_user_bytes: 0, rate_address: 0,
+  rate_address_bytes: 0, rate_handshakes: 0, rate_creations: 0, address_connections_max: 0,
   // A client of polling that gives up while it connects is gone when its pong is missed, and not before.
   io_ping_interval_ms: '3s', io_ping_timeout_ms: '5s' };
 

@@ -127,7 +127,9 @@ function report(series, from, until) {
 // ---- the soak ----
 
 const stack = await Stack.start({ relays: RELAYS,
-  settings: { log_level: 'info', grace_ms: '1s', admit_ms: '5s', io_recovery_ms: '10s', poll_presence_ms: '3s' } });
+  settings: { rate_connection: 0, rate_connection_bytes: 0, rate_user: 0, rate_user_bytes: 0, rate_address: 0,
+    rate_address_bytes: 0, rate_handshakes: 0, rate_creations: 0, address_connections_max: 0,
+    log_level: 'info', grace_ms: '1s', admit_ms: '5s', io_recovery_ms: '10s', poll_presence_ms: '3s' } });
 let bad = 0;
 try {
   const world = Object.assign(new World(stack, 0, 'soak'), { closed: true });

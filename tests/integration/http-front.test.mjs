@@ -190,23 +190,23 @@ describe('the HTTP front of a relay', () => {
     await unharmed();
   });
 
-  it('without a free descriptor accepting pauses, and goes on when there is one', async () => {
+  it('without a free descriptor the oldest that was not let in goes, and accepting goes on', async () => {
     const pid = stack.pid('relay2');
     const open = fs.readdirSync(`/proc/${pid}/fd`).length;
     const limits = fs.readFileSync(`/proc/${pid}/limits`, 'latin1').match(/Max open files\s+(\d+)\s+(\d+)/);
     const limit = async (soft) =>
       assert.equal((await run('prlimit', ['--pid', String(pid), `--nofile=${soft}:${limits[2]}`])).code, 0);
-    const paused = await metric(2, 'accept_paused_total');
+    const out = await metric(2, 'lobby_put_out_total');
     await limit(open + 6);
     const crowd = await Promise.all(Array.from({ length: 40 }, () => Raw.connect(stack.relayPort(2))));
     const used = cpuTicks('relay2');
     await unharmed(); // who is in goes on
     await new Promise((resolve) => setTimeout(resolve, 1000));
     assert.ok(cpuTicks('relay2') - used < 30, 'and it does not spin');
-    await limit(limits[1]);
     crowd.at(-1).send(get('/healthz'));
     await crowd.at(-1).until(() => crowd.at(-1).status === 200, 'an answer to the last in the queue');
-    assert.ok((await metric(2, 'accept_paused_total')) > paused);
+    await limit(limits[1]);
+    assert.ok((await metric(2, 'lobby_put_out_total')) > out);
     for (const raw of crowd) raw.destroy();
     await unharmed();
   });

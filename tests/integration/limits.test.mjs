@@ -35,7 +35,7 @@ describe('limits', () => {
 
   before(async () => {
     stack = await Stack.start({ settings: { rate_connection: 5, rate_connection_burst: BURST, rate_user: 5,
-      rate_user_burst: BURST + 5,
+      rate_user_burst: BURST + 5, rate_stranger_percent: 100,
       user_sockets_max: 3, user_rooms_max: 2, members_interval_ms: '20ms', grace_ms: '200ms',
       poll_presence_ms: '200ms' } });
   });

@@ -29,6 +29,10 @@ static int begin(void **state)
                                  .rate_user_burst = 5,
                                  .rate_address = 10,
                                  .rate_address_burst = 8,
+                                 .rate_connection_bytes_burst = 1,
+                                 .rate_user_bytes_burst = 1,
+                                 .rate_address_bytes_burst = 1,
+                                 .rate_stranger_percent = 100,
                                  .rate_handshakes_burst = 1};
     limits_init(&limits, &settings, &wheel);
     return 0;
@@ -107,7 +111,7 @@ static int send_many(struct limits_client *client, int count, enum limits_verdic
 {
     int counted = 0;
     for (int i = 0; i < count; i++)
-        counted += limits_message(&limits, client, &wait_ms) == verdict;
+        counted += limits_message(&limits, client, 100, &wait_ms) == verdict;
     return counted;
 }
 
@@ -118,7 +122,65 @@ static void a_connection_is_refused_and_then_closed(void **state)
     assert_int_equal(send_many(&client, 3, LIMITS_FINE), 3);
     assert_int_equal(send_many(&client, 3, LIMITS_REFUSED), 3);
     assert_int_equal(wait_ms, 100);
-    assert_int_equal(limits_message(&limits, &client, &wait_ms), LIMITS_CLOSED);
+    assert_int_equal(limits_message(&limits, &client, 100, &wait_ms), LIMITS_CLOSED);
+}
+
+static int send_bytes(struct limits_client *client, size_t bytes, int count)
+{
+    int fine = 0;
+    for (int i = 0; i < count; i++)
+        fine += limits_message(&limits, client, bytes, &wait_ms) == LIMITS_FINE;
+    return fine;
+}
+
+static void long_messages_are_counted_by_their_bytes(void **state)
+{
+    (void)state;
+    settings.rate_connection = settings.rate_user = settings.rate_address = 0;
+    settings.rate_connection_bytes = 4096;
+    settings.rate_connection_bytes_burst = 16384;
+    struct limits_client client = {0};
+    assert_int_equal(send_bytes(&client, 4000, 10), 4);
+    assert_int_equal(wait_ms, 1000);
+    pass(1000);
+    assert_int_equal(send_bytes(&client, 1, 10), 4); /* no message costs less than a KiB */
+    struct limits_client other = {0};
+    assert_int_equal(send_bytes(&other, 1 << 20, 2), 1); /* one that could never be had is had of a full bucket */
+}
+
+static void the_bytes_of_a_user_and_of_an_address_are_shared(void **state)
+{
+    (void)state;
+    settings.rate_connection = settings.rate_user = settings.rate_address = 0;
+    settings.rate_user_bytes = settings.rate_address_bytes = 1024;
+    settings.rate_user_bytes_burst = 4096;
+    settings.rate_address_bytes_burst = 6144;
+    struct limits_client one = {0}, two = {0}, other = {0};
+    limits_connect(&limits, &one, STR("192.0.2.1"));
+    limits_connect(&limits, &other, STR("192.0.2.1"));
+    assert_true(limits_identify(&limits, &one, 7) && limits_identify(&limits, &two, 7) &&
+                limits_identify(&limits, &other, 8));
+    assert_int_equal(send_bytes(&one, 1000, 3), 3);
+    assert_int_equal(send_bytes(&two, 1000, 3), 1);
+    assert_int_equal(send_bytes(&other, 1000, 6), 3);
+    limits_leave(&limits, &one);
+    limits_leave(&limits, &two);
+    limits_leave(&limits, &other);
+}
+
+static void who_has_no_account_has_a_part(void **state)
+{
+    (void)state;
+    settings.rate_stranger_percent = 50;
+    settings.rate_connection_burst = 6;
+    settings.rate_user_burst = 100;
+    settings.rate_address = 0;
+    struct limits_client stranger = {0}, known = {.by_token = true};
+    assert_int_equal(send_many(&stranger, 10, LIMITS_FINE), 3);
+    assert_int_equal(send_many(&known, 10, LIMITS_FINE), 6);
+    settings.rate_stranger_percent = 1; /* never nothing */
+    struct limits_client another = {0};
+    assert_int_equal(send_many(&another, 10, LIMITS_FINE), 1);
 }
 
 static void who_heeds_the_refusal_goes_on(void **state)
@@ -126,11 +188,11 @@ static void who_heeds_the_refusal_goes_on(void **state)
     (void)state;
     struct limits_client client = {0};
     for (int i = 0; i < 50; i++) {
-        while (limits_message(&limits, &client, &wait_ms) == LIMITS_FINE)
+        while (limits_message(&limits, &client, 100, &wait_ms) == LIMITS_FINE)
             ;
         pass(500); /* rounded to the wheel's ticks */
     }
-    assert_int_equal(limits_message(&limits, &client, &wait_ms), LIMITS_FINE);
+    assert_int_equal(limits_message(&limits, &client, 100, &wait_ms), LIMITS_FINE);
 }
 
 static void the_connections_of_a_user_share_one_bucket(void **state)
@@ -172,12 +234,12 @@ static void coming_back_does_not_fill_the_bucket(void **state)
     for (int i = 0; i < 5; i++) {
         struct limits_client client = {0};
         assert_true(limits_identify(&limits, &client, 7));
-        assert_int_equal(limits_message(&limits, &client, &wait_ms), LIMITS_FINE);
+        assert_int_equal(limits_message(&limits, &client, 100, &wait_ms), LIMITS_FINE);
         limits_leave(&limits, &client);
     }
     struct limits_client client = {0};
     assert_true(limits_identify(&limits, &client, 7));
-    assert_int_equal(limits_message(&limits, &client, &wait_ms), LIMITS_REFUSED);
+    assert_int_equal(limits_message(&limits, &client, 100, &wait_ms), LIMITS_REFUSED);
     limits_leave(&limits, &client);
 }
 
@@ -187,7 +249,7 @@ static void without_limits_everything_goes(void **state)
     struct limits_client client = {0};
     limits_connect(NULL, &client, STR("192.0.2.1"));
     assert_true(client.address && limits_identify(NULL, &client, 7));
-    assert_int_equal(limits_message(NULL, &client, &wait_ms), LIMITS_FINE);
+    assert_int_equal(limits_message(NULL, &client, 100, &wait_ms), LIMITS_FINE);
     settings.rate_connection = settings.rate_user = settings.rate_address = 0;
     assert_int_equal(send_many(&client, 1000, LIMITS_FINE), 1000);
 }
@@ -271,6 +333,9 @@ int main(void)
         TEST(addresses_are_told_apart_as_customers_are),
         TEST(a_connection_is_refused_and_then_closed),
         TEST(who_heeds_the_refusal_goes_on),
+        TEST(long_messages_are_counted_by_their_bytes),
+        TEST(the_bytes_of_a_user_and_of_an_address_are_shared),
+        TEST(who_has_no_account_has_a_part),
         TEST(the_connections_of_a_user_share_one_bucket),
         TEST(the_users_of_an_address_share_one_bucket),
         TEST(coming_back_does_not_fill_the_bucket),

@@ -1,0 +1,198 @@
+// Connections that were not let in take no place of those who come: whoever opens them from one address pushes out their
+// own, a newcomer is in within a second, and what they took is given back. Bounds are small here, so that few do it.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { Client, enter, unique } from './lib/client.mjs';
+import { Native } from './lib/native.mjs';
+import { handshake } from './lib/raw.mjs';
+import { Stack, eventually, request } from './lib/stack.mjs';
+import { png, form } from './lib/uploads.mjs';
+
+const GUESTS = 40;
+const FLOOD = 400;
+
+describe('connections that were not let in', () => {
+  let stack, files;
+  const open = [];
+
+  before(async () => {
+    stack = await Stack.start({ relays: 1, settings: { max_connections: 150, lobby_max: 60, lobby_address_max: GUESTS,
+      grace_ms: '100ms', log_level: 'info' } });
+    files = descriptors();
+  });
+  after(async () => {
+    letGo();
+    await stack.checkAndStop();
+    await stack.remove();
+  });
+
+  function descriptors() {
+    return fs.readdirSync(`/proc/${stack.pid('relay1')}/fd`).length;
+  }
+  function letGo() {
+    for (const socket of open.splice(0)) socket.destroy();
+  }
+  /** A connection to the relay itself (1) or to nginx (0) that says `text` and no more. */
+  function connect(relay, text) {
+    return new Promise((resolve, reject) => {
+      const socket = net.connect(relay ? stack.relayPort(relay) : stack.port, '127.0.0.1', () => {
+        if (text) socket.write(text);
+        resolve(socket);
+      });
+      socket.on('error', reject);
+      socket.on('error', () => {});
+      socket.resume();
+      open.push(socket);
+    });
+  }
+  const flood = async (relay, text) => {
+    for (let i = 0; i < FLOOD; i += 20) await Promise.all(Array.from({ length: 20 }, () => connect(relay, text)));
+  };
+  async function within(ms, act, what) {
+    const began = performance.now();
+    const result = await act();
+    assert.ok(performance.now() - began < ms, `${what} took ${Math.round(performance.now() - began)} ms`);
+    return result;
+  }
+  /** Somebody who comes with Socket.IO over polling, as the official client does. */
+  async function comesByPolling(relay) {
+    const url = `http://127.0.0.1:${relay ? stack.relayPort(relay) : stack.port}/socket.io/?EIO=4&transport=polling`;
+    const hello = await request(url);
+    assert.equal(hello.status, 200, hello.text);
+    const own = `${url}&sid=${JSON.parse(hello.text.slice(1)).sid}`;
+    assert.equal((await request(own, { method: 'POST', body: '40' })).text, 'ok');
+    assert.match((await request(own)).text, /^40\{"sid"/);
+    return own;
+  }
+  /** While the flood is there. */
+  async function newcomersGetIn(seat) {
+    for (const relay of [0, 1]) {
+      await within(1000, () => comesByPolling(relay), 'Socket.IO');
+      const client = await within(1000, () => Client.join(stack, seat, { relay }), 'a chatroom');
+      await client.heard(client.say(unique('tea')));
+      await client.close();
+    }
+    const native = await within(1000, () => Native.hello(stack, { user: seat.nickId }), 'hello');
+    await native.close();
+  }
+  async function holdsOff(relay, text) {
+    const seat = await enter(stack, unique('room'), unique('nick'));
+    const before = await stack.metric('relay1', 'lobby_put_out_total');
+    await flood(relay, text);
+    await newcomersGetIn(seat);
+    const metrics = await stack.metrics('relay1');
+    assert.ok(metrics.lobby_guests <= GUESTS, `${metrics.lobby_guests} guests`);
+    assert.ok(metrics.lobby_put_out_total > before, 'nobody was put out');
+    assert.ok(descriptors() <= files + 2 * GUESTS + 2 * 64, `${descriptors()} descriptors, ${files} at first`);
+    letGo();
+    const kept = 2 * 64 + 12; // nginx' workers keep connections to the relay
+    await eventually(async () => descriptors() <= files + kept, 'its descriptors to be given back');
+  }
+
+  for (const relay of [1, 0]) {
+    const way = relay ? 'directly' : 'through nginx';
+    it(`${way}: handshakes of Engine.IO that join nothing`, () =>
+      holdsOff(relay, 'GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n'));
+
+    it(`${way}: WebSockets of Engine.IO that join nothing`, () =>
+      holdsOff(relay, handshake('/socket.io/?EIO=4&transport=websocket', { Host: 'localhost' })));
+
+    it(`${way}: native connections that never say hello`, () =>
+      holdsOff(relay, handshake('/v1', { Host: 'localhost', 'Sec-WebSocket-Protocol': 'chaguan.v1' })));
+  }
+
+  it('connections without a word', () => holdsOff(1, ''));
+  it('connections whose head never ends', () => holdsOff(1, 'GET / HTTP/1.1\r\nHost: loc'));
+  it('connections that are kept alive for nothing', () => holdsOff(1, 'GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n'));
+  it('connections whose body never ends', () =>
+    holdsOff(1, 'POST /rooms/x/send HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n{'));
+
+  it('who was let in stays, whatever comes after', async () => {
+    const seat = await enter(stack, unique('room'), unique('nick'));
+    const client = await Client.join(stack, seat, { relay: 1 });
+    const own = await comesByPolling(1);
+    const poll = request(own);
+    await flood(1, '');
+    await flood(1, 'GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await client.heard(client.say(unique('tea')));
+    assert.equal((await request(own, { method: 'POST', body: '1' })).text, 'ok');
+    await poll;
+    letGo();
+    await client.close();
+  });
+});
+
+describe('uploads that never end', () => {
+  let stack;
+  before(async () => {
+    stack = await Stack.start({ relays: 1, settings: { rate_creations: 1, rate_creations_burst: 6 } });
+  });
+  after(async () => {
+    await stack.checkAndStop();
+    await stack.remove();
+  });
+
+  it('are sixteen of one address at most; the others are told when to come again, and other calls go on', async () => {
+    const begun = Array.from({ length: 40 }, () => new Promise((resolve) => {
+      const call = http.request(`${stack.url}/api/upload`, { method: 'POST', agent: false,
+        headers: { 'Content-Type': 'multipart/form-data; boundary=x', 'Content-Length': 20_000_000 } });
+      call.on('response', (answer) => {
+        answer.resume();
+        resolve({ call, status: answer.statusCode, retry: answer.headers['retry-after'] });
+      });
+      call.on('error', () => resolve({ call, status: 'cut' }));
+      call.write('--x\r\n'.padEnd(64_000, 'y'));
+      setTimeout(() => resolve({ call, status: 'waits' }), 2000);
+    }));
+    const calls = await Promise.all(begun);
+    const waits = calls.filter(({ status }) => status === 'waits').length;
+    assert.equal(waits, 16, JSON.stringify(calls.map(({ status }) => status)));
+    for (const { status, retry } of calls.filter(({ status }) => status !== 'waits')) {
+      assert.equal(status, 429);
+      assert.equal(retry, '1');
+    }
+    const rooms = await request(`${stack.url}/mysql/getRoomNums`);
+    assert.equal(rooms.status, 200);
+    for (const { call } of calls) call.destroy();
+    await eventually(async () => (await request(`${stack.url}/api/upload`, { method: 'POST',
+      ...form([{ name: 'file', filename: 'a.png', type: 'image/png', bytes: png(150_000) }]) })).status !== 429,
+    'that it may again');
+  });
+
+  it('what stays for ever is made at a rate', async () => {
+    let last;
+    for (let i = 0; i < 10; i++) {
+      last = await stack.api('createChatroom', { chatroomName: unique('room'), nickName: unique('nick'), headNum: 1 });
+      if (last.status === 429) break;
+    }
+    assert.equal(last.status, 429);
+    assert.equal(last.json.code, 'rate');
+    assert.ok(Number(last.headers['retry-after']) >= 1);
+    assert.equal((await request(`${stack.url}/mysql/getRoomNums`)).status, 200);
+  });
+});
+
+describe('what one client may say by default', () => {
+  let stack;
+  before(async () => {
+    stack = await Stack.start({ relays: 1 });
+  });
+  after(async () => {
+    await stack.checkAndStop();
+    await stack.remove();
+  });
+
+  it('is bounded by its bytes', async () => {
+    const seat = await enter(stack, unique('room'), unique('nick'));
+    const client = await Client.join(stack, seat, { relay: 1 });
+    for (let i = 0; i < 200; i++) client.say(`${unique('long')}${'x'.repeat(60_000)}`);
+    await client.until(() => client.events.some(({ type, data }) => type === 'error' && data.code === 'rate'),
+      'a refusal');
+    await client.close();
+    const bytes = await stack.count(`SELECT COALESCE(SUM(LENGTH(content)), 0) FROM message WHERE content LIKE 'long%'`);
+    assert.ok(bytes <= 9 * 1024 * 1024, `${bytes} bytes`);
+  });
+});
