@@ -34,7 +34,8 @@ struct splice {
     struct end client, relay;
     struct wheel_timer timer;
     int open_handles;
-    bool ending; /* the relay said all: once the client has it, it is over */
+    bool ending;    /* the relay said all: once the client has it, it is over */
+    bool lingering; /* the client has it: what it still says is thrown away, or a reset would take the answer with it */
 };
 
 struct handoff_splices {
@@ -88,7 +89,7 @@ static void watch(struct end *end)
      * said before it ended is still for the client. */
     bool is_client = end == &end->splice->client;
     int events = end->out.len ? UV_WRITABLE : 0;
-    if (!end->other->out.len && !end->splice->ending)
+    if (!end->other->out.len && (!end->splice->ending || (is_client && end->splice->lingering)))
         events |= UV_READABLE;
     else if (is_client)
         events |= UV_DISCONNECT;
@@ -123,18 +124,31 @@ static bool flush(struct end *end)
     return true;
 }
 
+static void on_late(struct wheel_timer *timer);
+
+static void linger(struct splice *splice)
+{
+    splice->lingering = true;
+    end_close(&splice->relay);
+    shutdown(splice->client.fd, SHUT_WR);
+    splice->timer.fired = on_late;
+    wheel_set(splice->all->handoff->wheel, &splice->timer, splice->all->handoff->settings->close_timeout_ms);
+}
+
 /* False: it is over, at once. */
 static bool take(struct end *end)
 {
     struct splice *splice = end->splice;
     char *piece = splice->all->piece;
     ssize_t got = recv(end->fd, piece, PIECE_BYTES, MSG_DONTWAIT);
+    if (got > 0 && splice->lingering)
+        return true;
     if (got > 0)
         return give(end->other, (struct str){piece, (size_t)got});
     if (got < 0)
         return errno == EAGAIN || errno == EINTR;
-    splice->ending = end == &splice->relay;
-    return splice->ending;
+    splice->ending |= end == &splice->relay;
+    return end == &splice->relay;
 }
 
 static void on_event(uv_poll_t *poll, int status, int events)
@@ -146,12 +160,14 @@ static void on_event(uv_poll_t *poll, int status, int events)
         good = flush(end);
     if (good && events & UV_DISCONNECT && end == &splice->client)
         good = false;
-    if (good && events & UV_READABLE && !end->other->out.len && !splice->ending)
+    if (good && events & UV_READABLE && !end->other->out.len && (!splice->ending || splice->lingering))
         good = take(end);
-    if (!good || (splice->ending && !splice->client.out.len)) {
+    if (!good) {
         splice_end(splice);
         return;
     }
+    if (splice->ending && !splice->client.out.len && !splice->lingering)
+        linger(splice);
     watch(&splice->client);
     watch(&splice->relay);
 }
@@ -231,7 +247,11 @@ static void on_connected(uv_poll_t *poll, int status, int events)
 
 static void on_late(struct wheel_timer *timer)
 {
-    fail((struct splice *)(void *)((char *)timer - offsetof(struct splice, timer)));
+    struct splice *splice = (struct splice *)(void *)((char *)timer - offsetof(struct splice, timer));
+    if (splice->lingering)
+        splice_end(splice);
+    else
+        fail(splice);
 }
 
 static void on_gone(void *arg, struct http_call *call)

@@ -15,10 +15,16 @@ struct bus_reply {
 
 struct bus {
     char key[2][80], value[2][256];
-    bool up, slow; /* slow: answers to GET come when answer() is called */
+    bool up, slow; /* slow: answers to GET come when answer() is called, or answer_late() */
     bus_reply_fn *fn;
     void *arg;
     int asked;
+    struct {
+        char key[80];
+        bus_reply_fn *fn;
+        void *arg;
+    } late[8]; /* what was asked while it was slow */
+    size_t late_count;
 };
 
 static struct bus bus;
@@ -30,6 +36,14 @@ static void answer(const char *key, bus_reply_fn *fn, void *arg)
         if (!strcmp(bus.key[i], key))
             snprintf(reply.text, sizeof reply.text, "%s", bus.value[i]);
     fn(arg, bus.up ? &reply : NULL);
+}
+
+/* All that was asked while it was slow. */
+static inline void answer_late(void)
+{
+    for (size_t i = 0, count = bus.late_count; i < count; i++)
+        answer(bus.late[i].key, bus.late[i].fn, bus.late[i].arg);
+    bus.late_count = 0;
 }
 
 void bus_command(struct bus *to, bus_reply_fn *fn, void *arg, const struct str *args, size_t count)
@@ -52,8 +66,13 @@ void bus_command(struct bus *to, bus_reply_fn *fn, void *arg, const struct str *
         bus.asked++;
         bus.fn = fn;
         bus.arg = arg;
-        if (!bus.slow)
+        if (!bus.slow) {
             answer(key, fn, arg);
+        } else if (bus.late_count < 8) {
+            memcpy(bus.late[bus.late_count].key, key, sizeof key);
+            bus.late[bus.late_count].fn = fn;
+            bus.late[bus.late_count++].arg = arg;
+        }
     }
 }
 

@@ -36,7 +36,7 @@ struct client {
     bool over;
 };
 
-static struct client dial(const struct http_server *server)
+static inline struct client dial(const struct http_server *server)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     address.sin_port = htons((uint16_t)http_port(server));
@@ -45,7 +45,7 @@ static struct client dial(const struct http_server *server)
     return client;
 }
 
-static void say_bytes(struct client *client, struct str bytes)
+static inline void say_bytes(struct client *client, struct str bytes)
 {
     while (bytes.len) {
         uv_run(&loop, UV_RUN_NOWAIT);
@@ -59,13 +59,13 @@ static void say_bytes(struct client *client, struct str bytes)
     }
 }
 
-static void say(struct client *client, const char *text)
+static inline void say(struct client *client, const char *text)
 {
     say_bytes(client, str_of(text));
 }
 
 /* One turn of the loop, and what came of it. */
-static void turn(struct client *client)
+static inline void turn(struct client *client)
 {
     char piece[65536];
     struct pollfd wait = {.fd = client->fd, .events = POLLIN};
@@ -82,7 +82,7 @@ static void turn(struct client *client)
     client->text[client->len] = '\0';
 }
 
-static size_t count_of(const struct client *client, const char *what)
+static inline size_t count_of(const struct client *client, const char *what)
 {
     size_t count = 0;
     for (const char *at = client->text; at && (at = strstr(at, what)); at += strlen(what))
@@ -91,7 +91,7 @@ static size_t count_of(const struct client *client, const char *what)
 }
 
 /* Until it has got `what` that often, or the connection is over. */
-static void hear(struct client *client, const char *what, size_t times)
+static inline void hear(struct client *client, const char *what, size_t times)
 {
     while (count_of(client, what) < times && !client->over)
         turn(client);
@@ -99,13 +99,13 @@ static void hear(struct client *client, const char *what, size_t times)
         fail_msg("heard \"%s\" instead of \"%s\"", client->text ? client->text : "", what);
 }
 
-static void hear_end(struct client *client)
+static inline void hear_end(struct client *client)
 {
     while (!client->over)
         turn(client);
 }
 
-static void hang_up(struct client *client)
+static inline void hang_up(struct client *client)
 {
     close(client->fd);
     free(client->text);
