@@ -301,10 +301,13 @@ void sio_expel(const struct sanction *sanction, uint64_t address)
 {
     struct sio_socket *socket;
     for (size_t at = 0; (socket = map_next(&sio.by_serial, &at));) {
-        if (socket->state != SIO_LIVE || !is_whom(socket, sanction, address))
+        if (socket->state == SIO_GONE || !is_whom(socket, sanction, address))
             continue;
         struct eio *conn = socket->client->conn;
-        sio_disconnect(socket);
+        if (socket->state == SIO_LIVE)
+            sio_disconnect(socket);
+        else /* it is being recovered: what it was asked for before is void, too */
+            sio_socket_end(socket, SIO_END_FINAL);
         eio_expel(conn, sanction->kind == SANCTION_BAN);
         at = 0; /* the map has changed */
     }

@@ -308,6 +308,23 @@ static void where_a_socket_began_is_read_off_its_pid_and_no_other_is_believed(vo
     assert_string_not_equal(new_sid, sid);
 }
 
+static void who_is_put_out_while_being_recovered_does_not_come_in(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1];
+    struct sanction ban = {.kind = SANCTION_BAN, .name = "ann"};
+    struct eio *conn = cut(sid, pid, NULL, 0);
+    for (int i = 0; i < 700; i++)
+        deliver(MESSAGE_EVENT, "", "[\"e\"]", "r1:x");
+    db.slow = true;
+    come_back(conn, pid, "3-0");
+    redis.log[0] = '\0';
+    sio_expel(&ban, 0);
+    assert_string_equal(redis.log, "drop:/"); /* nor can it be recovered again */
+    run(db.waiting);
+    assert_nothing_sent(conn);
+}
+
 static void what_the_relay_does_not_remember_comes_from_the_database(void **state)
 {
     (void)state;
@@ -474,6 +491,7 @@ int main(void)
         IN_CHAT(who_comes_back_gets_what_was_missed_and_is_who_it_was),
         IN_CHAT(nobody_gets_what_was_said_before_they_were_there),
         IN_CHAT(where_a_socket_began_is_read_off_its_pid_and_no_other_is_believed),
+        IN_CHAT(who_is_put_out_while_being_recovered_does_not_come_in),
         IN_CHAT(what_the_relay_does_not_remember_comes_from_the_database),
         IN_CHAT(a_database_that_is_ahead_of_redis_repeats_nothing),
         IN_CHAT(who_cannot_be_recovered_is_new_and_gets_nothing_old),
