@@ -17,7 +17,8 @@ const REST_MS = 60_000; // to come to rest, at most
 const LINES = { 2: ' 进入了房间', 3: ' 离开了房间' };
 const TRANSFER = 8;
 const REVISIONS = [10, 11]; // edit, recall
-const SOCKETIO = 5; // conversation.kind
+const SPACE = 4; // conversation.kind: who comes and goes is shown there without a number
+const SOCKETIO = 5;
 
 // ---- who takes part ----
 
@@ -166,7 +167,7 @@ export async function stored(world, rooms) {
       sender: row.sender_name.toString('utf8'), transfer,
       text: transfer ? world.transfers.get(transfer.score) : textOf(row),
       clientId: transfer ? undefined : row.client_id?.toString('utf8') ?? undefined,
-      some: Boolean(row.some || REVISIONS.includes(row.kind)) || undefined,
+      some: Boolean(row.some || REVISIONS.includes(row.kind) || (row.what === SPACE && LINES[row.kind])) || undefined,
       ...(row.revised_by || row.recalled ? { now: row.content } : {}) };
   });
 }

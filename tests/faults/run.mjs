@@ -1,6 +1,6 @@
 // Rounds of faults against a whole stack:  node tests/faults/run.mjs [--rounds N] [--seed N] [--faults N] [--span MS]
 //                                          [--only REGEXP] [--out DIRECTORY]
-// --only durable: MariaDB is killed N times while readers of every kind look on (durable.mjs). --mariadb '--skip-log-bin'
+// --only durable: MariaDB is killed N times while readers of every kind look on (durable.mjs). --mariadb=--skip-log-bin
 // shows what it is without the binary log.
 // The seed decides what fails when, and who waits how long; what the processes make of it no seed decides.
 import fs from 'node:fs';
