@@ -440,7 +440,8 @@ static void settle_doubts(struct hub *hub, size_t count)
             room->doubted = false;
     }
     hub->doubt_count -= count;
-    memmove(hub->doubts, hub->doubts + count, hub->doubt_count * sizeof hub->doubts[0]);
+    if (hub->doubt_count) /* else there may be no array */
+        memmove(hub->doubts, hub->doubts + count, hub->doubt_count * sizeof hub->doubts[0]);
 }
 
 static void on_audited(struct job *job)
