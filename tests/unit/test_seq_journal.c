@@ -30,7 +30,9 @@ static size_t post_count;
 
 static size_t number_of(const struct message *message)
 {
-    size_t number = strtoull(message->content.ptr, NULL, 10);
+    size_t number = 0;
+    for (size_t i = 0; i < message->content.len; i++)
+        number = number * 10 + (size_t)(message->content.ptr[i] - '0');
     CG_ASSERT(number < POSTS);
     return number;
 }

@@ -163,7 +163,8 @@ static void check_event(struct speaker *speaker, struct json_object *frame)
     if (str_eq(kind, STR("read")) || !json_get_int(frame, "seq", 1, INT64_MAX, &number) ||
         !json_get_int(frame, "ch", 1, CONVERSATIONS - 1, &ch))
         return;
-    if (speaker->shown[ch])
+    bool known = !db.epoch || db.epoch == hub.epoch; /* else what was put back shows, until the audit ends the sessions */
+    if (speaker->shown[ch] && known)
         assert_int_equal(number, speaker->shown[ch] + 1);
     speaker->shown[ch] = (uint64_t)number;
 }
