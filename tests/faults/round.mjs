@@ -75,7 +75,7 @@ function hastyRoom(world) {
   const hasty = ['hasty', (at, name) => new Pipeliner(world, at, name), talks];
   return [hasty, hasty, hasty, ['native', (at, name) => new Native(world, at, name)],
     ['events', (at, name) => new Events(world, at, name)], ['poller', (at, name) => new Poller(world, at, name, 0)],
-    ['page', (at, name) => new Page(world, at, name)]];
+    ['page', (at, name) => new Page(world, at, name), { amongChanges: true }]];
 }
 
 async function friends(world) {

@@ -48,7 +48,9 @@ export class Page extends Client {
   }
 
   takeHistory(rows) {
-    if (this.last !== undefined && rows.length === HISTORY && rows[0].seq > this.last + 1) this.lost();
+    // Changes count among the latest, but are not shown.
+    const reaches = rows.length < HISTORY && !this.amongChanges;
+    if (this.last !== undefined && rows.length && !reaches && rows[0].seq > this.last + 1) this.lost();
     for (const row of rows) this.had(row.seq, row.log_content, 'history');
     this.release('live');
     this.connected = true;
