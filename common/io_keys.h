@@ -5,11 +5,13 @@
  *   <prefix>:io:rooms:<nsp>          SET   names of its rooms that have a socket
  *   <prefix>:io:room:<nsp> <room>    SET   sids of the sockets in it
  *   <prefix>:io:names:<nsp>          HASH  name → sid: names that are taken (one socket each)
- *   <prefix>:io:sid:<nsp> <sid>      HASH  entry, pid, rooms (JSON array of strings), name, round: a socket that is
- *                                          connected; round: which telling of the relay it was last part of
- *   <prefix>:io:pid:<nsp> <pid>      HASH  sid, entry or "", rooms, name: what a client gets back that returns, and "since <room>": from
- *                                          which number on it hears that room; without
- *                                          an expiry while its socket is connected, then for io_recovery_ms
+ *   <prefix>:io:sid:<nsp> <sid>      HASH  entry, pid, name, round: a socket that is connected; round: which telling of
+ *                                          the relay it was last part of
+ *   <prefix>:io:in:<nsp> <sid>       SET   the rooms that it is in, IO_ROOMS_PER_SOCKET at most
+ *   <prefix>:io:pid:<nsp> <pid>      HASH  sid, entry or "", name: what a client gets back that returns, and "since <room>":
+ *                                          from which number on it hears that room; without an expiry while its socket is
+ *                                          connected, then for io_recovery_ms
+ *   <prefix>:io:back:<nsp> <pid>     SET   the rooms that it gets back, as long as entry is ""
  *   <prefix>:io:of:<entry>           SET   "<nsp> <sid>" of the sockets of one relay, so that another can take them
  *                                          away when its lease has run out
  *   <prefix>:io:relays               SET   of the entries that may have such a set

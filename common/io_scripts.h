@@ -2,21 +2,27 @@
  * that EVAL runs whole. Which rooms a socket is in only Redis knows, so the scripts make their keys themselves, from
  * the prefix in ARGV[1], and are given none as KEYS.
  *
+ * What a script does is bounded, however many sockets and rooms there are: MOVE, CLAIM and WHO make the same few calls
+ * always; ADD, DROP and RECOVER a few for each room of the one socket (IO_ROOMS_PER_SOCKET at most); what goes through
+ * sets goes through one page of IO_PAGE, or as many as it is told (tests/unit/test_script_costs.c).
+ *
  * A socket is its relay's: what another relay says of it does nothing. */
 #ifndef CG_COMMON_IO_SCRIPTS_H
 #define CG_COMMON_IO_SCRIPTS_H
 
 #include "common/io_keys.h"
 
-/* Parts of the scripts. key('room', nsp, name); rooms as JSON in records. cjson writes an empty table as an object. */
+enum { IO_PAGE = 64, IO_LIST_PAGE = 1000 }; /* sockets that are dropped, names that are listed, by one script */
+
+/* Parts of the scripts. key('room', nsp, name); a set of rooms that a relay gives is a JSON array. */
 #define IO_LUA                                                                                     \
     "local call, P = redis.call, ARGV[1] .. ':io:' "                                               \
     "local function key(what, nsp, name) "                                                         \
     "  return P .. what .. ':' .. nsp .. (name and ' ' .. name or '') "                            \
     "end "                                                                                         \
     "local function list(json) return json and json ~= '' and cjson.decode(json) or {} end "       \
-    "local function find(t, x) for i, y in ipairs(t) do if x == y then return i end end end "      \
     "local function enter(nsp, room, sid) "                                                        \
+    "  call('SADD', key('in', nsp, sid), room) "                                                   \
     "  call('SADD', key('room', nsp, room), sid) "                                                 \
     "  call('SADD', key('rooms', nsp), room) "                                                     \
     "end "                                                                                         \
@@ -32,73 +38,68 @@
     "local function taken(nsp, name, sid) "                                                        \
     "  local holder = call('HGET', key('names', nsp), name) "                                      \
     "  return holder and holder ~= sid and call('SISMEMBER', key('all', nsp), holder) == 1 "       \
-    "end "                                                                                         \
-    "local function set(nsp, sid, pid, field, value) "                                             \
-    "  call('HSET', key('sid', nsp, sid), field, value) "                                          \
-    "  if pid and pid ~= '' and call('HGET', key('pid', nsp, pid), 'sid') == sid then "            \
-    "    call('HSET', key('pid', nsp, pid), field, value) "                                        \
-    "  end "                                                                                       \
     "end "
 
-/* move(true, nsp, sid, room): it joins; false: it leaves. → 1: it did; 0: it was in it already, or not, or is in too
- * many. The socket must be there. */
+/* move(true, nsp, sid, room, most): it joins; false: it leaves. → 1: it did; 0: it was in it already, or not, or is in
+ * `most` rooms. The socket must be there. */
 #define IO_LUA_MOVE                                                                                \
-    "local function move(join, nsp, sid, room) "                                                   \
-    "  local r = call('HMGET', key('sid', nsp, sid), 'rooms', 'pid') "                             \
-    "  local rooms = list(r[1]) "                                                                  \
-    "  local at = find(rooms, room) "                                                              \
+    "local function move(join, nsp, sid, room, most) "                                             \
+    "  local mine = key('in', nsp, sid) "                                                          \
     "  if join then "                                                                              \
-    "    if at or #rooms >= 64 then return 0 end "                                                 \
-    "    rooms[#rooms + 1] = room "                                                                \
+    "    if call('SISMEMBER', mine, room) == 1 or call('SCARD', mine) >= tonumber(most) then return 0 end " \
     "    enter(nsp, room, sid) "                                                                   \
     "  else "                                                                                      \
-    "    if not at then return 0 end "                                                             \
-    "    table.remove(rooms, at) "                                                                 \
+    "    if call('SREM', mine, room) == 0 then return 0 end "                                      \
     "    exit(nsp, room, sid) "                                                                    \
     "  end "                                                                                       \
-    "  set(nsp, sid, r[2], 'rooms', #rooms == 0 and '[]' or cjson.encode(rooms)) "                 \
     "  return 1 "                                                                                  \
     "end "
-_Static_assert(IO_ROOMS_PER_SOCKET == 64, "as IO_LUA_MOVE says");
 
 /* drop(nsp, sid, keep_ms): everything but, if keep_ms > 0 and for so long, what the pid brings back. */
 #define IO_LUA_DROP                                                                                \
     "local function drop(nsp, sid, keep_ms) "                                                      \
-    "  local r = call('HMGET', key('sid', nsp, sid), 'entry', 'pid', 'rooms', 'name') "            \
+    "  local r, mine = call('HMGET', key('sid', nsp, sid), 'entry', 'pid', 'name'), key('in', nsp, sid) " \
     "  call('SREM', key('all', nsp), sid) "                                                        \
-    "  for _, room in ipairs(list(r[3])) do exit(nsp, room, sid) end "                             \
-    "  free(nsp, r[4], sid) "                                                                      \
+    "  for _, room in ipairs(call('SMEMBERS', mine)) do exit(nsp, room, sid) end "                 \
+    "  free(nsp, r[3], sid) "                                                                      \
     "  call('DEL', key('sid', nsp, sid)) "                                                         \
     "  if r[1] then call('SREM', P .. 'of:' .. r[1], nsp .. ' ' .. sid) end "                      \
     "  local pid = r[2] and r[2] ~= '' and key('pid', nsp, r[2]) "                                 \
-    "  if not pid or call('HGET', pid, 'sid') ~= sid then return end "                             \
+    "  if not pid or call('HGET', pid, 'sid') ~= sid then call('DEL', mine) return end "           \
+    "  local back = key('back', nsp, r[2]) "                                                       \
     "  if tonumber(keep_ms) > 0 then "                                                             \
     "    call('HSET', pid, 'entry', '') "                                                          \
     "    call('PEXPIRE', pid, keep_ms) "                                                           \
+    "    if call('EXISTS', mine) == 1 then "                                                       \
+    "      call('RENAME', mine, back) "                                                            \
+    "      call('PEXPIRE', back, keep_ms) "                                                        \
+    "    end "                                                                                     \
     "  else "                                                                                      \
-    "    call('DEL', pid) "                                                                        \
+    "    call('DEL', pid, back, mine) "                                                            \
     "  end "                                                                                       \
     "end "
 
-/* register(nsp, sid, entry, pid, name, rooms as JSON, round): it is connected at that relay. */
+/* register(nsp, sid, entry, pid, name, rooms, round): it is connected at that relay, in exactly these rooms. */
 #define IO_LUA_REGISTER                                                                            \
-    "local function register(nsp, sid, entry, pid, name, json, round) "                            \
-    "  local k, rooms = key('sid', nsp, sid), list(json) "                                         \
-    "  local was = call('HMGET', k, 'entry', 'rooms', 'name') "                                    \
-    "  for _, room in ipairs(list(was[2])) do "                                                    \
-    "    if not find(rooms, room) then exit(nsp, room, sid) end "                                  \
+    "local function register(nsp, sid, entry, pid, name, rooms, round) "                           \
+    "  local k, mine, wanted = key('sid', nsp, sid), key('in', nsp, sid), {} "                     \
+    "  local was = call('HMGET', k, 'entry', 'name') "                                             \
+    "  for _, room in ipairs(rooms) do wanted[room] = true end "                                   \
+    "  for _, room in ipairs(call('SMEMBERS', mine)) do "                                          \
+    "    if not wanted[room] then call('SREM', mine, room) exit(nsp, room, sid) end "              \
     "  end "                                                                                       \
     "  if was[1] and was[1] ~= entry then call('SREM', P .. 'of:' .. was[1], nsp .. ' ' .. sid) end " \
-    "  if was[3] ~= name then free(nsp, was[3], sid) end "                                         \
+    "  if was[2] ~= name then free(nsp, was[2], sid) end "                                         \
     "  call('SADD', key('all', nsp), sid) "                                                        \
     "  for _, room in ipairs(rooms) do enter(nsp, room, sid) end "                                 \
     "  if name ~= '' then call('HSET', key('names', nsp), name, sid) end "                         \
-    "  call('HSET', k, 'entry', entry, 'pid', pid, 'rooms', json, 'name', name, 'round', round) "  \
+    "  call('HSET', k, 'entry', entry, 'pid', pid, 'name', name, 'round', round) "                 \
     "  call('SADD', P .. 'of:' .. entry, nsp .. ' ' .. sid) "                                      \
     "  call('SADD', P .. 'relays', entry) "                                                        \
     "  if pid == '' then return end "                                                              \
-    "  call('HSET', key('pid', nsp, pid), 'sid', sid, 'entry', entry, 'rooms', json, 'name', name) " \
+    "  call('HSET', key('pid', nsp, pid), 'sid', sid, 'entry', entry, 'name', name) "              \
     "  call('PERSIST', key('pid', nsp, pid)) "                                                     \
+    "  call('DEL', key('back', nsp, pid)) "                                                        \
     "end "
 
 /* ---- what a relay says of its sockets ---- */
@@ -111,7 +112,7 @@ _Static_assert(IO_ROOMS_PER_SOCKET == 64, "as IO_LUA_MOVE says");
     "local owner = call('HGET', key('sid', nsp, sid), 'entry') "                                   \
     "if owner and owner ~= entry then return 0 end "                                               \
     "if name ~= '' and taken(nsp, name, sid) then name = '' end "                                  \
-    "register(nsp, sid, entry, pid, name, rooms, round) "                                          \
+    "register(nsp, sid, entry, pid, name, list(rooms), round) "                                    \
     "return 1"
 
 /* ARGV prefix nsp sid entry keep_ms. → 1: it was ours, and is gone */
@@ -122,12 +123,12 @@ _Static_assert(IO_ROOMS_PER_SOCKET == 64, "as IO_LUA_MOVE says");
     "drop(nsp, sid, keep_ms) "                                                                     \
     "return 1"
 
-/* ARGV prefix nsp sid entry join|leave room. → 1: it did */
+/* ARGV prefix nsp sid entry join|leave room most. → 1: it did */
 #define IO_SCRIPT_MOVE                                                                             \
     IO_LUA IO_LUA_MOVE                                                                             \
-    "local _, nsp, sid, entry, what, room = unpack(ARGV) "                                         \
+    "local _, nsp, sid, entry, what, room, most = unpack(ARGV) "                                   \
     "if call('HGET', key('sid', nsp, sid), 'entry') ~= entry then return 0 end "                   \
-    "return move(what == 'join', nsp, sid, room)"
+    "return move(what == 'join', nsp, sid, room, most)"
 
 /* ARGV prefix nsp sid entry name. → 1: it has the name; 0: another has it; -1: Redis does not know the socket as
  * ours */
@@ -139,7 +140,10 @@ _Static_assert(IO_ROOMS_PER_SOCKET == 64, "as IO_LUA_MOVE says");
     "if taken(nsp, name, sid) then return 0 end "                                                  \
     "if r[3] ~= name then free(nsp, r[3], sid) end "                                               \
     "call('HSET', key('names', nsp), name, sid) "                                                  \
-    "set(nsp, sid, r[2], 'name', name) "                                                           \
+    "call('HSET', key('sid', nsp, sid), 'name', name) "                                            \
+    "if r[2] ~= '' and call('HGET', key('pid', nsp, r[2]), 'sid') == sid then "                    \
+    "  call('HSET', key('pid', nsp, r[2]), 'name', name) "                                         \
+    "end "                                                                                         \
     "return 1"
 
 /* ARGV prefix nsp name. → the sid, or "" */
@@ -166,22 +170,23 @@ _Static_assert(IO_ROOMS_PER_SOCKET == 64, "as IO_LUA_MOVE says");
 #define IO_SCRIPT_RECOVER                                                                          \
     IO_LUA IO_LUA_REGISTER                                                                         \
     "local _, nsp, pid, entry, round = unpack(ARGV) "                                              \
-    "local p = call('HMGET', key('pid', nsp, pid), 'sid', 'rooms', 'name') "                       \
-    "local sid, rooms, name = p[1], p[2] or '[]', p[3] or '' "                                     \
+    "local p = call('HMGET', key('pid', nsp, pid), 'sid', 'entry', 'name') "                       \
+    "local sid, name = p[1], p[3] or '' "                                                          \
     "if not sid or (name ~= '' and taken(nsp, name, sid)) then return {} end "                     \
+    "local rooms = call('SMEMBERS', p[2] == '' and key('back', nsp, pid) or key('in', nsp, sid)) " \
     "register(nsp, sid, entry, pid, name, rooms, round) "                                          \
     "local out = {sid, name} "                                                                     \
-    "for _, room in ipairs(list(rooms)) do out[#out + 1] = room end "                              \
+    "for _, room in ipairs(rooms) do out[#out + 1] = room end "                                    \
     "return out"
 
 /* ---- sockets that are there no more ---- */
 
-/* After a relay has said all of its sockets again: ARGV prefix entry round keep_ms cursor; drops those that were not
- * among them. → {cursor, dropped}; cursor "0": that was all */
+/* After a relay has said all of its sockets again: ARGV prefix entry round keep_ms cursor count; drops those that were
+ * not among them, of a page of about `count`. → {cursor, dropped}; cursor "0": that was all */
 #define IO_SCRIPT_SWEEP                                                                            \
     IO_LUA IO_LUA_DROP                                                                             \
-    "local _, entry, round, keep_ms, cursor = unpack(ARGV) "                                       \
-    "local page, dropped = call('SSCAN', P .. 'of:' .. entry, cursor, 'COUNT', 500), 0 "           \
+    "local _, entry, round, keep_ms, cursor, count = unpack(ARGV) "                                \
+    "local page, dropped = call('SSCAN', P .. 'of:' .. entry, cursor, 'COUNT', count), 0 "         \
     "for _, one in ipairs(page[2]) do "                                                            \
     "  local nsp, sid = string.match(one, '^(.+) ([^ ]+)$') "                                    \
     "  if call('HGET', key('sid', nsp, sid), 'round') ~= round then "                              \
@@ -216,23 +221,16 @@ _Static_assert(IO_ROOMS_PER_SOCKET == 64, "as IO_LUA_MOVE says");
 
 /* ---- what the admin calls ask and do ---- */
 
-/* ARGV prefix nsp kind name cursor limit: kind "all" (sids), "rooms" (names), or "room": the sids in the room `name`,
- * or `name` itself if it is a socket's. → {next cursor, text…}, sorted, at least `limit` if there are as many and
- * not many more; next cursor "0": that was all */
+/* ARGV prefix nsp kind name cursor count: a page of about `count` (IO_LIST_PAGE at most) of kind "all" (sids), "rooms"
+ * (names), or "room": the sids in the room `name`, or `name` itself if it is a socket's. → {next cursor, text…}, some
+ * perhaps in several pages; next cursor "0": that was all */
 #define IO_SCRIPT_LIST                                                                             \
     IO_LUA                                                                                         \
-    "local _, nsp, kind, name, cursor, limit = unpack(ARGV) "                                      \
+    "local _, nsp, kind, name, cursor, count = unpack(ARGV) "                                      \
     "if kind == 'room' and call('SISMEMBER', key('all', nsp), name) == 1 then return {'0', name} end " \
-    "local k, out, seen = key(kind, nsp, kind == 'room' and name), {}, {} "                        \
-    "repeat "                                                                                      \
-    "  local page = call('SSCAN', k, cursor, 'COUNT', 1000) "                                      \
-    "  cursor = page[1] "                                                                          \
-    "  for _, one in ipairs(page[2]) do "                                                          \
-    "    if not seen[one] then seen[one] = true; out[#out + 1] = one end "                         \
-    "  end "                                                                                       \
-    "until cursor == '0' or #out >= tonumber(limit) "                                              \
-    "table.sort(out) "                                                                             \
-    "table.insert(out, 1, cursor) "                                                                \
+    "local page = call('SSCAN', key(kind, nsp, kind == 'room' and name), cursor, 'COUNT', count) " \
+    "local out = page[2] "                                                                         \
+    "table.insert(out, 1, page[1]) "                                                               \
     "return out"
 
 /* ARGV prefix nsp. → {sockets, rooms} */
@@ -242,11 +240,11 @@ _Static_assert(IO_ROOMS_PER_SOCKET == 64, "as IO_LUA_MOVE says");
     "return {call('SCARD', key('all', nsp)), call('SCARD', key('rooms', nsp))}"
 
 /* A portion of the sockets that kind and name select as in IO_SCRIPT_LIST ("sid": the one socket `name`) join or leave
- * rooms or are dropped for good. ARGV prefix nsp kind name cursor count join|leave|drop rooms.
+ * rooms or are dropped for good. ARGV prefix nsp kind name cursor count join|leave|drop rooms most.
  * → {next cursor, sockets}; kind "sid" and no such socket: 0 of them */
 #define IO_SCRIPT_CHANGE                                                                           \
     IO_LUA IO_LUA_MOVE IO_LUA_DROP                                                                 \
-    "local _, nsp, kind, name, cursor, count, what, json = unpack(ARGV) "                          \
+    "local _, nsp, kind, name, cursor, count, what, json, most = unpack(ARGV) "                    \
     "local page, rooms = {'0', {name}}, list(json) "                                               \
     "local known = call('SISMEMBER', key('all', nsp), name) == 1 "                                 \
     "if kind == 'sid' and not known then return {'0', 0} end "                                     \
@@ -255,7 +253,7 @@ _Static_assert(IO_ROOMS_PER_SOCKET == 64, "as IO_LUA_MOVE says");
     "end "                                                                                         \
     "for _, sid in ipairs(page[2]) do "                                                            \
     "  if what == 'drop' then drop(nsp, sid, 0) end "                                              \
-    "  for _, room in ipairs(rooms) do move(what == 'join', nsp, sid, room) end "                  \
+    "  for _, room in ipairs(rooms) do move(what == 'join', nsp, sid, room, most) end "            \
     "end "                                                                                         \
     "return {page[1], #page[2]}"
 

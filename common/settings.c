@@ -201,6 +201,8 @@ static const struct setting rows[] = {
     ROW(io_recovery_ms, MILLIS, RELAY, "2min", 0, 24 * 3600000,
         "How long a Socket.IO client that was cut off can come back for its socket and what it missed "
         "(maxDisconnectionDuration). 0: never."),
+    ROW(io_rooms_max, COUNT, RELAY | REST, "64", 1, 64,
+        "Rooms that one Socket.IO socket may be in; joining one more is refused."),
 
     ROW(rest_socket, PATH, REST, "rest.sock", 1, 107, "Unix socket for nginx's fastcgi_pass."),
     ROW(rest_threads, COUNT, REST, "16", 1, 256,

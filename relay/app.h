@@ -62,7 +62,7 @@ int64_t sio_ask(struct sio_socket *socket, struct str array, const struct str *a
 void sio_ack(struct sio_socket *socket, int64_t ack_id, struct str array, const struct str *attachments,
              size_t attachment_count);
 
-/* Rooms. A socket may be in IO_ROOMS_PER_SOCKET; ERR_TOO_BIG past that. Joining twice is joining once. */
+/* Rooms. A socket may be in io_rooms_max; ERR_TOO_BIG past that. Joining twice is joining once. */
 enum err sio_join(struct sio_socket *socket, struct str room) CG_MUST_CHECK;
 void sio_leave(struct sio_socket *socket, struct str room);
 bool sio_in(const struct sio_socket *socket, struct str room);

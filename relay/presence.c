@@ -53,6 +53,7 @@ static void present_free(struct present *present)
 {
     struct place *place = map_get(&present->presence->places, present->conversation);
     map_take(&place->presents, present->user);
+    place->sure -= !present->unsure;
     wheel_cancel(&present->grace);
     free(present->name);
     free(present);
@@ -182,40 +183,59 @@ static void on_left(void *arg, const struct bus_reply *reply)
         presence_settle(presence);
 }
 
-/* Whether the room has no entry of ours but this one, or leaves that are not confirmed. */
-static bool is_last_here(const struct present *leaving)
+bool presence_is_empty(struct presence *presence, uint64_t conversation)
 {
-    struct place *place = map_get(&leaving->presence->places, leaving->conversation);
-    size_t at = 0;
-    for (struct present *other; (other = map_next(&place->presents, &at));)
-        if (other != leaving && !other->unsure)
-            return false;
-    return true;
+    const struct place *place = map_get(&presence->places, conversation);
+    return !place || !place->sure;
+}
+
+bool presence_is_sure(struct presence *presence, uint64_t conversation, uint64_t user)
+{
+    const struct present *present = present_of(presence, conversation, user);
+    return present && !present->unsure;
+}
+
+static void ask_leave(struct presence *presence, uint64_t conversation, uint64_t user, bus_reply_fn *fn, void *arg)
+{
+    const char *prefix = presence->settings->redis_prefix;
+    char room[PRESENCE_KEY_MAX], who[PRESENCE_KEY_MAX], rooms[PRESENCE_KEY_MAX];
+    char field[PRESENCE_KEY_MAX], number[24];
+    presence_room_key(room, prefix, conversation);
+    presence_who_key(who, prefix, conversation, user);
+    presence_relay_key(rooms, prefix, "rooms", str_of(presence->entry));
+    snprintf(field, sizeof field, "%s:%llu", presence->entry, (unsigned long long)user);
+    snprintf(number, sizeof number, "%llu", (unsigned long long)conversation);
+    struct str args[] = {STR("EVAL"),          STR(SCRIPT_LEAVE),       STR("3"),
+                         str_of(room),         str_of(who),             str_of(rooms),
+                         str_of(field),        str_of(presence->entry), str_of(number),
+                         presence_is_empty(presence, conversation) ? STR("1") : STR("0")};
+    bus_command_on(presence->bus, bus_server_of(presence->bus, conversation), fn, arg, args,
+                   sizeof args / sizeof args[0]);
+}
+
+static void ignore(void *arg, const struct bus_reply *reply)
+{
+    (void)arg;
+    (void)reply;
+}
+
+void presence_say_forgotten(struct presence *presence, uint64_t conversation, uint64_t user)
+{
+    ask_leave(presence, conversation, user, ignore, NULL);
 }
 
 void presence_say_leave(struct present *present, bool announce_it)
 {
     struct presence *presence = present->presence;
-    const char *prefix = presence->settings->redis_prefix;
-    char room[PRESENCE_KEY_MAX], who[PRESENCE_KEY_MAX], rooms[PRESENCE_KEY_MAX];
-    char field[PRESENCE_KEY_MAX], conversation[24];
-    presence_room_key(room, prefix, present->conversation);
-    presence_who_key(who, prefix, present->conversation, present->user);
-    presence_relay_key(rooms, prefix, "rooms", str_of(presence->entry));
-    snprintf(field, sizeof field, "%s:%llu", presence->entry, (unsigned long long)present->user);
-    snprintf(conversation, sizeof conversation, "%llu", (unsigned long long)present->conversation);
-    struct str args[] = {STR("EVAL"),          STR(SCRIPT_LEAVE),       STR("3"),
-                         str_of(room),         str_of(who),             str_of(rooms),
-                         str_of(field),        str_of(presence->entry), str_of(conversation),
-                         is_last_here(present) ? STR("1") : STR("0")};
+    struct place *place = map_get(&presence->places, present->conversation);
+    place->sure -= !present->unsure;
     present->leaving++;
     present->unsure = true; /* until the answer; if none comes, it is said again with the next lease */
     struct step *step = step_new(present, announce_it);
     step->counted = presence_registry(presence, present->conversation)->ending;
     if (step->counted)
         presence->outstanding++;
-    bus_command_on(presence->bus, bus_server_of(presence->bus, present->conversation), on_left, step, args,
-                   sizeof args / sizeof args[0]);
+    ask_leave(presence, present->conversation, present->user, on_left, step);
 }
 
 static void on_grace(struct wheel_timer *timer)
@@ -249,6 +269,7 @@ void presence_enter(struct presence *presence, uint64_t conversation, enum encod
         present->encoding = encoding;
         present->grace.fired = on_grace;
         map_put(&place->presents, member->user, present);
+        place->sure++;
     }
     bool repainted = fresh || !str_eq(str_of(present->head), member->head);
     if (repainted) {
@@ -257,6 +278,7 @@ void presence_enter(struct presence *presence, uint64_t conversation, enum encod
                                         &present->head);
     }
     bool returned = present->unsure; /* its leave is on its way or lost: come again */
+    place->sure += returned;
     present->unsure = false;
     present->sockets++;
     wheel_cancel(&present->grace);
@@ -353,5 +375,7 @@ void presence_free(struct presence *presence)
             presence_place_free(place);
     }
     map_fini(&presence->places);
+    CG_ASSERT(!presence->asks.count);
+    map_fini(&presence->asks);
     free(presence);
 }

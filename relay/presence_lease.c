@@ -10,22 +10,33 @@
 #include <stdlib.h>
 
 enum {
-    REAP_ROOMS = 200,              /* rooms of a dead relay taken at once */
-    KEEP_BYTES = 16 * 1024 * 1024, /* ids of our users of one room */
+    REAP_ROOMS = 100, /* rooms of a dead relay taken at once */
 };
 
-/* A room that a question to a server is about. */
+/* A room that is gone through page by page. */
 struct asked_room {
     struct registry *registry;
     uint64_t conversation; /* 0: what stands there is no number; it is taken away, and nobody is told */
-    bool counted;          /* presence_finish waits for the answer */
+    bool counted;          /* presence_finish waits for the last answer */
+    size_t gone;           /* entries that were taken away */
+    char *entry, *name;    /* whose, and the room as it stands there */
 };
 
-static struct asked_room *asked_room_new(struct registry *registry, struct str conversation)
+static struct asked_room *asked_room_new(struct registry *registry, struct str entry, struct str conversation)
 {
     struct asked_room *room = mem_zalloc(sizeof *room);
-    *room = (struct asked_room){registry, strtoull(conversation.ptr, NULL, 10), registry->ending};
+    *room = (struct asked_room){.registry = registry, .counted = registry->ending};
+    room->conversation = strtoull(conversation.ptr, NULL, 10);
+    room->entry = mem_strndup(entry.ptr, entry.len);
+    room->name = mem_strndup(conversation.ptr, conversation.len);
     return room;
+}
+
+static void asked_room_free(struct asked_room *room)
+{
+    free(room->entry);
+    free(room->name);
+    free(room);
 }
 
 static size_t server_of(const struct registry *registry)
@@ -41,71 +52,122 @@ static void command(struct registry *registry, bus_reply_fn *fn, void *arg, cons
 /* ---- entries that Redis should no longer have ----
  *
  * A server that takes over from another may not have heard of the last leaves. So after all is said again, it is asked
- * in which rooms it has us, and told whom we have there. */
+ * in which rooms it has us, and in each, whom: page by page, and who is not here is taken out one by one. Commands keep
+ * their order, so who enters after that was found out enters after it in Redis, too. */
 
-static void on_kept(void *arg, const struct bus_reply *reply)
+static void tidy_page(struct registry *registry, struct str cursor);
+static void look_through(struct asked_room *room, struct str cursor);
+
+static void tidied(struct registry *registry)
+{
+    CG_ASSERT(registry->tidying);
+    if (--registry->tidying)
+        return;
+    bool again = registry->tidy_again;
+    if (!again && strcmp(registry->tidy_cursor, "0") == 0)
+        return;
+    char cursor[PRESENCE_CURSOR_MAX];
+    memcpy(cursor, again ? "0" : registry->tidy_cursor, again ? 2 : sizeof cursor);
+    registry->tidy_again = false;
+    tidy_page(registry, str_of(cursor));
+}
+
+static void look_at(struct asked_room *room, const char *field)
+{
+    struct presence *presence = room->registry->presence;
+    const char *entry = presence->entry;
+    size_t len = strlen(entry);
+    if (!field || strncmp(field, entry, len) != 0 || field[len] != ':')
+        return;
+    uint64_t user = strtoull(field + len + 1, NULL, 10);
+    if (presence_is_sure(presence, room->conversation, user))
+        return;
+    presence_say_forgotten(presence, room->conversation, user);
+    room->gone++;
+}
+
+static void ignore(void *arg, const struct bus_reply *reply)
+{
+    (void)arg;
+    (void)reply;
+}
+
+static void looked_through(struct asked_room *room)
+{
+    struct registry *registry = room->registry;
+    struct presence *presence = registry->presence;
+    if (presence_is_empty(presence, room->conversation)) {
+        char rooms[PRESENCE_KEY_MAX];
+        presence_relay_key(rooms, presence->settings->redis_prefix, "rooms", str_of(presence->entry));
+        struct str args[] = {STR("SREM"), str_of(rooms), str_of(room->name)};
+        command(registry, ignore, NULL, args, 3);
+    }
+    if (room->gone && room->conversation) {
+        log_info("presence.forgotten", "room=%llu users=%zu", (unsigned long long)room->conversation, room->gone);
+        presence_tell(presence, room->conversation);
+    }
+    asked_room_free(room);
+    tidied(registry);
+}
+
+static void on_entries(void *arg, const struct bus_reply *reply)
 {
     struct asked_room *room = arg;
-    int64_t gone = bus_reply_number(reply);
-    if (gone && room->conversation) {
-        log_info("presence.forgotten", "room=%llu users=%lld", (unsigned long long)room->conversation, (long long)gone);
-        presence_tell(room->registry->presence, room->conversation);
-    }
-    free(room);
-}
-
-/* ",1,2,": users are told apart by the commas. */
-static void add_users(struct presence *presence, uint64_t conversation, struct buf *out)
-{
-    struct place *place = map_get(&presence->places, conversation);
-    size_t at = 0;
-    buf_add_char(out, ',');
-    for (struct present *present; place && (present = map_next(&place->presents, &at));) {
-        if (present->unsure)
-            continue;
-        buf_add_u64(out, present->user);
-        buf_add_char(out, ',');
+    bool stop = bus_reply_count(reply) != 2 || room->registry->presence->finishing;
+    const struct bus_reply *entries = stop ? NULL : bus_reply_at(reply, 1);
+    for (size_t i = 0; i + 1 < bus_reply_count(entries); i += 2)
+        look_at(room, bus_reply_text(bus_reply_at(entries, i)).ptr);
+    if (stop) {
+        struct registry *registry = room->registry;
+        asked_room_free(room);
+        tidied(registry);
+    } else if (str_eq(bus_reply_text(bus_reply_at(reply, 0)), STR("0"))) {
+        looked_through(room);
+    } else {
+        look_through(room, bus_reply_text(bus_reply_at(reply, 0)));
     }
 }
 
-static void keep(struct registry *registry, struct str conversation)
+static void look_through(struct asked_room *room, struct str cursor)
 {
-    struct presence *presence = registry->presence;
-    const char *prefix = presence->settings->redis_prefix;
-    char room_key[PRESENCE_KEY_MAX], rooms[PRESENCE_KEY_MAX], who[PRESENCE_KEY_MAX];
-    struct asked_room *room = asked_room_new(registry, conversation);
-    struct buf users;
-    buf_init(&users, KEEP_BYTES);
-    add_users(presence, room->conversation, &users);
-    if (users.failed) {
-        free(room); /* more users than anybody could list: left to themselves */
-        buf_fini(&users);
-        return;
-    }
-    presence_room_key(room_key, prefix, room->conversation);
-    presence_relay_key(rooms, prefix, "rooms", str_of(presence->entry));
-    snprintf(who, sizeof who, "%s:who:%llu:", prefix, (unsigned long long)room->conversation);
-    struct str args[] = {STR("EVAL"),    STR(SCRIPT_KEEP),        STR("2"),     str_of(room_key),
-                         str_of(rooms), str_of(presence->entry), conversation, str_of(who),
-                         buf_str(&users)};
-    command(registry, on_kept, room, args, sizeof args / sizeof args[0]);
-    buf_fini(&users);
+    char key[PRESENCE_KEY_MAX], count[24];
+    presence_room_key(key, room->registry->presence->settings->redis_prefix, room->conversation);
+    snprintf(count, sizeof count, "%d", PRESENCE_PAGE);
+    struct str args[] = {STR("HSCAN"), str_of(key), cursor, STR("COUNT"), str_of(count)};
+    command(room->registry, on_entries, room, args, 5);
 }
 
 static void on_own_rooms(void *arg, const struct bus_reply *reply)
 {
     struct registry *registry = arg;
-    for (size_t i = 0; i < bus_reply_count(reply) && !registry->presence->finishing; i++)
-        keep(registry, bus_reply_text(bus_reply_at(reply, i)));
+    bool stop = bus_reply_count(reply) != 2 || registry->presence->finishing;
+    const struct bus_reply *rooms = stop ? NULL : bus_reply_at(reply, 1);
+    struct str cursor = stop ? STR("0") : bus_reply_text(bus_reply_at(reply, 0));
+    snprintf(registry->tidy_cursor, sizeof registry->tidy_cursor, "%.*s", (int)cursor.len, cursor.ptr);
+    for (size_t i = 0; i < bus_reply_count(rooms); i++) {
+        registry->tidying++;
+        look_through(asked_room_new(registry, STR(""), bus_reply_text(bus_reply_at(rooms, i))), STR("0"));
+    }
+    tidied(registry);
+}
+
+static void tidy_page(struct registry *registry, struct str cursor)
+{
+    const struct presence *presence = registry->presence;
+    char rooms[PRESENCE_KEY_MAX], count[24];
+    presence_relay_key(rooms, presence->settings->redis_prefix, "rooms", str_of(presence->entry));
+    snprintf(count, sizeof count, "%d", REAP_ROOMS);
+    struct str args[] = {STR("SSCAN"), str_of(rooms), cursor, STR("COUNT"), str_of(count)};
+    registry->tidying++;
+    command(registry, on_own_rooms, registry, args, 5);
 }
 
 static void find_own_rooms(struct registry *registry)
 {
-    const struct presence *presence = registry->presence;
-    char rooms[PRESENCE_KEY_MAX];
-    presence_relay_key(rooms, presence->settings->redis_prefix, "rooms", str_of(presence->entry));
-    struct str args[] = {STR("SMEMBERS"), str_of(rooms)};
-    command(registry, on_own_rooms, registry, args, 2);
+    if (registry->tidying)
+        registry->tidy_again = true;
+    else
+        tidy_page(registry, STR("0"));
 }
 
 /* ---- our own lease ---- */
@@ -154,78 +216,103 @@ static void on_lease_timer(struct wheel_timer *timer)
 
 /* ---- relays that lost theirs ---- */
 
+static void find_dead(struct registry *registry);
+static void reap_page(struct asked_room *room, struct str cursor);
+
+/* The last page of a room: when it was the last room, the next ones are looked for. */
+static void reaped(struct asked_room *room)
+{
+    struct registry *registry = room->registry;
+    struct presence *presence = registry->presence;
+    bool counted = room->counted;
+    if (room->conversation)
+        presence_tell(presence, room->conversation);
+    asked_room_free(room);
+    if (--registry->reaping == 0 && registry->more_dead && (registry->ending || !presence->finishing)) {
+        registry->more_dead = false;
+        find_dead(registry);
+    }
+    if (counted)
+        presence_settle(presence);
+}
+
+static void announce_gone(const struct asked_room *room, struct str user, struct str value)
+{
+    struct listed gone;
+    char field[32];
+    snprintf(field, sizeof field, "gone:%.*s", (int)user.len, user.ptr);
+    if (!room->conversation || !presence_read_entry(field, value, STR(""), &gone)) {
+        metric_inc(METRIC_BUS_MALFORMED);
+        return;
+    }
+    metric_inc(METRIC_PRESENCE_REAPED);
+    presence_announce(MESSAGE_LEAVE, room->conversation, gone.encoding, &gone.member);
+}
+
 static void on_reaped(void *arg, const struct bus_reply *reply)
 {
     struct asked_room *room = arg;
-    struct registry *registry = room->registry;
-    struct presence *presence = registry->presence;
-    for (size_t i = 0; i + 1 < bus_reply_count(reply); i += 2) {
-        struct listed gone;
-        struct str user = bus_reply_text(bus_reply_at(reply, i));
-        char field[32];
-        snprintf(field, sizeof field, "gone:%.*s", (int)user.len, user.ptr);
-        if (!room->conversation ||
-            !presence_read_entry(field, bus_reply_text(bus_reply_at(reply, i + 1)), STR(""), &gone)) {
-            metric_inc(METRIC_BUS_MALFORMED);
-            continue;
-        }
-        metric_inc(METRIC_PRESENCE_REAPED);
-        presence_announce(MESSAGE_LEAVE, room->conversation, gone.encoding, &gone.member);
-    }
-    if (room->conversation)
-        presence_tell(presence, room->conversation);
-    if (room->counted)
-        presence_settle(presence);
-    free(room);
+    struct str cursor = bus_reply_count(reply) ? bus_reply_text(bus_reply_at(reply, 0)) : STR("0");
+    for (size_t i = 1; i + 1 < bus_reply_count(reply); i += 2)
+        announce_gone(room, bus_reply_text(bus_reply_at(reply, i)), bus_reply_text(bus_reply_at(reply, i + 1)));
+    if (str_eq(cursor, STR("0")))
+        reaped(room);
+    else
+        reap_page(room, cursor);
 }
 
-static void reap_room(struct registry *registry, struct str entry, struct str conversation)
+static void reap_page(struct asked_room *room, struct str cursor)
 {
-    struct presence *presence = registry->presence;
-    const char *prefix = presence->settings->redis_prefix;
+    struct registry *registry = room->registry;
+    struct str entry = str_of(room->entry);
+    const char *prefix = registry->presence->settings->redis_prefix;
     char room_key[PRESENCE_KEY_MAX], rooms[PRESENCE_KEY_MAX], lease[PRESENCE_KEY_MAX];
-    char reaped[PRESENCE_KEY_MAX], who[PRESENCE_KEY_MAX];
-    struct asked_room *room = asked_room_new(registry, conversation);
+    char reaped_key[PRESENCE_KEY_MAX], who[PRESENCE_KEY_MAX], count[24];
     presence_room_key(room_key, prefix, room->conversation);
     presence_relay_key(rooms, prefix, "rooms", entry);
     presence_lease_key(lease, prefix, entry);
-    presence_relay_key(reaped, prefix, "reaped", entry);
+    presence_relay_key(reaped_key, prefix, "reaped", entry);
     snprintf(who, sizeof who, "%s:who:%llu:", prefix, (unsigned long long)room->conversation);
-    struct str args[] = {STR("EVAL"),   STR(SCRIPT_REAP), STR("4"),       str_of(room_key),
-                         str_of(rooms), str_of(lease),    str_of(reaped), entry,
-                         conversation,  str_of(who),      registry->ending ? STR("1") : STR("0")};
-    if (room->counted)
-        presence->outstanding++;
+    snprintf(count, sizeof count, "%d", PRESENCE_PAGE);
+    struct str args[] = {STR("EVAL"),   STR(SCRIPT_REAP), STR("4"),           str_of(room_key),
+                         str_of(rooms), str_of(lease),    str_of(reaped_key), entry,
+                         str_of(room->name), str_of(who), registry->ending ? STR("1") : STR("0"),
+                         cursor,        str_of(count)};
     command(registry, on_reaped, room, args, sizeof args / sizeof args[0]);
 }
 
 static void on_dead_found(void *arg, const struct bus_reply *reply)
 {
-    struct registry *registry = arg;
+    struct asked_room *question = arg;
+    struct registry *registry = question->registry;
     struct presence *presence = registry->presence;
     size_t count = bus_reply_count(reply);
-    for (size_t i = 0; i + 1 < count; i += 2)
-        reap_room(registry, bus_reply_text(bus_reply_at(reply, i)),
-                  bus_reply_text(bus_reply_at(reply, i + 1)));
+    registry->more_dead = count / 2 >= REAP_ROOMS;
+    registry->reaping++; /* this answer itself: all are asked for before the first can be the last */
+    for (size_t i = 0; i + 1 < count; i += 2) {
+        struct asked_room *room = asked_room_new(registry, bus_reply_text(bus_reply_at(reply, i)),
+                                                 bus_reply_text(bus_reply_at(reply, i + 1)));
+        registry->reaping++;
+        presence->outstanding += room->counted;
+        reap_page(room, STR("0"));
+    }
     if (count)
         log_info("presence.reaping", "rooms=%zu", count / 2);
-    if (registry->ending)
-        presence_settle(presence);
-    else if (count >= 2 * REAP_ROOMS)
-        wheel_set(presence->wheel, &presence->reap, 0); /* there are more */
+    reaped(question);
 }
 
 static void find_dead(struct registry *registry)
 {
-    const struct presence *presence = registry->presence;
-    const char *prefix = presence->settings->redis_prefix;
+    const char *prefix = registry->presence->settings->redis_prefix;
     char relays[PRESENCE_KEY_MAX], limit[24];
+    struct asked_room *question = asked_room_new(registry, STR(""), STR("0"));
+    registry->presence->outstanding += question->counted;
     snprintf(relays, sizeof relays, "%s:relays", prefix);
-    snprintf(limit, sizeof limit, "%d", registry->ending ? 1000000 : REAP_ROOMS);
+    snprintf(limit, sizeof limit, "%d", REAP_ROOMS);
     struct str args[] = {STR("EVAL"),   STR(SCRIPT_FIND_DEAD),  STR("1"),
-                         str_of(relays), str_of(prefix), str_of(presence->entry),
+                         str_of(relays), str_of(prefix), str_of(registry->presence->entry),
                          registry->ending ? STR("1") : STR("0"), str_of(limit)};
-    command(registry, on_dead_found, registry, args, sizeof args / sizeof args[0]);
+    command(registry, on_dead_found, question, args, sizeof args / sizeof args[0]);
 }
 
 static void on_reap_timer(struct wheel_timer *timer)
@@ -309,7 +396,6 @@ static void on_handed_on(void *arg, const struct bus_reply *reply)
         registry->ending = true;
         leave_all(registry);
         give_up_lease(registry);
-        registry->presence->outstanding++;
         find_dead(registry);
     }
     presence_settle(registry->presence);

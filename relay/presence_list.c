@@ -12,6 +12,7 @@
 enum {
     LIST_BYTES_PER_MS = 20000, /* member lists of one room take at most this much of the network */
     LIST_MAX_BYTES = 16 * 1024 * 1024,
+    LIST_ENTRIES = 100000, /* of a room that are listed; no frame has room for as many */
     HEAD_MAX = 1024, /* longer than any that presence.c writes */
 };
 
@@ -87,7 +88,8 @@ static int by_user(const void *a, const void *b)
 static void list_settle(struct list *list)
 {
     size_t kept = 0, at = 0;
-    qsort(list->listed, list->count, sizeof list->listed[0], by_user);
+    if (list->count)
+        qsort(list->listed, list->count, sizeof list->listed[0], by_user);
     for (size_t i = 0; i < list->count; i++) {
         struct listed *listed = &list->listed[i];
         if (kept && list->listed[kept - 1].member.user == listed->member.user) {
@@ -107,21 +109,93 @@ static void list_settle(struct list *list)
     }
 }
 
-static struct list list_from_reply(const struct presence *presence, const struct bus_reply *reply)
+/* ---- reading one, page by page ----
+ *
+ * Nothing else waits for a large room. Who comes or goes meanwhile may be in it or not: that is a change of its own,
+ * after which the list is read again. */
+
+typedef void read_fn(void *arg, struct list *list);
+
+struct reading {
+    struct presence *presence;
+    uint64_t conversation;
+    read_fn *fn;
+    void *arg;
+    struct listed *listed; /* their texts' pointers are not set: they stand in `raw`, one after the other */
+    size_t count, cap;
+    struct buf raw;
+};
+
+static void reading_end(struct reading *reading, bool whole)
 {
-    size_t count = bus_reply_count(reply) / 2;
-    struct list list = {.listed = mem_zalloc(count * sizeof list.listed[0])};
-    buf_init(&list.texts, LIST_MAX_BYTES);
-    for (size_t i = 0; i < count; i++) {
-        const char *field = bus_reply_text(bus_reply_at(reply, 2 * i)).ptr; /* hiredis adds a NUL */
-        struct str value = bus_reply_text(bus_reply_at(reply, 2 * i + 1));
-        if (presence_read_entry(field, value, str_of(presence->entry), &list.listed[list.count]))
-            list.count++;
-        else
-            metric_inc(METRIC_BUS_MALFORMED);
+    struct list list = {.listed = reading->listed, .count = reading->count};
+    const char *at = reading->raw.data;
+    for (size_t i = 0; i < list.count; i++) {
+        struct member *member = &list.listed[i].member;
+        member->head.ptr = at;
+        member->name.ptr = at += member->head.len;
+        at += member->name.len;
     }
+    buf_init(&list.texts, LIST_MAX_BYTES);
     list_settle(&list);
-    return list;
+    buf_fini(&reading->raw);
+    reading->fn(reading->arg, whole ? &list : NULL);
+    if (!whole)
+        presence_list_fini(&list);
+    free(reading);
+}
+
+static void add_entry(struct reading *reading, const struct bus_reply *field, const struct bus_reply *value)
+{
+    struct listed listed;
+    if (!presence_read_entry(bus_reply_text(field).ptr, bus_reply_text(value), str_of(reading->presence->entry),
+                             &listed)) { /* hiredis adds a NUL */
+        metric_inc(METRIC_BUS_MALFORMED);
+        return;
+    }
+    if (reading->count == reading->cap) {
+        reading->cap = reading->cap ? reading->cap * 2 : 16;
+        reading->listed = mem_realloc(reading->listed, reading->cap * sizeof reading->listed[0]);
+    }
+    buf_add_str(&reading->raw, listed.member.head);
+    buf_add_str(&reading->raw, listed.member.name);
+    if (!reading->raw.failed)
+        reading->listed[reading->count++] = listed;
+}
+
+static void read_page(struct reading *reading, struct str cursor);
+
+static void on_page(void *arg, const struct bus_reply *reply)
+{
+    struct reading *reading = arg;
+    bool shaped = bus_reply_count(reply) == 2;
+    const struct bus_reply *entries = shaped ? bus_reply_at(reply, 1) : NULL;
+    struct str cursor = shaped ? bus_reply_text(bus_reply_at(reply, 0)) : STR("0");
+    for (size_t i = 0; i + 1 < bus_reply_count(entries); i += 2)
+        add_entry(reading, bus_reply_at(entries, i), bus_reply_at(entries, i + 1));
+    if (!reply || str_eq(cursor, STR("0")) || reading->raw.failed || reading->count >= LIST_ENTRIES)
+        reading_end(reading, reply != NULL);
+    else
+        read_page(reading, cursor);
+}
+
+static void read_page(struct reading *reading, struct str cursor)
+{
+    char key[PRESENCE_KEY_MAX];
+    struct bus *bus = reading->presence->bus;
+    presence_room_key(key, reading->presence->settings->redis_prefix, reading->conversation);
+    struct str args[] = {STR("HSCAN"), str_of(key), cursor, STR("COUNT"), STR("500")};
+    bus_command_on(bus, bus_server_of(bus, reading->conversation), on_page, reading, args, 5);
+}
+_Static_assert(PRESENCE_PAGE == 500, "as read_page says");
+
+/* `fn` gets the list, which is then its own; NULL: Redis is down. Perhaps before this returns. */
+static void list_read(struct presence *presence, uint64_t conversation, read_fn *fn, void *arg)
+{
+    struct reading *reading = mem_zalloc(sizeof *reading);
+    *reading = (struct reading){.presence = presence, .conversation = conversation, .fn = fn, .arg = arg};
+    buf_init(&reading->raw, LIST_MAX_BYTES);
+    read_page(reading, STR("0"));
 }
 
 /* Without Redis: whom it last said to be elsewhere, and whom we have ourselves. */
@@ -190,10 +264,10 @@ static void list_show(struct place *place, struct list *fresh)
     place->next_list_ms = clock_mono_ms() + list_pause_ms(place);
 }
 
-static void on_list(void *arg, const struct bus_reply *reply)
+static void on_list(void *arg, struct list *read)
 {
     struct place *place = arg;
-    struct list fresh = reply ? list_from_reply(place->presence, reply) : list_from_memory(place);
+    struct list fresh = read ? *read : list_from_memory(place);
     place->fetching = false;
     list_show(place, &fresh);
     if (!place->presents.count)
@@ -204,13 +278,9 @@ static void on_list(void *arg, const struct bus_reply *reply)
 
 static void list_fetch(struct place *place)
 {
-    char key[PRESENCE_KEY_MAX];
-    presence_room_key(key, place->presence->settings->redis_prefix, place->conversation);
-    struct str args[] = {STR("HGETALL"), str_of(key)};
     place->fetching = true;
     place->again = false;
-    struct bus *bus = place->presence->bus;
-    bus_command_on(bus, bus_server_of(bus, place->conversation), on_list, place, args, 2);
+    list_read(place->presence, place->conversation, on_list, place);
 }
 
 static void on_list_timer(struct wheel_timer *timer)
@@ -227,39 +297,72 @@ void presence_list_due(struct place *place)
         wheel_set(place->presence->wheel, &place->timer, wait > 0 ? wait : 0);
 }
 
-/* ---- for who asks ---- */
+/* ---- for who asks ----
+ *
+ * However many ask about a room, it is read once at a time: who asks while it is being read gets the next list, which
+ * all get who came meanwhile. */
 
 struct asking {
-    struct presence *presence;
-    uint64_t conversation;
+    struct asking *next;
     presence_members_fn *fn;
     void *arg;
 };
 
-static void on_asked(void *arg, const struct bus_reply *reply)
+struct asks {
+    struct presence *presence;
+    uint64_t conversation;
+    struct asking *reading, *waiting; /* whom the list that is being read is for; whom the next one */
+};
+
+static void asks_read(struct asks *asks);
+
+static void on_asked(void *arg, struct list *read)
 {
-    struct asking *asking = arg;
-    const struct place *place = map_get(&asking->presence->places, asking->conversation);
+    struct asks *asks = arg;
+    const struct place *place = map_get(&asks->presence->places, asks->conversation);
     struct list list = {.listed = NULL};
-    if (reply)
-        list = list_from_reply(asking->presence, reply);
+    if (read)
+        list = *read;
     else if (place)
         list = list_from_memory(place);
     struct member *members = mem_zalloc(list.count * sizeof *members);
     for (size_t i = 0; i < list.count; i++)
         members[i] = list.listed[i].member;
-    asking->fn(asking->arg, members, list.count);
+    while (asks->reading) {
+        struct asking asking = *asks->reading;
+        free(asks->reading);
+        asks->reading = asking.next;
+        asking.fn(asking.arg, members, list.count);
+    }
     free(members);
     presence_list_fini(&list);
-    free(asking);
+    if (asks->waiting) {
+        asks_read(asks);
+        return;
+    }
+    map_take(&asks->presence->asks, asks->conversation);
+    free(asks);
+}
+
+static void asks_read(struct asks *asks)
+{
+    asks->reading = asks->waiting;
+    asks->waiting = NULL;
+    list_read(asks->presence, asks->conversation, on_asked, asks);
 }
 
 void presence_ask(struct presence *presence, uint64_t conversation, presence_members_fn *fn, void *arg)
 {
-    char key[PRESENCE_KEY_MAX];
+    struct asks *asks = map_get(&presence->asks, conversation);
     struct asking *asking = mem_zalloc(sizeof *asking);
-    *asking = (struct asking){presence, conversation, fn, arg};
-    presence_room_key(key, presence->settings->redis_prefix, conversation);
-    struct str args[] = {STR("HGETALL"), str_of(key)};
-    bus_command_on(presence->bus, bus_server_of(presence->bus, conversation), on_asked, asking, args, 2);
+    bool fresh = !asks;
+    if (fresh) {
+        asks = mem_zalloc(sizeof *asks);
+        *asks = (struct asks){.presence = presence, .conversation = conversation};
+        map_put(&presence->asks, conversation, asks);
+    }
+    *asking = (struct asking){asks->waiting, fn, arg};
+    asks->waiting = asking;
+    if (fresh)
+        asks_read(asks);
 }

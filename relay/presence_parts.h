@@ -23,6 +23,8 @@ struct present {
     char *name, *head; /* one piece of memory */
 };
 
+enum { PRESENCE_CURSOR_MAX = 24, PRESENCE_PAGE = 500 }; /* of HSCAN and SSCAN: a text; what is looked at at once */
+
 /* Somebody in the room, as Redis last said. */
 struct listed {
     struct member member;
@@ -40,6 +42,7 @@ struct place {
     struct presence *presence;
     uint64_t conversation;
     struct map presents; /* user → struct present */
+    size_t sure;         /* of them: those that are not `unsure` */
     struct list list;
     uint64_t *waiting;   /* sessions that have had no list yet */
     size_t waiting_count, waiting_cap;
@@ -53,6 +56,11 @@ struct registry {
     struct presence *presence;
     bool resync; /* the connection was lost since all entries were last said */
     int64_t reap_from_ms;
+    unsigned reaping;    /* rooms of the dead that are being gone through */
+    bool more_dead;      /* and there are more behind them */
+    unsigned tidying;    /* pages of our own rooms that are being gone through */
+    bool tidy_again;     /* once more when that is done */
+    char tidy_cursor[PRESENCE_CURSOR_MAX];
     bool ending; /* at the end nobody is left there to hand our entries to: answers are counted */
 };
 
@@ -63,6 +71,7 @@ struct presence {
     struct bus *bus;
     char entry[PRESENCE_ENTRY_MAX];
     struct map places; /* conversation → struct place */
+    struct map asks;   /* conversation → struct asks: who waits for a list that is being read */
     struct wheel_timer lease, reap;
     struct registry registries[REDIS_SERVERS_MAX]; /* bus_servers of them */
     bool finishing;                                /* presence_finish was called */
@@ -82,6 +91,12 @@ void presence_tell(struct presence *presence, uint64_t conversation);
 struct registry *presence_registry(struct presence *presence, uint64_t conversation);
 /* Says every entry of this relay on that server again; and again those leaves that nobody confirmed. */
 void presence_say_all(struct registry *registry, bool announce_them);
+/* Has the room no entry of ours that is to be in Redis. */
+bool presence_is_empty(struct presence *presence, uint64_t conversation);
+/* The user's entry of this relay is to be in Redis. */
+bool presence_is_sure(struct presence *presence, uint64_t conversation, uint64_t user);
+/* Takes an entry out of Redis that nobody here knows of, without a word to anybody. */
+void presence_say_forgotten(struct presence *presence, uint64_t conversation, uint64_t user);
 /* Takes the entry out of Redis. The present is freed once that is confirmed. */
 void presence_say_leave(struct present *present, bool announce_it);
 /* Frees it, and the place if it was the last and nothing is being fetched for it. */

@@ -1,4 +1,6 @@
-/* presence_scripts.h: what must happen at once in Redis, as Lua that EVAL runs whole. */
+/* presence_scripts.h: what must happen at once in Redis, as Lua that EVAL runs whole. None does more the more users or
+ * rooms there are: FIND_DEAD and HAND_ON go through the relays, REAP through one page of a room
+ * (tests/unit/test_script_costs.c). */
 #ifndef CG_RELAY_PRESENCE_SCRIPTS_H
 #define CG_RELAY_PRESENCE_SCRIPTS_H
 
@@ -17,23 +19,6 @@
     "if ARGV[4] == '1' then redis.call('SREM', KEYS[3], ARGV[3]) end "                             \
     "if redis.call('SREM', KEYS[2], ARGV[2]) == 0 then return 0 end "                              \
     "return redis.call('SCARD', KEYS[2]) == 0 and 1 or 0"
-
-/* KEYS presence rooms; ARGV entry conversation who-prefix ",user,user,…,": those that the relay has there.
- * Takes away its entries for others. → how many */
-#define SCRIPT_KEEP                                                                                \
-    "local kept, gone, mine = 0, 0, ARGV[1] .. ':' "                                               \
-    "for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do "                                     \
-    "  if string.sub(field, 1, #mine) == mine then "                                               \
-    "    local user = string.sub(field, #mine + 1) "                                               \
-    "    if string.find(ARGV[4], ',' .. user .. ',', 1, true) then kept = kept + 1 else "          \
-    "      redis.call('HDEL', KEYS[1], field) "                                                    \
-    "      redis.call('SREM', ARGV[3] .. user, ARGV[1]) "                                          \
-    "      gone = gone + 1 "                                                                       \
-    "    end "                                                                                     \
-    "  end "                                                                                       \
-    "end "                                                                                         \
-    "if kept == 0 then redis.call('SREM', KEYS[2], ARGV[2]) end "                                  \
-    "return gone"
 
 /* KEYS lease relays reaped; ARGV lease_ms entry. → {had a lease, was reaped} */
 #define SCRIPT_RENEW                                                                               \
@@ -56,24 +41,24 @@
     "end "                                                                                         \
     "return out"
 
-/* KEYS presence rooms lease reaped; ARGV entry conversation who-prefix also-draining.
- * → {user, value, …} of those whose last entry this was */
+/* KEYS presence rooms lease reaped; ARGV entry conversation who-prefix also-draining cursor count: one page of the
+ * room's entries. → {next cursor, user, value, …} of those whose last entry this was; "0": that was the last page;
+ * {}: it lives */
 #define SCRIPT_REAP                                                                                \
     "local lease = redis.call('GET', KEYS[3]) "                                                    \
     "if lease and not (ARGV[4] == '1' and lease ~= '1') then return {} end "                       \
-    "local gone, mine = {}, ARGV[1] .. ':' "                                                       \
-    "local all = redis.call('HGETALL', KEYS[1]) "                                                  \
+    "local page = redis.call('HSCAN', KEYS[1], ARGV[5], 'COUNT', ARGV[6]) "                        \
+    "local gone, mine, all = {page[1]}, ARGV[1] .. ':', page[2] "                                  \
     "for i = 1, #all, 2 do "                                                                       \
-    "  if string.sub(all[i], 1, #mine) == mine then "                                              \
+    "  if string.sub(all[i], 1, #mine) == mine and redis.call('HDEL', KEYS[1], all[i]) == 1 then " \
     "    local user = string.sub(all[i], #mine + 1) "                                              \
-    "    redis.call('HDEL', KEYS[1], all[i]) "                                                     \
     "    redis.call('SREM', ARGV[3] .. user, ARGV[1]) "                                            \
     "    if redis.call('EXISTS', ARGV[3] .. user) == 0 then "                                      \
     "      gone[#gone + 1] = user; gone[#gone + 1] = all[i + 1] "                                  \
     "    end "                                                                                     \
     "  end "                                                                                       \
     "end "                                                                                         \
-    "redis.call('SREM', KEYS[2], ARGV[2]) "                                                        \
+    "if page[1] == '0' then redis.call('SREM', KEYS[2], ARGV[2]) end "                             \
     "redis.call('SET', KEYS[4], '1', 'EX', 3600) "                                                 \
     "return gone"
 

@@ -106,7 +106,7 @@ bool sio_room_enter(struct sio_socket *socket, struct str name, uint64_t since)
 {
     if (sio_in(socket, name))
         return true;
-    if (socket->room_count == IO_ROOMS_PER_SOCKET)
+    if (socket->room_count >= sio.settings->io_rooms_max)
         return false;
     struct sio_room *room = room_find(socket->nsp, name);
     if (!room)

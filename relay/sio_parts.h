@@ -140,7 +140,7 @@ struct sio_socket *sio_namespace_named(const struct sio_namespace *nsp, struct s
 /* A live socket is in the namespace, or is not any more. */
 void sio_namespace_add(struct sio_socket *socket);
 void sio_namespace_remove(struct sio_socket *socket);
-/* Here only; the registry is the caller's. It hears what comes after `since`. False: past IO_ROOMS_PER_SOCKET. */
+/* Here only; the registry is the caller's. It hears what comes after `since`. False: past io_rooms_max. */
 bool sio_room_enter(struct sio_socket *socket, struct str name, uint64_t since);
 void sio_room_exit(struct sio_socket *socket, struct str name);
 /* Whether what is said now is for the socket. */

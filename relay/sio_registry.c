@@ -13,7 +13,6 @@
 #include <stdlib.h>
 
 enum {
-    REAP_SOCKETS = 500,                                            /* of dead relays, dropped at once */
     ROOMS_BYTES = IO_ROOMS_PER_SOCKET * (6 * IO_ROOM_MAX + 3) + 2, /* as a JSON array, all escaped */
     NUMBER_MAX = 24,
     SINCE_ARGS = 6, /* of IO_SCRIPT_SINCE, before its rooms */
@@ -26,7 +25,7 @@ static struct {
     sio_registry_all_fn *all;
     void *arg;
     char entry[PRESENCE_ENTRY_MAX];
-    char keep_ms[NUMBER_MAX];
+    char keep_ms[NUMBER_MAX], rooms_max[NUMBER_MAX], page[NUMBER_MAX]; /* page: IO_PAGE */
     uint64_t round;         /* raised whenever all is said again */
     char round_text[NUMBER_MAX];
     struct wheel_timer reap;
@@ -87,7 +86,8 @@ void sio_registry_drop(const struct sio_record *socket, bool keep)
 
 static void move(const struct sio_record *socket, struct str what, struct str room)
 {
-    struct str args[] = {SCRIPT(IO_SCRIPT_MOVE), socket->nsp, socket->sid, str_of(registry.entry), what, room};
+    struct str args[] = {SCRIPT(IO_SCRIPT_MOVE), socket->nsp, socket->sid, str_of(registry.entry), what, room,
+                         str_of(registry.rooms_max)};
     bus_command(registry.bus, ignore, NULL, args, COUNT(args));
 }
 
@@ -283,7 +283,7 @@ static void on_swept(void *arg, const struct bus_reply *reply)
 static void sweep(struct str cursor)
 {
     struct str args[] = {SCRIPT(IO_SCRIPT_SWEEP), str_of(registry.entry), str_of(registry.round_text),
-                         str_of(registry.keep_ms), cursor};
+                         str_of(registry.keep_ms), cursor, str_of(registry.page)};
     bus_command(registry.bus, on_swept, (void *)(uintptr_t)registry.round, args, COUNT(args));
 }
 
@@ -298,6 +298,8 @@ static void say_all(void)
 
 /* ---- relays that lost their lease ---- */
 
+static void reap(void);
+
 static void on_reaped(void *arg, const struct bus_reply *reply)
 {
     (void)arg;
@@ -307,7 +309,7 @@ static void on_reaped(void *arg, const struct bus_reply *reply)
     if (dropped)
         log_info("sio.reaped", "sockets=%lld", (long long)dropped);
     if (bus_reply_number(bus_reply_at(reply, 2)))
-        wheel_set(registry.wheel, &registry.reap, 0); /* there are more */
+        reap(); /* there are more */
     if (bus_reply_number(bus_reply_at(reply, 0))) {
         log_info("sio.registered", "entry=%s reaped=1", registry.entry);
         say_all();
@@ -321,14 +323,18 @@ static void reap_later(void)
     wheel_set(registry.wheel, &registry.reap, turn - (int64_t)(id_random() % (uint64_t)(turn / 4 + 1)));
 }
 
+static void reap(void)
+{
+    struct str args[] = {SCRIPT(IO_SCRIPT_REAP), str_of(registry.entry), str_of(registry.keep_ms),
+                         str_of(registry.page)};
+    bus_command(registry.bus, on_reaped, NULL, args, COUNT(args));
+}
+
 static void on_reap_timer(struct wheel_timer *timer)
 {
     (void)timer;
-    char limit[NUMBER_MAX];
     reap_later();
-    snprintf(limit, sizeof limit, "%d", REAP_SOCKETS);
-    struct str args[] = {SCRIPT(IO_SCRIPT_REAP), str_of(registry.entry), str_of(registry.keep_ms), str_of(limit)};
-    bus_command(registry.bus, on_reaped, NULL, args, COUNT(args));
+    reap();
 }
 
 void sio_registry_bus_state(bool up)
@@ -353,6 +359,8 @@ void sio_registry_init(const struct settings *settings, struct wheel *wheel, str
     registry.reap.fired = on_reap_timer;
     presence_entry(registry.entry, settings->name, incarnation);
     snprintf(registry.keep_ms, NUMBER_MAX, "%lld", (long long)settings->io_recovery_ms);
+    snprintf(registry.rooms_max, NUMBER_MAX, "%lld", (long long)settings->io_rooms_max);
+    snprintf(registry.page, NUMBER_MAX, "%d", IO_PAGE);
     snprintf(registry.round_text, NUMBER_MAX, "%llu", (unsigned long long)registry.round);
     reap_later();
 }

@@ -317,6 +317,13 @@ static void on_changed(void *arg, size_t index, struct str text)
         change->sockets += strtoull(text.ptr, NULL, 10);
 }
 
+/* How many sockets one script may take: as much work as dropping IO_PAGE of them, whatever they are to do. */
+static size_t portion(struct str what, const struct names *rooms)
+{
+    size_t moves = IO_PAGE * 8 / (rooms->count ? rooms->count : 1);
+    return str_eq(what, STR("drop")) ? IO_PAGE : moves;
+}
+
 /* In Redis, portion by portion, so that no other waits long. */
 static enum err change_sockets(struct call *call, const struct asked *asked, const struct target *target,
                                struct str what, const struct names *rooms, uint64_t *sockets)
@@ -324,6 +331,9 @@ static enum err change_sockets(struct call *call, const struct asked *asked, con
     struct change change = {.cursor = "0"};
     struct buf json;
     enum err err = ERR_OK;
+    char count[24], most[24];
+    snprintf(count, sizeof count, "%zu", portion(what, rooms));
+    snprintf(most, sizeof most, "%lld", (long long)call->backends->settings->io_rooms_max);
     buf_init(&json, ROOMS_BYTES);
     buf_add_char(&json, '[');
     for (size_t i = 0; i < rooms->count; i++) {
@@ -336,8 +346,9 @@ static enum err change_sockets(struct call *call, const struct asked *asked, con
     do {
         char cursor[sizeof change.cursor];
         memcpy(cursor, change.cursor, sizeof cursor);
-        struct str args[] = {asked->nsp, target->kind, target->name, str_of(cursor), STR("500"), what, buf_str(&json)};
-        err = presence_eval(call->backends->presence, IO_SCRIPT_CHANGE, args, 7, on_changed, &change);
+        struct str args[] = {asked->nsp, target->kind, target->name,   str_of(cursor),
+                             str_of(count), what,      buf_str(&json), str_of(most)};
+        err = presence_eval(call->backends->presence, IO_SCRIPT_CHANGE, args, 8, on_changed, &change);
     } while (!err && strcmp(change.cursor, "0") != 0);
     buf_fini(&json);
     *sockets = change.sockets;

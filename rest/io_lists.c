@@ -1,16 +1,20 @@
 /* io_lists.c: the admin calls of door E that only ask: which rooms and sockets there are, and how many. */
 #include "common/io_scripts.h"
+#include "common/mem.h"
 #include "common/text.h"
 #include "rest/admin.h"
 #include "rest/failure.h"
 #include "rest/io_parts.h"
 #include "rest/presence.h"
 
+#include <stdlib.h>
+
 enum { LIST_LIMIT = 10000 }; /* sids or rooms in one answer, unless less are asked for */
 
-/* An answer of IO_SCRIPT_LIST on its way into the body. */
+/* What pages of IO_SCRIPT_LIST gave, on its way into the body. */
 struct listing {
-    struct buf *out;
+    struct str *texts; /* owned, as is what they point to */
+    size_t count, cap;
     char next[IO_CURSOR_MAX + 1];
 };
 
@@ -21,9 +25,40 @@ static void on_listed(void *arg, size_t index, struct str text)
         snprintf(listing->next, sizeof listing->next, "%.*s", (int)text.len, text.ptr);
         return;
     }
-    if (index > 1)
-        buf_add_char(listing->out, ',');
-    buf_add_json(listing->out, text);
+    if (listing->count == listing->cap) {
+        listing->cap = listing->cap ? listing->cap * 2 : 64;
+        listing->texts = mem_realloc(listing->texts, listing->cap * sizeof listing->texts[0]);
+    }
+    listing->texts[listing->count++] = (struct str){mem_strndup(text.ptr, text.len), text.len};
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const struct str *left = a, *right = b;
+    size_t least = left->len < right->len ? left->len : right->len;
+    int order = memcmp(left->ptr, right->ptr, least);
+    return order ? order : left->len < right->len ? -1 : left->len > right->len;
+}
+
+/* Sorted; each once, though one may have been in two pages. */
+static void listing_write(struct listing *listing, struct buf *out)
+{
+    if (listing->count)
+        qsort(listing->texts, listing->count, sizeof listing->texts[0], by_text);
+    for (size_t i = 0; i < listing->count; i++) {
+        if (i && str_eq(listing->texts[i], listing->texts[i - 1]))
+            continue;
+        if (i)
+            buf_add_char(out, ',');
+        buf_add_json(out, listing->texts[i]);
+    }
+}
+
+static void listing_fini(struct listing *listing)
+{
+    for (size_t i = 0; i < listing->count; i++)
+        free((void *)(uintptr_t)listing->texts[i].ptr);
+    free(listing->texts);
 }
 
 static bool is_cursor(struct str text)
@@ -57,12 +92,19 @@ static int list(struct call *call, struct str kind, struct str name)
     if (!http_query_number(call->query, "limit", 1, LIST_LIMIT, LIST_LIMIT, &limit) || !is_cursor(cursor) ||
         !text_utf8_valid(name) || memchr(name.ptr, '\0', name.len))
         return 400;
-    char number[24];
-    struct listing listing = {.out = call->out};
-    snprintf(number, sizeof number, "%llu", (unsigned long long)limit);
-    struct str args[] = {nsp, kind, name, cursor, str_of(number)};
+    char number[24], at[IO_CURSOR_MAX + 1];
+    struct listing listing = {.texts = NULL};
+    enum err err;
+    snprintf(number, sizeof number, "%llu", (unsigned long long)(limit < IO_LIST_PAGE ? limit : IO_LIST_PAGE));
+    snprintf(listing.next, sizeof listing.next, "%.*s", (int)cursor.len, cursor.ptr);
+    do { /* page by page, so that no other waits long */
+        memcpy(at, listing.next, sizeof at);
+        struct str args[] = {nsp, kind, name, str_of(at), str_of(number)};
+        err = presence_eval(call->backends->presence, IO_SCRIPT_LIST, args, 5, on_listed, &listing);
+    } while (!err && listing.count < limit && strcmp(listing.next, "0") != 0);
     buf_add_text(call->out, "{\"success\":true,\"data\":[");
-    enum err err = presence_eval(call->backends->presence, IO_SCRIPT_LIST, args, 5, on_listed, &listing);
+    listing_write(&listing, call->out);
+    listing_fini(&listing);
     buf_add_char(call->out, ']');
     if (strcmp(listing.next, "0") != 0)
         buf_addf(call->out, ",\"next\":\"%s\"", listing.next);

@@ -30,10 +30,10 @@ describe('the admin calls', () => {
   /** A socket as a relay that nobody else knows would have registered it. */
   async function plant(nsp, sid, rooms) {
     const key = (what, name) => `${PREFIX}:io:${what}:${nsp}${name === undefined ? '' : ` ${name}`}`;
-    await stack.redis('HSET', key('sid', sid), 'entry', 'test:1', 'pid', '', 'rooms', JSON.stringify(rooms), 'name', '',
-      'round', '1');
+    await stack.redis('HSET', key('sid', sid), 'entry', 'test:1', 'pid', '', 'name', '', 'round', '1');
     await stack.redis('SADD', key('all'), sid);
     for (const room of rooms) {
+      await stack.redis('SADD', key('in', sid), room);
       await stack.redis('SADD', key('rooms'), room);
       await stack.redis('SADD', key('room', room), sid);
     }

@@ -90,6 +90,7 @@ static int begin(void **state)
     settings = (struct settings){.redis_prefix = (char *)(uintptr_t) "t",
                                  .name = (char *)(uintptr_t) "r",
                                  .lease_ms = LEASE_MS,
+                                 .io_rooms_max = IO_ROOMS_PER_SOCKET,
                                  .io_recovery_ms = RECOVERY_MS};
     ask("FLUSHALL");
     now_ms = 5000000;

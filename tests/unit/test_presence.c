@@ -14,7 +14,7 @@ static void the_first_socket_says_who_came(void **state)
     answer_number(1);
     check_told("join 7 9=bob|entered 50|notify 7|"); /* the line before what the client may say */
     go(50);
-    check_asked("HGETALL t:presence:7");
+    check_asked("HSCAN t:presence:7 0 COUNT 500");
     ANSWER("r1:5:9", "0|1|3bob", "r2:8:4", "1|2|\"\"eve");
     check_told("all 7: 4=\"\"eve 9=3bob|");
 }
