@@ -99,6 +99,9 @@
     X(REDIS_UP, "redis_up", gauge, "1 while Redis answers; with several servers, while all do")    \
     X(REDIS_SERVERS_UP, "redis_servers_up", gauge, "Redis servers that answer")                    \
     X(REDIS_CONNECTS, "redis_connects_total", counter, "Connections made to Redis")                \
+    X(REDIS_COMMANDS_PAID, "redis_commands_paid", gauge, "Commands of clients on their way to Redis")\
+    X(REDIS_COMMANDS_REFUSED, "redis_commands_refused_total", counter,                             \
+      "What clients asked of Redis while they had too much on its way")                            \
     X(REDIS_MOVES, "redis_moves_total", counter, "Times the sentinels named another Redis than before")\
     X(PRESENCE_SKIPPED, "presence_skipped_total", counter,                                         \
       "REST calls that went on without presence because Redis was down")                           \

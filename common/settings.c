@@ -73,6 +73,9 @@ static const struct setting rows[] = {
     ROW(redis_timeout_ms, MILLIS, ALL, "2s", 50, 60000,
         "How long to wait for a connection or an answer of Redis before it counts as down."),
 
+    ROW(redis_commands_max, COUNT, RELAY, "16000", 64, 1000000,
+        "Commands that Socket.IO clients may have on their way to Redis, all of a relay's together; those of one address "
+        "an eighth of that. More are refused."),
     ROW(name, TEXT, RELAY, "relay1", 1, 32, "Name of this relay, unique among the relays of a Redis."),
     ROW(listen_host, TEXT, RELAY, "127.0.0.1", 1, 64,
         "IPv4 address or interface of the relay's own TCP port, for direct clients."),

@@ -62,7 +62,8 @@ int64_t sio_ask(struct sio_socket *socket, struct str array, const struct str *a
 void sio_ack(struct sio_socket *socket, int64_t ack_id, struct str array, const struct str *attachments,
              size_t attachment_count);
 
-/* Rooms. A socket may be in io_rooms_max; ERR_TOO_BIG past that. Joining twice is joining once. */
+/* Rooms. A socket may be in io_rooms_max; ERR_TOO_BIG past that. Joining twice is joining once. ERR_BUSY: its
+ * address has asked too much of Redis that is not answered yet. */
 enum err sio_join(struct sio_socket *socket, struct str room) CG_MUST_CHECK;
 void sio_leave(struct sio_socket *socket, struct str room);
 bool sio_in(const struct sio_socket *socket, struct str room);
@@ -76,10 +77,10 @@ enum err sio_post(struct sio_socket *socket, const struct message *message, int6
 void sio_show(struct str nsp, struct str audience, struct str array);
 
 /* Asks for a name, unique in the namespace over all relays. `done` is called with the answer, perhaps before this
- * returns, if the socket is still there: ERR_OK (it has the name), ERR_DUPLICATE, ERR_DENIED (a banned one). */
+ * returns, if the socket is still there: ERR_OK (it has the name), ERR_DUPLICATE, ERR_DENIED (a banned one), ERR_BUSY. */
 typedef void sio_named_fn(struct sio_socket *socket, struct str name, enum err err);
 void sio_claim(struct sio_socket *socket, struct str name, sio_named_fn *done);
-/* Who has that name: its sid, or ERR_NOT_FOUND, ERR_DOWN. `text` is what the caller gave, kept meanwhile. */
+/* Who has that name: its sid, or ERR_NOT_FOUND, ERR_DOWN, ERR_BUSY. `text` is what the caller gave, kept meanwhile. */
 typedef void sio_found_fn(struct sio_socket *socket, enum err err, struct str sid, struct str text, int64_t ack_id);
 void sio_find(struct sio_socket *socket, struct str name, struct str text, int64_t ack_id, sio_found_fn *done);
 

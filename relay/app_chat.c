@@ -138,6 +138,11 @@ static enum err post(struct sio_socket *socket, enum message_kind kind, struct s
     return sio_post(socket, &message, ack_id);
 }
 
+static void refuse_busy(struct sio_socket *socket, int64_t ack_id)
+{
+    refuse_message(socket, ack_id, "busy", "发言太多,请稍后再试");
+}
+
 static void post_or_refuse(struct sio_socket *socket, enum message_kind kind, struct str content, struct str audience,
                            int64_t ack_id)
 {
@@ -145,7 +150,7 @@ static void post_or_refuse(struct sio_socket *socket, enum message_kind kind, st
     if (err == ERR_DENIED)
         refuse_message(socket, ack_id, "muted", "你已被禁言");
     else if (err)
-        refuse_message(socket, ack_id, "busy", "发言太多,请稍后再试");
+        refuse_busy(socket, ack_id);
 }
 
 static void chat_posted(struct sio_socket *socket, enum err err, const struct message *message, int64_t ack_id)
@@ -188,6 +193,10 @@ static void on_found(struct sio_socket *socket, enum err err, struct str sid, st
     const char *blank = memchr(text.ptr, ' ', text.len);
     struct str name = {text.ptr, (size_t)(blank - text.ptr)};
     struct str content = {blank + 1, text.len - name.len - 1};
+    if (err == ERR_BUSY) {
+        refuse_busy(socket, ack_id);
+        return;
+    }
     if (err) {
         tell(socket, name, "不在聊天室");
         ack_error(socket, ack_id, "not_here");
@@ -304,6 +313,8 @@ static void on_named(struct sio_socket *socket, struct str wanted, enum err err)
         greet(socket);
     } else if (err == ERR_DENIED) {
         refuse_message(socket, state->claim_ack, "banned", "这个用户名已被禁止使用");
+    } else if (err == ERR_BUSY) {
+        refuse_busy(socket, state->claim_ack);
     } else {
         tell(socket, wanted, "已经被占用,请换一个用户名吧");
         ack_error(socket, state->claim_ack, "taken");
@@ -330,7 +341,7 @@ static void wait(struct sio_socket *socket, struct str text, int64_t ack_id)
 {
     struct chat_state *state = state_of(socket);
     if (state->count == WAITING_MAX) {
-        refuse_message(socket, ack_id, "busy", "发言太多,请稍后再试");
+        refuse_busy(socket, ack_id);
         return;
     }
     struct waiting *waiting = mem_zalloc(sizeof *waiting + text.len);
@@ -376,8 +387,13 @@ static void emit_room(struct sio_socket *socket, const char *event, struct str r
 static void on_join(struct sio_socket *socket, struct str room, int64_t ack_id)
 {
     if (!sio_in(socket, room)) {
-        if (room.len > IO_ROOM_MAX || name_judge(room, (size_t)door.settings->max_name_chars) != NAME_OK ||
-            sio_join(socket, room)) {
+        bool valid = room.len <= IO_ROOM_MAX && name_judge(room, (size_t)door.settings->max_name_chars) == NAME_OK;
+        enum err err = valid ? sio_join(socket, room) : ERR_INVALID;
+        if (err == ERR_BUSY) {
+            refuse_busy(socket, ack_id);
+            return;
+        }
+        if (err) {
             refuse_message(socket, ack_id, "bad_room", "不能进入这个房间");
             return;
         }

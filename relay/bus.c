@@ -14,7 +14,9 @@ enum {
     SUPERVISE_MS = 50,
     PUBLISH_PENDING_BYTES = 64 * 1024 * 1024, /* of one server */
     COMMANDS_PENDING = 200000,
+    PAYERS_LEAST = 8, /* payers that it takes to fill redis_commands_max */
 };
+#define PAYER_UNKNOWN UINT64_MAX
 
 /* ---- replies ---- */
 
@@ -174,6 +176,8 @@ void bus_free(struct bus *bus)
     CG_ASSERT(bus->stopping);
     for (size_t i = 0; i < bus->known.count; i++)
         bus_server_fini(&bus->servers[i]);
+    CG_ASSERT(!bus->paid);
+    map_fini(&bus->payers);
     free(bus->servers);
     free(bus);
 }
@@ -189,7 +193,8 @@ static void on_published(redisAsyncContext *context, void *reply, void *private)
 {
     struct published *published = private;
     (void)context;
-    (void)reply;
+    if (reply)
+        bus_server_answered(published->server);
     published->server->publish_bytes -= published->bytes;
     free(published);
 }
@@ -213,8 +218,37 @@ void bus_publish(struct bus *bus, uint64_t conversation, struct str payload)
         on_published(NULL, NULL, published); /* the connection is on its way out */
 }
 
+/* ---- who pays ---- */
+
+static uint64_t payer_key(uint64_t payer)
+{
+    return payer ? payer : PAYER_UNKNOWN;
+}
+
+bool bus_has_room(const struct bus *bus, uint64_t payer)
+{
+    size_t most = (size_t)bus->settings->redis_commands_max;
+    size_t own = (size_t)(uintptr_t)map_get(&bus->payers, payer_key(payer));
+    if (bus->paid < most && own < (most + PAYERS_LEAST - 1) / PAYERS_LEAST)
+        return true;
+    metric_inc(METRIC_REDIS_COMMANDS_REFUSED);
+    return false;
+}
+
+static void count_paid(struct bus *bus, uint64_t key, int by)
+{
+    uintptr_t now = (uintptr_t)map_get(&bus->payers, key) + (uintptr_t)(intptr_t)by;
+    bus->paid += (size_t)(intptr_t)by;
+    if (now)
+        map_put(&bus->payers, key, (void *)now);
+    else
+        map_take(&bus->payers, key);
+    metric_set(METRIC_REDIS_COMMANDS_PAID, (int64_t)bus->paid);
+}
+
 struct call {
     struct bus_server *server;
+    uint64_t payer; /* its key; 0: the relay itself */
     bus_reply_fn *fn;
     void *arg;
 };
@@ -226,6 +260,10 @@ static void on_reply(redisAsyncContext *context, void *data, void *private)
     (void)context;
     free(private);
     call.server->commands--;
+    if (call.payer)
+        count_paid(call.server->bus, call.payer, -1);
+    if (reply)
+        bus_server_answered(call.server);
     if (reply && reply->type == REDIS_REPLY_ERROR) {
         log_error("redis.refused", "msg=\"%.120s\"", reply->str);
         if (!strncmp(reply->str, "READONLY", 8))
@@ -235,8 +273,8 @@ static void on_reply(redisAsyncContext *context, void *data, void *private)
     call.fn(call.arg, (const struct bus_reply *)(const void *)reply);
 }
 
-void bus_command_on(struct bus *bus, size_t index, bus_reply_fn *fn, void *arg, const struct str *args,
-                    size_t count)
+static void send_command(struct bus *bus, size_t index, uint64_t payer, bus_reply_fn *fn, void *arg,
+                         const struct str *args, size_t count)
 {
     struct bus_server *server = &bus->servers[index];
     CG_ASSERT(count <= BUS_MAX_ARGS && index < bus->known.count);
@@ -251,13 +289,27 @@ void bus_command_on(struct bus *bus, size_t index, bus_reply_fn *fn, void *arg, 
         lengths[i] = args[i].len;
     }
     struct call *call = mem_zalloc(sizeof *call);
-    *call = (struct call){server, fn, arg};
+    *call = (struct call){server, payer, fn, arg};
     server->commands++;
+    if (payer)
+        count_paid(bus, payer, 1);
     if (redisAsyncCommandArgv(server->command.context, on_reply, call, (int)count, texts, lengths))
         on_reply(NULL, NULL, call);
 }
 
+void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg, const struct str *args,
+                    size_t count)
+{
+    send_command(bus, server, 0, fn, arg, args, count);
+}
+
 void bus_command(struct bus *bus, bus_reply_fn *fn, void *arg, const struct str *args, size_t count)
 {
-    bus_command_on(bus, 0, fn, arg, args, count);
+    send_command(bus, 0, 0, fn, arg, args, count);
+}
+
+void bus_command_for(struct bus *bus, uint64_t payer, bus_reply_fn *fn, void *arg, const struct str *args,
+                     size_t count)
+{
+    send_command(bus, 0, payer_key(payer), fn, arg, args, count);
 }

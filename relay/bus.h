@@ -3,8 +3,8 @@
  *
  * One server or several (common/redis_servers.h), at fixed addresses or where the sentinels say. To each, two
  * connections, because a subscribed one takes no other command. Both are watched by a heartbeat that is published on
- * one and must arrive on the other; if it does not, both are made anew, with jittered back-off, and all subscriptions
- * are said again. "Up" means that a heartbeat has come. Nothing in flight survives: the callers of bus_command are
+ * one and must arrive on the other; if it does not, although Redis has nothing else left to answer, both are made anew,
+ * with jittered back-off, and all subscriptions are said again. "Up" means that a heartbeat has come. Nothing in flight survives: the callers of bus_command are
  * told. Each server goes up and down by itself; a conversation notices only its own. */
 #ifndef CG_RELAY_BUS_H
 #define CG_RELAY_BUS_H
@@ -76,5 +76,12 @@ void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg,
                     size_t count);
 /* To the first: what concerns no conversation. */
 void bus_command(struct bus *bus, bus_reply_fn *fn, void *arg, const struct str *args, size_t count);
+
+/* What clients ask for is paid for by `payer`, the address that they come from (rate_address_key); 0: unknown. All of
+ * them together may have redis_commands_max commands on their way to the first server, each an eighth of that: who asks
+ * first whether there is room, and refuses what there is none for (counted), leaves the relay's own commands theirs. */
+bool bus_has_room(const struct bus *bus, uint64_t payer);
+void bus_command_for(struct bus *bus, uint64_t payer, bus_reply_fn *fn, void *arg, const struct str *args,
+                     size_t count);
 
 #endif

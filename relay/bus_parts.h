@@ -39,6 +39,9 @@ struct bus_server {
     const char *fault;           /* why it must be left, noticed in a callback */
     bool up, is_master, complained;
     int64_t beat_sent_ms, beat_seen_ms;
+    int64_t answered_ms;             /* it last answered anything on `command` */
+    uint64_t beats_sent, beats_told, beats_come; /* how many: sent, published as it answers, heard on `listen` */
+    int64_t deaf_since_ms;                       /* since when some of those that it told were not heard; 0: all were */
     size_t publish_bytes; /* sent and not answered */
     size_t commands;      /* sent and not answered */
     /* while it is looked for */
@@ -61,6 +64,8 @@ struct bus {
     uv_timer_t supervisor;
     char beat_channel[CHANNEL_MAX];
     bool stopping;
+    struct map payers; /* payer → how many commands it has on their way; 0 has PAYER_UNKNOWN */
+    size_t paid;       /* of all of them */
 };
 
 /* ---- bus.c ---- */
@@ -80,6 +85,8 @@ void bus_server_connect(struct bus_server *server, const char *numeric);
 /* It cannot be used now: everything is dropped and begun anew after a while. */
 void bus_server_lose(struct bus_server *server, const char *why);
 void bus_server_subscribe(struct bus_server *server, const char *channel);
+/* Something came back on `command`: it lives. */
+void bus_server_answered(struct bus_server *server);
 
 /* ---- bus_find.c ---- */
 

@@ -1,5 +1,6 @@
 /* bus_server.c: one Redis server of the bus. Its heartbeat is published on one connection and must arrive on the other;
- * if it does not, both are made anew. A server that says that it is no master, or that it takes no writes, is left:
+ * if it does not, both are made anew. A heartbeat that waits behind commands which are being answered one by one is late
+ * and not lost: losing the connection then would make Redis do all of that again. A server that says that it is no master, or that it takes no writes, is left:
  * since a failover it is somebody else's copy, and would still carry messages, but to nobody. */
 #include "common/clock.h"
 #include "common/log.h"
@@ -101,6 +102,9 @@ static void on_push(redisAsyncContext *context, void *data, void *private)
             return;
         }
         server->beat_seen_ms = clock_mono_ms();
+        server->beats_come = strtoull(payload->str, NULL, 10);
+        if (server->beats_come >= server->beats_told)
+            server->deaf_since_ms = 0;
         if (server->is_master)
             set_up(server);
     }
@@ -160,8 +164,9 @@ void bus_server_connect(struct bus_server *server, const char *numeric)
     const char *password = server->bus->settings->redis_password;
     int port = server->found.port;
     server->search = SEARCH_NONE;
-    server->beat_seen_ms = clock_mono_ms();
-    server->beat_sent_ms = 0;
+    server->beat_seen_ms = server->answered_ms = clock_mono_ms();
+    server->beat_sent_ms = server->deaf_since_ms = 0;
+    server->beats_sent = server->beats_told = server->beats_come = 0;
     server->is_master = false;
     if (!bus_link_open(&server->listen, numeric, port, password) ||
         !bus_link_open(&server->command, numeric, port, password)) {
@@ -174,10 +179,36 @@ void bus_server_connect(struct bus_server *server, const char *numeric)
     bus_server_subscribe(server, server->bus->beat_channel);
 }
 
+void bus_server_answered(struct bus_server *server)
+{
+    server->answered_ms = clock_mono_ms();
+}
+
+static void on_beat_told(redisAsyncContext *context, void *reply, void *private)
+{
+    struct bus_server *server = private;
+    (void)context;
+    if (!reply)
+        return;
+    bus_server_answered(server);
+    server->beats_told++;
+    if (server->beats_told > server->beats_come && !server->deaf_since_ms)
+        server->deaf_since_ms = clock_mono_ms();
+}
+
+/* Each with its number, so that it is known which one has come. */
 static void send_beat(struct bus_server *server)
 {
     server->beat_sent_ms = clock_mono_ms();
-    redisAsyncCommand(server->command.context, NULL, NULL, "PUBLISH %s beat", server->bus->beat_channel);
+    redisAsyncCommand(server->command.context, on_beat_told, server, "PUBLISH %s %llu", server->bus->beat_channel,
+                      (unsigned long long)++server->beats_sent);
+}
+
+/* It answers nothing; or it has published heartbeats, as it says, that do not come. */
+static bool is_silent(const struct bus_server *server, int64_t now, int64_t timeout)
+{
+    bool answers = now - server->answered_ms <= timeout || now - server->beat_seen_ms <= timeout;
+    return !answers || (server->deaf_since_ms && now - server->deaf_since_ms > timeout);
 }
 
 void bus_server_supervise(struct bus_server *server)
@@ -194,7 +225,7 @@ void bus_server_supervise(struct bus_server *server)
     } else if (!server->listen.context) {
         if (backoff_due(&server->backoff))
             bus_find_begin(server);
-    } else if (now - server->beat_seen_ms > timeout) {
+    } else if (is_silent(server, now, timeout)) {
         bus_server_lose(server, server->up ? "silent" : "connect_timeout");
     } else if (server->is_master && now - server->beat_sent_ms >= (server->up ? timeout / 4 : timeout / 16)) {
         send_beat(server);

@@ -76,6 +76,11 @@ static void on_connect(struct sio_client *client, const struct sio_packet *packe
         refuse_connect(client, packet->nsp, "Invalid namespace");
         return;
     }
+    if (!sio_registry_has_room(eio_address(client->conn))) { /* it comes again, as from a connection that was lost */
+        metric_inc(METRIC_IO_CONNECTS_REFUSED);
+        eio_close(client->conn, "server busy");
+        return;
+    }
     wheel_cancel(&client->connect_timer);
     struct sio_socket *socket = sio_socket_new(client, nsp);
     if (wants_recovery(nsp, auth, pid, &offset))

@@ -381,7 +381,7 @@ void sio_namespace_show(struct sio_namespace *nsp, struct str text, struct str a
 
 static void make_join(struct sio_socket *socket, struct str room)
 {
-    if (sio_join(socket, room))
+    if (sio_socket_join(socket, room))
         log_info("io.join_refused", "why=too_many_rooms");
 }
 

@@ -175,6 +175,8 @@ void sio_socket_free(struct sio_socket *socket);
 uint64_t sio_socket_began(const char *pid);
 struct sio_record sio_socket_record(const struct sio_socket *socket, struct str rooms[IO_ROOMS_PER_SOCKET]);
 void sio_socket_name(struct sio_socket *socket, struct str name);
+/* sio_join for who is not to be refused: an operator. */
+enum err sio_socket_join(struct sio_socket *socket, struct str room) CG_MUST_CHECK;
 
 /* ---- sio_recovery.c ---- */
 

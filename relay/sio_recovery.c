@@ -260,5 +260,5 @@ void sio_recovery_begin(struct sio_socket *socket, struct str pid, uint64_t offs
     memcpy(recovery->auth, auth.ptr, auth.len);
     socket->recovery = recovery;
     asking->serial = socket->serial;
-    sio_registry_recover(socket->nsp->name, pid, on_record, asking);
+    sio_registry_recover(socket->nsp->name, pid, eio_address(socket->client->conn), on_record, asking);
 }

@@ -42,6 +42,11 @@ static void ignore(void *arg, const struct bus_reply *reply)
 
 /* ---- sockets ---- */
 
+bool sio_registry_has_room(uint64_t payer)
+{
+    return bus_has_room(registry.bus, payer);
+}
+
 /* Of every room, or of one alone; `left`: it is in that one no more. */
 static void say_since(const struct sio_record *socket, const struct str *rooms, const uint64_t *since, size_t count,
                       bool left)
@@ -56,7 +61,7 @@ static void say_since(const struct sio_record *socket, const struct str *rooms, 
         args[args_count++] = rooms[i];
         args[args_count++] = left ? STR("") : str_of(numbers[i]);
     }
-    bus_command(registry.bus, ignore, NULL, args, args_count);
+    bus_command_for(registry.bus, socket->payer, ignore, NULL, args, args_count);
 }
 
 void sio_registry_add(const struct sio_record *socket)
@@ -73,7 +78,7 @@ void sio_registry_add(const struct sio_record *socket)
     CG_ASSERT(!rooms.failed);
     struct str args[] = {SCRIPT(IO_SCRIPT_ADD),  socket->nsp,  socket->sid,     str_of(registry.entry),
                          socket->pid,            socket->name, buf_str(&rooms), str_of(registry.round_text)};
-    bus_command(registry.bus, ignore, NULL, args, COUNT(args));
+    bus_command_for(registry.bus, socket->payer, ignore, NULL, args, COUNT(args));
     buf_fini(&rooms);
 }
 
@@ -81,14 +86,14 @@ void sio_registry_drop(const struct sio_record *socket, bool keep)
 {
     struct str args[] = {SCRIPT(IO_SCRIPT_DROP), socket->nsp, socket->sid, str_of(registry.entry),
                          keep ? str_of(registry.keep_ms) : STR("0")};
-    bus_command(registry.bus, ignore, NULL, args, COUNT(args));
+    bus_command_for(registry.bus, socket->payer, ignore, NULL, args, COUNT(args));
 }
 
 static void move(const struct sio_record *socket, struct str what, struct str room)
 {
     struct str args[] = {SCRIPT(IO_SCRIPT_MOVE), socket->nsp, socket->sid, str_of(registry.entry), what, room,
                          str_of(registry.rooms_max)};
-    bus_command(registry.bus, ignore, NULL, args, COUNT(args));
+    bus_command_for(registry.bus, socket->payer, ignore, NULL, args, COUNT(args));
 }
 
 void sio_registry_join(const struct sio_record *socket, struct str room)
@@ -118,6 +123,7 @@ struct question {
     } done;
     void *arg;
     uint64_t round;  /* when it was asked */
+    uint64_t payer;
     char *nsp, *pid; /* of a recovery */
     size_t since_count;
     struct since *since; /* of a recovery: what the pid's hash said just before */
@@ -148,7 +154,7 @@ void sio_registry_claim_name(const struct sio_record *socket, struct str name, s
     struct question *question = question_new(arg);
     question->done.name = done;
     struct str args[] = {SCRIPT(IO_SCRIPT_CLAIM), socket->nsp, socket->sid, str_of(registry.entry), name};
-    bus_command(registry.bus, on_claimed, question, args, COUNT(args));
+    bus_command_for(registry.bus, socket->payer, on_claimed, question, args, COUNT(args));
 }
 
 static void on_found(void *arg, const struct bus_reply *reply)
@@ -159,12 +165,12 @@ static void on_found(void *arg, const struct bus_reply *reply)
     free(question);
 }
 
-void sio_registry_find_name(struct str nsp, struct str name, sio_who_fn *done, void *arg)
+void sio_registry_find_name(struct str nsp, struct str name, uint64_t payer, sio_who_fn *done, void *arg)
 {
     struct question *question = question_new(arg);
     question->done.who = done;
     struct str args[] = {SCRIPT(IO_SCRIPT_WHO), nsp, name};
-    bus_command(registry.bus, on_found, question, args, COUNT(args));
+    bus_command_for(registry.bus, payer, on_found, question, args, COUNT(args));
 }
 
 /* Redis keeps what relays gave it; one of another version, or a hand, may have given something else. */
@@ -219,7 +225,8 @@ static void on_recovered(void *arg, const struct bus_reply *reply)
 {
     struct question *question = arg;
     struct str rooms[IO_ROOMS_PER_SOCKET];
-    struct sio_record record = {.nsp = str_of(question->nsp), .pid = str_of(question->pid), .rooms = rooms};
+    struct sio_record record = {.nsp = str_of(question->nsp), .pid = str_of(question->pid), .rooms = rooms,
+                                .payer = question->payer};
     size_t count = bus_reply_count(reply);
     enum err err = !reply ? ERR_DOWN : count < 2 ? ERR_NOT_FOUND : ERR_OK;
     if (!err) {
@@ -247,20 +254,21 @@ static void on_recovered(void *arg, const struct bus_reply *reply)
     free(question);
 }
 
-void sio_registry_recover(struct str nsp, struct str pid, sio_recovered_fn *done, void *arg)
+void sio_registry_recover(struct str nsp, struct str pid, uint64_t payer, sio_recovered_fn *done, void *arg)
 {
     struct question *question = question_new(arg);
     question->done.recovered = done;
     question->round = registry.round;
+    question->payer = payer;
     question->nsp = mem_strndup(nsp.ptr, nsp.len);
     question->pid = mem_strndup(pid.ptr, pid.len);
     char key[512];
     snprintf(key, sizeof key, "%s:io:pid:%.*s %.*s", registry.settings->redis_prefix, (int)nsp.len, nsp.ptr,
              (int)pid.len, pid.ptr);
     struct str look[] = {STR("HGETALL"), str_of(key)};
-    bus_command(registry.bus, on_since, question, look, COUNT(look)); /* answered first: commands keep their order */
+    bus_command_for(registry.bus, payer, on_since, question, look, COUNT(look)); /* answered first: commands keep their order */
     struct str args[] = {SCRIPT(IO_SCRIPT_RECOVER), nsp, pid, str_of(registry.entry), str_of(registry.round_text)};
-    bus_command(registry.bus, on_recovered, question, args, COUNT(args));
+    bus_command_for(registry.bus, payer, on_recovered, question, args, COUNT(args));
 }
 
 /* ---- saying all again ---- */

@@ -19,6 +19,7 @@ struct sio_record {
     struct str name; /* empty: none */
     const struct str *rooms;
     size_t room_count;
+    uint64_t payer; /* the address of its client, which pays for what is asked of Redis about it */
 };
 
 /* Called when all must be said again: calls sio_registry_add for each socket of this relay. */
@@ -29,6 +30,10 @@ void sio_registry_init(const struct settings *settings, struct wheel *wheel, str
 void sio_registry_fini(void);
 /* Redis came back or was lost. */
 void sio_registry_bus_state(bool up);
+
+/* Whether one more command may be on its way to Redis for a client of that address; asked before what a client wants and
+ * can be refused. */
+bool sio_registry_has_room(uint64_t payer);
 
 /* A socket is connected here (also: says it again). */
 void sio_registry_add(const struct sio_record *socket);
@@ -50,12 +55,12 @@ typedef void sio_name_fn(void *arg, enum err err);
 void sio_registry_claim_name(const struct sio_record *socket, struct str name, sio_name_fn *done, void *arg);
 /* The sid of the socket that has the name: ERR_NOT_FOUND if none has, ERR_DOWN. */
 typedef void sio_who_fn(void *arg, enum err err, struct str sid);
-void sio_registry_find_name(struct str nsp, struct str name, sio_who_fn *done, void *arg);
+void sio_registry_find_name(struct str nsp, struct str name, uint64_t payer, sio_who_fn *done, void *arg);
 
 /* A client that returns with a pid: if that is known and its name is still free or its own, the socket becomes this
  * relay's (whoever had it is told by IO_NOTICE_TAKEN, which is the caller's to send) and `done` gets the record, its
  * rooms and name registered here; ERR_NOT_FOUND or ERR_DOWN otherwise. */
 typedef void sio_recovered_fn(void *arg, enum err err, const struct sio_record *socket);
-void sio_registry_recover(struct str nsp, struct str pid, sio_recovered_fn *done, void *arg);
+void sio_registry_recover(struct str nsp, struct str pid, uint64_t payer, sio_recovered_fn *done, void *arg);
 
 #endif

@@ -38,6 +38,7 @@ struct sio_record sio_socket_record(const struct sio_socket *socket, struct str 
         .name = str_of(socket->name),
         .rooms = rooms,
         .room_count = sio_rooms(socket, rooms),
+        .payer = eio_address(socket->client->conn),
     };
 }
 
@@ -275,7 +276,19 @@ void sio_ack(struct sio_socket *socket, int64_t ack_id, struct str array, const 
 
 /* ---- rooms ---- */
 
+static bool redis_has_room(const struct sio_socket *socket)
+{
+    return sio_registry_has_room(eio_address(socket->client->conn));
+}
+
 enum err sio_join(struct sio_socket *socket, struct str room)
+{
+    if (socket->state == SIO_LIVE && !sio_in(socket, room) && !redis_has_room(socket))
+        return ERR_BUSY;
+    return sio_socket_join(socket, room);
+}
+
+enum err sio_socket_join(struct sio_socket *socket, struct str room)
 {
     struct str rooms[IO_ROOMS_PER_SOCKET];
     if (socket->state != SIO_LIVE || sio_in(socket, room))
@@ -388,6 +401,10 @@ static void on_claimed(void *arg, enum err err)
 void sio_claim(struct sio_socket *socket, struct str name, sio_named_fn *done)
 {
     struct str rooms[IO_ROOMS_PER_SOCKET];
+    if (!redis_has_room(socket)) {
+        done(socket, name, ERR_BUSY);
+        return;
+    }
     if (is_banned(socket, name)) {
         metric_inc(METRIC_MODERATION_REFUSED);
         done(socket, name, ERR_DENIED);
@@ -417,6 +434,10 @@ static void on_found(void *arg, enum err err, struct str sid)
 
 void sio_find(struct sio_socket *socket, struct str name, struct str text, int64_t ack_id, sio_found_fn *done)
 {
+    if (!redis_has_room(socket)) {
+        done(socket, ERR_BUSY, STR(""), text, ack_id);
+        return;
+    }
     struct question *question = mem_zalloc(sizeof *question);
     question->serial = socket->serial;
     question->ack_id = ack_id;
@@ -424,5 +445,5 @@ void sio_find(struct sio_socket *socket, struct str name, struct str text, int64
     question->name = mem_strndup(name.ptr, name.len);
     question->text = mem_strndup(text.ptr, text.len);
     question->text_len = text.len;
-    sio_registry_find_name(socket->nsp->name, name, on_found, question);
+    sio_registry_find_name(socket->nsp->name, name, eio_address(socket->client->conn), on_found, question);
 }

@@ -125,6 +125,19 @@ void bus_command(struct bus *bus, bus_reply_fn *fn, void *arg, const struct str 
     bus_command_on(bus, 0, fn, arg, args, count);
 }
 
+bool bus_has_room(const struct bus *bus, uint64_t payer)
+{
+    (void)bus;
+    (void)payer;
+    return true;
+}
+
+void bus_command_for(struct bus *bus, uint64_t payer, bus_reply_fn *fn, void *arg, const struct str *args, size_t count)
+{
+    (void)payer;
+    bus_command_on(bus, 0, fn, arg, args, count);
+}
+
 static void answer_all(void)
 {
     for (int i = 0; asked_count && i < 4 * ASKED_MAX; i++) {
@@ -268,9 +281,9 @@ static void ask_registry(void)
     struct bus *bus = (struct bus *)(void *)&wheel; /* never looked into */
     struct sio_record socket = {.nsp = STR("/"), .sid = STR("AAAAAAAAAAAAAAAAAAAA")};
     sio_registry_init(&settings, &wheel, bus, 5, say_all, NULL);
-    sio_registry_recover(STR("/"), STR("aaaaaaaaaaaaaaaaaaaaaaaa"), on_recovered, NULL);
+    sio_registry_recover(STR("/"), STR("aaaaaaaaaaaaaaaaaaaaaaaa"), 7, on_recovered, NULL);
     sio_registry_claim_name(&socket, STR("ann"), on_name, NULL);
-    sio_registry_find_name(STR("/"), STR("ann"), on_who, NULL);
+    sio_registry_find_name(STR("/"), STR("ann"), 7, on_who, NULL);
     answer_all();
     sio_registry_bus_state(true);
     go(settings.lease_ms);

@@ -103,7 +103,7 @@ describe('what Redis knows of sockets', () => {
     for (const client of clients.splice(0)) client.close();
     await listed();
     const left = (await stack.redis('KEYS', 'chaguan:io:*'))
-      .filter((key) => !/^chaguan:io:(pid:|relays$|reaped:)/.test(key));
+      .filter((key) => !/^chaguan:io:(pid:|back:|relays$|reaped:)/.test(key));
     assert.deepEqual(left, []);
   });
 

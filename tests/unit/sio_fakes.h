@@ -308,6 +308,7 @@ static struct {
     sio_recovered_fn *waiting; /* with `slow` */
     void *waiting_arg;
     bool slow;
+    bool full; /* there is no room for what a client wants of it */
 } redis;
 
 static void note(const char *word, struct str text)
@@ -329,6 +330,12 @@ void sio_registry_fini(void)
 void sio_registry_bus_state(bool up)
 {
     (void)up;
+}
+
+bool sio_registry_has_room(uint64_t payer)
+{
+    (void)payer;
+    return !redis.full;
 }
 
 void sio_registry_add(const struct sio_record *socket)
@@ -373,15 +380,17 @@ void sio_registry_claim_name(const struct sio_record *socket, struct str name, s
     done(arg, redis.claim);
 }
 
-void sio_registry_find_name(struct str nsp, struct str name, sio_who_fn *done, void *arg)
+void sio_registry_find_name(struct str nsp, struct str name, uint64_t payer, sio_who_fn *done, void *arg)
 {
+    (void)payer;
     (void)nsp;
     note("find", name);
     done(arg, redis.find, str_of(redis.found));
 }
 
-void sio_registry_recover(struct str nsp, struct str pid, sio_recovered_fn *done, void *arg)
+void sio_registry_recover(struct str nsp, struct str pid, uint64_t payer, sio_recovered_fn *done, void *arg)
 {
+    (void)payer;
     (void)nsp;
     note("recover", pid);
     redis.waiting = done;

@@ -339,6 +339,47 @@ static void what_is_not_text_is_refused(void **state)
     assert_null(ann->closed_for);
 }
 
+/* Its address has too much on the way to Redis: refused in the room's own words, and nothing has changed. */
+static void what_redis_has_no_room_for_is_refused(void **state)
+{
+    (void)state;
+    struct eio *ann = named("ann"), *bob = client();
+    redis.full = true;
+    *redis.log = '\0';
+    hear(ann, "21[\"join\",\"Red\"]");
+    next(ann); /* in words */
+    assert_sent(ann, "31[{\"success\":false,\"error\":\"busy\"}]");
+    hear(ann, "22[\"message\",\"@bob hello\"]");
+    next(ann);
+    assert_sent(ann, "32[{\"success\":false,\"error\":\"busy\"}]");
+    hear(bob, "23[\"message\",\"bob\"]");
+    next(bob);
+    assert_sent(bob, "33[{\"success\":false,\"error\":\"busy\"}]");
+    assert_string_equal(redis.log, "");
+    redis.full = false;
+    hear(ann, "24[\"join\",\"Red\"]");
+    assert_sent(ann, "2[\"joined\",\"Red\",\"3-1\"]");
+    assert_sent(ann, "34[{\"success\":true}]");
+}
+
+static void a_socket_is_in_no_more_rooms_than_it_may(void **state)
+{
+    (void)state;
+    struct eio *ann = named("ann");
+    settings.io_rooms_max = 2;
+    hear(ann, "2[\"join\",\"Red\"]");
+    hear(ann, "2[\"join\",\"Green\"]");
+    next(ann);
+    next(ann);
+    hear(ann, "21[\"join\",\"Blue\"]");
+    next(ann);
+    assert_sent(ann, "31[{\"success\":false,\"error\":\"bad_room\"}]");
+    hear(ann, "2[\"leave\",\"Red\"]");
+    next(ann);
+    hear(ann, "2[\"join\",\"Blue\"]");
+    assert_sent(ann, "2[\"joined\",\"Blue\",\"3-1\"]");
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, chat_begin, end)
@@ -359,6 +400,8 @@ int main(void)
         TEST(what_only_looks_private_is_for_all),
         TEST(the_history_is_what_all_could_read_latest_last),
         TEST(what_is_not_text_is_refused),
+        TEST(what_redis_has_no_room_for_is_refused),
+        TEST(a_socket_is_in_no_more_rooms_than_it_may),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

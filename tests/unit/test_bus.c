@@ -28,10 +28,12 @@ struct server {
     const char *role;         /* its answer to ROLE; NULL: never any */
     const char *master;       /* a sentinel's answer; NULL: it is none, "": never any */
     const char *eval;         /* the answer to a script */
+    bool deaf;                /* it publishes to nobody */
+    bool slow;                /* it takes a command only at each tick of `pace` */
 };
 
 static uv_loop_t loop;
-static uv_timer_t limit;
+static uv_timer_t limit, pace;
 static uv_prepare_t before_sleep;
 static struct server servers[SERVERS];
 static struct client clients[CLIENTS];
@@ -81,7 +83,8 @@ static void answer_command(struct client *client, char **args, int count)
             give(client, server->role);
     } else if (!strcmp(args[0], "PUBLISH")) {
         give(client, ":1\r\n");
-        publish(server, args[1], args[2]);
+        if (!server->deaf)
+            publish(server, args[1], args[2]);
     } else if (!strcmp(args[0], "SENTINEL")) {
         server->asked++;
         if (server->master)
@@ -143,8 +146,16 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *bytes)
         return;
     }
     client->len += (size_t)got;
-    while (take_command(client))
+    while (!client->server->slow && take_command(client))
         ;
+}
+
+static void on_pace(uv_timer_t *timer)
+{
+    (void)timer;
+    for (int i = 0; i < CLIENTS; i++)
+        if (clients[i].used && clients[i].server->slow)
+            take_command(&clients[i]);
 }
 
 static void on_client(uv_stream_t *stream, int status)
@@ -242,6 +253,7 @@ static int begin(void **state)
     uv_loop_init(&loop);
     uv_timer_init(&loop, &limit);
     uv_timer_start(&limit, on_limit, 60000, 0);
+    uv_timer_init(&loop, &pace);
     uv_prepare_init(&loop, &before_sleep);
     uv_prepare_start(&before_sleep, on_before_sleep);
     for (int i = 0; i < SERVERS; i++)
@@ -249,6 +261,7 @@ static int begin(void **state)
     settings = (struct settings){.redis_host = none, .redis_socket = none, .redis_password = none, .redis_addresses = none,
                                  .redis_sentinels = none, .redis_sentinel_password = none, .redis_port = 6379,
                                  .redis_prefix = (char *)(uintptr_t) "t", .redis_timeout_ms = 400,
+                                 .redis_commands_max = 64,
                                  .redis_master = (char *)(uintptr_t) "mymaster"};
     ups = downs = 0;
     buf_init(&heard, 10000);
@@ -274,6 +287,7 @@ static int end(void **state)
             uv_close((uv_handle_t *)&servers[i].handle, NULL);
         }
         uv_close((uv_handle_t *)&limit, NULL);
+        uv_close((uv_handle_t *)&pace, NULL);
         uv_close((uv_handle_t *)&before_sleep, NULL);
         uv_run(&loop, UV_RUN_DEFAULT);
         bus_free(bus);
@@ -452,6 +466,87 @@ static void all_that_redis_has_for_us_is_read_in_one_turn(void **state)
     assert_int_equal(heard.len, MESSAGES * (BYTES + 1));
 }
 
+/* ---- much to do ---- */
+
+static const struct str script[] = {{"EVAL", 4}, {"x", 1}, {"0", 1}};
+
+static void count_answer(void *arg, const struct bus_reply *reply)
+{
+    *(int *)arg += reply != NULL;
+}
+
+/* The heartbeat waits behind them for three times as long as a silent Redis is given. */
+static void one_that_is_slow_is_not_taken_for_dead(void **state)
+{
+    (void)state;
+    enum { COMMANDS = 24, PACE_MS = 50 };
+    int answers = 0;
+    servers[0].master = names(&servers[2]);
+    begin_bus();
+    AWAIT(ups);
+    servers[2].slow = true;
+    uv_timer_start(&pace, on_pace, PACE_MS, PACE_MS);
+    assert_true(COMMANDS * PACE_MS >= 3 * settings.redis_timeout_ms);
+    for (int i = 0; i < COMMANDS; i++)
+        bus_command(bus, count_answer, &answers, script, 3);
+    AWAIT(answers == COMMANDS || downs);
+    assert_int_equal(downs, 0);
+    assert_int_equal(answers, COMMANDS);
+}
+
+static void one_that_says_nothing_any_more_is_lost(void **state)
+{
+    (void)state;
+    int answer = 0;
+    servers[0].master = names(&servers[2]);
+    begin_bus();
+    AWAIT(ups);
+    servers[2].slow = true; /* and no tick ever comes */
+    bus_command(bus, on_answer, &answer, script, 3);
+    AWAIT(downs);
+    assert_int_equal(answer, 2);
+}
+
+/* Commands are answered, but what is published does not come: the other connection is broken. */
+static void one_that_is_not_heard_is_lost(void **state)
+{
+    (void)state;
+    int answers = 0;
+    servers[0].master = names(&servers[2]);
+    begin_bus();
+    AWAIT(ups);
+    servers[2].deaf = true;
+    while (!downs) {
+        bus_command(bus, count_answer, &answers, script, 3);
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    assert_true(answers > 0);
+}
+
+/* Those of one address leave room for the others, all clients together leave room for the relay's own. */
+static void nobody_fills_it_for_the_others(void **state)
+{
+    (void)state;
+    int answers = 0, sent = 0;
+    int64_t refused = metric_get(METRIC_REDIS_COMMANDS_REFUSED);
+    servers[0].master = names(&servers[2]);
+    begin_bus();
+    AWAIT(ups);
+    for (uint64_t address = 0; address < 9; address++) {
+        int fit = 0;
+        for (; fit < 100 && bus_has_room(bus, address); fit++)
+            bus_command_for(bus, address, count_answer, &answers, script, 3);
+        assert_int_equal(fit, address < 8 ? 8 : 0); /* eight have filled it */
+        sent += fit;
+    }
+    assert_int_equal(metric_get(METRIC_REDIS_COMMANDS_PAID), 64);
+    assert_int_equal(metric_get(METRIC_REDIS_COMMANDS_REFUSED) - refused, 9);
+    bus_command(bus, count_answer, &answers, script, 3);
+    AWAIT(answers == sent + 1);
+    assert_int_equal(metric_get(METRIC_REDIS_COMMANDS_PAID), 0);
+    assert_true(bus_has_room(bus, 3));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -464,6 +559,10 @@ int main(void)
         TEST(other_refusals_are_no_reason_to_leave),
         TEST(without_sentinels_it_is_tried_where_it_was),
         TEST(all_that_redis_has_for_us_is_read_in_one_turn),
+        TEST(one_that_is_slow_is_not_taken_for_dead),
+        TEST(one_that_says_nothing_any_more_is_lost),
+        TEST(one_that_is_not_heard_is_lost),
+        TEST(nobody_fills_it_for_the_others),
     };
     if (log_open("test", "/dev/null", LOG_ERROR))
         return 1;

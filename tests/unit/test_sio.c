@@ -248,7 +248,7 @@ static struct eio *cut(char sid[IO_SID_LEN + 1], char pid[IO_PID_LEN + 1], const
     hang_up(conn);
     assert_string_equal(redis.log, "keep:/");
     redis.log[0] = '\0';
-    redis.record = (struct sio_record){STR("/"), str_of(sid), str_of(pid), STR("ann"), rooms, count};
+    redis.record = (struct sio_record){STR("/"), str_of(sid), str_of(pid), STR("ann"), rooms, count, 0};
     return dial();
 }
 
@@ -450,7 +450,7 @@ static void a_connection_here_that_is_not_known_to_be_dead_loses_its_socket(void
     (void)state;
     char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1];
     struct eio *stale = chat_client(sid, pid), *conn = dial();
-    redis.record = (struct sio_record){STR("/"), str_of(sid), str_of(pid), STR(""), NULL, 0};
+    redis.record = (struct sio_record){STR("/"), str_of(sid), str_of(pid), STR(""), NULL, 0, 0};
     redis.log[0] = '\0';
     come_back(conn, pid, "3-0");
     assert_non_null(stale->closed_for);

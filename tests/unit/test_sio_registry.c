@@ -91,8 +91,8 @@ static void namespaces_and_rooms_do_not_run_into_each_other(void **state)
 {
     (void)state;
     static const struct str c = {"c", 1}, bc = {"b:c", 3};
-    struct sio_record one = {STR("/a"), STR(SID_A), STR(""), STR(""), &bc, 1};
-    struct sio_record other = {STR("/a:b"), STR(SID_B), STR(""), STR(""), &c, 1};
+    struct sio_record one = {STR("/a"), STR(SID_A), STR(""), STR(""), &bc, 1, 0};
+    struct sio_record other = {STR("/a:b"), STR(SID_B), STR(""), STR(""), &c, 1, 0};
     sio_registry_add(&one);
     sio_registry_add(&other);
     assert_ask(SID_A, "SMEMBERS %s", "t:io:room:/a b:c");

@@ -42,12 +42,12 @@ static void what_went_while_redis_was_away_is_swept_out(void **state)
     sio_registry_add(&ann);
     sio_registry_add(&bob);
     be(2);
-    static const struct sio_record cyn = {{"/", 1}, {"CCCCCCCCCCCCCCCCCCCC", 20}, {"", 0}, {"", 0}, NULL, 0};
+    static const struct sio_record cyn = {{"/", 1}, {"CCCCCCCCCCCCCCCCCCCC", 20}, {"", 0}, {"", 0}, NULL, 0, 0};
     sio_registry_add(&cyn); /* another relay's stays */
     be(1);
     is_up = false;
     sio_registry_drop(&ann, true);
-    struct sio_record fewer = {STR("/"), STR(SID_B), STR(PID_B), STR(""), two_rooms, 1};
+    struct sio_record fewer = {STR("/"), STR(SID_B), STR(PID_B), STR(""), two_rooms, 1, 0};
     sio_registry_add(&fewer);
     is_up = true;
     living[0] = &fewer;
@@ -67,7 +67,7 @@ static void a_sweep_goes_through_many(void **state)
     for (int i = 0; i < MANY; i++) {
         char sid[IO_SID_LEN + 1];
         snprintf(sid, sizeof sid, "%020d", i);
-        struct sio_record one = {STR("/"), str_of(sid), STR(""), STR(""), two_rooms, 2};
+        struct sio_record one = {STR("/"), str_of(sid), STR(""), STR(""), two_rooms, 2, 0};
         sio_registry_add(&one);
     }
     living[0] = &bob;
@@ -143,7 +143,7 @@ static void a_dead_relays_many_sockets_are_dropped_in_portions(void **state)
     for (int i = 0; i < MANY; i++) {
         char sid[IO_SID_LEN + 1];
         snprintf(sid, sizeof sid, "%020d", i);
-        struct sio_record one = {STR("/news"), str_of(sid), STR(""), STR(""), NULL, 0};
+        struct sio_record one = {STR("/news"), str_of(sid), STR(""), STR(""), NULL, 0, 0};
         sio_registry_add(&one);
     }
     be(2);
