@@ -103,6 +103,9 @@
     X(REDIS_COMMANDS_REFUSED, "redis_commands_refused_total", counter,                             \
       "What clients asked of Redis while they had too much on its way")                            \
     X(REDIS_MOVES, "redis_moves_total", counter, "Times the sentinels named another Redis than before")\
+    X(PASSWORDS_WAITING, "passwords_waiting", gauge, "Logins that wait for a thread that hashes passwords")\
+    X(PASSWORDS_HASHED, "passwords_hashed_total", counter, "Passwords hashed or checked")          \
+    X(PASSWORDS_REFUSED, "passwords_refused_total", counter, "Logins told to come again because too many waited")\
     X(PRESENCE_SKIPPED, "presence_skipped_total", counter,                                         \
       "REST calls that went on without presence because Redis was down")                           \
     X(PUBLISHED, "bus_published_total", counter, "Batches published")                              \

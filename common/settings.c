@@ -228,6 +228,11 @@ static const struct setting rows[] = {
         "PEM file with the RSA public key of tokens that somebody else gives out (RS256). Empty: none are taken."),
     ROW(jwt_audience, TEXT, REST | RELAY, "chaguan", 1, 64, "The `aud` that every token must carry."),
     ROW(jwt_ttl_ms, MILLIS, REST, "12h", 1000, INT64_C(366) * 24 * 3600000, "Life of a token that we give out."),
+    ROW(password_threads, COUNT, REST, "0", 0, 16,
+        "Threads that hash passwords, 64 MiB and 0.1 s of a core each time. 0: half as many as there are cores."),
+    ROW(password_waiting, COUNT, REST, "6", 1, 128,
+        "Logins with a password that may wait for these threads, at most half of rest_threads; past it, those of whoever "
+        "asks for most get 503."),
     ROW(login_attempts, COUNT, REST, "10", 1, 10000,
         "Wrong passwords that one user or one address may give in a minute; then 429."),
     ROW(media_dir, PATH, REST | ADMIN, "media", 1, 4096, "Directory of uploaded files; nginx serves it."),

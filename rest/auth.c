@@ -2,6 +2,7 @@
 
 #include "common/name.h"
 #include "common/password.h"
+#include "common/rate.h"
 #include "common/store_login.h"
 #include "common/token.h"
 #include "rest/failure.h"
@@ -46,12 +47,18 @@ bool auth_add_token(const struct call *call, const struct auth_login *login)
 
 /* ---- logging in ---- */
 
+/* Who pays for the work. */
+static uint64_t payer_of(const struct call *call)
+{
+    return rate_address_key(call->request->remote);
+}
+
 static enum err set_password(struct call *call, enum store_realm realm, struct str name,
                              struct str password, struct store_login *found)
 {
     struct store *store = call->backends->store;
     char hash[PASSWORD_HASH_MAX];
-    enum err err = password_hash(password, hash); /* first: nobody is made if it cannot be */
+    enum err err = password_hash(payer_of(call), password, hash); /* first: nobody is made if it cannot be */
     if (!err)
         err = store_login_make(store, realm, name, found);
     if (!err)
@@ -62,7 +69,7 @@ static enum err set_password(struct call *call, enum store_realm realm, struct s
         return err;
     err =
         store_login_find(store, realm, name, found); /* somebody was quicker: is it the same one? */
-    return err ? err : password_check(password, found->hash);
+    return err ? err : password_check(payer_of(call), password, found->hash);
 }
 
 static int status_of(struct call *call, enum err err)
@@ -92,7 +99,7 @@ static int with_password(struct call *call, enum store_realm realm, struct str n
         return 429;
     enum err err = store_login_find(call->backends->store, realm, name, found);
     if (!err && *found->hash)
-        err = password_check(password, found->hash);
+        err = password_check(payer_of(call), password, found->hash);
     else if (!err || err == ERR_NOT_FOUND)
         err = set_password(call, realm, name, password, found);
     if (err != ERR_DENIED)

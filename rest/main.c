@@ -1,6 +1,7 @@
 /* main.c: chaguan-rest, the FastCGI process that answers HTTP calls. Builds things, waits for
  * signals, takes them down again. */
 #include "common/log.h"
+#include "common/password.h"
 #include "common/program.h"
 #include "common/store.h"
 #include "common/token.h"
@@ -66,6 +67,13 @@ static void block_signals(sigset_t *signals)
     pthread_sigmask(SIG_BLOCK, signals, NULL);
 }
 
+/* Who waits for a password holds a thread; the others' calls are to go on: at most half of the threads are. */
+static unsigned waiting_for_passwords(const struct settings *settings)
+{
+    int64_t most = settings->rest_threads / 2;
+    return (unsigned)(settings->password_waiting < most ? settings->password_waiting : most ? most : 1);
+}
+
 /* From the start to the end; frees nothing of the caller's. Returns the exit status. */
 static int serve(struct settings *settings, const struct token_keys *tokens)
 {
@@ -74,11 +82,18 @@ static int serve(struct settings *settings, const struct token_keys *tokens)
     block_signals(&signals);
     if (check_servers(settings, why))
         return refuse(settings, why);
-    struct server *server = server_start(settings, tokens, why);
-    if (!server)
+    if (password_start((unsigned)settings->password_threads, waiting_for_passwords(settings))) {
+        snprintf(why, sizeof why, "cannot start threads for passwords");
         return refuse(settings, why);
+    }
+    struct server *server = server_start(settings, tokens, why);
+    if (!server) {
+        password_stop();
+        return refuse(settings, why);
+    }
     if (program_ready(settings)) {
         server_stop(server);
+        password_stop();
         snprintf(why, sizeof why, "cannot write %.200s", settings->pid_file);
         return refuse(settings, why);
     }
@@ -86,6 +101,7 @@ static int serve(struct settings *settings, const struct token_keys *tokens)
              (long long)settings->rest_threads);
     wait_for_end(&signals);
     server_stop(server);
+    password_stop();
     log_info("end", "status=0");
     program_end(settings);
     return 0;

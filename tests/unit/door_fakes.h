@@ -81,15 +81,17 @@ bool password_ok(struct str password)
     return password.len >= PASSWORD_MIN && password.len <= PASSWORD_MAX;
 }
 
-enum err password_hash(struct str password, char hash[PASSWORD_HASH_MAX])
+enum err password_hash(uint64_t payer, struct str password, char hash[PASSWORD_HASH_MAX])
 {
+    (void)payer;
     doors.hashed++;
     snprintf(hash, PASSWORD_HASH_MAX, "hash of %.*s", (int)password.len, password.ptr);
     return doors.gate;
 }
 
-enum err password_check(struct str password, const char *hash)
+enum err password_check(uint64_t payer, struct str password, const char *hash)
 {
+    (void)payer;
     char other[PASSWORD_HASH_MAX];
     doors.checked++;
     snprintf(other, sizeof other, "hash of %.*s", (int)password.len, password.ptr);

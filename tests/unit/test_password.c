@@ -1,19 +1,16 @@
-/* Passwords: hashed so that nobody reads them, checked, and only so many at a time. */
+/* Passwords: hashed so that nobody reads them, and checked. Who waits for whom: test_password_queue.c. */
 #include "check.h"
 
 #include "common/password.h"
-
-#include <pthread.h>
-#include <stdatomic.h>
 
 static void the_right_one_is_taken_and_no_other(void **state)
 {
     (void)state;
     char hash[PASSWORD_HASH_MAX], again[PASSWORD_HASH_MAX];
-    assert_int_equal(password_hash(STR("correct horse"), hash), 0);
+    assert_int_equal(password_hash(7, STR("correct horse"), hash), 0);
     assert_int_equal(strncmp(hash, "$argon2id$", 10), 0);
     assert_null(strstr(hash, "correct"));
-    assert_int_equal(password_check(STR("correct horse"), hash), 0);
+    assert_int_equal(password_check(7, STR("correct horse"), hash), 0);
     static const struct str others[] = {BYTES("correct horsf"),
                                         BYTES("correct hors"),
                                         BYTES("correct horse "),
@@ -21,8 +18,8 @@ static void the_right_one_is_taken_and_no_other(void **state)
                                         BYTES(""),
                                         BYTES("correct\0horse")};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        assert_int_equal(password_check(others[i], hash), ERR_DENIED);
-    assert_int_equal(password_hash(STR("correct horse"), again), 0);
+        assert_int_equal(password_check(7, others[i], hash), ERR_DENIED);
+    assert_int_equal(password_hash(7, STR("correct horse"), again), 0);
     assert_string_not_equal(hash, again); /* salted */
 }
 
@@ -30,13 +27,13 @@ static void every_byte_of_it_counts(void **state)
 {
     (void)state;
     char hash[PASSWORD_HASH_MAX];
-    assert_int_equal(password_hash(BYTES("with\0nul"), hash), 0);
-    assert_int_equal(password_check(BYTES("with\0nul"), hash), 0);
-    assert_int_equal(password_check(BYTES("with\0nuk"), hash), ERR_DENIED);
+    assert_int_equal(password_hash(7, BYTES("with\0nul"), hash), 0);
+    assert_int_equal(password_check(7, BYTES("with\0nul"), hash), 0);
+    assert_int_equal(password_check(7, BYTES("with\0nuk"), hash), ERR_DENIED);
     char *most = repeat("x", PASSWORD_MAX);
-    assert_int_equal(password_hash(str_of(most), hash), 0);
+    assert_int_equal(password_hash(7, str_of(most), hash), 0);
     most[PASSWORD_MAX - 1] = 'y';
-    assert_int_equal(password_check(str_of(most), hash), ERR_DENIED);
+    assert_int_equal(password_check(7, str_of(most), hash), ERR_DENIED);
     free(most);
 }
 
@@ -47,7 +44,7 @@ static void what_is_no_hash_matches_nothing(void **state)
     const char *const bad[] = {
         "", "secret", "$argon2id$", "$argon2id$v=19$m=65536,t=2,p=1$$", "$1$salt$hash", longer};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(password_check(STR("secret"), bad[i]), ERR_DENIED);
+        assert_int_equal(password_check(7, STR("secret"), bad[i]), ERR_DENIED);
     free(longer);
 }
 
@@ -64,33 +61,17 @@ static void lengths_are_bounded(void **state)
     free(more);
 }
 
-static atomic_int done, busy;
-
-static void *hash_one(void *arg)
-{
-    char hash[PASSWORD_HASH_MAX];
-    (void)arg;
-    if (password_hash(STR("one of many"), hash))
-        busy++;
-    else
-        done++;
-    return NULL;
-}
-
-static void a_crowd_is_told_to_come_again(void **state)
+static int start(void **state)
 {
     (void)state;
-    enum { CROWD = 32 };
-    pthread_t threads[CROWD];
-    for (size_t i = 0; i < CROWD; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, hash_one, NULL), 0);
-    for (size_t i = 0; i < CROWD; i++)
-        pthread_join(threads[i], NULL);
-    assert_int_equal(done + busy, CROWD);
-    assert_true(done >= PASSWORD_AT_ONCE + PASSWORD_WAITING);
-    assert_true(busy > 0);
-    hash_one(NULL); /* the gate is open again */
-    assert_int_equal(done + busy, CROWD + 1);
+    return password_start(1, 4);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    password_stop();
+    return 0;
 }
 
 int main(void)
@@ -100,7 +81,6 @@ int main(void)
         cmocka_unit_test(every_byte_of_it_counts),
         cmocka_unit_test(what_is_no_hash_matches_nothing),
         cmocka_unit_test(lengths_are_bounded),
-        cmocka_unit_test(a_crowd_is_told_to_come_again),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, start, stop);
 }
