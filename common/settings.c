@@ -228,6 +228,13 @@ static const struct setting rows[] = {
         "PEM file with the RSA public key of tokens that somebody else gives out (RS256). Empty: none are taken."),
     ROW(jwt_audience, TEXT, REST | RELAY, "chaguan", 1, 64, "The `aud` that every token must carry."),
     ROW(jwt_ttl_ms, MILLIS, REST, "12h", 1000, INT64_C(366) * 24 * 3600000, "Life of a token that we give out."),
+    ROW(friends_max, COUNT, REST, "5000", 0, 1000000,
+        "Friends that one user of the friend chat may have; POST /api/friends refuses one more with 429. Of who has a "
+        "password, others may fill half. 0: any number."),
+    ROW(friends_day_address, COUNT, REST, "2000", 0, 1000000,
+        "New friendships that one address may make in a day; then 429. 0: any number."),
+    ROW(friends_day_user, COUNT, REST, "500", 0, 1000000,
+        "The same for one user with a password. 0: any number."),
     ROW(password_threads, COUNT, REST, "0", 0, 16,
         "Threads that hash passwords, 64 MiB and 0.1 s of a core each time. 0: half as many as there are cores."),
     ROW(password_waiting, COUNT, REST, "6", 1, 128,

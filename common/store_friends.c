@@ -7,12 +7,14 @@ static const struct store_statement rows[] = {
     {SQL_FRIEND_PAIR, "SELECT c.public_id FROM pair p"
                       " JOIN conversation c ON c.id = p.conversation AND c.kind = 2"
                       " WHERE p.user1 = ? AND p.user2 = ?"},
+    {SQL_FRIEND_COUNT, "SELECT COUNT(*) FROM (SELECT 1 FROM member WHERE user = ? LIMIT ?) some"},
     {SQL_FRIEND_LIST,
      "SELECT c.public_id, u.public_id, u.name, l.seq, l.sender, IF(l.recalled, 1, l.kind),"
      " IF(l.recalled, '" MESSAGE_RECALLED_TEXT "', LEFT(l.content, 2048)),"
      " CAST(ROUND(UNIX_TIMESTAMP(l.created_at) * 1000) AS UNSIGNED),"
      " (SELECT COUNT(*) FROM message n"
-     "  WHERE n.conversation = c.id AND n.seq > m.read_seq AND n.sender = u.id"
+     "  WHERE n.conversation = c.id AND n.seq > IF(c.seq > m.read_seq + 1000, c.seq - 1000, m.read_seq)"
+     "  AND n.sender = u.id"
      "  AND n.kind IN (" STORE_KINDS_SAID ") AND n.recalled = 0)"
      " FROM pair p JOIN conversation c ON c.id = p.conversation AND c.kind = 2"
      " JOIN member m ON m.conversation = c.id AND m.user = ?"
@@ -29,7 +31,7 @@ static const struct store_statement rows[] = {
     {SQL_SET_READ, "UPDATE member SET read_seq = GREATEST(read_seq, ?)"
                    " WHERE conversation = ? AND user = ?"},
 };
-_Static_assert(STORE_FRIENDS_LISTED == 1000 && STORE_LAST_CHARS == 2048, "as SQL_FRIEND_LIST says");
+_Static_assert(STORE_FRIENDS_LISTED == 1000 && STORE_UNREAD_COUNTED == 1000 && STORE_LAST_CHARS == 2048, "as SQL_FRIEND_LIST says");
 
 const struct store_statements store_friends_statements = STORE_STATEMENTS(rows);
 
@@ -43,6 +45,24 @@ static enum err find_pair(struct store *store, uint64_t one, uint64_t other, cha
     struct db_value key[] = {DB_NUM(one < other ? one : other), DB_NUM(one < other ? other : one)};
     friend_id[0] = '\0';
     return db_query(store->db, SQL_FRIEND_PAIR, key, 2, on_id, friend_id);
+}
+
+enum err store_friend_find(struct store *store, uint64_t one, uint64_t other, char friend_id[ID_MAX])
+{
+    enum err err = find_pair(store, one, other, friend_id);
+    return !err && !*friend_id ? ERR_NOT_FOUND : err;
+}
+
+static void on_count(void *arg, const struct db_value *columns)
+{
+    *(uint64_t *)arg = columns[0].number;
+}
+
+enum err store_friend_count(struct store *store, uint64_t user, uint64_t most, uint64_t *count)
+{
+    struct db_value params[] = {DB_NUM(user), DB_NUM(most)};
+    *count = 0;
+    return db_query(store->db, SQL_FRIEND_COUNT, params, 2, on_count, count);
 }
 
 enum err store_friend_make(struct store *store, uint64_t one, uint64_t other,

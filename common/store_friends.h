@@ -6,7 +6,12 @@
 #include "common/store.h"
 #include "common/store_seats.h"
 
-enum { STORE_FRIENDS_LISTED = 1000, STORE_LAST_CHARS = 2048 };
+enum { STORE_FRIENDS_LISTED = 1000, STORE_UNREAD_COUNTED = 1000, STORE_LAST_CHARS = 2048 };
+
+/* The friendship of two users, if there is one: ERR_NOT_FOUND. */
+enum err store_friend_find(struct store *store, uint64_t one, uint64_t other, char friend_id[ID_MAX]) CG_MUST_CHECK;
+/* How many the user has; from `most` on they are not counted any further. */
+enum err store_friend_count(struct store *store, uint64_t user, uint64_t most, uint64_t *count) CG_MUST_CHECK;
 
 /* Finds or makes the friendship of two different users; the same for either order and however many make it
  * at once. *made: it may be new, so both are to be told. */
@@ -20,7 +25,8 @@ struct store_friend_line {
     uint64_t unread;                     /* messages of the other past what was marked read */
 };
 typedef void store_friend_line_fn(void *arg, const struct store_friend_line *line);
-/* The user's friends, at most STORE_FRIENDS_LISTED, those who said something last first; one statement. */
+/* The user's friends, at most STORE_FRIENDS_LISTED, those who said something last first; one statement. What is unread
+ * is counted among the last STORE_UNREAD_COUNTED messages of each. */
 enum err store_friend_list(struct store *store, uint64_t user, store_friend_line_fn *fn,
                            void *arg) CG_MUST_CHECK;
 

@@ -7,10 +7,13 @@ static const struct store_statement rows[] = {
      "SELECT u.id, u.name, c.user, " STORE_RIGHTS_COLUMNS("u") " FROM user u"
                                                                " LEFT JOIN credential c ON c.user = u.id"
                                                                " WHERE u.public_id = ? AND u.realm = 2"},
-    {SQL_FRIENDSHIPS, "SELECT p.conversation, c.public_id, p.user1, u1.public_id, p.user2, u2.public_id"
-                      " FROM pair p JOIN conversation c ON c.id = p.conversation AND c.kind = 2"
-                      " JOIN user u1 ON u1.id = p.user1 JOIN user u2 ON u2.id = p.user2"
-                      " WHERE p.user1 = ? OR p.user2 = ?"},
+    {SQL_FRIENDSHIPS, "SELECT m.conversation, c.public_id, p.user1, u1.public_id, p.user2, u2.public_id"
+                      " FROM (SELECT conversation FROM member WHERE user = ? AND conversation < ?"
+                      "  ORDER BY conversation DESC LIMIT 200) m"
+                      " LEFT JOIN conversation c ON c.id = m.conversation AND c.kind = 2"
+                      " LEFT JOIN pair p ON p.conversation = c.id"
+                      " LEFT JOIN user u1 ON u1.id = p.user1 LEFT JOIN user u2 ON u2.id = p.user2"
+                      " ORDER BY m.conversation DESC"},
     {SQL_SPACE_PLACE, "SELECT c.id, c.name, u.id, u.name, m.user, " STORE_RIGHTS_COLUMNS(
                           "u") " FROM conversation c JOIN user u ON u.public_id = ? AND u.realm = 4"
                                " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id"
@@ -40,11 +43,17 @@ enum err store_friend_self(struct store *store, struct str user_id, struct store
 struct visit {
     store_friendship_fn *fn;
     void *arg;
+    size_t count;
+    uint64_t last;
 };
 
 static void on_friendship(void *arg, const struct db_value *c)
 {
     struct visit *visit = arg;
+    visit->count++;
+    visit->last = c[0].number;
+    if (c[5].is_null) /* it is being made */
+        return;
     struct store_friendship friendship = {
         .conversation = c[0].number, .low = c[2].number, .high = c[4].number};
     store_copy(friendship.id, sizeof friendship.id, c[1].text);
@@ -52,12 +61,16 @@ static void on_friendship(void *arg, const struct db_value *c)
     store_copy(friendship.high_id, sizeof friendship.high_id, c[5].text);
     visit->fn(visit->arg, &friendship);
 }
+_Static_assert(STORE_FRIENDSHIPS_PAGE == 200, "as SQL_FRIENDSHIPS says");
 
-enum err store_friendships(struct store *store, uint64_t user, store_friendship_fn *fn, void *arg)
+enum err store_friendships(struct store *store, uint64_t user, uint64_t *before, store_friendship_fn *fn, void *arg)
 {
-    struct visit visit = {fn, arg};
-    struct db_value params[] = {DB_NUM(user), DB_NUM(user)};
-    return db_query(store->db, SQL_FRIENDSHIPS, params, 2, on_friendship, &visit);
+    struct visit visit = {.fn = fn, .arg = arg};
+    struct db_value params[] = {DB_NUM(user), DB_NUM(*before)};
+    enum err err = db_query(store->db, SQL_FRIENDSHIPS, params, 2, on_friendship, &visit);
+    if (!err)
+        *before = visit.count < STORE_FRIENDSHIPS_PAGE ? 0 : visit.last;
+    return err;
 }
 
 struct space_row {

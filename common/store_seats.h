@@ -26,8 +26,10 @@ struct store_friendship {
     char low_id[ID_MAX], high_id[ID_MAX];
 };
 typedef void store_friendship_fn(void *arg, const struct store_friendship *friendship);
-/* Every friendship of the user, in no order. */
-enum err store_friendships(struct store *store, uint64_t user, store_friendship_fn *fn,
+/* A page of the user's friendships, the youngest first, of those whose conversation is below *before (INT64_MAX: all),
+ * which then goes to where the next page begins; 0: there is none. */
+enum { STORE_FRIENDSHIPS_PAGE = 200 };
+enum err store_friendships(struct store *store, uint64_t user, uint64_t *before, store_friendship_fn *fn,
                            void *arg) CG_MUST_CHECK;
 
 /* A user and a space. Whoever knows a space's id may come in: one who is not yet a member becomes one. */

@@ -19,7 +19,8 @@ enum { ARGUMENT_BYTES = 4096 };
 
 struct friends_state {
     char user_id[ID_MAX];
-    bool loading, again; /* the list of friends is being read; and once more after that */
+    bool loading, again; /* friends are being read; and once more after that */
+    bool all;            /* `again`: all of them, not only the youngest */
     char *token;   /* as it came, until the user is known; NULL: none */
     char *name;    /* NULL until admitted */
 };
@@ -34,19 +35,44 @@ static struct friends_state *state_of(struct session *session)
 struct in_use {
     struct store_friendship friendship;
     unsigned seats;
+    struct in_use *same; /* another id with the same hash */
 };
 
 static struct map friendships; /* conversation → struct in_use */
+static struct map by_id;       /* hash of the friendship's id → the first such struct in_use */
+
+/* FNV-1a. Ids are random and ours, so nobody can choose one that meets another. */
+static uint64_t id_hash(struct str id)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < id.len; i++)
+        hash = (hash ^ (unsigned char)id.ptr[i]) * UINT64_C(0x100000001b3);
+    return hash ? hash : 1;
+}
 
 static void use(const struct store_friendship *friendship)
 {
     struct in_use *in_use = map_get(&friendships, friendship->conversation);
     if (!in_use) {
+        uint64_t key = id_hash(str_of(friendship->id));
         in_use = mem_zalloc(sizeof *in_use);
         in_use->friendship = *friendship;
+        in_use->same = map_get(&by_id, key);
         map_put(&friendships, friendship->conversation, in_use);
+        map_put(&by_id, key, in_use);
     }
     in_use->seats++;
+}
+
+static void forget_id(struct in_use *in_use)
+{
+    uint64_t key = id_hash(str_of(in_use->friendship.id));
+    struct in_use *first = map_take(&by_id, key), **at = &first;
+    while (*at != in_use)
+        at = &(*at)->same;
+    *at = in_use->same;
+    if (first)
+        map_put(&by_id, key, first);
 }
 
 static void unuse(uint64_t conversation)
@@ -55,6 +81,7 @@ static void unuse(uint64_t conversation)
     if (!in_use || --in_use->seats) /* none: a seat in the inbox */
         return;
     map_take(&friendships, conversation);
+    forget_id(in_use);
     free(in_use);
 }
 
@@ -62,6 +89,14 @@ static void unuse(uint64_t conversation)
 static const struct store_friendship *friendship_get(uint64_t conversation)
 {
     const struct in_use *in_use = map_get(&friendships, conversation);
+    return in_use ? &in_use->friendship : NULL;
+}
+
+static const struct store_friendship *friendship_named(struct str id)
+{
+    const struct in_use *in_use = map_get(&by_id, id_hash(id));
+    while (in_use && !str_eq(id, str_of(in_use->friendship.id)))
+        in_use = in_use->same;
     return in_use ? &in_use->friendship : NULL;
 }
 
@@ -114,12 +149,17 @@ static void encode_high(const struct message *message, struct buf *out)
 const struct encoding friends_low_encoding = {.name = "friends_low", .message = encode_low};
 const struct encoding friends_high_encoding = {.name = "friends_high", .message = encode_high};
 
-/* ---- who it is, and their friends ---- */
+/* ---- who it is, and their friends ----
+ *
+ * Friends are read a page at a time, and the loop seats one page in a turn: somebody with thousands of friends takes
+ * longer to have them all, and nobody else notices. */
 
 struct look_up {
     struct job job;
     uint64_t session_id;
     char user_id[ID_MAX];
+    bool all;        /* the pages that follow, too */
+    uint64_t before; /* as store_friendships has it; after an error as it was */
     struct store_friend_self self;
     struct store_friendship *list;
     size_t count, cap;
@@ -128,6 +168,7 @@ struct look_up {
 static void collect(void *arg, const struct store_friendship *friendship)
 {
     struct look_up *look_up = arg;
+    CG_ASSERT(look_up->count < STORE_FRIENDSHIPS_PAGE);
     if (look_up->count == look_up->cap) {
         look_up->cap = look_up->cap ? look_up->cap * 2 : 8;
         look_up->list = mem_realloc(look_up->list, look_up->cap * sizeof look_up->list[0]);
@@ -140,7 +181,7 @@ static void work(struct job *job, struct store *store)
     struct look_up *look_up = (struct look_up *)job;
     job->err = store_friend_self(store, str_of(look_up->user_id), &look_up->self);
     if (!job->err)
-        job->err = store_friendships(store, look_up->self.user, collect, look_up);
+        job->err = store_friendships(store, look_up->self.user, &look_up->before, collect, look_up);
 }
 
 /* A user with a password needs a token beside the id, and it must be theirs. */
@@ -172,7 +213,8 @@ static void admit(struct session *session, const struct look_up *look_up)
     session->transport->pause(session->socket, false);
 }
 
-static void load(struct session *session);
+static void load(struct session *session, bool all);
+static void load_page(struct session *session, bool all, uint64_t before);
 
 static void on_looked_up(struct job *job)
 {
@@ -184,6 +226,8 @@ static void on_looked_up(struct job *job)
         if (job->err == ERR_NOT_FOUND)
             door_refuse(session, 1008, "Unknown user");
         else if (job->err && !state->name)
+            door_refuse(session, 1013, "Try again later");
+        else if (job->err && look_up->before != INT64_MAX) /* what follows would be missed */
             door_refuse(session, 1013, "Try again later");
         else if (!job->err && !state->name)
             admit(session, look_up);
@@ -197,29 +241,41 @@ static void on_looked_up(struct job *job)
             hub_join(door.hub, session, friendship->conversation,
                      friendship->low == session->client.user ? ENCODING_FRIENDS_LOW : ENCODING_FRIENDS_HIGH);
         }
-        if (!session->closing && state->again)
-            load(session);
+        bool more = !job->err && look_up->all && look_up->before;
+        if (!session->closing && more)
+            load_page(session, true, look_up->before);
+        else if (!session->closing && state->again)
+            load(session, state->all);
     }
     free(look_up->list);
     free(look_up);
 }
 
-static void load(struct session *session)
+static void load_page(struct session *session, bool all, uint64_t before)
 {
     struct friends_state *state = state_of(session);
-    state->again = state->loading;
-    if (state->loading)
-        return;
     struct look_up *look_up = mem_zalloc(sizeof *look_up);
     look_up->job.work = work;
     look_up->job.done = on_looked_up;
     look_up->session_id = session->id;
+    look_up->all = all;
+    look_up->before = before;
     memcpy(look_up->user_id, state->user_id, ID_MAX);
     state->loading = !readers_try(door.readers, &look_up->job);
     if (state->loading)
         return;
     free(look_up);
     door_refuse(session, 1013, "Try again later");
+}
+
+/* All friends, or the youngest, of whom it is said that there are new ones. */
+static void load(struct session *session, bool all)
+{
+    struct friends_state *state = state_of(session);
+    state->all = state->loading && (all || (state->again && state->all));
+    state->again = state->loading;
+    if (!state->loading)
+        load_page(session, all, INT64_MAX);
 }
 
 static bool claims(struct str path)
@@ -246,7 +302,7 @@ static void open_session(struct session *session, const struct request *request)
     if (token.len)
         state->token = mem_strndup(token.ptr, token.len);
     session->transport->pause(session->socket, true);
-    load(session);
+    load(session, true);
 }
 
 static void seated(struct session *session, struct seat *seat)
@@ -278,7 +334,7 @@ static void reload_one(void *arg, struct session *session)
 {
     (void)arg;
     if (session->protocol == &friends_protocol && !session->closing) /* other doors sit there too */
-        load(session);
+        load(session, false);
 }
 
 void friends_reload(uint64_t user)
@@ -293,7 +349,7 @@ void friends_reload_all(void)
         struct session *session = sessions->slots[i];
         if (session && session->protocol == &friends_protocol && !session->closing &&
             state_of(session)->name)
-            load(session);
+            load(session, true);
     }
 }
 
@@ -308,13 +364,10 @@ static const struct store_friendship *friendship_of(struct session *session,
     if (!json_get_string(frame, "friend", &friend) || !json_get_string(frame, "from", &from) ||
         !json_get_string(frame, "to", &to) || !str_eq(from, str_of(state->user_id)))
         return NULL;
-    for (const struct seat *seat = session->seats; seat; seat = seat->next) {
-        const struct store_friendship *f = friendship_get(hub_conversation(seat));
-        if (!f || !str_eq(friend, str_of(f->id)))
-            continue;
-        return str_eq(to, str_of(f->low == session->client.user ? f->high_id : f->low_id)) ? f : NULL;
-    }
-    return NULL;
+    const struct store_friendship *f = friendship_named(friend);
+    if (!f || !hub_seat(session, f->conversation))
+        return NULL;
+    return str_eq(to, str_of(f->low == session->client.user ? f->high_id : f->low_id)) ? f : NULL;
 }
 
 static bool content_ok(enum message_kind kind, struct str content)

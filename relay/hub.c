@@ -115,6 +115,42 @@ static void room_begin(struct room *room)
         room_load(room); /* the audit brings what the other relays store */
 }
 
+/* Most sessions have a seat or two, and a list is all that they need. One with hundreds of friends or rooms is looked up
+ * in as often as they talk. */
+static void index_seat(struct seat *seat)
+{
+    enum { LISTED = 8 };
+    struct session *session = seat->session;
+    size_t count = 0;
+    if (!session->by_conversation) {
+        for (const struct seat *one = session->seats; one && count <= LISTED; one = one->next)
+            count++;
+        if (count <= LISTED)
+            return;
+        session->by_conversation = mem_zalloc(sizeof *session->by_conversation);
+        for (struct seat *one = session->seats; one; one = one->next)
+            map_put(session->by_conversation, one->log->room->id, one);
+        return;
+    }
+    map_put(session->by_conversation, seat->log->room->id, seat);
+}
+
+static void forget_seat(struct seat *seat)
+{
+    struct session *session = seat->session;
+    *(seat->prev ? &seat->prev->next : &session->seats) = seat->next;
+    if (seat->next)
+        seat->next->prev = seat->prev;
+    if (!session->by_conversation)
+        return;
+    map_take(session->by_conversation, seat->log->room->id);
+    if (session->by_conversation->count)
+        return;
+    map_fini(session->by_conversation);
+    free(session->by_conversation);
+    session->by_conversation = NULL;
+}
+
 static struct seat *seat_new(struct room *room, struct session *session, enum encoding_id encoding)
 {
     struct seat *seat = mem_zalloc(sizeof *seat);
@@ -126,7 +162,10 @@ static struct seat *seat_new(struct room *room, struct session *session, enum en
     seat->log = log_need(room, encoding);
     seat->index = room->seat_count;
     seat->next = session->seats;
+    if (seat->next)
+        seat->next->prev = seat;
     session->seats = seat;
+    index_seat(seat);
     room->seats[room->seat_count++] = seat;
     seat->log->readers++;
     return seat;
@@ -135,10 +174,7 @@ static struct seat *seat_new(struct room *room, struct session *session, enum en
 static void seat_free(struct seat *seat)
 {
     struct room *room = seat->log->room;
-    struct seat **at = &seat->session->seats;
-    while (*at != seat)
-        at = &(*at)->next;
-    *at = seat->next;
+    forget_seat(seat);
     room->seats[seat->index] = room->seats[--room->seat_count];
     room->seats[seat->index]->index = seat->index;
     if (--seat->log->readers == 0)
@@ -181,6 +217,8 @@ void hub_listen(struct hub *hub, uint64_t conversation, const struct hub_listene
 struct seat *hub_seat(const struct session *session, uint64_t conversation)
 {
     struct seat *seat = session->seats;
+    if (session->by_conversation)
+        return map_get(session->by_conversation, conversation);
     while (seat && seat->log->room->id != conversation)
         seat = seat->next;
     return seat;

@@ -8,6 +8,7 @@
 
 #include "common/buf.h"
 #include "common/id.h"
+#include "common/map.h"
 #include "common/settings.h"
 #include "relay/encoding.h"
 #include "relay/limits.h"
@@ -102,7 +103,7 @@ struct protocol {
 struct seat {
     struct session *session;
     struct room_log *log; /* and by it the room */
-    struct seat *next; /* the session's other seats */
+    struct seat *next, *prev; /* the session's other seats */
     uint64_t cursor;   /* the first byte of the log that was not yet given to the socket */
     uint32_t index;    /* in the room's seats */
     bool placed; /* the protocol was told that it sits here */
@@ -117,6 +118,7 @@ struct session {
     const struct protocol *protocol;
     void *state; /* the protocol's own */
     struct seat *seats; /* those it has and those it waits for */
+    struct map *by_conversation; /* the same, by their conversation; NULL: there are few */
     struct limits_client client; /* whose it is, as far as it is known */
     struct lobby_guest guest;    /* from session_from to session_admitted */
     struct buf outbox;  /* answers that wait for the socket */

@@ -5,6 +5,7 @@
 #include "common/store_login.h"
 #include "rest/auth.h"
 #include "rest/failure.h"
+#include "rest/limiter.h"
 #include "rest/moderate.h"
 #include "rest/page.h"
 #include "rest/publish.h"
@@ -99,6 +100,85 @@ static bool may_befriend(const struct call *call, const struct store_friend_self
     return auth_is(call, one, &both[0].rights) || auth_is(call, other, &both[1].rights);
 }
 
+/* Which of the two says, by a token, that they want it. NULL: neither. */
+static const struct store_friend_self *asking(const struct call *call, const struct store_friend_self both[2],
+                                              struct str one, struct str other)
+{
+    if (auth_is(call, one, &both[0].rights))
+        return &both[0];
+    return auth_is(call, other, &both[1].rights) ? &both[1] : NULL;
+}
+
+/* More friends than somebody may have make every connection of theirs dear, so there is a bound; and strangers are not
+ * to fill it: of who has a password they may take half, the other half takes a token of theirs. */
+static int check_friend_count(struct call *call, const struct store_friend_self *self, bool asks)
+{
+    uint64_t most = (uint64_t)call->backends->settings->friends_max, count;
+    if (!most)
+        return 200;
+    if (self->has_password && !asks)
+        most = (most + 1) / 2;
+    enum err err = store_friend_count(call->backends->store, self->user, most, &count);
+    if (err)
+        return failure_status(err, "friend_count");
+    if (count < most)
+        return 200;
+    call->error = "one of the two has as many friends as may be";
+    call->code = "friends_max";
+    return 429;
+}
+
+/* What a friendship that is new is charged to: the address that asks, and the user whose token comes along. */
+struct charge {
+    struct limiter_day address, user;
+};
+
+static void uncharge(struct charge *charge)
+{
+    limiter_day_forget(&charge->address);
+    limiter_day_forget(&charge->user);
+}
+
+static int charge_befriending(struct call *call, const struct store_friend_self *asks, struct charge *charge)
+{
+    const struct settings *settings = call->backends->settings;
+    *charge = (struct charge){.address.counted = false};
+    if (settings->friends_day_address &&
+        limiter_day_address(&charge->address, call->backends, "friends", call->request->remote,
+                            settings->friends_day_address, &call->retry_after_s))
+        call->error = "too many new friendships from this address today";
+    else if (asks && settings->friends_day_user &&
+             limiter_day_user(&charge->user, call->backends, "friends", asks->user, settings->friends_day_user,
+                              &call->retry_after_s))
+        call->error = "too many new friendships today";
+    else
+        return 200;
+    uncharge(charge);
+    call->code = "friends_day";
+    return 429;
+}
+
+/* Of two who are none yet. `asks`: whose token came along; NULL: nobody's. */
+static int make_friendship(struct call *call, const struct store_friend_self both[2],
+                           const struct store_friend_self *asks, char friend_id[ID_MAX])
+{
+    struct charge charge;
+    bool made;
+    int status = check_friend_count(call, &both[0], asks == &both[0]);
+    if (status == 200)
+        status = check_friend_count(call, &both[1], asks == &both[1]);
+    if (status == 200)
+        status = charge_befriending(call, asks, &charge);
+    if (status != 200)
+        return status;
+    enum err err = store_friend_make(call->backends->store, both[0].user, both[1].user, friend_id, &made);
+    if (err || !made)
+        uncharge(&charge);
+    for (size_t i = 0; !err && made && i < 2; i++)
+        publish_friends(call->backends, both[i].user);
+    return err ? failure_of_write(call, err, "befriend") : 200;
+}
+
 static int befriend(struct call *call)
 {
     struct str one, other;
@@ -123,13 +203,12 @@ static int befriend(struct call *call)
     if (status != 200)
         return status;
     char friend_id[ID_MAX];
-    bool made;
-    enum err err =
-        store_friend_make(call->backends->store, both[0].user, both[1].user, friend_id, &made);
-    if (err)
-        return failure_of_write(call, err, "befriend");
-    for (size_t i = 0; made && i < 2; i++)
-        publish_friends(call->backends, both[i].user);
+    enum err err = store_friend_find(call->backends->store, both[0].user, both[1].user, friend_id);
+    status = failure_status(err == ERR_NOT_FOUND ? ERR_OK : err, "friend_find");
+    if (err == ERR_NOT_FOUND)
+        status = make_friendship(call, both, asking(call, both, one, other), friend_id);
+    if (status != 200)
+        return status;
     begin(call);
     buf_addf(call->out, "{\"friendId\":\"%s\"}}", friend_id);
     return 200;

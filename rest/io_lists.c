@@ -9,7 +9,10 @@
 
 #include <stdlib.h>
 
-enum { LIST_LIMIT = 10000 }; /* sids or rooms in one answer, unless less are asked for */
+enum {
+    LIST_LIMIT = 10000, /* sids or rooms in one answer, unless less are asked for */
+    PAGES_MAX = 32,     /* of Redis for one answer: a page may have next to nothing in it */
+};
 
 /* What pages of IO_SCRIPT_LIST gave, on its way into the body. */
 struct listing {
@@ -95,13 +98,14 @@ static int list(struct call *call, struct str kind, struct str name)
     char number[24], at[IO_CURSOR_MAX + 1];
     struct listing listing = {.texts = NULL};
     enum err err;
+    int pages = PAGES_MAX;
     snprintf(number, sizeof number, "%llu", (unsigned long long)(limit < IO_LIST_PAGE ? limit : IO_LIST_PAGE));
     snprintf(listing.next, sizeof listing.next, "%.*s", (int)cursor.len, cursor.ptr);
     do { /* page by page, so that no other waits long */
         memcpy(at, listing.next, sizeof at);
         struct str args[] = {nsp, kind, name, str_of(at), str_of(number)};
         err = presence_eval(call->backends->presence, IO_SCRIPT_LIST, args, 5, on_listed, &listing);
-    } while (!err && listing.count < limit && strcmp(listing.next, "0") != 0);
+    } while (!err && --pages && listing.count < limit && strcmp(listing.next, "0") != 0);
     buf_add_text(call->out, "{\"success\":true,\"data\":[");
     listing_write(&listing, call->out);
     listing_fini(&listing);

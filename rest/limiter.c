@@ -29,7 +29,7 @@ static size_t slot_of(struct str key)
     return (hash ^ hash >> 29) % SLOTS;
 }
 
-static void count_here(struct str key, int64_t by, int64_t *value, int64_t *left_ms)
+static void count_here(struct str key, int64_t by, int64_t life_ms, int64_t *value, int64_t *left_ms)
 {
     int64_t now = clock_mono_ms();
     pthread_mutex_lock(&table.lock);
@@ -38,19 +38,25 @@ static void count_here(struct str key, int64_t by, int64_t *value, int64_t *left
     size_t slot = slot_of(key);
     if (table.slots[slot].end_ms <= now) {
         table.slots[slot].value = 0;
-        table.slots[slot].end_ms = now + LIMITER_WINDOW_MS;
+        table.slots[slot].end_ms = now + life_ms;
     }
     *value = table.slots[slot].value += by;
     *left_ms = table.slots[slot].end_ms - now;
     pthread_mutex_unlock(&table.lock);
 }
 
+static void count_key(const struct backends *backends, struct str key, int64_t by, int64_t life_ms, int64_t *value,
+                      int64_t *left_ms)
+{
+    if (presence_count(backends->presence, key, by, life_ms, value, left_ms))
+        count_here(key, by, life_ms, value, left_ms);
+}
+
 static void count(struct limiter_attempt *attempt, size_t i, int64_t by, int64_t *value,
                   int64_t *left_ms)
 {
     struct str key = {attempt->keys[i].text, attempt->keys[i].len};
-    if (presence_count(attempt->backends->presence, key, by, LIMITER_WINDOW_MS, value, left_ms))
-        count_here(key, by, value, left_ms);
+    count_key(attempt->backends, key, by, LIMITER_WINDOW_MS, value, left_ms);
 }
 
 /* ---- an attempt ---- */
@@ -64,9 +70,10 @@ static void name_key(struct limiter_attempt *attempt, enum store_realm realm, st
     attempt->keys[0].len = len + fits;
 }
 
-static void address_key(struct limiter_attempt *attempt, struct str remote)
+/* `out` has LIMITER_KEY_MAX bytes. Returns the key's length. */
+static size_t write_address_key(char *out, const char *what, struct str remote)
 {
-    char *text = attempt->keys[1].text, address[64];
+    char address[64];
     unsigned char bytes[16];
     snprintf(address, sizeof address, "%.*s", (int)(remote.len < 63 ? remote.len : 63),
              remote.len ? remote.ptr : "");
@@ -74,8 +81,52 @@ static void address_key(struct limiter_attempt *attempt, struct str remote)
         memset(bytes + 8, 0, 8);
         inet_ntop(AF_INET6, bytes, address, sizeof address);
     }
-    attempt->keys[1].len = (size_t)snprintf(text, LIMITER_KEY_MAX, "login:address:%s", address);
+    return (size_t)snprintf(out, LIMITER_KEY_MAX, "%s:address:%s", what, address);
 }
+
+static void address_key(struct limiter_attempt *attempt, struct str remote)
+{
+    attempt->keys[1].len = write_address_key(attempt->keys[1].text, "login", remote);
+}
+
+/* ---- so many a day ---- */
+
+static enum err take(struct limiter_day *day, const struct backends *backends, int64_t most, int64_t *retry_after_s)
+{
+    int64_t value, left_ms;
+    day->backends = backends;
+    count_key(backends, (struct str){day->text, day->len}, 1, LIMITER_DAY_MS, &value, &left_ms);
+    day->counted = true;
+    if (value <= most)
+        return ERR_OK;
+    *retry_after_s = left_ms / 1000 + 1;
+    limiter_day_forget(day);
+    return ERR_BUSY;
+}
+
+enum err limiter_day_address(struct limiter_day *day, const struct backends *backends, const char *what,
+                             struct str remote, int64_t most, int64_t *retry_after_s)
+{
+    day->len = write_address_key(day->text, what, remote);
+    return take(day, backends, most, retry_after_s);
+}
+
+enum err limiter_day_user(struct limiter_day *day, const struct backends *backends, const char *what, uint64_t user,
+                          int64_t most, int64_t *retry_after_s)
+{
+    day->len = (size_t)snprintf(day->text, sizeof day->text, "%s:user:%llu", what, (unsigned long long)user);
+    return take(day, backends, most, retry_after_s);
+}
+
+void limiter_day_forget(struct limiter_day *day)
+{
+    int64_t value, left_ms;
+    if (day->counted)
+        count_key(day->backends, (struct str){day->text, day->len}, -1, LIMITER_DAY_MS, &value, &left_ms);
+    day->counted = false;
+}
+
+/* ---- wrong passwords ---- */
 
 enum err limiter_begin(struct limiter_attempt *attempt, const struct backends *backends,
                        enum store_realm realm, struct str name, struct str remote,

@@ -10,7 +10,7 @@
 #include "common/store.h"
 #include "rest/router.h"
 
-enum { LIMITER_WINDOW_MS = 60000, LIMITER_KEY_MAX = STORE_NAME_MAX + 32 };
+enum { LIMITER_WINDOW_MS = 60000, LIMITER_DAY_MS = 24 * 3600000, LIMITER_KEY_MAX = STORE_NAME_MAX + 32 };
 
 struct limiter_attempt {
     const struct backends *backends;
@@ -25,6 +25,20 @@ struct limiter_attempt {
 enum err limiter_begin(struct limiter_attempt *attempt, const struct backends *backends,
                        enum store_realm realm, struct str name, struct str remote,
                        int64_t *retry_after_s) CG_MUST_CHECK;
+
+/* So many of something a day, for an address or a user: counted in the same way, for a day from the first on. ERR_BUSY:
+ * there were `most` already, this one is not counted. What then came to nothing is forgotten. */
+struct limiter_day {
+    const struct backends *backends;
+    char text[LIMITER_KEY_MAX];
+    size_t len;
+    bool counted; /* false in a zeroed one */
+};
+enum err limiter_day_address(struct limiter_day *day, const struct backends *backends, const char *what,
+                             struct str remote, int64_t most, int64_t *retry_after_s) CG_MUST_CHECK;
+enum err limiter_day_user(struct limiter_day *day, const struct backends *backends, const char *what, uint64_t user,
+                          int64_t most, int64_t *retry_after_s) CG_MUST_CHECK;
+void limiter_day_forget(struct limiter_day *day);
 
 /* It was no wrong password: the right one, or it could not be looked at. */
 void limiter_forget(struct limiter_attempt *attempt);

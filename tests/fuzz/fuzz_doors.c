@@ -36,8 +36,9 @@ enum err store_friend_self(struct store *store, struct str user_id, struct store
     return ERR_OK;
 }
 
-enum err store_friendships(struct store *store, uint64_t user, store_friendship_fn *fn, void *arg)
+enum err store_friendships(struct store *store, uint64_t user, uint64_t *before, store_friendship_fn *fn, void *arg)
 {
+    *before = 0;
     const struct store_friendship friendship = {ROOM, USER, OTHER, FRIEND_ID, ANN, BOB};
     (void)store;
     (void)user;

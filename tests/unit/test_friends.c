@@ -201,6 +201,72 @@ static void new_friends_are_told_on_every_relay(void **state)
     assert_answer("POST", "/api/friends", PAIR(BOB, ANN), 200, BEFRIENDED);
 }
 
+#define FULL "{\"error\":\"one of the two has as many friends as may be\",\"code\":\"friends_max\"}"
+
+static void there_are_only_so_many_friends(void **state)
+{
+    (void)state;
+    settings.friends_max = 10;
+    doors.made = true;
+    doors.friends[1] = 9;
+    assert_answer("POST", "/api/friends", PAIR(ANN, BOB), 200, BEFRIENDED);
+    doors.friends[1] = 10;
+    assert_answer("POST", "/api/friends", PAIR(ANN, BOB), 429, FULL);
+    assert_answer("POST", "/api/friends", PAIR(BOB, ANN), 429, FULL);
+    doors.made = false; /* those that there are stay */
+    assert_answer("POST", "/api/friends", PAIR(ANN, BOB), 200, BEFRIENDED);
+    doors.made = true;
+    settings.friends_max = 0;
+    assert_answer("POST", "/api/friends", PAIR(ANN, BOB), 200, BEFRIENDED);
+}
+
+/* cyn has a password: what others ask for leaves her half of her friends for herself to choose. */
+static void strangers_do_not_use_up_the_friends_of_who_has_a_password(void **state)
+{
+    (void)state;
+    settings.friends_max = 10;
+    doors.made = true;
+    doors.friends[3] = 5;
+    assert_int_equal(call_as("POST", "/api/friends", NULL, ANN, PAIR(ANN, CYN)), 429);
+    assert_bytes(buf_str(&response.body), FULL);
+    assert_int_equal(call_as("POST", "/api/friends", NULL, CYN, PAIR(ANN, CYN)), 200);
+    doors.friends[3] = 10;
+    assert_int_equal(call_as("POST", "/api/friends", NULL, CYN, PAIR(ANN, CYN)), 429);
+}
+
+static void an_address_makes_only_so_many_friendships_a_day(void **state)
+{
+    (void)state;
+    settings.friends_day_address = 2;
+    doors.made = true;
+    for (int i = 0; i < 2; i++)
+        assert_answer("POST", "/api/friends", PAIR(ANN, BOB), 200, BEFRIENDED);
+    doors.befriended = 0;
+    for (int i = 0; i < 3; i++)
+        assert_answer("POST", "/api/friends", PAIR(BOB, ANN), 429,
+                      "{\"error\":\"too many new friendships from this address today\",\"code\":\"friends_day\"}");
+    assert_true(response.retry_after_s > 3600);
+    assert_int_equal(doors.befriended, 0);
+    doors.made = false; /* asking for one that there is costs nothing */
+    assert_answer("POST", "/api/friends", PAIR(ANN, BOB), 200, BEFRIENDED);
+    doors.made = true;
+    fake.counter[0].value = 0; /* another address, or another day */
+    fake.store = ERR_DOWN;
+    assert_int_equal(call("POST", "/api/friends", PAIR(ANN, BOB)), 503);
+    fake.store = ERR_OK;
+    assert_int_equal(fake.counter[0].value, 0); /* what came to nothing is not counted */
+}
+
+static void a_user_makes_only_so_many_friendships_a_day(void **state)
+{
+    (void)state;
+    settings.friends_day_user = 1;
+    doors.made = true;
+    assert_int_equal(call_as("POST", "/api/friends", NULL, CYN, PAIR(ANN, CYN)), 200);
+    assert_int_equal(call_as("POST", "/api/friends", NULL, CYN, PAIR(BOB, CYN)), 429);
+    assert_int_equal(call_as("POST", "/api/friends", NULL, ANN, PAIR(ANN, CYN)), 200); /* not charged to cyn */
+}
+
 static void who_may_not_befriend(void **state)
 {
     (void)state;
@@ -427,6 +493,10 @@ int main(void)
         cmocka_unit_test_setup(users_that_break_a_rule_are_refused, reset_doors),
         cmocka_unit_test_setup(users_are_found_by_their_whole_name, reset_doors),
         cmocka_unit_test_setup(new_friends_are_told_on_every_relay, reset_doors),
+        cmocka_unit_test_setup(there_are_only_so_many_friends, reset_doors),
+        cmocka_unit_test_setup(strangers_do_not_use_up_the_friends_of_who_has_a_password, reset_doors),
+        cmocka_unit_test_setup(an_address_makes_only_so_many_friendships_a_day, reset_doors),
+        cmocka_unit_test_setup(a_user_makes_only_so_many_friendships_a_day, reset_doors),
         cmocka_unit_test_setup(who_may_not_befriend, reset_doors),
         cmocka_unit_test_setup(friends_are_listed, reset_doors),
         cmocka_unit_test_setup(a_password_closes_the_door_to_who_knows_the_id, reset_doors),

@@ -36,6 +36,7 @@ static int begin(void **state)
     memset(&journal, 0, sizeof journal);
     reset(state);
     settings.admin_token = (char *)(uintptr_t)TOKEN;
+    settings.io_rooms_max = 64;
     return 0;
 }
 
@@ -287,15 +288,17 @@ static void lists_are_what_redis_says(void **state)
     assert_int_equal(get_io("rooms/reds/sockets", "ns=/"), 200);
     assert_int_equal(get_io("sockets", "limit=5&cursor=77"), 200);
     assert_int_equal(get_io("sockets", "room=a/b"), 200);
-    assert_string_equal(fake.evaluated, "/ rooms  0 10000|/ room reds 0 10000|/ all  77 5|/ room a/b 0 10000|");
+    assert_string_equal(fake.evaluated, "/ rooms  0 1000|/ room reds 0 1000|/ all  77 5|/ room a/b 0 1000|");
 }
 
 static void a_list_that_goes_on_says_where(void **state)
 {
     (void)state;
-    fake.answers[0] = ANSWERS("18446744073709551615", "x");
-    assert_int_equal(get_io("sockets", NULL), 200);
-    assert_body("{\"success\":true,\"data\":[\"x\"],\"next\":\"18446744073709551615\"}");
+    fake.answers[0] = ANSWERS("3", "y", "x");
+    fake.answers[1] = ANSWERS("18446744073709551615", "x", "z");
+    assert_int_equal(get_io("sockets", "limit=4"), 200); /* one was in two pages */
+    assert_body("{\"success\":true,\"data\":[\"x\",\"y\",\"z\"],\"next\":\"18446744073709551615\"}");
+    fake.evals = 0;
     fake.answers[0] = ANSWERS("0");
     assert_int_equal(get_io("sockets", "cursor=18446744073709551615"), 200);
     assert_body("{\"success\":true,\"data\":[]}");
@@ -322,19 +325,19 @@ static void sockets_are_moved_in_redis_and_their_relays_told(void **state)
     static const struct {
         const char *what, *body, *evaluated, *notices;
     } rows[] = {
-        {"join", "{\"sid\":\"" SID "\",\"rooms\":[\"a\",\"b\"]}", "/ sid " SID " 0 500 join [\"a\",\"b\"]|",
+        {"join", "{\"sid\":\"" SID "\",\"rooms\":[\"a\",\"b\"]}", "/ sid " SID " 0 256 join [\"a\",\"b\"] 64|",
          "2 s20:" SID " a|2 s20:" SID " b|"},
-        {"join", "{\"sid\":\"" SID "\",\"room\":\"a\"}", "/ sid " SID " 0 500 join [\"a\"]|", "2 s20:" SID " a|"},
-        {"join", "{\"room\":\"reds\",\"rooms\":\"b\"}", "/ room reds 0 500 join [\"b\"]|", "2 r4:reds b|"},
-        {"join", "{\"rooms\":[\"b\"]}", "/ all  0 500 join [\"b\"]|", "2  b|"},
-        {"leave", "{\"room\":\"b\"}", "/ all  0 500 leave [\"b\"]|", "3  b|"},
-        {"leave", "{\"room\":\"a\",\"rooms\":[\"a\",\"b\"]}", "/ room a 0 500 leave [\"b\",\"a\"]|",
+        {"join", "{\"sid\":\"" SID "\",\"room\":\"a\"}", "/ sid " SID " 0 512 join [\"a\"] 64|", "2 s20:" SID " a|"},
+        {"join", "{\"room\":\"reds\",\"rooms\":\"b\"}", "/ room reds 0 512 join [\"b\"] 64|", "2 r4:reds b|"},
+        {"join", "{\"rooms\":[\"b\"]}", "/ all  0 512 join [\"b\"] 64|", "2  b|"},
+        {"leave", "{\"room\":\"b\"}", "/ all  0 512 leave [\"b\"] 64|", "3  b|"},
+        {"leave", "{\"room\":\"a\",\"rooms\":[\"a\",\"b\"]}", "/ room a 0 256 leave [\"b\",\"a\"] 64|",
          "3 r1:a b|3 r1:a a|"},
-        {"leave", "{\"room\":\"" SID "\",\"rooms\":[\"b\"]}", "/ room " SID " 0 500 leave [\"b\"]|",
+        {"leave", "{\"room\":\"" SID "\",\"rooms\":[\"b\"]}", "/ room " SID " 0 512 leave [\"b\"] 64|",
          "3 r20:" SID "s20:" SID " b|"},
-        {"disconnect", "{\"sid\":\"" SID "\"}", "/ sid " SID " 0 500 drop []|", "4 s20:" SID " |"},
-        {"disconnect", "{\"room\":\"reds\"}", "/ room reds 0 500 drop []|", "4 r4:reds |"},
-        {"disconnect", "{}", "/ all  0 500 drop []|", "4  |"},
+        {"disconnect", "{\"sid\":\"" SID "\"}", "/ sid " SID " 0 64 drop [] 64|", "4 s20:" SID " |"},
+        {"disconnect", "{\"room\":\"reds\"}", "/ room reds 0 64 drop [] 64|", "4 r4:reds |"},
+        {"disconnect", "{}", "/ all  0 64 drop [] 64|", "4  |"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         begin(NULL);
@@ -355,7 +358,7 @@ static void many_sockets_are_moved_in_portions(void **state)
     assert_int_equal(post_io("join", "{\"rooms\":[\"b\"]}"), 200);
     assert_body("{\"success\":true,\"data\":{\"sockets\":507}}");
     assert_string_equal(fake.evaluated,
-                        "/ all  0 500 join [\"b\"]|/ all  9 500 join [\"b\"]|/ all  4 500 join [\"b\"]|");
+                        "/ all  0 512 join [\"b\"] 64|/ all  9 512 join [\"b\"] 64|/ all  4 512 join [\"b\"] 64|");
     assert_string_equal(fake.notices, "2  b|"); /* once */
 }
 

@@ -166,7 +166,7 @@ static void come(struct speaker *speaker)
     redis.slow = once_in(3);
     if (recovers) { /* its sid is the speaker's: kept until Redis has answered */
         redis.record = (struct sio_record){STR("/"), str_of(speaker->sid), str_of(speaker->pid), str_of(speaker->name),
-                                           no_rooms, 0};
+                                           no_rooms, 0, 0};
         snprintf(text, sizeof text, "0{\"pid\":\"%s\",\"offset\":\"%u-%u\"}", pid, (unsigned)hub.epoch,
                  any((unsigned)db.count + 1));
         hear(speaker->conn, text);
