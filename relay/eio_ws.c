@@ -111,7 +111,7 @@ void eio_poll_probed(struct eio *conn)
 static void probe_in(struct eio *conn, struct session *session, const struct eio_packet *packet)
 {
     if (packet && packet->type == EIO_PING && str_eq(packet->data, STR("probe"))) {
-        session_queue(session, WSFRAME_TEXT, STR("3probe"), STR(""));
+        session_send_text(session, STR("3probe")); /* at once: before a poll that this refuses is */
         conn->probed = true;
         if (conn->poll && conn->poll_crossed)
             eio_poll_probed(conn); /* it has overtaken the probe: as if it came behind it */

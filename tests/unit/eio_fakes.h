@@ -187,6 +187,11 @@ void session_queue(struct session *session, int opcode, struct str head, struct 
     session->outbox.len = 1; /* something waits for the end of the turn */
 }
 
+void session_send_text(struct session *session, struct str payload)
+{
+    session_queue(session, WSFRAME_TEXT, payload, STR(""));
+}
+
 void session_close(struct session *session, unsigned code, const char *reason)
 {
     struct fake_socket *socket = (struct fake_socket *)(void *)session;
