@@ -7,7 +7,7 @@
 
 /* Suites wait for one message after the other, and a client's library may tell of two that came in one piece at once:
  * nobody would wait for the second one yet. So "auth" comes so much after the answer to CONNECT. */
-enum { AUTH_MS = 10 };
+enum { AUTH_MS = 30 };
 
 struct echo {
     struct sio_socket *socket;

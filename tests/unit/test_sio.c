@@ -16,7 +16,7 @@ static int chat_begin(void **state)
 /* What the echo says to who comes in is not in one piece with the answer to CONNECT. */
 static void wait_for_auth(void)
 {
-    clock_freeze(clock_mono_ms() + 10 + WHEEL_TICK_MS);
+    clock_freeze(clock_mono_ms() + 30 + WHEEL_TICK_MS);
     wheel_advance(&wheel);
 }
 
