@@ -81,6 +81,7 @@
     X(JOURNAL_RETRIES, "journal_retries_total", counter, "Transactions tried again")               \
     X(READER_QUEUED, "reader_queued", gauge, "Look-ups waiting for a reader")                      \
     X(READER_REFUSED, "reader_refused_total", counter, "Look-ups refused because the readers were behind")\
+    X(READER_BUILT_BYTES, "reader_built_bytes", gauge, "Bytes of answers that readers made and nobody took yet") \
     X(READER_JOBS, "reader_jobs_total", counter, "Look-ups that readers have taken")               \
     X(READER_TURNS, "reader_turns_total", counter, "Times that a reader took some: those of a kind go together") \
     X(DB_UP, "db_up", gauge, "1 while the last use of the database succeeded")                     \

@@ -14,7 +14,7 @@ static const struct store_statement rows[] = {
                         " JOIN member m ON m.conversation = c.id AND m.user = ? JOIN user u ON u.id = m.user"
                         " WHERE c.public_id IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AND c.kind IN (1, 2, 4)"},
     {SQL_UNREAD, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM message WHERE conversation = ? AND seq > ?"
-                 " AND (sender IS NULL OR sender <> ?) AND kind IN (" STORE_KINDS_SAID ") AND recalled = 0"
+                 " AND seq <= ? AND (sender IS NULL OR sender <> ?) AND kind IN (" STORE_KINDS_SAID ") AND recalled = 0"
                  " LIMIT 1000) AS unread"},
 };
 _Static_assert(STORE_UNREAD_MAX == 1000, "as SQL_UNREAD says");
@@ -192,11 +192,11 @@ enum err store_native_arrivals(struct store *store, struct store_native_arrival 
 /* ---- what was read ---- */
 
 enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after,
-                             uint64_t *count)
+                             uint64_t among, uint64_t *count)
 {
-    struct db_value params[] = {DB_NUM(conversation), DB_NUM(after), DB_NUM(user)};
+    struct db_value params[] = {DB_NUM(conversation), DB_NUM(after), DB_NUM(after + among), DB_NUM(user)};
     *count = 0;
-    return db_query(store->db, SQL_UNREAD, params, 3, take_number, count);
+    return db_query(store->db, SQL_UNREAD, params, 4, take_number, count);
 }
 
 enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_place *place)

@@ -5,7 +5,7 @@
 #include "common/rights.h"
 #include "common/store.h"
 
-enum { STORE_UNREAD_MAX = 1000 };
+enum { STORE_UNREAD_MAX = 1000, STORE_UNREAD_AMONG = 5000 };
 
 struct store_native_user {
     uint64_t user;
@@ -50,8 +50,9 @@ enum { STORE_NATIVE_ROWS = 100 };
 enum err store_native_arrivals(struct store *store, struct store_native_arrival *const *arrivals,
                                size_t count) CG_MUST_CHECK;
 
-/* Messages that others sent after number `after` and that are not recalled; at most STORE_UNREAD_MAX are counted. */
-enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after,
+/* Messages that others sent and that are not recalled, among the `among` events after number `after`: as many rows are
+ * looked at. At most STORE_UNREAD_MAX are counted. */
+enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after, uint64_t among,
                              uint64_t *count) CG_MUST_CHECK;
 /* Moves the user's marker to `seq`: never back, and not past the conversation's last number, which is the place's.
  * place->read_seq is where it stands afterwards. */

@@ -45,9 +45,10 @@ enum admitted admission_name(struct admission *admission, struct str room_id, st
     return ADMITTED;
 }
 
-enum err admission_ask(struct admission *admission)
+enum err admission_ask(struct admission *admission, enum job_class class, uint64_t payer)
 {
     admission->job.work_all = look_up;
     admission->job.done = on_looked_up;
+    job_charge(&admission->job, class, payer, admission->more ? 5 : 1);
     return readers_try(door.readers, &admission->job);
 }

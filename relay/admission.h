@@ -29,7 +29,7 @@ struct admission {
 
 /* Takes the ids if they have the shape of ids: ADMITTED, and nothing is known yet; else which one has not. */
 enum admitted admission_name(struct admission *admission, struct str room_id, struct str nick_id);
-/* Asks; `done` comes later. ERR_BUSY: too many wait, the admission is still the caller's. */
-enum err admission_ask(struct admission *admission) CG_MUST_CHECK;
+/* Asks, for this payer (readers.h); `done` comes later. ERR_BUSY: too many wait, the admission is still the caller's. */
+enum err admission_ask(struct admission *admission, enum job_class class, uint64_t payer) CG_MUST_CHECK;
 
 #endif

@@ -201,7 +201,7 @@ static void chatroom_open(struct session *session, const struct request *request
     memcpy(state->nick_id, entering->admission.nick_id, ID_MAX);
     entering->admission.done = on_looked_up;
     entering->session_id = session->id;
-    if (!admitted && admission_ask(&entering->admission))
+    if (!admitted && admission_ask(&entering->admission, JOB_ARRIVAL, session_payer(session)))
         admitted = ADMISSION_DOWN;
     if (admitted) {
         free(entering);

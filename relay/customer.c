@@ -298,6 +298,7 @@ static void open_session(struct session *session, const struct request *request)
     a->job.work = look_up;
     a->job.done = on_looked_up;
     a->session_id = session->id;
+    job_charge(&a->job, JOB_ARRIVAL, session_payer(session), 3);
     if (readers_try(door.readers, &a->job)) {
         free(a);
         refuse(session, STR(CUSTOMER_FAILED), 1013, "Try again later");

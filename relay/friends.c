@@ -261,6 +261,7 @@ static void load_page(struct session *session, bool all, uint64_t before)
     look_up->all = all;
     look_up->before = before;
     memcpy(look_up->user_id, state->user_id, ID_MAX);
+    job_charge(&look_up->job, state->name ? JOB_ASK : JOB_ARRIVAL, session_payer(session), 4);
     state->loading = !readers_try(door.readers, &look_up->job);
     if (state->loading)
         return;

@@ -55,6 +55,17 @@ void limits_leave(struct limits *limits, struct limits_client *client);
 enum limits_verdict limits_message(struct limits *limits, struct limits_client *client, size_t bytes,
                                    int64_t *retry_after_ms);
 
+/* Who pays for what a client asks for (readers.h): its user, or while there is none, where it comes from. */
+static inline uint64_t limits_payer_address(uint64_t address)
+{
+    return address | UINT64_C(1) << 63; /* users' numbers stay below */
+}
+
+static inline uint64_t limits_payer(const struct limits_client *client)
+{
+    return client->user ? client->user : limits_payer_address(client->address);
+}
+
 /* For Retry-After: in seconds, rounded up. */
 static inline int64_t limits_seconds(int64_t ms)
 {

@@ -273,6 +273,7 @@ static void on_hello(struct native *native, int64_t re, struct json_object *obje
     } else if (!read_user(object, greeting)) {
         native_refuse(native, re, "unauthorized", "a known user, or a valid token, is needed");
     } else {
+        job_charge(&greeting->job, JOB_ARRIVAL, session_payer(native->session), 1 + greeting->arrival.count / 4);
         native->asking = native_look_up(native, re, &greeting->job);
         if (!native->asking)
             free(hello); /* the job is gone already */

@@ -86,6 +86,7 @@ static void read_history(struct job *job, struct store *store)
 {
     struct history *history = (struct history *)job;
     job->err = store_read(store, &history->range, on_event, history);
+    job->bytes = history->events.cap;
     if (!job->err && history->events.failed)
         job->err = ERR_INTERNAL;
 }
@@ -146,6 +147,7 @@ void native_history(struct native_room *room, int64_t re, struct json_object *ob
     history->limit = (size_t)limit;
     history->most = (size_t)door.settings->history_bytes;
     buf_init(&history->events, history->most + 12 * (size_t)door.settings->max_message_bytes + 8192);
+    job_charge(&history->asked.job, JOB_ASK, native->user, 1 + history->limit / 50);
     native_look_up(native, re, &history->asked.job);
 }
 
@@ -173,7 +175,7 @@ static void move_marker(struct job *job, struct store *store)
     reading->moved = !job->err && place->read_seq > before;
     if (!job->err)
         job->err = store_native_unread(store, place->conversation, reading->asked.user, place->read_seq,
-                                       &reading->unread);
+                                       STORE_UNREAD_AMONG, &reading->unread);
 }
 
 static void on_moved(struct job *job)
@@ -205,6 +207,7 @@ void native_read(struct native_room *room, int64_t re, struct json_object *objec
     struct reading *reading = asked_new(room->native, re, sizeof *reading, move_marker, on_moved);
     reading->seq = (uint64_t)seq;
     memcpy(reading->id, room->id, ID_MAX);
+    job_charge(&reading->asked.job, JOB_ASK, room->native->user, 3 + STORE_UNREAD_MAX / 200);
     native_look_up(room->native, re, &reading->asked.job);
 }
 
@@ -218,6 +221,12 @@ struct counting {
     struct store_native_place places[NATIVE_ROOMS_AT_ONCE];
 };
 
+/* Events of each that are looked at: together no more than of four alone. */
+static uint64_t among(size_t rooms)
+{
+    return rooms <= 4 ? STORE_UNREAD_AMONG : 4 * STORE_UNREAD_AMONG / rooms;
+}
+
 static void count_unread(struct job *job, struct store *store)
 {
     struct counting *counting = (struct counting *)job;
@@ -229,7 +238,7 @@ static void count_unread(struct job *job, struct store *store)
         const struct store_native_place *place = &counting->places[i];
         if (place->conversation && place->seq > place->read_seq)
             job->err = store_native_unread(store, place->conversation, counting->asked.user, place->read_seq,
-                                           &counting->unread[i]);
+                                           among(counting->count), &counting->unread[i]);
     }
 }
 
@@ -262,30 +271,39 @@ static void on_counted(struct job *job)
     free(counting);
 }
 
-static bool read_ids(struct json_object *object, struct counting *counting)
+/* What is wrong with the list, or NULL. Each is asked for once: the answer to it would be the same. */
+static const char *read_ids(struct json_object *object, struct counting *counting)
 {
+    static const char wrong[] = "rooms is a list of at most 100 ids";
     struct json_object *list;
     if (!json_object_object_get_ex(object, "rooms", &list) || !json_object_is_type(list, json_type_array) ||
         json_object_array_length(list) > NATIVE_ROOMS_AT_ONCE)
-        return false;
+        return wrong;
     for (size_t i = 0; i < json_object_array_length(list); i++) {
         struct json_object *id = json_object_array_get_idx(list, i);
         if (!json_object_is_type(id, json_type_string) || json_object_get_string_len(id) >= ID_MAX)
-            return false;
-        memcpy(counting->ids[counting->count++], json_object_get_string(id), (size_t)json_object_get_string_len(id));
+            return wrong;
+        char *own = counting->ids[counting->count];
+        memcpy(own, json_object_get_string(id), (size_t)json_object_get_string_len(id));
+        for (size_t j = 0; j < counting->count; j++)
+            if (!strcmp(counting->ids[j], own))
+                return "rooms names a conversation twice";
+        counting->count++;
     }
-    return true;
+    return NULL;
 }
 
 void native_unread(struct native *native, int64_t re, struct json_object *object)
 {
     struct counting *counting = asked_new(native, re, sizeof *counting, count_unread, on_counted);
-    if (read_ids(object, counting)) {
+    const char *wrong = read_ids(object, counting);
+    if (!wrong) {
+        job_charge(&counting->asked.job, JOB_ASK, native->user, 1 + 2 * counting->count);
         native_look_up(native, re, &counting->asked.job);
         return;
     }
     free(counting);
-    native_refuse(native, re, "bad_argument", "rooms is a list of at most 100 ids");
+    native_refuse(native, re, "bad_argument", wrong);
 }
 
 /* ---- who is present ---- */

@@ -69,6 +69,7 @@ static void read_pages(struct job *const *jobs, size_t count, struct store *stor
         narrow[i]->job.err = err;
     for (size_t i = 0; i < count; i++) {
         const struct page *page = (const struct page *)jobs[i];
+        jobs[i]->bytes = page->out.cap + page->event.cap;
         if (!jobs[i]->err && (page->out.failed || page->event.failed))
             jobs[i]->err = ERR_INTERNAL;
     }
@@ -129,6 +130,7 @@ static void read_missed(struct native_room *room)
     page->most = page_bytes();
     buf_init(&page->event, event_max);
     buf_init(&page->out, page->most + event_max);
+    job_charge(&page->job, JOB_ASK, native->user, 1 + (is_narrow(&page->range) ? room->target - room->given : PAGE_EVENTS) / 50);
     native->reading++;
     if (readers_try(door.readers, &page->job)) {
         free(page);

@@ -206,6 +206,7 @@ static void look_up(struct native_room *room)
     looking->session_id = room->native->session->id;
     looking->user = room->native->user;
     memcpy(looking->id, room->id, ID_MAX);
+    job_charge(&looking->job, JOB_ASK, looking->user, 1);
     room->looking = !readers_try(door.readers, &looking->job);
     if (!room->looking) {
         free(looking);

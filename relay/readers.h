@@ -1,9 +1,21 @@
-/* readers.h: threads that ask the database, so that the loop never waits. Each has its own connection;
- * jobs are taken in order and may overtake each other while they run.
+/* readers.h: threads that ask the database, so that the loop never waits. Each has its own connection; jobs may overtake
+ * each other.
  *
- * Jobs of one kind that wait at the same moment can be worked on together, by one reader with one question: whoever
- * comes joins the first of its kind that still waits. What a turn of the loop adds is shown to idle readers at its end
- * (readers_flush), so that those whom many sockets ask for at once are together, and one alone waits for no timer. */
+ * Every job has a payer: a user, an address that has no user yet, or the relay itself. What waits is a queue for each
+ * payer, and payers are served in turn by what their jobs cost, so that a payer's own excess waits behind itself:
+ *
+ *   class    JOB_ARRIVAL: who comes in   JOB_RELAY   JOB_ASK: what clients ask for   (costly ones of it)
+ *     └ payers, the one that has used least comes next
+ *         └ jobs, oldest first
+ *
+ * Classes take turns, who comes in most often. Of costly questions, and of any one payer's, one reader stays free if
+ * there are two. A payer may have as many jobs waiting as a setting says, and never more than there is room left for
+ * all others.
+ *
+ * Jobs of one kind that wait at the same moment can be worked on together, by one reader with one question: the job
+ * whose turn it is takes others of its kind and class along, one of each payer in turn, whoever asked for them; all pay
+ * for their own. What a turn of the loop adds is shown to idle readers at its end (readers_flush), so that those whom
+ * many sockets ask for at once are together, and one alone waits for no timer. */
 #ifndef CG_RELAY_READERS_H
 #define CG_RELAY_READERS_H
 
@@ -11,7 +23,13 @@
 #include "common/store.h"
 #include "relay/offload.h"
 
-enum { READERS_TOGETHER = 32 }; /* jobs that are worked on together at most */
+enum {
+    READERS_TOGETHER = 32,       /* jobs that are worked on together at most */
+    READERS_TOGETHER_COST = 512, /* … and their cost, unless one alone costs more */
+    READERS_COSTLY = 16,         /* a question of a client that costs this much or more is a costly one */
+};
+
+enum job_class { JOB_RELAY, JOB_ARRIVAL, JOB_ASK, JOB_FIRST };
 
 /* First member of a job. It has one of `work` and `work_all`. */
 struct job {
@@ -21,11 +39,27 @@ struct job {
     void (*work_all)(struct job *const *jobs, size_t count, struct store *store);
     void (*done)(struct job *job);                      /* in the loop thread; frees the job */
     enum err err;                                       /* ERR_OK until its work sets it */
+    size_t bytes; /* its work may set it: of the answer that it has made, until `done` returns */
 
-    /* the readers' own: a job that waits is the first of those that are taken with it, or hangs behind it */
-    struct job *next_first, *last;
-    size_t together; /* as many are taken, with the first */
+    /* who pays: job_charge. A zeroed one is the relay's, and cheap */
+    enum job_class class;
+    unsigned cost;
+    uint64_t payer;
+
+    /* the readers' own */
+    struct readers *readers;
+    struct job *next; /* of the same payer and kind */
+    uint64_t serial;
 };
+
+/* `payer`: a user's number, or limits_payer_address. `cost`: 1 for one look-up by a key; one more for each further one,
+ * and for each 50 rows that it reads. */
+static inline void job_charge(struct job *job, enum job_class class, uint64_t payer, size_t cost)
+{
+    job->class = class;
+    job->payer = payer;
+    job->cost = cost < 10000 ? (unsigned)cost : 10000;
+}
 
 /* Works on one job alone: what a reader does, for those who stand in for readers. */
 static inline void job_alone(struct job *job, struct store *store)
@@ -44,7 +78,8 @@ struct readers *readers_new(const struct settings *settings, struct offload *off
 void readers_stop(struct readers *readers);
 void readers_free(struct readers *readers);
 
-/* Loop thread only, as what follows. For what clients ask for: ERR_BUSY if reader_queue jobs wait; the job is still the
+/* Loop thread only, as what follows. For what clients ask for: ERR_BUSY if its payer has its share waiting
+ * (reader_queue_user or reader_queue_address, and as much as is left of reader_queue); the job is still the
  * caller's. */
 enum err readers_try(struct readers *readers, struct job *job) CG_MUST_CHECK;
 /* For what the relay itself needs, which is bounded by its rooms: always taken. */

@@ -76,6 +76,16 @@ static void on_gone(void *arg, struct http_call *call)
     ((struct rooms_asked *)arg)->call = NULL;
 }
 
+/* Each call asks anew who it is. It is paid for by whom it says that it is, from that address: one cannot use up what
+ * another has, and those behind one address do not wait for each other. FNV-1a. */
+static uint64_t payer_of(const struct http_call *call, struct str nick_id)
+{
+    uint64_t payer = UINT64_C(0xcbf29ce484222325) ^ rate_address_key(str_of(call->peer));
+    for (size_t i = 0; i < nick_id.len; i++)
+        payer = (payer ^ (unsigned char)nick_id.ptr[i]) * UINT64_C(0x100000001b3);
+    return payer & INT64_MAX;
+}
+
 void rooms_ask(struct rooms_asked *asked, struct http_call *call, struct str room_id,
                struct str nick_id)
 {
@@ -88,7 +98,7 @@ void rooms_ask(struct rooms_asked *asked, struct http_call *call, struct str roo
         return;
     }
     http_hold(call, on_gone, asked);
-    if (admission_ask(&asked->admission)) {
+    if (admission_ask(&asked->admission, JOB_ASK, payer_of(call, nick_id))) {
         rooms_refuse_busy(call);
         asked->release(asked);
     }

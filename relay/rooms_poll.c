@@ -73,6 +73,7 @@ static void read_page(struct job *job, struct store *store)
 {
     struct reading *reading = (struct reading *)job;
     job->err = rooms_page_read(&reading->page, store, reading->conversation, INT64_MAX);
+    job->bytes = reading->page.out.cap;
 }
 
 static void on_read(struct job *job)
@@ -97,6 +98,7 @@ static void read_rest(struct session *session)
     reading->session_id = session->id;
     reading->conversation = poll->conversation;
     rooms_page_init(&reading->page, poll->next, add_json);
+    job_charge(&reading->job, JOB_ASK, session_payer(session), 1 + (size_t)door.settings->history_limit / 50);
     poll->reading = true;
     if (readers_try(door.readers, &reading->job)) {
         free(reading);
@@ -217,6 +219,7 @@ static void read_new(struct admission *admission, struct store *store)
     if (asked->has_after && !is_lost(asked) && asked->after < admission->place.seq)
         admission->job.err =
             rooms_page_read(&asked->page, store, admission->place.conversation, INT64_MAX);
+    admission->job.bytes = asked->page.out.cap;
 }
 
 static void on_admitted(struct rooms_asked *base)

@@ -112,6 +112,7 @@ static void read_page(struct job *job, struct store *store)
 {
     struct reading *reading = (struct reading *)job;
     job->err = rooms_page_read(&reading->page, store, reading->conversation, reading->before);
+    job->bytes = reading->page.out.cap;
 }
 
 static void on_drained(struct session *session);
@@ -145,6 +146,7 @@ static void read_missing(struct session *session)
     reading->encoding = stream->encoding;
     memcpy(reading->callback, stream->callback, sizeof reading->callback);
     rooms_page_init(&reading->page, stream->cursor.seq, add_event);
+    job_charge(&reading->job, JOB_ASK, session_payer(session), 1 + (size_t)door.settings->history_limit / 50);
     stream->reading = true;
     if (readers_try(door.readers, &reading->job)) {
         free(reading);

@@ -166,6 +166,12 @@ bool sessions_have_room(const struct sessions *sessions);
 void session_from(struct session *session, struct str peer);
 /* It was let in, or something else stands for it in the lobby. */
 void session_admitted(struct session *session);
+/* Who pays for what it asks for: readers.h. */
+static inline uint64_t session_payer(const struct session *session)
+{
+    return limits_payer(&session->client);
+}
+
 /* For the transport: a whole message came. False: it was past a limit and refused, or the session closed for it; it is
  * not to be passed on. */
 bool session_may_speak(struct session *session, struct str message);

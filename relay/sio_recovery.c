@@ -127,13 +127,15 @@ static void fetch(struct sio_socket *socket);
 static void collect(void *arg, const struct message *message)
 {
     struct reading *reading = arg;
-    add_missed(reading->found, message);
+    if (!too_much(reading->found)) /* else it is not given anyway */
+        add_missed(reading->found, message);
 }
 
 static void read_missed(struct job *job, struct store *store)
 {
     struct reading *reading = (struct reading *)job;
     job->err = store_read(store, &reading->range, collect, reading);
+    job->bytes = reading->found->bytes;
 }
 
 static void on_read(struct job *job)
@@ -177,6 +179,7 @@ static void fetch(struct sio_socket *socket)
         .before = INT64_MAX,
         .limit = SIO_MISSED_MAX + 1,
     };
+    job_charge(&reading->job, JOB_ASK, limits_payer_address(eio_address(socket->client->conn)), SIO_MISSED_MAX / 50);
     if (readers_try(sio.readers, &reading->job)) {
         sio_recovery_free(reading->found);
         free(reading);

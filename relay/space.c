@@ -206,6 +206,7 @@ static void open_session(struct session *session, const struct request *request)
     state->expires_ms = token.expires_s * 1000;
     state->expiry.fired = on_expiry;
     arm_expiry(state);
+    job_charge(&admission->job, JOB_ARRIVAL, session_payer(session), 2);
     if (readers_try(door.readers, &admission->job)) {
         free(admission);
         door_refuse(session, 1013, "Try again later");

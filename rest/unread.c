@@ -36,7 +36,8 @@ static int by_token(struct call *call, uint64_t *user, struct store_native_place
 static enum err add_unread(struct call *call, uint64_t user, const struct store_native_place *place)
 {
     uint64_t unread;
-    enum err err = store_native_unread(call->backends->store, place->conversation, user, place->read_seq, &unread);
+    enum err err = store_native_unread(call->backends->store, place->conversation, user, place->read_seq,
+                                       STORE_UNREAD_AMONG, &unread);
     buf_addf(call->out, "{\"seq\":%llu,\"read\":%llu,\"unread\":%llu}", (unsigned long long)place->seq,
              (unsigned long long)place->read_seq, (unsigned long long)unread);
     return err;

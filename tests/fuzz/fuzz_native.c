@@ -52,9 +52,10 @@ enum err store_native_arrivals(struct store *store, struct store_native_arrival 
 }
 
 enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user,
-                             uint64_t after, uint64_t *count)
+                             uint64_t after, uint64_t among, uint64_t *count)
 {
     (void)store;
+    (void)among;
     (void)user;
     CG_ASSERT(conversation == ROOM);
     *count = after < LAST ? LAST - after : 0;

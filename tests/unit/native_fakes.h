@@ -88,8 +88,10 @@ enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, str
     return world.err;
 }
 
-enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after, uint64_t *count)
+enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after, uint64_t among,
+                             uint64_t *count)
 {
+    assert_true(among);
     (void)store;
     (void)user;
     *count = db.last[conversation] - after;

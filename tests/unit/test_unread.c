@@ -31,8 +31,10 @@ enum err store_native_places(struct store *store, uint64_t user, const struct st
     return ERR_OK;
 }
 
-enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after, uint64_t *count)
+enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after, uint64_t among,
+                             uint64_t *count)
 {
+    assert_true(among);
     (void)store;
     assert_true(conversation == 7 || conversation == 8);
     assert_int_equal(user, 9);
