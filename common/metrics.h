@@ -65,6 +65,14 @@
     X(WRITES, "socket_writes_total", counter, "Writes to client sockets")                          \
     X(WRITTEN_BYTES, "socket_written_bytes_total", counter, "Bytes given to client sockets")       \
     X(OUTBOX_BYTES, "outbox_bytes", gauge, "Bytes that wait for single clients")                    \
+    X(WAITING_BYTES, "waiting_bytes", gauge,                                                       \
+      "Memory of all that waits for clients: outboxes, polls, answers, what a socket did not take")\
+    X(WAITING_REFUSED, "waiting_refused_total", counter,                                           \
+      "Requests for histories and lists refused because too much waited for clients already")      \
+    X(WAITING_CLOSED, "waiting_closed_total", counter,                                             \
+      "Connections closed because they owed most when outboxes_bytes was reached")                 \
+    X(HELD_BACK, "held_back_total", counter,                                                       \
+      "Times a client was not read from because it did not read its answers")                      \
     X(SPILLED_BYTES, "outbox_spilled_bytes_total", counter,                                        \
       "Bytes set aside for slow readers before their room's log dropped them")                     \
     X(SOCKETS_CHOKED, "sockets_choked_total", counter, "Times a client socket could not take more")\

@@ -107,6 +107,9 @@ static const struct setting rows[] = {
         "On SIGTERM, clients are asked to come back elsewhere (1012) spread over this time."),
     ROW(outbox_bytes, BYTES, RELAY, "4m", 64 KIB, 256 MIB,
         "Most bytes that may wait for one slow client, answers and what its room's log dropped; past it, it is closed."),
+    ROW(outboxes_bytes, BYTES, RELAY, "256m", 1 MIB, 64 GIB,
+        "Most bytes that may wait for all clients together, over whatever transport; past it, those for whom most waits "
+        "are closed (1013). From three quarters of it on, requests for histories and lists are refused as busy."),
     ROW(send_chunk_bytes, BYTES, RELAY, "64k", 4 KIB, 4 MIB, "Most bytes given to one write."),
     ROW(room_log_bytes, BYTES, RELAY, "1m", 128 KIB, 256 MIB,
         "Bytes of recent events kept per room and encoding; a reader further behind is closed with "

@@ -32,7 +32,7 @@ struct settings {
     int64_t lobby_max, lobby_address_max;
     int64_t max_connections, max_message_bytes, max_name_chars;
     int64_t handshake_timeout_ms, ping_interval_ms, close_timeout_ms, drain_ms;
-    int64_t outbox_bytes, send_chunk_bytes, room_log_bytes, room_logs_bytes;
+    int64_t outbox_bytes, outboxes_bytes, send_chunk_bytes, room_log_bytes, room_logs_bytes;
     int64_t history_limit, history_bytes;
     int64_t journal_batch, journal_queue, journal_queue_bytes, journal_timeout_ms;
     int64_t readers, reader_queue, reader_queue_user, reader_queue_address;

@@ -209,7 +209,7 @@ static void chatroom_open(struct session *session, const struct request *request
         return;
     }
     /* a client may speak as soon as it is connected: it is heard once it is in the room */
-    session->transport->pause(session->socket, true);
+    session_pause(session, SESSION_ENTERING, true);
 }
 
 static void chatroom_seated(struct session *session, struct seat *seat)
@@ -226,7 +226,7 @@ static void chatroom_seated(struct session *session, struct seat *seat)
 /* Its own arrival is a line of the room before anything it says. */
 static void chatroom_entered(struct session *session)
 {
-    session->transport->pause(session->socket, false);
+    session_pause(session, SESSION_ENTERING, false);
 }
 
 static void chatroom_not_seated(struct session *session, uint64_t conversation, enum err err)
@@ -307,8 +307,10 @@ static void on_query_logs(struct session *session, struct json_object *frame)
 {
     const struct chatroom_state *state = chatroom_state_of(session);
     (void)frame;
+    bool owed = state->logs_owed;
     chatroom_send_history(state->conversation, state->user);
-    hub_notify(door.hub, WIRE_HISTORY, state->conversation, state->user);
+    if (!owed || !state->logs_owed) /* the other relays were told when that began */
+        hub_notify(door.hub, WIRE_HISTORY, state->conversation, state->user);
 }
 
 static const struct {
@@ -376,6 +378,7 @@ const struct protocol chatroom_protocol = {
     .received = chatroom_received,
     .seated = chatroom_seated,
     .entered = chatroom_entered,
+    .drained = chatroom_send_owed_history,
     .not_seated = chatroom_not_seated,
     .posted = chatroom_posted,
     .closed = chatroom_closed,

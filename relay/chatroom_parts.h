@@ -19,12 +19,16 @@ struct chatroom_state {
     uint64_t conversation, user;
     char *name, *head; /* one piece of memory; NULL until admitted */
     bool present;
+    bool logs_asked, logs_owed; /* the history is on its way; is to come once it has read what it got: query-logs */
 };
 
 static inline struct chatroom_state *chatroom_state_of(struct session *session)
 {
     return session->state;
 }
+
+/* It has read all that it got. */
+void chatroom_send_owed_history(struct session *session);
 
 void chatroom_send_error(struct session *session, const char *code, const char *message);
 

@@ -20,6 +20,7 @@ struct in_use;
 struct customer_state {
     struct in_use *in_use; /* NULL until admitted */
     uint64_t user;         /* which of the two it is */
+    bool reading, owed;    /* the list is being read; is to be sent once more when the last one is out */
 };
 
 static struct customer_state *state_of(struct session *session)
@@ -199,24 +200,42 @@ static void read_history(struct job *job, struct store *store)
         job->err = store_read(store, &range, add_message, history);
         range.limit /= 2;
     } while (!job->err && history->list.out.failed && range.limit);
+    job->bytes = history->list.out.cap;
+}
+
+static void send_list(struct session *session);
+
+/* It has read all that it got. */
+static void send_owed(struct session *session)
+{
+    if (state_of(session)->owed && !session->closing)
+        send_list(session);
 }
 
 static void on_history(struct job *job)
 {
     struct history *history = (struct history *)job;
     struct session *session = sessions_find(door.hub->sessions, history->session_id);
+    if (session)
+        state_of(session)->reading = false;
     if (session && job->err)
         session_send_text(session, STR(CUSTOMER_FAILED));
     else if (session)
         list_send(&history->list, session);
     buf_fini(&history->list.out);
     free(history);
+    if (session)
+        send_owed(session);
 }
 
+/* A list tells all: one that comes before the last is read, or made, would only be thrown away for the next. */
 static void send_list(struct session *session)
 {
-    const struct customer_state *state = state_of(session);
+    struct customer_state *state = state_of(session);
     struct list list;
+    state->owed = state->reading || !session_has_all(session);
+    if (state->owed)
+        return;
     list_open(&list);
     if (hub_recent(door.hub, state->in_use->conversation, ENCODING_CUSTOMER, list_add, &list)) {
         list_send(&list, session);
@@ -228,7 +247,10 @@ static void send_list(struct session *session)
     history->job.done = on_history;
     history->session_id = session->id;
     unpack(state->in_use, state->user, &history->pair);
+    job_charge(&history->job, JOB_ASK, state->user, 1 + (size_t)door.settings->history_limit / 50);
+    state->reading = true;
     if (readers_try(door.readers, &history->job)) {
+        state->reading = false;
         free(history);
         session_send_text(session, STR(CUSTOMER_FAILED));
     }
@@ -304,7 +326,7 @@ static void open_session(struct session *session, const struct request *request)
         refuse(session, STR(CUSTOMER_FAILED), 1013, "Try again later");
         return;
     }
-    session->transport->pause(session->socket, true);
+    session_pause(session, SESSION_ENTERING, true);
 }
 
 static void seated(struct session *session, struct seat *seat)
@@ -313,7 +335,7 @@ static void seated(struct session *session, struct seat *seat)
     if (session->closing)
         return;
     send_list(session);
-    session->transport->pause(session->socket, false);
+    session_pause(session, SESSION_ENTERING, false);
 }
 
 static void not_seated(struct session *session, uint64_t conversation, enum err err)
@@ -442,6 +464,7 @@ const struct protocol customer_protocol = {
     .seated = seated,
     .not_seated = not_seated,
     .changed = changed,
+    .drained = send_owed,
     .posted = posted,
     .closed = closed,
 };

@@ -143,19 +143,41 @@ static void put_frame(struct eio *conn, enum eio_type type, bool binary, struct 
         session_queue(conn->session, WSFRAME_TEXT, (struct str){&sign, 1}, data);
 }
 
+void eio_make_dirty(struct eio *conn)
+{
+    if (conn->dirty)
+        return;
+    conn->dirty = true;
+    conn->next_dirty = eio_all.dirty;
+    eio_all.dirty = conn;
+}
+
+void eio_note_out(struct eio *conn)
+{
+    debt_set(&conn->debt, conn->out.cap + conn->left.len + conn->form.cap);
+}
+
+/* More waits for all clients than may, and for this one most. */
+static void on_too_much(struct debt *debt)
+{
+    struct eio *conn = (struct eio *)(void *)((char *)debt - offsetof(struct eio, debt));
+    metric_inc(METRIC_WAITING_CLOSED);
+    buf_fini(&conn->out);
+    eio_note_out(conn);
+    eio_end(conn, EIO_END_SLOW, false);
+}
+
 /* As one payload for the poll: encoded here, so that an answer is one run of bytes. */
 static void put_payload(struct eio *conn, enum eio_type type, bool binary, struct str data)
 {
     if (conn->poll && conn->out.len && eio_payload_cost(binary, data.len) > conn->out.max - conn->out.len)
         eio_answer_poll(conn);
     eio_payload_add(&conn->out, type, binary, data);
-    if (conn->out.failed) {
+    if (conn->out.failed)
         eio_end(conn, EIO_END_SLOW, false);
-    } else if (conn->poll && !conn->dirty) {
-        conn->dirty = true;
-        conn->next_dirty = eio_all.dirty;
-        eio_all.dirty = conn;
-    }
+    else if (conn->poll)
+        eio_make_dirty(conn);
+    eio_note_out(conn);
 }
 
 static void put(struct eio *conn, enum eio_type type, bool binary, struct str data)
@@ -181,6 +203,7 @@ void eio_flush(void)
         conn->dirty = false;
         if (conn->poll && conn->out.len)
             eio_answer_poll(conn);
+        eio_go_on_post(conn);
     }
 }
 
@@ -199,6 +222,7 @@ struct eio *eio_new(const struct eio_layer *layer, struct session *session)
     conn->client.address = session ? session->client.address : 0;
     conn->timer.fired = on_timer;
     buf_init(&conn->out, (size_t)eio_all.settings->outbox_bytes);
+    conn->debt.end = on_too_much;
     map_put(&eio_all.conns, conn->id, conn);
     eio_all.polling += !session;
     metric_inc(METRIC_EIO_OPENED);
@@ -263,11 +287,12 @@ void eio_gone(struct eio *conn)
 {
     if (!conn->told || conn->lingers)
         return;
-    CG_ASSERT(conn->over && !conn->poll && !conn->session && !conn->probe);
+    CG_ASSERT(conn->over && !conn->poll && !conn->session && !conn->probe && !conn->post);
     wheel_cancel(&conn->timer);
     limits_leave(eio_all.sessions->limits, &conn->client);
     forget_dirty(conn);
     buf_fini(&conn->out);
+    debt_set(&conn->debt, 0);
     map_take(&eio_all.conns, conn->id);
     eio_all.polling -= !conn->websocket;
     metric_set(METRIC_EIO_CONNECTIONS, (int64_t)eio_all.conns.count);
@@ -280,6 +305,7 @@ static void on_end(struct wheel_timer *timer)
     while (eio_all.ending) {
         struct eio *conn = eio_all.ending;
         eio_all.ending = conn->next_ending;
+        eio_end_post(conn);
         conn->layer->closed(conn, conn->reason);
         conn->told = true;
         eio_gone(conn);
@@ -328,6 +354,7 @@ void eio_end(struct eio *conn, enum eio_ending ending, bool farewell)
         eio_answer_poll(conn);
     else if (farewell)
         linger(conn, EIO_FAREWELL_MS);
+    eio_note_out(conn);
 }
 
 /* Polling: "1" after all that waits, to the poll that waits or the next one. A WebSocket gets no packet: it is closed
@@ -373,6 +400,9 @@ static void on_timer(struct wheel_timer *timer)
         if (conn->session)
             eio_drop_session(conn->session, 1000, "");
         eio_gone(conn);
+    } else if (conn->pinged && conn->session && conn->session->paused) {
+        /* its pong is not read, as it does not read either: who reads nothing at all is ended by session.c */
+        wheel_set(eio_all.wheel, &conn->timer, eio_all.settings->io_ping_timeout_ms);
     } else if (conn->pinged) {
         eio_end(conn, EIO_END_SILENT, false);
     } else {

@@ -47,6 +47,10 @@ struct eio {
     bool jsonp;             /* `poll` wants a call of a function with this number */
     char callback[EIO_CALLBACK_MAX];
     struct buf out;         /* a payload that waits for a poll */
+    struct debt debt;       /* that */
+    struct http_call *post; /* the POST whose packets wait until the client polls for the answers to those before */
+    struct buf form;        /* its body, decoded, if it was a form's */
+    struct str left;        /* of its body */
     struct session *probe;  /* a WebSocket that may take over; */
     bool probed;            /* … it said 2probe: polls are answered soon */
     bool poll_crossed;      /* `poll` came when the WebSocket was there already */
@@ -110,6 +114,14 @@ bool eio_overdue(const struct eio *conn);
 
 /* ---- eio_poll.c ---- */
 
+/* `out` has changed. */
+void eio_note_out(struct eio *conn);
+/* Goes on with the POST that waited, if the client has polled. */
+void eio_go_on_post(struct eio *conn);
+/* Its connection is over: it is answered. */
+void eio_end_post(struct eio *conn);
+/* Looked at before the loop sleeps. */
+void eio_make_dirty(struct eio *conn);
 /* Answers the waiting poll with all that waits for it. */
 void eio_answer_poll(struct eio *conn);
 /* Answers it with the protocol's error: its connection is no longer on polling. */

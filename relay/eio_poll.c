@@ -193,6 +193,9 @@ static void answer(struct eio *conn, struct http_call *call)
     else
         http_reply(call, 200, "text/plain; charset=UTF-8", "", buf_str(&conn->out));
     buf_fini(&conn->out); /* an idle connection keeps no buffer */
+    eio_note_out(conn);
+    if (conn->post)
+        eio_make_dirty(conn);
 }
 
 void eio_answer_poll(struct eio *conn)
@@ -266,50 +269,8 @@ static bool is_binary(const struct http_call *call)
     return type.len >= sizeof binary - 1 && !strncasecmp(type.ptr, binary, sizeof binary - 1);
 }
 
-/* Packet by packet, up to the one that ends the connection. False: it ended with one that is none. */
-static bool packets_in(struct eio *conn, struct str payload)
+static void answer_post(const struct eio *conn, struct http_call *call, bool fine)
 {
-    struct buf scratch;
-    struct eio_packet packet;
-    enum err err = ERR_OK;
-    if (!payload.ptr)
-        payload = STR(""); /* an empty body is an empty packet */
-    buf_init(&scratch, payload.len);
-    while (!conn->over && !(err = eio_payload_next(&payload, &scratch, &packet)))
-        eio_packet_in(conn, &packet);
-    buf_fini(&scratch);
-    if (!conn->over && err != ERR_NOT_FOUND)
-        eio_end(conn, EIO_END_BROKEN, false);
-    return !conn->over || conn->parting || conn->said_close;
-}
-
-static bool form_in(struct eio *conn, struct str form)
-{
-    struct buf payload;
-    buf_init(&payload, form.len);
-    read_form(form, &payload);
-    unescape_lines(&payload);
-    bool fine = packets_in(conn, buf_str(&payload));
-    buf_fini(&payload);
-    return fine;
-}
-
-/* A client that does not know yet that it was closed by this side has its posts taken, and dropped. */
-static void post(struct eio *conn, struct http_call *call)
-{
-    char text[HTTP_URL_BYTES];
-    bool fine = true;
-    metric_inc(METRIC_EIO_POSTS);
-    if (conn->over) {
-        fine = conn->parting;
-    } else if (is_binary(call)) { /* of older versions: binary is base64 now */
-        eio_end(conn, EIO_END_WRONG, false);
-        fine = false;
-    } else if (call->request.argument(&call->request, "j", text, sizeof text).len) {
-        fine = form_in(conn, call->body);
-    } else {
-        fine = packets_in(conn, call->body);
-    }
     if (fine)
         http_reply(call, 200, "text/html", "", STR("ok"));
     else if (conn->limited)
@@ -317,6 +278,101 @@ static void post(struct eio *conn, struct http_call *call)
                    STR("{\"code\":3,\"message\":\"Too many messages\"}"));
     else
         refuse(call, conn->said_close ? EIO_UNKNOWN_SID : EIO_BAD_REQUEST);
+}
+
+static void on_post_gone(void *arg, struct http_call *call)
+{
+    struct eio *conn = arg;
+    CG_ASSERT(conn->post == call);
+    conn->post = NULL;
+    conn->left = STR(""); /* the body went with the call */
+    eio_note_out(conn);
+    eio_end(conn, EIO_END_LEFT, false);
+}
+
+/* Whether the client has to read before it is answered further. */
+static bool has_enough(const struct eio *conn)
+{
+    return conn->session ? conn->session->paused : conn->out.len > SESSION_UNREAD_BYTES;
+}
+
+/* Packet by packet, up to the one that ends the connection, or until so much waits for a poll that the client has to
+ * take that first: the call is held then. */
+static void packets_in(struct eio *conn, struct http_call *call, struct str payload)
+{
+    struct buf scratch;
+    struct eio_packet packet;
+    enum err err = ERR_OK;
+    buf_init(&scratch, payload.len);
+    while (!conn->over && !has_enough(conn) && !(err = eio_payload_next(&payload, &scratch, &packet)))
+        eio_packet_in(conn, &packet);
+    buf_fini(&scratch);
+    if (!conn->over && !err) {
+        metric_inc(METRIC_HELD_BACK);
+        conn->post = call;
+        conn->left = payload;
+        http_hold(call, on_post_gone, conn);
+        eio_note_out(conn);
+        return;
+    }
+    if (!conn->over && err != ERR_NOT_FOUND)
+        eio_end(conn, EIO_END_BROKEN, false);
+    conn->left = STR("");
+    buf_fini(&conn->form);
+    eio_note_out(conn);
+    answer_post(conn, call, !conn->over || conn->parting || conn->said_close);
+}
+
+/* An empty body is an empty packet. */
+static struct str body_of(struct str body)
+{
+    return body.ptr ? body : STR("");
+}
+
+static void form_in(struct eio *conn, struct http_call *call)
+{
+    buf_init(&conn->form, call->body.len);
+    read_form(call->body, &conn->form);
+    unescape_lines(&conn->form);
+    packets_in(conn, call, body_of(buf_str(&conn->form)));
+}
+
+void eio_go_on_post(struct eio *conn)
+{
+    struct http_call *call = conn->post;
+    if (!call || conn->over || has_enough(conn))
+        return;
+    conn->post = NULL;
+    packets_in(conn, call, conn->left);
+}
+
+void eio_end_post(struct eio *conn)
+{
+    struct http_call *call = conn->post;
+    buf_fini(&conn->form);
+    conn->left = STR("");
+    eio_note_out(conn);
+    if (!call)
+        return;
+    conn->post = NULL;
+    answer_post(conn, call, conn->parting || conn->said_close);
+}
+
+/* A client that does not know yet that it was closed by this side has its posts taken, and dropped. */
+static void post(struct eio *conn, struct http_call *call)
+{
+    char text[HTTP_URL_BYTES];
+    metric_inc(METRIC_EIO_POSTS);
+    if (conn->over) {
+        answer_post(conn, call, conn->parting);
+    } else if (conn->post || is_binary(call)) { /* the last one is not taken yet; of older versions: binary is base64 */
+        eio_end(conn, EIO_END_WRONG, false);
+        answer_post(conn, call, false);
+    } else if (call->request.argument(&call->request, "j", text, sizeof text).len) {
+        form_in(conn, call);
+    } else {
+        packets_in(conn, call, body_of(call->body));
+    }
 }
 
 /* ---- the route ---- */

@@ -78,6 +78,9 @@ static void take_over(struct eio *conn, struct session *session)
     metric_inc(METRIC_EIO_UPGRADES);
     replay(session, &queued);
     buf_fini(&queued);
+    eio_note_out(conn);
+    if (conn->post)
+        eio_make_dirty(conn);
     if (conn->parting && !session->outbox.len) { /* closed meanwhile, and nothing left to say */
         eio_drop_session(session, 1000, "");
         conn->lingers = false;
@@ -197,6 +200,8 @@ static size_t max_message(const struct settings *settings)
 static void drained(struct session *session)
 {
     struct eio *conn = socket_of(session)->conn;
+    if (conn && conn->post)
+        eio_make_dirty(conn);
     if (!conn || !conn->over || conn->session != session)
         return;
     eio_drop_session(session, 1000, "");

@@ -210,7 +210,7 @@ static void admit(struct session *session, const struct look_up *look_up)
     state->token = NULL;
     state->name = mem_strdup(look_up->self.name);
     hub_join(door.hub, session, WIRE_INBOX(session->client.user), ENCODING_FRIENDS_LOW);
-    session->transport->pause(session->socket, false);
+    session_pause(session, SESSION_ENTERING, false);
 }
 
 static void load(struct session *session, bool all);
@@ -302,7 +302,7 @@ static void open_session(struct session *session, const struct request *request)
         token = request->argument(request, "token", text, sizeof text);
     if (token.len)
         state->token = mem_strndup(token.ptr, token.len);
-    session->transport->pause(session->socket, true);
+    session_pause(session, SESSION_ENTERING, true);
     load(session, true);
 }
 

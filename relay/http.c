@@ -146,6 +146,7 @@ static void let_go(struct http_conn *conn)
     struct http_server *server = conn->server;
     conn->state = HTTP_ENDED;
     lobby_leave(server->config.lobby, &conn->guest);
+    debt_set(&conn->debt, 0);
     wheel_cancel(&conn->timer);
     unready(conn);
     if (conn->prev)
@@ -325,6 +326,7 @@ struct http_conn *http_conn_new(struct http_server *server, int fd, bool proxied
     http_request_forget(conn);
     conn->poll.data = conn;
     conn->timer.fired = on_limit;
+    conn->debt.end = http_answer_too_much;
     buf_init(&conn->in, SIZE_MAX / 4);  /* bounded by how much is read: see read_some */
     buf_init(&conn->out, SIZE_MAX / 4); /* by what answers it is given, one at a time */
     conn->next = server->conns;

@@ -33,6 +33,18 @@ void http_answer_send(struct http_conn *conn, const struct str *pieces, size_t c
         skip -= gone;
         buf_add(&conn->out, pieces[i].ptr + gone, pieces[i].len - gone);
     }
+    debt_set(&conn->debt, conn->out.cap);
+}
+
+/* More waits for all clients than may, and for this one most. */
+void http_answer_too_much(struct debt *debt)
+{
+    struct http_conn *conn = (struct http_conn *)(void *)((char *)debt - offsetof(struct http_conn, debt));
+    metric_inc(METRIC_WAITING_CLOSED);
+    buf_fini(&conn->out);
+    debt_set(debt, 0);
+    conn->state = HTTP_BROKEN;
+    http_conn_wake(conn);
 }
 
 void http_answer_flush(struct http_conn *conn)
@@ -48,6 +60,7 @@ void http_answer_flush(struct http_conn *conn)
     buf_consume(&conn->out, (size_t)sent);
     if (!conn->out.len)
         buf_fini(&conn->out);
+    debt_set(&conn->debt, conn->out.cap);
 }
 
 /* ---- whole answers ---- */

@@ -45,6 +45,7 @@ struct http_conn {
     struct http_conn *next_ready; /* or the next that ended */
     struct wheel_timer timer;
     struct buf in, out;
+    struct debt debt; /* `out` */
     size_t seen; /* of the head: bytes that held no end of it */
     size_t body_len;
     struct http_head head;
@@ -121,6 +122,7 @@ void http_request_unchunk(struct http_conn *conn);
 
 /* Gives the kernel what waits. */
 void http_answer_flush(struct http_conn *conn);
+void http_answer_too_much(struct debt *debt);
 /* Sends bytes after what waits; what the kernel does not take waits. */
 void http_answer_send(struct http_conn *conn, const struct str *pieces, size_t count);
 

@@ -261,6 +261,7 @@ static void build(struct relay *relay)
     lobby_init(&relay->lobby, settings);
     relay->sessions.lobby = &relay->lobby;
     relay->journal = journal_new(settings, &relay->offload, on_stored, relay);
+    debts_limit((size_t)settings->outboxes_bytes);
     relay->readers = readers_new(settings, &relay->offload);
     struct bus_events events = {on_bus_state, on_subscribed, on_received, relay};
     relay->bus = bus_new(&relay->loop, settings, relay->incarnation, &events);

@@ -99,6 +99,22 @@ bool native_look_up(struct native *native, int64_t re, struct job *job)
     return false;
 }
 
+bool native_begin_much(struct native *native, int64_t re)
+{
+    if (debts_refuse()) {
+        native_fail(native, re, ERR_BUSY);
+        return false;
+    }
+    session_pause(native->session, SESSION_ANSWERING, true);
+    return true;
+}
+
+void native_end_much(struct native *native)
+{
+    session_pause(native->session, SESSION_ANSWERING, false);
+    native_carry_on(native);
+}
+
 /* ---- hello: who is it ---- */
 
 struct greeting {
@@ -419,6 +435,7 @@ static void on_open(struct session *session, const struct request *request)
 
 static void on_drained(struct session *session)
 {
+    native_carry_on(native_of(session));
     native_catch_up(native_of(session));
 }
 

@@ -11,6 +11,7 @@ struct asked {
     struct job job;
     uint64_t session_id, user;
     int64_t re;
+    bool much; /* its answer may be large: native_begin_much */
 };
 
 static void *asked_new(struct native *native, int64_t re, size_t size, void (*work)(struct job *, struct store *),
@@ -25,6 +26,23 @@ static void *asked_new(struct native *native, int64_t re, size_t size, void (*wo
     return asked;
 }
 
+static void answered(struct asked *asked, struct native *native)
+{
+    if (asked->much)
+        native_end_much(native);
+}
+
+static void look_up_much(struct native *native, struct asked *asked)
+{
+    if (!native_begin_much(native, asked->re)) {
+        free(asked);
+        return;
+    }
+    asked->much = true;
+    if (!native_look_up(native, asked->re, &asked->job))
+        native_end_much(native);
+}
+
 /* Its answer came: whom it is for, if they are still there and it did not fail. */
 static struct native *asked_by(struct asked *asked)
 {
@@ -35,6 +53,7 @@ static struct native *asked_by(struct asked *asked)
     if (!asked->job.err)
         return native;
     native_fail(native, asked->re, asked->job.err == ERR_NOT_FOUND ? ERR_NOT_FOUND : ERR_DOWN);
+    answered(asked, native);
     return NULL;
 }
 
@@ -104,6 +123,7 @@ static void on_history(struct job *job)
             buf_add(&out, history->events.data, history->events.len - 1);
         buf_addf(&out, "],\"more\":%s", history->more ? "true" : "false");
         native_end(native, &out);
+        answered(&history->asked, native);
     }
     buf_fini(&history->events);
     free(history);
@@ -148,7 +168,7 @@ void native_history(struct native_room *room, int64_t re, struct json_object *ob
     history->most = (size_t)door.settings->history_bytes;
     buf_init(&history->events, history->most + 12 * (size_t)door.settings->max_message_bytes + 8192);
     job_charge(&history->asked.job, JOB_ASK, native->user, 1 + history->limit / 50);
-    native_look_up(native, re, &history->asked.job);
+    look_up_much(native, &history->asked);
 }
 
 /* ---- the read marker ---- */
@@ -267,6 +287,7 @@ static void on_counted(struct job *job)
             add_counted(&out, counting, i);
         buf_add_char(&out, ']');
         native_end(native, &out);
+        answered(&counting->asked, native);
     }
     free(counting);
 }
@@ -299,7 +320,7 @@ void native_unread(struct native *native, int64_t re, struct json_object *object
     const char *wrong = read_ids(object, counting);
     if (!wrong) {
         job_charge(&counting->asked.job, JOB_ASK, native->user, 1 + 2 * counting->count);
-        native_look_up(native, re, &counting->asked.job);
+        look_up_much(native, &counting->asked);
         return;
     }
     free(counting);
@@ -318,6 +339,7 @@ static void on_members(void *arg, const struct member *members, size_t count)
         native_begin(&out, MEMBERS_BYTES, asked->re);
         native_add_members(&out, members, count);
         native_end(native, &out);
+        native_end_much(native);
     }
     free(asked);
 }
@@ -330,6 +352,8 @@ void native_members(struct native_room *room, int64_t re, struct json_object *ob
         native_fail(native, re, ERR_BUSY);
         return;
     }
+    if (!native_begin_much(native, re))
+        return;
     native->asked++;
     struct asked *asked = asked_new(native, re, sizeof *asked, NULL, NULL);
     presence_ask(door.presence, room->place.conversation, on_members, asked);

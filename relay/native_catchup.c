@@ -110,6 +110,8 @@ static bool may_read(const struct native *native)
     size_t used = session->outbox.len + native->reading * page_bytes();
     if (!native->reading && !session->outbox.len && !session->choked)
         return true;
+    if (debts_are_high())
+        return false;
     return native->reading < PAGES_AT_ONCE && used + page_bytes() <= (size_t)door.settings->outbox_bytes / 2;
 }
 

@@ -131,9 +131,20 @@ void native_fail(struct native *native, int64_t re, enum err err);
 struct native *native_find(uint64_t session_id);
 /* Hands a job of the client's to the readers, or answers `busy` and frees it. */
 bool native_look_up(struct native *native, int64_t re, struct job *job);
+/* It asked for much: nothing more is read from it, nor carried out of what waits, until that is answered. False: it was
+ * told `busy`. */
+bool native_begin_much(struct native *native, int64_t re);
+void native_end_much(struct native *native);
+/* Whether it is to take its answers before it gets others. */
+static inline bool native_is_answered(const struct native *native)
+{
+    return native->session->paused;
+}
 
 /* ---- native_rooms.c ---- */
 
+/* Goes on with the commands that waited for an answer to go out. */
+void native_carry_on(struct native *native);
 /* Carries the command out, now or once the conversation that it names is known. */
 void native_room_command(struct native *native, int64_t re, struct json_object *object, native_room_handler *handle);
 native_room_handler native_join, native_leave;

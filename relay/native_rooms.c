@@ -132,7 +132,7 @@ static bool is_banned(const struct native *native, uint64_t conversation)
 /* `seating`: the hub is going through the seats, so nobody may leave one. */
 static void carry_on(struct native_room *room, bool seating)
 {
-    while (room->waiting && !is_busy(room)) {
+    while (room->waiting && !is_busy(room) && !native_is_answered(room->native)) {
         if (seating && room->waiting->handle == native_leave) {
             wheel_set(door.hub->wheel, &room->native->again, 0);
             return;
@@ -145,6 +145,14 @@ static void carry_on(struct native_room *room, bool seating)
         json_object_put(waiting->object);
         free(waiting);
     }
+}
+
+/* From wherever an answer goes out, the hub's walk through the seats among them. */
+void native_carry_on(struct native *native)
+{
+    for (struct native_room *room = native->rooms; room && native->waiting && !native->session->closing;
+         room = room->next)
+        carry_on(room, true);
 }
 
 static void fail_waiting(struct native_room *room, enum err err)

@@ -43,7 +43,7 @@ static void on_pause(void *socket, bool paused)
     (void)paused;
 }
 
-static const struct transport transport = {on_send, on_close, on_kill, on_pause};
+static const struct transport transport = {on_send, on_close, on_kill, on_pause, NULL};
 
 /* ---- its life ---- */
 

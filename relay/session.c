@@ -56,6 +56,66 @@ int64_t session_ping_ms(const struct session *session)
                                                : settings->ping_interval_ms;
 }
 
+/* ---- what waits for it ---- */
+
+static void note_debt(struct session *session)
+{
+    debt_set(&session->debt, session->outbox.cap + session->kept);
+}
+
+static void note_outbox(struct session *session, size_t before)
+{
+    struct sessions *sessions = session->owner;
+    sessions->outbox_bytes = sessions->outbox_bytes - before + session->outbox.len;
+    metric_set(METRIC_OUTBOX_BYTES, (int64_t)sessions->outbox_bytes);
+    note_debt(session);
+}
+
+static void drop_outbox(struct session *session)
+{
+    size_t before = session->outbox.len;
+    buf_fini(&session->outbox);
+    note_outbox(session, before);
+}
+
+/* More waits for all clients than may, and for this one most. What was only not written yet is written. */
+static void on_too_much(struct debt *debt)
+{
+    struct session *session = (struct session *)(void *)((char *)debt - offsetof(struct session, debt));
+    if (session->closing)
+        return;
+    if (session->queued && !session->choked)
+        session_writable(session);
+    if (!session->choked)
+        return;
+    metric_inc(METRIC_WAITING_CLOSED);
+    metric_inc(METRIC_CLOSED_SLOW);
+    session_close(session, 1013, "Too slow: come back for the history");
+    if (session->kept) /* the socket frees it only when it ends */
+        session->transport->kill(session->socket);
+    session->kept = 0;
+    drop_outbox(session);
+}
+
+void session_pause(struct session *session, enum session_pause why, bool paused)
+{
+    uint8_t before = session->paused;
+    session->paused = (uint8_t)(paused ? before | why : before & ~why);
+    if (!before != !session->paused)
+        session->transport->pause(session->socket, session->paused);
+}
+
+static void hold_back(struct session *session, bool held_back)
+{
+    if (held_back == !!(session->paused & SESSION_UNREAD))
+        return;
+    if (held_back)
+        metric_inc(METRIC_HELD_BACK);
+    else if (session->began_ms)
+        session->began_ms = session->owner->wheel->now_ms; /* it could not finish its message */
+    session_pause(session, SESSION_UNREAD, held_back);
+}
+
 static bool give(struct session *session, struct str bytes)
 {
     metric_inc(METRIC_WRITES);
@@ -64,10 +124,15 @@ static bool give(struct session *session, struct str bytes)
     if (result == SEND_MORE)
         return true;
     session->choked = true;
-    if (result == SEND_DEAD)
+    if (result == SEND_DEAD) {
         session->closing = true;
-    else
-        metric_inc(METRIC_SOCKETS_CHOKED);
+        return false;
+    }
+    metric_inc(METRIC_SOCKETS_CHOKED);
+    if (session->transport->kept) {
+        session->kept = session->transport->kept(session->socket);
+        note_debt(session);
+    }
     return false;
 }
 
@@ -88,7 +153,7 @@ static void on_timer(struct wheel_timer *timer)
     struct wheel *wheel = session->owner->wheel;
     int64_t interval = session_ping_ms(session);
     int64_t silent = wheel->now_ms - session->heard_ms;
-    bool stuck = session->began_ms && wheel->now_ms - session->began_ms >= 2 * interval;
+    bool stuck = session->began_ms && !session->paused && wheel->now_ms - session->began_ms >= 2 * interval;
     if (session->closing || stuck || (session->pinged && silent >= 2 * interval)) {
         if (!session->closing)
             metric_inc(METRIC_CLOSED_SILENT);
@@ -133,19 +198,13 @@ struct session *session_new(struct sessions *sessions, const struct protocol *pr
     session->heard_ms = sessions->wheel->now_ms;
     session->timer.fired = on_timer;
     buf_init(&session->outbox, (size_t)sessions->settings->outbox_bytes);
+    session->debt.end = on_too_much;
     wheel_set(sessions->wheel, &session->timer, session_ping_ms(session));
     sessions->slots[slot] = session;
     sessions->count++;
     metric_inc(METRIC_CONNECTIONS_OPENED);
     metric_set(METRIC_CONNECTIONS, (int64_t)sessions->count);
     return session;
-}
-
-static void note_outbox(struct session *session, size_t before)
-{
-    struct sessions *sessions = session->owner;
-    sessions->outbox_bytes = sessions->outbox_bytes - before + session->outbox.len;
-    metric_set(METRIC_OUTBOX_BYTES, (int64_t)sessions->outbox_bytes);
 }
 
 static void unqueue(struct session *session)
@@ -202,9 +261,8 @@ void session_ended(struct session *session)
     session_admitted(session);
     wheel_cancel(&session->timer);
     unqueue(session);
-    size_t before = session->outbox.len;
-    buf_fini(&session->outbox);
-    note_outbox(session, before);
+    session->kept = 0;
+    drop_outbox(session);
     sessions->slots[slot] = NULL;
     sessions->free_slots[sessions->free_count++] = slot;
     sessions->count--;
@@ -276,6 +334,9 @@ void session_writable(struct session *session)
     size_t most = (size_t)session->owner->settings->send_chunk_bytes, before = session->outbox.len;
     bool waited = session->choked || before; /* the last piece of the outbox may have been what choked it */
     session->choked = false;
+    session->kept = 0;
+    if (session->paused)
+        session_heard(session); /* it reads: what it says is not heard now */
     while (session->outbox.len && !session->choked && !session->closing) {
         struct str bytes = buf_str(&session->outbox);
         if (bytes.len > most)
@@ -286,6 +347,8 @@ void session_writable(struct session *session)
     if (!session->outbox.len)
         buf_fini(&session->outbox);
     note_outbox(session, before);
+    if (session->outbox.len <= SESSION_UNREAD_BYTES / 2)
+        hold_back(session, false);
     flush_all(session);
     if (waited && !session->outbox.len && !session->choked && !session->closing && session->protocol->drained)
         session->protocol->drained(session);
@@ -297,6 +360,8 @@ static bool set_aside(struct session *session, struct str header, struct str hea
     if (session->closing)
         return false;
     flush_all(session);
+    if (session->closing)
+        return false;
     size_t before = session->outbox.len;
     buf_add_str(&session->outbox, header);
     buf_add_str(&session->outbox, head);
@@ -307,28 +372,41 @@ static bool set_aside(struct session *session, struct str header, struct str hea
         session_close(session, 1013, "Too slow: come back for the history");
         return false;
     }
-    return true;
+    return !session->closing;
+}
+
+/* The answer goes out. If too much of such waits, no more is asked for. */
+static void give_answer(struct session *session)
+{
+    if (!session->choked)
+        session_writable(session);
+    if (session->choked && !session->closing && session->outbox.len + session->kept > SESSION_UNREAD_BYTES)
+        hold_back(session, true);
 }
 
 void session_send_raw(struct session *session, struct str bytes)
 {
-    if (set_aside(session, STR(""), bytes, STR("")) && !session->choked)
-        session_writable(session);
+    if (set_aside(session, STR(""), bytes, STR("")))
+        give_answer(session);
 }
 
 void session_send_text(struct session *session, struct str payload)
 {
     char bytes[WSFRAME_HEADER_MAX];
     struct str header = {bytes, wsframe_header(bytes, WSFRAME_TEXT, payload.len)};
-    if (set_aside(session, header, payload, STR("")) && !session->choked)
-        session_writable(session);
+    if (set_aside(session, header, payload, STR("")))
+        give_answer(session);
 }
 
 void session_queue(struct session *session, int opcode, struct str head, struct str tail)
 {
     char bytes[WSFRAME_HEADER_MAX];
     struct str header = {bytes, wsframe_header(bytes, (enum wsframe_opcode)opcode, head.len + tail.len)};
-    if (!set_aside(session, header, head, tail) || session->choked || session->queued)
+    if (!set_aside(session, header, head, tail))
+        return;
+    if (session->outbox.len + session->kept > SESSION_UNREAD_BYTES)
+        hold_back(session, true); /* until it is known how much of it the socket takes */
+    if (session->choked || session->queued)
         return;
     session->queued = true;
     session->next_queued = session->owner->queued;
@@ -342,7 +420,7 @@ void sessions_flush(struct sessions *sessions)
         sessions->queued = session->next_queued;
         session->queued = false;
         if (!session->choked && !session->closing)
-            session_writable(session);
+            give_answer(session);
     }
 }
 
@@ -380,9 +458,11 @@ void session_close(struct session *session, unsigned code, const char *reason)
     if (session->closing) /* that showed that it is dead, or too slow */
         return;
     session->closing = true;
-    if (session->outbox.len) /* a frame may be half sent: a close frame inside it would be content */
+    if (session->outbox.len) { /* a frame may be half sent: a close frame inside it would be content */
         session->transport->kill(session->socket);
-    else
+        drop_outbox(session);
+    } else {
         session->transport->close(session->socket, code, reason);
+    }
     wheel_set(session->owner->wheel, &session->timer, session->owner->settings->close_timeout_ms);
 }

@@ -10,6 +10,7 @@
 #include "common/id.h"
 #include "common/map.h"
 #include "common/settings.h"
+#include "relay/debts.h"
 #include "relay/encoding.h"
 #include "relay/limits.h"
 #include "relay/lobby.h"
@@ -36,6 +37,8 @@ struct transport {
     void (*kill)(void *socket);
     /* Stops or goes on reading from it: what the client sends meanwhile waits in its own buffers. */
     void (*pause)(void *socket, bool paused);
+    /* Bytes that `send` could not give to the kernel and keeps; NULL: what it keeps it counts itself. */
+    size_t (*kept)(void *socket);
 };
 
 /* The request that opens a connection. Valid during `refuse` and `open` only. */
@@ -122,6 +125,8 @@ struct session {
     struct limits_client client; /* whose it is, as far as it is known */
     struct lobby_guest guest;    /* from session_from to session_admitted */
     struct buf outbox;  /* answers that wait for the socket */
+    struct debt debt;   /* that, and what the socket keeps */
+    size_t kept;        /* bytes of it that the socket keeps */
     struct wheel_timer timer;
     int64_t heard_ms;   /* wheel time at which the client last sent anything */
     int64_t began_ms;   /* when the message began that is not whole yet; 0: none */
@@ -130,7 +135,15 @@ struct session {
     bool pinged;        /* since it was last heard */
     bool choked;        /* the socket takes nothing until session_writable */
     bool held;          /* its seats' logs wait: what came before is still being fetched (session_hold) */
+    uint8_t paused;     /* nothing is read from it: enum session_pause */
     bool closing;
+};
+
+/* Why nothing is read from a client. */
+enum session_pause {
+    SESSION_ENTERING = 1,  /* it is not yet where it may speak */
+    SESSION_ANSWERING = 2, /* it asked for much, and is being answered */
+    SESSION_UNREAD = 4,    /* it does not read its answers: session_send_text */
 };
 
 /* The table of all sessions of this relay. */
@@ -187,8 +200,20 @@ void session_unfinished(struct session *session, bool unfinished);
 /* For the transport: the socket can take more. */
 void session_writable(struct session *session);
 
+/* Stops reading from its client, or goes on if nothing else is in the way. What it sends meanwhile waits in its own
+ * buffers, and it does not count as silent as long as it reads. */
+void session_pause(struct session *session, enum session_pause why, bool paused);
+/* Whether everything that it was sent is out. If not, an answer that can be asked for again and again is owed, and made
+ * when it is (`drained`). */
+static inline bool session_has_all(const struct session *session)
+{
+    return !session->choked && !session->outbox.len;
+}
+
 /* Sends one text frame to this client alone, after what the room log holds for it. Kept in the outbox
- * while the socket is choked; past outbox_bytes the session is closed as too slow. */
+ * while the socket is choked; past outbox_bytes the session is closed as too slow. One that has more waiting than
+ * SESSION_UNREAD_BYTES gets no further answers because its requests are not read until half of that is out. */
+enum { SESSION_UNREAD_BYTES = 256 * 1024 };
 void session_send_text(struct session *session, struct str payload);
 
 /* Sends bytes as they are, otherwise the same. */

@@ -212,7 +212,7 @@ static void open_session(struct session *session, const struct request *request)
         door_refuse(session, 1013, "Try again later");
         return;
     }
-    session->transport->pause(session->socket, true);
+    session_pause(session, SESSION_ENTERING, true);
 }
 
 static void seated(struct session *session, struct seat *seat)
@@ -233,7 +233,7 @@ static void seated(struct session *session, struct seat *seat)
 /* Its arrival is shown before anything it says. */
 static void entered(struct session *session)
 {
-    session->transport->pause(session->socket, false);
+    session_pause(session, SESSION_ENTERING, false);
 }
 
 static void not_seated(struct session *session, uint64_t conversation, enum err err)

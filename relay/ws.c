@@ -145,11 +145,18 @@ static void ws_pause(void *socket, bool paused)
         lws_callback_on_writable(user->wsi); /* where what was held is taken: not in here */
 }
 
+static size_t ws_kept(void *socket)
+{
+    const struct user *user = socket;
+    return user->out ? user->out->cap : 0;
+}
+
 static const struct transport ws_transport = {
     .send = ws_send,
     .close = ws_close,
     .kill = ws_kill,
     .pause = ws_pause,
+    .kept = ws_kept,
 };
 
 /* ---- messages ---- */

@@ -56,6 +56,6 @@ static void on_pause(void *socket, bool paused)
     (void)paused;
 }
 
-static const struct transport wire = {on_send, on_close, on_kill, on_pause};
+static const struct transport wire = {on_send, on_close, on_kill, on_pause, NULL};
 
 #endif

@@ -73,6 +73,8 @@ struct client {
     struct buf got;          /* all bytes that its socket was given */
     enum send_result answer; /* of the socket, from now on */
     int writes, closes, kills;
+    bool paused;
+    size_t kept;
     size_t longest; /* write */
     unsigned code;  /* of the close */
     int seated, not_seated, changed, drained;
@@ -104,7 +106,20 @@ static void on_kill(void *socket)
     ((struct client *)socket)->kills++;
 }
 
-static const struct transport wire = {.send = on_send, .close = on_close, .kill = on_kill};
+static void on_pause(void *socket, bool paused)
+{
+    struct client *client = socket;
+    assert_true(client->paused != paused);
+    client->paused = paused;
+}
+
+static size_t get_kept(void *socket)
+{
+    return ((struct client *)socket)->kept;
+}
+
+static const struct transport wire = {
+    .send = on_send, .close = on_close, .kill = on_kill, .pause = on_pause, .kept = get_kept};
 
 static struct hub hub;
 

@@ -11,7 +11,7 @@ static enum send_result slow_send(void *socket, struct str bytes)
     return on_send(socket, bytes);
 }
 
-static const struct transport slow_wire = {.send = slow_send, .close = on_close, .kill = on_kill};
+static const struct transport slow_wire = {.send = slow_send, .close = on_close, .kill = on_kill, .pause = on_pause};
 
 static int begin_slow(void **state)
 {
@@ -123,7 +123,7 @@ static enum send_result small_send(void *socket, struct str bytes)
     return on_send(socket, bytes);
 }
 
-static const struct transport small_wire = {.send = small_send, .close = on_close, .kill = on_kill};
+static const struct transport small_wire = {.send = small_send, .close = on_close, .kill = on_kill, .pause = on_pause};
 
 static void many_small_rooms_rest_together(void **state)
 {
