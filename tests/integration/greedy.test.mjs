@@ -69,11 +69,11 @@ describe('greedy clients', () => {
   });
 
   it('a crowd that asks what is unread in a hundred rooms, over and over, delays only itself', async (t) => {
-    const { json } = await stack.api('createChatroom', { chatroomName: unique('r'), nickName: unique('n'), headNum: 1 });
+    const nickName = unique('n');
+    const { json } = await stack.api('createChatroom', { chatroomName: unique('r'), nickName, headNum: 1 });
     const user = json.data.nickId, rooms = [json.data.chatroomId];
     for (let i = 0; i < 99; i++) {
-      const answer = await stack.api('createChatroom', { chatroomName: unique('r'), nickName: json.data.nickName,
-        headNum: 1 });
+      const answer = await stack.api('createChatroom', { chatroomName: unique('r'), nickName, headNum: 1 });
       assert.equal(answer.json.data?.nickId, user, JSON.stringify(answer.json));
       rooms.push(answer.json.data.chatroomId);
     }
