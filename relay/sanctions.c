@@ -13,7 +13,8 @@ struct sanctions_row {
     struct sanction sanction;
     uint64_t address;
     int64_t known_ms;           /* clock_mono_ms */
-    struct sanctions_row *next; /* on the same user or address, or of those by name */
+    struct sanctions_row *next; /* on the same user, address or hash of a name */
+    struct sanctions_row *next_over; /* while they are swept out */
 };
 
 static bool in_force(const struct sanction *sanction)
@@ -21,18 +22,25 @@ static bool in_force(const struct sanction *sanction)
     return !sanction->lifted && (!sanction->until_ms || sanction->until_ms > clock_wall_ms());
 }
 
-/* The map whose chain the row is in; NULL: it is by name, or on everybody's tokens. */
-static struct map *map_of(struct sanctions *sanctions, const struct sanctions_row *row, uint64_t *key)
+/* FNV-1a; what it gives equal, the names tell apart. Operators choose them. */
+static uint64_t name_key(struct str name)
 {
-    *key = row->sanction.user ? row->sanction.user : row->address;
-    return row->sanction.user ? &sanctions->by_user : row->address ? &sanctions->by_address : NULL;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < name.len; i++)
+        hash = (hash ^ (unsigned char)name.ptr[i]) * UINT64_C(0x100000001b3);
+    return hash ? hash : 1;
 }
 
-static void set_chain(struct sanctions *sanctions, struct map *map, uint64_t key, struct sanctions_row *first)
+/* The map whose chain the row is in. */
+static struct map *map_of(struct sanctions *sanctions, const struct sanctions_row *row, uint64_t *key)
 {
-    if (!map)
-        sanctions->named = first;
-    else if (first)
+    *key = row->sanction.user ? row->sanction.user : row->address ? row->address : name_key(str_of(row->sanction.name));
+    return row->sanction.user ? &sanctions->by_user : row->address ? &sanctions->by_address : &sanctions->by_name;
+}
+
+static void set_chain(struct map *map, uint64_t key, struct sanctions_row *first)
+{
+    if (first)
         map_put(map, key, first);
     else
         map_take(map, key);
@@ -46,9 +54,8 @@ static void add(struct sanctions *sanctions, const struct sanction *sanction)
     row->known_ms = clock_mono_ms();
     row->address = rate_address_key(str_of(sanction->address));
     struct map *map = map_of(sanctions, row, &key);
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the map is the first member, which the analyzer confuses */
-    row->next = map ? map_get(map, key) : sanctions->named;
-    set_chain(sanctions, map, key, row);
+    row->next = map_get(map, key);
+    set_chain(map, key, row);
     map_put(&sanctions->by_id, sanction->id, row);
     metric_set(METRIC_SANCTIONS, (int64_t)sanctions->by_id.count);
 }
@@ -57,13 +64,12 @@ static void drop(struct sanctions *sanctions, struct sanctions_row *row)
 {
     uint64_t key;
     struct map *map = map_of(sanctions, row, &key);
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): as above */
-    struct sanctions_row *first = map ? map_get(map, key) : sanctions->named, **at = &first;
+    struct sanctions_row *first = map_get(map, key), **at = &first;
     while (*at && *at != row)
         at = &(*at)->next;
     CG_ASSERT(*at); /* every row stands in its chain */
     *at = row->next;
-    set_chain(sanctions, map, key, first);
+    set_chain(map, key, first);
     map_take(&sanctions->by_id, row->sanction.id);
     metric_set(METRIC_SANCTIONS, (int64_t)sanctions->by_id.count);
     free(row);
@@ -77,6 +83,7 @@ void sanctions_fini(struct sanctions *sanctions)
     map_fini(&sanctions->by_id);
     map_fini(&sanctions->by_user);
     map_fini(&sanctions->by_address);
+    map_fini(&sanctions->by_name);
 }
 
 bool sanctions_put(struct sanctions *sanctions, const struct sanction *sanction)
@@ -102,12 +109,16 @@ static bool is_over(const struct sanctions_row *row, int64_t read_ms)
 
 void sanctions_sweep(struct sanctions *sanctions, int64_t read_ms)
 {
-    struct sanctions_row *row;
+    struct sanctions_row *row, *over = NULL;
     for (size_t at = 0; (row = map_next(&sanctions->by_id, &at));)
         if (is_over(row, read_ms)) {
-            drop(sanctions, row);
-            at = 0; /* the map has changed */
+            row->next_over = over;
+            over = row;
         }
+    while ((row = over)) { /* the map changes: not while it is gone through, or all were gone through for each */
+        over = row->next_over;
+        drop(sanctions, row);
+    }
 }
 
 static bool is_in(const struct sanctions_row *row, enum sanction_kind kind, uint64_t conversation)
@@ -144,7 +155,9 @@ bool sanctions_revoked(const struct sanctions *sanctions, uint64_t user, uint64_
 bool sanctions_on_name(const struct sanctions *sanctions, enum sanction_kind kind, struct str name,
                        uint64_t conversation)
 {
-    for (const struct sanctions_row *row = sanctions && name.len ? sanctions->named : NULL; row; row = row->next)
+    const struct sanctions_row *row =
+        sanctions && sanctions->by_id.count && name.len ? map_get(&sanctions->by_name, name_key(name)) : NULL;
+    for (; row; row = row->next)
         if (is_in(row, kind, conversation) && str_eq(str_of(row->sanction.name), name))
             return true;
     return false;

@@ -9,8 +9,9 @@
 /* A zeroed one is empty. */
 struct sanctions {
     struct map by_id;
-    struct map by_user, by_address; /* chains of struct sanctions_row; addresses by rate_address_key */
-    struct sanctions_row *named;    /* those by name: few, one chain */
+    /* Chains of struct sanctions_row; addresses by rate_address_key, names by their hash, and with them what is on
+     * everybody's tokens. */
+    struct map by_user, by_address, by_name;
     uint64_t tokens_voided;         /* how often everybody's tokens were revoked, since the start */
 };
 

@@ -188,6 +188,32 @@ static void a_kick_comes_over_the_wire_whole_or_not_at_all(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
+/* As many as there may be, by user and by name, half of them for a while: each is found at once, and when their time is
+ * over they go together. Looked for one by one, that would take minutes. */
+static void many_are_over_at_once(void **state)
+{
+    (void)state;
+    enum { MANY = 200000 };
+    char name[16];
+    for (uint64_t i = 1; i <= MANY; i++) {
+        struct sanction ban = {.id = i, .kind = SANCTION_BAN, .until_ms = i % 2 ? START_MS + 1000 : 0};
+        if (i % 4 < 2)
+            ban.user = i;
+        else
+            snprintf(ban.name, sizeof ban.name, "n%llu", (unsigned long long)i);
+        assert_true(sanctions_put(&all, &ban));
+    }
+    assert_true(sanctions_on_name(&all, SANCTION_BAN, STR("n2"), 0));
+    clock_freeze(START_MS + 1001);
+    sanctions_sweep(&all, 0);
+    assert_int_equal(all.by_id.count, MANY / 2);
+    for (uint64_t i = 1; i <= MANY; i++) {
+        snprintf(name, sizeof name, "n%llu", (unsigned long long)i);
+        bool there = i % 4 < 2 ? banned(i, "", 0) : sanctions_on_name(&all, SANCTION_BAN, str_of(name), 0);
+        assert_int_equal(there, i % 2 == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +227,7 @@ int main(void)
         TEST(names_are_those_of_exactly_these_bytes),
         TEST(an_address_is_written_in_one_way),
         TEST(a_kick_comes_over_the_wire_whole_or_not_at_all),
+        TEST(many_are_over_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
