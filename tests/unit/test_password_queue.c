@@ -81,7 +81,9 @@ static void *call(void *arg)
 static void ask_for(uint64_t payer, char whose, bool sets)
 {
     int64_t before = metric_get(METRIC_PASSWORDS_WAITING) + metric_get(METRIC_PASSWORDS_REFUSED);
+    pthread_mutex_lock(&gate.lock);
     int begun = gate.begun;
+    pthread_mutex_unlock(&gate.lock);
     struct caller *caller = &callers[caller_count++];
     *caller = (struct caller){.payer = payer, .whose = whose, .sets = sets};
     assert_int_equal(pthread_create(&caller->thread, NULL, call, caller), 0);
