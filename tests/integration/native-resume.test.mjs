@@ -6,7 +6,7 @@ import { Client, settle } from './lib/client.mjs';
 import { befriend, newUser } from './lib/friends.mjs';
 import { Native } from './lib/native.mjs';
 import { unique } from './lib/socket.mjs';
-import { Stack, eventually } from './lib/stack.mjs';
+import { NO_RATES, Stack, eventually } from './lib/stack.mjs';
 
 describe('the native protocol: coming back', () => {
   let stack;
@@ -23,7 +23,7 @@ describe('the native protocol: coming back', () => {
   /** The same client on a new connection, with what it had. */
   const back = (native, how) => Native.hello(stack, { user: native.nickId }, { resume: native.resume, ...how });
   before(async () => {
-    stack = await Stack.start({ relays: 3, settings: { lease_ms: '1500ms', audit_ms: '500ms' } });
+    stack = await Stack.start({ relays: 3, settings: { ...NO_RATES, lease_ms: '1500ms', audit_ms: '500ms' } });
   });
   after(() => stack?.remove());
 

@@ -10,7 +10,7 @@ import { say, tell as post } from './lib/rooms.mjs';
 import { knock, unique } from './lib/socket.mjs';
 import { Player, claimsOf, login, makeToken, newSpace, nowS, read as readSpace, settle, transfer,
   write as writeSpace } from './lib/spaces.mjs';
-import { Stack, eventually, request } from './lib/stack.mjs';
+import { NO_RATES, Stack, eventually, request } from './lib/stack.mjs';
 
 const SECRET = 'a-secret-of-the-test-that-is-long-enough';
 const NOBODY = `user_${'0'.repeat(32)}`;
@@ -31,7 +31,8 @@ describe('the native protocol', () => {
   };
   before(async () => {
     stack = await Stack.start({ relays: 2,
-      settings: { jwt_secret: SECRET, handshake_timeout_ms: '1500ms', grace_ms: '200ms', native_rooms_max: 8 } });
+      settings: { ...NO_RATES, jwt_secret: SECRET, handshake_timeout_ms: '1500ms', grace_ms: '200ms',
+        native_rooms_max: 8 } });
     stack.keepSecret(SECRET);
   });
   after(() => stack?.remove());
