@@ -24,7 +24,7 @@ static const struct store_statement core_rows[] = {
     {SQL_ADD_MESSAGE, "INSERT INTO message (conversation, seq, sender, client_id, batch_id, kind,"
                       " sender_name, content, sent_at, created_at, audience)"
                       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
-    {SQL_SET_SEQ, "UPDATE conversation SET seq = ? WHERE id = ?"},
+    {SQL_SET_SEQ, "UPDATE conversation SET seq = ?, last_at = ? WHERE id = ?"},
 };
 
 static const struct store_statements core_statements = STORE_STATEMENTS(core_rows);

@@ -1,15 +1,18 @@
 /* store_journal.c: the one transaction that every message of every door goes through.
  *
- *   lock the conversations' rows, in order of id, and read their last numbers     1 statement
- *   insert all messages under the next numbers                                    1
- *   write the last numbers back                                                   1
- *   commit                                                                        1
+ *   lock the conversations' rows, in order of id, and read their last numbers and times   1 statement
+ *   insert all messages under the next numbers                                            1
+ *   write the last numbers and times back                                                 1
+ *   commit                                                                                1
  *
  * An edit or a recall costs a few more: what it is about is looked up before the insert and changed after it.
  *
  * A message's client_id was usually never seen, so it is not looked for: the unique key finds the
  * repeats, and only then are they looked up, in a second attempt. A post that the database refuses for
  * good is found by halving the batch, so it harms no other.
+ *
+ * A message's time is this process's, but not below that of the conversation's last message, which another relay may have
+ * stored by another clock: so times go with numbers.
  *
  * If the connection breaks during COMMIT, the next attempt, on whichever server answers, first looks whether the rows
  * of the lost one are there. Locking the conversations waits until a server that still works on the lost transaction
@@ -26,12 +29,14 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { MESSAGE_PARAMS = 11, MAX_RETRIES = 40 };
+enum { MESSAGE_PARAMS = 11, COUNTER_PARAMS = 3, MAX_RETRIES = 40 };
 
-/* A conversation of the batch: its row's number, before and after. */
+/* A conversation of the batch: the number and the time of its last message, before and after. */
 struct counter {
     uint64_t conversation, seq;
+    int64_t last_ms;
     bool found;
+    char at[CLOCK_TEXT_MAX]; /* last_ms, once it is that of messages of this batch */
 };
 
 struct batch {
@@ -62,7 +67,7 @@ static void collect_counters(struct batch *batch)
 {
     batch->counter_count = 0;
     for (size_t i = 0; i < batch->count; i++)
-        batch->counters[i] = (struct counter){batch->posts[i]->message.conversation, 0, false};
+        batch->counters[i] = (struct counter){.conversation = batch->posts[i]->message.conversation};
     qsort(batch->counters, batch->count, sizeof batch->counters[0], by_conversation);
     for (size_t i = 0; i < batch->count; i++)
         if (!i || batch->counters[i].conversation != batch->counters[i - 1].conversation)
@@ -74,6 +79,7 @@ static void on_counter(void *arg, const struct db_value *columns)
     struct counter *counter = counter_of(arg, columns[0].number);
     if (counter) {
         counter->seq = columns[1].number;
+        counter->last_ms = (int64_t)columns[2].number;
         counter->found = true;
     }
 }
@@ -82,7 +88,7 @@ static enum err lock_counters(struct store *store, struct batch *batch)
 {
     struct buf sql;
     buf_init(&sql, 128 + batch->counter_count * 21);
-    buf_add_text(&sql, "SELECT id, seq FROM conversation WHERE id IN (");
+    buf_add_text(&sql, "SELECT id, seq, last_at FROM conversation WHERE id IN (");
     for (size_t i = 0; i < batch->counter_count; i++) {
         if (i)
             buf_add_char(&sql, ',');
@@ -261,17 +267,25 @@ static enum err apply_revisions(struct store *store, const struct batch *batch, 
     return err;
 }
 
+/* The time of all messages of this attempt in one conversation. */
+static void take_time(struct counter *counter)
+{
+    if (counter->at[0])
+        return;
+    counter->last_ms = store_next_ms(counter->last_ms);
+    clock_format_utc(counter->last_ms, counter->at);
+}
+
 static enum err insert_messages(struct store *store, struct batch *batch, size_t count)
 {
-    int64_t now_ms = clock_wall_ms();
-    char now[CLOCK_TEXT_MAX];
-    clock_format_utc(now_ms, now);
     struct db_value *params = mem_zalloc(count * MESSAGE_PARAMS * sizeof *params);
     for (size_t i = 0; i < count; i++) {
         struct message *m = &batch->posts[i]->message;
         struct db_value *p = &params[i * MESSAGE_PARAMS];
-        m->seq = ++counter_of(batch, m->conversation)->seq;
-        m->at_ms = now_ms;
+        struct counter *counter = counter_of(batch, m->conversation);
+        take_time(counter);
+        m->seq = ++counter->seq;
+        m->at_ms = counter->last_ms;
         m->batch = batch->id;
         p[0] = DB_NUM(m->conversation);
         p[1] = DB_NUM(m->seq);
@@ -282,7 +296,7 @@ static enum err insert_messages(struct store *store, struct batch *batch, size_t
         p[6] = DB_TEXT(m->sender_name);
         p[7] = DB_TEXT(m->content);
         p[8] = m->sent_at.len ? DB_TEXT(m->sent_at) : DB_NULL;
-        p[9] = DB_TEXT(str_of(now));
+        p[9] = DB_TEXT(str_of(counter->at));
         p[10] = m->audience.len ? DB_TEXT(m->audience) : DB_NULL;
     }
     enum err err = db_many(store->db, SQL_ADD_MESSAGE, params, count, MESSAGE_PARAMS);
@@ -292,16 +306,17 @@ static enum err insert_messages(struct store *store, struct batch *batch, size_t
 
 static enum err write_counters(struct store *store, const struct batch *batch)
 {
-    struct db_value *params = mem_zalloc(batch->counter_count * 2 * sizeof *params);
+    struct db_value *params = mem_zalloc(batch->counter_count * COUNTER_PARAMS * sizeof *params);
     size_t rows = 0;
     for (size_t i = 0; i < batch->counter_count; i++) {
         if (!batch->counters[i].found)
             continue;
-        params[rows * 2] = DB_NUM(batch->counters[i].seq);
-        params[rows * 2 + 1] = DB_NUM(batch->counters[i].conversation);
-        rows++;
+        struct db_value *p = &params[rows++ * COUNTER_PARAMS];
+        p[0] = DB_NUM(batch->counters[i].seq);
+        p[1] = DB_NUM((uint64_t)batch->counters[i].last_ms);
+        p[2] = DB_NUM(batch->counters[i].conversation);
     }
-    enum err err = rows ? db_many(store->db, SQL_SET_SEQ, params, rows, 2) : ERR_OK;
+    enum err err = rows ? db_many(store->db, SQL_SET_SEQ, params, rows, COUNTER_PARAMS) : ERR_OK;
     free(params);
     return err;
 }

@@ -28,7 +28,7 @@ static const struct store_statement rows[] = {
     {SQL_RECORDS_LATEST, "SELECT * FROM (SELECT " RECORD_COLUMNS RECORD_TABLES
                          " ORDER BY m.seq DESC LIMIT ?) AS latest ORDER BY seq"},
     {SQL_SPACE_LOCK,
-     "SELECT id, seq FROM conversation WHERE public_id = ? AND kind = 4 FOR UPDATE"},
+     "SELECT id, seq, last_at FROM conversation WHERE public_id = ? AND kind = 4 FOR UPDATE"},
     {SQL_SPACE_TWO, "SELECT u.id, u.public_id, u.name FROM member m JOIN user u ON u.id = m.user"
                     " WHERE m.conversation = ? AND u.public_id IN (?, ?)"},
     {SQL_FIND_TRANSFER, "SELECT m.seq, m.content, " AT_MS " FROM message m"
@@ -187,6 +187,7 @@ enum err store_records(struct store *store, const struct store_range *range, sto
 struct transfer_state {
     struct store_transfer *transfer;
     uint64_t last, to; /* the conversation's last number; the receiver's */
+    int64_t last_ms;   /* when that was */
     char earlier[STORE_TRANSFER_TEXT_MAX];
 };
 
@@ -195,6 +196,7 @@ static void on_lock(void *arg, const struct db_value *c)
     struct transfer_state *state = arg;
     state->transfer->conversation = c[0].number;
     state->last = c[1].number;
+    state->last_ms = (int64_t)c[2].number;
 }
 
 static void on_two(void *arg, const struct db_value *c)
@@ -225,7 +227,7 @@ static enum err insert_transfer(struct store *store, struct transfer_state *stat
     char now[CLOCK_TEXT_MAX];
     transfer->seq = state->last + 1;
     transfer->batch = id_random();
-    transfer->at_ms = clock_wall_ms();
+    transfer->at_ms = store_next_ms(state->last_ms);
     clock_format_utc(transfer->at_ms, now);
     struct db_value row[] = {DB_NUM(transfer->conversation),
                              DB_NUM(transfer->seq),
@@ -239,9 +241,10 @@ static enum err insert_transfer(struct store *store, struct transfer_state *stat
                              DB_TEXT(str_of(now)),
                              DB_NULL};
     enum err err = db_query(store->db, SQL_ADD_MESSAGE, row, 11, NULL, NULL);
-    struct db_value counter[] = {DB_NUM(transfer->seq), DB_NUM(transfer->conversation)};
+    struct db_value counter[] = {DB_NUM(transfer->seq), DB_NUM((uint64_t)transfer->at_ms),
+                                DB_NUM(transfer->conversation)};
     if (!err)
-        err = db_query(store->db, SQL_SET_SEQ, counter, 2, NULL, NULL);
+        err = db_query(store->db, SQL_SET_SEQ, counter, 3, NULL, NULL);
     struct db_value give[] = {DB_NUM(transfer->conversation), DB_NUM(state->to),
                               DB_NUM((uint64_t)transfer->score)};
     if (!err)

@@ -123,6 +123,11 @@ void store_add_hex(struct buf *sql, struct str bytes);
 void store_add_asked(struct buf *sql, size_t at, struct str user_id, struct str room_id);
 enum { STORE_ASKED_SQL_MAX = 2 * STORE_HEX_LEN(ID_MAX) + 160 };
 
+/* The time of the next message of a conversation whose row is locked: now, but never below `last_ms`, the time of its
+ * last message. A relay whose clock is ahead so keeps the others' times up with its own; one that is far ahead is
+ * complained of. Any thread. */
+int64_t store_next_ms(int64_t last_ms);
+
 /* The kinds of message_is_said. */
 #define STORE_KINDS_SAID "1, 4, 5, 6, 7"
 
@@ -142,6 +147,6 @@ struct store_reading {
 };
 void store_on_message(void *reading, const struct db_value *columns);
 
-enum { STORE_SCHEMA_VERSION = 7 };
+enum { STORE_SCHEMA_VERSION = 8 };
 
 #endif

@@ -119,6 +119,47 @@ describe('the native protocol', () => {
     for (const seq of seqs) assert.ok(order.indexOf(`re ${seq}`) < order.indexOf(`ev ${seq}`), `${seq}`);
   });
 
+  it('takes no time below that of the message before, whatever the clocks of relays say', async () => {
+    const one = await enter(undefined, { relay: 1 });
+    const two = await enter(one.chatroomName, { relay: 2 });
+    await one.send(one.room);
+    // As if a relay whose clock is ahead had stored the last one; those of this stack are behind it.
+    const ahead = Date.now() + 30_000;
+    const stores = (room) => stack.sql('UPDATE conversation SET last_at = ? WHERE public_id = ?', [ahead, room]);
+    await stores(one.room);
+    const sent = [];
+    for (const native of [two, one, two]) sent.push(await native.send(one.room));
+    assert.deepEqual(sent.map(({ ts }) => ts), [ahead, ahead, ahead]);
+    await one.reached(one.ch, sent[2].seq);
+    const rises = (rows, what) => {
+      const times = rows.map(({ ts }) => ts);
+      assert.deepEqual(times, times.toSorted((a, b) => a - b), what);
+      assert.equal(times.at(-1), ahead, what);
+    };
+    rises(one.log(one.ch), 'as they came live');
+    rises((await two.must('history', { room: one.room })).events, 'the history');
+    const path = `/api/rooms/${one.room}/messages?nickId=${one.nickId}`;
+    const { json } = await request(stack.url + path);
+    rises(json.data, 'the history over REST');
+
+    // a transfer has a transaction of its own
+    const player = await login(stack), bob = await login(stack);
+    const space = await newSpace(stack, player);
+    assert.equal((await writeSpace(stack, `spaces/${space.roomId}/join`, bob)).status, 200);
+    const native = await Native.hello(stack, { token: player.token });
+    const { ch } = await native.join(space.roomId);
+    await stores(space.roomId);
+    await transfer(stack, space, player, { toId: bob.userId, score: 5, clientId: unique('t') });
+    const said = await native.send(space.roomId);
+    await native.reached(ch, said.seq);
+    assert.deepEqual(native.log(ch).map(({ kind, ts }) => [kind, ts]), [['transfer', ahead], ['text', ahead]]);
+    // and the next one's time is this server's own again where the last one's is over
+    await stack.sql('UPDATE conversation SET last_at = 1 WHERE public_id = ?', [space.roomId]);
+    await transfer(stack, space, player, { toId: bob.userId, score: 5, clientId: unique('t') });
+    const [{ last }] = await stack.sql('SELECT last_at AS last FROM conversation WHERE public_id = ?', [space.roomId]);
+    assert.ok(last > 1_700_000_000_000 && last < ahead, `${last}`);
+  });
+
   it('never makes two of a retry: later, at once, on the other relay, over the other doors', async () => {
     const one = await enter(undefined, { relay: 1 });
     const two = await Native.hello(stack, { user: one.nickId }, { relay: 2 });

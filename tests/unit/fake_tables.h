@@ -24,6 +24,7 @@ struct row {
 struct tables {
     uint64_t seq
         [CONVERSATIONS]; /* of the conversations 1 to CONVERSATIONS - 1; all others do not exist */
+    int64_t last_at[CONVERSATIONS];
     struct row rows[ROWS_MAX];
     size_t row_count;
 };
@@ -141,7 +142,7 @@ static uint64_t *seq_of(uint64_t conversation)
 
 enum err db_run(struct db *db, const char *sql, db_row_fn *fn, void *arg)
 {
-    static const char head[] = "SELECT id, seq FROM conversation WHERE id IN (";
+    static const char head[] = "SELECT id, seq, last_at FROM conversation WHERE id IN (";
     (void)db;
     enum err err = meet('l');
     assert_true(strlen(sql) < sizeof last_sql);
@@ -154,7 +155,7 @@ enum err db_run(struct db *db, const char *sql, db_row_fn *fn, void *arg)
         at = end;
         if (!seq_of(id))
             continue;
-        struct db_value columns[] = {DB_NUM(id), DB_NUM(*seq_of(id))};
+        struct db_value columns[] = {DB_NUM(id), DB_NUM(*seq_of(id)), DB_NUM((uint64_t)working.last_at[id])};
         fn(arg, columns);
     }
     return err;
@@ -261,16 +262,17 @@ enum err db_query(struct db *db, size_t statement, const struct db_value *params
 static enum err insert_row(const struct db_value *p)
 {
     struct row row = {.conversation = p[0].number, .seq = p[1].number, .sender = p[2].number, .batch = p[4].number,
-                      .kind = p[5].number, .at_ms = now_ms};
-    char sent_at[24], created_at[24], now[CLOCK_TEXT_MAX];
+                      .kind = p[5].number};
+    char sent_at[24], created_at[24], at[CLOCK_TEXT_MAX];
     copy_text(row.client_id, &p[3]);
     copy_text_to(row.content, sizeof row.content, &p[7]);
     copy_text(sent_at, &p[8]);
     copy_text(created_at, &p[9]);
     copy_text(row.audience, &p[10]);
-    clock_format_utc(now_ms, now);
-    assert_string_equal(created_at, now);
     assert_true(seq_of(row.conversation) != NULL); /* the foreign key */
+    row.at_ms = now_ms > working.last_at[row.conversation] ? now_ms : working.last_at[row.conversation];
+    clock_format_utc(row.at_ms, at);
+    assert_string_equal(created_at, at);
     assert_int_equal(p[2].is_null, !row.sender);
     assert_int_equal(p[3].is_null, !*row.client_id);
     assert_int_equal(p[10].is_null, !*row.audience);
@@ -290,14 +292,16 @@ enum err db_many(struct db *db, size_t statement, const struct db_value *params,
 {
     (void)db;
     assert_true(rows > 0);
-    assert_int_equal(count, statement == SQL_ADD_MESSAGE ? 11 : 2);
+    assert_int_equal(count, statement == SQL_ADD_MESSAGE ? 11 : 3);
     enum err err = meet(statement == SQL_ADD_MESSAGE ? 'i' : 's');
     for (size_t i = 0; i < rows && !err; i++) {
         const struct db_value *p = &params[i * count];
         if (statement == SQL_ADD_MESSAGE)
             err = insert_row(p);
-        else
-            *seq_of(p[1].number) = p[0].number;
+        else {
+            *seq_of(p[2].number) = p[0].number;
+            working.last_at[p[2].number] = (int64_t)p[1].number;
+        }
     }
     if (err && trace[trace_len - 1] == 'i')
         trace[trace_len - 1] = 'I';
@@ -400,8 +404,14 @@ static void check_consistent(void)
 {
     size_t rows = 0;
     for (uint64_t conversation = 1; conversation < CONVERSATIONS; conversation++) {
-        for (uint64_t seq = 1; seq <= committed.seq[conversation]; seq++)
-            assert_non_null(committed_row(conversation, seq));
+        int64_t last_ms = 0;
+        for (uint64_t seq = 1; seq <= committed.seq[conversation]; seq++) {
+            const struct row *row = committed_row(conversation, seq);
+            assert_non_null(row);
+            assert_true(row->at_ms >= last_ms); /* times go with numbers */
+            last_ms = row->at_ms;
+        }
+        assert_true(committed.last_at[conversation] >= last_ms);
         rows += committed.seq[conversation];
     }
     assert_int_equal(rows, committed.row_count);

@@ -3,6 +3,8 @@
 
 #include "common/log.h"
 
+#include <unistd.h>
+
 static void revise_post(enum message_kind kind, uint64_t conversation, uint64_t sender, const char *client_id,
                         const char *content)
 {
@@ -28,7 +30,7 @@ static void numbers_are_taken_per_conversation_in_the_order_given(void **state)
     }
     assert_string_equal(trace, "blisc"); /* as many statements as for one */
     assert_string_equal(
-        last_sql, "SELECT id, seq FROM conversation WHERE id IN (1,2,3) ORDER BY id FOR UPDATE");
+        last_sql, "SELECT id, seq, last_at FROM conversation WHERE id IN (1,2,3) ORDER BY id FOR UPDATE");
     check_consistent();
     post_count = 0;
     post(3, 9, "");
@@ -88,6 +90,83 @@ static void nothing_is_stored_for_nobody(void **state)
     (void)state;
     assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
     assert_string_equal(trace, "");
+}
+
+/* ---- clocks that differ ---- */
+
+static void set_clock(int64_t ms)
+{
+    now_ms = ms;
+    clock_freeze(ms);
+}
+
+static void a_clock_that_is_behind_takes_no_time_below_the_last_ones(void **state)
+{
+    (void)state;
+    int64_t ahead_ms = now_ms + 30000, behind_ms = now_ms;
+    set_clock(ahead_ms); /* one relay */
+    stored_before(1, 9, "");
+    set_clock(behind_ms); /* another, and a conversation that only it knows */
+    post(1, 8, "");
+    post(2, 8, "");
+    post(1, 9, "");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    assert_string_equal(trace, "blisc"); /* at no cost */
+    assert_int_equal(posts[0].message.at_ms, ahead_ms);
+    assert_int_equal(posts[1].message.at_ms, behind_ms);
+    assert_int_equal(posts[2].message.at_ms, ahead_ms);
+    assert_int_equal(committed.last_at[1], ahead_ms);
+    assert_int_equal(committed.last_at[2], behind_ms);
+    check_consistent();
+    set_clock(ahead_ms + 1); /* its own time has passed that one */
+    post_count = 0;
+    post(1, 8, "");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    assert_int_equal(posts[0].message.at_ms, ahead_ms + 1);
+    check_consistent();
+}
+
+static void what_stores_nothing_moves_no_time(void **state)
+{
+    (void)state;
+    struct store_post earlier = stored_before(1, 9, "id");
+    post(1, 9, "id"); /* a repeat, and the clock has gone on */
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    assert_true(posts[0].repeated && posts[0].message.at_ms == earlier.message.at_ms);
+    assert_int_equal(committed.last_at[1], earlier.message.at_ms);
+}
+
+static void a_clock_far_ahead_is_told_of_once_a_minute(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/chaguan-test-log-XXXXXX", text[4096];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(log_open("test", path, LOG_WARN), ERR_OK);
+    const int64_t last_ms = now_ms + 3600 * 1000;
+    committed.last_at[1] = last_ms;
+    for (int i = 0; i < 130; i++, set_clock(now_ms + 1000)) { /* at 0 s, 60 s and 120 s */
+        post_count = 0;
+        post(1, 9, "");
+        assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+        assert_int_equal(posts[0].message.at_ms, last_ms); /* all the same */
+    }
+    set_clock(now_ms + 120 * 1000);
+    committed.last_at[2] = now_ms + 5 * 60 * 1000; /* that much may be */
+    post_count = 0;
+    post(2, 9, "");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    log_close();
+    ssize_t len = read(fd, text, sizeof text - 1);
+    assert_true(len > 0);
+    text[len] = '\0';
+    close(fd);
+    unlink(path);
+    size_t told = 0;
+    for (const char *at = text; (at = strstr(at, "event=store.clocks_differ ahead_ms=")) != NULL; at++)
+        told++;
+    assert_int_equal(told, 3);
+    assert_non_null(strstr(text, "ahead_ms=3600000"));
 }
 
 /* ---- what came before ---- */
@@ -324,6 +403,9 @@ int main(void)
         TEST(an_unknown_conversation_fails_its_posts_only),
         TEST(a_batch_without_any_conversation_stores_nothing),
         TEST(nothing_is_stored_for_nobody),
+        TEST(a_clock_that_is_behind_takes_no_time_below_the_last_ones),
+        TEST(what_stores_nothing_moves_no_time),
+        TEST(a_clock_far_ahead_is_told_of_once_a_minute),
         TEST(a_repeat_gets_the_first_ones_number_and_time),
         TEST(the_same_client_id_of_another_is_no_repeat),
         TEST(twins_within_a_batch_are_stored_once),

@@ -52,6 +52,7 @@ static void another_relay_writes(void)
     committed.rows[committed.row_count++] =
         (struct row){.conversation = 1, .seq = committed.seq[1] + 1, .sender = 5, .batch = 12345, .at_ms = now_ms,
                      .client_id = "other", .content = "of the other relay"};
+    committed.last_at[1] = now_ms;
     committed.seq[1]++;
 }
 
@@ -198,6 +199,7 @@ static void lost_and_late_is_stored_by_the_look_up(void **state)
 static void the_lost_one_is_applied(void)
 {
     committed.rows[committed.row_count] = working.rows[working.row_count - 1];
+    committed.last_at[1] = working.rows[working.row_count - 1].at_ms;
     committed.rows[committed.row_count++].batch = lost_batch;
     committed.seq[1]++;
 }
