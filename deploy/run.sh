@@ -19,6 +19,8 @@
 #   SETTINGS     more settings: SETTINGS="a=1 b=2"
 #   ADDRESS_MAX  how many requests one address may have under way at nginx (4000)
 #   HANDOFF      0: nginx proxies WebSockets; else it hands them over, if CG_BIN has its module and it fits (1)
+#   RUN_AS       when root starts it: the account that everything runs as, and that the run directory is given to
+#                (www-data). Where that account cannot get at what it needs, root is kept and that is said.
 # What "up" was given is kept in the run directory, so the other commands need CHAGUAN_RUN only.
 #
 # In the run directory, for each part: NAME.pid while it is ready, NAME.log, NAME.exit (its last exit status);
@@ -38,6 +40,89 @@ say() { [ -n "$quiet" ] || echo "$*" 2>/dev/null || true; }
 complain() { echo "$*" >&2 || true; }
 die() { echo "deploy/run.sh: $*" >&2; exit 1; }
 usage() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0"; exit "$1"; }
+
+# ---- root gives itself up --------------------------------------------------------------------------------------------
+
+# Prints the first of the paths, of what is in them or of the directories above them, that whoever calls may not use; of
+# the first path only what is above it.
+unusable() {
+    local path rest dir above=$1
+    for path in "$@"; do
+        rest=${path#/} dir=
+        while [[ $rest == */* ]]; do
+            dir=$dir/${rest%%/*} rest=${rest#*/}
+            if [ -d "$dir" ] && [ ! -x "$dir" ]; then echo "$dir"; return; fi
+        done
+        [ "$path" != "$above" ] || continue
+        rest=$(find -H "$path" \( ! -readable -o ! -type l -perm -u+x ! -executable \) -print -quit 2>/dev/null)
+        if [ -n "$rest" ]; then echo "$rest"; return; fi
+    done
+}
+
+# Sets as_account to the command that runs another as the account.
+become() {
+    as_account=(setpriv "--reuid=$1" "--regid=$(id -g "$1")" --init-groups --inh-caps=-all)
+}
+
+# Why the account cannot run Chaguan here, and what helps; prints nothing if it can.
+hindrance() {
+    local account=$1 path first
+    if ! id -u "$account" >/dev/null 2>&1; then echo "there is no such account"; return; fi
+    become "$account"
+    if ! "${as_account[@]}" true 2>/dev/null; then echo "setpriv cannot change to it"; return; fi
+    first=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024)
+    if [[ ${PORT:-7005} =~ ^[0-9]{1,5}$ ]] && [ "${PORT:-7005}" -lt "$first" ]; then
+        echo "it may not listen on port ${PORT:-7005}; take one from $first on (PORT=)"
+        return
+    fi
+    path=$("${as_account[@]}" bash -c "$(declare -f unusable)"'; unusable "$@"' - "$RUN" "${needed[@]}")
+    [ -z "$path" ] || echo "it may not use $path; open that to it (chmod a+rX), or have checkout and run directory elsewhere"
+}
+
+# What was started as root serves strangers: it runs as an account that can do no more than that. All of run.sh does, so
+# that every file in the run directory is that account's from the first, and root follows no link that it might lay
+# there. Later commands are the run directory's owner's.
+give_up_root() {
+    local owner account uid name why='' had=''
+    [ -d "$RUN" ] || { [[ $command == @(up|run) ]] && mkdir -m 700 -p "$RUN"; } || return 0
+    RUN=$(cd "$RUN" && pwd -P)
+    owner=$(stat -c %U "$RUN")
+    account=$owner
+    if [[ $command == @(up|run) ]] && [ -z "$(running_parts)" ]; then
+        if [ "$owner" = root ]; then account=${RUN_AS:-www-data}; else account=${RUN_AS:-$owner}; fi
+        needed=("$top"/deploy/{run.sh,keep.sh,render.sh,mariadb.cnf,redis.conf} "$top"/{sql,web,nginx})
+        for name in chaguan chaguan-rest chaguan-relay socket.io ngx_http_chaguan_handoff_module.so; do
+            name=$(realpath -m "${CG_BIN:-$top/build}/$name")
+            [ ! -e "$name" ] || needed+=("$name")
+        done
+        if [ "$account" = root ]; then
+            :
+        elif [ "$account" != "$owner" ] && [ ! -e "$RUN/instance" ] && [ -n "$(ls -A -I lock "$RUN")" ]; then
+            why="$RUN holds files that are not of a run; take an empty directory (CHAGUAN_RUN=)"
+        else
+            why=$(hindrance "$account")
+        fi
+        if [ -n "$why" ]; then
+            complain "deploy/run.sh: everything runs as root, not as $account: $why"
+            account=root
+        fi
+        # Not what is none of a run's; kept by root, it stays whose it is.
+        if [ "$account" != "$owner" ] && { [ -e "$RUN/instance" ] || [ -z "$(ls -A -I lock "$RUN")" ]; }; then
+            chown -hR "$account:$(id -g "$account")" "$RUN" || account=root    # chown has said why
+        fi
+    fi
+    uid=$(id -u "$account" 2>/dev/null || echo 0)
+    [ "$uid" != 0 ] || return 0
+    become "$account"
+    "${as_account[@]}" test -x "$PWD" || cd /
+    export CHAGUAN_RUN=$RUN HOME=$RUN
+    [ -z "${CG_BIN:-}" ] || CG_BIN=$(realpath -m "$CG_BIN")
+    [ "$command" = clean ] || exec "${as_account[@]}" "$top/deploy/run.sh" "$command" ${quiet:+--quiet} "$@"
+    [ ! -e "$RUN/instance" ] || had=1
+    FOR_ROOT=1 "${as_account[@]}" "$top/deploy/run.sh" clean ${quiet:+--quiet} "$@" || exit
+    [ -z "$had" ] || rm -rf "$RUN"              # the directory that it is in is root's
+    exit 0
+}
 
 # ---- the run directory -----------------------------------------------------------------------------------------------
 
@@ -214,20 +299,30 @@ start_part() {
 admin_sql() { mariadb --no-defaults --socket="$RUN/mariadb.sock" --user="$(id -un)" "$@"; }
 
 start_mariadb() {
-    local as_root=
+    local as_root='' me
+    me=$(id -un)
     [ "$(id -u)" != 0 ] || as_root=--user=root
     mkdir -p "$RUN/tmp"
     if [ ! -d "$RUN/mariadb" ]; then
         # Under another name until it is whole, so that an interrupted one is made again.
         rm -rf "$RUN/mariadb.new"
         mariadb-install-db --defaults-file="$top/deploy/mariadb.cnf" --datadir="$RUN/mariadb.new" $as_root \
-            --tmpdir="$RUN/tmp" --auth-root-authentication-method=socket --auth-root-socket-user="$(id -un)" \
+            --tmpdir="$RUN/tmp" --auth-root-authentication-method=socket --auth-root-socket-user="$me" \
             --skip-test-db --skip-name-resolve >"$RUN/mariadb.log" 2>&1 ||
             { tail -n 15 "$RUN/mariadb.log" >&2; die "MariaDB's data directory could not be made"; }
         mv "$RUN/mariadb.new" "$RUN/mariadb"
+        echo "$me" >"$RUN/mariadb.user"
+    fi
+    if [ "$(cat "$RUN/mariadb.user" 2>/dev/null)" != "$me" ]; then
+        # Made by somebody else, or before this was noted: whoever runs it now shall have his way in.
+        printf '%s\n' 'SET SESSION sql_log_bin = 0;' \
+            "CREATE USER IF NOT EXISTS '$me'@localhost IDENTIFIED VIA unix_socket;" \
+            "GRANT ALL ON *.* TO '$me'@localhost WITH GRANT OPTION;" >"$RUN/mariadb.init"
+        set -- --init-file="$RUN/mariadb.init" "$@"
     fi
     keep mariadb mariadbd --defaults-file="$top/deploy/mariadb.cnf" $as_root --datadir="$RUN/mariadb" \
         --socket="$RUN/mariadb.sock" --pid-file="$RUN/mariadb.pid" --tmpdir="$RUN/tmp" "$@"
+    echo "$me" >"$RUN/mariadb.user"
     # Not "chaguan" for the user: an operating system's user of that name would lose his way in.
     admin_sql <<END || die "the database could not be made"
 CREATE DATABASE IF NOT EXISTS chaguan CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
@@ -365,6 +460,7 @@ ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 command=${1:-}
 [ $# -eq 0 ] || shift
 [ "${1:-}" != --quiet ] || { quiet=1; shift; }
+[ "$(id -u)" != 0 ] || give_up_root "$@"
 case $command in
 up | run | status) open_run_dir; "$command" ;;
 down) down ;;
@@ -394,7 +490,7 @@ clean)
     down || true
     if [ -e "$RUN/instance" ]; then
         [ -z "$(running_parts)" ] || die "something still runs in $RUN"
-        rm -rf "$RUN"
+        rm -rf "$RUN" 2>/dev/null || [ -n "${FOR_ROOT:-}" ] || die "$RUN cannot be deleted"
     fi
     ;;
 help | -h | --help) usage 0 ;;

@@ -9,6 +9,7 @@ shift
 [ $# -gt 0 ] || set -- nginx-handoff.test.mjs
 nginx=$(PATH=$PATH:/usr/sbin command -v nginx)
 work=$(mktemp -d /tmp/chaguan-valgrind.XXXXXX)
+chmod 1777 "$work" # deploy/run.sh, started by root, gives nginx to another account
 trap 'rm -rf "$work"' EXIT
 
 # What nginx itself leaves behind when it reads its configuration, and starts and ends a worker.
@@ -46,7 +47,8 @@ exec valgrind --quiet --leak-check=full --show-leak-kinds=definite --errors-for-
     --suppressions=$work/known \\
     --log-file=$work/report.%p $nginx "\$@"
 END
-chmod +x "$work/nginx"
+chmod 755 "$work/nginx"
+chmod 644 "$work/known"
 
 PATH=$work:$PATH CG_BIN=$build node --test --test-reporter=spec "${@/#/tests/integration/}"
 status=$?

@@ -15,6 +15,7 @@ trap 'rm -f "$output"' EXIT
 if [ -n "${SANITIZER_REPORTS:-}" ]; then
     rm -rf "$SANITIZER_REPORTS"
     mkdir -p "$SANITIZER_REPORTS"
+    chmod 1777 "$SANITIZER_REPORTS" # deploy/run.sh, started by root, gives the servers to another account
     options="log_path=$SANITIZER_REPORTS/report:halt_on_error=1:print_stacktrace=1"
     export ASAN_OPTIONS="$options:detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1"
     export UBSAN_OPTIONS="$options" TSAN_OPTIONS="$options:second_deadlock_stack=1"

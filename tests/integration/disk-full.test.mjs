@@ -33,6 +33,7 @@ function suite(args) {
     fs.cpSync(own.dir, `${disk()}/mariadb`, { recursive: true });
     fs.rmSync(own.dir, { recursive: true });
     fs.symlinkSync(`${disk()}/mariadb`, own.dir);
+    await stack.give('disk', 'mariadb');
     await own.start('--innodb-log-file-size=8M', ...args);
     const roomName = unique('room');
     for (const relay of [1, 2]) {

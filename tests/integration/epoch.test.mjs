@@ -105,6 +105,7 @@ describe('an older copy of the data directory under a running stack', () => {
     const from = world.history.length;
     fs.rmSync(stack.file('mariadb'), { recursive: true });
     fs.cpSync(copy, stack.file('mariadb'), { recursive: true });
+    await stack.give('mariadb');
     await stack.startPart('mariadb');
     const back = world.history.length;
     await eventually(() => acks(back) > 300 && count('deliver', back) > 1000, 'talk that is to stay');

@@ -121,6 +121,13 @@ export class Stack {
     return fs.readFileSync(this.file(name), 'utf8');
   }
 
+  /** What a test has put there becomes the servers': started by root, they run as another account. */
+  async give(...names) {
+    const { uid, gid } = fs.statSync(this.dir);
+    const given = await run('chown', ['-hR', `${uid}:${gid}`, ...names.map((name) => this.file(name))]);
+    assert.equal(given.code, 0, given.stderr);
+  }
+
   pid(name) {
     return Number(this.read(`${name}.pid`));
   }
