@@ -66,7 +66,7 @@ become() {
 
 # Why the account cannot run Chaguan here, and what helps; prints nothing if it can.
 hindrance() {
-    local account=$1 path first
+    local account=$1 path first setting
     if ! id -u "$account" >/dev/null 2>&1; then echo "there is no such account"; return; fi
     become "$account"
     if ! "${as_account[@]}" true 2>/dev/null; then echo "setpriv cannot change to it"; return; fi
@@ -76,6 +76,13 @@ hindrance() {
         return
     fi
     path=$("${as_account[@]}" bash -c "$(declare -f unusable)"'; unusable "$@"' - "$RUN" "${needed[@]}")
+    for setting in ${SETTINGS:-}; do            # files to be read, directories and sockets to be written to
+        [ -z "$path" ] || break
+        case ${setting#*=} in "$RUN"/*) ;; /*) path=${setting#*=} ;; esac
+        [ -n "$path" ] && [ -e "$path" ] || { path=; continue; }
+        if [ -f "$path" ]; then first=-r; else first=-w; fi
+        if "${as_account[@]}" test $first "$path"; then path=; fi
+    done
     [ -z "$path" ] || echo "it may not use $path; open that to it (chmod a+rX), or have checkout and run directory elsewhere"
 }
 

@@ -391,6 +391,7 @@ describe('WebSockets that nginx hands over', { skip: missing }, () => {
     execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
       '-days', '2', '-subj', '/CN=localhost',
       '-keyout', stack.file('tls.key'), '-out', stack.file('tls.crt')], { stdio: 'ignore' });
+    await stack.give('tls.key', 'tls.crt');
     const port =
       await serve(` ssl_certificate ${stack.file('tls.crt')};\n ssl_certificate_key ${stack.file('tls.key')};\n` +
       ` location / { chaguan_handoff ${relaySockets()} fallback=@proxied; }`, { listen: ' ssl' });

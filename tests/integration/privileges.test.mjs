@@ -118,6 +118,23 @@ describe('a run that root starts', { skip: process.getuid() === 0 ? false : 'onl
     await one.must('down');
   });
 
+  it('a file that a setting names, and a port below 1024: said, and it is root that has them', async () => {
+    const key = path.join(kept, 'key.pem');
+    fs.writeFileSync(key, 'none');
+    const cases = [[{ SETTINGS: `log_level=info jwt_public_key=${key}` }, `it may not use ${key};`],
+      [{ PORT: '7' }, 'it may not listen on port 7;']];
+    if (Number(fs.readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8')) <= 7) cases.pop();
+    fs.chmodSync(kept, 0o755);
+    fs.chmodSync(key, 0o600);
+    for (const [env, why] of cases) {
+      const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-'));
+      // It ends before anything is started: what it says before that is what counts.
+      const up = await (await stackIn(dir, { ...env, RELAYS: 'none' })).script('up');
+      assert.ok(up.stderr.includes(`everything runs as root, not as www-data: ${why}`), up.stderr);
+    }
+    fs.chmodSync(kept, 0o700);
+  });
+
   it('an account that does not exist, and a directory with other things in it: said, and not given away', async () => {
     const one = await stackIn(path.join(kept, 'run'), { RUN_AS: 'no-such-account' });
     const up = await one.script('up');

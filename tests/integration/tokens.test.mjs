@@ -153,6 +153,7 @@ describe('tokens, RS256', () => {
   before(async () => {
     dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-key-'));
     fs.writeFileSync(path.join(dir, 'public.pem'), rsa.publicKey);
+    fs.chmodSync(dir, 0o755); // started by root, the servers are another account's
     // Users and the space are made with a secret; then only the public key is left.
     stack = await Stack.start({ relays: 2, settings: { jwt_secret: SECRET } });
     user = await login(stack);

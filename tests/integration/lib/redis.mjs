@@ -29,7 +29,7 @@ export class RedisServer {
   }
 
   get command() {
-    const where = this.socket ? ['--port', '0', '--unixsocket', this.socket]
+    const where = this.socket ? ['--port', '0', '--unixsocket', this.socket, '--unixsocketperm', '777']
       : ['--port', String(this.port), '--bind', '127.0.0.1'];
     return [...where, '--save', '', '--appendonly', 'no', '--dir', this.dir, '--logfile', `${this.name}.log`,
       '--repl-diskless-sync-delay', '0', ...this.args];
@@ -114,5 +114,7 @@ export class Sentinel extends RedisServer {
 }
 
 export function redisDir() {
-  return fs.mkdtempSync(path.join(os.tmpdir(), 'cg-redis-'));
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-redis-'));
+  fs.chmodSync(dir, 0o755); // started by root, a run's servers are another account's
+  return dir;
 }
