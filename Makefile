@@ -9,6 +9,7 @@
 #   make faults     what fails under talk, and whether anything is lost: ROUNDS=20 SEED= ONLY=; with
 #                   ONLY=durable MariaDB is killed ROUNDS times
 #   make sequences  random sequences of commands, answers and failures on sanitized binaries: SECONDS_EACH=300 SEQ_SEED=
+#   make hostile    attacks of one process without an account, while honest people talk: ONLY= SECONDS=20 SAME=1
 #   make soak       clients that come and go, MINUTES=30: memory, descriptors, threads, keys
 #   make fuzz       every parser of outside bytes, FUZZ_SECONDS=60 each
 #   make lint, fmt  warnings as errors, clang-tidy and the layer rules; clang-format
@@ -292,7 +293,7 @@ sequences: deps-test
 		echo "---- $$program"; SEQ_SECONDS=$(SECONDS_EACH) $$program || exit; \
 	done
 
-.PHONY: faults soak
+.PHONY: faults soak hostile
 ROUNDS  ?= 20
 SEED    ?=
 MINUTES ?= 30
@@ -300,6 +301,10 @@ faults: deps-test
 	@$(again) all tests/node_modules/.installed
 	@CG_BIN=$(abspath $(BUILD)) node tests/faults/run.mjs --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) \
 		$(if $(ONLY),--only '$(ONLY)')
+hostile: deps-test
+	@$(again) all tests/node_modules/.installed
+	@CG_BIN=$(abspath $(BUILD)) node tests/hostile/run.mjs $(if $(ONLY),--only $(ONLY)) $(call asked,SECONDS,--seconds) \
+		$(if $(SAME),--same)
 soak: deps-test
 	@$(again) all tests/node_modules/.installed
 	@CG_BIN=$(abspath $(BUILD)) node tests/faults/soak.mjs --minutes $(MINUTES)

@@ -47,7 +47,7 @@ unit() {
 # with one summary.
 integration() {
     local files=() file status bad
-    for file in tests/web/*.test.mjs tests/faults/*.test.mjs tests/integration/*.test.mjs; do
+    for file in tests/web/*.test.mjs tests/faults/*.test.mjs tests/integration/*.test.mjs tests/hostile/*.test.mjs; do
         [ ! -e "$file" ] || files+=("$file")
     done
     [ ${#files[@]} -gt 0 ] || { echo "no integration tests"; return; }
