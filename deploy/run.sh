@@ -17,7 +17,7 @@
 #   CG_BIN       where the programs are (build/), and in it       LISTEN  nginx' address (127.0.0.1)
 #                socket.io/, which nginx serves                   RELAYS  how many relays (2)
 #   SETTINGS     more settings: SETTINGS="a=1 b=2"
-#   ADDRESS_MAX  how many requests one address may have under way at nginx (4000)
+#   ADDRESS_MAX  how many requests one address may have under way at nginx (4000; at most 65535)
 #   HANDOFF      0: nginx proxies WebSockets; else it hands them over, if CG_BIN has its module and it fits (1)
 #   RUN_AS       when root starts it: the account that everything runs as, and that the run directory is given to
 #                (www-data). Where that account cannot get at what it needs, root is kept and that is said.

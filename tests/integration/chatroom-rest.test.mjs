@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { enter, unique } from './lib/client.mjs';
 import { fastcgi, fastcgiBegin } from './lib/fastcgi.mjs';
 import { Raw } from './lib/raw.mjs';
-import { Stack, eventually, post, request, run } from './lib/stack.mjs';
+import { Stack, eventually, post, request } from './lib/stack.mjs';
 
 const ROOM_ID = /^room_[0-9a-f]{32}$/;
 const USER_ID = /^user_[0-9a-f]{32}$/;
@@ -342,10 +342,7 @@ describe('door A over REST', () => {
     const pid = stack.pid('rest');
     const cpuTicks = () => fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ').slice(11, 13)
       .reduce((sum, n) => sum + Number(n), 0);
-    const [, soft, hard] = fs.readFileSync(`/proc/${pid}/limits`, 'latin1').match(/Max open files\s+(\d+)\s+(\d+)/);
-    const limit =
-      async (most) => assert.equal((await run('prlimit', ['--pid', String(pid), `--nofile=${most}:${hard}`])).code, 0);
-    await limit(fs.readdirSync(`/proc/${pid}/fd`).length + 3);
+    await stack.limitFiles('rest', fs.readdirSync(`/proc/${pid}/fd`).length + 3);
     const crowd = await Promise.all(Array.from({ length: 20 }, () => Raw.open(stack.file('rest.sock'))));
     await eventually(() => stack.read('rest.log').includes('event=rest.accept_failed'), 'a line in its log');
     const used = cpuTicks();
@@ -353,7 +350,7 @@ describe('door A over REST', () => {
     assert.ok(cpuTicks() - used < 30, 'and it does not spin');
     for (const raw of crowd) raw.destroy();
     await enter(stack, unique('room'), unique('nick'));
-    await limit(soft);
+    await stack.limitFiles('rest');
     await enter(stack, unique('room'), unique('nick'));
     assert.equal(stack.pid('rest'), pid, 'it is the same one');
   });

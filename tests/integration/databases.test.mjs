@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import mysql from 'mysql2/promise';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
 import { Copy, Own, Talk } from './lib/databases.mjs';
-import { Stack, eventually, request } from './lib/stack.mjs';
+import { NO_RATES, Stack, eventually, request } from './lib/stack.mjs';
 
 describe('a primary and its replica', () => {
   let stack, one, two;
@@ -20,7 +20,7 @@ describe('a primary and its replica', () => {
 
   before(async () => {
     stack = await Stack.start({ settings: (dir) =>
-      ({ db_addresses: `${dir}/mariadb.sock,${dir}/two.sock`, db_timeout_ms: '1s',
+      ({ ...NO_RATES, db_addresses: `${dir}/mariadb.sock,${dir}/two.sock`, db_timeout_ms: '1s',
       journal_timeout_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms' }) });
     one = await Own.of(stack);
     await one.sql(

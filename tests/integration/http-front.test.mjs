@@ -6,7 +6,7 @@ import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, settle, unique } from './lib/client.mjs';
 import { Raw, handshake } from './lib/raw.mjs';
-import { Stack, eventually, request, run } from './lib/stack.mjs';
+import { Stack, eventually, request } from './lib/stack.mjs';
 
 const get = (path, more = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
 const count = (raw, text) => raw.text.split(text).length - 1;
@@ -193,11 +193,8 @@ describe('the HTTP front of a relay', () => {
   it('without a free descriptor the oldest that was not let in goes, and accepting goes on', async () => {
     const pid = stack.pid('relay2');
     const open = fs.readdirSync(`/proc/${pid}/fd`).length;
-    const limits = fs.readFileSync(`/proc/${pid}/limits`, 'latin1').match(/Max open files\s+(\d+)\s+(\d+)/);
-    const limit = async (soft) =>
-      assert.equal((await run('prlimit', ['--pid', String(pid), `--nofile=${soft}:${limits[2]}`])).code, 0);
     const out = await metric(2, 'lobby_put_out_total');
-    await limit(open + 6);
+    await stack.limitFiles('relay2', open + 6);
     const crowd = await Promise.all(Array.from({ length: 40 }, () => Raw.connect(stack.relayPort(2))));
     const used = cpuTicks('relay2');
     await unharmed(); // who is in goes on
@@ -205,7 +202,7 @@ describe('the HTTP front of a relay', () => {
     assert.ok(cpuTicks('relay2') - used < 30, 'and it does not spin');
     crowd.at(-1).send(get('/healthz'));
     await crowd.at(-1).until(() => crowd.at(-1).status === 200, 'an answer to the last in the queue');
-    await limit(limits[1]);
+    await stack.limitFiles('relay2');
     assert.ok((await metric(2, 'lobby_put_out_total')) > out);
     for (const raw of crowd) raw.destroy();
     await unharmed();

@@ -128,6 +128,18 @@ export class Stack {
     assert.equal(given.code, 0, given.stderr);
   }
 
+  /** Lets a part have so many descriptors from now on; undefined: as many as it may. Its owner does it, because root may
+   *  be kept from another's limits. */
+  async limitFiles(name, most) {
+    const pid = this.pid(name);
+    const { uid, gid } = fs.statSync(`/proc/${pid}`);
+    const [, hard] = fs.readFileSync(`/proc/${pid}/limits`, 'latin1').match(/Max open files\s+\d+\s+(\d+)/);
+    const owner = process.getuid() === uid ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
+    const [program, ...args] = [...owner, 'prlimit', '--pid', String(pid), `--nofile=${most ?? hard}:${hard}`];
+    const limited = await run(program, args);
+    assert.equal(limited.code, 0, limited.stderr);
+  }
+
   pid(name) {
     return Number(this.read(`${name}.pid`));
   }
