@@ -111,7 +111,8 @@ describe('relays that come and go', () => {
   it('while it drains it takes nobody new and says that it is not ready', async () => {
     await stack.startPart('relay9', '--set', 'drain_ms=10min');
     const seat = await enter(stack, unique('room'), unique('nick'));
-    const inside = await Promise.all(Array.from({ length: 3 }, () => Client.join(stack, seat, { relay: 9 })));
+    // one is asked to leave each 50 ms, however long a drain may take
+    const inside = await Promise.all(Array.from({ length: 60 }, () => Client.join(stack, seat, { relay: 9 })));
     const port = stack.relayPort(9);
     await stack.kill('relay9', 'TERM');
     await eventually(async () => (await request(`http://127.0.0.1:${port}/readyz`)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { Chatter, IoClient, ioUrl, settleChat, unique } from './lib/io.mjs';
-import { Stack, eventually } from './lib/stack.mjs';
+import { NO_RATES, Stack, eventually } from './lib/stack.mjs';
 
 describe('a client that was cut off', () => {
   let stack;
@@ -29,7 +29,7 @@ describe('a client that was cut off', () => {
 
   before(async () => {
     stack = await Stack.start({ relays: 3,
-      settings: { lease_ms: '1500ms', grace_ms: '200ms', io_recovery_ms: '60s' } });
+      settings: { ...NO_RATES, lease_ms: '1500ms', grace_ms: '200ms', io_recovery_ms: '60s' } });
   });
   beforeEach(async () => {
     for (const client of clients.splice(0)) client.close();
