@@ -69,6 +69,8 @@ struct http_config {
     void (*upgrade)(void *arg, struct http_call *call);
     /* How many connections http_take gave away that are still open: max_connections bounds both kinds together. */
     size_t (*taken)(void *arg);
+    /* Whether one more of these would find a place. NULL: yes. */
+    bool (*has_place)(void *arg);
     struct lobby *lobby; /* NULL: all are let in */
     void *arg;
 };

@@ -49,7 +49,8 @@ static bool is_full(const struct http_server *server)
 
 bool http_has_room(const struct http_server *server)
 {
-    return !server->draining && !server->stopping &&
+    const struct http_config *config = &server->config;
+    return !server->draining && !server->stopping && (!config->has_place || config->has_place(config->arg)) &&
            (open_connections(server) < (size_t)server->config.settings->max_connections ||
             lobby_could_make_room(server->config.lobby));
 }

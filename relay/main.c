@@ -127,6 +127,12 @@ static size_t on_taken(void *arg)
     return ws_count(relay->ws) + (relay->handoff ? handoff_files(relay->handoff) : 0);
 }
 
+static bool on_has_place(void *arg)
+{
+    const struct handshake *handshake = arg;
+    return sessions_have_room(handshake->sessions);
+}
+
 /* ---- the loop ---- */
 
 static void on_tick(uv_timer_t *timer)
@@ -353,7 +359,7 @@ static bool open_doors(struct relay *relay)
     relay->handshake.sessions = &relay->sessions;
     relay->handshake.protocols = protocols;
     struct http_config front = {.loop = &relay->loop, .settings = settings, .wheel = &relay->wheel, .routes = routes,
-                                .upgrade = handshake_upgrade, .taken = on_taken, .lobby = &relay->lobby,
+                                .upgrade = handshake_upgrade, .taken = on_taken, .has_place = on_has_place, .lobby = &relay->lobby,
                                 .arg = &relay->handshake};
     pages_init(relay);
     relay->http = http_new(&front, why);

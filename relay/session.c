@@ -176,13 +176,27 @@ static void on_timer(struct wheel_timer *timer)
 
 bool sessions_have_room(const struct sessions *sessions)
 {
-    return sessions->count < (size_t)sessions->settings->max_connections || lobby_could_make_room(sessions->lobby);
+    return sessions->count < (size_t)sessions->settings->max_connections || sessions->oldest_guest;
+}
+
+static void put_out(struct lobby_guest *guest);
+
+/* Only a session gives its place to a session: other guests of the lobby have none of these places. */
+static bool make_room(struct sessions *sessions)
+{
+    struct session *oldest = sessions->oldest_guest;
+    if (!oldest)
+        return false;
+    session_admitted(oldest); /* out of the lobby */
+    metric_inc(METRIC_LOBBY_PUT_OUT);
+    put_out(&oldest->guest);
+    return true;
 }
 
 struct session *session_new(struct sessions *sessions, const struct protocol *protocol,
                             const struct transport *transport, void *socket)
 {
-    if (sessions->count >= (size_t)sessions->settings->max_connections && !lobby_makes_room(sessions->lobby))
+    if (sessions->count >= (size_t)sessions->settings->max_connections && !make_room(sessions))
         return NULL;
     if (!sessions->free_count)
         grow(sessions);
@@ -217,10 +231,21 @@ static void unqueue(struct session *session)
     session->queued = false;
 }
 
+static void unlist_guest(struct session *session)
+{
+    struct sessions *sessions = session->owner;
+    if (session != sessions->oldest_guest && !session->older_guest)
+        return; /* it is none */
+    *(session->older_guest ? &session->older_guest->newer_guest : &sessions->oldest_guest) = session->newer_guest;
+    *(session->newer_guest ? &session->newer_guest->older_guest : &sessions->newest_guest) = session->older_guest;
+    session->older_guest = session->newer_guest = NULL;
+}
+
 /* Its place is wanted: it is told so, and does not get the time to answer that. */
 static void put_out(struct lobby_guest *guest)
 {
     struct session *session = (struct session *)(void *)((char *)guest - offsetof(struct session, guest));
+    unlist_guest(session);
     log_debug("conn.put_out", "conn=%llu protocol=%s", (unsigned long long)session->id, session->protocol->name);
     session_close(session, 1013, "Too many wait to come in");
     session->transport->kill(session->socket);
@@ -229,12 +254,19 @@ static void put_out(struct lobby_guest *guest)
 void session_from(struct session *session, struct str peer)
 {
     limits_connect(session->owner->limits, &session->client, peer);
-    lobby_enter(session->owner->lobby, &session->guest, session->client.address, put_out);
+    struct sessions *sessions = session->owner;
+    if (!sessions->lobby)
+        return;
+    lobby_enter(sessions->lobby, &session->guest, session->client.address, put_out);
+    session->older_guest = sessions->newest_guest;
+    *(sessions->newest_guest ? &sessions->newest_guest->newer_guest : &sessions->oldest_guest) = session;
+    sessions->newest_guest = session;
 }
 
 void session_admitted(struct session *session)
 {
     lobby_leave(session->owner->lobby, &session->guest);
+    unlist_guest(session);
 }
 
 bool session_may_speak(struct session *session, struct str message)

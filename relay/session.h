@@ -124,6 +124,7 @@ struct session {
     struct map *by_conversation; /* the same, by their conversation; NULL: there are few */
     struct limits_client client; /* whose it is, as far as it is known */
     struct lobby_guest guest;    /* from session_from to session_admitted */
+    struct session *older_guest, *newer_guest; /* while it is one: its neighbours in sessions->oldest_guest … */
     struct buf outbox;  /* answers that wait for the socket */
     struct debt debt;   /* that, and what the socket keeps */
     size_t kept;        /* bytes of it that the socket keeps */
@@ -152,6 +153,7 @@ struct sessions {
     struct wheel *wheel;
     struct limits *limits; /* NULL: no limits */
     struct lobby *lobby;   /* NULL: all are let in */
+    struct session *oldest_guest, *newest_guest; /* those in the lobby: when all places are taken, the oldest goes */
     struct session **slots;
     uint32_t *generations;
     uint32_t *free_slots;
