@@ -8,7 +8,7 @@ import { Stack, eventually, request } from './lib/stack.mjs';
 describe('the page', { skip: browserMissing }, () => {
   let stack, browser;
   before(async () => {
-    stack = await Stack.start({ settings: { grace_ms: '200ms', journal_timeout_ms: '1s' } });
+    stack = await Stack.start({ settings: { grace_ms: '2s', journal_timeout_ms: '1s' } });
     browser = await Browser.start(stack);
   });
   after(async () => {

@@ -9,12 +9,12 @@ import { Chatter } from './lib/io.mjs';
 import { Raw, TEXT, frame, handshake } from './lib/raw.mjs';
 import { unique } from './lib/socket.mjs';
 import { Player, login, newSpace } from './lib/spaces.mjs';
-import { Stack } from './lib/stack.mjs';
+import { NO_RATES, Stack } from './lib/stack.mjs';
 
 describe('a client that stops reading', () => {
   let stack;
   before(async () => {
-    stack = await Stack.start({ settings: { max_message_bytes: '32k', room_log_bytes: '128k', outbox_bytes: '512k',
+    stack = await Stack.start({ settings: { ...NO_RATES, max_message_bytes: '32k', room_log_bytes: '128k', outbox_bytes: '512k',
       history_bytes: '64k',
       close_timeout_ms: '1s', grace_ms: '100ms', io_app: 'chat' } });
   });
@@ -43,12 +43,6 @@ describe('a client that stops reading', () => {
       const pair = await couple(stack);
       const raw = await slowSocket(`/ws/${pair.other.user.userId}`);
       return { raw, say: () => pair.other.heard(pair.one.send(pair.friendId, long(), pair.other.user.userId)) };
-    },
-    'a customer': async () => {
-      const { user, friend, near, far } = await session(stack);
-      const raw = await slowSocket(`/chat/v1/message?${query(friend, user)}`);
-      await raw.until(() => raw.frames.length, 'the first list');
-      return { raw, say: () => far.heard(near.say(long())) };
     },
     'a player in a space': async () => {
       const [player, other] = [await login(stack), await login(stack)];
@@ -98,6 +92,20 @@ describe('a client that stops reading', () => {
       await say();
     });
   }
+
+  it('a customer: one list at most waits, and the latest one comes when it reads on', async () => {
+    const { user, friend, near, far } = await session(stack);
+    const raw = await slowSocket(`/chat/v1/message?${query(friend, user)}`);
+    await raw.until(() => raw.frames.length, 'the first list');
+    raw.socket.pause();
+    let last;
+    for (let i = 0; i < 150; i++) await far.heard(last = near.say(long()));
+    const waiting = await stack.relayMetric('waiting_bytes');
+    assert.ok(waiting < 1 << 20, `${waiting} bytes wait`);
+    raw.socket.resume();
+    await raw.until(() => raw.text.includes(last), 'the latest list');
+    raw.destroy();
+  });
 
   it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());
 });
