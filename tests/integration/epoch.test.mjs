@@ -7,7 +7,7 @@ import { check } from '../faults/checker.mjs';
 import { allConnected, assemble, caughtUp, lastWords } from '../faults/round.mjs';
 import { World, pause } from '../faults/world.mjs';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
-import { Stack, eventually } from './lib/stack.mjs';
+import { NO_RATES, Stack, eventually } from './lib/stack.mjs';
 
 describe('a database that was put back', () => {
   let stack, seats;
@@ -70,7 +70,7 @@ describe('a database that was put back', () => {
 describe('an older copy of the data directory under a running stack', () => {
   let stack;
   before(async () => {
-    stack = await Stack.start({ relays: 2, settings: { log_level: 'info', grace_ms: '200ms',
+    stack = await Stack.start({ relays: 2, settings: { ...NO_RATES, log_level: 'info', grace_ms: '200ms',
       members_interval_ms: '20ms', admit_ms: '1s', io_ping_interval_ms: '3s', io_ping_timeout_ms: '5s' } });
   });
   after(() => stack?.remove());

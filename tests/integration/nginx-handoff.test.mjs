@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
 import { Raw, TEXT, frame, handshake } from './lib/raw.mjs';
-import { Stack, bin, eventually, freePort } from './lib/stack.mjs';
+import { NO_RATES, Stack, bin, eventually, freePort } from './lib/stack.mjs';
 
 const missing = fs.existsSync(path.join(bin, 'ngx_http_chaguan_handoff_module.so')) && process.env.HANDOFF !== '0'
   ? false : 'nginx\' module was not built: no nginx-dev here, or HANDOFF=0';
@@ -57,7 +57,7 @@ for (const handoff of [1, 0]) {
   describe(`a chat through nginx, ${handoff ? 'handed over' : 'proxied'}`, { skip: handoff ? missing : false }, () => {
     let stack;
     before(async () => {
-      stack = await Stack.start({ handoff, settings: { grace_ms: '100ms', members_interval_ms: '20ms' } });
+      stack = await Stack.start({ handoff, settings: { ...NO_RATES, grace_ms: '100ms', members_interval_ms: '20ms' } });
     });
     after(() => stack?.remove());
 
@@ -132,8 +132,8 @@ describe('WebSockets that nginx hands over', { skip: missing }, () => {
   };
   const front = (n) => stack.metric(`relay${n}`, 'handoffs_front_total');
   before(async () => {
-    stack = await Stack.start({ settings: { grace_ms: '200ms', members_interval_ms: '20ms', lease_ms: '1500ms',
-      drain_ms: '500ms', user_sockets_max: 0 } });
+    stack = await Stack.start({ settings: { ...NO_RATES, grace_ms: '200ms', members_interval_ms: '20ms',
+      lease_ms: '1500ms', address_connections_max: 0, drain_ms: '500ms', user_sockets_max: 0 } });
   });
   beforeEach(async () => {
     await stack.up(); // brings back what a failed test left dead

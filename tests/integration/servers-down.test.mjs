@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
-import { Stack, eventually, request } from './lib/stack.mjs';
+import { NO_RATES, Stack, eventually, request } from './lib/stack.mjs';
 
 /** As enter(), but REST may still be finding out that the database is back. */
 const entered = (stack, roomName, nick) => eventually(() => enter(stack, roomName, nick), 'REST to be back');
@@ -38,8 +38,8 @@ describe('Redis down', () => {
     return true;
   }, `the relays to see Redis ${up ? 'up' : 'down'}`);
   before(async () => {
-    stack = await Stack.start({ settings: { redis_timeout_ms: '500ms', audit_ms: '500ms', audit_down_ms: '200ms',
-      grace_ms: '200ms', members_interval_ms: '20ms', lease_ms: '3s' } });
+    stack = await Stack.start({ settings: { ...NO_RATES, redis_timeout_ms: '500ms', audit_ms: '500ms',
+      audit_down_ms: '200ms', grace_ms: '200ms', members_interval_ms: '20ms', lease_ms: '3s' } });
     gather = gatherIn(stack);
   });
   beforeEach(() => revive(stack));
@@ -165,8 +165,8 @@ describe('MariaDB down', () => {
     await settle(...clients);
   };
   before(async () => {
-    stack = await Stack.start({ settings: { journal_timeout_ms: '1500ms', db_timeout_ms: '1s', grace_ms: '200ms',
-      members_interval_ms: '20ms' } });
+    stack = await Stack.start({ settings: { ...NO_RATES, journal_timeout_ms: '1500ms', db_timeout_ms: '1s',
+      grace_ms: '200ms', members_interval_ms: '20ms' } });
     gather = gatherIn(stack);
   });
   beforeEach(() => revive(stack));
