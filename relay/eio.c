@@ -134,13 +134,20 @@ void eio_admit(struct eio *conn)
 
 /* ---- out ---- */
 
-static void put_frame(struct eio *conn, enum eio_type type, bool binary, struct str data)
+void eio_put_frame(struct eio *conn, enum eio_type type, bool binary, struct str data)
 {
     char sign = (char)type;
-    if (binary)
+    if (binary && conn->base64) {
+        struct buf text;
+        buf_init(&text, eio_payload_cost(true, data.len));
+        eio_packet_add_base64(&text, data);
+        session_queue(conn->session, WSFRAME_TEXT, buf_str(&text), STR(""));
+        buf_fini(&text);
+    } else if (binary) {
         session_queue(conn->session, WSFRAME_BINARY, data, STR(""));
-    else
+    } else {
         session_queue(conn->session, WSFRAME_TEXT, (struct str){&sign, 1}, data);
+    }
 }
 
 void eio_make_dirty(struct eio *conn)
@@ -187,7 +194,7 @@ static void put(struct eio *conn, enum eio_type type, bool binary, struct str da
     if (!conn->websocket)
         put_payload(conn, type, binary, data);
     else if (conn->session)
-        put_frame(conn, type, binary, data);
+        eio_put_frame(conn, type, binary, data);
 }
 
 void eio_send(struct eio *conn, bool binary, struct str data)

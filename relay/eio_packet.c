@@ -4,7 +4,8 @@ enum { SEPARATOR = 0x1e, PAD = 64 };
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 
-/* ---- base64, RFC 4648 section 4: with padding, and nothing in it that does not count ---- */
+/* ---- base64, RFC 4648 section 4: with padding, and nothing in it that does not count but line breaks, which Java's encoders
+ * put after 76 digits and at the end (RFC 2045 section 6.8) ---- */
 
 static int value_of(char digit)
 {
@@ -17,36 +18,32 @@ static int value_of(char digit)
     return digit == '+' ? 62 : digit == '/' ? 63 : -1;
 }
 
-/* Four digits, of which the last `pad` are '='. Bits that no byte gets must be 0: so each text has one form. */
-static bool decode_group(const char *text, size_t pad, char *out)
-{
-    uint32_t bits = 0;
-    for (size_t i = 0; i < 4; i++) {
-        int value = i < 4 - pad ? value_of(text[i]) : 0;
-        if (value < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)value;
-    }
-    for (size_t i = 0; i < 3 - pad; i++)
-        out[i] = (char)(bits >> (16 - 8 * i));
-    return !(bits & (((uint32_t)1 << 8 * pad) - 1));
-}
-
+/* Bits that no byte gets must be 0: so each text has one form, but for its line breaks. */
 static enum err decode(struct str text, struct buf *out)
 {
-    size_t pad = 0;
-    if (text.len % 4 || !text.len)
-        return text.len ? ERR_INVALID : ERR_OK;
-    while (pad < 2 && pad < text.len && text.ptr[text.len - 1 - pad] == '=')
-        pad++;
-    char *at = buf_reserve(out, text.len / 4 * 3);
-    if (!at)
+    uint32_t bits = 0;
+    size_t count = 0, pad = 0, most = text.len / 4 * 3;
+    char *at = most ? buf_reserve(out, most) : NULL;
+    if (most && !at)
         return ERR_TOO_BIG;
-    for (size_t i = 0; i < text.len; i += 4, at += 3)
-        if (!decode_group(text.ptr + i, i + 4 == text.len ? pad : 0, at))
+    for (size_t i = 0; i < text.len; i++) {
+        char digit = text.ptr[i];
+        if (digit == '\r' || digit == '\n')
+            continue;
+        int value = digit == '=' ? 0 : value_of(digit);
+        pad += digit == '=';
+        if (value < 0 || (pad && digit != '=') || pad > 2)
             return ERR_INVALID;
-    out->len += text.len / 4 * 3 - pad;
-    return ERR_OK;
+        bits = bits << 6 | (uint32_t)value;
+        if (++count % 4)
+            continue;
+        if (bits & (((uint32_t)1 << 8 * pad) - 1))
+            return ERR_INVALID;
+        for (size_t k = 0; k < 3 - pad; k++, out->len++)
+            *at++ = (char)(bits >> (16 - 8 * k));
+        bits = 0;
+    }
+    return count % 4 ? ERR_INVALID : ERR_OK;
 }
 
 static size_t encoded_len(size_t len)
@@ -72,8 +69,14 @@ static void encode(struct str bytes, struct buf *out)
 
 /* ---- packets ---- */
 
-enum err eio_packet_parse(struct str text, struct eio_packet *packet)
+enum err eio_packet_parse(struct str text, struct buf *scratch, struct eio_packet *packet)
 {
+    if (text.len && text.ptr[0] == 'b') {
+        buf_clear(scratch);
+        enum err err = decode((struct str){text.ptr + 1, text.len - 1}, scratch);
+        *packet = (struct eio_packet){EIO_MESSAGE, true, buf_str(scratch)};
+        return err;
+    }
     if (!text.len || text.ptr[0] < EIO_OPEN || text.ptr[0] > EIO_NOOP)
         return ERR_INVALID;
     *packet = (struct eio_packet){.type = (enum eio_type)text.ptr[0], .data = {text.ptr + 1, text.len - 1}};
@@ -92,13 +95,13 @@ enum err eio_payload_next(struct str *payload, struct buf *scratch, struct eio_p
     } else {
         *payload = (struct str){0};
     }
-    if (!text.len || text.ptr[0] != 'b')
-        return eio_packet_parse(text, packet);
-    buf_clear(scratch);
-    enum err err = decode((struct str){text.ptr + 1, text.len - 1}, scratch);
-    if (!err)
-        *packet = (struct eio_packet){EIO_MESSAGE, true, buf_str(scratch)};
-    return err;
+    return eio_packet_parse(text, scratch, packet);
+}
+
+void eio_packet_add_base64(struct buf *out, struct str data)
+{
+    buf_add_char(out, 'b');
+    encode(data, out);
 }
 
 static void add_text(struct buf *payload, struct str text)
@@ -118,8 +121,7 @@ void eio_payload_add(struct buf *payload, enum eio_type type, bool binary, struc
     if (payload->len)
         buf_add_char(payload, SEPARATOR);
     if (binary) {
-        buf_add_char(payload, 'b');
-        encode(data, payload);
+        eio_packet_add_base64(payload, data);
     } else {
         buf_add_char(payload, (char)type);
         add_text(payload, data);

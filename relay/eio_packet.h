@@ -22,14 +22,17 @@ struct eio_packet {
     struct str data; /* after the type; for binary the bytes themselves */
 };
 
-/* One text packet. ERR_INVALID: empty, or no type. */
-enum err eio_packet_parse(struct str text, struct eio_packet *packet) CG_MUST_CHECK;
+/* One packet of text: a payload's, or a WebSocket's of a client that has no binary frames. Binary packets ('b' and base64,
+ * padding required, line breaks do not count) are decoded into `scratch` (cleared first), which `packet->data` then points
+ * into. ERR_INVALID: empty, no type, or base64 that is cut short or has other characters. ERR_TOO_BIG: `scratch` does not
+ * hold it. */
+enum err eio_packet_parse(struct str text, struct buf *scratch, struct eio_packet *packet) CG_MUST_CHECK;
+/* Appends a binary packet as such a text. */
+void eio_packet_add_base64(struct buf *out, struct str data);
 
 /* The next packet of a payload: moves *payload past it and its separator (0x1E); after the last one payload->ptr is
- * NULL, so that what an empty text or a separator at the end stands for is an empty packet. Binary packets ('b' and
- * base64, padding required) are decoded into `scratch` (cleared first), which `packet->data` then points into.
- * ERR_NOT_FOUND: no more. ERR_INVALID: not a packet, or base64 that is cut short or has other characters.
- * ERR_TOO_BIG: `scratch` does not hold it. */
+ * NULL, so that what an empty text or a separator at the end stands for is an empty packet.
+ * ERR_NOT_FOUND: no more; else as eio_packet_parse. */
 enum err eio_payload_next(struct str *payload, struct buf *scratch, struct eio_packet *packet) CG_MUST_CHECK;
 
 /* Appends a packet to a payload, with a separator before it unless the payload is empty. The protocol has no escape for

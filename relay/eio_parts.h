@@ -57,6 +57,7 @@ struct eio {
     /* or its WebSocket */
     bool websocket;
     struct session *session; /* NULL: polling, or ended */
+    bool base64;             /* what is binary goes in text frames: the client asked so (b64) */
     /* heartbeat: first until the ping is due, then until the pong is overdue */
     struct wheel_timer timer;
     bool pinged;
@@ -94,6 +95,8 @@ extern struct eio_all eio_all;
 
 /* NULL: no layer has that path, with or without its last slash. */
 const struct eio_layer *eio_layer_of(struct str path);
+/* As a frame of its WebSocket. */
+void eio_put_frame(struct eio *conn, enum eio_type type, bool binary, struct str data);
 /* It was let in: what waits in its name is not to be put out any more. */
 void eio_let_in(struct eio *conn);
 /* Whether one more connection is too many, or comes too late: that is said only to those who can go to another relay

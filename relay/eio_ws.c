@@ -7,6 +7,7 @@
 struct socket {
     struct eio *conn; /* NULL: the session is on its own and about to close */
     struct session *session;
+    bool base64;              /* its client takes no binary frames */
     struct wheel_timer timer; /* of one that wants to take over; */
     struct wheel_timer noop;  /* … while a poll waits for that */
 };
@@ -40,19 +41,15 @@ void eio_drop_session(struct session *session, unsigned code, const char *reason
 /* ---- the change from polling to a WebSocket (protocol: "Upgrade") ---- */
 
 /* What was put into a payload for the next poll goes out as frames instead, but for the "1" of polling. */
-static void replay(struct session *session, struct buf *queued)
+static void replay(struct eio *conn, struct buf *queued)
 {
     struct str rest = buf_str(queued);
     struct eio_packet packet;
     struct buf scratch;
     buf_init(&scratch, queued->max);
-    while (queued->len && !eio_payload_next(&rest, &scratch, &packet)) {
-        char sign = (char)packet.type;
-        if (packet.binary)
-            session_queue(session, WSFRAME_BINARY, packet.data, STR(""));
-        else if (packet.type != EIO_CLOSE)
-            session_queue(session, WSFRAME_TEXT, (struct str){&sign, 1}, packet.data);
-    }
+    while (queued->len && !eio_payload_next(&rest, &scratch, &packet))
+        if (packet.binary || packet.type != EIO_CLOSE)
+            eio_put_frame(conn, packet.type, packet.binary, packet.data);
     buf_fini(&scratch);
 }
 
@@ -63,6 +60,7 @@ static void take_over(struct eio *conn, struct session *session)
     buf_init(&conn->out, queued.max);
     conn->probe = NULL;
     conn->session = session;
+    conn->base64 = socket_of(session)->base64;
     if (conn->poll && conn->probed) {
         eio_refuse_poll(conn); /* on its own way it has overtaken the upgrade, which was said first */
     } else if (conn->poll) { /* its client should have let it end before: it ends without a word */
@@ -76,7 +74,7 @@ static void take_over(struct eio *conn, struct session *session)
     limits_leave(eio_all.sessions->limits, &conn->client); /* the session counts now */
     eio_all.polling--;
     metric_inc(METRIC_EIO_UPGRADES);
-    replay(session, &queued);
+    replay(conn, &queued);
     buf_fini(&queued);
     eio_note_out(conn);
     if (conn->post)
@@ -147,7 +145,9 @@ static void open_session(struct session *session, const struct request *request)
     struct socket *socket = socket_of(session);
     struct eio *conn;
     uint64_t elsewhere;
+    char text[16];
     socket->session = session;
+    socket->base64 = request->argument(request, "b64", text, sizeof text).len;
     socket->timer.fired = on_late;
     socket->noop.fired = on_noop;
     if (eio_check(request, "GET", true, &conn, &elsewhere) != EIO_FINE || elsewhere ||
@@ -159,6 +159,7 @@ static void open_session(struct session *session, const struct request *request)
         wheel_set(eio_all.wheel, &socket->timer, EIO_UPGRADE_MS);
     } else {
         socket->conn = eio_new(eio_layer_of(request->path), session);
+        socket->conn->base64 = socket->base64;
         session_admitted(session); /* the connection stands for it */
         eio_begin(socket->conn);
     }
@@ -168,15 +169,18 @@ static void received(struct session *session, struct str text)
 {
     struct eio *conn = socket_of(session)->conn;
     struct eio_packet packet;
+    struct buf scratch;
     if (!conn)
         return;
-    enum err err = eio_packet_parse(text, &packet);
+    buf_init(&scratch, text.len);
+    enum err err = eio_packet_parse(text, &scratch, &packet);
     if (conn->probe == session)
         probe_in(conn, session, err ? NULL : &packet);
     else if (err)
         eio_end(conn, EIO_END_BROKEN, false);
     else
         eio_packet_in(conn, &packet);
+    buf_fini(&scratch);
 }
 
 static void received_binary(struct session *session, struct str bytes)

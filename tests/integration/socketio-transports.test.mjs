@@ -52,18 +52,20 @@ describe('the official client of Socket.IO', () => {
           client.close();
         });
 
-        it('carries binary, wherever it stands in the arguments, as events and as acknowledgements', async () => {
-          const client = await connect();
-          const args = [bytes(3), 'and', { deep: [{ er: bytes(1000) }], same: bytes(0) }, bytes(65_537), null];
-          client.socket.emit('message', ...args);
-          assert.deepEqual(await client.event('message-back'), args);
-          assert.deepEqual(await client.ask('message-with-ack', ...args), args);
-          const ten = Array.from({ length: 10 }, (_, i) => bytes(i));
-          assert.deepEqual(await client.ask('message-with-ack', ten), [ten]);
-          assert.deepEqual(await client.ask('message-with-ack', new Uint8Array([0, 30, 255]).buffer),
-            [Buffer.from([0, 30, 255])]);
-          client.close();
-        });
+        for (const forceBase64 of [false, true])
+          it('carries binary, wherever it stands in the arguments, as events and as acknowledgements, ' +
+            (forceBase64 ? 'in base64' : 'as it is'), async () => {
+            const client = await connect({ forceBase64 });
+            const args = [bytes(3), 'and', { deep: [{ er: bytes(1000) }], same: bytes(0) }, bytes(65_537), null];
+            client.socket.emit('message', ...args);
+            assert.deepEqual(await client.event('message-back'), args);
+            assert.deepEqual(await client.ask('message-with-ack', ...args), args);
+            const ten = Array.from({ length: 10 }, (_, i) => bytes(i));
+            assert.deepEqual(await client.ask('message-with-ack', ten), [ten]);
+            assert.deepEqual(await client.ask('message-with-ack', new Uint8Array([0, 30, 255]).buffer),
+              [Buffer.from([0, 30, 255])]);
+            client.close();
+          });
 
         it('acknowledges in both directions', async () => {
           const client = await connect();

@@ -50,12 +50,12 @@ static void each_type_is_read(void **state)
     struct eio_packet packet;
     for (int type = '0'; type <= '6'; type++) {
         char text[] = {(char)type, 'x'};
-        assert_int_equal(eio_packet_parse((struct str){text, 2}, &packet), ERR_OK);
+        assert_int_equal(eio_packet_parse((struct str){text, 2}, &scratch, &packet), ERR_OK);
         assert_int_equal(packet.type, type);
         assert_false(packet.binary);
         assert_bytes(packet.data, "x");
     }
-    assert_int_equal(eio_packet_parse(STR("4"), &packet), ERR_OK);
+    assert_int_equal(eio_packet_parse(STR("4"), &scratch, &packet), ERR_OK);
     assert_int_equal(packet.data.len, 0);
 }
 
@@ -63,9 +63,9 @@ static void what_is_no_packet_is_refused(void **state)
 {
     (void)state;
     struct eio_packet packet;
-    static const char *const bad[] = {"", "7", "abc", "bAAAA", " 4", "\xc3\xa4"};
+    static const char *const bad[] = {"", "7", "abc", "bAAA", "B", " 4", "\n4", "\xc3\xa4"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(eio_packet_parse(str_of(bad[i]), &packet), ERR_INVALID);
+        assert_int_equal(eio_packet_parse(str_of(bad[i]), &scratch, &packet), ERR_INVALID);
 }
 
 static void a_payload_gives_its_packets_one_by_one(void **state)
@@ -104,11 +104,49 @@ static void base64_is_read_with_every_length_of_padding(void **state)
     no_more(&payload);
 }
 
+/* As Java's encoders write it: after 76 digits (or 64), at the end, with and without CR; wherever they stand. */
+static void line_breaks_in_base64_do_not_count(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"bAQID\n",     "bAQID\r\n",   "b\nAQID",    "bA\nQ\nI\nD", "bA\r\nQ\rID\n\n",
+                                       "bAQI=\nbAQ==", "bAQ=\r\n=\n", "bA\nQ\n=\n=", "b\n",         "b\r\n\r\n"};
+    static const struct str bytes[] = {BYTES("\1\2\3"), BYTES("\1\2\3"), BYTES("\1\2\3"), BYTES("\1\2\3"), BYTES("\1\2\3"),
+                                       BYTES(""),        BYTES("\1"),     BYTES("\1"),     BYTES(""),       BYTES("")};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct str payload = str_of(good[i]);
+        if (i == 5)
+            assert_int_equal(first(payload), ERR_INVALID); /* a packet ends at a separator, not at a line's end */
+        else
+            next_is(&payload, EIO_MESSAGE, true, bytes[i]);
+    }
+    struct buf lines;
+    char *want = repeat("\7", 300);
+    for (size_t line = 64; line <= 76; line += 12) {
+        struct buf one;
+        buf_init(&one, 1024);
+        buf_init(&lines, 1024);
+        eio_packet_add_base64(&one, str_of(want));
+        buf_add_char(&lines, 'b');
+        for (size_t at = 1; at < one.len; at += line) {
+            buf_add(&lines, one.data + at, one.len - at < line ? one.len - at : line);
+            buf_add_text(&lines, line == 64 ? "\r\n" : "\n");
+        }
+        buf_add_text(&lines, "\x1e" "4x");
+        struct str payload = buf_str(&lines);
+        next_is(&payload, EIO_MESSAGE, true, str_of(want));
+        next_is(&payload, EIO_MESSAGE, false, STR("x"));
+        no_more(&payload);
+        buf_fini(&one);
+        buf_fini(&lines);
+    }
+    free(want);
+}
+
 static void broken_base64_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {"bA",    "bAQ",   "bAQI",   "bAQ=",   "bA===",    "b====", "b=",
-                                      "b-_-_", "bAQ I", "bAQI\n", "bAR==",  "bAAF=",    "bAQ==AQ==",
+                                      "b-_-_", "bAQ I", "bAQI\n", "bA\tQI", "bAR==",  "bAAF=",    "bAQ==AQ==",
                                       "bAQIDBA", "bA=BC", "b\xc3\xa4\xc3\xa4"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(first(str_of(bad[i])), ERR_INVALID);
@@ -180,8 +218,9 @@ static void a_payload_past_its_bound_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_type_is_read),
-        cmocka_unit_test(what_is_no_packet_is_refused),
+        cmocka_unit_test_setup_teardown(each_type_is_read, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_no_packet_is_refused, begin, end),
+        cmocka_unit_test_setup_teardown(line_breaks_in_base64_do_not_count, begin, end),
         cmocka_unit_test_setup_teardown(a_payload_gives_its_packets_one_by_one, begin, end),
         cmocka_unit_test_setup_teardown(an_empty_packet_is_refused_wherever_it_stands, begin, end),
         cmocka_unit_test_setup_teardown(base64_is_read_with_every_length_of_padding, begin, end),

@@ -21,6 +21,39 @@ static void a_websocket_is_a_connection_by_itself(void **state)
     assert_int_equal(eio_count(), 0);
 }
 
+/* A client without binary frames says binary packets as polling does, and wants them so. */
+static void a_websocket_without_binary_frames_speaks_base64(void **state)
+{
+    (void)state;
+    struct fake_socket *socket = connect_socket("EIO=4&transport=websocket");
+    heard(socket);
+    say(socket, "bAQI=\n");
+    assert_string_equal(layer.log, "b:\1\2|");
+    assert_string_equal(heard(socket), "b\1\2"); /* it did not ask for base64 */
+    hang_up(socket);
+    socket = connect_socket("EIO=4&transport=websocket&b64=1");
+    heard(socket);
+    say(socket, "bAQI=");
+    assert_string_equal(heard(socket), "bAQI=");
+    say(socket, "b");
+    assert_string_equal(heard(socket), "b");
+    say(socket, "4text");
+    assert_string_equal(heard(socket), "4text");
+    hang_up(socket);
+
+    char query[128], upgrade[160];
+    open_polling(query);
+    to_websocket(query, upgrade);
+    strcat(upgrade, "&b64=1");
+    socket = connect_socket(upgrade);
+    say(socket, "2probe");
+    assert_string_equal(heard(socket), "3probe");
+    ask("POST", query, STR("bAQI="));
+    say(socket, "5");
+    assert_string_equal(heard(socket), "bAQI="); /* what no poll fetched */
+    hang_up(socket);
+}
+
 static void a_websocket_is_pinged_and_closed_when_it_does_not_pong(void **state)
 {
     (void)state;
@@ -41,7 +74,7 @@ static void a_websocket_is_pinged_and_closed_when_it_does_not_pong(void **state)
 static void a_frame_that_is_no_packet_closes_the_websocket(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"abc", "", "bAQ==", "2"};
+    static const char *const bad[] = {"abc", "", "bAQ=", "b?", "2"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct fake_socket *socket = connect_socket("EIO=4&transport=websocket");
         say(socket, bad[i]);
@@ -284,6 +317,7 @@ int main(void)
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         STORY(a_websocket_is_a_connection_by_itself),
+        STORY(a_websocket_without_binary_frames_speaks_base64),
         STORY(a_websocket_is_pinged_and_closed_when_it_does_not_pong),
         STORY(a_frame_that_is_no_packet_closes_the_websocket),
         STORY(a_websocket_is_closed_after_what_was_sent),
