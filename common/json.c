@@ -22,9 +22,10 @@ struct scan {
     enum expect expect;
     unsigned depth;
     unsigned max_depth;
-    uint64_t objects; /* bit n: the container at depth n+1 is an object */
     unsigned commas;
     unsigned max_values;
+    bool fractions;                             /* a number has a fraction or an exponent */
+    uint64_t objects[JSON_VET_MAX_DEPTH / 64]; /* bit n: the container at depth n+1 is an object */
 };
 
 static int hex4(struct scan *scan)
@@ -118,9 +119,13 @@ static bool number_ok(struct scan *scan)
     take(scan, "-");
     if (!take(scan, "0") && !digits_ok(scan))
         return false;
-    if (take(scan, ".") && !digits_ok(scan))
-        return false;
+    if (take(scan, ".")) {
+        scan->fractions = true;
+        if (!digits_ok(scan))
+            return false;
+    }
     if (take(scan, "eE")) {
+        scan->fractions = true;
         take(scan, "+-");
         if (!digits_ok(scan))
             return false;
@@ -133,9 +138,16 @@ static bool wants_value(const struct scan *scan)
     return scan->expect == EXPECT_VALUE || scan->expect == EXPECT_VALUE_OR_END;
 }
 
-static bool in_object(const struct scan *scan)
+static uint64_t *bit_of(struct scan *scan, unsigned depth, uint64_t *bit)
 {
-    return scan->depth && (scan->objects >> (scan->depth - 1) & 1);
+    *bit = UINT64_C(1) << (depth - 1) % 64;
+    return &scan->objects[(depth - 1) / 64];
+}
+
+static bool in_object(struct scan *scan)
+{
+    uint64_t bit;
+    return scan->depth && *bit_of(scan, scan->depth, &bit) & bit;
 }
 
 static void after_value(struct scan *scan)
@@ -149,8 +161,8 @@ static enum err open_container(struct scan *scan, bool object)
         return ERR_INVALID;
     if (scan->depth == scan->max_depth)
         return ERR_TOO_BIG;
-    uint64_t bit = UINT64_C(1) << scan->depth++;
-    scan->objects = object ? scan->objects | bit : scan->objects & ~bit;
+    uint64_t bit, *bits = bit_of(scan, ++scan->depth, &bit);
+    *bits = object ? *bits | bit : *bits & ~bit;
     scan->expect = object ? EXPECT_KEY_OR_END : EXPECT_VALUE_OR_END;
     return ERR_OK;
 }
@@ -215,23 +227,107 @@ static enum err token(struct scan *scan)
     }
 }
 
-static enum err vet(struct str text, bool strict, unsigned max_depth, unsigned max_values)
+static enum err vet(struct scan *scan)
 {
-    CG_ASSERT(max_depth <= JSON_VET_MAX_DEPTH);
-    if (!text_utf8_valid(text))
+    CG_ASSERT(scan->max_depth <= JSON_VET_MAX_DEPTH);
+    if (!text_utf8_valid(scan->text))
         return ERR_INVALID;
-    struct scan scan = {.text = text, .strict = strict, .max_depth = max_depth, .max_values = max_values};
-    while (scan.at < text.len) {
-        enum err err = token(&scan);
+    while (scan->at < scan->text.len) {
+        enum err err = token(scan);
         if (err)
             return err;
     }
-    return scan.expect == EXPECT_NOTHING ? ERR_OK : ERR_INVALID;
+    return scan->expect == EXPECT_NOTHING ? ERR_OK : ERR_INVALID;
 }
 
 enum err json_vet(struct str text, unsigned max_depth, unsigned max_values)
 {
-    return vet(text, false, max_depth, max_values);
+    struct scan scan = {.text = text, .max_depth = max_depth, .max_values = max_values};
+    return vet(&scan);
+}
+
+struct str json_without_mark(struct str text)
+{
+    static const struct str mark = {"\xef\xbb\xbf", 3};
+    bool marked = text.len >= mark.len && !memcmp(text.ptr, mark.ptr, mark.len);
+    return marked ? (struct str){text.ptr + mark.len, text.len - mark.len} : text;
+}
+
+/* ---- integers, however they are spelled ---- */
+
+static void skip(struct str *rest, size_t len)
+{
+    rest->ptr += len;
+    rest->len -= len;
+}
+
+/* digits * 10^zeros */
+struct decimal {
+    uint64_t digits;
+    int64_t zeros; /* that follow them: only another digit makes something of them */
+};
+
+static bool put_digit(struct decimal *number, unsigned digit)
+{
+    number->zeros++;
+    if (!digit)
+        return true;
+    for (; number->digits && number->zeros; number->zeros--)
+        if (__builtin_mul_overflow(number->digits, 10, &number->digits))
+            return false;
+    number->zeros = 0;
+    return !__builtin_add_overflow(number->digits, digit, &number->digits);
+}
+
+/* One digit at least; *count: how many. False, too, if they are too large. */
+static bool put_digits(struct decimal *number, struct str *text, int64_t *count)
+{
+    for (*count = 0; text->len && *text->ptr >= '0' && *text->ptr <= '9'; ++*count) {
+        if (!put_digit(number, (unsigned)(*text->ptr - '0')))
+            return false;
+        skip(text, 1);
+    }
+    return *count > 0;
+}
+
+static bool skip_one(struct str *text, const char *any)
+{
+    bool there = text->len && *text->ptr && strchr(any, *text->ptr);
+    skip(text, there);
+    return there;
+}
+
+/* After "e". */
+static bool put_exponent(struct decimal *number, struct str *text)
+{
+    int64_t exponent = 0;
+    bool negative = text->len && *text->ptr == '-';
+    skip_one(text, "+-");
+    size_t len = text->len;
+    for (; text->len && *text->ptr >= '0' && *text->ptr <= '9'; skip(text, 1))
+        if (exponent < INT32_MAX) /* more is all the same: no digits that anybody sends make up for that */
+            exponent = exponent * 10 + (*text->ptr - '0');
+    number->zeros += negative ? -exponent : exponent;
+    return text->len < len;
+}
+
+bool json_integer(struct str text, int64_t *out)
+{
+    struct decimal number = {0};
+    int64_t count, fraction = 0;
+    bool negative = skip_one(&text, "-");
+    if (!put_digits(&number, &text, &count) || (skip_one(&text, ".") && !put_digits(&number, &text, &fraction)))
+        return false;
+    number.zeros -= fraction;
+    if ((skip_one(&text, "eE") && !put_exponent(&number, &text)) || text.len)
+        return false;
+    for (; number.digits && number.zeros > 0; number.zeros--)
+        if (__builtin_mul_overflow(number.digits, 10, &number.digits))
+            return false;
+    if (number.digits > INT64_MAX || (number.digits && number.zeros < 0))
+        return false;
+    *out = negative ? -(int64_t)number.digits : (int64_t)number.digits;
+    return true;
 }
 
 static size_t token_len(struct str text)
@@ -250,12 +346,6 @@ static size_t token_len(struct str text)
     while (len < text.len && !strchr(" \t\r\n,:]}", text.ptr[len]))
         len++;
     return len;
-}
-
-static void skip(struct str *rest, size_t len)
-{
-    rest->ptr += len;
-    rest->len -= len;
 }
 
 static void skip_any(struct str *rest, const char *any)
@@ -302,12 +392,46 @@ enum err json_array_cut(struct str array, struct str *elements, size_t max, size
     return ERR_OK;
 }
 
+/* The integer that a number with a fraction or an exponent is; else NULL. */
+static struct json_object *as_integer(struct json_object *value)
+{
+    int64_t number;
+    if (!json_object_is_type(value, json_type_double) || /* its text is what was parsed */
+        !json_integer(str_of(json_object_get_string(value)), &number))
+        return NULL;
+    return json_object_new_int64(number);
+}
+
+/* Puts integers in the place of such numbers; no deeper than JSON_MAX_DEPTH. */
+static void put_integers(struct json_object *value)
+{
+    if (json_object_is_type(value, json_type_object)) {
+        json_object_object_foreach(value, key, member) {
+            struct json_object *integer = as_integer(member);
+            if (integer)
+                json_object_object_add(value, key, integer);
+            else
+                put_integers(member);
+        }
+    } else if (json_object_is_type(value, json_type_array)) {
+        for (size_t i = 0; i < json_object_array_length(value); i++) {
+            struct json_object *element = json_object_array_get_idx(value, i), *integer = as_integer(element);
+            if (integer)
+                json_object_array_put_idx(value, i, integer);
+            else
+                put_integers(element);
+        }
+    }
+}
+
 enum err json_parse_object(struct str text, struct json_object **out)
 {
     *out = NULL;
+    text = json_without_mark(text);
     if (text.len > INT32_MAX)
         return ERR_TOO_BIG;
-    enum err err = vet(text, true, JSON_MAX_DEPTH, JSON_MAX_VALUES);
+    struct scan scan = {.text = text, .strict = true, .max_depth = JSON_MAX_DEPTH, .max_values = JSON_MAX_VALUES};
+    enum err err = vet(&scan);
     if (err)
         return err;
     struct json_tokener *tokener = json_tokener_new_ex(JSON_MAX_DEPTH + 1);
@@ -323,6 +447,8 @@ enum err json_parse_object(struct str text, struct json_object **out)
         json_object_put(object);
         return ERR_INVALID;
     }
+    if (scan.fractions)
+        put_integers(object);
     *out = object;
     return ERR_OK;
 }

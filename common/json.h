@@ -14,13 +14,22 @@
 #include <json-c/json.h>
 #include <stdint.h>
 
-enum { JSON_MAX_DEPTH = 16, JSON_MAX_VALUES = 4096, JSON_VET_MAX_DEPTH = 64 };
+enum { JSON_MAX_DEPTH = 16, JSON_MAX_VALUES = 4096, JSON_VET_MAX_DEPTH = 1024 };
 
 /* Whether `text` is exactly one JSON text, of any type. max_depth: containers in each other, at most
  * JSON_VET_MAX_DEPTH; max_values bounds the values that follow another one after a comma.
  * ERR_TOO_BIG for depth or count, ERR_INVALID for everything else. Unlike json_parse_object it takes the escapes
  * \u0000 and of half a surrogate pair, which browsers write for such strings: whoever decodes must replace them. */
 enum err json_vet(struct str text, unsigned max_depth, unsigned max_values) CG_MUST_CHECK;
+
+/* Without the byte order mark that some clients put before a text (RFC 8259 section 8.1 lets a reader ignore it).
+ * json_parse_object takes a text with it; json_vet and what cuts a text want it taken off. */
+struct str json_without_mark(struct str text);
+
+/* The integer that a number is, however it is spelled: 1.0, 1e0, 10e-1 and -0 too, because many libraries have one type of
+ * numbers, and to JavaScript these are the same. `text`: a number of JSON, or an argument of a query, of which leading
+ * zeros are taken as well. False: it is none, has a fraction, or does not fit into 63 bits and a sign. */
+bool json_integer(struct str text, int64_t *out);
 
 /* A string with its quotes, a number, true, false, null, or one of { } [ ] */
 struct json_token {
@@ -35,7 +44,8 @@ bool json_token_next(struct str *rest, struct json_token *token);
  * ERR_INVALID: no array. ERR_TOO_BIG: more than `max`. */
 enum err json_array_cut(struct str array, struct str *elements, size_t max, size_t *count) CG_MUST_CHECK;
 
-/* Parses exactly one object. On success *out is owned by the caller (json_object_put).
+/* Parses exactly one object. Numbers in it that are integers are json_type_int, however they were spelled
+ * (json_integer). On success *out is owned by the caller (json_object_put).
  * ERR_TOO_BIG for depth or count, ERR_INVALID for everything else. */
 enum err json_parse_object(struct str text, struct json_object **out) CG_MUST_CHECK;
 

@@ -1,5 +1,6 @@
 /* rooms_encode.c: how a chatroom's events look over plain HTTP, and what may come in as a cursor, a number, a callback.
  * `data` is always what the WebSocket's event of that type holds. */
+#include "common/json.h"
 #include "relay/chatroom.h"
 #include "relay/rooms_parts.h"
 
@@ -14,6 +15,15 @@ bool rooms_read_number(struct str text, uint64_t *number)
         *number = *number * 10 + (uint64_t)(text.ptr[i] - '0');
     }
     return text.len > 0 && text.len <= 18;
+}
+
+bool rooms_read_integer(struct str text, uint64_t *number)
+{
+    int64_t value;
+    if (!json_integer(text, &value) || value < 0)
+        return false;
+    *number = (uint64_t)value;
+    return true;
 }
 
 bool rooms_read_seconds(struct str text, int64_t most_ms, int64_t *ms)

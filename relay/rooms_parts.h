@@ -54,7 +54,10 @@ struct rooms_cursor {
     uint64_t epoch, seq;
 };
 
+/* Digits alone: of texts of our own. */
 bool rooms_read_number(struct str text, uint64_t *number);
+/* A client's, however it is spelled (json_integer). */
+bool rooms_read_integer(struct str text, uint64_t *number);
 /* Seconds with or without a fraction, of which three digits count, cut to `most_ms`. */
 bool rooms_read_seconds(struct str text, int64_t most_ms, int64_t *ms);
 bool rooms_read_cursor(struct str text, struct rooms_cursor *cursor);

@@ -251,11 +251,11 @@ static const char *read_arguments(struct asked *asked, const struct request *req
     char text[ROOMS_ARGUMENT_BYTES];
     struct str after = request->argument(request, "after", text, sizeof text);
     asked->has_after = after.len > 0;
-    if (after.len && !rooms_read_number(after, &asked->after))
+    if (after.len && !rooms_read_integer(after, &asked->after))
         return "after must be a number";
     struct str epoch = request->argument(request, "epoch", text, sizeof text);
     asked->has_epoch = epoch.len > 0;
-    if (epoch.len && !rooms_read_number(epoch, &asked->epoch))
+    if (epoch.len && !rooms_read_integer(epoch, &asked->epoch))
         return "epoch must be a number";
     struct str wait = request->argument(request, "wait", text, sizeof text);
     if (wait.len && !rooms_read_seconds(wait, door.settings->poll_max_ms, &asked->wait_ms))

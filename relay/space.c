@@ -295,7 +295,7 @@ static void received(struct session *session, struct str text)
             door_send_error(session, "reserved",
                             "userJoin, userLeave, transfer and such types are the server's to say");
         } else {
-            hub_show(door.hub, state->conversation, ENCODING_SPACE, text);
+            hub_show(door.hub, state->conversation, ENCODING_SPACE, json_without_mark(text));
         }
     } else {
         metric_inc(METRIC_IDENTITY_REFUSED);

@@ -1,5 +1,6 @@
 #include "rest/http.h"
 
+#include "common/json.h"
 #include "common/text.h"
 
 enum err http_read_body(const struct http_request *request, size_t limit, struct buf *body)
@@ -105,14 +106,10 @@ bool http_query_number(const struct http_query *query, const char *name, uint64_
     *value = fallback;
     if (!http_query(query, name, &text))
         return true;
-    if (!text.len || text.len > 18)
+    int64_t number;
+    if (!json_integer(text, &number) || number < 0)
         return false;
-    *value = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9')
-            return false;
-        *value = *value * 10 + (uint64_t)(text.ptr[i] - '0');
-    }
+    *value = (uint64_t)number;
     return *value >= min && *value <= max;
 }
 

@@ -202,7 +202,7 @@ static int make_event(struct call *call, const struct asked *asked, struct buf *
     if (is_reserved(event))
         return refuse(call, "this event's name is reserved");
     if (json_has(asked->object, "args"))
-        args = written(buf_str(&asked->text), STR("\"args\""));
+        args = written(json_without_mark(buf_str(&asked->text)), STR("\"args\""));
     if (args.len < 2 || *args.ptr != '[')
         return refuse(call, "args is an array");
     struct json_token token;

@@ -26,9 +26,16 @@ static void objects_are_taken(void **state)
         BYTES("{\"a\":\"茶馆 😀 </script> ' OR 1=1--\"}"),
         BYTES("{\"a\":-1.5e+3}"),
         BYTES("{\"\":0}"),
+        BYTES("\xef\xbb\xbf{}"), /* a byte order mark */
+        BYTES("\xef\xbb\xbf \r\n{\"a\":\"\xef\xbb\xbf\"}"),
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_int_equal(parse(good[i]), ERR_OK);
+    assert_bytes(json_without_mark(BYTES("\xef\xbb\xbf{}")), "{}");
+    assert_bytes(json_without_mark(BYTES("{}")), "{}");
+    assert_bytes(json_without_mark(BYTES("\xef\xbb\xbf")), "");
+    assert_bytes(json_without_mark(BYTES("\xef\xbb")), "\xef\xbb");
+    assert_bytes(json_without_mark(BYTES("")), "");
 }
 
 static void everything_else_is_refused(void **state)
@@ -74,7 +81,13 @@ static void everything_else_is_refused(void **state)
         BYTES("{/* */}"),
         BYTES("{\"a\":1}//"),
         BYTES("{\"a\":1}#"),
-        BYTES("\xef\xbb\xbf{}"), /* byte order mark */
+        BYTES("\xef\xbb\xbf"), /* a byte order mark alone, twice, in half, elsewhere */
+        BYTES("\xef\xbb\xbf\xef\xbb\xbf{}"),
+        BYTES("\xef\xbb{}"),
+        BYTES(" \xef\xbb\xbf{}"),
+        BYTES("{\xef\xbb\xbf}"),
+        BYTES("{}\xef\xbb\xbf"),
+        BYTES("\xff\xfe{\0}\0"), /* UTF-16 */
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (parse(bad[i]) != ERR_INVALID)
@@ -214,7 +227,7 @@ static void members_have_a_type(void **state)
     struct json_object *object;
     struct str text;
     struct str json =
-        BYTES("{\"s\":\"\\u8336\",\"e\":\"\",\"n\":12,\"t\":\"12\",\"d\":1.0,\"b\":true,"
+        BYTES("{\"s\":\"\\u8336\",\"e\":\"\",\"n\":12,\"t\":\"12\",\"d\":1.5,\"b\":true,"
               "\"z\":null,\"o\":{},\"a\":[]}");
     assert_int_equal(json_parse_object(json, &object), ERR_OK);
     assert_true(json_get_string(object, "s", &text));
@@ -266,8 +279,81 @@ static void huge_numbers_do_not_wrap(void **state)
     assert_false(in_range("4294967296", 0, INT32_MAX)); /* 2^32 */
     assert_false(in_range("-1", 0, INT32_MAX));
     assert_false(in_range("-18446744073709551617", 0, INT32_MAX));
-    assert_false(in_range("1e3", 0, INT32_MAX));
+    assert_false(in_range("1e10", 0, INT32_MAX));
+    assert_false(in_range("1e400", 0, INT64_MAX));
+    assert_false(in_range("9223372036854775808.0", 0, INT64_MAX));
     assert_false(in_range("99999999999999999999999999999999999999999", 0, INT32_MAX));
+}
+
+/* As libraries write it that have one type of numbers: Gson, Lua, Godot, MessagePack bridges. */
+static void an_integer_is_one_however_it_is_spelled(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t value;
+    } good[] = {
+        {"0", 0},
+        {"-0", 0},
+        {"0.0", 0},
+        {"-0.0", 0},
+        {"0e99999999999999999999", 0},
+        {"0E-5", 0},
+        {"1", 1},
+        {"1.0", 1},
+        {"1e0", 1},
+        {"1E+0", 1},
+        {"1.000000000000000000000000000000000000000000000", 1},
+        {"10e-1", 1},
+        {"1200.00e-2", 12},
+        {"1.2e1", 12},
+        {"0.000012e6", 12},
+        {"-12.0", -12},
+        {"1e18", INT64_C(1000000000000000000)},
+        {"13800000001.0", INT64_C(13800000001)},
+        {"1.3800000001E10", INT64_C(13800000001)},
+        {"9007199254740993.0", INT64_C(9007199254740993)}, /* a double would make it …992 */
+        {"9223372036854775807", INT64_MAX},
+        {"9223372036854775807.0", INT64_MAX},
+        {"-9223372036854775807", -INT64_MAX},
+        {"922337203685477580700000e-5", INT64_MAX},
+    };
+    static const char *const bad[] = {"0.5",  "1.5",  "1e-1", "12e-2", "1.0000000000000000000000000000001", "1e19", "1e400", "-1e99999999999",
+                                      "1e9999999999999999999999", "1e-9999999999999999999999", "9223372036854775808", "18446744073709551616.0",
+                                      "99999999999999999999999999"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct json_object *object;
+        int64_t number = -7, member = -7;
+        char text[256];
+        if (!json_integer(str_of(good[i].text), &number) || number != good[i].value)
+            fail_msg("%s is %lld", good[i].text, (long long)number);
+        snprintf(text, sizeof text, "{\"a\":{\"b\":[%s]},\"c\":%s}", good[i].text, good[i].text);
+        assert_int_equal(json_parse_object(str_of(text), &object), ERR_OK);
+        assert_true(json_get_int(object, "c", -INT64_MAX, INT64_MAX, &member));
+        assert_int_equal(member, number);
+        struct json_object *inner = json_object_object_get(json_object_object_get(object, "a"), "b");
+        struct json_object *element = json_object_array_get_idx(inner, 0);
+        assert_true(json_object_is_type(element, json_type_int));
+        snprintf(text, sizeof text, "%lld", (long long)number); /* and nothing of its spelling is left */
+        assert_string_equal(json_object_get_string(element), text);
+        json_object_put(object);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        int64_t number;
+        if (json_integer(str_of(bad[i]), &number))
+            fail_msg("%s is an integer", bad[i]);
+        assert_false(in_range(bad[i], -INT64_MAX, INT64_MAX - 1));
+    }
+    static const char *const none[] = {"", "-", "+1", "1.", ".5", "1e", "1e+", "e5", " 1", "1 ", "1x", "0x1", "--1", "1-1", "1..0", "1e5.0", "1,0"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        int64_t number;
+        if (json_integer(str_of(none[i]), &number))
+            fail_msg("'%s' is a number", none[i]);
+    }
+    int64_t number;
+    assert_true(json_integer(str_of("007"), &number)); /* in a query */
+    assert_int_equal(number, 7);
+    assert_false(json_integer(BYTES("1\0"), &number));
 }
 
 static void any_value_is_a_json_text(void **state)
@@ -358,6 +444,7 @@ int main(void)
         cmocka_unit_test(the_last_of_two_equal_keys_counts),
         cmocka_unit_test(members_have_a_type),
         cmocka_unit_test(huge_numbers_do_not_wrap),
+        cmocka_unit_test(an_integer_is_one_however_it_is_spelled),
         cmocka_unit_test(any_value_is_a_json_text),
         cmocka_unit_test(vetting_has_the_caller_s_bounds),
         cmocka_unit_test(a_vetted_text_is_read_by_tokens),

@@ -54,6 +54,20 @@ static void seconds_may_have_a_fraction(void **state)
         assert_false(rooms_read_seconds(str_of(bad[i]), 55000, &ms));
 }
 
+static void a_client_s_numbers_are_integers_however_they_are_spelled(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"20", "20.0", "2e1", "0020", "200e-1"};
+    static const char *const bad[] = {"", "x", "-1", "20.5", "1e-1", " 20", "20x", "1e99"};
+    uint64_t number;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_true(rooms_read_integer(str_of(good[i]), &number));
+        assert_int_equal(number, 20);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(rooms_read_integer(str_of(bad[i]), &number));
+}
+
 static void nothing_in_a_script_can_end_it(void **state)
 {
     (void)state;
@@ -299,6 +313,7 @@ int main(void)
         ROOMS(callbacks_are_names_and_nothing_else),
         ROOMS(cursors_are_two_numbers),
         ROOMS(seconds_may_have_a_fraction),
+        ROOMS(a_client_s_numbers_are_integers_however_they_are_spelled),
         ROOMS(nothing_in_a_script_can_end_it),
         ROOMS(events_are_lines_whatever_they_hold),
         ROOMS(who_is_no_member_finds_nothing),

@@ -180,14 +180,14 @@ static void a_broken_query_is_refused(void **state)
     free(longer);
 }
 
-static void numbers_in_a_query_have_digits_only(void **state)
+static void numbers_in_a_query_are_integers(void **state)
 {
     (void)state;
     struct http_query query;
     uint64_t value;
     assert_int_equal(
         http_query_parse(&query, STR("n=200&z=007&e=&m=-1&p=%2b1&x=1x&h=0x1&s=+1&"
-                                     "big=999999999999999999&huge=9999999999999999999")),
+                                     "big=999999999999999999&huge=9999999999999999999&f=20.0&i=2e1&half=0.5")),
         0);
     assert_true(http_query_number(&query, "n", 1, 200, 50, &value) && value == 200);
     assert_false(http_query_number(&query, "n", 1, 199, 50, &value));
@@ -196,7 +196,8 @@ static void numbers_in_a_query_have_digits_only(void **state)
     assert_true(http_query_number(&query, "z", 0, 9, 0, &value) && value == 7);
     assert_true(http_query_number(&query, "big", 0, UINT64_MAX, 0, &value));
     assert_int_equal(value, 999999999999999999);
-    static const char *const bad[] = {"e", "m", "p", "x", "h", "s", "huge"};
+    assert_true(http_query_number(&query, "f", 20, 20, 0, &value) && http_query_number(&query, "i", 20, 20, 0, &value));
+    static const char *const bad[] = {"e", "m", "p", "x", "h", "s", "huge", "half"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (http_query_number(&query, bad[i], 0, UINT64_MAX, 0, &value))
             fail_msg("taken: %s", bad[i]);
@@ -334,7 +335,7 @@ int main(void)
         cmocka_unit_test_setup(each_route_has_its_own_failure, reset),
         cmocka_unit_test_setup(a_query_is_decoded, reset),
         cmocka_unit_test_setup(a_broken_query_is_refused, reset),
-        cmocka_unit_test_setup(numbers_in_a_query_have_digits_only, reset),
+        cmocka_unit_test_setup(numbers_in_a_query_are_integers, reset),
         cmocka_unit_test_setup(a_query_that_nobody_reads_may_be_anything, reset),
         cmocka_unit_test_setup(a_body_ends_where_its_length_says, reset),
         cmocka_unit_test_setup(answers_are_counted, reset),
