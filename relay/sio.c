@@ -134,7 +134,7 @@ static void on_event(struct sio_socket *socket, const struct sio_packet *packet,
     struct buf name;
     buf_init(&name, packet->name.len + 1);
     bool answer = packet->type == SIO_ACK || packet->type == SIO_BINARY_ACK;
-    if (!answer && !sio_json_string(packet->name, &name)) {
+    if (!answer && !sio_event_name(packet->name, &name)) {
         buf_fini(&name);
         return;
     }
@@ -157,6 +157,16 @@ static void on_event(struct sio_socket *socket, const struct sio_packet *packet,
     buf_fini(&name);
 }
 
+/* What passes a limit of ours without breaking the protocol costs its sender that packet and nothing else. */
+static void refuse_size(struct sio_socket *socket, const struct sio_packet *packet)
+{
+    metric_inc(METRIC_IO_PACKETS_REFUSED);
+    if (packet->type == SIO_ACK || packet->type == SIO_BINARY_ACK)
+        forget_ask(socket, packet->ack_id);
+    else
+        sio_ack(socket, packet->ack_id, STR("[{\"success\":false,\"error\":\"too_many_arguments\"}]"), NULL, 0);
+}
+
 static struct sio_socket *socket_in(const struct sio_client *client, struct str nsp)
 {
     struct sio_socket *socket = client->sockets;
@@ -174,6 +184,8 @@ static void on_packet(struct sio_client *client, const struct sio_packet *packet
         reject(client, "state"); /* as the reference: not connected to it, or twice */
     else if (packet->type == SIO_DISCONNECT)
         sio_socket_end(socket, SIO_END_FINAL);
+    else if (packet->too_many)
+        refuse_size(socket, packet);
     else
         on_event(socket, packet, attachments, 0);
 }

@@ -3,7 +3,10 @@
 #include "common/json.h"
 #include "common/text.h"
 
-enum { DEPTH_MAX = JSON_VET_MAX_DEPTH, VALUES_MAX = 65536 };
+#include <limits.h>
+
+/* Values are not counted: nothing here is made of them, and the text is bounded. */
+enum { DEPTH_MAX = JSON_VET_MAX_DEPTH };
 
 #define ACK_ID_MAX INT64_C(9007199254740991) /* 2^53 - 1: what a number of JavaScript holds exactly */
 
@@ -185,10 +188,11 @@ static bool object_ends(struct search *search, unsigned attachments)
 /* Of two members of one name the last counts, as in JSON.parse. */
 static void set_member(struct object *object, int member, struct str value)
 {
+    int64_t number;
     if (member == MEMBER_PLACEHOLDER)
         object->placeholder = str_eq(value, STR("true"));
     else if (member == MEMBER_NUM)
-        object->num = value.len == 1 && *value.ptr >= '0' && *value.ptr <= '9' ? *value.ptr - '0' : -1;
+        object->num = json_integer(value, &number) && number >= 0 && number < SIO_ATTACHMENTS_MAX ? (int)number : -1;
 }
 
 /* Whether there is exactly one placeholder for each attachment. */
@@ -216,16 +220,42 @@ static bool placeholders_ok(struct str payload, unsigned attachments)
 
 /* ---- packets ---- */
 
+static bool is_number(struct str json)
+{
+    return json.len && (*json.ptr == '-' || (*json.ptr >= '0' && *json.ptr <= '9'));
+}
+
+bool sio_event_name(struct str json, struct buf *out)
+{
+    int64_t number;
+    if (!is_number(json))
+        return sio_json_string(json, out);
+    if (json_integer(json, &number))
+        buf_addf(out, "%lld", (long long)number);
+    else
+        buf_add_str(out, json);
+    return true;
+}
+
+/* Cuts the payload. More than SIO_ARGS_MAX of what clients may send is no breach of the protocol. */
+static enum err cut(struct sio_packet *packet, struct str *elements, size_t max, size_t *count)
+{
+    enum err err = json_array_cut(packet->payload, elements, max, count);
+    packet->too_many = err == ERR_TOO_BIG;
+    return packet->too_many ? ERR_OK : err;
+}
+
 static enum err take_event(struct sio_packet *packet)
 {
     static const char *const reserved[] = {"connect",       "connect_error", "disconnect",
                                            "disconnecting", "newListener",   "removeListener"};
     struct str elements[SIO_ARGS_MAX + 1];
     size_t count;
-    enum err err = json_array_cut(packet->payload, elements, SIO_ARGS_MAX + 1, &count);
+    enum err err = cut(packet, elements, SIO_ARGS_MAX + 1, &count);
     if (err)
         return err;
-    if (!count || *elements[0].ptr != '"' || which(elements[0], reserved, sizeof reserved / sizeof reserved[0]) >= 0)
+    if (!count || !(is_number(elements[0]) || *elements[0].ptr == '"') ||
+        which(elements[0], reserved, sizeof reserved / sizeof reserved[0]) >= 0)
         return ERR_INVALID;
     packet->name = elements[0];
     packet->arg_count = count - 1;
@@ -252,7 +282,7 @@ static enum err take_payload(struct sio_packet *packet)
     case SIO_BINARY_ACK:
         if (packet->ack_id < 0 || !packet->payload.len)
             return ERR_INVALID;
-        return json_array_cut(packet->payload, packet->args, SIO_ARGS_MAX, &packet->arg_count);
+        return cut(packet, packet->args, SIO_ARGS_MAX, &packet->arg_count);
     case SIO_CONNECT_ERROR: break; /* the server's to send */
     }
     return ERR_INVALID;
@@ -277,7 +307,7 @@ enum err sio_packet_parse(struct str text, struct sio_packet *packet)
     else if (err)
         return err;
     packet->payload = rest;
-    err = rest.len ? json_vet(rest, DEPTH_MAX, VALUES_MAX) : ERR_OK;
+    err = rest.len ? json_vet(rest, DEPTH_MAX, UINT_MAX) : ERR_OK;
     if (!err)
         err = take_payload(packet);
     if (!err && binary && !placeholders_ok(packet->payload, packet->attachments))
