@@ -1,5 +1,8 @@
 #include "common/origin.h"
 
+#include "common/log.h"
+#include "common/metrics.h"
+
 #include <strings.h>
 
 static bool same(struct str a, struct str b)
@@ -7,16 +10,19 @@ static bool same(struct str a, struct str b)
     return a.len == b.len && !strncasecmp(a.ptr, b.ptr, a.len);
 }
 
-static struct str from(struct str text, size_t at)
-{
-    return (struct str){text.ptr + at, text.len - at};
-}
-
 /* A host and its port. */
 struct authority {
-    struct str name; /* an IPv6 address with its brackets */
-    struct str port; /* empty: the scheme's */
+    struct str name; /* an IPv6 address with its brackets; empty: it is none */
+    struct str port; /* digits; empty: the scheme's */
 };
+
+static bool is_digits(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+    return true;
+}
 
 static struct authority split(struct str text)
 {
@@ -26,7 +32,10 @@ static struct authority split(struct str text)
     const char *colon = text.len ? memchr(start, ':', (size_t)(end - start)) : NULL;
     if (!colon)
         return (struct authority){text, STR("")};
-    return (struct authority){{text.ptr, (size_t)(colon - text.ptr)}, {colon + 1, (size_t)(end - colon) - 1}};
+    struct str port = {colon + 1, (size_t)(end - colon) - 1};
+    if (!is_digits(port)) /* chat.example:80@evil.example */
+        return (struct authority){STR(""), STR("")};
+    return (struct authority){{text.ptr, (size_t)(colon - text.ptr)}, port};
 }
 
 static bool is_loopback(struct str name)
@@ -53,25 +62,76 @@ static bool is_listed(const char *list, struct str origin)
     return false;
 }
 
+/* Of programs and of what is installed with a user's consent; no site can have its pages there. */
+static bool is_no_site(struct str scheme)
+{
+    static const char *const schemes[] = {"chrome-extension", "moz-extension", "weapp", "capacitor", "ionic", "file"};
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
+        if (same(scheme, str_of(schemes[i])))
+            return true;
+    return false;
+}
+
+static struct str port_of(struct authority authority, struct str scheme)
+{
+    if (authority.port.len)
+        return authority.port;
+    return same(scheme, STR("https")) || same(scheme, STR("wss")) ? STR("443") : STR("80");
+}
+
+/* Whether to a browser it is one origin with the server: then it asks for no leave. */
+static bool is_same_origin(struct str their_scheme, struct authority theirs, struct str our_scheme,
+                           struct authority ours)
+{
+    bool fits = our_scheme.len ? same(their_scheme, our_scheme)
+                               : same(their_scheme, STR("http")) || same(their_scheme, STR("https"));
+    return fits && str_eq(port_of(theirs, their_scheme), port_of(ours, their_scheme));
+}
+
 enum origin origin_judge(const char *list, struct str origin, struct str host, struct str scheme)
 {
-    static const struct {
-        struct str start, port;
-    } schemes[] = {{{"http://", 7}, {"80", 2}}, {{"https://", 8}, {"443", 3}}};
     if (!origin.ptr || !origin.len)
         return ORIGIN_OWN;
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-        struct str start = schemes[i].start;
-        if (origin.len <= start.len || !same((struct str){origin.ptr, start.len}, start))
-            continue;
-        struct authority theirs = split(from(origin, start.len)), ours = split(host);
-        bool fits = !scheme.len || same(scheme, (struct str){start.ptr, start.len - 3});
-        struct str their_port = theirs.port.len ? theirs.port : schemes[i].port;
-        struct str our_port = ours.port.len ? ours.port : schemes[i].port;
-        if (fits && ours.name.len && same(theirs.name, ours.name) && str_eq(their_port, our_port))
-            return ORIGIN_OWN;
-        if (is_loopback(theirs.name) && is_loopback(ours.name))
+    const char *mark = memmem(origin.ptr, origin.len, "://", 3);
+    if (mark) {
+        struct str their_scheme = {origin.ptr, (size_t)(mark - origin.ptr)};
+        struct authority ours = split(host),
+                         theirs = split((struct str){mark + 3, origin.len - their_scheme.len - 3});
+        if (ours.name.len && same(theirs.name, ours.name))
+            return is_same_origin(their_scheme, theirs, scheme, ours) ? ORIGIN_OWN : ORIGIN_LISTED;
+        if (is_no_site(their_scheme) || (is_loopback(theirs.name) && is_loopback(ours.name)))
             return ORIGIN_LISTED;
     }
     return is_listed(list, origin) ? ORIGIN_LISTED : ORIGIN_FOREIGN;
+}
+
+/* ---- refusals ---- */
+
+void origin_text(struct str origin, char out[ORIGIN_TEXT_MAX])
+{
+    size_t len = origin.len < ORIGIN_TEXT_MAX ? origin.len : ORIGIN_TEXT_MAX - 1;
+    for (size_t i = 0; i < len; i++) {
+        char c = origin.ptr[i];
+        out[i] = (char)(c < 0x20 || c > 0x7e || c == '"' || c == '\\' ? '?' : c);
+    }
+    out[len] = '\0';
+}
+
+void origin_refused(struct str origin, struct str host)
+{
+    char from[ORIGIN_TEXT_MAX], to[ORIGIN_TEXT_MAX];
+    origin_text(origin, from);
+    origin_text(host, to);
+    log_info("origin.refused", "origin=\"%s\" host=\"%s\" setting=origins", from, to);
+    metric_inc(METRIC_ORIGIN_REFUSED);
+}
+
+void origin_add_to(struct buf *json, struct str origin)
+{
+    char from[ORIGIN_TEXT_MAX];
+    if (!json->len || json->data[json->len - 1] != '}')
+        return;
+    origin_text(origin, from);
+    json->len--;
+    buf_addf(json, ",\"origin\":\"%s\"}", from);
 }

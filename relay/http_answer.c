@@ -78,8 +78,8 @@ static struct str cors(const struct http_call *call, char out[HTTP_CORS_MAX])
         return STR("");
     struct str from = call->request.header(&call->request, "origin", origin, sizeof origin);
     int len = snprintf(out, HTTP_CORS_MAX,
-                       "Access-Control-Allow-Origin: %.*s\r\nAccess-Control-Expose-Headers: Retry-After\r\n"
-                       "Vary: Origin\r\n",
+                       "Access-Control-Allow-Origin: %.*s\r\nAccess-Control-Allow-Credentials: true\r\n"
+                       "Access-Control-Expose-Headers: Retry-After\r\nVary: Origin\r\n",
                        (int)from.len, from.ptr);
     CG_ASSERT(len > 0 && len < HTTP_CORS_MAX);
     return (struct str){out, (size_t)len};

@@ -11,7 +11,7 @@
 #include "relay/http.h"
 #include "relay/http_parse.h"
 
-enum { HTTP_SCRATCH_BYTES = 65536, HTTP_ORIGIN_MAX = 300, HTTP_CORS_MAX = 420 };
+enum { HTTP_SCRATCH_BYTES = 65536, HTTP_ORIGIN_MAX = 300, HTTP_CORS_MAX = 480 };
 
 enum http_state {
     HTTP_IN_HEAD, /* reading a head, or idle between two requests */

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <strings.h>
 
+#define TYPE_JSON "application/json; charset=utf-8"
+#define TYPE_TEXT "text/plain; charset=utf-8"
+
 enum { REQUESTS_PER_TURN = 16 }; /* of one connection: others wait too */
 
 /* ---- struct request ---- */
@@ -45,7 +48,7 @@ static bool has_body(const struct http_head *head)
     return head->chunked || head->content_length;
 }
 
-void http_request_refuse(struct http_conn *conn, unsigned status, const char *json)
+static void refuse(struct http_conn *conn, unsigned status, const char *type, struct str body)
 {
     bool whole = conn->state == HTTP_IN_BODY && !has_body(&conn->head) && (status == 404 || status == 405);
     conn->call.method = conn->head.method;
@@ -53,10 +56,15 @@ void http_request_refuse(struct http_conn *conn, unsigned status, const char *js
     conn->state = HTTP_OWED;
     if (conn->head.upgrade)
         metric_inc(METRIC_CONNECTIONS_REFUSED);
-    if (json)
-        http_reply(&conn->call, status, "application/json; charset=utf-8", "", str_of(json));
+    if (type)
+        http_reply(&conn->call, status, type, "", body);
     else
         http_reply_text(&conn->call, status, NULL);
+}
+
+void http_request_refuse(struct http_conn *conn, unsigned status, const char *json)
+{
+    refuse(conn, status, json ? TYPE_JSON : NULL, str_of(json));
 }
 
 static bool is_get(const struct http_head *head)
@@ -115,6 +123,26 @@ static void believe_proxy(struct http_conn *conn)
             *at = '?'; /* it goes into logs */
 }
 
+/* It is said which origin is not wanted: whoever runs the server has to list it. */
+static void refuse_origin(struct http_conn *conn)
+{
+    char origin[HTTP_ORIGIN_MAX], host[HTTP_ORIGIN_MAX], text[ORIGIN_TEXT_MAX];
+    struct str from = header(&conn->call.request, "origin", origin, sizeof origin);
+    const char *json = conn->route ? conn->route->foreign : NULL;
+    struct buf body;
+    buf_init(&body, 1024);
+    origin_refused(from, header(&conn->call.request, "host", host, sizeof host));
+    origin_text(from, text);
+    if (json) {
+        buf_add_text(&body, json);
+        origin_add_to(&body, from);
+    } else {
+        buf_addf(&body, "pages of %s may not use this server (setting: origins)\n", text);
+    }
+    refuse(conn, 403, json ? TYPE_JSON : TYPE_TEXT, buf_str(&body));
+    buf_fini(&body);
+}
+
 /* A header that would not fit is no origin that anybody listed. */
 static enum origin origin_of(const struct http_conn *conn)
 {
@@ -167,13 +195,9 @@ static bool take_head(struct http_conn *conn)
     if (parsed)
         status = refusal(conn);
     if (status == 403)
-        metric_inc(METRIC_ORIGIN_REFUSED);
-    if (status)
-        http_request_refuse(conn, status,
-                            !parsed || !conn->route ? NULL
-                            : status == 413         ? conn->route->too_large
-                            : status == 403         ? conn->route->foreign
-                                                    : NULL);
+        refuse_origin(conn);
+    else if (status)
+        http_request_refuse(conn, status, parsed && conn->route && status == 413 ? conn->route->too_large : NULL);
     return true;
 }
 
@@ -235,7 +259,7 @@ static void dispatch(struct http_conn *conn)
     else if (is_preflight(conn))
         http_reply(&conn->call, 200, "text/plain; charset=utf-8",
                    "Access-Control-Allow-Methods: GET, POST\r\n"
-                   "Access-Control-Allow-Headers: Content-Type, Last-Event-ID\r\nAccess-Control-Max-Age: 600\r\n",
+                   "Access-Control-Allow-Headers: " ORIGIN_HEADERS "\r\nAccess-Control-Max-Age: 600\r\n",
                    STR(""));
     else
         conn->route->handle(&conn->call);

@@ -1,6 +1,7 @@
 #include "rest/http.h"
 
 #include "common/json.h"
+#include "common/origin.h"
 #include "common/text.h"
 
 enum err http_read_body(const struct http_request *request, size_t limit, struct buf *body)
@@ -169,11 +170,12 @@ void http_add_header(struct buf *out, const struct http_response *response)
         buf_addf(out, "Retry-After: %lld\r\n", (long long)response->retry_after_s);
     if (response->origin.len)
         buf_addf(out,
-                 "Access-Control-Allow-Origin: %.*s\r\nAccess-Control-Expose-Headers: Retry-After\r\nVary: Origin\r\n",
+                 "Access-Control-Allow-Origin: %.*s\r\nAccess-Control-Allow-Credentials: true\r\n"
+                 "Access-Control-Expose-Headers: Retry-After\r\nVary: Origin\r\n",
                  (int)response->origin.len, response->origin.ptr);
     if (response->preflight)
         buf_add_text(out, "Access-Control-Allow-Methods: GET, POST\r\n"
-                          "Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, Token\r\n"
+                          "Access-Control-Allow-Headers: " ORIGIN_HEADERS "\r\n"
                           "Access-Control-Max-Age: 600\r\n");
     buf_add_text(out, "Cache-Control: no-store\r\n\r\n");
 }

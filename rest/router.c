@@ -187,8 +187,7 @@ static void answer_failure(const struct route *route, const struct call *call, i
 
 static int refuse_origin(struct call *call)
 {
-    metric_inc(METRIC_ORIGIN_REFUSED);
-    call->error = "pages of this origin may not use this server";
+    call->error = "pages of this origin may not use this server (setting: origins)";
     call->code = "origin";
     return 403;
 }
@@ -204,6 +203,10 @@ static void serve_route(const struct backends *backends, const struct route *rou
         response->status = 500;
     if (response->status >= 400)
         answer_failure(route, call, response->status, response);
+    if (origin == ORIGIN_FOREIGN) {
+        origin_refused(call->request->origin, call->request->host);
+        origin_add_to(&response->body, call->request->origin);
+    }
     if (response->body.failed)
         answer(response, 500, "");
 }

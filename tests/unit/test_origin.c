@@ -20,21 +20,92 @@ static void a_page_of_the_same_host_may(void **state)
     assert_int_equal(judge("", "", "chat.example", "https"), ORIGIN_OWN); /* no browser */
 }
 
+/* Native clients make up an origin of the host that they call; a proxy in front has TLS, or another port. */
+static void the_same_host_may_under_any_scheme_and_port(void **state)
+{
+    (void)state;
+    static const char *const origins[] = {"http://chat.example", "https://chat.example:8443", "ws://chat.example", "wss://chat.example:443",
+                                          "WS://Chat.Example:7005", "http://chat.example:1", "app://chat.example", "https://chat.example:"};
+    for (size_t i = 0; i < sizeof origins / sizeof origins[0]; i++) {
+        assert_int_equal(judge("", origins[i], "chat.example:7005", "https"), ORIGIN_LISTED);
+        assert_int_equal(judge("", origins[i], "chat.example:7005", "http"), ORIGIN_LISTED);
+    }
+    assert_int_equal(judge("", "https://chat.example", "chat.example:443", "http"), ORIGIN_LISTED);
+    assert_int_equal(judge("", "ws://[2001:db8::1]:7005", "[2001:db8::1]", ""), ORIGIN_LISTED);
+    assert_int_equal(judge("", "wss://192.0.2.7", "192.0.2.7:7005", ""), ORIGIN_LISTED);
+}
+
+static void what_no_site_has_may(void **state)
+{
+    (void)state;
+    static const char *const origins[] = {"chrome-extension://abcdefg", "moz-extension://0a-1b", "weapp://wechat-game-runtime", "capacitor://localhost",
+                                          "ionic://localhost", "file://", "file:///", "FILE://", "Capacitor://chat"};
+    static const char *const others[] = {"file", "file:", "ws://", "wss://evil.example", "app://localhost", "chrome-extension.evil.example", "http://file",
+                                         "javascript://chat.example.evil.example", "data:", "://", "", "filesystem://x", "myfile://"};
+    for (size_t i = 0; i < sizeof origins / sizeof origins[0]; i++)
+        assert_int_equal(judge("", origins[i], "chat.example", "https"), ORIGIN_LISTED);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (*others[i])
+            assert_int_equal(judge("", others[i], "chat.example", "https"), ORIGIN_FOREIGN);
+}
+
 static void any_other_may_not(void **state)
 {
     (void)state;
     static const char *const others[] = {
-        "https://evil.example",       "https://chat.example.evil.example", "https://evilchat.example",
-        "http://chat.example",        "https://chat.example:8443",         "null",
-        "https://",                   "chat.example",                      "file://",
-        "https://chat.example/",      "https://chat.example@evil.example", "https://chat.example, https://evil.example",
-        "chrome-extension://abcdefg", "http://localhost:7005",             "*",
+        "https://evil.example",
+        "https://chat.example.evil.example",
+        "https://evilchat.example",
+        "wss://evil.example",
+        "ws://evil.example:7005",
+        "null",
+        "https://",
+        "chat.example",
+        "https://chat.example/",
+        "https://chat.example@evil.example",
+        "https://chat.example:80@evil.example",
+        "https://chat.example:@evil.example",
+        "https://chat.example:80:80",
+        "https://chat.example:80, https://evil.example",
+        "https://chat.example, https://evil.example",
+        "https://evil.example, https://chat.example",
+        "https://chat.example:-1",
+        "https://chat.example?",
+        "https://chat.example ",
+        "http://localhost:7005",
+        "*",
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (judge("", others[i], "chat.example", "https") != ORIGIN_FOREIGN)
             fail_msg("%s may", others[i]);
     assert_int_equal(judge("", "http://chat.example", "", ""), ORIGIN_FOREIGN); /* a request without a host */
     assert_int_equal(judge("", "http://", "", ""), ORIGIN_FOREIGN);
+    assert_int_equal(judge("", "http://a:x", "a:x", ""), ORIGIN_FOREIGN);
+    assert_int_equal(judge("", "http://[::1]x", "[::1]", ""), ORIGIN_FOREIGN);
+}
+
+/* Nothing that a page can put there ends a line of the log or a string of the answer. */
+static void a_refusal_says_whose_page_it_was(void **state)
+{
+    (void)state;
+    struct buf json;
+    buf_init(&json, 1024);
+    buf_add_text(&json, "{\"code\":4}");
+    origin_add_to(&json, str_of("https://evil.example"));
+    assert_bytes(buf_str(&json), "{\"code\":4,\"origin\":\"https://evil.example\"}");
+    buf_clear(&json);
+    buf_add_text(&json, "{\"a\":1}");
+    origin_add_to(&json, BYTES("x\"},\\\n\0\x7f\xff茶"));
+    assert_bytes(buf_str(&json), "{\"a\":1,\"origin\":\"x?},????????\"}");
+    buf_clear(&json);
+    buf_add_text(&json, "Forbidden\n");
+    origin_add_to(&json, str_of("https://evil.example"));
+    assert_bytes(buf_str(&json), "Forbidden\n");
+    char *long_one = repeat("x", 5000), text[ORIGIN_TEXT_MAX];
+    origin_text(str_of(long_one), text);
+    assert_int_equal(strlen(text), ORIGIN_TEXT_MAX - 1);
+    free(long_one);
+    buf_fini(&json);
 }
 
 static void what_is_listed_may(void **state)
@@ -84,7 +155,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_page_of_the_same_host_may),
+        cmocka_unit_test(the_same_host_may_under_any_scheme_and_port),
+        cmocka_unit_test(what_no_site_has_may),
         cmocka_unit_test(any_other_may_not),
+        cmocka_unit_test(a_refusal_says_whose_page_it_was),
         cmocka_unit_test(what_is_listed_may),
         cmocka_unit_test(pages_of_this_machine_may_use_a_server_of_this_machine),
         cmocka_unit_test(any_bytes_are_judged),
