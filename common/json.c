@@ -311,7 +311,7 @@ static bool put_exponent(struct decimal *number, struct str *text)
     return text->len < len;
 }
 
-bool json_integer(struct str text, int64_t *out)
+bool json_whole(struct str text, int64_t *out)
 {
     struct decimal number = {0};
     int64_t count, fraction = 0;
@@ -397,7 +397,7 @@ static struct json_object *as_integer(struct json_object *value)
 {
     int64_t number;
     if (!json_object_is_type(value, json_type_double) || /* its text is what was parsed */
-        !json_integer(str_of(json_object_get_string(value)), &number))
+        !json_whole(str_of(json_object_get_string(value)), &number))
         return NULL;
     return json_object_new_int64(number);
 }

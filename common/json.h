@@ -29,7 +29,7 @@ struct str json_without_mark(struct str text);
 /* The integer that a number is, however it is spelled: 1.0, 1e0, 10e-1 and -0 too, because many libraries have one type of
  * numbers, and to JavaScript these are the same. `text`: a number of JSON, or an argument of a query, of which leading
  * zeros are taken as well. False: it is none, has a fraction, or does not fit into 63 bits and a sign. */
-bool json_integer(struct str text, int64_t *out);
+bool json_whole(struct str text, int64_t *out);
 
 /* A string with its quotes, a number, true, false, null, or one of { } [ ] */
 struct json_token {
@@ -45,7 +45,7 @@ bool json_token_next(struct str *rest, struct json_token *token);
 enum err json_array_cut(struct str array, struct str *elements, size_t max, size_t *count) CG_MUST_CHECK;
 
 /* Parses exactly one object. Numbers in it that are integers are json_type_int, however they were spelled
- * (json_integer). On success *out is owned by the caller (json_object_put).
+ * (json_whole). On success *out is owned by the caller (json_object_put).
  * ERR_TOO_BIG for depth or count, ERR_INVALID for everything else. */
 enum err json_parse_object(struct str text, struct json_object **out) CG_MUST_CHECK;
 

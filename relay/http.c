@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { HEAD_READ_BYTES = 2 * HTTP_HEAD_BYTES };
+enum { HEAD_READ_BYTES = 2 * HTTP_LINE_BYTES };
 
 /* ---- what a connection waits for ---- */
 

@@ -8,8 +8,8 @@
  * socket's RDHUP), costs a file descriptor and some hundred bytes while it is held, and no timer.
  *
  * Requests are parsed strictly (http_parse.h): both Content-Length and Transfer-Encoding, a Content-Length that is
- * twice there or no number, a header block past HTTP_HEAD_BYTES, a URL past HTTP_URL_BYTES are refused with 400, 431,
- * 414 and the connection closed. A head must come within handshake_timeout_ms, a body within as long again; an idle
+ * twice there or no number, a head past HTTP_HEAD_BYTES or with a line past HTTP_LINE_BYTES, a URL past HTTP_URL_BYTES are
+ * refused with 400, 431, 414 and the connection closed. A head must come within handshake_timeout_ms, a body within as long again; an idle
  * kept-alive connection is closed after http_idle_ms, one that reads nothing of its answer after close_timeout_ms
  * (a stream's: two ping intervals). Connections that are closed by a limit are counted. */
 #ifndef CG_RELAY_HTTP_H
@@ -21,7 +21,8 @@
 
 #include <uv.h>
 
-enum { HTTP_HEAD_BYTES = 8192, HTTP_URL_BYTES = 7680, HTTP_PEER_MAX = 64 };
+/* What nginx lets through as it is installed (large_client_header_buffers 4 8k, and 1 KB before those), with what it adds. */
+enum { HTTP_LINE_BYTES = 8192, HTTP_HEAD_BYTES = 4 * HTTP_LINE_BYTES + 2048, HTTP_URL_BYTES = HTTP_LINE_BYTES, HTTP_PEER_MAX = 64 };
 /* In lower case: on a request that another relay passes on (handoff.h). */
 #define HTTP_HANDED_HEADER "x-chaguan-handed"
 

@@ -30,6 +30,13 @@ static unsigned doubt(struct str bytes, size_t from)
     return 0;
 }
 
+/* How much there is of the line that has not ended. */
+static size_t last_line(struct str bytes)
+{
+    const char *lf = bytes.len ? memrchr(bytes.ptr, '\n', bytes.len) : NULL;
+    return lf ? (size_t)(bytes.ptr + bytes.len - lf) - 1 : bytes.len;
+}
+
 /* The length of the head with its empty line, or 0. */
 static size_t head_length(struct str bytes, size_t seen)
 {
@@ -102,11 +109,12 @@ static bool has_token(struct str list, const char *token)
 
 struct seen {
     unsigned hosts, lengths, codings, upgrades, expects, keys, versions;
-    bool connection_upgrade, websocket, chunked, continues, malformed;
+    bool connection_upgrade, websocket, chunked, continues, malformed, too_long;
 };
 
 static void look_at(struct seen *seen, const struct line *line)
 {
+    seen->too_long |= line->name.len + line->value.len > HTTP_LINE_BYTES;
     if (!line->name.len) {
         seen->malformed = true;
     } else if (is_called(line->name, "host")) {
@@ -120,8 +128,8 @@ static void look_at(struct seen *seen, const struct line *line)
     } else if (is_called(line->name, "connection")) {
         seen->connection_upgrade |= has_token(line->value, "upgrade");
     } else if (is_called(line->name, "upgrade")) {
+        seen->websocket = (seen->websocket || !seen->upgrades) && is_called(line->value, "websocket");
         seen->upgrades++;
-        seen->websocket = is_called(line->value, "websocket");
     } else if (is_called(line->name, "sec-websocket-key")) {
         seen->keys++;
     } else if (is_called(line->name, "sec-websocket-version")) {
@@ -240,7 +248,7 @@ static unsigned judge(struct http_head *head, const http_parser *parser, const s
     head->content_length = seen->lengths ? (int64_t)parser->content_length : 0;
     head->upgrade = seen->upgrades;
     if (seen->upgrades &&
-        (seen->upgrades > 1 || !seen->websocket || !seen->connection_upgrade || old || parser->method != HTTP_GET ||
+        (!seen->websocket || !seen->connection_upgrade || old || parser->method != HTTP_GET ||
          head->content_length || head->chunked || seen->keys > 1 || seen->versions > 1))
         return HTTP_STATUS_BAD_REQUEST;
     return parser->method == HTTP_CONNECT ? HTTP_STATUS_BAD_REQUEST : 0;
@@ -262,6 +270,8 @@ static unsigned parse_whole(struct http_head *head, struct str bytes)
     if (!parsing.whole || !parsing.url || used != bytes.len - 1) /* it pauses before the last LF */
         return HTTP_STATUS_BAD_REQUEST;
     struct seen seen = look_through(bytes);
+    if (seen.too_long)
+        return HTTP_STATUS_REQUEST_HEADER_FIELDS_TOO_LARGE;
     unsigned status = split_url(head, bytes.ptr, (struct str){parsing.url, parsing.url_len});
     return status ? status : judge(head, &parser, &seen);
 }
@@ -274,7 +284,7 @@ unsigned http_head_parse(struct http_head *head, struct str bytes, size_t *seen)
     *seen = bytes.len;
     if (status)
         return status;
-    if (len > HTTP_HEAD_BYTES || (!len && bytes.len >= HTTP_HEAD_BYTES))
+    if (len > HTTP_HEAD_BYTES || (!len && (bytes.len >= HTTP_HEAD_BYTES || last_line(bytes) > HTTP_LINE_BYTES)))
         return HTTP_STATUS_REQUEST_HEADER_FIELDS_TOO_LARGE;
     if (!len)
         return 0;

@@ -157,11 +157,18 @@ static enum origin origin_of(const struct http_conn *conn)
                     : ORIGIN_FOREIGN;
 }
 
+/* "/v1/" is "/v1": clients put addresses together from parts. */
+static struct str without_slash(struct str path)
+{
+    path.len -= path.len > 1 && path.ptr[path.len - 1] == '/';
+    return path;
+}
+
 static void begin(struct http_conn *conn)
 {
     const struct http_head *head = &conn->head;
     conn->call.method = head->method;
-    conn->call.request.path = (struct str){conn->in.data + head->path_at, head->path_len};
+    conn->call.request.path = without_slash((struct str){conn->in.data + head->path_at, head->path_len});
     conn->call.handed = conn->handed || http_head_find(head, conn->in.data, HTTP_HANDED_HEADER).ptr;
     conn->handed = false;
     conn->keep_alive = head->keep_alive && !conn->server->draining && !conn->call.alone;

@@ -20,7 +20,7 @@ bool rooms_read_number(struct str text, uint64_t *number)
 bool rooms_read_integer(struct str text, uint64_t *number)
 {
     int64_t value;
-    if (!json_integer(text, &value) || value < 0)
+    if (!json_whole(text, &value) || value < 0)
         return false;
     *number = (uint64_t)value;
     return true;

@@ -56,7 +56,7 @@ struct rooms_cursor {
 
 /* Digits alone: of texts of our own. */
 bool rooms_read_number(struct str text, uint64_t *number);
-/* A client's, however it is spelled (json_integer). */
+/* A client's, however it is spelled (json_whole). */
 bool rooms_read_integer(struct str text, uint64_t *number);
 /* Seconds with or without a fraction, of which three digits count, cut to `most_ms`. */
 bool rooms_read_seconds(struct str text, int64_t most_ms, int64_t *ms);

@@ -192,7 +192,7 @@ static void set_member(struct object *object, int member, struct str value)
     if (member == MEMBER_PLACEHOLDER)
         object->placeholder = str_eq(value, STR("true"));
     else if (member == MEMBER_NUM)
-        object->num = json_integer(value, &number) && number >= 0 && number < SIO_ATTACHMENTS_MAX ? (int)number : -1;
+        object->num = json_whole(value, &number) && number >= 0 && number < SIO_ATTACHMENTS_MAX ? (int)number : -1;
 }
 
 /* Whether there is exactly one placeholder for each attachment. */
@@ -230,7 +230,7 @@ bool sio_event_name(struct str json, struct buf *out)
     int64_t number;
     if (!is_number(json))
         return sio_json_string(json, out);
-    if (json_integer(json, &number))
+    if (json_whole(json, &number))
         buf_addf(out, "%lld", (long long)number);
     else
         buf_add_str(out, json);

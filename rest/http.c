@@ -108,7 +108,7 @@ bool http_query_number(const struct http_query *query, const char *name, uint64_
     if (!http_query(query, name, &text))
         return true;
     int64_t number;
-    if (!json_integer(text, &number) || number < 0)
+    if (!json_whole(text, &number) || number < 0)
         return false;
     *value = (uint64_t)number;
     return *value >= min && *value <= max;

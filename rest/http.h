@@ -12,8 +12,8 @@
 
 enum {
     HTTP_RESPONSE_MAX = 24 << 20, /* bytes of an answer's body */
-    HTTP_QUERY_BYTES = 4096,     /* of a query string as it came */
-    HTTP_QUERY_PAIRS = 16,
+    HTTP_QUERY_BYTES = 8192,     /* of a query string as it came: nginx lets no longer one through */
+    HTTP_QUERY_PAIRS = 128,
     HTTP_ALLOW_MAX = 32,
 };
 
@@ -59,7 +59,7 @@ struct http_query {
 enum err http_query_parse(struct http_query *query, struct str text) CG_MUST_CHECK;
 /* The first parameter of that name. False if there is none; `key=` is there and empty. */
 bool http_query(const struct http_query *query, const char *name, struct str *value);
-/* The same as an integer within [min, max], however it is spelled (json_integer); `fallback` if there is none.
+/* The same as an integer within [min, max], however it is spelled (json_whole); `fallback` if there is none.
  * False if it is anything else. */
 bool http_query_number(const struct http_query *query, const char *name, uint64_t min, uint64_t max,
                        uint64_t fallback, uint64_t *value);

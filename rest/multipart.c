@@ -87,15 +87,13 @@ static bool is_word(struct str text, const char *word)
     return text.len == strlen(word) && !strncasecmp(text.ptr, word, text.len);
 }
 
-/* RFC 2046: bchars, and no blank at the end. */
+/* What can stand in a header's value, and no blank at the end. RFC 2046 allows 70 bytes of fewer characters; clients draw
+ * lines of stars and make up longer ones. */
 static bool boundary_ok(struct str text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!alnum && (!c || !strchr("'()+_,-./:=? ", c)))
+    for (size_t i = 0; i < text.len; i++)
+        if ((text.ptr[i] >= 0 && text.ptr[i] < 0x20) || text.ptr[i] == 0x7f)
             return false;
-    }
     return text.len > 0 && text.len <= MULTIPART_BOUNDARY_MAX && text.ptr[text.len - 1] != ' ';
 }
 
@@ -112,8 +110,10 @@ enum err multipart_init(struct multipart *multipart, struct str content_type,
     memcpy(multipart->header, content_type.ptr, content_type.len);
     struct str at = {multipart->header, content_type.len}, type, name, value, boundary = {NULL, 0};
     bool done = false;
-    if (!take_until(&at, ";", &type) || !is_word(type, "multipart/form-data"))
+    if (!take_until(&at, ";,", &type) || !is_word(type, "multipart/form-data"))
         return ERR_INVALID;
+    if (at.len && *at.ptr == ',') /* as in RFC 1867 */
+        multipart->header[type.len] = ';';
     while (take_param(&at, &name, &value, &done)) {
         if (!is_word(name, "boundary"))
             continue;
@@ -210,9 +210,10 @@ static enum err feed_header(struct multipart *multipart, char c)
 
 /* ---- data and delimiters ---- */
 
+/* What stands before the first delimiter is for nobody. */
 static enum err emit(const struct multipart *multipart, const char *bytes, size_t len)
 {
-    return len ? multipart->calls->data(multipart->arg, (struct str){bytes, len}) : ERR_OK;
+    return len && multipart->state == MULTIPART_DATA ? multipart->calls->data(multipart->arg, (struct str){bytes, len}) : ERR_OK;
 }
 
 /* Takes as much of `bytes` as is data, up to and with a delimiter; *taken says how much. In one run where it can: only
@@ -240,17 +241,9 @@ static enum err feed_data(struct multipart *multipart, struct str bytes, size_t 
     enum err err = emit(multipart, bytes.ptr, i - (matched - held));
     if (err || matched < multipart->delimiter_len)
         return err;
+    bool part = multipart->state == MULTIPART_DATA;
     multipart->state = MULTIPART_DELIMITED;
-    return multipart->calls->end(multipart->arg);
-}
-
-static enum err feed_start(struct multipart *multipart, char c)
-{
-    if (c != multipart->delimiter[multipart->matched])
-        return ERR_INVALID;
-    if (++multipart->matched == multipart->delimiter_len)
-        multipart->state = MULTIPART_DELIMITED;
-    return ERR_OK;
+    return part ? multipart->calls->end(multipart->arg) : ERR_OK;
 }
 
 static enum err begin_part(struct multipart *multipart)
@@ -263,11 +256,10 @@ static enum err begin_part(struct multipart *multipart)
     return ERR_OK;
 }
 
-/* One byte where a state wants one; MULTIPART_DATA has feed_data. */
+/* One byte where a state wants one; MULTIPART_START and MULTIPART_DATA have feed_data. */
 static enum err feed_byte(struct multipart *multipart, char c)
 {
     switch (multipart->state) {
-    case MULTIPART_START: return feed_start(multipart, c);
     case MULTIPART_DELIMITED:
         if (is_blank(c)) {
             multipart->matched = 0; /* after a blank no "--" may come */
@@ -281,7 +273,8 @@ static enum err feed_byte(struct multipart *multipart, char c)
         return c == '-' ? ERR_OK : ERR_INVALID;
     case MULTIPART_LINE_END: return c == '\n' ? begin_part(multipart) : ERR_INVALID;
     case MULTIPART_HEADER: return feed_header(multipart, c);
-    case MULTIPART_EPILOGUE: return c && strchr(" \t\r\n", c) ? ERR_OK : ERR_INVALID;
+    case MULTIPART_EPILOGUE: return ERR_OK;
+    case MULTIPART_START:
     case MULTIPART_DATA: break;
     }
     return ERR_INTERNAL;
@@ -291,8 +284,8 @@ enum err multipart_feed(struct multipart *multipart, struct str bytes)
 {
     while (!multipart->err && bytes.len) {
         size_t taken = 1;
-        multipart->err = multipart->state == MULTIPART_DATA ? feed_data(multipart, bytes, &taken)
-                                                            : feed_byte(multipart, *bytes.ptr);
+        bool by_runs = multipart->state == MULTIPART_DATA || multipart->state == MULTIPART_START;
+        multipart->err = by_runs ? feed_data(multipart, bytes, &taken) : feed_byte(multipart, *bytes.ptr);
         bytes.ptr += taken;
         bytes.len -= taken;
     }

@@ -2,8 +2,9 @@
  * request and no file: bytes in, calls out. Nothing is held but one part's header block; of a part's data not a byte,
  * because a delimiter begins with a CR and has no other, so what looked like one and was none can be said again.
  *
- * Strict: what form-data clients do not send is ERR_INVALID: a preamble, an epilogue but blank, folded or doubled
- * headers, a part without a name, a line that begins like the delimiter and goes on otherwise. */
+ * What comes before the first delimiter and after the last one means nothing (some clients begin with an empty line).
+ * Strict: what form-data clients do not send is ERR_INVALID: folded or doubled headers, a part without a name, a line that
+ * begins like the delimiter and goes on otherwise. */
 #ifndef CG_REST_MULTIPART_H
 #define CG_REST_MULTIPART_H
 
@@ -11,9 +12,9 @@
 #include "common/str.h"
 
 enum {
-    MULTIPART_BOUNDARY_MAX = 70, /* bytes, by RFC 2046 */
+    MULTIPART_BOUNDARY_MAX = 256, /* bytes; RFC 2046 has 70 */
     MULTIPART_HEADER_MAX = 4096, /* bytes of one part's header block with its empty line */
-    MULTIPART_PARTS_MAX = 8,
+    MULTIPART_PARTS_MAX = 64,
 };
 
 struct multipart_part {
@@ -31,7 +32,7 @@ struct multipart_calls {
 };
 
 enum multipart_state {
-    MULTIPART_START,     /* the first delimiter, which needs no line before it */
+    MULTIPART_START,     /* up to and with the first delimiter, which needs no line before it */
     MULTIPART_DATA,      /* in a part, up to and with the next delimiter */
     MULTIPART_DELIMITED, /* after a delimiter: "--", or blanks and a line's end */
     MULTIPART_DASH,      /* the second '-' */

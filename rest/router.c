@@ -95,6 +95,13 @@ static bool matches(const char *pattern, struct str path, struct str params[ROUT
     return at == path.len;
 }
 
+/* "/users/login/" is "/users/login": clients put addresses together from parts. */
+static struct str without_slash(struct str path)
+{
+    path.len -= path.len > 1 && path.ptr[path.len - 1] == '/';
+    return path;
+}
+
 /* HEAD is GET whose body nobody sends on: nginx leaves it out. */
 static bool takes_method(const struct route *route, struct str method)
 {
@@ -106,11 +113,11 @@ static bool takes_method(const struct route *route, struct str method)
 static const struct route *find(const struct http_request *request, struct str params[ROUTE_PARAMS],
                                 char allow[HTTP_ALLOW_MAX])
 {
-    struct str name = call_name(request->path);
+    struct str path = without_slash(request->path), name = call_name(path);
     const struct route *route;
     size_t len = 0;
     for (struct cursor cursor = {0, 0}; (route = next(&cursor));) {
-        struct str asked = is_call(route) ? name : request->path;
+        struct str asked = is_call(route) ? name : path;
         if (!asked.ptr || !matches(route->path, asked, params))
             continue;
         if (takes_method(route, request->method)) {

@@ -158,6 +158,12 @@ describe('hostile handshakes', () => {
     heads['extensions'] = handshake(good(), { 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits, x' });
     heads['two Connection lines'] = handshake(good(), { Connection: 'keep-alive', connection: 'Upgrade' });
     heads['two Connection lines, the other way round'] = handshake(good(), { connection: 'keep-alive' });
+    heads['three Connection lines'] = handshake(good(), { Connection: 'keep-alive, x', connection: 'close,UPGRADE',
+      CONNECTION: 'te' });
+    heads['two Upgrade lines'] = handshake(good(), { upgrade: 'WebSocket' });
+    heads['capitals'] = handshake(good(), { Upgrade: 'WEBSOCKET', Connection: 'uPGRADE' });
+    heads['blanks'] = handshake(good(), { Upgrade: ' \twebsocket \t', Connection: '  keep-alive ,\tUpgrade , ' });
+    heads['a slash at the end'] = handshake(good().replace('/?', '/chatroom/?'));
     for (const port of doors())
       for (const [what, text] of Object.entries(heads)) {
         const raw = await Raw.connect(port);
@@ -178,17 +184,45 @@ describe('hostile handshakes', () => {
     await unharmed();
   });
 
-  it('nginx keeps the cookies of other pages from the relays, and tells them a host for clients that name none',
-    async () => {
-      const cookies = { Cookie: `a=${'x'.repeat(4500)}`, cookie: `b=${'y'.repeat(4500)}` };
-      assert.equal(await status(stack.port, handshake(good(), cookies)), 101);
-      const poll = `/socket.io/?EIO=4&transport=polling`;
-      const lines = Object.entries(cookies).map(([name, value]) => `${name}: ${value}\r\n`).join('');
-      assert.equal(await status(stack.port, `GET ${poll} HTTP/1.1\r\nHost: x\r\n${lines}\r\n`), 200);
-      for (const path of ['/', '/mysql/getRoomNums', poll])
-        assert.equal(await status(stack.port, `GET ${path} HTTP/1.0\r\n\r\n`), 200, path);
-      assert.equal(await status(stack.port, `GET ${poll} HTTP/1.1\r\n\r\n`), 400);
-    });
+  it('a head is as large as nginx lets it be, wherever it goes; what is larger is 431', async () => {
+    const poll = '/socket.io/?EIO=4&transport=polling';
+    const plain = (path, lines) => `GET ${path} HTTP/1.1\r\nHost: x\r\n${lines}\r\n`;
+    // Cookies of other pages of this host; and what is no cookie, and goes on to the relay.
+    for (const [name, size, count, fits] of [['Cookie', 4500, 2, true], ['Cookie', 8100, 3, true], ['X-Other', 8100, 3, true],
+      ['X-Other', 7000, 4, true], ['Cookie', 8200, 1, false], ['X-Other', 8100, 5, false], ['Cookie', 1000, 40, false]]) {
+      const lines = `${name}: a=${'x'.repeat(size - name.length - 6)}\r\n`.repeat(count);
+      for (const port of doors()) {
+        const what = `${count} of ${size} bytes, ${port === stack.port ? 'nginx' : 'directly'}`;
+        assert.equal(await status(port, handshake(good()).replace(/\r\n$/, `${lines}\r\n`)), fits ? 101 : 431, what);
+        assert.equal(await status(port, plain(poll, lines)), fits ? 200 : 431, what);
+        if (port !== stack.port) continue;
+        for (const path of ['/mysql/getRoomNums', '/', '/users/list/'])
+          assert.equal((await status(port, plain(path, lines))) === 431, !fits, `${path}: ${what}`);
+      }
+    }
+    for (const port of doors()) {
+      assert.equal(await status(port, handshake(`${good()}&x=${'y'.repeat(7900)}`)), 101, 'a long query');
+      assert.equal(await status(port, plain(`${poll}&x=${'y'.repeat(8100 - poll.length)}`, '')), 200);
+      assert.equal(await status(port, plain(`${poll}&x=${'y'.repeat(9000)}`, '')), 414);
+    }
+    const query = `limit=5.0&x=${'y'.repeat(7900)}`;
+    assert.equal(await status(stack.port, plain(`/api/rooms/${seat.roomId}/messages/?nickId=${seat.nickId}&${query}`, '')), 200);
+    assert.equal(await status(stack.port, plain(`/api/rooms/${seat.roomId}/messages?nickId=${seat.nickId}` +
+      Array.from({ length: 100 }, (_, i) => `&q${i}=1`).join(''), '')), 200);
+    const refused = await Raw.connect(stack.port);
+    refused.send(plain('/mysql/getRoomNums', `Cookie: ${'x'.repeat(9000)}\r\n`));
+    await refused.until(() => refused.text.includes('}'), 'an answer');
+    assert.deepEqual(JSON.parse(refused.text.match(/\{.*\}/)[0]), { error: 'request header too large' });
+    refused.destroy();
+    await unharmed();
+  });
+
+  it('a host is told to the relays for clients that name none', async () => {
+    const poll = `/socket.io/?EIO=4&transport=polling`;
+    for (const path of ['/', '/mysql/getRoomNums', poll])
+      assert.equal(await status(stack.port, `GET ${path} HTTP/1.0\r\n\r\n`), 200, path);
+    assert.equal(await status(stack.port, `GET ${poll} HTTP/1.1\r\n\r\n`), 400);
+  });
 
   it('a head with a line that ends in LF alone is refused at once', async () => {
     assert.equal(await status(stack.relayPort(1), 'GET / HTTP/1.1\nHost: x\n'), 400);

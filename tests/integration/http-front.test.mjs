@@ -111,6 +111,7 @@ describe('the HTTP front of a relay', () => {
     const port = stack.relayPort(1);
     assert.match(await all(port, get(`/?${'x'.repeat(10_000)}`)), /^HTTP\/1\.1 414 /);
     assert.match(await all(port, get('/healthz', `X: ${'y'.repeat(10_000)}\r\n`)), /^HTTP\/1\.1 431 /);
+    assert.match(await all(port, get('/healthz', `X: ${'y'.repeat(8000)}\r\n`.repeat(5))), /^HTTP\/1\.1 431 /);
     const path = `/rooms/${seat.roomId}/send`;
     assert.match(await all(port, `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${1 << 30}\r\n\r\n`),
       /^HTTP\/1\.1 413 /);

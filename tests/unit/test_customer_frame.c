@@ -75,6 +75,13 @@ static void accounts_may_be_numbers(void **state)
                      ERR_OK);
     assert_true(customer_frame_is_of(&frame, STR("7"), STR("13800000001"), STR("0")));
     json_object_put(object);
+    assert_int_equal(read_frame("{\"friendInfo\":" PARTY("13800000001.0", "7.0") ",\"userInfo\":" PARTY(
+                                    "0.0", "\"7\"") ",\"chat_content\":\"x\",\"chat_type\":0.0e0}",
+                                &frame, &object),
+                     ERR_OK);
+    assert_true(customer_frame_is_of(&frame, STR("7"), STR("13800000001"), STR("0")));
+    assert_int_equal(frame.kind, MESSAGE_TEXT);
+    json_object_put(object);
 }
 
 static void a_frame_that_breaks_a_rule_is_refused(void **state)
@@ -89,7 +96,7 @@ static void a_frame_that_breaks_a_rule_is_refused(void **state)
         FRAME("\"chat_type\":0"),
         FRAME("\"chat_content\":\"x\",\"chat_type\":3"),
         FRAME("\"chat_content\":\"x\",\"chat_type\":-1"),
-        FRAME("\"chat_content\":\"x\",\"chat_type\":0.0"),
+        FRAME("\"chat_content\":\"x\",\"chat_type\":0.5"),
         FRAME("\"chat_content\":\"x\",\"chat_type\":\"00\""),
         FRAME("\"chat_content\":\"x\",\"chat_type\":\"\""),
         FRAME("\"chat_content\":\"x\",\"chat_type\":null"),

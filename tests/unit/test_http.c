@@ -204,6 +204,10 @@ static void test_what_could_smuggle_a_request_is_refused_and_the_connection_ende
         HEAD("GET /test") "Upgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
         HEAD("GET /nowhere") "Upgrade: h2c, websocket\r\nConnection: Upgrade\r\n\r\n",
         HEAD("GET /test") "Upgrade: websocket\r\n\r\n",
+        HEAD("GET /test") "Upgrade: websocket\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+        HEAD("GET /test") "Upgrade: h2c\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        HEAD("GET /test") "Upgrade: websocket\r\nUpgrade:\r\nConnection: Upgrade\r\n\r\n",
+        HEAD("GET /test") "Upgrade: websocket\r\nConnection: keep-alive\r\nConnection: upgraded\r\n\r\n",
         HEAD("POST /test") "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
         HEAD("GET /test") "Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 1\r\n\r\nx",
     };
@@ -312,6 +316,24 @@ static void test_limits_have_a_status_each(void **state)
     len = snprintf(big, 300000, HEAD("GET /test") "X: ");
     memset(big + len, 'x', 20000);
     assert_int_equal(status_of((struct str){big, 20000}), 431);
+    for (int more = 0; more < 2; more++) { /* as nginx has it: 8 KB a line, four of them */
+        len = snprintf(big, 300000, HEAD("GET /test") "X: ");
+        memset(big + len, 'x', HTTP_LINE_BYTES);
+        strcpy(big + len + HTTP_LINE_BYTES - 1 + more, "\r\n\r\n");
+        assert_int_equal(status_of(str_of(big)), more ? 431 : 200);
+        len = snprintf(big, 300000, HEAD("GET /test"));
+        for (int line = 0; line < 4 + more; line++) {
+            len += snprintf(big + len, 100, "X-%d: ", line);
+            memset(big + len, 'x', HTTP_LINE_BYTES - 100);
+            len += snprintf(big + len + HTTP_LINE_BYTES - 100, 3, "\r\n") + HTTP_LINE_BYTES - 100;
+        }
+        strcpy(big + len, "\r\n");
+        assert_int_equal(status_of(str_of(big)), more ? 431 : 200);
+        len = snprintf(big, 300000, "GET /test?q=1&x=");
+        memset(big + len, 'x', HTTP_URL_BYTES);
+        strcpy(big + HTTP_URL_BYTES + 4 + more, " HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_int_equal(status_of(str_of(big)), more ? 414 : 200);
+    }
     assert_int_equal(status_of(STR(HEAD("POST /test") "Content-Length: 200001\r\n\r\n")), 413);
     len = snprintf(big, 300000, HEAD("POST /test") "Transfer-Encoding: chunked\r\n\r\n40000\r\n");
     memset(big + len, 'x', 250000);

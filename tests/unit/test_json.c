@@ -325,7 +325,7 @@ static void an_integer_is_one_however_it_is_spelled(void **state)
         struct json_object *object;
         int64_t number = -7, member = -7;
         char text[256];
-        if (!json_integer(str_of(good[i].text), &number) || number != good[i].value)
+        if (!json_whole(str_of(good[i].text), &number) || number != good[i].value)
             fail_msg("%s is %lld", good[i].text, (long long)number);
         snprintf(text, sizeof text, "{\"a\":{\"b\":[%s]},\"c\":%s}", good[i].text, good[i].text);
         assert_int_equal(json_parse_object(str_of(text), &object), ERR_OK);
@@ -340,20 +340,20 @@ static void an_integer_is_one_however_it_is_spelled(void **state)
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         int64_t number;
-        if (json_integer(str_of(bad[i]), &number))
+        if (json_whole(str_of(bad[i]), &number))
             fail_msg("%s is an integer", bad[i]);
         assert_false(in_range(bad[i], -INT64_MAX, INT64_MAX - 1));
     }
     static const char *const none[] = {"", "-", "+1", "1.", ".5", "1e", "1e+", "e5", " 1", "1 ", "1x", "0x1", "--1", "1-1", "1..0", "1e5.0", "1,0"};
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         int64_t number;
-        if (json_integer(str_of(none[i]), &number))
+        if (json_whole(str_of(none[i]), &number))
             fail_msg("'%s' is a number", none[i]);
     }
     int64_t number;
-    assert_true(json_integer(str_of("007"), &number)); /* in a query */
+    assert_true(json_whole(str_of("007"), &number)); /* in a query */
     assert_int_equal(number, 7);
-    assert_false(json_integer(BYTES("1\0"), &number));
+    assert_false(json_whole(BYTES("1\0"), &number));
 }
 
 static void any_value_is_a_json_text(void **state)

@@ -133,6 +133,12 @@ static const struct {
     {BYTES(
          "--xyz\r\nContent-Disposition: form-data; name=\"a\"; filename=\"\"\r\n\r\n1\r\n--xyz--"),
      BYTES("{a||-}1.")},
+    /* before the first delimiter, and after the last */
+    {BYTES("\r\n--xyz\r\n" HEAD("a") "1\r\n--xyz--\r\n"), BYTES("{a|-|-}1.")},
+    {BYTES("This is a message in several parts.\r\n--xy\r\n\0\xff--xyz\r\r\n--xyz\r\n" HEAD("a") "1\r\n--xyz--\0 and more\r\n--xyz\r\n"),
+     BYTES("{a|-|-}1.")},
+    {BYTES("\r\n\r\n\n--xyz\r\n--xyz\r\n" HEAD("a") "1\r\n--xyz--epilogue"), BYTES("{a|-|-}1.")},
+    {BYTES("--xyz\r\n" HEAD("a") "1\r\n--xyz--\r\n--xyz\r\n" HEAD("b") "2\r\n--xyz--"), BYTES("{a|-|-}1.")},
 };
 
 enum { GOOD = sizeof good / sizeof good[0] };
@@ -158,12 +164,9 @@ static void what_was_cut_short_is_never_whole(void **state)
     (void)state;
     for (size_t i = 0; i < GOOD; i++)
         for (size_t len = 0; len < good[i].body.len; len++) {
-            struct str part = {good[i].body.ptr, len},
-                       rest = {part.ptr + len, good[i].body.len - len};
-            bool only_blank_left = true;
-            for (size_t at = 0; at < rest.len; at++)
-                only_blank_left &= strchr(" \t\r\n", rest.ptr[at]) && rest.ptr[at];
-            assert_int_equal(parse(part), only_blank_left ? ERR_OK : ERR_INVALID);
+            struct str part = {good[i].body.ptr, len};
+            bool ended = memmem(part.ptr, len, "\r\n--xyz--", 9);
+            assert_int_equal(parse(part), ended ? ERR_OK : ERR_INVALID);
         }
 }
 
@@ -177,8 +180,9 @@ static void what_breaks_the_format_is_refused(void **state)
         BYTES("--xyz"),
         BYTES("--xyz--"), /* no part */
         BYTES("--xyz--\r\n"),
-        BYTES("\r\n--xyz\r\n" HEAD("a") "1\r\n--xyz--"),
-        BYTES("preamble\r\n--xyz\r\n" HEAD("a") "1\r\n--xyz--"),
+        BYTES("\r\n--xyz--\r\n"),
+        BYTES("x--xyz\r\n" HEAD("a") "1\r\n--xyz--"), /* not at the beginning of a line */
+        BYTES("\n--xyz\r\n" HEAD("a") "1\n--xyz--"),
         BYTES("--abc\r\n" HEAD("a") "1\r\n--abc--"), /* another boundary */
         BYTES("--xyzz\r\n" HEAD("a") "1\r\n--xyzz--"),
         BYTES("--XYZ\r\n" HEAD("a") "1\r\n--XYZ--"),
@@ -192,9 +196,6 @@ static void what_breaks_the_format_is_refused(void **state)
         BYTES("--xyz\r\n" HEAD("a") "1\r\n--xyz-x"),
         BYTES("--xyz\r\n" HEAD("a") "1\r\n--xyz --"),
         BYTES("--xyz\r\n" HEAD("a") "1\r\n--xyzw\r\n--xyz--"), /* begins like it and goes on */
-        BYTES("--xyz\r\n" HEAD("a") "1\r\n--xyz--epilogue"),
-        BYTES("--xyz\r\n" HEAD("a") "1\r\n--xyz--\r\n--xyz\r\n" HEAD("b") "2\r\n--xyz--"),
-        BYTES("--xyz\r\n" HEAD("a") "1\r\n--xyz--\0"),
         /* header blocks */
         BYTES("--xyz\r\n\r\n1\r\n--xyz--"),
         BYTES("--xyz\r\nContent-Type: text/plain\r\n\r\n1\r\n--xyz--"),
@@ -266,7 +267,7 @@ static void an_error_stays(void **state)
     (void)state;
     struct multipart multipart;
     start(&multipart);
-    assert_int_equal(feed(&multipart, STR("-x")), ERR_INVALID);
+    assert_int_equal(feed(&multipart, STR("--xyz-x")), ERR_INVALID);
     assert_int_equal(feed(&multipart, good[0].body), ERR_INVALID);
     assert_int_equal(multipart_end(&multipart), ERR_INVALID);
     assert_int_equal(heard.len, 0);
@@ -294,13 +295,21 @@ static void only_form_data_with_one_boundary_is_taken(void **state)
 {
     (void)state;
     struct multipart multipart;
-    char *b70 = repeat("b", 70), text[256];
+    char *longest = repeat("b", MULTIPART_BOUNDARY_MAX), text[400];
     static const char *const fine[] = {
         "multipart/form-data; boundary=xyz",
         "Multipart/Form-Data;BOUNDARY=\"xyz\"",
         "multipart/form-data; charset=utf-8; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW",
         "multipart/form-data; boundary=\"a b'()+_,-./:=?\"; x=y;",
         "multipart/form-data; boundary=WABoundary+1234=5",
+        "multipart/form-data;boundary=*****",                   /* Android, as half of all answers have it */
+        "multipart/form-data; boundary====1650000000000===",    /* Java */
+        "multipart/form-data; boundary=\"\\\"{a};[b]@<c>\"",
+        "multipart/form-data; boundary=--{1-2}|~^%$#!&",
+        "multipart/form-data; boundary=茶",
+        "multipart/form-data, boundary=a,b",
+        "multipart/form-data; boundary=alamofire.boundary.4f5c9a4e7d1b2c3a",
+        "multipart/form-data; boundary=\"0W7yyxJkLmWqJ3KnRHdTdYGtkTb4FZ8VbCnRkk2M\"", /* Unity */
     };
     static const char *const bad[] = {
         "",
@@ -317,9 +326,11 @@ static void only_form_data_with_one_boundary_is_taken(void **state)
         "multipart/form-data; boundary=a b",
         "multipart/form-data; boundary=a\r\nX: y",
         "multipart/form-data; boundary=\"a\rb\"",
-        "multipart/form-data; boundary=a*b",
-        "multipart/form-data; boundary=茶",
+        "multipart/form-data; boundary=\"a\x1f\"",
+        "multipart/form-data; boundary=\x7f",
         "multipart/form-data boundary=xyz",
+        "multipart/form-data,; boundary=xyz",
+        "multipart/form-data, charset=x, boundary=xyz",
         "multipart/form-datax; boundary=xyz",
         "form-data; boundary=xyz",
     };
@@ -330,11 +341,11 @@ static void only_form_data_with_one_boundary_is_taken(void **state)
     assert_int_equal(
         multipart_init(&multipart, BYTES("multipart/form-data; boundary=a\0b"), &calls, NULL),
         ERR_INVALID);
-    snprintf(text, sizeof text, "multipart/form-data; boundary=%s", b70);
+    snprintf(text, sizeof text, "multipart/form-data; boundary=%s", longest);
     assert_int_equal(multipart_init(&multipart, str_of(text), &calls, NULL), ERR_OK);
-    snprintf(text, sizeof text, "multipart/form-data; boundary=%sb", b70);
+    snprintf(text, sizeof text, "multipart/form-data; boundary=%sb", longest);
     assert_int_equal(multipart_init(&multipart, str_of(text), &calls, NULL), ERR_INVALID);
-    free(b70);
+    free(longest);
     char *huge = repeat(" ", 100000);
     assert_int_equal(multipart_init(&multipart, str_of(huge), &calls, NULL), ERR_INVALID);
     free(huge);

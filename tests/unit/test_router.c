@@ -29,8 +29,9 @@ static void unknown_paths_are_not_found(void **state)
         "/mysql/",
         "/api/",
         "/getRoomNums",
-        "/mysql/getRoomNums/",
+        "/mysql/getRoomNums//",
         "/mysql//getRoomNums",
+        "/mysql//",
         "/mysql/getroomnums",
         "/mysql/getRoomNum",
         "/mysql/getRoomNumss",
@@ -47,6 +48,17 @@ static void unknown_paths_are_not_found(void **state)
                       "{\"error\":\"not found\",\"code\":\"not_found\"}");
     assert_string_equal(response.allow, "");
     assert_int_equal(fake.entered, 0);
+}
+
+static void a_slash_at_the_end_of_a_path_means_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(call("GET", "/mysql/getRoomNums/", BYTES("")), 200);
+    assert_int_equal(call("GET", "/api/getRoomNums/", BYTES("")), 200);
+    assert_int_equal(call("POST", "/mysql/createChatroom/", FINE), 200);
+    assert_answer("GET", "/healthz/", BYTES(""), 200, "{\"live\":true}");
+    assert_int_equal(call("GET", "/mysql/createChatroom/", FINE), 405);
+    assert_string_equal(response.allow, "POST");
 }
 
 static void another_method_is_told_the_right_one(void **state)
@@ -328,6 +340,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(both_prefixes_lead_to_the_same_calls, reset),
         cmocka_unit_test_setup(unknown_paths_are_not_found, reset),
+        cmocka_unit_test_setup(a_slash_at_the_end_of_a_path_means_nothing, reset),
         cmocka_unit_test_setup(another_method_is_told_the_right_one, reset),
         cmocka_unit_test_setup(head_is_answered_as_get, reset),
         cmocka_unit_test_setup(a_body_is_read_only_where_one_is_wanted, reset),

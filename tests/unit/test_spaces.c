@@ -240,7 +240,7 @@ static void transfers_that_break_a_rule_are_refused(void **state)
         "{\"toId\":\"" BOB "\",\"score\":\"5\",\"clientId\":\"c\"}",
         "{\"toId\":\"" BOB "\",\"score\":1000000001,\"clientId\":\"c\"}",
         "{\"toId\":\"" BOB "\",\"score\":9223372036854775808,\"clientId\":\"c\"}",
-        "{\"toId\":\"" BOB "\",\"score\":1e3,\"clientId\":\"c\"}",
+        "{\"toId\":\"" BOB "\",\"score\":1e-3,\"clientId\":\"c\"}",
         "{\"toId\":\"" BOB "\",\"score\":null,\"clientId\":\"c\"}",
         "{\"toId\":\"" BOB "\",\"score\":5,\"clientId\":\"\"}",
         "{\"toId\":\"" BOB "\",\"score\":5,\"clientId\":7}",
