@@ -18,4 +18,5 @@ const struct encoding *const encodings[ENCODING_COUNT] = {
     [ENCODING_POLL] = &poll_encoding,
     [ENCODING_NATIVE] = &native_encoding,
     [ENCODING_NATIVE_PRESENCE] = &native_presence_encoding,
+    [ENCODING_EVENTS_PADDED] = &events_padded_encoding,
 };

@@ -49,6 +49,7 @@ enum encoding_id {
     ENCODING_POLL = 7,   /* JSON for a held poll */
     ENCODING_NATIVE = 8,
     ENCODING_NATIVE_PRESENCE = 9, /* the same, with who is present */
+    ENCODING_EVENTS_PADDED = 10,  /* Server-Sent Events for who sits behind something that holds back a KB or two */
     ENCODING_COUNT
 };
 

@@ -111,7 +111,8 @@ void http_hold(struct http_call *call, void (*gone)(void *arg, struct http_call 
  * answered, its connection is not put out for newer ones. */
 void http_vouch(struct http_call *call);
 
-/* Begins an answer without an end: sends the head (200; Connection: close, no length), after which the call is the
+/* Begins an answer without an end: sends the head (200; Connection: close, no length; no-transform, because a proxy that
+ * compresses holds it back), after which the call is the
  * socket of a session: session_new(…, &http_stream, call). Bytes go out as they are. The session ends
  * (session_ended) when the client leaves or it is killed or closed; the call is freed with it. Before session_new,
  * `gone` holds. */

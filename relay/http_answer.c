@@ -133,7 +133,7 @@ void http_begin_stream(struct http_call *call, const char *type, const char *hea
     char head[256], more[HTTP_CORS_MAX];
     owed(conn);
     int len = snprintf(head, sizeof head,
-                       "HTTP/1.1 200 OK\r\nContent-Type: %.80s\r\nCache-Control: no-store\r\n"
+                       "HTTP/1.1 200 OK\r\nContent-Type: %.80s\r\nCache-Control: no-store, no-transform\r\n"
                        "X-Content-Type-Options: nosniff\r\nConnection: close\r\n",
                        type);
     CG_ASSERT(len > 0 && (size_t)len < sizeof head);

@@ -4,6 +4,7 @@
  *   GET  /rooms/:roomId/poll?nickId=&after=SEQ&wait=S[&epoch=E]   held until there is something, at most wait seconds
  *   GET  /rooms/:roomId/events?nickId=                            Last-Event-ID: EPOCH-SEQ resumes
  *   GET  /rooms/:roomId/stream?nickId=&callback=NAME
+ *        both with padding=true: what means nothing after each piece, for who sits behind a proxy that holds back some
  *   POST /rooms/:roomId/send {nickId,content,clientId?}
  *
  * Whoever is not a member of the room gets 404, as for a room that does not exist. */
@@ -14,6 +15,6 @@
 #include "relay/http.h"
 
 extern const struct http_route rooms_route;
-extern const struct encoding events_encoding, stream_encoding, poll_encoding;
+extern const struct encoding events_encoding, events_padded_encoding, stream_encoding, poll_encoding;
 
 #endif

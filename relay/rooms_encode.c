@@ -165,6 +165,29 @@ const struct encoding events_encoding = {
     .presence = chatroom_store_presence,
 };
 
+static void encode_event_padded(const struct message *message, struct buf *out)
+{
+    size_t len = out->len;
+    encode_event(message, out);
+    if (out->len > len)
+        buf_add_text(out, ROOMS_EVENTS_PADDING);
+}
+
+static void encode_members_event_padded(uint64_t conversation, const struct member *members, size_t count,
+                                        struct buf *out)
+{
+    encode_members_event(conversation, members, count, out);
+    buf_add_text(out, ROOMS_EVENTS_PADDING);
+}
+
+const struct encoding events_padded_encoding = {
+    .name = "events_padded",
+    .bare = true,
+    .message = encode_event_padded,
+    .members = encode_members_event_padded,
+    .presence = chatroom_store_presence,
+};
+
 /* The callback's name is each client's own, so what all share is the JSON. */
 const struct encoding stream_encoding = {
     .name = "stream",

@@ -106,6 +106,14 @@ int64_t rooms_held_interval(const struct settings *settings);
 
 /* ---- rooms_stream.c ---- */
 
+/* What some have between them and us holds back the last 1 or 2 KB: so much that means nothing, in each kind of stream. */
+#define ROOMS_BLANKS_64  "                                                                "
+#define ROOMS_BLANKS_512 ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64                                \
+    ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64
+#define ROOMS_BLANKS_2048 ROOMS_BLANKS_512 ROOMS_BLANKS_512 ROOMS_BLANKS_512 ROOMS_BLANKS_512
+#define ROOMS_EVENTS_PADDING ":" ROOMS_BLANKS_2048 "\n\n"
+#define ROOMS_STREAM_PADDING "<!--" ROOMS_BLANKS_2048 "-->\n"
+
 /* Sends one event of the iframe streaming to one client. */
 void rooms_stream_give(struct session *session, struct str json);
 

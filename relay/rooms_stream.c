@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-enum { AGAIN_MS = 100, PADDING = 1024 };
+enum { AGAIN_MS = 100, FIRST_BYTES = 1024 };
 
 #define DEFAULT_CALLBACK "onRoomEvent"
 
@@ -26,6 +26,7 @@ struct stream {
     bool missing;               /* not all up to `target` was given yet */
     bool reading;               /* a page is on its way */
     bool present;
+    bool padded; /* its client asked for that */
     struct wheel_timer again; /* set while this relay has not heard of what the client has seen */
     struct session *session;
     char *name;
@@ -40,6 +41,20 @@ static struct stream *stream_of(struct session *session)
 
 /* ---- bytes of each kind ---- */
 
+static struct str padding_of(const struct stream *stream)
+{
+    return !stream->padded                          ? STR("")
+           : stream->encoding == ENCODING_STREAM ? STR(ROOMS_STREAM_PADDING)
+                                                 : STR(ROOMS_EVENTS_PADDING);
+}
+
+/* After something that is not from the log of a padded encoding. */
+static void send_padding(struct session *session)
+{
+    if (stream_of(session)->padded)
+        session_send_raw(session, padding_of(stream_of(session)));
+}
+
 /* Events that only one client gets: where it stands. */
 static void send_place(struct session *session, const char *type, uint64_t seq)
 {
@@ -47,7 +62,7 @@ static void send_place(struct session *session, const char *type, uint64_t seq)
     unsigned long long epoch = door.hub->epoch, number = seq;
     char data[96], json[160];
     struct buf out;
-    buf_init(&out, 1024);
+    buf_init(&out, 4096);
     snprintf(data, sizeof data, "{\"epoch\":%llu,\"seq\":%llu}", epoch, number);
     snprintf(json, sizeof json, "{\"seq\":%llu,\"type\":\"%s\",\"data\":%s}", number, type, data);
     if (stream->encoding == ENCODING_STREAM)
@@ -56,27 +71,30 @@ static void send_place(struct session *session, const char *type, uint64_t seq)
         buf_addf(&out, "id: %llu-%llu\nevent: %s\ndata: %s\n\n", epoch, number, type, data);
     else /* nothing to tell, but from here on the browser has a cursor */
         buf_addf(&out, "id: %llu-%llu\n\n", epoch, number);
+    buf_add_str(&out, padding_of(stream));
     session_send_raw(session, buf_str(&out));
     buf_fini(&out);
 }
 
 static void send_beginning(struct session *session)
 {
-    char page[PADDING + 64];
-    if (stream_of(session)->encoding == ENCODING_EVENTS) {
-        session_send_raw(session, STR("retry: 1000\n\n"));
-        return;
-    }
-    /* browsers show, and run, nothing of a page before they have this much of it */
-    int len = snprintf(page, sizeof page, "<!doctype html>\n<!--%*s-->\n", PADDING, "");
-    session_send_raw(session, (struct str){page, (size_t)len});
+    struct buf out;
+    buf_init(&out, 8192);
+    if (stream_of(session)->encoding != ENCODING_STREAM)
+        buf_add_text(&out, "retry: 1000\n\n");
+    else /* browsers show, and run, nothing of a page before they have this much of it */
+        buf_addf(&out, "<!doctype html>\n<!--%*s-->\n", FIRST_BYTES, "");
+    buf_add_str(&out, padding_of(stream_of(session)));
+    session_send_raw(session, buf_str(&out));
+    buf_fini(&out);
 }
 
 void rooms_stream_give(struct session *session, struct str json)
 {
     struct buf out;
-    buf_init(&out, json.len * 6 + 256);
+    buf_init(&out, json.len * 6 + 4096);
     rooms_add_script(&out, stream_of(session)->callback, json);
+    buf_add_str(&out, padding_of(stream_of(session)));
     session_send_raw(session, buf_str(&out));
     buf_fini(&out);
 }
@@ -96,7 +114,7 @@ static void add_event(struct rooms_page *page, const struct message *message)
     const struct reading *reading =
         (struct reading *)(void *)((char *)page - offsetof(struct reading, page));
     struct buf json;
-    if (reading->encoding == ENCODING_EVENTS) {
+    if (reading->encoding != ENCODING_STREAM) {
         events_encoding.message(message, &page->out);
         return;
     }
@@ -128,6 +146,7 @@ static void on_read(struct job *job)
         stream->reading = false;
         stream->cursor.seq = reading->page.count ? reading->page.last : stream->target;
         session_send_raw(session, buf_str(&reading->page.out));
+        send_padding(session);
         on_drained(session); /* if it is out already */
     }
     buf_fini(&reading->page.out);
@@ -178,6 +197,7 @@ static void on_changed(struct session *session, struct seat *seat)
         session_close(session, 1013, "Too slow: come back for the history");
     } else if (scripts.out.len) {
         session_send_raw(session, buf_str(&scripts.out));
+        send_padding(session);
     }
     buf_fini(&scripts.out);
 }
@@ -263,32 +283,21 @@ static void on_closed(struct session *session)
     free(stream->name);
 }
 
-static const struct protocol events_protocol = {
-    .name = "events",
-    .state_size = sizeof(struct stream),
-    .heartbeat = ":\n\n",
-    .seated = on_seated,
-    .not_seated = on_not_seated,
-    .entered = on_entered,
-    .drained = on_drained,
-    .closed = on_closed,
-};
+#define OF_EVERY_STREAM                                                                                                 \
+    .state_size = sizeof(struct stream), .seated = on_seated, .not_seated = on_not_seated, .entered = on_entered,       \
+    .drained = on_drained, .closed = on_closed
 
+static const struct protocol events_protocol = {.name = "events", .heartbeat = ":\n\n", OF_EVERY_STREAM};
+static const struct protocol events_padded_protocol = {
+    .name = "events", .heartbeat = ROOMS_EVENTS_PADDING, OF_EVERY_STREAM};
 static const struct protocol stream_protocol = {
-    .name = "stream",
-    .state_size = sizeof(struct stream),
-    .heartbeat = "<!-- -->\n",
-    .seated = on_seated,
-    .not_seated = on_not_seated,
-    .entered = on_entered,
-    .changed = on_changed,
-    .drained = on_drained,
-    .closed = on_closed,
-};
+    .name = "stream", .heartbeat = "<!-- -->\n", .changed = on_changed, OF_EVERY_STREAM};
+static const struct protocol stream_padded_protocol = {
+    .name = "stream", .heartbeat = ROOMS_STREAM_PADDING, .changed = on_changed, OF_EVERY_STREAM};
 
 /* ---- a call that comes in ---- */
 
-/* X-Accel-Buffering: for an nginx whose configuration forgot. The iframe may be shown by our own pages only. */
+/* X-Accel-Buffering: for every nginx on the way, ours and those in front of it. The iframe may be shown by our own pages only. */
 #define EVENTS_HEADERS "X-Accel-Buffering: no\r\n"
 #define STREAM_HEADERS                                                                             \
     EVENTS_HEADERS "Content-Security-Policy: default-src 'none'; script-src 'unsafe-inline'; "     \
@@ -298,10 +307,21 @@ static const struct kind {
     const struct protocol *protocol;
     enum encoding_id encoding;
     const char *type, *headers;
-} kinds[] = {
+} events_kinds[2] = {
     {&events_protocol, ENCODING_EVENTS, "text/event-stream; charset=utf-8", EVENTS_HEADERS},
+    {&events_padded_protocol, ENCODING_EVENTS_PADDED, "text/event-stream; charset=utf-8", EVENTS_HEADERS},
+}, stream_kinds[2] = {
     {&stream_protocol, ENCODING_STREAM, "text/html; charset=utf-8", STREAM_HEADERS},
+    {&stream_padded_protocol, ENCODING_STREAM, "text/html; charset=utf-8", STREAM_HEADERS},
 };
+
+/* Which of the two: EventSource polyfills say padding=true. */
+static bool wants_padding(const struct request *request)
+{
+    char text[16];
+    struct str padding = request->argument(request, "padding", text, sizeof text);
+    return str_eq(padding, STR("true")) || str_eq(padding, STR("1"));
+}
 
 struct asked {
     struct rooms_asked asked;
@@ -359,6 +379,7 @@ static void on_admitted(struct rooms_asked *base)
         .cursor = asked->cursor,
         .resume = known,
         .lost = asked->lost || (asked->resume && !known),
+        .padded = asked->kind == &events_kinds[true] || asked->kind == &stream_kinds[true],
         .again = {.fired = on_again},
         .session = session,
         .name = mem_strndup(place->user_name, place->user_name_len),
@@ -410,7 +431,7 @@ void rooms_handle_events(struct http_call *call, struct str room_id)
     struct str resume = request->header(request, "last-event-id", text, sizeof text);
     if (!resume.len)
         resume = request->argument(request, "lastEventId", text, sizeof text);
-    handle(call, room_id, &kinds[0], resume, STR(""));
+    handle(call, room_id, &events_kinds[wants_padding(request)], resume, STR(""));
 }
 
 void rooms_handle_stream(struct http_call *call, struct str room_id)
@@ -422,7 +443,7 @@ void rooms_handle_stream(struct http_call *call, struct str room_id)
     if (!callback.len)
         callback = STR(DEFAULT_CALLBACK);
     if (rooms_callback_ok(callback))
-        handle(call, room_id, &kinds[1], resume, callback);
+        handle(call, room_id, &stream_kinds[wants_padding(request)], resume, callback);
     else
         rooms_refuse(call, 400, "bad_request", "callback must be a name");
 }

@@ -15,6 +15,7 @@ const struct encoding *const encodings[ENCODING_COUNT] = {
     [ENCODING_EVENTS] = &events_encoding,
     [ENCODING_STREAM] = &stream_encoding,
     [ENCODING_POLL] = &poll_encoding,
+    [ENCODING_EVENTS_PADDED] = &events_padded_encoding,
 };
 
 /* ---- the one call ---- */

@@ -169,6 +169,57 @@ static void an_iframe_resumes_too(void **state)
                            "({\"seq\":8,\"type\":\"reset\",\"data\":{\"epoch\":3,\"seq\":8}})"));
 }
 
+/* For who sits behind a proxy that holds back the last 2 KB of what it has: so much follows each thing that matters. */
+static void whoever_asks_for_padding_gets_it_after_each_piece(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *verb, *query, *padding, *piece;
+    } rows[] = {{PATH("events"), ME "&padding=true", ROOMS_EVENTS_PADDING, "id: 3-"},
+                {PATH("stream"), ME "&padding=1", ROOMS_STREAM_PADDING, "({\"seq\":"}};
+    struct member member = {USER, STR("bob"), STR("1")};
+    for (size_t i = 0; i < 2; i++) {
+        size_t len = strlen(rows[i].padding);
+        assert_true(len > 2048 && len < 2100);
+        struct visit *visit = get(rows[i].verb, rows[i].query), *other = get(rows[i].verb, ME "&padding=false");
+        const char *body = body_of(visit);
+        assert_true(strlen(body) > len);
+        assert_string_equal(body + strlen(body) - len, rows[i].padding);
+        assert_null(strstr(body_of(other), rows[i].padding));
+        seat();
+        body = body_of(visit);
+        assert_string_equal(body + strlen(body) - len, rows[i].padding);
+        body_of(other);
+        uint64_t first = db.last[ROOM];
+        for (int k = 0; k < 3; k++) {
+            if (k == 1)
+                hub_broadcast_members(&hub, ROOM, &member, 1);
+            else
+                deliver(ROOM, ++first);
+            hub_flush(&hub);
+            body = body_of(visit);
+            assert_true(strlen(body) > len);
+            assert_string_equal(body + strlen(body) - len, rows[i].padding);
+            assert_string_equal(strstr(body, rows[i].padding), rows[i].padding); /* once */
+            assert_null(strstr(body_of(other), rows[i].padding));
+        }
+        go(settings.ping_interval_ms);
+        assert_string_equal(body_of(visit), rows[i].padding);
+        db.last[ROOM] = first;
+        leave(visit);
+        leave(other);
+        char resume[128];
+        snprintf(resume, sizeof resume, "%s%s", rows[i].query, i ? "&after=3-0" : "&lastEventId=3-0");
+        visit = get(rows[i].verb, resume);
+        seat();
+        while (job_count)
+            job_do();
+        body = body_of(visit);
+        assert_string_equal(body + strlen(body) - len, rows[i].padding);
+        leave(visit);
+    }
+}
+
 static void a_stream_whose_room_cannot_be_read_ends(void **state)
 {
     (void)state;
@@ -207,6 +258,7 @@ int main(void)
         ROOMS(a_relay_that_is_behind_repeats_nothing),
         ROOMS(an_iframe_gets_scripts),
         ROOMS(an_iframe_resumes_too),
+        ROOMS(whoever_asks_for_padding_gets_it_after_each_piece),
         ROOMS(a_stream_whose_room_cannot_be_read_ends),
         ROOMS(there_are_no_more_streams_than_connections),
     };
