@@ -161,8 +161,9 @@ static const struct setting rows[] = {
         "How long after a poll its user still counts as present in the room."),
 
     ROW(origins, TEXT, RELAY | REST, "", 0, 4096,
-        "Origins (https://chat.example) whose pages may use this server besides its own, separated by commas; `*`: all; "
-        "`null`: pages without one. Pages of this machine may, if the server is called by a name of this machine."),
+        "Origins (https://www.example) whose pages may use this server, separated by commas; `*`: all; `null`: pages without "
+        "one, such as files. Without being listed may: the same host under any scheme and port; chrome-extension, "
+        "moz-extension, weapp, capacitor, ionic, file; pages of this machine, if the server is called by a name of it."),
     ROW(rate_connection, COUNT, RELAY, "200", 0, 1000000,
         "Messages a second that one connection may send in the long run; more are refused. 0: any number."),
     ROW(rate_connection_burst, COUNT, RELAY, "2000", 1, 1000000,

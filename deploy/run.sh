@@ -184,6 +184,8 @@ redis_socket = redis.sock
 rest_socket = rest.sock
 listen_host = 127.0.0.1
 listen_port = 0
+# Whoever tries a tutorial's page opens its file, and a file's origin is "null".
+origins = null
 END
         for setting in ${SETTINGS:-}; do echo "${setting%%=*} = ${setting#*=}"; done
     } >"$RUN/chaguan.conf.new"

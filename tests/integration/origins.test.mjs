@@ -4,10 +4,16 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import WebSocket from 'ws';
 import { Client, enter, unique } from './lib/client.mjs';
+import { Raw, handshake } from './lib/raw.mjs';
 import { Stack, request, post } from './lib/stack.mjs';
 
 const LISTED = 'https://pages.example';
-const EVIL = ['https://evil.example', 'null', 'http://chat.example.evil.example', 'http://127.0.0.1.evil.example'];
+const EVIL = ['https://evil.example', 'null', 'http://chat.example.evil.example', 'http://127.0.0.1.evil.example',
+  'wss://evil.example', 'https://chat.example:80@evil.example'];
+/** Of the same host, but not what a browser calls the same origin; and what no site can have. */
+const NATIVE = ['ws://chat.example', 'wss://chat.example', 'https://chat.example', 'http://chat.example:8080',
+  'chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb', 'moz-extension://0a1b', 'weapp://wechat-game-runtime',
+  'capacitor://localhost', 'ionic://localhost', 'file://'];
 
 describe('origins', () => {
   let stack;
@@ -45,21 +51,29 @@ describe('origins', () => {
     const before = await stack.relayMetric('origin_refused_total');
     for (const Origin of EVIL)
       for (const [path, protocols] of doors())
-        assert.equal(await shake(path, { Origin }, protocols), 403, `${Origin} ${path}`);
+        assert.equal(await shake(path, { Origin, Host: 'chat.example' }, protocols), 403, `${Origin} ${path}`);
     assert.equal(await stack.relayMetric('origin_refused_total'), before + EVIL.length * doors().length);
     for (const Origin of EVIL) {
       for (const page of pages()) {
         const answer = await request(stack.url + page, { headers: { Origin } });
         assert.equal(answer.status, 403, `${Origin} ${page}: ${answer.text}`);
+        assert.equal(answer.json.origin, Origin, 'whoever runs the server has to know what to list');
         assert.equal(answer.headers['access-control-allow-origin'], undefined);
       }
       const sent = await post(`${stack.url}/rooms/${seat.roomId}/send`,
         { nickId: seat.nickId, content: 'x' }, { Origin });
-      assert.deepEqual([sent.status, sent.json.code], [403, 'origin']);
+      assert.deepEqual([sent.status, sent.json.code, sent.json.origin], [403, 'origin', Origin]);
       const made = await post(`${stack.url}/mysql/createChatroom`,
         { chatroomName: 'x', nickName: 'x', headNum: 1 }, { Origin });
-      assert.deepEqual([made.status, made.json], [403, { error: '创建失败', code: 'origin' }]);
+      assert.deepEqual([made.status, made.json], [403, { error: '创建失败', code: 'origin', origin: Origin }]);
     }
+    const socket = await Raw.connect(stack.port);
+    socket.send(handshake(doors()[0][0], { Origin: EVIL[0] }));
+    await socket.until(() => socket.text.includes('setting: origins'), 'a refusal that says what to set');
+    assert.ok(socket.text.includes(EVIL[0]));
+    socket.destroy();
+    for (const log of ['relay1.log', 'rest.log'])
+      assert.ok(stack.read(log).includes(`event=origin.refused origin="${EVIL[0]}"`), log);
     assert.equal(await stack.count(`SELECT COUNT(*) FROM message WHERE content = 'x'`), 0);
   });
 
@@ -73,10 +87,30 @@ describe('origins', () => {
         assert.equal(answer.headers['access-control-allow-origin'], undefined);
       }
     }
-    assert.equal(await shake(doors()[0][0], { Host: 'chat.example', Origin: 'https://chat.example' }), 403,
-      'another scheme is another origin');
-    assert.equal(await shake(doors()[0][0], { Host: 'chat.example', Origin: 'http://chat.example:8080' }), 403,
-      'so is another port');
+  });
+
+  it('the same host may under any scheme and port, and so may what no site has', async () => {
+    for (const Origin of NATIVE) {
+      for (const Host of ['chat.example', 'chat.example:443']) {
+        for (const [path, protocols] of doors())
+          assert.equal(await shake(path, { Host, Origin }, protocols), 101, `${Origin} at ${Host} ${path}`);
+        for (const page of pages()) {
+          const answer = await request(stack.url + page, { headers: { Host, Origin } });
+          assert.equal(answer.status, 200, `${page}: ${answer.text}`);
+          assert.equal(answer.headers['access-control-allow-origin'], Origin);
+          assert.equal(answer.headers['access-control-allow-credentials'], 'true');
+        }
+      }
+    }
+  });
+
+  it('behind a proxy of this machine that has TLS, its pages are the server\'s own', async () => {
+    for (const page of pages()) {
+      const headers = { Host: 'chat.example', Origin: 'https://chat.example', 'X-Forwarded-Proto': 'https' };
+      const answer = await request(stack.url + page, { headers });
+      assert.equal(answer.status, 200);
+      assert.equal(answer.headers['access-control-allow-origin'], undefined, 'to its browser this is no other origin');
+    }
   });
 
   it('a listed page, and one of this machine on any port, may, and the browser is told so', async () => {
@@ -87,6 +121,7 @@ describe('origins', () => {
         const answer = await request(stack.url + page, { headers: { Origin } });
         assert.equal(answer.status, 200, `${page}: ${answer.text}`);
         assert.equal(answer.headers['access-control-allow-origin'], Origin);
+        assert.equal(answer.headers['access-control-allow-credentials'], 'true');
         assert.equal(answer.headers.vary, 'Origin');
       }
       const lost = await request(`${stack.url}/rooms/${seat.roomId}/poll?nickId=user_${'0'.repeat(32)}`,
@@ -108,7 +143,11 @@ describe('origins', () => {
       assert.equal(answer.status, 200, page);
       assert.equal(answer.headers['access-control-allow-origin'], LISTED);
       assert.match(answer.headers['access-control-allow-methods'], /POST/);
-      assert.match(answer.headers['access-control-allow-headers'], /Content-Type/);
+      const allowed = answer.headers['access-control-allow-headers'].split(', ');
+      for (const header of ['Authorization', 'Idempotency-Key', 'Last-Event-ID', 'Cache-Control', 'X-Requested-With',
+        'Content-Type', 'Token'])
+        assert.ok(allowed.includes(header), `${page}: ${header}`);
+      assert.equal(answer.headers['access-control-allow-credentials'], 'true');
       const other = await preflight(EVIL[0]);
       assert.ok(other.status >= 400, `${page}: ${other.status}`);
       assert.equal(other.headers['access-control-allow-origin'], undefined);
