@@ -20,8 +20,9 @@ import { AVATAR, FILE, VIDEO, address, mp4, png } from './lib/uploads.mjs';
 const P0 = '{"_placeholder":true,"num":0}';
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ=='; // RFC 6455 section 1.3
 const ACCEPT = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
-const python = (module) => spawnSync('python3', ['-c', `import ${module}`]).status === 0 ? false
-  : `python3 has no module ${module}`;
+const PYTHON = '/usr/bin/python3'; // Debian's, which has Debian's modules
+const python = (module) => spawnSync(PYTHON, ['-c', `import ${module}`]).status === 0 ? false
+  : `${PYTHON} has no module ${module}`;
 
 describe('clients that others wrote', () => {
   let stack, seat, listener;
@@ -69,7 +70,7 @@ describe('clients that others wrote', () => {
 
   // ---- programs and libraries ----
 
-  it('python3-socketio talks, by polling, by WebSocket and with the change between them', { skip: python('socketio') },
+  it('python3-socketio talks, by polling, by WebSocket and with the change between them', { skip: python('socketio') || python('requests') || python('websocket') },
     async () => {
       const script = `
 import sys, socketio
@@ -81,7 +82,7 @@ for transports in (['polling'], ['websocket'], ['polling', 'websocket']):
 print('fine')
 `;
       for (const port of doors()) {
-        const { code, stdout, stderr } = await run('python3', ['-c', script, `http://127.0.0.1:${port}`]);
+        const { code, stdout, stderr } = await run(PYTHON, ['-c', script, `http://127.0.0.1:${port}`]);
         assert.equal(code, 0, stderr);
         assert.equal(stdout, 'fine\n');
       }
@@ -107,7 +108,7 @@ print('fine')
 `;
       for (const port of doors()) {
         const content = stack.keepSecret(unique('from-python'));
-        const { code, stdout, stderr } = await run('python3', ['-c', script, `ws://127.0.0.1:${port}${chat()}`, content]);
+        const { code, stdout, stderr } = await run(PYTHON, ['-c', script, `ws://127.0.0.1:${port}${chat()}`, content]);
         assert.equal(code, 0, stderr);
         assert.equal(stdout, 'fine\n');
         for (const one of ['a', 'b', 'c']) for (let i = 0; i < 4; i++) await listener.heard(`${content}${one}${i}`);
@@ -358,7 +359,7 @@ print('fine')
       closing.push(() => stream.close());
       await stream.until(() => stream.got.length > 0, 'the first script');
       assert.match(stream.headers['cache-control'], /\bno-transform\b/);
-      assert.equal(stream.headers['content-encoding'], undefined);
+      if (start === compressing) assert.equal(stream.headers['content-encoding'], undefined);
       for (let i = 0; i < 3; i++) {
         const content = unique('kettle');
         await say(stack, seat, content);

@@ -245,7 +245,7 @@ describe('the chatrooms over plain HTTP', () => {
     const seat = await seatIn();
     const events = keep(await Stream.open(roomUrl(stack, seat, 'events')));
     assert.match(events.headers['content-type'], /^text\/event-stream/);
-    assert.equal(events.headers['cache-control'], 'no-store');
+    assert.equal(events.headers['cache-control'], 'no-store, no-transform');
     await events.until(() => /^retry: \d+\n\nid: \d+-\d+\n\n/.test(events.text), 'the first lines');
     await events.until(() => events.text.includes('\n:\n\n'), 'a comment that keeps it alive');
     const stream = keep(await Stream.open(roomUrl(stack, seat, 'stream', { callback: '$a_1.b' })));

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
+import zlib from 'node:zlib';
 import { EventSource } from 'eventsource';
 import { DEADLINE_MS, eventually, post, request } from './http.mjs';
 
@@ -118,8 +119,10 @@ export class Stream extends Listener {
         stream.status = res.statusCode;
         stream.headers = res.headers;
         stream.ended = false;
-        res.setEncoding('utf8');
-        res.on('data', (text) => {
+        const body = res.headers['content-encoding'] === 'gzip' ? res.pipe(zlib.createGunzip()) : res;
+        body.setEncoding('utf8');
+        body.on('error', () => {}); // it never ends well
+        body.on('data', (text) => {
           stream.text += text;
         });
         const end = () => {
