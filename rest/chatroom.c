@@ -41,10 +41,17 @@ static bool take_names(const struct call *call, struct store_entering *entering)
     return room != NAME_BAD && nick != NAME_BAD;
 }
 
-/* An id's text. Any shape: one that no id has is an unknown id, not a mistake. */
-static bool take_id(struct json_object *object, const char *key, struct str *out)
+/* An id's text. Any shape: one that no id has is an unknown id, not a mistake. None, or an empty one, is nobody's: pages
+ * ask before they have any. */
+enum given { GIVEN_BAD, GIVEN_NONE, GIVEN_ID };
+
+static enum given take_id(struct json_object *object, const char *key, struct str *out)
 {
-    return json_get_string(object, key, out) && out->len > 0 && out->len <= ID_TEXT_MAX;
+    if (!json_has(object, key))
+        return GIVEN_NONE;
+    if (!json_get_string(object, key, out) || out->len > ID_TEXT_MAX)
+        return GIVEN_BAD;
+    return out->len ? GIVEN_ID : GIVEN_NONE;
 }
 
 static bool is_plain_ascii(struct str text)
@@ -150,10 +157,12 @@ static enum err is_there(const struct backends *backends, struct str room_id, st
 static int validate(struct call *call)
 {
     struct str room_id, user_id;
-    if (!take_id(call->object, "roomId", &room_id) || !take_id(call->object, "nickId", &user_id))
+    enum given room = take_id(call->object, "roomId", &room_id), user = take_id(call->object, "nickId", &user_id);
+    bool there = false;
+    if (room == GIVEN_BAD || user == GIVEN_BAD)
         return 400;
-    bool there;
-    enum err err = is_there(call->backends, room_id, user_id, &there);
+    bool asks = room == GIVEN_ID && user == GIVEN_ID;
+    enum err err = asks ? is_there(call->backends, room_id, user_id, &there) : ERR_OK;
     buf_addf(call->out, "{\"success\":%s}", there ? "true" : "false");
     return status_of(err, "validateNickIdByRoomId");
 }
@@ -182,11 +191,12 @@ static enum err find_name(const struct backends *backends, const struct named *n
 static int name_of(struct call *call, const struct named *named)
 {
     struct str id;
-    if (!take_id(call->object, named->key, &id))
+    enum given given = take_id(call->object, named->key, &id);
+    if (given == GIVEN_BAD)
         return 400;
     struct buf name;
     buf_init(&name, STORE_NAME_MAX);
-    enum err err = find_name(call->backends, named, id, &name);
+    enum err err = given == GIVEN_ID ? find_name(call->backends, named, id, &name) : ERR_NOT_FOUND;
     buf_add_text(call->out, "{\"success\":true");
     if (!err) {
         buf_add_text(call->out, ",\"data\":");

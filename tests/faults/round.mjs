@@ -33,7 +33,7 @@ async function mustCall(world, path, body, ok, headers = {}) {
 }
 
 async function seat(world, room, nick) {
-  const data = await mustCall(world, '/mysql/createChatroom', { chatroomName: room, nickName: nick, headNum: 1 },
+  const data = await mustCall(world, '/api/createChatroom', { chatroomName: room, nickName: nick, headNum: 1 },
     (json) => json?.success);
   return { roomId: data.chatroomId, nickId: data.nickId, nick };
 }
@@ -207,7 +207,7 @@ async function presence(world, people) {
     for (const person of inside)
       if (person.members) answers.push({ ev: 'present', room, names: [...person.members].sort(), where: person.name });
     for (const { seat: { roomId, nickId }, nick } of inside) {
-      const answer = await world.call('/mysql/validateNickIdByRoomId', { body: { roomId, nickId } })
+      const answer = await world.call('/api/validateNickIdByRoomId', { body: { roomId, nickId } })
         .catch(() => undefined);
       if (!answer?.json?.success)
         answers.push({ ev: 'present', room, names: names.filter((name) => name !== nick), where: 'REST' });

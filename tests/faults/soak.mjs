@@ -27,7 +27,7 @@ async function data(world, path, body) {
 }
 
 async function seat(world, room, nick) {
-  const { chatroomId: roomId, nickId } = await data(world, '/mysql/createChatroom',
+  const { chatroomId: roomId, nickId } = await data(world, '/api/createChatroom',
     { chatroomName: room, nickName: nick, headNum: 1 });
   return { roomId, nickId, nick };
 }

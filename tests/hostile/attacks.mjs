@@ -147,7 +147,7 @@ export const attacks = [
     kind: 'REST calls that make rows: rooms, users, spaces, accounts',
     async run(a) {
       await a.flood(24, (i) => [
-        () => a.post('/mysql/createChatroom', { chatroomName: unique('r'), nickName: unique('n'), headNum: 1 }),
+        () => a.post('/api/createChatroom', { chatroomName: unique('r'), nickName: unique('n'), headNum: 1 }),
         () => a.post('/api/login', { nickName: unique('n') }),
         () => a.post('/users/register', { account: unique('a'), app_sid: 'x', username: unique('u'), avatar: '/a.png' }),
         () => a.post('/api/users', { name: unique('u') }),

@@ -95,7 +95,7 @@ const ways = {
     client.socket.disconnect();
   },
   async rest(stack) {
-    const answer = await request(`${stack.url}/mysql/getRoomNums`);
+    const answer = await request(`${stack.url}/api/getRoomNums`);
     if (answer.status !== 200 || !answer.json?.success) throw new Error(`${answer.status} ${answer.text}`);
   },
 };

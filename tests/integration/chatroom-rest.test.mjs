@@ -200,11 +200,10 @@ describe('door A over REST', () => {
   });
 
   for (const call of Object.keys(FAILURE)) {
-    it(`${call}: a bad body is refused with 400 and the failure body, and counted`, async () => {
+    it(`${call}: a bad body is refused with the failure body, with 400 under /api/, and counted`, async () => {
       const refused = await stack.metric('rest', 'http_refused_total');
-      const bodies = { ...BAD_BODIES, 'no field': '{}',
-        'fields of other types': '{"roomId":1,"nickId":[],"userId":{},"chatroomName":1,"nickName":2}',
-        'empty fields': '{"roomId":"","nickId":"","userId":"","chatroomName":"","nickName":""}' };
+      const bodies = { ...BAD_BODIES,
+        'fields of other types': '{"roomId":1,"nickId":[],"userId":{},"chatroomName":1,"nickName":2}' };
       const fields = ['roomId', 'nickId', 'userId', 'chatroomName', 'nickName', 'headNum'];
       for (const [what, hex] of Object.entries(BAD_TEXTS)) {
         bodies[what] =
@@ -215,11 +214,13 @@ describe('door A over REST', () => {
       }
       bodies['a raw control character'] = `{${fields.map((f) => `"${f}":"x\u0001"`).join(',')}}`;
       for (const [what, body] of Object.entries(bodies)) {
-        const answer = await post(`${stack.url}/mysql/${call}`, body);
+        const answer = await post(`${stack.url}/api/${call}`, body);
         assert.deepEqual([answer.status, answer.json], [400, FAILURE[call]], what);
+        const told = await post(`${stack.url}/mysql/${call}`, body);
+        assert.deepEqual([told.status, told.json], [200, FAILURE[call]], `as the article's clients read it: ${what}`);
       }
       const grown = await stack.metric('rest', 'http_refused_total');
-      assert.ok(grown >= refused + Object.keys(bodies).length, 'refusals are counted');
+      assert.ok(grown >= refused + 2 * Object.keys(bodies).length, 'refusals are counted');
     });
 
     it(`${call}: a body over the limit gets 413, one at the limit is read`, async () => {
@@ -241,6 +242,19 @@ describe('door A over REST', () => {
       }
     });
   }
+
+  it('who has no ids yet is nobody, not a mistake', async () => {
+    const nobody = { validateNickIdByRoomId: { success: false }, getRoomInfo: { success: true },
+      getUserInfo: { success: true } };
+    for (const prefix of ['/mysql', '/api']) {
+      for (const [call, answered] of Object.entries(nobody)) {
+        for (const given of [undefined, null, '']) {
+          const answer = await stack.api(call, { roomId: given, nickId: given, userId: given }, prefix);
+          assert.deepEqual([answer.status, answer.json], [200, answered], `${prefix}/${call} ${given}`);
+        }
+      }
+    }
+  });
 
   it('a body past what nginx takes gets 413 as JSON', async () => {
     const raw = await Raw.connect(stack.port);
@@ -312,7 +326,7 @@ describe('door A over REST', () => {
   it('the REST process itself takes half a body for a bad one, not for a short one', async () => {
     const [usersBefore, roomsBefore] = [await users(), await rooms()];
     const body = JSON.stringify({ chatroomName: unique('room'), nickName: unique('nick'), headNum: 1 });
-    const call = { path: '/mysql/createChatroom', body };
+    const call = { path: '/api/createChatroom', body };
     for (const contentLength of [body.length + 1, body.length + 1000, body.length - 1, '-1', 'x', '1e3',
       '99999999999999999999']) {
       const answer = await fastcgi(stack.file('rest.sock'), { ...call, contentLength });

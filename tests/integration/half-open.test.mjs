@@ -161,7 +161,7 @@ describe('uploads that never end', () => {
       assert.equal(status, 429);
       assert.equal(retry, '1');
     }
-    const rooms = await request(`${stack.url}/mysql/getRoomNums`);
+    const rooms = await request(`${stack.url}/api/getRoomNums`);
     assert.equal(rooms.status, 200);
     for (const { call } of calls) call.destroy();
     await eventually(async () => (await request(`${stack.url}/api/upload`, { method: 'POST',
@@ -178,7 +178,7 @@ describe('uploads that never end', () => {
     assert.equal(last.status, 429);
     assert.equal(last.json.code, 'rate');
     assert.ok(Number(last.headers['retry-after']) >= 1);
-    assert.equal((await request(`${stack.url}/mysql/getRoomNums`)).status, 200);
+    assert.equal((await request(`${stack.url}/api/getRoomNums`)).status, 200);
   });
 });
 

@@ -205,7 +205,7 @@ describe('MariaDB down', () => {
         await stack.api(call, { chatroomName: 'x', nickName: 'y', headNum: 1, roomId, nickId, userId: nickId });
       assert.deepEqual([answer.status, answer.json], [503, body], call);
     }
-    const nums = await request(`${stack.url}/mysql/getRoomNums`);
+    const nums = await request(`${stack.url}/api/getRoomNums`);
     assert.deepEqual([nums.status, nums.json], [503, { success: true, data: 0 }]);
     for (const page of ['', '/relay1', '/relay2']) {
       await eventually(async () => (await request(`${stack.url}${page}/readyz`)).status === 503,

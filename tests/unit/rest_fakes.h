@@ -358,7 +358,7 @@ struct sent {
     int reads;
     size_t at;
     /* request headers and the query string */
-    struct str query, token, authorization, idempotency_key, content_type;
+    struct str query, token, authorization, idempotency_key, content_type, origin, host;
 };
 
 static enum err read_sent(const struct http_request *request, char *room, size_t cap, size_t *got)
@@ -387,6 +387,8 @@ static void ask(const char *method, const char *path, struct sent *sent)
                                    .authorization = sent->authorization,
                                    .idempotency_key = sent->idempotency_key,
                                    .content_type = sent->content_type,
+                                   .origin = sent->origin,
+                                   .host = sent->host,
                                    .length = sent->body.len,
                                    .read = read_sent,
                                    .source = sent};

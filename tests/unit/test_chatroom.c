@@ -12,7 +12,7 @@
 
 static int create(struct str body)
 {
-    return call("POST", "/mysql/createChatroom", body);
+    return call("POST", "/api/createChatroom", body);
 }
 
 /* createChatroom with `member` (a key and a value) in the place of the good one. */
@@ -30,7 +30,7 @@ static int create_with(const char *room, const char *nick, const char *head)
 static void entering_gives_both_ids(void **state)
 {
     (void)state;
-    assert_answer("POST", "/mysql/createChatroom",
+    assert_answer("POST", "/api/createChatroom",
                   BYTES("{\"chatroomName\":\"茶馆\",\"nickName\":\"😀 bob\",\"headNum\":3}"), 200,
                   CREATED);
     assert_string_equal(fake.room, "茶馆");
@@ -327,7 +327,7 @@ static void rooms_are_counted(void **state)
 
 /* ---- validateNickIdByRoomId ---- */
 
-#define VALIDATE "/mysql/validateNickIdByRoomId"
+#define VALIDATE "/api/validateNickIdByRoomId"
 #define BOTH     BYTES("{\"roomId\":\"" ROOM_ID "\",\"nickId\":\"" USER_ID "\"}")
 
 static void only_a_member_who_is_online_is_valid(void **state)
@@ -369,7 +369,7 @@ static void ids_of_another_type_are_bad_input(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "1", "null", "true", "[]", "{}", "\"\"", "\"\\u0000\"", "\"\xff\"", "[\"room_1\"]",
+        "1", "true", "[]", "{}", "\"\\u0000\"", "\"\xff\"", "[\"room_1\"]",
     };
     char body[512];
     fake.is_member = fake.online = true;
@@ -379,17 +379,37 @@ static void ids_of_another_type_are_bad_input(void **state)
         snprintf(body, sizeof body, "{\"roomId\":\"" ROOM_ID "\",\"nickId\":%s}", bad[i]);
         assert_answer("POST", VALIDATE, str_of(body), 400, "{\"success\":false}");
         snprintf(body, sizeof body, "{\"roomId\":%s}", bad[i]);
-        assert_answer("POST", "/mysql/getRoomInfo", str_of(body), 400, QUERY_FAILED);
+        assert_answer("POST", "/api/getRoomInfo", str_of(body), 400, QUERY_FAILED);
         snprintf(body, sizeof body, "{\"userId\":%s}", bad[i]);
-        assert_answer("POST", "/mysql/getUserInfo", str_of(body), 400, QUERY_FAILED);
+        assert_answer("POST", "/api/getUserInfo", str_of(body), 400, QUERY_FAILED);
     }
     char *endless = repeat("a", 65);
     snprintf(body, sizeof body, "{\"roomId\":\"%s\",\"userId\":\"%s\"}", endless, endless);
     free(endless);
-    assert_answer("POST", "/mysql/getRoomInfo", str_of(body), 400, QUERY_FAILED);
-    assert_answer("POST", "/mysql/getUserInfo", str_of(body), 400, QUERY_FAILED);
-    assert_answer("POST", VALIDATE, BYTES("{}"), 400, "{\"success\":false}");
+    assert_answer("POST", "/api/getRoomInfo", str_of(body), 400, QUERY_FAILED);
+    assert_answer("POST", "/api/getUserInfo", str_of(body), 400, QUERY_FAILED);
     assert_answer("POST", VALIDATE, BYTES("x"), 400, "{\"success\":false}");
+    assert_int_equal(fake.placed + fake.named, 0);
+}
+
+/* As pages ask before they have any. */
+static void no_ids_are_nobodys(void **state)
+{
+    (void)state;
+    static const char *const none[] = {"null", "\"\""};
+    char body[512];
+    fake.is_member = fake.online = true;
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        snprintf(body, sizeof body, "{\"roomId\":%s,\"nickId\":\"" USER_ID "\"}", none[i]);
+        assert_answer("POST", VALIDATE, str_of(body), 200, "{\"success\":false}");
+        snprintf(body, sizeof body, "{\"roomId\":\"" ROOM_ID "\",\"nickId\":%s}", none[i]);
+        assert_answer("POST", VALIDATE, str_of(body), 200, "{\"success\":false}");
+        snprintf(body, sizeof body, "{\"roomId\":%s,\"userId\":%s}", none[i], none[i]);
+        assert_answer("POST", "/api/getRoomInfo", str_of(body), 200, "{\"success\":true}");
+        assert_answer("POST", "/api/getUserInfo", str_of(body), 200, "{\"success\":true}");
+    }
+    assert_answer("POST", VALIDATE, BYTES("{}"), 200, "{\"success\":false}");
+    assert_answer("POST", "/api/getRoomInfo", BYTES("{}"), 200, "{\"success\":true}");
     assert_int_equal(fake.placed + fake.named, 0);
 }
 
@@ -412,7 +432,7 @@ static void names_are_told_as_json(void **state)
 {
     (void)state;
     fake.name = BYTES("茶 \"'\\</script>");
-    assert_answer("POST", "/mysql/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
+    assert_answer("POST", "/api/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
                   "{\"success\":true,\"data\":\"茶 \\\"'\\\\</script>\"}");
     assert_answer("POST", "/api/getUserInfo", BYTES("{\"userId\":\"" USER_ID "\"}"), 200,
                   "{\"success\":true,\"data\":\"茶 \\\"'\\\\</script>\"}");
@@ -421,9 +441,9 @@ static void names_are_told_as_json(void **state)
 static void unknown_ids_have_no_data(void **state)
 {
     (void)state;
-    assert_answer("POST", "/mysql/getRoomInfo", BYTES("{\"roomId\":\"" USER_ID "\"}"), 200,
+    assert_answer("POST", "/api/getRoomInfo", BYTES("{\"roomId\":\"" USER_ID "\"}"), 200,
                   "{\"success\":true}");
-    assert_answer("POST", "/mysql/getUserInfo", BYTES("{\"userId\":\"%\"}"), 200,
+    assert_answer("POST", "/api/getUserInfo", BYTES("{\"userId\":\"%\"}"), 200,
                   "{\"success\":true}");
 }
 
@@ -431,9 +451,9 @@ static void names_need_the_database(void **state)
 {
     (void)state;
     fake.store = ERR_DOWN;
-    assert_answer("POST", "/mysql/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 503,
+    assert_answer("POST", "/api/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 503,
                   QUERY_FAILED);
-    assert_answer("POST", "/mysql/getUserInfo", BYTES("{\"userId\":\"" USER_ID "\"}"), 503,
+    assert_answer("POST", "/api/getUserInfo", BYTES("{\"userId\":\"" USER_ID "\"}"), 503,
                   QUERY_FAILED);
 }
 
@@ -444,18 +464,18 @@ static void names_are_kept_for_a_while(void **state)
     clock_freeze(5000);
     fake.name = STR("tea");
     for (int i = 0; i < 3; i++)
-        assert_answer("POST", "/mysql/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
+        assert_answer("POST", "/api/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
                       "{\"success\":true,\"data\":\"tea\"}");
     assert_int_equal(fake.named, 1);
     fake.store = ERR_DOWN; /* what is kept does not hide it */
-    assert_answer("POST", "/mysql/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 503, QUERY_FAILED);
+    assert_answer("POST", "/api/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 503, QUERY_FAILED);
     fake.store = ERR_OK;
     fake.name = STR("milk");
     clock_freeze(5999);
-    assert_answer("POST", "/mysql/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
+    assert_answer("POST", "/api/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
                   "{\"success\":true,\"data\":\"tea\"}");
     clock_freeze(6000);
-    assert_answer("POST", "/mysql/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
+    assert_answer("POST", "/api/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
                   "{\"success\":true,\"data\":\"milk\"}");
     settings.names_ms = 0;
     clock_freeze(-1);
@@ -466,9 +486,9 @@ static void a_room_is_no_user(void **state)
     (void)state;
     settings.names_ms = 1000;
     fake.name = STR("tea");
-    assert_answer("POST", "/mysql/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
+    assert_answer("POST", "/api/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
                   "{\"success\":true,\"data\":\"tea\"}");
-    assert_answer("POST", "/mysql/getUserInfo", BYTES("{\"userId\":\"" ROOM_ID "\"}"), 200, "{\"success\":true}");
+    assert_answer("POST", "/api/getUserInfo", BYTES("{\"userId\":\"" ROOM_ID "\"}"), 200, "{\"success\":true}");
     settings.names_ms = 0;
 }
 
@@ -510,6 +530,7 @@ int main(void)
         cmocka_unit_test_setup(only_a_member_who_is_online_is_valid, reset),
         cmocka_unit_test_setup(unknown_ids_are_a_plain_no, reset),
         cmocka_unit_test_setup(ids_of_another_type_are_bad_input, reset),
+        cmocka_unit_test_setup(no_ids_are_nobodys, reset),
         cmocka_unit_test_setup(
             validating_without_the_database_fails_and_without_redis_trusts_membership, reset),
         cmocka_unit_test_setup(names_are_told_as_json, reset),

@@ -23,7 +23,7 @@ static void who_is_banned_gets_403_in_the_words_of_the_door(void **state)
 {
     (void)state;
     fake.entering = ERR_DENIED;
-    ask("POST", "/mysql/createChatroom", &(struct sent){.body = STR(CREATE)});
+    ask("POST", "/api/createChatroom", &(struct sent){.body = STR(CREATE)});
     assert_int_equal(response.status, 403);
     assert_bytes(buf_str(&response.body), "{\"error\":\"创建失败\",\"code\":\"banned\"}");
     assert_string_equal(fake.judged_address, "192.0.2.1");
@@ -35,7 +35,7 @@ static void a_user_in_too_many_rooms_gets_429(void **state)
     (void)state;
     settings.user_rooms_max = 5;
     fake.entering = ERR_TOO_BIG;
-    ask("POST", "/mysql/createChatroom", &(struct sent){.body = STR(CREATE)});
+    ask("POST", "/api/createChatroom", &(struct sent){.body = STR(CREATE)});
     assert_int_equal(response.status, 429);
     assert_int_equal(fake.rooms_max, 5);
     assert_bytes(buf_str(&response.body), "{\"error\":\"创建失败\",\"code\":\"too_many\"}");

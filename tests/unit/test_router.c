@@ -123,10 +123,10 @@ static void each_route_has_its_own_failure(void **state)
         const char *path;
         struct str body;
     } rows[] = {
-        {"/mysql/createChatroom", BYTES("{\"error\":\"创建失败\"}")},
-        {"/mysql/validateNickIdByRoomId", BYTES("{\"success\":false}")},
-        {"/mysql/getRoomInfo", BYTES("{\"error\":\"查询报错\"}")},
-        {"/mysql/getUserInfo", BYTES("{\"error\":\"查询报错\"}")},
+        {"/api/createChatroom", BYTES("{\"error\":\"创建失败\"}")},
+        {"/api/validateNickIdByRoomId", BYTES("{\"success\":false}")},
+        {"/api/getRoomInfo", BYTES("{\"error\":\"查询报错\"}")},
+        {"/api/getUserInfo", BYTES("{\"error\":\"查询报错\"}")},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct sent big = {.body = {big_body, sizeof big_body}};
@@ -140,7 +140,31 @@ static void each_route_has_its_own_failure(void **state)
     }
     assert_int_equal(fake.entered + fake.placed + fake.named, 0);
     fake.store = ERR_DOWN;
-    assert_answer("GET", "/mysql/getRoomNums", BYTES(""), 503, "{\"success\":true,\"data\":0}");
+    assert_answer("GET", "/api/getRoomNums", BYTES(""), 503, "{\"success\":true,\"data\":0}");
+}
+
+/* Clients of the article read the body and throw at any status but 200. */
+static void under_mysql_the_body_alone_tells_of_a_failure(void **state)
+{
+    (void)state;
+    static const char big_body[65537];
+    struct sent big = {.body = {big_body, sizeof big_body}};
+    struct sent foreign = {.body = FINE, .origin = STR("https://elsewhere.example"), .host = STR("here.example")};
+    assert_answer("POST", "/mysql/createChatroom", BYTES("{}"), 200, CREATE_FAILED);
+    assert_answer("POST", "/mysql/createChatroom", BYTES("no JSON"), 200, CREATE_FAILED);
+    assert_answer("POST", "/mysql/getRoomInfo", BYTES("{\"roomId\":1}"), 200, "{\"error\":\"查询报错\"}");
+    assert_answer("POST", "/mysql/validateNickIdByRoomId", BYTES("[]"), 200, "{\"success\":false}");
+    ask("POST", "/mysql/createChatroom", &big);
+    assert_int_equal(response.status, 413);
+    ask("POST", "/mysql/createChatroom", &foreign);
+    assert_int_equal(response.status, 403);
+    assert_int_equal(call("GET", "/mysql/createChatroom", BYTES("")), 405);
+    fake.store = ERR_DOWN;
+    assert_answer("GET", "/mysql/getRoomNums", BYTES(""), 200, "{\"success\":true,\"data\":0}");
+    assert_answer("POST", "/mysql/createChatroom", FINE, 200, CREATE_FAILED);
+    assert_int_equal(response.retry_after_s, 0);
+    assert_answer("POST", "/api/createChatroom", FINE, 503, CREATE_FAILED);
+    assert_true(response.retry_after_s > 0);
 }
 
 /* ---- the query string ---- */
@@ -346,6 +370,7 @@ int main(void)
         cmocka_unit_test_setup(a_body_is_read_only_where_one_is_wanted, reset),
         cmocka_unit_test_setup(a_body_up_to_the_limit_is_taken, reset),
         cmocka_unit_test_setup(each_route_has_its_own_failure, reset),
+        cmocka_unit_test_setup(under_mysql_the_body_alone_tells_of_a_failure, reset),
         cmocka_unit_test_setup(a_query_is_decoded, reset),
         cmocka_unit_test_setup(a_broken_query_is_refused, reset),
         cmocka_unit_test_setup(numbers_in_a_query_are_integers, reset),

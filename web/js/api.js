@@ -14,7 +14,7 @@ async function call(name, body) {
   let response;
   let answer;
   try {
-    response = await fetch(`/mysql/${name}`, {
+    response = await fetch(`/api/${name}`, {
       ...(body && {
         method: 'POST',
         headers: { 'Content-Type': 'application/json' },

@@ -6,7 +6,7 @@ import { Socket, assertSameList, unique } from './socket.mjs';
 export { assertSameList, unique };
 
 /** Enters a room by name: {roomId, nickId, roomName, nick}. */
-export async function enter(stack, roomName, nick, headNum = 1, prefix = '/mysql') {
+export async function enter(stack, roomName, nick, headNum = 1, prefix = '/api') {
   const answer = await stack.api('createChatroom', { chatroomName: roomName, nickName: nick, headNum }, prefix);
   assert.equal(answer.status, 200, answer.text);
   assert.equal(answer.json.success, true);

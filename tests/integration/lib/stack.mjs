@@ -164,7 +164,7 @@ export class Stack {
   }
 
   /** A call of door A: {status, json, …}. */
-  api(call, body, prefix = '/mysql') {
+  api(call, body, prefix = '/api') {
     return post(`${this.url}${prefix}/${call}`, body);
   }
 
