@@ -364,15 +364,27 @@ static void chatroom_posted(struct session *session, uint64_t number, const stru
         refuse_frame(session, client_id, "refused", "the message could not be stored");
 }
 
+/* The article's server listens on every path: so does this door, which is asked last, where a room is named. */
 static bool chatroom_claims(struct str path)
 {
-    return str_eq(path, STR("/")) || str_eq(path, STR("/chatroom"));
+    return path.len > 0;
+}
+
+static bool chatroom_passes(const struct request *request)
+{
+    static const char *const own[] = {"/", "/chatroom", "/mysql"};
+    char room[ARGUMENT_BYTES];
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (str_eq(request->path, str_of(own[i])))
+            return false;
+    return !request->argument(request, "roomId", room, sizeof room).len;
 }
 
 const struct protocol chatroom_protocol = {
     .name = "chatroom",
     .state_size = sizeof(struct chatroom_state),
     .claims = chatroom_claims,
+    .passes = chatroom_passes,
     .open = chatroom_open,
     .limited = chatroom_limited,
     .received = chatroom_received,

@@ -10,10 +10,10 @@
 
 enum { PATH_BYTES = 256, KEY_BYTES = 24 /* 16 in base64 */, PROTOCOLS_BYTES = 512 };
 
-static const struct protocol *claimant(const struct handshake *handshake, struct str path)
+static const struct protocol *claimant(const struct handshake *handshake, const struct request *request)
 {
     for (const struct protocol *const *at = handshake->protocols; *at; at++)
-        if ((*at)->claims(path))
+        if ((*at)->claims(request->path) && !((*at)->passes && (*at)->passes(request)))
             return *at;
     return NULL;
 }
@@ -71,7 +71,7 @@ static void refuse(struct http_call *call, unsigned status, const char *headers)
 static unsigned judge(const struct handshake *handshake, const struct request *request, bool alone,
                       const struct protocol **protocol)
 {
-    *protocol = claimant(handshake, request->path);
+    *protocol = claimant(handshake, request);
     if (!is_proper(request, *protocol))
         return 400;
     if ((handshake->draining && !alone) || !sessions_have_room(handshake->sessions))

@@ -27,7 +27,7 @@
 enum { LAST_WORDS_MS = 1000, CLOSING_TURNS = 16 };
 
 static const struct protocol *const protocols[] = {
-    &eio_protocol, &chatroom_protocol, &friends_protocol, &customer_protocol, &native_protocol, &space_protocol, NULL,
+    &eio_protocol, &friends_protocol, &customer_protocol, &native_protocol, &space_protocol, &chatroom_protocol, NULL,
 };
 
 static const struct eio_layer *const layers[] = {&sio_layer, NULL};

@@ -66,6 +66,8 @@ struct protocol {
     /* How long a client may be silent before it gets a ping; NULL: ping_interval_ms. */
     int64_t (*ping_interval_ms)(const struct settings *settings);
     bool (*claims)(struct str path);
+    /* Whether it leaves a request with such a path to those that are asked after it. NULL: never. */
+    bool (*passes)(const struct request *request);
     /* The HTTP status that the handshake is refused with, or 0. NULL: never. Must not block. */
     unsigned (*refuse)(const struct request *request);
     void (*open)(struct session *session, const struct request *request);

@@ -38,6 +38,22 @@ describe('door A over WebSocket', () => {
   });
   after(() => stack?.remove());
 
+  it('the door is open on any path that is no other door\'s, where a room is named', async () => {
+    const roomName = unique('room');
+    const people = [];
+    for (const path of ['/', '/chatroom', '/mysql', '/ws', '/socket', '/a/b/c', '/ws/', '/index.html', '/茶', '/api/x'])
+      people.push(await keep(Client.join(stack, await enter(stack, roomName, unique('nick')), { path: encodeURI(path) })));
+    await settle(...people);
+    const seat = await enter(stack, roomName, unique('nick'));
+    const others = { '/v1': 400, '/some-space?x=1': 401, '/nowhere/at/all?x=1': 404, '/ws?x=1': 404 };
+    for (const [path, status] of Object.entries(others)) {
+      const query = path.includes('?') ? '' : `?roomId=${seat.roomId}&nickId=${seat.nickId}`;
+      await assert.rejects(Client.dial(stack, query, { path }).opened, new RegExp(String(status)), path);
+    }
+    const stranger = Client.dial(stack, '?roomId=', { path: '/mysql' });
+    assert.deepEqual(await stranger.closed, { code: 1008, reason: 'Room ID not provided' });
+  });
+
   it('an arrival is told to everyone in the room, as a line and as a new list of members', async () => {
     const roomName = unique('room');
     const [ann, bob] = [await enter(stack, roomName, unique('Ann'), 3),
