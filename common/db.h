@@ -21,7 +21,7 @@
 
 struct db;
 
-enum { DB_MAX_PARAMS = 11, DB_MAX_COLUMNS = 16 };
+enum { DB_MAX_PARAMS = 12, DB_MAX_COLUMNS = 16 };
 
 /* A parameter or a column. Columns of an integer type come as numbers, all others as text; NULL has
  * is_null. */

@@ -1,7 +1,9 @@
 #include "common/json.h"
 
+#include "common/mem.h"
 #include "common/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* What the grammar allows next. */
@@ -390,6 +392,46 @@ enum err json_array_cut(struct str array, struct str *elements, size_t max, size
         start = NULL;
     }
     return ERR_OK;
+}
+
+/* Whether the JSON string is one of them, however it is escaped. */
+static bool is_one_of(struct str name, const char *const *names)
+{
+    struct str plain = {name.ptr + 1, name.len - 2};
+    struct json_object *decoded = NULL;
+    if (memchr(plain.ptr, '\\', plain.len)) {
+        char *text = mem_strndup(name.ptr, name.len);
+        decoded = json_tokener_parse(text);
+        free(text);
+        plain = (struct str){json_object_get_string(decoded), (size_t)json_object_get_string_len(decoded)};
+    }
+    while (*names && !str_eq(plain, str_of(*names)))
+        names++;
+    json_object_put(decoded);
+    return *names;
+}
+
+void json_add_others(struct buf *out, struct str object, const char *const *names)
+{
+    const char *open = memchr(object.ptr, '{', object.len);
+    CG_ASSERT(open);
+    struct str rest = {open + 1, object.len - (size_t)(open + 1 - object.ptr)};
+    struct json_token name, token;
+    size_t before = out->len;
+    while (json_token_next(&rest, &name) && name.is_key) {
+        unsigned depth = 0;
+        do {
+            bool more = json_token_next(&rest, &token);
+            CG_ASSERT(more);
+            depth += *token.text.ptr == '{' || *token.text.ptr == '[';
+            depth -= *token.text.ptr == '}' || *token.text.ptr == ']';
+        } while (depth);
+        if (is_one_of(name.text, names))
+            continue;
+        if (out->len > before)
+            buf_add_char(out, ',');
+        buf_add(out, name.text.ptr, (size_t)(token.text.ptr + token.text.len - name.text.ptr));
+    }
 }
 
 /* The integer that a number with a fraction or an exponent is; else NULL. */

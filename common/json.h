@@ -8,6 +8,7 @@
 #ifndef CG_COMMON_JSON_H
 #define CG_COMMON_JSON_H
 
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/str.h"
 
@@ -43,6 +44,10 @@ bool json_token_next(struct str *rest, struct json_token *token);
 /* Cuts a vetted array into its elements, views of the text without the blanks around them.
  * ERR_INVALID: no array. ERR_TOO_BIG: more than `max`. */
 enum err json_array_cut(struct str array, struct str *elements, size_t max, size_t *count) CG_MUST_CHECK;
+
+/* Appends the members of an object that json_parse_object took, but those of these names (which end with NULL), as they
+ * stand there, with commas between them. */
+void json_add_others(struct buf *out, struct str object, const char *const *names);
 
 /* Parses exactly one object. Numbers in it that are integers are json_type_int, however they were spelled
  * (json_whole). On success *out is owned by the caller (json_object_put).

@@ -5,12 +5,12 @@
 
 #include <endian.h>
 
-enum { WIRE_VERSION = 3, HEADER_BYTES = 4 + 8 + 8 + 8 + 8 + 2 };
+enum { WIRE_VERSION = 4, HEADER_BYTES = 4 + 8 + 8 + 8 + 8 + 2 };
 
 size_t message_size(const struct message *message)
 {
     return sizeof *message + message->sender_name.len + message->content.len +
-           message->client_id.len + message->sent_at.len + message->audience.len;
+           message->client_id.len + message->sent_at.len + message->audience.len + message->extra.len;
 }
 
 static struct str place(char **at, struct str text)
@@ -32,6 +32,7 @@ struct message *message_dup(const struct message *message)
     copy->client_id = place(&at, message->client_id);
     copy->sent_at = place(&at, message->sent_at);
     copy->audience = place(&at, message->audience);
+    copy->extra = place(&at, message->extra);
     return copy;
 }
 
@@ -70,6 +71,7 @@ void wire_add_message(struct buf *out, const struct message *message)
     put_text(out, message->sent_at, 1);
     put_text(out, message->audience, 2);
     put_text(out, message->content, 4);
+    put_text(out, message->extra, 2);
 }
 
 static bool get(struct str *at, size_t bytes, uint64_t *value)
@@ -111,7 +113,7 @@ enum err wire_get_message(struct str *at, const struct wire_header *header, stru
     bool read = get(at, 8, &message->seq) && get(at, 8, &message->batch) && get(at, 8, &message->sender) &&
                 get(at, 8, &at_ms) && get(at, 1, &kind) && get_text(at, 2, &message->sender_name) &&
                 get_text(at, 1, &message->sent_at) && get_text(at, 2, &message->audience) &&
-                get_text(at, 4, &message->content);
+                get_text(at, 4, &message->content) && get_text(at, 2, &message->extra);
     if (!read || !message->seq || kind < MESSAGE_TEXT || kind > MESSAGE_KIND_MAX)
         return ERR_INVALID;
     message->at_ms = (int64_t)at_ms;

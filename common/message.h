@@ -33,6 +33,12 @@ static inline bool message_is_revision(enum message_kind kind)
     return kind == MESSAGE_EDIT || kind == MESSAGE_RECALL;
 }
 
+/* A coming or going. */
+static inline bool message_is_presence(enum message_kind kind)
+{
+    return kind == MESSAGE_JOIN || kind == MESSAGE_LEAVE;
+}
+
 /* What somebody said, and may take back; counts as unread. As STORE_KINDS_SAID in store_sql.h. */
 static inline bool message_is_said(enum message_kind kind)
 {
@@ -42,7 +48,7 @@ static inline bool message_is_said(enum message_kind kind)
 /* What every door shows in the place of a message that was taken back. */
 #define MESSAGE_RECALLED_TEXT "消息已撤回"
 
-enum { MESSAGE_CLIENT_ID_MAX = 64 };
+enum { MESSAGE_CLIENT_ID_MAX = 64, MESSAGE_EXTRA_MAX = 4096 };
 /* In front of the client_id of what is no message of a client's: a character that no client's id may hold, so that none of
  * theirs can be taken for it. */
 #define MESSAGE_ID_TRANSFER "\x01"
@@ -60,10 +66,12 @@ struct message {
     struct str sender_name; /* as it was then */
     struct str content;
     struct str client_id; /* the sender's own id for it, for idempotence; may be empty */
-    struct str sent_at;   /* "YYYY-MM-DD HH:mm:ss" by the sender's clock; may be empty */
+    struct str sent_at;   /* by the sender's clock, in the sender's form (text_is_sent_at); may be empty */
     uint64_t revised_by;  /* read from the database: the event that changed it last, whose text this is; 0: none */
     bool recalled;        /* likewise: it is a MESSAGE_TEXT that says MESSAGE_RECALLED_TEXT now, whatever it was */
     struct str audience;  /* whom in a Socket.IO namespace it is for (common/audience.h); empty: everybody */
+    struct str extra;     /* a friend's message: what else its frame held, as members of a JSON object without the braces;
+                           * at most MESSAGE_EXTRA_MAX bytes; may be empty */
 };
 
 /* A copy with its texts in one allocation; free() it. */
@@ -74,8 +82,8 @@ size_t message_size(const struct message *message);
 
 /* ---- The wire between relays: little-endian, every text framed by its length ----
  *
- *   "CG" version(1)=3 kind(1) origin(8) epoch(8) conversation(8) user(8) count(2) then `count` records:
- *   seq(8) batch(8) sender(8) at_ms(8) kind(1) name(2+n) sent_at(1+n) audience(2+n) content(4+n)
+ *   "CG" version(1)=4 kind(1) origin(8) epoch(8) conversation(8) user(8) count(2) then `count` records:
+ *   seq(8) batch(8) sender(8) at_ms(8) kind(1) name(2+n) sent_at(1+n) audience(2+n) content(4+n) extra(2+n)
  *
  * WIRE_PRESENCE says that who is present in `conversation` has changed; WIRE_HISTORY that `user` asked
  * for its history on all sockets; WIRE_FRIENDS, on the channel of a user's inbox, that the user has a new

@@ -17,13 +17,16 @@ static const struct store_statement core_rows[] = {
     {SQL_READ_LATEST, "SELECT * FROM (SELECT " STORE_MESSAGE_COLUMNS " FROM message"
                       " WHERE conversation = ? AND seq > ? AND seq < ?"
                       " ORDER BY seq DESC LIMIT ?) AS latest ORDER BY seq"},
+    {SQL_READ_SAID, "SELECT * FROM (SELECT " STORE_MESSAGE_COLUMNS " FROM message"
+                    " WHERE conversation = ? AND seq > ? AND seq < ? AND kind IN (" STORE_KINDS_SAID ")"
+                    " ORDER BY seq DESC LIMIT ?) AS said ORDER BY seq"},
     {SQL_EPOCH, "SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'epoch'"},
-    {SQL_FIND_CLIENT, "SELECT seq, CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), kind, content, revised_by"
+    {SQL_FIND_CLIENT, "SELECT seq, CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), kind, content, revised_by, extra"
                       " FROM message WHERE conversation = ? AND sender = ? AND client_id = ?"},
     {SQL_FIND_BATCH, "SELECT batch_id FROM message WHERE conversation = ? AND seq = ?"},
     {SQL_ADD_MESSAGE, "INSERT INTO message (conversation, seq, sender, client_id, batch_id, kind,"
-                      " sender_name, content, sent_at, created_at, audience)"
-                      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+                      " sender_name, content, sent_text, created_at, audience, extra)"
+                      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
     {SQL_SET_SEQ, "UPDATE conversation SET seq = ?, last_at = ? WHERE id = ?"},
 };
 
@@ -181,6 +184,7 @@ void store_on_message(void *arg, const struct db_value *c)
         .revised_by = c[9].number,
         .recalled = c[10].number,
         .batch = c[11].number,
+        .extra = c[12].text,
     };
     if (message.recalled) {
         message.kind = MESSAGE_TEXT;
@@ -195,8 +199,8 @@ enum err store_read(struct store *store, const struct store_range *range, store_
     struct store_reading reading = {range->conversation, fn, arg};
     struct db_value params[] = {DB_NUM(range->conversation), DB_NUM(range->after),
                                 DB_NUM(range->before), DB_NUM(range->limit)};
-    return db_query(store->db, range->latest ? SQL_READ_LATEST : SQL_READ_FORWARD, params, 4,
-                    store_on_message, &reading);
+    enum statement sql = range->said ? SQL_READ_SAID : range->latest ? SQL_READ_LATEST : SQL_READ_FORWARD;
+    return db_query(store->db, sql, params, 4, store_on_message, &reading);
 }
 
 struct ranged {

@@ -29,7 +29,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { MESSAGE_PARAMS = 11, COUNTER_PARAMS = 3, MAX_RETRIES = 40 };
+enum { MESSAGE_PARAMS = 12, COUNTER_PARAMS = 3, MAX_RETRIES = 40 };
 
 /* A conversation of the batch: the number and the time of its last message, before and after. */
 struct counter {
@@ -139,12 +139,13 @@ struct earlier {
 
 /* Whether a post says what is stored under its client_id already. A message that was changed since has not its text any
  * more, nor has an edit that a later one took the place of: of those the rest decides. */
-static bool says_the_same(const struct store_post *post, enum message_kind kind, struct str content, bool changed)
+static bool says_the_same(const struct store_post *post, enum message_kind kind, struct str content, struct str extra,
+                          bool changed)
 {
     char emptied[48];
     if (kind != post->message.kind)
         return false;
-    if (changed || str_eq(content, post->message.content))
+    if (changed || (str_eq(content, post->message.content) && str_eq(extra, post->message.extra)))
         return true;
     snprintf(emptied, sizeof emptied, "{\"of\":%llu}", (unsigned long long)post->of);
     return kind == MESSAGE_EDIT && str_eq(content, str_of(emptied));
@@ -155,7 +156,7 @@ static void on_earlier(void *arg, const struct db_value *c)
     struct earlier *earlier = arg;
     earlier->seq = c[0].number;
     earlier->at_ms = (int64_t)c[1].number;
-    earlier->same = says_the_same(earlier->post, (enum message_kind)c[2].number, c[3].text, !c[4].is_null);
+    earlier->same = says_the_same(earlier->post, (enum message_kind)c[2].number, c[3].text, c[5].text, !c[4].is_null);
 }
 
 /* Answers the post if its client_id was used before. */
@@ -298,6 +299,7 @@ static enum err insert_messages(struct store *store, struct batch *batch, size_t
         p[8] = m->sent_at.len ? DB_TEXT(m->sent_at) : DB_NULL;
         p[9] = DB_TEXT(str_of(counter->at));
         p[10] = m->audience.len ? DB_TEXT(m->audience) : DB_NULL;
+        p[11] = m->extra.len ? DB_TEXT(m->extra) : DB_NULL;
     }
     enum err err = db_many(store->db, SQL_ADD_MESSAGE, params, count, MESSAGE_PARAMS);
     free(params);

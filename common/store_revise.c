@@ -10,7 +10,8 @@ static const struct store_statement rows[] = {
     {SQL_EMPTY_REVISION, "UPDATE message earlier JOIN message changed ON changed.conversation = earlier.conversation"
                          " AND changed.revised_by = earlier.seq SET earlier.content = ?"
                          " WHERE changed.conversation = ? AND changed.seq = ?"},
-    {SQL_REVISE, "UPDATE message SET content = ?, recalled = ?, revised_by = ? WHERE conversation = ? AND seq = ?"},
+    {SQL_REVISE, "UPDATE message SET content = ?, recalled = ?, revised_by = ?, extra = IF(recalled, NULL, extra)"
+                 " WHERE conversation = ? AND seq = ?"},
 };
 
 const struct store_statements store_revise_statements = STORE_STATEMENTS(rows);

@@ -239,8 +239,9 @@ static enum err insert_transfer(struct store *store, struct transfer_state *stat
                              DB_TEXT(str_of(transfer->content)),
                              DB_NULL,
                              DB_TEXT(str_of(now)),
+                             DB_NULL,
                              DB_NULL};
-    enum err err = db_query(store->db, SQL_ADD_MESSAGE, row, 11, NULL, NULL);
+    enum err err = db_query(store->db, SQL_ADD_MESSAGE, row, 12, NULL, NULL);
     struct db_value counter[] = {DB_NUM(transfer->seq), DB_NUM((uint64_t)transfer->at_ms),
                                 DB_NUM(transfer->conversation)};
     if (!err)

@@ -17,6 +17,7 @@ enum statement {
     SQL_PLACE,
     SQL_READ_FORWARD,
     SQL_READ_LATEST,
+    SQL_READ_SAID,
     SQL_EPOCH,
     SQL_FIND_CLIENT,
     SQL_FIND_BATCH,
@@ -133,11 +134,11 @@ int64_t store_next_ms(int64_t last_ms);
 
 /* The columns every message is read with, in the order store_on_message expects. */
 #define STORE_MESSAGE_COLUMNS                                                                      \
-    "seq, sender, kind, sender_name, content, sent_at, "                                           \
+    "seq, sender, kind, sender_name, content, COALESCE(sent_text, sent_at), "                       \
     "CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), client_id, audience, "                     \
-    "revised_by, recalled, batch_id"
+    "revised_by, recalled, batch_id, extra"
 
-enum { STORE_MESSAGE_COLUMN_COUNT = 12 };
+enum { STORE_MESSAGE_COLUMN_COUNT = 13 };
 
 /* A db_row_fn for rows of these columns; `arg` is a struct store_reading. */
 struct store_reading {
@@ -147,6 +148,6 @@ struct store_reading {
 };
 void store_on_message(void *reading, const struct db_value *columns);
 
-enum { STORE_SCHEMA_VERSION = 8 };
+enum { STORE_SCHEMA_VERSION = 9 };
 
 #endif

@@ -132,8 +132,13 @@ static void encode(const struct message *message, bool for_low, struct buf *out)
     buf_add_json(out, str_of(for_low ? f->low_id : f->high_id));
     buf_add_text(out, ",\"content\":");
     buf_add_json(out, message->content);
-    buf_addf(out, ",\"type\":\"%s\",\"seq\":%llu,\"ts\":%lld}", type,
+    buf_addf(out, ",\"type\":\"%s\",\"seq\":%llu,\"ts\":%lld", type,
              (unsigned long long)message->seq, (long long)message->at_ms);
+    if (message->extra.len) {
+        buf_add_char(out, ',');
+        buf_add_str(out, message->extra);
+    }
+    buf_add_char(out, '}');
 }
 
 static void encode_low(const struct message *message, struct buf *out)
@@ -371,14 +376,23 @@ static const struct store_friendship *friendship_of(struct session *session,
     return str_eq(to, str_of(f->low == session->client.user ? f->high_id : f->low_id)) ? f : NULL;
 }
 
-static bool content_ok(enum message_kind kind, struct str content)
+/* What the frame holds that is none of ours goes along as it is: clients have fields of their own. False: too much. */
+static bool take_extra(struct str text, struct buf *extra)
 {
-    if (kind == MESSAGE_FILE)
-        return !text_check_url(content, door.settings->media_url);
-    return !text_check_content(content);
+    static const char *const ours[] = {"friend", "from", "to", "content", "type", "clientId", "seq", "ts", NULL};
+    buf_init(extra, MESSAGE_EXTRA_MAX);
+    json_add_others(extra, text, ours);
+    return !extra->failed;
 }
 
-static void on_frame(struct session *session, struct json_object *frame)
+static void post(struct session *session, const struct message *message)
+{
+    enum err err = hub_post(door.hub, (struct post_id){session->id, 0}, message);
+    if (err)
+        door_send_error_for(session, message->client_id, door_post_code(err), door_post_error(err));
+}
+
+static void on_frame(struct session *session, struct json_object *frame, struct str text)
 {
     const struct friends_state *state = state_of(session);
     const struct store_friendship *friendship = friendship_of(session, frame);
@@ -399,12 +413,12 @@ static void on_frame(struct session *session, struct json_object *frame)
         i++;
     if (i == count) {
         door_send_error_for(session, client_id, "bad_type", "type must be text, emoji or file");
-    } else if (!json_get_string(frame, "content", &content) || !content_ok(types[i].kind, content)) {
-        door_send_error_for(session, client_id, "bad_content", "content must be text, and a file's the address of an upload");
+    } else if (!json_get_string(frame, "content", &content) || text_check_content(content)) {
+        door_send_error_for(session, client_id, "bad_content", "content must be text without control characters");
     } else if (!named) {
         door_send_error(session, "bad_client_id", "clientId must be text of at most 64 bytes");
     } else {
-        struct buf clean;
+        struct buf clean, extra;
         buf_init(&clean, content.len * 2 + 16);
         text_add_content(&clean, content);
         struct message message = {
@@ -415,10 +429,14 @@ static void on_frame(struct session *session, struct json_object *frame)
             .content = buf_str(&clean),
             .client_id = client_id,
         };
-        enum err err = hub_post(door.hub, (struct post_id){session->id, 0}, &message);
-        if (err)
-            door_send_error_for(session, client_id, door_post_code(err), door_post_error(err));
+        if (take_extra(text, &extra)) {
+            message.extra = buf_str(&extra);
+            post(session, &message);
+        } else {
+            door_send_error_for(session, client_id, "too_large", "fields of your own: at most 4096 bytes together");
+        }
         buf_fini(&clean);
+        buf_fini(&extra);
     }
 }
 
@@ -430,7 +448,7 @@ static void received(struct session *session, struct str text)
         door_send_error(session, "bad_json", "a frame must be one JSON object");
         return;
     }
-    on_frame(session, frame);
+    on_frame(session, frame, text);
     json_object_put(frame);
 }
 

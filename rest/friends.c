@@ -228,8 +228,12 @@ static void add_message(struct buf *out, const struct message *message, struct s
     buf_add_json(out, to);
     buf_add_text(out, ",\"content\":");
     buf_add_json(out, message->content);
-    buf_addf(out, ",\"type\":\"%s\",\"ts\":%lld}", type_of(message->kind),
-             (long long)message->at_ms);
+    buf_addf(out, ",\"type\":\"%s\",\"ts\":%lld", type_of(message->kind), (long long)message->at_ms);
+    if (message->extra.len) {
+        buf_add_char(out, ',');
+        buf_add_str(out, message->extra);
+    }
+    buf_add_char(out, '}');
 }
 
 struct listing {

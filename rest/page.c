@@ -4,6 +4,7 @@ bool page_range(const struct call *call, struct store_range *range)
 {
     struct str given;
     uint64_t limit = 0;
+    *range = (struct store_range){.conversation = 0};
     bool fine = http_query_number(call->query, "after", 0, INT64_MAX, 0, &range->after) &&
                 http_query_number(call->query, "before", 0, INT64_MAX, INT64_MAX, &range->before) &&
                 http_query_number(call->query, "limit", 1, PAGE_LIMIT_MAX, PAGE_LIMIT, &limit);

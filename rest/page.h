@@ -14,7 +14,7 @@ enum {
     PAGE_ROW_MAX = 20 << 20, /* bytes of one row: more than the longest message */
 };
 
-/* Reads the parameters; range->conversation is the caller's. False: one of them is no number, or out of range. */
+/* Reads the parameters; range->conversation is the caller's, afterwards. False: one of them is no number, or out of range. */
 bool page_range(const struct call *call, struct store_range *range);
 
 /* The rows of a page while they come in. */

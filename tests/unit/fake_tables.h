@@ -18,7 +18,7 @@ struct row {
     uint64_t conversation, seq, sender, batch, kind, revised_by;
     bool recalled;
     int64_t at_ms;
-    char client_id[24], content[48], audience[24];
+    char client_id[24], content[48], audience[24], extra[48];
 };
 
 struct tables {
@@ -245,7 +245,8 @@ enum err db_query(struct db *db, size_t statement, const struct db_value *params
         row = find_client(params[0].number, params[1].number, client_id);
         struct db_value columns[] = {DB_NUM(row ? row->seq : 0), DB_NUM(row ? (uint64_t)row->at_ms : 0),
                                      DB_NUM(row ? row->kind : 0), DB_TEXT(str_of(row ? row->content : "")),
-                                     row && row->revised_by ? DB_NUM(row->revised_by) : DB_NULL};
+                                     row && row->revised_by ? DB_NUM(row->revised_by) : DB_NULL,
+                                     DB_TEXT(str_of(row ? row->extra : ""))};
         if (row && !err)
             fn(arg, columns);
     } else {
@@ -269,6 +270,7 @@ static enum err insert_row(const struct db_value *p)
     copy_text(sent_at, &p[8]);
     copy_text(created_at, &p[9]);
     copy_text(row.audience, &p[10]);
+    copy_text_to(row.extra, sizeof row.extra, &p[11]);
     assert_true(seq_of(row.conversation) != NULL); /* the foreign key */
     row.at_ms = now_ms > working.last_at[row.conversation] ? now_ms : working.last_at[row.conversation];
     clock_format_utc(row.at_ms, at);
@@ -276,6 +278,7 @@ static enum err insert_row(const struct db_value *p)
     assert_int_equal(p[2].is_null, !row.sender);
     assert_int_equal(p[3].is_null, !*row.client_id);
     assert_int_equal(p[10].is_null, !*row.audience);
+    assert_int_equal(p[11].is_null, !*row.extra);
     if (!strncmp(row.content, "poison", 6))
         return ERR_INTERNAL;
     if (find_row(row.conversation, row.seq) ||
@@ -292,7 +295,7 @@ enum err db_many(struct db *db, size_t statement, const struct db_value *params,
 {
     (void)db;
     assert_true(rows > 0);
-    assert_int_equal(count, statement == SQL_ADD_MESSAGE ? 11 : 3);
+    assert_int_equal(count, statement == SQL_ADD_MESSAGE ? 12 : 3);
     enum err err = meet(statement == SQL_ADD_MESSAGE ? 'i' : 's');
     for (size_t i = 0; i < rows && !err; i++) {
         const struct db_value *p = &params[i * count];

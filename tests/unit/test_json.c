@@ -431,6 +431,37 @@ static void an_array_is_cut_into_its_elements(void **state)
     assert_int_equal(json_array_cut(BYTES("\"[1]\""), elements, 3, &count), ERR_INVALID);
 }
 
+static void other_members_are_told_as_they_stand_there(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"from", "a\"b", NULL};
+    static const struct {
+        const char *object, *others;
+    } rows[] = {
+        {"{}", ""},
+        {"{\"from\":1}", ""},
+        {" { \"from\" : {\"x\":1} , \"y\" : [1.50, {\"from\":\"}\"}] ,\"z\":\"a\\\"b\"} ",
+         "\"y\" : [1.50, {\"from\":\"}\"}],\"z\":\"a\\\"b\""},
+        {"{\"\\u0066rom\":1,\"fro\":2,\"From\":3,\"a\\\"b\":4,\"a\\u0022c\":[]}",
+         "\"fro\":2,\"From\":3,\"a\\u0022c\":[]"},
+        {"{\"y\":1,\"y\":2,\"\":null}", "\"y\":1,\"y\":2,\"\":null"},
+    };
+    struct buf out;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct json_object *object;
+        assert_int_equal(json_parse_object(str_of(rows[i].object), &object), ERR_OK);
+        json_object_put(object);
+        buf_init(&out, 1000);
+        json_add_others(&out, str_of(rows[i].object), names);
+        assert_str(buf_str(&out), str_of(rows[i].others));
+        buf_fini(&out);
+    }
+    buf_init(&out, 4); /* a bound that is passed is seen */
+    json_add_others(&out, STR("{\"longer\":1}"), names);
+    assert_true(out.failed);
+    buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +480,7 @@ int main(void)
         cmocka_unit_test(vetting_has_the_caller_s_bounds),
         cmocka_unit_test(a_vetted_text_is_read_by_tokens),
         cmocka_unit_test(an_array_is_cut_into_its_elements),
+        cmocka_unit_test(other_members_are_told_as_they_stand_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@ static struct message sample(void)
         .client_id = BYTES("c-1"),
         .sent_at = BYTES("2024-02-29 23:59:59"),
         .audience = BYTES("r6:红房x20:AAAAAAAAAAAAAAAAAAAA"),
+        .extra = BYTES("\"mood\":\"乐\""),
     };
 }
 
@@ -47,9 +48,10 @@ static void the_layout_is_what_the_header_says(void **state)
                               .kind = MESSAGE_JOIN,
                               .sender_name = BYTES("ab"),
                               .content = BYTES("xyz"),
-                              .audience = BYTES("r1:a")};
+                              .audience = BYTES("r1:a"),
+                              .extra = BYTES("\"a\":1")};
     encode(&out, &message, 1);
-    assert_bytes(buf_str(&out), "CG\x03\x01"
+    assert_bytes(buf_str(&out), "CG\x04\x01"
                                 "\x88\x77\x66\x55\x44\x33\x22\x11" /* origin */
                                 "\x03\0\0\0\0\0\0\0"               /* epoch */
                                 "\x07\0\0\0\0\0\0\0"               /* conversation */
@@ -66,7 +68,9 @@ static void the_layout_is_what_the_header_says(void **state)
                                 "\x04\0"
                                 "r1:a"
                                 "\x03\0\0\0"
-                                "xyz");
+                                "xyz"
+                                "\x05\0"
+                                "\"a\":1");
     buf_fini(&out);
 }
 
@@ -102,6 +106,7 @@ static void what_was_written_is_read(void **state)
         assert_str(got.content, sent[i].content);
         assert_str(got.sent_at, sent[i].sent_at);
         assert_str(got.audience, sent[i].audience);
+        assert_str(got.extra, sent[i].extra);
         assert_int_equal(got.client_id.len, 0); /* stays with its sender */
     }
     assert_int_equal(at.len, 0);
@@ -156,10 +161,10 @@ static void lengths_past_the_end_are_refused(void **state)
     struct message message = {.seq = 1, .kind = MESSAGE_TEXT, .content = BYTES("x")};
     struct buf out;
     encode(&out, &message, 1);
-    size_t name = HEADER_BYTES + FIXED_BYTES, audience = name + 2 + 1, content = audience + 2;
+    size_t name = HEADER_BYTES + FIXED_BYTES, audience = name + 2 + 1, content = audience + 2, extra = content + 4 + 1;
     const struct {
         size_t at, bytes;
-    } rows[] = {{name, 2}, {name + 2, 1}, {audience, 2}, {content, 4}};
+    } rows[] = {{name, 2}, {name + 2, 1}, {audience, 2}, {content, 4}, {extra, 2}};
     assert_int_equal(read_one(&out), ERR_OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char kept[4];
@@ -168,7 +173,7 @@ static void lengths_past_the_end_are_refused(void **state)
         assert_int_equal(read_one(&out), ERR_INVALID);
         memcpy(out.data + rows[i].at, kept, rows[i].bytes);
     }
-    out.data[content] = 2; /* one more than there is */
+    out.data[extra] = 1; /* one more than there is */
     assert_int_equal(read_one(&out), ERR_INVALID);
     buf_fini(&out);
 }
@@ -187,7 +192,8 @@ static void strangers_are_refused(void **state)
         {2, 0}, /* version */
         {2, 1}, /* without audiences */
         {2, 2}, /* without batches */
-        {2, 4},
+        {2, 3}, /* without extras */
+        {2, 5},
         {3, 0}, /* kind of batch */
         {3, 99},
         {HEADER_BYTES + 32, 0}, /* kind of message */
@@ -241,8 +247,9 @@ static void a_copy_is_its_own(void **state)
     assert_bytes(copy->client_id, "c-1");
     assert_bytes(copy->sent_at, "2024-02-29 23:59:59");
     assert_bytes(copy->audience, "r6:红房x20:AAAAAAAAAAAAAAAAAAAA");
+    assert_bytes(copy->extra, "\"mood\":\"乐\"");
     assert_true(copy->seq == message.seq);
-    assert_int_equal(message_size(copy), sizeof *copy + 4 + 4 + 3 + 19 + 33);
+    assert_int_equal(message_size(copy), sizeof *copy + 4 + 4 + 3 + 19 + 33 + 12);
     free(copy);
 
     struct message empty = {.seq = 1};

@@ -42,10 +42,13 @@ static void numbers_are_taken_per_conversation_in_the_order_given(void **state)
 static void whom_a_post_is_for_is_stored_beside_it(void **state)
 {
     (void)state;
-    post(1, 0, "")->message.audience = STR("r4:reds");
+    struct message *first = &post(1, 0, "")->message;
+    first->audience = STR("r4:reds");
+    first->extra = STR("\"mood\":\"glad\"");
     post(1, 0, "");
     assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
     assert_string_equal(committed_row(1, 1)->audience, "r4:reds");
+    assert_string_equal(committed_row(1, 1)->extra, "\"mood\":\"glad\"");
     assert_string_equal(committed_row(1, 2)->audience, ""); /* NULL: everybody */
 }
 
@@ -262,12 +265,14 @@ static void another_thing_said_under_one_client_id_is_a_conflict(void **state)
     post(1, 9, "id"); /* the same */
     post(1, 9, "twin");
     post(1, 9, "twin")->message.content = STR("another");
+    post(1, 9, "id")->message.extra = STR("\"mood\":\"glad\"");
     assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
     check_post(0, ERR_DUPLICATE, 0);
     check_post(1, ERR_DUPLICATE, 0);
     check_post(2, ERR_OK, 1);
     check_post(3, ERR_OK, 2);
     check_post(4, ERR_DUPLICATE, 0);
+    check_post(5, ERR_DUPLICATE, 0);
     assert_true(posts[2].repeated && !posts[3].repeated);
     assert_int_equal(committed.row_count, 2);
 }

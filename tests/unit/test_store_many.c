@@ -222,7 +222,7 @@ static void on_message(void *arg, size_t range, const struct message *message)
 static void add_message(uint64_t conversation, uint64_t seq)
 {
     ADD_ROW(DB_NUM(seq), DB_NUM(1), DB_NUM(MESSAGE_TEXT), DB_TEXT(STR("ann")), DB_TEXT(STR("hi")), DB_TEXT(STR("")),
-            DB_NUM(0), DB_NULL, DB_NULL, DB_NUM(0), DB_NUM(0), DB_NUM(1), DB_NUM(conversation));
+            DB_NUM(0), DB_NULL, DB_NULL, DB_NUM(0), DB_NUM(0), DB_NUM(1), DB_NULL, DB_NUM(conversation));
 }
 
 static void those_who_missed_the_same_are_asked_for_once(void **state)
