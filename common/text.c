@@ -168,31 +168,121 @@ void text_add_content(struct buf *out, struct str text)
     buf_add(out, text.ptr + plain, text.len - plain);
 }
 
-static int digits(const char *text, int count)
+/* ---- what a sender's clock says ---- */
+
+static bool take(struct str *rest, const char *text)
 {
-    int value = 0;
-    for (int i = 0; i < count; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return -1;
-        value = value * 10 + (text[i] - '0');
-    }
-    return value;
+    size_t len = strlen(text);
+    if (rest->len < len || memcmp(rest->ptr, text, len) != 0)
+        return false;
+    *rest = (struct str){rest->ptr + len, rest->len - len};
+    return true;
 }
 
-bool text_is_datetime(struct str text)
+static bool take_any(struct str *rest, const char *const *texts)
 {
-    if (text.len != 19)
-        return false;
-    const char *at = text.ptr;
-    if (at[4] != '-' || at[7] != '-' || at[10] != ' ' || at[13] != ':' || at[16] != ':')
-        return false;
-    int year = digits(at, 4), month = digits(at + 5, 2), day = digits(at + 8, 2);
-    int hour = digits(at + 11, 2), minute = digits(at + 14, 2), second = digits(at + 17, 2);
-    if (year < 1000 || month < 1 || month > 12 || hour < 0 || hour > 23)
-        return false;
-    if (minute < 0 || minute > 59 || second < 0 || second > 59)
-        return false;
+    while (*texts && !take(rest, *texts))
+        texts++;
+    return *texts;
+}
+
+/* How many digits it has, at most `most`; 0: none, or the number is not within [low, high]. */
+static size_t take_number(struct str *rest, size_t most, int low, int high, int *value)
+{
+    size_t len = 0;
+    *value = 0;
+    for (; len < most && len < rest->len && rest->ptr[len] >= '0' && rest->ptr[len] <= '9'; len++)
+        *value = *value * 10 + (rest->ptr[len] - '0');
+    *rest = (struct str){rest->ptr + len, rest->len - len};
+    return *value < low || *value > high ? 0 : len;
+}
+
+/* Also what browsers put before AM and PM. */
+static bool take_blanks(struct str *rest)
+{
+    static const char *const blanks[] = {" ", "\u00a0", "\u202f", NULL};
+    bool some = false;
+    while (take_any(rest, blanks))
+        some = true;
+    return some;
+}
+
+static bool date_exists(int year, int month, int day)
+{
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     return day >= 1 && day <= days[month - 1] + (month == 2 && leap);
+}
+
+/* Year first with one of three marks, or as en-US has it. */
+static bool take_date(struct str *rest)
+{
+    static const char *const marks[][3] = {{"-", "-", ""}, {"/", "/", ""}, {"年", "月", "日"}};
+    int year, month, day;
+    size_t i = 0;
+    if (take_number(rest, 4, 1, 9999, &year) != 4) {
+        month = year;
+        return month >= 1 && month <= 12 && take(rest, "/") && take_number(rest, 2, 1, 31, &day) && take(rest, "/") &&
+               take_number(rest, 4, 1000, 9999, &year) && date_exists(year, month, day);
+    }
+    while (i < 3 && !take(rest, marks[i][0]))
+        i++;
+    return i < 3 && year >= 1000 && take_number(rest, 2, 1, 12, &month) && take(rest, marks[i][1]) &&
+           take_number(rest, 2, 1, 31, &day) && take(rest, marks[i][2]) && date_exists(year, month, day);
+}
+
+/* Z, +0800, +08:00, GMT+8. False: it begins as one and is none. */
+static bool take_zone(struct str *rest)
+{
+    static const char *const names[] = {"GMT", "UTC", NULL}, *const signs[] = {"+", "-", NULL};
+    int hours, minutes;
+    if (take(rest, "Z"))
+        return true;
+    bool named = take_any(rest, names);
+    if (!take_any(rest, signs))
+        return true;
+    size_t len = take_number(rest, 2, 0, 14, &hours);
+    bool colon = len && take(rest, ":");
+    size_t more = take_number(rest, 2, 0, 59, &minutes);
+    return len && (more == 2 || (named && !more && !colon));
+}
+
+static bool take_time(struct str *rest)
+{
+    static const char *const before[] = {"上午", "下午", "凌晨", "清晨", "早上", "中午", "傍晚", "晚上", NULL};
+    static const char *const after[] = {"AM", "PM", "am", "pm", NULL};
+    int hour, minute, second, fraction;
+    take_any(rest, before);
+    if (!take_number(rest, 2, 0, 23, &hour) || !take(rest, ":") || take_number(rest, 2, 0, 59, &minute) != 2)
+        return false;
+    if (take(rest, ":") && take_number(rest, 2, 0, 59, &second) != 2)
+        return false;
+    if (take(rest, ".") && !take_number(rest, 9, 0, 999999999, &fraction))
+        return false;
+    struct str half = *rest;
+    take_blanks(&half);
+    if (take_any(&half, after))
+        *rest = half;
+    return true;
+}
+
+bool text_is_sent_at(struct str text)
+{
+    struct str rest = text;
+    if (text.len > TEXT_SENT_AT_BYTES || !take_date(&rest))
+        return false;
+    bool comma = take(&rest, ",");
+    if (!comma && take(&rest, "T")) {
+        if (!take_time(&rest))
+            return false;
+    } else {
+        if (!take_blanks(&rest) || !take_zone(&rest))
+            return false;
+        take_blanks(&rest);
+        if (!take_time(&rest))
+            return false;
+    }
+    if (take_blanks(&rest) && !rest.len)
+        return false;
+    return take_zone(&rest) && !rest.len && text_length(text) <= TEXT_SENT_AT_CHARS;
 }

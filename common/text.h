@@ -35,7 +35,10 @@ enum err text_check_url(struct str text, const char *own_prefix) CG_MUST_CHECK;
  * U+2066..U+2069) replaced by U+FFFD: they can make a line read as another. */
 void text_add_content(struct buf *out, struct str text);
 
-/* "YYYY-MM-DD HH:mm:ss" and a date that exists. */
-bool text_is_datetime(struct str text);
+/* A date that exists and a time, in one of the forms that JavaScript writes: "YYYY-MM-DD HH:mm:ss", with slashes, without
+ * leading zeros, with parts of a second, ISO 8601 with or without its zone, and what toLocaleString() gives in zh-CN and
+ * en-US. It is shown as it is, so nothing else is let through. */
+enum { TEXT_SENT_AT_CHARS = 64, TEXT_SENT_AT_BYTES = 255 };
+bool text_is_sent_at(struct str text);
 
 #endif

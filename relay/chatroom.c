@@ -283,7 +283,7 @@ static void on_message(struct session *session, struct json_object *frame)
         refuse_frame(session, client_id, "bad_content", "content must be text without control characters");
         return;
     }
-    if (!json_get_string(frame, "sendTime", &sent_at) || !text_is_datetime(sent_at))
+    if (!json_get_string(frame, "sendTime", &sent_at) || !text_is_sent_at(sent_at))
         sent_at = STR(""); /* ours is shown instead */
     struct buf clean;
     buf_init(&clean, content.len * 2 + 16);

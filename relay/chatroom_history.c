@@ -105,80 +105,151 @@ static void refuse(uint64_t conversation, uint64_t user, const char *code, const
     hub_each(door.hub, conversation, give_to_asked, &answer);
 }
 
-/* The database's answer when the room log does not reach back far enough: lines in one buffer, their
- * ends apart, because the oldest are left out if all together are too large. */
+/* The database's answer when the room log does not reach back far enough. Lines stand in one buffer, their ends apart,
+ * because some are left out: the older comings and goings, and the oldest if all together are too large. */
+enum { LINES_MAX = 1000, LOOKED_BACK = 10000 };
+
+struct line {
+    size_t end;
+    bool is_presence;
+};
+
+struct lines {
+    struct buf text;
+    struct line at[LINES_MAX];
+    size_t count;
+    size_t rows;        /* that were read, also of what is no line */
+    uint64_t first_seq; /* of them */
+    bool cut;           /* some were left out for their size */
+};
+
 struct history {
     struct job job;
     uint64_t conversation, user;
-    struct buf lines;
-    size_t ends[1000];
-    size_t count;
+    struct lines older, lines; /* said before them, in the place of comings and goings that were left out */
 };
 
-/* How many of the oldest are to go, for the rest to be no larger than may be; one line stays, however long. */
-static size_t too_many(const struct history *history)
+/* Leaves out the oldest, and of the others the first so many that are comings and goings. */
+static void leave_out(struct lines *lines, size_t oldest, size_t presence)
 {
-    size_t first = history->count, end = history->lines.len;
-    while (first && end - (first > 1 ? history->ends[first - 2] : 0) <= (size_t)door.settings->history_bytes)
-        first--;
-    return first && first == history->count ? first - 1 : first;
+    size_t kept = 0, start = 0, end = 0;
+    for (size_t i = 0; i < lines->count; i++) {
+        struct line line = lines->at[i];
+        size_t len = line.end - start;
+        bool passing = i >= oldest && line.is_presence && presence;
+        presence -= passing;
+        if (i >= oldest && !passing) {
+            memmove(lines->text.data + end, lines->text.data + start, len);
+            end += len;
+            lines->at[kept++] = (struct line){end, line.is_presence};
+        }
+        start = line.end;
+    }
+    lines->text.len = end;
+    lines->count = kept;
 }
 
-static void drop_oldest(struct history *history, size_t count)
+/* For all of them to be no larger than `most` bytes. */
+static void cut(struct lines *lines, size_t most)
 {
-    if (!count)
-        return;
-    size_t gone = history->ends[count - 1];
-    buf_consume(&history->lines, gone);
-    history->count -= count;
-    for (size_t i = 0; i < history->count; i++)
-        history->ends[i] = history->ends[i + count] - gone;
+    size_t oldest = 0;
+    while (oldest < lines->count && lines->text.len - (oldest ? lines->at[oldest - 1].end : 0) > most)
+        oldest++;
+    lines->cut |= oldest > 0;
+    if (oldest)
+        leave_out(lines, oldest, 0);
 }
 
 static void collect_line(void *arg, const struct message *message)
 {
-    struct history *history = arg;
-    CG_ASSERT(history->count < sizeof history->ends / sizeof history->ends[0]);
+    struct lines *lines = arg;
+    size_t most = (size_t)door.settings->history_bytes, before = lines->text.len;
+    CG_ASSERT(lines->count < LINES_MAX);
+    if (!lines->rows++)
+        lines->first_seq = message->seq;
     if (message_is_revision(message->kind))
         return;
-    chatroom_add_line(message, &history->lines);
-    history->ends[history->count++] = history->lines.len;
-    if (history->lines.len > 2 * (size_t)door.settings->history_bytes) /* now and then, as it moves the rest */
-        drop_oldest(history, too_many(history));
+    chatroom_add_line(message, &lines->text);
+    size_t len = lines->text.len - before;
+    lines->at[lines->count++] = (struct line){lines->text.len, message_is_presence(message->kind)};
+    if (lines->text.len > 2 * most) /* now and then, as it moves the rest; the last one stays, however long */
+        cut(lines, most > len ? most : len);
+}
+
+static void lines_init(struct lines *lines)
+{
+    buf_init(&lines->text,
+             2 * ((size_t)door.settings->history_bytes + (size_t)door.settings->max_message_bytes * 6 + 2048));
+}
+
+/* What was said before the lines, for as many of them as were left out. */
+static enum err read_older(struct history *history, struct store *store, size_t count, size_t most)
+{
+    uint64_t before = history->lines.first_seq;
+    struct store_range range = {
+        .conversation = history->conversation,
+        .after = before > LOOKED_BACK ? before - LOOKED_BACK : 0,
+        .before = before,
+        .limit = (unsigned)count,
+        .latest = true,
+        .said = true,
+    };
+    enum err err = store_read(store, &range, collect_line, &history->older);
+    cut(&history->older, most);
+    return err;
 }
 
 static void read_history(struct job *job, struct store *store)
 {
     struct history *history = (struct history *)job;
+    struct lines *lines = &history->lines;
+    const size_t limit = (size_t)door.settings->history_limit, most = (size_t)door.settings->history_bytes;
+    const size_t presence_max = history_presence_max(door.settings);
     struct store_range range = {
         .conversation = history->conversation,
         .before = INT64_MAX,
-        .limit = (unsigned)door.settings->history_limit,
+        .limit = (unsigned)limit,
         .latest = true,
     };
-    job->err = store_read(store, &range, collect_line, history);
-    drop_oldest(history, too_many(history));
-    job->bytes = history->lines.cap;
+    size_t presence = 0;
+    job->err = store_read(store, &range, collect_line, lines);
+    for (size_t i = 0; i < lines->count; i++)
+        presence += lines->at[i].is_presence;
+    if (presence > presence_max)
+        leave_out(lines, 0, presence - presence_max);
+    size_t last = lines->count > 1 ? lines->text.len - lines->at[lines->count - 2].end : lines->text.len;
+    cut(lines, most > last ? most : last);
+    if (!job->err && !lines->cut && lines->rows == limit && lines->count < limit && lines->first_seq > 1)
+        job->err = read_older(history, store, limit - lines->count, most - lines->text.len);
+    job->bytes = lines->text.cap + history->older.text.cap;
+}
+
+static void add_lines(struct logs *logs, const struct lines *lines)
+{
+    size_t start = 0;
+    for (size_t i = 0; i < lines->count; i++) {
+        if (logs->lines++)
+            buf_add_char(&logs->out, ',');
+        buf_add(&logs->out, lines->text.data + start, lines->at[i].end - start);
+        start = lines->at[i].end;
+    }
 }
 
 static void on_history(struct job *job)
 {
     struct history *history = (struct history *)job;
     struct logs logs;
-    if (job->err || history->lines.failed) {
+    if (job->err || history->lines.text.failed || history->older.text.failed) {
         refuse(history->conversation, history->user, "unavailable", "the history cannot be read now");
     } else {
         logs_open(&logs);
-        for (size_t i = 0; i < history->count; i++) {
-            size_t from = i ? history->ends[i - 1] : 0;
-            if (logs.lines++)
-                buf_add_char(&logs.out, ',');
-            buf_add(&logs.out, history->lines.data + from, history->ends[i] - from);
-        }
+        add_lines(&logs, &history->older);
+        add_lines(&logs, &history->lines);
         logs_close(&logs);
         logs_send(&logs, history->conversation, history->user);
     }
-    buf_fini(&history->lines);
+    buf_fini(&history->lines.text);
+    buf_fini(&history->older.text);
     free(history);
 }
 
@@ -203,8 +274,8 @@ static void answer_asked(uint64_t conversation, uint64_t user)
     job_charge(&history->job, JOB_ASK, user, 1 + (size_t)door.settings->history_limit / 50);
     history->conversation = conversation;
     history->user = user;
-    buf_init(&history->lines,
-             2 * ((size_t)door.settings->history_bytes + (size_t)door.settings->max_message_bytes * 6 + 2048));
+    lines_init(&history->lines);
+    lines_init(&history->older);
     if (readers_try(door.readers, &history->job)) {
         free(history);
         refuse(conversation, user, "busy", "too much is going on: try again in a second");

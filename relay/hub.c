@@ -368,7 +368,7 @@ static void make_room(struct room_log *read, size_t bytes)
         roomlog_compact(log, room_log_had(read), !encodings[read->encoding]->history);
 }
 
-static void append(struct room_log *read, uint64_t seq)
+static void append(struct room_log *read, uint64_t seq, bool passing)
 {
     struct room *room = read->room;
     struct hub *hub = room->hub;
@@ -389,7 +389,7 @@ static void append(struct room_log *read, uint64_t seq)
         save_readers(read);
     make_room(read, head.len + hub->scratch.len);
     size_t before = roomlog_memory(log);
-    roomlog_append(log, seq, head, buf_str(&hub->scratch));
+    roomlog_append(log, seq, passing, head, buf_str(&hub->scratch));
     hub_note_log_bytes(hub, before, roomlog_memory(log));
     room_mark_dirty(room);
 }
@@ -399,7 +399,7 @@ void room_append(struct room *room, const struct message *message)
     for (struct room_log *log = room->logs; log; log = log->next) {
         buf_clear(&room->hub->scratch);
         encodings[log->encoding]->message(message, &room->hub->scratch);
-        append(log, message->seq);
+        append(log, message->seq, message_is_presence(message->kind));
     }
 }
 
@@ -414,7 +414,7 @@ void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct 
             continue;
         buf_clear(&hub->scratch);
         encodings[log->encoding]->members(conversation, members, count, &hub->scratch);
-        append(log, 0);
+        append(log, 0, false);
     }
 }
 
@@ -446,7 +446,7 @@ void room_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding
         return;
     buf_clear(&hub->scratch);
     buf_add_str(&hub->scratch, payload);
-    append(log, 0);
+    append(log, 0, false);
 }
 
 bool hub_pending(const struct seat *seat, struct str *bytes)
@@ -478,9 +478,9 @@ bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encodin
 {
     struct room *room = map_get(&hub->rooms, conversation);
     const struct room_log *log = room && room->state == ROOM_LIVE ? room_log_of(room, encoding) : NULL;
-    return log &&
-           roomlog_tail(&log->log, room->seq, (size_t)hub->settings->history_limit,
-                        (size_t)hub->settings->history_bytes, fn, arg);
+    struct roomlog_wanted wanted = {(size_t)hub->settings->history_limit, history_presence_max(hub->settings),
+                                    (size_t)hub->settings->history_bytes};
+    return log && roomlog_tail(&log->log, room->seq, &wanted, fn, arg);
 }
 
 /* ---- the audit, from time to time ---- */

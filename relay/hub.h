@@ -149,7 +149,13 @@ void hub_notify_io(struct hub *hub, uint64_t conversation, struct str payload);
 typedef void hub_session_fn(void *arg, struct session *session);
 void hub_each(struct hub *hub, uint64_t conversation, hub_session_fn *fn, void *arg);
 
-/* The last `history_limit` payloads of stored events from the room's log; false if the log does not
+/* Of a history's lines, comings and goings are at most so many: they are not to push out what was said. */
+static inline size_t history_presence_max(const struct settings *settings)
+{
+    return (size_t)settings->history_limit / 4;
+}
+
+/* The last `history_limit` payloads of stored events from the room's log, as above; false if the log does not
  * reach back that far. */
 bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encoding,
                 void (*fn)(void *arg, struct str payload), void *arg);

@@ -101,7 +101,7 @@ static void grow(struct roomlog *log, size_t bytes)
     }
 }
 
-void roomlog_append(struct roomlog *log, uint64_t seq, struct str header, struct str payload)
+void roomlog_append(struct roomlog *log, uint64_t seq, bool passing, struct str header, struct str payload)
 {
     size_t bytes = header.len + payload.len;
     CG_ASSERT(bytes <= log->max / 2);
@@ -114,7 +114,8 @@ void roomlog_append(struct roomlog *log, uint64_t seq, struct str header, struct
     log->entries[log->count++] = (struct roomlog_entry){
         .seq = seq,
         .offset = log->end,
-        .header = (uint32_t)header.len,
+        .passing = passing,
+        .header = (uint32_t)header.len & INT32_MAX,
         .payload = (uint32_t)payload.len,
     };
     log->end += bytes;
@@ -146,33 +147,42 @@ struct str roomlog_from(const struct roomlog *log, uint64_t cursor, size_t most)
     return (struct str){log->data + (cursor - log->start), bytes};
 }
 
-bool roomlog_tail(const struct roomlog *log, uint64_t last_seq, size_t count, size_t max_bytes,
+bool roomlog_tail(const struct roomlog *log, uint64_t last_seq, const struct roomlog_wanted *wanted,
                   roomlog_payload_fn *fn, void *arg)
 {
-    size_t wanted = last_seq < count ? (size_t)last_seq : count;
-    size_t at = log->count, oldest = at, bytes = 0;
+    size_t at = log->count, oldest = at, bytes = 0, count = 0, passing = 0;
+    size_t skipped = 0, left_out = 0; /* of the passing ones, which are the oldest: so far; behind `oldest` */
     uint64_t expected = last_seq;
-    while (wanted && at > 0) {
+    bool full = false;
+    while (!full && count < wanted->count && at > 0) {
         const struct roomlog_entry *entry = &log->entries[--at];
         if (!entry->seq)
             continue;
         if (entry->seq != expected--)
             return false;
-        bytes += entry->payload;
-        if (bytes > max_bytes && oldest != log->count) {
-            wanted = 0;
-            break;
+        if (entry->passing && passing == wanted->passing_max) {
+            skipped++;
+            continue;
         }
+        bytes += entry->payload;
+        full = bytes > wanted->max_bytes && count;
+        if (full)
+            break;
         oldest = at;
-        wanted--;
+        left_out = skipped;
+        passing += entry->passing;
+        count++;
     }
-    if (wanted)
+    if (!full && count < wanted->count && expected)
         return false;
     for (at = oldest; at < log->count; at++) {
         const struct roomlog_entry *entry = &log->entries[at];
-        if (entry->seq)
-            fn(arg, (struct str){log->data + (entry->offset - log->start) + entry->header,
-                                 entry->payload});
+        if (!entry->seq)
+            continue;
+        if (entry->passing && left_out)
+            left_out--;
+        else
+            fn(arg, (struct str){log->data + (entry->offset - log->start) + entry->header, entry->payload});
     }
     return true;
 }

@@ -17,7 +17,8 @@
 struct roomlog_entry {
     uint64_t seq;    /* 0: an event that is not stored */
     uint64_t offset; /* of the frame's first byte */
-    uint32_t header; /* bytes of the frame before its payload */
+    uint32_t passing : 1; /* of a history, only the latest few such are wanted: comings and goings */
+    uint32_t header : 31; /* bytes of the frame before its payload */
     uint32_t payload;
 };
 
@@ -35,7 +36,7 @@ void roomlog_fini(struct roomlog *log);
 
 /* Appends one frame, header and payload; together at most max / 2 bytes. If it would not fit, the
  * oldest frames go, half of the log at once, so that the cost of moving is shared out. */
-void roomlog_append(struct roomlog *log, uint64_t seq, struct str header, struct str payload);
+void roomlog_append(struct roomlog *log, uint64_t seq, bool passing, struct str header, struct str payload);
 
 /* Whether appending that many bytes would push out the oldest. */
 bool roomlog_would_evict(const struct roomlog *log, size_t bytes);
@@ -58,10 +59,14 @@ struct str roomlog_from(const struct roomlog *log, uint64_t cursor, size_t most)
 size_t roomlog_trim(struct roomlog *log, size_t keep, uint64_t limit);
 
 /* Calls `fn` with the payloads of the last `count` stored events, oldest first, leaving out the oldest
- * past `max_bytes`. Returns false, calling nothing, if the log does not hold all that it should: all
- * of `count`, or all back to number 1. `last_seq` is the room's last number. */
+ * past `max_bytes`, and of those that are `passing` all but the last `passing_max`. Returns false, calling nothing, if
+ * the log does not hold all that it should: all of `count`, or all back to number 1. `last_seq` is the room's last
+ * number. */
+struct roomlog_wanted {
+    size_t count, passing_max, max_bytes;
+};
 typedef void roomlog_payload_fn(void *arg, struct str payload);
-bool roomlog_tail(const struct roomlog *log, uint64_t last_seq, size_t count, size_t max_bytes,
+bool roomlog_tail(const struct roomlog *log, uint64_t last_seq, const struct roomlog_wanted *wanted,
                   roomlog_payload_fn *fn, void *arg);
 
 /* Calls `fn` with the number and payload of each frame from `cursor` on, oldest first. `cursor` as above. */

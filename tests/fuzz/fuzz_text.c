@@ -16,8 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!text_check_url(text, "/media/"))
         CG_ASSERT(valid && size <= TEXT_URL_MAX && !memchr(data, '"', size) &&
                   !memchr(data, ' ', size));
-    if (text_is_datetime(text))
-        CG_ASSERT(size == 19);
+    if (text_is_sent_at(text))
+        CG_ASSERT(valid && size <= TEXT_SENT_AT_BYTES && text_length(text) <= TEXT_SENT_AT_CHARS &&
+                  !text_check_label(text, TEXT_SENT_AT_CHARS));
     if (text_check_content(text))
         return 0;
     CG_ASSERT(valid);

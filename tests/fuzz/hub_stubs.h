@@ -115,7 +115,7 @@ enum err hub_post(struct hub *of, struct post_id id, const struct message *messa
               (!revision || !json_vet(message->content, 2, 4)));
     CG_ASSERT(message->client_id.len <= MESSAGE_CLIENT_ID_MAX &&
               text_utf8_valid(message->client_id));
-    CG_ASSERT(!message->sent_at.len || text_is_datetime(message->sent_at));
+    CG_ASSERT(!message->sent_at.len || text_is_sent_at(message->sent_at));
     CG_ASSERT(message->sender == USER && !message->seq && str_eq(message->sender_name, STR("ann")));
     posts++;
     if (mood.post)

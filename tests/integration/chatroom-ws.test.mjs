@@ -184,15 +184,20 @@ describe('door A over WebSocket', () => {
     }
   });
 
-  it(`log_time is the sender's if it is a date and time that exists, else the server's`, async () => {
+  it(`log_time is the sender's, as it was sent, if it is a date and time that exists, else the server's`, async () => {
     const [a, b] = await gather(1, 2);
-    for (const sendTime of ['2024-02-29 23:59:59', '1999-12-31 00:00:00']) {
+    const moment = new Date('2024-02-29T23:59:59.123Z');
+    const good = ['2024-02-29 23:59:59', '1999-12-31 00:00:00', '2024/02/29 23:59:59', '2024-02-29 23:59:59.123',
+      '2024-02-29T23:59:59', '2024-01-01 00:00:00Z', '2024/2/29 下午11:59:59', moment.toISOString(),
+      moment.toLocaleString('zh-CN'), moment.toLocaleString('en-US'), moment.toLocaleString('zh-CN', { hour12: true })];
+    for (const sendTime of good)
       assert.equal((await b.heard(a.say(unique('time'), { sendTime }))).log_time, sendTime);
-    }
+    const rows = await (await Client.join(stack, a.seat, { relay: 2 })).history();
+    assertSameList(rows.map((row) => row.log_time).filter((time) => good.includes(time)), good);
     const bad = [undefined, null, '', 0, 1700000000000, [], {}, 'now', '2023-02-29 00:00:00', '2024-13-01 00:00:00',
-      '2024-01-01 24:00:00', '2024-01-01T00:00:00',
+      '2024-01-01 24:00:00', '2024-01-01', `2024-01-01 ${' '.repeat(60)}00:00:00`,
       '2024-1-1 0:0:0', '2024-01-01 00:00:00 ', `2024-01-01 00:00:0'`, '２０２４-01-01 00:00',
-      '2024-01-01 00:00:00Z'];
+      '2024-01-01 00:00:00 <b>'];
     for (const sendTime of bad) {
       const { log_time: time } = await b.heard(a.say(unique('time'), { sendTime }));
       assert.match(time, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/, String(sendTime));
@@ -217,6 +222,32 @@ describe('door A over WebSocket', () => {
     const live = a.messages.filter((m) => m.seq >= seqs[0]);
     await a.line(`${b.seat.nick} 进入了房间`);
     assertSameList(logs.slice(0, 199), live.slice(0, 199), 'history and live events');
+  });
+
+  it('those who come and go push out nothing that was said: 150 messages stay, and the latest 50 of theirs', async () => {
+    const [a] = await gather(1);
+    const contents = [];
+    for (let i = 0; i < 160; i++) contents.push(a.say(unique(`said ${i}`)));
+    await a.heard(contents.at(-1));
+    const guests = [];
+    for (let i = 0; i < 60; i++) guests.push(await enter(stack, a.seat.roomName, unique('guest')));
+    const there = await Promise.all(guests.map((seat) => Client.connect(stack, seat, { relay: 1 })));
+    await Promise.all(guests.map((seat) => a.line(`${seat.nick} 进入了房间`)));
+    await Promise.all(there.map((client) => client.close()));
+    await Promise.all(guests.map((seat) => a.line(`${seat.nick} 离开了房间`)));
+    // relay 1 has it all in memory; relay 2 reads the room now, and most of what it reads is left out
+    const b = await join(await enter(stack, a.seat.roomName, unique('nick')), 2);
+    await a.line(`${b.seat.nick} 进入了房间`);
+    for (const client of [a, b]) {
+      const logs = await client.history();
+      const came = logs.filter((row) => row.log_user_name === 'system');
+      const said = logs.filter((row) => row.log_user_name !== 'system').map((row) => row.log_content);
+      assertSameList(said, contents.slice(-150));
+      assertSameList(came.map((row) => row.seq), a.messages.filter((m) => m.log_user_name === 'system').slice(-50)
+        .map((m) => m.seq));
+      const seqs = logs.map((row) => row.seq);
+      assert.deepEqual(seqs, [...seqs].sort((x, y) => x - y), 'oldest first');
+    }
   });
 
   it('query-logs answers all tabs of that user in that room, on every relay, and nobody else', async () => {

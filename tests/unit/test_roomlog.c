@@ -18,7 +18,12 @@ static int end(void **state)
 
 static void append(uint64_t seq, const char *header, const char *payload)
 {
-    roomlog_append(&rlog, seq, str_of(header), str_of(payload));
+    roomlog_append(&rlog, seq, false, str_of(header), str_of(payload));
+}
+
+static void append_passing(uint64_t seq, const char *payload)
+{
+    roomlog_append(&rlog, seq, true, STR("<"), str_of(payload));
 }
 
 static struct str all_of(void)
@@ -265,7 +270,7 @@ static bool tail(uint64_t last_seq, size_t count, size_t max_bytes)
     buf_fini(&told);
     buf_init(&told, 1000000);
     told_count = 0;
-    return roomlog_tail(&rlog, last_seq, count, max_bytes, tell, &told);
+    return roomlog_tail(&rlog, last_seq, &(struct roomlog_wanted){count, 2, max_bytes}, tell, &told);
 }
 
 static int end_tail(void **state)
@@ -292,6 +297,31 @@ static void the_history_is_the_last_stored_events_without_their_headers(void **s
     assert_true(tail(9, 1, SIZE_MAX));
     assert_bytes(buf_str(&told), "nine;");
     assert_true(tail(9, 0, SIZE_MAX));
+    assert_int_equal(told_count, 0);
+}
+
+static void of_what_passes_the_history_has_the_last_few(void **state)
+{
+    (void)state;
+    roomlog_init(&rlog, 1000);
+    append(1, "<", "one");
+    append_passing(2, "a");
+    append_passing(3, "b");
+    append(4, "<", "four");
+    append_passing(5, "c");
+    append(6, "<", "six");
+    append_passing(7, "d");
+    assert_true(tail(7, 100, SIZE_MAX)); /* all back to the first */
+    assert_bytes(buf_str(&told), "one;four;c;six;d;");
+    assert_true(tail(7, 4, SIZE_MAX)); /* what is left out makes room for what was said before it */
+    assert_bytes(buf_str(&told), "four;c;six;d;");
+    assert_true(tail(7, 5, SIZE_MAX));
+    assert_bytes(buf_str(&told), "one;four;c;six;d;");
+    assert_true(tail(7, 100, 5));
+    assert_bytes(buf_str(&told), "c;six;d;");
+    roomlog_trim(&rlog, 16, rlog.end); /* the first is gone: nobody knows how many went with it */
+    assert_true(tail(7, 4, SIZE_MAX));
+    assert_false(tail(7, 5, SIZE_MAX));
     assert_int_equal(told_count, 0);
 }
 
@@ -404,7 +434,7 @@ static void check_append(size_t header, size_t payload)
     char *at = model.bytes + model.end;
     for (size_t i = 0; i < bytes; i++)
         at[i] = (char)random_below(256);
-    roomlog_append(&rlog, model.count + 1, (struct str){at, header},
+    roomlog_append(&rlog, model.count + 1, false, (struct str){at, header},
                    (struct str){at + header, payload});
     if (held + bytes > MODEL_MAX)
         for (size_t i = 0; i < model.count && model.end - model.start > MODEL_MAX / 2; i++)
@@ -458,6 +488,7 @@ int main(void)
                                   end_tail),
         cmocka_unit_test_teardown(a_log_that_does_not_reach_back_says_so_and_tells_nothing,
                                   end_tail),
+        cmocka_unit_test_teardown(of_what_passes_the_history_has_the_last_few, end_tail),
         cmocka_unit_test_teardown(all_back_to_the_first_is_all_there_is, end_tail),
         cmocka_unit_test_teardown(too_long_a_history_loses_its_oldest, end_tail),
         cmocka_unit_test_teardown(every_cursor_reads_what_was_appended, end_tail),
