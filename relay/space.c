@@ -22,6 +22,7 @@ struct space_state {
     char *name;  /* the user's; NULL until admitted */
     uint64_t conversation, user;
     bool present;
+    bool told; /* it has had the userJoin of its own coming */
     int64_t expires_ms; /* Unix time */
     struct session *session;
     struct wheel_timer expiry;
@@ -60,20 +61,35 @@ static void store_record(enum message_kind kind, uint64_t conversation, const st
         log_warn("space.record_lost", "room=%llu why=busy", (unsigned long long)conversation);
 }
 
-/* `head` is the space's name as a JSON string. */
+/* `space` is the space's name as a JSON string. */
+static void add_presence(struct buf *out, enum message_kind kind, struct str space, struct str name)
+{
+    buf_init(out, 4096);
+    buf_add_text(out, "{\"spaceName\":");
+    buf_add_str(out, space);
+    buf_add_text(out, kind == MESSAGE_JOIN ? ",\"userJoin\":" : ",\"userLeave\":");
+    buf_add_json(out, name);
+    out->len -= !out->failed; /* into the string: before its closing quote */
+    buf_add_text(out, kind == MESSAGE_JOIN ? "加入了房间\"}" : "退出了房间\"}");
+    CG_ASSERT(!out->failed);
+}
+
+static void note_told(void *user, struct session *session)
+{
+    if (session->protocol == &space_protocol && state_of(session)->user == *(const uint64_t *)user)
+        state_of(session)->told = true;
+}
+
+/* A member's `head` is the space's name. */
 static void tell_presence(enum message_kind kind, uint64_t conversation, const struct member *member)
 {
     struct buf out;
-    buf_init(&out, 4096);
-    buf_add_text(&out, "{\"spaceName\":");
-    buf_add_str(&out, member->head);
-    buf_add_text(&out, kind == MESSAGE_JOIN ? ",\"userJoin\":" : ",\"userLeave\":");
-    buf_add_json(&out, member->name);
-    out.len -= !out.failed; /* into the string: before its closing quote */
-    buf_add_text(&out, kind == MESSAGE_JOIN ? "加入了房间\"}" : "退出了房间\"}");
-    CG_ASSERT(!out.failed);
+    uint64_t user = member->user;
+    add_presence(&out, kind, member->head, member->name);
     hub_show(door.hub, conversation, ENCODING_SPACE, buf_str(&out));
     buf_fini(&out);
+    if (kind == MESSAGE_JOIN)
+        hub_each(door.hub, conversation, note_told, &user);
     store_record(kind, conversation, member);
 }
 
@@ -239,9 +255,22 @@ static void seated(struct session *session, struct seat *seat)
     buf_fini(&head);
 }
 
-/* Its arrival is shown before anything it says. */
+/* Its arrival is shown before anything it says. Pages load their space when a frame comes, and with the article's server
+ * the first one is their own arrival: so each newcomer has it, also where nobody else is told, as it is the user's second
+ * device, or the same one after a reload. */
 static void entered(struct session *session)
 {
+    struct space_state *state = state_of(session);
+    if (!state->told) {
+        struct buf space, out;
+        buf_init(&space, 1024);
+        buf_add_json(&space, str_of(state->space));
+        add_presence(&out, MESSAGE_JOIN, buf_str(&space), str_of(state->name));
+        session_send_text(session, buf_str(&out));
+        state->told = true;
+        buf_fini(&space);
+        buf_fini(&out);
+    }
     session_pause(session, SESSION_ENTERING, false);
 }
 

@@ -155,6 +155,13 @@ describe('door D: spaces', () => {
     const tabs = [await Player.enter(stack, space, user, { relay: 1 }),
       await Player.enter(stack, space, user, { relay: 2 }), await Player.enter(stack, space, user, { relay: 0 })];
     await watcher.joined(user);
+    await tabs[0].close();
+    tabs[0] = await Player.enter(stack, space, user, { relay: 1 }); // reloaded
+    // its own arrival is the first that each newcomer hears, and the only one of this user
+    for (const tab of tabs) {
+      assert.deepEqual(tab.events[0], { spaceName: space.roomNum, userJoin: `${user.nickName}加入了房间` });
+      assert.equal(tab.moves.length, 1);
+    }
     for (const tab of tabs) await tab.close();
     await watcher.left(user);
     await settle(watcher);
