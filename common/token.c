@@ -175,6 +175,16 @@ static bool is_for(struct json_object *claims, const char *audience)
     return false;
 }
 
+/* Whom it speaks for: `sub`, or `id`, which many issuers write; if both are a user's, it is `sub`. */
+static bool take_user(struct json_object *claims, struct str *user_id)
+{
+    static const char *const names[] = {"sub", "id"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (json_get_string(claims, names[i], user_id) && id_is(*user_id, USER_PREFIX))
+            return true;
+    return false;
+}
+
 static enum err check_claims(const struct token_keys *keys, jwt_t *jwt, struct token *out)
 {
     char *text = jwt_get_grants_json(jwt, NULL); /* all of them */
@@ -182,7 +192,7 @@ static enum err check_claims(const struct token_keys *keys, jwt_t *jwt, struct t
     struct str sub;
     int64_t expires_s;
     bool fine = text && !json_parse_object(str_of(text), &claims) &&
-                json_get_string(claims, "sub", &sub) && id_is(sub, USER_PREFIX) &&
+                take_user(claims, &sub) &&
                 is_for(claims, keys->audience) && is_in_time(claims, &expires_s);
     if (fine) {
         *out = (struct token){.expires_s = expires_s, .generation = -1};

@@ -51,7 +51,7 @@ bool token_same(struct str one, struct str other);
 
 /* Whom a token from outside speaks for, and until when. ERR_DENIED for every token
  * that is not signed by one of the keys with that key's algorithm, has ended or not begun (no leeway), is for
- * another audience (`aud`, a text or an array that holds ours), lacks `exp`, `aud` or a `sub` in the shape of
+ * another audience (`aud`, a text or an array that holds ours), lacks `exp`, `aud` or a `sub` (or, without one, an `id`) in the shape of
  * a user's id, is longer than TOKEN_MAX or no token at all. *out is set only on success;
  * whether that user exists, in which door, and whether the token was made void since (rights_take) is the caller's
  * question.

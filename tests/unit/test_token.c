@@ -288,6 +288,15 @@ static void a_token_speaks_for_a_user(void **state)
 {
     (void)state;
 #define OF(sub) "{\"aud\":\"chaguan\",\"exp\":1800000000" sub "}"
+    static const char *const good[] = {
+        OF(",\"sub\":\"" USER "\""),
+        OF(",\"id\":\"" USER "\""),
+        OF(",\"id\":\"" USER "\",\"sub\":\"mini-program\""),
+        OF(",\"id\":\"user_00000000000000000000000000000000\",\"sub\":\"" USER "\""),
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        if (check_claims(good[i]))
+            fail_msg("refused: %s", good[i]);
     static const char *const bad[] = {
         OF(""),
         OF(",\"sub\":\"\""),
@@ -299,6 +308,10 @@ static void a_token_speaks_for_a_user(void **state)
         OF(",\"sub\":\"" USER " \""),
         OF(",\"sub\":\"" USER USER "\""),
         OF(",\"sub\":[\"" USER "\"]"),
+        OF(",\"id\":\"admin\""),
+        OF(",\"id\":7"),
+        OF(",\"ID\":\"" USER "\""),
+        OF(",\"user\":{\"id\":\"" USER "\"}"),
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (!check_claims(bad[i]))
