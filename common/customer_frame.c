@@ -16,6 +16,7 @@ bool customer_get_account(struct json_object *object, const char *key, struct st
     return store_customer_account_ok(*out);
 }
 
+/* *app_sid stays as it is if the party does not say it. */
 static bool read_party(struct json_object *object, const char *key, struct str *account,
                        struct str *app_sid)
 {
@@ -23,7 +24,19 @@ static bool read_party(struct json_object *object, const char *key, struct str *
     return json_object_object_get_ex(object, key, &party) &&
            json_object_is_type(party, json_type_object) &&
            customer_get_account(party, "account", account) &&
-           customer_get_account(party, "app_sid", app_sid);
+           (!json_has(party, "app_sid") || customer_get_account(party, "app_sid", app_sid));
+}
+
+/* Both are of one application: it is enough if one of the two says which. */
+static bool read_parties(struct json_object *object, struct customer_frame *frame)
+{
+    struct str friends = STR(""), users = STR("");
+    if (!read_party(object, "friendInfo", &frame->friend_account, &friends) ||
+        !read_party(object, "userInfo", &frame->user_account, &users))
+        return false;
+    frame->app_sid = friends.len ? friends : users;
+    return frame->app_sid.len && (!users.len || str_eq(users, frame->app_sid)) &&
+           !str_eq(frame->friend_account, frame->user_account);
 }
 
 static bool read_kind(struct json_object *object, enum message_kind *kind)
@@ -45,10 +58,7 @@ enum err customer_frame_read(struct json_object *object, const char *media_url,
                              struct customer_frame *frame)
 {
     *frame = (struct customer_frame){0};
-    struct str app_sid;
-    if (!read_party(object, "friendInfo", &frame->friend_account, &frame->app_sid) ||
-        !read_party(object, "userInfo", &frame->user_account, &app_sid) ||
-        !str_eq(app_sid, frame->app_sid) || str_eq(frame->friend_account, frame->user_account))
+    if (!read_parties(object, frame))
         return ERR_INVALID;
     if (!read_kind(object, &frame->kind) ||
         !json_get_string(object, "chat_content", &frame->content) ||

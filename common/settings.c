@@ -252,13 +252,17 @@ static const struct setting rows[] = {
         "Wrong passwords that one user or one address may give in a minute; then 429."),
     ROW(media_dir, PATH, REST | ADMIN, "media", 1, 4096, "Directory of uploaded files; nginx serves it."),
     ROW(media_url, TEXT, ALL, "/media/", 1, 255, "What stands before a file's name in its URL."),
-    ROW(media_types, TEXT, REST, "image/png,image/jpeg,image/gif,image/webp,video/mp4,video/webm,video/quicktime,"
+    ROW(media_types, TEXT, REST, "image/png,image/jpeg,image/gif,image/webp,video/mp4,video/webm,video/quicktime,video/x-m4v,"
+        "video/3gpp,video/3gpp2,"
         "audio/mpeg,audio/ogg,application/pdf,text/plain,application/zip", 1, 1024,
         "Kinds of files that may be uploaded, told from their bytes."),
     ROW(upload_max_bytes, BYTES, REST, "25m", 1024, 1 GIB, "Largest file; nginx' client_max_body_size must fit."),
     ROW(media_quota_bytes, BYTES, REST, "10g", 1 MIB, 1024 GIB, "All files together; past it uploads get 507."),
     ROW(media_keep_ms, MILLIS, ADMIN, "24h", 0, INT64_C(366) * 24 * 3600000,
         "How long a file that no message refers to is kept before `chaguan media gc` removes it."),
+    ROW(customer_refused_ms, MILLIS, RELAY, "1min", 0, 3600000,
+        "How long the socket of a customer session stays open that was told that a user does not exist, or parameters are "
+        "missing."),
     ROW(friend_ping_ms, MILLIS, RELAY, "10s", 100, 3600000, "ping_interval_ms of the friend chat."),
 
     ROW(sql_dir, TEXT, ADMIN, CHAGUAN_SQL_DIR, 1, 4096, "Directory of the numbered migrations."),

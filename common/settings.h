@@ -59,7 +59,7 @@ struct settings {
     char *jwt_secret, *jwt_public_key, *jwt_audience;
     char *media_dir, *media_url, *media_types;
     int64_t jwt_ttl_ms, login_attempts;
-    int64_t upload_max_bytes, media_quota_bytes, media_keep_ms, friend_ping_ms;
+    int64_t upload_max_bytes, media_quota_bytes, media_keep_ms, friend_ping_ms, customer_refused_ms;
     /* admin */
     char *sql_dir;
 };

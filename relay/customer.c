@@ -17,8 +17,18 @@ enum { ARGUMENT_BYTES = 512 };
 
 struct in_use;
 
+/* A socket that was refused and stays open for a while, as a guest of the lobby: its client shows what it was told, and
+ * would come again if it was closed. */
+struct refused {
+    struct wheel_timer timer;
+    struct session *session;
+    struct str answer; /* to whatever it says; empty: none */
+    const char *reason;
+};
+
 struct customer_state {
     struct in_use *in_use; /* NULL until admitted */
+    struct refused *refused; /* NULL: it is not */
     uint64_t user;         /* which of the two it is */
     bool reading, owed;    /* the list is being read; is to be sent once more when the last one is out */
 };
@@ -279,6 +289,30 @@ static void refuse(struct session *session, struct str answer, unsigned code, co
     door_refuse(session, code, reason);
 }
 
+static void on_refused_long_enough(struct wheel_timer *timer)
+{
+    struct refused *refused = (struct refused *)(void *)((char *)timer - offsetof(struct refused, timer));
+    session_close(refused->session, 1008, refused->reason);
+}
+
+/* As the article's server does: it says so, and leaves the socket to its client. One that names nobody is not listened to
+ * any more. */
+static void refuse_softly(struct session *session, struct str told, struct str answer, const char *reason)
+{
+    int64_t left_ms = door.settings->customer_refused_ms;
+    if (!left_ms) {
+        refuse(session, told, 1008, reason);
+        return;
+    }
+    struct refused *refused = mem_zalloc(sizeof *refused);
+    *refused = (struct refused){.timer.fired = on_refused_long_enough, .session = session, .answer = answer, .reason = reason};
+    state_of(session)->refused = refused;
+    metric_inc(METRIC_ADMISSIONS_REFUSED);
+    wheel_set(session->owner->wheel, &refused->timer, left_ms);
+    session_pause(session, SESSION_ENTERING, false);
+    session_send_text(session, told);
+}
+
 static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
@@ -287,7 +321,7 @@ static void on_looked_up(struct job *job)
     const struct door_refusal *why;
     if (session && !session->closing) {
         if (job->err == ERR_NOT_FOUND || job->err == ERR_INVALID) {
-            refuse(session, STR(CUSTOMER_UNKNOWN), 1008, "Unknown user");
+            refuse_softly(session, STR(CUSTOMER_UNKNOWN), STR(CUSTOMER_UNKNOWN), "Unknown user");
         } else if (job->err) {
             refuse(session, STR(CUSTOMER_FAILED), 1013, "Try again later");
         } else if ((why = door_admit(session, admission->pair.user.user, admission->pair.conversation, &proof))) {
@@ -310,7 +344,7 @@ static void open_session(struct session *session, const struct request *request)
     struct str user = request->argument(request, "userphone", a->user_account, ARGUMENT_BYTES);
     if (!app_sid.len || !friend.len || !user.len) {
         free(a);
-        refuse(session, STR(CUSTOMER_INCOMPLETE), 1008, "Parameters are missing");
+        refuse_softly(session, STR(CUSTOMER_INCOMPLETE), STR(""), "Parameters are missing");
         return;
     }
     /* the argument stands behind its name in the buffer: bring it to the front */
@@ -358,6 +392,9 @@ static void closed(struct session *session)
     hub_leave(door.hub, session);
     if (state->in_use)
         unuse(state->in_use);
+    if (state->refused)
+        wheel_cancel(&state->refused->timer);
+    free(state->refused);
 }
 
 /* ---- frames in ---- */
@@ -424,7 +461,13 @@ static void received(struct session *session, struct str text)
 {
     struct json_object *object;
     struct customer_frame frame;
+    const struct refused *refused = state_of(session)->refused;
     metric_inc(METRIC_FRAMES_IN);
+    if (refused) {
+        if (refused->answer.len)
+            fail_with(session, refused->answer);
+        return;
+    }
     if (!state_of(session)->in_use) { /* it is paused until then: not to be relied on */
         session_close(session, 1013, "Try again later");
         return;

@@ -23,13 +23,19 @@ static int failed(struct call *call, enum err err, const char *name)
 
 /* ---- registering ---- */
 
+/* "/a.png": a path on whatever server the page is from, which is not always this one. */
+static bool is_path(struct str avatar)
+{
+    return !text_check_url(avatar, "/") && *avatar.ptr == '/' && avatar.ptr[1] != '/';
+}
+
 static bool take_avatar(struct call *call, struct str *avatar)
 {
     *avatar = STR("");
     if (!json_has(call->object, "avatar"))
         return true;
     return json_get_string(call->object, "avatar", avatar) && avatar->len <= CUSTOMER_AVATAR_MAX &&
-           (!avatar->len || !text_check_url(*avatar, call->backends->settings->media_url));
+           (!avatar->len || is_path(*avatar) || !text_check_url(*avatar, call->backends->settings->media_url));
 }
 
 /* 200, or why nobody is registered so: 400, or 503. Who was registered under an older rule stays: the account, and the

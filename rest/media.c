@@ -21,6 +21,7 @@ static const struct {
     {"image/webp", "webp"},     {"image/bmp", "bmp"},       {"image/heic", "heic"},
     {"image/avif", "avif"},     {"video/mp4", "mp4"},       {"video/x-m4v", "m4v"},
     {"video/webm", "webm"},     {"video/quicktime", "mov"}, {"video/3gpp", "3gp"},
+    {"video/3gpp2", "3gp"},
     {"audio/mpeg", "mp3"},      {"audio/ogg", "ogg"},       {"audio/x-m4a", "m4a"},
     {"audio/x-wav", "wav"},     {"application/pdf", "pdf"}, {"text/plain", "txt"},
     {"application/zip", "zip"},

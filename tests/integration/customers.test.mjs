@@ -17,7 +17,8 @@ describe('door C: customer sessions', () => {
   const messages = () => stack.count('SELECT COUNT(*) FROM message');
   const send = (frame) => post(`${stack.url}/chat/v1/message`, frame);
   before(async () => {
-    stack = await Stack.start({ relays: 2, settings: { journal_timeout_ms: '1500ms', db_timeout_ms: '1s' } });
+    stack = await Stack.start({ relays: 2, settings: { journal_timeout_ms: '1500ms', db_timeout_ms: '1s',
+      customer_refused_ms: '2s' } });
   });
   after(() => stack?.remove());
 
@@ -99,23 +100,31 @@ describe('door C: customer sessions', () => {
     await far.heard('abc \ufffd\ufffd def');
   });
 
-  it('a parameter that is missing or empty: 参数不全! and the end', async () => {
+  it('a parameter that is missing or empty: 参数不全! and, after a while, the end', async () => {
     const [user, friend] = [await register(stack), await register(stack)];
     const [f, u, a] = query(user, friend).split('&');
+    const sockets = [];
     for (const relay of [0, 1, 2]) {
       for (const text of ['', `${f}`, `${u}&${a}`, `${f}&${a}`, `${f}&${u}`, `friendphone=&${u}&${a}`,
         `${f}&userphone=&${a}`, `${f}&${u}&app_sid=`, `friendPhone=x&${u}&${a}`, `xfriendphone=x&${u}&${a}`]) {
         const socket = Customer.dial(stack, `/chat/v1/message?${text}`, { relay });
-        assert.equal((await socket.closed).code, 1008, text);
-        assert.deepEqual(socket.events, [INCOMPLETE], text);
+        sockets.push(socket);
+        socket.ws.on('open', () => socket.sendRaw('anybody?')); // is not answered
+        await socket.until(() => socket.events.length, text);
       }
+    }
+    for (const socket of sockets) {
+      assert.equal((await socket.closed).code, 1008);
+      assert.deepEqual(socket.events, [INCOMPLETE]);
     }
   });
 
-  it('somebody who is not registered, there, or with that application: 用户不存在! and the end', async () => {
+  it('somebody who is not registered, there, or with that application: 用户不存在!, to what it says, too, and after a while the end',
+    async () => {
     const [user, friend] = [await register(stack), await register(stack)];
     const elsewhere = await register(stack, { app_sid: 'app-3' });
     const nobody = { account: '00000000', app_sid: user.app_sid };
+    const sockets = [];
     for (const [one, other] of [[user, nobody], [nobody, friend], [user, elsewhere], [elsewhere, friend],
       [{ ...user, app_sid: 'app-3' }, friend], [{ ...user, app_sid: 'nope' }, friend],
       [user, user], [{ ...user, account: `${user.account} ` }, friend],
@@ -124,10 +133,18 @@ describe('door C: customer sessions', () => {
       [user, { account: '\u202e' }]]) {
       for (const relay of [0, 1, 2]) {
         const socket = Customer.dial(stack, `/chat/v1/message?${query(one, other)}`, { relay });
-        assert.equal((await socket.closed).code, 1008);
+        sockets.push(socket);
+        await socket.until(() => socket.events.length, 'an answer');
         assert.deepEqual(socket.events, [UNKNOWN]);
+        socket.sendJson({ friendInfo: friend, userInfo: user, chat_content: unique('into the void'), chat_type: 0 });
+        await socket.until(() => socket.events.length === 2, 'another answer');
       }
     }
+    for (const socket of sockets) {
+      assert.equal((await socket.closed).code, 1008);
+      assert.deepEqual(socket.events, [UNKNOWN, UNKNOWN]);
+    }
+    assert.equal(await stack.count(`SELECT COUNT(*) FROM message WHERE content LIKE 'into the void%'`), 0);
     for (const path of ['/chat', '/chat/', '/chat/v1', '/chat/v1/message/', '/chat/v2/message']) {
       for (const relay of [0, 1])
         assert.notEqual(await knock(stack, `${path}?${query(user, friend)}`, { relay }), 101, path);
@@ -169,13 +186,17 @@ describe('door C: customer sessions', () => {
   it('a frame is read as it was meant: numbers for accounts, a text for the type; cards are not believed', async () => {
     const number = 10_000_000_000 + Math.floor(Math.random() * 1e10);
     const { near, far, user, friend } = await session(stack, [1], [2],
-      [{ account: number, app_sid: 77 }, { app_sid: 77 }]);
+      [{ account: number, app_sid: 77, avatar: '/avatars/me.png' }, { app_sid: 77 }]);
     const content = stack.keepSecret(unique('numbers'));
     near.sendJson({ friendInfo: { ...friend, app_sid: '77', username: 'somebody else', avatar: 'x' },
       userInfo: { ...user, account: String(number), username: 'an impostor', avatar: 'javascript:x' },
       chat_content: content, chat_type: '0' });
     const row = await far.heard(content);
-    assert.deepEqual([row.username, row.useravatar, row.friendname], [user.username, user.avatar, friend.username]);
+    assert.deepEqual([row.username, row.useravatar, row.friendname], [user.username, '/avatars/me.png', friend.username]);
+    const once = stack.keepSecret(unique('the application once'));
+    const { app_sid: app, ...card } = user;
+    near.sendJson({ friendInfo: { ...friend, app_sid: app }, userInfo: card, chat_content: once, chat_type: 0 });
+    assert.equal((await far.heard(once)).app_sid, '77');
   });
 
   it('the list is the latest 200 rows, oldest first; the older ones come over REST without a seam', async () => {
@@ -268,7 +289,7 @@ describe('door C: customer sessions', () => {
     for (const change of [{ account: undefined }, { account: '' }, { account: 'x'.repeat(65) }, { account: 'a\nb' },
       { account: {} }, { account: true }, { app_sid: undefined }, { app_sid: '' }, { app_sid: 1.5 },
       { username: undefined }, { username: '' }, { username: 'a\u202eb' }, { username: 'x'.repeat(65) },
-      { avatar: 'javascript:alert(1)' }, { avatar: `https://x/${'x'.repeat(600)}` }, { avatar: 5 }]) {
+      { avatar: 'javascript:alert(1)' }, { avatar: '//elsewhere.example/x.png' }, { avatar: `https://x/${'x'.repeat(600)}` }, { avatar: 5 }]) {
       const answer = await post(`${stack.url}/users/register`, { ...good, ...change });
       assert.equal(answer.status, 400, `${JSON.stringify(change)}: ${answer.text}`);
       assert.deepEqual([answer.json.status, typeof answer.json.err], [400, 'string'], answer.text);

@@ -56,6 +56,19 @@ describe('uploads', () => {
     }
   });
 
+  it("a phone's films are films: 3gp, m4v and mov are taken as they come", async () => {
+    const kinds = { '3gp4': ['3gp', 'video/3gpp'], '3g2a': ['3gp', 'video/3gpp'], 'M4V ': ['m4v', 'video/x-m4v'],
+      'qt  ': ['mov', 'video/quicktime'] };
+    for (const [brand, [extension, type]] of Object.entries(kinds)) {
+      const bytes = mp4(2000, brand);
+      const answer = await upload(stack, VIDEO, bytes, 'wx_tmp.mp4', 'video/mp4');
+      assert.equal(answer.json.status, 200, `${brand}: ${answer.text}`);
+      assert.match(answer.json.payload, new RegExp(`\\.${extension}$`));
+      const served = await request(address(stack, answer.json.payload));
+      assert.deepEqual([served.status, served.headers['content-type'], served.bytes.equals(bytes)], [200, type, true]);
+    }
+  });
+
   it('names are ours: random, never the same, nothing of what the client called it', async () => {
     const bytes = png();
     const names = ['../../etc/passwd', '..\\\\x.php', 'x.html', '/tmp/x', '.htaccess', 'a'.repeat(300), '茶.png',

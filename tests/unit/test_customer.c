@@ -161,6 +161,9 @@ static void a_bad_registration_is_refused(void **state)
         "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":5}",
         "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"x\"}",
         "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"javascript:x\"}",
+        "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"//elsewhere/x.png\"}",
+        "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"/\"}",
+        "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"/x.png\\\"onerror\"}",
         "{\"account\":\"a\xed\xa0\x80\",\"app_sid\":\"s\",\"username\":\"n\"}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -84,6 +84,25 @@ static void accounts_may_be_numbers(void **state)
     json_object_put(object);
 }
 
+static void an_application_that_is_named_once_is_that_of_both(void **state)
+{
+    (void)state;
+    static const char *const frames[] = {
+        "{\"friendInfo\":{\"account\":\"f1\",\"app_sid\":\"app\"},\"userInfo\":{\"account\":\"u1\"}",
+        "{\"friendInfo\":{\"account\":\"f1\"},\"userInfo\":{\"account\":\"u1\",\"app_sid\":\"app\"}",
+        "{\"friendInfo\":{\"account\":\"f1\",\"app_sid\":\"app\"},\"userInfo\":{\"account\":\"u1\",\"app_sid\":null}",
+    };
+    for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
+        struct customer_frame frame = {.kind = 0};
+        struct json_object *object;
+        char text[256];
+        snprintf(text, sizeof text, "%s,\"chat_content\":\"x\",\"chat_type\":0}", frames[i]);
+        assert_int_equal(read_frame(text, &frame, &object), ERR_OK);
+        assert_true(customer_frame_is_of(&frame, STR("app"), STR("f1"), STR("u1")));
+        json_object_put(object);
+    }
+}
+
 static void a_frame_that_breaks_a_rule_is_refused(void **state)
 {
     (void)state;
@@ -126,6 +145,9 @@ static void a_frame_that_breaks_a_rule_is_refused(void **state)
                                  "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
         "{\"friendInfo\":" PARTY("{}", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
             CONTENT,
+        "{\"friendInfo\":{\"account\":\"f1\"},\"userInfo\":{\"account\":\"u1\"}" CONTENT,
+        "{\"friendInfo\":{\"account\":\"f1\"},\"userInfo\":" PARTY("\"u1\"", "\"\"") CONTENT,
+        "{\"friendInfo\":" PARTY("\"f1\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "[]") CONTENT,
         /* links */
         URL("x"),
         URL("http://"),
@@ -245,6 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_is_read),
         cmocka_unit_test(accounts_may_be_numbers),
+        cmocka_unit_test(an_application_that_is_named_once_is_that_of_both),
         cmocka_unit_test(a_frame_that_breaks_a_rule_is_refused),
         cmocka_unit_test(links_and_accounts_are_bounded),
         cmocka_unit_test(a_row_is_the_same_for_both),

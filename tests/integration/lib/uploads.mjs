@@ -50,9 +50,10 @@ export function png(size = 0) {
   return size ? Buffer.concat([bytes, Buffer.alloc(size - bytes.length, 0x5a)]) : bytes;
 }
 
-/** An MP4 without a track, of exactly that many bytes. */
-export function mp4(size = 1000) {
+/** An MP4 without a track, of exactly that many bytes; or what else that brand is. */
+export function mp4(size = 1000, brand = 'isom') {
   const head = Buffer.from('000000186674797069736f6d0000020069736f6d6d703431', 'hex');
+  head.write(brand, 8, 'latin1');
   const data = Buffer.concat([Buffer.alloc(4), Buffer.from('mdat'), Buffer.alloc(size - head.length - 8)]);
   data.writeUInt32BE(data.length, 0);
   crypto.randomBytes(16).copy(data, 8);
