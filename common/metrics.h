@@ -143,6 +143,8 @@
     X(EIO_POLLS, "eio_polls_total", counter, "Engine.IO polls received")                           \
     X(EIO_POSTS, "eio_posts_total", counter, "Engine.IO posts received")                           \
     X(EIO_UPGRADES, "eio_upgrades_total", counter, "Engine.IO connections that went from polling to WebSocket")\
+    X(DEMO_CLIENTS, "demo_clients", gauge, "Clients of the demonstrations /clock, /echo and /ws there now")\
+    X(DEMO_REFUSED, "demo_refused_total", counter, "Clients of a demonstration refused because it had enough")\
     X(NATIVE_CAUGHT_UP, "native_caught_up_total", counter,                                         \
       "Missed events given to clients of the native protocol that came back")                      \
     X(NATIVE_RESETS, "native_resets_total", counter,                                               \

@@ -17,7 +17,7 @@ extern char **environ;
 #define CHAGUAN_SQL_DIR "/usr/local/share/chaguan/sql"
 #endif
 
-enum kind { TEXT, LEVEL, PATH, SECRET, COUNT, BYTES, MILLIS };
+enum kind { TEXT, LEVEL, PATH, SECRET, COUNT, BYTES, MILLIS, SWITCH };
 
 struct setting {
     const char *name;
@@ -265,6 +265,14 @@ static const struct setting rows[] = {
         "missing."),
     ROW(friend_ping_ms, MILLIS, RELAY, "10s", 100, 3600000, "ping_interval_ms of the friend chat."),
 
+    ROW(demos, SWITCH, RELAY, "off", 0, 1,
+        "on: the demonstrations of the articles are there: /clock, the WebSockets /echo and /ws, the Socket.IO namespace "
+        "/echo-demo, and a greeting in those of io_namespaces."),
+    ROW(site_dir, TEXT, ADMIN, "", 0, 4096,
+        "Folder of pages of your own, which nginx serves before Chaguan's: deploy/run.sh writes it into nginx' "
+        "configuration."),
+    ROW(site_policy, TEXT, ADMIN, "", 0, 2048,
+        "The Content-Security-Policy of those pages. Empty: none, so that they may use scripts from anywhere."),
     ROW(sql_dir, TEXT, ADMIN, CHAGUAN_SQL_DIR, 1, 4096, "Directory of the numbered migrations."),
 };
 
@@ -315,6 +323,12 @@ static bool parse_number(const struct setting *row, const char *value, int64_t *
     return true;
 }
 
+static bool parse_switch(const char *value, int64_t *out)
+{
+    *out = !strcmp(value, "on") || !strcmp(value, "1");
+    return *out || !strcmp(value, "off") || !strcmp(value, "0");
+}
+
 static enum err assign(struct settings *settings, const struct setting *row, const char *value,
                        const char *source, char why[256])
 {
@@ -333,6 +347,15 @@ static enum err assign(struct settings *settings, const struct setting *row, con
         else
             snprintf(why, 256, "%s: %s takes %lld to %lld bytes of text", source, row->name,
                      (long long)row->min, (long long)row->max);
+        return ERR_INVALID;
+    }
+    if (row->kind == SWITCH) {
+        int64_t on;
+        if (parse_switch(value, &on)) {
+            *number_field(settings, row) = on;
+            return ERR_OK;
+        }
+        snprintf(why, 256, "%s: %s is on or off", source, row->name);
         return ERR_INVALID;
     }
     if (parse_number(row, value, number_field(settings, row)))
@@ -547,14 +570,18 @@ void settings_print(const struct settings *settings, enum program program, struc
         if (!(row->programs & (int)program))
             continue;
         add_comment(out, row->doc);
-        if (!is_text(row->kind))
+        bool has_range = !is_text(row->kind) && row->kind != SWITCH;
+        if (has_range)
             buf_addf(out, "# %lld to %lld", (long long)row->min, (long long)row->max);
-        buf_addf(out, "%s default: %s\n", is_text(row->kind) ? "#" : ",",
+        buf_addf(out, "%s default: %s\n", has_range ? "," : "#",
                  *row->fallback ? row->fallback : "(empty)");
         if (row->kind == SECRET)
             buf_addf(out, "# %s = ...\n\n", row->name);
         else if (is_text(row->kind))
             buf_addf(out, "%s = %s\n\n", row->name, shown_text(settings, row));
+        else if (row->kind == SWITCH)
+            buf_addf(out, "%s = %s\n\n", row->name,
+                     *number_field((struct settings *)(uintptr_t)settings, row) ? "on" : "off");
         else
             buf_addf(out, "%s = %lld\n\n", row->name,
                      (long long)*number_field((struct settings *)settings, row));

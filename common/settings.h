@@ -60,8 +60,10 @@ struct settings {
     char *media_dir, *media_url, *media_types;
     int64_t jwt_ttl_ms, login_attempts;
     int64_t upload_max_bytes, media_quota_bytes, media_keep_ms, friend_ping_ms, customer_refused_ms;
+    int64_t demos;
     /* admin */
     char *sql_dir;
+    char *site_dir, *site_policy; /* nginx': deploy/run.sh reads them */
 };
 
 /* Reads defaults, then `file` (NULL: none), then the environment, then `count` texts "name=value".

@@ -25,6 +25,7 @@ struct sio_event {
 struct app {
     const char *name;               /* as in the setting io_app */
     const char *const *namespaces;  /* that it serves; ends with NULL. NULL: those of the setting io_namespaces */
+    bool demo;                      /* is there with the setting `demos`, whatever io_app is */
     bool recoverable;               /* its sockets get a pid, its stored events an offset */
     size_t state_size;              /* bytes of a socket's state, zeroed */
     size_t history;                 /* how many latest MESSAGE_TEXT sio_history gives */

@@ -2,6 +2,7 @@
 
 #include "relay/chatroom.h"
 #include "relay/customer.h"
+#include "relay/demos.h"
 #include "relay/friends.h"
 #include "relay/native.h"
 #include "relay/rooms.h"
@@ -19,4 +20,5 @@ const struct encoding *const encodings[ENCODING_COUNT] = {
     [ENCODING_NATIVE] = &native_encoding,
     [ENCODING_NATIVE_PRESENCE] = &native_presence_encoding,
     [ENCODING_EVENTS_PADDED] = &events_padded_encoding,
+    [ENCODING_DEMO_GREET] = &demo_greet_encoding,
 };

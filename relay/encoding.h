@@ -50,6 +50,7 @@ enum encoding_id {
     ENCODING_NATIVE = 8,
     ENCODING_NATIVE_PRESENCE = 9, /* the same, with who is present */
     ENCODING_EVENTS_PADDED = 10,  /* Server-Sent Events for who sits behind something that holds back a KB or two */
+    ENCODING_DEMO_GREET = 11,
     ENCODING_COUNT
 };
 

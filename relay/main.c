@@ -6,6 +6,7 @@
 #include "common/store.h"
 #include "relay/chatroom.h"
 #include "relay/customer.h"
+#include "relay/demos.h"
 #include "relay/door.h"
 #include "relay/drain.h"
 #include "relay/eio.h"
@@ -27,7 +28,8 @@
 enum { LAST_WORDS_MS = 1000, CLOSING_TURNS = 16 };
 
 static const struct protocol *const protocols[] = {
-    &eio_protocol, &friends_protocol, &customer_protocol, &native_protocol, &space_protocol, &chatroom_protocol, NULL,
+    &eio_protocol,       &friends_protocol,    &customer_protocol, &native_protocol,
+    &demo_echo_protocol, &demo_greet_protocol, &space_protocol,    &chatroom_protocol, NULL,
 };
 
 static const struct eio_layer *const layers[] = {&sio_layer, NULL};
@@ -119,7 +121,7 @@ static void on_epoch(void *arg)
     eio_send_away();
 }
 
-static const struct http_route *const routes[] = {&eio_route, &rooms_route, &pages_route, NULL};
+static const struct http_route *const routes[] = {&eio_route, &rooms_route, &pages_route, &demo_clock_route, NULL};
 
 static size_t on_taken(void *arg)
 {

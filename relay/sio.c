@@ -11,6 +11,7 @@
 #include "relay/app_chat.h"
 #include "relay/app_echo.h"
 #include "relay/app_news.h"
+#include "relay/demos.h"
 #include "relay/sio_parts.h"
 
 #include <stdio.h>
@@ -18,7 +19,7 @@
 
 struct sio sio;
 
-static const struct app *const apps[] = {&chat_app, &echo_app, &news_app, NULL};
+static const struct app *const apps[] = {&chat_app, &echo_app, &news_app, &demo_app, NULL};
 
 static struct sio_client *client_of(struct eio *conn)
 {
@@ -382,9 +383,9 @@ static bool add_apps(struct store *store, char why[256])
                 return false;
             continue;
         }
-        if (strcmp(app->name, sio.settings->io_app) != 0)
+        if (app->demo ? !sio.settings->demos : strcmp(app->name, sio.settings->io_app) != 0)
             continue;
-        found = true;
+        found |= !app->demo;
         for (const char *const *name = app->namespaces; *name; name++)
             if (!add_namespace(store, str_of(*name), app, why))
                 return false;

@@ -1,0 +1,24 @@
+/* demos.h: the demonstrations of the article about transports and of the first version of the friend chat, with the
+ * setting `demos`. They show a protocol, store nothing and ask nobody who they are: their clients stay guests of the
+ * lobby, and each of them has so many on a relay.
+ *
+ *   demo_clock.c  /clock, in four forms
+ *   demo_echo.c   /echo, a WebSocket that answers
+ *   demo_greet.c  /ws, a WebSocket that greets everybody who is there
+ *   app_demo.c    the Socket.IO namespace /echo-demo */
+#ifndef CG_RELAY_DEMOS_H
+#define CG_RELAY_DEMOS_H
+
+#include "relay/app.h"
+#include "relay/encoding.h"
+#include "relay/http.h"
+
+enum { DEMO_CLIENTS_MAX = 256 };
+
+extern const struct http_route demo_clock_route;
+extern const struct protocol demo_echo_protocol, demo_greet_protocol;
+/* For those who are greeted: what is shown to them is all there is. */
+extern const struct encoding demo_greet_encoding;
+extern const struct app demo_app;
+
+#endif
