@@ -246,12 +246,14 @@ deps-lint:
 	@deploy/install-packages.sh build lint fuzz
 
 .PHONY: run up down
+# What readers try is there, unless they say otherwise.
+shown_settings = demos=on $(SETTINGS)
 run: deps
 	@$(again) all
-	@CG_BIN=$(abspath $(BUILD)) exec deploy/run.sh run
+	@CG_BIN=$(abspath $(BUILD)) SETTINGS="$(shown_settings)" exec deploy/run.sh run
 up: deps
 	@$(again) all
-	@CG_BIN=$(abspath $(BUILD)) deploy/run.sh up
+	@CG_BIN=$(abspath $(BUILD)) SETTINGS="$(shown_settings)" deploy/run.sh up
 down:
 	@deploy/run.sh down
 
@@ -363,7 +365,8 @@ install: all
 	$(substitute) deploy/README.installed >$(DESTDIR)$(datadir)/chaguan/README
 	install -m 644 deploy/systemd/chaguan.sysusers $(DESTDIR)$(usersdir)/chaguan.conf
 	if [ -n "$(MODULE_SO)" ]; then install -D -m 644 $(MODULE_SO) $(DESTDIR)$(nginxdir)/$(MODULE).so; fi
-	HANDOFF="#" UPGRADES=@chaguan_relay ADDRESS_MAX=4000 RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web \
+	HANDOFF="#" UPGRADES=@chaguan_relay SITE="$(if $(SITE_DIR),,#)" SITE_DIR="$(SITE_DIR)" SITE_POLICY="$(SITE_POLICY)" \
+		PAGES="$(if $(SITE_DIR),@chaguan_pages,/)" ADDRESS_MAX=4000 RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web \
 		SOCKETIO=$(datadir)/chaguan/socket.io MEDIA=$(statedir)/media ACCESS_LOG=/var/log/nginx/chaguan.access.log \
 		ERROR_LOG=/var/log/nginx/error.log \
 		deploy/render.sh nginx/chaguan.conf.in >$(sitedir)/chaguan

@@ -18,6 +18,8 @@
 #                socket.io/, which nginx serves                   RELAYS  how many relays (2)
 #   SETTINGS     more settings: SETTINGS="a=1 b=2"
 #   ADDRESS_MAX  how many requests one address may have under way at nginx (4000; at most 65535)
+#   SITE_DIR     a folder of pages of your own, which nginx serves before Chaguan's; as the setting site_dir
+#   SITE_POLICY  their Content-Security-Policy (none); as the setting site_policy
 #   HANDOFF      0: nginx proxies WebSockets; else it hands them over, if CG_BIN has its module and it fits (1)
 #   RUN_AS       when root starts it: the account that everything runs as, and that the run directory is given to
 #                (www-data). Where that account cannot get at what it needs, root is kept and that is said.
@@ -80,7 +82,7 @@ hindrance() {
         [ -z "$path" ] || break
         case ${setting#*=} in "$RUN"/*) ;; /*) path=${setting#*=} ;; esac
         [ -n "$path" ] && [ -e "$path" ] || { path=; continue; }
-        if [ -f "$path" ]; then first=-r; else first=-w; fi
+        if [ -f "$path" ]; then first=-r; elif [ "${setting%%=*}" = site_dir ]; then first=-x; else first=-w; fi
         if "${as_account[@]}" test $first "$path"; then path=; fi
     done
     [ -z "$path" ] || echo "it may not use $path; open that to it (chmod a+rX), or have checkout and run directory elsewhere"
@@ -102,6 +104,7 @@ give_up_root() {
             name=$(realpath -m "${CG_BIN:-$top/build}/$name")
             [ ! -e "$name" ] || needed+=("$name")
         done
+        [ -z "${SITE_DIR:-}" ] || needed+=("$(realpath -m "$SITE_DIR")")
         if [ "$account" = root ]; then
             :
         elif [ "$account" != "$owner" ] && [ ! -e "$RUN/instance" ] && [ -n "$(ls -A -I lock "$RUN")" ]; then
@@ -124,6 +127,7 @@ give_up_root() {
     "${as_account[@]}" test -x "$PWD" || cd /
     export CHAGUAN_RUN=$RUN HOME=$RUN
     [ -z "${CG_BIN:-}" ] || CG_BIN=$(realpath -m "$CG_BIN")
+    [ -z "${SITE_DIR:-}" ] || SITE_DIR=$(realpath -m "$SITE_DIR")
     [ "$command" = clean ] || exec "${as_account[@]}" "$top/deploy/run.sh" "$command" ${quiet:+--quiet} "$@"
     [ ! -e "$RUN/instance" ] || had=1
     FOR_ROOT=1 "${as_account[@]}" "$top/deploy/run.sh" clean ${quiet:+--quiet} "$@" || exit
@@ -187,6 +191,8 @@ listen_port = 0
 # Whoever tries a tutorial's page opens its file, and a file's origin is "null".
 origins = null
 END
+        [ -z "${SITE_DIR:-}" ] || echo "site_dir = $(realpath -m "$SITE_DIR")"
+        [ -z "${SITE_POLICY:-}" ] || echo "site_policy = $SITE_POLICY"
         for setting in ${SETTINGS:-}; do echo "${setting%%=*} = ${setting#*=}"; done
     } >"$RUN/chaguan.conf.new"
     mv "$RUN/chaguan.conf.new" "$RUN/chaguan.conf"
@@ -201,8 +207,18 @@ hands_over() {
     nginx -q -t -e stderr -c "$RUN/nginx/try.conf" >"$RUN/nginx/try.log" 2>&1
 }
 
+# What the configuration file says of it; of several lines the last counts.
+setting() { sed -n "s/^$1 = //p" "$RUN/chaguan.conf" | tail -n 1; }
+
 configure_nginx() {
     local nofile user="# (not root)" module handoff="#" upgrades=@chaguan_relay load="# (proxied)"
+    local site policy sited="#" pages=/
+    site=$(setting site_dir) policy=$(setting site_policy)
+    [[ $site$policy != *[\"\\\$]* ]] || die "site_dir and site_policy may not contain any of \"\\\$"
+    if [ -n "$site" ]; then
+        [ -d "$site" ] || die "site_dir: there is no directory $site"
+        sited='' pages=@chaguan_pages
+    fi
     nofile=$(ulimit -n)
     [ "$nofile" != unlimited ] && [ "$nofile" -le 65536 ] || nofile=65536
     [ "$(id -u)" != 0 ] || user="user root;"
@@ -210,6 +226,7 @@ configure_nginx() {
     module=$(realpath -m "$CG_BIN/ngx_http_chaguan_handoff_module.so")
     if hands_over "$module"; then handoff='' upgrades=@chaguan_handoff load="load_module \"$module\";"; fi
     HANDOFF=$handoff UPGRADES=$upgrades ADDRESS_MAX=$ADDRESS_MAX RUN=$RUN WEB=$top/web \
+        SITE=$sited SITE_DIR=$site SITE_POLICY=$policy PAGES=$pages \
         SOCKETIO=$(realpath -m "$CG_BIN/socket.io") MEDIA=$RUN/media RELAYS=$RELAYS \
         LISTEN=$LISTEN:$PORT ACCESS_LOG=$RUN/nginx.access.log ERROR_LOG=$RUN/nginx.log \
         "$top/deploy/render.sh" "$top/nginx/chaguan.conf.in" >"$RUN/nginx/chaguan.conf"
