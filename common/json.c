@@ -478,7 +478,6 @@ enum err json_parse_object(struct str text, struct json_object **out)
         return err;
     struct json_tokener *tokener = json_tokener_new_ex(JSON_MAX_DEPTH + 1);
     CG_ASSERT(tokener);
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     struct json_object *object = json_tokener_parse_ex(tokener, text.ptr, (int)text.len);
     bool complete = json_tokener_get_error(tokener) == json_tokener_success;
     size_t end = json_tokener_get_parse_end(tokener);

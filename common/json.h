@@ -1,8 +1,9 @@
 /* json.h: JSON from outside, vetted before json-c sees it.
  *
- * json-c's strict mode still takes overlong UTF-8, surrogates, control characters, NaN and single
- * quotes, and an escaped NUL cuts a key short. So every text is scanned once, first, without recursion: UTF-8,
- * RFC 8259's grammar, escapes, and bounds on depth and on the number of values.
+ * json-c, strict or not, takes overlong UTF-8, surrogates, control characters, NaN and single quotes; and an escaped NUL
+ * cuts a key short. So every text is scanned once, first, without recursion: UTF-8, RFC 8259's grammar, escapes, and
+ * bounds on depth and on the number of values. Its strict mode is not used: it adds nothing then, and in json-c 0.18
+ * (Debian 13; not in 0.16, Debian 12) it takes the bytes of UTF-8 for control characters where char is signed.
  *
  * Text that only passes through us needs no tree: json_vet, json_token_next and json_array_cut give views of it. */
 #ifndef CG_COMMON_JSON_H
