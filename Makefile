@@ -12,6 +12,7 @@
 #   make hostile    attacks of one process without an account, while honest people talk: ONLY= SECONDS=20 SAME=1
 #   make soak       clients that come and go, MINUTES=30: memory, descriptors, threads, keys
 #   make fuzz       every parser of outside bytes, FUZZ_SECONDS=60 each
+#   make bookworm, trixie   every test in a clean clone within a bare root of that release of Debian; needs root
 #   make lint, fmt  warnings as errors, clang-tidy and the layer rules; clang-format
 #   make flame      where a relay's CPU time goes: flame graphs in docs/ (needs perf)
 #   make bench      speed and memory beside other servers, docs/performance.md: ONLY=a,b SECONDS=4 ROUNDS=2
@@ -123,6 +124,7 @@ $(BUILD)/%.a:
 $(BUILD)/chaguan-relay: $(BUILD)/relay/main.o $(LIBRELAY) $(LIBCOMMON)
 $(BUILD)/chaguan-rest:  $(BUILD)/rest/main.o $(LIBREST) $(LIBCOMMON)
 $(BUILD)/chaguan:       $(ADMIN_O) $(LIBCOMMON)
+$(BUILD)/chaguan: LDLIBS += $(shell $(PKG_CONFIG) --libs libcurl)
 
 $(PROGRAMS):
 	@$(if $(V),,echo "  LINK  $@")
@@ -294,6 +296,11 @@ sequences: deps-test
 	@for program in $(foreach variant,asan tsan,$(SEQUENCES:%=build/$(variant)/unit/%)); do \
 		echo "---- $$program"; SEQ_SECONDS=$(SECONDS_EACH) $$program || exit; \
 	done
+
+# A package that only this machine has, and a library that behaves otherwise in the next release, show there.
+.PHONY: bookworm trixie
+bookworm trixie:
+	@tests/debian-root.sh $@
 
 .PHONY: faults soak hostile
 ROUNDS  ?= 20
