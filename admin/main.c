@@ -26,6 +26,9 @@ static const struct command {
     {"epoch raise",
      "after the database was put back to an older state: make clients and relays forget the numbers they know",
      .run = command_epoch_raise},
+    {"roundtrip",
+     "URL: say one thing through the front at URL, hear it on each relay; --relays; leaves a room of its own behind",
+     .operate = command_roundtrip, .words = 1, .options = 1 << OPTION_RELAYS},
     {"relays", "print the relays and the state of each", .operate = command_relays},
     {"drain", "RELAY: have a relay ask its clients to go elsewhere, and end, as SIGTERM does",
      .operate = command_drain, .words = 1},
@@ -57,7 +60,7 @@ static const struct command {
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const char *const option_names[OPTIONS] = {
-    [OPTION_ROOM] = "--room", [OPTION_FOR] = "--for", [OPTION_REASON] = "--reason", [OPTION_REALM] = "--realm"};
+    [OPTION_ROOM] = "--room", [OPTION_FOR] = "--for", [OPTION_REASON] = "--reason", [OPTION_REALM] = "--realm", [OPTION_RELAYS] = "--relays"};
 
 static void describe(struct buf *out)
 {
@@ -69,6 +72,7 @@ static void describe(struct buf *out)
                  "  --realm REALM      whose names: chatroom, friends, customers, spaces; socketio: its chat room's\n"
                  "  --room ROOM        in one room only, by its id or its name in that realm; else everywhere\n"
                  "  --for TIME         so long: seconds, or with s, min, h, d; else for good\n"
+                 "  --relays LIST      their listen_socket or host:port, parted by commas; else one relay through the front\n"
                  "  --reason TEXT      why, for other operators\n"
                  "  --dry-run          only say what would be removed\n\nExit status: 0 done "
                  "(check: no findings); 1 check found something;\n"

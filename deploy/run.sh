@@ -23,6 +23,7 @@
 #   HANDOFF      0: nginx proxies WebSockets; else it hands them over, if CG_BIN has its module and it fits (1)
 #   RUN_AS       when root starts it: the account that everything runs as, and that the run directory is given to
 #                (www-data). Where that account cannot get at what it needs, root is kept and that is said.
+#   ROUND_TRIP   0: "up" and "run" do not try whether a message gets through (1)
 # What "up" was given is kept in the run directory, so the other commands need CHAGUAN_RUN only.
 #
 # In the run directory, for each part: NAME.pid while it is ready, NAME.log, NAME.exit (its last exit status);
@@ -382,6 +383,7 @@ lock() { exec 9>"$RUN/lock"; flock 9; }
 unlock() { exec 9>&-; }
 
 url() { echo "http://$LISTEN:$PORT/"; }
+local_url() { case $LISTEN in 0.0.0.0 | \*) echo "http://127.0.0.1:$PORT/" ;; *) url ;; esac }
 
 say_way() {
     if grep -q '^load_module' "$RUN/nginx/nginx.conf"; then
@@ -415,6 +417,15 @@ stop_all() {
     return $bad
 }
 
+# Parts that run may still not do what they are there for: something is said through nginx and heard on every relay.
+round_trip() {
+    local name relays="" answer
+    [ "${ROUND_TRIP:-1}" != 0 ] || return 0
+    for name in $(parts); do case $name in relay*) relays="$relays${relays:+,}$RUN/$name.sock" ;; esac; done
+    answer=$("$CG_BIN/chaguan" roundtrip "$(local_url)" --relays "$relays" 2>&1) ||
+        die "everything runs, but a message does not get through. $answer"
+}
+
 all_alive() {
     local name
     for name in $(parts); do alive "$name" || return 1; done
@@ -425,6 +436,7 @@ up() {
     if all_alive; then say "already up at $(url)"; return; fi
     trap 'complain "stopping what was started"; stop_all' EXIT
     start_all
+    round_trip
     trap - EXIT
     say_way
     say "Chaguan is up at $(url)"
@@ -446,6 +458,7 @@ run() {
     trap 'trap "" HUP INT TERM; say "stopping"; stop_all' EXIT
     trap 'exit 0' HUP INT TERM
     start_all
+    round_trip
     unlock
     say_way
     say "Chaguan is at $(url) — Ctrl-C stops it"

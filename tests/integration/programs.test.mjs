@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, settle, unique } from './lib/client.mjs';
-import { Stack, bin, eventually, request, run } from './lib/stack.mjs';
+import { Stack, bin, eventually, request, run, top } from './lib/stack.mjs';
 
 const PROGRAMS = ['chaguan-relay', 'chaguan-rest', 'chaguan'];
 const SERVERS = ['chaguan-relay', 'chaguan-rest'];
@@ -152,6 +152,48 @@ describe('a run', () => {
     assert.ok(alive(stack.pid('relay2')));
     const client = await Client.join(stack, await enter(stack, unique('room'), unique('nick')), { relay: 2 });
     await client.close();
+  });
+
+  it('a round trip is heard on every relay, and names what does not answer', async () => {
+    const relays = ['relay1', 'relay2'].map((name) => stack.file(`${name}.sock`));
+    const trip = await stack.chaguan('roundtrip', `${stack.url}/`, '--relays', relays.join(','));
+    assert.deepEqual([trip.code, trip.stdout], [0, relays.map((relay) => `heard=${relay}\n`).join('')], trip.stderr);
+    assert.equal((await stack.chaguan('roundtrip', stack.url)).stdout, 'heard=front\n');
+    const said = await stack.sql(`SELECT content FROM message WHERE content LIKE '一杯茶%'`);
+    assert.equal(said.length, 2);
+    const deaf = await stack.chaguan('roundtrip', stack.url, '--relays', `${relays[0]},${stack.file('nobody.sock')}`);
+    assert.equal(deaf.code, 2);
+    assert.match(deaf.stderr, /^chaguan: no round trip: nothing heard at: \S+nobody\.sock\n$/);
+    await stack.stopPart('rest');
+    const mute = await stack.chaguan('roundtrip', stack.url);
+    assert.equal(mute.code, 2);
+    assert.match(mute.stderr, /^chaguan: no round trip: \/api\/createChatroom: 50[234]/);
+    await stack.up();
+  });
+
+  it('a start that no message gets through says so, and leaves nothing running', async () => {
+    const other = await Stack.start({ relays: 1 });
+    try {
+      const mended = stack.file('mended');
+      fs.mkdirSync(mended);
+      for (const name of fs.readdirSync(bin)) fs.symlinkSync(path.join(bin, name), path.join(mended, name));
+      fs.unlinkSync(path.join(mended, 'chaguan'));
+      fs.writeFileSync(path.join(mended, 'chaguan'), `#!/bin/sh
+[ "$1" != roundtrip ] || { echo "chaguan: no round trip: nothing heard" >&2; exit 2; }
+exec ${bin}/chaguan "$@"
+`, { mode: 0o755 });
+      await other.must('down');
+      const env = { ...other.env, ROUND_TRIP: '1' };
+      const bad = await run(path.join(top, 'deploy', 'run.sh'), ['up'], { env: { ...env, CG_BIN: mended } });
+      assert.equal(bad.code, 1);
+      assert.match(bad.stderr, /a message does not get through\. chaguan: no round trip: nothing heard/);
+      assert.doesNotMatch(bad.stdout, /is up/);
+      assert.notEqual((await other.script('status')).code, 0);
+      const good = await run(path.join(top, 'deploy', 'run.sh'), ['up'], { env });
+      assert.equal(good.code, 0, good.stderr);
+    } finally {
+      await other.remove();
+    }
   });
 
   it('a relay keeps its port over a restart, also after SIGKILL', async () => {

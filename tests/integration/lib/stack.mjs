@@ -76,7 +76,7 @@ export class Stack {
   get env() {
     const settings = Object.entries(this.settings).map(([name, value]) => `${name}=${value}`);
     return { CHAGUAN_RUN: this.dir, PORT: String(this.port), RELAYS: String(this.relays), CG_BIN: bin,
-      HANDOFF: String(this.handoff),
+      HANDOFF: String(this.handoff), ROUND_TRIP: '0', // suites count rows
       SETTINGS: settings.join(' ') };
   }
 
