@@ -43,21 +43,34 @@ unit() {
     done
 }
 
-# The page's own modules and the page in a browser, the whole product, and what fails in it: all by node, in one run
-# with one summary.
-integration() {
-    local files=() file status bad
-    for file in tests/web/*.test.mjs tests/faults/*.test.mjs tests/integration/*.test.mjs tests/hostile/*.test.mjs; do
-        [ ! -e "$file" ] || files+=("$file")
-    done
-    [ ${#files[@]} -gt 0 ] || { echo "no integration tests"; return; }
-    # The suites find the programs to run here; deploy/run.sh looks at the same variable.
-    CG_BIN=$build node --test --test-reporter=spec --test-reporter-destination=stdout "${files[@]}" 2>&1 | tee "$output"
+# Suites that ask for so much of the machine, or look at its time so closely, that nothing may run beside them.
+alone='bench|greedy|half-open|hostile|nginx-handoff|volume'
+
+# in_node LANES FILE...: adds what node says of these files, so many of them side by side.
+in_node() {
+    local lanes=$1 status bad
+    shift
+    # The suites find the programs to run in CG_BIN; deploy/run.sh looks at the same variable.
+    CG_BIN=$build node --test --test-concurrency="$lanes" --test-reporter=spec --test-reporter-destination=stdout "$@" \
+        2>&1 | tee "$output"
     status=${PIPESTATUS[0]}
     passed=$((passed + $(count 's/^[^ ]* pass \([0-9]*\)$/\1/p')))
     bad=$(($(count 's/^[^ ]* fail \([0-9]*\)$/\1/p') + $(count 's/^[^ ]* cancelled \([0-9]*\)$/\1/p')))
     [ "$status" = 0 ] || [ "$bad" != 0 ] || bad=1
     failed=$((failed + bad))
+}
+
+# The page's own modules and the page in a browser, the whole product, and what fails in it. Each suite has servers of its
+# own and mostly waits for them, so two run side by side.
+integration() {
+    local together=() apart=() file
+    for file in tests/web/*.test.mjs tests/faults/*.test.mjs tests/integration/*.test.mjs tests/hostile/*.test.mjs; do
+        [ -e "$file" ] || continue
+        if [[ $(basename "$file" .test.mjs) =~ ^($alone)$ ]]; then apart+=("$file"); else together+=("$file"); fi
+    done
+    [ $((${#apart[@]} + ${#together[@]})) -gt 0 ] || { echo "no integration tests"; return; }
+    [ ${#together[@]} = 0 ] || in_node "${LANES:-2}" "${together[@]}"
+    [ ${#apart[@]} = 0 ] || in_node 1 "${apart[@]}"
 }
 
 for what in "$@"; do
