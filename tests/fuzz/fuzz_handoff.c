@@ -106,6 +106,12 @@ struct handoff_splices *handoff_splices_new(struct handoff *of)
     return NULL;
 }
 
+size_t handoff_splices_files(const struct handoff_splices *splices)
+{
+    (void)splices;
+    return 0;
+}
+
 void handoff_splices_stop(struct handoff_splices *splices)
 {
     (void)splices;
