@@ -51,7 +51,6 @@ struct user {
     bool said_close; /* our close frame is out, or in `out`: the client's ends the connection */
     bool deaf;       /* what it sends means nothing any more */
     bool said_all;   /* deaf, and everything is out: it was told that nothing follows */
-    bool over;       /* to be ended as soon as everything is out */
 };
 
 /* Ends the connection in a later turn of the loop. lws looks at its timeouts only after an event of its
@@ -275,7 +274,7 @@ static void on_ping(struct user *user, struct str payload)
 /* The client's close frame is answered with its code; nothing follows either of them. */
 static void on_close(struct user *user, unsigned code)
 {
-    user->deaf = user->over = true;
+    user->deaf = true;
     send_pongs(user);
     if (!user->said_close)
         session_close(user->session, code, "");
@@ -319,22 +318,20 @@ static size_t read_frames(struct user *user, char *bytes, size_t len)
     return user->deaf ? len : at;
 }
 
-/* What follows from what was said. False: the connection is to end now. */
-static bool settle(struct user *user)
+/* After the last frame of either side the client is told that nothing follows, and its own end is waited for, as long as
+ * a session's close frame may wait for an answer: it may be talking still, and the reset that closing a socket with unread
+ * bytes makes would take our close frame with it (RFC 6455 section 7.1.1). */
+static void settle(struct user *user)
 {
-    if (user->out)
-        return true;
-    if (user->deaf && !user->over && !user->said_all) {
-        shutdown(user->fd, SHUT_WR); /* it may be talking still, and a reset would take our close frame with it */
-        user->said_all = true;
-    }
-    return !user->over;
+    if (user->out || !user->deaf || user->said_all)
+        return;
+    shutdown(user->fd, SHUT_WR);
+    user->said_all = true;
 }
 
 /* ---- lws' events ---- */
 
-/* False: the connection is to end now. */
-static bool on_bytes(struct user *user, char *bytes, size_t len)
+static void on_bytes(struct user *user, char *bytes, size_t len)
 {
     session_heard(user->session);
     size_t at = user->held ? 0 : read_frames(user, bytes, len);
@@ -342,7 +339,7 @@ static bool on_bytes(struct user *user, char *bytes, size_t len)
         keep(&user->held, (struct str){bytes + at, len - at});
         lws_rx_flow_control(user->wsi, 0);
     }
-    return settle(user);
+    settle(user);
 }
 
 static void take_held(struct user *user)
@@ -359,7 +356,7 @@ static void take_held(struct user *user)
     lws_rx_flow_control(user->wsi, 1);
 }
 
-/* False: the connection is to end now. */
+/* False: the socket is broken. */
 static bool on_writable(struct user *user)
 {
     if (user->out && !flush(user))
@@ -374,7 +371,8 @@ static bool on_writable(struct user *user)
     if (user->held && (!user->paused || user->session->closing))
         take_held(user);
     session_writable(user->session);
-    return settle(user);
+    settle(user);
+    return true;
 }
 
 static void on_closed(struct user *user)
@@ -397,7 +395,10 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *dat
     struct user *user = data;
     (void)wsi;
     switch (reason) {
-    case LWS_CALLBACK_RAW_RX: return user->session && !on_bytes(user, in, len) ? -1 : 0;
+    case LWS_CALLBACK_RAW_RX:
+        if (user->session)
+            on_bytes(user, in, len);
+        return 0;
     case LWS_CALLBACK_RAW_WRITEABLE: return user->session && !on_writable(user) ? -1 : 0;
     case LWS_CALLBACK_RAW_CLOSE:
         if (user && user->ws)
@@ -505,8 +506,7 @@ void ws_adopt(struct ws *ws, int fd, struct str bytes, const struct ws_handshake
         return;
     struct buf *early = NULL; /* what came right behind the handshake */
     keep(&early, bytes);
-    if (!on_bytes(user, early->data, early->len))
-        end_soon(user);
+    on_bytes(user, early->data, early->len);
     drop(&early);
 }
 

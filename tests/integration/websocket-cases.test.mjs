@@ -178,6 +178,11 @@ describe('WebSocket cases', () => {
       const raw = await talk(closed(1000), frame(TEXT, '4late'), frame(PING, 'late'), closed(1000));
       assert.deepEqual(raw.since().map((f) => [f.opcode, f.payload.length]), [[CLOSE, 2]]);
     });
+    it('the answer to a close frame arrives, however much follows that frame', async () => {
+      const raw = await talk(closed(1000), ...Array.from({ length: 64 }, () => frame(BINARY, Buffer.alloc(MAX - 10, 'x'))));
+      assert.deepEqual(raw.since().map((f) => [f.opcode, f.payload.length]), [[CLOSE, 2]]);
+      assert.equal(raw.closeCode, 1000);
+    });
     it('7.1.6 a large message right before the close comes back whole', async () => {
       const large = Buffer.alloc(MAX - 10, 'x');
       const raw = await talk(frame(BINARY, large));
