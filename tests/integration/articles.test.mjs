@@ -295,10 +295,15 @@ describe("the articles' programs", () => {
           const data = JSON.parse(res.data);
           page.heard.push(data);
           if (data.toId === wx.getStorageSync('userId')) page.toasts.push(data.toMsg);
-          page.getRoomInfo();
+          page.loading = Promise.all([page.loading, page.getRoomInfo()]);
           if (data.userJoin) page.spoken.push(data.userJoin);
           if (data.userLeave) page.spoken.push(data.userLeave);
         });
+      };
+      page.leave = async () => {
+        wx.closeSocket();
+        await eventually(() => page.ended, 'the end');
+        await page.loading;
       };
       page.sendSocketMessage = (params) => page.open &&
         wx.sendSocketMessage({ data: JSON.stringify({ spaceName: wx.getStorageSync('roomNum'), ...params }) });
@@ -318,8 +323,7 @@ describe("the articles' programs", () => {
       const device = roomPage(2, may, space);
       await eventually(() => device.loads, 'the room on the second device');
       assert.deepEqual(device.spoken, [`${may.nickName}加入了房间`]);
-      device.wx.closeSocket();
-      await eventually(() => device.ended, 'its end');
+      await device.leave();
       const reloaded = roomPage(1, may, space);
       await eventually(() => reloaded.loads, 'the room after a reload');
       assert.deepEqual(reloaded.spoken, [`${may.nickName}加入了房间`]);
@@ -329,6 +333,7 @@ describe("the articles' programs", () => {
       await eventually(() => [first, reloaded].every((page) => page.heard.some((data) => data.toMsg)), 'all to hear it');
       assert.deepEqual(other.spoken, [`${sun.nickName}加入了房间`], 'a second device and a reload are no news to others');
       assert.equal(other.room.members.length, 2);
+      for (const page of [first, other, reloaded]) await page.leave();
     });
 
     it('without a token that is one there is no socket', async () => {
@@ -507,26 +512,4 @@ describe("the articles' programs", () => {
   });
 
   it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());
-});
-
-describe('an installation', () => {
-  it('has no demonstrations unless they are asked for', async () => {
-    const stack = await Stack.start({ relays: 1 });
-    try {
-      const status = (target) => new Promise((resolve) => {
-        const socket = new WebSocket(`${stack.wsUrl(0)}${target}`);
-        socket.on('unexpected-response', (_, answer) => resolve(answer.statusCode));
-        socket.on('open', () => resolve(101));
-        socket.on('error', () => {});
-      });
-      assert.deepEqual([await status('/ws'), await status('/echo')], [404, 401]);
-      assert.equal((await request(`${stack.url}/clock`)).status, 404);
-      const client = new IoClient(stack, { nsp: '/echo-demo' });
-      await client.until(() => client.refusals.length, 'the refusal');
-      assert.equal(client.refusals[0].message, 'Invalid namespace');
-      client.socket.disconnect();
-    } finally {
-      await stack.remove();
-    }
-  });
 });

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
+import { IoClient } from './lib/io.mjs';
 import { CONTINUATION, PING, Raw, TEXT, frame, handshake } from './lib/raw.mjs';
-import { Stack } from './lib/stack.mjs';
+import { Stack, request } from './lib/stack.mjs';
 
 // Content that must arrive, be stored and come back to the letter.
 const CONTENTS = [
@@ -52,6 +53,16 @@ describe('door A over WebSocket', () => {
     }
     const stranger = Client.dial(stack, '?roomId=', { path: '/mysql' });
     assert.deepEqual(await stranger.closed, { code: 1008, reason: 'Room ID not provided' });
+  });
+
+  it('there are no demonstrations unless they are asked for', async () => {
+    for (const [path, status] of Object.entries({ '/ws': 404, '/echo': 401 }))
+      await assert.rejects(Client.dial(stack, '', { path }).opened, new RegExp(String(status)), path);
+    assert.equal((await request(`${stack.url}/clock`)).status, 404);
+    const io = new IoClient(stack, { nsp: '/echo-demo' });
+    await io.until(() => io.refusals.length, 'the refusal');
+    assert.equal(io.refusals[0].message, 'Invalid namespace');
+    io.socket.disconnect();
   });
 
   it('an arrival is told to everyone in the room, as a line and as a new list of members', async () => {
