@@ -142,10 +142,17 @@ describe('presence with a short grace', () => {
     const goers = flock.filter((seat) => !stays.includes(seat));
     for (const seat of goers) await eventually(async () => !(await validate(stack, seat)), 'the goers to be offline');
     for (const seat of stays) assert.equal(await validate(stack, seat), true);
+    let lines;
+    const kindsOf = (seat) => lines.filter(([nick]) => nick === seat.nick).map(([, kind]) => kind);
+    // Redis, which REST asks, knows of the last goings before the relay that stores their lines does.
+    await eventually(async () => {
+      lines = await stored(stack, watcher.roomId);
+      return flock.every((seat) => kindsOf(seat).length % 2 === (stays.includes(seat) ? 1 : 0));
+    }, 'a line for each coming and going');
     await settle(w1, w2);
-    const lines = await stored(stack, watcher.roomId);
+    lines = await stored(stack, watcher.roomId);
     for (const seat of flock) {
-      const kinds = lines.filter(([nick]) => nick === seat.nick).map(([, kind]) => kind);
+      const kinds = kindsOf(seat);
       kinds.forEach((kind, i) => assert.equal(kind, i % 2 ? 3 : 2, `lines of ${seat.nick}: ${kinds}`));
       assert.equal(kinds.length % 2, stays.includes(seat) ? 1 : 0, `whoever came last is there: ${kinds}`);
     }

@@ -148,15 +148,22 @@ describe('who hears what', () => {
 
   it('a recovery gives nothing from before the socket was there, or was in the room, whatever offset it claims', async () => {
     const room = unique('room');
-    const ann = await chatter(1);
+    const [ann, witness] = [await chatter(1), await chatter(2)];
     const [old, oldInRoom, missed, early, missedInRoom] = ['old', 'old-in-room', 'missed', 'early', 'missed-in-room']
       .map((stem) => unique(stem));
-    await ann.say(old);
+    await witness.ask('join', room);
+    /** Stored, and past bob's relay: from when on he is there, or in the room, that relay counts by what it has heard. */
+    const saidBefore = async (content) => {
+      await ann.say(content);
+      await witness.heard(content);
+    };
+    await saidBefore(old);
     await ann.ask('join', room);
-    await ann.say(oldInRoom);
+    await saidBefore(oldInRoom);
     const bob = await chatter(2, { transports: ['websocket'] });
-    await ann.say(early); // bob is there, but not in the room
+    await saidBefore(early); // bob is there, but not in the room
     await bob.ask('join', room);
+    await bob.event('joined');
     await bob.cut();
     await ann.say(missedInRoom);
     await ann.ask('leave', room);
