@@ -146,6 +146,16 @@ static enum err fetch(struct db *db, MYSQL_STMT *stmt, db_row_fn *fn, void *arg)
     return err;
 }
 
+/* `alone`: it was a transaction of its own, so a lost answer may be that of its commit. */
+static enum err fail_executed(struct db *db, MYSQL_STMT *stmt, bool alone)
+{
+    enum err err = db_fail(db, stmt);
+    if (!alone || err != ERR_DOWN || !db->lost)
+        return err;
+    db->writes++;
+    return ERR_UNKNOWN;
+}
+
 enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count,
                   db_row_fn *row, void *arg)
 {
@@ -159,11 +169,15 @@ enum err db_query(struct db *db, size_t statement, const struct db_value *params
     unsigned int one = 0; /* no array: db_many may have set one on this statement */
     mysql_stmt_attr_set(stmt, STMT_ATTR_ARRAY_SIZE, &one);
     bind_params(&b, params, count);
-    if ((count && mysql_stmt_bind_param(stmt, b.bind)) || mysql_stmt_execute(stmt))
+    if (count && mysql_stmt_bind_param(stmt, b.bind))
         return db_fail(db, stmt);
+    bool alone = !row && !db->in_transaction;
+    if (mysql_stmt_execute(stmt))
+        return fail_executed(db, stmt, alone);
     db->affected = mysql_stmt_affected_rows(stmt);
     db->insert_id = mysql_stmt_insert_id(stmt);
     db->written |= !row && db->affected;
+    db->writes += alone && db->affected;
     if (db->written && !db->in_transaction)
         db_takes_writes();
     err = row ? fetch(db, stmt, row, arg) : ERR_OK;
@@ -208,8 +222,13 @@ static enum err run_bulk(struct db *db, MYSQL_STMT *stmt, const struct db_value 
     unsigned int size = (unsigned int)rows;
     mysql_stmt_attr_set(stmt, STMT_ATTR_ARRAY_SIZE, &size);
     enum err err = ERR_OK;
-    if (mysql_stmt_bind_param(stmt, bind) || mysql_stmt_execute(stmt))
+    bool alone = !db->in_transaction;
+    if (mysql_stmt_bind_param(stmt, bind))
         err = db_fail(db, stmt);
+    else if (mysql_stmt_execute(stmt))
+        err = fail_executed(db, stmt, alone);
+    else
+        db->writes += alone;
     free(numbers);
     free(texts);
     free(lengths);
@@ -301,6 +320,8 @@ enum err db_commit(struct db *db)
     enum err err = db_run(db, "COMMIT", NULL, NULL);
     if (!err && db->written)
         db_takes_writes();
+    if (db->written && (!err || err != ERR_RETRY || db->error_number == ER_ERROR_DURING_COMMIT))
+        db->writes++;
     if (!err || (err == ERR_RETRY && db->error_number != ER_ERROR_DURING_COMMIT))
         return err;
     if (db->mysql) /* within the server, who knows where: the next look is on another connection */

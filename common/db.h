@@ -55,11 +55,15 @@ void db_refresh(struct db *db);
 /* Whether there is a connection that the server has not ended, as far as can be told without asking it. */
 bool db_is_connected(const struct db *db);
 
-/* Runs a prepared statement. `row` may be NULL for one without a result. *affected (may be NULL)
- * gets the number of rows changed, *insert_id the AUTO_INCREMENT value. */
+/* Runs a prepared statement. `row` is NULL for one without a result, that is, one that writes: outside a transaction it
+ * is one of its own, and ERR_UNKNOWN if the connection broke before its answer came. Then db_affected is the number of
+ * rows changed, db_insert_id the AUTO_INCREMENT value. */
 enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count,
                   db_row_fn *row, void *arg) CG_MUST_CHECK;
 uint64_t db_affected(const struct db *db);
+/* How often something was written through this connection for good, or may have been (ERR_UNKNOWN): what fails after
+ * this has grown has not failed without a trace. */
+uint64_t db_writes(const struct db *db);
 uint64_t db_insert_id(const struct db *db);
 
 /* Runs a prepared statement once for each of `rows` rows of `count` parameters (params[row * count +

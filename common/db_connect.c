@@ -69,6 +69,11 @@ uint64_t db_insert_id(const struct db *db)
     return db->insert_id;
 }
 
+uint64_t db_writes(const struct db *db)
+{
+    return db->writes;
+}
+
 /* What the number of a failure means. */
 enum meaning {
     REFUSED_FOR_GOOD,
@@ -126,6 +131,7 @@ enum err db_fail(struct db *db, MYSQL_STMT *stmt)
     remember(db, stmt ? mysql_stmt_errno(stmt) : mysql_errno(db->mysql),
              stmt ? mysql_stmt_error(stmt) : mysql_error(db->mysql));
     enum meaning meaning = meaning_of(db, db->error_number);
+    db->lost = meaning == GONE;
     switch (meaning) {
     case REFUSED_FOR_GOOD: return ERR_INTERNAL;
     case DUPLICATE: return ERR_DUPLICATE;

@@ -25,6 +25,8 @@ struct db {
     int64_t checked_ms; /* when the server was last seen to be one that may be written */
     bool in_transaction;
     bool written; /* something was, in this transaction */
+    bool lost;    /* the latest failure: the connection is gone, and what was sent last may have been done */
+    uint64_t writes;
 };
 
 /* A connection, made if there is none and the back-off allows it. */

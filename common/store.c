@@ -114,6 +114,11 @@ void store_refresh(struct store *store)
     db_refresh(store->db);
 }
 
+uint64_t store_writes(const struct store *store)
+{
+    return db_writes(store->db);
+}
+
 bool store_is_connected(const struct store *store)
 {
     return db_is_connected(store->db);

@@ -38,6 +38,9 @@ enum err store_ready(struct store *store, char why[256]) CG_MUST_CHECK;
 void store_refresh(struct store *store);
 /* Whether there is a connection that the server has not ended, as far as can be told without asking it. */
 bool store_is_connected(const struct store *store);
+/* How often something was written for good through it, or may have been: whoever fails after this has grown has not
+ * failed without a trace. */
+uint64_t store_writes(const struct store *store);
 /* Asks the server for a sign of life. */
 enum err store_ping(struct store *store) CG_MUST_CHECK;
 const char *store_error(const struct store *store);

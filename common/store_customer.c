@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-enum { ATTEMPTS = 5, USER_NAME_MAX = 2 * CUSTOMER_ACCOUNT_MAX + 1 };
+enum { USER_NAME_MAX = 2 * CUSTOMER_ACCOUNT_MAX + 1 };
 
 static const struct store_statement rows[] = {
     {SQL_CUSTOMER_PAIR,
@@ -68,15 +68,16 @@ enum err store_customer_register(struct store *store, struct str app_sid, struct
     int len = snprintf(name, sizeof name, "%.*s\x1f%.*s", (int)app_sid.len, app_sid.ptr,
                        (int)account.len, account.ptr);
     CG_ASSERT(len > 0 && (size_t)len < sizeof name && avatar.len <= CUSTOMER_AVATAR_MAX);
-    enum err err = ERR_RETRY;
-    for (int attempt = 0; err == ERR_RETRY && attempt < ATTEMPTS; attempt++) {
+    struct store_tries tries = {0};
+    enum err err;
+    do {
         uint64_t user;
         err = find_or_add_user(store, (struct str){name, (size_t)len}, &user);
         struct db_value row[] = {DB_NUM(user), DB_TEXT(app_sid), DB_TEXT(account),
                                  DB_TEXT(username), DB_TEXT(avatar)};
         if (!err)
             err = db_query(store->db, SQL_SET_CUSTOMER, row, 5, NULL, NULL);
-    }
+    } while (store_again(&tries, &err));
     return err;
 }
 
@@ -120,9 +121,12 @@ enum err store_customer_pair(struct store *store, struct str app_sid, struct str
         return ERR_NOT_FOUND;
     if (out->friend.user == out->user.user)
         return ERR_INVALID;
-    err = out->conversation ? ERR_OK : ERR_RETRY;
-    for (int attempt = 0; err == ERR_RETRY && attempt < ATTEMPTS; attempt++)
+    if (out->conversation)
+        return ERR_OK;
+    struct store_tries tries = {0};
+    do
         err = store_pair_make(store, KIND_CUSTOMERS, STORE_SESSION_PREFIX, out->user.user,
                               out->friend.user, &out->conversation);
+    while (store_again(&tries, &err));
     return err;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 enum { CHATROOM = 1 }; /* conversation.kind and user.realm */
-enum { ATTEMPTS = 8, ROW_SQL_MAX = 2 * (2 * STORE_NAME_MAX + 48) + 160 };
+enum { ROW_SQL_MAX = 2 * (2 * STORE_NAME_MAX + 48) + 160 };
 
 static const struct store_statement rows[] = {
     {SQL_ADD_ROOM, "INSERT INTO conversation (public_id, kind, name, created_at)"
@@ -297,16 +297,19 @@ enum err store_enter(struct store *store, struct store_entering *entering, size_
 {
     CG_ASSERT(count && count <= STORE_ENTER_MAX);
     struct entry *entry = mem_zalloc(sizeof *entry);
-    enum err err = ERR_RETRY;
+    struct store_tries tries = {0};
+    enum err err;
     *entry = (struct entry){.store = store, .count = count, .rooms_max = rooms_max};
     for (size_t i = 0; i < count; i++) {
         CG_ASSERT(entering[i].head.len <= STORE_HEAD_MAX && entering[i].room.len <= STORE_NAME_MAX);
         CG_ASSERT(entering[i].nick.len <= STORE_NAME_MAX && entering[i].address.len < 48);
         entry->seats[i].entering = &entering[i];
     }
-    /* A commit without an answer is one more reason to look again. */
-    for (int i = 0; i < ATTEMPTS && (err == ERR_RETRY || err == ERR_DUPLICATE || err == ERR_UNKNOWN); i++)
+    do {
         err = enter_once(entry);
+        if (err == ERR_DUPLICATE)
+            err = ERR_RETRY; /* somebody else made one of the names */
+    } while (store_again(&tries, &err));
     free(entry);
-    return err == ERR_UNKNOWN ? ERR_DOWN : err;
+    return err;
 }

@@ -27,8 +27,8 @@ struct store_entering {
 /* Finds or makes the rooms and the users of these names and makes them members, all in one transaction, in a number of
  * round trips that does not grow with `count` (1 to STORE_ENTER_MAX; the same names may come more than once): one if
  * nothing is to be made, up to seven (see db_many), and one for each head that changes. rooms_max 0: of however many.
- * Safe to call concurrently, in any number of processes. Anything but ERR_OK: nobody has entered. ERR_DOWN may mean
- * that all have: they are not told, and may try again. */
+ * Safe to call concurrently, in any number of processes. Anything but ERR_OK: nobody has entered; ERR_UNKNOWN:
+ * all may have, and may try again. */
 enum err store_enter(struct store *store, struct store_entering *entering, size_t count,
                      int64_t rooms_max) CG_MUST_CHECK;
 

@@ -69,14 +69,21 @@ enum err store_friend_make(struct store *store, uint64_t one, uint64_t other,
                            char friend_id[ID_MAX], bool *made)
 {
     uint64_t conversation;
-    enum err err = find_pair(store, one, other, friend_id);
-    *made = !err && !*friend_id;
-    for (int attempt = 0; attempt < 5 && !*friend_id && (!err || err == ERR_RETRY); attempt++) {
+    struct store_tries tries = {0};
+    *made = false;
+    enum err err;
+    do {
+        err = find_pair(store, one, other, friend_id);
+        if (err || *friend_id)
+            continue;
+        *made = true;
         err = store_pair_make(store, KIND_FRIENDS, STORE_FRIEND_PREFIX, one, other, &conversation);
         if (!err)
             err = find_pair(store, one, other, friend_id);
-    }
-    return !err && !*friend_id ? ERR_INTERNAL : err;
+        if (!err && !*friend_id)
+            err = ERR_INTERNAL;
+    } while (store_again(&tries, &err));
+    return err;
 }
 
 struct listing {

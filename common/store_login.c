@@ -30,19 +30,28 @@ enum err store_login_find(struct store *store, enum store_realm realm, struct st
     return !err && !login->user ? ERR_NOT_FOUND : err;
 }
 
+static enum err make_once(struct store *store, enum store_realm realm, struct str name, struct store_login *login)
+{
+    enum err err = store_login_find(store, realm, name, login);
+    if (err != ERR_NOT_FOUND)
+        return err;
+    char id[ID_MAX];
+    id_make(STORE_USER_PREFIX, id);
+    struct db_value row[] = {DB_TEXT(str_of(id)), DB_NUM(realm), DB_TEXT(name), DB_TEXT(STR("0"))};
+    err = db_query(store->db, SQL_ADD_USER, row, 4, NULL, NULL);
+    if (!err || err == ERR_DUPLICATE) /* the unique key decides; the loser finds the winner's */
+        err = store_login_find(store, realm, name, login);
+    return err == ERR_NOT_FOUND ? ERR_RETRY : err;
+}
+
 enum err store_login_make(struct store *store, enum store_realm realm, struct str name,
                           struct store_login *login)
 {
-    enum err err = store_login_find(store, realm, name, login);
-    for (int attempt = 0; attempt < 5 && (err == ERR_NOT_FOUND || err == ERR_RETRY); attempt++) {
-        char id[ID_MAX];
-        id_make(STORE_USER_PREFIX, id);
-        struct db_value row[] = {DB_TEXT(str_of(id)), DB_NUM(realm), DB_TEXT(name),
-                                 DB_TEXT(STR("0"))};
-        err = db_query(store->db, SQL_ADD_USER, row, 4, NULL, NULL);
-        if (!err || err == ERR_DUPLICATE) /* the unique key decides; the loser finds the winner's */
-            err = store_login_find(store, realm, name, login);
-    }
+    struct store_tries tries = {0};
+    enum err err;
+    do
+        err = make_once(store, realm, name, login);
+    while (store_again(&tries, &err));
     return err;
 }
 
@@ -66,10 +75,11 @@ static enum err set(struct store *store, const struct store_login *login, const 
 enum err store_login_set(struct store *store, struct store_login *login, const char *hash)
 {
     uint32_t generation = 0;
-    enum err err = ERR_RETRY;
-    /* after a lost answer to COMMIT the next attempt finds a password: the caller then tries whether it is this one */
-    for (int attempt = 0; attempt < 5 && (err == ERR_RETRY || err == ERR_UNKNOWN); attempt++)
+    struct store_tries tries = {0};
+    enum err err;
+    do /* after a lost answer to COMMIT the next attempt finds a password: the caller then tries whether it is this one */
         err = set(store, login, hash, &generation);
+    while (store_again(&tries, &err));
     if (!err)
         login->generation = generation;
     return err;

@@ -3,8 +3,6 @@
 #include "common/sanction.h"
 #include "common/store_sql.h"
 
-enum { ATTEMPTS = 5 };
-
 static const struct store_statement rows[] = {
     {SQL_RIGHTS_LOCK, "SELECT rights FROM user WHERE id = ? FOR UPDATE"},
     {SQL_RIGHTS_RAISE, "UPDATE user SET rights = ?, tokens_rights = IF(?, ?, tokens_rights),"
@@ -69,23 +67,22 @@ static enum err carry_out(struct store *store, const struct store_revocation *re
                           enum err (*change)(struct store *, const struct store_revocation *))
 {
     uint32_t generation;
-    bool perhaps = false; /* an answer to COMMIT was lost */
-    enum err err = ERR_RETRY;
-    for (int attempt = 0; attempt < ATTEMPTS && (err == ERR_RETRY || err == ERR_UNKNOWN); attempt++) {
-        perhaps |= err == ERR_UNKNOWN;
+    struct store_tries tries = {0};
+    enum err err;
+    do {
         err = db_begin(store->db);
         if (err)
             continue;
         err = store_revoke_within(store, revocation, &generation);
         if (!err && change)
             err = change(store, revocation);
-        if (err == ERR_NOT_FOUND && perhaps)
+        if (err == ERR_NOT_FOUND && tries.perhaps)
             err = ERR_OK; /* the lost one was carried out: told once more */
         if (err)
             db_rollback(store->db);
         else
             err = db_commit(store->db);
-    }
+    } while (store_again(&tries, &err));
     if (!err) /* no relay asks for these any more; if it fails, the next one does it */
         (void)!db_query(store->db, SQL_OLD_REVOCATIONS, NULL, 0, NULL, NULL);
     return err;

@@ -94,22 +94,26 @@ static enum err add_space(struct store *store, struct str name, uint64_t user,
     return err;
 }
 
+static enum err make_once(struct store *store, struct str name, uint64_t user, char space_id[ID_MAX])
+{
+    struct by_name found = {.space_id = space_id};
+    struct db_value key[] = {DB_NUM(user), DB_TEXT(name)};
+    enum err err = db_query(store->db, SQL_SPACE_BY_NAME, key, 2, on_by_name, &found);
+    if (!err && found.conversation)
+        return found.is_member ? ERR_OK : ERR_DUPLICATE;
+    if (!err)
+        err = add_space(store, name, user, space_id);
+    return err == ERR_DUPLICATE ? ERR_RETRY : err; /* somebody was quicker: perhaps this very user */
+}
+
 enum err store_space_make(struct store *store, struct str name, uint64_t user,
                           char space_id[ID_MAX])
 {
-    enum err err = ERR_RETRY;
-    /* after a lost answer to COMMIT the next attempt finds what it did */
-    for (int attempt = 0; attempt < 5 && (err == ERR_RETRY || err == ERR_UNKNOWN); attempt++) {
-        struct by_name found = {.space_id = space_id};
-        struct db_value key[] = {DB_NUM(user), DB_TEXT(name)};
-        err = db_query(store->db, SQL_SPACE_BY_NAME, key, 2, on_by_name, &found);
-        if (!err && found.conversation)
-            return found.is_member ? ERR_OK : ERR_DUPLICATE;
-        if (!err)
-            err = add_space(store, name, user, space_id);
-        if (err == ERR_DUPLICATE)
-            err = ERR_RETRY; /* somebody was quicker: perhaps this very user */
-    }
+    struct store_tries tries = {0};
+    enum err err;
+    do
+        err = make_once(store, name, user, space_id);
+    while (store_again(&tries, &err));
     return err;
 }
 
@@ -286,9 +290,25 @@ static enum err move(struct store *store, struct transfer_state *state)
     return strcmp(state->earlier, transfer->content) == 0 ? ERR_OK : ERR_DUPLICATE;
 }
 
+static enum err transfer_once(struct store *store, struct store_transfer *transfer)
+{
+    struct transfer_state state = {.transfer = transfer};
+    transfer->conversation = transfer->sender = transfer->seq = 0;
+    transfer->repeated = false;
+    enum err err = db_begin(store->db);
+    if (err)
+        return err;
+    err = move(store, &state);
+    if (!err && !transfer->repeated)
+        return db_commit(store->db);
+    db_rollback(store->db);
+    return err;
+}
+
 enum err store_transfer(struct store *store, struct store_transfer *transfer)
 {
-    enum err err = ERR_RETRY;
+    struct store_tries tries = {0};
+    enum err err;
     CG_ASSERT(transfer->client_id.len && transfer->client_id.len <= STORE_TRANSFER_CLIENT_MAX);
     CG_ASSERT(transfer->score > 0 && transfer->score <= STORE_SCORE_MAX);
     if (!id_is(transfer->space_id, STORE_SPACE_PREFIX) ||
@@ -298,19 +318,8 @@ enum err store_transfer(struct store *store, struct store_transfer *transfer)
              "{\"fromId\":\"%.*s\",\"toId\":\"%.*s\",\"score\":%lld}", (int)transfer->from_id.len,
              transfer->from_id.ptr, (int)transfer->to_id.len, transfer->to_id.ptr,
              (long long)transfer->score);
-    /* after a lost answer to COMMIT the next attempt waits for the row and finds what became of it */
-    for (int attempt = 0; attempt < 5 && (err == ERR_RETRY || err == ERR_UNKNOWN); attempt++) {
-        struct transfer_state state = {.transfer = transfer};
-        transfer->conversation = transfer->sender = transfer->seq = 0;
-        transfer->repeated = false;
-        err = db_begin(store->db);
-        if (err)
-            continue;
-        err = move(store, &state);
-        if (err || transfer->repeated)
-            db_rollback(store->db);
-        else
-            err = db_commit(store->db);
-    }
+    do /* after a lost answer to COMMIT the next attempt waits for the row and finds what became of it */
+        err = transfer_once(store, transfer);
+    while (store_again(&tries, &err));
     return err;
 }

@@ -109,6 +109,19 @@ extern const struct store_statements store_sanctions_statements, store_rights_st
 enum { STORE_RIGHTS_COLUMN_COUNT = 3 };
 struct rights store_take_rights(const struct db_value *columns);
 
+/* A piece of work that finds out by itself what an earlier attempt has done, so that it may be tried again:
+ *     struct store_tries tries = {0};
+ *     do
+ *         err = once(…);
+ *     while (store_again(&tries, &err));
+ * After a deadlock and after a lost answer to a commit it is, a few times. Once it is not known whether an attempt was
+ * carried out, no failure of a later one says that it was not: *err stays ERR_UNKNOWN. */
+struct store_tries {
+    int count;
+    bool perhaps;
+};
+bool store_again(struct store_tries *tries, enum err *err);
+
 /* Copies a row's text into `out` of `size` bytes, with a NUL. What is longer than its column can be is shortened, between
  * two characters, and counted. */
 void store_copy(char *out, size_t size, struct str text);

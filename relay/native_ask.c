@@ -52,7 +52,8 @@ static struct native *asked_by(struct asked *asked)
     native->asked--;
     if (!asked->job.err)
         return native;
-    native_fail(native, asked->re, asked->job.err == ERR_NOT_FOUND ? ERR_NOT_FOUND : ERR_DOWN);
+    bool known = asked->job.err == ERR_NOT_FOUND || asked->job.err == ERR_UNKNOWN;
+    native_fail(native, asked->re, known ? asked->job.err : ERR_DOWN);
     answered(asked, native);
     return NULL;
 }
@@ -196,6 +197,8 @@ static void move_marker(struct job *job, struct store *store)
     if (!job->err)
         job->err = store_native_unread(store, place->conversation, reading->asked.user, place->read_seq,
                                        STORE_UNREAD_AMONG, &reading->unread);
+    if (job->err && reading->moved)
+        job->err = ERR_UNKNOWN; /* it is where it was asked to be: nobody is told that it is not */
 }
 
 static void on_moved(struct job *job)

@@ -20,7 +20,7 @@ void rooms_refuse(struct http_call *call, unsigned status, const char *code, con
     struct buf out;
     buf_init(&out, 1024);
     buf_addf(&out, "{\"error\":\"%s\",\"code\":\"%s\"}", error, code);
-    http_reply(call, status, TYPE_JSON, status == 503 ? "Retry-After: 1\r\n" : "", buf_str(&out));
+    http_reply(call, status, TYPE_JSON, status == 503 || status == 504 ? "Retry-After: 1\r\n" : "", buf_str(&out));
     buf_fini(&out);
 }
 

@@ -21,7 +21,7 @@ static void reply_stored(struct http_call *call, uint64_t seq)
 static void give_up(struct session *session)
 {
     struct rooms_held *held = session->state;
-    rooms_refuse(held->call, 503, "unknown", "it is not known whether the message was stored");
+    rooms_refuse(held->call, 504, "unknown", "it is not known whether the message was stored");
     held->call = NULL;
 }
 

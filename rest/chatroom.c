@@ -20,9 +20,9 @@ static int status_of(enum err err, const char *call)
 {
     if (!err)
         return 200;
-    if (err != ERR_DOWN) /* that it is down, db.c says once */
+    if (err != ERR_DOWN && err != ERR_UNKNOWN) /* that it is down, db.c says once */
         log_error("rest.store_failed", "call=%s err=%s", call, err_name(err));
-    return 503;
+    return err == ERR_UNKNOWN ? 504 : 503;
 }
 
 /* ---- what the calls take ---- */
@@ -122,7 +122,7 @@ static void create_failed(struct buf *out, int status, const char *error, const 
 {
     (void)error;
     buf_add_text(out, "{\"error\":\"创建失败\"");
-    if (status == 403 || status == 429)
+    if (status == 403 || status == 429 || status == 504)
         buf_addf(out, ",\"code\":\"%s\"", code);
     buf_add_char(out, '}');
 }

@@ -13,12 +13,11 @@
 
 enum { PATIENCE_MS = 10000 };
 
-static int failed(struct call *call, enum err err, const char *name)
+static int failed(enum err err, const char *name)
 {
     if (err != ERR_DOWN && err != ERR_UNKNOWN) /* that it is down, db.c says once */
         log_error("rest.store_failed", "call=%s err=%s", name, err_name(err));
-    call->code = err == ERR_UNKNOWN ? "unknown" : "unavailable";
-    return 503;
+    return err == ERR_UNKNOWN ? 504 : 503;
 }
 
 /* ---- registering ---- */
@@ -54,7 +53,7 @@ static int judge_names(struct call *call, struct str app_sid, struct str account
     enum err err = store_customer_name(call->backends->store, app_sid, account, &now);
     bool stays = !err && (name_kind == NAME_OK || str_eq(buf_str(&now), username));
     buf_fini(&now);
-    return err && err != ERR_NOT_FOUND ? failed(call, err, "register") : stays ? 200 : 400;
+    return err && err != ERR_NOT_FOUND ? failed(err, "register") : stays ? 200 : 400;
 }
 
 static int register_customer(struct call *call)
@@ -71,7 +70,7 @@ static int register_customer(struct call *call)
     enum err err =
         store_customer_register(call->backends->store, app_sid, account, username, avatar);
     if (err)
-        return failed(call, err, "register");
+        return failed(err, "register");
     buf_add_text(call->out, "{\"status\":200,\"payload\":{\"account\":");
     buf_add_json(call->out, account);
     buf_add_text(call->out, ",\"app_sid\":");
@@ -107,7 +106,7 @@ static int answer_list(struct call *call, const struct store_customer_pair *pair
     buf_add_text(call->out, "{\"code\":1,\"data\":");
     page_fini(&list.page, call->out);
     buf_add_char(call->out, '}');
-    return err ? failed(call, err, "history") : 200;
+    return err ? failed(err, "history") : 200;
 }
 
 /* The three parameters that open a session. False if one is missing or empty. */
@@ -131,7 +130,7 @@ static int find_pair(struct call *call, const struct parties *parties,
                                        parties->user, pair, &missing);
     if (err == ERR_NOT_FOUND || err == ERR_INVALID)
         return 404;
-    return err ? failed(call, err, "session") : 0;
+    return err ? failed(err, "session") : 0;
 }
 
 static int history(struct call *call)
@@ -180,7 +179,7 @@ static int post(struct call *call, const struct customer_frame *frame,
     buf_fini(&clean);
     if (err == ERR_DUPLICATE)
         return 409; /* the id was used for something else */
-    return err ? failed(call, err, "message") : 0;
+    return err ? failed(err, "message") : 0;
 }
 
 /* The query may say what the socket's says; then it must be what the frame says. */

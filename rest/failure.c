@@ -16,6 +16,7 @@ static const struct word {
     {429, "too_many", "too many attempts, try again later"},
     {501, "not_implemented", "not offered here"},
     {503, "unavailable", "service unavailable"},
+    {504, "unknown", "it is not known whether it was done"},
     {507, "full", "no room is left"},
     {500, "internal", "internal error"}, /* and every other */
 };
@@ -49,21 +50,12 @@ int failure_status(enum err err, const char *call)
     case ERR_TOO_BIG: return 413;
     case ERR_RETRY:
     case ERR_BUSY:
-    case ERR_DOWN:
-    case ERR_UNKNOWN: return 503;
+    case ERR_DOWN: return 503;
+    case ERR_UNKNOWN: return 504;
     case ERR_INTERNAL: break;
     }
     log_error("rest.store_failed", "call=%s err=%s", call, err_name(err));
     return 500;
-}
-
-int failure_of_write(struct call *call, enum err err, const char *name)
-{
-    if (err == ERR_UNKNOWN) {
-        call->code = "unknown";
-        call->error = "it is not known whether it was done";
-    }
-    return failure_status(err, name);
 }
 
 void failure_coded(struct buf *out, int status, const char *error, const char *code)

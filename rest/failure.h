@@ -12,11 +12,9 @@ failure_form failure_customer;
 /* {"status":415,"err":"unsupported media type"}: uploads. */
 failure_form failure_upload;
 
-/* The status for what a store function returned: 200, 400, 404, 409, 413, 403 for ERR_DENIED, 503, or 500, which is
- * logged with `call`. */
+/* The status for what a store function returned: 200, 400, 404, 409, 413, 403 for ERR_DENIED, 503: nothing was done, 504:
+ * it may have been done (ERR_UNKNOWN), or 500, which is logged with `call`. */
 int failure_status(enum err err, const char *call);
-/* The same for a call that writes: of ERR_UNKNOWN it says that it may have been done. */
-int failure_of_write(struct call *call, enum err err, const char *name);
 
 /* What is said of a status if the handler says nothing else; never NULL. */
 const char *failure_error(int status);

@@ -176,7 +176,7 @@ static int make_friendship(struct call *call, const struct store_friend_self bot
         uncharge(&charge);
     for (size_t i = 0; !err && made && i < 2; i++)
         publish_friends(call->backends, both[i].user);
-    return err ? failure_of_write(call, err, "befriend") : 200;
+    return err ? failure_status(err, "befriend") : 200;
 }
 
 static int befriend(struct call *call)
@@ -344,7 +344,7 @@ static int mark_read(struct call *call)
     begin(call);
     buf_addf(call->out, "{\"seq\":%llu}}",
              (unsigned long long)(up_to > place.read_seq ? up_to : place.read_seq));
-    return failure_of_write(call, err, "mark_read");
+    return failure_status(err, "mark_read");
 }
 
 static const struct route rows[] = {

@@ -151,6 +151,7 @@ static const char *reason_of(int status)
         {500, "Internal Server Error"},
         {501, "Not Implemented"},
         {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
         {507, "Insufficient Storage"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)

@@ -232,7 +232,7 @@ static int store_event(struct call *call, uint64_t conversation, struct str audi
     if (!err)
         err = post.err;
     if (err)
-        return failure_of_write(call, err, "io");
+        return failure_status(err, "io");
     publish_message(call->backends, &post.message);
     buf_addf(call->out, "{\"success\":true,\"data\":{\"epoch\":%llu,\"seq\":%llu}}",
              (unsigned long long)epoch, (unsigned long long)post.message.seq);

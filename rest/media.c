@@ -139,9 +139,9 @@ static int keep(struct upload *upload, struct store *store, const char *family)
         return err == ERR_TOO_BIG ? 507 : 503;
     err = store_media_add(store, str_of(file->name), str_of(upload->kind), file->bytes,
                           (uint64_t)settings->media_quota_bytes);
-    if (err && err != ERR_TOO_BIG && err != ERR_DOWN)
+    if (err && err != ERR_TOO_BIG && err != ERR_DOWN && err != ERR_UNKNOWN)
         log_error("rest.store_failed", "call=upload err=%s", err_name(err));
-    return !err ? 200 : err == ERR_TOO_BIG ? 507 : 503;
+    return !err ? 200 : err == ERR_TOO_BIG ? 507 : err == ERR_UNKNOWN ? 504 : 503;
 }
 
 static void add_url(struct buf *out, const struct upload *upload)

@@ -21,7 +21,7 @@
 #define TYPE_JSON "application/json; charset=utf-8"
 
 enum { ORIGIN_BYTES = 256 };
-enum { UNAVAILABLE_RETRY_S = 2 }; /* Retry-After of a 503 that has none of its own */
+enum { UNAVAILABLE_RETRY_S = 2 }; /* Retry-After of a 503 or 504 that has none of its own */
 
 static const struct route_table *const tables[] = {
     &chatroom_routes,
@@ -183,7 +183,9 @@ static void answer(struct http_response *response, int status, const char *body)
 static void answer_failure(const struct route *route, const struct call *call, int status,
                            struct http_response *response)
 {
-    response->retry_after_s = call->retry_after_s ? call->retry_after_s : status == 503 ? UNAVAILABLE_RETRY_S : 0;
+    response->retry_after_s = call->retry_after_s               ? call->retry_after_s
+                              : status == 503 || status == 504 ? UNAVAILABLE_RETRY_S
+                                                               : 0;
     if (route->failure) {
         answer(response, status, route->failure);
     } else if (route->failed) {
@@ -200,15 +202,32 @@ static int refuse_origin(struct call *call)
     return 403;
 }
 
+static bool has_failed(int status)
+{
+    return status == 500 || status == 503;
+}
+
+/* It failed, but not before something was written: perhaps all that was asked for (the list that shows it could not be
+ * read), perhaps a part. Who is told that nothing was done would be told what is not so. */
+static int say_unknown(struct call *call)
+{
+    call->code = call->error = NULL;
+    call->retry_after_s = 0;
+    return 504;
+}
+
 static void serve_route(const struct backends *backends, const struct route *route, enum origin origin,
                         struct call *call, struct http_response *response)
 {
     call->backends = backends;
     call->out = &response->body;
     response->type = route->type ? route->type : TYPE_JSON;
+    uint64_t writes = store_writes(backends->store);
     response->status = origin == ORIGIN_FOREIGN ? refuse_origin(call) : run(call, route);
     if (response->status < 400 && response->body.failed)
         response->status = 500;
+    if (has_failed(response->status) && store_writes(backends->store) != writes)
+        response->status = say_unknown(call);
     if (response->status >= 400)
         answer_failure(route, call, response->status, response);
     if (origin == ORIGIN_FOREIGN) {

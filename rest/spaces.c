@@ -97,7 +97,7 @@ static int make(struct call *call)
     enum err err = named ? store_space_make(call->backends->store, name, caller.user, space_id)
                          : make_random(call, caller.user, digits, space_id);
     if (err)
-        return failure_of_write(call, err, "make_space");
+        return failure_status(err, "make_space");
     add_space(call->out, space_id, named ? name : str_of(digits));
     buf_add_char(call->out, '}');
     return 200;
@@ -115,7 +115,7 @@ static int join(struct call *call)
         store_space_place(call->backends->store, call->params[0], str_of(caller.user_id), NULL,
                           &place);
     if (err)
-        return failure_of_write(call, err, "join_space");
+        return failure_status(err, "join_space");
     status = moderate(call, caller.user, place.conversation, MODERATE_ENTER);
     if (status != 200)
         return status;
@@ -310,7 +310,7 @@ static int transfer_score(struct call *call)
     if (err == ERR_DUPLICATE)
         call->error = "this clientId was used for another transfer";
     if (err)
-        return failure_of_write(call, err, "transfer");
+        return failure_status(err, "transfer");
     if (!transfer.repeated)
         tell_relays(call, &transfer);
     buf_add_text(call->out, "{\"roomId\":");

@@ -32,6 +32,7 @@ static struct {
     enum encoding_id encoding;
     enum store_realm realm;
     bool has_password;
+    enum err uncounted; /* what is unread cannot be counted */
 } world;
 
 static struct token_keys keys;
@@ -95,7 +96,7 @@ enum err store_native_unread(struct store *store, uint64_t conversation, uint64_
     (void)store;
     (void)user;
     *count = db.last[conversation] - after;
-    return world.err;
+    return world.err ? world.err : world.uncounted;
 }
 
 enum err readers_try(struct readers *readers, struct job *job)

@@ -9,6 +9,7 @@
 
 static struct {
     enum err pair, journal;
+    enum err after; /* how the store is once a post has been stored */
     bool repeated;
     int registered, paired, posted;
     const char *name; /* of whoever is registered */
@@ -72,6 +73,8 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
     posts->message.seq = 5;
     posts->repeated = db.repeated;
     posts->err = db.journal;
+    fake.writes += !db.journal && !db.repeated;
+    fake.store = db.after;
     return db.journal == ERR_DOWN ? ERR_DOWN : ERR_OK;
 }
 
@@ -258,6 +261,12 @@ static void failures_have_the_bodies_of_the_socket(void **state)
     fake.messages = 1;
     assert_int_equal(ask_history(WHO), 503);
     assert_bytes(buf_str(&response.body), "{\"code\":0,\"msg\":\"聊天出现故障!\"}");
+    fake.store = ERR_OK;
+    db.after = ERR_DOWN; /* what was stored is not said to be not stored because the list cannot be read */
+    assert_answer("POST", "/chat/v1/message", BYTES(FINE), 504,
+                  "{\"code\":0,\"msg\":\"聊天出现故障!\",\"error\":\"unknown\"}");
+    db.journal = ERR_DOWN;
+    assert_answer("POST", "/chat/v1/message", BYTES(FINE), 503, "{\"code\":0,\"msg\":\"聊天出现故障!\"}");
 }
 
 /* ---- posting ---- */
@@ -315,7 +324,7 @@ static void a_post_that_cannot_be_stored_is_told_so(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         db.journal = rows[i].err;
-        assert_int_equal(post(FINE, "", ""), 503);
+        assert_int_equal(post(FINE, "", ""), rows[i].err == ERR_UNKNOWN ? 504 : 503);
         check_bytes(buf_str(&response.body), str_of(rows[i].answer), __FILE__, __LINE__);
     }
     assert_int_equal(fake.published, 0);

@@ -197,6 +197,21 @@ static void a_marker_is_told_to_the_users_other_devices_alone(void **state)
     assert_string_equal(heard(mover), "{\"ev\":\"read\",\"ch\":7,\"seq\":6}|");
 }
 
+static void a_marker_that_moved_is_not_said_to_be_where_it_was(void **state)
+{
+    (void)state;
+    db.last[7] = 5;
+    struct client *mover = greeted(ANN), *device = greeted(ANN);
+    world.uncounted = ERR_DOWN;
+    say(mover, "{\"id\":1,\"cmd\":\"read\",\"room\":\"" ROOM "\",\"seq\":4}");
+    do_all();
+    assert_non_null(strstr(heard(mover), "\"code\":\"unknown\""));
+    assert_string_equal(heard(device), "{\"ev\":\"read\",\"ch\":7,\"seq\":4}|");
+    say(mover, "{\"id\":2,\"cmd\":\"read\",\"room\":\"" ROOM "\",\"seq\":3}"); /* it did not move */
+    do_all();
+    assert_non_null(strstr(heard(mover), "\"code\":\"unavailable\""));
+}
+
 static void who_is_put_out_hears_no_more(void **state)
 {
     (void)state;
@@ -249,6 +264,7 @@ int main(void)
         NATIVE(a_client_has_so_many_posts_on_their_way),
         NATIVE(changes_look_as_they_should),
         NATIVE(a_marker_is_told_to_the_users_other_devices_alone),
+        NATIVE(a_marker_that_moved_is_not_said_to_be_where_it_was),
         NATIVE(who_is_put_out_hears_no_more),
         NATIVE(clients_may_go_at_any_moment),
     };

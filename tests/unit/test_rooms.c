@@ -279,7 +279,7 @@ static void what_was_not_stored_is_told(void **state)
         unsigned status;
         const char *code;
     } rows[] = {{ERR_DOWN, 503, "unavailable"},
-                {ERR_UNKNOWN, 503, "unknown"},
+                {ERR_UNKNOWN, 504, "unknown"},
                 {ERR_INTERNAL, 500, "refused"}};
     for (size_t i = 0; i < 3; i++) {
         struct visit *visit = say(SAID);
@@ -288,7 +288,7 @@ static void what_was_not_stored_is_told(void **state)
     }
     struct visit *visit = say(SAID); /* a relay that ends does not wait */
     session_close(sessions_find(&sessions, net.submitter.session_id), 1012, "Restarting: come back");
-    assert_refused(visit, 503, "unknown");
+    assert_refused(visit, 504, "unknown");
     stored(9, ERR_OK, false);
 }
 

@@ -201,7 +201,8 @@ static void a_transfer_is_told_to_the_relays_once(void **state)
     doors.space = ERR_NOT_FOUND;
     assert_int_equal(call_as("POST", TRANSFERS, NULL, ANN, BYTES(TRANSFER_5)), 404);
     doors.space = ERR_UNKNOWN;
-    assert_int_equal(call_as("POST", TRANSFERS, NULL, ANN, BYTES(TRANSFER_5)), 503);
+    assert_int_equal(call_as("POST", TRANSFERS, NULL, ANN, BYTES(TRANSFER_5)), 504);
+    assert_bytes(buf_str(&response.body), "{\"error\":\"it is not known whether it was done\",\"code\":\"unknown\"}");
     assert_int_equal(fake.published, 1);
 }
 

@@ -8,6 +8,7 @@
 #define SPACE "space_00000000000000000000000000000008"
 
 static uint64_t marker;
+static enum err uncounted; /* what is unread cannot be counted */
 static enum err broken;
 
 enum err store_native_user(struct store *store, struct str user_id, struct store_native_user *user)
@@ -39,7 +40,7 @@ enum err store_native_unread(struct store *store, uint64_t conversation, uint64_
     assert_true(conversation == 7 || conversation == 8);
     assert_int_equal(user, 9);
     *count = 20 - after;
-    return ERR_OK;
+    return uncounted;
 }
 
 enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_place *place)
@@ -47,6 +48,7 @@ enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, str
     (void)store;
     (void)user;
     seq = seq > place->seq ? place->seq : seq;
+    fake.writes += seq > marker;
     marker = place->read_seq = seq > place->read_seq ? seq : place->read_seq;
     return ERR_OK;
 }
@@ -54,7 +56,7 @@ enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, str
 static int reset_unread(void **state)
 {
     marker = 15;
-    broken = ERR_OK;
+    broken = uncounted = ERR_OK;
     return reset(state);
 }
 
@@ -91,6 +93,17 @@ static void a_marker_that_moved_is_told_to_the_user(void **state)
         assert_int_equal(call("POST", "/api/rooms/" ROOM "/read", str_of(bad[i])), 400);
 }
 
+static void a_marker_that_moved_is_not_said_to_be_where_it_was(void **state)
+{
+    (void)state;
+    uncounted = ERR_DOWN;
+    assert_answer("POST", "/api/rooms/" ROOM "/read", BYTES("{\"nickId\":\"" NICK "\",\"seq\":18}"), 504,
+                  "{\"error\":\"it is not known whether it was done\",\"code\":\"unknown\"}");
+    assert_int_equal(fake.published, 1);
+    assert_answer("POST", "/api/rooms/" ROOM "/read", BYTES("{\"nickId\":\"" NICK "\",\"seq\":17}"), 503,
+                  "{\"error\":\"service unavailable\",\"code\":\"unavailable\"}");
+}
+
 static void a_space_asks_for_a_token(void **state)
 {
     (void)state;
@@ -103,6 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_member_of_a_room_asks_with_their_id, reset_unread),
         cmocka_unit_test_setup(a_marker_that_moved_is_told_to_the_user, reset_unread),
+        cmocka_unit_test_setup(a_marker_that_moved_is_not_said_to_be_where_it_was, reset_unread),
         cmocka_unit_test_setup(a_space_asks_for_a_token, reset_unread),
     };
     return cmocka_run_group_tests(tests, NULL, free_response);
