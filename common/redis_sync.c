@@ -1,6 +1,7 @@
 #include "common/redis_sync.h"
 
 #include "common/mem.h"
+#include "common/redis_reply.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
@@ -30,6 +31,7 @@ static redisContext *connect_to(const struct redis_address *address, int64_t ms,
     redisContext *redis = address->port ? redisConnectWithTimeout(address->host, address->port, limit)
                                         : redisConnectUnixWithTimeout(address->host, limit);
     CG_ASSERT(redis);
+    redis_reply_bound(redis);
     if (redis->err || redisSetTimeout(redis, limit) != REDIS_OK)
         return fail(redis, address, redis->errstr, why);
     if (!*password)

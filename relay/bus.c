@@ -5,7 +5,6 @@
 #include "common/log.h"
 #include "relay/bus_parts.h"
 
-#include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,8 +128,7 @@ void bus_unsubscribe(struct bus *bus, uint64_t conversation)
     char name[CHANNEL_MAX];
     bus_channel_name(bus, conversation, name);
     map_take(&server->subscriptions, conversation);
-    if (server->listen.context)
-        redisAsyncCommand(server->listen.context, NULL, NULL, "UNSUBSCRIBE %s", name);
+    bus_server_unsubscribe(server, name);
 }
 
 /* ---- beginning and end ---- */
@@ -189,10 +187,9 @@ struct published {
     size_t bytes;
 };
 
-static void on_published(redisAsyncContext *context, void *reply, void *private)
+static void on_published(void *arg, const redisReply *reply)
 {
-    struct published *published = private;
-    (void)context;
+    struct published *published = arg;
     if (reply)
         bus_server_answered(published->server);
     published->server->publish_bytes -= published->bytes;
@@ -202,7 +199,7 @@ static void on_published(redisAsyncContext *context, void *reply, void *private)
 void bus_publish(struct bus *bus, uint64_t conversation, struct str payload)
 {
     struct bus_server *server = server_of(bus, conversation);
-    if (!server->up || !server->command.context ||
+    if (!server->up || !server->command.conn ||
         server->publish_bytes + payload.len > PUBLISH_PENDING_BYTES) {
         metric_inc(METRIC_PUBLISH_SKIPPED);
         return;
@@ -214,8 +211,7 @@ void bus_publish(struct bus *bus, uint64_t conversation, struct str payload)
     *published = (struct published){server, payload.len};
     server->publish_bytes += payload.len;
     metric_inc(METRIC_PUBLISHED);
-    if (redisAsyncCommandArgv(server->command.context, on_published, published, 3, args, lengths))
-        on_published(NULL, NULL, published); /* the connection is on its way out */
+    bus_link_ask(&server->command, on_published, published, 3, args, lengths);
 }
 
 /* ---- who pays ---- */
@@ -253,12 +249,10 @@ struct call {
     void *arg;
 };
 
-static void on_reply(redisAsyncContext *context, void *data, void *private)
+static void on_reply(void *arg, const redisReply *reply)
 {
-    struct call call = *(struct call *)private;
-    const redisReply *reply = data;
-    (void)context;
-    free(private);
+    struct call call = *(struct call *)arg;
+    free(arg);
     call.server->commands--;
     if (call.payer)
         count_paid(call.server->bus, call.payer, -1);
@@ -278,7 +272,7 @@ static void send_command(struct bus *bus, size_t index, uint64_t payer, bus_repl
 {
     struct bus_server *server = &bus->servers[index];
     CG_ASSERT(count <= BUS_MAX_ARGS && index < bus->known.count);
-    if (!server->up || !server->command.context || server->commands >= COMMANDS_PENDING) {
+    if (!server->up || !server->command.conn || server->commands >= COMMANDS_PENDING) {
         fn(arg, NULL);
         return;
     }
@@ -293,8 +287,7 @@ static void send_command(struct bus *bus, size_t index, uint64_t payer, bus_repl
     server->commands++;
     if (payer)
         count_paid(bus, payer, 1);
-    if (redisAsyncCommandArgv(server->command.context, on_reply, call, (int)count, texts, lengths))
-        on_reply(NULL, NULL, call);
+    bus_link_ask(&server->command, on_reply, call, (int)count, texts, lengths);
 }
 
 void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg, const struct str *args,

@@ -5,7 +5,6 @@
 #include "common/log.h"
 #include "relay/bus_parts.h"
 
-#include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,11 +19,9 @@ static const struct redis_address *sentinel_of(const struct bus_server *server)
     return &known->sentinels[(server->first_sentinel + server->asked) % known->sentinel_count];
 }
 
-static void on_told(redisAsyncContext *context, void *data, void *private)
+static void on_told(void *arg, const redisReply *reply)
 {
-    struct bus_server *server = private;
-    const redisReply *reply = data;
-    (void)context;
+    struct bus_server *server = arg;
     if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !reply->element[0]->str ||
         !reply->element[1]->str || strlen(reply->element[0]->str) >= REDIS_HOST_MAX) {
         server->ask.lost = true; /* it does not know, or is going */
@@ -40,10 +37,11 @@ static void ask(struct bus_server *server, const char *numeric)
 {
     server->asking_since_ms = clock_mono_ms();
     server->answered = false;
+    const char *args[] = {"SENTINEL", "get-master-addr-by-name", server->known->master};
+    size_t lengths[] = {8, 23, strlen(server->known->master)};
     if (bus_link_open(&server->ask, numeric, sentinel_of(server)->port,
                       server->bus->settings->redis_sentinel_password))
-        redisAsyncCommand(server->ask.context, on_told, server, "SENTINEL get-master-addr-by-name %s",
-                          server->known->master);
+        bus_link_ask(&server->ask, on_told, server, 3, args, lengths);
     else
         server->ask.lost = true;
 }

@@ -3,7 +3,7 @@
  *   bus.c         what the rest of the relay asks for, sent to the server that it concerns
  *   bus_server.c  one Redis server: two connections, their heartbeat, and what happens when it stops
  *   bus_find.c    where that server is: names are resolved, sentinels asked
- *   bus_loop.c    hiredis as a guest of the loop */
+ *   bus_loop.c    a connection: hiredis as a guest of the loop */
 #ifndef CG_RELAY_BUS_PARTS_H
 #define CG_RELAY_BUS_PARTS_H
 
@@ -12,18 +12,18 @@
 #include "common/redis_servers.h"
 #include "relay/bus.h"
 
-struct redisAsyncContext;
 struct redisReply;
 
 enum { CHANNEL_MAX = 80 };
 
 struct bus_server;
 
-/* One connection and its place in the loop. */
+/* A connection, if there is one. */
 struct link {
     struct bus_server *server;
-    struct redisAsyncContext *context; /* NULL: none */
-    bool lost;                         /* hiredis gave it up: cleared up outside its callbacks */
+    struct conn *conn; /* NULL: none */
+    bool lost;         /* it ended by itself: cleared up outside its callbacks */
+    void (*unasked)(struct bus_server *server, const struct redisReply *reply); /* takes what answers nobody; NULL: nothing may */
 };
 
 /* Where it is being looked for. */
@@ -76,7 +76,7 @@ int bus_channel_name(const struct bus *bus, uint64_t conversation, char out[CHAN
 
 void bus_server_init(struct bus_server *server, struct bus *bus, const struct redis_server *known);
 void bus_server_fini(struct bus_server *server);
-/* Looks whether all is well and does the next thing that is due. Never from a callback of hiredis. */
+/* Looks whether all is well and does the next thing that is due. Never from a callback of a connection. */
 void bus_server_supervise(struct bus_server *server);
 /* Ends all connections and searches; commands are answered with NULL. */
 void bus_server_stop(struct bus_server *server);
@@ -85,6 +85,7 @@ void bus_server_connect(struct bus_server *server, const char *numeric);
 /* It cannot be used now: everything is dropped and begun anew after a while. */
 void bus_server_lose(struct bus_server *server, const char *why);
 void bus_server_subscribe(struct bus_server *server, const char *channel);
+void bus_server_unsubscribe(struct bus_server *server, const char *channel);
 /* Something came back on `command`: it lives. */
 void bus_server_answered(struct bus_server *server);
 
@@ -99,9 +100,16 @@ void bus_find_stop(struct bus_server *server);
 /* Connects without waiting; `host` is numeric, or the path of a Unix socket with port 0. Logs in if there is a
  * password. */
 bool bus_link_open(struct link *link, const char *host, int port, const char *password);
-/* Sends what was asked of it in this turn of the loop; never from a callback of hiredis. */
+/* Adds a command to what this turn of the loop sends; there is a connection. `fn` is called once, in order, from the loop:
+ * with NULL if the connection ends before the answer. It may ask, but not drop or flush. */
+typedef void bus_link_fn(void *arg, const struct redisReply *reply);
+void bus_link_ask(struct link *link, bus_link_fn *fn, void *arg, int count, const char *const *args,
+                  const size_t *lengths);
+/* The same for a command whose answers are for `unasked` (SUBSCRIBE, UNSUBSCRIBE). */
+void bus_link_say(struct link *link, int count, const char *const *args, const size_t *lengths);
+/* Sends what was asked of it in this turn of the loop; never from a callback of its own. */
 void bus_link_flush(struct link *link);
-/* Ends it; never from a callback of hiredis. */
+/* Ends it; never from a callback of its own. */
 void bus_link_drop(struct link *link);
 
 #endif

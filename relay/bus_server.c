@@ -8,8 +8,8 @@
 #include "common/metrics.h"
 #include "relay/bus_parts.h"
 
-#include <hiredis/async.h>
 #include <hiredis/hiredis.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { SUBSCRIBE_BATCH = 500 };
@@ -51,7 +51,7 @@ static void set_up(struct bus_server *server)
     tell(server);
 }
 
-/* Outside hiredis' callbacks only. */
+/* Outside the connections' callbacks only. */
 static void drop_links(struct bus_server *server)
 {
     bool was_up = server->up;
@@ -78,27 +78,30 @@ void bus_server_lose(struct bus_server *server, const char *why)
 
 /* ---- channels ---- */
 
-static uint64_t channel_conversation(const char *channel)
+/* The conversation whose channel that is: 0 if it is none's. */
+static uint64_t channel_conversation(const struct bus *bus, const char *channel)
 {
+    char name[CHANNEL_MAX];
     const char *number = strrchr(channel, ':');
-    return number ? strtoull(number + 1, NULL, 10) : 0;
+    uint64_t conversation = number ? strtoull(number + 1, NULL, 10) : 0;
+    bus_channel_name(bus, conversation, name);
+    return strcmp(name, channel) ? 0 : conversation;
 }
 
-static void on_push(redisAsyncContext *context, void *data, void *private)
+static void on_push(struct bus_server *server, const redisReply *push)
 {
-    const redisReply *push = data;
-    struct bus_server *server = private;
     struct bus *bus = server->bus;
-    (void)context;
-    if (!push || push->type != REDIS_REPLY_ARRAY || push->elements < 3 || !push->element[0]->str ||
-        !push->element[1]->str)
-        return; /* the connection is going, or a refusal: the heartbeat will tell */
+    if (push->type != REDIS_REPLY_ARRAY || push->elements < 3 || !push->element[0]->str || !push->element[1]->str)
+        return; /* a refusal, perhaps: the heartbeat will tell */
+    const char *kind = push->element[0]->str;
     const redisReply *payload = push->element[2];
-    if (!strcmp(push->element[0]->str, "subscribe")) {
-        bus->events.subscribed(bus->events.arg, channel_conversation(push->element[1]->str));
-    } else if (payload->type == REDIS_REPLY_STRING) {
+    if (!strcmp(kind, "subscribe")) {
+        uint64_t conversation = channel_conversation(bus, push->element[1]->str);
+        if (conversation)
+            bus->events.subscribed(bus->events.arg, conversation);
+    } else if (!strcmp(kind, "message") && payload->type == REDIS_REPLY_STRING) {
         if (strcmp(push->element[1]->str, bus->beat_channel) != 0) {
-            bus->events.received(bus->events.arg, (struct str){payload->str, payload->len});
+            bus->events.received(bus->events.arg, (struct str){payload->str, (size_t)payload->len});
             return;
         }
         server->beat_seen_ms = clock_mono_ms();
@@ -108,11 +111,6 @@ static void on_push(redisAsyncContext *context, void *data, void *private)
         if (server->is_master)
             set_up(server);
     }
-}
-
-static void send_subscribe(struct bus_server *server, const char *const *names, const size_t *lengths, int count)
-{
-    redisAsyncCommandArgv(server->listen.context, on_push, server, count, (const char **)(uintptr_t)names, lengths);
 }
 
 static void subscribe_all(struct bus_server *server)
@@ -125,31 +123,39 @@ static void subscribe_all(struct bus_server *server)
         lengths[count + 1] = (size_t)bus_channel_name(server->bus, (uintptr_t)value, names[count]);
         args[count + 1] = names[count];
         if (++count == SUBSCRIBE_BATCH) {
-            send_subscribe(server, args, lengths, count + 1);
+            bus_link_say(&server->listen, count + 1, args, lengths);
             count = 0;
         }
     }
     if (count)
-        send_subscribe(server, args, lengths, count + 1);
+        bus_link_say(&server->listen, count + 1, args, lengths);
     free(names);
+}
+
+static void say_of_channel(struct bus_server *server, const char *command, const char *channel)
+{
+    const char *args[] = {command, channel};
+    size_t lengths[] = {strlen(command), strlen(channel)};
+    if (server->listen.conn)
+        bus_link_say(&server->listen, 2, args, lengths);
 }
 
 void bus_server_subscribe(struct bus_server *server, const char *channel)
 {
-    const char *args[] = {"SUBSCRIBE", channel};
-    size_t lengths[] = {9, strlen(channel)};
-    if (server->listen.context)
-        send_subscribe(server, args, lengths, 2);
+    say_of_channel(server, "SUBSCRIBE", channel);
+}
+
+void bus_server_unsubscribe(struct bus_server *server, const char *channel)
+{
+    say_of_channel(server, "UNSUBSCRIBE", channel);
 }
 
 /* ---- connecting ---- */
 
 /* One that may not say (an account without ROLE) is taken for a master. */
-static void on_role(redisAsyncContext *context, void *data, void *private)
+static void on_role(void *arg, const redisReply *reply)
 {
-    const redisReply *reply = data;
-    struct bus_server *server = private;
-    (void)context;
+    struct bus_server *server = arg;
     if (!reply)
         return;
     if (reply->type == REDIS_REPLY_ARRAY && reply->elements && reply->element[0]->str &&
@@ -174,7 +180,9 @@ void bus_server_connect(struct bus_server *server, const char *numeric)
         return;
     }
     metric_inc(METRIC_REDIS_CONNECTS);
-    redisAsyncCommand(server->command.context, on_role, server, "ROLE");
+    const char *role = "ROLE";
+    size_t length = 4;
+    bus_link_ask(&server->command, on_role, server, 1, &role, &length);
     subscribe_all(server); /* before the heartbeat's channel: when that speaks, all are subscribed */
     bus_server_subscribe(server, server->bus->beat_channel);
 }
@@ -184,10 +192,9 @@ void bus_server_answered(struct bus_server *server)
     server->answered_ms = clock_mono_ms();
 }
 
-static void on_beat_told(redisAsyncContext *context, void *reply, void *private)
+static void on_beat_told(void *arg, const redisReply *reply)
 {
-    struct bus_server *server = private;
-    (void)context;
+    struct bus_server *server = arg;
     if (!reply)
         return;
     bus_server_answered(server);
@@ -199,9 +206,12 @@ static void on_beat_told(redisAsyncContext *context, void *reply, void *private)
 /* Each with its number, so that it is known which one has come. */
 static void send_beat(struct bus_server *server)
 {
+    char number[24];
+    int len = snprintf(number, sizeof number, "%llu", (unsigned long long)++server->beats_sent);
+    const char *args[] = {"PUBLISH", server->bus->beat_channel, number};
+    size_t lengths[] = {7, strlen(server->bus->beat_channel), (size_t)len};
     server->beat_sent_ms = clock_mono_ms();
-    redisAsyncCommand(server->command.context, on_beat_told, server, "PUBLISH %s %llu", server->bus->beat_channel,
-                      (unsigned long long)++server->beats_sent);
+    bus_link_ask(&server->command, on_beat_told, server, 3, args, lengths);
 }
 
 /* It answers nothing; or it has published heartbeats, as it says, that do not come. */
@@ -222,7 +232,7 @@ void bus_server_supervise(struct bus_server *server)
         bus_server_lose(server, "closed");
     } else if (server->fault) {
         bus_server_lose(server, server->fault);
-    } else if (!server->listen.context) {
+    } else if (!server->listen.conn) {
         if (backoff_due(&server->backoff))
             bus_find_begin(server);
     } else if (is_silent(server, now, timeout)) {
@@ -237,6 +247,7 @@ void bus_server_init(struct bus_server *server, struct bus *bus, const struct re
     server->bus = bus;
     server->known = known;
     server->listen.server = server->command.server = server->ask.server = server;
+    server->listen.unasked = on_push;
     server->backoff = (struct backoff){.first_ms = 50, .most_ms = 2000};
 }
 
@@ -247,6 +258,6 @@ void bus_server_stop(struct bus_server *server)
 
 void bus_server_fini(struct bus_server *server)
 {
-    CG_ASSERT(!server->listen.context && !server->command.context && !server->ask.context);
+    CG_ASSERT(!server->listen.conn && !server->command.conn && !server->ask.conn);
     map_fini(&server->subscriptions);
 }

@@ -161,6 +161,10 @@ static void on_found(void *arg, const struct bus_reply *reply)
 {
     struct question *question = arg;
     struct str sid = reply ? bus_reply_text(reply) : STR("");
+    if (sid.len && (sid.len != IO_SID_LEN || !text_utf8_valid(sid))) { /* what is for nobody must not be for everybody */
+        metric_inc(METRIC_BUS_MALFORMED);
+        sid = STR("");
+    }
     question->done.who(question->arg, !reply ? ERR_DOWN : sid.len ? ERR_OK : ERR_NOT_FOUND, sid);
     free(question);
 }
@@ -176,7 +180,8 @@ void sio_registry_find_name(struct str nsp, struct str name, uint64_t payer, sio
 /* Redis keeps what relays gave it; one of another version, or a hand, may have given something else. */
 static bool is_whole(const struct sio_record *record)
 {
-    bool whole = record->sid.len == IO_SID_LEN && text_utf8_valid(record->sid) && text_utf8_valid(record->name);
+    bool whole = record->sid.len == IO_SID_LEN && text_utf8_valid(record->sid) && text_utf8_valid(record->name) &&
+                 record->name.len <= STORE_NAME_MAX;
     for (size_t i = 0; whole && i < record->room_count; i++)
         whole = record->rooms[i].len <= IO_ROOM_MAX && text_utf8_valid(record->rooms[i]);
     return whole;

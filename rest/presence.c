@@ -6,11 +6,11 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/presence_keys.h"
+#include "common/redis_reply.h"
 #include "common/redis_sync.h"
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
-#include <poll.h>
 #include <pthread.h>
 
 enum {
@@ -173,20 +173,14 @@ static enum err check_and_free(struct presence *presence, size_t server, redisRe
     return err;
 }
 
-/* Redis ended the connection since its last use: found out before a command is sent, no failure. */
-static bool was_closed(const redisContext *redis)
-{
-    struct pollfd fd = {.fd = redis->fd, .events = POLLRDHUP};
-    return poll(&fd, 1, 0) > 0;
-}
-
-/* The server's connection; NULL if it is down. */
+/* The server's connection; NULL if it is down. That Redis has ended it since its last use, or said something that nobody
+ * asked for, is found out before a command is sent, and no failure. */
 static redisContext *need(struct presence *presence, size_t index)
 {
     struct server *server = &presence->servers[index];
     if (!health_may_try(index))
         return NULL;
-    if (server->redis && was_closed(server->redis))
+    if (server->redis && redis_reply_unasked(server->redis))
         disconnect(server);
     if (server->redis)
         return server->redis;

@@ -40,7 +40,7 @@ static struct client clients[CLIENTS];
 static struct bus *bus;
 static struct settings settings;
 static char sentinel_list[200];
-static int ups, downs;
+static int ups, downs, subscriptions, other_subscriptions;
 static struct buf heard;
 
 static void on_written(uv_write_t *request, int status)
@@ -218,7 +218,7 @@ static void on_state(void *arg, size_t server, bool up)
 static void on_subscribed(void *arg, uint64_t conversation)
 {
     (void)arg;
-    (void)conversation;
+    *(conversation == 7 ? &subscriptions : &other_subscriptions) += 1;
 }
 
 static void on_received(void *arg, struct str payload)
@@ -263,7 +263,7 @@ static int begin(void **state)
                                  .redis_prefix = (char *)(uintptr_t) "t", .redis_timeout_ms = 400,
                                  .redis_commands_max = 64,
                                  .redis_master = (char *)(uintptr_t) "mymaster"};
-    ups = downs = 0;
+    ups = downs = subscriptions = other_subscriptions = 0;
     buf_init(&heard, 10000);
     return 0;
 }
@@ -466,9 +466,151 @@ static void all_that_redis_has_for_us_is_read_in_one_turn(void **state)
     assert_int_equal(heard.len, MESSAGES * (BYTES + 1));
 }
 
-/* ---- much to do ---- */
+/* ---- what no Redis says ---- */
 
 static const struct str script[] = {{"EVAL", 4}, {"x", 1}, {"0", 1}};
+
+#define DEEP "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"
+
+static const char *const nonsense[] = {
+    "+OK\r\n",
+    ":1\r\n",
+    ":99999999999999999999999999\r\n",
+    ":-9223372036854775808\r\n",
+    "$-1\r\n",
+    "$-7\r\n",
+    "$99999999999999999999\r\nx",
+    "*-1\r\n",
+    "*-7\r\n",
+    "*0\r\n",
+    "*1\r\n*0\r\n",
+    "*2000000\r\n:1\r\n", /* hiredis would make room for all */
+    "*2147483647\r\n",
+    "*2\r\n:1\r\n:2\r\n",
+    "*2\r\n$7\r\nmessage\r\n$1\r\na\r\n",
+    "*3\r\n:1\r\n:2\r\n:3\r\n",
+    "*3\r\n$7\r\nmessage\r\n:5\r\n:6\r\n",
+    "*3\r\n$7\r\nmessage\r\n$8\r\nt:room:7\r\n*1\r\n:6\r\n",
+    "*3\r\n$7\r\nmessage\r\n$-1\r\n$-1\r\n",
+    "*3\r\n$7\r\nmessage\r\n$8\r\nt:beat:5\r\n$3\r\nbad\r\n",
+    "*3\r\n$7\r\nmessage\r\n$8\r\nt:beat:5\r\n$24\r\n999999999999999999999999\r\n",
+    "*3\r\n*1\r\n$7\r\nmessage\r\n$8\r\nt:room:7\r\n$1\r\nb\r\n",
+    "*3\r\n$8\r\nsmessage\r\n$8\r\nt:room:7\r\n$1\r\nb\r\n", /* of a sharded channel */
+    "*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$8\r\nt:room:7\r\n$1\r\nb\r\n",
+    "*3\r\n$9\r\nsubscribe\r\n$8\r\nnonsense\r\n:1\r\n",
+    "*3\r\n$9\r\nsubscribe\r\n$9\r\nt:room:07\r\n:1\r\n",
+    "*3\r\n$9\r\nsubscribe\r\n$8\r\nt:beat:5\r\n:1\r\n", /* no conversation 5 */
+    "*3\r\n$9\r\nsubscribe\r\n:7\r\n:1\r\n",
+    "*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n",
+    "*3\r\n$11\r\nunsubscribe\r\n$8\r\nt:room:7\r\n$4\r\nnone\r\n",
+    "*1\r\n$11\r\nunsubscribe\r\n",
+    DEEP,
+    "-ERR no\r\n",
+    "-\r\n",
+    "%1\r\n+a\r\n+b\r\n",
+    ">3\r\n$7\r\nmessage\r\n$8\r\nt:room:7\r\n$1\r\nb\r\n",
+    "HTTP/1.1 400 Bad Request\r\n\r\n",
+    "\r\n",
+};
+enum { NONSENSE = sizeof nonsense / sizeof nonsense[0] };
+
+static void give_all(const struct server *to, bool subscribed, const char *text)
+{
+    for (int i = 0; i < CLIENTS; i++)
+        if (clients[i].used && clients[i].server == to && clients[i].subscribed == subscribed &&
+            !uv_is_closing((uv_handle_t *)&clients[i].handle))
+            give(&clients[i], text);
+}
+
+/* Whatever has happened to it, messages go through it again. */
+static void check_that_it_goes_on(const char *after)
+{
+    buf_clear(&heard);
+    while (!heard.len) {
+        bus_publish(bus, 7, STR("on"));
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    if (strncmp(heard.data, "on|", 3))
+        fail_msg("%.*s was heard after %s", (int)heard.len, heard.data, after);
+}
+
+static void whatever_comes_unasked_only_ends_the_connection(void **state)
+{
+    (void)state;
+    servers[0].master = servers[1].master = names(&servers[2]);
+    settings.redis_timeout_ms = 80; /* what is half a reply is waited for */
+    begin_bus();
+    bus_subscribe(bus, 7);
+    AWAIT(ups);
+    AWAIT(subscriptions == 1);
+    for (size_t i = 0; i < NONSENSE; i++) {
+        check_that_it_goes_on(nonsense[i]);
+        buf_clear(&heard);
+        for (int subscribed = 0; subscribed < 2; subscribed++) {
+            give_all(&servers[2], subscribed, nonsense[i]);
+            uv_run(&loop, UV_RUN_NOWAIT);
+            check_that_it_goes_on(nonsense[i]);
+        }
+    }
+    assert_int_equal(other_subscriptions, 0);
+}
+
+static void look_at(const struct bus_reply *reply, int depth)
+{
+    assert_true(bus_reply_text(reply).len < 100);
+    (void)bus_reply_number(reply);
+    for (size_t i = 0; i < bus_reply_count(reply); i++)
+        look_at(bus_reply_at(reply, i), depth + 1);
+}
+
+static void count_end(void *arg, const struct bus_reply *reply)
+{
+    *(int *)arg += 1;
+    if (reply)
+        look_at(reply, 0);
+}
+
+static void whatever_is_answered_each_command_ends_once(void **state)
+{
+    (void)state;
+    enum { COMMANDS = 5 };
+    servers[0].master = servers[1].master = names(&servers[2]);
+    settings.redis_timeout_ms = 80; /* what is half a reply is waited for */
+    begin_bus();
+    bus_subscribe(bus, 7);
+    AWAIT(ups);
+    for (size_t i = 0; i < NONSENSE; i++) {
+        int ends = 0;
+        check_that_it_goes_on(nonsense[i]);
+        servers[2].eval = nonsense[i];
+        AWAIT(bus_is_up(bus));
+        for (int k = 0; k < COMMANDS; k++)
+            bus_command_for(bus, 1, count_end, &ends, script, 3);
+        AWAIT(ends == COMMANDS);
+        assert_int_equal(metric_get(METRIC_REDIS_COMMANDS_PAID), 0);
+    }
+    servers[2].eval = ":1\r\n";
+    check_that_it_goes_on("all of it");
+}
+
+/* Two answers to one question: what comes next would be taken for another's. */
+static void an_answer_too_many_ends_the_connection(void **state)
+{
+    (void)state;
+    int ends = 0;
+    servers[0].master = servers[1].master = names(&servers[2]);
+    begin_bus();
+    bus_subscribe(bus, 7);
+    AWAIT(ups);
+    servers[2].eval = ":1\r\n:2\r\n";
+    bus_command(bus, count_end, &ends, script, 3);
+    AWAIT(downs);
+    assert_int_equal(ends, 1);
+    servers[2].eval = ":1\r\n";
+    check_that_it_goes_on("it");
+}
+
+/* ---- much to do ---- */
 
 static void count_answer(void *arg, const struct bus_reply *reply)
 {
@@ -563,6 +705,9 @@ int main(void)
         TEST(one_that_says_nothing_any_more_is_lost),
         TEST(one_that_is_not_heard_is_lost),
         TEST(nobody_fills_it_for_the_others),
+        TEST(whatever_comes_unasked_only_ends_the_connection),
+        TEST(whatever_is_answered_each_command_ends_once),
+        TEST(an_answer_too_many_ends_the_connection),
     };
     if (log_open("test", "/dev/null", LOG_ERROR))
         return 1;
