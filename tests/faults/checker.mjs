@@ -4,17 +4,25 @@
 //   send     {by, room, text, clientId?}          somebody wants this said; the text occurs nowhere else
 //   answer   {by, text, what, seq?, why?, final?} one per try: `ack`, `refused` (surely not stored) or `unknown`;
 //                                                 final: so that no earlier try is stored either
-//   open     {reader, room, after?, skips?}       a connection begins, from a cursor if it has one; skips: a
-//                                                 sender whose messages this reader is not shown
+//   open     {reader, room, after?, skips?, only?} a connection begins, from a cursor if it has one; skips: a
+//                                                 sender whose messages this reader is not shown; only: the kind (`is` of
+//                                                 a row) that it is shown
 //   deliver  {reader, room, seq, text, how}       `live`; `early`: live, before the history of a new
 //                                                 connection was there; `history`: asked for
 //   reset    {reader, room}                       the reader was told that its place is void: what was
 //                                                 between is not missed
 //   end      {reader, room}                       it was still there in the end, and everything has come to rest
 //   saw      {room, seq, text, where}             somebody else read it: a client of the database
-//   row      {room, seq, text, sender, clientId?, some?, now?}   stored; some: only some readers are shown it; now:
+//   row      {room, seq, text, sender, clientId?, some?, now?, is?}   stored; some: only some readers are shown it; now:
 //                                                 what it was changed to since
 //   counter  {room, seq}                          the number of the room's last row
+//   claim    {by?, kind, key, what, value?, why?} somebody asked for something to be, and was answered so: `ack`, with what
+//                                                 there is from now on, `refused` or `unknown`
+//   fact     {kind, key, value}                   it is there
+//   mark     {key, seq, what, now?}               a read marker was to be moved to seq; now: where it is, as was answered
+//   marked   {key, seq}                           where it is
+//   frame    {by, room, text}                     somebody said this to who is there just now: it is not kept
+//   heard    {reader, room, text}                 and somebody heard it; reader: a connection
 //   inside   {room, names}                        who is there, in truth
 //   present  {room, names, where}                 who is there, as somebody was told
 //   wrong    {what}                               something else that must not be: passed on
@@ -48,7 +56,7 @@ class Judge {
 
   constructor(history) {
     this.of = { send: [], answer: [], open: [], deliver: [], reset: [], end: [], row: [], counter: [], inside: [],
-      present: [], wrong: [], fault: [], saw: [] };
+      present: [], wrong: [], fault: [], saw: [], claim: [], fact: [], mark: [], marked: [], frame: [], heard: [] };
     for (const line of history) this.of[line.ev]?.push(line);
     this.reading = history.filter((line) => ['open', 'deliver', 'reset', 'end'].includes(line.ev)); // in order
     this.rows = new Map(); // room → Map(seq → row)
@@ -147,6 +155,45 @@ class Judge {
       new Reader(this, key, lines).judge();
   }
 
+  /** What was answered of each thing that was asked for is what there is; of several who asked for one, each. */
+  claimsAreTrue() {
+    const facts = grouped(this.of.fact, ({ kind, key }) => `${kind} ${key}`);
+    for (const [name, claims] of grouped(this.of.claim, ({ kind, key }) => `${kind} ${key}`)) {
+      const there = facts.get(name) ?? [];
+      const acks = claims.filter(({ what }) => what === 'ack');
+      if (there.length > 1) this.say('there twice', `${name}: ${there.map(({ value }) => value)}`);
+      if (acks.length && !there.length) this.say('granted, but not there', name);
+      for (const { value } of acks)
+        if (there.length && value !== undefined && there[0].value !== value)
+          this.say('granted as something else', `${name}: ${value}, but it is ${there[0].value}`);
+      if (there.length && claims.every(({ what }) => what === 'refused'))
+        this.say('refused, but there', `${name} (${claims[0].why})`);
+    }
+  }
+
+  /** A marker is at least where an answer said that it is, and no further than somebody may have moved it. */
+  markersAreTrue() {
+    for (const [key, marks] of grouped(this.of.mark, (mark) => mark.key)) {
+      const { seq } = this.of.marked.find((line) => line.key === key) ?? {};
+      if (seq === undefined) continue;
+      const told = Math.max(0, ...marks.filter(({ what }) => what === 'ack').map(({ now }) => now));
+      const perhaps = Math.max(told, ...marks.filter(({ what }) => what === 'unknown').map((mark) => mark.seq));
+      if (seq < told) this.say('marker lost', `${key} is at ${seq}, it was said to be at ${told}`);
+      if (seq > perhaps) this.say('marker moved, but refused', `${key} is at ${seq}, at most ${perhaps} was granted`);
+    }
+  }
+
+  /** What is not kept is heard by nobody who was not sent it, and on one connection once. */
+  framesAreSaid() {
+    const said = new Set(this.of.frame.map(({ room, text }) => `${room} ${text}`));
+    const heard = new Set();
+    for (const { reader, room, text } of this.of.heard) {
+      if (!said.has(`${room} ${text}`)) this.say('heard, but never said', `${reader} ${room} ${short(text)}`);
+      if (heard.has(`${reader} ${text}`)) this.say('heard twice', `${reader} ${room} ${short(text)}`);
+      heard.add(`${reader} ${text}`);
+    }
+  }
+
   presenceIsTrue() {
     for (const { room, names, where } of this.of.present) {
       const truth = this.of.inside.find((line) => line.room === room);
@@ -165,6 +212,9 @@ class Judge {
     this.deliveriesAreStored();
     this.numbersMeanOneMessage();
     this.readersMissNothing();
+    this.claimsAreTrue();
+    this.markersAreTrue();
+    this.framesAreSaid();
     this.presenceIsTrue();
     for (const { what } of this.of.wrong) this.say('wrong', what);
     return this.violations;
@@ -177,8 +227,9 @@ class Reader {
     this.report = (rule, detail) => judge.say(rule, `${key}: ${detail}`);
     this.lines = lines;
     const skips = new Set(lines.filter((line) => line.skips).map((line) => line.skips));
+    const only = lines.find((line) => line.only)?.only;
     const all = [...(judge.rows.get(lines[0].room)?.values() ?? [])];
-    this.shown = all.filter((row) => !row.some && !skips.has(row.sender)).map((row) => row.seq).sort((a, b) => a - b);
+    this.shown = all.filter((row) => !row.some && !skips.has(row.sender) && (!only || row.is === only)).map((row) => row.seq).sort((a, b) => a - b);
     this.place = new Map(this.shown.map((seq, i) => [seq, i]));
     this.had = new Set(); // since the last reset
     this.last = 0; // the highest of them
@@ -264,7 +315,8 @@ export function figures(history) {
     messages: count('send'), stored: count('row'), acknowledged: count('answer', (line) => line.what === 'ack'),
     refused: count('answer', (line) => line.what === 'refused'),
     timeouts: count('answer', (line) => line.what === 'unknown' && line.why !== UNANSWERED),
-    deliveries: count('deliver'), faults: count('fault'),
+    deliveries: count('deliver'), frames: count('frame'), faults: count('fault'),
+    calls: count('claim') + count('mark'), answers: count('answer') + count('claim') + count('mark'),
     connections: count('open'), reconnects: count('open') - readers.size,
     resumed: count('open', (line) => line.after !== undefined), resets: count('reset'),
   };

@@ -11,6 +11,11 @@ const end = { ev: 'end', reader: 'bob', room: 'tea' };
 const reset = { ev: 'reset', reader: 'bob', room: 'tea' };
 const send = (text, clientId) => ({ ev: 'send', by: 'ann', room: 'tea', text, clientId });
 const answer = (text, what, seq) => ({ ev: 'answer', by: 'ann', text, what, seq });
+const fact = { ev: 'fact', kind: 'room', key: 'a', value: 'id' };
+const claim = (what, more = {}) => ({ ev: 'claim', kind: 'room', key: 'a', what, ...more });
+const mark = (seq, what, now) => ({ ev: 'mark', key: 'm', seq, what, now });
+const frame = (text) => ({ ev: 'frame', by: 'ann', room: 'tea', text });
+const heard = (text, reader = 'bob 1') => ({ ev: 'heard', reader, room: 'tea', text });
 const saw = (seq, text = `t${seq}`) => ({ ev: 'saw', room: 'tea', seq, text, where: 'sql' });
 const rows = (count) => Array.from({ length: count }, (_, i) => row(i + 1));
 
@@ -62,6 +67,18 @@ describe('a right history', () => {
 
   it('of presence', () => finds([{ ev: 'inside', room: 'tea', names: ['ann', 'bob'] },
     { ev: 'present', room: 'tea', names: ['bob', 'ann'], where: 'x' }]));
+
+  it('of one who is shown only one kind', () => finds([row(1, 't1', { is: 'transfer' }), row(2), row(3, 't3', { is: 'transfer' }),
+    open(undefined, { only: 'transfer' }), deliver(1), deliver(3)]));
+
+  it('of calls that were granted, refused, and left open', () => finds([claim('ack', { value: 'id' }), fact,
+    claim('refused', { key: 'b' }), claim('unknown', { key: 'c' }), claim('unknown', { key: 'd' }), { ...fact, key: 'd' },
+    claim('refused', { key: 'e' }), claim('ack', { key: 'e' }), { ...fact, key: 'e' }]));
+
+  it('of a marker, refused and moved', () => finds([mark(1, 'ack', 1), mark(2, 'refused'), mark(3, 'unknown'),
+    { ev: 'marked', key: 'm', seq: 3 }]));
+
+  it('of frames that some heard', () => finds([frame('f'), frame('g'), heard('f'), heard('f', 'eve 1'), heard('f', 'eve 2')]));
 
   it('is counted', () => {
     const { messages, acknowledged, refused, timeouts, reconnects, resumed,
@@ -144,6 +161,19 @@ describe('a history is wrong when', () => {
   it('a reader that had nothing has not caught up', () => finds([...rows(3), open(0), end], 'not caught up'));
   it('a reset excuses what is missing before it, not after',
     () => finds([...rows(5), open(0), deliver(1), reset, deliver(3), deliver(5)], 'gap', 'never seen'));
+  it('what was granted is not there', () => finds([claim('ack')], 'granted, but not there'));
+  it('what was refused is there', () => finds([claim('refused'), fact], 'refused, but there'));
+  it('what was granted is another', () => finds([claim('ack', { value: 'x' }), fact], 'granted as something else'));
+  it('what was granted once is there twice', () => finds([claim('ack', { value: 'id' }), fact, fact], 'there twice'));
+  it('a marker is behind what was granted',
+    () => finds([mark(2, 'ack', 2), { ev: 'marked', key: 'm', seq: 1 }], 'marker lost'));
+  it('a marker moved although that was refused',
+    () => finds([mark(2, 'ack', 2), mark(3, 'refused'), { ev: 'marked', key: 'm', seq: 3 }], 'marker moved, but refused'));
+  it('something is heard that nobody said', () => finds([frame('f'), heard('g')], 'heard, but never said'));
+  it('something is heard twice on one connection', () => finds([frame('f'), heard('f'), heard('f')], 'heard twice'));
+  it('one who is shown only one kind misses one of it', () => finds([row(1, 't1', { is: 'transfer' }),
+    row(2, 't2', { is: 'transfer' }), row(3, 't3', { is: 'transfer' }), open(undefined, { only: 'transfer' }), deliver(1),
+    deliver(3)], 'gap', 'never seen'));
   it('somebody is shown who is gone',
     () => finds([{ ev: 'inside', room: 'tea', names: ['ann'] },
       { ev: 'present', room: 'tea', names: ['ann', 'bob'], where: 'x' }], 'shown as present, but gone'));

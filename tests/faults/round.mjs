@@ -3,13 +3,14 @@
 import { request } from '../integration/lib/http.mjs';
 import { check } from './checker.mjs';
 import { CustomerListener, CustomerPoster } from './clients/customers.mjs';
-import { Giver, Player } from './clients/spaces.mjs';
+import { Errands } from './clients/errands.mjs';
+import { Giver, Player, SpaceNative } from './clients/spaces.mjs';
 import { Events, Frame, Poller, Poster } from './clients/rooms.mjs';
 import { Friend } from './clients/friends.mjs';
 import { Native } from './clients/native.mjs';
-import { Pipeliner } from './clients/pipeline.mjs';
-import { Page } from './clients/chatroom.mjs';
-import { Chatter, LOOKOUT } from './clients/socketio.mjs';
+import { Pipeliner, Rover } from './clients/pipeline.mjs';
+import { HastyPage, Page } from './clients/chatroom.mjs';
+import { Chatter, HastyChatter, LOOKOUT } from './clients/socketio.mjs';
 import { heal, inject, plan } from './faults.mjs';
 import { World, pause } from './world.mjs';
 
@@ -17,6 +18,7 @@ const REST_MS = 60_000; // to come to rest, at most
 const LINES = { 2: ' 进入了房间', 3: ' 离开了房间' };
 const TRANSFER = 8;
 const REVISIONS = [10, 11]; // edit, recall
+const PALS = 24; // users of the friend chat who are to become friends
 const SPACE = 4; // conversation.kind: who comes and goes is shown there without a number
 const SOCKETIO = 5;
 
@@ -51,6 +53,8 @@ export async function gather(world, room, kinds) {
 
 export const talks = { talks: true };
 const leaves = { leaves: true };
+/** How many of its calls are under way at once. */
+const lanes = (count) => ({ talks: true, lanes: count });
 
 function busyRoom(world) {
   const page = ['page', (at, name) => new Page(world, at, name)];
@@ -73,9 +77,41 @@ function quietRoom(world) {
 /** Those who do not wait for answers, and who hears them. */
 function hastyRoom(world) {
   const hasty = ['hasty', (at, name) => new Pipeliner(world, at, name), talks];
-  return [hasty, hasty, hasty, ['native', (at, name) => new Native(world, at, name)],
+  return [hasty, hasty, ['page', (at, name) => new HastyPage(world, at, name), { ...talks, amongChanges: true }],
+    ['poster', (at, name) => new Poster(world, at, name), lanes(8)], ['native', (at, name) => new Native(world, at, name)],
     ['events', (at, name) => new Events(world, at, name)], ['poller', (at, name) => new Poller(world, at, name, 0)],
     ['page', (at, name) => new Page(world, at, name), { amongChanges: true }]];
+}
+
+/** Two rooms, which some speak into at once, over one connection each. */
+async function wideRooms(world) {
+  const rooms = ['wide1', 'wide2'];
+  const listeners = await Promise.all(rooms.map((room) => gather(world, room,
+    [['events', (at, name) => new Events(world, at, name)], ['frame', (at, name) => new Frame(world, at, name)]])));
+  const rovers = await Promise.all([1, 2].map(async (n) => {
+    const nick = `${world.name}-rover${n}`;
+    const seats = await Promise.all(rooms.map((room) => seat(world, `${world.name}-${room}`, nick)));
+    return Object.assign(new Rover(world, seats, nick), { nick, listens: true, ...talks });
+  }));
+  return [...listeners.flat(), ...rovers];
+}
+
+/** Whoever calls REST without waiting. The markers that it moves are in rooms where there is talk. */
+async function errands(world, people) {
+  const login = (who) => mustCall(world, '/api/login', { nickName: `${world.name}-${who}` }, (json) => json?.token);
+  const [owner, guest] = await Promise.all([login('owner'), login('guest')]);
+  const errand = new Errands(world, `${world.name}-errands`, { owner, guest, pairs: [] });
+  const pals = await Promise.all(Array.from({ length: PALS }, async () =>
+    (await mustCall(world, '/api/users', { name: errand.name_('pal') }, (json) => json?.success)).userId));
+  for (let i = 0; i < PALS; i++) for (let j = 0; j < i; j++) errand.pairs.push([pals[i], pals[j]]);
+  const friend = people.find((person) => person instanceof Friend);
+  errand.markers.push({ key: 'friend', kind: 'friend', at: 0, friendId: friend.room, userId: friend.self.userId,
+    room: friend.room, user: friend.self.userId });
+  for (const room of ['busy', 'hasty']) {
+    const own = await seat(world, `${world.name}-${room}`, `${world.name}-${room}-reads`);
+    errand.markers.push({ key: room, kind: 'room', at: 0, seat: own, room: own.roomId, user: own.nickId });
+  }
+  return [Object.assign(errand, { listens: false, ...talks })];
 }
 
 async function friends(world) {
@@ -105,7 +141,7 @@ async function customers(world) {
   const listens = (own, other, n) =>
     Object.assign(new CustomerListener(world, room, own, other, `${own.username}-${n}`), { listens: true });
   const posts = (own, other) => Object.assign(new CustomerPoster(world, room, own, other, `${own.username}-posts`),
-    { listens: false, ...talks });
+    { listens: false, ...lanes(4) });
   return [listens(a, b, 1), listens(b, a, 1), posts(a, b), posts(b, a)];
 }
 
@@ -118,10 +154,13 @@ async function space(world) {
   const place = await mustCall(world, '/api/spaces', {}, (json) => json?.roomId, { token: a.token });
   await mustCall(world, `/api/spaces/${place.roomId}/join`, {}, () => true, { token: b.token });
   const name = (who, what) => `${world.name}-${what}-${who === a ? 'a' : 'b'}`;
-  const listens = (own) => Object.assign(new Player(world, place, own, name(own, 'player')), { listens: true });
+  const listens = (own) => Object.assign(new Player(world, place, own, name(own, 'player')),
+    { listens: true, ...talks });
   const gives = (own, other) => Object.assign(new Giver(world, place, own, other, name(own, 'gives')),
-    { listens: false, ...talks });
-  return [listens(a), listens(b), gives(a, b), gives(b, a)];
+    { listens: false, ...lanes(4) });
+  const [giver, other] = [gives(a, b), gives(b, a)];
+  const native = Object.assign(new SpaceNative(world, place, a, name(a, 'native'), giver), { listens: true, ...talks });
+  return [listens(a), listens(b), giver, other, native];
 }
 
 /** What everybody has is what the transfers make of it. */
@@ -140,8 +179,12 @@ async function pointsAreRight(world, people, rows) {
 function chatters(world) {
   const make = (name, transports, options) => Object.assign(new Chatter(world, `${world.name}-${name}`,
     { transports, speaks: Boolean(options.talks) }), { listens: true, ...options });
+  const hasty = (name, transports, rooms) => Object.assign(new HastyChatter(world, `${world.name}-${name}`,
+    { transports, speaks: true }), { listens: true, ...talks, rooms });
   return [make('io-polling', ['polling'], talks), make('io-websocket', ['websocket'], talks),
     make('io-both', ['polling', 'websocket'], talks),
+    hasty('io-hasty', ['websocket'], []), hasty('io-hasty-polling', ['polling'], []),
+    hasty('io-roams', ['websocket'], [`${world.name}-one`, `${world.name}-two`]),
     make('io-listens', ['websocket'], {}), make('io-listens-too', ['polling'], {})];
 }
 
@@ -164,6 +207,7 @@ export async function stored(world, rooms) {
   return rows.map((row) => {
     const transfer = row.kind === TRANSFER ? JSON.parse(row.content) : undefined;
     return { room: row.what === SOCKETIO ? '/' : row.public_id, counter: Number(row.counter), seq: Number(row.seq),
+      is: transfer && 'transfer',
       sender: row.sender_name.toString('utf8'), transfer,
       text: transfer ? world.transfers.get(transfer.score) : textOf(row),
       clientId: transfer ? undefined : row.client_id?.toString('utf8') ?? undefined,
@@ -172,18 +216,21 @@ export async function stored(world, rooms) {
   });
 }
 
-/** The last number that this reader must have been shown. */
-function wanted(rows, person) {
+/** The last number that this reader must have been shown at one of its places. */
+function wanted(rows, person, { room }) {
   const own = person instanceof Friend ? person.self.name : undefined;
-  return rows.filter((row) => row.room === person.room && !row.some && row.sender !== own).at(-1)?.seq ?? 0;
+  return rows.filter((row) => row.room === room && !row.some && row.sender !== own).at(-1)?.seq ?? 0;
 }
 
+const roomsOf = (people) => [...new Set(people.flatMap((person) => person.places.map(({ room }) => room)))];
+
 export async function caughtUp(world, people) {
-  const rooms = [...new Set(people.map((person) => person.room))].filter((room) => room !== '/');
+  const rooms = roomsOf(people).filter((room) => room !== '/');
   const end = Date.now() + REST_MS;
   for (;;) {
     const rows = await stored(world, rooms);
-    const late = people.filter((person) => !(person instanceof Player) && (person.last ?? 0) < wanted(rows, person));
+    const late = people.filter((person) => !(person instanceof Player)
+      && person.places.some((place) => (place.last ?? 0) < wanted(rows, person, place)));
     if (Date.now() > end || !late.length) {
       world.closed = true; // nothing more is written down: see whether that was all
       const again = await stored(world, rooms);
@@ -198,8 +245,8 @@ export async function caughtUp(world, people) {
 
 async function presence(world, people) {
   const rooms = new Map();
-  for (const person of people.filter(({ nick }) => nick))
-    rooms.set(person.room, [...(rooms.get(person.room) ?? []), person]);
+  for (const place of people.filter(({ nick }) => nick).flatMap((person) => person.places))
+    rooms.set(place.room, [...(rooms.get(place.room) ?? []), place]);
   const answers = [];
   for (const [room, inside] of rooms) {
     const names = inside.map(({ nick }) => nick).sort();
@@ -234,10 +281,9 @@ async function presenceIsTrue(world, people) {
 // ---- the round ----
 
 export async function assemble(world) {
-  const people = [...(await gather(world, 'busy', busyRoom(world))),
-    ...(await gather(world, 'hasty', hastyRoom(world))),
-    ...(await gather(world, 'quiet', quietRoom(world))), ...(await friends(world)), ...(await customers(world)),
-    ...(await space(world)), ...chatters(world)];
+  const people = (await Promise.all([gather(world, 'busy', busyRoom(world)), gather(world, 'hasty', hastyRoom(world)),
+    gather(world, 'quiet', quietRoom(world)), wideRooms(world), friends(world), customers(world), space(world)])).flat();
+  people.push(...chatters(world), ...(await errands(world, people)));
   world.namespaceBase =
     await world.stack.count(`SELECT COALESCE(MAX(seq), 0) FROM conversation WHERE kind = ? AND name = '/'`, [SOCKETIO]);
   for (const person of people) if (person.listens) person.start();
@@ -261,10 +307,11 @@ async function someLeave(world, people, spanMs) {
 
 /** In each room somebody says something that must be stored, so that every reader has something to reach. */
 export async function lastWords(world, people) {
-  for (const room of new Set(people.map((person) => person.room))) {
+  for (const room of roomsOf(people)) {
     const speaker = people.find((person) => person.room === room && person.talks && person.retries)
       ?? people.find((person) => person.room === room && person.talks);
-    if (speaker instanceof Pipeliner) continue; // it has said all it had to say until it was known
+    // it has said all it had to say until it was known; a room of those who rove is theirs to speak in
+    if (!speaker || speaker instanceof Pipeliner || speaker instanceof HastyPage) continue;
     const both = speaker instanceof Friend
       ? people.filter((person) => person.room === room && person.talks) : [speaker];
     for (const one of both) {
@@ -298,7 +345,9 @@ export async function round(stack, { seed, name, faults, spanMs, longestMs = 30_
   const rows = await caughtUp(world, staying);
   world.closed = false;
   for (const person of staying) // a player has no cursor: what came before its seat is not its own
-    if (!(person instanceof Player)) world.record({ ev: 'end', reader: person.name, room: person.room });
+    if (!(person instanceof Player))
+      for (const { room } of person.places) world.record({ ev: 'end', reader: person.name, room });
+  for (const person of people) if (person.facts) for (const line of await person.facts()) world.record(line);
   await pointsAreRight(world, people, rows);
   for (const { counter, transfer, ...row } of rows) world.record({ ev: 'row', ...row });
   for (const room of new Set(rows.map((row) => row.room)))

@@ -26,6 +26,10 @@ export class Dice {
   }
 }
 
+/** The statuses that say that nothing was done, whatever the body. All others but 200, no answer and half an answer leave
+ *  it open. */
+export const NOT_DONE = [400, 401, 403, 404, 409, 413, 415, 429, 501, 503, 507];
+
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** How long a client believes that an answer may still come. Longer than any fault and any limit of the servers. */
@@ -33,6 +37,7 @@ export const PATIENCE_MS = 60_000;
 const PUT_BACK = 'The history was put back';
 const HANDSHAKE_MS = 5_000;
 const CALL_MS = 8_000;
+const BURST = 40; // unanswered at once, at most
 
 export class World {
   history = [];
@@ -88,12 +93,12 @@ export class World {
   }
 
   /** {status, json}; rejects if there is no whole answer in time. */
-  call(path, { body, port = this.stack.port, ms = CALL_MS, headers = {} } = {}) {
-    const text = body === undefined ? undefined : JSON.stringify(body);
+  call(path, { body, port = this.stack.port, ms = CALL_MS, headers = {}, raw } = {}) {
+    const text = raw ?? (body === undefined ? undefined : JSON.stringify(body));
     return new Promise((resolve, reject) => {
       const method = text === undefined ? 'GET' : 'POST';
       if (text !== undefined)
-        headers = { ...headers, 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) };
+        headers = { 'Content-Type': 'application/json', ...headers, 'Content-Length': Buffer.byteLength(text) };
       const req = http.request({ host: '127.0.0.1', port, path, method, headers, agent: false,
         signal: AbortSignal.timeout(ms) }, (res) => {
         let got = '';
@@ -140,14 +145,39 @@ export class World {
   }
 }
 
-/** Somebody who comes back until told to go. `session` lasts as long as one connection. */
-export class Client {
-  tries = 0;
+/** One reader's place in one room. */
+export class Place {
   last = undefined; // the highest number that it had
-  connected = false;
 
   constructor(world, name, room) {
     Object.assign(this, { world, name, room });
+  }
+
+  /** A connection is up. after: the cursor it goes on from. */
+  opened(after, more = {}) {
+    this.world.record({ ev: 'open', reader: this.name, room: this.room, after, ...more });
+  }
+
+  had(seq, text, how = 'live') {
+    this.world.record({ ev: 'deliver', reader: this.name, room: this.room, seq, text, how });
+    if (how !== 'early') this.last = Math.max(this.last ?? 0, seq);
+  }
+
+  lost() {
+    this.world.record({ ev: 'reset', reader: this.name, room: this.room });
+    this.last = undefined;
+  }
+}
+
+/** Somebody who comes back until told to go. `session` lasts as long as one connection. Most are in one room, and are
+ *  their own place there. */
+export class Client extends Place {
+  tries = 0;
+  connected = false;
+
+  /** Where it reads. */
+  get places() {
+    return [this];
   }
 
   start() {
@@ -180,16 +210,10 @@ export class Client {
     if (this.closing) cut();
   }
 
-  /** A connection is up. after: the cursor it goes on from. */
-  opened(after, more = {}) {
+  opened(after, more) {
     this.tries = 0;
     this.connected = true;
-    this.world.record({ ev: 'open', reader: this.name, room: this.room, after, ...more });
-  }
-
-  had(seq, text, how = 'live') {
-    this.world.record({ ev: 'deliver', reader: this.name, room: this.room, seq, text, how });
-    if (how !== 'early') this.last = Math.max(this.last ?? 0, seq);
+    super.opened(after, more);
   }
 
   /** The server said that the numbers mean something else now. */
@@ -197,14 +221,10 @@ export class Client {
     this.lost();
   }
 
-  lost() {
-    this.world.record({ ev: 'reset', reader: this.name, room: this.room });
-    this.last = undefined;
-  }
-
-  /** Says things one after the other while there is talk. `say` gives {what, seq?, why?} of one try. */
+  /** Says things while there is talk, one after the other, or in several lanes at once. `say` gives {what, seq?, why?} of
+   *  one try. */
   talk(pace = 40) {
-    this.talking = this.talkOn(pace);
+    this.talking = Promise.all(Array.from({ length: this.lanes ?? 1 }, () => this.talkOn(pace)));
     return this;
   }
 
@@ -213,7 +233,9 @@ export class Client {
     while (world.talking) {
       if (!(await world.until(() => this.canSay() || !world.talking)) || !world.talking) continue;
       const text = world.text(name);
-      const clientId = this.retries ? text.replaceAll(' ', '.') : undefined;
+      // what is tried once without an id of its own shows whether that very answer is true
+      const once = this.lanes && Math.random() < 0.4;
+      const clientId = this.retries && !once ? text.replaceAll(' ', '.') : undefined;
       world.record({ ev: 'send', by: name, room, text, clientId });
       await this.sayUntilKnown(text, clientId);
       await pause(Math.random() * 2 * pace);
@@ -269,5 +291,53 @@ export class Client {
         resolve();
       });
     });
+  }
+}
+
+/** What somebody has said in bursts, and knows the outcome of none of yet: each gets one, by its own name. */
+export class Outstanding {
+  said = new Map(); // text → since when
+
+  constructor(client) {
+    this.client = client;
+  }
+
+  has(text) {
+    return this.said.has(text);
+  }
+
+  settle(text, answer) {
+    const { world, name } = this.client;
+    if (!this.said.delete(text)) world.wrong(`${name}: an answer to ${text}, which it never said here, or twice`);
+    else world.record({ ev: 'answer', by: name, text, ...answer });
+  }
+
+  /** Nothing more will be heard of any. */
+  lose(why) {
+    for (const text of this.said.keys()) this.settle(text, { what: 'unknown', why });
+  }
+
+  /** Until the talk is over and everything said has its answer. `write(text)` says one thing; `before` is done between two
+   *  bursts. */
+  async burst(write, { most = BURST, before } = {}) {
+    const { client } = this;
+    const { world } = client;
+    while (world.talking || (this.said.size && !world.over)) {
+      if (world.talking && client.canSay()) before?.();
+      const room = world.talking && client.canSay() ? most - this.said.size : 0;
+      for (let i = Math.floor(Math.random() * (room + 1)); i > 0 && client.canSay(); i--) {
+        const text = world.text(client.name);
+        world.record({ ev: 'send', by: client.name, room: client.room, text });
+        this.said.set(text, Date.now());
+        write(text);
+      }
+      const [first] = this.said.values();
+      if (Date.now() - first > PATIENCE_MS) {
+        world.wrong(`${client.name} was left without an answer for ${PATIENCE_MS / 1000} s on an open connection`);
+        this.lose('silence');
+        client.cut?.();
+      }
+      await pause(80 + Math.random() * 300);
+    }
   }
 }

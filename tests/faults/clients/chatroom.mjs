@@ -1,7 +1,8 @@
 // The chatroom's page: one WebSocket, no cursor. It asks for the history whenever it has connected.
-import { Client } from '../world.mjs';
+import { Client, Outstanding } from '../world.mjs';
 
 const HISTORY = 200;
+const REFUSED = ['unavailable', 'busy', 'refused', 'rate', 'muted', 'conflict'];
 
 export class Page extends Client {
   constructor(world, seat, name) {
@@ -43,8 +44,13 @@ export class Page extends Client {
     else {
       if (this.held) this.held.push(data);
       else this.had(data.seq, data.log_content);
-      if (data.log_content === this.said) this.answered?.({ what: 'ack', seq: data.seq });
+      this.heardAgain(data);
     }
+  }
+
+  /** What it says comes back to it once it is stored. */
+  heardAgain({ seq, log_content: text }) {
+    if (text === this.said) this.answered?.({ what: 'ack', seq });
   }
 
   takeHistory(rows) {
@@ -56,20 +62,48 @@ export class Page extends Client {
     this.connected = true;
   }
 
-  takeError({ code, message }) {
+  takeError({ code, message, clientId }) {
     if (message.includes('history')) {
       setTimeout(() => this.ws.readyState === 1 && this.askHistory(), 200);
     } else {
-      const refused = ['unavailable', 'busy', 'refused', 'rate'].includes(code);
-      this.answered?.({ what: refused ? 'refused' : 'unknown', why: code });
+      this.refuse({ what: REFUSED.includes(code) ? 'refused' : 'unknown', why: code }, clientId);
     }
+  }
+
+  refuse(answer) {
+    this.answered?.(answer);
+  }
+
+  write(text, clientId) {
+    this.ws.send(JSON.stringify({ type: 'message', content: text, sendUserName: this.seat.nick,
+      sendUserId: this.seat.nickId, sendRoom: this.seat.roomId, clientId }));
   }
 
   say(text) {
     return this.ask(() => {
       this.said = text;
-      this.ws.send(JSON.stringify({ type: 'message', content: text, sendUserName: this.seat.nick,
-        sendUserId: this.seat.nickId, sendRoom: this.seat.roomId }));
+      this.write(text);
     });
+  }
+}
+
+/** Does not wait for what it says to come back; a refusal names the frame by its id. */
+export class HastyPage extends Page {
+  outstanding = new Outstanding(this);
+
+  heardAgain({ seq, log_content: text }) {
+    if (this.outstanding.has(text)) this.outstanding.settle(text, { what: 'ack', seq });
+  }
+
+  refuse(answer, clientId) {
+    this.outstanding.settle(clientId?.replaceAll('.', ' '), answer);
+  }
+
+  session() {
+    return super.session().finally(() => this.outstanding.lose('connection ended'));
+  }
+
+  talkOn() {
+    return this.outstanding.burst((text) => this.write(text, text.replaceAll(' ', '.')));
   }
 }

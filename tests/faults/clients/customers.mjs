@@ -1,6 +1,6 @@
 // Customer sessions: whoever posts over REST with an Idempotency-Key, until it is known; and who listens on the socket,
 // which gives the whole list after each change.
-import { Client } from '../world.mjs';
+import { Client, NOT_DONE } from '../world.mjs';
 
 const LIST = 200;
 
@@ -39,11 +39,10 @@ export class CustomerPoster extends Client {
   async say(text, clientId) {
     try {
       const { status, json } = await this.world.call('/chat/v1/message', { ms: 500 + Math.floor(Math.random() * 6000),
-        headers: { 'Idempotency-Key': clientId },
+        headers: clientId ? { 'Idempotency-Key': clientId } : {},
         body: { friendInfo: this.other, userInfo: this.own, chat_content: text, chat_type: 0 } });
       if (status === 200 && json?.code === 1) return { what: 'ack' };
-      const refused = [400, 403, 404, 429, 503].includes(status) && json?.code === 0 && json.reason !== 'unknown';
-      return { what: refused ? 'refused' : 'unknown', why: `${status} ${json?.msg}` };
+      return { what: NOT_DONE.includes(status) ? 'refused' : 'unknown', why: `${status} ${json?.msg}` };
     } catch (error) {
       return { what: 'unknown', why: error.code ?? error.message };
     }

@@ -29,7 +29,11 @@ export class Friend extends Client {
 
   take(event) {
     if (event.type === 'error') {
-      this.refusals = (this.refusals ?? 0) + 1; // which message it is about is not said
+      const { code, clientId } = event;
+      if (clientId) // nothing else will be heard of it: it is not there, unless that is what is not known
+        this.world.record({ ev: 'answer', by: this.name, text: clientId.replaceAll('.', ' '), why: code,
+          what: code === 'unknown' ? 'unknown' : 'refused', final: code !== 'unknown' || undefined });
+      else this.world.wrong(`${this.name}: ${code} about no frame`);
       return;
     }
     const gap = this.last === undefined || event.seq > this.last + 1;
@@ -59,7 +63,7 @@ export class Friend extends Client {
 
   async say(text) {
     this.ws.send(JSON.stringify({ friend: this.room, from: this.self.userId, to: this.other.userId, content: text,
-      type: 'text' }));
+      type: 'text', clientId: text.replaceAll(' ', '.') }));
     return { what: 'unknown', why: UNANSWERED };
   }
 }

@@ -4,7 +4,7 @@ import { Client } from '../world.mjs';
 
 import { RECALLED } from '../checker.mjs';
 
-const LINES = { join: ' 进入了房间', leave: ' 离开了房间' };
+export const LINES = { join: ' 进入了房间', leave: ' 离开了房间' };
 export const REFUSED = ['unavailable', 'busy', 'rate', 'not_hello'];
 
 export class Native extends Client {
@@ -20,20 +20,38 @@ export class Native extends Client {
     this.ws = ws;
     this.ids = 1;
     this.members = undefined;
-    const cursor = this.last === undefined ? {} : { epoch: this.epoch, seq: this.last };
     return this.live(ws, {
       open: () =>
-        ws.send(JSON.stringify({ id: 1, cmd: 'hello', user: this.seat.nickId,
-          resume: [{ room: this.room, presence: true, ...cursor }] })),
+        ws.send(JSON.stringify({ id: 1, cmd: 'hello', ...this.proof(),
+          resume: this.resume() })),
       message: (frame) => ('re' in frame ? this.takeAnswer(frame) : this.takeEvent(frame)),
     });
   }
 
+  /** Who it is. */
+  proof() {
+    return { user: this.seat.nickId };
+  }
+
+  /** Where it goes on. */
+  resume() {
+    return [{ room: this.room, presence: true, ...(this.last !== undefined && { epoch: this.epoch, seq: this.last }) }];
+  }
+
   putBack() {} // its cursor tells
 
-  welcome({ ok, error, joined: [joined] = [] }) {
-    if (!ok || joined.error) {
-      this.trouble = (error ?? joined.error).code;
+  welcome({ ok, error, ...answer }) {
+    if (ok) {
+      this.welcomed(answer);
+      return;
+    }
+    this.trouble = error.code;
+    this.ws.terminate();
+  }
+
+  welcomed({ joined: [joined] }) {
+    if (joined.error) {
+      this.trouble = joined.error.code;
       this.ws.terminate();
       return;
     }

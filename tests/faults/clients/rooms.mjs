@@ -1,5 +1,5 @@
 // The chatroom over plain HTTP: a poller, Server-Sent Events, the iframe's stream; and who says something by POST.
-import { Client } from '../world.mjs';
+import { Client, NOT_DONE } from '../world.mjs';
 
 class Listener extends Client {
   constructor(world, seat, name) {
@@ -122,9 +122,7 @@ export class Poster extends Listener {
       const { status, json } = await world.call(`/rooms/${this.room}/send`,
         { port: world.port(), ms, body: { nickId: this.seat.nickId, content: text, clientId } });
       if (status === 200 && json?.success) return { what: 'ack', seq: json.data.seq };
-      const code = json?.code ?? status;
-      const refused = ['unavailable', 'busy', 'rate', 'bad_request', 'not_found'].includes(code);
-      return { what: refused ? 'refused' : 'unknown', why: String(code) };
+      return { what: NOT_DONE.includes(status) ? 'refused' : 'unknown', why: `${status} ${json?.code}` };
     } catch (error) {
       return { what: 'unknown', why: error.code ?? error.message };
     }

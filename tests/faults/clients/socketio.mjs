@@ -1,6 +1,6 @@
 // The chat room on Socket.IO, with the official client: it recovers by itself what it can.
 import { io } from 'socket.io-client';
-import { Client, PATIENCE_MS, pause } from '../world.mjs';
+import { Client, Outstanding, PATIENCE_MS, pause } from '../world.mjs';
 
 const SYSTEM = '系统';
 export const LOOKOUT = 'lookout'; // a room that those enter who only listen: who is in it can be asked for
@@ -72,5 +72,30 @@ export class Chatter extends Client {
           ?? 'no answer' });
       });
     });
+  }
+}
+
+/** Emits dozens of messages without waiting for their acknowledgements, which are matched by the emit that each belongs
+ *  to. With rooms it goes in and out of them meanwhile, so that it speaks to all, to one room, or to two at once. */
+export class HastyChatter extends Chatter {
+  outstanding = new Outstanding(this);
+  rooms = [];
+
+  write(text) {
+    this.socket.timeout(PATIENCE_MS).emit('message', text, (error, answer) => {
+      if (/timed out/.test(error?.message)) this.world.wrong(`${this.name}: no acknowledgement in a minute`);
+      const refused = answer && !answer.success && answer.error !== 'unknown';
+      if (answer?.success && !answer.seq) this.world.wrong(`${this.name}: acknowledged without a number`);
+      this.outstanding.settle(text, answer?.success ? { what: 'ack', seq: answer.seq }
+        : { what: refused ? 'refused' : 'unknown', why: answer?.error ?? error?.message });
+    });
+  }
+
+  moveAbout() {
+    for (const room of this.rooms) if (Math.random() < 0.4) this.emit(Math.random() < 0.6 ? 'join' : 'leave', room);
+  }
+
+  talkOn() {
+    return this.outstanding.burst((text) => this.write(text), { before: () => this.moveAbout() });
   }
 }
