@@ -78,7 +78,7 @@ function quietRoom(world) {
 function hastyRoom(world) {
   const hasty = ['hasty', (at, name) => new Pipeliner(world, at, name), talks];
   return [hasty, hasty, ['page', (at, name) => new HastyPage(world, at, name), { ...talks, amongChanges: true }],
-    ['poster', (at, name) => new Poster(world, at, name), lanes(8)], ['native', (at, name) => new Native(world, at, name)],
+    ['poster', (at, name) => new Poster(world, at, name), lanes(5)], ['native', (at, name) => new Native(world, at, name)],
     ['events', (at, name) => new Events(world, at, name)], ['poller', (at, name) => new Poller(world, at, name, 0)],
     ['page', (at, name) => new Page(world, at, name), { amongChanges: true }]];
 }
@@ -141,7 +141,7 @@ async function customers(world) {
   const listens = (own, other, n) =>
     Object.assign(new CustomerListener(world, room, own, other, `${own.username}-${n}`), { listens: true });
   const posts = (own, other) => Object.assign(new CustomerPoster(world, room, own, other, `${own.username}-posts`),
-    { listens: false, ...lanes(4) });
+    { listens: false, ...lanes(3) });
   return [listens(a, b, 1), listens(b, a, 1), posts(a, b), posts(b, a)];
 }
 
@@ -157,7 +157,7 @@ async function space(world) {
   const listens = (own) => Object.assign(new Player(world, place, own, name(own, 'player')),
     { listens: true, ...talks });
   const gives = (own, other) => Object.assign(new Giver(world, place, own, other, name(own, 'gives')),
-    { listens: false, ...lanes(4) });
+    { listens: false, ...lanes(3) });
   const [giver, other] = [gives(a, b), gives(b, a)];
   const native = Object.assign(new SpaceNative(world, place, a, name(a, 'native'), giver), { listens: true, ...talks });
   return [listens(a), listens(b), giver, other, native];
@@ -237,7 +237,7 @@ export async function caughtUp(world, people) {
       if (again.length === rows.length || Date.now() > end) return again;
       world.closed = false;
     }
-    await pause(50);
+    await pause(200);
   }
 }
 

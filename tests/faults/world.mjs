@@ -37,7 +37,7 @@ export const PATIENCE_MS = 60_000;
 const PUT_BACK = 'The history was put back';
 const HANDSHAKE_MS = 5_000;
 const CALL_MS = 8_000;
-const BURST = 40; // unanswered at once, at most
+const BURST = 30; // unanswered at once, at most
 
 export class World {
   history = [];
@@ -337,7 +337,7 @@ export class Outstanding {
         this.lose('silence');
         client.cut?.();
       }
-      await pause(80 + Math.random() * 300);
+      await pause(200 + Math.random() * 600);
     }
   }
 }

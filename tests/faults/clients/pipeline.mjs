@@ -92,7 +92,7 @@ export class Pipeliner extends Native {
           this.say(command);
         }
       }
-      await pause(60 + Math.random() * 240);
+      await pause(100 + Math.random() * 400);
     }
   }
 }

@@ -28,12 +28,12 @@ export class Player extends Client {
   async talkOn() {
     const { world, name, room } = this;
     while (world.talking) {
-      for (let i = Math.floor(Math.random() * 20); i > 0 && this.connected && this.ws.readyState === 1; i--) {
+      for (let i = Math.floor(Math.random() * 12); i > 0 && this.connected && this.ws.readyState === 1; i--) {
         const text = world.text(name);
         world.record({ ev: 'frame', by: name, room, text });
         this.ws.send(JSON.stringify({ spaceName: this.space.roomNum, toId: 'all', toMsg: text }));
       }
-      await pause(50 + Math.random() * 200);
+      await pause(150 + Math.random() * 400);
     }
   }
 }
