@@ -1,7 +1,8 @@
 /* store.h: what lasts. Every SQL text of the product stands in store.c, store_journal.c,
  * store_schema.c and sql/. A store is one database connection and belongs to one thread.
  *
- * Any call may fail with ERR_DOWN (nothing was done). */
+ * Any call may fail with ERR_DOWN (nothing was done), any that writes with ERR_UNKNOWN (the connection broke before the
+ * answer came: it may have been done). */
 #ifndef CG_COMMON_STORE_H
 #define CG_COMMON_STORE_H
 
