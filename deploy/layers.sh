@@ -35,7 +35,7 @@ only 'errmsg\.h'      common/db_connect.c
 only 'mysqld_error'   common/db.c common/db_connect.c
 only 'libwebsockets'  relay/ws.c
 only 'http_parser'    relay/http_parse.c
-only 'hiredis'        relay/bus.c relay/bus_server.c relay/bus_find.c relay/bus_loop.c common/redis_sync.c \
+only 'hiredis'        relay/bus.c relay/bus_server.c relay/bus_find.c relay/bus_loop.c common/redis_sync.c common/redis_reply.c \
                       rest/presence.c admin/redis.c
 only 'magic\.h'       rest/filetype.c
 only 'fcgi'           rest/fcgi.c
