@@ -358,7 +358,7 @@ describe('door D: spaces', () => {
       const paths = [...BAD_NAMES.slice(1).map((name) => `/${encodeURIComponent(name)}`),
         ...RESERVED.map((name) => `/${name}`), '//', '/a/b', '/%2e%2e', '/%2e%2e/x', '/..', '/../x',
         `/x/..${good}/y`, '/%2f',
-        `${good}%2fx`, `${good}/x`, `${good}/`, '/%00', '/%', '/%zz', '/%ff%fe', '/%c0%ae%c0%ae', `/${'x'.repeat(300)}`,
+        `${good}%2fx`, `${good}/x`, '/%00', '/%', '/%zz', '/%ff%fe', '/%c0%ae%c0%ae', `/${'x'.repeat(300)}`,
         `/${'%e8%8c%b6'.repeat(100)}`, `/${'x'.repeat(3000)}`];
       for (const path of paths) {
         const raw = await Raw.connect(relay ? stack.relayPort(relay) : stack.port);
