@@ -22,7 +22,7 @@ struct space_state {
     char *name;  /* the user's; NULL until admitted */
     uint64_t conversation, user;
     bool present;
-    bool told; /* it has had the userJoin of its own coming */
+    bool told;          /* it has had the userJoin of its own coming */
     int64_t expires_ms; /* Unix time */
     struct session *session;
     struct wheel_timer expiry;
