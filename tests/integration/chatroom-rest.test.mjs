@@ -275,7 +275,7 @@ describe('door A over REST', () => {
 
   it('an unknown path gets 404 as JSON', async () => {
     for (const path of ['/mysql/nope', '/api/nope', '/api/', '/mysql/createChatroom/x', '/api/CREATECHATROOM',
-      '/api/%00', '/api/createChatroom%2f']) {
+      '/api/%00', '/api/createChatroom%2fx']) {
       const answer = await post(`${stack.url}${path}`, {});
       assert.ok(answer.status === 404 || (path.includes('%00') && answer.status === 400), `${path}: ${answer.status}`);
       if (answer.status === 404) assert.ok(answer.json.error, path);
