@@ -88,8 +88,28 @@ static bool is_same_origin(struct str their_scheme, struct authority theirs, str
     return fits && str_eq(port_of(theirs, their_scheme), port_of(ours, their_scheme));
 }
 
-enum origin origin_judge(const char *list, struct str origin, struct str host, struct str scheme)
+/* No name leads to an address, so nothing can be made to lead to it. */
+static bool is_address(struct str name)
 {
+    if (name.len && *name.ptr == '[')
+        return true;
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] != '.' && (name.ptr[i] < '0' || name.ptr[i] > '9'))
+            return false;
+    return name.len > 0;
+}
+
+static bool is_misnamed(const char *server_names, struct str host)
+{
+    struct str name = split(host).name;
+    return server_names && *server_names && host.len && !is_address(name) && !is_loopback(name) &&
+           !is_listed(server_names, name);
+}
+
+enum origin origin_judge(const struct origin_rules *rules, struct str origin, struct str host, struct str scheme)
+{
+    if (is_misnamed(rules->server_names, host))
+        return ORIGIN_MISNAMED;
     if (!origin.ptr || !origin.len)
         return ORIGIN_OWN;
     const char *mark = memmem(origin.ptr, origin.len, "://", 3);
@@ -102,7 +122,7 @@ enum origin origin_judge(const char *list, struct str origin, struct str host, s
         if (is_no_site(their_scheme) || (is_loopback(theirs.name) && is_loopback(ours.name)))
             return ORIGIN_LISTED;
     }
-    return is_listed(list, origin) ? ORIGIN_LISTED : ORIGIN_FOREIGN;
+    return is_listed(rules->origins, origin) ? ORIGIN_LISTED : ORIGIN_FOREIGN;
 }
 
 /* ---- refusals ---- */
@@ -117,21 +137,25 @@ void origin_text(struct str origin, char out[ORIGIN_TEXT_MAX])
     out[len] = '\0';
 }
 
-void origin_refused(struct str origin, struct str host)
+const char *origin_setting(enum origin why)
+{
+    return why == ORIGIN_MISNAMED ? "server_names" : "origins";
+}
+
+void origin_refuse(enum origin why, struct str origin, struct str host, char out[ORIGIN_TEXT_MAX])
 {
     char from[ORIGIN_TEXT_MAX], to[ORIGIN_TEXT_MAX];
     origin_text(origin, from);
     origin_text(host, to);
-    log_info("origin.refused", "origin=\"%s\" host=\"%s\" setting=origins", from, to);
+    memcpy(out, why == ORIGIN_MISNAMED ? to : from, ORIGIN_TEXT_MAX);
+    log_info("origin.refused", "origin=\"%s\" host=\"%s\" setting=%s", from, to, origin_setting(why));
     metric_inc(METRIC_ORIGIN_REFUSED);
 }
 
-void origin_add_to(struct buf *json, struct str origin)
+void origin_add_to(struct buf *json, enum origin why, const char *said)
 {
-    char from[ORIGIN_TEXT_MAX];
     if (!json->len || json->data[json->len - 1] != '}')
         return;
-    origin_text(origin, from);
     json->len--;
-    buf_addf(json, ",\"origin\":\"%s\"}", from);
+    buf_addf(json, ",\"%s\":\"%s\"}", why == ORIGIN_MISNAMED ? "host" : "origin", said);
 }

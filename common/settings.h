@@ -46,7 +46,7 @@ struct settings {
     int64_t rate_address_bytes, rate_address_bytes_burst, rate_stranger_percent;
     int64_t rate_creations, rate_creations_burst;
     int64_t rate_handshakes, rate_handshakes_burst, user_sockets_max, address_connections_max, user_rooms_max;
-    char *origins;
+    char *origins, *server_names;
     char *io_app, *io_namespaces;
     int64_t io_ping_interval_ms, io_ping_timeout_ms, io_connect_timeout_ms, io_max_payload_bytes, io_recovery_ms;
     int64_t io_rooms_max, redis_commands_max;

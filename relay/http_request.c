@@ -98,7 +98,7 @@ static bool is_preflight(const struct http_conn *conn)
 static unsigned refusal(const struct http_conn *conn)
 {
     const struct http_head *head = &conn->head;
-    if (conn->call.origin == ORIGIN_FOREIGN && (head->upgrade || (conn->route && conn->route->foreign)))
+    if (origin_is_refused(conn->call.origin) && (head->upgrade || (conn->route && conn->route->foreign)))
         return 403;
     if (head->upgrade || is_preflight(conn))
         return 0;
@@ -126,18 +126,18 @@ static void believe_proxy(struct http_conn *conn)
 /* It is said which origin is not wanted: whoever runs the server has to list it. */
 static void refuse_origin(struct http_conn *conn)
 {
-    char origin[HTTP_ORIGIN_MAX], host[HTTP_ORIGIN_MAX], text[ORIGIN_TEXT_MAX];
-    struct str from = header(&conn->call.request, "origin", origin, sizeof origin);
+    char origin[HTTP_ORIGIN_MAX], host[HTTP_ORIGIN_MAX], said[ORIGIN_TEXT_MAX];
+    const struct request *request = &conn->call.request;
+    enum origin why = conn->call.origin;
     const char *json = conn->route ? conn->route->foreign : NULL;
     struct buf body;
     buf_init(&body, 1024);
-    origin_refused(from, header(&conn->call.request, "host", host, sizeof host));
-    origin_text(from, text);
+    origin_refuse(why, header(request, "origin", origin, sizeof origin), header(request, "host", host, sizeof host), said);
     if (json) {
         buf_add_text(&body, json);
-        origin_add_to(&body, from);
+        origin_add_to(&body, why, said);
     } else {
-        buf_addf(&body, "pages of %s may not use this server (setting: origins)\n", text);
+        buf_addf(&body, "pages of %s may not use this server (setting: %s)\n", said, origin_setting(why));
     }
     refuse(conn, 403, json ? TYPE_JSON : TYPE_TEXT, buf_str(&body));
     buf_fini(&body);
@@ -147,14 +147,17 @@ static void refuse_origin(struct http_conn *conn)
 static enum origin origin_of(const struct http_conn *conn)
 {
     const struct request *request = &conn->call.request;
+    const struct settings *settings = conn->server->config.settings;
+    const struct origin_rules rules = {settings->origins, settings->server_names};
     char origin[HTTP_ORIGIN_MAX], host[HTTP_ORIGIN_MAX], scheme[8];
-    if (!http_head_find(&conn->head, conn->in.data, "origin").ptr)
+    bool has_origin = http_head_find(&conn->head, conn->in.data, "origin").ptr;
+    if (!has_origin && !*settings->server_names)
         return ORIGIN_OWN;
     struct str from = header(request, "origin", origin, sizeof origin);
     struct str proto = conn->call.proxied ? header(request, "x-forwarded-proto", scheme, sizeof scheme) : STR("");
-    return from.len ? origin_judge(conn->server->config.settings->origins, from,
-                                   header(request, "host", host, sizeof host), proto)
-                    : ORIGIN_FOREIGN;
+    if (has_origin && !from.len)
+        return ORIGIN_FOREIGN;
+    return origin_judge(&rules, from, header(request, "host", host, sizeof host), proto);
 }
 
 /* "/v1/" is "/v1": clients put addresses together from parts. */

@@ -52,7 +52,8 @@ static void on_page(struct http_call *call)
     buf_fini(&body);
 }
 
-const struct http_route pages_route = {.name = "pages", .claims = pages_claim, .handle = on_page};
+const struct http_route pages_route = {
+    .name = "pages", .claims = pages_claim, .handle = on_page, .foreign = "{\"error\":\"forbidden\",\"code\":\"origin\"}"};
 
 void pages_init(const struct relay *relay)
 {

@@ -155,6 +155,6 @@ const struct http_route rooms_route = {
     .claims = claims,
     .max_body = max_body,
     .handle = handle,
-    .foreign = "{\"error\":\"pages of this origin may not use this server (setting: origins)\",\"code\":\"origin\"}",
+    .foreign = "{\"error\":\"pages of this origin may not use this server (settings: origins, server_names)\",\"code\":\"origin\"}",
     .too_large = "{\"error\":\"request body too large\",\"code\":\"too_big\"}",
 };

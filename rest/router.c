@@ -197,7 +197,7 @@ static void answer_failure(const struct route *route, const struct call *call, i
 
 static int refuse_origin(struct call *call)
 {
-    call->error = "pages of this origin may not use this server (setting: origins)";
+    call->error = "pages of this origin may not use this server (settings: origins, server_names)";
     call->code = "origin";
     return 403;
 }
@@ -223,16 +223,17 @@ static void serve_route(const struct backends *backends, const struct route *rou
     call->out = &response->body;
     response->type = route->type ? route->type : TYPE_JSON;
     uint64_t writes = store_writes(backends->store);
-    response->status = origin == ORIGIN_FOREIGN ? refuse_origin(call) : run(call, route);
+    response->status = origin_is_refused(origin) ? refuse_origin(call) : run(call, route);
     if (response->status < 400 && response->body.failed)
         response->status = 500;
     if (has_failed(response->status) && store_writes(backends->store) != writes)
         response->status = say_unknown(call);
     if (response->status >= 400)
         answer_failure(route, call, response->status, response);
-    if (origin == ORIGIN_FOREIGN) {
-        origin_refused(call->request->origin, call->request->host);
-        origin_add_to(&response->body, call->request->origin);
+    if (origin_is_refused(origin)) {
+        char said[ORIGIN_TEXT_MAX];
+        origin_refuse(origin, call->request->origin, call->request->host, said);
+        origin_add_to(&response->body, origin, said);
     }
     if (response->body.failed)
         answer(response, 500, "");
@@ -252,8 +253,8 @@ void router_serve(const struct backends *backends, const struct http_request *re
 {
     struct call call = {.request = request};
     const struct route *route = find(request, call.params, response->allow);
-    enum origin origin =
-        origin_judge(backends->settings->origins, request->origin, request->host, request->scheme);
+    const struct origin_rules rules = {backends->settings->origins, backends->settings->server_names};
+    enum origin origin = origin_judge(&rules, request->origin, request->host, request->scheme);
     response->type = TYPE_JSON;
     if (origin == ORIGIN_LISTED && request->origin.len <= ORIGIN_BYTES)
         response->origin = request->origin;

@@ -77,7 +77,7 @@ import sys, socketio
 for transports in (['polling'], ['websocket'], ['polling', 'websocket']):
     c = socketio.Client(reconnection=False)
     c.connect(sys.argv[1], transports=transports, headers={'X-Auth': 't'}, auth={'token': 'x'}, wait_timeout=60)
-    assert c.call('message-with-ack', ('text', {'n': 1.0}, b'\\x00\\x01'), timeout=60) == ['text', {'n': 1.0}, b'\\x00\\x01']
+    assert list(c.call('message-with-ack', ('text', {'n': 1.0}, b'\\x00\\x01'), timeout=60)) == ['text', {'n': 1.0}, b'\\x00\\x01']
     c.disconnect()
 print('fine')
 `;

@@ -39,7 +39,7 @@ describe('origins', () => {
     `/api/rooms/${seat.roomId}/messages?nickId=${seat.nickId}`];
 
   before(async () => {
-    stack = await Stack.start({ settings: { origins: LISTED } });
+    stack = await Stack.start({ settings: { origins: LISTED, server_names: 'chat.example' } });
     seat = await enter(stack, unique('room'), unique('nick'));
   });
   after(async () => {
@@ -111,6 +111,22 @@ describe('origins', () => {
       assert.equal(answer.status, 200);
       assert.equal(answer.headers['access-control-allow-origin'], undefined, 'to its browser this is no other origin');
     }
+  });
+
+  it('a page whose own name leads here by now is refused, whatever it says', async () => {
+    const Host = 'rebound.example:7005';
+    for (const headers of [{ Host }, { Host, Origin: `http://${Host}` }, { Host, Origin: LISTED }]) {
+      for (const [path, protocols] of doors())
+        assert.equal(await shake(path, headers, protocols), 403, `${JSON.stringify(headers)} ${path}`);
+      for (const page of [...pages(), '/metrics', '/readyz', '/relay1/metrics']) {
+        const answer = await request(stack.url + page, { headers });
+        assert.equal(answer.status, 403, `${page}: ${answer.text}`);
+        assert.equal(answer.json.host, Host);
+        assert.equal(answer.headers['access-control-allow-origin'], undefined);
+      }
+      assert.equal((await request(`http://127.0.0.1:${stack.relayPort(1)}/metrics`, { headers })).status, 403);
+    }
+    assert.equal((await request(`${stack.url}/metrics`, { headers: { Host: 'localhost:7005' } })).status, 200);
   });
 
   it('a listed page, and one of this machine on any port, may, and the browser is told so', async () => {

@@ -5,7 +5,8 @@
 
 static enum origin judge(const char *list, const char *origin, const char *host, const char *scheme)
 {
-    return origin_judge(list, str_of(origin), str_of(host), str_of(scheme));
+    const struct origin_rules rules = {list, ""};
+    return origin_judge(&rules, str_of(origin), str_of(host), str_of(scheme));
 }
 
 static void a_page_of_the_same_host_may(void **state)
@@ -89,17 +90,20 @@ static void a_refusal_says_whose_page_it_was(void **state)
 {
     (void)state;
     struct buf json;
+    char said[ORIGIN_TEXT_MAX];
     buf_init(&json, 1024);
     buf_add_text(&json, "{\"code\":4}");
-    origin_add_to(&json, str_of("https://evil.example"));
+    origin_refuse(ORIGIN_FOREIGN, STR("https://evil.example"), STR("chat.example"), said);
+    origin_add_to(&json, ORIGIN_FOREIGN, said);
     assert_bytes(buf_str(&json), "{\"code\":4,\"origin\":\"https://evil.example\"}");
     buf_clear(&json);
     buf_add_text(&json, "{\"a\":1}");
-    origin_add_to(&json, BYTES("x\"},\\\n\0\x7f\xff茶"));
-    assert_bytes(buf_str(&json), "{\"a\":1,\"origin\":\"x?},????????\"}");
+    origin_refuse(ORIGIN_MISNAMED, STR(""), BYTES("x\"},\\\n\0\x7f\xff茶"), said);
+    origin_add_to(&json, ORIGIN_MISNAMED, said);
+    assert_bytes(buf_str(&json), "{\"a\":1,\"host\":\"x?},????????\"}");
     buf_clear(&json);
     buf_add_text(&json, "Forbidden\n");
-    origin_add_to(&json, str_of("https://evil.example"));
+    origin_add_to(&json, ORIGIN_FOREIGN, "https://evil.example");
     assert_bytes(buf_str(&json), "Forbidden\n");
     char *long_one = repeat("x", 5000), text[ORIGIN_TEXT_MAX];
     origin_text(str_of(long_one), text);
@@ -140,6 +144,28 @@ static void pages_of_this_machine_may_use_a_server_of_this_machine(void **state)
     assert_int_equal(judge("", "null", "localhost:7005", "http"), ORIGIN_FOREIGN);
 }
 
+/* A page of evil.example whose name leads to this machine by now says that it is of the same host. */
+static void a_server_with_names_is_called_by_no_other(void **state)
+{
+    (void)state;
+    const struct origin_rules rules = {"https://www.example", "chat.example, Talk.example"};
+    static const char *const names[] = {"chat.example", "CHAT.example:7005", "talk.example", "localhost:7005", "127.0.0.1", "192.0.2.7:80",
+                                        "[2001:db8::1]:7005", ""};
+    static const char *const others[] = {"evil.example", "evil.example:7005", "chat.example.evil.example", "1.2.3.4.evil.example",
+                                         "127.0.0.1.evil.example", "chat.example,", "chat", "localhost.evil.example", "*"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        assert_int_equal(origin_judge(&rules, STR(""), str_of(names[i]), STR("http")), ORIGIN_OWN);
+        assert_int_equal(origin_judge(&rules, STR("https://www.example"), str_of(names[i]), STR("http")), ORIGIN_LISTED);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char origin[128];
+        snprintf(origin, sizeof origin, "http://%s", others[i]);
+        assert_int_equal(origin_judge(&rules, str_of(origin), str_of(others[i]), STR("http")), ORIGIN_MISNAMED);
+        assert_int_equal(origin_judge(&rules, STR(""), str_of(others[i]), STR("")), ORIGIN_MISNAMED); /* its GET */
+        assert_int_equal(origin_judge(&rules, STR("https://www.example"), str_of(others[i]), STR("")), ORIGIN_MISNAMED);
+    }
+}
+
 static void any_bytes_are_judged(void **state)
 {
     (void)state;
@@ -147,7 +173,7 @@ static void any_bytes_are_judged(void **state)
     for (size_t from = 0; from < 18; from++)
         for (size_t len = 0; from + len <= 18; len++) {
             struct str text = {bytes + from, len};
-            origin_judge("", text, text, text);
+            origin_judge(&(struct origin_rules){"", "a"}, text, text, text);
         }
 }
 
@@ -161,6 +187,7 @@ int main(void)
         cmocka_unit_test(a_refusal_says_whose_page_it_was),
         cmocka_unit_test(what_is_listed_may),
         cmocka_unit_test(pages_of_this_machine_may_use_a_server_of_this_machine),
+        cmocka_unit_test(a_server_with_names_is_called_by_no_other),
         cmocka_unit_test(any_bytes_are_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
