@@ -61,6 +61,19 @@ for (const handoff of [1, 0]) {
     });
     after(() => stack?.remove());
 
+    it('an upgrade is one in however many lines and letters its client says so', async () => {
+      const seat = await enter(stack, unique('room'), unique('nick'));
+      const two = (...values) => handshake(target(seat), { Connection: undefined }).replace(/\r\n$/,
+        `${values.map((value) => `Connection: ${value}\r\n`).join('')}\r\n`);
+      for (const values of [['Upgrade'], ['keep-alive', 'Upgrade'], ['Upgrade', 'keep-alive'], ['Keep-Alive', 'upgrade'],
+        ['keep-alive, Upgrade'], ['UPGRADE,keep-alive'], ['keep-alive', 'x', 'Upgrade, y']])
+        assert.equal(await status(stack.port, two(...values)), 101, values.join(' | '));
+      for (const values of [[], ['close'], ['upgraded'], ['x-upgrade, keep-alive']])
+        assert.equal(await status(stack.port, two(...values)), 400, values.join(' | '));
+      for (const slash of ['/chatroom/', '/chatroom'])
+        assert.equal(await status(stack.port, handshake(target(seat).replace('/', slash), { Upgrade: 'WebSocket' })), 101);
+    });
+
     it('people come, talk, read the history, are refused and leave', async () => {
       const roomName = unique('room');
       const people = [];
