@@ -245,7 +245,7 @@ static bool is_told_by_body(const struct route *route, const struct http_request
 {
     const struct str prefix = STR(ARTICLE_PREFIX);
     return route && is_call(route) && !memcmp(request->path.ptr, prefix.ptr, prefix.len) && status != 413 &&
-           status != 429 && origin != ORIGIN_FOREIGN;
+           status != 429 && !origin_is_refused(origin);
 }
 
 void router_serve(const struct backends *backends, const struct http_request *request,
