@@ -233,6 +233,10 @@ static void serve_route(const struct backends *backends, const struct route *rou
     if (origin_is_refused(origin)) {
         char said[ORIGIN_TEXT_MAX];
         origin_refuse(origin, call->request->origin, call->request->host, said);
+        if (!response->body.len) { /* a page for operators, which has no form */
+            response->type = TYPE_JSON;
+            failure_coded(&response->body, response->status, call->error, call->code);
+        }
         origin_add_to(&response->body, origin, said);
     }
     if (response->body.failed)
