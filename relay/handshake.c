@@ -65,6 +65,15 @@ static void refuse(struct http_call *call, unsigned status, const char *headers)
     http_reply(call, status, "text/plain; charset=utf-8", headers, STR(""));
 }
 
+/* Whether a segment of it leads up: to no door, and for whoever resolves it to somewhere else. */
+static bool climbs(struct str path)
+{
+    for (size_t i = 0; i + 2 < path.len; i++)
+        if (!memcmp(path.ptr + i, "/..", 3) && (i + 3 == path.len || path.ptr[i + 3] == '/'))
+            return true;
+    return false;
+}
+
 /* The status that it is refused with, or 0 and who takes it. `request` has the path as the doors want it: decoded.
  * A relay that drains sends newcomers elsewhere, but whom nginx gave us has no nginx any more that would ask another
  * relay: they are let in, and told to come back like all who are here. */
@@ -72,7 +81,7 @@ static unsigned judge(const struct handshake *handshake, const struct request *r
                       const struct protocol **protocol)
 {
     *protocol = claimant(handshake, request);
-    if (!is_proper(request, *protocol))
+    if (!is_proper(request, *protocol) || climbs(request->path))
         return 400;
     if ((handshake->draining && !alone) || !sessions_have_room(handshake->sessions))
         return 503;

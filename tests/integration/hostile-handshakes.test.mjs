@@ -93,6 +93,7 @@ describe('hostile handshakes', () => {
       'no connection header': handshake(good(), { Connection: undefined }),
       'an unknown path': handshake('/nope/nope'),
       'a path that climbs': handshake(`/../../etc/passwd${good()}`),
+      'one that climbs at its end, with escapes': handshake(`/a/%2e%2e${good().slice(1)}`),
       'a key of 15 bytes': handshake(good(), { 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAA' }),
       'a key that is no base64': handshake(good(), { 'Sec-WebSocket-Key': '!!!!!!!!!!!!!!!!!!!!!!==' }),
       'two keys': handshake(good(), { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' }),
