@@ -18,7 +18,7 @@ const PEERS_DATABASE = 'bench';
 // stops does not wait for its clients.
 const SETTINGS = ['rate_connection', 'rate_connection_bytes', 'rate_user', 'rate_user_bytes', 'rate_address',
   'rate_address_bytes', 'rate_handshakes', 'rate_creations', 'address_connections_max', 'user_sockets_max', 'drain_ms']
-  .map((name) => `${name}=0`).concat('lobby_max=1000000', 'lobby_address_max=1000000').join(' ');
+  .map((name) => `${name}=0`).concat('lobby_max=1000000', 'lobby_address_max=1000000', 'rest_address_percent=100').join(' ');
 
 export class Servers {
   /** build: the directory with the programs. */

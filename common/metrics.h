@@ -112,6 +112,9 @@
     X(REDIS_COMMANDS_REFUSED, "redis_commands_refused_total", counter,                             \
       "What clients asked of Redis while they had too much on its way")                            \
     X(REDIS_MOVES, "redis_moves_total", counter, "Times the sentinels named another Redis than before")\
+    X(REQUESTS_WAITING, "requests_waiting", gauge, "REST requests that wait for their address's share of the threads")\
+    X(REQUESTS_CROWDED_OUT, "requests_crowded_out_total", counter,                                 \
+      "REST requests told to come again because too many waited, and of their address most")       \
     X(PASSWORDS_WAITING, "passwords_waiting", gauge, "Logins that wait for a thread that hashes passwords")\
     X(PASSWORDS_HASHED, "passwords_hashed_total", counter, "Passwords hashed or checked")          \
     X(PASSWORDS_REFUSED, "passwords_refused_total", counter, "Logins told to come again because too many waited")\

@@ -222,6 +222,11 @@ static const struct setting rows[] = {
     ROW(rest_threads, COUNT, REST, "16", 1, 256,
         "Worker threads: requests that can be worked on at once, each with a database connection of "
         "its own. A connection that nginx only keeps open holds none."),
+    ROW(rest_address_percent, COUNT, REST, "50", 1, 100,
+        "Of the worker threads that others leave, the part that one IPv4 address or IPv6 /64 may hold; what it asks for "
+        "beyond that waits behind itself. 100: all."),
+    ROW(rest_waiting_max, COUNT, REST, "4096", 1, 1000000,
+        "Requests that may wait for that, about 12 KB each; past it the latest of the address that has most gets 503."),
     ROW(rest_backlog, COUNT, REST, "512", 1, 65535, "Connections that may wait for a worker thread."),
     ROW(max_body_bytes, BYTES, REST, "64k", 256, 64 MIB, "Longest JSON body; a longer one gets 413."),
     ROW(admit_ms, MILLIS, REST | RELAY, "60s", 1000, 3600000,

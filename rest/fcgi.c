@@ -4,9 +4,11 @@
  * FCGX_Accept_r return as soon as that one connection has no request to give. */
 #include "rest/fcgi.h"
 
+#include "common/mem.h"
 #include "common/metrics.h"
 
 #include <fcgiapp.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 /* What a peer may still have to send when its answer is known; past it the connection is closed. */
@@ -40,8 +42,10 @@ static uint64_t content_length(const FCGX_Request *request)
     return length;
 }
 
-struct source {
-    FCGX_Request *fcgi;
+struct fcgi_request {
+    struct claim claim; /* first: a claim is its request */
+    FCGX_Request fcgi;
+    struct http_request http;
     uint64_t left; /* of the body, by its length */
 };
 
@@ -49,8 +53,8 @@ struct source {
  * error tell. */
 static enum err read_part(const struct http_request *request, char *room, size_t cap, size_t *got)
 {
-    struct source *source = request->source;
-    FCGX_Stream *in = source->fcgi->in;
+    struct fcgi_request *source = request->source;
+    FCGX_Stream *in = source->fcgi.in;
     *got = 0;
     if (request->length == HTTP_LENGTH_BAD)
         return ERR_INVALID;
@@ -107,44 +111,90 @@ bool fcgi_is_whole(int fd)
     return false;
 }
 
-bool fcgi_serve(int fd, const struct backends *backends, const atomic_bool *stopping)
-{
-    FCGX_Request fcgi;
-    FCGX_InitRequest(&fcgi, -1, 0);
-    fcgi.ipcFd = fd;
-    /* FCGX_Accept_r first finishes the request before this one, and would close fd */
-    fcgi.keepConnection = 1;
-    if (FCGX_Accept_r(&fcgi) < 0)
-        return false; /* the peer closed it, or spoke no FastCGI */
+/* ---- a request ---- */
 
-    struct str path = param(&fcgi, "DOCUMENT_URI");
-    struct source source = {&fcgi, content_length(&fcgi)};
-    struct http_request request = {
-        .method = param(&fcgi, "REQUEST_METHOD"),
-        .path = path.len ? path : param(&fcgi, "SCRIPT_NAME"),
-        .query = param(&fcgi, "QUERY_STRING"),
-        .remote = param(&fcgi, "REMOTE_ADDR"),
-        .token = param(&fcgi, "HTTP_TOKEN"),
-        .authorization = param(&fcgi, "HTTP_AUTHORIZATION"),
-        .idempotency_key = param(&fcgi, "HTTP_IDEMPOTENCY_KEY"),
-        .content_type = param(&fcgi, "CONTENT_TYPE"),
-        .origin = param(&fcgi, "HTTP_ORIGIN"),
-        .host = param(&fcgi, "HTTP_HOST"),
-        .asked_method = param(&fcgi, "HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
-        .scheme = param(&fcgi, "REQUEST_SCHEME"),
-        .length = source.left,
+struct fcgi_request *fcgi_read(int fd)
+{
+    struct fcgi_request *request = mem_zalloc(sizeof *request);
+    FCGX_Request *fcgi = &request->fcgi;
+    FCGX_InitRequest(fcgi, -1, 0);
+    fcgi->ipcFd = fd;
+    /* FCGX_Accept_r first finishes the request before this one, and would close fd */
+    fcgi->keepConnection = 1;
+    if (FCGX_Accept_r(fcgi) < 0) { /* the peer closed it, or spoke no FastCGI */
+        free(request);
+        return NULL;
+    }
+    struct str path = param(fcgi, "DOCUMENT_URI");
+    request->left = content_length(fcgi);
+    request->http = (struct http_request){
+        .method = param(fcgi, "REQUEST_METHOD"),
+        .path = path.len ? path : param(fcgi, "SCRIPT_NAME"),
+        .query = param(fcgi, "QUERY_STRING"),
+        .remote = param(fcgi, "REMOTE_ADDR"),
+        .token = param(fcgi, "HTTP_TOKEN"),
+        .authorization = param(fcgi, "HTTP_AUTHORIZATION"),
+        .idempotency_key = param(fcgi, "HTTP_IDEMPOTENCY_KEY"),
+        .content_type = param(fcgi, "CONTENT_TYPE"),
+        .origin = param(fcgi, "HTTP_ORIGIN"),
+        .host = param(fcgi, "HTTP_HOST"),
+        .asked_method = param(fcgi, "HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
+        .scheme = param(fcgi, "REQUEST_SCHEME"),
+        .length = request->left,
         .read = read_part,
-        .source = &source,
+        .source = request,
     };
+    return request;
+}
+
+const struct http_request *fcgi_http(const struct fcgi_request *request)
+{
+    return &request->http;
+}
+
+struct claim *fcgi_claim(struct fcgi_request *request)
+{
+    return &request->claim;
+}
+
+struct fcgi_request *fcgi_of_claim(struct claim *claim)
+{
+    return (struct fcgi_request *)(void *)claim;
+}
+
+bool fcgi_is_gone(const struct fcgi_request *request)
+{
+    char byte;
+    return recv(request->fcgi.ipcFd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* Frees it. */
+static int finish(struct fcgi_request *request, bool goes_on)
+{
+    if (!goes_on)
+        request->fcgi.keepConnection = 0;
+    FCGX_Finish_r(&request->fcgi);
+    int fd = request->fcgi.ipcFd;
+    free(request);
+    return fd;
+}
+
+int fcgi_answer(struct fcgi_request *request, router_answer *answer, const struct backends *backends,
+                const atomic_bool *stopping)
+{
     struct http_response response;
     http_response_init(&response);
-    router_serve(backends, &request, &response);
-    bool drained = drain(&fcgi), sent = send_response(&fcgi, &response);
+    answer(backends, &request->http, &response);
+    bool drained = drain(&request->fcgi), sent = send_response(&request->fcgi, &response);
     http_response_fini(&response);
     if (!sent)
         metric_inc(METRIC_HTTP_ABORTED);
-    if (!drained || !sent || *stopping)
-        fcgi.keepConnection = 0;
-    FCGX_Finish_r(&fcgi);
-    return fcgi.ipcFd >= 0;
+    return finish(request, drained && sent && !*stopping);
+}
+
+void fcgi_drop(struct fcgi_request *request)
+{
+    metric_inc(METRIC_HTTP_ABORTED);
+    FCGX_Free(&request->fcgi, 1);
+    free(request);
 }

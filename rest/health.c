@@ -50,4 +50,12 @@ static const struct route rows[] = {
      .doc = "counters and gauges as Prometheus text"},
 };
 
+bool health_is(struct str path)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (str_eq(path, str_of(rows[i].path)))
+            return true;
+    return false;
+}
+
 const struct route_table health_routes = ROUTE_TABLE(rows);

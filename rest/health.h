@@ -11,4 +11,7 @@
 
 extern const struct route_table health_routes;
 
+/* Whether it is the path of one of them. */
+bool health_is(struct str path);
+
 #endif

@@ -216,17 +216,15 @@ static int say_unknown(struct call *call)
     return 504;
 }
 
-static void serve_route(const struct backends *backends, const struct route *route, enum origin origin,
-                        struct call *call, struct http_response *response)
+static void serve_route(const struct route *route, enum origin origin, struct call *call,
+                        struct http_response *response)
 {
-    call->backends = backends;
-    call->out = &response->body;
     response->type = route->type ? route->type : TYPE_JSON;
-    uint64_t writes = store_writes(backends->store);
+    uint64_t writes = store_writes(call->backends->store);
     response->status = origin_is_refused(origin) ? refuse_origin(call) : run(call, route);
     if (response->status < 400 && response->body.failed)
         response->status = 500;
-    if (has_failed(response->status) && store_writes(backends->store) != writes)
+    if (has_failed(response->status) && store_writes(call->backends->store) != writes)
         response->status = say_unknown(call);
     if (response->status >= 400)
         answer_failure(route, call, response->status, response);
@@ -252,26 +250,21 @@ static bool is_told_by_body(const struct route *route, const struct http_request
            status != 429 && !origin_is_refused(origin);
 }
 
-void router_serve(const struct backends *backends, const struct http_request *request,
-                  struct http_response *response)
+/* Its route, if it has one; its origin, and what the answer says of both. */
+static const struct route *begin(const struct backends *backends, const struct http_request *request, struct call *call,
+                                 enum origin *origin, struct http_response *response)
 {
-    struct call call = {.request = request};
-    const struct route *route = find(request, call.params, response->allow);
     const struct origin_rules rules = {backends->settings->origins, backends->settings->server_names};
-    enum origin origin = origin_judge(&rules, request->origin, request->host, request->scheme);
+    *call = (struct call){.request = request, .backends = backends, .out = &response->body};
+    *origin = origin_judge(&rules, request->origin, request->host, request->scheme);
     response->type = TYPE_JSON;
-    if (origin == ORIGIN_LISTED && request->origin.len <= ORIGIN_BYTES)
+    if (*origin == ORIGIN_LISTED && request->origin.len <= ORIGIN_BYTES)
         response->origin = request->origin;
-    response->preflight = response->origin.len && !route && *response->allow && request->asked_method.len &&
-                          str_eq(request->method, STR("OPTIONS"));
-    if (route)
-        serve_route(backends, route, origin, &call, response);
-    else if (response->preflight)
-        answer(response, 200, "");
-    else if (*response->allow)
-        answer(response, 405, "{\"error\":\"method not allowed\",\"code\":\"method_not_allowed\"}");
-    else
-        answer(response, 404, "{\"error\":\"not found\",\"code\":\"not_found\"}");
+    return find(request, call->params, response->allow);
+}
+
+static void count(const struct http_request *request, const struct route *route, const struct http_response *response)
+{
     metric_inc(METRIC_HTTP_REQUESTS);
     if (response->status >= 500)
         metric_inc(METRIC_HTTP_FAILED);
@@ -279,10 +272,43 @@ void router_serve(const struct backends *backends, const struct http_request *re
         metric_inc(METRIC_HTTP_REFUSED);
     log_debug("http.request", "route=%s status=%d bytes=%zu peer=%.*s", route ? route->path : "-",
               response->status, response->body.len, (int)request->remote.len, request->remote.ptr);
+}
+
+void router_serve(const struct backends *backends, const struct http_request *request,
+                  struct http_response *response)
+{
+    struct call call;
+    enum origin origin;
+    const struct route *route = begin(backends, request, &call, &origin, response);
+    response->preflight = response->origin.len && !route && *response->allow && request->asked_method.len &&
+                          str_eq(request->method, STR("OPTIONS"));
+    if (route)
+        serve_route(route, origin, &call, response);
+    else if (response->preflight)
+        answer(response, 200, "");
+    else if (*response->allow)
+        answer(response, 405, "{\"error\":\"method not allowed\",\"code\":\"method_not_allowed\"}");
+    else
+        answer(response, 404, "{\"error\":\"not found\",\"code\":\"not_found\"}");
+    count(request, route, response);
     if (is_told_by_body(route, request, response->status, origin)) {
         response->status = 200;
         response->retry_after_s = 0;
     }
+}
+
+void router_refuse(const struct backends *backends, const struct http_request *request,
+                   struct http_response *response)
+{
+    struct call call;
+    enum origin origin;
+    const struct route *route = begin(backends, request, &call, &origin, response);
+    call.error = "too many requests wait: try again later";
+    call.code = "busy";
+    answer(response, 503, "{\"error\":\"too many requests wait: try again later\",\"code\":\"busy\"}");
+    if (route)
+        answer_failure(route, &call, 503, response);
+    count(request, route, response);
 }
 
 void router_describe(struct buf *out)

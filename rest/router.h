@@ -80,9 +80,13 @@ struct route_table {
 };
 #define ROUTE_TABLE(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
 
+typedef void router_answer(const struct backends *backends, const struct http_request *request,
+                           struct http_response *response);
+
 /* Answers `request`, whatever it is; never fails. */
-void router_serve(const struct backends *backends, const struct http_request *request,
-                  struct http_response *response);
+router_answer router_serve;
+/* Answers it with 503, in the form of its route: too many requests wait. */
+router_answer router_refuse;
 
 /* Appends one line per route: method, path, what it is for. */
 void router_describe(struct buf *out);

@@ -3,8 +3,10 @@
 #include "common/db.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/rate.h"
 #include "common/store.h"
 #include "rest/fcgi.h"
+#include "rest/health.h"
 #include "rest/presence.h"
 #include "rest/turn.h"
 
@@ -28,6 +30,7 @@ struct server {
     int listener, epoll;
     int wake; /* an eventfd that becomes readable, and stays so, when the threads are to end */
     struct turns turns;
+    struct shares shares;
     atomic_bool stopping;
     atomic_bool accept_fails; /* so that a state is logged, not every attempt */
     pthread_t *threads;
@@ -117,12 +120,72 @@ static void accept_one(struct server *server, struct turn *turn)
     }
 }
 
-static void serve_one(struct server *server, int fd, const struct backends *backends)
+/* Waits for the connection's next request from now on. */
+static void go_on(struct server *server, int fd)
+{
+    if (fd >= 0 && !arm(server, fd, EPOLL_CTL_MOD))
+        close(fd);
+}
+
+static void refuse(struct server *server, struct claim *claim, const struct backends *backends)
+{
+    go_on(server, fcgi_answer(fcgi_of_claim(claim), router_refuse, backends, &server->stopping));
+}
+
+/* A request has come. The operator's questions about this process wait behind nobody. */
+static void take_in(struct server *server, int fd, const struct backends *backends)
 {
     if (!fcgi_is_whole(fd))
         turn_leave(backends->turn);
-    if (fcgi_serve(fd, backends, &server->stopping) && !arm(server, fd, EPOLL_CTL_MOD))
-        close(fd);
+    struct fcgi_request *request = fcgi_read(fd);
+    if (!request)
+        return;
+    const struct http_request *http = fcgi_http(request);
+    if (health_is(http->path)) {
+        go_on(server, fcgi_answer(request, router_serve, backends, &server->stopping));
+        return;
+    }
+    struct claim *surplus = shares_put(&server->shares, fcgi_claim(request), rate_address_key(http->remote));
+    if (surplus)
+        refuse(server, surplus, backends);
+}
+
+/* Works on the request whose turn it is. Whether more wait; false also if none may be worked on. */
+static bool work_on_next(struct server *server, const struct backends *backends)
+{
+    struct claim *claim = shares_take(&server->shares);
+    if (!claim)
+        return false;
+    struct sharer *sharer = claim->sharer;
+    struct fcgi_request *request = fcgi_of_claim(claim);
+    if (fcgi_is_gone(request))
+        fcgi_drop(request);
+    else
+        go_on(server, fcgi_answer(request, router_serve, backends, &server->stopping));
+    return shares_done(&server->shares, sharer);
+}
+
+/* Takes in what is ready at epoll; `wait`: until something is. Whether anything but the wake-up was; *woken: that was. */
+static bool look(struct server *server, const struct backends *backends, bool wait, bool *woken)
+{
+    struct epoll_event events[2];
+    bool any = false;
+    int count = epoll_wait(server->epoll, events, *woken ? 2 : 1, wait ? -1 : 0);
+    if (count < 0 && errno != EINTR)
+        pause_accepting(server, errno);
+    for (int i = 0; i < count; i++) {
+        int fd = events[i].data.fd;
+        if (fd == server->wake) {
+            *woken = true;
+            continue;
+        }
+        any = true;
+        if (fd == server->listener)
+            accept_one(server, backends->turn);
+        else
+            take_in(server, fd, backends);
+    }
+    return any;
 }
 
 static void *work(void *arg)
@@ -137,29 +200,16 @@ static void *work(void *arg)
         .presence = presence_new(server->settings),
         .turn = &turn,
     };
-    /* Once woken to end, a thread goes on while anything but the wake-up is ready. */
-    for (bool ending = false, more = true; more;) {
-        struct epoll_event events[2];
-        turn_take(&turn);
-        int count = epoll_wait(server->epoll, events, ending ? 2 : 1, ending ? 0 : -1);
-        if (count < 0 && errno != EINTR)
-            pause_accepting(server, errno);
-        bool woken = false, served = false;
-        for (int i = 0; i < count; i++) {
-            int fd = events[i].data.fd;
-            if (fd == server->wake) {
-                woken = true;
-                continue;
-            }
-            served = true;
-            if (fd == server->listener)
-                accept_one(server, &turn);
-            else
-                serve_one(server, fd, &backends);
-        }
-        more = !ending || served;
-        ending |= woken;
-    }
+    /* Whoever has done something looks whether requests wait before it waits for a turn itself, and looks at what has
+     * come before it takes the next of them: else a crowd would be worked on before a newcomer is seen. Once woken to
+     * end, a thread goes on while anything but the wake-up is ready. */
+    bool ending = false, busy = false, any = false;
+    do {
+        if (!busy)
+            turn_take(&turn);
+        any = turn_try(&turn) && look(server, &backends, !busy && !ending, &ending);
+        busy = work_on_next(server, &backends);
+    } while (!ending || any || busy);
     turn_leave(&turn);
     presence_free(backends.presence);
     store_free(backends.store);
@@ -184,6 +234,8 @@ struct server *server_start(const struct settings *settings, const struct token_
         return NULL;
     }
     turns_init(&server->turns);
+    shares_init(&server->shares, (size_t)settings->rest_threads, (size_t)settings->rest_address_percent,
+                (size_t)settings->rest_waiting_max);
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
     server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event wake = {.events = EPOLLIN, .data.fd = server->wake}; /* for every thread */
@@ -221,6 +273,7 @@ void server_stop(struct server *server)
     close(server->epoll);
     close(server->wake);
     turns_fini(&server->turns);
+    shares_fini(&server->shares);
     free(server->threads);
     free(server);
 }

@@ -34,6 +34,20 @@ void turn_take(struct turn *turn)
     pthread_mutex_unlock(&turns->lock);
 }
 
+bool turn_try(struct turn *turn)
+{
+    struct turns *turns = turn->of;
+    if (turn->held)
+        return true;
+    pthread_mutex_lock(&turns->lock);
+    if (turns->taken < TURNS || turns->ended) {
+        turns->taken++;
+        turn->held = true;
+    }
+    pthread_mutex_unlock(&turns->lock);
+    return turn->held;
+}
+
 /* Nobody is woken while another has a turn: a thread that comes back from its work takes the free one for nothing. */
 void turn_leave(struct turn *turn)
 {

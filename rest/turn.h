@@ -33,6 +33,8 @@ void turns_end(struct turns *turns);
 
 /* Waits until there is one, unless this thread has it. */
 void turn_take(struct turn *turn);
+/* Does not wait: false if there is none. */
+bool turn_try(struct turn *turn);
 /* Lets somebody else have it, if this thread does; `turn` may be NULL. */
 void turn_leave(struct turn *turn);
 

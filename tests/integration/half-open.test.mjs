@@ -182,7 +182,7 @@ describe('uploads that never end', () => {
   });
 });
 
-describe('what one client may say by default', () => {
+describe('one client by default', () => {
   let stack;
   before(async () => {
     stack = await Stack.start({ relays: 1 });
@@ -192,7 +192,34 @@ describe('what one client may say by default', () => {
     await stack.remove();
   });
 
-  it('is bounded by its bytes', async () => {
+  it('keeps no other from the REST threads, however long its requests take', async () => {
+    const seat = await enter(stack, unique('room'), unique('nick'));
+    const client = await Client.join(stack, seat, { relay: 1 });
+    await client.heard(client.say(unique('tea')));
+    await client.close();
+    const locks = await stack.database();
+    await locks.query('BEGIN');
+    await locks.query(`SELECT m.user FROM member m JOIN conversation c ON c.id = m.conversation WHERE c.public_id = ?
+      FOR UPDATE`, [seat.roomId]);
+    let answered = 0;
+    const mark = { method: 'POST', from: '127.0.0.9', body: JSON.stringify({ nickId: seat.nickId, seq: 1 }),
+      headers: { 'Content-Type': 'application/json' } };
+    const stuck = Array.from({ length: 40 }, () => request(`${stack.url}/api/rooms/${seat.roomId}/read`, mark)
+      .then((answer) => {
+        answered++;
+        return answer;
+      }));
+    await eventually(async () => (await stack.metric('rest', 'requests_waiting')) === 40 - 16 / 2, 'half of the threads to hang');
+    for (let i = 0; i < 3; i++) await enter(stack, unique('room'), unique('nick'));
+    assert.equal(answered, 0, 'those came in while all the others waited');
+    await locks.query('ROLLBACK');
+    await locks.end();
+    const statuses = (await Promise.all(stuck)).map(({ status }) => status);
+    assert.deepEqual(statuses.filter((status) => status !== 200 && status !== 503), []);
+    assert.equal(await stack.metric('rest', 'requests_waiting'), 0);
+  });
+
+  it('may say so many bytes', async () => {
     const seat = await enter(stack, unique('room'), unique('nick'));
     const client = await Client.join(stack, seat, { relay: 1 });
     for (let i = 0; i < 200; i++) client.say(`${unique('long')}${'x'.repeat(60_000)}`);

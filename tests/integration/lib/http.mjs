@@ -5,11 +5,11 @@ import http from 'node:http';
 // Generous: the programs may be a sanitizer build on a busy machine. Shorter for whoever works on a failing test.
 export const DEADLINE_MS = Number(process.env.CG_DEADLINE_MS ?? 90_000);
 
-/** request(url, {method, headers, body}) → {status, headers, bytes, text, json}; json is undefined if the text is
+/** request(url, {method, headers, body, from}), from a local address → {status, headers, bytes, text, json}; json is undefined if the text is
  *  none. */
-export function request(url, { method = 'GET', headers = {}, body } = {}) {
+export function request(url, { method = 'GET', headers = {}, body, from } = {}) {
   return new Promise((resolve, reject) => {
-    const req = http.request(url, { method, headers, agent: false, timeout: DEADLINE_MS }, (res) => {
+    const req = http.request(url, { method, headers, agent: false, timeout: DEADLINE_MS, localAddress: from }, (res) => {
       const chunks = [];
       res.on('data', (chunk) => chunks.push(chunk));
       res.on('error', reject);

@@ -55,12 +55,14 @@ export class Stack {
   closing = [];
 
   /** settings: rows of the settings table for all programs, or a function that makes them from the run directory. Debug
-   *  logs by default: they must keep secrets, too. handoff: 0 has nginx proxy, whether its module is there or not. */
-  static async start({ relays = 2, settings = {}, handoff = process.env.HANDOFF ?? 1 } = {}) {
+   *  logs by default: they must keep secrets, too. handoff: 0 has nginx proxy, whether its module is there or not.
+   *  addressRate: requests a second that nginx takes of one address. */
+  static async start({ relays = 2, settings = {}, handoff = process.env.HANDOFF ?? 1, addressRate = 2000 } = {}) {
     const stack = new Stack();
     stack.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-'));
     stack.relays = relays;
     stack.handoff = handoff;
+    stack.addressRate = settings.rate_handshakes === 0 ? 0 : addressRate;
     stack.port = await freePort();
     stack.contents = new Set();
     stack.settings = { log_level: 'debug', ...(typeof settings === 'function' ? settings(stack.dir) : settings) };
@@ -76,7 +78,7 @@ export class Stack {
   get env() {
     const settings = Object.entries(this.settings).map(([name, value]) => `${name}=${value}`);
     return { CHAGUAN_RUN: this.dir, PORT: String(this.port), RELAYS: String(this.relays), CG_BIN: bin,
-      HANDOFF: String(this.handoff), ROUND_TRIP: '0', // suites count rows
+      HANDOFF: String(this.handoff), ADDRESS_RATE: String(this.addressRate), ROUND_TRIP: '0', // suites count rows
       SETTINGS: settings.join(' ') };
   }
 
@@ -168,11 +170,16 @@ export class Stack {
     return post(`${this.url}${prefix}/${call}`, body);
   }
 
-  /** Rows of an SQL text, by a client that is none of ours. */
-  async sql(text, values = []) {
+  /** A connection to the database, of a client that is none of ours. */
+  database() {
     const config = this.config();
-    const connection = await mysql.createConnection({ socketPath: this.file(config.db_socket), user: config.db_user,
+    return mysql.createConnection({ socketPath: this.file(config.db_socket), user: config.db_user,
       password: config.db_password, database: config.db_name, charset: 'utf8mb4' });
+  }
+
+  /** Rows of an SQL text. */
+  async sql(text, values = []) {
+    const connection = await this.database();
     try {
       return (await connection.query(text, values))[0];
     } finally {

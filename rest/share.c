@@ -1,0 +1,180 @@
+#include "rest/share.h"
+
+#include "common/err.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+
+#include <stdlib.h>
+
+/* An address. */
+struct sharer {
+    uint64_t key;
+    size_t working, waiting;
+    struct claim *first, *last;     /* that wait */
+    struct sharer *before, *behind; /* in the ring, while any does */
+};
+
+void shares_init(struct shares *shares, size_t threads, size_t percent, size_t waiting_max)
+{
+    CG_ASSERT(threads && percent && percent <= 100 && waiting_max);
+    *shares = (struct shares){
+        .lock = PTHREAD_MUTEX_INITIALIZER, .threads = threads, .percent = percent, .waiting_max = waiting_max};
+}
+
+void shares_fini(struct shares *shares)
+{
+    CG_ASSERT(!shares->working && !shares->waiting);
+    map_fini(&shares->sharers);
+    pthread_mutex_destroy(&shares->lock);
+}
+
+/* ---- with the lock held ---- */
+
+static struct sharer *sharer_of(struct shares *shares, uint64_t address)
+{
+    uint64_t key = address ? address : UINT64_MAX;
+    struct sharer *sharer = map_get(&shares->sharers, key);
+    if (sharer)
+        return sharer;
+    sharer = mem_zalloc(sizeof *sharer);
+    sharer->key = key;
+    map_put(&shares->sharers, key, sharer);
+    return sharer;
+}
+
+static void forget(struct shares *shares, struct sharer *sharer)
+{
+    if (sharer->working || sharer->waiting)
+        return;
+    map_take(&shares->sharers, sharer->key);
+    free(sharer);
+}
+
+/* As the last of all. */
+static void join_ring(struct shares *shares, struct sharer *sharer)
+{
+    struct sharer *next = shares->turns;
+    if (!next) {
+        shares->turns = sharer->before = sharer->behind = sharer;
+        return;
+    }
+    sharer->behind = next;
+    sharer->before = next->before;
+    next->before->behind = sharer;
+    next->before = sharer;
+}
+
+static void leave_ring(struct shares *shares, struct sharer *sharer)
+{
+    if (shares->turns == sharer)
+        shares->turns = sharer->behind == sharer ? NULL : sharer->behind;
+    sharer->before->behind = sharer->behind;
+    sharer->behind->before = sharer->before;
+}
+
+static void count_waiting(struct shares *shares, struct sharer *sharer, int by)
+{
+    sharer->waiting += (size_t)by;
+    shares->waiting += (size_t)by;
+    metric_set(METRIC_REQUESTS_WAITING, (int64_t)shares->waiting);
+}
+
+/* `percent` of what others leave, and one in any case. */
+static bool may_have_another(const struct shares *shares, const struct sharer *sharer)
+{
+    size_t left = shares->threads - (shares->working - sharer->working), part = left * shares->percent / 100;
+    return shares->working < shares->threads && sharer->working < (part ? part : 1);
+}
+
+/* Asked only past waiting_max, which bounds what it costs. */
+static struct sharer *largest(const struct shares *shares)
+{
+    struct sharer *most = shares->turns;
+    for (struct sharer *sharer = most->behind; sharer != shares->turns; sharer = sharer->behind)
+        if (sharer->waiting > most->waiting)
+            most = sharer;
+    return most;
+}
+
+static void put_in(struct shares *shares, struct claim *claim)
+{
+    struct sharer *sharer = claim->sharer;
+    claim->behind = NULL;
+    claim->before = sharer->last;
+    *(sharer->last ? &sharer->last->behind : &sharer->first) = claim;
+    sharer->last = claim;
+    if (!sharer->waiting)
+        join_ring(shares, sharer);
+    count_waiting(shares, sharer, 1);
+}
+
+static void take_out(struct shares *shares, struct claim *claim)
+{
+    struct sharer *sharer = claim->sharer;
+    *(claim->before ? &claim->before->behind : &sharer->first) = claim->behind;
+    *(claim->behind ? &claim->behind->before : &sharer->last) = claim->before;
+    count_waiting(shares, sharer, -1);
+    if (!sharer->waiting)
+        leave_ring(shares, sharer);
+}
+
+static struct claim *turn_away(struct shares *shares)
+{
+    struct claim *claim = largest(shares)->last;
+    take_out(shares, claim);
+    forget(shares, claim->sharer);
+    metric_inc(METRIC_REQUESTS_CROWDED_OUT);
+    return claim;
+}
+
+/* Who may have none has some already, so this looks at no more of them than there are threads. */
+static struct sharer *next_sharer(const struct shares *shares)
+{
+    struct sharer *sharer = shares->turns;
+    if (!sharer || shares->working == shares->threads)
+        return NULL;
+    do
+        if (may_have_another(shares, sharer))
+            return sharer;
+    while ((sharer = sharer->behind) != shares->turns);
+    return NULL;
+}
+
+/* ---- for all threads ---- */
+
+struct claim *shares_put(struct shares *shares, struct claim *claim, uint64_t address)
+{
+    pthread_mutex_lock(&shares->lock);
+    claim->sharer = sharer_of(shares, address);
+    put_in(shares, claim);
+    struct claim *surplus = shares->waiting > shares->waiting_max ? turn_away(shares) : NULL;
+    pthread_mutex_unlock(&shares->lock);
+    return surplus;
+}
+
+struct claim *shares_take(struct shares *shares)
+{
+    struct claim *claim = NULL;
+    pthread_mutex_lock(&shares->lock);
+    struct sharer *sharer = next_sharer(shares);
+    if (sharer) {
+        claim = sharer->first;
+        shares->turns = sharer->behind; /* the others come before its next */
+        take_out(shares, claim);
+        sharer->working++;
+        shares->working++;
+    }
+    pthread_mutex_unlock(&shares->lock);
+    return claim;
+}
+
+bool shares_done(struct shares *shares, struct sharer *sharer)
+{
+    pthread_mutex_lock(&shares->lock);
+    sharer->working--;
+    shares->working--;
+    forget(shares, sharer);
+    bool others = shares->waiting;
+    pthread_mutex_unlock(&shares->lock);
+    return others;
+}
