@@ -71,6 +71,10 @@
       "Requests for histories and lists refused because too much waited for clients already")      \
     X(WAITING_CLOSED, "waiting_closed_total", counter,                                             \
       "Connections closed because they owed most when outboxes_bytes was reached")                 \
+    X(UNFINISHED_BYTES, "unfinished_bytes", gauge,                                                 \
+      "Memory of messages and requests that clients have begun and not finished")                  \
+    X(UNFINISHED_DROPPED, "unfinished_dropped_total", counter,                                     \
+      "Messages and requests dropped because unfinished_bytes was reached and their address had most")\
     X(HELD_BACK, "held_back_total", counter,                                                       \
       "Times a client was not read from because it did not read its answers")                      \
     X(SPILLED_BYTES, "outbox_spilled_bytes_total", counter,                                        \

@@ -110,6 +110,9 @@ static const struct setting rows[] = {
     ROW(outboxes_bytes, BYTES, RELAY, "256m", 1 MIB, 64 GIB,
         "Most bytes that may wait for all clients together, over whatever transport; past it, those for whom most waits "
         "are closed (1013). From three quarters of it on, requests for histories and lists are refused as busy."),
+    ROW(unfinished_bytes, BYTES, RELAY, "128m", 1 MIB, 64 GIB,
+        "Most bytes of messages and requests that clients have begun and not finished, all together; past it, of the "
+        "address that keeps most the largest are dropped: 1013, or 503."),
     ROW(send_chunk_bytes, BYTES, RELAY, "64k", 4 KIB, 4 MIB, "Most bytes given to one write."),
     ROW(room_log_bytes, BYTES, RELAY, "1m", 128 KIB, 256 MIB,
         "Bytes of recent events kept per room and encoding; a reader further behind is closed with "

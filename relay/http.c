@@ -147,6 +147,7 @@ static void let_go(struct http_conn *conn)
     conn->state = HTTP_ENDED;
     lobby_leave(server->config.lobby, &conn->guest);
     debt_set(&conn->debt, 0);
+    unfinished_set(&conn->unfinished, 0, 0);
     wheel_cancel(&conn->timer);
     unready(conn);
     if (conn->prev)
@@ -212,6 +213,14 @@ static void linger(struct http_conn *conn)
     shutdown(conn->fd, SHUT_WR);
 }
 
+/* What is left when its turn is over. It may be refused for it. */
+static void note_unfinished(struct http_conn *conn)
+{
+    size_t bytes = conn->state == HTTP_IN_HEAD || conn->state == HTTP_IN_BODY ? conn->in.cap : 0;
+    if (bytes != conn->unfinished.bytes)
+        unfinished_set(&conn->unfinished, bytes ? rate_address_key(str_of(conn->call.peer)) : 0, bytes);
+}
+
 static void run(struct http_conn *conn)
 {
     conn->inside = true;
@@ -219,6 +228,7 @@ static void run(struct http_conn *conn)
     conn->inside = false;
     if (conn->state == HTTP_ENDED)
         return;
+    note_unfinished(conn);
     if (conn->state == HTTP_BROKEN || (conn->state == HTTP_STREAM_CLOSING && !conn->out.len)) {
         http_conn_end(conn);
         return;
@@ -327,6 +337,7 @@ struct http_conn *http_conn_new(struct http_server *server, int fd, bool proxied
     conn->poll.data = conn;
     conn->timer.fired = on_limit;
     conn->debt.end = http_answer_too_much;
+    conn->unfinished.drop = http_request_crowded;
     buf_init(&conn->in, SIZE_MAX / 4);  /* bounded by how much is read: see read_some */
     buf_init(&conn->out, SIZE_MAX / 4); /* by what answers it is given, one at a time */
     conn->next = server->conns;

@@ -10,6 +10,7 @@
 
 #include "relay/http.h"
 #include "relay/http_parse.h"
+#include "relay/unfinished.h"
 
 enum { HTTP_SCRATCH_BYTES = 65536, HTTP_ORIGIN_MAX = 300, HTTP_CORS_MAX = 480 };
 
@@ -46,6 +47,7 @@ struct http_conn {
     struct wheel_timer timer;
     struct buf in, out;
     struct debt debt; /* `out` */
+    struct unfinished unfinished; /* `in`, while a request is not whole */
     size_t seen; /* of the head: bytes that held no end of it */
     size_t body_len;
     struct http_head head;
@@ -115,6 +117,8 @@ bool http_request_advance(struct http_conn *conn);
 void http_request_forget(struct http_conn *conn);
 /* Answers what goes to no route; unless it was a whole request, nothing more is read from the connection. */
 void http_request_refuse(struct http_conn *conn, unsigned status, const char *json);
+/* Too many bytes of requests that are not whole: this one is refused. */
+void http_request_crowded(struct unfinished *unfinished);
 /* Makes the request in `in`, whose body came in chunks, one with a Content-Length. */
 void http_request_unchunk(struct http_conn *conn);
 

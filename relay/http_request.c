@@ -57,7 +57,7 @@ static void refuse(struct http_conn *conn, unsigned status, const char *type, st
     if (conn->head.upgrade)
         metric_inc(METRIC_CONNECTIONS_REFUSED);
     if (type)
-        http_reply(&conn->call, status, type, "", body);
+        http_reply(&conn->call, status, type, status == 503 ? "Retry-After: 1\r\n" : "", body);
     else
         http_reply_text(&conn->call, status, NULL);
 }
@@ -65,6 +65,18 @@ static void refuse(struct http_conn *conn, unsigned status, const char *type, st
 void http_request_refuse(struct http_conn *conn, unsigned status, const char *json)
 {
     refuse(conn, status, json ? TYPE_JSON : NULL, str_of(json));
+}
+
+void http_request_crowded(struct unfinished *unfinished)
+{
+    struct http_conn *conn =
+        (struct http_conn *)(void *)((char *)unfinished - offsetof(struct http_conn, unfinished));
+    if (conn->inside || (conn->state != HTTP_IN_HEAD && conn->state != HTTP_IN_BODY))
+        return;
+    refuse(conn, 503, "text/plain; charset=utf-8", STR("Try again later\n"));
+    buf_fini(&conn->in);
+    http_request_forget(conn);
+    unfinished_set(unfinished, 0, 0);
 }
 
 static bool is_get(const struct http_head *head)

@@ -18,6 +18,7 @@
 #include "relay/rooms.h"
 #include "relay/sio.h"
 #include "relay/space.h"
+#include "relay/unfinished.h"
 
 #include <signal.h>
 #include <stddef.h>
@@ -270,6 +271,7 @@ static void build(struct relay *relay)
     relay->sessions.lobby = &relay->lobby;
     relay->journal = journal_new(settings, &relay->offload, on_stored, relay);
     debts_limit((size_t)settings->outboxes_bytes);
+    unfinished_limit((size_t)settings->unfinished_bytes);
     relay->readers = readers_new(settings, &relay->offload);
     struct bus_events events = {on_bus_state, on_subscribed, on_received, relay};
     relay->bus = bus_new(&relay->loop, settings, relay->incarnation, &events);

@@ -197,20 +197,40 @@ static void partial_free(struct sio_partial *partial)
 {
     if (!partial)
         return;
+    unfinished_set(&partial->unfinished, 0, 0);
     buf_fini(&partial->text);
     for (unsigned i = 0; i < partial->got; i++)
         buf_fini(&partial->bytes[i]);
     free(partial);
 }
 
+/* Too much is kept for all clients, and of its address most. */
+static void on_crowded(struct unfinished *unfinished)
+{
+    struct sio_partial *partial = (struct sio_partial *)(void *)unfinished;
+    struct sio_client *client = partial->client;
+    client->partial = NULL;
+    partial_free(partial);
+    eio_close(client->conn, "server busy");
+}
+
+/* The last thing that is done with it: it may be dropped for it. */
+static void note_partial(struct sio_partial *partial)
+{
+    unfinished_set(&partial->unfinished, eio_address(partial->client->conn), sizeof *partial + partial->total);
+}
+
 static void begin_partial(struct sio_client *client, struct str text, unsigned wanted)
 {
     struct sio_partial *partial = mem_zalloc(sizeof *partial);
+    partial->unfinished.drop = on_crowded;
+    partial->client = client;
     buf_init(&partial->text, text.len);
     buf_add_str(&partial->text, text);
     partial->wanted = wanted;
     partial->total = text.len;
     client->partial = partial;
+    note_partial(partial);
 }
 
 /* The packet is whole: its text is read once more, now that its views are needed. */
@@ -220,6 +240,7 @@ static void finish_partial(struct sio_client *client)
     struct str attachments[SIO_ATTACHMENTS_MAX];
     struct sio_packet packet;
     client->partial = NULL;
+    unfinished_set(&partial->unfinished, 0, 0);
     for (unsigned i = 0; i < partial->got; i++)
         attachments[i] = buf_str(&partial->bytes[i]);
     if (sio_packet_parse(buf_str(&partial->text), &packet))
@@ -241,6 +262,8 @@ static void on_attachment(struct sio_client *client, struct str bytes)
     buf_add_str(&partial->bytes[partial->got++], bytes);
     if (partial->got == partial->wanted)
         finish_partial(client);
+    else
+        note_partial(partial);
 }
 
 /* ---- the layer ---- */

@@ -9,6 +9,7 @@
 #include "relay/sanctions.h"
 #include "relay/sio.h"
 #include "relay/sio_registry.h"
+#include "relay/unfinished.h"
 
 #include <stddef.h>
 
@@ -93,6 +94,8 @@ _Static_assert(IO_ROOMS_PER_SOCKET <= UINT8_MAX && SIO_ASKS_MAX <= UINT8_MAX, "t
 
 /* A binary packet whose attachments are still coming. */
 struct sio_partial {
+    struct unfinished unfinished; /* first */
+    struct sio_client *client;
     struct buf text;
     struct buf bytes[SIO_ATTACHMENTS_MAX];
     unsigned wanted, got;

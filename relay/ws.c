@@ -4,6 +4,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/text.h"
+#include "relay/unfinished.h"
 #include "relay/wsframe.h"
 #include "relay/wsread.h"
 
@@ -30,8 +31,10 @@ struct ws {
     size_t pongs_len;
 };
 
-/* A text or binary message that is not whole yet. */
+/* A text or binary message that is not whole yet, or what came while nothing is read. */
 struct inbox {
+    struct unfinished unfinished; /* first */
+    struct user *user;
     struct buf bytes;
     size_t checked; /* of a text: how many are known to be UTF-8 */
 };
@@ -45,7 +48,7 @@ struct user {
     struct wsread read;
     struct inbox *inbox; /* NULL: none, as nearly always. So with the others: an idle connection keeps no buffer */
     struct buf *out;     /* what the kernel did not take */
-    struct buf *held;    /* what came while it was paused */
+    struct inbox *held;  /* what came while it was paused */
     struct buf *pong;    /* for the latest ping that came while the kernel took nothing */
     bool paused;
     bool said_close; /* our close frame is out, or in `out`: the client's ends the connection */
@@ -184,19 +187,49 @@ static void on_message(struct user *user, bool binary, bool is_utf8, struct str 
         (binary ? session->protocol->received_binary : session->protocol->received)(session, message);
 }
 
+/* ---- what is kept until more comes ---- */
+
+static void drop_inbox(struct inbox **inbox)
+{
+    if (*inbox) {
+        unfinished_set(&(*inbox)->unfinished, 0, 0);
+        buf_fini(&(*inbox)->bytes);
+    }
+    free(*inbox);
+    *inbox = NULL;
+}
+
+/* Too much is kept for all clients, and of its address most. */
+static void on_crowded(struct unfinished *unfinished)
+{
+    struct inbox *inbox = (struct inbox *)(void *)unfinished;
+    struct user *user = inbox->user;
+    session_close(user->session, 1013, "Busy: say it again later");
+    if (inbox == user->held)
+        user->deaf = true; /* what follows begins somewhere */
+    drop_inbox(inbox == user->held ? &user->held : &user->inbox);
+}
+
+static struct inbox *new_inbox(struct user *user, size_t max)
+{
+    struct inbox *inbox = mem_zalloc(sizeof *inbox);
+    inbox->unfinished.drop = on_crowded;
+    inbox->user = user;
+    buf_init(&inbox->bytes, max);
+    return inbox;
+}
+
+/* The last thing that is done with it: it may be dropped for it. */
+static void note_inbox(struct inbox *inbox)
+{
+    unfinished_set(&inbox->unfinished, inbox->user->session->client.address, inbox->bytes.cap);
+}
+
 static size_t longest_message(const struct session *session)
 {
     const struct settings *settings = session->owner->settings;
     return session->protocol->max_message ? session->protocol->max_message(settings)
                                           : (size_t)settings->max_message_bytes;
-}
-
-static void drop_inbox(struct user *user)
-{
-    if (user->inbox)
-        buf_fini(&user->inbox->bytes);
-    free(user->inbox);
-    user->inbox = NULL;
 }
 
 /* False: it is a text that cannot become one. */
@@ -205,8 +238,7 @@ static bool add_to_inbox(struct user *user, bool binary, struct str piece)
     size_t max = longest_message(user->session);
     bool broken = false;
     if (!user->inbox) {
-        user->inbox = mem_zalloc(sizeof *user->inbox);
-        buf_init(&user->inbox->bytes, max);
+        user->inbox = new_inbox(user, max);
         if (max >= INBOX_BYTES)
             buf_reserve(&user->inbox->bytes, INBOX_BYTES);
     }
@@ -230,16 +262,18 @@ static void on_piece(struct user *user, const struct wsread_event *piece)
         not_utf8(user);
     } else {
         session_unfinished(session, !piece->last);
-        if (!piece->last)
+        if (!piece->last) {
+            note_inbox(user->inbox);
             return;
+        }
         struct inbox *whole = user->inbox; /* what it leads to may end in a close */
         user->inbox = NULL;
+        unfinished_set(&whole->unfinished, 0, 0);
         on_message(user, piece->binary, whole->checked == whole->bytes.len, buf_str(&whole->bytes));
-        buf_fini(&whole->bytes);
-        free(whole);
+        drop_inbox(&whole);
     }
     if (session->closing)
-        drop_inbox(user);
+        drop_inbox(&user->inbox);
 }
 
 /* ---- frames ---- */
@@ -336,23 +370,28 @@ static void on_bytes(struct user *user, char *bytes, size_t len)
     session_heard(user->session);
     size_t at = user->held ? 0 : read_frames(user, bytes, len);
     if (at < len) { /* lws stops reading after this */
-        keep(&user->held, (struct str){bytes + at, len - at});
+        if (!user->held)
+            user->held = new_inbox(user, SIZE_MAX / 4);
+        buf_add(&user->held->bytes, bytes + at, len - at);
         lws_rx_flow_control(user->wsi, 0);
+        note_inbox(user->held);
     }
     settle(user);
 }
 
 static void take_held(struct user *user)
 {
-    struct buf *held = user->held;
+    struct inbox *held = user->held;
     user->held = NULL;
-    size_t at = read_frames(user, held->data, held->len);
-    if (at < held->len) {
-        buf_consume(held, at);
+    unfinished_set(&held->unfinished, 0, 0);
+    size_t at = read_frames(user, held->bytes.data, held->bytes.len);
+    if (at < held->bytes.len) {
+        buf_consume(&held->bytes, at);
         user->held = held;
+        note_inbox(held);
         return;
     }
-    drop(&held);
+    drop_inbox(&held);
     lws_rx_flow_control(user->wsi, 1);
 }
 
@@ -378,15 +417,15 @@ static bool on_writable(struct user *user)
 static void on_closed(struct user *user)
 {
     struct session *session = user->session;
+    drop_inbox(&user->inbox);
+    drop_inbox(&user->held);
     user->session = NULL;
     if (session) {
         user->ws->open--;
         session_ended(session);
     }
     wsread_fini(&user->read);
-    drop_inbox(user);
     drop(&user->out);
-    drop(&user->held);
     drop(&user->pong);
 }
 

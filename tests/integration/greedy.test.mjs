@@ -7,7 +7,7 @@ import { Client, enter, settle } from './lib/client.mjs';
 import { query, session } from './lib/customers.mjs';
 import { Chatter, Polling, SEPARATOR } from './lib/io.mjs';
 import { Native } from './lib/native.mjs';
-import { Raw, TEXT, frame, handshake } from './lib/raw.mjs';
+import { BINARY, Raw, TEXT, frame, handshake } from './lib/raw.mjs';
 import { unique } from './lib/socket.mjs';
 import { Stack, eventually } from './lib/stack.mjs';
 
@@ -57,7 +57,7 @@ describe('greedy clients', () => {
   };
 
   before(async () => {
-    stack = await Stack.start({ relays: 2, settings: { io_app: 'chat', outboxes_bytes: '24m', grace_ms: '100ms',
+    stack = await Stack.start({ relays: 2, settings: { io_app: 'chat', outboxes_bytes: '24m', unfinished_bytes: '8m', grace_ms: '100ms',
       history_bytes: '1m', rate_connection: 0, rate_user: 0, rate_address: 0 } });
     const room = unique('pair');
     near = await Client.join(stack, await seated(room), { relay: 1 });
@@ -195,6 +195,78 @@ describe('greedy clients', () => {
     for (const id of ids) assert.equal((await honest.answer(id)).ok, true);
     await honest.close();
     await writer.close();
+  });
+
+  it('while much waits, a history is refused as busy and a list comes when there is room', async () => {
+    const seat = await seated();
+    const writer = await Client.join(stack, seat, { relay: 1 });
+    for (let i = 0; i < 20; i++) await writer.heard(writer.say('y'.repeat(50_000)));
+    const chatter = await Chatter.enter(stack, unique('chatter'), { relay: 1 });
+    await chatter.say('z'.repeat(20_000));
+    const { near: one, far: other } = await session(stack);
+    const target = `/?roomId=${seat.roomId}&nickId=${seat.nickId}`;
+    while ((await stack.metric('relay1', 'waiting_bytes')) <= BOUND * 0.8)
+      await deaf(target, [], null, '{"type":"query-logs"}');
+    const [answer] = await chatter.ask('getAllMessages');
+    assert.deepEqual(answer, { success: false, error: 'busy' });
+    const word = other.say(unique('word'));
+    await other.heard(word); // on the relay where nothing waits
+    await settle(near, far);
+    assert.ok(!one.rows.some((row) => row.content === word), 'its list waits');
+    assert.equal(one.failures.length, 0, 'and nothing is said to have failed');
+    await hangUp();
+    await one.heard(word);
+    assert.equal((await chatter.ask('getAllMessages'))[0].success, true);
+    await Promise.all([writer, chatter, one, other].map((client) => client.close()));
+  });
+
+  it('messages that never become whole make room for those that do, whatever they are sent with', async (t) => {
+    const LARGE = 900_000, began = rss();
+    const dropped = () => stack.metric('relay1', 'unfinished_dropped_total');
+    const io = '/socket.io/?EIO=4&transport=websocket';
+    const ways = {
+      'a frame': async (raw) => {
+        raw.send(handshake(io));
+        await raw.until(() => raw.status === 101, 'the handshake');
+        raw.send(frame(TEXT, '40'));
+        await raw.until(() => raw.frames.length > 1, 'its namespace');
+        raw.send(frame(TEXT, `42["message","${'a'.repeat(LARGE - 100)}`, { length: LARGE }));
+      },
+      'a request': (raw) => raw.send(`POST /socket.io/?EIO=4&transport=polling&sid=x HTTP/1.1\r\nHost: localhost\r\n`
+        + `Content-Length: ${LARGE}\r\n\r\n${'b'.repeat(LARGE - 1)}`),
+      attachments: async (raw) => {
+        raw.send(handshake(io));
+        await raw.until(() => raw.status === 101, 'the handshake');
+        raw.send(frame(TEXT, '40'));
+        await raw.until(() => raw.frames.length > 1, 'its namespace');
+        raw.send(frame(TEXT, '453-["message",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1},'
+          + '{"_placeholder":true,"num":2}]'));
+        raw.send(frame(BINARY, 'c'.repeat(LARGE)));
+      },
+    };
+    for (const [what, begin] of Object.entries(ways)) {
+      const before = await dropped();
+      for (let i = 0; i < 16; i++) {
+        const raw = await Raw.connect(stack.relayPort(1), '127.0.0.1', `127.0.0.${2 + (i % 4)}`);
+        raws.push(raw);
+        await begin(raw);
+      }
+      await eventually(async () => (await dropped()) >= before + 5, `${what} to give way`);
+      assert.ok((await stack.metric('relay1', 'unfinished_bytes')) <= 8 * MIB, what);
+      // who finishes is heard: in two pieces over a WebSocket, and as large as may be over polling
+      const half = 'd'.repeat(25_000), text = unique(`${half}${half}`);
+      const at = near.events.length;
+      near.say(text);
+      await far.heard(text);
+      assert.ok(near.events.length > at);
+      const polling = await Polling.joined(stack, { relay: 1 });
+      assert.equal((await polling.post(`42["nothing","${'e'.repeat(LARGE - 1000)}"]`)).text, 'ok', what);
+      await others();
+    }
+    t.diagnostic(`the relay grew by ${Math.round((rss() - began) / MIB)} MiB`);
+    assert.ok(raws.some((raw) => raw.closeCode === 1013) && raws.some((raw) => raw.status === 503));
+    raws.splice(0).forEach((raw) => raw.socket.destroy());
+    await eventually(async () => (await stack.metric('relay1', 'unfinished_bytes')) === 0, 'nothing to be left');
   });
 
   it('afterwards the numbers agree, the parts end well and the logs keep what is secret', async () => {

@@ -37,9 +37,9 @@ export function handshake(target, change = {}, method = 'GET', version = 'HTTP/1
 }
 
 export class Raw {
-  static connect(port, host = '127.0.0.1') {
+  static connect(port, host = '127.0.0.1', from = undefined) {
     return new Promise((resolve, reject) => {
-      const socket = net.connect({ port, host });
+      const socket = net.connect({ port, host, localAddress: from });
       socket.once('error', reject);
       socket.once('connect', () => resolve(new Raw(socket)));
     });
