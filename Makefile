@@ -373,7 +373,8 @@ install: all
 	install -m 644 deploy/systemd/chaguan.sysusers $(DESTDIR)$(usersdir)/chaguan.conf
 	if [ -n "$(MODULE_SO)" ]; then install -D -m 644 $(MODULE_SO) $(DESTDIR)$(nginxdir)/$(MODULE).so; fi
 	HANDOFF="#" UPGRADES=@chaguan_relay SITE="$(if $(SITE_DIR),,#)" SITE_DIR="$(SITE_DIR)" SITE_POLICY="$(SITE_POLICY)" \
-		PAGES="$(if $(SITE_DIR),@chaguan_pages,/)" ADDRESS_MAX=4000 RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web \
+		PAGES="$(if $(SITE_DIR),@chaguan_pages,/)" ADDRESS_MAX=4000 BODIES_ADDRESS=250 BODIES_ALL=2000 \
+		ADDRESS_RATE=2000 ADDRESS_BURST=20000 RATED='$$chaguan_address' RELAYS=2 LISTEN=7005 RUN=$(rundir) WEB=$(datadir)/chaguan/web \
 		SOCKETIO=$(datadir)/chaguan/socket.io MEDIA=$(statedir)/media ACCESS_LOG=/var/log/nginx/chaguan.access.log \
 		ERROR_LOG=/var/log/nginx/error.log \
 		deploy/render.sh nginx/chaguan.conf.in >$(sitedir)/chaguan

@@ -113,6 +113,12 @@ enum err store_media_add(struct store *store, struct str name, struct str kind, 
     return err;
 }
 
+enum err store_media_sum(struct store *store, uint64_t *bytes)
+{
+    *bytes = 0;
+    return db_run(store->db, look_sql, take_number, bytes);
+}
+
 enum err store_media_remove(struct store *store, struct str name)
 {
     enum err err = ERR_RETRY;

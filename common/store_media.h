@@ -14,6 +14,9 @@ enum { STORE_MEDIA_KIND_MAX = 64 };
 enum err store_media_add(struct store *store, struct str name, struct str kind, uint64_t bytes,
                          uint64_t quota) CG_MUST_CHECK;
 
+/* The bytes of all files together, 0 as long as nobody has counted them. */
+enum err store_media_sum(struct store *store, uint64_t *bytes) CG_MUST_CHECK;
+
 /* Calls `fn` for every file's row, by name. It must not use the store. */
 typedef void store_media_fn(void *arg, struct str name, uint64_t bytes, int64_t age_ms);
 enum err store_media_list(struct store *store, store_media_fn *fn, void *arg) CG_MUST_CHECK;

@@ -18,6 +18,8 @@
 #                socket.io/, which nginx serves                   RELAYS  how many relays (2)
 #   SETTINGS     more settings: SETTINGS="a=1 b=2"
 #   ADDRESS_MAX  how many requests one address may have under way at nginx (4000; at most 65535)
+#   ADDRESS_RATE how many a second it may make there in the long run, and ten times as
+#                many at once (2000; 0: any number)
 #   SITE_DIR     a folder of pages of your own, which nginx serves before Chaguan's; as the setting site_dir
 #   SITE_POLICY  their Content-Security-Policy (none); as the setting site_policy
 #   HANDOFF      0: nginx proxies WebSockets; else it hands them over, if CG_BIN has its module and it fits (1)
@@ -157,7 +159,7 @@ open_run_dir() {
     if [ -e "$RUN/instance" ] && { [[ $command != @(up|run) ]] || [ -n "$(running_parts)" ]; }; then
         . "$RUN/instance"
     fi
-    HANDOFF=${HANDOFF:-1} ADDRESS_MAX=${ADDRESS_MAX:-4000} PORT=${PORT:-7005} LISTEN=${LISTEN:-127.0.0.1} RELAYS=${RELAYS:-2}
+    HANDOFF=${HANDOFF:-1} ADDRESS_MAX=${ADDRESS_MAX:-4000} ADDRESS_RATE=${ADDRESS_RATE:-2000} PORT=${PORT:-7005} LISTEN=${LISTEN:-127.0.0.1} RELAYS=${RELAYS:-2}
     CG_BIN=${given:-${CG_BIN:-$top/build}}
 }
 
@@ -172,7 +174,8 @@ configure() {
     admin=$(sed -n 's/^admin_token = //p' "$RUN/chaguan.conf" 2>/dev/null | head -n 1 || true)
     [ -n "$admin" ] || admin=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
 
-    printf '%s\n' "PORT=$PORT" "LISTEN=$LISTEN" "RELAYS=$RELAYS" "HANDOFF=$HANDOFF" "ADDRESS_MAX=$ADDRESS_MAX" "CG_BIN='$CG_BIN'" >"$RUN/instance"
+    printf '%s\n' "PORT=$PORT" "LISTEN=$LISTEN" "RELAYS=$RELAYS" "HANDOFF=$HANDOFF" "ADDRESS_MAX=$ADDRESS_MAX" "ADDRESS_RATE=$ADDRESS_RATE" \
+        "CG_BIN='$CG_BIN'" >"$RUN/instance"
     {
         cat <<END
 # Written by deploy/run.sh at every start; SETTINGS="name=value …" adds lines at the end.
@@ -212,7 +215,7 @@ hands_over() {
 setting() { sed -n "s/^$1 = //p" "$RUN/chaguan.conf" | tail -n 1; }
 
 configure_nginx() {
-    local nofile user="# (not root)" module handoff="#" upgrades=@chaguan_relay load="# (proxied)"
+    local nofile user="# (not root)" module handoff="#" upgrades=@chaguan_relay load="# (proxied)" rated='$chaguan_address'
     local site policy sited="#" pages=/
     site=$(setting site_dir) policy=$(setting site_policy)
     [[ $site$policy != *[\"\\\$]* ]] || die "site_dir and site_policy may not contain any of \"\\\$"
@@ -226,7 +229,10 @@ configure_nginx() {
     mkdir -p "$RUN/nginx"
     module=$(realpath -m "$CG_BIN/ngx_http_chaguan_handoff_module.so")
     if hands_over "$module"; then handoff='' upgrades=@chaguan_handoff load="load_module \"$module\";"; fi
-    HANDOFF=$handoff UPGRADES=$upgrades ADDRESS_MAX=$ADDRESS_MAX RUN=$RUN WEB=$top/web \
+    [ "$ADDRESS_RATE" != 0 ] || rated='""'
+    HANDOFF=$handoff UPGRADES=$upgrades ADDRESS_MAX=$ADDRESS_MAX BODIES_ADDRESS=$((ADDRESS_MAX / 16)) \
+        BODIES_ALL=$((ADDRESS_MAX / 2)) RATED=$rated ADDRESS_RATE=$((ADDRESS_RATE ? ADDRESS_RATE : 1)) \
+        ADDRESS_BURST=$((ADDRESS_RATE ? 10 * ADDRESS_RATE : 1)) RUN=$RUN WEB=$top/web \
         SITE=$sited SITE_DIR=$site SITE_POLICY=$policy PAGES=$pages \
         SOCKETIO=$(realpath -m "$CG_BIN/socket.io") MEDIA=$RUN/media RELAYS=$RELAYS \
         LISTEN=$LISTEN:$PORT ACCESS_LOG=$RUN/nginx.access.log ERROR_LOG=$RUN/nginx.log \

@@ -6,11 +6,15 @@
 #include "rest/failure.h"
 #include "rest/filetype.h"
 #include "rest/mediafile.h"
+#include "rest/moderate.h"
 #include "rest/multipart.h"
 
 #include <stdlib.h>
 
-enum { CHUNK_BYTES = 64 * 1024 };
+enum {
+    CHUNK_BYTES = 64 * 1024,
+    FORM_BYTES = 400 * 1024, /* that a body may have beside its file: nginx' client_max_body_size allows as much */
+};
 
 /* The extension that a file of a kind gets; nginx serves by it. Other kinds that are allowed get "bin", and nginx has
  * them downloaded. */
@@ -102,6 +106,27 @@ static enum err on_end(void *arg)
 
 static const struct multipart_calls upload_calls = {on_begin, on_data, on_end};
 
+/* Whether a body of `bytes` (0: nobody knows) is worth reading: what is certain before it has come. */
+static int may_take(struct call *call, uint64_t bytes)
+{
+    const struct settings *settings = call->backends->settings;
+    uint64_t used, least = bytes > FORM_BYTES ? bytes - FORM_BYTES : 1;
+    if (least > (uint64_t)settings->upload_max_bytes)
+        return 413;
+    enum err err = store_media_sum(call->backends->store, &used);
+    if (err)
+        return failure_status(err, "upload");
+    return used + least > (uint64_t)settings->media_quota_bytes ? 507 : 200;
+}
+
+static void discard(const struct http_request *request)
+{
+    char chunk[4096];
+    size_t got;
+    while (!request->read(request, chunk, sizeof chunk, &got) && got)
+        ;
+}
+
 /* Reads the body to its end also when it is known to be refused: only then is the answer read, nginx being still busy
  * writing. It has the body on its disk and has bounded it, so that is no long wait. */
 static int take_body(struct upload *upload, const struct http_request *request)
@@ -161,8 +186,14 @@ static int take(struct call *call, const char *field, const char *family, add_an
         .field = field,
         .file = {.directory = -1, .fd = -1},
     };
+    uint64_t length = call->request->length;
+    int status = may_take(call, length == HTTP_LENGTH_BAD ? 0 : length);
+    if (status != 200) {
+        discard(call->request);
+        return status;
+    }
     buf_init(&upload.head, FILETYPE_BYTES);
-    int status = take_body(&upload, call->request);
+    status = take_body(&upload, call->request);
     if (status == 200)
         status = keep(&upload, call->backends->store, family);
     if (status == 200)
@@ -212,7 +243,29 @@ static int upload_file(struct call *call)
     return take(call, "file", "", answer_file);
 }
 
+/* nginx asks this before it reads the body of any of them. */
+static int tell_room(struct call *call)
+{
+    uint64_t bytes = 0;
+    struct str text = STR(""); /* empty: a body that comes in chunks */
+    if (http_query(call->query, "bytes", &text) && text.len &&
+        !http_query_number(call->query, "bytes", 0, INT64_MAX, 0, &bytes))
+        return 400;
+    int status = moderate_may_create(call);
+    if (status == 200)
+        status = may_take(call, bytes);
+    if (status == 200)
+        buf_add_text(call->out, "{\"success\":true}");
+    return status;
+}
+
 static const struct route rows[] = {
+    {.method = "GET",
+     .path = "/api/upload/room",
+     .takes_query = true,
+     .handler = tell_room,
+     .failed = failure_coded,
+     .doc = "whether a body of so many `bytes` would be taken now by the uploads below"},
     {.method = "POST",
      .path = "/users/upload_avatar",
      .creates = true,

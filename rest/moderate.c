@@ -58,18 +58,39 @@ static int check_rate(struct call *call, uint64_t user)
     return 429;
 }
 
-int moderate_creation(struct call *call)
+static int refuse_creation(struct call *call, int64_t retry_after_ms)
 {
-    const struct settings *settings = call->backends->settings;
-    const struct rate rate = {settings->rate_creations, settings->rate_creations_burst};
-    int64_t retry_after_ms;
-    if (take(&rates.creations, rate_address_key(call->request->remote), rate, (struct rate){0}, 0, &retry_after_ms))
-        return 200;
     metric_inc(METRIC_RATE_REFUSED);
     call->error = "too much was made from here: try again later";
     call->code = "rate";
     call->retry_after_s = (retry_after_ms + 999) / 1000;
     return 429;
+}
+
+static struct rate creation_rate(const struct call *call)
+{
+    const struct settings *settings = call->backends->settings;
+    return (struct rate){settings->rate_creations, settings->rate_creations_burst};
+}
+
+int moderate_creation(struct call *call)
+{
+    int64_t retry_after_ms;
+    bool fine = take(&rates.creations, rate_address_key(call->request->remote), creation_rate(call), (struct rate){0},
+                     0, &retry_after_ms);
+    return fine ? 200 : refuse_creation(call, retry_after_ms);
+}
+
+int moderate_may_create(struct call *call)
+{
+    int64_t retry_after_ms;
+    pthread_mutex_lock(&rates.lock);
+    struct rate_entry *entry = rate_table_find(&rates.creations, rate_address_key(call->request->remote));
+    struct rate_bucket bucket = entry ? entry->bucket : (struct rate_bucket){0};
+    pthread_mutex_unlock(&rates.lock);
+    return rate_take(&bucket, creation_rate(call), clock_mono_ms(), &retry_after_ms)
+               ? 200
+               : refuse_creation(call, retry_after_ms);
 }
 
 int moderate_refuse(struct call *call, bool banned)

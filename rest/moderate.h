@@ -19,5 +19,7 @@ int moderate_refuse(struct call *call, bool banned);
 
 /* A call that may make what stays for ever: 200, or 429 if its address has made too much. Before anything is read. */
 int moderate_creation(struct call *call);
+/* Whether it would be 200 now; nothing is charged. */
+int moderate_may_create(struct call *call);
 
 #endif

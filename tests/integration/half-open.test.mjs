@@ -135,26 +135,39 @@ describe('connections that were not let in', () => {
 describe('uploads that never end', () => {
   let stack;
   before(async () => {
-    stack = await Stack.start({ relays: 1, settings: { rate_creations: 1, rate_creations_burst: 6 } });
+    stack = await Stack.start({ relays: 1, addressRate: 50, settings: { rate_creations: 1, rate_creations_burst: 6 } });
+    // Behind another proxy: the tests say whose a request is.
+    const file = stack.file('nginx/chaguan.conf'), text = fs.readFileSync(file, 'utf8');
+    fs.writeFileSync(file, text.replace('server_tokens off;',
+      '$& set_real_ip_from 127.0.0.1; real_ip_header X-Whose;'));
+    await stack.kill('nginx', 'HUP');
+    await eventually(async () => {
+      await request(`${stack.url}/mysql/getRoomNums`, { headers: { 'X-Whose': '192.0.2.99' } });
+      return stack.read('nginx.access.log').includes('peer=192.0.2.99 ');
+    }, 'nginx to be told whose a request is');
   });
   after(async () => {
     await stack.checkAndStop();
     await stack.remove();
   });
 
-  it('are sixteen of one address at most; the others are told when to come again, and other calls go on', async () => {
-    const begun = Array.from({ length: 40 }, () => new Promise((resolve) => {
-      const call = http.request(`${stack.url}/api/upload`, { method: 'POST', agent: false,
-        headers: { 'Content-Type': 'multipart/form-data; boundary=x', 'Content-Length': 20_000_000 } });
+  /** So many requests whose bodies do not end, of `whose(i)`: {call, status, retry}, status 'waits' if there is no answer. */
+  const begin = (count, path, length, whose) => Promise.all(Array.from({ length: count }, (_, i) =>
+    new Promise((resolve) => {
+      const call = http.request(`${stack.url}${path}`, { method: 'POST', agent: false, headers: { 'X-Whose': whose(i),
+        'Content-Type': 'multipart/form-data; boundary=x', 'Content-Length': length } });
       call.on('response', (answer) => {
         answer.resume();
         resolve({ call, status: answer.statusCode, retry: answer.headers['retry-after'] });
       });
       call.on('error', () => resolve({ call, status: 'cut' }));
-      call.write('--x\r\n'.padEnd(64_000, 'y'));
+      call.write('--x\r\n'.padEnd(length / 2 < 64_000 ? length / 2 : 64_000, 'y'));
       setTimeout(() => resolve({ call, status: 'waits' }), 2000);
-    }));
-    const calls = await Promise.all(begun);
+    })));
+  const waiting = (calls) => calls.filter(({ status }) => status === 'waits').length;
+
+  it('are sixteen of one address at most; the others are told when to come again, and other calls go on', async () => {
+    const calls = await begin(40, '/api/upload', 20_000_000, () => '127.0.0.1');
     const waits = calls.filter(({ status }) => status === 'waits').length;
     assert.equal(waits, 16, JSON.stringify(calls.map(({ status }) => status)));
     for (const { status, retry } of calls.filter(({ status }) => status !== 'waits')) {
@@ -167,6 +180,36 @@ describe('uploads that never end', () => {
     await eventually(async () => (await request(`${stack.url}/api/upload`, { method: 'POST',
       ...form([{ name: 'file', filename: 'a.png', type: 'image/png', bytes: png(150_000) }]) })).status !== 429,
     'that it may again');
+  });
+
+  it('are charged to the /64 of an IPv6 address, and to the IPv4 address within one', async () => {
+    const calls = await begin(20, '/api/upload', 200_000, (i) => `2001:db8::${i % 3}:${i + 1}`);
+    assert.equal(waiting(calls), 16, 'three spellings of one /64');
+    const others = await begin(2, '/api/upload', 200_000, (i) => `2001:db8:0:${i + 1}::1`);
+    assert.equal(waiting(others), 2, 'the neighbours of that /64');
+    for (const { call } of [...calls, ...others]) call.destroy();
+    const mapped = await begin(20, '/api/upload', 200_000, (i) => (i % 2 ? '::ffff:192.0.2.7' : '192.0.2.7'));
+    assert.equal(waiting(mapped), 16);
+    for (const { call } of mapped) call.destroy();
+  });
+
+  it('smaller bodies, which nginx keeps in memory, have a number too', async () => {
+    const calls = await begin(260, '/mysql/createChatroom', 50_000, () => '192.0.2.8');
+    assert.equal(waiting(calls), 250);
+    assert.equal(calls.find(({ status }) => status !== 'waits').status, 429);
+    for (const { call } of calls) call.destroy();
+  });
+
+  it('requests of one address have a rate', async () => {
+    const headers = { 'X-Whose': '192.0.2.9' }, url = `${stack.url}/mysql/getRoomNums`;
+    const answers = [];
+    for (let i = 0; i < 30; i++) answers.push(...await Promise.all(Array.from({ length: 30 }, () => request(url, { headers }))));
+    const refused = answers.filter(({ status }) => status === 429);
+    assert.ok(refused.length > 0 && answers.length - refused.length >= 500, `${refused.length} of ${answers.length} refused`);
+    assert.equal(refused[0].headers['retry-after'], '1');
+    assert.deepEqual(refused[0].json, { error: 'too many requests' });
+    assert.equal((await request(url, { headers: { 'X-Whose': '192.0.2.10' } })).status, 200);
+    await eventually(async () => (await request(url, { headers })).status === 200, 'that it may again');
   });
 
   it('what stays for ever is made at a rate', async () => {

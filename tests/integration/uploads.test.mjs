@@ -308,5 +308,20 @@ describe('the quota of uploads', () => {
     assertRefused(await upload(stack, AVATAR, png(900 * 1024 + 1)), AVATAR, 413);
   });
 
+  it('and what cannot fit is refused before its body is read, in the words of its call', async () => {
+    for (const call of CALLS)
+      for (const [length, status] of [[899_999, 507], [2_000_000, 413]]) {
+        const raw = await Raw.connect(stack.port);
+        raw.send(`POST ${call.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n`
+          + `Content-Length: ${length}\r\n\r\n--x\r\n`);
+        const text = await raw.until(() => /\}\s*$/.test(raw.text) && raw.text, `the refusal of ${length} bytes`);
+        const body = text.slice(text.indexOf('\r\n\r\n') + 4);
+        assertRefused({ status: raw.status, json: JSON.parse(body), text: body }, call, status);
+        raw.destroy();
+      }
+    assert.deepEqual(fs.readdirSync(stack.file('nginx/body')).flatMap((name) =>
+      fs.readdirSync(stack.file(`nginx/body/${name}`), { recursive: true })).filter((name) => /\d{5,}/.test(name)), []);
+  });
+
   it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());
 });

@@ -24,8 +24,15 @@ static struct {
     enum err err;
     int added;
     char name[80], kind[80];
-    uint64_t bytes, quota;
+    uint64_t bytes, quota, sum;
 } db;
+
+enum err store_media_sum(struct store *store, uint64_t *bytes)
+{
+    (void)store;
+    *bytes = db.sum;
+    return db.err == ERR_DOWN ? ERR_DOWN : ERR_OK;
+}
 
 enum err store_media_add(struct store *store, struct str name, struct str kind, uint64_t bytes,
                          uint64_t quota)
@@ -267,6 +274,7 @@ static void the_largest_file_is_taken_and_one_byte_more_is_not(void **state)
 {
     (void)state;
     struct buf body;
+    settings.media_quota_bytes = 4 << 20;
     buf_init(&body, 2 << 20);
     for (size_t extra = 0; extra < 2; extra++) {
         buf_clear(&body);
@@ -289,6 +297,60 @@ static void the_largest_file_is_taken_and_one_byte_more_is_not(void **state)
         assert_int_equal(count_files(), 0);
     }
     buf_fini(&body);
+}
+
+/* Before the body has come: by its length, and what there is. */
+static void whether_a_body_would_be_taken_can_be_asked(void **state)
+{
+    (void)state;
+    enum { KIB = 1024 };
+    settings.media_quota_bytes = 10000 * KIB;
+    settings.upload_max_bytes = 900 * KIB;
+    settings.rate_creations = 1;
+    settings.rate_creations_burst = 2;
+    static const struct {
+        uint64_t sum_kib;
+        const char *query;
+        int status;
+    } rows[] = {
+        {0, "", 200},
+        {0, "bytes=", 200},
+        {0, "bytes=1000", 200},
+        {0, "bytes=1331200", 200}, /* 1300 KiB: a file of 900 KiB in a form */
+        {0, "bytes=1331201", 413},
+        {9999, "bytes=1000", 200},
+        {10000, "bytes=1000", 507},
+        {10000, "bytes=", 507},
+        {9500, "bytes=1331200", 507},
+        {9100, "bytes=1331200", 200},
+        {0, "bytes=x", 400},
+        {0, "bytes=-1", 400},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct sent sent = {.query = str_of(rows[i].query)};
+        db.sum = rows[i].sum_kib * KIB;
+        ask("GET", "/api/upload/room", &sent);
+        if (response.status != rows[i].status)
+            fail_msg("%s with %llu KiB: %d", rows[i].query, (unsigned long long)rows[i].sum_kib, response.status);
+    }
+    /* who has made too much is told, and asking makes nothing */
+    db.sum = 10000 * KIB;
+    struct sent sent = {.body = BYTES(OPEN("avatar") PNG BREAK), .content_type = STR(TYPE)};
+    for (int i = 0; i < 2; i++) {
+        sent.at = 0;
+        ask("POST", "/users/upload_avatar", &sent);
+        assert_int_equal(response.status, 507);
+        assert_int_equal(sent.at, sent.body.len); /* read to its end, for nothing */
+    }
+    assert_int_equal(count_files() + (size_t)db.added, 0);
+    struct sent question = {.query = STR("bytes=10")};
+    ask("GET", "/api/upload/room", &question);
+    assert_int_equal(response.status, 429);
+    assert_true(response.retry_after_s > 0);
+    db.err = ERR_DOWN;
+    settings.rate_creations = 0;
+    ask("GET", "/api/upload/room", &question);
+    assert_int_equal(response.status, 503);
 }
 
 static void without_room_or_database_nothing_is_left(void **state)
@@ -358,6 +420,7 @@ int main(void)
         cmocka_unit_test_setup(what_is_no_form_with_that_file_is_refused, reset_all),
         cmocka_unit_test_setup(a_body_that_breaks_off_leaves_nothing, reset_all),
         cmocka_unit_test_setup(the_largest_file_is_taken_and_one_byte_more_is_not, reset_all),
+        cmocka_unit_test_setup(whether_a_body_would_be_taken_can_be_asked, reset_all),
         cmocka_unit_test_setup(without_room_or_database_nothing_is_left, reset_all),
         cmocka_unit_test_setup(only_our_names_are_names, reset_all),
     };
