@@ -8,8 +8,6 @@
 
 #include <stdio.h>
 
-enum { DRAIN_TICK_MS = 50 };
-
 static void on_presence_finished(void *arg)
 {
     struct relay *relay = arg;
@@ -22,17 +20,27 @@ static bool more_may_come(const struct relay *relay)
     return relay->handoff && (!handoff_front_is_done(relay->handoff) || http_has_waiting(relay->http));
 }
 
+size_t drain_share(size_t open, int64_t left_ms, int64_t *carry)
+{
+    enum { WHOLE = 1000000 }; /* a connection, in parts: with an hour left, one of them has 14 in a tick */
+    if (left_ms < DRAIN_TICK_MS)
+        return open;
+    *carry += (int64_t)open * DRAIN_TICK_MS * WHOLE / left_ms;
+    int64_t share = *carry / WHOLE;
+    *carry %= WHOLE;
+    return share < (int64_t)open ? (size_t)share : open;
+}
+
 /* Closes some sessions each tick, so that not all clients come back elsewhere at once. */
 static void on_drain(uv_timer_t *timer)
 {
     struct relay *relay = timer->data;
     int64_t left_ms = relay->drain_end_ms - clock_mono_ms();
-    int64_t ticks = left_ms / DRAIN_TICK_MS + 1;
     size_t open = 0, closing = 0;
     for (size_t i = 0; i < relay->sessions.cap; i++)
         if (relay->sessions.slots[i] && !relay->sessions.slots[i]->closing)
             open++;
-    size_t quota = ticks > 1 ? open / (size_t)ticks + (open > 0) : open;
+    size_t quota = drain_share(open, left_ms, &relay->drain_carry);
     for (size_t i = 0; i < relay->sessions.cap && closing < quota; i++) {
         struct session *session = relay->sessions.slots[i];
         if (session && !session->closing) {
@@ -40,7 +48,7 @@ static void on_drain(uv_timer_t *timer)
             closing++;
         }
     }
-    eio_drain(ticks > 1 ? eio_count() / (size_t)ticks + 1 : eio_count());
+    eio_drain(drain_share(eio_count(), left_ms, &relay->drain_polls_carry));
     if (relay->sessions.count || eio_count() || more_may_come(relay))
         return; /* those that do not answer are cut by their own timers */
     uv_timer_stop(&relay->drain);

@@ -44,7 +44,7 @@ struct relay {
     uv_prepare_t before_sleep;
     uv_signal_t on_term, on_int, on_hup;
     bool draining;
-    int64_t drain_end_ms;
+    int64_t drain_end_ms, drain_carry, drain_polls_carry; /* drain_share's */
     int exit_code;
 };
 
