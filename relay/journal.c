@@ -38,6 +38,7 @@ struct journal {
     struct entry *first, **last;
     size_t count, bytes; /* queued or being stored */
     bool stopping, stopped;
+    int64_t stop_ms; /* when stopping: until when batches are tried */
     bool failing; /* journal thread: the last batch found no database */
 };
 
@@ -123,10 +124,10 @@ static void count_results(struct journal *journal, const struct batch *batch)
 
 /* While the database is known to be away nobody is kept waiting: each batch gets one attempt. */
 static void store_batch(struct journal *journal, struct store *store, struct batch *batch,
-                        int64_t oldest_ms)
+                        int64_t oldest_ms, int64_t stop_ms)
 {
-    int64_t waited = clock_mono_ms() - oldest_ms;
-    int64_t patience = journal->settings->journal_timeout_ms - waited;
+    int64_t now_ms = clock_mono_ms(), until_ms = oldest_ms + journal->settings->journal_timeout_ms;
+    int64_t patience = (until_ms < stop_ms ? until_ms : stop_ms) - now_ms;
     if (journal->failing || patience < 0)
         patience = 0;
     enum err err = store_journal(store, batch->posts, batch->count, patience);
@@ -138,6 +139,22 @@ static void store_batch(struct journal *journal, struct store *store, struct bat
     journal->failing = err != ERR_OK;
 }
 
+/* Not tried. */
+static void give_up(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        batch->posts[i].err = ERR_DOWN;
+    metric_add(METRIC_JOURNAL_EXPIRED, (int64_t)batch->count);
+}
+
+static int64_t ends_at(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    int64_t stop_ms = journal->stopping ? journal->stop_ms : INT64_MAX;
+    pthread_mutex_unlock(&journal->lock);
+    return stop_ms;
+}
+
 static void *run(void *arg)
 {
     struct journal *journal = arg;
@@ -146,9 +163,12 @@ static void *run(void *arg)
     size_t count;
     db_thread_begin();
     while ((entry = gather(journal, &count))) {
-        int64_t oldest_ms = entry->queued_ms;
+        int64_t oldest_ms = entry->queued_ms, stop_ms = ends_at(journal);
         struct batch *batch = batch_new(journal, entry, count);
-        store_batch(journal, store, batch, oldest_ms);
+        if (clock_mono_ms() < stop_ms)
+            store_batch(journal, store, batch, oldest_ms, stop_ms);
+        else
+            give_up(batch);
         count_results(journal, batch);
         offload_return(journal->offload, &batch->parcel);
     }
@@ -222,9 +242,7 @@ void journal_expire(struct journal *journal)
     if (!count)
         return;
     struct batch *batch = batch_new(journal, first, count);
-    for (size_t i = 0; i < count; i++)
-        batch->posts[i].err = ERR_DOWN;
-    metric_add(METRIC_JOURNAL_EXPIRED, (int64_t)count);
+    give_up(batch);
     count_results(journal, batch);
     arrived(&batch->parcel);
 }
@@ -232,6 +250,8 @@ void journal_expire(struct journal *journal)
 void journal_stop(struct journal *journal)
 {
     pthread_mutex_lock(&journal->lock);
+    if (!journal->stopping)
+        journal->stop_ms = clock_mono_ms() + journal->settings->journal_timeout_ms;
     journal->stopping = true;
     pthread_cond_signal(&journal->some);
     pthread_mutex_unlock(&journal->lock);

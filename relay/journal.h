@@ -29,7 +29,9 @@ enum err journal_submit(struct journal *journal, struct post_id id, const struct
  * ERR_DOWN, by `stored` before this returns, so before the answers of that batch. It is not stored. */
 void journal_expire(struct journal *journal);
 
-/* Stores what is queued, then ends the thread; what it returns still has to be drained. */
+/* Stores what is queued, then ends the thread; what it returns still has to be drained. All that takes no longer than
+ * journal_timeout_ms and one attempt: what is left then, or has waited that long, is answered with ERR_DOWN. It is not
+ * stored. */
 void journal_stop(struct journal *journal);
 void journal_free(struct journal *journal);
 

@@ -1,6 +1,8 @@
 /* The journal with a database that fails or is slow. */
 #include "journal_fakes.h"
 
+#include <sched.h>
+
 /* ---- failing ---- */
 
 static void a_failure_is_told_to_each_sender(void **state)
@@ -138,6 +140,63 @@ static void whoever_waits_too_long_behind_others_is_told(void **state)
     assert_int_equal(answers[6].session_id, 7);
 }
 
+/* ---- the end ---- */
+
+static uint64_t submitted;
+
+/* Once it is stopping, which it says by taking nothing more. */
+static void *let_go(void *arg)
+{
+    (void)arg;
+    while (!submit(submitted + 1)) {
+        submitted++;
+        sched_yield();
+    }
+    hold(false);
+    return NULL;
+}
+
+/* A database that stands still: each attempt takes its second. */
+static int64_t attempts, now_ms;
+
+static enum err stand_still(struct store_post *posts, size_t count, int64_t patience_ms)
+{
+    CG_ASSERT(patience_ms <= 5000);
+    attempts++;
+    clock_freeze(now_ms += 1000);
+    for (size_t i = 0; i < count; i++)
+        posts[i].err = ERR_UNKNOWN; /* it may have been stored */
+    return ERR_UNKNOWN;
+}
+
+static void at_the_end_a_database_that_stands_still_is_tried_for_so_long_and_no_longer(void **state)
+{
+    (void)state;
+    int64_t expired = metric_get(METRIC_JOURNAL_EXPIRED);
+    settings.journal_batch = 1;
+    settings.journal_queue = ANSWERS_MAX;
+    hold(true);
+    submit_all(1, 1);
+    await_begun(1);
+    submit_all(2, 60);
+    submitted = 60;
+    attempts = 0;
+    now_ms = 100000;
+    fake.instead = stand_still;
+    pthread_t helper;
+    assert_int_equal(pthread_create(&helper, NULL, let_go, NULL), 0);
+    journal_stop(journal);
+    pthread_join(helper, NULL);
+    fake.instead = NULL;
+    offload_drain(&offload);
+    assert_int_equal(answered, submitted);
+    assert_int_equal(attempts, 5);
+    check_answers(1, 1, ERR_OK);
+    check_answers(2, 6, ERR_UNKNOWN); /* tried */
+    check_answers(7, submitted, ERR_DOWN); /* never tried */
+    assert_int_equal(metric_get(METRIC_JOURNAL_EXPIRED) - expired, submitted - 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +205,7 @@ int main(void)
         TEST(while_it_fails_nobody_is_kept_waiting),
         TEST(patience_counts_from_when_the_oldest_was_queued),
         TEST(whoever_waits_too_long_behind_others_is_told),
+        TEST(at_the_end_a_database_that_stands_still_is_tried_for_so_long_and_no_longer),
     };
     if (log_open("test", "/dev/null",
                  LOG_ERROR)) /* it complains of the failures that it is given */
