@@ -8,20 +8,25 @@ static const struct store_statement rows[] = {
                       " JOIN conversation c ON c.id = p.conversation AND c.kind = 2"
                       " WHERE p.user1 = ? AND p.user2 = ?"},
     {SQL_FRIEND_COUNT, "SELECT COUNT(*) FROM (SELECT 1 FROM member WHERE user = ? LIMIT ?) some"},
+    /* What is dear, the unread, is counted for those that are listed only. */
     {SQL_FRIEND_LIST,
-     "SELECT c.public_id, u.public_id, u.name, l.seq, l.sender, IF(l.recalled, 1, l.kind),"
-     " IF(l.recalled, '" MESSAGE_RECALLED_TEXT "', LEFT(l.content, 2048)),"
-     " CAST(ROUND(UNIX_TIMESTAMP(l.created_at) * 1000) AS UNSIGNED),"
-     " (SELECT COUNT(*) FROM message n"
-     "  WHERE n.conversation = c.id AND n.seq > IF(c.seq > m.read_seq + 1000, c.seq - 1000, m.read_seq)"
-     "  AND n.sender = u.id"
+     "SELECT f.conversation, f.friend, f.other_id, f.name, l.seq, l.sender, IF(l.recalled, 1, l.kind),"
+     " IF(l.recalled, '" MESSAGE_RECALLED_TEXT "', LEFT(l.content, 2048)), f.at,"
+     " (SELECT COUNT(*) FROM message n WHERE n.conversation = f.conversation"
+     "  AND n.seq > IF(f.seq > f.read_seq + 1000, f.seq - 1000, f.read_seq) AND n.sender = f.other"
      "  AND n.kind IN (" STORE_KINDS_SAID ") AND n.recalled = 0)"
-     " FROM pair p JOIN conversation c ON c.id = p.conversation AND c.kind = 2"
-     " JOIN member m ON m.conversation = c.id AND m.user = ?"
-     " JOIN user u ON u.id = IF(p.user1 = ?, p.user2, p.user1)"
-     " LEFT JOIN message l ON l.conversation = c.id AND l.seq = (SELECT s.seq FROM message s"
-     "  WHERE s.conversation = c.id AND s.kind IN (" STORE_KINDS_SAID ") ORDER BY s.seq DESC LIMIT 1)"
-     " WHERE p.user1 = ? OR p.user2 = ? ORDER BY l.created_at DESC, c.id DESC LIMIT 1000"},
+     " FROM (SELECT c.id AS conversation, c.public_id AS friend, c.seq AS seq, m.read_seq AS read_seq, u.id AS other,"
+     "   u.public_id AS other_id, u.name AS name, s.seq AS last,"
+     "   COALESCE(CAST(ROUND(UNIX_TIMESTAMP(s.created_at) * 1000) AS UNSIGNED), 0) AS at"
+     "  FROM pair p JOIN conversation c ON c.id = p.conversation AND c.kind = 2"
+     "  JOIN member m ON m.conversation = c.id AND m.user = ?"
+     "  JOIN user u ON u.id = IF(p.user1 = ?, p.user2, p.user1)"
+     "  LEFT JOIN message s ON s.conversation = c.id AND s.seq = (SELECT t.seq FROM message t"
+     "   WHERE t.conversation = c.id AND t.kind IN (" STORE_KINDS_SAID ") ORDER BY t.seq DESC LIMIT 1)"
+     "  WHERE p.user1 = ? OR p.user2 = ?"
+     "  HAVING at < ? OR (at = ? AND conversation < ?) ORDER BY at DESC, conversation DESC LIMIT ?) AS f"
+     " LEFT JOIN message l ON l.conversation = f.conversation AND l.seq = f.last"
+     " ORDER BY f.at DESC, f.conversation DESC"},
     {SQL_FRIEND_PLACE, "SELECT c.id, c.seq, m.read_seq, c.public_id,"
                        " p.user1, u1.public_id, p.user2, u2.public_id"
                        " FROM conversation c JOIN pair p ON p.conversation = c.id"
@@ -31,7 +36,7 @@ static const struct store_statement rows[] = {
     {SQL_SET_READ, "UPDATE member SET read_seq = GREATEST(read_seq, ?)"
                    " WHERE conversation = ? AND user = ?"},
 };
-_Static_assert(STORE_FRIENDS_LISTED == 1000 && STORE_UNREAD_COUNTED == 1000 && STORE_LAST_CHARS == 2048, "as SQL_FRIEND_LIST says");
+_Static_assert(STORE_UNREAD_COUNTED == 1000 && STORE_LAST_CHARS == 2048, "as SQL_FRIEND_LIST says");
 
 const struct store_statements store_friends_statements = STORE_STATEMENTS(rows);
 
@@ -95,24 +100,27 @@ static void on_line(void *arg, const struct db_value *c)
 {
     struct listing *listing = arg;
     struct store_friend_line line = {
-        .friend_id = c[0].text,
-        .user_id = c[1].text,
-        .name = c[2].text,
-        .last = {.seq = c[3].number,
-                 .sender = c[4].number,
-                 .kind = (enum message_kind)c[5].number,
-                 .content = c[6].text,
-                 .at_ms = (int64_t)c[7].number},
-        .unread = c[8].number,
+        .conversation = c[0].number,
+        .friend_id = c[1].text,
+        .user_id = c[2].text,
+        .name = c[3].text,
+        .last = {.seq = c[4].number,
+                 .sender = c[5].number,
+                 .kind = (enum message_kind)c[6].number,
+                 .content = c[7].text,
+                 .at_ms = (int64_t)c[8].number},
+        .unread = c[9].number,
     };
     listing->fn(listing->arg, &line);
 }
 
-enum err store_friend_list(struct store *store, uint64_t user, store_friend_line_fn *fn, void *arg)
+enum err store_friend_list(struct store *store, uint64_t user, const struct store_friend_cursor *from, unsigned limit,
+                           store_friend_line_fn *fn, void *arg)
 {
     struct listing listing = {fn, arg};
-    struct db_value params[] = {DB_NUM(user), DB_NUM(user), DB_NUM(user), DB_NUM(user)};
-    return db_query(store->db, SQL_FRIEND_LIST, params, 4, on_line, &listing);
+    struct db_value params[] = {DB_NUM(user),        DB_NUM(user),        DB_NUM(user),               DB_NUM(user),
+                                DB_NUM(from->at_ms), DB_NUM(from->at_ms), DB_NUM(from->conversation), DB_NUM(limit)};
+    return db_query(store->db, SQL_FRIEND_LIST, params, 8, on_line, &listing);
 }
 
 static void on_place(void *arg, const struct db_value *c)

@@ -6,7 +6,7 @@
 #include "common/store.h"
 #include "common/store_seats.h"
 
-enum { STORE_FRIENDS_LISTED = 1000, STORE_UNREAD_COUNTED = 1000, STORE_LAST_CHARS = 2048 };
+enum { STORE_UNREAD_COUNTED = 1000, STORE_LAST_CHARS = 2048 };
 
 /* The friendship of two users, if there is one: ERR_NOT_FOUND. */
 enum err store_friend_find(struct store *store, uint64_t one, uint64_t other, char friend_id[ID_MAX]) CG_MUST_CHECK;
@@ -19,16 +19,24 @@ enum err store_friend_make(struct store *store, uint64_t one, uint64_t other,
                            char friend_id[ID_MAX], bool *made) CG_MUST_CHECK;
 
 struct store_friend_line {
+    uint64_t conversation;
     struct str friend_id, user_id, name; /* of the friendship; of the other */
     struct message last;                 /* seq 0: none. sender, kind, at_ms, content: at most
                                           * STORE_LAST_CHARS characters of it */
     uint64_t unread;                     /* messages of the other past what was marked read */
 };
 typedef void store_friend_line_fn(void *arg, const struct store_friend_line *line);
-/* The user's friends, at most STORE_FRIENDS_LISTED, those who said something last first; one statement. What is unread
+/* A place in that list: what stands behind this friendship. */
+struct store_friend_cursor {
+    uint64_t at_ms, conversation; /* of the last message, 0: none; of the friendship */
+};
+/* The first place. */
+#define STORE_FRIENDS_FIRST ((struct store_friend_cursor){INT64_MAX, INT64_MAX})
+
+/* The user's friends from there on, at most `limit`, those who said something last first; one statement. What is unread
  * is counted among the last STORE_UNREAD_COUNTED messages of each. */
-enum err store_friend_list(struct store *store, uint64_t user, store_friend_line_fn *fn,
-                           void *arg) CG_MUST_CHECK;
+enum err store_friend_list(struct store *store, uint64_t user, const struct store_friend_cursor *from, unsigned limit,
+                           store_friend_line_fn *fn, void *arg) CG_MUST_CHECK;
 
 struct store_friend_place {
     struct store_friendship friendship;

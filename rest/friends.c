@@ -10,6 +10,10 @@
 #include "rest/page.h"
 #include "rest/publish.h"
 
+#include <stdlib.h>
+
+enum { FRIENDS_LISTED = 1000 }; /* in one answer */
+
 /* ---- what the calls take ---- */
 
 /* The user that the id names: 200, 404 or 503. */
@@ -240,13 +244,21 @@ struct listing {
     struct buf *out;
     uint64_t user;
     struct str user_id;
-    size_t count;
+    size_t count, limit;
+    bool more;
+    struct store_friend_cursor last; /* that was listed */
 };
 
+/* One more than asked for is read, to see whether there are more. */
 static void on_line(void *arg, const struct store_friend_line *line)
 {
     struct listing *listing = arg;
     struct buf *out = listing->out;
+    if (listing->count == listing->limit) {
+        listing->more = true;
+        return;
+    }
+    listing->last = (struct store_friend_cursor){(uint64_t)line->last.at_ms, line->conversation};
     bool mine = line->last.sender == listing->user;
     buf_add_text(out, listing->count++ ? ",{\"friendId\":" : "{\"friendId\":");
     buf_add_json(out, line->friend_id);
@@ -263,19 +275,50 @@ static void on_line(void *arg, const struct store_friend_line *line)
     buf_addf(out, ",\"unread\":%llu}", (unsigned long long)line->unread);
 }
 
+/* As "next" of the page before says it: the last message's time and the friendship's number. */
+static bool take_cursor(const struct call *call, struct store_friend_cursor *from)
+{
+    struct str text;
+    char *end;
+    *from = STORE_FRIENDS_FIRST;
+    if (!http_query(call->query, "cursor", &text))
+        return true;
+    if (!text.len || text.len > 40 || text.ptr[0] < '0' || text.ptr[0] > '9')
+        return false;
+    char number[41];
+    memcpy(number, text.ptr, text.len);
+    number[text.len] = '\0';
+    from->at_ms = strtoull(number, &end, 10);
+    if (*end != '-' || end[1] < '0' || end[1] > '9')
+        return false;
+    from->conversation = strtoull(end + 1, &end, 10);
+    return !*end && from->at_ms <= INT64_MAX && from->conversation <= INT64_MAX;
+}
+
 static int list_friends(struct call *call)
 {
     struct store_friend_self self;
+    struct store_friend_cursor from;
     struct listing listing = {.out = call->out};
+    uint64_t limit;
+    if (!take_cursor(call, &from) ||
+        !http_query_number(call->query, "limit", 1, FRIENDS_LISTED, FRIENDS_LISTED, &limit))
+        return 400;
     int status = speak_from_query(call, &self);
     if (status != 200)
         return status;
+    listing.limit = limit;
     listing.user = self.user;
     http_query(call->query, "userId", &listing.user_id);
     begin(call);
     buf_add_char(call->out, '[');
-    enum err err = store_friend_list(call->backends->store, self.user, on_line, &listing);
-    buf_add_text(call->out, "]}");
+    enum err err =
+        store_friend_list(call->backends->store, self.user, &from, (unsigned)limit + 1, on_line, &listing);
+    buf_add_char(call->out, ']');
+    if (listing.more)
+        buf_addf(call->out, ",\"next\":\"%llu-%llu\"", (unsigned long long)listing.last.at_ms,
+                 (unsigned long long)listing.last.conversation);
+    buf_add_char(call->out, '}');
     return failure_status(err, "list_friends");
 }
 
@@ -373,7 +416,7 @@ static const struct route rows[] = {
      .takes_query = true,
      .handler = list_friends,
      .failed = failure_coded,
-     .doc = "a user's friends, the last message and the unread of each"},
+     .doc = "a user's friends, the last message and the unread of each, page by page"},
     {.method = "GET",
      .path = "/api/friends/:friendId/messages",
      .takes_query = true,

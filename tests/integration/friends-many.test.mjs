@@ -65,6 +65,18 @@ describe('door B: many friends', () => {
     await data(tell(stack, 'friends', { user1: friends[5].userId, user2: hub.userId })); // one that there is
     const listed = await data(ask(stack, `friends?userId=${hub.userId}`));
     assert.equal(listed.length, 1000, 'a list is bounded');
+    const all = [];
+    for (let cursor = ''; cursor !== undefined;) {
+      const page = await ask(stack, `friends?userId=${hub.userId}&limit=700${cursor && `&cursor=${cursor}`}`);
+      assert.equal(page.status, 200, page.text);
+      all.push(...page.json.data);
+      cursor = page.json.next;
+      assert.equal(page.json.data.length, cursor ? 700 : MANY % 700);
+    }
+    assert.deepEqual(all.slice(0, 1000), listed, 'and its pages are the whole, in the same order');
+    assert.deepEqual(all.map(({ friendId }) => friendId).sort(), friends.map(({ friendId }) => friendId).sort());
+    assert.equal(all.slice(0, 3).every(({ last }) => last), true, 'who said something last comes first');
+    await refused(ask(stack, `friends?userId=${hub.userId}&cursor=x`), 400);
     [a, b, socket].forEach((one) => one.close());
   });
 

@@ -35,6 +35,7 @@ static struct {
     uint64_t marked_seq;
     const struct store_friend_line *lines;
     size_t line_count;
+    struct store_friend_cursor listed_from;
     /* spaces: ANN is in SPACE_ID */
     enum err space;                        /* of making or transferring */
     char client_id[MESSAGE_CLIENT_ID_MAX]; /* of the last transfer */
@@ -193,11 +194,13 @@ enum err store_friend_make(struct store *store, uint64_t one, uint64_t other,
     return fake.store;
 }
 
-enum err store_friend_list(struct store *store, uint64_t user, store_friend_line_fn *fn, void *arg)
+enum err store_friend_list(struct store *store, uint64_t user, const struct store_friend_cursor *from, unsigned limit,
+                           store_friend_line_fn *fn, void *arg)
 {
     (void)store;
     (void)user;
-    for (size_t i = 0; i < doors.line_count; i++)
+    doors.listed_from = *from;
+    for (size_t i = 0; i < doors.line_count && i < limit; i++)
         fn(arg, &doors.lines[i]);
     return fake.store;
 }

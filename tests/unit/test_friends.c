@@ -311,6 +311,33 @@ static void friends_are_listed(void **state)
                  "\"unread\":0}]}");
 }
 
+static void many_friends_come_in_pages(void **state)
+{
+    (void)state;
+    static const struct store_friend_line lines[] = {
+        {.conversation = 31, .friend_id = {"f1", 2}, .user_id = {"u1", 2}, .name = {"a", 1}, .last = {.at_ms = 77}},
+        {.conversation = 30, .friend_id = {"f2", 2}, .user_id = {"u2", 2}, .name = {"b", 1}},
+    };
+    doors.lines = lines;
+    doors.line_count = 2;
+    assert_int_equal(call_as("GET", "/api/friends", "limit=1&userId=" ANN, NULL, BYTES("")), 200);
+    assert_true(doors.listed_from.at_ms == INT64_MAX && doors.listed_from.conversation == INT64_MAX);
+    assert_bytes(buf_str(&response.body),
+                 "{\"success\":true,\"data\":[{\"friendId\":\"f1\",\"userId\":\"u1\",\"name\":\"a\",\"last\":null,"
+                 "\"unread\":0}],\"next\":\"77-31\"}");
+    doors.line_count = 1;
+    assert_int_equal(call_as("GET", "/api/friends", "limit=1&cursor=77-31&userId=" ANN, NULL, BYTES("")), 200);
+    assert_true(doors.listed_from.at_ms == 77 && doors.listed_from.conversation == 31);
+    assert_bytes(((struct str){response.body.data + response.body.len - 13, 13}), "\"unread\":0}]}");
+    static const char *const bad[] = {"cursor=&", "cursor=7&", "cursor=7-&", "cursor=-7&", "cursor=7-x&", "cursor=7-8x&",
+                                      "cursor=99999999999999999999-1&", "cursor=+7-8&", "limit=0&", "limit=1001&"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char query[200];
+        snprintf(query, sizeof query, "%suserId=" ANN, bad[i]);
+        assert_int_equal(call_as("GET", "/api/friends", query, NULL, BYTES("")), 400);
+    }
+}
+
 static void a_password_closes_the_door_to_who_knows_the_id(void **state)
 {
     (void)state;
@@ -499,6 +526,7 @@ int main(void)
         cmocka_unit_test_setup(a_user_makes_only_so_many_friendships_a_day, reset_doors),
         cmocka_unit_test_setup(who_may_not_befriend, reset_doors),
         cmocka_unit_test_setup(friends_are_listed, reset_doors),
+        cmocka_unit_test_setup(many_friends_come_in_pages, reset_doors),
         cmocka_unit_test_setup(a_password_closes_the_door_to_who_knows_the_id, reset_doors),
         cmocka_unit_test_setup(messages_are_read_page_by_page, reset_doors),
         cmocka_unit_test_setup(pages_are_bounded_in_bytes, reset_doors),
