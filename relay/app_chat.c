@@ -4,6 +4,7 @@
 #include "common/mem.h"
 #include "common/name.h"
 #include "common/text.h"
+#include "relay/debts.h"
 #include "relay/door.h"
 
 #include <stdlib.h>
@@ -119,6 +120,10 @@ static void add_to_list(void *arg, const struct message *message)
 static void on_get_all(struct sio_socket *socket, const struct sio_event *event)
 {
     struct list list = {.count = 0};
+    if (debts_refuse()) {
+        refuse_message(socket, event->ack_id, "busy", "聊天太忙,请稍后再试");
+        return;
+    }
     buf_init(&list.array, HISTORY * ((size_t)door.settings->io_max_payload_bytes + 1024));
     buf_add_text(&list.array, "[\"allMessages\",[");
     sio_history(socket, add_to_list, &list);

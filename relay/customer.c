@@ -7,13 +7,15 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/text.h"
+#include "relay/debts.h"
 #include "relay/door.h"
 #include "relay/hub.h"
 #include "relay/readers.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
-enum { ARGUMENT_BYTES = 512 };
+enum { ARGUMENT_BYTES = 512, LATER_MS = 250 };
 
 struct in_use;
 
@@ -31,6 +33,8 @@ struct customer_state {
     struct refused *refused; /* NULL: it is not */
     uint64_t user;         /* which of the two it is */
     bool reading, owed;    /* the list is being read; is to be sent once more when the last one is out */
+    struct wheel_timer later; /* … or when less waits for all clients */
+    struct session *session;
 };
 
 static struct customer_state *state_of(struct session *session)
@@ -238,7 +242,15 @@ static void on_history(struct job *job)
         send_owed(session);
 }
 
-/* A list tells all: one that comes before the last is read, or made, would only be thrown away for the next. */
+static void on_later(struct wheel_timer *timer)
+{
+    struct customer_state *state =
+        (struct customer_state *)(void *)((char *)timer - offsetof(struct customer_state, later));
+    send_owed(state->session);
+}
+
+/* A list tells all: one that comes before the last is read, or made, would only be thrown away for the next. While too
+ * much waits for clients it comes later. It is not refused: it may be the answer to what was stored. */
 static void send_list(struct session *session)
 {
     struct customer_state *state = state_of(session);
@@ -246,6 +258,11 @@ static void send_list(struct session *session)
     state->owed = state->reading || !session_has_all(session);
     if (state->owed)
         return;
+    if (debts_are_high()) {
+        state->owed = true;
+        wheel_set(door.hub->wheel, &state->later, LATER_MS);
+        return;
+    }
     list_open(&list);
     if (hub_recent(door.hub, state->in_use->conversation, ENCODING_CUSTOMER, list_add, &list)) {
         list_send(&list, session);
@@ -339,6 +356,8 @@ static void on_looked_up(struct job *job)
 static void open_session(struct session *session, const struct request *request)
 {
     struct admission *a = mem_zalloc(sizeof *a);
+    state_of(session)->session = session;
+    state_of(session)->later.fired = on_later;
     struct str app_sid = request->argument(request, "app_sid", a->app_sid, ARGUMENT_BYTES);
     struct str friend = request->argument(request, "friendphone", a->friend_account, ARGUMENT_BYTES);
     struct str user = request->argument(request, "userphone", a->user_account, ARGUMENT_BYTES);
@@ -390,6 +409,7 @@ static void closed(struct session *session)
 {
     struct customer_state *state = state_of(session);
     hub_leave(door.hub, session);
+    wheel_cancel(&state->later);
     if (state->in_use)
         unuse(state->in_use);
     if (state->refused)

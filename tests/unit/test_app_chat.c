@@ -1,6 +1,8 @@
 /* The chat room of the article on Socket.IO: names, messages, rooms, history. */
 #include "sio_fakes.h"
 
+#include "relay/debts.h"
+
 #define NOW "2023-11-14T22:13:20.000Z"
 #define LINE(name, content) "{\"username\":\"" name "\",\"content\":\"" content "\",\"createAt\":\"" NOW "\""
 
@@ -40,6 +42,29 @@ static void the_first_message_is_a_name_and_the_others_hear_of_it(void **state)
     settle(ERR_OK);
     assert_sent(bob, "2[\"message\"," LINE("系统", "ann加入聊天室") "},\"3-1\"]");
     assert_nothing_sent(ann);
+}
+
+static void end_nothing(struct debt *debt)
+{
+    (void)debt;
+}
+
+static void while_too_much_waits_for_clients_the_list_is_refused(void **state)
+{
+    (void)state;
+    struct debt much = {.end = end_nothing};
+    struct eio *ann = named("ann");
+    debts_limit(1000);
+    debt_set(&much, 800);
+    hear(ann, "27[\"getAllMessages\"]");
+    assert_sent(ann, "2[\"message\"," LINE("系统", "聊天太忙,请稍后再试") "},\"3-1\"]");
+    assert_sent(ann, "37[{\"success\":false,\"error\":\"busy\"}]");
+    debt_set(&much, 700);
+    hear(ann, "28[\"getAllMessages\"]");
+    assert_int_equal(strncmp(next(ann), "2[\"allMessages\",[", 17), 0);
+    assert_sent(ann, "38[{\"success\":true}]");
+    debt_set(&much, 0);
+    debts_limit(0);
 }
 
 static void a_taken_name_is_refused_and_the_next_message_is_another_try(void **state)
@@ -385,6 +410,7 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, chat_begin, end)
     const struct CMUnitTest tests[] = {
         TEST(the_first_message_is_a_name_and_the_others_hear_of_it),
+        TEST(while_too_much_waits_for_clients_the_list_is_refused),
         TEST(a_taken_name_is_refused_and_the_next_message_is_another_try),
         TEST(the_servers_own_name_and_names_that_deceive_are_refused),
         TEST(without_redis_this_relay_decides_about_names),
