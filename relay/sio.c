@@ -337,21 +337,30 @@ static bool is_whom(const struct sio_socket *socket, const struct sanction *sanc
            (address && eio_address(socket->client->conn) == address);
 }
 
-/* None of them can be recovered: they are told to disconnect first. */
+static void put_out(struct sio_socket *socket, bool ban)
+{
+    struct eio *conn = socket->client->conn;
+    if (socket->state == SIO_LIVE)
+        sio_disconnect(socket);
+    else /* it is being recovered: what it was asked for before is void, too */
+        sio_socket_end(socket, SIO_END_FINAL);
+    eio_expel(conn, ban);
+}
+
+/* None of them can be recovered: they are told to disconnect first. One may take others with it, so they are found
+ * first, and all are looked at once. */
 void sio_expel(const struct sanction *sanction, uint64_t address)
 {
     struct sio_socket *socket;
-    for (size_t at = 0; (socket = map_next(&sio.by_serial, &at));) {
-        if (socket->state == SIO_GONE || !is_whom(socket, sanction, address))
-            continue;
-        struct eio *conn = socket->client->conn;
-        if (socket->state == SIO_LIVE)
-            sio_disconnect(socket);
-        else /* it is being recovered: what it was asked for before is void, too */
-            sio_socket_end(socket, SIO_END_FINAL);
-        eio_expel(conn, sanction->kind == SANCTION_BAN);
-        at = 0; /* the map has changed */
-    }
+    uint64_t *serials = mem_zalloc((sio.by_serial.count + 1) * sizeof *serials);
+    size_t count = 0;
+    for (size_t at = 0; (socket = map_next(&sio.by_serial, &at));)
+        if (socket->state != SIO_GONE && is_whom(socket, sanction, address))
+            serials[count++] = socket->serial;
+    for (size_t i = 0; i < count; i++)
+        if ((socket = sio_socket_find(serials[i])) && socket->state != SIO_GONE)
+            put_out(socket, sanction->kind == SANCTION_BAN);
+    free(serials);
 }
 
 void sio_posted(struct post_id id, const struct store_post *post)

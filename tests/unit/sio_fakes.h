@@ -25,6 +25,7 @@ struct eio {
     uint64_t id;
     bool open;
     const char *closed_for; /* eio_close was called */
+    const char *from;       /* its address; NULL: everybody's */
     char *sent[SENT_MAX];   /* text packets as they are, binary as "b:" and the bytes */
     size_t count, read;
     union {
@@ -77,10 +78,12 @@ void eio_close(struct eio *conn, const char *reason)
         conn->closed_for = reason;
 }
 
+static int addresses_asked;
+
 uint64_t eio_address(const struct eio *conn)
 {
-    (void)conn;
-    return rate_address_key(STR("192.0.2.1"));
+    addresses_asked++;
+    return rate_address_key(str_of(conn->from ? conn->from : "192.0.2.1"));
 }
 
 void eio_expel(struct eio *conn, bool ban)

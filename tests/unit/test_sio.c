@@ -325,6 +325,22 @@ static void who_is_put_out_while_being_recovered_does_not_come_in(void **state)
     assert_nothing_sent(conn);
 }
 
+static void whoever_is_put_out_each_socket_is_looked_at_once(void **state)
+{
+    (void)state;
+    struct eio *all[CONNS];
+    struct sanction ban = {.kind = SANCTION_BAN, .address = "192.0.2.2"};
+    for (int i = 0; i < CONNS; i++) {
+        hear(all[i] = dial(), "0");
+        all[i]->from = i % 2 ? "192.0.2.2" : NULL;
+    }
+    addresses_asked = 0;
+    sio_expel(&ban, rate_address_key(str_of(ban.address)));
+    for (int i = 0; i < CONNS; i++)
+        assert_int_equal(all[i]->closed_for && !strcmp(all[i]->closed_for, "banned"), i % 2);
+    assert_true(addresses_asked <= CONNS + CONNS / 2); /* once more for each that goes, which Redis is told of */
+}
+
 static void what_the_relay_does_not_remember_comes_from_the_database(void **state)
 {
     (void)state;
@@ -492,6 +508,7 @@ int main(void)
         IN_CHAT(nobody_gets_what_was_said_before_they_were_there),
         IN_CHAT(where_a_socket_began_is_read_off_its_pid_and_no_other_is_believed),
         IN_CHAT(who_is_put_out_while_being_recovered_does_not_come_in),
+        IN_CHAT(whoever_is_put_out_each_socket_is_looked_at_once),
         IN_CHAT(what_the_relay_does_not_remember_comes_from_the_database),
         IN_CHAT(a_database_that_is_ahead_of_redis_repeats_nothing),
         IN_CHAT(who_cannot_be_recovered_is_new_and_gets_nothing_old),
