@@ -5,6 +5,7 @@
 #include "relay/presence_parts.h"
 #include "relay/presence_scripts.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -309,21 +310,59 @@ struct registry *presence_registry(struct presence *presence, uint64_t conversat
     return &presence->registries[bus_server_of(presence->bus, conversation)];
 }
 
+/* ---- saying all again ---- */
+
+void presence_say_stop(struct registry *registry)
+{
+    wheel_cancel(&registry->say);
+    free(registry->to_say);
+    registry->to_say = NULL;
+    registry->to_say_count = registry->said = 0;
+}
+
+/* Who has come since then has said so; who has gone, too. */
+static void say_some(struct wheel_timer *timer)
+{
+    struct registry *registry = (struct registry *)(void *)((char *)timer - offsetof(struct registry, say));
+    struct presence *presence = registry->presence;
+    for (size_t i = 0; i < PRESENCE_PAGE && registry->said < registry->to_say_count; i++) {
+        const struct presence_who *who = &registry->to_say[registry->said++];
+        struct present *present = present_of(presence, who->conversation, who->user);
+        if (present && !present->unsure)
+            say_enter(present, registry->announce, 0);
+        else if (present && !wheel_is_set(&present->grace))
+            presence_say_leave(present, false); /* it was announced when it happened */
+    }
+    if (registry->said < registry->to_say_count)
+        wheel_set(presence->wheel, &registry->say, 0);
+    else
+        presence_say_stop(registry);
+}
+
+void presence_say_init(struct registry *registry)
+{
+    registry->say.fired = say_some;
+}
+
 void presence_say_all(struct registry *registry, bool announce_them)
 {
     struct presence *presence = registry->presence;
-    size_t at = 0;
+    size_t cap = 0, at = 0;
+    presence_say_stop(registry);
     for (struct place *place; (place = map_next(&presence->places, &at));) {
         if (presence_registry(presence, place->conversation) != registry)
             continue;
         size_t user_at = 0;
         for (struct present *present; (present = map_next(&place->presents, &user_at));) {
-            if (!present->unsure)
-                say_enter(present, announce_them, 0);
-            else if (!wheel_is_set(&present->grace))
-                presence_say_leave(present, false); /* it was announced when it happened */
+            if (registry->to_say_count == cap) {
+                cap = cap ? 2 * cap : 64;
+                registry->to_say = mem_realloc(registry->to_say, cap * sizeof registry->to_say[0]);
+            }
+            registry->to_say[registry->to_say_count++] = (struct presence_who){present->conversation, present->user};
         }
     }
+    registry->announce = announce_them;
+    say_some(&registry->say);
 }
 
 void presence_changed(struct presence *presence, uint64_t conversation)
@@ -365,6 +404,8 @@ void presence_free(struct presence *presence)
     size_t at = 0;
     wheel_cancel(&presence->lease);
     wheel_cancel(&presence->reap);
+    for (size_t i = 0; i < REDIS_SERVERS_MAX; i++)
+        presence_say_stop(&presence->registries[i]);
     for (struct place *place; (at = 0, place = map_next(&presence->places, &at));) {
         CG_ASSERT(!place->fetching);
         size_t user_at = 0;

@@ -329,8 +329,10 @@ static void on_reap_timer(struct wheel_timer *timer)
 
 void presence_lease_init(struct presence *presence)
 {
-    for (size_t i = 0; i < bus_servers(presence->bus); i++)
+    for (size_t i = 0; i < bus_servers(presence->bus); i++) {
         presence->registries[i].presence = presence;
+        presence_say_init(&presence->registries[i]);
+    }
     presence->lease.fired = on_lease_timer;
     presence->reap.fired = on_reap_timer;
     wheel_set(presence->wheel, &presence->reap, presence->settings->lease_ms / 4);
@@ -422,6 +424,8 @@ void presence_finish(struct presence *presence, void (*done)(void *arg), void *a
     presence->done = done;
     presence->done_arg = arg;
     presence->outstanding = (unsigned)servers;
-    for (size_t i = 0; i < servers; i++)
+    for (size_t i = 0; i < servers; i++) {
+        presence_say_stop(&presence->registries[i]); /* all of them leave now */
         hand_on(&presence->registries[i]);
+    }
 }

@@ -13,6 +13,7 @@ enum {
     LIST_BYTES_PER_MS = 20000, /* member lists of one room take at most this much of the network */
     LIST_MAX_BYTES = 16 * 1024 * 1024,
     LIST_ENTRIES = 100000, /* of a room that are listed; no frame has room for as many */
+    LIST_ASKED = 12000,    /* … for who asks: as many as an answer has room for, about */
     HEAD_MAX = 1024, /* longer than any that presence.c writes */
 };
 
@@ -122,7 +123,7 @@ struct reading {
     read_fn *fn;
     void *arg;
     struct listed *listed; /* their texts' pointers are not set: they stand in `raw`, one after the other */
-    size_t count, cap;
+    size_t count, cap, most;
     struct buf raw;
 };
 
@@ -173,7 +174,7 @@ static void on_page(void *arg, const struct bus_reply *reply)
     struct str cursor = shaped ? bus_reply_text(bus_reply_at(reply, 0)) : STR("0");
     for (size_t i = 0; i + 1 < bus_reply_count(entries); i += 2)
         add_entry(reading, bus_reply_at(entries, i), bus_reply_at(entries, i + 1));
-    if (!reply || str_eq(cursor, STR("0")) || reading->raw.failed || reading->count >= LIST_ENTRIES)
+    if (!reply || str_eq(cursor, STR("0")) || reading->raw.failed || reading->count >= reading->most)
         reading_end(reading, reply != NULL);
     else
         read_page(reading, cursor);
@@ -190,10 +191,11 @@ static void read_page(struct reading *reading, struct str cursor)
 _Static_assert(PRESENCE_PAGE == 500, "as read_page says");
 
 /* `fn` gets the list, which is then its own; NULL: Redis is down. Perhaps before this returns. */
-static void list_read(struct presence *presence, uint64_t conversation, read_fn *fn, void *arg)
+static void list_read(struct presence *presence, uint64_t conversation, size_t most, read_fn *fn, void *arg)
 {
     struct reading *reading = mem_zalloc(sizeof *reading);
-    *reading = (struct reading){.presence = presence, .conversation = conversation, .fn = fn, .arg = arg};
+    *reading = (struct reading){
+        .presence = presence, .conversation = conversation, .most = most, .fn = fn, .arg = arg};
     buf_init(&reading->raw, LIST_MAX_BYTES);
     read_page(reading, STR("0"));
 }
@@ -280,7 +282,7 @@ static void list_fetch(struct place *place)
 {
     place->fetching = true;
     place->again = false;
-    list_read(place->presence, place->conversation, on_list, place);
+    list_read(place->presence, place->conversation, LIST_ENTRIES, on_list, place);
 }
 
 static void on_list_timer(struct wheel_timer *timer)
@@ -348,7 +350,7 @@ static void asks_read(struct asks *asks)
 {
     asks->reading = asks->waiting;
     asks->waiting = NULL;
-    list_read(asks->presence, asks->conversation, on_asked, asks);
+    list_read(asks->presence, asks->conversation, LIST_ASKED, on_asked, asks);
 }
 
 void presence_ask(struct presence *presence, uint64_t conversation, presence_members_fn *fn, void *arg)

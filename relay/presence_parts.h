@@ -23,7 +23,8 @@ struct present {
     char *name, *head; /* one piece of memory */
 };
 
-enum { PRESENCE_CURSOR_MAX = 24, PRESENCE_PAGE = 500 }; /* of HSCAN and SSCAN: a text; what is looked at at once */
+/* Of HSCAN and SSCAN: a text; what is looked at at once. And how many entries are said at once. */
+enum { PRESENCE_CURSOR_MAX = 24, PRESENCE_PAGE = 500 };
 
 /* Somebody in the room, as Redis last said. */
 struct listed {
@@ -51,6 +52,11 @@ struct place {
     bool fetching, again;
 };
 
+/* Whose entry. */
+struct presence_who {
+    uint64_t conversation, user;
+};
+
 /* What this relay has on one of the Redis servers: a lease of its own on each. */
 struct registry {
     struct presence *presence;
@@ -61,6 +67,10 @@ struct registry {
     unsigned tidying;    /* pages of our own rooms that are being gone through */
     bool tidy_again;     /* once more when that is done */
     char tidy_cursor[PRESENCE_CURSOR_MAX];
+    struct wheel_timer say; /* set while entries are being said again; */
+    struct presence_who *to_say; /* … those */
+    size_t to_say_count, said;
+    bool announce; /* … and announced */
     bool ending; /* at the end nobody is left there to hand our entries to: answers are counted */
 };
 
@@ -89,8 +99,12 @@ void presence_announce(enum message_kind kind, uint64_t conversation, enum encod
 void presence_tell(struct presence *presence, uint64_t conversation);
 /* The one that the conversation is on. */
 struct registry *presence_registry(struct presence *presence, uint64_t conversation);
-/* Says every entry of this relay on that server again; and again those leaves that nobody confirmed. */
+/* Says every entry of this relay on that server again; and again those leaves that nobody confirmed. Some at a time, so
+ * that others are served meanwhile; begun anew if that is called again before it is done. */
 void presence_say_all(struct registry *registry, bool announce_them);
+/* Says nothing more. */
+void presence_say_stop(struct registry *registry);
+void presence_say_init(struct registry *registry);
 /* Has the room no entry of ours that is to be in Redis. */
 bool presence_is_empty(struct presence *presence, uint64_t conversation);
 /* The user's entry of this relay is to be in Redis. */
