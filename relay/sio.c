@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { SAID_AT_ONCE = 250 }; /* sockets, when Redis came back */
+
 struct sio sio;
 
 static const struct app *const apps[] = {&chat_app, &echo_app, &news_app, &demo_app, NULL};
@@ -427,19 +429,57 @@ static bool add_apps(struct store *store, char why[256])
     return found;
 }
 
-/* Also those that are still being recovered: they are this relay's already. */
+/* Some at a time, so that others are served meanwhile: `to_say` are the serials of all there were when it began. */
+static struct {
+    struct wheel_timer timer;
+    uint64_t *to_say;
+    size_t count, said;
+} saying;
+
+static void say_stop(void)
+{
+    wheel_cancel(&saying.timer);
+    free(saying.to_say);
+    saying.to_say = NULL;
+    saying.count = saying.said = 0;
+}
+
+/* Also one that is still being recovered: it is this relay's already. */
+static void say_again(const struct sio_socket *socket)
+{
+    struct str rooms[IO_ROOMS_PER_SOCKET];
+    struct sio_record record = sio_socket_record(socket, rooms);
+    if (!*socket->sid || socket->state == SIO_GONE)
+        return;
+    sio_registry_add(&record);
+    sio_registry_since(&record, rooms, socket->since, record.room_count);
+}
+
+static void say_some(struct wheel_timer *timer)
+{
+    for (size_t i = 0; i < SAID_AT_ONCE && saying.said < saying.count; i++) {
+        const struct sio_socket *socket = sio_socket_find(saying.to_say[saying.said++]);
+        if (socket)
+            say_again(socket);
+    }
+    if (saying.said < saying.count) {
+        wheel_set(sio.wheel, timer, 0);
+        return;
+    }
+    say_stop();
+    sio_registry_said();
+}
+
 static void say_all(void *arg)
 {
     size_t at = 0;
     (void)arg;
-    for (struct sio_socket *socket; (socket = map_next(&sio.by_serial, &at));) {
-        struct str rooms[IO_ROOMS_PER_SOCKET];
-        struct sio_record record = sio_socket_record(socket, rooms);
-        if (*socket->sid) {
-            sio_registry_add(&record);
-            sio_registry_since(&record, rooms, socket->since, record.room_count);
-        }
-    }
+    say_stop();
+    saying.timer.fired = say_some;
+    saying.to_say = mem_zalloc((sio.by_serial.count + 1) * sizeof *saying.to_say);
+    for (const struct sio_socket *socket; (socket = map_next(&sio.by_serial, &at));)
+        saying.to_say[saying.count++] = socket->serial;
+    say_some(&saying.timer);
 }
 
 bool sio_init(const struct settings *settings, struct wheel *wheel, struct hub *hub, struct bus *bus,
@@ -464,6 +504,7 @@ void sio_fini(void)
     sio_flush();
     for (size_t i = 0; i < sio.namespace_count; i++)
         sio_namespace_fini(&sio.namespaces[i]);
+    say_stop();
     sio_registry_fini();
     map_fini(&sio.by_serial);
     buf_fini(&sio.scratch);

@@ -306,7 +306,12 @@ static void say_all(void)
     registry.round++;
     snprintf(registry.round_text, NUMBER_MAX, "%llu", (unsigned long long)registry.round);
     registry.all(registry.arg);
-    sweep(STR("0"));
+}
+
+void sio_registry_said(void)
+{
+    if (registry.bus)
+        sweep(STR("0"));
 }
 
 /* ---- relays that lost their lease ---- */

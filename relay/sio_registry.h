@@ -22,8 +22,11 @@ struct sio_record {
     uint64_t payer; /* the address of its client, which pays for what is asked of Redis about it */
 };
 
-/* Called when all must be said again: calls sio_registry_add for each socket of this relay. */
+/* Called when all must be said again: calls sio_registry_add for each socket of this relay, then sio_registry_said; now,
+ * or some at a time. If it is called again meanwhile, all must be said anew. */
 typedef void sio_registry_all_fn(void *arg);
+/* What Redis still has of ours and was not said is dropped. */
+void sio_registry_said(void);
 
 void sio_registry_init(const struct settings *settings, struct wheel *wheel, struct bus *bus, uint64_t incarnation,
                        sio_registry_all_fn *all, void *arg);

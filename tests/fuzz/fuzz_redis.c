@@ -230,6 +230,7 @@ static void on_members(void *arg, const struct member *members, size_t count)
 static void say_all(void *arg)
 {
     (void)arg;
+    sio_registry_said();
 }
 
 static void on_name(void *arg, enum err err)

@@ -48,7 +48,8 @@ struct asked {
     bus_reply_fn *fn;
     void *arg;
 };
-static struct asked asked[32];
+enum { ASKED_MAX = 1000 };
+static struct asked asked[ASKED_MAX];
 static size_t asked_count;
 static bool is_up;
 static size_t server_count; /* room 7 is on the first, room 8 on the last */
@@ -82,7 +83,7 @@ void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg,
         fn(arg, NULL);
         return;
     }
-    assert_true(asked_count < 32);
+    assert_true(asked_count < ASKED_MAX);
     struct asked *command = &asked[asked_count++];
     *command = (struct asked){.fn = fn, .arg = arg, .text = ""};
     if (server)

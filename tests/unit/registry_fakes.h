@@ -86,6 +86,7 @@ static void say_all(void *arg)
     said_all++;
     for (size_t i = 0; i < living_count; i++)
         sio_registry_add(living[i]);
+    sio_registry_said();
 }
 
 /* From now on the calls are those of this relay, whose lease lives. */

@@ -330,6 +330,10 @@ void sio_registry_fini(void)
 {
 }
 
+void sio_registry_said(void)
+{
+}
+
 void sio_registry_bus_state(bool up)
 {
     (void)up;

@@ -77,6 +77,39 @@ static void redis_that_is_back_is_told_all_again(void **state)
     assert_int_equal(asked_count, 0);
 }
 
+static size_t count_entering(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < asked_count; i++)
+        count += !strncmp(asked[i].text, "enter", 5);
+    return count;
+}
+
+/* Nothing else waits for a large relay; and what is lost with Redis meanwhile begins anew. */
+static void many_entries_are_said_some_at_a_time(void **state)
+{
+    (void)state;
+    enum { MANY = PRESENCE_PAGE + 100 };
+    char name[24];
+    is_up = false;
+    for (uint64_t user = 1; user <= MANY; user++) {
+        snprintf(name, sizeof name, "n%llu", (unsigned long long)user);
+        enter(user, name, 0);
+    }
+    find_redis();
+    answer_renewed(true, false);
+    assert_int_equal(count_entering(), PRESENCE_PAGE);
+    lose_redis();
+    find_redis();
+    answer_renewed(true, false);
+    assert_int_equal(count_entering(), PRESENCE_PAGE);
+    go(5);
+    assert_int_equal(count_entering(), MANY);
+    go(5);
+    assert_int_equal(count_entering(), MANY);
+    lose_redis();
+}
+
 /* A server that took over after a failover: the last leaves had not reached it. */
 static void entries_that_redis_should_not_have_are_taken_out(void **state)
 {
@@ -371,6 +404,7 @@ int main(void)
         TEST(without_redis_a_relay_decides_by_what_it_knows),
         TEST(an_answer_that_is_lost_is_no_answer),
         TEST(redis_that_is_back_is_told_all_again),
+        TEST(many_entries_are_said_some_at_a_time),
         TEST(entries_that_redis_should_not_have_are_taken_out),
         TEST(a_leave_is_forgotten_only_when_all_are_answered),
         TEST(who_was_announced_as_gone_is_announced_again),
