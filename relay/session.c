@@ -349,6 +349,8 @@ void session_spill(struct seat *seat)
 
 static void flush_all(struct session *session)
 {
+    if (session->choked || session->held || session->closing)
+        return;
     for (struct seat *seat = session->seats; seat; seat = seat->next)
         session_flush(seat);
 }
