@@ -4,6 +4,7 @@
 #include "common/metrics.h"
 #include "rest/share.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 enum { THREADS = 16, WAITING_MAX = 100 };
@@ -183,6 +184,53 @@ static void a_single_thread_is_for_everybody(void **state)
     assert_false(shares_done(&shares, claim->sharer));
 }
 
+/* As server.c uses it, by many threads: all is done, and nobody ever has more than half. */
+static struct {
+    pthread_mutex_t lock;
+    size_t working, most, done;
+} crowd = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+enum { WORKERS = THREADS, ROUNDS = 500 };
+
+static void count(int by)
+{
+    pthread_mutex_lock(&crowd.lock);
+    crowd.working += (size_t)by;
+    crowd.most = crowd.working > crowd.most ? crowd.working : crowd.most;
+    crowd.done += by < 0;
+    pthread_mutex_unlock(&crowd.lock);
+}
+
+static void *work(void *arg)
+{
+    (void)arg;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct claim *claim = calloc(1, sizeof *claim);
+        free(shares_put(&shares, claim, 7));
+        for (bool others = true; others && (claim = shares_take(&shares));) {
+            struct sharer *sharer = claim->sharer;
+            free(claim);
+            count(1);
+            sched_yield();
+            count(-1);
+            others = shares_done(&shares, sharer);
+        }
+    }
+    return NULL;
+}
+
+static void many_threads_leave_nothing_undone(void **state)
+{
+    (void)state;
+    pthread_t threads[WORKERS];
+    for (size_t i = 0; i < WORKERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, work, NULL), 0);
+    for (size_t i = 0; i < WORKERS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(crowd.done, WORKERS * ROUNDS);
+    assert_in_range(crowd.most, 1, THREADS / 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +241,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(past_the_bound_the_latest_of_who_has_most_is_turned_away, begin, end),
         cmocka_unit_test_setup_teardown(of_a_hundred_percent_one_may_have_all, begin, end),
         cmocka_unit_test_setup_teardown(a_single_thread_is_for_everybody, begin, end),
+        cmocka_unit_test_setup_teardown(many_threads_leave_nothing_undone, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
