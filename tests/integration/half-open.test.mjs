@@ -245,8 +245,9 @@ describe('one client by default', () => {
     await locks.query(`SELECT m.user FROM member m JOIN conversation c ON c.id = m.conversation WHERE c.public_id = ?
       FOR UPDATE`, [seat.roomId]);
     let answered = 0;
-    const mark = { method: 'POST', from: '127.0.0.9', body: JSON.stringify({ nickId: seat.nickId, seq: 1000 }),
-      headers: { 'Content-Type': 'application/json' } };
+    const body = JSON.stringify({ nickId: seat.nickId, seq: 1000 });
+    const mark = { method: 'POST', from: '127.0.0.9', body,
+      headers: { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) } };
     const stuck = Array.from({ length: 40 }, () => request(`${stack.url}/api/rooms/${seat.roomId}/read`, mark)
       .then((answer) => {
         answered++;
