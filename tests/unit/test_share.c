@@ -205,8 +205,11 @@ static void *work(void *arg)
 {
     (void)arg;
     for (int round = 0; round < ROUNDS; round++) {
-        struct claim *claim = calloc(1, sizeof *claim);
-        free(shares_put(&shares, claim, 7));
+        struct claim *claim = calloc(1, sizeof *claim), *turned_away = shares_put(&shares, claim, 7);
+        pthread_mutex_lock(&crowd.lock);
+        crowd.done += turned_away != NULL;
+        pthread_mutex_unlock(&crowd.lock);
+        free(turned_away);
         for (bool others = true; others && (claim = shares_take(&shares));) {
             struct sharer *sharer = claim->sharer;
             free(claim);
