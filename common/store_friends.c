@@ -17,7 +17,7 @@ static const struct store_statement rows[] = {
      "  AND n.kind IN (" STORE_KINDS_SAID ") AND n.recalled = 0)"
      " FROM (SELECT c.id AS conversation, c.public_id AS friend, c.seq AS seq, m.read_seq AS read_seq, u.id AS other,"
      "   u.public_id AS other_id, u.name AS name, s.seq AS last,"
-     "   COALESCE(CAST(ROUND(UNIX_TIMESTAMP(s.created_at) * 1000) AS UNSIGNED), 0) AS at"
+     "   CAST(COALESCE(ROUND(UNIX_TIMESTAMP(s.created_at) * 1000), 0) AS UNSIGNED) AS at"
      "  FROM pair p JOIN conversation c ON c.id = p.conversation AND c.kind = 2"
      "  JOIN member m ON m.conversation = c.id AND m.user = ?"
      "  JOIN user u ON u.id = IF(p.user1 = ?, p.user2, p.user1)"
