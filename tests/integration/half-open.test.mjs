@@ -242,8 +242,9 @@ describe('one client by default', () => {
     await client.close();
     const locks = await stack.database();
     await locks.query('BEGIN');
-    await locks.query(`SELECT m.user FROM member m JOIN conversation c ON c.id = m.conversation WHERE c.public_id = ?
-      FOR UPDATE`, [seat.roomId]);
+    const [{ conversation, user }] = await stack.sql(`SELECT m.conversation, m.user FROM member m
+      JOIN conversation c ON c.id = m.conversation WHERE c.public_id = ?`, [seat.roomId]);
+    await locks.query('SELECT 1 FROM member WHERE conversation = ? AND user = ? FOR UPDATE', [conversation, user]);
     let answered = 0;
     const body = JSON.stringify({ nickId: seat.nickId, seq: 1000 });
     const mark = { method: 'POST', from: '127.0.0.9', body,
