@@ -91,7 +91,8 @@ size_t message_size(const struct message *message);
  * encoding whose number stands in `user`. WIRE_IO is followed by a notice about a Socket.IO namespace
  * (common/io_notice.h). WIRE_READ, on the channel of a user's inbox, is followed by a conversation(8) and a seq(8): how
  * far the user has read it. WIRE_SANCTION (common/sanction.h) and WIRE_DRAIN, followed by a relay's name, are
- * operators' word and come on the channel WIRE_CONTROL. The count of all these is 0. */
+ * operators' word and come on the channel WIRE_CONTROL; so does WIRE_LOAD, followed by the relay's machine(8) and how
+ * many clients it has(8). The count of all these is 0. */
 enum wire_kind {
     WIRE_MESSAGES = 1,
     WIRE_PRESENCE = 2,
@@ -102,7 +103,8 @@ enum wire_kind {
     WIRE_READ = 7,
     WIRE_SANCTION = 8,
     WIRE_DRAIN = 9,
-    WIRE_KIND_MAX = WIRE_DRAIN,
+    WIRE_LOAD = 10,
+    WIRE_KIND_MAX = WIRE_LOAD,
 };
 
 /* The channel on which the relays hear of things that concern one user: a conversation's number that no
@@ -129,7 +131,7 @@ enum err wire_get_header(struct str *at, struct wire_header *header) CG_MUST_CHE
 enum err wire_get_message(struct str *at, const struct wire_header *header,
                           struct message *message) CG_MUST_CHECK;
 
-/* What follows the header of WIRE_READ. */
+/* What follows the header of WIRE_READ, or as two numbers that of WIRE_LOAD. */
 struct wire_mark {
     uint64_t conversation, seq;
 };

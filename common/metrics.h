@@ -14,6 +14,8 @@
     X(HTTP_FAILED, "http_failed_total", counter, "HTTP requests answered with a 5xx status")       \
     X(HTTP_ABORTED, "http_aborted_total", counter, "HTTP requests whose client left before the end")\
     X(HTTP_CONNECTIONS, "http_connections", gauge, "Connections of the relay's HTTP front open now")\
+    X(HTTP_ACCEPTED, "http_accepted_total", counter,                                               \
+      "Connections that the relay's HTTP front has accepted: with http_requests_total, how often one is used again") \
     X(HTTP_TURNED_AWAY, "http_turned_away_total", counter,                                         \
       "Connections refused because max_connections were open")                                     \
     X(HTTP_TIMEOUTS, "http_timeouts_total", counter,                                               \
@@ -25,6 +27,8 @@
     X(HANDOFFS_FRONT, "handoffs_front_total", counter, "Clients' sockets that nginx handed to this relay")\
     X(HANDOFFS_SPLICED, "handoffs_spliced_total", counter, "Requests passed on to another relay over TCP")\
     X(HANDOFFS_FAILED, "handoffs_failed_total", counter, "Requests of another relay that could not be handed to it")\
+    X(HANDOFFS_EVENED, "handoffs_evened_total", counter,                                           \
+      "Newcomers given to another relay because that one had clearly fewer clients")               \
     X(CONNECTIONS, "connections", gauge, "WebSockets, streams and held calls of chatrooms open now") \
     X(CONNECTIONS_OPENED, "connections_opened_total", counter, "WebSocket connections accepted")   \
     X(CONNECTIONS_REFUSED, "connections_refused_total", counter, "Handshakes refused")             \

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Prints a template with every @NAME@ replaced by the environment variable of that name; an unset one is an error. A
-# line that says @RELAY@ is printed once for each of relay1 … relay$RELAYS.
+# line that says @RELAY@ is printed once for each of relay1 … relay$RELAYS; all lines between @EACH_RELAY@ and @END_EACH@
+# are, one relay after the other, with its name for @THIS@.
 #   RELAYS=2 RUN=/run/chaguan … deploy/render.sh nginx/chaguan.conf.in
 exec awk '
 function put(line,   out, name) {
@@ -16,14 +17,26 @@ function put(line,   out, name) {
     }
     print out line
 }
-/@RELAY@/ {
+function put_for_each(text,   i, line) {
     for (i = 1; i <= ENVIRON["RELAYS"]; i++) {
-        line = $0
+        line = text
         gsub(/@RELAY@/, "relay" i, line)
         put(line)
+        if (line == text) return
     }
+}
+/^@EACH_RELAY@$/ { collecting = 1; count = 0; next }
+/^@END_EACH@$/ {
+    collecting = 0
+    for (this = 1; this <= ENVIRON["RELAYS"]; this++)
+        for (at = 1; at <= count; at++) {
+            text = lines[at]
+            gsub(/@THIS@/, "relay" this, text)
+            put_for_each(text)
+        }
     next
 }
-{ put($0) }
+collecting { lines[++count] = $0; next }
+{ put_for_each($0) }
 END { exit failed }
 ' "$@"

@@ -100,10 +100,15 @@ size_t eio_count(void)
     return eio_all.conns.count;
 }
 
+size_t eio_load(void)
+{
+    return eio_all.sessions->count + eio_all.polling;
+}
+
 bool eio_full(bool alone)
 {
     return (eio_all.draining && !alone) ||
-           (eio_all.sessions->count + eio_all.polling >= (size_t)eio_all.settings->max_connections &&
+           (eio_load() >= (size_t)eio_all.settings->max_connections &&
             !lobby_makes_room(eio_all.sessions->lobby));
 }
 
@@ -267,9 +272,12 @@ void eio_begin(struct eio *conn)
     const struct settings *settings = eio_all.settings;
     struct buf open;
     buf_init(&open, 512);
-    buf_addf(&open, "{\"sid\":\"%s\",\"upgrades\":[%s],\"pingInterval\":%lld,\"pingTimeout\":%lld,\"maxPayload\":%lld}",
-             conn->sid, conn->websocket ? "" : "\"websocket\"", (long long)settings->io_ping_interval_ms,
-             (long long)settings->io_ping_timeout_ms, (long long)settings->io_max_payload_bytes);
+    bool has_home = sid_home_ok(str_of(settings->name));
+    buf_addf(&open,
+             "{\"sid\":\"%s%s%s\",\"upgrades\":[%s],\"pingInterval\":%lld,\"pingTimeout\":%lld,\"maxPayload\":%lld}",
+             has_home ? settings->name : "", has_home ? "." : "", conn->sid, conn->websocket ? "" : "\"websocket\"",
+             (long long)settings->io_ping_interval_ms, (long long)settings->io_ping_timeout_ms,
+             (long long)settings->io_max_payload_bytes);
     CG_ASSERT(!open.failed);
     lobby_enter(eio_all.sessions->lobby, &conn->guest, conn->client.address, put_out);
     await_ping(conn);

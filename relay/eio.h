@@ -47,6 +47,8 @@ void eio_expel_address(uint64_t address, bool ban);
 uint64_t eio_id(const struct eio *conn);
 struct eio *eio_find(uint64_t id);
 size_t eio_count(void);
+/* Clients of this relay, whichever door they came by: what eio_full and max_connections compare. */
+size_t eio_load(void);
 /* Its client is where it wants to be: it was let in. Before that it may be put out for newer ones; one on polling until
  * it fetches an answer. */
 void eio_admit(struct eio *conn);

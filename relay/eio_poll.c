@@ -50,7 +50,7 @@ enum eio_error eio_check(const struct request *request, const char *method, bool
     bool websocket = str_eq(value, STR("websocket"));
     if (!websocket && !str_eq(value, STR("polling")))
         return EIO_UNKNOWN_TRANSPORT;
-    struct str sid = request->argument(request, "sid", text, sizeof text);
+    struct str sid = sid_without_home(request->argument(request, "sid", text, sizeof text));
     if (sid.len) {
         uint64_t incarnation, id;
         if (sid_read(eio_all.secret, sid, &incarnation, &id))
@@ -82,6 +82,8 @@ bool eio_upgrade(struct http_call *call)
         refuse(call, error);
     } else if (elsewhere) {
         handoff_give(eio_all.handoff, elsewhere, call, refuse_unknown);
+    } else if (!conn && handoff_newcomer(eio_all.handoff, call)) {
+        return true;
     } else if (!conn && eio_full(call->alone)) {
         metric_inc(METRIC_CONNECTIONS_REFUSED);
         http_reply_text(call, 503, "Try again later");
@@ -415,8 +417,10 @@ static void handle(struct http_call *call)
         refuse(call, error);
     else if (elsewhere)
         handoff_give(eio_all.handoff, elsewhere, call, refuse_unknown);
-    else if (!conn)
+    else if (!conn && !handoff_newcomer(eio_all.handoff, call))
         shake_hands(call);
+    else if (!conn)
+        return;
     else if (!strcmp(call->method, "GET"))
         poll(conn, call);
     else if (!strcmp(call->method, "POST"))

@@ -261,6 +261,22 @@ void handoff_give(struct handoff *handoff, uint64_t incarnation, struct http_cal
         ask(place);
 }
 
+void handoff_look_for(struct handoff *handoff, uint64_t incarnation)
+{
+    struct handoff_place *place = handoff->stopped ? NULL : place_of(handoff, incarnation);
+    if (place && place->until_ms <= clock_mono_ms() && handoff->up && !place->asking)
+        ask(place);
+}
+
+bool handoff_give_near(struct handoff *handoff, uint64_t incarnation, struct http_call *call)
+{
+    struct handoff_place *place = map_get(&handoff->places, incarnation);
+    if (!place || !place->known || !place->near || !*place->path || !handoff_local_give(place, call))
+        return false;
+    metric_inc(METRIC_HANDOFFS_GIVEN);
+    return true;
+}
+
 /* ---- its life ---- */
 
 struct handoff *handoff_new(uv_loop_t *loop, const struct settings *settings, struct wheel *wheel, struct bus *bus,
@@ -314,6 +330,7 @@ void handoff_stop(struct handoff *handoff)
     char key[KEY_MAX];
     handoff->stopped = true;
     wheel_cancel(&handoff->renew);
+    wheel_cancel(&handoff->say_load);
     key_of(handoff, handoff->incarnation, key);
     struct str args[] = {STR("DEL"), str_of(key)};
     bus_command(handoff->bus, ignore, handoff, args, 2);

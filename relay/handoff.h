@@ -10,6 +10,9 @@
  * after it, mode 0660 like listen_socket itself: who may open it is believed as nginx is). It has a name only while
  * this relay takes new clients, so that nginx gives them to another one.
  *
+ * A socket that was given serves that one request: a balancer's connection may be used again, and the balancer goes on
+ * taking it for the first relay's. nginx sees to it that few requests come to the wrong relay (sid.h).
+ *
  * Where a relay is stands in Redis, <prefix>:relay:<incarnation>, for as long as it renews it. Answers are kept for
  * some seconds; while Redis is down, what is known goes on. */
 #ifndef CG_RELAY_HANDOFF_H
@@ -34,6 +37,15 @@ size_t handoff_files(const struct handoff *handoff);
 /* No longer takes or gives; the name in Redis goes. The loop must run until its handles are closed. */
 void handoff_stop(struct handoff *handoff);
 void handoff_free(struct handoff *handoff); /* NULL: nothing */
+
+/* From now on other relays are told how many clients there are here, and newcomers may be given to one that has fewer.
+ * `count_clients`: all that max_connections bounds. */
+void handoff_spread(struct handoff *handoff, size_t (*count_clients)(void));
+/* What another relay says of that (WIRE_LOAD). */
+void handoff_heard(struct handoff *handoff, uint64_t incarnation, struct str payload);
+/* A call that would begin something new: true if another relay has it now, one of this machine with clearly fewer
+ * clients. */
+bool handoff_newcomer(struct handoff *handoff, struct http_call *call);
 
 /* Hands the call to the relay of that incarnation, perhaps after asking where it is. If there is no such relay, or it
  * cannot be reached, or the call has been handed over once already, `refuse` answers the call instead. The call is

@@ -3,7 +3,8 @@
  *   handoff.c        which relay is where; who hands what to whom
  *   handoff_local.c  to a relay on this machine: the socket itself
  *   handoff_take.c   taking what relays and nginx give
- *   handoff_splice.c to any other: bytes back and forth */
+ *   handoff_splice.c to any other: bytes back and forth
+ *   handoff_spread.c newcomers, to the relay with the fewest clients */
 #ifndef CG_RELAY_HANDOFF_PARTS_H
 #define CG_RELAY_HANDOFF_PARTS_H
 
@@ -12,7 +13,7 @@
 
 #include <netinet/in.h>
 
-enum { HANDOFF_PATH_MAX = 108, HANDOFF_BOOT_MAX = 40 };
+enum { HANDOFF_PATH_MAX = 108, HANDOFF_BOOT_MAX = 40, HANDOFF_PEERS_MAX = 64 };
 
 typedef void handoff_refuse_fn(struct http_call *call);
 
@@ -37,6 +38,13 @@ struct handoff_wait {
     struct handoff_place *place;
 };
 
+/* Another relay of this machine, and how many clients it said it has. */
+struct handoff_peer {
+    uint64_t incarnation; /* 0: none */
+    uint64_t load, given; /* newcomers that we gave it since */
+    int64_t until_ms;     /* clock_mono_ms: that is old then */
+};
+
 struct handoff_takers;
 struct handoff_splices;
 
@@ -55,10 +63,20 @@ struct handoff {
     struct handoff_takers *takers;
     struct handoff_splices *splices;
     bool up, stopped;
+    size_t (*count_clients)(void); /* NULL: nobody is given away */
+    struct handoff_peer peers[HANDOFF_PEERS_MAX];
+    struct wheel_timer say_load;
+    uint64_t said_load;
+    int64_t said_ms;
 };
 
 /* Counts and answers. */
 void handoff_fail(struct http_call *call, handoff_refuse_fn *refuse);
+/* Asks where a relay is, unless that is known. */
+void handoff_look_for(struct handoff *handoff, uint64_t incarnation);
+/* Gives the call's socket to a relay of this machine, if that can be done at once; else the call is still the
+ * caller's. */
+bool handoff_give_near(struct handoff *handoff, uint64_t incarnation, struct http_call *call);
 
 /* ---- handoff_take.c ---- */
 

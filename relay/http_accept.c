@@ -141,6 +141,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
         struct http_conn *conn = fd < 0 ? NULL : take_in(listener->server, fd, listener->proxied);
         if (!conn)
             continue;
+        metric_inc(METRIC_HTTP_ACCEPTED);
         if (!listener->proxied) {
             set_peer(conn, &peer);
             http_conn_wait(conn);

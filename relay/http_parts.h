@@ -63,7 +63,7 @@ struct http_conn {
     bool keep_alive; /* after the answer in hand */
     bool served;     /* one request at least */
     bool skipped;    /* an empty line before this request: no other one is */
-    bool handed;     /* its next request comes from another relay */
+    bool handed;     /* another relay gave us its socket, for one request */
 };
 
 struct http_listener {

@@ -185,8 +185,9 @@ static void begin(struct http_conn *conn)
     conn->call.method = head->method;
     conn->call.request.path = without_slash((struct str){conn->in.data + head->path_at, head->path_len});
     conn->call.handed = conn->handed || http_head_find(head, conn->in.data, HTTP_HANDED_HEADER).ptr;
-    conn->handed = false;
-    conn->keep_alive = head->keep_alive && !conn->server->draining && !conn->call.alone;
+    /* A socket that another relay gave us is most likely a balancer's, which still takes it for that relay's: what came
+     * next on it would all be for others. */
+    conn->keep_alive = head->keep_alive && !conn->server->draining && !conn->call.alone && !conn->handed;
     conn->route = head->upgrade ? NULL : claimant(conn);
     if (conn->call.proxied)
         believe_proxy(conn);

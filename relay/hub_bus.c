@@ -195,7 +195,8 @@ void hub_received(struct hub *hub, struct str payload)
     case WIRE_IO: on_io(hub, header.conversation, payload); break;
     case WIRE_READ: on_read(hub, header.user, payload); break;
     case WIRE_SANCTION:
-    case WIRE_DRAIN: hub->notices.control(arg, &header, payload); break;
+    case WIRE_DRAIN:
+    case WIRE_LOAD: hub->notices.control(arg, &header, payload); break;
     }
 }
 

@@ -112,8 +112,11 @@ static void on_friends_notice(void *arg, uint64_t user)
 
 static void on_control(void *arg, const struct wire_header *header, struct str payload)
 {
-    (void)arg;
-    moderation_received(header, payload);
+    const struct relay *relay = arg;
+    if (header->kind != WIRE_LOAD)
+        moderation_received(header, payload);
+    else if (relay->handoff)
+        handoff_heard(relay->handoff, header->origin, payload);
 }
 
 static void on_epoch(void *arg)
@@ -373,6 +376,7 @@ static bool open_doors(struct relay *relay)
     handoff_bus_state(relay->handoff, bus_server_is_up(relay->bus, 0)); /* another may be down */
     eio_init(settings, &relay->wheel, &relay->sessions, relay->handoff,
              strcmp(settings->io_app, "echo") ? layers : echo_layers, relay->incarnation, relay->secret);
+    handoff_spread(relay->handoff, eio_load);
     snprintf(port, sizeof port, "%d\n", http_port(relay->http));
     if (*settings->port_file && program_write_file(settings->port_file, port))
         return refuse_start(relay, "cannot write port_file");

@@ -52,6 +52,18 @@ static bool is_base64url(struct str text)
     return true;
 }
 
+bool sid_home_ok(struct str name)
+{
+    return name.len && name.len <= SID_HOME_MAX && is_base64url(name);
+}
+
+struct str sid_without_home(struct str text)
+{
+    size_t home = text.len > SID_LEN + 1 ? text.len - SID_LEN - 1 : 0;
+    bool has_home = home && text.ptr[home] == '.' && sid_home_ok((struct str){text.ptr, home});
+    return has_home ? (struct str){text.ptr + home + 1, SID_LEN} : text;
+}
+
 enum err sid_read(const unsigned char secret[SID_SECRET_BYTES], struct str text, uint64_t *incarnation,
                   uint64_t *connection)
 {

@@ -96,6 +96,15 @@ void handoff_give(struct handoff *handoff, uint64_t incarnation, struct http_cal
     refuse(call);
 }
 
+static bool others_have_fewer; /* newcomers are another relay's */
+
+bool handoff_newcomer(struct handoff *handoff, struct http_call *call)
+{
+    (void)handoff;
+    answer_of(call)->elsewhere |= others_have_fewer;
+    return others_have_fewer;
+}
+
 static struct str in_query(const char *query, const char *name, char *out, size_t size)
 {
     size_t len = strlen(name);

@@ -4,6 +4,7 @@
 
 #include "http_fakes.h"
 
+#include "common/message.h"
 #include "relay/bus.h"
 #include "relay/handoff.h"
 
@@ -74,6 +75,23 @@ void bus_command(struct bus *to, bus_reply_fn *fn, void *arg, const struct str *
             bus.late[bus.late_count++].arg = arg;
         }
     }
+}
+
+/* What a relay says to all. */
+static struct {
+    char bytes[256];
+    size_t len;
+    int count;
+} published;
+
+void bus_publish(struct bus *to, uint64_t conversation, struct str payload)
+{
+    assert_ptr_equal(to, &bus);
+    assert_true(conversation == WIRE_CONTROL);
+    assert_true(payload.len <= sizeof published.bytes);
+    memcpy(published.bytes, payload.ptr, payload.len);
+    published.len = payload.len;
+    published.count++;
 }
 
 bool bus_is_up(const struct bus *which)

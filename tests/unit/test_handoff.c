@@ -33,6 +33,11 @@ static void refuse(struct http_call *call)
 
 static void pass_on(struct http_call *call)
 {
+    if (str_eq(call->request.path, STR("/new"))) {
+        if (!handoff_newcomer(first.handoff, call))
+            http_reply_text(call, 200, "[first]");
+        return;
+    }
     handoff_give(first.handoff, wanted, call, refuse);
 }
 
@@ -160,8 +165,8 @@ static void test_a_request_goes_over_with_its_socket(void **state)
     struct client client = dial(first.server);
     say(&client, HEAD("GET /x") "\r\n");
     hear(&client, "[second GET 0 0 handed]", 1);
-    say(&client, HEAD("GET /x") "\r\n");
-    hear(&client, "[second GET 0 0]", 1); /* the connection is the second's own now */
+    hear(&client, "Connection: close", 1);
+    hear_end(&client); /* a balancer would go on taking it for a connection to the first */
     hang_up(&client);
     client = dial(first.server);
     say(&client, HEAD("POST /x") "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n");
@@ -365,6 +370,113 @@ static void test_malformed_messages_reach_nobody(void **state)
     hang_up(&none);
 }
 
+/* ---- newcomers go to the relay with the fewest clients ---- */
+
+static size_t clients_of_first;
+
+static size_t count_clients(void)
+{
+    return clients_of_first;
+}
+
+static struct client dial_socket(const struct relay *relay)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", relay->settings.listen_socket);
+    struct client client = {.fd = socket(AF_UNIX, SOCK_STREAM, 0)};
+    assert_int_equal(connect(client.fd, (struct sockaddr *)&address, sizeof address), 0);
+    return client;
+}
+
+/* What the second says of itself; `machine` is as the first says it of its own. */
+static void second_has(uint64_t clients, uint64_t machine)
+{
+    struct buf out;
+    buf_init(&out, 64);
+    wire_add_mark(&out, &(struct wire_mark){machine, clients});
+    handoff_heard(first.handoff, SECOND, buf_str(&out));
+    buf_fini(&out);
+}
+
+/* Waits until the first has said how many clients it has, and reads that. */
+static struct wire_mark first_says(void)
+{
+    struct wire_header header;
+    struct wire_mark mark;
+    for (int before = published.count; published.count == before;) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+        wheel_advance(&wheel);
+    }
+    struct str at = {published.bytes, published.len};
+    assert_int_equal(wire_get_header(&at, &header), ERR_OK);
+    assert_int_equal(header.kind, WIRE_LOAD);
+    assert_true(header.origin == FIRST);
+    assert_int_equal(wire_get_mark(at, &mark), ERR_OK);
+    return mark;
+}
+
+static void newcomer(struct client client, const char *answer)
+{
+    say(&client, HEAD("GET /new") "X-Forwarded-For: 203.0.113.7\r\n\r\n");
+    hear(&client, answer, 1);
+    hang_up(&client);
+}
+
+static void test_a_newcomer_goes_to_the_relay_that_has_clearly_fewer(void **state)
+{
+    (void)state;
+    clients_of_first = 100;
+    newcomer(dial_socket(&first), "[first]"); /* nobody counts yet */
+    handoff_spread(first.handoff, count_clients);
+    struct wire_mark mark = first_says();
+    assert_true(mark.seq == 100);
+    newcomer(dial_socket(&first), "[first]"); /* and it has heard of nobody */
+    second_has(95, mark.conversation);
+    newcomer(dial_socket(&first), "[first]"); /* about the same */
+    second_has(10, mark.conversation + 1);
+    newcomer(dial_socket(&first), "[first]"); /* as before: that was another machine's */
+    int64_t evened = metric_get(METRIC_HANDOFFS_EVENED);
+    second_has(90, mark.conversation);
+    for (int i = 0; i < 3; i++)
+        newcomer(dial_socket(&first), "[second GET 0 0 handed]");
+    assert_int_equal(metric_get(METRIC_HANDOFFS_EVENED), evened + 3);
+    newcomer(dial_socket(&first), "[first]"); /* it has 93 by now */
+    second_has(50, mark.conversation);
+    newcomer(dial(first.server), "[first]"); /* who asked for this relay gets it */
+    newcomer(dial_socket(&first), "[second GET 0 0 handed]");
+    second_has(UINT64_MAX, mark.conversation);
+    newcomer(dial_socket(&first), "[first]"); /* it takes nobody */
+    second_has(50, mark.conversation);
+    clock_freeze(clock_mono_ms() + 60000);
+    newcomer(dial_socket(&first), "[first]"); /* it has been silent for a minute */
+    handoff_heard(first.handoff, SECOND, STR("no number"));
+}
+
+static void test_a_relay_that_takes_newcomers_from_three_counts_for_all(void **state)
+{
+    (void)state;
+    clients_of_first = 100;
+    handoff_spread(first.handoff, count_clients);
+    struct wire_mark mark = first_says();
+    for (uint64_t other = 1; other <= 2; other++) {
+        struct buf out;
+        buf_init(&out, 64);
+        wire_add_mark(&out, &(struct wire_mark){mark.conversation, 100});
+        handoff_heard(first.handoff, SECOND + other, buf_str(&out));
+        buf_fini(&out);
+    }
+    second_has(80, mark.conversation);
+    int given = 0;
+    for (int i = 0; i < 20; i++) {
+        int64_t evened = metric_get(METRIC_HANDOFFS_EVENED);
+        newcomer(dial_socket(&first), "]");
+        given += metric_get(METRIC_HANDOFFS_EVENED) > evened;
+    }
+    assert_int_equal(given, 5); /* with what the two others give it, it has about as many as we */
+    clients_of_first = 101;
+    assert_true(first_says().seq == 101);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
@@ -378,6 +490,8 @@ int main(void)
         TEST(who_leaves_a_call_that_was_handed_over_is_missed_there),
         TEST(nobody_knows_the_relay),
         TEST(nothing_is_handed_over_twice),
+        TEST(a_newcomer_goes_to_the_relay_that_has_clearly_fewer),
+        TEST(a_relay_that_takes_newcomers_from_three_counts_for_all),
         TEST(another_machines_loopback_is_not_ours),
         TEST(a_relay_that_ended_or_does_not_answer_is_refused),
         TEST(while_redis_is_down_what_is_known_goes_on),

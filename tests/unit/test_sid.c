@@ -66,6 +66,27 @@ static void another_deployments_sid_is_refused(void **state)
     assert_int_equal(sid_read(secret, STR(""), &incarnation, &connection), ERR_INVALID);
 }
 
+static void the_relays_name_before_a_sid_is_no_part_of_it(void **state)
+{
+    (void)state;
+    char sid[SID_MAX], text[200];
+    static const char *const homes[] = {"relay1", "a", "Relay_2-b", "12345678901234567890123456789012"};
+    static const char *const none[] = {"", "relay 1", "relay.1", "r\xc3\xa9lay", "123456789012345678901234567890123"};
+    sid_make(secret, 7, 9, sid);
+    for (size_t i = 0; i < sizeof homes / sizeof homes[0]; i++) {
+        assert_true(sid_home_ok(str_of(homes[i])));
+        snprintf(text, sizeof text, "%s.%s", homes[i], sid);
+        assert_true(str_eq(sid_without_home(str_of(text)), str_of(sid)));
+    }
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        assert_false(sid_home_ok(str_of(none[i])));
+        snprintf(text, sizeof text, "%s.%s", none[i], sid);
+        assert_true(str_eq(sid_without_home(str_of(text)), str_of(text)));
+    }
+    assert_true(str_eq(sid_without_home(str_of(sid)), str_of(sid)));
+    assert_true(str_eq(sid_without_home(STR("")), STR("")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -73,6 +94,7 @@ int main(void)
         cmocka_unit_test(two_sids_of_one_connection_differ),
         cmocka_unit_test(a_sid_with_any_character_changed_is_refused),
         cmocka_unit_test(another_deployments_sid_is_refused),
+        cmocka_unit_test(the_relays_name_before_a_sid_is_no_part_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
