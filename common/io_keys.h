@@ -18,10 +18,12 @@
  *   <prefix>:io:reaped:<entry>       "1" with an expiry: others took it for dead and dropped its sockets
  *
  * `entry` is the relay's, as in presence_keys.h, whose leases decide who lives. Namespaces and rooms are any UTF-8
- * without NUL; a namespace has no blank. sids are 20 characters of base64url and public, pids 24 and secret. */
+ * without NUL; a namespace has no blank. sids are 20 characters of base64url and public, pids 24 and secret. Sockets of
+ * clients of Socket.IO's version 2 have no pid, and their sid is that of their connection, by which they can also be
+ * spoken for; in other namespaces than "/" it is the namespace, '#' and that. */
 #ifndef CG_COMMON_IO_KEYS_H
 #define CG_COMMON_IO_KEYS_H
 
-enum { IO_SID_LEN = 20, IO_PID_LEN = 24, IO_ROOM_MAX = 128, IO_ROOMS_PER_SOCKET = 64 };
+enum { IO_SID_LEN = 20, IO_SID_MAX = 208, IO_SID_OF_CONNECTION = 44, IO_PID_LEN = 24, IO_ROOM_MAX = 128, IO_ROOMS_PER_SOCKET = 64 };
 
 #endif

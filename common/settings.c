@@ -218,6 +218,9 @@ static const struct setting rows[] = {
     ROW(io_recovery_ms, MILLIS, RELAY, "2min", 0, 24 * 3600000,
         "How long a Socket.IO client that was cut off can come back for its socket and what it missed "
         "(maxDisconnectionDuration). 0: never."),
+    ROW(io_eio3, COUNT, RELAY, "0", 0, 1,
+        "1: clients of Socket.IO's version 2 (protocol 4, Engine.IO 3) are let in, too, as by the official server's "
+        "allowEIO3. Their sockets' ids are what they speak with, and they cannot be recovered."),
     ROW(io_rooms_max, COUNT, RELAY | REST, "64", 1, 64,
         "Rooms that one Socket.IO socket may be in; joining one more is refused."),
 

@@ -49,7 +49,7 @@ struct settings {
     char *origins, *server_names;
     char *io_app, *io_namespaces;
     int64_t io_ping_interval_ms, io_ping_timeout_ms, io_connect_timeout_ms, io_max_payload_bytes, io_recovery_ms;
-    int64_t io_rooms_max, redis_commands_max, unfinished_bytes;
+    int64_t io_rooms_max, io_eio3, redis_commands_max, unfinished_bytes;
     int64_t password_threads, password_waiting, friends_max, friends_day_address, friends_day_user;
     /* rest */
     char *rest_socket;

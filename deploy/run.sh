@@ -191,6 +191,7 @@ admin_token = $admin
 redis_socket = redis.sock
 rest_socket = rest.sock
 listen_host = 127.0.0.1
+io_eio3 = 1
 listen_port = 0
 # Whoever tries a tutorial's page opens its file, and a file's origin is "null".
 origins = null

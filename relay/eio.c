@@ -8,6 +8,7 @@
 #include "common/text.h"
 #include "relay/wsframe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct eio_all eio_all;
@@ -90,6 +91,26 @@ struct eio *eio_find(uint64_t id)
     return conn && !conn->over ? conn : NULL;
 }
 
+bool eio_is_v3(const struct eio *conn)
+{
+    return conn->v3;
+}
+
+/* What stands before its sids; empty: nothing. */
+static struct str home(void)
+{
+    struct str name = str_of(eio_all.settings->name);
+    return sid_home_ok(name) ? name : STR("");
+}
+
+struct str eio_sid(const struct eio *conn)
+{
+    static char text[SID_HOME_MAX + SID_MAX + 1];
+    struct str name = home();
+    snprintf(text, sizeof text, "%.*s%s%s", (int)name.len, name.ptr, name.len ? "." : "", conn->sid);
+    return str_of(text);
+}
+
 uint64_t eio_address(const struct eio *conn)
 {
     return conn->client.address;
@@ -141,15 +162,19 @@ void eio_admit(struct eio *conn)
 
 void eio_put_frame(struct eio *conn, enum eio_type type, bool binary, struct str data)
 {
+    static const char message_byte = 4;
     char sign = (char)type;
     if (binary && conn->base64) {
         struct buf text;
-        buf_init(&text, eio_payload_cost(true, data.len));
-        eio_packet_add_base64(&text, data);
+        buf_init(&text, eio_payload_cost(true, data.len) + 1);
+        if (conn->v3)
+            eio3_add_base64(&text, data);
+        else
+            eio_packet_add_base64(&text, data);
         session_queue(conn->session, WSFRAME_TEXT, buf_str(&text), STR(""));
         buf_fini(&text);
     } else if (binary) {
-        session_queue(conn->session, WSFRAME_BINARY, data, STR(""));
+        session_queue(conn->session, WSFRAME_BINARY, (struct str){&message_byte, conn->v3}, data);
     } else {
         session_queue(conn->session, WSFRAME_TEXT, (struct str){&sign, 1}, data);
     }
@@ -179,12 +204,21 @@ static void on_too_much(struct debt *debt)
     eio_end(conn, EIO_END_SLOW, false);
 }
 
+void eio_queue(struct eio *conn, enum eio_type type, bool binary, struct str data)
+{
+    if (conn->v3)
+        eio3_payload_add(&conn->out, type, binary, data);
+    else
+        eio_payload_add(&conn->out, type, binary, data);
+}
+
 /* As one payload for the poll: encoded here, so that an answer is one run of bytes. */
 static void put_payload(struct eio *conn, enum eio_type type, bool binary, struct str data)
 {
-    if (conn->poll && conn->out.len && eio_payload_cost(binary, data.len) > conn->out.max - conn->out.len)
+    size_t cost = conn->v3 ? eio3_payload_cost(data.len) : eio_payload_cost(binary, data.len);
+    if (conn->poll && conn->out.len && cost > conn->out.max - conn->out.len)
         eio_answer_poll(conn);
-    eio_payload_add(&conn->out, type, binary, data);
+    eio_queue(conn, type, binary, data);
     if (conn->out.failed)
         eio_end(conn, EIO_END_SLOW, false);
     else if (conn->poll)
@@ -227,7 +261,7 @@ struct eio *eio_new(const struct eio_layer *layer, struct session *session)
     do
         conn->id = id_random() | (uint64_t)1 << 63;
     while (map_get(&eio_all.conns, conn->id));
-    sid_make(eio_all.secret, eio_all.incarnation, conn->id, conn->sid);
+    sid_make(eio_all.secret, home(), eio_all.incarnation, conn->id, conn->sid);
     conn->layer = layer;
     conn->session = session;
     conn->websocket = session;
@@ -242,10 +276,17 @@ struct eio *eio_new(const struct eio_layer *layer, struct session *session)
     return conn;
 }
 
-/* The next ping is so long after the last pong. */
+/* The next ping is so long after the last pong. In version 3 the client says it, and whatever it says tells that it is
+ * there. */
 static void await_ping(struct eio *conn)
 {
-    conn->pinged = false;
+    conn->pinged = conn->v3;
+    if (conn->v3) {
+        int64_t delay_ms = eio_all.settings->io_ping_interval_ms + eio_all.settings->io_ping_timeout_ms;
+        conn->due_ms = clock_mono_ms() + delay_ms;
+        wheel_set(eio_all.wheel, &conn->timer, delay_ms);
+        return;
+    }
     conn->due_ms = clock_mono_ms() + eio_all.settings->io_ping_interval_ms;
     wheel_set(eio_all.wheel, &conn->timer, eio_all.settings->io_ping_interval_ms);
 }
@@ -272,12 +313,9 @@ void eio_begin(struct eio *conn)
     const struct settings *settings = eio_all.settings;
     struct buf open;
     buf_init(&open, 512);
-    bool has_home = sid_home_ok(str_of(settings->name));
-    buf_addf(&open,
-             "{\"sid\":\"%s%s%s\",\"upgrades\":[%s],\"pingInterval\":%lld,\"pingTimeout\":%lld,\"maxPayload\":%lld}",
-             has_home ? settings->name : "", has_home ? "." : "", conn->sid, conn->websocket ? "" : "\"websocket\"",
-             (long long)settings->io_ping_interval_ms, (long long)settings->io_ping_timeout_ms,
-             (long long)settings->io_max_payload_bytes);
+    buf_addf(&open, "{\"sid\":\"%s\",\"upgrades\":[%s],\"pingInterval\":%lld,\"pingTimeout\":%lld,\"maxPayload\":%lld}",
+             eio_sid(conn).ptr, conn->websocket ? "" : "\"websocket\"", (long long)settings->io_ping_interval_ms,
+             (long long)settings->io_ping_timeout_ms, (long long)settings->io_max_payload_bytes);
     CG_ASSERT(!open.failed);
     lobby_enter(eio_all.sessions->lobby, &conn->guest, conn->client.address, put_out);
     await_ping(conn);
@@ -364,7 +402,7 @@ void eio_end(struct eio *conn, enum eio_ending ending, bool farewell)
     if (conn->out.failed || !keeps)
         buf_fini(&conn->out);
     if (conn->poll || farewell)
-        eio_payload_add(&conn->out, endings[ending].last, false, STR(""));
+        eio_queue(conn, endings[ending].last, false, STR(""));
     if (conn->poll)
         eio_answer_poll(conn);
     else if (farewell)
@@ -390,10 +428,10 @@ void eio_close(struct eio *conn, const char *reason)
      * later than the "1", does not count it as received when it comes back, and so would be shown it twice. Its next
      * poll is answered with an error, and that ends the connection for it, too. */
     if (!eio_all.draining || !conn->out.len)
-        eio_payload_add(&conn->out, EIO_CLOSE, false, STR(""));
+        eio_queue(conn, EIO_CLOSE, false, STR(""));
     if (conn->out.failed) {
         buf_fini(&conn->out);
-        eio_payload_add(&conn->out, EIO_CLOSE, false, STR(""));
+        eio_queue(conn, EIO_CLOSE, false, STR(""));
     }
     conn->parting = true;
     if (conn->poll) {
@@ -489,15 +527,22 @@ static void message_in(struct eio *conn, const struct eio_packet *packet)
 }
 
 /* Types that only the server sends, or that mean something to a WebSocket that is not the connection's yet, mean
- * nothing here. A ping is the server's in this version ("From v3 to v4"): a client that sends one speaks another. */
+ * nothing here. A ping is the server's in version 4 and the client's in version 3 ("From v3 to v4"): who has it the
+ * other way round speaks another version than it said. */
 void eio_packet_in(struct eio *conn, const struct eio_packet *packet)
 {
     if (conn->over)
         return;
+    if (packet->type == (conn->v3 ? EIO_PONG : EIO_PING)) {
+        eio_end(conn, EIO_END_WRONG, false);
+        return;
+    }
+    if (conn->v3 || packet->type == EIO_PONG)
+        await_ping(conn);
     switch (packet->type) {
     case EIO_MESSAGE: message_in(conn, packet); break;
-    case EIO_PONG: await_ping(conn); break;
-    case EIO_PING: eio_end(conn, EIO_END_WRONG, false); break;
+    case EIO_PING: put(conn, EIO_PONG, false, STR("")); break;
+    case EIO_PONG: break;
     case EIO_CLOSE: eio_end(conn, EIO_END_SAID, !conn->websocket); break;
     case EIO_OPEN:
     case EIO_UPGRADE:

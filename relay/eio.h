@@ -1,6 +1,7 @@
-/* eio.h: Engine.IO 4 connections: one client's two-way stream of messages over HTTP long polling, a WebSocket, or
+/* eio.h: Engine.IO connections (version 4, and 3 where io_eio3 is set): one client's two-way stream of messages over HTTP long polling, a WebSocket, or
  * first the one and then the other. It knows nothing of what the messages mean. Loop thread only.
- * Source: the Engine.IO protocol, version 4.
+ * Source: the Engine.IO protocol, version 4 and version 3. In version 3 it is the client that pings, and payloads have
+ * another form (eio_packet.h).
  *
  *   polling ──(WebSocket with the sid, 2probe/3probe, 5)──▶ websocket
  *
@@ -46,6 +47,10 @@ void eio_expel_address(uint64_t address, bool ban);
  * no session's id has. */
 uint64_t eio_id(const struct eio *conn);
 struct eio *eio_find(uint64_t id);
+/* Whether its client speaks version 3. */
+bool eio_is_v3(const struct eio *conn);
+/* The sid as its client knows it, with its relay's name; valid until the next call. A credential. */
+struct str eio_sid(const struct eio *conn);
 size_t eio_count(void);
 /* Clients of this relay, whichever door they came by: what eio_full and max_connections compare. */
 size_t eio_load(void);

@@ -42,22 +42,24 @@ struct eio {
     struct limits_client client; /* counted for its address while it is polling; else its session is */
     struct lobby_guest guest;    /* until it was let in */
     bool joined;                 /* eio_admit was called */
+    bool v3;                     /* it speaks Engine.IO 3 */
     /* polling */
     struct http_call *poll; /* the GET that waits for something to be sent */
     bool jsonp;             /* `poll` wants a call of a function with this number */
     char callback[EIO_CALLBACK_MAX];
-    struct buf out;         /* a payload that waits for a poll */
+    struct buf out;         /* a payload that waits for a poll; of version 3 a binary one */
     struct debt debt;       /* that */
     struct http_call *post; /* the POST whose packets wait until the client polls for the answers to those before */
     struct buf form;        /* its body, decoded, if it was a form's */
     struct str left;        /* of its body */
+    bool left_binary;       /* … which is a binary payload */
     struct session *probe;  /* a WebSocket that may take over; */
     bool probed;            /* … it said 2probe: polls are answered soon */
     bool poll_crossed;      /* `poll` came when the WebSocket was there already */
     /* or its WebSocket */
     bool websocket;
     struct session *session; /* NULL: polling, or ended */
-    bool base64;             /* what is binary goes in text frames: the client asked so (b64) */
+    bool base64;             /* what is binary goes as text: the client asked so (b64); of version 3, in its polls, too */
     /* heartbeat: first until the ping is due, then until the pong is overdue */
     struct wheel_timer timer;
     bool pinged;
@@ -104,6 +106,10 @@ void eio_let_in(struct eio *conn);
 bool eio_full(bool alone);
 /* A new connection; nothing is sent and the layer knows nothing yet. */
 struct eio *eio_new(const struct eio_layer *layer, struct session *session);
+/* What its handshake says of the version that it speaks; before eio_begin. */
+void eio_set_version(struct eio *conn, const struct request *request);
+/* Puts a packet with those that wait for the next poll. */
+void eio_queue(struct eio *conn, enum eio_type type, bool binary, struct str data);
 /* Its first words: the open packet, and whatever the layer has to say. */
 void eio_begin(struct eio *conn);
 /* What a packet that came from the client means. It may be over afterwards; it is not freed before a later turn. */

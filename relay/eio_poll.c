@@ -31,11 +31,29 @@ static void refuse_unknown(struct http_call *call)
 static struct eio *find(struct str sid, uint64_t id)
 {
     struct eio *conn = map_get(&eio_all.conns, id);
-    if (!conn || !str_eq(sid, str_of(conn->sid)))
+    if (!conn || !str_eq(sid_without_home(sid), str_of(conn->sid)))
         return NULL;
     if (eio_overdue(conn))
         eio_end(conn, EIO_END_SILENT, false);
     return conn->over && !conn->lingers ? NULL : conn;
+}
+
+/* The version that a request is of; 0: none of ours. For the reference it is 3 wherever it is not 4, if 3 is allowed; but
+ * clients of version 3 say so, and who says nothing is none of either. */
+static int version_of(const struct request *request)
+{
+    char text[HTTP_URL_BYTES];
+    struct str version = request->argument(request, "EIO", text, sizeof text);
+    if (str_eq(version, STR("4")))
+        return 4;
+    return eio_all.settings->io_eio3 && str_eq(version, STR("3")) ? 3 : 0;
+}
+
+void eio_set_version(struct eio *conn, const struct request *request)
+{
+    char text[16];
+    conn->v3 = version_of(request) == 3;
+    conn->base64 = request->argument(request, "b64", text, sizeof text).len;
 }
 
 /* "HTTP long-polling", "WebSocket", "Handshake"; in which order faults count is the reference server's: transport, sid,
@@ -50,7 +68,7 @@ enum eio_error eio_check(const struct request *request, const char *method, bool
     bool websocket = str_eq(value, STR("websocket"));
     if (!websocket && !str_eq(value, STR("polling")))
         return EIO_UNKNOWN_TRANSPORT;
-    struct str sid = sid_without_home(request->argument(request, "sid", text, sizeof text));
+    struct str sid = request->argument(request, "sid", text, sizeof text);
     if (sid.len) {
         uint64_t incarnation, id;
         if (sid_read(eio_all.secret, sid, &incarnation, &id))
@@ -69,8 +87,8 @@ enum eio_error eio_check(const struct request *request, const char *method, bool
     }
     if (upgrade != websocket)
         return EIO_BAD_REQUEST;
-    value = request->argument(request, "EIO", text, sizeof text);
-    return str_eq(value, STR("4")) ? EIO_FINE : EIO_UNSUPPORTED_VERSION;
+    int version = version_of(request);
+    return version && (!*conn || (version == 3) == (*conn)->v3) ? EIO_FINE : EIO_UNSUPPORTED_VERSION;
 }
 
 bool eio_upgrade(struct http_call *call)
@@ -190,10 +208,20 @@ static void unescape_lines(struct buf *text)
 
 static void answer(struct eio *conn, struct http_call *call)
 {
+    struct str payload = buf_str(&conn->out);
+    bool binary = conn->v3 && !conn->base64 && !conn->jsonp && eio3_payload_has_binary(payload);
+    struct buf text;
+    buf_init(&text, eio3_payload_text_cost(payload.len));
+    if (conn->v3 && !binary) {
+        eio3_payload_text(payload, &text);
+        CG_ASSERT(!text.failed);
+        payload = buf_str(&text);
+    }
     if (conn->jsonp)
-        answer_script(call, conn->callback, buf_str(&conn->out));
+        answer_script(call, conn->callback, payload);
     else
-        http_reply(call, 200, "text/plain; charset=UTF-8", "", buf_str(&conn->out));
+        http_reply(call, 200, binary ? "application/octet-stream" : "text/plain; charset=UTF-8", "", payload);
+    buf_fini(&text);
     buf_fini(&conn->out); /* an idle connection keeps no buffer */
     eio_note_out(conn);
     if (conn->post)
@@ -300,19 +328,25 @@ static bool has_enough(const struct eio *conn)
 
 /* Packet by packet, up to the one that ends the connection, or until so much waits for a poll that the client has to
  * take that first: the call is held then. */
-static void packets_in(struct eio *conn, struct http_call *call, struct str payload)
+static void packets_in(struct eio *conn, struct http_call *call, struct str payload, bool binary)
 {
     struct buf scratch;
     struct eio_packet packet;
     enum err err = ERR_OK;
     buf_init(&scratch, payload.len);
-    while (!conn->over && !has_enough(conn) && !(err = eio_payload_next(&payload, &scratch, &packet)))
+    while (!conn->over && !has_enough(conn)) {
+        err = conn->v3 ? eio3_payload_next(&payload, binary, &scratch, &packet)
+                       : eio_payload_next(&payload, &scratch, &packet);
+        if (err)
+            break;
         eio_packet_in(conn, &packet);
+    }
     buf_fini(&scratch);
     if (!conn->over && !err) {
         metric_inc(METRIC_HELD_BACK);
         conn->post = call;
         conn->left = payload;
+        conn->left_binary = binary;
         http_hold(call, on_post_gone, conn);
         eio_note_out(conn);
         return;
@@ -336,7 +370,7 @@ static void form_in(struct eio *conn, struct http_call *call)
     buf_init(&conn->form, call->body.len);
     read_form(call->body, &conn->form);
     unescape_lines(&conn->form);
-    packets_in(conn, call, body_of(buf_str(&conn->form)));
+    packets_in(conn, call, body_of(buf_str(&conn->form)), false);
 }
 
 void eio_go_on_post(struct eio *conn)
@@ -345,7 +379,7 @@ void eio_go_on_post(struct eio *conn)
     if (!call || conn->over || has_enough(conn))
         return;
     conn->post = NULL;
-    packets_in(conn, call, conn->left);
+    packets_in(conn, call, conn->left, conn->left_binary);
 }
 
 void eio_end_post(struct eio *conn)
@@ -367,13 +401,13 @@ static void post(struct eio *conn, struct http_call *call)
     metric_inc(METRIC_EIO_POSTS);
     if (conn->over) {
         answer_post(conn, call, conn->parting);
-    } else if (conn->post || is_binary(call)) { /* the last one is not taken yet; of older versions: binary is base64 */
+    } else if (conn->post || (is_binary(call) && !conn->v3)) { /* the last one is not taken yet; binary is base64 */
         eio_end(conn, EIO_END_WRONG, false);
         answer_post(conn, call, false);
     } else if (call->request.argument(&call->request, "j", text, sizeof text).len) {
         form_in(conn, call);
     } else {
-        packets_in(conn, call, body_of(call->body));
+        packets_in(conn, call, body_of(call->body), is_binary(call));
     }
 }
 
@@ -402,6 +436,7 @@ static void shake_hands(struct http_call *call)
     }
     struct eio *conn = eio_new(eio_layer_of(call->request.path), NULL);
     limits_connect(eio_all.sessions->limits, &conn->client, str_of(call->peer));
+    eio_set_version(conn, &call->request);
     eio_begin(conn);
     keep_callback(conn, call);
     answer(conn, call);

@@ -47,7 +47,8 @@ static void replay(struct eio *conn, struct buf *queued)
     struct eio_packet packet;
     struct buf scratch;
     buf_init(&scratch, queued->max);
-    while (queued->len && !eio_payload_next(&rest, &scratch, &packet))
+    while (queued->len && !(conn->v3 ? eio3_payload_next(&rest, true, &scratch, &packet)
+                                     : eio_payload_next(&rest, &scratch, &packet)))
         if (packet.binary || packet.type != EIO_CLOSE)
             eio_put_frame(conn, packet.type, packet.binary, packet.data);
     buf_fini(&scratch);
@@ -64,7 +65,7 @@ static void take_over(struct eio *conn, struct session *session)
     if (conn->poll && conn->probed) {
         eio_refuse_poll(conn); /* on its own way it has overtaken the upgrade, which was said first */
     } else if (conn->poll) { /* its client should have let it end before: it ends without a word */
-        eio_payload_add(&conn->out, EIO_NOOP, false, STR(""));
+        eio_queue(conn, EIO_NOOP, false, STR(""));
         eio_answer_poll(conn);
     }
     conn->websocket = true;
@@ -90,7 +91,7 @@ static void take_over(struct eio *conn, struct session *session)
 static void end_poll(struct eio *conn)
 {
     if (!conn->out.len)
-        eio_payload_add(&conn->out, EIO_NOOP, false, STR(""));
+        eio_queue(conn, EIO_NOOP, false, STR(""));
     eio_answer_poll(conn);
 }
 
@@ -159,8 +160,8 @@ static void open_session(struct session *session, const struct request *request)
         wheel_set(eio_all.wheel, &socket->timer, EIO_UPGRADE_MS);
     } else {
         socket->conn = eio_new(eio_layer_of(request->path), session);
-        socket->conn->base64 = socket->base64;
         session_admitted(session); /* the connection stands for it */
+        eio_set_version(socket->conn, request);
         eio_begin(socket->conn);
     }
 }
@@ -173,7 +174,8 @@ static void received(struct session *session, struct str text)
     if (!conn)
         return;
     buf_init(&scratch, text.len);
-    enum err err = eio_packet_parse(text, &scratch, &packet);
+    enum err err = conn->v3 ? eio3_frame_parse(false, text, &scratch, &packet)
+                            : eio_packet_parse(text, &scratch, &packet);
     if (conn->probe == session)
         probe_in(conn, session, err ? NULL : &packet);
     else if (err)
@@ -186,12 +188,15 @@ static void received(struct session *session, struct str text)
 static void received_binary(struct session *session, struct str bytes)
 {
     struct eio *conn = socket_of(session)->conn;
+    struct eio_packet packet = {EIO_MESSAGE, true, bytes};
     if (!conn)
         return;
     if (conn->probe == session)
         probe_in(conn, session, NULL);
+    else if (conn->v3 && eio3_frame_parse(true, bytes, NULL, &packet))
+        eio_end(conn, EIO_END_BROKEN, false);
     else
-        eio_packet_in(conn, &(struct eio_packet){EIO_MESSAGE, true, bytes});
+        eio_packet_in(conn, &packet);
 }
 
 /* With its type, as a body of polling. */

@@ -20,24 +20,28 @@ static uint64_t get(const unsigned char *bytes)
     return number;
 }
 
-/* The hash that says that the numbers are ours. 72 bits of it: each guess costs a request to a relay. */
+/* The hash that says that numbers and home are ours. 72 bits of it: each guess costs a request to a relay. */
 static void mark(const unsigned char secret[SID_SECRET_BYTES], const unsigned char numbers[NUMBERS_BYTES],
-                 unsigned char out[MARK_BYTES])
+                 struct str home, unsigned char out[MARK_BYTES])
 {
-    unsigned char hash[crypto_generichash_BYTES];
-    int failed = crypto_generichash(hash, sizeof hash, numbers, NUMBERS_BYTES, secret, SID_SECRET_BYTES);
+    unsigned char hash[crypto_generichash_BYTES], all[NUMBERS_BYTES + SID_HOME_MAX];
+    memcpy(all, numbers, NUMBERS_BYTES);
+    if (home.len)
+        memcpy(all + NUMBERS_BYTES, home.ptr, home.len);
+    int failed = crypto_generichash(hash, sizeof hash, all, NUMBERS_BYTES + home.len, secret, SID_SECRET_BYTES);
     CG_ASSERT(!failed);
     memcpy(out, hash, MARK_BYTES);
 }
 
-void sid_make(const unsigned char secret[SID_SECRET_BYTES], uint64_t incarnation, uint64_t connection,
+void sid_make(const unsigned char secret[SID_SECRET_BYTES], struct str home, uint64_t incarnation, uint64_t connection,
               char out[SID_MAX])
 {
     unsigned char raw[RAW_BYTES];
     put(raw, incarnation);
     put(raw + 8, connection);
     put(raw + 16, id_random());
-    mark(secret, raw, raw + NUMBERS_BYTES);
+    CG_ASSERT(home.len <= SID_HOME_MAX);
+    mark(secret, raw, home, raw + NUMBERS_BYTES);
     sodium_bin2base64(out, SID_MAX, raw, sizeof raw, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
@@ -69,11 +73,13 @@ enum err sid_read(const unsigned char secret[SID_SECRET_BYTES], struct str text,
 {
     unsigned char raw[RAW_BYTES], expected[MARK_BYTES];
     size_t len;
+    struct str sid = sid_without_home(text), home = {text.ptr, text.len > sid.len ? text.len - sid.len - 1 : 0};
+    text = sid;
     if (text.len != SID_LEN || !is_base64url(text) ||
         sodium_base642bin(raw, sizeof raw, text.ptr, text.len, NULL, &len, NULL,
                           sodium_base64_VARIANT_URLSAFE_NO_PADDING))
         return ERR_INVALID;
-    mark(secret, raw, expected);
+    mark(secret, raw, home, expected);
     if (len != RAW_BYTES || sodium_memcmp(raw + NUMBERS_BYTES, expected, MARK_BYTES))
         return ERR_INVALID;
     *incarnation = get(raw);

@@ -2,9 +2,8 @@
  * incarnation (8 bytes), connection (8), random (8), and a keyed hash over them (9 bytes of BLAKE2b) under the
  * deployment's secret. Nobody can make one up, so nobody can make a relay ask or connect anywhere.
  *
- * To its client a connection is NAME.SID, with the name of its relay in front: nginx reads that and asks this relay at
- * once. It is a hint and no more, which the hash does not cover: where it is wrong, the request comes to another relay,
- * which reads the sid behind it. */
+ * To its client a connection is NAME.SID, with the name of its relay in front, its home: nginx reads that and asks this
+ * relay at once. The hash covers it, too. A relay whose name cannot stand there has none. */
 #ifndef CG_RELAY_SID_H
 #define CG_RELAY_SID_H
 
@@ -15,9 +14,11 @@
 
 enum { SID_LEN = 44, SID_MAX = SID_LEN + 1, SID_SECRET_BYTES = 32, SID_HOME_MAX = 32 };
 
-void sid_make(const unsigned char secret[SID_SECRET_BYTES], uint64_t incarnation, uint64_t connection,
+/* `home`: a name that sid_home_ok, or empty; it is for the caller to put in front, with a dot. */
+void sid_make(const unsigned char secret[SID_SECRET_BYTES], struct str home, uint64_t incarnation, uint64_t connection,
               char out[SID_MAX]);
-/* ERR_INVALID for everything that sid_make under the same secret did not give. Compares in constant time. */
+/* With its home. ERR_INVALID for everything that sid_make under the same secret did not give. Compares in constant
+ * time. */
 enum err sid_read(const unsigned char secret[SID_SECRET_BYTES], struct str text, uint64_t *incarnation,
                   uint64_t *connection) CG_MUST_CHECK;
 

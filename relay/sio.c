@@ -12,12 +12,16 @@
 #include "relay/app_echo.h"
 #include "relay/app_news.h"
 #include "relay/demos.h"
+#include "relay/http_parse.h"
 #include "relay/sio_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SAID_AT_ONCE = 250 }; /* sockets, when Redis came back */
+enum {
+    SAID_AT_ONCE = 250, /* sockets, when Redis came back */
+    QUERY_TEXT_BYTES = 2048,
+};
 
 struct sio sio;
 
@@ -43,7 +47,7 @@ static void refuse_connect(struct sio_client *client, struct str nsp, const char
     struct buf out;
     buf_init(&out, 1024);
     sio_packet_add_head(&out, SIO_CONNECT_ERROR, 0, nsp, -1);
-    buf_addf(&out, "{\"message\":\"%s\"}", message);
+    buf_addf(&out, eio_is_v3(client->conn) ? "\"%s\"" : "{\"message\":\"%s\"}", message);
     eio_send(client->conn, false, buf_str(&out));
     buf_fini(&out);
     metric_inc(METRIC_IO_CONNECTS_REFUSED);
@@ -64,19 +68,27 @@ static bool wants_recovery(const struct sio_namespace *nsp, struct str auth, cha
     return wants;
 }
 
-static void on_connect(struct sio_client *client, const struct sio_packet *packet)
+/* A part of a query as a JSON string; what is no UTF-8 once it is decoded stays as it came. */
+static void add_decoded(struct buf *out, struct str text)
 {
-    struct sio_namespace *nsp = sio_namespace_find(packet->nsp);
-    struct str auth = packet->payload.len ? packet->payload : STR("{}");
+    char decoded[QUERY_TEXT_BYTES];
+    size_t len;
+    bool fine = !http_decode(text, true, decoded, sizeof decoded, &len) &&
+                text_utf8_valid((struct str){decoded, len});
+    buf_add_json(out, fine ? (struct str){decoded, len} : text);
+}
+
+static void connect_to(struct sio_client *client, struct str name, struct sio_namespace *nsp, struct str auth)
+{
     char pid[IO_PID_LEN + 1];
     uint64_t offset;
     if (nsp && sanctions_on(sio.hub->sanctions, SANCTION_BAN, 0, eio_address(client->conn), nsp->conversation)) {
         metric_inc(METRIC_MODERATION_REFUSED);
-        refuse_connect(client, packet->nsp, "banned");
+        refuse_connect(client, name, "banned");
         return;
     }
     if (!nsp || !nsp->live) {
-        refuse_connect(client, packet->nsp, "Invalid namespace");
+        refuse_connect(client, name, "Invalid namespace");
         return;
     }
     if (!sio_registry_has_room(eio_address(client->conn))) { /* it comes again, as from a connection that was lost */
@@ -86,10 +98,45 @@ static void on_connect(struct sio_client *client, const struct sio_packet *packe
     }
     wheel_cancel(&client->connect_timer);
     struct sio_socket *socket = sio_socket_new(client, nsp);
-    if (wants_recovery(nsp, auth, pid, &offset))
+    if (!eio_is_v3(client->conn) && wants_recovery(nsp, auth, pid, &offset))
         sio_recovery_begin(socket, str_of(pid), offset, auth);
     else
         sio_socket_begin(socket, auth);
+}
+
+/* As the reference has it: the query of the namespace is what later clients say in their CONNECT. Text and nothing else;
+ * of an argument that is there twice, JSON's readers take the last one. */
+static struct str auth_of_query(struct str query, struct buf *out)
+{
+    buf_add_char(out, '{');
+    while (query.len) {
+        const char *end = memchr(query.ptr, '&', query.len);
+        struct str pair = {query.ptr, end ? (size_t)(end - query.ptr) : query.len};
+        size_t past = pair.len + (end != NULL);
+        query = (struct str){query.ptr + past, query.len - past};
+        const char *sign = pair.len ? memchr(pair.ptr, '=', pair.len) : NULL;
+        struct str name = {pair.ptr, sign ? (size_t)(sign - pair.ptr) : pair.len};
+        struct str value = sign ? (struct str){sign + 1, (size_t)(pair.ptr + pair.len - sign) - 1} : STR("");
+        if (!name.len)
+            continue;
+        if (out->len > 1)
+            buf_add_char(out, ',');
+        add_decoded(out, name);
+        buf_add_char(out, ':');
+        add_decoded(out, value);
+    }
+    buf_add_char(out, '}');
+    return out->failed ? STR("") : buf_str(out);
+}
+
+static void on_connect(struct sio_client *client, const struct sio_packet *packet)
+{
+    struct sio_namespace *nsp = sio_namespace_find(packet->nsp);
+    struct buf query;
+    buf_init(&query, packet->query.len * 6 + 64);
+    struct str auth = eio_is_v3(client->conn) ? auth_of_query(packet->query, &query) : packet->payload;
+    connect_to(client, packet->nsp, nsp, auth.len ? auth : STR("{}"));
+    buf_fini(&query);
 }
 
 static void on_connect_late(struct wheel_timer *timer)
@@ -276,6 +323,8 @@ static void sio_opened(struct eio *conn)
     client->conn = conn;
     client->connect_timer.fired = on_connect_late;
     wheel_set(sio.wheel, &client->connect_timer, sio.settings->io_connect_timeout_ms);
+    if (eio_is_v3(conn)) /* it waits to be told that it is in "/", and asks for others only then */
+        on_connect(client, &(struct sio_packet){.type = SIO_CONNECT, .nsp = STR("/"), .ack_id = -1});
 }
 
 static void sio_received(struct eio *conn, bool binary, struct str data)

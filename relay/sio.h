@@ -1,5 +1,5 @@
-/* sio.h: Socket.IO 5 on Engine.IO: namespaces, events, acknowledgements, rooms, and connection state recovery. Loop
- * thread only. Source: the Socket.IO protocol, version 5.
+/* sio.h: Socket.IO 5, and 4 on Engine.IO 3: namespaces, events, acknowledgements, rooms, and connection state recovery. Loop
+ * thread only. Source: the Socket.IO protocol, version 5 and version 4 ("From v4 to v5").
  *
  *   sio.c            a client's packets: connect, events, acks, attachments
  *   sio_namespace.c  a namespace on this relay: its sockets and rooms, who gets what

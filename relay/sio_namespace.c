@@ -308,18 +308,35 @@ void sio_offset(uint64_t seq, char out[SIO_OFFSET_MAX])
 
 /* A JSON array, with the offset as one more element if the namespace's clients can be recovered: the official client
  * takes the last argument of every event for its offset if it is a string, so every event has to have one. */
-static void add_array(const struct sio_namespace *nsp, struct str array, uint64_t seq, struct buf *out)
+static void add_array(struct sio_namespace *nsp, struct str array, uint64_t seq, struct buf *out)
 {
     char offset[SIO_OFFSET_MAX];
     buf_add_str(out, array);
+    nsp->offset_len = 0;
     if (!nsp->app->recoverable || !sio.settings->io_recovery_ms || out->failed)
         return;
     sio_offset(seq, offset);
-    out->len--; /* the bracket */
+    size_t len = --out->len; /* the bracket */
     buf_addf(out, ",\"%s\"]", offset);
+    nsp->offset_len = out->len - len;
 }
 
-void sio_namespace_encode(const struct sio_namespace *nsp, const struct message *message, struct buf *out)
+/* The event that sio.scratch holds. Clients that cannot be recovered know of no offsets: what they are shown ends with
+ * the bracket before, for as long as that takes. */
+static void give(const struct sio_socket *socket)
+{
+    struct buf *packet = &sio.scratch;
+    if (*socket->pid || !socket->nsp->offset_len) {
+        eio_send(socket->client->conn, false, buf_str(packet));
+        return;
+    }
+    size_t len = packet->len - socket->nsp->offset_len;
+    packet->data[len] = ']';
+    eio_send(socket->client->conn, false, (struct str){packet->data, len + 1});
+    packet->data[len] = ',';
+}
+
+void sio_namespace_encode(struct sio_namespace *nsp, const struct message *message, struct buf *out)
 {
     struct buf array;
     buf_init(&array, sio.scratch.max);
@@ -333,10 +350,11 @@ void sio_namespace_encode(const struct sio_namespace *nsp, const struct message 
     buf_fini(&array);
 }
 
-static void give_message(struct sio_socket *socket, struct str packet)
+static void give_message(struct sio_socket *socket, struct str none)
 {
+    (void)none;
     if (socket->nsp->seq > socket->from_seq)
-        eio_send(socket->client->conn, false, packet);
+        give(socket);
 }
 
 static void on_message(void *arg, const struct message *message)
@@ -357,12 +375,13 @@ static void on_message(void *arg, const struct message *message)
                   (unsigned long long)message->seq);
         return;
     }
-    each(nsp, &audience, buf_str(&sio.scratch), give_message);
+    each(nsp, &audience, STR(""), give_message);
 }
 
-static void give_event(struct sio_socket *socket, struct str packet)
+static void give_event(struct sio_socket *socket, struct str none)
 {
-    eio_send(socket->client->conn, false, packet);
+    (void)none;
+    give(socket);
 }
 
 void sio_namespace_show(struct sio_namespace *nsp, struct str text, struct str array)
@@ -374,7 +393,7 @@ void sio_namespace_show(struct sio_namespace *nsp, struct str text, struct str a
     sio_packet_add_head(&sio.scratch, SIO_EVENT, 0, nsp->name, -1);
     add_array(nsp, array, nsp->seq, &sio.scratch);
     if (!sio.scratch.failed)
-        each(nsp, &audience, buf_str(&sio.scratch), give_event);
+        each(nsp, &audience, STR(""), give_event);
 }
 
 /* ---- notices of other relays and of admin calls ---- */

@@ -53,7 +53,7 @@ static const char *find(struct str text, char byte)
 }
 
 /* "/name," or, where nothing follows, "/name"; what stands after a question mark is no part of the name. */
-static enum err take_namespace(struct str *rest, struct str *nsp)
+static enum err take_namespace(struct str *rest, struct str *nsp, struct str *query)
 {
     *nsp = STR("/");
     if (!rest->len || *rest->ptr != '/')
@@ -63,9 +63,11 @@ static enum err take_namespace(struct str *rest, struct str *nsp)
     struct str name = {rest->ptr, len};
     rest->ptr += len + (comma != NULL);
     rest->len -= len + (comma != NULL);
-    const char *query = find(name, '?');
-    if (query)
-        name.len = (size_t)(query - name.ptr);
+    const char *mark = find(name, '?');
+    if (mark) {
+        *query = (struct str){mark + 1, (size_t)(name.ptr + name.len - mark) - 1};
+        name.len = (size_t)(mark - name.ptr);
+    }
     if (name.len > SIO_NAMESPACE_MAX)
         return ERR_TOO_BIG;
     for (size_t i = 0; i < name.len; i++)
@@ -298,7 +300,7 @@ enum err sio_packet_parse(struct str text, struct sio_packet *packet)
     struct str rest = {text.ptr + 1, text.len - 1};
     enum err err = binary ? take_attachments(&rest, &packet->attachments) : ERR_OK;
     if (!err)
-        err = take_namespace(&rest, &packet->nsp);
+        err = take_namespace(&rest, &packet->nsp, &packet->query);
     if (err)
         return err;
     err = take_number(&rest, ACK_ID_MAX, &packet->ack_id);

@@ -27,6 +27,7 @@ struct sio_packet {
     enum sio_type type;
     unsigned attachments;  /* that follow; 0 unless BINARY_EVENT or BINARY_ACK */
     struct str nsp;        /* "/" if there is none; without its query */
+    struct str query;      /* that, as it came, without its question mark; empty if there is none */
     int64_t ack_id;        /* -1: none */
     struct str payload;    /* the JSON as it came; empty if there is none */
     struct str name;       /* EVENT, BINARY_EVENT: the event's name, a JSON string with its quotes, or a number */

@@ -61,6 +61,7 @@ struct sio_namespace {
     struct hub_listener listener;
     struct wheel_timer retry; /* of reading the history */
     uint64_t mark;         /* of the last delivery: who has been counted in or out of it */
+    size_t offset_len;     /* bytes at the end of the event that is being shown that say its number, with the bracket */
 };
 
 enum sio_state {
@@ -76,7 +77,8 @@ struct sio_socket {
     struct sio_client *client;
     struct sio_namespace *nsp;
     struct sio_socket *next; /* the client's other sockets; in the graveyard, the next dead */
-    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1]; /* pid "": not recoverable */
+    char *sid;            /* own_sid, or owned: then it is a longer one, of an older client */
+    char own_sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1]; /* pid "": not recoverable */
     char *name;           /* NULL: none */
     struct sio_room **rooms; /* NULL: in none */
     uint64_t *since;      /* of each of them: what was said up to this number was not for it */
@@ -152,7 +154,7 @@ bool sio_namespace_is_for(const struct sio_socket *socket, struct str audience);
 bool sio_namespace_was_for(const struct sio_socket *socket, const struct message *message);
 void sio_pasts_free(struct sio_socket *socket);
 /* Appends the message as an event packet of its namespace, with its offset. */
-void sio_namespace_encode(const struct sio_namespace *nsp, const struct message *message, struct buf *out);
+void sio_namespace_encode(struct sio_namespace *nsp, const struct message *message, struct buf *out);
 /* Shows an event to its audience on this relay. */
 void sio_namespace_show(struct sio_namespace *nsp, struct str audience, struct str array);
 void sio_offset(uint64_t seq, char out[SIO_OFFSET_MAX]);

@@ -239,7 +239,7 @@ static void on_record(void *arg, enum err err, const struct sio_record *record)
     if (stale)
         sio_socket_end(stale, SIO_END_TAKEN); /* a connection here that is not yet known to be dead */
     tell_taken(nsp, record->sid);
-    memcpy(socket->sid, record->sid.ptr, IO_SID_LEN);
+    memcpy(socket->own_sid, record->sid.ptr, IO_SID_LEN);
     memcpy(socket->pid, record->pid.ptr, IO_PID_LEN);
     socket->begin_seq = sio_socket_began(socket->pid);
     sio_socket_name(socket, record->name);

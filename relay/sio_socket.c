@@ -15,6 +15,7 @@ struct sio_socket *sio_socket_new(struct sio_client *client, struct sio_namespac
 {
     struct sio_socket *socket = mem_zalloc(sizeof *socket + nsp->app->state_size);
     socket->serial = ++sio.last_serial;
+    socket->sid = socket->own_sid;
     socket->client = client;
     socket->nsp = nsp;
     socket->next = client->sockets;
@@ -53,7 +54,8 @@ static void answer_connect(struct sio_socket *socket)
     struct buf out;
     buf_init(&out, 1024);
     sio_packet_add_head(&out, SIO_CONNECT, 0, socket->nsp->name, -1);
-    buf_addf(&out, *socket->pid ? "{\"sid\":\"%s\",\"pid\":\"%s\"}" : "{\"sid\":\"%s\"}", socket->sid, socket->pid);
+    if (!eio_is_v3(socket->client->conn)) /* else its client knows its id */
+        buf_addf(&out, *socket->pid ? "{\"sid\":\"%s\",\"pid\":\"%s\"}" : "{\"sid\":\"%s\"}", socket->sid, socket->pid);
     eio_send(socket->client->conn, false, buf_str(&out));
     buf_fini(&out);
 }
@@ -123,12 +125,33 @@ uint64_t sio_socket_began(const char *pid)
     return seq;
 }
 
+/* What a client of Socket.IO's version 2 takes for its id. */
+static void take_sid_of_connection(struct sio_socket *socket)
+{
+    bool is_main = str_eq(socket->nsp->name, STR("/"));
+    struct str sid = eio_sid(socket->client->conn);
+    struct buf text;
+    buf_init(&text, IO_SID_MAX);
+    if (!is_main) {
+        buf_add_str(&text, socket->nsp->name);
+        buf_add_char(&text, '#');
+    }
+    buf_add_str(&text, sid);
+    CG_ASSERT(!text.failed);
+    socket->sid = mem_strndup(text.data, text.len);
+    buf_fini(&text);
+}
+
 void sio_socket_begin(struct sio_socket *socket, struct str auth)
 {
     socket->begin_seq = socket->nsp->seq;
-    random_text(socket->sid, IO_SID_LEN);
-    if (socket->nsp->app->recoverable && sio.settings->io_recovery_ms)
-        make_pid(socket);
+    if (eio_is_v3(socket->client->conn)) {
+        take_sid_of_connection(socket);
+    } else {
+        random_text(socket->own_sid, IO_SID_LEN);
+        if (socket->nsp->app->recoverable && sio.settings->io_recovery_ms)
+            make_pid(socket);
+    }
     sio_socket_go_live(socket, false, NULL, 0, auth);
 }
 
@@ -169,6 +192,8 @@ void sio_socket_free(struct sio_socket *socket)
 {
     sio_recovery_free(socket->recovery);
     free(socket->name);
+    if (socket->sid != socket->own_sid)
+        free(socket->sid);
     free(socket->rooms);
     free(socket->since);
     sio_pasts_free(socket);

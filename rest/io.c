@@ -98,9 +98,22 @@ struct names {
     size_t count;
 };
 
+/* Of a client of version 2: [NAMESPACE#][RELAY.]SID (io_keys.h). The longest tail of these characters is the SID. */
+static bool looks_like_sid(struct str name)
+{
+    size_t len = 0;
+    while (len < name.len && name.ptr[name.len - 1 - len] &&
+           strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", name.ptr[name.len - 1 - len]))
+        len++;
+    if (len == name.len)
+        return len == IO_SID_LEN || len == IO_SID_OF_CONNECTION;
+    char before = name.ptr[name.len - 1 - len];
+    return len == IO_SID_OF_CONNECTION && name.len <= IO_SID_MAX && (before == '.' || before == '#');
+}
+
 static bool take_name(struct names *names, struct str name)
 {
-    if (!name.len || name.len > IO_ROOM_MAX || names->count == AUDIENCE_NAMES)
+    if (!name.len || (name.len > IO_ROOM_MAX && !looks_like_sid(name)) || names->count == AUDIENCE_NAMES)
         return false;
     names->list[names->count++] = name;
     return true;
@@ -126,14 +139,6 @@ static bool take_names(struct json_object *object, const char *key, struct names
             return false;
     }
     return true;
-}
-
-static bool looks_like_sid(struct str name)
-{
-    for (size_t i = 0; i < name.len; i++)
-        if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", name.ptr[i]))
-            return false;
-    return name.len == IO_SID_LEN;
 }
 
 /* In Socket.IO every socket is in a room that is called by its id. */

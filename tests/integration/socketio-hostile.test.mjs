@@ -86,7 +86,7 @@ describe('hostile Socket.IO', () => {
   const pids = {};
   before(async () => {
     stack = await Stack.start({ relays: 2,
-      settings: { io_app: 'echo', io_connect_timeout_ms: '1s', io_max_payload_bytes: '300000' } });
+      settings: { io_app: 'echo', io_connect_timeout_ms: '1s', io_max_payload_bytes: '300000', io_eio3: 0 } });
     for (const relay of ['relay1', 'relay2']) pids[relay] = stack.pid(relay);
     bystander = await IoClient.connect(stack, { relay: 1 });
   });

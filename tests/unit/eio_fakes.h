@@ -351,9 +351,20 @@ static void open_polling(char query[128])
     snprintf(query, 128, NEW "&sid=%.*s", SID_LEN, answer->body + 9);
 }
 
+/* The same of version 3. */
+#define NEW3 "EIO=3&transport=polling"
+static inline void open_polling3(char query[128])
+{
+    struct answer *answer = get(NEW3);
+    assert_int_equal(answer->status, 200);
+    const char *sid = strstr(answer->body, "\"sid\":\"");
+    assert_non_null(sid);
+    snprintf(query, 128, NEW3 "&sid=%.*s", SID_LEN, sid + 7);
+}
+
 static inline void to_websocket(const char query[128], char out[160])
 {
-    snprintf(out, 160, "EIO=4&transport=websocket%s", strstr(query, "&sid="));
+    snprintf(out, 160, "%.5s&transport=websocket%s", query, strstr(query, "&sid="));
 }
 
 /* ---- close ---- */

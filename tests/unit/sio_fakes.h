@@ -26,6 +26,7 @@ struct eio {
     bool open;
     const char *closed_for; /* eio_close was called */
     const char *from;       /* its address; NULL: everybody's */
+    bool v3;
     char *sent[SENT_MAX];   /* text packets as they are, binary as "b:" and the bytes */
     size_t count, read;
     union {
@@ -80,6 +81,18 @@ void eio_close(struct eio *conn, const char *reason)
 
 static int addresses_asked;
 
+bool eio_is_v3(const struct eio *conn)
+{
+    return conn->v3;
+}
+
+struct str eio_sid(const struct eio *conn)
+{
+    static char sid[80];
+    snprintf(sid, sizeof sid, "relay1.%044llx", (unsigned long long)conn->id);
+    return str_of(sid);
+}
+
 uint64_t eio_address(const struct eio *conn)
 {
     addresses_asked++;
@@ -91,7 +104,7 @@ void eio_expel(struct eio *conn, bool ban)
     eio_close(conn, ban ? "banned" : "kicked");
 }
 
-static struct eio *dial(void)
+static struct eio *dial_as(bool v3)
 {
     static uint64_t dialled; /* no id comes twice */
     for (int i = 0; i < CONNS; i++)
@@ -99,11 +112,17 @@ static struct eio *dial(void)
             memset(&conns[i], 0, sizeof conns[i]);
             conns[i].id = UINT64_C(1) << 63 | ++dialled;
             conns[i].open = true;
+            conns[i].v3 = v3;
             sio_layer.opened(&conns[i]);
             return &conns[i];
         }
     fail_msg("too many connections");
     return NULL;
+}
+
+static struct eio *dial(void)
+{
+    return dial_as(false);
 }
 
 static void hear(struct eio *conn, const char *text)

@@ -87,7 +87,7 @@ static void another_relays_connection_is_handed_over(void **state)
 {
     (void)state;
     char sid[SID_MAX], query[128];
-    sid_make(secret, 4711, (uint64_t)1 << 63 | 5, sid);
+    sid_make(secret, STR(""), 4711, (uint64_t)1 << 63 | 5, sid);
     snprintf(query, sizeof query, NEW "&sid=%s", sid);
     struct answer *answer = get(query);
     assert_true(answer->elsewhere);

@@ -18,6 +18,7 @@ static struct peer {
     struct fake_socket *socket;
     unsigned said, last, heard; /* the number of the last message, of the last that was heard, and how many were */
     bool pinged;
+    bool v3;  /* it speaks version 3: it is the one that pings */
     bool odd; /* it has said what is none of its numbers */
 } peers[PEERS];
 
@@ -47,7 +48,15 @@ static void take_payload(struct peer *peer, const struct answer *answer)
     char text[sizeof answer->body], *rest = text;
     memcpy(text, answer->body, answer->len);
     text[answer->len] = '\0';
-    for (char *packet; (packet = strsep(&rest, "\x1e"));)
+    while (peer->v3 && *rest) {
+        char packet[64], *colon;
+        size_t len = strtoul(rest, &colon, 10);
+        assert_true(*colon == ':' && len <= strlen(colon + 1));
+        snprintf(packet, sizeof packet, "%.*s", (int)len, colon + 1);
+        take_packet(peer, packet);
+        rest = colon + 1 + len;
+    }
+    for (char *packet; !peer->v3 && (packet = strsep(&rest, "\x1e"));)
         take_packet(peer, packet);
 }
 
@@ -70,9 +79,12 @@ static void begin_peer(struct peer *peer)
 {
     memset(peer, 0, sizeof *peer);
     peer->open = true;
+    peer->v3 = once_in(2);
     if (once_in(3)) {
         peer->stage = OVER_WEBSOCKET;
-        peer->socket = connect_socket("EIO=4&transport=websocket");
+        peer->socket = connect_socket(peer->v3 ? "EIO=3&transport=websocket" : "EIO=4&transport=websocket");
+    } else if (peer->v3) {
+        open_polling3(peer->query);
     } else {
         open_polling(peer->query);
     }
@@ -104,13 +116,19 @@ static void poll(struct peer *peer)
 static void post(struct peer *peer)
 {
     static const char *const odd[] = {"", "x", "4a\x1e\x1e", "1", "2", "6", "b!", "3\x1e" "0"};
+    static const char *const odd3[] = {"", "x", "2:4", "1:1", "1:3", "1:6", "3:b4!", "1:3" "1:0"};
     char body[256] = "";
     size_t len = 0;
     if (once_in(40)) {
-        len = (size_t)snprintf(body, sizeof body, "%s", odd[any(8)]);
+        len = (size_t)snprintf(body, sizeof body, "%s", peer->v3 ? odd3[any(8)] : odd[any(8)]);
         peer->odd = true;
     } else {
-        for (unsigned n = 1 + any(4); n; n--)
+        for (unsigned n = 1 + any(4); n && peer->v3; n--) {
+            char packet[24];
+            int bytes = snprintf(packet, sizeof packet, "4%u", ++peer->said);
+            len += (size_t)snprintf(body + len, sizeof body - len, "%d:%s", bytes, packet);
+        }
+        for (unsigned n = 1 + any(4); n && !peer->v3; n--)
             len += (size_t)snprintf(body + len, sizeof body - len, "%s4%u", len ? "\x1e" : "", ++peer->said);
     }
     struct answer *answer = ask("POST", peer->query, (struct str){body, len});
@@ -171,13 +189,13 @@ static void speak(struct peer *peer)
 
 static void answer_ping(struct peer *peer)
 {
-    if (!peer->pinged)
+    if (!peer->pinged && !peer->v3)
         return;
     peer->pinged = false;
     if (peer->stage == OVER_WEBSOCKET)
-        say_frame(peer, "3");
+        say_frame(peer, peer->v3 ? "2" : "3");
     else
-        assert_true(ask("POST", peer->query, STR("3"))->answered);
+        assert_true(ask("POST", peer->query, peer->v3 ? STR("1:2") : STR("3"))->answered);
 }
 
 static void end_somehow(struct peer *peer)
@@ -190,7 +208,7 @@ static void end_somehow(struct peer *peer)
         if (peer->stage == OVER_WEBSOCKET)
             say_frame(peer, "1");
         else
-            assert_true(ask("POST", peer->query, STR("1"))->answered);
+            assert_true(ask("POST", peer->query, peer->v3 ? STR("1:1") : STR("1"))->answered);
         break;
     case 3: end_peer(peer); break;
     }
@@ -259,6 +277,7 @@ static void round_of_steps(void)
 {
     void *state = NULL;
     assert_int_equal(begin(&state), 0);
+    settings.io_eio3 = 1;
     memset(peers, 0, sizeof peers);
     for (unsigned steps = 100 + any(700); steps; steps--)
         step();

@@ -13,7 +13,7 @@ static void a_sid_leads_back_to_its_relay_and_connection(void **state)
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         char sid[SID_MAX];
         uint64_t incarnation, connection;
-        sid_make(secret, numbers[i], ~numbers[i], sid);
+        sid_make(secret, STR(""), numbers[i], ~numbers[i], sid);
         assert_int_equal(strlen(sid), SID_LEN);
         assert_int_equal(strspn(sid, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), SID_LEN);
         assert_int_equal(sid_read(secret, str_of(sid), &incarnation, &connection), ERR_OK);
@@ -26,8 +26,8 @@ static void two_sids_of_one_connection_differ(void **state)
 {
     (void)state;
     char one[SID_MAX], other[SID_MAX];
-    sid_make(secret, 1, 2, one);
-    sid_make(secret, 1, 2, other);
+    sid_make(secret, STR(""), 1, 2, one);
+    sid_make(secret, STR(""), 1, 2, other);
     assert_string_not_equal(one, other);
 }
 
@@ -36,7 +36,7 @@ static void a_sid_with_any_character_changed_is_refused(void **state)
     (void)state;
     char sid[SID_MAX];
     uint64_t incarnation, connection;
-    sid_make(secret, 7, 9, sid);
+    sid_make(secret, STR(""), 7, 9, sid);
     for (size_t i = 0; i < SID_LEN; i++) {
         char kept = sid[i];
         for (const char *at = "AQgw-_=+/ .\x80"; *at; at++) {
@@ -58,31 +58,45 @@ static void another_deployments_sid_is_refused(void **state)
     (void)state;
     char sid[SID_MAX], longer[SID_MAX + 1];
     uint64_t incarnation, connection;
-    sid_make(other_secret, 7, 9, sid);
+    sid_make(other_secret, STR(""), 7, 9, sid);
     assert_int_equal(sid_read(secret, str_of(sid), &incarnation, &connection), ERR_INVALID);
-    sid_make(secret, 7, 9, sid);
+    sid_make(secret, STR(""), 7, 9, sid);
     snprintf(longer, sizeof longer, "%sA", sid);
     assert_int_equal(sid_read(secret, str_of(longer), &incarnation, &connection), ERR_INVALID);
     assert_int_equal(sid_read(secret, STR(""), &incarnation, &connection), ERR_INVALID);
 }
 
-static void the_relays_name_before_a_sid_is_no_part_of_it(void **state)
+static void the_relays_name_before_a_sid_is_part_of_it(void **state)
 {
     (void)state;
     char sid[SID_MAX], text[200];
+    uint64_t incarnation, connection;
     static const char *const homes[] = {"relay1", "a", "Relay_2-b", "12345678901234567890123456789012"};
     static const char *const none[] = {"", "relay 1", "relay.1", "r\xc3\xa9lay", "123456789012345678901234567890123"};
-    sid_make(secret, 7, 9, sid);
     for (size_t i = 0; i < sizeof homes / sizeof homes[0]; i++) {
         assert_true(sid_home_ok(str_of(homes[i])));
+        sid_make(secret, str_of(homes[i]), 7, 9, sid);
         snprintf(text, sizeof text, "%s.%s", homes[i], sid);
         assert_true(str_eq(sid_without_home(str_of(text)), str_of(sid)));
+        assert_int_equal(sid_read(secret, str_of(text), &incarnation, &connection), ERR_OK);
+        assert_true(incarnation == 7 && connection == 9);
+        assert_int_equal(sid_read(secret, str_of(sid), &incarnation, &connection), ERR_INVALID);
+        for (size_t at = 0; at <= strlen(homes[i]); at++) {
+            char kept = text[at];
+            text[at] = kept == 'A' ? 'B' : 'A';
+            assert_int_equal(sid_read(secret, str_of(text), &incarnation, &connection), ERR_INVALID);
+            text[at] = kept;
+        }
     }
+    sid_make(secret, STR(""), 7, 9, sid);
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         assert_false(sid_home_ok(str_of(none[i])));
         snprintf(text, sizeof text, "%s.%s", none[i], sid);
         assert_true(str_eq(sid_without_home(str_of(text)), str_of(text)));
+        assert_int_equal(sid_read(secret, str_of(text), &incarnation, &connection), ERR_INVALID);
     }
+    snprintf(text, sizeof text, "relay1.%s", sid);
+    assert_int_equal(sid_read(secret, str_of(text), &incarnation, &connection), ERR_INVALID);
     assert_true(str_eq(sid_without_home(str_of(sid)), str_of(sid)));
     assert_true(str_eq(sid_without_home(STR("")), STR("")));
 }
@@ -94,7 +108,7 @@ int main(void)
         cmocka_unit_test(two_sids_of_one_connection_differ),
         cmocka_unit_test(a_sid_with_any_character_changed_is_refused),
         cmocka_unit_test(another_deployments_sid_is_refused),
-        cmocka_unit_test(the_relays_name_before_a_sid_is_no_part_of_it),
+        cmocka_unit_test(the_relays_name_before_a_sid_is_part_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

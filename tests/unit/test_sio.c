@@ -488,6 +488,83 @@ static void who_says_goodbye_is_forgotten(void **state)
     assert_string_equal(redis.log, "drop:/");
 }
 
+/* ---- clients of version 2 ---- */
+
+static void a_client_of_version_2_is_in_the_main_namespace_at_once(void **state)
+{
+    (void)state;
+    struct eio *conn = dial_as(true);
+    assert_sent(conn, "0");
+    wait_for_auth();
+    assert_sent(conn, "2[\"auth\",{}]");
+    hear(conn, "0/custom?token=a%20b+%22c%22&n=1&&flag&=x&bad=%zz,");
+    assert_sent(conn, "0/custom,");
+    wait_for_auth();
+    assert_sent(conn, "2/custom,[\"auth\",{\"token\":\"a b \\\"c\\\"\",\"n\":\"1\",\"flag\":\"\",\"bad\":\"%zz\"}]");
+    hear(conn, "0/nowhere?x=1,");
+    assert_sent(conn, "4/nowhere,\"Invalid namespace\"");
+    hear(conn, "0/custom/deeper");
+    assert_sent(conn, "4/custom/deeper,\"Invalid namespace\"");
+    hear(conn, "2/custom,7[\"message-with-ack\",1]");
+    assert_sent(conn, "3/custom,7[1]");
+    hear(conn, "1/custom,");
+    hear(conn, "0/custom,");
+    assert_sent(conn, "0/custom,");
+    assert_null(conn->closed_for);
+    hear(conn, "0"); /* it is there */
+    assert_string_equal(conn->closed_for, "parse error");
+}
+
+static void a_client_of_version_2_has_the_id_of_its_connection_and_no_offsets(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1], audience[300];
+    struct eio *old = dial_as(true), *conn = chat_client(sid, pid);
+    assert_sent(old, "0");
+    hear(old, "0/news,");
+    assert_sent(old, "0/news,");
+    deliver(MESSAGE_EVENT, "", "[\"to all\"]", "");
+    assert_sent(old, "2[\"to all\"]");
+    assert_sent(conn, "2[\"to all\",\"3-1\"]");
+    struct str own = eio_sid(old);
+    snprintf(audience, sizeof audience, "s%zu:%s", own.len, own.ptr);
+    deliver(MESSAGE_EVENT, "", "[\"to one\"]", audience);
+    assert_sent(old, "2[\"to one\"]");
+    snprintf(audience, sizeof audience, "x%zu:%s", own.len, own.ptr);
+    deliver(MESSAGE_EVENT, "", "[\"to others\"]", audience);
+    assert_sent(conn, "2[\"to others\",\"3-3\"]");
+    hear(old, "2[\"join\",\"Red\"]");
+    assert_sent(old, "2[\"joined\",\"Red\"]");
+    struct io_notice notice = {IO_NOTICE_EMIT, STR("r3:Red"), STR("[\"shown\",{\"a\":[1]}]")};
+    struct buf wire;
+    buf_init(&wire, 1024);
+    io_notice_add(&wire, &notice);
+    world.listeners[1]->notice(world.listeners[1]->arg, buf_str(&wire));
+    buf_fini(&wire);
+    assert_sent(old, "2[\"shown\",{\"a\":[1]}]");
+    assert_nothing_sent(old);
+    assert_nothing_sent(conn);
+    redis.log[0] = '\0';
+    hang_up(old);
+    assert_null(strstr(redis.log, "keep"));
+    assert_non_null(strstr(redis.log, "drop:/"));
+}
+
+static void a_client_of_version_2_cannot_be_recovered(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1], packet[200];
+    struct eio *cut = chat_client(sid, pid);
+    hang_up(cut);
+    struct eio *old = dial_as(true);
+    next(old);
+    redis.log[0] = '\0';
+    snprintf(packet, sizeof packet, "0/news?pid=%s&offset=3-0,", pid);
+    hear(old, packet);
+    assert_sent(old, "0/news,");
+    assert_null(strstr(redis.log, "recover"));
+}
+
 int main(void)
 {
 #define IN_ECHO(test) cmocka_unit_test_setup_teardown(test, echo_begin, end)
@@ -517,6 +594,9 @@ int main(void)
         IN_CHAT(who_leaves_while_being_recovered_may_come_again),
         IN_CHAT(a_connection_here_that_is_not_known_to_be_dead_loses_its_socket),
         IN_CHAT(who_says_goodbye_is_forgotten),
+        IN_ECHO(a_client_of_version_2_is_in_the_main_namespace_at_once),
+        IN_CHAT(a_client_of_version_2_has_the_id_of_its_connection_and_no_offsets),
+        IN_CHAT(a_client_of_version_2_cannot_be_recovered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
