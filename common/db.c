@@ -2,6 +2,8 @@
 #include "common/clock.h"
 #include "common/db_parts.h"
 #include "common/mem.h"
+#include "common/metrics.h"
+#include "common/text.h"
 
 #include <mysqld_error.h>
 #include <stdio.h>
@@ -95,6 +97,20 @@ static bool bind_row(MYSQL_STMT *stmt, struct row *row)
     return !mysql_stmt_bind_result(stmt, row->bind);
 }
 
+/* What is no UTF-8 is nothing that we have written, and one such name makes every client that is shown it close its
+ * socket. Binary columns hold it as they are given it, and MariaDB lets surrogates through. */
+static struct str text_of(char *bytes, size_t len)
+{
+    struct str text = {bytes, len};
+    if (text_utf8_valid(text))
+        return text;
+    metric_inc(METRIC_DB_ODD_ROWS);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)bytes[i] >= 0x80)
+            bytes[i] = '?';
+    return text;
+}
+
 static bool read_row(MYSQL_STMT *stmt, struct row *row, struct db_value values[DB_MAX_COLUMNS])
 {
     for (unsigned i = 0; i < row->columns; i++) {
@@ -106,9 +122,10 @@ static bool read_row(MYSQL_STMT *stmt, struct row *row, struct db_value values[D
             values[i].number = (uint64_t)row->number[i];
             continue;
         }
-        values[i].text = (struct str){row->text[i], row->length[i]};
-        if (row->length[i] <= COLUMN_BYTES)
+        if (row->length[i] <= COLUMN_BYTES) {
+            values[i].text = text_of(row->text[i], row->length[i]);
             continue;
+        }
         row->longer[i] = mem_realloc(row->longer[i], row->length[i]);
         unsigned long length = row->length[i];
         MYSQL_BIND whole = {.buffer_type = MYSQL_TYPE_STRING,
@@ -117,7 +134,7 @@ static bool read_row(MYSQL_STMT *stmt, struct row *row, struct db_value values[D
                             .length = &length};
         if (mysql_stmt_fetch_column(stmt, &whole, i, 0))
             return false;
-        values[i].text = (struct str){row->longer[i], length};
+        values[i].text = text_of(row->longer[i], length);
     }
     return true;
 }
@@ -271,7 +288,7 @@ static enum err text_rows(struct db *db, db_row_fn *fn, void *arg)
             if (row[i] && number)
                 values[i].number = strtoull(row[i], NULL, 10);
             else if (row[i])
-                values[i].text = (struct str){row[i], lengths[i]};
+                values[i].text = text_of(row[i], lengths[i]);
         }
         if (fn)
             fn(arg, values);
