@@ -201,6 +201,21 @@ static void a_record_that_no_relay_could_have_made_is_none(void **state)
     free(long_name);
 }
 
+/* Whom a private message is for: what is the id of no socket must not become an audience. */
+static void a_name_that_belongs_to_no_socket_is_nobodys(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"short", SID_A "A", "r", "", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"};
+    sio_registry_add(&ann);
+    assert_int_equal(claim(&ann, "ann"), ERR_OK);
+    assert_int_equal(who("ann"), ERR_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ask("HSET t:io:names:/ ann %s", bad[i]);
+        ask("SADD t:io:all:/ %s", bad[i]);
+        assert_int_equal(who("ann"), ERR_NOT_FOUND);
+    }
+}
+
 static size_t find_room(const char *room)
 {
     size_t at = 0;
@@ -278,6 +293,7 @@ int main(void)
         TEST(who_comes_back_gets_all_again),
         TEST(nobody_comes_back_without_a_pid_that_is_known),
         TEST(a_record_that_no_relay_could_have_made_is_none),
+        TEST(a_name_that_belongs_to_no_socket_is_nobodys),
         TEST(since_when_a_socket_is_in_its_rooms_comes_back_with_it),
         TEST(who_comes_back_too_late_for_the_name_comes_anew),
         TEST(a_socket_is_taken_from_a_relay_that_still_has_it),
