@@ -172,6 +172,14 @@ enum err store_user_name(struct store *store, struct str user_id, struct buf *na
 
 /* ---- reading messages ---- */
 
+/* An event's name and its arguments, as an array: one that nobody listens to, if it is none. */
+static struct str event_of(struct str content)
+{
+    static const char none[] = "[\"unreadable\"]";
+    content = store_json(content, none);
+    return content.len > 2 && content.ptr[0] == '[' && content.ptr[1] == '"' ? content : str_of(none);
+}
+
 void store_on_message(void *arg, const struct db_value *c)
 {
     struct store_reading *reading = arg;
@@ -191,6 +199,10 @@ void store_on_message(void *arg, const struct db_value *c)
         .batch = c[11].number,
         .extra = c[12].text,
     };
+    if (message.kind == MESSAGE_TRANSFER)
+        message.content = store_json(message.content, "null");
+    else if (message.kind == MESSAGE_EVENT)
+        message.content = event_of(message.content);
     if (message.recalled) {
         message.kind = MESSAGE_TEXT;
         message.content = STR(MESSAGE_RECALLED_TEXT);

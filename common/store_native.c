@@ -34,7 +34,7 @@ static void on_user(void *arg, const struct db_value *c)
     user->user = c[0].number;
     user->realm = (enum store_realm)c[1].number;
     store_copy(user->name, sizeof user->name, c[2].text);
-    store_copy(user->head, sizeof user->head, c[3].text);
+    store_copy(user->head, sizeof user->head, store_json(c[3].text, "0"));
     user->has_password = !c[4].is_null;
     user->rights = store_take_rights(c + 5);
 }

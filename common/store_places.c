@@ -33,7 +33,7 @@ static void on_place(void *arg, const struct db_value *c)
         return;
     store_copy(place->user_name, sizeof place->user_name, c[3].text);
     place->user_name_len = strlen(place->user_name);
-    store_copy(place->head, sizeof place->head, c[4].text);
+    store_copy(place->head, sizeof place->head, store_json(c[4].text, "0"));
 }
 
 struct many {

@@ -171,7 +171,7 @@ static void on_record(void *arg, const struct db_value *c)
     struct store_record record = {.seq = c[0].number,
                                   .kind = (enum message_kind)c[1].number,
                                   .from_id = c[2].text,
-                                  .content = c[3].text,
+                                  .content = c[1].number == MESSAGE_TRANSFER ? store_json(c[3].text, "null") : c[3].text,
                                   .at_ms = (int64_t)c[4].number};
     visit->fn.record(visit->arg, &record);
 }

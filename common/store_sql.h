@@ -125,6 +125,8 @@ bool store_again(struct store_tries *tries, enum err *err);
 /* Copies a row's text into `out` of `size` bytes, with a NUL. What is longer than its column can be is shortened, between
  * two characters, and counted. */
 void store_copy(char *out, size_t size, struct str text);
+/* What goes into frames as it is: the text of a row if it is JSON, else `instead`, and it is counted. */
+struct str store_json(struct str text, const char *instead);
 /* Whether a row is about one of `count` that were asked for; one that is not is counted. */
 bool store_is_asked(uint64_t at, size_t count);
 

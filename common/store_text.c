@@ -1,6 +1,9 @@
 /* store_text.c: what statements that are put together as text are made of, and the texts of rows. */
+#include "common/json.h"
 #include "common/metrics.h"
 #include "common/store_sql.h"
+
+#include <limits.h>
 
 void store_copy(char *out, size_t size, struct str text)
 {
@@ -13,6 +16,14 @@ void store_copy(char *out, size_t size, struct str text)
     if (len)
         memcpy(out, text.ptr, len);
     out[len] = '\0';
+}
+
+struct str store_json(struct str text, const char *instead)
+{
+    if (!json_vet(text, JSON_VET_MAX_DEPTH, UINT_MAX))
+        return text;
+    metric_inc(METRIC_DB_ODD_ROWS);
+    return str_of(instead);
 }
 
 bool store_is_asked(uint64_t at, size_t count)
