@@ -67,7 +67,7 @@ struct handoff {
     struct handoff_peer peers[HANDOFF_PEERS_MAX];
     struct wheel_timer say_load;
     uint64_t said_load;
-    int64_t said_ms;
+    int64_t said_ms, awake_ms; /* clock_mono_ms: when that was said, and when it was last thought of */
 };
 
 /* Counts and answers. */

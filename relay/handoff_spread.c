@@ -17,6 +17,7 @@ enum {
     SAY_MS = 100,      /* this often, if it has changed */
     REPEAT_MS = 1000,  /* else this often */
     BELIEVED_MS = 3500,
+    FROZEN_MS = 500,
     SLACK = 2,         /* more than another has: by so many, and by a sixteenth, is no reason to give anybody away */
     SLACK_PART = 16,
 };
@@ -56,6 +57,7 @@ static void on_say(struct wheel_timer *timer)
 {
     struct handoff *handoff = (struct handoff *)(void *)((char *)timer - offsetof(struct handoff, say_load));
     wheel_set(handoff->wheel, timer, SAY_MS);
+    handoff->awake_ms = clock_mono_ms();
     if (handoff->up && (own_load(handoff) != handoff->said_load || clock_mono_ms() >= handoff->said_ms + REPEAT_MS))
         say(handoff);
 }
@@ -107,8 +109,11 @@ bool handoff_newcomer(struct handoff *handoff, struct http_call *call)
     struct handoff_peer *least = NULL;
     int64_t now_ms = clock_mono_ms();
     uint64_t others = 0;
-    if (!call->proxied || call->handed || handoff->stopped || !handoff->count_clients)
+    if (!call->proxied || call->handed || !handoff->count_clients)
         return false; /* who came to this very relay wanted it */
+    /* One that ends sends away whom it has; one that was frozen knows only how it was before. */
+    if (own_load(handoff) == full || now_ms > handoff->awake_ms + FROZEN_MS)
+        return false;
     for (size_t i = 0; i < HANDOFF_PEERS_MAX; i++)
         others += handoff->peers[i].incarnation && now_ms < handoff->peers[i].until_ms;
     for (size_t i = 0; i < HANDOFF_PEERS_MAX; i++) {

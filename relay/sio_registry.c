@@ -161,7 +161,7 @@ static void on_found(void *arg, const struct bus_reply *reply)
 {
     struct question *question = arg;
     struct str sid = reply ? bus_reply_text(reply) : STR("");
-    if (sid.len && (sid.len != IO_SID_LEN || !text_utf8_valid(sid))) { /* what is for nobody must not be for everybody */
+    if (sid.len && (sid.len > IO_SID_MAX || !text_utf8_valid(sid))) { /* what is for nobody must not be for everybody */
         metric_inc(METRIC_BUS_MALFORMED);
         sid = STR("");
     }
