@@ -157,11 +157,18 @@ void sio_registry_claim_name(const struct sio_record *socket, struct str name, s
     bus_command_for(registry.bus, socket->payer, on_claimed, question, args, COUNT(args));
 }
 
+/* Of this version's clients, or of version 2's. */
+static bool is_sid(struct str text)
+{
+    bool fits = text.len == IO_SID_LEN || (text.len >= IO_SID_OF_CONNECTION && text.len <= IO_SID_MAX);
+    return fits && text_utf8_valid(text);
+}
+
 static void on_found(void *arg, const struct bus_reply *reply)
 {
     struct question *question = arg;
     struct str sid = reply ? bus_reply_text(reply) : STR("");
-    if (sid.len && (sid.len > IO_SID_MAX || !text_utf8_valid(sid))) { /* what is for nobody must not be for everybody */
+    if (sid.len && !is_sid(sid)) { /* what is for nobody must not be for everybody */
         metric_inc(METRIC_BUS_MALFORMED);
         sid = STR("");
     }
