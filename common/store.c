@@ -172,12 +172,23 @@ enum err store_user_name(struct store *store, struct str user_id, struct buf *na
 
 /* ---- reading messages ---- */
 
-/* An event's name and its arguments, as an array: one that nobody listens to, if it is none. */
-static struct str event_of(struct str content)
+/* JSON that begins like this, else `instead`: encoders cut its beginning or its end off. */
+static struct str begun(struct str content, const char *begin, const char *instead)
 {
-    static const char none[] = "[\"unreadable\"]";
-    content = store_json(content, none);
-    return content.len > 2 && content.ptr[0] == '[' && content.ptr[1] == '"' ? content : str_of(none);
+    size_t len = strlen(begin);
+    content = store_json(content, instead);
+    return content.len > len && !memcmp(content.ptr, begin, len) ? content : str_of(instead);
+}
+
+/* What goes into frames as it is, of rows that are not ours: a transfer of nothing, an event that nobody listens to, a
+ * change of no message. */
+static struct str raw_of(enum message_kind kind, struct str content)
+{
+    if (kind == MESSAGE_TRANSFER)
+        return begun(content, "{\"", "null");
+    if (kind == MESSAGE_EVENT)
+        return begun(content, "[\"", "[\"unreadable\"]");
+    return message_is_revision(kind) ? begun(content, "{\"", "{\"of\":0}") : content;
 }
 
 void store_on_message(void *arg, const struct db_value *c)
@@ -199,10 +210,7 @@ void store_on_message(void *arg, const struct db_value *c)
         .batch = c[11].number,
         .extra = c[12].text,
     };
-    if (message.kind == MESSAGE_TRANSFER)
-        message.content = store_json(message.content, "null");
-    else if (message.kind == MESSAGE_EVENT)
-        message.content = event_of(message.content);
+    message.content = raw_of(message.kind, message.content);
     if (message.recalled) {
         message.kind = MESSAGE_TEXT;
         message.content = STR(MESSAGE_RECALLED_TEXT);

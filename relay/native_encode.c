@@ -56,7 +56,7 @@ void native_encode(const struct message *message, struct buf *out)
              (unsigned long long)message->conversation, (unsigned long long)door.hub->epoch,
              (unsigned long long)message->seq, (long long)message->at_ms);
     buf_add_json(out, message->sender_name);
-    if (message_is_revision(message->kind)) {
+    if (message_is_revision(message->kind) && message->content.len) {
         buf_add_char(out, ',');
         buf_add(out, message->content.ptr + 1, message->content.len - 1); /* the rest of an object of our own making */
         return;
