@@ -18,21 +18,22 @@ function record(type, content = Buffer.alloc(0)) {
 }
 
 function params(pairs) {
-  const parts = Object.entries(pairs).flatMap(([name, value]) => {
+  const parts = Object.entries(pairs).filter(([, value]) => value !== undefined).flatMap(([name, value]) => {
     const texts = [Buffer.from(name), Buffer.from(String(value))];
     return [Buffer.from(texts.map((text) => text.length)), ...texts]; // all shorter than 128 bytes
   });
   return Buffer.concat(parts);
 }
 
-/** Begins a request under a Content-Length of its own and sends `body`, without saying that this is all. */
+/** Begins a request under a Content-Length of its own and sends `body`, without saying that this is all. named:
+ *  parameters as they are to be instead; undefined: not sent. */
 export async function fastcgiBegin(socketPath,
-  { method = 'POST', path, contentType = 'application/json', contentLength, body = '' }) {
+  { method = 'POST', path, contentType = 'application/json', contentLength, body = '', named = {} }) {
   const raw = await Raw.open(socketPath);
   raw.send(record(BEGIN_REQUEST, Buffer.from([0, 1, 0, 0, 0, 0, 0, 0])));
   raw.send(record(PARAMS, params({ REQUEST_METHOD: method, SCRIPT_NAME: path, REQUEST_URI: path, QUERY_STRING: '',
     CONTENT_TYPE: contentType, CONTENT_LENGTH: contentLength, SERVER_PROTOCOL: 'HTTP/1.1',
-    REMOTE_ADDR: '127.0.0.1' })));
+    REMOTE_ADDR: '127.0.0.1', ...named })));
   raw.send(record(PARAMS));
   const bytes = Buffer.from(body);
   for (let at = 0; at < bytes.length; at += 32_768) raw.send(record(STDIN, bytes.subarray(at, at + 32_768)));
