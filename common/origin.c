@@ -3,7 +3,9 @@
 #include "common/log.h"
 #include "common/metrics.h"
 
+#include <limits.h>
 #include <strings.h>
+#include <unistd.h>
 
 static bool same(struct str a, struct str b)
 {
@@ -49,6 +51,11 @@ static bool is_loopback(struct str name)
         dots += name.ptr[i] == '.';
     }
     return name.len > 4 && dots == 3 && !memcmp(name.ptr, "127.", 4);
+}
+
+bool origin_asks_here(struct str host)
+{
+    return !host.len || is_loopback(split(host).name);
 }
 
 static bool is_listed(const char *list, struct str origin)
@@ -99,24 +106,55 @@ static bool is_address(struct str name)
     return name.len > 0;
 }
 
-static bool is_misnamed(const char *server_names, struct str host)
+static bool ends_in(struct str name, const char *end)
+{
+    size_t len = strlen(end);
+    return name.len > len && !strncasecmp(name.ptr + name.len - len, end, len);
+}
+
+/* Names of a machine or a local network: nobody can register one, so nobody outside can make one lead here. */
+static bool is_local_name(struct str name)
+{
+    static const char *const ends[] = {".localhost", ".local", ".internal", ".home.arpa"};
+    if (!memchr(name.ptr, '.', name.len))
+        return true;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (ends_in(name, ends[i]))
+            return true;
+    char own[HOST_NAME_MAX + 1] = "";
+    gethostname(own, sizeof own - 1);
+    return same(name, str_of(own));
+}
+
+static bool is_secure(struct str scheme)
+{
+    return same(scheme, STR("https")) || same(scheme, STR("wss"));
+}
+
+/* A name that a page's owner has made to lead here. Not over TLS: there the browser was shown a certificate for the name,
+ * which only its owner has. */
+static bool is_misnamed(const char *server_names, struct str host, bool secure)
 {
     struct str name = split(host).name;
-    return server_names && *server_names && host.len && !is_address(name) && !is_loopback(name) &&
-           !is_listed(server_names, name);
+    if (name.len && name.ptr[name.len - 1] == '.')
+        name.len--; /* "chat.example." is the same name */
+    return host.len && !secure && !is_listed(server_names, name) &&
+           (!name.len || (!is_address(name) && !is_loopback(name) && !is_local_name(name)));
 }
 
 enum origin origin_judge(const struct origin_rules *rules, struct str origin, struct str host, struct str scheme)
 {
-    if (is_misnamed(rules->server_names, host))
+    const char *mark = origin.ptr ? memmem(origin.ptr, origin.len, "://", 3) : NULL;
+    struct str their_scheme = {origin.ptr, mark ? (size_t)(mark - origin.ptr) : 0};
+    struct authority ours = split(host), theirs = {STR(""), STR("")};
+    if (mark)
+        theirs = split((struct str){mark + 3, origin.len - their_scheme.len - 3});
+    bool secure = is_secure(scheme) || (is_secure(their_scheme) && same(theirs.name, ours.name));
+    if (is_misnamed(rules->server_names, host, secure))
         return ORIGIN_MISNAMED;
     if (!origin.ptr || !origin.len)
         return ORIGIN_OWN;
-    const char *mark = memmem(origin.ptr, origin.len, "://", 3);
     if (mark) {
-        struct str their_scheme = {origin.ptr, (size_t)(mark - origin.ptr)};
-        struct authority ours = split(host),
-                         theirs = split((struct str){mark + 3, origin.len - their_scheme.len - 3});
         if (ours.name.len && same(theirs.name, ours.name))
             return is_same_origin(their_scheme, theirs, scheme, ours) ? ORIGIN_OWN : ORIGIN_LISTED;
         if (is_no_site(their_scheme) || (is_loopback(theirs.name) && is_loopback(ours.name)))

@@ -25,21 +25,26 @@ struct origin_rules {
 #define ORIGIN_HEADERS                                                                                                  \
     "Authorization, Cache-Control, Content-Type, Idempotency-Key, Last-Event-ID, Token, X-Requested-With"
 
-/* `origins`: separated by commas, blanks do not count; "*" is any, "null" that of pages without one. `server_names`: the names
- * that the server may be called by, likewise, if there are any; addresses and names of this machine may always. Without them
- * a page whose own name leads to us by now (DNS rebinding) is a page of the same host. `host`: the request's header, "chat.example:8443". `scheme`: "http" or "https" as the client used it;
- * empty: not known, either will do. Besides what is listed may talk to us:
+/* `origins`: separated by commas, blanks do not count; "*" is any, "null" that of pages without one. `server_names`: the
+ * names that the server may be called by, likewise. Without being listed it may be called by addresses, by the names of this
+ * machine and by those that lead somewhere only in a local network, and over TLS by any: else a page could have its own name
+ * lead to us (DNS rebinding) and be a page of the same host. `host`: the request's header, "chat.example:8443", empty if
+ * there is none. `scheme`: "http" or "https" as the client used it; empty: not known, either will do. Besides what is listed
+ * may talk to us:
  *   - the same host, under any scheme and port: native clients make up ws://HOST, and TLS or ports may be changed by a
  *     proxy in front;
  *   - what no site has: chrome-extension, moz-extension, weapp, capacitor, ionic, file;
  *   - pages of this machine, if they call the server by a name of this machine (localhost, 127.x.x.x, [::1]): that is how
  *     sites are developed. */
 enum origin origin_judge(const struct origin_rules *rules, struct str origin, struct str host, struct str scheme);
+
 static inline bool origin_is_refused(enum origin origin)
 {
     return origin == ORIGIN_FOREIGN || origin == ORIGIN_MISNAMED;
 }
 
+/* Whether `host` is a name of the loopback interface, or none: pages for operators are shown to nobody else. */
+bool origin_asks_here(struct str host);
 
 /* The origin as it may stand in logs and between quotes: printable ASCII, cut to ORIGIN_TEXT_MAX. */
 enum { ORIGIN_TEXT_MAX = 256 };

@@ -168,8 +168,9 @@ static const struct setting rows[] = {
         "one, such as files. Without being listed may: the same host under any scheme and port; chrome-extension, "
         "moz-extension, weapp, capacitor, ionic, file; pages of this machine, if the server is called by a name of it."),
     ROW(server_names, TEXT, RELAY | REST, "", 0, 4096,
-        "Names (chat.example) that this server may be called by, separated by commas, besides localhost and addresses; a "
-        "request for another name is refused, so that no page can have its own name lead here (DNS rebinding). Empty: any."),
+        "Names (chat.example) that browsers may call this server by over plain HTTP, separated by commas; a request for another "
+        "name is refused, so that no page can have its own name lead here (DNS rebinding). Without being listed: localhost, "
+        "addresses, this machine's name, names without a dot or in .local, .internal, .home.arpa; over TLS any. `*`: any."),
     ROW(rate_connection, COUNT, RELAY, "200", 0, 1000000,
         "Messages a second that one connection may send in the long run; more are refused. 0: any number."),
     ROW(rate_connection_burst, COUNT, RELAY, "2000", 1, 1000000,

@@ -163,8 +163,6 @@ static enum origin origin_of(const struct http_conn *conn)
     const struct origin_rules rules = {settings->origins, settings->server_names};
     char origin[HTTP_ORIGIN_MAX], host[HTTP_ORIGIN_MAX], scheme[8];
     bool has_origin = http_head_find(&conn->head, conn->in.data, "origin").ptr;
-    if (!has_origin && !*settings->server_names)
-        return ORIGIN_OWN;
     struct str from = header(request, "origin", origin, sizeof origin);
     struct str proto = conn->call.proxied ? header(request, "x-forwarded-proto", scheme, sizeof scheme) : STR("");
     if (has_origin && !from.len)

@@ -2,6 +2,7 @@
 
 #include "common/db_address.h"
 #include "common/metrics.h"
+#include "common/origin.h"
 #include "relay/relay.h"
 
 enum { PAGE_BYTES = 256 * 1024 };
@@ -28,6 +29,15 @@ static bool pages_claim(struct str path)
     return str_eq(path, STR("/healthz")) || str_eq(path, STR("/readyz")) || str_eq(path, STR("/metrics"));
 }
 
+/* Only whoever is on this machine, and calls it so: a page whose name leads here (DNS rebinding) is on it, too. */
+static bool is_for_operators(struct http_call *call)
+{
+    char text[256];
+    struct str host = call->request.header(&call->request, "host", text, sizeof text);
+    bool near = !*call->peer || !strncmp(call->peer, "127.", 4) || !strcmp(call->peer, "::1");
+    return near && origin_asks_here(host);
+}
+
 static void on_page(struct http_call *call)
 {
     const char *type = "text/plain; charset=utf-8";
@@ -36,6 +46,10 @@ static void on_page(struct http_call *call)
     unsigned status = 200;
     if (strcmp(call->method, "GET") != 0 && strcmp(call->method, "HEAD") != 0) {
         http_reply_text(call, 405, NULL);
+        return;
+    }
+    if (!is_for_operators(call)) {
+        http_reply_text(call, 403, NULL);
         return;
     }
     buf_init(&body, PAGE_BYTES);

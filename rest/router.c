@@ -257,6 +257,8 @@ static const struct route *begin(const struct backends *backends, const struct h
     const struct origin_rules rules = {backends->settings->origins, backends->settings->server_names};
     *call = (struct call){.request = request, .backends = backends, .out = &response->body};
     *origin = origin_judge(&rules, request->origin, request->host, request->scheme);
+    if (health_is(request->path) && !origin_asks_here(request->host))
+        *origin = ORIGIN_MISNAMED; /* for operators on this machine, not for pages whose name leads to it */
     response->type = TYPE_JSON;
     if (*origin == ORIGIN_LISTED && request->origin.len <= ORIGIN_BYTES)
         response->origin = request->origin;

@@ -126,7 +126,12 @@ describe('origins', () => {
       }
       assert.equal((await request(`http://127.0.0.1:${stack.relayPort(1)}/metrics`, { headers })).status, 403);
     }
-    assert.equal((await request(`${stack.url}/metrics`, { headers: { Host: 'localhost:7005' } })).status, 200);
+    for (const Host of ['localhost:7005', '127.0.0.1', 'chat.example', 'tea.local']) {
+      const wanted = /^(localhost|127)/.test(Host) ? 200 : 403; // a name of the server's is not enough for operators' pages
+      for (const page of ['/metrics', '/readyz', '/healthz', '/relay1/metrics', '/relay2/readyz'])
+        assert.equal((await request(stack.url + page, { headers: { Host } })).status, wanted, `${Host} ${page}`);
+      assert.equal((await request(`http://127.0.0.1:${stack.relayPort(1)}/readyz`, { headers: { Host } })).status, wanted);
+    }
   });
 
   it('a listed page, and one of this machine on any port, may, and the browser is told so', async () => {

@@ -1,11 +1,13 @@
 /* Whose pages may talk to the server. */
 #include "check.h"
 
+#include <unistd.h>
+
 #include "common/origin.h"
 
 static enum origin judge(const char *list, const char *origin, const char *host, const char *scheme)
 {
-    const struct origin_rules rules = {list, ""};
+    const struct origin_rules rules = {list, "*"}; /* names are another test's */
     return origin_judge(&rules, str_of(origin), str_of(host), str_of(scheme));
 }
 
@@ -152,7 +154,8 @@ static void a_server_with_names_is_called_by_no_other(void **state)
     static const char *const names[] = {"chat.example", "CHAT.example:7005", "talk.example", "localhost:7005", "127.0.0.1", "192.0.2.7:80",
                                         "[2001:db8::1]:7005", ""};
     static const char *const others[] = {"evil.example", "evil.example:7005", "chat.example.evil.example", "1.2.3.4.evil.example",
-                                         "127.0.0.1.evil.example", "chat.example,", "chat", "localhost.evil.example", "*"};
+                                         "127.0.0.1.evil.example", "chat.example,", "localhost.evil.example", "evil.example.",
+                                         "local.evil.example", "evil.example:80@localhost"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         assert_int_equal(origin_judge(&rules, STR(""), str_of(names[i]), STR("http")), ORIGIN_OWN);
         assert_int_equal(origin_judge(&rules, STR("https://www.example"), str_of(names[i]), STR("http")), ORIGIN_LISTED);
@@ -164,6 +167,38 @@ static void a_server_with_names_is_called_by_no_other(void **state)
         assert_int_equal(origin_judge(&rules, STR(""), str_of(others[i]), STR("")), ORIGIN_MISNAMED); /* its GET */
         assert_int_equal(origin_judge(&rules, STR("https://www.example"), str_of(others[i]), STR("")), ORIGIN_MISNAMED);
     }
+}
+
+static void a_local_network_and_tls_need_no_names(void **state)
+{
+    (void)state;
+    const struct origin_rules none = {"", ""};
+    static const char *const local[] = {"localhost", "tea", "tea:7005", "tea.local", "chat.tea.internal:80", "tea.home.arpa", "a.localhost",
+                                        "192.0.2.7:7005", "[2001:db8::1]", "chat.localhost."};
+    for (size_t i = 0; i < sizeof local / sizeof local[0]; i++)
+        assert_int_equal(origin_judge(&none, STR(""), str_of(local[i]), STR("http")), ORIGIN_OWN);
+    char own[256] = "";
+    gethostname(own, sizeof own - 1);
+    assert_int_equal(origin_judge(&none, STR(""), str_of(own), STR("http")), ORIGIN_OWN);
+
+    /* the browser was shown a certificate */
+    assert_int_equal(origin_judge(&none, STR(""), STR("chat.example"), STR("https")), ORIGIN_OWN);
+    assert_false(origin_is_refused(origin_judge(&none, STR("https://chat.example"), STR("chat.example"), STR(""))));
+    assert_false(origin_is_refused(origin_judge(&none, STR("wss://chat.example"), STR("chat.example:443"), STR("http"))));
+    /* not for that name */
+    assert_int_equal(origin_judge(&none, STR("https://chat.example"), STR("evil.example"), STR("http")), ORIGIN_MISNAMED);
+    assert_int_equal(origin_judge(&none, STR("http://chat.example"), STR("chat.example"), STR("http")), ORIGIN_MISNAMED);
+    assert_int_equal(origin_judge(&none, STR(""), STR("chat.example"), STR("http")), ORIGIN_MISNAMED);
+    assert_int_equal(origin_judge(&(struct origin_rules){"", "*"}, STR(""), STR("chat.example"), STR("")), ORIGIN_OWN);
+}
+
+static void pages_for_operators_ask_here(void **state)
+{
+    (void)state;
+    assert_true(origin_asks_here(STR("localhost:7005")) && origin_asks_here(STR("127.0.0.1")) && origin_asks_here(STR("[::1]:80")) &&
+                origin_asks_here(STR("")));
+    assert_false(origin_asks_here(STR("tea.local")) || origin_asks_here(STR("192.0.2.7")) ||
+                 origin_asks_here(STR("127.0.0.1.evil.example")) || origin_asks_here(STR("localhost.evil.example")));
 }
 
 static void any_bytes_are_judged(void **state)
@@ -188,6 +223,8 @@ int main(void)
         cmocka_unit_test(what_is_listed_may),
         cmocka_unit_test(pages_of_this_machine_may_use_a_server_of_this_machine),
         cmocka_unit_test(a_server_with_names_is_called_by_no_other),
+        cmocka_unit_test(a_local_network_and_tls_need_no_names),
+        cmocka_unit_test(pages_for_operators_ask_here),
         cmocka_unit_test(any_bytes_are_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
