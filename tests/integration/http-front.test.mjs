@@ -8,7 +8,7 @@ import { Client, enter, settle, unique } from './lib/client.mjs';
 import { Raw, handshake } from './lib/raw.mjs';
 import { Stack, eventually, request } from './lib/stack.mjs';
 
-const get = (path, more = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
+const get = (path, more = '') => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;
 const count = (raw, text) => raw.text.split(text).length - 1;
 
 describe('the HTTP front of a relay', () => {
