@@ -193,7 +193,7 @@ describe('hostile frames', () => {
       '{"type":"message\\u0000","content":"a"}', '{"type":"message","content":"\u0001"}',
       '{"type":"message","content":"a\nb"}',
       '{"type":"message","content":"a",}', '{"type":"message",/**/"content":"a"}',
-      '{"type":"message","content":"\\x41"}', '\ufeff{"type":"message","content":"a"}',
+      '{"type":"message","content":"\\x41"}', '\ufeff\ufeff{"type":"message","content":"a"}', '{\ufeff"type":"message","content":"a"}', '\ufeff',
       `{${Array.from({ length: 5000 }, (_, i) => `"k${i}":1`).join(',')},"type":"message","content":"a"}`],
     bad_type: ['{}', '{"content":"a"}', '{"type":null,"content":"a"}', '{"type":5}', '{"type":""}',
       '{"type":"Message","content":"a"}', '{"type":"logs"}', '{"type":"__proto__"}',

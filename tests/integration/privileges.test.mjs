@@ -47,7 +47,7 @@ describe('a run that root starts', { skip }, () => {
   /** A stack whose run directory is `dir`, not up yet. */
   async function stackIn(dir, env = {}) {
     const one = new Stack();
-    Object.assign(one, { dir, relays: 1, handoff: 1, port: await freePort(), contents: new Set(), settings: {} });
+    Object.assign(one, { dir, relays: 1, handoff: 1, addressRate: 2000, port: await freePort(), contents: new Set(), settings: {} });
     const given = one.env;
     Object.defineProperty(one, 'env', { get: () => ({ ...given, ...env }) });
     removed.push(one);
