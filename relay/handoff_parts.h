@@ -41,8 +41,7 @@ struct handoff_wait {
 /* Another relay of this machine, and how many clients it said it has. */
 struct handoff_peer {
     uint64_t incarnation; /* 0: none */
-    uint64_t load;        /* how many clients it said it has, */
-    uint64_t own, given;  /* how many we had then, and newcomers that we gave it since */
+    uint64_t load, given; /* newcomers that we gave it since */
     int64_t until_ms;     /* clock_mono_ms: that is old then */
 };
 

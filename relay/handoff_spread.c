@@ -5,8 +5,8 @@
  * machine is given to that one, at once or not at all. As long as all have about the same, that is nobody: it is for when
  * one relay came back empty.
  *
- * Relays say how many they have on the channel that all listen to, soon after it has changed. What it said is compared with
- * what we had when it said so: in a rush of newcomers both have got more since. Between two words of one, each newcomer that we gave it counts as one of every other relay's too, because these see the same gap and fill it. */
+ * Relays say how many they have on the channel that all listen to, soon after it has changed. Between two words of one,
+ * each newcomer that we gave it counts as one of every other relay's too, because these see the same gap and fill it. */
 #include "common/clock.h"
 #include "common/message.h"
 #include "common/metrics.h"
@@ -93,8 +93,7 @@ void handoff_heard(struct handoff *handoff, uint64_t incarnation, struct str pay
     }
     struct handoff_peer *peer = place_for(handoff, incarnation);
     if (peer && mark.conversation == boot_number(handoff))
-        *peer = (struct handoff_peer){.incarnation = incarnation, .load = mark.seq, .own = handoff->count_clients ? handoff->count_clients() : 0,
-                                       .until_ms = clock_mono_ms() + BELIEVED_MS};
+        *peer = (struct handoff_peer){incarnation, mark.seq, 0, clock_mono_ms() + BELIEVED_MS};
     if (peer && peer->incarnation == incarnation)
         handoff_look_for(handoff, incarnation); /* newcomers do not wait until it is found */
 }
@@ -124,8 +123,7 @@ bool handoff_newcomer(struct handoff *handoff, struct http_call *call)
             least = peer;
     }
     uint64_t load = least ? load_of(least, others) : full;
-    uint64_t own = least && least->own < handoff->count_clients() ? least->own : handoff->count_clients();
-    if (load == full || own <= load + SLACK + load / SLACK_PART)
+    if (load == full || handoff->count_clients() <= load + SLACK + load / SLACK_PART)
         return false;
     least->given++;
     if (!handoff_give_near(handoff, least->incarnation, call)) {
