@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { check } from '../faults/checker.mjs';
+import { Player } from '../faults/clients/spaces.mjs';
 import { allConnected, assemble, caughtUp, lastWords } from '../faults/round.mjs';
 import { World, pause } from '../faults/world.mjs';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
@@ -76,11 +77,11 @@ describe('an older copy of the data directory under a running stack', () => {
   after(() => stack?.remove());
 
   /** What happens after the database is back, as each reader sees it from when it was told that its place is void; what was
-   *  granted before may be there or not. */
-  function since(history, from) {
+   *  granted before that may be there or not. */
+  function since(history, from, back) {
     const resets = new Map();
     history.forEach((line, i) => line.ev === 'reset' && i >= from && resets.set(`${line.reader} ${line.room}`, i));
-    const old = (line, i) => i < from && ['claim', 'mark'].includes(line.ev) && line.what === 'ack';
+    const old = (line, i) => i < back && ['claim', 'mark'].includes(line.ev) && line.what === 'ack';
     return history.map((line, i) => old(line, i) ? { ...line, what: 'unknown' } : line).filter((line, i) => {
       if (['open', 'deliver', 'end'].includes(line.ev)) return i >= (resets.get(`${line.reader} ${line.room}`) ?? 0);
       return !['send', 'answer', 'reset'].includes(line.ev);
@@ -118,16 +119,19 @@ describe('an older copy of the data directory under a running stack', () => {
     await lastWords(world, people);
     const rows = await caughtUp(world, staying);
     world.closed = false;
-    for (const person of staying) world.record({ ev: 'end', reader: person.name, room: person.room });
+    for (const person of staying)
+      if (!(person instanceof Player))
+        for (const { room } of person.places) world.record({ ev: 'end', reader: person.name, room });
+    for (const person of people) if (person.facts) for (const line of await person.facts()) world.record(line);
     world.over = world.closed = true;
     await Promise.all(staying.map((person) => person.stop()));
     world.closed = false;
     for (const { counter, transfer, ...row } of rows) world.record({ ev: 'row', ...row });
 
-    assert.deepEqual(check(since(world.history, from)), []);
+    assert.deepEqual(check(since(world.history, from, back)), []);
     const texts = new Set(rows.map((row) => row.text));
     const kept = new Map(rows.map((row) => [row.text, row.seq]));
-    const told = world.history.slice(back).filter((line) => line.what === 'ack');
+    const told = world.history.slice(back).filter((line) => line.ev === 'answer' && line.what === 'ack');
     for (const { text, seq } of told) {
       assert.ok(texts.has(text), `acknowledged after it was back, and not stored: ${text}`);
       if (seq !== undefined) assert.equal(seq, kept.get(text), text);
