@@ -38,7 +38,7 @@ describe('the READMEs', () => {
       for (const [, secret] of tested.join().matchAll(/"(?:password|account|chat_content)":\s?"([^"$']*)"/g))
         stack.keepSecret(secret);
       const script = tested.filter((block) => !isClient(block)).map(here).join(`\necho '${MARK}'\n`);
-      const { code, stdout, stderr } = await run('bash', ['-eu', '-c', script], { cwd: dir });
+      const { code, stdout, stderr } = await run('bash', ['--norc', '-eu', '-c', script], { cwd: dir });
       assert.equal(code, 0, `${stdout}\n${stderr}`);
       assert.equal(stderr, '');
       const [chatroom, friends, customers, spaces, transports, admin, operator] = stdout.split(`${MARK}\n`)
@@ -102,7 +102,7 @@ describe('the READMEs', () => {
       const [block] = tested.filter(isClient);
       const said = stack.keepSecret(block.match(/content: '([^']*)'/)[1]);
       const nick = block.match(/nick = '([^']*)'/)[1];
-      const child = spawn('bash', ['-eu', '-c', here(block)], { cwd: dir, detached: true });
+      const child = spawn('bash', ['--norc', '-eu', '-c', here(block)], { cwd: dir, detached: true });
       let out = '';
       const ended = new Promise((resolve) => child.on('close', resolve));
       const heard = new Promise((resolve, reject) => {
