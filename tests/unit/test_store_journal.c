@@ -426,5 +426,7 @@ int main(void)
     };
     if (log_open("test", "/dev/null", LOG_ERROR))
         return 1;
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    log_close();
+    return failed;
 }
