@@ -47,8 +47,7 @@ static void link_clock(struct clock *clock)
     if (clocks)
         clocks->prev = clock;
     clocks = clock;
-    count++;
-    metric_add(METRIC_DEMO_CLIENTS, 1);
+    demo_client_came(&count);
     wait_for_second();
 }
 
@@ -57,8 +56,8 @@ static void unlink_clock(struct clock *clock)
     *(clock->prev ? &clock->prev->next : &clocks) = clock->next;
     if (clock->next)
         clock->next->prev = clock->prev;
-    metric_add(METRIC_DEMO_CLIENTS, -1);
-    if (!--count)
+    demo_client_left(&count);
+    if (!count)
         wheel_cancel(&second);
 }
 

@@ -25,18 +25,14 @@ static bool passes(const struct request *request)
 static unsigned refuse(const struct request *request)
 {
     (void)request;
-    if (count < DEMO_CLIENTS_MAX)
-        return 0;
-    metric_inc(METRIC_DEMO_REFUSED);
-    return 503;
+    return demo_is_full(count) ? 503 : 0;
 }
 
 static void open_session(struct session *session, const struct request *request)
 {
     (void)session;
     (void)request;
-    count++;
-    metric_add(METRIC_DEMO_CLIENTS, 1);
+    demo_client_came(&count);
 }
 
 static void received(struct session *session, struct str text)
@@ -53,8 +49,7 @@ static void received(struct session *session, struct str text)
 static void closed(struct session *session)
 {
     (void)session;
-    count--;
-    metric_add(METRIC_DEMO_CLIENTS, -1);
+    demo_client_left(&count);
 }
 
 const struct protocol demo_echo_protocol = {

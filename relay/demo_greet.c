@@ -36,17 +36,13 @@ static bool passes(const struct request *request)
 static unsigned refuse(const struct request *request)
 {
     (void)request;
-    if (count < DEMO_CLIENTS_MAX)
-        return 0;
-    metric_inc(METRIC_DEMO_REFUSED);
-    return 503;
+    return demo_is_full(count) ? 503 : 0;
 }
 
 static void open_session(struct session *session, const struct request *request)
 {
     (void)request;
-    count++;
-    metric_add(METRIC_DEMO_CLIENTS, 1);
+    demo_client_came(&count);
     hub_join(door.hub, session, PLACE, ENCODING_DEMO_GREET);
 }
 
@@ -74,8 +70,7 @@ static void received(struct session *session, struct str text)
 static void closed(struct session *session)
 {
     hub_leave(door.hub, session);
-    count--;
-    metric_add(METRIC_DEMO_CLIENTS, -1);
+    demo_client_left(&count);
 }
 
 const struct protocol demo_greet_protocol = {

@@ -15,6 +15,11 @@
 
 enum { DEMO_CLIENTS_MAX = 256 };
 
+/* How many clients one of them has: each counts its own. */
+bool demo_is_full(size_t clients); /* and counts who is refused for it */
+void demo_client_came(size_t *clients);
+void demo_client_left(size_t *clients);
+
 extern const struct http_route demo_clock_route;
 extern const struct protocol demo_echo_protocol, demo_greet_protocol;
 /* For those who are greeted: what is shown to them is all there is. */
