@@ -261,6 +261,21 @@ describe('hostile handshakes', () => {
     }, 'a free place');
   });
 
+  it('with nothing configured, a name that somebody outside can own is not ours, with or without a page of it', async () => {
+    const foreign = ['evil.example', 'evil.example:80', 'localhost.evil.example', '127.0.0.1.evil.example', 'local.example', 'evil.example.'];
+    for (const port of doors()) {
+      for (const host of foreign)
+        for (const origin of ['', `Origin: http://${host}\r\n`])
+          for (const path of ['/healthz', '/metrics', '/socket.io/?EIO=4&transport=polling', `/rooms/${seat.roomId}/poll?nickId=${seat.nickId}&wait=0`])
+            assert.equal(await status(port, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${origin}\r\n`), 403, `${host} ${origin} ${path}`);
+      for (const host of foreign)
+        assert.equal(await status(port, handshake(good(), { Host: host, Origin: `http://${host}` })), 403, host);
+      for (const headers of [{ Host: 'tea' }, { Host: 'tea.local' }, { Host: '192.0.2.7' }, { Host: 'chat.example', Origin: 'https://chat.example' }])
+        assert.equal(await status(port, handshake(good(), headers)), 101, JSON.stringify(headers));
+    }
+    await unharmed();
+  });
+
   it('a relay answers plain HTTP with its health, its counters and else 404 or 405', async () => {
     const direct = `http://127.0.0.1:${stack.relayPort(1)}`;
     for (const base of [direct, `${stack.url}/relay1`]) {
