@@ -219,8 +219,9 @@ static void read_history(struct job *job, struct store *store)
         leave_out(lines, 0, presence - presence_max);
     size_t last = lines->count > 1 ? lines->text.len - lines->at[lines->count - 2].end : lines->text.len;
     cut(lines, most > last ? most : last);
-    if (!job->err && !lines->cut && lines->rows == limit && lines->count < limit && lines->first_seq > 1)
-        job->err = read_older(history, store, limit - lines->count, most - lines->text.len);
+    size_t room = lines->text.len < most ? most - lines->text.len : 0; /* the last line alone may be larger */
+    if (!job->err && room && !lines->cut && lines->rows == limit && lines->count < limit && lines->first_seq > 1)
+        job->err = read_older(history, store, limit - lines->count, room);
     job->bytes = lines->text.cap + history->older.text.cap;
 }
 
