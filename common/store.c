@@ -21,8 +21,6 @@ static const struct store_statement core_rows[] = {
                     " WHERE conversation = ? AND seq > ? AND seq < ? AND kind IN (" STORE_KINDS_SAID ")"
                     " ORDER BY seq DESC LIMIT ?) AS said ORDER BY seq"},
     {SQL_EPOCH, "SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'epoch'"},
-    {SQL_FIND_CLIENT, "SELECT seq, CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), kind, content, revised_by, extra"
-                      " FROM message WHERE conversation = ? AND sender = ? AND client_id = ?"},
     {SQL_FIND_BATCH, "SELECT batch_id FROM message WHERE conversation = ? AND seq = ?"},
     {SQL_ADD_MESSAGE, "INSERT INTO message (conversation, seq, sender, client_id, batch_id, kind,"
                       " sender_name, content, sent_text, created_at, audience, extra)"

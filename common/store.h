@@ -122,6 +122,12 @@ struct store_post {
     uint64_t lost_seq;      /* the journal's own: what it was to get by a COMMIT that had no answer */
     int64_t lost_at_ms;
     uint64_t of;            /* the journal's: which message an edit or a recall is about */
+    struct {                /* the journal's: what is stored under its client_id; seq 0: nothing (store_repeats.h) */
+        uint64_t seq;
+        int64_t at_ms;
+        bool same; /* and it says the same */
+    } earlier;
+    bool twin; /* the journal's: one before it in the batch has its client_id */
 };
 
 /* Stores all posts in one transaction with a constant number of statements: takes the numbers from

@@ -5,10 +5,11 @@
  *   write the last numbers and times back                                                 1
  *   commit                                                                                1
  *
- * An edit or a recall costs a few more: what it is about is looked up before the insert and changed after it.
+ * Edits and recalls cost a few more: what they are about is looked up before the insert and changed after it, all in one
+ * statement each.
  *
  * A message's client_id was usually never seen, so it is not looked for: the unique key finds the
- * repeats, and only then are they looked up, in a second attempt. A post that the database refuses for
+ * repeats, and only then are they looked up, together, in a second attempt. A post that the database refuses for
  * good is found by halving the batch, so it harms no other.
  *
  * A message's time is this process's, but not below that of the conversation's last message, which another relay may have
@@ -23,6 +24,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/store_repeats.h"
 #include "common/store_revise.h"
 #include "common/store_sql.h"
 
@@ -44,6 +46,8 @@ struct batch {
     size_t count;
     struct counter *counters; /* ascending by conversation */
     size_t counter_count;
+    struct store_revised *revised; /* of this attempt: what its edits and recalls are about, ascending */
+    size_t revised_count;
     uint64_t id;
     uint64_t lost_id; /* of the transaction whose COMMIT had no answer; its posts have a lost_seq */
     bool last_look;   /* the time is up, but what became of it is looked up once all the same */
@@ -103,81 +107,24 @@ static enum err lock_counters(struct store *store, struct batch *batch)
     return err;
 }
 
-/* Drops post `i`, answered with `err`, from the batch. */
-static void settle(struct batch *batch, size_t i, enum err err)
-{
-    batch->posts[i]->err = err;
-    memmove(&batch->posts[i], &batch->posts[i + 1],
-            (batch->count - i - 1) * sizeof batch->posts[0]);
-    batch->count--;
-}
-
 static void settle_homeless(struct batch *batch)
 {
-    for (size_t i = 0; i < batch->count;)
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->count; i++)
         if (counter_of(batch, batch->posts[i]->message.conversation)->found)
-            i++;
+            batch->posts[kept++] = batch->posts[i];
         else
-            settle(batch, i, ERR_NOT_FOUND);
+            batch->posts[i]->err = ERR_NOT_FOUND;
+    batch->count = kept;
 }
 
-/* It stays for the next attempt. */
-static void put_off_post(struct batch *batch, size_t i, size_t *put_off)
+/* Its client_id was used before. */
+static void settle_repeat(struct store_post *post)
 {
-    struct store_post *post = batch->posts[i];
-    memmove(&batch->posts[i], &batch->posts[i + 1], (batch->count - i - 1) * sizeof batch->posts[0]);
-    batch->posts[batch->count - 1] = post;
-    ++*put_off;
-}
-
-struct earlier {
-    const struct store_post *post; /* what is compared with it */
-    uint64_t seq;
-    int64_t at_ms;
-    bool same;
-};
-
-/* Whether a post says what is stored under its client_id already. A message that was changed since has not its text any
- * more, nor has an edit that a later one took the place of: of those the rest decides. */
-static bool says_the_same(const struct store_post *post, enum message_kind kind, struct str content, struct str extra,
-                          bool changed)
-{
-    char emptied[48];
-    if (kind != post->message.kind)
-        return false;
-    if (changed || (str_eq(content, post->message.content) && str_eq(extra, post->message.extra)))
-        return true;
-    snprintf(emptied, sizeof emptied, "{\"of\":%llu}", (unsigned long long)post->of);
-    return kind == MESSAGE_EDIT && str_eq(content, str_of(emptied));
-}
-
-static void on_earlier(void *arg, const struct db_value *c)
-{
-    struct earlier *earlier = arg;
-    earlier->seq = c[0].number;
-    earlier->at_ms = (int64_t)c[1].number;
-    earlier->same = says_the_same(earlier->post, (enum message_kind)c[2].number, c[3].text, c[5].text, !c[4].is_null);
-}
-
-/* Answers the post if its client_id was used before. */
-static enum err settle_repeat(struct store *store, struct batch *batch, size_t i, bool *settled)
-{
-    struct store_post *post = batch->posts[i];
-    struct earlier earlier = {.post = post};
-    *settled = false;
-    if (!post->message.client_id.len || !post->message.sender)
-        return ERR_OK;
-    struct db_value key[] = {DB_NUM(post->message.conversation), DB_NUM(post->message.sender),
-                             DB_TEXT(post->message.client_id)};
-    enum err err = db_query(store->db, SQL_FIND_CLIENT, key, 3, on_earlier, &earlier);
-    if (err || !earlier.seq)
-        return err;
-    post->message.seq = earlier.seq;
-    post->message.at_ms = earlier.at_ms;
-    post->repeated = earlier.same;
-    settle(batch, i, post->repeated ? ERR_OK : ERR_DUPLICATE);
-    *settled = true;
-    return ERR_OK;
+    post->message.seq = post->earlier.seq;
+    post->message.at_ms = post->earlier.at_ms;
+    post->repeated = post->earlier.same;
+    post->err = post->repeated ? ERR_OK : ERR_DUPLICATE;
 }
 
 static bool same_client_id(const struct message *a, const struct message *b)
@@ -186,85 +133,159 @@ static bool same_client_id(const struct message *a, const struct message *b)
            str_eq(a->client_id, b->client_id);
 }
 
-/* Answers the posts that are stored already. A repeat of a post of this very batch is put off:
- * it stays for the next attempt, which then finds the first one stored. */
+/* What is stored already is answered. A repeat of a post of this very batch is put off: it stays for the next attempt,
+ * which then finds the first one stored. */
 static enum err settle_repeats(struct store *store, struct batch *batch, size_t *put_off)
 {
-    *put_off = 0;
-    for (size_t i = 0; i < batch->count - *put_off;) {
-        const struct store_post *post = batch->posts[i];
-        bool settled, twin = false;
-        enum err err = settle_repeat(store, batch, i, &settled);
-        if (err)
-            return err;
-        if (settled)
-            continue;
-        for (size_t j = 0; post->message.client_id.len && j < i && !twin; j++)
-            twin = same_client_id(&batch->posts[j]->message, &post->message);
-        if (twin)
-            put_off_post(batch, i, put_off);
+    enum err err = store_repeats_find(store, batch->posts, batch->count);
+    if (err)
+        return err;
+    struct store_post **off = mem_zalloc(batch->count * sizeof(struct store_post *));
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct store_post *post = batch->posts[i];
+        if (post->earlier.seq)
+            settle_repeat(post);
+        else if (post->twin)
+            off[(*put_off)++] = post;
         else
-            i++;
+            batch->posts[kept++] = post;
     }
+    memcpy(&batch->posts[kept], off, *put_off * sizeof off[0]);
+    batch->count = kept + *put_off;
+    free(off);
     return ERR_OK;
 }
 
-/* The latest edit or recall before post `i` about the same message; NULL: none. */
-static const struct message *revision_before(const struct batch *batch, size_t i)
+/* ---- edits and recalls ---- */
+
+static int by_revised(const void *a, const void *b)
 {
-    const struct store_post *post = batch->posts[i];
-    while (i--) {
-        const struct store_post *other = batch->posts[i];
-        if (other->of == post->of && other->message.conversation == post->message.conversation)
-            return &other->message;
-    }
-    return NULL;
+    const struct store_revised *left = a, *right = b;
+    if (left->conversation != right->conversation)
+        return left->conversation < right->conversation ? -1 : 1;
+    return left->seq < right->seq ? -1 : left->seq > right->seq;
 }
 
-/* Whether that one leaves anything to change; it was found to be its author's before. */
-static enum err verdict_after(const struct message *before, const struct message *message)
+static struct store_revised *revised_by_post(const struct batch *batch, const struct store_post *post)
 {
-    if (before->kind == MESSAGE_RECALL)
-        return ERR_NOT_FOUND;
-    return before->sender == message->sender ? ERR_OK : ERR_DENIED;
+    struct store_revised key = {.conversation = post->message.conversation, .seq = post->of};
+    return bsearch(&key, batch->revised, batch->revised_count, sizeof key, by_revised);
+}
+
+/* What the edits and recalls among the first `count` posts are about, each once. */
+static void collect_revised(struct batch *batch, size_t count)
+{
+    size_t all = 0, distinct = 0;
+    batch->revised = mem_zalloc(batch->count * sizeof batch->revised[0]);
+    for (size_t i = 0; i < count; i++)
+        if (message_is_revision(batch->posts[i]->message.kind))
+            batch->revised[all++] =
+                (struct store_revised){.conversation = batch->posts[i]->message.conversation, .seq = batch->posts[i]->of};
+    qsort(batch->revised, all, sizeof batch->revised[0], by_revised);
+    for (size_t i = 0; i < all; i++)
+        if (!i || by_revised(&batch->revised[distinct - 1], &batch->revised[i]))
+            batch->revised[distinct++] = batch->revised[i];
+    batch->revised_count = distinct;
+}
+
+static bool has_revisions(const struct batch *batch, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (message_is_revision(batch->posts[i]->message.kind))
+            return true;
+    return false;
+}
+
+/* The posts of a batch, parted; each has room for all. */
+struct parted {
+    struct store_post **kept, **off, **refused;
+    enum err *verdicts; /* of those refused */
+    size_t kept_count, off_count, refused_count;
+};
+
+static void parted_init(struct parted *parted, size_t room)
+{
+    *parted = (struct parted){.kept = mem_zalloc(3 * room * sizeof(struct store_post *)),
+                              .verdicts = mem_zalloc(room * sizeof(enum err))};
+    parted->off = parted->kept + room;
+    parted->refused = parted->off + room;
+}
+
+static void parted_fini(struct parted *parted)
+{
+    free(parted->kept);
+    free(parted->verdicts);
+}
+
+/* Edits and recalls that may not be are refused, and one that retries another of this batch is put off. */
+static void part_revisions(struct batch *batch, size_t count, struct parted *parted)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct store_post *post = batch->posts[i];
+        struct message *message = &post->message;
+        struct store_revised *revised = message_is_revision(message->kind) ? revised_by_post(batch, post) : NULL;
+        enum err verdict = revised ? store_revise_verdict(revised, message) : ERR_OK;
+        if (revised && revised->last && message->client_id.len && same_client_id(revised->last, message)) {
+            parted->off[parted->off_count++] = post;
+        } else if (verdict) {
+            parted->verdicts[parted->refused_count] = verdict;
+            parted->refused[parted->refused_count++] = post;
+        } else {
+            parted->kept[parted->kept_count++] = post;
+            if (revised)
+                revised->last = message;
+        }
+    }
+}
+
+/* The batch is what was kept, what was put off before, and what is put off now. */
+static void take_parted(struct batch *batch, const struct parted *parted, size_t count, size_t *put_off)
+{
+    memmove(&batch->posts[parted->kept_count], &batch->posts[count], *put_off * sizeof batch->posts[0]);
+    memcpy(batch->posts, parted->kept, parted->kept_count * sizeof batch->posts[0]);
+    memcpy(&batch->posts[parted->kept_count + *put_off], parted->off, parted->off_count * sizeof batch->posts[0]);
+    *put_off += parted->off_count;
+    batch->count = parted->kept_count + *put_off;
 }
 
 /* Answers the edits and recalls that may not be: unless it is one that was carried out before. */
-static enum err settle_revisions(struct store *store, struct batch *batch, size_t *put_off)
+static enum err settle_revisions(struct store *store, struct batch *batch, bool repeats_settled, size_t *put_off)
 {
-    enum err err = ERR_OK;
-    for (size_t i = 0; !err && i < batch->count - *put_off;) {
-        const struct message *message = &batch->posts[i]->message;
-        enum err verdict = ERR_OK;
-        bool settled = false;
-        if (!message_is_revision(message->kind)) {
-            i++;
-            continue;
-        }
-        const struct message *before = revision_before(batch, i);
-        if (before && message->client_id.len && same_client_id(before, message)) {
-            put_off_post(batch, i, put_off);
-            continue;
-        }
-        if (before)
-            verdict = verdict_after(before, message);
-        else
-            err = store_revision_check(store, message, &verdict);
-        if (!err && verdict)
-            err = settle_repeat(store, batch, i, &settled);
-        if (!err && verdict && !settled)
-            settle(batch, i, verdict);
-        i += !verdict;
+    struct parted parted;
+    size_t count = batch->count - *put_off;
+    if (!has_revisions(batch, count))
+        return ERR_OK;
+    collect_revised(batch, count);
+    enum err err = store_revise_look(store, batch->revised, batch->revised_count);
+    if (err)
+        return err;
+    parted_init(&parted, count);
+    part_revisions(batch, count, &parted);
+    if (!repeats_settled)
+        err = store_repeats_find(store, parted.refused, parted.refused_count);
+    for (size_t i = 0; !err && i < parted.refused_count; i++) {
+        parted.refused[i]->err = parted.verdicts[i];
+        if (!repeats_settled && parted.refused[i]->earlier.seq)
+            settle_repeat(parted.refused[i]);
     }
+    if (!err)
+        take_parted(batch, &parted, count, put_off);
+    parted_fini(&parted);
     return err;
 }
 
 static enum err apply_revisions(struct store *store, const struct batch *batch, size_t count)
 {
-    enum err err = ERR_OK;
-    for (size_t i = 0; !err && i < count; i++)
+    if (!has_revisions(batch, count))
+        return ERR_OK;
+    struct store_revising *revising = mem_zalloc(count * sizeof *revising);
+    size_t some = 0;
+    for (size_t i = 0; i < count; i++)
         if (message_is_revision(batch->posts[i]->message.kind))
-            err = store_revision_apply(store, &batch->posts[i]->message);
+            revising[some++] = (struct store_revising){revised_by_post(batch, batch->posts[i]), &batch->posts[i]->message};
+    enum err err = store_revise_apply(store, revising, some);
+    free(revising);
     return err;
 }
 
@@ -356,21 +377,23 @@ static enum err find_lost(struct store *store, const struct batch *batch, bool *
 
 static void settle_lost(struct batch *batch)
 {
-    for (size_t i = 0; i < batch->count;) {
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->count; i++) {
         struct store_post *post = batch->posts[i];
         if (!post->lost_seq) {
-            i++;
+            batch->posts[kept++] = post;
             continue;
         }
         post->message.seq = post->lost_seq;
         post->message.at_ms = post->lost_at_ms;
         post->message.batch = batch->lost_id;
-        settle(batch, i, ERR_OK);
+        post->err = ERR_OK;
     }
+    batch->count = kept;
 }
 
 /* One transaction. ERR_OK: the first `batch->count - *put_off` posts are stored. */
-static enum err attempt(struct store *store, struct batch *batch, bool repeats, size_t *put_off)
+static enum err attempt_once(struct store *store, struct batch *batch, bool repeats, size_t *put_off)
 {
     bool found = false;
     *put_off = 0;
@@ -392,7 +415,7 @@ static enum err attempt(struct store *store, struct batch *batch, bool repeats, 
     if (!err && repeats)
         err = settle_repeats(store, batch, put_off);
     if (!err)
-        err = settle_revisions(store, batch, put_off);
+        err = settle_revisions(store, batch, repeats, put_off);
     size_t count = batch->count - *put_off;
     if (!err && count)
         err = insert_messages(store, batch, count);
@@ -404,6 +427,15 @@ static enum err attempt(struct store *store, struct batch *batch, bool repeats, 
         err = db_commit(store->db);
     if (err && err != ERR_UNKNOWN)
         db_rollback(store->db); /* a refused COMMIT too: the next START TRANSACTION would carry it out */
+    return err;
+}
+
+static enum err attempt(struct store *store, struct batch *batch, bool repeats, size_t *put_off)
+{
+    batch->revised = NULL;
+    enum err err = attempt_once(store, batch, repeats, put_off);
+    free(batch->revised);
+    batch->revised = NULL;
     return err;
 }
 

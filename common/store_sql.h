@@ -19,7 +19,6 @@ enum statement {
     SQL_READ_LATEST,
     SQL_READ_SAID,
     SQL_EPOCH,
-    SQL_FIND_CLIENT,
     SQL_FIND_BATCH,
     SQL_ADD_MESSAGE,
     SQL_SET_SEQ,
@@ -61,7 +60,6 @@ enum statement {
     SQL_NATIVE_USER,
     SQL_NATIVE_PLACES,
     SQL_UNREAD,
-    SQL_REVISED,
     SQL_EMPTY_REVISION,
     SQL_REVISE,
     SQL_SANCTIONS_ACTIVE,
@@ -133,6 +131,9 @@ bool store_is_asked(uint64_t at, size_t count);
 /* Bytes as a literal in text for db_run, and how long it is at most. */
 void store_add_hex(struct buf *sql, struct str bytes);
 #define STORE_HEX_LEN(len) (2 * (len) + 3)
+
+/* Rows that are asked for by their keys in one statement of ours: as many as every server looks up one by one. */
+enum { STORE_KEYS_AT_ONCE = 500 };
 
 /* One row of a derived table (at, user, room) of public ids, which are compared as their columns are; `at` counts from
  * 0. In text for db_run. */

@@ -140,16 +140,14 @@ static uint64_t *seq_of(uint64_t conversation)
     return conversation && conversation < CONVERSATIONS ? &working.seq[conversation] : NULL;
 }
 
-enum err db_run(struct db *db, const char *sql, db_row_fn *fn, void *arg)
+static void lock_conversations(const char *sql, db_row_fn *fn, void *arg)
 {
     static const char head[] = "SELECT id, seq, last_at FROM conversation WHERE id IN (";
-    (void)db;
-    enum err err = meet('l');
     assert_true(strlen(sql) < sizeof last_sql);
     strcpy(last_sql, sql);
     assert_memory_equal(sql, head, sizeof head - 1);
     assert_non_null(strstr(sql, ") ORDER BY id FOR UPDATE"));
-    for (const char *at = sql + sizeof head - 1; !err && *at != ')'; at += *at == ',') {
+    for (const char *at = sql + sizeof head - 1; *at != ')'; at += *at == ',') {
         char *end;
         uint64_t id = strtoull(at, &end, 10);
         at = end;
@@ -158,7 +156,6 @@ enum err db_run(struct db *db, const char *sql, db_row_fn *fn, void *arg)
         struct db_value columns[] = {DB_NUM(id), DB_NUM(*seq_of(id)), DB_NUM((uint64_t)working.last_at[id])};
         fn(arg, columns);
     }
-    return err;
 }
 
 static struct row *find_row(uint64_t conversation, uint64_t seq)
@@ -180,6 +177,94 @@ static struct row *find_client(uint64_t conversation, uint64_t sender, const cha
     return NULL;
 }
 
+/* x'…', and moves behind it. */
+static void read_hex(const char **at, char out[24])
+{
+    size_t len = 0;
+    assert_memory_equal(*at, "x'", 2);
+    for (*at += 2; **at != '\''; *at += 2) {
+        unsigned byte;
+        assert_int_equal(sscanf(*at, "%2x", &byte), 1);
+        assert_true(len < 23);
+        out[len++] = (char)byte;
+    }
+    ++*at;
+    out[len] = '\0';
+}
+
+/* Groups of keys as the journal's look-ups have them: a head of two forms, and then what is in its list. */
+static void look_for_clients(const char *at, db_row_fn *fn, void *arg)
+{
+    unsigned long long conversation, sender;
+    char client_id[24];
+    int len;
+    for (; *at == '('; at += strncmp(at, " OR ", 4) ? 0 : 4) {
+        assert_int_equal(
+            sscanf(at, "(conversation = %llu AND sender = %llu AND client_id IN (%n", &conversation, &sender, &len), 2);
+        at += len;
+        for (;; at++) {
+            read_hex(&at, client_id);
+            const struct row *row = find_client(conversation, sender, client_id);
+            struct db_value columns[] = {DB_NUM(conversation), DB_NUM(sender), DB_TEXT(str_of(client_id)),
+                                         DB_NUM(row ? row->seq : 0), DB_NUM(row ? (uint64_t)row->at_ms : 0),
+                                         DB_NUM(row ? row->kind : 0), DB_TEXT(str_of(row ? row->content : "")),
+                                         row && row->revised_by ? DB_NUM(row->revised_by) : DB_NULL,
+                                         DB_TEXT(str_of(row ? row->extra : ""))};
+            if (row)
+                fn(arg, columns);
+            if (*at != ',')
+                break;
+        }
+        assert_memory_equal(at, "))", 2);
+        at += 2;
+    }
+    assert_int_equal(*at, '\0');
+}
+
+static void look_for_revised(const char *at, db_row_fn *fn, void *arg)
+{
+    unsigned long long conversation;
+    int len;
+    for (; *at == '('; at += strncmp(at, " OR ", 4) ? 0 : 4) {
+        assert_int_equal(sscanf(at, "(conversation = %llu AND seq IN (%n", &conversation, &len), 1);
+        at += len;
+        for (;; at++) {
+            char *end;
+            uint64_t seq = strtoull(at, &end, 10);
+            at = end;
+            const struct row *row = find_row(conversation, seq);
+            struct db_value columns[] = {DB_NUM(conversation), DB_NUM(seq), DB_NUM(row ? row->sender : 0),
+                                         DB_NUM(row ? row->kind : 0), DB_NUM(row ? row->recalled : 0),
+                                         row && row->revised_by ? DB_NUM(row->revised_by) : DB_NULL};
+            if (row)
+                fn(arg, columns);
+            if (*at != ',')
+                break;
+        }
+        assert_memory_equal(at, "))", 2);
+        at += 2;
+    }
+    assert_int_equal(*at, '\0');
+}
+
+enum err db_run(struct db *db, const char *sql, db_row_fn *fn, void *arg)
+{
+    static const char clients[] = "SELECT conversation, sender, client_id, seq,", revised[] = "SELECT conversation, seq,";
+    bool of_clients = !strncmp(sql, clients, sizeof clients - 1), of_revised = !strncmp(sql, revised, sizeof revised - 1);
+    (void)db;
+    enum err err = meet(of_clients ? 'f' : of_revised ? 'v' : 'l');
+    const char *keys = strstr(sql, " WHERE ");
+    assert_non_null(keys);
+    keys += strlen(" WHERE ");
+    if (!err && of_clients)
+        look_for_clients(keys, fn, arg);
+    else if (!err && of_revised)
+        look_for_revised(keys, fn, arg);
+    else if (!err)
+        lock_conversations(sql, fn, arg);
+    return err;
+}
+
 static void copy_text_to(char *out, size_t size, const struct db_value *value)
 {
     assert_false(value->is_number);
@@ -191,72 +276,34 @@ static void copy_text(char out[24], const struct db_value *value)
     copy_text_to(out, 24, value);
 }
 
-static void look_up_revised(const struct db_value *params, db_row_fn *fn, void *arg)
+static enum err empty_revision(const struct db_value *params)
 {
-    const struct row *row = find_row(params[0].number, params[1].number);
-    struct db_value columns[] = {DB_NUM(row ? row->sender : 0), DB_NUM(row ? row->kind : 0),
-                                 DB_NUM(row ? row->recalled : 0)};
-    if (row)
-        fn(arg, columns);
-}
-
-static void empty_revision(const struct db_value *params)
-{
-    const struct row *changed = find_row(params[1].number, params[2].number);
-    struct row *earlier = find_row(params[1].number, changed->revised_by);
+    struct row *earlier = find_row(params[1].number, params[2].number);
     if (earlier)
         copy_text_to(earlier->content, sizeof earlier->content, &params[0]);
+    return ERR_OK;
 }
 
-static void revise(const struct db_value *params)
+static enum err revise(const struct db_value *params)
 {
     struct row *row = find_row(params[3].number, params[4].number);
     copy_text_to(row->content, sizeof row->content, &params[0]);
     row->recalled = params[1].number;
     row->revised_by = params[2].number;
-}
-
-static char letter_of(size_t statement)
-{
-    return statement == SQL_FIND_CLIENT      ? 'f'
-           : statement == SQL_REVISED        ? 'v'
-           : statement == SQL_EMPTY_REVISION ? 'e'
-           : statement == SQL_REVISE         ? 'w'
-                                             : 'q';
+    return ERR_OK;
 }
 
 enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count,
                   db_row_fn *fn, void *arg)
 {
-    char client_id[24];
-    struct row *row;
     (void)db;
-    enum err err = meet(letter_of(statement));
-    if (statement == SQL_REVISED || statement == SQL_EMPTY_REVISION || statement == SQL_REVISE) {
-        if (!err && statement == SQL_REVISED)
-            look_up_revised(params, fn, arg);
-        else if (!err && statement == SQL_EMPTY_REVISION)
-            empty_revision(params);
-        else if (!err)
-            revise(params);
-    } else if (statement == SQL_FIND_CLIENT) {
-        assert_int_equal(count, 3);
-        copy_text(client_id, &params[2]);
-        row = find_client(params[0].number, params[1].number, client_id);
-        struct db_value columns[] = {DB_NUM(row ? row->seq : 0), DB_NUM(row ? (uint64_t)row->at_ms : 0),
-                                     DB_NUM(row ? row->kind : 0), DB_TEXT(str_of(row ? row->content : "")),
-                                     row && row->revised_by ? DB_NUM(row->revised_by) : DB_NULL,
-                                     DB_TEXT(str_of(row ? row->extra : ""))};
-        if (row && !err)
-            fn(arg, columns);
-    } else {
-        assert_int_equal(statement, SQL_FIND_BATCH);
-        assert_int_equal(count, 2);
-        row = find_row(params[0].number, params[1].number);
-        struct db_value columns[] = {DB_NUM(row ? row->batch : 0)};
-        if (row && !err)
-            fn(arg, columns);
-    }
+    enum err err = meet('q');
+    assert_int_equal(statement, SQL_FIND_BATCH);
+    assert_int_equal(count, 2);
+    const struct row *row = find_row(params[0].number, params[1].number);
+    struct db_value columns[] = {DB_NUM(row ? row->batch : 0)};
+    if (row && !err)
+        fn(arg, columns);
     return err;
 }
 
@@ -289,23 +336,37 @@ static enum err insert_row(const struct db_value *p)
     return ERR_OK;
 }
 
+static enum err write_counter(const struct db_value *p)
+{
+    *seq_of(p[2].number) = p[0].number;
+    working.last_at[p[2].number] = (int64_t)p[1].number;
+    return ERR_OK;
+}
+
+static const struct {
+    size_t statement, params;
+    char op;
+    enum err (*carry_out)(const struct db_value *params);
+} manys[] = {
+    {SQL_ADD_MESSAGE, 12, 'i', insert_row},
+    {SQL_SET_SEQ, 3, 's', write_counter},
+    {SQL_EMPTY_REVISION, 3, 'e', empty_revision},
+    {SQL_REVISE, 5, 'w', revise},
+};
+
 /* What stood before the row that is refused stays: undoing it is the transaction's part. */
 enum err db_many(struct db *db, size_t statement, const struct db_value *params, size_t rows,
                  size_t count)
 {
+    size_t at = 0;
     (void)db;
     assert_true(rows > 0);
-    assert_int_equal(count, statement == SQL_ADD_MESSAGE ? 12 : 3);
-    enum err err = meet(statement == SQL_ADD_MESSAGE ? 'i' : 's');
-    for (size_t i = 0; i < rows && !err; i++) {
-        const struct db_value *p = &params[i * count];
-        if (statement == SQL_ADD_MESSAGE)
-            err = insert_row(p);
-        else {
-            *seq_of(p[2].number) = p[0].number;
-            working.last_at[p[2].number] = (int64_t)p[1].number;
-        }
-    }
+    while (manys[at].statement != statement)
+        assert_true(++at < sizeof manys / sizeof manys[0]);
+    assert_int_equal(count, manys[at].params);
+    enum err err = meet(manys[at].op);
+    for (size_t i = 0; i < rows && !err; i++)
+        err = manys[at].carry_out(&params[i * count]);
     if (err && trace[trace_len - 1] == 'i')
         trace[trace_len - 1] = 'I';
     return err;

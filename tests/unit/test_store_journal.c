@@ -188,7 +188,7 @@ static void a_repeat_gets_the_first_ones_number_and_time(void **state)
     assert_true(posts[1].repeated);
     assert_false(posts[0].repeated || posts[2].repeated);
     assert_int_equal(posts[1].message.at_ms, earlier.message.at_ms);
-    assert_string_equal(trace, "blIrblffisc"); /* looked for only once the key has told */
+    assert_string_equal(trace, "blIrblfisc"); /* looked for only once the key has told, together */
     assert_int_equal(committed.row_count, 3);
     assert_int_equal(committed.seq[1], 3);
 }
@@ -243,6 +243,36 @@ static void twins_of_one_that_was_stored_before_are_all_repeats(void **state)
         assert_true(posts[i].repeated);
     }
     assert_int_equal(committed.row_count, 1);
+}
+
+static void somebodys_many_repeats_cost_the_batch_one_look(void **state)
+{
+    (void)state;
+    char ids[POSTS_MAX][8];
+    for (size_t i = 0; i < POSTS_MAX / 2; i++) {
+        snprintf(ids[i], sizeof ids[i], "c%zu", i);
+        post(1 + i % 3, 8 + i % 2, ids[i]);
+    }
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    trace_len = 0;
+    memset(trace, 0, sizeof trace);
+    for (size_t i = 0; i < POSTS_MAX / 2; i++) { /* each among something new */
+        size_t at = post_count++;
+        posts[at] = posts[i];
+        snprintf(ids[at], sizeof ids[at], "d%zu", i);
+        if (i % 2)
+            posts[at].message.client_id = str_of(ids[at]);
+        if (i % 2)
+            posts[at].message.content = str_of(ids[at]);
+    }
+    assert_int_equal(store_journal(&store, posts + POSTS_MAX / 2, POSTS_MAX / 2, PATIENCE_MS), ERR_OK);
+    assert_string_equal(trace, "blIrblfisc");
+    for (size_t i = POSTS_MAX / 2; i < POSTS_MAX; i++) {
+        assert_int_equal(posts[i].err, ERR_OK);
+        assert_int_equal(posts[i].repeated, i % 2 == 0);
+        assert_int_equal(posts[i].message.seq == posts[i - POSTS_MAX / 2].message.seq, i % 2 == 0);
+    }
+    check_consistent();
 }
 
 static void other_kinds_of_things_under_one_client_id_are_a_conflict(void **state)
@@ -309,10 +339,37 @@ static void an_edit_changes_its_message_under_a_number_of_its_own(void **state)
     assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
     check_post(0, ERR_OK, 2);
     check_post(1, ERR_OK, 1);
-    assert_string_equal(trace, "blviewsc");
+    assert_string_equal(trace, "blviwsc");
     assert_string_equal(committed_row(1, 1)->content, "new");
     assert_int_equal(committed_row(1, 1)->revised_by, 2);
     assert_string_equal(committed_row(1, 2)->content, "{\"of\":1,\"content\":\"new\"}");
+}
+
+static void many_edits_cost_the_batch_as_many_statements_as_two(void **state)
+{
+    (void)state;
+    char contents[POSTS_MAX][48];
+    for (int i = 0; i < 4; i++)
+        post(1 + i % 2, 9, "");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    post_count = trace_len = 0;
+    memset(trace, 0, sizeof trace);
+    for (unsigned i = 0; i < 40; i++) { /* of four messages, and every fifth is somebody else's */
+        snprintf(contents[i], sizeof contents[i], "{\"of\":%u,\"content\":\"%u\"}", 1 + i / 2 % 2, i);
+        revise_post(MESSAGE_EDIT, 1 + i % 2, i % 5 == 4 ? 8 : 9, "", contents[i]);
+    }
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    assert_string_equal(trace, "blviewsc");
+    for (unsigned i = 0; i < 40; i++)
+        assert_int_equal(posts[i].err, i % 5 == 4 ? ERR_DENIED : ERR_OK);
+    for (unsigned i = 0; i < 40; i++) { /* what the last ones say stands; what those before said, nowhere */
+        const struct row *row = i % 5 == 4 ? NULL : committed_row(1 + i % 2, posts[i].message.seq);
+        if (row)
+            assert_string_equal(row->content, i >= 35 ? contents[i] : i / 2 % 2 ? "{\"of\":2}" : "{\"of\":1}");
+    }
+    static const char *const last[] = {"36", "37", "38", "35"};
+    for (unsigned i = 0; i < 4; i++)
+        assert_string_equal(committed_row(1 + i % 2, 1 + i / 2)->content, last[i]);
 }
 
 static void what_was_recalled_stands_nowhere(void **state)
@@ -415,10 +472,12 @@ int main(void)
         TEST(the_same_client_id_of_another_is_no_repeat),
         TEST(twins_within_a_batch_are_stored_once),
         TEST(twins_of_one_that_was_stored_before_are_all_repeats),
+        TEST(somebodys_many_repeats_cost_the_batch_one_look),
         TEST(other_kinds_of_things_under_one_client_id_are_a_conflict),
         TEST(another_thing_said_under_one_client_id_is_a_conflict),
         TEST(a_late_retry_of_what_was_changed_since_is_a_repeat),
         TEST(an_edit_changes_its_message_under_a_number_of_its_own),
+        TEST(many_edits_cost_the_batch_as_many_statements_as_two),
         TEST(what_was_recalled_stands_nowhere),
         TEST(a_retried_recall_is_a_repeat_and_another_one_finds_nothing),
         TEST(only_the_author_changes_only_what_was_said),
