@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/db.h"
 #include "common/log.h"
+#include "common/map.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 
@@ -11,10 +12,19 @@
 
 /* A queued message. */
 struct entry {
-    struct entry *next;
+    struct entry *next;          /* of its payer; once taken, of its batch */
+    struct entry *older, *newer; /* of all that wait */
+    struct payer *payer;
     struct post_id id;
     int64_t queued_ms;
     struct message *message;
+};
+
+/* Whoever has messages waiting: a sender, or a session that has none. Never without. */
+struct payer {
+    uint64_t key;
+    struct entry *first, **last;
+    struct payer *before, *behind; /* a ring */
 };
 
 /* A stored batch on its way back to the loop. */
@@ -35,7 +45,10 @@ struct journal {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t some;
-    struct entry *first, **last;
+    struct entry *oldest, *newest; /* what waits, by age … */
+    struct map payers;             /* … and by who said it, each in turn: */
+    struct payer *turn;            /* NULL: nothing waits */
+    size_t waiting;
     size_t count, bytes; /* queued or being stored */
     bool stopping, stopped;
     int64_t stop_ms; /* when stopping: until when batches are tried */
@@ -63,24 +76,99 @@ static void arrived(struct parcel *parcel)
     free(batch);
 }
 
-/* Waits for a message; returns up to journal_batch of them, oldest first; NULL at the end. */
-static struct entry *gather(struct journal *journal, size_t *count)
+/* ---- what waits; under the lock ---- */
+
+static uint64_t payer_key(struct post_id id, const struct message *message)
 {
+    static const uint64_t session = UINT64_C(1) << 63; /* users' numbers stay below */
+    return message->sender ? message->sender : session | id.session_id;
+}
+
+static struct payer *payer_of(struct journal *journal, uint64_t key)
+{
+    struct payer *payer = map_get(&journal->payers, key);
+    if (payer)
+        return payer;
+    payer = mem_zalloc(sizeof *payer);
+    payer->key = key;
+    payer->last = &payer->first;
+    if (journal->turn) { /* its turn comes last */
+        payer->behind = journal->turn;
+        payer->before = journal->turn->before;
+        payer->before->behind = payer->behind->before = payer;
+    } else {
+        journal->turn = payer->before = payer->behind = payer;
+    }
+    map_put(&journal->payers, key, payer);
+    return payer;
+}
+
+static void payer_free(struct journal *journal, struct payer *payer)
+{
+    if (journal->turn == payer)
+        journal->turn = payer->behind != payer ? payer->behind : NULL;
+    payer->before->behind = payer->behind;
+    payer->behind->before = payer->before;
+    map_take(&journal->payers, payer->key);
+    free(payer);
+}
+
+static void add(struct journal *journal, struct entry *entry)
+{
+    struct payer *payer = payer_of(journal, payer_key(entry->id, entry->message));
+    entry->payer = payer;
+    *payer->last = entry;
+    payer->last = &entry->next;
+    entry->older = journal->newest;
+    if (journal->newest)
+        journal->newest->newer = entry;
+    else
+        journal->oldest = entry;
+    journal->newest = entry;
+    journal->waiting++;
+}
+
+/* Its oldest. */
+static struct entry *take_from(struct journal *journal, struct payer *payer)
+{
+    struct entry *entry = payer->first;
+    payer->first = entry->next;
+    if (!payer->first)
+        payer_free(journal, payer);
+    if (entry->older)
+        entry->older->newer = entry->newer;
+    else
+        journal->oldest = entry->newer;
+    if (entry->newer)
+        entry->newer->older = entry->older;
+    else
+        journal->newest = entry->older;
+    journal->waiting--;
+    entry->next = NULL;
+    return entry;
+}
+
+/* Waits for a message; returns up to journal_batch of them; NULL at the end. Oldest first: but while more wait than go
+ * together, one of each payer in turn, so that whoever sends much waits behind themselves. What one payer sends keeps its
+ * order. */
+static struct entry *gather(struct journal *journal, size_t *count, int64_t *oldest_ms)
+{
+    struct entry *first = NULL, **end = &first;
     *count = 0;
     pthread_mutex_lock(&journal->lock);
-    while (!journal->first && !journal->stopping)
+    while (!journal->oldest && !journal->stopping)
         pthread_cond_wait(&journal->some, &journal->lock);
-    struct entry *first = journal->first, **end = &journal->first;
-    while (*end && *count < (size_t)journal->settings->journal_batch) {
+    bool all = journal->waiting <= (size_t)journal->settings->journal_batch;
+    *oldest_ms = INT64_MAX;
+    for (; journal->oldest && *count < (size_t)journal->settings->journal_batch; ++*count) {
+        struct payer *payer = all ? journal->oldest->payer : journal->turn;
+        if (!all)
+            journal->turn = payer->behind;
+        *end = take_from(journal, payer);
+        if ((*end)->queued_ms < *oldest_ms)
+            *oldest_ms = (*end)->queued_ms;
         end = &(*end)->next;
-        ++*count;
     }
-    struct entry *rest = first ? *end : NULL;
-    if (first)
-        *end = NULL;
-    journal->first = rest;
-    if (!rest)
-        journal->last = &journal->first;
     pthread_mutex_unlock(&journal->lock);
     return first;
 }
@@ -161,9 +249,10 @@ static void *run(void *arg)
     struct store *store = store_new(journal->settings);
     struct entry *entry;
     size_t count;
+    int64_t oldest_ms;
     db_thread_begin();
-    while ((entry = gather(journal, &count))) {
-        int64_t oldest_ms = entry->queued_ms, stop_ms = ends_at(journal);
+    while ((entry = gather(journal, &count, &oldest_ms))) {
+        int64_t stop_ms = ends_at(journal);
         struct batch *batch = batch_new(journal, entry, count);
         if (clock_mono_ms() < stop_ms)
             store_batch(journal, store, batch, oldest_ms, stop_ms);
@@ -185,7 +274,6 @@ struct journal *journal_new(const struct settings *settings, struct offload *off
     journal->offload = offload;
     journal->stored = stored;
     journal->arg = arg;
-    journal->last = &journal->first;
     pthread_mutex_init(&journal->lock, NULL);
     pthread_cond_init(&journal->some, NULL);
     int failed = pthread_create(&journal->thread, NULL, run, journal);
@@ -211,9 +299,8 @@ enum err journal_submit(struct journal *journal, struct post_id id, const struct
     entry->queued_ms = clock_mono_ms();
     entry->message = message_dup(message);
     pthread_mutex_lock(&journal->lock);
-    bool was_empty = !journal->first;
-    *journal->last = entry;
-    journal->last = &entry->next;
+    bool was_empty = !journal->oldest;
+    add(journal, entry);
     journal->count++;
     journal->bytes += bytes;
     metric_set(METRIC_JOURNAL_QUEUED, (int64_t)journal->count);
@@ -228,15 +315,10 @@ void journal_expire(struct journal *journal)
     int64_t since_ms = clock_mono_ms() - journal->settings->journal_timeout_ms;
     size_t count = 0;
     pthread_mutex_lock(&journal->lock);
-    struct entry *first = journal->first, **end = &journal->first;
-    for (; *end && (*end)->queued_ms <= since_ms; count++)
+    struct entry *first = NULL, **end = &first;
+    for (; journal->oldest && journal->oldest->queued_ms <= since_ms; count++) {
+        *end = take_from(journal, journal->oldest->payer);
         end = &(*end)->next;
-    if (count) {
-        struct entry *rest = *end;
-        *end = NULL;
-        journal->first = rest;
-        if (!rest)
-            journal->last = &journal->first;
     }
     pthread_mutex_unlock(&journal->lock);
     if (!count)
@@ -262,7 +344,8 @@ void journal_stop(struct journal *journal)
 
 void journal_free(struct journal *journal)
 {
-    CG_ASSERT(journal->stopped && !journal->first);
+    CG_ASSERT(journal->stopped && !journal->oldest);
+    map_fini(&journal->payers);
     pthread_mutex_destroy(&journal->lock);
     pthread_cond_destroy(&journal->some);
     free(journal);

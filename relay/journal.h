@@ -1,5 +1,6 @@
 /* journal.h: the thread that stores messages: one transaction at a time, and while one is in flight
- * the next gathers. Group commit without a timer: an idle relay stores at once, a busy one many. */
+ * the next gathers. Group commit without a timer: an idle relay stores at once, a busy one many. While more waits than
+ * one transaction takes, senders take turns, so that nobody waits behind what somebody else pours in. */
 #ifndef CG_RELAY_JOURNAL_H
 #define CG_RELAY_JOURNAL_H
 

@@ -198,16 +198,21 @@ static inline int end(void **state)
 }
 
 /* The texts are gone when this returns: the journal must have copied them. */
-static inline enum err submit_for(uint64_t session_id, const char *content, const char *client_id)
+static inline enum err submit_of(uint64_t sender, uint64_t session_id, const char *content, const char *client_id)
 {
     char *text = strdup(content), *id = strdup(client_id);
     struct message message = {
-        .conversation = 7, .sender = 9, .content = str_of(text), .client_id = str_of(id)};
+        .conversation = 7, .sender = sender, .content = str_of(text), .client_id = str_of(id)};
     enum err err = journal_submit(journal, (struct post_id){session_id, 3 * session_id}, &message);
     memset(text, '?', strlen(text));
     free(text);
     free(id);
     return err;
+}
+
+static inline enum err submit_for(uint64_t session_id, const char *content, const char *client_id)
+{
+    return submit_of(9, session_id, content, client_id);
 }
 
 static inline enum err submit(uint64_t number)

@@ -75,6 +75,67 @@ static void order_is_kept_however_the_batches_fall(void **state)
         assert_in_range(fake.batches[i].count, 1, 7);
 }
 
+/* Which answer of those that have come is that of this session. */
+static size_t place_of(uint64_t session_id)
+{
+    for (size_t i = 0; i < answered; i++)
+        if (answers[i].session_id == session_id)
+            return i;
+    fail();
+    return 0;
+}
+
+static void nobody_waits_behind_what_another_pours_in(void **state)
+{
+    (void)state;
+    settings.journal_batch = 10;
+    hold(true);
+    submit_all(1, 1);
+    await_begun(1);
+    submit_all(2, 200);
+    assert_int_equal(submit_of(5, 201, "a", ""), ERR_OK); /* another sender */
+    assert_int_equal(submit_of(5, 202, "b", ""), ERR_OK);
+    assert_int_equal(submit_of(0, 203, "c", ""), ERR_OK); /* sessions without one */
+    assert_int_equal(submit_of(0, 204, "d", ""), ERR_OK);
+    hold(false);
+    await_answers(204);
+    for (uint64_t session = 201; session <= 204; session++)
+        assert_in_range(place_of(session), 1, 10); /* the very next batch */
+    assert_true(place_of(201) < place_of(202)); /* and everybody's own in order */
+    for (uint64_t session = 2; session <= 200; session++)
+        assert_true(place_of(session - 1) < place_of(session));
+    assert_int_equal(begun(), 1 + 21); /* as full as ever */
+}
+
+static void more_senders_than_go_together_take_turns(void **state)
+{
+    (void)state;
+    settings.journal_batch = 10;
+    hold(true);
+    submit_all(1, 1);
+    await_begun(1);
+    for (uint64_t n = 0; n < 75; n++) /* 25 of them, three each */
+        assert_int_equal(submit_of(100 + n % 25, 2 + n, "x", ""), ERR_OK);
+    hold(false);
+    await_answers(76);
+    for (uint64_t n = 0; n < 75; n++)
+        assert_in_range(place_of(2 + n), 1 + n / 25 * 25, 25 + n / 25 * 25);
+}
+
+static void what_goes_into_one_batch_goes_as_it_came(void **state)
+{
+    (void)state;
+    hold(true);
+    submit_all(1, 1);
+    await_begun(1);
+    for (uint64_t n = 2; n <= 60; n++)
+        assert_int_equal(submit_of(n % 7 < 4 ? 5 : n, n, "x", ""), ERR_OK);
+    hold(false);
+    await_answers(60);
+    for (uint64_t n = 1; n <= 60; n++)
+        assert_int_equal(answers[n - 1].session_id, n);
+}
+
 /* ---- bounds ---- */
 
 static void a_full_queue_refuses_by_count(void **state)
@@ -175,6 +236,9 @@ int main(void)
         TEST(while_one_batch_is_stored_the_next_gathers),
         TEST(a_batch_has_a_bound),
         TEST(order_is_kept_however_the_batches_fall),
+        TEST(nobody_waits_behind_what_another_pours_in),
+        TEST(more_senders_than_go_together_take_turns),
+        TEST(what_goes_into_one_batch_goes_as_it_came),
         TEST(a_full_queue_refuses_by_count),
         TEST(a_full_queue_refuses_by_bytes),
         TEST(stopping_stores_what_is_queued),

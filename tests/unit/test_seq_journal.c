@@ -101,7 +101,7 @@ static void submit_one(void)
     size_t number = post_count++;
     posts[number].session_id = any(SESSIONS);
     snprintf(content, sizeof content, "%zu", number);
-    struct message message = {.conversation = 1 + any(3), .sender = 9, .content = str_of(content)};
+    struct message message = {.conversation = 1 + any(3), .sender = any(4), .content = str_of(content)};
     struct post_id id = {posts[number].session_id, number};
     posts[number].taken = !journal_submit(journal, id, &message);
 }
