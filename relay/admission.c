@@ -1,6 +1,7 @@
 #include "relay/admission.h"
 
 #include "relay/door.h"
+#include "relay/hub.h"
 
 static void look_up(struct job *const *jobs, size_t count, struct store *store)
 {
@@ -25,7 +26,9 @@ static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
     enum admitted admitted = ADMITTED;
-    if (job->err == ERR_NOT_FOUND)
+    if (admission->epoch != door.hub->epoch)
+        admitted = ADMISSION_DOWN;
+    else if (job->err == ERR_NOT_FOUND)
         admitted = admission->missing & STORE_NO_ROOM ? ADMISSION_NO_ROOM : ADMISSION_NO_USER;
     else if (job->err)
         admitted = ADMISSION_DOWN;
@@ -49,6 +52,7 @@ enum err admission_ask(struct admission *admission, enum job_class class, uint64
 {
     admission->job.work_all = look_up;
     admission->job.done = on_looked_up;
+    admission->epoch = door.hub->epoch;
     job_charge(&admission->job, class, payer, admission->more ? 5 : 1);
     return readers_try(door.readers, &admission->job);
 }

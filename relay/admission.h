@@ -11,13 +11,14 @@ enum admitted {
     ADMISSION_NO_ROOM,
     ADMISSION_NO_USER,
     ADMISSION_NOT_MEMBER,
-    ADMISSION_DOWN, /* nothing is known: the database cannot be asked now */
+    ADMISSION_DOWN, /* nothing is known: the database cannot be asked now, or was put back while it was */
 };
 
 /* One question. First member of what the asker keeps of it. */
 struct admission {
     struct job job;
     char room_id[ID_MAX], nick_id[ID_MAX];
+    uint64_t epoch;           /* in which it is asked: its numbers, users and rooms are of no other */
     struct store_place place; /* the answer */
     int missing;
     /* In the reader's thread, once the user was found to be a member: reads what else is wanted in the same turn, and

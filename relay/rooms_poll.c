@@ -14,12 +14,12 @@ static void add_json(struct rooms_page *page, const struct message *message)
     poll_encoding.message(message, &page->out);
 }
 
-static void answer(struct http_call *call, uint64_t next, struct str events, bool reset)
+static void answer(struct http_call *call, uint64_t epoch, uint64_t next, struct str events, bool reset)
 {
     struct buf out;
     buf_init(&out, events.len + 200);
     buf_add_text(&out, "{\"epoch\":");
-    buf_add_u64(&out, door.hub->epoch);
+    buf_add_u64(&out, epoch);
     buf_add_text(&out, ",\"next\":");
     buf_add_u64(&out, next);
     buf_add_text(&out, ",\"events\":[");
@@ -34,7 +34,8 @@ static void answer(struct http_call *call, uint64_t next, struct str events, boo
 struct poll {
     struct rooms_held held;
     uint64_t conversation, user;
-    uint64_t next; /* the last number that the client has seen */
+    uint64_t epoch, next; /* the last number that the client has seen, and the epoch that it is one of: when another begins,
+                           * the client's next poll is to tell that its place is void */
     bool reading;  /* what it has not seen is being read */
 };
 
@@ -46,14 +47,14 @@ static struct poll *poll_of(struct session *session)
 /* Not within the hub's walk through the seats: the session ends later. */
 static void finish(struct session *session, uint64_t next, struct str events)
 {
-    answer(poll_of(session)->held.call, next, events, false);
+    answer(poll_of(session)->held.call, poll_of(session)->epoch, next, events, false);
     rooms_held_done(session);
 }
 
 static void give_up(struct session *session)
 {
     struct poll *poll = poll_of(session);
-    answer(poll->held.call, poll->next, STR(""), false);
+    answer(poll->held.call, poll->epoch, poll->next, STR(""), false);
     poll->held.call = NULL;
 }
 
@@ -185,6 +186,7 @@ static void hold(struct http_call *call, const struct store_place *place, uint64
     struct poll *poll = poll_of(session);
     poll->conversation = place->conversation;
     poll->user = place->user;
+    poll->epoch = door.hub->epoch;
     poll->next = next;
     rooms_poller_comes(place);
     session->client.generation = place->generation;
@@ -231,9 +233,9 @@ static void on_admitted(struct rooms_asked *base)
         return;
     rooms_poller_comes(place);
     if (is_lost(asked))
-        answer(base->call, place->seq, STR(""), true);
+        answer(base->call, door.hub->epoch, place->seq, STR(""), true);
     else if (asked->page.count || !asked->wait_ms)
-        answer(base->call, next, buf_str(&asked->page.out), false);
+        answer(base->call, door.hub->epoch, next, buf_str(&asked->page.out), false);
     else
         hold(base->call, place, next, asked->wait_ms);
     rooms_poller_goes(place->conversation, place->user);

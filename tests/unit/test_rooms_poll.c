@@ -159,6 +159,42 @@ static void a_relay_that_ends_lets_its_polls_go(void **state)
     assert_int_equal(sessions.count, 0);
 }
 
+/* The number that it has seen is one of the old epoch, and is answered as such: with the new one it would count as a place
+ * in the new history, and what that has up to there would never come. */
+static void in_another_epoch_a_held_poll_keeps_no_place(void **state)
+{
+    (void)state;
+    db.last[ROOM] = 5;
+    struct visit *visit = get(PATH("poll"), ME "&after=5&epoch=3&wait=20");
+    seat();
+    db.last[ROOM] = 2;
+    db.epoch = 9;
+    hub_audit(&hub);
+    while (job_count)
+        job_do();
+    assert_int_equal(hub.epoch, 9);
+    assert_string_equal(body_of(visit), "{\"epoch\":3,\"next\":5,\"events\":[]}");
+    db.last[ROOM] = 8; /* the numbers have grown past it */
+    assert_string_equal(body_of(get(PATH("poll"), ME "&after=5&epoch=3&wait=20")),
+                        "{\"epoch\":9,\"next\":8,\"events\":[],\"reset\":true}");
+}
+
+static void what_was_looked_up_in_another_epoch_is_asked_again(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {ME "&after=0", ME, ME "&after=5&wait=20", ME "&after=5&epoch=3"};
+    db.last[ROOM] = 5;
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        hub.epoch = EPOCH;
+        struct visit *visit = begin_visit("GET", PATH("poll"), queries[i], "");
+        hub.epoch = 9;
+        job_do();
+        assert_refused(visit, 503, "unavailable");
+    }
+    hub.epoch = EPOCH;
+    assert_int_equal(sessions.count, 0);
+}
+
 static void a_client_that_vanishes_leaves_nothing(void **state)
 {
     (void)state;
@@ -211,6 +247,8 @@ int main(void)
         ROOMS(more_than_a_log_holds_in_one_turn_is_read),
         ROOMS(polls_that_cannot_wait_are_told),
         ROOMS(a_relay_that_ends_lets_its_polls_go),
+        ROOMS(in_another_epoch_a_held_poll_keeps_no_place),
+        ROOMS(what_was_looked_up_in_another_epoch_is_asked_again),
         ROOMS(a_client_that_vanishes_leaves_nothing),
         ROOMS(who_polls_is_present),
     };
