@@ -148,7 +148,7 @@ static void on_messages(struct hub *hub, const struct wire_header *header, struc
 {
     if (header->epoch != hub->epoch) { /* ours or the other's numbers are void: the database tells which */
         metric_inc(METRIC_BUS_OTHER_EPOCH);
-        hub_audit(hub);
+        hub_audit_anew(hub);
         return;
     }
     for (unsigned i = 0; i < header->count; i++) {

@@ -504,12 +504,16 @@ void hub_audit(struct hub *hub)
         audit_begin(hub, true);
 }
 
-void hub_audit_reconnected(struct hub *hub)
+void hub_audit_anew(struct hub *hub)
 {
-    if (hub->connects == metric_get(METRIC_DB_CONNECTS))
-        return;
     if (hub->auditing)
         hub->audit_again = true;
     else
         audit_begin(hub, true);
+}
+
+void hub_audit_reconnected(struct hub *hub)
+{
+    if (hub->connects != metric_get(METRIC_DB_CONNECTS))
+        hub_audit_anew(hub);
 }

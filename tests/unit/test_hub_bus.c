@@ -181,6 +181,26 @@ static void messages_of_another_epoch_are_left_to_the_audit(void **state)
     assert_int_equal(client->closes, 0); /* it was the other that did not know */
 }
 
+static void an_audit_that_had_read_before_it_came_is_made_again(void **state)
+{
+    (void)state;
+    struct client *client = seated_client(7, PLAIN, 0);
+    hub.epoch = db.epoch = EPOCH - 1;
+    hub_audit(&hub);
+    struct job *audit = job_work();
+    db.epoch = EPOCH; /* begun by the other relay, which says something */
+    begin_payload(WIRE_MESSAGES, ORIGIN + 1, 0, 1);
+    add_message(1);
+    hub_received(&hub, buf_str(&payload));
+    job_finish(audit);
+    assert_int_equal(job_count, 1); /* at once, not in its turn */
+    job_do();
+    assert_int_equal(hub.epoch, EPOCH);
+    assert_int_equal(client->code, 1012);
+    while (job_count)
+        job_do();
+}
+
 static void what_another_relay_stored_is_delivered(void **state)
 {
     (void)state;
@@ -467,6 +487,7 @@ int main(void)
         TEST(a_large_batch_is_published_in_parts),
         TEST(a_full_journal_is_told_of_at_once),
         RECEIVED(messages_of_another_epoch_are_left_to_the_audit),
+        RECEIVED(an_audit_that_had_read_before_it_came_is_made_again),
         RECEIVED(what_another_relay_stored_is_delivered),
         RECEIVED(every_beginning_of_a_payload_is_harmless),
         RECEIVED(garbage_is_counted_and_harmless),
