@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RECALLED, check, figures } from './checker.mjs';
+import { Poller } from './clients/rooms.mjs';
 
 const row = (seq, text = `t${seq}`, more = {}) => ({ ev: 'row', room: 'tea', seq, text, sender: 'ann', ...more });
 const deliver = (seq, how = 'live', more = {}) =>
@@ -41,6 +42,16 @@ describe('a right history', () => {
 
   it('of a reader whose place was void',
     () => finds([...rows(9), open(0), deliver(1), open(1), reset, deliver(8), deliver(9), end]));
+
+  it('of a poller whose place was void, and which hears nothing after that', async () => {
+    const history = rows(3);
+    const answers = [{ epoch: 1, next: 1, events: [{ seq: 1, data: { log_content: 't1' } }] },
+      { epoch: 2, next: 3, events: [], reset: true }];
+    const poller = new Poller({ record: (line) => history.push(line), port: () => 0,
+      call: async () => ({ status: 200, json: answers.shift() }) }, { roomId: 'tea' }, 'bob', 1);
+    while (answers.length) await poller.poll();
+    finds([...history, end]);
+  });
 
   it('of a reader that is not shown what is for others, and its own',
     () => finds([row(1), row(2, 't2', { sender: 'bob' }), row(3, 't3', { some: true }), row(4),

@@ -2,13 +2,15 @@
 // other messages: relays notice by whose they are, begin another epoch, and nobody takes one for the other.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { check } from '../faults/checker.mjs';
 import { Player } from '../faults/clients/spaces.mjs';
 import { allConnected, assemble, caughtUp, lastWords } from '../faults/round.mjs';
 import { World, pause } from '../faults/world.mjs';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
-import { NO_RATES, Stack, eventually } from './lib/stack.mjs';
+import { poll, say, settled } from './lib/rooms.mjs';
+import { NO_RATES, Stack, bin, eventually } from './lib/stack.mjs';
 
 describe('a database that was put back', () => {
   let stack, seats;
@@ -56,6 +58,28 @@ describe('a database that was put back', () => {
     assert.match((await stack.chaguan('stats')).stdout, new RegExp(`epoch=${epoch}\n`));
   });
 
+  it('voids the place of a poll that is held meanwhile, however far the numbers grow afterwards', async () => {
+    const seat = await enter(stack, unique('room'), unique('poller'));
+    const epochs = await stack.metric('relay1', 'epochs_total');
+    await settled(stack, seat, { relay: 1 });
+    let last;
+    for (const content of ['one', 'two', 'three', 'four'].map(unique)) last = await say(stack, seat, content);
+    let held;
+    await stack.counts('connections', () => {
+      held = poll(stack, seat, { after: last.seq, epoch: last.epoch, wait: 50 }, { relay: 1 });
+    });
+    const [{ id }] = await stack.sql('SELECT id FROM conversation WHERE public_id = ?', [seat.roomId]);
+    await stack.sql('DELETE FROM message WHERE conversation = ? AND seq > ?', [id, last.seq - 3]);
+    await stack.sql('UPDATE conversation SET seq = ? WHERE id = ?', [last.seq - 3, id]);
+    const { next, epoch } = await held;
+    await gauge('epochs_total', epochs + 1);
+    for (let now = 0; now <= last.seq;) now = (await say(stack, seat, unique('anew'))).seq;
+    for (const relay of [1, 2]) {
+      const { reset } = await poll(stack, seat, { after: next, epoch }, { relay });
+      assert.ok(reset, `the poller misses what stands up to number ${next} now, and is not told by relay ${relay}`);
+    }
+  });
+
   it('is no different when an operator says so', async () => {
     const people = await join();
     const before = Number((await stack.chaguan('epoch')).stdout.match(/\d+/)[0]);
@@ -75,6 +99,13 @@ describe('an older copy of the data directory under a running stack', () => {
       members_interval_ms: '20ms', admit_ms: '1s', io_ping_interval_ms: '3s', io_ping_timeout_ms: '5s' } });
   });
   after(() => stack?.remove());
+
+  /** Who had something before `from`, and was not told since that its place is void. */
+  function untold(history, from) {
+    const had = (ev, lines) => new Set(lines.filter((line) => line.ev === ev).map(({ reader, room }) => `${reader} ${room}`));
+    const told = had('reset', history.slice(from));
+    return [...had('deliver', history.slice(0, from))].filter((place) => !told.has(place));
+  }
 
   /** What happens after the database is back, as each reader sees it from when it was told that its place is void; what was
    *  granted before that may be there or not. */
@@ -117,6 +148,8 @@ describe('an older copy of the data directory under a running stack', () => {
     const staying = people.filter((person) => person.listens);
     await allConnected(world, staying, 'afterwards');
     await lastWords(world, people);
+    await world.until(() => !untold(world.history, from).length);
+    assert.deepEqual(untold(world.history, from), [], 'who was never told that its place is of a time that is lost');
     const rows = await caughtUp(world, staying);
     world.closed = false;
     for (const person of staying)
@@ -128,7 +161,13 @@ describe('an older copy of the data directory under a running stack', () => {
     world.closed = false;
     for (const { counter, transfer, ...row } of rows) world.record({ ev: 'row', ...row });
 
-    assert.deepEqual(check(since(world.history, from, back)), []);
+    const violations = check(since(world.history, from, back));
+    if (violations.length) {
+      const file = path.join(bin, 'faults', 'history-put-back.jsonl');
+      fs.mkdirSync(path.dirname(file), { recursive: true });
+      fs.writeFileSync(file, world.history.map((line) => JSON.stringify(line)).join('\n'));
+      assert.fail(`of lines ${from} (lost) and ${back} (back) on in ${file}:\n${violations.slice(0, 20).join('\n')}`);
+    }
     const texts = new Set(rows.map((row) => row.text));
     const kept = new Map(rows.map((row) => [row.text, row.seq]));
     const told = world.history.slice(back).filter((line) => line.ev === 'answer' && line.what === 'ack');
@@ -138,8 +177,10 @@ describe('an older copy of the data directory under a running stack', () => {
     }
     const epoch = Number((await stack.chaguan('epoch')).stdout.match(/\d+/)[0]);
     assert.ok(epoch > old);
-    for (const relay of ['relay1', 'relay2'])
-      await eventually(async () => (await stack.metric(relay, 'rooms_ahead')) === 0, `${relay} to know the epoch`);
+    for (const relay of ['relay1', 'relay2']) {
+      await eventually(() => stack.read(`${relay}.log`).includes(`to=${epoch} `), `${relay} to know the epoch`);
+      await eventually(async () => (await stack.metric(relay, 'rooms_ahead')) === 0, `${relay} to miss nothing`);
+    }
     assert.equal(stack.read('relay1.log').split('hub.epoch').length, stack.read('relay2.log').split('hub.epoch').length,
       'one epoch, for both');
   });

@@ -44,7 +44,7 @@ export class Poller extends Listener {
     if (status !== 200) throw new Error(`answered with ${status}`);
     if (json.reset) this.lost();
     this.epoch = json.epoch;
-    if (!this.connected || json.reset) this.opened(json.reset ? undefined : last ?? 0);
+    if (!this.connected || json.reset) this.opened(json.reset ? json.next : last ?? 0); // a reset says where it stands now
     for (const event of json.events) this.had(event.seq, event.data.log_content);
     if (json.events.length && json.next < this.last)
       world.wrong(`${this.name}: next is ${json.next} after ${this.last}`);
