@@ -1,7 +1,7 @@
 /* app.h: an application on Socket.IO: what a server's code is in other implementations, in one file. It gets events of
  * sockets and calls the functions below; it knows no packets, relays, Redis or SQL. Loop thread only.
  *
- * To add one: a file with a struct app, a row in `apps` in sio.c. */
+ * To add one: a file with a struct app, a row in `apps` in main.c. */
 #ifndef CG_RELAY_APP_H
 #define CG_RELAY_APP_H
 

@@ -297,7 +297,7 @@ static void on_message(struct session *session, struct json_object *frame)
         .client_id = client_id,
         .sent_at = sent_at,
     };
-    enum err err = hub_post(door.hub, (struct post_id){session->id, 0}, &message);
+    enum err err = hub_post(door.hub, post_of(session, 0), &message);
     if (err)
         refuse_frame(session, client_id, door_post_code(err), door_post_error(err));
     buf_fini(&clean);

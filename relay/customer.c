@@ -469,7 +469,7 @@ static void on_frame(struct session *session, const struct customer_frame *frame
         .content = buf_str(&clean),
         .client_id = frame->client_id,
     };
-    enum err err = hub_post(door.hub, (struct post_id){session->id, 0}, &message);
+    enum err err = hub_post(door.hub, post_of(session, 0), &message);
     if (err == ERR_DENIED)
         fail_with(session, STR(CUSTOMER_MUTED));
     else if (err)

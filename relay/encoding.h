@@ -54,6 +54,4 @@ enum encoding_id {
     ENCODING_COUNT
 };
 
-extern const struct encoding *const encodings[ENCODING_COUNT];
-
 #endif

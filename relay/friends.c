@@ -387,7 +387,7 @@ static bool take_extra(struct str text, struct buf *extra)
 
 static void post(struct session *session, const struct message *message)
 {
-    enum err err = hub_post(door.hub, (struct post_id){session->id, 0}, message);
+    enum err err = hub_post(door.hub, post_of(session, 0), message);
     if (err)
         door_send_error_for(session, message->client_id, door_post_code(err), door_post_error(err));
 }

@@ -11,11 +11,26 @@
 
 static void on_audit(struct wheel_timer *timer);
 
+/* sessions->pending */
+static bool pending(const struct seat *seat, struct str *bytes)
+{
+    const struct room *room = seat->log->room;
+    const struct roomlog *log = &seat->log->log;
+    *bytes = STR("");
+    if (room->state != ROOM_LIVE || encoding_of(seat->log)->pulled)
+        return true;
+    if (seat->cursor < log->start)
+        return false;
+    *bytes = roomlog_from(log, seat->cursor, (size_t)room->hub->settings->send_chunk_bytes);
+    return true;
+}
+
 void hub_init(struct hub *hub)
 {
     buf_init(&hub->scratch, (size_t)hub->settings->room_log_bytes / 2 - WSFRAME_HEADER_MAX);
     hub->audit.fired = on_audit;
     wheel_set(hub->wheel, &hub->audit, hub->settings->audit_down_ms);
+    hub->sessions->pending = pending;
 }
 
 /* ---- rooms ---- */
@@ -354,7 +369,7 @@ static void save_readers(struct room_log *read)
     room_flush(room);
     for (size_t i = 0; i < room->seat_count; i++) {
         struct seat *seat = room->seats[i];
-        if (seat->log == read && seat->session->choked && !encodings[read->encoding]->pulled &&
+        if (seat->log == read && seat->session->choked && !encoding_of(read)->pulled &&
             seat->cursor >= log->start && log->end - seat->cursor > log->max / 4)
             session_spill(seat);
     }
@@ -365,7 +380,7 @@ static void make_room(struct room_log *read, size_t bytes)
 {
     struct roomlog *log = &read->log;
     if (roomlog_would_grow(log, bytes) && log->count)
-        roomlog_compact(log, room_log_had(read), !encodings[read->encoding]->history);
+        roomlog_compact(log, room_log_had(read), !encoding_of(read)->history);
 }
 
 static void append(struct room_log *read, uint64_t seq, bool passing)
@@ -373,7 +388,7 @@ static void append(struct room_log *read, uint64_t seq, bool passing)
     struct room *room = read->room;
     struct hub *hub = room->hub;
     struct roomlog *log = &read->log;
-    const struct encoding *encoding = encodings[read->encoding];
+    const struct encoding *encoding = encoding_of(read);
     if (hub->scratch.failed) {
         log_error("hub.event_too_large", "room=%llu", (unsigned long long)room->id);
         return;
@@ -398,7 +413,7 @@ void room_append(struct room *room, const struct message *message)
 {
     for (struct room_log *log = room->logs; log; log = log->next) {
         buf_clear(&room->hub->scratch);
-        encodings[log->encoding]->message(message, &room->hub->scratch);
+        encoding_of(log)->message(message, &room->hub->scratch);
         append(log, message->seq, message_is_presence(message->kind));
     }
 }
@@ -410,10 +425,10 @@ void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct 
     if (!room || room->state != ROOM_LIVE)
         return;
     for (struct room_log *log = room->logs; log; log = log->next) {
-        if (!encodings[log->encoding]->members)
+        if (!encoding_of(log)->members)
             continue;
         buf_clear(&hub->scratch);
-        encodings[log->encoding]->members(conversation, members, count, &hub->scratch);
+        encoding_of(log)->members(conversation, members, count, &hub->scratch);
         append(log, 0, false);
     }
 }
@@ -423,7 +438,7 @@ void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversatio
 {
     struct session *session = sessions_find(hub->sessions, session_id);
     struct seat *seat = session ? hub_seat(session, conversation) : NULL;
-    const struct encoding *encoding = seat ? encodings[seat->log->encoding] : NULL;
+    const struct encoding *encoding = seat ? encoding_of(seat->log) : NULL;
     if (!seat || !encoding->members)
         return;
     buf_clear(&hub->scratch);
@@ -447,19 +462,6 @@ void room_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding
     buf_clear(&hub->scratch);
     buf_add_str(&hub->scratch, payload);
     append(log, 0, false);
-}
-
-bool hub_pending(const struct seat *seat, struct str *bytes)
-{
-    const struct room *room = seat->log->room;
-    const struct roomlog *log = &seat->log->log;
-    *bytes = STR("");
-    if (room->state != ROOM_LIVE || encodings[seat->log->encoding]->pulled)
-        return true;
-    if (seat->cursor < log->start)
-        return false;
-    *bytes = roomlog_from(log, seat->cursor, (size_t)room->hub->settings->send_chunk_bytes);
-    return true;
 }
 
 bool hub_take(struct seat *seat, hub_payload_fn *fn, void *arg)

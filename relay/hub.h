@@ -25,8 +25,6 @@ struct hub_notices {
     void (*history)(void *arg, uint64_t conversation, uint64_t user); /* this user asked for it */
     void (*friends)(void *arg, uint64_t user);                        /* this user has a new friend */
     void (*read)(void *arg, uint64_t user, const struct wire_mark *mark); /* this user has read so far */
-    /* the journal's answer to a post whose session_id is eio_id's (the top bit is set) */
-    void (*io_posted)(void *arg, struct post_id id, const struct store_post *post);
     /* WIRE_SANCTION, WIRE_DRAIN. */
     void (*control)(void *arg, const struct wire_header *header, struct str payload);
     /* Another epoch has begun: all sessions were asked to come back. */
@@ -42,6 +40,7 @@ struct hub {
     struct journal *journal;
     struct readers *readers;
     struct bus *bus;
+    const struct encoding *const *encodings; /* ENCODING_COUNT of them, by their id */
     uint64_t origin; /* this process's incarnation */
     uint64_t epoch;
     struct hub_notices notices;
@@ -105,7 +104,12 @@ void hub_listen(struct hub *hub, uint64_t conversation, const struct hub_listene
 /* Hands a message to the journal, copied. Its answer brings the id back: once, in any order. Nothing was taken, and no
  * answer follows: ERR_BUSY, the journal is full; ERR_DENIED, its sender is muted here (counted). */
 enum err hub_post(struct hub *hub, struct post_id id, const struct message *message) CG_MUST_CHECK;
-#define POST_OF_NOBODY ((struct post_id){0, 0})
+#define POST_OF_NOBODY ((struct post_id){0, 0, NULL})
+/* A post of this session, whose protocol->posted gets the answer with that number. */
+static inline struct post_id post_of(const struct session *session, uint64_t number)
+{
+    return (struct post_id){session->id, number, NULL};
+}
 
 /* The journal's answers to some posts: acknowledges, delivers here, publishes. */
 void hub_stored(struct hub *hub, struct store_post *posts, const struct post_id *ids, size_t count);
@@ -159,9 +163,6 @@ static inline size_t history_presence_max(const struct settings *settings)
  * reach back that far. */
 bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encoding,
                 void (*fn)(void *arg, struct str payload), void *arg);
-
-/* What the log holds past the seat's cursor, in whole frames; false if the cursor fell off. */
-bool hub_pending(const struct seat *seat, struct str *bytes);
 
 /* For a pulled encoding: the payloads that the log holds past the seat's cursor, oldest first, which moves to its end;
  * false, calling nothing, if the cursor fell off. `seq` is 0 for what is not stored. `fn` must not send or join. */

@@ -72,9 +72,9 @@ void hub_stored(struct hub *hub, struct store_post *posts, const struct post_id 
     size_t stored_count = 0;
     hub_audit_reconnected(hub);
     for (size_t i = 0; i < count; i++) {
-        struct session *session = sessions_find(hub->sessions, ids[i].session_id);
-        if (ids[i].session_id >> 63)
-            hub->notices.io_posted(hub->notices.arg, ids[i], &posts[i]);
+        struct session *session = ids[i].answered ? NULL : sessions_find(hub->sessions, ids[i].session_id);
+        if (ids[i].answered)
+            ids[i].answered(ids[i], &posts[i]);
         else if (session && !session->closing)
             session->protocol->posted(session, ids[i].number, &posts[i]);
         if (!posts[i].err && !posts[i].repeated)

@@ -50,7 +50,7 @@ static void flush_seat(struct seat *seat)
 {
     struct session *session = seat->session;
     const struct roomlog *log = &seat->log->log;
-    bool pulled = encodings[seat->log->encoding]->pulled;
+    bool pulled = encoding_of(seat->log)->pulled;
     if (seat->held)
         return;
     if (pulled && !session->held) {

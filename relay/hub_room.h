@@ -52,6 +52,11 @@ struct room {
     int64_t rest_until_us; /* clock_mono_us: not written to before; 0: whenever there is something */
 };
 
+static inline const struct encoding *encoding_of(const struct room_log *log)
+{
+    return log->room->hub->encodings[log->encoding];
+}
+
 /* Not a conversation but a user's inbox: nothing is stored under it, notices only. */
 static inline bool room_is_inbox(const struct room *room)
 {

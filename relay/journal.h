@@ -14,6 +14,8 @@ struct journal;
 struct post_id {
     uint64_t session_id; /* 0: nobody waits for the answer */
     uint64_t number;     /* the session's own, brought back as it is */
+    /* Gets the answer of who is no session. NULL: the session's protocol does. */
+    void (*answered)(struct post_id id, const struct store_post *post);
 };
 
 /* In the loop thread, for some posts at a time, for each post once: posts[i] is ids[i]'s. Borrowed. */

@@ -4,6 +4,9 @@
 #include "common/log.h"
 #include "common/program.h"
 #include "common/store.h"
+#include "relay/app_chat.h"
+#include "relay/app_echo.h"
+#include "relay/app_news.h"
 #include "relay/chatroom.h"
 #include "relay/customer.h"
 #include "relay/demos.h"
@@ -32,6 +35,23 @@ static const struct protocol *const protocols[] = {
     &eio_protocol,       &friends_protocol,    &customer_protocol, &native_protocol,
     &demo_echo_protocol, &demo_greet_protocol, &space_protocol,    &chatroom_protocol, NULL,
 };
+
+static const struct encoding *const encodings[ENCODING_COUNT] = {
+    [ENCODING_CHATROOM] = &chatroom_encoding,
+    [ENCODING_FRIENDS_LOW] = &friends_low_encoding,
+    [ENCODING_FRIENDS_HIGH] = &friends_high_encoding,
+    [ENCODING_CUSTOMER] = &customer_encoding,
+    [ENCODING_SPACE] = &space_encoding,
+    [ENCODING_EVENTS] = &events_encoding,
+    [ENCODING_STREAM] = &stream_encoding,
+    [ENCODING_POLL] = &poll_encoding,
+    [ENCODING_NATIVE] = &native_encoding,
+    [ENCODING_NATIVE_PRESENCE] = &native_presence_encoding,
+    [ENCODING_EVENTS_PADDED] = &events_padded_encoding,
+    [ENCODING_DEMO_GREET] = &demo_greet_encoding,
+};
+
+static const struct app *const apps[] = {&chat_app, &echo_app, &news_app, &demo_app, NULL};
 
 static const struct eio_layer *const layers[] = {&sio_layer, NULL};
 static const struct eio_layer *const echo_layers[] = {&sio_layer, &echo_layer, NULL};
@@ -90,12 +110,6 @@ static void on_history_notice(void *arg, uint64_t conversation, uint64_t user)
 {
     (void)arg;
     chatroom_send_history(conversation, user);
-}
-
-static void on_io_posted(void *arg, struct post_id id, const struct store_post *post)
-{
-    (void)arg;
-    sio_posted(id, post);
 }
 
 static void on_read_notice(void *arg, uint64_t user, const struct wire_mark *mark)
@@ -284,10 +298,11 @@ static void build(struct relay *relay)
     relay->hub.journal = relay->journal;
     relay->hub.readers = relay->readers;
     relay->hub.bus = relay->bus;
+    relay->hub.encodings = encodings;
     relay->hub.origin = relay->incarnation;
     relay->hub.notices = (struct hub_notices){
         .presence = on_presence_notice, .history = on_history_notice, .friends = on_friends_notice,
-        .read = on_read_notice, .io_posted = on_io_posted, .control = on_control, .epoch = on_epoch, .arg = relay};
+        .read = on_read_notice, .control = on_control, .epoch = on_epoch, .arg = relay};
     hub_init(&relay->hub);
     relay->presence =
         presence_new(settings, &relay->wheel, &relay->hub, relay->bus, relay->incarnation);
@@ -327,7 +342,7 @@ static bool namespaces_ready(struct relay *relay)
 {
     char why[256];
     struct store *store = store_new(&relay->settings);
-    bool ready = sio_init(&relay->settings, &relay->wheel, &relay->hub, relay->bus, relay->readers, store,
+    bool ready = sio_init(apps, &relay->settings, &relay->wheel, &relay->hub, relay->bus, relay->readers, store,
                           relay->incarnation, why);
     store_free(store);
     return ready || refuse_start(relay, why);

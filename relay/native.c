@@ -458,7 +458,7 @@ static void on_closed(struct session *session)
 
 const struct protocol native_protocol = {
     .name = "native",
-    .subprotocol = SUBPROTOCOL_NATIVE,
+    .subprotocol = "chaguan.v1",
     .state_size = sizeof(struct native),
     .claims = claims,
     .open = on_open,

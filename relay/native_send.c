@@ -47,7 +47,7 @@ static void post(struct native_room *room, int64_t re, enum message_kind kind, s
         .content = content,
         .client_id = client_id,
     };
-    struct post_id id = {native->session->id, postings_add(&native->posts, message.conversation, re)};
+    struct post_id id = post_of(native->session, postings_add(&native->posts, message.conversation, re));
     struct posting refused;
     enum err err = id.number ? hub_post(door.hub, id, &message) : ERR_BUSY;
     if (!err)

@@ -11,11 +11,12 @@
 
 /* ---- lines and notices ---- */
 
-void presence_announce(enum message_kind kind, uint64_t conversation, enum encoding_id encoding,
-                     const struct member *member)
+void presence_announce(struct presence *presence, enum message_kind kind, uint64_t conversation,
+                       enum encoding_id encoding, const struct member *member)
 {
-    if (encodings[encoding]->presence)
-        encodings[encoding]->presence(kind, conversation, member);
+    const struct encoding *shown = presence->hub->encodings[encoding];
+    if (shown->presence)
+        shown->presence(kind, conversation, member);
 }
 
 /* Who is present has changed: our clients and the other relays want to know. */
@@ -105,7 +106,7 @@ static void step_free(struct step *step)
 static void announce_step(const struct step *step, enum message_kind kind)
 {
     struct member member = {step->user, str_of(step->name), str_of(step->head)};
-    presence_announce(kind, step->conversation, step->encoding, &member);
+    presence_announce(step->presence, kind, step->conversation, step->encoding, &member);
 }
 
 /* What only this relay can tell while Redis is down. */

@@ -246,7 +246,7 @@ static void announce_gone(const struct asked_room *room, struct str user, struct
         return;
     }
     metric_inc(METRIC_PRESENCE_REAPED);
-    presence_announce(MESSAGE_LEAVE, room->conversation, gone.encoding, &gone.member);
+    presence_announce(room->registry->presence, MESSAGE_LEAVE, room->conversation, gone.encoding, &gone.member);
 }
 
 static void on_reaped(void *arg, const struct bus_reply *reply)

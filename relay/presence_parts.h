@@ -93,8 +93,8 @@ struct presence {
 /* ---- presence.c ---- */
 
 /* Tells or stores, as the encoding has it, that somebody came first or went last. */
-void presence_announce(enum message_kind kind, uint64_t conversation, enum encoding_id encoding,
-                       const struct member *member);
+void presence_announce(struct presence *presence, enum message_kind kind, uint64_t conversation,
+                       enum encoding_id encoding, const struct member *member);
 /* Who is present has changed: our clients and the other relays want to know. */
 void presence_tell(struct presence *presence, uint64_t conversation);
 /* The one that the conversation is on. */

@@ -87,7 +87,7 @@ static void on_admitted(struct rooms_asked *base)
     if (call &&
         !(session = rooms_hold(&protocol, call, rooms_held_interval(door.settings), give_up)))
         return; /* there are too many */
-    enum err err = hub_post(door.hub, (struct post_id){session ? session->id : 0, 0}, &message);
+    enum err err = hub_post(door.hub, session ? post_of(session, 0) : POST_OF_NOBODY, &message);
     if (!err || !session)
         return;
     if (err == ERR_DENIED)

@@ -3,7 +3,6 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "relay/hub.h"
 #include "relay/wsframe.h"
 
 #include <stddef.h>
@@ -313,7 +312,7 @@ void session_flush(struct seat *seat)
     struct session *session = seat->session;
     while (!session->choked && !session->held && !seat->held && !session->closing) {
         struct str bytes;
-        if (!hub_pending(seat, &bytes)) {
+        if (!session->owner->pending(seat, &bytes)) {
             metric_inc(METRIC_CLOSED_SLOW);
             session_close(session, 1013, "Too slow: come back for the history");
             return;
@@ -336,7 +335,7 @@ void session_spill(struct seat *seat)
     struct str bytes;
     size_t before = session->outbox.len;
     CG_ASSERT(session->choked);
-    while (!session->closing && !session->held && !seat->held && hub_pending(seat, &bytes) && bytes.len) {
+    while (!session->closing && !session->held && !seat->held && session->owner->pending(seat, &bytes) && bytes.len) {
         if (bytes.len > session->outbox.max - session->outbox.len ||
             sessions->outbox_bytes + bytes.len > (size_t)sessions->settings->room_logs_bytes)
             break;
@@ -479,7 +478,7 @@ static void give_the_rest(struct session *session)
         session_writable(session);
     for (struct seat *seat = session->seats; seat && !session->closing; seat = seat->next) {
         struct str bytes;
-        if (!session->choked && hub_pending(seat, &bytes)) /* one that fell off is why it is being closed */
+        if (!session->choked && session->owner->pending(seat, &bytes)) /* one that fell off is why it is being closed */
             session_flush(seat);
     }
 }

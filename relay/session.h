@@ -55,9 +55,6 @@ struct request {
 struct seat;
 struct store_post;
 
-/* The only subprotocol that there is; handshake.c sees to it that it is offered where it belongs. */
-#define SUBPROTOCOL_NATIVE "chaguan.v1"
-
 /* A protocol adapter: turns a client's bytes into calls of the hub, and events into bytes. */
 struct protocol {
     const char *name;
@@ -162,6 +159,9 @@ struct sessions {
     size_t cap, count, free_count;
     size_t outbox_bytes; /* of all sessions */
     struct session *queued; /* those with something from session_queue */
+    /* What a seat has for its socket past its cursor, in whole frames; false if the cursor fell off its log. Set by
+     * who makes seats: the hub. */
+    bool (*pending)(const struct seat *seat, struct str *bytes);
 };
 
 void sessions_init(struct sessions *sessions, const struct settings *settings, struct wheel *wheel);

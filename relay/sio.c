@@ -8,10 +8,6 @@
 #include "common/store.h"
 #include "common/store_io.h"
 #include "common/text.h"
-#include "relay/app_chat.h"
-#include "relay/app_echo.h"
-#include "relay/app_news.h"
-#include "relay/demos.h"
 #include "relay/http_parse.h"
 #include "relay/sio_parts.h"
 
@@ -24,13 +20,6 @@ enum {
 };
 
 struct sio sio;
-
-static const struct app *const apps[] = {&chat_app, &echo_app, &news_app, &demo_app, NULL};
-
-static struct sio_client *client_of(struct eio *conn)
-{
-    return eio_state(conn);
-}
 
 /* The client broke the protocol: its connection ends, nobody else notices. */
 static void reject(struct sio_client *client, const char *why)
@@ -319,7 +308,7 @@ static void on_attachment(struct sio_client *client, struct str bytes)
 
 static void sio_opened(struct eio *conn)
 {
-    struct sio_client *client = client_of(conn);
+    struct sio_client *client = sio_client_of(conn);
     client->conn = conn;
     client->connect_timer.fired = on_connect_late;
     wheel_set(sio.wheel, &client->connect_timer, sio.settings->io_connect_timeout_ms);
@@ -329,7 +318,7 @@ static void sio_opened(struct eio *conn)
 
 static void sio_received(struct eio *conn, bool binary, struct str data)
 {
-    struct sio_client *client = client_of(conn);
+    struct sio_client *client = sio_client_of(conn);
     struct sio_packet packet;
     if (binary && client->partial)
         on_attachment(client, data);
@@ -346,7 +335,7 @@ static void sio_received(struct eio *conn, bool binary, struct str data)
 /* A plain event can be refused by itself; anything else belongs to something. */
 static bool sio_limited(struct eio *conn, bool binary, struct str data, int64_t retry_after_ms)
 {
-    struct sio_client *client = client_of(conn);
+    struct sio_client *client = sio_client_of(conn);
     struct sio_packet packet;
     struct sio_socket *socket;
     if (binary || client->partial || sio_packet_parse(data, &packet) || packet.type != SIO_EVENT)
@@ -360,7 +349,7 @@ static bool sio_limited(struct eio *conn, bool binary, struct str data, int64_t 
 
 static void sio_closed(struct eio *conn, const char *reason)
 {
-    struct sio_client *client = client_of(conn);
+    struct sio_client *client = sio_client_of(conn);
     (void)reason;
     wheel_cancel(&client->connect_timer);
     while (client->sockets)
@@ -414,17 +403,6 @@ void sio_expel(const struct sanction *sanction, uint64_t address)
     free(serials);
 }
 
-void sio_posted(struct post_id id, const struct store_post *post)
-{
-    struct eio *conn = eio_find(id.session_id);
-    struct posting posting;
-    if (!conn || !postings_answered(&client_of(conn)->postings, id.number, &posting))
-        return;
-    struct sio_socket *socket = sio_socket_find(posting.owner);
-    if (socket)
-        socket->nsp->app->posted(socket, post->err, &post->message, posting.re);
-}
-
 /* ---- beginning and end ---- */
 
 static bool add_namespace(struct store *store, struct str name, const struct app *app, char why[256])
@@ -456,7 +434,7 @@ static bool add_configured(struct store *store, const struct app *app, char why[
     return true;
 }
 
-static bool add_apps(struct store *store, char why[256])
+static bool add_apps(const struct app *const *apps, struct store *store, char why[256])
 {
     bool found = false;
     for (const struct app *const *at = apps; *at; at++) {
@@ -531,8 +509,8 @@ static void say_all(void *arg)
     say_some(&saying.timer);
 }
 
-bool sio_init(const struct settings *settings, struct wheel *wheel, struct hub *hub, struct bus *bus,
-              struct readers *readers, struct store *store, uint64_t incarnation, char why[256])
+bool sio_init(const struct app *const *apps, const struct settings *settings, struct wheel *wheel, struct hub *hub,
+              struct bus *bus, struct readers *readers, struct store *store, uint64_t incarnation, char why[256])
 {
     sio = (struct sio){
         .settings = settings,
@@ -545,7 +523,7 @@ bool sio_init(const struct settings *settings, struct wheel *wheel, struct hub *
     };
     buf_init(&sio.scratch, (size_t)settings->io_max_payload_bytes * 2 + AUDIENCE_MAX);
     sio_registry_init(settings, wheel, bus, incarnation, say_all, NULL);
-    return add_apps(store, why);
+    return add_apps(apps, store, why);
 }
 
 void sio_fini(void)

@@ -16,6 +16,7 @@
 #include "relay/eio.h"
 #include "relay/hub.h"
 
+struct app;
 struct bus;
 struct readers;
 struct sanction;
@@ -27,8 +28,8 @@ extern const struct eio_layer echo_layer;
 
 /* Looks up the namespaces of the applications in the database (blocks: before the loop runs) and begins to listen to
  * them. False: *why says what is wrong. */
-bool sio_init(const struct settings *settings, struct wheel *wheel, struct hub *hub, struct bus *bus,
-              struct readers *readers, struct store *store, uint64_t incarnation, char why[256]);
+bool sio_init(const struct app *const *apps, const struct settings *settings, struct wheel *wheel, struct hub *hub,
+              struct bus *bus, struct readers *readers, struct store *store, uint64_t incarnation, char why[256]);
 void sio_fini(void);
 /* Every namespace is live: its connections can be let in. */
 bool sio_ready(void);
@@ -39,8 +40,5 @@ void sio_expel(const struct sanction *sanction, uint64_t address);
 
 /* Frees what ended in this turn of the loop. Called before the loop sleeps. */
 void sio_flush(void);
-
-/* The journal's answer to a sio_post; the session_id is eio_id. */
-void sio_posted(struct post_id id, const struct store_post *post);
 
 #endif

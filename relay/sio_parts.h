@@ -114,6 +114,11 @@ struct sio_client {
     struct wheel_timer connect_timer;
 };
 
+static inline struct sio_client *sio_client_of(struct eio *conn)
+{
+    return eio_state(conn);
+}
+
 /* What all of it shares. */
 struct sio {
     const struct settings *settings;

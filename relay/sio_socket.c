@@ -348,6 +348,18 @@ static bool is_muted(const struct sio_socket *socket)
            sanctions_on_name(sanctions, SANCTION_MUTE, sio_name(socket), conversation);
 }
 
+/* The journal's answer. */
+static void on_posted(struct post_id id, const struct store_post *post)
+{
+    struct eio *conn = eio_find(id.session_id);
+    struct posting posting;
+    if (!conn || !postings_answered(&sio_client_of(conn)->postings, id.number, &posting))
+        return;
+    struct sio_socket *socket = sio_socket_find(posting.owner);
+    if (socket)
+        socket->nsp->app->posted(socket, post->err, &post->message, posting.re);
+}
+
 enum err sio_post(struct sio_socket *socket, const struct message *given, int64_t ack_id)
 {
     struct sio_client *client = socket->client;
@@ -362,7 +374,7 @@ enum err sio_post(struct sio_socket *socket, const struct message *given, int64_
         .content = given->content,
         .audience = given->audience,
     };
-    struct post_id id = {eio_id(client->conn), postings_add(&client->postings, socket->serial, ack_id)};
+    struct post_id id = {eio_id(client->conn), postings_add(&client->postings, socket->serial, ack_id), on_posted};
     struct posting refused;
     enum err err = id.number ? hub_post(sio.hub, id, &message) : ERR_BUSY;
     if (err)

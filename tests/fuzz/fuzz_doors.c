@@ -17,7 +17,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-const struct encoding *const encodings[ENCODING_COUNT] = {
+static const struct encoding *const encodings[ENCODING_COUNT] = {
     [ENCODING_CHATROOM] = &chatroom_encoding,
     [ENCODING_FRIENDS_LOW] = &friends_low_encoding,
     [ENCODING_FRIENDS_HIGH] = &friends_high_encoding,

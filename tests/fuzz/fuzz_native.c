@@ -9,11 +9,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-const struct encoding *const encodings[ENCODING_COUNT] = {
-    [ENCODING_NATIVE] = &native_encoding,
-    [ENCODING_NATIVE_PRESENCE] = &native_presence_encoding,
-};
-
 static struct token_keys keys;
 
 /* ---- who is known, and where they may be ---- */

@@ -214,7 +214,7 @@ static void on_presence(enum message_kind kind, uint64_t conversation, const str
 }
 
 static const struct encoding telling = {.name = "telling", .presence = on_presence};
-const struct encoding *const encodings[ENCODING_COUNT] = {
+static const struct encoding *const encodings[ENCODING_COUNT] = {
     &telling, &telling, &telling, &telling, &telling,
     &telling, &telling, &telling, &telling, &telling,
 };
@@ -260,7 +260,7 @@ static void on_recovered(void *arg, enum err err, const struct sio_record *recor
 
 static struct settings settings;
 static struct wheel wheel;
-static struct hub hub = {.settings = &settings, .wheel = &wheel};
+static struct hub hub = {.settings = &settings, .wheel = &wheel, .encodings = encodings};
 static int64_t now_ms = 5000000;
 static int ends;
 

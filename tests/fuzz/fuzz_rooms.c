@@ -11,13 +11,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-const struct encoding *const encodings[ENCODING_COUNT] = {
-    [ENCODING_EVENTS] = &events_encoding,
-    [ENCODING_STREAM] = &stream_encoding,
-    [ENCODING_POLL] = &poll_encoding,
-    [ENCODING_EVENTS_PADDED] = &events_padded_encoding,
-};
-
 /* ---- the one call ---- */
 
 static struct {

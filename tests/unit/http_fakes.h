@@ -18,13 +18,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-bool hub_pending(const struct seat *seat, struct str *bytes)
-{
-    (void)seat;
-    *bytes = STR("");
-    return true;
-}
-
 static uv_loop_t loop;
 static struct wheel wheel;
 

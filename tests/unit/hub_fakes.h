@@ -49,6 +49,8 @@ static inline void give_wrapped(struct session *session, struct str payload)
     session_send_raw(session, str_of(text));
 }
 
+static const struct encoding *const encodings[ENCODING_COUNT];
+
 #ifndef HUB_FAKES_REAL_ENCODINGS /* the test has rows of its own */
 static const struct encoding plain = {
     .name = "plain", .history = true, .message = show_plain, .members = show_members};
@@ -62,7 +64,7 @@ static const struct encoding wrapped = {.name = "wrapped",
                                         .give = give_wrapped,
                                         .message = show_plain,
                                         .members = show_members};
-const struct encoding *const encodings[ENCODING_COUNT] = {
+static const struct encoding *const encodings[ENCODING_COUNT] = {
     [PLAIN] = &plain, [BARE] = &bare, [PULLED] = &pulled, [LINES] = &lines, [WRAPPED] = &wrapped};
 #endif
 
@@ -212,13 +214,6 @@ static void on_read_so_far(void *arg, uint64_t user, const struct wire_mark *mar
     noticed[4] += 100 * user + 10 * mark->conversation + mark->seq;
 }
 
-static void on_io_posted(void *arg, struct post_id id, const struct store_post *post)
-{
-    (void)arg;
-    assert_int_equal(id.session_id >> 63, 1);
-    noticed[3] += 1000 * (id.session_id & 0xff) + post->message.seq;
-}
-
 static void on_control(void *arg, const struct wire_header *header, struct str word)
 {
     (void)arg;
@@ -362,7 +357,8 @@ static int begin(void **state)
                        .sessions = &sessions,
                        .origin = ORIGIN,
                        .epoch = EPOCH,
-                       .notices = {on_presence, on_history, on_friends, on_read_so_far, on_io_posted, on_control,
+                       .encodings = encodings,
+                       .notices = {on_presence, on_history, on_friends, on_read_so_far, on_control,
                                    on_epoch, NULL}};
     hub_init(&hub);
     return 0;

@@ -16,7 +16,7 @@
 #define TEA  "room_00000000000000000000000000000008"
 #define NONE "room_00000000000000000000000000000009"
 
-const struct encoding *const encodings[ENCODING_COUNT] = {
+static const struct encoding *const encodings[ENCODING_COUNT] = {
     [ENCODING_NATIVE] = &native_encoding,
     [ENCODING_NATIVE_PRESENCE] = &native_presence_encoding,
 };

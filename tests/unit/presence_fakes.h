@@ -231,7 +231,7 @@ static void on_presence(enum message_kind kind, uint64_t conversation, const str
 
 static const struct encoding telling = {.name = "telling", .presence = on_presence};
 static const struct encoding silent = {.name = "silent"};
-const struct encoding *const encodings[ENCODING_COUNT] = {[0] = &telling, [1] = &silent};
+static const struct encoding *const encodings[ENCODING_COUNT] = {[0] = &telling, [1] = &silent};
 
 #define TELLING ((enum encoding_id)0)
 #define SILENT  ((enum encoding_id)1)
@@ -247,7 +247,7 @@ static void check_told(const char *want)
 
 static struct settings settings;
 static struct wheel wheel;
-static struct hub hub;
+static struct hub hub = {.encodings = encodings};
 static struct presence *presence;
 static int64_t now_ms;
 static int done_count;

@@ -18,7 +18,7 @@
 
 enum { ROOM = 7, USER = 9 };
 
-const struct encoding *const encodings[ENCODING_COUNT] = {
+static const struct encoding *const encodings[ENCODING_COUNT] = {
     [ENCODING_EVENTS] = &events_encoding,
     [ENCODING_STREAM] = &stream_encoding,
     [ENCODING_POLL] = &poll_encoding,

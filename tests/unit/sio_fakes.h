@@ -13,6 +13,9 @@
 #include "common/rate.h"
 #include "common/metrics.h"
 #include "common/store_io.h"
+#include "relay/app_chat.h"
+#include "relay/app_echo.h"
+#include "relay/app_news.h"
 #include "relay/door.h"
 #include "relay/readers.h"
 #include "relay/sio_parts.h"
@@ -313,7 +316,7 @@ static inline void settle(enum err err)
         free(audience);
         free(sender);
     }
-    sio_posted(world.posted_by, &post);
+    world.posted_by.answered(world.posted_by, &post);
     if (stored)
         world.listeners[1]->message(world.listeners[1]->arg, stored);
 }
@@ -445,7 +448,8 @@ static int begin(const char *app)
     memset(&redis, 0, sizeof redis);
     memset(&db, 0, sizeof db);
     door = (struct door){.settings = &settings, .hub = &hub};
-    if (!sio_init(&settings, &wheel, &hub, NULL, NULL, NULL, 77, why))
+    static const struct app *const apps[] = {&chat_app, &echo_app, &news_app, NULL};
+    if (!sio_init(apps, &settings, &wheel, &hub, NULL, NULL, NULL, 77, why))
         fail_msg("%s", why);
     assert_true(sio_ready());
     return 0;

@@ -11,7 +11,7 @@ static size_t post_count;
 static void add_post(struct client *from, uint64_t conversation, uint64_t seq, enum err err)
 {
     posts[post_count] = (struct store_post){.message = message_of(conversation, seq), .err = err};
-    ids[post_count++] = from ? (struct post_id){from->session->id, 0} : POST_OF_NOBODY;
+    ids[post_count++] = from ? post_of(from->session, 0) : POST_OF_NOBODY;
 }
 
 static void store_posts(void)
@@ -126,9 +126,9 @@ static void a_full_journal_is_told_of_at_once(void **state)
     (void)state;
     struct message message = message_of(1, 0);
     net.submit = ERR_BUSY;
-    assert_int_equal(hub_post(&hub, (struct post_id){5, 8}, &message), ERR_BUSY);
+    assert_int_equal(hub_post(&hub, (struct post_id){5, 8, NULL}, &message), ERR_BUSY);
     net.submit = ERR_OK;
-    assert_int_equal(hub_post(&hub, (struct post_id){5, 8}, &message), ERR_OK);
+    assert_int_equal(hub_post(&hub, (struct post_id){5, 8, NULL}, &message), ERR_OK);
     assert_int_equal(net.submitted, 2);
     assert_int_equal(net.submitter.session_id, 5);
     assert_int_equal(net.submitter.number, 8);

@@ -142,7 +142,7 @@ static void our_own_message_under_a_number_that_is_not_new(void **state)
     struct client *client = seated_client(7, PLAIN, 5);
     put_back_unnoticed(2);
     struct store_post post = {.message = message_of(7, 3)};
-    struct post_id id = {client->session->id, 1};
+    struct post_id id = post_of(client->session, 1);
     hub_stored(&hub, &post, &id, 1);
     assert_int_equal(memcmp(client->told.data, "ok 3|", client->told.len), 0);
     job_do();
@@ -173,7 +173,7 @@ static void what_is_stored_after_a_reconnect_is_compared_first(void **state)
     (void)state;
     struct client *client = seated_client(7, PLAIN, 5), *other = seated_client(8, PLAIN, 2);
     struct store_post post = {.message = message_of(8, 3)};
-    struct post_id id = {other->session->id, 1};
+    struct post_id id = post_of(other->session, 1);
     db.last[7] = 4;
     db.last[8] = 3;
     metric_inc(METRIC_DB_CONNECTS);

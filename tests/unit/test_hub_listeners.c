@@ -122,12 +122,17 @@ static void notices_about_a_namespace_reach_its_listener(void **state)
     buf_fini(&other);
 }
 
+static void on_other_posted(struct post_id id, const struct store_post *post)
+{
+    noticed[3] += 1000 * (id.session_id & 0xff) + post->message.seq;
+}
+
 static void answers_for_other_connections_go_elsewhere(void **state)
 {
     (void)state;
     struct client *client = seated_client(7, PLAIN, 0);
     struct store_post posts[] = {{.message = message_of(7, 1)}, {.message = message_of(7, 2)}};
-    struct post_id ids[] = {{UINT64_C(1) << 63 | 5, 1}, {client->session->id, 1}};
+    struct post_id ids[] = {{5, 1, on_other_posted}, post_of(client->session, 1)};
     hub_stored(&hub, posts, ids, 2);
     assert_int_equal(noticed[3], 5001);
     assert_str(buf_str(&client->told), STR("ok 2|"));

@@ -128,7 +128,7 @@ static void answers_find_their_commands_in_any_order(void **state)
     answer_post_at(0, 2, ERR_OK);
     assert_string_equal(brief(client), "re 5|message 1|re 2|message 2|");
     answer_post_at(0, 2, ERR_DOWN); /* it has its answer */
-    net.taken[63] = (struct post_id){client->session->id, 77};
+    net.taken[63] = post_of(client->session, 77);
     net.taken_count = 64;
     answer_post_at(63, 2, ERR_DOWN); /* nobody ever asked */
     assert_string_equal(brief(client), "");

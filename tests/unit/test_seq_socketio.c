@@ -106,7 +106,7 @@ static void answer_one(bool fine)
         asked->err = post.err;
         asked->seq = post.message.seq;
     }
-    sio_posted(id, &post);
+    id.answered(id, &post);
     if (stored)
         world.listeners[1]->message(world.listeners[1]->arg, stored);
     free(message);
