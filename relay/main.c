@@ -18,7 +18,7 @@
 #include "relay/native.h"
 #include "relay/pages.h"
 #include "relay/relay.h"
-#include "relay/rooms.h"
+#include "relay/chatroom_http.h"
 #include "relay/sio.h"
 #include "relay/space.h"
 #include "relay/unfinished.h"
@@ -139,7 +139,7 @@ static void on_epoch(void *arg)
     eio_send_away();
 }
 
-static const struct http_route *const routes[] = {&eio_route, &rooms_route, &pages_route, &demo_clock_route, NULL};
+static const struct http_route *const routes[] = {&eio_route, &chatroom_http_route, &pages_route, &demo_clock_route, NULL};
 
 static size_t on_taken(void *arg)
 {
@@ -436,7 +436,7 @@ static void close_handle(void *handle)
 }
 
 /* A call that was answered in the loop's last turn: its session would have ended in the next one
- * (relay/rooms_held.c). */
+ * (relay/chatroom_http_held.c). */
 static void end_answered(struct relay *relay)
 {
     for (size_t i = 0; i < relay->sessions.cap; i++) {

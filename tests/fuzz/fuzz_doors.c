@@ -8,7 +8,7 @@
 #include "relay/chatroom.h"
 #include "relay/customer.h"
 #include "relay/friends.h"
-#include "relay/rooms.h"
+#include "relay/chatroom_http.h"
 #include "relay/space.h"
 
 #define FRIEND_ID "friend_0123456789abcdef0123456789abcdef"

@@ -1,10 +1,10 @@
-/* rooms_send.c: a POST that says something in a chatroom: the same checks as the WebSocket's frame, answered once the
+/* chatroom_http_send.c: a POST that says something in a chatroom: the same checks as the WebSocket's frame, answered once the
  * message is committed. */
 #include "common/client_id.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/text.h"
-#include "relay/rooms_parts.h"
+#include "relay/chatroom_http_parts.h"
 
 #include <stdlib.h>
 
@@ -15,53 +15,53 @@ static void reply_stored(struct http_call *call, uint64_t seq)
     char json[128];
     snprintf(json, sizeof json, "{\"success\":true,\"data\":{\"epoch\":%llu,\"seq\":%llu}}",
              (unsigned long long)door.hub->epoch, (unsigned long long)seq);
-    rooms_reply(call, str_of(json));
+    chatroom_http_reply(call, str_of(json));
 }
 
 static void give_up(struct session *session)
 {
-    struct rooms_held *held = session->state;
-    rooms_refuse(held->call, 504, "unknown", "it is not known whether the message was stored");
+    struct chatroom_http_held *held = session->state;
+    chatroom_http_refuse(held->call, 504, "unknown", "it is not known whether the message was stored");
     held->call = NULL;
 }
 
 static void on_posted(struct session *session, uint64_t number, const struct store_post *post)
 {
     (void)number;
-    struct rooms_held *held = session->state;
+    struct chatroom_http_held *held = session->state;
     if (!post->err)
         reply_stored(held->call, post->message.seq);
     else if (post->err == ERR_UNKNOWN)
         give_up(session);
     else if (post->err == ERR_DOWN)
-        rooms_refuse(held->call, 503, "unavailable", "the message was not stored: try again later");
+        chatroom_http_refuse(held->call, 503, "unavailable", "the message was not stored: try again later");
     else if (post->err == ERR_DUPLICATE)
-        rooms_refuse(held->call, 409, "conflict", DOOR_CONFLICT);
+        chatroom_http_refuse(held->call, 409, "conflict", DOOR_CONFLICT);
     else
-        rooms_refuse(held->call, 500, "refused", "the message could not be stored");
+        chatroom_http_refuse(held->call, 500, "refused", "the message could not be stored");
     held->call = NULL;
     session_ended(session); /* it sits in no room, and hub_stored does not look back */
 }
 
 static const struct protocol protocol = {
     .name = "send",
-    .state_size = sizeof(struct rooms_held),
-    .ping_interval_ms = rooms_held_interval,
+    .state_size = sizeof(struct chatroom_http_held),
+    .ping_interval_ms = chatroom_http_held_interval,
     .posted = on_posted,
-    .closed = rooms_held_closed,
+    .closed = chatroom_http_held_closed,
 };
 
 /* ---- what comes in ---- */
 
 struct asked {
-    struct rooms_asked asked;
+    struct chatroom_http_asked asked;
     struct buf content;
     char client_id[MESSAGE_CLIENT_ID_MAX];
     size_t client_id_len;
 };
 
 /* If the client has left meanwhile, the message is stored all the same. */
-static void on_admitted(struct rooms_asked *base)
+static void on_admitted(struct chatroom_http_asked *base)
 {
     struct asked *asked = (struct asked *)base;
     const struct store_place *place = &base->admission.place;
@@ -81,23 +81,23 @@ static void on_admitted(struct rooms_asked *base)
     if (limits_message(door.hub->sessions->limits, &client, message.content.len, &retry_after_ms)) {
         metric_inc(METRIC_FRAMES_REFUSED);
         if (call)
-            rooms_refuse_limited(call, "rate", DOOR_LIMITED, retry_after_ms);
+            chatroom_http_refuse_limited(call, "rate", DOOR_LIMITED, retry_after_ms);
         return;
     }
     if (call &&
-        !(session = rooms_hold(&protocol, call, rooms_held_interval(door.settings), give_up)))
+        !(session = chatroom_http_hold(&protocol, call, chatroom_http_held_interval(door.settings), give_up)))
         return; /* there are too many */
     enum err err = hub_post(door.hub, session ? post_of(session, 0) : POST_OF_NOBODY, &message);
     if (!err || !session)
         return;
     if (err == ERR_DENIED)
-        rooms_refuse(call, 403, door_post_code(err), door_post_error(err));
+        chatroom_http_refuse(call, 403, door_post_code(err), door_post_error(err));
     else
-        rooms_refuse_busy(call);
-    rooms_held_done(session);
+        chatroom_http_refuse_busy(call);
+    chatroom_http_held_done(session);
 }
 
-static void release(struct rooms_asked *base)
+static void release(struct chatroom_http_asked *base)
 {
     buf_fini(&((struct asked *)base)->content);
     free(base);
@@ -140,20 +140,20 @@ static void handle_object(struct http_call *call, struct str room_id, struct jso
         wrong = take(asked, object, key, &code);
     if (wrong) {
         metric_inc(METRIC_FRAMES_REFUSED);
-        rooms_refuse(call, 400, code, wrong);
+        chatroom_http_refuse(call, 400, code, wrong);
         release(&asked->asked);
         return;
     }
-    rooms_ask(&asked->asked, call, room_id, nick_id);
+    chatroom_http_ask(&asked->asked, call, room_id, nick_id);
 }
 
-void rooms_handle_send(struct http_call *call, struct str room_id)
+void chatroom_http_handle_send(struct http_call *call, struct str room_id)
 {
     struct json_object *object;
     metric_inc(METRIC_FRAMES_IN);
     if (json_parse_object(call->body, &object)) {
         metric_inc(METRIC_FRAMES_REFUSED);
-        rooms_refuse(call, 400, "bad_json", "the body must be one JSON object");
+        chatroom_http_refuse(call, 400, "bad_json", "the body must be one JSON object");
         return;
     }
     handle_object(call, room_id, object);

@@ -1,15 +1,15 @@
-/* rooms_fakes.h: the chatrooms over plain HTTP on the real hub, with calls, streams, presence and a membership that the
+/* chatroom_http_fakes.h: the chatrooms over plain HTTP on the real hub, with calls, streams, presence and a membership that the
  * test tells what to do. A test includes this once. */
-#ifndef CG_TESTS_ROOMS_FAKES_H
-#define CG_TESTS_ROOMS_FAKES_H
+#ifndef CG_TESTS_CHATROOM_HTTP_FAKES_H
+#define CG_TESTS_CHATROOM_HTTP_FAKES_H
 
 #define HUB_FAKES_REAL_ENCODINGS
 #include "hub_fakes.h"
 
 #include "relay/door.h"
 #include "relay/presence.h"
-#include "relay/rooms.h"
-#include "relay/rooms_parts.h"
+#include "relay/chatroom_http.h"
+#include "relay/chatroom_http_parts.h"
 
 #define ROOM_ID    "room_0123456789abcdef0123456789abcdef"
 #define NICK_ID    "user_0123456789abcdef0123456789abcdef"
@@ -213,8 +213,8 @@ static struct visit *begin_visit(const char *method, const char *path, const cha
     visit->call.method = method;
     visit->call.body = str_of(body);
     visit->call.request = (struct request){str_of(path), argument_of, header_of, visit};
-    assert_true(rooms_route.claims(visit->call.request.path));
-    rooms_route.handle(&visit->call);
+    assert_true(chatroom_http_route.claims(visit->call.request.path));
+    chatroom_http_route.handle(&visit->call);
     return visit;
 }
 

@@ -6,8 +6,8 @@
 #include "common/buf.h"
 #include "relay/http.h"
 #include "relay/http_parse.h"
-#include "relay/rooms.h"
-#include "relay/rooms_parts.h"
+#include "relay/chatroom_http.h"
+#include "relay/chatroom_http_parts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -139,7 +139,7 @@ static void check_script_line(struct str line)
     const char *paren = memchr(line.ptr, '(', line.len),
                *end = line.ptr + line.len - (sizeof close - 1);
     CG_ASSERT(paren && !memcmp(end, close, sizeof close - 1));
-    CG_ASSERT(rooms_callback_ok(
+    CG_ASSERT(chatroom_http_callback_ok(
         (struct str){line.ptr + sizeof open - 1, (size_t)(paren - line.ptr) - sizeof open + 1}));
     struct str json = {paren + 1, (size_t)(end - paren) - 1};
     CG_ASSERT(!memchr(json.ptr, '<', json.len));
@@ -188,10 +188,10 @@ static void handle(struct str body)
         (struct request){.path = {visit.bytes + visit.head.path_at, visit.head.path_len},
                          .argument = argument,
                          .header = header};
-    if (!rooms_route.claims(visit.call.request.path) || body.len > rooms_route.max_body(&settings))
+    if (!chatroom_http_route.claims(visit.call.request.path) || body.len > chatroom_http_route.max_body(&settings))
         return;
     buf_init(&visit.out, 1 << 24);
-    rooms_route.handle(&visit.call);
+    chatroom_http_route.handle(&visit.call);
     CG_ASSERT(visit.status || waiting_count || visit.held);
     do_jobs();
     answer_post();

@@ -1,8 +1,8 @@
-/* rooms_held.c: a call that waits for its answer is a session without a socket of its own, so that the hub can seat it,
+/* chatroom_http_held.c: a call that waits for its answer is a session without a socket of its own, so that the hub can seat it,
  * the journal can find it, a relay that ends can ask it to go, and all are counted together. */
-#include "relay/rooms_parts.h"
+#include "relay/chatroom_http_parts.h"
 
-static struct rooms_held *held_of(struct session *session)
+static struct chatroom_http_held *held_of(struct session *session)
 {
     return session->state;
 }
@@ -51,8 +51,8 @@ static const struct transport transport = {on_send, on_close, on_kill, on_pause,
  * go. */
 static void on_timer(struct wheel_timer *timer)
 {
-    struct rooms_held *held =
-        (struct rooms_held *)(void *)((char *)timer - offsetof(struct rooms_held, timer));
+    struct chatroom_http_held *held =
+        (struct chatroom_http_held *)(void *)((char *)timer - offsetof(struct chatroom_http_held, timer));
     session_ended(held->session);
 }
 
@@ -64,19 +64,19 @@ static void on_gone(void *arg, struct http_call *call)
     session_ended(session);
 }
 
-struct session *rooms_hold(const struct protocol *protocol, struct http_call *call, int64_t wait_ms,
+struct session *chatroom_http_hold(const struct protocol *protocol, struct http_call *call, int64_t wait_ms,
                            void (*give_up_fn)(struct session *session))
 {
     struct session *session = session_new(door.hub->sessions, protocol, &transport, NULL);
     if (!session) {
-        rooms_refuse_busy(call);
+        chatroom_http_refuse_busy(call);
         return NULL;
     }
     session->socket = session;
     session_from(session, str_of(call->peer));
     session_admitted(session); /* who it is was looked up before */
     http_vouch(call);
-    struct rooms_held *held = held_of(session);
+    struct chatroom_http_held *held = held_of(session);
     held->session = session;
     held->call = call;
     held->give_up = give_up_fn;
@@ -87,19 +87,19 @@ struct session *rooms_hold(const struct protocol *protocol, struct http_call *ca
     return session;
 }
 
-void rooms_held_done(struct session *session)
+void chatroom_http_held_done(struct session *session)
 {
     held_of(session)->call = NULL;
     session_close(session, 1000, "answered");
 }
 
-void rooms_held_closed(struct session *session)
+void chatroom_http_held_closed(struct session *session)
 {
     give_up(session);
     wheel_cancel(&held_of(session)->timer);
 }
 
-int64_t rooms_held_interval(const struct settings *settings)
+int64_t chatroom_http_held_interval(const struct settings *settings)
 {
     return 2 * (settings->poll_max_ms + settings->journal_timeout_ms);
 }

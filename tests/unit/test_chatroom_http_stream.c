@@ -1,5 +1,5 @@
 /* Event streams and iframes of a chatroom. */
-#include "rooms_fakes.h"
+#include "chatroom_http_fakes.h"
 
 #include <stdlib.h>
 
@@ -35,7 +35,7 @@ static struct visit *resume(const char *last_event_id)
     visit->last_event_id = last_event_id;
     visit->call.method = "GET";
     visit->call.request = (struct request){STR(PATH("events")), argument_of, header_of, visit};
-    rooms_route.handle(&visit->call);
+    chatroom_http_route.handle(&visit->call);
     job_do();
     return visit;
 }

@@ -1,7 +1,7 @@
-/* rooms_pollers.c: polls come and go, their users stay: whoever polled a short while ago is present in the room. */
+/* chatroom_http_pollers.c: polls come and go, their users stay: whoever polled a short while ago is present in the room. */
 #include "common/mem.h"
 #include "relay/presence.h"
-#include "relay/rooms_parts.h"
+#include "relay/chatroom_http_parts.h"
 
 #include <stdlib.h>
 
@@ -47,7 +47,7 @@ static void on_timer(struct wheel_timer *timer)
     forget(poller);
 }
 
-void rooms_poller_comes(const struct store_place *place)
+void chatroom_http_poller_comes(const struct store_place *place)
 {
     struct poller *poller = find(place->conversation, place->user);
     if (!poller) {
@@ -66,7 +66,7 @@ void rooms_poller_comes(const struct store_place *place)
     wheel_cancel(&poller->timer);
 }
 
-void rooms_poller_goes(uint64_t conversation, uint64_t user)
+void chatroom_http_poller_goes(uint64_t conversation, uint64_t user)
 {
     struct poller *poller = find(conversation, user);
     CG_ASSERT(poller && poller->polls);

@@ -1,12 +1,12 @@
-/* rooms_encode.c: how a chatroom's events look over plain HTTP, and what may come in as a cursor, a number, a callback.
+/* chatroom_http_encode.c: how a chatroom's events look over plain HTTP, and what may come in as a cursor, a number, a callback.
  * `data` is always what the WebSocket's event of that type holds. */
 #include "common/json.h"
 #include "relay/chatroom.h"
-#include "relay/rooms_parts.h"
+#include "relay/chatroom_http_parts.h"
 
 /* ---- what comes in ---- */
 
-bool rooms_read_number(struct str text, uint64_t *number)
+bool chatroom_http_read_number(struct str text, uint64_t *number)
 {
     *number = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -17,7 +17,7 @@ bool rooms_read_number(struct str text, uint64_t *number)
     return text.len > 0 && text.len <= 18;
 }
 
-bool rooms_read_integer(struct str text, uint64_t *number)
+bool chatroom_http_read_integer(struct str text, uint64_t *number)
 {
     int64_t value;
     if (!json_whole(text, &value) || value < 0)
@@ -26,13 +26,13 @@ bool rooms_read_integer(struct str text, uint64_t *number)
     return true;
 }
 
-bool rooms_read_seconds(struct str text, int64_t most_ms, int64_t *ms)
+bool chatroom_http_read_seconds(struct str text, int64_t most_ms, int64_t *ms)
 {
     const char *dot = memchr(text.ptr, '.', text.len);
     struct str whole = {text.ptr, dot ? (size_t)(dot - text.ptr) : text.len};
     struct str fraction = {dot ? dot + 1 : "0", dot ? text.len - whole.len - 1 : 1};
     uint64_t seconds, part;
-    if (!rooms_read_number(whole, &seconds) || !rooms_read_number(fraction, &part))
+    if (!chatroom_http_read_number(whole, &seconds) || !chatroom_http_read_number(fraction, &part))
         return false;
     for (; fraction.len > 3; fraction.len--)
         part /= 10;
@@ -45,14 +45,14 @@ bool rooms_read_seconds(struct str text, int64_t most_ms, int64_t *ms)
     return true;
 }
 
-bool rooms_read_cursor(struct str text, struct rooms_cursor *cursor)
+bool chatroom_http_read_cursor(struct str text, struct chatroom_http_cursor *cursor)
 {
     const char *dash = text.len ? memchr(text.ptr, '-', text.len) : NULL;
     if (!dash)
         return false;
     struct str epoch = {text.ptr, (size_t)(dash - text.ptr)};
     struct str seq = {dash + 1, text.len - epoch.len - 1};
-    return rooms_read_number(epoch, &cursor->epoch) && rooms_read_number(seq, &cursor->seq);
+    return chatroom_http_read_number(epoch, &cursor->epoch) && chatroom_http_read_number(seq, &cursor->seq);
 }
 
 static bool is_name_byte(char byte, bool first)
@@ -62,7 +62,7 @@ static bool is_name_byte(char byte, bool first)
     return !first && ((byte >= '0' && byte <= '9') || byte == '.');
 }
 
-bool rooms_callback_ok(struct str name)
+bool chatroom_http_callback_ok(struct str name)
 {
     for (size_t i = 0; i < name.len; i++)
         if (!is_name_byte(name.ptr[i], i == 0))
@@ -117,7 +117,7 @@ static size_t escape(struct str rest, const char **escaped)
     return 3;
 }
 
-void rooms_add_script(struct buf *out, const char *callback, struct str json)
+void chatroom_http_add_script(struct buf *out, const char *callback, struct str json)
 {
     buf_add_text(out, "<script>parent.");
     buf_add_text(out, callback);
@@ -193,7 +193,7 @@ const struct encoding stream_encoding = {
     .name = "stream",
     .bare = true,
     .pulled = true,
-    .give = rooms_stream_give,
+    .give = chatroom_http_stream_give,
     .message = encode_json,
     .members = encode_members_json,
     .presence = chatroom_store_presence,
@@ -201,18 +201,18 @@ const struct encoding stream_encoding = {
 
 /* ---- pages of history ---- */
 
-void rooms_page_init(struct rooms_page *page, uint64_t after,
-                     void (*add)(struct rooms_page *page, const struct message *message))
+void chatroom_http_page_init(struct chatroom_http_page *page, uint64_t after,
+                     void (*add)(struct chatroom_http_page *page, const struct message *message))
 {
     const struct settings *settings = door.settings;
-    *page = (struct rooms_page){.last = after, .add = add};
+    *page = (struct chatroom_http_page){.last = after, .add = add};
     buf_init(&page->out,
              (size_t)settings->history_bytes + 6 * (size_t)settings->max_message_bytes + 4096);
 }
 
 static void on_message(void *arg, const struct message *message)
 {
-    struct rooms_page *page = arg;
+    struct chatroom_http_page *page = arg;
     size_t before = page->out.len;
     if (page->full)
         return;
@@ -227,7 +227,7 @@ static void on_message(void *arg, const struct message *message)
     page->count++;
 }
 
-enum err rooms_page_read(struct rooms_page *page, struct store *store, uint64_t conversation,
+enum err chatroom_http_page_read(struct chatroom_http_page *page, struct store *store, uint64_t conversation,
                          uint64_t before)
 {
     struct store_range range = {

@@ -1,5 +1,5 @@
 /* The older transports: what requests may say, who is let in, and what is said by POST. */
-#include "rooms_fakes.h"
+#include "chatroom_http_fakes.h"
 
 #include <stdlib.h>
 
@@ -12,12 +12,12 @@ static void callbacks_are_names_and_nothing_else(void **state)
     static const char *const bad[] = {"",    "1a",         ".a",  "a(b",  "a;b", "a b",
                                       "a\n", "alert(1)//", "a-b", "a[0]", "茶",  "a</script>"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        assert_true(rooms_callback_ok(str_of(good[i])));
+        assert_true(chatroom_http_callback_ok(str_of(good[i])));
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_false(rooms_callback_ok(str_of(bad[i])));
+        assert_false(chatroom_http_callback_ok(str_of(bad[i])));
     char *longest = repeat("x", 64), *longer = repeat("x", 65);
-    assert_true(rooms_callback_ok(str_of(longest)));
-    assert_false(rooms_callback_ok(str_of(longer)));
+    assert_true(chatroom_http_callback_ok(str_of(longest)));
+    assert_false(chatroom_http_callback_ok(str_of(longer)));
     free(longest);
     free(longer);
 }
@@ -25,14 +25,14 @@ static void callbacks_are_names_and_nothing_else(void **state)
 static void cursors_are_two_numbers(void **state)
 {
     (void)state;
-    struct rooms_cursor cursor;
-    assert_true(rooms_read_cursor(STR("3-17"), &cursor));
+    struct chatroom_http_cursor cursor;
+    assert_true(chatroom_http_read_cursor(STR("3-17"), &cursor));
     assert_int_equal(cursor.epoch, 3);
     assert_int_equal(cursor.seq, 17);
     static const char *const bad[] = {"",      "-",   "3",    "3-",   "-3",
                                       "3-1-2", "3-x", "+3-1", "3- 1", "1234567890123456789-1"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_false(rooms_read_cursor(str_of(bad[i]), &cursor));
+        assert_false(chatroom_http_read_cursor(str_of(bad[i]), &cursor));
 }
 
 static void seconds_may_have_a_fraction(void **state)
@@ -47,11 +47,11 @@ static void seconds_may_have_a_fraction(void **state)
                                       "1.x", "1.2.3", "1e3", " 1", "0x1"};
     int64_t ms;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        assert_true(rooms_read_seconds(str_of(good[i].text), 55000, &ms));
+        assert_true(chatroom_http_read_seconds(str_of(good[i].text), 55000, &ms));
         assert_int_equal(ms, good[i].ms);
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_false(rooms_read_seconds(str_of(bad[i]), 55000, &ms));
+        assert_false(chatroom_http_read_seconds(str_of(bad[i]), 55000, &ms));
 }
 
 static void a_client_s_numbers_are_integers_however_they_are_spelled(void **state)
@@ -61,11 +61,11 @@ static void a_client_s_numbers_are_integers_however_they_are_spelled(void **stat
     static const char *const bad[] = {"", "x", "-1", "20.5", "1e-1", " 20", "20x", "1e99"};
     uint64_t number;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        assert_true(rooms_read_integer(str_of(good[i]), &number));
+        assert_true(chatroom_http_read_integer(str_of(good[i]), &number));
         assert_int_equal(number, 20);
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_false(rooms_read_integer(str_of(bad[i]), &number));
+        assert_false(chatroom_http_read_integer(str_of(bad[i]), &number));
 }
 
 static void nothing_in_a_script_can_end_it(void **state)
@@ -73,14 +73,14 @@ static void nothing_in_a_script_can_end_it(void **state)
     (void)state;
     struct buf out;
     buf_init(&out, 1000);
-    rooms_add_script(&out, "my.fn",
+    chatroom_http_add_script(&out, "my.fn",
                      STR("{\"x\":\"</script><!-- & \xe2\x80\xa8\xe2\x80\xa9 \xe2\x80\xa6 茶\"}"));
     assert_str(
         buf_str(&out),
         STR("<script>parent.my.fn({\"x\":\"\\u003c/script\\u003e\\u003c!-- \\u0026 \\u2028\\u2029 "
             "\xe2\x80\xa6 茶\"})</script>\n"));
     buf_clear(&out);
-    rooms_add_script(&out, "f", STR("\"\xe2\x80"));
+    chatroom_http_add_script(&out, "f", STR("\"\xe2\x80"));
     assert_str(buf_str(&out), STR("<script>parent.f(\"\xe2\x80)</script>\n"));
     buf_fini(&out);
 }

@@ -1,11 +1,11 @@
-/* rooms_poll.c: polling and long polling of a chatroom. A call is answered from MySQL if there is something for it,
+/* chatroom_http_poll.c: polling and long polling of a chatroom. A call is answered from MySQL if there is something for it,
  * else it takes a seat in the room and is answered by the next message, or when its time is up. */
 #include "common/mem.h"
-#include "relay/rooms_parts.h"
+#include "relay/chatroom_http_parts.h"
 
 #include <stdlib.h>
 
-static void add_json(struct rooms_page *page, const struct message *message)
+static void add_json(struct chatroom_http_page *page, const struct message *message)
 {
     if (message_is_revision(message->kind))
         return;
@@ -25,14 +25,14 @@ static void answer(struct http_call *call, uint64_t epoch, uint64_t next, struct
     buf_add_text(&out, ",\"events\":[");
     buf_add_str(&out, events);
     buf_add_text(&out, reset ? "],\"reset\":true}" : "]}");
-    rooms_reply(call, buf_str(&out));
+    chatroom_http_reply(call, buf_str(&out));
     buf_fini(&out);
 }
 
 /* ---- a poll that is held ---- */
 
 struct poll {
-    struct rooms_held held;
+    struct chatroom_http_held held;
     uint64_t conversation, user;
     uint64_t epoch, next; /* the last number that the client has seen, and the epoch that it is one of: when another begins,
                            * the client's next poll is to tell that its place is void */
@@ -47,8 +47,13 @@ static struct poll *poll_of(struct session *session)
 /* Not within the hub's walk through the seats: the session ends later. */
 static void finish(struct session *session, uint64_t next, struct str events)
 {
+<<<<<<< HEAD:relay/rooms_poll.c
     answer(poll_of(session)->held.call, poll_of(session)->epoch, next, events, false);
     rooms_held_done(session);
+=======
+    answer(poll_of(session)->held.call, next, events, false);
+    chatroom_http_held_done(session);
+>>>>>>> ff78b80 (relay: chatrooms over plain HTTP are called so):relay/chatroom_http_poll.c
 }
 
 static void give_up(struct session *session)
@@ -60,20 +65,20 @@ static void give_up(struct session *session)
 
 static void fail(struct session *session)
 {
-    rooms_refuse_down(poll_of(session)->held.call);
-    rooms_held_done(session);
+    chatroom_http_refuse_down(poll_of(session)->held.call);
+    chatroom_http_held_done(session);
 }
 
 struct reading {
     struct job job;
     uint64_t session_id, conversation;
-    struct rooms_page page;
+    struct chatroom_http_page page;
 };
 
 static void read_page(struct job *job, struct store *store)
 {
     struct reading *reading = (struct reading *)job;
-    job->err = rooms_page_read(&reading->page, store, reading->conversation, INT64_MAX);
+    job->err = chatroom_http_page_read(&reading->page, store, reading->conversation, INT64_MAX);
     job->bytes = reading->page.out.cap;
 }
 
@@ -98,13 +103,13 @@ static void read_rest(struct session *session)
     reading->job.done = on_read;
     reading->session_id = session->id;
     reading->conversation = poll->conversation;
-    rooms_page_init(&reading->page, poll->next, add_json);
+    chatroom_http_page_init(&reading->page, poll->next, add_json);
     job_charge(&reading->job, JOB_ASK, session_payer(session), 1 + (size_t)door.settings->history_limit / 50);
     poll->reading = true;
     if (readers_try(door.readers, &reading->job)) {
         free(reading);
-        rooms_refuse_busy(poll->held.call);
-        rooms_held_done(session);
+        chatroom_http_refuse_busy(poll->held.call);
+        chatroom_http_held_done(session);
     }
 }
 
@@ -131,7 +136,7 @@ static void on_not_seated(struct session *session, uint64_t conversation, enum e
 
 static void take(void *arg, uint64_t seq, struct str payload)
 {
-    struct rooms_page *page = arg;
+    struct chatroom_http_page *page = arg;
     const struct settings *settings = door.settings;
     size_t bytes = page->out.len + payload.len + 1;
     if (seq <= page->last || page->full) /* 0: not stored */
@@ -149,8 +154,8 @@ static void take(void *arg, uint64_t seq, struct str payload)
 static void on_changed(struct session *session, struct seat *seat)
 {
     struct poll *poll = poll_of(session);
-    struct rooms_page page;
-    rooms_page_init(&page, poll->next, NULL);
+    struct chatroom_http_page page;
+    chatroom_http_page_init(&page, poll->next, NULL);
     bool whole = hub_take(seat, take, &page) && !page.out.failed;
     if (!poll->reading && !whole)
         read_rest(session); /* one turn of the loop brought more than a log holds */
@@ -162,15 +167,15 @@ static void on_changed(struct session *session, struct seat *seat)
 static void on_closed(struct session *session)
 {
     const struct poll *poll = poll_of(session);
-    rooms_held_closed(session);
+    chatroom_http_held_closed(session);
     hub_leave(door.hub, session);
-    rooms_poller_goes(poll->conversation, poll->user);
+    chatroom_http_poller_goes(poll->conversation, poll->user);
 }
 
 static const struct protocol protocol = {
     .name = "poll",
     .state_size = sizeof(struct poll),
-    .ping_interval_ms = rooms_held_interval,
+    .ping_interval_ms = chatroom_http_held_interval,
     .seated = on_seated,
     .not_seated = on_not_seated,
     .changed = on_changed,
@@ -180,7 +185,7 @@ static const struct protocol protocol = {
 static void hold(struct http_call *call, const struct store_place *place, uint64_t next,
                  int64_t wait_ms)
 {
-    struct session *session = rooms_hold(&protocol, call, wait_ms, give_up);
+    struct session *session = chatroom_http_hold(&protocol, call, wait_ms, give_up);
     if (!session)
         return;
     struct poll *poll = poll_of(session);
@@ -188,11 +193,11 @@ static void hold(struct http_call *call, const struct store_place *place, uint64
     poll->user = place->user;
     poll->epoch = door.hub->epoch;
     poll->next = next;
-    rooms_poller_comes(place);
+    chatroom_http_poller_comes(place);
     session->client.generation = place->generation;
     if (!limits_identify(session->owner->limits, &session->client, place->user)) {
-        rooms_refuse_limited(call, "too_many", "too many connections of this user", 1000);
-        rooms_held_done(session);
+        chatroom_http_refuse_limited(call, "too_many", "too many connections of this user", 1000);
+        chatroom_http_held_done(session);
         return;
     }
     hub_join(door.hub, session, place->conversation, ENCODING_POLL);
@@ -201,11 +206,11 @@ static void hold(struct http_call *call, const struct store_place *place, uint64
 /* ---- a poll that comes in ---- */
 
 struct asked {
-    struct rooms_asked asked;
+    struct chatroom_http_asked asked;
     bool has_after, has_epoch;
     uint64_t after, epoch;
     int64_t wait_ms;
-    struct rooms_page page;
+    struct chatroom_http_page page;
 };
 
 /* Whether the client's place is none in this room's history: of another epoch, or from the future. */
@@ -220,28 +225,28 @@ static void read_new(struct admission *admission, struct store *store)
     struct asked *asked = (struct asked *)admission;
     if (asked->has_after && !is_lost(asked) && asked->after < admission->place.seq)
         admission->job.err =
-            rooms_page_read(&asked->page, store, admission->place.conversation, INT64_MAX);
+            chatroom_http_page_read(&asked->page, store, admission->place.conversation, INT64_MAX);
     admission->job.bytes = asked->page.out.cap;
 }
 
-static void on_admitted(struct rooms_asked *base)
+static void on_admitted(struct chatroom_http_asked *base)
 {
     struct asked *asked = (struct asked *)base;
     const struct store_place *place = &base->admission.place;
     uint64_t next = asked->has_after ? asked->page.last : place->seq;
     if (!base->call)
         return;
-    rooms_poller_comes(place);
+    chatroom_http_poller_comes(place);
     if (is_lost(asked))
         answer(base->call, door.hub->epoch, place->seq, STR(""), true);
     else if (asked->page.count || !asked->wait_ms)
         answer(base->call, door.hub->epoch, next, buf_str(&asked->page.out), false);
     else
         hold(base->call, place, next, asked->wait_ms);
-    rooms_poller_goes(place->conversation, place->user);
+    chatroom_http_poller_goes(place->conversation, place->user);
 }
 
-static void release(struct rooms_asked *base)
+static void release(struct chatroom_http_asked *base)
 {
     buf_fini(&((struct asked *)base)->page.out);
     free(base);
@@ -253,19 +258,19 @@ static const char *read_arguments(struct asked *asked, const struct request *req
     char text[ROOMS_ARGUMENT_BYTES];
     struct str after = request->argument(request, "after", text, sizeof text);
     asked->has_after = after.len > 0;
-    if (after.len && !rooms_read_integer(after, &asked->after))
+    if (after.len && !chatroom_http_read_integer(after, &asked->after))
         return "after must be a number";
     struct str epoch = request->argument(request, "epoch", text, sizeof text);
     asked->has_epoch = epoch.len > 0;
-    if (epoch.len && !rooms_read_integer(epoch, &asked->epoch))
+    if (epoch.len && !chatroom_http_read_integer(epoch, &asked->epoch))
         return "epoch must be a number";
     struct str wait = request->argument(request, "wait", text, sizeof text);
-    if (wait.len && !rooms_read_seconds(wait, door.settings->poll_max_ms, &asked->wait_ms))
+    if (wait.len && !chatroom_http_read_seconds(wait, door.settings->poll_max_ms, &asked->wait_ms))
         return "wait must be a number of seconds";
     return NULL;
 }
 
-void rooms_handle_poll(struct http_call *call, struct str room_id)
+void chatroom_http_handle_poll(struct http_call *call, struct str room_id)
 {
     char text[ROOMS_ARGUMENT_BYTES];
     struct asked *asked = mem_zalloc(sizeof *asked);
@@ -275,12 +280,12 @@ void rooms_handle_poll(struct http_call *call, struct str room_id)
         wrong = "nickId is missing";
     if (wrong) {
         free(asked);
-        rooms_refuse(call, 400, "bad_request", wrong);
+        chatroom_http_refuse(call, 400, "bad_request", wrong);
         return;
     }
     asked->asked.admission.more = read_new;
     asked->asked.admitted = on_admitted;
     asked->asked.release = release;
-    rooms_page_init(&asked->page, asked->after, add_json);
-    rooms_ask(&asked->asked, call, room_id, nick_id);
+    chatroom_http_page_init(&asked->page, asked->after, add_json);
+    chatroom_http_ask(&asked->asked, call, room_id, nick_id);
 }

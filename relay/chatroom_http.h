@@ -1,5 +1,5 @@
-/* rooms.h: the chatrooms of door A over plain HTTP: polling, long polling, Server-Sent Events, iframe streaming, and a
- * POST to send; the same rooms, the same authorisation, the same numbers.
+/* chatroom_http.h: the chatrooms of door A over plain HTTP: polling, long polling, Server-Sent Events, iframe streaming,
+ * and a POST to send; the same rooms, the same authorisation, the same numbers.
  *
  *   GET  /rooms/:roomId/poll?nickId=&after=SEQ&wait=S[&epoch=E]   held until there is something, at most wait seconds
  *   GET  /rooms/:roomId/events?nickId=                            Last-Event-ID: EPOCH-SEQ resumes
@@ -8,13 +8,13 @@
  *   POST /rooms/:roomId/send {nickId,content,clientId?}
  *
  * Whoever is not a member of the room gets 404, as for a room that does not exist. */
-#ifndef CG_RELAY_ROOMS_H
-#define CG_RELAY_ROOMS_H
+#ifndef CG_RELAY_CHATROOM_HTTP_H
+#define CG_RELAY_CHATROOM_HTTP_H
 
 #include "relay/encoding.h"
 #include "relay/http.h"
 
-extern const struct http_route rooms_route;
+extern const struct http_route chatroom_http_route;
 extern const struct encoding events_encoding, events_padded_encoding, stream_encoding, poll_encoding;
 
 #endif

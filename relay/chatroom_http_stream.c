@@ -1,4 +1,4 @@
-/* rooms_stream.c: a chatroom's events as an answer without an end: Server-Sent Events, or scripts for an iframe.
+/* chatroom_http_stream.c: a chatroom's events as an answer without an end: Server-Sent Events, or scripts for an iframe.
  *
  *   seat (from here on the room's log has everything) ─▶ what was missed before it, page by page from MySQL
  *        ─▶ the log
@@ -8,7 +8,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/presence.h"
-#include "relay/rooms_parts.h"
+#include "relay/chatroom_http_parts.h"
 
 #include <stdlib.h>
 
@@ -19,7 +19,7 @@ enum { AGAIN_MS = 100, FIRST_BYTES = 1024 };
 struct stream {
     uint64_t conversation, user;
     enum encoding_id encoding;
-    struct rooms_cursor cursor; /* what the client has seen, or was given */
+    struct chatroom_http_cursor cursor; /* what the client has seen, or was given */
     bool resume;                /* it has seen something, and wants what came after */
     bool lost;                  /* it wanted to, but its cursor is none here */
     uint64_t target;            /* what the seat's log begins after */
@@ -66,7 +66,7 @@ static void send_place(struct session *session, const char *type, uint64_t seq)
     snprintf(data, sizeof data, "{\"epoch\":%llu,\"seq\":%llu}", epoch, number);
     snprintf(json, sizeof json, "{\"seq\":%llu,\"type\":\"%s\",\"data\":%s}", number, type, data);
     if (stream->encoding == ENCODING_STREAM)
-        rooms_add_script(&out, stream->callback, str_of(json));
+        chatroom_http_add_script(&out, stream->callback, str_of(json));
     else if (stream->lost)
         buf_addf(&out, "id: %llu-%llu\nevent: %s\ndata: %s\n\n", epoch, number, type, data);
     else /* nothing to tell, but from here on the browser has a cursor */
@@ -89,11 +89,11 @@ static void send_beginning(struct session *session)
     buf_fini(&out);
 }
 
-void rooms_stream_give(struct session *session, struct str json)
+void chatroom_http_stream_give(struct session *session, struct str json)
 {
     struct buf out;
     buf_init(&out, json.len * 6 + 4096);
-    rooms_add_script(&out, stream_of(session)->callback, json);
+    chatroom_http_add_script(&out, stream_of(session)->callback, json);
     buf_add_str(&out, padding_of(stream_of(session)));
     session_send_raw(session, buf_str(&out));
     buf_fini(&out);
@@ -106,10 +106,10 @@ struct reading {
     uint64_t session_id, conversation, before;
     enum encoding_id encoding;
     char callback[ROOMS_CALLBACK_MAX + 1];
-    struct rooms_page page;
+    struct chatroom_http_page page;
 };
 
-static void add_event(struct rooms_page *page, const struct message *message)
+static void add_event(struct chatroom_http_page *page, const struct message *message)
 {
     const struct reading *reading =
         (struct reading *)(void *)((char *)page - offsetof(struct reading, page));
@@ -121,7 +121,7 @@ static void add_event(struct rooms_page *page, const struct message *message)
     buf_init(&json, page->out.max);
     stream_encoding.message(message, &json);
     if (json.len)
-        rooms_add_script(&page->out, reading->callback, buf_str(&json));
+        chatroom_http_add_script(&page->out, reading->callback, buf_str(&json));
     page->out.failed |= json.failed;
     buf_fini(&json);
 }
@@ -129,7 +129,7 @@ static void add_event(struct rooms_page *page, const struct message *message)
 static void read_page(struct job *job, struct store *store)
 {
     struct reading *reading = (struct reading *)job;
-    job->err = rooms_page_read(&reading->page, store, reading->conversation, reading->before);
+    job->err = chatroom_http_page_read(&reading->page, store, reading->conversation, reading->before);
     job->bytes = reading->page.out.cap;
 }
 
@@ -164,7 +164,7 @@ static void read_missing(struct session *session)
     reading->before = stream->target + 1;
     reading->encoding = stream->encoding;
     memcpy(reading->callback, stream->callback, sizeof reading->callback);
-    rooms_page_init(&reading->page, stream->cursor.seq, add_event);
+    chatroom_http_page_init(&reading->page, stream->cursor.seq, add_event);
     job_charge(&reading->job, JOB_ASK, session_payer(session), 1 + (size_t)door.settings->history_limit / 50);
     stream->reading = true;
     if (readers_try(door.readers, &reading->job)) {
@@ -184,7 +184,7 @@ static void add_script(void *arg, uint64_t seq, struct str payload)
 {
     struct scripts *scripts = arg;
     (void)seq;
-    rooms_add_script(&scripts->out, scripts->callback, payload);
+    chatroom_http_add_script(&scripts->out, scripts->callback, payload);
 }
 
 /* For the iframe: the log holds JSON, each client gets it with the name of its own callback. */
@@ -324,9 +324,9 @@ static bool wants_padding(const struct request *request)
 }
 
 struct asked {
-    struct rooms_asked asked;
+    struct chatroom_http_asked asked;
     const struct kind *kind;
-    struct rooms_cursor cursor;
+    struct chatroom_http_cursor cursor;
     bool resume, lost;
     char callback[ROOMS_CALLBACK_MAX + 1];
 };
@@ -338,15 +338,15 @@ static struct session *open_stream(struct asked *asked)
     uint64_t user = asked->asked.admission.place.user;
     int64_t retry_after_ms;
     if (door_may_connect(str_of(call->peer), &retry_after_ms)) {
-        rooms_refuse_limited(call, "too_many", "too many connections of this address", retry_after_ms);
+        chatroom_http_refuse_limited(call, "too_many", "too many connections of this address", retry_after_ms);
         return NULL;
     }
     if (limits_user_full(sessions->limits, user)) {
-        rooms_refuse_limited(call, "too_many", "too many connections of this user", 1000);
+        chatroom_http_refuse_limited(call, "too_many", "too many connections of this user", 1000);
         return NULL;
     }
     if (!sessions_have_room(sessions)) {
-        rooms_refuse_busy(call);
+        chatroom_http_refuse_busy(call);
         return NULL;
     }
     http_begin_stream(call, asked->kind->type, asked->kind->headers);
@@ -362,7 +362,7 @@ static struct session *open_stream(struct asked *asked)
     return session;
 }
 
-static void on_admitted(struct rooms_asked *base)
+static void on_admitted(struct chatroom_http_asked *base)
 {
     struct asked *asked = (struct asked *)base;
     const struct store_place *place = &base->admission.place;
@@ -392,7 +392,7 @@ static void on_admitted(struct rooms_asked *base)
         hub_join(door.hub, session, place->conversation, stream->encoding);
 }
 
-static void release(struct rooms_asked *base)
+static void release(struct chatroom_http_asked *base)
 {
     free(base);
 }
@@ -400,7 +400,7 @@ static void release(struct rooms_asked *base)
 /* A cursor that cannot be read is one that is none here: the client is told where it stands now. */
 static void read_resume(struct asked *asked, struct str text)
 {
-    asked->resume = text.len && rooms_read_cursor(text, &asked->cursor);
+    asked->resume = text.len && chatroom_http_read_cursor(text, &asked->cursor);
     asked->lost = text.len && !asked->resume;
 }
 
@@ -411,7 +411,7 @@ static void handle(struct http_call *call, struct str room_id, const struct kind
     const struct request *request = &call->request;
     struct str nick_id = request->argument(request, "nickId", text, sizeof text);
     if (!nick_id.len) {
-        rooms_refuse(call, 400, "bad_request", "nickId is missing");
+        chatroom_http_refuse(call, 400, "bad_request", "nickId is missing");
         return;
     }
     struct asked *asked = mem_zalloc(sizeof *asked);
@@ -420,11 +420,11 @@ static void handle(struct http_call *call, struct str room_id, const struct kind
     asked->kind = kind;
     memcpy(asked->callback, callback.ptr, callback.len);
     read_resume(asked, resume);
-    rooms_ask(&asked->asked, call, room_id, nick_id);
+    chatroom_http_ask(&asked->asked, call, room_id, nick_id);
 }
 
 /* A browser that comes back says it in the header; the argument is as old as the page. */
-void rooms_handle_events(struct http_call *call, struct str room_id)
+void chatroom_http_handle_events(struct http_call *call, struct str room_id)
 {
     char text[ROOMS_ARGUMENT_BYTES];
     const struct request *request = &call->request;
@@ -434,7 +434,7 @@ void rooms_handle_events(struct http_call *call, struct str room_id)
     handle(call, room_id, &events_kinds[wants_padding(request)], resume, STR(""));
 }
 
-void rooms_handle_stream(struct http_call *call, struct str room_id)
+void chatroom_http_handle_stream(struct http_call *call, struct str room_id)
 {
     char text[ROOMS_ARGUMENT_BYTES], name[ROOMS_ARGUMENT_BYTES];
     const struct request *request = &call->request;
@@ -442,8 +442,8 @@ void rooms_handle_stream(struct http_call *call, struct str room_id)
     struct str callback = request->argument(request, "callback", name, sizeof name);
     if (!callback.len)
         callback = STR(DEFAULT_CALLBACK);
-    if (rooms_callback_ok(callback))
+    if (chatroom_http_callback_ok(callback))
         handle(call, room_id, &stream_kinds[wants_padding(request)], resume, callback);
     else
-        rooms_refuse(call, 400, "bad_request", "callback must be a name");
+        chatroom_http_refuse(call, 400, "bad_request", "callback must be a name");
 }

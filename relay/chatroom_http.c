@@ -1,7 +1,7 @@
-#include "relay/rooms.h"
+#include "relay/chatroom_http.h"
 
 #include "common/metrics.h"
-#include "relay/rooms_parts.h"
+#include "relay/chatroom_http_parts.h"
 
 #include <stdlib.h>
 
@@ -10,12 +10,12 @@
 
 /* ---- answers ---- */
 
-void rooms_reply(struct http_call *call, struct str json)
+void chatroom_http_reply(struct http_call *call, struct str json)
 {
     http_reply(call, 200, TYPE_JSON, "", json);
 }
 
-void rooms_refuse(struct http_call *call, unsigned status, const char *code, const char *error)
+void chatroom_http_refuse(struct http_call *call, unsigned status, const char *code, const char *error)
 {
     struct buf out;
     buf_init(&out, 1024);
@@ -24,7 +24,7 @@ void rooms_refuse(struct http_call *call, unsigned status, const char *code, con
     buf_fini(&out);
 }
 
-void rooms_refuse_limited(struct http_call *call, const char *code, const char *error, int64_t retry_after_ms)
+void chatroom_http_refuse_limited(struct http_call *call, const char *code, const char *error, int64_t retry_after_ms)
 {
     char json[192], headers[48];
     snprintf(json, sizeof json, "{\"error\":\"%s\",\"code\":\"%s\",\"retry_after_ms\":%lld}", error, code,
@@ -33,14 +33,14 @@ void rooms_refuse_limited(struct http_call *call, const char *code, const char *
     http_reply(call, 429, TYPE_JSON, headers, str_of(json));
 }
 
-void rooms_refuse_busy(struct http_call *call)
+void chatroom_http_refuse_busy(struct http_call *call)
 {
-    rooms_refuse(call, 503, "busy", "too much is going on: try again in a second");
+    chatroom_http_refuse(call, 503, "busy", "too much is going on: try again in a second");
 }
 
-void rooms_refuse_down(struct http_call *call)
+void chatroom_http_refuse_down(struct http_call *call)
 {
-    rooms_refuse(call, 503, "unavailable", "try again later");
+    chatroom_http_refuse(call, 503, "unavailable", "try again later");
 }
 
 /* ---- who is it, and may they be here ---- */
@@ -49,20 +49,20 @@ static void refuse(struct http_call *call, enum admitted admitted)
 {
     metric_inc(METRIC_ADMISSIONS_REFUSED);
     if (admitted == ADMISSION_DOWN)
-        rooms_refuse_down(call);
+        chatroom_http_refuse_down(call);
     else /* of whatever kind: nobody learns here which rooms and users there are */
-        rooms_refuse(call, 404, "not_found", "no such room, or not a member of it");
+        chatroom_http_refuse(call, 404, "not_found", "no such room, or not a member of it");
 }
 
 static void on_asked(struct admission *admission, enum admitted admitted)
 {
-    struct rooms_asked *asked = (struct rooms_asked *)admission;
+    struct chatroom_http_asked *asked = (struct chatroom_http_asked *)admission;
     uint64_t address = asked->call ? rate_address_key(str_of(asked->call->peer)) : 0;
     if (!admitted && door_revoked(admission->place.user, admission->place.conversation, admission->place.generation))
         admitted = ADMISSION_DOWN; /* while it was looked up: what is so now has to be asked again */
     bool banned = !admitted && door_banned(admission->place.user, address, admission->place.conversation);
     if (banned && asked->call)
-        rooms_refuse(asked->call, 403, "banned", "you may not be here");
+        chatroom_http_refuse(asked->call, 403, "banned", "you may not be here");
     else if (!admitted && !banned)
         asked->admitted(asked);
     else if (asked->call && !banned)
@@ -73,7 +73,7 @@ static void on_asked(struct admission *admission, enum admitted admitted)
 static void on_gone(void *arg, struct http_call *call)
 {
     (void)call;
-    ((struct rooms_asked *)arg)->call = NULL;
+    ((struct chatroom_http_asked *)arg)->call = NULL;
 }
 
 /* Each call asks anew who it is. It is paid for by whom it says that it is, from that address: one cannot use up what
@@ -86,7 +86,7 @@ static uint64_t payer_of(const struct http_call *call, struct str nick_id)
     return payer & INT64_MAX;
 }
 
-void rooms_ask(struct rooms_asked *asked, struct http_call *call, struct str room_id,
+void chatroom_http_ask(struct chatroom_http_asked *asked, struct http_call *call, struct str room_id,
                struct str nick_id)
 {
     asked->call = call;
@@ -99,7 +99,7 @@ void rooms_ask(struct rooms_asked *asked, struct http_call *call, struct str roo
     }
     http_hold(call, on_gone, asked);
     if (admission_ask(&asked->admission, JOB_ASK, payer_of(call, nick_id))) {
-        rooms_refuse_busy(call);
+        chatroom_http_refuse_busy(call);
         asked->release(asked);
     }
 }
@@ -110,10 +110,10 @@ static const struct verb {
     const char *name, *method, *allow;
     void (*handle)(struct http_call *call, struct str room_id);
 } verbs[] = {
-    {"poll", "GET", "Allow: GET\r\n", rooms_handle_poll},
-    {"events", "GET", "Allow: GET\r\n", rooms_handle_events},
-    {"stream", "GET", "Allow: GET\r\n", rooms_handle_stream},
-    {"send", "POST", "Allow: POST\r\n", rooms_handle_send},
+    {"poll", "GET", "Allow: GET\r\n", chatroom_http_handle_poll},
+    {"events", "GET", "Allow: GET\r\n", chatroom_http_handle_events},
+    {"stream", "GET", "Allow: GET\r\n", chatroom_http_handle_stream},
+    {"send", "POST", "Allow: POST\r\n", chatroom_http_handle_send},
 };
 
 static bool claims(struct str path)
@@ -147,10 +147,10 @@ static void handle(struct http_call *call)
                        STR("{\"error\":\"method not allowed\",\"code\":\"method_not_allowed\"}"));
         return;
     }
-    rooms_refuse(call, 404, "not_found", "no such path");
+    chatroom_http_refuse(call, 404, "not_found", "no such path");
 }
 
-const struct http_route rooms_route = {
+const struct http_route chatroom_http_route = {
     .name = "rooms",
     .claims = claims,
     .max_body = max_body,

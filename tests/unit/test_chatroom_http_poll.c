@@ -1,5 +1,5 @@
 /* Polls and long polls of a chatroom. */
-#include "rooms_fakes.h"
+#include "chatroom_http_fakes.h"
 
 #include <stdlib.h>
 
