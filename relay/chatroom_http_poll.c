@@ -47,9 +47,9 @@ static struct poll *poll_of(struct session *session)
 /* Not within the hub's walk through the seats: the session ends later. */
 static void finish(struct session *session, uint64_t next, struct str events)
 {
-<<<<<<< HEAD:relay/rooms_poll.c
+<<<<<<< HEAD:relay/chatroom_http_poll.c
     answer(poll_of(session)->held.call, poll_of(session)->epoch, next, events, false);
-    rooms_held_done(session);
+    chatroom_http_held_done(session);
 =======
     answer(poll_of(session)->held.call, next, events, false);
     chatroom_http_held_done(session);

@@ -2,7 +2,7 @@
 #ifndef CG_REST_ADMIN_H
 #define CG_REST_ADMIN_H
 
-#include "rest/router.h"
+#include "rest/call.h"
 
 extern const struct route_table admin_routes;
 

@@ -5,7 +5,7 @@
 #include "common/id.h"
 #include "common/rights.h"
 #include "common/store.h"
-#include "rest/router.h"
+#include "rest/call.h"
 
 /* The request's token: the header `token`, or `Authorization: Bearer`. ERR_DENIED: there is none, or it is not to be
  * believed. Whether it is still good is known once its user was looked up: rights_take. */

@@ -12,7 +12,7 @@
 #ifndef CG_REST_CUSTOMER_H
 #define CG_REST_CUSTOMER_H
 
-#include "rest/router.h"
+#include "rest/call.h"
 
 extern const struct route_table customer_routes;
 

@@ -6,7 +6,7 @@
 #define CG_REST_ENTERING_H
 
 #include "common/store_enter.h"
-#include "rest/router.h"
+#include "rest/call.h"
 
 /* Fills in what became of `entering` (store_enter.h). With ERR_OK in its err the user is a member and counts as online;
  * without Redis the latter is lost and nothing else. Anything but ERR_OK: not entered, as store_enter says. Blocks, and

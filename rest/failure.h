@@ -3,7 +3,7 @@
 #ifndef CG_REST_FAILURE_H
 #define CG_REST_FAILURE_H
 
-#include "rest/router.h"
+#include "rest/call.h"
 
 /* {"error":"no such friend","code":"not_found"}: friends, spaces and everything that is new. */
 failure_form failure_coded;

@@ -18,7 +18,7 @@
 #ifndef CG_REST_FRIENDS_H
 #define CG_REST_FRIENDS_H
 
-#include "rest/router.h"
+#include "rest/call.h"
 
 extern const struct route_table friends_routes;
 

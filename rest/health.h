@@ -7,7 +7,7 @@
 #ifndef CG_REST_HEALTH_H
 #define CG_REST_HEALTH_H
 
-#include "rest/router.h"
+#include "rest/call.h"
 
 extern const struct route_table health_routes;
 

@@ -3,7 +3,7 @@
 #ifndef CG_REST_IO_H
 #define CG_REST_IO_H
 
-#include "rest/router.h"
+#include "rest/call.h"
 
 enum { IO_TOKEN_MIN = 16 }; /* bytes */
 

@@ -8,7 +8,7 @@
 #define CG_REST_LIMITER_H
 
 #include "common/store.h"
-#include "rest/router.h"
+#include "rest/call.h"
 
 enum { LIMITER_WINDOW_MS = 60000, LIMITER_DAY_MS = 24 * 3600000, LIMITER_KEY_MAX = STORE_NAME_MAX + 32 };
 

@@ -8,6 +8,7 @@
 #include "rest/io.h"
 #include "rest/presence.h"
 #include "rest/router.h"
+#include "rest/routes.h"
 #include "rest/server.h"
 
 #include <signal.h>
@@ -114,6 +115,7 @@ int main(int argc, char **argv)
     struct buf text;
     buf_init(&text, 1 << 16);
     buf_add_text(&text, about);
+    router_init(routes);
     router_describe(&text);
     text.data[text.len - 1] = '\0'; /* the last line's end comes with the options */
     struct program_info info = {"chaguan-rest", PROGRAM_REST, "[options]", text.data};

@@ -11,7 +11,7 @@
 #ifndef CG_REST_MEDIA_H
 #define CG_REST_MEDIA_H
 
-#include "rest/router.h"
+#include "rest/call.h"
 
 extern const struct route_table media_routes;
 

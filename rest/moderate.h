@@ -3,7 +3,7 @@
 #ifndef CG_REST_MODERATE_H
 #define CG_REST_MODERATE_H
 
-#include "rest/router.h"
+#include "rest/call.h"
 
 enum moderate {
     MODERATE_ENTER, /* be there, and read */

@@ -5,7 +5,7 @@
 #define CG_REST_PAGE_H
 
 #include "common/store.h"
-#include "rest/router.h"
+#include "rest/call.h"
 
 enum {
     PAGE_LIMIT = 50,

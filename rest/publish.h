@@ -7,7 +7,7 @@
 #include "common/io_notice.h"
 #include "common/sanction.h"
 #include "common/message.h"
-#include "rest/router.h"
+#include "rest/call.h"
 
 /* A message that has just been committed. */
 void publish_message(const struct backends *backends, const struct message *message);

@@ -1,4 +1,3 @@
-#include "rest/moderate.h"
 #include "rest/router.h"
 
 #include "common/json.h"
@@ -6,34 +5,20 @@
 #include "common/metrics.h"
 #include "common/origin.h"
 #include "common/store.h"
-#include "rest/admin.h"
-#include "rest/chatroom.h"
-#include "rest/customer.h"
 #include "rest/failure.h"
-#include "rest/friends.h"
-#include "rest/health.h"
-#include "rest/io.h"
-#include "rest/media.h"
-#include "rest/spaces.h"
-#include "rest/turn.h"
-#include "rest/unread.h"
+#include "rest/moderate.h"
 
 #define TYPE_JSON "application/json; charset=utf-8"
 
 enum { ORIGIN_BYTES = 256 };
 enum { UNAVAILABLE_RETRY_S = 2 }; /* Retry-After of a 503 or 504 that has none of its own */
 
-static const struct route_table *const tables[] = {
-    &chatroom_routes,
-    &friends_routes,
-    &spaces_routes,
-    &unread_routes,
-    &customer_routes,
-    &media_routes,
-    &io_routes,
-    &admin_routes,
-    &health_routes,
-};
+static const struct route_table *const *tables;
+
+void router_init(const struct route_table *const *all)
+{
+    tables = all;
+}
 
 /* Every route of every table, in order: for (struct cursor c = {0}; (route = next(&c));) */
 struct cursor {
@@ -42,7 +27,7 @@ struct cursor {
 
 static const struct route *next(struct cursor *cursor)
 {
-    while (cursor->table < sizeof tables / sizeof tables[0]) {
+    while (tables[cursor->table]) {
         const struct route_table *table = tables[cursor->table];
         if (cursor->row < table->count)
             return &table->rows[cursor->row++];
@@ -150,12 +135,6 @@ static int with_json(struct call *call, const struct route *route)
     return status;
 }
 
-void begin_slow(const struct backends *backends)
-{
-    turn_leave(backends->turn);
-    store_refresh(backends->store);
-}
-
 static int run(struct call *call, const struct route *route)
 {
     struct http_query query;
@@ -257,12 +236,13 @@ static const struct route *begin(const struct backends *backends, const struct h
     const struct origin_rules rules = {backends->settings->origins, backends->settings->server_names};
     *call = (struct call){.request = request, .backends = backends, .out = &response->body};
     *origin = origin_judge(&rules, request->origin, request->host, request->scheme);
-    if (health_is(request->path) && !origin_asks_here(request->host))
-        *origin = ORIGIN_MISNAMED; /* for operators on this machine, not for pages whose name leads to it */
     response->type = TYPE_JSON;
+    const struct route *route = find(request, call->params, response->allow);
+    if (route && route->operators && !origin_asks_here(request->host))
+        *origin = ORIGIN_MISNAMED;
     if (*origin == ORIGIN_LISTED && request->origin.len <= ORIGIN_BYTES)
         response->origin = request->origin;
-    return find(request, call->params, response->allow);
+    return route;
 }
 
 static void count(const struct http_request *request, const struct route *route, const struct http_response *response)

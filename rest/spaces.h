@@ -17,7 +17,7 @@
 #ifndef CG_REST_SPACES_H
 #define CG_REST_SPACES_H
 
-#include "rest/router.h"
+#include "rest/call.h"
 
 extern const struct route_table spaces_routes;
 

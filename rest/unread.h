@@ -3,7 +3,7 @@
 #ifndef CG_REST_UNREAD_H
 #define CG_REST_UNREAD_H
 
-#include "rest/router.h"
+#include "rest/call.h"
 
 extern const struct route_table unread_routes;
 

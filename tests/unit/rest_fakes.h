@@ -14,6 +14,7 @@
 #include "common/token.h"
 #include "rest/presence.h"
 #include "rest/router.h"
+#include "rest/routes.h"
 
 #define ROOM_ID "room_0123456789abcdef0123456789abcdef"
 #define USER_ID "user_fedcba9876543210fedcba9876543210"
@@ -401,6 +402,7 @@ static void ask(const char *method, const char *path, struct sent *sent)
                                    .source = sent};
     http_response_fini(&response);
     http_response_init(&response);
+    router_init(routes);
     router_serve(&backends, &request, &response);
 }
 

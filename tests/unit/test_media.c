@@ -263,6 +263,7 @@ static void a_body_that_breaks_off_leaves_nothing(void **state)
                                        .source = &sent};
         http_response_fini(&response);
         http_response_init(&response);
+        router_init(routes);
         router_serve(&backends, &request, &response);
         assert_int_equal(response.status, 400);
         assert_int_equal(count_files(), 0);

@@ -352,6 +352,7 @@ static void the_description_has_every_route(void **state)
     (void)state;
     struct buf out;
     buf_init(&out, 10000);
+    router_init(routes);
     router_describe(&out);
     buf_add_char(&out, '\0');
     assert_non_null(strstr(out.data, "POST /mysql/createChatroom "));

@@ -1,0 +1,10 @@
+/* routes.h: every call that there is. A door has a table of its own in its own file; this is where it is named. */
+#ifndef CG_REST_ROUTES_H
+#define CG_REST_ROUTES_H
+
+#include "rest/call.h"
+
+/* For router_init. */
+extern const struct route_table *const routes[];
+
+#endif
