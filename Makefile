@@ -75,7 +75,7 @@ all_ldflags = -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SANITIZE)
 
 # ---- what is built ---------------------------------------------------------------------------------------------------
 
-objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c))
 
 COMMON_O := $(call objects,common)
 RELAY_O  := $(filter-out %/main.o,$(call objects,relay))
@@ -93,8 +93,8 @@ LIBCOMMON := $(BUILD)/libcommon.a
 LIBRELAY  := $(BUILD)/librelay.a
 LIBREST   := $(BUILD)/librest.a
 PROGRAMS  := $(BUILD)/chaguan-relay $(BUILD)/chaguan-rest $(BUILD)/chaguan
-SOURCES    = $(wildcard common/*.c relay/*.c rest/*.c admin/*.c bench/*.c bench/load/*.c tests/unit/*.c tests/fuzz/*.c)
-HEADERS    = $(wildcard common/*.h relay/*.h rest/*.h admin/*.h bench/load/*.h tests/unit/*.h)
+SOURCES    = $(foreach folder,common relay rest admin bench tests/unit tests/fuzz,$(wildcard $(folder)/*.c $(folder)/*/*.c))
+HEADERS    = $(foreach folder,common relay rest admin bench tests/unit tests/fuzz,$(wildcard $(folder)/*.h $(folder)/*/*.h))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:

@@ -1,5 +1,5 @@
 #include "admin/commands.h"
-#include "common/store.h"
+#include "common/store/store.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* main.c: chaguan, the operator's command. Reads the command line and calls one command. */
 #include "admin/commands.h"
 #include "common/log.h"
-#include "common/program.h"
+#include "common/service/program.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/map.h"
 #include "common/mem.h"
-#include "common/store_media.h"
+#include "common/store/store_media.h"
 
 #include <dirent.h>
 #include <errno.h>

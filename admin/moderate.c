@@ -1,7 +1,7 @@
 #include "admin/commands.h"
 #include "admin/redis.h"
-#include "common/order.h"
-#include "common/store_rights.h"
+#include "common/service/order.h"
+#include "common/store/store_rights.h"
 
 #include <inttypes.h>
 #include <stdio.h>

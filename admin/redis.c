@@ -1,8 +1,8 @@
 #include "admin/redis.h"
 
 #include "common/mem.h"
-#include "common/presence_keys.h"
-#include "common/redis_sync.h"
+#include "common/redis/presence_keys.h"
+#include "common/redis/redis_sync.h"
 
 #include <hiredis/hiredis.h>
 #include <stdio.h>

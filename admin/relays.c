@@ -1,6 +1,6 @@
 #include "admin/commands.h"
 #include "admin/redis.h"
-#include "common/order.h"
+#include "common/service/order.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "admin/commands.h"
 #include "admin/redis.h"
-#include "common/store.h"
+#include "common/store/store.h"
 
 #include <inttypes.h>
 #include <stdio.h>

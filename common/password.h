@@ -1,7 +1,7 @@
 /* password.h: hashing and checking passwords. The only module that knows libsodium. Never logs one.
  *
  * Argon2id with libsodium's interactive limits: 2 passes over 64 MiB, about 0.1 s of one core. Moderate would be
- * 256 MiB and nearly a second; what slows a guesser down most is the limiter of attempts (rest/limiter.h).
+ * 256 MiB and nearly a second; what slows a guesser down most is the limiter of attempts (rest/services/limiter.h).
  *
  * It is done by a few threads of its own, so that many take neither the machine's cores nor its memory (64 MiB each).
  * Who asks waits, in a queue that is fair to those who pay: the next is always of whoever has had least. Setting a

@@ -13,7 +13,7 @@ enum sanction_kind {
     SANCTION_MUTE = 1,       /* may be there and read, may not post */
     SANCTION_BAN = 2,        /* may not be there */
     SANCTION_KICK = 3,       /* is put out, and may come again at once: told, never stored */
-    SANCTION_REVOCATION = 4, /* what was proved before it is void (common/store_rights.h): has to be proved again */
+    SANCTION_REVOCATION = 4, /* what was proved before it is void (common/store/store_rights.h): has to be proved again */
 };
 
 enum {

@@ -1,9 +1,7 @@
 #include "common/settings.h"
 
-#include "common/db_address.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/redis_servers.h"
 
 #include <ctype.h>
 #include <stddef.h>
@@ -482,13 +480,6 @@ static enum err check_together(const struct settings *settings, char why[256])
         snprintf(why, 256, "a Unix socket's path is longer than 107 bytes: choose a shorter 'run'");
         return ERR_TOO_BIG;
     }
-    struct redis_servers servers;
-    if (redis_servers_read(settings, &servers, why))
-        return ERR_INVALID;
-    struct db_address addresses[DB_ADDRESSES_MAX];
-    size_t count;
-    if (db_addresses_parse(settings, addresses, &count, why))
-        return ERR_INVALID;
     static const char name_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
     if (settings->name[strspn(settings->name, name_bytes)]) {
         snprintf(why, 256, "name takes letters, digits, '_', '.' and '-'"); /* Redis keys end at ':' */

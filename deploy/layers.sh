@@ -29,20 +29,20 @@ never() {
 }
 
 # One file knows each library, so that the library can be exchanged and the rest be tested without it.
-only 'mysql\.h'       common/db_parts.h
-only 'db_parts'       common/db.c common/db_connect.c
-only 'errmsg\.h'      common/db_connect.c
-only 'mysqld_error'   common/db.c common/db_connect.c
-only 'libwebsockets'  relay/ws.c
-only 'http_parser'    relay/http_parse.c
-only 'hiredis'        relay/bus.c relay/bus_server.c relay/bus_find.c relay/bus_loop.c common/redis_sync.c common/redis_reply.c \
-                      rest/presence.c admin/redis.c
-only 'magic\.h'       rest/filetype.c
+only 'mysql\.h'       common/store/db_parts.h
+only 'db_parts'       common/store/db.c common/store/db_connect.c
+only 'errmsg\.h'      common/store/db_connect.c
+only 'mysqld_error'   common/store/db.c common/store/db_connect.c
+only 'libwebsockets'  relay/net/ws.c
+only 'http_parser'    relay/net/http_parse.c
+only 'hiredis'        relay/redis/bus.c relay/redis/bus_server.c relay/redis/bus_find.c relay/redis/bus_loop.c common/redis/redis_sync.c common/redis/redis_reply.c \
+                      rest/services/presence.c admin/redis.c
+only 'magic\.h'       rest/services/filetype.c
 only 'fcgi'           rest/fcgi.c
 only '<jwt\.h'        common/token.c
 only '<openssl/'      common/token.c
 only '<unicode/'      common/name.c
-only '<sodium'        common/password.c relay/sid.c
+only '<sodium'        common/password.c relay/socketio/sid.c
 sed -i '/rest\/[a-z_]*\.[ch]:.*include "rest\/fcgi\.h"/d' "$bad"     # our own header of that name
 
 never common relay rest admin
@@ -54,7 +54,7 @@ never admin  relay rest
 writes='INSERT( IGNORE)? INTO|REPLACE INTO|UPDATE [a-z_`]+ SET|DELETE FROM|(CREATE|ALTER|DROP) TABLE'
 grep -nE "\"[^\"]*\\b(SELECT [^,}]|$writes)\\b" \
     -r common relay rest admin --include='*.[ch]' | grep -v '^common/store[a-z_]*\.c:' |
-    sed 's|$|  -- SQL stands in common/store*.c and sql/|' >>"$bad"
+    sed 's|$|  -- SQL stands in common/store/store*.c and sql/|' >>"$bad"
 
 [ -s "$bad" ] || exit 0
 cat "$bad"

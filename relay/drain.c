@@ -2,8 +2,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/presence_keys.h"
-#include "relay/eio.h"
+#include "common/redis/presence_keys.h"
+#include "relay/socketio/eio.h"
 #include "relay/relay.h"
 
 #include <stdio.h>

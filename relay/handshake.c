@@ -1,10 +1,10 @@
 #include "relay/handshake.h"
 
 #include "common/metrics.h"
-#include "relay/door.h"
-#include "relay/eio.h"
-#include "relay/http_parse.h"
-#include "relay/ws.h"
+#include "relay/core/door.h"
+#include "relay/socketio/eio.h"
+#include "relay/net/http_parse.h"
+#include "relay/net/ws.h"
 
 #include <stdio.h>
 

@@ -2,26 +2,26 @@
 #include "common/clock.h"
 #include "common/id.h"
 #include "common/log.h"
-#include "common/program.h"
-#include "common/store.h"
-#include "relay/app_chat.h"
-#include "relay/app_echo.h"
-#include "relay/app_news.h"
-#include "relay/chatroom.h"
-#include "relay/customer.h"
-#include "relay/demos.h"
-#include "relay/door.h"
+#include "common/service/program.h"
+#include "common/store/store.h"
+#include "relay/socketio/app_chat.h"
+#include "relay/socketio/app_echo.h"
+#include "relay/socketio/app_news.h"
+#include "relay/protocols/chatroom.h"
+#include "relay/protocols/customer.h"
+#include "relay/demos/demos.h"
+#include "relay/core/door.h"
 #include "relay/drain.h"
-#include "relay/eio.h"
-#include "relay/friends.h"
+#include "relay/socketio/eio.h"
+#include "relay/protocols/friends.h"
 #include "relay/moderation.h"
-#include "relay/native.h"
+#include "relay/native/native.h"
 #include "relay/pages.h"
 #include "relay/relay.h"
-#include "relay/chatroom_http.h"
-#include "relay/sio.h"
-#include "relay/space.h"
-#include "relay/unfinished.h"
+#include "relay/protocols/chatroom_http.h"
+#include "relay/socketio/sio.h"
+#include "relay/protocols/space.h"
+#include "relay/core/unfinished.h"
 
 #include <signal.h>
 #include <stddef.h>
@@ -436,7 +436,7 @@ static void close_handle(void *handle)
 }
 
 /* A call that was answered in the loop's last turn: its session would have ended in the next one
- * (relay/chatroom_http_held.c). */
+ * (relay/protocols/chatroom_http_held.c). */
 static void end_answered(struct relay *relay)
 {
     for (size_t i = 0; i < relay->sessions.cap; i++) {

@@ -4,13 +4,13 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/rate.h"
-#include "common/store_sanctions.h"
-#include "relay/bus.h"
-#include "relay/door.h"
-#include "relay/eio.h"
-#include "relay/hub.h"
-#include "relay/readers.h"
-#include "relay/sio.h"
+#include "common/store/store_sanctions.h"
+#include "relay/redis/bus.h"
+#include "relay/core/door.h"
+#include "relay/socketio/eio.h"
+#include "relay/core/hub.h"
+#include "relay/db/readers.h"
+#include "relay/socketio/sio.h"
 
 #include <stdlib.h>
 

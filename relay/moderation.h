@@ -1,11 +1,11 @@
 /* moderation.h: what this relay hears of who may be where: operators' mutes, bans and kicks, and rights that were taken away
- * (common/store_rights.h); and operators' word to drain. It comes over a channel of its own at once; what is stored is
+ * (common/store/store_rights.h); and operators' word to drain. It comes over a channel of its own at once; what is stored is
  * looked at every revocation_poll_ms besides, so that nothing depends on Redis. Loop thread only, but for moderation_load. */
 #ifndef CG_RELAY_MODERATION_H
 #define CG_RELAY_MODERATION_H
 
 #include "common/settings.h"
-#include "relay/sanctions.h"
+#include "relay/core/sanctions.h"
 
 struct bus;
 struct hub;

@@ -1,6 +1,6 @@
 #include "relay/pages.h"
 
-#include "common/db_address.h"
+#include "common/store/db_address.h"
 #include "common/metrics.h"
 #include "common/origin.h"
 #include "relay/relay.h"

@@ -2,7 +2,7 @@
 #ifndef CG_RELAY_PAGES_H
 #define CG_RELAY_PAGES_H
 
-#include "relay/http.h"
+#include "relay/net/http.h"
 
 struct relay;
 

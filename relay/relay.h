@@ -3,19 +3,19 @@
 #ifndef CG_RELAY_RELAY_H
 #define CG_RELAY_RELAY_H
 
-#include "common/store_io.h"
+#include "common/store/store_io.h"
 #include "common/token.h"
-#include "relay/bus.h"
-#include "relay/handoff.h"
+#include "relay/redis/bus.h"
+#include "relay/net/handoff.h"
 #include "relay/handshake.h"
-#include "relay/http.h"
-#include "relay/hub.h"
-#include "relay/journal.h"
-#include "relay/limits.h"
-#include "relay/offload.h"
-#include "relay/presence.h"
-#include "relay/readers.h"
-#include "relay/ws.h"
+#include "relay/net/http.h"
+#include "relay/core/hub.h"
+#include "relay/db/journal.h"
+#include "relay/core/limits.h"
+#include "relay/db/offload.h"
+#include "relay/core/presence.h"
+#include "relay/db/readers.h"
+#include "relay/net/ws.h"
 
 struct relay {
     struct settings settings;

@@ -4,9 +4,9 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/origin.h"
-#include "common/store.h"
-#include "rest/failure.h"
-#include "rest/moderate.h"
+#include "common/store/store.h"
+#include "rest/http/failure.h"
+#include "rest/services/moderate.h"
 
 #define TYPE_JSON "application/json; charset=utf-8"
 

@@ -4,7 +4,7 @@
 #ifndef CG_REST_ROUTER_H
 #define CG_REST_ROUTER_H
 
-#include "rest/call.h"
+#include "rest/http/call.h"
 
 /* The tables of all routes, in their order; the last one is NULL. Once, before the first request; borrowed. */
 void router_init(const struct route_table *const *tables);

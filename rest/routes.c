@@ -1,14 +1,14 @@
 #include "rest/routes.h"
 
-#include "rest/admin.h"
-#include "rest/chatroom.h"
-#include "rest/customer.h"
-#include "rest/friends.h"
-#include "rest/health.h"
-#include "rest/io.h"
-#include "rest/media.h"
-#include "rest/spaces.h"
-#include "rest/unread.h"
+#include "rest/calls/admin.h"
+#include "rest/calls/chatroom.h"
+#include "rest/calls/customer.h"
+#include "rest/calls/friends.h"
+#include "rest/calls/health.h"
+#include "rest/calls/io.h"
+#include "rest/calls/media.h"
+#include "rest/calls/spaces.h"
+#include "rest/calls/unread.h"
 
 const struct route_table *const routes[] = {
     &chatroom_routes,

@@ -2,7 +2,7 @@
 #ifndef CG_REST_ROUTES_H
 #define CG_REST_ROUTES_H
 
-#include "rest/call.h"
+#include "rest/http/call.h"
 
 /* For router_init. */
 extern const struct route_table *const routes[];

@@ -1,14 +1,14 @@
 #include "rest/server.h"
 
-#include "common/db.h"
+#include "common/store/db.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/rate.h"
-#include "common/store.h"
+#include "common/store/store.h"
 #include "rest/fcgi.h"
-#include "rest/health.h"
-#include "rest/presence.h"
-#include "rest/turn.h"
+#include "rest/calls/health.h"
+#include "rest/services/presence.h"
+#include "rest/http/turn.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,10 +4,10 @@
 #include "hub_stubs.h"
 
 #include "common/buf.h"
-#include "relay/http.h"
-#include "relay/http_parse.h"
-#include "relay/chatroom_http.h"
-#include "relay/chatroom_http_parts.h"
+#include "relay/net/http.h"
+#include "relay/net/http_parse.h"
+#include "relay/protocols/chatroom_http.h"
+#include "relay/protocols/chatroom_http_parts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,12 +4,12 @@
 #include "hub_stubs.h"
 #include "socket_stubs.h"
 
-#include "common/store_customer.h"
-#include "relay/chatroom.h"
-#include "relay/customer.h"
-#include "relay/friends.h"
-#include "relay/chatroom_http.h"
-#include "relay/space.h"
+#include "common/store/store_customer.h"
+#include "relay/protocols/chatroom.h"
+#include "relay/protocols/customer.h"
+#include "relay/protocols/friends.h"
+#include "relay/protocols/chatroom_http.h"
+#include "relay/protocols/space.h"
 
 #define FRIEND_ID "friend_0123456789abcdef0123456789abcdef"
 #define SPACE_ID  "space_0123456789abcdef0123456789abcdef"

@@ -2,7 +2,7 @@
  * payload: the parser neither invents nor loses anything. Of version 3, whose lengths can be said in many ways, what is
  * read comes back from either form that it is put into. */
 #include "common/text.h"
-#include "relay/eio_packet.h"
+#include "relay/socketio/eio_packet.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,8 +6,8 @@
 #include "common/handoff_wire.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "relay/bus.h"
-#include "relay/handoff_parts.h"
+#include "relay/redis/bus.h"
+#include "relay/net/handoff_parts.h"
 
 #include <dirent.h>
 #include <stdlib.h>

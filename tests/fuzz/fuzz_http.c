@@ -2,8 +2,8 @@
  * and a body in chunks is the same whether it comes at once or byte by byte. */
 #include "common/err.h"
 #include "common/mem.h"
-#include "relay/http.h"
-#include "relay/http_parse.h"
+#include "relay/net/http.h"
+#include "relay/net/http_parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* JSON from outside: what the vetting lets through and json-c takes has texts of UTF-8, and the fields of a customer's
  * frame are what is promised of them. */
-#include "common/customer_frame.h"
-#include "common/store_customer.h"
+#include "common/service/customer_frame.h"
+#include "common/store/store_customer.h"
 #include "common/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,5 +1,5 @@
 /* The multipart parser. The first byte says how the rest is cut; however it is, the same must be heard. */
-#include "rest/multipart.h"
+#include "rest/http/multipart.h"
 
 #include "common/buf.h"
 

@@ -4,8 +4,8 @@
 #include "hub_stubs.h"
 #include "socket_stubs.h"
 
-#include "common/store_native.h"
-#include "relay/native.h"
+#include "common/store/store_native.h"
+#include "relay/native/native.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

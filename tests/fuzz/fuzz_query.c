@@ -1,6 +1,6 @@
 /* Query strings: what is decoded is UTF-8 without NUL and never longer than what came. */
 #include "common/text.h"
-#include "rest/http.h"
+#include "rest/http/http.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

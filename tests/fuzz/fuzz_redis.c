@@ -3,14 +3,14 @@
  * is taken from them is fit to be shown. When there are no more, the connection is lost. */
 #include "common/buf.h"
 #include "common/clock.h"
-#include "common/io_keys.h"
+#include "common/redis/io_keys.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/text.h"
-#include "relay/bus.h"
-#include "relay/presence.h"
-#include "relay/sio_registry.h"
+#include "relay/redis/bus.h"
+#include "relay/core/presence.h"
+#include "relay/socketio/sio_registry.h"
 
 #include <stdlib.h>
 

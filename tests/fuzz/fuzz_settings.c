@@ -1,5 +1,5 @@
 /* A settings file: whatever is taken is printed as a file that is taken too and says the same. */
-#include "common/settings.h"
+#include "common/service/config.h"
 
 #include "common/str.h"
 
@@ -15,7 +15,7 @@ static enum err load(struct settings *settings, struct str file)
     int fd = memfd_create("settings", MFD_CLOEXEC);
     CG_ASSERT(fd >= 0 && write(fd, file.ptr, file.len) == (ssize_t)file.len);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    enum err err = settings_load(settings, path, NULL, 0, why);
+    enum err err = config_load(settings, path, NULL, 0, why);
     CG_ASSERT(!err || *why);
     close(fd);
     return err;

@@ -2,7 +2,7 @@
  * it is the same packet. */
 #include "common/json.h"
 #include "common/text.h"
-#include "relay/sio_packet.h"
+#include "relay/socketio/sio_packet.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,12 +8,12 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/store_seats.h"
+#include "common/store/store_seats.h"
 #include "common/text.h"
-#include "relay/door.h"
-#include "relay/hub.h"
-#include "relay/presence.h"
-#include "relay/readers.h"
+#include "relay/core/door.h"
+#include "relay/core/hub.h"
+#include "relay/core/presence.h"
+#include "relay/db/readers.h"
 
 #include <stdlib.h>
 

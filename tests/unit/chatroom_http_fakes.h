@@ -6,10 +6,10 @@
 #define HUB_FAKES_REAL_ENCODINGS
 #include "hub_fakes.h"
 
-#include "relay/door.h"
-#include "relay/presence.h"
-#include "relay/chatroom_http.h"
-#include "relay/chatroom_http_parts.h"
+#include "relay/core/door.h"
+#include "relay/core/presence.h"
+#include "relay/protocols/chatroom_http.h"
+#include "relay/protocols/chatroom_http_parts.h"
 
 #define ROOM_ID    "room_0123456789abcdef0123456789abcdef"
 #define NICK_ID    "user_0123456789abcdef0123456789abcdef"

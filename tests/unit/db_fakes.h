@@ -3,7 +3,7 @@
 #ifndef CG_TESTS_DB_FAKES_H
 #define CG_TESTS_DB_FAKES_H
 
-#include "common/db.h"
+#include "common/store/db.h"
 
 struct db *db_new(const struct settings *settings, const char *const *texts, size_t count)
 {

@@ -6,9 +6,9 @@
 #include "rest_fakes.h"
 
 #include "common/password.h"
-#include "common/store_friends.h"
-#include "common/store_login.h"
-#include "common/store_spaces.h"
+#include "common/store/store_friends.h"
+#include "common/store/store_login.h"
+#include "common/store/store_spaces.h"
 
 /* Users by number: 1, 2, 3 … */
 #define ANN       "user_00000000000000000000000000000001"

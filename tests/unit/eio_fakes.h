@@ -7,10 +7,10 @@
 
 #include "common/clock.h"
 #include "common/metrics.h"
-#include "relay/eio_parts.h"
-#include "relay/door.h"
-#include "relay/handoff.h"
-#include "relay/wsframe.h"
+#include "relay/socketio/eio_parts.h"
+#include "relay/core/door.h"
+#include "relay/net/handoff.h"
+#include "relay/core/wsframe.h"
 
 enum { START_MS = 1000000, INTERVAL_MS = 300, TIMEOUT_MS = 200, CALLS_MAX = 4096, FRAMES_MAX = 512, HERE = 77 };
 #define NEW "EIO=4&transport=polling"

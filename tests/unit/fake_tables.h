@@ -7,7 +7,7 @@
 #include "check.h"
 
 #include "common/clock.h"
-#include "common/store_sql.h"
+#include "common/store/store_sql.h"
 
 #include <stdbool.h>
 #include <time.h>

@@ -5,8 +5,8 @@
 #include "http_fakes.h"
 
 #include "common/message.h"
-#include "relay/bus.h"
-#include "relay/handoff.h"
+#include "relay/redis/bus.h"
+#include "relay/net/handoff.h"
 
 /* ---- Redis ---- */
 

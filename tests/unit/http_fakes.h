@@ -6,8 +6,8 @@
 
 #include "common/clock.h"
 #include "common/metrics.h"
-#include "relay/http.h"
-#include "relay/hub.h"
+#include "relay/net/http.h"
+#include "relay/core/hub.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -8,12 +8,12 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
-#include "relay/bus.h"
-#include "relay/hub.h"
-#include "relay/hub_room.h"
-#include "relay/journal.h"
-#include "relay/readers.h"
-#include "relay/wsframe.h"
+#include "relay/redis/bus.h"
+#include "relay/core/hub.h"
+#include "relay/core/hub_room.h"
+#include "relay/db/journal.h"
+#include "relay/db/readers.h"
+#include "relay/core/wsframe.h"
 
 enum { ORIGIN = 77, EPOCH = 3, CONVERSATIONS = 64 };
 

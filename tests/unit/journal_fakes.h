@@ -5,11 +5,11 @@
 #include "check.h"
 
 #include "common/clock.h"
-#include "common/db.h"
+#include "common/store/db.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/metrics.h"
-#include "relay/journal.h"
+#include "relay/db/journal.h"
 
 #include <pthread.h>
 

@@ -5,10 +5,10 @@
 #define HUB_FAKES_REAL_ENCODINGS
 #include "hub_fakes.h"
 
-#include "common/store_native.h"
-#include "relay/door.h"
-#include "relay/native.h"
-#include "relay/presence.h"
+#include "common/store/store_native.h"
+#include "relay/core/door.h"
+#include "relay/native/native.h"
+#include "relay/core/presence.h"
 
 #define ANN  "user_000000000000000000000000000000a1"
 #define BOB  "user_000000000000000000000000000000b2"

@@ -8,8 +8,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
-#include "relay/presence_parts.h"
-#include "relay/presence_scripts.h"
+#include "relay/core/presence_parts.h"
+#include "relay/core/presence_scripts.h"
 
 /* ---- Redis ---- */
 

@@ -5,12 +5,12 @@
 #include "redis_server.h"
 
 #include "common/clock.h"
-#include "common/io_scripts.h"
+#include "common/redis/io_scripts.h"
 #include "common/log.h"
 #include "common/metrics.h"
-#include "relay/bus.h"
-#include "relay/sio_registry.h"
-#include "relay/wheel.h"
+#include "relay/redis/bus.h"
+#include "relay/socketio/sio_registry.h"
+#include "relay/core/wheel.h"
 
 /* ---- Redis ---- */
 

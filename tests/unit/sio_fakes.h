@@ -12,13 +12,13 @@
 #include "common/mem.h"
 #include "common/rate.h"
 #include "common/metrics.h"
-#include "common/store_io.h"
-#include "relay/app_chat.h"
-#include "relay/app_echo.h"
-#include "relay/app_news.h"
-#include "relay/door.h"
-#include "relay/readers.h"
-#include "relay/sio_parts.h"
+#include "common/store/store_io.h"
+#include "relay/socketio/app_chat.h"
+#include "relay/socketio/app_echo.h"
+#include "relay/socketio/app_news.h"
+#include "relay/core/door.h"
+#include "relay/db/readers.h"
+#include "relay/socketio/sio_parts.h"
 
 enum { EPOCH = 3, CONNS = 8, SENT_MAX = 64, NAMESPACES = 4 };
 

@@ -1,7 +1,7 @@
 /* The chat room of the article on Socket.IO: names, messages, rooms, history. */
 #include "sio_fakes.h"
 
-#include "relay/debts.h"
+#include "relay/core/debts.h"
 
 #define NOW "2023-11-14T22:13:20.000Z"
 #define LINE(name, content) "{\"username\":\"" name "\",\"content\":\"" content "\",\"createAt\":\"" NOW "\""

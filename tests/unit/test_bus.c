@@ -3,7 +3,7 @@
 
 #include "common/log.h"
 #include "common/metrics.h"
-#include "relay/bus.h"
+#include "relay/redis/bus.h"
 
 #include <netinet/in.h>
 #include <uv.h>

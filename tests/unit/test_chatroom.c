@@ -3,7 +3,7 @@
 
 #include "common/clock.h"
 #include "common/metrics.h"
-#include "rest/names.h"
+#include "rest/services/names.h"
 
 #define CREATED                                                                                    \
     "{\"success\":true,\"data\":{\"chatroomId\":\"" ROOM_ID "\",\"nickId\":\"" USER_ID "\"}}"

@@ -1,7 +1,7 @@
 /* The calls of the customer sessions: what they take, store, tell the relays and answer. */
 #include "rest_fakes.h"
 
-#include "common/customer_row.h"
+#include "common/service/customer_row.h"
 
 #include <time.h>
 

@@ -1,8 +1,8 @@
 /* What a client of the customer sessions may say, and what it is shown. */
 #include "check.h"
 
-#include "common/customer_frame.h"
-#include "common/customer_row.h"
+#include "common/service/customer_frame.h"
+#include "common/service/customer_row.h"
 #include "common/json.h"
 #include "common/text.h"
 

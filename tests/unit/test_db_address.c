@@ -3,7 +3,7 @@
 #include "check.h"
 
 #include "common/clock.h"
-#include "common/db_address.h"
+#include "common/store/db_address.h"
 #include "common/log.h"
 #include "common/metrics.h"
 

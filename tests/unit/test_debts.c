@@ -1,7 +1,7 @@
 /* What waits for clients has a bound for all together, and who does not read is not answered further. */
 #include "hub_fakes.h"
 
-#include "relay/debts.h"
+#include "relay/core/debts.h"
 
 /* ---- debts by themselves ---- */
 

@@ -2,7 +2,7 @@
  * same. */
 #include "check.h"
 
-#include "relay/eio_packet.h"
+#include "relay/socketio/eio_packet.h"
 
 enum { SCRATCH_BYTES = 4096 };
 

@@ -3,8 +3,8 @@
 #include "check.h"
 
 #include "common/metrics.h"
-#include "rest/entering.h"
-#include "rest/presence.h"
+#include "rest/services/entering.h"
+#include "rest/services/presence.h"
 
 #include <pthread.h>
 #include <time.h>

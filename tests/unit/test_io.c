@@ -2,7 +2,7 @@
  * relays. */
 #include "rest_fakes.h"
 
-#include "rest/io.h"
+#include "rest/calls/io.h"
 
 #define TOKEN     "an admin token of this test"
 #define SID       "AAAAAAAAAAAAAAAAAAA-"

@@ -2,7 +2,7 @@
  * tests. */
 #include "redis_server.h"
 
-#include "common/io_scripts.h"
+#include "common/redis/io_scripts.h"
 
 #include <stdio.h>
 

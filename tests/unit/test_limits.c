@@ -3,7 +3,7 @@
 
 #include "common/clock.h"
 #include "common/rate.h"
-#include "relay/limits.h"
+#include "relay/core/limits.h"
 
 enum { START_MS = 1000000 };
 

@@ -1,7 +1,7 @@
 /* Who waits to be let in: places, shares of addresses, and who goes first. */
 #include "check.h"
 
-#include "relay/lobby.h"
+#include "relay/core/lobby.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 #include "rest_fakes.h"
 
 #include "common/media_name.h"
-#include "common/store_media.h"
+#include "common/store/store_media.h"
 
 #include <dirent.h>
 #include <sys/stat.h>

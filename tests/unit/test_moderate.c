@@ -1,7 +1,7 @@
 /* Mutes, bans and rates over REST, operators' orders, and foreign origins; the database does as it is told. */
 #include "rest_fakes.h"
 
-#include "rest/moderate.h"
+#include "rest/services/moderate.h"
 
 #define TOKEN "sixteen bytes and more"
 

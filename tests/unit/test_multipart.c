@@ -1,7 +1,7 @@
 /* The multipart parser: the same parts however the bytes are cut, and nothing else than parts. */
 #include "check.h"
 
-#include "rest/multipart.h"
+#include "rest/http/multipart.h"
 
 #define TYPE    "multipart/form-data; boundary=xyz"
 #define HEAD(n) "Content-Disposition: form-data; name=\"" n "\"\r\n\r\n"

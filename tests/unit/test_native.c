@@ -1,7 +1,7 @@
 /* The native protocol: hello, commands and their answers. */
 #include "native_fakes.h"
 
-#include "relay/postings.h"
+#include "relay/core/postings.h"
 
 /* ---- hello ---- */
 

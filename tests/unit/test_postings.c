@@ -2,7 +2,7 @@
 #include "check.h"
 
 #include "common/metrics.h"
-#include "relay/postings.h"
+#include "relay/core/postings.h"
 
 static struct postings postings;
 

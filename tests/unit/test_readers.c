@@ -3,7 +3,7 @@
 #include "check.h"
 
 #include "common/metrics.h"
-#include "relay/readers.h"
+#include "relay/db/readers.h"
 
 #include <malloc.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 /* Which Redis servers there are, and which conversation is on which. */
 #include "check.h"
 
-#include "common/redis_servers.h"
+#include "common/redis/redis_servers.h"
 
 static struct settings settings;
 static struct redis_servers servers;

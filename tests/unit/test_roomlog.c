@@ -2,8 +2,8 @@
  * the header that makes a payload a frame. */
 #include "check.h"
 
-#include "relay/roomlog.h"
-#include "relay/wsframe.h"
+#include "relay/core/roomlog.h"
+#include "relay/core/wsframe.h"
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* The router: which route answers, and the rules that hold for all of them. */
 #include "rest_fakes.h"
 
-#include "common/db_address.h"
+#include "common/store/db_address.h"
 
 #include "common/metrics.h"
 

@@ -3,7 +3,7 @@
 
 #include "common/clock.h"
 #include "common/rate.h"
-#include "relay/sanctions.h"
+#include "relay/core/sanctions.h"
 
 enum { START_MS = 1000000 };
 

@@ -3,8 +3,8 @@
  * a real Redis. */
 #include "redis_server.h"
 
-#include "common/io_scripts.h"
-#include "relay/presence_scripts.h"
+#include "common/redis/io_scripts.h"
+#include "relay/core/presence_scripts.h"
 
 #include <stdio.h>
 

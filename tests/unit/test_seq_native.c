@@ -7,8 +7,8 @@
 
 #include "common/json.h"
 #include "common/mem.h"
-#include "relay/postings.h"
-#include "relay/sanctions.h"
+#include "relay/core/postings.h"
+#include "relay/core/sanctions.h"
 
 enum { SPEAKERS = 4, COMMANDS_MAX = 4096, ON_THEIR_WAY_MAX = 2048 };
 

@@ -1,7 +1,7 @@
 /* Settings: every way to give one, every way to get it wrong, and that what is printed reads back. */
 #include "check.h"
 
-#include "common/settings.h"
+#include "common/service/config.h"
 
 #include <unistd.h>
 
@@ -33,7 +33,7 @@ static enum err load(struct settings *settings, const char *file, const char *se
 {
     char *sets[] = {(char *)(uintptr_t)set};
     memset(why, 0, 256);
-    return settings_load(settings, file, sets, set ? 1 : 0, why);
+    return config_load(settings, file, sets, set ? 1 : 0, why);
 }
 
 /* One --set, that must be refused with exactly this line. */
@@ -217,7 +217,7 @@ static void the_nearer_source_wins(void **state)
     settings_fini(&settings);
 
     char *sets[] = {"rest_threads=6", "rest_threads=7"};
-    assert_int_equal(settings_load(&settings, path, sets, 2, why), ERR_OK);
+    assert_int_equal(config_load(&settings, path, sets, 2, why), ERR_OK);
     assert_int_equal(settings.rest_threads, 7); /* the later of two */
     settings_fini(&settings);
 
@@ -234,7 +234,7 @@ static void relative_paths_lie_below_run(void **state)
     struct settings settings;
     char why[256];
     char *sets[] = {"run=/var/tea", "pid_file=rest.pid", "log_file=/var/log/tea.log", "db_socket="};
-    assert_int_equal(settings_load(&settings, NULL, sets, 4, why), ERR_OK);
+    assert_int_equal(config_load(&settings, NULL, sets, 4, why), ERR_OK);
     assert_string_equal(settings.rest_socket, "/var/tea/rest.sock");
     assert_string_equal(settings.pid_file, "/var/tea/rest.pid");
     assert_string_equal(settings.log_file, "/var/log/tea.log");
@@ -266,7 +266,7 @@ static void assert_reads_back(char *const *sets, int count, enum program program
     char why[256];
     buf_init(&printed, 1 << 20);
     buf_init(&again, 1 << 20);
-    assert_int_equal(settings_load(&first, NULL, sets, count, why), ERR_OK);
+    assert_int_equal(config_load(&first, NULL, sets, count, why), ERR_OK);
     settings_print(&first, program, &printed);
     buf_add_char(&printed, '\0');
     assert_false(printed.failed);

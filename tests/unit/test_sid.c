@@ -1,7 +1,7 @@
 /* The names of Engine.IO connections: they lead to their relay, and only a relay can make one. */
 #include "check.h"
 
-#include "relay/sid.h"
+#include "relay/socketio/sid.h"
 
 static const unsigned char secret[SID_SECRET_BYTES] = "0123456789abcdef0123456789abcde";
 static const unsigned char other_secret[SID_SECRET_BYTES] = "0123456789abcdef0123456789abcdf";

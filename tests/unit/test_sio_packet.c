@@ -2,7 +2,7 @@
 #include "check.h"
 
 #include "common/json.h"
-#include "relay/sio_packet.h"
+#include "relay/socketio/sio_packet.h"
 
 #define P0 "{\"_placeholder\":true,\"num\":0}"
 #define P1 "{\"_placeholder\":true,\"num\":1}"

@@ -1,7 +1,7 @@
 /* What may be tried again, and what is said in the end: "not done" only of what no attempt can have done. */
 #include "check.h"
 
-#include "common/store_sql.h"
+#include "common/store/store_sql.h"
 
 enum { SEQUENCE = 16 };
 

@@ -3,8 +3,8 @@
 
 #include "db_fakes.h"
 
-#include "common/store_io.h"
-#include "common/store_sql.h"
+#include "common/store/store_io.h"
+#include "common/store/store_sql.h"
 
 static struct {
     char name[32]; /* of the only conversation there is; "" none */

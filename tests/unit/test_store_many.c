@@ -4,8 +4,8 @@
 #include "db_fakes.h"
 
 #include "common/mem.h"
-#include "common/store_native.h"
-#include "common/store_sql.h"
+#include "common/store/store_native.h"
+#include "common/store/store_sql.h"
 
 enum { ROWS_MAX = 8, COLUMNS_MAX = DB_MAX_COLUMNS };
 

@@ -1,7 +1,7 @@
 /* A few threads wait for requests at once, the others for their turn; nobody is left without one. */
 #include "check.h"
 
-#include "rest/turn.h"
+#include "rest/http/turn.h"
 
 #include <time.h>
 

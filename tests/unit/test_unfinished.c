@@ -2,7 +2,7 @@
 #include "check.h"
 
 #include "common/metrics.h"
-#include "relay/unfinished.h"
+#include "relay/core/unfinished.h"
 
 #include <string.h>
 

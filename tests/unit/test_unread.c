@@ -1,7 +1,7 @@
 /* What is unread over REST: who may ask, what is answered, and who is told of a marker that moved. */
 #include "rest_fakes.h"
 
-#include "common/store_native.h"
+#include "common/store/store_native.h"
 
 #define NICK  "user_000000000000000000000000000000a1"
 #define ROOM  "room_00000000000000000000000000000007"

@@ -2,7 +2,7 @@
 #include "check.h"
 
 #include "common/clock.h"
-#include "relay/wheel.h"
+#include "relay/core/wheel.h"
 
 enum { START_MS = 1000000, TURN_MS = WHEEL_TICK_MS * WHEEL_SLOTS };
 

@@ -2,8 +2,8 @@
 #include "check.h"
 
 #include "common/buf.h"
-#include "relay/wsframe.h"
-#include "relay/wsread.h"
+#include "relay/core/wsframe.h"
+#include "relay/net/wsread.h"
 
 #include <stdlib.h>
 

@@ -1,0 +1,389 @@
+#include "common/store/store.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/store/store_sql.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct store_statement core_rows[] = {
+    {SQL_COUNT_ROOMS, "SELECT COUNT(*) FROM conversation WHERE kind = 1"},
+    {SQL_ROOM_NAME, "SELECT name FROM conversation WHERE public_id = ? AND kind = 1"},
+    {SQL_USER_NAME, "SELECT name FROM user WHERE public_id = ? AND realm = 1"},
+    {SQL_READ_FORWARD, "SELECT " STORE_MESSAGE_COLUMNS " FROM message"
+                       " WHERE conversation = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"},
+    {SQL_READ_LATEST, "SELECT * FROM (SELECT " STORE_MESSAGE_COLUMNS " FROM message"
+                      " WHERE conversation = ? AND seq > ? AND seq < ?"
+                      " ORDER BY seq DESC LIMIT ?) AS latest ORDER BY seq"},
+    {SQL_READ_SAID, "SELECT * FROM (SELECT " STORE_MESSAGE_COLUMNS " FROM message"
+                    " WHERE conversation = ? AND seq > ? AND seq < ? AND kind IN (" STORE_KINDS_SAID ")"
+                    " ORDER BY seq DESC LIMIT ?) AS said ORDER BY seq"},
+    {SQL_EPOCH, "SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'epoch'"},
+    {SQL_FIND_BATCH, "SELECT batch_id FROM message WHERE conversation = ? AND seq = ?"},
+    {SQL_ADD_MESSAGE, "INSERT INTO message (conversation, seq, sender, client_id, batch_id, kind,"
+                      " sender_name, content, sent_text, created_at, audience, extra)"
+                      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+    {SQL_SET_SEQ, "UPDATE conversation SET seq = ?, last_at = ? WHERE id = ?"},
+};
+
+static const struct store_statements core_statements = STORE_STATEMENTS(core_rows);
+
+static const struct store_statements *const tables[] = {
+    &core_statements,
+    &store_enter_statements,
+    &store_places_statements,
+    &store_pair_statements,
+    &store_customer_statements,
+    &store_media_statements,
+    &store_seats_statements,
+    &store_login_statements,
+    &store_friends_statements,
+    &store_spaces_statements,
+    &store_io_statements,
+    &store_native_statements,
+    &store_revise_statements,
+    &store_sanctions_statements,
+    &store_rights_statements,
+};
+
+static const char *statements[SQL_COUNT];
+
+static void collect_statements(void)
+{
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
+        for (size_t i = 0; i < tables[t]->count; i++)
+            statements[tables[t]->rows[i].id] = tables[t]->rows[i].text;
+    for (size_t i = 0; i < SQL_COUNT; i++)
+        CG_ASSERT(statements[i]);
+}
+
+struct store *store_new(const struct settings *settings)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct store *store = mem_zalloc(sizeof *store);
+    pthread_once(&once, collect_statements);
+    store->db = db_new(settings, statements, SQL_COUNT);
+    return store;
+}
+
+void store_free(struct store *store)
+{
+    if (!store)
+        return;
+    db_free(store->db);
+    free(store);
+}
+
+const char *store_error(const struct store *store)
+{
+    return db_error(store->db);
+}
+
+static void take_number(void *arg, const struct db_value *columns)
+{
+    *(uint64_t *)arg = columns[0].number;
+}
+
+enum err store_ready(struct store *store, char why[256])
+{
+    uint64_t version = 0;
+    enum err err = db_connect(store->db);
+    if (err) {
+        snprintf(why, 256, "cannot use the database: %.180s", db_error(store->db));
+        return err;
+    }
+    err = db_run(store->db, "SELECT MAX(version) FROM schema_migration", take_number, &version);
+    if (err == ERR_DOWN) {
+        snprintf(why, 256, "cannot use the database: %.180s", db_error(store->db));
+        return err;
+    }
+    if (!err && version == STORE_SCHEMA_VERSION)
+        return ERR_OK;
+    snprintf(why, 256,
+             "the database has schema version %llu, this program needs %d: run chaguan migrate",
+             (unsigned long long)version, STORE_SCHEMA_VERSION);
+    return ERR_INVALID;
+}
+
+void store_refresh(struct store *store)
+{
+    db_refresh(store->db);
+}
+
+uint64_t store_writes(const struct store *store)
+{
+    return db_writes(store->db);
+}
+
+bool store_is_connected(const struct store *store)
+{
+    return db_is_connected(store->db);
+}
+
+enum err store_ping(struct store *store)
+{
+    return db_run(store->db, "SELECT 1", NULL, NULL);
+}
+
+/* ---- chatrooms ---- */
+
+enum err store_count_rooms(struct store *store, uint64_t *count)
+{
+    *count = 0;
+    return db_query(store->db, SQL_COUNT_ROOMS, NULL, 0, take_number, count);
+}
+
+struct name_row {
+    struct buf *name;
+    bool found;
+};
+
+static void on_name(void *arg, const struct db_value *columns)
+{
+    struct name_row *row = arg;
+    row->found = true;
+    buf_add_str(row->name, columns[0].text);
+}
+
+static enum err name_of(struct store *store, enum statement sql, struct str id, struct buf *name)
+{
+    struct name_row row = {.name = name};
+    enum err err = db_query(store->db, sql, &DB_TEXT(id), 1, on_name, &row);
+    return !err && !row.found ? ERR_NOT_FOUND : err;
+}
+
+enum err store_room_name(struct store *store, struct str room_id, struct buf *name)
+{
+    if (!id_is(room_id, STORE_ROOM_PREFIX))
+        return ERR_NOT_FOUND;
+    return name_of(store, SQL_ROOM_NAME, room_id, name);
+}
+
+enum err store_user_name(struct store *store, struct str user_id, struct buf *name)
+{
+    if (!id_is(user_id, STORE_USER_PREFIX))
+        return ERR_NOT_FOUND;
+    return name_of(store, SQL_USER_NAME, user_id, name);
+}
+
+/* ---- reading messages ---- */
+
+/* JSON that begins like this, else `instead`: encoders cut its beginning or its end off. */
+static struct str begun(struct str content, const char *begin, const char *instead)
+{
+    size_t len = strlen(begin);
+    content = store_json(content, instead);
+    return content.len > len && !memcmp(content.ptr, begin, len) ? content : str_of(instead);
+}
+
+/* What goes into frames as it is, of rows that are not ours: a transfer of nothing, an event that nobody listens to, a
+ * change of no message. */
+static struct str raw_of(enum message_kind kind, struct str content)
+{
+    if (kind == MESSAGE_TRANSFER)
+        return begun(content, "{\"", "null");
+    if (kind == MESSAGE_EVENT)
+        return begun(content, "[\"", "[\"unreadable\"]");
+    return message_is_revision(kind) ? begun(content, "{\"", "{\"of\":0}") : content;
+}
+
+void store_on_message(void *arg, const struct db_value *c)
+{
+    struct store_reading *reading = arg;
+    struct message message = {
+        .conversation = reading->conversation,
+        .seq = c[0].number,
+        .sender = c[1].number,
+        .kind = (enum message_kind)c[2].number,
+        .sender_name = c[3].text,
+        .content = c[4].text,
+        .sent_at = c[5].text,
+        .at_ms = (int64_t)c[6].number,
+        .client_id = c[7].text,
+        .audience = c[8].text,
+        .revised_by = c[9].number,
+        .recalled = c[10].number,
+        .batch = c[11].number,
+        .extra = c[12].text,
+    };
+    message.content = raw_of(message.kind, message.content);
+    if (message.recalled) {
+        message.kind = MESSAGE_TEXT;
+        message.content = STR(MESSAGE_RECALLED_TEXT);
+    }
+    reading->fn(reading->arg, &message);
+}
+
+enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
+                    void *arg)
+{
+    struct store_reading reading = {range->conversation, fn, arg};
+    struct db_value params[] = {DB_NUM(range->conversation), DB_NUM(range->after),
+                                DB_NUM(range->before), DB_NUM(range->limit)};
+    enum statement sql = range->said ? SQL_READ_SAID : range->latest ? SQL_READ_LATEST : SQL_READ_FORWARD;
+    return db_query(store->db, sql, params, 4, store_on_message, &reading);
+}
+
+struct ranged {
+    const struct store_range *ranges;
+    size_t count;
+    store_ranged_fn *fn;
+    void *arg;
+};
+
+static void on_ranged(void *arg, const struct message *message)
+{
+    const struct ranged *ranged = arg;
+    for (size_t i = 0; i < ranged->count; i++) {
+        const struct store_range *range = &ranged->ranges[i];
+        if (range->conversation == message->conversation && range->after < message->seq &&
+            message->seq < range->before)
+            ranged->fn(ranged->arg, i, message);
+    }
+}
+
+static void on_ranged_row(void *arg, const struct db_value *columns)
+{
+    struct store_reading reading = {columns[STORE_MESSAGE_COLUMN_COUNT].number, on_ranged, arg};
+    store_on_message(&reading, columns);
+}
+
+/* Whether somebody before it wants the same: those who were away together missed the same. */
+static bool is_repeated(const struct store_range *ranges, size_t i)
+{
+    const struct store_range *range = &ranges[i];
+    for (size_t j = 0; j < i; j++)
+        if (ranges[j].conversation == range->conversation && ranges[j].after == range->after &&
+            ranges[j].before == range->before)
+            return true;
+    return false;
+}
+
+enum err store_read_ranges(struct store *store, const struct store_range *ranges, size_t count, store_ranged_fn *fn,
+                           void *arg)
+{
+    static const char select[] = "SELECT " STORE_MESSAGE_COLUMNS ", conversation FROM message FORCE INDEX (PRIMARY)";
+    static const char order[] = " ORDER BY conversation, seq";
+    struct ranged ranged = {ranges, count, fn, arg};
+    struct buf sql;
+    if (!count)
+        return ERR_OK;
+    buf_init(&sql, sizeof select + sizeof order + count * 120);
+    buf_add_text(&sql, select);
+    for (size_t i = 0; i < count; i++)
+        if (!is_repeated(ranges, i))
+            buf_addf(&sql, " %s (conversation = %llu AND seq > %llu AND seq < %llu)", i ? "OR" : "WHERE",
+                     (unsigned long long)ranges[i].conversation, (unsigned long long)ranges[i].after,
+                     (unsigned long long)ranges[i].before);
+    buf_add(&sql, order, sizeof order); /* with its NUL */
+    CG_ASSERT(!sql.failed);
+    enum err err = db_run(store->db, sql.data, on_ranged_row, &ranged);
+    buf_fini(&sql);
+    return err;
+}
+
+static int by_conversation(const void *a, const void *b)
+{
+    uint64_t left = ((const struct store_anchor *)a)->conversation;
+    uint64_t right = ((const struct store_anchor *)b)->conversation;
+    return left < right ? -1 : left > right;
+}
+
+struct compared {
+    struct store_anchor *anchors; /* ascending by conversation, of which each may be there more than once */
+    size_t count;
+};
+
+static size_t first_of(const struct compared *compared, uint64_t conversation)
+{
+    size_t low = 0, high = compared->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compared->anchors[middle].conversation < conversation)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void on_tail(void *arg, const struct db_value *c)
+{
+    const struct compared *compared = arg;
+    for (size_t i = first_of(compared, c[0].number);
+         i < compared->count && compared->anchors[i].conversation == c[0].number; i++) {
+        struct store_anchor *anchor = &compared->anchors[i];
+        anchor->tail = c[1].number;
+        anchor->lost = anchor->tail < anchor->seq;
+    }
+}
+
+static void on_kept(void *arg, const struct db_value *c)
+{
+    const struct compared *compared = arg;
+    for (size_t i = first_of(compared, c[0].number);
+         i < compared->count && compared->anchors[i].conversation == c[0].number; i++)
+        if (compared->anchors[i].seq == c[1].number && compared->anchors[i].batch != c[2].number)
+            compared->anchors[i].lost = true;
+}
+
+static enum err compare_tails(struct store *store, struct compared *compared)
+{
+    struct buf sql;
+    buf_init(&sql, 64 + compared->count * 21);
+    buf_add_text(&sql, "SELECT id, seq FROM conversation WHERE id IN (");
+    for (size_t i = 0; i < compared->count; i++) {
+        if (i)
+            buf_add_char(&sql, ',');
+        buf_add_u64(&sql, compared->anchors[i].conversation);
+    }
+    buf_add(&sql, ")", 2); /* with the NUL */
+    CG_ASSERT(!sql.failed);
+    enum err err = db_run(store->db, sql.data, on_tail, compared);
+    buf_fini(&sql);
+    return err;
+}
+
+static enum err compare_batches(struct store *store, struct compared *compared)
+{
+    struct buf sql;
+    bool some = false;
+    buf_init(&sql, 128 + compared->count * 80);
+    buf_add_text(&sql, "SELECT conversation, seq, batch_id FROM message FORCE INDEX (PRIMARY)");
+    for (size_t i = 0; i < compared->count; i++) {
+        const struct store_anchor *anchor = &compared->anchors[i];
+        if (!anchor->seq || anchor->lost)
+            continue;
+        buf_addf(&sql, " %s (conversation = %llu AND seq = %llu)", some ? "OR" : "WHERE",
+                 (unsigned long long)anchor->conversation, (unsigned long long)anchor->seq);
+        some = true;
+    }
+    buf_add_char(&sql, '\0');
+    CG_ASSERT(!sql.failed);
+    enum err err = some ? db_run(store->db, sql.data, on_kept, compared) : ERR_OK;
+    buf_fini(&sql);
+    return err;
+}
+
+enum err store_compare(struct store *store, struct store_anchor *anchors, size_t count)
+{
+    struct compared compared = {anchors, count};
+    if (!count)
+        return ERR_OK;
+    qsort(anchors, count, sizeof anchors[0], by_conversation);
+    for (size_t i = 0; i < count; i++) {
+        anchors[i].tail = 0;
+        anchors[i].lost = true; /* until its conversation is there */
+    }
+    enum err err = compare_tails(store, &compared);
+    return err ? err : compare_batches(store, &compared);
+}
+
+enum err store_epoch(struct store *store, uint64_t *epoch)
+{
+    *epoch = 0;
+    enum err err = db_query(store->db, SQL_EPOCH, NULL, 0, take_number, epoch);
+    return !err && !*epoch ? ERR_INTERNAL : err;
+}

@@ -1,0 +1,178 @@
+/* store.h: what lasts. Every SQL text of the product stands in store.c, store_journal.c,
+ * store_schema.c and sql/. A store is one database connection and belongs to one thread.
+ *
+ * Any call may fail with ERR_DOWN (nothing was done), any that writes with ERR_UNKNOWN (the connection broke before the
+ * answer came: it may have been done). */
+#ifndef CG_COMMON_STORE_STORE_H
+#define CG_COMMON_STORE_STORE_H
+
+#include "common/err.h"
+#include "common/id.h"
+#include "common/message.h"
+#include "common/settings.h"
+
+struct store;
+
+enum { STORE_NAME_MAX = 256, STORE_HEAD_MAX = 40 };
+#define STORE_ROOM_PREFIX "room_"
+#define STORE_USER_PREFIX "user_"
+
+/* user.realm: whose names. Stored: never renumber. */
+enum store_realm { REALM_CHATROOM = 1, REALM_FRIENDS = 2, REALM_CUSTOMERS = 3, REALM_SPACES = 4 };
+/* conversation.kind. Stored: never renumber. */
+enum store_kind {
+    KIND_CHATROOM = 1,
+    KIND_FRIENDS = 2,
+    KIND_CUSTOMERS = 3,
+    KIND_SPACE = 4,
+    KIND_SOCKETIO = 5, /* a namespace, by its name: "/", "/news" */
+};
+
+/* `settings` must outlive the store. Does not connect. */
+struct store *store_new(const struct settings *settings);
+void store_free(struct store *store);
+/* Connects and looks for a schema of this program's version. *why: one line for a person.
+ * ERR_DOWN: no server; ERR_INVALID: no or another schema. */
+enum err store_ready(struct store *store, char why[256]) CG_MUST_CHECK;
+/* Before a request or a look-up that relies on nothing before it: a connection that the server has ended
+ * since is made anew, instead of failing it. */
+void store_refresh(struct store *store);
+/* Whether there is a connection that the server has not ended, as far as can be told without asking it. */
+bool store_is_connected(const struct store *store);
+/* How often something was written for good through it, or may have been: whoever fails after this has grown has not
+ * failed without a trace. */
+uint64_t store_writes(const struct store *store);
+/* Asks the server for a sign of life. */
+enum err store_ping(struct store *store) CG_MUST_CHECK;
+const char *store_error(const struct store *store);
+
+/* ---- Chatrooms: users and rooms (store_enter.h: entering them) ---- */
+
+enum err store_count_rooms(struct store *store, uint64_t *count) CG_MUST_CHECK;
+/* Appends the name; ERR_NOT_FOUND for an unknown public id. */
+enum err store_room_name(struct store *store, struct str room_id, struct buf *name) CG_MUST_CHECK;
+enum err store_user_name(struct store *store, struct str user_id, struct buf *name) CG_MUST_CHECK;
+
+/* What a connection needs to know of its user and room. */
+struct store_place {
+    uint64_t conversation, user;
+    uint64_t seq; /* the conversation's last */
+    uint32_t generation; /* of the user's rights (common/rights.h) */
+    bool is_member;
+    char user_name[STORE_NAME_MAX + 1];
+    size_t user_name_len;
+    char head[STORE_HEAD_MAX + 1];
+};
+
+enum store_missing { STORE_NO_USER = 1, STORE_NO_ROOM = 2 };
+/* ERR_NOT_FOUND with *missing set if the user or the room does not exist. */
+enum err store_place(struct store *store, struct str room_id, struct str user_id,
+                     struct store_place *place, int *missing) CG_MUST_CHECK;
+
+/* The same for many at once, in one statement. */
+struct store_place_asked {
+    struct str room_id, user_id;
+    struct store_place *place; /* given, and set as above */
+    int missing;               /* set, as `err` is */
+    enum err err;
+};
+/* What it returns but ERR_OK it has set as each one's err, too. `count` is at least 1. */
+enum err store_places(struct store *store, struct store_place_asked *asked, size_t count) CG_MUST_CHECK;
+
+/* ---- Messages ---- */
+
+typedef void store_message_fn(void *arg, const struct message *message);
+
+/* Messages with after < seq < before, ascending: the `limit` highest of them if `latest`, else the
+ * lowest. The message's texts are valid until the callback returns. */
+struct store_range {
+    uint64_t conversation, after, before;
+    unsigned limit;
+    bool latest;
+    bool said; /* with `latest`: of them only what somebody said (message_is_said) */
+};
+enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
+                    void *arg) CG_MUST_CHECK;
+
+/* The same for `count` ranges in one statement: everything that lies in them; `limit` and `latest` are not looked at.
+ * Ascending within each range; a message that lies in several is given for each. */
+typedef void store_ranged_fn(void *arg, size_t range, const struct message *message);
+enum err store_read_ranges(struct store *store, const struct store_range *ranges, size_t count, store_ranged_fn *fn,
+                           void *arg) CG_MUST_CHECK;
+
+/* What somebody has seen of a conversation: its message `seq`, stored by the transaction `batch`. seq 0: nothing. */
+struct store_anchor {
+    uint64_t conversation, seq, batch; /* given */
+    uint64_t tail;                     /* set: the last number there is; 0 also if there is no such conversation */
+    bool lost;                         /* set: the database does not know of it, or of another message in its place */
+};
+
+/* Compares with what is stored, in two statements whatever the `count`; puts them into another order. A message that
+ * was deleted alone is not lost: it is if the conversation's counter does not reach it. */
+enum err store_compare(struct store *store, struct store_anchor *anchors, size_t count) CG_MUST_CHECK;
+
+enum err store_epoch(struct store *store, uint64_t *epoch) CG_MUST_CHECK;
+
+/* ---- The journal's transaction (store_journal.c) ---- */
+
+struct store_post {
+    struct message message; /* conversation, sender, kind, texts given; seq and at_ms are set */
+    enum err err;           /* ERR_OK: stored under message.seq */
+    bool repeated;          /* it had been stored before, under the same client_id */
+    uint64_t lost_seq;      /* the journal's own: what it was to get by a COMMIT that had no answer */
+    int64_t lost_at_ms;
+    uint64_t of;            /* the journal's: which message an edit or a recall is about */
+    struct {                /* the journal's: what is stored under its client_id; seq 0: nothing (store_repeats.h) */
+        uint64_t seq;
+        int64_t at_ms;
+        bool same; /* and it says the same */
+    } earlier;
+    bool twin; /* the journal's: one before it in the batch has its client_id */
+};
+
+/* Stores all posts in one transaction with a constant number of statements: takes the numbers from
+ * the conversations' rows, locked in order of id; inserts; commits. Posts of one conversation get
+ * numbers in the order given. Sets each post's err:
+ *   ERR_OK       stored, or found to be stored already (`repeated`);
+ *   ERR_NOT_FOUND no such conversation; or an edit or a recall of what is not there, or recalled;
+ *   ERR_DENIED   an edit or a recall of what is not the sender's own, or cannot be changed;
+ *   ERR_DUPLICATE the client_id was used for something else: another command, or the same one saying another thing;
+ *   ERR_DOWN     not stored: the database cannot be used now;
+ *   ERR_UNKNOWN  the connection broke during COMMIT and no answer could be had within
+ *                `patience_ms`: stored or not;
+ *   ERR_INTERNAL the database refused this post for good (others of the batch are not harmed).
+ * Returns ERR_OK if every post was answered by the database. Blocks. */
+enum err store_journal(struct store *store, struct store_post *posts, size_t count,
+                       int64_t patience_ms) CG_MUST_CHECK;
+
+/* ---- Schema and health (store_schema.c) ---- */
+
+/* Applies the migrations in `dir` that have not been applied, in order, under a lock. Calls `said`
+ * with a line for each. */
+typedef void store_line_fn(void *arg, const char *line);
+enum err store_migrate(struct store *store, const char *dir, store_line_fn *said, void *arg,
+                       char why[256]) CG_MUST_CHECK;
+
+/* Begins a new epoch: to be called when the database was put back to an older state, so that no client takes a number
+ * of the lost time for one of the new. The new epoch is one that no other state of the database ever had. */
+enum err store_raise_epoch(struct store *store, uint64_t *epoch) CG_MUST_CHECK;
+
+/* The same, if it still is `from`, to one above `above`, too: of many who have noticed the same, one begins it. *epoch
+ * is what it is then, whoever it was. */
+enum err store_raise_epoch_from(struct store *store, uint64_t from, uint64_t above, uint64_t *epoch) CG_MUST_CHECK;
+
+/* Looks for missing or doubled numbers and for counters that disagree with the rows. Each finding is
+ * a line; *findings counts them. */
+enum err store_check(struct store *store, store_line_fn *found, void *arg,
+                     uint64_t *findings) CG_MUST_CHECK;
+
+/* What Chaguan's promises need of the server: a commit is on the disk before it is answered, and before anybody else can
+ * read it (deploy/mariadb.cnf says how). Calls `said` with a line for each variable that is not as it must be. */
+enum err store_conditions(struct store *store, store_line_fn *said, void *arg) CG_MUST_CHECK;
+
+struct store_stats {
+    uint64_t users, conversations, members, messages, epoch, schema;
+};
+enum err store_stats(struct store *store, struct store_stats *stats) CG_MUST_CHECK;
+
+#endif

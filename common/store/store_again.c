@@ -1,0 +1,13 @@
+/* store_again.c: what is tried again, and what may be said of it in the end. */
+#include "common/store/store_sql.h"
+
+bool store_again(struct store_tries *tries, enum err *err)
+{
+    enum { TRIES = 8 };
+    tries->perhaps |= *err == ERR_UNKNOWN;
+    if ((*err == ERR_RETRY || *err == ERR_UNKNOWN) && ++tries->count < TRIES)
+        return true;
+    if (tries->perhaps && (*err == ERR_DOWN || *err == ERR_RETRY || *err == ERR_BUSY || *err == ERR_INTERNAL))
+        *err = ERR_UNKNOWN;
+    return false;
+}

@@ -1,0 +1,547 @@
+/* store_journal.c: the one transaction that every message of every door goes through.
+ *
+ *   lock the conversations' rows, in order of id, and read their last numbers and times   1 statement
+ *   insert all messages under the next numbers                                            1
+ *   write the last numbers and times back                                                 1
+ *   commit                                                                                1
+ *
+ * Edits and recalls cost a few more: what they are about is looked up before the insert and changed after it, all in one
+ * statement each.
+ *
+ * A message's client_id was usually never seen, so it is not looked for: the unique key finds the
+ * repeats, and only then are they looked up, together, in a second attempt. A post that the database refuses for
+ * good is found by halving the batch, so it harms no other.
+ *
+ * A message's time is this process's, but not below that of the conversation's last message, which another relay may have
+ * stored by another clock: so times go with numbers.
+ *
+ * If the connection breaks during COMMIT, the next attempt, on whichever server answers, first looks whether the rows
+ * of the lost one are there. Locking the conversations waits until a server that still works on the lost transaction
+ * has ended it; and since the look and the new rows are one transaction, a cluster that commits the lost one after all
+ * on another node refuses the new one. */
+#include "common/backoff.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/store/store_repeats.h"
+#include "common/store/store_revise.h"
+#include "common/store/store_sql.h"
+
+#include <stdio.h>
+#include <time.h>
+
+enum { MESSAGE_PARAMS = 12, COUNTER_PARAMS = 3, MAX_RETRIES = 40 };
+
+/* A conversation of the batch: the number and the time of its last message, before and after. */
+struct counter {
+    uint64_t conversation, seq;
+    int64_t last_ms;
+    bool found;
+    char at[CLOCK_TEXT_MAX]; /* last_ms, once it is that of messages of this batch */
+};
+
+struct batch {
+    struct store_post **posts;
+    size_t count;
+    struct counter *counters; /* ascending by conversation */
+    size_t counter_count;
+    struct store_revised *revised; /* of this attempt: what its edits and recalls are about, ascending */
+    size_t revised_count;
+    uint64_t id;
+    uint64_t lost_id; /* of the transaction whose COMMIT had no answer; its posts have a lost_seq */
+    bool last_look;   /* the time is up, but what became of it is looked up once all the same */
+    int64_t deadline_ms;
+};
+
+static int by_conversation(const void *a, const void *b)
+{
+    uint64_t left = ((const struct counter *)a)->conversation;
+    uint64_t right = ((const struct counter *)b)->conversation;
+    return left < right ? -1 : left > right;
+}
+
+static struct counter *counter_of(const struct batch *batch, uint64_t conversation)
+{
+    struct counter key = {.conversation = conversation};
+    return bsearch(&key, batch->counters, batch->counter_count, sizeof key, by_conversation);
+}
+
+static void collect_counters(struct batch *batch)
+{
+    batch->counter_count = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        batch->counters[i] = (struct counter){.conversation = batch->posts[i]->message.conversation};
+    qsort(batch->counters, batch->count, sizeof batch->counters[0], by_conversation);
+    for (size_t i = 0; i < batch->count; i++)
+        if (!i || batch->counters[i].conversation != batch->counters[i - 1].conversation)
+            batch->counters[batch->counter_count++] = batch->counters[i];
+}
+
+static void on_counter(void *arg, const struct db_value *columns)
+{
+    struct counter *counter = counter_of(arg, columns[0].number);
+    if (counter) {
+        counter->seq = columns[1].number;
+        counter->last_ms = (int64_t)columns[2].number;
+        counter->found = true;
+    }
+}
+
+static enum err lock_counters(struct store *store, struct batch *batch)
+{
+    struct buf sql;
+    buf_init(&sql, 128 + batch->counter_count * 21);
+    buf_add_text(&sql, "SELECT id, seq, last_at FROM conversation WHERE id IN (");
+    for (size_t i = 0; i < batch->counter_count; i++) {
+        if (i)
+            buf_add_char(&sql, ',');
+        buf_add_u64(&sql, batch->counters[i].conversation);
+        batch->counters[i].found = false;
+    }
+    buf_add_text(&sql, ") ORDER BY id FOR UPDATE");
+    buf_add_char(&sql, '\0');
+    CG_ASSERT(!sql.failed);
+    enum err err = db_run(store->db, sql.data, on_counter, batch);
+    buf_fini(&sql);
+    return err;
+}
+
+static void settle_homeless(struct batch *batch)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        if (counter_of(batch, batch->posts[i]->message.conversation)->found)
+            batch->posts[kept++] = batch->posts[i];
+        else
+            batch->posts[i]->err = ERR_NOT_FOUND;
+    batch->count = kept;
+}
+
+/* Its client_id was used before. */
+static void settle_repeat(struct store_post *post)
+{
+    post->message.seq = post->earlier.seq;
+    post->message.at_ms = post->earlier.at_ms;
+    post->repeated = post->earlier.same;
+    post->err = post->repeated ? ERR_OK : ERR_DUPLICATE;
+}
+
+static bool same_client_id(const struct message *a, const struct message *b)
+{
+    return a->conversation == b->conversation && a->sender == b->sender &&
+           str_eq(a->client_id, b->client_id);
+}
+
+/* What is stored already is answered. A repeat of a post of this very batch is put off: it stays for the next attempt,
+ * which then finds the first one stored. */
+static enum err settle_repeats(struct store *store, struct batch *batch, size_t *put_off)
+{
+    enum err err = store_repeats_find(store, batch->posts, batch->count);
+    if (err)
+        return err;
+    struct store_post **off = mem_zalloc(batch->count * sizeof(struct store_post *));
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct store_post *post = batch->posts[i];
+        if (post->earlier.seq)
+            settle_repeat(post);
+        else if (post->twin)
+            off[(*put_off)++] = post;
+        else
+            batch->posts[kept++] = post;
+    }
+    memcpy(&batch->posts[kept], off, *put_off * sizeof off[0]);
+    batch->count = kept + *put_off;
+    free(off);
+    return ERR_OK;
+}
+
+/* ---- edits and recalls ---- */
+
+static int by_revised(const void *a, const void *b)
+{
+    const struct store_revised *left = a, *right = b;
+    if (left->conversation != right->conversation)
+        return left->conversation < right->conversation ? -1 : 1;
+    return left->seq < right->seq ? -1 : left->seq > right->seq;
+}
+
+static struct store_revised *revised_by_post(const struct batch *batch, const struct store_post *post)
+{
+    struct store_revised key = {.conversation = post->message.conversation, .seq = post->of};
+    return bsearch(&key, batch->revised, batch->revised_count, sizeof key, by_revised);
+}
+
+/* What the edits and recalls among the first `count` posts are about, each once. */
+static void collect_revised(struct batch *batch, size_t count)
+{
+    size_t all = 0, distinct = 0;
+    batch->revised = mem_zalloc(batch->count * sizeof batch->revised[0]);
+    for (size_t i = 0; i < count; i++)
+        if (message_is_revision(batch->posts[i]->message.kind))
+            batch->revised[all++] =
+                (struct store_revised){.conversation = batch->posts[i]->message.conversation, .seq = batch->posts[i]->of};
+    qsort(batch->revised, all, sizeof batch->revised[0], by_revised);
+    for (size_t i = 0; i < all; i++)
+        if (!i || by_revised(&batch->revised[distinct - 1], &batch->revised[i]))
+            batch->revised[distinct++] = batch->revised[i];
+    batch->revised_count = distinct;
+}
+
+static bool has_revisions(const struct batch *batch, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (message_is_revision(batch->posts[i]->message.kind))
+            return true;
+    return false;
+}
+
+/* The posts of a batch, parted; each has room for all. */
+struct parted {
+    struct store_post **kept, **off, **refused;
+    enum err *verdicts; /* of those refused */
+    size_t kept_count, off_count, refused_count;
+};
+
+static void parted_init(struct parted *parted, size_t room)
+{
+    *parted = (struct parted){.kept = mem_zalloc(3 * room * sizeof(struct store_post *)),
+                              .verdicts = mem_zalloc(room * sizeof(enum err))};
+    parted->off = parted->kept + room;
+    parted->refused = parted->off + room;
+}
+
+static void parted_fini(struct parted *parted)
+{
+    free(parted->kept);
+    free(parted->verdicts);
+}
+
+/* Edits and recalls that may not be are refused, and one that retries another of this batch is put off. */
+static void part_revisions(struct batch *batch, size_t count, struct parted *parted)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct store_post *post = batch->posts[i];
+        struct message *message = &post->message;
+        struct store_revised *revised = message_is_revision(message->kind) ? revised_by_post(batch, post) : NULL;
+        enum err verdict = revised ? store_revise_verdict(revised, message) : ERR_OK;
+        if (revised && revised->last && message->client_id.len && same_client_id(revised->last, message)) {
+            parted->off[parted->off_count++] = post;
+        } else if (verdict) {
+            parted->verdicts[parted->refused_count] = verdict;
+            parted->refused[parted->refused_count++] = post;
+        } else {
+            parted->kept[parted->kept_count++] = post;
+            if (revised)
+                revised->last = message;
+        }
+    }
+}
+
+/* The batch is what was kept, what was put off before, and what is put off now. */
+static void take_parted(struct batch *batch, const struct parted *parted, size_t count, size_t *put_off)
+{
+    memmove(&batch->posts[parted->kept_count], &batch->posts[count], *put_off * sizeof batch->posts[0]);
+    memcpy(batch->posts, parted->kept, parted->kept_count * sizeof batch->posts[0]);
+    memcpy(&batch->posts[parted->kept_count + *put_off], parted->off, parted->off_count * sizeof batch->posts[0]);
+    *put_off += parted->off_count;
+    batch->count = parted->kept_count + *put_off;
+}
+
+/* Answers the edits and recalls that may not be: unless it is one that was carried out before. */
+static enum err settle_revisions(struct store *store, struct batch *batch, bool repeats_settled, size_t *put_off)
+{
+    struct parted parted;
+    size_t count = batch->count - *put_off;
+    if (!has_revisions(batch, count))
+        return ERR_OK;
+    collect_revised(batch, count);
+    enum err err = store_revise_look(store, batch->revised, batch->revised_count);
+    if (err)
+        return err;
+    parted_init(&parted, count);
+    part_revisions(batch, count, &parted);
+    if (!repeats_settled)
+        err = store_repeats_find(store, parted.refused, parted.refused_count);
+    for (size_t i = 0; !err && i < parted.refused_count; i++) {
+        parted.refused[i]->err = parted.verdicts[i];
+        if (!repeats_settled && parted.refused[i]->earlier.seq)
+            settle_repeat(parted.refused[i]);
+    }
+    if (!err)
+        take_parted(batch, &parted, count, put_off);
+    parted_fini(&parted);
+    return err;
+}
+
+static enum err apply_revisions(struct store *store, const struct batch *batch, size_t count)
+{
+    if (!has_revisions(batch, count))
+        return ERR_OK;
+    struct store_revising *revising = mem_zalloc(count * sizeof *revising);
+    size_t some = 0;
+    for (size_t i = 0; i < count; i++)
+        if (message_is_revision(batch->posts[i]->message.kind))
+            revising[some++] = (struct store_revising){revised_by_post(batch, batch->posts[i]), &batch->posts[i]->message};
+    enum err err = store_revise_apply(store, revising, some);
+    free(revising);
+    return err;
+}
+
+/* The time of all messages of this attempt in one conversation. */
+static void take_time(struct counter *counter)
+{
+    if (counter->at[0])
+        return;
+    counter->last_ms = store_next_ms(counter->last_ms);
+    clock_format_utc(counter->last_ms, counter->at);
+}
+
+static enum err insert_messages(struct store *store, struct batch *batch, size_t count)
+{
+    struct db_value *params = mem_zalloc(count * MESSAGE_PARAMS * sizeof *params);
+    for (size_t i = 0; i < count; i++) {
+        struct message *m = &batch->posts[i]->message;
+        struct db_value *p = &params[i * MESSAGE_PARAMS];
+        struct counter *counter = counter_of(batch, m->conversation);
+        take_time(counter);
+        m->seq = ++counter->seq;
+        m->at_ms = counter->last_ms;
+        m->batch = batch->id;
+        p[0] = DB_NUM(m->conversation);
+        p[1] = DB_NUM(m->seq);
+        p[2] = m->sender ? DB_NUM(m->sender) : DB_NULL;
+        p[3] = m->client_id.len ? DB_TEXT(m->client_id) : DB_NULL;
+        p[4] = DB_NUM(batch->id);
+        p[5] = DB_NUM(m->kind);
+        p[6] = DB_TEXT(m->sender_name);
+        p[7] = DB_TEXT(m->content);
+        p[8] = m->sent_at.len ? DB_TEXT(m->sent_at) : DB_NULL;
+        p[9] = DB_TEXT(str_of(counter->at));
+        p[10] = m->audience.len ? DB_TEXT(m->audience) : DB_NULL;
+        p[11] = m->extra.len ? DB_TEXT(m->extra) : DB_NULL;
+    }
+    enum err err = db_many(store->db, SQL_ADD_MESSAGE, params, count, MESSAGE_PARAMS);
+    free(params);
+    return err;
+}
+
+static enum err write_counters(struct store *store, const struct batch *batch)
+{
+    struct db_value *params = mem_zalloc(batch->counter_count * COUNTER_PARAMS * sizeof *params);
+    size_t rows = 0;
+    for (size_t i = 0; i < batch->counter_count; i++) {
+        if (!batch->counters[i].found)
+            continue;
+        struct db_value *p = &params[rows++ * COUNTER_PARAMS];
+        p[0] = DB_NUM(batch->counters[i].seq);
+        p[1] = DB_NUM((uint64_t)batch->counters[i].last_ms);
+        p[2] = DB_NUM(batch->counters[i].conversation);
+    }
+    enum err err = rows ? db_many(store->db, SQL_SET_SEQ, params, rows, COUNTER_PARAMS) : ERR_OK;
+    free(params);
+    return err;
+}
+
+static void on_batch_id(void *arg, const struct db_value *columns)
+{
+    *(uint64_t *)arg = columns[0].number;
+}
+
+static void note_lost(struct batch *batch, size_t count)
+{
+    batch->lost_id = batch->id;
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->posts[i]->lost_seq = i < count ? batch->posts[i]->message.seq : 0;
+        batch->posts[i]->lost_at_ms = batch->posts[i]->message.at_ms;
+    }
+}
+
+/* With the conversations locked: was the lost transaction carried out? Any one of its rows tells. */
+static enum err find_lost(struct store *store, const struct batch *batch, bool *found)
+{
+    const struct store_post *post = NULL;
+    uint64_t id = 0;
+    *found = false;
+    for (size_t i = 0; batch->lost_id && i < batch->count && !post; i++)
+        if (batch->posts[i]->lost_seq)
+            post = batch->posts[i];
+    if (!post || counter_of(batch, post->message.conversation)->seq < post->lost_seq)
+        return ERR_OK;
+    struct db_value key[] = {DB_NUM(post->message.conversation), DB_NUM(post->lost_seq)};
+    enum err err = db_query(store->db, SQL_FIND_BATCH, key, 2, on_batch_id, &id);
+    *found = !err && id == batch->lost_id;
+    return err;
+}
+
+static void settle_lost(struct batch *batch)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct store_post *post = batch->posts[i];
+        if (!post->lost_seq) {
+            batch->posts[kept++] = post;
+            continue;
+        }
+        post->message.seq = post->lost_seq;
+        post->message.at_ms = post->lost_at_ms;
+        post->message.batch = batch->lost_id;
+        post->err = ERR_OK;
+    }
+    batch->count = kept;
+}
+
+/* One transaction. ERR_OK: the first `batch->count - *put_off` posts are stored. */
+static enum err attempt_once(struct store *store, struct batch *batch, bool repeats, size_t *put_off)
+{
+    bool found = false;
+    *put_off = 0;
+    batch->id = id_random();
+    enum err err = db_begin(store->db);
+    if (err)
+        return err;
+    err = lock_counters(store, batch);
+    if (!err)
+        settle_homeless(batch);
+    if (!err)
+        err = find_lost(store, batch, &found);
+    if (found) {
+        db_rollback(store->db);
+        settle_lost(batch);
+        *put_off = batch->count;
+        return ERR_OK;
+    }
+    if (!err && repeats)
+        err = settle_repeats(store, batch, put_off);
+    if (!err)
+        err = settle_revisions(store, batch, repeats, put_off);
+    size_t count = batch->count - *put_off;
+    if (!err && count)
+        err = insert_messages(store, batch, count);
+    if (!err)
+        err = apply_revisions(store, batch, count);
+    if (!err)
+        err = write_counters(store, batch);
+    if (!err)
+        err = db_commit(store->db);
+    if (err && err != ERR_UNKNOWN)
+        db_rollback(store->db); /* a refused COMMIT too: the next START TRANSACTION would carry it out */
+    return err;
+}
+
+static enum err attempt(struct store *store, struct batch *batch, bool repeats, size_t *put_off)
+{
+    batch->revised = NULL;
+    enum err err = attempt_once(store, batch, repeats, put_off);
+    free(batch->revised);
+    batch->revised = NULL;
+    return err;
+}
+
+static void pause_ms(int64_t ms)
+{
+    struct timespec time = {ms / 1000, (ms % 1000) * 1000000};
+    nanosleep(&time, NULL);
+}
+
+static void settle_first(struct batch *batch, size_t count, enum err err)
+{
+    for (size_t i = 0; i < count; i++)
+        batch->posts[i]->err = err;
+    batch->posts += count;
+    batch->count -= count;
+}
+
+/* Nothing more is tried for them. */
+static enum err give_up(struct store *store, struct batch *batch, enum err err)
+{
+    if (err == ERR_RETRY)
+        db_gave_up(store->db);
+    enum err told = err == ERR_RETRY || err == ERR_DUPLICATE ? ERR_DOWN : err;
+    for (size_t i = 0; i < batch->count; i++) {
+        bool unknown = batch->lost_id && batch->posts[i]->lost_seq;
+        batch->posts[i]->err = unknown ? ERR_UNKNOWN : told;
+        if (unknown)
+            err = ERR_UNKNOWN;
+    }
+    batch->count = 0;
+    return err;
+}
+
+static enum err run(struct store *store, struct batch *batch);
+
+/* Some post is refused for good: try the halves apart. */
+static enum err run_halves(struct store *store, struct batch *batch)
+{
+    struct batch low = *batch, high = *batch;
+    low.count = batch->count / 2;
+    high.posts += low.count;
+    high.count -= low.count;
+    batch->count = 0;
+    enum err err = run(store, &low);
+    enum err other = run(store, &high);
+    return other && (!err || err == ERR_INTERNAL) ? other : err; /* rather what ails the database */
+}
+
+static enum err run(struct store *store, struct batch *batch)
+{
+    enum err err = ERR_OK;
+    bool repeats = false;
+    int retries = 0;
+    while (batch->count) {
+        size_t put_off;
+        collect_counters(batch);
+        err = attempt(store, batch, repeats, &put_off);
+        size_t count = batch->count - put_off;
+        if (err == ERR_UNKNOWN && count)
+            note_lost(batch, count);
+        else if (err == ERR_UNKNOWN)
+            err = ERR_OK; /* nothing was to be stored */
+        if (!err) {
+            settle_first(batch, count, ERR_OK);
+            repeats = true; /* what is left was put off as a repeat */
+            continue;
+        }
+        bool late = clock_mono_ms() >= batch->deadline_ms;
+        metric_inc(METRIC_JOURNAL_RETRIES);
+        if (err == ERR_DUPLICATE && !repeats)
+            repeats = true;
+        else if (err == ERR_UNKNOWN && !batch->last_look)
+            batch->last_look = late;
+        else if ((err == ERR_RETRY || err == ERR_DUPLICATE) && ++retries < MAX_RETRIES && !late)
+            pause_ms((int64_t)(id_random() % (uint64_t)(10 + retries * 5))); /* by chance, so that two relays part */
+        else if (err == ERR_DOWN && !late)
+            pause_ms(50);
+        else if (err == ERR_INTERNAL && batch->count > 1)
+            return run_halves(store, batch);
+        else
+            err = give_up(store, batch, err);
+    }
+    return err;
+}
+
+enum err store_journal(struct store *store, struct store_post *posts, size_t count,
+                       int64_t patience_ms)
+{
+    struct store_post **order = mem_zalloc(count * sizeof(struct store_post *));
+    struct batch batch = {
+        .posts = order,
+        .count = count,
+        .counters = mem_zalloc(count * sizeof(struct counter)),
+        .deadline_ms = clock_mono_ms() + patience_ms,
+    };
+    for (size_t i = 0; i < count; i++) {
+        posts[i].err = ERR_DOWN;
+        posts[i].repeated = false;
+        posts[i].lost_seq = 0;
+        posts[i].of = message_is_revision(posts[i].message.kind) ? store_revision_of(&posts[i].message) : 0;
+        order[i] = &posts[i];
+    }
+    enum err err = run(store, &batch);
+    if (err == ERR_INTERNAL)
+        log_error("journal.refused", "errno=%u", db_errno(store->db));
+    free(order);
+    free(batch.counters);
+    return err == ERR_INTERNAL || err == ERR_NOT_FOUND ? ERR_OK : err;
+}

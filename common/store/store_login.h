@@ -1,0 +1,28 @@
+/* store_login.h: users of a realm by their name, and the hash of their password if they have one. */
+#ifndef CG_COMMON_STORE_STORE_LOGIN_H
+#define CG_COMMON_STORE_STORE_LOGIN_H
+
+#include "common/password.h"
+#include "common/store/store.h"
+
+struct store_login {
+    uint64_t user;
+    char user_id[ID_MAX];
+    uint32_t generation;          /* of the user's rights (common/rights.h) */
+    char hash[PASSWORD_HASH_MAX]; /* empty: no password */
+};
+
+/* ERR_NOT_FOUND: nobody has that name. */
+enum err store_login_find(struct store *store, enum store_realm realm, struct str name,
+                          struct store_login *login) CG_MUST_CHECK;
+
+/* Finds or makes the user of that name. Safe to call concurrently. */
+enum err store_login_make(struct store *store, enum store_realm realm, struct str name,
+                          struct store_login *login) CG_MUST_CHECK;
+
+/* Gives a user without one a password: whoever is connected as that user has to come again with it, and what tokens were
+ * given out before are void (common/store/store_rights.h; the caller publishes). The login's generation is the new one.
+ * ERR_DUPLICATE: somebody else was quicker. */
+enum err store_login_set(struct store *store, struct store_login *login, const char *hash) CG_MUST_CHECK;
+
+#endif

@@ -1,0 +1,211 @@
+#include "common/store/store_native.h"
+
+#include "common/store/store_seats.h"
+#include "common/store/store_sql.h"
+
+enum { PLACES_AT_ONCE = 10 };
+
+static const struct store_statement rows[] = {
+    {SQL_NATIVE_USER, "SELECT u.id, u.realm, u.name, u.head_num, c.user, " STORE_RIGHTS_COLUMNS(
+                          "u") " FROM user u"
+                               " LEFT JOIN credential c ON c.user = u.id"
+                               " WHERE u.public_id = ? AND u.realm IN (1, 2, 4)"},
+    {SQL_NATIVE_PLACES, "SELECT c.public_id, c.id, c.kind, c.seq, m.read_seq, c.name, u.rights FROM conversation c"
+                        " JOIN member m ON m.conversation = c.id AND m.user = ? JOIN user u ON u.id = m.user"
+                        " WHERE c.public_id IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AND c.kind IN (1, 2, 4)"},
+    {SQL_UNREAD, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM message WHERE conversation = ? AND seq > ?"
+                 " AND seq <= ? AND (sender IS NULL OR sender <> ?) AND kind IN (" STORE_KINDS_SAID ") AND recalled = 0"
+                 " LIMIT 1000) AS unread"},
+};
+_Static_assert(STORE_UNREAD_MAX == 1000, "as SQL_UNREAD says");
+_Static_assert(REALM_CHATROOM == 1 && REALM_FRIENDS == 2 && REALM_SPACES == 4, "as SQL_NATIVE_USER says");
+_Static_assert(KIND_CHATROOM == 1 && KIND_FRIENDS == 2 && KIND_SPACE == 4, "as SQL_NATIVE_PLACES says");
+
+const struct store_statements store_native_statements = STORE_STATEMENTS(rows);
+
+static void take_number(void *arg, const struct db_value *columns)
+{
+    *(uint64_t *)arg = columns[0].number;
+}
+
+static void on_user(void *arg, const struct db_value *c)
+{
+    struct store_native_user *user = arg;
+    user->user = c[0].number;
+    user->realm = (enum store_realm)c[1].number;
+    store_copy(user->name, sizeof user->name, c[2].text);
+    store_copy(user->head, sizeof user->head, store_json(c[3].text, "0"));
+    user->has_password = !c[4].is_null;
+    user->rights = store_take_rights(c + 5);
+}
+
+enum err store_native_user(struct store *store, struct str user_id, struct store_native_user *user)
+{
+    *user = (struct store_native_user){0};
+    if (!id_is(user_id, STORE_USER_PREFIX))
+        return ERR_NOT_FOUND;
+    enum err err = db_query(store->db, SQL_NATIVE_USER, &DB_TEXT(user_id), 1, on_user, user);
+    return !err && !user->user ? ERR_NOT_FOUND : err;
+}
+
+/* ---- conversations ---- */
+
+static void take_place(struct store_native_place *place, const struct db_value *c)
+{
+    place->conversation = c[0].number;
+    place->kind = (enum store_kind)c[1].number;
+    place->seq = c[2].number;
+    place->read_seq = c[3].number;
+    store_copy(place->name, sizeof place->name, c[4].text);
+    place->generation = (uint32_t)c[5].number;
+}
+
+struct looking {
+    const struct str *ids;
+    size_t count;
+    struct store_native_place *places;
+};
+
+static void on_place(void *arg, const struct db_value *c)
+{
+    struct looking *looking = arg;
+    for (size_t i = 0; i < looking->count; i++)
+        if (str_eq(looking->ids[i], c[0].text))
+            take_place(&looking->places[i], c + 1);
+}
+
+/* What has not the shape of an id is never looked for. */
+static struct str askable(struct str id)
+{
+    bool fine = id_is(id, STORE_ROOM_PREFIX) || id_is(id, STORE_FRIEND_PREFIX) || id_is(id, STORE_SPACE_PREFIX);
+    return fine ? id : STR("");
+}
+
+enum err store_native_places(struct store *store, uint64_t user, const struct str *ids, size_t count,
+                             struct store_native_place *places)
+{
+    enum err err = ERR_OK;
+    memset(places, 0, count * sizeof *places);
+    for (size_t at = 0; !err && at < count; at += PLACES_AT_ONCE) {
+        size_t some = count - at < PLACES_AT_ONCE ? count - at : PLACES_AT_ONCE;
+        struct looking looking = {ids + at, some, places + at};
+        struct db_value params[1 + PLACES_AT_ONCE] = {DB_NUM(user)};
+        for (size_t i = 0; i < PLACES_AT_ONCE; i++)
+            params[1 + i] = DB_TEXT(i < some ? askable(ids[at + i]) : STR(""));
+        err = db_query(store->db, SQL_NATIVE_PLACES, params, 1 + PLACES_AT_ONCE, on_place, &looking);
+    }
+    return err;
+}
+
+/* ---- those who come, with their conversations ---- */
+
+/* Around what add_arrival says of each. A user without conversations asks for one that nobody has. Left joins, because
+ * they are carried out in this order whatever the server thinks of the tables' sizes: by unique keys alone. */
+static const char arrivals_before[] = "SELECT e.at, u.id, u.realm, u.name, u.head_num, k.user, " STORE_RIGHTS_COLUMNS(
+    "u") ", c.id, c.kind, c.seq,"
+         " m.read_seq, c.name, u.rights FROM (";
+static const char arrivals_after[] =
+    ") AS e LEFT JOIN user u ON u.public_id = e.user AND u.realm IN (1, 2, 4)"
+    " LEFT JOIN credential k ON k.user = u.id"
+    " LEFT JOIN conversation c ON c.public_id = e.room AND c.kind IN (1, 2, 4)"
+    " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id";
+
+/* One row of the question. */
+struct asked {
+    struct store_native_arrival *arrival;
+    struct store_native_place *place; /* NULL: there is none */
+};
+
+struct asking {
+    struct store *store;
+    struct buf sql;
+    struct asked asked[STORE_NATIVE_ROWS];
+    size_t count;
+};
+
+static void on_arrival(void *arg, const struct db_value *c)
+{
+    struct asking *asking = arg;
+    if (!store_is_asked(c[0].number, asking->count))
+        return;
+    const struct asked *asked = &asking->asked[c[0].number];
+    const struct db_value *of_place = c + 6 + STORE_RIGHTS_COLUMN_COUNT;
+    bool is_user = !c[1].is_null, is_member = !of_place[3].is_null;
+    if (is_user)
+        on_user(&asked->arrival->user, c + 1);
+    if (is_member && asked->place)
+        take_place(asked->place, of_place);
+}
+
+static void add_arrival(struct asking *asking, struct store_native_arrival *arrival, size_t i)
+{
+    struct store_native_wanted *wanted = i < arrival->count ? &arrival->wanted[i] : NULL;
+    store_add_asked(&asking->sql, asking->count, arrival->user_id, wanted ? askable(wanted->id) : STR(""));
+    asking->asked[asking->count++] = (struct asked){arrival, wanted ? &wanted->place : NULL};
+}
+
+static enum err ask(struct asking *asking)
+{
+    if (!asking->count)
+        return ERR_OK;
+    buf_add(&asking->sql, arrivals_after, sizeof arrivals_after); /* with its NUL */
+    CG_ASSERT(!asking->sql.failed);
+    enum err err = db_run(asking->store->db, asking->sql.data, on_arrival, asking);
+    buf_clear(&asking->sql);
+    buf_add_text(&asking->sql, arrivals_before);
+    asking->count = 0;
+    return err;
+}
+
+static enum err ask_for(struct asking *asking, struct store_native_arrival *arrival)
+{
+    enum err err = ERR_OK;
+    arrival->user = (struct store_native_user){0};
+    for (size_t i = 0; i < arrival->count; i++)
+        arrival->wanted[i].place = (struct store_native_place){0};
+    if (!id_is(arrival->user_id, STORE_USER_PREFIX))
+        return ERR_OK;
+    for (size_t i = 0; !err && i < (arrival->count ? arrival->count : 1); i++) {
+        add_arrival(asking, arrival, i);
+        if (asking->count == STORE_NATIVE_ROWS)
+            err = ask(asking);
+    }
+    return err;
+}
+
+enum err store_native_arrivals(struct store *store, struct store_native_arrival *const *arrivals, size_t count)
+{
+    struct asking asking = {.store = store};
+    enum err err = ERR_OK;
+    buf_init(&asking.sql, sizeof arrivals_before + sizeof arrivals_after + STORE_NATIVE_ROWS * STORE_ASKED_SQL_MAX);
+    buf_add_text(&asking.sql, arrivals_before);
+    for (size_t i = 0; !err && i < count; i++)
+        err = ask_for(&asking, arrivals[i]);
+    if (!err)
+        err = ask(&asking);
+    for (size_t i = 0; i < count; i++)
+        arrivals[i]->err = err ? err : arrivals[i]->user.user ? ERR_OK : ERR_NOT_FOUND;
+    buf_fini(&asking.sql);
+    return err;
+}
+
+/* ---- what was read ---- */
+
+enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after,
+                             uint64_t among, uint64_t *count)
+{
+    struct db_value params[] = {DB_NUM(conversation), DB_NUM(after), DB_NUM(after + among), DB_NUM(user)};
+    *count = 0;
+    return db_query(store->db, SQL_UNREAD, params, 4, take_number, count);
+}
+
+enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_place *place)
+{
+    if (seq > place->seq)
+        seq = place->seq;
+    if (seq <= place->read_seq)
+        return ERR_OK;
+    place->read_seq = seq;
+    struct db_value params[] = {DB_NUM(seq), DB_NUM(place->conversation), DB_NUM(user)};
+    return db_query(store->db, SQL_SET_READ, params, 3, NULL, NULL);
+}

@@ -1,0 +1,62 @@
+/* store_native.h: what the native protocol asks: who somebody is, where they may be, what they have read. */
+#ifndef CG_COMMON_STORE_STORE_NATIVE_H
+#define CG_COMMON_STORE_STORE_NATIVE_H
+
+#include "common/rights.h"
+#include "common/store/store.h"
+
+enum { STORE_UNREAD_MAX = 1000, STORE_UNREAD_AMONG = 5000 };
+
+struct store_native_user {
+    uint64_t user;
+    enum store_realm realm; /* chatrooms, friends or spaces; customers have no ids of their own */
+    bool has_password;
+    struct rights rights;
+    char name[STORE_NAME_MAX + 1];
+    char head[STORE_HEAD_MAX + 1]; /* a JSON scalar */
+};
+/* ERR_NOT_FOUND: no such user. */
+enum err store_native_user(struct store *store, struct str user_id, struct store_native_user *user) CG_MUST_CHECK;
+
+/* A conversation that the user is a member of: a chatroom, a friendship or a space. */
+struct store_native_place {
+    uint64_t conversation; /* 0: there is none, or the user is no member */
+    enum store_kind kind;
+    uint64_t seq, read_seq; /* its last number; the user's marker */
+    uint32_t generation;    /* of the user's rights (common/rights.h) */
+    char name[STORE_NAME_MAX + 1];
+};
+/* Looks up `count` public ids; places[i] is what ids[i] names. A round trip for every ten. */
+enum err store_native_places(struct store *store, uint64_t user, const struct str *ids, size_t count,
+                             struct store_native_place *places) CG_MUST_CHECK;
+
+/* Somebody who comes with the conversations that they want to be in: both of the above in one. */
+struct store_native_wanted {
+    struct str id;
+    struct store_native_place place; /* set */
+};
+struct store_native_arrival {
+    struct str user_id;
+    struct store_native_wanted *wanted; /* `count` of them */
+    size_t count;
+
+    /* set: */
+    enum err err; /* ERR_OK, or ERR_NOT_FOUND: no such user, whose places are those of no member */
+    struct store_native_user user;
+};
+/* Looks up all of them: a round trip for every STORE_NATIVE_ROWS conversations, or users without one. What it returns
+ * but ERR_OK it has set as each arrival's err, too. */
+enum { STORE_NATIVE_ROWS = 100 };
+enum err store_native_arrivals(struct store *store, struct store_native_arrival *const *arrivals,
+                               size_t count) CG_MUST_CHECK;
+
+/* Messages that others sent and that are not recalled, among the `among` events after number `after`: as many rows are
+ * looked at. At most STORE_UNREAD_MAX are counted. */
+enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after, uint64_t among,
+                             uint64_t *count) CG_MUST_CHECK;
+/* Moves the user's marker to `seq`: never back, and not past the conversation's last number, which is the place's.
+ * place->read_seq is where it stands afterwards. */
+enum err store_native_read(struct store *store, uint64_t user, uint64_t seq,
+                           struct store_native_place *place) CG_MUST_CHECK;
+
+#endif

@@ -1,0 +1,263 @@
+/* store_schema.c: what the operator's command asks of the database: migrations, the check, figures. */
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/store/store_sql.h"
+
+#include <dirent.h>
+#include <stdio.h>
+
+enum { MIGRATION_BYTES = 1 << 20, LOCK_SECONDS = 60 };
+
+/* ---- migrations ---- */
+
+static void take(void *arg, const struct db_value *columns)
+{
+    *(uint64_t *)arg = columns[0].is_null ? 0 : columns[0].number;
+}
+
+static enum err read_file(const char *path, struct buf *out)
+{
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return ERR_NOT_FOUND;
+    char part[4096];
+    size_t len;
+    while ((len = fread(part, 1, sizeof part, file)) > 0)
+        buf_add(out, part, len);
+    bool broken = ferror(file);
+    fclose(file);
+    buf_add_char(out, '\0');
+    return broken || out->failed ? ERR_INVALID : ERR_OK;
+}
+
+static int is_migration(const struct dirent *entry)
+{
+    size_t len = strlen(entry->d_name);
+    return len > 9 && strspn(entry->d_name, "0123456789") == 4 && entry->d_name[4] == '_' &&
+           !strcmp(entry->d_name + len - 4, ".sql");
+}
+
+static enum err apply(struct store *store, const char *dir, const char *name, char why[256])
+{
+    char path[4096], sql[128];
+    struct buf script;
+    buf_init(&script, MIGRATION_BYTES);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    enum err err = read_file(path, &script);
+    if (err)
+        snprintf(why, 256, "cannot read %.200s", path);
+    if (!err) {
+        err = db_script(store->db, script.data);
+        snprintf(sql, sizeof sql, "INSERT INTO schema_migration (version, applied_at) VALUES (%d, UTC_TIMESTAMP(3))",
+                 atoi(name));
+        if (!err)
+            err = db_run(store->db, sql, NULL, NULL);
+        if (err)
+            snprintf(why, 256, "%.60s: %.180s", name, db_error(store->db));
+    }
+    buf_fini(&script);
+    return err;
+}
+
+static enum err apply_missing(struct store *store, const char *dir, store_line_fn *said, void *arg,
+                              char why[256])
+{
+    struct dirent **files;
+    int count = scandir(dir, &files, is_migration, alphasort);
+    if (count <= 0) {
+        snprintf(why, 256, "no migrations in %.200s (setting sql_dir)", dir);
+        if (count == 0)
+            free(files);
+        return ERR_NOT_FOUND;
+    }
+    enum err err = ERR_OK;
+    for (int i = 0; i < count; i++) {
+        uint64_t applied = 0;
+        char sql[128], line[300];
+        snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM schema_migration WHERE version = %d",
+                 atoi(files[i]->d_name));
+        if (!err)
+            err = db_run(store->db, sql, take, &applied);
+        if (!err && !applied) {
+            err = apply(store, dir, files[i]->d_name, why);
+            snprintf(line, sizeof line, "%s %s", err ? "failed" : "applied", files[i]->d_name);
+            said(arg, line);
+        }
+        free(files[i]);
+    }
+    free(files);
+    return err;
+}
+
+enum err store_migrate(struct store *store, const char *dir, store_line_fn *said, void *arg,
+                       char why[256])
+{
+    uint64_t locked = 0;
+    snprintf(why, 256, "cannot use the database");
+    enum err err = db_connect(store->db);
+    /* the lock may be awaited longer than an answer: ask in short turns */
+    for (int turn = 0; !err && !locked && turn < LOCK_SECONDS; turn++)
+        err = db_run(store->db, "SELECT GET_LOCK('chaguan_migrate', 1)", take, &locked);
+    if (!err && !locked) {
+        snprintf(why, 256, "another migration holds the lock");
+        return ERR_BUSY;
+    }
+    if (!err)
+        err = db_run(store->db,
+                     "CREATE TABLE IF NOT EXISTS schema_migration (version INT UNSIGNED NOT NULL PRIMARY KEY,"
+                     " applied_at DATETIME(3) NOT NULL) ENGINE=InnoDB",
+                     NULL, NULL);
+    if (err) {
+        snprintf(why, 256, "%.250s", db_error(store->db));
+        return err;
+    }
+    err = apply_missing(store, dir, said, arg, why);
+    enum err unlocked = db_run(store->db, "SELECT RELEASE_LOCK('chaguan_migrate')", NULL, NULL);
+    return err ? err : unlocked;
+}
+
+/* ---- the epoch ---- */
+
+/* Not just one more: the lost time may have raised it, too, and its epochs are not known here. */
+enum err store_raise_epoch(struct store *store, uint64_t *epoch)
+{
+    enum err err = db_run(store->db, "UPDATE meta SET value = GREATEST(CAST(value AS UNSIGNED) + 1, UNIX_TIMESTAMP())"
+                                     " WHERE name = 'epoch'", NULL, NULL);
+    return err ? err : store_epoch(store, epoch);
+}
+
+enum err store_raise_epoch_from(struct store *store, uint64_t from, uint64_t above, uint64_t *epoch)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql,
+             "UPDATE meta SET value = GREATEST(CAST(value AS UNSIGNED) + 1, UNIX_TIMESTAMP(), %llu)"
+             " WHERE name = 'epoch' AND value = '%llu'",
+             (unsigned long long)above + 1, (unsigned long long)from);
+    enum err err = db_run(store->db, sql, NULL, NULL);
+    return err ? err : store_epoch(store, epoch);
+}
+
+/* ---- what the server must be told ---- */
+
+static const struct condition {
+    const char *variable, *wanted, *why;
+    bool alone; /* not needed where other nodes of a cluster have a transaction before it is committed */
+} conditions[] = {
+    {"innodb_flush_log_at_trx_commit", "1", "else what was acknowledged may be lost", false},
+    {"log_bin", "ON", "else a message may be shown before it is on the disk, and its number given to another", true},
+    {"sync_binlog", "1", "else what was acknowledged may be lost, and what was shown become another message", true},
+};
+
+enum { CONDITIONS = sizeof conditions / sizeof conditions[0] };
+
+struct variables {
+    char values[CONDITIONS][32];
+    bool cluster;
+};
+
+static void on_variable(void *arg, const struct db_value *columns)
+{
+    struct variables *variables = arg;
+    struct str name = columns[0].text, value = columns[1].text;
+    if (str_eq(name, STR("wsrep_on")))
+        variables->cluster = str_eq(value, STR("ON"));
+    for (size_t i = 0; i < CONDITIONS; i++)
+        if (str_eq(name, str_of(conditions[i].variable)))
+            snprintf(variables->values[i], sizeof variables->values[i], "%.*s", (int)value.len, value.ptr);
+}
+
+enum err store_conditions(struct store *store, store_line_fn *said, void *arg)
+{
+    struct variables variables = {.cluster = false};
+    enum err err = db_run(store->db, "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
+                          " ('innodb_flush_log_at_trx_commit', 'log_bin', 'sync_binlog', 'wsrep_on')",
+                          on_variable, &variables);
+    for (size_t i = 0; !err && i < CONDITIONS; i++) {
+        const struct condition *condition = &conditions[i];
+        char line[256];
+        if (!strcmp(variables.values[i], condition->wanted) || (condition->alone && variables.cluster))
+            continue;
+        snprintf(line, sizeof line, "%s is %s and must be %s: %s", condition->variable,
+                 *variables.values[i] ? variables.values[i] : "unknown", condition->wanted, condition->why);
+        said(arg, line);
+    }
+    return err;
+}
+
+/* ---- check ---- */
+
+struct finding {
+    const char *format; /* takes conversation, then two numbers */
+    store_line_fn *found;
+    void *arg;
+    uint64_t *count;
+};
+
+static void on_finding(void *arg, const struct db_value *c)
+{
+    struct finding *finding = arg;
+    char line[256];
+    int len = snprintf(line, sizeof line, "conversation=%llu ", (unsigned long long)c[0].number);
+    snprintf(line + len, sizeof line - (size_t)len, finding->format, (unsigned long long)c[1].number,
+             (unsigned long long)c[2].number);
+    finding->found(finding->arg, line);
+    ++*finding->count;
+}
+
+enum err store_check(struct store *store, store_line_fn *found, void *arg, uint64_t *findings)
+{
+    static const struct {
+        const char *sql, *format;
+    } checks[] = {
+        /* The counter is read before the messages of the same snapshot, so a running relay is no finding. */
+        {"SELECT c.id, c.seq, CAST(COALESCE(m.last, 0) AS UNSIGNED) FROM conversation c LEFT JOIN"
+         " (SELECT conversation, MAX(seq) AS last FROM message GROUP BY conversation) m"
+         " ON m.conversation = c.id WHERE c.seq <> COALESCE(m.last, 0)",
+         "counter says %llu but the last message is %llu"},
+        {"SELECT conversation, CAST(MAX(seq) AS UNSIGNED), CAST(COUNT(*) AS UNSIGNED) FROM message"
+         " GROUP BY conversation HAVING COUNT(*) <> MAX(seq) OR MIN(seq) <> 1",
+         "the last number is %llu but there are %llu messages: some are missing"},
+        {"SELECT conversation, seq, CAST(COUNT(*) AS UNSIGNED) FROM message"
+         " GROUP BY conversation, seq HAVING COUNT(*) > 1",
+         "number %llu stands %llu times"},
+        {"SELECT conversation, sender, CAST(COUNT(*) AS UNSIGNED) FROM message"
+         " WHERE client_id IS NOT NULL AND sender IS NOT NULL"
+         " GROUP BY conversation, sender, client_id HAVING COUNT(*) > 1",
+         "user %llu has one client id on %llu messages"},
+        {"SELECT m.conversation, m.user, m.read_seq FROM member m JOIN conversation c"
+         " ON c.id = m.conversation WHERE m.read_seq > c.seq",
+         "user %llu has read up to %llu, past the last message"},
+        {"SELECT conversation, CAST(ABS(SUM(score)) AS UNSIGNED), CAST(COUNT(*) AS UNSIGNED)"
+         " FROM standing GROUP BY conversation HAVING SUM(score) <> 0",
+         "the scores are %llu off zero, over %llu members"},
+    };
+    *findings = 0;
+    enum err err = db_run(store->db, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", NULL, NULL);
+    if (!err)
+        err = db_run(store->db, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", NULL, NULL);
+    for (size_t i = 0; !err && i < sizeof checks / sizeof checks[0]; i++) {
+        struct finding finding = {checks[i].format, found, arg, findings};
+        err = db_run(store->db, checks[i].sql, on_finding, &finding);
+    }
+    db_rollback(store->db);
+    return err;
+}
+
+enum err store_stats(struct store *store, struct store_stats *stats)
+{
+    struct {
+        const char *sql;
+        uint64_t *value;
+    } figures[] = {
+        {"SELECT COUNT(*) FROM user", &stats->users},
+        {"SELECT COUNT(*) FROM conversation", &stats->conversations},
+        {"SELECT COUNT(*) FROM member", &stats->members},
+        {"SELECT CAST(COALESCE(SUM(seq), 0) AS UNSIGNED) FROM conversation", &stats->messages},
+        {"SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'epoch'", &stats->epoch},
+        {"SELECT MAX(version) FROM schema_migration", &stats->schema},
+    };
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < sizeof figures / sizeof figures[0]; i++)
+        err = db_run(store->db, figures[i].sql, take, figures[i].value);
+    return err;
+}

@@ -1,0 +1,169 @@
+/* store_sql.h: the prepared statements, for store.c and its siblings only. */
+#ifndef CG_COMMON_STORE_STORE_SQL_H
+#define CG_COMMON_STORE_STORE_SQL_H
+
+#include "common/store/db.h"
+#include "common/rights.h"
+#include "common/store/store.h"
+
+enum statement {
+    SQL_ADD_ROOM,
+    SQL_ADD_USER,
+    SQL_SET_HEAD,
+    SQL_ADD_MEMBER,
+    SQL_COUNT_ROOMS,
+    SQL_ROOM_NAME,
+    SQL_USER_NAME,
+    SQL_PLACE,
+    SQL_READ_FORWARD,
+    SQL_READ_LATEST,
+    SQL_READ_SAID,
+    SQL_EPOCH,
+    SQL_FIND_BATCH,
+    SQL_ADD_MESSAGE,
+    SQL_SET_SEQ,
+    SQL_FRIEND_SELF,
+    SQL_FRIENDSHIPS,
+    SQL_SPACE_PLACE,
+    SQL_FIND_USER,
+    SQL_FIND_CONVERSATION,
+    SQL_ADD_PAIR,
+    SQL_CUSTOMER_PAIR,
+    SQL_CUSTOMER_NAME,
+    SQL_SET_CUSTOMER,
+    SQL_TAKE_MEDIA_BYTES,
+    SQL_ADD_MEDIA,
+    SQL_LIST_MEDIA,
+    SQL_MEDIA_MESSAGES,
+    SQL_MEDIA_AVATARS,
+    SQL_REMOVE_MEDIA,
+    SQL_LOGIN,
+    SQL_ADD_CREDENTIAL,
+    SQL_FRIEND_PAIR,
+    SQL_FRIEND_COUNT,
+    SQL_FRIEND_LIST,
+    SQL_FRIEND_PLACE,
+    SQL_SET_READ,
+    SQL_SPACE_USER,
+    SQL_SPACE_BY_NAME,
+    SQL_SPACE_SEEN,
+    SQL_SPACE_MEMBERS,
+    SQL_RECORDS_FORWARD,
+    SQL_RECORDS_LATEST,
+    SQL_SPACE_LOCK,
+    SQL_SPACE_TWO,
+    SQL_FIND_TRANSFER,
+    SQL_GIVE_SCORE,
+    SQL_TAKE_SCORE,
+    SQL_IO_RECENT,
+    SQL_SECRET,
+    SQL_NATIVE_USER,
+    SQL_NATIVE_PLACES,
+    SQL_UNREAD,
+    SQL_EMPTY_REVISION,
+    SQL_REVISE,
+    SQL_SANCTIONS_ACTIVE,
+    SQL_SANCTIONS_NOW,
+    SQL_SANCTIONS_CHANGED,
+    SQL_SANCTIONED,
+    SQL_ADD_SANCTION,
+    SQL_LIFT_SANCTION,
+    SQL_MODERATED_FIND,
+    SQL_MODERATED_LIST,
+    SQL_MODERATED_ROOM,
+    SQL_SANCTION_LINES,
+    SQL_RIGHTS_LOCK,
+    SQL_RIGHTS_RAISE,
+    SQL_ADD_REVOCATION,
+    SQL_REMOVE_MEMBER,
+    SQL_OLD_REVOCATIONS,
+    SQL_COUNT
+};
+
+struct store {
+    struct db *db;
+};
+
+/* The statements of a door stand with its functions, in a table of its own; store.c lists the tables. */
+struct store_statement {
+    enum statement id;
+    const char *text;
+};
+struct store_statements {
+    const struct store_statement *rows;
+    size_t count;
+};
+#define STORE_STATEMENTS(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
+extern const struct store_statements store_enter_statements, store_places_statements, store_pair_statements;
+extern const struct store_statements store_customer_statements, store_media_statements;
+extern const struct store_statements store_seats_statements, store_login_statements;
+extern const struct store_statements store_friends_statements, store_spaces_statements;
+extern const struct store_statements store_io_statements, store_native_statements, store_revise_statements;
+extern const struct store_statements store_sanctions_statements, store_rights_statements;
+
+/* The columns of a user's rights, which store_take_rights takes in this order. */
+#define STORE_RIGHTS_COLUMNS(user)                                                                                     \
+    user ".rights, " user ".tokens_rights, TIMESTAMPDIFF(SECOND, '1970-01-01', " user ".tokens_at)"
+enum { STORE_RIGHTS_COLUMN_COUNT = 3 };
+struct rights store_take_rights(const struct db_value *columns);
+
+/* A piece of work that finds out by itself what an earlier attempt has done, so that it may be tried again:
+ *     struct store_tries tries = {0};
+ *     do
+ *         err = once(…);
+ *     while (store_again(&tries, &err));
+ * After a deadlock and after a lost answer to a commit it is, a few times. Once it is not known whether an attempt was
+ * carried out, no failure of a later one says that it was not: *err stays ERR_UNKNOWN. */
+struct store_tries {
+    int count;
+    bool perhaps;
+};
+bool store_again(struct store_tries *tries, enum err *err);
+
+/* Copies a row's text into `out` of `size` bytes, with a NUL. What is longer than its column can be is shortened, between
+ * two characters, and counted. */
+void store_copy(char *out, size_t size, struct str text);
+/* What goes into frames as it is: the text of a row if it is JSON, else `instead`, and it is counted. */
+struct str store_json(struct str text, const char *instead);
+/* Whether a row is about one of `count` that were asked for; one that is not is counted. */
+bool store_is_asked(uint64_t at, size_t count);
+
+/* Bytes as a literal in text for db_run, and how long it is at most. */
+void store_add_hex(struct buf *sql, struct str bytes);
+#define STORE_HEX_LEN(len) (2 * (len) + 3)
+
+/* Rows that are asked for by their keys in one statement of ours: as many as every server looks up one by one. */
+enum { STORE_KEYS_AT_ONCE = 500 };
+
+/* One row of a derived table (at, user, room) of public ids, which are compared as their columns are; `at` counts from
+ * 0. In text for db_run. */
+void store_add_asked(struct buf *sql, size_t at, struct str user_id, struct str room_id);
+enum { STORE_ASKED_SQL_MAX = 2 * STORE_HEX_LEN(ID_MAX) + 160 };
+
+/* The time of the next message of a conversation whose row is locked: now, but never below `last_ms`, the time of its
+ * last message. A relay whose clock is ahead so keeps the others' times up with its own; one that is far ahead is
+ * complained of. Any thread. */
+int64_t store_next_ms(int64_t last_ms);
+
+/* The kinds of message_is_said. */
+#define STORE_KINDS_SAID "1, 4, 5, 6, 7"
+
+/* The columns every message is read with, in the order store_on_message expects. */
+#define STORE_MESSAGE_COLUMNS                                                                      \
+    "seq, sender, kind, sender_name, content, COALESCE(sent_text, sent_at), "                       \
+    "CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), client_id, audience, "                     \
+    "revised_by, recalled, batch_id, extra"
+
+enum { STORE_MESSAGE_COLUMN_COUNT = 13 };
+
+/* A db_row_fn for rows of these columns; `arg` is a struct store_reading. */
+struct store_reading {
+    uint64_t conversation;
+    store_message_fn *fn;
+    void *arg;
+};
+void store_on_message(void *reading, const struct db_value *columns);
+
+enum { STORE_SCHEMA_VERSION = 9 };
+
+#endif

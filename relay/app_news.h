@@ -1,9 +1,0 @@
-/* app_news.h: namespaces that clients only listen to: what is emitted there comes from the admin calls. */
-#ifndef CG_RELAY_APP_NEWS_H
-#define CG_RELAY_APP_NEWS_H
-
-#include "relay/app.h"
-
-extern const struct app news_app;
-
-#endif

@@ -1,0 +1,132 @@
+#include "relay/core/door.h"
+
+#include "common/log.h"
+#include "common/metrics.h"
+#include "relay/core/hub.h"
+#include "relay/core/sanctions.h"
+
+struct door door;
+
+void door_refuse(struct session *session, unsigned code, const char *reason)
+{
+    metric_inc(METRIC_ADMISSIONS_REFUSED);
+    log_info("conn.refused", "conn=%llu protocol=%s code=%u reason=\"%s\"",
+             (unsigned long long)session->id, session->protocol->name, code, reason);
+    session_close(session, code, reason);
+}
+
+/* ---- who may be here ---- */
+
+bool door_banned(uint64_t user, uint64_t address, uint64_t conversation)
+{
+    bool banned = sanctions_on(door.hub->sanctions, SANCTION_BAN, user, address, conversation);
+    if (banned)
+        metric_inc(METRIC_MODERATION_REFUSED);
+    return banned;
+}
+
+bool door_muted(const struct session *session, uint64_t conversation)
+{
+    const struct limits_client *client = &session->client;
+    bool muted = sanctions_on(door.hub->sanctions, SANCTION_MUTE, client->user, client->address, conversation);
+    if (muted)
+        metric_inc(METRIC_MODERATION_REFUSED);
+    return muted;
+}
+
+uint64_t door_moment(void)
+{
+    return door.hub->sanctions ? door.hub->sanctions->tokens_voided : 0;
+}
+
+bool door_revoked(uint64_t user, uint64_t conversation, uint32_t generation)
+{
+    bool revoked = sanctions_revoked(door.hub->sanctions, user, conversation, generation);
+    if (revoked)
+        metric_inc(METRIC_REVOKED_ENTERING);
+    return revoked;
+}
+
+const struct door_refusal *door_admit(struct session *session, uint64_t user, uint64_t conversation,
+                                      const struct door_proof *proof)
+{
+    static const struct door_refusal banned = {1008, "banned"}, many = {1008, "Too many connections of this user"},
+                                     again = {1013, "Try again later"};
+    if (door_banned(user, session->client.address, conversation))
+        return &banned;
+    if (door_revoked(user, conversation, proof->generation) || (proof->by_token && proof->moment != door_moment()))
+        return &again;
+    session->client.generation = proof->generation;
+    session->client.by_token = proof->by_token;
+    if (!limits_identify(session->owner->limits, &session->client, user))
+        return &many;
+    session_admitted(session);
+    return NULL;
+}
+
+unsigned door_may_connect(struct str peer, int64_t *retry_after_ms)
+{
+    struct limits *limits = door.hub->sessions->limits;
+    *retry_after_ms = 0;
+    if (door_banned(0, rate_address_key(peer), 0))
+        return 403;
+    return !limits || limits_may_connect(limits, peer, retry_after_ms) ? 0 : 429;
+}
+
+/* ---- what clients are told ---- */
+
+const char *door_post_code(enum err err)
+{
+    return err == ERR_DENIED ? "muted" : "busy";
+}
+
+const char *door_post_error(enum err err)
+{
+    return err == ERR_DENIED ? "you may not post here" : "too many messages are waiting: try again in a second";
+}
+
+int door_retry_after_ms(const char *code)
+{
+    static const struct {
+        const char *code;
+        int ms;
+    } rows[] = {{"busy", 1000}, {"unavailable", 2000}, {"unknown", 2000}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (!strcmp(code, rows[i].code))
+            return rows[i].ms;
+    return 0;
+}
+
+static void send_error(struct session *session, struct str client_id, const char *code, const char *message,
+                       int64_t retry_after_ms)
+{
+    struct buf out;
+    buf_init(&out, 1024);
+    buf_addf(&out, "{\"type\":\"error\",\"code\":\"%s\",\"error\":\"%s\"", code, message);
+    if (client_id.len) {
+        buf_add_text(&out, ",\"clientId\":");
+        buf_add_json(&out, client_id);
+    }
+    if (retry_after_ms)
+        buf_addf(&out, ",\"retry_after_ms\":%lld", (long long)retry_after_ms);
+    buf_add_char(&out, '}');
+    metric_inc(METRIC_FRAMES_REFUSED);
+    session_send_text(session, buf_str(&out));
+    buf_fini(&out);
+}
+
+void door_send_error(struct session *session, const char *code, const char *message)
+{
+    door_send_error_for(session, STR(""), code, message);
+}
+
+void door_send_error_for(struct session *session, struct str client_id, const char *code, const char *message)
+{
+    send_error(session, client_id, code, message, door_retry_after_ms(code));
+}
+
+void door_limited(struct session *session, struct str message, int64_t retry_after_ms)
+{
+    (void)message;
+    send_error(session, STR(""), "rate", DOOR_LIMITED, retry_after_ms);
+}

@@ -1,0 +1,193 @@
+/* hub_flush.c: from the rooms' logs into the sockets, once a turn of the loop, and at a pace. */
+#include "common/clock.h"
+#include "common/metrics.h"
+#include "relay/core/hub_room.h"
+
+enum {
+    SHORT_FLUSH_US = 200, /* a room that takes no longer need not rest by itself */
+    SHORT_TURN_US = 500,  /* nor all that did not, if they took no longer together */
+    REST_MIN_US = 2000,
+    REST_MAX_US = 50000,
+    CACHE_LINE = 64, /* bytes */
+};
+
+/* ---- rooms with something to give ---- */
+
+static void push(struct room **list, struct room *room)
+{
+    room->next_dirty = *list;
+    *list = room;
+}
+
+void room_mark_dirty(struct room *room)
+{
+    if (room->dirty)
+        return;
+    room->dirty = true;
+    push(&room->hub->dirty, room);
+}
+
+static bool unlink_from(struct room **list, struct room *room)
+{
+    while (*list && *list != room)
+        list = &(*list)->next_dirty;
+    if (!*list)
+        return false;
+    *list = room->next_dirty;
+    return true;
+}
+
+void room_forget_dirty(struct room *room)
+{
+    if (room->dirty && !unlink_from(&room->hub->dirty, room))
+        unlink_from(&room->hub->resting, room);
+    room->dirty = false;
+}
+
+/* ---- into the sockets ---- */
+
+static void flush_seat(struct seat *seat)
+{
+    struct session *session = seat->session;
+    const struct roomlog *log = &seat->log->log;
+    bool pulled = encoding_of(seat->log)->pulled;
+    if (seat->held)
+        return;
+    if (pulled && !session->held) {
+        if (seat->cursor != log->end && !session->closing) {
+            session->protocol->changed(session, seat);
+            seat->cursor = log->end;
+        }
+    } else if (!pulled && !session->held && !session->choked) {
+        session_flush(seat);
+    } else if (seat->cursor < log->start && !session->closing) {
+        metric_inc(METRIC_CLOSED_SLOW);
+        session_close(session, 1013, "Too slow: come back for the history");
+    }
+}
+
+/* The readers are spread over the heap, and out of the caches since the room's last message: what the next ones need
+ * is on its way while the kernel is busy with this one. */
+static void fetch_ahead(const struct room *room, size_t at)
+{
+    size_t left = room->seat_count - at;
+    if (left > 3)
+        __builtin_prefetch(room->seats[at + 3]);
+    if (left > 2) {
+        const char *session = (const char *)room->seats[at + 2]->session;
+        for (size_t byte = 0; byte < sizeof(struct session); byte += CACHE_LINE)
+            __builtin_prefetch(session + byte);
+    }
+}
+
+void room_flush(struct room *room)
+{
+    for (size_t i = 0; i < room->seat_count; i++) {
+        fetch_ahead(room, i);
+        flush_seat(room->seats[i]);
+    }
+}
+
+static int64_t rest_of(int64_t took_us)
+{
+    return took_us < REST_MIN_US ? REST_MIN_US : took_us > REST_MAX_US ? REST_MAX_US : took_us;
+}
+
+/* A large room that was just written to rests as long as that took: what comes meanwhile goes out with it, in one write
+ * for each reader instead of one for each message. Rooms that are quiet never wait. Returns how long it took if the room
+ * is too small to rest. */
+static int64_t flush_and_rest(struct room *room)
+{
+    int64_t began_us = clock_mono_us();
+    room_flush(room);
+    int64_t ended_us = clock_mono_us(), took_us = ended_us - began_us;
+    if (took_us <= SHORT_FLUSH_US)
+        return took_us;
+    room->rest_until_us = ended_us + rest_of(took_us);
+    return 0;
+}
+
+static void wake_rested(struct hub *hub)
+{
+    struct room *resting = hub->resting;
+    int64_t now_us = resting ? clock_mono_us() : 0;
+    hub->resting = NULL;
+    for (struct room *room; (room = resting);) {
+        resting = room->next_dirty;
+        push(room->rest_until_us <= now_us ? &hub->dirty : &hub->resting, room);
+    }
+}
+
+/* How long until there is somebody to write to; -1: nobody waits. */
+static int64_t rest_ms(const struct hub *hub)
+{
+    int64_t until_us = INT64_MAX;
+    for (const struct room *room = hub->resting; room; room = room->next_dirty)
+        if (room->rest_until_us < until_us)
+            until_us = room->rest_until_us;
+    if (hub->dirty || until_us < hub->rest_until_us)
+        until_us = hub->rest_until_us;
+    if (until_us == INT64_MAX)
+        return -1;
+    int64_t wait_us = until_us - clock_mono_us();
+    return wait_us > 0 ? (wait_us + 999) / 1000 : 0;
+}
+
+static bool is_resting(struct room *room)
+{
+    if (!room->rest_until_us)
+        return false;
+    if (clock_mono_us() < room->rest_until_us)
+        return true;
+    room->rest_until_us = 0;
+    return false;
+}
+
+uint64_t room_log_had(const struct room_log *log)
+{
+    const struct room *room = log->room;
+    uint64_t least = log->log.end;
+    for (size_t i = 0; i < room->seat_count; i++)
+        if (room->seats[i]->log == log && room->seats[i]->cursor < least)
+            least = room->seats[i]->cursor;
+    return least;
+}
+
+/* Over the budget of all logs: one room a turn gives back what all its readers have had. */
+static void trim_one(struct hub *hub)
+{
+    struct room *room = map_next(&hub->rooms, &hub->trim_at);
+    if (!room) {
+        hub->trim_at = 0;
+        return;
+    }
+    for (struct room_log *log = room->logs; log; log = log->next) {
+        size_t before = roomlog_memory(&log->log);
+        roomlog_trim(&log->log, 0, room_log_had(log));
+        hub_note_log_bytes(hub, before, roomlog_memory(&log->log));
+    }
+}
+
+/* Many small rooms at once rest together. */
+int64_t hub_flush(struct hub *hub)
+{
+    int64_t small_us = 0;
+    if (hub->rest_until_us && hub->rest_until_us > clock_mono_us())
+        return rest_ms(hub);
+    hub->rest_until_us = 0;
+    wake_rested(hub);
+    for (struct room *room; (room = hub->dirty);) {
+        hub->dirty = room->next_dirty;
+        if (is_resting(room)) {
+            push(&hub->resting, room);
+            continue;
+        }
+        room->dirty = false;
+        small_us += flush_and_rest(room);
+    }
+    if (small_us > SHORT_TURN_US)
+        hub->rest_until_us = clock_mono_us() + rest_of(small_us);
+    if (hub->log_bytes > (size_t)hub->settings->room_logs_bytes)
+        trim_one(hub);
+    return rest_ms(hub);
+}

@@ -1,0 +1,519 @@
+/* hub_order.c: what makes a room's messages come once and in order, whatever Redis does.
+ *
+ *   seq == last + 1   append, then whatever in the stash follows
+ *   seq <= last       known: drop; but if it is not that very message, ask the database whether what was delivered is
+ *                     still there
+ *   seq >  last + 1   stash; if the missing ones do not come within gap_wait_ms, read them from the
+ *                     database, once per room whoever noticed
+ *
+ * `known` is the highest number known to be stored: from a stashed message, or from the audit that
+ * compares every room in use with its conversation's counter. While seq < known something is fetched
+ * or waited for.
+ *
+ * Numbers alone do not tell whether the database was put back to an older state while people talk: it gives them out
+ * again. So the transaction of the last message (room->batch) is remembered, and compared wherever the database is
+ * asked for something that follows: by each audit, by each refill, and when a number comes that is not new. */
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "relay/redis/bus.h"
+#include "relay/core/hub_room.h"
+#include "relay/db/readers.h"
+
+#include <stdlib.h>
+
+enum { STASH_COUNT = 4096, STASH_BYTES = 4 * 1024 * 1024, REFILL_LIMIT = 500, AUDIT_ROOMS = 1000 };
+
+/* ---- the stash ---- */
+
+static void on_gap(struct wheel_timer *timer);
+
+static struct gap *gap_need(struct room *room)
+{
+    if (room->gap)
+        return room->gap;
+    room->gap = mem_zalloc(sizeof *room->gap);
+    room->gap->room = room;
+    room->gap->wait.fired = on_gap;
+    return room->gap;
+}
+
+/* Most rooms have no gap at most times. */
+static void gap_settle(struct room *room)
+{
+    if (!room->gap || room->gap->count || wheel_is_set(&room->gap->wait))
+        return;
+    free(room->gap->messages);
+    free(room->gap);
+    room->gap = NULL;
+}
+
+static void stash_add(struct room *room, const struct message *message)
+{
+    struct gap *gap = gap_need(room);
+    if (gap->count == STASH_COUNT || gap->bytes >= STASH_BYTES)
+        return; /* it is stored: the refill brings it */
+    size_t at = gap->count;
+    while (at && gap->messages[at - 1]->seq > message->seq)
+        at--;
+    if (at && gap->messages[at - 1]->seq == message->seq)
+        return;
+    if (gap->count == gap->cap) {
+        gap->cap = gap->cap ? gap->cap * 2 : 8;
+        gap->messages = mem_realloc(gap->messages, gap->cap * sizeof gap->messages[0]);
+    }
+    memmove(&gap->messages[at + 1], &gap->messages[at], (gap->count - at) * sizeof gap->messages[0]);
+    gap->messages[at] = message_dup(message);
+    gap->count++;
+    gap->bytes += (uint32_t)message_size(message);
+}
+
+/* Removes the first `count`. */
+static void stash_drop(struct gap *gap, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        gap->bytes -= (uint32_t)message_size(gap->messages[i]);
+        free(gap->messages[i]);
+    }
+    gap->count -= (uint32_t)count;
+    memmove(gap->messages, gap->messages + count, gap->count * sizeof gap->messages[0]);
+}
+
+void room_order_fini(struct room *room)
+{
+    if (!room->gap)
+        return;
+    if (room->gap->count)
+        stash_drop(room->gap, room->gap->count);
+    wheel_cancel(&room->gap->wait);
+    gap_settle(room);
+}
+
+/* ---- in order ---- */
+
+static void take_in(struct room *room, const struct message *message)
+{
+    room->seq = message->seq;
+    room->batch = message->batch;
+    room_append(room, message);
+    if (room->listening)
+        room->listener->message(room->listener->arg, message);
+    metric_inc(METRIC_DELIVERED);
+}
+
+static void drain_stash(struct room *room)
+{
+    size_t done = 0;
+    struct gap *gap = room->gap;
+    if (!gap)
+        return;
+    while (done < gap->count && gap->messages[done]->seq <= room->seq + 1) {
+        if (gap->messages[done]->seq == room->seq + 1)
+            take_in(room, gap->messages[done]);
+        done++;
+    }
+    if (done)
+        stash_drop(gap, done);
+    if (room->known <= room->seq)
+        wheel_cancel(&gap->wait);
+    gap_settle(room);
+}
+
+static void audit_begin(struct hub *hub, bool all);
+
+/* What was delivered is compared with the database. It is remembered as it is now: when the answer is there, the numbers
+ * of a database that was put back may have grown past it. */
+static void doubt(struct room *room, struct store_anchor anchor)
+{
+    struct hub *hub = room->hub;
+    if (room->doubted)
+        return;
+    room->doubted = true;
+    if (hub->doubt_count == hub->doubt_cap) {
+        hub->doubt_cap = hub->doubt_cap ? hub->doubt_cap * 2 : 16;
+        hub->doubts = mem_realloc(hub->doubts, hub->doubt_cap * sizeof hub->doubts[0]);
+    }
+    hub->doubts[hub->doubt_count++] = anchor;
+    if (!hub->auditing)
+        audit_begin(hub, false);
+}
+
+static struct store_anchor anchor_of(const struct room *room)
+{
+    return (struct store_anchor){.conversation = room->id, .seq = room->seq, .batch = room->batch};
+}
+
+void hub_deliver(struct hub *hub, const struct message *message)
+{
+    struct room *room = map_get(&hub->rooms, message->conversation);
+    if (!room)
+        return;
+    if (room->known < message->seq)
+        room->known = message->seq;
+    if (room->state != ROOM_LIVE) {
+        stash_add(room, message);
+        return;
+    }
+    if (message->seq <= room->seq) {
+        metric_inc(METRIC_DUPLICATES);
+        if (message->seq < room->seq || message->batch != room->batch)
+            doubt(room, anchor_of(room));
+    } else if (message->seq == room->seq + 1) {
+        take_in(room, message);
+        if (room->gap && room->gap->count)
+            drain_stash(room);
+    } else {
+        stash_add(room, message);
+        room_expect(room);
+    }
+}
+
+/* ---- reading from the database ---- */
+
+/* A job that collects messages of one room. */
+struct reading {
+    struct job job;
+    struct hub *hub;
+    struct store_range range;
+    struct store_anchor anchor; /* a refill's: what it begins with must be this */
+    struct message **messages;
+    size_t count, cap;
+};
+
+static void collect(void *arg, const struct message *message)
+{
+    struct reading *reading = arg;
+    if (reading->count == reading->cap) {
+        reading->cap = reading->cap ? reading->cap * 2 : 16;
+        reading->messages =
+            mem_realloc(reading->messages, reading->cap * sizeof reading->messages[0]);
+    }
+    reading->messages[reading->count++] = message_dup(message);
+}
+
+static void read_messages(struct job *job, struct store *store)
+{
+    struct reading *reading = (struct reading *)job;
+    job->err = store_read(store, &reading->range, collect, reading);
+}
+
+static struct reading *reading_new(struct room *room, void (*done)(struct job *))
+{
+    struct reading *reading = mem_zalloc(sizeof *reading);
+    reading->job.work = read_messages;
+    reading->job.done = done;
+    reading->hub = room->hub;
+    reading->range = (struct store_range){.conversation = room->id, .before = INT64_MAX};
+    return reading;
+}
+
+static void reading_free(struct reading *reading)
+{
+    for (size_t i = 0; i < reading->count; i++)
+        free(reading->messages[i]);
+    free(reading->messages);
+    free(reading);
+}
+
+/* Whether what was read is void because another epoch began meanwhile; then it is being read again. */
+static bool load_again(struct room *room)
+{
+    bool stale = room->stale;
+    room->stale = false;
+    if (stale)
+        room_load(room);
+    return stale;
+}
+
+static void on_loaded(struct job *job)
+{
+    struct reading *reading = (struct reading *)job;
+    struct room *room = map_get(&reading->hub->rooms, reading->range.conversation);
+    CG_ASSERT(room && room->state == ROOM_LOADING);
+    if (load_again(room)) {
+        reading_free(reading);
+        return;
+    }
+    if (job->err) {
+        log_warn("room.load_failed", "room=%llu err=%s", (unsigned long long)room->id,
+                 err_name(job->err));
+        room_failed(room, job->err);
+    } else {
+        for (size_t i = 0; i < reading->count; i++) {
+            room->seq = reading->messages[i]->seq;
+            room->batch = reading->messages[i]->batch;
+            if (reading->range.limit > 1)
+                room_append(room, reading->messages[i]);
+        }
+        if (room->known < room->seq)
+            room->known = room->seq;
+        drain_stash(room);
+        room_ready(room);
+    }
+    reading_free(reading);
+}
+
+void room_load(struct room *room)
+{
+    room->state = ROOM_LOADING;
+    struct reading *reading = reading_new(room, on_loaded);
+    bool history = false;
+    for (const struct room_log *log = room->logs; log; log = log->next)
+        history |= encoding_of(log)->history;
+    /* the last message tells the last number; more are for those who want to see them */
+    reading->range.limit = history ? (unsigned)room->hub->settings->history_limit : 1;
+    reading->range.latest = true;
+    readers_add(room->hub->readers, &reading->job);
+}
+
+/* ---- gaps ---- */
+
+static void refill(struct room *room);
+
+/* Whether another message stands in the place of the last one that was delivered. */
+static bool is_other(const struct reading *reading)
+{
+    return reading->anchor.seq && reading->count && reading->messages[0]->seq == reading->anchor.seq &&
+           reading->messages[0]->batch != reading->anchor.batch;
+}
+
+static void on_refilled(struct job *job)
+{
+    struct reading *reading = (struct reading *)job;
+    struct hub *hub = reading->hub;
+    struct room *room = map_get(&hub->rooms, reading->range.conversation);
+    CG_ASSERT(room && room->refilling);
+    room->refilling = false;
+    if (load_again(room)) {
+        reading_free(reading);
+        return;
+    }
+    if (is_other(reading)) {
+        doubt(room, reading->anchor); /* and nothing of it is shown */
+        reading_free(reading);
+        return;
+    }
+    size_t had = reading->count && reading->messages[0]->seq == reading->anchor.seq;
+    for (size_t i = had; i < reading->count; i++) {
+        if (reading->messages[i]->seq <= room->seq)
+            continue; /* it has come meanwhile */
+        if (reading->messages[i]->seq == room->seq + 1)
+            metric_inc(METRIC_REFILLED);
+        hub_deliver(hub, reading->messages[i]);
+    }
+    if (!room->seat_count && !room->listener && !wheel_is_set(&room->later)) {
+        room_unused(room);
+    } else if (room->seq < room->known) {
+        if (!job->err && reading->count > had)
+            refill(room); /* more than one portion was missing */
+        else
+            log_warn("room.refill_failed", "room=%llu err=%s", (unsigned long long)room->id,
+                     err_name(job->err)); /* the next audit tries again */
+    }
+    reading_free(reading);
+}
+
+static void refill(struct room *room)
+{
+    struct reading *reading = reading_new(room, on_refilled);
+    reading->anchor = anchor_of(room);
+    reading->range.after = room->seq ? room->seq - 1 : 0;
+    reading->range.limit = REFILL_LIMIT + 1;
+    if (room->gap && room->gap->count)
+        reading->range.before = room->gap->messages[0]->seq;
+    room->refilling = true;
+    readers_add(room->hub->readers, &reading->job);
+}
+
+static void on_gap(struct wheel_timer *timer)
+{
+    struct room *room = ((struct gap *)(void *)((char *)timer - offsetof(struct gap, wait)))->room;
+    if (room->seq < room->known && !room->refilling)
+        refill(room);
+    gap_settle(room);
+}
+
+void room_expect(struct room *room)
+{
+    if (room->seq >= room->known || room->refilling || (room->gap && wheel_is_set(&room->gap->wait)))
+        return;
+    metric_inc(METRIC_GAPS);
+    wheel_set(room->hub->wheel, &gap_need(room)->wait, room->hub->settings->gap_wait_ms);
+}
+
+/* ---- another epoch ---- */
+
+static void forget(struct room *room)
+{
+    if (room_is_inbox(room) || room->state == ROOM_SUBSCRIBING)
+        return; /* of these no number is known yet */
+    bool being_read = room->refilling || (room->state == ROOM_LOADING && !wheel_is_set(&room->later));
+    room_order_fini(room);
+    room_clear_logs(room);
+    if (!room->listener)
+        wheel_cancel(&room->later);
+    room->seq = room->known = room->batch = 0;
+    room->listening = room->doubted = false;
+    room->state = ROOM_LOADING;
+    room->stale = being_read;
+    if (!being_read && !wheel_is_set(&room->later))
+        room_load(room);
+}
+
+static void begin_epoch(struct hub *hub, uint64_t epoch)
+{
+    log_warn("hub.epoch", "from=%llu to=%llu rooms=%zu", (unsigned long long)hub->epoch, (unsigned long long)epoch,
+             hub->rooms.count);
+    metric_inc(METRIC_EPOCHS);
+    hub->epoch = epoch;
+    hub->doubt_count = 0;
+    /* Also those that sit nowhere: their users may be others' by now. */
+    for (size_t i = 0; i < hub->sessions->cap; i++)
+        if (hub->sessions->slots[i])
+            session_close(hub->sessions->slots[i], 1012, "The history was put back: come back");
+    size_t at = 0;
+    for (struct room *room; (room = map_next(&hub->rooms, &at));)
+        forget(room);
+    hub->notices.epoch(hub->notices.arg);
+}
+
+/* ---- the audit ---- */
+
+struct audit {
+    struct job job;
+    struct hub *hub;
+    uint64_t known; /* the epoch, as the hub has it */
+    struct store_anchor *anchors;
+    size_t count;
+    size_t doubts; /* so many of hub->doubts are among them */
+    size_t lost;
+    uint64_t epoch; /* 0: could not be read */
+};
+
+static enum err compare(struct audit *audit, struct store *store)
+{
+    enum err err = ERR_OK;
+    for (size_t at = 0; !err && at < audit->count; at += AUDIT_ROOMS) {
+        size_t count = audit->count - at;
+        err = store_compare(store, audit->anchors + at, count < AUDIT_ROOMS ? count : AUDIT_ROOMS);
+        for (size_t i = at; !err && i < at + AUDIT_ROOMS && i < audit->count; i++)
+            audit->lost += audit->anchors[i].lost;
+    }
+    return err;
+}
+
+/* What was delivered was stored. If the database does not know of it, or is of an earlier epoch, it has been put back to
+ * an older state, or a replica that had not received everything has taken the place of its primary. Every relay that
+ * finds out says so; the first one begins the epoch. */
+static void read_tails(struct job *job, struct store *store)
+{
+    struct audit *audit = (struct audit *)job;
+    if (!audit->count)
+        job->err = store_ping(store); /* an idle relay's database is watched too */
+    if (!job->err)
+        job->err = store_epoch(store, &audit->epoch);
+    if (!job->err && audit->epoch == audit->known)
+        job->err = compare(audit, store);
+    if (!job->err && (audit->lost || audit->epoch < audit->known))
+        job->err = store_raise_epoch_from(store, audit->epoch, audit->known, &audit->epoch);
+}
+
+static void note_put_back(const struct audit *audit)
+{
+    bool said = metric_get(METRIC_ROOMS_AHEAD) > 0;
+    if (audit->lost && audit->epoch == audit->known && !said)
+        log_error("hub.database_put_back", "rooms=%zu msg=\"stored messages were lost: chaguan epoch raise\"",
+                  audit->lost);
+    else if (audit->lost && audit->epoch != audit->known)
+        log_error("hub.database_put_back", "rooms=%zu from=%llu to=%llu msg=\"stored messages were lost\"",
+                  audit->lost, (unsigned long long)audit->known, (unsigned long long)audit->epoch);
+    if (!audit->job.err || audit->lost)
+        metric_set(METRIC_ROOMS_AHEAD, audit->epoch == audit->known ? (int64_t)audit->lost : 0);
+}
+
+/* The doubts that it has answered. */
+static void settle_doubts(struct hub *hub, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct room *room = map_get(&hub->rooms, hub->doubts[i].conversation);
+        if (room)
+            room->doubted = false;
+    }
+    hub->doubt_count -= count;
+    if (hub->doubt_count) /* else there may be no array */
+        memmove(hub->doubts, hub->doubts + count, hub->doubt_count * sizeof hub->doubts[0]);
+}
+
+static void on_audited(struct job *job)
+{
+    struct audit *audit = (struct audit *)job;
+    struct hub *hub = audit->hub;
+    hub->auditing = false;
+    metric_inc(METRIC_AUDITS);
+    note_put_back(audit);
+    if (audit->epoch && audit->epoch != hub->epoch) {
+        begin_epoch(hub, audit->epoch);
+    } else if (!job->err) {
+        settle_doubts(hub, audit->doubts);
+        for (size_t i = 0; i < audit->count; i++) {
+            struct room *room = map_get(&hub->rooms, audit->anchors[i].conversation);
+            if (!room || room->state != ROOM_LIVE)
+                continue;
+            if (audit->anchors[i].tail > room->known) {
+                metric_inc(METRIC_AUDIT_FOUND);
+                room->known = audit->anchors[i].tail;
+            }
+            room_expect(room); /* also what an earlier refill could not get */
+        }
+    }
+    if (job->err) /* what happens to a database while it is away is to be seen at once */
+        wheel_set(hub->wheel, &hub->audit, hub->settings->audit_down_ms);
+    else if (hub->audit_again || hub->doubt_count)
+        audit_begin(hub, hub->audit_again);
+    free(audit->anchors);
+    free(audit);
+}
+
+/* `all`: all rooms; else only those in doubt. */
+static void audit_begin(struct hub *hub, bool all)
+{
+    struct audit *audit = mem_zalloc(sizeof *audit);
+    size_t at = 0;
+    audit->job.work = read_tails;
+    audit->job.done = on_audited;
+    audit->hub = hub;
+    audit->known = hub->epoch;
+    audit->doubts = hub->doubt_count;
+    audit->anchors = mem_zalloc((hub->doubt_count + (all ? hub->rooms.count : 0)) * sizeof audit->anchors[0]);
+    if (audit->doubts)
+        memcpy(audit->anchors, hub->doubts, audit->doubts * sizeof audit->anchors[0]);
+    audit->count = audit->doubts;
+    for (struct room *room; all && (room = map_next(&hub->rooms, &at));)
+        if (!room_is_inbox(room) && !room->doubted)
+            audit->anchors[audit->count++] = anchor_of(room);
+    if (all)
+        hub->audit_again = false;
+    hub->connects = metric_get(METRIC_DB_CONNECTS);
+    hub->auditing = true;
+    readers_add(hub->readers, &audit->job);
+}
+
+void hub_audit(struct hub *hub)
+{
+    if (!hub->auditing)
+        audit_begin(hub, true);
+}
+
+void hub_audit_anew(struct hub *hub)
+{
+    if (hub->auditing)
+        hub->audit_again = true;
+    else
+        audit_begin(hub, true);
+}
+
+void hub_audit_reconnected(struct hub *hub)
+{
+    if (hub->connects != metric_get(METRIC_DB_CONNECTS))
+        hub_audit_anew(hub);
+}

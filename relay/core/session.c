@@ -1,0 +1,501 @@
+#include "relay/core/session.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "relay/core/wsframe.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+void sessions_init(struct sessions *sessions, const struct settings *settings, struct wheel *wheel)
+{
+    *sessions = (struct sessions){.settings = settings, .wheel = wheel};
+}
+
+void sessions_fini(struct sessions *sessions)
+{
+    CG_ASSERT(!sessions->count);
+    free(sessions->slots);
+    free(sessions->generations);
+    free(sessions->free_slots);
+}
+
+static void grow(struct sessions *sessions)
+{
+    size_t old = sessions->cap, cap = old ? old * 2 : 64;
+    sessions->slots = mem_realloc(sessions->slots, cap * sizeof sessions->slots[0]);
+    sessions->generations = mem_realloc(sessions->generations, cap * sizeof(uint32_t));
+    sessions->free_slots = mem_realloc(sessions->free_slots, cap * sizeof(uint32_t));
+    sessions->cap = cap;
+    for (size_t i = cap; i-- > old;) {
+        sessions->slots[i] = NULL;
+        sessions->generations[i] = 0;
+        sessions->free_slots[sessions->free_count++] = (uint32_t)i;
+    }
+}
+
+struct session *sessions_find(const struct sessions *sessions, uint64_t id)
+{
+    uint32_t slot = (uint32_t)id;
+    if (slot >= sessions->cap || !sessions->slots[slot] || sessions->slots[slot]->id != id)
+        return NULL;
+    return sessions->slots[slot];
+}
+
+static struct session *session_of(struct wheel_timer *timer)
+{
+    return (struct session *)(void *)((char *)timer - offsetof(struct session, timer));
+}
+
+int64_t session_ping_ms(const struct session *session)
+{
+    const struct settings *settings = session->owner->settings;
+    return session->protocol->ping_interval_ms ? session->protocol->ping_interval_ms(settings)
+                                               : settings->ping_interval_ms;
+}
+
+/* ---- what waits for it ---- */
+
+static void note_debt(struct session *session)
+{
+    debt_set(&session->debt, session->outbox.cap + session->kept);
+}
+
+static void note_outbox(struct session *session, size_t before)
+{
+    struct sessions *sessions = session->owner;
+    sessions->outbox_bytes = sessions->outbox_bytes - before + session->outbox.len;
+    metric_set(METRIC_OUTBOX_BYTES, (int64_t)sessions->outbox_bytes);
+    note_debt(session);
+}
+
+static void drop_outbox(struct session *session)
+{
+    size_t before = session->outbox.len;
+    buf_fini(&session->outbox);
+    note_outbox(session, before);
+}
+
+/* More waits for all clients than may, and for this one most. What was only not written yet is written. */
+static void on_too_much(struct debt *debt)
+{
+    struct session *session = (struct session *)(void *)((char *)debt - offsetof(struct session, debt));
+    if (session->closing)
+        return;
+    if (session->queued && !session->choked)
+        session_writable(session);
+    if (!session->choked)
+        return;
+    metric_inc(METRIC_WAITING_CLOSED);
+    metric_inc(METRIC_CLOSED_SLOW);
+    session_close(session, 1013, "Too slow: come back for the history");
+    if (session->kept) /* the socket frees it only when it ends */
+        session->transport->kill(session->socket);
+    session->kept = 0;
+    drop_outbox(session);
+}
+
+void session_pause(struct session *session, enum session_pause why, bool paused)
+{
+    uint8_t before = session->paused;
+    session->paused = (uint8_t)(paused ? before | why : before & ~why);
+    if (!before != !session->paused)
+        session->transport->pause(session->socket, session->paused);
+}
+
+static void hold_back(struct session *session, bool held_back)
+{
+    if (held_back == !!(session->paused & SESSION_UNREAD))
+        return;
+    if (held_back)
+        metric_inc(METRIC_HELD_BACK);
+    else if (session->began_ms)
+        session->began_ms = session->owner->wheel->now_ms; /* it could not finish its message */
+    session_pause(session, SESSION_UNREAD, held_back);
+}
+
+static bool give(struct session *session, struct str bytes)
+{
+    metric_inc(METRIC_WRITES);
+    metric_add(METRIC_WRITTEN_BYTES, (int64_t)bytes.len);
+    enum send_result result = session->transport->send(session->socket, bytes);
+    if (result == SEND_MORE)
+        return true;
+    session->choked = true;
+    if (result == SEND_DEAD) {
+        session->closing = true;
+        return false;
+    }
+    metric_inc(METRIC_SOCKETS_CHOKED);
+    if (session->transport->kept) {
+        session->kept = session->transport->kept(session->socket);
+        note_debt(session);
+    }
+    return false;
+}
+
+/* What cannot answer is alive as long as its socket takes something; a choked one has more to take than this. */
+static void beat(struct session *session)
+{
+    session->heard_ms = session->owner->wheel->now_ms;
+    if (!session->choked)
+        give(session, str_of(session->protocol->heartbeat));
+}
+
+/* Silent for one interval: ping. For two, or with a message unfinished for two: gone. Closing for too
+ * long: cut. */
+static void on_timer(struct wheel_timer *timer)
+{
+    static const char ping[] = {(char)(0x80 | WSFRAME_PING), 0};
+    struct session *session = session_of(timer);
+    struct wheel *wheel = session->owner->wheel;
+    int64_t interval = session_ping_ms(session);
+    int64_t silent = wheel->now_ms - session->heard_ms;
+    bool stuck = session->began_ms && !session->paused && wheel->now_ms - session->began_ms >= 2 * interval;
+    if (session->closing || stuck || (session->pinged && silent >= 2 * interval)) {
+        if (!session->closing)
+            metric_inc(METRIC_CLOSED_SILENT);
+        session->closing = true;
+        session->transport->kill(session->socket);
+        return;
+    }
+    if (silent >= interval && session->protocol->heartbeat) {
+        beat(session);
+        silent = 0;
+    } else if (silent >= interval && !session->pinged) {
+        session->pinged = true; /* a choked socket gets none: its client must read first, or is cut */
+        if (!session->choked &&
+            session->transport->send(session->socket, (struct str){ping, sizeof ping}) == SEND_CHOKED)
+            session->choked = true;
+    }
+    int64_t due = session->pinged ? 2 * interval : interval;
+    wheel_set(wheel, timer, due - silent);
+}
+
+bool sessions_have_room(const struct sessions *sessions)
+{
+    return sessions->count < (size_t)sessions->settings->max_connections || sessions->oldest_guest;
+}
+
+static void put_out(struct lobby_guest *guest);
+
+/* Only a session gives its place to a session: other guests of the lobby have none of these places. */
+static bool make_room(struct sessions *sessions)
+{
+    struct session *oldest = sessions->oldest_guest;
+    if (!oldest)
+        return false;
+    session_admitted(oldest); /* out of the lobby */
+    metric_inc(METRIC_LOBBY_PUT_OUT);
+    put_out(&oldest->guest);
+    return true;
+}
+
+struct session *session_new(struct sessions *sessions, const struct protocol *protocol,
+                            const struct transport *transport, void *socket)
+{
+    if (sessions->count >= (size_t)sessions->settings->max_connections && !make_room(sessions))
+        return NULL;
+    if (!sessions->free_count)
+        grow(sessions);
+    uint32_t slot = sessions->free_slots[--sessions->free_count];
+    struct session *session = mem_zalloc(sizeof *session + protocol->state_size);
+    uint64_t generation = ++sessions->generations[slot] & INT32_MAX; /* the top bit stays free: see eio_id */
+    session->id = generation << 32 | slot;
+    session->owner = sessions;
+    session->protocol = protocol;
+    session->transport = transport;
+    session->socket = socket;
+    session->state = session + 1;
+    session->heard_ms = sessions->wheel->now_ms;
+    session->timer.fired = on_timer;
+    buf_init(&session->outbox, (size_t)sessions->settings->outbox_bytes);
+    session->debt.end = on_too_much;
+    wheel_set(sessions->wheel, &session->timer, session_ping_ms(session));
+    sessions->slots[slot] = session;
+    sessions->count++;
+    metric_inc(METRIC_CONNECTIONS_OPENED);
+    metric_set(METRIC_CONNECTIONS, (int64_t)sessions->count);
+    return session;
+}
+
+static void unqueue(struct session *session)
+{
+    struct session **at = &session->owner->queued;
+    while (session->queued && *at != session)
+        at = &(*at)->next_queued;
+    if (session->queued)
+        *at = session->next_queued;
+    session->queued = false;
+}
+
+static void unlist_guest(struct session *session)
+{
+    struct sessions *sessions = session->owner;
+    if (session != sessions->oldest_guest && !session->older_guest)
+        return; /* it is none */
+    *(session->older_guest ? &session->older_guest->newer_guest : &sessions->oldest_guest) = session->newer_guest;
+    *(session->newer_guest ? &session->newer_guest->older_guest : &sessions->newest_guest) = session->older_guest;
+    session->older_guest = session->newer_guest = NULL;
+}
+
+/* Its place is wanted: it is told so, and does not get the time to answer that. */
+static void put_out(struct lobby_guest *guest)
+{
+    struct session *session = (struct session *)(void *)((char *)guest - offsetof(struct session, guest));
+    unlist_guest(session);
+    log_debug("conn.put_out", "conn=%llu protocol=%s", (unsigned long long)session->id, session->protocol->name);
+    session_close(session, 1013, "Too many wait to come in");
+    session->transport->kill(session->socket);
+}
+
+void session_from(struct session *session, struct str peer)
+{
+    limits_connect(session->owner->limits, &session->client, peer);
+    struct sessions *sessions = session->owner;
+    if (!sessions->lobby)
+        return;
+    lobby_enter(sessions->lobby, &session->guest, session->client.address, put_out);
+    session->older_guest = sessions->newest_guest;
+    *(sessions->newest_guest ? &sessions->newest_guest->newer_guest : &sessions->oldest_guest) = session;
+    sessions->newest_guest = session;
+}
+
+void session_admitted(struct session *session)
+{
+    lobby_leave(session->owner->lobby, &session->guest);
+    unlist_guest(session);
+}
+
+bool session_may_speak(struct session *session, struct str message)
+{
+    int64_t retry_after_ms;
+    if (!session->protocol->limited)
+        return true;
+    switch (limits_message(session->owner->limits, &session->client, message.len, &retry_after_ms)) {
+    case LIMITS_FINE: return true;
+    case LIMITS_REFUSED: session->protocol->limited(session, message, retry_after_ms); return false;
+    case LIMITS_CLOSED: session_close(session, 1008, "Too many messages"); return false;
+    }
+    return false;
+}
+
+void session_ended(struct session *session)
+{
+    struct sessions *sessions = session->owner;
+    uint32_t slot = (uint32_t)session->id;
+    session->closing = true;
+    session->protocol->closed(session);
+    CG_ASSERT(!session->seats);
+    limits_leave(sessions->limits, &session->client);
+    session_admitted(session);
+    wheel_cancel(&session->timer);
+    unqueue(session);
+    session->kept = 0;
+    drop_outbox(session);
+    sessions->slots[slot] = NULL;
+    sessions->free_slots[sessions->free_count++] = slot;
+    sessions->count--;
+    metric_set(METRIC_CONNECTIONS, (int64_t)sessions->count);
+    free(session);
+}
+
+void session_heard(struct session *session)
+{
+    session->heard_ms = session->owner->wheel->now_ms;
+    session->pinged = false;
+}
+
+void session_flush(struct seat *seat)
+{
+    struct session *session = seat->session;
+    while (!session->choked && !session->held && !seat->held && !session->closing) {
+        struct str bytes;
+        if (!session->owner->pending(seat, &bytes)) {
+            metric_inc(METRIC_CLOSED_SLOW);
+            session_close(session, 1013, "Too slow: come back for the history");
+            return;
+        }
+        if (!bytes.len)
+            return;
+        if (session->outbox.len) { /* what was queued came before, and takes the logs along */
+            session_writable(session);
+            return;
+        }
+        seat->cursor += bytes.len;
+        give(session, bytes);
+    }
+}
+
+void session_spill(struct seat *seat)
+{
+    struct session *session = seat->session;
+    struct sessions *sessions = session->owner;
+    struct str bytes;
+    size_t before = session->outbox.len;
+    CG_ASSERT(session->choked);
+    while (!session->closing && !session->held && !seat->held && session->owner->pending(seat, &bytes) && bytes.len) {
+        if (bytes.len > session->outbox.max - session->outbox.len ||
+            sessions->outbox_bytes + bytes.len > (size_t)sessions->settings->room_logs_bytes)
+            break;
+        buf_add_str(&session->outbox, bytes);
+        seat->cursor += bytes.len;
+        metric_add(METRIC_SPILLED_BYTES, (int64_t)bytes.len);
+    }
+    note_outbox(session, before);
+}
+
+static void flush_all(struct session *session)
+{
+    if (session->choked || session->held || session->closing)
+        return;
+    for (struct seat *seat = session->seats; seat; seat = seat->next)
+        session_flush(seat);
+}
+
+void session_unfinished(struct session *session, bool unfinished)
+{
+    if (!unfinished)
+        session->began_ms = 0;
+    else if (!session->began_ms)
+        session->began_ms = session->owner->wheel->now_ms;
+}
+
+void session_writable(struct session *session)
+{
+    size_t most = (size_t)session->owner->settings->send_chunk_bytes, before = session->outbox.len;
+    bool waited = session->choked || before; /* the last piece of the outbox may have been what choked it */
+    session->choked = false;
+    session->kept = 0;
+    if (session->paused)
+        session_heard(session); /* it reads: what it says is not heard now */
+    while (session->outbox.len && !session->choked && !session->closing) {
+        struct str bytes = buf_str(&session->outbox);
+        if (bytes.len > most)
+            bytes.len = most;
+        give(session, bytes);
+        buf_consume(&session->outbox, bytes.len);
+    }
+    if (!session->outbox.len)
+        buf_fini(&session->outbox);
+    note_outbox(session, before);
+    if (session->outbox.len <= SESSION_UNREAD_BYTES / 2)
+        hold_back(session, false);
+    flush_all(session);
+    if (waited && !session->outbox.len && !session->choked && !session->closing && session->protocol->drained)
+        session->protocol->drained(session);
+}
+
+/* Appends to the outbox, after what the room logs hold; past its bound the session is closed. */
+static bool set_aside(struct session *session, struct str header, struct str head, struct str tail)
+{
+    if (session->closing)
+        return false;
+    flush_all(session);
+    if (session->closing)
+        return false;
+    size_t before = session->outbox.len;
+    buf_add_str(&session->outbox, header);
+    buf_add_str(&session->outbox, head);
+    buf_add_str(&session->outbox, tail);
+    note_outbox(session, before);
+    if (session->outbox.failed) {
+        metric_inc(METRIC_CLOSED_SLOW);
+        session_close(session, 1013, "Too slow: come back for the history");
+        return false;
+    }
+    return !session->closing;
+}
+
+/* The answer goes out. If too much of such waits, no more is asked for. */
+static void give_answer(struct session *session)
+{
+    if (!session->choked)
+        session_writable(session);
+    if (session->choked && !session->closing && session->outbox.len + session->kept > SESSION_UNREAD_BYTES)
+        hold_back(session, true);
+}
+
+void session_send_raw(struct session *session, struct str bytes)
+{
+    if (set_aside(session, STR(""), bytes, STR("")))
+        give_answer(session);
+}
+
+void session_send_text(struct session *session, struct str payload)
+{
+    char bytes[WSFRAME_HEADER_MAX];
+    struct str header = {bytes, wsframe_header(bytes, WSFRAME_TEXT, payload.len)};
+    if (set_aside(session, header, payload, STR("")))
+        give_answer(session);
+}
+
+void session_queue(struct session *session, int opcode, struct str head, struct str tail)
+{
+    char bytes[WSFRAME_HEADER_MAX];
+    struct str header = {bytes, wsframe_header(bytes, (enum wsframe_opcode)opcode, head.len + tail.len)};
+    if (!set_aside(session, header, head, tail))
+        return;
+    if (session->outbox.len + session->kept > SESSION_UNREAD_BYTES)
+        hold_back(session, true); /* until it is known how much of it the socket takes */
+    if (session->choked || session->queued)
+        return;
+    session->queued = true;
+    session->next_queued = session->owner->queued;
+    session->owner->queued = session;
+}
+
+void sessions_flush(struct sessions *sessions)
+{
+    while (sessions->queued) {
+        struct session *session = sessions->queued;
+        sessions->queued = session->next_queued;
+        session->queued = false;
+        if (!session->choked && !session->closing)
+            give_answer(session);
+    }
+}
+
+void session_hold(struct session *session, bool held)
+{
+    session->held = held;
+    if (!held && !session->choked && !session->closing)
+        flush_all(session);
+}
+
+void session_hold_seat(struct seat *seat, bool held)
+{
+    seat->held = held;
+    if (!held)
+        session_flush(seat);
+}
+
+/* What its rooms have for it and have not written yet, because they rest: once it is closing, nothing more is sent. */
+static void give_the_rest(struct session *session)
+{
+    if (session->queued && !session->choked)
+        session_writable(session);
+    for (struct seat *seat = session->seats; seat && !session->closing; seat = seat->next) {
+        struct str bytes;
+        if (!session->choked && session->owner->pending(seat, &bytes)) /* one that fell off is why it is being closed */
+            session_flush(seat);
+    }
+}
+
+void session_close(struct session *session, unsigned code, const char *reason)
+{
+    if (session->closing)
+        return;
+    give_the_rest(session);
+    if (session->closing) /* that showed that it is dead, or too slow */
+        return;
+    session->closing = true;
+    if (session->outbox.len) { /* a frame may be half sent: a close frame inside it would be content */
+        session->transport->kill(session->socket);
+        drop_outbox(session);
+    } else {
+        session->transport->close(session->socket, code, reason);
+    }
+    wheel_set(session->owner->wheel, &session->timer, session->owner->settings->close_timeout_ms);
+}

@@ -1,0 +1,352 @@
+#include "relay/db/journal.h"
+
+#include "common/clock.h"
+#include "common/store/db.h"
+#include "common/log.h"
+#include "common/map.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+/* A queued message. */
+struct entry {
+    struct entry *next;          /* of its payer; once taken, of its batch */
+    struct entry *older, *newer; /* of all that wait */
+    struct payer *payer;
+    struct post_id id;
+    int64_t queued_ms;
+    struct message *message;
+};
+
+/* Whoever has messages waiting: a sender, or a session that has none. Never without. */
+struct payer {
+    uint64_t key;
+    struct entry *first, **last;
+    struct payer *before, *behind; /* a ring */
+};
+
+/* A stored batch on its way back to the loop. */
+struct batch {
+    struct parcel parcel;
+    struct journal *journal;
+    size_t count;
+    struct store_post *posts;
+    struct post_id *ids;
+    struct message **messages; /* own the posts' texts */
+};
+
+struct journal {
+    const struct settings *settings;
+    struct offload *offload;
+    journal_stored_fn *stored;
+    void *arg;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t some;
+    struct entry *oldest, *newest; /* what waits, by age … */
+    struct map payers;             /* … and by who said it, each in turn: */
+    struct payer *turn;            /* NULL: nothing waits */
+    size_t waiting;
+    size_t count, bytes; /* queued or being stored */
+    bool stopping, stopped;
+    int64_t stop_ms; /* when stopping: until when batches are tried */
+    bool failing; /* journal thread: the last batch found no database */
+};
+
+static void settle(struct journal *journal, size_t count, size_t bytes)
+{
+    pthread_mutex_lock(&journal->lock);
+    journal->count -= count;
+    journal->bytes -= bytes;
+    metric_set(METRIC_JOURNAL_QUEUED, (int64_t)journal->count);
+    pthread_mutex_unlock(&journal->lock);
+}
+
+static void arrived(struct parcel *parcel)
+{
+    struct batch *batch = (struct batch *)parcel;
+    batch->journal->stored(batch->journal->arg, batch->posts, batch->ids, batch->count);
+    for (size_t i = 0; i < batch->count; i++)
+        free(batch->messages[i]);
+    free(batch->messages);
+    free(batch->posts);
+    free(batch->ids);
+    free(batch);
+}
+
+/* ---- what waits; under the lock ---- */
+
+static uint64_t payer_key(struct post_id id, const struct message *message)
+{
+    static const uint64_t session = UINT64_C(1) << 63; /* users' numbers stay below */
+    return message->sender ? message->sender : session | id.session_id;
+}
+
+static struct payer *payer_of(struct journal *journal, uint64_t key)
+{
+    struct payer *payer = map_get(&journal->payers, key);
+    if (payer)
+        return payer;
+    payer = mem_zalloc(sizeof *payer);
+    payer->key = key;
+    payer->last = &payer->first;
+    if (journal->turn) { /* its turn comes last */
+        payer->behind = journal->turn;
+        payer->before = journal->turn->before;
+        payer->before->behind = payer->behind->before = payer;
+    } else {
+        journal->turn = payer->before = payer->behind = payer;
+    }
+    map_put(&journal->payers, key, payer);
+    return payer;
+}
+
+static void payer_free(struct journal *journal, struct payer *payer)
+{
+    if (journal->turn == payer)
+        journal->turn = payer->behind != payer ? payer->behind : NULL;
+    payer->before->behind = payer->behind;
+    payer->behind->before = payer->before;
+    map_take(&journal->payers, payer->key);
+    free(payer);
+}
+
+static void add(struct journal *journal, struct entry *entry)
+{
+    struct payer *payer = payer_of(journal, payer_key(entry->id, entry->message));
+    entry->payer = payer;
+    *payer->last = entry;
+    payer->last = &entry->next;
+    entry->older = journal->newest;
+    if (journal->newest)
+        journal->newest->newer = entry;
+    else
+        journal->oldest = entry;
+    journal->newest = entry;
+    journal->waiting++;
+}
+
+/* Its oldest. */
+static struct entry *take_from(struct journal *journal, struct payer *payer)
+{
+    struct entry *entry = payer->first;
+    payer->first = entry->next;
+    if (!payer->first)
+        payer_free(journal, payer);
+    if (entry->older)
+        entry->older->newer = entry->newer;
+    else
+        journal->oldest = entry->newer;
+    if (entry->newer)
+        entry->newer->older = entry->older;
+    else
+        journal->newest = entry->older;
+    journal->waiting--;
+    entry->next = NULL;
+    return entry;
+}
+
+/* Waits for a message; returns up to journal_batch of them; NULL at the end. Oldest first: but while more wait than go
+ * together, one of each payer in turn, so that whoever sends much waits behind themselves. What one payer sends keeps its
+ * order. */
+static struct entry *gather(struct journal *journal, size_t *count, int64_t *oldest_ms)
+{
+    struct entry *first = NULL, **end = &first;
+    *count = 0;
+    pthread_mutex_lock(&journal->lock);
+    while (!journal->oldest && !journal->stopping)
+        pthread_cond_wait(&journal->some, &journal->lock);
+    bool all = journal->waiting <= (size_t)journal->settings->journal_batch;
+    *oldest_ms = INT64_MAX;
+    for (; journal->oldest && *count < (size_t)journal->settings->journal_batch; ++*count) {
+        struct payer *payer = all ? journal->oldest->payer : journal->turn;
+        if (!all)
+            journal->turn = payer->behind;
+        *end = take_from(journal, payer);
+        if ((*end)->queued_ms < *oldest_ms)
+            *oldest_ms = (*end)->queued_ms;
+        end = &(*end)->next;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return first;
+}
+
+static struct batch *batch_new(struct journal *journal, struct entry *entry, size_t count)
+{
+    struct batch *batch = mem_zalloc(sizeof *batch);
+    batch->parcel.arrived = arrived;
+    batch->journal = journal;
+    batch->count = count;
+    batch->posts = mem_zalloc(count * sizeof batch->posts[0]);
+    batch->ids = mem_zalloc(count * sizeof batch->ids[0]);
+    batch->messages = mem_zalloc(count * sizeof batch->messages[0]);
+    for (size_t i = 0; i < count; i++) {
+        struct entry *next = entry->next;
+        batch->posts[i].message = *entry->message;
+        batch->ids[i] = entry->id;
+        batch->messages[i] = entry->message;
+        free(entry);
+        entry = next;
+    }
+    return batch;
+}
+
+static void count_results(struct journal *journal, const struct batch *batch)
+{
+    size_t stored = 0, repeated = 0, failed = 0, bytes = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct store_post *post = &batch->posts[i];
+        bytes += message_size(&post->message);
+        failed += post->err != ERR_OK;
+        repeated += !post->err && post->repeated;
+        stored += !post->err && !post->repeated;
+    }
+    metric_add(METRIC_JOURNAL_COMMITS, stored > 0);
+    metric_add(METRIC_JOURNAL_STORED, (int64_t)stored);
+    metric_add(METRIC_JOURNAL_REPEATED, (int64_t)repeated);
+    metric_add(METRIC_JOURNAL_FAILED, (int64_t)failed);
+    settle(journal, batch->count, bytes);
+}
+
+/* While the database is known to be away nobody is kept waiting: each batch gets one attempt. */
+static void store_batch(struct journal *journal, struct store *store, struct batch *batch,
+                        int64_t oldest_ms, int64_t stop_ms)
+{
+    int64_t now_ms = clock_mono_ms(), until_ms = oldest_ms + journal->settings->journal_timeout_ms;
+    int64_t patience = (until_ms < stop_ms ? until_ms : stop_ms) - now_ms;
+    if (journal->failing || patience < 0)
+        patience = 0;
+    enum err err = store_journal(store, batch->posts, batch->count, patience);
+    if (err && !journal->failing)
+        log_error("journal.failing", "err=%s batch=%zu msg=\"%s\"", err_name(err), batch->count,
+                  store_error(store));
+    else if (!err && journal->failing)
+        log_info("journal.recovered", "batch=%zu", batch->count);
+    journal->failing = err != ERR_OK;
+}
+
+/* Not tried. */
+static void give_up(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        batch->posts[i].err = ERR_DOWN;
+    metric_add(METRIC_JOURNAL_EXPIRED, (int64_t)batch->count);
+}
+
+static int64_t ends_at(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    int64_t stop_ms = journal->stopping ? journal->stop_ms : INT64_MAX;
+    pthread_mutex_unlock(&journal->lock);
+    return stop_ms;
+}
+
+static void *run(void *arg)
+{
+    struct journal *journal = arg;
+    struct store *store = store_new(journal->settings);
+    struct entry *entry;
+    size_t count;
+    int64_t oldest_ms;
+    db_thread_begin();
+    while ((entry = gather(journal, &count, &oldest_ms))) {
+        int64_t stop_ms = ends_at(journal);
+        struct batch *batch = batch_new(journal, entry, count);
+        if (clock_mono_ms() < stop_ms)
+            store_batch(journal, store, batch, oldest_ms, stop_ms);
+        else
+            give_up(batch);
+        count_results(journal, batch);
+        offload_return(journal->offload, &batch->parcel);
+    }
+    store_free(store);
+    db_thread_end();
+    return NULL;
+}
+
+struct journal *journal_new(const struct settings *settings, struct offload *offload,
+                            journal_stored_fn *stored, void *arg)
+{
+    struct journal *journal = mem_zalloc(sizeof *journal);
+    journal->settings = settings;
+    journal->offload = offload;
+    journal->stored = stored;
+    journal->arg = arg;
+    pthread_mutex_init(&journal->lock, NULL);
+    pthread_cond_init(&journal->some, NULL);
+    int failed = pthread_create(&journal->thread, NULL, run, journal);
+    CG_NEED(!failed, "a thread");
+    return journal;
+}
+
+enum err journal_submit(struct journal *journal, struct post_id id, const struct message *message)
+{
+    size_t bytes = message_size(message);
+    enum err err = ERR_OK;
+    pthread_mutex_lock(&journal->lock);
+    if (journal->stopping || journal->count >= (size_t)journal->settings->journal_queue ||
+        journal->bytes + bytes > (size_t)journal->settings->journal_queue_bytes)
+        err = ERR_BUSY;
+    pthread_mutex_unlock(&journal->lock);
+    if (err) {
+        metric_inc(METRIC_JOURNAL_REFUSED);
+        return err;
+    }
+    struct entry *entry = mem_zalloc(sizeof *entry);
+    entry->id = id;
+    entry->queued_ms = clock_mono_ms();
+    entry->message = message_dup(message);
+    pthread_mutex_lock(&journal->lock);
+    bool was_empty = !journal->oldest;
+    add(journal, entry);
+    journal->count++;
+    journal->bytes += bytes;
+    metric_set(METRIC_JOURNAL_QUEUED, (int64_t)journal->count);
+    pthread_mutex_unlock(&journal->lock);
+    if (was_empty)
+        pthread_cond_signal(&journal->some);
+    return ERR_OK;
+}
+
+void journal_expire(struct journal *journal)
+{
+    int64_t since_ms = clock_mono_ms() - journal->settings->journal_timeout_ms;
+    size_t count = 0;
+    pthread_mutex_lock(&journal->lock);
+    struct entry *first = NULL, **end = &first;
+    for (; journal->oldest && journal->oldest->queued_ms <= since_ms; count++) {
+        *end = take_from(journal, journal->oldest->payer);
+        end = &(*end)->next;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    if (!count)
+        return;
+    struct batch *batch = batch_new(journal, first, count);
+    give_up(batch);
+    count_results(journal, batch);
+    arrived(&batch->parcel);
+}
+
+void journal_stop(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    if (!journal->stopping)
+        journal->stop_ms = clock_mono_ms() + journal->settings->journal_timeout_ms;
+    journal->stopping = true;
+    pthread_cond_signal(&journal->some);
+    pthread_mutex_unlock(&journal->lock);
+    if (!journal->stopped)
+        pthread_join(journal->thread, NULL);
+    journal->stopped = true;
+}
+
+void journal_free(struct journal *journal)
+{
+    CG_ASSERT(journal->stopped && !journal->oldest);
+    map_fini(&journal->payers);
+    pthread_mutex_destroy(&journal->lock);
+    pthread_cond_destroy(&journal->some);
+    free(journal);
+}

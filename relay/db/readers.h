@@ -1,0 +1,92 @@
+/* readers.h: threads that ask the database, so that the loop never waits. Each has its own connection; jobs may overtake
+ * each other.
+ *
+ * Every job has a payer: a user, an address that has no user yet, or the relay itself. What waits is a queue for each
+ * payer, and payers are served in turn by what their jobs cost, so that a payer's own excess waits behind itself:
+ *
+ *   class    JOB_ARRIVAL: who comes in   JOB_RELAY   JOB_ASK: what clients ask for   (costly ones of it)
+ *     └ payers, the one that has used least comes next
+ *         └ jobs, oldest first
+ *
+ * Classes take turns, who comes in most often. Of costly questions, and of any one payer's, one reader stays free if
+ * there are two. A payer may have as many jobs waiting as a setting says, and never more than there is room left for
+ * all others.
+ *
+ * Jobs of one kind that wait at the same moment can be worked on together, by one reader with one question: the job
+ * whose turn it is takes others of its kind and class along, one of each payer in turn, whoever asked for them; all pay
+ * for their own. What a turn of the loop adds is shown to idle readers at its end (readers_flush), so that those whom
+ * many sockets ask for at once are together, and one alone waits for no timer. */
+#ifndef CG_RELAY_DB_READERS_H
+#define CG_RELAY_DB_READERS_H
+
+#include "common/settings.h"
+#include "common/store/store.h"
+#include "relay/db/offload.h"
+
+enum {
+    READERS_TOGETHER = 32,       /* jobs that are worked on together at most */
+    READERS_TOGETHER_COST = 512, /* … and their cost, unless one alone costs more */
+    READERS_COSTLY = 16,         /* a question of a client that costs this much or more is a costly one */
+};
+
+enum job_class { JOB_RELAY, JOB_ARRIVAL, JOB_ASK, JOB_FIRST };
+
+/* First member of a job. It has one of `work` and `work_all`. */
+struct job {
+    struct parcel parcel;
+    void (*work)(struct job *job, struct store *store); /* in a reader thread; touches only the job */
+    /* The same for 1 to READERS_TOGETHER jobs that have the same work_all; sets each one's `err`. */
+    void (*work_all)(struct job *const *jobs, size_t count, struct store *store);
+    void (*done)(struct job *job);                      /* in the loop thread; frees the job */
+    enum err err;                                       /* ERR_OK until its work sets it */
+    size_t bytes; /* its work may set it: of the answer that it has made, until `done` returns */
+
+    /* who pays: job_charge. A zeroed one is the relay's, and cheap */
+    enum job_class class;
+    unsigned cost;
+    uint64_t payer;
+
+    /* the readers' own */
+    struct readers *readers;
+    struct job *next; /* of the same payer and kind */
+    uint64_t serial;
+};
+
+/* `payer`: a user's number, or limits_payer_address. `cost`: 1 for one look-up by a key; one more for each further one,
+ * and for each 50 rows that it reads. */
+static inline void job_charge(struct job *job, enum job_class class, uint64_t payer, size_t cost)
+{
+    job->class = class;
+    job->payer = payer;
+    job->cost = cost < 10000 ? (unsigned)cost : 10000;
+}
+
+/* Works on one job alone: what a reader does, for those who stand in for readers. */
+static inline void job_alone(struct job *job, struct store *store)
+{
+    if (job->work_all)
+        job->work_all(&job, 1, store);
+    else
+        job->work(job, store);
+}
+
+struct readers;
+
+struct readers *readers_new(const struct settings *settings, struct offload *offload);
+/* Ends the threads once every job has been worked on; what they return still has to be drained. Jobs that are added
+ * from then on come back with ERR_DOWN. */
+void readers_stop(struct readers *readers);
+void readers_free(struct readers *readers);
+
+/* Loop thread only, as what follows. For what clients ask for: ERR_BUSY if its payer has its share waiting
+ * (reader_queue_user or reader_queue_address, and as much as is left of reader_queue); the job is still the
+ * caller's. */
+enum err readers_try(struct readers *readers, struct job *job) CG_MUST_CHECK;
+/* For what the relay itself needs, which is bounded by its rooms: always taken. */
+void readers_add(struct readers *readers, struct job *job);
+/* The same before all that waits: for who may be here. A job with `work`. */
+void readers_add_first(struct readers *readers, struct job *job);
+/* Wakes readers for what was added since it was called last: at the end of each turn of the loop. */
+void readers_flush(struct readers *readers);
+
+#endif

@@ -1,0 +1,87 @@
+/* demo_greet.c: a WebSocket at /ws, without a user's id: whoever comes, all who are there are greeted, on every relay.
+ * What they say is heard by nobody. */
+#include "relay/demos/demos.h"
+
+#include "common/metrics.h"
+#include "relay/core/door.h"
+#include "relay/core/hub.h"
+
+/* They meet in the inbox of a user that there is not. */
+#define PLACE WIRE_INBOX(UINT64_MAX >> 1)
+
+enum { ARGUMENT_BYTES = 256 };
+
+static size_t count;
+
+static void encode(const struct message *message, struct buf *out)
+{
+    (void)message; /* nothing is stored there */
+    (void)out;
+}
+
+const struct encoding demo_greet_encoding = {.name = "demo_greet", .message = encode};
+
+static bool claims(struct str path)
+{
+    return door.settings->demos && str_eq(path, STR("/ws"));
+}
+
+/* The chatroom takes any path on which a room is named. */
+static bool passes(const struct request *request)
+{
+    char text[ARGUMENT_BYTES];
+    return request->argument(request, "roomId", text, sizeof text).len;
+}
+
+static unsigned refuse(const struct request *request)
+{
+    (void)request;
+    return demo_is_full(count) ? 503 : 0;
+}
+
+static void open_session(struct session *session, const struct request *request)
+{
+    (void)request;
+    demo_client_came(&count);
+    hub_join(door.hub, session, PLACE, ENCODING_DEMO_GREET);
+}
+
+static void seated(struct session *session, struct seat *seat)
+{
+    (void)session;
+    (void)seat;
+    hub_show(door.hub, PLACE, ENCODING_DEMO_GREET, STR("hello from server"));
+}
+
+static void not_seated(struct session *session, uint64_t conversation, enum err err)
+{
+    (void)conversation;
+    (void)err;
+    session_close(session, 1013, "Try again later");
+}
+
+static void received(struct session *session, struct str text)
+{
+    (void)session;
+    (void)text;
+    metric_inc(METRIC_FRAMES_IN);
+}
+
+static void closed(struct session *session)
+{
+    hub_leave(door.hub, session);
+    demo_client_left(&count);
+}
+
+const struct protocol demo_greet_protocol = {
+    .name = "demo_greet",
+    .claims = claims,
+    .passes = passes,
+    .refuse = refuse,
+    .open = open_session,
+    .limited = door_limited,
+    .received = received,
+    .seated = seated,
+    .not_seated = not_seated,
+    .closed = closed,
+};

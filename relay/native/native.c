@@ -1,0 +1,504 @@
+#include "relay/native/native.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "relay/native/native_parts.h"
+#include "relay/core/wsframe.h"
+
+#include <stdlib.h>
+
+enum { LONGEST_TIMER_MS = 24 * 3600 * 1000, ANSWER_BYTES = 64 * 1024 };
+
+#define NUMBER_MAX ((INT64_C(1) << 53) - 1)
+
+/* ---- answers ---- */
+
+static void add_re(struct buf *out, int64_t re)
+{
+    if (re == NATIVE_NO_ID)
+        buf_add_text(out, "{\"re\":null,\"ok\":");
+    else
+        buf_addf(out, "{\"re\":%lld,\"ok\":", (long long)re);
+}
+
+void native_begin(struct buf *out, size_t max, int64_t re)
+{
+    buf_init(out, max);
+    add_re(out, re);
+    buf_add_text(out, "true");
+}
+
+void native_end(struct native *native, struct buf *out)
+{
+    buf_add_char(out, '}');
+    CG_ASSERT(!out->failed);
+    session_queue(native->session, WSFRAME_TEXT, buf_str(out), STR(""));
+    buf_fini(out);
+}
+
+void native_ok(struct native *native, int64_t re)
+{
+    struct buf out;
+    native_begin(&out, 128, re);
+    native_end(native, &out);
+}
+
+static void refuse(struct native *native, int64_t re, const char *code, const char *message, int64_t retry_ms)
+{
+    struct buf out;
+    buf_init(&out, 1024);
+    add_re(&out, re);
+    buf_addf(&out, "false,\"error\":{\"code\":\"%s\",\"message\":\"%s\"", code, message);
+    if (retry_ms)
+        buf_addf(&out, ",\"retry_after_ms\":%lld", (long long)retry_ms);
+    buf_add_char(&out, '}');
+    metric_inc(METRIC_FRAMES_REFUSED);
+    native_end(native, &out);
+}
+
+void native_refuse(struct native *native, int64_t re, const char *code, const char *message)
+{
+    refuse(native, re, code, message, 0);
+}
+
+/* A refusal that says when to try again. */
+static void again(struct native *native, int64_t re, const char *code, const char *message)
+{
+    refuse(native, re, code, message, NATIVE_RETRY_MS);
+}
+
+void native_fail(struct native *native, int64_t re, enum err err)
+{
+    switch (err) {
+    case ERR_NOT_FOUND: native_refuse(native, re, "not_found", "no such thing, or not one of yours"); break;
+    case ERR_DENIED: native_refuse(native, re, "forbidden", "only its author may, and only what was said"); break;
+    case ERR_DUPLICATE: native_refuse(native, re, "conflict", "this client_id was used for another command"); break;
+    case ERR_BUSY: again(native, re, "busy", "too much is going on"); break;
+    case ERR_UNKNOWN: again(native, re, "unknown", "it may or may not have been done"); break;
+    case ERR_DOWN: again(native, re, "unavailable", "it was not done: try again later"); break;
+    default: native_refuse(native, re, "unavailable", "it could not be done"); break;
+    }
+}
+
+struct native *native_find(uint64_t session_id)
+{
+    struct session *session = sessions_find(door.hub->sessions, session_id);
+    return session && !session->closing ? native_of(session) : NULL;
+}
+
+bool native_look_up(struct native *native, int64_t re, struct job *job)
+{
+    if (native->asked < NATIVE_ASKED_MAX && !readers_try(door.readers, job)) {
+        native->asked++;
+        return true;
+    }
+    free(job);
+    native_fail(native, re, ERR_BUSY);
+    return false;
+}
+
+bool native_begin_much(struct native *native, int64_t re)
+{
+    if (debts_refuse()) {
+        native_fail(native, re, ERR_BUSY);
+        return false;
+    }
+    session_pause(native->session, SESSION_ANSWERING, true);
+    return true;
+}
+
+void native_end_much(struct native *native)
+{
+    session_pause(native->session, SESSION_ANSWERING, false);
+    native_carry_on(native);
+}
+
+/* ---- hello: who is it ---- */
+
+struct greeting {
+    struct job job;
+    uint64_t session_id;
+    int64_t re;
+    struct token token; /* its user_id also without one */
+    bool by_token;
+    uint64_t moment;
+    struct native_hello *hello;
+    struct store_native_arrival arrival;
+    struct store_native_wanted wanted[]; /* of each room of the hello */
+};
+
+static void look_up(struct job *const *jobs, size_t count, struct store *store)
+{
+    struct store_native_arrival *arrivals[READERS_TOGETHER] = {NULL};
+    for (size_t i = 0; i < count; i++)
+        arrivals[i] = &((struct greeting *)jobs[i])->arrival;
+    enum err err = store_native_arrivals(store, arrivals, count);
+    for (size_t i = 0; i < count; i++)
+        jobs[i]->err = err ? err : arrivals[i]->err;
+}
+
+/* Members of a space see each other's ids, and a password is there to be asked for. */
+static bool may_speak(const struct greeting *greeting)
+{
+    if (greeting->by_token)
+        return rights_take(&greeting->arrival.user.rights, &greeting->token);
+    return greeting->arrival.user.realm != REALM_SPACES && !greeting->arrival.user.has_password;
+}
+
+/* A token's end may be further off than a timer reaches. */
+static void arm(struct native *native)
+{
+    int64_t left = native->expires_ms - clock_wall_ms();
+    if (left > LONGEST_TIMER_MS)
+        left = LONGEST_TIMER_MS;
+    wheel_set(door.hub->wheel, &native->timer, left > 0 ? left : 0);
+}
+
+static void on_timer(struct wheel_timer *timer)
+{
+    struct native *native = (struct native *)(void *)((char *)timer - offsetof(struct native, timer));
+    if (native->session->closing)
+        return;
+    if (!native->user)
+        session_close(native->session, 1008, "No hello in time");
+    else if (clock_wall_ms() < native->expires_ms)
+        arm(native);
+    else
+        session_close(native->session, DOOR_CLOSE_UNAUTHORIZED, "The token has expired");
+}
+
+static void admit(struct native *native, struct greeting *greeting)
+{
+    const struct store_native_user *user = &greeting->arrival.user;
+    struct door_proof proof = {user->rights.generation, greeting->by_token, greeting->moment};
+    const struct door_refusal *why = door_admit(native->session, user->user, 0, &proof);
+    if (why) {
+        door_refuse(native->session, why->code, why->reason);
+        return;
+    }
+    native->user = user->user;
+    native->name = mem_strndup_two(user->name, strlen(user->name), user->head, strlen(user->head), &native->head);
+    native->expires_ms = greeting->by_token ? greeting->token.expires_s * 1000 : 0;
+    wheel_cancel(&native->timer);
+    if (native->expires_ms)
+        arm(native);
+    hub_join(door.hub, native->session, WIRE_INBOX(native->user), ENCODING_NATIVE);
+    native->hello = greeting->hello;
+    greeting->hello = NULL;
+    native_join_all(native, native->hello, greeting->wanted);
+}
+
+static void on_looked_up(struct job *job)
+{
+    struct greeting *greeting = (struct greeting *)job;
+    struct native *native = native_find(greeting->session_id);
+    if (native) {
+        native->asking = false;
+        native->asked--;
+        if (job->err && job->err != ERR_NOT_FOUND)
+            native_fail(native, greeting->re, ERR_DOWN);
+        else if (job->err || !may_speak(greeting))
+            native_refuse(native, greeting->re, "unauthorized", "a known user, or a valid token, is needed");
+        else
+            admit(native, greeting);
+    }
+    free(greeting->hello);
+    free(greeting);
+}
+
+/* The list that `resume` is; NULL: there is none that could be read. */
+static struct json_object *resume_list(struct json_object *object)
+{
+    struct json_object *list;
+    if (!json_object_object_get_ex(object, "resume", &list) || !json_object_is_type(list, json_type_array))
+        return NULL;
+    return json_object_array_length(list) <= NATIVE_ROOMS_AT_ONCE ? list : NULL;
+}
+
+/* Takes `resume`: what is wrong with it, or NULL. */
+static const char *read_resume(struct json_object *object, struct greeting *greeting)
+{
+    struct json_object *list = resume_list(object);
+    struct native_hello *hello = greeting->hello;
+    struct str id;
+    if (!list)
+        return json_has(object, "resume") ? "resume must be a list, and may have 100 entries" : NULL;
+    for (size_t i = 0; i < greeting->arrival.count; i++) {
+        struct json_object *entry = json_object_array_get_idx(list, i);
+        struct native_hello_room *room = &hello->rooms[hello->count++];
+        if (!json_object_is_type(entry, json_type_object) || !json_get_string(entry, "room", &id) || id.len >= ID_MAX ||
+            !native_read_cursor(entry, &room->cursor, &room->presence))
+            return "an entry of resume is {room, epoch, seq, presence}";
+        memcpy(room->id, id.ptr, id.len);
+        greeting->wanted[i].id = str_of(room->id);
+        for (size_t j = 0; j < i; j++)
+            if (!strcmp(hello->rooms[j].id, room->id))
+                return "resume names a conversation twice";
+    }
+    return NULL;
+}
+
+/* Whom it says that it is; false: nobody, or two. */
+static bool read_user(struct json_object *object, struct greeting *greeting)
+{
+    struct str token, user;
+    bool has_user = json_get_string(object, "user", &user);
+    if (json_get_string(object, "token", &token)) {
+        greeting->by_token = true;
+        greeting->moment = door_moment();
+        if (token_check(door.tokens, token, &greeting->token) ||
+            (has_user && !str_eq(user, str_of(greeting->token.user_id))))
+            return false;
+    } else if (has_user && id_is(user, STORE_USER_PREFIX)) {
+        memcpy(greeting->token.user_id, user.ptr, user.len);
+    } else {
+        return false;
+    }
+    greeting->arrival.user_id = str_of(greeting->token.user_id);
+    return true;
+}
+
+static struct greeting *greeting_new(struct native *native, int64_t re, struct json_object *object)
+{
+    struct json_object *list = resume_list(object);
+    size_t count = list ? json_object_array_length(list) : 0;
+    struct greeting *greeting = mem_zalloc(sizeof *greeting + count * sizeof greeting->wanted[0]);
+    greeting->hello = mem_zalloc(sizeof *greeting->hello + count * sizeof greeting->hello->rooms[0]);
+    greeting->job.work_all = look_up;
+    greeting->job.done = on_looked_up;
+    greeting->session_id = native->session->id;
+    greeting->re = greeting->hello->re = re;
+    greeting->arrival.wanted = greeting->wanted;
+    greeting->arrival.count = count;
+    return greeting;
+}
+
+static void on_hello(struct native *native, int64_t re, struct json_object *object)
+{
+    if (native->user || native->asking) {
+        native_refuse(native, re, "bad_command", "hello is said once");
+        return;
+    }
+    struct greeting *greeting = greeting_new(native, re, object);
+    struct native_hello *hello = greeting->hello;
+    const char *wrong = read_resume(object, greeting);
+    if (wrong) {
+        native_refuse(native, re, "bad_argument", wrong);
+    } else if (!read_user(object, greeting)) {
+        native_refuse(native, re, "unauthorized", "a known user, or a valid token, is needed");
+    } else {
+        job_charge(&greeting->job, JOB_ARRIVAL, session_payer(native->session), 1 + greeting->arrival.count / 4);
+        native->asking = native_look_up(native, re, &greeting->job);
+        if (!native->asking)
+            free(hello); /* the job is gone already */
+        return;
+    }
+    free(hello);
+    free(greeting);
+}
+
+static void add_room(struct native *native, const struct native_hello_room *asked, struct buf *out)
+{
+    const struct native_room *room = native_room_named(native, str_of(asked->id));
+    buf_add_text(out, "{\"room\":");
+    buf_add_json(out, str_of(asked->id));
+    if (room && room->joined)
+        native_add_joined(out, room);
+    else
+        buf_addf(out, ",\"error\":{\"code\":\"%s\",\"message\":\"%s\"}", asked->code, asked->message);
+    buf_add_char(out, '}');
+}
+
+void native_hello_settled(struct native *native)
+{
+    struct native_hello *hello = native->hello;
+    struct buf out;
+    CG_ASSERT(native->hello_left);
+    if (--native->hello_left)
+        return;
+    native->hello = NULL;
+    native->known = true;
+    for (struct native_room *room = native->rooms; room; room = room->next)
+        room->joined = room->in_hello && hub_seat(native->session, room->place.conversation);
+    native_begin(&out, ANSWER_BYTES, hello->re);
+    buf_add_text(&out, ",\"user\":");
+    buf_add_json(&out, str_of(native->name));
+    buf_addf(&out, ",\"epoch\":%llu,\"ping_ms\":%lld,\"joined\":[", (unsigned long long)door.hub->epoch,
+             (long long)session_ping_ms(native->session));
+    for (size_t i = 0; i < hello->count; i++) {
+        if (i)
+            buf_add_char(&out, ',');
+        add_room(native, &hello->rooms[i], &out);
+    }
+    buf_add_char(&out, ']');
+    native_end(native, &out);
+    for (struct native_room *room = native->rooms; room; room = room->next)
+        if (room->joined)
+            native_go(room);
+    native_catch_up(native);
+    free(hello);
+}
+
+/* ---- commands ---- */
+
+static void on_ping(struct native *native, int64_t re, struct json_object *object)
+{
+    struct buf out;
+    (void)object;
+    native_begin(&out, 128, re);
+    buf_addf(&out, ",\"ts\":%lld", (long long)clock_wall_ms());
+    native_end(native, &out);
+}
+
+static const struct {
+    const char *name;
+    bool before_hello;
+    native_handler *handle;     /* one of these two: */
+    native_room_handler *visit; /* it names a conversation in `room` */
+} commands[] = {
+    {"hello", true, on_hello, NULL},       {"ping", false, on_ping, NULL},
+    {"join", false, NULL, native_join},    {"leave", false, NULL, native_leave},
+    {"send", false, NULL, native_send},    {"edit", false, NULL, native_edit},
+    {"recall", false, NULL, native_recall}, {"history", false, NULL, native_history},
+    {"read", false, NULL, native_read},    {"unread", false, native_unread, NULL},
+    {"members", false, NULL, native_members}, {"typing", false, NULL, native_typing},
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void on_command(struct native *native, struct json_object *object)
+{
+    int64_t re;
+    struct str name = STR("");
+    size_t i = 0;
+    if (!json_get_int(object, "id", 0, NUMBER_MAX, &re))
+        re = NATIVE_NO_ID;
+    if (!json_get_string(object, "cmd", &name)) {
+        native_refuse(native, re, "bad_frame", "cmd is missing");
+        return;
+    }
+    while (i < COMMANDS && !str_eq(name, str_of(commands[i].name)))
+        i++;
+    if (!native->known && (i == COMMANDS || !commands[i].before_hello))
+        native_refuse(native, re, "not_hello", "hello comes first, and its answer");
+    else if (i == COMMANDS)
+        native_refuse(native, re, "bad_command", "there is no such command");
+    else if (commands[i].handle)
+        commands[i].handle(native, re, object);
+    else
+        native_room_command(native, re, object, commands[i].visit);
+}
+
+/* With the command's id, so that its sender knows which it was. */
+static void on_limited(struct session *session, struct str text, int64_t retry_after_ms)
+{
+    struct json_object *object;
+    int64_t re = NATIVE_NO_ID;
+    if (!json_parse_object(text, &object)) {
+        if (!json_get_int(object, "id", 0, NUMBER_MAX, &re))
+            re = NATIVE_NO_ID;
+        json_object_put(object);
+    }
+    refuse(native_of(session), re, "rate", DOOR_LIMITED, retry_after_ms);
+}
+
+static void on_received(struct session *session, struct str text)
+{
+    struct json_object *object;
+    metric_inc(METRIC_FRAMES_IN);
+    if (json_parse_object(text, &object)) {
+        native_refuse(native_of(session), NATIVE_NO_ID, "bad_frame", "a frame must be one JSON object");
+        return;
+    }
+    on_command(native_of(session), object);
+    json_object_put(object);
+}
+
+/* ---- a connection's life ---- */
+
+static bool claims(struct str path)
+{
+    return str_eq(path, STR("/v1"));
+}
+
+static void on_open(struct session *session, const struct request *request)
+{
+    struct native *native = native_of(session);
+    (void)request;
+    native->session = session;
+    native->timer.fired = on_timer;
+    native->again.fired = native_on_again;
+    wheel_set(door.hub->wheel, &native->timer, door.settings->handshake_timeout_ms);
+}
+
+static void on_drained(struct session *session)
+{
+    native_carry_on(native_of(session));
+    native_catch_up(native_of(session));
+}
+
+static void on_entered(struct session *session)
+{
+    (void)session; /* what it says need not wait for that */
+}
+
+static void on_closed(struct session *session)
+{
+    struct native *native = native_of(session);
+    wheel_cancel(&native->timer);
+    wheel_cancel(&native->again);
+    hub_leave(door.hub, session);
+    native_rooms_free(native);
+    postings_fini(&native->posts);
+    free(native->hello);
+    free(native->name);
+}
+
+const struct protocol native_protocol = {
+    .name = "native",
+    .subprotocol = "chaguan.v1",
+    .state_size = sizeof(struct native),
+    .claims = claims,
+    .open = on_open,
+    .limited = on_limited,
+    .expelled = native_expelled,
+    .received = on_received,
+    .seated = native_seated,
+    .not_seated = native_not_seated,
+    .entered = on_entered,
+    .drained = on_drained,
+    .posted = native_posted,
+    .closed = on_closed,
+};
+
+/* ---- read markers ---- */
+
+struct moved {
+    const struct wire_mark *mark;
+    const struct session *mover;
+};
+
+static void tell_moved(void *arg, struct session *session)
+{
+    const struct moved *moved = arg;
+    struct buf out;
+    if (session->protocol != &native_protocol || session->closing)
+        return;
+    struct native_room *room = native_room_of(native_of(session), moved->mark->conversation);
+    if (room && room->place.read_seq < moved->mark->seq)
+        room->place.read_seq = moved->mark->seq;
+    if (session == moved->mover || !native_of(session)->known)
+        return;
+    buf_init(&out, 128);
+    buf_addf(&out, "{\"ev\":\"read\",\"ch\":%llu,\"seq\":%llu", (unsigned long long)moved->mark->conversation,
+             (unsigned long long)moved->mark->seq);
+    native_end(native_of(session), &out);
+}
+
+void native_read_moved(uint64_t user, const struct wire_mark *mark, const struct session *mover)
+{
+    struct moved moved = {mark, mover};
+    hub_each(door.hub, WIRE_INBOX(user), tell_moved, &moved);
+}

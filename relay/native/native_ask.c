@@ -1,0 +1,363 @@
+#include "common/mem.h"
+#include "relay/native/native_parts.h"
+#include "relay/core/presence.h"
+
+#include <stdlib.h>
+
+enum { HISTORY_LIMIT = 50, HISTORY_MAX = 200, MEMBERS_BYTES = 256 * 1024 };
+
+/* What every look-up carries. */
+struct asked {
+    struct job job;
+    uint64_t session_id, user;
+    int64_t re;
+    bool much; /* its answer may be large: native_begin_much */
+};
+
+static void *asked_new(struct native *native, int64_t re, size_t size, void (*work)(struct job *, struct store *),
+                       void (*done)(struct job *))
+{
+    struct asked *asked = mem_zalloc(size);
+    asked->job.work = work;
+    asked->job.done = done;
+    asked->session_id = native->session->id;
+    asked->user = native->user;
+    asked->re = re;
+    return asked;
+}
+
+static void answered(struct asked *asked, struct native *native)
+{
+    if (asked->much)
+        native_end_much(native);
+}
+
+static void look_up_much(struct native *native, struct asked *asked)
+{
+    if (!native_begin_much(native, asked->re)) {
+        free(asked);
+        return;
+    }
+    asked->much = true;
+    if (!native_look_up(native, asked->re, &asked->job))
+        native_end_much(native);
+}
+
+/* Its answer came: whom it is for, if they are still there and it did not fail. */
+static struct native *asked_by(struct asked *asked)
+{
+    struct native *native = native_find(asked->session_id);
+    if (!native)
+        return NULL;
+    native->asked--;
+    if (!asked->job.err)
+        return native;
+    bool known = asked->job.err == ERR_NOT_FOUND || asked->job.err == ERR_UNKNOWN;
+    native_fail(native, asked->re, known ? asked->job.err : ERR_DOWN);
+    answered(asked, native);
+    return NULL;
+}
+
+/* ---- history ---- */
+
+struct history {
+    struct asked asked;
+    struct store_range range;
+    size_t limit, most; /* events, bytes */
+    struct buf events;
+    size_t starts[HISTORY_MAX + 1];
+    uint64_t first;
+    size_t count;
+    bool more, full;
+};
+
+static void drop_oldest(struct history *history)
+{
+    size_t gone = history->starts[1];
+    buf_consume(&history->events, gone);
+    history->count--;
+    history->more = true;
+    for (size_t i = 0; i < history->count; i++)
+        history->starts[i] = history->starts[i + 1] - gone;
+}
+
+/* One more than asked for is read, to see whether there are more. */
+static void on_event(void *arg, const struct message *message)
+{
+    struct history *history = arg;
+    if (history->full)
+        return;
+    size_t before = history->events.len;
+    history->starts[history->count++] = before;
+    native_encode(message, &history->events);
+    buf_add_char(&history->events, ',');
+    bool much = history->events.len > history->most && history->count > 1;
+    if (history->range.latest) {
+        while (history->count > 1 && (history->count > history->limit || history->events.len > history->most))
+            drop_oldest(history);
+    } else if (much || history->count > history->limit) {
+        history->events.len = before;
+        history->count--;
+        history->more = history->full = true;
+    }
+}
+
+static void read_history(struct job *job, struct store *store)
+{
+    struct history *history = (struct history *)job;
+    job->err = store_read(store, &history->range, on_event, history);
+    job->bytes = history->events.cap;
+    if (!job->err && history->events.failed)
+        job->err = ERR_INTERNAL;
+}
+
+static void on_history(struct job *job)
+{
+    struct history *history = (struct history *)job;
+    struct native *native = asked_by(&history->asked);
+    if (native) {
+        struct buf out;
+        native_begin(&out, history->events.len + 512, history->asked.re);
+        buf_addf(&out, ",\"ch\":%llu,\"epoch\":%llu,\"events\":[", (unsigned long long)history->range.conversation,
+                 (unsigned long long)door.hub->epoch);
+        if (history->count)
+            buf_add(&out, history->events.data, history->events.len - 1);
+        buf_addf(&out, "],\"more\":%s", history->more ? "true" : "false");
+        native_end(native, &out);
+        answered(&history->asked, native);
+    }
+    buf_fini(&history->events);
+    free(history);
+}
+
+/* What is wrong with the arguments, or NULL. */
+static const char *read_range(struct json_object *object, struct store_range *range, int64_t *limit)
+{
+    int64_t number = 0;
+    bool after = json_has(object, "after"), before = json_has(object, "before");
+    *limit = HISTORY_LIMIT;
+    *range = (struct store_range){.before = INT64_MAX, .latest = !after};
+    if (after && before)
+        return "either after or before";
+    if (after && !json_get_int(object, "after", 0, INT64_MAX - 1, &number))
+        return "after must be a number";
+    range->after = (uint64_t)number;
+    if (before && !json_get_int(object, "before", 0, INT64_MAX - 1, &number))
+        return "before must be a number";
+    if (before)
+        range->before = (uint64_t)number;
+    if (json_has(object, "limit") && !json_get_int(object, "limit", 1, HISTORY_MAX, limit))
+        return "limit must be a number up to 200";
+    return NULL;
+}
+
+void native_history(struct native_room *room, int64_t re, struct json_object *object)
+{
+    struct native *native = room->native;
+    struct store_range range;
+    int64_t limit;
+    const char *wrong = read_range(object, &range, &limit);
+    if (wrong) {
+        native_refuse(native, re, "bad_argument", wrong);
+        return;
+    }
+    struct history *history = asked_new(native, re, sizeof *history, read_history, on_history);
+    history->range = range;
+    history->range.conversation = room->place.conversation;
+    history->range.limit = (unsigned)limit + 1;
+    history->limit = (size_t)limit;
+    history->most = (size_t)door.settings->history_bytes;
+    buf_init(&history->events, history->most + 12 * (size_t)door.settings->max_message_bytes + 8192);
+    job_charge(&history->asked.job, JOB_ASK, native->user, 1 + history->limit / 50);
+    look_up_much(native, &history->asked);
+}
+
+/* ---- the read marker ---- */
+
+struct reading {
+    struct asked asked;
+    char id[ID_MAX];
+    uint64_t seq, unread;
+    struct store_native_place place;
+    bool moved;
+};
+
+static void move_marker(struct job *job, struct store *store)
+{
+    struct reading *reading = (struct reading *)job;
+    struct store_native_place *place = &reading->place;
+    struct str id = str_of(reading->id);
+    job->err = store_native_places(store, reading->asked.user, &id, 1, place);
+    if (!job->err && !place->conversation)
+        job->err = ERR_NOT_FOUND;
+    uint64_t before = place->read_seq;
+    if (!job->err)
+        job->err = store_native_read(store, reading->asked.user, reading->seq, place);
+    reading->moved = !job->err && place->read_seq > before;
+    if (!job->err)
+        job->err = store_native_unread(store, place->conversation, reading->asked.user, place->read_seq,
+                                       STORE_UNREAD_AMONG, &reading->unread);
+    if (job->err && reading->moved)
+        job->err = ERR_UNKNOWN; /* it is where it was asked to be: nobody is told that it is not */
+}
+
+static void on_moved(struct job *job)
+{
+    struct reading *reading = (struct reading *)job;
+    struct native *native = asked_by(&reading->asked);
+    struct wire_mark mark = {reading->place.conversation, reading->place.read_seq};
+    if (native) {
+        struct buf out;
+        native_begin(&out, 512, reading->asked.re);
+        buf_addf(&out, ",\"seq\":%llu,\"unread\":%llu", (unsigned long long)mark.seq,
+                 (unsigned long long)reading->unread);
+        native_end(native, &out);
+    }
+    if (reading->moved) {
+        native_read_moved(reading->asked.user, &mark, native ? native->session : NULL);
+        hub_notify_read(door.hub, reading->asked.user, &mark);
+    }
+    free(reading);
+}
+
+void native_read(struct native_room *room, int64_t re, struct json_object *object)
+{
+    int64_t seq;
+    if (!json_get_int(object, "seq", 0, INT64_MAX - 1, &seq)) {
+        native_refuse(room->native, re, "bad_argument", "seq must be a number");
+        return;
+    }
+    struct reading *reading = asked_new(room->native, re, sizeof *reading, move_marker, on_moved);
+    reading->seq = (uint64_t)seq;
+    memcpy(reading->id, room->id, ID_MAX);
+    job_charge(&reading->asked.job, JOB_ASK, room->native->user, 3 + STORE_UNREAD_MAX / 200);
+    native_look_up(room->native, re, &reading->asked.job);
+}
+
+/* ---- unread ---- */
+
+struct counting {
+    struct asked asked;
+    size_t count;
+    char ids[NATIVE_ROOMS_AT_ONCE][ID_MAX];
+    uint64_t unread[NATIVE_ROOMS_AT_ONCE];
+    struct store_native_place places[NATIVE_ROOMS_AT_ONCE];
+};
+
+/* Events of each that are looked at: together no more than of four alone. */
+static uint64_t among(size_t rooms)
+{
+    return rooms <= 4 ? STORE_UNREAD_AMONG : 4 * STORE_UNREAD_AMONG / rooms;
+}
+
+static void count_unread(struct job *job, struct store *store)
+{
+    struct counting *counting = (struct counting *)job;
+    struct str ids[NATIVE_ROOMS_AT_ONCE];
+    for (size_t i = 0; i < counting->count; i++)
+        ids[i] = str_of(counting->ids[i]);
+    job->err = store_native_places(store, counting->asked.user, ids, counting->count, counting->places);
+    for (size_t i = 0; !job->err && i < counting->count; i++) {
+        const struct store_native_place *place = &counting->places[i];
+        if (place->conversation && place->seq > place->read_seq)
+            job->err = store_native_unread(store, place->conversation, counting->asked.user, place->read_seq,
+                                           among(counting->count), &counting->unread[i]);
+    }
+}
+
+static void add_counted(struct buf *out, const struct counting *counting, size_t i)
+{
+    const struct store_native_place *place = &counting->places[i];
+    buf_add_text(out, i ? ",{\"room\":" : "{\"room\":");
+    buf_add_json(out, str_of(counting->ids[i]));
+    if (place->conversation)
+        buf_addf(out, ",\"ch\":%llu,\"seq\":%llu,\"read\":%llu,\"unread\":%llu}",
+                 (unsigned long long)place->conversation, (unsigned long long)place->seq,
+                 (unsigned long long)place->read_seq, (unsigned long long)counting->unread[i]);
+    else
+        buf_add_text(out, ",\"error\":{\"code\":\"not_found\",\"message\":\"no such thing, or not one of yours\"}}");
+}
+
+static void on_counted(struct job *job)
+{
+    struct counting *counting = (struct counting *)job;
+    struct native *native = asked_by(&counting->asked);
+    if (native) {
+        struct buf out;
+        native_begin(&out, 64 * 1024, counting->asked.re);
+        buf_add_text(&out, ",\"rooms\":[");
+        for (size_t i = 0; i < counting->count; i++)
+            add_counted(&out, counting, i);
+        buf_add_char(&out, ']');
+        native_end(native, &out);
+        answered(&counting->asked, native);
+    }
+    free(counting);
+}
+
+/* What is wrong with the list, or NULL. Each is asked for once: the answer to it would be the same. */
+static const char *read_ids(struct json_object *object, struct counting *counting)
+{
+    static const char wrong[] = "rooms is a list of at most 100 ids";
+    struct json_object *list;
+    if (!json_object_object_get_ex(object, "rooms", &list) || !json_object_is_type(list, json_type_array) ||
+        json_object_array_length(list) > NATIVE_ROOMS_AT_ONCE)
+        return wrong;
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        struct json_object *id = json_object_array_get_idx(list, i);
+        if (!json_object_is_type(id, json_type_string) || json_object_get_string_len(id) >= ID_MAX)
+            return wrong;
+        char *own = counting->ids[counting->count];
+        memcpy(own, json_object_get_string(id), (size_t)json_object_get_string_len(id));
+        for (size_t j = 0; j < counting->count; j++)
+            if (!strcmp(counting->ids[j], own))
+                return "rooms names a conversation twice";
+        counting->count++;
+    }
+    return NULL;
+}
+
+void native_unread(struct native *native, int64_t re, struct json_object *object)
+{
+    struct counting *counting = asked_new(native, re, sizeof *counting, count_unread, on_counted);
+    const char *wrong = read_ids(object, counting);
+    if (!wrong) {
+        job_charge(&counting->asked.job, JOB_ASK, native->user, 1 + 2 * counting->count);
+        look_up_much(native, &counting->asked);
+        return;
+    }
+    free(counting);
+    native_refuse(native, re, "bad_argument", wrong);
+}
+
+/* ---- who is present ---- */
+
+static void on_members(void *arg, const struct member *members, size_t count)
+{
+    struct asked *asked = arg;
+    struct native *native = native_find(asked->session_id);
+    if (native) {
+        struct buf out;
+        native->asked--;
+        native_begin(&out, MEMBERS_BYTES, asked->re);
+        native_add_members(&out, members, count);
+        native_end(native, &out);
+        native_end_much(native);
+    }
+    free(asked);
+}
+
+void native_members(struct native_room *room, int64_t re, struct json_object *object)
+{
+    struct native *native = room->native;
+    (void)object;
+    if (native->asked >= NATIVE_ASKED_MAX) {
+        native_fail(native, re, ERR_BUSY);
+        return;
+    }
+    if (!native_begin_much(native, re))
+        return;
+    native->asked++;
+    struct asked *asked = asked_new(native, re, sizeof *asked, NULL, NULL);
+    presence_ask(door.presence, room->place.conversation, on_members, asked);
+}

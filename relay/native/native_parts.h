@@ -1,0 +1,191 @@
+/* native_parts.h: the native protocol as its own files see it.
+ *
+ *   native.c         a connection's life; which command is which; answers; hello
+ *   native_rooms.c   the conversations of a connection: looked up, joined, left
+ *   native_catchup.c what was missed before they were joined
+ *   native_send.c    what is stored: send, edit, recall; and typing
+ *   native_ask.c     what is looked up: history, read markers, unread, members
+ *   native_encode.c  how events look */
+#ifndef CG_RELAY_NATIVE_NATIVE_PARTS_H
+#define CG_RELAY_NATIVE_NATIVE_PARTS_H
+
+#include "common/json.h"
+#include "common/store/store_native.h"
+#include "relay/core/door.h"
+#include "relay/core/hub.h"
+#include "relay/native/native.h"
+#include "relay/core/postings.h"
+#include "relay/db/readers.h"
+
+enum {
+    NATIVE_ROOMS_AT_ONCE = 100, /* that one hello or one unread may name */
+    NATIVE_MISSED_MAX = 1000,   /* events that are caught up with; past it the client pages */
+    NATIVE_WAITING_MAX = 256,   /* commands of a connection that wait for a look-up or for its room; as many again wait
+                                   for the journal (POSTINGS_MAX) */
+    NATIVE_ASKED_MAX = 16,      /* look-ups of a connection on their way */
+    NATIVE_NO_ID = -1,
+    NATIVE_RETRY_MS = 1000,
+};
+
+struct native;
+struct native_room;
+
+/* A command that was let in. `re`: its id, or NATIVE_NO_ID. */
+typedef void native_handler(struct native *native, int64_t re, struct json_object *object);
+typedef void native_room_handler(struct native_room *room, int64_t re, struct json_object *object);
+
+/* A command that waits for its room. */
+struct native_waiting {
+    struct native_waiting *next;
+    native_room_handler *handle;
+    int64_t re;
+    struct json_object *object; /* owned */
+};
+
+/* Where a client says that it stands. */
+struct native_cursor {
+    bool given;
+    uint64_t epoch, seq;
+};
+
+/* A conversation that a connection has named: from the first look-up on. */
+struct native_room {
+    struct native *native;
+    struct native_room *next;
+    char id[ID_MAX];
+    bool looking; /* it is being looked up, or looked up again for a join */
+    bool fresh;   /* it just was: for the command that asked for it */
+    struct {
+        uint64_t conversation; /* 0: not known yet */
+        uint64_t seq, read_seq;
+        enum store_kind kind;
+        char *space; /* a space's name; NULL for others */
+    } place;         /* as looked up last: struct store_native_place */
+    struct native_waiting *waiting, **waiting_end;
+    int64_t typed_ms; /* wheel time; 0: never */
+
+    /* joining */
+    bool coming;      /* a seat was asked for */
+    bool in_hello;    /* the answer to hello tells of it */
+    bool joined;      /* it has a seat and was told so */
+    bool presence;    /* it wants to be present, and to know who is */
+    bool present;
+    int64_t join_re;
+    struct native_cursor cursor;
+
+    /* catching up: the client has, or was given, all up to `given`; its seat's log begins after `target` */
+    bool catching, reset;
+    uint64_t reading; /* the number of the page that is on its way; 0: none */
+    uint64_t given, target;
+};
+
+/* The answer to a hello that waits until every room of it has its seat. */
+struct native_hello {
+    int64_t re;
+    size_t count;
+    struct native_hello_room {
+        char id[ID_MAX];
+        struct native_cursor cursor;
+        bool presence;
+        const char *code, *message; /* why not; literals */
+    } rooms[]; /* `count` of them */
+};
+
+/* The state of a session. */
+struct native {
+    struct session *session;
+    struct wheel_timer timer; /* until hello: its deadline; then: the end of the token */
+    struct wheel_timer again; /* while this relay has not heard of what a client has seen */
+    int64_t expires_ms;       /* Unix time; 0: never */
+    bool asking;              /* hello is being looked up */
+    struct native_hello *hello; /* looked up, and waits for its rooms */
+    size_t hello_left;          /* those that have neither a seat nor a refusal yet */
+    bool known;               /* hello was answered */
+    uint64_t user;
+    char *name, *head; /* one piece of memory */
+    struct native_room *rooms;
+    size_t room_count;
+    size_t waiting;           /* commands that wait for their room */
+    size_t asked;             /* look-ups on their way */
+    size_t reading;           /* pages of missed events on their way */
+    uint64_t pages;           /* that were asked for, ever */
+    struct postings posts;    /* their owner: the conversation */
+};
+
+static inline struct native *native_of(struct session *session)
+{
+    return session->state;
+}
+
+/* ---- native.c ---- */
+
+/* Begins an answer {"re":…,"ok":true and ends it; between the two go its fields, each with a comma before it. */
+void native_begin(struct buf *out, size_t max, int64_t re);
+void native_end(struct native *native, struct buf *out);
+void native_ok(struct native *native, int64_t re);
+/* Both texts are literals. */
+void native_refuse(struct native *native, int64_t re, const char *code, const char *message);
+/* What a store's or the journal's failure is called. */
+void native_fail(struct native *native, int64_t re, enum err err);
+/* The native state of that session, if it still is one and open; NULL else. */
+struct native *native_find(uint64_t session_id);
+/* Hands a job of the client's to the readers, or answers `busy` and frees it. */
+bool native_look_up(struct native *native, int64_t re, struct job *job);
+/* It asked for much: nothing more is read from it, nor carried out of what waits, until that is answered. False: it was
+ * told `busy`. */
+bool native_begin_much(struct native *native, int64_t re);
+void native_end_much(struct native *native);
+/* Whether it is to take its answers before it gets others. */
+static inline bool native_is_answered(const struct native *native)
+{
+    return native->session->paused;
+}
+
+/* ---- native_rooms.c ---- */
+
+/* Goes on with the commands that waited for an answer to go out. */
+void native_carry_on(struct native *native);
+/* Carries the command out, now or once the conversation that it names is known. */
+void native_room_command(struct native *native, int64_t re, struct json_object *object, native_room_handler *handle);
+native_room_handler native_join, native_leave;
+/* Asks for the seats of a hello whose places were looked up: as many as it has rooms. */
+void native_join_all(struct native *native, struct native_hello *hello, const struct store_native_wanted *wanted);
+/* The answer to join without its id, for either way of joining. */
+void native_add_joined(struct buf *out, const struct native_room *room);
+struct native_room *native_room_of(const struct native *native, uint64_t conversation);
+struct native_room *native_room_named(const struct native *native, struct str id);
+/* The room was told of as joined: what was missed comes, then what is new. */
+void native_go(struct native_room *room);
+bool native_read_cursor(struct json_object *object, struct native_cursor *cursor, bool *presence);
+void native_rooms_free(struct native *native);
+/* An operator put the user out of the conversation: it is told, and left. */
+void native_expelled(struct session *session, uint64_t conversation, const char *reason);
+void native_seated(struct session *session, struct seat *seat);
+void native_not_seated(struct session *session, uint64_t conversation, enum err err);
+void native_on_again(struct wheel_timer *timer);
+
+/* native.c: one more room of the hello has its seat, or has not; the last one brings the answer. */
+void native_hello_settled(struct native *native);
+
+/* ---- native_catchup.c ---- */
+
+/* Goes on with what was missed, as far as the socket takes it. */
+void native_catch_up(struct native *native);
+
+/* ---- native_send.c ---- */
+
+native_room_handler native_send, native_edit, native_recall, native_typing;
+void native_posted(struct session *session, uint64_t number, const struct store_post *post);
+
+/* ---- native_ask.c ---- */
+
+native_room_handler native_history, native_read, native_members;
+native_handler native_unread;
+
+/* ---- native_encode.c ---- */
+
+void native_encode(const struct message *message, struct buf *out);
+void native_add_members(struct buf *out, const struct member *members, size_t count);
+enum message_kind native_kind(struct str name); /* 0: none that a client may send */
+
+#endif

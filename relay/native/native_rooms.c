@@ -1,0 +1,506 @@
+/* native_rooms.c: a connection's conversations.
+ *
+ *   named ─▶ looked up ─▶ known ─▶ (join) looked up again ─▶ seat asked for
+ *         ─▶ seat, held ─▶ joined, catching up ─▶ live
+ *
+ * Commands about one conversation wait while it is looked up or its seat is asked for, so they are carried out in
+ * order. What follows a seat is native_catchup.c's. */
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "relay/native/native_parts.h"
+#include "relay/core/presence.h"
+
+#include <stdlib.h>
+
+#define NUMBER_MAX ((INT64_C(1) << 53) - 1)
+
+/* ---- which there are ---- */
+
+struct native_room *native_room_of(const struct native *native, uint64_t conversation)
+{
+    struct native_room *room = native->rooms;
+    while (room && room->place.conversation != conversation)
+        room = room->next;
+    return room;
+}
+
+struct native_room *native_room_named(const struct native *native, struct str id)
+{
+    struct native_room *room = native->rooms;
+    while (room && !str_eq(id, str_of(room->id)))
+        room = room->next;
+    return room;
+}
+
+static void room_free(struct native_room *room)
+{
+    struct native *native = room->native;
+    struct native_room **at = &native->rooms;
+    while (*at != room)
+        at = &(*at)->next;
+    *at = room->next;
+    native->room_count--;
+    while (room->waiting) {
+        struct native_waiting *waiting = room->waiting;
+        room->waiting = waiting->next;
+        native->waiting--;
+        json_object_put(waiting->object);
+        free(waiting);
+    }
+    if (room->present)
+        presence_leave(door.presence, room->place.conversation, native->user);
+    free(room->place.space);
+    free(room);
+}
+
+void native_rooms_free(struct native *native)
+{
+    while (native->rooms)
+        room_free(native->rooms);
+}
+
+/* One that is only remembered makes room for another; false: all are in use. */
+static bool make_way(struct native *native)
+{
+    if (native->room_count < (size_t)door.settings->native_rooms_max)
+        return true;
+    for (struct native_room *room = native->rooms; room; room = room->next)
+        if (!room->joined && !room->coming && !room->looking && !room->waiting) {
+            room_free(room);
+            return true;
+        }
+    return false;
+}
+
+/* NULL: there are too many. */
+static struct native_room *room_new(struct native *native, struct str id)
+{
+    CG_ASSERT(id.len < ID_MAX);
+    if (!make_way(native))
+        return NULL;
+    struct native_room *room = mem_zalloc(sizeof *room);
+    room->native = native;
+    room->waiting_end = &room->waiting;
+    memcpy(room->id, id.ptr, id.len);
+    room->next = native->rooms;
+    native->rooms = room;
+    native->room_count++;
+    return room;
+}
+
+static void set_place(struct native_room *room, const struct store_native_place *place)
+{
+    free(room->place.space);
+    room->place.conversation = place->conversation;
+    room->place.seq = place->seq;
+    room->place.read_seq = place->read_seq;
+    room->place.kind = place->kind;
+    room->place.space = place->kind == KIND_SPACE ? mem_strdup(place->name) : NULL;
+}
+
+/* ---- commands that wait ---- */
+
+static void wait_for(struct native_room *room, int64_t re, struct json_object *object, native_room_handler *handle)
+{
+    struct native_waiting *waiting = mem_zalloc(sizeof *waiting);
+    *waiting = (struct native_waiting){NULL, handle, re, json_object_get(object)};
+    *room->waiting_end = waiting;
+    room->waiting_end = &waiting->next;
+    room->native->waiting++;
+}
+
+static struct native_waiting *take_waiting(struct native_room *room)
+{
+    struct native_waiting *waiting = room->waiting;
+    room->waiting = waiting->next;
+    if (!room->waiting)
+        room->waiting_end = &room->waiting;
+    room->native->waiting--;
+    return waiting;
+}
+
+static bool is_busy(const struct native_room *room)
+{
+    return room->looking || room->coming;
+}
+
+static bool is_banned(const struct native *native, uint64_t conversation)
+{
+    return door_banned(native->user, native->session->client.address, conversation);
+}
+
+/* `seating`: the hub is going through the seats, so nobody may leave one. */
+static void carry_on(struct native_room *room, bool seating)
+{
+    while (room->waiting && !is_busy(room) && !native_is_answered(room->native)) {
+        if (seating && room->waiting->handle == native_leave) {
+            wheel_set(door.hub->wheel, &room->native->again, 0);
+            return;
+        }
+        struct native_waiting *waiting = take_waiting(room);
+        if (waiting->handle != native_leave && is_banned(room->native, room->place.conversation))
+            native_refuse(room->native, waiting->re, "banned", "you may not be here");
+        else
+            waiting->handle(room, waiting->re, waiting->object);
+        json_object_put(waiting->object);
+        free(waiting);
+    }
+}
+
+/* From wherever an answer goes out, the hub's walk through the seats among them. */
+void native_carry_on(struct native *native)
+{
+    for (struct native_room *room = native->rooms; room && native->waiting && !native->session->closing;
+         room = room->next)
+        carry_on(room, true);
+}
+
+static void fail_waiting(struct native_room *room, enum err err)
+{
+    while (room->waiting) {
+        struct native_waiting *waiting = take_waiting(room);
+        native_fail(room->native, waiting->re, err);
+        json_object_put(waiting->object);
+        free(waiting);
+    }
+}
+
+/* ---- looking up ---- */
+
+struct looking {
+    struct job job;
+    uint64_t session_id, user;
+    char id[ID_MAX];
+    struct store_native_place place;
+};
+
+static void work(struct job *job, struct store *store)
+{
+    struct looking *looking = (struct looking *)job;
+    struct str id = str_of(looking->id);
+    job->err = store_native_places(store, looking->user, &id, 1, &looking->place);
+    if (!job->err && !looking->place.conversation)
+        job->err = ERR_NOT_FOUND;
+}
+
+static void on_looked_up(struct job *job)
+{
+    struct looking *looking = (struct looking *)job;
+    struct native *native = native_find(looking->session_id);
+    struct native_room *room = native ? native_room_named(native, str_of(looking->id)) : NULL;
+    if (room) {
+        room->looking = false;
+        if (!job->err && door_revoked(native->user, looking->place.conversation, looking->place.generation))
+            job->err = ERR_DOWN; /* while it was looked up: what is so now has to be asked again */
+        if (job->err) {
+            fail_waiting(room, job->err == ERR_NOT_FOUND ? ERR_NOT_FOUND : ERR_DOWN);
+            room_free(room);
+        } else {
+            set_place(room, &looking->place);
+            room->fresh = true;
+            carry_on(room, false);
+            room->fresh = false;
+        }
+    }
+    free(looking);
+}
+
+/* For a room that has no seat. */
+static void look_up(struct native_room *room)
+{
+    struct looking *looking = mem_zalloc(sizeof *looking);
+    looking->job.work = work;
+    looking->job.done = on_looked_up;
+    looking->session_id = room->native->session->id;
+    looking->user = room->native->user;
+    memcpy(looking->id, room->id, ID_MAX);
+    job_charge(&looking->job, JOB_ASK, looking->user, 1);
+    room->looking = !readers_try(door.readers, &looking->job);
+    if (!room->looking) {
+        free(looking);
+        fail_waiting(room, ERR_BUSY);
+    }
+}
+
+void native_room_command(struct native *native, int64_t re, struct json_object *object, native_room_handler *handle)
+{
+    struct str id;
+    if (!json_get_string(object, "room", &id)) {
+        native_refuse(native, re, "bad_argument", "room is missing");
+        return;
+    }
+    if (!id.len || id.len >= ID_MAX) {
+        native_fail(native, re, ERR_NOT_FOUND);
+        return;
+    }
+    struct native_room *room = native_room_named(native, id);
+    if (native->waiting >= NATIVE_WAITING_MAX) {
+        native_fail(native, re, ERR_BUSY);
+    } else if (!room && !(room = room_new(native, id))) {
+        native_refuse(native, re, "too_many", "too many conversations on one connection");
+    } else if (!room->place.conversation && !room->looking) {
+        wait_for(room, re, object, handle);
+        look_up(room);
+    } else {
+        wait_for(room, re, object, handle);
+        carry_on(room, false);
+    }
+}
+
+/* ---- joining ---- */
+
+bool native_read_cursor(struct json_object *object, struct native_cursor *cursor, bool *presence)
+{
+    int64_t epoch, seq;
+    bool has_epoch = json_has(object, "epoch"), has_seq = json_has(object, "seq");
+    struct json_object *flag;
+    *cursor = (struct native_cursor){.given = has_seq};
+    *presence = false;
+    if (json_has(object, "presence")) {
+        if (!json_object_object_get_ex(object, "presence", &flag) || !json_object_is_type(flag, json_type_boolean))
+            return false;
+        *presence = json_object_get_boolean(flag);
+    }
+    if (has_epoch != has_seq)
+        return false;
+    if (!has_seq)
+        return true;
+    if (!json_get_int(object, "epoch", 0, NUMBER_MAX, &epoch) || !json_get_int(object, "seq", 0, NUMBER_MAX, &seq))
+        return false;
+    cursor->epoch = (uint64_t)epoch;
+    cursor->seq = (uint64_t)seq;
+    return true;
+}
+
+static uint64_t shown_seq(const struct native_room *room)
+{
+    return room->given > room->target ? room->given : room->target;
+}
+
+void native_add_joined(struct buf *out, const struct native_room *room)
+{
+    buf_addf(out, ",\"ch\":%llu,\"epoch\":%llu,\"seq\":%llu,\"read\":%llu",
+             (unsigned long long)room->place.conversation, (unsigned long long)door.hub->epoch,
+             (unsigned long long)shown_seq(room), (unsigned long long)room->place.read_seq);
+    if (room->reset)
+        buf_add_text(out, ",\"reset\":true");
+    else if (room->cursor.given)
+        buf_addf(out, ",\"missed\":%llu", (unsigned long long)(shown_seq(room) - room->cursor.seq));
+}
+
+static void answer_join(struct native_room *room, int64_t re)
+{
+    struct buf out;
+    native_begin(&out, 1024, re);
+    buf_add_text(&out, ",\"room\":");
+    buf_add_json(&out, str_of(room->id));
+    native_add_joined(&out, room);
+    native_end(room->native, &out);
+}
+
+/* May be there before this returns. */
+static void ask_for_seat(struct native_room *room)
+{
+    room->coming = true;
+    hub_join(door.hub, room->native->session, room->place.conversation,
+             room->presence ? ENCODING_NATIVE_PRESENCE : ENCODING_NATIVE);
+}
+
+void native_join(struct native_room *room, int64_t re, struct json_object *object)
+{
+    struct native *native = room->native;
+    struct native_cursor cursor;
+    bool presence;
+    if (!native_read_cursor(object, &cursor, &presence)) {
+        native_refuse(native, re, "bad_argument",
+                      "epoch and seq are numbers, or neither is there; presence is a boolean");
+    } else if (room->joined) {
+        struct native_room now = *room; /* only an answer: it goes on as it is */
+        now.reset = now.cursor.given = now.catching = false;
+        if (!room->catching)
+            now.given = now.target = hub_seq(hub_seat(native->session, room->place.conversation));
+        answer_join(&now, re);
+    } else if (!room->fresh) { /* where it and the user's marker are now */
+        struct native_waiting *waiting = mem_zalloc(sizeof *waiting);
+        *waiting = (struct native_waiting){room->waiting, native_join, re, json_object_get(object)};
+        if (!room->waiting)
+            room->waiting_end = &waiting->next;
+        room->waiting = waiting;
+        native->waiting++;
+        look_up(room);
+    } else {
+        room->cursor = cursor;
+        room->presence = presence;
+        room->in_hello = false;
+        room->join_re = re;
+        ask_for_seat(room);
+    }
+}
+
+/* Those of the look-up that are there ask for their seats. The answer is not given before all have asked. */
+void native_join_all(struct native *native, struct native_hello *hello, const struct store_native_wanted *wanted)
+{
+    struct native_room *rooms[NATIVE_ROOMS_AT_ONCE] = {NULL};
+    native->hello_left = 1;
+    for (size_t i = 0; i < hello->count; i++) {
+        struct native_hello_room *asked = &hello->rooms[i];
+        const struct store_native_place *place = &wanted[i].place;
+        asked->code = "not_found";
+        asked->message = "no such thing, or not one of yours";
+        if (!place->conversation)
+            continue;
+        asked->code = "banned";
+        asked->message = "you may not be here";
+        if (is_banned(native, place->conversation))
+            continue;
+        asked->code = "unavailable";
+        asked->message = "try again later";
+        if (door_revoked(native->user, place->conversation, place->generation))
+            continue;
+        asked->code = "too_many";
+        asked->message = "too many conversations on one connection";
+        rooms[i] = room_new(native, str_of(asked->id));
+        if (!rooms[i])
+            continue;
+        asked->code = "unavailable";
+        asked->message = "try again later";
+        set_place(rooms[i], place);
+        rooms[i]->cursor = asked->cursor;
+        rooms[i]->presence = asked->presence;
+        rooms[i]->in_hello = true;
+        rooms[i]->coming = true;
+        native->hello_left++;
+    }
+    for (size_t i = 0; i < hello->count; i++)
+        if (rooms[i])
+            ask_for_seat(rooms[i]);
+    native_hello_settled(native);
+}
+
+/* Where the client stands, and where its seat begins. */
+static void place_cursor(struct native_room *room, const struct seat *seat)
+{
+    const struct native_cursor *cursor = &room->cursor;
+    uint64_t here = hub_seq(seat), last = here > room->place.seq ? here : room->place.seq;
+    bool behind = cursor->seq < here;
+    room->reset = cursor->given && (cursor->epoch != door.hub->epoch || cursor->seq > last ||
+                                    (behind && here - cursor->seq > NATIVE_MISSED_MAX));
+    room->target = here;
+    room->given = cursor->given && !room->reset ? cursor->seq : here;
+    room->catching = true;
+    if (room->reset)
+        metric_inc(METRIC_NATIVE_RESETS);
+}
+
+void native_seated(struct session *session, struct seat *seat)
+{
+    struct native *native = native_of(session);
+    struct native_room *room = native_room_of(native, hub_conversation(seat));
+    if (!room || session->closing) /* the user's inbox */
+        return;
+    session_hold_seat(seat, true);
+    room->coming = false;
+    place_cursor(room, seat);
+    if (room->in_hello && native->hello) {
+        native_hello_settled(native);
+        return;
+    }
+    room->joined = true;
+    answer_join(room, room->join_re);
+    native_go(room);
+    native_catch_up(native);
+    carry_on(room, true);
+}
+
+void native_not_seated(struct session *session, uint64_t conversation, enum err err)
+{
+    struct native *native = native_of(session);
+    struct native_room *room = native_room_of(native, conversation);
+    (void)err;
+    if (!room || session->closing)
+        return;
+    room->coming = false;
+    if (room->in_hello && native->hello) {
+        native_hello_settled(native);
+        return;
+    }
+    native_fail(native, room->join_re, ERR_DOWN);
+    carry_on(room, true);
+}
+
+/* Present in the way of the conversation's own door, which stores or shows the arrival as ever. */
+void native_go(struct native_room *room)
+{
+    struct native *native = room->native;
+    enum encoding_id encoding = ENCODING_NATIVE_PRESENCE;
+    struct buf head;
+    if (!room->presence)
+        return;
+    buf_init(&head, 4096);
+    if (room->place.kind == KIND_SPACE) {
+        encoding = ENCODING_SPACE;
+        buf_add_json(&head, str_of(room->place.space));
+    } else {
+        encoding = room->place.kind == KIND_CHATROOM ? ENCODING_CHATROOM : ENCODING_NATIVE_PRESENCE;
+        buf_add_text(&head, native->head);
+    }
+    struct member member = {native->user, str_of(native->name), buf_str(&head)};
+    room->present = true;
+    presence_enter(door.presence, room->place.conversation, encoding, &member, native->session->id);
+    buf_fini(&head);
+}
+
+void native_leave(struct native_room *room, int64_t re, struct json_object *object)
+{
+    (void)object;
+    if (room->joined)
+        hub_stand_up(hub_seat(room->native->session, room->place.conversation));
+    if (room->present)
+        presence_leave(door.presence, room->place.conversation, room->native->user);
+    room->joined = room->present = room->catching = false;
+    room->reading = 0;
+    native_ok(room->native, re);
+}
+
+/* ---- put out ---- */
+
+/* Its connection is told, hears no more of it and has to be let in again. */
+static void kick(struct native_room *room, struct str reason)
+{
+    struct native *native = room->native;
+    struct seat *seat = hub_seat(native->session, room->place.conversation);
+    bool of_hello = room->coming && room->in_hello;
+    struct buf out;
+    buf_init(&out, 128 + 6 * reason.len);
+    buf_addf(&out, "{\"ev\":\"kicked\",\"ch\":%llu,\"reason\":", (unsigned long long)room->place.conversation);
+    buf_add_json(&out, reason);
+    if (seat)
+        hub_stand_up(seat);
+    if (native->known)
+        native_end(native, &out);
+    buf_fini(&out);
+    if (room->coming && !of_hello)
+        native_fail(native, room->join_re, ERR_NOT_FOUND);
+    fail_waiting(room, ERR_NOT_FOUND);
+    room_free(room);
+    if (of_hello)
+        native_hello_settled(native);
+}
+
+void native_expelled(struct session *session, uint64_t conversation, const char *reason)
+{
+    struct native_room *room = native_room_of(native_of(session), conversation);
+    if (room)
+        kick(room, str_of(reason));
+}
+
+void native_on_again(struct wheel_timer *timer)
+{
+    struct native *native = (struct native *)(void *)((char *)timer - offsetof(struct native, again));
+    if (native->session->closing)
+        return;
+    native_catch_up(native);
+    for (struct native_room *room = native->rooms; room; room = room->next)
+        if (room->place.conversation)
+            carry_on(room, false);
+}

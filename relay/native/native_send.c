@@ -1,0 +1,159 @@
+#include "common/text.h"
+#include "relay/native/native_parts.h"
+
+enum { TYPING_MS = 1000 };
+
+/* ---- answers of the journal ---- */
+
+void native_posted(struct session *session, uint64_t number, const struct store_post *stored)
+{
+    struct native *native = native_of(session);
+    struct posting posting;
+    struct buf out;
+    if (!postings_answered(&native->posts, number, &posting))
+        return;
+    if (stored->err) {
+        native_fail(native, posting.re, stored->err);
+        return;
+    }
+    native_begin(&out, 512, posting.re);
+    buf_addf(&out, ",\"ch\":%llu,\"epoch\":%llu,\"seq\":%llu,\"ts\":%lld,\"repeated\":%s",
+             (unsigned long long)stored->message.conversation, (unsigned long long)door.hub->epoch,
+             (unsigned long long)stored->message.seq, (long long)stored->message.at_ms,
+             stored->repeated ? "true" : "false");
+    native_end(native, &out);
+}
+
+/* ---- what is to be stored ---- */
+
+static bool take_client_id(struct json_object *object, struct str *client_id)
+{
+    if (!json_get_string(object, "client_id", client_id) || !client_id->len || client_id->len > MESSAGE_CLIENT_ID_MAX)
+        return false;
+    for (size_t i = 0; i < client_id->len; i++)
+        if (client_id->ptr[i] <= ' ' || client_id->ptr[i] > '~')
+            return false;
+    return true;
+}
+
+static void post(struct native_room *room, int64_t re, enum message_kind kind, struct str content, struct str client_id)
+{
+    struct native *native = room->native;
+    struct message message = {
+        .conversation = room->place.conversation,
+        .sender = native->user,
+        .kind = kind,
+        .sender_name = str_of(native->name),
+        .content = content,
+        .client_id = client_id,
+    };
+    struct post_id id = post_of(native->session, postings_add(&native->posts, message.conversation, re));
+    struct posting refused;
+    enum err err = id.number ? hub_post(door.hub, id, &message) : ERR_BUSY;
+    if (!err)
+        return;
+    postings_take(&native->posts, id.number, &refused);
+    if (err == ERR_DENIED)
+        native_refuse(native, re, door_post_code(err), door_post_error(err));
+    else
+        native_fail(native, re, ERR_BUSY);
+}
+
+/* The command's content, or what is wrong with it. */
+static const char *take_content(struct json_object *object, enum message_kind kind, struct str *content)
+{
+    bool text = kind == MESSAGE_TEXT || kind == MESSAGE_EMOJI;
+    if (!json_get_string(object, "content", content))
+        return "content is missing";
+    if (text && text_check_content(*content))
+        return "content must be text without control characters";
+    if (!text && text_check_url(*content, door.settings->media_url))
+        return "content must be the address of an upload";
+    return NULL;
+}
+
+void native_send(struct native_room *room, int64_t re, struct json_object *object)
+{
+    struct str client_id, content, name = STR("text");
+    enum message_kind kind = (enum message_kind)0;
+    if (!json_has(object, "kind") || json_get_string(object, "kind", &name))
+        kind = native_kind(name);
+    const char *wrong = !kind                                ? "kind must be text, emoji, file, image or video"
+                        : !take_client_id(object, &client_id) ? "client_id must be 1 to 64 visible ASCII characters"
+                                                              : take_content(object, kind, &content);
+    if (wrong) {
+        native_refuse(room->native, re, "bad_argument", wrong);
+        return;
+    }
+    struct buf clean;
+    buf_init(&clean, content.len * 2 + 16);
+    text_add_content(&clean, content);
+    post(room, re, kind, buf_str(&clean), client_id);
+    buf_fini(&clean);
+}
+
+static void revise(struct native_room *room, int64_t re, struct json_object *object, enum message_kind kind)
+{
+    struct str client_id, content = STR("");
+    int64_t of;
+    const char *wrong = NULL;
+    if (!json_get_int(object, "seq", 1, INT64_MAX - 1, &of))
+        wrong = "seq must be the number of a message";
+    else if (!take_client_id(object, &client_id))
+        wrong = "client_id must be 1 to 64 visible ASCII characters";
+    else if (kind == MESSAGE_EDIT)
+        wrong = take_content(object, MESSAGE_TEXT, &content);
+    if (wrong) {
+        native_refuse(room->native, re, "bad_argument", wrong);
+        return;
+    }
+    struct buf clean, json;
+    buf_init(&clean, content.len * 2 + 16);
+    text_add_content(&clean, content);
+    buf_init(&json, clean.len * 6 + 128);
+    buf_addf(&json, "{\"of\":%lld", (long long)of);
+    if (kind == MESSAGE_EDIT) {
+        buf_add_text(&json, ",\"content\":");
+        buf_add_json(&json, buf_str(&clean));
+    }
+    buf_add_char(&json, '}');
+    post(room, re, kind, buf_str(&json), client_id);
+    buf_fini(&clean);
+    buf_fini(&json);
+}
+
+void native_edit(struct native_room *room, int64_t re, struct json_object *object)
+{
+    revise(room, re, object, MESSAGE_EDIT);
+}
+
+void native_recall(struct native_room *room, int64_t re, struct json_object *object)
+{
+    revise(room, re, object, MESSAGE_RECALL);
+}
+
+/* ---- typing ---- */
+
+void native_typing(struct native_room *room, int64_t re, struct json_object *object)
+{
+    struct native *native = room->native;
+    int64_t now_ms = door.hub->wheel->now_ms;
+    struct buf out;
+    (void)object;
+    if (door_muted(native->session, room->place.conversation)) {
+        native_refuse(native, re, door_post_code(ERR_DENIED), door_post_error(ERR_DENIED));
+        return;
+    }
+    native_ok(native, re);
+    if (room->typed_ms && now_ms - room->typed_ms < TYPING_MS)
+        return;
+    room->typed_ms = now_ms;
+    buf_init(&out, 4096);
+    buf_addf(&out, "{\"ev\":\"typing\",\"ch\":%llu,\"name\":", (unsigned long long)room->place.conversation);
+    buf_add_json(&out, str_of(native->name));
+    buf_add_char(&out, '}');
+    CG_ASSERT(!out.failed);
+    hub_show(door.hub, room->place.conversation, ENCODING_NATIVE, buf_str(&out));
+    hub_show(door.hub, room->place.conversation, ENCODING_NATIVE_PRESENCE, buf_str(&out));
+    buf_fini(&out);
+}

@@ -1,0 +1,352 @@
+/* handoff.c: which relay is where, and the way that a call takes to it. */
+#include "relay/net/handoff.h"
+
+#include "common/clock.h"
+#include "common/id.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "relay/redis/bus.h"
+#include "relay/net/handoff_parts.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    KNOWN_MS = 10000, /* how long an answer of Redis is believed */
+    UNKNOWN_MS = 1000,
+    PLACES_MAX = 1024, /* relays that are remembered */
+    WAITING_MAX = 4096, /* calls that wait for an answer of Redis */
+    KEY_MAX = 80,
+};
+
+void handoff_fail(struct http_call *call, handoff_refuse_fn *refuse)
+{
+    metric_inc(METRIC_HANDOFFS_FAILED);
+    refuse(call);
+}
+
+/* ---- saying where we are ---- */
+
+static void key_of(const struct handoff *handoff, uint64_t incarnation, char key[KEY_MAX])
+{
+    snprintf(key, KEY_MAX, "%s:relay:%llu", handoff->settings->redis_prefix, (unsigned long long)incarnation);
+}
+
+static void ignore(void *arg, const struct bus_reply *reply)
+{
+    (void)arg;
+    (void)reply; /* it is said again soon */
+}
+
+static void say(struct handoff *handoff)
+{
+    char key[KEY_MAX], ms[24];
+    key_of(handoff, handoff->incarnation, key);
+    snprintf(ms, sizeof ms, "%lld", (long long)handoff->settings->lease_ms * 3);
+    struct str args[] = {STR("SET"), str_of(key), str_of(handoff->value), STR("PX"), str_of(ms)};
+    bus_command(handoff->bus, ignore, handoff, args, sizeof args / sizeof args[0]);
+}
+
+static void on_renew(struct wheel_timer *timer)
+{
+    struct handoff *handoff = (struct handoff *)(void *)((char *)timer - offsetof(struct handoff, renew));
+    wheel_set(handoff->wheel, timer, handoff->settings->lease_ms);
+    if (handoff->up)
+        say(handoff);
+}
+
+/* The machine's present boot: relays that see the same one can pass sockets to each other. */
+static void read_boot(char out[HANDOFF_BOOT_MAX])
+{
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "r");
+    if (!file || fscanf(file, "%36s", out) != 1)
+        snprintf(out, HANDOFF_BOOT_MAX, "unknown-%llx", (unsigned long long)id_random());
+    if (file)
+        fclose(file);
+}
+
+/* The numeric form of what we advertise: nobody looks up a name while requests wait. "-" if it is no address. */
+static void read_advertised(const struct handoff *handoff, char *out, size_t size)
+{
+    const struct settings *settings = handoff->settings;
+    char text[256], *colon;
+    if (*settings->advertise)
+        snprintf(text, sizeof text, "%s", settings->advertise);
+    else
+        snprintf(text, sizeof text, "%s:%d", settings->listen_host, http_port(handoff->server));
+    snprintf(out, size, "-");
+    colon = strrchr(text, ':');
+    if (!colon)
+        return;
+    *colon = '\0';
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found = NULL;
+    char host[INET_ADDRSTRLEN];
+    if (getaddrinfo(text, colon + 1, &hints, &found) || !found) {
+        log_warn("handoff.advertise", "msg=\"no address: %.200s\"", text);
+        return;
+    }
+    const struct sockaddr_in *address = (const struct sockaddr_in *)(const void *)found->ai_addr;
+    inet_ntop(AF_INET, &address->sin_addr, host, sizeof host);
+    snprintf(out, size, "%s:%u", host, ntohs(address->sin_port));
+    freeaddrinfo(found);
+}
+
+/* ---- asking where others are ---- */
+
+static void forget_socket(struct handoff_place *place)
+{
+    if (place->fd >= 0)
+        close(place->fd);
+    place->fd = -1;
+}
+
+static bool read_address(struct str text, struct sockaddr_in *out)
+{
+    char host[64];
+    const char *colon = memchr(text.ptr, ':', text.len);
+    *out = (struct sockaddr_in){.sin_family = AF_INET};
+    if (!colon || text.len >= sizeof host)
+        return false;
+    memcpy(host, text.ptr, text.len);
+    host[text.len] = '\0';
+    host[colon - text.ptr] = '\0';
+    long port = strtol(host + (colon - text.ptr) + 1, NULL, 10);
+    if (inet_pton(AF_INET, host, &out->sin_addr) != 1 || port < 1 || port > 65535)
+        return false;
+    out->sin_port = htons((uint16_t)port);
+    return true;
+}
+
+/* "<boot id> <path> <host:port>"; the path may hold blanks. */
+static bool read_place(struct handoff_place *place, struct str value)
+{
+    const char *first = memchr(value.ptr, ' ', value.len), *last = memrchr(value.ptr, ' ', value.len);
+    if (!first || last == first)
+        return false;
+    struct str boot = {value.ptr, (size_t)(first - value.ptr)}, path = {first + 1, (size_t)(last - first - 1)};
+    struct str address = {last + 1, (size_t)(value.ptr + value.len - last - 1)};
+    place->near = str_eq(boot, str_of(place->handoff->boot));
+    if (!place->near || path.len >= sizeof place->path || path.ptr[0] != '/')
+        path.len = 0;
+    memcpy(place->path, path.ptr, path.len);
+    place->path[path.len] = '\0';
+    /* Another machine's loopback is not ours. */
+    if (!read_address(address, &place->address) ||
+        (!place->near && (ntohl(place->address.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET))
+        place->address.sin_port = 0;
+    return true;
+}
+
+static void pass(struct handoff_place *place, struct http_call *call, handoff_refuse_fn *refuse)
+{
+    struct handoff *handoff = place->handoff;
+    if (place->known && *place->path && handoff_local_give(place, call))
+        metric_inc(METRIC_HANDOFFS_GIVEN);
+    else if (place->known && place->address.sin_port)
+        handoff_splice(handoff->splices, &place->address, call, refuse);
+    else
+        handoff_fail(call, refuse);
+}
+
+static void wait_over(struct handoff_wait *wait)
+{
+    if (wait->prev)
+        wait->prev->next = wait->next;
+    else
+        wait->place->waiting = wait->next;
+    if (wait->next)
+        wait->next->prev = wait->prev;
+    wait->handoff->waiting--;
+    free(wait);
+}
+
+static void on_waiting_gone(void *arg, struct http_call *call)
+{
+    (void)call;
+    wait_over(arg);
+}
+
+static void on_found(void *arg, const struct bus_reply *reply)
+{
+    struct handoff_place *place = arg;
+    struct str value = reply ? bus_reply_text(reply) : STR("");
+    place->asking = false;
+    if (reply && !value.len) {
+        place->known = false;
+        forget_socket(place);
+    } else if (value.len) {
+        place->known = read_place(place, value);
+    } /* while Redis is down, what is known goes on */
+    place->until_ms = clock_mono_ms() + (reply && place->known ? KNOWN_MS : UNKNOWN_MS);
+    while (place->waiting) {
+        struct handoff_wait *first = place->waiting;
+        struct http_call *call = first->call; /* NOLINT(clang-analyzer-unix.Malloc): wait_over moves it on */
+        handoff_refuse_fn *refuse = first->refuse;
+        wait_over(first);
+        pass(place, call, refuse);
+    }
+}
+
+static void ask(struct handoff_place *place)
+{
+    char key[KEY_MAX];
+    key_of(place->handoff, place->incarnation, key);
+    struct str args[] = {STR("GET"), str_of(key)};
+    place->asking = true;
+    bus_command(place->handoff->bus, on_found, place, args, 2);
+}
+
+/* ---- the places ---- */
+
+static void place_free(struct handoff_place *place)
+{
+    forget_socket(place);
+    free(place);
+}
+
+/* Room for one more: those that nobody waits for and that are out of date go. */
+static bool make_room(struct handoff *handoff)
+{
+    int64_t now_ms = clock_mono_ms();
+    uint64_t stale[64];
+    size_t at = 0, count = 0;
+    if (handoff->places.count < PLACES_MAX)
+        return true;
+    for (struct handoff_place *place; count < 64 && (place = map_next(&handoff->places, &at));)
+        if (!place->asking && place->until_ms <= now_ms)
+            stale[count++] = place->incarnation;
+    for (size_t i = 0; i < count; i++)
+        place_free(map_take(&handoff->places, stale[i]));
+    return count;
+}
+
+static struct handoff_place *place_of(struct handoff *handoff, uint64_t incarnation)
+{
+    struct handoff_place *place = map_get(&handoff->places, incarnation);
+    if (place || !make_room(handoff))
+        return place;
+    place = mem_zalloc(sizeof *place);
+    place->handoff = handoff;
+    place->incarnation = incarnation;
+    place->fd = -1;
+    map_put(&handoff->places, incarnation, place);
+    return place;
+}
+
+void handoff_give(struct handoff *handoff, uint64_t incarnation, struct http_call *call,
+                  void (*refuse)(struct http_call *call))
+{
+    bool other = incarnation && incarnation != handoff->incarnation;
+    struct handoff_place *place = !other || call->handed || handoff->stopped ? NULL : place_of(handoff, incarnation);
+    if (!place || handoff->waiting >= WAITING_MAX) {
+        handoff_fail(call, refuse);
+        return;
+    }
+    if (place->until_ms > clock_mono_ms() || (place->known && !handoff->up)) {
+        pass(place, call, refuse);
+        return;
+    }
+    struct handoff_wait *wait = mem_zalloc(sizeof *wait);
+    *wait = (struct handoff_wait){handoff, call, refuse, NULL, place->waiting, place};
+    if (wait->next)
+        wait->next->prev = wait;
+    place->waiting = wait;
+    handoff->waiting++;
+    http_hold(call, on_waiting_gone, wait);
+    if (!place->asking)
+        ask(place);
+}
+
+void handoff_look_for(struct handoff *handoff, uint64_t incarnation)
+{
+    struct handoff_place *place = handoff->stopped ? NULL : place_of(handoff, incarnation);
+    if (place && place->until_ms <= clock_mono_ms() && handoff->up && !place->asking)
+        ask(place);
+}
+
+bool handoff_give_near(struct handoff *handoff, uint64_t incarnation, struct http_call *call)
+{
+    struct handoff_place *place = map_get(&handoff->places, incarnation);
+    if (!place || !place->known || !place->near || !*place->path || !handoff_local_give(place, call))
+        return false;
+    metric_inc(METRIC_HANDOFFS_GIVEN);
+    return true;
+}
+
+/* ---- its life ---- */
+
+struct handoff *handoff_new(uv_loop_t *loop, const struct settings *settings, struct wheel *wheel, struct bus *bus,
+                            struct http_server *server, uint64_t incarnation)
+{
+    struct handoff *handoff = mem_zalloc(sizeof *handoff);
+    char path[HANDOFF_PATH_MAX], address[64];
+    handoff->loop = loop;
+    handoff->settings = settings;
+    handoff->wheel = wheel;
+    handoff->bus = bus;
+    handoff->server = server;
+    handoff->incarnation = incarnation;
+    handoff->renew.fired = on_renew;
+    read_boot(handoff->boot);
+    read_advertised(handoff, address, sizeof address);
+    handoff->takers = handoff_takers_new(handoff, path);
+    handoff_look(handoff);
+    handoff->splices = handoff_splices_new(handoff);
+    snprintf(handoff->value, sizeof handoff->value, "%s %s %s", handoff->boot, *path ? path : "-", address);
+    handoff_bus_state(handoff, bus_is_up(bus));
+    wheel_set(wheel, &handoff->renew, settings->lease_ms);
+    return handoff;
+}
+
+void handoff_bus_state(struct handoff *handoff, bool up)
+{
+    handoff->up = up;
+    if (up && !handoff->stopped)
+        say(handoff);
+}
+
+void handoff_look(struct handoff *handoff)
+{
+    bool open = handoff->settings->listen_front && !handoff->stopped && http_has_room(handoff->server);
+    handoff_takers_front(handoff->takers, open);
+}
+
+size_t handoff_files(const struct handoff *handoff)
+{
+    return handoff_splices_files(handoff->splices);
+}
+
+bool handoff_front_is_done(const struct handoff *handoff)
+{
+    return handoff_takers_front_is_done(handoff->takers);
+}
+
+void handoff_stop(struct handoff *handoff)
+{
+    char key[KEY_MAX];
+    handoff->stopped = true;
+    wheel_cancel(&handoff->renew);
+    wheel_cancel(&handoff->say_load);
+    key_of(handoff, handoff->incarnation, key);
+    struct str args[] = {STR("DEL"), str_of(key)};
+    bus_command(handoff->bus, ignore, handoff, args, 2);
+    handoff_takers_stop(handoff->takers);
+    handoff_splices_stop(handoff->splices);
+}
+
+void handoff_free(struct handoff *handoff)
+{
+    size_t at = 0;
+    if (!handoff)
+        return;
+    for (struct handoff_place *place; (place = map_next(&handoff->places, &at));)
+        place_free(place);
+    map_fini(&handoff->places);
+    handoff_takers_free(handoff->takers);
+    handoff_splices_free(handoff->splices);
+    free(handoff);
+}

@@ -1,0 +1,58 @@
+#include "relay/protocols/admission.h"
+
+#include "relay/core/door.h"
+#include "relay/core/hub.h"
+
+static void look_up(struct job *const *jobs, size_t count, struct store *store)
+{
+    struct store_place_asked asked[READERS_TOGETHER] = {0};
+    for (size_t i = 0; i < count; i++) {
+        struct admission *admission = (struct admission *)jobs[i];
+        asked[i].room_id = str_of(admission->room_id);
+        asked[i].user_id = str_of(admission->nick_id);
+        asked[i].place = &admission->place;
+    }
+    enum err err = store_places(store, asked, count);
+    for (size_t i = 0; i < count; i++) {
+        struct admission *admission = (struct admission *)jobs[i];
+        jobs[i]->err = err ? err : asked[i].err;
+        admission->missing = asked[i].missing;
+        if (!jobs[i]->err && admission->place.is_member && admission->more)
+            admission->more(admission, store);
+    }
+}
+
+static void on_looked_up(struct job *job)
+{
+    struct admission *admission = (struct admission *)job;
+    enum admitted admitted = ADMITTED;
+    if (admission->epoch != door.hub->epoch)
+        admitted = ADMISSION_DOWN;
+    else if (job->err == ERR_NOT_FOUND)
+        admitted = admission->missing & STORE_NO_ROOM ? ADMISSION_NO_ROOM : ADMISSION_NO_USER;
+    else if (job->err)
+        admitted = ADMISSION_DOWN;
+    else if (!admission->place.is_member)
+        admitted = ADMISSION_NOT_MEMBER;
+    admission->done(admission, admitted);
+}
+
+enum admitted admission_name(struct admission *admission, struct str room_id, struct str nick_id)
+{
+    if (!id_is(room_id, STORE_ROOM_PREFIX))
+        return ADMISSION_NO_ROOM;
+    if (!id_is(nick_id, STORE_USER_PREFIX))
+        return ADMISSION_NO_USER;
+    memcpy(admission->room_id, room_id.ptr, room_id.len);
+    memcpy(admission->nick_id, nick_id.ptr, nick_id.len);
+    return ADMITTED;
+}
+
+enum err admission_ask(struct admission *admission, enum job_class class, uint64_t payer)
+{
+    admission->job.work_all = look_up;
+    admission->job.done = on_looked_up;
+    admission->epoch = door.hub->epoch;
+    job_charge(&admission->job, class, payer, admission->more ? 5 : 1);
+    return readers_try(door.readers, &admission->job);
+}

@@ -1,0 +1,36 @@
+/* admission.h: may this user be in this chatroom: asked of MySQL by a reader, for every transport that leads there.
+ * Loop thread only, but for `more`. */
+#ifndef CG_RELAY_PROTOCOLS_ADMISSION_H
+#define CG_RELAY_PROTOCOLS_ADMISSION_H
+
+#include "common/store/store.h"
+#include "relay/db/readers.h"
+
+enum admitted {
+    ADMITTED,
+    ADMISSION_NO_ROOM,
+    ADMISSION_NO_USER,
+    ADMISSION_NOT_MEMBER,
+    ADMISSION_DOWN, /* nothing is known: the database cannot be asked now, or was put back while it was */
+};
+
+/* One question. First member of what the asker keeps of it. */
+struct admission {
+    struct job job;
+    char room_id[ID_MAX], nick_id[ID_MAX];
+    uint64_t epoch;           /* in which it is asked: its numbers, users and rooms are of no other */
+    struct store_place place; /* the answer */
+    int missing;
+    /* In the reader's thread, once the user was found to be a member: reads what else is wanted in the same turn, and
+     * may set job.err. NULL: nothing. Touches only the admission and what is its own. */
+    void (*more)(struct admission *admission, struct store *store);
+    /* In the loop thread; frees it. */
+    void (*done)(struct admission *admission, enum admitted admitted);
+};
+
+/* Takes the ids if they have the shape of ids: ADMITTED, and nothing is known yet; else which one has not. */
+enum admitted admission_name(struct admission *admission, struct str room_id, struct str nick_id);
+/* Asks, for this payer (readers.h); `done` comes later. ERR_BUSY: too many wait, the admission is still the caller's. */
+enum err admission_ask(struct admission *admission, enum job_class class, uint64_t payer) CG_MUST_CHECK;
+
+#endif

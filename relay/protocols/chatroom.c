@@ -1,0 +1,397 @@
+#include "relay/protocols/chatroom_parts.h"
+
+#include "common/client_id.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/store/store.h"
+#include "common/text.h"
+#include "relay/protocols/admission.h"
+#include "relay/core/door.h"
+#include "relay/core/hub.h"
+#include "relay/core/presence.h"
+#include "relay/db/readers.h"
+
+#include <stdlib.h>
+
+enum { ARGUMENT_BYTES = 256 };
+
+/* ---- events out ---- */
+
+void chatroom_add_line(const struct message *message, struct buf *out)
+{
+    char when[CLOCK_TEXT_MAX];
+    struct str sent_at = message->sent_at, name = message->sender_name;
+    if (!sent_at.len) {
+        clock_format_local(message->at_ms, when);
+        sent_at = str_of(when);
+    }
+    buf_add_text(out, "{\"log_user_name\":");
+    if (message->kind != MESSAGE_JOIN && message->kind != MESSAGE_LEAVE) {
+        buf_add_json(out, name);
+        buf_add_text(out, ",\"log_content\":");
+        buf_add_json(out, message->content);
+    } else {
+        buf_add_text(out, "\"system\",\"log_content\":");
+        buf_add_json(out, name);
+        out->len -= !out->failed; /* into the string: before its closing quote */
+        buf_add_text(out, message->kind == MESSAGE_JOIN ? " 进入了房间\"" : " 离开了房间\"");
+    }
+    buf_add_text(out, ",\"log_time\":");
+    buf_add_json(out, sent_at);
+    buf_add_text(out, ",\"seq\":");
+    buf_add_u64(out, message->seq);
+    buf_add_text(out, ",\"ts\":");
+    buf_add_u64(out, (uint64_t)message->at_ms);
+    buf_add_char(out, '}');
+}
+
+
+static void encode_message(const struct message *message, struct buf *out)
+{
+    if (message_is_revision(message->kind))
+        return; /* histories show what came of it */
+    buf_add_text(out, MESSAGE_OPEN);
+    chatroom_add_line(message, out);
+    buf_add_text(out, EVENT_CLOSE);
+}
+
+void chatroom_add_members(const struct member *members, size_t count, struct buf *out)
+{
+    buf_add_char(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        /* A list that would not fit is cut, not lost: room_log_bytes bounds it. */
+        if (out->max - out->len < members[i].name.len * 6 + members[i].head.len + 64)
+            break;
+        buf_add_text(out, i ? ",{\"user_name\":" : "{\"user_name\":");
+        buf_add_json(out, members[i].name);
+        buf_add_text(out, ",\"head_num\":");
+        buf_add_str(out, members[i].head);
+        buf_add_char(out, '}');
+    }
+    buf_add_char(out, ']');
+}
+
+static void encode_members(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
+{
+    (void)conversation;
+    buf_add_text(out, "[{\"type\":\"members\",\"data\":");
+    chatroom_add_members(members, count, out);
+    buf_add_text(out, EVENT_CLOSE);
+}
+
+void chatroom_store_presence(enum message_kind kind, uint64_t conversation, const struct member *member)
+{
+    struct message line = {
+        .conversation = conversation,
+        .sender = member->user,
+        .kind = kind,
+        .sender_name = member->name,
+    };
+    if (hub_post(door.hub, POST_OF_NOBODY, &line))
+        log_warn("chatroom.line_lost", "room=%llu why=busy", (unsigned long long)conversation);
+}
+
+const struct encoding chatroom_encoding = {
+    .name = "chatroom",
+    .history = true,
+    .message = encode_message,
+    .members = encode_members,
+    .presence = chatroom_store_presence,
+};
+
+static void send_error_after(struct session *session, struct str client_id, const char *code, const char *message,
+                             int64_t retry_after_ms)
+{
+    struct buf out;
+    buf_init(&out, 1024);
+    buf_add_text(&out, "[{\"type\":\"error\",\"data\":{\"code\":");
+    buf_add_json(&out, str_of(code));
+    buf_add_text(&out, ",\"message\":");
+    buf_add_json(&out, str_of(message));
+    if (client_id.len) {
+        buf_add_text(&out, ",\"clientId\":");
+        buf_add_json(&out, client_id);
+    }
+    if (retry_after_ms)
+        buf_addf(&out, ",\"retry_after_ms\":%lld", (long long)retry_after_ms);
+    buf_add_text(&out, "}" EVENT_CLOSE);
+    metric_inc(METRIC_FRAMES_REFUSED);
+    session_send_text(session, buf_str(&out));
+    buf_fini(&out);
+}
+
+/* Names the frame by its own client_id, if it has one, so that a client with several frames on their way knows which one
+ * is answered. */
+static void refuse_frame(struct session *session, struct str client_id, const char *code, const char *message)
+{
+    send_error_after(session, client_id, code, message, door_retry_after_ms(code));
+}
+
+void chatroom_send_error(struct session *session, const char *code, const char *message)
+{
+    refuse_frame(session, STR(""), code, message);
+}
+
+static void chatroom_limited(struct session *session, struct str message, int64_t retry_after_ms)
+{
+    (void)message;
+    send_error_after(session, STR(""), "rate", DOOR_LIMITED, retry_after_ms);
+}
+
+/* ---- admission: who is it, and may they be here ---- */
+
+struct entering {
+    struct admission admission;
+    uint64_t session_id;
+};
+
+/* By enum admitted. */
+static const struct {
+    unsigned code;
+    const char *reason;
+} refusals[] = {
+    [ADMISSION_NO_ROOM] = {1008, "Unknown room"},
+    [ADMISSION_NO_USER] = {1008, "Unknown user"},
+    [ADMISSION_NOT_MEMBER] = {1008, "Not a member of this room"},
+    [ADMISSION_DOWN] = {1013, "Try again later"},
+};
+
+static void refuse(struct session *session, enum admitted admitted)
+{
+    door_refuse(session, refusals[admitted].code, refusals[admitted].reason);
+}
+
+static void on_looked_up(struct admission *admission, enum admitted admitted)
+{
+    const struct store_place *place = &admission->place;
+    struct session *session = sessions_find(door.hub->sessions, ((struct entering *)admission)->session_id);
+    struct door_proof proof = {.generation = place->generation};
+    const struct door_refusal *why = NULL;
+    if (session && !session->closing && admitted) {
+        refuse(session, admitted);
+    } else if (session && !session->closing && (why = door_admit(session, place->user, place->conversation, &proof))) {
+        door_refuse(session, why->code, why->reason);
+    } else if (session && !session->closing) {
+        struct chatroom_state *state = chatroom_state_of(session);
+        state->conversation = place->conversation;
+        state->user = place->user;
+        state->name = mem_strndup_two(place->user_name, place->user_name_len, place->head, strlen(place->head),
+                                      &state->head);
+        hub_join(door.hub, session, place->conversation, ENCODING_CHATROOM);
+    }
+    free(admission);
+}
+
+static void chatroom_open(struct session *session, const struct request *request)
+{
+    struct chatroom_state *state = chatroom_state_of(session);
+    char room[ARGUMENT_BYTES], nick[ARGUMENT_BYTES];
+    struct str room_id = request->argument(request, "roomId", room, sizeof room);
+    struct str nick_id = request->argument(request, "nickId", nick, sizeof nick);
+    if (!room_id.len) {
+        door_refuse(session, 1008, "Room ID not provided");
+        return;
+    }
+    struct entering *entering = mem_zalloc(sizeof *entering);
+    enum admitted admitted = admission_name(&entering->admission, room_id, nick_id);
+    memcpy(state->room_id, entering->admission.room_id, ID_MAX);
+    memcpy(state->nick_id, entering->admission.nick_id, ID_MAX);
+    entering->admission.done = on_looked_up;
+    entering->session_id = session->id;
+    if (!admitted && admission_ask(&entering->admission, JOB_ARRIVAL, session_payer(session)))
+        admitted = ADMISSION_DOWN;
+    if (admitted) {
+        free(entering);
+        refuse(session, admitted);
+        return;
+    }
+    /* a client may speak as soon as it is connected: it is heard once it is in the room */
+    session_pause(session, SESSION_ENTERING, true);
+}
+
+static void chatroom_seated(struct session *session, struct seat *seat)
+{
+    struct chatroom_state *state = chatroom_state_of(session);
+    (void)seat;
+    if (session->closing)
+        return;
+    struct member member = {state->user, str_of(state->name), str_of(state->head)};
+    state->present = true;
+    presence_enter(door.presence, state->conversation, ENCODING_CHATROOM, &member, session->id);
+}
+
+/* Its own arrival is a line of the room before anything it says. */
+static void chatroom_entered(struct session *session)
+{
+    session_pause(session, SESSION_ENTERING, false);
+}
+
+static void chatroom_not_seated(struct session *session, uint64_t conversation, enum err err)
+{
+    (void)conversation;
+    (void)err;
+    door_refuse(session, 1013, "Try again later");
+}
+
+static void chatroom_closed(struct session *session)
+{
+    struct chatroom_state *state = chatroom_state_of(session);
+    hub_leave(door.hub, session);
+    if (state->present)
+        presence_leave(door.presence, state->conversation, state->user);
+    free(state->name);
+}
+
+/* ---- frames in ---- */
+
+/* A field that names somebody or somewhere must name what the connection proved; it may be absent. */
+static bool claims_other(struct json_object *frame, const char *key, const char *own)
+{
+    struct str claimed;
+    if (!json_has(frame, key))
+        return false;
+    return !json_get_string(frame, key, &claimed) || !str_eq(claimed, str_of(own));
+}
+
+static bool identity_is_own(struct session *session, struct json_object *frame)
+{
+    const struct chatroom_state *state = chatroom_state_of(session);
+    if (!claims_other(frame, "sendUserId", state->nick_id) &&
+        !claims_other(frame, "sendRoom", state->room_id) &&
+        !claims_other(frame, "sendUserName", state->name))
+        return true;
+    struct str client_id;
+    if (!client_id_get(frame, "clientId", &client_id))
+        client_id = STR("");
+    metric_inc(METRIC_IDENTITY_REFUSED);
+    refuse_frame(session, client_id, "identity", "sendUserId, sendUserName and sendRoom must be your own");
+    return false;
+}
+
+static void on_message(struct session *session, struct json_object *frame)
+{
+    const struct chatroom_state *state = chatroom_state_of(session);
+    struct str content, sent_at, client_id;
+    if (!client_id_get(frame, "clientId", &client_id)) {
+        chatroom_send_error(session, "bad_client_id", "clientId must be text of at most 64 bytes");
+        return;
+    }
+    if (!json_get_string(frame, "content", &content) || text_check_content(content)) {
+        refuse_frame(session, client_id, "bad_content", "content must be text without control characters");
+        return;
+    }
+    if (!json_get_string(frame, "sendTime", &sent_at) || !text_is_sent_at(sent_at))
+        sent_at = STR(""); /* ours is shown instead */
+    struct buf clean;
+    buf_init(&clean, content.len * 2 + 16);
+    text_add_content(&clean, content);
+    struct message message = {
+        .conversation = state->conversation,
+        .sender = state->user,
+        .kind = MESSAGE_TEXT,
+        .sender_name = str_of(state->name),
+        .content = buf_str(&clean),
+        .client_id = client_id,
+        .sent_at = sent_at,
+    };
+    enum err err = hub_post(door.hub, post_of(session, 0), &message);
+    if (err)
+        refuse_frame(session, client_id, door_post_code(err), door_post_error(err));
+    buf_fini(&clean);
+}
+
+static void on_query_logs(struct session *session, struct json_object *frame)
+{
+    const struct chatroom_state *state = chatroom_state_of(session);
+    (void)frame;
+    bool owed = state->logs_owed;
+    chatroom_send_history(state->conversation, state->user);
+    if (!owed || !state->logs_owed) /* the other relays were told when that began */
+        hub_notify(door.hub, WIRE_HISTORY, state->conversation, state->user);
+}
+
+static const struct {
+    const char *type;
+    void (*handle)(struct session *session, struct json_object *frame);
+} commands[] = {
+    {"message", on_message},
+    {"query-logs", on_query_logs},
+};
+
+static void chatroom_received(struct session *session, struct str text)
+{
+    struct json_object *frame;
+    struct str type;
+    metric_inc(METRIC_FRAMES_IN);
+    if (!chatroom_state_of(session)->present) { /* it is paused until then: not to be relied on with our life */
+        session_close(session, 1013, "Try again later");
+        return;
+    }
+    if (json_parse_object(text, &frame)) {
+        chatroom_send_error(session, "bad_json", "a frame must be one JSON object");
+        return;
+    }
+    size_t i = 0;
+    const size_t count = sizeof commands / sizeof commands[0];
+    if (json_get_string(frame, "type", &type))
+        while (i < count && !str_eq(type, str_of(commands[i].type)))
+            i++;
+    else
+        i = count;
+    if (i == count)
+        chatroom_send_error(session, "bad_type", "type must be message or query-logs");
+    else if (identity_is_own(session, frame))
+        commands[i].handle(session, frame);
+    json_object_put(frame);
+}
+
+static void chatroom_posted(struct session *session, uint64_t number, const struct store_post *post)
+{
+    (void)number;
+    if (!post->err)
+        return; /* the message itself, delivered to its sender too, is the answer */
+    struct str client_id = post->message.client_id;
+    if (post->err == ERR_UNKNOWN)
+        refuse_frame(session, client_id, "unknown", "it is not known whether the message was stored");
+    else if (post->err == ERR_DOWN)
+        refuse_frame(session, client_id, "unavailable", "the message was not stored: try again later");
+    else if (post->err == ERR_DUPLICATE)
+        refuse_frame(session, client_id, "conflict", DOOR_CONFLICT);
+    else
+        refuse_frame(session, client_id, "refused", "the message could not be stored");
+}
+
+/* The article's server listens on every path: so does this door, which is asked last, where a room is named. */
+static bool chatroom_claims(struct str path)
+{
+    return path.len > 0;
+}
+
+static bool chatroom_passes(const struct request *request)
+{
+    static const char *const own[] = {"/", "/chatroom", "/mysql"};
+    char room[ARGUMENT_BYTES];
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (str_eq(request->path, str_of(own[i])))
+            return false;
+    return !request->argument(request, "roomId", room, sizeof room).len;
+}
+
+const struct protocol chatroom_protocol = {
+    .name = "chatroom",
+    .state_size = sizeof(struct chatroom_state),
+    .claims = chatroom_claims,
+    .passes = chatroom_passes,
+    .open = chatroom_open,
+    .limited = chatroom_limited,
+    .received = chatroom_received,
+    .seated = chatroom_seated,
+    .entered = chatroom_entered,
+    .drained = chatroom_send_owed_history,
+    .not_seated = chatroom_not_seated,
+    .posted = chatroom_posted,
+    .closed = chatroom_closed,
+};

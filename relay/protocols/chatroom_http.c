@@ -1,0 +1,160 @@
+#include "relay/protocols/chatroom_http.h"
+
+#include "common/metrics.h"
+#include "relay/protocols/chatroom_http_parts.h"
+
+#include <stdlib.h>
+
+#define ROOMS_PATH "/rooms/"
+#define TYPE_JSON  "application/json; charset=utf-8"
+
+/* ---- answers ---- */
+
+void chatroom_http_reply(struct http_call *call, struct str json)
+{
+    http_reply(call, 200, TYPE_JSON, "", json);
+}
+
+void chatroom_http_refuse(struct http_call *call, unsigned status, const char *code, const char *error)
+{
+    struct buf out;
+    buf_init(&out, 1024);
+    buf_addf(&out, "{\"error\":\"%s\",\"code\":\"%s\"}", error, code);
+    http_reply(call, status, TYPE_JSON, status == 503 || status == 504 ? "Retry-After: 1\r\n" : "", buf_str(&out));
+    buf_fini(&out);
+}
+
+void chatroom_http_refuse_limited(struct http_call *call, const char *code, const char *error, int64_t retry_after_ms)
+{
+    char json[192], headers[48];
+    snprintf(json, sizeof json, "{\"error\":\"%s\",\"code\":\"%s\",\"retry_after_ms\":%lld}", error, code,
+             (long long)retry_after_ms);
+    snprintf(headers, sizeof headers, "Retry-After: %lld\r\n", (long long)limits_seconds(retry_after_ms));
+    http_reply(call, 429, TYPE_JSON, headers, str_of(json));
+}
+
+void chatroom_http_refuse_busy(struct http_call *call)
+{
+    chatroom_http_refuse(call, 503, "busy", "too much is going on: try again in a second");
+}
+
+void chatroom_http_refuse_down(struct http_call *call)
+{
+    chatroom_http_refuse(call, 503, "unavailable", "try again later");
+}
+
+/* ---- who is it, and may they be here ---- */
+
+static void refuse(struct http_call *call, enum admitted admitted)
+{
+    metric_inc(METRIC_ADMISSIONS_REFUSED);
+    if (admitted == ADMISSION_DOWN)
+        chatroom_http_refuse_down(call);
+    else /* of whatever kind: nobody learns here which rooms and users there are */
+        chatroom_http_refuse(call, 404, "not_found", "no such room, or not a member of it");
+}
+
+static void on_asked(struct admission *admission, enum admitted admitted)
+{
+    struct chatroom_http_asked *asked = (struct chatroom_http_asked *)admission;
+    uint64_t address = asked->call ? rate_address_key(str_of(asked->call->peer)) : 0;
+    if (!admitted && door_revoked(admission->place.user, admission->place.conversation, admission->place.generation))
+        admitted = ADMISSION_DOWN; /* while it was looked up: what is so now has to be asked again */
+    bool banned = !admitted && door_banned(admission->place.user, address, admission->place.conversation);
+    if (banned && asked->call)
+        chatroom_http_refuse(asked->call, 403, "banned", "you may not be here");
+    else if (!admitted && !banned)
+        asked->admitted(asked);
+    else if (asked->call && !banned)
+        refuse(asked->call, admitted);
+    asked->release(asked);
+}
+
+static void on_gone(void *arg, struct http_call *call)
+{
+    (void)call;
+    ((struct chatroom_http_asked *)arg)->call = NULL;
+}
+
+/* Each call asks anew who it is. It is paid for by whom it says that it is, from that address: one cannot use up what
+ * another has, and those behind one address do not wait for each other. FNV-1a. */
+static uint64_t payer_of(const struct http_call *call, struct str nick_id)
+{
+    uint64_t payer = UINT64_C(0xcbf29ce484222325) ^ rate_address_key(str_of(call->peer));
+    for (size_t i = 0; i < nick_id.len; i++)
+        payer = (payer ^ (unsigned char)nick_id.ptr[i]) * UINT64_C(0x100000001b3);
+    return payer & INT64_MAX;
+}
+
+void chatroom_http_ask(struct chatroom_http_asked *asked, struct http_call *call, struct str room_id,
+               struct str nick_id)
+{
+    asked->call = call;
+    asked->admission.done = on_asked;
+    enum admitted admitted = admission_name(&asked->admission, room_id, nick_id);
+    if (admitted) {
+        refuse(call, admitted);
+        asked->release(asked);
+        return;
+    }
+    http_hold(call, on_gone, asked);
+    if (admission_ask(&asked->admission, JOB_ASK, payer_of(call, nick_id))) {
+        chatroom_http_refuse_busy(call);
+        asked->release(asked);
+    }
+}
+
+/* ---- which request is which ---- */
+
+static const struct verb {
+    const char *name, *method, *allow;
+    void (*handle)(struct http_call *call, struct str room_id);
+} verbs[] = {
+    {"poll", "GET", "Allow: GET\r\n", chatroom_http_handle_poll},
+    {"events", "GET", "Allow: GET\r\n", chatroom_http_handle_events},
+    {"stream", "GET", "Allow: GET\r\n", chatroom_http_handle_stream},
+    {"send", "POST", "Allow: POST\r\n", chatroom_http_handle_send},
+};
+
+static bool claims(struct str path)
+{
+    const size_t len = sizeof ROOMS_PATH - 1;
+    return path.len >= len && memcmp(path.ptr, ROOMS_PATH, len) == 0;
+}
+
+static size_t max_body(const struct settings *settings)
+{
+    return (size_t)settings->max_message_bytes;
+}
+
+static void handle(struct http_call *call)
+{
+    const size_t prefix = sizeof ROOMS_PATH - 1;
+    struct str room_id = {call->request.path.ptr + prefix, call->request.path.len - prefix};
+    const char *slash = memchr(room_id.ptr, '/', room_id.len);
+    struct str name = STR("");
+    if (slash) {
+        name = (struct str){slash + 1, (size_t)(room_id.ptr + room_id.len - slash) - 1};
+        room_id.len = (size_t)(slash - room_id.ptr);
+    }
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (!str_eq(name, str_of(verbs[i].name)))
+            continue;
+        if (strcmp(call->method, verbs[i].method) == 0)
+            verbs[i].handle(call, room_id);
+        else
+            http_reply(call, 405, TYPE_JSON, verbs[i].allow,
+                       STR("{\"error\":\"method not allowed\",\"code\":\"method_not_allowed\"}"));
+        return;
+    }
+    chatroom_http_refuse(call, 404, "not_found", "no such path");
+}
+
+const struct http_route chatroom_http_route = {
+    .name = "rooms",
+    .claims = claims,
+    .max_body = max_body,
+    .handle = handle,
+    .foreign = "{\"error\":\"pages of this origin may not use this server (settings: origins, server_names)\",\"code\":\"origin\"}",
+    .too_large = "{\"error\":\"request body too large\",\"code\":\"too_big\"}",
+};

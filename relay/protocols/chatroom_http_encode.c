@@ -1,0 +1,241 @@
+/* chatroom_http_encode.c: how a chatroom's events look over plain HTTP, and what may come in as a cursor, a number, a callback.
+ * `data` is always what the WebSocket's event of that type holds. */
+#include "common/json.h"
+#include "relay/protocols/chatroom.h"
+#include "relay/protocols/chatroom_http_parts.h"
+
+/* ---- what comes in ---- */
+
+bool chatroom_http_read_number(struct str text, uint64_t *number)
+{
+    *number = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+        *number = *number * 10 + (uint64_t)(text.ptr[i] - '0');
+    }
+    return text.len > 0 && text.len <= 18;
+}
+
+bool chatroom_http_read_integer(struct str text, uint64_t *number)
+{
+    int64_t value;
+    if (!json_whole(text, &value) || value < 0)
+        return false;
+    *number = (uint64_t)value;
+    return true;
+}
+
+bool chatroom_http_read_seconds(struct str text, int64_t most_ms, int64_t *ms)
+{
+    const char *dot = memchr(text.ptr, '.', text.len);
+    struct str whole = {text.ptr, dot ? (size_t)(dot - text.ptr) : text.len};
+    struct str fraction = {dot ? dot + 1 : "0", dot ? text.len - whole.len - 1 : 1};
+    uint64_t seconds, part;
+    if (!chatroom_http_read_number(whole, &seconds) || !chatroom_http_read_number(fraction, &part))
+        return false;
+    for (; fraction.len > 3; fraction.len--)
+        part /= 10;
+    for (; fraction.len < 3; fraction.len++)
+        part *= 10;
+    bool more = seconds > (uint64_t)most_ms / 1000;
+    *ms = more ? most_ms : (int64_t)(seconds * 1000 + part);
+    if (*ms > most_ms)
+        *ms = most_ms;
+    return true;
+}
+
+bool chatroom_http_read_cursor(struct str text, struct chatroom_http_cursor *cursor)
+{
+    const char *dash = text.len ? memchr(text.ptr, '-', text.len) : NULL;
+    if (!dash)
+        return false;
+    struct str epoch = {text.ptr, (size_t)(dash - text.ptr)};
+    struct str seq = {dash + 1, text.len - epoch.len - 1};
+    return chatroom_http_read_number(epoch, &cursor->epoch) && chatroom_http_read_number(seq, &cursor->seq);
+}
+
+static bool is_name_byte(char byte, bool first)
+{
+    if ((byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '_' || byte == '$')
+        return true;
+    return !first && ((byte >= '0' && byte <= '9') || byte == '.');
+}
+
+bool chatroom_http_callback_ok(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (!is_name_byte(name.ptr[i], i == 0))
+            return false;
+    return name.len > 0 && name.len <= ROOMS_CALLBACK_MAX;
+}
+
+/* ---- JSON, for polls and for scripts ---- */
+
+static void encode_json(const struct message *message, struct buf *out)
+{
+    if (message_is_revision(message->kind))
+        return;
+    buf_add_text(out, "{\"seq\":");
+    buf_add_u64(out, message->seq);
+    buf_add_text(out, ",\"type\":\"message\",\"data\":");
+    chatroom_add_line(message, out);
+    buf_add_char(out, '}');
+}
+
+/* Who is present: a poll is not told, or the list that everybody gets on coming would end each at once. */
+const struct encoding poll_encoding = {
+    .name = "poll",
+    .bare = true,
+    .pulled = true,
+    .message = encode_json,
+    .presence = chatroom_store_presence,
+};
+
+static void encode_members_json(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
+{
+    (void)conversation;
+    buf_add_text(out, "{\"type\":\"members\",\"data\":");
+    chatroom_add_members(members, count, out);
+    buf_add_char(out, '}');
+}
+
+/* What a script element must not hold as it is: what could end it or begin another, and what JSON allows in a string
+ * and older JavaScript does not (U+2028, U+2029). All of it stands in strings only. */
+static size_t escape(struct str rest, const char **escaped)
+{
+    switch (rest.ptr[0]) {
+    case '<': *escaped = "\\u003c"; return 1;
+    case '>': *escaped = "\\u003e"; return 1;
+    case '&': *escaped = "\\u0026"; return 1;
+    case '\xe2': break;
+    default: return 0;
+    }
+    if (rest.len < 3 || rest.ptr[1] != '\x80' || (rest.ptr[2] != '\xa8' && rest.ptr[2] != '\xa9'))
+        return 0;
+    *escaped = rest.ptr[2] == '\xa8' ? "\\u2028" : "\\u2029";
+    return 3;
+}
+
+void chatroom_http_add_script(struct buf *out, const char *callback, struct str json)
+{
+    buf_add_text(out, "<script>parent.");
+    buf_add_text(out, callback);
+    buf_add_char(out, '(');
+    size_t from = 0;
+    for (size_t at = 0; at < json.len;) {
+        const char *escaped;
+        size_t len = escape((struct str){json.ptr + at, json.len - at}, &escaped);
+        if (len) {
+            buf_add(out, json.ptr + from, at - from);
+            buf_add_text(out, escaped);
+            from = at + len;
+        }
+        at += len ? len : 1;
+    }
+    buf_add(out, json.ptr + from, json.len - from);
+    buf_add_text(out, ")</script>\n");
+}
+
+/* ---- Server-Sent Events ---- */
+
+static void encode_event(const struct message *message, struct buf *out)
+{
+    if (message_is_revision(message->kind))
+        return;
+    buf_addf(out, "id: %llu-%llu\nevent: message\ndata: ", (unsigned long long)door.hub->epoch,
+             (unsigned long long)message->seq);
+    chatroom_add_line(message, out);
+    buf_add_text(out, "\n\n");
+}
+
+static void encode_members_event(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
+{
+    (void)conversation;
+    buf_add_text(out, "event: members\ndata: ");
+    chatroom_add_members(members, count, out);
+    buf_add_text(out, "\n\n");
+}
+
+const struct encoding events_encoding = {
+    .name = "events",
+    .bare = true,
+    .message = encode_event,
+    .members = encode_members_event,
+    .presence = chatroom_store_presence,
+};
+
+static void encode_event_padded(const struct message *message, struct buf *out)
+{
+    size_t len = out->len;
+    encode_event(message, out);
+    if (out->len > len)
+        buf_add_text(out, ROOMS_EVENTS_PADDING);
+}
+
+static void encode_members_event_padded(uint64_t conversation, const struct member *members, size_t count,
+                                        struct buf *out)
+{
+    encode_members_event(conversation, members, count, out);
+    buf_add_text(out, ROOMS_EVENTS_PADDING);
+}
+
+const struct encoding events_padded_encoding = {
+    .name = "events_padded",
+    .bare = true,
+    .message = encode_event_padded,
+    .members = encode_members_event_padded,
+    .presence = chatroom_store_presence,
+};
+
+/* The callback's name is each client's own, so what all share is the JSON. */
+const struct encoding stream_encoding = {
+    .name = "stream",
+    .bare = true,
+    .pulled = true,
+    .give = chatroom_http_stream_give,
+    .message = encode_json,
+    .members = encode_members_json,
+    .presence = chatroom_store_presence,
+};
+
+/* ---- pages of history ---- */
+
+void chatroom_http_page_init(struct chatroom_http_page *page, uint64_t after,
+                     void (*add)(struct chatroom_http_page *page, const struct message *message))
+{
+    const struct settings *settings = door.settings;
+    *page = (struct chatroom_http_page){.last = after, .add = add};
+    buf_init(&page->out,
+             (size_t)settings->history_bytes + 6 * (size_t)settings->max_message_bytes + 4096);
+}
+
+static void on_message(void *arg, const struct message *message)
+{
+    struct chatroom_http_page *page = arg;
+    size_t before = page->out.len;
+    if (page->full)
+        return;
+    page->add(page, message);
+    if (page->count && (page->out.failed || page->out.len > (size_t)door.settings->history_bytes)) {
+        page->full = true;
+        page->out.failed = false;
+        page->out.len = before;
+        return;
+    }
+    page->last = message->seq;
+    page->count++;
+}
+
+enum err chatroom_http_page_read(struct chatroom_http_page *page, struct store *store, uint64_t conversation,
+                         uint64_t before)
+{
+    struct store_range range = {
+        .conversation = conversation,
+        .after = page->last,
+        .before = before,
+        .limit = (unsigned)door.settings->history_limit,
+    };
+    enum err err = store_read(store, &range, on_message, page);
+    return !err && page->out.failed ? ERR_INTERNAL : err;
+}

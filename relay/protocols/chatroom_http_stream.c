@@ -1,0 +1,449 @@
+/* chatroom_http_stream.c: a chatroom's events as an answer without an end: Server-Sent Events, or scripts for an iframe.
+ *
+ *   seat (from here on the room's log has everything) ─▶ what was missed before it, page by page from MySQL
+ *        ─▶ the log
+ *
+ * The seat is held meanwhile, so that nothing overtakes; one that falls off the log while it is held is closed as too
+ * slow, and its client resumes further on. */
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "relay/core/presence.h"
+#include "relay/protocols/chatroom_http_parts.h"
+
+#include <stdlib.h>
+
+enum { AGAIN_MS = 100, FIRST_BYTES = 1024 };
+
+#define DEFAULT_CALLBACK "onRoomEvent"
+
+struct stream {
+    uint64_t conversation, user;
+    enum encoding_id encoding;
+    struct chatroom_http_cursor cursor; /* what the client has seen, or was given */
+    bool resume;                /* it has seen something, and wants what came after */
+    bool lost;                  /* it wanted to, but its cursor is none here */
+    uint64_t target;            /* what the seat's log begins after */
+    bool missing;               /* not all up to `target` was given yet */
+    bool reading;               /* a page is on its way */
+    bool present;
+    bool padded; /* its client asked for that */
+    struct wheel_timer again; /* set while this relay has not heard of what the client has seen */
+    struct session *session;
+    char *name;
+    char head[STORE_HEAD_MAX + 1];
+    char callback[ROOMS_CALLBACK_MAX + 1];
+};
+
+static struct stream *stream_of(struct session *session)
+{
+    return session->state;
+}
+
+/* ---- bytes of each kind ---- */
+
+static struct str padding_of(const struct stream *stream)
+{
+    return !stream->padded                          ? STR("")
+           : stream->encoding == ENCODING_STREAM ? STR(ROOMS_STREAM_PADDING)
+                                                 : STR(ROOMS_EVENTS_PADDING);
+}
+
+/* After something that is not from the log of a padded encoding. */
+static void send_padding(struct session *session)
+{
+    if (stream_of(session)->padded)
+        session_send_raw(session, padding_of(stream_of(session)));
+}
+
+/* Events that only one client gets: where it stands. */
+static void send_place(struct session *session, const char *type, uint64_t seq)
+{
+    const struct stream *stream = stream_of(session);
+    unsigned long long epoch = door.hub->epoch, number = seq;
+    char data[96], json[160];
+    struct buf out;
+    buf_init(&out, 4096);
+    snprintf(data, sizeof data, "{\"epoch\":%llu,\"seq\":%llu}", epoch, number);
+    snprintf(json, sizeof json, "{\"seq\":%llu,\"type\":\"%s\",\"data\":%s}", number, type, data);
+    if (stream->encoding == ENCODING_STREAM)
+        chatroom_http_add_script(&out, stream->callback, str_of(json));
+    else if (stream->lost)
+        buf_addf(&out, "id: %llu-%llu\nevent: %s\ndata: %s\n\n", epoch, number, type, data);
+    else /* nothing to tell, but from here on the browser has a cursor */
+        buf_addf(&out, "id: %llu-%llu\n\n", epoch, number);
+    buf_add_str(&out, padding_of(stream));
+    session_send_raw(session, buf_str(&out));
+    buf_fini(&out);
+}
+
+static void send_beginning(struct session *session)
+{
+    struct buf out;
+    buf_init(&out, 8192);
+    if (stream_of(session)->encoding != ENCODING_STREAM)
+        buf_add_text(&out, "retry: 1000\n\n");
+    else /* browsers show, and run, nothing of a page before they have this much of it */
+        buf_addf(&out, "<!doctype html>\n<!--%*s-->\n", FIRST_BYTES, "");
+    buf_add_str(&out, padding_of(stream_of(session)));
+    session_send_raw(session, buf_str(&out));
+    buf_fini(&out);
+}
+
+void chatroom_http_stream_give(struct session *session, struct str json)
+{
+    struct buf out;
+    buf_init(&out, json.len * 6 + 4096);
+    chatroom_http_add_script(&out, stream_of(session)->callback, json);
+    buf_add_str(&out, padding_of(stream_of(session)));
+    session_send_raw(session, buf_str(&out));
+    buf_fini(&out);
+}
+
+/* ---- what was missed ---- */
+
+struct reading {
+    struct job job;
+    uint64_t session_id, conversation, before;
+    enum encoding_id encoding;
+    char callback[ROOMS_CALLBACK_MAX + 1];
+    struct chatroom_http_page page;
+};
+
+static void add_event(struct chatroom_http_page *page, const struct message *message)
+{
+    const struct reading *reading =
+        (struct reading *)(void *)((char *)page - offsetof(struct reading, page));
+    struct buf json;
+    if (reading->encoding != ENCODING_STREAM) {
+        events_encoding.message(message, &page->out);
+        return;
+    }
+    buf_init(&json, page->out.max);
+    stream_encoding.message(message, &json);
+    if (json.len)
+        chatroom_http_add_script(&page->out, reading->callback, buf_str(&json));
+    page->out.failed |= json.failed;
+    buf_fini(&json);
+}
+
+static void read_page(struct job *job, struct store *store)
+{
+    struct reading *reading = (struct reading *)job;
+    job->err = chatroom_http_page_read(&reading->page, store, reading->conversation, reading->before);
+    job->bytes = reading->page.out.cap;
+}
+
+static void on_drained(struct session *session);
+
+static void on_read(struct job *job)
+{
+    struct reading *reading = (struct reading *)job;
+    struct session *session = sessions_find(door.hub->sessions, reading->session_id);
+    if (session && !session->closing && job->err) {
+        door_refuse(session, 1013, "Try again later");
+    } else if (session && !session->closing) {
+        struct stream *stream = stream_of(session);
+        stream->reading = false;
+        stream->cursor.seq = reading->page.count ? reading->page.last : stream->target;
+        session_send_raw(session, buf_str(&reading->page.out));
+        send_padding(session);
+        on_drained(session); /* if it is out already */
+    }
+    buf_fini(&reading->page.out);
+    free(reading);
+}
+
+static void read_missing(struct session *session)
+{
+    struct stream *stream = stream_of(session);
+    struct reading *reading = mem_zalloc(sizeof *reading);
+    reading->job.work = read_page;
+    reading->job.done = on_read;
+    reading->session_id = session->id;
+    reading->conversation = stream->conversation;
+    reading->before = stream->target + 1;
+    reading->encoding = stream->encoding;
+    memcpy(reading->callback, stream->callback, sizeof reading->callback);
+    chatroom_http_page_init(&reading->page, stream->cursor.seq, add_event);
+    job_charge(&reading->job, JOB_ASK, session_payer(session), 1 + (size_t)door.settings->history_limit / 50);
+    stream->reading = true;
+    if (readers_try(door.readers, &reading->job)) {
+        free(reading);
+        door_refuse(session, 1013, "Try again later");
+    }
+}
+
+/* ---- live ---- */
+
+struct scripts {
+    struct buf out;
+    const char *callback;
+};
+
+static void add_script(void *arg, uint64_t seq, struct str payload)
+{
+    struct scripts *scripts = arg;
+    (void)seq;
+    chatroom_http_add_script(&scripts->out, scripts->callback, payload);
+}
+
+/* For the iframe: the log holds JSON, each client gets it with the name of its own callback. */
+static void on_changed(struct session *session, struct seat *seat)
+{
+    struct scripts scripts = {.callback = stream_of(session)->callback};
+    buf_init(&scripts.out, (size_t)door.settings->room_log_bytes * 8);
+    if (!hub_take(seat, add_script, &scripts) || scripts.out.failed) {
+        metric_inc(METRIC_CLOSED_SLOW);
+        session_close(session, 1013, "Too slow: come back for the history");
+    } else if (scripts.out.len) {
+        session_send_raw(session, buf_str(&scripts.out));
+        send_padding(session);
+    }
+    buf_fini(&scripts.out);
+}
+
+static void go_live(struct session *session)
+{
+    struct stream *stream = stream_of(session);
+    stream->missing = false;
+    session_hold(session, false);
+    if (stream->encoding == ENCODING_STREAM && !session->closing)
+        on_changed(session, hub_seat(session, stream->conversation));
+}
+
+static void on_drained(struct session *session)
+{
+    const struct stream *stream = stream_of(session);
+    if (!stream->missing || stream->reading || session->closing || session->choked ||
+        session->outbox.len)
+        return;
+    if (stream->cursor.seq < stream->target)
+        read_missing(session);
+    else
+        go_live(session);
+}
+
+/* ---- taking the seat ---- */
+
+static void on_again(struct wheel_timer *timer)
+{
+    struct stream *stream =
+        (struct stream *)(void *)((char *)timer - offsetof(struct stream, again));
+    if (stream->session->closing)
+        return;
+    hub_leave(door.hub, stream->session);
+    hub_join(door.hub, stream->session, stream->conversation, stream->encoding);
+}
+
+static void on_seated(struct session *session, struct seat *seat)
+{
+    struct stream *stream = stream_of(session);
+    if (session->closing)
+        return;
+    if (stream->resume && hub_seq(seat) < stream->cursor.seq) {
+        /* another relay told the client more than this one has heard: its log would bring that again */
+        hub_expect(seat, stream->cursor.seq);
+        wheel_set(door.hub->wheel, &stream->again, AGAIN_MS);
+        return;
+    }
+    struct member member = {stream->user, str_of(stream->name), str_of(stream->head)};
+    stream->present = true;
+    presence_enter(door.presence, stream->conversation, stream->encoding, &member, session->id);
+    stream->target = hub_seq(seat);
+    stream->missing = stream->resume && stream->cursor.seq < stream->target;
+    if (!stream->resume)
+        stream->cursor.seq = stream->target;
+    send_place(session, stream->lost ? "reset" : "open", stream->cursor.seq);
+    if (!stream->missing && !session->closing)
+        go_live(session);
+    else
+        on_drained(session);
+}
+
+static void on_not_seated(struct session *session, uint64_t conversation, enum err err)
+{
+    (void)conversation;
+    (void)err;
+    if (!session->closing)
+        door_refuse(session, 1013, "Try again later");
+}
+
+static void on_entered(struct session *session)
+{
+    (void)session; /* it says nothing that would have to wait for that */
+}
+
+static void on_closed(struct session *session)
+{
+    struct stream *stream = stream_of(session);
+    hub_leave(door.hub, session);
+    wheel_cancel(&stream->again);
+    if (stream->present)
+        presence_leave(door.presence, stream->conversation, stream->user);
+    free(stream->name);
+}
+
+#define OF_EVERY_STREAM                                                                                                 \
+    .state_size = sizeof(struct stream), .seated = on_seated, .not_seated = on_not_seated, .entered = on_entered,       \
+    .drained = on_drained, .closed = on_closed
+
+static const struct protocol events_protocol = {.name = "events", .heartbeat = ":\n\n", OF_EVERY_STREAM};
+static const struct protocol events_padded_protocol = {
+    .name = "events", .heartbeat = ROOMS_EVENTS_PADDING, OF_EVERY_STREAM};
+static const struct protocol stream_protocol = {
+    .name = "stream", .heartbeat = "<!-- -->\n", .changed = on_changed, OF_EVERY_STREAM};
+static const struct protocol stream_padded_protocol = {
+    .name = "stream", .heartbeat = ROOMS_STREAM_PADDING, .changed = on_changed, OF_EVERY_STREAM};
+
+/* ---- a call that comes in ---- */
+
+/* X-Accel-Buffering: for every nginx on the way, ours and those in front of it. The iframe may be shown by our own pages only. */
+#define EVENTS_HEADERS "X-Accel-Buffering: no\r\n"
+#define STREAM_HEADERS                                                                             \
+    EVENTS_HEADERS "Content-Security-Policy: default-src 'none'; script-src 'unsafe-inline'; "     \
+                   "frame-ancestors 'self'\r\n"
+
+static const struct kind {
+    const struct protocol *protocol;
+    enum encoding_id encoding;
+    const char *type, *headers;
+} events_kinds[2] = {
+    {&events_protocol, ENCODING_EVENTS, "text/event-stream; charset=utf-8", EVENTS_HEADERS},
+    {&events_padded_protocol, ENCODING_EVENTS_PADDED, "text/event-stream; charset=utf-8", EVENTS_HEADERS},
+}, stream_kinds[2] = {
+    {&stream_protocol, ENCODING_STREAM, "text/html; charset=utf-8", STREAM_HEADERS},
+    {&stream_padded_protocol, ENCODING_STREAM, "text/html; charset=utf-8", STREAM_HEADERS},
+};
+
+/* Which of the two: EventSource polyfills say padding=true. */
+static bool wants_padding(const struct request *request)
+{
+    char text[16];
+    struct str padding = request->argument(request, "padding", text, sizeof text);
+    return str_eq(padding, STR("true")) || str_eq(padding, STR("1"));
+}
+
+struct asked {
+    struct chatroom_http_asked asked;
+    const struct kind *kind;
+    struct chatroom_http_cursor cursor;
+    bool resume, lost;
+    char callback[ROOMS_CALLBACK_MAX + 1];
+};
+
+static struct session *open_stream(struct asked *asked)
+{
+    struct http_call *call = asked->asked.call;
+    struct sessions *sessions = door.hub->sessions;
+    uint64_t user = asked->asked.admission.place.user;
+    int64_t retry_after_ms;
+    if (door_may_connect(str_of(call->peer), &retry_after_ms)) {
+        chatroom_http_refuse_limited(call, "too_many", "too many connections of this address", retry_after_ms);
+        return NULL;
+    }
+    if (limits_user_full(sessions->limits, user)) {
+        chatroom_http_refuse_limited(call, "too_many", "too many connections of this user", 1000);
+        return NULL;
+    }
+    if (!sessions_have_room(sessions)) {
+        chatroom_http_refuse_busy(call);
+        return NULL;
+    }
+    http_begin_stream(call, asked->kind->type, asked->kind->headers);
+    struct session *session = session_new(sessions, asked->kind->protocol, &http_stream, call);
+    CG_ASSERT(session);
+    http_stream_session(call, session->id, sessions);
+    session_from(session, str_of(call->peer));
+    session->client.generation = asked->asked.admission.place.generation;
+    bool counted = limits_identify(sessions->limits, &session->client, user);
+    CG_ASSERT(counted);
+    session_admitted(session);
+    http_vouch(call);
+    return session;
+}
+
+static void on_admitted(struct chatroom_http_asked *base)
+{
+    struct asked *asked = (struct asked *)base;
+    const struct store_place *place = &base->admission.place;
+    struct session *session = base->call ? open_stream(asked) : NULL;
+    if (!session)
+        return;
+    struct stream *stream = stream_of(session);
+    bool known =
+        asked->resume && asked->cursor.epoch == door.hub->epoch && asked->cursor.seq <= place->seq;
+    *stream = (struct stream){
+        .conversation = place->conversation,
+        .user = place->user,
+        .encoding = asked->kind->encoding,
+        .cursor = asked->cursor,
+        .resume = known,
+        .lost = asked->lost || (asked->resume && !known),
+        .padded = asked->kind == &events_kinds[true] || asked->kind == &stream_kinds[true],
+        .again = {.fired = on_again},
+        .session = session,
+        .name = mem_strndup(place->user_name, place->user_name_len),
+    };
+    memcpy(stream->head, place->head, sizeof stream->head);
+    memcpy(stream->callback, asked->callback, sizeof stream->callback);
+    send_beginning(session);
+    session_hold(session, true);
+    if (!session->closing)
+        hub_join(door.hub, session, place->conversation, stream->encoding);
+}
+
+static void release(struct chatroom_http_asked *base)
+{
+    free(base);
+}
+
+/* A cursor that cannot be read is one that is none here: the client is told where it stands now. */
+static void read_resume(struct asked *asked, struct str text)
+{
+    asked->resume = text.len && chatroom_http_read_cursor(text, &asked->cursor);
+    asked->lost = text.len && !asked->resume;
+}
+
+static void handle(struct http_call *call, struct str room_id, const struct kind *kind,
+                   struct str resume, struct str callback)
+{
+    char text[ROOMS_ARGUMENT_BYTES];
+    const struct request *request = &call->request;
+    struct str nick_id = request->argument(request, "nickId", text, sizeof text);
+    if (!nick_id.len) {
+        chatroom_http_refuse(call, 400, "bad_request", "nickId is missing");
+        return;
+    }
+    struct asked *asked = mem_zalloc(sizeof *asked);
+    asked->asked.admitted = on_admitted;
+    asked->asked.release = release;
+    asked->kind = kind;
+    memcpy(asked->callback, callback.ptr, callback.len);
+    read_resume(asked, resume);
+    chatroom_http_ask(&asked->asked, call, room_id, nick_id);
+}
+
+/* A browser that comes back says it in the header; the argument is as old as the page. */
+void chatroom_http_handle_events(struct http_call *call, struct str room_id)
+{
+    char text[ROOMS_ARGUMENT_BYTES];
+    const struct request *request = &call->request;
+    struct str resume = request->header(request, "last-event-id", text, sizeof text);
+    if (!resume.len)
+        resume = request->argument(request, "lastEventId", text, sizeof text);
+    handle(call, room_id, &events_kinds[wants_padding(request)], resume, STR(""));
+}
+
+void chatroom_http_handle_stream(struct http_call *call, struct str room_id)
+{
+    char text[ROOMS_ARGUMENT_BYTES], name[ROOMS_ARGUMENT_BYTES];
+    const struct request *request = &call->request;
+    struct str resume = request->argument(request, "after", text, sizeof text);
+    struct str callback = request->argument(request, "callback", name, sizeof name);
+    if (!callback.len)
+        callback = STR(DEFAULT_CALLBACK);
+    if (chatroom_http_callback_ok(callback))
+        handle(call, room_id, &stream_kinds[wants_padding(request)], resume, callback);
+    else
+        chatroom_http_refuse(call, 400, "bad_request", "callback must be a name");
+}

@@ -1,0 +1,486 @@
+#include "relay/protocols/friends.h"
+
+#include "common/client_id.h"
+#include "common/log.h"
+#include "common/map.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/store/store_seats.h"
+#include "common/text.h"
+#include "relay/core/door.h"
+#include "relay/core/hub.h"
+#include "relay/db/readers.h"
+
+#include <stdlib.h>
+
+#define PATH_PREFIX "/ws/"
+
+enum { ARGUMENT_BYTES = 4096 };
+
+struct friends_state {
+    char user_id[ID_MAX];
+    bool loading, again; /* friends are being read; and once more after that */
+    bool all;            /* `again`: all of them, not only the youngest */
+    char *token;   /* as it came, until the user is known; NULL: none */
+    char *name;    /* NULL until admitted */
+};
+
+static struct friends_state *state_of(struct session *session)
+{
+    return session->state;
+}
+
+/* ---- friendships in use: what an encoding must know of a conversation ---- */
+
+struct in_use {
+    struct store_friendship friendship;
+    unsigned seats;
+    struct in_use *same; /* another id with the same hash */
+};
+
+static struct map friendships; /* conversation → struct in_use */
+static struct map by_id;       /* hash of the friendship's id → the first such struct in_use */
+
+/* FNV-1a. Ids are random and ours, so nobody can choose one that meets another. */
+static uint64_t id_hash(struct str id)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < id.len; i++)
+        hash = (hash ^ (unsigned char)id.ptr[i]) * UINT64_C(0x100000001b3);
+    return hash ? hash : 1;
+}
+
+static void use(const struct store_friendship *friendship)
+{
+    struct in_use *in_use = map_get(&friendships, friendship->conversation);
+    if (!in_use) {
+        uint64_t key = id_hash(str_of(friendship->id));
+        in_use = mem_zalloc(sizeof *in_use);
+        in_use->friendship = *friendship;
+        in_use->same = map_get(&by_id, key);
+        map_put(&friendships, friendship->conversation, in_use);
+        map_put(&by_id, key, in_use);
+    }
+    in_use->seats++;
+}
+
+static void forget_id(struct in_use *in_use)
+{
+    uint64_t key = id_hash(str_of(in_use->friendship.id));
+    struct in_use *first = map_take(&by_id, key), **at = &first;
+    while (*at != in_use)
+        at = &(*at)->same;
+    *at = in_use->same;
+    if (first)
+        map_put(&by_id, key, first);
+}
+
+static void unuse(uint64_t conversation)
+{
+    struct in_use *in_use = map_get(&friendships, conversation);
+    if (!in_use || --in_use->seats) /* none: a seat in the inbox */
+        return;
+    map_take(&friendships, conversation);
+    forget_id(in_use);
+    free(in_use);
+}
+
+/* NULL if nobody here sits in it, or it is an inbox. */
+static const struct store_friendship *friendship_get(uint64_t conversation)
+{
+    const struct in_use *in_use = map_get(&friendships, conversation);
+    return in_use ? &in_use->friendship : NULL;
+}
+
+static const struct store_friendship *friendship_named(struct str id)
+{
+    const struct in_use *in_use = map_get(&by_id, id_hash(id));
+    while (in_use && !str_eq(id, str_of(in_use->friendship.id)))
+        in_use = in_use->same;
+    return in_use ? &in_use->friendship : NULL;
+}
+
+static const struct {
+    const char *name;
+    enum message_kind kind;
+} types[] = {{"text", MESSAGE_TEXT}, {"emoji", MESSAGE_EMOJI}, {"file", MESSAGE_FILE}};
+
+/* NULL for what is not shown to them. Other doors tell pictures from files; here all uploads are files. */
+
+static const char *type_name(enum message_kind kind)
+{
+    if (kind == MESSAGE_IMAGE || kind == MESSAGE_VIDEO)
+        kind = MESSAGE_FILE;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (types[i].kind == kind)
+            return types[i].name;
+    return NULL;
+}
+
+/* The object that the sender's client sent, for the side that did not. */
+static void encode(const struct message *message, bool for_low, struct buf *out)
+{
+    const struct store_friendship *f = friendship_get(message->conversation);
+    const char *type = type_name(message->kind);
+    if (!f || !type || message->sender == (for_low ? f->low : f->high))
+        return;
+    buf_add_text(out, "{\"friend\":");
+    buf_add_json(out, str_of(f->id));
+    buf_add_text(out, ",\"from\":");
+    buf_add_json(out, str_of(for_low ? f->high_id : f->low_id));
+    buf_add_text(out, ",\"to\":");
+    buf_add_json(out, str_of(for_low ? f->low_id : f->high_id));
+    buf_add_text(out, ",\"content\":");
+    buf_add_json(out, message->content);
+    buf_addf(out, ",\"type\":\"%s\",\"seq\":%llu,\"ts\":%lld", type,
+             (unsigned long long)message->seq, (long long)message->at_ms);
+    if (message->extra.len) {
+        buf_add_char(out, ',');
+        buf_add_str(out, message->extra);
+    }
+    buf_add_char(out, '}');
+}
+
+static void encode_low(const struct message *message, struct buf *out)
+{
+    encode(message, true, out);
+}
+
+static void encode_high(const struct message *message, struct buf *out)
+{
+    encode(message, false, out);
+}
+
+const struct encoding friends_low_encoding = {.name = "friends_low", .message = encode_low};
+const struct encoding friends_high_encoding = {.name = "friends_high", .message = encode_high};
+
+/* ---- who it is, and their friends ----
+ *
+ * Friends are read a page at a time, and the loop seats one page in a turn: somebody with thousands of friends takes
+ * longer to have them all, and nobody else notices. */
+
+struct look_up {
+    struct job job;
+    uint64_t session_id;
+    char user_id[ID_MAX];
+    bool all;        /* the pages that follow, too */
+    uint64_t before; /* as store_friendships has it; after an error as it was */
+    struct store_friend_self self;
+    struct store_friendship *list;
+    size_t count, cap;
+};
+
+static void collect(void *arg, const struct store_friendship *friendship)
+{
+    struct look_up *look_up = arg;
+    CG_ASSERT(look_up->count < STORE_FRIENDSHIPS_PAGE);
+    if (look_up->count == look_up->cap) {
+        look_up->cap = look_up->cap ? look_up->cap * 2 : 8;
+        look_up->list = mem_realloc(look_up->list, look_up->cap * sizeof look_up->list[0]);
+    }
+    look_up->list[look_up->count++] = *friendship;
+}
+
+static void work(struct job *job, struct store *store)
+{
+    struct look_up *look_up = (struct look_up *)job;
+    job->err = store_friend_self(store, str_of(look_up->user_id), &look_up->self);
+    if (!job->err)
+        job->err = store_friendships(store, look_up->self.user, &look_up->before, collect, look_up);
+}
+
+/* A user with a password needs a token beside the id, and it must be theirs. */
+static bool token_fits(const struct friends_state *state, const struct rights *rights)
+{
+    struct token token;
+    return state->token && !token_check(door.tokens, str_of(state->token), &token) &&
+           !strcmp(token.user_id, state->user_id) && rights_take(rights, &token);
+}
+
+static void admit(struct session *session, const struct look_up *look_up)
+{
+    struct friends_state *state = state_of(session);
+    const struct store_friend_self *self = &look_up->self;
+    struct door_proof proof = {self->rights.generation, self->has_password, door_moment()};
+    if (self->has_password && !token_fits(state, &self->rights)) {
+        door_refuse(session, DOOR_CLOSE_UNAUTHORIZED, "A token is needed");
+        return;
+    }
+    const struct door_refusal *why = door_admit(session, self->user, 0, &proof);
+    if (why) {
+        door_refuse(session, why->code, why->reason);
+        return;
+    }
+    free(state->token);
+    state->token = NULL;
+    state->name = mem_strdup(look_up->self.name);
+    hub_join(door.hub, session, WIRE_INBOX(session->client.user), ENCODING_FRIENDS_LOW);
+    session_pause(session, SESSION_ENTERING, false);
+}
+
+static void load(struct session *session, bool all);
+static void load_page(struct session *session, bool all, uint64_t before);
+
+static void on_looked_up(struct job *job)
+{
+    struct look_up *look_up = (struct look_up *)job;
+    struct session *session = sessions_find(door.hub->sessions, look_up->session_id);
+    if (session && !session->closing) {
+        struct friends_state *state = state_of(session);
+        state->loading = false;
+        if (job->err == ERR_NOT_FOUND)
+            door_refuse(session, 1008, "Unknown user");
+        else if (job->err && !state->name)
+            door_refuse(session, 1013, "Try again later");
+        else if (job->err && look_up->before != INT64_MAX) /* what follows would be missed */
+            door_refuse(session, 1013, "Try again later");
+        else if (!job->err && !state->name)
+            admit(session, look_up);
+        for (size_t i = 0; !session->closing && !job->err && i < look_up->count; i++) {
+            const struct store_friendship *friendship = &look_up->list[i];
+            if (hub_seat(session, friendship->conversation) ||
+                door_banned(session->client.user, session->client.address, friendship->conversation) ||
+                door_revoked(session->client.user, friendship->conversation, look_up->self.rights.generation))
+                continue;
+            use(friendship);
+            hub_join(door.hub, session, friendship->conversation,
+                     friendship->low == session->client.user ? ENCODING_FRIENDS_LOW : ENCODING_FRIENDS_HIGH);
+        }
+        bool more = !job->err && look_up->all && look_up->before;
+        if (!session->closing && more)
+            load_page(session, true, look_up->before);
+        else if (!session->closing && state->again)
+            load(session, state->all);
+    }
+    free(look_up->list);
+    free(look_up);
+}
+
+static void load_page(struct session *session, bool all, uint64_t before)
+{
+    struct friends_state *state = state_of(session);
+    struct look_up *look_up = mem_zalloc(sizeof *look_up);
+    look_up->job.work = work;
+    look_up->job.done = on_looked_up;
+    look_up->session_id = session->id;
+    look_up->all = all;
+    look_up->before = before;
+    memcpy(look_up->user_id, state->user_id, ID_MAX);
+    job_charge(&look_up->job, state->name ? JOB_ASK : JOB_ARRIVAL, session_payer(session), 4);
+    state->loading = !readers_try(door.readers, &look_up->job);
+    if (state->loading)
+        return;
+    free(look_up);
+    door_refuse(session, 1013, "Try again later");
+}
+
+/* All friends, or the youngest, of whom it is said that there are new ones. */
+static void load(struct session *session, bool all)
+{
+    struct friends_state *state = state_of(session);
+    state->all = state->loading && (all || (state->again && state->all));
+    state->again = state->loading;
+    if (!state->loading)
+        load_page(session, all, INT64_MAX);
+}
+
+static bool claims(struct str path)
+{
+    const size_t len = sizeof PATH_PREFIX - 1;
+    return path.len > len && !memcmp(path.ptr, PATH_PREFIX, len) &&
+           !memchr(path.ptr + len, '/', path.len - len);
+}
+
+static void open_session(struct session *session, const struct request *request)
+{
+    struct friends_state *state = state_of(session);
+    const size_t len = sizeof PATH_PREFIX - 1;
+    struct str user_id = {request->path.ptr + len, request->path.len - len};
+    if (!id_is(user_id, STORE_USER_PREFIX)) {
+        door_refuse(session, 1008, "Unknown user");
+        return;
+    }
+    memcpy(state->user_id, user_id.ptr, user_id.len);
+    char text[ARGUMENT_BYTES];
+    struct str token = request->header(request, "token", text, sizeof text);
+    if (!token.len)
+        token = request->argument(request, "token", text, sizeof text);
+    if (token.len)
+        state->token = mem_strndup(token.ptr, token.len);
+    session_pause(session, SESSION_ENTERING, true);
+    load(session, true);
+}
+
+static void seated(struct session *session, struct seat *seat)
+{
+    (void)session;
+    (void)seat;
+}
+
+/* One friendship could not be opened: the whole connection comes again, rather than miss that friend. */
+static void not_seated(struct session *session, uint64_t conversation, enum err err)
+{
+    (void)err;
+    unuse(conversation);
+    if (!session->closing)
+        door_refuse(session, 1013, "Try again later");
+}
+
+static void closed(struct session *session)
+{
+    struct friends_state *state = state_of(session);
+    for (const struct seat *seat = session->seats; seat; seat = seat->next)
+        unuse(hub_conversation(seat)); /* with its session's the room's log goes: nothing encodes */
+    hub_leave(door.hub, session);
+    free(state->token);
+    free(state->name);
+}
+
+static void reload_one(void *arg, struct session *session)
+{
+    (void)arg;
+    if (session->protocol == &friends_protocol && !session->closing) /* other doors sit there too */
+        load(session, false);
+}
+
+void friends_reload(uint64_t user)
+{
+    hub_each(door.hub, WIRE_INBOX(user), reload_one, NULL);
+}
+
+void friends_reload_all(void)
+{
+    const struct sessions *sessions = door.hub->sessions;
+    for (size_t i = 0; i < sessions->cap; i++) {
+        struct session *session = sessions->slots[i];
+        if (session && session->protocol == &friends_protocol && !session->closing &&
+            state_of(session)->name)
+            load(session, true);
+    }
+}
+
+/* ---- frames in ---- */
+
+/* The friendship that the frame names, if it is the sender's and `from` and `to` are its two. */
+static const struct store_friendship *friendship_of(struct session *session,
+                                                    struct json_object *frame)
+{
+    const struct friends_state *state = state_of(session);
+    struct str friend, from, to;
+    if (!json_get_string(frame, "friend", &friend) || !json_get_string(frame, "from", &from) ||
+        !json_get_string(frame, "to", &to) || !str_eq(from, str_of(state->user_id)))
+        return NULL;
+    const struct store_friendship *f = friendship_named(friend);
+    if (!f || !hub_seat(session, f->conversation))
+        return NULL;
+    return str_eq(to, str_of(f->low == session->client.user ? f->high_id : f->low_id)) ? f : NULL;
+}
+
+/* What the frame holds that is none of ours goes along as it is: clients have fields of their own. False: too much. */
+static bool take_extra(struct str text, struct buf *extra)
+{
+    static const char *const ours[] = {"friend", "from", "to", "content", "type", "clientId", "seq", "ts", NULL};
+    buf_init(extra, MESSAGE_EXTRA_MAX);
+    json_add_others(extra, text, ours);
+    return !extra->failed;
+}
+
+static void post(struct session *session, const struct message *message)
+{
+    enum err err = hub_post(door.hub, post_of(session, 0), message);
+    if (err)
+        door_send_error_for(session, message->client_id, door_post_code(err), door_post_error(err));
+}
+
+static void on_frame(struct session *session, struct json_object *frame, struct str text)
+{
+    const struct friends_state *state = state_of(session);
+    const struct store_friendship *friendship = friendship_of(session, frame);
+    struct str type = STR("text"), content, client_id;
+    bool named = client_id_get(frame, "clientId", &client_id);
+    if (!named)
+        client_id = STR("");
+    size_t i = 0;
+    const size_t count = sizeof types / sizeof types[0];
+    if (!friendship) {
+        metric_inc(METRIC_IDENTITY_REFUSED);
+        door_send_error_for(session, client_id, "identity", "from must be you, friend yours, and to the other of the two");
+        return;
+    }
+    if (json_has(frame, "type") && !json_get_string(frame, "type", &type))
+        i = count;
+    while (i < count && !str_eq(type, str_of(types[i].name)))
+        i++;
+    if (i == count) {
+        door_send_error_for(session, client_id, "bad_type", "type must be text, emoji or file");
+    } else if (!json_get_string(frame, "content", &content) || text_check_content(content)) {
+        door_send_error_for(session, client_id, "bad_content", "content must be text without control characters");
+    } else if (!named) {
+        door_send_error(session, "bad_client_id", "clientId must be text of at most 64 bytes");
+    } else {
+        struct buf clean, extra;
+        buf_init(&clean, content.len * 2 + 16);
+        text_add_content(&clean, content);
+        struct message message = {
+            .conversation = friendship->conversation,
+            .sender = session->client.user,
+            .kind = types[i].kind,
+            .sender_name = str_of(state->name),
+            .content = buf_str(&clean),
+            .client_id = client_id,
+        };
+        if (take_extra(text, &extra)) {
+            message.extra = buf_str(&extra);
+            post(session, &message);
+        } else {
+            door_send_error_for(session, client_id, "too_large", "fields of your own: at most 4096 bytes together");
+        }
+        buf_fini(&clean);
+        buf_fini(&extra);
+    }
+}
+
+static void received(struct session *session, struct str text)
+{
+    struct json_object *frame;
+    metric_inc(METRIC_FRAMES_IN);
+    if (json_parse_object(text, &frame)) {
+        door_send_error(session, "bad_json", "a frame must be one JSON object");
+        return;
+    }
+    on_frame(session, frame, text);
+    json_object_put(frame);
+}
+
+static void posted(struct session *session, uint64_t number, const struct store_post *post)
+{
+    (void)number;
+    if (!post->err)
+        return; /* the sender gets no echo */
+    struct str client_id = post->message.client_id;
+    if (post->err == ERR_DUPLICATE)
+        door_send_error_for(session, client_id, "conflict", DOOR_CONFLICT);
+    else if (post->err == ERR_UNKNOWN)
+        door_send_error_for(session, client_id, "unknown", "it is not known whether the message was stored");
+    else
+        door_send_error_for(session, client_id, "unavailable", "the message was not stored: try again later");
+}
+
+static int64_t ping_interval_ms(const struct settings *settings)
+{
+    return settings->friend_ping_ms;
+}
+
+const struct protocol friends_protocol = {
+    .name = "friends",
+    .state_size = sizeof(struct friends_state),
+    .ping_interval_ms = ping_interval_ms,
+    .claims = claims,
+    .open = open_session,
+    .limited = door_limited,
+    .received = received,
+    .seated = seated,
+    .not_seated = not_seated,
+    .posted = posted,
+    .closed = closed,
+};

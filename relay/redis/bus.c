@@ -1,0 +1,308 @@
+#include "relay/redis/bus.h"
+
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/log.h"
+#include "relay/redis/bus_parts.h"
+
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    SUPERVISE_MS = 50,
+    PUBLISH_PENDING_BYTES = 64 * 1024 * 1024, /* of one server */
+    COMMANDS_PENDING = 200000,
+    PAYERS_LEAST = 8, /* payers that it takes to fill redis_commands_max */
+};
+#define PAYER_UNKNOWN UINT64_MAX
+
+/* ---- replies ---- */
+
+static const redisReply *raw(const struct bus_reply *reply)
+{
+    return (const redisReply *)(const void *)reply;
+}
+
+int64_t bus_reply_number(const struct bus_reply *reply)
+{
+    return reply && raw(reply)->type == REDIS_REPLY_INTEGER ? raw(reply)->integer : 0;
+}
+
+struct str bus_reply_text(const struct bus_reply *reply)
+{
+    if (!reply || raw(reply)->type != REDIS_REPLY_STRING)
+        return STR("");
+    return (struct str){raw(reply)->str, raw(reply)->len};
+}
+
+size_t bus_reply_count(const struct bus_reply *reply)
+{
+    return reply && raw(reply)->type == REDIS_REPLY_ARRAY ? raw(reply)->elements : 0;
+}
+
+const struct bus_reply *bus_reply_at(const struct bus_reply *reply, size_t index)
+{
+    CG_ASSERT(index < bus_reply_count(reply));
+    return (const struct bus_reply *)(const void *)raw(reply)->element[index];
+}
+
+/* ---- servers ---- */
+
+size_t bus_servers(const struct bus *bus)
+{
+    return bus->known.count;
+}
+
+size_t bus_server_of(const struct bus *bus, uint64_t conversation)
+{
+    return redis_server_of(bus->known.count, conversation);
+}
+
+bool bus_server_is_up(const struct bus *bus, size_t server)
+{
+    return bus->servers[server].up;
+}
+
+size_t bus_servers_up(const struct bus *bus)
+{
+    size_t up = 0;
+    for (size_t i = 0; i < bus->known.count; i++)
+        up += bus->servers[i].up;
+    return up;
+}
+
+void bus_flush(struct bus *bus)
+{
+    for (size_t i = 0; i < bus->known.count; i++) {
+        bus_link_flush(&bus->servers[i].listen);
+        bus_link_flush(&bus->servers[i].command);
+        bus_link_flush(&bus->servers[i].ask);
+    }
+}
+
+bool bus_is_up(const struct bus *bus)
+{
+    return bus_servers_up(bus) == bus->known.count;
+}
+
+void bus_add_state(const struct bus *bus, struct buf *out)
+{
+    for (size_t i = 0; i < bus->known.count; i++) {
+        const struct bus_server *server = &bus->servers[i];
+        char at[REDIS_AT_MAX];
+        redis_address_text(*server->known->master ? &server->at : &server->known->address, at);
+        buf_addf(out, "%s{\"at\":", i ? "," : "[");
+        buf_add_json(out, str_of(at));
+        buf_addf(out, ",\"up\":%s}", server->up ? "true" : "false");
+    }
+    buf_add_char(out, ']');
+}
+
+static struct bus_server *server_of(struct bus *bus, uint64_t conversation)
+{
+    return &bus->servers[bus_server_of(bus, conversation)];
+}
+
+/* ---- channels ---- */
+
+int bus_channel_name(const struct bus *bus, uint64_t conversation, char out[CHANNEL_MAX])
+{
+    return snprintf(out, CHANNEL_MAX, "%s:room:%llu", bus->settings->redis_prefix,
+                    (unsigned long long)conversation);
+}
+
+bool bus_subscribe(struct bus *bus, uint64_t conversation)
+{
+    struct bus_server *server = server_of(bus, conversation);
+    char name[CHANNEL_MAX];
+    bus_channel_name(bus, conversation, name);
+    map_put(&server->subscriptions, conversation, (void *)(uintptr_t)conversation);
+    bus_server_subscribe(server, name);
+    return server->up;
+}
+
+void bus_unsubscribe(struct bus *bus, uint64_t conversation)
+{
+    struct bus_server *server = server_of(bus, conversation);
+    char name[CHANNEL_MAX];
+    bus_channel_name(bus, conversation, name);
+    map_take(&server->subscriptions, conversation);
+    bus_server_unsubscribe(server, name);
+}
+
+/* ---- beginning and end ---- */
+
+static void on_supervise(uv_timer_t *timer)
+{
+    struct bus *bus = timer->data;
+    for (size_t i = 0; i < bus->known.count; i++)
+        bus_server_supervise(&bus->servers[i]);
+}
+
+struct bus *bus_new(uv_loop_t *loop, const struct settings *settings, uint64_t incarnation,
+                    const struct bus_events *events)
+{
+    char why[256];
+    struct bus *bus = mem_zalloc(sizeof *bus);
+    bus->loop = loop;
+    bus->settings = settings;
+    bus->events = *events;
+    enum err err = redis_servers_read(settings, &bus->known, why);
+    CG_ASSERT(!err);
+    bus->servers = mem_zalloc(bus->known.count * sizeof bus->servers[0]);
+    for (size_t i = 0; i < bus->known.count; i++)
+        bus_server_init(&bus->servers[i], bus, &bus->known.servers[i]);
+    snprintf(bus->beat_channel, sizeof bus->beat_channel, "%s:beat:%llx", settings->redis_prefix,
+             (unsigned long long)incarnation);
+    uv_timer_init(loop, &bus->supervisor);
+    bus->supervisor.data = bus;
+    uv_timer_start(&bus->supervisor, on_supervise, 0, SUPERVISE_MS);
+    return bus;
+}
+
+void bus_stop(struct bus *bus)
+{
+    bus->stopping = true; /* nobody wants to hear of it any more */
+    for (size_t i = 0; i < bus->known.count; i++)
+        bus_server_stop(&bus->servers[i]);
+    uv_close((uv_handle_t *)&bus->supervisor, NULL);
+}
+
+void bus_free(struct bus *bus)
+{
+    CG_ASSERT(bus->stopping);
+    for (size_t i = 0; i < bus->known.count; i++)
+        bus_server_fini(&bus->servers[i]);
+    CG_ASSERT(!bus->paid);
+    map_fini(&bus->payers);
+    free(bus->servers);
+    free(bus);
+}
+
+/* ---- publishing and commands ---- */
+
+struct published {
+    struct bus_server *server;
+    size_t bytes;
+};
+
+static void on_published(void *arg, const redisReply *reply)
+{
+    struct published *published = arg;
+    if (reply)
+        bus_server_answered(published->server);
+    published->server->publish_bytes -= published->bytes;
+    free(published);
+}
+
+void bus_publish(struct bus *bus, uint64_t conversation, struct str payload)
+{
+    struct bus_server *server = server_of(bus, conversation);
+    if (!server->up || !server->command.conn ||
+        server->publish_bytes + payload.len > PUBLISH_PENDING_BYTES) {
+        metric_inc(METRIC_PUBLISH_SKIPPED);
+        return;
+    }
+    char channel[CHANNEL_MAX];
+    const char *args[] = {"PUBLISH", channel, payload.ptr};
+    size_t lengths[] = {7, (size_t)bus_channel_name(bus, conversation, channel), payload.len};
+    struct published *published = mem_zalloc(sizeof *published);
+    *published = (struct published){server, payload.len};
+    server->publish_bytes += payload.len;
+    metric_inc(METRIC_PUBLISHED);
+    bus_link_ask(&server->command, on_published, published, 3, args, lengths);
+}
+
+/* ---- who pays ---- */
+
+static uint64_t payer_key(uint64_t payer)
+{
+    return payer ? payer : PAYER_UNKNOWN;
+}
+
+bool bus_has_room(const struct bus *bus, uint64_t payer)
+{
+    size_t most = (size_t)bus->settings->redis_commands_max;
+    size_t own = (size_t)(uintptr_t)map_get(&bus->payers, payer_key(payer));
+    if (bus->paid < most && own < (most + PAYERS_LEAST - 1) / PAYERS_LEAST)
+        return true;
+    metric_inc(METRIC_REDIS_COMMANDS_REFUSED);
+    return false;
+}
+
+static void count_paid(struct bus *bus, uint64_t key, int by)
+{
+    uintptr_t now = (uintptr_t)map_get(&bus->payers, key) + (uintptr_t)(intptr_t)by;
+    bus->paid += (size_t)(intptr_t)by;
+    if (now)
+        map_put(&bus->payers, key, (void *)now);
+    else
+        map_take(&bus->payers, key);
+    metric_set(METRIC_REDIS_COMMANDS_PAID, (int64_t)bus->paid);
+}
+
+struct call {
+    struct bus_server *server;
+    uint64_t payer; /* its key; 0: the relay itself */
+    bus_reply_fn *fn;
+    void *arg;
+};
+
+static void on_reply(void *arg, const redisReply *reply)
+{
+    struct call call = *(struct call *)arg;
+    free(arg);
+    call.server->commands--;
+    if (call.payer)
+        count_paid(call.server->bus, call.payer, -1);
+    if (reply)
+        bus_server_answered(call.server);
+    if (reply && reply->type == REDIS_REPLY_ERROR) {
+        log_error("redis.refused", "msg=\"%.120s\"", reply->str);
+        if (!strncmp(reply->str, "READONLY", 8))
+            call.server->fault = "read_only"; /* a failover has made it somebody's copy */
+        reply = NULL;
+    }
+    call.fn(call.arg, (const struct bus_reply *)(const void *)reply);
+}
+
+static void send_command(struct bus *bus, size_t index, uint64_t payer, bus_reply_fn *fn, void *arg,
+                         const struct str *args, size_t count)
+{
+    struct bus_server *server = &bus->servers[index];
+    CG_ASSERT(count <= BUS_MAX_ARGS && index < bus->known.count);
+    if (!server->up || !server->command.conn || server->commands >= COMMANDS_PENDING) {
+        fn(arg, NULL);
+        return;
+    }
+    const char *texts[BUS_MAX_ARGS];
+    size_t lengths[BUS_MAX_ARGS];
+    for (size_t i = 0; i < count; i++) {
+        texts[i] = args[i].ptr;
+        lengths[i] = args[i].len;
+    }
+    struct call *call = mem_zalloc(sizeof *call);
+    *call = (struct call){server, payer, fn, arg};
+    server->commands++;
+    if (payer)
+        count_paid(bus, payer, 1);
+    bus_link_ask(&server->command, on_reply, call, (int)count, texts, lengths);
+}
+
+void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg, const struct str *args,
+                    size_t count)
+{
+    send_command(bus, server, 0, fn, arg, args, count);
+}
+
+void bus_command(struct bus *bus, bus_reply_fn *fn, void *arg, const struct str *args, size_t count)
+{
+    send_command(bus, 0, 0, fn, arg, args, count);
+}
+
+void bus_command_for(struct bus *bus, uint64_t payer, bus_reply_fn *fn, void *arg, const struct str *args,
+                     size_t count)
+{
+    send_command(bus, 0, payer_key(payer), fn, arg, args, count);
+}

@@ -1,0 +1,145 @@
+/* bus_find.c: where a Redis server is. A name is resolved by the loop's threads; with sentinels, they are asked one
+ * after the other until one answers, beginning with another one after each failure, because one that was cut off may
+ * name the master of yesterday. If none answers, the server is tried where it was last. */
+#include "common/clock.h"
+#include "common/log.h"
+#include "relay/redis/bus_parts.h"
+
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void ask_next(struct bus_server *server);
+
+/* ---- names ---- */
+
+static const struct redis_address *sentinel_of(const struct bus_server *server)
+{
+    const struct redis_servers *known = &server->bus->known;
+    return &known->sentinels[(server->first_sentinel + server->asked) % known->sentinel_count];
+}
+
+static void on_told(void *arg, const redisReply *reply)
+{
+    struct bus_server *server = arg;
+    if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !reply->element[0]->str ||
+        !reply->element[1]->str || strlen(reply->element[0]->str) >= REDIS_HOST_MAX) {
+        server->ask.lost = true; /* it does not know, or is going */
+        return;
+    }
+    snprintf(server->found.host, REDIS_HOST_MAX, "%s", reply->element[0]->str);
+    server->found.port = atoi(reply->element[1]->str);
+    server->answered = server->found.port > 0 && server->found.port < 65536;
+    server->ask.lost = !server->answered;
+}
+
+static void ask(struct bus_server *server, const char *numeric)
+{
+    server->asking_since_ms = clock_mono_ms();
+    server->answered = false;
+    const char *args[] = {"SENTINEL", "get-master-addr-by-name", server->known->master};
+    size_t lengths[] = {8, 23, strlen(server->known->master)};
+    if (bus_link_open(&server->ask, numeric, sentinel_of(server)->port,
+                      server->bus->settings->redis_sentinel_password))
+        bus_link_ask(&server->ask, on_told, server, 3, args, lengths);
+    else
+        server->ask.lost = true;
+}
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *result)
+{
+    struct bus_server *server =
+        (struct bus_server *)(void *)((char *)request - offsetof(struct bus_server, resolve));
+    char numeric[INET6_ADDRSTRLEN] = "";
+    server->resolving = false;
+    if (status == 0 && result->ai_family == AF_INET)
+        uv_ip4_name((struct sockaddr_in *)(void *)result->ai_addr, numeric, sizeof numeric);
+    else if (status == 0)
+        uv_ip6_name((struct sockaddr_in6 *)(void *)result->ai_addr, numeric, sizeof numeric);
+    uv_freeaddrinfo(result);
+    if (server->bus->stopping)
+        return;
+    if (server->search == SEARCH_SENTINEL && *numeric)
+        ask(server, numeric);
+    else if (server->search == SEARCH_SENTINEL)
+        server->ask.lost = true;
+    else if (*numeric)
+        bus_server_connect(server, numeric);
+    else
+        bus_server_lose(server, "resolve");
+}
+
+static bool resolve(struct bus_server *server, const char *host)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    server->resolving = !uv_getaddrinfo(server->bus->loop, &server->resolve, on_resolved, host, NULL, &hints);
+    return server->resolving;
+}
+
+static void found(struct bus_server *server, const struct redis_address *address)
+{
+    server->search = SEARCH_NAME;
+    server->found = *address;
+    if (!address->port)
+        bus_server_connect(server, address->host);
+    else if (!resolve(server, address->host))
+        bus_server_lose(server, "resolve");
+}
+
+/* ---- sentinels ---- */
+
+static void ask_next(struct bus_server *server)
+{
+    server->search = SEARCH_SENTINEL;
+    server->ask.lost = false;
+    if (server->asked < server->bus->known.sentinel_count) {
+        server->asking_since_ms = clock_mono_ms();
+        if (!resolve(server, sentinel_of(server)->host))
+            server->ask.lost = true;
+    } else if (*server->at.host) {
+        found(server, &server->at);
+    } else {
+        bus_server_lose(server, "sentinels");
+    }
+}
+
+void bus_find_begin(struct bus_server *server)
+{
+    server->asked = 0;
+    if (*server->known->master)
+        ask_next(server);
+    else
+        found(server, &server->known->address);
+}
+
+void bus_find_supervise(struct bus_server *server)
+{
+    int64_t limit = server->bus->settings->redis_timeout_ms / REDIS_SENTINEL_SHARE;
+    if (server->resolving || server->search != SEARCH_SENTINEL)
+        return;
+    bool late = clock_mono_ms() - server->asking_since_ms > limit;
+    if (server->answered) {
+        server->answered = false;
+        bus_link_drop(&server->ask);
+        server->first_sentinel = (server->first_sentinel + server->asked) % server->bus->known.sentinel_count;
+        found(server, &server->found);
+    } else if (server->ask.lost || late) {
+        char text[REDIS_AT_MAX];
+        redis_address_text(sentinel_of(server), text);
+        log_debug("redis.sentinel_failed", "at=%s late=%d", text, late);
+        bus_link_drop(&server->ask);
+        server->asked++;
+        ask_next(server);
+    }
+}
+
+void bus_find_stop(struct bus_server *server)
+{
+    bus_link_drop(&server->ask);
+    server->answered = false;
+    server->search = SEARCH_NONE;
+    if (server->resolving && server->bus->stopping)
+        uv_cancel((uv_req_t *)&server->resolve);
+    if (server->bus->known.sentinel_count)
+        server->first_sentinel = (server->first_sentinel + 1) % server->bus->known.sentinel_count;
+}

@@ -1,0 +1,263 @@
+/* bus_server.c: one Redis server of the bus. Its heartbeat is published on one connection and must arrive on the other;
+ * if it does not, both are made anew. A heartbeat that waits behind commands which are being answered one by one is late
+ * and not lost: losing the connection then would make Redis do all of that again. A server that says that it is no master, or that it takes no writes, is left:
+ * since a failover it is somebody else's copy, and would still carry messages, but to nobody. */
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "relay/redis/bus_parts.h"
+
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SUBSCRIBE_BATCH = 500 };
+
+/* ---- up and down ---- */
+
+/* Where it is or is being tried, for the log. */
+static const char *place(const struct bus_server *server, char text[REDIS_AT_MAX])
+{
+    const struct redis_address *address = *server->known->master ? &server->found : &server->known->address;
+    if (!*address->host)
+        return server->known->master;
+    redis_address_text(address, text);
+    return text;
+}
+
+static void tell(const struct bus_server *server)
+{
+    const struct bus *bus = server->bus;
+    metric_set(METRIC_REDIS_SERVERS_UP, (int64_t)bus_servers_up(bus));
+    metric_set(METRIC_REDIS_UP, bus_is_up(bus));
+    if (!bus->stopping)
+        bus->events.state(bus->events.arg, (size_t)(server - bus->servers), server->up);
+}
+
+static void set_up(struct bus_server *server)
+{
+    char text[REDIS_AT_MAX];
+    if (server->up)
+        return;
+    bool moved = *server->at.host && !redis_address_same(&server->at, &server->found);
+    server->up = true;
+    server->complained = false;
+    server->at = server->found;
+    if (moved)
+        metric_inc(METRIC_REDIS_MOVES);
+    backoff_reset(&server->backoff);
+    log_info("redis.up", "at=%s moved=%d subscriptions=%zu", place(server, text), moved, server->subscriptions.count);
+    tell(server);
+}
+
+/* Outside the connections' callbacks only. */
+static void drop_links(struct bus_server *server)
+{
+    bool was_up = server->up;
+    bus_find_stop(server);
+    server->up = false; /* whoever is told that a command was lost sends no other */
+    bus_link_drop(&server->listen);
+    bus_link_drop(&server->command);
+    server->fault = NULL;
+    server->is_master = false;
+    if (was_up)
+        tell(server);
+}
+
+/* One line for each change of state: the attempts that fail afterwards are no news. */
+void bus_server_lose(struct bus_server *server, const char *why)
+{
+    char text[REDIS_AT_MAX];
+    if (server->up || !server->complained)
+        log_warn("redis.down", "at=%s why=%s subscriptions=%zu", place(server, text), why, server->subscriptions.count);
+    server->complained = true;
+    drop_links(server);
+    backoff_fail(&server->backoff);
+}
+
+/* ---- channels ---- */
+
+/* The conversation whose channel that is: 0 if it is none's. */
+static uint64_t channel_conversation(const struct bus *bus, const char *channel)
+{
+    char name[CHANNEL_MAX];
+    const char *number = strrchr(channel, ':');
+    uint64_t conversation = number ? strtoull(number + 1, NULL, 10) : 0;
+    bus_channel_name(bus, conversation, name);
+    return strcmp(name, channel) ? 0 : conversation;
+}
+
+static void on_push(struct bus_server *server, const redisReply *push)
+{
+    struct bus *bus = server->bus;
+    if (push->type != REDIS_REPLY_ARRAY || push->elements < 3 || !push->element[0]->str || !push->element[1]->str)
+        return; /* a refusal, perhaps: the heartbeat will tell */
+    const char *kind = push->element[0]->str;
+    const redisReply *payload = push->element[2];
+    if (!strcmp(kind, "subscribe")) {
+        uint64_t conversation = channel_conversation(bus, push->element[1]->str);
+        if (conversation)
+            bus->events.subscribed(bus->events.arg, conversation);
+    } else if (!strcmp(kind, "message") && payload->type == REDIS_REPLY_STRING) {
+        if (strcmp(push->element[1]->str, bus->beat_channel) != 0) {
+            bus->events.received(bus->events.arg, (struct str){payload->str, (size_t)payload->len});
+            return;
+        }
+        server->beat_seen_ms = clock_mono_ms();
+        server->beats_come = strtoull(payload->str, NULL, 10);
+        if (server->beats_come >= server->beats_told)
+            server->deaf_since_ms = 0;
+        if (server->is_master)
+            set_up(server);
+    }
+}
+
+static void subscribe_all(struct bus_server *server)
+{
+    char(*names)[CHANNEL_MAX] = mem_zalloc(SUBSCRIBE_BATCH * sizeof *names);
+    const char *args[SUBSCRIBE_BATCH + 1] = {"SUBSCRIBE"};
+    size_t lengths[SUBSCRIBE_BATCH + 1] = {9}, at = 0;
+    int count = 0;
+    for (void *value; (value = map_next(&server->subscriptions, &at));) {
+        lengths[count + 1] = (size_t)bus_channel_name(server->bus, (uintptr_t)value, names[count]);
+        args[count + 1] = names[count];
+        if (++count == SUBSCRIBE_BATCH) {
+            bus_link_say(&server->listen, count + 1, args, lengths);
+            count = 0;
+        }
+    }
+    if (count)
+        bus_link_say(&server->listen, count + 1, args, lengths);
+    free(names);
+}
+
+static void say_of_channel(struct bus_server *server, const char *command, const char *channel)
+{
+    const char *args[] = {command, channel};
+    size_t lengths[] = {strlen(command), strlen(channel)};
+    if (server->listen.conn)
+        bus_link_say(&server->listen, 2, args, lengths);
+}
+
+void bus_server_subscribe(struct bus_server *server, const char *channel)
+{
+    say_of_channel(server, "SUBSCRIBE", channel);
+}
+
+void bus_server_unsubscribe(struct bus_server *server, const char *channel)
+{
+    say_of_channel(server, "UNSUBSCRIBE", channel);
+}
+
+/* ---- connecting ---- */
+
+/* One that may not say (an account without ROLE) is taken for a master. */
+static void on_role(void *arg, const redisReply *reply)
+{
+    struct bus_server *server = arg;
+    if (!reply)
+        return;
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements && reply->element[0]->str &&
+        strcmp(reply->element[0]->str, "master") != 0)
+        server->fault = "not_master";
+    else
+        server->is_master = true;
+}
+
+void bus_server_connect(struct bus_server *server, const char *numeric)
+{
+    const char *password = server->bus->settings->redis_password;
+    int port = server->found.port;
+    server->search = SEARCH_NONE;
+    server->beat_seen_ms = server->answered_ms = clock_mono_ms();
+    server->beat_sent_ms = server->deaf_since_ms = 0;
+    server->beats_sent = server->beats_told = server->beats_come = 0;
+    server->is_master = false;
+    if (!bus_link_open(&server->listen, numeric, port, password) ||
+        !bus_link_open(&server->command, numeric, port, password)) {
+        bus_server_lose(server, "connect");
+        return;
+    }
+    metric_inc(METRIC_REDIS_CONNECTS);
+    const char *role = "ROLE";
+    size_t length = 4;
+    bus_link_ask(&server->command, on_role, server, 1, &role, &length);
+    subscribe_all(server); /* before the heartbeat's channel: when that speaks, all are subscribed */
+    bus_server_subscribe(server, server->bus->beat_channel);
+}
+
+void bus_server_answered(struct bus_server *server)
+{
+    server->answered_ms = clock_mono_ms();
+}
+
+static void on_beat_told(void *arg, const redisReply *reply)
+{
+    struct bus_server *server = arg;
+    if (!reply)
+        return;
+    bus_server_answered(server);
+    server->beats_told++;
+    if (server->beats_told > server->beats_come && !server->deaf_since_ms)
+        server->deaf_since_ms = clock_mono_ms();
+}
+
+/* Each with its number, so that it is known which one has come. */
+static void send_beat(struct bus_server *server)
+{
+    char number[24];
+    int len = snprintf(number, sizeof number, "%llu", (unsigned long long)++server->beats_sent);
+    const char *args[] = {"PUBLISH", server->bus->beat_channel, number};
+    size_t lengths[] = {7, strlen(server->bus->beat_channel), (size_t)len};
+    server->beat_sent_ms = clock_mono_ms();
+    bus_link_ask(&server->command, on_beat_told, server, 3, args, lengths);
+}
+
+/* It answers nothing; or it has published heartbeats, as it says, that do not come. */
+static bool is_silent(const struct bus_server *server, int64_t now, int64_t timeout)
+{
+    bool answers = now - server->answered_ms <= timeout || now - server->beat_seen_ms <= timeout;
+    return !answers || (server->deaf_since_ms && now - server->deaf_since_ms > timeout);
+}
+
+void bus_server_supervise(struct bus_server *server)
+{
+    int64_t now = clock_mono_ms(), timeout = server->bus->settings->redis_timeout_ms;
+    if (server->resolving)
+        return;
+    if (server->search != SEARCH_NONE) {
+        bus_find_supervise(server);
+    } else if (server->listen.lost || server->command.lost) {
+        bus_server_lose(server, "closed");
+    } else if (server->fault) {
+        bus_server_lose(server, server->fault);
+    } else if (!server->listen.conn) {
+        if (backoff_due(&server->backoff))
+            bus_find_begin(server);
+    } else if (is_silent(server, now, timeout)) {
+        bus_server_lose(server, server->up ? "silent" : "connect_timeout");
+    } else if (server->is_master && now - server->beat_sent_ms >= (server->up ? timeout / 4 : timeout / 16)) {
+        send_beat(server);
+    }
+}
+
+void bus_server_init(struct bus_server *server, struct bus *bus, const struct redis_server *known)
+{
+    server->bus = bus;
+    server->known = known;
+    server->listen.server = server->command.server = server->ask.server = server;
+    server->listen.unasked = on_push;
+    server->backoff = (struct backoff){.first_ms = 50, .most_ms = 2000};
+}
+
+void bus_server_stop(struct bus_server *server)
+{
+    drop_links(server);
+}
+
+void bus_server_fini(struct bus_server *server)
+{
+    CG_ASSERT(!server->listen.conn && !server->command.conn && !server->ask.conn);
+    map_fini(&server->subscriptions);
+}

@@ -1,0 +1,485 @@
+#include "relay/socketio/app_chat.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/name.h"
+#include "common/text.h"
+#include "relay/core/debts.h"
+#include "relay/core/door.h"
+
+#include <stdlib.h>
+
+enum { HISTORY = 10, WAITING_MAX = 16, LINE_BYTES = 4096 };
+/* Ack ids of what no client waits for; a line of the server's is no message of theirs. */
+enum { NO_ACK = -1, OWN_LINE = -2 };
+
+#define SYSTEM "系统"
+
+/* A message that came before its sender's name was decided. */
+struct waiting {
+    struct waiting *next;
+    int64_t ack_id;
+    size_t len;
+    char text[];
+};
+
+struct chat_state {
+    bool claiming;
+    int64_t claim_ack;
+    struct waiting *first, **last;
+    size_t count;
+};
+
+static struct chat_state *state_of(struct sio_socket *socket)
+{
+    return sio_state(socket);
+}
+
+/* ---- what clients see ---- */
+
+/* {"username":…,"content":…,"createAt":…} without the last brace. */
+static void add_line(struct buf *out, struct str username, struct str content, int64_t at_ms)
+{
+    char when[CLOCK_TEXT_MAX];
+    clock_format_utc(at_ms, when);
+    when[10] = 'T';
+    buf_add_text(out, "{\"username\":");
+    buf_add_json(out, username);
+    buf_add_text(out, ",\"content\":");
+    buf_add_json(out, content);
+    buf_addf(out, ",\"createAt\":\"%sZ\"", when);
+}
+
+static void add_event(struct buf *out, struct str username, struct str content, int64_t at_ms)
+{
+    buf_add_text(out, "[\"message\",");
+    add_line(out, username, content, at_ms);
+    buf_add_text(out, "}]");
+}
+
+static void chat_encode(const struct message *message, struct buf *out)
+{
+    buf_add_text(out, "[\"message\",");
+    add_line(out, message->sender_name, message->content, message->at_ms);
+    buf_add_text(out, ",\"seq\":");
+    buf_add_u64(out, message->seq);
+    buf_add_text(out, "}]");
+}
+
+/* A line of the server's to this client alone: `subject` and what is said of it. */
+static void tell(struct sio_socket *socket, struct str subject, const char *text)
+{
+    struct buf line, array;
+    buf_init(&line, LINE_BYTES);
+    buf_init(&array, LINE_BYTES * 2);
+    buf_add_str(&line, subject);
+    buf_add_text(&line, text);
+    add_event(&array, STR(SYSTEM), buf_str(&line), clock_wall_ms());
+    sio_emit(socket, buf_str(&array), NULL, 0);
+    buf_fini(&line);
+    buf_fini(&array);
+}
+
+static void ack_ok(struct sio_socket *socket, int64_t ack_id)
+{
+    sio_ack(socket, ack_id, STR("[{\"success\":true}]"), NULL, 0);
+}
+
+/* `error`: a word for programs. */
+static void ack_error(struct sio_socket *socket, int64_t ack_id, const char *error)
+{
+    struct buf array;
+    buf_init(&array, 256);
+    buf_addf(&array, "[{\"success\":false,\"error\":\"%s\"}]", error);
+    sio_ack(socket, ack_id, buf_str(&array), NULL, 0);
+    buf_fini(&array);
+}
+
+static void refuse_message(struct sio_socket *socket, int64_t ack_id, const char *error, const char *text)
+{
+    tell(socket, STR(""), text);
+    ack_error(socket, ack_id, error);
+}
+
+/* ---- history ---- */
+
+struct list {
+    struct buf array;
+    size_t count;
+};
+
+static void add_to_list(void *arg, const struct message *message)
+{
+    struct list *list = arg;
+    if (list->count++)
+        buf_add_char(&list->array, ',');
+    add_line(&list->array, message->sender_name, message->content, message->at_ms);
+    buf_add_char(&list->array, '}');
+}
+
+static void on_get_all(struct sio_socket *socket, const struct sio_event *event)
+{
+    struct list list = {.count = 0};
+    if (debts_refuse()) {
+        refuse_message(socket, event->ack_id, "busy", "聊天太忙,请稍后再试");
+        return;
+    }
+    buf_init(&list.array, HISTORY * ((size_t)door.settings->io_max_payload_bytes + 1024));
+    buf_add_text(&list.array, "[\"allMessages\",[");
+    sio_history(socket, add_to_list, &list);
+    buf_add_text(&list.array, "]]");
+    sio_emit(socket, buf_str(&list.array), NULL, 0);
+    ack_ok(socket, event->ack_id);
+    buf_fini(&list.array);
+}
+
+/* ---- messages ---- */
+
+static enum err post(struct sio_socket *socket, enum message_kind kind, struct str content, struct str audience,
+                     int64_t ack_id)
+{
+    struct message message = {
+        .kind = kind, .sender_name = sio_name(socket), .content = content, .audience = audience};
+    return sio_post(socket, &message, ack_id);
+}
+
+static void refuse_busy(struct sio_socket *socket, int64_t ack_id)
+{
+    refuse_message(socket, ack_id, "busy", "发言太多,请稍后再试");
+}
+
+static void post_or_refuse(struct sio_socket *socket, enum message_kind kind, struct str content, struct str audience,
+                           int64_t ack_id)
+{
+    enum err err = post(socket, kind, content, audience, ack_id);
+    if (err == ERR_DENIED)
+        refuse_message(socket, ack_id, "muted", "你已被禁言");
+    else if (err)
+        refuse_busy(socket, ack_id);
+}
+
+static void chat_posted(struct sio_socket *socket, enum err err, const struct message *message, int64_t ack_id)
+{
+    struct buf array;
+    if (ack_id == OWN_LINE)
+        return;
+    if (err == ERR_UNKNOWN) { /* it may come yet: who says it again says it perhaps twice */
+        refuse_message(socket, ack_id, "unknown", "不知道消息是否发出");
+        return;
+    }
+    if (err) {
+        refuse_message(socket, ack_id, "unavailable", "消息没有发出,请稍后再试");
+        return;
+    }
+    buf_init(&array, 128);
+    buf_addf(&array, "[{\"success\":true,\"seq\":%llu}]", (unsigned long long)message->seq);
+    sio_ack(socket, ack_id, buf_str(&array), NULL, 0);
+    buf_fini(&array);
+}
+
+static void say_aloud(struct sio_socket *socket, struct str content, int64_t ack_id)
+{
+    struct str rooms[IO_ROOMS_PER_SOCKET];
+    struct buf audience;
+    size_t count = sio_rooms(socket, rooms);
+    buf_init(&audience, AUDIENCE_MAX);
+    for (size_t i = 0; i < count; i++)
+        audience_add(&audience, 'r', rooms[i]);
+    if (audience.failed)
+        refuse_message(socket, ack_id, "too_many_rooms", "房间太多");
+    else
+        post_or_refuse(socket, MESSAGE_TEXT, content, buf_str(&audience), ack_id);
+    buf_fini(&audience);
+}
+
+/* `text`: "NAME content", as it was after the @. */
+static void on_found(struct sio_socket *socket, enum err err, struct str sid, struct str text, int64_t ack_id)
+{
+    const char *blank = memchr(text.ptr, ' ', text.len);
+    struct str name = {text.ptr, (size_t)(blank - text.ptr)};
+    struct str content = {blank + 1, text.len - name.len - 1};
+    if (err == ERR_BUSY) {
+        refuse_busy(socket, ack_id);
+        return;
+    }
+    if (err) {
+        tell(socket, name, "不在聊天室");
+        ack_error(socket, ack_id, "not_here");
+        return;
+    }
+    struct buf audience, array;
+    buf_init(&audience, AUDIENCE_MAX);
+    buf_init(&array, content.len * 6 + LINE_BYTES);
+    audience_add(&audience, 's', sid);
+    buf_add_text(&array, "[\"message\",");
+    add_line(&array, sio_name(socket), content, clock_wall_ms());
+    buf_add_text(&array, ",\"private\":true}]");
+    post_or_refuse(socket, MESSAGE_EVENT, buf_str(&array), buf_str(&audience), ack_id);
+    buf_fini(&audience);
+    buf_fini(&array);
+}
+
+static bool ends_line(struct str rest)
+{
+    return *rest.ptr == '\n' || *rest.ptr == '\r' ||
+           (rest.len >= 3 && (!memcmp(rest.ptr, "\u2028", 3) || !memcmp(rest.ptr, "\u2029", 3)));
+}
+
+/* "@NAME text" anywhere in the text, as the article's /@([^ ]+) (.+)/ finds it: the first @ behind which there are a name,
+ * a blank and something on the same line. *private is what follows the @. */
+static bool is_private(struct str text, struct str *private, struct str *name)
+{
+    const char *end = text.ptr + text.len, *at = text.ptr;
+    while (at < end && (at = memchr(at, '@', (size_t)(end - at)))) {
+        at++;
+        const char *blank = memchr(at, ' ', (size_t)(end - at));
+        if (!blank)
+            return false; /* nor behind any later one */
+        if (blank == at || blank + 1 == end || ends_line((struct str){blank + 1, (size_t)(end - blank) - 1}))
+            continue;
+        *private = (struct str){at, (size_t)(end - at)};
+        *name = (struct str){at, (size_t)(blank - at)};
+        return true;
+    }
+    return false;
+}
+
+static void say(struct sio_socket *socket, struct str text, int64_t ack_id)
+{
+    struct buf clean;
+    struct str name, private;
+    if (text_check_content(text)) {
+        refuse_message(socket, ack_id, "bad_content", "消息不能为空,也不能有控制字符");
+        return;
+    }
+    buf_init(&clean, text.len * 2 + 16);
+    text_add_content(&clean, text);
+    struct str content = buf_str(&clean);
+    if (is_private(content, &private, &name))
+        sio_find(socket, name, private, ack_id, on_found);
+    else
+        say_aloud(socket, content, ack_id);
+    buf_fini(&clean);
+}
+
+/* ---- names ---- */
+
+static void greet(struct sio_socket *socket)
+{
+    struct buf line, audience, array;
+    buf_init(&line, LINE_BYTES);
+    buf_init(&audience, AUDIENCE_MAX);
+    buf_init(&array, LINE_BYTES * 2);
+    buf_add_str(&line, sio_name(socket));
+    buf_add_text(&line, "加入聊天室");
+    add_event(&array, STR(SYSTEM), buf_str(&line), clock_wall_ms());
+    audience_add(&audience, 'x', sio_id(socket)); /* everybody else */
+    if (post(socket, MESSAGE_EVENT, buf_str(&array), buf_str(&audience), OWN_LINE))
+        sio_show(sio_nsp(socket), buf_str(&audience), buf_str(&array)); /* not stored, but seen */
+    buf_fini(&line);
+    buf_fini(&audience);
+    buf_fini(&array);
+}
+
+static void on_text(struct sio_socket *socket, struct str text, int64_t ack_id);
+
+static void free_waiting(struct chat_state *state)
+{
+    while (state->first) {
+        struct waiting *next = state->first->next;
+        free(state->first);
+        state->first = next;
+    }
+    state->last = &state->first;
+    state->count = 0;
+}
+
+/* What was said meanwhile: with a name, messages; without, the first is the next try for one. */
+static void go_on(struct sio_socket *socket)
+{
+    struct chat_state *state = state_of(socket);
+    while (state->first && !state->claiming) {
+        struct waiting *waiting = state->first;
+        state->first = waiting->next;
+        if (!state->first)
+            state->last = &state->first;
+        state->count--;
+        on_text(socket, (struct str){waiting->text, waiting->len}, waiting->ack_id);
+        free(waiting);
+    }
+}
+
+static void on_named(struct sio_socket *socket, struct str wanted, enum err err)
+{
+    struct chat_state *state = state_of(socket);
+    state->claiming = false;
+    if (!err) {
+        ack_ok(socket, state->claim_ack);
+        greet(socket);
+    } else if (err == ERR_DENIED) {
+        refuse_message(socket, state->claim_ack, "banned", "这个用户名已被禁止使用");
+    } else if (err == ERR_BUSY) {
+        refuse_busy(socket, state->claim_ack);
+    } else {
+        tell(socket, wanted, "已经被占用,请换一个用户名吧");
+        ack_error(socket, state->claim_ack, "taken");
+    }
+    go_on(socket);
+}
+
+static void claim(struct sio_socket *socket, struct str name, int64_t ack_id)
+{
+    struct chat_state *state = state_of(socket);
+    if (name_judge(name, (size_t)door.settings->max_name_chars) != NAME_OK) {
+        refuse_message(socket, ack_id, "bad_name", "用户名不合法,请换一个用户名吧");
+        return;
+    }
+    state->claim_ack = ack_id;
+    state->claiming = true;
+    if (name_looks_reserved(name))
+        on_named(socket, name, ERR_DUPLICATE);
+    else
+        sio_claim(socket, name, on_named);
+}
+
+static void wait(struct sio_socket *socket, struct str text, int64_t ack_id)
+{
+    struct chat_state *state = state_of(socket);
+    if (state->count == WAITING_MAX) {
+        refuse_busy(socket, ack_id);
+        return;
+    }
+    struct waiting *waiting = mem_zalloc(sizeof *waiting + text.len);
+    waiting->ack_id = ack_id;
+    waiting->len = text.len;
+    memcpy(waiting->text, text.ptr, text.len);
+    *state->last = waiting;
+    state->last = &waiting->next;
+    state->count++;
+}
+
+static void on_text(struct sio_socket *socket, struct str text, int64_t ack_id)
+{
+    if (state_of(socket)->claiming)
+        wait(socket, text, ack_id);
+    else if (!sio_name(socket).len)
+        claim(socket, text, ack_id);
+    else
+        say(socket, text, ack_id);
+}
+
+/* ---- events in: all take one text ---- */
+
+static void on_message(struct sio_socket *socket, struct str text, int64_t ack_id)
+{
+    if (text.len > (size_t)door.settings->max_message_bytes)
+        refuse_message(socket, ack_id, "too_long", "消息太长");
+    else
+        on_text(socket, text, ack_id);
+}
+
+static void emit_room(struct sio_socket *socket, const char *event, struct str room)
+{
+    struct buf array;
+    buf_init(&array, LINE_BYTES);
+    buf_addf(&array, "[\"%s\",", event);
+    buf_add_json(&array, room);
+    buf_add_char(&array, ']');
+    sio_emit(socket, buf_str(&array), NULL, 0);
+    buf_fini(&array);
+}
+
+static void on_join(struct sio_socket *socket, struct str room, int64_t ack_id)
+{
+    if (!sio_in(socket, room)) {
+        bool valid = room.len <= IO_ROOM_MAX && name_judge(room, (size_t)door.settings->max_name_chars) == NAME_OK;
+        enum err err = valid ? sio_join(socket, room) : ERR_INVALID;
+        if (err == ERR_BUSY) {
+            refuse_busy(socket, ack_id);
+            return;
+        }
+        if (err) {
+            refuse_message(socket, ack_id, "bad_room", "不能进入这个房间");
+            return;
+        }
+        emit_room(socket, "joined", room);
+    }
+    ack_ok(socket, ack_id);
+}
+
+static void on_leave(struct sio_socket *socket, struct str room, int64_t ack_id)
+{
+    if (sio_in(socket, room)) {
+        sio_leave(socket, room);
+        emit_room(socket, "leaved", room);
+    }
+    ack_ok(socket, ack_id);
+}
+
+static const struct {
+    const char *name;
+    void (*handle)(struct sio_socket *socket, struct str text, int64_t ack_id);
+} commands[] = {
+    {"message", on_message},
+    {"join", on_join},
+    {"leave", on_leave},
+};
+
+static void chat_event(struct sio_socket *socket, const struct sio_event *event)
+{
+    if (str_eq(event->name, STR("getAllMessages"))) {
+        on_get_all(socket, event);
+        return;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (!str_eq(event->name, str_of(commands[i].name)))
+            continue;
+        struct buf text;
+        buf_init(&text, event->arg_count ? event->args[0].len + 1 : 1);
+        if (event->arg_count && sio_json_string(event->args[0], &text))
+            commands[i].handle(socket, buf_str(&text), event->ack_id);
+        else
+            refuse_message(socket, event->ack_id, "bad_content", "只能发送文字");
+        buf_fini(&text);
+        return;
+    }
+    ack_error(socket, event->ack_id, "unknown_event"); /* nobody listens to it: no harm, as in the reference */
+}
+
+static void chat_limited(struct sio_socket *socket, const struct sio_event *event, int64_t retry_after_ms)
+{
+    struct buf array;
+    buf_init(&array, 256);
+    buf_addf(&array, "[{\"success\":false,\"error\":\"rate\",\"retry_after_ms\":%lld}]", (long long)retry_after_ms);
+    tell(socket, STR(""), "发言太快,请稍后再试");
+    sio_ack(socket, event->ack_id, buf_str(&array), NULL, 0);
+    buf_fini(&array);
+}
+
+static void chat_connected(struct sio_socket *socket, struct str auth, bool recovered)
+{
+    (void)auth;
+    (void)recovered;
+    state_of(socket)->last = &state_of(socket)->first;
+}
+
+static void chat_disconnected(struct sio_socket *socket)
+{
+    free_waiting(state_of(socket));
+}
+
+static const char *const namespaces[] = {"/", NULL};
+
+const struct app chat_app = {
+    .name = "chat",
+    .namespaces = namespaces,
+    .recoverable = true,
+    .state_size = sizeof(struct chat_state),
+    .history = HISTORY,
+    .connected = chat_connected,
+    .event = chat_event,
+    .limited = chat_limited,
+    .disconnected = chat_disconnected,
+    .posted = chat_posted,
+    .encode = chat_encode,
+};

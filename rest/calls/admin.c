@@ -1,0 +1,186 @@
+#include "rest/calls/admin.h"
+
+#include "common/json.h"
+#include "common/service/order.h"
+#include "common/token.h"
+#include "rest/http/failure.h"
+#include "rest/services/publish.h"
+
+#include <strings.h>
+
+/* ---- who may ---- */
+
+int admin_check(struct call *call)
+{
+    static const char scheme[] = "Bearer ";
+    const size_t len = sizeof scheme - 1;
+    struct str wanted = str_of(call->backends->settings->admin_token);
+    struct str given = call->request->authorization;
+    if (!wanted.len) {
+        call->error = "the admin calls are off (setting admin_token)";
+        call->code = "off";
+        return 403;
+    }
+    if (given.len <= len || strncasecmp(given.ptr, scheme, len) != 0)
+        return 401;
+    given = (struct str){given.ptr + len, given.len - len};
+    return token_same(given, wanted) ? 0 : 401;
+}
+
+/* ---- orders ---- */
+
+static bool take_text(struct json_object *object, const char *key, struct str *text)
+{
+    *text = STR("");
+    return !json_has(object, key) || json_get_string(object, key, text);
+}
+
+static int carry_out(struct call *call, struct order *order, struct json_object *object)
+{
+    struct sanction sanction;
+    uint64_t lifted;
+    const char *why;
+    if (!take_text(object, "user", &order->user) || !take_text(object, "address", &order->address) ||
+        !take_text(object, "realm", &order->realm) || !take_text(object, "room", &order->room) ||
+        !take_text(object, "reason", &order->reason) ||
+        (json_has(object, "forSeconds") &&
+         !json_get_int(object, "forSeconds", 1, SANCTION_LONGEST_S, &order->for_s))) {
+        call->error = "user, address, realm, room and reason are texts, forSeconds is a number of seconds";
+        return 400;
+    }
+    enum err err = order_carry_out(call->backends->store, order, &sanction, &lifted, &why);
+    if (!err) {
+        why = "Redis cannot be used now: nobody was told";
+        err = publish_sanction(call->backends, &sanction);
+        if (sanction.kind != SANCTION_KICK)
+            err = ERR_OK; /* the relays find what is stored */
+    }
+    if (err) {
+        call->error = why;
+        return failure_status(err, "admin");
+    }
+    buf_add_text(call->out, "{\"success\":true");
+    if (order->lift)
+        buf_addf(call->out, ",\"data\":{\"lifted\":%llu}", (unsigned long long)lifted);
+    buf_add_char(call->out, '}');
+    return 200;
+}
+
+/* A body: read only once its sender may ask for anything at all. */
+static int on_order(struct call *call, enum sanction_kind kind, bool lift)
+{
+    size_t limit = (size_t)call->backends->settings->max_body_bytes;
+    struct order order = {.kind = kind, .lift = lift};
+    struct json_object *object;
+    struct buf text;
+    int status = admin_check(call);
+    if (status)
+        return status;
+    buf_init(&text, limit);
+    enum err err = http_read_body(call->request, limit, &text);
+    status = err == ERR_TOO_BIG ? 413 : 400;
+    if (!err && !json_parse_object(buf_str(&text), &object)) {
+        status = carry_out(call, &order, object);
+        json_object_put(object);
+    }
+    buf_fini(&text);
+    return status;
+}
+
+static int mute(struct call *call)
+{
+    return on_order(call, SANCTION_MUTE, false);
+}
+
+static int unmute(struct call *call)
+{
+    return on_order(call, SANCTION_MUTE, true);
+}
+
+static int ban(struct call *call)
+{
+    return on_order(call, SANCTION_BAN, false);
+}
+
+static int unban(struct call *call)
+{
+    return on_order(call, SANCTION_BAN, true);
+}
+
+static int kick(struct call *call)
+{
+    return on_order(call, SANCTION_KICK, false);
+}
+
+static int revoke(struct call *call)
+{
+    return on_order(call, SANCTION_REVOCATION, false);
+}
+
+/* ---- the list ---- */
+
+static void add_field(struct buf *out, const char *name, struct str value)
+{
+    if (!value.len)
+        return;
+    buf_addf(out, ",\"%s\":", name);
+    buf_add_json(out, value);
+}
+
+struct listing {
+    struct buf *out;
+    size_t count;
+};
+
+static void on_line(void *arg, const struct store_sanction_line *line)
+{
+    struct listing *listing = arg;
+    const struct sanction *sanction = &line->sanction;
+    int realm = *sanction->name ? ORDER_SOCKETIO : (int)line->realm;
+    buf_addf(listing->out, "%s{\"kind\":\"%s\"", listing->count++ ? "," : "",
+             sanction->kind == SANCTION_MUTE ? "mute" : "ban");
+    add_field(listing->out, "realm", str_of(order_realm_word(realm)));
+    add_field(listing->out, "user", *sanction->name ? str_of(sanction->name) : line->user_name);
+    add_field(listing->out, "address", str_of(sanction->address));
+    add_field(listing->out, "room", line->room);
+    add_field(listing->out, "until", line->until);
+    add_field(listing->out, "reason", line->reason);
+    add_field(listing->out, "createdAt", line->created_at);
+    buf_add_char(listing->out, '}');
+}
+
+static int list(struct call *call)
+{
+    struct listing listing = {.out = call->out};
+    int status = admin_check(call);
+    if (status)
+        return status;
+    buf_add_text(call->out, "{\"success\":true,\"data\":[");
+    enum err err = store_sanction_lines(call->backends->store, 0, on_line, &listing);
+    buf_add_text(call->out, "]}");
+    return failure_status(err, "admin");
+}
+
+#define ORDER(word, means)                                                                                             \
+    {.method = "POST",                                                                                                 \
+     .path = "/api/admin/" #word,                                                                                      \
+     .body = BODY_STREAM,                                                                                              \
+     .handler = (word),                                                                                                \
+     .failed = failure_coded,                                                                                          \
+     .doc = means " (admin)"}
+
+static const struct route rows[] = {
+    ORDER(mute, "a user or an address may not post"),
+    ORDER(unmute, "… may again"),
+    ORDER(ban, "a user or an address may not be here"),
+    ORDER(unban, "… may again"),
+    ORDER(kick, "closes the connections of a user or an address"),
+    ORDER(revoke, "a user's tokens and connections, or membership in a room, are over"),
+    {.method = "GET",
+     .path = "/api/admin/sanctions",
+     .handler = list,
+     .failed = failure_coded,
+     .doc = "the mutes and bans in force (admin)"},
+};
+
+const struct route_table admin_routes = ROUTE_TABLE(rows);

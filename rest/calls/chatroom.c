@@ -1,0 +1,309 @@
+#include "rest/calls/chatroom.h"
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "common/name.h"
+#include "common/sanction.h"
+#include "common/store/store.h"
+#include "rest/services/entering.h"
+#include "rest/http/failure.h"
+#include "rest/services/moderate.h"
+#include "rest/services/names.h"
+#include "rest/services/page.h"
+#include "rest/services/presence.h"
+
+enum { HEAD_TEXT_MAX = 32, ID_TEXT_MAX = 64 };
+
+static int status_of(enum err err, const char *call)
+{
+    if (!err)
+        return 200;
+    if (err != ERR_DOWN && err != ERR_UNKNOWN) /* that it is down, db.c says once */
+        log_error("rest.store_failed", "call=%s err=%s", call, err_name(err));
+    return err == ERR_UNKNOWN ? 504 : 503;
+}
+
+/* ---- what the calls take ---- */
+
+/* The names of a room and of who enters it; clients show what "system" said as the server's own lines. */
+static bool take_names(const struct call *call, struct store_entering *entering)
+{
+    size_t max_chars = (size_t)call->backends->settings->max_name_chars;
+    if (!json_get_string(call->object, "chatroomName", &entering->room) ||
+        !json_get_string(call->object, "nickName", &entering->nick) || str_eq(entering->nick, STR("system")))
+        return false;
+    enum name_kind room = name_judge(entering->room, max_chars);
+    enum name_kind nick = name_judge_speaker(entering->nick, max_chars);
+    entering->old_room = room == NAME_OLD;
+    entering->old_nick = nick == NAME_OLD;
+    return room != NAME_BAD && nick != NAME_BAD;
+}
+
+/* An id's text. Any shape: one that no id has is an unknown id, not a mistake. None, or an empty one, is nobody's: pages
+ * ask before they have any. */
+enum given { GIVEN_BAD, GIVEN_NONE, GIVEN_ID };
+
+static enum given take_id(struct json_object *object, const char *key, struct str *out)
+{
+    if (!json_has(object, key))
+        return GIVEN_NONE;
+    if (!json_get_string(object, key, out) || out->len > ID_TEXT_MAX)
+        return GIVEN_BAD;
+    return out->len ? GIVEN_ID : GIVEN_NONE;
+}
+
+static bool is_plain_ascii(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] < 0x20 || text.ptr[i] > 0x7e)
+            return false;
+    return true;
+}
+
+/* headNum: an integer or a short text, kept as the JSON scalar it is, so that a client gets back the
+ * type it sent. */
+static bool take_head(struct json_object *object, struct buf *head)
+{
+    int64_t number;
+    struct str text;
+    if (json_get_int(object, "headNum", 0, INT32_MAX, &number)) {
+        buf_add_u64(head, (uint64_t)number);
+        return true;
+    }
+    if (!json_get_string(object, "headNum", &text) || !text.len || text.len > HEAD_TEXT_MAX ||
+        !is_plain_ascii(text))
+        return false;
+    buf_add_json(head, text);
+    return !head->failed; /* escapes can pass STORE_HEAD_MAX */
+}
+
+/* ---- createChatroom ---- */
+
+static int enter(struct call *call, struct store_entering *entering)
+{
+    char address[SANCTION_ADDRESS_MAX];
+    if (sanction_address(call->request->remote, address))
+        *address = '\0';
+    entering->address = str_of(address);
+    enum err err = entering_go(call->backends, entering);
+    if (err)
+        return status_of(err, "createChatroom");
+    if (entering->err == ERR_INVALID)
+        return 400;
+    if (entering->err == ERR_TOO_BIG) {
+        call->code = "too_many";
+        return 429;
+    }
+    if (entering->err)
+        return moderate_refuse(call, true);
+    buf_addf(call->out, "{\"success\":true,\"data\":{\"chatroomId\":\"%s\",\"nickId\":\"%s\"}}",
+             entering->room_id, entering->user_id);
+    return 200;
+}
+
+static int create(struct call *call)
+{
+    struct store_entering entering = {0};
+    int status = 400;
+    struct buf head;
+    buf_init(&head, STORE_HEAD_MAX);
+    if (take_names(call, &entering) && take_head(call->object, &head)) {
+        entering.head = buf_str(&head);
+        status = enter(call, &entering);
+    }
+    buf_fini(&head);
+    return status;
+}
+
+/* As the article's client knows it; with a code where it is not the same every time. */
+static void create_failed(struct buf *out, int status, const char *error, const char *code)
+{
+    (void)error;
+    buf_add_text(out, "{\"error\":\"创建失败\"");
+    if (status == 403 || status == 429 || status == 504)
+        buf_addf(out, ",\"code\":\"%s\"", code);
+    buf_add_char(out, '}');
+}
+
+/* ---- the questions ---- */
+
+static int count_rooms(struct call *call)
+{
+    uint64_t count;
+    enum err err = store_count_rooms(call->backends->store, &count);
+    if (!err)
+        buf_addf(call->out, "{\"success\":true,\"data\":%llu}", (unsigned long long)count);
+    return status_of(err, "getRoomNums");
+}
+
+static enum err is_there(const struct backends *backends, struct str room_id, struct str user_id,
+                         bool *there)
+{
+    struct store_place place;
+    int missing;
+    *there = false;
+    enum err err = store_place(backends->store, room_id, user_id, &place, &missing);
+    if (err || !place.is_member)
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
+    if (presence_online(backends->presence, place.conversation, place.user, there)) {
+        metric_inc(METRIC_PRESENCE_SKIPPED);
+        *there = true; /* it cannot be known, and nothing is refused for want of Redis */
+    }
+    return ERR_OK;
+}
+
+static int validate(struct call *call)
+{
+    struct str room_id, user_id;
+    enum given room = take_id(call->object, "roomId", &room_id), user = take_id(call->object, "nickId", &user_id);
+    bool there = false;
+    if (room == GIVEN_BAD || user == GIVEN_BAD)
+        return 400;
+    bool asks = room == GIVEN_ID && user == GIVEN_ID;
+    enum err err = asks ? is_there(call->backends, room_id, user_id, &there) : ERR_OK;
+    buf_addf(call->out, "{\"success\":%s}", there ? "true" : "false");
+    return status_of(err, "validateNickIdByRoomId");
+}
+
+/* Whose names, told by the shape of their ids. */
+struct named {
+    const char *key, *prefix, *call;
+    enum err (*look_up)(struct store *store, struct str id, struct buf *name);
+};
+
+/* Not from memory once this thread knows that the database is gone. */
+static enum err find_name(const struct backends *backends, const struct named *named, struct str id, struct buf *name)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (!id_is(id, named->prefix))
+        return ERR_NOT_FOUND;
+    if (store_is_connected(backends->store) && names_find(id, now_ms, name))
+        return ERR_OK;
+    begin_slow(backends);
+    enum err err = named->look_up(backends->store, id, name);
+    if (!err)
+        names_keep(id, buf_str(name), now_ms, backends->settings->names_ms);
+    return err;
+}
+
+static int name_of(struct call *call, const struct named *named)
+{
+    struct str id;
+    enum given given = take_id(call->object, named->key, &id);
+    if (given == GIVEN_BAD)
+        return 400;
+    struct buf name;
+    buf_init(&name, STORE_NAME_MAX);
+    enum err err = given == GIVEN_ID ? find_name(call->backends, named, id, &name) : ERR_NOT_FOUND;
+    buf_add_text(call->out, "{\"success\":true");
+    if (!err) {
+        buf_add_text(call->out, ",\"data\":");
+        buf_add_json(call->out, buf_str(&name));
+    }
+    buf_add_char(call->out, '}');
+    buf_fini(&name);
+    return status_of(err == ERR_NOT_FOUND ? ERR_OK : err, named->call);
+}
+
+static int room_info(struct call *call)
+{
+    static const struct named rooms = {"roomId", STORE_ROOM_PREFIX, "getRoomInfo", store_room_name};
+    return name_of(call, &rooms);
+}
+
+static int user_info(struct call *call)
+{
+    static const struct named users = {"userId", STORE_USER_PREFIX, "getUserInfo", store_user_name};
+    return name_of(call, &users);
+}
+
+/* ---- the history ---- */
+
+static void on_message(void *arg, const struct message *message)
+{
+    struct page *page = arg;
+    if (page->full || message_is_revision(message->kind))
+        return;
+    struct buf *out = page_row(page);
+    buf_addf(out, "{\"seq\":%llu,\"type\":\"%s\",\"name\":", (unsigned long long)message->seq,
+             message->kind == MESSAGE_JOIN    ? "join"
+             : message->kind == MESSAGE_LEAVE ? "leave"
+                                              : "message");
+    buf_add_json(out, message->sender_name);
+    buf_add_text(out, ",\"content\":");
+    buf_add_json(out, message->content);
+    buf_addf(out, ",\"ts\":%lld}", (long long)message->at_ms);
+    page_row_end(page);
+}
+
+static int read_messages(struct call *call)
+{
+    struct str user_id;
+    struct store_range range;
+    struct store_place place;
+    int missing;
+    if (!http_query(call->query, "nickId", &user_id) || !page_range(call, &range))
+        return 400;
+    enum err err = store_place(call->backends->store, call->params[0], user_id, &place, &missing);
+    if (!err && !place.is_member)
+        err = ERR_NOT_FOUND;
+    if (err)
+        return failure_status(err, "rooms");
+    int status = moderate(call, place.user, place.conversation, MODERATE_ENTER);
+    if (status != 200)
+        return status;
+    struct page page;
+    range.conversation = place.conversation;
+    page_init(&page, &range);
+    err = store_read(call->backends->store, &range, on_message, &page);
+    buf_add_text(call->out, "{\"success\":true,\"data\":");
+    page_fini(&page, call->out);
+    buf_add_char(call->out, '}');
+    return failure_status(err, "rooms");
+}
+
+static const struct route rows[] = {
+    {.method = "POST",
+     .path = "createChatroom",
+     .creates = true,
+     .body = BODY_JSON,
+     .quick = true,
+     .handler = create,
+     .failed = create_failed,
+     .doc = "enter a room under a nick; makes what is missing of the two"},
+    {.method = "GET",
+     .path = "getRoomNums",
+     .handler = count_rooms,
+     .failure = "{\"success\":true,\"data\":0}",
+     .doc = "how many rooms there are"},
+    {.method = "POST",
+     .path = "validateNickIdByRoomId",
+     .body = BODY_JSON,
+     .handler = validate,
+     .failure = "{\"success\":false}",
+     .doc = "whether a user is a member of a room and online in it"},
+    {.method = "POST",
+     .path = "getRoomInfo",
+     .body = BODY_JSON,
+     .quick = true,
+     .handler = room_info,
+     .failure = "{\"error\":\"查询报错\"}",
+     .doc = "the name of a room"},
+    {.method = "POST",
+     .path = "getUserInfo",
+     .body = BODY_JSON,
+     .quick = true,
+     .handler = user_info,
+     .failure = "{\"error\":\"查询报错\"}",
+     .doc = "the name of a user"},
+    {.method = "GET",
+     .path = "/api/rooms/:roomId/messages",
+     .takes_query = true,
+     .handler = read_messages,
+     .failed = failure_coded,
+     .doc = "what was said in a room, page by page"},
+};
+
+const struct route_table chatroom_routes = ROUTE_TABLE(rows);

@@ -1,0 +1,25 @@
+/* friends.h: the REST calls of the friend chat (door B). Success is {"success":true,"data":…}, a failure
+ * {"error":…,"code":…} with its status.
+ *
+ * Who may speak as a user: whoever knows the id, as in the article, unless the user has set a password; then a token of
+ * that user is needed beside the id, here and at the socket. Names and ids are not secret between users: a friend must
+ * be addressed by one.
+ *
+ *   POST /api/users {name, password?} → {userId, name} and with a password {token, expires}; see auth_login
+ *   GET  /api/users?name= → [{userId, name}], of exactly that name
+ *   POST /api/friends {user1, user2} → {friendId}; with a password on either side, for one of the two by token
+ *   GET  /api/friends?userId= → [{friendId, userId, name, last: {seq, from, to, content, type, ts} or null, unread}],
+ *        the latest first; content is cut at STORE_LAST_CHARS
+ *   GET  /api/friends/:friendId/messages?userId=&before=&after=&limit=
+ *        → [{seq, from, to, content, type, ts}], see page.h
+ *   POST /api/friends/:friendId/read {userId, seq} → {seq}, up to where it is read now: never back, never past
+ *        the last message
+ * Another's friendship is none: 404. `ts` and `expires` are Unix time in milliseconds. */
+#ifndef CG_REST_CALLS_FRIENDS_H
+#define CG_REST_CALLS_FRIENDS_H
+
+#include "rest/http/call.h"
+
+extern const struct route_table friends_routes;
+
+#endif

@@ -1,0 +1,64 @@
+#include "rest/calls/health.h"
+
+#include "common/store/db_address.h"
+#include "common/metrics.h"
+#include "common/store/store.h"
+#include "rest/services/presence.h"
+
+#define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
+
+static int tell_live(struct call *call)
+{
+    buf_add_text(call->out, "{\"live\":true}");
+    return 200;
+}
+
+static int tell_ready(struct call *call)
+{
+    size_t servers;
+    bool db = !store_ping(call->backends->store), redis = !presence_ping(call->backends->presence, &servers);
+    struct db_state state = db_state();
+    bool ready = db && state.writable;
+    buf_addf(call->out, "{\"ready\":%s,\"db\":\"%s\",\"db_address\":%u,\"db_writable\":%s,\"redis\":\"%s\","
+                        "\"redis_servers\":",
+             ready ? "true" : "false", db ? "up" : "down", state.address, state.writable ? "true" : "false",
+             redis ? "up" : "down");
+    presence_add_state(call->backends->presence, call->out);
+    buf_add_char(call->out, '}');
+    return ready ? 200 : 503;
+}
+
+static int tell_metrics(struct call *call)
+{
+    metrics_print(call->out);
+    return 200;
+}
+
+static const struct route rows[] = {
+    {.method = "GET",
+     .path = "/healthz",
+     .operators = true,
+     .handler = tell_live,
+     .doc = "200 while the process serves"},
+    {.method = "GET",
+     .path = "/readyz",
+     .operators = true,
+     .handler = tell_ready,
+     .doc = "200 while the database answers and takes writes, else 503; tells of Redis too"},
+    {.method = "GET",
+     .path = "/metrics",
+     .operators = true,
+     .type = TYPE_METRICS,
+     .handler = tell_metrics,
+     .doc = "counters and gauges as Prometheus text"},
+};
+
+bool health_is(struct str path)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (str_eq(path, str_of(rows[i].path)))
+            return true;
+    return false;
+}
+
+const struct route_table health_routes = ROUTE_TABLE(rows);

@@ -1,0 +1,292 @@
+#include "rest/calls/media.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/store/store_media.h"
+#include "rest/http/failure.h"
+#include "rest/services/filetype.h"
+#include "rest/services/mediafile.h"
+#include "rest/services/moderate.h"
+#include "rest/http/multipart.h"
+
+#include <stdlib.h>
+
+enum {
+    CHUNK_BYTES = 64 * 1024,
+    FORM_BYTES = 400 * 1024, /* that a body may have beside its file: nginx' client_max_body_size allows as much */
+};
+
+/* The extension that a file of a kind gets; nginx serves by it. Other kinds that are allowed get "bin", and nginx has
+ * them downloaded. */
+static const struct {
+    const char *kind, *extension;
+} extensions[] = {
+    {"image/png", "png"},       {"image/jpeg", "jpg"},      {"image/gif", "gif"},
+    {"image/webp", "webp"},     {"image/bmp", "bmp"},       {"image/heic", "heic"},
+    {"image/avif", "avif"},     {"video/mp4", "mp4"},       {"video/x-m4v", "m4v"},
+    {"video/webm", "webm"},     {"video/quicktime", "mov"}, {"video/3gpp", "3gp"},
+    {"video/3gpp2", "3gp"},
+    {"audio/mpeg", "mp3"},      {"audio/ogg", "ogg"},       {"audio/x-m4a", "m4a"},
+    {"audio/x-wav", "wav"},     {"application/pdf", "pdf"}, {"text/plain", "txt"},
+    {"application/zip", "zip"},
+};
+
+static const char *extension_of(const char *kind)
+{
+    for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
+        if (!strcmp(kind, extensions[i].kind))
+            return extensions[i].extension;
+    return "bin";
+}
+
+/* Whether `kind` stands in the list, separated by commas and blanks. */
+static bool is_listed(const char *list, const char *kind)
+{
+    size_t len = strlen(kind);
+    for (list += strspn(list, ", "); *list; list += strspn(list, ", ")) {
+        size_t item = strcspn(list, ", ");
+        if (item == len && !memcmp(list, kind, len))
+            return true;
+        list += item;
+    }
+    return false;
+}
+
+/* ---- taking the body in ---- */
+
+struct upload {
+    const struct settings *settings;
+    const char *field;  /* of the form; others are passed over */
+    int status;         /* of the failure that ended the parsing; 0: the form's fault */
+    bool found, inside; /* its part has begun; and not ended */
+    struct mediafile file;
+    struct buf head; /* the file's first bytes */
+    char kind[FILETYPE_MAX];
+};
+
+static enum err fail(struct upload *upload, enum err err)
+{
+    upload->status = err == ERR_TOO_BIG ? 507 : 503;
+    return err;
+}
+
+static enum err on_begin(void *arg, const struct multipart_part *part)
+{
+    struct upload *upload = arg;
+    upload->inside = str_eq(part->name, str_of(upload->field));
+    if (!upload->inside)
+        return ERR_OK;
+    if (upload->found)
+        return ERR_INVALID; /* two of them: which one is meant? */
+    upload->found = true;
+    enum err err = mediafile_begin(&upload->file, upload->settings->media_dir);
+    return err ? fail(upload, err) : ERR_OK;
+}
+
+static enum err on_data(void *arg, struct str bytes)
+{
+    struct upload *upload = arg;
+    if (!upload->inside)
+        return ERR_OK;
+    if (bytes.len > (uint64_t)upload->settings->upload_max_bytes - upload->file.bytes) {
+        upload->status = 413;
+        return ERR_DENIED;
+    }
+    size_t wanted = FILETYPE_BYTES - upload->head.len;
+    buf_add(&upload->head, bytes.ptr, bytes.len < wanted ? bytes.len : wanted);
+    enum err err = mediafile_write(&upload->file, bytes);
+    return err ? fail(upload, err) : ERR_OK;
+}
+
+static enum err on_end(void *arg)
+{
+    ((struct upload *)arg)->inside = false;
+    return ERR_OK;
+}
+
+static const struct multipart_calls upload_calls = {on_begin, on_data, on_end};
+
+/* Whether a body of `bytes` (0: nobody knows) is worth reading: what is certain before it has come. */
+static int may_take(struct call *call, uint64_t bytes)
+{
+    const struct settings *settings = call->backends->settings;
+    uint64_t used, least = bytes > FORM_BYTES ? bytes - FORM_BYTES : 1;
+    if (least > (uint64_t)settings->upload_max_bytes)
+        return 413;
+    enum err err = store_media_sum(call->backends->store, &used);
+    if (err)
+        return failure_status(err, "upload");
+    return used + least > (uint64_t)settings->media_quota_bytes ? 507 : 200;
+}
+
+static void discard(const struct http_request *request)
+{
+    char chunk[4096];
+    size_t got;
+    while (!request->read(request, chunk, sizeof chunk, &got) && got)
+        ;
+}
+
+/* Reads the body to its end also when it is known to be refused: only then is the answer read, nginx being still busy
+ * writing. It has the body on its disk and has bounded it, so that is no long wait. */
+static int take_body(struct upload *upload, const struct http_request *request)
+{
+    struct multipart multipart;
+    char *chunk = mem_zalloc(CHUNK_BYTES);
+    size_t got = 0;
+    enum err form = multipart_init(&multipart, request->content_type, &upload_calls, upload), err;
+    while (!(err = request->read(request, chunk, CHUNK_BYTES, &got)) && got)
+        if (!form)
+            form = multipart_feed(&multipart, (struct str){chunk, got});
+    free(chunk);
+    if (err)
+        return 400;
+    if (!form)
+        form = multipart_end(&multipart);
+    if (form)
+        return upload->status ? upload->status : 400;
+    return upload->file.bytes ? 200 : 400;
+}
+
+/* ---- keeping it ---- */
+
+static int keep(struct upload *upload, struct store *store, const char *family)
+{
+    struct mediafile *file = &upload->file;
+    const struct settings *settings = upload->settings;
+    if (filetype_of(buf_str(&upload->head), upload->kind))
+        return 503;
+    if (!is_listed(settings->media_types, upload->kind) ||
+        strncmp(upload->kind, family, strlen(family)) != 0)
+        return 415;
+    enum err err = mediafile_keep(file, extension_of(upload->kind));
+    if (err)
+        return err == ERR_TOO_BIG ? 507 : 503;
+    err = store_media_add(store, str_of(file->name), str_of(upload->kind), file->bytes,
+                          (uint64_t)settings->media_quota_bytes);
+    if (err && err != ERR_TOO_BIG && err != ERR_DOWN && err != ERR_UNKNOWN)
+        log_error("rest.store_failed", "call=upload err=%s", err_name(err));
+    return !err ? 200 : err == ERR_TOO_BIG ? 507 : err == ERR_UNKNOWN ? 504 : 503;
+}
+
+static void add_url(struct buf *out, const struct upload *upload)
+{
+    char url[256 + MEDIA_NAME_MAX];
+    snprintf(url, sizeof url, "%s%s", upload->settings->media_url, upload->file.name);
+    buf_add_json(out, str_of(url));
+}
+
+typedef void add_answer(struct buf *out, const struct upload *upload);
+
+/* Takes the file of `field`, whose kind must begin with `family`. */
+static int take(struct call *call, const char *field, const char *family, add_answer *answer)
+{
+    struct upload upload = {
+        .settings = call->backends->settings,
+        .field = field,
+        .file = {.directory = -1, .fd = -1},
+    };
+    uint64_t length = call->request->length;
+    int status = may_take(call, length == HTTP_LENGTH_BAD ? 0 : length);
+    if (status != 200) {
+        discard(call->request);
+        return status;
+    }
+    buf_init(&upload.head, FILETYPE_BYTES);
+    status = take_body(&upload, call->request);
+    if (status == 200)
+        status = keep(&upload, call->backends->store, family);
+    if (status == 200)
+        answer(call->out, &upload);
+    mediafile_end(&upload.file, status != 200);
+    buf_fini(&upload.head);
+    return status;
+}
+
+/* ---- the calls ---- */
+
+static void answer_avatar(struct buf *out, const struct upload *upload)
+{
+    buf_add_text(out, "{\"status\":200,\"payload\":{\"avatar_path\":");
+    add_url(out, upload);
+    buf_add_text(out, "}}");
+}
+
+static void answer_video(struct buf *out, const struct upload *upload)
+{
+    buf_add_text(out, "{\"status\":200,\"payload\":");
+    add_url(out, upload);
+    buf_add_char(out, '}');
+}
+
+static void answer_file(struct buf *out, const struct upload *upload)
+{
+    buf_add_text(out, "{\"success\":true,\"data\":{\"url\":");
+    add_url(out, upload);
+    buf_add_text(out, ",\"kind\":");
+    buf_add_json(out, str_of(upload->kind));
+    buf_addf(out, ",\"bytes\":%llu}}", (unsigned long long)upload->file.bytes);
+}
+
+static int upload_avatar(struct call *call)
+{
+    return take(call, "avatar", "image/", answer_avatar);
+}
+
+static int upload_video(struct call *call)
+{
+    return take(call, "mp4_url", "video/", answer_video);
+}
+
+static int upload_file(struct call *call)
+{
+    return take(call, "file", "", answer_file);
+}
+
+/* nginx asks this before it reads the body of any of them. */
+static int tell_room(struct call *call)
+{
+    uint64_t bytes = 0;
+    struct str text = STR(""); /* empty: a body that comes in chunks */
+    if (http_query(call->query, "bytes", &text) && text.len &&
+        !http_query_number(call->query, "bytes", 0, INT64_MAX, 0, &bytes))
+        return 400;
+    int status = moderate_may_create(call);
+    if (status == 200)
+        status = may_take(call, bytes);
+    if (status == 200)
+        buf_add_text(call->out, "{\"success\":true}");
+    return status;
+}
+
+static const struct route rows[] = {
+    {.method = "GET",
+     .path = "/api/upload/room",
+     .takes_query = true,
+     .handler = tell_room,
+     .failed = failure_coded,
+     .doc = "whether a body of so many `bytes` would be taken now by the uploads below"},
+    {.method = "POST",
+     .path = "/users/upload_avatar",
+     .creates = true,
+     .body = BODY_STREAM,
+     .handler = upload_avatar,
+     .failed = failure_upload,
+     .doc = "an image, as the form's field `avatar`; answers its URL"},
+    {.method = "POST",
+     .path = "/users/upload_video",
+     .creates = true,
+     .body = BODY_STREAM,
+     .handler = upload_video,
+     .failed = failure_upload,
+     .doc = "a video, as the form's field `mp4_url`; answers its URL"},
+    {.method = "POST",
+     .path = "/api/upload",
+     .creates = true,
+     .body = BODY_STREAM,
+     .handler = upload_file,
+     .failed = failure_coded,
+     .doc = "a file of any allowed kind, as the form's field `file`; answers its URL"},
+};
+
+const struct route_table media_routes = ROUTE_TABLE(rows);

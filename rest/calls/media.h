@@ -1,0 +1,18 @@
+/* media.h: uploads. A file is streamed to the disk, its kind told from its bytes, its name given by us; nginx serves
+ * it under settings->media_url.
+ *
+ *   POST /users/upload_avatar  field `avatar`, an image: {"status":200,"payload":{"avatar_path":URL}}
+ *   POST /users/upload_video   field `mp4_url`, a video: {"status":200,"payload":URL}
+ *   POST /api/upload           field `file`, any allowed kind: {"success":true,"data":{"url":URL,"kind":…,"bytes":N}}
+ *
+ * Failures: 400 the body is no such form, is cut short, or the file empty; 413 it is longer than upload_max_bytes; 415
+ * its kind is not in media_types or not what the call is for; 507 media_quota_bytes or the disk is full; 503 the
+ * database or the disk cannot be used. After any of them no file is left. */
+#ifndef CG_REST_CALLS_MEDIA_H
+#define CG_REST_CALLS_MEDIA_H
+
+#include "rest/http/call.h"
+
+extern const struct route_table media_routes;
+
+#endif

@@ -1,0 +1,366 @@
+#include "rest/calls/spaces.h"
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/space_name.h"
+#include "common/store/store_spaces.h"
+#include "common/text.h"
+#include "rest/services/auth.h"
+#include "rest/http/failure.h"
+#include "rest/services/moderate.h"
+#include "rest/services/page.h"
+#include "rest/services/publish.h"
+
+#include <stdio.h>
+
+enum { RANDOM_NAME_DIGITS = 8, RANDOM_NAME_ATTEMPTS = 5, RECORDS_SHOWN = 200 };
+
+/* ---- who it is ---- */
+
+struct caller {
+    char user_id[ID_MAX];
+    uint64_t user;
+};
+
+/* 200, 401 or 503. A token of another door's user is none. */
+static int who(struct call *call, struct caller *caller)
+{
+    struct token token;
+    struct store_space_user found;
+    if (auth_token(call, &token))
+        return 401;
+    enum err err = store_space_user(call->backends->store, str_of(token.user_id), &found);
+    if (err)
+        return err == ERR_NOT_FOUND ? 401 : failure_status(err, "space_user");
+    if (!rights_take(&found.rights, &token))
+        return 401;
+    caller->user = found.user;
+    memcpy(caller->user_id, token.user_id, ID_MAX);
+    return moderate(call, caller->user, 0, MODERATE_ENTER);
+}
+
+static int log_in(struct call *call)
+{
+    struct str name, password;
+    struct auth_login login;
+    bool with_password = json_has(call->object, "password");
+    if (!json_get_string(call->object, "nickName", &name) ||
+        (with_password && !json_get_string(call->object, "password", &password)))
+        return 400;
+    int status = auth_login(call, REALM_SPACES, name, with_password ? &password : NULL, &login);
+    if (status == 200)
+        status = moderate(call, login.user, 0, MODERATE_ENTER);
+    if (status != 200)
+        return status;
+    buf_addf(call->out, "{\"userId\":\"%s\"", login.user_id);
+    if (!auth_add_token(call, &login)) {
+        call->code = "no_tokens";
+        return 501;
+    }
+    buf_add_char(call->out, '}');
+    return 200;
+}
+
+/* ---- making and entering ---- */
+
+static void add_space(struct buf *out, const char *space_id, struct str name)
+{
+    buf_addf(out, "{\"roomId\":\"%s\",\"roomNum\":", space_id);
+    buf_add_json(out, name);
+}
+
+static enum err make_random(struct call *call, uint64_t user, char name[RANDOM_NAME_DIGITS + 1],
+                            char space_id[ID_MAX])
+{
+    enum err err = ERR_DUPLICATE;
+    for (int i = 0; i < RANDOM_NAME_ATTEMPTS && err == ERR_DUPLICATE; i++) {
+        snprintf(name, RANDOM_NAME_DIGITS + 1, "%08llu",
+                 (unsigned long long)(id_random() % 100000000));
+        err = store_space_make(call->backends->store, str_of(name), user, space_id);
+    }
+    return err;
+}
+
+static int make(struct call *call)
+{
+    struct caller caller;
+    struct str name;
+    char digits[RANDOM_NAME_DIGITS + 1], space_id[ID_MAX];
+    bool named = json_has(call->object, "name");
+    int status = who(call, &caller);
+    if (status != 200)
+        return status;
+    if (named && (!json_get_string(call->object, "name", &name) || !space_name_new_ok(name))) {
+        call->error = "a space cannot be called so";
+        return 400;
+    }
+    enum err err = named ? store_space_make(call->backends->store, name, caller.user, space_id)
+                         : make_random(call, caller.user, digits, space_id);
+    if (err)
+        return failure_status(err, "make_space");
+    add_space(call->out, space_id, named ? name : str_of(digits));
+    buf_add_char(call->out, '}');
+    return 200;
+}
+
+static int join(struct call *call)
+{
+    struct caller caller;
+    struct store_space_place place;
+    char space_id[ID_MAX];
+    int status = who(call, &caller);
+    if (status != 200)
+        return status;
+    enum err err =
+        store_space_place(call->backends->store, call->params[0], str_of(caller.user_id), NULL,
+                          &place);
+    if (err)
+        return failure_status(err, "join_space");
+    status = moderate(call, caller.user, place.conversation, MODERATE_ENTER);
+    if (status != 200)
+        return status;
+    snprintf(space_id, sizeof space_id, "%.*s", (int)call->params[0].len, call->params[0].ptr);
+    add_space(call->out, space_id, str_of(place.space_name));
+    buf_add_char(call->out, '}');
+    return 200;
+}
+
+/* ---- looking ---- */
+
+/* YYYY-MM-DDTHH:mm:ss.mmmZ */
+static void add_time(struct buf *out, int64_t unix_ms)
+{
+    char text[CLOCK_TEXT_MAX];
+    clock_format_utc(unix_ms, text);
+    text[10] = 'T';
+    buf_addf(out, "\"%sZ\"", text);
+}
+
+/* The members of a transfer's content, without its braces. */
+static struct str inner(struct str content)
+{
+    if (content.len < 2 || content.ptr[0] != '{') /* no row of ours */
+        return STR("\"fromId\":null,\"toId\":null,\"score\":null");
+    return (struct str){content.ptr + 1, content.len - 2};
+}
+
+static void on_record(void *arg, const struct store_record *record)
+{
+    struct page *page = arg;
+    if (page->full)
+        return;
+    struct buf *out = page_row(page);
+    buf_addf(out, "{\"seq\":%llu,\"type\":\"%s\",", (unsigned long long)record->seq,
+             record->kind == MESSAGE_TRANSFER ? "1"
+             : record->kind == MESSAGE_JOIN   ? "2"
+                                              : "3");
+    if (record->kind == MESSAGE_TRANSFER) {
+        buf_add_str(out, inner(record->content));
+    } else {
+        buf_add_text(out, "\"fromId\":");
+        buf_add_json(out, record->from_id);
+        buf_add_text(out, ",\"toId\":null,\"score\":null");
+    }
+    buf_add_text(out, ",\"createTime\":");
+    add_time(out, record->at_ms);
+    buf_add_char(out, '}');
+    page_row_end(page);
+}
+
+static enum err add_records(struct call *call, const struct store_range *range)
+{
+    struct page page;
+    page_init(&page, range);
+    enum err err = store_records(call->backends->store, range, on_record, &page);
+    page_fini(&page, call->out);
+    return err;
+}
+
+/* Two lists from one reading. */
+struct roll {
+    struct buf *members, standings;
+    size_t count;
+};
+
+static void on_member(void *arg, const struct store_space_member *member)
+{
+    struct roll *roll = arg;
+    const char *begin = roll->count++ ? ",{\"userId\":" : "{\"userId\":";
+    buf_add_text(roll->members, begin);
+    buf_add_json(roll->members, member->user_id);
+    buf_add_text(roll->members, ",\"nickName\":");
+    buf_add_json(roll->members, member->name);
+    buf_add_char(roll->members, '}');
+    buf_add_text(&roll->standings, begin);
+    buf_add_json(&roll->standings, member->user_id);
+    buf_addf(&roll->standings, ",\"score\":%lld}", (long long)member->score);
+}
+
+/* `name` gets the space's; the status. */
+static int enter(struct call *call, uint64_t *conversation, struct buf *name)
+{
+    struct caller caller;
+    int status = who(call, &caller);
+    if (status != 200)
+        return status;
+    enum err err =
+        store_space_seen(call->backends->store, call->params[0], caller.user, conversation, name);
+    return err ? failure_status(err, "space_seen") : moderate(call, caller.user, *conversation, MODERATE_ENTER);
+}
+
+static int show(struct call *call)
+{
+    char space_id[ID_MAX];
+    struct store_range range = {.before = INT64_MAX, .limit = RECORDS_SHOWN, .latest = true};
+    struct roll roll = {.members = call->out};
+    struct buf name;
+    buf_init(&name, STORE_NAME_MAX);
+    int status = enter(call, &range.conversation, &name);
+    if (status == 200) {
+        buf_init(&roll.standings, HTTP_RESPONSE_MAX);
+        snprintf(space_id, sizeof space_id, "%.*s", (int)call->params[0].len, call->params[0].ptr);
+        add_space(call->out, space_id, buf_str(&name));
+        buf_add_text(call->out, ",\"members\":[");
+        enum err err =
+            store_space_members(call->backends->store, range.conversation, on_member, &roll);
+        buf_add_text(call->out, "],\"records\":");
+        if (!err)
+            err = add_records(call, &range);
+        buf_add_text(call->out, ",\"standings\":[");
+        buf_add_str(call->out, buf_str(&roll.standings));
+        buf_add_text(call->out, "]}");
+        call->out->failed |= roll.standings.failed;
+        buf_fini(&roll.standings);
+        status = failure_status(err, "show_space");
+    }
+    buf_fini(&name);
+    return status;
+}
+
+static int read_records(struct call *call)
+{
+    struct store_range range;
+    struct buf name;
+    if (!page_range(call, &range))
+        return 400;
+    buf_init(&name, STORE_NAME_MAX);
+    int status = enter(call, &range.conversation, &name);
+    if (status == 200)
+        status = failure_status(add_records(call, &range), "read_records");
+    buf_fini(&name);
+    return status;
+}
+
+/* ---- transfers ---- */
+
+static bool take_client_id(const struct call *call, struct str *client_id)
+{
+    if (!json_get_string(call->object, "clientId", client_id))
+        *client_id = call->request->idempotency_key;
+    return client_id->len <= STORE_TRANSFER_CLIENT_MAX &&
+           !text_check_label(*client_id, STORE_TRANSFER_CLIENT_MAX);
+}
+
+static void tell_relays(const struct call *call, const struct store_transfer *transfer)
+{
+    struct message message = {
+        .conversation = transfer->conversation,
+        .seq = transfer->seq,
+        .batch = transfer->batch,
+        .sender = transfer->sender,
+        .at_ms = transfer->at_ms,
+        .kind = MESSAGE_TRANSFER,
+        .sender_name = str_of(transfer->sender_name),
+        .content = str_of(transfer->content),
+    };
+    publish_message(call->backends, &message);
+}
+
+/* In the space that the path names. */
+static int may_post(struct call *call, uint64_t user)
+{
+    uint64_t conversation;
+    struct buf name;
+    buf_init(&name, STORE_NAME_MAX);
+    enum err err = store_space_seen(call->backends->store, call->params[0], user, &conversation, &name);
+    buf_fini(&name);
+    return err ? failure_status(err, "space_seen") : moderate(call, user, conversation, MODERATE_POST);
+}
+
+static int transfer_score(struct call *call)
+{
+    struct caller caller;
+    struct store_transfer transfer = {.space_id = call->params[0]};
+    int status = who(call, &caller);
+    if (status != 200)
+        return status;
+    if (!json_get_string(call->object, "toId", &transfer.to_id) ||
+        !json_get_int(call->object, "score", 1, STORE_SCORE_MAX, &transfer.score) ||
+        !take_client_id(call, &transfer.client_id))
+        return 400;
+    transfer.from_id = str_of(caller.user_id);
+    if (str_eq(transfer.from_id, transfer.to_id)) {
+        call->error = "a transfer is to somebody else";
+        return 400;
+    }
+    status = may_post(call, caller.user);
+    if (status != 200)
+        return status;
+    enum err err = store_transfer(call->backends->store, &transfer);
+    if (err == ERR_DUPLICATE)
+        call->error = "this clientId was used for another transfer";
+    if (err)
+        return failure_status(err, "transfer");
+    if (!transfer.repeated)
+        tell_relays(call, &transfer);
+    buf_add_text(call->out, "{\"roomId\":");
+    buf_add_json(call->out, transfer.space_id);
+    buf_addf(call->out, ",\"seq\":%llu,", (unsigned long long)transfer.seq);
+    buf_add_str(call->out, inner(str_of(transfer.content)));
+    buf_add_text(call->out, ",\"createTime\":");
+    add_time(call->out, transfer.at_ms);
+    buf_add_char(call->out, '}');
+    return 200;
+}
+
+static const struct route rows[] = {
+    {.method = "POST",
+     .path = "/api/login",
+     .creates = true,
+     .body = BODY_JSON,
+     .handler = log_in,
+     .failed = failure_coded,
+     .doc = "a user of the spaces by name, and a token"},
+    {.method = "POST",
+     .path = "/api/spaces",
+     .creates = true,
+     .body = BODY_JSON,
+     .handler = make,
+     .failed = failure_coded,
+     .doc = "makes a space"},
+    {.method = "POST",
+     .path = "/api/spaces/:roomId/join",
+     .creates = true,
+     .handler = join,
+     .failed = failure_coded,
+     .doc = "becomes a member of a space"},
+    {.method = "GET",
+     .path = "/api/spaces/:roomId",
+     .handler = show,
+     .failed = failure_coded,
+     .doc = "a space's members, latest records and standings"},
+    {.method = "GET",
+     .path = "/api/spaces/:roomId/messages",
+     .takes_query = true,
+     .handler = read_records,
+     .failed = failure_coded,
+     .doc = "a space's records, page by page"},
+    {.method = "POST",
+     .path = "/api/spaces/:roomId/transfers",
+     .body = BODY_JSON,
+     .handler = transfer_score,
+     .failed = failure_coded,
+     .doc = "moves points to another member"},
+};
+
+const struct route_table spaces_routes = ROUTE_TABLE(rows);

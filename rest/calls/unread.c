@@ -1,0 +1,148 @@
+#include "rest/calls/unread.h"
+
+#include "common/json.h"
+#include "common/store/store_native.h"
+#include "rest/services/auth.h"
+#include "rest/http/failure.h"
+#include "rest/services/publish.h"
+
+/* ---- who, and where ---- */
+
+/* The user with that id, of that door, and the conversation that the path names: 200, 404 or 503; 401 if what they came
+ * with, NULL for nothing, is void. */
+static int look_up(struct call *call, struct str user_id, const struct token *token, enum store_kind kind,
+                   uint64_t *user, struct store_native_place *place)
+{
+    struct store_native_user found;
+    enum err err = store_native_user(call->backends->store, user_id, &found);
+    *user = found.user;
+    if (!err && token && !rights_take(&found.rights, token))
+        return 401;
+    if (!err)
+        err = store_native_places(call->backends->store, found.user, &call->params[0], 1, place);
+    if (!err && (!place->conversation || place->kind != kind))
+        err = ERR_NOT_FOUND;
+    return failure_status(err, "unread");
+}
+
+static int by_token(struct call *call, uint64_t *user, struct store_native_place *place)
+{
+    struct token token;
+    return auth_token(call, &token) ? 401 : look_up(call, str_of(token.user_id), &token, KIND_SPACE, user, place);
+}
+
+/* ---- what is answered ---- */
+
+static enum err add_unread(struct call *call, uint64_t user, const struct store_native_place *place)
+{
+    uint64_t unread;
+    enum err err = store_native_unread(call->backends->store, place->conversation, user, place->read_seq,
+                                       STORE_UNREAD_AMONG, &unread);
+    buf_addf(call->out, "{\"seq\":%llu,\"read\":%llu,\"unread\":%llu}", (unsigned long long)place->seq,
+             (unsigned long long)place->read_seq, (unsigned long long)unread);
+    return err;
+}
+
+static enum err mark(struct call *call, uint64_t user, uint64_t seq, struct store_native_place *place)
+{
+    uint64_t before = place->read_seq;
+    enum err err = store_native_read(call->backends->store, user, seq, place);
+    if (!err && place->read_seq > before)
+        publish_read(call->backends, user, &(struct wire_mark){place->conversation, place->read_seq});
+    return err;
+}
+
+static void wrap(struct call *call)
+{
+    buf_add_text(call->out, "{\"success\":true,\"data\":");
+}
+
+/* ---- chatrooms ---- */
+
+static int count_room(struct call *call)
+{
+    struct str nick_id;
+    uint64_t user = 0;
+    struct store_native_place place = {0};
+    if (!http_query(call->query, "nickId", &nick_id))
+        return 400;
+    int status = look_up(call, nick_id, NULL, KIND_CHATROOM, &user, &place);
+    if (status != 200)
+        return status;
+    wrap(call);
+    enum err err = add_unread(call, user, &place);
+    buf_add_char(call->out, '}');
+    return failure_status(err, "unread");
+}
+
+static int read_room(struct call *call)
+{
+    struct str nick_id;
+    uint64_t user = 0;
+    int64_t seq;
+    struct store_native_place place = {0};
+    if (!json_get_string(call->object, "nickId", &nick_id) ||
+        !json_get_int(call->object, "seq", 0, INT64_MAX - 1, &seq))
+        return 400;
+    int status = look_up(call, nick_id, NULL, KIND_CHATROOM, &user, &place);
+    if (status != 200)
+        return status;
+    enum err err = mark(call, user, (uint64_t)seq, &place);
+    wrap(call);
+    if (!err)
+        err = add_unread(call, user, &place);
+    buf_add_char(call->out, '}');
+    return failure_status(err, "read");
+}
+
+/* ---- spaces ---- */
+
+static int count_space(struct call *call)
+{
+    uint64_t user = 0;
+    struct store_native_place place = {0};
+    int status = by_token(call, &user, &place);
+    return status == 200 ? failure_status(add_unread(call, user, &place), "unread") : status;
+}
+
+static int read_space(struct call *call)
+{
+    uint64_t user = 0;
+    int64_t seq;
+    struct store_native_place place = {0};
+    int status = by_token(call, &user, &place);
+    if (status != 200)
+        return status;
+    if (!json_get_int(call->object, "seq", 0, INT64_MAX - 1, &seq))
+        return 400;
+    enum err err = mark(call, user, (uint64_t)seq, &place);
+    return failure_status(err ? err : add_unread(call, user, &place), "read");
+}
+
+static const struct route rows[] = {
+    {.method = "GET",
+     .path = "/api/rooms/:roomId/unread",
+     .takes_query = true,
+     .handler = count_room,
+     .failed = failure_coded,
+     .doc = "a member's read marker in a room, and what is unread"},
+    {.method = "POST",
+     .path = "/api/rooms/:roomId/read",
+     .body = BODY_JSON,
+     .handler = read_room,
+     .failed = failure_coded,
+     .doc = "marks a room's messages read"},
+    {.method = "GET",
+     .path = "/api/spaces/:roomId/unread",
+     .handler = count_space,
+     .failed = failure_coded,
+     .doc = "a member's read marker in a space, and what is unread"},
+    {.method = "POST",
+     .path = "/api/spaces/:roomId/read",
+     .body = BODY_JSON,
+     .handler = read_space,
+     .failed = failure_coded,
+     .doc = "marks a space's messages read"},
+};
+
+const struct route_table unread_routes = ROUTE_TABLE(rows);

@@ -1,0 +1,10 @@
+/* unread.h: how far a member has read a chatroom or a space, and what is unread after that. Friendships have calls of
+ * their own (friends.h). */
+#ifndef CG_REST_CALLS_UNREAD_H
+#define CG_REST_CALLS_UNREAD_H
+
+#include "rest/http/call.h"
+
+extern const struct route_table unread_routes;
+
+#endif

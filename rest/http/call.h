@@ -1,0 +1,83 @@
+/* call.h: one HTTP call on its way through a handler, and the rows that say which handler answers what. Any thread of
+ * the pool; a call belongs to one of them. */
+#ifndef CG_REST_HTTP_CALL_H
+#define CG_REST_HTTP_CALL_H
+
+#include "common/buf.h"
+#include "common/settings.h"
+#include "rest/http/http.h"
+
+struct json_object;
+struct presence;
+struct store;
+struct token_keys;
+struct turn;
+
+/* What a handler may use: the connections of the thread it runs on. */
+struct backends {
+    const struct settings *settings;
+    const struct token_keys *tokens;
+    struct store *store;
+    struct presence *presence;
+    struct turn *turn; /* NULL: it has none */
+};
+
+enum { ROUTE_PARAMS = 4 };
+
+/* One request on its way through a handler. Borrowed from the router, for that long. */
+struct call {
+    const struct backends *backends;
+    const struct http_request *request;
+    struct str params[ROUTE_PARAMS]; /* what stands for the path's :names, in their order; any bytes */
+    const struct http_query *query;  /* with `takes_query`; else without parameters */
+    struct json_object *object;      /* with BODY_JSON: the body */
+    struct buf *out;                 /* the success body */
+
+    /* A handler may set these before it returns a failure; literals. Else the status decides. */
+    const char *error; /* a sentence for a person */
+    const char *code;  /* a stable word for a program */
+    int64_t retry_after_s;
+};
+
+/* From here on the request may take long: other threads see to new ones, and the database's connection is looked after. */
+void begin_slow(const struct backends *backends);
+
+/* Answers one request: appends the success body to call->out and returns the HTTP status. From 400 on
+ * the router throws away what is in `out` and puts the route's failure there, so a handler only
+ * returns. */
+typedef int route_handler(struct call *call);
+
+/* Appends the body of a failure, in the form of a door; see failure.h. */
+typedef void failure_form(struct buf *out, int status, const char *error, const char *code);
+
+enum body_rule {
+    BODY_NONE,   /* not read */
+    BODY_JSON,   /* one JSON object in call->object; over the bound: 413, anything else: 400 */
+    BODY_STREAM, /* the handler pulls it through call->request->read and bounds it itself */
+};
+
+struct route {
+    const char *method;
+    const char *path; /* "/healthz"; a segment ":name" is any one segment that is not empty; without a
+                       * leading '/': a call of door A, below /mysql/ and /api/ */
+    enum body_rule body;
+    bool takes_query;     /* a broken one is 400; else nobody looks at it */
+    size_t max_body;      /* bytes, for BODY_JSON; 0: settings->max_body_bytes */
+    const char *type;     /* Content-Type of its answers; NULL: JSON */
+    bool quick;           /* its handler says begin_slow before it uses the database or Redis; else it need not */
+    bool operators;       /* tells operators on this machine about this process, not pages whose name leads to it */
+    bool creates;         /* it may make what stays for ever: charged to the caller's address (rate_creations) */
+    route_handler *handler;
+    const char *failure;  /* the body of every answer from 400 on, whatever it is; or NULL and … */
+    failure_form *failed; /* … what makes it; or both NULL: what the handler wrote */
+    const char *doc;
+};
+
+/* A door's routes live in its own file; routes.c lists the tables. */
+struct route_table {
+    const struct route *rows;
+    size_t count;
+};
+#define ROUTE_TABLE(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
+
+#endif

@@ -1,0 +1,77 @@
+#include "rest/http/failure.h"
+
+#include "common/log.h"
+
+static const struct word {
+    int status;
+    const char *code, *error;
+} words[] = {
+    {400, "invalid", "the request breaks a rule"},
+    {401, "unauthorized", "a valid token or password is needed"},
+    {403, "forbidden", "not allowed"},
+    {404, "not_found", "no such thing"},
+    {409, "conflict", "it exists already, and is another"},
+    {413, "too_big", "request body too large"},
+    {415, "unsupported_type", "unsupported media type"},
+    {429, "too_many", "too many attempts, try again later"},
+    {501, "not_implemented", "not offered here"},
+    {503, "unavailable", "service unavailable"},
+    {504, "unknown", "it is not known whether it was done"},
+    {507, "full", "no room is left"},
+    {500, "internal", "internal error"}, /* and every other */
+};
+
+static const struct word *word_of(int status)
+{
+    const struct word *word = words;
+    while (word->status != status && word->status != 500)
+        word++;
+    return word;
+}
+
+const char *failure_error(int status)
+{
+    return word_of(status)->error;
+}
+
+const char *failure_code(int status)
+{
+    return word_of(status)->code;
+}
+
+int failure_status(enum err err, const char *call)
+{
+    switch (err) {
+    case ERR_OK: return 200;
+    case ERR_INVALID: return 400;
+    case ERR_DENIED: return 403;
+    case ERR_NOT_FOUND: return 404;
+    case ERR_DUPLICATE: return 409;
+    case ERR_TOO_BIG: return 413;
+    case ERR_RETRY:
+    case ERR_BUSY:
+    case ERR_DOWN: return 503;
+    case ERR_UNKNOWN: return 504;
+    case ERR_INTERNAL: break;
+    }
+    log_error("rest.store_failed", "call=%s err=%s", call, err_name(err));
+    return 500;
+}
+
+void failure_coded(struct buf *out, int status, const char *error, const char *code)
+{
+    (void)status;
+    buf_addf(out, "{\"error\":\"%s\",\"code\":\"%s\"}", error, code);
+}
+
+void failure_customer(struct buf *out, int status, const char *error, const char *code)
+{
+    (void)status;
+    buf_addf(out, "{\"code\":0,\"msg\":\"%s\"%s}", error, strcmp(code, "unknown") ? "" : ",\"reason\":\"unknown\"");
+}
+
+void failure_upload(struct buf *out, int status, const char *error, const char *code)
+{
+    (void)code;
+    buf_addf(out, "{\"status\":%d,\"err\":\"%s\"}", status, error);
+}

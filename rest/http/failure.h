@@ -1,0 +1,23 @@
+/* failure.h: how each door says that a call failed (see failure_form in router.h). The texts are
+ * literals of ours. */
+#ifndef CG_REST_HTTP_FAILURE_H
+#define CG_REST_HTTP_FAILURE_H
+
+#include "rest/http/call.h"
+
+/* {"error":"no such friend","code":"not_found"}: friends, spaces and everything that is new. */
+failure_form failure_coded;
+/* {"code":0,"msg":"参数不全!"}: the customer sessions. */
+failure_form failure_customer;
+/* {"status":415,"err":"unsupported media type"}: uploads. */
+failure_form failure_upload;
+
+/* The status for what a store function returned: 200, 400, 404, 409, 413, 403 for ERR_DENIED, 503: nothing was done, 504:
+ * it may have been done (ERR_UNKNOWN), or 500, which is logged with `call`. */
+int failure_status(enum err err, const char *call);
+
+/* What is said of a status if the handler says nothing else; never NULL. */
+const char *failure_error(int status);
+const char *failure_code(int status);
+
+#endif

@@ -1,0 +1,83 @@
+/* http.h: a request and its answer in plain C. Knows no FastCGI, so routes and router can be tested
+ * without a server. */
+#ifndef CG_REST_HTTP_HTTP_H
+#define CG_REST_HTTP_HTTP_H
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    HTTP_RESPONSE_MAX = 24 << 20, /* bytes of an answer's body */
+    HTTP_QUERY_BYTES = 8192,     /* of a query string as it came: nginx lets no longer one through */
+    HTTP_QUERY_PAIRS = 128,
+    HTTP_ALLOW_MAX = 32,
+};
+
+struct http_request {
+    struct str method; /* "GET" */
+    struct str path;   /* decoded by nginx, without the query; "/mysql/getRoomNums". Any bytes. */
+    struct str query;  /* what follows '?', as it came */
+    struct str remote; /* the client's address as nginx saw it */
+
+    /* Request headers, as they came; empty if there was none. Any bytes. */
+    struct str token, authorization, idempotency_key, content_type;
+    struct str origin, host, asked_method; /* asked_method: of a preflight (Access-Control-Request-Method) */
+    struct str scheme;                     /* "http" or "https", as nginx saw it */
+
+    /* Content-Length, 0 for none, HTTP_LENGTH_BAD if it is no number. */
+    uint64_t length;
+#define HTTP_LENGTH_BAD UINT64_MAX
+
+    /* Reads the next part of the body, at most `cap` (1..INT_MAX) bytes; blocks. *got is 0 once all of
+     * it has been read. ERR_INVALID: it is not what Content-Length says, cut short or longer; what came
+     * before must not be used. Nothing is read unless a route asks. */
+    enum err (*read)(const struct http_request *request, char *room, size_t cap, size_t *got);
+    void *source; /* whatever read needs */
+};
+
+/* Appends the whole body to `body`, which may grow to `limit`. To be called at most once.
+ *   ERR_TOO_BIG it is longer than `limit` bytes; nothing was read;
+ *   ERR_INVALID it is not what Content-Length says, or that is no number. */
+enum err http_read_body(const struct http_request *request, size_t limit,
+                        struct buf *body) CG_MUST_CHECK;
+
+/* The parameters of a query string, decoded: %XX and + (application/x-www-form-urlencoded). */
+struct http_query {
+    size_t count;
+    struct {
+        struct str name, value; /* in `text`; valid UTF-8 without NUL */
+    } pairs[HTTP_QUERY_PAIRS];
+    char text[HTTP_QUERY_BYTES];
+};
+
+/* ERR_TOO_BIG past HTTP_QUERY_BYTES or HTTP_QUERY_PAIRS; ERR_INVALID for a broken %XX, NUL or what is
+ * not UTF-8. On failure it has no parameters. */
+enum err http_query_parse(struct http_query *query, struct str text) CG_MUST_CHECK;
+/* The first parameter of that name. False if there is none; `key=` is there and empty. */
+bool http_query(const struct http_query *query, const char *name, struct str *value);
+/* The same as an integer within [min, max], however it is spelled (json_whole); `fallback` if there is none.
+ * False if it is anything else. */
+bool http_query_number(const struct http_query *query, const char *name, uint64_t min, uint64_t max,
+                       uint64_t fallback, uint64_t *value);
+
+struct http_response {
+    int status;
+    const char *type;           /* Content-Type; a literal */
+    char allow[HTTP_ALLOW_MAX]; /* Allow, for 405; else empty */
+    int64_t retry_after_s;      /* Retry-After; 0: none */
+    struct str origin;          /* of another site whose pages may read this; empty: none. Borrowed from the request */
+    bool preflight;             /* … and this says what they may send */
+    struct buf body;
+};
+
+void http_response_init(struct http_response *response);
+void http_response_fini(struct http_response *response);
+
+/* Appends the header block with its empty line, as CGI (RFC 3875) wants it: "Status: 200 OK" first. */
+void http_add_header(struct buf *out, const struct http_response *response);
+
+#endif

@@ -1,0 +1,141 @@
+#include "rest/services/auth.h"
+
+#include "common/name.h"
+#include "common/password.h"
+#include "common/rate.h"
+#include "common/store/store_login.h"
+#include "common/token.h"
+#include "rest/http/failure.h"
+#include "rest/services/limiter.h"
+#include "rest/services/publish.h"
+
+#include <strings.h>
+
+enum { BUSY_RETRY_S = 1 };
+
+enum err auth_token(const struct call *call, struct token *token)
+{
+    static const char scheme[] = "Bearer ";
+    const size_t len = sizeof scheme - 1;
+    const struct http_request *request = call->request;
+    struct str text = request->token, authorization = request->authorization;
+    if (!text.len && authorization.len > len && !strncasecmp(authorization.ptr, scheme, len))
+        text = (struct str){authorization.ptr + len, authorization.len - len};
+    return token_check(call->backends->tokens, text, token);
+}
+
+bool auth_is(const struct call *call, struct str user_id, const struct rights *rights)
+{
+    struct token token;
+    return !auth_token(call, &token) && str_eq(str_of(token.user_id), user_id) && rights_take(rights, &token);
+}
+
+bool auth_add_token(const struct call *call, const struct auth_login *login)
+{
+    struct buf token;
+    int64_t expires_s;
+    buf_init(&token, TOKEN_MAX);
+    bool given = !token_make(call->backends->tokens, login->user_id, login->generation, &token, &expires_s);
+    if (given) {
+        buf_add_text(call->out, ",\"token\":");
+        buf_add_json(call->out, buf_str(&token));
+        buf_addf(call->out, ",\"expires\":%lld", (long long)expires_s * 1000);
+    }
+    buf_fini(&token);
+    return given;
+}
+
+/* ---- logging in ---- */
+
+/* Who pays for the work. */
+static uint64_t payer_of(const struct call *call)
+{
+    return rate_address_key(call->request->remote);
+}
+
+static enum err set_password(struct call *call, enum store_realm realm, struct str name,
+                             struct str password, struct store_login *found)
+{
+    struct store *store = call->backends->store;
+    char hash[PASSWORD_HASH_MAX];
+    enum err err = password_hash(payer_of(call), password, hash); /* first: nobody is made if it cannot be */
+    if (!err)
+        err = store_login_make(store, realm, name, found);
+    if (!err)
+        err = *found->hash ? ERR_DUPLICATE : store_login_set(store, found, hash);
+    if (!err) /* without Redis the relays find it */
+        (void)!publish_sanction(call->backends, &(struct sanction){.kind = SANCTION_REVOCATION});
+    if (err != ERR_DUPLICATE)
+        return err;
+    err =
+        store_login_find(store, realm, name, found); /* somebody was quicker: is it the same one? */
+    return err ? err : password_check(payer_of(call), password, found->hash);
+}
+
+static int status_of(struct call *call, enum err err)
+{
+    if (err == ERR_DENIED)
+        return 401;
+    if (err == ERR_BUSY)
+        call->retry_after_s = BUSY_RETRY_S;
+    return err == ERR_BUSY ? 503 : failure_status(err, "login");
+}
+
+static int with_password(struct call *call, enum store_realm realm, struct str name,
+                         struct str password, struct store_login *found)
+{
+    struct limiter_attempt attempt;
+    if (!password_ok(password)) {
+        call->error = "a password has 6 to 256 bytes";
+        return 400;
+    }
+    if (!call->backends->tokens->secret.len) {
+        call->error = "passwords need jwt_secret, so that tokens can be given out";
+        call->code = "no_tokens";
+        return 501;
+    }
+    if (limiter_begin(&attempt, call->backends, realm, name, call->request->remote,
+                      &call->retry_after_s))
+        return 429;
+    enum err err = store_login_find(call->backends->store, realm, name, found);
+    if (!err && *found->hash)
+        err = password_check(payer_of(call), password, found->hash);
+    else if (!err || err == ERR_NOT_FOUND)
+        err = set_password(call, realm, name, password, found);
+    if (err != ERR_DENIED)
+        limiter_forget(&attempt);
+    return status_of(call, err);
+}
+
+/* 200, or why nobody of that name comes in: 400, or 503. Who has a name that would not be given any more keeps it. */
+static int judge_name(const struct call *call, enum store_realm realm, struct str name)
+{
+    struct store_login found;
+    enum name_kind kind = name_judge(name, (size_t)call->backends->settings->max_name_chars);
+    if (kind != NAME_OLD)
+        return kind == NAME_OK ? 200 : 400;
+    enum err err = store_login_find(call->backends->store, realm, name, &found);
+    return err == ERR_NOT_FOUND ? 400 : failure_status(err, "login");
+}
+
+int auth_login(struct call *call, enum store_realm realm, struct str name,
+               const struct str *password, struct auth_login *login)
+{
+    struct store_login found;
+    int status = judge_name(call, realm, name);
+    if (status != 200)
+        return status;
+    if (password) {
+        status = with_password(call, realm, name, *password, &found);
+    } else {
+        status = status_of(call, store_login_make(call->backends->store, realm, name, &found));
+        if (status == 200 && *found.hash)
+            status = 401;
+    }
+    if (status == 200) {
+        *login =
+            (struct auth_login){.user = found.user, .generation = found.generation, .has_password = password != NULL};
+        memcpy(login->user_id, found.user_id, ID_MAX);
+    }
+    return status;
+}

@@ -1,0 +1,116 @@
+#include "rest/services/moderate.h"
+
+#include "common/clock.h"
+#include "common/metrics.h"
+#include "common/rate.h"
+#include "common/store/store_sanctions.h"
+#include "rest/http/failure.h"
+
+#include <pthread.h>
+
+enum { IDLE_MS = 60000 };
+
+static struct {
+    pthread_mutex_t lock;
+    struct rate_table users, addresses, creations; /* the last by address, too */
+} rates = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static int64_t kib(uint64_t bytes)
+{
+    return (int64_t)((bytes + 1023) / 1024);
+}
+
+static bool take(struct rate_table *table, uint64_t key, struct rate rate, struct rate bytes, uint64_t length,
+                 int64_t *retry_after_ms)
+{
+    int64_t now_ms = clock_mono_ms();
+    *retry_after_ms = 0;
+    if (!key || (!rate.per_s && !bytes.per_s))
+        return true;
+    pthread_mutex_lock(&rates.lock);
+    rate_table_sweep(table, now_ms, IDLE_MS);
+    struct rate_entry *entry = rate_table_use(table, key, now_ms);
+    bool taken = rate_take(&entry->bucket, rate, now_ms, retry_after_ms) &&
+                 rate_take_many(&entry->bytes, bytes, kib(length), now_ms, retry_after_ms);
+    pthread_mutex_unlock(&rates.lock);
+    return taken;
+}
+
+static int check_rate(struct call *call, uint64_t user)
+{
+    const struct settings *settings = call->backends->settings;
+    const struct rate of_user = {settings->rate_user, settings->rate_user_burst};
+    const struct rate of_address = {settings->rate_address, settings->rate_address_burst};
+    const struct rate user_bytes = {kib((uint64_t)settings->rate_user_bytes),
+                                    kib((uint64_t)settings->rate_user_bytes_burst)};
+    const struct rate address_bytes = {kib((uint64_t)settings->rate_address_bytes),
+                                       kib((uint64_t)settings->rate_address_bytes_burst)};
+    uint64_t length = call->request->length;
+    int64_t retry_after_ms;
+    if (take(&rates.users, user, of_user, user_bytes, length, &retry_after_ms) &&
+        take(&rates.addresses, rate_address_key(call->request->remote), of_address, address_bytes, length,
+             &retry_after_ms))
+        return 200;
+    metric_inc(METRIC_RATE_REFUSED);
+    call->error = "too many messages: try again later";
+    call->code = "rate";
+    call->retry_after_s = (retry_after_ms + 999) / 1000;
+    return 429;
+}
+
+static int refuse_creation(struct call *call, int64_t retry_after_ms)
+{
+    metric_inc(METRIC_RATE_REFUSED);
+    call->error = "too much was made from here: try again later";
+    call->code = "rate";
+    call->retry_after_s = (retry_after_ms + 999) / 1000;
+    return 429;
+}
+
+static struct rate creation_rate(const struct call *call)
+{
+    const struct settings *settings = call->backends->settings;
+    return (struct rate){settings->rate_creations, settings->rate_creations_burst};
+}
+
+int moderate_creation(struct call *call)
+{
+    int64_t retry_after_ms;
+    bool fine = take(&rates.creations, rate_address_key(call->request->remote), creation_rate(call), (struct rate){0},
+                     0, &retry_after_ms);
+    return fine ? 200 : refuse_creation(call, retry_after_ms);
+}
+
+int moderate_may_create(struct call *call)
+{
+    int64_t retry_after_ms;
+    pthread_mutex_lock(&rates.lock);
+    struct rate_entry *entry = rate_table_find(&rates.creations, rate_address_key(call->request->remote));
+    struct rate_bucket bucket = entry ? entry->bucket : (struct rate_bucket){0};
+    pthread_mutex_unlock(&rates.lock);
+    return rate_take(&bucket, creation_rate(call), clock_mono_ms(), &retry_after_ms)
+               ? 200
+               : refuse_creation(call, retry_after_ms);
+}
+
+int moderate_refuse(struct call *call, bool banned)
+{
+    metric_inc(METRIC_MODERATION_REFUSED);
+    call->error = banned ? "you may not be here" : "you may not post here";
+    call->code = banned ? "banned" : "muted";
+    return 403;
+}
+
+int moderate(struct call *call, uint64_t user, uint64_t conversation, enum moderate what)
+{
+    char address[SANCTION_ADDRESS_MAX];
+    struct store_sanctioned on;
+    if (sanction_address(call->request->remote, address))
+        *address = '\0';
+    enum err err = store_sanctioned(call->backends->store, user, str_of(address), conversation, &on);
+    if (err)
+        return failure_status(err, "moderate");
+    if (!on.banned && (!on.muted || what == MODERATE_ENTER))
+        return what == MODERATE_POST ? check_rate(call, user) : 200;
+    return moderate_refuse(call, on.banned);
+}

@@ -1,0 +1,399 @@
+#include "rest/services/presence.h"
+
+#include "common/backoff.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "common/redis/presence_keys.h"
+#include "common/redis/redis_reply.h"
+#include "common/redis/redis_sync.h"
+
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <pthread.h>
+
+enum {
+    ENTRIES_MAX = 64, /* relays looked at for one user: far more than one has tabs */
+    FIRST = 0,        /* the server of what concerns no conversation */
+};
+
+/* A thread's connection to one of the servers. */
+struct server {
+    redisContext *redis; /* NULL: not connected */
+    struct redis_address at;
+};
+
+struct presence {
+    const struct settings *settings;
+    struct redis_servers known;
+    struct server servers[REDIS_SERVERS_MAX];
+    char error[REDIS_WHY_MAX]; /* where, and why */
+};
+
+/* What the process knows of each server, for all of its threads. */
+static struct {
+    pthread_mutex_t lock;
+    struct health {
+        struct backoff backoff;
+        bool known, up;
+        struct redis_address at; /* where it was used last */
+    } servers[REDIS_SERVERS_MAX];
+} process = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* While a server is down, one caller per back-off gets leave; the attempt is its own. */
+static bool health_may_try(size_t server)
+{
+    struct backoff *backoff = &process.servers[server].backoff;
+    pthread_mutex_lock(&process.lock);
+    backoff->first_ms = 50;
+    backoff->most_ms = 2000;
+    bool down = backoff->delay_ms > 0, may = backoff_due(backoff);
+    if (down && may)
+        backoff_fail(backoff);
+    pthread_mutex_unlock(&process.lock);
+    return may;
+}
+
+/* Changes what is known; true if that is news. */
+static bool health_change(struct health *health, const struct redis_address *at, bool up)
+{
+    bool changed = !health->known || health->up != up;
+    bool moved = up && *health->at.host && !redis_address_same(&health->at, at);
+    health->known = true;
+    health->up = up;
+    if (up)
+        health->at = *at;
+    if (up)
+        backoff_reset(&health->backoff);
+    else
+        backoff_fail(&health->backoff);
+    if (moved)
+        metric_inc(METRIC_REDIS_MOVES);
+    return changed || moved;
+}
+
+/* Where some thread has used it last, if any has. */
+static void health_place(size_t server, struct redis_address *at)
+{
+    pthread_mutex_lock(&process.lock);
+    if (*process.servers[server].at.host)
+        *at = process.servers[server].at;
+    pthread_mutex_unlock(&process.lock);
+}
+
+static void health_set(const struct presence *presence, size_t server, bool up)
+{
+    char at[REDIS_AT_MAX];
+    size_t count = 0;
+    pthread_mutex_lock(&process.lock);
+    bool changed = health_change(&process.servers[server], &presence->servers[server].at, up);
+    for (size_t i = 0; i < presence->known.count; i++)
+        count += process.servers[i].up;
+    metric_set(METRIC_REDIS_SERVERS_UP, (int64_t)count);
+    metric_set(METRIC_REDIS_UP, count == presence->known.count);
+    pthread_mutex_unlock(&process.lock);
+    redis_address_text(&presence->servers[server].at, at);
+    if (changed && up)
+        log_info("redis.up", "at=%s", at);
+    else if (changed)
+        log_warn("redis.down", "msg=\"%s\"", presence->error);
+}
+
+struct presence *presence_new(const struct settings *settings)
+{
+    char why[256];
+    struct presence *presence = mem_zalloc(sizeof *presence);
+    presence->settings = settings;
+    enum err err = redis_servers_read(settings, &presence->known, why);
+    CG_ASSERT(!err);
+    return presence;
+}
+
+static void disconnect(struct server *server)
+{
+    if (server->redis)
+        redisFree(server->redis);
+    server->redis = NULL;
+}
+
+void presence_free(struct presence *presence)
+{
+    if (!presence)
+        return;
+    for (size_t i = 0; i < presence->known.count; i++)
+        disconnect(&presence->servers[i]);
+    free(presence);
+}
+
+const char *presence_error(const struct presence *presence)
+{
+    return presence->error;
+}
+
+/* The server cannot be used: the connection is given up. */
+static enum err give_up(struct presence *presence, size_t server)
+{
+    disconnect(&presence->servers[server]);
+    health_set(presence, server, false);
+    return ERR_DOWN;
+}
+
+static enum err fail(struct presence *presence, size_t server, const char *why)
+{
+    char at[REDIS_AT_MAX];
+    redis_address_text(&presence->servers[server].at, at);
+    snprintf(presence->error, sizeof presence->error, "%s: %.100s", at, why);
+    return give_up(presence, server);
+}
+
+static const char *why_none(const redisContext *redis)
+{
+    bool late = redis->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
+    return late ? "no answer within redis_timeout_ms" : redis->errstr;
+}
+
+/* An error reply (loading, no permission, read-only …) is as good as no Redis: a connection that is made anew
+ * leads to whoever is master then. */
+static enum err check(struct presence *presence, size_t server, const redisReply *reply)
+{
+    if (!reply)
+        return fail(presence, server, why_none(presence->servers[server].redis));
+    if (reply->type == REDIS_REPLY_ERROR)
+        return fail(presence, server, reply->str);
+    health_set(presence, server, true);
+    return ERR_OK;
+}
+
+/* The same for a reply that nobody else looks at; frees it. */
+static enum err check_and_free(struct presence *presence, size_t server, redisReply *reply)
+{
+    enum err err = check(presence, server, reply);
+    freeReplyObject(reply);
+    return err;
+}
+
+/* The server's connection; NULL if it is down. That Redis has ended it since its last use, or said something that nobody
+ * asked for, is found out before a command is sent, and no failure. */
+static redisContext *need(struct presence *presence, size_t index)
+{
+    struct server *server = &presence->servers[index];
+    if (!health_may_try(index))
+        return NULL;
+    if (server->redis && redis_reply_unasked(server->redis))
+        disconnect(server);
+    if (server->redis)
+        return server->redis;
+    health_place(index, &server->at);
+    server->redis = redis_open(presence->settings, &presence->known, index, &server->at, presence->error);
+    if (server->redis)
+        metric_inc(METRIC_REDIS_CONNECTS);
+    else
+        (void)!give_up(presence, index);
+    return server->redis;
+}
+
+static size_t server_of(const struct presence *presence, uint64_t conversation)
+{
+    return redis_server_of(presence->known.count, conversation);
+}
+
+enum err presence_ping(struct presence *presence, size_t *up)
+{
+    *up = 0;
+    for (size_t i = 0; i < presence->known.count; i++) {
+        char why[REDIS_WHY_MAX];
+        redisContext *redis = need(presence, i);
+        if (!redis)
+            continue;
+        if (!redis_is_master(redis, why)) {
+            (void)!fail(presence, i, why);
+            continue;
+        }
+        health_set(presence, i, true);
+        ++*up;
+    }
+    return *up == presence->known.count ? ERR_OK : ERR_DOWN;
+}
+
+void presence_add_state(const struct presence *presence, struct buf *out)
+{
+    pthread_mutex_lock(&process.lock);
+    for (size_t i = 0; i < presence->known.count; i++) {
+        const struct redis_server *server = &presence->known.servers[i];
+        char at[REDIS_AT_MAX];
+        redis_address_text(*server->master ? &process.servers[i].at : &server->address, at);
+        buf_addf(out, "%s{\"at\":", i ? "," : "[");
+        buf_add_json(out, str_of(at));
+        buf_addf(out, ",\"up\":%s}", process.servers[i].up ? "true" : "false");
+    }
+    pthread_mutex_unlock(&process.lock);
+    buf_add_char(out, ']');
+}
+
+static redisReply *next_reply(redisContext *redis)
+{
+    void *reply = NULL;
+    return redisGetReply(redis, &reply) == REDIS_OK ? reply : NULL;
+}
+
+static size_t admit_at(struct presence *presence, size_t server, const struct presence_seat *seats, size_t count)
+{
+    redisContext *redis = NULL;
+    size_t asked = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (server_of(presence, seats[i].conversation) != server)
+            continue;
+        if (!asked && !(redis = need(presence, server)))
+            return 0;
+        char key[PRESENCE_KEY_MAX];
+        presence_admit_key(key, presence->settings->redis_prefix, seats[i].conversation, seats[i].user);
+        redisAppendCommand(redis, "SET %s 1 PX %lld", key, (long long)presence->settings->admit_ms);
+        asked++;
+    }
+    for (size_t i = 0; i < asked; i++)
+        if (check_and_free(presence, server, next_reply(redis)))
+            return i;
+    return asked;
+}
+
+size_t presence_admit(struct presence *presence, const struct presence_seat *seats, size_t count)
+{
+    size_t admitted = 0;
+    for (size_t server = 0; server < presence->known.count; server++)
+        admitted += admit_at(presence, server, seats, count);
+    return admitted;
+}
+
+static bool is_positive(const redisReply *reply)
+{
+    return reply && reply->type == REDIS_REPLY_INTEGER && reply->integer > 0;
+}
+
+/* Whether any of the relays in `entries` holds a lease. */
+static enum err any_lease(struct presence *presence, size_t server, const redisReply *entries, bool *alive)
+{
+    static const char command[] = "EXISTS";
+    char keys[ENTRIES_MAX][PRESENCE_KEY_MAX];
+    const char *args[ENTRIES_MAX + 1] = {command};
+    size_t lengths[ENTRIES_MAX + 1] = {sizeof command - 1};
+    int count = 1;
+    for (size_t i = 0; i < entries->elements && count <= ENTRIES_MAX; i++) {
+        const redisReply *entry = entries->element[i];
+        if (entry->type != REDIS_REPLY_STRING || (size_t)entry->len >= PRESENCE_ENTRY_MAX)
+            continue;
+        char *key = keys[count - 1];
+        presence_lease_key(key, presence->settings->redis_prefix,
+                           (struct str){entry->str, (size_t)entry->len});
+        args[count] = key;
+        lengths[count++] = strlen(key);
+    }
+    if (count == 1)
+        return ERR_OK;
+    redisReply *reply = redisCommandArgv(presence->servers[server].redis, count, args, lengths);
+    *alive = is_positive(reply);
+    return check_and_free(presence, server, reply);
+}
+
+enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user,
+                         bool *online)
+{
+    *online = false;
+    size_t server = server_of(presence, conversation);
+    redisContext *redis = need(presence, server);
+    if (!redis)
+        return ERR_DOWN;
+    const char *prefix = presence->settings->redis_prefix;
+    char admit[PRESENCE_KEY_MAX], who[PRESENCE_KEY_MAX];
+    presence_admit_key(admit, prefix, conversation, user);
+    presence_who_key(who, prefix, conversation, user);
+    redisAppendCommand(redis, "EXISTS %s", admit); /* both in one round trip */
+    redisAppendCommand(redis, "SMEMBERS %s", who);
+    redisReply *admitted = next_reply(redis), *entries = next_reply(redis);
+    enum err err = check(presence, server, admitted);
+    if (!err)
+        err = check(presence, server, entries);
+    if (!err)
+        *online = is_positive(admitted);
+    if (!err && !*online && entries->type == REDIS_REPLY_ARRAY)
+        err = any_lease(presence, server, entries, online);
+    freeReplyObject(admitted);
+    freeReplyObject(entries);
+    return err;
+}
+
+/* Whole, so that no counter is ever left without its end. */
+static const char count_script[] =
+    "local n = redis.call('INCRBY', KEYS[1], ARGV[1])\n"
+    "if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end\n"
+    "return {n, redis.call('PTTL', KEYS[1])}";
+
+enum err presence_count(struct presence *presence, struct str name, int64_t by, int64_t life_ms,
+                        int64_t *value, int64_t *left_ms)
+{
+    *value = *left_ms = 0;
+    redisContext *redis = need(presence, FIRST);
+    if (!redis)
+        return ERR_DOWN;
+    redisReply *reply = redisCommand(redis, "EVAL %s 1 %s:count:%b %lld %lld",
+                                     count_script, presence->settings->redis_prefix, name.ptr,
+                                     name.len, (long long)by, (long long)life_ms);
+    enum err err = check(presence, FIRST, reply);
+    if (!err && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
+        *value = reply->element[0]->integer;
+        *left_ms = reply->element[1]->integer;
+    }
+    freeReplyObject(reply);
+    return err;
+}
+
+static void give_text(const redisReply *reply, size_t index, presence_text_fn *fn, void *arg)
+{
+    char number[24];
+    if (reply->type == REDIS_REPLY_INTEGER) {
+        snprintf(number, sizeof number, "%lld", reply->integer);
+        fn(arg, index, str_of(number));
+    } else {
+        bool is_text = reply->type == REDIS_REPLY_STRING;
+        fn(arg, index, is_text ? (struct str){reply->str, (size_t)reply->len} : STR(""));
+    }
+}
+
+enum err presence_eval(struct presence *presence, const char *script, const struct str *args,
+                       size_t count, presence_text_fn *fn, void *arg)
+{
+    enum { BEFORE = 4 };
+    const char *texts[BEFORE + PRESENCE_ARGS] = {"EVAL", script, "0", presence->settings->redis_prefix};
+    size_t lengths[BEFORE + PRESENCE_ARGS];
+    CG_ASSERT(count <= PRESENCE_ARGS);
+    redisContext *redis = need(presence, FIRST);
+    if (!redis)
+        return ERR_DOWN;
+    for (size_t i = 0; i < BEFORE; i++)
+        lengths[i] = strlen(texts[i]);
+    for (size_t i = 0; i < count; i++) {
+        texts[BEFORE + i] = args[i].ptr;
+        lengths[BEFORE + i] = args[i].len;
+    }
+    redisReply *reply = redisCommandArgv(redis, (int)(BEFORE + count), texts, lengths);
+    enum err err = check(presence, FIRST, reply);
+    if (!err && reply->type == REDIS_REPLY_ARRAY)
+        for (size_t i = 0; i < reply->elements; i++)
+            give_text(reply->element[i], i, fn, arg);
+    else if (!err)
+        give_text(reply, 0, fn, arg);
+    freeReplyObject(reply);
+    return err;
+}
+
+enum err presence_publish(struct presence *presence, uint64_t conversation, struct str payload)
+{
+    size_t server = server_of(presence, conversation);
+    redisContext *redis = need(presence, server);
+    if (!redis)
+        return ERR_DOWN;
+    return check_and_free(presence, server,
+                          redisCommand(redis, "PUBLISH %s:room:%llu %b",
+                                       presence->settings->redis_prefix,
+                                       (unsigned long long)conversation, payload.ptr, payload.len));
+}
