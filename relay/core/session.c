@@ -115,6 +115,7 @@ static void hold_back(struct session *session, bool held_back)
     session_pause(session, SESSION_UNREAD, held_back);
 }
 
+/* The caller notes the debt, once these bytes are no longer the outbox's: past the bound that may take the outbox away. */
 static bool give(struct session *session, struct str bytes)
 {
     metric_inc(METRIC_WRITES);
@@ -128,10 +129,8 @@ static bool give(struct session *session, struct str bytes)
         return false;
     }
     metric_inc(METRIC_SOCKETS_CHOKED);
-    if (session->transport->kept) {
+    if (session->transport->kept)
         session->kept = session->transport->kept(session->socket);
-        note_debt(session);
-    }
     return false;
 }
 
@@ -139,8 +138,10 @@ static bool give(struct session *session, struct str bytes)
 static void beat(struct session *session)
 {
     session->heard_ms = session->owner->wheel->now_ms;
-    if (!session->choked)
+    if (!session->choked) {
         give(session, str_of(session->protocol->heartbeat));
+        note_debt(session);
+    }
 }
 
 /* Silent for one interval: ping. For two, or with a message unfinished for two: gone. Closing for too
@@ -325,6 +326,7 @@ void session_flush(struct seat *seat)
         }
         seat->cursor += bytes.len;
         give(session, bytes);
+        note_debt(session);
     }
 }
 

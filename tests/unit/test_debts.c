@@ -217,6 +217,54 @@ static void what_the_socket_keeps_counts(void **state)
     assert_true(debts_total() < 300 * 1024);
 }
 
+/* What the socket has just taken is not owed by the outbox as well. */
+static void bytes_on_their_way_to_the_socket_are_its_own_once(void **state)
+{
+    (void)state;
+    debts_limit(512 * 1024);
+    struct client *client = choked_client();
+    give_bytes(client, 250 * 1024);
+    for (int i = 0; i < 100 && client->session->outbox.len; i++) {
+        client->kept = client->session->outbox.len / 2;
+        session_writable(client->session);
+    }
+    assert_int_equal(client->kills + client->closes, 0);
+    assert_int_equal(client->session->outbox.len, 0);
+}
+
+/* Ended in the middle of the writing, by what the writing itself has come to owe. */
+static void one_that_is_being_written_to_is_ended_in_one_piece(void **state)
+{
+    (void)state;
+    debts_limit(512 * 1024);
+    struct client *client = choked_client(), *other = choked_client();
+    for (int i = 0; i < 2; i++)
+        give_bytes(client, 100 * 1024);
+    give_bytes(other, 10 * 1024);
+    client->kept = 900 * 1024;
+    session_writable(client->session);
+    assert_true(client->kills);
+    assert_int_equal(client->session->outbox.len, 0);
+    assert_int_equal(sessions.outbox_bytes, other->session->outbox.len);
+    assert_int_equal(other->kills + other->closes, 0);
+    session_writable(client->session); /* its socket's end is still to come */
+    assert_int_equal(sessions.outbox_bytes, other->session->outbox.len);
+}
+
+/* The same from its room's log. */
+static void what_the_socket_keeps_of_a_room_ends_it_as_well(void **state)
+{
+    (void)state;
+    debts_limit(256 * 1024);
+    struct client *client = seated_client(7, PLAIN, 3);
+    client->answer = SEND_CHOKED;
+    client->kept = 900 * 1024;
+    deliver(7, 4);
+    hub_flush(&hub);
+    assert_int_equal(client->kills, 1);
+    assert_int_equal(debts_total(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +277,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(past_the_bound_the_slowest_of_all_goes, begin_clients, end_clients),
         cmocka_unit_test_setup_teardown(what_was_only_not_written_yet_is_written, begin_clients, end_clients),
         cmocka_unit_test_setup_teardown(what_the_socket_keeps_counts, begin_clients, end_clients),
+        cmocka_unit_test_setup_teardown(bytes_on_their_way_to_the_socket_are_its_own_once, begin_clients, end_clients),
+        cmocka_unit_test_setup_teardown(one_that_is_being_written_to_is_ended_in_one_piece, begin_clients, end_clients),
+        cmocka_unit_test_setup_teardown(what_the_socket_keeps_of_a_room_ends_it_as_well, begin_clients, end_clients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
