@@ -94,13 +94,14 @@ print('fine')
 import sys, json, asyncio, websocket, websockets
 url, content = sys.argv[1], sys.argv[2]
 frame = json.dumps({'type': 'message', 'content': content})
+named = 'extra_headers' if int(websockets.__version__.split('.')[0]) < 14 else 'additional_headers'
 for i, headers in enumerate([[], ['X-Auth: t'], ['User: May'], ['Cookie: a=' + 'x' * 7000]]):
     w = websocket.create_connection(url, timeout=60, header=headers)
     w.send(frame.replace(content, content + 'a%d' % i)); w.close()
     w = websocket.create_connection(url, timeout=60, header=headers, origin='ws://127.0.0.1', cookie='b=' + 'y' * 7000)
     w.send(frame.replace(content, content + 'b%d' % i)); w.close()
     async def go():
-        async with websockets.connect(url, extra_headers=[tuple(h.split(': ')) for h in headers]) as w:
+        async with websockets.connect(url, **{named: [tuple(h.split(': ')) for h in headers]}) as w:
             await w.send('\\ufeff' + frame.replace(content, content + 'c%d' % i))
     asyncio.run(go())
 print('fine')
