@@ -35,8 +35,8 @@ only 'errmsg\.h'      common/store/db_connect.c
 only 'mysqld_error'   common/store/db.c common/store/db_connect.c
 only 'libwebsockets'  relay/net/ws.c
 only 'http_parser'    relay/net/http_parse.c
-only 'hiredis'        relay/redis/bus.c relay/redis/bus_server.c relay/redis/bus_find.c relay/redis/bus_loop.c common/redis/redis_sync.c common/redis/redis_reply.c \
-                      rest/services/presence.c admin/redis.c
+only 'hiredis'        relay/redis/bus.c relay/redis/bus_server.c relay/redis/bus_find.c relay/redis/bus_loop.c \
+                      common/redis/redis_sync.c common/redis/redis_reply.c rest/services/presence.c admin/redis.c
 only 'magic\.h'       rest/services/filetype.c
 only 'fcgi'           rest/fcgi.c
 only '<jwt\.h'        common/token.c
@@ -45,15 +45,53 @@ only '<unicode/'      common/name.c
 only '<sodium'        common/password.c relay/socketio/sid.c
 sed -i '/rest\/[a-z_]*\.[ch]:.*include "rest\/fcgi\.h"/d' "$bad"     # our own header of that name
 
-never common relay rest admin
+# Each folder knows itself and those on lines above its own.
+layers='
+common
+common/redis common/store
+common/service
+relay/db relay/redis
+relay/core
+relay/net
+relay/native relay/protocols relay/socketio
+relay/demos
+relay
+rest/http
+rest/services
+rest/calls
+rest
+admin
+'
+grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]*/' -r common relay rest admin --include='*.[ch]' |
+    awk -F: -v layers="$layers" '
+        BEGIN {
+            lines = split(layers, line, "\n")
+            for (i = 1; i <= lines; i++) {
+                count = split(line[i], folder, " ")
+                for (j = 1; j <= count; j++)
+                    level[folder[j]] = i
+            }
+        }
+        {
+            from = $1
+            sub(/\/[^\/]*$/, "", from)
+            split($3, part, "\"")
+            to = part[2]
+            sub(/\/[^\/]*$/, "", to)
+            if (!(from in level) || !(to in level))
+                print $0 "  -- in no folder that deploy/layers.sh knows"
+            else if (from != to && level[from] <= level[to])
+                print $0 "  -- " from "/ stands below " to "/ or beside it"
+        }' >>"$bad"
+
 never relay  rest admin
 never rest   relay admin
 never admin  relay rest
 
 # A statement in quotes. What keeps a connection alive or ends a transaction is db.c's own business.
 writes='INSERT( IGNORE)? INTO|REPLACE INTO|UPDATE [a-z_`]+ SET|DELETE FROM|(CREATE|ALTER|DROP) TABLE'
-grep -nE "\"[^\"]*\\b(SELECT [^,}]|$writes)\\b" \
-    -r common relay rest admin --include='*.[ch]' | grep -v '^common/store[a-z_]*\.c:' |
+grep -nE "\"[^\"]*\\b(SELECT [^,}]|($writes)\\b)" \
+    -r common relay rest admin --include='*.[ch]' | grep -v '^common/store/store[a-z_]*\.c:' |
     sed 's|$|  -- SQL stands in common/store/store*.c and sql/|' >>"$bad"
 
 [ -s "$bad" ] || exit 0
