@@ -82,11 +82,9 @@ RELAY_O  := $(filter-out %/main.o,$(call objects,relay))
 REST_O   := $(filter-out %/main.o,$(call objects,rest))
 ADMIN_O  := $(call objects,admin)
 BENCH_O  := $(call objects,bench/load)
-TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/test_*.c))
 # Those of the load generator, which is none of the product.
-BENCH_TESTS := $(filter $(BUILD)/unit/test_bench_%,$(TESTS))
-# Helpers that several unit tests share (fakes, sinks): every tests/unit file that is not a test_*.c.
-HELPER_O := $(filter-out $(BUILD)/tests/unit/test_%.o,$(call objects,tests/unit))
+BENCH_TESTS := $(filter $(BUILD)/unit/bench/%,$(TESTS))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 LIBCOMMON := $(BUILD)/libcommon.a
@@ -132,7 +130,7 @@ $(PROGRAMS):
 
 # Every object is named in a rule of its own program: make deletes those that it only finds by a chain of patterns, and
 # with .SECONDARY, which would keep them, it does not make one that is missing, so that a new source was left out.
-$(filter-out $(BENCH_TESTS),$(TESTS)): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(HELPER_O) $(LIBRELAY) $(LIBREST) $(LIBCOMMON)
+$(filter-out $(BENCH_TESTS),$(TESTS)): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIBRELAY) $(LIBREST) $(LIBCOMMON)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LINK  $@")
 	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^ $(test_libs) $(pkg_libs) $(LDLIBS)
@@ -206,7 +204,7 @@ $(BUILD)/bench-bare $(BUILD)/bench-load:
 
 quote = '$(subst ','\'',$(1))'
 
--include $(patsubst %.o,%.d,$(COMMON_O) $(RELAY_O) $(REST_O) $(ADMIN_O) $(BENCH_O) $(HELPER_O)) \
+-include $(patsubst %.o,%.d,$(COMMON_O) $(RELAY_O) $(REST_O) $(ADMIN_O) $(BENCH_O)) \
 	 $(BUILD)/bench/bare.d \
 	 $(BUILD)/relay/main.d $(BUILD)/rest/main.d $(patsubst $(BUILD)/unit/%,$(BUILD)/tests/unit/%.d,$(TESTS)) \
 	 $(patsubst %.c,$(BUILD)/%.d,$(wildcard tests/fuzz/*.c))
@@ -289,7 +287,7 @@ tsan: deps-test
 # The same drivers run briefly with all unit tests; a failure prints the SEQ_SEED of its round.
 .PHONY: sequences
 SECONDS_EACH ?= 300
-SEQUENCES    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_seq_*.c))
+SEQUENCES    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*/test_seq_*.c))
 sequences: deps-test
 	@$(again) BUILD=build/asan SANITIZE=address,undefined OPTIMIZE=-O1 $(SEQUENCES:%=build/asan/unit/%)
 	@$(again) BUILD=build/tsan SANITIZE=thread OPTIMIZE=-O1 $(SEQUENCES:%=build/tsan/unit/%)

@@ -26,9 +26,9 @@ count() { sed -n "$1" "$output" | awk '{ n += $1 } END { print n + 0 }'; }
 
 unit() {
     local program status good bad
-    for program in tests/unit/test_*.c; do
+    for program in tests/unit/*/test_*.c; do
         [ -e "$program" ] || { echo "no unit tests"; return; }
-        program=$(basename "$program" .c)
+        program=${program#tests/unit/} program=${program%.c}
         echo "---- $program"
         timeout --kill-after=5 "${UNIT_TIMEOUT:-120}" "$build/unit/$program" 2>&1 | tee "$output"
         status=${PIPESTATUS[0]}

@@ -1,0 +1,500 @@
+/* Tokens: what is believed, and each way of forging one, with tokens that are really signed. */
+#include "tests/unit/check.h"
+
+#include "common/clock.h"
+#include "common/rights.h"
+#include "common/token.h"
+
+#include <jwt.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <unistd.h>
+
+#define SECRET "0123456789abcdef0123456789abcdef"
+#define USER   "user_0123456789abcdef0123456789abcdef"
+
+enum { NOW_S = 1700000000 };
+
+static struct settings settings = {
+    .jwt_secret = SECRET, .jwt_public_key = "", .jwt_audience = "chaguan", .jwt_ttl_ms = 60000};
+static struct token_keys both, secret_only, public_only, none;
+static char private_pem[8192], public_pem[8192], other_private_pem[8192];
+static char public_path[] = "/tmp/cg_test_token.XXXXXX";
+
+/* ---- keys ---- */
+
+static void put_pem(char *out, EVP_PKEY *key, bool private)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    assert_true(private ? PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL)
+                        : PEM_write_bio_PUBKEY(bio, key));
+    int len = BIO_read(bio, out, 8191);
+    assert_true(len > 0);
+    out[len] = '\0';
+    BIO_free(bio);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static int make_keys(void **state)
+{
+    (void)state;
+    char why[256];
+    EVP_PKEY *key = EVP_RSA_gen(2048), *other = EVP_RSA_gen(2048);
+    put_pem(private_pem, key, true);
+    put_pem(public_pem, key, false);
+    put_pem(other_private_pem, other, true);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(other);
+    close(mkstemp(public_path));
+    write_file(public_path, public_pem);
+    assert_int_equal(token_keys_load(&settings, &secret_only, why), 0);
+    settings.jwt_public_key = public_path;
+    assert_int_equal(token_keys_load(&settings, &both, why), 0);
+    settings.jwt_secret = "";
+    assert_int_equal(token_keys_load(&settings, &public_only, why), 0);
+    settings.jwt_public_key = "";
+    assert_int_equal(token_keys_load(&settings, &none, why), 0);
+    settings.jwt_secret = SECRET;
+    clock_freeze(NOW_S * INT64_C(1000) + 500);
+    return 0;
+}
+
+static int drop_keys(void **state)
+{
+    (void)state;
+    unlink(public_path);
+    token_keys_fini(&both);
+    token_keys_fini(&secret_only);
+    token_keys_fini(&public_only);
+    token_keys_fini(&none);
+    return 0;
+}
+
+/* ---- tokens ---- */
+
+#define GOOD "{\"sub\":\"" USER "\",\"aud\":\"chaguan\",\"exp\":1700000060}"
+
+/* A token with these claims and more headers (NULL: none), signed; free() it. */
+static char *sign_with_headers(jwt_alg_t alg, const char *key, const char *claims,
+                               const char *headers)
+{
+    jwt_t *jwt;
+    assert_int_equal(jwt_new(&jwt), 0);
+    assert_int_equal(jwt_add_grants_json(jwt, claims), 0);
+    if (headers)
+        assert_int_equal(jwt_add_headers_json(jwt, headers), 0);
+    assert_int_equal(jwt_set_alg(jwt, alg, (const unsigned char *)key, key ? (int)strlen(key) : 0),
+                     0);
+    char *text = jwt_encode_str(jwt);
+    assert_non_null(text);
+    jwt_free(jwt);
+    return text;
+}
+
+static char *sign(jwt_alg_t alg, const char *key, const char *claims)
+{
+    return sign_with_headers(alg, key, claims, NULL);
+}
+
+static enum err check_text(const struct token_keys *keys, struct str text)
+{
+    struct token token = {.user_id = "untouched", .expires_s = -7, .issued_s = -7, .generation = -7};
+    enum err err = token_check(keys, text, &token);
+    if (err) {
+        assert_int_equal(err, ERR_DENIED);
+        assert_string_equal(token.user_id, "untouched");
+        assert_true(token.expires_s == -7 && token.issued_s == -7 && token.generation == -7);
+    } else {
+        assert_string_equal(token.user_id, USER);
+        assert_true(token.expires_s > NOW_S);
+    }
+    return err;
+}
+
+static enum err check_and_free(const struct token_keys *keys, char *text)
+{
+    enum err err = check_text(keys, str_of(text));
+    free(text);
+    return err;
+}
+
+static enum err check_claims(const char *claims)
+{
+    return check_and_free(&both, sign(JWT_ALG_HS256, SECRET, claims));
+}
+
+static void what_is_given_out_is_believed(void **state)
+{
+    (void)state;
+    struct buf text;
+    struct token token;
+    int64_t made_s;
+    buf_init(&text, TOKEN_MAX);
+    assert_int_equal(token_make(&both, USER, 7, &text, &made_s), 0);
+    assert_int_equal(made_s, NOW_S + 60);
+    assert_int_equal(token_check(&both, buf_str(&text), &token), 0);
+    assert_string_equal(token.user_id, USER);
+    assert_int_equal(token.expires_s, made_s);
+    assert_int_equal(token.issued_s, NOW_S);
+    assert_int_equal(token.generation, 7);
+    assert_int_equal(token_check(&secret_only, buf_str(&text), &token), 0);
+    assert_int_equal(check_text(&public_only, buf_str(&text)), ERR_DENIED);
+    assert_int_equal(check_text(&none, buf_str(&text)), ERR_DENIED);
+    buf_clear(&text);
+    assert_int_equal(token_make(&public_only, USER, 0, &text, &made_s), ERR_NOT_FOUND);
+    assert_int_equal(text.len, 0);
+    buf_fini(&text);
+}
+
+static void somebody_elses_tokens_are_believed_by_their_public_key(void **state)
+{
+    (void)state;
+    assert_int_equal(check_and_free(&both, sign(JWT_ALG_RS256, private_pem, GOOD)), 0);
+    assert_int_equal(check_and_free(&public_only, sign(JWT_ALG_RS256, private_pem, GOOD)), 0);
+    assert_int_equal(check_and_free(&secret_only, sign(JWT_ALG_RS256, private_pem, GOOD)),
+                     ERR_DENIED);
+    assert_int_equal(check_and_free(&both, sign(JWT_ALG_RS256, other_private_pem, GOOD)),
+                     ERR_DENIED);
+}
+
+static void no_signature_is_no_token(void **state)
+{
+    (void)state;
+    assert_int_equal(check_and_free(&both, sign(JWT_ALG_NONE, NULL, GOOD)), ERR_DENIED);
+    assert_int_equal(check_and_free(&none, sign(JWT_ALG_NONE, NULL, GOOD)), ERR_DENIED);
+    /* a good one without its signature, or with "none" for its header */
+    char *good = sign(JWT_ALG_HS256, SECRET, GOOD), *cut = strdup(good);
+    strrchr(cut, '.')[1] = '\0';
+    assert_int_equal(check_and_free(&both, cut), ERR_DENIED);
+    static const char *const headers[] = {
+        "eyJhbGciOiJub25lIn0",     /* {"alg":"none"} */
+        "eyJhbGciOiJOb25lIn0",     /* {"alg":"None"} */
+        "eyJhbGciOiIifQ",          /* {"alg":""} */
+        "e30",                     /* {} */
+        "eyJhbGciOm51bGx9",        /* {"alg":null} */
+        "eyJhbGciOlsiSFMyNTYiXX0", /* {"alg":["HS256"]} */
+    };
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        char text[2048];
+        snprintf(text, sizeof text, "%s%s", headers[i], strchr(good, '.'));
+        assert_int_equal(check_text(&both, str_of(text)), ERR_DENIED);
+        strrchr(text, '.')[1] = '\0';
+        assert_int_equal(check_text(&both, str_of(text)), ERR_DENIED);
+    }
+    free(good);
+}
+
+static void the_public_key_is_no_secret(void **state)
+{
+    (void)state;
+    assert_int_equal(check_and_free(&both, sign(JWT_ALG_HS256, public_pem, GOOD)), ERR_DENIED);
+    assert_int_equal(check_and_free(&public_only, sign(JWT_ALG_HS256, public_pem, GOOD)),
+                     ERR_DENIED);
+    assert_int_equal(check_and_free(&public_only, sign(JWT_ALG_HS384, public_pem, GOOD)),
+                     ERR_DENIED);
+}
+
+static void other_algorithms_are_refused_even_with_the_right_key(void **state)
+{
+    (void)state;
+    assert_int_equal(check_and_free(&both, sign(JWT_ALG_HS384, SECRET, GOOD)), ERR_DENIED);
+    assert_int_equal(check_and_free(&both, sign(JWT_ALG_HS512, SECRET, GOOD)), ERR_DENIED);
+    assert_int_equal(check_and_free(&both, sign(JWT_ALG_RS384, private_pem, GOOD)), ERR_DENIED);
+    assert_int_equal(check_and_free(&both, sign(JWT_ALG_RS512, private_pem, GOOD)), ERR_DENIED);
+    assert_int_equal(
+        check_and_free(&both, sign(JWT_ALG_HS256, "0123456789abcdef0123456789abcdeg", GOOD)),
+        ERR_DENIED);
+}
+
+static void a_key_named_by_the_token_is_never_looked_up(void **state)
+{
+    (void)state;
+    static const char *const headers[] = {
+        "{\"kid\":\"../../../../dev/null\"}", "{\"kid\":\"/proc/self/environ\"}",
+        "{\"jku\":\"http://127.0.0.1/keys\"}", "{\"kid\":\"' UNION SELECT 'x\"}"};
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        assert_int_equal(
+            check_and_free(&both, sign_with_headers(JWT_ALG_HS256, SECRET, GOOD, headers[i])), 0);
+        /* signed with what such a file might hold */
+        assert_int_equal(
+            check_and_free(&both, sign_with_headers(JWT_ALG_HS256, "x", GOOD, headers[i])),
+            ERR_DENIED);
+    }
+}
+
+static void a_token_has_its_time(void **state)
+{
+    (void)state;
+#define CLAIMS(rest) "{\"sub\":\"" USER "\",\"aud\":\"chaguan\"" rest "}"
+    assert_int_equal(check_claims(CLAIMS(",\"exp\":1700000001")), 0);
+    assert_int_equal(check_claims(CLAIMS(",\"exp\":9999999999999999")),
+                     0); /* told as the year 9999 */
+    assert_int_equal(check_claims(CLAIMS(",\"exp\":1700000001,\"nbf\":1700000000,\"iat\":1")), 0);
+    static const char *const bad[] = {
+        CLAIMS(""),                    /* no end */
+        CLAIMS(",\"exp\":1700000000"), /* ended this second */
+        CLAIMS(",\"exp\":1"),
+        CLAIMS(",\"exp\":0"),
+        CLAIMS(",\"exp\":-1"),
+        CLAIMS(",\"exp\":null"),
+        CLAIMS(",\"exp\":true"),
+        CLAIMS(",\"exp\":\"1800000000\""),
+        CLAIMS(",\"exp\":1800000000.5"),
+        CLAIMS(",\"exp\":1e300"),
+        CLAIMS(",\"exp\":[1800000000]"),
+        CLAIMS(",\"exp\":1800000000,\"nbf\":1700000001"), /* not yet */
+        CLAIMS(",\"exp\":1800000000,\"nbf\":\"1\""),
+        CLAIMS(",\"exp\":1800000000,\"nbf\":-1"),
+        CLAIMS(",\"exp\":1800000000,\"nbf\":null"),
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (!check_claims(bad[i]))
+            fail_msg("taken: %s", bad[i]);
+}
+
+static void a_token_is_for_us(void **state)
+{
+    (void)state;
+#define FOR(aud) "{\"sub\":\"" USER "\",\"exp\":1800000000" aud "}"
+    assert_int_equal(check_claims(FOR(",\"aud\":[\"chaguan\"]")), 0);
+    assert_int_equal(check_claims(FOR(",\"aud\":[\"other\",7,\"chaguan\"]")), 0);
+    static const char *const bad[] = {
+        FOR(""),
+        FOR(",\"aud\":\"\""),
+        FOR(",\"aud\":\"other\""),
+        FOR(",\"aud\":\"Chaguan\""),
+        FOR(",\"aud\":\"chaguan2\""),
+        FOR(",\"aud\":null"),
+        FOR(",\"aud\":1"),
+        FOR(",\"aud\":[]"),
+        FOR(",\"aud\":[\"other\"]"),
+        FOR(",\"aud\":[[\"chaguan\"]]"),
+        FOR(",\"aud\":{\"chaguan\":true}"),
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (!check_claims(bad[i]))
+            fail_msg("taken: %s", bad[i]);
+}
+
+static void a_token_speaks_for_a_user(void **state)
+{
+    (void)state;
+#define OF(sub) "{\"aud\":\"chaguan\",\"exp\":1800000000" sub "}"
+    static const char *const good[] = {
+        OF(",\"sub\":\"" USER "\""),
+        OF(",\"id\":\"" USER "\""),
+        OF(",\"id\":\"" USER "\",\"sub\":\"mini-program\""),
+        OF(",\"id\":\"user_00000000000000000000000000000000\",\"sub\":\"" USER "\""),
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        if (check_claims(good[i]))
+            fail_msg("refused: %s", good[i]);
+    static const char *const bad[] = {
+        OF(""),
+        OF(",\"sub\":\"\""),
+        OF(",\"sub\":null"),
+        OF(",\"sub\":7"),
+        OF(",\"sub\":\"admin\""),
+        OF(",\"sub\":\"room_0123456789abcdef0123456789abcdef\""),
+        OF(",\"sub\":\"user_0123456789abcdef0123456789abcdeF\""),
+        OF(",\"sub\":\"" USER " \""),
+        OF(",\"sub\":\"" USER USER "\""),
+        OF(",\"sub\":[\"" USER "\"]"),
+        OF(",\"id\":\"admin\""),
+        OF(",\"id\":7"),
+        OF(",\"ID\":\"" USER "\""),
+        OF(",\"user\":{\"id\":\"" USER "\"}"),
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (!check_claims(bad[i]))
+            fail_msg("taken: %s", bad[i]);
+}
+
+static void any_changed_byte_breaks_it(void **state)
+{
+    (void)state;
+    char *good = sign(JWT_ALG_HS256, SECRET, GOOD);
+    size_t len = strlen(good);
+    for (size_t i = 0; i + 1 < len; i++) { /* the last digit has bits that mean nothing */
+        char was = good[i];
+        good[i] = was == 'A' ? 'B' : 'A';
+        if (!check_text(&both, str_of(good)))
+            fail_msg("taken with byte %zu changed", i);
+        good[i] = was;
+    }
+    for (size_t cut = 0; cut < len; cut++)
+        if (!check_text(&both, (struct str){good, cut}) && cut + 1 < len)
+            fail_msg("taken when cut to %zu", cut);
+    assert_int_equal(check_text(&both, str_of(good)), 0);
+    free(good);
+}
+
+static void garbage_is_no_token(void **state)
+{
+    (void)state;
+    static const struct str bad[] = {
+        {NULL, 0},
+        BYTES(""),
+        BYTES("."),
+        BYTES(".."),
+        BYTES("..."),
+        BYTES("a.b.c"),
+        BYTES("null"),
+        BYTES("Bearer x"),
+        BYTES("e30.e30."),
+        BYTES("e30.e30.e30"),
+        BYTES("\0\0\0"),
+        BYTES("eyJhbGciOiJIUzI1NiJ9.."),
+        BYTES("eyJhbGciOiJIUzI1NiJ9.e30."),
+        BYTES("eyJhbGciOiJSUzI1NiJ9.e30.AAAA"),
+        BYTES("\xff\xfe.\xff.\xff"),
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(check_text(&both, bad[i]), ERR_DENIED);
+    char *good = sign(JWT_ALG_HS256, SECRET, GOOD), text[2048];
+    static const char *const around[] = {"%s\n", " %s",    "%s=",    "%s.",
+                                         ".%s",  "%s%%00", "\"%s\"", "%s,%1$s"};
+    for (size_t i = 0; i < sizeof around / sizeof around[0]; i++) {
+        snprintf(text, sizeof text, around[i], good);
+        assert_int_equal(check_text(&both, str_of(text)), ERR_DENIED);
+    }
+    memcpy(text, good, strlen(good) + 1); /* a NUL, and more behind it */
+    assert_int_equal(check_text(&both, (struct str){text, strlen(good) + 1}), ERR_DENIED);
+    free(good);
+}
+
+static void a_token_has_4096_bytes_at_most(void **state)
+{
+    (void)state;
+    struct buf claims;
+    buf_init(&claims, 8192);
+    for (size_t pad = 2600; pad < 3100; pad++) {
+        buf_clear(&claims);
+        buf_add_text(&claims,
+                     "{\"sub\":\"" USER "\",\"aud\":\"chaguan\",\"exp\":1800000000,\"x\":\"");
+        for (size_t i = 0; i < pad; i++)
+            buf_add_char(&claims, 'x');
+        buf_add(&claims, "\"}", 3);
+        char *text = sign(JWT_ALG_HS256, SECRET, claims.data);
+        bool fits = strlen(text) <= TOKEN_MAX;
+        assert_int_equal(check_and_free(&both, text), fits ? 0 : ERR_DENIED);
+    }
+    buf_fini(&claims);
+}
+
+static void deep_claims_do_no_harm(void **state)
+{
+    (void)state;
+    char *open = repeat("[", 1000), *close = repeat("]", 1000), claims[4096];
+    snprintf(claims, sizeof claims, "{\"sub\":\"" USER "\",\"aud\":%s%s,\"exp\":1800000000}", open,
+             close);
+    assert_int_equal(check_claims(claims), ERR_DENIED);
+    free(open);
+    free(close);
+}
+
+/* ---- starting with bad keys ---- */
+
+static void expect_no_start(const char *secret, const char *path, const char *said)
+{
+    struct settings bad = settings;
+    struct token_keys keys;
+    char why[256] = "", secret_copy[256], path_copy[256];
+    snprintf(secret_copy, sizeof secret_copy, "%s", secret);
+    snprintf(path_copy, sizeof path_copy, "%s", path);
+    bad.jwt_secret = secret_copy;
+    bad.jwt_public_key = path_copy;
+    assert_int_equal(token_keys_load(&bad, &keys, why), ERR_INVALID);
+    if (!strstr(why, said) || strchr(why, '\n') || strlen(why) >= 255)
+        fail_msg("said: %s", why);
+}
+
+static void bad_keys_are_told_at_the_start(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/cg_test_token.XXXXXX", *large = repeat("x", 20000), pem[8192];
+    close(mkstemp(path));
+    expect_no_start("short", "", "jwt_secret: has 5 bytes, at least 32");
+    expect_no_start("0123456789abcdef0123456789abcde", "", "jwt_secret: has 31 bytes");
+    expect_no_start(SECRET, "/nowhere/key.pem",
+                    "jwt_public_key: cannot read /nowhere/key.pem: No such");
+    const char *texts[] = {"", "no key", large, private_pem};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        write_file(path, texts[i]);
+        expect_no_start("", path, "holds no RSA public key");
+    }
+    EVP_PKEY *weak = EVP_RSA_gen(1024), *elliptic = EVP_EC_gen("P-256");
+    put_pem(pem, weak, false);
+    write_file(path, pem);
+    expect_no_start("", path, "has 1024 bits");
+    put_pem(pem, elliptic, false);
+    write_file(path, pem);
+    expect_no_start("", path, "holds no RSA public key");
+    EVP_PKEY_free(weak);
+    EVP_PKEY_free(elliptic);
+    unlink(path);
+    free(large);
+}
+
+static void secrets_are_compared_whole(void **state)
+{
+    (void)state;
+    assert_true(token_same(STR("0123456789"), STR("0123456789")));
+    assert_true(token_same(STR(""), STR("")));
+    assert_false(token_same(STR("0123456789"), STR("012345678")));
+    assert_false(token_same(STR("0123456789"), STR("0123456788")));
+    assert_false(token_same(STR("0123456789"), STR("1123456789")));
+    assert_false(token_same(STR(""), STR("0")));
+    assert_true(token_same(BYTES("a\0b"), BYTES("a\0b")));
+    assert_false(token_same(BYTES("a\0b"), BYTES("a\0c")));
+}
+
+static void what_was_given_out_before_tokens_were_made_void_is_void(void **state)
+{
+    (void)state;
+    const struct rights never = {.generation = 3}, since = {.generation = 5, .tokens = 4, .tokens_s = NOW_S};
+    const struct {
+        struct token token;
+        bool good;
+    } rows[] = {
+        {{.generation = 3}, false},           {{.generation = 4}, true},
+        {{.generation = 5}, true},            {{.generation = 3, .issued_s = NOW_S + 9}, false},
+        {{.generation = -1}, false},          {{.generation = -1, .issued_s = NOW_S}, false},
+        {{.generation = -1, .issued_s = NOW_S + 1}, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(rights_take(&since, &rows[i].token), rows[i].good);
+        assert_true(rights_take(&never, &rows[i].token));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(secrets_are_compared_whole),
+        cmocka_unit_test(what_is_given_out_is_believed),
+        cmocka_unit_test(somebody_elses_tokens_are_believed_by_their_public_key),
+        cmocka_unit_test(no_signature_is_no_token),
+        cmocka_unit_test(the_public_key_is_no_secret),
+        cmocka_unit_test(other_algorithms_are_refused_even_with_the_right_key),
+        cmocka_unit_test(a_key_named_by_the_token_is_never_looked_up),
+        cmocka_unit_test(a_token_has_its_time),
+        cmocka_unit_test(what_was_given_out_before_tokens_were_made_void_is_void),
+        cmocka_unit_test(a_token_is_for_us),
+        cmocka_unit_test(a_token_speaks_for_a_user),
+        cmocka_unit_test(any_changed_byte_breaks_it),
+        cmocka_unit_test(garbage_is_no_token),
+        cmocka_unit_test(a_token_has_4096_bytes_at_most),
+        cmocka_unit_test(deep_claims_do_no_harm),
+        cmocka_unit_test(bad_keys_are_told_at_the_start),
+    };
+    return cmocka_run_group_tests(tests, make_keys, drop_keys);
+}

@@ -1,0 +1,264 @@
+/* native_fakes.h: the native protocol on a real hub; the database, presence and the readers are fakes. */
+#ifndef CG_TESTS_NATIVE_FAKES_H
+#define CG_TESTS_NATIVE_FAKES_H
+
+#define HUB_FAKES_REAL_ENCODINGS
+#include "tests/unit/core/hub_fakes.h"
+
+#include "common/store/store_native.h"
+#include "relay/core/door.h"
+#include "relay/native/native.h"
+#include "relay/core/presence.h"
+
+#define ANN  "user_000000000000000000000000000000a1"
+#define BOB  "user_000000000000000000000000000000b2"
+#define ROOM "room_00000000000000000000000000000007"
+#define TEA  "room_00000000000000000000000000000008"
+#define NONE "room_00000000000000000000000000000009"
+
+static const struct encoding *const encodings[ENCODING_COUNT] = {
+    [ENCODING_NATIVE] = &native_encoding,
+    [ENCODING_NATIVE_PRESENCE] = &native_presence_encoding,
+};
+
+/* ---- who there is, and where they may be ---- */
+
+static struct {
+    bool full;     /* the readers */
+    enum err err;  /* of look-ups */
+    uint64_t read; /* everybody's marker */
+    int entered, left;
+    size_t answered; /* of the journal's posts */
+    enum encoding_id encoding;
+    enum store_realm realm;
+    bool has_password;
+    enum err uncounted; /* what is unread cannot be counted */
+} world;
+
+static struct token_keys keys;
+
+enum err store_native_user(struct store *store, struct str user_id, struct store_native_user *user)
+{
+    (void)store;
+    bool ann = str_eq(user_id, STR(ANN)), bob = str_eq(user_id, STR(BOB));
+    *user = (struct store_native_user){.user = ann ? 1 : 2, .realm = world.realm, .has_password = world.has_password,
+                                       .name = "ann", .head = "3"};
+    if (bob)
+        memcpy(user->name, "bob", 3);
+    return world.err ? world.err : ann || bob ? ERR_OK : ERR_NOT_FOUND;
+}
+
+enum err store_native_places(struct store *store, uint64_t user, const struct str *ids, size_t count,
+                             struct store_native_place *places)
+{
+    (void)store;
+    (void)user;
+    memset(places, 0, count * sizeof *places);
+    for (size_t i = 0; i < count && !world.err; i++) {
+        uint64_t conversation = str_eq(ids[i], STR(ROOM)) ? 7 : str_eq(ids[i], STR(TEA)) ? 8 : 0;
+        if (conversation)
+            places[i] = (struct store_native_place){
+                .conversation = conversation, .kind = KIND_CHATROOM, .seq = db.last[conversation],
+                .read_seq = world.read};
+    }
+    return world.err;
+}
+
+enum err store_native_arrivals(struct store *store, struct store_native_arrival *const *arrivals, size_t count)
+{
+    enum err failed = ERR_OK;
+    for (size_t i = 0; i < count; i++) {
+        struct store_native_arrival *arrival = arrivals[i];
+        arrival->err = store_native_user(store, arrival->user_id, &arrival->user);
+        for (size_t k = 0; k < arrival->count && !arrival->err; k++)
+            arrival->err = store_native_places(store, arrival->user.user, &arrival->wanted[k].id, 1,
+                                               &arrival->wanted[k].place);
+        failed = arrival->err && arrival->err != ERR_NOT_FOUND ? arrival->err : failed;
+    }
+    return failed;
+}
+
+enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_place *place)
+{
+    (void)store;
+    (void)user;
+    if (seq > place->seq)
+        seq = place->seq;
+    if (seq > world.read)
+        world.read = place->read_seq = seq;
+    return world.err;
+}
+
+enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after, uint64_t among,
+                             uint64_t *count)
+{
+    assert_true(among);
+    (void)store;
+    (void)user;
+    *count = db.last[conversation] - after;
+    return world.err ? world.err : world.uncounted;
+}
+
+enum err readers_try(struct readers *readers, struct job *job)
+{
+    if (world.full)
+        return ERR_BUSY;
+    readers_add(readers, job);
+    return ERR_OK;
+}
+
+void presence_enter(struct presence *presence, uint64_t conversation, enum encoding_id encoding,
+                    const struct member *member, uint64_t session_id)
+{
+    (void)presence;
+    (void)conversation;
+    assert_true(member->user && session_id);
+    world.encoding = encoding;
+    world.entered++;
+}
+
+void presence_leave(struct presence *presence, uint64_t conversation, uint64_t user)
+{
+    (void)presence;
+    (void)conversation;
+    assert_true(user);
+    world.left++;
+}
+
+void presence_ask(struct presence *presence, uint64_t conversation, presence_members_fn *fn, void *arg)
+{
+    struct member member = {1, STR("ann"), STR("3")};
+    (void)presence;
+    (void)conversation;
+    fn(arg, &member, 1);
+}
+
+/* ---- clients ---- */
+
+static struct client *open_client(void)
+{
+    struct client *client = &clients[client_count++];
+    memset(client, 0, sizeof *client);
+    buf_init(&client->got, 10000000);
+    buf_init(&client->told, 100000);
+    client->session = session_new(&sessions, &native_protocol, &wire, client);
+    native_protocol.open(client->session, NULL);
+    return client;
+}
+
+static void say(struct client *client, const char *format, ...)
+{
+    char text[2000];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    native_protocol.received(client->session, (struct str){text, (size_t)len});
+}
+
+/* What the client was sent in this turn of the loop: all of it, whole frames. */
+static inline const char *heard(struct client *client)
+{
+    hub_flush(&hub);
+    sessions_flush(&sessions);
+    return got(client);
+}
+
+/* The same, but of each frame only "re N", "re N CODE", or "KIND SEQ". */
+static inline const char *brief(struct client *client)
+{
+    static char out[20000];
+    size_t len = 0;
+    char *text = strdup(heard(client)), *rest = text;
+    out[0] = '\0';
+    for (char *frame; (frame = strsep(&rest, "|")) && *frame;) {
+        const char *code = strstr(frame, "\"code\":\""), *seq = strstr(frame, "\"seq\":");
+        const char *ev = strstr(frame, "\"ev\":\"");
+        if (!strncmp(frame, "{\"re\":", 6) && code && strstr(frame, "\"ok\":false"))
+            len += (size_t)snprintf(out + len, sizeof out - len, "re %d %.*s|", atoi(frame + 6),
+                                    (int)strcspn(code + 8, "\""), code + 8);
+        else if (!strncmp(frame, "{\"re\":", 6))
+            len += (size_t)snprintf(out + len, sizeof out - len, "re %d|", atoi(frame + 6));
+        else
+            len += (size_t)snprintf(out + len, sizeof out - len, "%.*s %d|", (int)strcspn(ev + 6, "\""), ev + 6,
+                                    seq ? atoi(seq + 6) : 0);
+    }
+    free(text);
+    return out;
+}
+
+static void do_all(void)
+{
+    while (job_count) {
+        job_do();
+        if (net.up)
+            for (uint64_t conversation = 7; conversation <= 8; conversation++)
+                hub_subscribed(&hub, conversation);
+    }
+}
+
+/* Greeted, with nothing joined. */
+static inline struct client *greeted(const char *user)
+{
+    struct client *client = open_client();
+    say(client, "{\"id\":0,\"cmd\":\"hello\",\"user\":\"%s\"}", user);
+    do_all();
+    assert_string_equal(brief(client), "re 0|");
+    return client;
+}
+
+static inline void joined(struct client *client, const char *room, const char *more)
+{
+    say(client, "{\"id\":1,\"cmd\":\"join\",\"room\":\"%s\"%s}", room, more);
+    do_all();
+    for (uint64_t conversation = 7; conversation <= 8; conversation++)
+        hub_subscribed(&hub, conversation);
+    do_all();
+}
+
+/* The journal's answer to what it was given as number `at`, from 0. */
+static inline void answer_post_at(size_t at, uint64_t seq, enum err err)
+{
+    struct store_post post = {.message = message_of(7, seq), .err = err};
+    assert_true(at < net.taken_count && net.taken_count <= 64);
+    if (!err && db.last[7] < seq)
+        db.last[7] = seq;
+    hub_stored(&hub, &post, &net.taken[at], 1);
+}
+
+/* To the oldest that has none. */
+static inline void answer_post(uint64_t seq, enum err err)
+{
+    answer_post_at(world.answered++, seq, err);
+}
+
+static int begin_native(void **state)
+{
+    int failed = begin(state);
+    memset(&world, 0, sizeof world);
+    world.realm = REALM_CHATROOM;
+    settings.max_message_bytes = 1000;
+    settings.outbox_bytes = 80000;
+    settings.handshake_timeout_ms = 3000;
+    settings.native_rooms_max = 3;
+    settings.media_url = "/media/";
+    door = (struct door){.settings = &settings, .hub = &hub, .tokens = &keys};
+    return failed;
+}
+
+static int end_native(void **state)
+{
+    for (size_t i = 0; i < client_count; i++)
+        if (clients[i].session)
+            disconnect_client(&clients[i]);
+    while (job_count)
+        job_do();
+    assert_int_equal(world.entered, world.left);
+    return end(state);
+}
+
+/* ---- commands ---- */
+
+#define NATIVE(name) cmocka_unit_test_setup_teardown(name, begin_native, end_native)
+
+#endif
