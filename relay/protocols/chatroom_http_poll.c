@@ -47,13 +47,8 @@ static struct poll *poll_of(struct session *session)
 /* Not within the hub's walk through the seats: the session ends later. */
 static void finish(struct session *session, uint64_t next, struct str events)
 {
-<<<<<<< HEAD:relay/protocols/chatroom_http_poll.c
     answer(poll_of(session)->held.call, poll_of(session)->epoch, next, events, false);
     chatroom_http_held_done(session);
-=======
-    answer(poll_of(session)->held.call, next, events, false);
-    chatroom_http_held_done(session);
->>>>>>> ff78b80 (relay: chatrooms over plain HTTP are called so):relay/protocols/chatroom_http_poll.c
 }
 
 static void give_up(struct session *session)
