@@ -133,7 +133,7 @@ describe('the native protocol', () => {
     await one.reached(one.ch, sent[2].seq);
     const rises = (rows, what) => {
       const times = rows.map(({ ts }) => ts);
-      assert.deepEqual(times, times.toSorted((a, b) => a - b), what);
+      assert.deepEqual(times, [...times].sort((a, b) => a - b), what);
       assert.equal(times.at(-1), ahead, what);
     };
     rises(one.log(one.ch), 'as they came live');

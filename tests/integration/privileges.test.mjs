@@ -31,8 +31,14 @@ const SERVERS = ['mariadbd', 'redis-server', 'chaguan-relay', 'chaguan-rest', 'n
 const serversIn = (dir) => [...new Set(processesIn(dir).map((one) => one.name))].filter((name) =>
   SERVERS.some((server) => server.startsWith(name)));
 
-function owners(dir) {
-  return new Set(fs.readdirSync(dir, { recursive: true }).map((name) => fs.lstatSync(path.join(dir, name)).uid));
+/** By hand: `recursive` of Debian 12's Node takes a socket for a folder. */
+function owners(dir, found = new Set()) {
+  for (const name of fs.readdirSync(dir)) {
+    const entry = fs.lstatSync(path.join(dir, name));
+    found.add(entry.uid);
+    if (entry.isDirectory()) owners(path.join(dir, name), found);
+  }
+  return found;
 }
 
 /** Where the checkout is in a folder of root's alone, a run keeps root, as the cases with such folders show. */
