@@ -54,6 +54,31 @@ describe('the layers of the source', () => {
     ['relay/core/hub.c', '#include <hiredis/hiredis.h>', /only in: relay\/redis\/bus\.c/],
     ['rest/calls/friends.c', 'static const char sql[] = "SELECT id FROM user";', /SQL stands in/],
   ];
+  it('are those of the picture', () => {
+    const { status, stderr } = spawnSync(process.execPath, [path.join(ROOT, 'docs/rooms.mjs'), '--check'], { encoding: 'utf8' });
+    assert.equal(stderr, '');
+    assert.equal(status, 0);
+  });
+
+  it('have no circle of more than a module and its parts', () => {
+    const { stdout } = spawnSync(process.execPath, [path.join(ROOT, 'docs/figures.mjs')], { encoding: 'utf8' });
+    assert.ok(Number(stdout.match(/largest circle of includes +(\d+)/)[1]) <= 3, stdout);
+  });
+
+  it('are described by pages whose links and paths lead somewhere', () => {
+    const pages = ['ARCHITECTURE.md', ...fs.readdirSync(path.join(ROOT, 'docs/design')).map((name) => `docs/design/${name}`)];
+    const lost = [];
+    for (const page of pages) {
+      const text = fs.readFileSync(path.join(ROOT, page), 'utf8');
+      for (const [, to] of text.matchAll(/\]\((?!http)([^)#]+)/g))
+        if (!fs.existsSync(path.join(ROOT, path.dirname(page), to))) lost.push(`${page}: ${to}`);
+      for (const [, to] of text.matchAll(/`((?:common|relay|rest|admin|tests|deploy|bench|docs|nginx|sql|web)\/[\w/.-]+\.\w+)`/g))
+        if (!fs.existsSync(path.join(ROOT, to))) lost.push(`${page}: ${to}`);
+    }
+    assert.deepEqual(lost, []);
+    assert.ok(pages.length > 10);
+  });
+
   for (const [file, line, said] of forbidden)
     it(`refuse ${line.trim()} in ${file}`, () => {
       const { status, stdout } = checkWith(file, line);
