@@ -73,7 +73,7 @@ describe('the layers of the source', () => {
       for (const [, to] of text.matchAll(/\]\((?!http)([^)#]+)/g))
         if (!fs.existsSync(path.join(ROOT, path.dirname(page), to))) lost.push(`${page}: ${to}`);
       for (const [, to] of text.matchAll(/`((?:common|relay|rest|admin|tests|deploy|bench|docs|nginx|sql|web)\/[\w/.-]+\.\w+)`/g))
-        if (!fs.existsSync(path.join(ROOT, to))) lost.push(`${page}: ${to}`);
+        if (!/NNNN/.test(to) && !fs.existsSync(path.join(ROOT, to))) lost.push(`${page}: ${to}`);
     }
     assert.deepEqual(lost, []);
     assert.ok(pages.length > 10);
