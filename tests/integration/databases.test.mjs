@@ -28,7 +28,7 @@ describe('a primary and its replica', () => {
       `follower@'127.0.0.1'`);
     await one.stop();
     two = await Copy.of(one, 'two');
-    await two.start(...two.args(2));
+    await two.start(...two.args(2), '--read-only=1');
     await one.start(...one.args(1), '--gtid-strict-mode=0');
     await two.follow(one);
     const roomName = unique('room');
