@@ -144,6 +144,9 @@ struct store_post {
  * Returns ERR_OK if every post was answered by the database. Blocks. */
 enum err store_journal(struct store *store, struct store_post *posts, size_t count,
                        int64_t patience_ms) CG_MUST_CHECK;
+/* How long the last store_journal was at work with its conversations locked: all attempts, but neither waiting for the
+ * locks nor COMMIT, which cost the same for few posts as for many. */
+int64_t store_journal_ms(const struct store *store);
 
 /* ---- Schema and health (store_schema.c) ---- */
 

@@ -402,6 +402,7 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
     if (err)
         return err;
     err = lock_counters(store, batch);
+    int64_t locked_ms = clock_mono_ms();
     if (!err)
         settle_homeless(batch);
     if (!err)
@@ -423,6 +424,7 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
         err = apply_revisions(store, batch, count);
     if (!err)
         err = write_counters(store, batch);
+    store->journal_ms += clock_mono_ms() - locked_ms;
     if (!err)
         err = db_commit(store->db);
     if (err && err != ERR_UNKNOWN)
@@ -538,10 +540,16 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
         posts[i].of = message_is_revision(posts[i].message.kind) ? store_revision_of(&posts[i].message) : 0;
         order[i] = &posts[i];
     }
+    store->journal_ms = 0;
     enum err err = run(store, &batch);
     if (err == ERR_INTERNAL)
         log_error("journal.refused", "errno=%u", db_errno(store->db));
     free(order);
     free(batch.counters);
     return err == ERR_INTERNAL || err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+int64_t store_journal_ms(const struct store *store)
+{
+    return store->journal_ms;
 }

@@ -82,6 +82,7 @@ enum statement {
 
 struct store {
     struct db *db;
+    int64_t journal_ms; /* store_journal_ms */
 };
 
 /* The statements of a door stand with its functions, in a table of its own; store.c lists the tables. */

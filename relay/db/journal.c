@@ -10,6 +10,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+/* How long a batch may keep its conversations, and with them whoever else posts to them or is stored beside others: what
+ * is larger takes longer and is not stored sooner. Few posts are not worth a COMMIT. */
+enum { HOLD_MS = 50, MOST_MIN = 50 };
+
 /* A queued message. */
 struct entry {
     struct entry *next;          /* of its payer; once taken, of its batch */
@@ -53,6 +57,7 @@ struct journal {
     bool stopping, stopped;
     int64_t stop_ms; /* when stopping: until when batches are tried */
     bool failing; /* journal thread: the last batch found no database */
+    size_t most;  /* journal thread: posts that this machine stores within HOLD_MS, as far as known */
 };
 
 static void settle(struct journal *journal, size_t count, size_t bytes)
@@ -148,7 +153,19 @@ static struct entry *take_from(struct journal *journal, struct payer *payer)
     return entry;
 }
 
-/* Waits for a message; returns up to journal_batch of them; NULL at the end. Oldest first: but while more wait than go
+/* Journal thread. A batch that took too long says how many are stored in time; one that was as large as it might be and
+ * did not lets the next be larger. */
+static void learn(struct journal *journal, size_t count, int64_t ms)
+{
+    if (ms > HOLD_MS && count > MOST_MIN) {
+        size_t most = count * HOLD_MS / (size_t)ms;
+        journal->most = most < MOST_MIN ? MOST_MIN : most;
+    } else if (count >= journal->most) {
+        journal->most += journal->most / 2;
+    }
+}
+
+/* Waits for a message; returns up to journal_batch of them, or as many as are stored in time; NULL at the end. Oldest first: but while more wait than go
  * together, one of each payer in turn, so that whoever sends much waits behind themselves. What one payer sends keeps its
  * order. */
 static struct entry *gather(struct journal *journal, size_t *count, int64_t *oldest_ms)
@@ -158,9 +175,12 @@ static struct entry *gather(struct journal *journal, size_t *count, int64_t *old
     pthread_mutex_lock(&journal->lock);
     while (!journal->oldest && !journal->stopping)
         pthread_cond_wait(&journal->some, &journal->lock);
-    bool all = journal->waiting <= (size_t)journal->settings->journal_batch;
+    size_t most = (size_t)journal->settings->journal_batch;
+    if (journal->most < most)
+        most = journal->most;
+    bool all = journal->waiting <= most;
     *oldest_ms = INT64_MAX;
-    for (; journal->oldest && *count < (size_t)journal->settings->journal_batch; ++*count) {
+    for (; journal->oldest && *count < most; ++*count) {
         struct payer *payer = all ? journal->oldest->payer : journal->turn;
         if (!all)
             journal->turn = payer->behind;
@@ -225,6 +245,7 @@ static void store_batch(struct journal *journal, struct store *store, struct bat
     else if (!err && journal->failing)
         log_info("journal.recovered", "batch=%zu", batch->count);
     journal->failing = err != ERR_OK;
+    learn(journal, batch->count, store_journal_ms(store));
 }
 
 /* Not tried. */
@@ -274,6 +295,7 @@ struct journal *journal_new(const struct settings *settings, struct offload *off
     journal->offload = offload;
     journal->stored = stored;
     journal->arg = arg;
+    journal->most = (size_t)settings->journal_batch;
     pthread_mutex_init(&journal->lock, NULL);
     pthread_cond_init(&journal->some, NULL);
     int failed = pthread_create(&journal->thread, NULL, run, journal);

@@ -32,6 +32,8 @@ static struct {
     enum err (*instead)(struct store_post *posts, size_t count, int64_t patience_ms);
     int threads, stores; /* begun and not ended */
     uint64_t seq;
+    size_t per_ms; /* posts that it stores in a millisecond; 0: it takes no time */
+    int64_t took_ms;
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static struct store *const the_store = (struct store *)&fake;
@@ -78,6 +80,7 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
     while (fake.held)
         pthread_cond_wait(&fake.changed, &fake.lock);
     enum err answer = fake.answer;
+    fake.took_ms = fake.per_ms ? (int64_t)(count / fake.per_ms) : 0;
     for (size_t i = 0; i < count; i++) {
         posts[i].err = answer ? answer : i < 4 ? fake.post_answer[i] : ERR_OK;
         posts[i].message.seq = posts[i].err ? 0 : ++fake.seq;
@@ -85,6 +88,12 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
     }
     pthread_mutex_unlock(&fake.lock);
     return answer;
+}
+
+int64_t store_journal_ms(const struct store *store)
+{
+    CG_ASSERT(store == the_store);
+    return fake.took_ms;
 }
 
 static inline void hold(bool held)
@@ -173,6 +182,8 @@ static inline int begin(void **state)
     memset(fake.post_answer, 0, sizeof fake.post_answer);
     fake.begun = 0;
     fake.seq = 0;
+    fake.per_ms = 0;
+    fake.took_ms = 0;
     settings = (struct settings){.journal_batch = 100,
                                  .journal_queue = 1000,
                                  .journal_queue_bytes = 1000000,

@@ -75,6 +75,34 @@ static void order_is_kept_however_the_batches_fall(void **state)
         assert_in_range(fake.batches[i].count, 1, 7);
 }
 
+static void a_slow_database_gets_smaller_batches_until_it_is_quick_again(void **state)
+{
+    (void)state;
+    enum { FIRST = 1, SLOW = 900, QUICK = 900 };
+    settings.journal_batch = 300;
+    fake.per_ms = 2; /* 300 take 150 ms: that is too long */
+    hold(true);
+    submit_all(1, FIRST);
+    await_begun(1);
+    submit_all(FIRST + 1, FIRST + SLOW);
+    hold(false);
+    await_answers(FIRST + SLOW);
+    size_t batches = begun(), largest = 0;
+    for (size_t i = 2; i < batches; i++)
+        largest = fake.batches[i].count > largest ? fake.batches[i].count : largest;
+    assert_in_range(largest, 90, 160);
+    fake.per_ms = 0;
+    hold(true);
+    submit_all(FIRST + SLOW + 1, FIRST + SLOW + QUICK);
+    hold(false);
+    await_answers(FIRST + SLOW + QUICK);
+    check_answers(1, FIRST + SLOW + QUICK, ERR_OK);
+    largest = 0;
+    for (size_t i = batches; i < begun(); i++)
+        largest = fake.batches[i].count > largest ? fake.batches[i].count : largest;
+    assert_in_range(largest, 250, 300);
+}
+
 /* Which answer of those that have come is that of this session. */
 static size_t place_of(uint64_t session_id)
 {
@@ -236,6 +264,7 @@ int main(void)
         TEST(while_one_batch_is_stored_the_next_gathers),
         TEST(a_batch_has_a_bound),
         TEST(order_is_kept_however_the_batches_fall),
+        TEST(a_slow_database_gets_smaller_batches_until_it_is_quick_again),
         TEST(nobody_waits_behind_what_another_pours_in),
         TEST(more_senders_than_go_together_take_turns),
         TEST(what_goes_into_one_batch_goes_as_it_came),
