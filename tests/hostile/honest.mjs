@@ -4,13 +4,11 @@ import { request } from '../integration/lib/http.mjs';
 import { Client, enter, unique } from '../integration/lib/client.mjs';
 import { IoClient } from '../integration/lib/io.mjs';
 import { Native } from '../integration/lib/native.mjs';
+import { percentile } from './percentile.mjs';
 
 const TALK_MS = 50;
 const NEWCOMER_MS = 400;
 const NEWCOMER_LIMIT_MS = 10_000;
-
-export const percentile = (values, share) =>
-  values.length ? [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] : 0;
 
 async function timed(act) {
   const begun = performance.now();
