@@ -13,6 +13,8 @@
 /* How long a batch may keep its conversations, and with them whoever else posts to them or is stored beside others: what
  * is larger takes longer and is not stored sooner. Few posts are not worth a COMMIT. */
 enum { HOLD_MS = 50, MOST_MIN = 50 };
+/* … and most bytes of one, unless one message has more: COMMIT writes them out. */
+enum { BATCH_BYTES = 512 * 1024 };
 
 /* A queued message. */
 struct entry {
@@ -52,7 +54,7 @@ struct journal {
     struct entry *oldest, *newest; /* what waits, by age … */
     struct map payers;             /* … and by who said it, each in turn: */
     struct payer *turn;            /* NULL: nothing waits */
-    size_t waiting;
+    size_t waiting, waiting_bytes;
     size_t count, bytes; /* queued or being stored */
     bool stopping, stopped;
     int64_t stop_ms; /* when stopping: until when batches are tried */
@@ -131,6 +133,7 @@ static void add(struct journal *journal, struct entry *entry)
         journal->oldest = entry;
     journal->newest = entry;
     journal->waiting++;
+    journal->waiting_bytes += message_size(entry->message);
 }
 
 /* Its oldest. */
@@ -149,6 +152,7 @@ static struct entry *take_from(struct journal *journal, struct payer *payer)
     else
         journal->newest = entry->older;
     journal->waiting--;
+    journal->waiting_bytes -= message_size(entry->message);
     entry->next = NULL;
     return entry;
 }
@@ -178,13 +182,15 @@ static struct entry *gather(struct journal *journal, size_t *count, int64_t *old
     size_t most = (size_t)journal->settings->journal_batch;
     if (journal->most < most)
         most = journal->most;
-    bool all = journal->waiting <= most;
+    size_t bytes = 0;
+    bool all = journal->waiting <= most && journal->waiting_bytes <= BATCH_BYTES;
     *oldest_ms = INT64_MAX;
-    for (; journal->oldest && *count < most; ++*count) {
+    for (; journal->oldest && *count < most && bytes < BATCH_BYTES; ++*count) {
         struct payer *payer = all ? journal->oldest->payer : journal->turn;
         if (!all)
             journal->turn = payer->behind;
         *end = take_from(journal, payer);
+        bytes += message_size((*end)->message);
         if ((*end)->queued_ms < *oldest_ms)
             *oldest_ms = (*end)->queued_ms;
         end = &(*end)->next;

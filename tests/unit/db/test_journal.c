@@ -75,6 +75,28 @@ static void order_is_kept_however_the_batches_fall(void **state)
         assert_in_range(fake.batches[i].count, 1, 7);
 }
 
+static void long_messages_go_in_smaller_batches(void **state)
+{
+    (void)state;
+    enum { LONG = 64 * 1024, COUNT = 20 };
+    char *text = malloc(LONG + 1);
+    memset(text, 'x', LONG);
+    text[LONG] = '\0';
+    settings.journal_queue_bytes = 64 * 1024 * 1024;
+    hold(true);
+    submit_all(1, 1);
+    await_begun(1);
+    for (uint64_t n = 2; n <= 1 + COUNT; n++)
+        assert_int_equal(submit_of(9, n, "x", text), ERR_OK);
+    free(text);
+    hold(false);
+    await_answers(1 + COUNT);
+    for (size_t n = 1; n <= 1 + COUNT; n++)
+        assert_int_equal(answers[n - 1].session_id, n);
+    for (size_t i = 1; i + 1 < begun(); i++)
+        assert_int_equal(fake.batches[i].count, 8);
+}
+
 static void a_slow_database_gets_smaller_batches_until_it_is_quick_again(void **state)
 {
     (void)state;
@@ -264,6 +286,7 @@ int main(void)
         TEST(while_one_batch_is_stored_the_next_gathers),
         TEST(a_batch_has_a_bound),
         TEST(order_is_kept_however_the_batches_fall),
+        TEST(long_messages_go_in_smaller_batches),
         TEST(a_slow_database_gets_smaller_batches_until_it_is_quick_again),
         TEST(nobody_waits_behind_what_another_pours_in),
         TEST(more_senders_than_go_together_take_turns),
