@@ -107,7 +107,7 @@ for (const handoff of hasModule ? [1, 0] : [0]) {
       const asked = await total('eio_polls_total') + await total('eio_posts_total') - before.asked;
       const opened = await total('http_accepted_total') - before.opened - 6 * RELAYS; // these six questions are some
       assert.ok(asked >= 10 * AT_ONCE, `${asked} requests`);
-      assert.ok(opened <= asked / 25, `${opened} new connections for ${asked} requests`);
+      assert.ok(opened <= asked / 8, `${opened} new connections for ${asked} requests`); // some more at once than before; a fault makes it most of them
       assert.equal(await total('handoffs_given_total'), before.given, 'and none comes to the wrong relay');
     });
 
