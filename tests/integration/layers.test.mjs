@@ -66,7 +66,8 @@ describe('the layers of the source', () => {
   });
 
   it('are described by pages whose links and paths lead somewhere', () => {
-    const pages = ['ARCHITECTURE.md', ...fs.readdirSync(path.join(ROOT, 'docs/design')).map((name) => `docs/design/${name}`)];
+    const pages = ['ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md',
+      ...fs.readdirSync(path.join(ROOT, 'docs/design')).map((name) => `docs/design/${name}`)];
     const lost = [];
     for (const page of pages) {
       const text = fs.readFileSync(path.join(ROOT, page), 'utf8');
