@@ -137,6 +137,7 @@ static void on_epoch(void *arg)
 {
     (void)arg;
     eio_send_away();
+    sio_begin_epoch();
 }
 
 static const struct http_route *const routes[] = {&eio_route, &chatroom_http_route, &pages_route, &demo_clock_route, NULL};

@@ -76,11 +76,12 @@ static void connect_to(struct sio_client *client, struct str name, struct sio_na
         refuse_connect(client, name, "banned");
         return;
     }
-    if (!nsp || !nsp->live) {
+    if (!nsp) {
         refuse_connect(client, name, "Invalid namespace");
         return;
     }
-    if (!sio_registry_has_room(eio_address(client->conn))) { /* it comes again, as from a connection that was lost */
+    /* It comes again, as from a connection that was lost. */
+    if (!nsp->live || !sio_registry_has_room(eio_address(client->conn))) {
         metric_inc(METRIC_IO_CONNECTS_REFUSED);
         eio_close(client->conn, "server busy");
         return;
@@ -536,6 +537,12 @@ void sio_fini(void)
     map_fini(&sio.by_serial);
     buf_fini(&sio.scratch);
     free(sio.namespace_list);
+}
+
+void sio_begin_epoch(void)
+{
+    for (size_t i = 0; i < sio.namespace_count; i++)
+        sio_namespace_forget(&sio.namespaces[i]);
 }
 
 bool sio_ready(void)

@@ -31,6 +31,9 @@ extern const struct eio_layer echo_layer;
 bool sio_init(const struct app *const *apps, const struct settings *settings, struct wheel *wheel, struct hub *hub,
               struct bus *bus, struct readers *readers, struct store *store, uint64_t incarnation, char why[256]);
 void sio_fini(void);
+/* Another epoch has begun: numbers, recent messages and histories are void, and nobody is let in to a namespace until it
+ * has read them again. */
+void sio_begin_epoch(void);
 /* Every namespace is live: its connections can be let in. */
 bool sio_ready(void);
 void sio_bus_state(bool up);

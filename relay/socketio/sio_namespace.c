@@ -455,6 +455,7 @@ static void on_notice(void *arg, struct str payload)
 struct reading {
     struct job job;
     struct sio_namespace *nsp;
+    uint64_t epoch;            /* in which it began */
     struct sio_recent read[2]; /* for everybody, and for some */
 };
 
@@ -486,13 +487,16 @@ static void on_history(struct job *job)
 {
     struct reading *reading = (struct reading *)job;
     struct sio_namespace *nsp = reading->nsp;
-    if (job->err) {
-        log_warn("io.history_failed", "namespace=\"%.*s\" err=%s", (int)nsp->name.len, nsp->name.ptr,
-                 err_name(job->err));
+    bool is_void = reading->epoch != sio.hub->epoch; /* it is read again, or was */
+    if (is_void || job->err) {
         recent_fini(&reading->read[0]);
         recent_fini(&reading->read[1]);
+    }
+    if (!is_void && job->err) {
+        log_warn("io.history_failed", "namespace=\"%.*s\" err=%s", (int)nsp->name.len, nsp->name.ptr,
+                 err_name(job->err));
         wheel_set(sio.wheel, &nsp->retry, HISTORY_RETRY_MS);
-    } else {
+    } else if (!is_void) {
         put_before(&reading->read[0], &nsp->history);
         put_before(&reading->read[1], &nsp->said_in_rooms);
         nsp->live = true;
@@ -510,6 +514,7 @@ static void begin_history(struct sio_namespace *nsp)
     reading->job.work = read_history;
     reading->job.done = on_history;
     reading->nsp = nsp;
+    reading->epoch = sio.hub->epoch;
     reading->read[0] = (struct sio_recent){.max = nsp->history.max, .max_bytes = nsp->history.max_bytes};
     reading->read[1] = (struct sio_recent){.max = nsp->said_in_rooms.max, .max_bytes = nsp->said_in_rooms.max_bytes};
     readers_add(sio.readers, &reading->job);
@@ -530,17 +535,24 @@ static void begin_anew(struct sio_socket *socket)
         socket->since[i] = socket->nsp->seq;
 }
 
+void sio_namespace_forget(struct sio_namespace *nsp)
+{
+    nsp->live = false;
+    nsp->seq = 0;
+    wheel_cancel(&nsp->retry);
+    recent_fini(&nsp->recent);
+    recent_fini(&nsp->history);
+    recent_fini(&nsp->said_in_rooms);
+}
+
 static void on_ready(void *arg, uint64_t seq)
 {
     struct sio_namespace *nsp = arg;
     size_t at = 0;
+    sio_namespace_forget(nsp);
     nsp->seq = seq;
-    recent_fini(&nsp->recent); /* of an earlier epoch, as the history and the sockets' places */
-    recent_fini(&nsp->history);
-    recent_fini(&nsp->said_in_rooms);
     for (struct sio_socket *socket; (socket = map_next(&nsp->sockets, &at));)
         begin_anew(socket);
-    wheel_cancel(&nsp->retry);
     begin_history(nsp);
 }
 

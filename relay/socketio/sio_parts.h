@@ -142,6 +142,8 @@ extern struct sio sio;
 /* Begins to listen. `name` must last. */
 void sio_namespace_init(struct sio_namespace *nsp, struct str name, const struct app *app, uint64_t conversation);
 void sio_namespace_fini(struct sio_namespace *nsp);
+/* What it knows is of an earlier epoch. It is ready again when its listener hears so. */
+void sio_namespace_forget(struct sio_namespace *nsp);
 struct sio_namespace *sio_namespace_find(struct str name);
 /* The socket of that sid on this relay; NULL if there is none. */
 struct sio_socket *sio_namespace_socket(const struct sio_namespace *nsp, struct str sid);

@@ -263,7 +263,10 @@ static void run(struct job *job)
 void readers_add(struct readers *readers, struct job *job)
 {
     (void)readers;
-    run(job);
+    if (db.slow)
+        db.waiting = job;
+    else
+        run(job);
 }
 
 enum err readers_try(struct readers *readers, struct job *job)

@@ -406,6 +406,54 @@ static void who_cannot_be_recovered_is_new_and_gets_nothing_old(void **state)
     }
 }
 
+/* The numbers of an epoch are known when the namespace has read them, not when the epoch begins. */
+static void between_an_epoch_and_its_numbers_nobody_comes_in(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1];
+    struct eio *conn = cut(sid, pid, NULL, 0);
+    deliver(MESSAGE_EVENT, "", "[\"of the lost time\"]", "");
+    hub.epoch = EPOCH + 1;
+    sio_begin_epoch();
+    assert_false(sio_ready());
+    come_back(conn, pid, "4-0");
+    assert_string_equal(conn->closed_for, "server busy"); /* and not an error that a client takes for final */
+    assert_nothing_sent(conn);
+    hang_up(conn);
+
+    db.count = 0;
+    world.listeners[1]->ready(world.listeners[1]->arg, 1);
+    conn = dial();
+    come_back(conn, pid, "4-0"); /* of another relay, which knew of the epoch before */
+    read_connect(next(conn), sid, pid);
+    const char *sent;
+    while ((sent = next(conn)))
+        assert_null(strstr(sent, "lost time"));
+    hub.epoch = EPOCH;
+}
+
+static void a_history_that_was_read_in_an_earlier_epoch_is_not_shown(void **state)
+{
+    (void)state;
+    db.slow = true;
+    world.listeners[1]->ready(world.listeners[1]->arg, 1);
+    struct job *old = db.waiting;
+    assert_non_null(old);
+    hub.epoch = EPOCH + 1;
+    sio_begin_epoch();
+    run(old);
+    struct eio *conn = dial();
+    hear(conn, "0");
+    assert_string_equal(conn->closed_for, "server busy");
+    hang_up(conn);
+    world.listeners[1]->ready(world.listeners[1]->arg, 1);
+    run(db.waiting);
+    conn = dial();
+    hear(conn, "0");
+    assert_null(conn->closed_for);
+    hub.epoch = EPOCH;
+}
+
 static void too_much_missed_is_not_half_replayed(void **state)
 {
     (void)state;
@@ -589,6 +637,8 @@ int main(void)
         IN_CHAT(what_the_relay_does_not_remember_comes_from_the_database),
         IN_CHAT(a_database_that_is_ahead_of_redis_repeats_nothing),
         IN_CHAT(who_cannot_be_recovered_is_new_and_gets_nothing_old),
+        IN_CHAT(between_an_epoch_and_its_numbers_nobody_comes_in),
+        IN_CHAT(a_history_that_was_read_in_an_earlier_epoch_is_not_shown),
         IN_CHAT(too_much_missed_is_not_half_replayed),
         IN_CHAT(a_database_that_fails_makes_a_new_socket),
         IN_CHAT(who_leaves_while_being_recovered_may_come_again),
