@@ -229,16 +229,16 @@ describe('rights that are taken away', () => {
       await native({ user: users[0].userId }, { relay: 2 })];
     const member = keep(await Client.join(stack, seat, { relay: 2 }));
     const late = [await friend(users[1], { relay: 1 }), await friend(users[1], { relay: 2 })];
-    stack.kill('redis', 'STOP'); // it hangs: no relay knows yet that it hears nothing
+    await stack.kill('redis', 'STOP'); // it hangs: no relay knows yet that it hears nothing
     await setPassword(first);
     await revoked(...strangers);
-    stack.kill('redis', 'CONT');
-    stack.stopPart('redis');
+    await stack.kill('redis', 'CONT');
+    await stack.stopPart('redis');
     await setPassword(second);
     await revoked(...late);
     await operate('user', 'revoke', seat.nickId, '--room', seat.roomId);
     await revoked(member);
-    stack.startPart('redis');
+    await stack.startPart('redis');
     await stack.ready();
   });
 });
