@@ -8,7 +8,7 @@ const attacker = new Attacker(JSON.parse(process.argv[3]));
 process.on('unhandledRejection', () => attacker.count('failed'));
 process.on('uncaughtException', () => attacker.count('failed'));
 // A server may leave it hanging: it ends all the same.
-const last = setTimeout(() => finish('late'), (attacker.seconds + 5) * 1000);
+const last = setTimeout(() => finish('late'), (attacker.seconds + 30) * 1000);
 function finish(how) {
   clearTimeout(last);
   process.stdout.write(`${JSON.stringify({ how, ...attacker.counts })}\n`, () => process.exit(0));

@@ -16,11 +16,12 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const MIB = 1024 * 1024;
 const mib = (bytes) => Math.round(bytes / MIB);
 
-/** The attack as a process that yields the processor to the server, as another machine would. */
+/** The attack as a process that yields the processor to the server, as another machine would; but not to whatever else a
+ *  busy machine does, or it would never get to attack. */
 function attack(stack, { name }, { seconds, address }) {
   const how = { url: stack.url, relayPorts: Array.from({ length: stack.relays }, (_, i) => stack.relayPort(i + 1)),
     address, seconds };
-  const child = spawn('nice', ['-n', '15', process.execPath, ATTACKER, name, JSON.stringify(how)],
+  const child = spawn('nice', ['-n', '8', process.execPath, ATTACKER, name, JSON.stringify(how)],
     { stdio: ['ignore', 'pipe', 'inherit'] });
   let out = '';
   child.stdout.on('data', (chunk) => {
