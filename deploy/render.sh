@@ -17,18 +17,29 @@ function put(line,   out, name) {
     }
     print out line
 }
-function put_for_each(text,   i, line) {
-    for (i = 1; i <= ENVIRON["RELAYS"]; i++) {
+function relays() {
+    if ("RELAYS" in ENVIRON)
+        return ENVIRON["RELAYS"] + 0
+    printf "%s:%d: RELAYS is not set\n", FILENAME, FNR >"/dev/stderr"
+    exit failed = 1
+}
+function put_for_each(text,   i, count, line) {
+    if (text !~ /@RELAY@/) {
+        put(text)
+        return
+    }
+    count = relays()
+    for (i = 1; i <= count; i++) {
         line = text
         gsub(/@RELAY@/, "relay" i, line)
         put(line)
-        if (line == text) return
     }
 }
 /^@EACH_RELAY@$/ { collecting = 1; count = 0; next }
 /^@END_EACH@$/ {
     collecting = 0
-    for (this = 1; this <= ENVIRON["RELAYS"]; this++)
+    all = relays()
+    for (this = 1; this <= all; this++)
         for (at = 1; at <= count; at++) {
             text = lines[at]
             gsub(/@THIS@/, "relay" this, text)

@@ -77,7 +77,8 @@ export class Stack {
 
   get env() {
     const settings = Object.entries(this.settings).map(([name, value]) => `${name}=${value}`);
-    return { CHAGUAN_RUN: this.dir, PORT: String(this.port), RELAYS: String(this.relays), CG_BIN: bin,
+    const relays = this.relays === 2 ? {} : { RELAYS: String(this.relays) }; // what is the default is not said: users do not
+    return { CHAGUAN_RUN: this.dir, PORT: String(this.port), ...relays, CG_BIN: bin,
       HANDOFF: String(this.handoff), ADDRESS_RATE: String(this.addressRate), ROUND_TRIP: '0', // suites count rows
       SETTINGS: settings.join(' ') };
   }
