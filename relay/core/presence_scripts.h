@@ -1,6 +1,6 @@
 /* presence_scripts.h: what must happen at once in Redis, as Lua that EVAL runs whole. None does more the more users or
  * rooms there are: FIND_DEAD and HAND_ON go through the relays, REAP through one page of a room
- * (tests/unit/test_script_costs.c). */
+ * (tests/unit/redis/test_script_costs.c). */
 #ifndef CG_RELAY_CORE_PRESENCE_SCRIPTS_H
 #define CG_RELAY_CORE_PRESENCE_SCRIPTS_H
 

@@ -211,7 +211,7 @@ struct asked {
 /* Whether the client's place is none in this room's history: of another epoch, or from the future. */
 static bool is_lost(const struct asked *asked)
 {
-    return (asked->has_epoch && asked->epoch != door.hub->epoch) ||
+    return (asked->has_epoch && asked->epoch != asked->asked.admission.epoch) ||
            (asked->has_after && asked->after > asked->asked.admission.place.seq);
 }
 
