@@ -189,8 +189,12 @@ exec ${bin}/chaguan "$@"
       assert.match(bad.stderr, /a message does not get through\. chaguan: no round trip: nothing heard/);
       assert.doesNotMatch(bad.stdout, /is up/);
       assert.notEqual((await other.script('status')).code, 0);
-      const good = await run(path.join(top, 'deploy', 'run.sh'), ['up'], { env });
+      // As users have it: what has a default is not said, and node leaves out what is undefined.
+      const defaults = Object.fromEntries(['RELAYS', 'LISTEN', 'HANDOFF', 'ADDRESS_MAX', 'ADDRESS_RATE', 'ROUND_TRIP',
+        'SETTINGS', 'SITE_DIR', 'SITE_POLICY'].map((name) => [name, undefined]));
+      const good = await run(path.join(top, 'deploy', 'run.sh'), ['up'], { env: { ...env, ...defaults } });
       assert.equal(good.code, 0, good.stderr);
+      assert.equal((await request(`${other.url}/relay2/readyz`)).status, 200, 'two relays are the default');
     } finally {
       await other.remove();
     }
