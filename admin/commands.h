@@ -17,8 +17,8 @@ typedef enum status command_fn(const struct settings *settings, bool dry);
 /* What a command of more words was given. */
 enum operation_option { OPTION_ROOM, OPTION_FOR, OPTION_REASON, OPTION_REALM, OPTION_RELAYS, OPTIONS };
 struct operation {
-    const char *words[1];          /* as many as the command takes */
-    const char *options[OPTIONS];  /* NULL: not given */
+    const char *words[1];         /* as many as the command takes */
+    const char *options[OPTIONS]; /* NULL: not given */
 };
 typedef enum status operation_fn(const struct settings *settings, const struct operation *operation);
 

@@ -30,20 +30,20 @@ static const struct command {
      "URL: say one thing through the front at URL, hear it on each relay; --relays; leaves a room of its own behind",
      .operate = command_roundtrip, .words = 1, .options = 1 << OPTION_RELAYS},
     {"relays", "print the relays and the state of each", .operate = command_relays},
-    {"drain", "RELAY: have a relay ask its clients to go elsewhere, and end, as SIGTERM does",
-     .operate = command_drain, .words = 1},
+    {"drain", "RELAY: have a relay ask its clients to go elsewhere, and end, as SIGTERM does", .operate = command_drain,
+     .words = 1},
     {"user list", "print the users; --realm", .operate = command_user_list, .options = WHOM},
     {"user show", "USER: print a user, and what they are muted in and banned from; --realm",
      .operate = command_user_show, .words = 1, .options = WHOM},
-    {"user mute", "USER: may be there and read, not post; --room --for --reason --realm",
-     .operate = command_user_mute, .words = 1, .options = WHERE | HOW_LONG},
-    {"user unmute", "USER: may post again; --room --realm",
-     .operate = command_user_unmute, .words = 1, .options = WHERE},
-    {"user ban", "USER: is put out and may not come back; --room --for --reason --realm",
-     .operate = command_user_ban, .words = 1, .options = WHERE | HOW_LONG},
+    {"user mute", "USER: may be there and read, not post; --room --for --reason --realm", .operate = command_user_mute,
+     .words = 1, .options = WHERE | HOW_LONG},
+    {"user unmute", "USER: may post again; --room --realm", .operate = command_user_unmute, .words = 1,
+     .options = WHERE},
+    {"user ban", "USER: is put out and may not come back; --room --for --reason --realm", .operate = command_user_ban,
+     .words = 1, .options = WHERE | HOW_LONG},
     {"user unban", "USER: may come again; --room --realm", .operate = command_user_unban, .words = 1, .options = WHERE},
-    {"user kick", "USER: is put out, and may come back at once; --room --realm",
-     .operate = command_user_kick, .words = 1, .options = WHERE},
+    {"user kick", "USER: is put out, and may come back at once; --room --realm", .operate = command_user_kick,
+     .words = 1, .options = WHERE},
     {"user revoke",
      "USER: what was proved before is void: tokens, open connections; with --room the membership ends; --room --realm",
      .operate = command_user_revoke, .words = 1, .options = WHERE},
@@ -51,33 +51,37 @@ static const struct command {
      .operate = command_tokens_revoke},
     {"address ban", "ADDRESS: nobody from there may come; --room --for --reason --realm",
      .operate = command_address_ban, .words = 1, .options = WHERE | HOW_LONG},
-    {"address unban", "ADDRESS: … may again; --room --realm",
-     .operate = command_address_unban, .words = 1, .options = WHERE},
+    {"address unban", "ADDRESS: … may again; --room --realm", .operate = command_address_unban, .words = 1,
+     .options = WHERE},
     {"address list", "print the addresses that are banned", .operate = command_address_list},
     {"sanctions", "print all mutes and bans in force", .operate = command_sanctions},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-static const char *const option_names[OPTIONS] = {
-    [OPTION_ROOM] = "--room", [OPTION_FOR] = "--for", [OPTION_REASON] = "--reason", [OPTION_REALM] = "--realm", [OPTION_RELAYS] = "--relays"};
+static const char *const option_names[OPTIONS] = {[OPTION_ROOM] = "--room",
+                                                  [OPTION_FOR] = "--for",
+                                                  [OPTION_REASON] = "--reason",
+                                                  [OPTION_REALM] = "--realm",
+                                                  [OPTION_RELAYS] = "--relays"};
 
 static void describe(struct buf *out)
 {
     buf_add_text(out, "The operator's command. COMMAND is one of\n");
     for (size_t i = 0; i < COMMANDS; i++)
         buf_addf(out, "  %-13s %s\n", commands[i].name, commands[i].doc);
-    buf_add_text(out,
-                 "\nUSER is a name or an id.\n"
-                 "  --realm REALM      whose names: chatroom, friends, customers, spaces; socketio: its chat room's\n"
-                 "  --room ROOM        in one room only, by its id or its name in that realm; else everywhere\n"
-                 "  --for TIME         so long: seconds, or with s, min, h, d; else for good\n"
-                 "  --relays LIST      their listen_socket or host:port, parted by commas; else one relay through the front\n"
-                 "  --reason TEXT      why, for other operators\n"
-                 "  --dry-run          only say what would be removed\n\nExit status: 0 done "
-                 "(check: no findings); 1 check found something;\n"
-                 "2 the command could not be carried out (bad command line or setting, server\n"
-                 "not reachable).");
+    buf_add_text(
+        out,
+        "\nUSER is a name or an id.\n"
+        "  --realm REALM      whose names: chatroom, friends, customers, spaces; socketio: its chat room's\n"
+        "  --room ROOM        in one room only, by its id or its name in that realm; else everywhere\n"
+        "  --for TIME         so long: seconds, or with s, min, h, d; else for good\n"
+        "  --relays LIST      their listen_socket or host:port, parted by commas; else one relay through the front\n"
+        "  --reason TEXT      why, for other operators\n"
+        "  --dry-run          only say what would be removed\n\nExit status: 0 done "
+        "(check: no findings); 1 check found something;\n"
+        "2 the command could not be carried out (bad command line or setting, server\n"
+        "not reachable).");
     buf_add_char(out, '\0');
 }
 

@@ -80,8 +80,8 @@ static void on_row(void *arg, struct str name, uint64_t bytes, int64_t age_ms)
     candidate->old = age_ms >= all->settings->media_keep_ms;
     /* a row comes after its file, so one that has none lost it; but a clock may be wrong */
     struct stat info;
-    candidate->has_file = !fstatat(all->directory, candidate->name, &info, AT_SYMLINK_NOFOLLOW) ||
-                          errno != ENOENT || age_ms < SETTLE_MS;
+    candidate->has_file =
+        !fstatat(all->directory, candidate->name, &info, AT_SYMLINK_NOFOLLOW) || errno != ENOENT || age_ms < SETTLE_MS;
 }
 
 static void remove_file(struct collection *all, const char *name, uint64_t bytes)
@@ -186,8 +186,8 @@ static void print(const struct collection *all)
 {
     printf("files=%" PRIu64 "\nbytes=%" PRIu64 "\nunreferenced=%" PRIu64 "\nwithout_row=%" PRIu64
            "\nwithout_file=%" PRIu64 "\ntemporary=%" PRIu64 "\n%s=%" PRIu64 "\n",
-           all->rows, all->bytes, all->unreferenced, all->without_row, all->without_file,
-           all->temporary, all->dry ? "would_free_bytes" : "freed_bytes", all->freed);
+           all->rows, all->bytes, all->unreferenced, all->without_row, all->without_file, all->temporary,
+           all->dry ? "would_free_bytes" : "freed_bytes", all->freed);
 }
 
 static void count_row(void *arg, struct str name, uint64_t bytes, int64_t age_ms)

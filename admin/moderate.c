@@ -265,9 +265,7 @@ enum status command_user_show(const struct settings *settings, const struct oper
         store_moderated_find(store, (enum store_realm)realm, str_of(operation->words[0]), remember_user, &shown);
     for (size_t i = 0; !err && i < shown.count; i++)
         err = store_sanction_lines(store, shown.users[i], print_line, NULL);
-    enum status status = err            ? cannot_read(store)
-                         : !shown.count ? command_cannot("no such user")
-                                        : STATUS_FINE;
+    enum status status = err ? cannot_read(store) : !shown.count ? command_cannot("no such user") : STATUS_FINE;
     store_free(store);
     return status;
 }

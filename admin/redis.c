@@ -31,9 +31,7 @@ static redisReply *expect(struct scan *scan, redisReply *reply, int type)
 {
     if (reply && reply->type == type)
         return reply;
-    cannot(scan, !reply                             ? scan->redis->errstr
-                 : reply->type == REDIS_REPLY_ERROR ? reply->str
-                                                    : "unexpected answer");
+    cannot(scan, !reply ? scan->redis->errstr : reply->type == REDIS_REPLY_ERROR ? reply->str : "unexpected answer");
     freeReplyObject(reply);
     return NULL;
 }
@@ -68,8 +66,7 @@ static enum err collect(struct scan *scan)
     lease_pattern(scan->settings->redis_prefix, pattern);
     do {
         redisReply *reply =
-            expect(scan, redisCommand(scan->redis, "SCAN %s MATCH %s COUNT 1000", cursor, pattern),
-                   REDIS_REPLY_ARRAY);
+            expect(scan, redisCommand(scan->redis, "SCAN %s MATCH %s COUNT 1000", cursor, pattern), REDIS_REPLY_ARRAY);
         if (!reply)
             return ERR_DOWN;
         if (reply->elements != 2 || !reply->element[0]->str || reply->element[1]->type != REDIS_REPLY_ARRAY) {
@@ -86,8 +83,7 @@ static enum err collect(struct scan *scan)
 
 static enum err report(struct scan *scan, const char *key, redis_relay_fn *found, void *arg)
 {
-    redisReply *reply =
-        expect(scan, redisCommand(scan->redis, "PTTL %s", key), REDIS_REPLY_INTEGER);
+    redisReply *reply = expect(scan, redisCommand(scan->redis, "PTTL %s", key), REDIS_REPLY_INTEGER);
     if (!reply)
         return ERR_DOWN;
     char none[PRESENCE_KEY_MAX];
@@ -123,8 +119,7 @@ static enum err collect_from(struct scan *scan, const struct redis_servers *serv
 }
 
 /* Every relay has a lease on each server, so one that answers is enough. */
-enum err redis_relays(const struct settings *settings, redis_relay_fn *found, void *arg,
-                      char why[256])
+enum err redis_relays(const struct settings *settings, redis_relay_fn *found, void *arg, char why[256])
 {
     struct redis_servers servers;
     if (redis_servers_read(settings, &servers, why))
@@ -156,8 +151,7 @@ enum err redis_publish(const struct settings *settings, uint64_t conversation, s
     *heard = 0;
     if (redis_servers_read(settings, &servers, why))
         return ERR_INVALID;
-    redisContext *redis =
-        redis_open(settings, &servers, redis_server_of(servers.count, conversation), &at, reason);
+    redisContext *redis = redis_open(settings, &servers, redis_server_of(servers.count, conversation), &at, reason);
     if (!redis) {
         snprintf(why, 256, "cannot use Redis at %.220s", reason);
         return ERR_DOWN;

@@ -16,8 +16,7 @@ typedef void redis_relay_fn(void *arg, const struct redis_relay *relay);
 
 /* Calls `found` for every relay whose lease lives, each once, in no order. ERR_DOWN with one line in
  * `why` if Redis cannot be used. */
-enum err redis_relays(const struct settings *settings, redis_relay_fn *found, void *arg,
-                      char why[256]) CG_MUST_CHECK;
+enum err redis_relays(const struct settings *settings, redis_relay_fn *found, void *arg, char why[256]) CG_MUST_CHECK;
 
 /* Publishes to the relays on a conversation's channel; *heard: how many there are. ERR_DOWN with one line in `why` if
  * its Redis cannot be used. */

@@ -101,8 +101,7 @@ static bool post(struct trip *trip, const char *path, const char *body, struct j
     CURLcode code = curl_easy_perform(easy);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     *answer = NULL;
-    bool well = code == CURLE_OK && status == 200 &&
-                json_parse_object(buf_str(&heard.bytes), answer) == ERR_OK;
+    bool well = code == CURLE_OK && status == 200 && json_parse_object(buf_str(&heard.bytes), answer) == ERR_OK;
     if (!well) {
         char detail[160];
         snprintf(detail, sizeof detail, "%ld %.*s", status, (int)(heard.bytes.len < 120 ? heard.bytes.len : 120),
@@ -220,8 +219,7 @@ enum status command_roundtrip(const struct settings *settings, const struct oper
     bool usable = !curl_global_init(CURL_GLOBAL_DEFAULT) && (trip.multi = curl_multi_init());
     if (!usable)
         fails(&trip, "curl cannot be used", "");
-    bool well = usable && listen_at(&trip, operation->options[OPTION_RELAYS]) && say(&trip) &&
-                hear(&trip, trip.said);
+    bool well = usable && listen_at(&trip, operation->options[OPTION_RELAYS]) && say(&trip) && hear(&trip, trip.said);
     for (size_t i = 0; i < trip.count; i++) {
         if (trip.streams[i].easy)
             curl_multi_remove_handle(trip.multi, trip.streams[i].easy);

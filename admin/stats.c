@@ -9,8 +9,8 @@ static void print_relay(void *arg, const struct redis_relay *relay)
 {
     unsigned *count = arg;
     ++*count;
-    printf("relay=%.*s incarnation=%.*s lease_ms=%" PRId64 "\n", (int)relay->name.len,
-           relay->name.ptr, (int)relay->incarnation.len, relay->incarnation.ptr, relay->lease_ms);
+    printf("relay=%.*s incarnation=%.*s lease_ms=%" PRId64 "\n", (int)relay->name.len, relay->name.ptr,
+           (int)relay->incarnation.len, relay->incarnation.ptr, relay->lease_ms);
 }
 
 static enum status print_stored(const struct settings *settings)
@@ -26,10 +26,9 @@ static enum status print_stored(const struct settings *settings)
     store_free(store);
     if (err)
         return command_cannot(why);
-    printf("users=%" PRIu64 "\nrooms=%" PRIu64 "\nmembers=%" PRIu64 "\nmessages=%" PRIu64
-           "\nepoch=%" PRIu64 "\nschema=%" PRIu64 "\n",
-           stats.users, stats.conversations, stats.members, stats.messages, stats.epoch,
-           stats.schema);
+    printf("users=%" PRIu64 "\nrooms=%" PRIu64 "\nmembers=%" PRIu64 "\nmessages=%" PRIu64 "\nepoch=%" PRIu64
+           "\nschema=%" PRIu64 "\n",
+           stats.users, stats.conversations, stats.members, stats.messages, stats.epoch, stats.schema);
     return STATUS_FINE;
 }
 

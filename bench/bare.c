@@ -47,10 +47,11 @@ static void drop(struct peer *peer)
 static size_t make_frame(const char *content, size_t len, char out[FRAME_BYTES])
 {
     char *payload = out + 4;
-    size_t size = (size_t)snprintf(payload, FRAME_BYTES - 4,
-                                   "[{\"type\":\"message\",\"data\":{\"log_user_name\":\"bench\",\"log_content\":\"%.*s\","
-                                   "\"log_time\":\"2000-01-01 00:00:00\",\"seq\":%llu,\"ts\":1700000000000}}]",
-                                   (int)len, content, (unsigned long long)++seq);
+    size_t size =
+        (size_t)snprintf(payload, FRAME_BYTES - 4,
+                         "[{\"type\":\"message\",\"data\":{\"log_user_name\":\"bench\",\"log_content\":\"%.*s\","
+                         "\"log_time\":\"2000-01-01 00:00:00\",\"seq\":%llu,\"ts\":1700000000000}}]",
+                         (int)len, content, (unsigned long long)++seq);
     out[0] = (char)0x81;
     out[1] = 126; /* longer than 125 in any case */
     out[2] = (char)(size >> 8);

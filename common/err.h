@@ -37,19 +37,19 @@ const char *err_name(enum err err);
  * goes on. What stays: an index into a table of ours, a buffer whose size was computed from what goes in, the order in
  * which our own functions are called, and statements whose text we wrote. Memory that cannot be had ends the process
  * too (common/mem.h). */
-#define CG_ASSERT(cond)                                                                    \
-    do {                                                                                   \
-        if (!(cond)) {                                                                     \
-            fprintf(stderr, "assertion failed: %s (%s:%d)\n", #cond, __FILE__, __LINE__);  \
-            abort();                                                                       \
-        }                                                                                  \
+#define CG_ASSERT(cond) \
+    do { \
+        if (!(cond)) { \
+            fprintf(stderr, "assertion failed: %s (%s:%d)\n", #cond, __FILE__, __LINE__); \
+            abort(); \
+        } \
     } while (0)
 
 /* What a process cannot begin without, if the system refuses it (a thread, a descriptor): says so in a line and ends with
  * status 1. Not once clients are served. `what`: "a thread". */
-#define CG_NEED(cond, what)      \
-    do {                         \
-        if (!(cond))             \
+#define CG_NEED(cond, what) \
+    do { \
+        if (!(cond)) \
             err_need_ends(what); \
     } while (0)
 _Noreturn void err_need_ends(const char *what);

@@ -12,9 +12,9 @@
 
 #include <stdint.h>
 
-#define HANDOFF_WIRE_MAGIC 0x63674832u
+#define HANDOFF_WIRE_MAGIC  0x63674832u
 #define HANDOFF_WIRE_RELAYS ".handoff"
-#define HANDOFF_WIRE_FRONT ".front"
+#define HANDOFF_WIRE_FRONT  ".front"
 
 enum {
     HANDOFF_WIRE_BYTES = 32768, /* a message's, at most, with its header */

@@ -31,8 +31,7 @@ enum err io_notice_get(struct str bytes, struct io_notice *notice)
     uint32_t body_len;
     bool read = str_copy_off(&bytes, sizeof kind, &kind) && str_copy_off(&bytes, sizeof audience_len, &audience_len) &&
                 get_text(&bytes, le16toh(audience_len), &notice->audience) &&
-                str_copy_off(&bytes, sizeof body_len, &body_len) &&
-                get_text(&bytes, le32toh(body_len), &notice->body);
+                str_copy_off(&bytes, sizeof body_len, &body_len) && get_text(&bytes, le32toh(body_len), &notice->body);
     if (!read || bytes.len || notice->audience.len > AUDIENCE_MAX || kind < IO_NOTICE_EMIT || kind > IO_NOTICE_KIND_MAX)
         return ERR_INVALID;
     notice->kind = (enum io_notice_kind)kind;

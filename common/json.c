@@ -26,7 +26,7 @@ struct scan {
     unsigned max_depth;
     unsigned commas;
     unsigned max_values;
-    bool fractions;                             /* a number has a fraction or an exponent */
+    bool fractions;                            /* a number has a fraction or an exponent */
     uint64_t objects[JSON_VET_MAX_DEPTH / 64]; /* bit n: the container at depth n+1 is an object */
 };
 
@@ -101,16 +101,14 @@ static bool literal_ok(struct scan *scan)
 static bool digits_ok(struct scan *scan)
 {
     size_t start = scan->at;
-    while (scan->at < scan->text.len && scan->text.ptr[scan->at] >= '0' &&
-           scan->text.ptr[scan->at] <= '9')
+    while (scan->at < scan->text.len && scan->text.ptr[scan->at] >= '0' && scan->text.ptr[scan->at] <= '9')
         scan->at++;
     return scan->at > start;
 }
 
 static bool take(struct scan *scan, const char *any)
 {
-    bool there = scan->at < scan->text.len && scan->text.ptr[scan->at] &&
-                 strchr(any, scan->text.ptr[scan->at]);
+    bool there = scan->at < scan->text.len && scan->text.ptr[scan->at] && strchr(any, scan->text.ptr[scan->at]);
     scan->at += there;
     return there;
 }
@@ -448,7 +446,8 @@ static struct json_object *as_integer(struct json_object *value)
 static void put_integers(struct json_object *value)
 {
     if (json_object_is_type(value, json_type_object)) {
-        json_object_object_foreach(value, key, member) {
+        json_object_object_foreach(value, key, member)
+        {
             struct json_object *integer = as_integer(member);
             if (integer)
                 json_object_object_add(value, key, integer);
@@ -497,8 +496,7 @@ enum err json_parse_object(struct str text, struct json_object **out)
 bool json_get_string(struct json_object *object, const char *key, struct str *out)
 {
     struct json_object *member;
-    if (!json_object_object_get_ex(object, key, &member) ||
-        !json_object_is_type(member, json_type_string))
+    if (!json_object_object_get_ex(object, key, &member) || !json_object_is_type(member, json_type_string))
         return false;
     *out = (struct str){json_object_get_string(member), (size_t)json_object_get_string_len(member)};
     return true;
@@ -513,8 +511,7 @@ bool json_has(struct json_object *object, const char *key)
 bool json_get_int(struct json_object *object, const char *key, int64_t min, int64_t max, int64_t *out)
 {
     struct json_object *member;
-    if (!json_object_object_get_ex(object, key, &member) ||
-        !json_object_is_type(member, json_type_int))
+    if (!json_object_object_get_ex(object, key, &member) || !json_object_is_type(member, json_type_int))
         return false;
     int64_t value = json_object_get_int64(member); /* beyond 64 bits json-c clamps, out of any range */
     if (value < min || value > max)

@@ -78,8 +78,8 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
     char line[LINE_MAX_BYTES], when[CLOCK_TEXT_MAX];
     clock_format_utc(clock_wall_ms(), when);
     when[10] = 'T';
-    int len = snprintf(line, sizeof line, "ts=%sZ level=%s program=%s event=%s ", when,
-                       level_names[level], state.program, event);
+    int len = snprintf(line, sizeof line, "ts=%sZ level=%s program=%s event=%s ", when, level_names[level],
+                       state.program, event);
     va_list args;
     va_start(args, format);
     int more = vsnprintf(line + len, sizeof line - (size_t)len, format, args);

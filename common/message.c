@@ -9,8 +9,8 @@ enum { WIRE_VERSION = 4, HEADER_BYTES = 4 + 8 + 8 + 8 + 8 + 2 };
 
 size_t message_size(const struct message *message)
 {
-    return sizeof *message + message->sender_name.len + message->content.len +
-           message->client_id.len + message->sent_at.len + message->audience.len + message->extra.len;
+    return sizeof *message + message->sender_name.len + message->content.len + message->client_id.len +
+           message->sent_at.len + message->audience.len + message->extra.len;
 }
 
 static struct str place(char **at, struct str text)
@@ -97,8 +97,8 @@ enum err wire_get_header(struct str *at, struct wire_header *header)
     at->ptr += 2;
     at->len -= 2;
     bool read = get(at, 1, &version) && get(at, 1, &kind) && get(at, 8, &header->origin) &&
-                get(at, 8, &header->epoch) && get(at, 8, &header->conversation) &&
-                get(at, 8, &header->user) && get(at, 2, &count);
+                get(at, 8, &header->epoch) && get(at, 8, &header->conversation) && get(at, 8, &header->user) &&
+                get(at, 2, &count);
     if (!read || version != WIRE_VERSION || kind < WIRE_MESSAGES || kind > WIRE_KIND_MAX)
         return ERR_INVALID;
     header->kind = (enum wire_kind)kind;

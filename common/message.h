@@ -17,13 +17,13 @@ enum message_kind {
     MESSAGE_JOIN = 2,
     MESSAGE_LEAVE = 3,
     MESSAGE_EMOJI = 4,
-    MESSAGE_FILE = 5,  /* content: the URL of an upload; IMAGE and VIDEO likewise */
+    MESSAGE_FILE = 5, /* content: the URL of an upload; IMAGE and VIDEO likewise */
     MESSAGE_IMAGE = 6,
     MESSAGE_VIDEO = 7,
     MESSAGE_TRANSFER = 8, /* content: {"fromId":…,"toId":…,"score":n}, public ids */
-    MESSAGE_EVENT = 9, /* Socket.IO; content: a JSON array, the event's name and its arguments */
-    MESSAGE_EDIT = 10,   /* content: {"of":SEQ,"content":…}; without content if a later one took its place */
-    MESSAGE_RECALL = 11, /* content: {"of":SEQ} */
+    MESSAGE_EVENT = 9,    /* Socket.IO; content: a JSON array, the event's name and its arguments */
+    MESSAGE_EDIT = 10,    /* content: {"of":SEQ,"content":…}; without content if a later one took its place */
+    MESSAGE_RECALL = 11,  /* content: {"of":SEQ} */
     MESSAGE_KIND_MAX = MESSAGE_RECALL,
 };
 
@@ -59,9 +59,9 @@ struct message {
     uint64_t conversation; /* conversation.id */
     uint64_t seq;          /* 1, 2, 3 … in the conversation; 0 before the commit */
     uint64_t sender;       /* user.id; 0: nobody */
-    uint64_t batch;        /* the transaction that stored it, by a random number: what tells it from another message that
+    uint64_t batch; /* the transaction that stored it, by a random number: what tells it from another message that
                             * has the same seq after the database was put back to an older state */
-    int64_t at_ms;         /* when it was stored, Unix time */
+    int64_t at_ms;  /* when it was stored, Unix time */
     enum message_kind kind;
     struct str sender_name; /* as it was then */
     struct str content;
@@ -70,7 +70,7 @@ struct message {
     uint64_t revised_by;  /* read from the database: the event that changed it last, whose text this is; 0: none */
     bool recalled;        /* likewise: it is a MESSAGE_TEXT that says MESSAGE_RECALLED_TEXT now, whatever it was */
     struct str audience;  /* whom in a Socket.IO namespace it is for (common/audience.h); empty: everybody */
-    struct str extra;     /* a friend's message: what else its frame held, as members of a JSON object without the braces;
+    struct str extra; /* a friend's message: what else its frame held, as members of a JSON object without the braces;
                            * at most MESSAGE_EXTRA_MAX bytes; may be empty */
 };
 
@@ -128,8 +128,7 @@ void wire_add_message(struct buf *out, const struct message *message);
 /* Reads a header from *at and moves *at past it. */
 enum err wire_get_header(struct str *at, struct wire_header *header) CG_MUST_CHECK;
 /* Reads one record of `header`'s conversation; the texts point into *at's bytes and are valid UTF-8. */
-enum err wire_get_message(struct str *at, const struct wire_header *header,
-                          struct message *message) CG_MUST_CHECK;
+enum err wire_get_message(struct str *at, const struct wire_header *header, struct message *message) CG_MUST_CHECK;
 
 /* What follows the header of WIRE_READ, or as two numbers that of WIRE_LOAD. */
 struct wire_mark {

@@ -30,7 +30,6 @@ int64_t metric_get(enum metric metric)
 void metrics_print(struct buf *out)
 {
     for (int i = 0; i < METRIC_COUNT; i++)
-        buf_addf(out, "# HELP chaguan_%s %s\n# TYPE chaguan_%s %s\nchaguan_%s %lld\n", rows[i].name,
-                 rows[i].help, rows[i].name, rows[i].type, rows[i].name,
-                 (long long)metric_get((enum metric)i));
+        buf_addf(out, "# HELP chaguan_%s %s\n# TYPE chaguan_%s %s\nchaguan_%s %lld\n", rows[i].name, rows[i].help,
+                 rows[i].name, rows[i].type, rows[i].name, (long long)metric_get((enum metric)i));
 }

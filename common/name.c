@@ -55,11 +55,11 @@ enum part { PART_VISIBLE, PART_MARK, PART_BLANK, PART_JOINER, PART_OTHER };
 /* Unicode counts these among letters and symbols, and has no property that says that they show nothing. */
 static bool shows_nothing(UChar32 point)
 {
-    return point == 0x2800 ||                       /* Braille pattern blank */
-           point == 0xfffc ||                       /* object replacement: stands for what is not there */
-           point == 0x1d159 ||                      /* musical null notehead */
-           point == 0x13441 || point == 0x13442 ||  /* Egyptian blanks */
-           point == 0x16fe4;                        /* Khitan filler */
+    return point == 0x2800 ||                      /* Braille pattern blank */
+           point == 0xfffc ||                      /* object replacement: stands for what is not there */
+           point == 0x1d159 ||                     /* musical null notehead */
+           point == 0x13441 || point == 0x13442 || /* Egyptian blanks */
+           point == 0x16fe4;                       /* Khitan filler */
 }
 
 static enum part part_of(UChar32 point)
@@ -125,9 +125,8 @@ static int emoji_length(const struct points *points, int i)
         UChar32 point = points->at[end++];
         U16_APPEND_UNSAFE(units, len, point);
         hidden |= is_emoji_part(point);
-    } while (end < points->count &&
-             (is_emoji_part(points->at[end]) || points->at[end - 1] == 0x200d ||
-              u_hasBinaryProperty(points->at[end], UCHAR_EMOJI_MODIFIER)));
+    } while (end < points->count && (is_emoji_part(points->at[end]) || points->at[end - 1] == 0x200d ||
+                                     u_hasBinaryProperty(points->at[end], UCHAR_EMOJI_MODIFIER)));
     return hidden && u_stringHasBinaryProperty(units, len, UCHAR_RGI_EMOJI) ? end - i : 0;
 }
 
@@ -210,8 +209,8 @@ static bool parts_ok(const struct points *points)
         if (part == PART_OTHER || (part == PART_BLANK && before == PART_BLANK) ||
             (part == PART_JOINER && !joiner_ok(points, i)))
             return false;
-        if (part == PART_MARK && (before == PART_BLANK || before == PART_JOINER || marks > MARKS_MAX ||
-                                  points->at[i] == points->at[i - 1]))
+        if (part == PART_MARK &&
+            (before == PART_BLANK || before == PART_JOINER || marks > MARKS_MAX || points->at[i] == points->at[i - 1]))
             return false;
         before = part;
     }

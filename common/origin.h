@@ -10,9 +10,9 @@
 #include "common/str.h"
 
 enum origin {
-    ORIGIN_OWN,     /* none, or the server's own */
-    ORIGIN_LISTED,  /* another one that may: its pages must be told so (CORS) */
-    ORIGIN_FOREIGN, /* may not */
+    ORIGIN_OWN,      /* none, or the server's own */
+    ORIGIN_LISTED,   /* another one that may: its pages must be told so (CORS) */
+    ORIGIN_FOREIGN,  /* may not */
     ORIGIN_MISNAMED, /* may not: it calls the server by a name that is none of its own */
 };
 
@@ -22,7 +22,7 @@ struct origin_rules {
 };
 
 /* What pages of another origin may send, for Access-Control-Allow-Headers: all that we read, and what libraries add. */
-#define ORIGIN_HEADERS                                                                                                  \
+#define ORIGIN_HEADERS \
     "Authorization, Cache-Control, Content-Type, Idempotency-Key, Last-Event-ID, Token, X-Requested-With"
 
 /* `origins`: separated by commas, blanks do not count; "*" is any, "null" that of pages without one. `server_names`: the

@@ -36,8 +36,8 @@ struct rate_entry {
     uint64_t key;
     struct rate_bucket bucket;
     struct rate_bucket bytes; /* in KiB */
-    unsigned open;   /* connections; with any it stays in the table */
-    uint32_t used_s; /* rounded up */
+    unsigned open;            /* connections; with any it stays in the table */
+    uint32_t used_s;          /* rounded up */
     struct rate_entry *older, *newer;
 };
 

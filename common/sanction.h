@@ -10,10 +10,11 @@
 
 /* Values are stored: never renumber. */
 enum sanction_kind {
-    SANCTION_MUTE = 1,       /* may be there and read, may not post */
-    SANCTION_BAN = 2,        /* may not be there */
-    SANCTION_KICK = 3,       /* is put out, and may come again at once: told, never stored */
-    SANCTION_REVOCATION = 4, /* what was proved before it is void (common/store/store_rights.h): has to be proved again */
+    SANCTION_MUTE = 1, /* may be there and read, may not post */
+    SANCTION_BAN = 2,  /* may not be there */
+    SANCTION_KICK = 3, /* is put out, and may come again at once: told, never stored */
+    SANCTION_REVOCATION =
+        4, /* what was proved before it is void (common/store/store_rights.h): has to be proved again */
 };
 
 enum {
@@ -34,7 +35,7 @@ struct sanction {
     int64_t until_ms;                   /* Unix time; 0: for good */
     bool lifted;
     uint32_t generation; /* of a revocation: the user's rights' since it (common/rights.h) */
-    int64_t changed_ms; /* when it was made or lifted, by the database's clock */
+    int64_t changed_ms;  /* when it was made or lifted, by the database's clock */
 };
 
 /* One way to write an address: IPv4 as it is, IPv6 as its /64, which is what one customer has. ERR_INVALID: it is

@@ -27,7 +27,7 @@ struct setting {
     const char *doc;
 };
 
-#define ROW(name, kind, programs, fallback, min, max, doc)                                         \
+#define ROW(name, kind, programs, fallback, min, max, doc) \
     {#name, kind, programs, offsetof(struct settings, name), fallback, min, max, doc}
 
 enum { ALL = PROGRAM_ALL, RELAY = PROGRAM_RELAY, REST = PROGRAM_REST, ADMIN = PROGRAM_ADMIN };
@@ -37,14 +37,14 @@ enum { ALL = PROGRAM_ALL, RELAY = PROGRAM_RELAY, REST = PROGRAM_REST, ADMIN = PR
 #define GIB MIB KIB
 
 static const struct setting rows[] = {
-    ROW(run, TEXT, ALL, ".", 1, 4096,
-        "Directory of a run's state: relative paths in other settings are below it."),
+    ROW(run, TEXT, ALL, ".", 1, 4096, "Directory of a run's state: relative paths in other settings are below it."),
     ROW(log_level, LEVEL, ALL, "info", 0, 0, "Least level that is written: debug, info, warn, error."),
     ROW(log_file, PATH, ALL, "", 0, 4096, "Log file, reopened on SIGHUP. Empty: standard error."),
     ROW(pid_file, PATH, ALL, "", 0, 4096,
         "Written once the program is ready to serve, removed when it ends cleanly. Empty: none."),
     ROW(db_addresses, TEXT, ALL, "", 0, 2048,
-        "Servers of one database, separated by commas, in order of preference: HOST[:PORT], [IPv6]:PORT or /path/of.sock. "
+        "Servers of one database, separated by commas, in order of preference: HOST[:PORT], [IPv6]:PORT or "
+        "/path/of.sock. "
         "The first that answers and can be written is used. Empty: db_socket, or db_host and db_port."),
     ROW(db_host, TEXT, ALL, "127.0.0.1", 0, 255, "Host of MySQL or MariaDB, unless db_socket is set."),
     ROW(db_port, COUNT, ALL, "3306", 1, 65535, "TCP port of MySQL or MariaDB."),
@@ -59,7 +59,8 @@ static const struct setting rows[] = {
     ROW(redis_socket, PATH, ALL, "", 0, 107, "Unix socket of Redis. Empty: TCP."),
     ROW(redis_password, SECRET, ALL, "", 0, 255, "Password of Redis (AUTH). Empty: none."),
     ROW(redis_addresses, TEXT, ALL, "", 0, 2000,
-        "Several Redis servers that share the conversations: HOST:PORT, [ADDRESS]:PORT or /SOCKET, separated by commas, "
+        "Several Redis servers that share the conversations: HOST:PORT, [ADDRESS]:PORT or /SOCKET, separated by "
+        "commas, "
         "in the same order in all programs. Used instead of redis_host and redis_socket."),
     ROW(redis_sentinels, TEXT, ALL, "", 0, 2000,
         "HOST:PORT of Redis Sentinels, separated by commas. If set, they are asked where Redis is."),
@@ -72,7 +73,8 @@ static const struct setting rows[] = {
         "How long to wait for a connection or an answer of Redis before it counts as down."),
 
     ROW(redis_commands_max, COUNT, RELAY, "16000", 64, 1000000,
-        "Commands that Socket.IO clients may have on their way to Redis, all of a relay's together; those of one address "
+        "Commands that Socket.IO clients may have on their way to Redis, all of a relay's together; those of one "
+        "address "
         "an eighth of that. More are refused."),
     ROW(name, TEXT, RELAY, "relay1", 1, 32, "Name of this relay, unique among the relays of a Redis."),
     ROW(listen_host, TEXT, RELAY, "127.0.0.1", 1, 64,
@@ -104,9 +106,11 @@ static const struct setting rows[] = {
     ROW(drain_ms, MILLIS, RELAY, "3s", 0, 600000,
         "On SIGTERM, clients are asked to come back elsewhere (1012) spread over this time."),
     ROW(outbox_bytes, BYTES, RELAY, "4m", 64 KIB, 256 MIB,
-        "Most bytes that may wait for one slow client, answers and what its room's log dropped; past it, it is closed."),
+        "Most bytes that may wait for one slow client, answers and what its room's log dropped; past it, it is "
+        "closed."),
     ROW(outboxes_bytes, BYTES, RELAY, "256m", 1 MIB, 64 GIB,
-        "Most bytes that may wait for all clients together, over whatever transport; past it, those for whom most waits "
+        "Most bytes that may wait for all clients together, over whatever transport; past it, those for whom most "
+        "waits "
         "are closed (1013). From three quarters of it on, requests for histories and lists are refused as busy."),
     ROW(unfinished_bytes, BYTES, RELAY, "128m", 1 MIB, 64 GIB,
         "Most bytes of messages and requests that clients have begun and not finished, all together; past it, of the "
@@ -162,13 +166,18 @@ static const struct setting rows[] = {
         "How long after a poll its user still counts as present in the room."),
 
     ROW(origins, TEXT, RELAY | REST, "", 0, 4096,
-        "Origins (https://www.example) whose pages may use this server, separated by commas; `*`: all; `null`: pages without "
+        "Origins (https://www.example) whose pages may use this server, separated by commas; `*`: all; `null`: pages "
+        "without "
         "one, such as files. Without being listed may: the same host under any scheme and port; chrome-extension, "
-        "moz-extension, weapp, capacitor, ionic, file; pages of this machine, if the server is called by a name of it."),
+        "moz-extension, weapp, capacitor, ionic, file; pages of this machine, if the server is called by a name of "
+        "it."),
     ROW(server_names, TEXT, RELAY | REST, "", 0, 4096,
-        "Names (chat.example) that browsers may call this server by over plain HTTP, separated by commas; a request for another "
-        "name is refused, so that no page can have its own name lead here (DNS rebinding). Without being listed: localhost, "
-        "addresses, this machine's name, names without a dot or in .local, .internal, .home.arpa; over TLS any. `*`: any."),
+        "Names (chat.example) that browsers may call this server by over plain HTTP, separated by commas; a request "
+        "for another "
+        "name is refused, so that no page can have its own name lead here (DNS rebinding). Without being listed: "
+        "localhost, "
+        "addresses, this machine's name, names without a dot or in .local, .internal, .home.arpa; over TLS any. `*`: "
+        "any."),
     ROW(rate_connection, COUNT, RELAY, "200", 0, 1000000,
         "Messages a second that one connection may send in the long run; more are refused. 0: any number."),
     ROW(rate_connection_burst, COUNT, RELAY, "2000", 1, 1000000,
@@ -179,7 +188,8 @@ static const struct setting rows[] = {
     ROW(rate_user, COUNT, RELAY | REST, "400", 0, 1000000,
         "Messages a second for all connections that one user has to this process together. 0: any number."),
     ROW(rate_user_burst, COUNT, RELAY | REST, "4000", 1, 1000000, "Messages that one user may send at once."),
-    ROW(rate_user_bytes, BYTES, RELAY | REST, "512k", 0, 1 GIB, "Bytes of messages a second of one user. 0: any number."),
+    ROW(rate_user_bytes, BYTES, RELAY | REST, "512k", 0, 1 GIB,
+        "Bytes of messages a second of one user. 0: any number."),
     ROW(rate_user_bytes_burst, BYTES, RELAY | REST, "16m", 1 KIB, 1 GIB - 64 MIB, "The same at once."),
     ROW(rate_address, COUNT, RELAY | REST, "2000", 0, 1000000,
         "Messages a second for all connections of one IPv4 address or IPv6 /64, which many may share. 0: any number."),
@@ -228,7 +238,8 @@ static const struct setting rows[] = {
         "Worker threads: requests that can be worked on at once, each with a database connection of "
         "its own. A connection that nginx only keeps open holds none."),
     ROW(rest_address_percent, COUNT, REST, "50", 1, 100,
-        "Of the worker threads that others leave, the part that one IPv4 address or IPv6 /64 may hold; what it asks for "
+        "Of the worker threads that others leave, the part that one IPv4 address or IPv6 /64 may hold; what it asks "
+        "for "
         "beyond that waits behind itself. 100: all."),
     ROW(rest_waiting_max, COUNT, REST, "4096", 1, 1000000,
         "Requests that may wait for that, about 12 KB each; past it the latest of the address that has most gets 503."),
@@ -254,32 +265,35 @@ static const struct setting rows[] = {
         "password, others may fill half. 0: any number."),
     ROW(friends_day_address, COUNT, REST, "2000", 0, 1000000,
         "New friendships that one address may make in a day; then 429. 0: any number."),
-    ROW(friends_day_user, COUNT, REST, "500", 0, 1000000,
-        "The same for one user with a password. 0: any number."),
+    ROW(friends_day_user, COUNT, REST, "500", 0, 1000000, "The same for one user with a password. 0: any number."),
     ROW(password_threads, COUNT, REST, "0", 0, 16,
         "Threads that hash passwords, 64 MiB and 0.1 s of a core each time. 0: half as many as there are cores."),
     ROW(password_waiting, COUNT, REST, "6", 1, 128,
-        "Logins with a password that may wait for these threads, at most half of rest_threads; past it, those of whoever "
+        "Logins with a password that may wait for these threads, at most half of rest_threads; past it, those of "
+        "whoever "
         "asks for most get 503."),
     ROW(login_attempts, COUNT, REST, "10", 1, 10000,
         "Wrong passwords that one user or one address may give in a minute; then 429."),
     ROW(media_dir, PATH, REST | ADMIN, "media", 1, 4096, "Directory of uploaded files; nginx serves it."),
     ROW(media_url, TEXT, ALL, "/media/", 1, 255, "What stands before a file's name in its URL."),
-    ROW(media_types, TEXT, REST, "image/png,image/jpeg,image/gif,image/webp,video/mp4,video/webm,video/quicktime,video/x-m4v,"
+    ROW(media_types, TEXT, REST,
+        "image/png,image/jpeg,image/gif,image/webp,video/mp4,video/webm,video/quicktime,video/x-m4v,"
         "video/3gpp,video/3gpp2,"
-        "audio/mpeg,audio/ogg,application/pdf,text/plain,application/zip", 1, 1024,
-        "Kinds of files that may be uploaded, told from their bytes."),
+        "audio/mpeg,audio/ogg,application/pdf,text/plain,application/zip",
+        1, 1024, "Kinds of files that may be uploaded, told from their bytes."),
     ROW(upload_max_bytes, BYTES, REST, "25m", 1024, 1 GIB, "Largest file; nginx' client_max_body_size must fit."),
     ROW(media_quota_bytes, BYTES, REST, "10g", 1 MIB, 1024 GIB, "All files together; past it uploads get 507."),
     ROW(media_keep_ms, MILLIS, ADMIN, "24h", 0, INT64_C(366) * 24 * 3600000,
         "How long a file that no message refers to is kept before `chaguan media gc` removes it."),
     ROW(customer_refused_ms, MILLIS, RELAY, "1min", 0, 3600000,
-        "How long the socket of a customer session stays open that was told that a user does not exist, or parameters are "
+        "How long the socket of a customer session stays open that was told that a user does not exist, or parameters "
+        "are "
         "missing."),
     ROW(friend_ping_ms, MILLIS, RELAY, "10s", 100, 3600000, "ping_interval_ms of the friend chat."),
 
     ROW(demos, SWITCH, RELAY, "off", 0, 1,
-        "on: the demonstrations of the articles are there: /clock, the WebSockets /echo and /ws, the Socket.IO namespace "
+        "on: the demonstrations of the articles are there: /clock, the WebSockets /echo and /ws, the Socket.IO "
+        "namespace "
         "/echo-demo, and a greeting in those of io_namespaces."),
     ROW(site_dir, TEXT, ADMIN, "", 0, 4096,
         "Folder of pages of your own, which nginx serves before Chaguan's: deploy/run.sh writes it into nginx' "
@@ -313,7 +327,7 @@ static int64_t unit_of(enum kind kind, const char *suffix)
         const char *suffix;
         int64_t factor;
     } units[] = {
-        {BYTES, "k", 1 KIB},     {BYTES, "m", 1 MIB}, {BYTES, "g", 1 GIB},     {MILLIS, "ms", 1},
+        {BYTES, "k", 1 KIB}, {BYTES, "m", 1 MIB},    {BYTES, "g", 1 GIB},    {MILLIS, "ms", 1},
         {MILLIS, "s", 1000}, {MILLIS, "min", 60000}, {MILLIS, "h", 3600000},
     };
     if (!*suffix)
@@ -342,13 +356,12 @@ static bool parse_switch(const char *value, int64_t *out)
     return *out || !strcmp(value, "off") || !strcmp(value, "0");
 }
 
-static enum err assign(struct settings *settings, const struct setting *row, const char *value,
-                       const char *source, char why[256])
+static enum err assign(struct settings *settings, const struct setting *row, const char *value, const char *source,
+                       char why[256])
 {
     if (is_text(row->kind)) {
         size_t len = strlen(value);
-        bool fits = row->kind == LEVEL ? log_level_of(value) >= 0
-                                       : len >= (size_t)row->min && len <= (size_t)row->max;
+        bool fits = row->kind == LEVEL ? log_level_of(value) >= 0 : len >= (size_t)row->min && len <= (size_t)row->max;
         if (fits) {
             char **field = text_field(settings, row);
             free(*field);
@@ -358,8 +371,8 @@ static enum err assign(struct settings *settings, const struct setting *row, con
         if (row->kind == LEVEL)
             snprintf(why, 256, "%s: %s is one of debug, info, warn, error", source, row->name);
         else
-            snprintf(why, 256, "%s: %s takes %lld to %lld bytes of text", source, row->name,
-                     (long long)row->min, (long long)row->max);
+            snprintf(why, 256, "%s: %s takes %lld to %lld bytes of text", source, row->name, (long long)row->min,
+                     (long long)row->max);
         return ERR_INVALID;
     }
     if (row->kind == SWITCH) {
@@ -373,22 +386,21 @@ static enum err assign(struct settings *settings, const struct setting *row, con
     }
     if (parse_number(row, value, number_field(settings, row)))
         return ERR_OK;
-    snprintf(why, 256, "%s: %s takes a number from %lld to %lld%s", source, row->name,
-             (long long)row->min, (long long)row->max,
+    snprintf(why, 256, "%s: %s takes a number from %lld to %lld%s", source, row->name, (long long)row->min,
+             (long long)row->max,
              row->kind == BYTES    ? " (bytes, or with k, m, g)"
              : row->kind == MILLIS ? " (milliseconds, or with ms, s, min, h)"
                                    : "");
     return ERR_INVALID;
 }
 
-static enum err assign_named(struct settings *settings, struct str name, const char *value,
-                             const char *source, char why[256])
+static enum err assign_named(struct settings *settings, struct str name, const char *value, const char *source,
+                             char why[256])
 {
     for (size_t i = 0; i < ROWS; i++)
         if (str_eq(name, str_of(rows[i].name)))
             return assign(settings, &rows[i], value, source, why);
-    snprintf(why, 256, "%s: there is no setting '%.*s'", source, (int)(name.len > 64 ? 64 : name.len),
-             name.ptr);
+    snprintf(why, 256, "%s: there is no setting '%.*s'", source, (int)(name.len > 64 ? 64 : name.len), name.ptr);
     return ERR_NOT_FOUND;
 }
 
@@ -486,8 +498,9 @@ static enum err check_together(const struct settings *settings, char why[256])
         return ERR_INVALID;
     }
     if (settings->outbox_bytes < 2 * settings->history_bytes + settings->max_message_bytes) {
-        snprintf(why, 256, "outbox_bytes must hold an answer to query-logs: at least twice history_bytes "
-                           "and max_message_bytes");
+        snprintf(why, 256,
+                 "outbox_bytes must hold an answer to query-logs: at least twice history_bytes "
+                 "and max_message_bytes");
         return ERR_INVALID;
     }
     if (settings->room_log_bytes < settings->max_message_bytes * 4) {
@@ -497,8 +510,7 @@ static enum err check_together(const struct settings *settings, char why[256])
     return ERR_OK;
 }
 
-enum err settings_load(struct settings *settings, const char *file, char *const *sets, int count,
-                       char why[256])
+enum err settings_load(struct settings *settings, const char *file, char *const *sets, int count, char why[256])
 {
     *settings = (struct settings){0};
     enum err err = ERR_OK;
@@ -579,8 +591,7 @@ void settings_print(const struct settings *settings, enum program program, struc
         bool has_range = !is_text(row->kind) && row->kind != SWITCH;
         if (has_range)
             buf_addf(out, "# %lld to %lld", (long long)row->min, (long long)row->max);
-        buf_addf(out, "%s default: %s\n", has_range ? "," : "#",
-                 *row->fallback ? row->fallback : "(empty)");
+        buf_addf(out, "%s default: %s\n", has_range ? "," : "#", *row->fallback ? row->fallback : "(empty)");
         if (row->kind == SECRET)
             buf_addf(out, "# %s = ...\n\n", row->name);
         else if (is_text(row->kind))
@@ -589,7 +600,6 @@ void settings_print(const struct settings *settings, enum program program, struc
             buf_addf(out, "%s = %s\n\n", row->name,
                      *number_field((struct settings *)(uintptr_t)settings, row) ? "on" : "off");
         else
-            buf_addf(out, "%s = %lld\n\n", row->name,
-                     (long long)*number_field((struct settings *)settings, row));
+            buf_addf(out, "%s = %lld\n\n", row->name, (long long)*number_field((struct settings *)settings, row));
     }
 }

@@ -5,9 +5,9 @@
 
 /* First parts of paths that are served, or may be by what comes next to us. */
 static const char *const reserved[] = {
-    "api",   "chat",   "chatroom", "css",  "favicon.ico", "favicon.svg", "healthz", "heads.svg",
-    "index", "index.html", "io",   "js",   "media",       "metrics",     "mysql",   "package.json",
-    "readyz", "rooms", "socket.io", "static", "users",    "v1",          "ws",
+    "api",    "chat",       "chatroom",  "css",    "favicon.ico", "favicon.svg", "healthz", "heads.svg",
+    "index",  "index.html", "io",        "js",     "media",       "metrics",     "mysql",   "package.json",
+    "readyz", "rooms",      "socket.io", "static", "users",       "v1",          "ws",
 };
 
 static bool is_relay(struct str name)

@@ -44,23 +44,19 @@ static enum err read_pem(const char *path, struct token_keys *keys, char why[256
     if (bits >= TOKEN_RSA_BITS_MIN)
         return ERR_OK;
     if (bits)
-        snprintf(why, 256, "jwt_public_key: the key in %.150s has %d bits, at least %d are needed",
-                 path, bits, TOKEN_RSA_BITS_MIN);
+        snprintf(why, 256, "jwt_public_key: the key in %.150s has %d bits, at least %d are needed", path, bits,
+                 TOKEN_RSA_BITS_MIN);
     else
-        snprintf(why, 256,
-                 "jwt_public_key: %.150s holds no RSA public key in PEM (\"BEGIN PUBLIC KEY\")",
-                 path);
+        snprintf(why, 256, "jwt_public_key: %.150s holds no RSA public key in PEM (\"BEGIN PUBLIC KEY\")", path);
     return ERR_INVALID;
 }
 
 enum err token_keys_load(const struct settings *settings, struct token_keys *keys, char why[256])
 {
-    *keys = (struct token_keys){.secret = str_of(settings->jwt_secret),
-                                .audience = settings->jwt_audience,
-                                .ttl_ms = settings->jwt_ttl_ms};
+    *keys = (struct token_keys){
+        .secret = str_of(settings->jwt_secret), .audience = settings->jwt_audience, .ttl_ms = settings->jwt_ttl_ms};
     if (keys->secret.len && keys->secret.len < TOKEN_SECRET_MIN) {
-        snprintf(why, 256, "jwt_secret: has %zu bytes, at least %d are needed", keys->secret.len,
-                 TOKEN_SECRET_MIN);
+        snprintf(why, 256, "jwt_secret: has %zu bytes, at least %d are needed", keys->secret.len, TOKEN_SECRET_MIN);
         return ERR_INVALID;
     }
     enum err err = ERR_OK;
@@ -117,8 +113,8 @@ static bool has_shape(struct str token)
     int dots = 0;
     for (size_t i = 0; i < token.len; i++) {
         char c = token.ptr[i];
-        bool is_digit = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                        (c >= '0' && c <= '9') || c == '-' || c == '_';
+        bool is_digit =
+            (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
         if (c != '.' && !is_digit)
             return false;
         dots += c == '.';
@@ -134,8 +130,7 @@ static struct str key_for(const struct token_keys *keys, const char *text, jwt_a
     *alg = JWT_ALG_NONE;
     if (jwt_decode(&unverified, text, NULL, 0))
         return key;
-    struct str name =
-        str_of(jwt_get_header(unverified, "alg")); /* jwt_get_alg says none without a key */
+    struct str name = str_of(jwt_get_header(unverified, "alg")); /* jwt_get_alg says none without a key */
     if (str_eq(name, STR("HS256"))) {
         *alg = JWT_ALG_HS256;
         key = keys->secret;
@@ -155,8 +150,7 @@ static bool is_in_time(struct json_object *claims, int64_t *expires_unix_s)
     if (!json_get_int(claims, "exp", 0, INT64_MAX, &exp) || exp <= now_s)
         return false;
     *expires_unix_s = exp < LATEST_S ? exp : LATEST_S;
-    return !json_object_object_get_ex(claims, "nbf", NULL) ||
-           json_get_int(claims, "nbf", 0, now_s, &nbf);
+    return !json_object_object_get_ex(claims, "nbf", NULL) || json_get_int(claims, "nbf", 0, now_s, &nbf);
 }
 
 /* `aud` is a text or an array that may hold ours (RFC 7519 section 4.1.3). */
@@ -168,8 +162,7 @@ static bool is_for(struct json_object *claims, const char *audience)
     size_t count = json_object_is_type(aud, json_type_array) ? json_object_array_length(aud) : 0;
     for (size_t i = 0; i < count; i++) {
         struct json_object *item = json_object_array_get_idx(aud, i);
-        if (json_object_is_type(item, json_type_string) &&
-            !strcmp(json_object_get_string(item), audience))
+        if (json_object_is_type(item, json_type_string) && !strcmp(json_object_get_string(item), audience))
             return true;
     }
     return false;
@@ -191,8 +184,7 @@ static enum err check_claims(const struct token_keys *keys, jwt_t *jwt, struct t
     struct json_object *claims = NULL;
     struct str sub;
     int64_t expires_s;
-    bool fine = text && !json_parse_object(str_of(text), &claims) &&
-                take_user(claims, &sub) &&
+    bool fine = text && !json_parse_object(str_of(text), &claims) && take_user(claims, &sub) &&
                 is_for(claims, keys->audience) && is_in_time(claims, &expires_s);
     if (fine) {
         *out = (struct token){.expires_s = expires_s, .generation = -1};

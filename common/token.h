@@ -20,8 +20,8 @@ enum {
 
 /* Read once at the start, never changed after: any thread may use it. */
 struct token_keys {
-    struct str secret; /* HS256; empty: none are given out or taken. Borrowed from the settings. */
-    struct str pem;    /* RS256; empty: none are taken. NUL-terminated. Owned. */
+    struct str secret;    /* HS256; empty: none are given out or taken. Borrowed from the settings. */
+    struct str pem;       /* RS256; empty: none are taken. NUL-terminated. Owned. */
     const char *audience; /* borrowed from the settings */
     int64_t ttl_ms;
 };
@@ -29,8 +29,7 @@ struct token_keys {
 /* Reads the keys. `settings` must outlive them. ERR_INVALID with one line that names the setting in `why`:
  * the secret is too short, the file cannot be read, holds no RSA public key, or one too short. Neither
  * setting given is no failure: then token_check refuses everything. */
-enum err token_keys_load(const struct settings *settings, struct token_keys *keys,
-                         char why[256]) CG_MUST_CHECK;
+enum err token_keys_load(const struct settings *settings, struct token_keys *keys, char why[256]) CG_MUST_CHECK;
 void token_keys_fini(struct token_keys *keys);
 
 /* Appends a token for the user with that public id, of the present generation of their rights (common/rights.h), and

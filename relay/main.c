@@ -32,8 +32,9 @@
 enum { LAST_WORDS_MS = 1000, CLOSING_TURNS = 16 };
 
 static const struct protocol *const protocols[] = {
-    &eio_protocol,       &friends_protocol,    &customer_protocol, &native_protocol,
-    &demo_echo_protocol, &demo_greet_protocol, &space_protocol,    &chatroom_protocol, NULL,
+    &eio_protocol,    &friends_protocol,   &customer_protocol,
+    &native_protocol, &demo_echo_protocol, &demo_greet_protocol,
+    &space_protocol,  &chatroom_protocol,  NULL,
 };
 
 static const struct encoding *const encodings[ENCODING_COUNT] = {
@@ -140,7 +141,8 @@ static void on_epoch(void *arg)
     sio_begin_epoch();
 }
 
-static const struct http_route *const routes[] = {&eio_route, &chatroom_http_route, &pages_route, &demo_clock_route, NULL};
+static const struct http_route *const routes[] = {&eio_route, &chatroom_http_route, &pages_route, &demo_clock_route,
+                                                  NULL};
 
 static size_t on_taken(void *arg)
 {
@@ -301,12 +303,15 @@ static void build(struct relay *relay)
     relay->hub.bus = relay->bus;
     relay->hub.encodings = encodings;
     relay->hub.origin = relay->incarnation;
-    relay->hub.notices = (struct hub_notices){
-        .presence = on_presence_notice, .history = on_history_notice, .friends = on_friends_notice,
-        .read = on_read_notice, .control = on_control, .epoch = on_epoch, .arg = relay};
+    relay->hub.notices = (struct hub_notices){.presence = on_presence_notice,
+                                              .history = on_history_notice,
+                                              .friends = on_friends_notice,
+                                              .read = on_read_notice,
+                                              .control = on_control,
+                                              .epoch = on_epoch,
+                                              .arg = relay};
     hub_init(&relay->hub);
-    relay->presence =
-        presence_new(settings, &relay->wheel, &relay->hub, relay->bus, relay->incarnation);
+    relay->presence = presence_new(settings, &relay->wheel, &relay->hub, relay->bus, relay->incarnation);
     door = (struct door){settings, &relay->hub, relay->presence, relay->readers, &relay->tokens};
     uv_timer_init(&relay->loop, &relay->tick);
     uv_timer_init(&relay->loop, &relay->drain);
@@ -381,8 +386,14 @@ static bool open_doors(struct relay *relay)
     relay->handshake.settings = settings;
     relay->handshake.sessions = &relay->sessions;
     relay->handshake.protocols = protocols;
-    struct http_config front = {.loop = &relay->loop, .settings = settings, .wheel = &relay->wheel, .routes = routes,
-                                .upgrade = handshake_upgrade, .taken = on_taken, .has_place = on_has_place, .lobby = &relay->lobby,
+    struct http_config front = {.loop = &relay->loop,
+                                .settings = settings,
+                                .wheel = &relay->wheel,
+                                .routes = routes,
+                                .upgrade = handshake_upgrade,
+                                .taken = on_taken,
+                                .has_place = on_has_place,
+                                .lobby = &relay->lobby,
                                 .arg = &relay->handshake};
     pages_init(relay);
     relay->http = http_new(&front, why);
@@ -398,8 +409,7 @@ static bool open_doors(struct relay *relay)
         return refuse_start(relay, "cannot write port_file");
     if (program_ready(settings))
         return refuse_start(relay, "cannot write pid_file");
-    log_info("relay.ready", "name=%s port=%d version=%s", settings->name, http_port(relay->http),
-             CHAGUAN_VERSION);
+    log_info("relay.ready", "name=%s port=%d version=%s", settings->name, http_port(relay->http), CHAGUAN_VERSION);
     return true;
 }
 
@@ -462,8 +472,8 @@ static void take_apart(struct relay *relay)
     offload_drain(&relay->offload);
     end_answered(relay);
     bus_stop(relay->bus);
-    void *handles[] = {&relay->tick,    &relay->drain,  &relay->last_words, &relay->rested, &relay->before_sleep,
-                       &relay->on_term, &relay->on_int, &relay->on_hup};
+    void *handles[] = {&relay->tick,         &relay->drain,   &relay->last_words, &relay->rested,
+                       &relay->before_sleep, &relay->on_term, &relay->on_int,     &relay->on_hup};
     for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
         close_handle(handles[i]);
     offload_fini(&relay->offload);

@@ -14,11 +14,11 @@ static unsigned ready_page(const struct relay *relay, struct buf *body)
     struct db_state db = db_state();
     bool redis = bus_is_up(relay->bus);
     bool ready = db.up && db.writable && !relay->draining; /* without Redis nothing is refused: not held against it */
-    buf_addf(body, "{\"ready\":%s,\"db\":%s,\"db_address\":%u,\"db_writable\":%s,\"redis\":%s,\"draining\":%s,"
-                   "\"connections\":%zu,\"redis_servers\":",
+    buf_addf(body,
+             "{\"ready\":%s,\"db\":%s,\"db_address\":%u,\"db_writable\":%s,\"redis\":%s,\"draining\":%s,"
+             "\"connections\":%zu,\"redis_servers\":",
              ready ? "true" : "false", db.up ? "true" : "false", db.address, db.writable ? "true" : "false",
-             redis ? "true" : "false",
-             relay->draining ? "true" : "false", relay->sessions.count);
+             redis ? "true" : "false", relay->draining ? "true" : "false", relay->sessions.count);
     bus_add_state(relay->bus, body);
     buf_add_text(body, "}\n");
     return ready ? 200 : 503;
@@ -66,8 +66,10 @@ static void on_page(struct http_call *call)
     buf_fini(&body);
 }
 
-const struct http_route pages_route = {
-    .name = "pages", .claims = pages_claim, .handle = on_page, .foreign = "{\"error\":\"forbidden\",\"code\":\"origin\"}"};
+const struct http_route pages_route = {.name = "pages",
+                                       .claims = pages_claim,
+                                       .handle = on_page,
+                                       .foreign = "{\"error\":\"forbidden\",\"code\":\"origin\"}"};
 
 void pages_init(const struct relay *relay)
 {

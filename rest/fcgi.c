@@ -85,8 +85,7 @@ static bool send_response(FCGX_Request *request, const struct http_response *res
     http_add_header(&header, response);
     bool fine = !header.failed && FCGX_PutStr(header.data, (int)header.len, request->out) == (int)header.len;
     if (fine && response->body.len)
-        fine = FCGX_PutStr(response->body.data, (int)response->body.len, request->out) ==
-               (int)response->body.len;
+        fine = FCGX_PutStr(response->body.data, (int)response->body.len, request->out) == (int)response->body.len;
     buf_fini(&header);
     FCGX_FClose(request->err);
     return FCGX_FClose(request->out) == 0 && fine;

@@ -110,8 +110,7 @@ static const struct route *find(const struct http_request *request, struct str p
             *allow = '\0';
             return route;
         }
-        len += (size_t)snprintf(allow + len, HTTP_ALLOW_MAX - len, "%s%s", len ? ", " : "",
-                                route->method);
+        len += (size_t)snprintf(allow + len, HTTP_ALLOW_MAX - len, "%s%s", len ? ", " : "", route->method);
         CG_ASSERT(len < HTTP_ALLOW_MAX);
     }
     return NULL;
@@ -121,8 +120,7 @@ static const struct route *find(const struct http_request *request, struct str p
 
 static int with_json(struct call *call, const struct route *route)
 {
-    size_t limit =
-        route->max_body ? route->max_body : (size_t)call->backends->settings->max_body_bytes;
+    size_t limit = route->max_body ? route->max_body : (size_t)call->backends->settings->max_body_bytes;
     struct buf body;
     buf_init(&body, limit);
     enum err err = http_read_body(call->request, limit, &body);
@@ -162,7 +160,7 @@ static void answer(struct http_response *response, int status, const char *body)
 static void answer_failure(const struct route *route, const struct call *call, int status,
                            struct http_response *response)
 {
-    response->retry_after_s = call->retry_after_s               ? call->retry_after_s
+    response->retry_after_s = call->retry_after_s              ? call->retry_after_s
                               : status == 503 || status == 504 ? UNAVAILABLE_RETRY_S
                                                                : 0;
     if (route->failure) {
@@ -222,7 +220,8 @@ static void serve_route(const struct route *route, enum origin origin, struct ca
 
 /* Under /mysql/ the body alone says that a call failed, as its clients' libraries throw at any status but 200 and their
  * pages then do nothing. What the call itself did not say keeps its status: too large, too often, a foreign page. */
-static bool is_told_by_body(const struct route *route, const struct http_request *request, int status, enum origin origin)
+static bool is_told_by_body(const struct route *route, const struct http_request *request, int status,
+                            enum origin origin)
 {
     const struct str prefix = STR(ARTICLE_PREFIX);
     return route && is_call(route) && !memcmp(request->path.ptr, prefix.ptr, prefix.len) && status != 413 &&
@@ -252,12 +251,11 @@ static void count(const struct http_request *request, const struct route *route,
         metric_inc(METRIC_HTTP_FAILED);
     else if (response->status >= 400)
         metric_inc(METRIC_HTTP_REFUSED);
-    log_debug("http.request", "route=%s status=%d bytes=%zu peer=%.*s", route ? route->path : "-",
-              response->status, response->body.len, (int)request->remote.len, request->remote.ptr);
+    log_debug("http.request", "route=%s status=%d bytes=%zu peer=%.*s", route ? route->path : "-", response->status,
+              response->body.len, (int)request->remote.len, request->remote.ptr);
 }
 
-void router_serve(const struct backends *backends, const struct http_request *request,
-                  struct http_response *response)
+void router_serve(const struct backends *backends, const struct http_request *request, struct http_response *response)
 {
     struct call call;
     enum origin origin;
@@ -279,8 +277,7 @@ void router_serve(const struct backends *backends, const struct http_request *re
     }
 }
 
-void router_refuse(const struct backends *backends, const struct http_request *request,
-                   struct http_response *response)
+void router_refuse(const struct backends *backends, const struct http_request *request, struct http_response *response)
 {
     struct call call;
     enum origin origin;

@@ -11,14 +11,6 @@
 #include "rest/calls/unread.h"
 
 const struct route_table *const routes[] = {
-    &chatroom_routes,
-    &friends_routes,
-    &spaces_routes,
-    &unread_routes,
-    &customer_routes,
-    &media_routes,
-    &io_routes,
-    &admin_routes,
-    &health_routes,
-    NULL,
+    &chatroom_routes, &friends_routes, &spaces_routes, &unread_routes, &customer_routes,
+    &media_routes,    &io_routes,      &admin_routes,  &health_routes, NULL,
 };

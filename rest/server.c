@@ -68,8 +68,7 @@ static enum err listen_on(const char *path, int backlog, int *out, char why[256]
     unlink(path);
     int fd = open_socket();
     /* the mode is set before anybody can connect: that takes listen() */
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || chmod(path, 0660) ||
-        listen(fd, backlog)) {
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || chmod(path, 0660) || listen(fd, backlog)) {
         snprintf(why, 256, "cannot listen on %s: %s", path, strerror(errno));
         if (fd >= 0)
             close(fd);
@@ -219,14 +218,12 @@ static void *work(void *arg)
 
 /* ---- beginning and end ---- */
 
-struct server *server_start(const struct settings *settings, const struct token_keys *tokens,
-                            char why[256])
+struct server *server_start(const struct settings *settings, const struct token_keys *tokens, char why[256])
 {
     struct server *server = mem_zalloc(sizeof *server);
     server->settings = settings;
     server->tokens = tokens;
-    enum err err =
-        listen_on(settings->rest_socket, (int)settings->rest_backlog, &server->listener, why);
+    enum err err = listen_on(settings->rest_socket, (int)settings->rest_backlog, &server->listener, why);
     if (!err && (err = fcgi_init()))
         snprintf(why, 256, "libfcgi cannot be initialised");
     if (err) {
@@ -249,8 +246,7 @@ struct server *server_start(const struct settings *settings, const struct token_
     for (int64_t i = 0; i < settings->rest_threads; i++) {
         int failed = pthread_create(&server->threads[server->count], NULL, work, server);
         if (failed) {
-            snprintf(why, 256, "cannot start %lld threads: %s", (long long)settings->rest_threads,
-                     strerror(failed));
+            snprintf(why, 256, "cannot start %lld threads: %s", (long long)settings->rest_threads, strerror(failed));
             server_stop(server);
             return NULL;
         }

@@ -17,8 +17,7 @@ struct token_keys;
  * is an error) and starts settings->rest_threads threads, each with its own connections to the
  * database and to Redis, made when first needed. NULL on failure, with one line in `why`.
  * `settings` and `tokens` must outlive the server. */
-struct server *server_start(const struct settings *settings, const struct token_keys *tokens,
-                            char why[256]);
+struct server *server_start(const struct settings *settings, const struct token_keys *tokens, char why[256]);
 
 /* Takes the socket's name away, answers every request that has been begun or is waiting, ends the
  * threads and frees the server. */

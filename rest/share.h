@@ -26,7 +26,7 @@ struct shares {
     size_t waiting_max;
     size_t working, waiting;
     struct map sharers;   /* by address: those of whom anything is worked on or waits */
-    struct sharer *turns;  /* those of whom something waits: a ring, from the one whose turn is next */
+    struct sharer *turns; /* those of whom something waits: a ring, from the one whose turn is next */
 };
 
 /* `percent`: 1 to 100, which is no bound. */

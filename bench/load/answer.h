@@ -6,10 +6,10 @@
 
 struct answer {
     unsigned status;
-    bool last;         /* the server closes the connection after it */
+    bool last; /* the server closes the connection after it */
     bool chunked;
-    struct text head;  /* with its empty line */
-    struct text body;  /* a chunked one's is in a buffer that the next call overwrites */
+    struct text head; /* with its empty line */
+    struct text body; /* a chunked one's is in a buffer that the next call overwrites */
 };
 
 /* The head at the front: how many bytes it takes up, 0 if it is not whole yet, -1 if it is none. *body_len: as it

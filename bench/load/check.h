@@ -7,10 +7,10 @@
 
 /* What is known of the number that the server gives its messages ("seq":N). */
 enum seq_rule {
-    SEQ_NONE,    /* there is none */
-    SEQ_MAYBE,   /* there may be one: then it grows */
-    SEQ_GROWS,   /* there is one, and it grows */
-    SEQ_DENSE,   /* each is the last one's successor, the server's own lines included */
+    SEQ_NONE,  /* there is none */
+    SEQ_MAYBE, /* there may be one: then it grows */
+    SEQ_GROWS, /* there is one, and it grows */
+    SEQ_DENSE, /* each is the last one's successor, the server's own lines included */
 };
 
 /* A text with any number of messages: a frame, the body of a poll. Counts them, notes their faults and latencies, and

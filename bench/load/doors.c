@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const struct door *const doors[] = {
-    &chatroom_door, &bare_door, &nchan_door, &socketio_door, &native_door,
-    &friends_door,  &customer_door, &space_door, &polling_door, &events_door, &stream_door, &poll_door,
+    &chatroom_door, &bare_door,  &nchan_door,   &socketio_door, &native_door, &friends_door,
+    &customer_door, &space_door, &polling_door, &events_door,   &stream_door, &poll_door,
 };
 
 const struct door *door_named(const char *name)

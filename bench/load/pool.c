@@ -15,7 +15,7 @@ enum { READ_BYTES = 64 << 10, FAILURES_MAX = 10 };
 struct connection {
     struct source source; /* first: a source is its connection */
     struct pool *pool;
-    int fd;               /* -1: none */
+    int fd; /* -1: none */
     bool connected, asking;
     uint64_t token;
     struct bytes request, answer;
@@ -60,8 +60,8 @@ static void failed(struct connection *connection, const char *why)
     if (!connection->asking) /* a server ends a connection that rests now and then */
         return;
     if (++connection->failures == FAILURES_MAX)
-        die("port %d: %s, to %.*s", connection->pool->port, why,
-            (int)strcspn(connection->request.data, "\r"), connection->request.data);
+        die("port %d: %s, to %.*s", connection->pool->port, why, (int)strcspn(connection->request.data, "\r"),
+            connection->request.data);
     call(connection);
 }
 

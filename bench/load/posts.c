@@ -7,9 +7,9 @@ enum { CONNECTIONS = 64 }; /* to each port */
 
 /* What is to be said in a room. */
 struct queue {
-    struct bytes dues;     /* uint64_t: when each was due, from the one that is being said on */
-    uint32_t first;        /* its number */
-    bool waiting;          /* stands in its port's list */
+    struct bytes dues; /* uint64_t: when each was due, from the one that is being said on */
+    uint32_t first;    /* its number */
+    bool waiting;      /* stands in its port's list */
 };
 
 /* Rooms whose speakers are of one port and have something to say: a ring, in which each stands at most once. */

@@ -6,13 +6,13 @@
 #include "bench/load/world.h"
 
 struct result {
-    double seconds;                  /* measured */
-    struct tally before, after;      /* of that time */
+    double seconds;             /* measured */
+    struct tally before, after; /* of that time */
     struct measure cpu_before, cpu_after;
-    bool connected;                  /* what follows is there */
+    bool connected; /* what follows is there */
     double connect_s;
     struct measure connect_before, connect_after; /* with memory */
-    bool herd;                       /* what follows is there */
+    bool herd;                                    /* what follows is there */
     double herd_s;
     uint64_t herd_missed, herd_clients;
     struct measure herd_before, herd_after;

@@ -5,10 +5,10 @@
 
 #include <stdio.h>
 
-static const uint64_t stuck_ns = 30 * NS_PER_S;    /* nobody came in for so long: nobody will */
+static const uint64_t stuck_ns = 30 * NS_PER_S; /* nobody came in for so long: nobody will */
 static const uint64_t unsettled_ns = 10 * NS_PER_S;
-static const uint64_t quiet_ns = 300 * NS_PER_MS;  /* longer than the least time between two lists of members */
-static const uint64_t grace_ns = 3 * NS_PER_S;     /* for what is missing at the end */
+static const uint64_t quiet_ns = 300 * NS_PER_MS; /* longer than the least time between two lists of members */
+static const uint64_t grace_ns = 3 * NS_PER_S;    /* for what is missing at the end */
 static const uint64_t turn_ns = 50 * NS_PER_MS;
 
 /* The open loop: when it began, how often it has beaten, whose turn it is. */

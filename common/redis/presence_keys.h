@@ -29,42 +29,39 @@ enum {
     PRESENCE_ENTRY_MAX = 56, /* bytes of "<relay>:<incarnation>", with its NUL */
 };
 
-static inline void presence_room_key(char out[PRESENCE_KEY_MAX], const char *prefix,
-                                     uint64_t conversation)
+static inline void presence_room_key(char out[PRESENCE_KEY_MAX], const char *prefix, uint64_t conversation)
 {
     snprintf(out, PRESENCE_KEY_MAX, "%s:presence:%llu", prefix, (unsigned long long)conversation);
 }
 
-static inline void presence_who_key(char out[PRESENCE_KEY_MAX], const char *prefix,
-                                    uint64_t conversation, uint64_t user)
+static inline void presence_who_key(char out[PRESENCE_KEY_MAX], const char *prefix, uint64_t conversation,
+                                    uint64_t user)
 {
     snprintf(out, PRESENCE_KEY_MAX, "%s:who:%llu:%llu", prefix, (unsigned long long)conversation,
              (unsigned long long)user);
 }
 
-static inline void presence_admit_key(char out[PRESENCE_KEY_MAX], const char *prefix,
-                                      uint64_t conversation, uint64_t user)
+static inline void presence_admit_key(char out[PRESENCE_KEY_MAX], const char *prefix, uint64_t conversation,
+                                      uint64_t user)
 {
     snprintf(out, PRESENCE_KEY_MAX, "%s:admit:%llu:%llu", prefix, (unsigned long long)conversation,
              (unsigned long long)user);
 }
 
 /* "<relay>:<incarnation>", as it stands in `who` and in a lease's name. */
-static inline void presence_entry(char out[PRESENCE_ENTRY_MAX], const char *relay,
-                                  uint64_t incarnation)
+static inline void presence_entry(char out[PRESENCE_ENTRY_MAX], const char *relay, uint64_t incarnation)
 {
     snprintf(out, PRESENCE_ENTRY_MAX, "%s:%llu", relay, (unsigned long long)incarnation);
 }
 
-static inline void presence_lease_key(char out[PRESENCE_KEY_MAX], const char *prefix,
-                                      struct str entry)
+static inline void presence_lease_key(char out[PRESENCE_KEY_MAX], const char *prefix, struct str entry)
 {
     snprintf(out, PRESENCE_KEY_MAX, "%s:lease:%.*s", prefix, (int)entry.len, entry.ptr);
 }
 
 /* <prefix>:<what>:<entry>, for rooms and reaped. */
-static inline void presence_relay_key(char out[PRESENCE_KEY_MAX], const char *prefix,
-                                      const char *what, struct str entry)
+static inline void presence_relay_key(char out[PRESENCE_KEY_MAX], const char *prefix, const char *what,
+                                      struct str entry)
 {
     snprintf(out, PRESENCE_KEY_MAX, "%s:%s:%.*s", prefix, what, (int)entry.len, entry.ptr);
 }

@@ -8,7 +8,7 @@
 struct redisContext;
 
 enum {
-    REDIS_REPLY_ELEMENTS = 1 << 20,   /* of one array */
+    REDIS_REPLY_ELEMENTS = 1 << 20,       /* of one array */
     REDIS_REPLY_BYTES = 64 * 1024 * 1024, /* not yet whole */
 };
 

@@ -86,9 +86,11 @@ static bool ask_sentinel(const struct settings *settings, const struct redis_add
     if (found)
         redisFree(redis);
     else
-        fail(redis, sentinel, !reply ? reason_of(redis)
-                              : reply->type == REDIS_REPLY_ERROR ? reply->str
-                                                                 : "knows no master of that name", why);
+        fail(redis, sentinel,
+             !reply                             ? reason_of(redis)
+             : reply->type == REDIS_REPLY_ERROR ? reply->str
+                                                : "knows no master of that name",
+             why);
     freeReplyObject(reply);
     return found;
 }

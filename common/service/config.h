@@ -6,6 +6,7 @@
 
 /* settings_load, and then the addresses of databases and Redis servers are looked at, too. On failure `settings` need
  * not be freed. */
-enum err config_load(struct settings *settings, const char *file, char *const *sets, int count, char why[256]) CG_MUST_CHECK;
+enum err config_load(struct settings *settings, const char *file, char *const *sets, int count,
+                     char why[256]) CG_MUST_CHECK;
 
 #endif

@@ -27,7 +27,7 @@ enum err customer_frame_read(struct json_object *object, const char *media_url,
                              struct customer_frame *frame) CG_MUST_CHECK;
 
 /* Whether the frame speaks for that user, to that friend: what a connection was opened with. */
-bool customer_frame_is_of(const struct customer_frame *frame, struct str app_sid,
-                          struct str friend_account, struct str user_account);
+bool customer_frame_is_of(const struct customer_frame *frame, struct str app_sid, struct str friend_account,
+                          struct str user_account);
 
 #endif

@@ -13,8 +13,7 @@ static void add_text(struct buf *out, const char *key, struct str text)
     buf_add_json(out, text);
 }
 
-void customer_add_row(struct buf *out, const struct message *message,
-                      const struct store_customer_pair *pair)
+void customer_add_row(struct buf *out, const struct message *message, const struct store_customer_pair *pair)
 {
     bool from_user = message->sender == pair->user.user;
     const struct store_customer *user = from_user ? &pair->user : &pair->friend;

@@ -11,14 +11,10 @@
  * "userphone":…,"username":…,"useravatar":…,"content":…,"chat_type":0|1|2}: user… is the message's sender, friend… the
  * other, whichever of them the pair is seen from. So all readers of the conversation get the same bytes. Names and
  * avatars are the pair's, as they are now. */
-void customer_add_row(struct buf *out, const struct message *message,
-                      const struct store_customer_pair *pair);
+void customer_add_row(struct buf *out, const struct message *message, const struct store_customer_pair *pair);
 
 /* Most bytes of a row beside its content, escapes included. */
-enum {
-    CUSTOMER_ROW_EXTRA =
-        512 + 2 * (3 * CUSTOMER_ACCOUNT_MAX + 2 * STORE_NAME_MAX + 2 * CUSTOMER_AVATAR_MAX)
-};
+enum { CUSTOMER_ROW_EXTRA = 512 + 2 * (3 * CUSTOMER_ACCOUNT_MAX + 2 * STORE_NAME_MAX + 2 * CUSTOMER_AVATAR_MAX) };
 
 /* The answers that are no list of rows, as the article's client reads them. */
 #define CUSTOMER_INCOMPLETE "{\"code\":0,\"msg\":\"参数不全!\"}"

@@ -4,7 +4,7 @@
 #include "common/text.h"
 
 static const char *const realms[] = {
-    [REALM_CHATROOM] = "chatroom", [REALM_FRIENDS] = "friends",  [REALM_CUSTOMERS] = "customers",
+    [REALM_CHATROOM] = "chatroom", [REALM_FRIENDS] = "friends",   [REALM_CUSTOMERS] = "customers",
     [REALM_SPACES] = "spaces",     [ORDER_SOCKETIO] = "socketio",
 };
 enum { REALMS = sizeof realms / sizeof realms[0] };
@@ -57,7 +57,7 @@ static enum err find_user(struct store *store, const struct order *order, int *r
                           const char **why)
 {
     struct found found = {.count = 0};
-    enum err err = store_moderated_find(store, (enum store_realm)*realm, order->user, on_found, &found);
+    enum err err = store_moderated_find(store, (enum store_realm) * realm, order->user, on_found, &found);
     if (!err && !found.count)
         return fail(ERR_NOT_FOUND, "no such user", why);
     if (!err && found.count > 1)

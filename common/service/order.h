@@ -7,13 +7,13 @@
 
 struct order {
     enum sanction_kind
-        kind;            /* a revocation: of a user, everywhere with their tokens, or of their membership in `room` */
-    bool lift;           /* of a mute or a ban */
-    struct str realm;    /* "chatroom", "friends", "customers", "spaces", "socketio"; empty: any but the last */
-    struct str user;     /* a name or a public id; of socketio a name */
-    struct str address;  /* either this or a user */
-    struct str room;     /* a conversation's public id, or its name in the user's realm; empty: everywhere */
-    int64_t for_s;       /* seconds; 0: for good */
+        kind;           /* a revocation: of a user, everywhere with their tokens, or of their membership in `room` */
+    bool lift;          /* of a mute or a ban */
+    struct str realm;   /* "chatroom", "friends", "customers", "spaces", "socketio"; empty: any but the last */
+    struct str user;    /* a name or a public id; of socketio a name */
+    struct str address; /* either this or a user */
+    struct str room;    /* a conversation's public id, or its name in the user's realm; empty: everywhere */
+    int64_t for_s;      /* seconds; 0: for good */
     struct str reason;
 };
 

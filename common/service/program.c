@@ -58,9 +58,12 @@ int program_start(const struct program_info *info, int argc, char **argv, struct
 {
     enum { CONFIG = 256, SET, CHECK, PRINT, VERSION, HELP };
     static const struct option options[] = {
-        {"config", required_argument, NULL, CONFIG},  {"set", required_argument, NULL, SET},
-        {"check-config", no_argument, NULL, CHECK},   {"print-config", no_argument, NULL, PRINT},
-        {"version", no_argument, NULL, VERSION},      {"help", no_argument, NULL, HELP},
+        {"config", required_argument, NULL, CONFIG},
+        {"set", required_argument, NULL, SET},
+        {"check-config", no_argument, NULL, CHECK},
+        {"print-config", no_argument, NULL, PRINT},
+        {"version", no_argument, NULL, VERSION},
+        {"help", no_argument, NULL, HELP},
         {NULL, 0, NULL, 0},
     };
     const char *file = NULL;

@@ -10,7 +10,7 @@
 #endif
 
 struct program_info {
-    const char *name;    /* "chaguan-relay" */
+    const char *name; /* "chaguan-relay" */
     enum program program;
     const char *synopsis; /* one line for --help after the name */
     const char *about;    /* a paragraph for --help; may be several lines */

@@ -61,8 +61,8 @@ static void bind_params(struct binding *b, const struct db_value *params, size_t
 
 static bool is_integer(enum enum_field_types type)
 {
-    return type == MYSQL_TYPE_TINY || type == MYSQL_TYPE_SHORT || type == MYSQL_TYPE_LONG ||
-           type == MYSQL_TYPE_INT24 || type == MYSQL_TYPE_LONGLONG;
+    return type == MYSQL_TYPE_TINY || type == MYSQL_TYPE_SHORT || type == MYSQL_TYPE_LONG || type == MYSQL_TYPE_INT24 ||
+           type == MYSQL_TYPE_LONGLONG;
 }
 
 struct row {
@@ -128,10 +128,8 @@ static bool read_row(MYSQL_STMT *stmt, struct row *row, struct db_value values[D
         }
         row->longer[i] = mem_realloc(row->longer[i], row->length[i]);
         unsigned long length = row->length[i];
-        MYSQL_BIND whole = {.buffer_type = MYSQL_TYPE_STRING,
-                            .buffer = row->longer[i],
-                            .buffer_length = length,
-                            .length = &length};
+        MYSQL_BIND whole = {
+            .buffer_type = MYSQL_TYPE_STRING, .buffer = row->longer[i], .buffer_length = length, .length = &length};
         if (mysql_stmt_fetch_column(stmt, &whole, i, 0))
             return false;
         values[i].text = text_of(row->longer[i], length);
@@ -173,8 +171,8 @@ static enum err fail_executed(struct db *db, MYSQL_STMT *stmt, bool alone)
     return ERR_UNKNOWN;
 }
 
-enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count,
-                  db_row_fn *row, void *arg)
+enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count, db_row_fn *row,
+                  void *arg)
 {
     CG_ASSERT(count <= DB_MAX_PARAMS);
     MYSQL_STMT *stmt = NULL;
@@ -210,8 +208,7 @@ static bool bulk_supported(struct db *db)
 }
 
 /* Column-wise arrays for MariaDB's bulk execution. */
-static enum err run_bulk(struct db *db, MYSQL_STMT *stmt, const struct db_value *params, size_t rows,
-                         size_t count)
+static enum err run_bulk(struct db *db, MYSQL_STMT *stmt, const struct db_value *params, size_t rows, size_t count)
 {
     MYSQL_BIND bind[DB_MAX_PARAMS] = {0};
     size_t cells = rows * count;
@@ -253,8 +250,7 @@ static enum err run_bulk(struct db *db, MYSQL_STMT *stmt, const struct db_value 
     return err;
 }
 
-enum err db_many(struct db *db, size_t statement, const struct db_value *params, size_t rows,
-                 size_t count)
+enum err db_many(struct db *db, size_t statement, const struct db_value *params, size_t rows, size_t count)
 {
     CG_ASSERT(count <= DB_MAX_PARAMS);
     MYSQL_STMT *stmt = NULL;

@@ -32,9 +32,9 @@ struct db_value {
     struct str text; /* a column's: valid until the row function returns */
 };
 
-#define DB_NUM(value) ((struct db_value){.is_number = true, .number = (value)})
+#define DB_NUM(value)  ((struct db_value){.is_number = true, .number = (value)})
 #define DB_TEXT(value) ((struct db_value){.text = (value)})
-#define DB_NULL ((struct db_value){.is_null = true})
+#define DB_NULL        ((struct db_value){.is_null = true})
 
 /* Called once per row, in order; must not use the connection. */
 typedef void db_row_fn(void *arg, const struct db_value *columns);
@@ -58,8 +58,8 @@ bool db_is_connected(const struct db *db);
 /* Runs a prepared statement. `row` is NULL for one without a result, that is, one that writes: outside a transaction it
  * is one of its own, and ERR_UNKNOWN if the connection broke before its answer came. Then db_affected is the number of
  * rows changed, db_insert_id the AUTO_INCREMENT value. */
-enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count,
-                  db_row_fn *row, void *arg) CG_MUST_CHECK;
+enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count, db_row_fn *row,
+                  void *arg) CG_MUST_CHECK;
 uint64_t db_affected(const struct db *db);
 /* How often something was written through this connection for good, or may have been (ERR_UNKNOWN): what fails after
  * this has grown has not failed without a trace. */

@@ -85,8 +85,10 @@ enum err db_addresses_parse(const struct settings *settings, struct db_address a
             return ERR_INVALID;
         }
         if (!take_item(item, (unsigned)settings->db_port, &addresses[(*count)++])) {
-            snprintf(why, 256, "db_addresses takes HOST, HOST:PORT, [IPv6]:PORT or /path/of.sock, separated by commas, "
-                               "not '%.*s'", (int)(item.len > 64 ? 64 : item.len), item.ptr);
+            snprintf(why, 256,
+                     "db_addresses takes HOST, HOST:PORT, [IPv6]:PORT or /path/of.sock, separated by commas, "
+                     "not '%.*s'",
+                     (int)(item.len > 64 ? 64 : item.len), item.ptr);
             return ERR_INVALID;
         }
         if (!at[len])

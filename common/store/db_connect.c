@@ -78,9 +78,9 @@ uint64_t db_writes(const struct db *db)
 enum meaning {
     REFUSED_FOR_GOOD,
     DUPLICATE,
-    TRY_AGAIN,     /* deadlock, lock wait, a cluster's other node was first: the transaction is to be rolled back */
-    NOT_WRITABLE,  /* not this server, or not now: another may do */
-    DISK_FULL,     /* likewise; it answers all the same */
+    TRY_AGAIN,    /* deadlock, lock wait, a cluster's other node was first: the transaction is to be rolled back */
+    NOT_WRITABLE, /* not this server, or not now: another may do */
+    DISK_FULL,    /* likewise; it answers all the same */
     GONE,
 };
 
@@ -94,14 +94,13 @@ static enum meaning meaning_of(const struct db *db, unsigned number)
     case ER_LOCK_DEADLOCK:
     case ER_LOCK_WAIT_TIMEOUT: return TRY_AGAIN;
     case ER_UNKNOWN_ERROR: return db->cluster ? TRY_AGAIN : REFUSED_FOR_GOOD; /* what a cluster has no number for */
-    case ER_OPTION_PREVENTS_STATEMENT: /* read-only */
+    case ER_OPTION_PREVENTS_STATEMENT:                                        /* read-only */
     case ER_READ_ONLY_MODE:
     case ER_OPEN_AS_READONLY:
     case ER_INNODB_READ_ONLY:
     case ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION:
     case ER_CANT_UPDATE_WITH_READLOCK:
-    case ER_UNKNOWN_COM_ERROR: /* a node that is not part of its cluster */
-        return NOT_WRITABLE;
+    case ER_UNKNOWN_COM_ERROR: /* a node that is not part of its cluster */ return NOT_WRITABLE;
     case ER_DISK_FULL:
     case ER_RECORD_FILE_FULL:
     case ER_ERROR_ON_WRITE:
@@ -193,13 +192,17 @@ static bool all_well(struct db *db, const char *sql, bool *cluster)
 static bool is_writable(struct db *db)
 {
     db->cluster = false;
-    if (!all_well(db, "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
-                      " ('read_only', 'super_read_only', 'innodb_read_only', 'wsrep_on')", &db->cluster))
+    if (!all_well(db,
+                  "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
+                  " ('read_only', 'super_read_only', 'innodb_read_only', 'wsrep_on')",
+                  &db->cluster))
         return false;
     if (!db->cluster)
         return true;
-    if (!all_well(db, "SHOW GLOBAL STATUS WHERE Variable_name IN"
-                      " ('wsrep_ready', 'wsrep_local_state_comment', 'wsrep_cluster_status')", NULL))
+    if (!all_well(db,
+                  "SHOW GLOBAL STATUS WHERE Variable_name IN"
+                  " ('wsrep_ready', 'wsrep_local_state_comment', 'wsrep_cluster_status')",
+                  NULL))
         return false;
     if (!mysql_query(db->mysql, "SET SESSION wsrep_sync_wait = 1"))
         return true;
@@ -223,8 +226,7 @@ static bool open_connection(struct db *db, const struct db_address *address)
              "innodb_lock_wait_timeout=%u",
              seconds);
     mysql_options(db->mysql, MYSQL_INIT_COMMAND, session);
-    mysql_options(db->mysql, MYSQL_INIT_COMMAND,
-                  "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+    mysql_options(db->mysql, MYSQL_INIT_COMMAND, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
     const char *socket = *address->socket ? address->socket : NULL;
     if (mysql_real_connect(db->mysql, socket ? NULL : address->host, settings->db_user, settings->db_password,
                            settings->db_name, address->port, socket, CLIENT_MULTI_STATEMENTS | CLIENT_FOUND_ROWS))

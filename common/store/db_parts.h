@@ -15,8 +15,8 @@ struct db {
     struct db_address addresses[DB_ADDRESSES_MAX]; /* in order of preference */
     size_t address_count, at;                      /* `at`: of the connection, or the one tried last */
     bool cluster;                                  /* it is a node of a Galera cluster */
-    MYSQL *mysql;           /* NULL: not connected */
-    MYSQL_STMT **prepared;  /* one per text; NULL: not yet */
+    MYSQL *mysql;                                  /* NULL: not connected */
+    MYSQL_STMT **prepared;                         /* one per text; NULL: not yet */
     uint64_t affected, insert_id;
     unsigned error_number;
     char error_text[256];

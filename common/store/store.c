@@ -31,21 +31,10 @@ static const struct store_statement core_rows[] = {
 static const struct store_statements core_statements = STORE_STATEMENTS(core_rows);
 
 static const struct store_statements *const tables[] = {
-    &core_statements,
-    &store_enter_statements,
-    &store_places_statements,
-    &store_pair_statements,
-    &store_customer_statements,
-    &store_media_statements,
-    &store_seats_statements,
-    &store_login_statements,
-    &store_friends_statements,
-    &store_spaces_statements,
-    &store_io_statements,
-    &store_native_statements,
-    &store_revise_statements,
-    &store_sanctions_statements,
-    &store_rights_statements,
+    &core_statements,           &store_enter_statements,     &store_places_statements, &store_pair_statements,
+    &store_customer_statements, &store_media_statements,     &store_seats_statements,  &store_login_statements,
+    &store_friends_statements,  &store_spaces_statements,    &store_io_statements,     &store_native_statements,
+    &store_revise_statements,   &store_sanctions_statements, &store_rights_statements,
 };
 
 static const char *statements[SQL_COUNT];
@@ -101,8 +90,7 @@ enum err store_ready(struct store *store, char why[256])
     }
     if (!err && version == STORE_SCHEMA_VERSION)
         return ERR_OK;
-    snprintf(why, 256,
-             "the database has schema version %llu, this program needs %d: run chaguan migrate",
+    snprintf(why, 256, "the database has schema version %llu, this program needs %d: run chaguan migrate",
              (unsigned long long)version, STORE_SCHEMA_VERSION);
     return ERR_INVALID;
 }
@@ -216,12 +204,11 @@ void store_on_message(void *arg, const struct db_value *c)
     reading->fn(reading->arg, &message);
 }
 
-enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
-                    void *arg)
+enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn, void *arg)
 {
     struct store_reading reading = {range->conversation, fn, arg};
-    struct db_value params[] = {DB_NUM(range->conversation), DB_NUM(range->after),
-                                DB_NUM(range->before), DB_NUM(range->limit)};
+    struct db_value params[] = {DB_NUM(range->conversation), DB_NUM(range->after), DB_NUM(range->before),
+                                DB_NUM(range->limit)};
     enum statement sql = range->said ? SQL_READ_SAID : range->latest ? SQL_READ_LATEST : SQL_READ_FORWARD;
     return db_query(store->db, sql, params, 4, store_on_message, &reading);
 }
@@ -238,8 +225,7 @@ static void on_ranged(void *arg, const struct message *message)
     const struct ranged *ranged = arg;
     for (size_t i = 0; i < ranged->count; i++) {
         const struct store_range *range = &ranged->ranges[i];
-        if (range->conversation == message->conversation && range->after < message->seq &&
-            message->seq < range->before)
+        if (range->conversation == message->conversation && range->after < message->seq && message->seq < range->before)
             ranged->fn(ranged->arg, i, message);
     }
 }

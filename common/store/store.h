@@ -56,7 +56,7 @@ enum err store_user_name(struct store *store, struct str user_id, struct buf *na
 /* What a connection needs to know of its user and room. */
 struct store_place {
     uint64_t conversation, user;
-    uint64_t seq; /* the conversation's last */
+    uint64_t seq;        /* the conversation's last */
     uint32_t generation; /* of the user's rights (common/rights.h) */
     bool is_member;
     char user_name[STORE_NAME_MAX + 1];
@@ -66,8 +66,8 @@ struct store_place {
 
 enum store_missing { STORE_NO_USER = 1, STORE_NO_ROOM = 2 };
 /* ERR_NOT_FOUND with *missing set if the user or the room does not exist. */
-enum err store_place(struct store *store, struct str room_id, struct str user_id,
-                     struct store_place *place, int *missing) CG_MUST_CHECK;
+enum err store_place(struct store *store, struct str room_id, struct str user_id, struct store_place *place,
+                     int *missing) CG_MUST_CHECK;
 
 /* The same for many at once, in one statement. */
 struct store_place_asked {
@@ -121,8 +121,8 @@ struct store_post {
     bool repeated;          /* it had been stored before, under the same client_id */
     uint64_t lost_seq;      /* the journal's own: what it was to get by a COMMIT that had no answer */
     int64_t lost_at_ms;
-    uint64_t of;            /* the journal's: which message an edit or a recall is about */
-    struct {                /* the journal's: what is stored under its client_id; seq 0: nothing (store_repeats.h) */
+    uint64_t of; /* the journal's: which message an edit or a recall is about */
+    struct {     /* the journal's: what is stored under its client_id; seq 0: nothing (store_repeats.h) */
         uint64_t seq;
         int64_t at_ms;
         bool same; /* and it says the same */
@@ -142,8 +142,7 @@ struct store_post {
  *                `patience_ms`: stored or not;
  *   ERR_INTERNAL the database refused this post for good (others of the batch are not harmed).
  * Returns ERR_OK if every post was answered by the database. Blocks. */
-enum err store_journal(struct store *store, struct store_post *posts, size_t count,
-                       int64_t patience_ms) CG_MUST_CHECK;
+enum err store_journal(struct store *store, struct store_post *posts, size_t count, int64_t patience_ms) CG_MUST_CHECK;
 /* How long the last store_journal was at work with its conversations locked: all attempts, but neither waiting for the
  * locks nor COMMIT, which cost the same for few posts as for many. */
 int64_t store_journal_ms(const struct store *store);
@@ -166,8 +165,7 @@ enum err store_raise_epoch_from(struct store *store, uint64_t from, uint64_t abo
 
 /* Looks for missing or doubled numbers and for counters that disagree with the rows. Each finding is
  * a line; *findings counts them. */
-enum err store_check(struct store *store, store_line_fn *found, void *arg,
-                     uint64_t *findings) CG_MUST_CHECK;
+enum err store_check(struct store *store, store_line_fn *found, void *arg, uint64_t *findings) CG_MUST_CHECK;
 
 /* What Chaguan's promises need of the server: a commit is on the disk before it is answered, and before anybody else can
  * read it (deploy/mariadb.cnf says how). Calls `said` with a line for each variable that is not as it must be. */

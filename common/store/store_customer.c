@@ -8,13 +8,12 @@
 enum { USER_NAME_MAX = 2 * CUSTOMER_ACCOUNT_MAX + 1 };
 
 static const struct store_statement rows[] = {
-    {SQL_CUSTOMER_PAIR,
-     "SELECT f.user, f.account, f.username, f.avatar, u.user, u.account, u.username, u.avatar,"
-     " c.id, c.seq, r.rights FROM (SELECT 1 AS one) AS one"
-     " LEFT JOIN customer f ON f.app_sid = ? AND f.account = ?"
-     " LEFT JOIN customer u ON u.app_sid = ? AND u.account = ?"
-     " LEFT JOIN pair p ON p.user1 = LEAST(f.user, u.user) AND p.user2 = GREATEST(f.user, u.user)"
-     " LEFT JOIN conversation c ON c.id = p.conversation LEFT JOIN user r ON r.id = u.user"},
+    {SQL_CUSTOMER_PAIR, "SELECT f.user, f.account, f.username, f.avatar, u.user, u.account, u.username, u.avatar,"
+                        " c.id, c.seq, r.rights FROM (SELECT 1 AS one) AS one"
+                        " LEFT JOIN customer f ON f.app_sid = ? AND f.account = ?"
+                        " LEFT JOIN customer u ON u.app_sid = ? AND u.account = ?"
+                        " LEFT JOIN pair p ON p.user1 = LEAST(f.user, u.user) AND p.user2 = GREATEST(f.user, u.user)"
+                        " LEFT JOIN conversation c ON c.id = p.conversation LEFT JOIN user r ON r.id = u.user"},
     {SQL_CUSTOMER_NAME, "SELECT username FROM customer WHERE app_sid = ? AND account = ?"},
     {SQL_SET_CUSTOMER, "INSERT INTO customer (user, app_sid, account, username, avatar)"
                        " VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE"
@@ -52,29 +51,26 @@ static enum err find_or_add_user(struct store *store, struct str name, uint64_t 
         return err;
     char id[ID_MAX];
     id_make(STORE_USER_PREFIX, id);
-    struct db_value row[] = {DB_TEXT(str_of(id)), DB_NUM(REALM_CUSTOMERS), DB_TEXT(name),
-                             DB_TEXT(STR("0"))};
+    struct db_value row[] = {DB_TEXT(str_of(id)), DB_NUM(REALM_CUSTOMERS), DB_TEXT(name), DB_TEXT(STR("0"))};
     err = db_query(store->db, SQL_ADD_USER, row, 4, NULL, NULL);
     if (!err || err == ERR_DUPLICATE) /* somebody was faster */
         err = db_query(store->db, SQL_FIND_USER, key, 2, take_number, user);
     return !err && !*user ? ERR_INTERNAL : err;
 }
 
-enum err store_customer_register(struct store *store, struct str app_sid, struct str account,
-                                 struct str username, struct str avatar)
+enum err store_customer_register(struct store *store, struct str app_sid, struct str account, struct str username,
+                                 struct str avatar)
 {
     /* user.name must be unique among all applications; neither part can hold this separator. */
     char name[USER_NAME_MAX + 1];
-    int len = snprintf(name, sizeof name, "%.*s\x1f%.*s", (int)app_sid.len, app_sid.ptr,
-                       (int)account.len, account.ptr);
+    int len = snprintf(name, sizeof name, "%.*s\x1f%.*s", (int)app_sid.len, app_sid.ptr, (int)account.len, account.ptr);
     CG_ASSERT(len > 0 && (size_t)len < sizeof name && avatar.len <= CUSTOMER_AVATAR_MAX);
     struct store_tries tries = {0};
     enum err err;
     do {
         uint64_t user;
         err = find_or_add_user(store, (struct str){name, (size_t)len}, &user);
-        struct db_value row[] = {DB_NUM(user), DB_TEXT(app_sid), DB_TEXT(account),
-                                 DB_TEXT(username), DB_TEXT(avatar)};
+        struct db_value row[] = {DB_NUM(user), DB_TEXT(app_sid), DB_TEXT(account), DB_TEXT(username), DB_TEXT(avatar)};
         if (!err)
             err = db_query(store->db, SQL_SET_CUSTOMER, row, 5, NULL, NULL);
     } while (store_again(&tries, &err));
@@ -111,8 +107,7 @@ enum err store_customer_pair(struct store *store, struct str app_sid, struct str
     if (!store_customer_account_ok(app_sid)) /* what no account can be is left to the look-up */
         app_sid = STR("");
     store_copy(out->app_sid, sizeof out->app_sid, app_sid);
-    struct db_value accounts[] = {DB_TEXT(app_sid), DB_TEXT(friend_account), DB_TEXT(app_sid),
-                                  DB_TEXT(user_account)};
+    struct db_value accounts[] = {DB_TEXT(app_sid), DB_TEXT(friend_account), DB_TEXT(app_sid), DB_TEXT(user_account)};
     enum err err = db_query(store->db, SQL_CUSTOMER_PAIR, accounts, 4, on_pair, out);
     if (err)
         return err;
@@ -125,8 +120,8 @@ enum err store_customer_pair(struct store *store, struct str app_sid, struct str
         return ERR_OK;
     struct store_tries tries = {0};
     do
-        err = store_pair_make(store, KIND_CUSTOMERS, STORE_SESSION_PREFIX, out->user.user,
-                              out->friend.user, &out->conversation);
+        err = store_pair_make(store, KIND_CUSTOMERS, STORE_SESSION_PREFIX, out->user.user, out->friend.user,
+                              &out->conversation);
     while (store_again(&tries, &err));
     return err;
 }

@@ -20,7 +20,7 @@ struct store_customer {
 /* A conversation (KIND_CUSTOMERS) and its two, seen from the side of `user`. */
 struct store_customer_pair {
     uint64_t conversation;
-    uint64_t seq; /* the conversation's last */
+    uint64_t seq;        /* the conversation's last */
     uint32_t generation; /* of the user's rights (common/rights.h) */
     char app_sid[CUSTOMER_ACCOUNT_MAX + 1];
     struct store_customer friend, user;
@@ -38,8 +38,8 @@ enum err store_customer_name(struct store *store, struct str app_sid, struct str
 
 /* Makes the user of that account, or gives the one there is this name and avatar. The caller has checked all
  * four: two accounts, a name, and at most CUSTOMER_AVATAR_MAX bytes. Safe to call concurrently. */
-enum err store_customer_register(struct store *store, struct str app_sid, struct str account,
-                                 struct str username, struct str avatar) CG_MUST_CHECK;
+enum err store_customer_register(struct store *store, struct str app_sid, struct str account, struct str username,
+                                 struct str avatar) CG_MUST_CHECK;
 
 enum store_customer_missing { STORE_NO_FRIEND = 1, STORE_NO_CUSTOMER = 2 };
 
@@ -48,7 +48,6 @@ enum store_customer_missing { STORE_NO_FRIEND = 1, STORE_NO_CUSTOMER = 2 };
  *   ERR_NOT_FOUND one or both are not registered: *missing tells which (bits of store_customer_missing);
  *   ERR_INVALID   both are the same. */
 enum err store_customer_pair(struct store *store, struct str app_sid, struct str friend_account,
-                             struct str user_account, struct store_customer_pair *out,
-                             int *missing) CG_MUST_CHECK;
+                             struct str user_account, struct store_customer_pair *out, int *missing) CG_MUST_CHECK;
 
 #endif

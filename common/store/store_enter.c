@@ -22,20 +22,18 @@ static const struct store_statement rows[] = {
 
 const struct store_statements store_enter_statements = STORE_STATEMENTS(rows);
 
-#define BANNED(whom)                                                                                                   \
-    "EXISTS (SELECT 1 FROM sanction s WHERE " whom " AND s.kind = 2 AND s.lifted_at IS NULL"                           \
+#define BANNED(whom) \
+    "EXISTS (SELECT 1 FROM sanction s WHERE " whom " AND s.kind = 2 AND s.lifted_at IS NULL" \
     " AND (s.until IS NULL OR s.until > UTC_TIMESTAMP(3)) AND (s.conversation IS NULL OR s.conversation = c.id))"
 
 /* Around what add_row says of each who enters. */
 static const char look_before[] =
     "SELECT e.at, c.id, c.public_id, u.id, u.public_id, u.head_num, m.user,"
-    " CASE WHEN m.user IS NULL THEN (SELECT COUNT(*) FROM member n WHERE n.user = u.id) ELSE 0 END, "
-    BANNED("s.user = u.id") " OR " BANNED("s.address = e.address")
-    " FROM (";
-static const char look_after[] =
-    ") AS e LEFT JOIN conversation c ON c.kind = 1 AND c.name = e.room"
-    " LEFT JOIN user u ON u.realm = 1 AND u.name = e.nick"
-    " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id";
+    " CASE WHEN m.user IS NULL THEN (SELECT COUNT(*) FROM member n WHERE n.user = u.id) ELSE 0 END, " BANNED(
+        "s.user = u.id") " OR " BANNED("s.address = e.address") " FROM (";
+static const char look_after[] = ") AS e LEFT JOIN conversation c ON c.kind = 1 AND c.name = e.room"
+                                 " LEFT JOIN user u ON u.realm = 1 AND u.name = e.nick"
+                                 " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id";
 
 /* One who enters, and what is there already. */
 struct seat {

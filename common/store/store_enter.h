@@ -8,9 +8,9 @@ enum { STORE_ENTER_MAX = 64 };
 
 /* One user who enters one room. */
 struct store_entering {
-    struct str room, nick; /* names, of at most STORE_NAME_MAX bytes */
-    struct str head;       /* a JSON scalar of at most STORE_HEAD_MAX bytes */
-    struct str address;    /* as sanction_address writes it; "": unknown */
+    struct str room, nick;   /* names, of at most STORE_NAME_MAX bytes */
+    struct str head;         /* a JSON scalar of at most STORE_HEAD_MAX bytes */
+    struct str address;      /* as sanction_address writes it; "": unknown */
     bool old_room, old_nick; /* a name that nobody is given any more: it must be there */
 
     /* What became of it:

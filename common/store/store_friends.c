@@ -70,8 +70,7 @@ enum err store_friend_count(struct store *store, uint64_t user, uint64_t most, u
     return db_query(store->db, SQL_FRIEND_COUNT, params, 2, on_count, count);
 }
 
-enum err store_friend_make(struct store *store, uint64_t one, uint64_t other,
-                           char friend_id[ID_MAX], bool *made)
+enum err store_friend_make(struct store *store, uint64_t one, uint64_t other, char friend_id[ID_MAX], bool *made)
 {
     uint64_t conversation;
     struct store_tries tries = {0};
@@ -118,8 +117,14 @@ enum err store_friend_list(struct store *store, uint64_t user, const struct stor
                            store_friend_line_fn *fn, void *arg)
 {
     struct listing listing = {fn, arg};
-    struct db_value params[] = {DB_NUM(user),        DB_NUM(user),        DB_NUM(user),               DB_NUM(user),
-                                DB_NUM(from->at_ms), DB_NUM(from->at_ms), DB_NUM(from->conversation), DB_NUM(limit)};
+    struct db_value params[] = {DB_NUM(user),
+                                DB_NUM(user),
+                                DB_NUM(user),
+                                DB_NUM(user),
+                                DB_NUM(from->at_ms),
+                                DB_NUM(from->at_ms),
+                                DB_NUM(from->conversation),
+                                DB_NUM(limit)};
     return db_query(store->db, SQL_FRIEND_LIST, params, 8, on_line, &listing);
 }
 
@@ -137,8 +142,7 @@ static void on_place(void *arg, const struct db_value *c)
     store_copy(friendship->high_id, ID_MAX, c[7].text);
 }
 
-enum err store_friend_place(struct store *store, struct str friend_id, uint64_t user,
-                            struct store_friend_place *place)
+enum err store_friend_place(struct store *store, struct str friend_id, uint64_t user, struct store_friend_place *place)
 {
     *place = (struct store_friend_place){0};
     if (!id_is(friend_id, STORE_FRIEND_PREFIX))

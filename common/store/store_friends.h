@@ -15,8 +15,8 @@ enum err store_friend_count(struct store *store, uint64_t user, uint64_t most, u
 
 /* Finds or makes the friendship of two different users; the same for either order and however many make it
  * at once. *made: it may be new, so both are to be told. */
-enum err store_friend_make(struct store *store, uint64_t one, uint64_t other,
-                           char friend_id[ID_MAX], bool *made) CG_MUST_CHECK;
+enum err store_friend_make(struct store *store, uint64_t one, uint64_t other, char friend_id[ID_MAX],
+                           bool *made) CG_MUST_CHECK;
 
 struct store_friend_line {
     uint64_t conversation;
@@ -47,7 +47,6 @@ enum err store_friend_place(struct store *store, struct str friend_id, uint64_t 
                             struct store_friend_place *place) CG_MUST_CHECK;
 
 /* Marks everything up to `seq` (at most the conversation's last) read; never goes back. */
-enum err store_friend_read(struct store *store, uint64_t conversation, uint64_t user,
-                           uint64_t seq) CG_MUST_CHECK;
+enum err store_friend_read(struct store *store, uint64_t conversation, uint64_t user, uint64_t seq) CG_MUST_CHECK;
 
 #endif

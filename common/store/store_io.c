@@ -20,8 +20,7 @@ _Static_assert(STORE_RECENT_SPAN == 10000 && MESSAGE_TEXT == 1, "as SQL_IO_RECEN
 
 const struct store_statements store_io_statements = STORE_STATEMENTS(rows);
 
-enum err store_io_namespace(struct store *store, struct str name, bool create,
-                            uint64_t *conversation)
+enum err store_io_namespace(struct store *store, struct str name, bool create, uint64_t *conversation)
 {
     *conversation = 0;
     if (!name.len || name.len > STORE_NAMESPACE_MAX)
@@ -34,8 +33,8 @@ enum err store_io_namespace(struct store *store, struct str name, bool create,
     return err;
 }
 
-enum err store_io_recent(struct store *store, uint64_t conversation, bool to_some, unsigned limit,
-                         store_message_fn *fn, void *arg)
+enum err store_io_recent(struct store *store, uint64_t conversation, bool to_some, unsigned limit, store_message_fn *fn,
+                         void *arg)
 {
     struct store_reading reading = {conversation, fn, arg};
     struct db_value params[] = {DB_NUM(conversation), DB_NUM(to_some), DB_NUM(conversation), DB_NUM(limit)};

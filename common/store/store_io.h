@@ -6,20 +6,19 @@
 #include "common/store/store.h"
 
 enum {
-    STORE_NAMESPACE_MAX = 256,  /* bytes of a namespace's name */
-    STORE_RECENT_SPAN = 10000,  /* how far back store_io_recent looks, in numbers */
+    STORE_NAMESPACE_MAX = 256, /* bytes of a namespace's name */
+    STORE_RECENT_SPAN = 10000, /* how far back store_io_recent looks, in numbers */
     STORE_SECRET_BYTES = 32,
 };
 
 /* The conversation of a namespace. ERR_NOT_FOUND if there is none and it is not to be made, and for a name of no
  * or more than STORE_NAMESPACE_MAX bytes. Safe to call concurrently. */
-enum err store_io_namespace(struct store *store, struct str name, bool create,
-                            uint64_t *conversation) CG_MUST_CHECK;
+enum err store_io_namespace(struct store *store, struct str name, bool create, uint64_t *conversation) CG_MUST_CHECK;
 
 /* The latest `limit` messages of kind MESSAGE_TEXT that were for everybody, or those that were `to_some`, oldest first; none that lies more than
  * STORE_RECENT_SPAN numbers back, so that a namespace full of events costs no more than that. */
-enum err store_io_recent(struct store *store, uint64_t conversation, bool to_some, unsigned limit,
-                         store_message_fn *fn, void *arg) CG_MUST_CHECK;
+enum err store_io_recent(struct store *store, uint64_t conversation, bool to_some, unsigned limit, store_message_fn *fn,
+                         void *arg) CG_MUST_CHECK;
 
 /* The deployment's secret, made once by the migration. Never logged. */
 enum err store_secret(struct store *store, unsigned char out[STORE_SECRET_BYTES]) CG_MUST_CHECK;

@@ -129,8 +129,7 @@ static void settle_repeat(struct store_post *post)
 
 static bool same_client_id(const struct message *a, const struct message *b)
 {
-    return a->conversation == b->conversation && a->sender == b->sender &&
-           str_eq(a->client_id, b->client_id);
+    return a->conversation == b->conversation && a->sender == b->sender && str_eq(a->client_id, b->client_id);
 }
 
 /* What is stored already is answered. A repeat of a post of this very batch is put off: it stays for the next attempt,
@@ -180,8 +179,8 @@ static void collect_revised(struct batch *batch, size_t count)
     batch->revised = mem_zalloc(batch->count * sizeof batch->revised[0]);
     for (size_t i = 0; i < count; i++)
         if (message_is_revision(batch->posts[i]->message.kind))
-            batch->revised[all++] =
-                (struct store_revised){.conversation = batch->posts[i]->message.conversation, .seq = batch->posts[i]->of};
+            batch->revised[all++] = (struct store_revised){.conversation = batch->posts[i]->message.conversation,
+                                                           .seq = batch->posts[i]->of};
     qsort(batch->revised, all, sizeof batch->revised[0], by_revised);
     for (size_t i = 0; i < all; i++)
         if (!i || by_revised(&batch->revised[distinct - 1], &batch->revised[i]))
@@ -283,7 +282,8 @@ static enum err apply_revisions(struct store *store, const struct batch *batch, 
     size_t some = 0;
     for (size_t i = 0; i < count; i++)
         if (message_is_revision(batch->posts[i]->message.kind))
-            revising[some++] = (struct store_revising){revised_by_post(batch, batch->posts[i]), &batch->posts[i]->message};
+            revising[some++] =
+                (struct store_revising){revised_by_post(batch, batch->posts[i]), &batch->posts[i]->message};
     enum err err = store_revise_apply(store, revising, some);
     free(revising);
     return err;
@@ -523,8 +523,7 @@ static enum err run(struct store *store, struct batch *batch)
     return err;
 }
 
-enum err store_journal(struct store *store, struct store_post *posts, size_t count,
-                       int64_t patience_ms)
+enum err store_journal(struct store *store, struct store_post *posts, size_t count, int64_t patience_ms)
 {
     struct store_post **order = mem_zalloc(count * sizeof(struct store_post *));
     struct batch batch = {

@@ -21,8 +21,7 @@ static void on_login(void *arg, const struct db_value *c)
     login->generation = (uint32_t)c[3].number;
 }
 
-enum err store_login_find(struct store *store, enum store_realm realm, struct str name,
-                          struct store_login *login)
+enum err store_login_find(struct store *store, enum store_realm realm, struct str name, struct store_login *login)
 {
     struct db_value key[] = {DB_NUM(realm), DB_TEXT(name)};
     *login = (struct store_login){0};
@@ -44,8 +43,7 @@ static enum err make_once(struct store *store, enum store_realm realm, struct st
     return err == ERR_NOT_FOUND ? ERR_RETRY : err;
 }
 
-enum err store_login_make(struct store *store, enum store_realm realm, struct str name,
-                          struct store_login *login)
+enum err store_login_make(struct store *store, enum store_realm realm, struct str name, struct store_login *login)
 {
     struct store_tries tries = {0};
     enum err err;

@@ -17,13 +17,11 @@ static const struct store_statement rows[] = {
     {SQL_LIST_MEDIA, "SELECT name, bytes, CAST(GREATEST(0, TIMESTAMPDIFF(MICROSECOND, created_at,"
                      " UTC_TIMESTAMP(3)) DIV 1000) AS UNSIGNED) FROM media WHERE name > ? ORDER BY "
                      "name LIMIT 5000"},
-    {SQL_MEDIA_MESSAGES,
-     "SELECT conversation, seq, IF(content REGEXP '[0-9a-f]{32}[.]', content, '')"
-     " FROM message FORCE INDEX (PRIMARY)"
-     " WHERE conversation > ? OR (conversation = ? AND seq > ?)"
-     " ORDER BY conversation, seq LIMIT 5000"},
-    {SQL_MEDIA_AVATARS,
-     "SELECT user, avatar FROM customer WHERE user > ? ORDER BY user LIMIT 5000"},
+    {SQL_MEDIA_MESSAGES, "SELECT conversation, seq, IF(content REGEXP '[0-9a-f]{32}[.]', content, '')"
+                         " FROM message FORCE INDEX (PRIMARY)"
+                         " WHERE conversation > ? OR (conversation = ? AND seq > ?)"
+                         " ORDER BY conversation, seq LIMIT 5000"},
+    {SQL_MEDIA_AVATARS, "SELECT user, avatar FROM customer WHERE user > ? ORDER BY user LIMIT 5000"},
     {SQL_REMOVE_MEDIA, "DELETE FROM media WHERE name = ?"},
 };
 
@@ -42,8 +40,7 @@ static void take_number(void *arg, const struct db_value *columns)
 /* The sum's row is made by whoever needs it first. The statement locks it, also if it was there. */
 static const char make_sql[] = "INSERT INTO meta (name, value) VALUES ('media_bytes', '0')"
                                " ON DUPLICATE KEY UPDATE value = value";
-static const char look_sql[] =
-    "SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'media_bytes'";
+static const char look_sql[] = "SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'media_bytes'";
 
 static enum err recount_once(struct store *store, uint64_t *bytes)
 {
@@ -70,8 +67,7 @@ enum err store_media_recount(struct store *store, uint64_t *bytes)
 
 /* ---- adding and removing ---- */
 
-static enum err add_once(struct store *store, struct str name, struct str kind, uint64_t bytes,
-                         uint64_t quota)
+static enum err add_once(struct store *store, struct str name, struct str kind, uint64_t bytes, uint64_t quota)
 {
     struct db_value sum[] = {DB_NUM(bytes), DB_NUM(bytes), DB_NUM(quota)};
     struct db_value row[] = {DB_TEXT(name), DB_TEXT(kind), DB_NUM(bytes)};
@@ -100,8 +96,7 @@ static enum err why_full(struct store *store)
     return err ? err : ERR_RETRY;
 }
 
-enum err store_media_add(struct store *store, struct str name, struct str kind, uint64_t bytes,
-                         uint64_t quota)
+enum err store_media_add(struct store *store, struct str name, struct str kind, uint64_t bytes, uint64_t quota)
 {
     CG_ASSERT(media_name_ok(name) && kind.len <= STORE_MEDIA_KIND_MAX && bytes);
     enum err err = ERR_RETRY;
@@ -192,8 +187,7 @@ enum err store_media_texts(struct store *store, store_media_text_fn *fn, void *a
     struct texts texts = {.fn = fn, .arg = arg};
     enum err err;
     do {
-        struct db_value after[] = {DB_NUM(texts.conversation), DB_NUM(texts.conversation),
-                                   DB_NUM(texts.seq)};
+        struct db_value after[] = {DB_NUM(texts.conversation), DB_NUM(texts.conversation), DB_NUM(texts.seq)};
         texts.rows = 0;
         err = db_query(store->db, SQL_MEDIA_MESSAGES, after, 3, on_message, &texts);
     } while (!err && texts.rows == PAGE);

@@ -104,11 +104,10 @@ enum err store_native_places(struct store *store, uint64_t user, const struct st
 static const char arrivals_before[] = "SELECT e.at, u.id, u.realm, u.name, u.head_num, k.user, " STORE_RIGHTS_COLUMNS(
     "u") ", c.id, c.kind, c.seq,"
          " m.read_seq, c.name, u.rights FROM (";
-static const char arrivals_after[] =
-    ") AS e LEFT JOIN user u ON u.public_id = e.user AND u.realm IN (1, 2, 4)"
-    " LEFT JOIN credential k ON k.user = u.id"
-    " LEFT JOIN conversation c ON c.public_id = e.room AND c.kind IN (1, 2, 4)"
-    " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id";
+static const char arrivals_after[] = ") AS e LEFT JOIN user u ON u.public_id = e.user AND u.realm IN (1, 2, 4)"
+                                     " LEFT JOIN credential k ON k.user = u.id"
+                                     " LEFT JOIN conversation c ON c.public_id = e.room AND c.kind IN (1, 2, 4)"
+                                     " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id";
 
 /* One row of the question. */
 struct asked {
@@ -191,8 +190,8 @@ enum err store_native_arrivals(struct store *store, struct store_native_arrival 
 
 /* ---- what was read ---- */
 
-enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after,
-                             uint64_t among, uint64_t *count)
+enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after, uint64_t among,
+                             uint64_t *count)
 {
     struct db_value params[] = {DB_NUM(conversation), DB_NUM(after), DB_NUM(after + among), DB_NUM(user)};
     *count = 0;

@@ -9,13 +9,13 @@ enum err store_named_find(struct store *store, enum store_kind kind, struct str 
                           uint64_t *conversation) CG_MUST_CHECK;
 /* The same, made if there is none; its public id begins with `prefix`. One, however many make it at once.
  * ERR_RETRY as below. */
-enum err store_named_make(struct store *store, enum store_kind kind, const char *prefix,
-                          struct str name, uint64_t *conversation) CG_MUST_CHECK;
+enum err store_named_make(struct store *store, enum store_kind kind, const char *prefix, struct str name,
+                          uint64_t *conversation) CG_MUST_CHECK;
 
 /* Finds or makes the conversation of the kind between two different users, both its members. It is one for
  * either order and however many make it at once: its name, "LOW:HIGH" by the users' numbers, is unique among those
  * of its kind. `prefix`: of a new one's public id. ERR_RETRY: try again, nothing harmful was done. */
-enum err store_pair_make(struct store *store, enum store_kind kind, const char *prefix,
-                         uint64_t one, uint64_t other, uint64_t *conversation) CG_MUST_CHECK;
+enum err store_pair_make(struct store *store, enum store_kind kind, const char *prefix, uint64_t one, uint64_t other,
+                         uint64_t *conversation) CG_MUST_CHECK;
 
 #endif

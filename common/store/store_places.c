@@ -3,9 +3,9 @@
 
 #define SELECT_PLACE "c.id, c.seq, u.id, u.name, u.head_num, m.user, u.rights"
 /* Left joins, because they are carried out in this order whatever the server thinks of the tables' sizes. */
-#define JOIN_PLACE(room, user)                                                                                         \
-    " LEFT JOIN conversation c ON c.public_id = " room " AND c.kind = 1"                                               \
-    " LEFT JOIN user u ON u.public_id = " user " AND u.realm = 1"                                                      \
+#define JOIN_PLACE(room, user) \
+    " LEFT JOIN conversation c ON c.public_id = " room " AND c.kind = 1" \
+    " LEFT JOIN user u ON u.public_id = " user " AND u.realm = 1" \
     " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id"
 
 static const struct store_statement rows[] = {

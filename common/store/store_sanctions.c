@@ -5,8 +5,8 @@
 #define IN_FORCE "s.lifted_at IS NULL AND (s.until IS NULL OR s.until > UTC_TIMESTAMP(3))"
 /* Not UNIX_TIMESTAMP, which ends in 2038. */
 #define MS(column) "CAST(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', " column ") DIV 1000 AS UNSIGNED)"
-#define COLUMNS                                                                                                        \
-    "s.id, s.kind, s.user, s.address, s.name, s.conversation, " MS("s.until") ", s.lifted_at IS NOT NULL, " MS(        \
+#define COLUMNS \
+    "s.id, s.kind, s.user, s.address, s.name, s.conversation, " MS("s.until") ", s.lifted_at IS NOT NULL, " MS( \
         "s.changed_at") ", s.generation"
 
 enum { COLUMN_COUNT = 10 };

@@ -52,7 +52,7 @@ enum err store_moderated_room(struct store *store, enum store_kind kind, struct 
 /* A sanction in words. Times are "YYYY-MM-DD HH:mm:ss", UTC. */
 struct store_sanction_line {
     struct sanction sanction;
-    enum store_realm realm;                              /* of the user */
+    enum store_realm realm;                                /* of the user */
     struct str user_name, room, reason, until, created_at; /* empty: none; valid until the callback returns */
 };
 typedef void store_sanction_line_fn(void *arg, const struct store_sanction_line *line);

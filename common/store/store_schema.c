@@ -59,8 +59,7 @@ static enum err apply(struct store *store, const char *dir, const char *name, ch
     return err;
 }
 
-static enum err apply_missing(struct store *store, const char *dir, store_line_fn *said, void *arg,
-                              char why[256])
+static enum err apply_missing(struct store *store, const char *dir, store_line_fn *said, void *arg, char why[256])
 {
     struct dirent **files;
     int count = scandir(dir, &files, is_migration, alphasort);
@@ -74,8 +73,7 @@ static enum err apply_missing(struct store *store, const char *dir, store_line_f
     for (int i = 0; i < count; i++) {
         uint64_t applied = 0;
         char sql[128], line[300];
-        snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM schema_migration WHERE version = %d",
-                 atoi(files[i]->d_name));
+        snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM schema_migration WHERE version = %d", atoi(files[i]->d_name));
         if (!err)
             err = db_run(store->db, sql, take, &applied);
         if (!err && !applied) {
@@ -89,8 +87,7 @@ static enum err apply_missing(struct store *store, const char *dir, store_line_f
     return err;
 }
 
-enum err store_migrate(struct store *store, const char *dir, store_line_fn *said, void *arg,
-                       char why[256])
+enum err store_migrate(struct store *store, const char *dir, store_line_fn *said, void *arg, char why[256])
 {
     uint64_t locked = 0;
     snprintf(why, 256, "cannot use the database");
@@ -121,8 +118,10 @@ enum err store_migrate(struct store *store, const char *dir, store_line_fn *said
 /* Not just one more: the lost time may have raised it, too, and its epochs are not known here. */
 enum err store_raise_epoch(struct store *store, uint64_t *epoch)
 {
-    enum err err = db_run(store->db, "UPDATE meta SET value = GREATEST(CAST(value AS UNSIGNED) + 1, UNIX_TIMESTAMP())"
-                                     " WHERE name = 'epoch'", NULL, NULL);
+    enum err err = db_run(store->db,
+                          "UPDATE meta SET value = GREATEST(CAST(value AS UNSIGNED) + 1, UNIX_TIMESTAMP())"
+                          " WHERE name = 'epoch'",
+                          NULL, NULL);
     return err ? err : store_epoch(store, epoch);
 }
 
@@ -169,7 +168,8 @@ static void on_variable(void *arg, const struct db_value *columns)
 enum err store_conditions(struct store *store, store_line_fn *said, void *arg)
 {
     struct variables variables = {.cluster = false};
-    enum err err = db_run(store->db, "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
+    enum err err = db_run(store->db,
+                          "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
                           " ('innodb_flush_log_at_trx_commit', 'log_bin', 'sync_binlog', 'wsrep_on')",
                           on_variable, &variables);
     for (size_t i = 0; !err && i < CONDITIONS; i++) {

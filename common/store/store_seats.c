@@ -54,8 +54,7 @@ static void on_friendship(void *arg, const struct db_value *c)
     visit->last = c[0].number;
     if (c[5].is_null) /* it is being made */
         return;
-    struct store_friendship friendship = {
-        .conversation = c[0].number, .low = c[2].number, .high = c[4].number};
+    struct store_friendship friendship = {.conversation = c[0].number, .low = c[2].number, .high = c[4].number};
     store_copy(friendship.id, sizeof friendship.id, c[1].text);
     store_copy(friendship.low_id, sizeof friendship.low_id, c[3].text);
     store_copy(friendship.high_id, sizeof friendship.high_id, c[5].text);
@@ -89,8 +88,8 @@ static void on_space(void *arg, const struct db_value *c)
     store_copy(row->place->user_name, sizeof row->place->user_name, c[3].text);
 }
 
-enum err store_space_place(struct store *store, struct str space_id, struct str user_id,
-                           const char *space_name, struct store_space_place *place)
+enum err store_space_place(struct store *store, struct str space_id, struct str user_id, const char *space_name,
+                           struct store_space_place *place)
 {
     *place = (struct store_space_place){0};
     struct space_row row = {.place = place};

@@ -6,7 +6,7 @@
 #include "common/store/store.h"
 
 #define STORE_FRIEND_PREFIX "friend_"
-#define STORE_SPACE_PREFIX "space_"
+#define STORE_SPACE_PREFIX  "space_"
 
 /* A user of the friend chat. */
 struct store_friend_self {
@@ -16,8 +16,7 @@ struct store_friend_self {
     char name[STORE_NAME_MAX + 1];
 };
 /* ERR_NOT_FOUND: no such user. */
-enum err store_friend_self(struct store *store, struct str user_id,
-                           struct store_friend_self *self) CG_MUST_CHECK;
+enum err store_friend_self(struct store *store, struct str user_id, struct store_friend_self *self) CG_MUST_CHECK;
 
 /* A friendship, seen from neither side. */
 struct store_friendship {
@@ -41,7 +40,7 @@ struct store_space_place {
 };
 /* ERR_NOT_FOUND: no such space or user. ERR_DENIED: the space is not called `space_name` (NULL: whatever
  * it is called), and nobody became a member. */
-enum err store_space_place(struct store *store, struct str space_id, struct str user_id,
-                           const char *space_name, struct store_space_place *place) CG_MUST_CHECK;
+enum err store_space_place(struct store *store, struct str space_id, struct str user_id, const char *space_name,
+                           struct store_space_place *place) CG_MUST_CHECK;
 
 #endif

@@ -7,8 +7,8 @@
 
 #define AT_MS          "CAST(ROUND(UNIX_TIMESTAMP(m.created_at) * 1000) AS UNSIGNED)"
 #define RECORD_COLUMNS "m.seq AS seq, m.kind, u.public_id, m.content, " AT_MS
-#define RECORD_TABLES                                                                              \
-    " FROM message m LEFT JOIN user u ON u.id = m.sender"                                          \
+#define RECORD_TABLES \
+    " FROM message m LEFT JOIN user u ON u.id = m.sender" \
     " WHERE m.conversation = ? AND m.seq > ? AND m.seq < ? AND m.kind IN (2, 3, 8)"
 
 static const struct store_statement rows[] = {
@@ -19,16 +19,14 @@ static const struct store_statement rows[] = {
     {SQL_SPACE_SEEN, "SELECT c.id, c.name FROM conversation c"
                      " JOIN member m ON m.conversation = c.id AND m.user = ?"
                      " WHERE c.public_id = ? AND c.kind = 4"},
-    {SQL_SPACE_MEMBERS,
-     "SELECT u.public_id, u.name, COALESCE(s.score, 0) FROM member m"
-     " JOIN user u ON u.id = m.user"
-     " LEFT JOIN standing s ON s.conversation = m.conversation AND s.user = m.user"
-     " WHERE m.conversation = ? ORDER BY m.joined_at, m.user LIMIT 10000"},
+    {SQL_SPACE_MEMBERS, "SELECT u.public_id, u.name, COALESCE(s.score, 0) FROM member m"
+                        " JOIN user u ON u.id = m.user"
+                        " LEFT JOIN standing s ON s.conversation = m.conversation AND s.user = m.user"
+                        " WHERE m.conversation = ? ORDER BY m.joined_at, m.user LIMIT 10000"},
     {SQL_RECORDS_FORWARD, "SELECT " RECORD_COLUMNS RECORD_TABLES " ORDER BY m.seq LIMIT ?"},
-    {SQL_RECORDS_LATEST, "SELECT * FROM (SELECT " RECORD_COLUMNS RECORD_TABLES
-                         " ORDER BY m.seq DESC LIMIT ?) AS latest ORDER BY seq"},
-    {SQL_SPACE_LOCK,
-     "SELECT id, seq, last_at FROM conversation WHERE public_id = ? AND kind = 4 FOR UPDATE"},
+    {SQL_RECORDS_LATEST,
+     "SELECT * FROM (SELECT " RECORD_COLUMNS RECORD_TABLES " ORDER BY m.seq DESC LIMIT ?) AS latest ORDER BY seq"},
+    {SQL_SPACE_LOCK, "SELECT id, seq, last_at FROM conversation WHERE public_id = ? AND kind = 4 FOR UPDATE"},
     {SQL_SPACE_TWO, "SELECT u.id, u.public_id, u.name FROM member m JOIN user u ON u.id = m.user"
                     " WHERE m.conversation = ? AND u.public_id IN (?, ?)"},
     {SQL_FIND_TRANSFER, "SELECT m.seq, m.content, " AT_MS " FROM message m"
@@ -40,8 +38,7 @@ static const struct store_statement rows[] = {
                      " ON DUPLICATE KEY UPDATE score = score + VALUES(score)"},
 };
 _Static_assert(STORE_SPACE_MEMBERS_LISTED == 10000, "as SQL_SPACE_MEMBERS says");
-_Static_assert(MESSAGE_JOIN == 2 && MESSAGE_LEAVE == 3 && MESSAGE_TRANSFER == 8,
-               "as RECORD_TABLES says");
+_Static_assert(MESSAGE_JOIN == 2 && MESSAGE_LEAVE == 3 && MESSAGE_TRANSFER == 8, "as RECORD_TABLES says");
 
 const struct store_statements store_spaces_statements = STORE_STATEMENTS(rows);
 
@@ -76,8 +73,7 @@ static void on_by_name(void *arg, const struct db_value *c)
 }
 
 /* The space and its first member become visible together: nobody finds one that is nobody's. */
-static enum err add_space(struct store *store, struct str name, uint64_t user,
-                          char space_id[ID_MAX])
+static enum err add_space(struct store *store, struct str name, uint64_t user, char space_id[ID_MAX])
 {
     id_make(STORE_SPACE_PREFIX, space_id);
     enum err err = db_begin(store->db);
@@ -106,8 +102,7 @@ static enum err make_once(struct store *store, struct str name, uint64_t user, c
     return err == ERR_DUPLICATE ? ERR_RETRY : err; /* somebody was quicker: perhaps this very user */
 }
 
-enum err store_space_make(struct store *store, struct str name, uint64_t user,
-                          char space_id[ID_MAX])
+enum err store_space_make(struct store *store, struct str name, uint64_t user, char space_id[ID_MAX])
 {
     struct store_tries tries = {0};
     enum err err;
@@ -131,8 +126,8 @@ static void on_seen(void *arg, const struct db_value *c)
     buf_add_str(seen->name, c[1].text);
 }
 
-enum err store_space_seen(struct store *store, struct str space_id, uint64_t user,
-                          uint64_t *conversation, struct buf *name)
+enum err store_space_seen(struct store *store, struct str space_id, uint64_t user, uint64_t *conversation,
+                          struct buf *name)
 {
     struct seen seen = {conversation, name};
     *conversation = 0;
@@ -158,8 +153,7 @@ static void on_member(void *arg, const struct db_value *c)
     visit->fn.member(visit->arg, &member);
 }
 
-enum err store_space_members(struct store *store, uint64_t conversation, store_space_member_fn *fn,
-                             void *arg)
+enum err store_space_members(struct store *store, uint64_t conversation, store_space_member_fn *fn, void *arg)
 {
     struct visit visit = {{.member = fn}, arg};
     return db_query(store->db, SQL_SPACE_MEMBERS, &DB_NUM(conversation), 1, on_member, &visit);
@@ -171,19 +165,18 @@ static void on_record(void *arg, const struct db_value *c)
     struct store_record record = {.seq = c[0].number,
                                   .kind = (enum message_kind)c[1].number,
                                   .from_id = c[2].text,
-                                  .content = c[1].number == MESSAGE_TRANSFER ? store_json(c[3].text, "null") : c[3].text,
+                                  .content =
+                                      c[1].number == MESSAGE_TRANSFER ? store_json(c[3].text, "null") : c[3].text,
                                   .at_ms = (int64_t)c[4].number};
     visit->fn.record(visit->arg, &record);
 }
 
-enum err store_records(struct store *store, const struct store_range *range, store_record_fn *fn,
-                       void *arg)
+enum err store_records(struct store *store, const struct store_range *range, store_record_fn *fn, void *arg)
 {
     struct visit visit = {{.record = fn}, arg};
-    struct db_value params[] = {DB_NUM(range->conversation), DB_NUM(range->after),
-                                DB_NUM(range->before), DB_NUM(range->limit)};
-    return db_query(store->db, range->latest ? SQL_RECORDS_LATEST : SQL_RECORDS_FORWARD, params, 4,
-                    on_record, &visit);
+    struct db_value params[] = {DB_NUM(range->conversation), DB_NUM(range->after), DB_NUM(range->before),
+                                DB_NUM(range->limit)};
+    return db_query(store->db, range->latest ? SQL_RECORDS_LATEST : SQL_RECORDS_FORWARD, params, 4, on_record, &visit);
 }
 
 /* ---- a transfer ---- */
@@ -224,8 +217,7 @@ static void on_earlier(void *arg, const struct db_value *c)
         store_copy(state->earlier, sizeof state->earlier, c[1].text);
 }
 
-static enum err insert_transfer(struct store *store, struct transfer_state *state,
-                                struct str client_id)
+static enum err insert_transfer(struct store *store, struct transfer_state *state, struct str client_id)
 {
     struct store_transfer *transfer = state->transfer;
     char now[CLOCK_TEXT_MAX];
@@ -247,11 +239,10 @@ static enum err insert_transfer(struct store *store, struct transfer_state *stat
                              DB_NULL};
     enum err err = db_query(store->db, SQL_ADD_MESSAGE, row, 12, NULL, NULL);
     struct db_value counter[] = {DB_NUM(transfer->seq), DB_NUM((uint64_t)transfer->at_ms),
-                                DB_NUM(transfer->conversation)};
+                                 DB_NUM(transfer->conversation)};
     if (!err)
         err = db_query(store->db, SQL_SET_SEQ, counter, 3, NULL, NULL);
-    struct db_value give[] = {DB_NUM(transfer->conversation), DB_NUM(state->to),
-                              DB_NUM((uint64_t)transfer->score)};
+    struct db_value give[] = {DB_NUM(transfer->conversation), DB_NUM(state->to), DB_NUM((uint64_t)transfer->score)};
     if (!err)
         err = db_query(store->db, SQL_GIVE_SCORE, give, 3, NULL, NULL);
     struct db_value take[] = {DB_NUM(transfer->conversation), DB_NUM(transfer->sender),
@@ -270,17 +261,14 @@ static enum err move(struct store *store, struct transfer_state *state)
     int len = snprintf(client_id, sizeof client_id, MESSAGE_ID_TRANSFER "%.*s", (int)transfer->client_id.len,
                        transfer->client_id.ptr);
     struct str key = {client_id, (size_t)len};
-    enum err err =
-        db_query(store->db, SQL_SPACE_LOCK, &DB_TEXT(transfer->space_id), 1, on_lock, state);
+    enum err err = db_query(store->db, SQL_SPACE_LOCK, &DB_TEXT(transfer->space_id), 1, on_lock, state);
     if (err || !transfer->conversation)
         return err ? err : ERR_NOT_FOUND;
-    struct db_value two[] = {DB_NUM(transfer->conversation), DB_TEXT(transfer->from_id),
-                             DB_TEXT(transfer->to_id)};
+    struct db_value two[] = {DB_NUM(transfer->conversation), DB_TEXT(transfer->from_id), DB_TEXT(transfer->to_id)};
     err = db_query(store->db, SQL_SPACE_TWO, two, 3, on_two, state);
     if (err || !transfer->sender || !state->to)
         return err ? err : ERR_NOT_FOUND;
-    struct db_value before[] = {DB_NUM(transfer->conversation), DB_NUM(transfer->sender),
-                                DB_TEXT(key)};
+    struct db_value before[] = {DB_NUM(transfer->conversation), DB_NUM(transfer->sender), DB_TEXT(key)};
     err = db_query(store->db, SQL_FIND_TRANSFER, before, 3, on_earlier, state);
     if (err)
         return err;
@@ -311,12 +299,11 @@ enum err store_transfer(struct store *store, struct store_transfer *transfer)
     enum err err;
     CG_ASSERT(transfer->client_id.len && transfer->client_id.len <= STORE_TRANSFER_CLIENT_MAX);
     CG_ASSERT(transfer->score > 0 && transfer->score <= STORE_SCORE_MAX);
-    if (!id_is(transfer->space_id, STORE_SPACE_PREFIX) ||
-        !id_is(transfer->to_id, STORE_USER_PREFIX) || str_eq(transfer->from_id, transfer->to_id))
+    if (!id_is(transfer->space_id, STORE_SPACE_PREFIX) || !id_is(transfer->to_id, STORE_USER_PREFIX) ||
+        str_eq(transfer->from_id, transfer->to_id))
         return ERR_NOT_FOUND;
-    snprintf(transfer->content, sizeof transfer->content,
-             "{\"fromId\":\"%.*s\",\"toId\":\"%.*s\",\"score\":%lld}", (int)transfer->from_id.len,
-             transfer->from_id.ptr, (int)transfer->to_id.len, transfer->to_id.ptr,
+    snprintf(transfer->content, sizeof transfer->content, "{\"fromId\":\"%.*s\",\"toId\":\"%.*s\",\"score\":%lld}",
+             (int)transfer->from_id.len, transfer->from_id.ptr, (int)transfer->to_id.len, transfer->to_id.ptr,
              (long long)transfer->score);
     do /* after a lost answer to COMMIT the next attempt waits for the row and finds what became of it */
         err = transfer_once(store, transfer);

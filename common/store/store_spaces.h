@@ -21,12 +21,11 @@ enum err store_space_user(struct store *store, struct str user_id, struct store_
 
 /* Makes a space of that name with the user as its first member. A space of that name that the user is a
  * member of is the same one, made again. ERR_DUPLICATE: it is somebody else's. */
-enum err store_space_make(struct store *store, struct str name, uint64_t user,
-                          char space_id[ID_MAX]) CG_MUST_CHECK;
+enum err store_space_make(struct store *store, struct str name, uint64_t user, char space_id[ID_MAX]) CG_MUST_CHECK;
 
 /* A space, for one of its members. ERR_NOT_FOUND: no such space, or the user is no member. */
-enum err store_space_seen(struct store *store, struct str space_id, uint64_t user,
-                          uint64_t *conversation, struct buf *name) CG_MUST_CHECK;
+enum err store_space_seen(struct store *store, struct str space_id, uint64_t user, uint64_t *conversation,
+                          struct buf *name) CG_MUST_CHECK;
 
 struct store_space_member {
     struct str user_id, name;

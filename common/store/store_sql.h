@@ -103,7 +103,7 @@ extern const struct store_statements store_io_statements, store_native_statement
 extern const struct store_statements store_sanctions_statements, store_rights_statements;
 
 /* The columns of a user's rights, which store_take_rights takes in this order. */
-#define STORE_RIGHTS_COLUMNS(user)                                                                                     \
+#define STORE_RIGHTS_COLUMNS(user) \
     user ".rights, " user ".tokens_rights, TIMESTAMPDIFF(SECOND, '1970-01-01', " user ".tokens_at)"
 enum { STORE_RIGHTS_COLUMN_COUNT = 3 };
 struct rights store_take_rights(const struct db_value *columns);
@@ -150,9 +150,9 @@ int64_t store_next_ms(int64_t last_ms);
 #define STORE_KINDS_SAID "1, 4, 5, 6, 7"
 
 /* The columns every message is read with, in the order store_on_message expects. */
-#define STORE_MESSAGE_COLUMNS                                                                      \
-    "seq, sender, kind, sender_name, content, COALESCE(sent_text, sent_at), "                       \
-    "CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), client_id, audience, "                     \
+#define STORE_MESSAGE_COLUMNS \
+    "seq, sender, kind, sender_name, content, COALESCE(sent_text, sent_at), " \
+    "CAST(ROUND(UNIX_TIMESTAMP(created_at) * 1000) AS UNSIGNED), client_id, audience, " \
     "revised_by, recalled, batch_id, extra"
 
 enum { STORE_MESSAGE_COLUMN_COUNT = 13 };

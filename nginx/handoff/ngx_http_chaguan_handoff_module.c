@@ -24,9 +24,9 @@
 
 typedef struct {
     struct sockaddr_un address;
-    int fd;                /* to the relay; kept from one request to the next; -1: none */
+    int fd; /* to the relay; kept from one request to the next; -1: none */
     ngx_msec_t left_out_at;
-    unsigned left_out:1;
+    unsigned left_out : 1;
 } relay_t;
 
 typedef struct {
@@ -40,7 +40,7 @@ typedef struct {
 typedef struct {
     u_char bytes[HANDOFF_WIRE_BYTES];
     size_t len;
-    unsigned too_long:1;
+    unsigned too_long : 1;
 } message_t;
 
 ngx_module_t ngx_http_chaguan_handoff_module;

@@ -73,6 +73,6 @@ const char *door_post_error(enum err err);
 /* For protocol->limited of the friend chat and the spaces. */
 void door_limited(struct session *session, struct str message, int64_t retry_after_ms);
 #define DOOR_CONFLICT "this clientId was used for something else: it was not stored"
-#define DOOR_LIMITED "too many messages: try again later"
+#define DOOR_LIMITED  "too many messages: try again later"
 
 #endif

@@ -197,8 +197,7 @@ static void seat_free(struct seat *seat)
     free(seat);
 }
 
-void hub_join(struct hub *hub, struct session *session, uint64_t conversation,
-              enum encoding_id encoding)
+void hub_join(struct hub *hub, struct session *session, uint64_t conversation, enum encoding_id encoding)
 {
     CG_ASSERT(!hub_seat(session, conversation));
     struct room *room = map_get(&hub->rooms, conversation);
@@ -369,8 +368,8 @@ static void save_readers(struct room_log *read)
     room_flush(room);
     for (size_t i = 0; i < room->seat_count; i++) {
         struct seat *seat = room->seats[i];
-        if (seat->log == read && seat->session->choked && !encoding_of(read)->pulled &&
-            seat->cursor >= log->start && log->end - seat->cursor > log->max / 4)
+        if (seat->log == read && seat->session->choked && !encoding_of(read)->pulled && seat->cursor >= log->start &&
+            log->end - seat->cursor > log->max / 4)
             session_spill(seat);
     }
 }
@@ -418,8 +417,7 @@ void room_append(struct room *room, const struct message *message)
     }
 }
 
-void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct member *members,
-                           size_t count)
+void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct member *members, size_t count)
 {
     struct room *room = map_get(&hub->rooms, conversation);
     if (!room || room->state != ROOM_LIVE)
@@ -433,8 +431,8 @@ void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct 
     }
 }
 
-void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversation,
-                      const struct member *members, size_t count)
+void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversation, const struct member *members,
+                      size_t count)
 {
     struct session *session = sessions_find(hub->sessions, session_id);
     struct seat *seat = session ? hub_seat(session, conversation) : NULL;
@@ -491,6 +489,5 @@ static void on_audit(struct wheel_timer *timer)
 {
     struct hub *hub = (struct hub *)(void *)((char *)timer - offsetof(struct hub, audit));
     hub_audit(hub);
-    wheel_set(hub->wheel, &hub->audit,
-              bus_is_up(hub->bus) ? hub->settings->audit_ms : hub->settings->audit_down_ms);
+    wheel_set(hub->wheel, &hub->audit, bus_is_up(hub->bus) ? hub->settings->audit_ms : hub->settings->audit_down_ms);
 }

@@ -21,9 +21,9 @@ struct sanctions;
 
 /* What another relay told without a number, for those above the hub. */
 struct hub_notices {
-    void (*presence)(void *arg, uint64_t conversation);               /* who is present has changed */
-    void (*history)(void *arg, uint64_t conversation, uint64_t user); /* this user asked for it */
-    void (*friends)(void *arg, uint64_t user);                        /* this user has a new friend */
+    void (*presence)(void *arg, uint64_t conversation);                   /* who is present has changed */
+    void (*history)(void *arg, uint64_t conversation, uint64_t user);     /* this user asked for it */
+    void (*friends)(void *arg, uint64_t user);                            /* this user has a new friend */
     void (*read)(void *arg, uint64_t user, const struct wire_mark *mark); /* this user has read so far */
     /* WIRE_SANCTION, WIRE_DRAIN. */
     void (*control)(void *arg, const struct wire_header *header, struct str payload);
@@ -41,24 +41,24 @@ struct hub {
     struct readers *readers;
     struct bus *bus;
     const struct encoding *const *encodings; /* ENCODING_COUNT of them, by their id */
-    uint64_t origin; /* this process's incarnation */
+    uint64_t origin;                         /* this process's incarnation */
     uint64_t epoch;
     struct hub_notices notices;
     const struct sanctions *sanctions; /* who may not post; NULL: everybody may */
 
-    struct map rooms;        /* conversation → struct room */
-    struct room *dirty;      /* rooms with something to flush */
-    struct room *resting;    /* such that were flushed a moment ago */
-    int64_t rest_until_us;   /* clock_mono_us: all small rooms were flushed a moment ago; 0: they were not */
-    size_t log_bytes;        /* memory held by all room logs */
-    size_t trim_at;          /* where the sweep over budget goes on */
+    struct map rooms;      /* conversation → struct room */
+    struct room *dirty;    /* rooms with something to flush */
+    struct room *resting;  /* such that were flushed a moment ago */
+    int64_t rest_until_us; /* clock_mono_us: all small rooms were flushed a moment ago; 0: they were not */
+    size_t log_bytes;      /* memory held by all room logs */
+    size_t trim_at;        /* where the sweep over budget goes on */
     struct wheel_timer audit;
-    bool auditing;    /* one is under way */
-    bool audit_again; /* and what it has asked is too old by now */
+    bool auditing;               /* one is under way */
+    bool audit_again;            /* and what it has asked is too old by now */
     struct store_anchor *doubts; /* what rooms had delivered when something came that speaks against it */
     size_t doubt_count, doubt_cap;
-    int64_t connects; /* METRIC_DB_CONNECTS when the last audit began */
-    struct buf scratch;      /* for encoding one event */
+    int64_t connects;   /* METRIC_DB_CONNECTS when the last audit began */
+    struct buf scratch; /* for encoding one event */
 };
 
 void hub_init(struct hub *hub);
@@ -67,8 +67,7 @@ void hub_fini(struct hub *hub);
 
 /* Seats the session in the conversation; protocol->seated or ->not_seated follows, perhaps before this
  * returns. From then on it reads what is delivered. A session may have many seats, one a conversation. */
-void hub_join(struct hub *hub, struct session *session, uint64_t conversation,
-              enum encoding_id encoding);
+void hub_join(struct hub *hub, struct session *session, uint64_t conversation, enum encoding_id encoding);
 /* Its seat in that conversation, also one that it waits for; NULL if it has none. */
 struct seat *hub_seat(const struct session *session, uint64_t conversation);
 /* Leaves all seats, or gives up waiting for them. */
@@ -130,12 +129,11 @@ void hub_bus_state(struct hub *hub, bool up);
 void hub_subscribed(struct hub *hub, uint64_t conversation);
 
 /* Sends the member list to every session of the room. */
-void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct member *members,
-                           size_t count);
+void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct member *members, size_t count);
 
 /* The same to one session, if it is still there and seated. */
-void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversation,
-                      const struct member *members, size_t count);
+void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversation, const struct member *members,
+                      size_t count);
 
 /* Shows bytes as they are to all readers of one encoding in the room, on every relay. */
 void hub_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding, struct str payload);

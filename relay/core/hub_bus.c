@@ -92,8 +92,7 @@ void hub_stored(struct hub *hub, struct store_post *posts, const struct post_id 
 
 /* ---- telling without a number ---- */
 
-static void notify(struct hub *hub, enum wire_kind kind, uint64_t conversation, uint64_t user,
-                   struct str rest)
+static void notify(struct hub *hub, enum wire_kind kind, uint64_t conversation, uint64_t user, struct str rest)
 {
     struct wire_header header = {
         .kind = kind,

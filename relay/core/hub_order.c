@@ -185,8 +185,7 @@ static void collect(void *arg, const struct message *message)
     struct reading *reading = arg;
     if (reading->count == reading->cap) {
         reading->cap = reading->cap ? reading->cap * 2 : 16;
-        reading->messages =
-            mem_realloc(reading->messages, reading->cap * sizeof reading->messages[0]);
+        reading->messages = mem_realloc(reading->messages, reading->cap * sizeof reading->messages[0]);
     }
     reading->messages[reading->count++] = message_dup(message);
 }
@@ -235,8 +234,7 @@ static void on_loaded(struct job *job)
         return;
     }
     if (job->err) {
-        log_warn("room.load_failed", "room=%llu err=%s", (unsigned long long)room->id,
-                 err_name(job->err));
+        log_warn("room.load_failed", "room=%llu err=%s", (unsigned long long)room->id, err_name(job->err));
         room_failed(room, job->err);
     } else {
         for (size_t i = 0; i < reading->count; i++) {
@@ -425,8 +423,8 @@ static void note_put_back(const struct audit *audit)
         log_error("hub.database_put_back", "rooms=%zu msg=\"stored messages were lost: chaguan epoch raise\"",
                   audit->lost);
     else if (audit->lost && audit->epoch != audit->known)
-        log_error("hub.database_put_back", "rooms=%zu from=%llu to=%llu msg=\"stored messages were lost\"",
-                  audit->lost, (unsigned long long)audit->known, (unsigned long long)audit->epoch);
+        log_error("hub.database_put_back", "rooms=%zu from=%llu to=%llu msg=\"stored messages were lost\"", audit->lost,
+                  (unsigned long long)audit->known, (unsigned long long)audit->epoch);
     if (!audit->job.err || audit->lost)
         metric_set(METRIC_ROOMS_AHEAD, audit->epoch == audit->known ? (int64_t)audit->lost : 0);
 }

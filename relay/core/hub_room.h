@@ -31,9 +31,9 @@ struct room_log {
 struct room {
     uint64_t id; /* conversation */
     struct hub *hub;
-    uint64_t seq;   /* the last number appended */
-    uint64_t batch; /* whose it is (struct message) */
-    uint64_t known; /* the highest number known to be stored; above seq: something is missing */
+    uint64_t seq;          /* the last number appended */
+    uint64_t batch;        /* whose it is (struct message) */
+    uint64_t known;        /* the highest number known to be stored; above seq: something is missing */
     struct room_log *logs; /* of the encodings that are read */
     struct seat **seats;
     uint32_t seat_count, seat_cap;
@@ -49,7 +49,7 @@ struct room {
      * attempt to load it is waited for. */
     struct wheel_timer later;
     struct room *next_dirty; /* in hub->dirty or hub->resting */
-    int64_t rest_until_us; /* clock_mono_us: not written to before; 0: whenever there is something */
+    int64_t rest_until_us;   /* clock_mono_us: not written to before; 0: whenever there is something */
 };
 
 static inline const struct encoding *encoding_of(const struct room_log *log)

@@ -35,8 +35,7 @@ static bool take(struct limits *limits, struct rate_table *table, uint64_t key, 
                  int64_t *retry_after_ms)
 {
     int64_t now_ms = limits->wheel->now_ms;
-    return !key || !rate.per_s ||
-           rate_take(&rate_table_use(table, key, now_ms)->bucket, rate, now_ms, retry_after_ms);
+    return !key || !rate.per_s || rate_take(&rate_table_use(table, key, now_ms)->bucket, rate, now_ms, retry_after_ms);
 }
 
 /* ---- connections ---- */

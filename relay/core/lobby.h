@@ -37,8 +37,8 @@ struct lobby_party {
 };
 
 struct lobby {
-    struct map parties;          /* by address */
-    struct lobby_party **ranks;  /* by count, to address_max + 1: past that all are in the last */
+    struct map parties;         /* by address */
+    struct lobby_party **ranks; /* by count, to address_max + 1: past that all are in the last */
     size_t max, address_max;
     size_t count;
     size_t largest; /* no party has a higher rank */

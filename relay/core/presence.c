@@ -127,8 +127,7 @@ static void on_entered(void *arg, const struct bus_reply *reply)
 {
     struct step *step = arg;
     struct presence *presence = step->presence;
-    bool first = reply ? bus_reply_number(reply) == 1
-                       : !was_elsewhere(step);
+    bool first = reply ? bus_reply_number(reply) == 1 : !was_elsewhere(step);
     if (first && step->announce)
         announce_step(step, MESSAGE_JOIN);
     tell_entered(presence, step->session_id);
@@ -155,10 +154,10 @@ static void say_enter(struct present *present, bool announce_it, uint64_t sessio
     buf_add_text(&value, present->head);
     buf_add_text(&value, present->name);
     CG_ASSERT(!value.failed);
-    struct str args[] = {STR("EVAL"),   STR(SCRIPT_ENTER), STR("4"),
-                         str_of(room),  str_of(who),       str_of(rooms),
-                         str_of(admit), str_of(field),     buf_str(&value),
-                         str_of(presence->entry), str_of(conversation)};
+    struct str args[] = {
+        STR("EVAL"),         STR(SCRIPT_ENTER), STR("4"),      str_of(room),    str_of(who),
+        str_of(rooms),       str_of(admit),     str_of(field), buf_str(&value), str_of(presence->entry),
+        str_of(conversation)};
     struct step *step = step_new(present, announce_it);
     step->session_id = session_id;
     bus_command_on(presence->bus, bus_server_of(presence->bus, present->conversation), on_entered, step, args,
@@ -171,8 +170,7 @@ static void on_left(void *arg, const struct bus_reply *reply)
     struct step *step = arg;
     struct presence *presence = step->presence;
     struct present *present = present_of(presence, step->conversation, step->user);
-    bool last = reply ? bus_reply_number(reply) == 1
-                      : !was_elsewhere(step);
+    bool last = reply ? bus_reply_number(reply) == 1 : !was_elsewhere(step);
     if (last && step->announce)
         announce_step(step, MESSAGE_LEAVE);
     CG_ASSERT(present && present->leaving);
@@ -207,10 +205,11 @@ static void ask_leave(struct presence *presence, uint64_t conversation, uint64_t
     presence_relay_key(rooms, prefix, "rooms", str_of(presence->entry));
     snprintf(field, sizeof field, "%s:%llu", presence->entry, (unsigned long long)user);
     snprintf(number, sizeof number, "%llu", (unsigned long long)conversation);
-    struct str args[] = {STR("EVAL"),          STR(SCRIPT_LEAVE),       STR("3"),
-                         str_of(room),         str_of(who),             str_of(rooms),
-                         str_of(field),        str_of(presence->entry), str_of(number),
-                         presence_is_empty(presence, conversation) ? STR("1") : STR("0")};
+    struct str args[] = {STR("EVAL"),    STR(SCRIPT_LEAVE),
+                         STR("3"),       str_of(room),
+                         str_of(who),    str_of(rooms),
+                         str_of(field),  str_of(presence->entry),
+                         str_of(number), presence_is_empty(presence, conversation) ? STR("1") : STR("0")};
     bus_command_on(presence->bus, bus_server_of(presence->bus, conversation), fn, arg, args,
                    sizeof args / sizeof args[0]);
 }
@@ -242,8 +241,7 @@ void presence_say_leave(struct present *present, bool announce_it)
 
 static void on_grace(struct wheel_timer *timer)
 {
-    struct present *present =
-        (struct present *)(void *)((char *)timer - offsetof(struct present, grace));
+    struct present *present = (struct present *)(void *)((char *)timer - offsetof(struct present, grace));
     if (!present->presence->finishing)
         presence_say_leave(present, true);
 }
@@ -276,8 +274,8 @@ void presence_enter(struct presence *presence, uint64_t conversation, enum encod
     bool repainted = fresh || !str_eq(str_of(present->head), member->head);
     if (repainted) {
         free(present->name);
-        present->name = mem_strndup_two(member->name.ptr, member->name.len, member->head.ptr, member->head.len,
-                                        &present->head);
+        present->name =
+            mem_strndup_two(member->name.ptr, member->name.len, member->head.ptr, member->head.len, &present->head);
     }
     bool returned = present->unsure; /* its leave is on its way or lost: come again */
     place->sure += returned;
@@ -387,8 +385,8 @@ void presence_bus_state(struct presence *presence, size_t server, bool up)
 
 /* ---- beginning and end ---- */
 
-struct presence *presence_new(const struct settings *settings, struct wheel *wheel, struct hub *hub,
-                              struct bus *bus, uint64_t incarnation)
+struct presence *presence_new(const struct settings *settings, struct wheel *wheel, struct hub *hub, struct bus *bus,
+                              uint64_t incarnation)
 {
     struct presence *presence = mem_zalloc(sizeof *presence);
     presence->settings = settings;

@@ -17,8 +17,8 @@ struct bus;
 struct presence;
 
 /* All is borrowed. */
-struct presence *presence_new(const struct settings *settings, struct wheel *wheel, struct hub *hub,
-                              struct bus *bus, uint64_t incarnation);
+struct presence *presence_new(const struct settings *settings, struct wheel *wheel, struct hub *hub, struct bus *bus,
+                              uint64_t incarnation);
 void presence_free(struct presence *presence);
 
 /* One more socket of this user is in the room, seated as `session_id`; it gets the member list, and

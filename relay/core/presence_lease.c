@@ -183,8 +183,8 @@ static void on_renewed(void *arg, const struct bus_reply *reply)
     if (had && !reaped && !registry->resync)
         return;
     registry->resync = false;
-    log_info("presence.registered", "entry=%s server=%zu reaped=%d rooms=%zu", presence->entry,
-             server_of(registry), reaped, presence->places.count);
+    log_info("presence.registered", "entry=%s server=%zu reaped=%d rooms=%zu", presence->entry, server_of(registry),
+             reaped, presence->places.count);
     presence_say_all(registry, reaped);
     find_own_rooms(registry);
 }
@@ -198,15 +198,14 @@ static void renew(struct registry *registry)
     presence_relay_key(reaped, prefix, "reaped", str_of(presence->entry));
     snprintf(relays, sizeof relays, "%s:relays", prefix);
     snprintf(ms, sizeof ms, "%lld", (long long)presence->settings->lease_ms);
-    struct str args[] = {STR("EVAL"),    STR(SCRIPT_RENEW), STR("3"),  str_of(lease),
+    struct str args[] = {STR("EVAL"),    STR(SCRIPT_RENEW), STR("3"),   str_of(lease),
                          str_of(relays), str_of(reaped),    str_of(ms), str_of(presence->entry)};
     command(registry, on_renewed, registry, args, sizeof args / sizeof args[0]);
 }
 
 static void on_lease_timer(struct wheel_timer *timer)
 {
-    struct presence *presence =
-        (struct presence *)(void *)((char *)timer - offsetof(struct presence, lease));
+    struct presence *presence = (struct presence *)(void *)((char *)timer - offsetof(struct presence, lease));
     if (presence->finishing)
         return;
     for (size_t i = 0; i < bus_servers(presence->bus); i++)
@@ -274,10 +273,19 @@ static void reap_page(struct asked_room *room, struct str cursor)
     presence_relay_key(reaped_key, prefix, "reaped", entry);
     snprintf(who, sizeof who, "%s:who:%llu:", prefix, (unsigned long long)room->conversation);
     snprintf(count, sizeof count, "%d", PRESENCE_PAGE);
-    struct str args[] = {STR("EVAL"),   STR(SCRIPT_REAP), STR("4"),           str_of(room_key),
-                         str_of(rooms), str_of(lease),    str_of(reaped_key), entry,
-                         str_of(room->name), str_of(who), registry->ending ? STR("1") : STR("0"),
-                         cursor,        str_of(count)};
+    struct str args[] = {STR("EVAL"),
+                         STR(SCRIPT_REAP),
+                         STR("4"),
+                         str_of(room_key),
+                         str_of(rooms),
+                         str_of(lease),
+                         str_of(reaped_key),
+                         entry,
+                         str_of(room->name),
+                         str_of(who),
+                         registry->ending ? STR("1") : STR("0"),
+                         cursor,
+                         str_of(count)};
     command(registry, on_reaped, room, args, sizeof args / sizeof args[0]);
 }
 
@@ -309,16 +317,20 @@ static void find_dead(struct registry *registry)
     registry->presence->outstanding += question->counted;
     snprintf(relays, sizeof relays, "%s:relays", prefix);
     snprintf(limit, sizeof limit, "%d", REAP_ROOMS);
-    struct str args[] = {STR("EVAL"),   STR(SCRIPT_FIND_DEAD),  STR("1"),
-                         str_of(relays), str_of(prefix), str_of(registry->presence->entry),
-                         registry->ending ? STR("1") : STR("0"), str_of(limit)};
+    struct str args[] = {STR("EVAL"),
+                         STR(SCRIPT_FIND_DEAD),
+                         STR("1"),
+                         str_of(relays),
+                         str_of(prefix),
+                         str_of(registry->presence->entry),
+                         registry->ending ? STR("1") : STR("0"),
+                         str_of(limit)};
     command(registry, on_dead_found, question, args, sizeof args / sizeof args[0]);
 }
 
 static void on_reap_timer(struct wheel_timer *timer)
 {
-    struct presence *presence =
-        (struct presence *)(void *)((char *)timer - offsetof(struct presence, reap));
+    struct presence *presence = (struct presence *)(void *)((char *)timer - offsetof(struct presence, reap));
     if (presence->finishing)
         return;
     wheel_set(presence->wheel, &presence->reap, presence->settings->lease_ms / 4);
@@ -411,9 +423,8 @@ static void hand_on(struct registry *registry)
     snprintf(relays, sizeof relays, "%s:relays", prefix);
     presence_lease_key(lease, prefix, str_of(presence->entry));
     snprintf(ms, sizeof ms, "%lld", (long long)presence->settings->grace_ms + 1);
-    struct str args[] = {STR("EVAL"),    STR(SCRIPT_HAND_ON),  STR("2"),
-                         str_of(relays), str_of(lease),        str_of(prefix),
-                         str_of(presence->entry), str_of(ms)};
+    struct str args[] = {STR("EVAL"),    STR(SCRIPT_HAND_ON),     STR("2"),  str_of(relays), str_of(lease),
+                         str_of(prefix), str_of(presence->entry), str_of(ms)};
     command(registry, on_handed_on, registry, args, sizeof args / sizeof args[0]);
 }
 

@@ -14,7 +14,7 @@ enum {
     LIST_MAX_BYTES = 16 * 1024 * 1024,
     LIST_ENTRIES = 100000, /* of a room that are listed; no frame has room for as many */
     LIST_ASKED = 12000,    /* … for who asks: as many as an answer has room for, about */
-    HEAD_MAX = 1024, /* longer than any that presence.c writes */
+    HEAD_MAX = 1024,       /* longer than any that presence.c writes */
 };
 
 static void on_list_timer(struct wheel_timer *timer);
@@ -55,8 +55,7 @@ static bool take_number(struct str *text, unsigned long *number)
     return true;
 }
 
-bool presence_read_entry(const char *field, struct str value, struct str own_entry,
-                         struct listed *listed)
+bool presence_read_entry(const char *field, struct str value, struct str own_entry, struct listed *listed)
 {
     const char *colon = strrchr(field, ':');
     unsigned long encoding, head_len;
@@ -194,8 +193,7 @@ _Static_assert(PRESENCE_PAGE == 500, "as read_page says");
 static void list_read(struct presence *presence, uint64_t conversation, size_t most, read_fn *fn, void *arg)
 {
     struct reading *reading = mem_zalloc(sizeof *reading);
-    *reading = (struct reading){
-        .presence = presence, .conversation = conversation, .most = most, .fn = fn, .arg = arg};
+    *reading = (struct reading){.presence = presence, .conversation = conversation, .most = most, .fn = fn, .arg = arg};
     buf_init(&reading->raw, LIST_MAX_BYTES);
     read_page(reading, STR("0"));
 }
@@ -204,8 +202,7 @@ static void list_read(struct presence *presence, uint64_t conversation, size_t m
 static struct list list_from_memory(const struct place *place)
 {
     size_t at = 0;
-    struct list list = {
-        .listed = mem_zalloc((place->list.count + place->presents.count) * sizeof list.listed[0])};
+    struct list list = {.listed = mem_zalloc((place->list.count + place->presents.count) * sizeof list.listed[0])};
     buf_init(&list.texts, LIST_MAX_BYTES);
     for (size_t i = 0; i < place->list.count; i++)
         if (place->list.listed[i].elsewhere)
@@ -213,8 +210,7 @@ static struct list list_from_memory(const struct place *place)
     for (struct present *present; (present = map_next(&place->presents, &at));)
         if (!present->unsure)
             list.listed[list.count++] = (struct listed){
-                .member = {present->user, str_of(present->name), str_of(present->head)},
-                .encoding = present->encoding};
+                .member = {present->user, str_of(present->name), str_of(present->head)}, .encoding = present->encoding};
     list_settle(&list);
     return list;
 }
@@ -225,8 +221,7 @@ static bool same_list(const struct list *a, const struct list *b)
         return false;
     for (size_t i = 0; i < a->count; i++) {
         const struct member *left = &a->listed[i].member, *right = &b->listed[i].member;
-        if (left->user != right->user || !str_eq(left->head, right->head) ||
-            !str_eq(left->name, right->name))
+        if (left->user != right->user || !str_eq(left->head, right->head) || !str_eq(left->name, right->name))
             return false;
     }
     return true;
@@ -243,8 +238,7 @@ static int64_t list_pause_ms(const struct place *place)
 {
     size_t readers = 0, bytes = place->list.texts.len + place->list.count * 32;
     hub_each(place->presence->hub, place->conversation, count_session, &readers);
-    return place->presence->settings->members_interval_ms +
-           (int64_t)(bytes * readers / LIST_BYTES_PER_MS);
+    return place->presence->settings->members_interval_ms + (int64_t)(bytes * readers / LIST_BYTES_PER_MS);
 }
 
 static void list_show(struct place *place, struct list *fresh)
@@ -259,8 +253,7 @@ static void list_show(struct place *place, struct list *fresh)
     if (!same)
         hub_broadcast_members(presence->hub, place->conversation, members, place->list.count);
     for (size_t i = 0; same && i < place->waiting_count; i++)
-        hub_send_members(presence->hub, place->waiting[i], place->conversation, members,
-                         place->list.count);
+        hub_send_members(presence->hub, place->waiting[i], place->conversation, members, place->list.count);
     place->waiting_count = 0;
     free(members);
     place->next_list_ms = clock_mono_ms() + list_pause_ms(place);

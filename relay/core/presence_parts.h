@@ -18,7 +18,7 @@ struct present {
     enum encoding_id encoding;
     unsigned sockets;
     unsigned leaving; /* leaves on their way to Redis */
-    bool unsure;  /* the entry should be gone from Redis, but nobody confirmed it */
+    bool unsure;      /* the entry should be gone from Redis, but nobody confirmed it */
     struct wheel_timer grace;
     char *name, *head; /* one piece of memory */
 };
@@ -45,7 +45,7 @@ struct place {
     struct map presents; /* user → struct present */
     size_t sure;         /* of them: those that are not `unsure` */
     struct list list;
-    uint64_t *waiting;   /* sessions that have had no list yet */
+    uint64_t *waiting; /* sessions that have had no list yet */
     size_t waiting_count, waiting_cap;
     struct wheel_timer timer; /* set while a list is due */
     int64_t next_list_ms;
@@ -62,16 +62,16 @@ struct registry {
     struct presence *presence;
     bool resync; /* the connection was lost since all entries were last said */
     int64_t reap_from_ms;
-    unsigned reaping;    /* rooms of the dead that are being gone through */
-    bool more_dead;      /* and there are more behind them */
-    unsigned tidying;    /* pages of our own rooms that are being gone through */
-    bool tidy_again;     /* once more when that is done */
+    unsigned reaping; /* rooms of the dead that are being gone through */
+    bool more_dead;   /* and there are more behind them */
+    unsigned tidying; /* pages of our own rooms that are being gone through */
+    bool tidy_again;  /* once more when that is done */
     char tidy_cursor[PRESENCE_CURSOR_MAX];
-    struct wheel_timer say; /* set while entries are being said again; */
+    struct wheel_timer say;      /* set while entries are being said again; */
     struct presence_who *to_say; /* … those */
     size_t to_say_count, said;
     bool announce; /* … and announced */
-    bool ending; /* at the end nobody is left there to hand our entries to: answers are counted */
+    bool ending;   /* at the end nobody is left there to hand our entries to: answers are counted */
 };
 
 struct presence {
@@ -125,8 +125,7 @@ void presence_list_due(struct place *place);
 /* Whether, as Redis last said, the user has an entry of another relay. */
 bool presence_is_elsewhere(const struct place *place, uint64_t user);
 /* Reads one entry of a room's HASH; `field` ends with a NUL, the texts stay in `value`. */
-bool presence_read_entry(const char *field, struct str value, struct str own_entry,
-                         struct listed *listed);
+bool presence_read_entry(const char *field, struct str value, struct str own_entry, struct listed *listed);
 
 /* ---- presence_lease.c ---- */
 

@@ -195,7 +195,6 @@ void roomlog_each(const struct roomlog *log, uint64_t cursor, roomlog_each_fn *f
         at--;
     for (; at < log->count; at++) {
         const struct roomlog_entry *entry = &log->entries[at];
-        fn(arg, entry->seq,
-           (struct str){log->data + (entry->offset - log->start) + entry->header, entry->payload});
+        fn(arg, entry->seq, (struct str){log->data + (entry->offset - log->start) + entry->header, entry->payload});
     }
 }

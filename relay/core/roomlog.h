@@ -15,15 +15,15 @@
 #include <stdint.h>
 
 struct roomlog_entry {
-    uint64_t seq;    /* 0: an event that is not stored */
-    uint64_t offset; /* of the frame's first byte */
+    uint64_t seq;         /* 0: an event that is not stored */
+    uint64_t offset;      /* of the frame's first byte */
     uint32_t passing : 1; /* of a history, only the latest few such are wanted: comings and goings */
     uint32_t header : 31; /* bytes of the frame before its payload */
     uint32_t payload;
 };
 
 struct roomlog {
-    char *data;   /* the bytes from `start` on */
+    char *data;                    /* the bytes from `start` on */
     struct roomlog_entry *entries; /* oldest first */
     uint64_t start, end;
     uint32_t cap, max; /* bytes: there is room for, are kept at most */

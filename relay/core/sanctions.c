@@ -12,8 +12,8 @@ enum { REVOCATION_KEPT_MS = 600000 }; /* longer than any look-up takes */
 struct sanctions_row {
     struct sanction sanction;
     uint64_t address;
-    int64_t known_ms;           /* clock_mono_ms */
-    struct sanctions_row *next; /* on the same user, address or hash of a name */
+    int64_t known_ms;                /* clock_mono_ms */
+    struct sanctions_row *next;      /* on the same user, address or hash of a name */
     struct sanctions_row *next_over; /* while they are swept out */
 };
 

@@ -12,7 +12,7 @@ struct sanctions {
     /* Chains of struct sanctions_row; addresses by rate_address_key, names by their hash, and with them what is on
      * everybody's tokens. */
     struct map by_user, by_address, by_name;
-    uint64_t tokens_voided;         /* how often everybody's tokens were revoked, since the start */
+    uint64_t tokens_voided; /* how often everybody's tokens were revoked, since the start */
 };
 
 void sanctions_fini(struct sanctions *sanctions);

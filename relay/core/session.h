@@ -59,7 +59,7 @@ struct store_post;
 struct protocol {
     const char *name;
     const char *subprotocol; /* that its handshakes must offer; NULL: none is ever chosen */
-    size_t state_size; /* bytes of session->state, zeroed */
+    size_t state_size;       /* bytes of session->state, zeroed */
     /* How long a client may be silent before it gets a ping; NULL: ping_interval_ms. */
     int64_t (*ping_interval_ms)(const struct settings *settings);
     bool (*claims)(struct str path);
@@ -104,12 +104,12 @@ struct protocol {
 /* A session's place in a room: a cursor into the log of one encoding. Made and freed by the hub. */
 struct seat {
     struct session *session;
-    struct room_log *log; /* and by it the room */
+    struct room_log *log;     /* and by it the room */
     struct seat *next, *prev; /* the session's other seats */
-    uint64_t cursor;   /* the first byte of the log that was not yet given to the socket */
-    uint32_t index;    /* in the room's seats */
-    bool placed; /* the protocol was told that it sits here */
-    bool held;         /* its log waits: what came before is still being fetched (session_hold_seat) */
+    uint64_t cursor;          /* the first byte of the log that was not yet given to the socket */
+    uint32_t index;           /* in the room's seats */
+    bool placed;              /* the protocol was told that it sits here */
+    bool held;                /* its log waits: what came before is still being fetched (session_hold_seat) */
 };
 
 struct session {
@@ -118,24 +118,24 @@ struct session {
     const struct transport *transport;
     void *socket;
     const struct protocol *protocol;
-    void *state; /* the protocol's own */
-    struct seat *seats; /* those it has and those it waits for */
-    struct map *by_conversation; /* the same, by their conversation; NULL: there are few */
-    struct limits_client client; /* whose it is, as far as it is known */
-    struct lobby_guest guest;    /* from session_from to session_admitted */
+    void *state;                               /* the protocol's own */
+    struct seat *seats;                        /* those it has and those it waits for */
+    struct map *by_conversation;               /* the same, by their conversation; NULL: there are few */
+    struct limits_client client;               /* whose it is, as far as it is known */
+    struct lobby_guest guest;                  /* from session_from to session_admitted */
     struct session *older_guest, *newer_guest; /* while it is one: its neighbours in sessions->oldest_guest … */
-    struct buf outbox;  /* answers that wait for the socket */
-    struct debt debt;   /* that, and what the socket keeps */
-    size_t kept;        /* bytes of it that the socket keeps */
+    struct buf outbox;                         /* answers that wait for the socket */
+    struct debt debt;                          /* that, and what the socket keeps */
+    size_t kept;                               /* bytes of it that the socket keeps */
     struct wheel_timer timer;
-    int64_t heard_ms;   /* wheel time at which the client last sent anything */
-    int64_t began_ms;   /* when the message began that is not whole yet; 0: none */
+    int64_t heard_ms; /* wheel time at which the client last sent anything */
+    int64_t began_ms; /* when the message began that is not whole yet; 0: none */
     struct session *next_queued;
-    bool queued;        /* in sessions->queued */
-    bool pinged;        /* since it was last heard */
-    bool choked;        /* the socket takes nothing until session_writable */
-    bool held;          /* its seats' logs wait: what came before is still being fetched (session_hold) */
-    uint8_t paused;     /* nothing is read from it: enum session_pause */
+    bool queued;    /* in sessions->queued */
+    bool pinged;    /* since it was last heard */
+    bool choked;    /* the socket takes nothing until session_writable */
+    bool held;      /* its seats' logs wait: what came before is still being fetched (session_hold) */
+    uint8_t paused; /* nothing is read from it: enum session_pause */
     bool closing;
 };
 
@@ -150,14 +150,14 @@ enum session_pause {
 struct sessions {
     const struct settings *settings;
     struct wheel *wheel;
-    struct limits *limits; /* NULL: no limits */
-    struct lobby *lobby;   /* NULL: all are let in */
+    struct limits *limits;                       /* NULL: no limits */
+    struct lobby *lobby;                         /* NULL: all are let in */
     struct session *oldest_guest, *newest_guest; /* those in the lobby: when all places are taken, the oldest goes */
     struct session **slots;
     uint32_t *generations;
     uint32_t *free_slots;
     size_t cap, count, free_count;
-    size_t outbox_bytes; /* of all sessions */
+    size_t outbox_bytes;    /* of all sessions */
     struct session *queued; /* those with something from session_queue */
     /* What a seat has for its socket past its cursor, in whole frames; false if the cursor fell off its log. Set by
      * who makes seats: the hub. */

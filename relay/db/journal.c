@@ -58,8 +58,8 @@ struct journal {
     size_t count, bytes; /* queued or being stored */
     bool stopping, stopped;
     int64_t stop_ms; /* when stopping: until when batches are tried */
-    bool failing; /* journal thread: the last batch found no database */
-    size_t most;  /* journal thread: posts that this machine stores within HOLD_MS, as far as known */
+    bool failing;    /* journal thread: the last batch found no database */
+    size_t most;     /* journal thread: posts that this machine stores within HOLD_MS, as far as known */
 };
 
 static void settle(struct journal *journal, size_t count, size_t bytes)
@@ -237,8 +237,8 @@ static void count_results(struct journal *journal, const struct batch *batch)
 }
 
 /* While the database is known to be away nobody is kept waiting: each batch gets one attempt. */
-static void store_batch(struct journal *journal, struct store *store, struct batch *batch,
-                        int64_t oldest_ms, int64_t stop_ms)
+static void store_batch(struct journal *journal, struct store *store, struct batch *batch, int64_t oldest_ms,
+                        int64_t stop_ms)
 {
     int64_t now_ms = clock_mono_ms(), until_ms = oldest_ms + journal->settings->journal_timeout_ms;
     int64_t patience = (until_ms < stop_ms ? until_ms : stop_ms) - now_ms;
@@ -246,8 +246,7 @@ static void store_batch(struct journal *journal, struct store *store, struct bat
         patience = 0;
     enum err err = store_journal(store, batch->posts, batch->count, patience);
     if (err && !journal->failing)
-        log_error("journal.failing", "err=%s batch=%zu msg=\"%s\"", err_name(err), batch->count,
-                  store_error(store));
+        log_error("journal.failing", "err=%s batch=%zu msg=\"%s\"", err_name(err), batch->count, store_error(store));
     else if (!err && journal->failing)
         log_info("journal.recovered", "batch=%zu", batch->count);
     journal->failing = err != ERR_OK;
@@ -293,8 +292,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-struct journal *journal_new(const struct settings *settings, struct offload *offload,
-                            journal_stored_fn *stored, void *arg)
+struct journal *journal_new(const struct settings *settings, struct offload *offload, journal_stored_fn *stored,
+                            void *arg)
 {
     struct journal *journal = mem_zalloc(sizeof *journal);
     journal->settings = settings;

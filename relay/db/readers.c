@@ -16,15 +16,16 @@ enum {
 enum { CLASS_FIRST, CLASS_RELAY, CLASS_ARRIVAL, CLASS_ASK, CLASS_COSTLY, CLASSES };
 
 /* Of each class in turn, if it has something; CLASS_FIRST before all. */
-static const unsigned char turns[] = {CLASS_ARRIVAL, CLASS_RELAY, CLASS_ARRIVAL, CLASS_ASK, CLASS_ARRIVAL, CLASS_COSTLY};
+static const unsigned char turns[] = {CLASS_ARRIVAL, CLASS_RELAY,   CLASS_ARRIVAL,
+                                      CLASS_ASK,     CLASS_ARRIVAL, CLASS_COSTLY};
 
 /* The jobs of one payer and one kind; work_all NULL: those that are worked on alone. Never empty. */
 struct lane {
     struct payer *payer;
     void (*work_all)(struct job *const *jobs, size_t count, struct store *store);
     struct job *first, **last;
-    struct lane *next;             /* of the same payer */
-    struct lane *before, *behind;  /* a ring: of the same class and kind */
+    struct lane *next;            /* of the same payer */
+    struct lane *before, *behind; /* a ring: of the same class and kind */
 };
 
 /* Who pays, in one class. It is in the class' heap while it has jobs and may have a reader, and is forgotten once it
@@ -33,9 +34,9 @@ struct payer {
     uint64_t key;
     uint64_t used; /* virtual time: what it has had, on the class' scale */
     struct lane *lanes;
-    size_t count;    /* jobs that wait */
-    size_t readers;  /* at work for it */
-    size_t place;    /* in the heap, from 1; 0: not in it */
+    size_t count;   /* jobs that wait */
+    size_t readers; /* at work for it */
+    size_t place;   /* in the heap, from 1; 0: not in it */
     struct payer *next_idle;
     bool idle; /* in the class' list of those that may be forgotten */
 };
@@ -46,14 +47,15 @@ struct kind {
     size_t count;       /* jobs */
 };
 
-struct class {
-    struct map payers; /* by mixed key */
+struct class
+{
+    struct map payers;   /* by mixed key */
     struct payer **heap; /* by `used`, [1] has used least */
     size_t heap_count, heap_cap;
     struct kind kinds[KINDS];
     struct payer *idle, **idle_end;
-    uint64_t now, latest; /* virtual time: of who was served last; the latest that anybody has used */
-    size_t count;         /* jobs that wait */
+    uint64_t now, latest;        /* virtual time: of who was served last; the latest that anybody has used */
+    size_t count;                /* jobs that wait */
     size_t readers, readers_max; /* at work on its jobs */
     size_t payer_readers_max;
 };

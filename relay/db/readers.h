@@ -37,9 +37,9 @@ struct job {
     void (*work)(struct job *job, struct store *store); /* in a reader thread; touches only the job */
     /* The same for 1 to READERS_TOGETHER jobs that have the same work_all; sets each one's `err`. */
     void (*work_all)(struct job *const *jobs, size_t count, struct store *store);
-    void (*done)(struct job *job);                      /* in the loop thread; frees the job */
-    enum err err;                                       /* ERR_OK until its work sets it */
-    size_t bytes; /* its work may set it: of the answer that it has made, until `done` returns */
+    void (*done)(struct job *job); /* in the loop thread; frees the job */
+    enum err err;                  /* ERR_OK until its work sets it */
+    size_t bytes;                  /* its work may set it: of the answer that it has made, until `done` returns */
 
     /* who pays: job_charge. A zeroed one is the relay's, and cheap */
     enum job_class class;

@@ -358,11 +358,11 @@ static const struct {
     native_handler *handle;     /* one of these two: */
     native_room_handler *visit; /* it names a conversation in `room` */
 } commands[] = {
-    {"hello", true, on_hello, NULL},       {"ping", false, on_ping, NULL},
-    {"join", false, NULL, native_join},    {"leave", false, NULL, native_leave},
-    {"send", false, NULL, native_send},    {"edit", false, NULL, native_edit},
-    {"recall", false, NULL, native_recall}, {"history", false, NULL, native_history},
-    {"read", false, NULL, native_read},    {"unread", false, native_unread, NULL},
+    {"hello", true, on_hello, NULL},          {"ping", false, on_ping, NULL},
+    {"join", false, NULL, native_join},       {"leave", false, NULL, native_leave},
+    {"send", false, NULL, native_send},       {"edit", false, NULL, native_edit},
+    {"recall", false, NULL, native_recall},   {"history", false, NULL, native_history},
+    {"read", false, NULL, native_read},       {"unread", false, native_unread, NULL},
     {"members", false, NULL, native_members}, {"typing", false, NULL, native_typing},
 };
 

@@ -132,7 +132,8 @@ static void read_missed(struct native_room *room)
     page->most = page_bytes();
     buf_init(&page->event, event_max);
     buf_init(&page->out, page->most + event_max);
-    job_charge(&page->job, JOB_ASK, native->user, 1 + (is_narrow(&page->range) ? room->target - room->given : PAGE_EVENTS) / 50);
+    job_charge(&page->job, JOB_ASK, native->user,
+               1 + (is_narrow(&page->range) ? room->target - room->given : PAGE_EVENTS) / 50);
     native->reading++;
     if (readers_try(door.readers, &page->job)) {
         free(page);

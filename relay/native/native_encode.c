@@ -5,9 +5,8 @@ static const struct {
     enum message_kind kind;
     bool sent; /* by clients */
 } kinds[] = {
-    {"text", MESSAGE_TEXT, true},   {"emoji", MESSAGE_EMOJI, true},
-    {"file", MESSAGE_FILE, true},   {"image", MESSAGE_IMAGE, true},
-    {"video", MESSAGE_VIDEO, true}, {"join", MESSAGE_JOIN, false},
+    {"text", MESSAGE_TEXT, true},    {"emoji", MESSAGE_EMOJI, true},        {"file", MESSAGE_FILE, true},
+    {"image", MESSAGE_IMAGE, true},  {"video", MESSAGE_VIDEO, true},        {"join", MESSAGE_JOIN, false},
     {"leave", MESSAGE_LEAVE, false}, {"transfer", MESSAGE_TRANSFER, false},
 };
 
@@ -49,9 +48,7 @@ static void add_content(const struct message *message, struct buf *out)
 
 void native_encode(const struct message *message, struct buf *out)
 {
-    const char *event = message->kind == MESSAGE_EDIT     ? "edit"
-                        : message->kind == MESSAGE_RECALL ? "recall"
-                                                          : "message";
+    const char *event = message->kind == MESSAGE_EDIT ? "edit" : message->kind == MESSAGE_RECALL ? "recall" : "message";
     buf_addf(out, "{\"ev\":\"%s\",\"ch\":%llu,\"epoch\":%llu,\"seq\":%llu,\"ts\":%lld,\"name\":", event,
              (unsigned long long)message->conversation, (unsigned long long)door.hub->epoch,
              (unsigned long long)message->seq, (long long)message->at_ms);

@@ -65,10 +65,10 @@ struct native_room {
     int64_t typed_ms; /* wheel time; 0: never */
 
     /* joining */
-    bool coming;      /* a seat was asked for */
-    bool in_hello;    /* the answer to hello tells of it */
-    bool joined;      /* it has a seat and was told so */
-    bool presence;    /* it wants to be present, and to know who is */
+    bool coming;   /* a seat was asked for */
+    bool in_hello; /* the answer to hello tells of it */
+    bool joined;   /* it has a seat and was told so */
+    bool presence; /* it wants to be present, and to know who is */
     bool present;
     int64_t join_re;
     struct native_cursor cursor;
@@ -88,28 +88,28 @@ struct native_hello {
         struct native_cursor cursor;
         bool presence;
         const char *code, *message; /* why not; literals */
-    } rooms[]; /* `count` of them */
+    } rooms[];                      /* `count` of them */
 };
 
 /* The state of a session. */
 struct native {
     struct session *session;
-    struct wheel_timer timer; /* until hello: its deadline; then: the end of the token */
-    struct wheel_timer again; /* while this relay has not heard of what a client has seen */
-    int64_t expires_ms;       /* Unix time; 0: never */
-    bool asking;              /* hello is being looked up */
+    struct wheel_timer timer;   /* until hello: its deadline; then: the end of the token */
+    struct wheel_timer again;   /* while this relay has not heard of what a client has seen */
+    int64_t expires_ms;         /* Unix time; 0: never */
+    bool asking;                /* hello is being looked up */
     struct native_hello *hello; /* looked up, and waits for its rooms */
     size_t hello_left;          /* those that have neither a seat nor a refusal yet */
-    bool known;               /* hello was answered */
+    bool known;                 /* hello was answered */
     uint64_t user;
     char *name, *head; /* one piece of memory */
     struct native_room *rooms;
     size_t room_count;
-    size_t waiting;           /* commands that wait for their room */
-    size_t asked;             /* look-ups on their way */
-    size_t reading;           /* pages of missed events on their way */
-    uint64_t pages;           /* that were asked for, ever */
-    struct postings posts;    /* their owner: the conversation */
+    size_t waiting;        /* commands that wait for their room */
+    size_t asked;          /* look-ups on their way */
+    size_t reading;        /* pages of missed events on their way */
+    uint64_t pages;        /* that were asked for, ever */
+    struct postings posts; /* their owner: the conversation */
 };
 
 static inline struct native *native_of(struct session *session)

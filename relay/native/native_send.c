@@ -78,7 +78,7 @@ void native_send(struct native_room *room, int64_t re, struct json_object *objec
     enum message_kind kind = (enum message_kind)0;
     if (!json_has(object, "kind") || json_get_string(object, "kind", &name))
         kind = native_kind(name);
-    const char *wrong = !kind                                ? "kind must be text, emoji, file, image or video"
+    const char *wrong = !kind                                 ? "kind must be text, emoji, file, image or video"
                         : !take_client_id(object, &client_id) ? "client_id must be 1 to 64 visible ASCII characters"
                                                               : take_content(object, kind, &content);
     if (wrong) {

@@ -18,7 +18,7 @@
 enum {
     KNOWN_MS = 10000, /* how long an answer of Redis is believed */
     UNKNOWN_MS = 1000,
-    PLACES_MAX = 1024, /* relays that are remembered */
+    PLACES_MAX = 1024,  /* relays that are remembered */
     WAITING_MAX = 4096, /* calls that wait for an answer of Redis */
     KEY_MAX = 80,
 };

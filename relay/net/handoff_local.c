@@ -44,7 +44,9 @@ static bool send_message(int to, struct handoff_wire header, struct str bytes, c
         struct cmsghdr align;
     } control = {0};
     struct iovec iov[] = {{&header, sizeof header}, {(void *)(uintptr_t)bytes.ptr, bytes.len}};
-    struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2, .msg_control = control.bytes,
+    struct msghdr message = {.msg_iov = iov,
+                             .msg_iovlen = 2,
+                             .msg_control = control.bytes,
                              .msg_controllen = CMSG_SPACE(count * sizeof(int))};
     struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
     rights->cmsg_level = SOL_SOCKET;

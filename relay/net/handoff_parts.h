@@ -21,8 +21,8 @@ typedef void handoff_refuse_fn(struct http_call *call);
 struct handoff_place {
     struct handoff *handoff;
     uint64_t incarnation;
-    int64_t until_ms; /* clock_mono_ms: ask again then */
-    bool known, asking, near; /* near: on this machine */
+    int64_t until_ms;            /* clock_mono_ms: ask again then */
+    bool known, asking, near;    /* near: on this machine */
     char path[HANDOFF_PATH_MAX]; /* empty: none */
     struct sockaddr_in address;  /* port 0: none */
     int fd;                      /* to its Unix socket; -1: none */

@@ -14,11 +14,11 @@
 #include "relay/net/handoff_parts.h"
 
 enum {
-    SAY_MS = 100,      /* this often, if it has changed */
-    REPEAT_MS = 1000,  /* else this often */
+    SAY_MS = 100,       /* this often, if it has changed */
+    REPEAT_MS = 1000,   /* else this often */
     BELIEVED_MS = 1500, /* one that stands still says nothing: nobody is to be given to it for long */
     FROZEN_MS = 500,
-    SLACK = 2,         /* more than another has: by so many, and by a sixteenth, is no reason to give anybody away */
+    SLACK = 2, /* more than another has: by so many, and by a sixteenth, is no reason to give anybody away */
     SLACK_PART = 16,
 };
 

@@ -138,8 +138,8 @@ static bool receive(struct giver *giver, bool *over)
         struct cmsghdr align;
     } control;
     struct iovec iov = {bytes, HANDOFF_WIRE_BYTES};
-    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
+    struct msghdr message = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     ssize_t got = recvmsg(giver->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     *over = got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
     if (got <= 0)
@@ -180,8 +180,7 @@ static bool may_give(const struct listener *listener, int fd)
 {
     struct ucred who;
     socklen_t len = sizeof who;
-    return is_front(listener) ||
-           (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.uid == geteuid());
+    return is_front(listener) || (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.uid == geteuid());
 }
 
 /* False: nobody waits. */

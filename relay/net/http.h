@@ -22,7 +22,12 @@
 #include <uv.h>
 
 /* What nginx lets through as it is installed (large_client_header_buffers 4 8k, and 1 KB before those), with what it adds. */
-enum { HTTP_LINE_BYTES = 8192, HTTP_HEAD_BYTES = 4 * HTTP_LINE_BYTES + 2048, HTTP_URL_BYTES = HTTP_LINE_BYTES, HTTP_PEER_MAX = 64 };
+enum {
+    HTTP_LINE_BYTES = 8192,
+    HTTP_HEAD_BYTES = 4 * HTTP_LINE_BYTES + 2048,
+    HTTP_URL_BYTES = HTTP_LINE_BYTES,
+    HTTP_PEER_MAX = 64
+};
 /* In lower case: on a request that another relay passes on (handoff.h). */
 #define HTTP_HANDED_HEADER "x-chaguan-handed"
 
@@ -31,15 +36,15 @@ struct http_server;
 /* One request whose answer is still owed. The pointer is valid until an answer is given (http_reply, the end of a
  * stream), http_take, or `gone`; then whoever holds it must forget it. */
 struct http_call {
-    const char *method;     /* "GET"; a literal */
-    struct request request; /* path (as sent, not decoded), argument (decoded), header; until the handler returns,
+    const char *method;       /* "GET"; a literal */
+    struct request request;   /* path (as sent, not decoded), argument (decoded), header; until the handler returns,
                              * unless http_hold was called: then as long as the call */
-    struct str body;        /* all of it; likewise */
+    struct str body;          /* all of it; likewise */
     char peer[HTTP_PEER_MAX]; /* the client's address; through nginx what it says, empty if unknown */
-    enum origin origin;     /* whether a page of another site asks; those that may not are refused before */
-    bool proxied;           /* came in through the Unix socket: nginx, which may be believed */
-    bool handed;            /* another relay gave it to us, or its client says so: it goes to no third one */
-    bool alone;             /* nginx gave us the client's socket, for this request only: what the client says next
+    enum origin origin;       /* whether a page of another site asks; those that may not are refused before */
+    bool proxied;             /* came in through the Unix socket: nginx, which may be believed */
+    bool handed;              /* another relay gave it to us, or its client says so: it goes to no third one */
+    bool alone;               /* nginx gave us the client's socket, for this request only: what the client says next
                              * it says past nginx' rules and would be believed, so nothing more is read as a request */
     /* Set by who holds the call: the client left before the answer. The call is freed after it returns. */
     void (*gone)(void *arg, struct http_call *call);

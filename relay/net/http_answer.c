@@ -97,11 +97,11 @@ void http_reply(struct http_call *call, unsigned status, const char *type, const
         metric_inc(METRIC_HTTP_REFUSED);
     if (conn->server->draining)
         conn->keep_alive = false;
-    int len = snprintf(head, sizeof head,
-                       "HTTP/1.1 %u %s\r\nContent-Type: %.80s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-                       "X-Content-Type-Options: nosniff\r\n%s",
-                       status, http_status_text(status), type, body.len,
-                       conn->keep_alive ? "" : "Connection: close\r\n");
+    int len =
+        snprintf(head, sizeof head,
+                 "HTTP/1.1 %u %s\r\nContent-Type: %.80s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
+                 "X-Content-Type-Options: nosniff\r\n%s",
+                 status, http_status_text(status), type, body.len, conn->keep_alive ? "" : "Connection: close\r\n");
     CG_ASSERT(len > 0 && (size_t)len < sizeof head);
     bool bare = !strcmp(call->method, "HEAD");
     struct str pieces[] = {{head, (size_t)len}, cors(call, more), str_of(headers), STR("\r\n"), bare ? STR("") : body};

@@ -247,9 +247,8 @@ static unsigned judge(struct http_head *head, const http_parser *parser, const s
         return HTTP_STATUS_BAD_REQUEST;
     head->content_length = seen->lengths ? (int64_t)parser->content_length : 0;
     head->upgrade = seen->upgrades;
-    if (seen->upgrades &&
-        (!seen->websocket || !seen->connection_upgrade || old || parser->method != HTTP_GET ||
-         head->content_length || head->chunked || seen->keys > 1 || seen->versions > 1))
+    if (seen->upgrades && (!seen->websocket || !seen->connection_upgrade || old || parser->method != HTTP_GET ||
+                           head->content_length || head->chunked || seen->keys > 1 || seen->versions > 1))
         return HTTP_STATUS_BAD_REQUEST;
     return parser->method == HTTP_CONNECT ? HTTP_STATUS_BAD_REQUEST : 0;
 }

@@ -46,9 +46,9 @@ struct http_conn {
     struct http_conn *next_ready; /* or the next that ended */
     struct wheel_timer timer;
     struct buf in, out;
-    struct debt debt; /* `out` */
+    struct debt debt;             /* `out` */
     struct unfinished unfinished; /* `in`, while a request is not whole */
-    size_t seen; /* of the head: bytes that held no end of it */
+    size_t seen;                  /* of the head: bytes that held no end of it */
     size_t body_len;
     struct http_head head;
     struct http_chunks chunks;

@@ -69,8 +69,7 @@ void http_request_refuse(struct http_conn *conn, unsigned status, const char *js
 
 void http_request_crowded(struct unfinished *unfinished)
 {
-    struct http_conn *conn =
-        (struct http_conn *)(void *)((char *)unfinished - offsetof(struct http_conn, unfinished));
+    struct http_conn *conn = (struct http_conn *)(void *)((char *)unfinished - offsetof(struct http_conn, unfinished));
     if (conn->inside || (conn->state != HTTP_IN_HEAD && conn->state != HTTP_IN_BODY))
         return;
     refuse(conn, 503, "text/plain; charset=utf-8", STR("Try again later\n"));
@@ -144,7 +143,8 @@ static void refuse_origin(struct http_conn *conn)
     const char *json = conn->route ? conn->route->foreign : NULL;
     struct buf body;
     buf_init(&body, 1024);
-    origin_refuse(why, header(request, "origin", origin, sizeof origin), header(request, "host", host, sizeof host), said);
+    origin_refuse(why, header(request, "origin", origin, sizeof origin), header(request, "host", host, sizeof host),
+                  said);
     if (json) {
         buf_add_text(&body, json);
         origin_add_to(&body, why, said);

@@ -48,7 +48,6 @@ void chatroom_add_line(const struct message *message, struct buf *out)
     buf_add_char(out, '}');
 }
 
-
 static void encode_message(const struct message *message, struct buf *out)
 {
     if (message_is_revision(message->kind))
@@ -178,8 +177,8 @@ static void on_looked_up(struct admission *admission, enum admitted admitted)
         struct chatroom_state *state = chatroom_state_of(session);
         state->conversation = place->conversation;
         state->user = place->user;
-        state->name = mem_strndup_two(place->user_name, place->user_name_len, place->head, strlen(place->head),
-                                      &state->head);
+        state->name =
+            mem_strndup_two(place->user_name, place->user_name_len, place->head, strlen(place->head), &state->head);
         hub_join(door.hub, session, place->conversation, ENCODING_CHATROOM);
     }
     free(admission);
@@ -259,8 +258,7 @@ static bool claims_other(struct json_object *frame, const char *key, const char 
 static bool identity_is_own(struct session *session, struct json_object *frame)
 {
     const struct chatroom_state *state = chatroom_state_of(session);
-    if (!claims_other(frame, "sendUserId", state->nick_id) &&
-        !claims_other(frame, "sendRoom", state->room_id) &&
+    if (!claims_other(frame, "sendUserId", state->nick_id) && !claims_other(frame, "sendRoom", state->room_id) &&
         !claims_other(frame, "sendUserName", state->name))
         return true;
     struct str client_id;

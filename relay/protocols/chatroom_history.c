@@ -20,8 +20,7 @@ static void logs_open(struct logs *logs)
     /* a line is its content and at most this much around it */
     size_t around = (size_t)door.settings->history_limit * 2048;
     logs->lines = 0;
-    buf_init(&logs->out,
-             (size_t)door.settings->history_bytes + (size_t)door.settings->max_message_bytes + around);
+    buf_init(&logs->out, (size_t)door.settings->history_bytes + (size_t)door.settings->max_message_bytes + around);
     buf_add_text(&logs->out, LOGS_OPEN);
 }
 

@@ -87,7 +87,7 @@ static uint64_t payer_of(const struct http_call *call, struct str nick_id)
 }
 
 void chatroom_http_ask(struct chatroom_http_asked *asked, struct http_call *call, struct str room_id,
-               struct str nick_id)
+                       struct str nick_id)
 {
     asked->call = call;
     asked->admission.done = on_asked;
@@ -155,6 +155,7 @@ const struct http_route chatroom_http_route = {
     .claims = claims,
     .max_body = max_body,
     .handle = handle,
-    .foreign = "{\"error\":\"pages of this origin may not use this server (settings: origins, server_names)\",\"code\":\"origin\"}",
+    .foreign = "{\"error\":\"pages of this origin may not use this server (settings: origins, "
+               "server_names)\",\"code\":\"origin\"}",
     .too_large = "{\"error\":\"request body too large\",\"code\":\"too_big\"}",
 };

@@ -202,12 +202,11 @@ const struct encoding stream_encoding = {
 /* ---- pages of history ---- */
 
 void chatroom_http_page_init(struct chatroom_http_page *page, uint64_t after,
-                     void (*add)(struct chatroom_http_page *page, const struct message *message))
+                             void (*add)(struct chatroom_http_page *page, const struct message *message))
 {
     const struct settings *settings = door.settings;
     *page = (struct chatroom_http_page){.last = after, .add = add};
-    buf_init(&page->out,
-             (size_t)settings->history_bytes + 6 * (size_t)settings->max_message_bytes + 4096);
+    buf_init(&page->out, (size_t)settings->history_bytes + 6 * (size_t)settings->max_message_bytes + 4096);
 }
 
 static void on_message(void *arg, const struct message *message)
@@ -228,7 +227,7 @@ static void on_message(void *arg, const struct message *message)
 }
 
 enum err chatroom_http_page_read(struct chatroom_http_page *page, struct store *store, uint64_t conversation,
-                         uint64_t before)
+                                 uint64_t before)
 {
     struct store_range range = {
         .conversation = conversation,

@@ -65,7 +65,7 @@ static void on_gone(void *arg, struct http_call *call)
 }
 
 struct session *chatroom_http_hold(const struct protocol *protocol, struct http_call *call, int64_t wait_ms,
-                           void (*give_up_fn)(struct session *session))
+                                   void (*give_up_fn)(struct session *session))
 {
     struct session *session = session_new(door.hub->sessions, protocol, &transport, NULL);
     if (!session) {

@@ -31,7 +31,7 @@ struct chatroom_http_asked {
 
 /* Holds the call and asks, or answers with 404 or 503 and releases. */
 void chatroom_http_ask(struct chatroom_http_asked *asked, struct http_call *call, struct str room_id,
-               struct str nick_id);
+                       struct str nick_id);
 
 /* Answers {"error":…,"code":…}; both texts are literals that need no escape. 503 says when to come back. */
 void chatroom_http_refuse(struct http_call *call, unsigned status, const char *code, const char *error);
@@ -73,15 +73,15 @@ struct chatroom_http_page {
     struct buf out;
     uint64_t last; /* the number of the last event in it; where it begins at first */
     size_t count;
-    bool full;                                                           /* one was left out */
+    bool full;                                                                   /* one was left out */
     void (*add)(struct chatroom_http_page *page, const struct message *message); /* appends one to `out` */
 };
 
 void chatroom_http_page_init(struct chatroom_http_page *page, uint64_t after,
-                     void (*add)(struct chatroom_http_page *page, const struct message *message));
+                             void (*add)(struct chatroom_http_page *page, const struct message *message));
 /* Reads what comes after page->last and before `before`. Any thread. */
 enum err chatroom_http_page_read(struct chatroom_http_page *page, struct store *store, uint64_t conversation,
-                         uint64_t before) CG_MUST_CHECK;
+                                 uint64_t before) CG_MUST_CHECK;
 
 /* ---- chatroom_http_held.c ---- */
 
@@ -96,7 +96,7 @@ struct chatroom_http_held {
 
 /* The call becomes a session, given up after `wait_ms`. NULL: it was answered, there are too many. */
 struct session *chatroom_http_hold(const struct protocol *protocol, struct http_call *call, int64_t wait_ms,
-                           void (*give_up)(struct session *session));
+                                   void (*give_up)(struct session *session));
 /* The call has been answered: the session ends at the next tick of the wheel. */
 void chatroom_http_held_done(struct session *session);
 /* For protocol->closed. */
@@ -107,10 +107,11 @@ int64_t chatroom_http_held_interval(const struct settings *settings);
 /* ---- chatroom_http_stream.c ---- */
 
 /* What some have between them and us holds back the last 1 or 2 KB: so much that means nothing, in each kind of stream. */
-#define ROOMS_BLANKS_64  "                                                                "
-#define ROOMS_BLANKS_512 ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64                                \
-    ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64
-#define ROOMS_BLANKS_2048 ROOMS_BLANKS_512 ROOMS_BLANKS_512 ROOMS_BLANKS_512 ROOMS_BLANKS_512
+#define ROOMS_BLANKS_64 "                                                                "
+#define ROOMS_BLANKS_512 \
+    ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64 \
+        ROOMS_BLANKS_64
+#define ROOMS_BLANKS_2048    ROOMS_BLANKS_512 ROOMS_BLANKS_512 ROOMS_BLANKS_512 ROOMS_BLANKS_512
 #define ROOMS_EVENTS_PADDING ":" ROOMS_BLANKS_2048 "\n\n"
 #define ROOMS_STREAM_PADDING "<!--" ROOMS_BLANKS_2048 "-->\n"
 

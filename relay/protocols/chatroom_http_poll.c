@@ -34,9 +34,10 @@ static void answer(struct http_call *call, uint64_t epoch, uint64_t next, struct
 struct poll {
     struct chatroom_http_held held;
     uint64_t conversation, user;
-    uint64_t epoch, next; /* the last number that the client has seen, and the epoch that it is one of: when another begins,
+    uint64_t epoch,
+        next;     /* the last number that the client has seen, and the epoch that it is one of: when another begins,
                            * the client's next poll is to tell that its place is void */
-    bool reading;  /* what it has not seen is being read */
+    bool reading; /* what it has not seen is being read */
 };
 
 static struct poll *poll_of(struct session *session)
@@ -136,8 +137,8 @@ static void take(void *arg, uint64_t seq, struct str payload)
     size_t bytes = page->out.len + payload.len + 1;
     if (seq <= page->last || page->full) /* 0: not stored */
         return;
-    page->full = page->count && (bytes > (size_t)settings->history_bytes ||
-                                 page->count == (size_t)settings->history_limit);
+    page->full =
+        page->count && (bytes > (size_t)settings->history_bytes || page->count == (size_t)settings->history_limit);
     if (page->full)
         return; /* the next poll gets it */
     if (page->count++)
@@ -177,8 +178,7 @@ static const struct protocol protocol = {
     .closed = on_closed,
 };
 
-static void hold(struct http_call *call, const struct store_place *place, uint64_t next,
-                 int64_t wait_ms)
+static void hold(struct http_call *call, const struct store_place *place, uint64_t next, int64_t wait_ms)
 {
     struct session *session = chatroom_http_hold(&protocol, call, wait_ms, give_up);
     if (!session)
@@ -219,8 +219,7 @@ static void read_new(struct admission *admission, struct store *store)
 {
     struct asked *asked = (struct asked *)admission;
     if (asked->has_after && !is_lost(asked) && asked->after < admission->place.seq)
-        admission->job.err =
-            chatroom_http_page_read(&asked->page, store, admission->place.conversation, INT64_MAX);
+        admission->job.err = chatroom_http_page_read(&asked->page, store, admission->place.conversation, INT64_MAX);
     admission->job.bytes = asked->page.out.cap;
 }
 

@@ -41,8 +41,7 @@ static void forget(struct poller *poller)
 
 static void on_timer(struct wheel_timer *timer)
 {
-    struct poller *poller =
-        (struct poller *)(void *)((char *)timer - offsetof(struct poller, timer));
+    struct poller *poller = (struct poller *)(void *)((char *)timer - offsetof(struct poller, timer));
     presence_leave(door.presence, poller->conversation, poller->user);
     forget(poller);
 }
@@ -58,8 +57,7 @@ void chatroom_http_poller_comes(const struct store_place *place)
         poller->user = place->user;
         poller->timer.fired = on_timer;
         map_put(&pollers, key, poller);
-        struct member member = {
-            place->user, {place->user_name, place->user_name_len}, str_of(place->head)};
+        struct member member = {place->user, {place->user_name, place->user_name_len}, str_of(place->head)};
         presence_enter(door.presence, place->conversation, ENCODING_POLL, &member, 0);
     }
     poller->polls++;

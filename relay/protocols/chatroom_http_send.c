@@ -84,8 +84,7 @@ static void on_admitted(struct chatroom_http_asked *base)
             chatroom_http_refuse_limited(call, "rate", DOOR_LIMITED, retry_after_ms);
         return;
     }
-    if (call &&
-        !(session = chatroom_http_hold(&protocol, call, chatroom_http_held_interval(door.settings), give_up)))
+    if (call && !(session = chatroom_http_hold(&protocol, call, chatroom_http_held_interval(door.settings), give_up)))
         return; /* there are too many */
     enum err err = hub_post(door.hub, session ? post_of(session, 0) : POST_OF_NOBODY, &message);
     if (!err || !session)

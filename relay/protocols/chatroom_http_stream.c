@@ -20,13 +20,13 @@ struct stream {
     uint64_t conversation, user;
     enum encoding_id encoding;
     struct chatroom_http_cursor cursor; /* what the client has seen, or was given */
-    bool resume;                /* it has seen something, and wants what came after */
-    bool lost;                  /* it wanted to, but its cursor is none here */
-    uint64_t target;            /* what the seat's log begins after */
-    bool missing;               /* not all up to `target` was given yet */
-    bool reading;               /* a page is on its way */
+    bool resume;                        /* it has seen something, and wants what came after */
+    bool lost;                          /* it wanted to, but its cursor is none here */
+    uint64_t target;                    /* what the seat's log begins after */
+    bool missing;                       /* not all up to `target` was given yet */
+    bool reading;                       /* a page is on its way */
     bool present;
-    bool padded; /* its client asked for that */
+    bool padded;              /* its client asked for that */
     struct wheel_timer again; /* set while this relay has not heard of what the client has seen */
     struct session *session;
     char *name;
@@ -43,7 +43,7 @@ static struct stream *stream_of(struct session *session)
 
 static struct str padding_of(const struct stream *stream)
 {
-    return !stream->padded                          ? STR("")
+    return !stream->padded                       ? STR("")
            : stream->encoding == ENCODING_STREAM ? STR(ROOMS_STREAM_PADDING)
                                                  : STR(ROOMS_EVENTS_PADDING);
 }
@@ -111,8 +111,7 @@ struct reading {
 
 static void add_event(struct chatroom_http_page *page, const struct message *message)
 {
-    const struct reading *reading =
-        (struct reading *)(void *)((char *)page - offsetof(struct reading, page));
+    const struct reading *reading = (struct reading *)(void *)((char *)page - offsetof(struct reading, page));
     struct buf json;
     if (reading->encoding != ENCODING_STREAM) {
         events_encoding.message(message, &page->out);
@@ -214,8 +213,7 @@ static void go_live(struct session *session)
 static void on_drained(struct session *session)
 {
     const struct stream *stream = stream_of(session);
-    if (!stream->missing || stream->reading || session->closing || session->choked ||
-        session->outbox.len)
+    if (!stream->missing || stream->reading || session->closing || session->choked || session->outbox.len)
         return;
     if (stream->cursor.seq < stream->target)
         read_missing(session);
@@ -227,8 +225,7 @@ static void on_drained(struct session *session)
 
 static void on_again(struct wheel_timer *timer)
 {
-    struct stream *stream =
-        (struct stream *)(void *)((char *)timer - offsetof(struct stream, again));
+    struct stream *stream = (struct stream *)(void *)((char *)timer - offsetof(struct stream, again));
     if (stream->session->closing)
         return;
     hub_leave(door.hub, stream->session);
@@ -283,8 +280,8 @@ static void on_closed(struct session *session)
     free(stream->name);
 }
 
-#define OF_EVERY_STREAM                                                                                                 \
-    .state_size = sizeof(struct stream), .seated = on_seated, .not_seated = on_not_seated, .entered = on_entered,       \
+#define OF_EVERY_STREAM \
+    .state_size = sizeof(struct stream), .seated = on_seated, .not_seated = on_not_seated, .entered = on_entered, \
     .drained = on_drained, .closed = on_closed
 
 static const struct protocol events_protocol = {.name = "events", .heartbeat = ":\n\n", OF_EVERY_STREAM};
@@ -299,20 +296,22 @@ static const struct protocol stream_padded_protocol = {
 
 /* X-Accel-Buffering: for every nginx on the way, ours and those in front of it. The iframe may be shown by our own pages only. */
 #define EVENTS_HEADERS "X-Accel-Buffering: no\r\n"
-#define STREAM_HEADERS                                                                             \
-    EVENTS_HEADERS "Content-Security-Policy: default-src 'none'; script-src 'unsafe-inline'; "     \
+#define STREAM_HEADERS \
+    EVENTS_HEADERS "Content-Security-Policy: default-src 'none'; script-src 'unsafe-inline'; " \
                    "frame-ancestors 'self'\r\n"
 
 static const struct kind {
     const struct protocol *protocol;
     enum encoding_id encoding;
     const char *type, *headers;
-} events_kinds[2] = {
-    {&events_protocol, ENCODING_EVENTS, "text/event-stream; charset=utf-8", EVENTS_HEADERS},
-    {&events_padded_protocol, ENCODING_EVENTS_PADDED, "text/event-stream; charset=utf-8", EVENTS_HEADERS},
-}, stream_kinds[2] = {
-    {&stream_protocol, ENCODING_STREAM, "text/html; charset=utf-8", STREAM_HEADERS},
-    {&stream_padded_protocol, ENCODING_STREAM, "text/html; charset=utf-8", STREAM_HEADERS},
+} events_kinds[2] =
+    {
+        {&events_protocol, ENCODING_EVENTS, "text/event-stream; charset=utf-8", EVENTS_HEADERS},
+        {&events_padded_protocol, ENCODING_EVENTS_PADDED, "text/event-stream; charset=utf-8", EVENTS_HEADERS},
+},
+  stream_kinds[2] = {
+      {&stream_protocol, ENCODING_STREAM, "text/html; charset=utf-8", STREAM_HEADERS},
+      {&stream_padded_protocol, ENCODING_STREAM, "text/html; charset=utf-8", STREAM_HEADERS},
 };
 
 /* Which of the two: EventSource polyfills say padding=true. */
@@ -370,8 +369,7 @@ static void on_admitted(struct chatroom_http_asked *base)
     if (!session)
         return;
     struct stream *stream = stream_of(session);
-    bool known =
-        asked->resume && asked->cursor.epoch == door.hub->epoch && asked->cursor.seq <= place->seq;
+    bool known = asked->resume && asked->cursor.epoch == door.hub->epoch && asked->cursor.seq <= place->seq;
     *stream = (struct stream){
         .conversation = place->conversation,
         .user = place->user,
@@ -404,8 +402,8 @@ static void read_resume(struct asked *asked, struct str text)
     asked->lost = text.len && !asked->resume;
 }
 
-static void handle(struct http_call *call, struct str room_id, const struct kind *kind,
-                   struct str resume, struct str callback)
+static void handle(struct http_call *call, struct str room_id, const struct kind *kind, struct str resume,
+                   struct str callback)
 {
     char text[ROOMS_ARGUMENT_BYTES];
     const struct request *request = &call->request;

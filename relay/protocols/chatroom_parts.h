@@ -10,8 +10,8 @@
 
 /* Around the data of an event that stands alone in its frame. */
 #define MESSAGE_OPEN "[{\"type\":\"message\",\"data\":"
-#define LOGS_OPEN "[{\"type\":\"logs\",\"data\":["
-#define EVENT_CLOSE "}]"
+#define LOGS_OPEN    "[{\"type\":\"logs\",\"data\":["
+#define EVENT_CLOSE  "}]"
 
 /* What the connection proved when it opened. */
 struct chatroom_state {

@@ -29,10 +29,10 @@ struct refused {
 };
 
 struct customer_state {
-    struct in_use *in_use; /* NULL until admitted */
-    struct refused *refused; /* NULL: it is not */
-    uint64_t user;         /* which of the two it is */
-    bool reading, owed;    /* the list is being read; is to be sent once more when the last one is out */
+    struct in_use *in_use;    /* NULL until admitted */
+    struct refused *refused;  /* NULL: it is not */
+    uint64_t user;            /* which of the two it is */
+    bool reading, owed;       /* the list is being read; is to be sent once more when the last one is out */
     struct wheel_timer later; /* … or when less waits for all clients */
     struct session *session;
 };
@@ -158,8 +158,7 @@ static void list_open(struct list *list)
 {
     const struct settings *settings = door.settings;
     list->rows = 0;
-    buf_init(&list->out, (size_t)settings->history_bytes +
-                             (size_t)settings->history_limit * CUSTOMER_ROW_EXTRA +
+    buf_init(&list->out, (size_t)settings->history_bytes + (size_t)settings->history_limit * CUSTOMER_ROW_EXTRA +
                              (size_t)settings->max_message_bytes + 64);
     buf_add_text(&list->out, "{\"code\":1,\"data\":[");
 }
@@ -296,8 +295,8 @@ struct admission {
 static void look_up(struct job *job, struct store *store)
 {
     struct admission *a = (struct admission *)job;
-    job->err = store_customer_pair(store, str_of(a->app_sid), str_of(a->friend_account),
-                                   str_of(a->user_account), &a->pair, &a->missing);
+    job->err = store_customer_pair(store, str_of(a->app_sid), str_of(a->friend_account), str_of(a->user_account),
+                                   &a->pair, &a->missing);
 }
 
 static void refuse(struct session *session, struct str answer, unsigned code, const char *reason)
@@ -322,7 +321,8 @@ static void refuse_softly(struct session *session, struct str told, struct str a
         return;
     }
     struct refused *refused = mem_zalloc(sizeof *refused);
-    *refused = (struct refused){.timer.fired = on_refused_long_enough, .session = session, .answer = answer, .reason = reason};
+    *refused =
+        (struct refused){.timer.fired = on_refused_long_enough, .session = session, .answer = answer, .reason = reason};
     state_of(session)->refused = refused;
     metric_inc(METRIC_ADMISSIONS_REFUSED);
     wheel_set(session->owner->wheel, &refused->timer, left_ms);
@@ -452,8 +452,7 @@ static void on_frame(struct session *session, const struct customer_frame *frame
 {
     struct store_customer_pair pair;
     unpack(state_of(session)->in_use, state_of(session)->user, &pair);
-    if (!customer_frame_is_of(frame, str_of(pair.app_sid), str_of(pair.friend.account),
-                              str_of(pair.user.account))) {
+    if (!customer_frame_is_of(frame, str_of(pair.app_sid), str_of(pair.friend.account), str_of(pair.user.account))) {
         metric_inc(METRIC_IDENTITY_REFUSED);
         fail_for(session, frame->client_id, "identity");
         return;

@@ -21,8 +21,8 @@ struct friends_state {
     char user_id[ID_MAX];
     bool loading, again; /* friends are being read; and once more after that */
     bool all;            /* `again`: all of them, not only the youngest */
-    char *token;   /* as it came, until the user is known; NULL: none */
-    char *name;    /* NULL until admitted */
+    char *token;         /* as it came, until the user is known; NULL: none */
+    char *name;          /* NULL until admitted */
 };
 
 static struct friends_state *state_of(struct session *session)
@@ -132,8 +132,8 @@ static void encode(const struct message *message, bool for_low, struct buf *out)
     buf_add_json(out, str_of(for_low ? f->low_id : f->high_id));
     buf_add_text(out, ",\"content\":");
     buf_add_json(out, message->content);
-    buf_addf(out, ",\"type\":\"%s\",\"seq\":%llu,\"ts\":%lld", type,
-             (unsigned long long)message->seq, (long long)message->at_ms);
+    buf_addf(out, ",\"type\":\"%s\",\"seq\":%llu,\"ts\":%lld", type, (unsigned long long)message->seq,
+             (long long)message->at_ms);
     if (message->extra.len) {
         buf_add_char(out, ',');
         buf_add_str(out, message->extra);
@@ -287,8 +287,7 @@ static void load(struct session *session, bool all)
 static bool claims(struct str path)
 {
     const size_t len = sizeof PATH_PREFIX - 1;
-    return path.len > len && !memcmp(path.ptr, PATH_PREFIX, len) &&
-           !memchr(path.ptr + len, '/', path.len - len);
+    return path.len > len && !memcmp(path.ptr, PATH_PREFIX, len) && !memchr(path.ptr + len, '/', path.len - len);
 }
 
 static void open_session(struct session *session, const struct request *request)
@@ -353,8 +352,7 @@ void friends_reload_all(void)
     const struct sessions *sessions = door.hub->sessions;
     for (size_t i = 0; i < sessions->cap; i++) {
         struct session *session = sessions->slots[i];
-        if (session && session->protocol == &friends_protocol && !session->closing &&
-            state_of(session)->name)
+        if (session && session->protocol == &friends_protocol && !session->closing && state_of(session)->name)
             load(session, true);
     }
 }
@@ -362,8 +360,7 @@ void friends_reload_all(void)
 /* ---- frames in ---- */
 
 /* The friendship that the frame names, if it is the sender's and `from` and `to` are its two. */
-static const struct store_friendship *friendship_of(struct session *session,
-                                                    struct json_object *frame)
+static const struct store_friendship *friendship_of(struct session *session, struct json_object *frame)
 {
     const struct friends_state *state = state_of(session);
     struct str friend, from, to;
@@ -404,7 +401,8 @@ static void on_frame(struct session *session, struct json_object *frame, struct 
     const size_t count = sizeof types / sizeof types[0];
     if (!friendship) {
         metric_inc(METRIC_IDENTITY_REFUSED);
-        door_send_error_for(session, client_id, "identity", "from must be you, friend yours, and to the other of the two");
+        door_send_error_for(session, client_id, "identity",
+                            "from must be you, friend yours, and to the other of the two");
         return;
     }
     if (json_has(frame, "type") && !json_get_string(frame, "type", &type))

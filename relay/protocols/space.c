@@ -192,8 +192,7 @@ static void arm_expiry(struct space_state *state)
 
 static void on_expiry(struct wheel_timer *timer)
 {
-    struct space_state *state =
-        (struct space_state *)(void *)((char *)timer - offsetof(struct space_state, expiry));
+    struct space_state *state = (struct space_state *)(void *)((char *)timer - offsetof(struct space_state, expiry));
     if (clock_wall_ms() < state->expires_ms)
         arm_expiry(state);
     else

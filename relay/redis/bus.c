@@ -108,8 +108,7 @@ static struct bus_server *server_of(struct bus *bus, uint64_t conversation)
 
 int bus_channel_name(const struct bus *bus, uint64_t conversation, char out[CHANNEL_MAX])
 {
-    return snprintf(out, CHANNEL_MAX, "%s:room:%llu", bus->settings->redis_prefix,
-                    (unsigned long long)conversation);
+    return snprintf(out, CHANNEL_MAX, "%s:room:%llu", bus->settings->redis_prefix, (unsigned long long)conversation);
 }
 
 bool bus_subscribe(struct bus *bus, uint64_t conversation)
@@ -199,8 +198,7 @@ static void on_published(void *arg, const redisReply *reply)
 void bus_publish(struct bus *bus, uint64_t conversation, struct str payload)
 {
     struct bus_server *server = server_of(bus, conversation);
-    if (!server->up || !server->command.conn ||
-        server->publish_bytes + payload.len > PUBLISH_PENDING_BYTES) {
+    if (!server->up || !server->command.conn || server->publish_bytes + payload.len > PUBLISH_PENDING_BYTES) {
         metric_inc(METRIC_PUBLISH_SKIPPED);
         return;
     }
@@ -290,8 +288,7 @@ static void send_command(struct bus *bus, size_t index, uint64_t payer, bus_repl
     bus_link_ask(&server->command, on_reply, call, (int)count, texts, lengths);
 }
 
-void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg, const struct str *args,
-                    size_t count)
+void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg, const struct str *args, size_t count)
 {
     send_command(bus, server, 0, fn, arg, args, count);
 }
@@ -301,8 +298,7 @@ void bus_command(struct bus *bus, bus_reply_fn *fn, void *arg, const struct str 
     send_command(bus, 0, 0, fn, arg, args, count);
 }
 
-void bus_command_for(struct bus *bus, uint64_t payer, bus_reply_fn *fn, void *arg, const struct str *args,
-                     size_t count)
+void bus_command_for(struct bus *bus, uint64_t payer, bus_reply_fn *fn, void *arg, const struct str *args, size_t count)
 {
     send_command(bus, 0, payer_key(payer), fn, arg, args, count);
 }

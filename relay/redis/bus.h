@@ -72,8 +72,7 @@ void bus_publish(struct bus *bus, uint64_t conversation, struct str payload);
 
 /* Sends a command to a server. While that is down `fn` is called with NULL before this returns. */
 enum { BUS_MAX_ARGS = 136 }; /* as many as IO_SCRIPT_SINCE takes for all rooms of a socket */
-void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg, const struct str *args,
-                    size_t count);
+void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg, const struct str *args, size_t count);
 /* To the first: what concerns no conversation. */
 void bus_command(struct bus *bus, bus_reply_fn *fn, void *arg, const struct str *args, size_t count);
 

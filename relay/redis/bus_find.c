@@ -39,8 +39,7 @@ static void ask(struct bus_server *server, const char *numeric)
     server->answered = false;
     const char *args[] = {"SENTINEL", "get-master-addr-by-name", server->known->master};
     size_t lengths[] = {8, 23, strlen(server->known->master)};
-    if (bus_link_open(&server->ask, numeric, sentinel_of(server)->port,
-                      server->bus->settings->redis_sentinel_password))
+    if (bus_link_open(&server->ask, numeric, sentinel_of(server)->port, server->bus->settings->redis_sentinel_password))
         bus_link_ask(&server->ask, on_told, server, 3, args, lengths);
     else
         server->ask.lost = true;
@@ -48,8 +47,7 @@ static void ask(struct bus_server *server, const char *numeric)
 
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *result)
 {
-    struct bus_server *server =
-        (struct bus_server *)(void *)((char *)request - offsetof(struct bus_server, resolve));
+    struct bus_server *server = (struct bus_server *)(void *)((char *)request - offsetof(struct bus_server, resolve));
     char numeric[INET6_ADDRSTRLEN] = "";
     server->resolving = false;
     if (status == 0 && result->ai_family == AF_INET)

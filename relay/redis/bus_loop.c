@@ -27,7 +27,7 @@ struct conn {
     struct link *link; /* NULL once it has ended */
     int events;
     bool connecting;
-    bool due; /* there is something to write before the loop sleeps */
+    bool due;                /* there is something to write before the loop sleeps */
     struct waiting *waiting; /* a ring of `cap`, a power of two */
     size_t first, count, cap;
 };
@@ -172,7 +172,8 @@ void bus_link_flush(struct link *link)
         end(conn);
 }
 
-void bus_link_ask(struct link *link, bus_link_fn *fn, void *arg, int count, const char *const *args, const size_t *lengths)
+void bus_link_ask(struct link *link, bus_link_fn *fn, void *arg, int count, const char *const *args,
+                  const size_t *lengths)
 {
     struct conn *conn = link->conn;
     redisAppendCommandArgv(conn->redis, count, (const char **)(uintptr_t)args, lengths);

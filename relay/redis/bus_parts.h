@@ -23,7 +23,8 @@ struct link {
     struct bus_server *server;
     struct conn *conn; /* NULL: none */
     bool lost;         /* it ended by itself: cleared up outside its callbacks */
-    void (*unasked)(struct bus_server *server, const struct redisReply *reply); /* takes what answers nobody; NULL: nothing may */
+    void (*unasked)(struct bus_server *server,
+                    const struct redisReply *reply); /* takes what answers nobody; NULL: nothing may */
 };
 
 /* Where it is being looked for. */
@@ -36,14 +37,14 @@ struct bus_server {
     struct link listen, command; /* SUBSCRIBE on one, all else on the other */
     struct redis_address at;     /* where it is, or was last; port 0 and no host: not known yet */
     struct backoff backoff;
-    const char *fault;           /* why it must be left, noticed in a callback */
+    const char *fault; /* why it must be left, noticed in a callback */
     bool up, is_master, complained;
     int64_t beat_sent_ms, beat_seen_ms;
-    int64_t answered_ms;             /* it last answered anything on `command` */
+    int64_t answered_ms;                         /* it last answered anything on `command` */
     uint64_t beats_sent, beats_told, beats_come; /* how many: sent, published as it answers, heard on `listen` */
     int64_t deaf_since_ms;                       /* since when some of those that it told were not heard; 0: all were */
-    size_t publish_bytes; /* sent and not answered */
-    size_t commands;      /* sent and not answered */
+    size_t publish_bytes;                        /* sent and not answered */
+    size_t commands;                             /* sent and not answered */
     /* while it is looked for */
     enum bus_search search;
     struct link ask; /* to a sentinel */

@@ -23,12 +23,12 @@ struct sio_event {
 };
 
 struct app {
-    const char *name;               /* as in the setting io_app */
-    const char *const *namespaces;  /* that it serves; ends with NULL. NULL: those of the setting io_namespaces */
-    bool demo;                      /* is there with the setting `demos`, whatever io_app is */
-    bool recoverable;               /* its sockets get a pid, its stored events an offset */
-    size_t state_size;              /* bytes of a socket's state, zeroed */
-    size_t history;                 /* how many latest MESSAGE_TEXT sio_history gives */
+    const char *name;              /* as in the setting io_app */
+    const char *const *namespaces; /* that it serves; ends with NULL. NULL: those of the setting io_namespaces */
+    bool demo;                     /* is there with the setting `demos`, whatever io_app is */
+    bool recoverable;              /* its sockets get a pid, its stored events an offset */
+    size_t state_size;             /* bytes of a socket's state, zeroed */
+    size_t history;                /* how many latest MESSAGE_TEXT sio_history gives */
     /* `auth`: the JSON object of the handshake, "{}" if there was none. `recovered`: sid, rooms and name are as
      * they were, what was missed has been sent. */
     void (*connected)(struct sio_socket *socket, struct str auth, bool recovered);

@@ -138,8 +138,7 @@ static void on_get_all(struct sio_socket *socket, const struct sio_event *event)
 static enum err post(struct sio_socket *socket, enum message_kind kind, struct str content, struct str audience,
                      int64_t ack_id)
 {
-    struct message message = {
-        .kind = kind, .sender_name = sio_name(socket), .content = content, .audience = audience};
+    struct message message = {.kind = kind, .sender_name = sio_name(socket), .content = content, .audience = audience};
     return sio_post(socket, &message, ack_id);
 }
 

@@ -129,8 +129,7 @@ size_t eio_load(void)
 bool eio_full(bool alone)
 {
     return (eio_all.draining && !alone) ||
-           (eio_load() >= (size_t)eio_all.settings->max_connections &&
-            !lobby_makes_room(eio_all.sessions->lobby));
+           (eio_load() >= (size_t)eio_all.settings->max_connections && !lobby_makes_room(eio_all.sessions->lobby));
 }
 
 /* ---- the lobby ---- */

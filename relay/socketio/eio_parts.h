@@ -23,15 +23,15 @@ enum {
 
 /* How a connection ends, other than by eio_close; a row of `endings`. */
 enum eio_ending {
-    EIO_END_SAID,   /* the client said "1" */
-    EIO_END_LEFT,   /* its socket or its waiting poll is gone */
-    EIO_END_SILENT, /* no pong in time */
-    EIO_END_BROKEN, /* what it sent is no packet, no UTF-8 */
-    EIO_END_WRONG,  /* it breaks a rule of the protocol */
-    EIO_END_SLOW,   /* more waits for it than outbox_bytes */
-    EIO_END_LIMIT,  /* it sent on past its rate */
+    EIO_END_SAID,    /* the client said "1" */
+    EIO_END_LEFT,    /* its socket or its waiting poll is gone */
+    EIO_END_SILENT,  /* no pong in time */
+    EIO_END_BROKEN,  /* what it sent is no packet, no UTF-8 */
+    EIO_END_WRONG,   /* it breaks a rule of the protocol */
+    EIO_END_SLOW,    /* more waits for it than outbox_bytes */
+    EIO_END_LIMIT,   /* it sent on past its rate */
     EIO_END_CROWDED, /* it was not let in yet, and its place is wanted */
-    EIO_END_BANNED, /* an operator's word */
+    EIO_END_BANNED,  /* an operator's word */
     EIO_END_KICKED,
 };
 
@@ -59,7 +59,7 @@ struct eio {
     /* or its WebSocket */
     bool websocket;
     struct session *session; /* NULL: polling, or ended */
-    bool base64;             /* what is binary goes as text: the client asked so (b64); of version 3, in its polls, too */
+    bool base64; /* what is binary goes as text: the client asked so (b64); of version 3, in its polls, too */
     /* heartbeat: first until the ping is due, then until the pong is overdue */
     struct wheel_timer timer;
     bool pinged;

@@ -47,8 +47,8 @@ static void replay(struct eio *conn, struct buf *queued)
     struct eio_packet packet;
     struct buf scratch;
     buf_init(&scratch, queued->max);
-    while (queued->len && !(conn->v3 ? eio3_payload_next(&rest, true, &scratch, &packet)
-                                     : eio_payload_next(&rest, &scratch, &packet)))
+    while (queued->len &&
+           !(conn->v3 ? eio3_payload_next(&rest, true, &scratch, &packet) : eio_payload_next(&rest, &scratch, &packet)))
         if (packet.binary || packet.type != EIO_CLOSE)
             eio_put_frame(conn, packet.type, packet.binary, packet.data);
     buf_fini(&scratch);
@@ -64,7 +64,7 @@ static void take_over(struct eio *conn, struct session *session)
     conn->base64 = socket_of(session)->base64;
     if (conn->poll && conn->probed) {
         eio_refuse_poll(conn); /* on its own way it has overtaken the upgrade, which was said first */
-    } else if (conn->poll) { /* its client should have let it end before: it ends without a word */
+    } else if (conn->poll) {   /* its client should have let it end before: it ends without a word */
         eio_queue(conn, EIO_NOOP, false, STR(""));
         eio_answer_poll(conn);
     }
@@ -174,8 +174,8 @@ static void received(struct session *session, struct str text)
     if (!conn)
         return;
     buf_init(&scratch, text.len);
-    enum err err = conn->v3 ? eio3_frame_parse(false, text, &scratch, &packet)
-                            : eio_packet_parse(text, &scratch, &packet);
+    enum err err =
+        conn->v3 ? eio3_frame_parse(false, text, &scratch, &packet) : eio_packet_parse(text, &scratch, &packet);
     if (conn->probe == session)
         probe_in(conn, session, err ? NULL : &packet);
     else if (err)

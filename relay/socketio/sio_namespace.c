@@ -219,8 +219,7 @@ bool sio_namespace_is_for(const struct sio_socket *socket, struct str text)
     bool in = audience.everybody;
     for (size_t i = 0; i < audience.count; i++) {
         struct audience_name *name = &audience.names[i];
-        bool named = str_eq(name->name, str_of(socket->sid)) ||
-                     (name->kind != 's' && sio_in(socket, name->name));
+        bool named = str_eq(name->name, str_of(socket->sid)) || (name->kind != 's' && sio_in(socket, name->name));
         if (named && name->kind == 'x')
             return false;
         in |= named;

@@ -25,15 +25,15 @@ enum { SIO_ATTACHMENTS_MAX = 10, SIO_ARGS_MAX = 64, SIO_NAMESPACE_MAX = 128 };
 
 struct sio_packet {
     enum sio_type type;
-    unsigned attachments;  /* that follow; 0 unless BINARY_EVENT or BINARY_ACK */
-    struct str nsp;        /* "/" if there is none; without its query */
-    struct str query;      /* that, as it came, without its question mark; empty if there is none */
-    int64_t ack_id;        /* -1: none */
-    struct str payload;    /* the JSON as it came; empty if there is none */
-    struct str name;       /* EVENT, BINARY_EVENT: the event's name, a JSON string with its quotes, or a number */
+    unsigned attachments; /* that follow; 0 unless BINARY_EVENT or BINARY_ACK */
+    struct str nsp;       /* "/" if there is none; without its query */
+    struct str query;     /* that, as it came, without its question mark; empty if there is none */
+    int64_t ack_id;       /* -1: none */
+    struct str payload;   /* the JSON as it came; empty if there is none */
+    struct str name;      /* EVENT, BINARY_EVENT: the event's name, a JSON string with its quotes, or a number */
     struct str args[SIO_ARGS_MAX]; /* the elements after the name; for acks all of them */
     size_t arg_count;
-    bool too_many;         /* there are more: a proper packet, but nothing to be given to an application */
+    bool too_many; /* there are more: a proper packet, but nothing to be given to an application */
 };
 
 /* What a client may send: CONNECT (no payload or an object), DISCONNECT (none), EVENT and BINARY_EVENT (an array whose

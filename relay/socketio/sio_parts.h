@@ -14,13 +14,13 @@
 #include <stddef.h>
 
 enum {
-    SIO_NAMESPACES_MAX = 32,   /* of the deployment, and so of one client */
-    SIO_RECENT_MAX = 512,      /* messages that a namespace keeps for clients that come back */
+    SIO_NAMESPACES_MAX = 32, /* of the deployment, and so of one client */
+    SIO_RECENT_MAX = 512,    /* messages that a namespace keeps for clients that come back */
     SIO_RECENT_BYTES = 1 << 20,
     SIO_HISTORY_MAX = 100,
-    SIO_MISSED_MAX = 1000,     /* messages that a client may have missed and still be recovered */
-    SIO_PASTS_MAX = 16,        /* rooms that a socket has left and whose messages still stand in its history */
-    SIO_OFFSET_MAX = 48,       /* "EPOCH-SEQ" with a NUL */
+    SIO_MISSED_MAX = 1000, /* messages that a client may have missed and still be recovered */
+    SIO_PASTS_MAX = 16,    /* rooms that a socket has left and whose messages still stand in its history */
+    SIO_OFFSET_MAX = 48,   /* "EPOCH-SEQ" with a NUL */
 };
 
 struct sio_namespace;
@@ -51,42 +51,42 @@ struct sio_namespace {
     struct str name;
     const struct app *app;
     uint64_t conversation;
-    uint64_t seq;          /* the last number that was shown here */
-    bool live;             /* listening, history read */
-    struct map sockets;    /* hash of sid → socket, those that are live */
-    struct map rooms;      /* hash of name → room */
+    uint64_t seq;       /* the last number that was shown here */
+    bool live;          /* listening, history read */
+    struct map sockets; /* hash of sid → socket, those that are live */
+    struct map rooms;   /* hash of name → room */
     struct sio_recent recent;
-    struct sio_recent history; /* MESSAGE_TEXT for everybody */
+    struct sio_recent history;       /* MESSAGE_TEXT for everybody */
     struct sio_recent said_in_rooms; /* MESSAGE_TEXT for some, and so in the history of those who heard it */
     struct hub_listener listener;
     struct wheel_timer retry; /* of reading the history */
-    uint64_t mark;         /* of the last delivery: who has been counted in or out of it */
-    size_t offset_len;     /* bytes at the end of the event that is being shown that say its number, with the bracket */
+    uint64_t mark;            /* of the last delivery: who has been counted in or out of it */
+    size_t offset_len; /* bytes at the end of the event that is being shown that say its number, with the bracket */
 };
 
 enum sio_state {
     SIO_RECOVERING, /* CONNECT came with a pid; nothing was answered yet */
     SIO_LIVE,
-    SIO_GONE,       /* freed before the loop sleeps */
+    SIO_GONE, /* freed before the loop sleeps */
 };
 
 /* One client in one namespace. */
 struct sio_socket {
-    uint64_t serial;      /* names it to answers that come later */
+    uint64_t serial; /* names it to answers that come later */
     enum sio_state state;
     struct sio_client *client;
     struct sio_namespace *nsp;
     struct sio_socket *next; /* the client's other sockets; in the graveyard, the next dead */
-    char *sid;            /* own_sid, or owned: then it is a longer one, of an older client */
+    char *sid;               /* own_sid, or owned: then it is a longer one, of an older client */
     char own_sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1]; /* pid "": not recoverable */
-    char *name;           /* NULL: none */
-    struct sio_room **rooms; /* NULL: in none */
-    uint64_t *since;      /* of each of them: what was said up to this number was not for it */
+    char *name;                                        /* NULL: none */
+    struct sio_room **rooms;                           /* NULL: in none */
+    uint64_t *since;        /* of each of them: what was said up to this number was not for it */
     struct sio_past *pasts; /* rooms that it left, the latest first; at most SIO_PASTS_MAX */
-    uint64_t begin_seq;   /* nothing up to this number was ever for it */
-    uint64_t from_seq;    /* messages up to this were given at the recovery */
+    uint64_t begin_seq;     /* nothing up to this number was ever for it */
+    uint64_t from_seq;      /* messages up to this were given at the recovery */
     uint64_t mark;
-    int64_t *asks;        /* unanswered, of SIO_ASKS_MAX; NULL: none */
+    int64_t *asks; /* unanswered, of SIO_ASKS_MAX; NULL: none */
     int64_t last_ask;
     uint8_t room_count, room_cap, ask_count;
     struct sio_recovery *recovery;
@@ -128,11 +128,11 @@ struct sio {
     struct readers *readers;
     struct sio_namespace namespaces[SIO_NAMESPACES_MAX];
     size_t namespace_count;
-    char *namespace_list;    /* io_namespaces, cut up */
-    struct map by_serial;    /* serial → socket */
+    char *namespace_list; /* io_namespaces, cut up */
+    struct map by_serial; /* serial → socket */
     uint64_t last_serial;
     struct sio_socket *graveyard;
-    struct buf scratch;      /* for encoding one packet */
+    struct buf scratch; /* for encoding one packet */
     uint64_t hash_seed;
 };
 extern struct sio sio;

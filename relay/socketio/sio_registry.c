@@ -26,7 +26,7 @@ static struct {
     void *arg;
     char entry[PRESENCE_ENTRY_MAX];
     char keep_ms[NUMBER_MAX], rooms_max[NUMBER_MAX], page[NUMBER_MAX]; /* page: IO_PAGE */
-    uint64_t round;         /* raised whenever all is said again */
+    uint64_t round;                                                    /* raised whenever all is said again */
     char round_text[NUMBER_MAX];
     struct wheel_timer reap;
 } registry;
@@ -76,8 +76,8 @@ void sio_registry_add(const struct sio_record *socket)
     }
     buf_add_char(&rooms, ']');
     CG_ASSERT(!rooms.failed);
-    struct str args[] = {SCRIPT(IO_SCRIPT_ADD),  socket->nsp,  socket->sid,     str_of(registry.entry),
-                         socket->pid,            socket->name, buf_str(&rooms), str_of(registry.round_text)};
+    struct str args[] = {SCRIPT(IO_SCRIPT_ADD), socket->nsp,  socket->sid,     str_of(registry.entry),
+                         socket->pid,           socket->name, buf_str(&rooms), str_of(registry.round_text)};
     bus_command_for(registry.bus, socket->payer, ignore, NULL, args, COUNT(args));
     buf_fini(&rooms);
 }
@@ -91,7 +91,7 @@ void sio_registry_drop(const struct sio_record *socket, bool keep)
 
 static void move(const struct sio_record *socket, struct str what, struct str room)
 {
-    struct str args[] = {SCRIPT(IO_SCRIPT_MOVE), socket->nsp, socket->sid, str_of(registry.entry), what, room,
+    struct str args[] = {SCRIPT(IO_SCRIPT_MOVE),    socket->nsp, socket->sid, str_of(registry.entry), what, room,
                          str_of(registry.rooms_max)};
     bus_command_for(registry.bus, socket->payer, ignore, NULL, args, COUNT(args));
 }
@@ -122,7 +122,7 @@ struct question {
         sio_recovered_fn *recovered;
     } done;
     void *arg;
-    uint64_t round;  /* when it was asked */
+    uint64_t round; /* when it was asked */
     uint64_t payer;
     char *nsp, *pid; /* of a recovery */
     size_t since_count;
@@ -237,8 +237,8 @@ static void on_recovered(void *arg, const struct bus_reply *reply)
 {
     struct question *question = arg;
     struct str rooms[IO_ROOMS_PER_SOCKET];
-    struct sio_record record = {.nsp = str_of(question->nsp), .pid = str_of(question->pid), .rooms = rooms,
-                                .payer = question->payer};
+    struct sio_record record = {
+        .nsp = str_of(question->nsp), .pid = str_of(question->pid), .rooms = rooms, .payer = question->payer};
     size_t count = bus_reply_count(reply);
     enum err err = !reply ? ERR_DOWN : count < 2 ? ERR_NOT_FOUND : ERR_OK;
     if (!err) {
@@ -278,7 +278,8 @@ void sio_registry_recover(struct str nsp, struct str pid, uint64_t payer, sio_re
     snprintf(key, sizeof key, "%s:io:pid:%.*s %.*s", registry.settings->redis_prefix, (int)nsp.len, nsp.ptr,
              (int)pid.len, pid.ptr);
     struct str look[] = {STR("HGETALL"), str_of(key)};
-    bus_command_for(registry.bus, payer, on_since, question, look, COUNT(look)); /* answered first: commands keep their order */
+    bus_command_for(registry.bus, payer, on_since, question, look,
+                    COUNT(look)); /* answered first: commands keep their order */
     struct str args[] = {SCRIPT(IO_SCRIPT_RECOVER), nsp, pid, str_of(registry.entry), str_of(registry.round_text)};
     bus_command_for(registry.bus, payer, on_recovered, question, args, COUNT(args));
 }
@@ -302,8 +303,9 @@ static void on_swept(void *arg, const struct bus_reply *reply)
 
 static void sweep(struct str cursor)
 {
-    struct str args[] = {SCRIPT(IO_SCRIPT_SWEEP), str_of(registry.entry), str_of(registry.round_text),
-                         str_of(registry.keep_ms), cursor, str_of(registry.page)};
+    struct str args[] = {
+        SCRIPT(IO_SCRIPT_SWEEP), str_of(registry.entry), str_of(registry.round_text), str_of(registry.keep_ms), cursor,
+        str_of(registry.page)};
     bus_command(registry.bus, on_swept, (void *)(uintptr_t)registry.round, args, COUNT(args));
 }
 

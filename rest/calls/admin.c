@@ -43,8 +43,7 @@ static int carry_out(struct call *call, struct order *order, struct json_object 
     if (!take_text(object, "user", &order->user) || !take_text(object, "address", &order->address) ||
         !take_text(object, "realm", &order->realm) || !take_text(object, "room", &order->room) ||
         !take_text(object, "reason", &order->reason) ||
-        (json_has(object, "forSeconds") &&
-         !json_get_int(object, "forSeconds", 1, SANCTION_LONGEST_S, &order->for_s))) {
+        (json_has(object, "forSeconds") && !json_get_int(object, "forSeconds", 1, SANCTION_LONGEST_S, &order->for_s))) {
         call->error = "user, address, realm, room and reason are texts, forSeconds is a number of seconds";
         return 400;
     }
@@ -161,12 +160,12 @@ static int list(struct call *call)
     return failure_status(err, "admin");
 }
 
-#define ORDER(word, means)                                                                                             \
-    {.method = "POST",                                                                                                 \
-     .path = "/api/admin/" #word,                                                                                      \
-     .body = BODY_STREAM,                                                                                              \
-     .handler = (word),                                                                                                \
-     .failed = failure_coded,                                                                                          \
+#define ORDER(word, means) \
+    {.method = "POST", \
+     .path = "/api/admin/" #word, \
+     .body = BODY_STREAM, \
+     .handler = (word), \
+     .failed = failure_coded, \
      .doc = means " (admin)"}
 
 static const struct route rows[] = {

@@ -72,8 +72,7 @@ static bool take_head(struct json_object *object, struct buf *head)
         buf_add_u64(head, (uint64_t)number);
         return true;
     }
-    if (!json_get_string(object, "headNum", &text) || !text.len || text.len > HEAD_TEXT_MAX ||
-        !is_plain_ascii(text))
+    if (!json_get_string(object, "headNum", &text) || !text.len || text.len > HEAD_TEXT_MAX || !is_plain_ascii(text))
         return false;
     buf_add_json(head, text);
     return !head->failed; /* escapes can pass STORE_HEAD_MAX */
@@ -98,8 +97,8 @@ static int enter(struct call *call, struct store_entering *entering)
     }
     if (entering->err)
         return moderate_refuse(call, true);
-    buf_addf(call->out, "{\"success\":true,\"data\":{\"chatroomId\":\"%s\",\"nickId\":\"%s\"}}",
-             entering->room_id, entering->user_id);
+    buf_addf(call->out, "{\"success\":true,\"data\":{\"chatroomId\":\"%s\",\"nickId\":\"%s\"}}", entering->room_id,
+             entering->user_id);
     return 200;
 }
 
@@ -138,8 +137,7 @@ static int count_rooms(struct call *call)
     return status_of(err, "getRoomNums");
 }
 
-static enum err is_there(const struct backends *backends, struct str room_id, struct str user_id,
-                         bool *there)
+static enum err is_there(const struct backends *backends, struct str room_id, struct str user_id, bool *there)
 {
     struct store_place place;
     int missing;

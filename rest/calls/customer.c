@@ -61,14 +61,12 @@ static int register_customer(struct call *call)
     struct str app_sid, account, username, avatar;
     if (!customer_get_account(call->object, "app_sid", &app_sid) ||
         !customer_get_account(call->object, "account", &account) ||
-        !json_get_string(call->object, "username", &username) ||
-        !take_avatar(call, &avatar))
+        !json_get_string(call->object, "username", &username) || !take_avatar(call, &avatar))
         return 400;
     int status = judge_names(call, app_sid, account, username);
     if (status != 200)
         return status;
-    enum err err =
-        store_customer_register(call->backends->store, app_sid, account, username, avatar);
+    enum err err = store_customer_register(call->backends->store, app_sid, account, username, avatar);
     if (err)
         return failed(err, "register");
     buf_add_text(call->out, "{\"status\":200,\"payload\":{\"account\":");
@@ -97,8 +95,7 @@ static void on_message(void *arg, const struct message *message)
     page_row_end(&list->page);
 }
 
-static int answer_list(struct call *call, const struct store_customer_pair *pair,
-                       const struct store_range *range)
+static int answer_list(struct call *call, const struct store_customer_pair *pair, const struct store_range *range)
 {
     struct list list = {.pair = pair};
     page_init(&list.page, range);
@@ -122,12 +119,11 @@ static bool take_parties(const struct call *call, struct parties *parties)
 }
 
 /* 0, or the status of the failure. */
-static int find_pair(struct call *call, const struct parties *parties,
-                     struct store_customer_pair *pair)
+static int find_pair(struct call *call, const struct parties *parties, struct store_customer_pair *pair)
 {
     int missing;
-    enum err err = store_customer_pair(call->backends->store, parties->app_sid, parties->friend,
-                                       parties->user, pair, &missing);
+    enum err err =
+        store_customer_pair(call->backends->store, parties->app_sid, parties->friend, parties->user, pair, &missing);
     if (err == ERR_NOT_FOUND || err == ERR_INVALID)
         return 404;
     return err ? failed(err, "session") : 0;
@@ -157,8 +153,7 @@ static int history(struct call *call)
 
 /* ---- posting ---- */
 
-static int post(struct call *call, const struct customer_frame *frame,
-                const struct store_customer_pair *pair)
+static int post(struct call *call, const struct customer_frame *frame, const struct store_customer_pair *pair)
 {
     struct buf clean;
     struct str key = call->request->idempotency_key;
@@ -212,10 +207,8 @@ static int message(struct call *call)
         status = post(call, &frame, &pair);
     if (status)
         return status;
-    struct store_range range = {.conversation = pair.conversation,
-                                .before = INT64_MAX,
-                                .limit = PAGE_LIMIT_MAX,
-                                .latest = true};
+    struct store_range range = {
+        .conversation = pair.conversation, .before = INT64_MAX, .limit = PAGE_LIMIT_MAX, .latest = true};
     return answer_list(call, &pair, &range);
 }
 

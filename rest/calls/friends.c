@@ -96,8 +96,8 @@ static int find_user(struct call *call)
 /* ---- friendships ---- */
 
 /* Either may ask for a friendship; but where one of the two has a password, only who is one of them. */
-static bool may_befriend(const struct call *call, const struct store_friend_self both[2],
-                         struct str one, struct str other)
+static bool may_befriend(const struct call *call, const struct store_friend_self both[2], struct str one,
+                         struct str other)
 {
     if (!both[0].has_password && !both[1].has_password)
         return true;
@@ -187,8 +187,7 @@ static int befriend(struct call *call)
 {
     struct str one, other;
     struct store_friend_self both[2];
-    if (!json_get_string(call->object, "user1", &one) ||
-        !json_get_string(call->object, "user2", &other))
+    if (!json_get_string(call->object, "user1", &one) || !json_get_string(call->object, "user2", &other))
         return 400;
     int status = look_up(call, one, &both[0]);
     if (status == 200)
@@ -223,8 +222,7 @@ static const char *type_of(enum message_kind kind)
     return kind == MESSAGE_EMOJI ? "emoji" : kind >= MESSAGE_FILE && kind <= MESSAGE_VIDEO ? "file" : "text";
 }
 
-static void add_message(struct buf *out, const struct message *message, struct str from,
-                        struct str to)
+static void add_message(struct buf *out, const struct message *message, struct str from, struct str to)
 {
     buf_addf(out, "{\"seq\":%llu,\"from\":", (unsigned long long)message->seq);
     buf_add_json(out, from);
@@ -268,8 +266,7 @@ static void on_line(void *arg, const struct store_friend_line *line)
     buf_add_json(out, line->name);
     buf_add_text(out, ",\"last\":");
     if (line->last.seq)
-        add_message(out, &line->last, mine ? listing->user_id : line->user_id,
-                    mine ? line->user_id : listing->user_id);
+        add_message(out, &line->last, mine ? listing->user_id : line->user_id, mine ? line->user_id : listing->user_id);
     else
         buf_add_text(out, "null");
     buf_addf(out, ",\"unread\":%llu}", (unsigned long long)line->unread);
@@ -312,8 +309,7 @@ static int list_friends(struct call *call)
     http_query(call->query, "userId", &listing.user_id);
     begin(call);
     buf_add_char(call->out, '[');
-    enum err err =
-        store_friend_list(call->backends->store, self.user, &from, (unsigned)limit + 1, on_line, &listing);
+    enum err err = store_friend_list(call->backends->store, self.user, &from, (unsigned)limit + 1, on_line, &listing);
     buf_add_char(call->out, ']');
     if (listing.more)
         buf_addf(call->out, ",\"next\":\"%llu-%llu\"", (unsigned long long)listing.last.at_ms,
@@ -380,13 +376,11 @@ static int mark_read(struct call *call)
     enum err err = store_friend_place(call->backends->store, call->params[0], self.user, &place);
     uint64_t up_to = (uint64_t)seq < place.seq ? (uint64_t)seq : place.seq;
     if (!err && up_to > place.read_seq)
-        err = store_friend_read(call->backends->store, place.friendship.conversation, self.user,
-                                up_to);
+        err = store_friend_read(call->backends->store, place.friendship.conversation, self.user, up_to);
     if (!err && up_to > place.read_seq)
         publish_read(call->backends, self.user, &(struct wire_mark){place.friendship.conversation, up_to});
     begin(call);
-    buf_addf(call->out, "{\"seq\":%llu}}",
-             (unsigned long long)(up_to > place.read_seq ? up_to : place.read_seq));
+    buf_addf(call->out, "{\"seq\":%llu}}", (unsigned long long)(up_to > place.read_seq ? up_to : place.read_seq));
     return failure_status(err, "mark_read");
 }
 

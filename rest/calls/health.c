@@ -19,8 +19,9 @@ static int tell_ready(struct call *call)
     bool db = !store_ping(call->backends->store), redis = !presence_ping(call->backends->presence, &servers);
     struct db_state state = db_state();
     bool ready = db && state.writable;
-    buf_addf(call->out, "{\"ready\":%s,\"db\":\"%s\",\"db_address\":%u,\"db_writable\":%s,\"redis\":\"%s\","
-                        "\"redis_servers\":",
+    buf_addf(call->out,
+             "{\"ready\":%s,\"db\":\"%s\",\"db_address\":%u,\"db_writable\":%s,\"redis\":\"%s\","
+             "\"redis_servers\":",
              ready ? "true" : "false", db ? "up" : "down", state.address, state.writable ? "true" : "false",
              redis ? "up" : "down");
     presence_add_state(call->backends->presence, call->out);

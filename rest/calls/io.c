@@ -239,8 +239,8 @@ static int store_event(struct call *call, uint64_t conversation, struct str audi
     if (err)
         return failure_status(err, "io");
     publish_message(call->backends, &post.message);
-    buf_addf(call->out, "{\"success\":true,\"data\":{\"epoch\":%llu,\"seq\":%llu}}",
-             (unsigned long long)epoch, (unsigned long long)post.message.seq);
+    buf_addf(call->out, "{\"success\":true,\"data\":{\"epoch\":%llu,\"seq\":%llu}}", (unsigned long long)epoch,
+             (unsigned long long)post.message.seq);
     return 200;
 }
 
@@ -263,8 +263,7 @@ static int emit_to(struct call *call, const struct asked *asked, struct buf *aud
     if (!make_audience(audience, &to, &except))
         return refuse(call, "too many rooms, or too long names");
     if (json_has(asked->object, "volatile") &&
-        (!json_object_object_get_ex(asked->object, "volatile", &flag) ||
-         !json_object_is_type(flag, json_type_boolean)))
+        (!json_object_object_get_ex(asked->object, "volatile", &flag) || !json_object_is_type(flag, json_type_boolean)))
         return refuse(call, "volatile is true or false");
     int status = make_event(call, asked, array);
     if (status)
@@ -299,8 +298,12 @@ struct target {
 
 static void target_set(struct target *target, const struct str *sid, const struct str *room)
 {
-    *target = (struct target){.kind = sid ? STR("sid") : room ? STR("room") : STR("all"),
-                              .name = sid ? *sid : room ? *room : STR("")};
+    *target = (struct target){.kind = sid    ? STR("sid")
+                                      : room ? STR("room")
+                                             : STR("all"),
+                              .name = sid    ? *sid
+                                      : room ? *room
+                                             : STR("")};
     buf_init(&target->audience, AUDIENCE_MAX);
     if (sid)
         audience_add(&target->audience, 's', *sid);
@@ -351,8 +354,8 @@ static enum err change_sockets(struct call *call, const struct asked *asked, con
     do {
         char cursor[sizeof change.cursor];
         memcpy(cursor, change.cursor, sizeof cursor);
-        struct str args[] = {asked->nsp, target->kind, target->name,   str_of(cursor),
-                             str_of(count), what,      buf_str(&json), str_of(most)};
+        struct str args[] = {asked->nsp,    target->kind, target->name,   str_of(cursor),
+                             str_of(count), what,         buf_str(&json), str_of(most)};
         err = presence_eval(call->backends->presence, IO_SCRIPT_CHANGE, args, 8, on_changed, &change);
     } while (!err && strcmp(change.cursor, "0") != 0);
     buf_fini(&json);

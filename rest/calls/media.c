@@ -21,14 +21,11 @@ enum {
 static const struct {
     const char *kind, *extension;
 } extensions[] = {
-    {"image/png", "png"},       {"image/jpeg", "jpg"},      {"image/gif", "gif"},
-    {"image/webp", "webp"},     {"image/bmp", "bmp"},       {"image/heic", "heic"},
-    {"image/avif", "avif"},     {"video/mp4", "mp4"},       {"video/x-m4v", "m4v"},
-    {"video/webm", "webm"},     {"video/quicktime", "mov"}, {"video/3gpp", "3gp"},
-    {"video/3gpp2", "3gp"},
-    {"audio/mpeg", "mp3"},      {"audio/ogg", "ogg"},       {"audio/x-m4a", "m4a"},
-    {"audio/x-wav", "wav"},     {"application/pdf", "pdf"}, {"text/plain", "txt"},
-    {"application/zip", "zip"},
+    {"image/png", "png"},   {"image/jpeg", "jpg"},      {"image/gif", "gif"},       {"image/webp", "webp"},
+    {"image/bmp", "bmp"},   {"image/heic", "heic"},     {"image/avif", "avif"},     {"video/mp4", "mp4"},
+    {"video/x-m4v", "m4v"}, {"video/webm", "webm"},     {"video/quicktime", "mov"}, {"video/3gpp", "3gp"},
+    {"video/3gpp2", "3gp"}, {"audio/mpeg", "mp3"},      {"audio/ogg", "ogg"},       {"audio/x-m4a", "m4a"},
+    {"audio/x-wav", "wav"}, {"application/pdf", "pdf"}, {"text/plain", "txt"},      {"application/zip", "zip"},
 };
 
 static const char *extension_of(const char *kind)
@@ -156,8 +153,7 @@ static int keep(struct upload *upload, struct store *store, const char *family)
     const struct settings *settings = upload->settings;
     if (filetype_of(buf_str(&upload->head), upload->kind))
         return 503;
-    if (!is_listed(settings->media_types, upload->kind) ||
-        strncmp(upload->kind, family, strlen(family)) != 0)
+    if (!is_listed(settings->media_types, upload->kind) || strncmp(upload->kind, family, strlen(family)) != 0)
         return 415;
     enum err err = mediafile_keep(file, extension_of(upload->kind));
     if (err)

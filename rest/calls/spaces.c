@@ -69,13 +69,11 @@ static void add_space(struct buf *out, const char *space_id, struct str name)
     buf_add_json(out, name);
 }
 
-static enum err make_random(struct call *call, uint64_t user, char name[RANDOM_NAME_DIGITS + 1],
-                            char space_id[ID_MAX])
+static enum err make_random(struct call *call, uint64_t user, char name[RANDOM_NAME_DIGITS + 1], char space_id[ID_MAX])
 {
     enum err err = ERR_DUPLICATE;
     for (int i = 0; i < RANDOM_NAME_ATTEMPTS && err == ERR_DUPLICATE; i++) {
-        snprintf(name, RANDOM_NAME_DIGITS + 1, "%08llu",
-                 (unsigned long long)(id_random() % 100000000));
+        snprintf(name, RANDOM_NAME_DIGITS + 1, "%08llu", (unsigned long long)(id_random() % 100000000));
         err = store_space_make(call->backends->store, str_of(name), user, space_id);
     }
     return err;
@@ -111,9 +109,7 @@ static int join(struct call *call)
     int status = who(call, &caller);
     if (status != 200)
         return status;
-    enum err err =
-        store_space_place(call->backends->store, call->params[0], str_of(caller.user_id), NULL,
-                          &place);
+    enum err err = store_space_place(call->backends->store, call->params[0], str_of(caller.user_id), NULL, &place);
     if (err)
         return failure_status(err, "join_space");
     status = moderate(call, caller.user, place.conversation, MODERATE_ENTER);
@@ -203,8 +199,7 @@ static int enter(struct call *call, uint64_t *conversation, struct buf *name)
     int status = who(call, &caller);
     if (status != 200)
         return status;
-    enum err err =
-        store_space_seen(call->backends->store, call->params[0], caller.user, conversation, name);
+    enum err err = store_space_seen(call->backends->store, call->params[0], caller.user, conversation, name);
     return err ? failure_status(err, "space_seen") : moderate(call, caller.user, *conversation, MODERATE_ENTER);
 }
 
@@ -221,8 +216,7 @@ static int show(struct call *call)
         snprintf(space_id, sizeof space_id, "%.*s", (int)call->params[0].len, call->params[0].ptr);
         add_space(call->out, space_id, buf_str(&name));
         buf_add_text(call->out, ",\"members\":[");
-        enum err err =
-            store_space_members(call->backends->store, range.conversation, on_member, &roll);
+        enum err err = store_space_members(call->backends->store, range.conversation, on_member, &roll);
         buf_add_text(call->out, "],\"records\":");
         if (!err)
             err = add_records(call, &range);
@@ -257,8 +251,7 @@ static bool take_client_id(const struct call *call, struct str *client_id)
 {
     if (!json_get_string(call->object, "clientId", client_id))
         *client_id = call->request->idempotency_key;
-    return client_id->len <= STORE_TRANSFER_CLIENT_MAX &&
-           !text_check_label(*client_id, STORE_TRANSFER_CLIENT_MAX);
+    return client_id->len <= STORE_TRANSFER_CLIENT_MAX && !text_check_label(*client_id, STORE_TRANSFER_CLIENT_MAX);
 }
 
 static void tell_relays(const struct call *call, const struct store_transfer *transfer)

@@ -61,12 +61,12 @@ struct route {
     const char *path; /* "/healthz"; a segment ":name" is any one segment that is not empty; without a
                        * leading '/': a call of door A, below /mysql/ and /api/ */
     enum body_rule body;
-    bool takes_query;     /* a broken one is 400; else nobody looks at it */
-    size_t max_body;      /* bytes, for BODY_JSON; 0: settings->max_body_bytes */
-    const char *type;     /* Content-Type of its answers; NULL: JSON */
-    bool quick;           /* its handler says begin_slow before it uses the database or Redis; else it need not */
-    bool operators;       /* tells operators on this machine about this process, not pages whose name leads to it */
-    bool creates;         /* it may make what stays for ever: charged to the caller's address (rate_creations) */
+    bool takes_query; /* a broken one is 400; else nobody looks at it */
+    size_t max_body;  /* bytes, for BODY_JSON; 0: settings->max_body_bytes */
+    const char *type; /* Content-Type of its answers; NULL: JSON */
+    bool quick;       /* its handler says begin_slow before it uses the database or Redis; else it need not */
+    bool operators;   /* tells operators on this machine about this process, not pages whose name leads to it */
+    bool creates;     /* it may make what stays for ever: charged to the caller's address (rate_creations) */
     route_handler *handler;
     const char *failure;  /* the body of every answer from 400 on, whatever it is; or NULL and … */
     failure_form *failed; /* … what makes it; or both NULL: what the handler wrote */

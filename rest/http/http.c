@@ -14,8 +14,7 @@ enum err http_read_body(const struct http_request *request, size_t limit, struct
     do {
         char more; /* the last look must find the end, so it needs room even in a full buffer */
         size_t room = request->length - body->len;
-        enum err err =
-            request->read(request, room ? buf_reserve(body, room) : &more, room ? room : 1, &got);
+        enum err err = request->read(request, room ? buf_reserve(body, room) : &more, room ? room : 1, &got);
         if (err)
             return err;
         if (got > room)
@@ -81,8 +80,7 @@ enum err http_query_parse(struct http_query *query, struct str text)
         if (count == HTTP_QUERY_PAIRS)
             return ERR_TOO_BIG;
         struct str name = cut(&value, '=');
-        if (!decode(name, &at, &query->pairs[count].name) ||
-            !decode(value, &at, &query->pairs[count].value))
+        if (!decode(name, &at, &query->pairs[count].name) || !decode(value, &at, &query->pairs[count].value))
             return ERR_INVALID;
         count++;
     }
@@ -100,8 +98,8 @@ bool http_query(const struct http_query *query, const char *name, struct str *va
     return false;
 }
 
-bool http_query_number(const struct http_query *query, const char *name, uint64_t min, uint64_t max,
-                       uint64_t fallback, uint64_t *value)
+bool http_query_number(const struct http_query *query, const char *name, uint64_t min, uint64_t max, uint64_t fallback,
+                       uint64_t *value)
 {
     struct str text;
     *value = fallback;

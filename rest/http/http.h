@@ -12,7 +12,7 @@
 
 enum {
     HTTP_RESPONSE_MAX = 24 << 20, /* bytes of an answer's body */
-    HTTP_QUERY_BYTES = 8192,     /* of a query string as it came: nginx lets no longer one through */
+    HTTP_QUERY_BYTES = 8192,      /* of a query string as it came: nginx lets no longer one through */
     HTTP_QUERY_PAIRS = 128,
     HTTP_ALLOW_MAX = 32,
 };
@@ -42,8 +42,7 @@ struct http_request {
 /* Appends the whole body to `body`, which may grow to `limit`. To be called at most once.
  *   ERR_TOO_BIG it is longer than `limit` bytes; nothing was read;
  *   ERR_INVALID it is not what Content-Length says, or that is no number. */
-enum err http_read_body(const struct http_request *request, size_t limit,
-                        struct buf *body) CG_MUST_CHECK;
+enum err http_read_body(const struct http_request *request, size_t limit, struct buf *body) CG_MUST_CHECK;
 
 /* The parameters of a query string, decoded: %XX and + (application/x-www-form-urlencoded). */
 struct http_query {
@@ -61,8 +60,8 @@ enum err http_query_parse(struct http_query *query, struct str text) CG_MUST_CHE
 bool http_query(const struct http_query *query, const char *name, struct str *value);
 /* The same as an integer within [min, max], however it is spelled (json_whole); `fallback` if there is none.
  * False if it is anything else. */
-bool http_query_number(const struct http_query *query, const char *name, uint64_t min, uint64_t max,
-                       uint64_t fallback, uint64_t *value);
+bool http_query_number(const struct http_query *query, const char *name, uint64_t min, uint64_t max, uint64_t fallback,
+                       uint64_t *value);
 
 struct http_response {
     int status;

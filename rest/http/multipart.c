@@ -97,8 +97,8 @@ static bool boundary_ok(struct str text)
     return text.len > 0 && text.len <= MULTIPART_BOUNDARY_MAX && text.ptr[text.len - 1] != ' ';
 }
 
-enum err multipart_init(struct multipart *multipart, struct str content_type,
-                        const struct multipart_calls *calls, void *arg)
+enum err multipart_init(struct multipart *multipart, struct str content_type, const struct multipart_calls *calls,
+                        void *arg)
 {
     memset(multipart, 0, offsetof(struct multipart, header));
     multipart->calls = calls;
@@ -139,9 +139,7 @@ static bool read_disposition(struct str at, struct multipart_part *part)
     if (part->name.ptr || !take_until(&at, ";", &type) || !is_word(type, "form-data"))
         return false;
     while (take_param(&at, &name, &value, &done)) {
-        struct str *field = is_word(name, "name")       ? &part->name
-                            : is_word(name, "filename") ? &part->filename
-                                                        : NULL;
+        struct str *field = is_word(name, "name") ? &part->name : is_word(name, "filename") ? &part->filename : NULL;
         if (field && field->ptr)
             return false;
         if (field)
@@ -179,8 +177,7 @@ static enum err end_header(struct multipart *multipart)
     struct multipart_part part = {.name = {NULL, 0}};
     for (size_t at = 0; at < multipart->header_len - 2;) {
         size_t len = 0;
-        while (multipart->header[at + len] !=
-               '\r') /* there is one, and no other control character */
+        while (multipart->header[at + len] != '\r') /* there is one, and no other control character */
             len++;
         if (!read_line((struct str){multipart->header + at, len}, &part))
             return ERR_INVALID;
@@ -213,7 +210,8 @@ static enum err feed_header(struct multipart *multipart, char c)
 /* What stands before the first delimiter is for nobody. */
 static enum err emit(const struct multipart *multipart, const char *bytes, size_t len)
 {
-    return len && multipart->state == MULTIPART_DATA ? multipart->calls->data(multipart->arg, (struct str){bytes, len}) : ERR_OK;
+    return len && multipart->state == MULTIPART_DATA ? multipart->calls->data(multipart->arg, (struct str){bytes, len})
+                                                     : ERR_OK;
 }
 
 /* Takes as much of `bytes` as is data, up to and with a delimiter; *taken says how much. In one run where it can: only
@@ -266,11 +264,8 @@ static enum err feed_byte(struct multipart *multipart, char c)
             return ERR_OK;
         }
         multipart->state = c == '-' ? MULTIPART_DASH : MULTIPART_LINE_END;
-        return c == '\r' || (c == '-' && multipart->matched && multipart->parts) ? ERR_OK
-                                                                                 : ERR_INVALID;
-    case MULTIPART_DASH:
-        multipart->state = MULTIPART_EPILOGUE;
-        return c == '-' ? ERR_OK : ERR_INVALID;
+        return c == '\r' || (c == '-' && multipart->matched && multipart->parts) ? ERR_OK : ERR_INVALID;
+    case MULTIPART_DASH: multipart->state = MULTIPART_EPILOGUE; return c == '-' ? ERR_OK : ERR_INVALID;
     case MULTIPART_LINE_END: return c == '\n' ? begin_part(multipart) : ERR_INVALID;
     case MULTIPART_HEADER: return feed_header(multipart, c);
     case MULTIPART_EPILOGUE: return ERR_OK;

@@ -13,7 +13,7 @@
 
 enum {
     MULTIPART_BOUNDARY_MAX = 256, /* bytes; RFC 2046 has 70 */
-    MULTIPART_HEADER_MAX = 4096, /* bytes of one part's header block with its empty line */
+    MULTIPART_HEADER_MAX = 4096,  /* bytes of one part's header block with its empty line */
     MULTIPART_PARTS_MAX = 64,
 };
 
@@ -56,8 +56,8 @@ struct multipart {
 
 /* Begins a body of that Content-Type; `calls` must outlive the parser. ERR_INVALID: it is not multipart/form-data with
  * one proper boundary. */
-enum err multipart_init(struct multipart *multipart, struct str content_type,
-                        const struct multipart_calls *calls, void *arg) CG_MUST_CHECK;
+enum err multipart_init(struct multipart *multipart, struct str content_type, const struct multipart_calls *calls,
+                        void *arg) CG_MUST_CHECK;
 
 /* The next bytes, however they are cut. ERR_INVALID for what breaks the format, ERR_TOO_BIG past the header block's or
  * the parts' bound, or what a call returned; the same again for whatever is fed after that. */

@@ -53,8 +53,8 @@ static uint64_t payer_of(const struct call *call)
     return rate_address_key(call->request->remote);
 }
 
-static enum err set_password(struct call *call, enum store_realm realm, struct str name,
-                             struct str password, struct store_login *found)
+static enum err set_password(struct call *call, enum store_realm realm, struct str name, struct str password,
+                             struct store_login *found)
 {
     struct store *store = call->backends->store;
     char hash[PASSWORD_HASH_MAX];
@@ -67,8 +67,7 @@ static enum err set_password(struct call *call, enum store_realm realm, struct s
         (void)!publish_sanction(call->backends, &(struct sanction){.kind = SANCTION_REVOCATION});
     if (err != ERR_DUPLICATE)
         return err;
-    err =
-        store_login_find(store, realm, name, found); /* somebody was quicker: is it the same one? */
+    err = store_login_find(store, realm, name, found); /* somebody was quicker: is it the same one? */
     return err ? err : password_check(payer_of(call), password, found->hash);
 }
 
@@ -81,8 +80,8 @@ static int status_of(struct call *call, enum err err)
     return err == ERR_BUSY ? 503 : failure_status(err, "login");
 }
 
-static int with_password(struct call *call, enum store_realm realm, struct str name,
-                         struct str password, struct store_login *found)
+static int with_password(struct call *call, enum store_realm realm, struct str name, struct str password,
+                         struct store_login *found)
 {
     struct limiter_attempt attempt;
     if (!password_ok(password)) {
@@ -94,8 +93,7 @@ static int with_password(struct call *call, enum store_realm realm, struct str n
         call->code = "no_tokens";
         return 501;
     }
-    if (limiter_begin(&attempt, call->backends, realm, name, call->request->remote,
-                      &call->retry_after_s))
+    if (limiter_begin(&attempt, call->backends, realm, name, call->request->remote, &call->retry_after_s))
         return 429;
     enum err err = store_login_find(call->backends->store, realm, name, found);
     if (!err && *found->hash)
@@ -118,8 +116,8 @@ static int judge_name(const struct call *call, enum store_realm realm, struct st
     return err == ERR_NOT_FOUND ? 400 : failure_status(err, "login");
 }
 
-int auth_login(struct call *call, enum store_realm realm, struct str name,
-               const struct str *password, struct auth_login *login)
+int auth_login(struct call *call, enum store_realm realm, struct str name, const struct str *password,
+               struct auth_login *login)
 {
     struct store_login found;
     int status = judge_name(call, realm, name);

@@ -27,8 +27,8 @@ struct auth_login {
  * Returns 200 or a status for the caller to return: 400 it can be no password or no (new) name, 401 one is needed or it is wrong, 429
  * or 503 (too many are at it) with call->retry_after_s set, 501 a password was to be set but without jwt_secret no
  * token could ever be given for it. */
-int auth_login(struct call *call, enum store_realm realm, struct str name,
-               const struct str *password, struct auth_login *login);
+int auth_login(struct call *call, enum store_realm realm, struct str name, const struct str *password,
+               struct auth_login *login);
 
 /* Appends `,"token":"…","expires":MS` for who has logged in (Unix time, milliseconds). False: no tokens are given
  * out. */

@@ -30,8 +30,8 @@ static magic_t this_threads(void)
     if (cookie)
         return cookie;
     /* What is inside an archive does not matter, and is not to be unpacked. Commas make no other kind of a text. */
-    cookie = magic_open(MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS | MAGIC_NO_CHECK_ELF |
-                        MAGIC_NO_CHECK_CSV | MAGIC_NO_CHECK_JSON);
+    cookie = magic_open(MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS | MAGIC_NO_CHECK_ELF | MAGIC_NO_CHECK_CSV |
+                        MAGIC_NO_CHECK_JSON);
     if (!cookie || magic_load(cookie, NULL) || pthread_setspecific(key, cookie)) {
         log_error("media.magic_failed", "msg=\"%s\"", cookie ? magic_error(cookie) : "no memory");
         if (cookie)

@@ -52,8 +52,7 @@ static void count_key(const struct backends *backends, struct str key, int64_t b
         count_here(key, by, life_ms, value, left_ms);
 }
 
-static void count(struct limiter_attempt *attempt, size_t i, int64_t by, int64_t *value,
-                  int64_t *left_ms)
+static void count(struct limiter_attempt *attempt, size_t i, int64_t by, int64_t *value, int64_t *left_ms)
 {
     struct str key = {attempt->keys[i].text, attempt->keys[i].len};
     count_key(attempt->backends, key, by, LIMITER_WINDOW_MS, value, left_ms);
@@ -75,8 +74,7 @@ static size_t write_address_key(char *out, const char *what, struct str remote)
 {
     char address[64];
     unsigned char bytes[16];
-    snprintf(address, sizeof address, "%.*s", (int)(remote.len < 63 ? remote.len : 63),
-             remote.len ? remote.ptr : "");
+    snprintf(address, sizeof address, "%.*s", (int)(remote.len < 63 ? remote.len : 63), remote.len ? remote.ptr : "");
     if (inet_pton(AF_INET6, address, bytes) == 1) {
         memset(bytes + 8, 0, 8);
         inet_ntop(AF_INET6, bytes, address, sizeof address);
@@ -128,9 +126,8 @@ void limiter_day_forget(struct limiter_day *day)
 
 /* ---- wrong passwords ---- */
 
-enum err limiter_begin(struct limiter_attempt *attempt, const struct backends *backends,
-                       enum store_realm realm, struct str name, struct str remote,
-                       int64_t *retry_after_s)
+enum err limiter_begin(struct limiter_attempt *attempt, const struct backends *backends, enum store_realm realm,
+                       struct str name, struct str remote, int64_t *retry_after_s)
 {
     int64_t most = backends->settings->login_attempts;
     attempt->backends = backends;

@@ -22,9 +22,8 @@ struct limiter_attempt {
 };
 
 /* Counts an attempt. ERR_BUSY: one of the two has had too many; *retry_after_s tells when to come again. */
-enum err limiter_begin(struct limiter_attempt *attempt, const struct backends *backends,
-                       enum store_realm realm, struct str name, struct str remote,
-                       int64_t *retry_after_s) CG_MUST_CHECK;
+enum err limiter_begin(struct limiter_attempt *attempt, const struct backends *backends, enum store_realm realm,
+                       struct str name, struct str remote, int64_t *retry_after_s) CG_MUST_CHECK;
 
 /* So many of something a day, for an address or a user: counted in the same way, for a day from the first on. ERR_BUSY:
  * there were `most` already, this one is not counted. What then came to nothing is forgotten. */

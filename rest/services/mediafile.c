@@ -18,8 +18,7 @@ static enum err failed(const char *call)
 
 static void random_digits(char out[MEDIA_DIGITS + 1])
 {
-    snprintf(out, MEDIA_DIGITS + 1, "%016llx%016llx", (unsigned long long)id_random(),
-             (unsigned long long)id_random());
+    snprintf(out, MEDIA_DIGITS + 1, "%016llx%016llx", (unsigned long long)id_random(), (unsigned long long)id_random());
 }
 
 enum err mediafile_begin(struct mediafile *file, const char *directory)
@@ -33,8 +32,7 @@ enum err mediafile_begin(struct mediafile *file, const char *directory)
         return failed("open directory");
     random_digits(digits);
     snprintf(name, sizeof name, MEDIA_TEMPORARY "%.*s", MEDIA_DIGITS, digits);
-    file->fd =
-        openat(file->directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+    file->fd = openat(file->directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
     if (file->fd < 0)
         return failed("open");
     memcpy(file->name, name, sizeof name);

@@ -9,8 +9,7 @@ bool page_range(const struct call *call, struct store_range *range)
                 http_query_number(call->query, "before", 0, INT64_MAX, INT64_MAX, &range->before) &&
                 http_query_number(call->query, "limit", 1, PAGE_LIMIT_MAX, PAGE_LIMIT, &limit);
     range->limit = (unsigned)limit;
-    range->latest =
-        !http_query(call->query, "after", &given) || http_query(call->query, "before", &given);
+    range->latest = !http_query(call->query, "after", &given) || http_query(call->query, "before", &given);
     return fine;
 }
 

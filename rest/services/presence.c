@@ -283,8 +283,7 @@ static enum err any_lease(struct presence *presence, size_t server, const redisR
         if (entry->type != REDIS_REPLY_STRING || (size_t)entry->len >= PRESENCE_ENTRY_MAX)
             continue;
         char *key = keys[count - 1];
-        presence_lease_key(key, presence->settings->redis_prefix,
-                           (struct str){entry->str, (size_t)entry->len});
+        presence_lease_key(key, presence->settings->redis_prefix, (struct str){entry->str, (size_t)entry->len});
         args[count] = key;
         lengths[count++] = strlen(key);
     }
@@ -295,8 +294,7 @@ static enum err any_lease(struct presence *presence, size_t server, const redisR
     return check_and_free(presence, server, reply);
 }
 
-enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user,
-                         bool *online)
+enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user, bool *online)
 {
     *online = false;
     size_t server = server_of(presence, conversation);
@@ -328,16 +326,16 @@ static const char count_script[] =
     "if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end\n"
     "return {n, redis.call('PTTL', KEYS[1])}";
 
-enum err presence_count(struct presence *presence, struct str name, int64_t by, int64_t life_ms,
-                        int64_t *value, int64_t *left_ms)
+enum err presence_count(struct presence *presence, struct str name, int64_t by, int64_t life_ms, int64_t *value,
+                        int64_t *left_ms)
 {
     *value = *left_ms = 0;
     redisContext *redis = need(presence, FIRST);
     if (!redis)
         return ERR_DOWN;
-    redisReply *reply = redisCommand(redis, "EVAL %s 1 %s:count:%b %lld %lld",
-                                     count_script, presence->settings->redis_prefix, name.ptr,
-                                     name.len, (long long)by, (long long)life_ms);
+    redisReply *reply =
+        redisCommand(redis, "EVAL %s 1 %s:count:%b %lld %lld", count_script, presence->settings->redis_prefix, name.ptr,
+                     name.len, (long long)by, (long long)life_ms);
     enum err err = check(presence, FIRST, reply);
     if (!err && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
         *value = reply->element[0]->integer;
@@ -359,8 +357,8 @@ static void give_text(const redisReply *reply, size_t index, presence_text_fn *f
     }
 }
 
-enum err presence_eval(struct presence *presence, const char *script, const struct str *args,
-                       size_t count, presence_text_fn *fn, void *arg)
+enum err presence_eval(struct presence *presence, const char *script, const struct str *args, size_t count,
+                       presence_text_fn *fn, void *arg)
 {
     enum { BEFORE = 4 };
     const char *texts[BEFORE + PRESENCE_ARGS] = {"EVAL", script, "0", presence->settings->redis_prefix};
@@ -393,7 +391,6 @@ enum err presence_publish(struct presence *presence, uint64_t conversation, stru
     if (!redis)
         return ERR_DOWN;
     return check_and_free(presence, server,
-                          redisCommand(redis, "PUBLISH %s:room:%llu %b",
-                                       presence->settings->redis_prefix,
+                          redisCommand(redis, "PUBLISH %s:room:%llu %b", presence->settings->redis_prefix,
                                        (unsigned long long)conversation, payload.ptr, payload.len));
 }

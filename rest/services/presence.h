@@ -36,23 +36,21 @@ struct presence_seat {
 size_t presence_admit(struct presence *presence, const struct presence_seat *seats, size_t count);
 
 /* Whether the user was admitted, or holds a socket on a relay whose lease lives. */
-enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user,
-                         bool *online) CG_MUST_CHECK;
+enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user, bool *online) CG_MUST_CHECK;
 
 /* Adds `by` to the counter of that name and tells its value after, and in how many milliseconds it is
  * forgotten: `life_ms` after it began. */
-enum err presence_count(struct presence *presence, struct str name, int64_t by, int64_t life_ms,
-                        int64_t *value, int64_t *left_ms) CG_MUST_CHECK;
+enum err presence_count(struct presence *presence, struct str name, int64_t by, int64_t life_ms, int64_t *value,
+                        int64_t *left_ms) CG_MUST_CHECK;
 
 /* Runs a script of common/redis/io_scripts.h: ARGV is redis_prefix and then `args` (at most PRESENCE_ARGS). Its answer, a
  * text, a number or an array of them, is given text by text; numbers in decimal. */
 enum { PRESENCE_ARGS = 10 };
 typedef void presence_text_fn(void *arg, size_t index, struct str text);
-enum err presence_eval(struct presence *presence, const char *script, const struct str *args,
-                       size_t count, presence_text_fn *fn, void *arg) CG_MUST_CHECK;
+enum err presence_eval(struct presence *presence, const char *script, const struct str *args, size_t count,
+                       presence_text_fn *fn, void *arg) CG_MUST_CHECK;
 
 /* Publishes to the relays that have subscribed to the conversation, see WIRE_INBOX too. */
-enum err presence_publish(struct presence *presence, uint64_t conversation,
-                          struct str payload) CG_MUST_CHECK;
+enum err presence_publish(struct presence *presence, uint64_t conversation, struct str payload) CG_MUST_CHECK;
 
 #endif

@@ -17,8 +17,8 @@ static enum err publish(const struct backends *backends, struct wire_header *hea
     const struct message *message = rest.message;
     const struct io_notice *notice = rest.notice;
     struct buf wire;
-    buf_init(&wire, 1024 + (message ? message_size(message) : 0) +
-                        (notice ? notice->audience.len + notice->body.len : 0));
+    buf_init(&wire,
+             1024 + (message ? message_size(message) : 0) + (notice ? notice->audience.len + notice->body.len : 0));
     enum err err = store_epoch(backends->store, &header->epoch);
     wire_add_header(&wire, header);
     if (message)
@@ -37,15 +37,13 @@ static enum err publish(const struct backends *backends, struct wire_header *hea
 
 void publish_message(const struct backends *backends, const struct message *message)
 {
-    struct wire_header header = {
-        .kind = WIRE_MESSAGES, .conversation = message->conversation, .count = 1};
+    struct wire_header header = {.kind = WIRE_MESSAGES, .conversation = message->conversation, .count = 1};
     (void)!publish(backends, &header, (struct rest){.message = message});
 }
 
 void publish_friends(const struct backends *backends, uint64_t user)
 {
-    struct wire_header header = {
-        .kind = WIRE_FRIENDS, .conversation = WIRE_INBOX(user), .user = user};
+    struct wire_header header = {.kind = WIRE_FRIENDS, .conversation = WIRE_INBOX(user), .user = user};
     (void)!publish(backends, &header, (struct rest){.message = NULL});
 }
 
@@ -55,8 +53,7 @@ void publish_read(const struct backends *backends, uint64_t user, const struct w
     (void)!publish(backends, &header, (struct rest){.mark = mark});
 }
 
-enum err publish_io(const struct backends *backends, uint64_t conversation,
-                    const struct io_notice *notice)
+enum err publish_io(const struct backends *backends, uint64_t conversation, const struct io_notice *notice)
 {
     struct wire_header header = {.kind = WIRE_IO, .conversation = conversation};
     return publish(backends, &header, (struct rest){.notice = notice});

@@ -48,8 +48,7 @@ void http_hold(struct http_call *call, void (*gone)(void *arg, struct http_call 
     call->arg = arg;
 }
 
-void http_reply(struct http_call *call, unsigned status, const char *type, const char *headers,
-                struct str body)
+void http_reply(struct http_call *call, unsigned status, const char *type, const char *headers, struct str body)
 {
     static const unsigned known[] = {200, 400, 404, 405, 500, 503};
     bool is_known = false;
@@ -126,8 +125,8 @@ static void check_event_line(struct str line)
     if (begins(line, "data: "))
         check_json((struct str){line.ptr + 6, line.len - 6});
     else
-        CG_ASSERT(!line.len || begins(line, "id: ") || begins(line, "event: ") ||
-                  begins(line, "retry: ") || begins(line, ":"));
+        CG_ASSERT(!line.len || begins(line, "id: ") || begins(line, "event: ") || begins(line, "retry: ") ||
+                  begins(line, ":"));
 }
 
 static void check_script_line(struct str line)
@@ -136,8 +135,7 @@ static void check_script_line(struct str line)
     if (begins(line, "<!"))
         return;
     CG_ASSERT(begins(line, open) && line.len > sizeof open + sizeof close);
-    const char *paren = memchr(line.ptr, '(', line.len),
-               *end = line.ptr + line.len - (sizeof close - 1);
+    const char *paren = memchr(line.ptr, '(', line.len), *end = line.ptr + line.len - (sizeof close - 1);
     CG_ASSERT(paren && !memcmp(end, close, sizeof close - 1));
     CG_ASSERT(chatroom_http_callback_ok(
         (struct str){line.ptr + sizeof open - 1, (size_t)(paren - line.ptr) - sizeof open + 1}));
@@ -184,10 +182,8 @@ static void handle(struct str body)
 {
     visit.call.method = visit.head.method;
     visit.call.body = body;
-    visit.call.request =
-        (struct request){.path = {visit.bytes + visit.head.path_at, visit.head.path_len},
-                         .argument = argument,
-                         .header = header};
+    visit.call.request = (struct request){
+        .path = {visit.bytes + visit.head.path_at, visit.head.path_len}, .argument = argument, .header = header};
     if (!chatroom_http_route.claims(visit.call.request.path) || body.len > chatroom_http_route.max_body(&settings))
         return;
     buf_init(&visit.out, 1 << 24);
@@ -208,8 +204,7 @@ static void handle(struct str body)
 
 static __attribute__((constructor)) void begin(void)
 {
-    char most[] = "poll_max_ms=1s", presence[] = "poll_presence_ms=1s",
-         ping[] = "ping_interval_ms=1h";
+    char most[] = "poll_max_ms=1s", presence[] = "poll_presence_ms=1s", ping[] = "ping_interval_ms=1h";
     char *sets[] = {most, presence, ping};
     stubs_init(sets, 3);
     CG_ASSERT(!log_open("fuzz", "/dev/null", LOG_ERROR));
@@ -224,8 +219,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     visit.bytes = (const char *)data + 1;
     mood.post = data[0] & 1 ? ERR_BUSY : ERR_OK;
     mood.log_too_short = data[0] & 2;
-    if (http_head_parse(&visit.head, (struct str){visit.bytes, size - 1}, &seen) ||
-        !visit.head.len || visit.head.upgrade)
+    if (http_head_parse(&visit.head, (struct str){visit.bytes, size - 1}, &seen) || !visit.head.len ||
+        visit.head.upgrade)
         return 0;
     handle((struct str){visit.bytes + visit.head.len, size - 1 - visit.head.len});
     return 0;

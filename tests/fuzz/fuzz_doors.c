@@ -52,23 +52,20 @@ enum err store_customer_pair(struct store *store, struct str app_sid, struct str
     (void)store;
     CG_ASSERT(app_sid.len && friend_account.len && user_account.len);
     *missing = 0;
-    *out =
-        (struct store_customer_pair){.conversation = ROOM,
-                                     .app_sid = "app",
-                                     .seq = LAST,
-                                     .friend = {.user = OTHER, .account = "2", .username = "bob"},
-                                     .user = {.user = USER, .account = "1", .username = "ann"}};
+    *out = (struct store_customer_pair){.conversation = ROOM,
+                                        .app_sid = "app",
+                                        .seq = LAST,
+                                        .friend = {.user = OTHER, .account = "2", .username = "bob"},
+                                        .user = {.user = USER, .account = "1", .username = "ann"}};
     return ERR_OK;
 }
 
-enum err store_space_place(struct store *store, struct str space_id, struct str user_id,
-                           const char *space_name, struct store_space_place *place)
+enum err store_space_place(struct store *store, struct str space_id, struct str user_id, const char *space_name,
+                           struct store_space_place *place)
 {
     (void)store;
-    CG_ASSERT(str_eq(space_id, STR(SPACE_ID)) && str_eq(user_id, STR(ANN)) &&
-              !strcmp(space_name, "tea"));
-    *place = (struct store_space_place){
-        .conversation = ROOM, .user = USER, .space_name = "tea", .user_name = "ann"};
+    CG_ASSERT(str_eq(space_id, STR(SPACE_ID)) && str_eq(user_id, STR(ANN)) && !strcmp(space_name, "tea"));
+    *place = (struct store_space_place){.conversation = ROOM, .user = USER, .space_name = "tea", .user_name = "ann"};
     return ERR_OK;
 }
 

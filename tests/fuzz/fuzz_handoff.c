@@ -129,8 +129,8 @@ void handoff_splices_free(struct handoff_splices *splices)
     (void)splices;
 }
 
-void handoff_splice(struct handoff_splices *splices, const struct sockaddr_in *to,
-                    struct http_call *call, handoff_refuse_fn *refuse)
+void handoff_splice(struct handoff_splices *splices, const struct sockaddr_in *to, struct http_call *call,
+                    handoff_refuse_fn *refuse)
 {
     (void)splices;
     (void)call;
@@ -196,10 +196,8 @@ static void turn_until_over(void)
 static void try_message(unsigned what, struct str bytes)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int before = open_files(), pair[2], fds[4],
-        to = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    size_t count = what & 7 ? (what & 7) % 5 : 0,
-           head = what & 16 && bytes.len > 16 ? 16 : bytes.len;
+    int before = open_files(), pair[2], fds[4], to = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    size_t count = what & 7 ? (what & 7) % 5 : 0, head = what & 16 && bytes.len > 16 ? 16 : bytes.len;
     snprintf(address.sun_path, sizeof address.sun_path, "%s/s%s", dir,
              what & 64 ? HANDOFF_WIRE_FRONT : HANDOFF_WIRE_RELAYS);
     CG_ASSERT(to >= 0 && !connect(to, (struct sockaddr *)&address, sizeof address));

@@ -13,8 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct customer_frame frame;
     if (!customer_frame_read(object, "/media/", &frame)) {
-        CG_ASSERT(store_customer_account_ok(frame.app_sid) &&
-                  store_customer_account_ok(frame.user_account) &&
+        CG_ASSERT(store_customer_account_ok(frame.app_sid) && store_customer_account_ok(frame.user_account) &&
                   store_customer_account_ok(frame.friend_account));
         CG_ASSERT(frame.kind == MESSAGE_TEXT ? !text_check_content(frame.content)
                                              : !text_check_url(frame.content, "/media/"));

@@ -50,16 +50,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf whole, cut;
     if (!size)
         return 0;
-    struct str body = {(const char *)data + 1, size - 1},
-               type = STR("multipart/form-data; boundary=xyz");
+    struct str body = {(const char *)data + 1, size - 1}, type = STR("multipart/form-data; boundary=xyz");
     buf_init(&whole, HEARD_MAX);
     buf_init(&cut, HEARD_MAX);
     if (data[0] == '!') { /* the Content-Type itself */
         enum err err = parse(body, STR(""), 1, &cut);
         CG_ASSERT(err);
     } else {
-        enum err one = parse(type, body, body.len + 1, &whole),
-                 other = parse(type, body, data[0] % 32 + 1, &cut);
+        enum err one = parse(type, body, body.len + 1, &whole), other = parse(type, body, data[0] % 32 + 1, &cut);
         CG_ASSERT(one == other && (one || str_eq(buf_str(&whole), buf_str(&cut))));
     }
     buf_fini(&whole);

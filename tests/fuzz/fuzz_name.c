@@ -13,7 +13,8 @@ static bool is_hidden(UChar32 point)
 {
     uint32_t hidden = U_GC_C_MASK | U_GC_Z_MASK;
     return (U_MASK(u_charType(point)) & hidden || u_hasBinaryProperty(point, UCHAR_DEFAULT_IGNORABLE_CODE_POINT)) &&
-           point != ' ' && point != 0x200c && point != 0x200d && point != 0xfe0f && (point < 0xe0020 || point > 0xe007f);
+           point != ' ' && point != 0x200c && point != 0x200d && point != 0xfe0f &&
+           (point < 0xe0020 || point > 0xe007f);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -16,21 +16,19 @@ static struct token_keys keys;
 enum err store_native_user(struct store *store, struct str user_id, struct store_native_user *user)
 {
     (void)store;
-    *user = (struct store_native_user){
-        .user = USER, .realm = REALM_CHATROOM, .name = "ann", .head = "1"};
+    *user = (struct store_native_user){.user = USER, .realm = REALM_CHATROOM, .name = "ann", .head = "1"};
     return str_eq(user_id, STR(ANN)) ? ERR_OK : ERR_NOT_FOUND;
 }
 
-enum err store_native_places(struct store *store, uint64_t user, const struct str *ids,
-                             size_t count, struct store_native_place *places)
+enum err store_native_places(struct store *store, uint64_t user, const struct str *ids, size_t count,
+                             struct store_native_place *places)
 {
     (void)store;
     CG_ASSERT(user == USER);
     memset(places, 0, count * sizeof *places);
     for (size_t i = 0; i < count; i++)
         if (str_eq(ids[i], STR(ROOM_ID)))
-            places[i] = (struct store_native_place){
-                .conversation = ROOM, .kind = KIND_CHATROOM, .seq = LAST};
+            places[i] = (struct store_native_place){.conversation = ROOM, .kind = KIND_CHATROOM, .seq = LAST};
     return ERR_OK;
 }
 
@@ -46,8 +44,8 @@ enum err store_native_arrivals(struct store *store, struct store_native_arrival 
     return ERR_OK;
 }
 
-enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user,
-                             uint64_t after, uint64_t among, uint64_t *count)
+enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after, uint64_t among,
+                             uint64_t *count)
 {
     (void)store;
     (void)among;
@@ -57,8 +55,7 @@ enum err store_native_unread(struct store *store, uint64_t conversation, uint64_
     return ERR_OK;
 }
 
-enum err store_native_read(struct store *store, uint64_t user, uint64_t seq,
-                           struct store_native_place *place)
+enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_place *place)
 {
     (void)store;
     (void)user;
@@ -89,8 +86,7 @@ void hub_notify_read(struct hub *of, uint64_t user, const struct wire_mark *mark
     CG_ASSERT(of == &hub && user == USER && mark->conversation == ROOM && mark->seq <= LAST);
 }
 
-void presence_ask(struct presence *presence, uint64_t conversation, presence_members_fn *fn,
-                  void *arg)
+void presence_ask(struct presence *presence, uint64_t conversation, presence_members_fn *fn, void *arg)
 {
     const struct member member = {USER, STR("ann"), STR("1")};
     (void)presence;

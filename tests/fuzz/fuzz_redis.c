@@ -105,8 +105,7 @@ size_t bus_server_of(const struct bus *bus, uint64_t conversation)
     return 0;
 }
 
-void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg,
-                    const struct str *args, size_t count)
+void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg, const struct str *args, size_t count)
 {
     (void)bus;
     CG_ASSERT(!server && count && count <= BUS_MAX_ARGS);
@@ -157,8 +156,7 @@ static void answer_all(void)
 static void check_member(const struct member *member)
 {
     CG_ASSERT(member->user && text_utf8_valid(member->name) && text_utf8_valid(member->head));
-    CG_ASSERT(member->name.len <= STORE_NAME_MAX && member->head.len <= 1024 &&
-              !json_vet(member->head, 1, 1));
+    CG_ASSERT(member->name.len <= STORE_NAME_MAX && member->head.len <= 1024 && !json_vet(member->head, 1, 1));
 }
 
 struct session *sessions_find(const struct sessions *sessions, uint64_t id)
@@ -189,16 +187,15 @@ static void check_members(const struct member *members, size_t count)
         check_member(&members[i]);
 }
 
-void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct member *members,
-                           size_t count)
+void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct member *members, size_t count)
 {
     (void)hub;
     CG_ASSERT(conversation == ROOM);
     check_members(members, count);
 }
 
-void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversation,
-                      const struct member *members, size_t count)
+void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversation, const struct member *members,
+                      size_t count)
 {
     (void)hub;
     (void)session_id;
@@ -215,8 +212,7 @@ static void on_presence(enum message_kind kind, uint64_t conversation, const str
 
 static const struct encoding telling = {.name = "telling", .presence = on_presence};
 static const struct encoding *const encodings[ENCODING_COUNT] = {
-    &telling, &telling, &telling, &telling, &telling,
-    &telling, &telling, &telling, &telling, &telling,
+    &telling, &telling, &telling, &telling, &telling, &telling, &telling, &telling, &telling, &telling,
 };
 
 static void on_members(void *arg, const struct member *members, size_t count)

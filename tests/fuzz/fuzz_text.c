@@ -11,11 +11,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str text = {(const char *)data, size};
     bool valid = text_utf8_valid(text);
     if (!text_check_label(text, 64))
-        CG_ASSERT(valid && text_length(text) >= 1 && text_length(text) <= 64 &&
-                  !memchr(data, 0, size));
+        CG_ASSERT(valid && text_length(text) >= 1 && text_length(text) <= 64 && !memchr(data, 0, size));
     if (!text_check_url(text, "/media/"))
-        CG_ASSERT(valid && size <= TEXT_URL_MAX && !memchr(data, '"', size) &&
-                  !memchr(data, ' ', size));
+        CG_ASSERT(valid && size <= TEXT_URL_MAX && !memchr(data, '"', size) && !memchr(data, ' ', size));
     if (text_is_sent_at(text))
         CG_ASSERT(valid && size <= TEXT_SENT_AT_BYTES && text_length(text) <= TEXT_SENT_AT_CHARS &&
                   !text_check_label(text, TEXT_SENT_AT_CHARS));

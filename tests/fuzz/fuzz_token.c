@@ -37,8 +37,7 @@ static void sign_hmac(struct buf *token, struct str key)
 {
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned len = 0;
-    CG_ASSERT(HMAC(EVP_sha256(), key.ptr, (int)key.len, (unsigned char *)token->data, token->len,
-                   mac, &len));
+    CG_ASSERT(HMAC(EVP_sha256(), key.ptr, (int)key.len, (unsigned char *)token->data, token->len, mac, &len));
     buf_add_char(token, '.');
     add_base64url(token, (struct str){(char *)mac, len});
 }
@@ -49,8 +48,7 @@ static void sign_rsa(struct buf *token)
     size_t len = sizeof signature;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     CG_ASSERT(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, private_key) == 1 &&
-              EVP_DigestSign(context, signature, &len, (unsigned char *)token->data, token->len) ==
-                  1);
+              EVP_DigestSign(context, signature, &len, (unsigned char *)token->data, token->len) == 1);
     EVP_MD_CTX_free(context);
     buf_add_char(token, '.');
     add_base64url(token, (struct str){(char *)signature, len});
@@ -83,9 +81,8 @@ static bool is_signed(struct str token)
     buf_add(&again, token.ptr, (size_t)(dot - token.ptr));
     sign_hmac(&again, str_of(SECRET));
     struct str rest = {dot, (size_t)(token.ptr + token.len - dot)};
-    bool same = !again.failed && str_eq((struct str){again.data + (dot - token.ptr),
-                                                     again.len - (size_t)(dot - token.ptr)},
-                                        rest);
+    bool same = !again.failed &&
+                str_eq((struct str){again.data + (dot - token.ptr), again.len - (size_t)(dot - token.ptr)}, rest);
     buf_fini(&again);
     return same;
 }
@@ -114,16 +111,14 @@ static char *write_public_key(void)
 
 static __attribute__((constructor)) void begin(void)
 {
-    static struct settings of_secret = {
-        .jwt_secret = SECRET, .jwt_public_key = "", .jwt_audience = "chaguan"};
+    static struct settings of_secret = {.jwt_secret = SECRET, .jwt_public_key = "", .jwt_audience = "chaguan"};
     static struct settings of_public = {.jwt_secret = "", .jwt_audience = "chaguan"};
     char why[256];
     clock_freeze((int64_t)NOW_S * 1000);
     private_key = EVP_RSA_gen(TOKEN_RSA_BITS_MIN);
     CG_ASSERT(private_key);
     char *path = of_public.jwt_public_key = write_public_key();
-    CG_ASSERT(!token_keys_load(&of_secret, &secret_keys, why) &&
-              !token_keys_load(&of_public, &public_keys, why));
+    CG_ASSERT(!token_keys_load(&of_secret, &secret_keys, why) && !token_keys_load(&of_public, &public_keys, why));
     remove(path);
     free(path);
 }

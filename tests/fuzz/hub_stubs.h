@@ -26,8 +26,7 @@ enum { ROOM = 7, USER = 9, OTHER = 10, LAST = 5, EPOCH = 3 };
 static struct settings settings;
 static struct wheel wheel;
 static struct sessions sessions;
-static struct hub hub = {
-    .settings = &settings, .wheel = &wheel, .sessions = &sessions, .epoch = EPOCH};
+static struct hub hub = {.settings = &settings, .wheel = &wheel, .sessions = &sessions, .epoch = EPOCH};
 static int64_t now_ms = 5000000;
 
 /* What the world does to the present input. */
@@ -59,8 +58,7 @@ static struct message *posted; /* the last one, while it is in hand */
 static struct post_id posted_by;
 static unsigned posts;
 
-void hub_join(struct hub *of, struct session *session, uint64_t conversation,
-              enum encoding_id encoding)
+void hub_join(struct hub *of, struct session *session, uint64_t conversation, enum encoding_id encoding)
 {
     struct stub_seat *stub = mem_zalloc(sizeof *stub);
     CG_ASSERT(of == &hub && !hub_seat(session, conversation));
@@ -109,12 +107,9 @@ enum err hub_post(struct hub *of, struct post_id id, const struct message *messa
 {
     CG_ASSERT(of == &hub && message->conversation == ROOM);
     bool revision = message_is_revision(message->kind);
-    check_text(message->content,
-               (size_t)settings.max_message_bytes * (revision ? 6 : 1) + (revision ? 128 : 0));
-    CG_ASSERT(!text_check_content(message->content) &&
-              (!revision || !json_vet(message->content, 2, 4)));
-    CG_ASSERT(message->client_id.len <= MESSAGE_CLIENT_ID_MAX &&
-              text_utf8_valid(message->client_id));
+    check_text(message->content, (size_t)settings.max_message_bytes * (revision ? 6 : 1) + (revision ? 128 : 0));
+    CG_ASSERT(!text_check_content(message->content) && (!revision || !json_vet(message->content, 2, 4)));
+    CG_ASSERT(message->client_id.len <= MESSAGE_CLIENT_ID_MAX && text_utf8_valid(message->client_id));
     CG_ASSERT(!message->sent_at.len || text_is_sent_at(message->sent_at));
     CG_ASSERT(message->sender == USER && !message->seq && str_eq(message->sender_name, STR("ann")));
     posts++;
@@ -213,12 +208,11 @@ static void do_jobs(void)
     }
 }
 
-enum err store_place(struct store *store, struct str room_id, struct str user_id,
-                     struct store_place *place, int *missing)
+enum err store_place(struct store *store, struct str room_id, struct str user_id, struct store_place *place,
+                     int *missing)
 {
     (void)store;
-    *missing = (str_eq(room_id, STR(ROOM_ID)) ? 0 : STORE_NO_ROOM) |
-               (str_eq(user_id, STR(ANN)) ? 0 : STORE_NO_USER);
+    *missing = (str_eq(room_id, STR(ROOM_ID)) ? 0 : STORE_NO_ROOM) | (str_eq(user_id, STR(ANN)) ? 0 : STORE_NO_USER);
     *place = (struct store_place){.conversation = ROOM,
                                   .user = USER,
                                   .seq = LAST,
@@ -237,8 +231,7 @@ enum err store_places(struct store *store, struct store_place_asked *asked, size
 }
 
 /* A history that looks like what its readers must not take it for. */
-enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
-                    void *arg)
+enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn, void *arg)
 {
     (void)store;
     CG_ASSERT(range->conversation == ROOM);

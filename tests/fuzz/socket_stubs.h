@@ -4,8 +4,7 @@
 
 #include "hub_stubs.h"
 
-static unsigned frames,
-    answers; /* answers: those of the native protocol, which name their command */
+static unsigned frames, answers; /* answers: those of the native protocol, which name their command */
 static bool ended;
 
 static size_t check_frame(struct str bytes)

@@ -22,8 +22,8 @@ static inline void check_bytes(struct str got, struct str want, const char *file
 {
     if (str_eq(got, want))
         return;
-    print_error("got  %zu bytes: %.*s\nwant %zu bytes: %.*s\n", got.len, (int)got.len, got.ptr,
-                want.len, (int)want.len, want.ptr);
+    print_error("got  %zu bytes: %.*s\nwant %zu bytes: %.*s\n", got.len, (int)got.len, got.ptr, want.len, (int)want.len,
+                want.ptr);
     _fail(file, line);
 }
 

@@ -48,12 +48,32 @@ static void what_is_not_of_the_form_is_refused(void **state)
 {
     (void)state;
     static const struct str bad[] = {
-        BYTES("r"),       BYTES("r:"),       BYTES("r1"),        BYTES("r1:"),         BYTES("r0:"),
-        BYTES("r01:a"),   BYTES("r2:a"),     BYTES("r-1:a"),     BYTES("r+1:a"),       BYTES("r 1:a"),
-        BYTES("q1:a"),    BYTES("R1:a"),     BYTES("r1:ab"),     BYTES("r1:a,r1:b"),   BYTES("1:a"),
-        BYTES("r1:a\0"),  BYTES("r1:\0"),    BYTES("r3:a\0b"),   BYTES("r1:\xff"),     BYTES("r3:\xed\xa0\x80"),
-        BYTES("r1:\xe8"), BYTES("r2:\xc0\x80"), BYTES("r99999999999999999999999999:a"), BYTES("\0"),
-        BYTES("r18446744073709551617:a"),    BYTES("r1x:a"),
+        BYTES("r"),
+        BYTES("r:"),
+        BYTES("r1"),
+        BYTES("r1:"),
+        BYTES("r0:"),
+        BYTES("r01:a"),
+        BYTES("r2:a"),
+        BYTES("r-1:a"),
+        BYTES("r+1:a"),
+        BYTES("r 1:a"),
+        BYTES("q1:a"),
+        BYTES("R1:a"),
+        BYTES("r1:ab"),
+        BYTES("r1:a,r1:b"),
+        BYTES("1:a"),
+        BYTES("r1:a\0"),
+        BYTES("r1:\0"),
+        BYTES("r3:a\0b"),
+        BYTES("r1:\xff"),
+        BYTES("r3:\xed\xa0\x80"),
+        BYTES("r1:\xe8"),
+        BYTES("r2:\xc0\x80"),
+        BYTES("r99999999999999999999999999:a"),
+        BYTES("\0"),
+        BYTES("r18446744073709551617:a"),
+        BYTES("r1x:a"),
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (audience_parse(bad[i], &audience) != ERR_INVALID)

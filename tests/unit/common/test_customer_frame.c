@@ -18,13 +18,11 @@ static const struct store_customer_pair pair = {
 /* ---- frames ---- */
 
 #define PARTY(account, app) "{\"account\":" account ",\"app_sid\":" app "}"
-#define PARTIES                                                                                    \
-    "\"friendInfo\":" PARTY("\"f1\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
-#define FRAME(rest) "{" PARTIES "," rest "}"
-#define FINE        FRAME("\"chat_content\":\"hello\",\"chat_type\":0")
+#define PARTIES             "\"friendInfo\":" PARTY("\"f1\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
+#define FRAME(rest)         "{" PARTIES "," rest "}"
+#define FINE                FRAME("\"chat_content\":\"hello\",\"chat_type\":0")
 
-static enum err read_frame(const char *text, struct customer_frame *frame,
-                           struct json_object **object)
+static enum err read_frame(const char *text, struct customer_frame *frame, struct json_object **object)
 {
     enum err err = json_parse_object(str_of(text), object);
     return err ? err : customer_frame_read(*object, "/media/", frame);
@@ -40,15 +38,12 @@ static void a_frame_is_read(void **state)
     } rows[] = {
         {FINE, MESSAGE_TEXT, "hello"},
         {FRAME("\"chat_content\":\" \",\"chat_type\":\"0\""), MESSAGE_TEXT, " "},
-        {FRAME("\"chat_content\":\"' OR 1=1--</script>\",\"chat_type\":0"), MESSAGE_TEXT,
-         "' OR 1=1--</script>"},
-        {FRAME("\"chat_content\":\"http://x/y.png\",\"chat_type\":1"), MESSAGE_IMAGE,
-         "http://x/y.png"},
+        {FRAME("\"chat_content\":\"' OR 1=1--</script>\",\"chat_type\":0"), MESSAGE_TEXT, "' OR 1=1--</script>"},
+        {FRAME("\"chat_content\":\"http://x/y.png\",\"chat_type\":1"), MESSAGE_IMAGE, "http://x/y.png"},
         {FRAME("\"chat_content\":\"HTTPS no\",\"chat_type\":0"), MESSAGE_TEXT, "HTTPS no"},
         {FRAME("\"chat_content\":\"https://x/茶.mp4?a=b&c\",\"chat_type\":\"2\""), MESSAGE_VIDEO,
          "https://x/茶.mp4?a=b&c"},
-        {FRAME("\"chat_content\":\"/media/y.png\",\"chat_type\":\"1\",\"more\":[1]"), MESSAGE_IMAGE,
-         "/media/y.png"},
+        {FRAME("\"chat_content\":\"/media/y.png\",\"chat_type\":\"1\",\"more\":[1]"), MESSAGE_IMAGE, "/media/y.png"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct customer_frame frame = {.kind = 0};
@@ -127,24 +122,15 @@ static void a_frame_that_breaks_a_rule_is_refused(void **state)
         "{\"friendInfo\":" PARTY("\"f1\"", "\"app\"") CONTENT,
         "{\"friendInfo\":[],\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
         "{\"friendInfo\":\"f1\",\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
-        "{\"friendInfo\":" PARTY("\"f1\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"other\"")
-            CONTENT,
-        "{\"friendInfo\":" PARTY("\"u1\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
-            CONTENT,
-        "{\"friendInfo\":" PARTY("\"\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
-            CONTENT,
-        "{\"friendInfo\":" PARTY("\" \"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
-            CONTENT,
-        "{\"friendInfo\":" PARTY("\"a\\nb\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
-            CONTENT,
-        "{\"friendInfo\":" PARTY("1.5", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
-            CONTENT,
-        "{\"friendInfo\":" PARTY("-1", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
-            CONTENT,
-        "{\"friendInfo\":" PARTY("99999999999999999999",
-                                 "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
-        "{\"friendInfo\":" PARTY("{}", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
-            CONTENT,
+        "{\"friendInfo\":" PARTY("\"f1\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"other\"") CONTENT,
+        "{\"friendInfo\":" PARTY("\"u1\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
+        "{\"friendInfo\":" PARTY("\"\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
+        "{\"friendInfo\":" PARTY("\" \"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
+        "{\"friendInfo\":" PARTY("\"a\\nb\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
+        "{\"friendInfo\":" PARTY("1.5", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
+        "{\"friendInfo\":" PARTY("-1", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
+        "{\"friendInfo\":" PARTY("99999999999999999999", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
+        "{\"friendInfo\":" PARTY("{}", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"") CONTENT,
         "{\"friendInfo\":{\"account\":\"f1\"},\"userInfo\":{\"account\":\"u1\"}" CONTENT,
         "{\"friendInfo\":{\"account\":\"f1\"},\"userInfo\":" PARTY("\"u1\"", "\"\"") CONTENT,
         "{\"friendInfo\":" PARTY("\"f1\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "[]") CONTENT,
@@ -214,10 +200,10 @@ static void add_row(struct buf *out, uint64_t sender, const struct store_custome
     customer_add_row(out, &message, seen);
 }
 
-#define ROW_OF_USER                                                                                 \
+#define ROW_OF_USER \
     "{\"id\":5,\"friendphone\":\"f1\",\"friendname\":\"客服\",\"friendavatar\":\"/media/f.png\"," \
-    "\"app_sid\":\"app\",\"created_date\":\"2023-11-14 22:13:20\",\"userphone\":\"u1\","            \
-    "\"username\":\"Bob "                                                                           \
+    "\"app_sid\":\"app\",\"created_date\":\"2023-11-14 22:13:20\",\"userphone\":\"u1\"," \
+    "\"username\":\"Bob " \
     "\\\"B\\\"\",\"useravatar\":\"\",\"content\":\"\\\"</script>\\n\",\"chat_type\":2}"
 
 static void a_row_is_the_same_for_both(void **state)

@@ -63,13 +63,13 @@ static void what_no_relay_says_is_refused(void **state)
 {
     (void)state;
     static const struct str bad[] = {
-        BYTES("\0\0\0\0\0\0\0"),                     /* no kind */
-        BYTES("\6\0\0\0\0\0\0"),                     /* nor this */
-        BYTES("\377\0\0\0\0\0\0"),                   /* nor this */
-        BYTES("\1\0\0\377\377\377\377"),             /* a body longer than there is */
-        BYTES("\1\377\377\0\0\0\0"),                 /* so the audience */
-        BYTES("\1\1\0\377\0\0\0\0"),                 /* no UTF-8 */
-        BYTES("\1\0\0\3\0\0\0\xed\xa0\x80"),         /* a surrogate in the body */
+        BYTES("\0\0\0\0\0\0\0"),             /* no kind */
+        BYTES("\6\0\0\0\0\0\0"),             /* nor this */
+        BYTES("\377\0\0\0\0\0\0"),           /* nor this */
+        BYTES("\1\0\0\377\377\377\377"),     /* a body longer than there is */
+        BYTES("\1\377\377\0\0\0\0"),         /* so the audience */
+        BYTES("\1\1\0\377\0\0\0\0"),         /* no UTF-8 */
+        BYTES("\1\0\0\3\0\0\0\xed\xa0\x80"), /* a surrogate in the body */
     };
     struct io_notice read;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -100,12 +100,9 @@ static void an_audience_is_no_longer_than_it_can_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_notice_comes_back_as_it_went),
-        cmocka_unit_test(its_bytes_are_these),
-        cmocka_unit_test(empty_texts_are_texts),
-        cmocka_unit_test(no_beginning_and_nothing_more_is_taken),
-        cmocka_unit_test(what_no_relay_says_is_refused),
-        cmocka_unit_test(an_audience_is_no_longer_than_it_can_be),
+        cmocka_unit_test(a_notice_comes_back_as_it_went), cmocka_unit_test(its_bytes_are_these),
+        cmocka_unit_test(empty_texts_are_texts),          cmocka_unit_test(no_beginning_and_nothing_more_is_taken),
+        cmocka_unit_test(what_no_relay_says_is_refused),  cmocka_unit_test(an_audience_is_no_longer_than_it_can_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

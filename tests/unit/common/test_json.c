@@ -97,9 +97,8 @@ static void everything_else_is_refused(void **state)
 static void numbers_are_those_of_the_grammar(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"01",  "-",   "+1",  "--1",  "1-2",  "1.",
-                                      ".5",  "1e",  "1e+", "1.e3", "1..2", "1e5e5",
-                                      "-01", "1+1", "00",  "e",    ".",    "1.2.3"};
+    static const char *const bad[] = {"01",   "-",    "+1",    "--1", "1-2", "1.", ".5", "1e", "1e+",
+                                      "1.e3", "1..2", "1e5e5", "-01", "1+1", "00", "e",  ".",  "1.2.3"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char text[64];
         snprintf(text, sizeof text, "{\"a\":%s}", bad[i]);
@@ -150,8 +149,7 @@ static void bad_bytes_are_refused_wherever_they_stand(void **state)
 static void no_beginning_is_enough(void **state)
 {
     (void)state;
-    struct str whole =
-        BYTES("{\"a\":\"\\ud83d\\ude00茶\",\"b\":[true,null,-1.5e3],\"c\":{\"d\":\"\\\\\"}}");
+    struct str whole = BYTES("{\"a\":\"\\ud83d\\ude00茶\",\"b\":[true,null,-1.5e3],\"c\":{\"d\":\"\\\\\"}}");
     assert_int_equal(parse(whole), ERR_OK);
     for (size_t len = 0; len < whole.len; len++) {
         char *copy = malloc(len ? len : 1); /* exactly as long, for the address sanitizer */
@@ -226,9 +224,8 @@ static void members_have_a_type(void **state)
     (void)state;
     struct json_object *object;
     struct str text;
-    struct str json =
-        BYTES("{\"s\":\"\\u8336\",\"e\":\"\",\"n\":12,\"t\":\"12\",\"d\":1.5,\"b\":true,"
-              "\"z\":null,\"o\":{},\"a\":[]}");
+    struct str json = BYTES("{\"s\":\"\\u8336\",\"e\":\"\",\"n\":12,\"t\":\"12\",\"d\":1.5,\"b\":true,"
+                            "\"z\":null,\"o\":{},\"a\":[]}");
     assert_int_equal(json_parse_object(json, &object), ERR_OK);
     assert_true(json_get_string(object, "s", &text));
     assert_bytes(text, "茶");
@@ -318,8 +315,18 @@ static void an_integer_is_one_however_it_is_spelled(void **state)
         {"-9223372036854775807", -INT64_MAX},
         {"922337203685477580700000e-5", INT64_MAX},
     };
-    static const char *const bad[] = {"0.5",  "1.5",  "1e-1", "12e-2", "1.0000000000000000000000000000001", "1e19", "1e400", "-1e99999999999",
-                                      "1e9999999999999999999999", "1e-9999999999999999999999", "9223372036854775808", "18446744073709551616.0",
+    static const char *const bad[] = {"0.5",
+                                      "1.5",
+                                      "1e-1",
+                                      "12e-2",
+                                      "1.0000000000000000000000000000001",
+                                      "1e19",
+                                      "1e400",
+                                      "-1e99999999999",
+                                      "1e9999999999999999999999",
+                                      "1e-9999999999999999999999",
+                                      "9223372036854775808",
+                                      "18446744073709551616.0",
                                       "99999999999999999999999999"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         struct json_object *object;
@@ -344,7 +351,8 @@ static void an_integer_is_one_however_it_is_spelled(void **state)
             fail_msg("%s is an integer", bad[i]);
         assert_false(in_range(bad[i], -INT64_MAX, INT64_MAX - 1));
     }
-    static const char *const none[] = {"", "-", "+1", "1.", ".5", "1e", "1e+", "e5", " 1", "1 ", "1x", "0x1", "--1", "1-1", "1..0", "1e5.0", "1,0"};
+    static const char *const none[] = {"",   "-",  "+1",  "1.",  ".5",  "1e",   "1e+",   "e5", " 1",
+                                       "1 ", "1x", "0x1", "--1", "1-1", "1..0", "1e5.0", "1,0"};
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         int64_t number;
         if (json_whole(str_of(none[i]), &number))
@@ -360,18 +368,22 @@ static void any_value_is_a_json_text(void **state)
 {
     (void)state;
     static const struct str good[] = {
-        BYTES("null"), BYTES(" true "), BYTES("-0.5e-7"), BYTES("\"\""),    BYTES("[]"),
-        BYTES("{}"),   BYTES("[[],{}]"), BYTES("[1 , 2]"), BYTES("{\"a\":{}}"), BYTES("\"\\u0000\\ud800\\udc00\\udc00\""),
+        BYTES("null"),       BYTES(" true "),
+        BYTES("-0.5e-7"),    BYTES("\"\""),
+        BYTES("[]"),         BYTES("{}"),
+        BYTES("[[],{}]"),    BYTES("[1 , 2]"),
+        BYTES("{\"a\":{}}"), BYTES("\"\\u0000\\ud800\\udc00\\udc00\""),
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         if (json_vet(good[i], 4, 16))
             fail_msg("refused: %s", good[i].ptr);
     static const struct str bad[] = {
-        BYTES(""),      BYTES(" "),      BYTES("1 2"),       BYTES("1,2"),       BYTES("[1 2]"),    BYTES("[1,]"),
-        BYTES("[,1]"),  BYTES("[}"),     BYTES("{]"),        BYTES("{\"a\"]"),   BYTES("[\"a\":1]"), BYTES("{\"a\":1:2}"),
-        BYTES("{1:2}"), BYTES("{\"a\"}"), BYTES("{\"a\":}"), BYTES("{\"a\",1}"), BYTES(":"),        BYTES(","),
-        BYTES("[]]"),   BYTES("]"),      BYTES("[[]"),       BYTES("\"a\"b"),    BYTES("truefalse"), BYTES("nullnull"),
-        BYTES("1\0"),   BYTES("\"\xff\""), BYTES("\"\\u00\""), BYTES("\"\\ug000\""), BYTES("{\"a\":1,}"), BYTES("{,}"),
+        BYTES(""),          BYTES(" "),           BYTES("1 2"),         BYTES("1,2"),        BYTES("[1 2]"),
+        BYTES("[1,]"),      BYTES("[,1]"),        BYTES("[}"),          BYTES("{]"),         BYTES("{\"a\"]"),
+        BYTES("[\"a\":1]"), BYTES("{\"a\":1:2}"), BYTES("{1:2}"),       BYTES("{\"a\"}"),    BYTES("{\"a\":}"),
+        BYTES("{\"a\",1}"), BYTES(":"),           BYTES(","),           BYTES("[]]"),        BYTES("]"),
+        BYTES("[[]"),       BYTES("\"a\"b"),      BYTES("truefalse"),   BYTES("nullnull"),   BYTES("1\0"),
+        BYTES("\"\xff\""),  BYTES("\"\\u00\""),   BYTES("\"\\ug000\""), BYTES("{\"a\":1,}"), BYTES("{,}"),
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (json_vet(bad[i], 4, 16) != ERR_INVALID)
@@ -400,9 +412,9 @@ static void a_vetted_text_is_read_by_tokens(void **state)
 {
     (void)state;
     struct str rest = BYTES(" {\"a\" : [1, -2.5e3,true],\"b\\\"\":\"c\",\"d\":{} } ");
-    static const struct str want[] = {BYTES("{"),    BYTES("\"a\""),     BYTES("["),     BYTES("1"),     BYTES("-2.5e3"),
-                                      BYTES("true"), BYTES("]"),         BYTES("\"b\\\"\""), BYTES("\"c\""), BYTES("\"d\""),
-                                      BYTES("{"),    BYTES("}"),         BYTES("}")};
+    static const struct str want[] = {
+        BYTES("{"),         BYTES("\"a\""), BYTES("["),     BYTES("1"), BYTES("-2.5e3"), BYTES("true"), BYTES("]"),
+        BYTES("\"b\\\"\""), BYTES("\"c\""), BYTES("\"d\""), BYTES("{"), BYTES("}"),      BYTES("}")};
     static const bool is_key[13] = {[1] = true, [7] = true, [9] = true};
     struct json_token token;
     assert_int_equal(json_vet(rest, 3, 9), ERR_OK);

@@ -43,8 +43,7 @@ static void a_line_says_when_and_what(void **state)
     (void)state;
     log_info("conn.open", "conn=%d", 7);
     log_debug("conn.detail", "conn=%d", 7);
-    assert_string_equal(
-        logged(), "ts=2023-11-14T22:13:20.123Z level=info program=test event=conn.open conn=7\n");
+    assert_string_equal(logged(), "ts=2023-11-14T22:13:20.123Z level=info program=test event=conn.open conn=7\n");
 }
 
 static void what_comes_from_outside_stays_within_its_line(void **state)

@@ -101,8 +101,7 @@ static void check_same(const struct map *map, const struct model *model)
 }
 
 /* `turns` random operations over these keys. `grow` of 8 are puts: above 4 it fills, below it empties. */
-static void churn(struct map *map, struct model *model, const uint64_t *keys, size_t count,
-                  size_t turns, unsigned grow)
+static void churn(struct map *map, struct model *model, const uint64_t *keys, size_t count, size_t turns, unsigned grow)
 {
     for (size_t turn = 0; turn < turns; turn++) {
         uint64_t key = keys[random_next() % count];
@@ -171,8 +170,7 @@ static void zero_is_no_key(void **state)
 static void the_largest_keys_are_keys(void **state)
 {
     (void)state;
-    static const uint64_t keys[] = {
-        1, UINT64_MAX, UINT64_C(1) << 63, (UINT64_C(1) << 63) + 1, INT64_MAX, UINT32_MAX};
+    static const uint64_t keys[] = {1, UINT64_MAX, UINT64_C(1) << 63, (UINT64_C(1) << 63) + 1, INT64_MAX, UINT32_MAX};
     struct map map = {0};
     for (size_t i = 0; i < 6; i++)
         map_put(&map, keys[i], (void *)(uintptr_t)(i + 1));

@@ -74,11 +74,43 @@ static void names_may_be_of_any_writing(void **state)
 {
     (void)state;
     static const char *const good[] = {
-        "a", "茶馆", "😀", "' OR 1=1--", "%_\\\"'", "</script>", "null", "{\"a\"}", "茶馆 №1", "🍵👩‍👩‍👧🇨🇳",
-        "𠮷野家", "٣٤ عربى", "e\xcc\x81 vs é", "\xef\xb7\xba", "丨Alex丨", "ღAliceღ", "ζ小妖", "Вася Pupkin",
-        "Вася_Alex", "Анна-Мария", "O'Neil", "Nguyễn Văn Đức", "한글", "ひらがなカタカナ", "Ελλάδα", "❤️", "1️⃣", "👍🏽",
-        "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "👩🏽‍🚀", "•̀ㅂ•́", "๑乛◡乛๑", "ヽ(✿ﾟ▽ﾟ)ノ", "♪星☆空♪", "𝓑𝓸𝓫", "ｂｏｂ",
-        "علی‌رضا",    /* Persian: U+200C keeps letters apart */
+        "a",
+        "茶馆",
+        "😀",
+        "' OR 1=1--",
+        "%_\\\"'",
+        "</script>",
+        "null",
+        "{\"a\"}",
+        "茶馆 №1",
+        "🍵👩‍👩‍👧🇨🇳",
+        "𠮷野家",
+        "٣٤ عربى",
+        "e\xcc\x81 vs é",
+        "\xef\xb7\xba",
+        "丨Alex丨",
+        "ღAliceღ",
+        "ζ小妖",
+        "Вася Pupkin",
+        "Вася_Alex",
+        "Анна-Мария",
+        "O'Neil",
+        "Nguyễn Văn Đức",
+        "한글",
+        "ひらがなカタカナ",
+        "Ελλάδα",
+        "❤️",
+        "1️⃣",
+        "👍🏽",
+        "🏴󠁧󠁢󠁥󠁮󠁧󠁿",
+        "👩🏽‍🚀",
+        "•̀ㅂ•́",
+        "๑乛◡乛๑",
+        "ヽ(✿ﾟ▽ﾟ)ノ",
+        "♪星☆空♪",
+        "𝓑𝓸𝓫",
+        "ｂｏｂ",
+        "علی‌رضا", /* Persian: U+200C keeps letters apart */
         "ශ්‍රී", /* Sinhala: U+200D joins them */
         "क्‍ष",
     };
@@ -97,29 +129,33 @@ static void what_misleads_is_given_to_nobody(void **state)
         "a\xe3\x80\x80",
         "\xe3\x80\x80x",
         "\xc2\xa0x",
-        "a\xe2\x80\x8b",                     /* zero width space */
-        "\xe2\xa0\x80",                      /* Braille blank */
+        "a\xe2\x80\x8b", /* zero width space */
+        "\xe2\xa0\x80",  /* Braille blank */
         "a\xe2\xa0\x80",
-        "a\xef\xbf\xbc",                     /* object replacement */
-        "\xcc\x81x",                         /* a mark upon nothing */
+        "a\xef\xbf\xbc", /* object replacement */
+        "\xcc\x81x",     /* a mark upon nothing */
         "a \xcc\x81",
-        "e\xcc\x81\xcc\x81",                 /* looks like one */
+        "e\xcc\x81\xcc\x81",                         /* looks like one */
         "e\xcc\x81\xcc\x82\xcc\x83\xcc\x84\xcc\x85", /* covers the neighbours */
-        "a\xe2\x80\x8d",                     /* joiners that join nothing */
-        "a\xe2\x80\x8d" "b",
-        "a\xe2\x80\x8c" "b",
+        "a\xe2\x80\x8d",                             /* joiners that join nothing */
+        "a\xe2\x80\x8d"
+        "b",
+        "a\xe2\x80\x8c"
+        "b",
         "علی‌",
-        "👍\xe2\x80\x8d👍",                   /* no emoji that there is: looks like two */
-        "😀\xef\xb8\x8f",                     /* is one already */
+        "👍\xe2\x80\x8d👍", /* no emoji that there is: looks like two */
+        "😀\xef\xb8\x8f",   /* is one already */
         "a\xef\xb8\x8f",
         "👍\xef\xb8\x8e",
-        "葛\xf3\xa0\x84\x80",                 /* a variant of the ideograph */
+        "葛\xf3\xa0\x84\x80", /* a variant of the ideograph */
         "🏴\xf3\xa0\x81\xa7",
-        "b\xd0\xbe" "b",                     /* a Cyrillic o among Latin letters */
+        "b\xd0\xbe"
+        "b", /* a Cyrillic o among Latin letters */
         "p\xd0\xb0ypal x",
-        "x \xd0\xb0" "bc",
+        "x \xd0\xb0"
+        "bc",
         "ＢОB",
-        "\xf4\x8f\xbf\xbd",                  /* private use */
+        "\xf4\x8f\xbf\xbd", /* private use */
     };
     for (size_t i = 0; i < sizeof old / sizeof old[0]; i++) {
         if (name_judge(str_of(old[i]), 64) != NAME_OLD)
@@ -132,8 +168,8 @@ static void what_never_was_a_name_is_none(void **state)
 {
     (void)state;
     static const struct str bad[] = {
-        BYTES(""),       BYTES(" "),           BYTES("   "),          BYTES("\xe2\x80\x8b"), BYTES("a\0b"),
-        BYTES("a\nb"),   BYTES("a\x7f"),       BYTES("a\xe2\x80\xae"), BYTES("\xed\xa0\x80"), BYTES("\xc0\x80"),
+        BYTES(""),      BYTES(" "),     BYTES("   "),           BYTES("\xe2\x80\x8b"), BYTES("a\0b"),
+        BYTES("a\nb"),  BYTES("a\x7f"), BYTES("a\xe2\x80\xae"), BYTES("\xed\xa0\x80"), BYTES("\xc0\x80"),
         BYTES("a\xff"),
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -149,12 +185,32 @@ static void what_looks_like_the_server_is_reserved(void **state)
 {
     (void)state;
     static const char *const like[] = {
-        "system", "System", "SYSTEM", "systern", "sy stem", "sуstem", "ѕуѕтем", "ЅУЅТЕМ", "ＳＹＳＴＥＭ", "ｓystem",
-        "sÿstem", "ṣystem", "s\xcc\xa3y\xcc\x81stem", "ⓢⓨⓢⓣⓔⓜ", "𝓼𝔂𝓼𝓽𝓮𝓶", "ᏚᎩᏚᎢᎬᎷ", "ꜱʏꜱᴛᴇᴍ", "🆂🆈🆂🆃🅴🅼",
-        "🇸🇾🇸🇹🇪🇲", "ſystem", "系统", "系統", "系 统",
+        "system",
+        "System",
+        "SYSTEM",
+        "systern",
+        "sy stem",
+        "sуstem",
+        "ѕуѕтем",
+        "ЅУЅТЕМ",
+        "ＳＹＳＴＥＭ",
+        "ｓystem",
+        "sÿstem",
+        "ṣystem",
+        "s\xcc\xa3y\xcc\x81stem",
+        "ⓢⓨⓢⓣⓔⓜ",
+        "𝓼𝔂𝓼𝓽𝓮𝓶",
+        "ᏚᎩᏚᎢᎬᎷ",
+        "ꜱʏꜱᴛᴇᴍ",
+        "🆂🆈🆂🆃🅴🅼",
+        "🇸🇾🇸🇹🇪🇲",
+        "ſystem",
+        "系统",
+        "系統",
+        "系 统",
     };
     static const char *const unlike[] = {
-        "",      "s",        "systems", "sistem",  "my system", "system.", "ecosystem", "系",
+        "",           "s",     "systems", "sistem", "my system", "system.", "ecosystem",    "系",
         "系统管理员", "alice", "茶馆",    "𠮷野家", "ъуъ",       "😀",      "\xef\xb7\xba",
     };
     for (size_t i = 0; i < sizeof like / sizeof like[0]; i++)
@@ -172,8 +228,8 @@ static void each_letter_that_looks_the_same_is_known(void **state)
     static const struct {
         size_t at;
         const char *other;
-    } swaps[] = {{0, "ѕ"}, {0, "ꜱ"}, {0, "𝗌"}, {1, "у"}, {1, "γ"}, {1, "ʏ"}, {2, "ѕ"}, {3, "𝘵"},
-                 {4, "е"}, {4, "ҽ"}, {4, "ℯ"}, {5, "rn"}, {5, "ⅿ"}, {5, "м"}};
+    } swaps[] = {{0, "ѕ"}, {0, "ꜱ"}, {0, "𝗌"}, {1, "у"}, {1, "γ"},  {1, "ʏ"}, {2, "ѕ"},
+                 {3, "𝘵"}, {4, "е"}, {4, "ҽ"}, {4, "ℯ"}, {5, "rn"}, {5, "ⅿ"}, {5, "м"}};
     for (size_t i = 0; i < sizeof swaps / sizeof swaps[0]; i++) {
         char text[32];
         snprintf(text, sizeof text, "%.*s%s%s", (int)swaps[i].at, "system", swaps[i].other, "system" + swaps[i].at + 1);

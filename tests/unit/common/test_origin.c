@@ -27,8 +27,9 @@ static void a_page_of_the_same_host_may(void **state)
 static void the_same_host_may_under_any_scheme_and_port(void **state)
 {
     (void)state;
-    static const char *const origins[] = {"http://chat.example", "https://chat.example:8443", "ws://chat.example", "wss://chat.example:443",
-                                          "WS://Chat.Example:7005", "http://chat.example:1", "app://chat.example", "https://chat.example:"};
+    static const char *const origins[] = {
+        "http://chat.example",    "https://chat.example:8443", "ws://chat.example",  "wss://chat.example:443",
+        "WS://Chat.Example:7005", "http://chat.example:1",     "app://chat.example", "https://chat.example:"};
     for (size_t i = 0; i < sizeof origins / sizeof origins[0]; i++) {
         assert_int_equal(judge("", origins[i], "chat.example:7005", "https"), ORIGIN_LISTED);
         assert_int_equal(judge("", origins[i], "chat.example:7005", "http"), ORIGIN_LISTED);
@@ -41,10 +42,28 @@ static void the_same_host_may_under_any_scheme_and_port(void **state)
 static void what_no_site_has_may(void **state)
 {
     (void)state;
-    static const char *const origins[] = {"chrome-extension://abcdefg", "moz-extension://0a-1b", "weapp://wechat-game-runtime", "capacitor://localhost",
-                                          "ionic://localhost", "file://", "file:///", "FILE://", "Capacitor://chat"};
-    static const char *const others[] = {"file", "file:", "ws://", "wss://evil.example", "app://localhost", "chrome-extension.evil.example", "http://file",
-                                         "javascript://chat.example.evil.example", "data:", "://", "", "filesystem://x", "myfile://"};
+    static const char *const origins[] = {"chrome-extension://abcdefg",
+                                          "moz-extension://0a-1b",
+                                          "weapp://wechat-game-runtime",
+                                          "capacitor://localhost",
+                                          "ionic://localhost",
+                                          "file://",
+                                          "file:///",
+                                          "FILE://",
+                                          "Capacitor://chat"};
+    static const char *const others[] = {"file",
+                                         "file:",
+                                         "ws://",
+                                         "wss://evil.example",
+                                         "app://localhost",
+                                         "chrome-extension.evil.example",
+                                         "http://file",
+                                         "javascript://chat.example.evil.example",
+                                         "data:",
+                                         "://",
+                                         "",
+                                         "filesystem://x",
+                                         "myfile://"};
     for (size_t i = 0; i < sizeof origins / sizeof origins[0]; i++)
         assert_int_equal(judge("", origins[i], "chat.example", "https"), ORIGIN_LISTED);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
@@ -151,14 +170,22 @@ static void a_server_with_names_is_called_by_no_other(void **state)
 {
     (void)state;
     const struct origin_rules rules = {"https://www.example", "chat.example, Talk.example"};
-    static const char *const names[] = {"chat.example", "CHAT.example:7005", "talk.example", "localhost:7005", "127.0.0.1", "192.0.2.7:80",
-                                        "[2001:db8::1]:7005", ""};
-    static const char *const others[] = {"evil.example", "evil.example:7005", "chat.example.evil.example", "1.2.3.4.evil.example",
-                                         "127.0.0.1.evil.example", "chat.example,", "localhost.evil.example", "evil.example.",
-                                         "local.evil.example", "evil.example:80@localhost"};
+    static const char *const names[] = {"chat.example", "CHAT.example:7005", "talk.example",       "localhost:7005",
+                                        "127.0.0.1",    "192.0.2.7:80",      "[2001:db8::1]:7005", ""};
+    static const char *const others[] = {"evil.example",
+                                         "evil.example:7005",
+                                         "chat.example.evil.example",
+                                         "1.2.3.4.evil.example",
+                                         "127.0.0.1.evil.example",
+                                         "chat.example,",
+                                         "localhost.evil.example",
+                                         "evil.example.",
+                                         "local.evil.example",
+                                         "evil.example:80@localhost"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         assert_int_equal(origin_judge(&rules, STR(""), str_of(names[i]), STR("http")), ORIGIN_OWN);
-        assert_int_equal(origin_judge(&rules, STR("https://www.example"), str_of(names[i]), STR("http")), ORIGIN_LISTED);
+        assert_int_equal(origin_judge(&rules, STR("https://www.example"), str_of(names[i]), STR("http")),
+                         ORIGIN_LISTED);
     }
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         char origin[128];
@@ -173,8 +200,9 @@ static void a_local_network_and_tls_need_no_names(void **state)
 {
     (void)state;
     const struct origin_rules none = {"", ""};
-    static const char *const local[] = {"localhost", "tea", "tea:7005", "tea.local", "chat.tea.internal:80", "tea.home.arpa", "a.localhost",
-                                        "192.0.2.7:7005", "[2001:db8::1]", "chat.localhost."};
+    static const char *const local[] = {
+        "localhost",     "tea",         "tea:7005",       "tea.local",     "chat.tea.internal:80",
+        "tea.home.arpa", "a.localhost", "192.0.2.7:7005", "[2001:db8::1]", "chat.localhost."};
     for (size_t i = 0; i < sizeof local / sizeof local[0]; i++)
         assert_int_equal(origin_judge(&none, STR(""), str_of(local[i]), STR("http")), ORIGIN_OWN);
     char own[256] = "";
@@ -184,10 +212,13 @@ static void a_local_network_and_tls_need_no_names(void **state)
     /* the browser was shown a certificate */
     assert_int_equal(origin_judge(&none, STR(""), STR("chat.example"), STR("https")), ORIGIN_OWN);
     assert_false(origin_is_refused(origin_judge(&none, STR("https://chat.example"), STR("chat.example"), STR(""))));
-    assert_false(origin_is_refused(origin_judge(&none, STR("wss://chat.example"), STR("chat.example:443"), STR("http"))));
+    assert_false(
+        origin_is_refused(origin_judge(&none, STR("wss://chat.example"), STR("chat.example:443"), STR("http"))));
     /* not for that name */
-    assert_int_equal(origin_judge(&none, STR("https://chat.example"), STR("evil.example"), STR("http")), ORIGIN_MISNAMED);
-    assert_int_equal(origin_judge(&none, STR("http://chat.example"), STR("chat.example"), STR("http")), ORIGIN_MISNAMED);
+    assert_int_equal(origin_judge(&none, STR("https://chat.example"), STR("evil.example"), STR("http")),
+                     ORIGIN_MISNAMED);
+    assert_int_equal(origin_judge(&none, STR("http://chat.example"), STR("chat.example"), STR("http")),
+                     ORIGIN_MISNAMED);
     assert_int_equal(origin_judge(&none, STR(""), STR("chat.example"), STR("http")), ORIGIN_MISNAMED);
     assert_int_equal(origin_judge(&(struct origin_rules){"", "*"}, STR(""), STR("chat.example"), STR("")), ORIGIN_OWN);
 }
@@ -195,8 +226,8 @@ static void a_local_network_and_tls_need_no_names(void **state)
 static void pages_for_operators_ask_here(void **state)
 {
     (void)state;
-    assert_true(origin_asks_here(STR("localhost:7005")) && origin_asks_here(STR("127.0.0.1")) && origin_asks_here(STR("[::1]:80")) &&
-                origin_asks_here(STR("")));
+    assert_true(origin_asks_here(STR("localhost:7005")) && origin_asks_here(STR("127.0.0.1")) &&
+                origin_asks_here(STR("[::1]:80")) && origin_asks_here(STR("")));
     assert_false(origin_asks_here(STR("tea.local")) || origin_asks_here(STR("192.0.2.7")) ||
                  origin_asks_here(STR("127.0.0.1.evil.example")) || origin_asks_here(STR("localhost.evil.example")));
 }

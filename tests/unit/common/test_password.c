@@ -11,12 +11,9 @@ static void the_right_one_is_taken_and_no_other(void **state)
     assert_int_equal(strncmp(hash, "$argon2id$", 10), 0);
     assert_null(strstr(hash, "correct"));
     assert_int_equal(password_check(7, STR("correct horse"), hash), 0);
-    static const struct str others[] = {BYTES("correct horsf"),
-                                        BYTES("correct hors"),
-                                        BYTES("correct horse "),
-                                        BYTES("Correct horse"),
-                                        BYTES(""),
-                                        BYTES("correct\0horse")};
+    static const struct str others[] = {
+        BYTES("correct horsf"), BYTES("correct hors"), BYTES("correct horse "), BYTES("Correct horse"), BYTES(""),
+        BYTES("correct\0horse")};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         assert_int_equal(password_check(7, others[i], hash), ERR_DENIED);
     assert_int_equal(password_hash(7, STR("correct horse"), again), 0);
@@ -41,8 +38,7 @@ static void what_is_no_hash_matches_nothing(void **state)
 {
     (void)state;
     char *longer = repeat("$argon2id$", 50);
-    const char *const bad[] = {
-        "", "secret", "$argon2id$", "$argon2id$v=19$m=65536,t=2,p=1$$", "$1$salt$hash", longer};
+    const char *const bad[] = {"", "secret", "$argon2id$", "$argon2id$v=19$m=65536,t=2,p=1$$", "$1$salt$hash", longer};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(password_check(7, STR("secret"), bad[i]), ERR_DENIED);
     free(longer);

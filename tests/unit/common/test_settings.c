@@ -249,8 +249,7 @@ static void rules_may_concern_two_settings(void **state)
     char why[256], *deep = repeat("/deep", 30), set[200];
     snprintf(set, sizeof set, "run=%s", deep);
     assert_int_equal(load(&settings, NULL, set, why), ERR_TOO_BIG);
-    assert_string_equal(why,
-                        "a Unix socket's path is longer than 107 bytes: choose a shorter 'run'");
+    assert_string_equal(why, "a Unix socket's path is longer than 107 bytes: choose a shorter 'run'");
     free(deep);
     assert_int_equal(load(&settings, NULL, "max_message_bytes=1m", why), ERR_INVALID);
     assert_non_null(strstr(why, "room_log_bytes must be at least"));

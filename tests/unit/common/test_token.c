@@ -83,16 +83,14 @@ static int drop_keys(void **state)
 #define GOOD "{\"sub\":\"" USER "\",\"aud\":\"chaguan\",\"exp\":1700000060}"
 
 /* A token with these claims and more headers (NULL: none), signed; free() it. */
-static char *sign_with_headers(jwt_alg_t alg, const char *key, const char *claims,
-                               const char *headers)
+static char *sign_with_headers(jwt_alg_t alg, const char *key, const char *claims, const char *headers)
 {
     jwt_t *jwt;
     assert_int_equal(jwt_new(&jwt), 0);
     assert_int_equal(jwt_add_grants_json(jwt, claims), 0);
     if (headers)
         assert_int_equal(jwt_add_headers_json(jwt, headers), 0);
-    assert_int_equal(jwt_set_alg(jwt, alg, (const unsigned char *)key, key ? (int)strlen(key) : 0),
-                     0);
+    assert_int_equal(jwt_set_alg(jwt, alg, (const unsigned char *)key, key ? (int)strlen(key) : 0), 0);
     char *text = jwt_encode_str(jwt);
     assert_non_null(text);
     jwt_free(jwt);
@@ -159,10 +157,8 @@ static void somebody_elses_tokens_are_believed_by_their_public_key(void **state)
     (void)state;
     assert_int_equal(check_and_free(&both, sign(JWT_ALG_RS256, private_pem, GOOD)), 0);
     assert_int_equal(check_and_free(&public_only, sign(JWT_ALG_RS256, private_pem, GOOD)), 0);
-    assert_int_equal(check_and_free(&secret_only, sign(JWT_ALG_RS256, private_pem, GOOD)),
-                     ERR_DENIED);
-    assert_int_equal(check_and_free(&both, sign(JWT_ALG_RS256, other_private_pem, GOOD)),
-                     ERR_DENIED);
+    assert_int_equal(check_and_free(&secret_only, sign(JWT_ALG_RS256, private_pem, GOOD)), ERR_DENIED);
+    assert_int_equal(check_and_free(&both, sign(JWT_ALG_RS256, other_private_pem, GOOD)), ERR_DENIED);
 }
 
 static void no_signature_is_no_token(void **state)
@@ -196,10 +192,8 @@ static void the_public_key_is_no_secret(void **state)
 {
     (void)state;
     assert_int_equal(check_and_free(&both, sign(JWT_ALG_HS256, public_pem, GOOD)), ERR_DENIED);
-    assert_int_equal(check_and_free(&public_only, sign(JWT_ALG_HS256, public_pem, GOOD)),
-                     ERR_DENIED);
-    assert_int_equal(check_and_free(&public_only, sign(JWT_ALG_HS384, public_pem, GOOD)),
-                     ERR_DENIED);
+    assert_int_equal(check_and_free(&public_only, sign(JWT_ALG_HS256, public_pem, GOOD)), ERR_DENIED);
+    assert_int_equal(check_and_free(&public_only, sign(JWT_ALG_HS384, public_pem, GOOD)), ERR_DENIED);
 }
 
 static void other_algorithms_are_refused_even_with_the_right_key(void **state)
@@ -209,24 +203,18 @@ static void other_algorithms_are_refused_even_with_the_right_key(void **state)
     assert_int_equal(check_and_free(&both, sign(JWT_ALG_HS512, SECRET, GOOD)), ERR_DENIED);
     assert_int_equal(check_and_free(&both, sign(JWT_ALG_RS384, private_pem, GOOD)), ERR_DENIED);
     assert_int_equal(check_and_free(&both, sign(JWT_ALG_RS512, private_pem, GOOD)), ERR_DENIED);
-    assert_int_equal(
-        check_and_free(&both, sign(JWT_ALG_HS256, "0123456789abcdef0123456789abcdeg", GOOD)),
-        ERR_DENIED);
+    assert_int_equal(check_and_free(&both, sign(JWT_ALG_HS256, "0123456789abcdef0123456789abcdeg", GOOD)), ERR_DENIED);
 }
 
 static void a_key_named_by_the_token_is_never_looked_up(void **state)
 {
     (void)state;
-    static const char *const headers[] = {
-        "{\"kid\":\"../../../../dev/null\"}", "{\"kid\":\"/proc/self/environ\"}",
-        "{\"jku\":\"http://127.0.0.1/keys\"}", "{\"kid\":\"' UNION SELECT 'x\"}"};
+    static const char *const headers[] = {"{\"kid\":\"../../../../dev/null\"}", "{\"kid\":\"/proc/self/environ\"}",
+                                          "{\"jku\":\"http://127.0.0.1/keys\"}", "{\"kid\":\"' UNION SELECT 'x\"}"};
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
-        assert_int_equal(
-            check_and_free(&both, sign_with_headers(JWT_ALG_HS256, SECRET, GOOD, headers[i])), 0);
+        assert_int_equal(check_and_free(&both, sign_with_headers(JWT_ALG_HS256, SECRET, GOOD, headers[i])), 0);
         /* signed with what such a file might hold */
-        assert_int_equal(
-            check_and_free(&both, sign_with_headers(JWT_ALG_HS256, "x", GOOD, headers[i])),
-            ERR_DENIED);
+        assert_int_equal(check_and_free(&both, sign_with_headers(JWT_ALG_HS256, "x", GOOD, headers[i])), ERR_DENIED);
     }
 }
 
@@ -235,8 +223,7 @@ static void a_token_has_its_time(void **state)
     (void)state;
 #define CLAIMS(rest) "{\"sub\":\"" USER "\",\"aud\":\"chaguan\"" rest "}"
     assert_int_equal(check_claims(CLAIMS(",\"exp\":1700000001")), 0);
-    assert_int_equal(check_claims(CLAIMS(",\"exp\":9999999999999999")),
-                     0); /* told as the year 9999 */
+    assert_int_equal(check_claims(CLAIMS(",\"exp\":9999999999999999")), 0); /* told as the year 9999 */
     assert_int_equal(check_claims(CLAIMS(",\"exp\":1700000001,\"nbf\":1700000000,\"iat\":1")), 0);
     static const char *const bad[] = {
         CLAIMS(""),                    /* no end */
@@ -360,8 +347,7 @@ static void garbage_is_no_token(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(check_text(&both, bad[i]), ERR_DENIED);
     char *good = sign(JWT_ALG_HS256, SECRET, GOOD), text[2048];
-    static const char *const around[] = {"%s\n", " %s",    "%s=",    "%s.",
-                                         ".%s",  "%s%%00", "\"%s\"", "%s,%1$s"};
+    static const char *const around[] = {"%s\n", " %s", "%s=", "%s.", ".%s", "%s%%00", "\"%s\"", "%s,%1$s"};
     for (size_t i = 0; i < sizeof around / sizeof around[0]; i++) {
         snprintf(text, sizeof text, around[i], good);
         assert_int_equal(check_text(&both, str_of(text)), ERR_DENIED);
@@ -378,8 +364,7 @@ static void a_token_has_4096_bytes_at_most(void **state)
     buf_init(&claims, 8192);
     for (size_t pad = 2600; pad < 3100; pad++) {
         buf_clear(&claims);
-        buf_add_text(&claims,
-                     "{\"sub\":\"" USER "\",\"aud\":\"chaguan\",\"exp\":1800000000,\"x\":\"");
+        buf_add_text(&claims, "{\"sub\":\"" USER "\",\"aud\":\"chaguan\",\"exp\":1800000000,\"x\":\"");
         for (size_t i = 0; i < pad; i++)
             buf_add_char(&claims, 'x');
         buf_add(&claims, "\"}", 3);
@@ -394,8 +379,7 @@ static void deep_claims_do_no_harm(void **state)
 {
     (void)state;
     char *open = repeat("[", 1000), *close = repeat("]", 1000), claims[4096];
-    snprintf(claims, sizeof claims, "{\"sub\":\"" USER "\",\"aud\":%s%s,\"exp\":1800000000}", open,
-             close);
+    snprintf(claims, sizeof claims, "{\"sub\":\"" USER "\",\"aud\":%s%s,\"exp\":1800000000}", open, close);
     assert_int_equal(check_claims(claims), ERR_DENIED);
     free(open);
     free(close);
@@ -424,8 +408,7 @@ static void bad_keys_are_told_at_the_start(void **state)
     close(mkstemp(path));
     expect_no_start("short", "", "jwt_secret: has 5 bytes, at least 32");
     expect_no_start("0123456789abcdef0123456789abcde", "", "jwt_secret: has 31 bytes");
-    expect_no_start(SECRET, "/nowhere/key.pem",
-                    "jwt_public_key: cannot read /nowhere/key.pem: No such");
+    expect_no_start(SECRET, "/nowhere/key.pem", "jwt_public_key: cannot read /nowhere/key.pem: No such");
     const char *texts[] = {"", "no key", large, private_pem};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         write_file(path, texts[i]);
@@ -465,9 +448,12 @@ static void what_was_given_out_before_tokens_were_made_void_is_void(void **state
         struct token token;
         bool good;
     } rows[] = {
-        {{.generation = 3}, false},           {{.generation = 4}, true},
-        {{.generation = 5}, true},            {{.generation = 3, .issued_s = NOW_S + 9}, false},
-        {{.generation = -1}, false},          {{.generation = -1, .issued_s = NOW_S}, false},
+        {{.generation = 3}, false},
+        {{.generation = 4}, true},
+        {{.generation = 5}, true},
+        {{.generation = 3, .issued_s = NOW_S + 9}, false},
+        {{.generation = -1}, false},
+        {{.generation = -1, .issued_s = NOW_S}, false},
         {{.generation = -1, .issued_s = NOW_S + 1}, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -17,8 +17,7 @@
 
 static inline void show_plain(const struct message *message, struct buf *out)
 {
-    buf_addf(out, "%llu:%.*s", (unsigned long long)message->seq, (int)message->content.len,
-             message->content.ptr);
+    buf_addf(out, "%llu:%.*s", (unsigned long long)message->seq, (int)message->content.len, message->content.ptr);
 }
 
 /* Some messages are not for these. */
@@ -52,12 +51,10 @@ static inline void give_wrapped(struct session *session, struct str payload)
 static const struct encoding *const encodings[ENCODING_COUNT];
 
 #ifndef HUB_FAKES_REAL_ENCODINGS /* the test has rows of its own */
-static const struct encoding plain = {
-    .name = "plain", .history = true, .message = show_plain, .members = show_members};
+static const struct encoding plain = {.name = "plain", .history = true, .message = show_plain, .members = show_members};
 static const struct encoding bare = {.name = "bare", .message = show_bare};
 static const struct encoding pulled = {.name = "pulled", .pulled = true, .message = show_plain};
-static const struct encoding lines = {
-    .name = "lines", .bare = true, .message = show_line, .members = show_members};
+static const struct encoding lines = {.name = "lines", .bare = true, .message = show_line, .members = show_members};
 static const struct encoding wrapped = {.name = "wrapped",
                                         .bare = true,
                                         .pulled = true,
@@ -162,8 +159,8 @@ static void on_posted(struct session *session, uint64_t number, const struct sto
 {
     (void)number;
     struct client *client = session->socket;
-    buf_addf(&client->told, "%s %llu%s|", err_name(post->err),
-             (unsigned long long)post->message.seq, post->repeated ? " again" : "");
+    buf_addf(&client->told, "%s %llu%s|", err_name(post->err), (unsigned long long)post->message.seq,
+             post->repeated ? " again" : "");
 }
 
 static void on_closed(struct session *session)
@@ -250,8 +247,7 @@ static void join(struct client *client, uint64_t conversation, enum encoding_id 
 }
 
 /* A client that sits in the conversation, which has `stored` messages. */
-static inline struct client *seated_client(uint64_t conversation, enum encoding_id encoding,
-                                    uint64_t stored)
+static inline struct client *seated_client(uint64_t conversation, enum encoding_id encoding, uint64_t stored)
 {
     struct client *client = connect_client();
     db.last[conversation] = stored;
@@ -358,8 +354,7 @@ static int begin(void **state)
                        .origin = ORIGIN,
                        .epoch = EPOCH,
                        .encodings = encodings,
-                       .notices = {on_presence, on_history, on_friends, on_read_so_far, on_control,
-                                   on_epoch, NULL}};
+                       .notices = {on_presence, on_history, on_friends, on_read_so_far, on_control, on_epoch, NULL}};
     hub_init(&hub);
     return 0;
 }

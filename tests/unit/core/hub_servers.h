@@ -57,8 +57,7 @@ static struct message message_of(uint64_t conversation, uint64_t seq)
                             .content = text_of(seq)};
 }
 
-enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
-                    void *arg)
+enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn, void *arg)
 {
     (void)store;
     if (db.err)
@@ -107,8 +106,8 @@ enum err store_compare(struct store *store, struct store_anchor *anchors, size_t
     (void)store;
     for (size_t i = 0; i < count && !db.err; i++) {
         anchors[i].tail = db.last[anchors[i].conversation];
-        anchors[i].lost = anchors[i].tail < anchors[i].seq ||
-                          (anchors[i].seq && anchors[i].batch != batch_of(anchors[i].seq));
+        anchors[i].lost =
+            anchors[i].tail < anchors[i].seq || (anchors[i].seq && anchors[i].batch != batch_of(anchors[i].seq));
     }
     return db.err;
 }

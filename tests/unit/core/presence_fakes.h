@@ -75,8 +75,7 @@ size_t bus_server_of(const struct bus *bus, uint64_t conversation)
 }
 
 /* What goes to the second server begins with "2: ". */
-void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg, const struct str *args,
-                    size_t count)
+void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg, const struct str *args, size_t count)
 {
     (void)bus;
     if (!is_up || (server && second_is_down)) {
@@ -97,8 +96,8 @@ void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg,
                      (int)args[2].len, args[2].ptr);
     for (size_t i = first; i < count; i++) {
         size_t len = strlen(command->text);
-        snprintf(command->text + len, sizeof command->text - len, "%s%.*s", len ? " " : "",
-                 (int)args[i].len, args[i].ptr);
+        snprintf(command->text + len, sizeof command->text - len, "%s%.*s", len ? " " : "", (int)args[i].len,
+                 args[i].ptr);
     }
 }
 
@@ -143,13 +142,10 @@ static void answer_texts(size_t count, const char *const *texts)
     answer(&reply);
 }
 
-#define ANSWER_PAGE(cursor, ...)                                                                   \
-    answer_page(cursor, sizeof(const char *[]){__VA_ARGS__} / sizeof(char *),                      \
-                (const char *[]){__VA_ARGS__})
+#define ANSWER_PAGE(cursor, ...) \
+    answer_page(cursor, sizeof(const char *[]){__VA_ARGS__} / sizeof(char *), (const char *[]){__VA_ARGS__})
 
-#define ANSWER(...)                                                                                \
-    answer_texts(sizeof(const char *[]){__VA_ARGS__} / sizeof(char *),                             \
-                 (const char *[]){__VA_ARGS__})
+#define ANSWER(...) answer_texts(sizeof(const char *[]){__VA_ARGS__} / sizeof(char *), (const char *[]){__VA_ARGS__})
 
 /* The oldest command that waits begins with these words. */
 static void check_asked(const char *words)
@@ -199,22 +195,20 @@ void hub_each(struct hub *hub, uint64_t conversation, hub_session_fn *fn, void *
 static void add_members(const struct member *members, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        buf_addf(&told, " %llu=%.*s%.*s", (unsigned long long)members[i].user,
-                 (int)members[i].head.len, members[i].head.ptr, (int)members[i].name.len,
-                 members[i].name.ptr);
+        buf_addf(&told, " %llu=%.*s%.*s", (unsigned long long)members[i].user, (int)members[i].head.len,
+                 members[i].head.ptr, (int)members[i].name.len, members[i].name.ptr);
     buf_add_char(&told, '|');
 }
 
-void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct member *members,
-                           size_t count)
+void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct member *members, size_t count)
 {
     (void)hub;
     buf_addf(&told, "all %llu:", (unsigned long long)conversation);
     add_members(members, count);
 }
 
-void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversation,
-                      const struct member *members, size_t count)
+void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversation, const struct member *members,
+                      size_t count)
 {
     (void)hub;
     (void)conversation;
@@ -224,9 +218,8 @@ void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversatio
 
 static void on_presence(enum message_kind kind, uint64_t conversation, const struct member *member)
 {
-    buf_addf(&told, "%s %llu %llu=%.*s|", kind == MESSAGE_JOIN ? "join" : "leave",
-             (unsigned long long)conversation, (unsigned long long)member->user,
-             (int)member->name.len, member->name.ptr);
+    buf_addf(&told, "%s %llu %llu=%.*s|", kind == MESSAGE_JOIN ? "join" : "leave", (unsigned long long)conversation,
+             (unsigned long long)member->user, (int)member->name.len, member->name.ptr);
 }
 
 static const struct encoding telling = {.name = "telling", .presence = on_presence};
@@ -262,8 +255,8 @@ static void go(int64_t ms)
 static int begin(void **state)
 {
     (void)state;
-    settings = (struct settings){.redis_prefix = (char *)(uintptr_t) "t",
-                                 .name = (char *)(uintptr_t) "r1",
+    settings = (struct settings){.redis_prefix = (char *)(uintptr_t)"t",
+                                 .name = (char *)(uintptr_t)"r1",
                                  .grace_ms = 5000,
                                  .lease_ms = 10000000, /* out of the way of most tests */
                                  .members_interval_ms = 1000};
@@ -312,8 +305,7 @@ static void bob_is_in(void)
 
 static inline void answer_renewed(bool had, bool reaped)
 {
-    struct bus_reply elements[] = {{.is_number = true, .number = had},
-                                   {.is_number = true, .number = reaped}};
+    struct bus_reply elements[] = {{.is_number = true, .number = had}, {.is_number = true, .number = reaped}};
     struct bus_reply reply = {.elements = elements, .count = 2};
     answer(&reply);
 }

@@ -330,8 +330,8 @@ static void a_wide_gap_is_fetched_in_portions(void **state)
     const char *all = got(client);
     for (uint64_t seq = 1; seq <= 1234; seq++) {
         char want[24];
-        size_t len = (size_t)snprintf(want, sizeof want, "%llu:m%llu|", (unsigned long long)seq,
-                                      (unsigned long long)seq);
+        size_t len =
+            (size_t)snprintf(want, sizeof want, "%llu:m%llu|", (unsigned long long)seq, (unsigned long long)seq);
         assert_memory_equal(all, want, len);
         all += len;
     }
@@ -444,8 +444,8 @@ static void all_orders_of_five_give_the_same_bytes(void **state)
         hub_flush(&hub);
         char want[200] = "";
         for (uint64_t seq = done + 1; seq <= done + 5; seq++)
-            snprintf(want + strlen(want), sizeof want - strlen(want), "%llu:m%llu|",
-                     (unsigned long long)seq, (unsigned long long)seq);
+            snprintf(want + strlen(want), sizeof want - strlen(want), "%llu:m%llu|", (unsigned long long)seq,
+                     (unsigned long long)seq);
         assert_string_equal(got(client), want);
         done += 5;
     }

@@ -140,12 +140,8 @@ static struct buf payload;
 
 static void begin_payload(enum wire_kind kind, uint64_t origin, uint64_t user, unsigned count)
 {
-    struct wire_header header = {.kind = kind,
-                                 .origin = origin,
-                                 .epoch = EPOCH,
-                                 .conversation = 7,
-                                 .user = user,
-                                 .count = count};
+    struct wire_header header = {
+        .kind = kind, .origin = origin, .epoch = EPOCH, .conversation = 7, .user = user, .count = count};
     buf_fini(&payload);
     buf_init(&payload, 100000);
     wire_add_header(&payload, &header);
@@ -288,8 +284,8 @@ static void garbage_is_counted_and_harmless(void **state)
 static void text_that_is_no_utf_8_reaches_nobody(void **state)
 {
     (void)state;
-    static const struct str bad[] = {BYTES("\xc0\x80"), BYTES("\xed\xa0\x80"), BYTES("\xff"),
-                                     BYTES("\xf5\x80\x80\x80"), BYTES("abc\xe8\x8c")};
+    static const struct str bad[] = {BYTES("\xc0\x80"), BYTES("\xed\xa0\x80"), BYTES("\xff"), BYTES("\xf5\x80\x80\x80"),
+                                     BYTES("abc\xe8\x8c")};
     struct client *client = seated_client(7, PLAIN, 0);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         int64_t malformed = metric_get(METRIC_BUS_MALFORMED);

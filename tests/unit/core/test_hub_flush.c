@@ -190,21 +190,16 @@ static void a_room_whose_readers_leave_while_it_rests_is_forgotten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_comes_while_a_room_rests_goes_out_in_one_write,
-                                        begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(what_comes_while_a_room_rests_goes_out_in_one_write, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(only_the_room_that_was_slow_rests, begin_slow, end_slow),
-        cmocka_unit_test_setup_teardown(after_a_rest_the_next_message_goes_out_at_once, begin_slow,
-                                        end_slow),
-        cmocka_unit_test_setup_teardown(no_rest_is_longer_than_fifty_milliseconds, begin_slow,
-                                        end_slow),
-        cmocka_unit_test_setup_teardown(
-            an_answer_does_not_wait_for_the_room_and_takes_what_the_log_has_with_it, begin_slow,
-            end_slow),
+        cmocka_unit_test_setup_teardown(after_a_rest_the_next_message_goes_out_at_once, begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(no_rest_is_longer_than_fifty_milliseconds, begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(an_answer_does_not_wait_for_the_room_and_takes_what_the_log_has_with_it,
+                                        begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(many_small_rooms_rest_together, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(a_few_small_rooms_do_not_rest, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(who_is_closed_while_the_room_rests_gets_the_rest_first, begin_slow, end_slow),
-        cmocka_unit_test_setup_teardown(a_room_whose_readers_leave_while_it_rests_is_forgotten,
-                                        begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(a_room_whose_readers_leave_while_it_rests_is_forgotten, begin_slow, end_slow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,8 +6,7 @@
 static const char *bytes_of(struct client *client)
 {
     static char text[100000];
-    snprintf(text, sizeof text, "%.*s", (int)client->got.len,
-             client->got.len ? client->got.data : "");
+    snprintf(text, sizeof text, "%.*s", (int)client->got.len, client->got.len ? client->got.data : "");
     buf_clear(&client->got);
     return text;
 }
@@ -53,8 +52,7 @@ static void a_pulled_seat_can_take_each_payload(void **state)
     char *at = client->told.data;
     for (uint64_t seq = 5; seq <= 30; seq++) {
         char number[24];
-        snprintf(number, sizeof number, "%llu=%llu:x", (unsigned long long)seq,
-                 (unsigned long long)seq);
+        snprintf(number, sizeof number, "%llu=%llu:x", (unsigned long long)seq, (unsigned long long)seq);
         assert_memory_equal(at, number, strlen(number));
         at = strchr(at, '|') + 1;
     }
@@ -87,8 +85,7 @@ static void a_held_reader_that_falls_off_the_log_is_closed(void **state)
     static const enum encoding_id kinds[] = {LINES, WRAPPED};
     uint64_t seq = 0;
     for (size_t i = 0; i < 2; i++) {
-        struct client *client = seated_client(7, kinds[i], seq),
-                      *choked = seated_client(7, kinds[i], seq);
+        struct client *client = seated_client(7, kinds[i], seq), *choked = seated_client(7, kinds[i], seq);
         int64_t closed = metric_get(METRIC_CLOSED_SLOW), spilled = metric_get(METRIC_SPILLED_BYTES);
         char *text = repeat("x", 20000);
         session_hold(client->session, true);

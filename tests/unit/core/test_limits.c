@@ -94,7 +94,13 @@ static void a_bucket_that_was_never_used_for_years_is_full_and_no_more(void **st
 static void addresses_are_told_apart_as_customers_are(void **state)
 {
     (void)state;
-    static const char *const none[] = {"", "unix:", "1.2.3", "1.2.3.4.5", "1.2.3.4, 5.6.7.8", "localhost", "::g",
+    static const char *const none[] = {"",
+                                       "unix:",
+                                       "1.2.3",
+                                       "1.2.3.4.5",
+                                       "1.2.3.4, 5.6.7.8",
+                                       "localhost",
+                                       "::g",
                                        "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc"};
     assert_true(rate_address_key(STR("192.0.2.1")) != rate_address_key(STR("192.0.2.2")));
     assert_true(rate_address_key(STR("2001:db8:1:2::1")) == rate_address_key(STR("2001:db8:1:2:ffff::9")));

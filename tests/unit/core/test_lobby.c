@@ -31,8 +31,7 @@ static void enter(size_t i, uint64_t address)
 
 static int begin_with(int64_t connections, int64_t max, int64_t address_max)
 {
-    struct settings settings = {
-        .max_connections = connections, .lobby_max = max, .lobby_address_max = address_max};
+    struct settings settings = {.max_connections = connections, .lobby_max = max, .lobby_address_max = address_max};
     memset(visitors, 0, sizeof visitors);
     gone = 0;
     lobby_init(&lobby, &settings);

@@ -26,7 +26,8 @@ static void check_take(uint64_t number, uint64_t owner, int64_t re)
 static void each_is_found_by_its_number_in_any_order(void **state)
 {
     (void)state;
-    uint64_t one = postings_add(&postings, 7, 1), two = postings_add(&postings, 8, 2), three = postings_add(&postings, 7, 3);
+    uint64_t one = postings_add(&postings, 7, 1), two = postings_add(&postings, 8, 2),
+             three = postings_add(&postings, 7, 3);
     assert_true(one && two && three && one != two && two != three && one != three);
     check_take(three, 7, 3);
     check_take(one, 7, 1);

@@ -205,7 +205,7 @@ static void entries_that_cannot_be_read_are_counted_and_left_out(void **state)
         {"r2:8:4", "0|1|3e\xed\xa0\x80"},
         {"r2:8:4", "0|1|\xff"
                    "eve"},
-        {"r2:8:4", "0|0|eve"},            /* a head is JSON: it goes into frames as it is */
+        {"r2:8:4", "0|0|eve"}, /* a head is JSON: it goes into frames as it is */
         {"r2:8:4", "0|3|3,\"eve"},
         {"r2:8:", "0|1|3eve"},
         {"r2:8:x", "0|1|3eve"},

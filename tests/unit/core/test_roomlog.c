@@ -98,11 +98,9 @@ static void a_bound_falls_on_the_end_of_a_frame(void **state)
         uint64_t cursor;
         size_t most, len;
     } rows[] = {
-        {0, 13, 13}, {0, 12, 8}, {0, 8, 8},   {0, 7, 7},        {0, 6, 4}, {0, 4, 4},
-        {0, 3, 4}, /* one frame at least */
-        {0, 1, 4},   {0, 0, 4},  {4, 9, 9},   {4, 8, 4},        {4, 3, 3}, {4, 2, 3},
-        {4, 0, 3},   {7, 5, 1},  {7, 0, 1},   {8, 5, 5},        {8, 4, 5}, {8, 1, 5},
-        {13, 0, 0},  {13, 9, 0}, {0, 14, 13}, {8, SIZE_MAX, 5},
+        {0, 13, 13}, {0, 12, 8}, {0, 8, 8}, {0, 7, 7}, {0, 6, 4},  {0, 4, 4},  {0, 3, 4}, /* one frame at least */
+        {0, 1, 4},   {0, 0, 4},  {4, 9, 9}, {4, 8, 4}, {4, 3, 3},  {4, 2, 3},  {4, 0, 3},   {7, 5, 1},
+        {7, 0, 1},   {8, 5, 5},  {8, 4, 5}, {8, 1, 5}, {13, 0, 0}, {13, 9, 0}, {0, 14, 13}, {8, SIZE_MAX, 5},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_int_equal(roomlog_from(&rlog, rows[i].cursor, rows[i].most).len, rows[i].len);
@@ -434,8 +432,7 @@ static void check_append(size_t header, size_t payload)
     char *at = model.bytes + model.end;
     for (size_t i = 0; i < bytes; i++)
         at[i] = (char)random_below(256);
-    roomlog_append(&rlog, model.count + 1, false, (struct str){at, header},
-                   (struct str){at + header, payload});
+    roomlog_append(&rlog, model.count + 1, false, (struct str){at, header}, (struct str){at + header, payload});
     if (held + bytes > MODEL_MAX)
         for (size_t i = 0; i < model.count && model.end - model.start > MODEL_MAX / 2; i++)
             if (model.ends[i] > model.start)
@@ -484,10 +481,8 @@ int main(void)
         cmocka_unit_test_teardown(memory_stays_below_the_bound, end),
         cmocka_unit_test_teardown(what_was_only_told_makes_room_instead_of_growing, end),
         cmocka_unit_test_teardown(a_cursor_keeps_what_comes_after_it, end),
-        cmocka_unit_test_teardown(the_history_is_the_last_stored_events_without_their_headers,
-                                  end_tail),
-        cmocka_unit_test_teardown(a_log_that_does_not_reach_back_says_so_and_tells_nothing,
-                                  end_tail),
+        cmocka_unit_test_teardown(the_history_is_the_last_stored_events_without_their_headers, end_tail),
+        cmocka_unit_test_teardown(a_log_that_does_not_reach_back_says_so_and_tells_nothing, end_tail),
         cmocka_unit_test_teardown(of_what_passes_the_history_has_the_last_few, end_tail),
         cmocka_unit_test_teardown(all_back_to_the_first_is_all_there_is, end_tail),
         cmocka_unit_test_teardown(too_long_a_history_loses_its_oldest, end_tail),

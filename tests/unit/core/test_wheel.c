@@ -98,8 +98,7 @@ static void what_is_due_already_fires_with_the_next_tick(void **state)
     struct alarm now = alarm_of('n'), past = alarm_of('p');
     wheel_set(&wheel, &now.timer, 0);
     wheel_set(&wheel, &past.timer, -5000);
-    wheel_advance(
-        &wheel); /* no tick has gone by: a callback cannot come before wheel_set returns */
+    wheel_advance(&wheel); /* no tick has gone by: a callback cannot come before wheel_set returns */
     assert_string_equal(order, "");
     go(WHEEL_TICK_MS);
     assert_string_equal(order, "np");
@@ -216,8 +215,7 @@ static void a_callback_may_cancel_one_that_is_due_with_it(void **state)
     (void)state;
     struct alarm first = alarm_of('a'), second = alarm_of('b'), third = alarm_of('c');
     first.then = third.then = cancel_other;
-    first.other = third.other =
-        &second; /* the one after it in the slot, and later the one before */
+    first.other = third.other = &second; /* the one after it in the slot, and later the one before */
     wheel_set(&wheel, &first.timer, 100);
     wheel_set(&wheel, &second.timer, 100);
     wheel_set(&wheel, &third.timer, 100);

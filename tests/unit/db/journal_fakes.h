@@ -20,8 +20,8 @@ enum { BATCHES_MAX = 4096 };
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool held;       /* the next batch stays with the database */
-    enum err answer; /* of the whole batch, and of each of its posts unless post_answer says more */
+    bool held;               /* the next batch stays with the database */
+    enum err answer;         /* of the whole batch, and of each of its posts unless post_answer says more */
     enum err post_answer[4]; /* of the batch's first posts, when all else is well */
     size_t begun;
     struct {
@@ -67,8 +67,7 @@ void db_thread_end(void)
     fake.threads--;
 }
 
-enum err store_journal(struct store *store, struct store_post *posts, size_t count,
-                       int64_t patience_ms)
+enum err store_journal(struct store *store, struct store_post *posts, size_t count, int64_t patience_ms)
 {
     CG_ASSERT(store == the_store);
     if (fake.instead)
@@ -184,10 +183,8 @@ static inline int begin(void **state)
     fake.seq = 0;
     fake.per_ms = 0;
     fake.took_ms = 0;
-    settings = (struct settings){.journal_batch = 100,
-                                 .journal_queue = 1000,
-                                 .journal_queue_bytes = 1000000,
-                                 .journal_timeout_ms = 5000};
+    settings = (struct settings){
+        .journal_batch = 100, .journal_queue = 1000, .journal_queue_bytes = 1000000, .journal_timeout_ms = 5000};
     clock_freeze(100000);
     if (uv_loop_init(&loop))
         return -1;
@@ -212,8 +209,7 @@ static inline int end(void **state)
 static inline enum err submit_of(uint64_t sender, uint64_t session_id, const char *content, const char *client_id)
 {
     char *text = strdup(content), *id = strdup(client_id);
-    struct message message = {
-        .conversation = 7, .sender = sender, .content = str_of(text), .client_id = str_of(id)};
+    struct message message = {.conversation = 7, .sender = sender, .content = str_of(text), .client_id = str_of(id)};
     enum err err = journal_submit(journal, (struct post_id){session_id, 3 * session_id, NULL}, &message);
     memset(text, '?', strlen(text));
     free(text);

@@ -21,8 +21,7 @@ static void an_idle_journal_stores_at_once(void **state)
 static void while_one_batch_is_stored_the_next_gathers(void **state)
 {
     (void)state;
-    int64_t commits = metric_get(METRIC_JOURNAL_COMMITS),
-            stored = metric_get(METRIC_JOURNAL_STORED);
+    int64_t commits = metric_get(METRIC_JOURNAL_COMMITS), stored = metric_get(METRIC_JOURNAL_STORED);
     hold(true);
     submit_all(1, 1);
     await_begun(1);
@@ -151,7 +150,7 @@ static void nobody_waits_behind_what_another_pours_in(void **state)
     await_answers(204);
     for (uint64_t session = 201; session <= 204; session++)
         assert_in_range(place_of(session), 1, 10); /* the very next batch */
-    assert_true(place_of(201) < place_of(202)); /* and everybody's own in order */
+    assert_true(place_of(201) < place_of(202));    /* and everybody's own in order */
     for (uint64_t session = 2; session <= 200; session++)
         assert_true(place_of(session - 1) < place_of(session));
     assert_int_equal(begun(), 1 + 21); /* as full as ever */
@@ -297,8 +296,7 @@ int main(void)
         TEST(stopping_without_a_database_answers_what_is_queued),
         TEST(stopping_an_idle_journal_ends_its_thread),
     };
-    if (log_open("test", "/dev/null",
-                 LOG_ERROR)) /* it complains of the failures that it is given */
+    if (log_open("test", "/dev/null", LOG_ERROR)) /* it complains of the failures that it is given */
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,8 +47,7 @@ static void posts_of_a_batch_fail_one_by_one(void **state)
     assert_int_equal(metric_get(METRIC_JOURNAL_STORED) - stored, 2);
     submit_all(6, 6);
     await_answers(6);
-    assert_int_equal(fake.batches[2].patience_ms,
-                     5000); /* the database is well: the posts were bad */
+    assert_int_equal(fake.batches[2].patience_ms, 5000); /* the database is well: the posts were bad */
 }
 
 /* The first batch waits for the database to come back. Those behind it would wait as long again, each. */
@@ -192,7 +191,7 @@ static void at_the_end_a_database_that_stands_still_is_tried_for_so_long_and_no_
     assert_int_equal(answered, submitted);
     assert_int_equal(attempts, 5);
     check_answers(1, 1, ERR_OK);
-    check_answers(2, 6, ERR_UNKNOWN); /* tried */
+    check_answers(2, 6, ERR_UNKNOWN);      /* tried */
     check_answers(7, submitted, ERR_DOWN); /* never tried */
     assert_int_equal(metric_get(METRIC_JOURNAL_EXPIRED) - expired, submitted - 6);
 }
@@ -207,8 +206,7 @@ int main(void)
         TEST(whoever_waits_too_long_behind_others_is_told),
         TEST(at_the_end_a_database_that_stands_still_is_tried_for_so_long_and_no_longer),
     };
-    if (log_open("test", "/dev/null",
-                 LOG_ERROR)) /* it complains of the failures that it is given */
+    if (log_open("test", "/dev/null", LOG_ERROR)) /* it complains of the failures that it is given */
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

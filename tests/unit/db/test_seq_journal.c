@@ -9,8 +9,8 @@ enum { POSTS = 600, SESSIONS = 5 };
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned open;      /* batches that may be answered; while 0, the database hangs */
-    uint64_t state;     /* of its random numbers */
+    unsigned open;  /* batches that may be answered; while 0, the database hangs */
+    uint64_t state; /* of its random numbers */
     uint64_t seq;
     uint64_t stored[POSTS]; /* the number of each post in the database; 0: it is not there */
     bool twice;
@@ -158,8 +158,10 @@ static void round_of_steps(void)
     database.open = any(2) ? 0 : any(5);
     database.state = seq.state;
     database.seq = 0;
-    settings = (struct settings){.journal_batch = 1 + any(12), .journal_queue = 20 + any(100),
-                                 .journal_queue_bytes = 100000, .journal_timeout_ms = 1000 + any(3000)};
+    settings = (struct settings){.journal_batch = 1 + any(12),
+                                 .journal_queue = 20 + any(100),
+                                 .journal_queue_bytes = 100000,
+                                 .journal_timeout_ms = 1000 + any(3000)};
     clock_freeze(now);
     assert_int_equal(uv_loop_init(&loop), 0);
     offload_init(&offload, &loop);

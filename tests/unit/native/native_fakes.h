@@ -41,8 +41,8 @@ enum err store_native_user(struct store *store, struct str user_id, struct store
 {
     (void)store;
     bool ann = str_eq(user_id, STR(ANN)), bob = str_eq(user_id, STR(BOB));
-    *user = (struct store_native_user){.user = ann ? 1 : 2, .realm = world.realm, .has_password = world.has_password,
-                                       .name = "ann", .head = "3"};
+    *user = (struct store_native_user){
+        .user = ann ? 1 : 2, .realm = world.realm, .has_password = world.has_password, .name = "ann", .head = "3"};
     if (bob)
         memcpy(user->name, "bob", 3);
     return world.err ? world.err : ann || bob ? ERR_OK : ERR_NOT_FOUND;
@@ -57,9 +57,10 @@ enum err store_native_places(struct store *store, uint64_t user, const struct st
     for (size_t i = 0; i < count && !world.err; i++) {
         uint64_t conversation = str_eq(ids[i], STR(ROOM)) ? 7 : str_eq(ids[i], STR(TEA)) ? 8 : 0;
         if (conversation)
-            places[i] = (struct store_native_place){
-                .conversation = conversation, .kind = KIND_CHATROOM, .seq = db.last[conversation],
-                .read_seq = world.read};
+            places[i] = (struct store_native_place){.conversation = conversation,
+                                                    .kind = KIND_CHATROOM,
+                                                    .seq = db.last[conversation],
+                                                    .read_seq = world.read};
     }
     return world.err;
 }
@@ -71,8 +72,8 @@ enum err store_native_arrivals(struct store *store, struct store_native_arrival 
         struct store_native_arrival *arrival = arrivals[i];
         arrival->err = store_native_user(store, arrival->user_id, &arrival->user);
         for (size_t k = 0; k < arrival->count && !arrival->err; k++)
-            arrival->err = store_native_places(store, arrival->user.user, &arrival->wanted[k].id, 1,
-                                               &arrival->wanted[k].place);
+            arrival->err =
+                store_native_places(store, arrival->user.user, &arrival->wanted[k].id, 1, &arrival->wanted[k].place);
         failed = arrival->err && arrival->err != ERR_NOT_FOUND ? arrival->err : failed;
     }
     return failed;

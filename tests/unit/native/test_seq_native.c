@@ -163,7 +163,8 @@ static void check_event(struct speaker *speaker, struct json_object *frame)
     if (str_eq(kind, STR("read")) || !json_get_int(frame, "seq", 1, INT64_MAX, &number) ||
         !json_get_int(frame, "ch", 1, CONVERSATIONS - 1, &ch))
         return;
-    bool known = !db.epoch || db.epoch == hub.epoch; /* else what was put back shows, until the audit ends the sessions */
+    bool known =
+        !db.epoch || db.epoch == hub.epoch; /* else what was put back shows, until the audit ends the sessions */
     if (speaker->shown[ch] && known)
         assert_int_equal(number, speaker->shown[ch] + 1);
     speaker->shown[ch] = (uint64_t)number;
@@ -258,16 +259,20 @@ static void command(struct speaker *speaker)
     unsigned kind = any(16), about = 1 + any((unsigned)db.last[7] + 1);
     int id = next_command(speaker, kind < 8);
     if (kind < 6) {
-        say(client, "{\"id\":%d,\"cmd\":\"send\",\"room\":\"%s\",\"client_id\":\"%d\",\"content\":\"said\"}", id, room, id);
+        say(client, "{\"id\":%d,\"cmd\":\"send\",\"room\":\"%s\",\"client_id\":\"%d\",\"content\":\"said\"}", id, room,
+            id);
     } else if (kind == 6) {
-        say(client, "{\"id\":%d,\"cmd\":\"edit\",\"room\":\"%s\",\"seq\":%u,\"client_id\":\"%d\",\"content\":\"now\"}", id,
-            room, about, id);
+        say(client, "{\"id\":%d,\"cmd\":\"edit\",\"room\":\"%s\",\"seq\":%u,\"client_id\":\"%d\",\"content\":\"now\"}",
+            id, room, about, id);
     } else if (kind == 7) {
-        say(client, "{\"id\":%d,\"cmd\":\"recall\",\"room\":\"%s\",\"seq\":%u,\"client_id\":\"%d\"}", id, room, about, id);
+        say(client, "{\"id\":%d,\"cmd\":\"recall\",\"room\":\"%s\",\"seq\":%u,\"client_id\":\"%d\"}", id, room, about,
+            id);
     } else if (kind < 11) {
         speaker->commands[id].is_join = true;
-        say(client, once_in(2) ? "{\"id\":%d,\"cmd\":\"join\",\"room\":\"%s\"}"
-                               : "{\"id\":%d,\"cmd\":\"join\",\"room\":\"%s\",\"presence\":true}", id, room);
+        say(client,
+            once_in(2) ? "{\"id\":%d,\"cmd\":\"join\",\"room\":\"%s\"}"
+                       : "{\"id\":%d,\"cmd\":\"join\",\"room\":\"%s\",\"presence\":true}",
+            id, room);
     } else if (kind == 11) {
         say(client, "{\"id\":%d,\"cmd\":\"unread\",\"rooms\":[\"%s\",\"%s\"]}", id, room, room);
     } else if (kind == 12) {
@@ -298,8 +303,12 @@ static void subscribe(void)
 static void mute_or_not(void)
 {
     static uint64_t last;
-    struct sanction sanction = {.id = 1 + any(4), .kind = SANCTION_MUTE, .user = 1 + any(2),
-                                .conversation = once_in(2) ? 7 : 0, .lifted = any(3), .changed_ms = (int64_t)++last};
+    struct sanction sanction = {.id = 1 + any(4),
+                                .kind = SANCTION_MUTE,
+                                .user = 1 + any(2),
+                                .conversation = once_in(2) ? 7 : 0,
+                                .lifted = any(3),
+                                .changed_ms = (int64_t)++last};
     sanctions_put(&sanctions, &sanction);
 }
 
@@ -358,9 +367,14 @@ static void step(void)
     else if (speaker->client && speaker->client->session->closing && once_in(3))
         go_away(speaker);
     switch (any(12)) {
-    case 0: case 1: case 2: case 3: command(speaker); break;
-    case 4: case 5: read_something(); break;
-    case 6: case 7: settle(1 + any(8), false); break;
+    case 0:
+    case 1:
+    case 2:
+    case 3: command(speaker); break;
+    case 4:
+    case 5: read_something(); break;
+    case 6:
+    case 7: settle(1 + any(8), false); break;
     case 8: subscribe(); break;
     case 9: go(any(700)); break;
     case 10: choke_or_not(speaker); break;

@@ -121,8 +121,8 @@ static void start(struct relay *relay, const char *name, uint64_t incarnation, c
     char *sets[] = {path};
     snprintf(path, sizeof path, "listen_socket=%s/%s.sock", dir, name);
     assert_int_equal(settings_load(&relay->settings, NULL, sets, 1, why), ERR_OK);
-    struct http_config config = {.loop = &loop, .settings = &relay->settings, .wheel = &wheel, .routes = routes,
-                                 .upgrade = upgrade};
+    struct http_config config = {
+        .loop = &loop, .settings = &relay->settings, .wheel = &wheel, .routes = routes, .upgrade = upgrade};
     relay->server = http_new(&config, why);
     assert_non_null(relay->server);
     relay->handoff = handoff_new(&loop, &relay->settings, &wheel, &bus, relay->server, incarnation);

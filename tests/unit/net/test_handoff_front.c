@@ -108,7 +108,9 @@ static int give(int to, const char *bytes, const int *fds, size_t count, struct 
         struct cmsghdr align;
     } control = {0};
     struct iovec iov[] = {{&header, sizeof header}, {(void *)(uintptr_t)bytes, strlen(bytes)}};
-    struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2, .msg_control = control.bytes,
+    struct msghdr message = {.msg_iov = iov,
+                             .msg_iovlen = 2,
+                             .msg_control = control.bytes,
                              .msg_controllen = CMSG_SPACE(count * sizeof(int))};
     struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
     rights->cmsg_level = SOL_SOCKET;
@@ -134,7 +136,7 @@ static struct client accepted(int *nginx)
     return client;
 }
 
-#define HANDSHAKE(peer)                                                                                                \
+#define HANDSHAKE(peer) \
     "GET /x HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nX-Forwarded-For: " peer "\r\n\r\n"
 
 /* The worker gives a client's handshake away and closes its own copy. */

@@ -31,12 +31,12 @@ static struct relay relays[2];
 static struct sessions sessions;
 static bool done;
 
-#define CHECK(condition, ...)                                                                                          \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, __VA_ARGS__);                                                                              \
-            fail();                                                                                                    \
-        }                                                                                                              \
+#define CHECK(condition, ...) \
+    do { \
+        if (!(condition)) { \
+            fprintf(stderr, __VA_ARGS__); \
+            fail(); \
+        } \
     } while (0)
 
 /* ---- the server's side ---- */

@@ -35,12 +35,12 @@ static struct {
     enum encoding_id encoding;
 } world;
 
-enum err store_place(struct store *store, struct str room_id, struct str user_id,
-                     struct store_place *place, int *missing)
+enum err store_place(struct store *store, struct str room_id, struct str user_id, struct store_place *place,
+                     int *missing)
 {
     (void)store;
-    *missing = (str_eq(room_id, STR(ROOM_ID)) ? 0 : STORE_NO_ROOM) |
-               (str_eq(user_id, STR(NICK_ID)) ? 0 : STORE_NO_USER);
+    *missing =
+        (str_eq(room_id, STR(ROOM_ID)) ? 0 : STORE_NO_ROOM) | (str_eq(user_id, STR(NICK_ID)) ? 0 : STORE_NO_USER);
     *place = (struct store_place){.conversation = ROOM,
                                   .user = USER,
                                   .seq = db.last[ROOM],
@@ -116,8 +116,7 @@ static struct visit *visit_of(const void *call)
 }
 
 /* No escapes in the queries of these tests. */
-static struct str argument_of(const struct request *request, const char *name, char *out,
-                              size_t size)
+static struct str argument_of(const struct request *request, const char *name, char *out, size_t size)
 {
     const struct visit *visit = request->source;
     const char *at = visit->query;
@@ -154,8 +153,7 @@ void http_hold(struct http_call *call, void (*gone)(void *arg, struct http_call 
     call->arg = arg;
 }
 
-void http_reply(struct http_call *call, unsigned status, const char *type, const char *headers,
-                struct str body)
+void http_reply(struct http_call *call, unsigned status, const char *type, const char *headers, struct str body)
 {
     struct visit *visit = visit_of(call);
     assert_int_equal(visit->status, 0); /* once */
@@ -199,12 +197,10 @@ static void stream_kill(void *socket)
     visit_of(socket)->ended = true;
 }
 
-const struct transport http_stream = {
-    .send = stream_send, .close = stream_close, .kill = stream_kill};
+const struct transport http_stream = {.send = stream_send, .close = stream_close, .kill = stream_kill};
 
 /* A request arrives; what has to be looked up waits for job_do. */
-static struct visit *begin_visit(const char *method, const char *path, const char *query,
-                                 const char *body)
+static struct visit *begin_visit(const char *method, const char *path, const char *query, const char *body)
 {
     struct visit *visit = &visits[visit_count++];
     memset(visit, 0, sizeof *visit);
@@ -254,8 +250,7 @@ static const char *body_of(struct visit *visit)
     static unsigned turn;
     char *text = texts[turn++ % 4];
     assert_true(visit->body.len < sizeof texts[0]);
-    snprintf(text, sizeof texts[0], "%.*s", (int)visit->body.len,
-             visit->body.len ? visit->body.data : "");
+    snprintf(text, sizeof texts[0], "%.*s", (int)visit->body.len, visit->body.len ? visit->body.data : "");
     buf_clear(&visit->body);
     return text;
 }

@@ -43,8 +43,7 @@ static void seconds_may_have_a_fraction(void **state)
         int64_t ms;
     } good[] = {{"0", 0},      {"20", 20000}, {"0.5", 500},    {"1.25", 1250},
                 {"0.0019", 1}, {"55", 55000}, {"55.5", 55000}, {"999999999", 55000}};
-    static const char *const bad[] = {"",    "x",     "-1",  "1.", ".5",
-                                      "1.x", "1.2.3", "1e3", " 1", "0x1"};
+    static const char *const bad[] = {"", "x", "-1", "1.", ".5", "1.x", "1.2.3", "1e3", " 1", "0x1"};
     int64_t ms;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(chatroom_http_read_seconds(str_of(good[i].text), 55000, &ms));
@@ -74,11 +73,10 @@ static void nothing_in_a_script_can_end_it(void **state)
     struct buf out;
     buf_init(&out, 1000);
     chatroom_http_add_script(&out, "my.fn",
-                     STR("{\"x\":\"</script><!-- & \xe2\x80\xa8\xe2\x80\xa9 \xe2\x80\xa6 茶\"}"));
-    assert_str(
-        buf_str(&out),
-        STR("<script>parent.my.fn({\"x\":\"\\u003c/script\\u003e\\u003c!-- \\u0026 \\u2028\\u2029 "
-            "\xe2\x80\xa6 茶\"})</script>\n"));
+                             STR("{\"x\":\"</script><!-- & \xe2\x80\xa8\xe2\x80\xa9 \xe2\x80\xa6 茶\"}"));
+    assert_str(buf_str(&out),
+               STR("<script>parent.my.fn({\"x\":\"\\u003c/script\\u003e\\u003c!-- \\u0026 \\u2028\\u2029 "
+                   "\xe2\x80\xa6 茶\"})</script>\n"));
     buf_clear(&out);
     chatroom_http_add_script(&out, "f", STR("\"\xe2\x80"));
     assert_str(buf_str(&out), STR("<script>parent.f(\"\xe2\x80)</script>\n"));
@@ -99,18 +97,15 @@ static void events_are_lines_whatever_they_hold(void **state)
     struct buf out;
     buf_init(&out, 10000);
     events_encoding.message(&message, &out);
-    assert_str(buf_str(&out),
-               STR("id: 3-5\nevent: message\ndata: {\"log_user_name\":\"b\\\"ob\",\"log_content\":"
-                   "\"one\\ntwo\\r\\n\\ndata: x\",\"log_time\":\"2024-02-29 "
-                   "12:34:56\",\"seq\":5,\"ts\":12}\n\n"));
+    assert_str(buf_str(&out), STR("id: 3-5\nevent: message\ndata: {\"log_user_name\":\"b\\\"ob\",\"log_content\":"
+                                  "\"one\\ntwo\\r\\n\\ndata: x\",\"log_time\":\"2024-02-29 "
+                                  "12:34:56\",\"seq\":5,\"ts\":12}\n\n"));
     buf_clear(&out);
     events_encoding.members(7, &member, 1, &out);
-    assert_str(buf_str(&out),
-               STR("event: members\ndata: [{\"user_name\":\"茶\",\"head_num\":\"x\"}]\n\n"));
+    assert_str(buf_str(&out), STR("event: members\ndata: [{\"user_name\":\"茶\",\"head_num\":\"x\"}]\n\n"));
     buf_clear(&out);
     stream_encoding.members(7, &member, 1, &out);
-    assert_str(buf_str(&out),
-               STR("{\"type\":\"members\",\"data\":[{\"user_name\":\"茶\",\"head_num\":\"x\"}]}"));
+    assert_str(buf_str(&out), STR("{\"type\":\"members\",\"data\":[{\"user_name\":\"茶\",\"head_num\":\"x\"}]}"));
     buf_fini(&out);
 }
 
@@ -134,8 +129,7 @@ static void who_is_no_member_finds_nothing(void **state)
         assert_refused(visit_verb(i, ROOM_ID, ""), 400, "bad_request");
         assert_refused(visit_verb(i, "room_x", ME), 404, "not_found");
         assert_refused(visit_verb(i, ROOM_ID, "nickId=' OR 1=1"), 404, "not_found");
-        assert_refused(visit_verb(i, "room_ffffffffffffffffffffffffffffffff", ME), 404,
-                       "not_found");
+        assert_refused(visit_verb(i, "room_ffffffffffffffffffffffffffffffff", ME), 404, "not_found");
         world.stranger = true;
         assert_refused(visit_verb(i, ROOM_ID, ME), 404, "not_found");
         world.stranger = false;
@@ -189,8 +183,7 @@ static void who_leaves_while_being_looked_up_is_forgotten(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        struct visit *visit =
-            begin_visit("GET", i ? PATH("events") : PATH("poll"), ME "&wait=9", "");
+        struct visit *visit = begin_visit("GET", i ? PATH("events") : PATH("poll"), ME "&wait=9", "");
         leave(visit);
         job_do();
         assert_int_equal(visit->status, 0);
@@ -221,8 +214,7 @@ static void stored(uint64_t seq, enum err err, bool repeated)
 static void what_is_said_is_answered_after_the_commit(void **state)
 {
     (void)state;
-    struct visit *visit =
-        say("{\"nickId\":\"" NICK_ID "\",\"content\":\"hi \\u202e 茶\",\"clientId\":\"c-1\"}");
+    struct visit *visit = say("{\"nickId\":\"" NICK_ID "\",\"content\":\"hi \\u202e 茶\",\"clientId\":\"c-1\"}");
     assert_int_equal(net.submitted, 1);
     assert_string_equal(net.content, "hi \xef\xbf\xbd 茶");
     assert_string_equal(net.client_id, "c-1");
@@ -255,11 +247,9 @@ static void what_cannot_be_said_is_refused(void **state)
     assert_refused(say("{\"nickId\":\"" NICK_ID "\",\"content\":5}"), 400, "bad_content");
     assert_refused(say("{\"nickId\":\"" NICK_ID "\",\"content\":\"\"}"), 400, "bad_content");
     assert_refused(say("{\"nickId\":\"" NICK_ID "\",\"content\":\"\\u0001\"}"), 400, "bad_content");
-    assert_refused(say("{\"nickId\":\"" NICK_ID "\",\"content\":\"x\",\"clientId\":5}"), 400,
-                   "bad_request");
+    assert_refused(say("{\"nickId\":\"" NICK_ID "\",\"content\":\"x\",\"clientId\":5}"), 400, "bad_request");
     char body[300], *longer = repeat("x", 65);
-    snprintf(body, sizeof body,
-             "{\"nickId\":\"" NICK_ID "\",\"content\":\"x\",\"clientId\":\"%s\"}", longer);
+    snprintf(body, sizeof body, "{\"nickId\":\"" NICK_ID "\",\"content\":\"x\",\"clientId\":\"%s\"}", longer);
     free(longer);
     assert_refused(say(body), 400, "bad_request");
     assert_refused(say("{\"nickId\":\"user_x\",\"content\":\"x\"}"), 404, "not_found");
@@ -278,9 +268,7 @@ static void what_was_not_stored_is_told(void **state)
         enum err err;
         unsigned status;
         const char *code;
-    } rows[] = {{ERR_DOWN, 503, "unavailable"},
-                {ERR_UNKNOWN, 504, "unknown"},
-                {ERR_INTERNAL, 500, "refused"}};
+    } rows[] = {{ERR_DOWN, 503, "unavailable"}, {ERR_UNKNOWN, 504, "unknown"}, {ERR_INTERNAL, 500, "refused"}};
     for (size_t i = 0; i < 3; i++) {
         struct visit *visit = say(SAID);
         stored(0, rows[i].err, false);

@@ -14,8 +14,7 @@ static void a_poll_gets_what_came_after(void **state)
     visit = get(PATH("poll"), ME "&after=4&epoch=3&wait=9");
     assert_int_equal(visit->status, 200);
     const char *body = body_of(visit);
-    assert_memory_equal(
-        body, "{\"epoch\":3,\"next\":7,\"events\":[{\"seq\":5,\"type\":\"message\",\"data\":{", 60);
+    assert_memory_equal(body, "{\"epoch\":3,\"next\":7,\"events\":[{\"seq\":5,\"type\":\"message\",\"data\":{", 60);
     assert_string_equal(numbers(body, "{\"seq\":"), "5 6 7 ");
     body = body_of(get(PATH("poll"), ME "&after=0"));
     assert_string_equal(numbers(body, "{\"seq\":"), "1 2 3 4 5 "); /* history_limit at a time */
@@ -41,8 +40,7 @@ static void a_place_that_is_none_is_reset(void **state)
 {
     (void)state;
     db.last[ROOM] = 7;
-    static const char *const queries[] = {ME "&after=4&epoch=2&wait=9", ME "&after=8&wait=9",
-                                          ME "&epoch=4"};
+    static const char *const queries[] = {ME "&after=4&epoch=2&wait=9", ME "&after=8&wait=9", ME "&epoch=4"};
     for (size_t i = 0; i < 3; i++)
         assert_string_equal(body_of(get(PATH("poll"), queries[i])),
                             "{\"epoch\":3,\"next\":7,\"events\":[],\"reset\":true}");
@@ -52,8 +50,7 @@ static void a_long_poll_is_held_until_something_comes(void **state)
 {
     (void)state;
     db.last[ROOM] = 3;
-    struct visit *one = get(PATH("poll"), ME "&after=3&wait=20"),
-                 *two = get(PATH("poll"), ME "&wait=20");
+    struct visit *one = get(PATH("poll"), ME "&after=3&wait=20"), *two = get(PATH("poll"), ME "&wait=20");
     seat();
     assert_int_equal(one->status + two->status, 0);
     assert_int_equal(sessions.count, 2);

@@ -75,8 +75,7 @@ static void pages_wait_for_a_slow_client(void **state)
         while (job_count)
             job_do();
     }
-    assert_string_equal(numbers(strstr(body_of(visit), "3-0\n") + 4, "id: 3-"),
-                        "1 2 3 4 5 6 7 8 9 10 11 12 ");
+    assert_string_equal(numbers(strstr(body_of(visit), "3-0\n") + 4, "id: 3-"), "1 2 3 4 5 6 7 8 9 10 11 12 ");
     visit->answer = SEND_MORE;
     session_writable(visit->session);
     deliver(ROOM, 13);
@@ -92,12 +91,10 @@ static void a_cursor_that_is_none_is_reset(void **state)
     for (size_t i = 0; i < 4; i++) {
         struct visit *visit = resume(lost[i]);
         seat();
-        assert_string_equal(
-            body_of(visit),
-            "retry: 1000\n\nid: 3-14\nevent: reset\ndata: {\"epoch\":3,\"seq\":14}\n\n");
+        assert_string_equal(body_of(visit),
+                            "retry: 1000\n\nid: 3-14\nevent: reset\ndata: {\"epoch\":3,\"seq\":14}\n\n");
     }
-    struct visit *visit =
-        get(PATH("events"), ME "&lastEventId=2-1"); /* for who cannot set headers */
+    struct visit *visit = get(PATH("events"), ME "&lastEventId=2-1"); /* for who cannot set headers */
     assert_non_null(strstr(body_of(visit), "event: reset"));
 }
 
@@ -125,8 +122,7 @@ static void an_iframe_gets_scripts(void **state)
 {
     (void)state;
     struct member member = {USER, STR("bob"), STR("1")};
-    struct visit *visit = get(PATH("stream"), ME "&callback=my.fn"),
-                 *other = get(PATH("stream"), ME);
+    struct visit *visit = get(PATH("stream"), ME "&callback=my.fn"), *other = get(PATH("stream"), ME);
     assert_string_equal(visit->type, "text/html; charset=utf-8");
     assert_non_null(strstr(visit->headers, "frame-ancestors 'self'"));
     const char *beginning = body_of(visit);
@@ -140,8 +136,7 @@ static void an_iframe_gets_scripts(void **state)
     deliver(ROOM, 2);
     hub_flush(&hub);
     const char *body = body_of(visit);
-    assert_memory_equal(body, "<script>parent.my.fn({\"seq\":1,\"type\":\"message\",\"data\":{",
-                        54);
+    assert_memory_equal(body, "<script>parent.my.fn({\"seq\":1,\"type\":\"message\",\"data\":{", 54);
     assert_non_null(strstr(body, "<script>parent.my.fn({\"type\":\"members\",\"data\":[{\"user_"
                                  "name\":\"bob\",\"head_num\":1}]})</script>\n"));
     assert_string_equal(numbers(body, "({\"seq\":"), "1 2 ");
@@ -165,8 +160,7 @@ static void an_iframe_resumes_too(void **state)
         job_do();
     assert_string_equal(numbers(body_of(visit), "({\"seq\":"), "1 2 3 4 5 6 7 8 ");
     visit = get(PATH("stream"), ME "&after=2-1");
-    assert_non_null(strstr(body_of(visit),
-                           "({\"seq\":8,\"type\":\"reset\",\"data\":{\"epoch\":3,\"seq\":8}})"));
+    assert_non_null(strstr(body_of(visit), "({\"seq\":8,\"type\":\"reset\",\"data\":{\"epoch\":3,\"seq\":8}})"));
 }
 
 /* For who sits behind a proxy that holds back the last 2 KB of what it has: so much follows each thing that matters. */

@@ -107,7 +107,8 @@ static const char *ask(const char *format, ...)
 static inline void check_empty(void)
 {
     static const char script[] = "local n = 0 for _, k in ipairs(redis.call('KEYS', 't:io:*')) do "
-                                 "if not string.find(k, '^t:io:pid:') and not string.find(k, '^t:io:back:') and not string.find(k, '^t:io:reaped:') and "
+                                 "if not string.find(k, '^t:io:pid:') and not string.find(k, '^t:io:back:') and not "
+                                 "string.find(k, '^t:io:reaped:') and "
                                  "k ~= 't:io:relays' then n = n + 1 end end return n";
     assert_ask("0", "EVAL %s 0", script);
 }

@@ -24,12 +24,12 @@ struct client {
 
 struct server {
     uv_tcp_t handle;
-    int port, asked; /* how often ROLE, or where the master is, was asked */
-    const char *role;         /* its answer to ROLE; NULL: never any */
-    const char *master;       /* a sentinel's answer; NULL: it is none, "": never any */
-    const char *eval;         /* the answer to a script */
-    bool deaf;                /* it publishes to nobody */
-    bool slow;                /* it takes a command only at each tick of `pace` */
+    int port, asked;    /* how often ROLE, or where the master is, was asked */
+    const char *role;   /* its answer to ROLE; NULL: never any */
+    const char *master; /* a sentinel's answer; NULL: it is none, "": never any */
+    const char *eval;   /* the answer to a script */
+    bool deaf;          /* it publishes to nobody */
+    bool slow;          /* it takes a command only at each tick of `pace` */
 };
 
 static uv_loop_t loop;
@@ -234,8 +234,8 @@ static void on_limit(uv_timer_t *timer)
     fail_msg("waited in vain");
 }
 
-#define AWAIT(condition)                                                                           \
-    while (!(condition))                                                                           \
+#define AWAIT(condition) \
+    while (!(condition)) \
     uv_run(&loop, UV_RUN_ONCE)
 
 static void on_before_sleep(uv_prepare_t *prepare)
@@ -248,7 +248,7 @@ static void on_before_sleep(uv_prepare_t *prepare)
 static int begin(void **state)
 {
     (void)state;
-    char *none = (char *)(uintptr_t) "";
+    char *none = (char *)(uintptr_t)"";
     memset(clients, 0, sizeof clients);
     uv_loop_init(&loop);
     uv_timer_init(&loop, &limit);
@@ -258,11 +258,17 @@ static int begin(void **state)
     uv_prepare_start(&before_sleep, on_before_sleep);
     for (int i = 0; i < SERVERS; i++)
         serve(&servers[i]);
-    settings = (struct settings){.redis_host = none, .redis_socket = none, .redis_password = none, .redis_addresses = none,
-                                 .redis_sentinels = none, .redis_sentinel_password = none, .redis_port = 6379,
-                                 .redis_prefix = (char *)(uintptr_t) "t", .redis_timeout_ms = 400,
+    settings = (struct settings){.redis_host = none,
+                                 .redis_socket = none,
+                                 .redis_password = none,
+                                 .redis_addresses = none,
+                                 .redis_sentinels = none,
+                                 .redis_sentinel_password = none,
+                                 .redis_port = 6379,
+                                 .redis_prefix = (char *)(uintptr_t)"t",
+                                 .redis_timeout_ms = 400,
                                  .redis_commands_max = 64,
-                                 .redis_master = (char *)(uintptr_t) "mymaster"};
+                                 .redis_master = (char *)(uintptr_t)"mymaster"};
     ups = downs = subscriptions = other_subscriptions = 0;
     buf_init(&heard, 10000);
     return 0;

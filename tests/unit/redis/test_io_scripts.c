@@ -37,7 +37,7 @@ static void check_two(const char *one, const char *other, const char *got)
     assert_string_equal(got, want);
 }
 
-#define RUN(script, ...)                                                                           \
+#define RUN(script, ...) \
     run(script, sizeof(const char *[]){__VA_ARGS__} / sizeof(char *), (const char *[]){__VA_ARGS__})
 #define assert_run(want, ...) assert_string_equal(RUN(__VA_ARGS__), want)
 

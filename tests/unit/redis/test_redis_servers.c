@@ -10,10 +10,13 @@ static char why[256];
 static int begin(void **state)
 {
     (void)state;
-    char *none = (char *)(uintptr_t) "";
-    settings = (struct settings){.redis_host = none, .redis_socket = none, .redis_addresses = none,
-                                 .redis_sentinels = none, .redis_port = 6379,
-                                 .redis_master = (char *)(uintptr_t) "mymaster"};
+    char *none = (char *)(uintptr_t)"";
+    settings = (struct settings){.redis_host = none,
+                                 .redis_socket = none,
+                                 .redis_addresses = none,
+                                 .redis_sentinels = none,
+                                 .redis_port = 6379,
+                                 .redis_master = (char *)(uintptr_t)"mymaster"};
     return 0;
 }
 
@@ -33,11 +36,11 @@ static const char *at(size_t index)
 static void one_server_by_host_or_by_socket(void **state)
 {
     (void)state;
-    settings.redis_host = (char *)(uintptr_t) "redis.example";
+    settings.redis_host = (char *)(uintptr_t)"redis.example";
     assert_int_equal(read_these(""), ERR_OK);
     assert_int_equal(servers.count, 1);
     assert_string_equal(at(0), "redis.example:6379");
-    settings.redis_socket = (char *)(uintptr_t) "/run/redis.sock";
+    settings.redis_socket = (char *)(uintptr_t)"/run/redis.sock";
     assert_int_equal(read_these(""), ERR_OK);
     assert_string_equal(at(0), "/run/redis.sock");
     assert_int_equal(redis_server_of(servers.count, 12345), 0);
@@ -73,15 +76,15 @@ static void what_is_no_address_is_refused(void **state)
 static void sentinels_name_the_servers(void **state)
 {
     (void)state;
-    settings.redis_sentinels = (char *)(uintptr_t) "s1:26379,[fe80::1]:26379";
-    settings.redis_master = (char *)(uintptr_t) "east, west";
+    settings.redis_sentinels = (char *)(uintptr_t)"s1:26379,[fe80::1]:26379";
+    settings.redis_master = (char *)(uintptr_t)"east, west";
     assert_int_equal(read_these(""), ERR_OK);
     assert_int_equal(servers.sentinel_count, 2);
     assert_int_equal(servers.count, 2);
     assert_string_equal(servers.servers[1].master, "west");
     assert_string_equal(servers.sentinels[1].host, "fe80::1");
     assert_int_equal(read_these("a:1"), ERR_INVALID); /* one or the other */
-    settings.redis_sentinels = (char *)(uintptr_t) "/run/sentinel.sock";
+    settings.redis_sentinels = (char *)(uintptr_t)"/run/sentinel.sock";
     assert_int_equal(read_these(""), ERR_INVALID);
 }
 
@@ -128,12 +131,9 @@ static void the_choice_is_for_ever(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_server_by_host_or_by_socket),
-        TEST(several_by_every_form_of_address),
-        TEST(what_is_no_address_is_refused),
-        TEST(sentinels_name_the_servers),
-        TEST(conversations_are_spread_evenly),
-        TEST(one_server_more_takes_its_share_and_moves_nothing_else),
+        TEST(one_server_by_host_or_by_socket), TEST(several_by_every_form_of_address),
+        TEST(what_is_no_address_is_refused),   TEST(sentinels_name_the_servers),
+        TEST(conversations_are_spread_evenly), TEST(one_server_more_takes_its_share_and_moves_nothing_else),
         TEST(the_choice_is_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,7 @@ static long cost(const char *script, const char *keys, size_t count, const char 
     return run;
 }
 
-#define COST(script, keys, ...)                                                                    \
+#define COST(script, keys, ...) \
     cost(script, keys, sizeof(const char *[]){__VA_ARGS__} / sizeof(char *), (const char *[]){__VA_ARGS__})
 #define IO(script, ...) COST(script, "0", "t", __VA_ARGS__)
 
@@ -75,7 +75,7 @@ static void later(const char *script, const char *keys, size_t count, const char
     if (++sent == 200)
         drain();
 }
-#define LATER(script, keys, ...)                                                                   \
+#define LATER(script, keys, ...) \
     later(script, keys, sizeof(const char *[]){__VA_ARGS__} / sizeof(char *), (const char *[]){__VA_ARGS__})
 
 static const int sizes[] = {100, 1000, 10000};

@@ -102,8 +102,7 @@ enum err password_check(uint64_t payer, struct str password, const char *hash)
 
 /* ---- users ---- */
 
-enum err store_login_find(struct store *store, enum store_realm realm, struct str name,
-                          struct store_login *login)
+enum err store_login_find(struct store *store, enum store_realm realm, struct str name, struct store_login *login)
 {
     (void)store;
     doors.realm = realm;
@@ -116,8 +115,7 @@ enum err store_login_find(struct store *store, enum store_realm realm, struct st
     return fake.store ? fake.store : ERR_NOT_FOUND;
 }
 
-enum err store_login_make(struct store *store, enum store_realm realm, struct str name,
-                          struct store_login *login)
+enum err store_login_make(struct store *store, enum store_realm realm, struct str name, struct store_login *login)
 {
     enum err err = store_login_find(store, realm, name, login);
     if (err != ERR_NOT_FOUND)
@@ -183,8 +181,7 @@ enum err store_friend_count(struct store *store, uint64_t user, uint64_t most, u
     return fake.store;
 }
 
-enum err store_friend_make(struct store *store, uint64_t one, uint64_t other,
-                           char friend_id[ID_MAX], bool *made)
+enum err store_friend_make(struct store *store, uint64_t one, uint64_t other, char friend_id[ID_MAX], bool *made)
 {
     (void)store;
     assert_true(one && other && one != other);
@@ -205,8 +202,7 @@ enum err store_friend_list(struct store *store, uint64_t user, const struct stor
     return fake.store;
 }
 
-enum err store_friend_place(struct store *store, struct str friend_id, uint64_t user,
-                            struct store_friend_place *place)
+enum err store_friend_place(struct store *store, struct str friend_id, uint64_t user, struct store_friend_place *place)
 {
     (void)store;
     *place = doors.place;
@@ -226,8 +222,8 @@ enum err store_friend_read(struct store *store, uint64_t conversation, uint64_t 
 
 /* ---- spaces ---- */
 
-enum err store_space_place(struct store *store, struct str space_id, struct str user_id,
-                           const char *space_name, struct store_space_place *place)
+enum err store_space_place(struct store *store, struct str space_id, struct str user_id, const char *space_name,
+                           struct store_space_place *place)
 {
     (void)store;
     (void)user_id;
@@ -237,8 +233,7 @@ enum err store_space_place(struct store *store, struct str space_id, struct str 
     return fake.store ? fake.store : str_eq(space_id, STR(SPACE_ID)) ? ERR_OK : ERR_NOT_FOUND;
 }
 
-enum err store_space_make(struct store *store, struct str name, uint64_t user,
-                          char space_id[ID_MAX])
+enum err store_space_make(struct store *store, struct str name, uint64_t user, char space_id[ID_MAX])
 {
     (void)store;
     assert_true(user);
@@ -248,8 +243,8 @@ enum err store_space_make(struct store *store, struct str name, uint64_t user,
     return doors.space;
 }
 
-enum err store_space_seen(struct store *store, struct str space_id, uint64_t user,
-                          uint64_t *conversation, struct buf *name)
+enum err store_space_seen(struct store *store, struct str space_id, uint64_t user, uint64_t *conversation,
+                          struct buf *name)
 {
     (void)store;
     *conversation = 7;
@@ -258,20 +253,17 @@ enum err store_space_seen(struct store *store, struct str space_id, uint64_t use
     return fake.store ? fake.store : mine ? ERR_OK : ERR_NOT_FOUND;
 }
 
-enum err store_space_members(struct store *store, uint64_t conversation, store_space_member_fn *fn,
-                             void *arg)
+enum err store_space_members(struct store *store, uint64_t conversation, store_space_member_fn *fn, void *arg)
 {
     (void)store;
     assert_int_equal(conversation, 7);
-    struct store_space_member members[] = {{STR(ANN), STR("ann"), -5},
-                                           {STR(BOB), STR("\"bob\""), 5}};
+    struct store_space_member members[] = {{STR(ANN), STR("ann"), -5}, {STR(BOB), STR("\"bob\""), 5}};
     for (size_t i = 0; i < 2; i++)
         fn(arg, &members[i]);
     return fake.store;
 }
 
-enum err store_records(struct store *store, const struct store_range *range, store_record_fn *fn,
-                       void *arg)
+enum err store_records(struct store *store, const struct store_range *range, store_record_fn *fn, void *arg)
 {
     (void)store;
     fake.range = *range;
@@ -291,8 +283,7 @@ enum err store_transfer(struct store *store, struct store_transfer *transfer)
     transfer->repeated = doors.repeated;
     snprintf(transfer->sender_name, sizeof transfer->sender_name, "ann");
     snprintf(transfer->content, sizeof transfer->content,
-             "{\"fromId\":\"" ANN "\",\"toId\":\"" BOB "\",\"score\":%lld}",
-             (long long)transfer->score);
+             "{\"fromId\":\"" ANN "\",\"toId\":\"" BOB "\",\"score\":%lld}", (long long)transfer->score);
     keep(doors.client_id, sizeof doors.client_id, transfer->client_id);
     return doors.space;
 }

@@ -48,7 +48,7 @@ static struct {
     int published;
     char published_content[1024];
     struct wire_mark mark; /* that was told last */
-    char notices[2048]; /* "kind audience body|" each */
+    char notices[2048];    /* "kind audience body|" each */
     /* the namespace "/" is conversation 7; scripts, as "nsp argument argument …|" each, and what they answer */
     char evaluated[4096];
     const char *const *answers[4]; /* texts up to a NULL; the last one again if there are more questions */
@@ -189,14 +189,14 @@ enum err store_user_name(struct store *store, struct str user_id, struct buf *na
     return name_if(str_eq(user_id, STR(USER_ID)), name);
 }
 
-enum err store_place(struct store *store, struct str room_id, struct str user_id,
-                     struct store_place *place, int *missing)
+enum err store_place(struct store *store, struct str room_id, struct str user_id, struct store_place *place,
+                     int *missing)
 {
     (void)store;
     fake.placed++;
     *place = (struct store_place){.conversation = 7, .user = 9, .is_member = fake.is_member};
-    *missing = (str_eq(user_id, STR(USER_ID)) ? 0 : STORE_NO_USER) |
-               (str_eq(room_id, STR(ROOM_ID)) ? 0 : STORE_NO_ROOM);
+    *missing =
+        (str_eq(user_id, STR(USER_ID)) ? 0 : STORE_NO_USER) | (str_eq(room_id, STR(ROOM_ID)) ? 0 : STORE_NO_ROOM);
     return fake.store ? fake.store : *missing ? ERR_NOT_FOUND : ERR_OK;
 }
 
@@ -224,8 +224,7 @@ size_t presence_admit(struct presence *presence, const struct presence_seat *sea
     return fake.presence ? 0 : count;
 }
 
-enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user,
-                         bool *online)
+enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user, bool *online)
 {
     (void)presence;
     fake.asked_online++;
@@ -236,8 +235,7 @@ enum err presence_online(struct presence *presence, uint64_t conversation, uint6
 }
 
 /* Messages seq 1 to fake.messages, by the range's rules. */
-enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
-                    void *arg)
+enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn, void *arg)
 {
     (void)store;
     fake.range = *range;
@@ -267,8 +265,8 @@ enum err store_epoch(struct store *store, uint64_t *epoch)
 }
 
 /* Counters that never end. */
-enum err presence_count(struct presence *presence, struct str name, int64_t by, int64_t life_ms,
-                        int64_t *value, int64_t *left_ms)
+enum err presence_count(struct presence *presence, struct str name, int64_t by, int64_t life_ms, int64_t *value,
+                        int64_t *left_ms)
 {
     (void)presence;
     size_t i = 0;
@@ -322,8 +320,7 @@ enum err presence_publish(struct presence *presence, uint64_t conversation, stru
     return fake.presence;
 }
 
-enum err store_io_namespace(struct store *store, struct str name, bool create,
-                            uint64_t *conversation)
+enum err store_io_namespace(struct store *store, struct str name, bool create, uint64_t *conversation)
 {
     (void)store;
     assert_false(create);
@@ -331,8 +328,8 @@ enum err store_io_namespace(struct store *store, struct str name, bool create,
     return fake.store ? fake.store : str_eq(name, STR("/")) ? ERR_OK : ERR_NOT_FOUND;
 }
 
-enum err presence_eval(struct presence *presence, const char *script, const struct str *args,
-                       size_t count, presence_text_fn *fn, void *arg)
+enum err presence_eval(struct presence *presence, const char *script, const struct str *args, size_t count,
+                       presence_text_fn *fn, void *arg)
 {
     (void)presence;
     (void)script;
@@ -340,8 +337,8 @@ enum err presence_eval(struct presence *presence, const char *script, const stru
         return fake.presence;
     for (size_t i = 0; i < count; i++) {
         size_t len = strlen(fake.evaluated);
-        snprintf(fake.evaluated + len, sizeof fake.evaluated - len, "%.*s%s", (int)args[i].len,
-                 args[i].ptr, i + 1 < count ? " " : "|");
+        snprintf(fake.evaluated + len, sizeof fake.evaluated - len, "%.*s%s", (int)args[i].len, args[i].ptr,
+                 i + 1 < count ? " " : "|");
     }
     size_t question = fake.evals++;
     while (question && !fake.answers[question])
@@ -355,10 +352,8 @@ enum err presence_eval(struct presence *presence, const char *script, const stru
 
 #define SECRET "0123456789abcdef0123456789abcdef"
 
-static struct settings settings = {
-    .max_name_chars = 64, .max_body_bytes = 65536, .login_attempts = 3};
-static struct token_keys tokens = {
-    .secret = {SECRET, sizeof SECRET - 1}, .audience = "chaguan", .ttl_ms = 60000};
+static struct settings settings = {.max_name_chars = 64, .max_body_bytes = 65536, .login_attempts = 3};
+static struct token_keys tokens = {.secret = {SECRET, sizeof SECRET - 1}, .audience = "chaguan", .ttl_ms = 60000};
 
 struct sent {
     struct str body;
@@ -418,8 +413,7 @@ static inline struct str token_of(const char *user_id)
 }
 
 /* The same with a query string and a token, either of which may be NULL. */
-static inline int call_as(const char *method, const char *path, const char *query,
-                                           const char *user_id, struct str body)
+static inline int call_as(const char *method, const char *path, const char *query, const char *user_id, struct str body)
 {
     struct sent sent = {.body = body, .query = str_of(query)};
     if (user_id)
@@ -436,10 +430,10 @@ static inline int call(const char *method, const char *path, struct str body)
     return response.status;
 }
 
-#define assert_answer(method, path, sent_body, want_status, want_body)                             \
-    do {                                                                                           \
-        assert_int_equal(call(method, path, sent_body), want_status);                              \
-        assert_bytes(buf_str(&response.body), want_body);                                          \
+#define assert_answer(method, path, sent_body, want_status, want_body) \
+    do { \
+        assert_int_equal(call(method, path, sent_body), want_status); \
+        assert_bytes(buf_str(&response.body), want_body); \
     } while (0)
 
 static int reset(void **state)

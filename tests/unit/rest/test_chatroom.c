@@ -5,8 +5,7 @@
 #include "common/metrics.h"
 #include "rest/services/names.h"
 
-#define CREATED                                                                                    \
-    "{\"success\":true,\"data\":{\"chatroomId\":\"" ROOM_ID "\",\"nickId\":\"" USER_ID "\"}}"
+#define CREATED       "{\"success\":true,\"data\":{\"chatroomId\":\"" ROOM_ID "\",\"nickId\":\"" USER_ID "\"}}"
 #define CREATE_FAILED "{\"error\":\"创建失败\"}"
 #define QUERY_FAILED  "{\"error\":\"查询报错\"}"
 
@@ -31,8 +30,7 @@ static void entering_gives_both_ids(void **state)
 {
     (void)state;
     assert_answer("POST", "/api/createChatroom",
-                  BYTES("{\"chatroomName\":\"茶馆\",\"nickName\":\"😀 bob\",\"headNum\":3}"), 200,
-                  CREATED);
+                  BYTES("{\"chatroomName\":\"茶馆\",\"nickName\":\"😀 bob\",\"headNum\":3}"), 200, CREATED);
     assert_string_equal(fake.room, "茶馆");
     assert_string_equal(fake.nick, "😀 bob");
     assert_string_equal(fake.head, "3");
@@ -98,8 +96,7 @@ static void names_that_break_a_rule_are_refused(void **state)
             fail_msg("taken: %s", bad[i]);
         assert_bytes(buf_str(&response.body), CREATE_FAILED);
     }
-    assert_int_equal(create(BYTES("{\"chatroomName\":\"a\0b\",\"nickName\":\"n\",\"headNum\":1}")),
-                     400);
+    assert_int_equal(create(BYTES("{\"chatroomName\":\"a\0b\",\"nickName\":\"n\",\"headNum\":1}")), 400);
     assert_int_equal(fake.entered + fake.admitted, 0);
 }
 
@@ -124,8 +121,8 @@ static void a_name_that_misleads_is_for_whoever_has_it(void **state)
 {
     (void)state;
     static const char *const old[] = {
-        "\"System\"",      "\"s\\u0443stem\"", "\" system\"", "\"system\\u200b\"", "\"系统\"", "\"bob \"", "\"b  ob\"",
-        "\"bob\\u00ad\"", "\"b\\u043eb\"",   "\"\\u2800\"",  "\"bob\\ue000\"",
+        "\"System\"", "\"s\\u0443stem\"", "\" system\"",   "\"system\\u200b\"", "\"系统\"",       "\"bob \"",
+        "\"b  ob\"",  "\"bob\\u00ad\"",   "\"b\\u043eb\"", "\"\\u2800\"",       "\"bob\\ue000\"",
     };
     for (size_t i = 0; i < sizeof old / sizeof old[0]; i++) {
         fake.names_are_there = false;
@@ -268,8 +265,7 @@ static void deep_and_wide_bodies_are_refused(void **state)
     char *open = repeat("[", 20000), *close = repeat("]", 20000), *keys = repeat("\"k\":0,", 5000);
     struct buf body;
     buf_init(&body, 1 << 20);
-    buf_addf(&body, "{\"x\":%s%s,\"chatroomName\":\"r\",\"nickName\":\"n\",\"headNum\":1}", open,
-             close);
+    buf_addf(&body, "{\"x\":%s%s,\"chatroomName\":\"r\",\"nickName\":\"n\",\"headNum\":1}", open, close);
     assert_int_equal(create(buf_str(&body)), 400);
     buf_clear(&body);
     buf_addf(&body, "{%s\"chatroomName\":\"r\",\"nickName\":\"n\",\"headNum\":1}", keys);
@@ -285,10 +281,9 @@ static void deep_and_wide_bodies_are_refused(void **state)
 static void unknown_members_are_let_be_and_the_last_of_two_counts(void **state)
 {
     (void)state;
-    assert_int_equal(
-        create(BYTES("{\"x\":{\"y\":[1,2]},\"chatroomName\":\"first\",\"nickName\":\"n\","
-                     "\"headNum\":1,\"chatroomName\":\"second\"}")),
-        200);
+    assert_int_equal(create(BYTES("{\"x\":{\"y\":[1,2]},\"chatroomName\":\"first\",\"nickName\":\"n\","
+                                  "\"headNum\":1,\"chatroomName\":\"second\"}")),
+                     200);
     assert_string_equal(fake.room, "second");
 }
 
@@ -322,8 +317,7 @@ static void rooms_are_counted(void **state)
     (void)state;
     assert_answer("GET", "/api/getRoomNums", BYTES(""), 200, "{\"success\":true,\"data\":0}");
     fake.rooms = UINT64_C(12345678901);
-    assert_answer("GET", "/api/getRoomNums", BYTES(""), 200,
-                  "{\"success\":true,\"data\":12345678901}");
+    assert_answer("GET", "/api/getRoomNums", BYTES(""), 200, "{\"success\":true,\"data\":12345678901}");
     fake.store = ERR_DOWN;
     assert_answer("GET", "/api/getRoomNums", BYTES(""), 503, "{\"success\":true,\"data\":0}");
 }
@@ -351,15 +345,9 @@ static void only_a_member_who_is_online_is_valid(void **state)
 static void unknown_ids_are_a_plain_no(void **state)
 {
     (void)state;
-    static const char *const ids[] = {"x",
-                                      "%",
-                                      "user_1700000000000",
-                                      "room_%",
-                                      "user_fedcba9876543210fedcba987654321",
-                                      "' OR 1=1--",
-                                      " " USER_ID,
-                                      USER_ID " ",
-                                      ROOM_ID};
+    static const char *const ids[] = {
+        "x",          "%",         "user_1700000000000", "room_%", "user_fedcba9876543210fedcba987654321",
+        "' OR 1=1--", " " USER_ID, USER_ID " ",          ROOM_ID};
     fake.is_member = fake.online = true;
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         char body[256];
@@ -444,20 +432,16 @@ static void names_are_told_as_json(void **state)
 static void unknown_ids_have_no_data(void **state)
 {
     (void)state;
-    assert_answer("POST", "/api/getRoomInfo", BYTES("{\"roomId\":\"" USER_ID "\"}"), 200,
-                  "{\"success\":true}");
-    assert_answer("POST", "/api/getUserInfo", BYTES("{\"userId\":\"%\"}"), 200,
-                  "{\"success\":true}");
+    assert_answer("POST", "/api/getRoomInfo", BYTES("{\"roomId\":\"" USER_ID "\"}"), 200, "{\"success\":true}");
+    assert_answer("POST", "/api/getUserInfo", BYTES("{\"userId\":\"%\"}"), 200, "{\"success\":true}");
 }
 
 static void names_need_the_database(void **state)
 {
     (void)state;
     fake.store = ERR_DOWN;
-    assert_answer("POST", "/api/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 503,
-                  QUERY_FAILED);
-    assert_answer("POST", "/api/getUserInfo", BYTES("{\"userId\":\"" USER_ID "\"}"), 503,
-                  QUERY_FAILED);
+    assert_answer("POST", "/api/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 503, QUERY_FAILED);
+    assert_answer("POST", "/api/getUserInfo", BYTES("{\"userId\":\"" USER_ID "\"}"), 503, QUERY_FAILED);
 }
 
 static void names_are_kept_for_a_while(void **state)
@@ -534,8 +518,7 @@ int main(void)
         cmocka_unit_test_setup(unknown_ids_are_a_plain_no, reset),
         cmocka_unit_test_setup(ids_of_another_type_are_bad_input, reset),
         cmocka_unit_test_setup(no_ids_are_nobodys, reset),
-        cmocka_unit_test_setup(
-            validating_without_the_database_fails_and_without_redis_trusts_membership, reset),
+        cmocka_unit_test_setup(validating_without_the_database_fails_and_without_redis_trusts_membership, reset),
         cmocka_unit_test_setup(names_are_told_as_json, reset),
         cmocka_unit_test_setup(unknown_ids_have_no_data, reset),
         cmocka_unit_test_setup(names_need_the_database, reset),

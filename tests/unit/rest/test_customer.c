@@ -25,8 +25,8 @@ static const struct store_customer_pair pair = {
     .user = {12, "u1", "Bob \"B\"", ""},
 };
 
-enum err store_customer_register(struct store *store, struct str app_sid, struct str account,
-                                 struct str username, struct str avatar)
+enum err store_customer_register(struct store *store, struct str app_sid, struct str account, struct str username,
+                                 struct str avatar)
 {
     (void)store;
     db.registered++;
@@ -60,8 +60,7 @@ enum err store_customer_pair(struct store *store, struct str app_sid, struct str
     return db.pair;
 }
 
-enum err store_journal(struct store *store, struct store_post *posts, size_t count,
-                       int64_t patience_ms)
+enum err store_journal(struct store *store, struct store_post *posts, size_t count, int64_t patience_ms)
 {
     (void)store;
     assert_int_equal(count, 1);
@@ -92,10 +91,9 @@ static int reset_all(void **state)
 /* ---- what is sent ---- */
 
 #define PARTY(account, app) "{\"account\":" account ",\"app_sid\":" app "}"
-#define PARTIES                                                                                    \
-    "\"friendInfo\":" PARTY("\"f1\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
-#define FRAME(rest) "{" PARTIES "," rest "}"
-#define FINE        FRAME("\"chat_content\":\"hello\",\"chat_type\":0")
+#define PARTIES             "\"friendInfo\":" PARTY("\"f1\"", "\"app\"") ",\"userInfo\":" PARTY("\"u1\"", "\"app\"")
+#define FRAME(rest)         "{" PARTIES "," rest "}"
+#define FINE                FRAME("\"chat_content\":\"hello\",\"chat_type\":0")
 
 /* ---- registering ---- */
 
@@ -113,16 +111,13 @@ static void registering_answers_what_is_stored(void **state)
     assert_string_equal(db.username, "茶 \"x\"");
     assert_string_equal(db.avatar, "https://x/y.png");
     assert_answer("POST", "/users/register",
-                  BYTES("{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"\"}"),
-                  200,
+                  BYTES("{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"\"}"), 200,
                   "{\"status\":200,\"payload\":{\"account\":\"a\",\"app_sid\":\"s\","
                   "\"username\":\"n\",\"avatar\":\"\"}}");
-    assert_int_equal(call("POST", "/users/register",
-                          BYTES("{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\"}")),
+    assert_int_equal(call("POST", "/users/register", BYTES("{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\"}")),
                      200);
     fake.store = ERR_DOWN;
-    assert_answer("POST", "/users/register",
-                  BYTES("{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\"}"), 503,
+    assert_answer("POST", "/users/register", BYTES("{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\"}"), 503,
                   "{\"status\":503,\"err\":\"service unavailable\"}");
 }
 
@@ -171,17 +166,14 @@ static void a_bad_registration_is_refused(void **state)
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(call("POST", "/users/register", str_of(bad[i])), 400);
-        assert_bytes(buf_str(&response.body),
-                     "{\"status\":400,\"err\":\"the request breaks a rule\"}");
+        assert_bytes(buf_str(&response.body), "{\"status\":400,\"err\":\"the request breaks a rule\"}");
     }
     char *avatar = repeat("a", CUSTOMER_AVATAR_MAX), body[1024];
-    snprintf(body, sizeof body,
-             "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"http://%s\"}",
+    snprintf(body, sizeof body, "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"http://%s\"}",
              avatar);
     assert_int_equal(call("POST", "/users/register", str_of(body)), 400);
     avatar[CUSTOMER_AVATAR_MAX - 7] = '\0';
-    snprintf(body, sizeof body,
-             "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"http://%s\"}",
+    snprintf(body, sizeof body, "{\"account\":\"a\",\"app_sid\":\"s\",\"username\":\"n\",\"avatar\":\"http://%s\"}",
              avatar);
     assert_int_equal(db.registered, 0);
     assert_int_equal(call("POST", "/users/register", str_of(body)), 200);
@@ -211,12 +203,11 @@ static void the_history_is_the_latest_rows(void **state)
     assert_true(fake.range.latest);
     fake.messages = 1;
     assert_int_equal(ask_history(WHO), 200);
-    assert_bytes(
-        buf_str(&response.body),
-        "{\"code\":1,\"data\":[{\"id\":1,\"friendphone\":\"f1\",\"friendname\":\"客服\","
-        "\"friendavatar\":\"/media/f.png\",\"app_sid\":\"app\","
-        "\"created_date\":\"2023-11-14 22:13:20\",\"userphone\":\"u1\","
-        "\"username\":\"Bob \\\"B\\\"\",\"useravatar\":\"\",\"content\":\"hi\",\"chat_type\":0}]}");
+    assert_bytes(buf_str(&response.body),
+                 "{\"code\":1,\"data\":[{\"id\":1,\"friendphone\":\"f1\",\"friendname\":\"客服\","
+                 "\"friendavatar\":\"/media/f.png\",\"app_sid\":\"app\","
+                 "\"created_date\":\"2023-11-14 22:13:20\",\"userphone\":\"u1\","
+                 "\"username\":\"Bob \\\"B\\\"\",\"useravatar\":\"\",\"content\":\"hi\",\"chat_type\":0}]}");
     assert_int_equal(ask_history(WHO "&before=9&limit=3"), 200);
     assert_int_equal(fake.range.before, 9);
     assert_int_equal(fake.range.limit, 3);
@@ -251,8 +242,7 @@ static void failures_have_the_bodies_of_the_socket(void **state)
     db.pair = ERR_NOT_FOUND;
     assert_int_equal(ask_history(WHO), 404);
     assert_bytes(buf_str(&response.body), "{\"code\":0,\"msg\":\"用户不存在!\"}");
-    assert_answer("POST", "/chat/v1/message", BYTES(FINE), 404,
-                  "{\"code\":0,\"msg\":\"用户不存在!\"}");
+    assert_answer("POST", "/chat/v1/message", BYTES(FINE), 404, "{\"code\":0,\"msg\":\"用户不存在!\"}");
     db.pair = ERR_DOWN;
     assert_int_equal(ask_history(WHO), 503);
     assert_bytes(buf_str(&response.body), "{\"code\":0,\"msg\":\"聊天出现故障!\"}");
@@ -273,8 +263,7 @@ static void failures_have_the_bodies_of_the_socket(void **state)
 
 static int post(const char *body, const char *query, const char *key)
 {
-    struct sent sent = {
-        .body = str_of(body), .query = str_of(query), .idempotency_key = str_of(key)};
+    struct sent sent = {.body = str_of(body), .query = str_of(query), .idempotency_key = str_of(key)};
     ask("POST", "/chat/v1/message", &sent);
     return response.status;
 }

@@ -19,49 +19,41 @@ static void a_name_is_a_user(void **state)
     assert_answer("POST", "/api/users", BYTES("{\"name\":\"ann\"}"), 200,
                   "{\"success\":true,\"data\":{\"userId\":\"" ANN "\",\"name\":\"ann\"}}");
     assert_int_equal(doors.realm, REALM_FRIENDS);
-    assert_answer(
-        "POST", "/api/users", BYTES("{\"name\":\"茶\\\"\",\"password\":null}"), 200,
-        "{\"success\":true,\"data\":{\"userId\":\"user_00000000000000000000000000000004\","
-        "\"name\":\"茶\\\"\"}}");
+    assert_answer("POST", "/api/users", BYTES("{\"name\":\"茶\\\"\",\"password\":null}"), 200,
+                  "{\"success\":true,\"data\":{\"userId\":\"user_00000000000000000000000000000004\","
+                  "\"name\":\"茶\\\"\"}}");
     assert_int_equal(doors.hashed + doors.checked, 0);
 }
 
 static void a_password_gets_a_token(void **state)
 {
     (void)state;
-    assert_int_equal(
-        call("POST", "/api/users", BYTES("{\"name\":\"cyn\",\"password\":\"secret\"}")), 200);
+    assert_int_equal(call("POST", "/api/users", BYTES("{\"name\":\"cyn\",\"password\":\"secret\"}")), 200);
     assert_true(answer_has("{\"userId\":\"" CYN "\",\"name\":\"cyn\",\"token\":\"ey"));
     assert_true(answer_has("\"expires\":"));
     assert_answer("POST", "/api/users", BYTES("{\"name\":\"cyn\"}"), 401, UNAUTHORIZED);
-    assert_answer("POST", "/api/users", BYTES("{\"name\":\"cyn\",\"password\":\"secreT\"}"), 401,
-                  UNAUTHORIZED);
+    assert_answer("POST", "/api/users", BYTES("{\"name\":\"cyn\",\"password\":\"secreT\"}"), 401, UNAUTHORIZED);
     assert_int_equal(doors.hashed, 0);
 }
 
 static void the_first_password_is_set(void **state)
 {
     (void)state;
-    assert_int_equal(
-        call("POST", "/api/users", BYTES("{\"name\":\"ann\",\"password\":\"mine!!\"}")), 200);
+    assert_int_equal(call("POST", "/api/users", BYTES("{\"name\":\"ann\",\"password\":\"mine!!\"}")), 200);
     assert_string_equal(doors.users[0].hash, "hash of mine!!");
-    assert_int_equal(
-        call("POST", "/api/users", BYTES("{\"name\":\"new\",\"password\":\"mine!!\"}")), 200);
+    assert_int_equal(call("POST", "/api/users", BYTES("{\"name\":\"new\",\"password\":\"mine!!\"}")), 200);
     assert_string_equal(doors.users[3].hash, "hash of mine!!");
     doors.rival_sets = true;
-    assert_int_equal(
-        call("POST", "/api/users", BYTES("{\"name\":\"bob\",\"password\":\"mine!!\"}")), 401);
+    assert_int_equal(call("POST", "/api/users", BYTES("{\"name\":\"bob\",\"password\":\"mine!!\"}")), 401);
     doors.users[1].hash[0] = '\0';
-    assert_int_equal(
-        call("POST", "/api/users", BYTES("{\"name\":\"bob\",\"password\":\"rival!\"}")), 200);
+    assert_int_equal(call("POST", "/api/users", BYTES("{\"name\":\"bob\",\"password\":\"rival!\"}")), 200);
 }
 
 static void without_a_key_for_tokens_nobody_is_locked_out(void **state)
 {
     (void)state;
     tokens.secret.len = 0;
-    assert_int_equal(
-        call("POST", "/api/users", BYTES("{\"name\":\"ann\",\"password\":\"mine!!\"}")), 501);
+    assert_int_equal(call("POST", "/api/users", BYTES("{\"name\":\"ann\",\"password\":\"mine!!\"}")), 501);
     assert_true(answer_has("no_tokens"));
     assert_string_equal(doors.users[0].hash, "");
     assert_int_equal(call("POST", "/api/users", BYTES("{\"name\":\"ann\"}")), 200);
@@ -85,8 +77,7 @@ static void wrong_passwords_are_counted_and_right_ones_are_not(void **state)
     assert_int_equal(guess("cyn", "secret"), 429); /* not even looked at */
     assert_int_equal(doors.checked, 0);
     assert_int_equal(response.retry_after_s, 61);
-    assert_bytes(buf_str(&response.body),
-                 "{\"error\":\"too many attempts, try again later\",\"code\":\"too_many\"}");
+    assert_bytes(buf_str(&response.body), "{\"error\":\"too many attempts, try again later\",\"code\":\"too_many\"}");
     assert_int_equal(guess("dan", "other!"), 429); /* the address has had enough */
     assert_int_equal(call("POST", "/api/users", BYTES("{\"name\":\"ann\"}")), 200);
 }
@@ -163,8 +154,7 @@ static void users_are_found_by_their_whole_name(void **state)
 {
     (void)state;
     assert_int_equal(call_as("GET", "/api/users", "name=ann", NULL, BYTES("")), 200);
-    assert_bytes(buf_str(&response.body),
-                 "{\"success\":true,\"data\":[{\"userId\":\"" ANN "\",\"name\":\"ann\"}]}");
+    assert_bytes(buf_str(&response.body), "{\"success\":true,\"data\":[{\"userId\":\"" ANN "\",\"name\":\"ann\"}]}");
     static const char *const none[] = {"name=an", "name=ann+", "name=%25", "name=ANN", "name=a_n"};
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         assert_int_equal(call_as("GET", "/api/users", none[i], NULL, BYTES("")), 200);
@@ -272,8 +262,7 @@ static void who_may_not_befriend(void **state)
     (void)state;
     assert_answer("POST", "/api/friends", PAIR(ANN, ANN), 400,
                   "{\"error\":\"nobody is their own friend\",\"code\":\"invalid\"}");
-    assert_answer("POST", "/api/friends", PAIR(ANN, "user_00000000000000000000000000000009"), 404,
-                  NO_USER);
+    assert_answer("POST", "/api/friends", PAIR(ANN, "user_00000000000000000000000000000009"), 404, NO_USER);
     assert_answer("POST", "/api/friends", PAIR("' OR 1=1--", BOB), 404, NO_USER);
     assert_answer("POST", "/api/friends", BYTES("{\"user1\":\"" ANN "\"}"), 400, INVALID);
     assert_answer("POST", "/api/friends", BYTES("{\"user1\":1,\"user2\":2}"), 400, INVALID);
@@ -329,8 +318,16 @@ static void many_friends_come_in_pages(void **state)
     assert_int_equal(call_as("GET", "/api/friends", "limit=1&cursor=77-31&userId=" ANN, NULL, BYTES("")), 200);
     assert_true(doors.listed_from.at_ms == 77 && doors.listed_from.conversation == 31);
     assert_bytes(((struct str){response.body.data + response.body.len - 13, 13}), "\"unread\":0}]}");
-    static const char *const bad[] = {"cursor=&", "cursor=7&", "cursor=7-&", "cursor=-7&", "cursor=7-x&", "cursor=7-8x&",
-                                      "cursor=99999999999999999999-1&", "cursor=+7-8&", "limit=0&", "limit=1001&"};
+    static const char *const bad[] = {"cursor=&",
+                                      "cursor=7&",
+                                      "cursor=7-&",
+                                      "cursor=-7&",
+                                      "cursor=7-x&",
+                                      "cursor=7-8x&",
+                                      "cursor=99999999999999999999-1&",
+                                      "cursor=+7-8&",
+                                      "limit=0&",
+                                      "limit=1001&"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char query[200];
         snprintf(query, sizeof query, "%suserId=" ANN, bad[i]);
@@ -351,8 +348,7 @@ static void a_password_closes_the_door_to_who_knows_the_id(void **state)
     struct sent sent = {.query = str_of(query), .authorization = str_of(bearer)};
     ask("GET", path, &sent);
     assert_int_equal(response.status, 200);
-    static const char *const bad[] = {"",           "Bearer",       "Bearer ",
-                                      "Basic eDp5", "Bearer x.y.z", "null"};
+    static const char *const bad[] = {"", "Bearer", "Bearer ", "Basic eDp5", "Bearer x.y.z", "null"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct sent wrong = {.query = str_of(query), .authorization = str_of(bad[i])};
         ask("GET", path, &wrong);
@@ -411,15 +407,12 @@ static void pages_are_bounded_in_bytes(void **state)
     /* the latest: the oldest go */
     assert_int_equal(call_as("GET", MESSAGES, "userId=" ANN "&limit=200", NULL, BYTES("")), 200);
     assert_true(response.body.len < (1 << 20) + 1000 && response.body.len > 900000);
-    assert_true(answer_has("\"seq\":200,") && answer_has("\"seq\":190,") &&
-                !answer_has("\"seq\":150,"));
+    assert_true(answer_has("\"seq\":200,") && answer_has("\"seq\":190,") && !answer_has("\"seq\":150,"));
     assert_int_equal(memcmp(response.body.data, "{\"success\":true,\"data\":[{\"seq\":", 31), 0);
     /* forward: what does not fit comes with the next page */
-    assert_int_equal(call_as("GET", MESSAGES, "userId=" ANN "&after=0&limit=200", NULL, BYTES("")),
-                     200);
+    assert_int_equal(call_as("GET", MESSAGES, "userId=" ANN "&after=0&limit=200", NULL, BYTES("")), 200);
     assert_true(response.body.len < (1 << 20) + 1000);
-    assert_true(answer_has("\"seq\":1,") && answer_has("\"seq\":10,") &&
-                !answer_has("\"seq\":50,"));
+    assert_true(answer_has("\"seq\":1,") && answer_has("\"seq\":10,") && !answer_has("\"seq\":50,"));
     free(large);
     char *huge = repeat("x", 2 << 20); /* one is told whatever its size */
     fake.content = str_of(huge);
@@ -433,10 +426,9 @@ static void pages_are_bounded_in_bytes(void **state)
 static void bad_pages_and_foreign_friendships_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {
-        "limit=0",    "limit=201", "limit=-1",   "limit=x",
-        "limit=",     "after=-1",  "before=1e-3", "after=99999999999999999999",
-        "before=%31x"};
+    static const char *const bad[] = {"limit=0",    "limit=201", "limit=-1",    "limit=x",
+                                      "limit=",     "after=-1",  "before=1e-3", "after=99999999999999999999",
+                                      "before=%31x"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char query[200];
         snprintf(query, sizeof query, "userId=" ANN "&%s", bad[i]);
@@ -447,12 +439,9 @@ static void bad_pages_and_foreign_friendships_are_refused(void **state)
     assert_int_equal(call_as("GET", MESSAGES, "userId=" CYN, CYN, BYTES("")), 404);
     assert_bytes(buf_str(&response.body), NOT_FOUND);
     assert_int_equal(call_as("GET", MESSAGES, "userId=" CYN, NULL, BYTES("")), 401);
-    static const char *const paths[] = {"/api/friends/x/messages",
-                                        "/api/friends/%2e%2e/messages",
-                                        "/api/friends//messages",
-                                        "/api/friends/a/b/messages",
-                                        "/api/friends/" FRIEND_ID "/messages//",
-                                        "/api/friends/" FRIEND_ID "x/messages"};
+    static const char *const paths[] = {
+        "/api/friends/x/messages",   "/api/friends/%2e%2e/messages",          "/api/friends//messages",
+        "/api/friends/a/b/messages", "/api/friends/" FRIEND_ID "/messages//", "/api/friends/" FRIEND_ID "x/messages"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         assert_int_equal(call_as("GET", paths[i], "userId=" ANN, NULL, BYTES("")), 404);
 }
@@ -486,8 +475,7 @@ static void reading_only_goes_forward(void **state)
     }
     assert_answer("POST", READ, BYTES("{\"seq\":7}"), 400, INVALID);
     assert_answer("POST", READ, BYTES("{\"userId\":\"" CYN "\",\"seq\":7}"), 401, UNAUTHORIZED);
-    assert_int_equal(call_as("POST", READ, NULL, CYN, BYTES("{\"userId\":\"" CYN "\",\"seq\":7}")),
-                     404);
+    assert_int_equal(call_as("POST", READ, NULL, CYN, BYTES("{\"userId\":\"" CYN "\",\"seq\":7}")), 404);
     assert_int_equal(doors.marked, 2);
 }
 

@@ -16,8 +16,7 @@ static struct {
     char content[1024], audience[1024];
 } journal;
 
-enum err store_journal(struct store *store, struct store_post *posts, size_t count,
-                       int64_t patience_ms)
+enum err store_journal(struct store *store, struct store_post *posts, size_t count, int64_t patience_ms)
 {
     (void)store;
     assert_int_equal(count, 1);
@@ -42,8 +41,7 @@ static int begin(void **state)
 
 static int ask_io(const char *method, const char *path, const char *query, const char *body)
 {
-    struct sent sent = {
-        .body = str_of(body), .query = str_of(query), .authorization = STR("Bearer " TOKEN)};
+    struct sent sent = {.body = str_of(body), .query = str_of(query), .authorization = STR("Bearer " TOKEN)};
     ask(method, path, &sent);
     return response.status;
 }
@@ -69,14 +67,9 @@ static int get_io(const char *what, const char *query)
 
 static const struct {
     const char *method, *path;
-} every_call[] = {{"POST", "/api/io/emit"},
-                  {"GET", "/api/io/rooms"},
-                  {"GET", "/api/io/rooms/reds/sockets"},
-                  {"GET", "/api/io/sockets"},
-                  {"GET", "/api/io/counts"},
-                  {"POST", "/api/io/join"},
-                  {"POST", "/api/io/leave"},
-                  {"POST", "/api/io/disconnect"}};
+} every_call[] = {{"POST", "/api/io/emit"},   {"GET", "/api/io/rooms"},      {"GET", "/api/io/rooms/reds/sockets"},
+                  {"GET", "/api/io/sockets"}, {"GET", "/api/io/counts"},     {"POST", "/api/io/join"},
+                  {"POST", "/api/io/leave"},  {"POST", "/api/io/disconnect"}};
 
 static void nobody_may_without_the_token(void **state)
 {
@@ -102,7 +95,7 @@ static void nobody_may_without_the_token(void **state)
 static void all_is_off_without_a_token_to_compare_with(void **state)
 {
     (void)state;
-    settings.admin_token = (char *)(uintptr_t) "";
+    settings.admin_token = (char *)(uintptr_t)"";
     for (size_t i = 0; i < sizeof every_call / sizeof every_call[0]; i++) {
         struct sent sent = {.body = STR("{}"), .authorization = STR("Bearer ")};
         ask(every_call[i].method, every_call[i].path, &sent);
@@ -116,11 +109,11 @@ static void a_short_token_is_refused_at_the_start(void **state)
     (void)state;
     char why[256] = "";
     assert_int_equal(io_token_check(&settings, why), ERR_OK);
-    settings.admin_token = (char *)(uintptr_t) "";
+    settings.admin_token = (char *)(uintptr_t)"";
     assert_int_equal(io_token_check(&settings, why), ERR_OK);
-    settings.admin_token = (char *)(uintptr_t) "0123456789abcdef";
+    settings.admin_token = (char *)(uintptr_t)"0123456789abcdef";
     assert_int_equal(io_token_check(&settings, why), ERR_OK);
-    settings.admin_token = (char *)(uintptr_t) "0123456789abcde";
+    settings.admin_token = (char *)(uintptr_t)"0123456789abcde";
     assert_int_equal(io_token_check(&settings, why), ERR_INVALID);
     assert_string_equal(why, "admin_token: has 15 bytes, at least 16 are needed");
 }

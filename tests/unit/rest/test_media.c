@@ -11,12 +11,12 @@
 
 #define TYPE "multipart/form-data; boundary=xyz"
 #define PNG  "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde"
-#define MP4                                                                                        \
-    "\0\0\0\x18"                                                                                   \
+#define MP4 \
+    "\0\0\0\x18" \
     "ftypisom\0\0\x02\0isommp42"
 #define BREAK "\r\n--xyz--\r\n"
-#define OPEN(field)                                                                                \
-    "--xyz\r\nContent-Disposition: form-data; name=\"" field "\"; filename=\"../../x.php\"\r\n"    \
+#define OPEN(field) \
+    "--xyz\r\nContent-Disposition: form-data; name=\"" field "\"; filename=\"../../x.php\"\r\n" \
     "Content-Type: text/html\r\n\r\n"
 
 static char directory[] = "/tmp/chaguan-media-XXXXXX", media[64];
@@ -34,8 +34,7 @@ enum err store_media_sum(struct store *store, uint64_t *bytes)
     return db.err == ERR_DOWN ? ERR_DOWN : ERR_OK;
 }
 
-enum err store_media_add(struct store *store, struct str name, struct str kind, uint64_t bytes,
-                         uint64_t quota)
+enum err store_media_add(struct store *store, struct str name, struct str kind, uint64_t bytes, uint64_t quota)
 {
     (void)store;
     char path[256];
@@ -105,26 +104,25 @@ static void assert_url(const char *format)
     assert_true(media_name_ok(str_of(db.name)));
 }
 
-#define assert_kept(path, body, format, want_kind, extension)                                      \
-    do {                                                                                           \
-        assert_int_equal(upload(path, body), 200);                                                 \
-        assert_url(format);                                                                        \
-        assert_string_equal(db.kind, want_kind);                                                   \
-        assert_string_equal(strchr(db.name, '.'), extension);                                      \
+#define assert_kept(path, body, format, want_kind, extension) \
+    do { \
+        assert_int_equal(upload(path, body), 200); \
+        assert_url(format); \
+        assert_string_equal(db.kind, want_kind); \
+        assert_string_equal(strchr(db.name, '.'), extension); \
     } while (0)
 
-#define assert_refused(path, body, status)                                                         \
-    do {                                                                                           \
-        assert_int_equal(upload(path, body), status);                                              \
-        assert_int_equal(count_files(), 0);                                                        \
+#define assert_refused(path, body, status) \
+    do { \
+        assert_int_equal(upload(path, body), status); \
+        assert_int_equal(count_files(), 0); \
     } while (0)
 
 static void a_file_is_kept_under_a_name_of_ours(void **state)
 {
     (void)state;
     assert_kept("/users/upload_avatar", BYTES(OPEN("avatar") PNG BREAK),
-                "{\"status\":200,\"payload\":{\"avatar_path\":\"/media/%s\"}}", "image/png",
-                ".png");
+                "{\"status\":200,\"payload\":{\"avatar_path\":\"/media/%s\"}}", "image/png", ".png");
     assert_int_equal(db.bytes, sizeof PNG - 1);
     assert_int_equal(db.quota, 12345);
     char path[256], bytes[256];
@@ -139,23 +137,20 @@ static void a_file_is_kept_under_a_name_of_ours(void **state)
     assert_int_equal(info.st_mode & 0137, 0); /* nothing for others, nothing to be run */
     assert_int_equal(stat(media, &info), 0);
     assert_int_equal(info.st_mode & 0027, 0);
-    assert_kept("/users/upload_video", BYTES(OPEN("mp4_url") MP4 BREAK),
-                "{\"status\":200,\"payload\":\"/media/%s\"}", "video/mp4", ".mp4");
-    assert_kept(
-        "/api/upload", BYTES(OPEN("file") "plain, text\nx, y\n" BREAK),
-        "{\"success\":true,\"data\":{\"url\":\"/media/%s\",\"kind\":\"text/plain\",\"bytes\":17}}",
-        "text/plain", ".txt");
+    assert_kept("/users/upload_video", BYTES(OPEN("mp4_url") MP4 BREAK), "{\"status\":200,\"payload\":\"/media/%s\"}",
+                "video/mp4", ".mp4");
+    assert_kept("/api/upload", BYTES(OPEN("file") "plain, text\nx, y\n" BREAK),
+                "{\"success\":true,\"data\":{\"url\":\"/media/%s\",\"kind\":\"text/plain\",\"bytes\":17}}",
+                "text/plain", ".txt");
     assert_int_equal(count_files(), 3);
 }
 
 static void other_fields_are_passed_over(void **state)
 {
     (void)state;
-    assert_int_equal(
-        upload("/api/upload",
-               BYTES("--xyz\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n" OPEN("file") PNG
-                     "\r\n" OPEN("b") MP4 BREAK)),
-        200);
+    assert_int_equal(upload("/api/upload", BYTES("--xyz\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n" OPEN(
+                                               "file") PNG "\r\n" OPEN("b") MP4 BREAK)),
+                     200);
     assert_int_equal(db.bytes, sizeof PNG - 1);
     assert_int_equal(count_files(), 1);
 }
@@ -168,15 +163,12 @@ static void a_kind_is_told_from_the_bytes(void **state)
         struct str body;
     } rows[] = {
         {"/users/upload_avatar", BYTES(OPEN("avatar") "#!/bin/sh\necho\n" BREAK)},
-        {"/users/upload_avatar",
-         BYTES(OPEN("avatar") "<html><script>alert(1)</script></html>" BREAK)},
-        {"/users/upload_avatar",
-         BYTES(OPEN("avatar") "<svg xmlns=\"http://www.w3.org/2000/svg\"/>" BREAK)},
+        {"/users/upload_avatar", BYTES(OPEN("avatar") "<html><script>alert(1)</script></html>" BREAK)},
+        {"/users/upload_avatar", BYTES(OPEN("avatar") "<svg xmlns=\"http://www.w3.org/2000/svg\"/>" BREAK)},
         {"/users/upload_avatar", BYTES(OPEN("avatar") "<?php system('x');" BREAK)},
         {"/users/upload_avatar", BYTES(OPEN("avatar") "plain" BREAK)}, /* allowed, but no image */
         {"/users/upload_avatar", BYTES(OPEN("avatar") MP4 BREAK)},
-        {"/users/upload_avatar",
-         BYTES(OPEN("avatar") "GIF89a\1\0\1\0" BREAK)}, /* image, not allowed */
+        {"/users/upload_avatar", BYTES(OPEN("avatar") "GIF89a\1\0\1\0" BREAK)}, /* image, not allowed */
         {"/users/upload_avatar", BYTES(OPEN("avatar") "\0\0\0\0" BREAK)},
         {"/users/upload_video", BYTES(OPEN("mp4_url") PNG BREAK)},
     };
@@ -188,16 +180,14 @@ static void a_kind_is_told_from_the_bytes(void **state)
                    BYTES(OPEN("file") "\x7f"
                                       "ELF\2\1\1\0" BREAK),
                    415);
-    assert_bytes(body_text(),
-                 "{\"error\":\"unsupported media type\",\"code\":\"unsupported_type\"}");
+    assert_bytes(body_text(), "{\"error\":\"unsupported media type\",\"code\":\"unsupported_type\"}");
     assert_int_equal(db.added, 0);
 }
 
 static void a_kind_must_be_listed_whole(void **state)
 {
     (void)state;
-    static const char *const lists[] = {"",    "image/pn", "image/pngx",  "image",
-                                        "png", "image/*",  "x,image/pn g"};
+    static const char *const lists[] = {"", "image/pn", "image/pngx", "image", "png", "image/*", "x,image/pn g"};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         settings.media_types = (char *)(uintptr_t)lists[i];
         assert_refused("/users/upload_avatar", BYTES(OPEN("avatar") PNG BREAK), 415);
@@ -229,8 +219,7 @@ static void what_is_no_form_with_that_file_is_refused(void **state)
     struct sent other = {.body = BYTES(OPEN("avatar") PNG BREAK), .content_type = STR("image/png")};
     ask("POST", "/users/upload_avatar", &other);
     assert_int_equal(response.status, 400);
-    struct sent broken = {
-        .body = BYTES(OPEN("avatar") PNG BREAK), .err = ERR_INVALID, .content_type = STR(TYPE)};
+    struct sent broken = {.body = BYTES(OPEN("avatar") PNG BREAK), .err = ERR_INVALID, .content_type = STR(TYPE)};
     ask("POST", "/users/upload_avatar", &broken);
     assert_int_equal(response.status, 400);
     assert_int_equal(count_files() + (size_t)db.added, 0);

@@ -5,8 +5,8 @@
 
 #define TYPE    "multipart/form-data; boundary=xyz"
 #define HEAD(n) "Content-Disposition: form-data; name=\"" n "\"\r\n\r\n"
-#define FILE_HEAD                                                                                  \
-    "Content-Disposition: form-data; name=\"avatar\"; filename=\"a b.png\"\r\n"                    \
+#define FILE_HEAD \
+    "Content-Disposition: form-data; name=\"avatar\"; filename=\"a b.png\"\r\n" \
     "Content-Type: image/png\r\n\r\n"
 
 /* What was called, as text: {name|filename|type}data. for each part. */
@@ -108,12 +108,10 @@ static const struct {
     {BYTES("--xyz\r\n" HEAD("a") "hello\r\n--xyz--"), BYTES("{a|-|-}hello.")},
     {BYTES("--xyz\r\n" HEAD("a") "hello\r\n--xyz--\r\n"), BYTES("{a|-|-}hello.")},
     {BYTES("--xyz\r\n" HEAD("") "\r\n--xyz--"), BYTES("{|-|-}.")},
-    {BYTES("--xyz \t\r\n" FILE_HEAD
-           "\x89PNG\r\n\x1a\n\0\xff\r\n--xyz\t\r\n" HEAD("b") "2\r\n--xyz--  \r\n \n"),
+    {BYTES("--xyz \t\r\n" FILE_HEAD "\x89PNG\r\n\x1a\n\0\xff\r\n--xyz\t\r\n" HEAD("b") "2\r\n--xyz--  \r\n \n"),
      BYTES("{avatar|a b.png|image/png}\x89PNG\r\n\x1a\n\0\xff.{b|-|-}2.")},
     /* what looks like a delimiter and is none */
-    {BYTES("--xyz\r\n" HEAD(
-         "a") "\r\r\r\n\r\n-\r\n--\r\n--xy\r\n--xzy\r\r\n-xyz--xyz\n--xyz\r\n--xyz--"),
+    {BYTES("--xyz\r\n" HEAD("a") "\r\r\r\n\r\n-\r\n--\r\n--xy\r\n--xzy\r\r\n-xyz--xyz\n--xyz\r\n--xyz--"),
      BYTES("{a|-|-}\r\r\r\n\r\n-\r\n--\r\n--xy\r\n--xzy\r\r\n-xyz--xyz\n--xyz.")},
     {BYTES("--xyz\r\n" HEAD("a") "\r\r\n--xyz--"), BYTES("{a|-|-}\r.")},
     {BYTES("--xyz\r\n" HEAD("a") "\r\n\r\n--xyz--"), BYTES("{a|-|-}\r\n.")},
@@ -122,20 +120,19 @@ static const struct {
          "deep") "x\r\n--in--\r\n--xyz--"),
      BYTES("{a|-|multipart/mixed; boundary=in}--in\r\n" HEAD("deep") "x\r\n--in--.")},
     /* headers */
-    {BYTES(
-         "--xyz\r\ncontent-DISPOSITION:form-data;name=a ; filename=b.txt ;x=\"y;z\";\r\nX-Any:\r\n"
-         "Content-Transfer-Encoding: Binary\r\nCONTENT-type:\t text/plain; charset=x "
-         "\t\r\n\r\n1\r\n--xyz--"),
+    {BYTES("--xyz\r\ncontent-DISPOSITION:form-data;name=a ; filename=b.txt ;x=\"y;z\";\r\nX-Any:\r\n"
+           "Content-Transfer-Encoding: Binary\r\nCONTENT-type:\t text/plain; charset=x "
+           "\t\r\n\r\n1\r\n--xyz--"),
      BYTES("{a|b.txt|text/plain; charset=x}1.")},
     {BYTES("--xyz\r\nContent-Disposition: form-data; filename*=UTF-8''%2e; name=\"a\\\"b\\c\";"
            " filename=\"C:\\dir\\茶.png\"\r\n\r\n1\r\n--xyz--"),
      BYTES("{a\"b\\c|C:\\dir\\茶.png|-}1.")},
-    {BYTES(
-         "--xyz\r\nContent-Disposition: form-data; name=\"a\"; filename=\"\"\r\n\r\n1\r\n--xyz--"),
+    {BYTES("--xyz\r\nContent-Disposition: form-data; name=\"a\"; filename=\"\"\r\n\r\n1\r\n--xyz--"),
      BYTES("{a||-}1.")},
     /* before the first delimiter, and after the last */
     {BYTES("\r\n--xyz\r\n" HEAD("a") "1\r\n--xyz--\r\n"), BYTES("{a|-|-}1.")},
-    {BYTES("This is a message in several parts.\r\n--xy\r\n\0\xff--xyz\r\r\n--xyz\r\n" HEAD("a") "1\r\n--xyz--\0 and more\r\n--xyz\r\n"),
+    {BYTES("This is a message in several parts.\r\n--xy\r\n\0\xff--xyz\r\r\n--xyz\r\n" HEAD(
+         "a") "1\r\n--xyz--\0 and more\r\n--xyz\r\n"),
      BYTES("{a|-|-}1.")},
     {BYTES("\r\n\r\n\n--xyz\r\n--xyz\r\n" HEAD("a") "1\r\n--xyz--epilogue"), BYTES("{a|-|-}1.")},
     {BYTES("--xyz\r\n" HEAD("a") "1\r\n--xyz--\r\n--xyz\r\n" HEAD("b") "2\r\n--xyz--"), BYTES("{a|-|-}1.")},
@@ -213,8 +210,7 @@ static void what_breaks_the_format_is_refused(void **state)
         BYTES("--xyz\r\nContent-Disposition: form-data name=a\r\n\r\n1\r\n--xyz--"),
         BYTES("--xyz\r\nContent-Disposition: form-data; name=a\r\n" HEAD("b") "1\r\n--xyz--"),
         BYTES("--xyz\r\nContent-Type: a/b\r\nContent-Type: a/b\r\n" HEAD("b") "1\r\n--xyz--"),
-        BYTES(
-            "--xyz\r\nContent-Disposition: form-data;\r\n name=a\r\n\r\n1\r\n--xyz--"), /* folded */
+        BYTES("--xyz\r\nContent-Disposition: form-data;\r\n name=a\r\n\r\n1\r\n--xyz--"), /* folded */
         BYTES("--xyz\r\nContent-Transfer-Encoding: base64\r\n" HEAD("b") "1\r\n--xyz--"),
         BYTES("--xyz\r\nContent-Transfer-Encoding: quoted-printable\r\n" HEAD("b") "1\r\n--xyz--"),
         BYTES("--xyz\r\nno colon\r\n" HEAD("b") "1\r\n--xyz--"),
@@ -302,8 +298,8 @@ static void only_form_data_with_one_boundary_is_taken(void **state)
         "multipart/form-data; charset=utf-8; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW",
         "multipart/form-data; boundary=\"a b'()+_,-./:=?\"; x=y;",
         "multipart/form-data; boundary=WABoundary+1234=5",
-        "multipart/form-data;boundary=*****",                   /* Android, as half of all answers have it */
-        "multipart/form-data; boundary====1650000000000===",    /* Java */
+        "multipart/form-data;boundary=*****",                /* Android, as half of all answers have it */
+        "multipart/form-data; boundary====1650000000000===", /* Java */
         "multipart/form-data; boundary=\"\\\"{a};[b]@<c>\"",
         "multipart/form-data; boundary=--{1-2}|~^%$#!&",
         "multipart/form-data; boundary=茶",
@@ -338,9 +334,8 @@ static void only_form_data_with_one_boundary_is_taken(void **state)
         assert_int_equal(multipart_init(&multipart, str_of(fine[i]), &calls, NULL), ERR_OK);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(multipart_init(&multipart, str_of(bad[i]), &calls, NULL), ERR_INVALID);
-    assert_int_equal(
-        multipart_init(&multipart, BYTES("multipart/form-data; boundary=a\0b"), &calls, NULL),
-        ERR_INVALID);
+    assert_int_equal(multipart_init(&multipart, BYTES("multipart/form-data; boundary=a\0b"), &calls, NULL),
+                     ERR_INVALID);
     snprintf(text, sizeof text, "multipart/form-data; boundary=%s", longest);
     assert_int_equal(multipart_init(&multipart, str_of(text), &calls, NULL), ERR_OK);
     snprintf(text, sizeof text, "multipart/form-data; boundary=%sb", longest);

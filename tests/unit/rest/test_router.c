@@ -44,8 +44,7 @@ static void unknown_paths_are_not_found(void **state)
         "mysql/getRoomNums",
     };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
-        assert_answer("GET", paths[i], BYTES(""), 404,
-                      "{\"error\":\"not found\",\"code\":\"not_found\"}");
+        assert_answer("GET", paths[i], BYTES(""), 404, "{\"error\":\"not found\",\"code\":\"not_found\"}");
     assert_string_equal(response.allow, "");
     assert_int_equal(fake.entered, 0);
 }
@@ -64,8 +63,7 @@ static void a_slash_at_the_end_of_a_path_means_nothing(void **state)
 static void another_method_is_told_the_right_one(void **state)
 {
     (void)state;
-    static const char *const methods[] = {"GET",     "PUT",  "DELETE", "HEAD",
-                                          "OPTIONS", "post", "POSTS",  ""};
+    static const char *const methods[] = {"GET", "PUT", "DELETE", "HEAD", "OPTIONS", "post", "POSTS", ""};
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
         assert_answer(methods[i], "/mysql/createChatroom", FINE, 405,
                       "{\"error\":\"method not allowed\",\"code\":\"method_not_allowed\"}");
@@ -174,8 +172,7 @@ static void a_query_is_decoded(void **state)
     (void)state;
     struct http_query query;
     struct str value;
-    assert_int_equal(
-        http_query_parse(&query, STR("name=%e8%8C%b6+a%2Bb&empty=&bare&&a=b=c&name=2")), 0);
+    assert_int_equal(http_query_parse(&query, STR("name=%e8%8C%b6+a%2Bb&empty=&bare&&a=b=c&name=2")), 0);
     assert_true(http_query(&query, "name", &value));
     assert_bytes(value, "茶 a+b"); /* the first of two */
     assert_true(http_query(&query, "empty", &value));
@@ -319,10 +316,9 @@ static void metrics_are_prometheus_text(void **state)
     assert_int_equal(call("GET", "/metrics", BYTES("")), 200);
     assert_string_equal(response.type, "text/plain; version=0.0.4; charset=utf-8");
     buf_add_char(&response.body, '\0');
-    assert_non_null(strstr(response.body.data,
-                           "# HELP chaguan_http_requests_total HTTP requests answered\n"
-                           "# TYPE chaguan_http_requests_total counter\n"
-                           "chaguan_http_requests_total "));
+    assert_non_null(strstr(response.body.data, "# HELP chaguan_http_requests_total HTTP requests answered\n"
+                                               "# TYPE chaguan_http_requests_total counter\n"
+                                               "chaguan_http_requests_total "));
 }
 
 static void the_header_block_is_what_cgi_wants(void **state)

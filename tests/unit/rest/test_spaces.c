@@ -30,11 +30,9 @@ static void logging_in_gives_a_token(void **state)
     char rest[64];
     snprintf(rest, sizeof rest, "\",\"expires\":%lld}", (long long)said.expires_s * 1000);
     assert_string_equal(token + text.len, rest);
-    assert_int_equal(
-        call("POST", "/api/login", BYTES("{\"nickName\":\"cyn\",\"password\":\"secret\"}")), 200);
+    assert_int_equal(call("POST", "/api/login", BYTES("{\"nickName\":\"cyn\",\"password\":\"secret\"}")), 200);
     assert_answer("POST", "/api/login", BYTES("{\"nickName\":\"cyn\"}"), 401, UNAUTHORIZED);
-    assert_answer("POST", "/api/login", BYTES("{\"nickName\":\"cyn\",\"password\":\"secre_\"}"),
-                  401, UNAUTHORIZED);
+    assert_answer("POST", "/api/login", BYTES("{\"nickName\":\"cyn\",\"password\":\"secre_\"}"), 401, UNAUTHORIZED);
 }
 
 static void logging_in_needs_a_name_and_a_key(void **state)
@@ -105,11 +103,10 @@ static void a_space_is_made_by_name_or_by_chance(void **state)
 static void a_space_is_called_nothing_that_we_serve(void **state)
 {
     (void)state;
-    static const char *const bad[] = {
-        "\"\"",        "\"api\"",     "\"ws\"",         "\"relay1\"",  "\"socket.io\"",
-        "\"a/b\"",     "\".\"",       "\"..\"",         "\".hidden\"", "\"%2e\"",
-        "\"a?b\"",     "\"#\"",       "\"a\\\\b\"",     "7",           "[\"a\"]",
-        "\"\\u0000\"", "\"\\u202e\"", "\"index.html\"", "{}",          "true"};
+    static const char *const bad[] = {"\"\"",        "\"api\"",     "\"ws\"",         "\"relay1\"",  "\"socket.io\"",
+                                      "\"a/b\"",     "\".\"",       "\"..\"",         "\".hidden\"", "\"%2e\"",
+                                      "\"a?b\"",     "\"#\"",       "\"a\\\\b\"",     "7",           "[\"a\"]",
+                                      "\"\\u0000\"", "\"\\u202e\"", "\"index.html\"", "{}",          "true"};
     char body[1000], *endless = repeat("x", 300);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         snprintf(body, sizeof body, "{\"name\":%s}", bad[i]);
@@ -126,8 +123,7 @@ static void whoever_knows_the_id_may_join(void **state)
 {
     (void)state;
     assert_int_equal(call_as("POST", SPACE "/join", NULL, BOB, BYTES("")), 200);
-    assert_bytes(buf_str(&response.body),
-                 "{\"roomId\":\"" SPACE_ID "\",\"roomNum\":\"茶 \\\"room\\\"\"}");
+    assert_bytes(buf_str(&response.body), "{\"roomId\":\"" SPACE_ID "\",\"roomNum\":\"茶 \\\"room\\\"\"}");
     assert_int_equal(call_as("POST", "/api/spaces/space_x/join", NULL, BOB, BYTES("")), 404);
     assert_int_equal(call_as("GET", SPACE "/join", NULL, BOB, BYTES("")), 405);
 }
@@ -142,12 +138,11 @@ static const struct store_record records[] = {
     {.seq = 3, .kind = MESSAGE_LEAVE, .from_id = {ANN, sizeof ANN - 1}, .at_ms = 1700000002000},
 };
 
-#define RECORDS                                                                                    \
-    "[{\"seq\":1,\"type\":\"2\",\"fromId\":\"" ANN                                                 \
-    "\",\"toId\":null,\"score\":null,\"createTime\":"                                              \
-    "\"2023-11-14T22:13:20.123Z\"},{\"seq\":2,\"type\":\"1\",\"fromId\":\"f\",\"toId\":\"t\","     \
-    "\"score\":5,"                                                                                 \
-    "\"createTime\":\"2023-11-14T22:13:21.000Z\"},{\"seq\":3,\"type\":\"3\",\"fromId\":\"" ANN     \
+#define RECORDS \
+    "[{\"seq\":1,\"type\":\"2\",\"fromId\":\"" ANN "\",\"toId\":null,\"score\":null,\"createTime\":" \
+    "\"2023-11-14T22:13:20.123Z\"},{\"seq\":2,\"type\":\"1\",\"fromId\":\"f\",\"toId\":\"t\"," \
+    "\"score\":5," \
+    "\"createTime\":\"2023-11-14T22:13:21.000Z\"},{\"seq\":3,\"type\":\"3\",\"fromId\":\"" ANN \
     "\",\"toId\":null,\"score\":null,\"createTime\":\"2023-11-14T22:13:22.000Z\"}]"
 
 static void a_member_sees_who_is_in_it_and_what_happened(void **state)
@@ -158,10 +153,8 @@ static void a_member_sees_who_is_in_it_and_what_happened(void **state)
     assert_int_equal(call_as("GET", SPACE, NULL, ANN, BYTES("")), 200);
     assert_bytes(buf_str(&response.body),
                  "{\"roomId\":\"" SPACE_ID "\",\"roomNum\":\"tea\",\"members\":[{\"userId\":\"" ANN
-                 "\",\"nickName\":\"ann\"},{\"userId\":\"" BOB
-                 "\",\"nickName\":\"\\\"bob\\\"\"}],\"records\":" RECORDS
-                 ",\"standings\":[{\"userId\":\"" ANN "\",\"score\":-5},{\"userId\":\"" BOB
-                 "\",\"score\":5}]}");
+                 "\",\"nickName\":\"ann\"},{\"userId\":\"" BOB "\",\"nickName\":\"\\\"bob\\\"\"}],\"records\":" RECORDS
+                 ",\"standings\":[{\"userId\":\"" ANN "\",\"score\":-5},{\"userId\":\"" BOB "\",\"score\":5}]}");
     assert_int_equal(fake.range.limit, 200);
     assert_true(fake.range.latest);
     assert_int_equal(call_as("GET", SPACE "/messages", "after=2&limit=9", ANN, BYTES("")), 200);
@@ -176,8 +169,8 @@ static void a_member_sees_who_is_in_it_and_what_happened(void **state)
 }
 
 #define TRANSFER_5 "{\"toId\":\"" BOB "\",\"score\":5,\"clientId\":\"c1\"}"
-#define TRANSFERRED                                                                                \
-    "{\"roomId\":\"" SPACE_ID "\",\"seq\":3,\"fromId\":\"" ANN "\",\"toId\":\"" BOB                \
+#define TRANSFERRED \
+    "{\"roomId\":\"" SPACE_ID "\",\"seq\":3,\"fromId\":\"" ANN "\",\"toId\":\"" BOB \
     "\",\"score\":5,\"createTime\":\"2023-11-14T22:13:20.123Z\"}"
 
 static void a_transfer_is_told_to_the_relays_once(void **state)
@@ -190,8 +183,7 @@ static void a_transfer_is_told_to_the_relays_once(void **state)
     assert_int_equal(fake.publications[0].kind, WIRE_MESSAGES);
     assert_int_equal(fake.publications[0].conversation, 7);
     assert_int_equal(fake.publications[0].count, 1);
-    assert_string_equal(fake.published_content,
-                        "{\"fromId\":\"" ANN "\",\"toId\":\"" BOB "\",\"score\":5}");
+    assert_string_equal(fake.published_content, "{\"fromId\":\"" ANN "\",\"toId\":\"" BOB "\",\"score\":5}");
     doors.repeated = true;
     assert_int_equal(call_as("POST", TRANSFERS, NULL, ANN, BYTES(TRANSFER_5)), 200);
     assert_bytes(buf_str(&response.body), TRANSFERRED);
@@ -272,8 +264,7 @@ static void without_the_database_nothing_is_said(void **state)
 static void a_room_is_read_by_its_members(void **state)
 {
     (void)state;
-    static const char path[] = "/api/rooms/" ROOM_ID "/messages",
-                      query[] = "nickId=" USER_ID "&limit=1";
+    static const char path[] = "/api/rooms/" ROOM_ID "/messages", query[] = "nickId=" USER_ID "&limit=1";
     fake.is_member = true;
     fake.messages = 3;
     fake.name = STR("bob");

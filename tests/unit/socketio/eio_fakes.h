@@ -163,7 +163,8 @@ static inline void leave(struct answer *answer)
     answer->call.gone(answer->call.arg, &answer->call);
 }
 
-static inline void check_answer(const struct answer *answer, unsigned status, struct str body, const char *file, int line)
+static inline void check_answer(const struct answer *answer, unsigned status, struct str body, const char *file,
+                                int line)
 {
     _assert_true(answer->answered, "answered", file, line);
     _assert_int_equal(answer->status, status, file, line);
@@ -171,8 +172,8 @@ static inline void check_answer(const struct answer *answer, unsigned status, st
 }
 
 #define assert_answer(answer, status, body) check_answer(answer, status, BYTES(body), __FILE__, __LINE__)
-#define UNKNOWN "{\"code\":1,\"message\":\"Session ID unknown\"}"
-#define BAD     "{\"code\":3,\"message\":\"Bad request\"}"
+#define UNKNOWN                             "{\"code\":1,\"message\":\"Session ID unknown\"}"
+#define BAD                                 "{\"code\":3,\"message\":\"Bad request\"}"
 
 /* ---- fakes: WebSockets ---- */
 

@@ -100,8 +100,8 @@ static void be(uint64_t incarnation)
 static int begin(void **state)
 {
     (void)state;
-    settings = (struct settings){.redis_prefix = (char *)(uintptr_t) "t",
-                                 .name = (char *)(uintptr_t) "r",
+    settings = (struct settings){.redis_prefix = (char *)(uintptr_t)"t",
+                                 .name = (char *)(uintptr_t)"r",
                                  .lease_ms = LEASE_MS,
                                  .io_rooms_max = IO_ROOMS_PER_SOCKET,
                                  .io_recovery_ms = RECOVERY_MS};

@@ -30,7 +30,7 @@ struct eio {
     const char *closed_for; /* eio_close was called */
     const char *from;       /* its address; NULL: everybody's */
     bool v3;
-    char *sent[SENT_MAX];   /* text packets as they are, binary as "b:" and the bytes */
+    char *sent[SENT_MAX]; /* text packets as they are, binary as "b:" and the bytes */
     size_t count, read;
     union {
         char state[sizeof(struct sio_client)];
@@ -171,7 +171,7 @@ static struct {
     struct message *posted;    /* the last one, and … */
     struct post_id posted_by;
     enum err (*instead)(struct post_id id, const struct message *message); /* takes the posts itself */
-    struct buf told; /* the last notice */
+    struct buf told;                                                       /* the last notice */
     int notices;
 } world;
 
@@ -225,8 +225,8 @@ enum err store_io_namespace(struct store *store, struct str name, bool create, u
     return ERR_OK;
 }
 
-enum err store_io_recent(struct store *store, uint64_t conversation, bool to_some, unsigned limit,
-                         store_message_fn *fn, void *arg)
+enum err store_io_recent(struct store *store, uint64_t conversation, bool to_some, unsigned limit, store_message_fn *fn,
+                         void *arg)
 {
     (void)store;
     for (size_t i = 0; conversation == 1 && i < db.count && limit; i++)
@@ -331,8 +331,8 @@ static struct {
     enum err claim, find, recover;
     char found[IO_SID_LEN + 1];
     struct sio_record record;
-    uint64_t since;     /* said last */
-    uint64_t was_since; /* of every room */
+    uint64_t since;            /* said last */
+    uint64_t was_since;        /* of every room */
     sio_recovered_fn *waiting; /* with `slow` */
     void *waiting_arg;
     bool slow;
@@ -351,13 +351,9 @@ void sio_registry_init(const struct settings *settings, struct wheel *wheel, str
     (void)settings, (void)wheel, (void)bus, (void)incarnation, (void)all, (void)arg;
 }
 
-void sio_registry_fini(void)
-{
-}
+void sio_registry_fini(void) {}
 
-void sio_registry_said(void)
-{
-}
+void sio_registry_said(void) {}
 
 void sio_registry_bus_state(bool up)
 {

@@ -3,7 +3,7 @@
 
 #include "relay/core/debts.h"
 
-#define NOW "2023-11-14T22:13:20.000Z"
+#define NOW                 "2023-11-14T22:13:20.000Z"
 #define LINE(name, content) "{\"username\":\"" name "\",\"content\":\"" content "\",\"createAt\":\"" NOW "\""
 
 static int chat_begin(void **state)
@@ -351,7 +351,7 @@ static void what_is_not_text_is_refused(void **state)
 {
     (void)state;
     struct eio *ann = named("ann");
-    static const char *const bad[] = {"20[\"message\"]", "20[\"message\",7]", "20[\"message\",{\"a\":1}]",
+    static const char *const bad[] = {"20[\"message\"]", "20[\"message\",7]",    "20[\"message\",{\"a\":1}]",
                                       "20[\"join\",[]]", "20[\"message\",\"\"]", "20[\"message\",\"a\\u0001\"]"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         hear(ann, bad[i]);

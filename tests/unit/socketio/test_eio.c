@@ -169,8 +169,14 @@ static void a_client_that_closes_gets_its_poll_back(void **state)
     char query[128];
     open_polling(query);
     struct answer *waiting = get(query);
-    assert_answer(ask("POST", query, BYTES("4a\x1e" "1\x1e" "4b")), 200, "ok");
-    assert_answer(waiting, 200, "4a\x1e" "6");
+    assert_answer(ask("POST", query,
+                      BYTES("4a\x1e"
+                            "1\x1e"
+                            "4b")),
+                  200, "ok");
+    assert_answer(waiting, 200,
+                  "4a\x1e"
+                  "6");
     assert_answer(get(query), 400, UNKNOWN);
     assert_answer(ask("POST", query, STR("4c")), 400, UNKNOWN);
     pass(2 * WHEEL_TICK_MS);
@@ -204,8 +210,13 @@ static void what_was_sent_goes_out_before_a_close(void **state)
     open_polling(query);
     struct answer *waiting = get(query);
     layer.on_message = close_it;
-    assert_answer(ask("POST", query, BYTES("4a\x1e" "4b")), 200, "ok");
-    assert_answer(waiting, 200, "4bye\x1e" "1");
+    assert_answer(ask("POST", query,
+                      BYTES("4a\x1e"
+                            "4b")),
+                  200, "ok");
+    assert_answer(waiting, 200,
+                  "4bye\x1e"
+                  "1");
     assert_string_equal(layer.log, "a|");
     pass(2 * WHEEL_TICK_MS);
     assert_string_equal(layer.reason, "forced close");
@@ -220,9 +231,11 @@ static void the_next_poll_gets_what_a_close_left(void **state)
     layer.on_message = close_it;
     ask("POST", query, STR("4a"));
     pass(2 * WHEEL_TICK_MS);
-    assert_int_equal(layer.closed, 1); /* heard long before the client polls */
+    assert_int_equal(layer.closed, 1);                      /* heard long before the client polls */
     assert_answer(ask("POST", query, STR("3")), 200, "ok"); /* it does not know yet */
-    assert_answer(get(query), 200, "4bye\x1e" "1");
+    assert_answer(get(query), 200,
+                  "4bye\x1e"
+                  "1");
     assert_answer(get(query), 400, UNKNOWN);
     assert_int_equal(eio_count(), 0);
 }

@@ -23,7 +23,13 @@ static enum err first(struct str payload, bool in_binary)
 static void lengths_are_those_of_javascripts_strings(void **state)
 {
     (void)state;
-    struct str payload = STR("2:4a" "0:" "3:4茶a" "3:4😀" "6:b4AQI=" "1:2" "01:6");
+    struct str payload = STR("2:4a"
+                             "0:"
+                             "3:4茶a"
+                             "3:4😀"
+                             "6:b4AQI="
+                             "1:2"
+                             "01:6");
     next_is(&payload, false, EIO_MESSAGE, false, STR("a"));
     next_is(&payload, false, EIO_MESSAGE, false, STR("茶a"));
     next_is(&payload, false, EIO_MESSAGE, false, STR("😀"));
@@ -36,9 +42,10 @@ static void lengths_are_those_of_javascripts_strings(void **state)
 static void what_is_no_text_payload_is_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "4", ":", ":4", "1", "2:4", "x:4", "-1:4", "+1:4", " 1:4", "1 :4", "1.0:4",
-                                      "2:4😀", "1:茶", "1:7", "2:b4", "4:b5AA", "6:b4AQI", "6:b4A!I=", "1111111111:4",
-                                      "99999999999999999999:4"};
+    static const char *const bad[] = {
+        "",     "4",    ":",      ":4",      "1",        "2:4",          "x:4",
+        "-1:4", "+1:4", " 1:4",   "1 :4",    "1.0:4",    "2:4😀",        "1:茶",
+        "1:7",  "2:b4", "4:b5AA", "6:b4AQI", "6:b4A!I=", "1111111111:4", "99999999999999999999:4"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (strcmp(bad[i], "2:b4") != 0)
             assert_int_equal(first(str_of(bad[i]), false), ERR_INVALID);
@@ -49,13 +56,31 @@ static void what_is_no_binary_payload_is_refused(void **state)
 {
     (void)state;
     static const struct str bad[] = {
-        BYTES(""), BYTES("\0"), BYTES("\0\1"), BYTES("\0\xff"), BYTES("\0\1\xff"), BYTES("\0\2\xff" "4"),
-        BYTES("\0\x0a\xff" "4"), BYTES("\0\1\1\1\1\1\1\1\1\1\1\1\xff"), BYTES("\1\1\xff\3"), BYTES("\1\1\xff" "4"),
-        BYTES("\0\1\xff\4"), BYTES("\0\1:4"),
+        BYTES(""),
+        BYTES("\0"),
+        BYTES("\0\1"),
+        BYTES("\0\xff"),
+        BYTES("\0\1\xff"),
+        BYTES("\0\2\xff"
+              "4"),
+        BYTES("\0\x0a\xff"
+              "4"),
+        BYTES("\0\1\1\1\1\1\1\1\1\1\1\1\xff"),
+        BYTES("\1\1\xff\3"),
+        BYTES("\1\1\xff"
+              "4"),
+        BYTES("\0\1\xff\4"),
+        BYTES("\0\1:4"),
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(first(bad[i], true), ERR_INVALID);
-    struct str payload = BYTES("\0\4\xff" "4茶" "\1\3\xff\4\0\xff" "\2\1\xff\4" "\0\0\xff" "\0\1\xff" "2");
+    struct str payload = BYTES("\0\4\xff"
+                               "4茶"
+                               "\1\3\xff\4\0\xff"
+                               "\2\1\xff\4"
+                               "\0\0\xff"
+                               "\0\1\xff"
+                               "2");
     next_is(&payload, true, EIO_MESSAGE, false, STR("茶"));
     next_is(&payload, true, EIO_MESSAGE, true, BYTES("\0\xff"));
     next_is(&payload, true, EIO_MESSAGE, true, STR("")); /* whatever is not 0 is binary, as in the reference */
@@ -178,7 +203,9 @@ static void bytes_make_a_binary_payload_unless_it_is_not_taken(void **state)
     eio_send(layer.last, true, BYTES("\0\1"));
     eio_flush();
     assert_string_equal(answer->type, "application/octet-stream");
-    assert_str(((struct str){answer->body, answer->len}), BYTES("\0\3\xff" "4ä" "\1\3\xff\4\0\1"));
+    assert_str(((struct str){answer->body, answer->len}), BYTES("\0\3\xff"
+                                                                "4ä"
+                                                                "\1\3\xff\4\0\1"));
     snprintf(jsonp, sizeof jsonp, "%s&j=2", query);
     answer = get(jsonp);
     eio_send(layer.last, true, BYTES("\0\1"));
@@ -198,7 +225,10 @@ static void a_binary_body_is_taken(void **state)
     (void)state;
     char query[128];
     open_polling3(query);
-    struct answer *call = make_call("POST", query, BYTES("\0\2\xff" "4a" "\1\2\xff\4b"));
+    struct answer *call = make_call("POST", query,
+                                    BYTES("\0\2\xff"
+                                          "4a"
+                                          "\1\2\xff\4b"));
     call->content_type = "application/octet-stream";
     eio_route.handle(&call->call);
     assert_answer(call, 200, "ok");

@@ -71,7 +71,11 @@ static void what_is_no_packet_is_refused(void **state)
 static void a_payload_gives_its_packets_one_by_one(void **state)
 {
     (void)state;
-    struct str payload = BYTES("4hello\x1e" "2\x1e" "4world\x1e" "bAQIDBA==\x1e" "3probe");
+    struct str payload = BYTES("4hello\x1e"
+                               "2\x1e"
+                               "4world\x1e"
+                               "bAQIDBA==\x1e"
+                               "3probe");
     next_is(&payload, EIO_MESSAGE, false, STR("hello"));
     next_is(&payload, EIO_PING, false, STR(""));
     next_is(&payload, EIO_MESSAGE, false, STR("world"));
@@ -95,7 +99,11 @@ static void an_empty_packet_is_refused_wherever_it_stands(void **state)
 static void base64_is_read_with_every_length_of_padding(void **state)
 {
     (void)state;
-    struct str payload = BYTES("b\x1e" "bAA==\x1e" "bAAE=\x1e" "bAAEC\x1e" "b+/+/");
+    struct str payload = BYTES("b\x1e"
+                               "bAA==\x1e"
+                               "bAAE=\x1e"
+                               "bAAEC\x1e"
+                               "b+/+/");
     next_is(&payload, EIO_MESSAGE, true, STR(""));
     next_is(&payload, EIO_MESSAGE, true, BYTES("\0"));
     next_is(&payload, EIO_MESSAGE, true, BYTES("\0\1"));
@@ -108,10 +116,11 @@ static void base64_is_read_with_every_length_of_padding(void **state)
 static void line_breaks_in_base64_do_not_count(void **state)
 {
     (void)state;
-    static const char *const good[] = {"bAQID\n",     "bAQID\r\n",   "b\nAQID",    "bA\nQ\nI\nD", "bA\r\nQ\rID\n\n",
+    static const char *const good[] = {"bAQID\n",      "bAQID\r\n",   "b\nAQID",     "bA\nQ\nI\nD", "bA\r\nQ\rID\n\n",
                                        "bAQI=\nbAQ==", "bAQ=\r\n=\n", "bA\nQ\n=\n=", "b\n",         "b\r\n\r\n"};
-    static const struct str bytes[] = {BYTES("\1\2\3"), BYTES("\1\2\3"), BYTES("\1\2\3"), BYTES("\1\2\3"), BYTES("\1\2\3"),
-                                       BYTES(""),        BYTES("\1"),     BYTES("\1"),     BYTES(""),       BYTES("")};
+    static const struct str bytes[] = {BYTES("\1\2\3"), BYTES("\1\2\3"), BYTES("\1\2\3"), BYTES("\1\2\3"),
+                                       BYTES("\1\2\3"), BYTES(""),       BYTES("\1"),     BYTES("\1"),
+                                       BYTES(""),       BYTES("")};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         struct str payload = str_of(good[i]);
         if (i == 5)
@@ -131,7 +140,8 @@ static void line_breaks_in_base64_do_not_count(void **state)
             buf_add(&lines, one.data + at, one.len - at < line ? one.len - at : line);
             buf_add_text(&lines, line == 64 ? "\r\n" : "\n");
         }
-        buf_add_text(&lines, "\x1e" "4x");
+        buf_add_text(&lines, "\x1e"
+                             "4x");
         struct str payload = buf_str(&lines);
         next_is(&payload, EIO_MESSAGE, true, str_of(want));
         next_is(&payload, EIO_MESSAGE, false, STR("x"));
@@ -145,9 +155,23 @@ static void line_breaks_in_base64_do_not_count(void **state)
 static void broken_base64_is_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"bA",    "bAQ",   "bAQI",   "bAQ=",   "bA===",    "b====", "b=",
-                                      "b-_-_", "bAQ I", "bAQI\n", "bA\tQI", "bAR==",  "bAAF=",    "bAQ==AQ==",
-                                      "bAQIDBA", "bA=BC", "b\xc3\xa4\xc3\xa4"};
+    static const char *const bad[] = {"bA",
+                                      "bAQ",
+                                      "bAQI",
+                                      "bAQ=",
+                                      "bA===",
+                                      "b====",
+                                      "b=",
+                                      "b-_-_",
+                                      "bAQ I",
+                                      "bAQI\n",
+                                      "bA\tQI",
+                                      "bAR==",
+                                      "bAAF=",
+                                      "bAQ==AQ==",
+                                      "bAQIDBA",
+                                      "bA=BC",
+                                      "b\xc3\xa4\xc3\xa4"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(first(str_of(bad[i])), ERR_INVALID);
 }
@@ -200,7 +224,10 @@ static void a_separator_in_a_text_makes_no_packet(void **state)
     (void)state;
     struct buf payload;
     buf_init(&payload, 64);
-    eio_payload_add(&payload, EIO_MESSAGE, false, STR("a\x1e" "1\x1e" "2\x1e"));
+    eio_payload_add(&payload, EIO_MESSAGE, false,
+                    STR("a\x1e"
+                        "1\x1e"
+                        "2\x1e"));
     assert_bytes(buf_str(&payload), "4a?1?2?");
     buf_fini(&payload);
 }

@@ -8,10 +8,16 @@ static void a_payload_comes_back_as_one_payload(void **state)
     (void)state;
     char query[128];
     open_polling(query);
-    struct answer *answer = ask("POST", query, BYTES("4test1\x1e" "bAQIDBA==\x1e" "4test3"));
+    struct answer *answer = ask("POST", query,
+                                BYTES("4test1\x1e"
+                                      "bAQIDBA==\x1e"
+                                      "4test3"));
     assert_answer(answer, 200, "ok");
     assert_string_equal(answer->type, "text/html");
-    assert_answer(get(query), 200, "4test1\x1e" "bAQIDBA==\x1e" "4test3");
+    assert_answer(get(query), 200,
+                  "4test1\x1e"
+                  "bAQIDBA==\x1e"
+                  "4test3");
 }
 
 static void a_waiting_poll_gets_all_of_a_turn_at_once(void **state)
@@ -21,11 +27,16 @@ static void a_waiting_poll_gets_all_of_a_turn_at_once(void **state)
     open_polling(query);
     struct answer *waiting = get(query);
     assert_true(waiting->held);
-    ask("POST", query, BYTES("4a\x1e" "4b"));
+    ask("POST", query,
+        BYTES("4a\x1e"
+              "4b"));
     eio_send(layer.last, false, STR("c"));
     assert_false(waiting->answered);
     eio_flush();
-    assert_answer(waiting, 200, "4a\x1e" "4b\x1e" "4c");
+    assert_answer(waiting, 200,
+                  "4a\x1e"
+                  "4b\x1e"
+                  "4c");
     assert_true(get(query)->held);
 }
 
@@ -33,9 +44,16 @@ static void what_is_no_packet_ends_the_connection(void **state)
 {
     (void)state;
     char *separators = repeat("\x1e", 2000);
-    const struct str bad[] = {STR("abc"),         STR(""),           STR("4a\x1e"),
-                              STR("bAQ"),         STR("4\xed\xa0\x80"), STR("4\xc0\x80"),
-                              str_of(separators), STR("4a\x1e" "bAQIDB\x1e" "4b")};
+    const struct str bad[] = {STR("abc"),
+                              STR(""),
+                              STR("4a\x1e"),
+                              STR("bAQ"),
+                              STR("4\xed\xa0\x80"),
+                              STR("4\xc0\x80"),
+                              str_of(separators),
+                              STR("4a\x1e"
+                                  "bAQIDB\x1e"
+                                  "4b")};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char query[128];
         open_polling(query);
@@ -122,7 +140,12 @@ static void packets_without_meaning_are_ignored(void **state)
     (void)state;
     char query[128];
     open_polling(query);
-    assert_answer(ask("POST", query, BYTES("0\x1e" "5\x1e" "6\x1e" "4a")), 200, "ok");
+    assert_answer(ask("POST", query,
+                      BYTES("0\x1e"
+                            "5\x1e"
+                            "6\x1e"
+                            "4a")),
+                  200, "ok");
     assert_answer(get(query), 200, "4a");
 }
 

@@ -152,7 +152,9 @@ static void polling_becomes_a_websocket(void **state)
     assert_true(waiting->held);
     pass(EIO_NOOP_MS + WHEEL_TICK_MS);
     assert_answer(waiting, 200, "6");
-    ask("POST", query, BYTES("4one\x1e" "bAQI="));
+    ask("POST", query,
+        BYTES("4one\x1e"
+              "bAQI="));
     say(socket, "5");
     assert_string_equal(heard(socket), "4one"); /* what no poll fetched */
     assert_string_equal(heard(socket), "b\1\2");

@@ -115,8 +115,24 @@ static void poll(struct peer *peer)
 
 static void post(struct peer *peer)
 {
-    static const char *const odd[] = {"", "x", "4a\x1e\x1e", "1", "2", "6", "b!", "3\x1e" "0"};
-    static const char *const odd3[] = {"", "x", "2:4", "1:1", "1:3", "1:6", "3:b4!", "1:3" "1:0"};
+    static const char *const odd[] = {"",
+                                      "x",
+                                      "4a\x1e\x1e",
+                                      "1",
+                                      "2",
+                                      "6",
+                                      "b!",
+                                      "3\x1e"
+                                      "0"};
+    static const char *const odd3[] = {"",
+                                       "x",
+                                       "2:4",
+                                       "1:1",
+                                       "1:3",
+                                       "1:6",
+                                       "3:b4!",
+                                       "1:3"
+                                       "1:0"};
     char body[256] = "";
     size_t len = 0;
     if (once_in(40)) {
@@ -226,8 +242,11 @@ static void step(void)
         return;
     bool over_polling = peer->stage != OVER_WEBSOCKET;
     switch (any(10)) {
-    case 0: case 1: case 2: speak(peer); break;
-    case 3: case 4:
+    case 0:
+    case 1:
+    case 2: speak(peer); break;
+    case 3:
+    case 4:
         if (over_polling && (!peer->poll || once_in(50)))
             poll(peer);
         break;

@@ -165,8 +165,8 @@ static void come(struct speaker *speaker)
     redis.recover = recovers && any(4) ? ERR_OK : ERR_NOT_FOUND;
     redis.slow = once_in(3);
     if (recovers) { /* its sid is the speaker's: kept until Redis has answered */
-        redis.record = (struct sio_record){STR("/"), str_of(speaker->sid), str_of(speaker->pid), str_of(speaker->name),
-                                           no_rooms, 0, 0};
+        redis.record = (struct sio_record){
+            STR("/"), str_of(speaker->sid), str_of(speaker->pid), str_of(speaker->name), no_rooms, 0, 0};
         snprintf(text, sizeof text, "0{\"pid\":\"%s\",\"offset\":\"%u-%u\"}", pid, (unsigned)hub.epoch,
                  any((unsigned)db.count + 1));
         hear(speaker->conn, text);
@@ -217,7 +217,10 @@ static void command(struct speaker *speaker)
     redis.find = once_in(3) ? ERR_NOT_FOUND : ERR_OK;
     memcpy(redis.found, speaker->sid, sizeof redis.found);
     switch (any(9)) {
-    case 0: case 1: case 2: case 3: snprintf(args, sizeof args, "\"message\",\"T%d.\"", id); break;
+    case 0:
+    case 1:
+    case 2:
+    case 3: snprintf(args, sizeof args, "\"message\",\"T%d.\"", id); break;
     case 4: snprintf(args, sizeof args, "\"message\",\"@somebody T%d.\"", id); break;
     case 5: snprintf(args, sizeof args, "\"join\",\"room%u\"", any(6)); break;
     case 6: snprintf(args, sizeof args, "\"leave\",\"room%u\"", any(6)); break;
@@ -241,8 +244,8 @@ static void command(struct speaker *speaker)
 static void mute_or_not(void)
 {
     static uint64_t last;
-    struct sanction sanction = {.id = 1 + any(4), .kind = SANCTION_MUTE, .lifted = any(3),
-                                .changed_ms = (int64_t)++last};
+    struct sanction sanction = {
+        .id = 1 + any(4), .kind = SANCTION_MUTE, .lifted = any(3), .changed_ms = (int64_t)++last};
     snprintf(sanction.name, sizeof sanction.name, "n%u", 1 + any(names + 1));
     sanctions_put(&sanctions, &sanction);
 }
@@ -267,8 +270,14 @@ static void step(void)
     else if (speaker->conn->closed_for && once_in(2))
         go_away(speaker);
     switch (any(12)) {
-    case 0: case 1: case 2: case 3: case 4: command(speaker); break;
-    case 5: case 6: case 7:
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4: command(speaker); break;
+    case 5:
+    case 6:
+    case 7:
         for (unsigned n = any(6); n; n--)
             answer_one(false);
         break;

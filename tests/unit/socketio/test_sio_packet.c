@@ -33,10 +33,10 @@ static void all_are_refused(const struct str *bad, size_t count)
             fail_msg("taken, or too big: %s", bad[i].ptr);
 }
 
-#define REFUSED(...)                                                                                                   \
-    do {                                                                                                               \
-        static const struct str bad[] = {__VA_ARGS__};                                                                 \
-        all_are_refused(bad, sizeof bad / sizeof bad[0]);                                                              \
+#define REFUSED(...) \
+    do { \
+        static const struct str bad[] = {__VA_ARGS__}; \
+        all_are_refused(bad, sizeof bad / sizeof bad[0]); \
     } while (0)
 
 /* ---- each type ---- */
@@ -89,10 +89,9 @@ static void an_event_is_cut_into_name_and_arguments(void **state)
 static void an_event_has_a_name(void **state)
 {
     (void)state;
-    REFUSED(BYTES("2"), BYTES("2[]"), BYTES("2[ ]"), BYTES("2[{}]"),
-            BYTES("2[{\"toString\":\"foo\"}]"), BYTES("2[[\"a\"]]"), BYTES("2[null]"), BYTES("2[true]"), BYTES("2{}"),
-            BYTES("2\"a\""), BYTES("2{\"0\":\"a\"}"), BYTES("21"), BYTES("21[]"), BYTES("2/custom"),
-            BYTES("2/custom,"));
+    REFUSED(BYTES("2"), BYTES("2[]"), BYTES("2[ ]"), BYTES("2[{}]"), BYTES("2[{\"toString\":\"foo\"}]"),
+            BYTES("2[[\"a\"]]"), BYTES("2[null]"), BYTES("2[true]"), BYTES("2{}"), BYTES("2\"a\""),
+            BYTES("2{\"0\":\"a\"}"), BYTES("21"), BYTES("21[]"), BYTES("2/custom"), BYTES("2/custom,"));
 }
 
 static void check_name(struct str text, struct str want)
@@ -444,7 +443,8 @@ static void strings_are_decoded(void **state)
 static void half_a_pair_and_nul_are_replaced(void **state)
 {
     (void)state;
-    check_string(BYTES("\"a\\u0000b\""), BYTES("a\xef\xbf\xbd" "b"));
+    check_string(BYTES("\"a\\u0000b\""), BYTES("a\xef\xbf\xbd"
+                                               "b"));
     check_string(BYTES("\"\\ud83d\""), BYTES("\xef\xbf\xbd"));
     check_string(BYTES("\"\\ud83dx\""), BYTES("\xef\xbf\xbdx"));
     check_string(BYTES("\"\\ude00\\ud83d\""), BYTES("\xef\xbf\xbd\xef\xbf\xbd"));

@@ -113,8 +113,8 @@ static void a_name_is_one_sockets(void **state)
     assert_int_equal(claim(&ann, "ann"), ERR_OK);
     assert_int_equal(claim(&bob, "bob"), ERR_OK);
     assert_ask("bob bob", "EVAL %s 2 %s %s",
-               "return {redis.call('HGET', KEYS[1], 'name'), redis.call('HGET', KEYS[2], 'name')}",
-               "t:io:sid:/ " SID_B, "t:io:pid:/ " PID_B);
+               "return {redis.call('HGET', KEYS[1], 'name'), redis.call('HGET', KEYS[2], 'name')}", "t:io:sid:/ " SID_B,
+               "t:io:pid:/ " PID_B);
     assert_int_equal(who("bob"), ERR_OK);
     assert_string_equal(got_sid, SID_B);
     assert_int_equal(claim(&bob, "rob"), ERR_OK); /* frees the other */
@@ -205,7 +205,9 @@ static void a_record_that_no_relay_could_have_made_is_none(void **state)
 static void a_name_that_belongs_to_no_socket_is_nobodys(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"short", SID_A "A", "r", "", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"};
+    static const char *const bad[] = {
+        "short", SID_A "A", "r", "",
+        "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"};
     sio_registry_add(&ann);
     assert_int_equal(claim(&ann, "ann"), ERR_OK);
     assert_int_equal(who("ann"), ERR_OK);

@@ -22,15 +22,13 @@ struct row {
 };
 
 struct tables {
-    uint64_t seq
-        [CONVERSATIONS]; /* of the conversations 1 to CONVERSATIONS - 1; all others do not exist */
+    uint64_t seq[CONVERSATIONS]; /* of the conversations 1 to CONVERSATIONS - 1; all others do not exist */
     int64_t last_at[CONVERSATIONS];
     struct row rows[ROWS_MAX];
     size_t row_count;
 };
 
-static struct tables committed,
-    working; /* what lasts, and what the open transaction has made of it */
+static struct tables committed, working; /* what lasts, and what the open transaction has made of it */
 static bool open_transaction;
 static int64_t now_ms;
 
@@ -205,9 +203,13 @@ static void look_for_clients(const char *at, db_row_fn *fn, void *arg)
         for (;; at++) {
             read_hex(&at, client_id);
             const struct row *row = find_client(conversation, sender, client_id);
-            struct db_value columns[] = {DB_NUM(conversation), DB_NUM(sender), DB_TEXT(str_of(client_id)),
-                                         DB_NUM(row ? row->seq : 0), DB_NUM(row ? (uint64_t)row->at_ms : 0),
-                                         DB_NUM(row ? row->kind : 0), DB_TEXT(str_of(row ? row->content : "")),
+            struct db_value columns[] = {DB_NUM(conversation),
+                                         DB_NUM(sender),
+                                         DB_TEXT(str_of(client_id)),
+                                         DB_NUM(row ? row->seq : 0),
+                                         DB_NUM(row ? (uint64_t)row->at_ms : 0),
+                                         DB_NUM(row ? row->kind : 0),
+                                         DB_TEXT(str_of(row ? row->content : "")),
                                          row && row->revised_by ? DB_NUM(row->revised_by) : DB_NULL,
                                          DB_TEXT(str_of(row ? row->extra : ""))};
             if (row)
@@ -233,8 +235,11 @@ static void look_for_revised(const char *at, db_row_fn *fn, void *arg)
             uint64_t seq = strtoull(at, &end, 10);
             at = end;
             const struct row *row = find_row(conversation, seq);
-            struct db_value columns[] = {DB_NUM(conversation), DB_NUM(seq), DB_NUM(row ? row->sender : 0),
-                                         DB_NUM(row ? row->kind : 0), DB_NUM(row ? row->recalled : 0),
+            struct db_value columns[] = {DB_NUM(conversation),
+                                         DB_NUM(seq),
+                                         DB_NUM(row ? row->sender : 0),
+                                         DB_NUM(row ? row->kind : 0),
+                                         DB_NUM(row ? row->recalled : 0),
                                          row && row->revised_by ? DB_NUM(row->revised_by) : DB_NULL};
             if (row)
                 fn(arg, columns);
@@ -249,8 +254,10 @@ static void look_for_revised(const char *at, db_row_fn *fn, void *arg)
 
 enum err db_run(struct db *db, const char *sql, db_row_fn *fn, void *arg)
 {
-    static const char clients[] = "SELECT conversation, sender, client_id, seq,", revised[] = "SELECT conversation, seq,";
-    bool of_clients = !strncmp(sql, clients, sizeof clients - 1), of_revised = !strncmp(sql, revised, sizeof revised - 1);
+    static const char clients[] = "SELECT conversation, sender, client_id, seq,",
+                      revised[] = "SELECT conversation, seq,";
+    bool of_clients = !strncmp(sql, clients, sizeof clients - 1),
+         of_revised = !strncmp(sql, revised, sizeof revised - 1);
     (void)db;
     enum err err = meet(of_clients ? 'f' : of_revised ? 'v' : 'l');
     const char *keys = strstr(sql, " WHERE ");
@@ -293,8 +300,8 @@ static enum err revise(const struct db_value *params)
     return ERR_OK;
 }
 
-enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count,
-                  db_row_fn *fn, void *arg)
+enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count, db_row_fn *fn,
+                  void *arg)
 {
     (void)db;
     enum err err = meet('q');
@@ -309,7 +316,10 @@ enum err db_query(struct db *db, size_t statement, const struct db_value *params
 
 static enum err insert_row(const struct db_value *p)
 {
-    struct row row = {.conversation = p[0].number, .seq = p[1].number, .sender = p[2].number, .batch = p[4].number,
+    struct row row = {.conversation = p[0].number,
+                      .seq = p[1].number,
+                      .sender = p[2].number,
+                      .batch = p[4].number,
                       .kind = p[5].number};
     char sent_at[24], created_at[24], at[CLOCK_TEXT_MAX];
     copy_text(row.client_id, &p[3]);
@@ -328,8 +338,7 @@ static enum err insert_row(const struct db_value *p)
     assert_int_equal(p[11].is_null, !*row.extra);
     if (!strncmp(row.content, "poison", 6))
         return ERR_INTERNAL;
-    if (find_row(row.conversation, row.seq) ||
-        find_client(row.conversation, row.sender, row.client_id))
+    if (find_row(row.conversation, row.seq) || find_client(row.conversation, row.sender, row.client_id))
         return ERR_DUPLICATE;
     assert_true(working.row_count < ROWS_MAX);
     working.rows[working.row_count++] = row;
@@ -355,8 +364,7 @@ static const struct {
 };
 
 /* What stood before the row that is refused stays: undoing it is the transaction's part. */
-enum err db_many(struct db *db, size_t statement, const struct db_value *params, size_t rows,
-                 size_t count)
+enum err db_many(struct db *db, size_t statement, const struct db_value *params, size_t rows, size_t count)
 {
     size_t at = 0;
     (void)db;
@@ -429,8 +437,7 @@ static enum err store_all(int64_t patience_ms)
 }
 
 /* Stores one post of its own before the batch that is tested. */
-static struct store_post stored_before(uint64_t conversation, uint64_t sender,
-                                       const char *client_id)
+static struct store_post stored_before(uint64_t conversation, uint64_t sender, const char *client_id)
 {
     post(conversation, sender, client_id);
     assert_int_equal(store_all(0), ERR_OK);

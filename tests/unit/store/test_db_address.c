@@ -14,8 +14,10 @@ static char why[256];
 static size_t parse(const char *list)
 {
     size_t count;
-    settings = (struct settings){.db_addresses = (char *)(uintptr_t)list, .db_host = (char *)(uintptr_t) "localhost",
-                                 .db_socket = (char *)(uintptr_t) "", .db_port = 3306};
+    settings = (struct settings){.db_addresses = (char *)(uintptr_t)list,
+                                 .db_host = (char *)(uintptr_t)"localhost",
+                                 .db_socket = (char *)(uintptr_t)"",
+                                 .db_port = 3306};
     return db_addresses_parse(&settings, addresses, &count, why) ? 0 : count;
 }
 
@@ -44,7 +46,7 @@ static void an_empty_list_means_the_one_server_of_the_other_settings(void **stat
     size_t count;
     assert_int_equal(parse(""), 1);
     check(0, "localhost", 3306, "");
-    settings.db_socket = (char *)(uintptr_t) "/x.sock";
+    settings.db_socket = (char *)(uintptr_t)"/x.sock";
     assert_int_equal(db_addresses_parse(&settings, addresses, &count, why), ERR_OK);
     check(0, "localhost", 3306, "/x.sock");
 }
@@ -53,8 +55,8 @@ static void what_is_no_address_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        ",", "a,", ",a", "a,,b", " ", "a:", "a:0", "a:65536", "a:123456", "a:1x", "a:-1", ":3306", "::1", "[::1",
-        "[]", "[]:1", "[::1]x", "[::1]:", "a/b", "a:1:2",
+        ",",    "a,",    ",a",  "a,,b", " ",  "a:",   "a:0",    "a:65536", "a:123456", "a:1x",
+        "a:-1", ":3306", "::1", "[::1", "[]", "[]:1", "[::1]x", "[::1]:",  "a/b",      "a:1:2",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(parse(bad[i]), 0);

@@ -13,16 +13,11 @@ static void every_failure_is_rolled_back_and_tried_again(void **state)
         enum err err;
         const char *trace;
     } rows[] = {
-        {'b', ERR_DOWN, "Bblisc"},
-        {'b', ERR_RETRY, "Bblisc"},
-        {'l', ERR_DOWN, "bLrblisc"},
-        {'l', ERR_RETRY, "bLrblisc"},
-        {'i', ERR_DOWN, "blIrblisc"},
-        {'i', ERR_RETRY, "blIrblisc"},
-        {'s', ERR_DOWN, "bliSrblisc"},
-        {'s', ERR_RETRY, "bliSrblisc"},
-        {'c', ERR_RETRY, "blisCrblisc"},
-        {'c', ERR_INTERNAL, "blisCrbliscblisc"}, /* in halves, as after any refusal */
+        {'b', ERR_DOWN, "Bblisc"},       {'b', ERR_RETRY, "Bblisc"},
+        {'l', ERR_DOWN, "bLrblisc"},     {'l', ERR_RETRY, "bLrblisc"},
+        {'i', ERR_DOWN, "blIrblisc"},    {'i', ERR_RETRY, "blIrblisc"},
+        {'s', ERR_DOWN, "bliSrblisc"},   {'s', ERR_RETRY, "bliSrblisc"},
+        {'c', ERR_RETRY, "blisCrblisc"}, {'c', ERR_INTERNAL, "blisCrbliscblisc"}, /* in halves, as after any refusal */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         begin(NULL);

@@ -9,9 +9,9 @@
 static struct {
     char name[32]; /* of the only conversation there is; "" none */
     uint64_t kind;
-    int refusals;  /* INSERTs that meet another's of the same name */
-    int retries;   /* INSERTs that meet a deadlock */
-    enum err err;  /* of every statement */
+    int refusals; /* INSERTs that meet another's of the same name */
+    int retries;  /* INSERTs that meet a deadlock */
+    enum err err; /* of every statement */
     int inserts;
     const char *secret;
 } db;
@@ -36,8 +36,8 @@ static enum err insert(const struct db_value *row)
     return db.refusals && db.refusals-- ? ERR_DUPLICATE : ERR_OK;
 }
 
-enum err db_query(struct db *connection, size_t statement, const struct db_value *params,
-                  size_t count, db_row_fn *fn, void *arg)
+enum err db_query(struct db *connection, size_t statement, const struct db_value *params, size_t count, db_row_fn *fn,
+                  void *arg)
 {
     (void)connection;
     (void)count;
@@ -122,9 +122,8 @@ static void the_secret_is_32_bytes_or_none(void **state)
     assert_int_equal(store_secret(&store, secret), ERR_OK);
     assert_memory_equal(secret, "\x00\xff\x10\xa5\x01\x02", 6);
     assert_int_equal(secret[31], 0x1c);
-    static const char *const wrong[] = {
-        "", "00ff", "00ff10a50102030405060708090a0b0c0d0e0f101112131415161718191a1b1g",
-        "00ff10a50102030405060708090a0b0c0d0e0f101112131415161718191a1b1c00"};
+    static const char *const wrong[] = {"", "00ff", "00ff10a50102030405060708090a0b0c0d0e0f101112131415161718191a1b1g",
+                                        "00ff10a50102030405060708090a0b0c0d0e0f101112131415161718191a1b1c00"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         db.secret = wrong[i];
         assert_int_equal(store_secret(&store, secret), ERR_INTERNAL);
@@ -138,10 +137,8 @@ static void the_secret_is_32_bytes_or_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_namespace_is_made_once_and_found),
-        TEST(two_that_make_it_at_once_get_one),
-        TEST(no_name_and_a_long_one_are_none),
-        TEST(a_database_that_is_down_is_no_missing_namespace),
+        TEST(a_namespace_is_made_once_and_found), TEST(two_that_make_it_at_once_get_one),
+        TEST(no_name_and_a_long_one_are_none),    TEST(a_database_that_is_down_is_no_missing_namespace),
         TEST(the_secret_is_32_bytes_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,8 +29,8 @@ static void numbers_are_taken_per_conversation_in_the_order_given(void **state)
         assert_int_equal(posts[i].message.at_ms, now_ms);
     }
     assert_string_equal(trace, "blisc"); /* as many statements as for one */
-    assert_string_equal(
-        last_sql, "SELECT id, seq, last_at FROM conversation WHERE id IN (1,2,3) ORDER BY id FOR UPDATE");
+    assert_string_equal(last_sql,
+                        "SELECT id, seq, last_at FROM conversation WHERE id IN (1,2,3) ORDER BY id FOR UPDATE");
     check_consistent();
     post_count = 0;
     post(3, 9, "");
@@ -73,8 +73,7 @@ static void an_unknown_conversation_fails_its_posts_only(void **state)
 static void a_batch_without_any_conversation_stores_nothing(void **state)
 {
     (void)state;
-    static const enum err outcomes[] = {ERR_OK,
-                                        ERR_UNKNOWN}; /* nothing of it can have been stored */
+    static const enum err outcomes[] = {ERR_OK, ERR_UNKNOWN}; /* nothing of it can have been stored */
     for (size_t i = 0; i < 2; i++) {
         begin(NULL);
         post(99, 9, "a");

@@ -10,7 +10,7 @@
 enum { ROWS_MAX = 8, COLUMNS_MAX = DB_MAX_COLUMNS };
 
 static struct {
-    char *sql;    /* of the last question */
+    char *sql; /* of the last question */
     int runs, queries;
     enum err err; /* of the question after `fine` ones */
     int fine;
@@ -83,14 +83,13 @@ static void add_row(size_t count, const struct db_value *values)
     memcpy(db.rows[db.row_count++], values, count * sizeof *values);
 }
 
-#define ADD_ROW(...)                                                                                                   \
+#define ADD_ROW(...) \
     add_row(sizeof((struct db_value[]){__VA_ARGS__}) / sizeof(struct db_value), (struct db_value[]){__VA_ARGS__})
 
 /* ---- native arrivals ---- */
 
-#define RIGHTS DB_NUM(3), DB_NUM(2), DB_NUM(1700000000)
-#define USER(at, user, name)                                                                                           \
-    DB_NUM(at), DB_NUM(user), DB_NUM(1), DB_TEXT(STR(name)), DB_TEXT(STR("3")), DB_NULL, RIGHTS
+#define RIGHTS               DB_NUM(3), DB_NUM(2), DB_NUM(1700000000)
+#define USER(at, user, name) DB_NUM(at), DB_NUM(user), DB_NUM(1), DB_TEXT(STR(name)), DB_TEXT(STR("3")), DB_NULL, RIGHTS
 #define NO_PLACE             DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NUM(3)
 #define PLACE(id, seq, read) DB_NUM(id), DB_NUM(1), DB_NUM(seq), DB_NUM(read), DB_TEXT(STR("tea")), DB_NUM(3)
 
@@ -154,8 +153,7 @@ static void more_than_one_question_holds_are_several(void **state)
     struct store_native_arrival arrivals[3];
     struct store_native_arrival *all[] = {&arrivals[0], &arrivals[1], &arrivals[2]};
     for (unsigned i = 0; i < 3; i++) {
-        arrivals[i] = (struct store_native_arrival){
-            .user_id = id_of("user_", i), .wanted = wanted[i], .count = ROOMS};
+        arrivals[i] = (struct store_native_arrival){.user_id = id_of("user_", i), .wanted = wanted[i], .count = ROOMS};
         for (unsigned k = 0; k < ROOMS; k++)
             wanted[i][k] = (struct store_native_wanted){.id = id_of("room_", k)};
     }
@@ -185,8 +183,7 @@ static void one_place_is_asked_for_as_prepared_many_in_one_statement(void **stat
                                         {.room_id = STR("room_"), .user_id = id_of("user_", 3)}};
     for (size_t i = 0; i < 3; i++)
         asked[i].place = &places[i];
-    ADD_ROW(DB_NUM(7), DB_NUM(40), DB_NUM(11), DB_TEXT(STR("ann")), DB_TEXT(STR("3")), DB_NUM(11),
-            DB_NUM(5));
+    ADD_ROW(DB_NUM(7), DB_NUM(40), DB_NUM(11), DB_TEXT(STR("ann")), DB_TEXT(STR("3")), DB_NUM(11), DB_NUM(5));
     assert_int_equal(store_places(&store, asked, 1), ERR_OK);
     assert_int_equal(db.queries, 1);
     assert_true(places[0].is_member && places[0].conversation == 7 && places[0].user_name_len == 3);
@@ -228,9 +225,10 @@ static void add_message(uint64_t conversation, uint64_t seq)
 static void those_who_missed_the_same_are_asked_for_once(void **state)
 {
     (void)state;
-    const struct store_range ranges[] = {
-        {.conversation = 7, .after = 3, .before = 6}, {.conversation = 8, .after = 0, .before = 2},
-        {.conversation = 7, .after = 3, .before = 6}, {.conversation = 7, .after = 4, .before = 6}};
+    const struct store_range ranges[] = {{.conversation = 7, .after = 3, .before = 6},
+                                         {.conversation = 8, .after = 0, .before = 2},
+                                         {.conversation = 7, .after = 3, .before = 6},
+                                         {.conversation = 7, .after = 4, .before = 6}};
     got[0] = '\0';
     add_message(7, 4);
     add_message(7, 5);
@@ -261,13 +259,13 @@ static void what_the_database_no_longer_has_is_lost(void **state)
 {
     (void)state;
     struct store_anchor anchors[] = {
-        {.conversation = 9, .seq = 4, .batch = 40},              /* is there */
-        {.conversation = 7, .seq = 5, .batch = 50},              /* of another transaction now */
-        {.conversation = 8, .seq = 3, .batch = 30},              /* the counter does not reach it */
-        {.conversation = 5, .seq = 0},                           /* nothing was delivered */
-        {.conversation = 6, .seq = 1, .batch = 10},              /* no such conversation */
-        {.conversation = 9, .seq = 3, .batch = 31},              /* deleted alone: no row */
-        {.conversation = 9, .seq = 4, .batch = 41},              /* twice asked for, and never so */
+        {.conversation = 9, .seq = 4, .batch = 40}, /* is there */
+        {.conversation = 7, .seq = 5, .batch = 50}, /* of another transaction now */
+        {.conversation = 8, .seq = 3, .batch = 30}, /* the counter does not reach it */
+        {.conversation = 5, .seq = 0},              /* nothing was delivered */
+        {.conversation = 6, .seq = 1, .batch = 10}, /* no such conversation */
+        {.conversation = 9, .seq = 3, .batch = 31}, /* deleted alone: no row */
+        {.conversation = 9, .seq = 4, .batch = 41}, /* twice asked for, and never so */
     };
     ADD_ROW(DB_NUM(9), DB_NUM(4), DB_NUM(40));
     ADD_ROW(DB_NUM(7), DB_NUM(5), DB_NUM(51));

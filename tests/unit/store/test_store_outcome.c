@@ -8,8 +8,7 @@ static uint64_t lost_batch;
 
 static void break_commit(bool applied, void (*then)(void))
 {
-    add_fault((struct fault){
-        .op = 'c', .times = 1, .err = ERR_UNKNOWN, .applied = applied, .then = then});
+    add_fault((struct fault){.op = 'c', .times = 1, .err = ERR_UNKNOWN, .applied = applied, .then = then});
 }
 
 /* ---- found out ---- */
@@ -49,9 +48,13 @@ static void one_that_was_lost_is_stored_again(void **state)
 /* Between the broken COMMIT and the look-up another relay stores under the very number. */
 static void another_relay_writes(void)
 {
-    committed.rows[committed.row_count++] =
-        (struct row){.conversation = 1, .seq = committed.seq[1] + 1, .sender = 5, .batch = 12345, .at_ms = now_ms,
-                     .client_id = "other", .content = "of the other relay"};
+    committed.rows[committed.row_count++] = (struct row){.conversation = 1,
+                                                         .seq = committed.seq[1] + 1,
+                                                         .sender = 5,
+                                                         .batch = 12345,
+                                                         .at_ms = now_ms,
+                                                         .client_id = "other",
+                                                         .content = "of the other relay"};
     committed.last_at[1] = now_ms;
     committed.seq[1]++;
 }
@@ -84,8 +87,7 @@ static void the_look_up_goes_on_until_the_database_answers(void **state)
             post(1, 9, "");
             post(2, 9, "");
             break_commit(applied, NULL);
-            add_fault((struct fault){
-                .op = rows[i].op, .skip = rows[i].skip, .times = 5, .err = rows[i].err});
+            add_fault((struct fault){.op = rows[i].op, .skip = rows[i].skip, .times = 5, .err = rows[i].err});
             assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
             check_post(0, ERR_OK, 1);
             check_post(1, ERR_OK, 1);
@@ -271,9 +273,8 @@ static void random_posts(void)
     static const char *const client_ids[] = {"", "", "", "a", "b", "c", "d", "e"};
     post_count = 0;
     for (unsigned i = 1 + random_below(12); i > 0; i--) {
-        struct store_post *added =
-            post(random_below(20) ? 1 + random_below(3) : 99,
-                 random_below(10) ? 8 + random_below(2) : 0, client_ids[random_below(8)]);
+        struct store_post *added = post(random_below(20) ? 1 + random_below(3) : 99,
+                                        random_below(10) ? 8 + random_below(2) : 0, client_ids[random_below(8)]);
         if (!random_below(25))
             make_poison(added);
     }
@@ -299,8 +300,7 @@ static void whatever_fails_each_is_told_the_truth(void **state)
     unsigned outcomes[ERR_INTERNAL + 1] = {0};
     for (int run = 0; run < 4000; run++) {
         begin(NULL);
-        for (int batch = 0; batch < 4;
-             batch++) { /* the later ones meet what the earlier ones left */
+        for (int batch = 0; batch < 4; batch++) { /* the later ones meet what the earlier ones left */
             random_faults();
             random_posts();
             trace_len = 0;
