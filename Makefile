@@ -93,6 +93,7 @@ LIBREST   := $(BUILD)/librest.a
 PROGRAMS  := $(BUILD)/chaguan-relay $(BUILD)/chaguan-rest $(BUILD)/chaguan
 SOURCES    = $(foreach folder,common relay rest admin bench tests/unit tests/fuzz,$(wildcard $(folder)/*.c $(folder)/*/*.c))
 HEADERS    = $(foreach folder,common relay rest admin bench tests/unit tests/fuzz,$(wildcard $(folder)/*.h $(folder)/*/*.h))
+FORMATTED  = $(SOURCES) $(HEADERS) $(wildcard nginx/*/*.c)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -233,7 +234,7 @@ flame:
 .PHONY: programs-and-bench
 programs-and-bench: all $(BUILD)/bench-load $(BUILD)/bench-bare
 
-.PHONY: deps deps-test deps-lint
+.PHONY: deps deps-test deps-style deps-lint
 deps:
 	@deploy/install-packages.sh build run
 	@$(optional_deps)
@@ -242,6 +243,8 @@ deps-test:
 	@$(optional_deps)
 # Only for Debian's own nginx; nothing else is lost without it.
 optional_deps = [ "$(HANDOFF)" = 0 ] || deploy/install-packages.sh --optional handoff
+deps-style:
+	@deploy/install-packages.sh style
 deps-lint:
 	@deploy/install-packages.sh build lint fuzz
 
@@ -325,17 +328,20 @@ fuzz:
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS) tests/fuzz/run.sh build/fuzz $(notdir $(FUZZERS))
 fuzzers: $(FUZZERS)
 
-.PHONY: lint fmt tidy
-lint: deps-lint
+# style: what can be told without a compiler, in seconds. lint: all of it.
+.PHONY: style lint fmt tidy
+style: deps-style
 	@deploy/layers.sh
+	@clang-format-19 --dry-run -Werror $(FORMATTED)
+	@node docs/rooms.mjs --check
+lint: style deps-lint
 	@$(again) BUILD=build/lint WERROR=1 programs unit-programs
 	@$(again) BUILD=build/fuzz $(for_fuzz) fuzzers
 	@$(again) tidy
 tidy:
 	@printf '%s\n' $(SOURCES) | xargs -P $(JOBS) -I{} clang-tidy --quiet {} -- $(all_cppflags) -std=gnu11 2>/dev/null
-fmt:
-	@deploy/install-packages.sh lint
-	@clang-format -i $(SOURCES) $(HEADERS)
+fmt: deps-style
+	@clang-format-19 -i $(FORMATTED)
 
 .PHONY: clean
 clean:
