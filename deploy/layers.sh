@@ -91,8 +91,8 @@ never admin  relay rest
 # A statement in quotes. What keeps a connection alive or ends a transaction is db.c's own business.
 writes='INSERT( IGNORE)? INTO|REPLACE INTO|UPDATE [a-z_`]+ SET|DELETE FROM|(CREATE|ALTER|DROP) TABLE'
 grep -nE "\"[^\"]*\\b(SELECT [^,}]|($writes)\\b)" \
-    -r common relay rest admin --include='*.[ch]' | grep -v '^common/store/store[a-z_]*\.c:' |
-    sed 's|$|  -- SQL stands in common/store/store*.c and sql/|' >>"$bad"
+    -r common relay rest admin --include='*.[ch]' | grep -v '^common/store/store[a-z_]*\.[ch]:' |
+    sed 's|$|  -- SQL stands in common/store/store* and sql/|' >>"$bad"
 
 [ -s "$bad" ] || exit 0
 cat "$bad"

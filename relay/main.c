@@ -252,14 +252,16 @@ static void warn_of_database(void *arg, const char *line)
 static bool database_ready(struct relay *relay)
 {
     char why[256];
+    uint64_t epoch = 0;
     struct store *store = store_new(&relay->settings);
     enum err err = store_ready(store, why);
-    if (!err && (err = store_epoch(store, &relay->hub.epoch)))
+    if (!err && (err = store_epoch(store, &epoch)))
         snprintf(why, sizeof why, "cannot read the epoch: %.200s", store_error(store));
     if (!err && (err = store_secret(store, relay->secret)))
         snprintf(why, sizeof why, "cannot read the secret: %.200s", store_error(store));
     if (!err && store_conditions(store, warn_of_database, NULL))
         log_warn("db.not_asked", "msg=\"%s\"", store_error(store));
+    relay->hub.epoch = epoch;
     store_free(store);
     return !err || refuse_start(relay, why);
 }

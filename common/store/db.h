@@ -65,6 +65,8 @@ uint64_t db_affected(const struct db *db);
  * this has grown has not failed without a trace. */
 uint64_t db_writes(const struct db *db);
 uint64_t db_insert_id(const struct db *db);
+/* How often it was opened: what was found out through it before this grew was found out on another connection. */
+uint64_t db_connects(const struct db *db);
 
 /* Runs a prepared statement once for each of `rows` rows of `count` parameters (params[row * count +
  * column]): in one round trip where the server can (MariaDB), else one by one. Every column keeps

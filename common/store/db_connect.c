@@ -69,6 +69,11 @@ uint64_t db_insert_id(const struct db *db)
     return db->insert_id;
 }
 
+uint64_t db_connects(const struct db *db)
+{
+    return db->connects;
+}
+
 uint64_t db_writes(const struct db *db)
 {
     return db->writes;
@@ -246,6 +251,7 @@ enum err db_connect(struct db *db)
             backoff_reset(&db->backoff);
             db->used_ms = db->checked_ms = clock_mono_ms();
             metric_inc(METRIC_DB_CONNECTS);
+            db->connects++;
             db_address_taken(db->at);
             return ERR_OK;
         }

@@ -26,7 +26,7 @@ struct db {
     bool in_transaction;
     bool written; /* something was, in this transaction */
     bool lost;    /* the latest failure: the connection is gone, and what was sent last may have been done */
-    uint64_t writes;
+    uint64_t writes, connects;
 };
 
 /* A connection, made if there is none and the back-off allows it. */

@@ -117,9 +117,11 @@ enum err store_epoch(struct store *store, uint64_t *epoch) CG_MUST_CHECK;
 
 struct store_post {
     struct message message; /* conversation, sender, kind, texts given; seq and at_ms are set */
-    enum err err;           /* ERR_OK: stored under message.seq */
-    bool repeated;          /* it had been stored before, under the same client_id */
-    uint64_t lost_seq;      /* the journal's own: what it was to get by a COMMIT that had no answer */
+    uint64_t of_epoch; /* given: in which its conversation and sender are what their numbers say; 0: the present one */
+    uint64_t epoch;    /* set: the one that the transaction saw which stored it, or refused it; 0: none did */
+    enum err err;      /* ERR_OK: stored under message.seq */
+    bool repeated;     /* it had been stored before, under the same client_id */
+    uint64_t lost_seq; /* the journal's own: what it was to get by a COMMIT that had no answer */
     int64_t lost_at_ms;
     uint64_t of; /* the journal's: which message an edit or a recall is about */
     struct {     /* the journal's: what is stored under its client_id; seq 0: nothing (store_repeats.h) */
@@ -137,11 +139,15 @@ struct store_post {
  *   ERR_NOT_FOUND no such conversation; or an edit or a recall of what is not there, or recalled;
  *   ERR_DENIED   an edit or a recall of what is not the sender's own, or cannot be changed;
  *   ERR_DUPLICATE the client_id was used for something else: another command, or the same one saying another thing;
- *   ERR_DOWN     not stored: the database cannot be used now;
+ *   ERR_DOWN     not stored: the database cannot be used now, or is of another epoch than `of_epoch`;
  *   ERR_UNKNOWN  the connection broke during COMMIT and no answer could be had within
  *                `patience_ms`: stored or not;
  *   ERR_INTERNAL the database refused this post for good (others of the batch are not harmed).
- * Returns ERR_OK if every post was answered by the database. Blocks. */
+ * Returns ERR_OK if every post was answered by the database. Blocks.
+ *
+ * On a new connection it first looks for the last message that it stored itself. If that is gone, the database was put
+ * back to an older state: it begins a new epoch, and refuses the batch with ERR_DOWN, because what the posts speak of was
+ * looked up before. */
 enum err store_journal(struct store *store, struct store_post *posts, size_t count, int64_t patience_ms) CG_MUST_CHECK;
 /* How long the last store_journal was at work with its conversations locked: all attempts, but neither waiting for the
  * locks nor COMMIT, which cost the same for few posts as for many. */

@@ -1,6 +1,7 @@
 /* store_journal.c: the one transaction that every message of every door goes through.
  *
- *   lock the conversations' rows, in order of id, and read their last numbers and times   1 statement
+ *   lock the conversations' rows, in order of id, and read their last numbers and times,
+ *   and with them the epoch                                                               1 statement
  *   insert all messages under the next numbers                                            1
  *   write the last numbers and times back                                                 1
  *   commit                                                                                1
@@ -49,6 +50,7 @@ struct batch {
     struct store_revised *revised; /* of this attempt: what its edits and recalls are about, ascending */
     size_t revised_count;
     uint64_t id;
+    uint64_t epoch;   /* of this attempt; 0: none of its conversations is there */
     uint64_t lost_id; /* of the transaction whose COMMIT had no answer; its posts have a lost_seq */
     bool last_look;   /* the time is up, but what became of it is looked up once all the same */
     int64_t deadline_ms;
@@ -80,7 +82,9 @@ static void collect_counters(struct batch *batch)
 
 static void on_counter(void *arg, const struct db_value *columns)
 {
-    struct counter *counter = counter_of(arg, columns[0].number);
+    struct batch *batch = arg;
+    struct counter *counter = counter_of(batch, columns[0].number);
+    batch->epoch = columns[3].number;
     if (counter) {
         counter->seq = columns[1].number;
         counter->last_ms = (int64_t)columns[2].number;
@@ -91,8 +95,8 @@ static void on_counter(void *arg, const struct db_value *columns)
 static enum err lock_counters(struct store *store, struct batch *batch)
 {
     struct buf sql;
-    buf_init(&sql, 128 + batch->counter_count * 21);
-    buf_add_text(&sql, "SELECT id, seq, last_at FROM conversation WHERE id IN (");
+    buf_init(&sql, 256 + batch->counter_count * 21);
+    buf_add_text(&sql, "SELECT id, seq, last_at, " STORE_EPOCH " FROM conversation WHERE id IN (");
     for (size_t i = 0; i < batch->counter_count; i++) {
         if (i)
             buf_add_char(&sql, ',');
@@ -102,9 +106,79 @@ static enum err lock_counters(struct store *store, struct batch *batch)
     buf_add_text(&sql, ") ORDER BY id FOR UPDATE");
     buf_add_char(&sql, '\0');
     CG_ASSERT(!sql.failed);
+    batch->epoch = 0;
     enum err err = db_run(store->db, sql.data, on_counter, batch);
     buf_fini(&sql);
+    for (size_t i = 0; i < batch->count; i++)
+        batch->posts[i]->epoch = batch->epoch;
     return err;
+}
+
+/* ---- another state of the database ---- */
+
+/* With the conversations locked, on a new connection: is what was stored through the one before still there? */
+static enum err look_back(struct store *store, const struct batch *batch, bool *put_back)
+{
+    struct store_anchor anchor = store->last.anchor;
+    uint64_t connects = db_connects(store->db);
+    *put_back = false;
+    if (!anchor.seq || store->last.connects == connects || store->last.epoch != batch->epoch)
+        return ERR_OK; /* of another epoch: it is known */
+    enum err err = store_compare(store, &anchor, 1);
+    *put_back = !err && anchor.lost;
+    if (!err && !anchor.lost)
+        store->last.connects = connects;
+    return err;
+}
+
+static enum err begin_epoch(struct store *store)
+{
+    uint64_t from = store->put_back.from;
+    enum err err = store_raise_epoch_from(store, from, from, &store->put_back.to);
+    if (err) {
+        store->put_back.to = 0;
+        return err == ERR_UNKNOWN ? ERR_DOWN : err; /* doing it twice is doing it once */
+    }
+    log_error("journal.database_put_back", "from=%llu to=%llu msg=\"stored messages were lost\"",
+              (unsigned long long)from, (unsigned long long)store->put_back.to);
+    store->last.anchor.seq = 0;
+    return ERR_OK;
+}
+
+/* What the posts speak of was looked up in what is lost: none of them is stored. */
+static enum err refuse_all(struct store *store, struct batch *batch)
+{
+    enum err err = store->put_back.to ? ERR_OK : begin_epoch(store);
+    if (err)
+        return err;
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->posts[i]->epoch = store->put_back.to;
+        batch->posts[i]->err = ERR_DOWN;
+    }
+    batch->count = 0;
+    return ERR_OK;
+}
+
+/* The numbers of conversations and users that were said in another epoch may be others' now. */
+static void settle_foreign(struct batch *batch)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        if (!batch->posts[i]->of_epoch || batch->posts[i]->of_epoch == batch->epoch)
+            batch->posts[kept++] = batch->posts[i];
+        else
+            batch->posts[i]->err = ERR_DOWN;
+    batch->count = kept;
+}
+
+/* What was stored last: of the first `count` posts. */
+static void remember(struct store *store, const struct batch *batch, size_t count)
+{
+    const struct message *message = &batch->posts[count - 1]->message;
+    store->last.anchor =
+        (struct store_anchor){.conversation = message->conversation, .seq = message->seq, .batch = message->batch};
+    store->last.epoch = batch->epoch;
+    store->last.connects = db_connects(store->db);
 }
 
 static void settle_homeless(struct batch *batch)
@@ -395,14 +469,23 @@ static void settle_lost(struct batch *batch)
 /* One transaction. ERR_OK: the first `batch->count - *put_off` posts are stored. */
 static enum err attempt_once(struct store *store, struct batch *batch, bool repeats, size_t *put_off)
 {
-    bool found = false;
+    bool found = false, put_back = false;
     *put_off = 0;
+    if (store->put_back.from)
+        return refuse_all(store, batch);
     batch->id = id_random();
     enum err err = db_begin(store->db);
     if (err)
         return err;
     err = lock_counters(store, batch);
     int64_t locked_ms = clock_mono_ms();
+    if (!err)
+        err = look_back(store, batch, &put_back);
+    if (put_back) {
+        db_rollback(store->db);
+        store->put_back.from = batch->epoch;
+        return refuse_all(store, batch);
+    }
     if (!err)
         settle_homeless(batch);
     if (!err)
@@ -413,6 +496,8 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
         *put_off = batch->count;
         return ERR_OK;
     }
+    if (!err)
+        settle_foreign(batch);
     if (!err && repeats)
         err = settle_repeats(store, batch, put_off);
     if (!err)
@@ -427,6 +512,8 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
     store->journal_ms += clock_mono_ms() - locked_ms;
     if (!err)
         err = db_commit(store->db);
+    if (!err && count)
+        remember(store, batch, count);
     if (err && err != ERR_UNKNOWN)
         db_rollback(store->db); /* a refused COMMIT too: the next START TRANSACTION would carry it out */
     return err;
@@ -535,11 +622,13 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
     for (size_t i = 0; i < count; i++) {
         posts[i].err = ERR_DOWN;
         posts[i].repeated = false;
+        posts[i].epoch = 0;
         posts[i].lost_seq = 0;
         posts[i].of = message_is_revision(posts[i].message.kind) ? store_revision_of(&posts[i].message) : 0;
         order[i] = &posts[i];
     }
     store->journal_ms = 0;
+    store->put_back.from = store->put_back.to = 0;
     enum err err = run(store, &batch);
     if (err == ERR_INTERNAL)
         log_error("journal.refused", "errno=%u", db_errno(store->db));

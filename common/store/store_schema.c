@@ -113,29 +113,6 @@ enum err store_migrate(struct store *store, const char *dir, store_line_fn *said
     return err ? err : unlocked;
 }
 
-/* ---- the epoch ---- */
-
-/* Not just one more: the lost time may have raised it, too, and its epochs are not known here. */
-enum err store_raise_epoch(struct store *store, uint64_t *epoch)
-{
-    enum err err = db_run(store->db,
-                          "UPDATE meta SET value = GREATEST(CAST(value AS UNSIGNED) + 1, UNIX_TIMESTAMP())"
-                          " WHERE name = 'epoch'",
-                          NULL, NULL);
-    return err ? err : store_epoch(store, epoch);
-}
-
-enum err store_raise_epoch_from(struct store *store, uint64_t from, uint64_t above, uint64_t *epoch)
-{
-    char sql[256];
-    snprintf(sql, sizeof sql,
-             "UPDATE meta SET value = GREATEST(CAST(value AS UNSIGNED) + 1, UNIX_TIMESTAMP(), %llu)"
-             " WHERE name = 'epoch' AND value = '%llu'",
-             (unsigned long long)above + 1, (unsigned long long)from);
-    enum err err = db_run(store->db, sql, NULL, NULL);
-    return err ? err : store_epoch(store, epoch);
-}
-
 /* ---- what the server must be told ---- */
 
 static const struct condition {

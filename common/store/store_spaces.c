@@ -26,7 +26,8 @@ static const struct store_statement rows[] = {
     {SQL_RECORDS_FORWARD, "SELECT " RECORD_COLUMNS RECORD_TABLES " ORDER BY m.seq LIMIT ?"},
     {SQL_RECORDS_LATEST,
      "SELECT * FROM (SELECT " RECORD_COLUMNS RECORD_TABLES " ORDER BY m.seq DESC LIMIT ?) AS latest ORDER BY seq"},
-    {SQL_SPACE_LOCK, "SELECT id, seq, last_at FROM conversation WHERE public_id = ? AND kind = 4 FOR UPDATE"},
+    {SQL_SPACE_LOCK,
+     "SELECT id, seq, last_at, " STORE_EPOCH " FROM conversation WHERE public_id = ? AND kind = 4 FOR UPDATE"},
     {SQL_SPACE_TWO, "SELECT u.id, u.public_id, u.name FROM member m JOIN user u ON u.id = m.user"
                     " WHERE m.conversation = ? AND u.public_id IN (?, ?)"},
     {SQL_FIND_TRANSFER, "SELECT m.seq, m.content, " AT_MS " FROM message m"
@@ -194,6 +195,7 @@ static void on_lock(void *arg, const struct db_value *c)
     state->transfer->conversation = c[0].number;
     state->last = c[1].number;
     state->last_ms = (int64_t)c[2].number;
+    state->transfer->epoch = c[3].number;
 }
 
 static void on_two(void *arg, const struct db_value *c)

@@ -57,6 +57,7 @@ struct store_transfer {
     /* set */
     bool repeated; /* it had been made before, under the same client_id */
     uint64_t conversation, seq, batch, sender;
+    uint64_t epoch; /* that the transaction saw */
     int64_t at_ms;
     char sender_name[STORE_NAME_MAX + 1];
     char content[STORE_TRANSFER_TEXT_MAX];

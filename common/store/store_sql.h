@@ -82,8 +82,18 @@ enum statement {
 
 struct store {
     struct db *db;
-    int64_t journal_ms; /* store_journal_ms */
+    int64_t journal_ms;             /* store_journal_ms */
+    struct {                        /* the last transaction of store_journal that stored something */
+        struct store_anchor anchor; /* a message of it; seq 0: there was none */
+        uint64_t epoch, connects;
+    } last;
+    struct {               /* what this call of store_journal found lost; all 0: nothing */
+        uint64_t from, to; /* the epoch of that time; the one that has begun, 0: not yet */
+    } put_back;
 };
+
+/* The epoch, as a column of another statement: it is of the same state of the database as what that reads. */
+#define STORE_EPOCH "(SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'epoch')"
 
 /* The statements of a door stand with its functions, in a table of its own; store.c lists the tables. */
 struct store_statement {

@@ -27,7 +27,7 @@ enum err hub_post(struct hub *hub, struct post_id id, const struct message *mess
         metric_inc(METRIC_MODERATION_REFUSED);
         return ERR_DENIED;
     }
-    return journal_submit(hub->journal, id, message);
+    return journal_submit(hub->journal, id, hub->epoch, message);
 }
 
 static int by_place(const void *a, const void *b)
@@ -66,12 +66,23 @@ static void publish(struct hub *hub, struct store_post *const *posts, size_t cou
     buf_fini(&out);
 }
 
+/* Another epoch has begun since it was said. Its number is none of those that are shown, and the message may be among
+ * what was lost. */
+static void disown(struct hub *hub, struct store_post *post)
+{
+    if (!post->err)
+        post->err = ERR_UNKNOWN;
+    hub_audit_anew(hub);
+}
+
 void hub_stored(struct hub *hub, struct store_post *posts, const struct post_id *ids, size_t count)
 {
     struct store_post **stored = mem_zalloc(count * sizeof(struct store_post *));
     size_t stored_count = 0;
     hub_audit_reconnected(hub);
     for (size_t i = 0; i < count; i++) {
+        if (posts[i].epoch && posts[i].epoch != hub->epoch)
+            disown(hub, &posts[i]);
         struct session *session = ids[i].answered ? NULL : sessions_find(hub->sessions, ids[i].session_id);
         if (ids[i].answered)
             ids[i].answered(ids[i], &posts[i]);
@@ -145,11 +156,6 @@ static void on_io(struct hub *hub, uint64_t conversation, struct str payload)
 
 static void on_messages(struct hub *hub, const struct wire_header *header, struct str records)
 {
-    if (header->epoch != hub->epoch) { /* ours or the other's numbers are void: the database tells which */
-        metric_inc(METRIC_BUS_OTHER_EPOCH);
-        hub_audit_anew(hub);
-        return;
-    }
     for (unsigned i = 0; i < header->count; i++) {
         struct message message;
         if (wire_get_message(&records, header, &message)) {
@@ -169,6 +175,12 @@ static void on_read(struct hub *hub, uint64_t user, struct str payload)
         hub->notices.read(hub->notices.arg, user, &mark);
 }
 
+/* Whether clients get to see it as it is, with the numbers in it. All others make something be looked up anew. */
+static bool is_shown(enum wire_kind kind)
+{
+    return kind == WIRE_MESSAGES || kind == WIRE_RAW || kind == WIRE_IO || kind == WIRE_READ;
+}
+
 void hub_received(struct hub *hub, struct str payload)
 {
     struct wire_header header;
@@ -180,6 +192,11 @@ void hub_received(struct hub *hub, struct str payload)
     if (header.origin == hub->origin)
         return; /* our own, delivered at the commit */
     metric_inc(METRIC_BUS_RECEIVED);
+    if (is_shown(header.kind) && header.epoch != hub->epoch) { /* whose numbers are void the database tells */
+        metric_inc(METRIC_BUS_OTHER_EPOCH);
+        hub_audit_anew(hub);
+        return;
+    }
     switch (header.kind) {
     case WIRE_MESSAGES: on_messages(hub, &header, payload); break;
     case WIRE_PRESENCE: hub->notices.presence(arg, header.conversation); break;

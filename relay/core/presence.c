@@ -271,7 +271,9 @@ void presence_enter(struct presence *presence, uint64_t conversation, enum encod
         map_put(&place->presents, member->user, present);
         place->sure++;
     }
-    bool repainted = fresh || !str_eq(str_of(present->head), member->head);
+    /* in another epoch the number may be somebody else's, while the one who had it lingers here */
+    bool repainted =
+        fresh || !str_eq(str_of(present->head), member->head) || !str_eq(str_of(present->name), member->name);
     if (repainted) {
         free(present->name);
         present->name =

@@ -22,6 +22,7 @@ struct entry {
     struct entry *older, *newer; /* of all that wait */
     struct payer *payer;
     struct post_id id;
+    uint64_t epoch;
     int64_t queued_ms;
     struct message *message;
 };
@@ -211,6 +212,7 @@ static struct batch *batch_new(struct journal *journal, struct entry *entry, siz
     for (size_t i = 0; i < count; i++) {
         struct entry *next = entry->next;
         batch->posts[i].message = *entry->message;
+        batch->posts[i].of_epoch = entry->epoch;
         batch->ids[i] = entry->id;
         batch->messages[i] = entry->message;
         free(entry);
@@ -308,7 +310,7 @@ struct journal *journal_new(const struct settings *settings, struct offload *off
     return journal;
 }
 
-enum err journal_submit(struct journal *journal, struct post_id id, const struct message *message)
+enum err journal_submit(struct journal *journal, struct post_id id, uint64_t epoch, const struct message *message)
 {
     size_t bytes = message_size(message);
     enum err err = ERR_OK;
@@ -323,6 +325,7 @@ enum err journal_submit(struct journal *journal, struct post_id id, const struct
     }
     struct entry *entry = mem_zalloc(sizeof *entry);
     entry->id = id;
+    entry->epoch = epoch;
     entry->queued_ms = clock_mono_ms();
     entry->message = message_dup(message);
     pthread_mutex_lock(&journal->lock);

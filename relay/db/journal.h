@@ -25,8 +25,10 @@ struct journal *journal_new(const struct settings *settings, struct offload *off
                             void *arg);
 
 /* Copies the message into the queue. ERR_BUSY, and nothing taken, past journal_queue messages or
- * journal_queue_bytes. */
-enum err journal_submit(struct journal *journal, struct post_id id, const struct message *message) CG_MUST_CHECK;
+ * journal_queue_bytes. `epoch` is the one in which its conversation and sender are what their numbers say: in another one
+ * it is not stored, but answered with ERR_DOWN. */
+enum err journal_submit(struct journal *journal, struct post_id id, uint64_t epoch,
+                        const struct message *message) CG_MUST_CHECK;
 
 /* Called now and then: what has waited for journal_timeout_ms behind a batch that takes its time is answered with
  * ERR_DOWN, by `stored` before this returns, so before the answers of that batch. It is not stored. */

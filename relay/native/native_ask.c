@@ -10,6 +10,7 @@ enum { HISTORY_LIMIT = 50, HISTORY_MAX = 200, MEMBERS_BYTES = 256 * 1024 };
 struct asked {
     struct job job;
     uint64_t session_id, user;
+    uint64_t epoch; /* in which it was asked */
     int64_t re;
     bool much; /* its answer may be large: native_begin_much */
 };
@@ -22,6 +23,7 @@ static void *asked_new(struct native *native, int64_t re, size_t size, void (*wo
     asked->job.done = done;
     asked->session_id = native->session->id;
     asked->user = native->user;
+    asked->epoch = door.hub->epoch;
     asked->re = re;
     return asked;
 }
@@ -213,7 +215,7 @@ static void on_moved(struct job *job)
                  (unsigned long long)reading->unread);
         native_end(native, &out);
     }
-    if (reading->moved) {
+    if (reading->moved && reading->asked.epoch == door.hub->epoch) { /* else it is of nobody's numbers */
         native_read_moved(reading->asked.user, &mark, native ? native->session : NULL);
         hub_notify_read(door.hub, reading->asked.user, &mark);
     }

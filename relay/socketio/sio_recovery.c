@@ -16,7 +16,8 @@
 #include <stdlib.h>
 
 struct sio_recovery {
-    uint64_t offset;
+    uint64_t epoch;          /* in which it began: */
+    uint64_t offset;         /* a number of it */
     struct message **missed; /* owned */
     size_t count, cap, bytes;
     size_t auth_len;
@@ -98,6 +99,15 @@ static void give_up(struct sio_socket *socket, const char *why)
     go_live(socket, false);
 }
 
+/* Another epoch has begun: its numbers are void. It was asked to come back, and is not let in before. */
+static bool is_void(struct sio_socket *socket)
+{
+    if (socket->recovery->epoch == sio.hub->epoch)
+        return false;
+    eio_close(socket->client->conn, "server busy");
+    return true;
+}
+
 /* ---- what was missed ---- */
 
 /* Messages are dropped from the recent ones at the front only: what it holds has no holes. */
@@ -142,7 +152,7 @@ static void on_read(struct job *job)
 {
     struct reading *reading = (struct reading *)job;
     struct sio_socket *socket = sio_socket_find(reading->serial);
-    if (socket) {
+    if (socket && !is_void(socket)) {
         size_t count = reading->found->count;
         for (size_t i = 0; i < count; i++)
             add_missed(socket->recovery, reading->found->missed[i]);
@@ -225,7 +235,7 @@ static void on_record(void *arg, enum err err, const struct sio_record *record)
     struct asking *asking = arg;
     struct sio_socket *socket = sio_socket_find(asking->serial);
     free(asking);
-    if (!socket) {
+    if (!socket || is_void(socket)) {
         if (!err)
             sio_registry_drop(record, true); /* gone again: it may still come back */
         return;
@@ -258,6 +268,7 @@ void sio_recovery_begin(struct sio_socket *socket, struct str pid, uint64_t offs
 {
     struct sio_recovery *recovery = mem_zalloc(sizeof *recovery + auth.len);
     struct asking *asking = mem_zalloc(sizeof *asking);
+    recovery->epoch = sio.hub->epoch;
     recovery->offset = offset;
     recovery->auth_len = auth.len;
     memcpy(recovery->auth, auth.ptr, auth.len);

@@ -170,7 +170,7 @@ static int post(struct call *call, const struct customer_frame *frame, const str
     enum err err = store_journal(call->backends->store, &post, 1, PATIENCE_MS);
     err = err ? err : post.err;
     if (!err && !post.repeated)
-        publish_message(call->backends, &post.message);
+        publish_message(call->backends, &post.message, post.epoch);
     buf_fini(&clean);
     if (err == ERR_DUPLICATE)
         return 409; /* the id was used for something else */

@@ -373,12 +373,15 @@ static int mark_read(struct call *call)
     int status = speak_from_body(call, &self);
     if (status != 200)
         return status;
-    enum err err = store_friend_place(call->backends->store, call->params[0], self.user, &place);
+    uint64_t epoch;
+    enum err err = store_epoch(call->backends->store, &epoch);
+    if (!err)
+        err = store_friend_place(call->backends->store, call->params[0], self.user, &place);
     uint64_t up_to = (uint64_t)seq < place.seq ? (uint64_t)seq : place.seq;
     if (!err && up_to > place.read_seq)
         err = store_friend_read(call->backends->store, place.friendship.conversation, self.user, up_to);
     if (!err && up_to > place.read_seq)
-        publish_read(call->backends, self.user, &(struct wire_mark){place.friendship.conversation, up_to});
+        publish_read(call->backends, self.user, &(struct wire_mark){place.friendship.conversation, up_to}, epoch);
     begin(call);
     buf_addf(call->out, "{\"seq\":%llu}}", (unsigned long long)(up_to > place.read_seq ? up_to : place.read_seq));
     return failure_status(err, "mark_read");

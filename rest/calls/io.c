@@ -224,22 +224,19 @@ static int make_event(struct call *call, const struct asked *asked, struct buf *
 
 static int store_event(struct call *call, uint64_t conversation, struct str audience, struct str array)
 {
-    uint64_t epoch;
     struct store_post post = {.message = {
                                   .conversation = conversation,
                                   .kind = MESSAGE_EVENT,
                                   .content = array,
                                   .audience = audience,
                               }};
-    enum err err = store_epoch(call->backends->store, &epoch);
-    if (!err)
-        err = store_journal(call->backends->store, &post, 1, PATIENCE_MS);
+    enum err err = store_journal(call->backends->store, &post, 1, PATIENCE_MS);
     if (!err)
         err = post.err;
     if (err)
         return failure_status(err, "io");
-    publish_message(call->backends, &post.message);
-    buf_addf(call->out, "{\"success\":true,\"data\":{\"epoch\":%llu,\"seq\":%llu}}", (unsigned long long)epoch,
+    publish_message(call->backends, &post.message, post.epoch);
+    buf_addf(call->out, "{\"success\":true,\"data\":{\"epoch\":%llu,\"seq\":%llu}}", (unsigned long long)post.epoch,
              (unsigned long long)post.message.seq);
     return 200;
 }

@@ -266,7 +266,7 @@ static void tell_relays(const struct call *call, const struct store_transfer *tr
         .sender_name = str_of(transfer->sender_name),
         .content = str_of(transfer->content),
     };
-    publish_message(call->backends, &message);
+    publish_message(call->backends, &message, transfer->epoch);
 }
 
 /* In the space that the path names. */

@@ -45,10 +45,12 @@ static enum err add_unread(struct call *call, uint64_t user, const struct store_
 
 static enum err mark(struct call *call, uint64_t user, uint64_t seq, struct store_native_place *place)
 {
-    uint64_t before = place->read_seq;
-    enum err err = store_native_read(call->backends->store, user, seq, place);
+    uint64_t before = place->read_seq, epoch;
+    enum err err = store_epoch(call->backends->store, &epoch);
+    if (!err)
+        err = store_native_read(call->backends->store, user, seq, place);
     if (!err && place->read_seq > before)
-        publish_read(call->backends, user, &(struct wire_mark){place->conversation, place->read_seq});
+        publish_read(call->backends, user, &(struct wire_mark){place->conversation, place->read_seq}, epoch);
     return err;
 }
 

@@ -12,6 +12,7 @@ struct rest {
     const struct wire_mark *mark;
 };
 
+/* Without an epoch in its header it is of the present one. */
 static enum err publish(const struct backends *backends, struct wire_header *header, struct rest rest)
 {
     const struct message *message = rest.message;
@@ -19,7 +20,7 @@ static enum err publish(const struct backends *backends, struct wire_header *hea
     struct buf wire;
     buf_init(&wire,
              1024 + (message ? message_size(message) : 0) + (notice ? notice->audience.len + notice->body.len : 0));
-    enum err err = store_epoch(backends->store, &header->epoch);
+    enum err err = header->epoch ? ERR_OK : store_epoch(backends->store, &header->epoch);
     wire_add_header(&wire, header);
     if (message)
         wire_add_message(&wire, message);
@@ -35,9 +36,10 @@ static enum err publish(const struct backends *backends, struct wire_header *hea
     return err;
 }
 
-void publish_message(const struct backends *backends, const struct message *message)
+void publish_message(const struct backends *backends, const struct message *message, uint64_t epoch)
 {
-    struct wire_header header = {.kind = WIRE_MESSAGES, .conversation = message->conversation, .count = 1};
+    struct wire_header header = {
+        .kind = WIRE_MESSAGES, .epoch = epoch, .conversation = message->conversation, .count = 1};
     (void)!publish(backends, &header, (struct rest){.message = message});
 }
 
@@ -47,9 +49,9 @@ void publish_friends(const struct backends *backends, uint64_t user)
     (void)!publish(backends, &header, (struct rest){.message = NULL});
 }
 
-void publish_read(const struct backends *backends, uint64_t user, const struct wire_mark *mark)
+void publish_read(const struct backends *backends, uint64_t user, const struct wire_mark *mark, uint64_t epoch)
 {
-    struct wire_header header = {.kind = WIRE_READ, .conversation = WIRE_INBOX(user), .user = user};
+    struct wire_header header = {.kind = WIRE_READ, .epoch = epoch, .conversation = WIRE_INBOX(user), .user = user};
     (void)!publish(backends, &header, (struct rest){.mark = mark});
 }
 

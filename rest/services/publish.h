@@ -9,14 +9,14 @@
 #include "common/message.h"
 #include "rest/http/call.h"
 
-/* A message that has just been committed. */
-void publish_message(const struct backends *backends, const struct message *message);
+/* A message that has just been committed; `epoch` is the one that its transaction saw. */
+void publish_message(const struct backends *backends, const struct message *message, uint64_t epoch);
 
 /* The user (by number) has a new friend. */
 void publish_friends(const struct backends *backends, uint64_t user);
 
-/* How far the user has read a conversation. */
-void publish_read(const struct backends *backends, uint64_t user, const struct wire_mark *mark);
+/* How far the user has read a conversation; `epoch` was the present one before that was written. */
+void publish_read(const struct backends *backends, uint64_t user, const struct wire_mark *mark, uint64_t epoch);
 
 /* A mute or a ban was stored or lifted, which relays find in time; or a kick, which is lost if this fails. */
 enum err publish_sanction(const struct backends *backends, const struct sanction *sanction) CG_MUST_CHECK;

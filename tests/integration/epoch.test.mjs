@@ -185,5 +185,51 @@ describe('an older copy of the data directory under a running stack', () => {
       'one epoch, for both');
   });
 
+  it('what was said to a room of the lost time is not stored in the room that has its number now', async () => {
+    const keep = async (name) => {
+      await stack.stopPart('mariadb');
+      fs.rmSync(stack.file(name), { recursive: true, force: true });
+      fs.cpSync(stack.file('mariadb'), stack.file(name), { recursive: true });
+    };
+    const putBack = async (name) => {
+      fs.rmSync(stack.file('mariadb'), { recursive: true });
+      fs.cpSync(stack.file(name), stack.file('mariadb'), { recursive: true });
+      await stack.give('mariadb');
+      await stack.startPart('mariadb');
+    };
+    const numberOf = async ({ roomId }) =>
+      (await stack.sql('SELECT id FROM conversation WHERE public_id = ?', [roomId]))[0].id;
+    const entered = async () => { // as soon as REST has the database again
+      let seat;
+      await eventually(async () => (seat = await enter(stack, unique('room'), unique('who')).catch(() => undefined)),
+        'somebody to get in');
+      return seat;
+    };
+    await keep('before');
+    await stack.startPart('mariadb');
+    const present = await entered();
+    const number = await numberOf(present);
+    await keep('present');
+    await putBack('before');
+    const lost = await entered();
+    assert.equal(await numberOf(lost), number, 'both rooms have one number');
+    const client = await eventually(() => Client.join(stack, lost, { relay: 1 }).catch(() => undefined), 'a relay to let in');
+    client.say(unique('heard'));
+    await settle(client);
+    await stack.kill('mariadb', 'KILL');
+    const said = [1, 2, 3].map(() => client.say(unique('for the lost room')));
+    await eventually(async () => (await stack.metric('relay1', 'journal_queued')) > 0, 'what was said to wait');
+    await putBack('present');
+    assert.equal((await client.closed).code, 1012);
+    await eventually(async () => (await stack.metric('relay1', 'journal_queued')) === 0, 'nothing to wait any more');
+    const there = await stack.sql('SELECT content FROM message WHERE conversation = ?', [number]);
+    assert.ok(there.every(({ content }) => !content.includes('for the lost room')),
+      `${JSON.stringify(there)} of ${said}`);
+    await eventually(async () => {
+      const newcomer = await Client.join(stack, present, { relay: 1 }).catch(() => undefined);
+      return newcomer && !(await newcomer.history()).some((row) => row.log_content.includes('lost room'));
+    }, 'the room to be as it was');
+  });
+
   it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());
 });

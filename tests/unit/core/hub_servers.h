@@ -189,6 +189,7 @@ static struct {
     size_t submitted;
     enum err submit;
     struct post_id submitter; /* the last one's */
+    uint64_t epoch;           /* of what was submitted last */
     struct post_id taken[64]; /* those that were not refused, and … */
     size_t taken_count;
     enum err (*instead)(struct post_id id, const struct message *message); /* takes the messages itself */
@@ -228,13 +229,14 @@ void bus_publish(struct bus *bus, uint64_t conversation, struct str payload)
     buf_add_str(&net.published[net.published_count++].payload, payload);
 }
 
-enum err journal_submit(struct journal *journal, struct post_id id, const struct message *message)
+enum err journal_submit(struct journal *journal, struct post_id id, uint64_t epoch, const struct message *message)
 {
     (void)journal;
     if (net.instead)
         return net.instead(id, message);
     net.submitted++;
     net.submitter = id;
+    net.epoch = epoch;
     if (!net.submit)
         net.taken[net.taken_count++ % 64] = id;
     snprintf(net.content, sizeof net.content, "%.*s", (int)message->content.len, message->content.ptr);

@@ -177,6 +177,38 @@ static void messages_of_another_epoch_are_left_to_the_audit(void **state)
     assert_int_equal(client->closes, 0); /* it was the other that did not know */
 }
 
+/* Nor what clients would see with the numbers of another; what only makes something be looked up anew is heard. */
+static void what_is_shown_as_it_is_must_be_of_the_epoch(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wire_kind kind;
+        bool heard;
+    } kinds[] = {{WIRE_RAW, false},     {WIRE_READ, false},   {WIRE_IO, false},
+                 {WIRE_PRESENCE, true}, {WIRE_HISTORY, true}, {WIRE_FRIENDS, true}};
+    struct client *client = seated_client(7, PLAIN, 0);
+    hub.epoch = db.epoch = EPOCH + 1;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        int64_t other = metric_get(METRIC_BUS_OTHER_EPOCH);
+        memset(noticed, 0, sizeof noticed);
+        begin_payload(kinds[i].kind, ORIGIN + 1, kinds[i].kind == WIRE_RAW ? PLAIN : 9, 0);
+        if (kinds[i].kind == WIRE_READ)
+            wire_add_mark(&payload, &(struct wire_mark){7, 3});
+        hub_received(&hub, buf_str(&payload));
+        hub_flush(&hub);
+        assert_string_equal(got(client), "");
+        uint64_t sum = 0;
+        for (size_t k = 0; k < sizeof noticed / sizeof noticed[0]; k++)
+            sum += noticed[k];
+        assert_int_equal(sum != 0, kinds[i].heard);
+        assert_int_equal(metric_get(METRIC_BUS_OTHER_EPOCH) - other, !kinds[i].heard);
+        while (job_count)
+            job_do();
+        buf_fini(&payload);
+    }
+    buf_init(&payload, 1);
+}
+
 static void an_audit_that_had_read_before_it_came_is_made_again(void **state)
 {
     (void)state;
@@ -483,6 +515,7 @@ int main(void)
         TEST(a_large_batch_is_published_in_parts),
         TEST(a_full_journal_is_told_of_at_once),
         RECEIVED(messages_of_another_epoch_are_left_to_the_audit),
+        RECEIVED(what_is_shown_as_it_is_must_be_of_the_epoch),
         RECEIVED(an_audit_that_had_read_before_it_came_is_made_again),
         RECEIVED(what_another_relay_stored_is_delivered),
         RECEIVED(every_beginning_of_a_payload_is_harmless),

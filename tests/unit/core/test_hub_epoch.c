@@ -151,6 +151,29 @@ static void our_own_message_under_a_number_that_is_not_new(void **state)
     job_do();
 }
 
+/* Stored, but before the epoch that is shown began: its number is none of those, and it may be lost. */
+static void our_own_message_of_another_epoch_is_unknown(void **state)
+{
+    (void)state;
+    static const enum err errs[] = {ERR_OK, ERR_DENIED};
+    static const char *const told[] = {"unknown 6|", "denied 6|"};
+    for (int later = 0; later < 2; later++)
+        for (size_t i = 0; i < 2; i++) {
+            struct client *client = seated_client(7 + 2 * (uint64_t)later + i, PLAIN, 5);
+            struct store_post post = {.message = message_of(7 + 2 * (uint64_t)later + i, 6),
+                                      .err = errs[i],
+                                      .epoch = later ? EPOCH + 1 : EPOCH - 1};
+            struct post_id id = post_of(client->session, 1);
+            hub_stored(&hub, &post, &id, 1);
+            assert_int_equal(strncmp(client->told.data, told[i], client->told.len), 0);
+            hub_flush(&hub);
+            assert_string_equal(got(client), "");
+            assert_int_equal(net.published_count, 0); /* nor do the others hear of it so */
+            assert_int_equal(job_count, 1);           /* and what is so is asked at once */
+            job_do();
+        }
+}
+
 static void a_refill_that_begins_with_another_message_shows_nothing(void **state)
 {
     (void)state;
@@ -323,6 +346,7 @@ int main(void)
         TEST(a_repeat_is_no_other_message),
         TEST(a_doubt_that_could_not_be_asked_about_is_asked_again),
         TEST(our_own_message_under_a_number_that_is_not_new),
+        TEST(our_own_message_of_another_epoch_is_unknown),
         TEST(a_refill_that_begins_with_another_message_shows_nothing),
         TEST(what_is_stored_after_a_reconnect_is_compared_first),
         TEST(of_two_relays_one_begins_the_epoch),

@@ -64,6 +64,18 @@ static void a_new_head_is_shown_without_a_line(void **state)
     check_told("entered 51|notify 7|");
 }
 
+/* When a database was put back, a user's number is given out again, and perhaps within the grace. */
+static void another_name_under_the_same_number_takes_its_place(void **state)
+{
+    (void)state;
+    bob_is_in();
+    presence_leave(presence, 7, 9);
+    enter(9, "eve", 51);
+    check_asked("enter 4 t:presence:7 t:who:7:9 t:rooms:r1:5 t:admit:7:9 r1:5:9 0|1|3eve");
+    answer_number(0);
+    check_told("entered 51|notify 7|");
+}
+
 /* ---- going ---- */
 
 static void who_goes_has_left_after_the_grace(void **state)
@@ -236,6 +248,7 @@ int main(void)
         TEST(a_kind_of_reader_without_presence_gets_no_line),
         TEST(a_second_tab_is_silent),
         TEST(a_new_head_is_shown_without_a_line),
+        TEST(another_name_under_the_same_number_takes_its_place),
         TEST(who_goes_has_left_after_the_grace),
         TEST(who_is_still_on_another_relay_goes_without_a_line),
         TEST(who_returns_within_the_grace_never_left),

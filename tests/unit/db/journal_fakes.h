@@ -210,7 +210,7 @@ static inline enum err submit_of(uint64_t sender, uint64_t session_id, const cha
 {
     char *text = strdup(content), *id = strdup(client_id);
     struct message message = {.conversation = 7, .sender = sender, .content = str_of(text), .client_id = str_of(id)};
-    enum err err = journal_submit(journal, (struct post_id){session_id, 3 * session_id, NULL}, &message);
+    enum err err = journal_submit(journal, (struct post_id){session_id, 3 * session_id, NULL}, 0, &message);
     memset(text, '?', strlen(text));
     free(text);
     free(id);

@@ -103,7 +103,7 @@ static void submit_one(void)
     snprintf(content, sizeof content, "%zu", number);
     struct message message = {.conversation = 1 + any(3), .sender = any(4), .content = str_of(content)};
     struct post_id id = {posts[number].session_id, number, NULL};
-    posts[number].taken = !journal_submit(journal, id, &message);
+    posts[number].taken = !journal_submit(journal, id, 0, &message);
 }
 
 static void step(int64_t *now)

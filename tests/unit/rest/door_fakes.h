@@ -278,6 +278,7 @@ enum err store_transfer(struct store *store, struct store_transfer *transfer)
     doors.transfers++;
     transfer->conversation = 7;
     transfer->seq = 3;
+    transfer->epoch = 7;
     transfer->sender = 1;
     transfer->at_ms = 1700000000123;
     transfer->repeated = doors.repeated;

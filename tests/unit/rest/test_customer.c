@@ -70,6 +70,7 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
     keep(db.content, sizeof db.content, posts->message.content);
     keep(db.client_id, sizeof db.client_id, posts->message.client_id);
     posts->message.seq = 5;
+    posts->epoch = 7;
     posts->repeated = db.repeated;
     posts->err = db.journal;
     fake.writes += !db.journal && !db.repeated;
@@ -282,6 +283,7 @@ static void a_post_is_stored_told_and_answered_with_the_list(void **state)
                                     "b");
     assert_int_equal(fake.published, 1);
     assert_int_equal(fake.publications[0].conversation, 70);
+    assert_int_equal(fake.publications[0].epoch, 7); /* of the transaction */
     assert_string_equal(fake.published_content, db.content);
     assert_int_equal(fake.range.limit, 200);
     assert_true(fake.range.latest);

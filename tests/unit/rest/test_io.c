@@ -26,6 +26,7 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
     keep(journal.content, sizeof journal.content, posts->message.content);
     keep(journal.audience, sizeof journal.audience, posts->message.audience);
     posts->message.seq = 5;
+    posts->epoch = 7;
     posts->err = journal.err;
     return journal.err == ERR_DOWN ? ERR_DOWN : ERR_OK;
 }
@@ -152,7 +153,7 @@ static void an_event_is_stored_and_published(void **state)
 {
     (void)state;
     assert_int_equal(post_io("emit", "{\"event\":\"news\",\"args\":[1,{\"a\":\"b\"}]}"), 200);
-    assert_body("{\"success\":true,\"data\":{\"epoch\":1,\"seq\":5}}");
+    assert_body("{\"success\":true,\"data\":{\"epoch\":7,\"seq\":5}}");
     assert_int_equal(journal.message.conversation, 7);
     assert_int_equal(journal.message.kind, MESSAGE_EVENT);
     assert_int_equal(journal.message.sender, 0);
@@ -160,6 +161,7 @@ static void an_event_is_stored_and_published(void **state)
     assert_string_equal(journal.audience, "");
     assert_int_equal(fake.published, 1);
     assert_int_equal(fake.publications[0].kind, WIRE_MESSAGES);
+    assert_int_equal(fake.publications[0].epoch, 7); /* of the transaction */
     assert_string_equal(fake.published_content, journal.content);
 }
 

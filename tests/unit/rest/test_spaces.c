@@ -182,6 +182,7 @@ static void a_transfer_is_told_to_the_relays_once(void **state)
     assert_int_equal(fake.published, 1);
     assert_int_equal(fake.publications[0].kind, WIRE_MESSAGES);
     assert_int_equal(fake.publications[0].conversation, 7);
+    assert_int_equal(fake.publications[0].epoch, 7); /* of the transaction */
     assert_int_equal(fake.publications[0].count, 1);
     assert_string_equal(fake.published_content, "{\"fromId\":\"" ANN "\",\"toId\":\"" BOB "\",\"score\":5}");
     doors.repeated = true;

@@ -52,6 +52,11 @@ uint64_t db_affected(const struct db *connection)
     (void)connection;
     return 0;
 }
+uint64_t db_connects(const struct db *connection)
+{
+    (void)connection;
+    return 0;
+}
 uint64_t db_writes(const struct db *connection)
 {
     (void)connection;

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <time.h>
 
-enum { CONVERSATIONS = 6, ROWS_MAX = 600, FAULTS_MAX = 40, TRACE_MAX = 20000 };
+enum { EPOCH = 3, CONVERSATIONS = 6, ROWS_MAX = 600, FAULTS_MAX = 40, TRACE_MAX = 20000 };
 
 struct row {
     uint64_t conversation, seq, sender, batch, kind, revised_by;
@@ -22,6 +22,7 @@ struct row {
 };
 
 struct tables {
+    uint64_t epoch;
     uint64_t seq[CONVERSATIONS]; /* of the conversations 1 to CONVERSATIONS - 1; all others do not exist */
     int64_t last_at[CONVERSATIONS];
     struct row rows[ROWS_MAX];
@@ -29,6 +30,8 @@ struct tables {
 };
 
 static struct tables committed, working; /* what lasts, and what the open transaction has made of it */
+static struct store store;               /* the connection is the fake's: any pointer will do */
+static uint64_t connects;                /* how often it was made */
 static bool open_transaction;
 static int64_t now_ms;
 
@@ -51,6 +54,9 @@ static size_t fault_count;
 static void tables_reset(void)
 {
     memset(&committed, 0, sizeof committed);
+    memset(&store, 0, sizeof store);
+    committed.epoch = EPOCH;
+    connects = 1;
     memset(trace, 0, sizeof trace);
     open_transaction = false;
     trace_len = fault_count = 0;
@@ -110,6 +116,7 @@ enum err db_commit(struct db *db)
     const struct fault *fault = note('c');
     if (!fault || !fault->err || fault->applied)
         committed = working;
+    connects += fault && fault->err == ERR_UNKNOWN;
     /* A broken connection takes the transaction with it; one that was merely refused may be open still. */
     open_transaction = fault && fault->err && fault->err != ERR_UNKNOWN;
     return fault ? fault->err : ERR_OK;
@@ -127,6 +134,45 @@ void db_rollback(struct db *db)
     open_transaction = false;
 }
 
+/* ---- what else the transaction asks the store ---- */
+
+static struct row *find_row(uint64_t conversation, uint64_t seq)
+{
+    for (size_t i = 0; i < working.row_count; i++)
+        if (working.rows[i].conversation == conversation && working.rows[i].seq == seq)
+            return &working.rows[i];
+    return NULL;
+}
+
+enum err store_compare(struct store *of, struct store_anchor *anchors, size_t count)
+{
+    assert_ptr_equal(of, &store);
+    assert_int_equal(count, 1);
+    enum err err = meet('k');
+    const struct row *row = find_row(anchors->conversation, anchors->seq);
+    anchors->lost = !row || row->batch != anchors->batch;
+    return err;
+}
+
+enum err store_raise_epoch_from(struct store *of, uint64_t from, uint64_t above, uint64_t *epoch)
+{
+    assert_ptr_equal(of, &store);
+    assert_false(open_transaction); /* else it ended with that */
+    const struct fault *fault = note('u');
+    if (fault && fault->err)
+        return fault->err;
+    if (committed.epoch == from)
+        committed.epoch = above + 1;
+    *epoch = committed.epoch;
+    return ERR_OK;
+}
+
+uint64_t db_connects(const struct db *db)
+{
+    (void)db;
+    return connects;
+}
+
 unsigned db_errno(const struct db *db)
 {
     (void)db;
@@ -140,7 +186,7 @@ static uint64_t *seq_of(uint64_t conversation)
 
 static void lock_conversations(const char *sql, db_row_fn *fn, void *arg)
 {
-    static const char head[] = "SELECT id, seq, last_at FROM conversation WHERE id IN (";
+    static const char head[] = "SELECT id, seq, last_at, " STORE_EPOCH " FROM conversation WHERE id IN (";
     assert_true(strlen(sql) < sizeof last_sql);
     strcpy(last_sql, sql);
     assert_memory_equal(sql, head, sizeof head - 1);
@@ -151,17 +197,10 @@ static void lock_conversations(const char *sql, db_row_fn *fn, void *arg)
         at = end;
         if (!seq_of(id))
             continue;
-        struct db_value columns[] = {DB_NUM(id), DB_NUM(*seq_of(id)), DB_NUM((uint64_t)working.last_at[id])};
+        struct db_value columns[] = {DB_NUM(id), DB_NUM(*seq_of(id)), DB_NUM((uint64_t)working.last_at[id]),
+                                     DB_NUM(working.epoch)};
         fn(arg, columns);
     }
-}
-
-static struct row *find_row(uint64_t conversation, uint64_t seq)
-{
-    for (size_t i = 0; i < working.row_count; i++)
-        if (working.rows[i].conversation == conversation && working.rows[i].seq == seq)
-            return &working.rows[i];
-    return NULL;
 }
 
 static struct row *find_client(uint64_t conversation, uint64_t sender, const char *client_id)
@@ -393,7 +432,6 @@ int nanosleep(const struct timespec *wanted, struct timespec *left)
 
 enum { POSTS_MAX = 64, PATIENCE_MS = 1000 };
 
-static struct store store; /* the connection is the fake's: any pointer will do */
 static struct store_post posts[POSTS_MAX];
 static char texts[POSTS_MAX][48];
 static size_t post_count, post_number;

@@ -25,7 +25,7 @@ static void one_that_was_carried_out_is_found_by_its_batch(void **state)
     check_post(0, ERR_OK, 1);
     check_post(1, ERR_OK, 2);
     check_post(2, ERR_OK, 2);
-    assert_string_equal(trace, "blisCblqr"); /* under the lock: the server may be at it still */
+    assert_string_equal(trace, "blisCblkqr"); /* under the lock: the server may be at it still */
     for (size_t i = 0; i < 3; i++)
         assert_false(posts[i].repeated);
     check_consistent();
@@ -240,6 +240,173 @@ static void sent_again_after_unknown_it_is_stored_once(void **state)
     }
 }
 
+/* ---- a database that was put back ---- */
+
+/* What is lost is what was stored since. */
+static void put_back(const struct tables *earlier)
+{
+    committed = *earlier;
+    connects++;
+}
+
+static void each_post_says_in_which_epoch(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "id");
+    committed.epoch = EPOCH + 6;
+    post(1, 9, "id"); /* a repeat */
+    post(2, 9, "");
+    post(77, 9, ""); /* there is no such conversation */
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    assert_true(posts[0].repeated);
+    assert_int_equal(posts[0].epoch, EPOCH + 6);
+    assert_int_equal(posts[1].epoch, EPOCH + 6);
+    assert_int_equal(posts[2].err, ERR_NOT_FOUND);
+
+    post_count = 0;
+    post(77, 9, "");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    assert_int_equal(posts[0].epoch, 0); /* nothing tells */
+}
+
+static void one_that_was_found_stored_is_of_the_epoch_that_found_it(void **state)
+{
+    (void)state;
+    post(1, 9, "");
+    break_commit(true, NULL);
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 1);
+    assert_int_equal(posts[0].epoch, EPOCH);
+    check_consistent();
+}
+
+/* The numbers of its conversation and sender may be others' by now. */
+static void what_was_said_in_another_epoch_is_not_stored(void **state)
+{
+    (void)state;
+    post(1, 9, "a")->of_epoch = EPOCH - 1;
+    post(1, 9, "b")->of_epoch = EPOCH;
+    post(2, 9, "c")->of_epoch = EPOCH + 1;
+    post(1, 9, "d"); /* of whatever epoch it is */
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_DOWN, 0);
+    check_post(1, ERR_OK, 1);
+    check_post(2, ERR_DOWN, 0);
+    check_post(3, ERR_OK, 2);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(posts[i].epoch, EPOCH);
+    assert_int_equal(committed.row_count, 2);
+    check_consistent();
+}
+
+/* The connection is new, and what was stored through the one before is gone. */
+static void nothing_is_stored_in_a_database_that_lost_what_was_stored(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "kept");
+    struct tables earlier = committed;
+    stored_before(1, 9, "lost");
+    put_back(&earlier);
+    post(1, 9, "a");
+    post(2, 9, "b");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    assert_string_equal(trace, "blkru");
+    for (size_t i = 0; i < 2; i++) {
+        check_post(i, ERR_DOWN, 0);
+        assert_int_equal(posts[i].epoch, EPOCH + 1);
+    }
+    assert_int_equal(committed.epoch, EPOCH + 1);
+    check_consistent();
+
+    trace_len = post_count = 0;
+    memset(trace, 0, sizeof trace);
+    post(1, 9, "c"); /* looked up since */
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 2);
+    assert_string_equal(trace, "blisc");
+    check_consistent();
+}
+
+/* Also under the very number of the lost one. */
+static void anothers_message_in_the_place_of_the_last_tells_it_too(void **state)
+{
+    (void)state;
+    struct tables earlier = committed;
+    stored_before(1, 9, "lost");
+    put_back(&earlier);
+    another_relay_writes();
+    post(1, 9, "a");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_DOWN, 0);
+    assert_int_equal(committed.epoch, EPOCH + 1);
+    assert_int_equal(committed.row_count, 1);
+}
+
+static void a_new_connection_to_what_it_was_is_looked_at_once(void **state)
+{
+    (void)state;
+    stored_before(1, 9, "kept");
+    connects++;
+    post(1, 9, "a");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    assert_string_equal(trace, "blkisc");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK); /* the same once more */
+    assert_true(posts[0].repeated);
+    assert_null(strchr(trace + 6, 'k'));
+    assert_int_equal(committed.epoch, EPOCH);
+}
+
+static void of_an_epoch_that_another_began_it_need_not_be_asked(void **state)
+{
+    (void)state;
+    struct tables earlier = committed;
+    stored_before(1, 9, "lost");
+    put_back(&earlier);
+    committed.epoch = EPOCH + 9;
+    post(1, 9, "a")->of_epoch = EPOCH;
+    post(1, 9, "b")->of_epoch = EPOCH + 9;
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_DOWN, 0);
+    check_post(1, ERR_OK, 1);
+    assert_string_equal(trace, "blisc");
+    assert_int_equal(committed.epoch, EPOCH + 9);
+    check_consistent();
+}
+
+static void if_no_epoch_can_be_begun_nothing_is_stored(void **state)
+{
+    (void)state;
+    struct tables earlier = committed;
+    stored_before(1, 9, "lost");
+    put_back(&earlier);
+    post(1, 9, "a");
+    add_fault((struct fault){.op = 'u', .times = 1, .err = ERR_DOWN});
+    assert_int_equal(store_all(0), ERR_DOWN);
+    check_post(0, ERR_DOWN, 0);
+    assert_int_equal(committed.row_count, 0);
+    assert_int_equal(store_all(0), ERR_OK); /* the next one tries again */
+    check_post(0, ERR_DOWN, 0);
+    assert_int_equal(committed.epoch, EPOCH + 1);
+    assert_int_equal(committed.row_count, 0);
+}
+
+/* The commit that broke is gone with the rest: it is known not to be stored. */
+static void a_broken_commit_that_was_put_back_is_not_stored(void **state)
+{
+    (void)state;
+    static struct tables earlier;
+    earlier = committed;
+    stored_before(1, 9, "lost");
+    post(1, 9, "a");
+    break_commit(true, NULL);
+    add_fault((struct fault){.op = 'b', .skip = 1, .times = 1, .err = ERR_DOWN});
+    assert_int_equal(store_all(0), ERR_UNKNOWN);
+    put_back(&earlier);
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_DOWN, 0);
+    assert_int_equal(committed.row_count, 0);
+}
+
 /* ---- at random ---- */
 
 static uint64_t random_state = 3;
@@ -300,7 +467,12 @@ static void whatever_fails_each_is_told_the_truth(void **state)
     unsigned outcomes[ERR_INTERNAL + 1] = {0};
     for (int run = 0; run < 4000; run++) {
         begin(NULL);
-        for (int batch = 0; batch < 4; batch++) { /* the later ones meet what the earlier ones left */
+        struct tables earlier = committed;
+        for (int batch = 0; batch < 5; batch++) { /* the later ones meet what the earlier ones left */
+            uint64_t epoch = committed.epoch;
+            bool lost = batch == 4 && store.last.anchor.seq;
+            if (batch == 4)
+                put_back(&earlier);
             random_faults();
             random_posts();
             trace_len = 0;
@@ -310,7 +482,11 @@ static void whatever_fails_each_is_told_the_truth(void **state)
                 outcomes[posts[i].err]++;
                 answered &= posts[i].err != ERR_DOWN && posts[i].err != ERR_UNKNOWN;
             }
-            assert_true(answered || err);
+            assert_true(answered || err || lost);
+            assert_true(!lost || !committed.row_count);
+            assert_true(epoch == committed.epoch || lost);
+            for (size_t i = 0; i < post_count; i++)
+                assert_true(posts[i].err || posts[i].epoch == EPOCH);
             check_consistent();
             check_order();
         }
@@ -343,6 +519,15 @@ int main(void)
         TEST(lost_and_late_is_stored_by_the_look_up),
         TEST(one_that_turns_up_after_the_look_is_not_stored_twice),
         TEST(sent_again_after_unknown_it_is_stored_once),
+        TEST(each_post_says_in_which_epoch),
+        TEST(one_that_was_found_stored_is_of_the_epoch_that_found_it),
+        TEST(what_was_said_in_another_epoch_is_not_stored),
+        TEST(nothing_is_stored_in_a_database_that_lost_what_was_stored),
+        TEST(anothers_message_in_the_place_of_the_last_tells_it_too),
+        TEST(a_new_connection_to_what_it_was_is_looked_at_once),
+        TEST(of_an_epoch_that_another_began_it_need_not_be_asked),
+        TEST(if_no_epoch_can_be_begun_nothing_is_stored),
+        TEST(a_broken_commit_that_was_put_back_is_not_stored),
         TEST(whatever_fails_each_is_told_the_truth),
     };
     if (log_open("test", "/dev/null", LOG_ERROR))
