@@ -1,0 +1,83 @@
+// What the documents point to is there, both languages tell the same, and settings are called what they are called.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { bin, run, top } from './lib/stack.mjs';
+import { documents, shellBlocks, twin } from './lib/documents.mjs';
+
+const pages = documents();
+const texts = Object.fromEntries(pages.map((page) => [page, fs.readFileSync(path.join(top, page), 'utf8')]));
+const SOURCE = /`((?:common|relay|rest|admin|tests|deploy|bench|docs|nginx|sql|web)\/[\w/.-]+\.\w+)`/g;
+const withoutBlocks = (text) => text.replace(/^```.*?^```$/gms, '');
+
+/** What GitHub calls the headings of a page in an address. */
+function anchors(text) {
+  return [...withoutBlocks(text).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading.replace(/\]\([^)]*\)/g, '')
+    .toLowerCase().replace(/[^\p{L}\p{N}\p{M}_ -]/gu, '').trim().replaceAll(' ', '-'));
+}
+
+/** A block without what may differ between languages: comments, and what a user of either would write. */
+function commands(block) {
+  return block.replace(/(^|\s)(#|\/\/) .*$/gm, '$1').replace(/([:[]\s?\\?")[^"$\\]*/g, '$1…')
+    .replace(/('|name=)[^'$/{}"=]*'/g, "$1…'").replace(/(mute|show) \S+/g, '$1 …').replace(/\b1\d{10}\b/g, '…')
+    .replace(/[ \t]+$/gm, '').trim();
+}
+
+describe('the documents', () => {
+  it('link to what is there, headings included', () => {
+    const lost = [];
+    for (const page of pages) {
+      for (const [, to] of withoutBlocks(texts[page]).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)) {
+        const [file, heading] = to.split('#');
+        const target = file ? path.join(path.dirname(page), decodeURI(file)) : page;
+        if (!fs.existsSync(path.join(top, target))) lost.push(`${page}: ${to}`);
+        else if (heading && !anchors(texts[target] ?? '').includes(decodeURI(heading))) lost.push(`${page}: ${to}`);
+      }
+    }
+    assert.deepEqual(lost, []);
+    assert.ok(pages.length > 20);
+  });
+
+  it('name files of the source that are there', () => {
+    const lost = [];
+    for (const page of pages)
+      for (const [, to] of texts[page].matchAll(SOURCE))
+        if (!/NNNN/.test(to) && !fs.existsSync(path.join(top, to))) lost.push(`${page}: ${to}`);
+    assert.deepEqual(lost, []);
+  });
+
+  for (const page of pages.filter((name) => name.endsWith('.zh.md'))) {
+    it(`${page} tells what the English page does`, () => {
+      const [zh, en] = [texts[page], texts[twin(page, 'en')]];
+      assert.ok(en, 'there is an English page');
+      const skeleton = (text) => [...withoutBlocks(text).matchAll(/^(#+|\||!|- |\d+\. )/gm)].map(([mark]) => mark);
+      assert.deepEqual(skeleton(zh), skeleton(en), 'the same headings, tables, pictures and lists');
+      const fences = (text) => [...text.matchAll(/^```.*$/gm)].map(([fence]) => fence);
+      assert.deepEqual(fences(zh), fences(en), 'the same blocks');
+      assert.deepEqual(shellBlocks(zh).map(commands), shellBlocks(en).map(commands), 'the same commands');
+      const names = (text) => new Set([...withoutBlocks(text).matchAll(/`([^`\n]+)`/g)].map(([, name]) => name));
+      assert.deepEqual([...names(zh)].sort(), [...names(en)].sort(), 'the same names');
+    });
+  }
+
+  it('name settings that there are', async () => {
+    const printed = (await Promise.all(['chaguan-relay', 'chaguan-rest', 'chaguan']
+      .map((program) => run(path.join(bin, program), ['--print-config'])))).map((r) => r.stdout).join('');
+    const settings = new Set([...printed.matchAll(/^(?:# )?(\w+) = /gm)].map((match) => match[1]));
+    const manuals = pages.filter((page) => /^(README|docs\/)[^/]*\.md$|^docs\/clients\//.test(page));
+    const lost = [];
+    let named = 0;
+    for (const page of manuals) {
+      const tables = [...texts[page].matchAll(/\| (?:setting|配置项) \|\n((?:\|.*\n)*)/g)].map(([, rows]) => rows).join('');
+      const rows = [...tables.matchAll(/\| ((?:`\w+`(?:, |、)?)+) \|$/gm)] // not where the cell says more
+        .flatMap(([, last]) => [...last.matchAll(/`(\w+)`/g)]);
+      for (const [, setting] of [...rows, ...texts[page].matchAll(/^(\w+) = /gm)]) {
+        named++;
+        if (!settings.has(setting)) lost.push(`${page}: ${setting}`);
+      }
+    }
+    assert.deepEqual(lost, []);
+    assert.ok(named >= 20);
+  });
+});

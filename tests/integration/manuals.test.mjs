@@ -1,0 +1,182 @@
+// The README and the manuals keep their word: every block of theirs that is marked as shell (```sh) runs here as it
+// stands. The blocks of one page run one after another in one bash, as somebody would paste them. Only where the run is
+// differs: its address, its directory, the programs. Both languages share one page's check.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { bin, DEADLINE_MS, Stack, request, run, top } from './lib/stack.mjs';
+import { documents, shellBlocks, twin } from './lib/documents.mjs';
+
+const MARK = '=== the next block';
+const isClient = (block) => /^node client\.mjs$/m.test(block);
+const read = (page) => fs.readFileSync(path.join(top, page), 'utf8');
+const pages = documents().filter((page) => shellBlocks(read(page)).length > 0);
+
+/** Asserts on what the blocks of a page printed: the lines of each block, then all of it, then the page's text. */
+const checks = {
+  'README.md': ([chatroom, friends, customers, spaces, transports, admin, operator], stdout, text) => {
+    checkChatroom(chatroom, text);
+    checkFriends(friends);
+    checkCustomers(customers);
+    checkSpaces(spaces);
+    checkHttp(transports);
+    checkAdmin(admin);
+    checkOperator(operator, stdout);
+  },
+};
+
+function checkChatroom(chatroom, text) {
+  const joined = JSON.parse(chatroom[0]);
+  assert.equal(joined.success, true);
+  assert.match(chatroom[0], /"chatroomId":"room_[0-9a-f]{32}","nickId":"user_[0-9a-f]{32}"/);
+  assert.ok(JSON.parse(chatroom[1]).data >= 1, 'getRoomNums');
+  assert.deepEqual(JSON.parse(chatroom[2]), { success: true }, 'validateNickIdByRoomId');
+  const [, room, nick] = text.match(/"chatroomName":"([^"]*)","nickName":"([^"]*)"/);
+  assert.deepEqual(JSON.parse(chatroom[3]), { success: true, data: room });
+  assert.deepEqual(JSON.parse(chatroom[4]), { success: true, data: nick });
+}
+
+function checkFriends(friends) {
+  const [found, friendList, messages, marked, refused, withToken] = friends.map((line) => JSON.parse(line));
+  assert.match(found.data[0].userId, /^user_[0-9a-f]{32}$/);
+  assert.match(friendList.data[0].friendId, /^friend_[0-9a-f]{32}$/);
+  assert.deepEqual([friendList.data[0].last, friendList.data[0].unread, messages.data], [null, 0, []]);
+  assert.deepEqual(marked, { success: true, data: { seq: 0 } });
+  assert.equal(refused.code, 'unauthorized');
+  assert.deepEqual(withToken, { success: true, data: [] });
+}
+
+function checkCustomers(customers) {
+  const [picture] = customers.splice(4, 1);
+  assert.equal(picture, '200 image/png');
+  const [wang, bob, first, second, note, history] = customers.map((line) => JSON.parse(line));
+  assert.deepEqual([wang.status, bob.status], [200, 200]);
+  assert.deepEqual([first.code, first.data.length, second.data.length], [1, 1, 2]);
+  assert.match(second.data[1].content, /^\/media\/[0-9a-f]{32}\.png$/);
+  assert.equal(note.data.kind, 'text/plain');
+  assert.deepEqual(history, second);
+}
+
+function checkSpaces(spaces) {
+  const [joined, once, again, space, records] = spaces.map((line) => JSON.parse(line));
+  assert.match(joined.roomNum, /^\d{8}$/);
+  assert.equal(once.score, 5);
+  assert.deepEqual(again, once);
+  assert.deepEqual(space.standings.map((standing) => standing.score).sort(), [-5, 5]);
+  assert.deepEqual(records, space.records);
+}
+
+function checkHttp(transports) {
+  const [sent, repeated, polled] = transports.map((line) => line.startsWith('{') && JSON.parse(line));
+  assert.ok(sent.data.seq >= 1);
+  assert.deepEqual(repeated, sent);
+  assert.equal(polled.next, sent.data.seq);
+  assert.ok(polled.events.some((event) => event.seq === sent.data.seq));
+  assert.ok(transports.includes(`id: ${sent.data.epoch}-${sent.data.seq}`), 'Server-Sent Events');
+}
+
+function checkAdmin(admin) {
+  const [emitted, rooms, sockets, counts] = admin.map((line) => JSON.parse(line));
+  assert.ok(emitted.success && emitted.data.seq >= 1);
+  assert.deepEqual([rooms.success, sockets.success], [true, true]);
+  assert.deepEqual(counts.data, { sockets: 0, rooms: 0 });
+}
+
+function checkOperator(operator, stdout) {
+  assert.equal(JSON.parse(operator[0]).ready, true, 'the REST process');
+  assert.equal(JSON.parse(operator[1]).ready, true, 'the relay');
+  assert.equal(operator.filter((line) => /^chaguan_\w+ \d+$/.test(line)).length, 5, 'metrics');
+  assert.match(stdout, /^messages=\d+$/m);
+  assert.match(stdout, /^no findings$/m);
+  assert.match(stdout, /^the schema is up to date$/m);
+  assert.match(stdout, /^unreferenced=0$/m);
+}
+
+describe('the README and the manuals', () => {
+  let stack, dir;
+  before(async () => {
+    stack = await Stack.start({ settings: { log_level: 'info', demos: 'on' } }); // as "make run" has it
+    dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-manuals-'));
+    // what "npm install ws" leaves
+    fs.symlinkSync(path.join(top, 'tests', 'node_modules'), path.join(dir, 'node_modules'));
+  });
+  after(async () => {
+    if (dir) fs.rmSync(dir, { recursive: true, force: true });
+    await stack?.remove();
+  });
+
+  const here = (text) => text.replaceAll('http://127.0.0.1:7005', stack.url)
+    .replaceAll('build/chaguan', path.join(bin, 'chaguan'))
+    .replaceAll('run/chaguan.conf', stack.file('chaguan.conf'));
+
+  // Pages know nothing of each other, so they may run side by side; every page uses names of its own.
+  describe('run as pasted', { concurrency: 3 }, () => {
+    for (const page of pages) {
+      const text = read(page);
+      const blocks = shellBlocks(text);
+
+      it(page, async () => {
+        const check = checks[twin(page, 'en')];
+        assert.ok(check, 'what its blocks print is checked');
+        for (const [, secret] of text.matchAll(/\\?"(?:password|account|chat_content|content)\\?":\s?\\?"([^"$'\\]*)/g))
+          stack.keepSecret(secret);
+        const script = blocks.filter((block) => !isClient(block)).map(here).join(`\necho '${MARK}'\n`);
+        const { code, stdout, stderr } = await run('bash', ['--norc', '-eu', '-c', script], { cwd: dir });
+        assert.equal(code, 0, `${stdout}\n${stderr}`);
+        assert.equal(stderr, '');
+        check(stdout.split(`${MARK}\n`).map((out) => out.trim().split('\n')), stdout, text);
+      });
+
+      for (const block of blocks.filter(isClient)) it(`${page}: its Node client`, () => runClient(block));
+    }
+  });
+
+  /** Runs it until it has heard itself, the members and the history; then Ctrl-C. */
+  async function runClient(block) {
+    const said = stack.keepSecret(block.match(/content: '([^']*)'/)[1]);
+    const nick = block.match(/nick = '([^']*)'/)[1];
+    const cwd = fs.mkdtempSync(path.join(dir, 'client-')); // node finds node_modules above it
+    const child = spawn('bash', ['--norc', '-eu', '-c', here(block)], { cwd, detached: true });
+    let out = '';
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    const heard = new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`waited in vain; the client printed:\n${out}`)), DEADLINE_MS);
+      const look = (chunk) => {
+        out += chunk;
+        const done = out.includes(`log_content: '${said}'`) && out.includes(`user_name: '${nick}'`)
+          && /^logs \[/m.test(out);
+        if (!done && child.exitCode === null) return;
+        clearTimeout(timer);
+        if (done) resolve();
+        else reject(new Error(`the client ended:\n${out}`));
+      };
+      child.stdout.on('data', look);
+      child.stderr.on('data', look);
+      child.on('close', () => look(''));
+    });
+    try {
+      await heard;
+    } finally {
+      if (child.exitCode === null) process.kill(-child.pid, 'SIGINT'); // Ctrl-C: all that the terminal runs
+      await ended;
+    }
+  }
+
+  it('name pages of the server that are there', async () => {
+    const addresses = new Set(documents()
+      .flatMap((page) => [...read(page).matchAll(/<(http:\/\/127\.0\.0\.1:7005\/[^>]*)>/g)]).map(([, to]) => to));
+    assert.ok(addresses.size >= 3);
+    for (const address of addresses) assert.equal((await request(here(address))).status, 200, address);
+  });
+
+  it('are there in both languages', () => {
+    const english = pages.filter((page) => page === twin(page, 'en'));
+    assert.deepEqual(english, Object.keys(checks).sort());
+    for (const page of english) assert.ok(pages.includes(twin(page, 'zh')), page);
+  });
+
+  it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());
+});
