@@ -25,12 +25,14 @@ static const struct store_statement rows[] = {
     {SQL_LIFT_SANCTION, "UPDATE sanction s SET s.lifted_at = UTC_TIMESTAMP(3), s.changed_at = UTC_TIMESTAMP(3)"
                         " WHERE s.kind = ? AND s.user <=> ? AND s.address <=> ? AND s.name <=> ?"
                         " AND s.conversation <=> ? AND " IN_FORCE},
-    {SQL_MODERATED_FIND, "SELECT id, realm, name, created_at FROM user WHERE public_id = ? AND ? IN (0, realm)"
+    /* an id or a name; ids are ASCII, and a text that is not cannot be compared with them */
+    {SQL_MODERATED_FIND, "SELECT id, realm, name, created_at FROM user"
+                         " WHERE public_id = CONVERT(? USING ascii) AND ? IN (0, realm)"
                          " UNION SELECT id, realm, name, created_at FROM user WHERE realm IN (1, 2, 3, 4) AND name = ?"
                          " AND ? IN (0, realm)"},
     {SQL_MODERATED_LIST, "SELECT id, realm, name, created_at FROM user WHERE id > ? AND ? IN (0, realm)"
                          " ORDER BY id LIMIT ?"},
-    {SQL_MODERATED_ROOM, "SELECT id FROM conversation WHERE public_id = ?"
+    {SQL_MODERATED_ROOM, "SELECT id FROM conversation WHERE public_id = CONVERT(? USING ascii)"
                          " UNION SELECT id FROM conversation WHERE kind = ? AND name = ?"},
     {SQL_SANCTION_LINES, "SELECT " COLUMNS ", u.realm, u.name, COALESCE(r.name, ''), s.reason, s.until, s.created_at"
                          " FROM sanction s LEFT JOIN user u ON u.id = s.user"

@@ -288,6 +288,16 @@ describe('moderation', () => {
       { success: true, data: { lifted: 0 } });
   });
 
+  it('users and rooms are found by names of any script, by the command and the calls', async () => {
+    const seat = await seatIn(unique('春茶'), unique('老周'));
+    await operate('user', 'mute', seat.nick, '--realm', 'chatroom', '--room', seat.roomName);
+    assert.match(await operate('user', 'show', seat.nick), new RegExp(`\nmute .*user="${seat.nick}" room="${seat.roomName}"`));
+    assert.deepEqual((await admin('unmute', { user: seat.nick, room: seat.roomName })).json,
+      { success: true, data: { lifted: 1 } });
+    assert.match(await refused('user', 'kick', unique('无名')), /no such user/);
+    assert.equal((await admin('kick', { user: seat.nick, room: unique('秋茶') })).status, 404);
+  });
+
   it('the command says what is wrong', async () => {
     assert.match(await refused('user', 'ban', unique('nobody')), /no such user/);
     assert.match(await refused('user', 'ban'), /takes one word/);
