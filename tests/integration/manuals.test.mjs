@@ -17,18 +17,24 @@ const pages = documents().filter((page) => shellBlocks(read(page)).length > 0);
 
 /** Asserts on what the blocks of a page printed: the lines of each block, then all of it, then the page's text. */
 const checks = {
-  'README.md': ([chatroom, friends, customers, spaces, transports, admin, operator], stdout, text) => {
-    checkChatroom(chatroom, text);
-    checkFriends(friends);
-    checkCustomers(customers);
-    checkSpaces(spaces);
-    checkHttp(transports);
-    checkAdmin(admin);
-    checkOperator(operator, stdout);
-  },
+  'README.md': checkFirstSuccess,
+  'docs/clients/chatroom.md': checkChatroom,
+  'docs/clients/customers.md': checkCustomers,
+  'docs/clients/demos.md': checkDemos,
+  'docs/clients/friends.md': checkFriends,
+  'docs/clients/http.md': checkHttp,
+  'docs/clients/socketio.md': checkAdmin,
+  'docs/clients/spaces.md': checkSpaces,
+  'docs/install.md': checkOperator,
 };
 
-function checkChatroom(chatroom, text) {
+function checkFirstSuccess([lines], stdout, text) {
+  const [sent, polled] = lines.map((line) => JSON.parse(line));
+  const said = polled.events.find((event) => event.seq === sent.data.seq);
+  assert.equal(said.data.log_content, text.match(/\\"content\\":\\"([^\\]*)/)[1]);
+}
+
+function checkChatroom([chatroom], stdout, text) {
   const joined = JSON.parse(chatroom[0]);
   assert.equal(joined.success, true);
   assert.match(chatroom[0], /"chatroomId":"room_[0-9a-f]{32}","nickId":"user_[0-9a-f]{32}"/);
@@ -37,9 +43,13 @@ function checkChatroom(chatroom, text) {
   const [, room, nick] = text.match(/"chatroomName":"([^"]*)","nickName":"([^"]*)"/);
   assert.deepEqual(JSON.parse(chatroom[3]), { success: true, data: room });
   assert.deepEqual(JSON.parse(chatroom[4]), { success: true, data: nick });
+  const [messages, unread, marked] = chatroom.slice(5).map((line) => JSON.parse(line));
+  assert.ok(Array.isArray(messages.data));
+  assert.equal(unread.data.unread, unread.data.seq - unread.data.read);
+  assert.ok(marked.success);
 }
 
-function checkFriends(friends) {
+function checkFriends([friends]) {
   const [found, friendList, messages, marked, refused, withToken] = friends.map((line) => JSON.parse(line));
   assert.match(found.data[0].userId, /^user_[0-9a-f]{32}$/);
   assert.match(friendList.data[0].friendId, /^friend_[0-9a-f]{32}$/);
@@ -49,7 +59,7 @@ function checkFriends(friends) {
   assert.deepEqual(withToken, { success: true, data: [] });
 }
 
-function checkCustomers(customers) {
+function checkCustomers([customers]) {
   const [picture] = customers.splice(4, 1);
   assert.equal(picture, '200 image/png');
   const [wang, bob, first, second, note, history] = customers.map((line) => JSON.parse(line));
@@ -60,7 +70,7 @@ function checkCustomers(customers) {
   assert.deepEqual(history, second);
 }
 
-function checkSpaces(spaces) {
+function checkSpaces([spaces]) {
   const [joined, once, again, space, records] = spaces.map((line) => JSON.parse(line));
   assert.match(joined.roomNum, /^\d{8}$/);
   assert.equal(once.score, 5);
@@ -69,7 +79,7 @@ function checkSpaces(spaces) {
   assert.deepEqual(records, space.records);
 }
 
-function checkHttp(transports) {
+function checkHttp([transports]) {
   const [sent, repeated, polled] = transports.map((line) => line.startsWith('{') && JSON.parse(line));
   assert.ok(sent.data.seq >= 1);
   assert.deepEqual(repeated, sent);
@@ -78,14 +88,14 @@ function checkHttp(transports) {
   assert.ok(transports.includes(`id: ${sent.data.epoch}-${sent.data.seq}`), 'Server-Sent Events');
 }
 
-function checkAdmin(admin) {
-  const [emitted, rooms, sockets, counts] = admin.map((line) => JSON.parse(line));
+function checkAdmin([admin]) {
+  const [emitted, rooms, inRoom, sockets, counts] = admin.map((line) => JSON.parse(line));
   assert.ok(emitted.success && emitted.data.seq >= 1);
-  assert.deepEqual([rooms.success, sockets.success], [true, true]);
+  assert.deepEqual([rooms.success, inRoom.success, sockets.success], [true, true, true]);
   assert.deepEqual(counts.data, { sockets: 0, rooms: 0 });
 }
 
-function checkOperator(operator, stdout) {
+function checkOperator([operator, moderation], stdout, text) {
   assert.equal(JSON.parse(operator[0]).ready, true, 'the REST process');
   assert.equal(JSON.parse(operator[1]).ready, true, 'the relay');
   assert.equal(operator.filter((line) => /^chaguan_\w+ \d+$/.test(line)).length, 5, 'metrics');
@@ -93,6 +103,17 @@ function checkOperator(operator, stdout) {
   assert.match(stdout, /^no findings$/m);
   assert.match(stdout, /^the schema is up to date$/m);
   assert.match(stdout, /^unreferenced=0$/m);
+  const name = text.match(/user mute '([^']*)'/)[1];
+  assert.equal(JSON.parse(moderation[0]).data.name, name);
+  assert.ok(moderation[1].startsWith(`user realm="friends" name="${name}"`), stdout);
+  const mutes = moderation.filter((line) => line.startsWith(`mute realm="friends" user="${name}"`));
+  assert.equal(mutes.length, 2, stdout);
+  assert.equal(moderation.at(-1), 'lifted=1');
+}
+
+function checkDemos([clock]) {
+  assert.match(clock[0], /\d{1,2}:\d{2}:\d{2}/);
+  assert.ok(clock.includes('event: open'), 'an EventSource opens');
 }
 
 describe('the README and the manuals', () => {
