@@ -45,8 +45,10 @@ function checkChatroom([chatroom], stdout, text) {
   assert.deepEqual(JSON.parse(chatroom[4]), { success: true, data: nick });
   const [messages, unread, marked] = chatroom.slice(5).map((line) => JSON.parse(line));
   assert.ok(Array.isArray(messages.data));
-  assert.equal(unread.data.unread, unread.data.seq - unread.data.read);
-  assert.ok(marked.success);
+  // the page's Node client may be talking in the same room
+  assert.equal(unread.data.read, 0);
+  assert.ok(unread.data.unread >= 0 && unread.data.unread <= unread.data.seq, 'unread');
+  assert.equal(marked.data.read, Math.min(1, marked.data.seq));
 }
 
 function checkFriends([friends]) {
