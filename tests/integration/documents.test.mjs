@@ -61,6 +61,22 @@ describe('the documents', () => {
     });
   }
 
+  it('are short where a stranger begins', () => {
+    for (const page of ['README.md', 'README.zh.md']) assert.ok(texts[page].split('\n').length <= 150, page);
+  });
+
+  it('have every REST call in a manual', async () => {
+    const { stdout } = await run(path.join(bin, 'chaguan-rest'), ['--help']);
+    const calls = [...stdout.matchAll(/^ {2}(?:GET|POST) +(\/\S+)/gm)].map(([, call]) => call);
+    assert.ok(calls.length > 30);
+    for (const language of ['en', 'zh']) {
+      const manuals = pages.filter((page) => /^docs\/(clients\/|install)/.test(page) && page === twin(page, language))
+        .map((page) => texts[page]).join('\n');
+      const there = (call) => new RegExp(`${call.replace(/:\w+/g, '[^/\\s]+')}(?![\\w/])`).test(manuals);
+      assert.deepEqual(calls.filter((call) => !there(call)), [], language);
+    }
+  });
+
   it('name settings that there are', async () => {
     const printed = (await Promise.all(['chaguan-relay', 'chaguan-rest', 'chaguan']
       .map((program) => run(path.join(bin, program), ['--print-config'])))).map((r) => r.stdout).join('');

@@ -73,12 +73,13 @@ function checkCustomers([customers]) {
 }
 
 function checkSpaces([spaces]) {
-  const [joined, once, again, space, records] = spaces.map((line) => JSON.parse(line));
+  const [joined, once, again, space, records, unread, marked] = spaces.map((line) => JSON.parse(line));
   assert.match(joined.roomNum, /^\d{8}$/);
   assert.equal(once.score, 5);
   assert.deepEqual(again, once);
   assert.deepEqual(space.standings.map((standing) => standing.score).sort(), [-5, 5]);
   assert.deepEqual(records, space.records);
+  assert.deepEqual([unread.read, marked.read], [0, 1]);
 }
 
 function checkHttp([transports]) {
