@@ -13,6 +13,9 @@
 /* How long a batch may keep its conversations, and with them whoever else posts to them or is stored beside others: what
  * is larger takes longer and is not stored sooner. Few posts are not worth a COMMIT. */
 enum { HOLD_MS = 50, MOST_MIN = 50 };
+/* … but so many of each payer go together however long it takes: where many say little each, small batches would cost the
+ * database more, and nobody would be served sooner. */
+enum { SHARE = 8 };
 /* … and most bytes of one, unless one message has more: COMMIT writes them out. */
 enum { BATCH_BYTES = 512 * 1024 };
 
@@ -30,6 +33,8 @@ struct entry {
 /* Whoever has messages waiting: a sender, or a session that has none. Never without. */
 struct payer {
     uint64_t key;
+    uint64_t batch; /* in which it had its turn last, */
+    size_t taken;   /* … and how many of its own are in that */
     struct entry *first, **last;
     struct payer *before, *behind; /* a ring */
 };
@@ -58,9 +63,10 @@ struct journal {
     size_t waiting, waiting_bytes;
     size_t count, bytes; /* queued or being stored */
     bool stopping, stopped;
-    int64_t stop_ms; /* when stopping: until when batches are tried */
-    bool failing;    /* journal thread: the last batch found no database */
-    size_t most;     /* journal thread: posts that this machine stores within HOLD_MS, as far as known */
+    int64_t stop_ms;  /* when stopping: until when batches are tried */
+    bool failing;     /* journal thread: the last batch found no database */
+    uint64_t batches; /* journal thread: gathered so far */
+    size_t most;      /* journal thread: posts that this machine stores within HOLD_MS, as far as known */
 };
 
 static void settle(struct journal *journal, size_t count, size_t bytes)
@@ -170,9 +176,24 @@ static void learn(struct journal *journal, size_t count, int64_t ms)
     }
 }
 
-/* Waits for a message; returns up to journal_batch of them, or as many as are stored in time; NULL at the end. Oldest first: but while more wait than go
- * together, one of each payer in turn, so that whoever sends much waits behind themselves. What one payer sends keeps its
- * order. */
+/* Whose turn it is; NULL: the batch is as large as it should be. Once one payer has had its share, all have. */
+static struct payer *next_payer(struct journal *journal, bool full)
+{
+    struct payer *payer = journal->turn;
+    if (payer->batch != journal->batches) {
+        payer->batch = journal->batches;
+        payer->taken = 0;
+    }
+    if (full && payer->taken >= SHARE)
+        return NULL;
+    payer->taken++;
+    journal->turn = payer->behind;
+    return payer;
+}
+
+/* Waits for a message; returns up to journal_batch of them, or as many as are stored in time or are everybody's share;
+ * NULL at the end. Oldest first: but while more wait than go together, one of each payer in turn, so that whoever sends
+ * much waits behind themselves. What one payer sends keeps its order. */
 static struct entry *gather(struct journal *journal, size_t *count, int64_t *oldest_ms)
 {
     struct entry *first = NULL, **end = &first;
@@ -180,16 +201,15 @@ static struct entry *gather(struct journal *journal, size_t *count, int64_t *old
     pthread_mutex_lock(&journal->lock);
     while (!journal->oldest && !journal->stopping)
         pthread_cond_wait(&journal->some, &journal->lock);
-    size_t most = (size_t)journal->settings->journal_batch;
-    if (journal->most < most)
-        most = journal->most;
+    size_t limit = (size_t)journal->settings->journal_batch, most = journal->most < limit ? journal->most : limit;
     size_t bytes = 0;
+    journal->batches++;
     bool all = journal->waiting <= most && journal->waiting_bytes <= BATCH_BYTES;
     *oldest_ms = INT64_MAX;
-    for (; journal->oldest && *count < most && bytes < BATCH_BYTES; ++*count) {
-        struct payer *payer = all ? journal->oldest->payer : journal->turn;
-        if (!all)
-            journal->turn = payer->behind;
+    for (; journal->oldest && *count < limit && bytes < BATCH_BYTES; ++*count) {
+        struct payer *payer = all ? journal->oldest->payer : next_payer(journal, *count >= most);
+        if (!payer)
+            break;
         *end = take_from(journal, payer);
         bytes += message_size((*end)->message);
         if ((*end)->queued_ms < *oldest_ms)

@@ -1,6 +1,7 @@
 /* journal.h: the thread that stores messages: one transaction at a time, and while one is in flight
  * the next gathers. Group commit without a timer: an idle relay stores at once, a busy one many. While more waits than
- * one transaction takes, senders take turns, so that nobody waits behind what somebody else pours in. */
+ * one transaction takes, senders take turns, so that nobody waits behind what somebody else pours in. A transaction is kept
+ * short, but for a share of each sender: a crowd that says little each is stored together. */
 #ifndef CG_RELAY_DB_JOURNAL_H
 #define CG_RELAY_DB_JOURNAL_H
 

@@ -134,6 +134,37 @@ static size_t place_of(uint64_t session_id)
     return 0;
 }
 
+/* Many who say little each: smaller batches would cost more, and nobody would be served sooner. One who says much is not
+ * many. */
+static void a_crowd_goes_together_however_slow_the_database(void **state)
+{
+    (void)state;
+    enum { CROWD = 50, EACH = 8, MUCH = 500, FIRST = 400, ALL = FIRST + MUCH + CROWD * EACH };
+    settings.journal_batch = 1000;
+    settings.journal_queue = 2000;
+    fake.per_ms = 2;
+    submit_all(1, FIRST); /* that is how slow it is */
+    await_answers(FIRST);
+    hold(true);
+    uint64_t number = FIRST;
+    size_t before = begun() + 1;
+    assert_int_equal(submit_of(9, ++number, "x", ""), ERR_OK);
+    await_begun(before);
+    while (number < FIRST + MUCH)
+        assert_int_equal(submit_of(9, ++number, "x", ""), ERR_OK);
+    for (uint64_t i = 0; i < EACH; i++)
+        for (uint64_t sender = 0; sender < CROWD; sender++)
+            assert_int_equal(submit_of(100 + sender, ++number, "x", ""), ERR_OK);
+    hold(false);
+    await_answers(ALL);
+    check_answers(1, 1, ERR_OK);
+    assert_in_range(fake.batches[before].count, (CROWD + 1) * EACH, (CROWD + 1) * EACH + 1);
+    for (uint64_t session = FIRST + MUCH + 1; session <= ALL; session++)
+        assert_in_range(place_of(session), FIRST + 1, FIRST + 1 + (CROWD + 1) * EACH);
+    for (size_t i = before + 1; i < begun(); i++)
+        assert_in_range(fake.batches[i].count, 1, 160); /* of the one who says much */
+}
+
 static void nobody_waits_behind_what_another_pours_in(void **state)
 {
     (void)state;
@@ -287,6 +318,7 @@ int main(void)
         TEST(order_is_kept_however_the_batches_fall),
         TEST(long_messages_go_in_smaller_batches),
         TEST(a_slow_database_gets_smaller_batches_until_it_is_quick_again),
+        TEST(a_crowd_goes_together_however_slow_the_database),
         TEST(nobody_waits_behind_what_another_pours_in),
         TEST(more_senders_than_go_together_take_turns),
         TEST(what_goes_into_one_batch_goes_as_it_came),
