@@ -126,10 +126,10 @@
       "REST calls that went on without presence because Redis was down") \
     X(PUBLISHED, "bus_published_total", counter, "Batches published") \
     X(PUBLISH_SKIPPED, "bus_publish_skipped_total", counter, \
-      "Batches not published because Redis was down; others find them by audit") \
+      "Batches not published because Redis was down; others find them by reconciliation") \
     X(BUS_RECEIVED, "bus_received_total", counter, "Batches received from other relays") \
     X(BUS_MALFORMED, "bus_malformed_total", counter, "Bus messages that could not be read") \
-    X(BUS_OTHER_EPOCH, "bus_other_epoch_total", counter, "Batches of another epoch, left to the audit") \
+    X(BUS_OTHER_EPOCH, "bus_other_epoch_total", counter, "Batches of another epoch, left to the reconciliation") \
     X(EPOCHS, "epochs_total", counter, "Times the epoch was raised while this relay ran") \
     X(ROOMS_AHEAD, "rooms_ahead", gauge, \
       "Rooms of which the database lost messages, while no new epoch could be begun: chaguan epoch raise") \
@@ -155,8 +155,8 @@
       "Missed events given to clients of the native protocol that came back") \
     X(NATIVE_RESETS, "native_resets_total", counter, \
       "Cursors of the native protocol that were none here, or too far behind") \
-    X(AUDITS, "audits_total", counter, "Comparisons of the rooms in use with the database") \
-    X(AUDIT_FOUND, "audit_found_total", counter, "Rooms that an audit found behind the database")
+    X(RECONCILIATIONS, "reconciliations_total", counter, "Comparisons of the rooms in use with the database") \
+    X(RECONCILE_FOUND, "reconcile_found_total", counter, "Rooms that a reconciliation found behind the database")
 
 enum metric {
 #define X(id, name, type, help) METRIC_##id,

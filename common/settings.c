@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/settings_renamed.h"
 
 #include <ctype.h>
 #include <stddef.h>
@@ -139,9 +140,9 @@ static const struct setting rows[] = {
         "How many of them may be one user's; more are refused as busy. Whoever has many waits behind themselves."),
     ROW(reader_queue_address, COUNT, RELAY, "10000", 1, 1000000,
         "The same for those who come in from one address and are not known yet."),
-    ROW(audit_ms, MILLIS, RELAY, "5s", 100, 3600000,
+    ROW(reconcile_ms, MILLIS, RELAY, "5s", 100, 3600000,
         "How often the rooms in use are compared with the database, in case Redis lost the last word."),
-    ROW(audit_down_ms, MILLIS, RELAY, "1s", 50, 60000, "The same while Redis is down."),
+    ROW(reconcile_down_ms, MILLIS, RELAY, "1s", 50, 60000, "The same while Redis is down."),
     ROW(revocation_poll_ms, MILLIS, RELAY, "500ms", 50, 60000,
         "How often the database is asked for mutes, bans and rights taken away that Redis did not tell of."),
     ROW(gap_wait_ms, MILLIS, RELAY, "50ms", 0, 10000,
@@ -305,6 +306,17 @@ static const struct setting rows[] = {
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
+static const struct {
+    const char *old, *now;
+} renamed[] = {
+#define X(old, now) {#old, #now},
+    SETTINGS_RENAMED(X)
+#undef X
+};
+
+enum { RENAMED = sizeof renamed / sizeof renamed[0] };
+_Static_assert(RENAMED <= 64, "one bit of old_names for each");
+
 static bool is_text(enum kind kind)
 {
     return kind <= SECRET;
@@ -397,6 +409,11 @@ static enum err assign(struct settings *settings, const struct setting *row, con
 static enum err assign_named(struct settings *settings, struct str name, const char *value, const char *source,
                              char why[256])
 {
+    for (size_t i = 0; i < RENAMED; i++)
+        if (str_eq(name, str_of(renamed[i].old))) {
+            settings->old_names |= UINT64_C(1) << i;
+            name = str_of(renamed[i].now);
+        }
     for (size_t i = 0; i < ROWS; i++)
         if (str_eq(name, str_of(rows[i].name)))
             return assign(settings, &rows[i], value, source, why);
@@ -551,6 +568,13 @@ void settings_fini(struct settings *settings)
         free(*text_field(settings, &rows[i]));
         *text_field(settings, &rows[i]) = NULL;
     }
+}
+
+void settings_each_old_name(const struct settings *settings, settings_old_name_fn *fn, void *arg)
+{
+    for (size_t i = 0; i < RENAMED; i++)
+        if (settings->old_names >> i & 1)
+            fn(arg, renamed[i].old, renamed[i].now);
 }
 
 static void add_comment(struct buf *out, const char *doc)

@@ -36,7 +36,7 @@ struct settings {
     int64_t history_limit, history_bytes;
     int64_t journal_batch, journal_queue, journal_queue_bytes, journal_timeout_ms;
     int64_t readers, reader_queue, reader_queue_user, reader_queue_address;
-    int64_t audit_ms, audit_down_ms, revocation_poll_ms, gap_wait_ms;
+    int64_t reconcile_ms, reconcile_down_ms, revocation_poll_ms, gap_wait_ms;
     int64_t lease_ms, grace_ms, members_interval_ms;
     char *advertise;
     int64_t http_idle_ms, poll_max_ms, poll_presence_ms, room_linger_ms;
@@ -64,6 +64,8 @@ struct settings {
     /* admin */
     char *sql_dir;
     char *site_dir, *site_policy; /* nginx': deploy/run.sh reads them */
+
+    uint64_t old_names; /* which of settings_renamed.h were given by their old name */
 };
 
 /* Reads defaults, then `file` (NULL: none), then the environment, then `count` texts "name=value".
@@ -71,6 +73,10 @@ struct settings {
 enum err settings_load(struct settings *settings, const char *file, char *const *sets, int count,
                        char why[256]) CG_MUST_CHECK;
 void settings_fini(struct settings *settings);
+
+/* Calls `fn` for each setting that was given by a name that it had before (common/settings_renamed.h). */
+typedef void settings_old_name_fn(void *arg, const char *old, const char *now);
+void settings_each_old_name(const struct settings *settings, settings_old_name_fn *fn, void *arg);
 
 /* Every setting that `program` uses: documentation, default and present value, as a file that
  * settings_load reads back. Secrets are not shown. */

@@ -37,6 +37,17 @@ static void print_config(const struct program_info *info, const struct settings 
     buf_fini(&out);
 }
 
+static void say_old_name(void *arg, const char *old, const char *now)
+{
+    fprintf(stderr, "%s: warning: the setting %s is called %s now\n", (const char *)arg, old, now);
+}
+
+static void log_old_name(void *arg, const char *old, const char *now)
+{
+    (void)arg;
+    log_warn("settings.renamed", "old=%s now=%s", old, now);
+}
+
 static void say_condition(void *arg, const char *line)
 {
     fprintf(stderr, "%s: warning: the database's %s\n", (const char *)arg, line);
@@ -45,10 +56,8 @@ static void say_condition(void *arg, const char *line)
 /* The settings may be right before there is a server: then they are all that can be looked at. */
 static void check_database(const struct program_info *info, const struct settings *settings)
 {
-    char name[64];
     struct store *store = store_new(settings);
-    snprintf(name, sizeof name, "%s", info->name);
-    if (store_conditions(store, say_condition, name))
+    if (store_conditions(store, say_condition, (void *)(uintptr_t)info->name))
         printf("%s: the database could not be asked: %s\n", info->name, store_error(store));
     store_free(store);
 }
@@ -92,6 +101,8 @@ int program_start(const struct program_info *info, int argc, char **argv, struct
         fprintf(stderr, "%s: %s\n", info->name, why);
         exit(2);
     }
+    if (action)
+        settings_each_old_name(settings, say_old_name, (void *)(uintptr_t)info->name);
     if (action == PRINT)
         print_config(info, settings);
     else if (action == CHECK) {
@@ -108,6 +119,7 @@ int program_start(const struct program_info *info, int argc, char **argv, struct
         fprintf(stderr, "%s: cannot open the log file %s\n", info->name, settings->log_file);
         exit(2);
     }
+    settings_each_old_name(settings, log_old_name, NULL);
     return optind;
 }
 

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-static void on_audit(struct wheel_timer *timer);
+static void on_reconcile(struct wheel_timer *timer);
 
 /* sessions->pending */
 static bool pending(const struct seat *seat, struct str *bytes)
@@ -28,8 +28,8 @@ static bool pending(const struct seat *seat, struct str *bytes)
 void hub_init(struct hub *hub)
 {
     buf_init(&hub->scratch, (size_t)hub->settings->room_log_bytes / 2 - WSFRAME_HEADER_MAX);
-    hub->audit.fired = on_audit;
-    wheel_set(hub->wheel, &hub->audit, hub->settings->audit_down_ms);
+    hub->reconcile.fired = on_reconcile;
+    wheel_set(hub->wheel, &hub->reconcile, hub->settings->reconcile_down_ms);
     hub->sessions->pending = pending;
 }
 
@@ -92,7 +92,7 @@ static void room_free(struct room *room)
 
 void hub_fini(struct hub *hub)
 {
-    wheel_cancel(&hub->audit);
+    wheel_cancel(&hub->reconcile);
     size_t at = 0;
     for (struct room *room; (at = 0, room = map_next(&hub->rooms, &at));)
         room_free(room); /* kept for a listener, for who comes back, or for a subscription never confirmed */
@@ -127,7 +127,7 @@ static void room_begin(struct room *room)
     if (room_is_inbox(room))
         room->state = ROOM_LIVE; /* nothing is stored under it */
     else if (!subscribing)
-        room_load(room); /* the audit brings what the other relays store */
+        room_load(room); /* the reconciliation brings what the other relays store */
 }
 
 /* Most sessions have a seat or two, and a list is all that they need. One with hundreds of friends or rooms is looked up
@@ -342,7 +342,7 @@ void room_failed(struct room *room, enum err err)
     }
     room->later.fired = on_retry;
     if (room->listener)
-        wheel_set(room->hub->wheel, &room->later, room->hub->settings->audit_down_ms);
+        wheel_set(room->hub->wheel, &room->later, room->hub->settings->reconcile_down_ms);
     else
         room_free(room);
 }
@@ -483,11 +483,12 @@ bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encodin
     return log && roomlog_tail(&log->log, room->seq, &wanted, fn, arg);
 }
 
-/* ---- the audit, from time to time ---- */
+/* ---- the reconciliation, from time to time ---- */
 
-static void on_audit(struct wheel_timer *timer)
+static void on_reconcile(struct wheel_timer *timer)
 {
-    struct hub *hub = (struct hub *)(void *)((char *)timer - offsetof(struct hub, audit));
-    hub_audit(hub);
-    wheel_set(hub->wheel, &hub->audit, bus_is_up(hub->bus) ? hub->settings->audit_ms : hub->settings->audit_down_ms);
+    struct hub *hub = (struct hub *)(void *)((char *)timer - offsetof(struct hub, reconcile));
+    hub_reconcile(hub);
+    wheel_set(hub->wheel, &hub->reconcile,
+              bus_is_up(hub->bus) ? hub->settings->reconcile_ms : hub->settings->reconcile_down_ms);
 }

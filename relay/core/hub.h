@@ -52,12 +52,12 @@ struct hub {
     int64_t rest_until_us; /* clock_mono_us: all small rooms were flushed a moment ago; 0: they were not */
     size_t log_bytes;      /* memory held by all room logs */
     size_t trim_at;        /* where the sweep over budget goes on */
-    struct wheel_timer audit;
-    bool auditing;               /* one is under way */
-    bool audit_again;            /* and what it has asked is too old by now */
+    struct wheel_timer reconcile;
+    bool reconciling;            /* one is under way */
+    bool reconcile_again;        /* and what it has asked is too old by now */
     struct store_anchor *doubts; /* what rooms had delivered when something came that speaks against it */
     size_t doubt_count, doubt_cap;
-    int64_t connects;   /* METRIC_DB_CONNECTS when the last audit began */
+    int64_t connects;   /* METRIC_DB_CONNECTS when the last reconciliation began */
     struct buf scratch; /* for encoding one event */
 };
 
@@ -122,7 +122,7 @@ void hub_received(struct hub *hub, struct str payload);
 /* Compares all rooms with the database now; what is missing is fetched. If it does not know of what was delivered, it
  * was put back to an older state, and another epoch begins. If another one has begun, all that is known of rooms is void:
  * all sessions are asked to come back, and the rooms are read again. */
-void hub_audit(struct hub *hub);
+void hub_reconcile(struct hub *hub);
 
 /* The bus came up or went down, or has subscribed to a conversation. */
 void hub_bus_state(struct hub *hub, bool up);

@@ -72,14 +72,14 @@ static void disown(struct hub *hub, struct store_post *post)
 {
     if (!post->err)
         post->err = ERR_UNKNOWN;
-    hub_audit_anew(hub);
+    hub_reconcile_anew(hub);
 }
 
 void hub_stored(struct hub *hub, struct store_post *posts, const struct post_id *ids, size_t count)
 {
     struct store_post **stored = mem_zalloc(count * sizeof(struct store_post *));
     size_t stored_count = 0;
-    hub_audit_reconnected(hub);
+    hub_reconcile_reconnected(hub);
     for (size_t i = 0; i < count; i++) {
         if (posts[i].epoch && posts[i].epoch != hub->epoch)
             disown(hub, &posts[i]);
@@ -194,7 +194,7 @@ void hub_received(struct hub *hub, struct str payload)
     metric_inc(METRIC_BUS_RECEIVED);
     if (is_shown(header.kind) && header.epoch != hub->epoch) { /* whose numbers are void the database tells */
         metric_inc(METRIC_BUS_OTHER_EPOCH);
-        hub_audit_anew(hub);
+        hub_reconcile_anew(hub);
         return;
     }
     switch (header.kind) {
@@ -229,5 +229,5 @@ void hub_bus_state(struct hub *hub, bool up)
     for (struct room *room; !up && (room = map_next(&hub->rooms, &at));)
         if (room->state == ROOM_SUBSCRIBING)
             room_load(room);
-    wheel_set(hub->wheel, &hub->audit, 0); /* what was missed meanwhile */
+    wheel_set(hub->wheel, &hub->reconcile, 0); /* what was missed meanwhile */
 }

@@ -6,13 +6,13 @@
  *   seq >  last + 1   stash; if the missing ones do not come within gap_wait_ms, read them from the
  *                     database, once per room whoever noticed
  *
- * `known` is the highest number known to be stored: from a stashed message, or from the audit that
+ * `known` is the highest number known to be stored: from a stashed message, or from the reconciliation that
  * compares every room in use with its conversation's counter. While seq < known something is fetched
  * or waited for.
  *
  * Numbers alone do not tell whether the database was put back to an older state while people talk: it gives them out
  * again. So the transaction of the last message (room->batch) is remembered, and compared wherever the database is
- * asked for something that follows: by each audit, by each refill, and when a number comes that is not new. */
+ * asked for something that follows: by each reconciliation, by each refill, and when a number comes that is not new. */
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -22,7 +22,7 @@
 
 #include <stdlib.h>
 
-enum { STASH_COUNT = 4096, STASH_BYTES = 4 * 1024 * 1024, REFILL_LIMIT = 500, AUDIT_ROOMS = 1000 };
+enum { STASH_COUNT = 4096, STASH_BYTES = 4 * 1024 * 1024, REFILL_LIMIT = 500, RECONCILE_ROOMS = 1000 };
 
 /* ---- the stash ---- */
 
@@ -119,7 +119,7 @@ static void drain_stash(struct room *room)
     gap_settle(room);
 }
 
-static void audit_begin(struct hub *hub, bool all);
+static void reconcile_begin(struct hub *hub, bool all);
 
 /* What was delivered is compared with the database. It is remembered as it is now: when the answer is there, the numbers
  * of a database that was put back may have grown past it. */
@@ -134,8 +134,8 @@ static void doubt(struct room *room, struct store_anchor anchor)
         hub->doubts = mem_realloc(hub->doubts, hub->doubt_cap * sizeof hub->doubts[0]);
     }
     hub->doubts[hub->doubt_count++] = anchor;
-    if (!hub->auditing)
-        audit_begin(hub, false);
+    if (!hub->reconciling)
+        reconcile_begin(hub, false);
 }
 
 static struct store_anchor anchor_of(const struct room *room)
@@ -306,7 +306,7 @@ static void on_refilled(struct job *job)
             refill(room); /* more than one portion was missing */
         else
             log_warn("room.refill_failed", "room=%llu err=%s", (unsigned long long)room->id,
-                     err_name(job->err)); /* the next audit tries again */
+                     err_name(job->err)); /* the next reconciliation tries again */
     }
     reading_free(reading);
 }
@@ -375,9 +375,9 @@ static void begin_epoch(struct hub *hub, uint64_t epoch)
     hub->notices.epoch(hub->notices.arg);
 }
 
-/* ---- the audit ---- */
+/* ---- the reconciliation ---- */
 
-struct audit {
+struct reconcile {
     struct job job;
     struct hub *hub;
     uint64_t known; /* the epoch, as the hub has it */
@@ -388,14 +388,14 @@ struct audit {
     uint64_t epoch; /* 0: could not be read */
 };
 
-static enum err compare(struct audit *audit, struct store *store)
+static enum err compare(struct reconcile *reconcile, struct store *store)
 {
     enum err err = ERR_OK;
-    for (size_t at = 0; !err && at < audit->count; at += AUDIT_ROOMS) {
-        size_t count = audit->count - at;
-        err = store_compare(store, audit->anchors + at, count < AUDIT_ROOMS ? count : AUDIT_ROOMS);
-        for (size_t i = at; !err && i < at + AUDIT_ROOMS && i < audit->count; i++)
-            audit->lost += audit->anchors[i].lost;
+    for (size_t at = 0; !err && at < reconcile->count; at += RECONCILE_ROOMS) {
+        size_t count = reconcile->count - at;
+        err = store_compare(store, reconcile->anchors + at, count < RECONCILE_ROOMS ? count : RECONCILE_ROOMS);
+        for (size_t i = at; !err && i < at + RECONCILE_ROOMS && i < reconcile->count; i++)
+            reconcile->lost += reconcile->anchors[i].lost;
     }
     return err;
 }
@@ -405,28 +405,28 @@ static enum err compare(struct audit *audit, struct store *store)
  * finds out says so; the first one begins the epoch. */
 static void read_tails(struct job *job, struct store *store)
 {
-    struct audit *audit = (struct audit *)job;
-    if (!audit->count)
+    struct reconcile *reconcile = (struct reconcile *)job;
+    if (!reconcile->count)
         job->err = store_ping(store); /* an idle relay's database is watched too */
     if (!job->err)
-        job->err = store_epoch(store, &audit->epoch);
-    if (!job->err && audit->epoch == audit->known)
-        job->err = compare(audit, store);
-    if (!job->err && (audit->lost || audit->epoch < audit->known))
-        job->err = store_raise_epoch_from(store, audit->epoch, audit->known, &audit->epoch);
+        job->err = store_epoch(store, &reconcile->epoch);
+    if (!job->err && reconcile->epoch == reconcile->known)
+        job->err = compare(reconcile, store);
+    if (!job->err && (reconcile->lost || reconcile->epoch < reconcile->known))
+        job->err = store_raise_epoch_from(store, reconcile->epoch, reconcile->known, &reconcile->epoch);
 }
 
-static void note_put_back(const struct audit *audit)
+static void note_put_back(const struct reconcile *reconcile)
 {
     bool said = metric_get(METRIC_ROOMS_AHEAD) > 0;
-    if (audit->lost && audit->epoch == audit->known && !said)
+    if (reconcile->lost && reconcile->epoch == reconcile->known && !said)
         log_error("hub.database_put_back", "rooms=%zu msg=\"stored messages were lost: chaguan epoch raise\"",
-                  audit->lost);
-    else if (audit->lost && audit->epoch != audit->known)
-        log_error("hub.database_put_back", "rooms=%zu from=%llu to=%llu msg=\"stored messages were lost\"", audit->lost,
-                  (unsigned long long)audit->known, (unsigned long long)audit->epoch);
-    if (!audit->job.err || audit->lost)
-        metric_set(METRIC_ROOMS_AHEAD, audit->epoch == audit->known ? (int64_t)audit->lost : 0);
+                  reconcile->lost);
+    else if (reconcile->lost && reconcile->epoch != reconcile->known)
+        log_error("hub.database_put_back", "rooms=%zu from=%llu to=%llu msg=\"stored messages were lost\"",
+                  reconcile->lost, (unsigned long long)reconcile->known, (unsigned long long)reconcile->epoch);
+    if (!reconcile->job.err || reconcile->lost)
+        metric_set(METRIC_ROOMS_AHEAD, reconcile->epoch == reconcile->known ? (int64_t)reconcile->lost : 0);
 }
 
 /* The doubts that it has answered. */
@@ -442,76 +442,76 @@ static void settle_doubts(struct hub *hub, size_t count)
         memmove(hub->doubts, hub->doubts + count, hub->doubt_count * sizeof hub->doubts[0]);
 }
 
-static void on_audited(struct job *job)
+static void on_reconciled(struct job *job)
 {
-    struct audit *audit = (struct audit *)job;
-    struct hub *hub = audit->hub;
-    hub->auditing = false;
-    metric_inc(METRIC_AUDITS);
-    note_put_back(audit);
-    if (audit->epoch && audit->epoch != hub->epoch) {
-        begin_epoch(hub, audit->epoch);
+    struct reconcile *reconcile = (struct reconcile *)job;
+    struct hub *hub = reconcile->hub;
+    hub->reconciling = false;
+    metric_inc(METRIC_RECONCILIATIONS);
+    note_put_back(reconcile);
+    if (reconcile->epoch && reconcile->epoch != hub->epoch) {
+        begin_epoch(hub, reconcile->epoch);
     } else if (!job->err) {
-        settle_doubts(hub, audit->doubts);
-        for (size_t i = 0; i < audit->count; i++) {
-            struct room *room = map_get(&hub->rooms, audit->anchors[i].conversation);
+        settle_doubts(hub, reconcile->doubts);
+        for (size_t i = 0; i < reconcile->count; i++) {
+            struct room *room = map_get(&hub->rooms, reconcile->anchors[i].conversation);
             if (!room || room->state != ROOM_LIVE)
                 continue;
-            if (audit->anchors[i].tail > room->known) {
-                metric_inc(METRIC_AUDIT_FOUND);
-                room->known = audit->anchors[i].tail;
+            if (reconcile->anchors[i].tail > room->known) {
+                metric_inc(METRIC_RECONCILE_FOUND);
+                room->known = reconcile->anchors[i].tail;
             }
             room_expect(room); /* also what an earlier refill could not get */
         }
     }
     if (job->err) /* what happens to a database while it is away is to be seen at once */
-        wheel_set(hub->wheel, &hub->audit, hub->settings->audit_down_ms);
-    else if (hub->audit_again || hub->doubt_count)
-        audit_begin(hub, hub->audit_again);
-    free(audit->anchors);
-    free(audit);
+        wheel_set(hub->wheel, &hub->reconcile, hub->settings->reconcile_down_ms);
+    else if (hub->reconcile_again || hub->doubt_count)
+        reconcile_begin(hub, hub->reconcile_again);
+    free(reconcile->anchors);
+    free(reconcile);
 }
 
 /* `all`: all rooms; else only those in doubt. */
-static void audit_begin(struct hub *hub, bool all)
+static void reconcile_begin(struct hub *hub, bool all)
 {
-    struct audit *audit = mem_zalloc(sizeof *audit);
+    struct reconcile *reconcile = mem_zalloc(sizeof *reconcile);
     size_t at = 0;
-    audit->job.work = read_tails;
-    audit->job.done = on_audited;
-    audit->hub = hub;
-    audit->known = hub->epoch;
-    audit->doubts = hub->doubt_count;
-    audit->anchors = mem_zalloc((hub->doubt_count + (all ? hub->rooms.count : 0)) * sizeof audit->anchors[0]);
-    if (audit->doubts)
-        memcpy(audit->anchors, hub->doubts, audit->doubts * sizeof audit->anchors[0]);
-    audit->count = audit->doubts;
+    reconcile->job.work = read_tails;
+    reconcile->job.done = on_reconciled;
+    reconcile->hub = hub;
+    reconcile->known = hub->epoch;
+    reconcile->doubts = hub->doubt_count;
+    reconcile->anchors = mem_zalloc((hub->doubt_count + (all ? hub->rooms.count : 0)) * sizeof reconcile->anchors[0]);
+    if (reconcile->doubts)
+        memcpy(reconcile->anchors, hub->doubts, reconcile->doubts * sizeof reconcile->anchors[0]);
+    reconcile->count = reconcile->doubts;
     for (struct room *room; all && (room = map_next(&hub->rooms, &at));)
         if (!room_is_inbox(room) && !room->doubted)
-            audit->anchors[audit->count++] = anchor_of(room);
+            reconcile->anchors[reconcile->count++] = anchor_of(room);
     if (all)
-        hub->audit_again = false;
+        hub->reconcile_again = false;
     hub->connects = metric_get(METRIC_DB_CONNECTS);
-    hub->auditing = true;
-    readers_add(hub->readers, &audit->job);
+    hub->reconciling = true;
+    readers_add(hub->readers, &reconcile->job);
 }
 
-void hub_audit(struct hub *hub)
+void hub_reconcile(struct hub *hub)
 {
-    if (!hub->auditing)
-        audit_begin(hub, true);
+    if (!hub->reconciling)
+        reconcile_begin(hub, true);
 }
 
-void hub_audit_anew(struct hub *hub)
+void hub_reconcile_anew(struct hub *hub)
 {
-    if (hub->auditing)
-        hub->audit_again = true;
+    if (hub->reconciling)
+        hub->reconcile_again = true;
     else
-        audit_begin(hub, true);
+        reconcile_begin(hub, true);
 }
 
-void hub_audit_reconnected(struct hub *hub)
+void hub_reconcile_reconnected(struct hub *hub)
 {
     if (hub->connects != metric_get(METRIC_DB_CONNECTS))
-        hub_audit_anew(hub);
+        hub_reconcile_anew(hub);
 }

@@ -79,11 +79,11 @@ void room_load(struct room *room);
 /* Arms the wait for what is missing, if anything is and nobody is fetching it. */
 void room_expect(struct room *room);
 void room_order_fini(struct room *room);
-/* An audit of what is so now: what one that is under way has read may be older. */
-void hub_audit_anew(struct hub *hub);
+/* A reconciliation of what is so now: what one that is under way has read may be older. */
+void hub_reconcile_anew(struct hub *hub);
 /* One, if a connection to the database was made since the last one: it may have been put back meanwhile. To be called
  * before anything from it is delivered. */
-void hub_audit_reconnected(struct hub *hub);
+void hub_reconcile_reconnected(struct hub *hub);
 
 /* hub_flush.c */
 

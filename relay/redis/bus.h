@@ -67,7 +67,7 @@ bool bus_subscribe(struct bus *bus, uint64_t conversation);
 void bus_unsubscribe(struct bus *bus, uint64_t conversation);
 
 /* Publishes to the relays that have subscribed to the conversation. Skipped, and counted, while its server
- * is down or far behind: the others' audits find what they missed. */
+ * is down or far behind: the others' reconciliations find what they missed. */
 void bus_publish(struct bus *bus, uint64_t conversation, struct str payload);
 
 /* Sends a command to a server. While that is down `fn` is called with NULL before this returns. */

@@ -16,7 +16,7 @@ import { Dice } from './world.mjs';
 /** Short limits, so that what takes effect after a time does so within a round. */
 export const SETTINGS = { log_level: 'info', lease_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms',
   drain_ms: '500ms', journal_timeout_ms: '2s', db_timeout_ms: '1s',
-  redis_timeout_ms: '500ms', audit_ms: '500ms', audit_down_ms: '200ms', poll_presence_ms: '2s', admit_ms: '1s',
+  redis_timeout_ms: '500ms', reconcile_ms: '500ms', reconcile_down_ms: '200ms', poll_presence_ms: '2s', admit_ms: '1s',
   room_linger_ms: '2s',
   // Its clients are programs that say the next thing as soon as they may, all from one address.
   rate_connection: 0, rate_connection_bytes: 0, rate_user: 0, rate_user_bytes: 0, rate_address: 0,

@@ -21,7 +21,7 @@ describe('a database that was put back', () => {
   }, `${metric} to be ${value}`);
 
   before(async () => {
-    stack = await Stack.start({ settings: { audit_ms: '200ms', grace_ms: '200ms', members_interval_ms: '20ms' } });
+    stack = await Stack.start({ settings: { reconcile_ms: '200ms', grace_ms: '200ms', members_interval_ms: '20ms' } });
     const roomName = unique('room');
     seats = [await enter(stack, roomName, unique('a')), await enter(stack, roomName, unique('b'))];
   });

@@ -26,7 +26,7 @@ describe('a Redis that lies', () => {
     stack = await Stack.start({ relays: 2, settings: (run) => {
       dir = run;
       return { ...NO_RATES, redis_socket: '', redis_host: '127.0.0.1', redis_port: liar.port, grace_ms: '50ms',
-        members_interval_ms: '20ms', lease_ms: '1s', redis_timeout_ms: '300ms', audit_ms: '500ms', audit_down_ms: '200ms',
+        members_interval_ms: '20ms', lease_ms: '1s', redis_timeout_ms: '300ms', reconcile_ms: '500ms', reconcile_down_ms: '200ms',
         admin_token: 'the-administrators-token-of-this-test' };
     } });
   });
@@ -150,7 +150,7 @@ describe('rows that nobody of ours wrote', () => {
   let stack, seat, friends, friendId, cards, player, space;
   before(async () => {
     stack = await Stack.start({ relays: 2, settings: { ...NO_RATES, grace_ms: '50ms', members_interval_ms: '20ms',
-      audit_ms: '500ms', revocation_poll_ms: '300ms', admin_token: 'the-administrators-token-of-this-test',
+      reconcile_ms: '500ms', revocation_poll_ms: '300ms', admin_token: 'the-administrators-token-of-this-test',
       jwt_secret: 'a-secret-of-the-test-that-is-long-enough' } });
     seat = await enter(stack, unique('odd'), unique('nick'));
     friends = [await newUser(stack), await newUser(stack)];

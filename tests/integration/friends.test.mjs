@@ -16,7 +16,7 @@ describe('door B: friends', () => {
   const messages = () => stack.count('SELECT COUNT(*) FROM message');
   before(async () => {
     stack = await Stack.start({ relays: 2, settings: { friend_ping_ms: '300ms', close_timeout_ms: '1s',
-      redis_timeout_ms: '500ms', audit_down_ms: '200ms' } });
+      redis_timeout_ms: '500ms', reconcile_down_ms: '200ms' } });
   });
   after(() => stack?.remove());
 

@@ -43,7 +43,7 @@ describe('the admin calls', () => {
 
   before(async () => {
     stack = await Stack.start({ relays: 1, settings: { admin_token: TOKEN, redis_timeout_ms: '500ms',
-      db_timeout_ms: '2s', audit_down_ms: '200ms', io_namespaces: '/news' } });
+      db_timeout_ms: '2s', reconcile_down_ms: '200ms', io_namespaces: '/news' } });
     stack.keepSecret(TOKEN);
     for (const nsp of ['/', '/news'])
       await stack.sql(

@@ -25,7 +25,7 @@ describe('what Redis knows of sockets', () => {
 
   before(async () => {
     stack = await Stack.start({ relays: 2,
-      settings: { admin_token: TOKEN, lease_ms: '1s', redis_timeout_ms: '500ms', audit_down_ms: '200ms' } });
+      settings: { admin_token: TOKEN, lease_ms: '1s', redis_timeout_ms: '500ms', reconcile_down_ms: '200ms' } });
     stack.keepSecret(TOKEN);
   });
   after(() => stack?.remove());

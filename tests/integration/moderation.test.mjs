@@ -40,8 +40,8 @@ describe('moderation', () => {
 
   before(async () => {
     stack = await Stack.start({ settings: { admin_token: TOKEN, members_interval_ms: '20ms', grace_ms: '200ms',
-      audit_ms: '60s',
-      audit_down_ms: '200ms', poll_presence_ms: '500ms', drain_ms: '500ms' } });
+      reconcile_ms: '60s',
+      reconcile_down_ms: '200ms', poll_presence_ms: '500ms', drain_ms: '500ms' } });
   });
   after(async () => {
     for (const client of open) client.close();

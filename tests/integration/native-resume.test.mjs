@@ -23,7 +23,7 @@ describe('the native protocol: coming back', () => {
   /** The same client on a new connection, with what it had. */
   const back = (native, how) => Native.hello(stack, { user: native.nickId }, { resume: native.resume, ...how });
   before(async () => {
-    stack = await Stack.start({ relays: 3, settings: { ...NO_RATES, lease_ms: '1500ms', audit_ms: '500ms' } });
+    stack = await Stack.start({ relays: 3, settings: { ...NO_RATES, lease_ms: '1500ms', reconcile_ms: '500ms' } });
   });
   after(() => stack?.remove());
 

@@ -6,7 +6,7 @@ import { Client, assertSameList, assertWhole, enter, settle, unique } from './li
 import { GuardedServer, RedisServer, Sentinel, password, redisDir, sentinelPassword } from './lib/redis.mjs';
 import { Stack, eventually, freePort, request } from './lib/stack.mjs';
 
-const settings = { redis_timeout_ms: '600ms', audit_ms: '2s', audit_down_ms: '200ms', grace_ms: '200ms',
+const settings = { redis_timeout_ms: '600ms', reconcile_ms: '2s', reconcile_down_ms: '200ms', grace_ms: '200ms',
   members_interval_ms: '20ms', lease_ms: '2s' };
 
 async function gather(stack, ...relays) {
@@ -242,14 +242,14 @@ describe('Rooms spread over two Redis servers', () => {
     assert.deepEqual((await stack.api('validateNickIdByRoomId', { roomId, nickId })).json, { success: true });
   });
 
-  it('one is killed: its rooms go on by audit, those of the other do not notice, ' +
+  it('one is killed: its rooms go on by reconciliation, those of the other do not notice, ' +
     'and all is as it was when it is back, empty', async () => {
     const [a, b] = await gatherOn(one, 1, 2), [x, y, z] = await gatherOn(two, 1, 2, 2);
     const stop = talk(a, b, x, y);
     await two.end('SIGKILL');
     await state(true, false);
-    await more(x, 5, 'talk by audit');
-    // The other one's rooms still hear of comings across relays, which no audit brings.
+    await more(x, 5, 'talk by reconciliation');
+    // The other one's rooms still hear of comings across relays, which no reconciliation brings.
     const c = await Client.join(stack, await enter(stack, a.seat.roomName, unique('c')), { relay: 2 });
     await Promise.all([a, b, c].map((client) => client.present(...[a, b, c].map((p) => p.seat.nick))));
     await c.close();

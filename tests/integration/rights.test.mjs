@@ -45,7 +45,7 @@ describe('rights that are taken away', () => {
 
   before(async () => {
     stack = await Stack.start({ relays: 2, settings: { jwt_secret: SECRET, admin_token: ADMIN, grace_ms: '200ms',
-      members_interval_ms: '20ms', redis_timeout_ms: '500ms', audit_ms: '60s', audit_down_ms: '60s',
+      members_interval_ms: '20ms', redis_timeout_ms: '500ms', reconcile_ms: '60s', reconcile_down_ms: '60s',
       poll_presence_ms: '500ms' } });
   });
   after(async () => {

@@ -38,8 +38,8 @@ describe('Redis down', () => {
     return true;
   }, `the relays to see Redis ${up ? 'up' : 'down'}`);
   before(async () => {
-    stack = await Stack.start({ settings: { ...NO_RATES, redis_timeout_ms: '500ms', audit_ms: '500ms',
-      audit_down_ms: '200ms', grace_ms: '200ms', members_interval_ms: '20ms', lease_ms: '3s' } });
+    stack = await Stack.start({ settings: { ...NO_RATES, redis_timeout_ms: '500ms', reconcile_ms: '500ms',
+      reconcile_down_ms: '200ms', grace_ms: '200ms', members_interval_ms: '20ms', lease_ms: '3s' } });
     gather = gatherIn(stack);
   });
   beforeEach(() => revive(stack));

@@ -260,7 +260,7 @@ describe('the chat room of the article', () => {
     const content = unique('without-redis');
     assert.equal((await a.say(content)).success, true);
     await b.heard(content);
-    await other.heard(content); // by the audit
+    await other.heard(content); // by the reconciliation
     await stack.startPart('redis');
     const thief = await IoClient.connect(stack, { relay: 3 });
     await eventually(async () => (await stack.relayMetric('redis_up')) === 3, 'the relays to have Redis again');

@@ -40,7 +40,7 @@ describe('door D: spaces', () => {
   };
   before(async () => {
     stack = await Stack.start({ relays: 2, settings: { jwt_secret: 'a-secret-of-the-test-that-is-long-enough',
-      grace_ms: '200ms', lease_ms: '1500ms', redis_timeout_ms: '500ms', audit_down_ms: '200ms' } });
+      grace_ms: '200ms', lease_ms: '1500ms', redis_timeout_ms: '500ms', reconcile_down_ms: '200ms' } });
     stack.keepSecret('a-secret-of-the-test-that-is-long-enough');
   });
   after(() => stack?.remove());

@@ -2,6 +2,7 @@
 #include "tests/unit/check.h"
 
 #include "common/service/config.h"
+#include "common/settings_renamed.h"
 
 #include <unistd.h>
 
@@ -334,6 +335,79 @@ static void a_program_prints_only_what_it_uses(void **state)
     settings_fini(&settings);
 }
 
+static const struct {
+    const char *old, *now;
+} renamed[] = {
+#define X(old, now) {#old, #now},
+    SETTINGS_RENAMED(X)
+#undef X
+};
+
+struct old_names {
+    const char *old, *now;
+    int count;
+};
+
+static void note_old_name(void *arg, const char *old, const char *now)
+{
+    struct old_names *seen = arg;
+    *seen = (struct old_names){old, now, seen->count + 1};
+}
+
+/* What a program would print of its settings, and the last old name that it would warn of. */
+static void print_with(const char *name, int64_t value, struct buf *out, struct old_names *seen)
+{
+    struct settings settings;
+    char why[256], set[128];
+    snprintf(set, sizeof set, "%s=%lld", name, (long long)value);
+    assert_int_equal(load(&settings, NULL, set, why), ERR_OK);
+    buf_init(out, 1 << 20);
+    settings_print(&settings, PROGRAM_RELAY, out);
+    settings_print(&settings, PROGRAM_REST, out);
+    *seen = (struct old_names){0};
+    settings_each_old_name(&settings, note_old_name, seen);
+    settings_fini(&settings);
+}
+
+static void an_old_name_is_taken_with_a_warning(void **state)
+{
+    (void)state;
+    enum { VALUE = 19 * 60 }; /* within the bounds of each, and the default of none */
+    struct buf by_default, by_old, by_now;
+    struct old_names seen;
+    print_with("ping_interval_ms", 25000, &by_default, &seen);
+    for (size_t i = 0; i < sizeof renamed / sizeof renamed[0]; i++) {
+        print_with(renamed[i].now, VALUE, &by_now, &seen);
+        assert_int_equal(seen.count, 0);
+        print_with(renamed[i].old, VALUE, &by_old, &seen);
+        assert_int_equal(seen.count, 1);
+        assert_string_equal(seen.old, renamed[i].old);
+        assert_string_equal(seen.now, renamed[i].now);
+        assert_true(str_eq(buf_str(&by_old), buf_str(&by_now)));
+        assert_false(str_eq(buf_str(&by_old), buf_str(&by_default)));
+        buf_fini(&by_old);
+        buf_fini(&by_now);
+    }
+    buf_fini(&by_default);
+}
+
+/* The nearer source wins, by whatever name. A refusal names the setting as it is called now. */
+static void old_and_new_name_are_one_setting(void **state)
+{
+    (void)state;
+    struct settings settings;
+    char why[256], old_set[128], line[128];
+    snprintf(old_set, sizeof old_set, "%s = 700ms", renamed[0].old);
+    snprintf(line, sizeof line, "%s = 900ms\n", renamed[0].now);
+    write_file(line);
+    assert_int_equal(load(&settings, path, old_set, why), ERR_OK);
+    assert_int_equal(settings.reconcile_ms, 700);
+    settings_fini(&settings);
+    snprintf(old_set, sizeof old_set, "%s = x", renamed[0].old);
+    assert_int_equal(load(&settings, NULL, old_set, why), ERR_INVALID);
+    assert_non_null(strstr(why, renamed[0].now));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +423,8 @@ int main(void)
         cmocka_unit_test(relative_paths_lie_below_run),
         cmocka_unit_test(rules_may_concern_two_settings),
         cmocka_unit_test(what_is_printed_reads_back),
+        cmocka_unit_test(an_old_name_is_taken_with_a_warning),
+        cmocka_unit_test(old_and_new_name_are_one_setting),
         cmocka_unit_test(a_program_prints_only_what_it_uses),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);

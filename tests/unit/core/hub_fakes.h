@@ -336,8 +336,8 @@ static int begin(void **state)
                                  .history_limit = 5,
                                  .history_bytes = 10000,
                                  .gap_wait_ms = 200,
-                                 .audit_ms = 30000,
-                                 .audit_down_ms = 30000};
+                                 .reconcile_ms = 30000,
+                                 .reconcile_down_ms = 30000};
     memset(&db, 0, sizeof db);
     memset(&net, 0, sizeof net);
     memset(noticed, 0, sizeof noticed);

@@ -4,7 +4,7 @@
 
 #include "hub_fakes.h"
 
-enum { LINGER_MS = 10000, AUDIT_DOWN_MS = 30000 };
+enum { LINGER_MS = 10000, RECONCILE_DOWN_MS = 30000 };
 
 /* What it heard, in words. */
 static struct {

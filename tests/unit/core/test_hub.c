@@ -103,7 +103,7 @@ static void an_inbox_is_nothing_to_read(void **state)
     join(client, WIRE_INBOX(9), BARE);
     assert_int_equal(client->seated, 1);
     assert_int_equal(net.inboxes, 1);
-    hub_audit(&hub);
+    hub_reconcile(&hub);
     job_do();
     assert_int_equal(db.pings, 1); /* asked for no counters: there are none */
     disconnect_client(client);
@@ -281,8 +281,8 @@ static void a_gap_is_fetched_once_whoever_notices(void **state)
     struct job *job = job_work(); /* 2 and 3: up to what is there already */
     deliver(7, 5);
     deliver(7, 8);
-    hub_audit(&hub);
-    job_do(); /* the audit sees it too */
+    hub_reconcile(&hub);
+    job_do(); /* the reconciliation sees it too */
     go(1000);
     assert_int_equal(job_count, 0);
     assert_int_equal(metric_get(METRIC_GAPS) - gaps, 1);
@@ -338,7 +338,7 @@ static void a_wide_gap_is_fetched_in_portions(void **state)
     assert_string_equal(all, "");
 }
 
-static void what_cannot_be_fetched_is_found_by_the_next_audit(void **state)
+static void what_cannot_be_fetched_is_found_by_the_next_reconciliation(void **state)
 {
     (void)state;
     struct client *client = seated_client(7, PLAIN, 0);
@@ -348,13 +348,13 @@ static void what_cannot_be_fetched_is_found_by_the_next_audit(void **state)
     job_do();
     go(5000);
     assert_int_equal(job_count, 0); /* not asked again and again */
-    hub_audit(&hub);
+    hub_reconcile(&hub);
     job_do(); /* cannot ask either */
     go(5000);
     assert_int_equal(job_count, 0);
     db.err = ERR_OK;
-    hub_audit(&hub);
-    hub_audit(&hub); /* one at a time */
+    hub_reconcile(&hub);
+    hub_reconcile(&hub); /* one at a time */
     assert_int_equal(job_count, 1);
     job_do();
     go(300);
@@ -473,7 +473,7 @@ int main(void)
         TEST(a_gap_is_fetched_once_whoever_notices),
         TEST(what_comes_while_it_is_fetched_comes_once),
         TEST(a_wide_gap_is_fetched_in_portions),
-        TEST(what_cannot_be_fetched_is_found_by_the_next_audit),
+        TEST(what_cannot_be_fetched_is_found_by_the_next_reconciliation),
         TEST(a_number_that_is_nowhere_is_not_asked_for_without_end),
         TEST(leaving_while_a_gap_is_fetched_leaves_nothing),
         TEST(a_flood_of_early_messages_is_bounded_and_none_is_lost),

@@ -1,4 +1,4 @@
-/* What relays tell each other through the bus, what they take from it, and the audit that finds what the
+/* What relays tell each other through the bus, what they take from it, and the reconciliation that finds what the
  * bus has lost. */
 #include "hub_fakes.h"
 
@@ -159,7 +159,7 @@ static int end_payload(void **state)
     return end(state);
 }
 
-static void messages_of_another_epoch_are_left_to_the_audit(void **state)
+static void messages_of_another_epoch_are_left_to_the_reconciliation(void **state)
 {
     (void)state;
     struct client *client = seated_client(7, PLAIN, 0);
@@ -209,18 +209,18 @@ static void what_is_shown_as_it_is_must_be_of_the_epoch(void **state)
     buf_init(&payload, 1);
 }
 
-static void an_audit_that_had_read_before_it_came_is_made_again(void **state)
+static void a_reconciliation_that_had_read_before_it_came_is_made_again(void **state)
 {
     (void)state;
     struct client *client = seated_client(7, PLAIN, 0);
     hub.epoch = db.epoch = EPOCH - 1;
-    hub_audit(&hub);
-    struct job *audit = job_work();
+    hub_reconcile(&hub);
+    struct job *reconcile = job_work();
     db.epoch = EPOCH; /* begun by the other relay, which says something */
     begin_payload(WIRE_MESSAGES, ORIGIN + 1, 0, 1);
     add_message(1);
     hub_received(&hub, buf_str(&payload));
-    job_finish(audit);
+    job_finish(reconcile);
     assert_int_equal(job_count, 1); /* at once, not in its turn */
     job_do();
     assert_int_equal(hub.epoch, EPOCH);
@@ -439,17 +439,17 @@ static void the_member_list_goes_to_all_or_to_one(void **state)
     assert_string_equal(recent(7, PLAIN), ""); /* no part of the history */
 }
 
-/* ---- the audit ---- */
+/* ---- the reconciliation ---- */
 
-static void an_audit_finds_what_no_relay_told_of(void **state)
+static void a_reconciliation_finds_what_no_relay_told_of(void **state)
 {
     (void)state;
     struct client *client = seated_client(7, PLAIN, 3), *other = seated_client(8, PLAIN, 0);
-    int64_t found = metric_get(METRIC_AUDIT_FOUND);
+    int64_t found = metric_get(METRIC_RECONCILE_FOUND);
     db.last[7] = 5;
-    hub_audit(&hub);
+    hub_reconcile(&hub);
     job_do();
-    assert_int_equal(metric_get(METRIC_AUDIT_FOUND) - found, 1);
+    assert_int_equal(metric_get(METRIC_RECONCILE_FOUND) - found, 1);
     go(300);
     job_do();
     hub_flush(&hub);
@@ -458,10 +458,10 @@ static void an_audit_finds_what_no_relay_told_of(void **state)
     assert_int_equal(job_count, 0);
 }
 
-static void audits_come_by_themselves_and_when_the_bus_changes(void **state)
+static void reconciliations_come_by_themselves_and_when_the_bus_changes(void **state)
 {
     (void)state;
-    settings.audit_ms = 20000;
+    settings.reconcile_ms = 20000;
     go(30000);
     assert_int_equal(job_count, 1);
     job_do();
@@ -471,7 +471,7 @@ static void audits_come_by_themselves_and_when_the_bus_changes(void **state)
     go(200);
     job_do();
     net.up = false;
-    settings.audit_down_ms = 1000;
+    settings.reconcile_down_ms = 1000;
     hub_bus_state(&hub, false);
     for (int i = 0; i < 3; i++) { /* without the bus that is how messages come */
         go(1050);
@@ -486,11 +486,11 @@ static void audits_come_by_themselves_and_when_the_bus_changes(void **state)
     assert_int_equal(job_count, 0);
 }
 
-static void an_audit_of_rooms_that_went_meanwhile(void **state)
+static void a_reconciliation_of_rooms_that_went_meanwhile(void **state)
 {
     (void)state;
     struct client *client = seated_client(7, PLAIN, 3);
-    hub_audit(&hub);
+    hub_reconcile(&hub);
     db.last[7] = 9;
     struct job *job = job_work();
     disconnect_client(client);
@@ -514,9 +514,9 @@ int main(void)
         TEST(who_left_or_is_leaving_hears_no_answer),
         TEST(a_large_batch_is_published_in_parts),
         TEST(a_full_journal_is_told_of_at_once),
-        RECEIVED(messages_of_another_epoch_are_left_to_the_audit),
+        RECEIVED(messages_of_another_epoch_are_left_to_the_reconciliation),
         RECEIVED(what_is_shown_as_it_is_must_be_of_the_epoch),
-        RECEIVED(an_audit_that_had_read_before_it_came_is_made_again),
+        RECEIVED(a_reconciliation_that_had_read_before_it_came_is_made_again),
         RECEIVED(what_another_relay_stored_is_delivered),
         RECEIVED(every_beginning_of_a_payload_is_harmless),
         RECEIVED(garbage_is_counted_and_harmless),
@@ -526,9 +526,9 @@ int main(void)
         RECEIVED(shown_bytes_reach_the_readers_of_one_kind_everywhere),
         TEST(bytes_too_long_for_the_log_are_not_shown),
         TEST(the_member_list_goes_to_all_or_to_one),
-        TEST(an_audit_finds_what_no_relay_told_of),
-        TEST(audits_come_by_themselves_and_when_the_bus_changes),
-        TEST(an_audit_of_rooms_that_went_meanwhile),
+        TEST(a_reconciliation_finds_what_no_relay_told_of),
+        TEST(reconciliations_come_by_themselves_and_when_the_bus_changes),
+        TEST(a_reconciliation_of_rooms_that_went_meanwhile),
     };
     if (log_open("test", "/dev/null", LOG_ERROR))
         return 1;

@@ -8,18 +8,18 @@ static void put_back(uint64_t stored)
 {
     db.last[7] = stored;
     db.epoch = 9;
-    hub_audit(&hub);
+    hub_reconcile(&hub);
 }
 
 static void a_database_that_knows_less_than_was_delivered_begins_another_epoch(void **state)
 {
     (void)state;
     struct client *client = seated_client(7, PLAIN, 5);
-    hub_audit(&hub);
+    hub_reconcile(&hub);
     job_do();
     assert_int_equal(db.raises, 0);
     db.last[7] = 2;
-    hub_audit(&hub);
+    hub_reconcile(&hub);
     job_do();
     assert_int_equal(db.raises, 1);
     assert_int_equal(epochs, 1);
@@ -27,7 +27,7 @@ static void a_database_that_knows_less_than_was_delivered_begins_another_epoch(v
     assert_int_equal(metric_get(METRIC_ROOMS_AHEAD), 0);
     assert_int_equal(client->code, 1012);
     job_do(); /* the room is read again */
-    hub_audit(&hub);
+    hub_reconcile(&hub);
     job_do();
     assert_int_equal(db.raises, 1);
 }
@@ -38,12 +38,12 @@ static void if_no_epoch_can_be_begun_that_is_shown_and_tried_again(void **state)
     struct client *client = seated_client(7, PLAIN, 5);
     db.last[7] = 2;
     db.raise = ERR_DOWN;
-    hub_audit(&hub);
+    hub_reconcile(&hub);
     job_do();
     assert_int_equal(metric_get(METRIC_ROOMS_AHEAD), 1);
     assert_int_equal(client->closes, 0);
     db.raise = ERR_OK;
-    go(settings.audit_down_ms);
+    go(settings.reconcile_down_ms);
     job_do();
     assert_int_equal(metric_get(METRIC_ROOMS_AHEAD), 0);
     assert_int_equal(client->closes, 1);
@@ -55,7 +55,7 @@ static void a_database_of_an_earlier_epoch_was_put_back(void **state)
     (void)state;
     struct client *client = seated_client(7, PLAIN, 5);
     db.epoch = EPOCH - 1;
-    hub_audit(&hub);
+    hub_reconcile(&hub);
     job_do();
     assert_int_equal(db.raises, 1);
     assert_int_equal(hub.epoch, EPOCH + 1); /* one that neither had */
@@ -130,7 +130,7 @@ static void a_doubt_that_could_not_be_asked_about_is_asked_again(void **state)
     deliver(7, 5);
     deliver(7, 6);
     db.err = ERR_OK;
-    go(settings.audit_down_ms);
+    go(settings.reconcile_down_ms);
     job_do();
     assert_int_equal(db.raises, 1);
     job_do();
@@ -214,7 +214,7 @@ static void of_two_relays_one_begins_the_epoch(void **state)
     (void)state;
     struct client *client = seated_client(7, PLAIN, 5);
     db.last[7] = 2;
-    hub_audit(&hub);
+    hub_reconcile(&hub);
     db.epoch = EPOCH + 5; /* by the other one */
     job_do();
     assert_int_equal(db.raises, 0);
@@ -233,14 +233,14 @@ static void also_those_who_sit_nowhere_are_asked_to_come_back(void **state)
     assert_int_equal(epochs, 1);
 }
 
-static void what_is_delivered_while_an_audit_is_under_way_is_not_ahead(void **state)
+static void what_is_delivered_while_a_reconciliation_is_under_way_is_not_ahead(void **state)
 {
     (void)state;
     seated_client(7, PLAIN, 5);
-    hub_audit(&hub);
-    struct job *audit = job_work();
+    hub_reconcile(&hub);
+    struct job *reconcile = job_work();
     deliver(7, 6);
-    job_finish(audit);
+    job_finish(reconcile);
     assert_int_equal(db.raises, 0);
 }
 
@@ -265,7 +265,7 @@ static void in_another_epoch_everybody_is_asked_to_come_back(void **state)
     hub_flush(&hub);
     assert_string_equal(got(next), "3:m3|");
     assert_string_equal(got(client), "");
-    hub_audit(&hub);
+    hub_reconcile(&hub);
     job_do();
     assert_int_equal(next->closes, 0); /* once an epoch */
 }
@@ -351,7 +351,7 @@ int main(void)
         TEST(what_is_stored_after_a_reconnect_is_compared_first),
         TEST(of_two_relays_one_begins_the_epoch),
         TEST(also_those_who_sit_nowhere_are_asked_to_come_back),
-        TEST(what_is_delivered_while_an_audit_is_under_way_is_not_ahead),
+        TEST(what_is_delivered_while_a_reconciliation_is_under_way_is_not_ahead),
         TEST(in_another_epoch_everybody_is_asked_to_come_back),
         KEPT(in_another_epoch_a_listener_is_told_to_begin_again),
         TEST(what_was_being_read_when_the_epoch_changed_is_read_again),

@@ -36,7 +36,7 @@ static void a_gap_is_filled_for_a_listener(void **state)
     job_do();
     assert_string_equal(said(), "1|2|3|");
     db.last[7] = 1203; /* the bus lost the last word, and more than one portion */
-    hub_audit(&hub);
+    hub_reconcile(&hub);
     job_do();
     go(settings.gap_wait_ms);
     while (job_count)
@@ -76,15 +76,15 @@ static void a_room_that_cannot_be_read_is_tried_again_for_its_listener(void **st
     job_do();
     assert_int_equal(client->not_seated, 1); /* clients are not kept waiting */
     assert_int_equal(heard.readies, 0);
-    go(settings.audit_down_ms);
+    go(settings.reconcile_down_ms);
     while (job_count)
-        job_do(); /* the audit's among them */
+        job_do(); /* the reconciliation's among them */
     assert_int_equal(heard.readies, 0);
     db.err = ERR_OK;
     db.last[7] = 5;
     join(client, 7, PLAIN); /* waits for the next attempt */
     assert_int_equal(client->seated, 0);
-    go(settings.audit_down_ms);
+    go(settings.reconcile_down_ms);
     while (job_count)
         job_do();
     assert_int_equal(heard.readies, 1);

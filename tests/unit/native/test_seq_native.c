@@ -163,8 +163,8 @@ static void check_event(struct speaker *speaker, struct json_object *frame)
     if (str_eq(kind, STR("read")) || !json_get_int(frame, "seq", 1, INT64_MAX, &number) ||
         !json_get_int(frame, "ch", 1, CONVERSATIONS - 1, &ch))
         return;
-    bool known =
-        !db.epoch || db.epoch == hub.epoch; /* else what was put back shows, until the audit ends the sessions */
+    /* else what was put back shows, until a reconciliation ends the sessions */
+    bool known = !db.epoch || db.epoch == hub.epoch;
     if (speaker->shown[ch] && known)
         assert_int_equal(number, speaker->shown[ch] + 1);
     speaker->shown[ch] = (uint64_t)number;
@@ -347,7 +347,7 @@ static void seldom(struct speaker *speaker)
             for (size_t i = 0; i < SPEAKERS; i++)
                 memset(speakers[i].shown, 0, sizeof speakers[i].shown);
         }
-        hub_audit(&hub);
+        hub_reconcile(&hub);
         break;
     case 5:
         if (!is_over(speaker))

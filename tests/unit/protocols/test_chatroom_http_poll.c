@@ -166,7 +166,7 @@ static void in_another_epoch_a_held_poll_keeps_no_place(void **state)
     seat();
     db.last[ROOM] = 2;
     db.epoch = 9;
-    hub_audit(&hub);
+    hub_reconcile(&hub);
     while (job_count)
         job_do();
     assert_int_equal(hub.epoch, 9);
@@ -226,7 +226,7 @@ static void who_polls_is_present(void **state)
     go(2000);
     assert_int_equal(world.left, 1);
     while (job_count)
-        job_do(); /* the audit's */
+        job_do(); /* the reconciliation's */
     get(PATH("poll"), ME);
     assert_int_equal(world.entered, 2);
 }

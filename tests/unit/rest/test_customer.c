@@ -320,7 +320,7 @@ static void a_post_that_cannot_be_stored_is_told_so(void **state)
     }
     assert_int_equal(fake.published, 0);
     db.journal = ERR_OK;
-    fake.presence = ERR_DOWN; /* nobody is told, the audit is: no failure */
+    fake.presence = ERR_DOWN; /* nobody is told, the reconciliation is: no failure */
     assert_int_equal(post(FINE, "", ""), 200);
 }
 
