@@ -79,7 +79,7 @@
     X(HELD_BACK, "held_back_total", counter, "Times a client was not read from because it did not read its answers") \
     X(SPILLED_BYTES, "outbox_spilled_bytes_total", counter, \
       "Bytes set aside for slow readers before their room's log dropped them") \
-    X(SOCKETS_CHOKED, "sockets_choked_total", counter, "Times a client socket could not take more") \
+    X(SOCKETS_BLOCKED, "sockets_blocked_total", counter, "Times a client socket could not take more") \
     X(JOURNAL_QUEUED, "journal_queued", gauge, "Messages waiting for the database") \
     X(JOURNAL_COMMITS, "journal_commits_total", counter, "Transactions committed by the journal") \
     X(JOURNAL_STORED, "journal_stored_total", counter, "Messages committed by the journal") \

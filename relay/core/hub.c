@@ -368,7 +368,7 @@ static void save_readers(struct room_log *read)
     room_flush(room);
     for (size_t i = 0; i < room->seat_count; i++) {
         struct seat *seat = room->seats[i];
-        if (seat->log == read && seat->session->choked && !encoding_of(read)->pulled && seat->cursor >= log->start &&
+        if (seat->log == read && seat->session->blocked && !encoding_of(read)->pulled && seat->cursor >= log->start &&
             log->end - seat->cursor > log->max / 4)
             session_spill(seat);
     }

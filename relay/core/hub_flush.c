@@ -58,7 +58,7 @@ static void flush_seat(struct seat *seat)
             session->protocol->changed(session, seat);
             seat->cursor = log->end;
         }
-    } else if (!pulled && !session->held && !session->choked) {
+    } else if (!pulled && !session->held && !session->blocked) {
         session_flush(seat);
     } else if (seat->cursor < log->start && !session->closing) {
         metric_inc(METRIC_CLOSED_SLOW);

@@ -83,9 +83,9 @@ static void on_too_much(struct debt *debt)
     struct session *session = (struct session *)(void *)((char *)debt - offsetof(struct session, debt));
     if (session->closing)
         return;
-    if (session->queued && !session->choked)
+    if (session->queued && !session->blocked)
         session_writable(session);
-    if (!session->choked)
+    if (!session->blocked)
         return;
     metric_inc(METRIC_WAITING_CLOSED);
     metric_inc(METRIC_CLOSED_SLOW);
@@ -123,22 +123,22 @@ static bool give(struct session *session, struct str bytes)
     enum send_result result = session->transport->send(session->socket, bytes);
     if (result == SEND_MORE)
         return true;
-    session->choked = true;
+    session->blocked = true;
     if (result == SEND_DEAD) {
         session->closing = true;
         return false;
     }
-    metric_inc(METRIC_SOCKETS_CHOKED);
+    metric_inc(METRIC_SOCKETS_BLOCKED);
     if (session->transport->kept)
         session->kept = session->transport->kept(session->socket);
     return false;
 }
 
-/* What cannot answer is alive as long as its socket takes something; a choked one has more to take than this. */
+/* What cannot answer is alive as long as its socket takes something; a blocked one has more to take than this. */
 static void beat(struct session *session)
 {
     session->heard_ms = session->owner->wheel->now_ms;
-    if (!session->choked) {
+    if (!session->blocked) {
         give(session, str_of(session->protocol->heartbeat));
         note_debt(session);
     }
@@ -165,10 +165,10 @@ static void on_timer(struct wheel_timer *timer)
         beat(session);
         silent = 0;
     } else if (silent >= interval && !session->pinged) {
-        session->pinged = true; /* a choked socket gets none: its client must read first, or is cut */
-        if (!session->choked &&
-            session->transport->send(session->socket, (struct str){ping, sizeof ping}) == SEND_CHOKED)
-            session->choked = true;
+        session->pinged = true; /* a blocked socket gets none: its client must read first, or is cut */
+        if (!session->blocked &&
+            session->transport->send(session->socket, (struct str){ping, sizeof ping}) == SEND_BLOCKED)
+            session->blocked = true;
     }
     int64_t due = session->pinged ? 2 * interval : interval;
     wheel_set(wheel, timer, due - silent);
@@ -311,7 +311,7 @@ void session_heard(struct session *session)
 void session_flush(struct seat *seat)
 {
     struct session *session = seat->session;
-    while (!session->choked && !session->held && !seat->held && !session->closing) {
+    while (!session->blocked && !session->held && !seat->held && !session->closing) {
         struct str bytes;
         if (!session->owner->pending(seat, &bytes)) {
             metric_inc(METRIC_CLOSED_SLOW);
@@ -336,7 +336,7 @@ void session_spill(struct seat *seat)
     struct sessions *sessions = session->owner;
     struct str bytes;
     size_t before = session->outbox.len;
-    CG_ASSERT(session->choked);
+    CG_ASSERT(session->blocked);
     while (!session->closing && !session->held && !seat->held && session->owner->pending(seat, &bytes) && bytes.len) {
         if (bytes.len > session->outbox.max - session->outbox.len ||
             sessions->outbox_bytes + bytes.len > (size_t)sessions->settings->room_logs_bytes)
@@ -350,7 +350,7 @@ void session_spill(struct seat *seat)
 
 static void flush_all(struct session *session)
 {
-    if (session->choked || session->held || session->closing)
+    if (session->blocked || session->held || session->closing)
         return;
     for (struct seat *seat = session->seats; seat; seat = seat->next)
         session_flush(seat);
@@ -367,12 +367,12 @@ void session_unfinished(struct session *session, bool unfinished)
 void session_writable(struct session *session)
 {
     size_t most = (size_t)session->owner->settings->send_chunk_bytes, before = session->outbox.len;
-    bool waited = session->choked || before; /* the last piece of the outbox may have been what choked it */
-    session->choked = false;
+    bool waited = session->blocked || before; /* the last piece of the outbox may have been what blocked it */
+    session->blocked = false;
     session->kept = 0;
     if (session->paused)
         session_heard(session); /* it reads: what it says is not heard now */
-    while (session->outbox.len && !session->choked && !session->closing) {
+    while (session->outbox.len && !session->blocked && !session->closing) {
         struct str bytes = buf_str(&session->outbox);
         if (bytes.len > most)
             bytes.len = most;
@@ -385,7 +385,7 @@ void session_writable(struct session *session)
     if (session->outbox.len <= SESSION_UNREAD_BYTES / 2)
         hold_back(session, false);
     flush_all(session);
-    if (waited && !session->outbox.len && !session->choked && !session->closing && session->protocol->drained)
+    if (waited && !session->outbox.len && !session->blocked && !session->closing && session->protocol->drained)
         session->protocol->drained(session);
 }
 
@@ -413,9 +413,9 @@ static bool set_aside(struct session *session, struct str header, struct str hea
 /* The answer goes out. If too much of such waits, no more is asked for. */
 static void give_answer(struct session *session)
 {
-    if (!session->choked)
+    if (!session->blocked)
         session_writable(session);
-    if (session->choked && !session->closing && session->outbox.len + session->kept > SESSION_UNREAD_BYTES)
+    if (session->blocked && !session->closing && session->outbox.len + session->kept > SESSION_UNREAD_BYTES)
         hold_back(session, true);
 }
 
@@ -441,7 +441,7 @@ void session_queue(struct session *session, int opcode, struct str head, struct 
         return;
     if (session->outbox.len + session->kept > SESSION_UNREAD_BYTES)
         hold_back(session, true); /* until it is known how much of it the socket takes */
-    if (session->choked || session->queued)
+    if (session->blocked || session->queued)
         return;
     session->queued = true;
     session->next_queued = session->owner->queued;
@@ -454,7 +454,7 @@ void sessions_flush(struct sessions *sessions)
         struct session *session = sessions->queued;
         sessions->queued = session->next_queued;
         session->queued = false;
-        if (!session->choked && !session->closing)
+        if (!session->blocked && !session->closing)
             give_answer(session);
     }
 }
@@ -462,7 +462,7 @@ void sessions_flush(struct sessions *sessions)
 void session_hold(struct session *session, bool held)
 {
     session->held = held;
-    if (!held && !session->choked && !session->closing)
+    if (!held && !session->blocked && !session->closing)
         flush_all(session);
 }
 
@@ -476,11 +476,12 @@ void session_hold_seat(struct seat *seat, bool held)
 /* What its rooms have for it and have not written yet, because they rest: once it is closing, nothing more is sent. */
 static void give_the_rest(struct session *session)
 {
-    if (session->queued && !session->choked)
+    if (session->queued && !session->blocked)
         session_writable(session);
     for (struct seat *seat = session->seats; seat && !session->closing; seat = seat->next) {
         struct str bytes;
-        if (!session->choked && session->owner->pending(seat, &bytes)) /* one that fell off is why it is being closed */
+        if (!session->blocked &&
+            session->owner->pending(seat, &bytes)) /* one that fell off is why it is being closed */
             session_flush(seat);
     }
 }

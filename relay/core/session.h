@@ -23,9 +23,9 @@ struct session;
 struct room_log;
 
 enum send_result {
-    SEND_MORE,   /* all taken, the socket can take more */
-    SEND_CHOKED, /* all taken or kept by the transport; wait for session_writable */
-    SEND_DEAD,   /* the socket is broken; its end will be reported */
+    SEND_MORE,    /* all taken, the socket can take more */
+    SEND_BLOCKED, /* all taken or kept by the transport; wait for session_writable */
+    SEND_DEAD,    /* the socket is broken; its end will be reported */
 };
 
 /* The socket's side. Nothing here calls back before it returns. */
@@ -93,7 +93,7 @@ struct protocol {
     /* For a pulled encoding: something was appended to the seat's log since the last call. */
     void (*changed)(struct session *session, struct seat *seat);
     /* Everything that waited in the outbox is out and the socket takes more. Also called when nothing had waited but
-     * the socket was choked. NULL: nobody asks. */
+     * the socket was blocked. NULL: nobody asks. */
     void (*drained)(struct session *session);
     /* The journal's answer to the hub_post that was given this number. */
     void (*posted)(struct session *session, uint64_t number, const struct store_post *post);
@@ -133,7 +133,7 @@ struct session {
     struct session *next_queued;
     bool queued;    /* in sessions->queued */
     bool pinged;    /* since it was last heard */
-    bool choked;    /* the socket takes nothing until session_writable */
+    bool blocked;   /* the socket takes nothing until session_writable */
     bool held;      /* its seats' logs wait: what came before is still being fetched (session_hold) */
     uint8_t paused; /* nothing is read from it: enum session_pause */
     bool closing;
@@ -211,11 +211,11 @@ void session_pause(struct session *session, enum session_pause why, bool paused)
  * when it is (`drained`). */
 static inline bool session_has_all(const struct session *session)
 {
-    return !session->choked && !session->outbox.len;
+    return !session->blocked && !session->outbox.len;
 }
 
 /* Sends one text frame to this client alone, after what the room log holds for it. Kept in the outbox
- * while the socket is choked; past outbox_bytes the session is closed as too slow. One that has more waiting than
+ * while the socket is blocked; past outbox_bytes the session is closed as too slow. One that has more waiting than
  * SESSION_UNREAD_BYTES gets no further answers because its requests are not read until half of that is out. */
 enum { SESSION_UNREAD_BYTES = 256 * 1024 };
 void session_send_text(struct session *session, struct str payload);
@@ -239,7 +239,7 @@ void session_hold_seat(struct seat *seat, bool held);
 /* Gives the socket what the seat's log holds past the cursor, if it takes any. */
 void session_flush(struct seat *seat);
 
-/* The seat's log is about to drop bytes that its choked socket has not had: they are copied into the
+/* The seat's log is about to drop bytes that its blocked socket has not had: they are copied into the
  * outbox, if that and all outboxes together (room_logs_bytes) hold them. Else the seat falls off. */
 void session_spill(struct seat *seat);
 

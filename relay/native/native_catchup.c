@@ -108,7 +108,7 @@ static bool may_read(const struct native *native)
 {
     const struct session *session = native->session;
     size_t used = session->outbox.len + native->reading * page_bytes();
-    if (!native->reading && !session->outbox.len && !session->choked)
+    if (!native->reading && !session->outbox.len && !session->blocked)
         return true;
     if (debts_are_high())
         return false;

@@ -159,7 +159,7 @@ static enum send_result stream_send(void *socket, struct str bytes)
     http_answer_send(conn, &bytes, 1);
     if (conn->state == HTTP_BROKEN || conn->out.len)
         http_conn_wake(conn);
-    return conn->state == HTTP_BROKEN ? SEND_DEAD : conn->out.len ? SEND_CHOKED : SEND_MORE;
+    return conn->state == HTTP_BROKEN ? SEND_DEAD : conn->out.len ? SEND_BLOCKED : SEND_MORE;
 }
 
 /* Such a client is told nothing but the end: it has no close frames. */

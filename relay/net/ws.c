@@ -85,7 +85,7 @@ static void keep(struct buf **buf, struct str bytes)
 
 /* Whole frames, straight to the socket. What the kernel does not take is kept here and not with lws, which would look
  * at nothing else until that is out, in a loop that never sleeps while the client goes on talking. Never more than one
- * call's bytes, a close frame and a read's pongs: who got SEND_CHOKED waits. */
+ * call's bytes, a close frame and a read's pongs: who got SEND_BLOCKED waits. */
 static enum send_result ws_send(void *socket, struct str bytes)
 {
     struct user *user = socket;
@@ -99,7 +99,7 @@ static enum send_result ws_send(void *socket, struct str bytes)
     size_t out = taken > 0 ? (size_t)taken : 0;
     keep(&user->out, (struct str){bytes.ptr + out, bytes.len - out});
     lws_callback_on_writable(user->wsi);
-    return SEND_CHOKED;
+    return SEND_BLOCKED;
 }
 
 /* False: the socket is broken. */

@@ -213,7 +213,7 @@ static void go_live(struct session *session)
 static void on_drained(struct session *session)
 {
     const struct stream *stream = stream_of(session);
-    if (!stream->missing || stream->reading || session->closing || session->choked || session->outbox.len)
+    if (!stream->missing || stream->reading || session->closing || session->blocked || session->outbox.len)
         return;
     if (stream->cursor.seq < stream->target)
         read_missing(session);

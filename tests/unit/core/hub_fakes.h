@@ -1,5 +1,5 @@
 /* hub_fakes.h: all that surrounds the hub, told what to do by the test: a database of messages, a bus, a
- * journal, and clients whose sockets keep every byte and can be choked or dead. A test includes this once. */
+ * journal, and clients whose sockets keep every byte and can be blocked or dead. A test includes this once. */
 #ifndef CG_TESTS_HUB_FAKES_H
 #define CG_TESTS_HUB_FAKES_H
 

@@ -102,12 +102,12 @@ static int end_clients(void **state)
     return end(state);
 }
 
-static struct client *choked_client(void)
+static struct client *blocked_client(void)
 {
     struct client *client = connect_client();
-    client->answer = SEND_CHOKED;
+    client->answer = SEND_BLOCKED;
     give_bytes(client, 10);
-    assert_true(client->session->choked);
+    assert_true(client->session->blocked);
     return client;
 }
 
@@ -115,14 +115,14 @@ static void who_does_not_read_is_not_read_from(void **state)
 {
     (void)state;
     int64_t held_back = metric_get(METRIC_HELD_BACK);
-    struct client *client = choked_client();
+    struct client *client = blocked_client();
     give_bytes(client, 200 * 1024);
     assert_false(client->paused);
     give_bytes(client, 200 * 1024);
     assert_true(client->paused);
     assert_int_equal(metric_get(METRIC_HELD_BACK) - held_back, 1);
     for (int i = 0; i < 200 && client->paused; i++)
-        session_writable(client->session); /* it takes a piece, and chokes again */
+        session_writable(client->session); /* it takes a piece, and blocks again */
     assert_in_range(client->session->outbox.len, 1, SESSION_UNREAD_BYTES / 2);
     client->answer = SEND_MORE;
     session_writable(client->session);
@@ -134,7 +134,7 @@ static void who_does_not_read_is_not_read_from(void **state)
 static void who_reads_slowly_is_not_silent_meanwhile(void **state)
 {
     (void)state;
-    struct client *client = choked_client();
+    struct client *client = blocked_client();
     for (int i = 0; i < 10; i++)
         give_bytes(client, sizeof page);
     assert_true(client->paused);
@@ -151,7 +151,7 @@ static void who_reads_slowly_is_not_silent_meanwhile(void **state)
 static void two_reasons_to_pause_are_two(void **state)
 {
     (void)state;
-    struct client *client = choked_client();
+    struct client *client = blocked_client();
     session_pause(client->session, SESSION_ENTERING, true);
     give_bytes(client, sizeof page);
     session_pause(client->session, SESSION_ENTERING, false);
@@ -169,9 +169,9 @@ static void past_the_bound_the_slowest_of_all_goes(void **state)
     (void)state;
     int64_t closed = metric_get(METRIC_WAITING_CLOSED);
     debts_limit(2 * 1024 * 1024);
-    struct client *reader = connect_client(), *slow = choked_client(), *small[30];
+    struct client *reader = connect_client(), *slow = blocked_client(), *small[30];
     for (int i = 0; i < 30; i++)
-        small[i] = choked_client();
+        small[i] = blocked_client();
     for (int i = 0; i < 3; i++)
         give_bytes(slow, sizeof page);
     for (int i = 0; i < 30; i++)
@@ -206,8 +206,8 @@ static void what_the_socket_keeps_counts(void **state)
 {
     (void)state;
     debts_limit(1024 * 1024);
-    struct client *client = connect_client(), *other = choked_client();
-    client->answer = SEND_CHOKED;
+    struct client *client = connect_client(), *other = blocked_client();
+    client->answer = SEND_BLOCKED;
     client->kept = 900 * 1024;
     give_bytes(client, 10);
     assert_int_equal(debts_total(), 900 * 1024);
@@ -222,7 +222,7 @@ static void bytes_on_their_way_to_the_socket_are_its_own_once(void **state)
 {
     (void)state;
     debts_limit(512 * 1024);
-    struct client *client = choked_client();
+    struct client *client = blocked_client();
     give_bytes(client, 250 * 1024);
     for (int i = 0; i < 100 && client->session->outbox.len; i++) {
         client->kept = client->session->outbox.len / 2;
@@ -237,7 +237,7 @@ static void one_that_is_being_written_to_is_ended_in_one_piece(void **state)
 {
     (void)state;
     debts_limit(512 * 1024);
-    struct client *client = choked_client(), *other = choked_client();
+    struct client *client = blocked_client(), *other = blocked_client();
     for (int i = 0; i < 2; i++)
         give_bytes(client, 100 * 1024);
     give_bytes(other, 10 * 1024);
@@ -257,7 +257,7 @@ static void what_the_socket_keeps_of_a_room_ends_it_as_well(void **state)
     (void)state;
     debts_limit(256 * 1024);
     struct client *client = seated_client(7, PLAIN, 3);
-    client->answer = SEND_CHOKED;
+    client->answer = SEND_BLOCKED;
     client->kept = 900 * 1024;
     deliver(7, 4);
     hub_flush(&hub);

@@ -51,8 +51,8 @@ static void a_choked_socket_gets_nothing_until_it_is_writable(void **state)
 {
     (void)state;
     struct client *client = seated_client(7, PLAIN, 0);
-    int64_t choked = metric_get(METRIC_SOCKETS_CHOKED);
-    client->answer = SEND_CHOKED;
+    int64_t blocked = metric_get(METRIC_SOCKETS_BLOCKED);
+    client->answer = SEND_BLOCKED;
     deliver(7, 1);
     hub_flush(&hub);
     deliver(7, 2);
@@ -60,7 +60,7 @@ static void a_choked_socket_gets_nothing_until_it_is_writable(void **state)
     deliver(7, 3);
     hub_flush(&hub);
     assert_string_equal(got(client), "1:m1|");
-    session_writable(client->session); /* takes one more write, and chokes again */
+    session_writable(client->session); /* takes one more write, and blocks again */
     assert_int_equal(client->writes, 1);
     assert_string_equal(got(client), "2:m2|3:m3|");
     client->answer = SEND_MORE;
@@ -72,7 +72,7 @@ static void a_choked_socket_gets_nothing_until_it_is_writable(void **state)
     deliver(7, 5);
     hub_flush(&hub);
     assert_string_equal(got(client), "5:m5|");
-    assert_int_equal(metric_get(METRIC_SOCKETS_CHOKED) - choked, 2);
+    assert_int_equal(metric_get(METRIC_SOCKETS_BLOCKED) - blocked, 2);
 }
 
 static void a_socket_that_chokes_within_a_long_write_goes_on_from_there(void **state)
@@ -80,7 +80,7 @@ static void a_socket_that_chokes_within_a_long_write_goes_on_from_there(void **s
     (void)state;
     struct client *client = seated_client(7, PLAIN, 0);
     settings.send_chunk_bytes = 1000;
-    client->answer = SEND_CHOKED;
+    client->answer = SEND_BLOCKED;
     deliver_large(7, 1, 10, 294);
     hub_flush(&hub);
     assert_int_equal(client->writes, 1);
@@ -100,7 +100,7 @@ static void a_reader_that_falls_off_the_log_is_closed_and_no_other(void **state)
     (void)state;
     struct client *slow = seated_client(7, PLAIN, 0), *fast = seated_client(7, PLAIN, 0);
     int64_t closed = metric_get(METRIC_CLOSED_SLOW);
-    slow->answer = SEND_CHOKED;
+    slow->answer = SEND_BLOCKED;
     deliver(7, 1);
     hub_flush(&hub);
     uint64_t seq = 1;
@@ -132,7 +132,7 @@ static void what_a_slow_reader_would_lose_is_set_aside(void **state)
     (void)state;
     struct client *slow = seated_client(7, PLAIN, 0), *fast = seated_client(7, PLAIN, 0);
     slow->session->outbox.max = 400000;
-    slow->answer = SEND_CHOKED;
+    slow->answer = SEND_BLOCKED;
     deliver(7, 1);
     hub_flush(&hub);
     deliver_large(7, 2, 11, 20000); /* three logs full, in one turn */
@@ -146,7 +146,7 @@ static void what_a_slow_reader_would_lose_is_set_aside(void **state)
     char *slow_got = strdup(got(slow));
     assert_string_equal(slow_got, got(fast)); /* all, once, in order */
     free(slow_got);
-    slow->answer = SEND_CHOKED;
+    slow->answer = SEND_BLOCKED;
     deliver_large(7, 12, 40, 20000);
     hub_flush(&hub);
     assert_int_equal(slow->closes + slow->kills, 1);
@@ -159,7 +159,7 @@ static void a_reader_that_comes_back_too_late_is_closed(void **state)
     (void)state;
     struct client *slow = seated_client(7, PLAIN, 0);
     int64_t closed = metric_get(METRIC_CLOSED_SLOW);
-    slow->answer = SEND_CHOKED;
+    slow->answer = SEND_BLOCKED;
     deliver(7, 1);
     hub_flush(&hub);
     deliver_large(7, 2, 6, 20000);
@@ -180,7 +180,7 @@ static void answers_wait_in_order_and_before_what_comes_after(void **state)
     deliver(7, 2);
     hub_flush(&hub);
     assert_string_equal(got(client), "1:m1|first|2:m2|");
-    client->answer = SEND_CHOKED;
+    client->answer = SEND_BLOCKED;
     session_send_text(client->session, STR("second"));
     session_send_text(client->session, STR("third"));
     session_send_text(client->session, STR("fourth"));
@@ -201,7 +201,7 @@ static void a_long_answer_stays_in_one_piece(void **state)
     struct client *client = seated_client(7, PLAIN, 0);
     char *text = repeat("y", 900);
     settings.send_chunk_bytes = 100;
-    client->answer = SEND_CHOKED;
+    client->answer = SEND_BLOCKED;
     session_send_text(client->session, str_of(text));
     assert_int_equal(client->got.len, 100);
     deliver(7, 1);
@@ -220,7 +220,7 @@ static void too_many_answers_end_the_connection(void **state)
     (void)state;
     struct client *client = seated_client(7, PLAIN, 0);
     int64_t closed = metric_get(METRIC_CLOSED_SLOW);
-    client->answer = SEND_CHOKED;
+    client->answer = SEND_BLOCKED;
     deliver(7, 1);
     hub_flush(&hub);
     char *text = repeat("z", 198); /* frames of 202: four fit into the outbox's 1000 */
@@ -265,7 +265,7 @@ static void over_budget_rooms_give_back_what_everybody_has_had(void **state)
     seated_client(2, PLAIN, 0);
     seated_client(3, BARE, 0);
     settings.room_logs_bytes = 1000;
-    slow->answer = SEND_CHOKED;
+    slow->answer = SEND_BLOCKED;
     deliver_large(1, 1, 1, 10000);
     hub_flush(&hub);
     deliver_large(1, 2, 3, 10000); /* these the slow one has yet to get */
@@ -333,7 +333,7 @@ static void what_somebody_has_not_had_stays(void **state)
 {
     (void)state;
     struct client *quick = seated_client(8, LINES, 0), *slow = seated_client(8, LINES, 0);
-    slow->answer = SEND_CHOKED;
+    slow->answer = SEND_BLOCKED;
     for (uint64_t seq = 1; seq <= 500; seq++) {
         deliver(8, seq);
         hub_flush(&hub);

@@ -85,12 +85,12 @@ static void a_held_reader_that_falls_off_the_log_is_closed(void **state)
     static const enum encoding_id kinds[] = {LINES, WRAPPED};
     uint64_t seq = 0;
     for (size_t i = 0; i < 2; i++) {
-        struct client *client = seated_client(7, kinds[i], seq), *choked = seated_client(7, kinds[i], seq);
+        struct client *client = seated_client(7, kinds[i], seq), *blocked = seated_client(7, kinds[i], seq);
         int64_t closed = metric_get(METRIC_CLOSED_SLOW), spilled = metric_get(METRIC_SPILLED_BYTES);
         char *text = repeat("x", 20000);
         session_hold(client->session, true);
-        session_hold(choked->session, true);
-        choked->session->choked = true;
+        session_hold(blocked->session, true);
+        blocked->session->blocked = true;
         for (int n = 0; n < 6; n++) {
             struct message message = message_of(7, ++seq);
             message.content = str_of(text);
@@ -99,8 +99,8 @@ static void a_held_reader_that_falls_off_the_log_is_closed(void **state)
         free(text);
         hub_flush(&hub);
         assert_int_equal(client->code, 1013);
-        assert_int_equal(choked->closes, 1);
-        assert_int_equal(client->got.len + choked->got.len, 0);
+        assert_int_equal(blocked->closes, 1);
+        assert_int_equal(client->got.len + blocked->got.len, 0);
         assert_int_equal(client->changed, 0);
         assert_int_equal(metric_get(METRIC_CLOSED_SLOW) - closed, 2);
         assert_int_equal(metric_get(METRIC_SPILLED_BYTES) - spilled, 0);
@@ -108,19 +108,19 @@ static void a_held_reader_that_falls_off_the_log_is_closed(void **state)
     }
 }
 
-/* Also when the last piece is what choked it, and nothing is left in the outbox. */
+/* Also when the last piece is what blocked it, and nothing is left in the outbox. */
 static void who_waits_for_a_socket_is_told_that_all_is_out(void **state)
 {
     (void)state;
     struct client *client = seated_client(7, LINES, 0);
     session_send_raw(client->session, STR("one"));
     assert_int_equal(client->drained, 1);
-    client->answer = SEND_CHOKED;
+    client->answer = SEND_BLOCKED;
     session_send_raw(client->session, STR("two"));
     assert_int_equal(client->session->outbox.len, 0);
     assert_int_equal(client->drained, 1);
     session_send_raw(client->session, STR("three"));
-    session_writable(client->session); /* takes it and is choked again */
+    session_writable(client->session); /* takes it and is blocked again */
     assert_int_equal(client->drained, 1);
     client->answer = SEND_MORE;
     session_writable(client->session);

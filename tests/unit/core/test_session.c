@@ -97,7 +97,7 @@ static void a_choked_socket_is_not_asked_but_cut_all_the_same(void **state)
 {
     (void)state;
     struct client *client = seated_client(7, PLAIN, 0);
-    client->answer = SEND_CHOKED;
+    client->answer = SEND_BLOCKED;
     deliver(7, 1);
     hub_flush(&hub);
     go(20000);

@@ -49,13 +49,13 @@ static void pages_wait_for_the_socket(void **state)
     db.last[7] = 900;
     settings.outbox_bytes = 16000; /* a page is of at most 2,000 bytes */
     struct client *client = greeted(ANN);
-    client->answer = SEND_CHOKED;
+    client->answer = SEND_BLOCKED;
     joined(client, ROOM, ",\"epoch\":3,\"seq\":0");
     assert_int_equal(client->closes + client->kills, 0);
     assert_int_equal(job_count, 0); /* nothing more is read */
     client->answer = SEND_MORE;
-    for (int turn = 0; turn < 200 && (client->session->choked || job_count); turn++) {
-        if (client->session->choked)
+    for (int turn = 0; turn < 200 && (client->session->blocked || job_count); turn++) {
+        if (client->session->blocked)
             session_writable(client->session);
         do_all();
     }

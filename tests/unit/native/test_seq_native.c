@@ -320,13 +320,13 @@ static void kick(struct speaker *speaker)
     native_protocol.expelled(speaker->client->session, conversation, "kicked");
 }
 
-static void choke_or_not(struct speaker *speaker)
+static void block_or_not(struct speaker *speaker)
 {
-    static const enum send_result results[] = {SEND_MORE, SEND_MORE, SEND_MORE, SEND_CHOKED};
+    static const enum send_result results[] = {SEND_MORE, SEND_MORE, SEND_MORE, SEND_BLOCKED};
     if (is_over(speaker))
         return;
     speaker->client->answer = once_in(100) ? SEND_DEAD : results[any(4)];
-    if (speaker->client->answer == SEND_MORE && speaker->client->session->choked)
+    if (speaker->client->answer == SEND_MORE && speaker->client->session->blocked)
         session_writable(speaker->client->session);
 }
 
@@ -377,7 +377,7 @@ static void step(void)
     case 7: settle(1 + any(8), false); break;
     case 8: subscribe(); break;
     case 9: go(any(700)); break;
-    case 10: choke_or_not(speaker); break;
+    case 10: block_or_not(speaker); break;
     case 11:
         if (once_in(4))
             seldom(speaker);
@@ -397,7 +397,7 @@ static void calm(void)
     for (size_t i = 0; i < SPEAKERS; i++)
         if (!is_over(&speakers[i])) {
             speakers[i].client->answer = SEND_MORE;
-            if (speakers[i].client->session->choked)
+            if (speakers[i].client->session->blocked)
                 session_writable(speakers[i].client->session);
         }
     for (int turn = 0; turn < 300 || job_count || post_count; turn++) {

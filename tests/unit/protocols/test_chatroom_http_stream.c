@@ -67,8 +67,8 @@ static void pages_wait_for_a_slow_client(void **state)
     (void)state;
     db.last[ROOM] = 12;
     struct visit *visit = resume("3-0");
-    visit->answer = SEND_CHOKED;
-    seat(); /* the cursor chokes it */
+    visit->answer = SEND_BLOCKED;
+    seat(); /* the cursor blocks it */
     assert_int_equal(job_count, 0);
     for (int i = 0; i < 10; i++) {
         session_writable(visit->session);
