@@ -62,7 +62,7 @@
     X(DELIVERED, "messages_delivered_total", counter, "Stored messages appended to room logs") \
     X(DUPLICATES, "messages_duplicate_total", counter, "Stored messages that came again and were dropped") \
     X(GAPS, "gaps_total", counter, "Times a number was missing and had to be waited for or fetched") \
-    X(REFILLED, "messages_refilled_total", counter, "Stored messages fetched to fill a gap") \
+    X(BACKFILLED, "messages_backfilled_total", counter, "Stored messages fetched to fill a gap") \
     X(WRITES, "socket_writes_total", counter, "Writes to client sockets") \
     X(WRITTEN_BYTES, "socket_written_bytes_total", counter, "Bytes given to client sockets") \
     X(OUTBOX_BYTES, "outbox_bytes", gauge, "Bytes that wait for single clients") \

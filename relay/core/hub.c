@@ -284,7 +284,7 @@ bool hub_catch_up(struct seat *seat, bool anew)
 static void on_linger(struct wheel_timer *timer)
 {
     struct room *room = (struct room *)(void *)((char *)timer - offsetof(struct room, later));
-    if (room->refilling)
+    if (room->backfilling)
         wheel_set(room->hub->wheel, &room->later, 0); /* the answer must find it */
     else
         room_free(room);
@@ -298,7 +298,7 @@ void room_unused(struct room *room)
     room->later.fired = on_linger;
     if (settings->room_linger_ms && !room_is_inbox(room))
         wheel_set(room->hub->wheel, &room->later, settings->room_linger_ms);
-    else if (!room->refilling) /* likewise */
+    else if (!room->backfilling) /* likewise */
         room_free(room);
 }
 

@@ -12,7 +12,7 @@
  *
  * Numbers alone do not tell whether the database was put back to an older state while people talk: it gives them out
  * again. So the transaction of the last message (room->batch) is remembered, and compared wherever the database is
- * asked for something that follows: by each reconciliation, by each refill, and when a number comes that is not new. */
+ * asked for something that follows: by each reconciliation, by each backfill, and when a number comes that is not new. */
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -22,7 +22,7 @@
 
 #include <stdlib.h>
 
-enum { STASH_COUNT = 4096, STASH_BYTES = 4 * 1024 * 1024, REFILL_LIMIT = 500, RECONCILE_ROOMS = 1000 };
+enum { STASH_COUNT = 4096, STASH_BYTES = 4 * 1024 * 1024, BACKFILL_LIMIT = 500, RECONCILE_ROOMS = 1000 };
 
 /* ---- the stash ---- */
 
@@ -52,7 +52,7 @@ static void stash_add(struct room *room, const struct message *message)
 {
     struct gap *gap = gap_need(room);
     if (gap->count == STASH_COUNT || gap->bytes >= STASH_BYTES)
-        return; /* it is stored: the refill brings it */
+        return; /* it is stored: the backfill brings it */
     size_t at = gap->count;
     while (at && gap->messages[at - 1]->seq > message->seq)
         at--;
@@ -175,7 +175,7 @@ struct reading {
     struct job job;
     struct hub *hub;
     struct store_range range;
-    struct store_anchor anchor; /* a refill's: what it begins with must be this */
+    struct store_anchor anchor; /* a backfill's: what it begins with must be this */
     struct message **messages;
     size_t count, cap;
 };
@@ -266,7 +266,7 @@ void room_load(struct room *room)
 
 /* ---- gaps ---- */
 
-static void refill(struct room *room);
+static void backfill(struct room *room);
 
 /* Whether another message stands in the place of the last one that was delivered. */
 static bool is_other(const struct reading *reading)
@@ -275,13 +275,13 @@ static bool is_other(const struct reading *reading)
            reading->messages[0]->batch != reading->anchor.batch;
 }
 
-static void on_refilled(struct job *job)
+static void on_backfilled(struct job *job)
 {
     struct reading *reading = (struct reading *)job;
     struct hub *hub = reading->hub;
     struct room *room = map_get(&hub->rooms, reading->range.conversation);
-    CG_ASSERT(room && room->refilling);
-    room->refilling = false;
+    CG_ASSERT(room && room->backfilling);
+    room->backfilling = false;
     if (load_again(room)) {
         reading_free(reading);
         return;
@@ -296,44 +296,44 @@ static void on_refilled(struct job *job)
         if (reading->messages[i]->seq <= room->seq)
             continue; /* it has come meanwhile */
         if (reading->messages[i]->seq == room->seq + 1)
-            metric_inc(METRIC_REFILLED);
+            metric_inc(METRIC_BACKFILLED);
         hub_deliver(hub, reading->messages[i]);
     }
     if (!room->seat_count && !room->listener && !wheel_is_set(&room->later)) {
         room_unused(room);
     } else if (room->seq < room->known) {
         if (!job->err && reading->count > had)
-            refill(room); /* more than one portion was missing */
+            backfill(room); /* more than one portion was missing */
         else
-            log_warn("room.refill_failed", "room=%llu err=%s", (unsigned long long)room->id,
+            log_warn("room.backfill_failed", "room=%llu err=%s", (unsigned long long)room->id,
                      err_name(job->err)); /* the next reconciliation tries again */
     }
     reading_free(reading);
 }
 
-static void refill(struct room *room)
+static void backfill(struct room *room)
 {
-    struct reading *reading = reading_new(room, on_refilled);
+    struct reading *reading = reading_new(room, on_backfilled);
     reading->anchor = anchor_of(room);
     reading->range.after = room->seq ? room->seq - 1 : 0;
-    reading->range.limit = REFILL_LIMIT + 1;
+    reading->range.limit = BACKFILL_LIMIT + 1;
     if (room->gap && room->gap->count)
         reading->range.before = room->gap->messages[0]->seq;
-    room->refilling = true;
+    room->backfilling = true;
     readers_add(room->hub->readers, &reading->job);
 }
 
 static void on_gap(struct wheel_timer *timer)
 {
     struct room *room = ((struct gap *)(void *)((char *)timer - offsetof(struct gap, wait)))->room;
-    if (room->seq < room->known && !room->refilling)
-        refill(room);
+    if (room->seq < room->known && !room->backfilling)
+        backfill(room);
     gap_settle(room);
 }
 
 void room_expect(struct room *room)
 {
-    if (room->seq >= room->known || room->refilling || (room->gap && wheel_is_set(&room->gap->wait)))
+    if (room->seq >= room->known || room->backfilling || (room->gap && wheel_is_set(&room->gap->wait)))
         return;
     metric_inc(METRIC_GAPS);
     wheel_set(room->hub->wheel, &gap_need(room)->wait, room->hub->settings->gap_wait_ms);
@@ -345,7 +345,7 @@ static void forget(struct room *room)
 {
     if (room_is_inbox(room) || room->state == ROOM_SUBSCRIBING)
         return; /* of these no number is known yet */
-    bool being_read = room->refilling || (room->state == ROOM_LOADING && !wheel_is_set(&room->later));
+    bool being_read = room->backfilling || (room->state == ROOM_LOADING && !wheel_is_set(&room->later));
     room_order_fini(room);
     room_clear_logs(room);
     if (!room->listener)
@@ -461,7 +461,7 @@ static void on_reconciled(struct job *job)
                 metric_inc(METRIC_RECONCILE_FOUND);
                 room->known = reconcile->anchors[i].tail;
             }
-            room_expect(room); /* also what an earlier refill could not get */
+            room_expect(room); /* also what an earlier backfill could not get */
         }
     }
     if (job->err) /* what happens to a database while it is away is to be seen at once */

@@ -39,7 +39,7 @@ struct room {
     uint32_t seat_count, seat_cap;
     struct gap *gap; /* NULL: nothing is waited for, nothing came too early */
     enum room_state state;
-    bool refilling;
+    bool backfilling;
     bool doubted;   /* it has one of hub->doubts */
     bool stale;     /* what is being read for it belongs to an earlier epoch: it is read again */
     bool listening; /* the listener was told that it is ready */

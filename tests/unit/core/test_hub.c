@@ -270,7 +270,7 @@ static void a_gap_is_fetched_once_whoever_notices(void **state)
 {
     (void)state;
     struct client *client = seated_client(7, PLAIN, 1);
-    int64_t gaps = metric_get(METRIC_GAPS), refilled = metric_get(METRIC_REFILLED);
+    int64_t gaps = metric_get(METRIC_GAPS), backfilled = metric_get(METRIC_BACKFILLED);
     deliver(7, 4);
     deliver(7, 6);
     deliver(7, 6);
@@ -289,7 +289,7 @@ static void a_gap_is_fetched_once_whoever_notices(void **state)
     job_finish(job);
     hub_flush(&hub);
     assert_string_equal(got(client), "2:m2|3:m3|4:m4|5:m5|6:m6|");
-    assert_int_equal(metric_get(METRIC_REFILLED) - refilled, 2);
+    assert_int_equal(metric_get(METRIC_BACKFILLED) - backfilled, 2);
     assert_int_equal(job_count, 1); /* 7 is known to be missing */
     job_do();
     hub_flush(&hub);

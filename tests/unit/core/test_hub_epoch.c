@@ -290,11 +290,11 @@ static void what_was_being_read_when_the_epoch_changed_is_read_again(void **stat
     struct client *client = seated_client(7, PLAIN, 5);
     deliver(7, 8);
     go(settings.gap_wait_ms);
-    struct job *refill = job_work();
+    struct job *backfill = job_work();
     put_back(2);
     job_do();
     assert_int_equal(job_count, 0); /* the room waits for its answer */
-    job_finish(refill);
+    job_finish(backfill);
     assert_int_equal(job_count, 1);
     job_do();
     struct client *next = connect_client();
