@@ -284,17 +284,17 @@ static void build(struct relay *relay)
     const struct settings *settings = &relay->settings;
     relay->incarnation = id_random() >> 1; /* fits a signed 64-bit number anywhere */
     uv_loop_init(&relay->loop);
-    offload_init(&relay->offload, &relay->loop);
+    completion_queue_init(&relay->completions, &relay->loop);
     wheel_init(&relay->wheel);
     limits_init(&relay->limits, settings, &relay->wheel);
     sessions_init(&relay->sessions, settings, &relay->wheel);
     relay->sessions.limits = &relay->limits;
     lobby_init(&relay->lobby, settings);
     relay->sessions.lobby = &relay->lobby;
-    relay->journal = journal_new(settings, &relay->offload, on_stored, relay);
+    relay->journal = journal_new(settings, &relay->completions, on_stored, relay);
     debts_limit((size_t)settings->outboxes_bytes);
     unfinished_limit((size_t)settings->unfinished_bytes);
-    relay->readers = readers_new(settings, &relay->offload);
+    relay->readers = readers_new(settings, &relay->completions);
     struct bus_events events = {on_bus_state, on_subscribed, on_received, relay};
     relay->bus = bus_new(&relay->loop, settings, relay->incarnation, &events);
     relay->hub.settings = settings;
@@ -462,7 +462,7 @@ static void end_answered(struct relay *relay)
 static void take_apart(struct relay *relay)
 {
     journal_stop(relay->journal);
-    offload_drain(&relay->offload);
+    completion_queue_drain(&relay->completions);
     say_last_words(relay);
     if (relay->handoff)
         handoff_stop(relay->handoff);
@@ -471,14 +471,14 @@ static void take_apart(struct relay *relay)
     if (relay->ws)
         ws_stop(relay->ws);
     readers_stop(relay->readers);
-    offload_drain(&relay->offload);
+    completion_queue_drain(&relay->completions);
     end_answered(relay);
     bus_stop(relay->bus);
     void *handles[] = {&relay->tick,         &relay->drain,   &relay->last_words, &relay->rested,
                        &relay->before_sleep, &relay->on_term, &relay->on_int,     &relay->on_hup};
     for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
         close_handle(handles[i]);
-    offload_fini(&relay->offload);
+    completion_queue_fini(&relay->completions);
     for (int turn = 0; turn < CLOSING_TURNS; turn++) /* it is never empty: see ws_stop */
         uv_run(&relay->loop, UV_RUN_NOWAIT);
     if (relay->handoff)

@@ -12,7 +12,7 @@
 #include "relay/core/hub.h"
 #include "relay/db/journal.h"
 #include "relay/core/limits.h"
-#include "relay/db/offload.h"
+#include "relay/db/completion_queue.h"
 #include "relay/core/presence.h"
 #include "relay/db/readers.h"
 #include "relay/net/ws.h"
@@ -20,7 +20,7 @@
 struct relay {
     struct settings settings;
     uv_loop_t loop;
-    struct offload offload;
+    struct completion_queue completions;
     struct wheel wheel;
     struct limits limits;
     struct lobby lobby;

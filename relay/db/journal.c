@@ -41,7 +41,7 @@ struct payer {
 
 /* A stored batch on its way back to the loop. */
 struct batch {
-    struct parcel parcel;
+    struct completion completion;
     struct journal *journal;
     size_t count;
     struct store_post *posts;
@@ -51,7 +51,7 @@ struct batch {
 
 struct journal {
     const struct settings *settings;
-    struct offload *offload;
+    struct completion_queue *completions;
     journal_stored_fn *stored;
     void *arg;
     pthread_t thread;
@@ -78,9 +78,9 @@ static void settle(struct journal *journal, size_t count, size_t bytes)
     pthread_mutex_unlock(&journal->lock);
 }
 
-static void arrived(struct parcel *parcel)
+static void arrived(struct completion *completion)
 {
-    struct batch *batch = (struct batch *)parcel;
+    struct batch *batch = (struct batch *)completion;
     batch->journal->stored(batch->journal->arg, batch->posts, batch->ids, batch->count);
     for (size_t i = 0; i < batch->count; i++)
         free(batch->messages[i]);
@@ -223,7 +223,7 @@ static struct entry *gather(struct journal *journal, size_t *count, int64_t *old
 static struct batch *batch_new(struct journal *journal, struct entry *entry, size_t count)
 {
     struct batch *batch = mem_zalloc(sizeof *batch);
-    batch->parcel.arrived = arrived;
+    batch->completion.arrived = arrived;
     batch->journal = journal;
     batch->count = count;
     batch->posts = mem_zalloc(count * sizeof batch->posts[0]);
@@ -307,19 +307,19 @@ static void *run(void *arg)
         else
             give_up(batch);
         count_results(journal, batch);
-        offload_return(journal->offload, &batch->parcel);
+        completion_queue_add(journal->completions, &batch->completion);
     }
     store_free(store);
     db_thread_end();
     return NULL;
 }
 
-struct journal *journal_new(const struct settings *settings, struct offload *offload, journal_stored_fn *stored,
-                            void *arg)
+struct journal *journal_new(const struct settings *settings, struct completion_queue *completions,
+                            journal_stored_fn *stored, void *arg)
 {
     struct journal *journal = mem_zalloc(sizeof *journal);
     journal->settings = settings;
-    journal->offload = offload;
+    journal->completions = completions;
     journal->stored = stored;
     journal->arg = arg;
     journal->most = (size_t)settings->journal_batch;
@@ -376,7 +376,7 @@ void journal_expire(struct journal *journal)
     struct batch *batch = batch_new(journal, first, count);
     give_up(batch);
     count_results(journal, batch);
-    arrived(&batch->parcel);
+    arrived(&batch->completion);
 }
 
 void journal_stop(struct journal *journal)

@@ -7,7 +7,7 @@
 
 #include "common/settings.h"
 #include "common/store/store.h"
-#include "relay/db/offload.h"
+#include "relay/db/completion_queue.h"
 
 struct journal;
 
@@ -22,8 +22,8 @@ struct post_id {
 /* In the loop thread, for some posts at a time, for each post once: posts[i] is ids[i]'s. Borrowed. */
 typedef void journal_stored_fn(void *arg, struct store_post *posts, const struct post_id *ids, size_t count);
 
-struct journal *journal_new(const struct settings *settings, struct offload *offload, journal_stored_fn *stored,
-                            void *arg);
+struct journal *journal_new(const struct settings *settings, struct completion_queue *completions,
+                            journal_stored_fn *stored, void *arg);
 
 /* Copies the message into the queue. ERR_BUSY, and nothing taken, past journal_queue messages or
  * journal_queue_bytes. `epoch` is the one in which its conversation and sender are what their numbers say: in another one

@@ -62,7 +62,7 @@ struct class
 
 struct readers {
     const struct settings *settings;
-    struct offload *offload;
+    struct completion_queue *completions;
     pthread_t *threads;
     size_t thread_count;
     pthread_mutex_t lock;
@@ -414,9 +414,10 @@ static void *run(void *arg)
         else
             batch.jobs[0]->work(batch.jobs[0], store);
         for (size_t i = 1; i < batch.count; i++)
-            batch.jobs[i - 1]->parcel.next = &batch.jobs[i]->parcel;
+            batch.jobs[i - 1]->completion.next = &batch.jobs[i]->completion;
         give_back(readers, &batch);
-        offload_return_all(readers->offload, &batch.jobs[0]->parcel, &batch.jobs[batch.count - 1]->parcel);
+        completion_queue_add_all(readers->completions, &batch.jobs[0]->completion,
+                                 &batch.jobs[batch.count - 1]->completion);
     }
     store_free(store);
     db_thread_end();
@@ -425,9 +426,9 @@ static void *run(void *arg)
 
 /* ---- the loop's side ---- */
 
-static void arrived(struct parcel *parcel)
+static void arrived(struct completion *completion)
 {
-    struct job *job = (struct job *)parcel;
+    struct job *job = (struct job *)completion;
     struct readers *readers = job->readers;
     size_t bytes = job->bytes;
     job->done(job);
@@ -442,12 +443,12 @@ static void arrived(struct parcel *parcel)
     pthread_mutex_unlock(&readers->lock);
 }
 
-struct readers *readers_new(const struct settings *settings, struct offload *offload)
+struct readers *readers_new(const struct settings *settings, struct completion_queue *completions)
 {
     struct readers *readers = mem_zalloc(sizeof *readers);
     size_t threads = (size_t)settings->readers, but_one = threads > 1 ? threads - 1 : 1;
     readers->settings = settings;
-    readers->offload = offload;
+    readers->completions = completions;
     for (size_t i = 0; i < CLASSES; i++) {
         struct class *class = &readers->classes[i];
         class->idle_end = &class->idle;
@@ -478,7 +479,7 @@ static size_t share(const struct readers *readers, const struct job *job)
 static enum err add(struct readers *readers, struct job *job, bool bounded)
 {
     enum err err = ERR_OK;
-    job->parcel = (struct parcel){.arrived = arrived};
+    job->completion = (struct completion){.arrived = arrived};
     job->err = ERR_OK;
     job->bytes = 0;
     pthread_mutex_lock(&readers->lock);
@@ -495,7 +496,7 @@ static enum err add(struct readers *readers, struct job *job, bool bounded)
         metric_inc(METRIC_READER_REFUSED);
     } else if (ended) {
         job->err = ERR_DOWN;
-        offload_return(readers->offload, &job->parcel);
+        completion_queue_add(readers->completions, &job->completion);
     }
     return err;
 }

@@ -21,7 +21,7 @@
 
 #include "common/settings.h"
 #include "common/store/store.h"
-#include "relay/db/offload.h"
+#include "relay/db/completion_queue.h"
 
 enum {
     READERS_TOGETHER = 32,       /* jobs that are worked on together at most */
@@ -33,7 +33,7 @@ enum job_class { JOB_RELAY, JOB_ARRIVAL, JOB_ASK, JOB_FIRST };
 
 /* First member of a job. It has one of `work` and `work_all`. */
 struct job {
-    struct parcel parcel;
+    struct completion completion;
     void (*work)(struct job *job, struct store *store); /* in a reader thread; touches only the job */
     /* The same for 1 to READERS_TOGETHER jobs that have the same work_all; sets each one's `err`. */
     void (*work_all)(struct job *const *jobs, size_t count, struct store *store);
@@ -72,7 +72,7 @@ static inline void job_alone(struct job *job, struct store *store)
 
 struct readers;
 
-struct readers *readers_new(const struct settings *settings, struct offload *offload);
+struct readers *readers_new(const struct settings *settings, struct completion_queue *completions);
 /* Ends the threads once every job has been worked on; what they return still has to be drained. Jobs that are added
  * from then on come back with ERR_DOWN. */
 void readers_stop(struct readers *readers);

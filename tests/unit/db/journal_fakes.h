@@ -130,7 +130,7 @@ static inline size_t begun(void)
 /* ---- the loop, as the journal's answers meet it ---- */
 
 static uv_loop_t loop;
-static struct offload offload;
+static struct completion_queue completions;
 static struct settings settings;
 static struct journal *journal;
 
@@ -188,8 +188,8 @@ static inline int begin(void **state)
     clock_freeze(100000);
     if (uv_loop_init(&loop))
         return -1;
-    offload_init(&offload, &loop);
-    journal = journal_new(&settings, &offload, on_stored, &settings);
+    completion_queue_init(&completions, &loop);
+    journal = journal_new(&settings, &completions, on_stored, &settings);
     return 0;
 }
 
@@ -198,7 +198,7 @@ static inline int end(void **state)
     (void)state;
     hold(false); /* a test that failed may have left it so */
     journal_stop(journal);
-    offload_fini(&offload);
+    completion_queue_fini(&completions);
     journal_free(journal);
     uv_run(&loop, UV_RUN_DEFAULT);
     clock_freeze(-1);

@@ -274,7 +274,7 @@ static void stopping_stores_what_is_queued(void **state)
     hold(false);
     journal_stop(journal);
     assert_int_equal(submit(21), ERR_BUSY);
-    offload_drain(&offload);
+    completion_queue_drain(&completions);
     assert_int_equal(answered, 20);
     check_answers(1, 20, ERR_OK);
     journal_stop(journal); /* once more does nothing */
@@ -292,7 +292,7 @@ static void stopping_without_a_database_answers_what_is_queued(void **state)
     answer_with(ERR_DOWN);
     hold(false);
     journal_stop(journal);
-    offload_drain(&offload);
+    completion_queue_drain(&completions);
     assert_int_equal(answered, 10);
     check_answers(1, 10, ERR_DOWN);
     for (size_t i = 1; i < begun(); i++)

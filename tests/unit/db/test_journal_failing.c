@@ -187,7 +187,7 @@ static void at_the_end_a_database_that_stands_still_is_tried_for_so_long_and_no_
     journal_stop(journal);
     pthread_join(helper, NULL);
     fake.instead = NULL;
-    offload_drain(&offload);
+    completion_queue_drain(&completions);
     assert_int_equal(answered, submitted);
     assert_int_equal(attempts, 5);
     check_answers(1, 1, ERR_OK);

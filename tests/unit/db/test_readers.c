@@ -21,7 +21,7 @@ static struct {
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uv_loop_t loop;
-static struct offload offload;
+static struct completion_queue completions;
 static struct settings settings;
 static struct readers *readers;
 static char order[4000]; /* names of jobs, as they came back */
@@ -167,8 +167,8 @@ static int begin_with(int64_t threads)
     settings = (struct settings){
         .readers = threads, .reader_queue = 1000, .reader_queue_user = 1000, .reader_queue_address = 1000};
     uv_loop_init(&loop);
-    offload_init(&offload, &loop);
-    readers = readers_new(&settings, &offload);
+    completion_queue_init(&completions, &loop);
+    readers = readers_new(&settings, &completions);
     return 0;
 }
 
@@ -189,9 +189,9 @@ static int end(void **state)
     (void)state;
     hold(false);
     readers_stop(readers);
-    offload_drain(&offload);
+    completion_queue_drain(&completions);
     readers_free(readers);
-    offload_fini(&offload);
+    completion_queue_fini(&completions);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
     return 0;
@@ -308,11 +308,11 @@ static void what_waits_at_the_end_is_worked_on(void **state)
     add("ABy1");
     hold(false);
     readers_stop(readers);
-    offload_drain(&offload);
+    completion_queue_drain(&completions);
     assert_string_equal(order, "xABy1");
     fake.err = ERR_DOWN;
     add("Z");
-    offload_drain(&offload);
+    completion_queue_drain(&completions);
     assert_string_equal(order, "xABy1Z");
 }
 

@@ -164,8 +164,8 @@ static void round_of_steps(void)
                                  .journal_timeout_ms = 1000 + any(3000)};
     clock_freeze(now);
     assert_int_equal(uv_loop_init(&loop), 0);
-    offload_init(&offload, &loop);
-    journal = journal_new(&settings, &offload, on_answers, &settings);
+    completion_queue_init(&completions, &loop);
+    journal = journal_new(&settings, &completions, on_answers, &settings);
     running = true;
     for (unsigned steps = 50 + any(400); steps; steps--)
         step(&now);
@@ -174,7 +174,7 @@ static void round_of_steps(void)
         journal_expire(journal);
     journal_stop(journal);
     running = false;
-    offload_fini(&offload);
+    completion_queue_fini(&completions);
     journal_free(journal);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);

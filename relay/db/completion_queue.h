@@ -1,0 +1,31 @@
+/* completion_queue.h: how the worker threads hand their results back to the loop thread: a locked list and
+ * one wake-up for however many stand in it. */
+#ifndef CG_RELAY_DB_COMPLETION_QUEUE_H
+#define CG_RELAY_DB_COMPLETION_QUEUE_H
+
+#include <pthread.h>
+#include <uv.h>
+
+/* First member of what is handed back. */
+struct completion {
+    struct completion *next;
+    void (*arrived)(struct completion *completion); /* in the loop thread; owns the completion */
+};
+
+struct completion_queue {
+    uv_async_t wake;
+    pthread_mutex_t lock;
+    struct completion *first, **last;
+};
+
+void completion_queue_init(struct completion_queue *queue, uv_loop_t *loop);
+/* From any thread. */
+void completion_queue_add(struct completion_queue *queue, struct completion *completion);
+/* The same for those from `first` by `next` to `last`: they arrive in that order, in one turn of the loop. */
+void completion_queue_add_all(struct completion_queue *queue, struct completion *first, struct completion *last);
+/* Carries out what has arrived; also called by the wake-up. Loop thread. */
+void completion_queue_drain(struct completion_queue *queue);
+/* No worker may be left. The loop must still run once, for the handle to close. */
+void completion_queue_fini(struct completion_queue *queue);
+
+#endif
