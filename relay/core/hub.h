@@ -46,12 +46,12 @@ struct hub {
     struct hub_notices notices;
     const struct sanctions *sanctions; /* who may not post; NULL: everybody may */
 
-    struct map rooms;      /* conversation → struct room */
-    struct room *dirty;    /* rooms with something to flush */
-    struct room *resting;  /* such that were flushed a moment ago */
-    int64_t rest_until_us; /* clock_mono_us: all small rooms were flushed a moment ago; 0: they were not */
-    size_t log_bytes;      /* memory held by all room logs */
-    size_t trim_at;        /* where the sweep over budget goes on */
+    struct map rooms;          /* conversation → struct room */
+    struct room *dirty;        /* rooms with something to flush */
+    struct room *cooling;      /* such that were flushed a moment ago */
+    int64_t cooldown_until_us; /* clock_mono_us: all small rooms were flushed a moment ago; 0: they were not */
+    size_t log_bytes;          /* memory held by all room logs */
+    size_t trim_at;            /* where the sweep over budget goes on */
     struct wheel_timer reconcile;
     bool reconciling;            /* one is under way */
     bool reconcile_again;        /* and what it has asked is too old by now */
@@ -167,8 +167,8 @@ bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encodin
 typedef void hub_payload_fn(void *arg, uint64_t seq, struct str payload);
 bool hub_take(struct seat *seat, hub_payload_fn *fn, void *arg);
 
-/* Gives the sockets what was appended in this turn of the loop. Called before the loop sleeps. Large rooms rest after it;
- * returns after how many milliseconds it wants to be called again for them, -1: not at all. */
+/* Gives the sockets what was appended in this turn of the loop. Called before the loop sleeps. Large rooms cool down
+ * after it; returns after how many milliseconds it wants to be called again for them, -1: not at all. */
 int64_t hub_flush(struct hub *hub);
 
 #endif

@@ -4,10 +4,10 @@
 #include "relay/core/hub_room.h"
 
 enum {
-    SHORT_FLUSH_US = 200, /* a room that takes no longer need not rest by itself */
-    SHORT_TURN_US = 500,  /* nor all that did not, if they took no longer together */
-    REST_MIN_US = 2000,
-    REST_MAX_US = 50000,
+    SHORT_FLUSH_US = 200, /* a room that takes no longer needs no cooldown of its own */
+    SHORT_TURN_US = 500,  /* nor do all that did not, if they took no longer together */
+    COOLDOWN_MIN_US = 2000,
+    COOLDOWN_MAX_US = 50000,
     CACHE_LINE = 64, /* bytes */
 };
 
@@ -40,7 +40,7 @@ static bool unlink_from(struct room **list, struct room *room)
 void room_forget_dirty(struct room *room)
 {
     if (room->dirty && !unlink_from(&room->hub->dirty, room))
-        unlink_from(&room->hub->resting, room);
+        unlink_from(&room->hub->cooling, room);
     room->dirty = false;
 }
 
@@ -88,58 +88,58 @@ void room_flush(struct room *room)
     }
 }
 
-static int64_t rest_of(int64_t took_us)
+static int64_t cooldown_of(int64_t took_us)
 {
-    return took_us < REST_MIN_US ? REST_MIN_US : took_us > REST_MAX_US ? REST_MAX_US : took_us;
+    return took_us < COOLDOWN_MIN_US ? COOLDOWN_MIN_US : took_us > COOLDOWN_MAX_US ? COOLDOWN_MAX_US : took_us;
 }
 
-/* A large room that was just written to rests as long as that took: what comes meanwhile goes out with it, in one write
- * for each reader instead of one for each message. Rooms that are quiet never wait. Returns how long it took if the room
- * is too small to rest. */
-static int64_t flush_and_rest(struct room *room)
+/* A large room that was just written to cools down as long as that took: what comes meanwhile goes out with it, in one
+ * write for each reader instead of one for each message. Rooms that are quiet never wait. Returns how long it took if
+ * the room is too small for that. */
+static int64_t flush_and_cool(struct room *room)
 {
     int64_t began_us = clock_mono_us();
     room_flush(room);
     int64_t ended_us = clock_mono_us(), took_us = ended_us - began_us;
     if (took_us <= SHORT_FLUSH_US)
         return took_us;
-    room->rest_until_us = ended_us + rest_of(took_us);
+    room->cooldown_until_us = ended_us + cooldown_of(took_us);
     return 0;
 }
 
-static void wake_rested(struct hub *hub)
+static void end_cooldowns(struct hub *hub)
 {
-    struct room *resting = hub->resting;
-    int64_t now_us = resting ? clock_mono_us() : 0;
-    hub->resting = NULL;
-    for (struct room *room; (room = resting);) {
-        resting = room->next_dirty;
-        push(room->rest_until_us <= now_us ? &hub->dirty : &hub->resting, room);
+    struct room *cooling = hub->cooling;
+    int64_t now_us = cooling ? clock_mono_us() : 0;
+    hub->cooling = NULL;
+    for (struct room *room; (room = cooling);) {
+        cooling = room->next_dirty;
+        push(room->cooldown_until_us <= now_us ? &hub->dirty : &hub->cooling, room);
     }
 }
 
 /* How long until there is somebody to write to; -1: nobody waits. */
-static int64_t rest_ms(const struct hub *hub)
+static int64_t cooldown_ms(const struct hub *hub)
 {
     int64_t until_us = INT64_MAX;
-    for (const struct room *room = hub->resting; room; room = room->next_dirty)
-        if (room->rest_until_us < until_us)
-            until_us = room->rest_until_us;
-    if (hub->dirty || until_us < hub->rest_until_us)
-        until_us = hub->rest_until_us;
+    for (const struct room *room = hub->cooling; room; room = room->next_dirty)
+        if (room->cooldown_until_us < until_us)
+            until_us = room->cooldown_until_us;
+    if (hub->dirty || until_us < hub->cooldown_until_us)
+        until_us = hub->cooldown_until_us;
     if (until_us == INT64_MAX)
         return -1;
     int64_t wait_us = until_us - clock_mono_us();
     return wait_us > 0 ? (wait_us + 999) / 1000 : 0;
 }
 
-static bool is_resting(struct room *room)
+static bool is_cooling(struct room *room)
 {
-    if (!room->rest_until_us)
+    if (!room->cooldown_until_us)
         return false;
-    if (clock_mono_us() < room->rest_until_us)
+    if (clock_mono_us() < room->cooldown_until_us)
         return true;
-    room->rest_until_us = 0;
+    room->cooldown_until_us = 0;
     return false;
 }
 
@@ -168,26 +168,26 @@ static void trim_one(struct hub *hub)
     }
 }
 
-/* Many small rooms at once rest together. */
+/* Many small rooms at once cool down together. */
 int64_t hub_flush(struct hub *hub)
 {
     int64_t small_us = 0;
-    if (hub->rest_until_us && hub->rest_until_us > clock_mono_us())
-        return rest_ms(hub);
-    hub->rest_until_us = 0;
-    wake_rested(hub);
+    if (hub->cooldown_until_us && hub->cooldown_until_us > clock_mono_us())
+        return cooldown_ms(hub);
+    hub->cooldown_until_us = 0;
+    end_cooldowns(hub);
     for (struct room *room; (room = hub->dirty);) {
         hub->dirty = room->next_dirty;
-        if (is_resting(room)) {
-            push(&hub->resting, room);
+        if (is_cooling(room)) {
+            push(&hub->cooling, room);
             continue;
         }
         room->dirty = false;
-        small_us += flush_and_rest(room);
+        small_us += flush_and_cool(room);
     }
     if (small_us > SHORT_TURN_US)
-        hub->rest_until_us = clock_mono_us() + rest_of(small_us);
+        hub->cooldown_until_us = clock_mono_us() + cooldown_of(small_us);
     if (hub->log_bytes > (size_t)hub->settings->room_logs_bytes)
         trim_one(hub);
-    return rest_ms(hub);
+    return cooldown_ms(hub);
 }

@@ -48,8 +48,8 @@ struct room {
     /* Without a listener: set while nobody sits in it and it is kept for who comes back. With one: while the next
      * attempt to load it is waited for. */
     struct wheel_timer later;
-    struct room *next_dirty; /* in hub->dirty or hub->resting */
-    int64_t rest_until_us;   /* clock_mono_us: not written to before; 0: whenever there is something */
+    struct room *next_dirty;   /* in hub->dirty or hub->cooling */
+    int64_t cooldown_until_us; /* clock_mono_us: not written to before; 0: whenever there is something */
 };
 
 static inline const struct encoding *encoding_of(const struct room_log *log)

@@ -473,7 +473,8 @@ void session_hold_seat(struct seat *seat, bool held)
         session_flush(seat);
 }
 
-/* What its rooms have for it and have not written yet, because they rest: once it is closing, nothing more is sent. */
+/* What its rooms have for it and have not written yet, because they cool down: once it is closing, nothing more is
+ * sent. */
 static void give_the_rest(struct session *session)
 {
     if (session->queued && !session->blocked)

@@ -79,7 +79,7 @@ static void only_the_room_that_was_slow_rests(void **state)
     check_got(slow, "1:m1;2:m2;");
 }
 
-static void after_a_rest_the_next_message_goes_out_at_once(void **state)
+static void after_a_cooldown_the_next_message_goes_out_at_once(void **state)
 {
     (void)state;
     struct client *client = slow_client(7, 0);
@@ -92,7 +92,7 @@ static void after_a_rest_the_next_message_goes_out_at_once(void **state)
     check_got(client, "1:m1;2:m2;");
 }
 
-static void no_rest_is_longer_than_fifty_milliseconds(void **state)
+static void no_cooldown_is_longer_than_fifty_milliseconds(void **state)
 {
     (void)state;
     slow_client(7, 0);
@@ -125,7 +125,7 @@ static enum send_result small_send(void *socket, struct str bytes)
 
 static const struct transport small_wire = {.send = small_send, .close = on_close, .kill = on_kill, .pause = on_pause};
 
-static void many_small_rooms_rest_together(void **state)
+static void many_small_rooms_cool_down_together(void **state)
 {
     (void)state;
     struct client *small[20];
@@ -192,11 +192,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_comes_while_a_room_rests_goes_out_in_one_write, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(only_the_room_that_was_slow_rests, begin_slow, end_slow),
-        cmocka_unit_test_setup_teardown(after_a_rest_the_next_message_goes_out_at_once, begin_slow, end_slow),
-        cmocka_unit_test_setup_teardown(no_rest_is_longer_than_fifty_milliseconds, begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(after_a_cooldown_the_next_message_goes_out_at_once, begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(no_cooldown_is_longer_than_fifty_milliseconds, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(an_answer_does_not_wait_for_the_room_and_takes_what_the_log_has_with_it,
                                         begin_slow, end_slow),
-        cmocka_unit_test_setup_teardown(many_small_rooms_rest_together, begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(many_small_rooms_cool_down_together, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(a_few_small_rooms_do_not_rest, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(who_is_closed_while_the_room_rests_gets_the_rest_first, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(a_room_whose_readers_leave_while_it_rests_is_forgotten, begin_slow, end_slow),
