@@ -8,7 +8,7 @@
 #include "rest/fcgi.h"
 #include "rest/calls/health.h"
 #include "rest/services/presence.h"
-#include "rest/http/turn.h"
+#include "rest/http/gate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ struct server {
     const struct token_keys *tokens;
     int listener, epoll;
     int wake; /* an eventfd that becomes readable, and stays so, when the threads are to end */
-    struct turns turns;
+    struct gate gate;
     struct shares shares;
     atomic_bool stopping;
     atomic_bool accept_fails; /* so that a state is logged, not every attempt */
@@ -78,7 +78,7 @@ static enum err listen_on(const char *path, int backlog, int *out, char why[256]
     return ERR_OK;
 }
 
-/* ---- one thread's turn ---- */
+/* ---- one thread at epoll ---- */
 
 /* Asks for the next event of `fd`, for one thread. */
 static bool arm(const struct server *server, int fd, int operation)
@@ -95,14 +95,14 @@ static void pause_accepting(struct server *server, int failed)
     nanosleep(&pause, NULL);
 }
 
-static void accept_one(struct server *server, struct turn *turn)
+static void accept_one(struct server *server, struct gate_pass *pass)
 {
     struct timeval limit = {.tv_sec = IO_TIMEOUT_S};
     int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0) {
         if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) {
             int failed = errno;
-            turn_leave(turn);
+            gate_leave(pass);
             pause_accepting(server, failed); /* EMFILE, ENFILE, ENOMEM … pass; the others go on serving */
         }
     } else {
@@ -114,7 +114,7 @@ static void accept_one(struct server *server, struct turn *turn)
             log_info("rest.accept_recovered", "msg=\"connections are accepted again\"");
     }
     while (!arm(server, server->listener, EPOLL_CTL_MOD)) { /* the kernel has no memory: nobody else would accept */
-        turn_leave(turn);
+        gate_leave(pass);
         pause_accepting(server, errno);
     }
 }
@@ -135,7 +135,7 @@ static void refuse(struct server *server, struct claim *claim, const struct back
 static void take_in(struct server *server, int fd, const struct backends *backends)
 {
     if (!fcgi_is_whole(fd))
-        turn_leave(backends->turn);
+        gate_leave(backends->pass);
     struct fcgi_request *request = fcgi_read(fd);
     if (!request)
         return;
@@ -180,7 +180,7 @@ static bool look(struct server *server, const struct backends *backends, bool wa
         }
         any = true;
         if (fd == server->listener)
-            accept_one(server, backends->turn);
+            accept_one(server, backends->pass);
         else
             take_in(server, fd, backends);
     }
@@ -191,25 +191,25 @@ static void *work(void *arg)
 {
     struct server *server = arg;
     db_thread_begin();
-    struct turn turn = {.of = &server->turns};
+    struct gate_pass pass = {.of = &server->gate};
     struct backends backends = {
         .settings = server->settings,
         .tokens = server->tokens,
         .store = store_new(server->settings),
         .presence = presence_new(server->settings),
-        .turn = &turn,
+        .pass = &pass,
     };
-    /* Whoever has done something looks whether requests wait before it waits for a turn itself, and looks at what has
+    /* Whoever has done something looks whether requests wait before it waits at the gate itself, and looks at what has
      * come before it takes the next of them: else a crowd would be worked on before a newcomer is seen. Once woken to
      * end, a thread goes on while anything but the wake-up is ready. */
     bool ending = false, busy = false, any = false;
     do {
         if (!busy)
-            turn_take(&turn);
-        any = turn_try(&turn) && look(server, &backends, !busy && !ending, &ending);
+            gate_enter(&pass);
+        any = gate_try(&pass) && look(server, &backends, !busy && !ending, &ending);
         busy = work_on_next(server, &backends);
     } while (!ending || any || busy);
-    turn_leave(&turn);
+    gate_leave(&pass);
     presence_free(backends.presence);
     store_free(backends.store);
     db_thread_end();
@@ -230,7 +230,7 @@ struct server *server_start(const struct settings *settings, const struct token_
         free(server);
         return NULL;
     }
-    turns_init(&server->turns);
+    gate_init(&server->gate);
     shares_init(&server->shares, (size_t)settings->rest_threads, (size_t)settings->rest_address_percent,
                 (size_t)settings->rest_waiting_max);
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -262,13 +262,13 @@ void server_stop(struct server *server)
     server->stopping = true;
     if (server->count && write(server->wake, &one, sizeof one) != sizeof one)
         log_error("rest.not_woken", "errno=%d", errno);
-    turns_end(&server->turns);
+    gate_open(&server->gate);
     for (size_t i = 0; i < server->count; i++)
         pthread_join(server->threads[i], NULL);
     close(server->listener);
     close(server->epoll);
     close(server->wake);
-    turns_fini(&server->turns);
+    gate_fini(&server->gate);
     shares_fini(&server->shares);
     free(server->threads);
     free(server);

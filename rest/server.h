@@ -2,7 +2,7 @@
  * on them.
  *
  * One epoll set holds the listening socket and every connection without a request; each is armed for
- * one event, so exactly one thread gets it. The threads wait on it by turns (turn.h). A thread is taken from the
+ * one event, so exactly one thread gets it. Few of the threads wait on it at once (gate.h). A thread is taken from the
  * first byte of a request to its answer, never by a connection that is merely kept open. */
 #ifndef CG_REST_SERVER_H
 #define CG_REST_SERVER_H

@@ -1,10 +1,10 @@
 #include "rest/http/call.h"
 
 #include "common/store/store.h"
-#include "rest/http/turn.h"
+#include "rest/http/gate.h"
 
 void begin_slow(const struct backends *backends)
 {
-    turn_leave(backends->turn);
+    gate_leave(backends->pass);
     store_refresh(backends->store);
 }

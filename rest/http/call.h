@@ -11,7 +11,7 @@ struct json_object;
 struct presence;
 struct store;
 struct token_keys;
-struct turn;
+struct gate_pass;
 
 /* What a handler may use: the connections of the thread it runs on. */
 struct backends {
@@ -19,7 +19,7 @@ struct backends {
     const struct token_keys *tokens;
     struct store *store;
     struct presence *presence;
-    struct turn *turn; /* NULL: it has none */
+    struct gate_pass *pass; /* NULL: it never waits for requests */
 };
 
 enum { ROUTE_PARAMS = 4 };

@@ -3,7 +3,7 @@
 #include "common/err.h"
 #include "common/metrics.h"
 #include "rest/services/presence.h"
-#include "rest/http/turn.h"
+#include "rest/http/gate.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -121,7 +121,7 @@ enum err entering_go(const struct backends *backends, struct store_entering *ent
     CG_ASSERT(!sem_init(&waiter.news, 0, 0));
     bool leads = join(&waiter);
     if (!leads) {
-        turn_leave(backends->turn);
+        gate_leave(backends->pass);
         wait_for_news(&waiter);
     }
     if (!waiter.done) {

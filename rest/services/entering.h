@@ -10,7 +10,7 @@
 
 /* Fills in what became of `entering` (store_enter.h). With ERR_OK in its err the user is a member and counts as online;
  * without Redis the latter is lost and nothing else. Anything but ERR_OK: not entered, as store_enter says. Blocks, and
- * gives the thread's turn away before it does. */
+ * leaves the gate before it does. */
 enum err entering_go(const struct backends *backends, struct store_entering *entering) CG_MUST_CHECK;
 
 #endif

@@ -1,13 +1,13 @@
-/* A few threads wait for requests at once, the others for their turn; nobody is left without one. */
+/* A few threads lead at once, the others follow; nobody is left outside. */
 #include "tests/unit/check.h"
 
-#include "rest/http/turn.h"
+#include "rest/http/gate.h"
 
 #include <time.h>
 
 enum { THREADS = 12, ROUNDS = 200 };
 
-static struct turns turns;
+static struct gate gate;
 
 static void pause_us(long us)
 {
@@ -17,30 +17,30 @@ static void pause_us(long us)
 static int reset(void **state)
 {
     (void)state;
-    turns_init(&turns);
+    gate_init(&gate);
     return 0;
 }
 
 static int end(void **state)
 {
     (void)state;
-    turns_fini(&turns);
+    gate_fini(&gate);
     return 0;
 }
 
-static void a_turn_is_kept_until_it_is_left(void **state)
+static void a_leader_stays_until_it_leaves(void **state)
 {
     (void)state;
-    struct turn turn = {.of = &turns};
-    turn_leave(NULL);
-    turn_leave(&turn);
+    struct gate_pass pass = {.of = &gate};
+    gate_leave(NULL);
+    gate_leave(&pass);
     for (int i = 0; i < 3; i++) {
-        turn_take(&turn);
-        turn_take(&turn);
-        assert_int_equal(turns.taken, 1);
-        turn_leave(&turn);
-        turn_leave(&turn);
-        assert_int_equal(turns.taken, 0);
+        gate_enter(&pass);
+        gate_enter(&pass);
+        assert_int_equal(gate.leaders, 1);
+        gate_leave(&pass);
+        gate_leave(&pass);
+        assert_int_equal(gate.leaders, 0);
     }
 }
 
@@ -60,21 +60,21 @@ static void count(int change)
 
 static void *work(void *arg)
 {
-    struct turn turn = {.of = &turns};
+    struct gate_pass pass = {.of = &gate};
     for (int i = 0; i < ROUNDS; i++) {
-        turn_take(&turn);
+        gate_enter(&pass);
         count(1);
         if (i % 8 == 0)
             pause_us(100);
         count(-1);
-        turn_leave(&turn);
+        gate_leave(&pass);
         if (i % 16 == 0)
-            pause_us(200); /* what takes long is done without a turn */
+            pause_us(200); /* what takes long is done outside */
     }
     return arg;
 }
 
-static void only_a_few_have_one_and_everybody_gets_one(void **state)
+static void only_a_few_lead_and_everybody_does(void **state)
 {
     (void)state;
     pthread_t threads[THREADS];
@@ -83,24 +83,24 @@ static void only_a_few_have_one_and_everybody_gets_one(void **state)
     for (size_t i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     assert_int_equal(held.rounds, THREADS * ROUNDS);
-    assert_true(held.most <= TURNS);
-    assert_int_equal(turns.taken + turns.wanted, 0);
+    assert_true(held.most <= GATE_LEADERS);
+    assert_int_equal(gate.leaders + gate.followers, 0);
 }
 
-static void *take_and_keep(void *arg)
+static void *enter_and_stay(void *arg)
 {
-    struct turn turn = {.of = &turns};
-    turn_take(&turn);
+    struct gate_pass pass = {.of = &gate};
+    gate_enter(&pass);
     return arg;
 }
 
-/* Each of them has a turn or waits for one. */
+/* Each of them leads or follows. */
 static bool all_have_come(void)
 {
-    pthread_mutex_lock(&turns.lock);
-    assert_true(turns.taken <= TURNS);
-    bool all = turns.taken == TURNS && turns.wanted == THREADS - TURNS;
-    pthread_mutex_unlock(&turns.lock);
+    pthread_mutex_lock(&gate.lock);
+    assert_true(gate.leaders <= GATE_LEADERS);
+    bool all = gate.leaders == GATE_LEADERS && gate.followers == THREADS - GATE_LEADERS;
+    pthread_mutex_unlock(&gate.lock);
     return all;
 }
 
@@ -109,20 +109,20 @@ static void at_the_end_nobody_waits(void **state)
     (void)state;
     pthread_t threads[THREADS];
     for (size_t i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, take_and_keep, NULL), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, enter_and_stay, NULL), 0);
     while (!all_have_come())
         pause_us(1000);
-    turns_end(&turns);
+    gate_open(&gate);
     for (size_t i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-    assert_int_equal(turns.taken, THREADS);
+    assert_int_equal(gate.leaders, THREADS);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_turn_is_kept_until_it_is_left, reset, end),
-        cmocka_unit_test_setup_teardown(only_a_few_have_one_and_everybody_gets_one, reset, end),
+        cmocka_unit_test_setup_teardown(a_leader_stays_until_it_leaves, reset, end),
+        cmocka_unit_test_setup_teardown(only_a_few_lead_and_everybody_does, reset, end),
         cmocka_unit_test_setup_teardown(at_the_end_nobody_waits, reset, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
