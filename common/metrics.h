@@ -105,8 +105,8 @@
     X(DB_ERRORS, "db_errors_total", counter, "Failed statements") \
     X(DB_ODD_ROWS, "db_odd_rows_total", counter, \
       "Values of the database that no value can be, such as a name that is too long: shortened or left out") \
-    X(ENTERINGS, "enterings_total", counter, "createChatroom calls that went to the database") \
-    X(ENTERING_GROUPS, "entering_groups_total", counter, "Groups in which they went there") \
+    X(JOINS, "joins_total", counter, "createChatroom calls that went to the database") \
+    X(JOIN_BATCHES, "join_batches_total", counter, "Batches in which they went there") \
     X(NAMES_FOUND, "names_found_total", counter, "Names of rooms and users answered from memory") \
     X(NAMES_READ, "names_read_total", counter, "Names of rooms and users that memory did not have") \
     X(REDIS_UP, "redis_up", gauge, "1 while Redis answers; with several servers, while all do") \

@@ -46,7 +46,7 @@ uint64_t store_writes(const struct store *store);
 enum err store_ping(struct store *store) CG_MUST_CHECK;
 const char *store_error(const struct store *store);
 
-/* ---- Chatrooms: users and rooms (store_enter.h: entering them) ---- */
+/* ---- Chatrooms: users and rooms (store_join.h: joining them) ---- */
 
 enum err store_count_rooms(struct store *store, uint64_t *count) CG_MUST_CHECK;
 /* Appends the name; ERR_NOT_FOUND for an unknown public id. */

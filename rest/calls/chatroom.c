@@ -7,7 +7,7 @@
 #include "common/name.h"
 #include "common/sanction.h"
 #include "common/store/store.h"
-#include "rest/services/entering.h"
+#include "rest/services/join_batch.h"
 #include "rest/http/failure.h"
 #include "rest/services/moderate.h"
 #include "rest/services/names.h"
@@ -28,16 +28,16 @@ static int status_of(enum err err, const char *call)
 /* ---- what the calls take ---- */
 
 /* The names of a room and of who enters it; clients show what "system" said as the server's own lines. */
-static bool take_names(const struct call *call, struct store_entering *entering)
+static bool take_names(const struct call *call, struct store_join *join)
 {
     size_t max_chars = (size_t)call->backends->settings->max_name_chars;
-    if (!json_get_string(call->object, "chatroomName", &entering->room) ||
-        !json_get_string(call->object, "nickName", &entering->nick) || str_eq(entering->nick, STR("system")))
+    if (!json_get_string(call->object, "chatroomName", &join->room) ||
+        !json_get_string(call->object, "nickName", &join->nick) || str_eq(join->nick, STR("system")))
         return false;
-    enum name_kind room = name_judge(entering->room, max_chars);
-    enum name_kind nick = name_judge_speaker(entering->nick, max_chars);
-    entering->old_room = room == NAME_OLD;
-    entering->old_nick = nick == NAME_OLD;
+    enum name_kind room = name_judge(join->room, max_chars);
+    enum name_kind nick = name_judge_speaker(join->nick, max_chars);
+    join->old_room = room == NAME_OLD;
+    join->old_nick = nick == NAME_OLD;
     return room != NAME_BAD && nick != NAME_BAD;
 }
 
@@ -80,37 +80,37 @@ static bool take_head(struct json_object *object, struct buf *head)
 
 /* ---- createChatroom ---- */
 
-static int enter(struct call *call, struct store_entering *entering)
+static int enter(struct call *call, struct store_join *join)
 {
     char address[SANCTION_ADDRESS_MAX];
     if (sanction_address(call->request->remote, address))
         *address = '\0';
-    entering->address = str_of(address);
-    enum err err = entering_go(call->backends, entering);
+    join->address = str_of(address);
+    enum err err = join_batch_go(call->backends, join);
     if (err)
         return status_of(err, "createChatroom");
-    if (entering->err == ERR_INVALID)
+    if (join->err == ERR_INVALID)
         return 400;
-    if (entering->err == ERR_TOO_BIG) {
+    if (join->err == ERR_TOO_BIG) {
         call->code = "too_many";
         return 429;
     }
-    if (entering->err)
+    if (join->err)
         return moderate_refuse(call, true);
-    buf_addf(call->out, "{\"success\":true,\"data\":{\"chatroomId\":\"%s\",\"nickId\":\"%s\"}}", entering->room_id,
-             entering->user_id);
+    buf_addf(call->out, "{\"success\":true,\"data\":{\"chatroomId\":\"%s\",\"nickId\":\"%s\"}}", join->room_id,
+             join->user_id);
     return 200;
 }
 
 static int create(struct call *call)
 {
-    struct store_entering entering = {0};
+    struct store_join join = {0};
     int status = 400;
     struct buf head;
     buf_init(&head, STORE_HEAD_MAX);
-    if (take_names(call, &entering) && take_head(call->object, &head)) {
-        entering.head = buf_str(&head);
-        status = enter(call, &entering);
+    if (take_names(call, &join) && take_head(call->object, &head)) {
+        join.head = buf_str(&head);
+        status = enter(call, &join);
     }
     buf_fini(&head);
     return status;

@@ -41,8 +41,8 @@ describe('a crowd that enters at once', () => {
     const wanted = Array.from({ length: CROWD }, (_, i) => [rooms[i % rooms.length], nicks[(i * 7) % nicks.length]]);
     let answers;
     let groups;
-    const entered = await grown('enterings_total', async () => {
-      groups = await grown('entering_groups_total', async () => {
+    const entered = await grown('joins_total', async () => {
+      groups = await grown('join_batches_total', async () => {
         answers = await Promise.all(wanted.map(([room, nick]) => call(room, nick)));
       });
     });

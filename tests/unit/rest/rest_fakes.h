@@ -8,7 +8,7 @@
 #include "common/io_notice.h"
 #include "common/service/order.h"
 #include "common/store/store.h"
-#include "common/store/store_enter.h"
+#include "common/store/store_join.h"
 #include "common/store/store_io.h"
 #include "common/store/store_sanctions.h"
 #include "common/token.h"
@@ -87,24 +87,24 @@ enum err store_ping(struct store *store)
     return fake.store;
 }
 
-enum err store_enter(struct store *store, struct store_entering *entering, size_t count, int64_t rooms_max)
+enum err store_join(struct store *store, struct store_join *joins, size_t count, int64_t rooms_max)
 {
     (void)store;
     fake.rooms_max = rooms_max;
     fake.entered += (int)count;
     fake.groups++;
     for (size_t i = 0; i < count; i++) {
-        keep(fake.room, sizeof fake.room, entering[i].room);
-        keep(fake.nick, sizeof fake.nick, entering[i].nick);
-        keep(fake.head, sizeof fake.head, entering[i].head);
-        keep(fake.judged_address, sizeof fake.judged_address, entering[i].address);
-        keep(entering[i].room_id, ID_MAX, STR(ROOM_ID));
-        keep(entering[i].user_id, ID_MAX, STR(USER_ID));
-        entering[i].conversation = 7;
-        entering[i].user = 9;
-        entering[i].err = entering[i].old_room || entering[i].old_nick ? ERR_INVALID : fake.entering;
+        keep(fake.room, sizeof fake.room, joins[i].room);
+        keep(fake.nick, sizeof fake.nick, joins[i].nick);
+        keep(fake.head, sizeof fake.head, joins[i].head);
+        keep(fake.judged_address, sizeof fake.judged_address, joins[i].address);
+        keep(joins[i].room_id, ID_MAX, STR(ROOM_ID));
+        keep(joins[i].user_id, ID_MAX, STR(USER_ID));
+        joins[i].conversation = 7;
+        joins[i].user = 9;
+        joins[i].err = joins[i].old_room || joins[i].old_nick ? ERR_INVALID : fake.entering;
         if (fake.names_are_there)
-            entering[i].err = fake.entering;
+            joins[i].err = fake.entering;
     }
     return fake.store;
 }

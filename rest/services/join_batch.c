@@ -1,4 +1,4 @@
-#include "rest/services/entering.h"
+#include "rest/services/join_batch.h"
 
 #include "common/err.h"
 #include "common/metrics.h"
@@ -11,7 +11,7 @@
 
 /* A thread that waits. It stands on that thread's stack and has left the queue before the thread goes on. */
 struct waiter {
-    struct store_entering *entering;
+    struct store_join *join;
     enum err err;
     bool done; /* when there is news; else it is to lead */
     struct waiter *next;
@@ -21,44 +21,44 @@ struct waiter {
 static struct {
     pthread_mutex_t lock;
     struct waiter *first, *last;
-    bool led; /* somebody leads a group, or has been told to */
+    bool led; /* somebody leads a batch, or has been told to */
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void admit(const struct backends *backends, const struct store_entering *entering, size_t count)
+static void admit(const struct backends *backends, const struct store_join *joins, size_t count)
 {
-    struct presence_seat seats[STORE_ENTER_MAX];
+    struct presence_seat seats[STORE_JOIN_MAX];
     size_t entered = 0;
     for (size_t i = 0; i < count; i++)
-        if (!entering[i].err)
-            seats[entered++] = (struct presence_seat){entering[i].conversation, entering[i].user};
+        if (!joins[i].err)
+            seats[entered++] = (struct presence_seat){joins[i].conversation, joins[i].user};
     size_t admitted = presence_admit(backends->presence, seats, entered);
     metric_add(METRIC_PRESENCE_SKIPPED, (int64_t)(entered - admitted));
 }
 
-/* A group that the database refuses for good is tried one by one, so that whoever is at fault harms no other. */
-static void enter_group(const struct backends *backends, struct waiter **group, size_t count)
+/* A batch that the database refuses for good is tried one by one, so that whoever is at fault harms no other. */
+static void run_batch(const struct backends *backends, struct waiter **batch, size_t count)
 {
-    struct store_entering all[STORE_ENTER_MAX];
+    struct store_join all[STORE_JOIN_MAX];
     for (size_t i = 0; i < count; i++)
-        all[i] = *group[i]->entering;
-    enum err err = store_enter(backends->store, all, count, backends->settings->user_rooms_max);
+        all[i] = *batch[i]->join;
+    enum err err = store_join(backends->store, all, count, backends->settings->user_rooms_max);
     if (err == ERR_INTERNAL && count > 1) {
         for (size_t i = 0; i < count; i++)
-            enter_group(backends, &group[i], 1);
+            run_batch(backends, &batch[i], 1);
         return;
     }
     if (!err)
         admit(backends, all, count);
     for (size_t i = 0; i < count; i++) {
-        *group[i]->entering = all[i];
-        group[i]->err = err;
+        *batch[i]->join = all[i];
+        batch[i]->err = err;
     }
-    metric_inc(METRIC_ENTERING_GROUPS);
-    metric_add(METRIC_ENTERINGS, (int64_t)count);
+    metric_inc(METRIC_JOIN_BATCHES);
+    metric_add(METRIC_JOINS, (int64_t)count);
 }
 
 /* Whether the newcomer is to lead. */
-static bool join(struct waiter *waiter)
+static bool queue_up(struct waiter *waiter)
 {
     pthread_mutex_lock(&queue.lock);
     if (queue.first)
@@ -72,13 +72,13 @@ static bool join(struct waiter *waiter)
     return leads;
 }
 
-/* Who leads has waited longest, and so is the first of the group. */
-static size_t take_group(struct waiter *group[STORE_ENTER_MAX])
+/* Who leads has waited longest, and so is the first of the batch. */
+static size_t take_batch(struct waiter *batch[STORE_JOIN_MAX])
 {
     size_t count = 0;
     pthread_mutex_lock(&queue.lock);
-    while (queue.first && count < STORE_ENTER_MAX) {
-        group[count++] = queue.first;
+    while (queue.first && count < STORE_JOIN_MAX) {
+        batch[count++] = queue.first;
         queue.first = queue.first->next;
     }
     pthread_mutex_unlock(&queue.lock);
@@ -97,12 +97,12 @@ static struct waiter *next_leader(void)
 /* Nobody is told anything with the lock held, for which they would have to wait at once. */
 static void lead(const struct backends *backends)
 {
-    struct waiter *group[STORE_ENTER_MAX];
-    size_t count = take_group(group);
-    enter_group(backends, group, count);
+    struct waiter *batch[STORE_JOIN_MAX];
+    size_t count = take_batch(batch);
+    run_batch(backends, batch, count);
     for (size_t i = 1; i < count; i++) {
-        group[i]->done = true;
-        sem_post(&group[i]->news);
+        batch[i]->done = true;
+        sem_post(&batch[i]->news);
     }
     struct waiter *next = next_leader();
     if (next)
@@ -115,11 +115,11 @@ static void wait_for_news(struct waiter *waiter)
         CG_ASSERT(errno == EINTR);
 }
 
-enum err entering_go(const struct backends *backends, struct store_entering *entering)
+enum err join_batch_go(const struct backends *backends, struct store_join *join)
 {
-    struct waiter waiter = {.entering = entering};
+    struct waiter waiter = {.join = join};
     CG_ASSERT(!sem_init(&waiter.news, 0, 0));
-    bool leads = join(&waiter);
+    bool leads = queue_up(&waiter);
     if (!leads) {
         gate_leave(backends->pass);
         wait_for_news(&waiter);

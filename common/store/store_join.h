@@ -1,13 +1,13 @@
-/* store_enter.h: entering chatrooms, many users at once. */
-#ifndef CG_COMMON_STORE_STORE_ENTER_H
-#define CG_COMMON_STORE_STORE_ENTER_H
+/* store_join.h: joining chatrooms, many users at once. */
+#ifndef CG_COMMON_STORE_STORE_JOIN_H
+#define CG_COMMON_STORE_STORE_JOIN_H
 
 #include "common/store/store.h"
 
-enum { STORE_ENTER_MAX = 64 };
+enum { STORE_JOIN_MAX = 64 };
 
 /* One user who enters one room. */
-struct store_entering {
+struct store_join {
     struct str room, nick;   /* names, of at most STORE_NAME_MAX bytes */
     struct str head;         /* a JSON scalar of at most STORE_HEAD_MAX bytes */
     struct str address;      /* as sanction_address writes it; "": unknown */
@@ -25,11 +25,10 @@ struct store_entering {
 };
 
 /* Finds or makes the rooms and the users of these names and makes them members, all in one transaction, in a number of
- * round trips that does not grow with `count` (1 to STORE_ENTER_MAX; the same names may come more than once): one if
+ * round trips that does not grow with `count` (1 to STORE_JOIN_MAX; the same names may come more than once): one if
  * nothing is to be made, up to seven (see db_many), and one for each head that changes. rooms_max 0: of however many.
  * Safe to call concurrently, in any number of processes. Anything but ERR_OK: nobody has entered; ERR_UNKNOWN:
  * all may have, and may try again. */
-enum err store_enter(struct store *store, struct store_entering *entering, size_t count,
-                     int64_t rooms_max) CG_MUST_CHECK;
+enum err store_join(struct store *store, struct store_join *joins, size_t count, int64_t rooms_max) CG_MUST_CHECK;
 
 #endif

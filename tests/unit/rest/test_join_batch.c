@@ -3,13 +3,13 @@
 #include "tests/unit/check.h"
 
 #include "common/metrics.h"
-#include "rest/services/entering.h"
+#include "rest/services/join_batch.h"
 #include "rest/services/presence.h"
 
 #include <pthread.h>
 #include <time.h>
 
-enum { THREADS = STORE_ENTER_MAX + 20 };
+enum { THREADS = STORE_JOIN_MAX + 20 };
 
 static struct {
     pthread_mutex_t lock;
@@ -32,11 +32,11 @@ static void pause_ms(long ms)
     nanosleep(&(struct timespec){0, ms * 1000000}, NULL);
 }
 
-enum err store_enter(struct store *store, struct store_entering *entering, size_t count, int64_t rooms_max)
+enum err store_join(struct store *store, struct store_join *joins, size_t count, int64_t rooms_max)
 {
     (void)store;
     assert_int_equal(rooms_max, 5);
-    assert_true(count && count <= STORE_ENTER_MAX);
+    assert_true(count && count <= STORE_JOIN_MAX);
     while (get_held())
         pause_ms(1);
     pthread_mutex_lock(&fake.lock);
@@ -45,10 +45,10 @@ enum err store_enter(struct store *store, struct store_entering *entering, size_
     enum err err = fake.err;
     pthread_mutex_unlock(&fake.lock);
     for (size_t i = 0; i < count; i++) {
-        if (fake.poison && str_eq(entering[i].room, str_of(fake.poison)))
+        if (fake.poison && str_eq(joins[i].room, str_of(fake.poison)))
             err = ERR_INTERNAL;
-        entering[i].err = str_eq(entering[i].nick, STR("banned")) ? ERR_DENIED : ERR_OK;
-        snprintf(entering[i].room_id, ID_MAX, "id of %.*s", (int)entering[i].room.len, entering[i].room.ptr);
+        joins[i].err = str_eq(joins[i].nick, STR("banned")) ? ERR_DENIED : ERR_OK;
+        snprintf(joins[i].room_id, ID_MAX, "id of %.*s", (int)joins[i].room.len, joins[i].room.ptr);
     }
     return err;
 }
@@ -74,14 +74,14 @@ struct guest {
     char room[16];
     const char *nick;
     enum err err;
-    struct store_entering entering;
+    struct store_join join;
 };
 
 static void *enter(void *arg)
 {
     struct guest *guest = arg;
-    guest->entering = (struct store_entering){.room = str_of(guest->room), .nick = str_of(guest->nick)};
-    guest->err = entering_go(&backends, &guest->entering);
+    guest->join = (struct store_join){.room = str_of(guest->room), .nick = str_of(guest->nick)};
+    guest->err = join_batch_go(&backends, &guest->join);
     return NULL;
 }
 
@@ -116,18 +116,18 @@ static int reset(void **state)
 static void those_who_come_at_once_go_in_groups(void **state)
 {
     (void)state;
-    int64_t entered = metric_get(METRIC_ENTERINGS), skipped = metric_get(METRIC_PRESENCE_SKIPPED);
+    int64_t entered = metric_get(METRIC_JOINS), skipped = metric_get(METRIC_PRESENCE_SKIPPED);
     enter_all();
     assert_true(fake.groups < THREADS / 2 && fake.largest > THREADS / 4); /* 3 and 64 where nothing else runs */
     for (size_t i = 0; i < THREADS; i++) {
         char id[ID_MAX];
         snprintf(id, sizeof id, "id of room%zu", i);
         assert_int_equal(guests[i].err, ERR_OK);
-        assert_int_equal(guests[i].entering.err, i % 10 ? ERR_OK : ERR_DENIED);
-        assert_string_equal(guests[i].entering.room_id, id);
+        assert_int_equal(guests[i].join.err, i % 10 ? ERR_OK : ERR_DENIED);
+        assert_string_equal(guests[i].join.room_id, id);
     }
     assert_int_equal(fake.admitted, THREADS - (THREADS + 9) / 10); /* not the banned */
-    assert_int_equal(metric_get(METRIC_ENTERINGS) - entered, THREADS);
+    assert_int_equal(metric_get(METRIC_JOINS) - entered, THREADS);
     assert_true(metric_get(METRIC_PRESENCE_SKIPPED) - skipped <= (int64_t)fake.groups);
 }
 
