@@ -6,7 +6,7 @@
 #include "common/store/store.h"
 #include "common/token.h"
 #include "rest/calls/io.h"
-#include "rest/services/presence.h"
+#include "rest/services/redis_client.h"
 #include "rest/router.h"
 #include "rest/routes.h"
 #include "rest/server.h"
@@ -29,12 +29,12 @@ static enum err check_servers(const struct settings *settings, char why[256])
     store_free(store);
     if (err)
         return err;
-    struct presence *presence = presence_new(settings);
+    struct redis_client *redis = redis_client_new(settings);
     size_t up;
-    err = presence_ping(presence, &up);
+    err = redis_client_ping(redis, &up);
     if (err)
-        snprintf(why, 256, "cannot use Redis at %.220s", presence_error(presence));
-    presence_free(presence);
+        snprintf(why, 256, "cannot use Redis at %.220s", redis_client_error(redis));
+    redis_client_free(redis);
     return up ? ERR_OK : err; /* one of several that is down is waited for, too */
 }
 

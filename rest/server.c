@@ -7,7 +7,7 @@
 #include "common/store/store.h"
 #include "rest/fcgi.h"
 #include "rest/calls/health.h"
-#include "rest/services/presence.h"
+#include "rest/services/redis_client.h"
 #include "rest/http/gate.h"
 
 #include <errno.h>
@@ -196,7 +196,7 @@ static void *work(void *arg)
         .settings = server->settings,
         .tokens = server->tokens,
         .store = store_new(server->settings),
-        .presence = presence_new(server->settings),
+        .redis = redis_client_new(server->settings),
         .pass = &pass,
     };
     /* Whoever has done something looks whether requests wait before it waits at the gate itself, and looks at what has
@@ -210,7 +210,7 @@ static void *work(void *arg)
         busy = work_on_next(server, &backends);
     } while (!ending || any || busy);
     gate_leave(&pass);
-    presence_free(backends.presence);
+    redis_client_free(backends.redis);
     store_free(backends.store);
     db_thread_end();
     return NULL;

@@ -12,7 +12,7 @@
 #include "rest/services/moderate.h"
 #include "rest/services/names.h"
 #include "rest/services/page.h"
-#include "rest/services/presence.h"
+#include "rest/services/redis_client.h"
 
 enum { HEAD_TEXT_MAX = 32, ID_TEXT_MAX = 64 };
 
@@ -145,7 +145,7 @@ static enum err is_there(const struct backends *backends, struct str room_id, st
     enum err err = store_place(backends->store, room_id, user_id, &place, &missing);
     if (err || !place.is_member)
         return err == ERR_NOT_FOUND ? ERR_OK : err;
-    if (presence_online(backends->presence, place.conversation, place.user, there)) {
+    if (redis_client_online(backends->redis, place.conversation, place.user, there)) {
         metric_inc(METRIC_PRESENCE_SKIPPED);
         *there = true; /* it cannot be known, and nothing is refused for want of Redis */
     }

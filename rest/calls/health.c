@@ -3,7 +3,7 @@
 #include "common/store/db_address.h"
 #include "common/metrics.h"
 #include "common/store/store.h"
-#include "rest/services/presence.h"
+#include "rest/services/redis_client.h"
 
 #define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
 
@@ -16,7 +16,7 @@ static int tell_live(struct call *call)
 static int tell_ready(struct call *call)
 {
     size_t servers;
-    bool db = !store_ping(call->backends->store), redis = !presence_ping(call->backends->presence, &servers);
+    bool db = !store_ping(call->backends->store), redis = !redis_client_ping(call->backends->redis, &servers);
     struct db_state state = db_state();
     bool ready = db && state.writable;
     buf_addf(call->out,
@@ -24,7 +24,7 @@ static int tell_ready(struct call *call)
              "\"redis_servers\":",
              ready ? "true" : "false", db ? "up" : "down", state.address, state.writable ? "true" : "false",
              redis ? "up" : "down");
-    presence_add_state(call->backends->presence, call->out);
+    redis_client_add_state(call->backends->redis, call->out);
     buf_add_char(call->out, '}');
     return ready ? 200 : 503;
 }

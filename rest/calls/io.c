@@ -7,7 +7,7 @@
 #include "rest/calls/admin.h"
 #include "rest/http/failure.h"
 #include "rest/calls/io_parts.h"
-#include "rest/services/presence.h"
+#include "rest/services/redis_client.h"
 #include "rest/services/publish.h"
 
 enum {
@@ -353,7 +353,7 @@ static enum err change_sockets(struct call *call, const struct asked *asked, con
         memcpy(cursor, change.cursor, sizeof cursor);
         struct str args[] = {asked->nsp,    target->kind, target->name,   str_of(cursor),
                              str_of(count), what,         buf_str(&json), str_of(most)};
-        err = presence_eval(call->backends->presence, IO_SCRIPT_CHANGE, args, 8, on_changed, &change);
+        err = redis_client_eval(call->backends->redis, IO_SCRIPT_CHANGE, args, 8, on_changed, &change);
     } while (!err && strcmp(change.cursor, "0") != 0);
     buf_fini(&json);
     *sockets = change.sockets;

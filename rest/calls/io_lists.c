@@ -5,7 +5,7 @@
 #include "rest/calls/admin.h"
 #include "rest/http/failure.h"
 #include "rest/calls/io_parts.h"
-#include "rest/services/presence.h"
+#include "rest/services/redis_client.h"
 
 #include <stdlib.h>
 
@@ -104,7 +104,7 @@ static int list(struct call *call, struct str kind, struct str name)
     do { /* page by page, so that no other waits long */
         memcpy(at, listing.next, sizeof at);
         struct str args[] = {nsp, kind, name, str_of(at), str_of(number)};
-        err = presence_eval(call->backends->presence, IO_SCRIPT_LIST, args, 5, on_listed, &listing);
+        err = redis_client_eval(call->backends->redis, IO_SCRIPT_LIST, args, 5, on_listed, &listing);
     } while (!err && --pages && listing.count < limit && strcmp(listing.next, "0") != 0);
     buf_add_text(call->out, "{\"success\":true,\"data\":[");
     listing_write(&listing, call->out);
@@ -146,7 +146,7 @@ int io_count(struct call *call)
     int status = take_query(call, &nsp);
     if (status)
         return status;
-    enum err err = presence_eval(call->backends->presence, IO_SCRIPT_COUNT, &nsp, 1, on_counts, call->out);
+    enum err err = redis_client_eval(call->backends->redis, IO_SCRIPT_COUNT, &nsp, 1, on_counts, call->out);
     buf_add_text(call->out, "}}");
     return failure_status(err, "io");
 }

@@ -8,7 +8,7 @@
 #include "rest/http/http.h"
 
 struct json_object;
-struct presence;
+struct redis_client;
 struct store;
 struct token_keys;
 struct gate_pass;
@@ -18,7 +18,7 @@ struct backends {
     const struct settings *settings;
     const struct token_keys *tokens;
     struct store *store;
-    struct presence *presence;
+    struct redis_client *redis;
     struct gate_pass *pass; /* NULL: it never waits for requests */
 };
 

@@ -2,7 +2,7 @@
 
 #include "common/err.h"
 #include "common/metrics.h"
-#include "rest/services/presence.h"
+#include "rest/services/redis_client.h"
 #include "rest/http/gate.h"
 
 #include <errno.h>
@@ -26,12 +26,12 @@ static struct {
 
 static void admit(const struct backends *backends, const struct store_join *joins, size_t count)
 {
-    struct presence_seat seats[STORE_JOIN_MAX];
+    struct redis_admission admissions[STORE_JOIN_MAX];
     size_t entered = 0;
     for (size_t i = 0; i < count; i++)
         if (!joins[i].err)
-            seats[entered++] = (struct presence_seat){joins[i].conversation, joins[i].user};
-    size_t admitted = presence_admit(backends->presence, seats, entered);
+            admissions[entered++] = (struct redis_admission){joins[i].conversation, joins[i].user};
+    size_t admitted = redis_client_admit(backends->redis, admissions, entered);
     metric_add(METRIC_PRESENCE_SKIPPED, (int64_t)(entered - admitted));
 }
 

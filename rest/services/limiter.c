@@ -1,7 +1,7 @@
 #include "rest/services/limiter.h"
 
 #include "common/clock.h"
-#include "rest/services/presence.h"
+#include "rest/services/redis_client.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -48,7 +48,7 @@ static void count_here(struct str key, int64_t by, int64_t life_ms, int64_t *val
 static void count_key(const struct backends *backends, struct str key, int64_t by, int64_t life_ms, int64_t *value,
                       int64_t *left_ms)
 {
-    if (presence_count(backends->presence, key, by, life_ms, value, left_ms))
+    if (redis_client_count(backends->redis, key, by, life_ms, value, left_ms))
         count_here(key, by, life_ms, value, left_ms);
 }
 

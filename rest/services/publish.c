@@ -3,7 +3,7 @@
 #include "common/metrics.h"
 #include "common/service/order.h"
 #include "common/store/store.h"
-#include "rest/services/presence.h"
+#include "rest/services/redis_client.h"
 
 /* What comes after the header: at most one of these. */
 struct rest {
@@ -30,7 +30,7 @@ static enum err publish(const struct backends *backends, struct wire_header *hea
         wire_add_mark(&wire, rest.mark);
     CG_ASSERT(!wire.failed);
     if (!err)
-        err = presence_publish(backends->presence, header->conversation, buf_str(&wire));
+        err = redis_client_publish(backends->redis, header->conversation, buf_str(&wire));
     metric_inc(err ? METRIC_PUBLISH_SKIPPED : METRIC_PUBLISHED);
     buf_fini(&wire);
     return err;
@@ -70,7 +70,7 @@ enum err publish_sanction(const struct backends *backends, const struct sanction
     order_add_wire(&wire, sanction, epoch);
     CG_ASSERT(!wire.failed);
     if (!err)
-        err = presence_publish(backends->presence, WIRE_CONTROL, buf_str(&wire));
+        err = redis_client_publish(backends->redis, WIRE_CONTROL, buf_str(&wire));
     metric_inc(err ? METRIC_PUBLISH_SKIPPED : METRIC_PUBLISHED);
     buf_fini(&wire);
     return err;

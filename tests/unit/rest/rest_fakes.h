@@ -12,7 +12,7 @@
 #include "common/store/store_io.h"
 #include "common/store/store_sanctions.h"
 #include "common/token.h"
-#include "rest/services/presence.h"
+#include "rest/services/redis_client.h"
 #include "rest/router.h"
 #include "rest/routes.h"
 
@@ -200,33 +200,33 @@ enum err store_place(struct store *store, struct str room_id, struct str user_id
     return fake.store ? fake.store : *missing ? ERR_NOT_FOUND : ERR_OK;
 }
 
-enum err presence_ping(struct presence *presence, size_t *up)
+enum err redis_client_ping(struct redis_client *redis, size_t *up)
 {
-    (void)presence;
+    (void)redis;
     *up = !fake.presence;
     return fake.presence;
 }
 
-void presence_add_state(const struct presence *presence, struct buf *out)
+void redis_client_add_state(const struct redis_client *redis, struct buf *out)
 {
-    (void)presence;
+    (void)redis;
     buf_addf(out, "[{\"at\":\"here\",\"up\":%s}]", fake.presence ? "false" : "true");
 }
 
-size_t presence_admit(struct presence *presence, const struct presence_seat *seats, size_t count)
+size_t redis_client_admit(struct redis_client *redis, const struct redis_admission *admissions, size_t count)
 {
-    (void)presence;
+    (void)redis;
     fake.admitted += (int)count;
     if (count) {
-        fake.conversation = seats[count - 1].conversation;
-        fake.user = seats[count - 1].user;
+        fake.conversation = admissions[count - 1].conversation;
+        fake.user = admissions[count - 1].user;
     }
     return fake.presence ? 0 : count;
 }
 
-enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user, bool *online)
+enum err redis_client_online(struct redis_client *redis, uint64_t conversation, uint64_t user, bool *online)
 {
-    (void)presence;
+    (void)redis;
     fake.asked_online++;
     fake.conversation = conversation;
     fake.user = user;
@@ -265,10 +265,10 @@ enum err store_epoch(struct store *store, uint64_t *epoch)
 }
 
 /* Counters that never end. */
-enum err presence_count(struct presence *presence, struct str name, int64_t by, int64_t life_ms, int64_t *value,
-                        int64_t *left_ms)
+enum err redis_client_count(struct redis_client *redis, struct str name, int64_t by, int64_t life_ms, int64_t *value,
+                            int64_t *left_ms)
 {
-    (void)presence;
+    (void)redis;
     size_t i = 0;
     if (fake.presence)
         return fake.presence;
@@ -284,9 +284,9 @@ enum err presence_count(struct presence *presence, struct str name, int64_t by, 
     return ERR_OK;
 }
 
-enum err presence_publish(struct presence *presence, uint64_t conversation, struct str payload)
+enum err redis_client_publish(struct redis_client *redis, uint64_t conversation, struct str payload)
 {
-    (void)presence;
+    (void)redis;
     struct wire_header header;
     assert_int_equal(wire_get_header(&payload, &header), 0);
     assert_int_equal(header.conversation, conversation);
@@ -328,10 +328,10 @@ enum err store_io_namespace(struct store *store, struct str name, bool create, u
     return fake.store ? fake.store : str_eq(name, STR("/")) ? ERR_OK : ERR_NOT_FOUND;
 }
 
-enum err presence_eval(struct presence *presence, const char *script, const struct str *args, size_t count,
-                       presence_text_fn *fn, void *arg)
+enum err redis_client_eval(struct redis_client *redis, const char *script, const struct str *args, size_t count,
+                           redis_client_text_fn *fn, void *arg)
 {
-    (void)presence;
+    (void)redis;
     (void)script;
     if (fake.presence)
         return fake.presence;

@@ -4,7 +4,7 @@
 
 #include "common/metrics.h"
 #include "rest/services/join_batch.h"
-#include "rest/services/presence.h"
+#include "rest/services/redis_client.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -53,10 +53,10 @@ enum err store_join(struct store *store, struct store_join *joins, size_t count,
     return err;
 }
 
-size_t presence_admit(struct presence *presence, const struct presence_seat *seats, size_t count)
+size_t redis_client_admit(struct redis_client *redis, const struct redis_admission *admissions, size_t count)
 {
-    (void)presence;
-    (void)seats;
+    (void)redis;
+    (void)admissions;
     fake.admitted += count;
     return count ? count - 1 : 0; /* one is always lost */
 }

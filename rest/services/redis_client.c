@@ -1,4 +1,4 @@
-#include "rest/services/presence.h"
+#include "rest/services/redis_client.h"
 
 #include "common/backoff.h"
 #include "common/clock.h"
@@ -24,7 +24,7 @@ struct server {
     struct redis_address at;
 };
 
-struct presence {
+struct redis_client {
     const struct settings *settings;
     struct redis_servers known;
     struct server servers[REDIS_SERVERS_MAX];
@@ -82,32 +82,32 @@ static void health_place(size_t server, struct redis_address *at)
     pthread_mutex_unlock(&process.lock);
 }
 
-static void health_set(const struct presence *presence, size_t server, bool up)
+static void health_set(const struct redis_client *client, size_t server, bool up)
 {
     char at[REDIS_AT_MAX];
     size_t count = 0;
     pthread_mutex_lock(&process.lock);
-    bool changed = health_change(&process.servers[server], &presence->servers[server].at, up);
-    for (size_t i = 0; i < presence->known.count; i++)
+    bool changed = health_change(&process.servers[server], &client->servers[server].at, up);
+    for (size_t i = 0; i < client->known.count; i++)
         count += process.servers[i].up;
     metric_set(METRIC_REDIS_SERVERS_UP, (int64_t)count);
-    metric_set(METRIC_REDIS_UP, count == presence->known.count);
+    metric_set(METRIC_REDIS_UP, count == client->known.count);
     pthread_mutex_unlock(&process.lock);
-    redis_address_text(&presence->servers[server].at, at);
+    redis_address_text(&client->servers[server].at, at);
     if (changed && up)
         log_info("redis.up", "at=%s", at);
     else if (changed)
-        log_warn("redis.down", "msg=\"%s\"", presence->error);
+        log_warn("redis.down", "msg=\"%s\"", client->error);
 }
 
-struct presence *presence_new(const struct settings *settings)
+struct redis_client *redis_client_new(const struct settings *settings)
 {
     char why[256];
-    struct presence *presence = mem_zalloc(sizeof *presence);
-    presence->settings = settings;
-    enum err err = redis_servers_read(settings, &presence->known, why);
+    struct redis_client *client = mem_zalloc(sizeof *client);
+    client->settings = settings;
+    enum err err = redis_servers_read(settings, &client->known, why);
     CG_ASSERT(!err);
-    return presence;
+    return client;
 }
 
 static void disconnect(struct server *server)
@@ -117,34 +117,34 @@ static void disconnect(struct server *server)
     server->redis = NULL;
 }
 
-void presence_free(struct presence *presence)
+void redis_client_free(struct redis_client *client)
 {
-    if (!presence)
+    if (!client)
         return;
-    for (size_t i = 0; i < presence->known.count; i++)
-        disconnect(&presence->servers[i]);
-    free(presence);
+    for (size_t i = 0; i < client->known.count; i++)
+        disconnect(&client->servers[i]);
+    free(client);
 }
 
-const char *presence_error(const struct presence *presence)
+const char *redis_client_error(const struct redis_client *client)
 {
-    return presence->error;
+    return client->error;
 }
 
 /* The server cannot be used: the connection is given up. */
-static enum err give_up(struct presence *presence, size_t server)
+static enum err give_up(struct redis_client *client, size_t server)
 {
-    disconnect(&presence->servers[server]);
-    health_set(presence, server, false);
+    disconnect(&client->servers[server]);
+    health_set(client, server, false);
     return ERR_DOWN;
 }
 
-static enum err fail(struct presence *presence, size_t server, const char *why)
+static enum err fail(struct redis_client *client, size_t server, const char *why)
 {
     char at[REDIS_AT_MAX];
-    redis_address_text(&presence->servers[server].at, at);
-    snprintf(presence->error, sizeof presence->error, "%s: %.100s", at, why);
-    return give_up(presence, server);
+    redis_address_text(&client->servers[server].at, at);
+    snprintf(client->error, sizeof client->error, "%s: %.100s", at, why);
+    return give_up(client, server);
 }
 
 static const char *why_none(const redisContext *redis)
@@ -155,29 +155,29 @@ static const char *why_none(const redisContext *redis)
 
 /* An error reply (loading, no permission, read-only …) is as good as no Redis: a connection that is made anew
  * leads to whoever is master then. */
-static enum err check(struct presence *presence, size_t server, const redisReply *reply)
+static enum err check(struct redis_client *client, size_t server, const redisReply *reply)
 {
     if (!reply)
-        return fail(presence, server, why_none(presence->servers[server].redis));
+        return fail(client, server, why_none(client->servers[server].redis));
     if (reply->type == REDIS_REPLY_ERROR)
-        return fail(presence, server, reply->str);
-    health_set(presence, server, true);
+        return fail(client, server, reply->str);
+    health_set(client, server, true);
     return ERR_OK;
 }
 
 /* The same for a reply that nobody else looks at; frees it. */
-static enum err check_and_free(struct presence *presence, size_t server, redisReply *reply)
+static enum err check_and_free(struct redis_client *client, size_t server, redisReply *reply)
 {
-    enum err err = check(presence, server, reply);
+    enum err err = check(client, server, reply);
     freeReplyObject(reply);
     return err;
 }
 
-/* The server's connection; NULL if it is down. That Redis has ended it since its last use, or said something that nobody
- * asked for, is found out before a command is sent, and no failure. */
-static redisContext *need(struct presence *presence, size_t index)
+/* The server's connection; NULL if it is down. That Redis has ended it since its last use, or said something that
+ * nobody asked for, is found out before a command is sent, and no failure. */
+static redisContext *need(struct redis_client *client, size_t index)
 {
-    struct server *server = &presence->servers[index];
+    struct server *server = &client->servers[index];
     if (!health_may_try(index))
         return NULL;
     if (server->redis && redis_reply_unasked(server->redis))
@@ -185,42 +185,42 @@ static redisContext *need(struct presence *presence, size_t index)
     if (server->redis)
         return server->redis;
     health_place(index, &server->at);
-    server->redis = redis_open(presence->settings, &presence->known, index, &server->at, presence->error);
+    server->redis = redis_open(client->settings, &client->known, index, &server->at, client->error);
     if (server->redis)
         metric_inc(METRIC_REDIS_CONNECTS);
     else
-        (void)!give_up(presence, index);
+        (void)!give_up(client, index);
     return server->redis;
 }
 
-static size_t server_of(const struct presence *presence, uint64_t conversation)
+static size_t server_of(const struct redis_client *client, uint64_t conversation)
 {
-    return redis_server_of(presence->known.count, conversation);
+    return redis_server_of(client->known.count, conversation);
 }
 
-enum err presence_ping(struct presence *presence, size_t *up)
+enum err redis_client_ping(struct redis_client *client, size_t *up)
 {
     *up = 0;
-    for (size_t i = 0; i < presence->known.count; i++) {
+    for (size_t i = 0; i < client->known.count; i++) {
         char why[REDIS_WHY_MAX];
-        redisContext *redis = need(presence, i);
+        redisContext *redis = need(client, i);
         if (!redis)
             continue;
         if (!redis_is_master(redis, why)) {
-            (void)!fail(presence, i, why);
+            (void)!fail(client, i, why);
             continue;
         }
-        health_set(presence, i, true);
+        health_set(client, i, true);
         ++*up;
     }
-    return *up == presence->known.count ? ERR_OK : ERR_DOWN;
+    return *up == client->known.count ? ERR_OK : ERR_DOWN;
 }
 
-void presence_add_state(const struct presence *presence, struct buf *out)
+void redis_client_add_state(const struct redis_client *client, struct buf *out)
 {
     pthread_mutex_lock(&process.lock);
-    for (size_t i = 0; i < presence->known.count; i++) {
-        const struct redis_server *server = &presence->known.servers[i];
+    for (size_t i = 0; i < client->known.count; i++) {
+        const struct redis_server *server = &client->known.servers[i];
         char at[REDIS_AT_MAX];
         redis_address_text(*server->master ? &process.servers[i].at : &server->address, at);
         buf_addf(out, "%s{\"at\":", i ? "," : "[");
@@ -237,31 +237,32 @@ static redisReply *next_reply(redisContext *redis)
     return redisGetReply(redis, &reply) == REDIS_OK ? reply : NULL;
 }
 
-static size_t admit_at(struct presence *presence, size_t server, const struct presence_seat *seats, size_t count)
+static size_t admit_at(struct redis_client *client, size_t server, const struct redis_admission *admissions,
+                       size_t count)
 {
     redisContext *redis = NULL;
     size_t asked = 0;
     for (size_t i = 0; i < count; i++) {
-        if (server_of(presence, seats[i].conversation) != server)
+        if (server_of(client, admissions[i].conversation) != server)
             continue;
-        if (!asked && !(redis = need(presence, server)))
+        if (!asked && !(redis = need(client, server)))
             return 0;
         char key[PRESENCE_KEY_MAX];
-        presence_admit_key(key, presence->settings->redis_prefix, seats[i].conversation, seats[i].user);
-        redisAppendCommand(redis, "SET %s 1 PX %lld", key, (long long)presence->settings->admit_ms);
+        presence_admit_key(key, client->settings->redis_prefix, admissions[i].conversation, admissions[i].user);
+        redisAppendCommand(redis, "SET %s 1 PX %lld", key, (long long)client->settings->admit_ms);
         asked++;
     }
     for (size_t i = 0; i < asked; i++)
-        if (check_and_free(presence, server, next_reply(redis)))
+        if (check_and_free(client, server, next_reply(redis)))
             return i;
     return asked;
 }
 
-size_t presence_admit(struct presence *presence, const struct presence_seat *seats, size_t count)
+size_t redis_client_admit(struct redis_client *client, const struct redis_admission *admissions, size_t count)
 {
     size_t admitted = 0;
-    for (size_t server = 0; server < presence->known.count; server++)
-        admitted += admit_at(presence, server, seats, count);
+    for (size_t server = 0; server < client->known.count; server++)
+        admitted += admit_at(client, server, admissions, count);
     return admitted;
 }
 
@@ -271,7 +272,7 @@ static bool is_positive(const redisReply *reply)
 }
 
 /* Whether any of the relays in `entries` holds a lease. */
-static enum err any_lease(struct presence *presence, size_t server, const redisReply *entries, bool *alive)
+static enum err any_lease(struct redis_client *client, size_t server, const redisReply *entries, bool *alive)
 {
     static const char command[] = "EXISTS";
     char keys[ENTRIES_MAX][PRESENCE_KEY_MAX];
@@ -283,38 +284,38 @@ static enum err any_lease(struct presence *presence, size_t server, const redisR
         if (entry->type != REDIS_REPLY_STRING || (size_t)entry->len >= PRESENCE_ENTRY_MAX)
             continue;
         char *key = keys[count - 1];
-        presence_lease_key(key, presence->settings->redis_prefix, (struct str){entry->str, (size_t)entry->len});
+        presence_lease_key(key, client->settings->redis_prefix, (struct str){entry->str, (size_t)entry->len});
         args[count] = key;
         lengths[count++] = strlen(key);
     }
     if (count == 1)
         return ERR_OK;
-    redisReply *reply = redisCommandArgv(presence->servers[server].redis, count, args, lengths);
+    redisReply *reply = redisCommandArgv(client->servers[server].redis, count, args, lengths);
     *alive = is_positive(reply);
-    return check_and_free(presence, server, reply);
+    return check_and_free(client, server, reply);
 }
 
-enum err presence_online(struct presence *presence, uint64_t conversation, uint64_t user, bool *online)
+enum err redis_client_online(struct redis_client *client, uint64_t conversation, uint64_t user, bool *online)
 {
     *online = false;
-    size_t server = server_of(presence, conversation);
-    redisContext *redis = need(presence, server);
+    size_t server = server_of(client, conversation);
+    redisContext *redis = need(client, server);
     if (!redis)
         return ERR_DOWN;
-    const char *prefix = presence->settings->redis_prefix;
+    const char *prefix = client->settings->redis_prefix;
     char admit[PRESENCE_KEY_MAX], who[PRESENCE_KEY_MAX];
     presence_admit_key(admit, prefix, conversation, user);
     presence_who_key(who, prefix, conversation, user);
     redisAppendCommand(redis, "EXISTS %s", admit); /* both in one round trip */
     redisAppendCommand(redis, "SMEMBERS %s", who);
     redisReply *admitted = next_reply(redis), *entries = next_reply(redis);
-    enum err err = check(presence, server, admitted);
+    enum err err = check(client, server, admitted);
     if (!err)
-        err = check(presence, server, entries);
+        err = check(client, server, entries);
     if (!err)
         *online = is_positive(admitted);
     if (!err && !*online && entries->type == REDIS_REPLY_ARRAY)
-        err = any_lease(presence, server, entries, online);
+        err = any_lease(client, server, entries, online);
     freeReplyObject(admitted);
     freeReplyObject(entries);
     return err;
@@ -326,17 +327,17 @@ static const char count_script[] =
     "if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end\n"
     "return {n, redis.call('PTTL', KEYS[1])}";
 
-enum err presence_count(struct presence *presence, struct str name, int64_t by, int64_t life_ms, int64_t *value,
-                        int64_t *left_ms)
+enum err redis_client_count(struct redis_client *client, struct str name, int64_t by, int64_t life_ms, int64_t *value,
+                            int64_t *left_ms)
 {
     *value = *left_ms = 0;
-    redisContext *redis = need(presence, FIRST);
+    redisContext *redis = need(client, FIRST);
     if (!redis)
         return ERR_DOWN;
     redisReply *reply =
-        redisCommand(redis, "EVAL %s 1 %s:count:%b %lld %lld", count_script, presence->settings->redis_prefix, name.ptr,
+        redisCommand(redis, "EVAL %s 1 %s:count:%b %lld %lld", count_script, client->settings->redis_prefix, name.ptr,
                      name.len, (long long)by, (long long)life_ms);
-    enum err err = check(presence, FIRST, reply);
+    enum err err = check(client, FIRST, reply);
     if (!err && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
         *value = reply->element[0]->integer;
         *left_ms = reply->element[1]->integer;
@@ -345,7 +346,7 @@ enum err presence_count(struct presence *presence, struct str name, int64_t by, 
     return err;
 }
 
-static void give_text(const redisReply *reply, size_t index, presence_text_fn *fn, void *arg)
+static void give_text(const redisReply *reply, size_t index, redis_client_text_fn *fn, void *arg)
 {
     char number[24];
     if (reply->type == REDIS_REPLY_INTEGER) {
@@ -357,14 +358,14 @@ static void give_text(const redisReply *reply, size_t index, presence_text_fn *f
     }
 }
 
-enum err presence_eval(struct presence *presence, const char *script, const struct str *args, size_t count,
-                       presence_text_fn *fn, void *arg)
+enum err redis_client_eval(struct redis_client *client, const char *script, const struct str *args, size_t count,
+                           redis_client_text_fn *fn, void *arg)
 {
     enum { BEFORE = 4 };
-    const char *texts[BEFORE + PRESENCE_ARGS] = {"EVAL", script, "0", presence->settings->redis_prefix};
-    size_t lengths[BEFORE + PRESENCE_ARGS];
-    CG_ASSERT(count <= PRESENCE_ARGS);
-    redisContext *redis = need(presence, FIRST);
+    const char *texts[BEFORE + REDIS_CLIENT_ARGS] = {"EVAL", script, "0", client->settings->redis_prefix};
+    size_t lengths[BEFORE + REDIS_CLIENT_ARGS];
+    CG_ASSERT(count <= REDIS_CLIENT_ARGS);
+    redisContext *redis = need(client, FIRST);
     if (!redis)
         return ERR_DOWN;
     for (size_t i = 0; i < BEFORE; i++)
@@ -374,7 +375,7 @@ enum err presence_eval(struct presence *presence, const char *script, const stru
         lengths[BEFORE + i] = args[i].len;
     }
     redisReply *reply = redisCommandArgv(redis, (int)(BEFORE + count), texts, lengths);
-    enum err err = check(presence, FIRST, reply);
+    enum err err = check(client, FIRST, reply);
     if (!err && reply->type == REDIS_REPLY_ARRAY)
         for (size_t i = 0; i < reply->elements; i++)
             give_text(reply->element[i], i, fn, arg);
@@ -384,13 +385,13 @@ enum err presence_eval(struct presence *presence, const char *script, const stru
     return err;
 }
 
-enum err presence_publish(struct presence *presence, uint64_t conversation, struct str payload)
+enum err redis_client_publish(struct redis_client *client, uint64_t conversation, struct str payload)
 {
-    size_t server = server_of(presence, conversation);
-    redisContext *redis = need(presence, server);
+    size_t server = server_of(client, conversation);
+    redisContext *redis = need(client, server);
     if (!redis)
         return ERR_DOWN;
-    return check_and_free(presence, server,
-                          redisCommand(redis, "PUBLISH %s:room:%llu %b", presence->settings->redis_prefix,
+    return check_and_free(client, server,
+                          redisCommand(redis, "PUBLISH %s:room:%llu %b", client->settings->redis_prefix,
                                        (unsigned long long)conversation, payload.ptr, payload.len));
 }
