@@ -157,7 +157,7 @@ export const scenarios = [
       'getRoomInfo': { protocol: 'rest-getRoomInfo', target: ourRest, load: ROOM_REQUESTS, renew: ['rest'] },
       'getRoomInfo express': { protocol: 'rest-getRoomInfo', target: express, load: ROOM_REQUESTS },
       'getRoomInfo asked': { protocol: 'rest-getRoomInfo', target: ourRest, load: ROOM_REQUESTS,
-        renew: [['rest', '--set', 'names_ms=0']] },
+        renew: [['rest', '--set', 'name_cache_ms=0']] },
       'createChatroom': { protocol: 'rest-createChatroom', target: ourRest, load: REQUESTS, renew: ['rest'] },
       'createChatroom express': { protocol: 'rest-createChatroom', target: express, load: REQUESTS },
     },

@@ -107,8 +107,8 @@
       "Values of the database that no value can be, such as a name that is too long: shortened or left out") \
     X(JOINS, "joins_total", counter, "createChatroom calls that went to the database") \
     X(JOIN_BATCHES, "join_batches_total", counter, "Batches in which they went there") \
-    X(NAMES_FOUND, "names_found_total", counter, "Names of rooms and users answered from memory") \
-    X(NAMES_READ, "names_read_total", counter, "Names of rooms and users that memory did not have") \
+    X(NAME_CACHE_HITS, "name_cache_hits_total", counter, "Names of rooms and users answered from memory") \
+    X(NAME_CACHE_MISSES, "name_cache_misses_total", counter, "Names of rooms and users that memory did not have") \
     X(REDIS_UP, "redis_up", gauge, "1 while Redis answers; with several servers, while all do") \
     X(REDIS_SERVERS_UP, "redis_servers_up", gauge, "Redis servers that answer") \
     X(REDIS_CONNECTS, "redis_connects_total", counter, "Connections made to Redis") \

@@ -248,7 +248,7 @@ static const struct setting rows[] = {
     ROW(max_body_bytes, BYTES, REST, "64k", 256, 64 MIB, "Longest JSON body; a longer one gets 413."),
     ROW(admit_ms, MILLIS, REST | RELAY, "60s", 1000, 3600000,
         "How long after createChatroom a user counts as online without a socket yet."),
-    ROW(names_ms, MILLIS, REST, "10s", 0, 3600000,
+    ROW(name_cache_ms, MILLIS, REST, "10s", 0, 3600000,
         "How long getRoomInfo and getUserInfo answer from memory what they have read: names never change, unless the "
         "database is put back to an older state. 0: each call reads."),
     ROW(admin_token, SECRET, REST, "", 0, 255,

@@ -53,7 +53,7 @@ struct settings {
     int64_t password_threads, password_waiting, friends_max, friends_day_address, friends_day_user;
     /* rest */
     char *rest_socket;
-    int64_t rest_threads, rest_address_percent, rest_waiting_max, rest_backlog, max_body_bytes, admit_ms, names_ms;
+    int64_t rest_threads, rest_address_percent, rest_waiting_max, rest_backlog, max_body_bytes, admit_ms, name_cache_ms;
     char *admin_token;
     /* doors */
     char *jwt_secret, *jwt_public_key, *jwt_audience;

@@ -5,6 +5,7 @@
 
 #define SETTINGS_RENAMED(X) \
     X(audit_ms, reconcile_ms) \
-    X(audit_down_ms, reconcile_down_ms)
+    X(audit_down_ms, reconcile_down_ms) \
+    X(names_ms, name_cache_ms)
 
 #endif

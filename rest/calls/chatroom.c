@@ -10,7 +10,7 @@
 #include "rest/services/join_batch.h"
 #include "rest/http/failure.h"
 #include "rest/services/moderate.h"
-#include "rest/services/names.h"
+#include "rest/services/name_cache.h"
 #include "rest/services/page.h"
 #include "rest/services/redis_client.h"
 
@@ -177,12 +177,12 @@ static enum err find_name(const struct backends *backends, const struct named *n
     int64_t now_ms = clock_mono_ms();
     if (!id_is(id, named->prefix))
         return ERR_NOT_FOUND;
-    if (store_is_connected(backends->store) && names_find(id, now_ms, name))
+    if (store_is_connected(backends->store) && name_cache_find(id, now_ms, name))
         return ERR_OK;
     begin_slow(backends);
     enum err err = named->look_up(backends->store, id, name);
     if (!err)
-        names_keep(id, buf_str(name), now_ms, backends->settings->names_ms);
+        name_cache_keep(id, buf_str(name), now_ms, backends->settings->name_cache_ms);
     return err;
 }
 

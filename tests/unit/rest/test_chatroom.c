@@ -3,7 +3,7 @@
 
 #include "common/clock.h"
 #include "common/metrics.h"
-#include "rest/services/names.h"
+#include "rest/services/name_cache.h"
 
 #define CREATED       "{\"success\":true,\"data\":{\"chatroomId\":\"" ROOM_ID "\",\"nickId\":\"" USER_ID "\"}}"
 #define CREATE_FAILED "{\"error\":\"创建失败\"}"
@@ -447,7 +447,7 @@ static void names_need_the_database(void **state)
 static void names_are_kept_for_a_while(void **state)
 {
     (void)state;
-    settings.names_ms = 1000;
+    settings.name_cache_ms = 1000;
     clock_freeze(5000);
     fake.name = STR("tea");
     for (int i = 0; i < 3; i++)
@@ -464,19 +464,19 @@ static void names_are_kept_for_a_while(void **state)
     clock_freeze(6000);
     assert_answer("POST", "/api/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
                   "{\"success\":true,\"data\":\"milk\"}");
-    settings.names_ms = 0;
+    settings.name_cache_ms = 0;
     clock_freeze(-1);
 }
 
 static void a_room_is_no_user(void **state)
 {
     (void)state;
-    settings.names_ms = 1000;
+    settings.name_cache_ms = 1000;
     fake.name = STR("tea");
     assert_answer("POST", "/api/getRoomInfo", BYTES("{\"roomId\":\"" ROOM_ID "\"}"), 200,
                   "{\"success\":true,\"data\":\"tea\"}");
     assert_answer("POST", "/api/getUserInfo", BYTES("{\"userId\":\"" ROOM_ID "\"}"), 200, "{\"success\":true}");
-    settings.names_ms = 0;
+    settings.name_cache_ms = 0;
 }
 
 static void ids_that_share_an_entry_take_it_from_each_other(void **state)
@@ -487,12 +487,12 @@ static void ids_that_share_an_entry_take_it_from_each_other(void **state)
     for (int i = 0; i < 4; i++) {
         struct str id = str_of(ids[i % 2]);
         buf_init(&name, STORE_NAME_MAX);
-        assert_false(names_find(id, 1, &name));
-        names_keep(id, str_of(ids[i % 2] + 4), 1, 10);
-        assert_true(names_find(id, 10, &name));
+        assert_false(name_cache_find(id, 1, &name));
+        name_cache_keep(id, str_of(ids[i % 2] + 4), 1, 10);
+        assert_true(name_cache_find(id, 10, &name));
         assert_true(str_eq(buf_str(&name), str_of(ids[i % 2] + 4)));
         buf_clear(&name);
-        assert_false(names_find(id, 11, &name));
+        assert_false(name_cache_find(id, 11, &name));
         buf_fini(&name);
     }
 }

@@ -1,4 +1,4 @@
-#include "rest/services/names.h"
+#include "rest/services/name_cache.h"
 
 #include "common/err.h"
 #include "common/id.h"
@@ -18,8 +18,8 @@ struct entry {
 /* One lock for all: it is held for a comparison and a copy. */
 static struct {
     pthread_mutex_t lock;
-    struct entry entries[NAMES_MAX]; /* of those that nobody used there is no page of memory */
-} names = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct entry entries[NAME_CACHE_MAX]; /* of those that nobody used there is no page of memory */
+} cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Ids are random, so their digits are as good as a hash; a made-up id is never kept. */
 static struct entry *entry_of(struct str id)
@@ -27,31 +27,31 @@ static struct entry *entry_of(struct str id)
     uint32_t hash = 0;
     for (size_t i = id.len < 8 ? 0 : id.len - 8; i < id.len; i++)
         hash = hash * 31 + (unsigned char)id.ptr[i];
-    return &names.entries[hash % NAMES_MAX];
+    return &cache.entries[hash % NAME_CACHE_MAX];
 }
 
-bool names_find(struct str id, int64_t now_ms, struct buf *name)
+bool name_cache_find(struct str id, int64_t now_ms, struct buf *name)
 {
     const struct entry *entry = entry_of(id);
-    pthread_mutex_lock(&names.lock);
+    pthread_mutex_lock(&cache.lock);
     bool found = now_ms < entry->until_ms && str_eq(id, str_of(entry->id));
     if (found)
         buf_add(name, entry->name, entry->len);
-    pthread_mutex_unlock(&names.lock);
-    metric_inc(found ? METRIC_NAMES_FOUND : METRIC_NAMES_READ);
+    pthread_mutex_unlock(&cache.lock);
+    metric_inc(found ? METRIC_NAME_CACHE_HITS : METRIC_NAME_CACHE_MISSES);
     return found;
 }
 
-void names_keep(struct str id, struct str name, int64_t now_ms, int64_t life_ms)
+void name_cache_keep(struct str id, struct str name, int64_t now_ms, int64_t life_ms)
 {
     if (!life_ms || id.len >= ID_MAX || name.len > STORE_NAME_MAX) /* what is longer is asked for each time */
         return;
     struct entry *entry = entry_of(id);
-    pthread_mutex_lock(&names.lock);
+    pthread_mutex_lock(&cache.lock);
     memcpy(entry->id, id.ptr, id.len);
     entry->id[id.len] = '\0';
     memcpy(entry->name, name.ptr, name.len);
     entry->len = (uint16_t)name.len;
     entry->until_ms = now_ms + life_ms;
-    pthread_mutex_unlock(&names.lock);
+    pthread_mutex_unlock(&cache.lock);
 }
