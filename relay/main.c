@@ -16,7 +16,7 @@
 #include "relay/protocols/friends.h"
 #include "relay/moderation.h"
 #include "relay/native/native.h"
-#include "relay/pages.h"
+#include "relay/status.h"
 #include "relay/relay.h"
 #include "relay/protocols/chatroom_http.h"
 #include "relay/socketio/sio.h"
@@ -141,7 +141,7 @@ static void on_epoch(void *arg)
     sio_begin_epoch();
 }
 
-static const struct http_route *const routes[] = {&eio_route, &chatroom_http_route, &pages_route, &demo_clock_route,
+static const struct http_route *const routes[] = {&eio_route, &chatroom_http_route, &status_route, &demo_clock_route,
                                                   NULL};
 
 static size_t on_taken(void *arg)
@@ -397,7 +397,7 @@ static bool open_doors(struct relay *relay)
                                 .has_place = on_has_place,
                                 .lobby = &relay->lobby,
                                 .arg = &relay->handshake};
-    pages_init(relay);
+    status_init(relay);
     relay->http = http_new(&front, why);
     if (!relay->http)
         return refuse_start(relay, why);

@@ -1,4 +1,4 @@
-#include "relay/pages.h"
+#include "relay/status.h"
 
 #include "common/store/db_address.h"
 #include "common/metrics.h"
@@ -7,7 +7,7 @@
 
 enum { PAGE_BYTES = 256 * 1024 };
 
-static const struct relay *pages_of; /* a route has no argument */
+static const struct relay *status_of; /* a route has no argument */
 
 static unsigned ready_page(const struct relay *relay, struct buf *body)
 {
@@ -24,7 +24,7 @@ static unsigned ready_page(const struct relay *relay, struct buf *body)
     return ready ? 200 : 503;
 }
 
-static bool pages_claim(struct str path)
+static bool status_claims(struct str path)
 {
     return str_eq(path, STR("/healthz")) || str_eq(path, STR("/readyz")) || str_eq(path, STR("/metrics"));
 }
@@ -55,7 +55,7 @@ static void on_page(struct http_call *call)
     buf_init(&body, PAGE_BYTES);
     if (str_eq(path, STR("/readyz"))) {
         type = "application/json; charset=utf-8";
-        status = ready_page(pages_of, &body);
+        status = ready_page(status_of, &body);
     } else if (str_eq(path, STR("/metrics"))) {
         type = "text/plain; version=0.0.4; charset=utf-8";
         metrics_print(&body);
@@ -66,12 +66,12 @@ static void on_page(struct http_call *call)
     buf_fini(&body);
 }
 
-const struct http_route pages_route = {.name = "pages",
-                                       .claims = pages_claim,
-                                       .handle = on_page,
-                                       .foreign = "{\"error\":\"forbidden\",\"code\":\"origin\"}"};
+const struct http_route status_route = {.name = "status",
+                                        .claims = status_claims,
+                                        .handle = on_page,
+                                        .foreign = "{\"error\":\"forbidden\",\"code\":\"origin\"}"};
 
-void pages_init(const struct relay *relay)
+void status_init(const struct relay *relay)
 {
-    pages_of = relay;
+    status_of = relay;
 }
