@@ -1,6 +1,6 @@
 #include "admin/commands.h"
 #include "admin/redis.h"
-#include "common/service/order.h"
+#include "common/service/operator.h"
 #include "common/store/store_rights.h"
 
 #include <inttypes.h>
@@ -63,7 +63,7 @@ static enum status tell(const struct settings *settings, struct store *store, co
     if (store_epoch(store, &epoch))
         return cannot_read(store);
     buf_init(&wire, 1024);
-    order_add_wire(&wire, sanction, epoch);
+    operator_add_wire(&wire, sanction, epoch);
     enum err err = redis_publish(settings, WIRE_CONTROL, buf_str(&wire), &heard, why);
     buf_fini(&wire);
     if (err && sanction->kind == SANCTION_KICK)
@@ -73,7 +73,8 @@ static enum status tell(const struct settings *settings, struct store *store, co
     return STATUS_FINE;
 }
 
-static enum status carry_out(const struct settings *settings, const struct operation *operation, struct order *order)
+static enum status carry_out(const struct settings *settings, const struct operation *operation,
+                             struct operator_order *order)
 {
     struct sanction sanction;
     uint64_t lifted;
@@ -86,7 +87,7 @@ static enum status carry_out(const struct settings *settings, const struct opera
     struct store *store = open_store(settings);
     if (!store)
         return STATUS_CANNOT;
-    enum err err = order_carry_out(store, order, &sanction, &lifted, &why);
+    enum err err = operator_carry_out(store, order, &sanction, &lifted, &why);
     enum status status = err ? command_cannot(why) : tell(settings, store, &sanction);
     if (!status && order->lift)
         printf("lifted=%" PRIu64 "\n", lifted);
@@ -97,14 +98,14 @@ static enum status carry_out(const struct settings *settings, const struct opera
 static enum status on_user(const struct settings *settings, const struct operation *operation, enum sanction_kind kind,
                            bool lift)
 {
-    struct order order = {.kind = kind, .lift = lift, .user = str_of(operation->words[0])};
+    struct operator_order order = {.kind = kind, .lift = lift, .user = str_of(operation->words[0])};
     return carry_out(settings, operation, &order);
 }
 
 static enum status on_address(const struct settings *settings, const struct operation *operation,
                               enum sanction_kind kind, bool lift)
 {
-    struct order order = {.kind = kind, .lift = lift, .address = str_of(operation->words[0])};
+    struct operator_order order = {.kind = kind, .lift = lift, .address = str_of(operation->words[0])};
     return carry_out(settings, operation, &order);
 }
 
@@ -183,7 +184,7 @@ static void print_line(void *arg, const struct store_sanction_line *line)
     if (addresses_only && *addresses_only && !*sanction->address)
         return;
     printf("%s", sanction->kind == SANCTION_MUTE ? "mute" : "ban");
-    print_text("realm", str_of(order_realm_word(*sanction->name ? ORDER_SOCKETIO : (int)line->realm)));
+    print_text("realm", str_of(operator_realm_word(*sanction->name ? OPERATOR_SOCKETIO : (int)line->realm)));
     print_text("user", *sanction->name ? str_of(sanction->name) : line->user_name);
     print_text("address", str_of(sanction->address));
     print_text("room", line->room);
@@ -202,7 +203,7 @@ static void print_user(void *arg, const struct store_moderated *user)
 {
     struct users *users = arg;
     printf("user");
-    print_text("realm", str_of(order_realm_word((int)user->realm)));
+    print_text("realm", str_of(operator_realm_word((int)user->realm)));
     print_text("name", user->name);
     print_text("since", (struct str){user->created_at.ptr, user->created_at.len > 19 ? 19 : user->created_at.len});
     putchar('\n');
@@ -212,7 +213,7 @@ static void print_user(void *arg, const struct store_moderated *user)
 
 static bool take_realm(const struct operation *operation, int *realm)
 {
-    if (!order_realm(option(operation, OPTION_REALM), realm) && *realm != ORDER_SOCKETIO)
+    if (!operator_realm(option(operation, OPTION_REALM), realm) && *realm != OPERATOR_SOCKETIO)
         return true;
     command_cannot("--realm is chatroom, friends, customers or spaces");
     return false;

@@ -1,6 +1,6 @@
 #include "admin/commands.h"
 #include "admin/redis.h"
-#include "common/service/order.h"
+#include "common/service/operator.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -42,7 +42,7 @@ enum status command_drain(const struct settings *settings, const struct operatio
     if (!wanted.found)
         return command_cannot("no relay of that name is up");
     buf_init(&wire, 512);
-    order_add_drain(&wire, wanted.name, 0);
+    operator_add_drain(&wire, wanted.name, 0);
     if (wire.failed)
         return command_cannot("no relay has such a name");
     enum err err = redis_publish(settings, WIRE_CONTROL, buf_str(&wire), &heard, why);

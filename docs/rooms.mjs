@@ -12,7 +12,7 @@ const PROGRAMS = ['common', 'relay', 'rest', 'admin'];
 /** What stands in each, in a few words; of those at one height, from left to right. */
 const ABOUT = {
   admin: 'the operator’s command', common: 'text, JSON, settings, logs', 'common/redis': 'addresses, keys, scripts',
-  'common/service': 'start of a program, orders', 'common/store': 'SQL', relay: 'main, drain, handshakes',
+  'common/service': 'start of a program, operators’ orders', 'common/store': 'SQL', relay: 'main, drain, handshakes',
   'relay/native': 'the native protocol',  'relay/core': 'hub, sessions, presence', 'relay/db': 'journal, readers', 'relay/demos': 'demonstrations',
   'relay/net': 'HTTP, WebSockets, hand-over',
   'relay/protocols': 'the articles’ protocols', 'relay/redis': 'the bus', 'relay/socketio': 'Engine.IO, Socket.IO',

@@ -29,6 +29,6 @@ enum err store_revoke(struct store *store, const struct store_revocation *revoca
 enum err store_member_remove(struct store *store, uint64_t conversation, uint64_t user) CG_MUST_CHECK;
 
 /* After each of these: the relays hear of it within revocation_poll_ms, and at once by publishing WIRE_SANCTION without a payload
- * on WIRE_CONTROL (order_add_wire). */
+ * on WIRE_CONTROL (operator_add_wire). */
 
 #endif

@@ -1,7 +1,7 @@
 #include "rest/calls/admin.h"
 
 #include "common/json.h"
-#include "common/service/order.h"
+#include "common/service/operator.h"
 #include "common/token.h"
 #include "rest/http/failure.h"
 #include "rest/services/publish.h"
@@ -35,7 +35,7 @@ static bool take_text(struct json_object *object, const char *key, struct str *t
     return !json_has(object, key) || json_get_string(object, key, text);
 }
 
-static int carry_out(struct call *call, struct order *order, struct json_object *object)
+static int carry_out(struct call *call, struct operator_order *order, struct json_object *object)
 {
     struct sanction sanction;
     uint64_t lifted;
@@ -47,7 +47,7 @@ static int carry_out(struct call *call, struct order *order, struct json_object 
         call->error = "user, address, realm, room and reason are texts, forSeconds is a number of seconds";
         return 400;
     }
-    enum err err = order_carry_out(call->backends->store, order, &sanction, &lifted, &why);
+    enum err err = operator_carry_out(call->backends->store, order, &sanction, &lifted, &why);
     if (!err) {
         why = "Redis cannot be used now: nobody was told";
         err = publish_sanction(call->backends, &sanction);
@@ -69,7 +69,7 @@ static int carry_out(struct call *call, struct order *order, struct json_object 
 static int on_order(struct call *call, enum sanction_kind kind, bool lift)
 {
     size_t limit = (size_t)call->backends->settings->max_body_bytes;
-    struct order order = {.kind = kind, .lift = lift};
+    struct operator_order order = {.kind = kind, .lift = lift};
     struct json_object *object;
     struct buf text;
     int status = admin_check(call);
@@ -135,10 +135,10 @@ static void on_line(void *arg, const struct store_sanction_line *line)
 {
     struct listing *listing = arg;
     const struct sanction *sanction = &line->sanction;
-    int realm = *sanction->name ? ORDER_SOCKETIO : (int)line->realm;
+    int realm = *sanction->name ? OPERATOR_SOCKETIO : (int)line->realm;
     buf_addf(listing->out, "%s{\"kind\":\"%s\"", listing->count++ ? "," : "",
              sanction->kind == SANCTION_MUTE ? "mute" : "ban");
-    add_field(listing->out, "realm", str_of(order_realm_word(realm)));
+    add_field(listing->out, "realm", str_of(operator_realm_word(realm)));
     add_field(listing->out, "user", *sanction->name ? str_of(sanction->name) : line->user_name);
     add_field(listing->out, "address", str_of(sanction->address));
     add_field(listing->out, "room", line->room);

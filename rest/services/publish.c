@@ -1,7 +1,7 @@
 #include "rest/services/publish.h"
 
 #include "common/metrics.h"
-#include "common/service/order.h"
+#include "common/service/operator.h"
 #include "common/store/store.h"
 #include "rest/services/redis_client.h"
 
@@ -67,7 +67,7 @@ enum err publish_sanction(const struct backends *backends, const struct sanction
     uint64_t epoch;
     buf_init(&wire, 1024);
     enum err err = store_epoch(backends->store, &epoch);
-    order_add_wire(&wire, sanction, epoch);
+    operator_add_wire(&wire, sanction, epoch);
     CG_ASSERT(!wire.failed);
     if (!err)
         err = redis_client_publish(backends->redis, WIRE_CONTROL, buf_str(&wire));

@@ -6,7 +6,7 @@
 #include "tests/unit/check.h"
 
 #include "common/io_notice.h"
-#include "common/service/order.h"
+#include "common/service/operator.h"
 #include "common/store/store.h"
 #include "common/store/store_join.h"
 #include "common/store/store_io.h"
@@ -33,7 +33,7 @@ static struct {
     /* what they were asked */
     int64_t rooms_max;
     char judged_address[64];
-    struct order order; /* the last one */
+    struct operator_order order; /* the last one */
     char ordered_user[64];
     int entered, groups, admitted, placed, asked_online, named;
     char room[1024], nick[1024], head[64];
@@ -122,8 +122,8 @@ enum err store_sanctioned(struct store *store, uint64_t user, struct str address
 
 /* ---- an operator's orders ---- */
 
-enum err order_carry_out(struct store *store, const struct order *order, struct sanction *sanction, uint64_t *lifted,
-                         const char **why)
+enum err operator_carry_out(struct store *store, const struct operator_order *order, struct sanction *sanction,
+                            uint64_t *lifted, const char **why)
 {
     (void)store;
     fake.order = *order;
@@ -134,14 +134,14 @@ enum err order_carry_out(struct store *store, const struct order *order, struct 
     return fake.store;
 }
 
-void order_add_wire(struct buf *out, const struct sanction *sanction, uint64_t epoch)
+void operator_add_wire(struct buf *out, const struct sanction *sanction, uint64_t epoch)
 {
     wire_add_header(out, &(struct wire_header){.kind = WIRE_SANCTION, .epoch = epoch, .conversation = WIRE_CONTROL});
     if (sanction->kind == SANCTION_KICK)
         sanction_add_kick(out, sanction);
 }
 
-const char *order_realm_word(int realm)
+const char *operator_realm_word(int realm)
 {
     return realm == REALM_CHATROOM ? "chatroom" : "";
 }

@@ -1,11 +1,11 @@
-/* order.h: what an operator orders, whoever passes it on (the command, an admin call): from words to a sanction,
+/* operator.h: what an operator orders, whoever passes it on (the command, an admin call): from words to a sanction,
  * stored, and to what the relays are told. */
-#ifndef CG_COMMON_SERVICE_ORDER_H
-#define CG_COMMON_SERVICE_ORDER_H
+#ifndef CG_COMMON_SERVICE_OPERATOR_H
+#define CG_COMMON_SERVICE_OPERATOR_H
 
 #include "common/store/store_sanctions.h"
 
-struct order {
+struct operator_order {
     enum sanction_kind
         kind;           /* a revocation: of a user, everywhere with their tokens, or of their membership in `room` */
     bool lift;          /* of a mute or a ban */
@@ -20,17 +20,17 @@ struct order {
 /* Finds whom and where, and stores or lifts; a kick is only found. *sanction is what the relays are told of; *lifted
  * how many were. On failure *why is a sentence, a literal: ERR_INVALID, ERR_NOT_FOUND, ERR_DUPLICATE (several are
  * called so). */
-enum err order_carry_out(struct store *store, const struct order *order, struct sanction *sanction, uint64_t *lifted,
-                         const char **why) CG_MUST_CHECK;
+enum err operator_carry_out(struct store *store, const struct operator_order *order, struct sanction *sanction,
+                            uint64_t *lifted, const char **why) CG_MUST_CHECK;
 
 /* What is to be published on WIRE_CONTROL: of what is stored, that there is news; a kick itself. */
-void order_add_wire(struct buf *out, const struct sanction *sanction, uint64_t epoch);
+void operator_add_wire(struct buf *out, const struct sanction *sanction, uint64_t epoch);
 /* The same for a relay that is to drain. */
-void order_add_drain(struct buf *out, struct str relay, uint64_t epoch);
+void operator_add_drain(struct buf *out, struct str relay, uint64_t epoch);
 
-/* By word; ERR_NOT_FOUND. The empty one is 0, any; "socketio" is ORDER_SOCKETIO. */
-enum { ORDER_SOCKETIO = KIND_SOCKETIO };
-enum err order_realm(struct str word, int *realm) CG_MUST_CHECK;
-const char *order_realm_word(int realm);
+/* By word; ERR_NOT_FOUND. The empty one is 0, any; "socketio" is OPERATOR_SOCKETIO. */
+enum { OPERATOR_SOCKETIO = KIND_SOCKETIO };
+enum err operator_realm(struct str word, int *realm) CG_MUST_CHECK;
+const char *operator_realm_word(int realm);
 
 #endif

@@ -1,15 +1,15 @@
-#include "common/service/order.h"
+#include "common/service/operator.h"
 
 #include "common/store/store_rights.h"
 #include "common/text.h"
 
 static const char *const realms[] = {
-    [REALM_CHATROOM] = "chatroom", [REALM_FRIENDS] = "friends",   [REALM_CUSTOMERS] = "customers",
-    [REALM_SPACES] = "spaces",     [ORDER_SOCKETIO] = "socketio",
+    [REALM_CHATROOM] = "chatroom", [REALM_FRIENDS] = "friends",      [REALM_CUSTOMERS] = "customers",
+    [REALM_SPACES] = "spaces",     [OPERATOR_SOCKETIO] = "socketio",
 };
 enum { REALMS = sizeof realms / sizeof realms[0] };
 
-enum err order_realm(struct str word, int *realm)
+enum err operator_realm(struct str word, int *realm)
 {
     *realm = 0;
     for (int i = 1; word.len && i < REALMS; i++)
@@ -18,7 +18,7 @@ enum err order_realm(struct str word, int *realm)
     return word.len && !*realm ? ERR_NOT_FOUND : ERR_OK;
 }
 
-const char *order_realm_word(int realm)
+const char *operator_realm_word(int realm)
 {
     return realm > 0 && realm < REALMS ? realms[realm] : "";
 }
@@ -45,7 +45,7 @@ static enum err fail(enum err err, const char *sentence, const char **why)
     return err;
 }
 
-static enum err take_name(const struct order *order, struct sanction *sanction, const char **why)
+static enum err take_name(const struct operator_order *order, struct sanction *sanction, const char **why)
 {
     if (text_check_label(order->user, SANCTION_NAME_MAX) || order->user.len >= SANCTION_NAME_MAX)
         return fail(ERR_INVALID, "user is a name of at most 256 bytes", why);
@@ -53,8 +53,8 @@ static enum err take_name(const struct order *order, struct sanction *sanction, 
     return ERR_OK;
 }
 
-static enum err find_user(struct store *store, const struct order *order, int *realm, struct sanction *sanction,
-                          const char **why)
+static enum err find_user(struct store *store, const struct operator_order *order, int *realm,
+                          struct sanction *sanction, const char **why)
 {
     struct found found = {.count = 0};
     enum err err = store_moderated_find(store, (enum store_realm) * realm, order->user, on_found, &found);
@@ -67,17 +67,18 @@ static enum err find_user(struct store *store, const struct order *order, int *r
     return err;
 }
 
-static enum err find(struct store *store, const struct order *order, struct sanction *sanction, const char **why)
+static enum err find(struct store *store, const struct operator_order *order, struct sanction *sanction,
+                     const char **why)
 {
     int realm;
     enum err err = ERR_OK;
-    if (order_realm(order->realm, &realm))
+    if (operator_realm(order->realm, &realm))
         return fail(ERR_INVALID, "realm is chatroom, friends, customers, spaces or socketio", why);
     if (!order->user.len == !order->address.len)
         return fail(ERR_INVALID, "either a user or an address", why);
     if (order->address.len && sanction_address(order->address, sanction->address))
         return fail(ERR_INVALID, "address is an IPv4 or IPv6 address", why);
-    if (order->user.len && realm == ORDER_SOCKETIO)
+    if (order->user.len && realm == OPERATOR_SOCKETIO)
         err = take_name(order, sanction, why);
     else if (order->user.len)
         err = find_user(store, order, &realm, sanction, why);
@@ -100,8 +101,8 @@ static enum err revoke(struct store *store, const struct sanction *sanction, con
     return err == ERR_NOT_FOUND ? fail(err, "no member of that room", why) : err;
 }
 
-enum err order_carry_out(struct store *store, const struct order *order, struct sanction *sanction, uint64_t *lifted,
-                         const char **why)
+enum err operator_carry_out(struct store *store, const struct operator_order *order, struct sanction *sanction,
+                            uint64_t *lifted, const char **why)
 {
     *sanction = (struct sanction){.kind = order->kind};
     *lifted = 0;
@@ -127,14 +128,14 @@ static void add_header(struct buf *out, enum wire_kind kind, uint64_t epoch)
     wire_add_header(out, &(struct wire_header){.kind = kind, .epoch = epoch, .conversation = WIRE_CONTROL});
 }
 
-void order_add_wire(struct buf *out, const struct sanction *sanction, uint64_t epoch)
+void operator_add_wire(struct buf *out, const struct sanction *sanction, uint64_t epoch)
 {
     add_header(out, WIRE_SANCTION, epoch);
     if (sanction->kind == SANCTION_KICK)
         sanction_add_kick(out, sanction);
 }
 
-void order_add_drain(struct buf *out, struct str relay, uint64_t epoch)
+void operator_add_drain(struct buf *out, struct str relay, uint64_t epoch)
 {
     add_header(out, WIRE_DRAIN, epoch);
     buf_add_str(out, relay);
