@@ -39,7 +39,7 @@ static const struct {
 static void close_session(struct session *session, const struct sanction *sanction)
 {
     uint64_t conversation = sanction->conversation;
-    bool is_there = !conversation || hub_seat(session, conversation);
+    bool is_there = !conversation || hub_subscription(session, conversation);
     if (is_there)
         metric_inc(closings[sanction->kind].metric);
     if (conversation && session->protocol->expelled)

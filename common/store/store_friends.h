@@ -1,10 +1,10 @@
-/* store_friends.h: friendships as the REST calls see them; what the relay asks is in store_seats.h. Users are
+/* store_friends.h: friendships as the REST calls see them; what the relay asks is in store_admission.h. Users are
  * numbers, see store_friend_self. */
 #ifndef CG_COMMON_STORE_STORE_FRIENDS_H
 #define CG_COMMON_STORE_STORE_FRIENDS_H
 
 #include "common/store/store.h"
-#include "common/store/store_seats.h"
+#include "common/store/store_admission.h"
 
 enum { STORE_UNREAD_COUNTED = 1000, STORE_LAST_CHARS = 2048 };
 

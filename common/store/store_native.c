@@ -1,6 +1,6 @@
 #include "common/store/store_native.h"
 
-#include "common/store/store_seats.h"
+#include "common/store/store_admission.h"
 #include "common/store/store_sql.h"
 
 enum { PLACES_AT_ONCE = 10 };

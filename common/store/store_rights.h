@@ -9,7 +9,7 @@
 /* Exactly one of these is the case:
  *   user                 whatever of theirs is connected has to prove again who it is
  *   user, tokens_too     so; and what tokens were given out before are void (erased, a password set or changed)
- *   user, conversation   their seat in that conversation ends; the caller has taken the membership away
+ *   user, conversation   their subscription in that conversation ends; the caller has taken the membership away
  *   neither              everybody who came with a token has to come with a new one (keys were changed) */
 struct store_revocation {
     uint64_t user, conversation;
@@ -25,7 +25,7 @@ enum err store_revoke_within(struct store *store, const struct store_revocation 
  * ERR_UNKNOWN if it may have been done: doing it twice does no harm. */
 enum err store_revoke(struct store *store, const struct store_revocation *revocation) CG_MUST_CHECK;
 
-/* Ends a membership, and the seat with it, in one transaction. ERR_NOT_FOUND: the user is no member. */
+/* Ends a membership, and the subscription with it, in one transaction. ERR_NOT_FOUND: the user is no member. */
 enum err store_member_remove(struct store *store, uint64_t conversation, uint64_t user) CG_MUST_CHECK;
 
 /* After each of these: the relays hear of it within revocation_poll_ms, and at once by publishing WIRE_SANCTION without a payload

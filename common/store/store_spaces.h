@@ -1,9 +1,9 @@
-/* store_spaces.h: spaces as the REST calls see them; what the relay asks is in store_seats.h. */
+/* store_spaces.h: spaces as the REST calls see them; what the relay asks is in store_admission.h. */
 #ifndef CG_COMMON_STORE_STORE_SPACES_H
 #define CG_COMMON_STORE_STORE_SPACES_H
 
 #include "common/store/store.h"
-#include "common/store/store_seats.h"
+#include "common/store/store_admission.h"
 
 enum {
     STORE_TRANSFER_CLIENT_MAX = MESSAGE_CLIENT_ID_MAX - 1, /* bytes: it is stored behind MESSAGE_ID_TRANSFER */

@@ -107,7 +107,7 @@ struct store_statements {
 #define STORE_STATEMENTS(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
 extern const struct store_statements store_join_statements, store_places_statements, store_pair_statements;
 extern const struct store_statements store_customer_statements, store_media_statements;
-extern const struct store_statements store_seats_statements, store_login_statements;
+extern const struct store_statements store_admission_statements, store_login_statements;
 extern const struct store_statements store_friends_statements, store_spaces_statements;
 extern const struct store_statements store_io_statements, store_native_statements, store_revise_statements;
 extern const struct store_statements store_sanctions_statements, store_rights_statements;

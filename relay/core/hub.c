@@ -12,16 +12,16 @@
 static void on_reconcile(struct wheel_timer *timer);
 
 /* sessions->pending */
-static bool pending(const struct seat *seat, struct str *bytes)
+static bool pending(const struct subscription *sub, struct str *bytes)
 {
-    const struct room *room = seat->log->room;
-    const struct roomlog *log = &seat->log->log;
+    const struct room *room = sub->log->room;
+    const struct roomlog *log = &sub->log->log;
     *bytes = STR("");
-    if (room->state != ROOM_LIVE || encoding_of(seat->log)->pulled)
+    if (room->state != ROOM_LIVE || encoding_of(sub->log)->pulled)
         return true;
-    if (seat->cursor < log->start)
+    if (sub->cursor < log->start)
         return false;
-    *bytes = roomlog_from(log, seat->cursor, (size_t)room->hub->settings->send_chunk_bytes);
+    *bytes = roomlog_from(log, sub->cursor, (size_t)room->hub->settings->send_chunk_bytes);
     return true;
 }
 
@@ -79,11 +79,11 @@ static void log_free(struct room_log *log)
 static void room_free(struct room *room)
 {
     struct hub *hub = room->hub;
-    CG_ASSERT(!room->seat_count && !room->logs);
+    CG_ASSERT(!room->subscription_count && !room->logs);
     room_forget_dirty(room);
     room_order_fini(room);
     wheel_cancel(&room->later);
-    free(room->seats);
+    free(room->subscriptions);
     map_take(&hub->rooms, room->id);
     metric_set(METRIC_ROOMS, (int64_t)hub->rooms.count);
     bus_unsubscribe(hub->bus, room->id);
@@ -103,13 +103,13 @@ void hub_fini(struct hub *hub)
     buf_fini(&hub->scratch);
 }
 
-/* ---- seats ---- */
+/* ---- subscriptions ---- */
 
-static void take_place(struct seat *seat)
+static void take_place(struct subscription *sub)
 {
-    seat->cursor = seat->log->log.end;
-    seat->placed = true;
-    seat->session->protocol->seated(seat->session, seat);
+    sub->cursor = sub->log->log.end;
+    sub->announced = true;
+    sub->session->protocol->joined(sub->session, sub);
 }
 
 static void begin_listening(struct room *room)
@@ -130,35 +130,35 @@ static void room_begin(struct room *room)
         room_load(room); /* the reconciliation brings what the other relays store */
 }
 
-/* Most sessions have a seat or two, and a list is all that they need. One with hundreds of friends or rooms is looked up
- * in as often as they talk. */
-static void index_seat(struct seat *seat)
+/* Most sessions have a subscription or two, and a list is all that they need. One with hundreds of friends or rooms is
+ * looked up in as often as they talk. */
+static void index_subscription(struct subscription *sub)
 {
     enum { LISTED = 8 };
-    struct session *session = seat->session;
+    struct session *session = sub->session;
     size_t count = 0;
     if (!session->by_conversation) {
-        for (const struct seat *one = session->seats; one && count <= LISTED; one = one->next)
+        for (const struct subscription *one = session->subscriptions; one && count <= LISTED; one = one->next)
             count++;
         if (count <= LISTED)
             return;
         session->by_conversation = mem_zalloc(sizeof *session->by_conversation);
-        for (struct seat *one = session->seats; one; one = one->next)
+        for (struct subscription *one = session->subscriptions; one; one = one->next)
             map_put(session->by_conversation, one->log->room->id, one);
         return;
     }
-    map_put(session->by_conversation, seat->log->room->id, seat);
+    map_put(session->by_conversation, sub->log->room->id, sub);
 }
 
-static void forget_seat(struct seat *seat)
+static void forget_subscription(struct subscription *sub)
 {
-    struct session *session = seat->session;
-    *(seat->prev ? &seat->prev->next : &session->seats) = seat->next;
-    if (seat->next)
-        seat->next->prev = seat->prev;
+    struct session *session = sub->session;
+    *(sub->prev ? &sub->prev->next : &session->subscriptions) = sub->next;
+    if (sub->next)
+        sub->next->prev = sub->prev;
     if (!session->by_conversation)
         return;
-    map_take(session->by_conversation, seat->log->room->id);
+    map_take(session->by_conversation, sub->log->room->id);
     if (session->by_conversation->count)
         return;
     map_fini(session->by_conversation);
@@ -166,51 +166,51 @@ static void forget_seat(struct seat *seat)
     session->by_conversation = NULL;
 }
 
-static struct seat *seat_new(struct room *room, struct session *session, enum encoding_id encoding)
+static struct subscription *subscription_new(struct room *room, struct session *session, enum encoding_id encoding)
 {
-    struct seat *seat = mem_zalloc(sizeof *seat);
-    if (room->seat_count == room->seat_cap) {
-        room->seat_cap = room->seat_cap ? room->seat_cap * 2 : 2;
-        room->seats = mem_realloc(room->seats, room->seat_cap * sizeof room->seats[0]);
+    struct subscription *sub = mem_zalloc(sizeof *sub);
+    if (room->subscription_count == room->subscription_cap) {
+        room->subscription_cap = room->subscription_cap ? room->subscription_cap * 2 : 2;
+        room->subscriptions = mem_realloc(room->subscriptions, room->subscription_cap * sizeof room->subscriptions[0]);
     }
-    seat->session = session;
-    seat->log = log_need(room, encoding);
-    seat->index = room->seat_count;
-    seat->next = session->seats;
-    if (seat->next)
-        seat->next->prev = seat;
-    session->seats = seat;
-    index_seat(seat);
-    room->seats[room->seat_count++] = seat;
-    seat->log->readers++;
-    return seat;
+    sub->session = session;
+    sub->log = log_need(room, encoding);
+    sub->index = room->subscription_count;
+    sub->next = session->subscriptions;
+    if (sub->next)
+        sub->next->prev = sub;
+    session->subscriptions = sub;
+    index_subscription(sub);
+    room->subscriptions[room->subscription_count++] = sub;
+    sub->log->readers++;
+    return sub;
 }
 
-static void seat_free(struct seat *seat)
+static void subscription_free(struct subscription *sub)
 {
-    struct room *room = seat->log->room;
-    forget_seat(seat);
-    room->seats[seat->index] = room->seats[--room->seat_count];
-    room->seats[seat->index]->index = seat->index;
-    if (--seat->log->readers == 0)
-        log_free(seat->log);
-    free(seat);
+    struct room *room = sub->log->room;
+    forget_subscription(sub);
+    room->subscriptions[sub->index] = room->subscriptions[--room->subscription_count];
+    room->subscriptions[sub->index]->index = sub->index;
+    if (--sub->log->readers == 0)
+        log_free(sub->log);
+    free(sub);
 }
 
 void hub_join(struct hub *hub, struct session *session, uint64_t conversation, enum encoding_id encoding)
 {
-    CG_ASSERT(!hub_seat(session, conversation));
+    CG_ASSERT(!hub_subscription(session, conversation));
     struct room *room = map_get(&hub->rooms, conversation);
     bool fresh = !room;
     if (fresh)
         room = room_new(hub, conversation);
-    struct seat *seat = seat_new(room, session, encoding);
+    struct subscription *sub = subscription_new(room, session, encoding);
     if (!room->listener)
         wheel_cancel(&room->later);
     if (fresh)
         room_begin(room);
     if (room->state == ROOM_LIVE)
-        take_place(seat);
+        take_place(sub);
 }
 
 void hub_listen(struct hub *hub, uint64_t conversation, const struct hub_listener *listener)
@@ -228,56 +228,56 @@ void hub_listen(struct hub *hub, uint64_t conversation, const struct hub_listene
         begin_listening(room);
 }
 
-struct seat *hub_seat(const struct session *session, uint64_t conversation)
+struct subscription *hub_subscription(const struct session *session, uint64_t conversation)
 {
-    struct seat *seat = session->seats;
+    struct subscription *sub = session->subscriptions;
     if (session->by_conversation)
         return map_get(session->by_conversation, conversation);
-    while (seat && seat->log->room->id != conversation)
-        seat = seat->next;
-    return seat;
+    while (sub && sub->log->room->id != conversation)
+        sub = sub->next;
+    return sub;
 }
 
-uint64_t hub_conversation(const struct seat *seat)
+uint64_t hub_conversation(const struct subscription *sub)
 {
-    return seat->log->room->id;
+    return sub->log->room->id;
 }
 
-uint64_t hub_seq(const struct seat *seat)
+uint64_t hub_seq(const struct subscription *sub)
 {
-    return seat->log->room->seq;
+    return sub->log->room->seq;
 }
 
-void hub_expect(struct seat *seat, uint64_t seq)
+void hub_expect(struct subscription *sub, uint64_t seq)
 {
-    struct room *room = seat->log->room;
+    struct room *room = sub->log->room;
     if (room->known < seq)
         room->known = seq;
     if (room->state == ROOM_LIVE)
         room_expect(room);
 }
 
-void hub_stand_up(struct seat *seat)
+void hub_leave_one(struct subscription *sub)
 {
-    struct room *room = seat->log->room;
-    seat_free(seat);
-    if (!room->seat_count)
+    struct room *room = sub->log->room;
+    subscription_free(sub);
+    if (!room->subscription_count)
         room_unused(room);
 }
 
 void hub_leave(struct hub *hub, struct session *session)
 {
     (void)hub;
-    while (session->seats)
-        hub_stand_up(session->seats);
+    while (session->subscriptions)
+        hub_leave_one(session->subscriptions);
 }
 
-bool hub_catch_up(struct seat *seat, bool anew)
+bool hub_catch_up(struct subscription *sub, bool anew)
 {
-    const struct roomlog *log = &seat->log->log;
-    bool whole = seat->cursor >= log->start && !anew;
+    const struct roomlog *log = &sub->log->log;
+    bool whole = sub->cursor >= log->start && !anew;
     if (!whole)
-        seat->cursor = log->end;
+        sub->cursor = log->end;
     return whole;
 }
 
@@ -309,19 +309,19 @@ void room_clear_logs(struct room *room)
         roomlog_trim(&log->log, 0, log->log.end);
         hub_note_log_bytes(room->hub, before, roomlog_memory(&log->log));
     }
-    for (size_t i = 0; i < room->seat_count; i++)
-        room->seats[i]->cursor = room->seats[i]->log->log.end;
+    for (size_t i = 0; i < room->subscription_count; i++)
+        room->subscriptions[i]->cursor = room->subscriptions[i]->log->log.end;
 }
 
 void room_ready(struct room *room)
 {
     room->state = ROOM_LIVE;
-    for (size_t i = 0; i < room->seat_count; i++)
-        if (!room->seats[i]->placed) /* else it is on its way out: another epoch has begun */
-            take_place(room->seats[i]);
+    for (size_t i = 0; i < room->subscription_count; i++)
+        if (!room->subscriptions[i]->announced) /* else it is on its way out: another epoch has begun */
+            take_place(room->subscriptions[i]);
     begin_listening(room);
     room_expect(room);
-    if (!room->seat_count)
+    if (!room->subscription_count)
         room_unused(room);
 }
 
@@ -332,13 +332,13 @@ static void on_retry(struct wheel_timer *timer)
 
 void room_failed(struct room *room, enum err err)
 {
-    while (room->seat_count) { /* its state keeps the room while it empties */
-        struct seat *seat = room->seats[room->seat_count - 1];
-        struct session *session = seat->session;
-        bool waited = !seat->placed;
-        seat_free(seat);
+    while (room->subscription_count) { /* its state keeps the room while it empties */
+        struct subscription *sub = room->subscriptions[room->subscription_count - 1];
+        struct session *session = sub->session;
+        bool waited = !sub->announced;
+        subscription_free(sub);
         if (waited)
-            session->protocol->not_seated(session, room->id, err);
+            session->protocol->not_joined(session, room->id, err);
     }
     room->later.fired = on_retry;
     if (room->listener)
@@ -352,8 +352,8 @@ void hub_each(struct hub *hub, uint64_t conversation, hub_session_fn *fn, void *
     struct room *room = map_get(&hub->rooms, conversation);
     if (!room || room->state != ROOM_LIVE)
         return;
-    for (size_t i = 0; i < room->seat_count; i++)
-        fn(arg, room->seats[i]->session);
+    for (size_t i = 0; i < room->subscription_count; i++)
+        fn(arg, room->subscriptions[i]->session);
 }
 
 /* ---- events into the logs, logs into the sockets ---- */
@@ -366,11 +366,11 @@ static void save_readers(struct room_log *read)
     struct room *room = read->room;
     const struct roomlog *log = &read->log;
     room_flush(room);
-    for (size_t i = 0; i < room->seat_count; i++) {
-        struct seat *seat = room->seats[i];
-        if (seat->log == read && seat->session->blocked && !encoding_of(read)->pulled && seat->cursor >= log->start &&
-            log->end - seat->cursor > log->max / 4)
-            session_spill(seat);
+    for (size_t i = 0; i < room->subscription_count; i++) {
+        struct subscription *sub = room->subscriptions[i];
+        if (sub->log == read && sub->session->blocked && !encoding_of(read)->pulled && sub->cursor >= log->start &&
+            log->end - sub->cursor > log->max / 4)
+            session_spill(sub);
     }
 }
 
@@ -435,9 +435,9 @@ void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversatio
                       size_t count)
 {
     struct session *session = sessions_find(hub->sessions, session_id);
-    struct seat *seat = session ? hub_seat(session, conversation) : NULL;
-    const struct encoding *encoding = seat ? encoding_of(seat->log) : NULL;
-    if (!seat || !encoding->members)
+    struct subscription *sub = session ? hub_subscription(session, conversation) : NULL;
+    const struct encoding *encoding = sub ? encoding_of(sub->log) : NULL;
+    if (!sub || !encoding->members)
         return;
     buf_clear(&hub->scratch);
     encoding->members(conversation, members, count, &hub->scratch);
@@ -462,13 +462,13 @@ void room_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding
     append(log, 0, false);
 }
 
-bool hub_take(struct seat *seat, hub_payload_fn *fn, void *arg)
+bool hub_take(struct subscription *sub, hub_payload_fn *fn, void *arg)
 {
-    const struct roomlog *log = &seat->log->log;
-    if (seat->cursor < log->start)
+    const struct roomlog *log = &sub->log->log;
+    if (sub->cursor < log->start)
         return false;
-    uint64_t cursor = seat->cursor;
-    seat->cursor = log->end;
+    uint64_t cursor = sub->cursor;
+    sub->cursor = log->end;
     roomlog_each(log, cursor, fn, arg);
     return true;
 }

@@ -65,26 +65,26 @@ void hub_init(struct hub *hub);
 /* Every session must have ended. */
 void hub_fini(struct hub *hub);
 
-/* Seats the session in the conversation; protocol->seated or ->not_seated follows, perhaps before this
- * returns. From then on it reads what is delivered. A session may have many seats, one a conversation. */
+/* Subscribes the session to the conversation; protocol->joined or ->not_joined follows, perhaps before this
+ * returns. From then on it reads what is delivered. A session may have many subscriptions, one a conversation. */
 void hub_join(struct hub *hub, struct session *session, uint64_t conversation, enum encoding_id encoding);
-/* Its seat in that conversation, also one that it waits for; NULL if it has none. */
-struct seat *hub_seat(const struct session *session, uint64_t conversation);
-/* Leaves all seats, or gives up waiting for them. */
+/* Its subscription in that conversation, also one that it waits for; NULL if it has none. */
+struct subscription *hub_subscription(const struct session *session, uint64_t conversation);
+/* Leaves all subscriptions, or gives up waiting for them. */
 void hub_leave(struct hub *hub, struct session *session);
-/* Leaves that one. Not from within hub_each or `seated`. */
-void hub_stand_up(struct seat *seat);
-/* The conversation that a seat is in. */
-uint64_t hub_conversation(const struct seat *seat);
+/* Leaves that one. Not from within hub_each or `joined`. */
+void hub_leave_one(struct subscription *sub);
+/* The conversation that a subscription is in. */
+uint64_t hub_conversation(const struct subscription *sub);
 
-/* The number of the last message that the seat's room has delivered. */
-uint64_t hub_seq(const struct seat *seat);
+/* The number of the last message that the subscription's room has delivered. */
+uint64_t hub_seq(const struct subscription *sub);
 /* Somebody has seen that this number is stored: if the room has not delivered it, it is waited for and then fetched. */
-void hub_expect(struct seat *seat, uint64_t seq);
+void hub_expect(struct subscription *sub, uint64_t seq);
 
-/* For a seat that was held: whether the log still has everything past its cursor. If not, or if `anew`, the cursor goes
- * to the log's end: what comes from there is numbered after hub_seq. */
-bool hub_catch_up(struct seat *seat, bool anew);
+/* For a subscription that was held: whether the log still has everything past its cursor. If not, or if `anew`, the
+ * cursor goes to the log's end: what comes from there is numbered after hub_seq. */
+bool hub_catch_up(struct subscription *sub, bool anew);
 
 /* Somebody who is no session and hears every message of a conversation, in order, once each: a Socket.IO namespace. One
  * in a conversation; for good. */
@@ -131,7 +131,7 @@ void hub_subscribed(struct hub *hub, uint64_t conversation);
 /* Sends the member list to every session of the room. */
 void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct member *members, size_t count);
 
-/* The same to one session, if it is still there and seated. */
+/* The same to one session, if it is still there and subscribed. */
 void hub_send_members(struct hub *hub, uint64_t session_id, uint64_t conversation, const struct member *members,
                       size_t count);
 
@@ -147,7 +147,7 @@ void hub_notify_read(struct hub *hub, uint64_t user, const struct wire_mark *mar
 /* The same with a payload, for WIRE_IO. Others only. */
 void hub_notify_io(struct hub *hub, uint64_t conversation, struct str payload);
 
-/* Calls `fn` for each session seated in the conversation. It may send and close, not join or leave. */
+/* Calls `fn` for each session subscribed to the conversation. It may send and close, not join or leave. */
 typedef void hub_session_fn(void *arg, struct session *session);
 void hub_each(struct hub *hub, uint64_t conversation, hub_session_fn *fn, void *arg);
 
@@ -162,10 +162,11 @@ static inline size_t history_presence_max(const struct settings *settings)
 bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encoding,
                 void (*fn)(void *arg, struct str payload), void *arg);
 
-/* For a pulled encoding: the payloads that the log holds past the seat's cursor, oldest first, which moves to its end;
- * false, calling nothing, if the cursor fell off. `seq` is 0 for what is not stored. `fn` must not send or join. */
+/* For a pulled encoding: the payloads that the log holds past the subscription's cursor, oldest first, which moves to
+ * its end; false, calling nothing, if the cursor fell off. `seq` is 0 for what is not stored. `fn` must not send or
+ * join. */
 typedef void hub_payload_fn(void *arg, uint64_t seq, struct str payload);
-bool hub_take(struct seat *seat, hub_payload_fn *fn, void *arg);
+bool hub_take(struct subscription *sub, hub_payload_fn *fn, void *arg);
 
 /* Gives the sockets what was appended in this turn of the loop. Called before the loop sleeps. Large rooms cool down
  * after it; returns after how many milliseconds it wants to be called again for them, -1: not at all. */

@@ -46,21 +46,21 @@ void room_forget_dirty(struct room *room)
 
 /* ---- into the sockets ---- */
 
-static void flush_seat(struct seat *seat)
+static void flush_subscription(struct subscription *sub)
 {
-    struct session *session = seat->session;
-    const struct roomlog *log = &seat->log->log;
-    bool pulled = encoding_of(seat->log)->pulled;
-    if (seat->held)
+    struct session *session = sub->session;
+    const struct roomlog *log = &sub->log->log;
+    bool pulled = encoding_of(sub->log)->pulled;
+    if (sub->held)
         return;
     if (pulled && !session->held) {
-        if (seat->cursor != log->end && !session->closing) {
-            session->protocol->changed(session, seat);
-            seat->cursor = log->end;
+        if (sub->cursor != log->end && !session->closing) {
+            session->protocol->changed(session, sub);
+            sub->cursor = log->end;
         }
     } else if (!pulled && !session->held && !session->blocked) {
-        session_flush(seat);
-    } else if (seat->cursor < log->start && !session->closing) {
+        session_flush(sub);
+    } else if (sub->cursor < log->start && !session->closing) {
         metric_inc(METRIC_CLOSED_SLOW);
         session_close(session, 1013, "Too slow: come back for the history");
     }
@@ -70,11 +70,11 @@ static void flush_seat(struct seat *seat)
  * is on its way while the kernel is busy with this one. */
 static void fetch_ahead(const struct room *room, size_t at)
 {
-    size_t left = room->seat_count - at;
+    size_t left = room->subscription_count - at;
     if (left > 3)
-        __builtin_prefetch(room->seats[at + 3]);
+        __builtin_prefetch(room->subscriptions[at + 3]);
     if (left > 2) {
-        const char *session = (const char *)room->seats[at + 2]->session;
+        const char *session = (const char *)room->subscriptions[at + 2]->session;
         for (size_t byte = 0; byte < sizeof(struct session); byte += CACHE_LINE)
             __builtin_prefetch(session + byte);
     }
@@ -82,9 +82,9 @@ static void fetch_ahead(const struct room *room, size_t at)
 
 void room_flush(struct room *room)
 {
-    for (size_t i = 0; i < room->seat_count; i++) {
+    for (size_t i = 0; i < room->subscription_count; i++) {
         fetch_ahead(room, i);
-        flush_seat(room->seats[i]);
+        flush_subscription(room->subscriptions[i]);
     }
 }
 
@@ -147,9 +147,9 @@ uint64_t room_log_had(const struct room_log *log)
 {
     const struct room *room = log->room;
     uint64_t least = log->log.end;
-    for (size_t i = 0; i < room->seat_count; i++)
-        if (room->seats[i]->log == log && room->seats[i]->cursor < least)
-            least = room->seats[i]->cursor;
+    for (size_t i = 0; i < room->subscription_count; i++)
+        if (room->subscriptions[i]->log == log && room->subscriptions[i]->cursor < least)
+            least = room->subscriptions[i]->cursor;
     return least;
 }
 

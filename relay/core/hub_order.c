@@ -299,7 +299,7 @@ static void on_backfilled(struct job *job)
             metric_inc(METRIC_BACKFILLED);
         hub_deliver(hub, reading->messages[i]);
     }
-    if (!room->seat_count && !room->listener && !wheel_is_set(&room->later)) {
+    if (!room->subscription_count && !room->listener && !wheel_is_set(&room->later)) {
         room_unused(room);
     } else if (room->seq < room->known) {
         if (!job->err && reading->count > had)

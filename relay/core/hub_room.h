@@ -25,7 +25,7 @@ struct room_log {
     struct room *room;
     struct room_log *next;
     enum encoding_id encoding;
-    unsigned readers; /* seats */
+    unsigned readers; /* subscriptions */
 };
 
 struct room {
@@ -35,8 +35,8 @@ struct room {
     uint64_t batch;        /* whose it is (struct message) */
     uint64_t known;        /* the highest number known to be stored; above seq: something is missing */
     struct room_log *logs; /* of the encodings that are read */
-    struct seat **seats;
-    uint32_t seat_count, seat_cap;
+    struct subscription **subscriptions;
+    uint32_t subscription_count, subscription_cap;
     struct gap *gap; /* NULL: nothing is waited for, nothing came too early */
     enum room_state state;
     bool backfilling;
@@ -104,9 +104,9 @@ void hub_note_log_bytes(struct hub *hub, size_t before, size_t after);
 void room_append(struct room *room, const struct message *message);
 /* Appends bytes as they are to one log of the room, if it is read here. */
 void room_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding, struct str payload);
-/* Drops what every log holds; no seat has anything to read. */
+/* Drops what every log holds; no subscription has anything to read. */
 void room_clear_logs(struct room *room);
-/* The room became live: its sessions take their seats. */
+/* The room became live: its sessions take their subscriptions. */
 void room_ready(struct room *room);
 /* Nobody sits in it any more: it is kept room_linger_ms, or freed if nothing is being read for it. */
 void room_unused(struct room *room);

@@ -21,7 +21,7 @@ struct presence *presence_new(const struct settings *settings, struct wheel *whe
                               uint64_t incarnation);
 void presence_free(struct presence *presence);
 
-/* One more socket of this user is in the room, seated as `session_id`; it gets the member list, and
+/* One more socket of this user is in the room, subscribed as `session_id`; it gets the member list, and
  * everybody does if it changed. The encoding's `presence` tells or stores first comings and last goings,
  * its own and those of relays that were lost; then protocol->entered is called, perhaps before this returns.
  * `session_id` 0: somebody without a session, who gets no list and is not told. Texts are copied. */

@@ -288,7 +288,7 @@ void session_ended(struct session *session)
     uint32_t slot = (uint32_t)session->id;
     session->closing = true;
     session->protocol->closed(session);
-    CG_ASSERT(!session->seats);
+    CG_ASSERT(!session->subscriptions);
     limits_leave(sessions->limits, &session->client);
     session_admitted(session);
     wheel_cancel(&session->timer);
@@ -308,12 +308,12 @@ void session_heard(struct session *session)
     session->pinged = false;
 }
 
-void session_flush(struct seat *seat)
+void session_flush(struct subscription *sub)
 {
-    struct session *session = seat->session;
-    while (!session->blocked && !session->held && !seat->held && !session->closing) {
+    struct session *session = sub->session;
+    while (!session->blocked && !session->held && !sub->held && !session->closing) {
         struct str bytes;
-        if (!session->owner->pending(seat, &bytes)) {
+        if (!session->owner->pending(sub, &bytes)) {
             metric_inc(METRIC_CLOSED_SLOW);
             session_close(session, 1013, "Too slow: come back for the history");
             return;
@@ -324,25 +324,25 @@ void session_flush(struct seat *seat)
             session_writable(session);
             return;
         }
-        seat->cursor += bytes.len;
+        sub->cursor += bytes.len;
         give(session, bytes);
         note_debt(session);
     }
 }
 
-void session_spill(struct seat *seat)
+void session_spill(struct subscription *sub)
 {
-    struct session *session = seat->session;
+    struct session *session = sub->session;
     struct sessions *sessions = session->owner;
     struct str bytes;
     size_t before = session->outbox.len;
     CG_ASSERT(session->blocked);
-    while (!session->closing && !session->held && !seat->held && session->owner->pending(seat, &bytes) && bytes.len) {
+    while (!session->closing && !session->held && !sub->held && session->owner->pending(sub, &bytes) && bytes.len) {
         if (bytes.len > session->outbox.max - session->outbox.len ||
             sessions->outbox_bytes + bytes.len > (size_t)sessions->settings->room_logs_bytes)
             break;
         buf_add_str(&session->outbox, bytes);
-        seat->cursor += bytes.len;
+        sub->cursor += bytes.len;
         metric_add(METRIC_SPILLED_BYTES, (int64_t)bytes.len);
     }
     note_outbox(session, before);
@@ -352,8 +352,8 @@ static void flush_all(struct session *session)
 {
     if (session->blocked || session->held || session->closing)
         return;
-    for (struct seat *seat = session->seats; seat; seat = seat->next)
-        session_flush(seat);
+    for (struct subscription *sub = session->subscriptions; sub; sub = sub->next)
+        session_flush(sub);
 }
 
 void session_unfinished(struct session *session, bool unfinished)
@@ -466,11 +466,11 @@ void session_hold(struct session *session, bool held)
         flush_all(session);
 }
 
-void session_hold_seat(struct seat *seat, bool held)
+void session_hold_subscription(struct subscription *sub, bool held)
 {
-    seat->held = held;
+    sub->held = held;
     if (!held)
-        session_flush(seat);
+        session_flush(sub);
 }
 
 /* What its rooms have for it and have not written yet, because they cool down: once it is closing, nothing more is
@@ -479,11 +479,10 @@ static void give_the_rest(struct session *session)
 {
     if (session->queued && !session->blocked)
         session_writable(session);
-    for (struct seat *seat = session->seats; seat && !session->closing; seat = seat->next) {
+    for (struct subscription *sub = session->subscriptions; sub && !session->closing; sub = sub->next) {
         struct str bytes;
-        if (!session->blocked &&
-            session->owner->pending(seat, &bytes)) /* one that fell off is why it is being closed */
-            session_flush(seat);
+        if (!session->blocked && session->owner->pending(sub, &bytes)) /* one that fell off is why it is being closed */
+            session_flush(sub);
     }
 }
 

@@ -52,7 +52,7 @@ struct request {
     void *source; /* the transport's */
 };
 
-struct seat;
+struct subscription;
 struct store_post;
 
 /* A protocol adapter: turns a client's bytes into calls of the hub, and events into bytes. */
@@ -84,14 +84,14 @@ struct protocol {
      * ping_interval_ms; that the socket takes it counts as life. NULL: pings. */
     const char *heartbeat;
     /* hub_join succeeded: the session reads the room from here on. */
-    void (*seated)(struct session *session, struct seat *seat);
-    /* hub_join failed; the seat is gone. */
-    void (*not_seated)(struct session *session, uint64_t conversation, enum err err);
+    void (*joined)(struct session *session, struct subscription *sub);
+    /* hub_join failed; the subscription is gone. */
+    void (*not_joined)(struct session *session, uint64_t conversation, enum err err);
     /* presence_enter has taken effect: what it stored comes before what the session posts from now on.
      * NULL if the protocol never enters. */
     void (*entered)(struct session *session);
-    /* For a pulled encoding: something was appended to the seat's log since the last call. */
-    void (*changed)(struct session *session, struct seat *seat);
+    /* For a pulled encoding: something was appended to the subscription's log since the last call. */
+    void (*changed)(struct session *session, struct subscription *sub);
     /* Everything that waited in the outbox is out and the socket takes more. Also called when nothing had waited but
      * the socket was blocked. NULL: nobody asks. */
     void (*drained)(struct session *session);
@@ -102,14 +102,14 @@ struct protocol {
 };
 
 /* A session's place in a room: a cursor into the log of one encoding. Made and freed by the hub. */
-struct seat {
+struct subscription {
     struct session *session;
-    struct room_log *log;     /* and by it the room */
-    struct seat *next, *prev; /* the session's other seats */
-    uint64_t cursor;          /* the first byte of the log that was not yet given to the socket */
-    uint32_t index;           /* in the room's seats */
-    bool placed;              /* the protocol was told that it sits here */
-    bool held;                /* its log waits: what came before is still being fetched (session_hold_seat) */
+    struct room_log *log;             /* and by it the room */
+    struct subscription *next, *prev; /* the session's other subscriptions */
+    uint64_t cursor;                  /* the first byte of the log that was not yet given to the socket */
+    uint32_t index;                   /* in the room's subscriptions */
+    bool announced;                   /* the protocol was told that it sits here */
+    bool held; /* its log waits: what came before is still being fetched (session_hold_subscription) */
 };
 
 struct session {
@@ -119,7 +119,7 @@ struct session {
     void *socket;
     const struct protocol *protocol;
     void *state;                               /* the protocol's own */
-    struct seat *seats;                        /* those it has and those it waits for */
+    struct subscription *subscriptions;        /* those it has and those it waits for */
     struct map *by_conversation;               /* the same, by their conversation; NULL: there are few */
     struct limits_client client;               /* whose it is, as far as it is known */
     struct lobby_guest guest;                  /* from session_from to session_admitted */
@@ -134,7 +134,7 @@ struct session {
     bool queued;    /* in sessions->queued */
     bool pinged;    /* since it was last heard */
     bool blocked;   /* the socket takes nothing until session_writable */
-    bool held;      /* its seats' logs wait: what came before is still being fetched (session_hold) */
+    bool held;      /* its subscriptions' logs wait: what came before is still being fetched (session_hold) */
     uint8_t paused; /* nothing is read from it: enum session_pause */
     bool closing;
 };
@@ -159,9 +159,9 @@ struct sessions {
     size_t cap, count, free_count;
     size_t outbox_bytes;    /* of all sessions */
     struct session *queued; /* those with something from session_queue */
-    /* What a seat has for its socket past its cursor, in whole frames; false if the cursor fell off its log. Set by
-     * who makes seats: the hub. */
-    bool (*pending)(const struct seat *seat, struct str *bytes);
+    /* What a subscription has for its socket past its cursor, in whole frames; false if the cursor fell off its log.
+     * Set by who makes subscriptions: the hub. */
+    bool (*pending)(const struct subscription *sub, struct str *bytes);
 };
 
 void sessions_init(struct sessions *sessions, const struct settings *settings, struct wheel *wheel);
@@ -229,19 +229,20 @@ void session_queue(struct session *session, int opcode, struct str head, struct 
 /* Writes what was queued. Called before the loop sleeps. */
 void sessions_flush(struct sessions *sessions);
 
-/* Holds back what its seats' logs have, so that older things can be sent first; or lets it go. A held session
+/* Holds back what its subscriptions' logs have, so that older things can be sent first; or lets it go. A held session
  * that falls off a log is closed as too slow. */
 void session_hold(struct session *session, bool held);
 
-/* The same for one seat alone. Nobody minds if it falls off meanwhile: who lets it go asks hub_catch_up first. */
-void session_hold_seat(struct seat *seat, bool held);
+/* The same for one subscription alone. Nobody minds if it falls off meanwhile: who lets it go asks hub_catch_up
+ * first. */
+void session_hold_subscription(struct subscription *sub, bool held);
 
-/* Gives the socket what the seat's log holds past the cursor, if it takes any. */
-void session_flush(struct seat *seat);
+/* Gives the socket what the subscription's log holds past the cursor, if it takes any. */
+void session_flush(struct subscription *sub);
 
-/* The seat's log is about to drop bytes that its blocked socket has not had: they are copied into the
- * outbox, if that and all outboxes together (room_logs_bytes) hold them. Else the seat falls off. */
-void session_spill(struct seat *seat);
+/* The subscription's log is about to drop bytes that its blocked socket has not had: they are copied into the
+ * outbox, if that and all outboxes together (room_logs_bytes) hold them. Else the subscription falls off. */
+void session_spill(struct subscription *sub);
 
 /* Marks it closed: nothing more is received or sent, the socket is asked to close and cut after
  * close_timeout_ms. */

@@ -46,14 +46,14 @@ static void open_session(struct session *session, const struct request *request)
     hub_join(door.hub, session, PLACE, ENCODING_DEMO_GREET);
 }
 
-static void seated(struct session *session, struct seat *seat)
+static void joined(struct session *session, struct subscription *sub)
 {
     (void)session;
-    (void)seat;
+    (void)sub;
     hub_show(door.hub, PLACE, ENCODING_DEMO_GREET, STR("hello from server"));
 }
 
-static void not_seated(struct session *session, uint64_t conversation, enum err err)
+static void not_joined(struct session *session, uint64_t conversation, enum err err)
 {
     (void)conversation;
     (void)err;
@@ -81,7 +81,7 @@ const struct protocol demo_greet_protocol = {
     .open = open_session,
     .limited = door_limited,
     .received = received,
-    .seated = seated,
-    .not_seated = not_seated,
+    .joined = joined,
+    .not_joined = not_joined,
     .closed = closed,
 };

@@ -321,7 +321,7 @@ void native_hello_settled(struct native *native)
     native->hello = NULL;
     native->known = true;
     for (struct native_room *room = native->rooms; room; room = room->next)
-        room->joined = room->in_hello && hub_seat(native->session, room->place.conversation);
+        room->joined = room->in_hello && hub_subscription(native->session, room->place.conversation);
     native_begin(&out, ANSWER_BYTES, hello->re);
     buf_add_text(&out, ",\"user\":");
     buf_add_json(&out, str_of(native->name));
@@ -465,8 +465,8 @@ const struct protocol native_protocol = {
     .limited = on_limited,
     .expelled = native_expelled,
     .received = on_received,
-    .seated = native_seated,
-    .not_seated = native_not_seated,
+    .joined = native_joined,
+    .not_joined = native_not_joined,
     .entered = on_entered,
     .drained = on_drained,
     .posted = native_posted,

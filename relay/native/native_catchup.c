@@ -1,5 +1,6 @@
-/* native_catchup.c: what was missed. A seat is held from its first moment until everything before it was given to the
- * socket; each room has its own page on its way, and there are as many of them at once as the outbox has room for. */
+/* native_catchup.c: what was missed. A subscription is held from its first moment until everything before it was given
+ * to the socket; each room has its own page on its way, and there are as many of them at once as the outbox has room
+ * for. */
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/native/native_parts.h"
@@ -144,21 +145,21 @@ static void read_missed(struct native_room *room)
 
 static void step(struct native_room *room)
 {
-    struct seat *seat = hub_seat(room->native->session, room->place.conversation);
-    if (hub_seq(seat) < room->given) {
+    struct subscription *sub = hub_subscription(room->native->session, room->place.conversation);
+    if (hub_seq(sub) < room->given) {
         /* another relay told the client more than this one has heard: its log would bring that again */
-        hub_expect(seat, room->given);
+        hub_expect(sub, room->given);
         wheel_set(door.hub->wheel, &room->native->again, AGAIN_MS);
         return;
     }
-    if (!hub_catch_up(seat, room->target < room->given))
-        room->target = hub_seq(seat);
+    if (!hub_catch_up(sub, room->target < room->given))
+        room->target = hub_seq(sub);
     if (room->given < room->target) {
         read_missed(room);
         return;
     }
     room->catching = false;
-    session_hold_seat(seat, false);
+    session_hold_subscription(sub, false);
 }
 
 void native_catch_up(struct native *native)

@@ -65,21 +65,21 @@ struct native_room {
     int64_t typed_ms; /* wheel time; 0: never */
 
     /* joining */
-    bool coming;   /* a seat was asked for */
+    bool coming;   /* a subscription was asked for */
     bool in_hello; /* the answer to hello tells of it */
-    bool joined;   /* it has a seat and was told so */
+    bool joined;   /* it has a subscription and was told so */
     bool presence; /* it wants to be present, and to know who is */
     bool present;
     int64_t join_re;
     struct native_cursor cursor;
 
-    /* catching up: the client has, or was given, all up to `given`; its seat's log begins after `target` */
+    /* catching up: the client has, or was given, all up to `given`; its subscription's log begins after `target` */
     bool catching, reset;
     uint64_t reading; /* the number of the page that is on its way; 0: none */
     uint64_t given, target;
 };
 
-/* The answer to a hello that waits until every room of it has its seat. */
+/* The answer to a hello that waits until every room of it has its subscription. */
 struct native_hello {
     int64_t re;
     size_t count;
@@ -99,7 +99,7 @@ struct native {
     int64_t expires_ms;         /* Unix time; 0: never */
     bool asking;                /* hello is being looked up */
     struct native_hello *hello; /* looked up, and waits for its rooms */
-    size_t hello_left;          /* those that have neither a seat nor a refusal yet */
+    size_t hello_left;          /* those that have neither a subscription nor a refusal yet */
     bool known;                 /* hello was answered */
     uint64_t user;
     char *name, *head; /* one piece of memory */
@@ -148,7 +148,7 @@ void native_carry_on(struct native *native);
 /* Carries the command out, now or once the conversation that it names is known. */
 void native_room_command(struct native *native, int64_t re, struct json_object *object, native_room_handler *handle);
 native_room_handler native_join, native_leave;
-/* Asks for the seats of a hello whose places were looked up: as many as it has rooms. */
+/* Asks for the subscriptions of a hello whose places were looked up: as many as it has rooms. */
 void native_join_all(struct native *native, struct native_hello *hello, const struct store_native_wanted *wanted);
 /* The answer to join without its id, for either way of joining. */
 void native_add_joined(struct buf *out, const struct native_room *room);
@@ -160,11 +160,11 @@ bool native_read_cursor(struct json_object *object, struct native_cursor *cursor
 void native_rooms_free(struct native *native);
 /* An operator put the user out of the conversation: it is told, and left. */
 void native_expelled(struct session *session, uint64_t conversation, const char *reason);
-void native_seated(struct session *session, struct seat *seat);
-void native_not_seated(struct session *session, uint64_t conversation, enum err err);
+void native_joined(struct session *session, struct subscription *sub);
+void native_not_joined(struct session *session, uint64_t conversation, enum err err);
 void native_on_again(struct wheel_timer *timer);
 
-/* native.c: one more room of the hello has its seat, or has not; the last one brings the answer. */
+/* native.c: one more room of the hello has its subscription, or has not; the last one brings the answer. */
 void native_hello_settled(struct native *native);
 
 /* ---- native_catchup.c ---- */

@@ -1,10 +1,10 @@
 /* native_rooms.c: a connection's conversations.
  *
- *   named ─▶ looked up ─▶ known ─▶ (join) looked up again ─▶ seat asked for
- *         ─▶ seat, held ─▶ joined, catching up ─▶ live
+ *   named ─▶ looked up ─▶ known ─▶ (join) looked up again ─▶ subscription asked for
+ *         ─▶ subscription, held ─▶ joined, catching up ─▶ live
  *
- * Commands about one conversation wait while it is looked up or its seat is asked for, so they are carried out in
- * order. What follows a seat is native_catchup.c's. */
+ * Commands about one conversation wait while it is looked up or its subscription is asked for, so they are carried out
+ * in order. What follows a subscription is native_catchup.c's. */
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/native/native_parts.h"
@@ -129,11 +129,11 @@ static bool is_banned(const struct native *native, uint64_t conversation)
     return door_banned(native->user, native->session->client.address, conversation);
 }
 
-/* `seating`: the hub is going through the seats, so nobody may leave one. */
-static void carry_on(struct native_room *room, bool seating)
+/* `joining`: the hub is going through the subscriptions, so nobody may leave one. */
+static void carry_on(struct native_room *room, bool joining)
 {
     while (room->waiting && !is_busy(room) && !native_is_answered(room->native)) {
-        if (seating && room->waiting->handle == native_leave) {
+        if (joining && room->waiting->handle == native_leave) {
             wheel_set(door.hub->wheel, &room->native->again, 0);
             return;
         }
@@ -147,7 +147,7 @@ static void carry_on(struct native_room *room, bool seating)
     }
 }
 
-/* From wherever an answer goes out, the hub's walk through the seats among them. */
+/* From wherever an answer goes out, the hub's walk through the subscriptions among them. */
 void native_carry_on(struct native *native)
 {
     for (struct native_room *room = native->rooms; room && native->waiting && !native->session->closing;
@@ -205,7 +205,7 @@ static void on_looked_up(struct job *job)
     free(looking);
 }
 
-/* For a room that has no seat. */
+/* For a room that has no subscription. */
 static void look_up(struct native_room *room)
 {
     struct looking *looking = mem_zalloc(sizeof *looking);
@@ -299,7 +299,7 @@ static void answer_join(struct native_room *room, int64_t re)
 }
 
 /* May be there before this returns. */
-static void ask_for_seat(struct native_room *room)
+static void ask_to_subscribe(struct native_room *room)
 {
     room->coming = true;
     hub_join(door.hub, room->native->session, room->place.conversation,
@@ -318,7 +318,7 @@ void native_join(struct native_room *room, int64_t re, struct json_object *objec
         struct native_room now = *room; /* only an answer: it goes on as it is */
         now.reset = now.cursor.given = now.catching = false;
         if (!room->catching)
-            now.given = now.target = hub_seq(hub_seat(native->session, room->place.conversation));
+            now.given = now.target = hub_seq(hub_subscription(native->session, room->place.conversation));
         answer_join(&now, re);
     } else if (!room->fresh) { /* where it and the user's marker are now */
         struct native_waiting *waiting = mem_zalloc(sizeof *waiting);
@@ -333,11 +333,11 @@ void native_join(struct native_room *room, int64_t re, struct json_object *objec
         room->presence = presence;
         room->in_hello = false;
         room->join_re = re;
-        ask_for_seat(room);
+        ask_to_subscribe(room);
     }
 }
 
-/* Those of the look-up that are there ask for their seats. The answer is not given before all have asked. */
+/* Those of the look-up that are there ask for their subscriptions. The answer is not given before all have asked. */
 void native_join_all(struct native *native, struct native_hello *hello, const struct store_native_wanted *wanted)
 {
     struct native_room *rooms[NATIVE_ROOMS_AT_ONCE] = {NULL};
@@ -373,15 +373,15 @@ void native_join_all(struct native *native, struct native_hello *hello, const st
     }
     for (size_t i = 0; i < hello->count; i++)
         if (rooms[i])
-            ask_for_seat(rooms[i]);
+            ask_to_subscribe(rooms[i]);
     native_hello_settled(native);
 }
 
-/* Where the client stands, and where its seat begins. */
-static void place_cursor(struct native_room *room, const struct seat *seat)
+/* Where the client stands, and where its subscription begins. */
+static void place_cursor(struct native_room *room, const struct subscription *sub)
 {
     const struct native_cursor *cursor = &room->cursor;
-    uint64_t here = hub_seq(seat), last = here > room->place.seq ? here : room->place.seq;
+    uint64_t here = hub_seq(sub), last = here > room->place.seq ? here : room->place.seq;
     bool behind = cursor->seq < here;
     room->reset = cursor->given && (cursor->epoch != door.hub->epoch || cursor->seq > last ||
                                     (behind && here - cursor->seq > NATIVE_MISSED_MAX));
@@ -392,15 +392,15 @@ static void place_cursor(struct native_room *room, const struct seat *seat)
         metric_inc(METRIC_NATIVE_RESETS);
 }
 
-void native_seated(struct session *session, struct seat *seat)
+void native_joined(struct session *session, struct subscription *sub)
 {
     struct native *native = native_of(session);
-    struct native_room *room = native_room_of(native, hub_conversation(seat));
+    struct native_room *room = native_room_of(native, hub_conversation(sub));
     if (!room || session->closing) /* the user's inbox */
         return;
-    session_hold_seat(seat, true);
+    session_hold_subscription(sub, true);
     room->coming = false;
-    place_cursor(room, seat);
+    place_cursor(room, sub);
     if (room->in_hello && native->hello) {
         native_hello_settled(native);
         return;
@@ -412,7 +412,7 @@ void native_seated(struct session *session, struct seat *seat)
     carry_on(room, true);
 }
 
-void native_not_seated(struct session *session, uint64_t conversation, enum err err)
+void native_not_joined(struct session *session, uint64_t conversation, enum err err)
 {
     struct native *native = native_of(session);
     struct native_room *room = native_room_of(native, conversation);
@@ -454,7 +454,7 @@ void native_leave(struct native_room *room, int64_t re, struct json_object *obje
 {
     (void)object;
     if (room->joined)
-        hub_stand_up(hub_seat(room->native->session, room->place.conversation));
+        hub_leave_one(hub_subscription(room->native->session, room->place.conversation));
     if (room->present)
         presence_leave(door.presence, room->place.conversation, room->native->user);
     room->joined = room->present = room->catching = false;
@@ -468,14 +468,14 @@ void native_leave(struct native_room *room, int64_t re, struct json_object *obje
 static void kick(struct native_room *room, struct str reason)
 {
     struct native *native = room->native;
-    struct seat *seat = hub_seat(native->session, room->place.conversation);
+    struct subscription *sub = hub_subscription(native->session, room->place.conversation);
     bool of_hello = room->coming && room->in_hello;
     struct buf out;
     buf_init(&out, 128 + 6 * reason.len);
     buf_addf(&out, "{\"ev\":\"kicked\",\"ch\":%llu,\"reason\":", (unsigned long long)room->place.conversation);
     buf_add_json(&out, reason);
-    if (seat)
-        hub_stand_up(seat);
+    if (sub)
+        hub_leave_one(sub);
     if (native->known)
         native_end(native, &out);
     buf_fini(&out);

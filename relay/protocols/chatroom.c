@@ -211,10 +211,10 @@ static void chatroom_open(struct session *session, const struct request *request
     session_pause(session, SESSION_ENTERING, true);
 }
 
-static void chatroom_seated(struct session *session, struct seat *seat)
+static void chatroom_joined(struct session *session, struct subscription *sub)
 {
     struct chatroom_state *state = chatroom_state_of(session);
-    (void)seat;
+    (void)sub;
     if (session->closing)
         return;
     struct member member = {state->user, str_of(state->name), str_of(state->head)};
@@ -228,7 +228,7 @@ static void chatroom_entered(struct session *session)
     session_pause(session, SESSION_ENTERING, false);
 }
 
-static void chatroom_not_seated(struct session *session, uint64_t conversation, enum err err)
+static void chatroom_not_joined(struct session *session, uint64_t conversation, enum err err)
 {
     (void)conversation;
     (void)err;
@@ -386,10 +386,10 @@ const struct protocol chatroom_protocol = {
     .open = chatroom_open,
     .limited = chatroom_limited,
     .received = chatroom_received,
-    .seated = chatroom_seated,
+    .joined = chatroom_joined,
     .entered = chatroom_entered,
     .drained = chatroom_send_owed_history,
-    .not_seated = chatroom_not_seated,
+    .not_joined = chatroom_not_joined,
     .posted = chatroom_posted,
     .closed = chatroom_closed,
 };

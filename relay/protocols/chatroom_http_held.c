@@ -1,5 +1,5 @@
-/* chatroom_http_held.c: a call that waits for its answer is a session without a socket of its own, so that the hub can seat it,
- * the journal can find it, a relay that ends can ask it to go, and all are counted together. */
+/* chatroom_http_held.c: a call that waits for its answer is a session without a socket of its own, so that the hub can
+ * subscribe it, the journal can find it, a relay that ends can ask it to go, and all are counted together. */
 #include "relay/protocols/chatroom_http_parts.h"
 
 static struct chatroom_http_held *held_of(struct session *session)
@@ -47,8 +47,8 @@ static const struct transport transport = {on_send, on_close, on_kill, on_pause,
 
 /* ---- its life ---- */
 
-/* Time is up, or it was answered in an earlier turn of the loop. Nobody goes through the room's seats now, so it may
- * go. */
+/* Time is up, or it was answered in an earlier turn of the loop. Nobody goes through the room's subscriptions now, so
+ * it may go. */
 static void on_timer(struct wheel_timer *timer)
 {
     struct chatroom_http_held *held =

@@ -1,5 +1,5 @@
 /* chatroom_http_poll.c: polling and long polling of a chatroom. A call is answered from MySQL if there is something for it,
- * else it takes a seat in the room and is answered by the next message, or when its time is up. */
+ * else it takes a subscription in the room and is answered by the next message, or when its time is up. */
 #include "common/mem.h"
 #include "relay/protocols/chatroom_http_parts.h"
 
@@ -45,7 +45,7 @@ static struct poll *poll_of(struct session *session)
     return session->state;
 }
 
-/* Not within the hub's walk through the seats: the session ends later. */
+/* Not within the hub's walk through the subscriptions: the session ends later. */
 static void finish(struct session *session, uint64_t next, struct str events)
 {
     answer(poll_of(session)->held.call, poll_of(session)->epoch, next, events, false);
@@ -109,20 +109,20 @@ static void read_rest(struct session *session)
     }
 }
 
-/* What came between the look-up and the seat stands in no log that it could read; and where this relay has not heard
- * yet of what the look-up saw, the log will bring that again. */
-static void on_seated(struct session *session, struct seat *seat)
+/* What came between the look-up and the subscription stands in no log that it could read; and where this relay has not
+ * heard yet of what the look-up saw, the log will bring that again. */
+static void on_joined(struct session *session, struct subscription *sub)
 {
     struct poll *poll = poll_of(session);
     if (session->closing)
         return;
-    if (hub_seq(seat) > poll->next)
+    if (hub_seq(sub) > poll->next)
         read_rest(session);
     else
-        hub_expect(seat, poll->next);
+        hub_expect(sub, poll->next);
 }
 
-static void on_not_seated(struct session *session, uint64_t conversation, enum err err)
+static void on_not_joined(struct session *session, uint64_t conversation, enum err err)
 {
     (void)conversation;
     (void)err;
@@ -147,12 +147,12 @@ static void take(void *arg, uint64_t seq, struct str payload)
     page->last = seq;
 }
 
-static void on_changed(struct session *session, struct seat *seat)
+static void on_changed(struct session *session, struct subscription *sub)
 {
     struct poll *poll = poll_of(session);
     struct chatroom_http_page page;
     chatroom_http_page_init(&page, poll->next, NULL);
-    bool whole = hub_take(seat, take, &page) && !page.out.failed;
+    bool whole = hub_take(sub, take, &page) && !page.out.failed;
     if (!poll->reading && !whole)
         read_rest(session); /* one turn of the loop brought more than a log holds */
     else if (!poll->reading && page.count)
@@ -172,8 +172,8 @@ static const struct protocol protocol = {
     .name = "poll",
     .state_size = sizeof(struct poll),
     .ping_interval_ms = chatroom_http_held_interval,
-    .seated = on_seated,
-    .not_seated = on_not_seated,
+    .joined = on_joined,
+    .not_joined = on_not_joined,
     .changed = on_changed,
     .closed = on_closed,
 };

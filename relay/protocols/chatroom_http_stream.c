@@ -1,10 +1,10 @@
 /* chatroom_http_stream.c: a chatroom's events as an answer without an end: Server-Sent Events, or scripts for an iframe.
  *
- *   seat (from here on the room's log has everything) ─▶ what was missed before it, page by page from MySQL
+ *   subscription (from here on the room's log has everything) ─▶ what was missed before it, page by page from MySQL
  *        ─▶ the log
  *
- * The seat is held meanwhile, so that nothing overtakes; one that falls off the log while it is held is closed as too
- * slow, and its client resumes further on. */
+ * The subscription is held meanwhile, so that nothing overtakes; one that falls off the log while it is held is closed
+ * as too slow, and its client resumes further on. */
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/core/presence.h"
@@ -22,7 +22,7 @@ struct stream {
     struct chatroom_http_cursor cursor; /* what the client has seen, or was given */
     bool resume;                        /* it has seen something, and wants what came after */
     bool lost;                          /* it wanted to, but its cursor is none here */
-    uint64_t target;                    /* what the seat's log begins after */
+    uint64_t target;                    /* what the subscription's log begins after */
     bool missing;                       /* not all up to `target` was given yet */
     bool reading;                       /* a page is on its way */
     bool present;
@@ -187,11 +187,11 @@ static void add_script(void *arg, uint64_t seq, struct str payload)
 }
 
 /* For the iframe: the log holds JSON, each client gets it with the name of its own callback. */
-static void on_changed(struct session *session, struct seat *seat)
+static void on_changed(struct session *session, struct subscription *sub)
 {
     struct scripts scripts = {.callback = stream_of(session)->callback};
     buf_init(&scripts.out, (size_t)door.settings->room_log_bytes * 8);
-    if (!hub_take(seat, add_script, &scripts) || scripts.out.failed) {
+    if (!hub_take(sub, add_script, &scripts) || scripts.out.failed) {
         metric_inc(METRIC_CLOSED_SLOW);
         session_close(session, 1013, "Too slow: come back for the history");
     } else if (scripts.out.len) {
@@ -207,7 +207,7 @@ static void go_live(struct session *session)
     stream->missing = false;
     session_hold(session, false);
     if (stream->encoding == ENCODING_STREAM && !session->closing)
-        on_changed(session, hub_seat(session, stream->conversation));
+        on_changed(session, hub_subscription(session, stream->conversation));
 }
 
 static void on_drained(struct session *session)
@@ -221,7 +221,7 @@ static void on_drained(struct session *session)
         go_live(session);
 }
 
-/* ---- taking the seat ---- */
+/* ---- taking the subscription ---- */
 
 static void on_again(struct wheel_timer *timer)
 {
@@ -232,21 +232,21 @@ static void on_again(struct wheel_timer *timer)
     hub_join(door.hub, stream->session, stream->conversation, stream->encoding);
 }
 
-static void on_seated(struct session *session, struct seat *seat)
+static void on_joined(struct session *session, struct subscription *sub)
 {
     struct stream *stream = stream_of(session);
     if (session->closing)
         return;
-    if (stream->resume && hub_seq(seat) < stream->cursor.seq) {
+    if (stream->resume && hub_seq(sub) < stream->cursor.seq) {
         /* another relay told the client more than this one has heard: its log would bring that again */
-        hub_expect(seat, stream->cursor.seq);
+        hub_expect(sub, stream->cursor.seq);
         wheel_set(door.hub->wheel, &stream->again, AGAIN_MS);
         return;
     }
     struct member member = {stream->user, str_of(stream->name), str_of(stream->head)};
     stream->present = true;
     presence_enter(door.presence, stream->conversation, stream->encoding, &member, session->id);
-    stream->target = hub_seq(seat);
+    stream->target = hub_seq(sub);
     stream->missing = stream->resume && stream->cursor.seq < stream->target;
     if (!stream->resume)
         stream->cursor.seq = stream->target;
@@ -257,7 +257,7 @@ static void on_seated(struct session *session, struct seat *seat)
         on_drained(session);
 }
 
-static void on_not_seated(struct session *session, uint64_t conversation, enum err err)
+static void on_not_joined(struct session *session, uint64_t conversation, enum err err)
 {
     (void)conversation;
     (void)err;
@@ -281,7 +281,7 @@ static void on_closed(struct session *session)
 }
 
 #define OF_EVERY_STREAM \
-    .state_size = sizeof(struct stream), .seated = on_seated, .not_seated = on_not_seated, .entered = on_entered, \
+    .state_size = sizeof(struct stream), .joined = on_joined, .not_joined = on_not_joined, .entered = on_entered, \
     .drained = on_drained, .closed = on_closed
 
 static const struct protocol events_protocol = {.name = "events", .heartbeat = ":\n\n", OF_EVERY_STREAM};

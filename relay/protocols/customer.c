@@ -382,16 +382,16 @@ static void open_session(struct session *session, const struct request *request)
     session_pause(session, SESSION_ENTERING, true);
 }
 
-static void seated(struct session *session, struct seat *seat)
+static void joined(struct session *session, struct subscription *sub)
 {
-    (void)seat;
+    (void)sub;
     if (session->closing)
         return;
     send_list(session);
     session_pause(session, SESSION_ENTERING, false);
 }
 
-static void not_seated(struct session *session, uint64_t conversation, enum err err)
+static void not_joined(struct session *session, uint64_t conversation, enum err err)
 {
     (void)conversation;
     (void)err;
@@ -399,9 +399,9 @@ static void not_seated(struct session *session, uint64_t conversation, enum err 
         refuse(session, STR(CUSTOMER_FAILED), 1013, "Try again later");
 }
 
-static void changed(struct session *session, struct seat *seat)
+static void changed(struct session *session, struct subscription *sub)
 {
-    (void)seat;
+    (void)sub;
     send_list(session);
 }
 
@@ -523,8 +523,8 @@ const struct protocol customer_protocol = {
     .open = open_session,
     .limited = limited,
     .received = received,
-    .seated = seated,
-    .not_seated = not_seated,
+    .joined = joined,
+    .not_joined = not_joined,
     .changed = changed,
     .drained = send_owed,
     .posted = posted,

@@ -5,7 +5,7 @@
 #include "common/map.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "common/store/store_seats.h"
+#include "common/store/store_admission.h"
 #include "common/text.h"
 #include "relay/core/door.h"
 #include "relay/core/hub.h"
@@ -34,7 +34,7 @@ static struct friends_state *state_of(struct session *session)
 
 struct in_use {
     struct store_friendship friendship;
-    unsigned seats;
+    unsigned subscriptions;
     struct in_use *same; /* another id with the same hash */
 };
 
@@ -61,7 +61,7 @@ static void use(const struct store_friendship *friendship)
         map_put(&friendships, friendship->conversation, in_use);
         map_put(&by_id, key, in_use);
     }
-    in_use->seats++;
+    in_use->subscriptions++;
 }
 
 static void forget_id(struct in_use *in_use)
@@ -78,7 +78,7 @@ static void forget_id(struct in_use *in_use)
 static void unuse(uint64_t conversation)
 {
     struct in_use *in_use = map_get(&friendships, conversation);
-    if (!in_use || --in_use->seats) /* none: a seat in the inbox */
+    if (!in_use || --in_use->subscriptions) /* none: a subscription in the inbox */
         return;
     map_take(&friendships, conversation);
     forget_id(in_use);
@@ -156,8 +156,8 @@ const struct encoding friends_high_encoding = {.name = "friends_high", .message 
 
 /* ---- who it is, and their friends ----
  *
- * Friends are read a page at a time, and the loop seats one page in a turn: somebody with thousands of friends takes
- * longer to have them all, and nobody else notices. */
+ * Friends are read a page at a time, and the loop subscribes to one page in a turn: somebody with thousands of friends
+ * takes longer to have them all, and nobody else notices. */
 
 struct look_up {
     struct job job;
@@ -238,7 +238,7 @@ static void on_looked_up(struct job *job)
             admit(session, look_up);
         for (size_t i = 0; !session->closing && !job->err && i < look_up->count; i++) {
             const struct store_friendship *friendship = &look_up->list[i];
-            if (hub_seat(session, friendship->conversation) ||
+            if (hub_subscription(session, friendship->conversation) ||
                 door_banned(session->client.user, session->client.address, friendship->conversation) ||
                 door_revoked(session->client.user, friendship->conversation, look_up->self.rights.generation))
                 continue;
@@ -310,14 +310,14 @@ static void open_session(struct session *session, const struct request *request)
     load(session, true);
 }
 
-static void seated(struct session *session, struct seat *seat)
+static void joined(struct session *session, struct subscription *sub)
 {
     (void)session;
-    (void)seat;
+    (void)sub;
 }
 
 /* One friendship could not be opened: the whole connection comes again, rather than miss that friend. */
-static void not_seated(struct session *session, uint64_t conversation, enum err err)
+static void not_joined(struct session *session, uint64_t conversation, enum err err)
 {
     (void)err;
     unuse(conversation);
@@ -328,8 +328,8 @@ static void not_seated(struct session *session, uint64_t conversation, enum err 
 static void closed(struct session *session)
 {
     struct friends_state *state = state_of(session);
-    for (const struct seat *seat = session->seats; seat; seat = seat->next)
-        unuse(hub_conversation(seat)); /* with its session's the room's log goes: nothing encodes */
+    for (const struct subscription *sub = session->subscriptions; sub; sub = sub->next)
+        unuse(hub_conversation(sub)); /* with its session's the room's log goes: nothing encodes */
     hub_leave(door.hub, session);
     free(state->token);
     free(state->name);
@@ -368,7 +368,7 @@ static const struct store_friendship *friendship_of(struct session *session, str
         !json_get_string(frame, "to", &to) || !str_eq(from, str_of(state->user_id)))
         return NULL;
     const struct store_friendship *f = friendship_named(friend);
-    if (!f || !hub_seat(session, f->conversation))
+    if (!f || !hub_subscription(session, f->conversation))
         return NULL;
     return str_eq(to, str_of(f->low == session->client.user ? f->high_id : f->low_id)) ? f : NULL;
 }
@@ -477,8 +477,8 @@ const struct protocol friends_protocol = {
     .open = open_session,
     .limited = door_limited,
     .received = received,
-    .seated = seated,
-    .not_seated = not_seated,
+    .joined = joined,
+    .not_joined = not_joined,
     .posted = posted,
     .closed = closed,
 };

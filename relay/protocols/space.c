@@ -6,7 +6,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/space_name.h"
-#include "common/store/store_seats.h"
+#include "common/store/store_admission.h"
 #include "relay/core/door.h"
 #include "relay/core/hub.h"
 #include "relay/core/presence.h"
@@ -239,10 +239,10 @@ static void open_session(struct session *session, const struct request *request)
     session_pause(session, SESSION_ENTERING, true);
 }
 
-static void seated(struct session *session, struct seat *seat)
+static void joined(struct session *session, struct subscription *sub)
 {
     struct space_state *state = state_of(session);
-    (void)seat;
+    (void)sub;
     if (session->closing)
         return;
     struct buf head;
@@ -273,7 +273,7 @@ static void entered(struct session *session)
     session_pause(session, SESSION_ENTERING, false);
 }
 
-static void not_seated(struct session *session, uint64_t conversation, enum err err)
+static void not_joined(struct session *session, uint64_t conversation, enum err err)
 {
     (void)conversation;
     (void)err;
@@ -357,9 +357,9 @@ const struct protocol space_protocol = {
     .open = open_session,
     .limited = door_limited,
     .received = received,
-    .seated = seated,
+    .joined = joined,
     .entered = entered,
-    .not_seated = not_seated,
+    .not_joined = not_joined,
     .posted = posted,
     .closed = closed,
 };

@@ -65,18 +65,18 @@ enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, str
 
 /* ---- what only this protocol asks of the hub and of presence ---- */
 
-void hub_stand_up(struct seat *seat)
+void hub_leave_one(struct subscription *sub)
 {
-    struct seat **at = &seat->session->seats;
-    while (*at != seat)
+    struct subscription **at = &sub->session->subscriptions;
+    while (*at != sub)
         at = &(*at)->next;
-    *at = seat->next;
-    free(seat);
+    *at = sub->next;
+    free(sub);
 }
 
-bool hub_catch_up(struct seat *seat, bool anew)
+bool hub_catch_up(struct subscription *sub, bool anew)
 {
-    (void)seat;
+    (void)sub;
     (void)anew;
     return true;
 }

@@ -8,7 +8,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/store/store_seats.h"
+#include "common/store/store_admission.h"
 #include "common/text.h"
 #include "relay/core/door.h"
 #include "relay/core/hub.h"
@@ -49,8 +49,8 @@ static void check_json(struct str text)
 
 /* ---- the hub ---- */
 
-struct stub_seat {
-    struct seat seat;
+struct stub_subscription {
+    struct subscription sub;
     uint64_t conversation;
 };
 
@@ -60,46 +60,46 @@ static unsigned posts;
 
 void hub_join(struct hub *of, struct session *session, uint64_t conversation, enum encoding_id encoding)
 {
-    struct stub_seat *stub = mem_zalloc(sizeof *stub);
-    CG_ASSERT(of == &hub && !hub_seat(session, conversation));
+    struct stub_subscription *stub = mem_zalloc(sizeof *stub);
+    CG_ASSERT(of == &hub && !hub_subscription(session, conversation));
     (void)encoding;
-    stub->seat = (struct seat){.session = session, .next = session->seats, .placed = true};
+    stub->sub = (struct subscription){.session = session, .next = session->subscriptions, .announced = true};
     stub->conversation = conversation;
-    session->seats = &stub->seat;
-    session->protocol->seated(session, &stub->seat);
+    session->subscriptions = &stub->sub;
+    session->protocol->joined(session, &stub->sub);
 }
 
-uint64_t hub_conversation(const struct seat *seat)
+uint64_t hub_conversation(const struct subscription *sub)
 {
-    return ((const struct stub_seat *)seat)->conversation;
+    return ((const struct stub_subscription *)sub)->conversation;
 }
 
-struct seat *hub_seat(const struct session *session, uint64_t conversation)
+struct subscription *hub_subscription(const struct session *session, uint64_t conversation)
 {
-    for (struct seat *seat = session->seats; seat; seat = seat->next)
-        if (hub_conversation(seat) == conversation)
-            return seat;
+    for (struct subscription *sub = session->subscriptions; sub; sub = sub->next)
+        if (hub_conversation(sub) == conversation)
+            return sub;
     return NULL;
 }
 
 void hub_leave(struct hub *of, struct session *session)
 {
     CG_ASSERT(of == &hub);
-    for (struct seat *seat; (seat = session->seats);) {
-        session->seats = seat->next;
-        free(seat);
+    for (struct subscription *sub; (sub = session->subscriptions);) {
+        session->subscriptions = sub->next;
+        free(sub);
     }
 }
 
-uint64_t hub_seq(const struct seat *seat)
+uint64_t hub_seq(const struct subscription *sub)
 {
-    (void)seat;
+    (void)sub;
     return LAST;
 }
 
-void hub_expect(struct seat *seat, uint64_t seq)
+void hub_expect(struct subscription *sub, uint64_t seq)
 {
-    (void)seat;
+    (void)sub;
     CG_ASSERT(seq >= LAST);
 }
 
@@ -135,7 +135,7 @@ void hub_notify(struct hub *of, enum wire_kind kind, uint64_t conversation, uint
 void hub_each(struct hub *of, uint64_t conversation, hub_session_fn *fn, void *arg)
 {
     for (size_t i = 0; i < of->sessions->cap; i++)
-        if (of->sessions->slots[i] && hub_seat(of->sessions->slots[i], conversation))
+        if (of->sessions->slots[i] && hub_subscription(of->sessions->slots[i], conversation))
             fn(arg, of->sessions->slots[i]);
 }
 
@@ -149,16 +149,16 @@ bool hub_recent(struct hub *of, uint64_t conversation, enum encoding_id encoding
     return !mood.log_too_short;
 }
 
-static bool pending(const struct seat *seat, struct str *bytes)
+static bool pending(const struct subscription *sub, struct str *bytes)
 {
-    (void)seat;
+    (void)sub;
     *bytes = STR("");
     return true;
 }
 
-bool hub_take(struct seat *seat, hub_payload_fn *fn, void *arg)
+bool hub_take(struct subscription *sub, hub_payload_fn *fn, void *arg)
 {
-    (void)seat;
+    (void)sub;
     (void)fn;
     (void)arg;
     return true;

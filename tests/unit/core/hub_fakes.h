@@ -76,8 +76,8 @@ struct client {
     size_t kept;
     size_t longest; /* write */
     unsigned code;  /* of the close */
-    int seated, not_seated, changed, drained;
-    enum err err;    /* of not_seated */
+    int joined, not_joined, changed, drained;
+    enum err err;    /* of not_joined */
     struct buf told; /* the journal's answers, in words */
 };
 
@@ -122,18 +122,18 @@ static const struct transport wire = {
 
 static struct hub hub;
 
-static void on_seated(struct session *session, struct seat *seat)
+static void on_joined(struct session *session, struct subscription *sub)
 {
     struct client *client = session->socket;
-    assert_ptr_equal(hub_seat(session, hub_conversation(seat)), seat);
-    client->seated++;
+    assert_ptr_equal(hub_subscription(session, hub_conversation(sub)), sub);
+    client->joined++;
 }
 
-static void on_not_seated(struct session *session, uint64_t conversation, enum err err)
+static void on_not_joined(struct session *session, uint64_t conversation, enum err err)
 {
     struct client *client = session->socket;
-    assert_null(hub_seat(session, conversation));
-    client->not_seated++;
+    assert_null(hub_subscription(session, conversation));
+    client->not_joined++;
     client->err = err;
 }
 
@@ -142,11 +142,11 @@ static void take_payload(void *arg, uint64_t seq, struct str payload)
     buf_addf(arg, "%llu=%.*s|", (unsigned long long)seq, (int)payload.len > 40 ? 40 : (int)payload.len, payload.ptr);
 }
 
-static void on_changed(struct session *session, struct seat *seat)
+static void on_changed(struct session *session, struct subscription *sub)
 {
     struct client *client = session->socket;
     client->changed++;
-    if (seat->log->encoding == WRAPPED && !hub_take(seat, take_payload, &client->told))
+    if (sub->log->encoding == WRAPPED && !hub_take(sub, take_payload, &client->told))
         buf_add_text(&client->told, "too late|");
 }
 
@@ -169,8 +169,8 @@ static void on_closed(struct session *session)
 }
 
 static const struct protocol protocol = {.name = "test",
-                                         .seated = on_seated,
-                                         .not_seated = on_not_seated,
+                                         .joined = on_joined,
+                                         .not_joined = on_not_joined,
                                          .changed = on_changed,
                                          .drained = on_drained,
                                          .posted = on_posted,
@@ -247,16 +247,16 @@ static void join(struct client *client, uint64_t conversation, enum encoding_id 
 }
 
 /* A client that sits in the conversation, which has `stored` messages. */
-static inline struct client *seated_client(uint64_t conversation, enum encoding_id encoding, uint64_t stored)
+static inline struct client *joined_client(uint64_t conversation, enum encoding_id encoding, uint64_t stored)
 {
     struct client *client = connect_client();
     db.last[conversation] = stored;
     join(client, conversation, encoding);
     if (net.up)
         hub_subscribed(&hub, conversation);
-    if (!client->seated)
+    if (!client->joined)
         job_do();
-    assert_int_equal(client->seated, 1);
+    assert_int_equal(client->joined, 1);
     return client;
 }
 

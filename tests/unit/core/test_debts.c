@@ -256,7 +256,7 @@ static void what_the_socket_keeps_of_a_room_ends_it_as_well(void **state)
 {
     (void)state;
     debts_limit(256 * 1024);
-    struct client *client = seated_client(7, PLAIN, 3);
+    struct client *client = joined_client(7, PLAIN, 3);
     client->answer = SEND_BLOCKED;
     client->kept = 900 * 1024;
     deliver(7, 4);

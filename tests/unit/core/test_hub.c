@@ -2,7 +2,7 @@
  * does. */
 #include "hub_fakes.h"
 
-/* ---- taking a seat ---- */
+/* ---- taking a subscription ---- */
 
 static void a_room_is_read_only_once_it_is_listened_to(void **state)
 {
@@ -17,9 +17,9 @@ static void a_room_is_read_only_once_it_is_listened_to(void **state)
     hub_subscribed(&hub, 7);
     hub_subscribed(&hub, 7); /* Redis came back meanwhile: said twice */
     assert_int_equal(job_count, 1);
-    assert_int_equal(client->seated, 0);
+    assert_int_equal(client->joined, 0);
     job_do();
-    assert_int_equal(client->seated, 1);
+    assert_int_equal(client->joined, 1);
     hub_flush(&hub);
     assert_string_equal(got(client), ""); /* it asks for the history if it wants it */
     assert_string_equal(recent(7, PLAIN), "4:m4|5:m5|6:m6|7:m7|8:m8|");
@@ -34,7 +34,7 @@ static void without_a_bus_a_room_is_read_at_once(void **state)
     join(client, 7, PLAIN);
     assert_int_equal(net.subscribed[7], 1); /* for when it is back */
     job_do();
-    assert_int_equal(client->seated, 1);
+    assert_int_equal(client->joined, 1);
     hub_subscribed(&hub, 7);
     assert_int_equal(job_count, 0);
     assert_string_equal(recent(7, PLAIN), "1:m1|2:m2|");
@@ -49,7 +49,7 @@ static void losing_the_bus_lets_those_in_who_waited_for_it(void **state)
     hub_bus_state(&hub, false);
     assert_int_equal(job_count, 1);
     job_do();
-    assert_int_equal(client->seated, 1);
+    assert_int_equal(client->joined, 1);
     assert_string_equal(recent(7, PLAIN), ""); /* nothing was ever said in it: that is a history */
 }
 
@@ -62,16 +62,16 @@ static void a_room_that_cannot_be_read_turns_them_away(void **state)
     join(two, 7, BARE);
     hub_subscribed(&hub, 7);
     job_do();
-    assert_int_equal(one->not_seated + two->not_seated, 2);
+    assert_int_equal(one->not_joined + two->not_joined, 2);
     assert_int_equal(one->err, ERR_DOWN);
-    assert_int_equal(one->seated + two->seated, 0);
+    assert_int_equal(one->joined + two->joined, 0);
     assert_int_equal(hub.rooms.count, 0);
     assert_int_equal(net.subscribed[7], 0);
     db.err = ERR_OK;
     join(one, 7, PLAIN); /* later it works */
     hub_subscribed(&hub, 7);
     job_do();
-    assert_int_equal(one->seated, 1);
+    assert_int_equal(one->joined, 1);
 }
 
 static void whoever_comes_later_finds_the_room_there(void **state)
@@ -84,10 +84,10 @@ static void whoever_comes_later_finds_the_room_there(void **state)
     join(three, 7, PLAIN);
     assert_int_equal(jobs_ever, 1);
     job_do();
-    assert_int_equal(one->seated + two->seated + three->seated, 3);
+    assert_int_equal(one->joined + two->joined + three->joined, 3);
     struct client *four = connect_client();
     join(four, 7, PLAIN);
-    assert_int_equal(four->seated, 1); /* before hub_join returned */
+    assert_int_equal(four->joined, 1); /* before hub_join returned */
     deliver(7, 1);
     hub_flush(&hub);
     for (size_t i = 0; i < 4; i++)
@@ -101,7 +101,7 @@ static void an_inbox_is_nothing_to_read(void **state)
     (void)state;
     struct client *client = connect_client();
     join(client, WIRE_INBOX(9), BARE);
-    assert_int_equal(client->seated, 1);
+    assert_int_equal(client->joined, 1);
     assert_int_equal(net.inboxes, 1);
     hub_reconcile(&hub);
     job_do();
@@ -113,7 +113,7 @@ static void an_inbox_is_nothing_to_read(void **state)
 static void those_without_history_read_only_the_last_number(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, BARE, 100);
+    struct client *client = joined_client(7, BARE, 100);
     assert_string_equal(recent(7, BARE), "no");
     deliver(7, 101);
     deliver(7, 102); /* not for these readers */
@@ -155,7 +155,7 @@ static void a_gap_left_by_the_reading_is_filled(void **state)
     struct job *job = job_work();
     deliver(7, 5);
     job_finish(job);
-    assert_int_equal(client->seated, 1);
+    assert_int_equal(client->joined, 1);
     assert_int_equal(job_count, 0);
     go(300);
     assert_int_equal(job_count, 1);
@@ -180,7 +180,7 @@ static void leaving_while_the_room_is_read_leaves_nothing(void **state)
     db.err = ERR_DOWN;
     job_do();
     assert_int_equal(hub.rooms.count, 0);
-    assert_int_equal(two->not_seated, 0); /* there is nobody to tell */
+    assert_int_equal(two->not_joined, 0); /* there is nobody to tell */
 }
 
 static void coming_back_while_the_room_is_read_joins_the_waiting(void **state)
@@ -192,7 +192,7 @@ static void coming_back_while_the_room_is_read_joins_the_waiting(void **state)
     disconnect_client(one);
     join(two, 7, PLAIN);
     job_do();
-    assert_int_equal(two->seated, 1);
+    assert_int_equal(two->joined, 1);
     assert_int_equal(jobs_ever, 1);
 }
 
@@ -209,7 +209,7 @@ static void one_session_sits_in_many_rooms(void **state)
         deliver(id, 1);
     hub_flush(&hub);
     assert_string_equal(got(client), "1:m1|1:m1|1:m1|1:m1|1:m1|");
-    assert_null(hub_seat(client->session, 6));
+    assert_null(hub_subscription(client->session, 6));
     disconnect_client(client);
     assert_int_equal(hub.rooms.count, 0);
 }
@@ -219,7 +219,7 @@ static void one_session_sits_in_many_rooms(void **state)
 static void messages_reach_the_socket_as_frames(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     deliver(7, 1);
     deliver(7, 2);
     assert_int_equal(client->writes, 0); /* not before the turn ends */
@@ -234,7 +234,7 @@ static void messages_reach_the_socket_as_frames(void **state)
 static void what_came_already_is_dropped(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 3);
+    struct client *client = joined_client(7, PLAIN, 3);
     int64_t duplicates = metric_get(METRIC_DUPLICATES), delivered = metric_get(METRIC_DELIVERED);
     for (uint64_t seq = 1; seq <= 4; seq++)
         deliver(7, seq);
@@ -250,7 +250,7 @@ static void what_came_already_is_dropped(void **state)
 static void a_short_gap_closes_by_itself(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     deliver(7, 2);
     deliver(7, 4);
     hub_flush(&hub);
@@ -269,7 +269,7 @@ static void a_short_gap_closes_by_itself(void **state)
 static void a_gap_is_fetched_once_whoever_notices(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 1);
+    struct client *client = joined_client(7, PLAIN, 1);
     int64_t gaps = metric_get(METRIC_GAPS), backfilled = metric_get(METRIC_BACKFILLED);
     deliver(7, 4);
     deliver(7, 6);
@@ -299,7 +299,7 @@ static void a_gap_is_fetched_once_whoever_notices(void **state)
 static void what_comes_while_it_is_fetched_comes_once(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     deliver(7, 3);
     go(300);
     struct job *job = job_work();
@@ -317,7 +317,7 @@ static void what_comes_while_it_is_fetched_comes_once(void **state)
 static void a_wide_gap_is_fetched_in_portions(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     deliver(7, 1234);
     go(300);
     int portions = 0;
@@ -341,7 +341,7 @@ static void a_wide_gap_is_fetched_in_portions(void **state)
 static void what_cannot_be_fetched_is_found_by_the_next_reconciliation(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     deliver(7, 2);
     db.err = ERR_DOWN;
     go(300);
@@ -368,7 +368,7 @@ static void what_cannot_be_fetched_is_found_by_the_next_reconciliation(void **st
 static void a_number_that_is_nowhere_is_not_asked_for_without_end(void **state)
 {
     (void)state;
-    seated_client(7, PLAIN, 0);
+    joined_client(7, PLAIN, 0);
     db.missing = 1;
     deliver(7, 3);
     go(300);
@@ -384,20 +384,20 @@ static void a_number_that_is_nowhere_is_not_asked_for_without_end(void **state)
 static void leaving_while_a_gap_is_fetched_leaves_nothing(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     deliver(7, 3);
     disconnect_client(client); /* while it waits: the timer goes with the room */
     assert_int_equal(hub.rooms.count, 0);
     go(300);
     assert_int_equal(job_count, 0);
-    client = seated_client(7, PLAIN, 3);
+    client = joined_client(7, PLAIN, 3);
     deliver(7, 6);
     go(300);
     disconnect_client(client);
     assert_int_equal(hub.rooms.count, 1); /* the answer names it */
     struct client *next = connect_client();
     join(next, 7, PLAIN);
-    assert_int_equal(next->seated, 1);
+    assert_int_equal(next->joined, 1);
     disconnect_client(next);
     job_do();
     assert_int_equal(hub.rooms.count, 0);
@@ -407,7 +407,7 @@ static void leaving_while_a_gap_is_fetched_leaves_nothing(void **state)
 static void a_flood_of_early_messages_is_bounded_and_none_is_lost(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, BARE, 0);
+    struct client *client = joined_client(7, BARE, 0);
     settings.room_log_bytes = 65536;
     for (int i = 0; i < 5000; i++)
         deliver(7, 2); /* the same one takes no more room */
@@ -429,7 +429,7 @@ static void a_flood_of_early_messages_is_bounded_and_none_is_lost(void **state)
 static void all_orders_of_five_give_the_same_bytes(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     uint64_t done = 0;
     for (int order = 0; order < 120; order++) {
         int left[] = {1, 2, 3, 4, 5}, rest = order;

@@ -47,7 +47,7 @@ static const char *published(size_t at)
 static void a_batch_is_published_once_per_room(void **state)
 {
     (void)state;
-    struct client *one = seated_client(1, PLAIN, 0), *two = seated_client(2, PLAIN, 4);
+    struct client *one = joined_client(1, PLAIN, 0), *two = joined_client(2, PLAIN, 4);
     add_post(two, 2, 6, ERR_OK); /* as the journal was given them, in no order of rooms */
     add_post(one, 1, 1, ERR_OK);
     add_post(two, 2, 5, ERR_OK);
@@ -68,7 +68,7 @@ static void a_batch_is_published_once_per_room(void **state)
 static void what_was_not_stored_or_stored_before_is_not_published(void **state)
 {
     (void)state;
-    struct client *client = seated_client(1, PLAIN, 4);
+    struct client *client = joined_client(1, PLAIN, 4);
     add_post(client, 1, 5, ERR_DOWN);
     add_post(client, 1, 3, ERR_OK);
     posts[1].repeated = true;
@@ -84,8 +84,8 @@ static void what_was_not_stored_or_stored_before_is_not_published(void **state)
 static void who_left_or_is_leaving_hears_no_answer(void **state)
 {
     (void)state;
-    struct client *gone = seated_client(1, PLAIN, 0), *closing = seated_client(1, PLAIN, 0);
-    struct client *other = seated_client(1, PLAIN, 0);
+    struct client *gone = joined_client(1, PLAIN, 0), *closing = joined_client(1, PLAIN, 0);
+    struct client *other = joined_client(1, PLAIN, 0);
     add_post(gone, 1, 1, ERR_OK);
     add_post(closing, 1, 2, ERR_OK);
     session_close(closing->session, 1000, "bye");
@@ -162,7 +162,7 @@ static int end_payload(void **state)
 static void messages_of_another_epoch_are_left_to_the_reconciliation(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     int64_t other = metric_get(METRIC_BUS_OTHER_EPOCH);
     hub.epoch = EPOCH + 1; /* the payload's is EPOCH */
     db.epoch = EPOCH + 1;
@@ -186,7 +186,7 @@ static void what_is_shown_as_it_is_must_be_of_the_epoch(void **state)
         bool heard;
     } kinds[] = {{WIRE_RAW, false},     {WIRE_READ, false},   {WIRE_IO, false},
                  {WIRE_PRESENCE, true}, {WIRE_HISTORY, true}, {WIRE_FRIENDS, true}};
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     hub.epoch = db.epoch = EPOCH + 1;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         int64_t other = metric_get(METRIC_BUS_OTHER_EPOCH);
@@ -212,7 +212,7 @@ static void what_is_shown_as_it_is_must_be_of_the_epoch(void **state)
 static void a_reconciliation_that_had_read_before_it_came_is_made_again(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     hub.epoch = db.epoch = EPOCH - 1;
     hub_reconcile(&hub);
     struct job *reconcile = job_work();
@@ -232,7 +232,7 @@ static void a_reconciliation_that_had_read_before_it_came_is_made_again(void **s
 static void what_another_relay_stored_is_delivered(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     int64_t received = metric_get(METRIC_BUS_RECEIVED);
     begin_payload(WIRE_MESSAGES, ORIGIN + 1, 0, 2);
     add_message(1);
@@ -255,7 +255,7 @@ static void what_another_relay_stored_is_delivered(void **state)
 static void every_beginning_of_a_payload_is_harmless(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     for (uint64_t first = 1; first < 250; first += 3) {
         begin_payload(WIRE_MESSAGES, ORIGIN + 1, 0, 3);
         size_t ends[4] = {payload.len};
@@ -287,7 +287,7 @@ static void garbage_is_counted_and_harmless(void **state)
     static const struct str rows[] = {
         BYTES(""), BYTES("C"), BYTES("CG"), BYTES("PING"), BYTES("GC\x01\x01"), BYTES("{\"a\":1}"),
     };
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int64_t malformed = metric_get(METRIC_BUS_MALFORMED);
         hub_received(&hub, rows[i]);
@@ -318,7 +318,7 @@ static void text_that_is_no_utf_8_reaches_nobody(void **state)
     (void)state;
     static const struct str bad[] = {BYTES("\xc0\x80"), BYTES("\xed\xa0\x80"), BYTES("\xff"), BYTES("\xf5\x80\x80\x80"),
                                      BYTES("abc\xe8\x8c")};
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         int64_t malformed = metric_get(METRIC_BUS_MALFORMED);
         struct message message = message_of(7, 1);
@@ -379,7 +379,7 @@ static void how_far_somebody_has_read_reaches_those_above(void **state)
 static void shown_bytes_reach_the_readers_of_one_kind_everywhere(void **state)
 {
     (void)state;
-    struct client *one = seated_client(7, PLAIN, 0), *two = seated_client(7, BARE, 0);
+    struct client *one = joined_client(7, PLAIN, 0), *two = joined_client(7, BARE, 0);
     hub_show(&hub, 7, PLAIN, STR("\"茶\""));
     hub_flush(&hub);
     assert_string_equal(got(one), "\"茶\"|");
@@ -407,7 +407,7 @@ static void shown_bytes_reach_the_readers_of_one_kind_everywhere(void **state)
 static void bytes_too_long_for_the_log_are_not_shown(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     char *text = repeat("x", (size_t)settings.room_log_bytes / 2 - WSFRAME_HEADER_MAX + 1);
     hub_show(&hub, 7, PLAIN, str_of(text));
     deliver(7, 1);
@@ -423,8 +423,8 @@ static void bytes_too_long_for_the_log_are_not_shown(void **state)
 static void the_member_list_goes_to_all_or_to_one(void **state)
 {
     (void)state;
-    struct client *one = seated_client(7, PLAIN, 0), *two = seated_client(7, PLAIN, 0);
-    struct client *three = seated_client(7, BARE, 0);
+    struct client *one = joined_client(7, PLAIN, 0), *two = joined_client(7, PLAIN, 0);
+    struct client *three = joined_client(7, BARE, 0);
     struct member members[] = {{1, STR("bob"), STR("1")}, {2, STR("eve"), STR("2")}};
     hub_broadcast_members(&hub, 7, members, 2);
     hub_broadcast_members(&hub, 8, members, 2); /* no such room */
@@ -444,7 +444,7 @@ static void the_member_list_goes_to_all_or_to_one(void **state)
 static void a_reconciliation_finds_what_no_relay_told_of(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 3), *other = seated_client(8, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 3), *other = joined_client(8, PLAIN, 0);
     int64_t found = metric_get(METRIC_RECONCILE_FOUND);
     db.last[7] = 5;
     hub_reconcile(&hub);
@@ -489,7 +489,7 @@ static void reconciliations_come_by_themselves_and_when_the_bus_changes(void **s
 static void a_reconciliation_of_rooms_that_went_meanwhile(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 3);
+    struct client *client = joined_client(7, PLAIN, 3);
     hub_reconcile(&hub);
     db.last[7] = 9;
     struct job *job = job_work();
@@ -499,7 +499,7 @@ static void a_reconciliation_of_rooms_that_went_meanwhile(void **state)
     job_finish(job);
     hub_subscribed(&hub, 7);
     job_do();
-    assert_int_equal(next->seated, 1);
+    assert_int_equal(next->joined, 1);
     go(1000);
     assert_int_equal(job_count, 0);
 }

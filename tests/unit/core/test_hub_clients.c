@@ -20,7 +20,7 @@ static uint64_t deliver_large(uint64_t conversation, uint64_t first, uint64_t la
 static void ten_messages_in_a_turn_are_one_write(void **state)
 {
     (void)state;
-    struct client *one = seated_client(7, PLAIN, 0), *two = seated_client(7, PLAIN, 0);
+    struct client *one = joined_client(7, PLAIN, 0), *two = joined_client(7, PLAIN, 0);
     int64_t writes = metric_get(METRIC_WRITES), bytes = metric_get(METRIC_WRITTEN_BYTES);
     for (uint64_t seq = 1; seq <= 9; seq++)
         deliver(7, seq);
@@ -36,7 +36,7 @@ static void ten_messages_in_a_turn_are_one_write(void **state)
 static void a_long_write_is_cut_where_frames_end(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     settings.send_chunk_bytes = 1000;
     deliver_large(7, 1, 10, 294);   /* frames of 300 bytes: three to a piece */
     deliver_large(7, 11, 11, 5000); /* longer than a piece may be, and still in one */
@@ -50,7 +50,7 @@ static void a_long_write_is_cut_where_frames_end(void **state)
 static void a_choked_socket_gets_nothing_until_it_is_writable(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     int64_t blocked = metric_get(METRIC_SOCKETS_BLOCKED);
     client->answer = SEND_BLOCKED;
     deliver(7, 1);
@@ -78,7 +78,7 @@ static void a_choked_socket_gets_nothing_until_it_is_writable(void **state)
 static void a_socket_that_chokes_within_a_long_write_goes_on_from_there(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     settings.send_chunk_bytes = 1000;
     client->answer = SEND_BLOCKED;
     deliver_large(7, 1, 10, 294);
@@ -98,7 +98,7 @@ static void a_socket_that_chokes_within_a_long_write_goes_on_from_there(void **s
 static void a_reader_that_falls_off_the_log_is_closed_and_no_other(void **state)
 {
     (void)state;
-    struct client *slow = seated_client(7, PLAIN, 0), *fast = seated_client(7, PLAIN, 0);
+    struct client *slow = joined_client(7, PLAIN, 0), *fast = joined_client(7, PLAIN, 0);
     int64_t closed = metric_get(METRIC_CLOSED_SLOW);
     slow->answer = SEND_BLOCKED;
     deliver(7, 1);
@@ -130,7 +130,7 @@ static void a_reader_that_falls_off_the_log_is_closed_and_no_other(void **state)
 static void what_a_slow_reader_would_lose_is_set_aside(void **state)
 {
     (void)state;
-    struct client *slow = seated_client(7, PLAIN, 0), *fast = seated_client(7, PLAIN, 0);
+    struct client *slow = joined_client(7, PLAIN, 0), *fast = joined_client(7, PLAIN, 0);
     slow->session->outbox.max = 400000;
     slow->answer = SEND_BLOCKED;
     deliver(7, 1);
@@ -157,7 +157,7 @@ static void what_a_slow_reader_would_lose_is_set_aside(void **state)
 static void a_reader_that_comes_back_too_late_is_closed(void **state)
 {
     (void)state;
-    struct client *slow = seated_client(7, PLAIN, 0);
+    struct client *slow = joined_client(7, PLAIN, 0);
     int64_t closed = metric_get(METRIC_CLOSED_SLOW);
     slow->answer = SEND_BLOCKED;
     deliver(7, 1);
@@ -174,7 +174,7 @@ static void a_reader_that_comes_back_too_late_is_closed(void **state)
 static void answers_wait_in_order_and_before_what_comes_after(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     deliver(7, 1);
     session_send_text(client->session, STR("first")); /* after what the log holds already */
     deliver(7, 2);
@@ -198,7 +198,7 @@ static void answers_wait_in_order_and_before_what_comes_after(void **state)
 static void a_long_answer_stays_in_one_piece(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     char *text = repeat("y", 900);
     settings.send_chunk_bytes = 100;
     client->answer = SEND_BLOCKED;
@@ -218,7 +218,7 @@ static void a_long_answer_stays_in_one_piece(void **state)
 static void too_many_answers_end_the_connection(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     int64_t closed = metric_get(METRIC_CLOSED_SLOW);
     client->answer = SEND_BLOCKED;
     deliver(7, 1);
@@ -238,7 +238,7 @@ static void too_many_answers_end_the_connection(void **state)
 static void a_dead_socket_is_not_written_to_again(void **state)
 {
     (void)state;
-    struct client *dead = seated_client(7, PLAIN, 0), *other = seated_client(7, PLAIN, 0);
+    struct client *dead = joined_client(7, PLAIN, 0), *other = joined_client(7, PLAIN, 0);
     int64_t closed = metric_get(METRIC_CLOSED_SLOW);
     dead->answer = SEND_DEAD;
     uint64_t seq = deliver_large(7, 1, 1, 20000);
@@ -260,10 +260,10 @@ static void a_dead_socket_is_not_written_to_again(void **state)
 static void over_budget_rooms_give_back_what_everybody_has_had(void **state)
 {
     (void)state;
-    struct client *slow = seated_client(1, PLAIN, 0);
-    seated_client(1, PLAIN, 0);
-    seated_client(2, PLAIN, 0);
-    seated_client(3, BARE, 0);
+    struct client *slow = joined_client(1, PLAIN, 0);
+    joined_client(1, PLAIN, 0);
+    joined_client(2, PLAIN, 0);
+    joined_client(3, BARE, 0);
     settings.room_logs_bytes = 1000;
     slow->answer = SEND_BLOCKED;
     deliver_large(1, 1, 1, 10000);
@@ -301,7 +301,7 @@ static void collect_payload(void *arg, struct str payload)
 static void what_everybody_has_had_takes_no_more_memory(void **state)
 {
     (void)state;
-    struct client *with_history = seated_client(7, PLAIN, 0), *without = seated_client(8, LINES, 0);
+    struct client *with_history = joined_client(7, PLAIN, 0), *without = joined_client(8, LINES, 0);
     struct member member = {1, STR("bob"), STR("1")};
     struct room *seven = map_get(&hub.rooms, 7), *eight = map_get(&hub.rooms, 8);
     size_t members = 0;
@@ -332,7 +332,7 @@ static void what_everybody_has_had_takes_no_more_memory(void **state)
 static void what_somebody_has_not_had_stays(void **state)
 {
     (void)state;
-    struct client *quick = seated_client(8, LINES, 0), *slow = seated_client(8, LINES, 0);
+    struct client *quick = joined_client(8, LINES, 0), *slow = joined_client(8, LINES, 0);
     slow->answer = SEND_BLOCKED;
     for (uint64_t seq = 1; seq <= 500; seq++) {
         deliver(8, seq);
@@ -348,7 +348,7 @@ static void what_somebody_has_not_had_stays(void **state)
 static void a_log_goes_with_its_last_reader(void **state)
 {
     (void)state;
-    struct client *one = seated_client(7, PLAIN, 0), *two = seated_client(7, BARE, 0);
+    struct client *one = joined_client(7, PLAIN, 0), *two = joined_client(7, BARE, 0);
     deliver(7, 1);
     hub_flush(&hub);
     size_t both = hub.log_bytes;
@@ -370,7 +370,7 @@ static void a_log_goes_with_its_last_reader(void **state)
 static void leaving_in_the_turn_of_a_message_is_safe(void **state)
 {
     (void)state;
-    struct client *one = seated_client(7, PLAIN, 0), *two = seated_client(8, PLAIN, 0);
+    struct client *one = joined_client(7, PLAIN, 0), *two = joined_client(8, PLAIN, 0);
     deliver(7, 1);
     deliver(8, 1);
     disconnect_client(one); /* its room had something to flush */
@@ -380,10 +380,10 @@ static void leaving_in_the_turn_of_a_message_is_safe(void **state)
 
 /* ---- readers that put the payloads together themselves ---- */
 
-static void a_pulled_seat_is_told_once_a_turn_and_sent_nothing(void **state)
+static void a_pulled_subscription_is_told_once_a_turn_and_sent_nothing(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PULLED, 0);
+    struct client *client = joined_client(7, PULLED, 0);
     deliver(7, 1);
     deliver(7, 2);
     hub_flush(&hub);
@@ -422,7 +422,7 @@ int main(void)
         TEST(what_somebody_has_not_had_stays),
         TEST(a_log_goes_with_its_last_reader),
         TEST(leaving_in_the_turn_of_a_message_is_safe),
-        TEST(a_pulled_seat_is_told_once_a_turn_and_sent_nothing),
+        TEST(a_pulled_subscription_is_told_once_a_turn_and_sent_nothing),
     };
     if (log_open("test", "/dev/null", LOG_ERROR))
         return 1;

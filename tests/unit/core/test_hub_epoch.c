@@ -14,7 +14,7 @@ static void put_back(uint64_t stored)
 static void a_database_that_knows_less_than_was_delivered_begins_another_epoch(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 5);
+    struct client *client = joined_client(7, PLAIN, 5);
     hub_reconcile(&hub);
     job_do();
     assert_int_equal(db.raises, 0);
@@ -35,7 +35,7 @@ static void a_database_that_knows_less_than_was_delivered_begins_another_epoch(v
 static void if_no_epoch_can_be_begun_that_is_shown_and_tried_again(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 5);
+    struct client *client = joined_client(7, PLAIN, 5);
     db.last[7] = 2;
     db.raise = ERR_DOWN;
     hub_reconcile(&hub);
@@ -53,7 +53,7 @@ static void if_no_epoch_can_be_begun_that_is_shown_and_tried_again(void **state)
 static void a_database_of_an_earlier_epoch_was_put_back(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 5);
+    struct client *client = joined_client(7, PLAIN, 5);
     db.epoch = EPOCH - 1;
     hub_reconcile(&hub);
     job_do();
@@ -72,7 +72,7 @@ static void put_back_unnoticed(uint64_t stored)
 static void a_number_that_is_not_new_is_asked_about(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 9);
+    struct client *client = joined_client(7, PLAIN, 9);
     put_back_unnoticed(5);
     deliver(7, 6);
     deliver(7, 7);
@@ -92,7 +92,7 @@ static void a_number_that_is_not_new_is_asked_about(void **state)
 static void the_same_number_by_another_transaction_is_asked_about(void **state)
 {
     (void)state;
-    seated_client(7, PLAIN, 5);
+    joined_client(7, PLAIN, 5);
     put_back_unnoticed(4);
     deliver(7, 5);
     job_do();
@@ -103,7 +103,7 @@ static void the_same_number_by_another_transaction_is_asked_about(void **state)
 static void a_repeat_is_no_other_message(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 5);
+    struct client *client = joined_client(7, PLAIN, 5);
     deliver(7, 5);
     assert_int_equal(job_count, 0); /* the last one: nobody need be asked */
     deliver(7, 3);
@@ -120,7 +120,7 @@ static void a_repeat_is_no_other_message(void **state)
 static void a_doubt_that_could_not_be_asked_about_is_asked_again(void **state)
 {
     (void)state;
-    seated_client(7, PLAIN, 5);
+    joined_client(7, PLAIN, 5);
     put_back_unnoticed(2);
     deliver(7, 3);
     db.err = ERR_DOWN;
@@ -139,7 +139,7 @@ static void a_doubt_that_could_not_be_asked_about_is_asked_again(void **state)
 static void our_own_message_under_a_number_that_is_not_new(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 5);
+    struct client *client = joined_client(7, PLAIN, 5);
     put_back_unnoticed(2);
     struct store_post post = {.message = message_of(7, 3)};
     struct post_id id = post_of(client->session, 1);
@@ -159,7 +159,7 @@ static void our_own_message_of_another_epoch_is_unknown(void **state)
     static const char *const told[] = {"unknown 6|", "denied 6|"};
     for (int later = 0; later < 2; later++)
         for (size_t i = 0; i < 2; i++) {
-            struct client *client = seated_client(7 + 2 * (uint64_t)later + i, PLAIN, 5);
+            struct client *client = joined_client(7 + 2 * (uint64_t)later + i, PLAIN, 5);
             struct store_post post = {.message = message_of(7 + 2 * (uint64_t)later + i, 6),
                                       .err = errs[i],
                                       .epoch = later ? EPOCH + 1 : EPOCH - 1};
@@ -177,7 +177,7 @@ static void our_own_message_of_another_epoch_is_unknown(void **state)
 static void a_refill_that_begins_with_another_message_shows_nothing(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 5);
+    struct client *client = joined_client(7, PLAIN, 5);
     put_back_unnoticed(3);
     db.last[7] = 7;
     deliver(7, 8); /* 4 to 7 were not heard */
@@ -194,7 +194,7 @@ static void a_refill_that_begins_with_another_message_shows_nothing(void **state
 static void what_is_stored_after_a_reconnect_is_compared_first(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 5), *other = seated_client(8, PLAIN, 2);
+    struct client *client = joined_client(7, PLAIN, 5), *other = joined_client(8, PLAIN, 2);
     struct store_post post = {.message = message_of(8, 3)};
     struct post_id id = post_of(other->session, 1);
     db.last[7] = 4;
@@ -212,7 +212,7 @@ static void what_is_stored_after_a_reconnect_is_compared_first(void **state)
 static void of_two_relays_one_begins_the_epoch(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 5);
+    struct client *client = joined_client(7, PLAIN, 5);
     db.last[7] = 2;
     hub_reconcile(&hub);
     db.epoch = EPOCH + 5; /* by the other one */
@@ -236,7 +236,7 @@ static void also_those_who_sit_nowhere_are_asked_to_come_back(void **state)
 static void what_is_delivered_while_a_reconciliation_is_under_way_is_not_ahead(void **state)
 {
     (void)state;
-    seated_client(7, PLAIN, 5);
+    joined_client(7, PLAIN, 5);
     hub_reconcile(&hub);
     struct job *reconcile = job_work();
     deliver(7, 6);
@@ -247,19 +247,19 @@ static void what_is_delivered_while_a_reconciliation_is_under_way_is_not_ahead(v
 static void in_another_epoch_everybody_is_asked_to_come_back(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 5);
+    struct client *client = joined_client(7, PLAIN, 5);
     put_back(2);
     job_do();
     assert_int_equal(hub.epoch, 9);
     assert_int_equal(client->closes, 1);
     assert_int_equal(client->code, 1012);
-    assert_int_equal(client->seated, 1);
+    assert_int_equal(client->joined, 1);
     struct client *next = connect_client();
     join(next, 7, PLAIN);
-    assert_int_equal(next->seated, 0); /* the room is being read */
+    assert_int_equal(next->joined, 0); /* the room is being read */
     job_do();
-    assert_int_equal(next->seated, 1);
-    assert_int_equal(client->seated, 1); /* not once more */
+    assert_int_equal(next->joined, 1);
+    assert_int_equal(client->joined, 1); /* not once more */
     assert_string_equal(recent(7, PLAIN), "1:m1|2:m2|");
     deliver(7, 3); /* a number that was another message's */
     hub_flush(&hub);
@@ -287,7 +287,7 @@ static void in_another_epoch_a_listener_is_told_to_begin_again(void **state)
 static void what_was_being_read_when_the_epoch_changed_is_read_again(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 5);
+    struct client *client = joined_client(7, PLAIN, 5);
     deliver(7, 8);
     go(settings.gap_wait_ms);
     struct job *backfill = job_work();
@@ -299,8 +299,8 @@ static void what_was_being_read_when_the_epoch_changed_is_read_again(void **stat
     job_do();
     struct client *next = connect_client();
     join(next, 7, PLAIN);
-    assert_int_equal(next->seated, 1);
-    assert_int_equal(client->seated, 1);
+    assert_int_equal(next->joined, 1);
+    assert_int_equal(client->joined, 1);
     deliver(7, 3);
     hub_flush(&hub);
     assert_string_equal(got(next), "3:m3|");
@@ -325,14 +325,14 @@ static void a_room_that_was_being_loaded_is_loaded_again(void **state)
 static void if_it_cannot_be_read_again_nobody_is_told_twice(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 5), *next = connect_client();
+    struct client *client = joined_client(7, PLAIN, 5), *next = connect_client();
     put_back(2);
     job_do();
     join(next, 7, PLAIN);
     db.err = ERR_DOWN;
     job_do();
-    assert_int_equal(client->not_seated, 0);
-    assert_int_equal(next->not_seated, 1);
+    assert_int_equal(client->not_joined, 0);
+    assert_int_equal(next->not_joined, 1);
 }
 
 int main(void)

@@ -28,7 +28,7 @@ static int end_slow(void **state)
 
 static struct client *slow_client(uint64_t conversation, uint64_t seq)
 {
-    struct client *client = seated_client(conversation, LINES, seq);
+    struct client *client = joined_client(conversation, LINES, seq);
     client->session->transport = &slow_wire;
     return client;
 }
@@ -62,7 +62,7 @@ static void what_comes_while_a_room_rests_goes_out_in_one_write(void **state)
 static void only_the_room_that_was_slow_rests(void **state)
 {
     (void)state;
-    struct client *slow = slow_client(7, 0), *quick = seated_client(8, LINES, 0);
+    struct client *slow = slow_client(7, 0), *quick = joined_client(8, LINES, 0);
     write_ms = 5;
     deliver(7, 1);
     hub_flush(&hub);
@@ -130,7 +130,7 @@ static void many_small_rooms_cool_down_together(void **state)
     (void)state;
     struct client *small[20];
     for (uint64_t room = 0; room < 20; room++) {
-        small[room] = seated_client(10 + room, LINES, 0);
+        small[room] = joined_client(10 + room, LINES, 0);
         small[room]->session->transport = &small_wire;
         deliver(10 + room, 1);
     }
@@ -150,7 +150,7 @@ static void a_few_small_rooms_do_not_rest(void **state)
     (void)state;
     struct client *small[3];
     for (uint64_t room = 0; room < 3; room++) {
-        small[room] = seated_client(10 + room, LINES, 0);
+        small[room] = joined_client(10 + room, LINES, 0);
         small[room]->session->transport = &small_wire;
         deliver(10 + room, 1);
     }

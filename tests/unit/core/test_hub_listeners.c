@@ -51,7 +51,7 @@ static void a_gap_is_filled_for_a_listener(void **state)
 static void a_listener_keeps_the_room_when_its_readers_go(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 3);
+    struct client *client = joined_client(7, PLAIN, 3);
     listen_to(7, 3); /* it is there already: at once */
     assert_int_equal(jobs_ever, 1);
     disconnect_client(client);
@@ -62,7 +62,7 @@ static void a_listener_keeps_the_room_when_its_readers_go(void **state)
     assert_int_equal(hub.rooms.count, 1);
     client = connect_client();
     join(client, 7, PLAIN);
-    assert_int_equal(client->seated, 1);
+    assert_int_equal(client->joined, 1);
 }
 
 static void a_room_that_cannot_be_read_is_tried_again_for_its_listener(void **state)
@@ -74,7 +74,7 @@ static void a_room_that_cannot_be_read_is_tried_again_for_its_listener(void **st
     join(client, 7, PLAIN);
     hub_subscribed(&hub, 7);
     job_do();
-    assert_int_equal(client->not_seated, 1); /* clients are not kept waiting */
+    assert_int_equal(client->not_joined, 1); /* clients are not kept waiting */
     assert_int_equal(heard.readies, 0);
     go(settings.reconcile_down_ms);
     while (job_count)
@@ -83,13 +83,13 @@ static void a_room_that_cannot_be_read_is_tried_again_for_its_listener(void **st
     db.err = ERR_OK;
     db.last[7] = 5;
     join(client, 7, PLAIN); /* waits for the next attempt */
-    assert_int_equal(client->seated, 0);
+    assert_int_equal(client->joined, 0);
     go(settings.reconcile_down_ms);
     while (job_count)
         job_do();
     assert_int_equal(heard.readies, 1);
     assert_int_equal(heard.ready, 5);
-    assert_int_equal(client->seated, 1);
+    assert_int_equal(client->joined, 1);
     assert_int_equal(net.subscribed[7], 1);
 }
 
@@ -130,7 +130,7 @@ static void on_other_posted(struct post_id id, const struct store_post *post)
 static void answers_for_other_connections_go_elsewhere(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     struct store_post posts[] = {{.message = message_of(7, 1)}, {.message = message_of(7, 2)}};
     struct post_id ids[] = {{5, 1, on_other_posted}, post_of(client->session, 1)};
     hub_stored(&hub, posts, ids, 2);
@@ -144,7 +144,7 @@ static void a_room_is_kept_for_who_comes_back(void **state)
 {
     (void)state;
     settings.room_linger_ms = LINGER_MS;
-    struct client *client = seated_client(7, PLAIN, 3);
+    struct client *client = joined_client(7, PLAIN, 3);
     disconnect_client(client);
     assert_int_equal(net.subscribed[7], 1);
     assert_int_equal(hub.log_bytes, 0); /* its logs go as ever */
@@ -152,9 +152,9 @@ static void a_room_is_kept_for_who_comes_back(void **state)
     go(LINGER_MS - 50);
     client = connect_client();
     join(client, 7, PULLED);
-    assert_int_equal(client->seated, 1); /* at once, and nothing was read for it */
+    assert_int_equal(client->joined, 1); /* at once, and nothing was read for it */
     assert_int_equal(jobs_ever, 1);
-    assert_int_equal(hub_seq(hub_seat(client->session, 7)), 4);
+    assert_int_equal(hub_seq(hub_subscription(client->session, 7)), 4);
     deliver(7, 5);
     hub_flush(&hub);
     assert_int_equal(client->changed, 1);
@@ -170,7 +170,7 @@ static void a_room_without_anybody_stays_in_order(void **state)
 {
     (void)state;
     settings.room_linger_ms = LINGER_MS;
-    struct client *client = seated_client(7, PLAIN, 3);
+    struct client *client = joined_client(7, PLAIN, 3);
     disconnect_client(client);
     db.last[7] = 4;
     deliver(7, 5);
@@ -178,7 +178,7 @@ static void a_room_without_anybody_stays_in_order(void **state)
     job_do();
     client = connect_client();
     join(client, 7, PLAIN);
-    assert_int_equal(hub_seq(hub_seat(client->session, 7)), 5);
+    assert_int_equal(hub_seq(hub_subscription(client->session, 7)), 5);
     deliver(7, 6);
     hub_flush(&hub);
     assert_string_equal(got(client), "6:m6|");
@@ -189,7 +189,7 @@ static void a_room_whose_time_is_up_while_it_is_read_goes_afterwards(void **stat
 {
     (void)state;
     settings.room_linger_ms = 300;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     disconnect_client(client);
     db.last[7] = 1;
     deliver(7, 2);

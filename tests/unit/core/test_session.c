@@ -96,7 +96,7 @@ static void one_that_talks_is_never_asked(void **state)
 static void a_choked_socket_is_not_asked_but_cut_all_the_same(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     client->answer = SEND_BLOCKED;
     deliver(7, 1);
     hub_flush(&hub);
@@ -127,7 +127,7 @@ static void a_message_that_never_ends_ends_the_connection(void **state)
 static void a_close_is_asked_for_once_and_enforced(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, PLAIN, 0);
+    struct client *client = joined_client(7, PLAIN, 0);
     session_close(client->session, 4001, "first");
     session_close(client->session, 4002, "second");
     assert_int_equal(client->code, 4001);

@@ -75,7 +75,7 @@ static void commands_about_one_room_keep_their_order(void **state)
     job_do();
     hub_subscribed(&hub, 7);
     job_do();
-    go(100); /* nobody leaves while seats are being taken */
+    go(100); /* nobody leaves while subscriptions are being taken */
     assert_int_equal(net.submitted, 2);
     assert_string_equal(net.content, "two");
     assert_string_equal(brief(client), "re 5 not_found|re 2|re 4|");
@@ -221,7 +221,7 @@ static void who_is_put_out_hears_no_more(void **state)
     job_do();
     brief(client);
     native_protocol.expelled(client->session, 7, "\"rude\"");
-    native_protocol.expelled(client->session, 8, ""); /* while its seat is asked for */
+    native_protocol.expelled(client->session, 8, ""); /* while its subscription is asked for */
     native_protocol.expelled(client->session, 9, ""); /* that it never named */
     deliver(7, 1);
     assert_string_equal(

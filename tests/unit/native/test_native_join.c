@@ -71,7 +71,7 @@ static void pages_wait_for_the_socket(void **state)
     }
 }
 
-static void a_seat_that_falls_off_while_held_begins_anew(void **state)
+static void a_subscription_that_falls_off_while_held_begins_anew(void **state)
 {
     (void)state;
     settings.room_log_bytes = 2000;
@@ -177,7 +177,7 @@ int main(void)
         NATIVE(who_joins_hears_what_comes),
         NATIVE(what_was_missed_comes_before_what_is_new),
         NATIVE(pages_wait_for_the_socket),
-        NATIVE(a_seat_that_falls_off_while_held_begins_anew),
+        NATIVE(a_subscription_that_falls_off_while_held_begins_anew),
         NATIVE(a_relay_that_is_behind_its_client_repeats_nothing),
         NATIVE(a_cursor_that_is_none_here_is_a_reset),
         NATIVE(a_hello_answers_for_all_its_rooms_at_once),

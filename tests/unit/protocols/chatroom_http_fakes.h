@@ -236,7 +236,7 @@ static void leave(struct visit *visit)
 }
 
 /* The room is subscribed to and read. */
-static inline void seat(void)
+static inline void enter_room(void)
 {
     hub_subscribed(&hub, ROOM);
     while (job_count)

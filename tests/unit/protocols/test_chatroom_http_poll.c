@@ -51,7 +51,7 @@ static void a_long_poll_is_held_until_something_comes(void **state)
     (void)state;
     db.last[ROOM] = 3;
     struct visit *one = get(PATH("poll"), ME "&after=3&wait=20"), *two = get(PATH("poll"), ME "&wait=20");
-    seat();
+    enter_room();
     assert_int_equal(one->status + two->status, 0);
     assert_int_equal(sessions.count, 2);
     deliver(ROOM, 4);
@@ -74,7 +74,7 @@ static void a_long_poll_ends_empty_when_its_time_is_up(void **state)
 {
     (void)state;
     struct visit *visit = get(PATH("poll"), ME "&wait=2.5");
-    seat();
+    enter_room();
     go(2400);
     assert_int_equal(visit->status, 0);
     go(150);
@@ -83,7 +83,7 @@ static void a_long_poll_ends_empty_when_its_time_is_up(void **state)
     visit = get(PATH("poll"), ME "&wait=1"); /* while the room is still being read */
     go(1100);
     assert_int_equal(visit->status, 200);
-    seat();
+    enter_room();
 }
 
 static void nothing_falls_between_looking_and_sitting(void **state)
@@ -92,7 +92,7 @@ static void nothing_falls_between_looking_and_sitting(void **state)
     db.last[ROOM] = 3;
     struct visit *visit = get(PATH("poll"), ME "&after=3&wait=20");
     db.last[ROOM] = 5; /* stored before the room is read, so its log never has them */
-    seat();
+    enter_room();
     assert_string_equal(numbers(body_of(visit), "{\"seq\":"), "4 5 ");
 }
 
@@ -100,7 +100,7 @@ static void what_the_client_has_seen_does_not_come_again(void **state)
 {
     (void)state;
     struct visit *other = get(PATH("events"), ME);
-    seat();
+    enter_room();
     db.last[ROOM] = 2; /* this relay has not heard of them yet */
     struct visit *visit = get(PATH("poll"), ME "&after=2&wait=20");
     deliver(ROOM, 1);
@@ -117,7 +117,7 @@ static void more_than_a_log_holds_in_one_turn_is_read(void **state)
 {
     (void)state;
     struct visit *visit = get(PATH("poll"), ME "&wait=20");
-    seat();
+    enter_room();
     char *text = repeat("x", 20000);
     for (uint64_t seq = 1; seq <= 8; seq++) {
         struct message message = message_of(ROOM, seq);
@@ -137,7 +137,7 @@ static void polls_that_cannot_wait_are_told(void **state)
     (void)state;
     struct visit *visit = get(PATH("poll"), ME "&wait=20");
     db.err = ERR_DOWN;
-    seat();
+    enter_room();
     assert_refused(visit, 503, "unavailable");
     db.err = ERR_OK;
     settings.max_connections = 0;
@@ -149,7 +149,7 @@ static void a_relay_that_ends_lets_its_polls_go(void **state)
 {
     (void)state;
     struct visit *visit = get(PATH("poll"), ME "&wait=20");
-    seat();
+    enter_room();
     session_close(sessions.slots[0], 1012, "Restarting: come back");
     assert_string_equal(body_of(visit), "{\"epoch\":3,\"next\":0,\"events\":[]}");
     go(50);
@@ -163,7 +163,7 @@ static void in_another_epoch_a_held_poll_keeps_no_place(void **state)
     (void)state;
     db.last[ROOM] = 5;
     struct visit *visit = get(PATH("poll"), ME "&after=5&epoch=3&wait=20");
-    seat();
+    enter_room();
     db.last[ROOM] = 2;
     db.epoch = 9;
     hub_reconcile(&hub);
@@ -196,7 +196,7 @@ static void a_client_that_vanishes_leaves_nothing(void **state)
 {
     (void)state;
     struct visit *visit = get(PATH("poll"), ME "&wait=20");
-    seat();
+    enter_room();
     assert_int_equal(sessions.count, 1);
     leave(visit);
     assert_int_equal(sessions.count, 0);
@@ -215,7 +215,7 @@ static void who_polls_is_present(void **state)
     assert_int_equal(world.waiting, 0);
     go(14000);
     struct visit *visit = get(PATH("poll"), ME "&wait=20");
-    seat();
+    enter_room();
     go(19000); /* a poll in hand counts, too */
     assert_int_equal(visit->status, 0);
     go(2000);

@@ -13,7 +13,7 @@ static void an_event_stream_begins_with_a_cursor(void **state)
     assert_true(visit->streaming);
     assert_string_equal(visit->type, "text/event-stream; charset=utf-8");
     assert_string_equal(body_of(visit), "retry: 1000\n\n");
-    seat();
+    enter_room();
     assert_string_equal(body_of(visit), "id: 3-3\n\n");
     assert_int_equal(world.waiting, 1);
     deliver(ROOM, 4);
@@ -68,7 +68,7 @@ static void pages_wait_for_a_slow_client(void **state)
     db.last[ROOM] = 12;
     struct visit *visit = resume("3-0");
     visit->answer = SEND_BLOCKED;
-    seat(); /* the cursor blocks it */
+    enter_room(); /* the cursor blocks it */
     assert_int_equal(job_count, 0);
     for (int i = 0; i < 10; i++) {
         session_writable(visit->session);
@@ -90,7 +90,7 @@ static void a_cursor_that_is_none_is_reset(void **state)
     db.last[ROOM] = 14;
     for (size_t i = 0; i < 4; i++) {
         struct visit *visit = resume(lost[i]);
-        seat();
+        enter_room();
         assert_string_equal(body_of(visit),
                             "retry: 1000\n\nid: 3-14\nevent: reset\ndata: {\"epoch\":3,\"seq\":14}\n\n");
     }
@@ -102,7 +102,7 @@ static void a_relay_that_is_behind_repeats_nothing(void **state)
 {
     (void)state;
     struct visit *other = get(PATH("events"), ME);
-    seat();
+    enter_room();
     db.last[ROOM] = 2; /* stored by another relay, which has told the client already */
     struct visit *visit = resume("3-2");
     assert_string_equal(body_of(visit), "retry: 1000\n\n");
@@ -128,7 +128,7 @@ static void an_iframe_gets_scripts(void **state)
     const char *beginning = body_of(visit);
     assert_memory_equal(beginning, "<!doctype html>\n<!--", 20);
     assert_true(strlen(beginning) > 1024);
-    seat();
+    enter_room();
     assert_string_equal(body_of(visit), "<script>parent.my.fn({\"seq\":0,\"type\":\"open\","
                                         "\"data\":{\"epoch\":3,\"seq\":0}})</script>\n");
     deliver(ROOM, 1);
@@ -180,7 +180,7 @@ static void whoever_asks_for_padding_gets_it_after_each_piece(void **state)
         assert_true(strlen(body) > len);
         assert_string_equal(body + strlen(body) - len, rows[i].padding);
         assert_null(strstr(body_of(other), rows[i].padding));
-        seat();
+        enter_room();
         body = body_of(visit);
         assert_string_equal(body + strlen(body) - len, rows[i].padding);
         body_of(other);
@@ -205,7 +205,7 @@ static void whoever_asks_for_padding_gets_it_after_each_piece(void **state)
         char resume[128];
         snprintf(resume, sizeof resume, "%s%s", rows[i].query, i ? "&after=3-0" : "&lastEventId=3-0");
         visit = get(rows[i].verb, resume);
-        seat();
+        enter_room();
         while (job_count)
             job_do();
         body = body_of(visit);
@@ -219,7 +219,7 @@ static void a_stream_whose_room_cannot_be_read_ends(void **state)
     (void)state;
     struct visit *visit = get(PATH("events"), ME);
     db.err = ERR_DOWN;
-    seat();
+    enter_room();
     assert_true(visit->ended);
     db.err = ERR_OK;
     leave(visit);

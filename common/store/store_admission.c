@@ -1,4 +1,4 @@
-#include "common/store/store_seats.h"
+#include "common/store/store_admission.h"
 
 #include "common/store/store_sql.h"
 
@@ -20,7 +20,7 @@ static const struct store_statement rows[] = {
                                " WHERE c.public_id = ? AND c.kind = 4"},
 };
 
-const struct store_statements store_seats_statements = STORE_STATEMENTS(rows);
+const struct store_statements store_admission_statements = STORE_STATEMENTS(rows);
 
 static void on_self(void *arg, const struct db_value *c)
 {

@@ -1,4 +1,4 @@
-/* What a seat may ask for besides frames: bare bytes, payloads, to be held back. */
+/* What a subscription may ask for besides frames: bare bytes, payloads, to be held back. */
 #include "hub_listener.h"
 
 /* ---- bytes that are no frames ---- */
@@ -14,7 +14,7 @@ static const char *bytes_of(struct client *client)
 static void bare_bytes_go_out_as_they_are(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, LINES, 0);
+    struct client *client = joined_client(7, LINES, 0);
     struct member member = {1, STR("bob"), STR("1")};
     deliver(7, 1);
     deliver(7, 2);
@@ -27,10 +27,10 @@ static void bare_bytes_go_out_as_they_are(void **state)
     assert_string_equal(bytes_of(client), "members bob");
 }
 
-static void a_pulled_seat_can_take_each_payload(void **state)
+static void a_pulled_subscription_can_take_each_payload(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, WRAPPED, 2);
+    struct client *client = joined_client(7, WRAPPED, 2);
     struct member member = {1, STR("bob"), STR("1")};
     deliver(7, 3);
     hub_broadcast_members(&hub, 7, &member, 1);
@@ -64,7 +64,7 @@ static void a_pulled_seat_can_take_each_payload(void **state)
 static void a_held_reader_gets_the_log_when_it_is_let_go(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, LINES, 0), *other = seated_client(7, LINES, 0);
+    struct client *client = joined_client(7, LINES, 0), *other = joined_client(7, LINES, 0);
     session_hold(client->session, true);
     deliver(7, 1);
     hub_flush(&hub);
@@ -85,7 +85,7 @@ static void a_held_reader_that_falls_off_the_log_is_closed(void **state)
     static const enum encoding_id kinds[] = {LINES, WRAPPED};
     uint64_t seq = 0;
     for (size_t i = 0; i < 2; i++) {
-        struct client *client = seated_client(7, kinds[i], seq), *blocked = seated_client(7, kinds[i], seq);
+        struct client *client = joined_client(7, kinds[i], seq), *blocked = joined_client(7, kinds[i], seq);
         int64_t closed = metric_get(METRIC_CLOSED_SLOW), spilled = metric_get(METRIC_SPILLED_BYTES);
         char *text = repeat("x", 20000);
         session_hold(client->session, true);
@@ -112,7 +112,7 @@ static void a_held_reader_that_falls_off_the_log_is_closed(void **state)
 static void who_waits_for_a_socket_is_told_that_all_is_out(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, LINES, 0);
+    struct client *client = joined_client(7, LINES, 0);
     session_send_raw(client->session, STR("one"));
     assert_int_equal(client->drained, 1);
     client->answer = SEND_BLOCKED;
@@ -131,14 +131,14 @@ static void who_waits_for_a_socket_is_told_that_all_is_out(void **state)
 static void what_somebody_saw_stored_is_fetched(void **state)
 {
     (void)state;
-    struct client *client = seated_client(7, LINES, 3);
-    struct seat *seat = hub_seat(client->session, 7);
-    assert_int_equal(hub_seq(seat), 3);
-    hub_expect(seat, 3);
+    struct client *client = joined_client(7, LINES, 3);
+    struct subscription *sub = hub_subscription(client->session, 7);
+    assert_int_equal(hub_seq(sub), 3);
+    hub_expect(sub, 3);
     go(1000);
     assert_int_equal(job_count, 0);
     db.last[7] = 5;
-    hub_expect(seat, 5); /* no relay told of it */
+    hub_expect(sub, 5); /* no relay told of it */
     go(settings.gap_wait_ms);
     job_do();
     hub_flush(&hub);
@@ -149,7 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(bare_bytes_go_out_as_they_are),
-        TEST(a_pulled_seat_can_take_each_payload),
+        TEST(a_pulled_subscription_can_take_each_payload),
         TEST(a_held_reader_gets_the_log_when_it_is_let_go),
         TEST(a_held_reader_that_falls_off_the_log_is_closed),
         TEST(who_waits_for_a_socket_is_told_that_all_is_out),

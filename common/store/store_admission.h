@@ -1,6 +1,6 @@
-/* store_seats.h: what a relay asks when a connection of the friend chat or of a space opens. */
-#ifndef CG_COMMON_STORE_STORE_SEATS_H
-#define CG_COMMON_STORE_STORE_SEATS_H
+/* store_admission.h: what a relay asks when a connection of the friend chat or of a space opens. */
+#ifndef CG_COMMON_STORE_STORE_ADMISSION_H
+#define CG_COMMON_STORE_STORE_ADMISSION_H
 
 #include "common/rights.h"
 #include "common/store/store.h"
