@@ -91,11 +91,12 @@
     X(ANSWERS_UNEXPECTED, "answers_unexpected_total", counter, \
       "Answers of the journal that no command waited for: always 0, or something is wrong") \
     X(JOURNAL_RETRIES, "journal_retries_total", counter, "Transactions tried again") \
-    X(READER_QUEUED, "reader_queued", gauge, "Look-ups waiting for a reader") \
-    X(READER_REFUSED, "reader_refused_total", counter, "Look-ups refused because the readers were behind") \
-    X(READER_BUILT_BYTES, "reader_built_bytes", gauge, "Bytes of answers that readers made and nobody took yet") \
-    X(READER_JOBS, "reader_jobs_total", counter, "Look-ups that readers have taken") \
-    X(READER_TURNS, "reader_turns_total", counter, "Times that a reader took some: those of a kind go together") \
+    X(DB_POOL_QUEUED, "db_pool_queued", gauge, "Look-ups waiting for a worker of the pool") \
+    X(DB_POOL_REFUSED, "db_pool_refused_total", counter, "Look-ups refused because the pool was behind") \
+    X(DB_POOL_BUILT_BYTES, "db_pool_built_bytes", gauge, \
+      "Bytes of answers that the pool made and the loop has not taken yet") \
+    X(DB_POOL_JOBS, "db_pool_jobs_total", counter, "Look-ups that workers of the pool have taken") \
+    X(DB_POOL_BATCHES, "db_pool_batches_total", counter, "Times that a worker took some: those of a kind go together") \
     X(DB_UP, "db_up", gauge, "1 while the last use of the database succeeded") \
     X(DB_WRITABLE, "db_writable", gauge, \
       "0 from when the database refused a write that was right until it takes one; 1 else") \

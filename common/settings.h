@@ -35,7 +35,7 @@ struct settings {
     int64_t outbox_bytes, outboxes_bytes, send_chunk_bytes, room_log_bytes, room_logs_bytes;
     int64_t history_limit, history_bytes;
     int64_t journal_batch, journal_queue, journal_queue_bytes, journal_timeout_ms;
-    int64_t readers, reader_queue, reader_queue_user, reader_queue_address;
+    int64_t db_pool_threads, db_pool_queue, db_pool_queue_user, db_pool_queue_address;
     int64_t reconcile_ms, reconcile_down_ms, revocation_poll_ms, gap_wait_ms;
     int64_t lease_ms, grace_ms, members_interval_ms;
     char *advertise;

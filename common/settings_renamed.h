@@ -6,6 +6,10 @@
 #define SETTINGS_RENAMED(X) \
     X(audit_ms, reconcile_ms) \
     X(audit_down_ms, reconcile_down_ms) \
-    X(names_ms, name_cache_ms)
+    X(names_ms, name_cache_ms) \
+    X(readers, db_pool_threads) \
+    X(reader_queue, db_pool_queue) \
+    X(reader_queue_user, db_pool_queue_user) \
+    X(reader_queue_address, db_pool_queue_address)
 
 #endif

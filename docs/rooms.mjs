@@ -13,7 +13,7 @@ const PROGRAMS = ['common', 'relay', 'rest', 'admin'];
 const ABOUT = {
   admin: 'the operator’s command', common: 'text, JSON, settings, logs', 'common/redis': 'addresses, keys, scripts',
   'common/service': 'start of a program, operators’ orders', 'common/store': 'SQL', relay: 'main, drain, handshakes',
-  'relay/native': 'the native protocol',  'relay/core': 'hub, sessions, presence', 'relay/db': 'journal, readers', 'relay/demos': 'demonstrations',
+  'relay/native': 'the native protocol',  'relay/core': 'hub, sessions, presence', 'relay/db': 'journal, database pool', 'relay/demos': 'demonstrations',
   'relay/net': 'HTTP, WebSockets, hand-over',
   'relay/protocols': 'the articles’ protocols', 'relay/redis': 'the bus', 'relay/socketio': 'Engine.IO, Socket.IO',
   rest: 'FastCGI, router', 'rest/calls': 'the calls', 'rest/http': 'one call, its form',

@@ -193,7 +193,7 @@ static void on_before_sleep(uv_prepare_t *prepare)
     sio_flush();
     if (relay->handoff)
         handoff_look(relay->handoff);
-    readers_flush(relay->readers); /* last, these two: the others ask them for things */
+    db_pool_flush(relay->db_pool); /* last, these two: the others ask them for things */
     bus_flush(relay->bus);
     set_tick(relay); /* what went before sets timers */
 }
@@ -294,14 +294,14 @@ static void build(struct relay *relay)
     relay->journal = journal_new(settings, &relay->completions, on_stored, relay);
     debts_limit((size_t)settings->outboxes_bytes);
     unfinished_limit((size_t)settings->unfinished_bytes);
-    relay->readers = readers_new(settings, &relay->completions);
+    relay->db_pool = db_pool_new(settings, &relay->completions);
     struct bus_events events = {on_bus_state, on_subscribed, on_received, relay};
     relay->bus = bus_new(&relay->loop, settings, relay->incarnation, &events);
     relay->hub.settings = settings;
     relay->hub.wheel = &relay->wheel;
     relay->hub.sessions = &relay->sessions;
     relay->hub.journal = relay->journal;
-    relay->hub.readers = relay->readers;
+    relay->hub.db_pool = relay->db_pool;
     relay->hub.bus = relay->bus;
     relay->hub.encodings = encodings;
     relay->hub.origin = relay->incarnation;
@@ -314,7 +314,7 @@ static void build(struct relay *relay)
                                               .arg = relay};
     hub_init(&relay->hub);
     relay->presence = presence_new(settings, &relay->wheel, &relay->hub, relay->bus, relay->incarnation);
-    door = (struct door){settings, &relay->hub, relay->presence, relay->readers, &relay->tokens};
+    door = (struct door){settings, &relay->hub, relay->presence, relay->db_pool, &relay->tokens};
     uv_timer_init(&relay->loop, &relay->tick);
     uv_timer_init(&relay->loop, &relay->drain);
     uv_timer_init(&relay->loop, &relay->last_words);
@@ -331,7 +331,7 @@ static void build(struct relay *relay)
 static struct moderation_config moderation_of(struct relay *relay)
 {
     return (struct moderation_config){&relay->settings, &relay->wheel,    &relay->hub, relay->bus,
-                                      relay->readers,   on_told_to_drain, relay};
+                                      relay->db_pool,   on_told_to_drain, relay};
 }
 
 static bool sanctions_ready(struct relay *relay)
@@ -350,7 +350,7 @@ static bool namespaces_ready(struct relay *relay)
 {
     char why[256];
     struct store *store = store_new(&relay->settings);
-    bool ready = sio_init(apps, &relay->settings, &relay->wheel, &relay->hub, relay->bus, relay->readers, store,
+    bool ready = sio_init(apps, &relay->settings, &relay->wheel, &relay->hub, relay->bus, relay->db_pool, store,
                           relay->incarnation, why);
     store_free(store);
     return ready || refuse_start(relay, why);
@@ -470,7 +470,7 @@ static void take_apart(struct relay *relay)
         http_stop(relay->http);
     if (relay->ws)
         ws_stop(relay->ws);
-    readers_stop(relay->readers);
+    db_pool_stop(relay->db_pool);
     completion_queue_drain(&relay->completions);
     end_answered(relay);
     bus_stop(relay->bus);
@@ -494,7 +494,7 @@ static void take_apart(struct relay *relay)
     lobby_fini(&relay->lobby);
     limits_fini(&relay->limits);
     journal_free(relay->journal);
-    readers_free(relay->readers);
+    db_pool_free(relay->db_pool);
     bus_free(relay->bus);
 }
 

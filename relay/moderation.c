@@ -9,7 +9,7 @@
 #include "relay/core/door.h"
 #include "relay/socketio/eio.h"
 #include "relay/core/hub.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 #include "relay/socketio/sio.h"
 
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static struct {
     struct moderation_config config;
     struct sanctions sanctions;
     int64_t changed_ms; /* of the latest change that is known */
-    bool looking;       /* a reader is at it */
+    bool looking;       /* a worker is at it */
     bool again;         /* there was news meanwhile */
     struct wheel_timer timer;
 } moderation;
@@ -142,7 +142,7 @@ static void look_now(void)
     look->changed_ms = moderation.changed_ms;
     moderation.looking = true;
     wheel_cancel(&moderation.timer);
-    readers_add_first(moderation.config.readers, &look->job);
+    db_pool_add_first(moderation.config.db_pool, &look->job);
 }
 
 static void on_timer(struct wheel_timer *timer)

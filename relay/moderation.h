@@ -9,7 +9,7 @@
 
 struct bus;
 struct hub;
-struct readers;
+struct db_pool;
 struct store;
 struct wheel;
 struct wire_header;
@@ -19,7 +19,7 @@ struct moderation_config {
     struct wheel *wheel;
     struct hub *hub;
     struct bus *bus;
-    struct readers *readers;
+    struct db_pool *db_pool;
     void (*drain)(void *arg); /* as SIGTERM */
     void *arg;
 };

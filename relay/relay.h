@@ -14,7 +14,7 @@
 #include "relay/core/limits.h"
 #include "relay/db/completion_queue.h"
 #include "relay/core/presence.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 #include "relay/net/ws.h"
 
 struct relay {
@@ -27,7 +27,7 @@ struct relay {
     struct sessions sessions;
     struct hub hub;
     struct journal *journal;
-    struct readers *readers;
+    struct db_pool *db_pool;
     struct bus *bus;
     struct presence *presence;
     struct ws *ws;

@@ -8,13 +8,13 @@
 
 struct hub;
 struct presence;
-struct readers;
+struct db_pool;
 
 struct door {
     const struct settings *settings;
     struct hub *hub;
     struct presence *presence;
-    struct readers *readers;
+    struct db_pool *db_pool;
     struct token_keys *tokens;
 };
 

@@ -182,7 +182,7 @@ static struct subscription *subscription_new(struct room *room, struct session *
     session->subscriptions = sub;
     index_subscription(sub);
     room->subscriptions[room->subscription_count++] = sub;
-    sub->log->readers++;
+    sub->log->subscribers++;
     return sub;
 }
 
@@ -192,7 +192,7 @@ static void subscription_free(struct subscription *sub)
     forget_subscription(sub);
     room->subscriptions[sub->index] = room->subscriptions[--room->subscription_count];
     room->subscriptions[sub->index]->index = sub->index;
-    if (--sub->log->readers == 0)
+    if (--sub->log->subscribers == 0)
         log_free(sub->log);
     free(sub);
 }

@@ -1,5 +1,5 @@
 /* hub.h: rooms, and who reads them. The middle of the relay: adapters call it, it calls the journal,
- * the readers and the bus. It knows no socket, no SQL, no Redis command. Loop thread only.
+ * the database pool and the bus. It knows no socket, no SQL, no Redis command. Loop thread only.
  *
  *   hub_post ─▶ journal ─(commit)─▶ hub_stored ─▶ hub_deliver ─▶ room logs ─(hub_flush)─▶
  *   sessions
@@ -16,7 +16,7 @@
 #include "relay/core/session.h"
 
 struct bus;
-struct readers;
+struct db_pool;
 struct sanctions;
 
 /* What another relay told without a number, for those above the hub. */
@@ -38,7 +38,7 @@ struct hub {
     struct wheel *wheel;
     struct sessions *sessions;
     struct journal *journal;
-    struct readers *readers;
+    struct db_pool *db_pool;
     struct bus *bus;
     const struct encoding *const *encodings; /* ENCODING_COUNT of them, by their id */
     uint64_t origin;                         /* this process's incarnation */

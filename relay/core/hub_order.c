@@ -18,7 +18,7 @@
 #include "common/metrics.h"
 #include "relay/redis/bus.h"
 #include "relay/core/hub_room.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 
 #include <stdlib.h>
 
@@ -261,7 +261,7 @@ void room_load(struct room *room)
     /* the last message tells the last number; more are for those who want to see them */
     reading->range.limit = history ? (unsigned)room->hub->settings->history_limit : 1;
     reading->range.latest = true;
-    readers_add(room->hub->readers, &reading->job);
+    db_pool_add(room->hub->db_pool, &reading->job);
 }
 
 /* ---- gaps ---- */
@@ -320,7 +320,7 @@ static void backfill(struct room *room)
     if (room->gap && room->gap->count)
         reading->range.before = room->gap->messages[0]->seq;
     room->backfilling = true;
-    readers_add(room->hub->readers, &reading->job);
+    db_pool_add(room->hub->db_pool, &reading->job);
 }
 
 static void on_gap(struct wheel_timer *timer)
@@ -493,7 +493,7 @@ static void reconcile_begin(struct hub *hub, bool all)
         hub->reconcile_again = false;
     hub->connects = metric_get(METRIC_DB_CONNECTS);
     hub->reconciling = true;
-    readers_add(hub->readers, &reconcile->job);
+    db_pool_add(hub->db_pool, &reconcile->job);
 }
 
 void hub_reconcile(struct hub *hub)

@@ -25,7 +25,7 @@ struct room_log {
     struct room *room;
     struct room_log *next;
     enum encoding_id encoding;
-    unsigned readers; /* subscriptions */
+    unsigned subscribers; /* subscriptions */
 };
 
 struct room {

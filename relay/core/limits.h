@@ -55,7 +55,7 @@ void limits_leave(struct limits *limits, struct limits_client *client);
 enum limits_verdict limits_message(struct limits *limits, struct limits_client *client, size_t bytes,
                                    int64_t *retry_after_ms);
 
-/* Who pays for what a client asks for (readers.h): its user, or while there is none, where it comes from. */
+/* Who pays for what a client asks for (db_pool.h): its user, or while there is none, where it comes from. */
 static inline uint64_t limits_payer_address(uint64_t address)
 {
     return address | UINT64_C(1) << 63; /* users' numbers stay below */

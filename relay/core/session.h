@@ -183,7 +183,7 @@ bool sessions_have_room(const struct sessions *sessions);
 void session_from(struct session *session, struct str peer);
 /* It was let in, or something else stands for it in the lobby. */
 void session_admitted(struct session *session);
-/* Who pays for what it asks for: readers.h. */
+/* Who pays for what it asks for: db_pool.h. */
 static inline uint64_t session_payer(const struct session *session)
 {
     return limits_payer(&session->client);

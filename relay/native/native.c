@@ -90,7 +90,7 @@ struct native *native_find(uint64_t session_id)
 
 bool native_look_up(struct native *native, int64_t re, struct job *job)
 {
-    if (native->asked < NATIVE_ASKED_MAX && !readers_try(door.readers, job)) {
+    if (native->asked < NATIVE_ASKED_MAX && !db_pool_try(door.db_pool, job)) {
         native->asked++;
         return true;
     }
@@ -131,7 +131,7 @@ struct greeting {
 
 static void look_up(struct job *const *jobs, size_t count, struct store *store)
 {
-    struct store_native_arrival *arrivals[READERS_TOGETHER] = {NULL};
+    struct store_native_arrival *arrivals[DB_POOL_TOGETHER] = {NULL};
     for (size_t i = 0; i < count; i++)
         arrivals[i] = &((struct greeting *)jobs[i])->arrival;
     enum err err = store_native_arrivals(store, arrivals, count);

@@ -53,8 +53,8 @@ static bool is_narrow(const struct store_range *range)
 
 static void read_pages(struct job *const *jobs, size_t count, struct store *store)
 {
-    struct page *narrow[READERS_TOGETHER];
-    struct store_range ranges[READERS_TOGETHER] = {0};
+    struct page *narrow[DB_POOL_TOGETHER];
+    struct store_range ranges[DB_POOL_TOGETHER] = {0};
     size_t narrow_count = 0;
     for (size_t i = 0; i < count; i++) {
         struct page *page = (struct page *)jobs[i];
@@ -136,7 +136,7 @@ static void read_missed(struct native_room *room)
     job_charge(&page->job, JOB_ASK, native->user,
                1 + (is_narrow(&page->range) ? room->target - room->given : PAGE_EVENTS) / 50);
     native->reading++;
-    if (readers_try(door.readers, &page->job)) {
+    if (db_pool_try(door.db_pool, &page->job)) {
         free(page);
         native->reading--;
         door_refuse(native->session, 1013, "Try again later");

@@ -15,7 +15,7 @@
 #include "relay/core/hub.h"
 #include "relay/native/native.h"
 #include "relay/core/postings.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 
 enum {
     NATIVE_ROOMS_AT_ONCE = 100, /* that one hello or one unread may name */
@@ -129,7 +129,7 @@ void native_refuse(struct native *native, int64_t re, const char *code, const ch
 void native_fail(struct native *native, int64_t re, enum err err);
 /* The native state of that session, if it still is one and open; NULL else. */
 struct native *native_find(uint64_t session_id);
-/* Hands a job of the client's to the readers, or answers `busy` and frees it. */
+/* Hands a job of the client's to the database pool, or answers `busy` and frees it. */
 bool native_look_up(struct native *native, int64_t re, struct job *job);
 /* It asked for much: nothing more is read from it, nor carried out of what waits, until that is answered. False: it was
  * told `busy`. */

@@ -215,7 +215,7 @@ static void look_up(struct native_room *room)
     looking->user = room->native->user;
     memcpy(looking->id, room->id, ID_MAX);
     job_charge(&looking->job, JOB_ASK, looking->user, 1);
-    room->looking = !readers_try(door.readers, &looking->job);
+    room->looking = !db_pool_try(door.db_pool, &looking->job);
     if (!room->looking) {
         free(looking);
         fail_waiting(room, ERR_BUSY);

@@ -5,7 +5,7 @@
 
 static void look_up(struct job *const *jobs, size_t count, struct store *store)
 {
-    struct store_place_asked asked[READERS_TOGETHER] = {0};
+    struct store_place_asked asked[DB_POOL_TOGETHER] = {0};
     for (size_t i = 0; i < count; i++) {
         struct admission *admission = (struct admission *)jobs[i];
         asked[i].room_id = str_of(admission->room_id);
@@ -54,5 +54,5 @@ enum err admission_ask(struct admission *admission, enum job_class class, uint64
     admission->job.done = on_looked_up;
     admission->epoch = door.hub->epoch;
     job_charge(&admission->job, class, payer, admission->more ? 5 : 1);
-    return readers_try(door.readers, &admission->job);
+    return db_pool_try(door.db_pool, &admission->job);
 }

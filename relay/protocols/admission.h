@@ -1,10 +1,10 @@
-/* admission.h: may this user be in this chatroom: asked of MySQL by a reader, for every transport that leads there.
- * Loop thread only, but for `more`. */
+/* admission.h: may this user be in this chatroom: asked of MySQL by the database pool, for every transport that leads
+ * there. Loop thread only, but for `more`. */
 #ifndef CG_RELAY_PROTOCOLS_ADMISSION_H
 #define CG_RELAY_PROTOCOLS_ADMISSION_H
 
 #include "common/store/store.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 
 enum admitted {
     ADMITTED,
@@ -21,7 +21,7 @@ struct admission {
     uint64_t epoch;           /* in which it is asked: its numbers, users and rooms are of no other */
     struct store_place place; /* the answer */
     int missing;
-    /* In the reader's thread, once the user was found to be a member: reads what else is wanted in the same turn, and
+    /* In a thread of the pool, once the user was found to be a member: reads what else is wanted in the same turn, and
      * may set job.err. NULL: nothing. Touches only the admission and what is its own. */
     void (*more)(struct admission *admission, struct store *store);
     /* In the loop thread; frees it. */
@@ -30,7 +30,8 @@ struct admission {
 
 /* Takes the ids if they have the shape of ids: ADMITTED, and nothing is known yet; else which one has not. */
 enum admitted admission_name(struct admission *admission, struct str room_id, struct str nick_id);
-/* Asks, for this payer (readers.h); `done` comes later. ERR_BUSY: too many wait, the admission is still the caller's. */
+/* Asks, for this payer (db_pool.h); `done` comes later. ERR_BUSY: too many wait, the admission is still the
+ * caller's. */
 enum err admission_ask(struct admission *admission, enum job_class class, uint64_t payer) CG_MUST_CHECK;
 
 #endif

@@ -12,7 +12,7 @@
 #include "relay/core/door.h"
 #include "relay/core/hub.h"
 #include "relay/core/presence.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
 #include "relay/protocols/chatroom_parts.h"
 #include "relay/core/door.h"
 #include "relay/core/hub.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 
 #include <stdlib.h>
 
@@ -276,7 +276,7 @@ static void answer_asked(uint64_t conversation, uint64_t user)
     history->user = user;
     lines_init(&history->lines);
     lines_init(&history->older);
-    if (readers_try(door.readers, &history->job)) {
+    if (db_pool_try(door.db_pool, &history->job)) {
         free(history);
         refuse(conversation, user, "busy", "too much is going on: try again in a second");
     }

@@ -38,7 +38,7 @@ void chatroom_http_refuse(struct http_call *call, unsigned status, const char *c
 void chatroom_http_reply(struct http_call *call, struct str json);
 /* 429, past a rate or with too many connections. */
 void chatroom_http_refuse_limited(struct http_call *call, const char *code, const char *error, int64_t retry_after_ms);
-/* What is said when the reader queue, the journal or the table of connections is full. */
+/* What is said when the database pool, the journal or the table of connections is full. */
 void chatroom_http_refuse_busy(struct http_call *call);
 void chatroom_http_refuse_down(struct http_call *call);
 
@@ -68,7 +68,7 @@ bool chatroom_http_callback_ok(struct str name);
 /* Appends a call of parent.NAME with `json`, as a script element. */
 void chatroom_http_add_script(struct buf *out, const char *callback, struct str json);
 
-/* A page of history, made by a reader: at most history_limit events and history_bytes. */
+/* A page of history, made by the database pool: at most history_limit events and history_bytes. */
 struct chatroom_http_page {
     struct buf out;
     uint64_t last; /* the number of the last event in it; where it begins at first */

@@ -102,7 +102,7 @@ static void read_rest(struct session *session)
     chatroom_http_page_init(&reading->page, poll->next, add_json);
     job_charge(&reading->job, JOB_ASK, session_payer(session), 1 + (size_t)door.settings->history_limit / 50);
     poll->reading = true;
-    if (readers_try(door.readers, &reading->job)) {
+    if (db_pool_try(door.db_pool, &reading->job)) {
         free(reading);
         chatroom_http_refuse_busy(poll->held.call);
         chatroom_http_held_done(session);

@@ -166,7 +166,7 @@ static void read_missing(struct session *session)
     chatroom_http_page_init(&reading->page, stream->cursor.seq, add_event);
     job_charge(&reading->job, JOB_ASK, session_payer(session), 1 + (size_t)door.settings->history_limit / 50);
     stream->reading = true;
-    if (readers_try(door.readers, &reading->job)) {
+    if (db_pool_try(door.db_pool, &reading->job)) {
         free(reading);
         door_refuse(session, 1013, "Try again later");
     }

@@ -10,7 +10,7 @@
 #include "relay/core/debts.h"
 #include "relay/core/door.h"
 #include "relay/core/hub.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -275,7 +275,7 @@ static void send_list(struct session *session)
     unpack(state->in_use, state->user, &history->pair);
     job_charge(&history->job, JOB_ASK, state->user, 1 + (size_t)door.settings->history_limit / 50);
     state->reading = true;
-    if (readers_try(door.readers, &history->job)) {
+    if (db_pool_try(door.db_pool, &history->job)) {
         state->reading = false;
         free(history);
         session_send_text(session, STR(CUSTOMER_FAILED));
@@ -374,7 +374,7 @@ static void open_session(struct session *session, const struct request *request)
     a->job.done = on_looked_up;
     a->session_id = session->id;
     job_charge(&a->job, JOB_ARRIVAL, session_payer(session), 3);
-    if (readers_try(door.readers, &a->job)) {
+    if (db_pool_try(door.db_pool, &a->job)) {
         free(a);
         refuse(session, STR(CUSTOMER_FAILED), 1013, "Try again later");
         return;

@@ -9,7 +9,7 @@
 #include "common/text.h"
 #include "relay/core/door.h"
 #include "relay/core/hub.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 
 #include <stdlib.h>
 
@@ -267,7 +267,7 @@ static void load_page(struct session *session, bool all, uint64_t before)
     look_up->before = before;
     memcpy(look_up->user_id, state->user_id, ID_MAX);
     job_charge(&look_up->job, state->name ? JOB_ASK : JOB_ARRIVAL, session_payer(session), 4);
-    state->loading = !readers_try(door.readers, &look_up->job);
+    state->loading = !db_pool_try(door.db_pool, &look_up->job);
     if (state->loading)
         return;
     free(look_up);

@@ -10,7 +10,7 @@
 #include "relay/core/door.h"
 #include "relay/core/hub.h"
 #include "relay/core/presence.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 
 #include <stdlib.h>
 
@@ -231,7 +231,7 @@ static void open_session(struct session *session, const struct request *request)
     state->expiry.fired = on_expiry;
     arm_expiry(state);
     job_charge(&admission->job, JOB_ARRIVAL, session_payer(session), 2);
-    if (readers_try(door.readers, &admission->job)) {
+    if (db_pool_try(door.db_pool, &admission->job)) {
         free(admission);
         door_refuse(session, 1013, "Try again later");
         return;

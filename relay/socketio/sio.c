@@ -510,14 +510,14 @@ static void say_all(void *arg)
 }
 
 bool sio_init(const struct app *const *apps, const struct settings *settings, struct wheel *wheel, struct hub *hub,
-              struct bus *bus, struct readers *readers, struct store *store, uint64_t incarnation, char why[256])
+              struct bus *bus, struct db_pool *db_pool, struct store *store, uint64_t incarnation, char why[256])
 {
     sio = (struct sio){
         .settings = settings,
         .wheel = wheel,
         .hub = hub,
         .bus = bus,
-        .readers = readers,
+        .db_pool = db_pool,
         .namespace_list = mem_strdup(settings->io_namespaces),
         .hash_seed = id_random(),
     };

@@ -18,7 +18,7 @@
 
 struct app;
 struct bus;
-struct readers;
+struct db_pool;
 struct sanction;
 struct store;
 
@@ -29,7 +29,7 @@ extern const struct eio_layer echo_layer;
 /* Looks up the namespaces of the applications in the database (blocks: before the loop runs) and begins to listen to
  * them. False: *why says what is wrong. */
 bool sio_init(const struct app *const *apps, const struct settings *settings, struct wheel *wheel, struct hub *hub,
-              struct bus *bus, struct readers *readers, struct store *store, uint64_t incarnation, char why[256]);
+              struct bus *bus, struct db_pool *db_pool, struct store *store, uint64_t incarnation, char why[256]);
 void sio_fini(void);
 /* Another epoch has begun: numbers, recent messages and histories are void, and nobody is let in to a namespace until it
  * has read them again. */

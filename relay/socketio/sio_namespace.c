@@ -6,7 +6,7 @@
 #include "common/metrics.h"
 #include "common/store/store.h"
 #include "common/store/store_io.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 #include "relay/socketio/sio_parts.h"
 
 #include <stdio.h>
@@ -516,7 +516,7 @@ static void begin_history(struct sio_namespace *nsp)
     reading->epoch = sio.hub->epoch;
     reading->read[0] = (struct sio_recent){.max = nsp->history.max, .max_bytes = nsp->history.max_bytes};
     reading->read[1] = (struct sio_recent){.max = nsp->said_in_rooms.max, .max_bytes = nsp->said_in_rooms.max_bytes};
-    readers_add(sio.readers, &reading->job);
+    db_pool_add(sio.db_pool, &reading->job);
 }
 
 static void on_retry(struct wheel_timer *timer)

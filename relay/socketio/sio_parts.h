@@ -125,7 +125,7 @@ struct sio {
     struct wheel *wheel;
     struct hub *hub;
     struct bus *bus;
-    struct readers *readers;
+    struct db_pool *db_pool;
     struct sio_namespace namespaces[SIO_NAMESPACES_MAX];
     size_t namespace_count;
     char *namespace_list; /* io_namespaces, cut up */

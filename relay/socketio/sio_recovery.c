@@ -2,14 +2,14 @@
  * rest: from the namespace's recent messages, else from the database. All of it or nothing: if the socket is no longer
  * known, or more is missing than may be, the client gets a new socket and is told so (`recovered` is false).
  *
- *   CONNECT ─▶ Redis: whose was it ─▶ recent messages, or a reader ─▶ live */
+ *   CONNECT ─▶ Redis: whose was it ─▶ recent messages, or the pool ─▶ live */
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/io_notice.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/store/store.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 #include "relay/socketio/sio_parts.h"
 
 #include <errno.h>
@@ -190,7 +190,7 @@ static void fetch(struct sio_socket *socket)
         .limit = SIO_MISSED_MAX + 1,
     };
     job_charge(&reading->job, JOB_ASK, limits_payer_address(eio_address(socket->client->conn)), SIO_MISSED_MAX / 50);
-    if (readers_try(sio.readers, &reading->job)) {
+    if (db_pool_try(sio.db_pool, &reading->job)) {
         sio_recovery_free(reading->found);
         free(reading);
         give_up(socket, "busy");

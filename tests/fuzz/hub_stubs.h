@@ -13,7 +13,7 @@
 #include "relay/core/door.h"
 #include "relay/core/hub.h"
 #include "relay/core/presence.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 
 #include <stdlib.h>
 
@@ -191,9 +191,9 @@ void presence_leave(struct presence *presence, uint64_t conversation, uint64_t u
 static struct job *waiting[16];
 static size_t waiting_count;
 
-enum err readers_try(struct readers *readers, struct job *job)
+enum err db_pool_try(struct db_pool *db_pool, struct job *job)
 {
-    (void)readers;
+    (void)db_pool;
     CG_ASSERT(waiting_count < 16);
     waiting[waiting_count++] = job;
     return ERR_OK;

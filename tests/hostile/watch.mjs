@@ -43,10 +43,10 @@ function spooled(pid, dir) {
 }
 
 /** Gauges that an attack may fill and that are to be as before soon after it. */
-const GAUGES = ['connections', 'http_connections', 'outbox_bytes', 'reader_queued', 'journal_queued'];
+const GAUGES = ['connections', 'http_connections', 'outbox_bytes', 'db_pool_queued', 'journal_queued'];
 
 /** nginx keeps connections to relays and to the REST process open, as many as the site file says to each. */
-const SLACK = { descriptors: 160, http_connections: 140, connections: 24, outbox_bytes: 65536, reader_queued: 24,
+const SLACK = { descriptors: 160, http_connections: 140, connections: 24, outbox_bytes: 65536, db_pool_queued: 24,
   journal_queued: 24 };
 
 export class Watch {

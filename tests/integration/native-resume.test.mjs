@@ -131,7 +131,7 @@ describe('the native protocol: coming back', () => {
       assert.equal(native.logs.size, 1);
     }
     const now = await stack.metrics('relay1');
-    const [jobs, turns] = ['reader_jobs_total', 'reader_turns_total'].map((m) => now[m] - before[m]);
+    const [jobs, turns] = ['db_pool_jobs_total', 'db_pool_batches_total'].map((m) => now[m] - before[m]);
     assert.ok(jobs >= 60 && turns < jobs / 2, `${jobs} look-ups in ${turns} turns`);
   });
 

@@ -12,7 +12,7 @@
 #include "relay/core/hub.h"
 #include "relay/core/hub_room.h"
 #include "relay/db/journal.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 #include "relay/core/wsframe.h"
 
 enum { ORIGIN = 77, EPOCH = 3, CONVERSATIONS = 64 };
@@ -146,9 +146,9 @@ enum { JOBS_MAX = 512 };
 static struct job *jobs[JOBS_MAX];
 static size_t job_count, jobs_ever;
 
-void readers_add(struct readers *readers, struct job *job)
+void db_pool_add(struct db_pool *db_pool, struct job *job)
 {
-    (void)readers;
+    (void)db_pool;
     assert_true(job_count < JOBS_MAX);
     job->err = ERR_OK;
     jobs[job_count++] = job;

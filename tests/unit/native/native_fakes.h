@@ -100,11 +100,11 @@ enum err store_native_unread(struct store *store, uint64_t conversation, uint64_
     return world.err ? world.err : world.uncounted;
 }
 
-enum err readers_try(struct readers *readers, struct job *job)
+enum err db_pool_try(struct db_pool *db_pool, struct job *job)
 {
     if (world.full)
         return ERR_BUSY;
-    readers_add(readers, job);
+    db_pool_add(db_pool, job);
     return ERR_OK;
 }
 

@@ -30,7 +30,7 @@ static const struct encoding *const encodings[ENCODING_COUNT] = {
 static struct {
     bool stranger; /* not a member of the room */
     enum err place;
-    bool readers_full;
+    bool pool_full;
     int entered, left, waiting; /* `waiting`: of those who entered, with a session */
     enum encoding_id encoding;
 } world;
@@ -61,11 +61,11 @@ enum err store_places(struct store *store, struct store_place_asked *asked, size
     return failed;
 }
 
-enum err readers_try(struct readers *readers, struct job *job)
+enum err db_pool_try(struct db_pool *db_pool, struct job *job)
 {
-    if (world.readers_full)
+    if (world.pool_full)
         return ERR_BUSY;
-    readers_add(readers, job);
+    db_pool_add(db_pool, job);
     return ERR_OK;
 }
 

@@ -150,7 +150,7 @@ static void without_a_database_one_is_told_when_to_come_back(void **state)
     db.err = ERR_DOWN;
     db.last[ROOM] = 3;
     assert_refused(get(PATH("poll"), ME "&after=1"), 503, "unavailable");
-    world.readers_full = true;
+    world.pool_full = true;
     assert_refused(get(PATH("poll"), ME), 503, "busy");
 }
 

@@ -17,7 +17,7 @@
 #include "relay/socketio/app_echo.h"
 #include "relay/socketio/app_news.h"
 #include "relay/core/door.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 #include "relay/socketio/sio_parts.h"
 
 enum { EPOCH = 3, CONNS = 8, SENT_MAX = 64, NAMESPACES = 4 };
@@ -260,18 +260,18 @@ static void run(struct job *job)
     job->done(job);
 }
 
-void readers_add(struct readers *readers, struct job *job)
+void db_pool_add(struct db_pool *db_pool, struct job *job)
 {
-    (void)readers;
+    (void)db_pool;
     if (db.slow)
         db.waiting = job;
     else
         run(job);
 }
 
-enum err readers_try(struct readers *readers, struct job *job)
+enum err db_pool_try(struct db_pool *db_pool, struct job *job)
 {
-    (void)readers;
+    (void)db_pool;
     if (db.slow)
         db.waiting = job;
     else

@@ -1,5 +1,5 @@
-/* readers.h: threads that ask the database, so that the loop never waits. Each has its own connection; jobs may overtake
- * each other.
+/* db_pool.h: threads that ask the database, so that the loop never waits. Each has its own connection; jobs may
+ * overtake each other.
  *
  * Every job has a payer: a user, an address that has no user yet, or the relay itself. What waits is a queue for each
  * payer, and payers are served in turn by what their jobs cost, so that a payer's own excess waits behind itself:
@@ -8,25 +8,25 @@
  *     └ payers, the one that has used least comes next
  *         └ jobs, oldest first
  *
- * Classes take turns, who comes in most often. Of costly questions, and of any one payer's, one reader stays free if
+ * Classes take turns, who comes in most often. Of costly questions, and of any one payer's, one worker stays free if
  * there are two. A payer may have as many jobs waiting as a setting says, and never more than there is room left for
  * all others.
  *
- * Jobs of one kind that wait at the same moment can be worked on together, by one reader with one question: the job
+ * Jobs of one kind that wait at the same moment can be worked on together, by one worker with one question: the job
  * whose turn it is takes others of its kind and class along, one of each payer in turn, whoever asked for them; all pay
- * for their own. What a turn of the loop adds is shown to idle readers at its end (readers_flush), so that those whom
+ * for their own. What a turn of the loop adds is shown to idle workers at its end (db_pool_flush), so that those whom
  * many sockets ask for at once are together, and one alone waits for no timer. */
-#ifndef CG_RELAY_DB_READERS_H
-#define CG_RELAY_DB_READERS_H
+#ifndef CG_RELAY_DB_DB_POOL_H
+#define CG_RELAY_DB_DB_POOL_H
 
 #include "common/settings.h"
 #include "common/store/store.h"
 #include "relay/db/completion_queue.h"
 
 enum {
-    READERS_TOGETHER = 32,       /* jobs that are worked on together at most */
-    READERS_TOGETHER_COST = 512, /* … and their cost, unless one alone costs more */
-    READERS_COSTLY = 16,         /* a question of a client that costs this much or more is a costly one */
+    DB_POOL_TOGETHER = 32,       /* jobs that are worked on together at most */
+    DB_POOL_TOGETHER_COST = 512, /* … and their cost, unless one alone costs more */
+    DB_POOL_COSTLY = 16,         /* a question of a client that costs this much or more is a costly one */
 };
 
 enum job_class { JOB_RELAY, JOB_ARRIVAL, JOB_ASK, JOB_FIRST };
@@ -34,8 +34,8 @@ enum job_class { JOB_RELAY, JOB_ARRIVAL, JOB_ASK, JOB_FIRST };
 /* First member of a job. It has one of `work` and `work_all`. */
 struct job {
     struct completion completion;
-    void (*work)(struct job *job, struct store *store); /* in a reader thread; touches only the job */
-    /* The same for 1 to READERS_TOGETHER jobs that have the same work_all; sets each one's `err`. */
+    void (*work)(struct job *job, struct store *store); /* in a worker thread; touches only the job */
+    /* The same for 1 to DB_POOL_TOGETHER jobs that have the same work_all; sets each one's `err`. */
     void (*work_all)(struct job *const *jobs, size_t count, struct store *store);
     void (*done)(struct job *job); /* in the loop thread; frees the job */
     enum err err;                  /* ERR_OK until its work sets it */
@@ -46,8 +46,8 @@ struct job {
     unsigned cost;
     uint64_t payer;
 
-    /* the readers' own */
-    struct readers *readers;
+    /* the pool's own */
+    struct db_pool *pool;
     struct job *next; /* of the same payer and kind */
     uint64_t serial;
 };
@@ -61,7 +61,7 @@ static inline void job_charge(struct job *job, enum job_class class, uint64_t pa
     job->cost = cost < 10000 ? (unsigned)cost : 10000;
 }
 
-/* Works on one job alone: what a reader does, for those who stand in for readers. */
+/* Works on one job alone: what a worker does, for those who stand in for workers. */
 static inline void job_alone(struct job *job, struct store *store)
 {
     if (job->work_all)
@@ -70,23 +70,23 @@ static inline void job_alone(struct job *job, struct store *store)
         job->work(job, store);
 }
 
-struct readers;
+struct db_pool;
 
-struct readers *readers_new(const struct settings *settings, struct completion_queue *completions);
+struct db_pool *db_pool_new(const struct settings *settings, struct completion_queue *completions);
 /* Ends the threads once every job has been worked on; what they return still has to be drained. Jobs that are added
  * from then on come back with ERR_DOWN. */
-void readers_stop(struct readers *readers);
-void readers_free(struct readers *readers);
+void db_pool_stop(struct db_pool *pool);
+void db_pool_free(struct db_pool *pool);
 
 /* Loop thread only, as what follows. For what clients ask for: ERR_BUSY if its payer has its share waiting
- * (reader_queue_user or reader_queue_address, and as much as is left of reader_queue); the job is still the
+ * (db_pool_queue_user or db_pool_queue_address, and as much as is left of db_pool_queue); the job is still the
  * caller's. */
-enum err readers_try(struct readers *readers, struct job *job) CG_MUST_CHECK;
+enum err db_pool_try(struct db_pool *pool, struct job *job) CG_MUST_CHECK;
 /* For what the relay itself needs, which is bounded by its rooms: always taken. */
-void readers_add(struct readers *readers, struct job *job);
+void db_pool_add(struct db_pool *pool, struct job *job);
 /* The same before all that waits: for who may be here. A job with `work`. */
-void readers_add_first(struct readers *readers, struct job *job);
-/* Wakes readers for what was added since it was called last: at the end of each turn of the loop. */
-void readers_flush(struct readers *readers);
+void db_pool_add_first(struct db_pool *pool, struct job *job);
+/* Wakes workers for what was added since it was called last: at the end of each turn of the loop. */
+void db_pool_flush(struct db_pool *pool);
 
 #endif

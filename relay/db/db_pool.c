@@ -1,4 +1,4 @@
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 
 #include "common/store/db.h"
 #include "common/map.h"
@@ -10,7 +10,7 @@
 
 enum {
     KINDS = 8, /* that are worked on together; those of more would be worked on by payer only */
-    BUILT_BYTES_MAX = 16 * 1024 * 1024, /* of answers that the loop has not taken yet: readers wait for it then */
+    BUILT_BYTES_MAX = 16 * 1024 * 1024, /* of answers that the loop has not taken yet: workers wait for it then */
 };
 
 enum { CLASS_FIRST, CLASS_RELAY, CLASS_ARRIVAL, CLASS_ASK, CLASS_COSTLY, CLASSES };
@@ -28,14 +28,14 @@ struct lane {
     struct lane *before, *behind; /* a ring: of the same class and kind */
 };
 
-/* Who pays, in one class. It is in the class' heap while it has jobs and may have a reader, and is forgotten once it
+/* Who pays, in one class. It is in the class' heap while it has jobs and may have a worker, and is forgotten once it
  * has none and others have used as much as it has. */
 struct payer {
     uint64_t key;
     uint64_t used; /* virtual time: what it has had, on the class' scale */
     struct lane *lanes;
     size_t count;   /* jobs that wait */
-    size_t readers; /* at work for it */
+    size_t workers; /* at work for it */
     size_t place;   /* in the heap, from 1; 0: not in it */
     struct payer *next_idle;
     bool idle; /* in the class' list of those that may be forgotten */
@@ -56,11 +56,11 @@ struct class
     struct payer *idle, **idle_end;
     uint64_t now, latest;        /* virtual time: of who was served last; the latest that anybody has used */
     size_t count;                /* jobs that wait */
-    size_t readers, readers_max; /* at work on its jobs */
-    size_t payer_readers_max;
+    size_t workers, workers_max; /* at work on its jobs */
+    size_t payer_workers_max;
 };
 
-struct readers {
+struct db_pool {
     const struct settings *settings;
     struct completion_queue *completions;
     pthread_t *threads;
@@ -72,13 +72,13 @@ struct readers {
     uint64_t serial;
     size_t count;  /* jobs that wait */
     size_t built;  /* bytes of answers on their way to the loop */
-    size_t untold; /* questions that no reader was woken for yet: the loop's own */
+    size_t untold; /* questions that no worker was woken for yet: the loop's own */
     bool stopping;
 };
 
-/* What a reader has taken. */
+/* What a worker has taken. */
 struct batch {
-    struct job *jobs[READERS_TOGETHER];
+    struct job *jobs[DB_POOL_TOGETHER];
     size_t count;
     struct class *class;
     struct payer *payer; /* the first one's */
@@ -126,7 +126,7 @@ static void heap_add(struct class *class, struct payer *payer)
 /* In the heap where it belongs, or not in it. */
 static void payer_place(struct class *class, struct payer *payer)
 {
-    bool may = payer->count && payer->readers < class->payer_readers_max;
+    bool may = payer->count && payer->workers < class->payer_workers_max;
     if (!may && payer->place)
         heap_remove(class, payer);
     else if (may && payer->place)
@@ -150,7 +150,7 @@ static void forget_some(struct class *class)
 {
     for (int i = 0; i < 2 && class->idle; i++) {
         struct payer *payer = class->idle;
-        bool busy = payer->count || payer->readers;
+        bool busy = payer->count || payer->workers;
         if (!busy && payer->used > class->now)
             return;
         class->idle = payer->next_idle;
@@ -166,7 +166,7 @@ static void forget_some(struct class *class)
 
 static void note_idle(struct class *class, struct payer *payer)
 {
-    if (payer->count || payer->readers || payer->idle)
+    if (payer->count || payer->workers || payer->idle)
         return;
     payer->idle = true;
     payer->next_idle = NULL;
@@ -248,38 +248,38 @@ static void lane_free(struct payer *payer, struct kind *kind, struct lane *lane)
 
 /* ---- what waits ---- */
 
-static struct class *class_of(struct readers *readers, const struct job *job)
+static struct class *class_of(struct db_pool *pool, const struct job *job)
 {
     switch (job->class) {
-    case JOB_FIRST: return &readers->classes[CLASS_FIRST];
-    case JOB_ARRIVAL: return &readers->classes[CLASS_ARRIVAL];
-    case JOB_ASK: return &readers->classes[job->cost < READERS_COSTLY ? CLASS_ASK : CLASS_COSTLY];
-    default: return &readers->classes[CLASS_RELAY];
+    case JOB_FIRST: return &pool->classes[CLASS_FIRST];
+    case JOB_ARRIVAL: return &pool->classes[CLASS_ARRIVAL];
+    case JOB_ASK: return &pool->classes[job->cost < DB_POOL_COSTLY ? CLASS_ASK : CLASS_COSTLY];
+    default: return &pool->classes[CLASS_RELAY];
     }
 }
 
-static void append(struct readers *readers, struct job *job)
+static void append(struct db_pool *pool, struct job *job)
 {
-    struct class *class = class_of(readers, job);
+    struct class *class = class_of(pool, job);
     struct kind *kind = kind_of(class, job);
     struct payer *payer = payer_of(class, job->payer);
     struct lane *lane = lane_of(class, payer, job, kind);
-    job->readers = readers;
-    job->serial = ++readers->serial;
+    job->pool = pool;
+    job->serial = ++pool->serial;
     job->next = NULL;
     *lane->last = job;
     lane->last = &job->next;
     payer->count++;
     class->count++;
-    if (!kind || kind->count++ % READERS_TOGETHER == 0)
-        readers->untold++;
-    metric_set(METRIC_READER_QUEUED, (int64_t)++readers->count);
+    if (!kind || kind->count++ % DB_POOL_TOGETHER == 0)
+        pool->untold++;
+    metric_set(METRIC_DB_POOL_QUEUED, (int64_t)++pool->count);
     payer_place(class, payer);
     forget_some(class);
 }
 
 /* Takes the oldest of the lane, which its payer pays for. */
-static void take_from(struct readers *readers, struct batch *batch, struct lane *lane)
+static void take_from(struct db_pool *pool, struct batch *batch, struct lane *lane)
 {
     struct class *class = batch->class;
     struct payer *payer = lane->payer;
@@ -292,7 +292,7 @@ static void take_from(struct readers *readers, struct batch *batch, struct lane 
         kind->count--;
     payer->count--;
     class->count--;
-    readers->count--;
+    pool->count--;
     payer->used += job->cost ? job->cost : 1;
     class->latest = payer->used > class->latest ? payer->used : class->latest;
     batch->jobs[batch->count++] = job;
@@ -308,17 +308,17 @@ static struct lane *oldest_lane(const struct payer *payer)
 }
 
 /* Others of its kind go along, one of each payer in turn. */
-static void take_along(struct readers *readers, struct batch *batch, struct kind *kind)
+static void take_along(struct db_pool *pool, struct batch *batch, struct kind *kind)
 {
     size_t cost = batch->jobs[0]->cost;
-    while (kind->lanes && batch->count < READERS_TOGETHER) {
+    while (kind->lanes && batch->count < DB_POOL_TOGETHER) {
         struct lane *lane = kind->lanes;
         struct payer *payer = lane->payer;
         cost += lane->first->cost;
-        if (cost > READERS_TOGETHER_COST)
+        if (cost > DB_POOL_TOGETHER_COST)
             return;
         kind->lanes = lane->behind;
-        take_from(readers, batch, lane);
+        take_from(pool, batch, lane);
         payer_place(batch->class, payer);
         note_idle(batch->class, payer);
     }
@@ -326,24 +326,24 @@ static void take_along(struct readers *readers, struct batch *batch, struct kind
 
 static bool may_take(const struct class *class)
 {
-    return class->heap_count && class->readers < class->readers_max;
+    return class->heap_count && class->workers < class->workers_max;
 }
 
 /* The class whose turn it is; NULL: nothing may be taken now. */
-static struct class *next_class(struct readers *readers)
+static struct class *next_class(struct db_pool *pool)
 {
-    if (may_take(&readers->classes[CLASS_FIRST]))
-        return &readers->classes[CLASS_FIRST];
+    if (may_take(&pool->classes[CLASS_FIRST]))
+        return &pool->classes[CLASS_FIRST];
     for (size_t i = 0; i < sizeof turns; i++) {
-        struct class *class = &readers->classes[turns[readers->turn]];
-        readers->turn = (readers->turn + 1) % sizeof turns;
+        struct class *class = &pool->classes[turns[pool->turn]];
+        pool->turn = (pool->turn + 1) % sizeof turns;
         if (may_take(class))
             return class;
     }
     return NULL;
 }
 
-static void take_batch(struct readers *readers, struct class *class, struct batch *batch)
+static void take_batch(struct db_pool *pool, struct class *class, struct batch *batch)
 {
     struct payer *payer = class->heap[1];
     struct lane *lane = oldest_lane(payer);
@@ -354,60 +354,60 @@ static void take_batch(struct readers *readers, struct class *class, struct batc
     class->now = payer->used;
     if (kind && kind->lanes == lane)
         kind->lanes = lane->behind; /* it has had its turn */
-    payer->readers++;
-    class->readers++;
-    take_from(readers, batch, lane);
+    payer->workers++;
+    class->workers++;
+    take_from(pool, batch, lane);
     if (kind)
-        take_along(readers, batch, kind);
+        take_along(pool, batch, kind);
     payer_place(class, payer);
     if (!class->count)
         class->now = class->latest; /* nobody waits: nobody owes anything */
-    metric_set(METRIC_READER_QUEUED, (int64_t)readers->count);
+    metric_set(METRIC_DB_POOL_QUEUED, (int64_t)pool->count);
 }
 
-static bool must_wait(const struct readers *readers)
+static bool must_wait(const struct db_pool *pool)
 {
-    return readers->built > BUILT_BYTES_MAX && !readers->stopping;
+    return pool->built > BUILT_BYTES_MAX && !pool->stopping;
 }
 
 /* False: it is time to end. */
-static bool take(struct readers *readers, struct batch *batch)
+static bool take(struct db_pool *pool, struct batch *batch)
 {
     struct class *class = NULL;
-    pthread_mutex_lock(&readers->lock);
-    while (must_wait(readers) || (!(class = next_class(readers)) && !(readers->stopping && !readers->count)))
-        pthread_cond_wait(&readers->some, &readers->lock);
+    pthread_mutex_lock(&pool->lock);
+    while (must_wait(pool) || (!(class = next_class(pool)) && !(pool->stopping && !pool->count)))
+        pthread_cond_wait(&pool->some, &pool->lock);
     if (class)
-        take_batch(readers, class, batch);
-    pthread_mutex_unlock(&readers->lock);
+        take_batch(pool, class, batch);
+    pthread_mutex_unlock(&pool->lock);
     return class;
 }
 
-/* Its payer may have this reader for something else. */
-static void give_back(struct readers *readers, const struct batch *batch)
+/* Its payer may have this worker for something else. */
+static void give_back(struct db_pool *pool, const struct batch *batch)
 {
-    pthread_mutex_lock(&readers->lock);
-    batch->payer->readers--;
-    batch->class->readers--;
+    pthread_mutex_lock(&pool->lock);
+    batch->payer->workers--;
+    batch->class->workers--;
     payer_place(batch->class, batch->payer);
     note_idle(batch->class, batch->payer);
     for (size_t i = 0; i < batch->count; i++)
-        readers->built += batch->jobs[i]->bytes;
-    metric_set(METRIC_READER_BUILT_BYTES, (int64_t)readers->built);
-    if (readers->stopping)
-        pthread_cond_broadcast(&readers->some);
-    pthread_mutex_unlock(&readers->lock);
+        pool->built += batch->jobs[i]->bytes;
+    metric_set(METRIC_DB_POOL_BUILT_BYTES, (int64_t)pool->built);
+    if (pool->stopping)
+        pthread_cond_broadcast(&pool->some);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 static void *run(void *arg)
 {
-    struct readers *readers = arg;
-    struct store *store = store_new(readers->settings);
+    struct db_pool *pool = arg;
+    struct store *store = store_new(pool->settings);
     struct batch batch;
     db_thread_begin();
-    while (take(readers, &batch)) {
-        metric_inc(METRIC_READER_TURNS);
-        metric_add(METRIC_READER_JOBS, (int64_t)batch.count);
+    while (take(pool, &batch)) {
+        metric_inc(METRIC_DB_POOL_BATCHES);
+        metric_add(METRIC_DB_POOL_JOBS, (int64_t)batch.count);
         store_refresh(store);
         if (batch.jobs[0]->work_all)
             batch.jobs[0]->work_all(batch.jobs, batch.count, store);
@@ -415,8 +415,8 @@ static void *run(void *arg)
             batch.jobs[0]->work(batch.jobs[0], store);
         for (size_t i = 1; i < batch.count; i++)
             batch.jobs[i - 1]->completion.next = &batch.jobs[i]->completion;
-        give_back(readers, &batch);
-        completion_queue_add_all(readers->completions, &batch.jobs[0]->completion,
+        give_back(pool, &batch);
+        completion_queue_add_all(pool->completions, &batch.jobs[0]->completion,
                                  &batch.jobs[batch.count - 1]->completion);
     }
     store_free(store);
@@ -429,115 +429,115 @@ static void *run(void *arg)
 static void arrived(struct completion *completion)
 {
     struct job *job = (struct job *)completion;
-    struct readers *readers = job->readers;
+    struct db_pool *pool = job->pool;
     size_t bytes = job->bytes;
     job->done(job);
     if (!bytes)
         return;
-    pthread_mutex_lock(&readers->lock);
-    bool waited = must_wait(readers);
-    readers->built -= bytes;
-    metric_set(METRIC_READER_BUILT_BYTES, (int64_t)readers->built);
-    if (waited && !must_wait(readers))
-        pthread_cond_broadcast(&readers->some);
-    pthread_mutex_unlock(&readers->lock);
+    pthread_mutex_lock(&pool->lock);
+    bool waited = must_wait(pool);
+    pool->built -= bytes;
+    metric_set(METRIC_DB_POOL_BUILT_BYTES, (int64_t)pool->built);
+    if (waited && !must_wait(pool))
+        pthread_cond_broadcast(&pool->some);
+    pthread_mutex_unlock(&pool->lock);
 }
 
-struct readers *readers_new(const struct settings *settings, struct completion_queue *completions)
+struct db_pool *db_pool_new(const struct settings *settings, struct completion_queue *completions)
 {
-    struct readers *readers = mem_zalloc(sizeof *readers);
-    size_t threads = (size_t)settings->readers, but_one = threads > 1 ? threads - 1 : 1;
-    readers->settings = settings;
-    readers->completions = completions;
+    struct db_pool *pool = mem_zalloc(sizeof *pool);
+    size_t threads = (size_t)settings->db_pool_threads, but_one = threads > 1 ? threads - 1 : 1;
+    pool->settings = settings;
+    pool->completions = completions;
     for (size_t i = 0; i < CLASSES; i++) {
-        struct class *class = &readers->classes[i];
+        struct class *class = &pool->classes[i];
         class->idle_end = &class->idle;
-        class->readers_max = i == CLASS_COSTLY ? but_one : threads;
-        class->payer_readers_max = i == CLASS_ASK ? but_one : threads;
+        class->workers_max = i == CLASS_COSTLY ? but_one : threads;
+        class->payer_workers_max = i == CLASS_ASK ? but_one : threads;
     }
-    pthread_mutex_init(&readers->lock, NULL);
-    pthread_cond_init(&readers->some, NULL);
-    readers->thread_count = threads;
-    readers->threads = mem_zalloc(threads * sizeof readers->threads[0]);
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->some, NULL);
+    pool->thread_count = threads;
+    pool->threads = mem_zalloc(threads * sizeof pool->threads[0]);
     for (size_t i = 0; i < threads; i++) {
-        int failed = pthread_create(&readers->threads[i], NULL, run, readers);
+        int failed = pthread_create(&pool->threads[i], NULL, run, pool);
         CG_NEED(!failed, "a thread");
     }
-    return readers;
+    return pool;
 }
 
 /* How many jobs of its payer may wait: as many as a setting says, and as there is room left for others. However many
  * payers take all they can, there is room for one who comes. */
-static size_t share(const struct readers *readers, const struct job *job)
+static size_t share(const struct db_pool *pool, const struct job *job)
 {
-    const struct settings *settings = readers->settings;
-    size_t most = (size_t)(job->class == JOB_ARRIVAL ? settings->reader_queue_address : settings->reader_queue_user);
-    size_t all = (size_t)settings->reader_queue, left = all > readers->count ? all - readers->count : 0;
+    const struct settings *settings = pool->settings;
+    size_t most = (size_t)(job->class == JOB_ARRIVAL ? settings->db_pool_queue_address : settings->db_pool_queue_user);
+    size_t all = (size_t)settings->db_pool_queue, left = all > pool->count ? all - pool->count : 0;
     return most < left ? most : left;
 }
 
-static enum err add(struct readers *readers, struct job *job, bool bounded)
+static enum err add(struct db_pool *pool, struct job *job, bool bounded)
 {
     enum err err = ERR_OK;
     job->completion = (struct completion){.arrived = arrived};
     job->err = ERR_OK;
     job->bytes = 0;
-    pthread_mutex_lock(&readers->lock);
-    bool ended = readers->stopping;
+    pthread_mutex_lock(&pool->lock);
+    bool ended = pool->stopping;
     if (bounded) {
-        const struct payer *payer = map_get(&class_of(readers, job)->payers, key_of(job->payer));
-        if ((payer ? payer->count : 0) >= share(readers, job))
+        const struct payer *payer = map_get(&class_of(pool, job)->payers, key_of(job->payer));
+        if ((payer ? payer->count : 0) >= share(pool, job))
             err = ERR_BUSY;
     }
     if (!err && !ended)
-        append(readers, job);
-    pthread_mutex_unlock(&readers->lock);
+        append(pool, job);
+    pthread_mutex_unlock(&pool->lock);
     if (err) {
-        metric_inc(METRIC_READER_REFUSED);
+        metric_inc(METRIC_DB_POOL_REFUSED);
     } else if (ended) {
         job->err = ERR_DOWN;
-        completion_queue_add(readers->completions, &job->completion);
+        completion_queue_add(pool->completions, &job->completion);
     }
     return err;
 }
 
-enum err readers_try(struct readers *readers, struct job *job)
+enum err db_pool_try(struct db_pool *pool, struct job *job)
 {
-    return add(readers, job, true);
+    return add(pool, job, true);
 }
 
-void readers_add(struct readers *readers, struct job *job)
+void db_pool_add(struct db_pool *pool, struct job *job)
 {
-    enum err err = add(readers, job, false);
+    enum err err = add(pool, job, false);
     CG_ASSERT(!err); /* it is refused for its share alone */
 }
 
-void readers_add_first(struct readers *readers, struct job *job)
+void db_pool_add_first(struct db_pool *pool, struct job *job)
 {
     job->class = JOB_FIRST;
-    readers_add(readers, job);
+    db_pool_add(pool, job);
 }
 
-void readers_flush(struct readers *readers)
+void db_pool_flush(struct db_pool *pool)
 {
-    if (!readers->untold)
+    if (!pool->untold)
         return;
-    pthread_mutex_lock(&readers->lock);
-    for (size_t i = 0; i < readers->untold && i < readers->thread_count; i++)
-        pthread_cond_signal(&readers->some);
-    readers->untold = 0;
-    pthread_mutex_unlock(&readers->lock);
+    pthread_mutex_lock(&pool->lock);
+    for (size_t i = 0; i < pool->untold && i < pool->thread_count; i++)
+        pthread_cond_signal(&pool->some);
+    pool->untold = 0;
+    pthread_mutex_unlock(&pool->lock);
 }
 
-void readers_stop(struct readers *readers)
+void db_pool_stop(struct db_pool *pool)
 {
-    pthread_mutex_lock(&readers->lock);
-    readers->stopping = true;
-    pthread_cond_broadcast(&readers->some);
-    pthread_mutex_unlock(&readers->lock);
-    for (size_t i = 0; i < readers->thread_count; i++)
-        pthread_join(readers->threads[i], NULL);
-    readers->thread_count = 0;
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    pthread_cond_broadcast(&pool->some);
+    pthread_mutex_unlock(&pool->lock);
+    for (size_t i = 0; i < pool->thread_count; i++)
+        pthread_join(pool->threads[i], NULL);
+    pool->thread_count = 0;
 }
 
 static void class_fini(struct class *class)
@@ -549,13 +549,13 @@ static void class_fini(struct class *class)
     free(class->heap);
 }
 
-void readers_free(struct readers *readers)
+void db_pool_free(struct db_pool *pool)
 {
-    CG_ASSERT(!readers->thread_count && !readers->count);
+    CG_ASSERT(!pool->thread_count && !pool->count);
     for (size_t i = 0; i < CLASSES; i++)
-        class_fini(&readers->classes[i]);
-    pthread_mutex_destroy(&readers->lock);
-    pthread_cond_destroy(&readers->some);
-    free(readers->threads);
-    free(readers);
+        class_fini(&pool->classes[i]);
+    pthread_mutex_destroy(&pool->lock);
+    pthread_cond_destroy(&pool->some);
+    free(pool->threads);
+    free(pool);
 }

@@ -3,7 +3,7 @@
 #include "tests/unit/check.h"
 
 #include "common/metrics.h"
-#include "relay/db/readers.h"
+#include "relay/db/db_pool.h"
 
 #include <malloc.h>
 #include <pthread.h>
@@ -14,7 +14,7 @@ static struct {
     pthread_mutex_t lock;
     bool held;    /* whoever works waits, */
     size_t left;  /* … but for as many */
-    size_t busy;  /* readers at work */
+    size_t busy;  /* workers at work */
     size_t trips; /* questions that were asked */
     size_t most;  /* jobs in one of them */
     enum err err;
@@ -23,7 +23,7 @@ static struct {
 static uv_loop_t loop;
 static struct completion_queue completions;
 static struct settings settings;
-static struct readers *readers;
+static struct db_pool *pool;
 static char order[4000]; /* names of jobs, as they came back */
 static size_t came;
 
@@ -135,8 +135,8 @@ static struct named *named(char name)
 static void add(const char *names)
 {
     for (; *names; names++)
-        readers_add(readers, &named(*names)->job);
-    readers_flush(readers);
+        db_pool_add(pool, &named(*names)->job);
+    db_pool_flush(pool);
 }
 
 static void await(size_t count)
@@ -148,7 +148,7 @@ static void await(size_t count)
     assert_int_equal(came, count);
 }
 
-/* The only reader is at work on this job. */
+/* The only worker is at work on this job. */
 static void occupy(void)
 {
     hold(true);
@@ -165,10 +165,10 @@ static int begin_with(int64_t threads)
     fake.err = ERR_OK;
     memset(order, 0, sizeof order);
     settings = (struct settings){
-        .readers = threads, .reader_queue = 1000, .reader_queue_user = 1000, .reader_queue_address = 1000};
+        .db_pool_threads = threads, .db_pool_queue = 1000, .db_pool_queue_user = 1000, .db_pool_queue_address = 1000};
     uv_loop_init(&loop);
     completion_queue_init(&completions, &loop);
-    readers = readers_new(&settings, &completions);
+    pool = db_pool_new(&settings, &completions);
     return 0;
 }
 
@@ -188,9 +188,9 @@ static int end(void **state)
 {
     (void)state;
     hold(false);
-    readers_stop(readers);
+    db_pool_stop(pool);
     completion_queue_drain(&completions);
-    readers_free(readers);
+    db_pool_free(pool);
     completion_queue_fini(&completions);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
@@ -211,15 +211,15 @@ static void one_that_waits_alone_is_asked_at_once(void **state)
 static void those_of_a_kind_are_asked_for_together(void **state)
 {
     (void)state;
-    int64_t jobs = metric_get(METRIC_READER_JOBS), turns = metric_get(METRIC_READER_TURNS);
+    int64_t jobs = metric_get(METRIC_DB_POOL_JOBS), turns = metric_get(METRIC_DB_POOL_BATCHES);
     occupy();
     add("AB");
     add("CD");
     hold(false);
     await(5);
     assert_int_equal(fake.trips, 2);
-    assert_int_equal(metric_get(METRIC_READER_JOBS) - jobs, 5);
-    assert_int_equal(metric_get(METRIC_READER_TURNS) - turns, 2);
+    assert_int_equal(metric_get(METRIC_DB_POOL_JOBS) - jobs, 5);
+    assert_int_equal(metric_get(METRIC_DB_POOL_BATCHES) - turns, 2);
     assert_int_equal(fake.most, 4);
     assert_string_equal(order, "xABCD");
 }
@@ -239,13 +239,13 @@ static void there_is_a_bound_to_how_many_go_together(void **state)
 {
     (void)state;
     occupy();
-    for (int i = 0; i < READERS_TOGETHER; i++)
+    for (int i = 0; i < DB_POOL_TOGETHER; i++)
         add("AB");
     add("C");
     hold(false);
-    await(2 + 2 * READERS_TOGETHER);
+    await(2 + 2 * DB_POOL_TOGETHER);
     assert_int_equal(fake.trips, 4);
-    assert_int_equal(fake.most, READERS_TOGETHER);
+    assert_int_equal(fake.most, DB_POOL_TOGETHER);
 }
 
 static void a_failed_question_fails_all_of_them(void **state)
@@ -262,18 +262,18 @@ static void every_job_counts_for_the_bound(void **state)
 {
     (void)state;
     occupy();
-    settings.reader_queue = 3;
+    settings.db_pool_queue = 3;
     add("AB");
     struct named *third = named('C'), *fourth = named('D');
     job_charge(&third->job, JOB_ASK, 1, 1);
     job_charge(&fourth->job, JOB_ASK, 2, 1);
-    assert_int_equal(readers_try(readers, &third->job), ERR_OK);
-    assert_int_equal(readers_try(readers, &fourth->job), ERR_BUSY);
+    assert_int_equal(db_pool_try(pool, &third->job), ERR_OK);
+    assert_int_equal(db_pool_try(pool, &fourth->job), ERR_BUSY);
     free(fourth);
-    assert_int_equal(metric_get(METRIC_READER_QUEUED), 3);
+    assert_int_equal(metric_get(METRIC_DB_POOL_QUEUED), 3);
     hold(false);
     await(4);
-    assert_int_equal(metric_get(METRIC_READER_QUEUED), 0);
+    assert_int_equal(metric_get(METRIC_DB_POOL_QUEUED), 0);
 }
 
 static void what_decides_who_may_be_here_goes_before_all_that_waits(void **state)
@@ -284,17 +284,17 @@ static void what_decides_who_may_be_here_goes_before_all_that_waits(void **state
     add("AyB");
     one->job.work_all = two->job.work_all = NULL;
     one->job.work = two->job.work = alone;
-    readers_add_first(readers, &one->job);
-    readers_add_first(readers, &two->job);
-    readers_flush(readers);
+    db_pool_add_first(pool, &one->job);
+    db_pool_add_first(pool, &two->job);
+    db_pool_flush(pool);
     hold(false);
     await(6);
     assert_string_equal(order, "x12ABy");
     struct named *last = named('3');
     last->job.work_all = NULL;
     last->job.work = alone;
-    readers_add_first(readers, &last->job);
-    readers_flush(readers);
+    db_pool_add_first(pool, &last->job);
+    db_pool_flush(pool);
     await(7);
     add("C");
     await(8);
@@ -307,7 +307,7 @@ static void what_waits_at_the_end_is_worked_on(void **state)
     occupy();
     add("ABy1");
     hold(false);
-    readers_stop(readers);
+    db_pool_stop(pool);
     completion_queue_drain(&completions);
     assert_string_equal(order, "xABy1");
     fake.err = ERR_DOWN;
@@ -325,12 +325,12 @@ static size_t ask_for(char name, size_t count, enum job_class class, uint64_t pa
     for (size_t i = 0; i < count; i++) {
         struct named *job = named(name);
         job_charge(&job->job, class, payer, cost);
-        if (readers_try(readers, &job->job))
+        if (db_pool_try(pool, &job->job))
             free(job);
         else
             taken++;
     }
-    readers_flush(readers);
+    db_pool_flush(pool);
     return taken;
 }
 
@@ -372,7 +372,7 @@ static void shares_are_shares_of_the_work(void **state)
     ask_for('c', 100, JOB_ASK, 3, 5);
     hold(false);
     await(301);
-    /* 17 rounds of 10: the three had as much of the readers each */
+    /* 17 rounds of 10: the three had as much of the workers each */
     size_t first = 2 * (10 + 50 + 20);
     assert_in_range(among('a', first), 19, 21);
     assert_in_range(among('b', first), 97, 100);
@@ -400,14 +400,14 @@ static void nobody_is_forgiven_for_asking_one_at_a_time(void **state)
 static void each_payer_has_a_bound_and_all_together_one(void **state)
 {
     (void)state;
-    int64_t refused = metric_get(METRIC_READER_REFUSED);
-    settings.reader_queue_user = 5;
-    settings.reader_queue_address = 7;
+    int64_t refused = metric_get(METRIC_DB_POOL_REFUSED);
+    settings.db_pool_queue_user = 5;
+    settings.db_pool_queue_address = 7;
     occupy();
     assert_int_equal(ask_for('a', 20, JOB_ASK, 1, 1), 5);
     assert_int_equal(ask_for('b', 20, JOB_ASK, 2, 1), 5);
     assert_int_equal(ask_for('C', 20, JOB_ARRIVAL, 1, 1), 7);
-    assert_int_equal(metric_get(METRIC_READER_REFUSED) - refused, 43);
+    assert_int_equal(metric_get(METRIC_DB_POOL_REFUSED) - refused, 43);
     hold(false);
     await(18);
 }
@@ -416,7 +416,7 @@ static void each_payer_has_a_bound_and_all_together_one(void **state)
 static void who_is_many_does_not_shut_others_out(void **state)
 {
     (void)state;
-    settings.reader_queue = 64;
+    settings.db_pool_queue = 64;
     occupy();
     size_t before = 64;
     for (uint64_t payer = 1; payer <= 5; payer++) {
@@ -427,7 +427,7 @@ static void who_is_many_does_not_shut_others_out(void **state)
     assert_int_equal(ask_for('b', 1, JOB_ASK, 100, 1), 1);
     assert_int_equal(ask_for('C', 1, JOB_ARRIVAL, 100, 1), 1);
     hold(false);
-    await(came + metric_get(METRIC_READER_QUEUED) + 1);
+    await(came + metric_get(METRIC_DB_POOL_QUEUED) + 1);
 }
 
 static void who_comes_in_waits_for_nobody_who_asks(void **state)
@@ -455,9 +455,9 @@ static void those_who_go_together_are_of_each_payer_in_turn(void **state)
     ask_for('C', 3, JOB_ARRIVAL, 3, 1);
     hold(false);
     await(205);
-    assert_int_equal(among('B', 1 + READERS_TOGETHER), 1);
-    assert_int_equal(among('C', 1 + READERS_TOGETHER), 3);
-    assert_int_equal(fake.most, READERS_TOGETHER);
+    assert_int_equal(among('B', 1 + DB_POOL_TOGETHER), 1);
+    assert_int_equal(among('C', 1 + DB_POOL_TOGETHER), 3);
+    assert_int_equal(fake.most, DB_POOL_TOGETHER);
     assert_int_equal(fake.trips, 1 + 7); /* 204 by 32 */
 }
 
@@ -466,7 +466,7 @@ static void together_they_cost_no_more_than_one_may(void **state)
     (void)state;
     occupy();
     for (uint64_t payer = 1; payer <= 10; payer++)
-        ask_for('A', 1, JOB_ARRIVAL, payer, READERS_TOGETHER_COST / 4);
+        ask_for('A', 1, JOB_ARRIVAL, payer, DB_POOL_TOGETHER_COST / 4);
     hold(false);
     await(11);
     assert_int_equal(fake.most, 4);
@@ -479,12 +479,12 @@ static void await_busy(size_t count)
     assert_int_equal(get(&fake.busy), count);
 }
 
-static void of_two_readers_one_stays_free_of_costly_questions(void **state)
+static void of_two_workers_one_stays_free_of_costly_questions(void **state)
 {
     (void)state;
     hold(true);
     for (uint64_t payer = 1; payer <= 10; payer++)
-        ask_for('u', 1, JOB_ASK, payer, READERS_COSTLY);
+        ask_for('u', 1, JOB_ASK, payer, DB_POOL_COSTLY);
     await_busy(1);
     pause_ms(20);
     assert_int_equal(get(&fake.busy), 1);
@@ -494,7 +494,7 @@ static void of_two_readers_one_stays_free_of_costly_questions(void **state)
     await(11);
 }
 
-static void of_two_readers_one_stays_free_of_each_payer(void **state)
+static void of_two_workers_one_stays_free_of_each_payer(void **state)
 {
     (void)state;
     hold(true);
@@ -516,15 +516,15 @@ static void answers_that_nobody_takes_are_not_added_to(void **state)
     for (int i = 0; i < 3; i++) {
         large[i] = named('a');
         large[i]->bytes = 10 * 1024 * 1024;
-        readers_add(readers, &large[i]->job);
+        db_pool_add(pool, &large[i]->job);
     }
-    readers_flush(readers);
-    for (int turn = 0; metric_get(METRIC_READER_BUILT_BYTES) < 20 * 1024 * 1024 && turn < 5000; turn++)
+    db_pool_flush(pool);
+    for (int turn = 0; metric_get(METRIC_DB_POOL_BUILT_BYTES) < 20 * 1024 * 1024 && turn < 5000; turn++)
         pause_ms(1);
     pause_ms(20);
     assert_int_equal(get(&fake.trips), 2);
     await(3);
-    assert_int_equal(metric_get(METRIC_READER_BUILT_BYTES), 0);
+    assert_int_equal(metric_get(METRIC_DB_POOL_BUILT_BYTES), 0);
 }
 
 /* Everybody who ever asked is not remembered. */
@@ -561,8 +561,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_comes_in_waits_for_nobody_who_asks, begin, end),
         cmocka_unit_test_setup_teardown(those_who_go_together_are_of_each_payer_in_turn, begin, end),
         cmocka_unit_test_setup_teardown(together_they_cost_no_more_than_one_may, begin, end),
-        cmocka_unit_test_setup_teardown(of_two_readers_one_stays_free_of_costly_questions, begin_two, end),
-        cmocka_unit_test_setup_teardown(of_two_readers_one_stays_free_of_each_payer, begin_two, end),
+        cmocka_unit_test_setup_teardown(of_two_workers_one_stays_free_of_costly_questions, begin_two, end),
+        cmocka_unit_test_setup_teardown(of_two_workers_one_stays_free_of_each_payer, begin_two, end),
         cmocka_unit_test_setup_teardown(answers_that_nobody_takes_are_not_added_to, begin, end),
         cmocka_unit_test_setup_teardown(payers_are_forgotten, begin, end),
     };
