@@ -43,7 +43,7 @@ function largestCircle() {
 
 /** The functions that a message of the chatroom goes through, from its last byte to the sockets of another relay. */
 const WAY = ['ws_received', 'on_frame', 'session_may_speak', 'received', 'hub_post', 'journal_submit', 'store_journal',
-  'completion_queue_add', 'hub_stored', 'hub_deliver', 'room_append', 'roomlog_append', 'bus_publish', 'hub_received', 'hub_flush',
+  'completion_queue_add', 'hub_stored', 'hub_deliver', 'room_append', 'frame_log_append', 'bus_publish', 'hub_received', 'hub_flush',
   'room_flush', 'session_flush'];
 
 const all = sources.filter((file) => file.endsWith('.c')).flatMap(functions);

@@ -15,13 +15,13 @@ static void on_reconcile(struct wheel_timer *timer);
 static bool pending(const struct subscription *sub, struct str *bytes)
 {
     const struct room *room = sub->log->room;
-    const struct roomlog *log = &sub->log->log;
+    const struct frame_log *log = &sub->log->frames;
     *bytes = STR("");
     if (room->state != ROOM_LIVE || encoding_of(sub->log)->pulled)
         return true;
     if (sub->cursor < log->start)
         return false;
-    *bytes = roomlog_from(log, sub->cursor, (size_t)room->hub->settings->send_chunk_bytes);
+    *bytes = frame_log_from(log, sub->cursor, (size_t)room->hub->settings->send_chunk_bytes);
     return true;
 }
 
@@ -59,7 +59,7 @@ static struct room_log *log_need(struct room *room, enum encoding_id encoding)
     log = mem_zalloc(sizeof *log);
     log->room = room;
     log->encoding = encoding;
-    roomlog_init(&log->log, (size_t)room->hub->settings->room_log_bytes);
+    frame_log_init(&log->frames, (size_t)room->hub->settings->room_log_bytes);
     log->next = room->logs;
     room->logs = log;
     return log;
@@ -71,8 +71,8 @@ static void log_free(struct room_log *log)
     while (*at != log)
         at = &(*at)->next;
     *at = log->next;
-    hub_note_log_bytes(log->room->hub, roomlog_memory(&log->log), 0);
-    roomlog_fini(&log->log);
+    hub_note_log_bytes(log->room->hub, frame_log_memory(&log->frames), 0);
+    frame_log_fini(&log->frames);
     free(log);
 }
 
@@ -107,7 +107,7 @@ void hub_fini(struct hub *hub)
 
 static void take_place(struct subscription *sub)
 {
-    sub->cursor = sub->log->log.end;
+    sub->cursor = sub->log->frames.end;
     sub->announced = true;
     sub->session->protocol->joined(sub->session, sub);
 }
@@ -274,7 +274,7 @@ void hub_leave(struct hub *hub, struct session *session)
 
 bool hub_catch_up(struct subscription *sub, bool anew)
 {
-    const struct roomlog *log = &sub->log->log;
+    const struct frame_log *log = &sub->log->frames;
     bool whole = sub->cursor >= log->start && !anew;
     if (!whole)
         sub->cursor = log->end;
@@ -305,12 +305,12 @@ void room_unused(struct room *room)
 void room_clear_logs(struct room *room)
 {
     for (struct room_log *log = room->logs; log; log = log->next) {
-        size_t before = roomlog_memory(&log->log);
-        roomlog_trim(&log->log, 0, log->log.end);
-        hub_note_log_bytes(room->hub, before, roomlog_memory(&log->log));
+        size_t before = frame_log_memory(&log->frames);
+        frame_log_trim(&log->frames, 0, log->frames.end);
+        hub_note_log_bytes(room->hub, before, frame_log_memory(&log->frames));
     }
     for (size_t i = 0; i < room->subscription_count; i++)
-        room->subscriptions[i]->cursor = room->subscriptions[i]->log->log.end;
+        room->subscriptions[i]->cursor = room->subscriptions[i]->log->frames.end;
 }
 
 void room_ready(struct room *room)
@@ -364,7 +364,7 @@ void hub_each(struct hub *hub, uint64_t conversation, hub_session_fn *fn, void *
 static void save_readers(struct room_log *read)
 {
     struct room *room = read->room;
-    const struct roomlog *log = &read->log;
+    const struct frame_log *log = &read->frames;
     room_flush(room);
     for (size_t i = 0; i < room->subscription_count; i++) {
         struct subscription *sub = room->subscriptions[i];
@@ -377,16 +377,16 @@ static void save_readers(struct room_log *read)
 /* What everybody has had makes room for what comes, but for the history, which others may want to see. */
 static void make_room(struct room_log *read, size_t bytes)
 {
-    struct roomlog *log = &read->log;
-    if (roomlog_would_grow(log, bytes) && log->count)
-        roomlog_compact(log, room_log_had(read), !encoding_of(read)->history);
+    struct frame_log *log = &read->frames;
+    if (frame_log_would_grow(log, bytes) && log->count)
+        frame_log_compact(log, room_log_had(read), !encoding_of(read)->history);
 }
 
 static void append(struct room_log *read, uint64_t seq, bool passing)
 {
     struct room *room = read->room;
     struct hub *hub = room->hub;
-    struct roomlog *log = &read->log;
+    struct frame_log *log = &read->frames;
     const struct encoding *encoding = encoding_of(read);
     if (hub->scratch.failed) {
         log_error("hub.event_too_large", "room=%llu", (unsigned long long)room->id);
@@ -399,12 +399,12 @@ static void append(struct room_log *read, uint64_t seq, bool passing)
     if (!encoding->bare)
         head.len = wsframe_header(header, WSFRAME_TEXT, hub->scratch.len);
     bool each = !encoding->pulled || encoding->give; /* its readers want every payload */
-    if (each && roomlog_would_evict(log, head.len + hub->scratch.len))
+    if (each && frame_log_would_evict(log, head.len + hub->scratch.len))
         save_readers(read);
     make_room(read, head.len + hub->scratch.len);
-    size_t before = roomlog_memory(log);
-    roomlog_append(log, seq, passing, head, buf_str(&hub->scratch));
-    hub_note_log_bytes(hub, before, roomlog_memory(log));
+    size_t before = frame_log_memory(log);
+    frame_log_append(log, seq, passing, head, buf_str(&hub->scratch));
+    hub_note_log_bytes(hub, before, frame_log_memory(log));
     room_mark_dirty(room);
 }
 
@@ -464,12 +464,12 @@ void room_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding
 
 bool hub_take(struct subscription *sub, hub_payload_fn *fn, void *arg)
 {
-    const struct roomlog *log = &sub->log->log;
+    const struct frame_log *log = &sub->log->frames;
     if (sub->cursor < log->start)
         return false;
     uint64_t cursor = sub->cursor;
     sub->cursor = log->end;
-    roomlog_each(log, cursor, fn, arg);
+    frame_log_each(log, cursor, fn, arg);
     return true;
 }
 
@@ -478,9 +478,9 @@ bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encodin
 {
     struct room *room = map_get(&hub->rooms, conversation);
     const struct room_log *log = room && room->state == ROOM_LIVE ? room_log_of(room, encoding) : NULL;
-    struct roomlog_wanted wanted = {(size_t)hub->settings->history_limit, history_presence_max(hub->settings),
-                                    (size_t)hub->settings->history_bytes};
-    return log && roomlog_tail(&log->log, room->seq, &wanted, fn, arg);
+    struct frame_log_wanted wanted = {(size_t)hub->settings->history_limit, history_presence_max(hub->settings),
+                                      (size_t)hub->settings->history_bytes};
+    return log && frame_log_tail(&log->frames, room->seq, &wanted, fn, arg);
 }
 
 /* ---- the reconciliation, from time to time ---- */

@@ -49,7 +49,7 @@ void room_forget_dirty(struct room *room)
 static void flush_subscription(struct subscription *sub)
 {
     struct session *session = sub->session;
-    const struct roomlog *log = &sub->log->log;
+    const struct frame_log *log = &sub->log->frames;
     bool pulled = encoding_of(sub->log)->pulled;
     if (sub->held)
         return;
@@ -146,7 +146,7 @@ static bool is_cooling(struct room *room)
 uint64_t room_log_had(const struct room_log *log)
 {
     const struct room *room = log->room;
-    uint64_t least = log->log.end;
+    uint64_t least = log->frames.end;
     for (size_t i = 0; i < room->subscription_count; i++)
         if (room->subscriptions[i]->log == log && room->subscriptions[i]->cursor < least)
             least = room->subscriptions[i]->cursor;
@@ -162,9 +162,9 @@ static void trim_one(struct hub *hub)
         return;
     }
     for (struct room_log *log = room->logs; log; log = log->next) {
-        size_t before = roomlog_memory(&log->log);
-        roomlog_trim(&log->log, 0, room_log_had(log));
-        hub_note_log_bytes(hub, before, roomlog_memory(&log->log));
+        size_t before = frame_log_memory(&log->frames);
+        frame_log_trim(&log->frames, 0, room_log_had(log));
+        hub_note_log_bytes(hub, before, frame_log_memory(&log->frames));
     }
 }
 

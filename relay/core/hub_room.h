@@ -3,7 +3,7 @@
 #define CG_RELAY_CORE_HUB_ROOM_H
 
 #include "relay/core/hub.h"
-#include "relay/core/roomlog.h"
+#include "relay/core/frame_log.h"
 
 enum room_state {
     ROOM_SUBSCRIBING, /* waits for the bus, so that nothing falls between reading and listening */
@@ -21,7 +21,7 @@ struct gap {
 
 /* The events as the readers of one encoding see them; kept while there is one. */
 struct room_log {
-    struct roomlog log;
+    struct frame_log frames;
     struct room *room;
     struct room_log *next;
     enum encoding_id encoding;

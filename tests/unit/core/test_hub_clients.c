@@ -276,8 +276,8 @@ static void over_budget_rooms_give_back_what_everybody_has_had(void **state)
     for (int i = 0; i < 10; i++)
         hub_flush(&hub); /* one room a turn */
     struct room *one = map_get(&hub.rooms, 1), *two = map_get(&hub.rooms, 2);
-    assert_int_equal(roomlog_memory(&room_log_of(two, PLAIN)->log), 0);
-    assert_int_equal(room_log_of(one, PLAIN)->log.count, 2);
+    assert_int_equal(frame_log_memory(&room_log_of(two, PLAIN)->frames), 0);
+    assert_int_equal(room_log_of(one, PLAIN)->frames.count, 2);
     slow->answer = SEND_MORE;
     session_writable(slow->session);
     assert_int_equal(slow->closes, 0);
@@ -314,9 +314,9 @@ static void what_everybody_has_had_takes_no_more_memory(void **state)
             hub_flush(&hub);
         }
     }
-    assert_in_range(seven->logs->log.cap, 1, 2048);
-    assert_in_range(eight->logs->log.cap, 1, 512);
-    assert_int_equal(hub.log_bytes, roomlog_memory(&seven->logs->log) + roomlog_memory(&eight->logs->log));
+    assert_in_range(seven->logs->frames.cap, 1, 2048);
+    assert_in_range(eight->logs->frames.cap, 1, 512);
+    assert_int_equal(hub.log_bytes, frame_log_memory(&seven->logs->frames) + frame_log_memory(&eight->logs->frames));
     for (const char *at = got(with_history); (at = strstr(at, "members bob|")); at++)
         members++;
     assert_int_equal(members, 50 * 40);

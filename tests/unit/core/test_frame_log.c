@@ -2,33 +2,33 @@
  * the header that makes a payload a frame. */
 #include "tests/unit/check.h"
 
-#include "relay/core/roomlog.h"
+#include "relay/core/frame_log.h"
 #include "relay/core/wsframe.h"
 
 #include <stdbool.h>
 
-static struct roomlog rlog;
+static struct frame_log flog;
 
 static int end(void **state)
 {
     (void)state;
-    roomlog_fini(&rlog);
+    frame_log_fini(&flog);
     return 0;
 }
 
 static void append(uint64_t seq, const char *header, const char *payload)
 {
-    roomlog_append(&rlog, seq, false, str_of(header), str_of(payload));
+    frame_log_append(&flog, seq, false, str_of(header), str_of(payload));
 }
 
 static void append_passing(uint64_t seq, const char *payload)
 {
-    roomlog_append(&rlog, seq, true, STR("<"), str_of(payload));
+    frame_log_append(&flog, seq, true, STR("<"), str_of(payload));
 }
 
 static struct str all_of(void)
 {
-    return roomlog_from(&rlog, rlog.start, SIZE_MAX);
+    return frame_log_from(&flog, flog.start, SIZE_MAX);
 }
 
 /* ---- frames ---- */
@@ -64,32 +64,32 @@ static void a_header_is_as_long_as_the_length_needs(void **state)
 static void an_empty_log_gives_nothing_and_holds_nothing(void **state)
 {
     (void)state;
-    roomlog_init(&rlog, 1000);
-    assert_int_equal(roomlog_from(&rlog, 0, 100).len, 0);
-    assert_int_equal(roomlog_memory(&rlog), 0);
-    assert_int_equal(roomlog_trim(&rlog, 0, UINT64_MAX), 0);
+    frame_log_init(&flog, 1000);
+    assert_int_equal(frame_log_from(&flog, 0, 100).len, 0);
+    assert_int_equal(frame_log_memory(&flog), 0);
+    assert_int_equal(frame_log_trim(&flog, 0, UINT64_MAX), 0);
 }
 
 static void a_cursor_gets_all_to_the_end_in_one_piece(void **state)
 {
     (void)state;
-    roomlog_init(&rlog, 1000);
+    frame_log_init(&flog, 1000);
     append(1, "<", "one");
-    uint64_t cursor = rlog.end;
+    uint64_t cursor = flog.end;
     append(0, "<<", "typing");
     append(2, "<", "two");
     assert_bytes(all_of(), "<one<<typing<two");
-    assert_bytes(roomlog_from(&rlog, cursor, SIZE_MAX), "<<typing<two");
-    assert_bytes(roomlog_from(&rlog, rlog.end, SIZE_MAX), "");
-    assert_bytes(roomlog_from(&rlog, rlog.end, 1), "");
+    assert_bytes(frame_log_from(&flog, cursor, SIZE_MAX), "<<typing<two");
+    assert_bytes(frame_log_from(&flog, flog.end, SIZE_MAX), "");
+    assert_bytes(frame_log_from(&flog, flog.end, 1), "");
     append(3, "<", "");
-    assert_bytes(roomlog_from(&rlog, cursor, SIZE_MAX), "<<typing<two<");
+    assert_bytes(frame_log_from(&flog, cursor, SIZE_MAX), "<<typing<two<");
 }
 
 static void a_bound_falls_on_the_end_of_a_frame(void **state)
 {
     (void)state;
-    roomlog_init(&rlog, 1000);
+    frame_log_init(&flog, 1000);
     append(1, "<", "aaa");  /* 0 to 4 */
     append(2, "<", "bb");   /* 4 to 7 */
     append(0, "<", "");     /* 7 to 8 */
@@ -103,7 +103,7 @@ static void a_bound_falls_on_the_end_of_a_frame(void **state)
         {7, 0, 1},   {8, 5, 5},  {8, 4, 5}, {8, 1, 5}, {13, 0, 0}, {13, 9, 0}, {0, 14, 13}, {8, SIZE_MAX, 5},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        assert_int_equal(roomlog_from(&rlog, rows[i].cursor, rows[i].most).len, rows[i].len);
+        assert_int_equal(frame_log_from(&flog, rows[i].cursor, rows[i].most).len, rows[i].len);
 }
 
 /* ---- what is kept ---- */
@@ -111,33 +111,33 @@ static void a_bound_falls_on_the_end_of_a_frame(void **state)
 static void half_of_a_full_log_goes_at_once(void **state)
 {
     (void)state;
-    roomlog_init(&rlog, 100);
+    frame_log_init(&flog, 100);
     for (uint64_t seq = 1; seq <= 10; seq++)
         append(seq, "<", "012345678");
-    assert_int_equal(rlog.start, 0); /* full to the last byte, and nothing lost yet */
-    assert_int_equal(rlog.end, 100);
+    assert_int_equal(flog.start, 0); /* full to the last byte, and nothing lost yet */
+    assert_int_equal(flog.end, 100);
     append(11, "<", "x");
-    assert_int_equal(rlog.start, 50);
-    assert_int_equal(rlog.end, 102);
-    assert_int_equal(rlog.count, 6);
-    assert_int_equal(rlog.entries[0].seq, 6);
+    assert_int_equal(flog.start, 50);
+    assert_int_equal(flog.end, 102);
+    assert_int_equal(flog.count, 6);
+    assert_int_equal(flog.entries[0].seq, 6);
     assert_bytes(all_of(), "<012345678<012345678<012345678<012345678<012345678<x");
-    assert_bytes(roomlog_from(&rlog, 90, SIZE_MAX), "<012345678<x"); /* no cursor moved */
+    assert_bytes(frame_log_from(&flog, 90, SIZE_MAX), "<012345678<x"); /* no cursor moved */
 }
 
 static void the_largest_frame_leaves_no_other_out_that_fits(void **state)
 {
     (void)state;
-    roomlog_init(&rlog, 100);
+    frame_log_init(&flog, 100);
     append(1, "<", "0123456789012345678901234567890123456789012345678"); /* 50 */
     append(2, "<", "0123456789012345678901234567890123456789012345678");
-    assert_int_equal(rlog.start, 0);
+    assert_int_equal(flog.start, 0);
     append(3, "<", "0123456789012345678901234567890123456789012345678");
-    assert_int_equal(rlog.start, 50);
-    assert_int_equal(rlog.end, 150);
+    assert_int_equal(flog.start, 50);
+    assert_int_equal(flog.end, 150);
     append(4, "<", "");
-    assert_int_equal(rlog.start, 100); /* full: frame 2 goes */
-    assert_int_equal(rlog.count, 2);
+    assert_int_equal(flog.start, 100); /* full: frame 2 goes */
+    assert_int_equal(flog.count, 2);
 }
 
 static void trimming_drops_whole_frames_down_to_what_is_to_be_kept(void **state)
@@ -165,31 +165,31 @@ static void trimming_drops_whole_frames_down_to_what_is_to_be_kept(void **state)
         {25, 40, 20},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        roomlog_init(&rlog, 1000);
+        frame_log_init(&flog, 1000);
         for (uint64_t seq = 1; seq <= 4; seq++)
             append(seq, "<", "012345678");
-        assert_int_equal(roomlog_trim(&rlog, rows[i].keep, rows[i].limit), rows[i].dropped);
-        assert_int_equal(rlog.start, rows[i].dropped);
-        assert_int_equal(rlog.end, 40);
-        assert_int_equal(rlog.count, (40 - rows[i].dropped) / 10);
-        assert_int_equal(roomlog_memory(&rlog) == 0, rows[i].dropped == 40);
+        assert_int_equal(frame_log_trim(&flog, rows[i].keep, rows[i].limit), rows[i].dropped);
+        assert_int_equal(flog.start, rows[i].dropped);
+        assert_int_equal(flog.end, 40);
+        assert_int_equal(flog.count, (40 - rows[i].dropped) / 10);
+        assert_int_equal(frame_log_memory(&flog) == 0, rows[i].dropped == 40);
         append(5, "<", "after");
         assert_int_equal(all_of().len, 46 - rows[i].dropped);
-        roomlog_fini(&rlog);
+        frame_log_fini(&flog);
     }
 }
 
 static void memory_stays_below_the_bound(void **state)
 {
     (void)state;
-    roomlog_init(&rlog, 777); /* no power of two, and not one of frames either */
+    frame_log_init(&flog, 777); /* no power of two, and not one of frames either */
     char *text = repeat("x", 300);
     for (uint64_t seq = 1; seq <= 200; seq++) {
         text[seq] = '\0';
         append(seq, "<", text);
         text[seq] = 'x';
-        assert_true(rlog.cap <= 777);
-        assert_true(rlog.end - rlog.start <= 777);
+        assert_true(flog.cap <= 777);
+        assert_true(flog.end - flog.start <= 777);
     }
     free(text);
 }
@@ -197,33 +197,33 @@ static void memory_stays_below_the_bound(void **state)
 static void what_was_only_told_makes_room_instead_of_growing(void **state)
 {
     (void)state;
-    roomlog_init(&rlog, 100000);
-    assert_true(roomlog_would_grow(&rlog, 1));
+    frame_log_init(&flog, 100000);
+    assert_true(frame_log_would_grow(&flog, 1));
     append(1, "<", "one");
     append(0, "<", "a list of members");
     append(2, "<<", "two");
     append(0, "<", "");
-    assert_true(roomlog_would_grow(&rlog, 1)); /* of four entries there is none left */
-    char *text = repeat("x", rlog.cap / 4);
+    assert_true(frame_log_would_grow(&flog, 1)); /* of four entries there is none left */
+    char *text = repeat("x", flog.cap / 4);
     append(0, "<", text);
     free(text);
-    uint64_t end_before = rlog.end;
-    size_t memory = roomlog_memory(&rlog);
-    roomlog_compact(&rlog, rlog.end, false);
+    uint64_t end_before = flog.end;
+    size_t memory = frame_log_memory(&flog);
+    frame_log_compact(&flog, flog.end, false);
     assert_bytes(all_of(), "<one<<two");
-    assert_int_equal(rlog.end, end_before); /* where every cursor is */
-    assert_int_equal(rlog.start, end_before - 9);
-    assert_int_equal(roomlog_memory(&rlog), memory);
+    assert_int_equal(flog.end, end_before); /* where every cursor is */
+    assert_int_equal(flog.start, end_before - 9);
+    assert_int_equal(frame_log_memory(&flog), memory);
     append(3, "<", "three");
-    assert_bytes(roomlog_from(&rlog, end_before, SIZE_MAX), "<three");
-    assert_bytes(roomlog_from(&rlog, rlog.entries[1].offset, SIZE_MAX), "<<two<three");
-    roomlog_compact(&rlog, rlog.end, true);
-    assert_int_equal(rlog.count, 3); /* not worth it */
-    while (rlog.end - rlog.start < rlog.cap / 2)
+    assert_bytes(frame_log_from(&flog, end_before, SIZE_MAX), "<three");
+    assert_bytes(frame_log_from(&flog, flog.entries[1].offset, SIZE_MAX), "<<two<three");
+    frame_log_compact(&flog, flog.end, true);
+    assert_int_equal(flog.count, 3); /* not worth it */
+    while (flog.end - flog.start < flog.cap / 2)
         append(4, "<", "012345678");
-    roomlog_compact(&rlog, rlog.end, true);
-    assert_int_equal(rlog.count, 0);
-    assert_int_equal(rlog.start, rlog.end);
+    frame_log_compact(&flog, flog.end, true);
+    assert_int_equal(flog.count, 0);
+    assert_int_equal(flog.start, flog.end);
     append(5, "<", "five");
     assert_bytes(all_of(), "<five");
 }
@@ -231,22 +231,22 @@ static void what_was_only_told_makes_room_instead_of_growing(void **state)
 static void a_cursor_keeps_what_comes_after_it(void **state)
 {
     (void)state;
-    roomlog_init(&rlog, 100000);
+    frame_log_init(&flog, 100000);
     char *text = repeat("x", 200);
     append(1, "<", "one");
     append(0, "<", text);
     append(2, "<", "two");
-    uint64_t cursor = rlog.end;
+    uint64_t cursor = flog.end;
     append(0, "<", "told");
     append(3, "<", "three");
-    roomlog_compact(&rlog, cursor, false);
+    frame_log_compact(&flog, cursor, false);
     assert_bytes(all_of(), "<one<two<told<three");
-    assert_bytes(roomlog_from(&rlog, cursor, SIZE_MAX), "<told<three");
-    assert_bytes(roomlog_from(&rlog, cursor, 6), "<told");
-    assert_int_equal(rlog.entries[2].offset, cursor);
+    assert_bytes(frame_log_from(&flog, cursor, SIZE_MAX), "<told<three");
+    assert_bytes(frame_log_from(&flog, cursor, 6), "<told");
+    assert_int_equal(flog.entries[2].offset, cursor);
     append(4, "<", text);
-    roomlog_compact(&rlog, rlog.end, true);
-    assert_int_equal(rlog.count, 0);
+    frame_log_compact(&flog, flog.end, true);
+    assert_int_equal(flog.count, 0);
     free(text);
 }
 
@@ -268,7 +268,7 @@ static bool tail(uint64_t last_seq, size_t count, size_t max_bytes)
     buf_fini(&told);
     buf_init(&told, 1000000);
     told_count = 0;
-    return roomlog_tail(&rlog, last_seq, &(struct roomlog_wanted){count, 2, max_bytes}, tell, &told);
+    return frame_log_tail(&flog, last_seq, &(struct frame_log_wanted){count, 2, max_bytes}, tell, &told);
 }
 
 static int end_tail(void **state)
@@ -280,7 +280,7 @@ static int end_tail(void **state)
 static void the_history_is_the_last_stored_events_without_their_headers(void **state)
 {
     (void)state;
-    roomlog_init(&rlog, 1000);
+    frame_log_init(&flog, 1000);
     append(0, "<", "typing");
     append(7, "<<", "seven");
     append(0, "<", "typing");
@@ -301,7 +301,7 @@ static void the_history_is_the_last_stored_events_without_their_headers(void **s
 static void of_what_passes_the_history_has_the_last_few(void **state)
 {
     (void)state;
-    roomlog_init(&rlog, 1000);
+    frame_log_init(&flog, 1000);
     append(1, "<", "one");
     append_passing(2, "a");
     append_passing(3, "b");
@@ -317,7 +317,7 @@ static void of_what_passes_the_history_has_the_last_few(void **state)
     assert_bytes(buf_str(&told), "one;four;c;six;d;");
     assert_true(tail(7, 100, 5));
     assert_bytes(buf_str(&told), "c;six;d;");
-    roomlog_trim(&rlog, 16, rlog.end); /* the first is gone: nobody knows how many went with it */
+    frame_log_trim(&flog, 16, flog.end); /* the first is gone: nobody knows how many went with it */
     assert_true(tail(7, 4, SIZE_MAX));
     assert_false(tail(7, 5, SIZE_MAX));
     assert_int_equal(told_count, 0);
@@ -326,7 +326,7 @@ static void of_what_passes_the_history_has_the_last_few(void **state)
 static void a_log_that_does_not_reach_back_says_so_and_tells_nothing(void **state)
 {
     (void)state;
-    roomlog_init(&rlog, 1000);
+    frame_log_init(&flog, 1000);
     append(7, "<", "seven");
     append(8, "<", "eight");
     assert_false(tail(8, 3, SIZE_MAX));
@@ -338,7 +338,7 @@ static void a_log_that_does_not_reach_back_says_so_and_tells_nothing(void **stat
     append(10, "<", "ten"); /* these readers were not shown number 9 */
     assert_true(tail(10, 1, SIZE_MAX));
     assert_false(tail(10, 2, SIZE_MAX));
-    roomlog_trim(&rlog, 0, UINT64_MAX);
+    frame_log_trim(&flog, 0, UINT64_MAX);
     assert_false(tail(10, 1, SIZE_MAX));
     assert_int_equal(told_count, 0);
 }
@@ -346,7 +346,7 @@ static void a_log_that_does_not_reach_back_says_so_and_tells_nothing(void **stat
 static void all_back_to_the_first_is_all_there_is(void **state)
 {
     (void)state;
-    roomlog_init(&rlog, 1000);
+    frame_log_init(&flog, 1000);
     assert_true(tail(0, 50, SIZE_MAX)); /* a room in which nothing was ever said */
     assert_int_equal(told_count, 0);
     append(0, "<", "typing");
@@ -363,7 +363,7 @@ static void all_back_to_the_first_is_all_there_is(void **state)
 static void too_long_a_history_loses_its_oldest(void **state)
 {
     (void)state;
-    roomlog_init(&rlog, 1000);
+    frame_log_init(&flog, 1000);
     append(1, "<", "aaaa");
     append(2, "<", "bbb");
     append(0, "<", "an event that does not count");
@@ -381,7 +381,7 @@ static void too_long_a_history_loses_its_oldest(void **state)
         assert_str(buf_str(&told), str_of(rows[i].told));
     }
     /* What lies past the bound need not be there; but that it does must be seen. */
-    roomlog_trim(&rlog, 0, 5);
+    frame_log_trim(&flog, 0, 5);
     assert_true(tail(3, 3, 4));
     assert_bytes(buf_str(&told), "cc;");
     assert_false(tail(3, 3, 5));
@@ -408,7 +408,7 @@ static struct {
     size_t count;
 } model;
 
-/* What roomlog_from promises, looked for frame by frame. */
+/* What frame_log_from promises, looked for frame by frame. */
 static size_t model_from(size_t cursor, size_t most)
 {
     size_t len = 0;
@@ -432,7 +432,7 @@ static void check_append(size_t header, size_t payload)
     char *at = model.bytes + model.end;
     for (size_t i = 0; i < bytes; i++)
         at[i] = (char)random_below(256);
-    roomlog_append(&rlog, model.count + 1, false, (struct str){at, header}, (struct str){at + header, payload});
+    frame_log_append(&flog, model.count + 1, false, (struct str){at, header}, (struct str){at + header, payload});
     if (held + bytes > MODEL_MAX)
         for (size_t i = 0; i < model.count && model.end - model.start > MODEL_MAX / 2; i++)
             if (model.ends[i] > model.start)
@@ -444,26 +444,26 @@ static void check_append(size_t header, size_t payload)
 static void every_cursor_reads_what_was_appended(void **state)
 {
     (void)state;
-    roomlog_init(&rlog, MODEL_MAX);
+    frame_log_init(&flog, MODEL_MAX);
     while (model.count < MODEL_FRAMES) {
         size_t header = random_below(10) + 1;
         size_t largest = random_below(10) ? 60 : MODEL_MAX / 2 - header;
         check_append(header, random_below(largest + 1));
         if (!random_below(100)) {
             size_t limit = random_cursor();
-            assert_int_equal(roomlog_trim(&rlog, 0, limit), limit - model.start);
+            assert_int_equal(frame_log_trim(&flog, 0, limit), limit - model.start);
             model.start = limit;
         }
-        assert_int_equal(rlog.start, model.start);
-        assert_int_equal(rlog.end, model.end);
+        assert_int_equal(flog.start, model.start);
+        assert_int_equal(flog.end, model.end);
         for (int i = 0; i < 5; i++) {
             size_t cursor = random_cursor(), most = random_below(2) ? random_below(80) : 400;
-            assert_str(roomlog_from(&rlog, cursor, most),
+            assert_str(frame_log_from(&flog, cursor, most),
                        ((struct str){model.bytes + cursor, model_from(cursor, most)}));
         }
         size_t asked = random_below(8) + 1;
         bool there = tail(model.count, asked, SIZE_MAX);
-        assert_int_equal(there, rlog.count >= asked || rlog.count == model.count);
+        assert_int_equal(there, flog.count >= asked || flog.count == model.count);
         assert_int_equal(told_count, !there ? 0 : asked < model.count ? asked : model.count);
     }
 }

@@ -1,4 +1,4 @@
-/* roomlog.h: an append-only run of events, encoded and framed, of which every reader is a cursor.
+/* frame_log.h: an append-only run of events, encoded and framed, of which every reader is a cursor.
  *
  *        start                                          end
  *   .....|frame|frame|frame|frame|frame|frame|frame|frame|
@@ -6,15 +6,15 @@
  *
  * Offsets are absolute: they count all bytes ever appended, so trimming moves no cursor. The bytes from
  * a cursor to the end are contiguous: one write(2) sends them all. It knows neither sockets nor rooms. */
-#ifndef CG_RELAY_CORE_ROOMLOG_H
-#define CG_RELAY_CORE_ROOMLOG_H
+#ifndef CG_RELAY_CORE_FRAME_LOG_H
+#define CG_RELAY_CORE_FRAME_LOG_H
 
 #include "common/str.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct roomlog_entry {
+struct frame_log_entry {
     uint64_t seq;         /* 0: an event that is not stored */
     uint64_t offset;      /* of the frame's first byte */
     uint32_t passing : 1; /* of a history, only the latest few such are wanted: comings and goings */
@@ -22,59 +22,59 @@ struct roomlog_entry {
     uint32_t payload;
 };
 
-struct roomlog {
-    char *data;                    /* the bytes from `start` on */
-    struct roomlog_entry *entries; /* oldest first */
+struct frame_log {
+    char *data;                      /* the bytes from `start` on */
+    struct frame_log_entry *entries; /* oldest first */
     uint64_t start, end;
     uint32_t cap, max; /* bytes: there is room for, are kept at most */
     uint32_t count, entry_cap;
 };
 
 /* `max` bytes are kept at most (below 2 GiB). Allocates nothing yet. */
-void roomlog_init(struct roomlog *log, size_t max);
-void roomlog_fini(struct roomlog *log);
+void frame_log_init(struct frame_log *log, size_t max);
+void frame_log_fini(struct frame_log *log);
 
 /* Appends one frame, header and payload; together at most max / 2 bytes. If it would not fit, the
  * oldest frames go, half of the log at once, so that the cost of moving is shared out. */
-void roomlog_append(struct roomlog *log, uint64_t seq, bool passing, struct str header, struct str payload);
+void frame_log_append(struct frame_log *log, uint64_t seq, bool passing, struct str header, struct str payload);
 
 /* Whether appending that many bytes would push out the oldest. */
-bool roomlog_would_evict(const struct roomlog *log, size_t bytes);
+bool frame_log_would_evict(const struct frame_log *log, size_t bytes);
 
 /* Whether appending that many bytes needs more memory. */
-bool roomlog_would_grow(const struct roomlog *log, size_t bytes);
+bool frame_log_would_grow(const struct frame_log *log, size_t bytes);
 
 /* Instead of growing: drops the frames before `had`, where no cursor is any more, that are not stored (with `all`:
  * every one), if they are at least a quarter of what there is room for. Keeps the memory, and moves no offset from
  * `had` on. */
-void roomlog_compact(struct roomlog *log, uint64_t had, bool all);
+void frame_log_compact(struct frame_log *log, uint64_t had, bool all);
 
 /* The bytes from `cursor` on: all to the end, or if that is more than `most`, whole frames of at most
  * that many bytes, and one frame at least. `cursor` must lie in [start, end] and at a frame's first
  * byte. Valid until the next append or trim. */
-struct str roomlog_from(const struct roomlog *log, uint64_t cursor, size_t most);
+struct str frame_log_from(const struct frame_log *log, uint64_t cursor, size_t most);
 
 /* Drops whole frames from the front until at most `keep` bytes are left or the next one ends after
  * `limit`. Returns the bytes dropped; an empty log gives its memory back. */
-size_t roomlog_trim(struct roomlog *log, size_t keep, uint64_t limit);
+size_t frame_log_trim(struct frame_log *log, size_t keep, uint64_t limit);
 
 /* Calls `fn` with the payloads of the last `count` stored events, oldest first, leaving out the oldest
  * past `max_bytes`, and of those that are `passing` all but the last `passing_max`. Returns false, calling nothing, if
  * the log does not hold all that it should: all of `count`, or all back to number 1. `last_seq` is the room's last
  * number. */
-struct roomlog_wanted {
+struct frame_log_wanted {
     size_t count, passing_max, max_bytes;
 };
-typedef void roomlog_payload_fn(void *arg, struct str payload);
-bool roomlog_tail(const struct roomlog *log, uint64_t last_seq, const struct roomlog_wanted *wanted,
-                  roomlog_payload_fn *fn, void *arg);
+typedef void frame_log_payload_fn(void *arg, struct str payload);
+bool frame_log_tail(const struct frame_log *log, uint64_t last_seq, const struct frame_log_wanted *wanted,
+                    frame_log_payload_fn *fn, void *arg);
 
 /* Calls `fn` with the number and payload of each frame from `cursor` on, oldest first. `cursor` as above. */
-typedef void roomlog_each_fn(void *arg, uint64_t seq, struct str payload);
-void roomlog_each(const struct roomlog *log, uint64_t cursor, roomlog_each_fn *fn, void *arg);
+typedef void frame_log_each_fn(void *arg, uint64_t seq, struct str payload);
+void frame_log_each(const struct frame_log *log, uint64_t cursor, frame_log_each_fn *fn, void *arg);
 
 /* Bytes of memory held. */
-static inline size_t roomlog_memory(const struct roomlog *log)
+static inline size_t frame_log_memory(const struct frame_log *log)
 {
     return log->cap + (size_t)log->entry_cap * sizeof log->entries[0];
 }

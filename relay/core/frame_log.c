@@ -1,38 +1,38 @@
-#include "relay/core/roomlog.h"
+#include "relay/core/frame_log.h"
 
 #include "common/err.h"
 #include "common/mem.h"
 
 #include <stdlib.h>
 
-void roomlog_init(struct roomlog *log, size_t max)
+void frame_log_init(struct frame_log *log, size_t max)
 {
     CG_ASSERT(max <= INT32_MAX);
-    *log = (struct roomlog){.max = (uint32_t)max};
+    *log = (struct frame_log){.max = (uint32_t)max};
 }
 
-void roomlog_fini(struct roomlog *log)
+void frame_log_fini(struct frame_log *log)
 {
     free(log->data);
     free(log->entries);
-    roomlog_init(log, log->max);
+    frame_log_init(log, log->max);
 }
 
-static size_t held(const struct roomlog *log)
+static size_t held(const struct frame_log *log)
 {
     return (size_t)(log->end - log->start);
 }
 
-static size_t frame_bytes(const struct roomlog_entry *entry)
+static size_t frame_bytes(const struct frame_log_entry *entry)
 {
     return entry->header + entry->payload;
 }
 
-size_t roomlog_trim(struct roomlog *log, size_t keep, uint64_t limit)
+size_t frame_log_trim(struct frame_log *log, size_t keep, uint64_t limit)
 {
     size_t drop = 0, gone = 0;
     for (; gone < log->count && held(log) - drop > keep; gone++) {
-        const struct roomlog_entry *oldest = &log->entries[gone];
+        const struct frame_log_entry *oldest = &log->entries[gone];
         if (oldest->offset + frame_bytes(oldest) > limit)
             break;
         drop += frame_bytes(oldest);
@@ -53,17 +53,17 @@ size_t roomlog_trim(struct roomlog *log, size_t keep, uint64_t limit)
     return drop;
 }
 
-bool roomlog_would_evict(const struct roomlog *log, size_t bytes)
+bool frame_log_would_evict(const struct frame_log *log, size_t bytes)
 {
     return held(log) + bytes > log->max;
 }
 
-bool roomlog_would_grow(const struct roomlog *log, size_t bytes)
+bool frame_log_would_grow(const struct frame_log *log, size_t bytes)
 {
     return held(log) + bytes > log->cap || log->count == log->entry_cap;
 }
 
-void roomlog_compact(struct roomlog *log, uint64_t had, bool all)
+void frame_log_compact(struct frame_log *log, uint64_t had, bool all)
 {
     size_t drop = 0, kept = 0;
     for (size_t i = 0; i < log->count && log->entries[i].offset < had; i++)
@@ -73,7 +73,7 @@ void roomlog_compact(struct roomlog *log, uint64_t had, bool all)
         return;
     uint64_t start = log->start + drop, next = start;
     for (size_t i = 0; i < log->count; i++) {
-        struct roomlog_entry entry = log->entries[i];
+        struct frame_log_entry entry = log->entries[i];
         if (entry.offset < had && (all || !entry.seq))
             continue;
         memmove(log->data + (next - start), log->data + (entry.offset - log->start), frame_bytes(&entry));
@@ -85,7 +85,7 @@ void roomlog_compact(struct roomlog *log, uint64_t had, bool all)
     log->count = (uint32_t)kept;
 }
 
-static void grow(struct roomlog *log, size_t bytes)
+static void grow(struct frame_log *log, size_t bytes)
 {
     size_t need = held(log) + bytes;
     if (need > log->cap) {
@@ -101,17 +101,17 @@ static void grow(struct roomlog *log, size_t bytes)
     }
 }
 
-void roomlog_append(struct roomlog *log, uint64_t seq, bool passing, struct str header, struct str payload)
+void frame_log_append(struct frame_log *log, uint64_t seq, bool passing, struct str header, struct str payload)
 {
     size_t bytes = header.len + payload.len;
     CG_ASSERT(bytes <= log->max / 2);
-    if (roomlog_would_evict(log, bytes))
-        roomlog_trim(log, log->max / 2, log->end);
+    if (frame_log_would_evict(log, bytes))
+        frame_log_trim(log, log->max / 2, log->end);
     grow(log, bytes);
     char *at = log->data + held(log);
     memcpy(at, header.ptr, header.len);
     memcpy(at + header.len, payload.ptr, payload.len);
-    log->entries[log->count++] = (struct roomlog_entry){
+    log->entries[log->count++] = (struct frame_log_entry){
         .seq = seq,
         .offset = log->end,
         .passing = passing,
@@ -122,23 +122,23 @@ void roomlog_append(struct roomlog *log, uint64_t seq, bool passing, struct str 
 }
 
 /* The end of the last frame that ends at or before `limit`; of the first one after `cursor` if none. */
-static uint64_t frame_end(const struct roomlog *log, uint64_t cursor, uint64_t limit)
+static uint64_t frame_end(const struct frame_log *log, uint64_t cursor, uint64_t limit)
 {
     size_t low = 0, high = log->count; /* entries[low - 1] ends at or before limit, entries[high] after */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        const struct roomlog_entry *entry = &log->entries[middle];
+        const struct frame_log_entry *entry = &log->entries[middle];
         if (entry->offset + frame_bytes(entry) <= limit)
             low = middle + 1;
         else
             high = middle;
     }
     CG_ASSERT(low < log->count);
-    const struct roomlog_entry *entry = &log->entries[low];
+    const struct frame_log_entry *entry = &log->entries[low];
     return entry->offset > cursor ? entry->offset : entry->offset + frame_bytes(entry);
 }
 
-struct str roomlog_from(const struct roomlog *log, uint64_t cursor, size_t most)
+struct str frame_log_from(const struct frame_log *log, uint64_t cursor, size_t most)
 {
     CG_ASSERT(cursor >= log->start && cursor <= log->end);
     size_t bytes = (size_t)(log->end - cursor);
@@ -147,15 +147,15 @@ struct str roomlog_from(const struct roomlog *log, uint64_t cursor, size_t most)
     return (struct str){log->data + (cursor - log->start), bytes};
 }
 
-bool roomlog_tail(const struct roomlog *log, uint64_t last_seq, const struct roomlog_wanted *wanted,
-                  roomlog_payload_fn *fn, void *arg)
+bool frame_log_tail(const struct frame_log *log, uint64_t last_seq, const struct frame_log_wanted *wanted,
+                    frame_log_payload_fn *fn, void *arg)
 {
     size_t at = log->count, oldest = at, bytes = 0, count = 0, passing = 0;
     size_t skipped = 0, left_out = 0; /* of the passing ones, which are the oldest: so far; behind `oldest` */
     uint64_t expected = last_seq;
     bool full = false;
     while (!full && count < wanted->count && at > 0) {
-        const struct roomlog_entry *entry = &log->entries[--at];
+        const struct frame_log_entry *entry = &log->entries[--at];
         if (!entry->seq)
             continue;
         if (entry->seq != expected--)
@@ -176,7 +176,7 @@ bool roomlog_tail(const struct roomlog *log, uint64_t last_seq, const struct roo
     if (!full && count < wanted->count && expected)
         return false;
     for (at = oldest; at < log->count; at++) {
-        const struct roomlog_entry *entry = &log->entries[at];
+        const struct frame_log_entry *entry = &log->entries[at];
         if (!entry->seq)
             continue;
         if (entry->passing && left_out)
@@ -187,14 +187,14 @@ bool roomlog_tail(const struct roomlog *log, uint64_t last_seq, const struct roo
     return true;
 }
 
-void roomlog_each(const struct roomlog *log, uint64_t cursor, roomlog_each_fn *fn, void *arg)
+void frame_log_each(const struct frame_log *log, uint64_t cursor, frame_log_each_fn *fn, void *arg)
 {
     size_t at = log->count;
     CG_ASSERT(cursor >= log->start && cursor <= log->end);
     while (at && log->entries[at - 1].offset >= cursor)
         at--;
     for (; at < log->count; at++) {
-        const struct roomlog_entry *entry = &log->entries[at];
+        const struct frame_log_entry *entry = &log->entries[at];
         fn(arg, entry->seq, (struct str){log->data + (entry->offset - log->start) + entry->header, entry->payload});
     }
 }
