@@ -95,7 +95,7 @@ function latencyPlot(of) {
     legend: [['ours', `${OURS}: after the commit`], ['peer', 'peers; of them only Node stores']] };
 }
 
-const DOOR_NAMES = { chatroom: 'chatroom', native: 'native', friends: 'friends', customer: 'customer', space: 'space',
+const PROTOCOL_NAMES = { chatroom: 'chatroom', native: 'native', friends: 'friends', customer: 'customer', space: 'space',
   socketio: 'Socket.IO, WebSocket', 'socketio-polling': 'Socket.IO, polling', events: 'Server-Sent Events',
   stream: 'iframe stream', poll: 'held long poll' };
 const WAYS_IN = [['direct idle', 'direct', 'ours'], ['handed idle', 'handed over', 'ours'],
@@ -104,11 +104,11 @@ const WAYS_IN = [['direct idle', 'direct', 'ours'], ['handed idle', 'handed over
 function memoryPlot(of) {
   const kinds = { value: (f) => f.memory_kib_per_client?.server, text: (n) => `${number(n)} KiB` };
   const withNginx = { ...kinds, value: (f) => f.memory_kib_per_client.server + (f.memory_kib_per_client.nginx ?? 0) };
-  const doors = Object.entries(DOOR_NAMES).map(([key, name]) => [key, name, 'ours']);
+  const protocols = Object.entries(PROTOCOL_NAMES).map(([key, name]) => [key, name, 'ours']);
   return { title: 'Memory per idle connection that has joined a room',
     axis: 'KiB of private memory per connection, 10,000 connections',
     mark: { value: 3, text: 'target: 3 KiB' }, groups: [
-      { name: '(d) the relay, by door', bars: makeBars(of.d, doors, kinds) },
+      { name: '(d) the relay, by protocol', bars: makeBars(of.d, protocols, kinds) },
       { name: "(i) Socket.IO's own server", bars: makeBars(of.i, [['idle socketio', 'Socket.IO + Redis']], kinds) },
       { name: '(j) relay and nginx together, chatroom', bars: makeBars(of.j, WAYS_IN, withNginx) },
     ] };

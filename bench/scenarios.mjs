@@ -70,7 +70,7 @@ const oneRoom = (load) => ({
   node: { protocol: 'chatroom', target: node, load, stored: NODE_ROWS },
 });
 
-const DOORS = ['chatroom', 'native', 'friends', 'customer', 'space', 'socketio', 'socketio-polling', 'events', 'stream',
+const PROTOCOLS = ['chatroom', 'native', 'friends', 'customer', 'space', 'socketio', 'socketio-polling', 'events', 'stream',
   'poll'];
 const idle = (protocol, more = {}) =>
   ({ protocol, target: direct, load: IDLE, renew: ['relay1'], once: true, ...more });
@@ -116,10 +116,11 @@ export const scenarios = [
     ],
   },
   {
-    id: 'd', title: '10,000 idle connections', measures: Object.fromEntries(DOORS.map((door) => [door, idle(door)])),
-    rows: DOORS.map((door) => ({ what: `memory each, ${door}`, ...memory, ours: door, aim: atMost(3) }))
-      .concat(['chatroom', 'native', 'socketio'].map((door) => (
-        { what: `CPU per connection made, ${door}`, ...perConnection, ours: door }))),
+    id: 'd', title: '10,000 idle connections',
+    measures: Object.fromEntries(PROTOCOLS.map((protocol) => [protocol, idle(protocol)])),
+    rows: PROTOCOLS.map((protocol) => ({ what: `memory each, ${protocol}`, ...memory, ours: protocol, aim: atMost(3) }))
+      .concat(['chatroom', 'native', 'socketio'].map((protocol) => (
+        { what: `CPU per connection made, ${protocol}`, ...perConnection, ours: protocol }))),
   },
   {
     id: 'e', title: '10,000 come back at once, two relays', product: { relays: 2 },
@@ -127,11 +128,11 @@ export const scenarios = [
       native: { protocol: 'native', target: direct, load: HERD, once: true },
       chatroom: { protocol: 'chatroom', target: direct, load: HERD, once: true },
     },
-    rows: ['native', 'chatroom'].flatMap((door) => {
-      const how = door === 'native' ? 'resumed (native)' : 'joined (chatroom)';
+    rows: ['native', 'chatroom'].flatMap((protocol) => {
+      const how = protocol === 'native' ? 'resumed (native)' : 'joined (chatroom)';
       return [
-        { what: `until all are back, ${how}`, ...herdSeconds, ours: door, aim: atMost(5) },
-        { what: `CPU each, ${how}`, ...herdCpu, ours: door, aim: atMost(150) },
+        { what: `until all are back, ${how}`, ...herdSeconds, ours: protocol, aim: atMost(5) },
+        { what: `CPU each, ${how}`, ...herdCpu, ours: protocol, aim: atMost(150) },
       ];
     }),
   },

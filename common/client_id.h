@@ -1,4 +1,5 @@
-/* client_id.h: a sender's own name for a message, as doors take it: a retry under the same one is no second message. */
+/* client_id.h: a sender's own name for a message, as protocols take it: a retry under the same one is no second
+ * message. */
 #ifndef CG_COMMON_CLIENT_ID_H
 #define CG_COMMON_CLIENT_ID_H
 

@@ -27,7 +27,7 @@ enum message_kind {
     MESSAGE_KIND_MAX = MESSAGE_RECALL,
 };
 
-/* An event about another message, which only doors that know of it show. */
+/* An event about another message, which only protocols that know of it show. */
 static inline bool message_is_revision(enum message_kind kind)
 {
     return kind == MESSAGE_EDIT || kind == MESSAGE_RECALL;
@@ -45,7 +45,7 @@ static inline bool message_is_said(enum message_kind kind)
     return kind == MESSAGE_TEXT || (kind >= MESSAGE_EMOJI && kind <= MESSAGE_VIDEO);
 }
 
-/* What every door shows in the place of a message that was taken back. */
+/* What every protocol shows in the place of a message that was taken back. */
 #define MESSAGE_RECALLED_TEXT "消息已撤回"
 
 enum { MESSAGE_CLIENT_ID_MAX = 64, MESSAGE_EXTRA_MAX = 4096 };

@@ -1,8 +1,8 @@
 /* origin.h: whether a page of some site may talk to this server: the header Origin (RFC 6454, Fetch), which browsers
  * set and pages cannot. What sends none is no browser and is not concerned.
  *
- * No door uses cookies or anything else that a browser adds by itself, so no session is to be had by a foreign page. What
- * is kept from it are machines behind the browser, to which the page has no way of its own. */
+ * No protocol uses cookies or anything else that a browser adds by itself, so no session is to be had by a foreign
+ * page. What is kept from it are machines behind the browser, to which the page has no way of its own. */
 #ifndef CG_COMMON_ORIGIN_H
 #define CG_COMMON_ORIGIN_H
 

@@ -55,7 +55,7 @@ struct settings {
     char *rest_socket;
     int64_t rest_threads, rest_address_percent, rest_waiting_max, rest_backlog, max_body_bytes, admit_ms, name_cache_ms;
     char *admin_token;
-    /* doors */
+    /* protocols */
     char *jwt_secret, *jwt_public_key, *jwt_audience;
     char *media_dir, *media_url, *media_types;
     int64_t jwt_ttl_ms, login_attempts;

@@ -1,7 +1,7 @@
 #include "relay/handshake.h"
 
 #include "common/metrics.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/socketio/eio.h"
 #include "relay/net/http_parse.h"
 #include "relay/net/ws.h"
@@ -48,8 +48,8 @@ static bool is_key(struct str text)
     return true;
 }
 
-/* RFC 6455 section 4.2.1, as far as http.h does not see to it. A door that has a subprotocol needs it offered; another
- * one chooses none of those that are, and the client decides what to make of that (section 4.2.2). */
+/* RFC 6455 section 4.2.1, as far as http.h does not see to it. A protocol that has a subprotocol needs it offered;
+ * another one chooses none of those that are, and the client decides what to make of that (section 4.2.2). */
 static bool is_proper(const struct request *request, const struct protocol *protocol)
 {
     char text[PROTOCOLS_BYTES];
@@ -65,7 +65,7 @@ static void refuse(struct http_call *call, unsigned status, const char *headers)
     http_reply(call, status, "text/plain; charset=utf-8", headers, STR(""));
 }
 
-/* Whether a segment of it leads up: to no door, and for whoever resolves it to somewhere else. */
+/* Whether a segment of it leads up: to no protocol, and for whoever resolves it to somewhere else. */
 static bool climbs(struct str path)
 {
     for (size_t i = 0; i + 2 < path.len; i++)
@@ -74,7 +74,7 @@ static bool climbs(struct str path)
     return false;
 }
 
-/* The status that it is refused with, or 0 and who takes it. `request` has the path as the doors want it: decoded.
+/* The status that it is refused with, or 0 and who takes it. `request` has the path as the protocols want it: decoded.
  * A relay that drains sends newcomers elsewhere, but whom nginx gave us has no nginx any more that would ask another
  * relay: they are let in, and told to come back like all who are here. */
 static unsigned judge(const struct handshake *handshake, const struct request *request, bool alone,
@@ -105,13 +105,13 @@ void handshake_upgrade(void *arg, struct http_call *call)
     enum err err = http_decode(call->request.path, false, path, sizeof path, &request.path.len);
     request.path.ptr = path;
     if (err)
-        status = err == ERR_TOO_BIG ? 404 : 400; /* no door has such a path */
+        status = err == ERR_TOO_BIG ? 404 : 400; /* no protocol has such a path */
     else
         status = judge(handshake, &request, call->alone, &protocol);
     int64_t retry_after_ms = 0;
     char headers[48] = "";
     if (!status)
-        status = door_may_connect(str_of(call->peer), &retry_after_ms);
+        status = protocol_may_connect(str_of(call->peer), &retry_after_ms);
     if (status == 429)
         snprintf(headers, sizeof headers, "Retry-After: %lld\r\n", (long long)limits_seconds(retry_after_ms));
     if (status) {

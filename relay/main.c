@@ -10,7 +10,7 @@
 #include "relay/protocols/chatroom.h"
 #include "relay/protocols/customer.h"
 #include "relay/demos/demos.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/drain.h"
 #include "relay/socketio/eio.h"
 #include "relay/protocols/friends.h"
@@ -314,7 +314,8 @@ static void build(struct relay *relay)
                                               .arg = relay};
     hub_init(&relay->hub);
     relay->presence = presence_new(settings, &relay->wheel, &relay->hub, relay->bus, relay->incarnation);
-    door = (struct door){settings, &relay->hub, relay->presence, relay->db_pool, &relay->tokens};
+    protocol_context =
+        (struct protocol_context){settings, &relay->hub, relay->presence, relay->db_pool, &relay->tokens};
     uv_timer_init(&relay->loop, &relay->tick);
     uv_timer_init(&relay->loop, &relay->drain);
     uv_timer_init(&relay->loop, &relay->last_words);
@@ -378,7 +379,7 @@ static bool wait_for_servers(struct relay *relay)
     return refuse_start(relay, why);
 }
 
-static bool open_doors(struct relay *relay)
+static bool open_protocols(struct relay *relay)
 {
     const struct settings *settings = &relay->settings;
     char why[256], port[16];
@@ -506,7 +507,7 @@ int main(int argc, char **argv)
     raise_file_limit(&relay->settings);
     if (keys_ready(relay) && database_ready(relay)) {
         build(relay);
-        if (sanctions_ready(relay) && namespaces_ready(relay) && wait_for_servers(relay) && open_doors(relay) &&
+        if (sanctions_ready(relay) && namespaces_ready(relay) && wait_for_servers(relay) && open_protocols(relay) &&
             !relay->draining)
             uv_run(&relay->loop, UV_RUN_DEFAULT);
         take_apart(relay);

@@ -6,7 +6,7 @@
 #include "common/rate.h"
 #include "common/store/store_sanctions.h"
 #include "relay/redis/bus.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/socketio/eio.h"
 #include "relay/core/hub.h"
 #include "relay/db/db_pool.h"
@@ -33,7 +33,7 @@ static const struct {
 } closings[] = {
     [SANCTION_BAN] = {1008, "banned", METRIC_CLOSED_MODERATION},
     [SANCTION_KICK] = {1008, "kicked", METRIC_CLOSED_MODERATION},
-    [SANCTION_REVOCATION] = {DOOR_CLOSE_UNAUTHORIZED, DOOR_REVOKED, METRIC_CLOSED_REVOKED},
+    [SANCTION_REVOCATION] = {PROTOCOL_CLOSE_UNAUTHORIZED, PROTOCOL_REVOKED, METRIC_CLOSED_REVOKED},
 };
 
 static void close_session(struct session *session, const struct sanction *sanction)

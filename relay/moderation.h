@@ -24,7 +24,7 @@ struct moderation_config {
     void *arg;
 };
 
-/* Reads what is in force into `hub->sanctions`, before the doors open. Blocks. */
+/* Reads what is in force into `hub->sanctions`, before the protocols open. Blocks. */
 enum err moderation_load(const struct moderation_config *config, struct store *store) CG_MUST_CHECK;
 /* Begins to listen. Borrows what is in `config`. */
 void moderation_init(const struct moderation_config *config);

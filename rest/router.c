@@ -38,7 +38,7 @@ static const struct route *next(struct cursor *cursor)
 
 /* ---- paths ---- */
 
-/* /mysql/ is what existing clients of door A call; /api/ is the same under a name that says what it
+/* /mysql/ is what existing clients of the chatroom call; /api/ is the same under a name that says what it
  * is. */
 #define ARTICLE_PREFIX "/mysql/"
 static const char *const call_prefixes[] = {ARTICLE_PREFIX, "/api/"};

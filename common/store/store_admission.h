@@ -11,7 +11,7 @@
 /* A user of the friend chat. */
 struct store_friend_self {
     uint64_t user;
-    bool has_password; /* then the id alone does not open the door */
+    bool has_password; /* then the id alone does not let in */
     struct rights rights;
     char name[STORE_NAME_MAX + 1];
 };

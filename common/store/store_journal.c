@@ -1,4 +1,4 @@
-/* store_journal.c: the one transaction that every message of every door goes through.
+/* store_journal.c: the one transaction that every message of every protocol goes through.
  *
  *   lock the conversations' rows, in order of id, and read their last numbers and times,
  *   and with them the epoch                                                               1 statement

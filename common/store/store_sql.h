@@ -95,7 +95,7 @@ struct store {
 /* The epoch, as a column of another statement: it is of the same state of the database as what that reads. */
 #define STORE_EPOCH "(SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'epoch')"
 
-/* The statements of a door stand with its functions, in a table of its own; store.c lists the tables. */
+/* The statements of a protocol stand with its functions, in a table of its own; store.c lists the tables. */
 struct store_statement {
     enum statement id;
     const char *text;

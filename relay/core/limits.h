@@ -1,10 +1,10 @@
 /* limits.h: how much one connection, one user and one address may do on this relay. Loop thread only.
  *
  * A message takes a token from each of three buckets: the connection's, the user's, the address's, and for each KiB one
- * from three others. If one is empty, the message is refused, with the door's own words. Refusals have a bucket too, of
- * the same size: who sends on until that is empty is closed. Who showed no password and no token has a part of what the
- * others have (rate_stranger_percent). Users and addresses are told apart by number (rate_address_key); 0 is nobody, and has no
- * limit. */
+ * from three others. If one is empty, the message is refused, with the protocol's own words. Refusals have a bucket
+ * too, of the same size: who sends on until that is empty is closed. Who showed no password and no token has a part of
+ * what the others have (rate_stranger_percent). Users and addresses are told apart by number (rate_address_key); 0 is
+ * nobody, and has no limit. */
 #ifndef CG_RELAY_CORE_LIMITS_H
 #define CG_RELAY_CORE_LIMITS_H
 

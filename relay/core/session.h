@@ -68,8 +68,8 @@ struct protocol {
     /* The HTTP status that the handshake is refused with, or 0. NULL: never. Must not block. */
     unsigned (*refuse)(const struct request *request);
     void (*open)(struct session *session, const struct request *request);
-    /* Refuses a message that came too soon, in the door's own words, instead of `received`. NULL: what stands on the
-     * adapter counts its messages itself. */
+    /* Refuses a message that came too soon, in the protocol's own words, instead of `received`. NULL: what stands on
+     * the adapter counts its messages itself. */
     void (*limited)(struct session *session, struct str message, int64_t retry_after_ms);
     /* A ban, a kick or a revocation from one conversation, in which the session may sit or which it may only know. NULL:
      * the whole session is closed if it sits there. */

@@ -6,7 +6,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 
 #include <stdio.h>
@@ -38,7 +38,7 @@ static void wait_for_second(void)
 {
     second.fired = on_second;
     if (clocks && !wheel_is_set(&second))
-        wheel_set(door.hub->wheel, &second, SECOND_MS - clock_wall_ms() % SECOND_MS);
+        wheel_set(protocol_context.hub->wheel, &second, SECOND_MS - clock_wall_ms() % SECOND_MS);
 }
 
 static void link_clock(struct clock *clock)
@@ -134,7 +134,7 @@ static void hold(struct http_call *call)
 
 static void open_stream(struct http_call *call, const struct form *form)
 {
-    struct sessions *sessions = door.hub->sessions;
+    struct sessions *sessions = protocol_context.hub->sessions;
     char padding[PADDING + 16];
     http_begin_stream(call, form->type, form->headers);
     struct session *session = session_new(sessions, form->protocol, &http_stream, call);
@@ -172,9 +172,9 @@ static void handle(struct http_call *call)
                                                                                : NULL;
     if (strcmp(call->method, "GET") != 0)
         http_reply(call, 405, "text/plain; charset=utf-8", "Allow: GET\r\n", STR("Method Not Allowed\n"));
-    else if (count == DEMO_CLIENTS_MAX || (form && !sessions_have_room(door.hub->sessions)))
+    else if (count == DEMO_CLIENTS_MAX || (form && !sessions_have_room(protocol_context.hub->sessions)))
         refuse(call, 503, "too many look at the clock: try again in a second\n");
-    else if (form && door_may_connect(str_of(call->peer), &retry_after_ms))
+    else if (form && protocol_may_connect(str_of(call->peer), &retry_after_ms))
         refuse(call, 429, "too many connections of this address\n");
     else if (form)
         open_stream(call, form);
@@ -184,7 +184,7 @@ static void handle(struct http_call *call)
 
 static bool claims(struct str path)
 {
-    return door.settings->demos && str_eq(path, STR("/clock"));
+    return protocol_context.settings->demos && str_eq(path, STR("/clock"));
 }
 
 const struct http_route demo_clock_route = {.name = "demo_clock", .claims = claims, .handle = handle};

@@ -3,7 +3,7 @@
 #include "relay/demos/demos.h"
 
 #include "common/metrics.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 
 enum { ARGUMENT_BYTES = 4096 };
 
@@ -11,7 +11,7 @@ static size_t count;
 
 static bool claims(struct str path)
 {
-    return door.settings->demos && str_eq(path, STR("/echo"));
+    return protocol_context.settings->demos && str_eq(path, STR("/echo"));
 }
 
 /* A space may be called so, too: who shows a token is its member's. */
@@ -58,7 +58,7 @@ const struct protocol demo_echo_protocol = {
     .passes = passes,
     .refuse = refuse,
     .open = open_session,
-    .limited = door_limited,
+    .limited = protocol_limited,
     .received = received,
     .closed = closed,
 };

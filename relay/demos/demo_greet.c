@@ -3,7 +3,7 @@
 #include "relay/demos/demos.h"
 
 #include "common/metrics.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 
 /* They meet in the inbox of a user that there is not. */
@@ -23,7 +23,7 @@ const struct encoding demo_greet_encoding = {.name = "demo_greet", .message = en
 
 static bool claims(struct str path)
 {
-    return door.settings->demos && str_eq(path, STR("/ws"));
+    return protocol_context.settings->demos && str_eq(path, STR("/ws"));
 }
 
 /* The chatroom takes any path on which a room is named. */
@@ -43,14 +43,14 @@ static void open_session(struct session *session, const struct request *request)
 {
     (void)request;
     demo_client_came(&count);
-    hub_join(door.hub, session, PLACE, ENCODING_DEMO_GREET);
+    hub_join(protocol_context.hub, session, PLACE, ENCODING_DEMO_GREET);
 }
 
 static void joined(struct session *session, struct subscription *sub)
 {
     (void)session;
     (void)sub;
-    hub_show(door.hub, PLACE, ENCODING_DEMO_GREET, STR("hello from server"));
+    hub_show(protocol_context.hub, PLACE, ENCODING_DEMO_GREET, STR("hello from server"));
 }
 
 static void not_joined(struct session *session, uint64_t conversation, enum err err)
@@ -69,7 +69,7 @@ static void received(struct session *session, struct str text)
 
 static void closed(struct session *session)
 {
-    hub_leave(door.hub, session);
+    hub_leave(protocol_context.hub, session);
     demo_client_left(&count);
 }
 
@@ -79,7 +79,7 @@ const struct protocol demo_greet_protocol = {
     .passes = passes,
     .refuse = refuse,
     .open = open_session,
-    .limited = door_limited,
+    .limited = protocol_limited,
     .received = received,
     .joined = joined,
     .not_joined = not_joined,

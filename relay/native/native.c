@@ -84,13 +84,13 @@ void native_fail(struct native *native, int64_t re, enum err err)
 
 struct native *native_find(uint64_t session_id)
 {
-    struct session *session = sessions_find(door.hub->sessions, session_id);
+    struct session *session = sessions_find(protocol_context.hub->sessions, session_id);
     return session && !session->closing ? native_of(session) : NULL;
 }
 
 bool native_look_up(struct native *native, int64_t re, struct job *job)
 {
-    if (native->asked < NATIVE_ASKED_MAX && !db_pool_try(door.db_pool, job)) {
+    if (native->asked < NATIVE_ASKED_MAX && !db_pool_try(protocol_context.db_pool, job)) {
         native->asked++;
         return true;
     }
@@ -153,7 +153,7 @@ static void arm(struct native *native)
     int64_t left = native->expires_ms - clock_wall_ms();
     if (left > LONGEST_TIMER_MS)
         left = LONGEST_TIMER_MS;
-    wheel_set(door.hub->wheel, &native->timer, left > 0 ? left : 0);
+    wheel_set(protocol_context.hub->wheel, &native->timer, left > 0 ? left : 0);
 }
 
 static void on_timer(struct wheel_timer *timer)
@@ -166,16 +166,16 @@ static void on_timer(struct wheel_timer *timer)
     else if (clock_wall_ms() < native->expires_ms)
         arm(native);
     else
-        session_close(native->session, DOOR_CLOSE_UNAUTHORIZED, "The token has expired");
+        session_close(native->session, PROTOCOL_CLOSE_UNAUTHORIZED, "The token has expired");
 }
 
 static void admit(struct native *native, struct greeting *greeting)
 {
     const struct store_native_user *user = &greeting->arrival.user;
-    struct door_proof proof = {user->rights.generation, greeting->by_token, greeting->moment};
-    const struct door_refusal *why = door_admit(native->session, user->user, 0, &proof);
+    struct protocol_proof proof = {user->rights.generation, greeting->by_token, greeting->moment};
+    const struct protocol_refusal *why = protocol_admit(native->session, user->user, 0, &proof);
     if (why) {
-        door_refuse(native->session, why->code, why->reason);
+        protocol_refuse(native->session, why->code, why->reason);
         return;
     }
     native->user = user->user;
@@ -184,7 +184,7 @@ static void admit(struct native *native, struct greeting *greeting)
     wheel_cancel(&native->timer);
     if (native->expires_ms)
         arm(native);
-    hub_join(door.hub, native->session, WIRE_INBOX(native->user), ENCODING_NATIVE);
+    hub_join(protocol_context.hub, native->session, WIRE_INBOX(native->user), ENCODING_NATIVE);
     native->hello = greeting->hello;
     greeting->hello = NULL;
     native_join_all(native, native->hello, greeting->wanted);
@@ -247,8 +247,8 @@ static bool read_user(struct json_object *object, struct greeting *greeting)
     bool has_user = json_get_string(object, "user", &user);
     if (json_get_string(object, "token", &token)) {
         greeting->by_token = true;
-        greeting->moment = door_moment();
-        if (token_check(door.tokens, token, &greeting->token) ||
+        greeting->moment = protocol_moment();
+        if (token_check(protocol_context.tokens, token, &greeting->token) ||
             (has_user && !str_eq(user, str_of(greeting->token.user_id))))
             return false;
     } else if (has_user && id_is(user, STORE_USER_PREFIX)) {
@@ -325,7 +325,7 @@ void native_hello_settled(struct native *native)
     native_begin(&out, ANSWER_BYTES, hello->re);
     buf_add_text(&out, ",\"user\":");
     buf_add_json(&out, str_of(native->name));
-    buf_addf(&out, ",\"epoch\":%llu,\"ping_ms\":%lld,\"joined\":[", (unsigned long long)door.hub->epoch,
+    buf_addf(&out, ",\"epoch\":%llu,\"ping_ms\":%lld,\"joined\":[", (unsigned long long)protocol_context.hub->epoch,
              (long long)session_ping_ms(native->session));
     for (size_t i = 0; i < hello->count; i++) {
         if (i)
@@ -401,7 +401,7 @@ static void on_limited(struct session *session, struct str text, int64_t retry_a
             re = NATIVE_NO_ID;
         json_object_put(object);
     }
-    refuse(native_of(session), re, "rate", DOOR_LIMITED, retry_after_ms);
+    refuse(native_of(session), re, "rate", PROTOCOL_LIMITED, retry_after_ms);
 }
 
 static void on_received(struct session *session, struct str text)
@@ -430,7 +430,7 @@ static void on_open(struct session *session, const struct request *request)
     native->session = session;
     native->timer.fired = on_timer;
     native->again.fired = native_on_again;
-    wheel_set(door.hub->wheel, &native->timer, door.settings->handshake_timeout_ms);
+    wheel_set(protocol_context.hub->wheel, &native->timer, protocol_context.settings->handshake_timeout_ms);
 }
 
 static void on_drained(struct session *session)
@@ -449,7 +449,7 @@ static void on_closed(struct session *session)
     struct native *native = native_of(session);
     wheel_cancel(&native->timer);
     wheel_cancel(&native->again);
-    hub_leave(door.hub, session);
+    hub_leave(protocol_context.hub, session);
     native_rooms_free(native);
     postings_fini(&native->posts);
     free(native->hello);
@@ -500,5 +500,5 @@ static void tell_moved(void *arg, struct session *session)
 void native_read_moved(uint64_t user, const struct wire_mark *mark, const struct session *mover)
 {
     struct moved moved = {mark, mover};
-    hub_each(door.hub, WIRE_INBOX(user), tell_moved, &moved);
+    hub_each(protocol_context.hub, WIRE_INBOX(user), tell_moved, &moved);
 }

@@ -1,5 +1,5 @@
-/* native.h: the native protocol (docs/protocol.md): one connection, many conversations of whatever door, and nothing of
- * them lost. */
+/* native.h: the native protocol (docs/protocol.md): one connection, many conversations of whatever protocol, and
+ * nothing of them lost. */
 #ifndef CG_RELAY_NATIVE_NATIVE_H
 #define CG_RELAY_NATIVE_NATIVE_H
 

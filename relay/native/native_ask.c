@@ -23,7 +23,7 @@ static void *asked_new(struct native *native, int64_t re, size_t size, void (*wo
     asked->job.done = done;
     asked->session_id = native->session->id;
     asked->user = native->user;
-    asked->epoch = door.hub->epoch;
+    asked->epoch = protocol_context.hub->epoch;
     asked->re = re;
     return asked;
 }
@@ -121,7 +121,7 @@ static void on_history(struct job *job)
         struct buf out;
         native_begin(&out, history->events.len + 512, history->asked.re);
         buf_addf(&out, ",\"ch\":%llu,\"epoch\":%llu,\"events\":[", (unsigned long long)history->range.conversation,
-                 (unsigned long long)door.hub->epoch);
+                 (unsigned long long)protocol_context.hub->epoch);
         if (history->count)
             buf_add(&out, history->events.data, history->events.len - 1);
         buf_addf(&out, "],\"more\":%s", history->more ? "true" : "false");
@@ -168,8 +168,8 @@ void native_history(struct native_room *room, int64_t re, struct json_object *ob
     history->range.conversation = room->place.conversation;
     history->range.limit = (unsigned)limit + 1;
     history->limit = (size_t)limit;
-    history->most = (size_t)door.settings->history_bytes;
-    buf_init(&history->events, history->most + 12 * (size_t)door.settings->max_message_bytes + 8192);
+    history->most = (size_t)protocol_context.settings->history_bytes;
+    buf_init(&history->events, history->most + 12 * (size_t)protocol_context.settings->max_message_bytes + 8192);
     job_charge(&history->asked.job, JOB_ASK, native->user, 1 + history->limit / 50);
     look_up_much(native, &history->asked);
 }
@@ -215,9 +215,9 @@ static void on_moved(struct job *job)
                  (unsigned long long)reading->unread);
         native_end(native, &out);
     }
-    if (reading->moved && reading->asked.epoch == door.hub->epoch) { /* else it is of nobody's numbers */
+    if (reading->moved && reading->asked.epoch == protocol_context.hub->epoch) { /* else it is of nobody's numbers */
         native_read_moved(reading->asked.user, &mark, native ? native->session : NULL);
-        hub_notify_read(door.hub, reading->asked.user, &mark);
+        hub_notify_read(protocol_context.hub, reading->asked.user, &mark);
     }
     free(reading);
 }
@@ -361,5 +361,5 @@ void native_members(struct native_room *room, int64_t re, struct json_object *ob
         return;
     native->asked++;
     struct asked *asked = asked_new(native, re, sizeof *asked, NULL, NULL);
-    presence_ask(door.presence, room->place.conversation, on_members, asked);
+    presence_ask(protocol_context.presence, room->place.conversation, on_members, asked);
 }

@@ -78,7 +78,7 @@ static void read_pages(struct job *const *jobs, size_t count, struct store *stor
 
 static size_t page_bytes(void)
 {
-    return (size_t)door.settings->outbox_bytes / 8;
+    return (size_t)protocol_context.settings->outbox_bytes / 8;
 }
 
 static void on_page(struct job *job)
@@ -89,7 +89,7 @@ static void on_page(struct job *job)
     if (native)
         native->reading--;
     if (room && room->reading == page->serial && job->err) {
-        door_refuse(native->session, 1013, "Try again later");
+        protocol_refuse(native->session, 1013, "Try again later");
     } else if (room && room->reading == page->serial) {
         metric_add(METRIC_NATIVE_CAUGHT_UP, (int64_t)page->count);
         session_send_raw(native->session, buf_str(&page->out));
@@ -113,13 +113,14 @@ static bool may_read(const struct native *native)
         return true;
     if (debts_are_high())
         return false;
-    return native->reading < PAGES_AT_ONCE && used + page_bytes() <= (size_t)door.settings->outbox_bytes / 2;
+    return native->reading < PAGES_AT_ONCE &&
+           used + page_bytes() <= (size_t)protocol_context.settings->outbox_bytes / 2;
 }
 
 static void read_missed(struct native_room *room)
 {
     struct native *native = room->native;
-    size_t event_max = 6 * (size_t)door.settings->max_message_bytes + 4096;
+    size_t event_max = 6 * (size_t)protocol_context.settings->max_message_bytes + 4096;
     if (!may_read(native))
         return; /* `drained`, or a page that comes, leads here again */
     struct page *page = mem_zalloc(sizeof *page);
@@ -136,10 +137,10 @@ static void read_missed(struct native_room *room)
     job_charge(&page->job, JOB_ASK, native->user,
                1 + (is_narrow(&page->range) ? room->target - room->given : PAGE_EVENTS) / 50);
     native->reading++;
-    if (db_pool_try(door.db_pool, &page->job)) {
+    if (db_pool_try(protocol_context.db_pool, &page->job)) {
         free(page);
         native->reading--;
-        door_refuse(native->session, 1013, "Try again later");
+        protocol_refuse(native->session, 1013, "Try again later");
     }
 }
 
@@ -149,7 +150,7 @@ static void step(struct native_room *room)
     if (hub_seq(sub) < room->given) {
         /* another relay told the client more than this one has heard: its log would bring that again */
         hub_expect(sub, room->given);
-        wheel_set(door.hub->wheel, &room->native->again, AGAIN_MS);
+        wheel_set(protocol_context.hub->wheel, &room->native->again, AGAIN_MS);
         return;
     }
     if (!hub_catch_up(sub, room->target < room->given))

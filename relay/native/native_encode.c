@@ -50,7 +50,7 @@ void native_encode(const struct message *message, struct buf *out)
 {
     const char *event = message->kind == MESSAGE_EDIT ? "edit" : message->kind == MESSAGE_RECALL ? "recall" : "message";
     buf_addf(out, "{\"ev\":\"%s\",\"ch\":%llu,\"epoch\":%llu,\"seq\":%llu,\"ts\":%lld,\"name\":", event,
-             (unsigned long long)message->conversation, (unsigned long long)door.hub->epoch,
+             (unsigned long long)message->conversation, (unsigned long long)protocol_context.hub->epoch,
              (unsigned long long)message->seq, (long long)message->at_ms);
     buf_add_json(out, message->sender_name);
     if (message_is_revision(message->kind) && message->content.len) {
@@ -85,7 +85,8 @@ static void encode_members(uint64_t conversation, const struct member *members, 
     buf_add_char(out, '}');
 }
 
-/* Who is present is announced as the conversation's own door does it: native_go enters with that door's encoding. */
+/* Who is present is announced as the conversation's own protocol does it: native_go enters with that protocol's
+ * encoding. */
 const struct encoding native_encoding = {.name = "native", .message = native_encode};
 const struct encoding native_presence_encoding = {
     .name = "native_presence", .message = native_encode, .members = encode_members};

@@ -11,7 +11,7 @@
 
 #include "common/json.h"
 #include "common/store/store_native.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 #include "relay/native/native.h"
 #include "relay/core/postings.h"

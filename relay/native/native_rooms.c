@@ -48,7 +48,7 @@ static void room_free(struct native_room *room)
         free(waiting);
     }
     if (room->present)
-        presence_leave(door.presence, room->place.conversation, native->user);
+        presence_leave(protocol_context.presence, room->place.conversation, native->user);
     free(room->place.space);
     free(room);
 }
@@ -62,7 +62,7 @@ void native_rooms_free(struct native *native)
 /* One that is only remembered makes room for another; false: all are in use. */
 static bool make_way(struct native *native)
 {
-    if (native->room_count < (size_t)door.settings->native_rooms_max)
+    if (native->room_count < (size_t)protocol_context.settings->native_rooms_max)
         return true;
     for (struct native_room *room = native->rooms; room; room = room->next)
         if (!room->joined && !room->coming && !room->looking && !room->waiting) {
@@ -126,7 +126,7 @@ static bool is_busy(const struct native_room *room)
 
 static bool is_banned(const struct native *native, uint64_t conversation)
 {
-    return door_banned(native->user, native->session->client.address, conversation);
+    return protocol_banned(native->user, native->session->client.address, conversation);
 }
 
 /* `joining`: the hub is going through the subscriptions, so nobody may leave one. */
@@ -134,7 +134,7 @@ static void carry_on(struct native_room *room, bool joining)
 {
     while (room->waiting && !is_busy(room) && !native_is_answered(room->native)) {
         if (joining && room->waiting->handle == native_leave) {
-            wheel_set(door.hub->wheel, &room->native->again, 0);
+            wheel_set(protocol_context.hub->wheel, &room->native->again, 0);
             return;
         }
         struct native_waiting *waiting = take_waiting(room);
@@ -190,7 +190,7 @@ static void on_looked_up(struct job *job)
     struct native_room *room = native ? native_room_named(native, str_of(looking->id)) : NULL;
     if (room) {
         room->looking = false;
-        if (!job->err && door_revoked(native->user, looking->place.conversation, looking->place.generation))
+        if (!job->err && protocol_revoked(native->user, looking->place.conversation, looking->place.generation))
             job->err = ERR_DOWN; /* while it was looked up: what is so now has to be asked again */
         if (job->err) {
             fail_waiting(room, job->err == ERR_NOT_FOUND ? ERR_NOT_FOUND : ERR_DOWN);
@@ -215,7 +215,7 @@ static void look_up(struct native_room *room)
     looking->user = room->native->user;
     memcpy(looking->id, room->id, ID_MAX);
     job_charge(&looking->job, JOB_ASK, looking->user, 1);
-    room->looking = !db_pool_try(door.db_pool, &looking->job);
+    room->looking = !db_pool_try(protocol_context.db_pool, &looking->job);
     if (!room->looking) {
         free(looking);
         fail_waiting(room, ERR_BUSY);
@@ -280,7 +280,7 @@ static uint64_t shown_seq(const struct native_room *room)
 void native_add_joined(struct buf *out, const struct native_room *room)
 {
     buf_addf(out, ",\"ch\":%llu,\"epoch\":%llu,\"seq\":%llu,\"read\":%llu",
-             (unsigned long long)room->place.conversation, (unsigned long long)door.hub->epoch,
+             (unsigned long long)room->place.conversation, (unsigned long long)protocol_context.hub->epoch,
              (unsigned long long)shown_seq(room), (unsigned long long)room->place.read_seq);
     if (room->reset)
         buf_add_text(out, ",\"reset\":true");
@@ -302,7 +302,7 @@ static void answer_join(struct native_room *room, int64_t re)
 static void ask_to_subscribe(struct native_room *room)
 {
     room->coming = true;
-    hub_join(door.hub, room->native->session, room->place.conversation,
+    hub_join(protocol_context.hub, room->native->session, room->place.conversation,
              room->presence ? ENCODING_NATIVE_PRESENCE : ENCODING_NATIVE);
 }
 
@@ -355,7 +355,7 @@ void native_join_all(struct native *native, struct native_hello *hello, const st
             continue;
         asked->code = "unavailable";
         asked->message = "try again later";
-        if (door_revoked(native->user, place->conversation, place->generation))
+        if (protocol_revoked(native->user, place->conversation, place->generation))
             continue;
         asked->code = "too_many";
         asked->message = "too many conversations on one connection";
@@ -383,7 +383,7 @@ static void place_cursor(struct native_room *room, const struct subscription *su
     const struct native_cursor *cursor = &room->cursor;
     uint64_t here = hub_seq(sub), last = here > room->place.seq ? here : room->place.seq;
     bool behind = cursor->seq < here;
-    room->reset = cursor->given && (cursor->epoch != door.hub->epoch || cursor->seq > last ||
+    room->reset = cursor->given && (cursor->epoch != protocol_context.hub->epoch || cursor->seq > last ||
                                     (behind && here - cursor->seq > NATIVE_MISSED_MAX));
     room->target = here;
     room->given = cursor->given && !room->reset ? cursor->seq : here;
@@ -428,7 +428,7 @@ void native_not_joined(struct session *session, uint64_t conversation, enum err 
     carry_on(room, true);
 }
 
-/* Present in the way of the conversation's own door, which stores or shows the arrival as ever. */
+/* Present in the way of the conversation's own protocol, which stores or shows the arrival as ever. */
 void native_go(struct native_room *room)
 {
     struct native *native = room->native;
@@ -446,7 +446,7 @@ void native_go(struct native_room *room)
     }
     struct member member = {native->user, str_of(native->name), buf_str(&head)};
     room->present = true;
-    presence_enter(door.presence, room->place.conversation, encoding, &member, native->session->id);
+    presence_enter(protocol_context.presence, room->place.conversation, encoding, &member, native->session->id);
     buf_fini(&head);
 }
 
@@ -456,7 +456,7 @@ void native_leave(struct native_room *room, int64_t re, struct json_object *obje
     if (room->joined)
         hub_leave_one(hub_subscription(room->native->session, room->place.conversation));
     if (room->present)
-        presence_leave(door.presence, room->place.conversation, room->native->user);
+        presence_leave(protocol_context.presence, room->place.conversation, room->native->user);
     room->joined = room->present = room->catching = false;
     room->reading = 0;
     native_ok(room->native, re);

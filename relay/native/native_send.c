@@ -18,7 +18,7 @@ void native_posted(struct session *session, uint64_t number, const struct store_
     }
     native_begin(&out, 512, posting.re);
     buf_addf(&out, ",\"ch\":%llu,\"epoch\":%llu,\"seq\":%llu,\"ts\":%lld,\"repeated\":%s",
-             (unsigned long long)stored->message.conversation, (unsigned long long)door.hub->epoch,
+             (unsigned long long)stored->message.conversation, (unsigned long long)protocol_context.hub->epoch,
              (unsigned long long)stored->message.seq, (long long)stored->message.at_ms,
              stored->repeated ? "true" : "false");
     native_end(native, &out);
@@ -49,12 +49,12 @@ static void post(struct native_room *room, int64_t re, enum message_kind kind, s
     };
     struct post_id id = post_of(native->session, postings_add(&native->posts, message.conversation, re));
     struct posting refused;
-    enum err err = id.number ? hub_post(door.hub, id, &message) : ERR_BUSY;
+    enum err err = id.number ? hub_post(protocol_context.hub, id, &message) : ERR_BUSY;
     if (!err)
         return;
     postings_take(&native->posts, id.number, &refused);
     if (err == ERR_DENIED)
-        native_refuse(native, re, door_post_code(err), door_post_error(err));
+        native_refuse(native, re, protocol_post_code(err), protocol_post_error(err));
     else
         native_fail(native, re, ERR_BUSY);
 }
@@ -67,7 +67,7 @@ static const char *take_content(struct json_object *object, enum message_kind ki
         return "content is missing";
     if (text && text_check_content(*content))
         return "content must be text without control characters";
-    if (!text && text_check_url(*content, door.settings->media_url))
+    if (!text && text_check_url(*content, protocol_context.settings->media_url))
         return "content must be the address of an upload";
     return NULL;
 }
@@ -137,11 +137,11 @@ void native_recall(struct native_room *room, int64_t re, struct json_object *obj
 void native_typing(struct native_room *room, int64_t re, struct json_object *object)
 {
     struct native *native = room->native;
-    int64_t now_ms = door.hub->wheel->now_ms;
+    int64_t now_ms = protocol_context.hub->wheel->now_ms;
     struct buf out;
     (void)object;
-    if (door_muted(native->session, room->place.conversation)) {
-        native_refuse(native, re, door_post_code(ERR_DENIED), door_post_error(ERR_DENIED));
+    if (protocol_muted(native->session, room->place.conversation)) {
+        native_refuse(native, re, protocol_post_code(ERR_DENIED), protocol_post_error(ERR_DENIED));
         return;
     }
     native_ok(native, re);
@@ -153,7 +153,7 @@ void native_typing(struct native_room *room, int64_t re, struct json_object *obj
     buf_add_json(&out, str_of(native->name));
     buf_add_char(&out, '}');
     CG_ASSERT(!out.failed);
-    hub_show(door.hub, room->place.conversation, ENCODING_NATIVE, buf_str(&out));
-    hub_show(door.hub, room->place.conversation, ENCODING_NATIVE_PRESENCE, buf_str(&out));
+    hub_show(protocol_context.hub, room->place.conversation, ENCODING_NATIVE, buf_str(&out));
+    hub_show(protocol_context.hub, room->place.conversation, ENCODING_NATIVE_PRESENCE, buf_str(&out));
     buf_fini(&out);
 }

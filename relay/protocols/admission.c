@@ -1,6 +1,6 @@
 #include "relay/protocols/admission.h"
 
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 
 static void look_up(struct job *const *jobs, size_t count, struct store *store)
@@ -26,7 +26,7 @@ static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
     enum admitted admitted = ADMITTED;
-    if (admission->epoch != door.hub->epoch)
+    if (admission->epoch != protocol_context.hub->epoch)
         admitted = ADMISSION_DOWN;
     else if (job->err == ERR_NOT_FOUND)
         admitted = admission->missing & STORE_NO_ROOM ? ADMISSION_NO_ROOM : ADMISSION_NO_USER;
@@ -52,7 +52,7 @@ enum err admission_ask(struct admission *admission, enum job_class class, uint64
 {
     admission->job.work_all = look_up;
     admission->job.done = on_looked_up;
-    admission->epoch = door.hub->epoch;
+    admission->epoch = protocol_context.hub->epoch;
     job_charge(&admission->job, class, payer, admission->more ? 5 : 1);
-    return db_pool_try(door.db_pool, &admission->job);
+    return db_pool_try(protocol_context.db_pool, &admission->job);
 }

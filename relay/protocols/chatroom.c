@@ -9,7 +9,7 @@
 #include "common/store/store.h"
 #include "common/text.h"
 #include "relay/protocols/admission.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 #include "relay/core/presence.h"
 #include "relay/db/db_pool.h"
@@ -89,7 +89,7 @@ void chatroom_store_presence(enum message_kind kind, uint64_t conversation, cons
         .kind = kind,
         .sender_name = member->name,
     };
-    if (hub_post(door.hub, POST_OF_NOBODY, &line))
+    if (hub_post(protocol_context.hub, POST_OF_NOBODY, &line))
         log_warn("chatroom.line_lost", "room=%llu why=busy", (unsigned long long)conversation);
 }
 
@@ -126,7 +126,7 @@ static void send_error_after(struct session *session, struct str client_id, cons
  * is answered. */
 static void refuse_frame(struct session *session, struct str client_id, const char *code, const char *message)
 {
-    send_error_after(session, client_id, code, message, door_retry_after_ms(code));
+    send_error_after(session, client_id, code, message, protocol_retry_after_ms(code));
 }
 
 void chatroom_send_error(struct session *session, const char *code, const char *message)
@@ -137,7 +137,7 @@ void chatroom_send_error(struct session *session, const char *code, const char *
 static void chatroom_limited(struct session *session, struct str message, int64_t retry_after_ms)
 {
     (void)message;
-    send_error_after(session, STR(""), "rate", DOOR_LIMITED, retry_after_ms);
+    send_error_after(session, STR(""), "rate", PROTOCOL_LIMITED, retry_after_ms);
 }
 
 /* ---- admission: who is it, and may they be here ---- */
@@ -160,26 +160,27 @@ static const struct {
 
 static void refuse(struct session *session, enum admitted admitted)
 {
-    door_refuse(session, refusals[admitted].code, refusals[admitted].reason);
+    protocol_refuse(session, refusals[admitted].code, refusals[admitted].reason);
 }
 
 static void on_looked_up(struct admission *admission, enum admitted admitted)
 {
     const struct store_place *place = &admission->place;
-    struct session *session = sessions_find(door.hub->sessions, ((struct entering *)admission)->session_id);
-    struct door_proof proof = {.generation = place->generation};
-    const struct door_refusal *why = NULL;
+    struct session *session = sessions_find(protocol_context.hub->sessions, ((struct entering *)admission)->session_id);
+    struct protocol_proof proof = {.generation = place->generation};
+    const struct protocol_refusal *why = NULL;
     if (session && !session->closing && admitted) {
         refuse(session, admitted);
-    } else if (session && !session->closing && (why = door_admit(session, place->user, place->conversation, &proof))) {
-        door_refuse(session, why->code, why->reason);
+    } else if (session && !session->closing &&
+               (why = protocol_admit(session, place->user, place->conversation, &proof))) {
+        protocol_refuse(session, why->code, why->reason);
     } else if (session && !session->closing) {
         struct chatroom_state *state = chatroom_state_of(session);
         state->conversation = place->conversation;
         state->user = place->user;
         state->name =
             mem_strndup_two(place->user_name, place->user_name_len, place->head, strlen(place->head), &state->head);
-        hub_join(door.hub, session, place->conversation, ENCODING_CHATROOM);
+        hub_join(protocol_context.hub, session, place->conversation, ENCODING_CHATROOM);
     }
     free(admission);
 }
@@ -191,7 +192,7 @@ static void chatroom_open(struct session *session, const struct request *request
     struct str room_id = request->argument(request, "roomId", room, sizeof room);
     struct str nick_id = request->argument(request, "nickId", nick, sizeof nick);
     if (!room_id.len) {
-        door_refuse(session, 1008, "Room ID not provided");
+        protocol_refuse(session, 1008, "Room ID not provided");
         return;
     }
     struct entering *entering = mem_zalloc(sizeof *entering);
@@ -219,7 +220,7 @@ static void chatroom_joined(struct session *session, struct subscription *sub)
         return;
     struct member member = {state->user, str_of(state->name), str_of(state->head)};
     state->present = true;
-    presence_enter(door.presence, state->conversation, ENCODING_CHATROOM, &member, session->id);
+    presence_enter(protocol_context.presence, state->conversation, ENCODING_CHATROOM, &member, session->id);
 }
 
 /* Its own arrival is a line of the room before anything it says. */
@@ -232,15 +233,15 @@ static void chatroom_not_joined(struct session *session, uint64_t conversation, 
 {
     (void)conversation;
     (void)err;
-    door_refuse(session, 1013, "Try again later");
+    protocol_refuse(session, 1013, "Try again later");
 }
 
 static void chatroom_closed(struct session *session)
 {
     struct chatroom_state *state = chatroom_state_of(session);
-    hub_leave(door.hub, session);
+    hub_leave(protocol_context.hub, session);
     if (state->present)
-        presence_leave(door.presence, state->conversation, state->user);
+        presence_leave(protocol_context.presence, state->conversation, state->user);
     free(state->name);
 }
 
@@ -295,9 +296,9 @@ static void on_message(struct session *session, struct json_object *frame)
         .client_id = client_id,
         .sent_at = sent_at,
     };
-    enum err err = hub_post(door.hub, post_of(session, 0), &message);
+    enum err err = hub_post(protocol_context.hub, post_of(session, 0), &message);
     if (err)
-        refuse_frame(session, client_id, door_post_code(err), door_post_error(err));
+        refuse_frame(session, client_id, protocol_post_code(err), protocol_post_error(err));
     buf_fini(&clean);
 }
 
@@ -308,7 +309,7 @@ static void on_query_logs(struct session *session, struct json_object *frame)
     bool owed = state->logs_owed;
     chatroom_send_history(state->conversation, state->user);
     if (!owed || !state->logs_owed) /* the other relays were told when that began */
-        hub_notify(door.hub, WIRE_HISTORY, state->conversation, state->user);
+        hub_notify(protocol_context.hub, WIRE_HISTORY, state->conversation, state->user);
 }
 
 static const struct {
@@ -357,12 +358,12 @@ static void chatroom_posted(struct session *session, uint64_t number, const stru
     else if (post->err == ERR_DOWN)
         refuse_frame(session, client_id, "unavailable", "the message was not stored: try again later");
     else if (post->err == ERR_DUPLICATE)
-        refuse_frame(session, client_id, "conflict", DOOR_CONFLICT);
+        refuse_frame(session, client_id, "conflict", PROTOCOL_CONFLICT);
     else
         refuse_frame(session, client_id, "refused", "the message could not be stored");
 }
 
-/* The article's server listens on every path: so does this door, which is asked last, where a room is named. */
+/* The article's server listens on every path: so does this protocol, which is asked last, where a room is named. */
 static bool chatroom_claims(struct str path)
 {
     return path.len > 0;

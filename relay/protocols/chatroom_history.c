@@ -3,7 +3,7 @@
 #include "common/mem.h"
 #include "common/store/store.h"
 #include "relay/protocols/chatroom_parts.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 #include "relay/db/db_pool.h"
 
@@ -18,9 +18,10 @@ struct logs {
 static void logs_open(struct logs *logs)
 {
     /* a line is its content and at most this much around it */
-    size_t around = (size_t)door.settings->history_limit * 2048;
+    size_t around = (size_t)protocol_context.settings->history_limit * 2048;
     logs->lines = 0;
-    buf_init(&logs->out, (size_t)door.settings->history_bytes + (size_t)door.settings->max_message_bytes + around);
+    buf_init(&logs->out, (size_t)protocol_context.settings->history_bytes +
+                             (size_t)protocol_context.settings->max_message_bytes + around);
     buf_add_text(&logs->out, LOGS_OPEN);
 }
 
@@ -94,14 +95,14 @@ static void logs_send(struct logs *logs, uint64_t conversation, uint64_t user)
         log_error("chatroom.history_too_large", "room=%llu", (unsigned long long)conversation);
         answer.payload = NULL;
     }
-    hub_each(door.hub, conversation, give_to_asked, &answer);
+    hub_each(protocol_context.hub, conversation, give_to_asked, &answer);
     buf_fini(&logs->out);
 }
 
 static void refuse(uint64_t conversation, uint64_t user, const char *code, const char *why)
 {
     struct answer answer = {user, NULL, code, why};
-    hub_each(door.hub, conversation, give_to_asked, &answer);
+    hub_each(protocol_context.hub, conversation, give_to_asked, &answer);
 }
 
 /* The database's answer when the room log does not reach back far enough. Lines stand in one buffer, their ends apart,
@@ -162,7 +163,7 @@ static void cut(struct lines *lines, size_t most)
 static void collect_line(void *arg, const struct message *message)
 {
     struct lines *lines = arg;
-    size_t most = (size_t)door.settings->history_bytes, before = lines->text.len;
+    size_t most = (size_t)protocol_context.settings->history_bytes, before = lines->text.len;
     CG_ASSERT(lines->count < LINES_MAX);
     if (!lines->rows++)
         lines->first_seq = message->seq;
@@ -177,8 +178,8 @@ static void collect_line(void *arg, const struct message *message)
 
 static void lines_init(struct lines *lines)
 {
-    buf_init(&lines->text,
-             2 * ((size_t)door.settings->history_bytes + (size_t)door.settings->max_message_bytes * 6 + 2048));
+    buf_init(&lines->text, 2 * ((size_t)protocol_context.settings->history_bytes +
+                                (size_t)protocol_context.settings->max_message_bytes * 6 + 2048));
 }
 
 /* What was said before the lines, for as many of them as were left out. */
@@ -202,8 +203,9 @@ static void read_history(struct job *job, struct store *store)
 {
     struct history *history = (struct history *)job;
     struct lines *lines = &history->lines;
-    const size_t limit = (size_t)door.settings->history_limit, most = (size_t)door.settings->history_bytes;
-    const size_t presence_max = history_presence_max(door.settings);
+    const size_t limit = (size_t)protocol_context.settings->history_limit,
+                 most = (size_t)protocol_context.settings->history_bytes;
+    const size_t presence_max = history_presence_max(protocol_context.settings);
     struct store_range range = {
         .conversation = history->conversation,
         .before = INT64_MAX,
@@ -262,7 +264,7 @@ static void answer_asked(uint64_t conversation, uint64_t user)
         return;
     }
     logs_open(&logs);
-    if (hub_recent(door.hub, conversation, ENCODING_CHATROOM, add_live_line, &logs)) {
+    if (hub_recent(protocol_context.hub, conversation, ENCODING_CHATROOM, add_live_line, &logs)) {
         logs_close(&logs);
         logs_send(&logs, conversation, user);
         return;
@@ -271,12 +273,12 @@ static void answer_asked(uint64_t conversation, uint64_t user)
     struct history *history = mem_zalloc(sizeof *history);
     history->job.work = read_history;
     history->job.done = on_history;
-    job_charge(&history->job, JOB_ASK, user, 1 + (size_t)door.settings->history_limit / 50);
+    job_charge(&history->job, JOB_ASK, user, 1 + (size_t)protocol_context.settings->history_limit / 50);
     history->conversation = conversation;
     history->user = user;
     lines_init(&history->lines);
     lines_init(&history->older);
-    if (db_pool_try(door.db_pool, &history->job)) {
+    if (db_pool_try(protocol_context.db_pool, &history->job)) {
         free(history);
         refuse(conversation, user, "busy", "too much is going on: try again in a second");
     }
@@ -285,7 +287,7 @@ static void answer_asked(uint64_t conversation, uint64_t user)
 void chatroom_send_history(uint64_t conversation, uint64_t user)
 {
     struct asked asked = {.user = user};
-    hub_each(door.hub, conversation, ask_for, &asked);
+    hub_each(protocol_context.hub, conversation, ask_for, &asked);
     if (asked.count)
         answer_asked(conversation, user);
 }

@@ -1,4 +1,4 @@
-/* chatroom_http.h: the chatrooms of door A over plain HTTP: polling, long polling, Server-Sent Events, iframe streaming,
+/* chatroom_http.h: the chatrooms over plain HTTP: polling, long polling, Server-Sent Events, iframe streaming,
  * and a POST to send; the same rooms, the same authorisation, the same numbers.
  *
  *   GET  /rooms/:roomId/poll?nickId=&after=SEQ&wait=S[&epoch=E]   held until there is something, at most wait seconds

@@ -143,7 +143,7 @@ static void encode_event(const struct message *message, struct buf *out)
 {
     if (message_is_revision(message->kind))
         return;
-    buf_addf(out, "id: %llu-%llu\nevent: message\ndata: ", (unsigned long long)door.hub->epoch,
+    buf_addf(out, "id: %llu-%llu\nevent: message\ndata: ", (unsigned long long)protocol_context.hub->epoch,
              (unsigned long long)message->seq);
     chatroom_add_line(message, out);
     buf_add_text(out, "\n\n");
@@ -204,7 +204,7 @@ const struct encoding stream_encoding = {
 void chatroom_http_page_init(struct chatroom_http_page *page, uint64_t after,
                              void (*add)(struct chatroom_http_page *page, const struct message *message))
 {
-    const struct settings *settings = door.settings;
+    const struct settings *settings = protocol_context.settings;
     *page = (struct chatroom_http_page){.last = after, .add = add};
     buf_init(&page->out, (size_t)settings->history_bytes + 6 * (size_t)settings->max_message_bytes + 4096);
 }
@@ -216,7 +216,7 @@ static void on_message(void *arg, const struct message *message)
     if (page->full)
         return;
     page->add(page, message);
-    if (page->count && (page->out.failed || page->out.len > (size_t)door.settings->history_bytes)) {
+    if (page->count && (page->out.failed || page->out.len > (size_t)protocol_context.settings->history_bytes)) {
         page->full = true;
         page->out.failed = false;
         page->out.len = before;
@@ -233,7 +233,7 @@ enum err chatroom_http_page_read(struct chatroom_http_page *page, struct store *
         .conversation = conversation,
         .after = page->last,
         .before = before,
-        .limit = (unsigned)door.settings->history_limit,
+        .limit = (unsigned)protocol_context.settings->history_limit,
     };
     enum err err = store_read(store, &range, on_message, page);
     return !err && page->out.failed ? ERR_INTERNAL : err;

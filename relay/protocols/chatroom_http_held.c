@@ -29,7 +29,7 @@ static void on_close(void *socket, unsigned code, const char *reason)
     (void)code;
     (void)reason;
     give_up(session);
-    wheel_set(door.hub->wheel, &held_of(session)->timer, 0);
+    wheel_set(protocol_context.hub->wheel, &held_of(session)->timer, 0);
 }
 
 static void on_kill(void *socket)
@@ -67,7 +67,7 @@ static void on_gone(void *arg, struct http_call *call)
 struct session *chatroom_http_hold(const struct protocol *protocol, struct http_call *call, int64_t wait_ms,
                                    void (*give_up_fn)(struct session *session))
 {
-    struct session *session = session_new(door.hub->sessions, protocol, &transport, NULL);
+    struct session *session = session_new(protocol_context.hub->sessions, protocol, &transport, NULL);
     if (!session) {
         chatroom_http_refuse_busy(call);
         return NULL;
@@ -81,7 +81,7 @@ struct session *chatroom_http_hold(const struct protocol *protocol, struct http_
     held->call = call;
     held->give_up = give_up_fn;
     held->timer.fired = on_timer;
-    wheel_set(door.hub->wheel, &held->timer, wait_ms);
+    wheel_set(protocol_context.hub->wheel, &held->timer, wait_ms);
     call->gone = on_gone;
     call->arg = session;
     return session;

@@ -11,7 +11,7 @@
 #define CG_RELAY_PROTOCOLS_CHATROOM_HTTP_PARTS_H
 
 #include "relay/protocols/admission.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 #include "relay/protocols/chatroom_http.h"
 

@@ -81,7 +81,7 @@ static void read_page(struct job *job, struct store *store)
 static void on_read(struct job *job)
 {
     struct reading *reading = (struct reading *)job;
-    struct session *session = sessions_find(door.hub->sessions, reading->session_id);
+    struct session *session = sessions_find(protocol_context.hub->sessions, reading->session_id);
     if (session && !session->closing && job->err)
         fail(session);
     else if (session && !session->closing)
@@ -100,9 +100,10 @@ static void read_rest(struct session *session)
     reading->session_id = session->id;
     reading->conversation = poll->conversation;
     chatroom_http_page_init(&reading->page, poll->next, add_json);
-    job_charge(&reading->job, JOB_ASK, session_payer(session), 1 + (size_t)door.settings->history_limit / 50);
+    job_charge(&reading->job, JOB_ASK, session_payer(session),
+               1 + (size_t)protocol_context.settings->history_limit / 50);
     poll->reading = true;
-    if (db_pool_try(door.db_pool, &reading->job)) {
+    if (db_pool_try(protocol_context.db_pool, &reading->job)) {
         free(reading);
         chatroom_http_refuse_busy(poll->held.call);
         chatroom_http_held_done(session);
@@ -133,7 +134,7 @@ static void on_not_joined(struct session *session, uint64_t conversation, enum e
 static void take(void *arg, uint64_t seq, struct str payload)
 {
     struct chatroom_http_page *page = arg;
-    const struct settings *settings = door.settings;
+    const struct settings *settings = protocol_context.settings;
     size_t bytes = page->out.len + payload.len + 1;
     if (seq <= page->last || page->full) /* 0: not stored */
         return;
@@ -164,7 +165,7 @@ static void on_closed(struct session *session)
 {
     const struct poll *poll = poll_of(session);
     chatroom_http_held_closed(session);
-    hub_leave(door.hub, session);
+    hub_leave(protocol_context.hub, session);
     chatroom_http_poller_goes(poll->conversation, poll->user);
 }
 
@@ -186,7 +187,7 @@ static void hold(struct http_call *call, const struct store_place *place, uint64
     struct poll *poll = poll_of(session);
     poll->conversation = place->conversation;
     poll->user = place->user;
-    poll->epoch = door.hub->epoch;
+    poll->epoch = protocol_context.hub->epoch;
     poll->next = next;
     chatroom_http_poller_comes(place);
     session->client.generation = place->generation;
@@ -195,7 +196,7 @@ static void hold(struct http_call *call, const struct store_place *place, uint64
         chatroom_http_held_done(session);
         return;
     }
-    hub_join(door.hub, session, place->conversation, ENCODING_POLL);
+    hub_join(protocol_context.hub, session, place->conversation, ENCODING_POLL);
 }
 
 /* ---- a poll that comes in ---- */
@@ -232,9 +233,9 @@ static void on_admitted(struct chatroom_http_asked *base)
         return;
     chatroom_http_poller_comes(place);
     if (is_lost(asked))
-        answer(base->call, door.hub->epoch, place->seq, STR(""), true);
+        answer(base->call, protocol_context.hub->epoch, place->seq, STR(""), true);
     else if (asked->page.count || !asked->wait_ms)
-        answer(base->call, door.hub->epoch, next, buf_str(&asked->page.out), false);
+        answer(base->call, protocol_context.hub->epoch, next, buf_str(&asked->page.out), false);
     else
         hold(base->call, place, next, asked->wait_ms);
     chatroom_http_poller_goes(place->conversation, place->user);
@@ -259,7 +260,7 @@ static const char *read_arguments(struct asked *asked, const struct request *req
     if (epoch.len && !chatroom_http_read_integer(epoch, &asked->epoch))
         return "epoch must be a number";
     struct str wait = request->argument(request, "wait", text, sizeof text);
-    if (wait.len && !chatroom_http_read_seconds(wait, door.settings->poll_max_ms, &asked->wait_ms))
+    if (wait.len && !chatroom_http_read_seconds(wait, protocol_context.settings->poll_max_ms, &asked->wait_ms))
         return "wait must be a number of seconds";
     return NULL;
 }

@@ -42,7 +42,7 @@ static void forget(struct poller *poller)
 static void on_timer(struct wheel_timer *timer)
 {
     struct poller *poller = (struct poller *)(void *)((char *)timer - offsetof(struct poller, timer));
-    presence_leave(door.presence, poller->conversation, poller->user);
+    presence_leave(protocol_context.presence, poller->conversation, poller->user);
     forget(poller);
 }
 
@@ -58,7 +58,7 @@ void chatroom_http_poller_comes(const struct store_place *place)
         poller->timer.fired = on_timer;
         map_put(&pollers, key, poller);
         struct member member = {place->user, {place->user_name, place->user_name_len}, str_of(place->head)};
-        presence_enter(door.presence, place->conversation, ENCODING_POLL, &member, 0);
+        presence_enter(protocol_context.presence, place->conversation, ENCODING_POLL, &member, 0);
     }
     poller->polls++;
     wheel_cancel(&poller->timer);
@@ -69,5 +69,5 @@ void chatroom_http_poller_goes(uint64_t conversation, uint64_t user)
     struct poller *poller = find(conversation, user);
     CG_ASSERT(poller && poller->polls);
     if (--poller->polls == 0)
-        wheel_set(door.hub->wheel, &poller->timer, door.settings->poll_presence_ms);
+        wheel_set(protocol_context.hub->wheel, &poller->timer, protocol_context.settings->poll_presence_ms);
 }

@@ -14,7 +14,7 @@ static void reply_stored(struct http_call *call, uint64_t seq)
 {
     char json[128];
     snprintf(json, sizeof json, "{\"success\":true,\"data\":{\"epoch\":%llu,\"seq\":%llu}}",
-             (unsigned long long)door.hub->epoch, (unsigned long long)seq);
+             (unsigned long long)protocol_context.hub->epoch, (unsigned long long)seq);
     chatroom_http_reply(call, str_of(json));
 }
 
@@ -36,7 +36,7 @@ static void on_posted(struct session *session, uint64_t number, const struct sto
     else if (post->err == ERR_DOWN)
         chatroom_http_refuse(held->call, 503, "unavailable", "the message was not stored: try again later");
     else if (post->err == ERR_DUPLICATE)
-        chatroom_http_refuse(held->call, 409, "conflict", DOOR_CONFLICT);
+        chatroom_http_refuse(held->call, 409, "conflict", PROTOCOL_CONFLICT);
     else
         chatroom_http_refuse(held->call, 500, "refused", "the message could not be stored");
     held->call = NULL;
@@ -78,19 +78,20 @@ static void on_admitted(struct chatroom_http_asked *base)
     /* who is gone has an address no more, and no more to say than this */
     struct limits_client client = {.user = place->user, .address = call ? rate_address_key(str_of(call->peer)) : 0};
     int64_t retry_after_ms;
-    if (limits_message(door.hub->sessions->limits, &client, message.content.len, &retry_after_ms)) {
+    if (limits_message(protocol_context.hub->sessions->limits, &client, message.content.len, &retry_after_ms)) {
         metric_inc(METRIC_FRAMES_REFUSED);
         if (call)
-            chatroom_http_refuse_limited(call, "rate", DOOR_LIMITED, retry_after_ms);
+            chatroom_http_refuse_limited(call, "rate", PROTOCOL_LIMITED, retry_after_ms);
         return;
     }
-    if (call && !(session = chatroom_http_hold(&protocol, call, chatroom_http_held_interval(door.settings), give_up)))
+    if (call && !(session = chatroom_http_hold(&protocol, call, chatroom_http_held_interval(protocol_context.settings),
+                                               give_up)))
         return; /* there are too many */
-    enum err err = hub_post(door.hub, session ? post_of(session, 0) : POST_OF_NOBODY, &message);
+    enum err err = hub_post(protocol_context.hub, session ? post_of(session, 0) : POST_OF_NOBODY, &message);
     if (!err || !session)
         return;
     if (err == ERR_DENIED)
-        chatroom_http_refuse(call, 403, door_post_code(err), door_post_error(err));
+        chatroom_http_refuse(call, 403, protocol_post_code(err), protocol_post_error(err));
     else
         chatroom_http_refuse_busy(call);
     chatroom_http_held_done(session);

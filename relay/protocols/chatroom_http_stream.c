@@ -59,7 +59,7 @@ static void send_padding(struct session *session)
 static void send_place(struct session *session, const char *type, uint64_t seq)
 {
     const struct stream *stream = stream_of(session);
-    unsigned long long epoch = door.hub->epoch, number = seq;
+    unsigned long long epoch = protocol_context.hub->epoch, number = seq;
     char data[96], json[160];
     struct buf out;
     buf_init(&out, 4096);
@@ -137,9 +137,9 @@ static void on_drained(struct session *session);
 static void on_read(struct job *job)
 {
     struct reading *reading = (struct reading *)job;
-    struct session *session = sessions_find(door.hub->sessions, reading->session_id);
+    struct session *session = sessions_find(protocol_context.hub->sessions, reading->session_id);
     if (session && !session->closing && job->err) {
-        door_refuse(session, 1013, "Try again later");
+        protocol_refuse(session, 1013, "Try again later");
     } else if (session && !session->closing) {
         struct stream *stream = stream_of(session);
         stream->reading = false;
@@ -164,11 +164,12 @@ static void read_missing(struct session *session)
     reading->encoding = stream->encoding;
     memcpy(reading->callback, stream->callback, sizeof reading->callback);
     chatroom_http_page_init(&reading->page, stream->cursor.seq, add_event);
-    job_charge(&reading->job, JOB_ASK, session_payer(session), 1 + (size_t)door.settings->history_limit / 50);
+    job_charge(&reading->job, JOB_ASK, session_payer(session),
+               1 + (size_t)protocol_context.settings->history_limit / 50);
     stream->reading = true;
-    if (db_pool_try(door.db_pool, &reading->job)) {
+    if (db_pool_try(protocol_context.db_pool, &reading->job)) {
         free(reading);
-        door_refuse(session, 1013, "Try again later");
+        protocol_refuse(session, 1013, "Try again later");
     }
 }
 
@@ -190,7 +191,7 @@ static void add_script(void *arg, uint64_t seq, struct str payload)
 static void on_changed(struct session *session, struct subscription *sub)
 {
     struct scripts scripts = {.callback = stream_of(session)->callback};
-    buf_init(&scripts.out, (size_t)door.settings->room_log_bytes * 8);
+    buf_init(&scripts.out, (size_t)protocol_context.settings->room_log_bytes * 8);
     if (!hub_take(sub, add_script, &scripts) || scripts.out.failed) {
         metric_inc(METRIC_CLOSED_SLOW);
         session_close(session, 1013, "Too slow: come back for the history");
@@ -228,8 +229,8 @@ static void on_again(struct wheel_timer *timer)
     struct stream *stream = (struct stream *)(void *)((char *)timer - offsetof(struct stream, again));
     if (stream->session->closing)
         return;
-    hub_leave(door.hub, stream->session);
-    hub_join(door.hub, stream->session, stream->conversation, stream->encoding);
+    hub_leave(protocol_context.hub, stream->session);
+    hub_join(protocol_context.hub, stream->session, stream->conversation, stream->encoding);
 }
 
 static void on_joined(struct session *session, struct subscription *sub)
@@ -240,12 +241,12 @@ static void on_joined(struct session *session, struct subscription *sub)
     if (stream->resume && hub_seq(sub) < stream->cursor.seq) {
         /* another relay told the client more than this one has heard: its log would bring that again */
         hub_expect(sub, stream->cursor.seq);
-        wheel_set(door.hub->wheel, &stream->again, AGAIN_MS);
+        wheel_set(protocol_context.hub->wheel, &stream->again, AGAIN_MS);
         return;
     }
     struct member member = {stream->user, str_of(stream->name), str_of(stream->head)};
     stream->present = true;
-    presence_enter(door.presence, stream->conversation, stream->encoding, &member, session->id);
+    presence_enter(protocol_context.presence, stream->conversation, stream->encoding, &member, session->id);
     stream->target = hub_seq(sub);
     stream->missing = stream->resume && stream->cursor.seq < stream->target;
     if (!stream->resume)
@@ -262,7 +263,7 @@ static void on_not_joined(struct session *session, uint64_t conversation, enum e
     (void)conversation;
     (void)err;
     if (!session->closing)
-        door_refuse(session, 1013, "Try again later");
+        protocol_refuse(session, 1013, "Try again later");
 }
 
 static void on_entered(struct session *session)
@@ -273,10 +274,10 @@ static void on_entered(struct session *session)
 static void on_closed(struct session *session)
 {
     struct stream *stream = stream_of(session);
-    hub_leave(door.hub, session);
+    hub_leave(protocol_context.hub, session);
     wheel_cancel(&stream->again);
     if (stream->present)
-        presence_leave(door.presence, stream->conversation, stream->user);
+        presence_leave(protocol_context.presence, stream->conversation, stream->user);
     free(stream->name);
 }
 
@@ -333,10 +334,10 @@ struct asked {
 static struct session *open_stream(struct asked *asked)
 {
     struct http_call *call = asked->asked.call;
-    struct sessions *sessions = door.hub->sessions;
+    struct sessions *sessions = protocol_context.hub->sessions;
     uint64_t user = asked->asked.admission.place.user;
     int64_t retry_after_ms;
-    if (door_may_connect(str_of(call->peer), &retry_after_ms)) {
+    if (protocol_may_connect(str_of(call->peer), &retry_after_ms)) {
         chatroom_http_refuse_limited(call, "too_many", "too many connections of this address", retry_after_ms);
         return NULL;
     }
@@ -369,7 +370,7 @@ static void on_admitted(struct chatroom_http_asked *base)
     if (!session)
         return;
     struct stream *stream = stream_of(session);
-    bool known = asked->resume && asked->cursor.epoch == door.hub->epoch && asked->cursor.seq <= place->seq;
+    bool known = asked->resume && asked->cursor.epoch == protocol_context.hub->epoch && asked->cursor.seq <= place->seq;
     *stream = (struct stream){
         .conversation = place->conversation,
         .user = place->user,
@@ -387,7 +388,7 @@ static void on_admitted(struct chatroom_http_asked *base)
     send_beginning(session);
     session_hold(session, true);
     if (!session->closing)
-        hub_join(door.hub, session, place->conversation, stream->encoding);
+        hub_join(protocol_context.hub, session, place->conversation, stream->encoding);
 }
 
 static void release(struct chatroom_http_asked *base)

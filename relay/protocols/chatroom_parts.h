@@ -1,4 +1,4 @@
-/* chatroom_parts.h: what the files of the chatroom's door share.
+/* chatroom_parts.h: what the files of the chatroom share.
  *
  *   chatroom.c          events out, admission, frames in
  *   chatroom_history.c  the `logs` event */

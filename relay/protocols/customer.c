@@ -8,7 +8,7 @@
 #include "common/metrics.h"
 #include "common/text.h"
 #include "relay/core/debts.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 #include "relay/db/db_pool.h"
 
@@ -156,7 +156,7 @@ struct list {
 
 static void list_open(struct list *list)
 {
-    const struct settings *settings = door.settings;
+    const struct settings *settings = protocol_context.settings;
     list->rows = 0;
     buf_init(&list->out, (size_t)settings->history_bytes + (size_t)settings->history_limit * CUSTOMER_ROW_EXTRA +
                              (size_t)settings->max_message_bytes + 64);
@@ -203,7 +203,7 @@ static void read_history(struct job *job, struct store *store)
     struct store_range range = {
         .conversation = history->pair.conversation,
         .before = INT64_MAX,
-        .limit = (unsigned)door.settings->history_limit,
+        .limit = (unsigned)protocol_context.settings->history_limit,
         .latest = true,
     };
     /* fewer rows where the latest 200 are too large to send at once */
@@ -228,7 +228,7 @@ static void send_owed(struct session *session)
 static void on_history(struct job *job)
 {
     struct history *history = (struct history *)job;
-    struct session *session = sessions_find(door.hub->sessions, history->session_id);
+    struct session *session = sessions_find(protocol_context.hub->sessions, history->session_id);
     if (session)
         state_of(session)->reading = false;
     if (session && job->err)
@@ -259,11 +259,11 @@ static void send_list(struct session *session)
         return;
     if (debts_are_high()) {
         state->owed = true;
-        wheel_set(door.hub->wheel, &state->later, LATER_MS);
+        wheel_set(protocol_context.hub->wheel, &state->later, LATER_MS);
         return;
     }
     list_open(&list);
-    if (hub_recent(door.hub, state->in_use->conversation, ENCODING_CUSTOMER, list_add, &list)) {
+    if (hub_recent(protocol_context.hub, state->in_use->conversation, ENCODING_CUSTOMER, list_add, &list)) {
         list_send(&list, session);
         return;
     }
@@ -273,9 +273,9 @@ static void send_list(struct session *session)
     history->job.done = on_history;
     history->session_id = session->id;
     unpack(state->in_use, state->user, &history->pair);
-    job_charge(&history->job, JOB_ASK, state->user, 1 + (size_t)door.settings->history_limit / 50);
+    job_charge(&history->job, JOB_ASK, state->user, 1 + (size_t)protocol_context.settings->history_limit / 50);
     state->reading = true;
-    if (db_pool_try(door.db_pool, &history->job)) {
+    if (db_pool_try(protocol_context.db_pool, &history->job)) {
         state->reading = false;
         free(history);
         session_send_text(session, STR(CUSTOMER_FAILED));
@@ -302,7 +302,7 @@ static void look_up(struct job *job, struct store *store)
 static void refuse(struct session *session, struct str answer, unsigned code, const char *reason)
 {
     session_send_text(session, answer);
-    door_refuse(session, code, reason);
+    protocol_refuse(session, code, reason);
 }
 
 static void on_refused_long_enough(struct wheel_timer *timer)
@@ -315,7 +315,7 @@ static void on_refused_long_enough(struct wheel_timer *timer)
  * any more. */
 static void refuse_softly(struct session *session, struct str told, struct str answer, const char *reason)
 {
-    int64_t left_ms = door.settings->customer_refused_ms;
+    int64_t left_ms = protocol_context.settings->customer_refused_ms;
     if (!left_ms) {
         refuse(session, told, 1008, reason);
         return;
@@ -333,21 +333,21 @@ static void refuse_softly(struct session *session, struct str told, struct str a
 static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
-    struct session *session = sessions_find(door.hub->sessions, admission->session_id);
-    struct door_proof proof = {.generation = admission->pair.generation};
-    const struct door_refusal *why;
+    struct session *session = sessions_find(protocol_context.hub->sessions, admission->session_id);
+    struct protocol_proof proof = {.generation = admission->pair.generation};
+    const struct protocol_refusal *why;
     if (session && !session->closing) {
         if (job->err == ERR_NOT_FOUND || job->err == ERR_INVALID) {
             refuse_softly(session, STR(CUSTOMER_UNKNOWN), STR(CUSTOMER_UNKNOWN), "Unknown user");
         } else if (job->err) {
             refuse(session, STR(CUSTOMER_FAILED), 1013, "Try again later");
-        } else if ((why = door_admit(session, admission->pair.user.user, admission->pair.conversation, &proof))) {
+        } else if ((why = protocol_admit(session, admission->pair.user.user, admission->pair.conversation, &proof))) {
             refuse(session, why->code == 1008 ? STR(CUSTOMER_BANNED) : STR(CUSTOMER_FAILED), why->code, why->reason);
         } else {
             struct customer_state *state = state_of(session);
             state->in_use = use(&admission->pair);
             state->user = admission->pair.user.user;
-            hub_join(door.hub, session, state->in_use->conversation, ENCODING_CUSTOMER);
+            hub_join(protocol_context.hub, session, state->in_use->conversation, ENCODING_CUSTOMER);
         }
     }
     free(admission);
@@ -374,7 +374,7 @@ static void open_session(struct session *session, const struct request *request)
     a->job.done = on_looked_up;
     a->session_id = session->id;
     job_charge(&a->job, JOB_ARRIVAL, session_payer(session), 3);
-    if (db_pool_try(door.db_pool, &a->job)) {
+    if (db_pool_try(protocol_context.db_pool, &a->job)) {
         free(a);
         refuse(session, STR(CUSTOMER_FAILED), 1013, "Try again later");
         return;
@@ -408,7 +408,7 @@ static void changed(struct session *session, struct subscription *sub)
 static void closed(struct session *session)
 {
     struct customer_state *state = state_of(session);
-    hub_leave(door.hub, session);
+    hub_leave(protocol_context.hub, session);
     wheel_cancel(&state->later);
     if (state->in_use)
         unuse(state->in_use);
@@ -468,11 +468,11 @@ static void on_frame(struct session *session, const struct customer_frame *frame
         .content = buf_str(&clean),
         .client_id = frame->client_id,
     };
-    enum err err = hub_post(door.hub, post_of(session, 0), &message);
+    enum err err = hub_post(protocol_context.hub, post_of(session, 0), &message);
     if (err == ERR_DENIED)
         fail_with(session, STR(CUSTOMER_MUTED));
     else if (err)
-        fail_for(session, frame->client_id, door_post_code(err));
+        fail_for(session, frame->client_id, protocol_post_code(err));
     buf_fini(&clean);
 }
 
@@ -495,7 +495,7 @@ static void received(struct session *session, struct str text)
         fail(session);
         return;
     }
-    if (customer_frame_read(object, door.settings->media_url, &frame))
+    if (customer_frame_read(object, protocol_context.settings->media_url, &frame))
         fail(session);
     else
         on_frame(session, &frame);

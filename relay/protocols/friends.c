@@ -7,7 +7,7 @@
 #include "common/metrics.h"
 #include "common/store/store_admission.h"
 #include "common/text.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 #include "relay/db/db_pool.h"
 
@@ -105,7 +105,7 @@ static const struct {
     enum message_kind kind;
 } types[] = {{"text", MESSAGE_TEXT}, {"emoji", MESSAGE_EMOJI}, {"file", MESSAGE_FILE}};
 
-/* NULL for what is not shown to them. Other doors tell pictures from files; here all uploads are files. */
+/* NULL for what is not shown to them. Other protocols tell pictures from files; here all uploads are files. */
 
 static const char *type_name(enum message_kind kind)
 {
@@ -193,7 +193,7 @@ static void work(struct job *job, struct store *store)
 static bool token_fits(const struct friends_state *state, const struct rights *rights)
 {
     struct token token;
-    return state->token && !token_check(door.tokens, str_of(state->token), &token) &&
+    return state->token && !token_check(protocol_context.tokens, str_of(state->token), &token) &&
            !strcmp(token.user_id, state->user_id) && rights_take(rights, &token);
 }
 
@@ -201,20 +201,20 @@ static void admit(struct session *session, const struct look_up *look_up)
 {
     struct friends_state *state = state_of(session);
     const struct store_friend_self *self = &look_up->self;
-    struct door_proof proof = {self->rights.generation, self->has_password, door_moment()};
+    struct protocol_proof proof = {self->rights.generation, self->has_password, protocol_moment()};
     if (self->has_password && !token_fits(state, &self->rights)) {
-        door_refuse(session, DOOR_CLOSE_UNAUTHORIZED, "A token is needed");
+        protocol_refuse(session, PROTOCOL_CLOSE_UNAUTHORIZED, "A token is needed");
         return;
     }
-    const struct door_refusal *why = door_admit(session, self->user, 0, &proof);
+    const struct protocol_refusal *why = protocol_admit(session, self->user, 0, &proof);
     if (why) {
-        door_refuse(session, why->code, why->reason);
+        protocol_refuse(session, why->code, why->reason);
         return;
     }
     free(state->token);
     state->token = NULL;
     state->name = mem_strdup(look_up->self.name);
-    hub_join(door.hub, session, WIRE_INBOX(session->client.user), ENCODING_FRIENDS_LOW);
+    hub_join(protocol_context.hub, session, WIRE_INBOX(session->client.user), ENCODING_FRIENDS_LOW);
     session_pause(session, SESSION_ENTERING, false);
 }
 
@@ -224,26 +224,26 @@ static void load_page(struct session *session, bool all, uint64_t before);
 static void on_looked_up(struct job *job)
 {
     struct look_up *look_up = (struct look_up *)job;
-    struct session *session = sessions_find(door.hub->sessions, look_up->session_id);
+    struct session *session = sessions_find(protocol_context.hub->sessions, look_up->session_id);
     if (session && !session->closing) {
         struct friends_state *state = state_of(session);
         state->loading = false;
         if (job->err == ERR_NOT_FOUND)
-            door_refuse(session, 1008, "Unknown user");
+            protocol_refuse(session, 1008, "Unknown user");
         else if (job->err && !state->name)
-            door_refuse(session, 1013, "Try again later");
+            protocol_refuse(session, 1013, "Try again later");
         else if (job->err && look_up->before != INT64_MAX) /* what follows would be missed */
-            door_refuse(session, 1013, "Try again later");
+            protocol_refuse(session, 1013, "Try again later");
         else if (!job->err && !state->name)
             admit(session, look_up);
         for (size_t i = 0; !session->closing && !job->err && i < look_up->count; i++) {
             const struct store_friendship *friendship = &look_up->list[i];
             if (hub_subscription(session, friendship->conversation) ||
-                door_banned(session->client.user, session->client.address, friendship->conversation) ||
-                door_revoked(session->client.user, friendship->conversation, look_up->self.rights.generation))
+                protocol_banned(session->client.user, session->client.address, friendship->conversation) ||
+                protocol_revoked(session->client.user, friendship->conversation, look_up->self.rights.generation))
                 continue;
             use(friendship);
-            hub_join(door.hub, session, friendship->conversation,
+            hub_join(protocol_context.hub, session, friendship->conversation,
                      friendship->low == session->client.user ? ENCODING_FRIENDS_LOW : ENCODING_FRIENDS_HIGH);
         }
         bool more = !job->err && look_up->all && look_up->before;
@@ -267,11 +267,11 @@ static void load_page(struct session *session, bool all, uint64_t before)
     look_up->before = before;
     memcpy(look_up->user_id, state->user_id, ID_MAX);
     job_charge(&look_up->job, state->name ? JOB_ASK : JOB_ARRIVAL, session_payer(session), 4);
-    state->loading = !db_pool_try(door.db_pool, &look_up->job);
+    state->loading = !db_pool_try(protocol_context.db_pool, &look_up->job);
     if (state->loading)
         return;
     free(look_up);
-    door_refuse(session, 1013, "Try again later");
+    protocol_refuse(session, 1013, "Try again later");
 }
 
 /* All friends, or the youngest, of whom it is said that there are new ones. */
@@ -296,7 +296,7 @@ static void open_session(struct session *session, const struct request *request)
     const size_t len = sizeof PATH_PREFIX - 1;
     struct str user_id = {request->path.ptr + len, request->path.len - len};
     if (!id_is(user_id, STORE_USER_PREFIX)) {
-        door_refuse(session, 1008, "Unknown user");
+        protocol_refuse(session, 1008, "Unknown user");
         return;
     }
     memcpy(state->user_id, user_id.ptr, user_id.len);
@@ -322,7 +322,7 @@ static void not_joined(struct session *session, uint64_t conversation, enum err 
     (void)err;
     unuse(conversation);
     if (!session->closing)
-        door_refuse(session, 1013, "Try again later");
+        protocol_refuse(session, 1013, "Try again later");
 }
 
 static void closed(struct session *session)
@@ -330,7 +330,7 @@ static void closed(struct session *session)
     struct friends_state *state = state_of(session);
     for (const struct subscription *sub = session->subscriptions; sub; sub = sub->next)
         unuse(hub_conversation(sub)); /* with its session's the room's log goes: nothing encodes */
-    hub_leave(door.hub, session);
+    hub_leave(protocol_context.hub, session);
     free(state->token);
     free(state->name);
 }
@@ -338,18 +338,18 @@ static void closed(struct session *session)
 static void reload_one(void *arg, struct session *session)
 {
     (void)arg;
-    if (session->protocol == &friends_protocol && !session->closing) /* other doors sit there too */
+    if (session->protocol == &friends_protocol && !session->closing) /* other protocols sit there too */
         load(session, false);
 }
 
 void friends_reload(uint64_t user)
 {
-    hub_each(door.hub, WIRE_INBOX(user), reload_one, NULL);
+    hub_each(protocol_context.hub, WIRE_INBOX(user), reload_one, NULL);
 }
 
 void friends_reload_all(void)
 {
-    const struct sessions *sessions = door.hub->sessions;
+    const struct sessions *sessions = protocol_context.hub->sessions;
     for (size_t i = 0; i < sessions->cap; i++) {
         struct session *session = sessions->slots[i];
         if (session && session->protocol == &friends_protocol && !session->closing && state_of(session)->name)
@@ -384,9 +384,9 @@ static bool take_extra(struct str text, struct buf *extra)
 
 static void post(struct session *session, const struct message *message)
 {
-    enum err err = hub_post(door.hub, post_of(session, 0), message);
+    enum err err = hub_post(protocol_context.hub, post_of(session, 0), message);
     if (err)
-        door_send_error_for(session, message->client_id, door_post_code(err), door_post_error(err));
+        protocol_send_error_for(session, message->client_id, protocol_post_code(err), protocol_post_error(err));
 }
 
 static void on_frame(struct session *session, struct json_object *frame, struct str text)
@@ -401,8 +401,8 @@ static void on_frame(struct session *session, struct json_object *frame, struct 
     const size_t count = sizeof types / sizeof types[0];
     if (!friendship) {
         metric_inc(METRIC_IDENTITY_REFUSED);
-        door_send_error_for(session, client_id, "identity",
-                            "from must be you, friend yours, and to the other of the two");
+        protocol_send_error_for(session, client_id, "identity",
+                                "from must be you, friend yours, and to the other of the two");
         return;
     }
     if (json_has(frame, "type") && !json_get_string(frame, "type", &type))
@@ -410,11 +410,11 @@ static void on_frame(struct session *session, struct json_object *frame, struct 
     while (i < count && !str_eq(type, str_of(types[i].name)))
         i++;
     if (i == count) {
-        door_send_error_for(session, client_id, "bad_type", "type must be text, emoji or file");
+        protocol_send_error_for(session, client_id, "bad_type", "type must be text, emoji or file");
     } else if (!json_get_string(frame, "content", &content) || text_check_content(content)) {
-        door_send_error_for(session, client_id, "bad_content", "content must be text without control characters");
+        protocol_send_error_for(session, client_id, "bad_content", "content must be text without control characters");
     } else if (!named) {
-        door_send_error(session, "bad_client_id", "clientId must be text of at most 64 bytes");
+        protocol_send_error(session, "bad_client_id", "clientId must be text of at most 64 bytes");
     } else {
         struct buf clean, extra;
         buf_init(&clean, content.len * 2 + 16);
@@ -431,7 +431,7 @@ static void on_frame(struct session *session, struct json_object *frame, struct 
             message.extra = buf_str(&extra);
             post(session, &message);
         } else {
-            door_send_error_for(session, client_id, "too_large", "fields of your own: at most 4096 bytes together");
+            protocol_send_error_for(session, client_id, "too_large", "fields of your own: at most 4096 bytes together");
         }
         buf_fini(&clean);
         buf_fini(&extra);
@@ -443,7 +443,7 @@ static void received(struct session *session, struct str text)
     struct json_object *frame;
     metric_inc(METRIC_FRAMES_IN);
     if (json_parse_object(text, &frame)) {
-        door_send_error(session, "bad_json", "a frame must be one JSON object");
+        protocol_send_error(session, "bad_json", "a frame must be one JSON object");
         return;
     }
     on_frame(session, frame, text);
@@ -457,11 +457,11 @@ static void posted(struct session *session, uint64_t number, const struct store_
         return; /* the sender gets no echo */
     struct str client_id = post->message.client_id;
     if (post->err == ERR_DUPLICATE)
-        door_send_error_for(session, client_id, "conflict", DOOR_CONFLICT);
+        protocol_send_error_for(session, client_id, "conflict", PROTOCOL_CONFLICT);
     else if (post->err == ERR_UNKNOWN)
-        door_send_error_for(session, client_id, "unknown", "it is not known whether the message was stored");
+        protocol_send_error_for(session, client_id, "unknown", "it is not known whether the message was stored");
     else
-        door_send_error_for(session, client_id, "unavailable", "the message was not stored: try again later");
+        protocol_send_error_for(session, client_id, "unavailable", "the message was not stored: try again later");
 }
 
 static int64_t ping_interval_ms(const struct settings *settings)
@@ -475,7 +475,7 @@ const struct protocol friends_protocol = {
     .ping_interval_ms = ping_interval_ms,
     .claims = claims,
     .open = open_session,
-    .limited = door_limited,
+    .limited = protocol_limited,
     .received = received,
     .joined = joined,
     .not_joined = not_joined,

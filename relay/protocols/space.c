@@ -7,7 +7,7 @@
 #include "common/metrics.h"
 #include "common/space_name.h"
 #include "common/store/store_admission.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 #include "relay/core/presence.h"
 #include "relay/db/db_pool.h"
@@ -57,7 +57,7 @@ static void store_record(enum message_kind kind, uint64_t conversation, const st
         .sender_name = member->name,
         .client_id = kind == MESSAGE_JOIN ? STR(MESSAGE_ID_RECORD "join") : STR(MESSAGE_ID_RECORD "leave"),
     };
-    if (hub_post(door.hub, POST_OF_NOBODY, &record))
+    if (hub_post(protocol_context.hub, POST_OF_NOBODY, &record))
         log_warn("space.record_lost", "room=%llu why=busy", (unsigned long long)conversation);
 }
 
@@ -86,10 +86,10 @@ static void tell_presence(enum message_kind kind, uint64_t conversation, const s
     struct buf out;
     uint64_t user = member->user;
     add_presence(&out, kind, member->head, member->name);
-    hub_show(door.hub, conversation, ENCODING_SPACE, buf_str(&out));
+    hub_show(protocol_context.hub, conversation, ENCODING_SPACE, buf_str(&out));
     buf_fini(&out);
     if (kind == MESSAGE_JOIN)
-        hub_each(door.hub, conversation, note_told, &user);
+        hub_each(protocol_context.hub, conversation, note_told, &user);
     store_record(kind, conversation, member);
 }
 
@@ -126,7 +126,7 @@ static enum err check_token(const struct request *request, struct token *out)
     struct str token = request->header(request, "token", text, sizeof text);
     if (!token.len)
         token = request->argument(request, "token", text, sizeof text);
-    return token_check(door.tokens, token, out);
+    return token_check(protocol_context.tokens, token, out);
 }
 
 static unsigned refuse(const struct request *request)
@@ -155,27 +155,27 @@ static void look_up(struct job *job, struct store *store)
 static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
-    struct session *session = sessions_find(door.hub->sessions, admission->session_id);
+    struct session *session = sessions_find(protocol_context.hub->sessions, admission->session_id);
     const struct rights *rights = &admission->place.rights;
-    struct door_proof proof = {rights->generation, true, admission->moment};
-    const struct door_refusal *why;
+    struct protocol_proof proof = {rights->generation, true, admission->moment};
+    const struct protocol_refusal *why;
     if (session && !session->closing) {
         struct space_state *state = state_of(session);
         if (job->err == ERR_NOT_FOUND) {
-            door_refuse(session, 1008, "Unknown space or user");
+            protocol_refuse(session, 1008, "Unknown space or user");
         } else if (job->err == ERR_DENIED) {
-            door_refuse(session, 1008, "The room is another space's");
+            protocol_refuse(session, 1008, "The room is another space's");
         } else if (job->err) {
-            door_refuse(session, 1013, "Try again later");
+            protocol_refuse(session, 1013, "Try again later");
         } else if (!rights_take(rights, &admission->token)) {
-            door_refuse(session, DOOR_CLOSE_UNAUTHORIZED, DOOR_REVOKED);
-        } else if ((why = door_admit(session, admission->place.user, admission->place.conversation, &proof))) {
-            door_refuse(session, why->code, why->reason);
+            protocol_refuse(session, PROTOCOL_CLOSE_UNAUTHORIZED, PROTOCOL_REVOKED);
+        } else if ((why = protocol_admit(session, admission->place.user, admission->place.conversation, &proof))) {
+            protocol_refuse(session, why->code, why->reason);
         } else {
             state->conversation = admission->place.conversation;
             state->user = admission->place.user;
             state->name = mem_strdup(admission->place.user_name);
-            hub_join(door.hub, session, state->conversation, ENCODING_SPACE);
+            hub_join(protocol_context.hub, session, state->conversation, ENCODING_SPACE);
         }
     }
     free(admission);
@@ -196,7 +196,7 @@ static void on_expiry(struct wheel_timer *timer)
     if (clock_wall_ms() < state->expires_ms)
         arm_expiry(state);
     else
-        session_close(state->session, DOOR_CLOSE_UNAUTHORIZED, "The token has expired");
+        session_close(state->session, PROTOCOL_CLOSE_UNAUTHORIZED, "The token has expired");
 }
 
 static void open_session(struct session *session, const struct request *request)
@@ -209,11 +209,11 @@ static void open_session(struct session *session, const struct request *request)
     if (!room_id.len)
         room_id = request->argument(request, "roomId", text, sizeof text);
     if (check_token(request, &token)) {
-        door_refuse(session, DOOR_CLOSE_UNAUTHORIZED, "The token has expired"); /* just now */
+        protocol_refuse(session, PROTOCOL_CLOSE_UNAUTHORIZED, "The token has expired"); /* just now */
         return;
     }
     if (!id_is(room_id, STORE_SPACE_PREFIX)) {
-        door_refuse(session, 1008, "Unknown space or user");
+        protocol_refuse(session, 1008, "Unknown space or user");
         return;
     }
     struct admission *admission = mem_zalloc(sizeof *admission);
@@ -222,8 +222,8 @@ static void open_session(struct session *session, const struct request *request)
     admission->session_id = session->id;
     memcpy(admission->space_id, room_id.ptr, room_id.len);
     admission->token = token;
-    admission->moment = door_moment();
-    CG_ASSERT(space.len <= STORE_NAME_MAX); /* or the door would not have claimed it */
+    admission->moment = protocol_moment();
+    CG_ASSERT(space.len <= STORE_NAME_MAX); /* or the protocol would not have claimed it */
     memcpy(admission->space_name, space.ptr, space.len);
     state->space = mem_strndup(space.ptr, space.len);
     state->session = session;
@@ -231,9 +231,9 @@ static void open_session(struct session *session, const struct request *request)
     state->expiry.fired = on_expiry;
     arm_expiry(state);
     job_charge(&admission->job, JOB_ARRIVAL, session_payer(session), 2);
-    if (db_pool_try(door.db_pool, &admission->job)) {
+    if (db_pool_try(protocol_context.db_pool, &admission->job)) {
         free(admission);
-        door_refuse(session, 1013, "Try again later");
+        protocol_refuse(session, 1013, "Try again later");
         return;
     }
     session_pause(session, SESSION_ENTERING, true);
@@ -250,7 +250,7 @@ static void joined(struct session *session, struct subscription *sub)
     buf_add_json(&head, str_of(state->space));
     struct member member = {state->user, str_of(state->name), buf_str(&head)};
     state->present = true;
-    presence_enter(door.presence, state->conversation, ENCODING_SPACE, &member, session->id);
+    presence_enter(protocol_context.presence, state->conversation, ENCODING_SPACE, &member, session->id);
     buf_fini(&head);
 }
 
@@ -278,16 +278,16 @@ static void not_joined(struct session *session, uint64_t conversation, enum err 
     (void)conversation;
     (void)err;
     if (!session->closing)
-        door_refuse(session, 1013, "Try again later");
+        protocol_refuse(session, 1013, "Try again later");
 }
 
 static void closed(struct session *session)
 {
     struct space_state *state = state_of(session);
     wheel_cancel(&state->expiry);
-    hub_leave(door.hub, session);
+    hub_leave(protocol_context.hub, session);
     if (state->present)
-        presence_leave(door.presence, state->conversation, state->user);
+        presence_leave(protocol_context.presence, state->conversation, state->user);
     free(state->space);
     free(state->name);
 }
@@ -321,22 +321,22 @@ static void received(struct session *session, struct str text)
         return;
     }
     if (json_parse_object(text, &frame)) {
-        door_send_error(session, "bad_json", "a frame must be one JSON object");
+        protocol_send_error(session, "bad_json", "a frame must be one JSON object");
         return;
     }
     if (json_get_string(frame, "spaceName", &space) && str_eq(space, str_of(state->space))) {
-        if (door_muted(session, state->conversation)) {
-            door_send_error(session, door_post_code(ERR_DENIED), door_post_error(ERR_DENIED));
+        if (protocol_muted(session, state->conversation)) {
+            protocol_send_error(session, protocol_post_code(ERR_DENIED), protocol_post_error(ERR_DENIED));
         } else if (is_the_servers(frame)) {
             metric_inc(METRIC_IDENTITY_REFUSED);
-            door_send_error(session, "reserved",
-                            "userJoin, userLeave, transfer and such types are the server's to say");
+            protocol_send_error(session, "reserved",
+                                "userJoin, userLeave, transfer and such types are the server's to say");
         } else {
-            hub_show(door.hub, state->conversation, ENCODING_SPACE, json_without_mark(text));
+            hub_show(protocol_context.hub, state->conversation, ENCODING_SPACE, json_without_mark(text));
         }
     } else {
         metric_inc(METRIC_IDENTITY_REFUSED);
-        door_send_error(session, "identity", "spaceName must be the space of this connection");
+        protocol_send_error(session, "identity", "spaceName must be the space of this connection");
     }
     json_object_put(frame);
 }
@@ -355,7 +355,7 @@ const struct protocol space_protocol = {
     .passes = passes,
     .refuse = refuse,
     .open = open_session,
-    .limited = door_limited,
+    .limited = protocol_limited,
     .received = received,
     .joined = joined,
     .entered = entered,

@@ -5,7 +5,7 @@
 #include "common/name.h"
 #include "common/text.h"
 #include "relay/core/debts.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 
 #include <stdlib.h>
 
@@ -124,7 +124,7 @@ static void on_get_all(struct sio_socket *socket, const struct sio_event *event)
         refuse_message(socket, event->ack_id, "busy", "聊天太忙,请稍后再试");
         return;
     }
-    buf_init(&list.array, HISTORY * ((size_t)door.settings->io_max_payload_bytes + 1024));
+    buf_init(&list.array, HISTORY * ((size_t)protocol_context.settings->io_max_payload_bytes + 1024));
     buf_add_text(&list.array, "[\"allMessages\",[");
     sio_history(socket, add_to_list, &list);
     buf_add_text(&list.array, "]]");
@@ -329,7 +329,7 @@ static void on_named(struct sio_socket *socket, struct str wanted, enum err err)
 static void claim(struct sio_socket *socket, struct str name, int64_t ack_id)
 {
     struct chat_state *state = state_of(socket);
-    if (name_judge(name, (size_t)door.settings->max_name_chars) != NAME_OK) {
+    if (name_judge(name, (size_t)protocol_context.settings->max_name_chars) != NAME_OK) {
         refuse_message(socket, ack_id, "bad_name", "用户名不合法,请换一个用户名吧");
         return;
     }
@@ -371,7 +371,7 @@ static void on_text(struct sio_socket *socket, struct str text, int64_t ack_id)
 
 static void on_message(struct sio_socket *socket, struct str text, int64_t ack_id)
 {
-    if (text.len > (size_t)door.settings->max_message_bytes)
+    if (text.len > (size_t)protocol_context.settings->max_message_bytes)
         refuse_message(socket, ack_id, "too_long", "消息太长");
     else
         on_text(socket, text, ack_id);
@@ -391,7 +391,8 @@ static void emit_room(struct sio_socket *socket, const char *event, struct str r
 static void on_join(struct sio_socket *socket, struct str room, int64_t ack_id)
 {
     if (!sio_in(socket, room)) {
-        bool valid = room.len <= IO_ROOM_MAX && name_judge(room, (size_t)door.settings->max_name_chars) == NAME_OK;
+        bool valid =
+            room.len <= IO_ROOM_MAX && name_judge(room, (size_t)protocol_context.settings->max_name_chars) == NAME_OK;
         enum err err = valid ? sio_join(socket, room) : ERR_INVALID;
         if (err == ERR_BUSY) {
             refuse_busy(socket, ack_id);

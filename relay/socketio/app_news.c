@@ -1,13 +1,13 @@
 #include "relay/socketio/app_news.h"
 
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 
 /* As a demonstration it greets with its own name. */
 static void news_connected(struct sio_socket *socket, struct str auth, bool recovered)
 {
     struct buf line, array;
     (void)auth;
-    if (!door.settings->demos || recovered)
+    if (!protocol_context.settings->demos || recovered)
         return;
     buf_init(&line, SIO_NAMESPACE_MAX + 64);
     buf_init(&array, 8 * (SIO_NAMESPACE_MAX + 64));
@@ -25,7 +25,7 @@ static void news_connected(struct sio_socket *socket, struct str auth, bool reco
  * and does nothing with them, as the article's server does. */
 static void news_event(struct sio_socket *socket, const struct sio_event *event)
 {
-    if (door.settings->demos && str_eq(event->name, STR("message"))) {
+    if (protocol_context.settings->demos && str_eq(event->name, STR("message"))) {
         sio_ack(socket, event->ack_id, STR("[{\"success\":true}]"), NULL, 0);
         return;
     }

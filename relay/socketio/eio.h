@@ -52,7 +52,7 @@ bool eio_is_v3(const struct eio *conn);
 /* The sid as its client knows it, with its relay's name; valid until the next call. A credential. */
 struct str eio_sid(const struct eio *conn);
 size_t eio_count(void);
-/* Clients of this relay, whichever door they came by: what eio_full and max_connections compare. */
+/* Clients of this relay, whichever protocol they came by: what eio_full and max_connections compare. */
 size_t eio_load(void);
 /* Its client is where it wants to be: it was let in. Before that it may be put out for newer ones; one on polling until
  * it fetches an answer. */

@@ -1,7 +1,7 @@
 #include "relay/socketio/eio_parts.h"
 
 #include "common/metrics.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/net/handoff.h"
 
 #include <stdio.h>
@@ -418,7 +418,7 @@ static void shake_hands(struct http_call *call)
     int64_t retry_after_ms;
     char header[48];
     http_vouch(call); /* it is not to be put out for itself */
-    unsigned status = door_may_connect(str_of(call->peer), &retry_after_ms);
+    unsigned status = protocol_may_connect(str_of(call->peer), &retry_after_ms);
     if (status == 403) {
         refuse(call, EIO_FORBIDDEN);
         return;

@@ -1,4 +1,4 @@
-/* chatroom.h: the REST calls of the chatroom (docs: the protocol page of door A). Each answers 200,
+/* chatroom.h: the REST calls of the chatroom (docs: the protocol page of the chatroom). Each answers 200,
  * 400 for input that breaks a rule, or 503 when the database cannot be used.
  *
  *   createChatroom {chatroomName, nickName, headNum}

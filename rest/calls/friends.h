@@ -1,4 +1,4 @@
-/* friends.h: the REST calls of the friend chat (door B). Success is {"success":true,"data":…}, a failure
+/* friends.h: the REST calls of the friend chat (docs/clients). Success is {"success":true,"data":…}, a failure
  * {"error":…,"code":…} with its status.
  *
  * Who may speak as a user: whoever knows the id, as in the article, unless the user has set a password; then a token of

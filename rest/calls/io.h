@@ -1,5 +1,6 @@
-/* io.h: the admin calls of door E: what a server's own code does with Socket.IO's namespaces, rooms and sockets. They
- * act on what Redis knows (common/redis/io_keys.h) and on the namespace's conversation; relays are told, never asked. */
+/* io.h: the admin calls of Socket.IO: what a server's own code does with Socket.IO's namespaces, rooms and sockets.
+ * They act on what Redis knows (common/redis/io_keys.h) and on the namespace's conversation; relays are told, never
+ * asked. */
 #ifndef CG_REST_CALLS_IO_H
 #define CG_REST_CALLS_IO_H
 

@@ -1,4 +1,4 @@
-/* io_lists.c: the admin calls of door E that only ask: which rooms and sockets there are, and how many. */
+/* io_lists.c: the admin calls of Socket.IO that only ask: which rooms and sockets there are, and how many. */
 #include "common/redis/io_scripts.h"
 #include "common/mem.h"
 #include "common/text.h"

@@ -1,4 +1,4 @@
-/* io_parts.h: what the files of the admin calls of door E share.
+/* io_parts.h: what the files of the admin calls of Socket.IO share.
  *
  *   io.c        the calls that do something, and the table of all
  *   io_lists.c  those that only ask */

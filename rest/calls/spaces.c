@@ -22,7 +22,7 @@ struct caller {
     uint64_t user;
 };
 
-/* 200, 401 or 503. A token of another door's user is none. */
+/* 200, 401 or 503. A token of another protocol's user is none. */
 static int who(struct call *call, struct caller *caller)
 {
     struct token token;

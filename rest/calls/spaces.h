@@ -1,5 +1,5 @@
-/* spaces.h: the REST calls of the spaces (door D). Success is a bare object, a failure {"error":…,"code":…} with its
- * status. All but login need a token, in the header `token` or as a bearer; else 401. User ids are no secret here.
+/* spaces.h: the REST calls of the spaces (docs/clients). Success is a bare object, a failure {"error":…,"code":…} with
+ * its status. All but login need a token, in the header `token` or as a bearer; else 401. User ids are no secret here.
  *
  *   POST /api/login {nickName, password?} → {userId, token, expires}; see auth_login. 501 without jwt_secret.
  *   POST /api/spaces {name?} → {roomId, roomNum}; roomNum is the name, or eight random digits. A name that the caller

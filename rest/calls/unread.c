@@ -8,8 +8,8 @@
 
 /* ---- who, and where ---- */
 
-/* The user with that id, of that door, and the conversation that the path names: 200, 404 or 503; 401 if what they came
- * with, NULL for nothing, is void. */
+/* The user with that id, of that protocol, and the conversation that the path names: 200, 404 or 503; 401 if what they
+ * came with, NULL for nothing, is void. */
 static int look_up(struct call *call, struct str user_id, const struct token *token, enum store_kind kind,
                    uint64_t *user, struct store_native_place *place)
 {

@@ -47,7 +47,7 @@ void begin_slow(const struct backends *backends);
  * returns. */
 typedef int route_handler(struct call *call);
 
-/* Appends the body of a failure, in the form of a door; see failure.h. */
+/* Appends the body of a failure, in the form of a protocol; see failure.h. */
 typedef void failure_form(struct buf *out, int status, const char *error, const char *code);
 
 enum body_rule {
@@ -59,7 +59,7 @@ enum body_rule {
 struct route {
     const char *method;
     const char *path; /* "/healthz"; a segment ":name" is any one segment that is not empty; without a
-                       * leading '/': a call of door A, below /mysql/ and /api/ */
+                       * leading '/': a call of the chatroom, below /mysql/ and /api/ */
     enum body_rule body;
     bool takes_query; /* a broken one is 400; else nobody looks at it */
     size_t max_body;  /* bytes, for BODY_JSON; 0: settings->max_body_bytes */
@@ -73,7 +73,7 @@ struct route {
     const char *doc;
 };
 
-/* A door's routes live in its own file; routes.c lists the tables. */
+/* A protocol's routes live in its own file; routes.c lists the tables. */
 struct route_table {
     const struct route *rows;
     size_t count;

@@ -1,4 +1,4 @@
-/* failure.h: how each door says that a call failed (see failure_form in router.h). The texts are
+/* failure.h: how each protocol says that a call failed (see failure_form in router.h). The texts are
  * literals of ours. */
 #ifndef CG_REST_HTTP_FAILURE_H
 #define CG_REST_HTTP_FAILURE_H

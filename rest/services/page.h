@@ -1,4 +1,4 @@
-/* page.h: reading a conversation page by page, the same for every door: ?before=&after=&limit= by seq. The latest
+/* page.h: reading a conversation page by page, the same for every protocol: ?before=&after=&limit= by seq. The latest
  * are told unless only `after` is given, then what follows it; always oldest first. A page has at most
  * PAGE_LIMIT_MAX rows and about PAGE_BYTES bytes; what does not fit is on the next page. */
 #ifndef CG_REST_SERVICES_PAGE_H

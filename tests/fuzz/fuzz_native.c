@@ -120,7 +120,7 @@ static __attribute__((constructor)) void begin(void)
 {
     stubs_init(NULL, 0);
     CG_ASSERT(!log_open("fuzz", "/dev/null", LOG_ERROR));
-    door.tokens = &keys; /* none: tokens are fuzz_token's */
+    protocol_context.tokens = &keys; /* none: tokens are fuzz_token's */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -10,7 +10,7 @@
 #include "common/mem.h"
 #include "common/store/store_admission.h"
 #include "common/text.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 #include "relay/core/presence.h"
 #include "relay/db/db_pool.h"
@@ -280,8 +280,8 @@ static void stubs_init(char **sets, int count)
     wheel_init(&wheel);
     sessions_init(&sessions, &settings, &wheel);
     sessions.pending = pending;
-    door.settings = &settings;
-    door.hub = &hub;
+    protocol_context.settings = &settings;
+    protocol_context.hub = &hub;
 }
 
 /* The first byte of the input is how everybody around the adapter feels, and which of four outcomes its questions have;

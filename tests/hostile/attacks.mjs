@@ -1,5 +1,5 @@
 // The attacks. Each is one process without an account against a server with its default settings, and stands for a kind:
-// a row says what it asks of the server, and its neighbours ask the same of other doors. `short`: part of `make test`.
+// a row says what it asks of the server, and its neighbours ask the same of other protocols. `short`: part of `make test`.
 import WebSocket from 'ws';
 import { unique } from './tools.mjs';
 
@@ -50,7 +50,7 @@ export const attacks = [
   },
   {
     name: 'flood-spaces-friends',
-    kind: 'the same by doors that store nothing, or to somebody who is not there',
+    kind: 'the same by protocols that store nothing, or to somebody who is not there',
     async run(a) {
       const [one, two] = [await a.friend(unique('f')), await a.friend(unique('f'))];
       const { json } = await a.post('/api/friends', { user1: one, user2: two });
@@ -224,7 +224,7 @@ export const attacks = [
   },
   {
     name: 'hellos-missing',
-    kind: 'WebSockets of every door that say nothing after the handshake',
+    kind: 'WebSockets of every protocol that say nothing after the handshake',
     async run(a) {
       await a.flood(32, async (i) => {
         await a.ws(['/v1', '/socket.io/?EIO=4&transport=websocket', '/chat/v1/message?friendphone=1&userphone=2&app_sid=3',

@@ -1,4 +1,4 @@
-// Door A over REST: its five calls under both prefixes, and what they say to those who ask badly.
+// The chatroom over REST: its five calls under both prefixes, and what they say to those who ask badly.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
@@ -53,7 +53,7 @@ const BAD_TEXTS = {
   'a cut sequence': 'e4bd', 'past U+10FFFF': 'f4908080', 'FF': 'ff',
 };
 
-describe('door A over REST', () => {
+describe('the chatroom over REST', () => {
   let stack;
   const users = () => stack.count('SELECT COUNT(*) FROM user');
   const rooms = () => stack.count('SELECT COUNT(*) FROM conversation');

@@ -1,4 +1,4 @@
-// Door A over WebSocket: every event, as clients on different relays see it.
+// The chatroom over WebSocket: every event, as clients on different relays see it.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
@@ -17,7 +17,7 @@ const CONTENTS = [
   'noncharacter \uffff \ufffe', '\ufffd', 'x'.repeat(60_000), '茶'.repeat(20_000),
 ];
 
-describe('door A over WebSocket', () => {
+describe('the chatroom over WebSocket', () => {
   let stack;
   const clients = [];
   const keep = async (client) => {
@@ -39,7 +39,7 @@ describe('door A over WebSocket', () => {
   });
   after(() => stack?.remove());
 
-  it('the door is open on any path that is no other door\'s, where a room is named', async () => {
+  it('the protocol is open on any path that is no other protocol\'s, where a room is named', async () => {
     const roomName = unique('room');
     const people = [];
     for (const path of ['/', '/chatroom', '/mysql', '/ws', '/socket', '/a/b/c', '/ws/', '/index.html', '/茶', '/api/x'])
@@ -358,7 +358,7 @@ describe('door A over WebSocket', () => {
     assertSameList(b.said, contents);
   });
 
-  it('a client that knows only door A got nothing else all this time', () => {
+  it('a client that knows only the chatroom got nothing else all this time', () => {
     for (const client of clients) {
       for (const event of client.events) {
         assert.deepEqual(Object.keys(event), ['type', 'data']);

@@ -1,4 +1,4 @@
-// Door C: two parties of a customer session, their pictures and videos, and the same over plain HTTP. The client is the
+// Customer sessions: two parties of a customer session, their pictures and videos, and the same over plain HTTP. The client is the
 // article's.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -12,7 +12,7 @@ const KEYS = ['id', 'friendphone', 'friendname', 'friendavatar', 'app_sid', 'cre
   'useravatar', 'content', 'chat_type'];
 const contents = (rows) => rows.map((row) => row.content);
 
-describe('door C: customer sessions', () => {
+describe('customer sessions', () => {
   let stack;
   const messages = () => stack.count('SELECT COUNT(*) FROM message');
   const send = (frame) => post(`${stack.url}/chat/v1/message`, frame);
@@ -283,7 +283,7 @@ describe('door C: customer sessions', () => {
     assert.equal(await stack.count('SELECT COUNT(*) FROM customer WHERE account = ?', [account]), 1);
   });
 
-  it('a bad registration is refused in the form of the door, and nothing is stored', async () => {
+  it('a bad registration is refused in the form of the protocol, and nothing is stored', async () => {
     const good = { account: unique('reg'), app_sid: 'app-1', username: 'u', avatar: '' };
     const before = await stack.count('SELECT COUNT(*) FROM customer');
     for (const change of [{ account: undefined }, { account: '' }, { account: 'x'.repeat(65) }, { account: 'a\nb' },

@@ -119,7 +119,7 @@ describe('an older copy of the data directory under a running stack', () => {
     });
   }
 
-  it('what is stored from then on reaches everybody, of every door, and nobody keeps a place of the lost time',
+  it('what is stored from then on reaches everybody, of every protocol, and nobody keeps a place of the lost time',
   async () => {
     const world = new World(stack, 7, 'put-back');
     const people = await assemble(world);

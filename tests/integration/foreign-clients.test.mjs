@@ -27,7 +27,7 @@ const python = (module) => spawnSync(PYTHON, ['-c', `import ${module}`]).status 
 describe('clients that others wrote', () => {
   let stack, seat, listener;
   const closing = [];
-  const doors = () => [stack.port, stack.relayPort(1), stack.relayPort(2)];
+  const entrances = () => [stack.port, stack.relayPort(1), stack.relayPort(2)];
   const chat = () => `/?roomId=${seat.roomId}&nickId=${seat.nickId}`;
   before(async () => {
     stack = await Stack.start({ settings: { io_app: 'echo' } });
@@ -81,7 +81,7 @@ for transports in (['polling'], ['websocket'], ['polling', 'websocket']):
     c.disconnect()
 print('fine')
 `;
-      for (const port of doors()) {
+      for (const port of entrances()) {
         const { code, stdout, stderr } = await run(PYTHON, ['-c', script, `http://127.0.0.1:${port}`]);
         assert.equal(code, 0, stderr);
         assert.equal(stdout, 'fine\n');
@@ -106,7 +106,7 @@ for i, headers in enumerate([[], ['X-Auth: t'], ['User: May'], ['Cookie: a=' + '
     asyncio.run(go())
 print('fine')
 `;
-      for (const port of doors()) {
+      for (const port of entrances()) {
         const content = stack.keepSecret(unique('from-python'));
         const { code, stdout, stderr } = await run(PYTHON, ['-c', script, `ws://127.0.0.1:${port}${chat()}`, content]);
         assert.equal(code, 0, stderr);
@@ -235,13 +235,13 @@ print('fine')
         'Connection: keep-alive', 'Connection: Upgrade', 'Upgrade: websocket', `Sec-WebSocket-Key: ${KEY}`,
         'Sec-WebSocket-Version: 13'],
     });
-    for (const port of doors())
+    for (const port of entrances())
       for (const [who, lines] of Object.entries(handshakes(`127.0.0.1:${port}`)))
         await talks(await dial(port, lines), `${who}, port ${port === stack.port ? 'of nginx' : 'of a relay'}`);
   });
 
   it('arduinoWebSockets speaks Socket.IO: a poll, then the WebSocket on the same connection, and no probe', async () => {
-    for (const port of doors()) {
+    for (const port of entrances()) {
       const agent = ['Origin: file://', 'User-Agent: arduino-WebSocket-Client'];
       const host = `Host: 127.0.0.1:${port}`;
       const raw = await dial(port, ['GET /socket.io/?EIO=4&transport=polling HTTP/1.1', host, 'Connection: keep-alive',

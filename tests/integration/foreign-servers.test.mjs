@@ -163,7 +163,7 @@ describe('rows that nobody of ours wrote', () => {
   });
   after(() => stack?.remove());
 
-  /** Everything that reads, on every door and both relays; each ends as it should. */
+  /** Everything that reads, on every protocol and both relays; each ends as it should. */
   async function readAll() {
     const admin = { headers: { Authorization: 'Bearer the-administrators-token-of-this-test' } };
     const token = { headers: { token: player.token } };

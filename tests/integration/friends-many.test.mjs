@@ -1,4 +1,4 @@
-// Door B with a great many friends: nobody else notices, nobody is missed, and there is a bound.
+// The friend chat with a great many friends: nobody else notices, nobody is missed, and there is a bound.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, describe, it } from 'node:test';
@@ -8,7 +8,7 @@ import { Stack } from './lib/stack.mjs';
 
 const MANY = 3000;
 
-describe('door B: many friends', () => {
+describe('the friend chat: many friends', () => {
   let stack;
   before(async () => {
     stack = await Stack.start({ relays: 1, settings: { friends_max: 2000, friends_day_address: 60, password_threads: 1,

@@ -1,4 +1,4 @@
-// Door B: two friends, their devices, and what the server must not believe. The client is the article's.
+// The friend chat: two friends, their devices, and what the server must not believe. The client is the article's.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { enter } from './lib/client.mjs';
@@ -11,7 +11,7 @@ import { Stack, eventually } from './lib/stack.mjs';
 const NOBODY = `user_${'0'.repeat(32)}`;
 const NOWHERE = `friend_${'0'.repeat(32)}`;
 
-describe('door B: friends', () => {
+describe('the friend chat', () => {
   let stack;
   const messages = () => stack.count('SELECT COUNT(*) FROM message');
   before(async () => {

@@ -1,4 +1,4 @@
-// Handshakes that must not become a conversation, and plain HTTP at the relays' doors. Whatever comes, a bystander in
+// Handshakes that must not become a conversation, and plain HTTP at the relays' ports. Whatever comes, a bystander in
 // the room goes on talking.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -12,7 +12,7 @@ describe('hostile handshakes', () => {
   const unharmed = () => settle(near, far);
   const good = () => `/?roomId=${seat.roomId}&nickId=${seat.nickId}`;
   /** Every way in: nginx and one relay directly. */
-  const doors = () => [stack.port, stack.relayPort(1)];
+  const entrances = () => [stack.port, stack.relayPort(1)];
   /** The status that a raw request gets. */
   const status = async (port, text) => {
     const raw = await Raw.connect(port);
@@ -99,7 +99,7 @@ describe('hostile handshakes', () => {
       'two keys': handshake(good(), { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' }),
       'two versions': handshake(good(), { 'sec-websocket-version': '13' }),
     };
-    for (const port of doors()) {
+    for (const port of entrances()) {
       for (const [what, text] of Object.entries(requests)) {
         const got = await status(port, text);
         assert.notEqual(got, 101, what);
@@ -116,7 +116,7 @@ describe('hostile handshakes', () => {
       `GET /?${'x'.repeat(70_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, handshake(good(), { 'X-Long': 'y'.repeat(70_000) }),
       `GET / HTTP/1.1\r\n${'A: b\r\n'.repeat(20_000)}\r\n`, 'GET\r\n\r\n', 'GET / HTTP/9.9\r\n\r\n',
       `${'G'.repeat(20_000)} / HTTP/1.1\r\n\r\n`];
-    for (const port of doors()) {
+    for (const port of entrances()) {
       for (const opening of openings) {
         const raw = await Raw.connect(port);
         raw.send(opening);
@@ -165,7 +165,7 @@ describe('hostile handshakes', () => {
     heads['capitals'] = handshake(good(), { Upgrade: 'WEBSOCKET', Connection: 'uPGRADE' });
     heads['blanks'] = handshake(good(), { Upgrade: '  websocket  ', Connection: '  keep-alive , Upgrade , ' });
     heads['a slash at the end'] = handshake(good().replace('/?', '/chatroom/?'));
-    for (const port of doors())
+    for (const port of entrances())
       for (const [what, text] of Object.entries(heads)) {
         const raw = await Raw.connect(port);
         raw.send(text);
@@ -174,7 +174,7 @@ describe('hostile handshakes', () => {
         assert.doesNotMatch(raw.text, /sec-websocket-(protocol|extensions)/i, what);
         raw.destroy();
       }
-    for (const port of doors())
+    for (const port of entrances())
       for (const last of [{}, { 'X-Auth': 't' }, { User: 'May' }]) {
         const raw = await Raw.connect(port);
         raw.send(handshake('/v1', { 'Sec-WebSocket-Protocol': 'x', 'sec-websocket-protocol': 'chaguan.v1', ...last }));
@@ -192,7 +192,7 @@ describe('hostile handshakes', () => {
     for (const [name, size, count, fits] of [['Cookie', 4500, 2, true], ['Cookie', 8100, 3, true], ['X-Other', 8100, 3, true],
       ['X-Other', 7000, 4, true], ['X-Other', 8100, 4, true], ['Cookie', 8200, 1, false], ['X-Other', 8100, 5, false], ['Cookie', 1000, 40, false]]) {
       const lines = `${name}: a=${'x'.repeat(size - name.length - 6)}\r\n`.repeat(count);
-      for (const port of doors()) {
+      for (const port of entrances()) {
         const what = `${count} of ${size} bytes, ${port === stack.port ? 'nginx' : 'directly'}`;
         assert.equal(await status(port, handshake(good()).replace(/\r\n$/, `${lines}\r\n`)), fits ? 101 : 431, what);
         assert.equal(await status(port, plain(poll, lines)), fits ? 200 : 431, what);
@@ -201,7 +201,7 @@ describe('hostile handshakes', () => {
           assert.equal((await status(port, plain(path, lines))) === 431, !fits, `${path}: ${what}`);
       }
     }
-    for (const port of doors()) {
+    for (const port of entrances()) {
       assert.equal(await status(port, handshake(`${good()}&x=${'y'.repeat(7900)}`)), 101, 'a long query');
       assert.equal(await status(port, plain(`${poll}&x=${'y'.repeat(8100 - poll.length)}`, '')), 200);
       assert.equal(await status(port, plain(`${poll}&x=${'y'.repeat(9000)}`, '')), 414);
@@ -263,7 +263,7 @@ describe('hostile handshakes', () => {
 
   it('with nothing configured, a name that somebody outside can own is not ours, with or without a page of it', async () => {
     const foreign = ['evil.example', 'evil.example:80', 'localhost.evil.example', '127.0.0.1.evil.example', 'local.example', 'evil.example.'];
-    for (const port of doors()) {
+    for (const port of entrances()) {
       for (const host of foreign)
         for (const origin of ['', `Origin: http://${host}\r\n`])
           for (const path of ['/healthz', '/metrics', '/socket.io/?EIO=4&transport=polling', `/rooms/${seat.roomId}/poll?nickId=${seat.nickId}&wait=0`])

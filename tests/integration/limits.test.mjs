@@ -1,4 +1,4 @@
-// Floods, on every door and over REST: refused with a code and a time, closed if they go on; and caps on connections
+// Floods, on every protocol and over REST: refused with a code and a time, closed if they go on; and caps on connections
 // and rooms. Others are served meanwhile.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -22,7 +22,7 @@ describe('limits', () => {
   };
   const seatIn = (roomName = unique('room'), nick = unique('nick')) => enter(stack, roomName, nick);
   const joined = async (seat, relay) => keep(await Client.join(stack, seat, { relay }));
-  /** The refusal that a flood ends with: each door's own. */
+  /** The refusal that a flood ends with: each protocol's own. */
   async function flood(client, send, isRefusal) {
     await stack.counts('closed_rate_total', async () => {
       for (let i = 0; i < 4 * BURST; i++) send(i);
@@ -77,7 +77,7 @@ describe('limits', () => {
     assert.ok(answer.json.retry_after_ms > 0 && Number(answer.headers['retry-after']) >= 1);
   });
 
-  it('every other door says it in its own words', async () => {
+  it('every other protocol says it in its own words', async () => {
     const [ann, bob] = [await newUser(stack), await newUser(stack)];
     const friendId = await befriend(stack, ann, bob);
     const friend = keep(await Friend.connect(stack, ann));

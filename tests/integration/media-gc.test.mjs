@@ -1,4 +1,4 @@
-// chaguan media gc: what nobody refers to goes, after a time; what anybody refers to, in any door, stays.
+// chaguan media gc: what nobody refers to goes, after a time; what anybody refers to, in any protocol, stays.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
@@ -48,7 +48,7 @@ describe('media gc', () => {
     assert.equal((await request(address(stack, url))).status, 200);
   });
 
-  it('what a message, an avatar or a mere text refers to stays, in every door; the rest goes', async () => {
+  it('what a message, an avatar or a mere text refers to stays, in every protocol; the rest goes', async () => {
     const { friendId, one, other } = await couple(stack);
     const [user, friend] = [await register(stack, { avatar: await fresh() }), await register(stack)];
     const customer = await Customer.connect(stack, user, friend, { relay: 1 });

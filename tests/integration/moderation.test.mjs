@@ -223,7 +223,7 @@ describe('moderation', () => {
     back.socket.disconnect();
   });
 
-  it('a banned address cannot come in by any door, and is told 403', async () => {
+  it('a banned address cannot come in by any protocol, and is told 403', async () => {
     const seat = await seatIn();
     const client = await joined(seat, 0);
     const socket = await IoClient.connect(stack, {});

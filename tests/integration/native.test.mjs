@@ -1,4 +1,4 @@
-// The native protocol: every command, every refusal, and how it looks from the other doors. The client is written from
+// The native protocol: every command, every refusal, and how it looks from the other protocols. The client is written from
 // docs/protocol.md alone.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -88,7 +88,7 @@ describe('the native protocol', () => {
     assert.equal((await short.closed).code, 4401);
     const stranger = await Native.hello(stack, { token: (await login(stack)).token });
     assert.equal(await stranger.refused('join', { room: space.roomId }), 'not_found');
-    // what is said among native clients, and what the space's own door does
+    // what is said among native clients, and what the space's own protocol does
     const [bob, watcher] = [await login(stack), await Player.enter(stack, space, player)];
     assert.equal((await writeSpace(stack, `spaces/${space.roomId}/join`, bob)).status, 200);
     const { seq } = await native.send(space.roomId);
@@ -160,7 +160,7 @@ describe('the native protocol', () => {
     assert.ok(last > 1_700_000_000_000 && last < ahead, `${last}`);
   });
 
-  it('never makes two of a retry: later, at once, on the other relay, over the other doors', async () => {
+  it('never makes two of a retry: later, at once, on the other relay, over the other protocols', async () => {
     const one = await enter(undefined, { relay: 1 });
     const two = await Native.hello(stack, { user: one.nickId }, { relay: 2 });
     const client_id = unique('retry');
@@ -190,7 +190,7 @@ describe('the native protocol', () => {
     assert.equal((await post(stack, { roomId: one.room, nickId: one.nickId }, { content, clientId: 7 })).status, 400);
   });
 
-  it('a retry over the sockets of the other doors is stored once', async () => {
+  it('a retry over the sockets of the other protocols is stored once', async () => {
     const { friendId, one, other, ones } = await couple(stack);
     const clientId = unique('f');
     const frame = { friend: friendId, from: one.user.userId, to: other.user.userId, content: unique('once'),
@@ -243,7 +243,7 @@ describe('the native protocol', () => {
       assert.equal(await native.refused('recall', { room: native.room, seq, client_id: 'c' }), 'bad_argument');
   });
 
-  it('edits and recalls are events, and every door shows what came of them', async () => {
+  it('edits and recalls are events, and every protocol shows what came of them', async () => {
     const one = await enter(undefined, { relay: 1 });
     const two = await enter(one.chatroomName, { relay: 2 });
     const chatter = await Client.join(stack, { roomId: one.room, nickId: two.nickId, nick: two.nick }, { relay: 2 });
@@ -394,7 +394,7 @@ describe('the native protocol', () => {
     await native.must('ping');
   });
 
-  it('shows who is present to who wants to know, and their comings as the door does', async () => {
+  it('shows who is present to who wants to know, and their comings as the protocol does', async () => {
     const one = await enter(undefined, { relay: 1 });
     const seat = await member(one.chatroomName);
     const two = await Native.hello(stack, { user: seat.nickId }, { relay: 2 });

@@ -1,4 +1,4 @@
-// Whose pages may use the server: handshakes of every door, polling, the older transports, REST; and what browsers are
+// Whose pages may use the server: handshakes of every protocol, polling, the older transports, REST; and what browsers are
 // told.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -31,7 +31,7 @@ describe('origins', () => {
     });
     ws.once('error', reject);
   });
-  const doors = () => [[`/?roomId=${seat.roomId}&nickId=${seat.nickId}`], [`/ws/user_${'0'.repeat(32)}`],
+  const entrances = () => [[`/?roomId=${seat.roomId}&nickId=${seat.nickId}`], [`/ws/user_${'0'.repeat(32)}`],
     ['/chat/v1/message'],
     ['/socket.io/?EIO=4&transport=websocket'], ['/v1', 'chaguan.v1']];
   const pages = () => ['/socket.io/?EIO=4&transport=polling', `/rooms/${seat.roomId}/poll?nickId=${seat.nickId}`,
@@ -47,12 +47,12 @@ describe('origins', () => {
     await stack.remove();
   });
 
-  it('a page of another site gets 403 at every door, and is counted', async () => {
+  it('a page of another site gets 403 at every protocol, and is counted', async () => {
     const before = await stack.relayMetric('origin_refused_total');
     for (const Origin of EVIL)
-      for (const [path, protocols] of doors())
+      for (const [path, protocols] of entrances())
         assert.equal(await shake(path, { Origin, Host: 'chat.example' }, protocols), 403, `${Origin} ${path}`);
-    assert.equal(await stack.relayMetric('origin_refused_total'), before + EVIL.length * doors().length);
+    assert.equal(await stack.relayMetric('origin_refused_total'), before + EVIL.length * entrances().length);
     for (const Origin of EVIL) {
       for (const page of pages()) {
         const answer = await request(stack.url + page, { headers: { Origin } });
@@ -68,7 +68,7 @@ describe('origins', () => {
       assert.deepEqual([made.status, made.json], [403, { error: '创建失败', code: 'origin', origin: Origin }]);
     }
     const socket = await Raw.connect(stack.port);
-    socket.send(handshake(doors()[0][0], { Origin: EVIL[0] }));
+    socket.send(handshake(entrances()[0][0], { Origin: EVIL[0] }));
     await socket.until(() => socket.text.includes('setting: origins'), 'a refusal that says what to set');
     assert.ok(socket.text.includes(EVIL[0]));
     socket.destroy();
@@ -79,7 +79,7 @@ describe('origins', () => {
 
   it('a page of the server itself may, and so may what is no browser', async () => {
     for (const headers of [{}, { Origin: stack.url }, { Host: 'chat.example', Origin: 'http://chat.example' }]) {
-      for (const [path, protocols] of doors())
+      for (const [path, protocols] of entrances())
         assert.equal(await shake(path, headers, protocols), 101, `${JSON.stringify(headers)} ${path}`);
       for (const page of pages()) {
         const answer = await request(stack.url + page, { headers });
@@ -92,7 +92,7 @@ describe('origins', () => {
   it('the same host may under any scheme and port, and so may what no site has', async () => {
     for (const Origin of NATIVE) {
       for (const Host of ['chat.example', 'chat.example:443']) {
-        for (const [path, protocols] of doors())
+        for (const [path, protocols] of entrances())
           assert.equal(await shake(path, { Host, Origin }, protocols), 101, `${Origin} at ${Host} ${path}`);
         for (const page of pages()) {
           const answer = await request(stack.url + page, { headers: { Host, Origin } });
@@ -116,7 +116,7 @@ describe('origins', () => {
   it('a page whose own name leads here by now is refused, whatever it says', async () => {
     const Host = 'rebound.example:7005';
     for (const headers of [{ Host }, { Host, Origin: `http://${Host}` }, { Host, Origin: LISTED }]) {
-      for (const [path, protocols] of doors())
+      for (const [path, protocols] of entrances())
         assert.equal(await shake(path, headers, protocols), 403, `${JSON.stringify(headers)} ${path}`);
       for (const page of [...pages(), '/metrics', '/readyz', '/relay1/metrics']) {
         const answer = await request(stack.url + page, { headers });
@@ -136,7 +136,7 @@ describe('origins', () => {
 
   it('a listed page, and one of this machine on any port, may, and the browser is told so', async () => {
     for (const Origin of [LISTED, 'http://localhost:5173', 'http://[::1]:8080']) {
-      for (const [path, protocols] of doors())
+      for (const [path, protocols] of entrances())
         assert.equal(await shake(path, { Origin }, protocols), 101, `${Origin} ${path}`);
       for (const page of pages()) {
         const answer = await request(stack.url + page, { headers: { Origin } });
@@ -150,7 +150,7 @@ describe('origins', () => {
       assert.deepEqual([lost.status, lost.headers['access-control-allow-origin']], [404, Origin],
         'a refusal can be read, too');
     }
-    assert.equal(await shake(doors()[0][0], { Host: 'chat.example', Origin: 'http://localhost:5173' }), 403,
+    assert.equal(await shake(entrances()[0][0], { Host: 'chat.example', Origin: 'http://localhost:5173' }), 403,
       'not by another name of the server');
   });
 

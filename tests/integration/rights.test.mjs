@@ -178,7 +178,7 @@ describe('rights that are taken away', () => {
     await sitting.join(seat.roomId);
   });
 
-  it('of a user whose rights are revoked altogether nothing stays open, whatever the door', async () => {
+  it('of a user whose rights are revoked altogether nothing stays open, whatever the protocol', async () => {
     const { one, other } = await couple(stack, [1], [2]);
     const account = await session(stack, [1], [2]);
     const seat = await enter(stack, unique('room'), unique('nick'));

@@ -1,4 +1,4 @@
-// Door D: people in a space, who came and went, what they say to each other and what they owe each other. The client is
+// Spaces: people in a space, who came and went, what they say to each other and what they owe each other. The client is
 // the article's.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -15,7 +15,7 @@ const RESERVED = ['api', 'mysql', 'users', 'chat', 'ws', 'rooms', 'media', 'metr
 const BAD_NAMES = ['', ' ', 'a/b', '/', '..', '.', '.hidden', 'a\\b', '%2e%2e', 'a%2fb', 'a?b', 'a#b', 'a\nb',
   'a\u0000b', 'a\u202eb', 'x'.repeat(300), '茶'.repeat(100), 'x'.repeat(65)];
 
-describe('door D: spaces', () => {
+describe('spaces', () => {
   let stack;
   const records = async (space, user, type) =>
     (await seen(stack, space, user)).records.filter((record) => String(record.type) === String(type));

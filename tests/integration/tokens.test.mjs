@@ -119,7 +119,7 @@ describe('tokens, HS256', () => {
       await refused(read(stack, path), 401);
   });
 
-  it('a good token of a user who does not exist, or is of another door, opens nothing', async () => {
+  it('a good token of a user who does not exist, or is of another protocol, opens nothing', async () => {
     const friend = await newUser(stack);
     for (const userId of [`user_${'0'.repeat(32)}`, friend.userId]) {
       const stranger = { userId, token: makeToken(claimsOf(userId), SECRET) };

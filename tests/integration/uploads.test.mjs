@@ -12,7 +12,7 @@ const MB25 = 25 << 20;
 const CALLS = [AVATAR, VIDEO, FILE];
 const fitting = (call) => (call === VIDEO ? mp4 : png);
 
-/** What a bad upload gets: the door's own form, whoever answers. */
+/** What a bad upload gets: the protocol's own form, whoever answers. */
 function assertRefused({ status, json, text }, call, ...statuses) {
   assert.ok(statuses.includes(status), `${call.path}: ${status} instead of ${statuses}: ${text}`);
   if (call === FILE) {

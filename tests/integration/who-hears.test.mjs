@@ -83,7 +83,7 @@ describe('who hears what', () => {
     assert.equal(await native.refused('send', { room: space.roomId, content: 'x', client_id: '\u0001x' }), 'bad_argument');
   });
 
-  it('an id that was used for one thing is refused for another, on every door; a retry still is one', async () => {
+  it('an id that was used for one thing is refused for another, on every protocol; a retry still is one', async () => {
     const seat = await enter(stack, unique('room'), unique('nick'));
     const client = keep(await Client.join(stack, seat, { relay: 1 }));
     const native = keep(await Native.hello(stack, { user: seat.nickId }, { relay: 2 }));

@@ -1,4 +1,4 @@
-// Door A's five REST calls. Throws ApiError: `kind` is 'network' (no answer), 'busy' (the server cannot now) or
+// The chatroom's five REST calls. Throws ApiError: `kind` is 'network' (no answer), 'busy' (the server cannot now) or
 // 'refused' (it does not like the input).
 
 const TIMEOUT_MS = 15_000;

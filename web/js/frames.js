@@ -1,4 +1,4 @@
-// Frames of door A's WebSocket: what this page sends, and reading what it gets without trusting its shape. Pure.
+// Frames of the chatroom's WebSocket: what this page sends, and reading what it gets without trusting its shape. Pure.
 
 import { toStamp } from './time.js';
 

@@ -1,4 +1,4 @@
-// A client of door A, as the article's page is one: createChatroom over REST, then a WebSocket with both ids in its
+// A client of the chatroom, as the article's page is one: createChatroom over REST, then a WebSocket with both ids in its
 // query.
 import assert from 'node:assert/strict';
 import { Socket, assertSameList, unique } from './socket.mjs';

@@ -1,4 +1,4 @@
-// A client of door C, as the article's mini program is one: parties by account, the frame with both parties' cards, and
+// A client of customer sessions, as the article's mini program is one: parties by account, the frame with both parties' cards, and
 // a list of rows for an answer.
 import assert from 'node:assert/strict';
 import { post, request } from './http.mjs';

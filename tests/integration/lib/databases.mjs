@@ -132,7 +132,7 @@ export class Copy extends Server {
   }
 }
 
-/** The next thing a client of door A hears about what it said: 'heard' or the code of an error event. */
+/** The next thing a client of the chatroom hears about what it said: 'heard' or the code of an error event. */
 function outcome(client, content) {
   return client.until(() => {
     if (client.said.includes(content)) return 'heard';

@@ -1,4 +1,4 @@
-// A client of door B, as the article's WsRequest is one: ws://HOST/ws/USER, frames {friend, from, to, content, type}.
+// A client of the friend chat, as the article's WsRequest is one: ws://HOST/ws/USER, frames {friend, from, to, content, type}.
 import assert from 'node:assert/strict';
 import { eventually, post, request } from './http.mjs';
 import { Socket, unique } from './socket.mjs';
@@ -15,7 +15,7 @@ export async function data(answer) {
   return json.data;
 }
 
-/** A refusal in door B's form. */
+/** A refusal in the friend chat's form. */
 export async function refused(answer, ...statuses) {
   const { status, text, json } = await answer;
   assert.ok(statuses.includes(status), `${status} instead of ${statuses}: ${text}`);

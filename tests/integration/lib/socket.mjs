@@ -1,5 +1,5 @@
 // A WebSocket that keeps every frame and lets a test wait for what it tells of, never for a time. What frames mean is
-// the doors' business: they extend it.
+// the protocols' business: they extend it.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { isDeepStrictEqual } from 'node:util';

@@ -1,4 +1,4 @@
-// A client of door D, as the article's mini program is one: a token in a header, the room's number in the path, its id
+// A client of the spaces, as the article's mini program is one: a token in a header, the room's number in the path, its id
 // in another header; and tokens made by hand, good and bad.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
@@ -29,7 +29,7 @@ export const claimsOf = (userId, more = {}) =>
 export const readToken = (token) => token.split('.').slice(0, 2)
   .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString('utf8')));
 
-/** The body of a good answer: this door wraps nothing. */
+/** The body of a good answer: this protocol wraps nothing. */
 async function data(answer) {
   const { status, text, json } = await answer;
   assert.equal(status, 200, text);

@@ -166,7 +166,7 @@ export class Stack {
     return Object.fromEntries(pairs.map(([, name, value]) => [name, value]));
   }
 
-  /** A call of door A: {status, json, …}. */
+  /** A call of the chatroom: {status, json, …}. */
   api(call, body, prefix = '/api') {
     return post(`${this.url}${prefix}/${call}`, body);
   }

@@ -6,7 +6,7 @@
 #include "tests/unit/core/hub_fakes.h"
 
 #include "common/store/store_native.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/native/native.h"
 #include "relay/core/presence.h"
 
@@ -243,7 +243,7 @@ static int begin_native(void **state)
     settings.handshake_timeout_ms = 3000;
     settings.native_rooms_max = 3;
     settings.media_url = "/media/";
-    door = (struct door){.settings = &settings, .hub = &hub, .tokens = &keys};
+    protocol_context = (struct protocol_context){.settings = &settings, .hub = &hub, .tokens = &keys};
     return failed;
 }
 

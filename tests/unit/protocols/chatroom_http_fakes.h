@@ -6,7 +6,7 @@
 #define HUB_FAKES_REAL_ENCODINGS
 #include "tests/unit/core/hub_fakes.h"
 
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/core/presence.h"
 #include "relay/protocols/chatroom_http.h"
 #include "relay/protocols/chatroom_http_parts.h"
@@ -278,7 +278,7 @@ static int begin_rooms(void **state)
     settings.poll_presence_ms = 15000;
     settings.journal_timeout_ms = 10000;
     settings.outbox_bytes = 100000;
-    door = (struct door){.settings = &settings, .hub = &hub};
+    protocol_context = (struct protocol_context){.settings = &settings, .hub = &hub};
     return failed;
 }
 

@@ -1,5 +1,5 @@
-/* Door B's calls: what they answer, whom they believe, and what they refuse. */
-#include "door_fakes.h"
+/* The friend chat's calls: what they answer, whom they believe, and what they refuse. */
+#include "account_fakes.h"
 
 #define UNAUTHORIZED "{\"error\":\"a valid token or password is needed\",\"code\":\"unauthorized\"}"
 #define INVALID      "{\"error\":\"the request breaks a rule\",\"code\":\"invalid\"}"
@@ -18,11 +18,11 @@ static void a_name_is_a_user(void **state)
     (void)state;
     assert_answer("POST", "/api/users", BYTES("{\"name\":\"ann\"}"), 200,
                   "{\"success\":true,\"data\":{\"userId\":\"" ANN "\",\"name\":\"ann\"}}");
-    assert_int_equal(doors.realm, REALM_FRIENDS);
+    assert_int_equal(accounts.realm, REALM_FRIENDS);
     assert_answer("POST", "/api/users", BYTES("{\"name\":\"茶\\\"\",\"password\":null}"), 200,
                   "{\"success\":true,\"data\":{\"userId\":\"user_00000000000000000000000000000004\","
                   "\"name\":\"茶\\\"\"}}");
-    assert_int_equal(doors.hashed + doors.checked, 0);
+    assert_int_equal(accounts.hashed + accounts.checked, 0);
 }
 
 static void a_password_gets_a_token(void **state)
@@ -33,19 +33,19 @@ static void a_password_gets_a_token(void **state)
     assert_true(answer_has("\"expires\":"));
     assert_answer("POST", "/api/users", BYTES("{\"name\":\"cyn\"}"), 401, UNAUTHORIZED);
     assert_answer("POST", "/api/users", BYTES("{\"name\":\"cyn\",\"password\":\"secreT\"}"), 401, UNAUTHORIZED);
-    assert_int_equal(doors.hashed, 0);
+    assert_int_equal(accounts.hashed, 0);
 }
 
 static void the_first_password_is_set(void **state)
 {
     (void)state;
     assert_int_equal(call("POST", "/api/users", BYTES("{\"name\":\"ann\",\"password\":\"mine!!\"}")), 200);
-    assert_string_equal(doors.users[0].hash, "hash of mine!!");
+    assert_string_equal(accounts.users[0].hash, "hash of mine!!");
     assert_int_equal(call("POST", "/api/users", BYTES("{\"name\":\"new\",\"password\":\"mine!!\"}")), 200);
-    assert_string_equal(doors.users[3].hash, "hash of mine!!");
-    doors.rival_sets = true;
+    assert_string_equal(accounts.users[3].hash, "hash of mine!!");
+    accounts.rival_sets = true;
     assert_int_equal(call("POST", "/api/users", BYTES("{\"name\":\"bob\",\"password\":\"mine!!\"}")), 401);
-    doors.users[1].hash[0] = '\0';
+    accounts.users[1].hash[0] = '\0';
     assert_int_equal(call("POST", "/api/users", BYTES("{\"name\":\"bob\",\"password\":\"rival!\"}")), 200);
 }
 
@@ -55,7 +55,7 @@ static void without_a_key_for_tokens_nobody_is_locked_out(void **state)
     tokens.secret.len = 0;
     assert_int_equal(call("POST", "/api/users", BYTES("{\"name\":\"ann\",\"password\":\"mine!!\"}")), 501);
     assert_true(answer_has("no_tokens"));
-    assert_string_equal(doors.users[0].hash, "");
+    assert_string_equal(accounts.users[0].hash, "");
     assert_int_equal(call("POST", "/api/users", BYTES("{\"name\":\"ann\"}")), 200);
 }
 
@@ -73,9 +73,9 @@ static void wrong_passwords_are_counted_and_right_ones_are_not(void **state)
         assert_int_equal(guess("cyn", "secret"), 200);
     for (int i = 0; i < 3; i++)
         assert_int_equal(guess("cyn", "wrong!"), 401);
-    doors.checked = 0;
+    accounts.checked = 0;
     assert_int_equal(guess("cyn", "secret"), 429); /* not even looked at */
-    assert_int_equal(doors.checked, 0);
+    assert_int_equal(accounts.checked, 0);
     assert_int_equal(response.retry_after_s, 61);
     assert_bytes(buf_str(&response.body), "{\"error\":\"too many attempts, try again later\",\"code\":\"too_many\"}");
     assert_int_equal(guess("dan", "other!"), 429); /* the address has had enough */
@@ -111,12 +111,12 @@ static void without_redis_attempts_are_counted_here(void **state)
 static void a_crowd_at_the_hash_is_told_to_come_again(void **state)
 {
     (void)state;
-    doors.gate = ERR_BUSY;
+    accounts.gate = ERR_BUSY;
     for (int i = 0; i < 10; i++)
         assert_int_equal(guess("cyn", "secret"), 503);
     assert_int_equal(response.retry_after_s, 1);
     assert_int_equal(guess("eve", "secret"), 503);
-    assert_int_equal(doors.count, 3); /* nobody was made */
+    assert_int_equal(accounts.count, 3); /* nobody was made */
 }
 
 static void users_that_break_a_rule_are_refused(void **state)
@@ -146,7 +146,7 @@ static void users_that_break_a_rule_are_refused(void **state)
     snprintf(body, sizeof body, "{\"name\":\"ann\",\"password\":\"%s\"}", endless);
     assert_int_equal(call("POST", "/api/users", str_of(body)), 400);
     free(endless);
-    assert_int_equal(doors.hashed + doors.checked, 0);
+    assert_int_equal(accounts.hashed + accounts.checked, 0);
     assert_int_equal(fake.counters, 0);
 }
 
@@ -175,7 +175,7 @@ static void users_are_found_by_their_whole_name(void **state)
 static void new_friends_are_told_on_every_relay(void **state)
 {
     (void)state;
-    doors.made = true;
+    accounts.made = true;
     assert_answer("POST", "/api/friends", PAIR(ANN, BOB), 200, BEFRIENDED);
     assert_int_equal(fake.published, 2);
     for (uint64_t i = 0; i < 2; i++) {
@@ -183,11 +183,11 @@ static void new_friends_are_told_on_every_relay(void **state)
         assert_int_equal(fake.publications[i].user, i + 1);
         assert_true(fake.publications[i].conversation == WIRE_INBOX(i + 1));
     }
-    doors.made = false;
+    accounts.made = false;
     assert_answer("POST", "/api/friends", PAIR(BOB, ANN), 200, BEFRIENDED);
     assert_int_equal(fake.published, 2);
     fake.presence = ERR_DOWN; /* Redis being down is no failure */
-    doors.made = true;
+    accounts.made = true;
     assert_answer("POST", "/api/friends", PAIR(BOB, ANN), 200, BEFRIENDED);
 }
 
@@ -197,15 +197,15 @@ static void there_are_only_so_many_friends(void **state)
 {
     (void)state;
     settings.friends_max = 10;
-    doors.made = true;
-    doors.friends[1] = 9;
+    accounts.made = true;
+    accounts.friends[1] = 9;
     assert_answer("POST", "/api/friends", PAIR(ANN, BOB), 200, BEFRIENDED);
-    doors.friends[1] = 10;
+    accounts.friends[1] = 10;
     assert_answer("POST", "/api/friends", PAIR(ANN, BOB), 429, FULL);
     assert_answer("POST", "/api/friends", PAIR(BOB, ANN), 429, FULL);
-    doors.made = false; /* those that there are stay */
+    accounts.made = false; /* those that there are stay */
     assert_answer("POST", "/api/friends", PAIR(ANN, BOB), 200, BEFRIENDED);
-    doors.made = true;
+    accounts.made = true;
     settings.friends_max = 0;
     assert_answer("POST", "/api/friends", PAIR(ANN, BOB), 200, BEFRIENDED);
 }
@@ -215,12 +215,12 @@ static void strangers_do_not_use_up_the_friends_of_who_has_a_password(void **sta
 {
     (void)state;
     settings.friends_max = 10;
-    doors.made = true;
-    doors.friends[3] = 5;
+    accounts.made = true;
+    accounts.friends[3] = 5;
     assert_int_equal(call_as("POST", "/api/friends", NULL, ANN, PAIR(ANN, CYN)), 429);
     assert_bytes(buf_str(&response.body), FULL);
     assert_int_equal(call_as("POST", "/api/friends", NULL, CYN, PAIR(ANN, CYN)), 200);
-    doors.friends[3] = 10;
+    accounts.friends[3] = 10;
     assert_int_equal(call_as("POST", "/api/friends", NULL, CYN, PAIR(ANN, CYN)), 429);
 }
 
@@ -228,18 +228,18 @@ static void an_address_makes_only_so_many_friendships_a_day(void **state)
 {
     (void)state;
     settings.friends_day_address = 2;
-    doors.made = true;
+    accounts.made = true;
     for (int i = 0; i < 2; i++)
         assert_answer("POST", "/api/friends", PAIR(ANN, BOB), 200, BEFRIENDED);
-    doors.befriended = 0;
+    accounts.befriended = 0;
     for (int i = 0; i < 3; i++)
         assert_answer("POST", "/api/friends", PAIR(BOB, ANN), 429,
                       "{\"error\":\"too many new friendships from this address today\",\"code\":\"friends_day\"}");
     assert_true(response.retry_after_s > 3600);
-    assert_int_equal(doors.befriended, 0);
-    doors.made = false; /* asking for one that there is costs nothing */
+    assert_int_equal(accounts.befriended, 0);
+    accounts.made = false; /* asking for one that there is costs nothing */
     assert_answer("POST", "/api/friends", PAIR(ANN, BOB), 200, BEFRIENDED);
-    doors.made = true;
+    accounts.made = true;
     fake.counter[0].value = 0; /* another address, or another day */
     fake.store = ERR_DOWN;
     assert_int_equal(call("POST", "/api/friends", PAIR(ANN, BOB)), 503);
@@ -251,7 +251,7 @@ static void a_user_makes_only_so_many_friendships_a_day(void **state)
 {
     (void)state;
     settings.friends_day_user = 1;
-    doors.made = true;
+    accounts.made = true;
     assert_int_equal(call_as("POST", "/api/friends", NULL, CYN, PAIR(ANN, CYN)), 200);
     assert_int_equal(call_as("POST", "/api/friends", NULL, CYN, PAIR(BOB, CYN)), 429);
     assert_int_equal(call_as("POST", "/api/friends", NULL, ANN, PAIR(ANN, CYN)), 200); /* not charged to cyn */
@@ -269,7 +269,7 @@ static void who_may_not_befriend(void **state)
     /* cyn has a password: only ann or cyn, by a token */
     assert_answer("POST", "/api/friends", PAIR(ANN, CYN), 401, UNAUTHORIZED);
     assert_int_equal(call_as("POST", "/api/friends", NULL, BOB, PAIR(ANN, CYN)), 401);
-    assert_int_equal(doors.befriended, 0);
+    assert_int_equal(accounts.befriended, 0);
     assert_int_equal(call_as("POST", "/api/friends", NULL, CYN, PAIR(ANN, CYN)), 200);
     assert_int_equal(call_as("POST", "/api/friends", NULL, ANN, PAIR(ANN, CYN)), 200);
     fake.store = ERR_DOWN;
@@ -289,8 +289,8 @@ static void friends_are_listed(void **state)
     };
     assert_int_equal(call_as("GET", "/api/friends", "userId=" ANN, NULL, BYTES("")), 200);
     assert_bytes(buf_str(&response.body), "{\"success\":true,\"data\":[]}");
-    doors.lines = lines;
-    doors.line_count = 2;
+    accounts.lines = lines;
+    accounts.line_count = 2;
     assert_int_equal(call_as("GET", "/api/friends", "userId=" ANN, NULL, BYTES("")), 200);
     assert_bytes(buf_str(&response.body),
                  "{\"success\":true,\"data\":[{\"friendId\":\"" FRIEND_ID "\",\"userId\":\"" BOB
@@ -307,16 +307,16 @@ static void many_friends_come_in_pages(void **state)
         {.conversation = 31, .friend_id = {"f1", 2}, .user_id = {"u1", 2}, .name = {"a", 1}, .last = {.at_ms = 77}},
         {.conversation = 30, .friend_id = {"f2", 2}, .user_id = {"u2", 2}, .name = {"b", 1}},
     };
-    doors.lines = lines;
-    doors.line_count = 2;
+    accounts.lines = lines;
+    accounts.line_count = 2;
     assert_int_equal(call_as("GET", "/api/friends", "limit=1&userId=" ANN, NULL, BYTES("")), 200);
-    assert_true(doors.listed_from.at_ms == INT64_MAX && doors.listed_from.conversation == INT64_MAX);
+    assert_true(accounts.listed_from.at_ms == INT64_MAX && accounts.listed_from.conversation == INT64_MAX);
     assert_bytes(buf_str(&response.body),
                  "{\"success\":true,\"data\":[{\"friendId\":\"f1\",\"userId\":\"u1\",\"name\":\"a\",\"last\":null,"
                  "\"unread\":0}],\"next\":\"77-31\"}");
-    doors.line_count = 1;
+    accounts.line_count = 1;
     assert_int_equal(call_as("GET", "/api/friends", "limit=1&cursor=77-31&userId=" ANN, NULL, BYTES("")), 200);
-    assert_true(doors.listed_from.at_ms == 77 && doors.listed_from.conversation == 31);
+    assert_true(accounts.listed_from.at_ms == 77 && accounts.listed_from.conversation == 31);
     assert_bytes(((struct str){response.body.data + response.body.len - 13, 13}), "\"unread\":0}]}");
     static const char *const bad[] = {"cursor=&",
                                       "cursor=7&",
@@ -335,7 +335,7 @@ static void many_friends_come_in_pages(void **state)
     }
 }
 
-static void a_password_closes_the_door_to_who_knows_the_id(void **state)
+static void a_password_shuts_out_who_knows_the_id(void **state)
 {
     (void)state;
     static const char path[] = "/api/friends", query[] = "userId=" CYN;
@@ -451,21 +451,21 @@ static void bad_pages_and_foreign_friendships_are_refused(void **state)
 static void reading_only_goes_forward(void **state)
 {
     (void)state;
-    doors.place.seq = 10;
-    doors.place.read_seq = 4;
+    accounts.place.seq = 10;
+    accounts.place.read_seq = 4;
     assert_answer("POST", READ, BYTES("{\"userId\":\"" ANN "\",\"seq\":7}"), 200,
                   "{\"success\":true,\"data\":{\"seq\":7}}");
-    assert_int_equal(doors.marked_seq, 7);
+    assert_int_equal(accounts.marked_seq, 7);
     assert_answer("POST", READ, BYTES("{\"userId\":\"" ANN "\",\"seq\":99}"), 200,
                   "{\"success\":true,\"data\":{\"seq\":10}}");
-    assert_int_equal(doors.marked_seq, 10);
+    assert_int_equal(accounts.marked_seq, 10);
     assert_int_equal(fake.published, 2); /* to the user's other devices */
     assert_int_equal(fake.publications[1].conversation, WIRE_INBOX(1));
     assert_int_equal(fake.mark.conversation, 7);
     assert_int_equal(fake.mark.seq, 10);
     assert_answer("POST", READ, BYTES("{\"userId\":\"" ANN "\",\"seq\":3}"), 200,
                   "{\"success\":true,\"data\":{\"seq\":4}}");
-    assert_int_equal(doors.marked, 2);
+    assert_int_equal(accounts.marked, 2);
     static const char *const bad[] = {"-1", "\"7\"", "7.5", "null", "1e99", "9223372036854775808"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char body[200];
@@ -476,7 +476,7 @@ static void reading_only_goes_forward(void **state)
     assert_answer("POST", READ, BYTES("{\"seq\":7}"), 400, INVALID);
     assert_answer("POST", READ, BYTES("{\"userId\":\"" CYN "\",\"seq\":7}"), 401, UNAUTHORIZED);
     assert_int_equal(call_as("POST", READ, NULL, CYN, BYTES("{\"userId\":\"" CYN "\",\"seq\":7}")), 404);
-    assert_int_equal(doors.marked, 2);
+    assert_int_equal(accounts.marked, 2);
 }
 
 static void without_the_database_nothing_is_said(void **state)
@@ -497,30 +497,30 @@ static void without_the_database_nothing_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_name_is_a_user, reset_doors),
-        cmocka_unit_test_setup(a_password_gets_a_token, reset_doors),
-        cmocka_unit_test_setup(the_first_password_is_set, reset_doors),
-        cmocka_unit_test_setup(without_a_key_for_tokens_nobody_is_locked_out, reset_doors),
-        cmocka_unit_test_setup(wrong_passwords_are_counted_and_right_ones_are_not, reset_doors),
-        cmocka_unit_test_setup(one_name_has_few_guesses_from_anywhere, reset_doors),
-        cmocka_unit_test_setup(without_redis_attempts_are_counted_here, reset_doors),
-        cmocka_unit_test_setup(a_crowd_at_the_hash_is_told_to_come_again, reset_doors),
-        cmocka_unit_test_setup(users_that_break_a_rule_are_refused, reset_doors),
-        cmocka_unit_test_setup(users_are_found_by_their_whole_name, reset_doors),
-        cmocka_unit_test_setup(new_friends_are_told_on_every_relay, reset_doors),
-        cmocka_unit_test_setup(there_are_only_so_many_friends, reset_doors),
-        cmocka_unit_test_setup(strangers_do_not_use_up_the_friends_of_who_has_a_password, reset_doors),
-        cmocka_unit_test_setup(an_address_makes_only_so_many_friendships_a_day, reset_doors),
-        cmocka_unit_test_setup(a_user_makes_only_so_many_friendships_a_day, reset_doors),
-        cmocka_unit_test_setup(who_may_not_befriend, reset_doors),
-        cmocka_unit_test_setup(friends_are_listed, reset_doors),
-        cmocka_unit_test_setup(many_friends_come_in_pages, reset_doors),
-        cmocka_unit_test_setup(a_password_closes_the_door_to_who_knows_the_id, reset_doors),
-        cmocka_unit_test_setup(messages_are_read_page_by_page, reset_doors),
-        cmocka_unit_test_setup(pages_are_bounded_in_bytes, reset_doors),
-        cmocka_unit_test_setup(bad_pages_and_foreign_friendships_are_refused, reset_doors),
-        cmocka_unit_test_setup(reading_only_goes_forward, reset_doors),
-        cmocka_unit_test_setup(without_the_database_nothing_is_said, reset_doors),
+        cmocka_unit_test_setup(a_name_is_a_user, reset_accounts),
+        cmocka_unit_test_setup(a_password_gets_a_token, reset_accounts),
+        cmocka_unit_test_setup(the_first_password_is_set, reset_accounts),
+        cmocka_unit_test_setup(without_a_key_for_tokens_nobody_is_locked_out, reset_accounts),
+        cmocka_unit_test_setup(wrong_passwords_are_counted_and_right_ones_are_not, reset_accounts),
+        cmocka_unit_test_setup(one_name_has_few_guesses_from_anywhere, reset_accounts),
+        cmocka_unit_test_setup(without_redis_attempts_are_counted_here, reset_accounts),
+        cmocka_unit_test_setup(a_crowd_at_the_hash_is_told_to_come_again, reset_accounts),
+        cmocka_unit_test_setup(users_that_break_a_rule_are_refused, reset_accounts),
+        cmocka_unit_test_setup(users_are_found_by_their_whole_name, reset_accounts),
+        cmocka_unit_test_setup(new_friends_are_told_on_every_relay, reset_accounts),
+        cmocka_unit_test_setup(there_are_only_so_many_friends, reset_accounts),
+        cmocka_unit_test_setup(strangers_do_not_use_up_the_friends_of_who_has_a_password, reset_accounts),
+        cmocka_unit_test_setup(an_address_makes_only_so_many_friendships_a_day, reset_accounts),
+        cmocka_unit_test_setup(a_user_makes_only_so_many_friendships_a_day, reset_accounts),
+        cmocka_unit_test_setup(who_may_not_befriend, reset_accounts),
+        cmocka_unit_test_setup(friends_are_listed, reset_accounts),
+        cmocka_unit_test_setup(many_friends_come_in_pages, reset_accounts),
+        cmocka_unit_test_setup(a_password_shuts_out_who_knows_the_id, reset_accounts),
+        cmocka_unit_test_setup(messages_are_read_page_by_page, reset_accounts),
+        cmocka_unit_test_setup(pages_are_bounded_in_bytes, reset_accounts),
+        cmocka_unit_test_setup(bad_pages_and_foreign_friendships_are_refused, reset_accounts),
+        cmocka_unit_test_setup(reading_only_goes_forward, reset_accounts),
+        cmocka_unit_test_setup(without_the_database_nothing_is_said, reset_accounts),
     };
     return cmocka_run_group_tests(tests, NULL, free_response);
 }

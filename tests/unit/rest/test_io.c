@@ -1,4 +1,4 @@
-/* Door E's admin calls: who may call them, what they take and refuse, what they store, ask of Redis and tell the
+/* Socket.IO's admin calls: who may call them, what they take and refuse, what they store, ask of Redis and tell the
  * relays. */
 #include "rest_fakes.h"
 

@@ -19,7 +19,7 @@ static struct sent order(const char *body)
 
 #define CREATE "{\"chatroomName\":\"tea\",\"nickName\":\"ann\",\"headNum\":1}"
 
-static void who_is_banned_gets_403_in_the_words_of_the_door(void **state)
+static void who_is_banned_gets_403_in_the_words_of_the_protocol(void **state)
 {
     (void)state;
     fake.entering = ERR_DENIED;
@@ -91,7 +91,7 @@ static void orders_need_the_token(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(who_is_banned_gets_403_in_the_words_of_the_door),
+        TEST(who_is_banned_gets_403_in_the_words_of_the_protocol),
         TEST(a_user_in_too_many_rooms_gets_429),
         TEST(an_order_is_carried_out_and_told),
         TEST(without_redis_a_ban_holds_and_a_kick_does_not),

@@ -1,5 +1,5 @@
-/* Door D's calls: the token that every one of them needs, what they answer, and what they refuse. */
-#include "door_fakes.h"
+/* The spaces' calls: the token that every one of them needs, what they answer, and what they refuse. */
+#include "account_fakes.h"
 
 #include "common/clock.h"
 
@@ -19,7 +19,7 @@ static void logging_in_gives_a_token(void **state)
     (void)state;
     struct token said;
     assert_int_equal(call("POST", "/api/login", BYTES("{\"nickName\":\"ann\"}")), 200);
-    assert_int_equal(doors.realm, REALM_SPACES);
+    assert_int_equal(accounts.realm, REALM_SPACES);
     buf_add_char(&response.body, '\0');
     static const char begin[] = "{\"userId\":\"" ANN "\",\"token\":\"";
     assert_int_equal(strncmp(response.body.data, begin, sizeof begin - 1), 0);
@@ -81,7 +81,7 @@ static void everything_else_needs_a_token(void **state)
         ask(rows[i].method, rows[i].path, &garbage);
         assert_int_equal(response.status, 401);
     }
-    assert_int_equal(doors.makes + doors.joins + doors.transfers, 0);
+    assert_int_equal(accounts.makes + accounts.joins + accounts.transfers, 0);
     buf_fini(&expired);
 }
 
@@ -91,13 +91,13 @@ static void a_space_is_made_by_name_or_by_chance(void **state)
     assert_int_equal(call_as("POST", "/api/spaces", NULL, ANN, BYTES("{\"name\":\"茶 1\"}")), 200);
     assert_bytes(buf_str(&response.body), "{\"roomId\":\"" SPACE_ID "\",\"roomNum\":\"茶 1\"}");
     assert_int_equal(call_as("POST", "/api/spaces", NULL, ANN, BYTES("{}")), 200);
-    assert_int_equal(strlen(doors.made_name), 8);
-    assert_int_equal(strspn(doors.made_name, "0123456789"), 8);
-    doors.space = ERR_DUPLICATE;
+    assert_int_equal(strlen(accounts.made_name), 8);
+    assert_int_equal(strspn(accounts.made_name, "0123456789"), 8);
+    accounts.space = ERR_DUPLICATE;
     assert_int_equal(call_as("POST", "/api/spaces", NULL, ANN, BYTES("{\"name\":\"tea\"}")), 409);
-    doors.makes = 0;
+    accounts.makes = 0;
     assert_int_equal(call_as("POST", "/api/spaces", NULL, ANN, BYTES("{}")), 409);
-    assert_int_equal(doors.makes, 5); /* it was not for want of trying */
+    assert_int_equal(accounts.makes, 5); /* it was not for want of trying */
 }
 
 static void a_space_is_called_nothing_that_we_serve(void **state)
@@ -115,7 +115,7 @@ static void a_space_is_called_nothing_that_we_serve(void **state)
     }
     snprintf(body, sizeof body, "{\"name\":\"%s\"}", endless);
     assert_int_equal(call_as("POST", "/api/spaces", NULL, ANN, str_of(body)), 400);
-    assert_int_equal(doors.makes, 0);
+    assert_int_equal(accounts.makes, 0);
     free(endless);
 }
 
@@ -148,8 +148,8 @@ static const struct store_record records[] = {
 static void a_member_sees_who_is_in_it_and_what_happened(void **state)
 {
     (void)state;
-    doors.records = records;
-    doors.record_count = 3;
+    accounts.records = records;
+    accounts.record_count = 3;
     assert_int_equal(call_as("GET", SPACE, NULL, ANN, BYTES("")), 200);
     assert_bytes(buf_str(&response.body),
                  "{\"roomId\":\"" SPACE_ID "\",\"roomNum\":\"tea\",\"members\":[{\"userId\":\"" ANN
@@ -178,22 +178,22 @@ static void a_transfer_is_told_to_the_relays_once(void **state)
     (void)state;
     assert_int_equal(call_as("POST", TRANSFERS, NULL, ANN, BYTES(TRANSFER_5)), 200);
     assert_bytes(buf_str(&response.body), TRANSFERRED);
-    assert_string_equal(doors.client_id, "c1");
+    assert_string_equal(accounts.client_id, "c1");
     assert_int_equal(fake.published, 1);
     assert_int_equal(fake.publications[0].kind, WIRE_MESSAGES);
     assert_int_equal(fake.publications[0].conversation, 7);
     assert_int_equal(fake.publications[0].epoch, 7); /* of the transaction */
     assert_int_equal(fake.publications[0].count, 1);
     assert_string_equal(fake.published_content, "{\"fromId\":\"" ANN "\",\"toId\":\"" BOB "\",\"score\":5}");
-    doors.repeated = true;
+    accounts.repeated = true;
     assert_int_equal(call_as("POST", TRANSFERS, NULL, ANN, BYTES(TRANSFER_5)), 200);
     assert_bytes(buf_str(&response.body), TRANSFERRED);
     assert_int_equal(fake.published, 1);
-    doors.space = ERR_DUPLICATE;
+    accounts.space = ERR_DUPLICATE;
     assert_int_equal(call_as("POST", TRANSFERS, NULL, ANN, BYTES(TRANSFER_5)), 409);
-    doors.space = ERR_NOT_FOUND;
+    accounts.space = ERR_NOT_FOUND;
     assert_int_equal(call_as("POST", TRANSFERS, NULL, ANN, BYTES(TRANSFER_5)), 404);
-    doors.space = ERR_UNKNOWN;
+    accounts.space = ERR_UNKNOWN;
     assert_int_equal(call_as("POST", TRANSFERS, NULL, ANN, BYTES(TRANSFER_5)), 504);
     assert_bytes(buf_str(&response.body), "{\"error\":\"it is not known whether it was done\",\"code\":\"unknown\"}");
     assert_int_equal(fake.published, 1);
@@ -214,7 +214,7 @@ static void a_header_may_stand_for_the_client_id(void **state)
                         .token = token_of(ANN)};
     ask("POST", TRANSFERS, &sent);
     assert_int_equal(response.status, 200);
-    assert_string_equal(doors.client_id, "0b0e1f7c-4a");
+    assert_string_equal(accounts.client_id, "0b0e1f7c-4a");
     sent.at = 0;
     sent.idempotency_key = STR("\xff\xfe");
     ask("POST", TRANSFERS, &sent);
@@ -247,7 +247,7 @@ static void transfers_that_break_a_rule_are_refused(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (call_as("POST", TRANSFERS, NULL, ANN, str_of(bad[i])) != 400)
             fail_msg("taken: %s", bad[i]);
-    assert_int_equal(doors.transfers + fake.published, 0);
+    assert_int_equal(accounts.transfers + fake.published, 0);
 }
 
 static void without_the_database_nothing_is_said(void **state)
@@ -257,10 +257,10 @@ static void without_the_database_nothing_is_said(void **state)
     assert_int_equal(call("POST", "/api/login", BYTES("{\"nickName\":\"ann\"}")), 503);
     assert_int_equal(call_as("GET", SPACE, NULL, ANN, BYTES("")), 503);
     assert_int_equal(call_as("POST", TRANSFERS, NULL, ANN, BYTES(TRANSFER_5)), 503);
-    assert_int_equal(doors.transfers, 0);
+    assert_int_equal(accounts.transfers, 0);
 }
 
-/* ---- door A's history, which has the same pages ---- */
+/* ---- the chatroom's history, which has the same pages ---- */
 
 static void a_room_is_read_by_its_members(void **state)
 {
@@ -289,19 +289,19 @@ static void a_room_is_read_by_its_members(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(logging_in_gives_a_token, reset_doors),
-        cmocka_unit_test_setup(logging_in_needs_a_name_and_a_key, reset_doors),
-        cmocka_unit_test_setup(everything_else_needs_a_token, reset_doors),
-        cmocka_unit_test_setup(a_space_is_made_by_name_or_by_chance, reset_doors),
-        cmocka_unit_test_setup(a_space_is_called_nothing_that_we_serve, reset_doors),
-        cmocka_unit_test_setup(whoever_knows_the_id_may_join, reset_doors),
-        cmocka_unit_test_setup(a_member_sees_who_is_in_it_and_what_happened, reset_doors),
-        cmocka_unit_test_setup(a_transfer_is_told_to_the_relays_once, reset_doors),
-        cmocka_unit_test_setup(a_transfer_needs_no_redis, reset_doors),
-        cmocka_unit_test_setup(a_header_may_stand_for_the_client_id, reset_doors),
-        cmocka_unit_test_setup(transfers_that_break_a_rule_are_refused, reset_doors),
-        cmocka_unit_test_setup(without_the_database_nothing_is_said, reset_doors),
-        cmocka_unit_test_setup(a_room_is_read_by_its_members, reset_doors),
+        cmocka_unit_test_setup(logging_in_gives_a_token, reset_accounts),
+        cmocka_unit_test_setup(logging_in_needs_a_name_and_a_key, reset_accounts),
+        cmocka_unit_test_setup(everything_else_needs_a_token, reset_accounts),
+        cmocka_unit_test_setup(a_space_is_made_by_name_or_by_chance, reset_accounts),
+        cmocka_unit_test_setup(a_space_is_called_nothing_that_we_serve, reset_accounts),
+        cmocka_unit_test_setup(whoever_knows_the_id_may_join, reset_accounts),
+        cmocka_unit_test_setup(a_member_sees_who_is_in_it_and_what_happened, reset_accounts),
+        cmocka_unit_test_setup(a_transfer_is_told_to_the_relays_once, reset_accounts),
+        cmocka_unit_test_setup(a_transfer_needs_no_redis, reset_accounts),
+        cmocka_unit_test_setup(a_header_may_stand_for_the_client_id, reset_accounts),
+        cmocka_unit_test_setup(transfers_that_break_a_rule_are_refused, reset_accounts),
+        cmocka_unit_test_setup(without_the_database_nothing_is_said, reset_accounts),
+        cmocka_unit_test_setup(a_room_is_read_by_its_members, reset_accounts),
     };
     return cmocka_run_group_tests(tests, NULL, free_response);
 }

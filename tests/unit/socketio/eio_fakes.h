@@ -8,7 +8,7 @@
 #include "common/clock.h"
 #include "common/metrics.h"
 #include "relay/socketio/eio_parts.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/net/handoff.h"
 #include "relay/core/wsframe.h"
 
@@ -38,7 +38,7 @@ static uint64_t given_to;
 
 static unsigned unwelcome; /* what newcomers are refused with; 0: nothing */
 
-unsigned door_may_connect(struct str peer, int64_t *retry_after_ms)
+unsigned protocol_may_connect(struct str peer, int64_t *retry_after_ms)
 {
     (void)peer;
     *retry_after_ms = 1500;

@@ -16,7 +16,7 @@
 #include "relay/socketio/app_chat.h"
 #include "relay/socketio/app_echo.h"
 #include "relay/socketio/app_news.h"
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 #include "relay/db/db_pool.h"
 #include "relay/socketio/sio_parts.h"
 
@@ -429,7 +429,7 @@ void sio_registry_recover(struct str nsp, struct str pid, uint64_t payer, sio_re
 
 /* ---- around a test ---- */
 
-struct door door; /* for its settings */
+struct protocol_context protocol_context; /* for its settings */
 static struct settings settings;
 static struct wheel wheel;
 static struct hub hub = {.epoch = EPOCH};
@@ -446,7 +446,7 @@ static int begin(const char *app)
     memset(&world, 0, sizeof world);
     memset(&redis, 0, sizeof redis);
     memset(&db, 0, sizeof db);
-    door = (struct door){.settings = &settings, .hub = &hub};
+    protocol_context = (struct protocol_context){.settings = &settings, .hub = &hub};
     static const struct app *const apps[] = {&chat_app, &echo_app, &news_app, NULL};
     if (!sio_init(apps, &settings, &wheel, &hub, NULL, NULL, NULL, 77, why))
         fail_msg("%s", why);

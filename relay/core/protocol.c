@@ -1,13 +1,13 @@
-#include "relay/core/door.h"
+#include "relay/core/protocol.h"
 
 #include "common/log.h"
 #include "common/metrics.h"
 #include "relay/core/hub.h"
 #include "relay/core/sanctions.h"
 
-struct door door;
+struct protocol_context protocol_context;
 
-void door_refuse(struct session *session, unsigned code, const char *reason)
+void protocol_refuse(struct session *session, unsigned code, const char *reason)
 {
     metric_inc(METRIC_ADMISSIONS_REFUSED);
     log_info("conn.refused", "conn=%llu protocol=%s code=%u reason=\"%s\"", (unsigned long long)session->id,
@@ -17,44 +17,46 @@ void door_refuse(struct session *session, unsigned code, const char *reason)
 
 /* ---- who may be here ---- */
 
-bool door_banned(uint64_t user, uint64_t address, uint64_t conversation)
+bool protocol_banned(uint64_t user, uint64_t address, uint64_t conversation)
 {
-    bool banned = sanctions_on(door.hub->sanctions, SANCTION_BAN, user, address, conversation);
+    bool banned = sanctions_on(protocol_context.hub->sanctions, SANCTION_BAN, user, address, conversation);
     if (banned)
         metric_inc(METRIC_MODERATION_REFUSED);
     return banned;
 }
 
-bool door_muted(const struct session *session, uint64_t conversation)
+bool protocol_muted(const struct session *session, uint64_t conversation)
 {
     const struct limits_client *client = &session->client;
-    bool muted = sanctions_on(door.hub->sanctions, SANCTION_MUTE, client->user, client->address, conversation);
+    bool muted =
+        sanctions_on(protocol_context.hub->sanctions, SANCTION_MUTE, client->user, client->address, conversation);
     if (muted)
         metric_inc(METRIC_MODERATION_REFUSED);
     return muted;
 }
 
-uint64_t door_moment(void)
+uint64_t protocol_moment(void)
 {
-    return door.hub->sanctions ? door.hub->sanctions->tokens_voided : 0;
+    return protocol_context.hub->sanctions ? protocol_context.hub->sanctions->tokens_voided : 0;
 }
 
-bool door_revoked(uint64_t user, uint64_t conversation, uint32_t generation)
+bool protocol_revoked(uint64_t user, uint64_t conversation, uint32_t generation)
 {
-    bool revoked = sanctions_revoked(door.hub->sanctions, user, conversation, generation);
+    bool revoked = sanctions_revoked(protocol_context.hub->sanctions, user, conversation, generation);
     if (revoked)
         metric_inc(METRIC_REVOKED_ENTERING);
     return revoked;
 }
 
-const struct door_refusal *door_admit(struct session *session, uint64_t user, uint64_t conversation,
-                                      const struct door_proof *proof)
+const struct protocol_refusal *protocol_admit(struct session *session, uint64_t user, uint64_t conversation,
+                                              const struct protocol_proof *proof)
 {
-    static const struct door_refusal banned = {1008, "banned"}, many = {1008, "Too many connections of this user"},
-                                     again = {1013, "Try again later"};
-    if (door_banned(user, session->client.address, conversation))
+    static const struct protocol_refusal banned = {1008, "banned"}, many = {1008, "Too many connections of this user"},
+                                         again = {1013, "Try again later"};
+    if (protocol_banned(user, session->client.address, conversation))
         return &banned;
-    if (door_revoked(user, conversation, proof->generation) || (proof->by_token && proof->moment != door_moment()))
+    if (protocol_revoked(user, conversation, proof->generation) ||
+        (proof->by_token && proof->moment != protocol_moment()))
         return &again;
     session->client.generation = proof->generation;
     session->client.by_token = proof->by_token;
@@ -64,28 +66,28 @@ const struct door_refusal *door_admit(struct session *session, uint64_t user, ui
     return NULL;
 }
 
-unsigned door_may_connect(struct str peer, int64_t *retry_after_ms)
+unsigned protocol_may_connect(struct str peer, int64_t *retry_after_ms)
 {
-    struct limits *limits = door.hub->sessions->limits;
+    struct limits *limits = protocol_context.hub->sessions->limits;
     *retry_after_ms = 0;
-    if (door_banned(0, rate_address_key(peer), 0))
+    if (protocol_banned(0, rate_address_key(peer), 0))
         return 403;
     return !limits || limits_may_connect(limits, peer, retry_after_ms) ? 0 : 429;
 }
 
 /* ---- what clients are told ---- */
 
-const char *door_post_code(enum err err)
+const char *protocol_post_code(enum err err)
 {
     return err == ERR_DENIED ? "muted" : "busy";
 }
 
-const char *door_post_error(enum err err)
+const char *protocol_post_error(enum err err)
 {
     return err == ERR_DENIED ? "you may not post here" : "too many messages are waiting: try again in a second";
 }
 
-int door_retry_after_ms(const char *code)
+int protocol_retry_after_ms(const char *code)
 {
     static const struct {
         const char *code;
@@ -115,18 +117,18 @@ static void send_error(struct session *session, struct str client_id, const char
     buf_fini(&out);
 }
 
-void door_send_error(struct session *session, const char *code, const char *message)
+void protocol_send_error(struct session *session, const char *code, const char *message)
 {
-    door_send_error_for(session, STR(""), code, message);
+    protocol_send_error_for(session, STR(""), code, message);
 }
 
-void door_send_error_for(struct session *session, struct str client_id, const char *code, const char *message)
+void protocol_send_error_for(struct session *session, struct str client_id, const char *code, const char *message)
 {
-    send_error(session, client_id, code, message, door_retry_after_ms(code));
+    send_error(session, client_id, code, message, protocol_retry_after_ms(code));
 }
 
-void door_limited(struct session *session, struct str message, int64_t retry_after_ms)
+void protocol_limited(struct session *session, struct str message, int64_t retry_after_ms)
 {
     (void)message;
-    send_error(session, STR(""), "rate", DOOR_LIMITED, retry_after_ms);
+    send_error(session, STR(""), "rate", PROTOCOL_LIMITED, retry_after_ms);
 }

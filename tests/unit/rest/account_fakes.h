@@ -1,5 +1,5 @@
-/* door_fakes.h: users, friendships and spaces that do as they are told, and passwords that cost nothing, for the tests
- * of doors B and D. Beside rest_fakes.h; a test includes both once. */
+/* account_fakes.h: users, friendships and spaces that do as they are told, and passwords that cost nothing, for the
+ * tests of the friend chat and the spaces. Beside rest_fakes.h; a test includes both once. */
 #ifndef CG_TESTS_DOOR_FAKES_H
 #define CG_TESTS_DOOR_FAKES_H
 
@@ -44,34 +44,34 @@ static struct {
     bool repeated;
     const struct store_record *records;
     size_t record_count;
-} doors;
+} accounts;
 
 static void add_user(const char *name, const char *hash)
 {
-    struct store_login *user = &doors.users[doors.count];
-    user->user = doors.count + 1;
-    snprintf(user->user_id, ID_MAX, "user_%032zx", doors.count + 1);
+    struct store_login *user = &accounts.users[accounts.count];
+    user->user = accounts.count + 1;
+    snprintf(user->user_id, ID_MAX, "user_%032zx", accounts.count + 1);
     snprintf(user->hash, PASSWORD_HASH_MAX, "%s", hash);
-    snprintf(doors.names[doors.count], STORE_NAME_MAX, "%s", name);
-    doors.count++;
+    snprintf(accounts.names[accounts.count], STORE_NAME_MAX, "%s", name);
+    accounts.count++;
 }
 
 static struct store_login *user_by_id(struct str id)
 {
-    for (size_t i = 0; i < doors.count; i++)
-        if (str_eq(id, str_of(doors.users[i].user_id)))
-            return &doors.users[i];
+    for (size_t i = 0; i < accounts.count; i++)
+        if (str_eq(id, str_of(accounts.users[i].user_id)))
+            return &accounts.users[i];
     return NULL;
 }
 
 /* ann and bob have no password, cyn has "secret". */
-static int reset_doors(void **state)
+static int reset_accounts(void **state)
 {
-    memset(&doors, 0, sizeof doors);
+    memset(&accounts, 0, sizeof accounts);
     add_user("ann", "");
     add_user("bob", "");
     add_user("cyn", "hash of secret");
-    doors.place.friendship = (struct store_friendship){7, 1, 2, FRIEND_ID, ANN, BOB};
+    accounts.place.friendship = (struct store_friendship){7, 1, 2, FRIEND_ID, ANN, BOB};
     tokens.secret = (struct str){SECRET, sizeof SECRET - 1};
     return reset(state);
 }
@@ -86,18 +86,18 @@ bool password_ok(struct str password)
 enum err password_hash(uint64_t payer, struct str password, char hash[PASSWORD_HASH_MAX])
 {
     (void)payer;
-    doors.hashed++;
+    accounts.hashed++;
     snprintf(hash, PASSWORD_HASH_MAX, "hash of %.*s", (int)password.len, password.ptr);
-    return doors.gate;
+    return accounts.gate;
 }
 
 enum err password_check(uint64_t payer, struct str password, const char *hash)
 {
     (void)payer;
     char other[PASSWORD_HASH_MAX];
-    doors.checked++;
+    accounts.checked++;
     snprintf(other, sizeof other, "hash of %.*s", (int)password.len, password.ptr);
-    return doors.gate ? doors.gate : strcmp(hash, other) ? ERR_DENIED : ERR_OK;
+    return accounts.gate ? accounts.gate : strcmp(hash, other) ? ERR_DENIED : ERR_OK;
 }
 
 /* ---- users ---- */
@@ -105,11 +105,11 @@ enum err password_check(uint64_t payer, struct str password, const char *hash)
 enum err store_login_find(struct store *store, enum store_realm realm, struct str name, struct store_login *login)
 {
     (void)store;
-    doors.realm = realm;
+    accounts.realm = realm;
     *login = (struct store_login){0};
-    for (size_t i = 0; i < doors.count && !fake.store; i++)
-        if (str_eq(name, str_of(doors.names[i]))) {
-            *login = doors.users[i];
+    for (size_t i = 0; i < accounts.count && !fake.store; i++)
+        if (str_eq(name, str_of(accounts.names[i]))) {
+            *login = accounts.users[i];
             return ERR_OK;
         }
     return fake.store ? fake.store : ERR_NOT_FOUND;
@@ -122,7 +122,7 @@ enum err store_login_make(struct store *store, enum store_realm realm, struct st
         return err;
     char text[STORE_NAME_MAX + 1];
     keep(text, sizeof text, name);
-    assert_true(doors.count < USERS_MAX);
+    assert_true(accounts.count < USERS_MAX);
     add_user(text, "");
     return store_login_find(store, realm, name, login);
 }
@@ -130,10 +130,10 @@ enum err store_login_make(struct store *store, enum store_realm realm, struct st
 enum err store_login_set(struct store *store, struct store_login *login, const char *hash)
 {
     (void)store;
-    struct store_login *user = &doors.users[login->user - 1];
-    snprintf(user->hash, PASSWORD_HASH_MAX, "%s", doors.rival_sets ? "hash of rival!" : hash);
+    struct store_login *user = &accounts.users[login->user - 1];
+    snprintf(user->hash, PASSWORD_HASH_MAX, "%s", accounts.rival_sets ? "hash of rival!" : hash);
     login->generation = ++user->generation;
-    return doors.rival_sets ? ERR_DUPLICATE : fake.store;
+    return accounts.rival_sets ? ERR_DUPLICATE : fake.store;
 }
 
 /* A password voids what was given out before it. */
@@ -169,13 +169,13 @@ enum err store_friend_find(struct store *store, uint64_t one, uint64_t other, ch
     (void)store;
     assert_true(one && other && one != other);
     snprintf(friend_id, ID_MAX, "%s", FRIEND_ID);
-    return fake.store ? fake.store : doors.made ? ERR_NOT_FOUND : ERR_OK;
+    return fake.store ? fake.store : accounts.made ? ERR_NOT_FOUND : ERR_OK;
 }
 
 enum err store_friend_count(struct store *store, uint64_t user, uint64_t most, uint64_t *count)
 {
     (void)store;
-    *count = user < sizeof doors.friends / sizeof doors.friends[0] ? doors.friends[user] : 0;
+    *count = user < sizeof accounts.friends / sizeof accounts.friends[0] ? accounts.friends[user] : 0;
     if (*count > most)
         *count = most;
     return fake.store;
@@ -185,8 +185,8 @@ enum err store_friend_make(struct store *store, uint64_t one, uint64_t other, ch
 {
     (void)store;
     assert_true(one && other && one != other);
-    doors.befriended++;
-    *made = doors.made;
+    accounts.befriended++;
+    *made = accounts.made;
     snprintf(friend_id, ID_MAX, "%s", FRIEND_ID);
     return fake.store;
 }
@@ -196,16 +196,16 @@ enum err store_friend_list(struct store *store, uint64_t user, const struct stor
 {
     (void)store;
     (void)user;
-    doors.listed_from = *from;
-    for (size_t i = 0; i < doors.line_count && i < limit; i++)
-        fn(arg, &doors.lines[i]);
+    accounts.listed_from = *from;
+    for (size_t i = 0; i < accounts.line_count && i < limit; i++)
+        fn(arg, &accounts.lines[i]);
     return fake.store;
 }
 
 enum err store_friend_place(struct store *store, struct str friend_id, uint64_t user, struct store_friend_place *place)
 {
     (void)store;
-    *place = doors.place;
+    *place = accounts.place;
     bool mine = str_eq(friend_id, STR(FRIEND_ID)) && user <= 2;
     return fake.store ? fake.store : mine ? ERR_OK : ERR_NOT_FOUND;
 }
@@ -215,8 +215,8 @@ enum err store_friend_read(struct store *store, uint64_t conversation, uint64_t 
     (void)store;
     (void)user;
     assert_int_equal(conversation, 7);
-    doors.marked++;
-    doors.marked_seq = seq;
+    accounts.marked++;
+    accounts.marked_seq = seq;
     return fake.store;
 }
 
@@ -228,7 +228,7 @@ enum err store_space_place(struct store *store, struct str space_id, struct str 
     (void)store;
     (void)user_id;
     assert_null(space_name);
-    doors.joins++;
+    accounts.joins++;
     *place = (struct store_space_place){.conversation = 7, .space_name = "茶 \"room\""};
     return fake.store ? fake.store : str_eq(space_id, STR(SPACE_ID)) ? ERR_OK : ERR_NOT_FOUND;
 }
@@ -237,10 +237,10 @@ enum err store_space_make(struct store *store, struct str name, uint64_t user, c
 {
     (void)store;
     assert_true(user);
-    doors.makes++;
-    keep(doors.made_name, sizeof doors.made_name, name);
+    accounts.makes++;
+    keep(accounts.made_name, sizeof accounts.made_name, name);
     snprintf(space_id, ID_MAX, "%s", SPACE_ID);
-    return doors.space;
+    return accounts.space;
 }
 
 enum err store_space_seen(struct store *store, struct str space_id, uint64_t user, uint64_t *conversation,
@@ -267,26 +267,26 @@ enum err store_records(struct store *store, const struct store_range *range, sto
 {
     (void)store;
     fake.range = *range;
-    for (size_t i = 0; i < doors.record_count; i++)
-        fn(arg, &doors.records[i]);
+    for (size_t i = 0; i < accounts.record_count; i++)
+        fn(arg, &accounts.records[i]);
     return fake.store;
 }
 
 enum err store_transfer(struct store *store, struct store_transfer *transfer)
 {
     (void)store;
-    doors.transfers++;
+    accounts.transfers++;
     transfer->conversation = 7;
     transfer->seq = 3;
     transfer->epoch = 7;
     transfer->sender = 1;
     transfer->at_ms = 1700000000123;
-    transfer->repeated = doors.repeated;
+    transfer->repeated = accounts.repeated;
     snprintf(transfer->sender_name, sizeof transfer->sender_name, "ann");
     snprintf(transfer->content, sizeof transfer->content,
              "{\"fromId\":\"" ANN "\",\"toId\":\"" BOB "\",\"score\":%lld}", (long long)transfer->score);
-    keep(doors.client_id, sizeof doors.client_id, transfer->client_id);
-    return doors.space;
+    keep(accounts.client_id, sizeof accounts.client_id, transfer->client_id);
+    return accounts.space;
 }
 
 #endif

@@ -1,5 +1,5 @@
-/* What a client says at the doors of the articles, on a connection that is in. The first byte says which door, and
- * what the journal answers; the rest are its frames, a line each. Whatever they are: at most one answer each, all
+/* What a client says at the protocols of the articles, on a connection that is in. The first byte says which protocol,
+ * and what the journal answers; the rest are its frames, a line each. Whatever they are: at most one answer each, all
  * answers are JSON, what is posted may be stored, and what all readers are shown of it is JSON again. */
 #include "hub_stubs.h"
 #include "socket_stubs.h"
@@ -174,7 +174,7 @@ static __attribute__((constructor)) void begin(void)
     CG_ASSERT(!token_make(&keys, ANN, 0, &text, &expires));
     token = mem_strndup(text.data, text.len);
     buf_fini(&text);
-    door.tokens = &keys;
+    protocol_context.tokens = &keys;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
