@@ -1,6 +1,6 @@
 #include "bench/load/check.h"
 
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 #include "bench/load/stamp.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@
 #define MARK "\"t="
 #define SEQ  "\"seq\":"
 
-/* LEAST_AROUND: bytes that a door puts around a content, at the least. */
+/* LEAST_AROUND: bytes that a protocol puts around a content, at the least. */
 enum { MARK_LEN = 3, SEQ_LEN = 6, LEAST_AROUND = 60 };
 
 /* `what` at `hint` if it is there, else wherever it is; the hint learns. */
@@ -24,7 +24,7 @@ static const char *find(struct text text, const char *what, size_t len, unsigned
 
 static void note_seq(struct client *client, uint64_t seq, struct text text)
 {
-    bool wrong = world.door->seq == SEQ_DENSE ? seq != client->seq + 1 : seq <= client->seq;
+    bool wrong = world.protocol->seq == SEQ_DENSE ? seq != client->seq + 1 : seq <= client->seq;
     if (client->seq && wrong)
         world_fault(FAULT_SEQ, client, text);
     if (seq > client->seq)
@@ -51,13 +51,13 @@ static void note_only_seq(struct client *client, struct text text)
     const char *at = find(text, SEQ, SEQ_LEN, &client->seq_at);
     if (at)
         note_seq(client, number_at(at + SEQ_LEN, text.ptr + text.len), text);
-    else if (world.door->seq != SEQ_MAYBE)
+    else if (world.protocol->seq != SEQ_MAYBE)
         world_fault(FAULT_SEQ, client, text);
 }
 
 void check_other_seq(struct client *client, struct text text)
 {
-    if (world.door->seq == SEQ_DENSE)
+    if (world.protocol->seq == SEQ_DENSE)
         note_all_seqs(client, text);
 }
 
@@ -94,13 +94,13 @@ static void note_message(struct client *client, const struct stamp *stamp, struc
         world_fault(FAULT_FOREIGN, client, text);
         return;
     }
-    if (world.door->lists && stamp->number < client->next)
+    if (world.protocol->lists && stamp->number < client->next)
         return; /* it stands in every list from now on */
     world.tally.delivered++;
     note_number(client, stamp->number, text);
     if (stamp->due_ns >= world.measured_from_ns)
         hist_add(&world.latency, world.now_ns - stamp->due_ns);
-    enum ack ack = world.door->ack;
+    enum ack ack = world.protocol->ack;
     if (ack == ACK_HEARD || (ack == ACK_ECHO && client_speaks(client)))
         world_acknowledge(client->room, stamp->due_ns);
 }
@@ -144,13 +144,13 @@ unsigned check_messages(struct client *client, struct text text)
     struct text rest = text;
     if (text.len < 2 * ((size_t)world.options->bytes + LEAST_AROUND)) { /* there is no room for two */
         check_first(client, text, &client->stamp_at, &count);
-        if (count && world.door->seq != SEQ_NONE)
+        if (count && world.protocol->seq != SEQ_NONE)
             note_only_seq(client, text);
         return count;
     }
     for (size_t used; (used = check_first(client, rest, &anywhere, &count));)
         rest = (struct text){rest.ptr + used, rest.len - used};
-    if (count && world.door->seq != SEQ_NONE)
+    if (count && world.protocol->seq != SEQ_NONE)
         note_all_seqs(client, text);
     return count;
 }

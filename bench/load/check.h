@@ -1,5 +1,5 @@
 /* check.h: looks for messages of this run in what a client got, and whether each comes once and in order. Knows
- * nothing of frames, sockets or doors but where they keep the server's own number. */
+ * nothing of frames, sockets or protocols but where they keep the server's own number. */
 #ifndef BENCH_CHECK_H
 #define BENCH_CHECK_H
 
@@ -14,8 +14,8 @@ enum seq_rule {
 };
 
 /* A text with any number of messages: a frame, the body of a poll. Counts them, notes their faults and latencies, and
- * acknowledges a message to its speaker where the door does it so. The number of this run's messages: 0, it is
- * something else, which the door may want to look at. */
+ * acknowledges a message to its speaker where the protocol does it so. The number of this run's messages: 0, it is
+ * something else, which the protocol may want to look at. */
 unsigned check_messages(struct client *client, struct text text);
 
 /* A line of the server's own that carries a number. */

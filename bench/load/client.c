@@ -1,6 +1,6 @@
 #include "bench/load/client.h"
 
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -111,7 +111,7 @@ void client_broken(struct client *client, enum fault fault, struct text what)
 static void begin_handshake(struct client *client)
 {
     client->state = CLIENT_HANDSHAKE;
-    world.door->request(client, &client->out);
+    world.protocol->request(client, &client->out);
     ssize_t n = send(client->fd, client->out.data, client->out.len, MSG_NOSIGNAL);
     if (n > 0)
         bytes_drop(&client->out, (size_t)n);
@@ -243,7 +243,7 @@ static void on_readable(struct client *client)
         return;
     }
     world.now_ns = world.last_frame_ns = now_ns();
-    size_t len = kept + (size_t)n, used = world.door->parse(client, (struct text){inbox.data, len});
+    size_t len = kept + (size_t)n, used = world.protocol->parse(client, (struct text){inbox.data, len});
     if (client->state == CLIENT_CLOSED)
         return;
     client->carry.len = 0;

@@ -22,7 +22,7 @@ void client_cut(struct client *client);
 /* Where it connects. */
 int client_port(const struct client *client);
 
-/* ---- for doors and parsers ---- */
+/* ---- for protocols and parsers ---- */
 
 /* The client is in its room and hears what is said there from now on. */
 void client_opened(struct client *client);
@@ -38,7 +38,7 @@ void client_send(struct client *client, enum ws_opcode opcode, struct text paylo
 /* The same with a payload that is made in place: client_begin, append to the buffer, client_end. */
 struct bytes *client_begin(struct client *client);
 void client_end(struct client *client);
-/* Plain bytes, for doors without WebSockets. */
+/* Plain bytes, for protocols without WebSockets. */
 void client_send_raw(struct client *client, struct text bytes);
 /* Gives the socket what the frames above have gathered, for all clients that have something. */
 void client_flush_all(void);

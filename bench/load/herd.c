@@ -1,7 +1,7 @@
 #include "bench/load/herd.h"
 
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 #include "bench/load/talk.h"
 
 enum { SAID_MEANWHILE = 5, SAID_AFTERWARDS = 2 };
@@ -15,7 +15,7 @@ static void cut_all(void)
         if (client_speaks(client))
             continue;
         client_cut(client);
-        if (!world.door->resumes) {
+        if (!world.protocol->resumes) {
             client->may_skip = SAID_MEANWHILE;
             client->seq = 0;
         }
@@ -45,7 +45,7 @@ void herd_run(struct result *result)
     measure_cpu(options, &result->herd_before);
     result->herd_clients = world.client_count - world.open;
     talk_connect(world.client_count);
-    if (world.door->resumes)
+    if (world.protocol->resumes)
         talk_drain();
     result->herd = true;
     result->herd_s = (double)(now_ns() - begin) / 1e9;

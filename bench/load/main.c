@@ -5,7 +5,7 @@
  *
  * options.c says what can be asked for, report.c what is answered. */
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 #include "bench/load/herd.h"
 #include "bench/load/report.h"
 #include "bench/load/rest.h"
@@ -61,15 +61,15 @@ int main(int argc, char **argv)
     static struct result result;
     options_read(&options, argc, argv);
     bool rest = rest_is(options.protocol);
-    const struct door *door = door_named(rest ? "chatroom" : options.protocol);
-    if (!door)
+    const struct protocol *protocol = protocol_named(rest ? "chatroom" : options.protocol);
+    if (!protocol)
         die("there is no protocol %s", options.protocol);
     if (rest && !options.http)
         options.http = options.to[0];
     raise_file_limit(options.clients);
     measure_check(&options);
     loop_open();
-    world_init(&options, door);
+    world_init(&options, protocol);
     if (rest) {
         rest_run(&result);
     } else {

@@ -1,7 +1,7 @@
 #include "bench/load/packets.h"
 
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 
 #include <stdio.h>
 

@@ -13,7 +13,7 @@ struct posts {
     bool acknowledges; /* that is the acknowledgement; else the message comes back */
 };
 
-/* A door's `say`. Always with the same `posts`. */
+/* A protocol's `say`. Always with the same `posts`. */
 void posts_say(const struct posts *posts, struct client *speaker, uint32_t number, uint64_t due_ns);
 
 #endif

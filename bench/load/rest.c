@@ -1,6 +1,6 @@
 #include "bench/load/rest.h"
 
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 #include "bench/load/pool.h"
 #include "bench/load/setup.h"
 

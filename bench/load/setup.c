@@ -1,6 +1,6 @@
 #include "bench/load/setup.h"
 
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 #include "bench/load/pool.h"
 
 #include <stdio.h>
@@ -36,13 +36,13 @@ static void answered(void *arg, uint64_t token, unsigned status, struct text bod
 
 void setup_world(void)
 {
-    if (world.door->prepare)
-        world.door->prepare();
-    if (!world.door->setups)
+    if (world.protocol->prepare)
+        world.protocol->prepare();
+    if (!world.protocol->setups)
         return;
     if (!world.options->http)
-        die("%s needs --http: its rooms and users are made over REST", world.door->name);
-    for (const struct setup *setup = world.door->setups; setup->ask; setup++) {
+        die("%s needs --http: its rooms and users are made over REST", world.protocol->name);
+    for (const struct setup *setup = world.protocol->setups; setup->ask; setup++) {
         struct progress progress = {setup, setup->of_rooms ? world.room_count : world.client_count, 0, 0};
         struct pool_work work = {next, answered, &progress};
         struct pool *pool = pool_new(world.options->http, CONNECTIONS, &work);

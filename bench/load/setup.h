@@ -2,7 +2,7 @@
 #ifndef BENCH_SETUP_H
 #define BENCH_SETUP_H
 
-/* What the door's rows say, one after the other. Ends the program if an answer is none. */
+/* What the protocol's rows say, one after the other. Ends the program if an answer is none. */
 void setup_world(void);
 
 #endif

@@ -1,7 +1,7 @@
 #include "bench/load/talk.h"
 
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 
 #include <stdio.h>
 
@@ -68,7 +68,7 @@ static bool say(unsigned room, uint64_t due_ns)
     struct client *speaker = world_speaker(room);
     if (speaker->state != CLIENT_OPEN)
         return false;
-    world.door->say(speaker, world.rooms[room].sent++, due_ns);
+    world.protocol->say(speaker, world.rooms[room].sent++, due_ns);
     world.tally.sent++;
     return true;
 }

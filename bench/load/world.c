@@ -1,6 +1,6 @@
 #include "bench/load/world.h"
 
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,13 +16,13 @@ static const char *const fault_names[FAULTS] = {
     [FAULT_PROTOCOL] = "protocol", [FAULT_CLOSED] = "closed",      [FAULT_OVERDUE] = "overdue",
 };
 
-void world_init(const struct options *options, const struct door *door)
+void world_init(const struct options *options, const struct protocol *protocol)
 {
     world.options = options;
-    world.door = door;
+    world.protocol = protocol;
     world.client_count = options->clients;
-    world.room_count = door->pairs ? options->clients / 2 : options->rooms;
-    if (door->pairs)
+    world.room_count = protocol->pairs ? options->clients / 2 : options->rooms;
+    if (protocol->pairs)
         world.client_count = world.room_count * 2;
     if (!world.room_count)
         die("a conversation needs two clients");
@@ -37,7 +37,7 @@ void world_init(const struct options *options, const struct door *door)
         client->fd = -1;
         client->index = i;
         client->room = i % world.room_count;
-        client->hears = door->echo || !client_speaks(client);
+        client->hears = protocol->echo || !client_speaks(client);
         world.rooms[client->room].members++;
     }
 }
@@ -113,5 +113,5 @@ uint64_t world_lost(void)
 
 bool world_all_taken(void)
 {
-    return world.door->ack == ACK_HEARD || world.tally.acknowledged == world.tally.sent;
+    return world.protocol->ack == ACK_HEARD || world.tally.acknowledged == world.tally.sent;
 }

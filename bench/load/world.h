@@ -7,7 +7,7 @@
 #include "bench/load/loop.h"
 #include "bench/load/options.h"
 
-struct door;
+struct protocol;
 
 enum { ID_CAP = 48, TOKEN_CAP = 512 };
 
@@ -15,7 +15,7 @@ enum client_state {
     CLIENT_CLOSED,
     CLIENT_CONNECTING, /* TCP */
     CLIENT_HANDSHAKE,  /* its request is out, the answer awaited */
-    CLIENT_OPENING,    /* the door has something to settle yet */
+    CLIENT_OPENING,    /* the protocol has something to settle yet */
     CLIENT_OPEN,       /* hears what is said in its room */
 };
 
@@ -27,8 +27,8 @@ struct client {
     unsigned tries;     /* connections that failed before this one */
     bool wants_out;     /* epoll tells when it can be written to */
     bool chunked;       /* its HTTP answer is */
-    bool settled;       /* nothing more is expected of the start, as far as the door can tell */
-    unsigned step;      /* of the door's opening */
+    bool settled;       /* nothing more is expected of the start, as far as the protocol can tell */
+    unsigned step;      /* of the protocol's opening */
     struct bytes carry; /* the beginning of a frame whose rest has not come yet */
     struct bytes out;   /* what the socket has not taken yet */
     struct bytes body;  /* what has come of an answer without an end, and holds no whole event yet */
@@ -74,7 +74,7 @@ struct tally {
 
 struct world {
     const struct options *options;
-    const struct door *door;
+    const struct protocol *protocol;
     struct client *clients;
     struct room *rooms;
     unsigned client_count, room_count;
@@ -94,7 +94,7 @@ struct world {
 
 extern struct world world;
 
-void world_init(const struct options *options, const struct door *door);
+void world_init(const struct options *options, const struct protocol *protocol);
 void world_free(void);
 
 /* The client that speaks in the room. */

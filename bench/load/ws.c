@@ -1,7 +1,7 @@
 #include "bench/load/ws.h"
 
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 
 #include <string.h>
 
@@ -42,7 +42,7 @@ static size_t take_answer(struct client *client, struct text bytes)
         return 0;
     }
     client->state = CLIENT_OPENING;
-    world.door->shaken(client);
+    world.protocol->shaken(client);
     return head.len;
 }
 
@@ -51,7 +51,7 @@ static void on_frame(struct client *client, const struct ws_frame *frame)
     if (!frame->fin || frame->opcode == WS_CONTINUATION) {
         client_broken(client, FAULT_PROTOCOL, frame->payload);
     } else if (frame->opcode == WS_TEXT) {
-        world.door->text(client, frame->payload);
+        world.protocol->text(client, frame->payload);
     } else if (frame->opcode == WS_PING) {
         client_send(client, WS_PONG, frame->payload);
     } else if (frame->opcode == WS_CLOSE) {

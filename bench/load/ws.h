@@ -49,7 +49,7 @@ static inline long ws_frame_read(struct text bytes, struct ws_frame *frame)
  * as it is: that is legal and costs nothing. */
 void ws_frame_finish(struct bytes *out, size_t start, enum ws_opcode opcode);
 
-/* The `parse` of doors that speak WebSocket (door.h): the answer to the handshake, then frames. */
+/* The `parse` of protocols that speak WebSocket (protocol.h): the answer to the handshake, then frames. */
 size_t ws_parse(struct client *client, struct text bytes);
 
 #endif

@@ -4,7 +4,7 @@
 #include "bench/load/answer.h"
 #include "bench/load/check.h"
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 #include "bench/load/hist.h"
 #include "bench/load/stamp.h"
 #include "bench/load/ws.h"
@@ -20,7 +20,7 @@ static int begin(void **state)
 {
     (void)state;
     memset(&world, 0, sizeof world);
-    world_init(&options, &chatroom_door);
+    world_init(&options, &chatroom_protocol);
     for (unsigned i = 0; i < CLIENTS; i++)
         world.clients[i].state = CLIENT_OPEN;
     client = &world.clients[3];

@@ -1,7 +1,7 @@
-/* door_friends.c: two friends, of whom one writes. Nobody tells the writer that it was taken: the other one's
+/* protocol_friends.c: two friends, of whom one writes. Nobody tells the writer that it was taken: the other one's
  * getting it counts as that. */
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 
 #include <stdio.h>
 
@@ -72,7 +72,7 @@ static void say(struct client *speaker, uint32_t number, uint64_t due_ns)
     client_end(speaker);
 }
 
-const struct door friends_door = {
+const struct protocol friends_protocol = {
     .name = "friends",
     .setups = setups,
     .ack = ACK_HEARD,

@@ -1,7 +1,7 @@
-/* door_nchan.c: nchan's WebSocket channels: what is published comes back to all subscribers as it was said. So that
+/* protocol_nchan.c: nchan's WebSocket channels: what is published comes back to all subscribers as it was said. So that
  * it costs as many bytes, what is said is what the chatroom would have made of it. */
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 
 #include <stdio.h>
 
@@ -40,7 +40,7 @@ static void say(struct client *speaker, uint32_t number, uint64_t due_ns)
     client_end(speaker);
 }
 
-const struct door nchan_door = {
+const struct protocol nchan_protocol = {
     .name = "nchan",
     .ack = ACK_ECHO,
     .seq = SEQ_DENSE,

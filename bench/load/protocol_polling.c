@@ -1,8 +1,8 @@
-/* door_polling.c: the chat room over Socket.IO by Engine.IO's long polling. One connection alternates between polls
+/* protocol_polling.c: the chat room over Socket.IO by Engine.IO's long polling. One connection alternates between polls
  * and what the protocol wants posted; what speakers say goes over connections of its own, as in browsers. */
 #include "bench/load/answer.h"
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 #include "bench/load/packets.h"
 #include "bench/load/posts.h"
 
@@ -118,7 +118,7 @@ static void say(struct client *speaker, uint32_t number, uint64_t due_ns)
     posts_say(&posts, speaker, number, due_ns);
 }
 
-const struct door polling_door = {
+const struct protocol polling_protocol = {
     .name = "socketio-polling",
     .ack = ACK_ECHO,
     .seq = SEQ_MAYBE,

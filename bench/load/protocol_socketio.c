@@ -1,6 +1,7 @@
-/* door_socketio.c: the chat room over Socket.IO (Engine.IO 4, its WebSocket transport): a name, a room, messages. */
+/* protocol_socketio.c: the chat room over Socket.IO (Engine.IO 4, its WebSocket transport): a name, a room,
+ * messages. */
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 #include "bench/load/packets.h"
 
 static void request(struct client *client, struct bytes *out)
@@ -31,7 +32,7 @@ static void say(struct client *speaker, uint32_t number, uint64_t due_ns)
     client_end(speaker);
 }
 
-const struct door socketio_door = {
+const struct protocol socketio_protocol = {
     .name = "socketio",
     .ack = ACK_ECHO,
     .seq = SEQ_MAYBE,

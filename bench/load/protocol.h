@@ -1,7 +1,7 @@
-/* door.h: what differs between the protocols: how clients come in, how a message is said, what comes back. One file
- * each, door_*.c, known by the table in doors.c. */
-#ifndef BENCH_DOOR_H
-#define BENCH_DOOR_H
+/* protocol.h: what differs between the protocols: how clients come in, how a message is said, what comes back. One file
+ * each, protocol_*.c, known by the table in protocols.c. */
+#ifndef BENCH_PROTOCOL_H
+#define BENCH_PROTOCOL_H
 
 #include "bench/load/check.h"
 #include "bench/load/world.h"
@@ -10,7 +10,7 @@
 enum ack {
     ACK_ECHO,  /* it comes back to it like to everybody */
     ACK_HEARD, /* the other one got it: nobody tells the speaker */
-    ACK_OWN,   /* the door calls world_acknowledge */
+    ACK_OWN,   /* the protocol calls world_acknowledge */
 };
 
 /* A kind of request that makes the world over REST before anybody connects: all of one kind, then all of the next. */
@@ -22,7 +22,7 @@ struct setup {
     bool (*answered)(unsigned index, struct text body);
 };
 
-struct door {
+struct protocol {
     const char *name;
     const struct setup *setups; /* ends with a row without `ask`; NULL: none, --http is not needed */
     enum ack ack;
@@ -50,15 +50,16 @@ struct door {
 extern const struct setup chatroom_setups[];
 
 /* NULL: there is none of that name. */
-const struct door *door_named(const char *name);
+const struct protocol *protocol_named(const char *name);
 
-extern const struct door chatroom_door, bare_door, nchan_door, socketio_door, polling_door, native_door, friends_door,
-    customer_door, space_door, events_door, stream_door, poll_door;
+extern const struct protocol chatroom_protocol, bare_protocol, nchan_protocol, socketio_protocol, polling_protocol,
+    native_protocol, friends_protocol, customer_protocol, space_protocol, events_protocol, stream_protocol,
+    poll_protocol;
 
 /* Appends the content of a message of this run, options.bytes long. */
 void content_write(struct bytes *out, unsigned room, uint32_t number, uint64_t due_ns);
 
-/* ---- for doors.c' callers and the doors themselves ---- */
+/* ---- for protocols.c' callers and the protocols themselves ---- */
 
 /* Appends the request of a WebSocket handshake on `path`, with more header lines (each with its CRLF). */
 void handshake_write(struct bytes *out, const char *path, const char *headers);

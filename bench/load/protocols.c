@@ -1,19 +1,19 @@
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 
 #include "bench/load/stamp.h"
 
 #include <string.h>
 
-static const struct door *const doors[] = {
-    &chatroom_door, &bare_door,  &nchan_door,   &socketio_door, &native_door, &friends_door,
-    &customer_door, &space_door, &polling_door, &events_door,   &stream_door, &poll_door,
+static const struct protocol *const protocols[] = {
+    &chatroom_protocol, &bare_protocol,  &nchan_protocol,   &socketio_protocol, &native_protocol, &friends_protocol,
+    &customer_protocol, &space_protocol, &polling_protocol, &events_protocol,   &stream_protocol, &poll_protocol,
 };
 
-const struct door *door_named(const char *name)
+const struct protocol *protocol_named(const char *name)
 {
-    for (size_t i = 0; i < sizeof doors / sizeof doors[0]; i++)
-        if (!strcmp(doors[i]->name, name))
-            return doors[i];
+    for (size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++)
+        if (!strcmp(protocols[i]->name, name))
+            return protocols[i];
     return NULL;
 }
 

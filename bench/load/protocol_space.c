@@ -1,6 +1,6 @@
-/* door_space.c: spaces, whose clients prove who they are by a token in a header. What is said is not stored. */
+/* protocol_space.c: spaces, whose clients prove who they are by a token in a header. What is said is not stored. */
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -105,7 +105,7 @@ static void say(struct client *speaker, uint32_t number, uint64_t due_ns)
     client_end(speaker);
 }
 
-const struct door space_door = {
+const struct protocol space_protocol = {
     .name = "space",
     .setups = setups,
     .ack = ACK_ECHO,

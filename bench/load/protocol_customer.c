@@ -1,6 +1,6 @@
-/* door_customer.c: customer sessions: two parties, and with each message the list of the latest 200 for both. */
+/* protocol_customer.c: customer sessions: two parties, and with each message the list of the latest 200 for both. */
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 
 #include <stdio.h>
 
@@ -65,7 +65,7 @@ static void say(struct client *speaker, uint32_t number, uint64_t due_ns)
     client_end(speaker);
 }
 
-const struct door customer_door = {
+const struct protocol customer_protocol = {
     .name = "customer",
     .setups = setups,
     .ack = ACK_ECHO,

@@ -1,6 +1,6 @@
-/* door_native.c: the native protocol, version 1. Who was cut off comes back with its cursor. */
+/* protocol_native.c: the native protocol, version 1. Who was cut off comes back with its cursor. */
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 
 #include <stdio.h>
 
@@ -67,7 +67,7 @@ static void say(struct client *speaker, uint32_t number, uint64_t due_ns)
     client_end(speaker);
 }
 
-const struct door native_door = {
+const struct protocol native_protocol = {
     .name = "native",
     .setups = chatroom_setups,
     .ack = ACK_OWN,

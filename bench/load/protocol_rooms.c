@@ -1,8 +1,8 @@
-/* door_rooms.c: the chatroom without WebSockets: Server-Sent Events, iframe streaming, long polls. What is said goes by
- * POST; users and rooms are the chatroom's. */
+/* protocol_rooms.c: the chatroom without WebSockets: Server-Sent Events, iframe streaming, long polls. What is said
+ * goes by POST; users and rooms are the chatroom's. */
 #include "bench/load/answer.h"
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 #include "bench/load/posts.h"
 
 #include <stdio.h>
@@ -170,7 +170,7 @@ static size_t parse_poll(struct client *client, struct text bytes)
     return (size_t)used;
 }
 
-const struct door events_door = {
+const struct protocol events_protocol = {
     .name = "events",
     .setups = chatroom_setups,
     .ack = ACK_OWN,
@@ -181,7 +181,7 @@ const struct door events_door = {
     .say = say,
 };
 
-const struct door stream_door = {
+const struct protocol stream_protocol = {
     .name = "stream",
     .setups = chatroom_setups,
     .ack = ACK_OWN,
@@ -192,7 +192,7 @@ const struct door stream_door = {
     .say = say,
 };
 
-const struct door poll_door = {
+const struct protocol poll_protocol = {
     .name = "poll",
     .setups = chatroom_setups,
     .ack = ACK_OWN,

@@ -1,6 +1,7 @@
-/* door_chatroom.c: the chatroom over WebSockets, and bench-bare, which speaks the same without rooms, users or REST. */
+/* protocol_chatroom.c: the chatroom over WebSockets, and bench-bare, which speaks the same without rooms, users or
+ * REST. */
 #include "bench/load/client.h"
-#include "bench/load/door.h"
+#include "bench/load/protocol.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -71,7 +72,7 @@ static void say(struct client *speaker, uint32_t number, uint64_t due_ns)
     client_end(speaker);
 }
 
-const struct door chatroom_door = {
+const struct protocol chatroom_protocol = {
     .name = "chatroom",
     .setups = chatroom_setups,
     .ack = ACK_ECHO,
@@ -96,7 +97,7 @@ static void open_at_once(struct client *client)
     client_settled(client);
 }
 
-const struct door bare_door = {
+const struct protocol bare_protocol = {
     .name = "bare",
     .ack = ACK_ECHO,
     .seq = SEQ_DENSE,
