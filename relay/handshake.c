@@ -111,7 +111,7 @@ void handshake_upgrade(void *arg, struct http_call *call)
     int64_t retry_after_ms = 0;
     char headers[48] = "";
     if (!status)
-        status = protocol_may_connect(str_of(call->peer), &retry_after_ms);
+        status = protocol_peer_refusal(str_of(call->peer), &retry_after_ms);
     if (status == 429)
         snprintf(headers, sizeof headers, "Retry-After: %lld\r\n", (long long)limits_seconds(retry_after_ms));
     if (status) {

@@ -66,7 +66,7 @@ const struct protocol_refusal *protocol_admit(struct session *session, uint64_t 
     return NULL;
 }
 
-unsigned protocol_may_connect(struct str peer, int64_t *retry_after_ms)
+unsigned protocol_peer_refusal(struct str peer, int64_t *retry_after_ms)
 {
     struct limits *limits = protocol_context.hub->sessions->limits;
     *retry_after_ms = 0;

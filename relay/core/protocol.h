@@ -55,7 +55,7 @@ bool protocol_revoked(uint64_t user, uint64_t conversation, uint32_t generation)
 bool protocol_muted(const struct session *session, uint64_t conversation);
 /* Before a connection is accepted, by the peer's address: 0, or the status to refuse it with: 403 banned, 429 too many;
  * then *retry_after_ms. Once for each connection. */
-unsigned protocol_may_connect(struct str peer, int64_t *retry_after_ms);
+unsigned protocol_peer_refusal(struct str peer, int64_t *retry_after_ms);
 
 /* When a client that was told this code may try again, for the `retry_after_ms` of error events; 0: it says nothing
  * about time. */

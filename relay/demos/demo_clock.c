@@ -174,7 +174,7 @@ static void handle(struct http_call *call)
         http_reply(call, 405, "text/plain; charset=utf-8", "Allow: GET\r\n", STR("Method Not Allowed\n"));
     else if (count == DEMO_CLIENTS_MAX || (form && !sessions_have_room(protocol_context.hub->sessions)))
         refuse(call, 503, "too many look at the clock: try again in a second\n");
-    else if (form && protocol_may_connect(str_of(call->peer), &retry_after_ms))
+    else if (form && protocol_peer_refusal(str_of(call->peer), &retry_after_ms))
         refuse(call, 429, "too many connections of this address\n");
     else if (form)
         open_stream(call, form);

@@ -25,19 +25,19 @@ static void look_up(struct job *const *jobs, size_t count, struct store *store)
 static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
-    enum admitted admitted = ADMITTED;
+    enum admission_refusal refusal = ADMISSION_GRANTED;
     if (admission->epoch != protocol_context.hub->epoch)
-        admitted = ADMISSION_DOWN;
+        refusal = ADMISSION_DOWN;
     else if (job->err == ERR_NOT_FOUND)
-        admitted = admission->missing & STORE_NO_ROOM ? ADMISSION_NO_ROOM : ADMISSION_NO_USER;
+        refusal = admission->missing & STORE_NO_ROOM ? ADMISSION_NO_ROOM : ADMISSION_NO_USER;
     else if (job->err)
-        admitted = ADMISSION_DOWN;
+        refusal = ADMISSION_DOWN;
     else if (!admission->place.is_member)
-        admitted = ADMISSION_NOT_MEMBER;
-    admission->done(admission, admitted);
+        refusal = ADMISSION_NOT_MEMBER;
+    admission->done(admission, refusal);
 }
 
-enum admitted admission_name(struct admission *admission, struct str room_id, struct str nick_id)
+enum admission_refusal admission_name(struct admission *admission, struct str room_id, struct str nick_id)
 {
     if (!id_is(room_id, STORE_ROOM_PREFIX))
         return ADMISSION_NO_ROOM;
@@ -45,7 +45,7 @@ enum admitted admission_name(struct admission *admission, struct str room_id, st
         return ADMISSION_NO_USER;
     memcpy(admission->room_id, room_id.ptr, room_id.len);
     memcpy(admission->nick_id, nick_id.ptr, nick_id.len);
-    return ADMITTED;
+    return ADMISSION_GRANTED;
 }
 
 enum err admission_ask(struct admission *admission, enum job_class class, uint64_t payer)

@@ -6,8 +6,8 @@
 #include "common/store/store.h"
 #include "relay/db/db_pool.h"
 
-enum admitted {
-    ADMITTED,
+enum admission_refusal {
+    ADMISSION_GRANTED, /* nothing refuses it */
     ADMISSION_NO_ROOM,
     ADMISSION_NO_USER,
     ADMISSION_NOT_MEMBER,
@@ -25,11 +25,11 @@ struct admission {
      * may set job.err. NULL: nothing. Touches only the admission and what is its own. */
     void (*more)(struct admission *admission, struct store *store);
     /* In the loop thread; frees it. */
-    void (*done)(struct admission *admission, enum admitted admitted);
+    void (*done)(struct admission *admission, enum admission_refusal refusal);
 };
 
-/* Takes the ids if they have the shape of ids: ADMITTED, and nothing is known yet; else which one has not. */
-enum admitted admission_name(struct admission *admission, struct str room_id, struct str nick_id);
+/* Takes the ids if they have the shape of ids: ADMISSION_GRANTED, and nothing is known yet; else which one has not. */
+enum admission_refusal admission_name(struct admission *admission, struct str room_id, struct str nick_id);
 /* Asks, for this payer (db_pool.h); `done` comes later. ERR_BUSY: too many wait, the admission is still the
  * caller's. */
 enum err admission_ask(struct admission *admission, enum job_class class, uint64_t payer) CG_MUST_CHECK;

@@ -147,7 +147,7 @@ struct entering {
     uint64_t session_id;
 };
 
-/* By enum admitted. */
+/* By enum admission_refusal. */
 static const struct {
     unsigned code;
     const char *reason;
@@ -158,19 +158,19 @@ static const struct {
     [ADMISSION_DOWN] = {1013, "Try again later"},
 };
 
-static void refuse(struct session *session, enum admitted admitted)
+static void refuse(struct session *session, enum admission_refusal refusal)
 {
-    protocol_refuse(session, refusals[admitted].code, refusals[admitted].reason);
+    protocol_refuse(session, refusals[refusal].code, refusals[refusal].reason);
 }
 
-static void on_looked_up(struct admission *admission, enum admitted admitted)
+static void on_looked_up(struct admission *admission, enum admission_refusal refusal)
 {
     const struct store_place *place = &admission->place;
     struct session *session = sessions_find(protocol_context.hub->sessions, ((struct entering *)admission)->session_id);
     struct protocol_proof proof = {.generation = place->generation};
     const struct protocol_refusal *why = NULL;
-    if (session && !session->closing && admitted) {
-        refuse(session, admitted);
+    if (session && !session->closing && refusal) {
+        refuse(session, refusal);
     } else if (session && !session->closing &&
                (why = protocol_admit(session, place->user, place->conversation, &proof))) {
         protocol_refuse(session, why->code, why->reason);
@@ -196,16 +196,16 @@ static void chatroom_open(struct session *session, const struct request *request
         return;
     }
     struct entering *entering = mem_zalloc(sizeof *entering);
-    enum admitted admitted = admission_name(&entering->admission, room_id, nick_id);
+    enum admission_refusal refusal = admission_name(&entering->admission, room_id, nick_id);
     memcpy(state->room_id, entering->admission.room_id, ID_MAX);
     memcpy(state->nick_id, entering->admission.nick_id, ID_MAX);
     entering->admission.done = on_looked_up;
     entering->session_id = session->id;
-    if (!admitted && admission_ask(&entering->admission, JOB_ARRIVAL, session_payer(session)))
-        admitted = ADMISSION_DOWN;
-    if (admitted) {
+    if (!refusal && admission_ask(&entering->admission, JOB_ARRIVAL, session_payer(session)))
+        refusal = ADMISSION_DOWN;
+    if (refusal) {
         free(entering);
-        refuse(session, admitted);
+        refuse(session, refusal);
         return;
     }
     /* a client may speak as soon as it is connected: it is heard once it is in the room */

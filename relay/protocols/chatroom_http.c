@@ -45,29 +45,28 @@ void chatroom_http_refuse_down(struct http_call *call)
 
 /* ---- who is it, and may they be here ---- */
 
-static void refuse(struct http_call *call, enum admitted admitted)
+static void refuse(struct http_call *call, enum admission_refusal refusal)
 {
     metric_inc(METRIC_ADMISSIONS_REFUSED);
-    if (admitted == ADMISSION_DOWN)
+    if (refusal == ADMISSION_DOWN)
         chatroom_http_refuse_down(call);
     else /* of whatever kind: nobody learns here which rooms and users there are */
         chatroom_http_refuse(call, 404, "not_found", "no such room, or not a member of it");
 }
 
-static void on_asked(struct admission *admission, enum admitted admitted)
+static void on_asked(struct admission *admission, enum admission_refusal refusal)
 {
     struct chatroom_http_asked *asked = (struct chatroom_http_asked *)admission;
     uint64_t address = asked->call ? rate_address_key(str_of(asked->call->peer)) : 0;
-    if (!admitted &&
-        protocol_revoked(admission->place.user, admission->place.conversation, admission->place.generation))
-        admitted = ADMISSION_DOWN; /* while it was looked up: what is so now has to be asked again */
-    bool banned = !admitted && protocol_banned(admission->place.user, address, admission->place.conversation);
+    if (!refusal && protocol_revoked(admission->place.user, admission->place.conversation, admission->place.generation))
+        refusal = ADMISSION_DOWN; /* while it was looked up: what is so now has to be asked again */
+    bool banned = !refusal && protocol_banned(admission->place.user, address, admission->place.conversation);
     if (banned && asked->call)
         chatroom_http_refuse(asked->call, 403, "banned", "you may not be here");
-    else if (!admitted && !banned)
+    else if (!refusal && !banned)
         asked->admitted(asked);
     else if (asked->call && !banned)
-        refuse(asked->call, admitted);
+        refuse(asked->call, refusal);
     asked->release(asked);
 }
 
@@ -92,9 +91,9 @@ void chatroom_http_ask(struct chatroom_http_asked *asked, struct http_call *call
 {
     asked->call = call;
     asked->admission.done = on_asked;
-    enum admitted admitted = admission_name(&asked->admission, room_id, nick_id);
-    if (admitted) {
-        refuse(call, admitted);
+    enum admission_refusal refusal = admission_name(&asked->admission, room_id, nick_id);
+    if (refusal) {
+        refuse(call, refusal);
         asked->release(asked);
         return;
     }

@@ -337,7 +337,7 @@ static struct session *open_stream(struct asked *asked)
     struct sessions *sessions = protocol_context.hub->sessions;
     uint64_t user = asked->asked.admission.place.user;
     int64_t retry_after_ms;
-    if (protocol_may_connect(str_of(call->peer), &retry_after_ms)) {
+    if (protocol_peer_refusal(str_of(call->peer), &retry_after_ms)) {
         chatroom_http_refuse_limited(call, "too_many", "too many connections of this address", retry_after_ms);
         return NULL;
     }

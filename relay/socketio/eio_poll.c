@@ -418,7 +418,7 @@ static void shake_hands(struct http_call *call)
     int64_t retry_after_ms;
     char header[48];
     http_vouch(call); /* it is not to be put out for itself */
-    unsigned status = protocol_may_connect(str_of(call->peer), &retry_after_ms);
+    unsigned status = protocol_peer_refusal(str_of(call->peer), &retry_after_ms);
     if (status == 403) {
         refuse(call, EIO_FORBIDDEN);
         return;

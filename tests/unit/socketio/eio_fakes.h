@@ -38,7 +38,7 @@ static uint64_t given_to;
 
 static unsigned unwelcome; /* what newcomers are refused with; 0: nothing */
 
-unsigned protocol_may_connect(struct str peer, int64_t *retry_after_ms)
+unsigned protocol_peer_refusal(struct str peer, int64_t *retry_after_ms)
 {
     (void)peer;
     *retry_after_ms = 1500;
