@@ -16,7 +16,9 @@
 #   make lint, fmt  warnings as errors, clang-tidy and the layer rules; clang-format
 #   make flame      where a relay's CPU time goes: flame graphs in docs/ (needs perf)
 #   make bench      speed and memory beside other servers, docs/performance.md: ONLY=a,b SECONDS=4 ROUNDS=2
+#   make man        the programs' manual pages, build/man, from what they say with --help
 #   make install    PREFIX=/usr/local, DESTDIR=
+#   make release    VERSION=1.2.3: writes it down, commits, tags; tarball and notes in build/release; DRY=1 only says so
 #   HANDOFF=0       with any of these: without nginx' module; nginx proxies the WebSockets then
 #   make clean      stops a running instance and leaves nothing behind
 #
@@ -34,6 +36,7 @@ sysconfdir ?= /etc
 nginxdir   ?= /usr/lib/nginx/modules
 unitdir    ?= $(PREFIX)/lib/systemd/system
 usersdir   ?= $(PREFIX)/lib/sysusers.d
+mandir     ?= $(datadir)/man
 rundir     ?= /run/chaguan
 statedir   ?= /var/lib/chaguan
 
@@ -348,6 +351,18 @@ clean:
 	@deploy/run.sh clean --quiet
 	rm -rf build run tests/node_modules bench/peers/node_modules
 
+# ---- releases ----------------------------------------------------------------------------------------------------------
+
+MAN_PAGES := $(PROGRAMS:$(BUILD)/%=$(BUILD)/man/%.8)
+.PHONY: man release
+man: $(BUILD)/man/.made
+$(BUILD)/man/.made: $(PROGRAMS) deploy/man.mjs
+	@echo "  MAN   $(@D)"
+	@node deploy/man.mjs $(BUILD) $(@D) && touch $@
+
+release:
+	@deploy/release.sh "$(VERSION)" $(if $(DRY),dry)
+
 # ---- what an administrator does --------------------------------------------------------------------------------------
 
 # The templates say @name@ where an installation differs from another.
@@ -363,10 +378,11 @@ sitedir = $(DESTDIR)$(sysconfdir)/nginx/sites-available
 # Installs files and changes nothing else: no user is made, no unit enabled, no site switched on. An existing
 # configuration is never written over; the .sample beside it always shows the settings of this version.
 .PHONY: install
-install: all
-	install -d $(DESTDIR)$(bindir) $(sqldir) $(webdir) $(siodir) $(confdir) $(sitedir) $(DESTDIR)$(unitdir) \
+install: all man
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man8 $(sqldir) $(webdir) $(siodir) $(confdir) $(sitedir) $(DESTDIR)$(unitdir) \
 		$(DESTDIR)$(usersdir)
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(bindir)
+	install -m 644 $(MAN_PAGES) $(DESTDIR)$(mandir)/man8
 	rm -rf $(sqldir)/* $(webdir)/* $(siodir)/*
 	install -m 644 sql/*.sql $(sqldir)
 	cp -R web/. $(webdir)
@@ -387,7 +403,8 @@ install: all
 
 .PHONY: uninstall
 uninstall:
-	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(bindir)/%,$(PROGRAMS)) $(addprefix $(DESTDIR)$(unitdir)/,$(units))
+	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(bindir)/%,$(PROGRAMS)) \
+		$(patsubst $(BUILD)/man/%,$(DESTDIR)$(mandir)/man8/%,$(MAN_PAGES)) $(addprefix $(DESTDIR)$(unitdir)/,$(units))
 	rm -rf $(DESTDIR)$(datadir)/chaguan
 	rm -f $(DESTDIR)$(nginxdir)/$(MODULE).so
 	rm -f $(confdir)/chaguan.conf.sample $(sitedir)/chaguan $(DESTDIR)$(usersdir)/chaguan.conf

@@ -52,6 +52,30 @@ describe('the programs on their own', () => {
       }
     });
 
+    it(`${name}: a setting given by an old name is taken, and a warning says how it is called now`, async () => {
+      const old = await run(program(name), ['--set', 'names_ms=7s', '--set', 'audit_ms=7s', '--check-config']);
+      assert.equal(old.code, 0, old.stderr);
+      assert.deepEqual(old.stderr.trim().split('\n').filter((line) => /is called/.test(line)),
+        [['audit_ms', 'reconcile_ms'], ['names_ms', 'name_cache_ms']].map(([was, is]) =>
+          `${name}: warning: the setting ${was} is called ${is} now`));
+    });
+
+    it(`${name}: its manual page has all that it says of itself, and no fault`, async () => {
+      const made = await run('node', [path.join(top, 'deploy/man.mjs'), bin, path.join(dir, 'man')]);
+      assert.equal(made.code, 0, made.stderr);
+      const page = await run('groff', ['-man', '-Tutf8', '-P-cbou', '-K', 'utf8', '-ww', path.join(dir, `man/${name}.8`)]);
+      assert.equal(page.code, 0);
+      assert.equal(page.stderr, '');
+      const shown = page.stdout.replaceAll(/\s+/g, ' '), words = (text) => text.trim().split(/\s+/).join(' ');
+      const help = (await run(program(name), ['--help'])).stdout.split('\n');
+      const terms = help.filter((line) => /^ {2}\S/.test(line)).map((line) => line.slice(2).split(/ {2,}/));
+      assert.ok(terms.length > 4);
+      for (const term of terms) assert.ok(shown.includes(words(term.join(' '))), term.join(' '));
+      const settings = [...(await run(program(name), ['--print-config'])).stdout.matchAll(/^(?:# )?(\w+) = /gm)];
+      assert.ok(settings.length > 20);
+      for (const [, setting] of settings) assert.match(page.stdout, new RegExp(`^ +${setting}( |$)`, 'm'));
+    });
+
     it(`${name}: a setting that does not exist, a bad value, a bad line and a missing file are named, ` +
       `and nothing starts`, async () => {
       const cases = [
