@@ -13,7 +13,7 @@ size_t message_size(const struct message *message)
            message->sent_at.len + message->audience.len + message->extra.len;
 }
 
-static struct str place(char **at, struct str text)
+static struct str copy_text(char **at, struct str text)
 {
     struct str copy = {*at, text.len};
     if (text.len)
@@ -27,12 +27,12 @@ struct message *message_dup(const struct message *message)
     struct message *copy = mem_zalloc(message_size(message));
     *copy = *message;
     char *at = (char *)(copy + 1);
-    copy->sender_name = place(&at, message->sender_name);
-    copy->content = place(&at, message->content);
-    copy->client_id = place(&at, message->client_id);
-    copy->sent_at = place(&at, message->sent_at);
-    copy->audience = place(&at, message->audience);
-    copy->extra = place(&at, message->extra);
+    copy->sender_name = copy_text(&at, message->sender_name);
+    copy->content = copy_text(&at, message->content);
+    copy->client_id = copy_text(&at, message->client_id);
+    copy->sent_at = copy_text(&at, message->sent_at);
+    copy->audience = copy_text(&at, message->audience);
+    copy->extra = copy_text(&at, message->extra);
     return copy;
 }
 
@@ -53,7 +53,7 @@ void wire_add_header(struct buf *out, const struct wire_header *header)
     buf_add(out, "CG", 2);
     put(out, WIRE_VERSION, 1);
     put(out, header->kind, 1);
-    put(out, header->origin, 8);
+    put(out, header->sender, 8);
     put(out, header->epoch, 8);
     put(out, header->conversation, 8);
     put(out, header->user, 8);
@@ -96,7 +96,7 @@ enum err wire_get_header(struct str *at, struct wire_header *header)
         return ERR_INVALID;
     at->ptr += 2;
     at->len -= 2;
-    bool read = get(at, 1, &version) && get(at, 1, &kind) && get(at, 8, &header->origin) &&
+    bool read = get(at, 1, &version) && get(at, 1, &kind) && get(at, 8, &header->sender) &&
                 get(at, 8, &header->epoch) && get(at, 8, &header->conversation) && get(at, 8, &header->user) &&
                 get(at, 2, &count);
     if (!read || version != WIRE_VERSION || kind < WIRE_MESSAGES || kind > WIRE_KIND_MAX)

@@ -82,7 +82,7 @@ size_t message_size(const struct message *message);
 
 /* ---- The wire between relays: little-endian, every text framed by its length ----
  *
- *   "CG" version(1)=4 kind(1) origin(8) epoch(8) conversation(8) user(8) count(2) then `count` records:
+ *   "CG" version(1)=4 kind(1) sender(8) epoch(8) conversation(8) user(8) count(2) then `count` records:
  *   seq(8) batch(8) sender(8) at_ms(8) kind(1) name(2+n) sent_at(1+n) audience(2+n) content(4+n) extra(2+n)
  *
  * WIRE_PRESENCE says that who is present in `conversation` has changed; WIRE_HISTORY that `user` asked
@@ -115,7 +115,7 @@ enum wire_kind {
 
 struct wire_header {
     enum wire_kind kind;
-    uint64_t origin; /* the relay's incarnation */
+    uint64_t sender; /* the relay's incarnation; 0: REST */
     uint64_t epoch;
     uint64_t conversation;
     uint64_t user; /* WIRE_HISTORY, WIRE_FRIENDS, WIRE_READ; WIRE_RAW: the encoding */

@@ -76,7 +76,8 @@
       "Memory of messages and requests that clients have begun and not finished") \
     X(UNFINISHED_DROPPED, "unfinished_dropped_total", counter, \
       "Messages and requests dropped because unfinished_bytes was reached and their address had most") \
-    X(HELD_BACK, "held_back_total", counter, "Times a client was not read from because it did not read its answers") \
+    X(READING_PAUSED, "reading_paused_total", counter, \
+      "Times a client was not read from because it did not read its answers") \
     X(SPILLED_BYTES, "outbox_spilled_bytes_total", counter, \
       "Bytes set aside for slow readers before their room's log dropped them") \
     X(SOCKETS_BLOCKED, "sockets_blocked_total", counter, "Times a client socket could not take more") \

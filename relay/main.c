@@ -131,7 +131,7 @@ static void on_control(void *arg, const struct wire_header *header, struct str p
     if (header->kind != WIRE_LOAD)
         moderation_received(header, payload);
     else if (relay->handoff)
-        handoff_heard(relay->handoff, header->origin, payload);
+        handoff_heard(relay->handoff, header->sender, payload);
 }
 
 static void on_epoch(void *arg)
@@ -304,7 +304,7 @@ static void build(struct relay *relay)
     relay->hub.db_pool = relay->db_pool;
     relay->hub.bus = relay->bus;
     relay->hub.encodings = encodings;
-    relay->hub.origin = relay->incarnation;
+    relay->hub.incarnation = relay->incarnation;
     relay->hub.notices = (struct hub_notices){.presence = on_presence_notice,
                                               .history = on_history_notice,
                                               .friends = on_friends_notice,

@@ -9,7 +9,7 @@ enum { PAGE_BYTES = 256 * 1024 };
 
 static const struct relay *status_of; /* a route has no argument */
 
-static unsigned ready_page(const struct relay *relay, struct buf *body)
+static unsigned ready_body(const struct relay *relay, struct buf *body)
 {
     struct db_state db = db_state();
     bool redis = bus_is_up(relay->bus);
@@ -38,7 +38,7 @@ static bool is_for_operators(struct http_call *call)
     return near && origin_asks_here(host);
 }
 
-static void on_page(struct http_call *call)
+static void on_request(struct http_call *call)
 {
     const char *type = "text/plain; charset=utf-8";
     struct str path = call->request.path;
@@ -55,7 +55,7 @@ static void on_page(struct http_call *call)
     buf_init(&body, PAGE_BYTES);
     if (str_eq(path, STR("/readyz"))) {
         type = "application/json; charset=utf-8";
-        status = ready_page(status_of, &body);
+        status = ready_body(status_of, &body);
     } else if (str_eq(path, STR("/metrics"))) {
         type = "text/plain; version=0.0.4; charset=utf-8";
         metrics_print(&body);
@@ -68,7 +68,7 @@ static void on_page(struct http_call *call)
 
 const struct http_route status_route = {.name = "status",
                                         .claims = status_claims,
-                                        .handle = on_page,
+                                        .handle = on_request,
                                         .foreign = "{\"error\":\"forbidden\",\"code\":\"origin\"}"};
 
 void status_init(const struct relay *relay)

@@ -41,7 +41,7 @@ struct hub {
     struct db_pool *db_pool;
     struct bus *bus;
     const struct encoding *const *encodings; /* ENCODING_COUNT of them, by their id */
-    uint64_t origin;                         /* this process's incarnation */
+    uint64_t incarnation;                    /* of this process */
     _Atomic uint64_t epoch;                  /* readers encode with it in their threads */
     struct hub_notices notices;
     const struct sanctions *sanctions; /* who may not post; NULL: everybody may */

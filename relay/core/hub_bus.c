@@ -51,7 +51,7 @@ static void publish(struct hub *hub, struct store_post *const *posts, size_t cou
             bytes += message_size(&posts[end++]->message);
         struct wire_header header = {
             .kind = WIRE_MESSAGES,
-            .origin = hub->origin,
+            .sender = hub->incarnation,
             .epoch = hub->epoch,
             .conversation = posts[at]->message.conversation,
             .count = (unsigned)(end - at),
@@ -107,7 +107,7 @@ static void notify(struct hub *hub, enum wire_kind kind, uint64_t conversation, 
 {
     struct wire_header header = {
         .kind = kind,
-        .origin = hub->origin,
+        .sender = hub->incarnation,
         .epoch = hub->epoch,
         .conversation = conversation,
         .user = user,
@@ -189,7 +189,7 @@ void hub_received(struct hub *hub, struct str payload)
         metric_inc(METRIC_BUS_MALFORMED);
         return;
     }
-    if (header.origin == hub->origin)
+    if (header.sender == hub->incarnation)
         return; /* our own, delivered at the commit */
     metric_inc(METRIC_BUS_RECEIVED);
     if (is_shown(header.kind) && header.epoch != hub->epoch) { /* whose numbers are void the database tells */

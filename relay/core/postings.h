@@ -17,7 +17,7 @@ struct posting {
 
 /* Zeroed: empty. */
 struct postings {
-    struct posting *places; /* each posting stands at its number modulo `cap` */
+    struct posting *slots; /* each posting stands at its number modulo `cap` */
     uint32_t count, cap;
     uint64_t last; /* number that was given */
 };

@@ -26,47 +26,47 @@ void presence_tell(struct presence *presence, uint64_t conversation)
     presence_changed(presence, conversation);
 }
 
-/* ---- places and presents ---- */
+/* ---- rooms and presents ---- */
 
-static struct place *place_need(struct presence *presence, uint64_t conversation)
+static struct presence_room *room_need(struct presence *presence, uint64_t conversation)
 {
-    struct place *place = map_get(&presence->places, conversation);
-    if (place)
-        return place;
-    place = mem_zalloc(sizeof *place);
-    place->presence = presence;
-    place->conversation = conversation;
-    presence_list_init(place);
-    map_put(&presence->places, conversation, place);
-    return place;
+    struct presence_room *room = map_get(&presence->rooms, conversation);
+    if (room)
+        return room;
+    room = mem_zalloc(sizeof *room);
+    room->presence = presence;
+    room->conversation = conversation;
+    presence_list_init(room);
+    map_put(&presence->rooms, conversation, room);
+    return room;
 }
 
-void presence_place_free(struct place *place)
+void presence_room_free(struct presence_room *room)
 {
-    wheel_cancel(&place->timer);
-    map_take(&place->presence->places, place->conversation);
-    map_fini(&place->presents);
-    presence_list_fini(&place->list);
-    free(place->waiting);
-    free(place);
+    wheel_cancel(&room->timer);
+    map_take(&room->presence->rooms, room->conversation);
+    map_fini(&room->presents);
+    presence_list_fini(&room->list);
+    free(room->waiting);
+    free(room);
 }
 
 static void present_free(struct present *present)
 {
-    struct place *place = map_get(&present->presence->places, present->conversation);
-    map_take(&place->presents, present->user);
-    place->sure -= !present->unsure;
+    struct presence_room *room = map_get(&present->presence->rooms, present->conversation);
+    map_take(&room->presents, present->user);
+    room->sure -= !present->unsure;
     wheel_cancel(&present->grace);
     free(present->name);
     free(present);
-    if (!place->presents.count && !place->fetching)
-        presence_place_free(place);
+    if (!room->presents.count && !room->fetching)
+        presence_room_free(room);
 }
 
 static struct present *present_of(struct presence *presence, uint64_t conversation, uint64_t user)
 {
-    struct place *place = map_get(&presence->places, conversation);
-    return place ? map_get(&place->presents, user) : NULL;
+    struct presence_room *room = map_get(&presence->rooms, conversation);
+    return room ? map_get(&room->presents, user) : NULL;
 }
 
 /* ---- coming and going ---- */
@@ -112,8 +112,8 @@ static void announce_step(const struct step *step, enum message_kind kind)
 /* What only this relay can tell while Redis is down. */
 static bool was_elsewhere(const struct step *step)
 {
-    struct place *place = map_get(&step->presence->places, step->conversation);
-    return place && presence_is_elsewhere(place, step->user);
+    struct presence_room *room = map_get(&step->presence->rooms, step->conversation);
+    return room && presence_is_elsewhere(room, step->user);
 }
 
 static void tell_entered(struct presence *presence, uint64_t session_id)
@@ -185,8 +185,8 @@ static void on_left(void *arg, const struct bus_reply *reply)
 
 bool presence_is_empty(struct presence *presence, uint64_t conversation)
 {
-    const struct place *place = map_get(&presence->places, conversation);
-    return !place || !place->sure;
+    const struct presence_room *room = map_get(&presence->rooms, conversation);
+    return !room || !room->sure;
 }
 
 bool presence_is_sure(struct presence *presence, uint64_t conversation, uint64_t user)
@@ -228,8 +228,8 @@ void presence_say_forgotten(struct presence *presence, uint64_t conversation, ui
 void presence_say_leave(struct present *present, bool announce_it)
 {
     struct presence *presence = present->presence;
-    struct place *place = map_get(&presence->places, present->conversation);
-    place->sure -= !present->unsure;
+    struct presence_room *room = map_get(&presence->rooms, present->conversation);
+    room->sure -= !present->unsure;
     present->leaving++;
     present->unsure = true; /* until the answer; if none comes, it is said again with the next lease */
     struct step *step = step_new(present, announce_it);
@@ -246,20 +246,20 @@ static void on_grace(struct wheel_timer *timer)
         presence_say_leave(present, true);
 }
 
-static void add_waiting(struct place *place, uint64_t session_id)
+static void add_waiting(struct presence_room *room, uint64_t session_id)
 {
-    if (place->waiting_count == place->waiting_cap) {
-        place->waiting_cap = place->waiting_cap ? place->waiting_cap * 2 : 4;
-        place->waiting = mem_realloc(place->waiting, place->waiting_cap * sizeof place->waiting[0]);
+    if (room->waiting_count == room->waiting_cap) {
+        room->waiting_cap = room->waiting_cap ? room->waiting_cap * 2 : 4;
+        room->waiting = mem_realloc(room->waiting, room->waiting_cap * sizeof room->waiting[0]);
     }
-    place->waiting[place->waiting_count++] = session_id;
+    room->waiting[room->waiting_count++] = session_id;
 }
 
 void presence_enter(struct presence *presence, uint64_t conversation, enum encoding_id encoding,
                     const struct member *member, uint64_t session_id)
 {
-    struct place *place = place_need(presence, conversation);
-    struct present *present = map_get(&place->presents, member->user);
+    struct presence_room *room = room_need(presence, conversation);
+    struct present *present = map_get(&room->presents, member->user);
     bool fresh = !present;
     if (fresh) {
         present = mem_zalloc(sizeof *present);
@@ -268,8 +268,8 @@ void presence_enter(struct presence *presence, uint64_t conversation, enum encod
         present->user = member->user;
         present->encoding = encoding;
         present->grace.fired = on_grace;
-        map_put(&place->presents, member->user, present);
-        place->sure++;
+        map_put(&room->presents, member->user, present);
+        room->sure++;
     }
     /* in another epoch the number may be somebody else's, while the one who had it lingers here */
     bool repainted =
@@ -280,16 +280,16 @@ void presence_enter(struct presence *presence, uint64_t conversation, enum encod
             mem_strndup_two(member->name.ptr, member->name.len, member->head.ptr, member->head.len, &present->head);
     }
     bool returned = present->unsure; /* its leave is on its way or lost: come again */
-    place->sure += returned;
+    room->sure += returned;
     present->unsure = false;
     present->sockets++;
     wheel_cancel(&present->grace);
     if (session_id)
-        add_waiting(place, session_id);
+        add_waiting(room, session_id);
     if (repainted || returned) {
         say_enter(present, fresh || returned, session_id);
     } else {
-        presence_list_due(place);
+        presence_list_due(room);
         tell_entered(presence, session_id);
     }
 }
@@ -350,11 +350,11 @@ void presence_say_all(struct registry *registry, bool announce_them)
     struct presence *presence = registry->presence;
     size_t cap = 0, at = 0;
     presence_say_stop(registry);
-    for (struct place *place; (place = map_next(&presence->places, &at));) {
-        if (presence_registry(presence, place->conversation) != registry)
+    for (struct presence_room *room; (room = map_next(&presence->rooms, &at));) {
+        if (presence_registry(presence, room->conversation) != registry)
             continue;
         size_t user_at = 0;
-        for (struct present *present; (present = map_next(&place->presents, &user_at));) {
+        for (struct present *present; (present = map_next(&room->presents, &user_at));) {
             if (registry->to_say_count == cap) {
                 cap = cap ? 2 * cap : 64;
                 registry->to_say = mem_realloc(registry->to_say, cap * sizeof registry->to_say[0]);
@@ -368,9 +368,9 @@ void presence_say_all(struct registry *registry, bool announce_them)
 
 void presence_changed(struct presence *presence, uint64_t conversation)
 {
-    struct place *place = map_get(&presence->places, conversation);
-    if (place)
-        presence_list_due(place);
+    struct presence_room *room = map_get(&presence->rooms, conversation);
+    if (room)
+        presence_list_due(room);
 }
 
 void presence_bus_state(struct presence *presence, size_t server, bool up)
@@ -380,9 +380,9 @@ void presence_bus_state(struct presence *presence, size_t server, bool up)
     if (up)
         presence_lease_renew(presence, server);
     size_t at = 0;
-    for (struct place *place; (place = map_next(&presence->places, &at));)
-        if (bus_server_of(presence->bus, place->conversation) == server)
-            presence_list_due(place);
+    for (struct presence_room *room; (room = map_next(&presence->rooms, &at));)
+        if (bus_server_of(presence->bus, room->conversation) == server)
+            presence_list_due(room);
 }
 
 /* ---- beginning and end ---- */
@@ -407,16 +407,16 @@ void presence_free(struct presence *presence)
     wheel_cancel(&presence->reap);
     for (size_t i = 0; i < REDIS_SERVERS_MAX; i++)
         presence_say_stop(&presence->registries[i]);
-    for (struct place *place; (at = 0, place = map_next(&presence->places, &at));) {
-        CG_ASSERT(!place->fetching);
+    for (struct presence_room *room; (at = 0, room = map_next(&presence->rooms, &at));) {
+        CG_ASSERT(!room->fetching);
         size_t user_at = 0;
-        struct present *present = map_next(&place->presents, &user_at);
+        struct present *present = map_next(&room->presents, &user_at);
         if (present)
-            present_free(present); /* the last one takes the place with it */
+            present_free(present); /* the last one takes the room with it */
         else
-            presence_place_free(place);
+            presence_room_free(room);
     }
-    map_fini(&presence->places);
+    map_fini(&presence->rooms);
     CG_ASSERT(!presence->asks.count);
     map_fini(&presence->asks);
     free(presence);

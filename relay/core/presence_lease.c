@@ -184,7 +184,7 @@ static void on_renewed(void *arg, const struct bus_reply *reply)
         return;
     registry->resync = false;
     log_info("presence.registered", "entry=%s server=%zu reaped=%d rooms=%zu", presence->entry, server_of(registry),
-             reaped, presence->places.count);
+             reaped, presence->rooms.count);
     presence_say_all(registry, reaped);
     find_own_rooms(registry);
 }
@@ -374,11 +374,11 @@ static void leave_all(struct registry *registry)
 {
     struct presence *presence = registry->presence;
     size_t at = 0;
-    for (struct place *place; (place = map_next(&presence->places, &at));) {
-        if (presence_registry(presence, place->conversation) != registry)
+    for (struct presence_room *room; (room = map_next(&presence->rooms, &at));) {
+        if (presence_registry(presence, room->conversation) != registry)
             continue;
         size_t user_at = 0;
-        for (struct present *present; (present = map_next(&place->presents, &user_at));) {
+        for (struct present *present; (present = map_next(&room->presents, &user_at));) {
             wheel_cancel(&present->grace);
             presence_say_leave(present, !present->unsure);
         }

@@ -19,10 +19,10 @@ enum {
 
 static void on_list_timer(struct wheel_timer *timer);
 
-void presence_list_init(struct place *place)
+void presence_list_init(struct presence_room *room)
 {
-    place->timer.fired = on_list_timer;
-    buf_init(&place->list.texts, LIST_MAX_BYTES);
+    room->timer.fired = on_list_timer;
+    buf_init(&room->list.texts, LIST_MAX_BYTES);
 }
 
 void presence_list_fini(struct list *list)
@@ -31,11 +31,11 @@ void presence_list_fini(struct list *list)
     free(list->listed);
 }
 
-bool presence_is_elsewhere(const struct place *place, uint64_t user)
+bool presence_is_elsewhere(const struct presence_room *room, uint64_t user)
 {
-    for (size_t i = 0; i < place->list.count; i++)
-        if (place->list.listed[i].member.user == user)
-            return place->list.listed[i].elsewhere;
+    for (size_t i = 0; i < room->list.count; i++)
+        if (room->list.listed[i].member.user == user)
+            return room->list.listed[i].elsewhere;
     return false;
 }
 
@@ -199,15 +199,15 @@ static void list_read(struct presence *presence, uint64_t conversation, size_t m
 }
 
 /* Without Redis: whom it last said to be elsewhere, and whom we have ourselves. */
-static struct list list_from_memory(const struct place *place)
+static struct list list_from_memory(const struct presence_room *room)
 {
     size_t at = 0;
-    struct list list = {.listed = mem_zalloc((place->list.count + place->presents.count) * sizeof list.listed[0])};
+    struct list list = {.listed = mem_zalloc((room->list.count + room->presents.count) * sizeof list.listed[0])};
     buf_init(&list.texts, LIST_MAX_BYTES);
-    for (size_t i = 0; i < place->list.count; i++)
-        if (place->list.listed[i].elsewhere)
-            list.listed[list.count++] = place->list.listed[i];
-    for (struct present *present; (present = map_next(&place->presents, &at));)
+    for (size_t i = 0; i < room->list.count; i++)
+        if (room->list.listed[i].elsewhere)
+            list.listed[list.count++] = room->list.listed[i];
+    for (struct present *present; (present = map_next(&room->presents, &at));)
         if (!present->unsure)
             list.listed[list.count++] = (struct listed){
                 .member = {present->user, str_of(present->name), str_of(present->head)}, .encoding = present->encoding};
@@ -234,62 +234,62 @@ static void count_session(void *arg, struct session *session)
 }
 
 /* Large lists for many readers come less often. */
-static int64_t list_pause_ms(const struct place *place)
+static int64_t list_pause_ms(const struct presence_room *room)
 {
-    size_t readers = 0, bytes = place->list.texts.len + place->list.count * 32;
-    hub_each(place->presence->hub, place->conversation, count_session, &readers);
-    return place->presence->settings->members_interval_ms + (int64_t)(bytes * readers / LIST_BYTES_PER_MS);
+    size_t readers = 0, bytes = room->list.texts.len + room->list.count * 32;
+    hub_each(room->presence->hub, room->conversation, count_session, &readers);
+    return room->presence->settings->members_interval_ms + (int64_t)(bytes * readers / LIST_BYTES_PER_MS);
 }
 
-static void list_show(struct place *place, struct list *fresh)
+static void list_show(struct presence_room *room, struct list *fresh)
 {
-    struct presence *presence = place->presence;
-    bool same = same_list(&place->list, fresh);
+    struct presence *presence = room->presence;
+    bool same = same_list(&room->list, fresh);
     struct member *members = mem_zalloc(fresh->count * sizeof *members);
     for (size_t i = 0; i < fresh->count; i++)
         members[i] = fresh->listed[i].member;
-    presence_list_fini(&place->list);
-    place->list = *fresh;
+    presence_list_fini(&room->list);
+    room->list = *fresh;
     if (!same)
-        hub_broadcast_members(presence->hub, place->conversation, members, place->list.count);
-    for (size_t i = 0; same && i < place->waiting_count; i++)
-        hub_send_members(presence->hub, place->waiting[i], place->conversation, members, place->list.count);
-    place->waiting_count = 0;
+        hub_broadcast_members(presence->hub, room->conversation, members, room->list.count);
+    for (size_t i = 0; same && i < room->waiting_count; i++)
+        hub_send_members(presence->hub, room->waiting[i], room->conversation, members, room->list.count);
+    room->waiting_count = 0;
     free(members);
-    place->next_list_ms = clock_mono_ms() + list_pause_ms(place);
+    room->next_list_ms = clock_mono_ms() + list_pause_ms(room);
 }
 
 static void on_list(void *arg, struct list *read)
 {
-    struct place *place = arg;
-    struct list fresh = read ? *read : list_from_memory(place);
-    place->fetching = false;
-    list_show(place, &fresh);
-    if (!place->presents.count)
-        presence_place_free(place);
-    else if (place->again)
-        presence_list_due(place);
+    struct presence_room *room = arg;
+    struct list fresh = read ? *read : list_from_memory(room);
+    room->fetching = false;
+    list_show(room, &fresh);
+    if (!room->presents.count)
+        presence_room_free(room);
+    else if (room->again)
+        presence_list_due(room);
 }
 
-static void list_fetch(struct place *place)
+static void list_fetch(struct presence_room *room)
 {
-    place->fetching = true;
-    place->again = false;
-    list_read(place->presence, place->conversation, LIST_ENTRIES, on_list, place);
+    room->fetching = true;
+    room->again = false;
+    list_read(room->presence, room->conversation, LIST_ENTRIES, on_list, room);
 }
 
 static void on_list_timer(struct wheel_timer *timer)
 {
-    list_fetch((struct place *)(void *)((char *)timer - offsetof(struct place, timer)));
+    list_fetch((struct presence_room *)(void *)((char *)timer - offsetof(struct presence_room, timer)));
 }
 
-void presence_list_due(struct place *place)
+void presence_list_due(struct presence_room *room)
 {
-    int64_t wait = place->next_list_ms - clock_mono_ms();
-    if (place->fetching)
-        place->again = true;
-    else if (!wheel_is_set(&place->timer))
-        wheel_set(place->presence->wheel, &place->timer, wait > 0 ? wait : 0);
+    int64_t wait = room->next_list_ms - clock_mono_ms();
+    if (room->fetching)
+        room->again = true;
+    else if (!wheel_is_set(&room->timer))
+        wheel_set(room->presence->wheel, &room->timer, wait > 0 ? wait : 0);
 }
 
 /* ---- for who asks ----
@@ -314,12 +314,12 @@ static void asks_read(struct asks *asks);
 static void on_asked(void *arg, struct list *read)
 {
     struct asks *asks = arg;
-    const struct place *place = map_get(&asks->presence->places, asks->conversation);
+    const struct presence_room *room = map_get(&asks->presence->rooms, asks->conversation);
     struct list list = {.listed = NULL};
     if (read)
         list = *read;
-    else if (place)
-        list = list_from_memory(place);
+    else if (room)
+        list = list_from_memory(room);
     struct member *members = mem_zalloc(list.count * sizeof *members);
     for (size_t i = 0; i < list.count; i++)
         members[i] = list.listed[i].member;

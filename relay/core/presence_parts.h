@@ -39,7 +39,7 @@ struct list {
     size_t count;
 };
 
-struct place {
+struct presence_room {
     struct presence *presence;
     uint64_t conversation;
     struct map presents; /* user → struct present */
@@ -80,8 +80,8 @@ struct presence {
     struct hub *hub;
     struct bus *bus;
     char entry[PRESENCE_ENTRY_MAX];
-    struct map places; /* conversation → struct place */
-    struct map asks;   /* conversation → struct asks: who waits for a list that is being read */
+    struct map rooms; /* conversation → struct presence_room */
+    struct map asks;  /* conversation → struct asks: who waits for a list that is being read */
     struct wheel_timer lease, reap;
     struct registry registries[REDIS_SERVERS_MAX]; /* bus_servers of them */
     bool finishing;                                /* presence_finish was called */
@@ -113,17 +113,17 @@ bool presence_is_sure(struct presence *presence, uint64_t conversation, uint64_t
 void presence_say_forgotten(struct presence *presence, uint64_t conversation, uint64_t user);
 /* Takes the entry out of Redis. The present is freed once that is confirmed. */
 void presence_say_leave(struct present *present, bool announce_it);
-/* Frees it, and the place if it was the last and nothing is being fetched for it. */
-void presence_place_free(struct place *place);
+/* Frees it, and the room if it was the last and nothing is being fetched for it. */
+void presence_room_free(struct presence_room *room);
 
 /* ---- presence_list.c ---- */
 
-void presence_list_init(struct place *place);
+void presence_list_init(struct presence_room *room);
 void presence_list_fini(struct list *list);
 /* A list is to be fetched and shown, now or when the last one was shown long enough ago. */
-void presence_list_due(struct place *place);
+void presence_list_due(struct presence_room *room);
 /* Whether, as Redis last said, the user has an entry of another relay. */
-bool presence_is_elsewhere(const struct place *place, uint64_t user);
+bool presence_is_elsewhere(const struct presence_room *room, uint64_t user);
 /* Reads one entry of a room's HASH; `field` ends with a NUL, the texts stay in `value`. */
 bool presence_read_entry(const char *field, struct str value, struct str own_entry, struct listed *listed);
 

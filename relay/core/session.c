@@ -104,15 +104,15 @@ void session_pause(struct session *session, enum session_pause why, bool paused)
         session->transport->pause(session->socket, session->paused);
 }
 
-static void hold_back(struct session *session, bool held_back)
+static void pause_reading(struct session *session, bool paused)
 {
-    if (held_back == !!(session->paused & SESSION_UNREAD))
+    if (paused == !!(session->paused & SESSION_UNREAD))
         return;
-    if (held_back)
-        metric_inc(METRIC_HELD_BACK);
+    if (paused)
+        metric_inc(METRIC_READING_PAUSED);
     else if (session->began_ms)
         session->began_ms = session->owner->wheel->now_ms; /* it could not finish its message */
-    session_pause(session, SESSION_UNREAD, held_back);
+    session_pause(session, SESSION_UNREAD, paused);
 }
 
 /* The caller notes the debt, once these bytes are no longer the outbox's: past the bound that may take the outbox away. */
@@ -383,7 +383,7 @@ void session_writable(struct session *session)
         buf_fini(&session->outbox);
     note_outbox(session, before);
     if (session->outbox.len <= SESSION_UNREAD_BYTES / 2)
-        hold_back(session, false);
+        pause_reading(session, false);
     flush_all(session);
     if (waited && !session->outbox.len && !session->blocked && !session->closing && session->protocol->drained)
         session->protocol->drained(session);
@@ -416,7 +416,7 @@ static void give_answer(struct session *session)
     if (!session->blocked)
         session_writable(session);
     if (session->blocked && !session->closing && session->outbox.len + session->kept > SESSION_UNREAD_BYTES)
-        hold_back(session, true);
+        pause_reading(session, true);
 }
 
 void session_send_raw(struct session *session, struct str bytes)
@@ -440,7 +440,7 @@ void session_queue(struct session *session, int opcode, struct str head, struct 
     if (!set_aside(session, header, head, tail))
         return;
     if (session->outbox.len + session->kept > SESSION_UNREAD_BYTES)
-        hold_back(session, true); /* until it is known how much of it the socket takes */
+        pause_reading(session, true); /* until it is known how much of it the socket takes */
     if (session->blocked || session->queued)
         return;
     session->queued = true;

@@ -18,8 +18,8 @@
 enum {
     KNOWN_MS = 10000, /* how long an answer of Redis is believed */
     UNKNOWN_MS = 1000,
-    PLACES_MAX = 1024,  /* relays that are remembered */
-    WAITING_MAX = 4096, /* calls that wait for an answer of Redis */
+    DESTINATIONS_MAX = 1024, /* relays that are remembered */
+    WAITING_MAX = 4096,      /* calls that wait for an answer of Redis */
     KEY_MAX = 80,
 };
 
@@ -97,11 +97,11 @@ static void read_advertised(const struct handoff *handoff, char *out, size_t siz
 
 /* ---- asking where others are ---- */
 
-static void forget_socket(struct handoff_place *place)
+static void forget_socket(struct handoff_destination *destination)
 {
-    if (place->fd >= 0)
-        close(place->fd);
-    place->fd = -1;
+    if (destination->fd >= 0)
+        close(destination->fd);
+    destination->fd = -1;
 }
 
 static bool read_address(struct str text, struct sockaddr_in *out)
@@ -122,32 +122,32 @@ static bool read_address(struct str text, struct sockaddr_in *out)
 }
 
 /* "<boot id> <path> <host:port>"; the path may hold blanks. */
-static bool read_place(struct handoff_place *place, struct str value)
+static bool read_destination(struct handoff_destination *destination, struct str value)
 {
     const char *first = memchr(value.ptr, ' ', value.len), *last = memrchr(value.ptr, ' ', value.len);
     if (!first || last == first)
         return false;
     struct str boot = {value.ptr, (size_t)(first - value.ptr)}, path = {first + 1, (size_t)(last - first - 1)};
     struct str address = {last + 1, (size_t)(value.ptr + value.len - last - 1)};
-    place->near = str_eq(boot, str_of(place->handoff->boot));
-    if (!place->near || path.len >= sizeof place->path || path.ptr[0] != '/')
+    destination->near = str_eq(boot, str_of(destination->handoff->boot));
+    if (!destination->near || path.len >= sizeof destination->path || path.ptr[0] != '/')
         path.len = 0;
-    memcpy(place->path, path.ptr, path.len);
-    place->path[path.len] = '\0';
+    memcpy(destination->path, path.ptr, path.len);
+    destination->path[path.len] = '\0';
     /* Another machine's loopback is not ours. */
-    if (!read_address(address, &place->address) ||
-        (!place->near && (ntohl(place->address.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET))
-        place->address.sin_port = 0;
+    if (!read_address(address, &destination->address) ||
+        (!destination->near && (ntohl(destination->address.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET))
+        destination->address.sin_port = 0;
     return true;
 }
 
-static void pass(struct handoff_place *place, struct http_call *call, handoff_refuse_fn *refuse)
+static void pass(struct handoff_destination *destination, struct http_call *call, handoff_refuse_fn *refuse)
 {
-    struct handoff *handoff = place->handoff;
-    if (place->known && *place->path && handoff_local_give(place, call))
+    struct handoff *handoff = destination->handoff;
+    if (destination->known && *destination->path && handoff_local_give(destination, call))
         metric_inc(METRIC_HANDOFFS_GIVEN);
-    else if (place->known && place->address.sin_port)
-        handoff_splice(handoff->splices, &place->address, call, refuse);
+    else if (destination->known && destination->address.sin_port)
+        handoff_splice(handoff->splices, &destination->address, call, refuse);
     else
         handoff_fail(call, refuse);
 }
@@ -157,7 +157,7 @@ static void wait_over(struct handoff_wait *wait)
     if (wait->prev)
         wait->prev->next = wait->next;
     else
-        wait->place->waiting = wait->next;
+        wait->destination->waiting = wait->next;
     if (wait->next)
         wait->next->prev = wait->prev;
     wait->handoff->waiting--;
@@ -172,40 +172,40 @@ static void on_waiting_gone(void *arg, struct http_call *call)
 
 static void on_found(void *arg, const struct bus_reply *reply)
 {
-    struct handoff_place *place = arg;
+    struct handoff_destination *destination = arg;
     struct str value = reply ? bus_reply_text(reply) : STR("");
-    place->asking = false;
+    destination->asking = false;
     if (reply && !value.len) {
-        place->known = false;
-        forget_socket(place);
+        destination->known = false;
+        forget_socket(destination);
     } else if (value.len) {
-        place->known = read_place(place, value);
+        destination->known = read_destination(destination, value);
     } /* while Redis is down, what is known goes on */
-    place->until_ms = clock_mono_ms() + (reply && place->known ? KNOWN_MS : UNKNOWN_MS);
-    while (place->waiting) {
-        struct handoff_wait *first = place->waiting;
+    destination->until_ms = clock_mono_ms() + (reply && destination->known ? KNOWN_MS : UNKNOWN_MS);
+    while (destination->waiting) {
+        struct handoff_wait *first = destination->waiting;
         struct http_call *call = first->call; /* NOLINT(clang-analyzer-unix.Malloc): wait_over moves it on */
         handoff_refuse_fn *refuse = first->refuse;
         wait_over(first);
-        pass(place, call, refuse);
+        pass(destination, call, refuse);
     }
 }
 
-static void ask(struct handoff_place *place)
+static void ask(struct handoff_destination *destination)
 {
     char key[KEY_MAX];
-    key_of(place->handoff, place->incarnation, key);
+    key_of(destination->handoff, destination->incarnation, key);
     struct str args[] = {STR("GET"), str_of(key)};
-    place->asking = true;
-    bus_command(place->handoff->bus, on_found, place, args, 2);
+    destination->asking = true;
+    bus_command(destination->handoff->bus, on_found, destination, args, 2);
 }
 
 /* ---- the places ---- */
 
-static void place_free(struct handoff_place *place)
+static void destination_free(struct handoff_destination *destination)
 {
-    forget_socket(place);
-    free(place);
+    forget_socket(destination);
+    free(destination);
 }
 
 /* Room for one more: those that nobody waits for and that are out of date go. */
@@ -214,64 +214,66 @@ static bool make_room(struct handoff *handoff)
     int64_t now_ms = clock_mono_ms();
     uint64_t stale[64];
     size_t at = 0, count = 0;
-    if (handoff->places.count < PLACES_MAX)
+    if (handoff->destinations.count < DESTINATIONS_MAX)
         return true;
-    for (struct handoff_place *place; count < 64 && (place = map_next(&handoff->places, &at));)
-        if (!place->asking && place->until_ms <= now_ms)
-            stale[count++] = place->incarnation;
+    for (struct handoff_destination *destination; count < 64 && (destination = map_next(&handoff->destinations, &at));)
+        if (!destination->asking && destination->until_ms <= now_ms)
+            stale[count++] = destination->incarnation;
     for (size_t i = 0; i < count; i++)
-        place_free(map_take(&handoff->places, stale[i]));
+        destination_free(map_take(&handoff->destinations, stale[i]));
     return count;
 }
 
-static struct handoff_place *place_of(struct handoff *handoff, uint64_t incarnation)
+static struct handoff_destination *destination_of(struct handoff *handoff, uint64_t incarnation)
 {
-    struct handoff_place *place = map_get(&handoff->places, incarnation);
-    if (place || !make_room(handoff))
-        return place;
-    place = mem_zalloc(sizeof *place);
-    place->handoff = handoff;
-    place->incarnation = incarnation;
-    place->fd = -1;
-    map_put(&handoff->places, incarnation, place);
-    return place;
+    struct handoff_destination *destination = map_get(&handoff->destinations, incarnation);
+    if (destination || !make_room(handoff))
+        return destination;
+    destination = mem_zalloc(sizeof *destination);
+    destination->handoff = handoff;
+    destination->incarnation = incarnation;
+    destination->fd = -1;
+    map_put(&handoff->destinations, incarnation, destination);
+    return destination;
 }
 
 void handoff_give(struct handoff *handoff, uint64_t incarnation, struct http_call *call,
                   void (*refuse)(struct http_call *call))
 {
     bool other = incarnation && incarnation != handoff->incarnation;
-    struct handoff_place *place = !other || call->handed || handoff->stopped ? NULL : place_of(handoff, incarnation);
-    if (!place || handoff->waiting >= WAITING_MAX) {
+    struct handoff_destination *destination =
+        !other || call->handed || handoff->stopped ? NULL : destination_of(handoff, incarnation);
+    if (!destination || handoff->waiting >= WAITING_MAX) {
         handoff_fail(call, refuse);
         return;
     }
-    if (place->until_ms > clock_mono_ms() || (place->known && !handoff->up)) {
-        pass(place, call, refuse);
+    if (destination->until_ms > clock_mono_ms() || (destination->known && !handoff->up)) {
+        pass(destination, call, refuse);
         return;
     }
     struct handoff_wait *wait = mem_zalloc(sizeof *wait);
-    *wait = (struct handoff_wait){handoff, call, refuse, NULL, place->waiting, place};
+    *wait = (struct handoff_wait){handoff, call, refuse, NULL, destination->waiting, destination};
     if (wait->next)
         wait->next->prev = wait;
-    place->waiting = wait;
+    destination->waiting = wait;
     handoff->waiting++;
     http_hold(call, on_waiting_gone, wait);
-    if (!place->asking)
-        ask(place);
+    if (!destination->asking)
+        ask(destination);
 }
 
 void handoff_look_for(struct handoff *handoff, uint64_t incarnation)
 {
-    struct handoff_place *place = handoff->stopped ? NULL : place_of(handoff, incarnation);
-    if (place && place->until_ms <= clock_mono_ms() && handoff->up && !place->asking)
-        ask(place);
+    struct handoff_destination *destination = handoff->stopped ? NULL : destination_of(handoff, incarnation);
+    if (destination && destination->until_ms <= clock_mono_ms() && handoff->up && !destination->asking)
+        ask(destination);
 }
 
 bool handoff_give_near(struct handoff *handoff, uint64_t incarnation, struct http_call *call)
 {
-    struct handoff_place *place = map_get(&handoff->places, incarnation);
-    if (!place || !place->known || !place->near || !*place->path || !handoff_local_give(place, call))
+    struct handoff_destination *destination = map_get(&handoff->destinations, incarnation);
+    if (!destination || !destination->known || !destination->near || !*destination->path ||
+        !handoff_local_give(destination, call))
         return false;
     metric_inc(METRIC_HANDOFFS_GIVEN);
     return true;
@@ -343,9 +345,9 @@ void handoff_free(struct handoff *handoff)
     size_t at = 0;
     if (!handoff)
         return;
-    for (struct handoff_place *place; (place = map_next(&handoff->places, &at));)
-        place_free(place);
-    map_fini(&handoff->places);
+    for (struct handoff_destination *destination; (destination = map_next(&handoff->destinations, &at));)
+        destination_free(destination);
+    map_fini(&handoff->destinations);
     handoff_takers_free(handoff->takers);
     handoff_splices_free(handoff->splices);
     free(handoff);

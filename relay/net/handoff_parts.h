@@ -18,7 +18,7 @@ enum { HANDOFF_PATH_MAX = 108, HANDOFF_BOOT_MAX = 40, HANDOFF_PEERS_MAX = 64 };
 typedef void handoff_refuse_fn(struct http_call *call);
 
 /* Where another relay is, as far as we know. */
-struct handoff_place {
+struct handoff_destination {
     struct handoff *handoff;
     uint64_t incarnation;
     int64_t until_ms;            /* clock_mono_ms: ask again then */
@@ -35,7 +35,7 @@ struct handoff_wait {
     struct http_call *call;
     handoff_refuse_fn *refuse;
     struct handoff_wait *prev, *next;
-    struct handoff_place *place;
+    struct handoff_destination *destination;
 };
 
 /* Another relay of this machine, and how many clients it said it has. */
@@ -57,7 +57,7 @@ struct handoff {
     uint64_t incarnation;
     char boot[HANDOFF_BOOT_MAX];
     char value[256]; /* what stands in Redis */
-    struct map places;
+    struct map destinations;
     size_t waiting;
     struct wheel_timer renew;
     struct handoff_takers *takers;
@@ -91,7 +91,7 @@ void handoff_takers_free(struct handoff_takers *takers);
 /* ---- handoff_local.c ---- */
 
 /* False: it could not be given that way. */
-bool handoff_local_give(struct handoff_place *place, struct http_call *call);
+bool handoff_local_give(struct handoff_destination *destination, struct http_call *call);
 
 /* ---- handoff_splice.c ---- */
 

@@ -42,7 +42,7 @@ static uint64_t boot_number(const struct handoff *handoff)
 static void say(struct handoff *handoff)
 {
     struct buf out;
-    struct wire_header header = {.kind = WIRE_LOAD, .origin = handoff->incarnation, .conversation = WIRE_CONTROL};
+    struct wire_header header = {.kind = WIRE_LOAD, .sender = handoff->incarnation, .conversation = WIRE_CONTROL};
     struct wire_mark mark = {boot_number(handoff), own_load(handoff)};
     handoff->said_load = mark.seq;
     handoff->said_ms = clock_mono_ms();
@@ -71,7 +71,7 @@ void handoff_spread(struct handoff *handoff, size_t (*count_clients)(void))
 }
 
 /* Its own place, or a new one, or that of one who has been silent for long; NULL: so many relays there are not. */
-static struct handoff_peer *place_for(struct handoff *handoff, uint64_t incarnation)
+static struct handoff_peer *peer_for(struct handoff *handoff, uint64_t incarnation)
 {
     struct handoff_peer *free = NULL;
     for (size_t i = 0; i < HANDOFF_PEERS_MAX; i++) {
@@ -91,7 +91,7 @@ void handoff_heard(struct handoff *handoff, uint64_t incarnation, struct str pay
         metric_inc(METRIC_BUS_MALFORMED);
         return;
     }
-    struct handoff_peer *peer = place_for(handoff, incarnation);
+    struct handoff_peer *peer = peer_for(handoff, incarnation);
     if (peer && mark.conversation == boot_number(handoff))
         *peer = (struct handoff_peer){incarnation, mark.seq, 0, clock_mono_ms() + BELIEVED_MS};
     if (peer && peer->incarnation == incarnation)

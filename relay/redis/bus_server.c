@@ -17,7 +17,7 @@ enum { SUBSCRIBE_BATCH = 500 };
 /* ---- up and down ---- */
 
 /* Where it is or is being tried, for the log. */
-static const char *place(const struct bus_server *server, char text[REDIS_AT_MAX])
+static const char *address_text(const struct bus_server *server, char text[REDIS_AT_MAX])
 {
     const struct redis_address *address = *server->known->master ? &server->found : &server->known->address;
     if (!*address->host)
@@ -47,7 +47,8 @@ static void set_up(struct bus_server *server)
     if (moved)
         metric_inc(METRIC_REDIS_MOVES);
     backoff_reset(&server->backoff);
-    log_info("redis.up", "at=%s moved=%d subscriptions=%zu", place(server, text), moved, server->subscriptions.count);
+    log_info("redis.up", "at=%s moved=%d subscriptions=%zu", address_text(server, text), moved,
+             server->subscriptions.count);
     tell(server);
 }
 
@@ -70,7 +71,8 @@ void bus_server_lose(struct bus_server *server, const char *why)
 {
     char text[REDIS_AT_MAX];
     if (server->up || !server->complained)
-        log_warn("redis.down", "at=%s why=%s subscriptions=%zu", place(server, text), why, server->subscriptions.count);
+        log_warn("redis.down", "at=%s why=%s subscriptions=%zu", address_text(server, text), why,
+                 server->subscriptions.count);
     server->complained = true;
     drop_links(server);
     backoff_fail(&server->backoff);

@@ -343,7 +343,7 @@ static void packets_in(struct eio *conn, struct http_call *call, struct str payl
     }
     buf_fini(&scratch);
     if (!conn->over && !err) {
-        metric_inc(METRIC_HELD_BACK);
+        metric_inc(METRIC_READING_PAUSED);
         conn->post = call;
         conn->left = payload;
         conn->left_binary = binary;

@@ -1,5 +1,5 @@
 /* publish.h: telling the relays what a REST call has committed, in the wire form of common/message.h with
- * origin 0, which no relay has. Only publish_io can fail a call: while Redis is down the relays' reconciliations find
+ * sender 0, which no relay has. Only publish_io can fail a call: while Redis is down the relays' reconciliations find
  * messages, and they look friends up again when Redis is back. */
 #ifndef CG_REST_SERVICES_PUBLISH_H
 #define CG_REST_SERVICES_PUBLISH_H

@@ -139,7 +139,7 @@ describe('greedy clients', () => {
     const took = await others();
     t.diagnostic(`a newcomer was in after ${took} ms; the relay grew by ${Math.round((rss() - began) / MIB)} MiB`);
     await modest(began, 'getAllMessages');
-    assert.ok((await stack.metric('relay1', 'held_back_total')) > 0);
+    assert.ok((await stack.metric('relay1', 'reading_paused_total')) > 0);
     await hangUp();
 
     /* by polling: the POST itself waits until the answers to its first packets were fetched */

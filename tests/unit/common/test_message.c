@@ -26,7 +26,7 @@ static void encode(struct buf *out, const struct message *messages, unsigned cou
 {
     buf_init(out, 1 << 20);
     wire_add_header(out, &(struct wire_header){.kind = WIRE_MESSAGES,
-                                               .origin = 0x1122334455667788,
+                                               .sender = 0x1122334455667788,
                                                .epoch = 3,
                                                .conversation = 7,
                                                .user = 9,
@@ -52,7 +52,7 @@ static void the_layout_is_what_the_header_says(void **state)
                               .extra = BYTES("\"a\":1")};
     encode(&out, &message, 1);
     assert_bytes(buf_str(&out), "CG\x04\x01"
-                                "\x88\x77\x66\x55\x44\x33\x22\x11" /* origin */
+                                "\x88\x77\x66\x55\x44\x33\x22\x11" /* sender */
                                 "\x03\0\0\0\0\0\0\0"               /* epoch */
                                 "\x07\0\0\0\0\0\0\0"               /* conversation */
                                 "\x09\0\0\0\0\0\0\0"               /* user */
@@ -90,7 +90,7 @@ static void what_was_written_is_read(void **state)
     struct wire_header header;
     assert_int_equal(wire_get_header(&at, &header), ERR_OK);
     assert_int_equal(header.kind, WIRE_MESSAGES);
-    assert_true(header.origin == 0x1122334455667788);
+    assert_true(header.sender == 0x1122334455667788);
     assert_int_equal(header.epoch, 3);
     assert_int_equal(header.conversation, 7);
     assert_int_equal(header.user, 9);

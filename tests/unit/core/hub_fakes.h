@@ -351,7 +351,7 @@ static int begin(void **state)
     hub = (struct hub){.settings = &settings,
                        .wheel = &wheel,
                        .sessions = &sessions,
-                       .origin = ORIGIN,
+                       .incarnation = INCARNATION,
                        .epoch = EPOCH,
                        .encodings = encodings,
                        .notices = {on_presence, on_history, on_friends, on_read_so_far, on_control, on_epoch, NULL}};

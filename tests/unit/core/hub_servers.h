@@ -15,7 +15,7 @@
 #include "relay/db/db_pool.h"
 #include "relay/core/wsframe.h"
 
-enum { ORIGIN = 77, EPOCH = 3, CONVERSATIONS = 64 };
+enum { INCARNATION = 77, EPOCH = 3, CONVERSATIONS = 64 };
 
 /* ---- the database ---- */
 

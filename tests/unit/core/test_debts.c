@@ -114,13 +114,13 @@ static struct client *blocked_client(void)
 static void who_does_not_read_is_not_read_from(void **state)
 {
     (void)state;
-    int64_t held_back = metric_get(METRIC_HELD_BACK);
+    int64_t paused = metric_get(METRIC_READING_PAUSED);
     struct client *client = blocked_client();
     give_bytes(client, 200 * 1024);
     assert_false(client->paused);
     give_bytes(client, 200 * 1024);
     assert_true(client->paused);
-    assert_int_equal(metric_get(METRIC_HELD_BACK) - held_back, 1);
+    assert_int_equal(metric_get(METRIC_READING_PAUSED) - paused, 1);
     for (int i = 0; i < 200 && client->paused; i++)
         session_writable(client->session); /* it takes a piece, and blocks again */
     assert_in_range(client->session->outbox.len, 1, SESSION_UNREAD_BYTES / 2);
@@ -128,7 +128,7 @@ static void who_does_not_read_is_not_read_from(void **state)
     session_writable(client->session);
     give_bytes(client, sizeof page); /* who takes it at once is never held back */
     assert_false(client->paused);
-    assert_int_equal(metric_get(METRIC_HELD_BACK) - held_back, 1);
+    assert_int_equal(metric_get(METRIC_READING_PAUSED) - paused, 1);
 }
 
 static void who_reads_slowly_is_not_silent_meanwhile(void **state)

@@ -29,7 +29,7 @@ static const char *published(size_t at)
     struct wire_header header;
     assert_int_equal(wire_get_header(&payload, &header), ERR_OK);
     assert_int_equal(header.kind, WIRE_MESSAGES);
-    assert_int_equal(header.origin, ORIGIN);
+    assert_int_equal(header.sender, INCARNATION);
     assert_int_equal(header.epoch, EPOCH);
     assert_int_equal(header.conversation, net.published[at].conversation);
     int len = snprintf(text, sizeof text, "%d:", (int)header.conversation);
@@ -138,10 +138,10 @@ static void a_full_journal_is_told_of_at_once(void **state)
 
 static struct buf payload;
 
-static void begin_payload(enum wire_kind kind, uint64_t origin, uint64_t user, unsigned count)
+static void begin_payload(enum wire_kind kind, uint64_t sender, uint64_t user, unsigned count)
 {
     struct wire_header header = {
-        .kind = kind, .origin = origin, .epoch = EPOCH, .conversation = 7, .user = user, .count = count};
+        .kind = kind, .sender = sender, .epoch = EPOCH, .conversation = 7, .user = user, .count = count};
     buf_fini(&payload);
     buf_init(&payload, 100000);
     wire_add_header(&payload, &header);
@@ -166,7 +166,7 @@ static void messages_of_another_epoch_are_left_to_the_reconciliation(void **stat
     int64_t other = metric_get(METRIC_BUS_OTHER_EPOCH);
     hub.epoch = EPOCH + 1; /* the payload's is EPOCH */
     db.epoch = EPOCH + 1;
-    begin_payload(WIRE_MESSAGES, ORIGIN + 1, 0, 1);
+    begin_payload(WIRE_MESSAGES, INCARNATION + 1, 0, 1);
     add_message(1);
     hub_received(&hub, buf_str(&payload));
     hub_flush(&hub);
@@ -191,7 +191,7 @@ static void what_is_shown_as_it_is_must_be_of_the_epoch(void **state)
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         int64_t other = metric_get(METRIC_BUS_OTHER_EPOCH);
         memset(noticed, 0, sizeof noticed);
-        begin_payload(kinds[i].kind, ORIGIN + 1, kinds[i].kind == WIRE_RAW ? PLAIN : 9, 0);
+        begin_payload(kinds[i].kind, INCARNATION + 1, kinds[i].kind == WIRE_RAW ? PLAIN : 9, 0);
         if (kinds[i].kind == WIRE_READ)
             wire_add_mark(&payload, &(struct wire_mark){7, 3});
         hub_received(&hub, buf_str(&payload));
@@ -217,7 +217,7 @@ static void a_reconciliation_that_had_read_before_it_came_is_made_again(void **s
     hub_reconcile(&hub);
     struct job *reconcile = job_work();
     db.epoch = EPOCH; /* begun by the other relay, which says something */
-    begin_payload(WIRE_MESSAGES, ORIGIN + 1, 0, 1);
+    begin_payload(WIRE_MESSAGES, INCARNATION + 1, 0, 1);
     add_message(1);
     hub_received(&hub, buf_str(&payload));
     job_finish(reconcile);
@@ -234,14 +234,14 @@ static void what_another_relay_stored_is_delivered(void **state)
     (void)state;
     struct client *client = joined_client(7, PLAIN, 0);
     int64_t received = metric_get(METRIC_BUS_RECEIVED);
-    begin_payload(WIRE_MESSAGES, ORIGIN + 1, 0, 2);
+    begin_payload(WIRE_MESSAGES, INCARNATION + 1, 0, 2);
     add_message(1);
     add_message(2);
     hub_received(&hub, buf_str(&payload));
     hub_received(&hub, buf_str(&payload)); /* twice makes no difference */
     hub_flush(&hub);
     assert_string_equal(got(client), "1:m1|2:m2|");
-    begin_payload(WIRE_MESSAGES, ORIGIN, 0, 1);
+    begin_payload(WIRE_MESSAGES, INCARNATION, 0, 1);
     add_message(3);
     hub_received(&hub, buf_str(&payload)); /* our own: delivered when it was stored */
     hub_flush(&hub);
@@ -257,7 +257,7 @@ static void every_beginning_of_a_payload_is_harmless(void **state)
     (void)state;
     struct client *client = joined_client(7, PLAIN, 0);
     for (uint64_t first = 1; first < 250; first += 3) {
-        begin_payload(WIRE_MESSAGES, ORIGIN + 1, 0, 3);
+        begin_payload(WIRE_MESSAGES, INCARNATION + 1, 0, 3);
         size_t ends[4] = {payload.len};
         for (uint64_t i = 0; i < 3; i++) {
             add_message(first + i);
@@ -295,7 +295,7 @@ static void garbage_is_counted_and_harmless(void **state)
     }
     uint64_t random = 99;
     for (int run = 0; run < 20000; run++) { /* a good one with a few bytes changed */
-        begin_payload(WIRE_MESSAGES, ORIGIN + 1, 0, 2);
+        begin_payload(WIRE_MESSAGES, INCARNATION + 1, 0, 2);
         add_message(1);
         add_message(2);
         for (int i = 0; i <= run % 3; i++) {
@@ -323,10 +323,10 @@ static void text_that_is_no_utf_8_reaches_nobody(void **state)
         int64_t malformed = metric_get(METRIC_BUS_MALFORMED);
         struct message message = message_of(7, 1);
         message.content = bad[i];
-        begin_payload(WIRE_MESSAGES, ORIGIN + 1, 0, 1);
+        begin_payload(WIRE_MESSAGES, INCARNATION + 1, 0, 1);
         wire_add_message(&payload, &message);
         hub_received(&hub, buf_str(&payload));
-        begin_payload(WIRE_RAW, ORIGIN + 1, PLAIN, 0);
+        begin_payload(WIRE_RAW, INCARNATION + 1, PLAIN, 0);
         buf_add_str(&payload, bad[i]);
         hub_received(&hub, buf_str(&payload));
         assert_int_equal(metric_get(METRIC_BUS_MALFORMED) - malformed, 2);
@@ -338,20 +338,20 @@ static void text_that_is_no_utf_8_reaches_nobody(void **state)
 static void notices_reach_those_above(void **state)
 {
     (void)state;
-    begin_payload(WIRE_PRESENCE, ORIGIN + 1, 0, 0);
+    begin_payload(WIRE_PRESENCE, INCARNATION + 1, 0, 0);
     hub_received(&hub, buf_str(&payload));
     assert_int_equal(noticed[0], 7);
-    begin_payload(WIRE_HISTORY, ORIGIN + 1, 9, 0);
+    begin_payload(WIRE_HISTORY, INCARNATION + 1, 9, 0);
     hub_received(&hub, buf_str(&payload));
     assert_int_equal(noticed[1], 7009);
-    begin_payload(WIRE_FRIENDS, ORIGIN + 1, 9, 0);
+    begin_payload(WIRE_FRIENDS, INCARNATION + 1, 9, 0);
     hub_received(&hub, buf_str(&payload));
     assert_int_equal(noticed[2], 9);
-    begin_payload(WIRE_DRAIN, ORIGIN + 1, 0, 0);
+    begin_payload(WIRE_DRAIN, INCARNATION + 1, 0, 0);
     buf_add_text(&payload, "relay1");
     hub_received(&hub, buf_str(&payload));
     assert_int_equal(noticed[5], 1000 * WIRE_DRAIN + 6);
-    begin_payload(WIRE_HISTORY, ORIGIN, 9, 0);
+    begin_payload(WIRE_HISTORY, INCARNATION, 9, 0);
     hub_received(&hub, buf_str(&payload)); /* who said it knows */
     assert_int_equal(noticed[1], 7009);
     hub_notify(&hub, WIRE_HISTORY, 7, 9);
@@ -384,10 +384,10 @@ static void shown_bytes_reach_the_readers_of_one_kind_everywhere(void **state)
     hub_flush(&hub);
     assert_string_equal(got(one), "\"茶\"|");
     assert_string_equal(got(two), "");
-    begin_payload(WIRE_RAW, ORIGIN, PLAIN, 0);
+    begin_payload(WIRE_RAW, INCARNATION, PLAIN, 0);
     buf_add_str(&payload, STR("\"茶\""));
     assert_str(buf_str(&net.published[0].payload), buf_str(&payload));
-    begin_payload(WIRE_RAW, ORIGIN + 1, BARE, 0);
+    begin_payload(WIRE_RAW, INCARNATION + 1, BARE, 0);
     buf_add_str(&payload, STR("from afar"));
     hub_received(&hub, buf_str(&payload));
     hub_flush(&hub);
@@ -396,7 +396,7 @@ static void shown_bytes_reach_the_readers_of_one_kind_everywhere(void **state)
     static const uint64_t kinds[] = {ENCODING_COUNT, 1000, UINT64_MAX, UINT64_C(1) << 32};
     for (size_t i = 0; i < 4; i++) {
         int64_t malformed = metric_get(METRIC_BUS_MALFORMED);
-        begin_payload(WIRE_RAW, ORIGIN + 1, kinds[i], 0);
+        begin_payload(WIRE_RAW, INCARNATION + 1, kinds[i], 0);
         hub_received(&hub, buf_str(&payload));
         assert_int_equal(metric_get(METRIC_BUS_MALFORMED) - malformed, 1);
     }

@@ -109,7 +109,7 @@ static void notices_about_a_namespace_reach_its_listener(void **state)
     assert_str(bytes, STR("from here"));
     struct buf other;
     buf_init(&other, 1000);
-    header.origin++;
+    header.sender++;
     wire_add_header(&other, &header);
     buf_add_text(&other, "from afar");
     hub_received(&hub, buf_str(&other));

@@ -32,7 +32,7 @@ static void each_is_found_by_its_number_in_any_order(void **state)
     check_take(three, 7, 3);
     check_take(one, 7, 1);
     check_take(two, 8, 2);
-    assert_null(postings.places); /* idle clients pay nothing */
+    assert_null(postings.slots); /* idle clients pay nothing */
 }
 
 static void an_answer_that_nobody_waits_for_is_counted(void **state)

@@ -90,7 +90,7 @@ static void who_goes_has_left_after_the_grace(void **state)
     check_told("");
     answer_number(1);
     check_told("leave 7 9=bob|notify 7|");
-    assert_int_equal(presence->places.count, 0);
+    assert_int_equal(presence->rooms.count, 0);
 }
 
 static void who_is_still_on_another_relay_goes_without_a_line(void **state)
@@ -101,7 +101,7 @@ static void who_is_still_on_another_relay_goes_without_a_line(void **state)
     go(5000);
     answer_number(0);
     check_told("notify 7|");
-    assert_int_equal(presence->places.count, 0);
+    assert_int_equal(presence->rooms.count, 0);
 }
 
 static void who_returns_within_the_grace_never_left(void **state)
@@ -133,7 +133,7 @@ static void who_returns_while_the_leave_is_on_its_way_comes_again(void **state)
     check_asked("enter");
     answer_number(1);
     check_told("join 7 9=bob|entered 51|notify 7|");
-    assert_int_equal(presence->places.count, 1);
+    assert_int_equal(presence->rooms.count, 1);
 }
 
 static void without_a_grace_the_leave_is_said_at_once(void **state)

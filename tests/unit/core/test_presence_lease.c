@@ -166,7 +166,7 @@ static void a_leave_is_forgotten_only_when_all_are_answered(void **state)
     answer_number(1);
     check_told("notify 7|");
     go(2000);
-    assert_int_equal(presence->places.count, 0);
+    assert_int_equal(presence->rooms.count, 0);
 }
 
 static void who_was_announced_as_gone_is_announced_again(void **state)

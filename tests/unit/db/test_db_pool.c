@@ -343,7 +343,7 @@ static size_t among(char name, size_t count)
     return found;
 }
 
-static size_t place_of(char name)
+static size_t index_of(char name)
 {
     const char *at = strchr(order, name);
     assert_non_null(at);
@@ -359,7 +359,7 @@ static void whoever_asks_for_much_waits_behind_themselves(void **state)
     assert_int_equal(ask_for('c', 1, JOB_ASK, 3, 1), 1);
     hold(false);
     await(522);
-    assert_in_range(place_of('c'), 1, 4);
+    assert_in_range(index_of('c'), 1, 4);
     assert_in_range(among('b', 42), 19, 20); /* every other, for as long as it has some */
 }
 
@@ -394,7 +394,7 @@ static void nobody_is_forgiven_for_asking_one_at_a_time(void **state)
     ask_for('c', 1, JOB_ASK, 1, 1);
     hold(false);
     await(33);
-    assert_in_range(place_of('c'), 14, 20);
+    assert_in_range(index_of('c'), 14, 20);
 }
 
 static void each_payer_has_a_bound_and_all_together_one(void **state)
@@ -442,8 +442,8 @@ static void who_comes_in_waits_for_nobody_who_asks(void **state)
     ask_for('A', 1, JOB_ARRIVAL, 1, 1);
     hold(false);
     await(604);
-    assert_in_range(place_of('A'), 1, 4);
-    assert_in_range(place_of('r'), 1, 4);
+    assert_in_range(index_of('A'), 1, 4);
+    assert_in_range(index_of('r'), 1, 4);
 }
 
 static void those_who_go_together_are_of_each_payer_in_turn(void **state)

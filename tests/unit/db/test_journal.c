@@ -125,7 +125,7 @@ static void a_slow_database_gets_smaller_batches_until_it_is_quick_again(void **
 }
 
 /* Which answer of those that have come is that of this session. */
-static size_t place_of(uint64_t session_id)
+static size_t index_of(uint64_t session_id)
 {
     for (size_t i = 0; i < answered; i++)
         if (answers[i].session_id == session_id)
@@ -160,7 +160,7 @@ static void a_crowd_goes_together_however_slow_the_database(void **state)
     check_answers(1, 1, ERR_OK);
     assert_in_range(fake.batches[before].count, (CROWD + 1) * EACH, (CROWD + 1) * EACH + 1);
     for (uint64_t session = FIRST + MUCH + 1; session <= ALL; session++)
-        assert_in_range(place_of(session), FIRST + 1, FIRST + 1 + (CROWD + 1) * EACH);
+        assert_in_range(index_of(session), FIRST + 1, FIRST + 1 + (CROWD + 1) * EACH);
     for (size_t i = before + 1; i < begun(); i++)
         assert_in_range(fake.batches[i].count, 1, 160); /* of the one who says much */
 }
@@ -180,10 +180,10 @@ static void nobody_waits_behind_what_another_pours_in(void **state)
     hold(false);
     await_answers(204);
     for (uint64_t session = 201; session <= 204; session++)
-        assert_in_range(place_of(session), 1, 10); /* the very next batch */
-    assert_true(place_of(201) < place_of(202));    /* and everybody's own in order */
+        assert_in_range(index_of(session), 1, 10); /* the very next batch */
+    assert_true(index_of(201) < index_of(202));    /* and everybody's own in order */
     for (uint64_t session = 2; session <= 200; session++)
-        assert_true(place_of(session - 1) < place_of(session));
+        assert_true(index_of(session - 1) < index_of(session));
     assert_int_equal(begun(), 1 + 21); /* as full as ever */
 }
 
@@ -199,7 +199,7 @@ static void more_senders_than_go_together_take_turns(void **state)
     hold(false);
     await_answers(76);
     for (uint64_t n = 0; n < 75; n++)
-        assert_in_range(place_of(2 + n), 1 + n / 25 * 25, 25 + n / 25 * 25);
+        assert_in_range(index_of(2 + n), 1 + n / 25 * 25, 25 + n / 25 * 25);
 }
 
 static void what_goes_into_one_batch_goes_as_it_came(void **state)

@@ -410,7 +410,7 @@ static struct wire_mark first_says(void)
     struct str at = {published.bytes, published.len};
     assert_int_equal(wire_get_header(&at, &header), ERR_OK);
     assert_int_equal(header.kind, WIRE_LOAD);
-    assert_true(header.origin == FIRST);
+    assert_true(header.sender == FIRST);
     assert_int_equal(wire_get_mark(at, &mark), ERR_OK);
     return mark;
 }

@@ -290,7 +290,7 @@ enum err redis_client_publish(struct redis_client *redis, uint64_t conversation,
     struct wire_header header;
     assert_int_equal(wire_get_header(&payload, &header), 0);
     assert_int_equal(header.conversation, conversation);
-    assert_int_equal(header.origin, 0);
+    assert_int_equal(header.sender, 0);
     assert_true(fake.published < 4);
     fake.publications[fake.published++] = header;
     if (header.kind == WIRE_MESSAGES) {
