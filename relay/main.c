@@ -1,5 +1,6 @@
 /* main.c: builds the relay's parts, connects them, and takes them apart in the right order. */
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/id.h"
 #include "common/log.h"
 #include "common/service/program.h"
@@ -146,7 +147,7 @@ static const struct http_route *const routes[] = {&eio_route, &chatroom_http_rou
 
 static size_t on_taken(void *arg)
 {
-    struct relay *relay = (struct relay *)(void *)((char *)arg - offsetof(struct relay, handshake));
+    struct relay *relay = container_of(arg, struct relay, handshake);
     return ws_count(relay->ws) + (relay->handoff ? handoff_files(relay->handoff) : 0);
 }
 

@@ -1,5 +1,6 @@
 #include "relay/core/hub.h"
 
+#include "common/container.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -283,7 +284,7 @@ bool hub_catch_up(struct subscription *sub, bool anew)
 
 static void on_linger(struct wheel_timer *timer)
 {
-    struct room *room = (struct room *)(void *)((char *)timer - offsetof(struct room, later));
+    struct room *room = container_of(timer, struct room, later);
     if (room->backfilling)
         wheel_set(room->hub->wheel, &room->later, 0); /* the answer must find it */
     else
@@ -327,7 +328,7 @@ void room_ready(struct room *room)
 
 static void on_retry(struct wheel_timer *timer)
 {
-    room_load((struct room *)(void *)((char *)timer - offsetof(struct room, later)));
+    room_load(container_of(timer, struct room, later));
 }
 
 void room_failed(struct room *room, enum err err)
@@ -487,7 +488,7 @@ bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encodin
 
 static void on_reconcile(struct wheel_timer *timer)
 {
-    struct hub *hub = (struct hub *)(void *)((char *)timer - offsetof(struct hub, reconcile));
+    struct hub *hub = container_of(timer, struct hub, reconcile);
     hub_reconcile(hub);
     wheel_set(hub->wheel, &hub->reconcile,
               bus_is_up(hub->bus) ? hub->settings->reconcile_ms : hub->settings->reconcile_down_ms);

@@ -14,6 +14,7 @@
  * again. So the transaction of the last message (room->batch) is remembered, and compared wherever the database is
  * asked for something that follows: by each reconciliation, by each backfill, and when a number comes that is not new. */
 #include "common/log.h"
+#include "common/container.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/redis/bus.h"
@@ -325,7 +326,7 @@ static void backfill(struct room *room)
 
 static void on_gap(struct wheel_timer *timer)
 {
-    struct room *room = ((struct gap *)(void *)((char *)timer - offsetof(struct gap, wait)))->room;
+    struct room *room = container_of(timer, struct gap, wait)->room;
     if (room->seq < room->known && !room->backfilling)
         backfill(room);
     gap_settle(room);

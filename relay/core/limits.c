@@ -1,5 +1,6 @@
 #include "relay/core/limits.h"
 
+#include "common/container.h"
 #include "common/err.h"
 #include "common/metrics.h"
 
@@ -9,7 +10,7 @@ enum { SWEEP_MS = 30000 };
 
 static void on_sweep(struct wheel_timer *timer)
 {
-    struct limits *limits = (struct limits *)(void *)((char *)timer - offsetof(struct limits, sweep));
+    struct limits *limits = container_of(timer, struct limits, sweep);
     rate_table_sweep(&limits->users, limits->wheel->now_ms, SWEEP_MS);
     rate_table_sweep(&limits->addresses, limits->wheel->now_ms, SWEEP_MS);
     rate_table_sweep(&limits->handshakes, limits->wheel->now_ms, SWEEP_MS);

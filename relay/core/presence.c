@@ -1,6 +1,7 @@
 /* presence.c: users coming to and going from rooms on this relay, and what Redis says to it. */
 #include "relay/core/presence.h"
 
+#include "common/container.h"
 #include "common/mem.h"
 #include "relay/core/presence_parts.h"
 #include "relay/core/presence_scripts.h"
@@ -241,7 +242,7 @@ void presence_say_leave(struct present *present, bool announce_it)
 
 static void on_grace(struct wheel_timer *timer)
 {
-    struct present *present = (struct present *)(void *)((char *)timer - offsetof(struct present, grace));
+    struct present *present = container_of(timer, struct present, grace);
     if (!present->presence->finishing)
         presence_say_leave(present, true);
 }
@@ -324,7 +325,7 @@ void presence_say_stop(struct registry *registry)
 /* Who has come since then has said so; who has gone, too. */
 static void say_some(struct wheel_timer *timer)
 {
-    struct registry *registry = (struct registry *)(void *)((char *)timer - offsetof(struct registry, say));
+    struct registry *registry = container_of(timer, struct registry, say);
     struct presence *presence = registry->presence;
     for (size_t i = 0; i < PRESENCE_PAGE && registry->said < registry->to_say_count; i++) {
         const struct presence_who *who = &registry->to_say[registry->said++];

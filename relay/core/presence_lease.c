@@ -1,5 +1,6 @@
 /* presence_lease.c: this relay's lease, the relays that lost theirs, and the end. */
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -205,7 +206,7 @@ static void renew(struct registry *registry)
 
 static void on_lease_timer(struct wheel_timer *timer)
 {
-    struct presence *presence = (struct presence *)(void *)((char *)timer - offsetof(struct presence, lease));
+    struct presence *presence = container_of(timer, struct presence, lease);
     if (presence->finishing)
         return;
     for (size_t i = 0; i < bus_servers(presence->bus); i++)
@@ -330,7 +331,7 @@ static void find_dead(struct registry *registry)
 
 static void on_reap_timer(struct wheel_timer *timer)
 {
-    struct presence *presence = (struct presence *)(void *)((char *)timer - offsetof(struct presence, reap));
+    struct presence *presence = container_of(timer, struct presence, reap);
     if (presence->finishing)
         return;
     wheel_set(presence->wheel, &presence->reap, presence->settings->lease_ms / 4);

@@ -1,6 +1,7 @@
 /* presence_list.c: the member list of a room: read from Redis after a change, compared with the last one,
  * sent if it differs, and not too often. */
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -280,7 +281,7 @@ static void list_fetch(struct presence_room *room)
 
 static void on_list_timer(struct wheel_timer *timer)
 {
-    list_fetch((struct presence_room *)(void *)((char *)timer - offsetof(struct presence_room, timer)));
+    list_fetch(container_of(timer, struct presence_room, timer));
 }
 
 void presence_list_due(struct presence_room *room)

@@ -1,5 +1,6 @@
 #include "relay/core/session.h"
 
+#include "common/container.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -45,7 +46,7 @@ struct session *sessions_find(const struct sessions *sessions, uint64_t id)
 
 static struct session *session_of(struct wheel_timer *timer)
 {
-    return (struct session *)(void *)((char *)timer - offsetof(struct session, timer));
+    return container_of(timer, struct session, timer);
 }
 
 int64_t session_ping_ms(const struct session *session)
@@ -80,7 +81,7 @@ static void drop_outbox(struct session *session)
 /* More waits for all clients than may, and for this one most. What was only not written yet is written. */
 static void on_too_much(struct debt *debt)
 {
-    struct session *session = (struct session *)(void *)((char *)debt - offsetof(struct session, debt));
+    struct session *session = container_of(debt, struct session, debt);
     if (session->closing)
         return;
     if (session->queued && !session->blocked)
@@ -244,7 +245,7 @@ static void unlist_guest(struct session *session)
 /* Its place is wanted: it is told so, and does not get the time to answer that. */
 static void put_out(struct lobby_guest *guest)
 {
-    struct session *session = (struct session *)(void *)((char *)guest - offsetof(struct session, guest));
+    struct session *session = container_of(guest, struct session, guest);
     unlist_guest(session);
     log_debug("conn.put_out", "conn=%llu protocol=%s", (unsigned long long)session->id, session->protocol->name);
     session_close(session, 1013, "Too many wait to come in");

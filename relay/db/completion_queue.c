@@ -1,12 +1,13 @@
 #include "relay/db/completion_queue.h"
 
+#include "common/container.h"
 #include "common/err.h"
 
 #include <stddef.h>
 
 static void on_wake(uv_async_t *wake)
 {
-    completion_queue_drain((struct completion_queue *)(void *)((char *)wake - offsetof(struct completion_queue, wake)));
+    completion_queue_drain(container_of(wake, struct completion_queue, wake));
 }
 
 void completion_queue_init(struct completion_queue *queue, uv_loop_t *loop)

@@ -1,6 +1,7 @@
 #include "relay/native/native.h"
 
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -158,7 +159,7 @@ static void arm(struct native *native)
 
 static void on_timer(struct wheel_timer *timer)
 {
-    struct native *native = (struct native *)(void *)((char *)timer - offsetof(struct native, timer));
+    struct native *native = container_of(timer, struct native, timer);
     if (native->session->closing)
         return;
     if (!native->user)

@@ -5,6 +5,7 @@
  *
  * Commands about one conversation wait while it is looked up or its subscription is asked for, so they are carried out
  * in order. What follows a subscription is native_catchup.c's. */
+#include "common/container.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/native/native_parts.h"
@@ -496,7 +497,7 @@ void native_expelled(struct session *session, uint64_t conversation, const char 
 
 void native_on_again(struct wheel_timer *timer)
 {
-    struct native *native = (struct native *)(void *)((char *)timer - offsetof(struct native, again));
+    struct native *native = container_of(timer, struct native, again);
     if (native->session->closing)
         return;
     native_catch_up(native);

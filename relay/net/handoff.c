@@ -2,6 +2,7 @@
 #include "relay/net/handoff.h"
 
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/id.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -53,7 +54,7 @@ static void say(struct handoff *handoff)
 
 static void on_renew(struct wheel_timer *timer)
 {
-    struct handoff *handoff = (struct handoff *)(void *)((char *)timer - offsetof(struct handoff, renew));
+    struct handoff *handoff = container_of(timer, struct handoff, renew);
     wheel_set(handoff->wheel, timer, handoff->settings->lease_ms);
     if (handoff->up)
         say(handoff);

@@ -3,6 +3,7 @@
  *
  * The request is marked with a header (HTTP_HANDED_HEADER). A client may write that header too: then its request is
  * refused by a relay that it is not for instead of being passed on, which harms nobody else. */
+#include "common/container.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/net/handoff_parts.h"
@@ -247,7 +248,7 @@ static void on_connected(uv_poll_t *poll, int status, int events)
 
 static void on_late(struct wheel_timer *timer)
 {
-    struct splice *splice = (struct splice *)(void *)((char *)timer - offsetof(struct splice, timer));
+    struct splice *splice = container_of(timer, struct splice, timer);
     if (splice->lingering)
         splice_end(splice);
     else

@@ -8,6 +8,7 @@
  * Relays say how many they have on the channel that all listen to, soon after it has changed. Between two words of one,
  * each newcomer that we gave it counts as one of every other relay's too, because these see the same gap and fill it. */
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/message.h"
 #include "common/metrics.h"
 #include "relay/redis/bus.h"
@@ -55,7 +56,7 @@ static void say(struct handoff *handoff)
 
 static void on_say(struct wheel_timer *timer)
 {
-    struct handoff *handoff = (struct handoff *)(void *)((char *)timer - offsetof(struct handoff, say_load));
+    struct handoff *handoff = container_of(timer, struct handoff, say_load);
     wheel_set(handoff->wheel, timer, SAY_MS);
     handoff->awake_ms = clock_mono_ms();
     if (handoff->up && (own_load(handoff) != handoff->said_load || clock_mono_ms() >= handoff->said_ms + REPEAT_MS))

@@ -1,6 +1,7 @@
 /* http.c: a connection's life: what it waits for, how long, and its end. */
 #include "relay/net/http.h"
 
+#include "common/container.h"
 #include "common/mem.h"
 #include "common/log.h"
 #include "common/metrics.h"
@@ -175,7 +176,7 @@ void http_conn_end(struct http_conn *conn)
 
 static void put_out(struct lobby_guest *guest)
 {
-    http_conn_end((struct http_conn *)(void *)((char *)guest - offsetof(struct http_conn, guest)));
+    http_conn_end(container_of(guest, struct http_conn, guest));
 }
 
 void http_conn_wait(struct http_conn *conn)
@@ -312,7 +313,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
 
 static void on_limit(struct wheel_timer *timer)
 {
-    struct http_conn *conn = (struct http_conn *)(void *)((char *)timer - offsetof(struct http_conn, timer));
+    struct http_conn *conn = container_of(timer, struct http_conn, timer);
     enum http_limit limit = (enum http_limit)conn->limit;
     conn->limit = HTTP_NO_LIMIT;
     if (limit != HTTP_LIMIT_IDLE && limit != HTTP_LIMIT_LINGER)

@@ -1,4 +1,5 @@
 /* http_accept.c: listening, accepting, sockets that others accepted; the server's beginning and end. */
+#include "common/container.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -105,8 +106,7 @@ static void listen_on(struct http_listener *listener)
 
 static void accept_again(struct wheel_timer *timer)
 {
-    struct http_server *server =
-        (struct http_server *)(void *)((char *)timer - offsetof(struct http_server, accept_again));
+    struct http_server *server = container_of(timer, struct http_server, accept_again);
     listen_on(&server->tcp);
     listen_on(&server->unix_socket);
 }

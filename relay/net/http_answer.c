@@ -1,4 +1,5 @@
 /* http_answer.c: answers and streams, straight to the socket; what the kernel does not take waits in `out`. */
+#include "common/container.h"
 #include "common/metrics.h"
 #include "relay/net/http_parts.h"
 
@@ -39,7 +40,7 @@ void http_answer_send(struct http_conn *conn, const struct str *pieces, size_t c
 /* More waits for all clients than may, and for this one most. */
 void http_answer_too_much(struct debt *debt)
 {
-    struct http_conn *conn = (struct http_conn *)(void *)((char *)debt - offsetof(struct http_conn, debt));
+    struct http_conn *conn = container_of(debt, struct http_conn, debt);
     metric_inc(METRIC_WAITING_CLOSED);
     buf_fini(&conn->out);
     debt_set(debt, 0);

@@ -1,4 +1,5 @@
 /* http_request.c: bytes of a connection become calls of a route. */
+#include "common/container.h"
 #include "common/metrics.h"
 #include "relay/net/http_parts.h"
 
@@ -69,7 +70,7 @@ void http_request_refuse(struct http_conn *conn, unsigned status, const char *js
 
 void http_request_crowded(struct unfinished *unfinished)
 {
-    struct http_conn *conn = (struct http_conn *)(void *)((char *)unfinished - offsetof(struct http_conn, unfinished));
+    struct http_conn *conn = container_of(unfinished, struct http_conn, unfinished);
     if (conn->inside || (conn->state != HTTP_IN_HEAD && conn->state != HTTP_IN_BODY))
         return;
     refuse(conn, 503, "text/plain; charset=utf-8", STR("Try again later\n"));

@@ -1,5 +1,6 @@
 /* chatroom_http_held.c: a call that waits for its answer is a session without a socket of its own, so that the hub can
  * subscribe it, the journal can find it, a relay that ends can ask it to go, and all are counted together. */
+#include "common/container.h"
 #include "relay/protocols/chatroom_http_parts.h"
 
 static struct chatroom_http_held *held_of(struct session *session)
@@ -51,8 +52,7 @@ static const struct transport transport = {on_send, on_close, on_kill, on_pause,
  * it may go. */
 static void on_timer(struct wheel_timer *timer)
 {
-    struct chatroom_http_held *held =
-        (struct chatroom_http_held *)(void *)((char *)timer - offsetof(struct chatroom_http_held, timer));
+    struct chatroom_http_held *held = container_of(timer, struct chatroom_http_held, timer);
     session_ended(held->session);
 }
 

@@ -1,4 +1,5 @@
 /* chatroom_http_pollers.c: polls come and go, their users stay: whoever polled a short while ago is present in the room. */
+#include "common/container.h"
 #include "common/mem.h"
 #include "relay/core/presence.h"
 #include "relay/protocols/chatroom_http_parts.h"
@@ -41,7 +42,7 @@ static void forget(struct poller *poller)
 
 static void on_timer(struct wheel_timer *timer)
 {
-    struct poller *poller = (struct poller *)(void *)((char *)timer - offsetof(struct poller, timer));
+    struct poller *poller = container_of(timer, struct poller, timer);
     presence_leave(protocol_context.presence, poller->conversation, poller->user);
     forget(poller);
 }

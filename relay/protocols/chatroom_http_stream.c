@@ -5,6 +5,7 @@
  *
  * The subscription is held meanwhile, so that nothing overtakes; one that falls off the log while it is held is closed
  * as too slow, and its client resumes further on. */
+#include "common/container.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/core/presence.h"
@@ -111,7 +112,7 @@ struct reading {
 
 static void add_event(struct chatroom_http_page *page, const struct message *message)
 {
-    const struct reading *reading = (struct reading *)(void *)((char *)page - offsetof(struct reading, page));
+    const struct reading *reading = container_of(page, struct reading, page);
     struct buf json;
     if (reading->encoding != ENCODING_STREAM) {
         events_encoding.message(message, &page->out);
@@ -226,7 +227,7 @@ static void on_drained(struct session *session)
 
 static void on_again(struct wheel_timer *timer)
 {
-    struct stream *stream = (struct stream *)(void *)((char *)timer - offsetof(struct stream, again));
+    struct stream *stream = container_of(timer, struct stream, again);
     if (stream->session->closing)
         return;
     hub_leave(protocol_context.hub, stream->session);

@@ -1,5 +1,6 @@
 #include "relay/protocols/customer.h"
 
+#include "common/container.h"
 #include "common/service/customer_frame.h"
 #include "common/service/customer_row.h"
 #include "common/json.h"
@@ -243,8 +244,7 @@ static void on_history(struct job *job)
 
 static void on_later(struct wheel_timer *timer)
 {
-    struct customer_state *state =
-        (struct customer_state *)(void *)((char *)timer - offsetof(struct customer_state, later));
+    struct customer_state *state = container_of(timer, struct customer_state, later);
     send_owed(state->session);
 }
 
@@ -307,7 +307,7 @@ static void refuse(struct session *session, struct str answer, unsigned code, co
 
 static void on_refused_long_enough(struct wheel_timer *timer)
 {
-    struct refused *refused = (struct refused *)(void *)((char *)timer - offsetof(struct refused, timer));
+    struct refused *refused = container_of(timer, struct refused, timer);
     session_close(refused->session, 1008, refused->reason);
 }
 

@@ -1,6 +1,7 @@
 #include "relay/protocols/space.h"
 
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -192,7 +193,7 @@ static void arm_expiry(struct space_state *state)
 
 static void on_expiry(struct wheel_timer *timer)
 {
-    struct space_state *state = (struct space_state *)(void *)((char *)timer - offsetof(struct space_state, expiry));
+    struct space_state *state = container_of(timer, struct space_state, expiry);
     if (clock_wall_ms() < state->expires_ms)
         arm_expiry(state);
     else

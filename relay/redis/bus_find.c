@@ -2,6 +2,7 @@
  * after the other until one answers, beginning with another one after each failure, because one that was cut off may
  * name the master of yesterday. If none answers, the server is tried where it was last. */
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/log.h"
 #include "relay/redis/bus_parts.h"
 
@@ -47,7 +48,7 @@ static void ask(struct bus_server *server, const char *numeric)
 
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *result)
 {
-    struct bus_server *server = (struct bus_server *)(void *)((char *)request - offsetof(struct bus_server, resolve));
+    struct bus_server *server = container_of(request, struct bus_server, resolve);
     char numeric[INET6_ADDRSTRLEN] = "";
     server->resolving = false;
     if (status == 0 && result->ai_family == AF_INET)

@@ -1,5 +1,6 @@
 #include "relay/socketio/app_echo.h"
 
+#include "common/container.h"
 #include "common/mem.h"
 
 #include <stddef.h>
@@ -50,7 +51,7 @@ static void say_auth(struct echo *echo)
 
 static void on_auth(struct wheel_timer *timer)
 {
-    say_auth((struct echo *)(void *)((char *)timer - offsetof(struct echo, timer)));
+    say_auth(container_of(timer, struct echo, timer));
 }
 
 static void echo_connected(struct sio_socket *socket, struct str auth, bool recovered)

@@ -1,3 +1,4 @@
+#include "common/container.h"
 #include "relay/socketio/eio_parts.h"
 
 #include "common/clock.h"
@@ -136,7 +137,7 @@ bool eio_full(bool alone)
 
 static void put_out(struct lobby_guest *guest)
 {
-    struct eio *conn = (struct eio *)(void *)((char *)guest - offsetof(struct eio, guest));
+    struct eio *conn = container_of(guest, struct eio, guest);
     struct session *session = conn->session;
     eio_end(conn, EIO_END_CROWDED, false);
     if (session)
@@ -196,7 +197,7 @@ void eio_note_out(struct eio *conn)
 /* More waits for all clients than may, and for this one most. */
 static void on_too_much(struct debt *debt)
 {
-    struct eio *conn = (struct eio *)(void *)((char *)debt - offsetof(struct eio, debt));
+    struct eio *conn = container_of(debt, struct eio, debt);
     metric_inc(METRIC_WAITING_CLOSED);
     buf_fini(&conn->out);
     eio_note_out(conn);
@@ -444,7 +445,7 @@ void eio_close(struct eio *conn, const char *reason)
 
 static void on_timer(struct wheel_timer *timer)
 {
-    struct eio *conn = (struct eio *)(void *)((char *)timer - offsetof(struct eio, timer));
+    struct eio *conn = container_of(timer, struct eio, timer);
     if (conn->over) {
         conn->lingers = false;
         if (conn->probe)

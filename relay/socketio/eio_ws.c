@@ -1,3 +1,4 @@
+#include "common/container.h"
 #include "relay/socketio/eio_parts.h"
 
 #include "common/metrics.h"
@@ -97,7 +98,7 @@ static void end_poll(struct eio *conn)
 
 static void on_noop(struct wheel_timer *timer)
 {
-    struct socket *socket = (struct socket *)(void *)((char *)timer - offsetof(struct socket, noop));
+    struct socket *socket = container_of(timer, struct socket, noop);
     if (socket->conn->poll)
         end_poll(socket->conn);
 }
@@ -128,7 +129,7 @@ static void probe_in(struct eio *conn, struct session *session, const struct eio
 
 static void on_late(struct wheel_timer *timer)
 {
-    struct socket *socket = (struct socket *)(void *)((char *)timer - offsetof(struct socket, timer));
+    struct socket *socket = container_of(timer, struct socket, timer);
     eio_drop_session(socket->session, 1000, "");
 }
 

@@ -1,5 +1,6 @@
 #include "relay/socketio/sio.h"
 
+#include "common/container.h"
 #include "common/id.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -130,8 +131,7 @@ static void on_connect(struct sio_client *client, const struct sio_packet *packe
 
 static void on_connect_late(struct wheel_timer *timer)
 {
-    struct sio_client *client =
-        (struct sio_client *)(void *)((char *)timer - offsetof(struct sio_client, connect_timer));
+    struct sio_client *client = container_of(timer, struct sio_client, connect_timer);
     eio_close(client->conn, "forced close");
 }
 

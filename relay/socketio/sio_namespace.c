@@ -1,5 +1,6 @@
 /* sio_namespace.c: a namespace on this relay: its sockets, its rooms, and who is shown what. It listens to the
  * namespace's conversation, so every relay shows the same messages in the same order. */
+#include "common/container.h"
 #include "common/io_notice.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -521,7 +522,7 @@ static void begin_history(struct sio_namespace *nsp)
 
 static void on_retry(struct wheel_timer *timer)
 {
-    begin_history((struct sio_namespace *)(void *)((char *)timer - offsetof(struct sio_namespace, retry)));
+    begin_history(container_of(timer, struct sio_namespace, retry));
 }
 
 /* Numbers of before mean nothing any more. */

@@ -3,6 +3,7 @@
 #ifndef CG_TESTS_EIO_FAKES_H
 #define CG_TESTS_EIO_FAKES_H
 
+#include "common/container.h"
 #include "tests/unit/check.h"
 
 #include "common/clock.h"
@@ -47,7 +48,7 @@ unsigned protocol_peer_refusal(struct str peer, int64_t *retry_after_ms)
 
 static struct answer *answer_of(struct http_call *call)
 {
-    return (struct answer *)(void *)((char *)call - offsetof(struct answer, call));
+    return container_of(call, struct answer, call);
 }
 
 void http_reply(struct http_call *call, unsigned status, const char *type, const char *headers, struct str body)
