@@ -61,17 +61,13 @@ static struct room_log *log_need(struct room *room, enum encoding_id encoding)
     log->room = room;
     log->encoding = encoding;
     frame_log_init(&log->frames, (size_t)room->hub->settings->room_log_bytes);
-    log->next = room->logs;
-    room->logs = log;
+    SLIST_INSERT_HEAD(&room->logs, log, link);
     return log;
 }
 
 static void log_free(struct room_log *log)
 {
-    struct room_log **at = &log->room->logs;
-    while (*at != log)
-        at = &(*at)->next;
-    *at = log->next;
+    SLIST_REMOVE(&log->room->logs, log, room_log, link);
     hub_note_log_bytes(log->room->hub, frame_log_memory(&log->frames), 0);
     frame_log_fini(&log->frames);
     free(log);
@@ -80,7 +76,7 @@ static void log_free(struct room_log *log)
 static void room_free(struct room *room)
 {
     struct hub *hub = room->hub;
-    CG_ASSERT(!room->subscription_count && !room->logs);
+    CG_ASSERT(!room->subscription_count && SLIST_EMPTY(&room->logs));
     room_forget_dirty(room);
     room_order_fini(room);
     wheel_cancel(&room->later);
@@ -139,12 +135,14 @@ static void index_subscription(struct subscription *sub)
     struct session *session = sub->session;
     size_t count = 0;
     if (!session->by_conversation) {
-        for (const struct subscription *one = session->subscriptions; one && count <= LISTED; one = one->next)
+        for (const struct subscription *one = LIST_FIRST(&session->subscriptions); one && count <= LISTED;
+             one = LIST_NEXT(one, link))
             count++;
         if (count <= LISTED)
             return;
         session->by_conversation = mem_zalloc(sizeof *session->by_conversation);
-        for (struct subscription *one = session->subscriptions; one; one = one->next)
+        struct subscription *one;
+        LIST_FOREACH(one, &session->subscriptions, link)
             map_put(session->by_conversation, one->log->room->id, one);
         return;
     }
@@ -154,9 +152,7 @@ static void index_subscription(struct subscription *sub)
 static void forget_subscription(struct subscription *sub)
 {
     struct session *session = sub->session;
-    *(sub->prev ? &sub->prev->next : &session->subscriptions) = sub->next;
-    if (sub->next)
-        sub->next->prev = sub->prev;
+    LIST_REMOVE(sub, link);
     if (!session->by_conversation)
         return;
     map_take(session->by_conversation, sub->log->room->id);
@@ -177,10 +173,7 @@ static struct subscription *subscription_new(struct room *room, struct session *
     sub->session = session;
     sub->log = log_need(room, encoding);
     sub->index = room->subscription_count;
-    sub->next = session->subscriptions;
-    if (sub->next)
-        sub->next->prev = sub;
-    session->subscriptions = sub;
+    LIST_INSERT_HEAD(&session->subscriptions, sub, link);
     index_subscription(sub);
     room->subscriptions[room->subscription_count++] = sub;
     sub->log->subscribers++;
@@ -231,11 +224,12 @@ void hub_listen(struct hub *hub, uint64_t conversation, const struct hub_listene
 
 struct subscription *hub_subscription(const struct session *session, uint64_t conversation)
 {
-    struct subscription *sub = session->subscriptions;
+    struct subscription *sub;
     if (session->by_conversation)
         return map_get(session->by_conversation, conversation);
-    while (sub && sub->log->room->id != conversation)
-        sub = sub->next;
+    LIST_FOREACH(sub, &session->subscriptions, link)
+        if (sub->log->room->id == conversation)
+            break;
     return sub;
 }
 
@@ -269,8 +263,8 @@ void hub_leave_one(struct subscription *sub)
 void hub_leave(struct hub *hub, struct session *session)
 {
     (void)hub;
-    while (session->subscriptions)
-        hub_leave_one(session->subscriptions);
+    while (!LIST_EMPTY(&session->subscriptions))
+        hub_leave_one(LIST_FIRST(&session->subscriptions));
 }
 
 bool hub_catch_up(struct subscription *sub, bool anew)
@@ -305,7 +299,8 @@ void room_unused(struct room *room)
 
 void room_clear_logs(struct room *room)
 {
-    for (struct room_log *log = room->logs; log; log = log->next) {
+    struct room_log *log;
+    SLIST_FOREACH(log, &room->logs, link) {
         size_t before = frame_log_memory(&log->frames);
         frame_log_trim(&log->frames, 0, log->frames.end);
         hub_note_log_bytes(room->hub, before, frame_log_memory(&log->frames));
@@ -411,7 +406,8 @@ static void append(struct room_log *read, uint64_t seq, bool passing)
 
 void room_append(struct room *room, const struct message *message)
 {
-    for (struct room_log *log = room->logs; log; log = log->next) {
+    struct room_log *log;
+    SLIST_FOREACH(log, &room->logs, link) {
         buf_clear(&room->hub->scratch);
         encoding_of(log)->message(message, &room->hub->scratch);
         append(log, message->seq, message_is_presence(message->kind));
@@ -423,7 +419,8 @@ void hub_broadcast_members(struct hub *hub, uint64_t conversation, const struct 
     struct room *room = map_get(&hub->rooms, conversation);
     if (!room || room->state != ROOM_LIVE)
         return;
-    for (struct room_log *log = room->logs; log; log = log->next) {
+    struct room_log *log;
+    SLIST_FOREACH(log, &room->logs, link) {
         if (!encoding_of(log)->members)
             continue;
         buf_clear(&hub->scratch);

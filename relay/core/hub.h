@@ -15,6 +15,8 @@
 #include "relay/db/journal.h"
 #include "relay/core/session.h"
 
+#include <sys/queue.h>
+
 struct bus;
 struct db_pool;
 struct sanctions;
@@ -47,8 +49,8 @@ struct hub {
     const struct sanctions *sanctions; /* who may not post; NULL: everybody may */
 
     struct map rooms;          /* conversation → struct room */
-    struct room *dirty;        /* rooms with something to flush */
-    struct room *cooling;      /* such that were flushed a moment ago */
+    LIST_HEAD(, room) dirty;   /* rooms with something to flush */
+    LIST_HEAD(, room) cooling; /* such that were flushed a moment ago */
     int64_t cooldown_until_us; /* clock_mono_us: all small rooms were flushed a moment ago; 0: they were not */
     size_t log_bytes;          /* memory held by all room logs */
     size_t trim_at;            /* where the sweep over budget goes on */

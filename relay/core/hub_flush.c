@@ -13,34 +13,18 @@ enum {
 
 /* ---- rooms with something to give ---- */
 
-static void push(struct room **list, struct room *room)
-{
-    room->next_dirty = *list;
-    *list = room;
-}
-
 void room_mark_dirty(struct room *room)
 {
     if (room->dirty)
         return;
     room->dirty = true;
-    push(&room->hub->dirty, room);
-}
-
-static bool unlink_from(struct room **list, struct room *room)
-{
-    while (*list && *list != room)
-        list = &(*list)->next_dirty;
-    if (!*list)
-        return false;
-    *list = room->next_dirty;
-    return true;
+    LIST_INSERT_HEAD(&room->hub->dirty, room, flush);
 }
 
 void room_forget_dirty(struct room *room)
 {
-    if (room->dirty && !unlink_from(&room->hub->dirty, room))
-        unlink_from(&room->hub->cooling, room);
+    if (room->dirty)
+        LIST_REMOVE(room, flush);
     room->dirty = false;
 }
 
@@ -109,12 +93,13 @@ static int64_t flush_and_cool(struct room *room)
 
 static void end_cooldowns(struct hub *hub)
 {
-    struct room *cooling = hub->cooling;
-    int64_t now_us = cooling ? clock_mono_us() : 0;
-    hub->cooling = NULL;
-    for (struct room *room; (room = cooling);) {
-        cooling = room->next_dirty;
-        push(room->cooldown_until_us <= now_us ? &hub->dirty : &hub->cooling, room);
+    int64_t now_us = LIST_EMPTY(&hub->cooling) ? 0 : clock_mono_us();
+    for (struct room *room = LIST_FIRST(&hub->cooling), *next; room; room = next) {
+        next = LIST_NEXT(room, flush);
+        if (room->cooldown_until_us > now_us)
+            continue;
+        LIST_REMOVE(room, flush);
+        LIST_INSERT_HEAD(&hub->dirty, room, flush);
     }
 }
 
@@ -122,10 +107,11 @@ static void end_cooldowns(struct hub *hub)
 static int64_t cooldown_ms(const struct hub *hub)
 {
     int64_t until_us = INT64_MAX;
-    for (const struct room *room = hub->cooling; room; room = room->next_dirty)
+    const struct room *room;
+    LIST_FOREACH(room, &hub->cooling, flush)
         if (room->cooldown_until_us < until_us)
             until_us = room->cooldown_until_us;
-    if (hub->dirty || until_us < hub->cooldown_until_us)
+    if (!LIST_EMPTY(&hub->dirty) || until_us < hub->cooldown_until_us)
         until_us = hub->cooldown_until_us;
     if (until_us == INT64_MAX)
         return -1;
@@ -161,7 +147,8 @@ static void trim_one(struct hub *hub)
         hub->trim_at = 0;
         return;
     }
-    for (struct room_log *log = room->logs; log; log = log->next) {
+    struct room_log *log;
+    SLIST_FOREACH(log, &room->logs, link) {
         size_t before = frame_log_memory(&log->frames);
         frame_log_trim(&log->frames, 0, room_log_had(log));
         hub_note_log_bytes(hub, before, frame_log_memory(&log->frames));
@@ -176,10 +163,10 @@ int64_t hub_flush(struct hub *hub)
         return cooldown_ms(hub);
     hub->cooldown_until_us = 0;
     end_cooldowns(hub);
-    for (struct room *room; (room = hub->dirty);) {
-        hub->dirty = room->next_dirty;
+    for (struct room *room; (room = LIST_FIRST(&hub->dirty));) {
+        LIST_REMOVE(room, flush);
         if (is_cooling(room)) {
-            push(&hub->cooling, room);
+            LIST_INSERT_HEAD(&hub->cooling, room, flush);
             continue;
         }
         room->dirty = false;

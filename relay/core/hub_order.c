@@ -257,7 +257,8 @@ void room_load(struct room *room)
     room->state = ROOM_LOADING;
     struct reading *reading = reading_new(room, on_loaded);
     bool history = false;
-    for (const struct room_log *log = room->logs; log; log = log->next)
+    const struct room_log *log;
+    SLIST_FOREACH(log, &room->logs, link)
         history |= encoding_of(log)->history;
     /* the last message tells the last number; more are for those who want to see them */
     reading->range.limit = history ? (unsigned)room->hub->settings->history_limit : 1;

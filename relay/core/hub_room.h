@@ -5,6 +5,8 @@
 #include "relay/core/hub.h"
 #include "relay/core/frame_log.h"
 
+#include <sys/queue.h>
+
 enum room_state {
     ROOM_SUBSCRIBING, /* waits for the bus, so that nothing falls between reading and listening */
     ROOM_LOADING,     /* its latest messages are being read */
@@ -23,7 +25,7 @@ struct gap {
 struct room_log {
     struct frame_log frames;
     struct room *room;
-    struct room_log *next;
+    SLIST_ENTRY(room_log) link; /* in the room's logs */
     enum encoding_id encoding;
     unsigned subscribers; /* subscriptions */
 };
@@ -31,10 +33,10 @@ struct room_log {
 struct room {
     uint64_t id; /* conversation */
     struct hub *hub;
-    uint64_t seq;          /* the last number appended */
-    uint64_t batch;        /* whose it is (struct message) */
-    uint64_t known;        /* the highest number known to be stored; above seq: something is missing */
-    struct room_log *logs; /* of the encodings that are read */
+    uint64_t seq;                /* the last number appended */
+    uint64_t batch;              /* whose it is (struct message) */
+    uint64_t known;              /* the highest number known to be stored; above seq: something is missing */
+    SLIST_HEAD(, room_log) logs; /* of the encodings that are read */
     struct subscription **subscriptions;
     uint32_t subscription_count, subscription_cap;
     struct gap *gap; /* NULL: nothing is waited for, nothing came too early */
@@ -48,7 +50,7 @@ struct room {
     /* Without a listener: set while nobody sits in it and it is kept for who comes back. With one: while the next
      * attempt to load it is waited for. */
     struct wheel_timer later;
-    struct room *next_dirty;   /* in hub->dirty or hub->cooling */
+    LIST_ENTRY(room) flush;    /* in hub->dirty or hub->cooling, if `dirty` */
     int64_t cooldown_until_us; /* clock_mono_us: not written to before; 0: whenever there is something */
 };
 
@@ -66,9 +68,10 @@ static inline bool room_is_inbox(const struct room *room)
 /* NULL: nobody reads that encoding. */
 static inline struct room_log *room_log_of(const struct room *room, enum encoding_id encoding)
 {
-    struct room_log *log = room->logs;
-    while (log && log->encoding != encoding)
-        log = log->next;
+    struct room_log *log;
+    SLIST_FOREACH(log, &room->logs, link)
+        if (log->encoding == encoding)
+            break;
     return log;
 }
 

@@ -14,7 +14,7 @@ void lobby_init(struct lobby *lobby, const struct settings *settings)
         lobby->max = half;
     if (lobby->address_max > lobby->max)
         lobby->address_max = lobby->max;
-    lobby->ranks = mem_zalloc((lobby->address_max + 2) * sizeof(struct lobby_party *));
+    lobby->ranks = mem_zalloc((lobby->address_max + 2) * sizeof *lobby->ranks);
 }
 
 void lobby_fini(struct lobby *lobby)
@@ -35,31 +35,16 @@ static size_t rank_of(const struct lobby *lobby, const struct lobby_party *party
 static void rank(struct lobby *lobby, struct lobby_party *party)
 {
     size_t at = rank_of(lobby, party);
-    party->prev = NULL;
-    party->next = lobby->ranks[at];
-    if (party->next)
-        party->next->prev = party;
-    lobby->ranks[at] = party;
+    LIST_INSERT_HEAD(&lobby->ranks[at], party, link);
     if (at > lobby->largest)
         lobby->largest = at;
 }
 
-static void unrank(struct lobby *lobby, struct lobby_party *party)
-{
-    size_t at = rank_of(lobby, party);
-    if (party->prev)
-        party->prev->next = party->next;
-    else
-        lobby->ranks[at] = party->next;
-    if (party->next)
-        party->next->prev = party->prev;
-}
-
 static struct lobby_party *largest(struct lobby *lobby)
 {
-    while (lobby->largest && !lobby->ranks[lobby->largest])
+    while (lobby->largest && LIST_EMPTY(&lobby->ranks[lobby->largest]))
         lobby->largest--;
-    return lobby->ranks[lobby->largest];
+    return LIST_FIRST(&lobby->ranks[lobby->largest]);
 }
 
 /* ---- coming and going ---- */
@@ -70,6 +55,7 @@ static struct lobby_party *party_of(struct lobby *lobby, uint64_t address)
     if (!party) {
         party = mem_zalloc(sizeof *party);
         party->address = address;
+        TAILQ_INIT(&party->guests);
         map_put(&lobby->parties, address, party);
         rank(lobby, party);
     }
@@ -83,10 +69,9 @@ void lobby_enter(struct lobby *lobby, struct lobby_guest *guest, uint64_t addres
         return;
     lobby_leave(lobby, guest);
     struct lobby_party *party = party_of(lobby, address ? address : UINT64_MAX); /* 0 is no key of a map */
-    *guest = (struct lobby_guest){.older = party->newest, .party = party, .put_out = put_out};
-    *(party->newest ? &party->newest->newer : &party->oldest) = guest;
-    party->newest = guest;
-    unrank(lobby, party);
+    *guest = (struct lobby_guest){.party = party, .put_out = put_out};
+    TAILQ_INSERT_TAIL(&party->guests, guest, link);
+    LIST_REMOVE(party, link);
     party->count++;
     rank(lobby, party);
     metric_set(METRIC_LOBBY_GUESTS, (int64_t)++lobby->count);
@@ -97,11 +82,9 @@ void lobby_leave(struct lobby *lobby, struct lobby_guest *guest)
     struct lobby_party *party = guest->party;
     if (!party)
         return;
-    *(guest->older ? &guest->older->newer : &party->oldest) = guest->newer;
-    *(guest->newer ? &guest->newer->older : &party->newest) = guest->older;
-    guest->older = guest->newer = NULL;
+    TAILQ_REMOVE(&party->guests, guest, link);
     guest->party = NULL;
-    unrank(lobby, party);
+    LIST_REMOVE(party, link);
     if (--party->count) {
         rank(lobby, party);
     } else {
@@ -132,8 +115,9 @@ bool lobby_makes_room(struct lobby *lobby)
 void lobby_flush(struct lobby *lobby)
 {
     for (; lobby->count && (lobby->owed || lobby->count > lobby->max); lobby->owed -= lobby->owed > 0)
-        put_out(lobby, largest(lobby)->oldest);
+        put_out(lobby, TAILQ_FIRST(&largest(lobby)->guests));
     lobby->owed = 0;
-    while (lobby->ranks[lobby->address_max + 1])
-        put_out(lobby, lobby->ranks[lobby->address_max + 1]->oldest);
+    const struct lobby_rank *too_many = &lobby->ranks[lobby->address_max + 1];
+    while (!LIST_EMPTY(too_many))
+        put_out(lobby, TAILQ_FIRST(&LIST_FIRST(too_many)->guests));
 }

@@ -17,13 +17,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 struct lobby_party;
 
 /* Part of what it stands for. A zeroed one is not in the lobby. */
 struct lobby_guest {
-    struct lobby_guest *older, *newer; /* of the same address */
-    struct lobby_party *party;         /* NULL: not in the lobby */
+    TAILQ_ENTRY(lobby_guest) link; /* in its party */
+    struct lobby_party *party;     /* NULL: not in the lobby */
     /* Ends it at once, whatever it is at. It has left the lobby by then, and may be freed. */
     void (*put_out)(struct lobby_guest *guest);
 };
@@ -31,14 +32,16 @@ struct lobby_guest {
 /* The guests of one address. */
 struct lobby_party {
     uint64_t address;
-    struct lobby_guest *oldest, *newest;
+    TAILQ_HEAD(, lobby_guest) guests; /* the oldest first */
     size_t count;
-    struct lobby_party *prev, *next; /* of the same count */
+    LIST_ENTRY(lobby_party) link; /* in its rank */
 };
 
+LIST_HEAD(lobby_rank, lobby_party);
+
 struct lobby {
-    struct map parties;         /* by address */
-    struct lobby_party **ranks; /* by count, to address_max + 1: past that all are in the last */
+    struct map parties;       /* by address */
+    struct lobby_rank *ranks; /* by count, to address_max + 1: past that all are in the last */
     size_t max, address_max;
     size_t count;
     size_t largest; /* no party has a higher rank */

@@ -12,6 +12,7 @@
 void sessions_init(struct sessions *sessions, const struct settings *settings, struct wheel *wheel)
 {
     *sessions = (struct sessions){.settings = settings, .wheel = wheel};
+    TAILQ_INIT(&sessions->guests);
 }
 
 void sessions_fini(struct sessions *sessions)
@@ -177,7 +178,7 @@ static void on_timer(struct wheel_timer *timer)
 
 bool sessions_have_room(const struct sessions *sessions)
 {
-    return sessions->count < (size_t)sessions->settings->max_connections || sessions->oldest_guest;
+    return sessions->count < (size_t)sessions->settings->max_connections || !TAILQ_EMPTY(&sessions->guests);
 }
 
 static void put_out(struct lobby_guest *guest);
@@ -185,7 +186,7 @@ static void put_out(struct lobby_guest *guest);
 /* Only a session gives its place to a session: other guests of the lobby have none of these places. */
 static bool make_room(struct sessions *sessions)
 {
-    struct session *oldest = sessions->oldest_guest;
+    struct session *oldest = TAILQ_FIRST(&sessions->guests);
     if (!oldest)
         return false;
     session_admitted(oldest); /* out of the lobby */
@@ -224,22 +225,17 @@ struct session *session_new(struct sessions *sessions, const struct protocol *pr
 
 static void unqueue(struct session *session)
 {
-    struct session **at = &session->owner->queued;
-    while (session->queued && *at != session)
-        at = &(*at)->next_queued;
     if (session->queued)
-        *at = session->next_queued;
+        SLIST_REMOVE(&session->owner->queued, session, session, queue);
     session->queued = false;
 }
 
 static void unlist_guest(struct session *session)
 {
-    struct sessions *sessions = session->owner;
-    if (session != sessions->oldest_guest && !session->older_guest)
+    if (!session->guests.tqe_prev)
         return; /* it is none */
-    *(session->older_guest ? &session->older_guest->newer_guest : &sessions->oldest_guest) = session->newer_guest;
-    *(session->newer_guest ? &session->newer_guest->older_guest : &sessions->newest_guest) = session->older_guest;
-    session->older_guest = session->newer_guest = NULL;
+    TAILQ_REMOVE(&session->owner->guests, session, guests);
+    session->guests.tqe_prev = NULL;
 }
 
 /* Its place is wanted: it is told so, and does not get the time to answer that. */
@@ -259,9 +255,7 @@ void session_from(struct session *session, struct str peer)
     if (!sessions->lobby)
         return;
     lobby_enter(sessions->lobby, &session->guest, session->client.address, put_out);
-    session->older_guest = sessions->newest_guest;
-    *(sessions->newest_guest ? &sessions->newest_guest->newer_guest : &sessions->oldest_guest) = session;
-    sessions->newest_guest = session;
+    TAILQ_INSERT_TAIL(&sessions->guests, session, guests);
 }
 
 void session_admitted(struct session *session)
@@ -289,7 +283,7 @@ void session_ended(struct session *session)
     uint32_t slot = (uint32_t)session->id;
     session->closing = true;
     session->protocol->closed(session);
-    CG_ASSERT(!session->subscriptions);
+    CG_ASSERT(LIST_EMPTY(&session->subscriptions));
     limits_leave(sessions->limits, &session->client);
     session_admitted(session);
     wheel_cancel(&session->timer);
@@ -353,7 +347,8 @@ static void flush_all(struct session *session)
 {
     if (session->blocked || session->held || session->closing)
         return;
-    for (struct subscription *sub = session->subscriptions; sub; sub = sub->next)
+    struct subscription *sub;
+    LIST_FOREACH(sub, &session->subscriptions, link)
         session_flush(sub);
 }
 
@@ -445,15 +440,13 @@ void session_queue(struct session *session, int opcode, struct str head, struct 
     if (session->blocked || session->queued)
         return;
     session->queued = true;
-    session->next_queued = session->owner->queued;
-    session->owner->queued = session;
+    SLIST_INSERT_HEAD(&session->owner->queued, session, queue);
 }
 
 void sessions_flush(struct sessions *sessions)
 {
-    while (sessions->queued) {
-        struct session *session = sessions->queued;
-        sessions->queued = session->next_queued;
+    for (struct session *session; (session = SLIST_FIRST(&sessions->queued));) {
+        SLIST_REMOVE_HEAD(&sessions->queued, queue);
         session->queued = false;
         if (!session->blocked && !session->closing)
             give_answer(session);
@@ -480,7 +473,8 @@ static void give_the_rest(struct session *session)
 {
     if (session->queued && !session->blocked)
         session_writable(session);
-    for (struct subscription *sub = session->subscriptions; sub && !session->closing; sub = sub->next) {
+    for (struct subscription *sub = LIST_FIRST(&session->subscriptions); sub && !session->closing;
+         sub = LIST_NEXT(sub, link)) {
         struct str bytes;
         if (!session->blocked && session->owner->pending(sub, &bytes)) /* one that fell off is why it is being closed */
             session_flush(sub);

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 struct session;
 struct room_log;
@@ -104,11 +105,11 @@ struct protocol {
 /* A session's place in a room: a cursor into the log of one encoding. Made and freed by the hub. */
 struct subscription {
     struct session *session;
-    struct room_log *log;             /* and by it the room */
-    struct subscription *next, *prev; /* the session's other subscriptions */
-    uint64_t cursor;                  /* the first byte of the log that was not yet given to the socket */
-    uint32_t index;                   /* in the room's subscriptions */
-    bool announced;                   /* the protocol was told that it sits here */
+    struct room_log *log;          /* and by it the room */
+    LIST_ENTRY(subscription) link; /* in the session's subscriptions */
+    uint64_t cursor;               /* the first byte of the log that was not yet given to the socket */
+    uint32_t index;                /* in the room's subscriptions */
+    bool announced;                /* the protocol was told that it sits here */
     bool held; /* its log waits: what came before is still being fetched (session_hold_subscription) */
 };
 
@@ -118,19 +119,19 @@ struct session {
     const struct transport *transport;
     void *socket;
     const struct protocol *protocol;
-    void *state;                               /* the protocol's own */
-    struct subscription *subscriptions;        /* those it has and those it waits for */
-    struct map *by_conversation;               /* the same, by their conversation; NULL: there are few */
-    struct limits_client client;               /* whose it is, as far as it is known */
-    struct lobby_guest guest;                  /* from session_from to session_admitted */
-    struct session *older_guest, *newer_guest; /* while it is one: its neighbours in sessions->oldest_guest … */
-    struct buf outbox;                         /* answers that wait for the socket */
-    struct debt debt;                          /* that, and what the socket keeps */
-    size_t kept;                               /* bytes of it that the socket keeps */
+    void *state;                             /* the protocol's own */
+    LIST_HEAD(, subscription) subscriptions; /* those it has and those it waits for */
+    struct map *by_conversation;             /* the same, by their conversation; NULL: there are few */
+    struct limits_client client;             /* whose it is, as far as it is known */
+    struct lobby_guest guest;                /* from session_from to session_admitted */
+    TAILQ_ENTRY(session) guests;             /* in sessions->guests while it is one */
+    struct buf outbox;                       /* answers that wait for the socket */
+    struct debt debt;                        /* that, and what the socket keeps */
+    size_t kept;                             /* bytes of it that the socket keeps */
     struct wheel_timer timer;
     int64_t heard_ms; /* wheel time at which the client last sent anything */
     int64_t began_ms; /* when the message began that is not whole yet; 0: none */
-    struct session *next_queued;
+    SLIST_ENTRY(session) queue;
     bool queued;    /* in sessions->queued */
     bool pinged;    /* since it was last heard */
     bool blocked;   /* the socket takes nothing until session_writable */
@@ -150,15 +151,15 @@ enum session_pause {
 struct sessions {
     const struct settings *settings;
     struct wheel *wheel;
-    struct limits *limits;                       /* NULL: no limits */
-    struct lobby *lobby;                         /* NULL: all are let in */
-    struct session *oldest_guest, *newest_guest; /* those in the lobby: when all places are taken, the oldest goes */
+    struct limits *limits;        /* NULL: no limits */
+    struct lobby *lobby;          /* NULL: all are let in */
+    TAILQ_HEAD(, session) guests; /* those in the lobby: when all places are taken, the first goes, the oldest */
     struct session **slots;
     uint32_t *generations;
     uint32_t *free_slots;
     size_t cap, count, free_count;
-    size_t outbox_bytes;    /* of all sessions */
-    struct session *queued; /* those with something from session_queue */
+    size_t outbox_bytes;          /* of all sessions */
+    SLIST_HEAD(, session) queued; /* those with something from session_queue */
     /* What a subscription has for its socket past its cursor, in whole frames; false if the cursor fell off its log.
      * Set by who makes subscriptions: the hub. */
     bool (*pending)(const struct subscription *sub, struct str *bytes);

@@ -11,18 +11,19 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 enum { SECOND_MS = 1000, PADDING = 1024, HEADER_BYTES = 512 };
 
 /* Somebody who looks at it. */
 struct clock {
-    struct clock *prev, *next;
+    LIST_ENTRY(clock) link;
     struct http_call *call;  /* waits for its answer; NULL: it has a stream */
     struct session *session; /* the stream's */
     const struct form *form;
 };
 
-static struct clock *clocks;
+static LIST_HEAD(, clock) clocks;
 static size_t count;
 static struct wheel_timer second;
 
@@ -37,25 +38,20 @@ static void on_second(struct wheel_timer *timer);
 static void wait_for_second(void)
 {
     second.fired = on_second;
-    if (clocks && !wheel_is_set(&second))
+    if (count && !wheel_is_set(&second))
         wheel_set(protocol_context.hub->wheel, &second, SECOND_MS - clock_wall_ms() % SECOND_MS);
 }
 
 static void link_clock(struct clock *clock)
 {
-    clock->next = clocks;
-    if (clocks)
-        clocks->prev = clock;
-    clocks = clock;
+    LIST_INSERT_HEAD(&clocks, clock, link);
     demo_client_came(&count);
     wait_for_second();
 }
 
 static void unlink_clock(struct clock *clock)
 {
-    *(clock->prev ? &clock->prev->next : &clocks) = clock->next;
-    if (clock->next)
-        clock->next->prev = clock->prev;
+    LIST_REMOVE(clock, link);
     demo_client_left(&count);
     if (!count)
         wheel_cancel(&second);
@@ -81,8 +77,8 @@ static void on_second(struct wheel_timer *timer)
     int64_t now_ms = clock_wall_ms();
     (void)timer;
     clock_format_local(now_ms, text);
-    for (struct clock *clock = clocks, *next; clock; clock = next) {
-        next = clock->next;
+    for (struct clock *clock = LIST_FIRST(&clocks), *next; clock; clock = next) {
+        next = LIST_NEXT(clock, link);
         tell(clock, now_ms, text);
     }
     wait_for_second();

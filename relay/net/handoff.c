@@ -155,12 +155,7 @@ static void pass(struct handoff_destination *destination, struct http_call *call
 
 static void wait_over(struct handoff_wait *wait)
 {
-    if (wait->prev)
-        wait->prev->next = wait->next;
-    else
-        wait->destination->waiting = wait->next;
-    if (wait->next)
-        wait->next->prev = wait->prev;
+    LIST_REMOVE(wait, link);
     wait->handoff->waiting--;
     free(wait);
 }
@@ -183,8 +178,7 @@ static void on_found(void *arg, const struct bus_reply *reply)
         destination->known = read_destination(destination, value);
     } /* while Redis is down, what is known goes on */
     destination->until_ms = clock_mono_ms() + (reply && destination->known ? KNOWN_MS : UNKNOWN_MS);
-    while (destination->waiting) {
-        struct handoff_wait *first = destination->waiting;
+    for (struct handoff_wait *first; (first = LIST_FIRST(&destination->waiting));) {
         struct http_call *call = first->call; /* NOLINT(clang-analyzer-unix.Malloc): wait_over moves it on */
         handoff_refuse_fn *refuse = first->refuse;
         wait_over(first);
@@ -253,10 +247,8 @@ void handoff_give(struct handoff *handoff, uint64_t incarnation, struct http_cal
         return;
     }
     struct handoff_wait *wait = mem_zalloc(sizeof *wait);
-    *wait = (struct handoff_wait){handoff, call, refuse, NULL, destination->waiting, destination};
-    if (wait->next)
-        wait->next->prev = wait;
-    destination->waiting = wait;
+    *wait = (struct handoff_wait){.handoff = handoff, .call = call, .refuse = refuse, .destination = destination};
+    LIST_INSERT_HEAD(&destination->waiting, wait, link);
     handoff->waiting++;
     http_hold(call, on_waiting_gone, wait);
     if (!destination->asking)

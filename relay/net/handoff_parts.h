@@ -12,6 +12,7 @@
 #include "relay/net/handoff.h"
 
 #include <netinet/in.h>
+#include <sys/queue.h>
 
 enum { HANDOFF_PATH_MAX = 108, HANDOFF_BOOT_MAX = 40, HANDOFF_PEERS_MAX = 64 };
 
@@ -26,7 +27,7 @@ struct handoff_destination {
     char path[HANDOFF_PATH_MAX]; /* empty: none */
     struct sockaddr_in address;  /* port 0: none */
     int fd;                      /* to its Unix socket; -1: none */
-    struct handoff_wait *waiting;
+    LIST_HEAD(, handoff_wait) waiting;
 };
 
 /* A call that waits for the answer of where its relay is, or for a TCP connection to it. */
@@ -34,8 +35,8 @@ struct handoff_wait {
     struct handoff *handoff;
     struct http_call *call;
     handoff_refuse_fn *refuse;
-    struct handoff_wait *prev, *next;
     struct handoff_destination *destination;
+    LIST_ENTRY(handoff_wait) link; /* in place->waiting */
 };
 
 /* Another relay of this machine, and how many clients it said it has. */

@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,7 +29,7 @@ struct end {
 
 struct splice {
     struct handoff_splices *all;
-    struct splice *prev, *next;
+    LIST_ENTRY(splice) link;
     struct http_call *call; /* until the connection stands */
     uint64_t address;       /* of its client */
     handoff_refuse_fn *refuse;
@@ -41,7 +42,7 @@ struct splice {
 
 struct handoff_splices {
     struct handoff *handoff;
-    struct splice *first;
+    LIST_HEAD(, splice) list;
     size_t count;
     char piece[PIECE_BYTES];
 };
@@ -68,12 +69,7 @@ static void end_close(struct end *end)
 
 static void splice_end(struct splice *splice)
 {
-    if (splice->prev)
-        splice->prev->next = splice->next;
-    else
-        splice->all->first = splice->next;
-    if (splice->next)
-        splice->next->prev = splice->prev;
+    LIST_REMOVE(splice, link);
     splice->all->count--;
     wheel_cancel(&splice->timer);
     end_close(&splice->client);
@@ -264,8 +260,9 @@ static void on_gone(void *arg, struct http_call *call)
 /* Whether there is a place, one that this address has a right to. */
 static bool has_place(const struct handoff_splices *splices, uint64_t address)
 {
+    const struct splice *at;
     size_t own = 0;
-    for (const struct splice *at = splices->first; at; at = at->next)
+    LIST_FOREACH(at, &splices->list, link)
         own += at->address == address;
     return splices->count < SPLICES_MAX && own < SPLICES_OF_ADDRESS;
 }
@@ -300,10 +297,7 @@ void handoff_splice(struct handoff_splices *splices, const struct sockaddr_in *t
         handoff_fail(call, refuse);
         return;
     }
-    splice->next = splices->first;
-    if (splice->next)
-        splice->next->prev = splice;
-    splices->first = splice;
+    LIST_INSERT_HEAD(&splices->list, splice, link);
     splices->count++;
     http_hold(call, on_gone, splice);
     uv_poll_start(&splice->relay.poll, UV_WRITABLE, on_connected);
@@ -319,11 +313,11 @@ struct handoff_splices *handoff_splices_new(struct handoff *handoff)
 
 void handoff_splices_stop(struct handoff_splices *splices)
 {
-    while (splices->first)
-        if (splices->first->call)
-            fail(splices->first);
+    for (struct splice *splice; (splice = LIST_FIRST(&splices->list));)
+        if (splice->call)
+            fail(splice);
         else
-            splice_end(splices->first);
+            splice_end(splice);
 }
 
 void handoff_splices_free(struct handoff_splices *splices)

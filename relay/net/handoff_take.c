@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -30,7 +31,7 @@ struct giver {
     struct listener *listener;
     uv_poll_t poll;
     int fd;
-    struct giver *prev, *next;
+    LIST_ENTRY(giver) link;
 };
 
 struct listener {
@@ -38,7 +39,7 @@ struct listener {
     uv_poll_t *poll; /* its own allocation: it outlives a closed listener until libuv has let go of it */
     int fd;          /* -1: closed */
     char path[HANDOFF_PATH_MAX];
-    struct giver *givers;
+    LIST_HEAD(, giver) givers;
     size_t count;
 };
 
@@ -59,12 +60,7 @@ static void on_giver_closed(uv_handle_t *handle)
 static void giver_end(struct giver *giver)
 {
     struct listener *listener = giver->listener;
-    if (giver->prev)
-        giver->prev->next = giver->next;
-    else
-        listener->givers = giver->next;
-    if (giver->next)
-        giver->next->prev = giver->prev;
+    LIST_REMOVE(giver, link);
     listener->count--;
     uv_close((uv_handle_t *)&giver->poll, on_giver_closed);
     close(giver->fd);
@@ -197,10 +193,7 @@ static bool accept_one(struct listener *listener)
     giver->listener = listener;
     giver->fd = fd;
     giver->poll.data = giver;
-    giver->next = listener->givers;
-    if (giver->next)
-        giver->next->prev = giver;
-    listener->givers = giver;
+    LIST_INSERT_HEAD(&listener->givers, giver, link);
     listener->count++;
     uv_poll_init(listener->takers->handoff->loop, &giver->poll, fd);
     uv_poll_start(&giver->poll, UV_READABLE, on_message);
@@ -263,7 +256,8 @@ static void listener_close(struct listener *listener)
     uv_close((uv_handle_t *)listener->poll, on_poll_closed);
     close(listener->fd);
     listener->fd = -1;
-    for (struct giver *giver = listener->givers; giver; giver = giver->next)
+    struct giver *giver;
+    LIST_FOREACH(giver, &listener->givers, link)
         shutdown(giver->fd, SHUT_RD);
 }
 
@@ -314,10 +308,10 @@ void handoff_takers_stop(struct handoff_takers *takers)
 {
     listener_close(&takers->front);
     listener_close(&takers->relays);
-    while (takers->front.givers)
-        giver_end(takers->front.givers);
-    while (takers->relays.givers)
-        giver_end(takers->relays.givers);
+    while (!LIST_EMPTY(&takers->front.givers))
+        giver_end(LIST_FIRST(&takers->front.givers));
+    while (!LIST_EMPTY(&takers->relays.givers))
+        giver_end(LIST_FIRST(&takers->relays.givers));
 }
 
 void handoff_takers_free(struct handoff_takers *takers)

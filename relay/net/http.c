@@ -110,8 +110,8 @@ static void on_conn_closed(uv_handle_t *handle)
 
 void http_conn_free_ended(struct http_server *server)
 {
-    for (struct http_conn *conn; (conn = server->ended);) {
-        server->ended = conn->next_ready;
+    for (struct http_conn *conn; (conn = STAILQ_FIRST(&server->ended));) {
+        STAILQ_REMOVE_HEAD(&server->ended, waiting);
         conn_free(conn);
     }
 }
@@ -124,20 +124,15 @@ static void free_later(struct http_conn *conn)
         uv_close((uv_handle_t *)&conn->poll, on_conn_closed);
         return;
     }
-    conn->next_ready = server->ended;
-    server->ended = conn;
+    STAILQ_INSERT_TAIL(&server->ended, conn, waiting);
     if (!server->stopping)
         uv_idle_start(&server->run_ready, http_conns_run);
 }
 
 static void unready(struct http_conn *conn)
 {
-    struct http_conn **at = &conn->server->ready;
-    if (!conn->ready)
-        return;
-    while (*at != conn)
-        at = &(*at)->next_ready;
-    *at = conn->next_ready;
+    if (conn->ready)
+        STAILQ_REMOVE(&conn->server->ready, conn, http_conn, waiting);
     conn->ready = false;
 }
 
@@ -151,12 +146,7 @@ static void let_go(struct http_conn *conn)
     unfinished_set(&conn->unfinished, 0, 0);
     wheel_cancel(&conn->timer);
     unready(conn);
-    if (conn->prev)
-        conn->prev->next = conn->next;
-    else
-        server->conns = conn->next;
-    if (conn->next)
-        conn->next->prev = conn->prev;
+    LIST_REMOVE(conn, all);
     metric_set(METRIC_HTTP_CONNECTIONS, (int64_t)--server->count);
     free_later(conn);
 }
@@ -198,11 +188,10 @@ void http_conn_wake(struct http_conn *conn)
     struct http_server *server = conn->server;
     if (conn->ready || conn->inside || conn->state == HTTP_ENDED)
         return;
-    if (!server->ready)
+    if (STAILQ_EMPTY(&server->ready))
         uv_idle_start(&server->run_ready, http_conns_run);
     conn->ready = true;
-    conn->next_ready = server->ready;
-    server->ready = conn;
+    STAILQ_INSERT_TAIL(&server->ready, conn, waiting);
 }
 
 static void linger(struct http_conn *conn)
@@ -246,17 +235,16 @@ void http_conns_run(uv_idle_t *idle)
     struct http_server *server = idle->data;
     http_conn_free_ended(server);
     /* Those that wake one meanwhile do so for the next turn. */
-    struct http_conn *mark = NULL;
-    for (struct http_conn *conn = server->ready; conn; conn = conn->next_ready)
-        mark = conn;
-    while (server->ready && mark) {
-        struct http_conn *conn = server->ready;
-        mark = conn == mark ? NULL : mark;
-        server->ready = conn->next_ready;
+    struct http_conn *conn;
+    size_t left = 0;
+    STAILQ_FOREACH(conn, &server->ready, waiting)
+        left++;
+    for (; left && (conn = STAILQ_FIRST(&server->ready)); left--) {
+        STAILQ_REMOVE_HEAD(&server->ready, waiting);
         conn->ready = false;
         run(conn);
     }
-    if (!server->ready && !server->ended)
+    if (STAILQ_EMPTY(&server->ready) && STAILQ_EMPTY(&server->ended))
         uv_idle_stop(idle);
 }
 
@@ -341,10 +329,7 @@ struct http_conn *http_conn_new(struct http_server *server, int fd, bool proxied
     conn->unfinished.drop = http_request_crowded;
     buf_init(&conn->in, SIZE_MAX / 4);  /* bounded by how much is read: see read_some */
     buf_init(&conn->out, SIZE_MAX / 4); /* by what answers it is given, one at a time */
-    conn->next = server->conns;
-    if (conn->next)
-        conn->next->prev = conn;
-    server->conns = conn;
+    LIST_INSERT_HEAD(&server->conns, conn, all);
     metric_set(METRIC_HTTP_CONNECTIONS, (int64_t)++server->count);
     return conn;
 }

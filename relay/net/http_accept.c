@@ -58,7 +58,7 @@ bool http_has_room(const struct http_server *server)
 
 bool http_has_waiting(const struct http_server *server)
 {
-    return server->ready;
+    return !STAILQ_EMPTY(&server->ready);
 }
 
 static void turn_away(int fd)
@@ -180,6 +180,8 @@ struct http_server *http_new(const struct http_config *config, char why[256])
     struct http_server *server = mem_zalloc(sizeof *server);
     server->config = *config;
     server->accept_again.fired = accept_again;
+    STAILQ_INIT(&server->ready);
+    STAILQ_INIT(&server->ended);
     server->run_ready.data = server;
     uv_idle_init(config->loop, &server->run_ready);
     bool fine = add_listener(server, &server->tcp, tcp, why);
@@ -221,8 +223,8 @@ void http_stop(struct http_server *server)
     wheel_cancel(&server->accept_again);
     stop_listening(&server->tcp);
     stop_listening(&server->unix_socket);
-    while (server->conns)
-        http_conn_end(server->conns);
+    while (!LIST_EMPTY(&server->conns))
+        http_conn_end(LIST_FIRST(&server->conns));
     uv_close((uv_handle_t *)&server->run_ready, NULL);
 }
 

@@ -12,6 +12,8 @@
 #include "relay/net/http_parse.h"
 #include "relay/core/unfinished.h"
 
+#include <sys/queue.h>
+
 enum { HTTP_SCRATCH_BYTES = 65536, HTTP_ORIGIN_MAX = 300, HTTP_CORS_MAX = 480 };
 
 enum http_state {
@@ -42,8 +44,8 @@ struct http_conn {
     struct http_server *server;
     uv_poll_t poll; /* if `polled` */
     int fd, events;
-    struct http_conn *prev, *next;
-    struct http_conn *next_ready; /* or the next that ended */
+    LIST_ENTRY(http_conn) all;
+    STAILQ_ENTRY(http_conn) waiting; /* in server->ready or, later, in server->ended */
     struct wheel_timer timer;
     struct buf in, out;
     struct debt debt;             /* `out` */
@@ -76,11 +78,11 @@ struct http_listener {
 struct http_server {
     struct http_config config;
     struct http_listener tcp, unix_socket;
-    struct http_conn *conns;
+    LIST_HEAD(, http_conn) conns;
     size_t count;
-    struct http_conn *ready; /* those to run in this turn of the loop */
-    struct http_conn *ended; /* those to free in the next */
-    uv_idle_t run_ready;     /* active while there are any of either: the loop does not sleep then */
+    STAILQ_HEAD(, http_conn) ready; /* those to run in this turn of the loop */
+    STAILQ_HEAD(, http_conn) ended; /* those to free in the next */
+    uv_idle_t run_ready;            /* active while there are any of either: the loop does not sleep then */
     struct wheel_timer accept_again;
     bool draining, stopping;
     char scratch[HTTP_SCRATCH_BYTES];

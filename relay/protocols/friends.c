@@ -328,7 +328,8 @@ static void not_joined(struct session *session, uint64_t conversation, enum err 
 static void closed(struct session *session)
 {
     struct friends_state *state = state_of(session);
-    for (const struct subscription *sub = session->subscriptions; sub; sub = sub->next)
+    const struct subscription *sub;
+    LIST_FOREACH(sub, &session->subscriptions, link)
         unuse(hub_conversation(sub)); /* with its session's the room's log goes: nothing encodes */
     hub_leave(protocol_context.hub, session);
     free(state->token);

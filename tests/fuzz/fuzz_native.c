@@ -67,10 +67,7 @@ enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, str
 
 void hub_leave_one(struct subscription *sub)
 {
-    struct subscription **at = &sub->session->subscriptions;
-    while (*at != sub)
-        at = &(*at)->next;
-    *at = sub->next;
+    LIST_REMOVE(sub, link);
     free(sub);
 }
 

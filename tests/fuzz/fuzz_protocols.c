@@ -118,7 +118,7 @@ static struct session *open_one(unsigned way)
     ended = false;
     session->protocol->open(session, &request);
     do_jobs();
-    CG_ASSERT(!ended && session->subscriptions);
+    CG_ASSERT(!ended && !LIST_EMPTY(&session->subscriptions));
     return session;
 }
 

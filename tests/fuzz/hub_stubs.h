@@ -63,9 +63,9 @@ void hub_join(struct hub *of, struct session *session, uint64_t conversation, en
     struct stub_subscription *stub = mem_zalloc(sizeof *stub);
     CG_ASSERT(of == &hub && !hub_subscription(session, conversation));
     (void)encoding;
-    stub->sub = (struct subscription){.session = session, .next = session->subscriptions, .announced = true};
+    stub->sub = (struct subscription){.session = session, .announced = true};
     stub->conversation = conversation;
-    session->subscriptions = &stub->sub;
+    LIST_INSERT_HEAD(&session->subscriptions, &stub->sub, link);
     session->protocol->joined(session, &stub->sub);
 }
 
@@ -76,17 +76,18 @@ uint64_t hub_conversation(const struct subscription *sub)
 
 struct subscription *hub_subscription(const struct session *session, uint64_t conversation)
 {
-    for (struct subscription *sub = session->subscriptions; sub; sub = sub->next)
+    struct subscription *sub;
+    LIST_FOREACH(sub, &session->subscriptions, link)
         if (hub_conversation(sub) == conversation)
-            return sub;
-    return NULL;
+            break;
+    return sub;
 }
 
 void hub_leave(struct hub *of, struct session *session)
 {
     CG_ASSERT(of == &hub);
-    for (struct subscription *sub; (sub = session->subscriptions);) {
-        session->subscriptions = sub->next;
+    for (struct subscription *sub; (sub = LIST_FIRST(&session->subscriptions));) {
+        LIST_REMOVE(sub, link);
         free(sub);
     }
 }

@@ -314,9 +314,10 @@ static void what_everybody_has_had_takes_no_more_memory(void **state)
             hub_flush(&hub);
         }
     }
-    assert_in_range(seven->logs->frames.cap, 1, 2048);
-    assert_in_range(eight->logs->frames.cap, 1, 512);
-    assert_int_equal(hub.log_bytes, frame_log_memory(&seven->logs->frames) + frame_log_memory(&eight->logs->frames));
+    assert_in_range(SLIST_FIRST(&seven->logs)->frames.cap, 1, 2048);
+    assert_in_range(SLIST_FIRST(&eight->logs)->frames.cap, 1, 512);
+    assert_int_equal(hub.log_bytes, frame_log_memory(&SLIST_FIRST(&seven->logs)->frames) +
+                                        frame_log_memory(&SLIST_FIRST(&eight->logs)->frames));
     for (const char *at = got(with_history); (at = strstr(at, "members bob|")); at++)
         members++;
     assert_int_equal(members, 50 * 40);
