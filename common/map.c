@@ -83,6 +83,25 @@ void *map_take(struct map *map, uint64_t key)
     return value;
 }
 
+void map_chain_add(struct map *map, uint64_t key, struct map_link *link)
+{
+    link->next = map_get(map, key);
+    map_put(map, key, link);
+}
+
+void map_chain_remove(struct map *map, uint64_t key, const struct map_link *link)
+{
+    struct map_link *first = map_get(map, key), **at = &first;
+    while (*at && *at != link)
+        at = &(*at)->next;
+    CG_ASSERT(*at);
+    *at = link->next;
+    if (first)
+        map_put(map, key, first);
+    else
+        map_take(map, key);
+}
+
 void *map_next(const struct map *map, size_t *at)
 {
     while (*at < map->cap) {

@@ -27,6 +27,17 @@ void map_put(struct map *map, uint64_t key, void *value);
 /* Removes and returns it; NULL if there was none. */
 void *map_take(struct map *map, uint64_t key);
 
+/* For keys that are hashes: the values of one key are a chain, whose links are part of them (container_of). map_get gives
+ * the first struct map_link of it, or NULL. */
+struct map_link {
+    struct map_link *next;
+};
+
+/* `link` becomes the first of its chain. */
+void map_chain_add(struct map *map, uint64_t key, struct map_link *link);
+/* `link` is in that chain. */
+void map_chain_remove(struct map *map, uint64_t key, const struct map_link *link);
+
 /* Visits every entry: for (size_t at = 0; (value = map_next(&map, &at));). The map must not change
  * in between. */
 void *map_next(const struct map *map, size_t *at);

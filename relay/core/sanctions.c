@@ -1,6 +1,7 @@
 #include "relay/core/sanctions.h"
 
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/rate.h"
@@ -13,7 +14,7 @@ struct sanctions_row {
     struct sanction sanction;
     uint64_t address;
     int64_t known_ms;                /* clock_mono_ms */
-    struct sanctions_row *next;      /* on the same user, address or hash of a name */
+    struct map_link link;            /* on the same user, address or hash of a name */
     struct sanctions_row *next_over; /* while they are swept out */
 };
 
@@ -38,14 +39,6 @@ static struct map *map_of(struct sanctions *sanctions, const struct sanctions_ro
     return row->sanction.user ? &sanctions->by_user : row->address ? &sanctions->by_address : &sanctions->by_name;
 }
 
-static void set_chain(struct map *map, uint64_t key, struct sanctions_row *first)
-{
-    if (first)
-        map_put(map, key, first);
-    else
-        map_take(map, key);
-}
-
 static void add(struct sanctions *sanctions, const struct sanction *sanction)
 {
     struct sanctions_row *row = mem_zalloc(sizeof *row);
@@ -54,8 +47,7 @@ static void add(struct sanctions *sanctions, const struct sanction *sanction)
     row->known_ms = clock_mono_ms();
     row->address = rate_address_key(str_of(sanction->address));
     struct map *map = map_of(sanctions, row, &key);
-    row->next = map_get(map, key);
-    set_chain(map, key, row);
+    map_chain_add(map, key, &row->link);
     map_put(&sanctions->by_id, sanction->id, row);
     metric_set(METRIC_SANCTIONS, (int64_t)sanctions->by_id.count);
 }
@@ -64,12 +56,7 @@ static void drop(struct sanctions *sanctions, struct sanctions_row *row)
 {
     uint64_t key;
     struct map *map = map_of(sanctions, row, &key);
-    struct sanctions_row *first = map_get(map, key), **at = &first;
-    while (*at && *at != row)
-        at = &(*at)->next;
-    CG_ASSERT(*at); /* every row stands in its chain */
-    *at = row->next;
-    set_chain(map, key, first);
+    map_chain_remove(map, key, &row->link);
     map_take(&sanctions->by_id, row->sanction.id);
     metric_set(METRIC_SANCTIONS, (int64_t)sanctions->by_id.count);
     free(row);
@@ -121,6 +108,12 @@ void sanctions_sweep(struct sanctions *sanctions, int64_t read_ms)
     }
 }
 
+/* The next row on the same; `link` is a map's, or a row's. */
+static const struct sanctions_row *row_of(struct map_link *link)
+{
+    return link ? container_of(link, struct sanctions_row, link) : NULL;
+}
+
 static bool is_in(const struct sanctions_row *row, enum sanction_kind kind, uint64_t conversation)
 {
     const struct sanction *sanction = &row->sanction;
@@ -128,10 +121,11 @@ static bool is_in(const struct sanctions_row *row, enum sanction_kind kind, uint
            (!sanction->conversation || sanction->conversation == conversation);
 }
 
-static bool any(const struct sanctions_row *row, enum sanction_kind kind, uint64_t conversation)
+static bool any(const struct map *map, uint64_t key, enum sanction_kind kind, uint64_t conversation)
 {
+    const struct sanctions_row *row = row_of(map_get(map, key)); /* a key that is 0 has none */
     while (row && !is_in(row, kind, conversation))
-        row = row->next;
+        row = row_of(row->link.next);
     return row;
 }
 
@@ -139,16 +133,16 @@ bool sanctions_on(const struct sanctions *sanctions, enum sanction_kind kind, ui
                   uint64_t conversation)
 {
     return sanctions && sanctions->by_id.count &&
-           ((user && any(map_get(&sanctions->by_user, user), kind, conversation)) ||
-            (address && any(map_get(&sanctions->by_address, address), kind, conversation)));
+           (any(&sanctions->by_user, user, kind, conversation) ||
+            any(&sanctions->by_address, address, kind, conversation));
 }
 
 bool sanctions_revoked(const struct sanctions *sanctions, uint64_t user, uint64_t conversation, uint32_t generation)
 {
     const struct sanctions_row *row =
-        sanctions && sanctions->by_id.count && user ? map_get(&sanctions->by_user, user) : NULL;
+        sanctions && sanctions->by_id.count ? row_of(map_get(&sanctions->by_user, user)) : NULL;
     while (row && !(is_in(row, SANCTION_REVOCATION, conversation) && generation < row->sanction.generation))
-        row = row->next;
+        row = row_of(row->link.next);
     return row;
 }
 
@@ -156,8 +150,8 @@ bool sanctions_on_name(const struct sanctions *sanctions, enum sanction_kind kin
                        uint64_t conversation)
 {
     const struct sanctions_row *row =
-        sanctions && sanctions->by_id.count && name.len ? map_get(&sanctions->by_name, name_key(name)) : NULL;
-    for (; row; row = row->next)
+        sanctions && sanctions->by_id.count && name.len ? row_of(map_get(&sanctions->by_name, name_key(name))) : NULL;
+    for (; row; row = row_of(row->link.next))
         if (is_in(row, kind, conversation) && str_eq(str_of(row->sanction.name), name))
             return true;
     return false;

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 
 struct poller {
-    struct poller *next; /* another one with the same key */
+    struct map_link link; /* another one with the same key */
     uint64_t conversation, user;
     unsigned polls;           /* in hand */
     struct wheel_timer timer; /* set while there are none */
 };
 
-static struct map pollers; /* key_of() → struct poller */
+static struct map pollers; /* key_of() → chain of struct poller */
 
 static uint64_t key_of(uint64_t conversation, uint64_t user)
 {
@@ -22,21 +22,17 @@ static uint64_t key_of(uint64_t conversation, uint64_t user)
 
 static struct poller *find(uint64_t conversation, uint64_t user)
 {
-    struct poller *poller = map_get(&pollers, key_of(conversation, user));
-    while (poller && (poller->conversation != conversation || poller->user != user))
-        poller = poller->next;
-    return poller;
+    for (struct map_link *link = map_get(&pollers, key_of(conversation, user)); link; link = link->next) {
+        struct poller *poller = container_of(link, struct poller, link);
+        if (poller->conversation == conversation && poller->user == user)
+            return poller;
+    }
+    return NULL;
 }
 
 static void forget(struct poller *poller)
 {
-    uint64_t key = key_of(poller->conversation, poller->user);
-    struct poller *first = map_take(&pollers, key), **at = &first;
-    while (*at != poller)
-        at = &(*at)->next;
-    *at = poller->next;
-    if (first)
-        map_put(&pollers, key, first);
+    map_chain_remove(&pollers, key_of(poller->conversation, poller->user), &poller->link);
     free(poller);
 }
 
@@ -51,13 +47,11 @@ void chatroom_http_poller_comes(const struct store_place *place)
 {
     struct poller *poller = find(place->conversation, place->user);
     if (!poller) {
-        uint64_t key = key_of(place->conversation, place->user);
         poller = mem_zalloc(sizeof *poller);
-        poller->next = map_get(&pollers, key);
         poller->conversation = place->conversation;
         poller->user = place->user;
         poller->timer.fired = on_timer;
-        map_put(&pollers, key, poller);
+        map_chain_add(&pollers, key_of(place->conversation, place->user), &poller->link);
         struct member member = {place->user, {place->user_name, place->user_name_len}, str_of(place->head)};
         presence_enter(protocol_context.presence, place->conversation, ENCODING_POLL, &member, 0);
     }

@@ -1,6 +1,7 @@
 #include "relay/protocols/friends.h"
 
 #include "common/client_id.h"
+#include "common/container.h"
 #include "common/log.h"
 #include "common/map.h"
 #include "common/mem.h"
@@ -35,11 +36,11 @@ static struct friends_state *state_of(struct session *session)
 struct in_use {
     struct store_friendship friendship;
     unsigned subscriptions;
-    struct in_use *same; /* another id with the same hash */
+    struct map_link link; /* another id with the same hash */
 };
 
 static struct map friendships; /* conversation → struct in_use */
-static struct map by_id;       /* hash of the friendship's id → the first such struct in_use */
+static struct map by_id;       /* hash of the friendship's id → chain of struct in_use */
 
 /* FNV-1a. Ids are random and ours, so nobody can choose one that meets another. */
 static uint64_t id_hash(struct str id)
@@ -54,25 +55,12 @@ static void use(const struct store_friendship *friendship)
 {
     struct in_use *in_use = map_get(&friendships, friendship->conversation);
     if (!in_use) {
-        uint64_t key = id_hash(str_of(friendship->id));
         in_use = mem_zalloc(sizeof *in_use);
         in_use->friendship = *friendship;
-        in_use->same = map_get(&by_id, key);
         map_put(&friendships, friendship->conversation, in_use);
-        map_put(&by_id, key, in_use);
+        map_chain_add(&by_id, id_hash(str_of(friendship->id)), &in_use->link);
     }
     in_use->subscriptions++;
-}
-
-static void forget_id(struct in_use *in_use)
-{
-    uint64_t key = id_hash(str_of(in_use->friendship.id));
-    struct in_use *first = map_take(&by_id, key), **at = &first;
-    while (*at != in_use)
-        at = &(*at)->same;
-    *at = in_use->same;
-    if (first)
-        map_put(&by_id, key, first);
 }
 
 static void unuse(uint64_t conversation)
@@ -81,7 +69,7 @@ static void unuse(uint64_t conversation)
     if (!in_use || --in_use->subscriptions) /* none: a subscription in the inbox */
         return;
     map_take(&friendships, conversation);
-    forget_id(in_use);
+    map_chain_remove(&by_id, id_hash(str_of(in_use->friendship.id)), &in_use->link);
     free(in_use);
 }
 
@@ -94,10 +82,12 @@ static const struct store_friendship *friendship_get(uint64_t conversation)
 
 static const struct store_friendship *friendship_named(struct str id)
 {
-    const struct in_use *in_use = map_get(&by_id, id_hash(id));
-    while (in_use && !str_eq(id, str_of(in_use->friendship.id)))
-        in_use = in_use->same;
-    return in_use ? &in_use->friendship : NULL;
+    for (struct map_link *link = map_get(&by_id, id_hash(id)); link; link = link->next) {
+        const struct in_use *in_use = container_of(link, struct in_use, link);
+        if (str_eq(id, str_of(in_use->friendship.id)))
+            return &in_use->friendship;
+    }
+    return NULL;
 }
 
 static const struct {

@@ -65,31 +65,25 @@ void sio_namespace_remove(struct sio_socket *socket)
 
 static struct sio_room *room_find(const struct sio_namespace *nsp, struct str name)
 {
-    struct sio_room *room = map_get(&nsp->rooms, hash(name));
-    while (room && !str_eq(room->name, name))
-        room = room->next;
-    return room;
+    for (struct map_link *link = map_get(&nsp->rooms, hash(name)); link; link = link->next) {
+        struct sio_room *room = container_of(link, struct sio_room, link);
+        if (str_eq(room->name, name))
+            return room;
+    }
+    return NULL;
 }
 
 static struct sio_room *room_new(struct sio_namespace *nsp, struct str name)
 {
     struct sio_room *room = mem_zalloc(sizeof *room);
-    uint64_t key = hash(name);
     room->name = (struct str){mem_strndup(name.ptr, name.len), name.len};
-    room->next = map_get(&nsp->rooms, key);
-    map_put(&nsp->rooms, key, room);
+    map_chain_add(&nsp->rooms, hash(name), &room->link);
     return room;
 }
 
 static void room_free(struct sio_namespace *nsp, struct sio_room *room)
 {
-    uint64_t key = hash(room->name);
-    struct sio_room *first = map_take(&nsp->rooms, key), **at = &first;
-    while (*at != room)
-        at = &(*at)->next;
-    *at = room->next;
-    if (first)
-        map_put(&nsp->rooms, key, first);
+    map_chain_remove(&nsp->rooms, hash(room->name), &room->link);
     free((void *)(uintptr_t)room->name.ptr);
     free(room->sockets);
     free(room);

@@ -35,8 +35,8 @@ struct sio_past {
 
 /* Sockets of this relay in a room. */
 struct sio_room {
-    struct sio_room *next; /* of the same hash */
-    struct str name;       /* owned */
+    struct map_link link; /* of the same hash */
+    struct str name;      /* owned */
     struct sio_socket **sockets;
     size_t count, cap;
 };

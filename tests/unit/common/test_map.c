@@ -1,9 +1,11 @@
 /* The hash table against a list that cannot be wrong, with keys chosen to collide. */
 #include "tests/unit/check.h"
 
+#include "common/container.h"
 #include "common/map.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 static uint64_t random_state;
 
@@ -273,6 +275,44 @@ static void it_does_not_move_to_and_fro(void **state)
     map_fini(&map);
 }
 
+struct word {
+    const char *text;
+    struct map_link link;
+};
+
+static const char *chain(const struct map *map, uint64_t key)
+{
+    static char texts[32];
+    size_t len = 0;
+    for (struct map_link *link = map_get(map, key); link; link = link->next)
+        len += (size_t)snprintf(texts + len, sizeof texts - len, "%s", container_of(link, struct word, link)->text);
+    texts[len] = '\0';
+    return texts;
+}
+
+static void values_of_one_key_are_a_chain(void **state)
+{
+    (void)state;
+    struct map map = {0};
+    struct word a = {.text = "a"}, b = {.text = "b"}, c = {.text = "c"}, other = {.text = "other"};
+    map_chain_add(&map, 7, &a.link);
+    map_chain_add(&map, 7, &b.link);
+    map_chain_add(&map, 8, &other.link);
+    map_chain_add(&map, 7, &c.link);
+    assert_string_equal(chain(&map, 7), "cba");
+    map_chain_remove(&map, 7, &b.link); /* in the middle */
+    assert_string_equal(chain(&map, 7), "ca");
+    map_chain_remove(&map, 7, &c.link); /* the first */
+    map_chain_add(&map, 7, &b.link);
+    map_chain_remove(&map, 7, &a.link); /* the last */
+    assert_string_equal(chain(&map, 7), "b");
+    map_chain_remove(&map, 7, &b.link);
+    assert_null(map_get(&map, 7));
+    assert_int_equal(map.count, 1);
+    assert_string_equal(chain(&map, 8), "other");
+    map_fini(&map);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +325,7 @@ int main(void)
         cmocka_unit_test(it_does_as_a_list_does_when_all_collide),
         cmocka_unit_test(an_emptied_table_gives_memory_back),
         cmocka_unit_test(it_does_not_move_to_and_fro),
+        cmocka_unit_test(values_of_one_key_are_a_chain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
