@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@ static const unsigned prices[WORKS] = {[WORK_CHECK] = 1, [WORK_HASH] = 4};
 
 /* One that somebody waits for; on the stack of who does. */
 struct piece {
-    struct piece *next;
+    TAILQ_ENTRY(piece) link;
     enum work work;
     struct str password;
     char *hash; /* read, or written */
@@ -43,11 +44,13 @@ static struct {
     pthread_t threads[PASSWORD_THREADS_MAX];
     unsigned thread_count, waiting, waiting_max;
     bool ending;
-    struct piece *first;
-    uint64_t now; /* the turn that was begun last */
+    TAILQ_HEAD(pieces, piece) pieces; /* as they came */
+    uint64_t now;                     /* the turn that was begun last */
     uint64_t seed;
     uint64_t accounts[ACCOUNTS];
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wanted = PTHREAD_COND_INITIALIZER};
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
+          .wanted = PTHREAD_COND_INITIALIZER,
+          .pieces = TAILQ_HEAD_INITIALIZER(pool.pieces)};
 
 bool password_ok(struct str password)
 {
@@ -75,10 +78,7 @@ static void work_on(struct piece *piece)
 
 static void take_out(struct piece *piece)
 {
-    struct piece **at = &pool.first;
-    while (*at != piece)
-        at = &(*at)->next;
-    *at = piece->next;
+    TAILQ_REMOVE(&pool.pieces, piece, link);
     metric_set(METRIC_PASSWORDS_WAITING, --pool.waiting);
 }
 
@@ -91,8 +91,8 @@ static void finish(struct piece *piece)
 /* The one whose turn is first; of equal ones that which came first. */
 static struct piece *next_piece(void)
 {
-    struct piece *next = pool.first;
-    for (struct piece *piece = next; piece; piece = piece->next)
+    struct piece *piece, *next = TAILQ_FIRST(&pool.pieces);
+    TAILQ_FOREACH(piece, &pool.pieces, link)
         if (piece->turn < next->turn)
             next = piece;
     return next;
@@ -101,8 +101,8 @@ static struct piece *next_piece(void)
 /* The one that is furthest from its turn, of equal ones the last: it is what is too much. */
 static struct piece *last_piece(void)
 {
-    struct piece *last = pool.first;
-    for (struct piece *piece = last; piece; piece = piece->next)
+    struct piece *piece, *last = TAILQ_FIRST(&pool.pieces);
+    TAILQ_FOREACH(piece, &pool.pieces, link)
         if (piece->turn >= last->turn)
             last = piece;
     return last;
@@ -119,12 +119,9 @@ static void turn_away(struct piece *piece)
 static void put_in(struct piece *piece)
 {
     uint64_t *account = &pool.accounts[piece->account];
-    struct piece **at = &pool.first;
     piece->turn = *account > pool.now ? *account : pool.now;
     *account = piece->turn + prices[piece->work];
-    while (*at)
-        at = &(*at)->next;
-    *at = piece;
+    TAILQ_INSERT_TAIL(&pool.pieces, piece, link);
     metric_set(METRIC_PASSWORDS_WAITING, ++pool.waiting);
     if (pool.waiting > pool.waiting_max) {
         struct piece *last = last_piece();

@@ -10,8 +10,8 @@
 struct sharer {
     uint64_t key;
     size_t working, waiting;
-    struct claim *first, *last;     /* that wait */
-    struct sharer *before, *behind; /* in the ring, while any does */
+    TAILQ_HEAD(claims, claim) claims; /* that wait */
+    TAILQ_ENTRY(sharer) turns;        /* while any does */
 };
 
 void shares_init(struct shares *shares, size_t threads, size_t percent, size_t waiting_max)
@@ -19,6 +19,7 @@ void shares_init(struct shares *shares, size_t threads, size_t percent, size_t w
     CG_ASSERT(threads && percent && percent <= 100 && waiting_max);
     *shares = (struct shares){
         .lock = PTHREAD_MUTEX_INITIALIZER, .threads = threads, .percent = percent, .waiting_max = waiting_max};
+    TAILQ_INIT(&shares->turns);
 }
 
 void shares_fini(struct shares *shares)
@@ -38,6 +39,7 @@ static struct sharer *sharer_of(struct shares *shares, uint64_t address)
         return sharer;
     sharer = mem_zalloc(sizeof *sharer);
     sharer->key = key;
+    TAILQ_INIT(&sharer->claims);
     map_put(&shares->sharers, key, sharer);
     return sharer;
 }
@@ -48,28 +50,6 @@ static void forget(struct shares *shares, struct sharer *sharer)
         return;
     map_take(&shares->sharers, sharer->key);
     free(sharer);
-}
-
-/* As the last of all. */
-static void join_ring(struct shares *shares, struct sharer *sharer)
-{
-    struct sharer *next = shares->turns;
-    if (!next) {
-        shares->turns = sharer->before = sharer->behind = sharer;
-        return;
-    }
-    sharer->behind = next;
-    sharer->before = next->before;
-    next->before->behind = sharer;
-    next->before = sharer;
-}
-
-static void leave_ring(struct shares *shares, struct sharer *sharer)
-{
-    if (shares->turns == sharer)
-        shares->turns = sharer->behind == sharer ? NULL : sharer->behind;
-    sharer->before->behind = sharer->behind;
-    sharer->behind->before = sharer->before;
 }
 
 static void count_waiting(struct shares *shares, struct sharer *sharer, int by)
@@ -89,8 +69,8 @@ static bool may_have_another(const struct shares *shares, const struct sharer *s
 /* Asked only past waiting_max, which bounds what it costs. */
 static struct sharer *largest(const struct shares *shares)
 {
-    struct sharer *most = shares->turns;
-    for (struct sharer *sharer = most->behind; sharer != shares->turns; sharer = sharer->behind)
+    struct sharer *sharer, *most = TAILQ_FIRST(&shares->turns);
+    TAILQ_FOREACH(sharer, &shares->turns, turns)
         if (sharer->waiting > most->waiting)
             most = sharer;
     return most;
@@ -99,28 +79,24 @@ static struct sharer *largest(const struct shares *shares)
 static void put_in(struct shares *shares, struct claim *claim)
 {
     struct sharer *sharer = claim->sharer;
-    claim->behind = NULL;
-    claim->before = sharer->last;
-    *(sharer->last ? &sharer->last->behind : &sharer->first) = claim;
-    sharer->last = claim;
+    TAILQ_INSERT_TAIL(&sharer->claims, claim, link);
     if (!sharer->waiting)
-        join_ring(shares, sharer);
+        TAILQ_INSERT_TAIL(&shares->turns, sharer, turns);
     count_waiting(shares, sharer, 1);
 }
 
 static void take_out(struct shares *shares, struct claim *claim)
 {
     struct sharer *sharer = claim->sharer;
-    *(claim->before ? &claim->before->behind : &sharer->first) = claim->behind;
-    *(claim->behind ? &claim->behind->before : &sharer->last) = claim->before;
+    TAILQ_REMOVE(&sharer->claims, claim, link);
     count_waiting(shares, sharer, -1);
     if (!sharer->waiting)
-        leave_ring(shares, sharer);
+        TAILQ_REMOVE(&shares->turns, sharer, turns);
 }
 
 static struct claim *turn_away(struct shares *shares)
 {
-    struct claim *claim = largest(shares)->last;
+    struct claim *claim = TAILQ_LAST(&largest(shares)->claims, claims);
     take_out(shares, claim);
     forget(shares, claim->sharer);
     metric_inc(METRIC_REQUESTS_CROWDED_OUT);
@@ -130,14 +106,24 @@ static struct claim *turn_away(struct shares *shares)
 /* Who may have none has some already, so this looks at no more of them than there are threads. */
 static struct sharer *next_sharer(const struct shares *shares)
 {
-    struct sharer *sharer = shares->turns;
-    if (!sharer || shares->working == shares->threads)
+    struct sharer *sharer;
+    if (shares->working == shares->threads)
         return NULL;
-    do
+    TAILQ_FOREACH(sharer, &shares->turns, turns)
         if (may_have_another(shares, sharer))
-            return sharer;
-    while ((sharer = sharer->behind) != shares->turns);
-    return NULL;
+            break;
+    return sharer;
+}
+
+/* The others come before its next: it is the last of all now, and those that it was served before come before it. */
+static void pass_turn(struct shares *shares, const struct sharer *sharer)
+{
+    struct sharer *first;
+    do {
+        first = TAILQ_FIRST(&shares->turns);
+        TAILQ_REMOVE(&shares->turns, first, turns);
+        TAILQ_INSERT_TAIL(&shares->turns, first, turns);
+    } while (first != sharer);
 }
 
 /* ---- for all threads ---- */
@@ -158,8 +144,8 @@ struct claim *shares_take(struct shares *shares)
     pthread_mutex_lock(&shares->lock);
     struct sharer *sharer = next_sharer(shares);
     if (sharer) {
-        claim = sharer->first;
-        shares->turns = sharer->behind; /* the others come before its next */
+        claim = TAILQ_FIRST(&sharer->claims);
+        pass_turn(shares, sharer);
         take_out(shares, claim);
         sharer->working++;
         shares->working++;

@@ -11,13 +11,14 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/queue.h>
 
 struct sharer;
 
 /* One request's. Zeroed at its beginning; its owner's again once it was taken or turned away. */
 struct claim {
     struct sharer *sharer;
-    struct claim *before, *behind; /* of the same sharer */
+    TAILQ_ENTRY(claim) link; /* in its sharer's */
 };
 
 struct shares {
@@ -25,8 +26,8 @@ struct shares {
     size_t threads, percent; /* of the threads that others leave */
     size_t waiting_max;
     size_t working, waiting;
-    struct map sharers;   /* by address: those of whom anything is worked on or waits */
-    struct sharer *turns; /* those of whom something waits: a ring, from the one whose turn is next */
+    struct map sharers;         /* by address: those of whom anything is worked on or waits */
+    TAILQ_HEAD(, sharer) turns; /* those of whom something waits, from the one whose turn is next */
 };
 
 /* `percent`: 1 to 100, which is no bound. */

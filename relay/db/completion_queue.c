@@ -15,36 +15,33 @@ void completion_queue_init(struct completion_queue *queue, uv_loop_t *loop)
     int failed = uv_async_init(loop, &queue->wake, on_wake);
     CG_NEED(!failed, "a descriptor to wake the loop by");
     pthread_mutex_init(&queue->lock, NULL);
-    queue->first = NULL;
-    queue->last = &queue->first;
+    STAILQ_INIT(&queue->arrived);
 }
 
 void completion_queue_add(struct completion_queue *queue, struct completion *completion)
 {
-    completion_queue_add_all(queue, completion, completion);
+    struct parcels parcels = STAILQ_HEAD_INITIALIZER(parcels);
+    STAILQ_INSERT_TAIL(&parcels, completion, link);
+    completion_queue_add_all(queue, &parcels);
 }
 
-void completion_queue_add_all(struct completion_queue *queue, struct completion *first, struct completion *last)
+void completion_queue_add_all(struct completion_queue *queue, struct parcels *parcels)
 {
-    last->next = NULL;
     pthread_mutex_lock(&queue->lock);
-    *queue->last = first;
-    queue->last = &last->next;
+    STAILQ_CONCAT(&queue->arrived, parcels);
     pthread_mutex_unlock(&queue->lock);
     uv_async_send(&queue->wake);
 }
 
 void completion_queue_drain(struct completion_queue *queue)
 {
+    struct parcels arrived = STAILQ_HEAD_INITIALIZER(arrived);
     pthread_mutex_lock(&queue->lock);
-    struct completion *completion = queue->first;
-    queue->first = NULL;
-    queue->last = &queue->first;
+    STAILQ_CONCAT(&arrived, &queue->arrived);
     pthread_mutex_unlock(&queue->lock);
-    while (completion) {
-        struct completion *next = completion->next;
+    for (struct completion *completion; (completion = STAILQ_FIRST(&arrived));) {
+        STAILQ_REMOVE_HEAD(&arrived, link);
         completion->arrived(completion);
-        completion = next;
     }
 }
 

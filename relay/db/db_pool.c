@@ -1,12 +1,14 @@
 #include "relay/db/db_pool.h"
 
 #include "common/store/db.h"
+#include "common/container.h"
 #include "common/map.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 enum {
     KINDS = 8, /* that are worked on together; those of more would be worked on by payer only */
@@ -23,9 +25,9 @@ static const unsigned char turns[] = {CLASS_ARRIVAL, CLASS_RELAY,   CLASS_ARRIVA
 struct lane {
     struct payer *payer;
     void (*work_all)(struct job *const *jobs, size_t count, struct store *store);
-    struct job *first, **last;
-    struct lane *next;            /* of the same payer */
-    struct lane *before, *behind; /* a ring: of the same class and kind */
+    STAILQ_HEAD(, job) jobs;
+    SLIST_ENTRY(lane) own;  /* in its payer's lanes */
+    TAILQ_ENTRY(lane) kind; /* in its kind's lanes, if those are worked on together */
 };
 
 /* Who pays, in one class. It is in the class' heap while it has jobs and may have a worker, and is forgotten once it
@@ -33,18 +35,18 @@ struct lane {
 struct payer {
     uint64_t key;
     uint64_t used; /* virtual time: what it has had, on the class' scale */
-    struct lane *lanes;
+    SLIST_HEAD(, lane) lanes;
     size_t count;   /* jobs that wait */
     size_t workers; /* at work for it */
     size_t place;   /* in the heap, from 1; 0: not in it */
-    struct payer *next_idle;
+    STAILQ_ENTRY(payer) idle_link;
     bool idle; /* in the class' list of those that may be forgotten */
 };
 
 struct kind {
     void (*work_all)(struct job *const *jobs, size_t count, struct store *store); /* NULL: free */
-    struct lane *lanes; /* ring; the one whose turn it is; NULL: none */
-    size_t count;       /* jobs */
+    TAILQ_HEAD(, lane) lanes;                                                     /* from the one whose turn it is */
+    size_t count;                                                                 /* jobs */
 };
 
 struct class
@@ -53,7 +55,7 @@ struct class
     struct payer **heap; /* by `used`, [1] has used least */
     size_t heap_count, heap_cap;
     struct kind kinds[KINDS];
-    struct payer *idle, **idle_end;
+    STAILQ_HEAD(, payer) idle;
     uint64_t now, latest;        /* virtual time: of who was served last; the latest that anybody has used */
     size_t count;                /* jobs that wait */
     size_t workers, workers_max; /* at work on its jobs */
@@ -148,14 +150,12 @@ static uint64_t key_of(uint64_t payer)
  * pile up. */
 static void forget_some(struct class *class)
 {
-    for (int i = 0; i < 2 && class->idle; i++) {
-        struct payer *payer = class->idle;
+    for (int i = 0; i < 2 && !STAILQ_EMPTY(&class->idle); i++) {
+        struct payer *payer = STAILQ_FIRST(&class->idle);
         bool busy = payer->count || payer->workers;
         if (!busy && payer->used > class->now)
             return;
-        class->idle = payer->next_idle;
-        if (!class->idle)
-            class->idle_end = &class->idle;
+        STAILQ_REMOVE_HEAD(&class->idle, idle_link);
         payer->idle = false;
         if (busy) /* it is put back when it has nothing again */
             continue;
@@ -169,9 +169,7 @@ static void note_idle(struct class *class, struct payer *payer)
     if (payer->count || payer->workers || payer->idle)
         return;
     payer->idle = true;
-    payer->next_idle = NULL;
-    *class->idle_end = payer;
-    class->idle_end = &payer->next_idle;
+    STAILQ_INSERT_TAIL(&class->idle, payer, idle_link);
 }
 
 static struct payer *payer_of(struct class *class, uint64_t number)
@@ -207,42 +205,27 @@ static struct kind *kind_of(struct class *class, const struct job *job)
     return free_kind;
 }
 
-static struct lane *lane_of(struct class *class, struct payer *payer, struct job *job, struct kind *kind)
+static struct lane *lane_of(struct payer *payer, struct job *job, struct kind *kind)
 {
-    struct lane *lane = payer->lanes;
-    (void)class;
-    while (lane && lane->work_all != job->work_all)
-        lane = lane->next;
-    if (lane)
-        return lane;
+    struct lane *lane;
+    SLIST_FOREACH(lane, &payer->lanes, own)
+        if (lane->work_all == job->work_all)
+            return lane;
     lane = mem_zalloc(sizeof *lane);
     lane->payer = payer;
     lane->work_all = job->work_all;
-    lane->last = &lane->first;
-    lane->next = payer->lanes;
-    payer->lanes = lane;
-    if (kind && kind->lanes) { /* last of the ring: before the one whose turn it is */
-        lane->behind = kind->lanes;
-        lane->before = kind->lanes->before;
-        lane->before->behind = lane->behind->before = lane;
-    } else if (kind) {
-        kind->lanes = lane->before = lane->behind = lane;
-    }
+    STAILQ_INIT(&lane->jobs);
+    SLIST_INSERT_HEAD(&payer->lanes, lane, own);
+    if (kind)
+        TAILQ_INSERT_TAIL(&kind->lanes, lane, kind);
     return lane;
 }
 
 static void lane_free(struct payer *payer, struct kind *kind, struct lane *lane)
 {
-    struct lane **at = &payer->lanes;
-    while (*at != lane)
-        at = &(*at)->next;
-    *at = lane->next;
-    if (kind && kind->lanes == lane)
-        kind->lanes = lane->behind != lane ? lane->behind : NULL;
-    if (kind) {
-        lane->before->behind = lane->behind;
-        lane->behind->before = lane->before;
-    }
+    SLIST_REMOVE(&payer->lanes, lane, lane, own);
+    if (kind)
+        TAILQ_REMOVE(&kind->lanes, lane, kind);
     free(lane);
 }
 
@@ -263,12 +246,10 @@ static void append(struct db_pool *pool, struct job *job)
     struct class *class = class_of(pool, job);
     struct kind *kind = kind_of(class, job);
     struct payer *payer = payer_of(class, job->payer);
-    struct lane *lane = lane_of(class, payer, job, kind);
+    struct lane *lane = lane_of(payer, job, kind);
     job->pool = pool;
     job->serial = ++pool->serial;
-    job->next = NULL;
-    *lane->last = job;
-    lane->last = &job->next;
+    STAILQ_INSERT_TAIL(&lane->jobs, job, queue);
     payer->count++;
     class->count++;
     if (!kind || kind->count++ % DB_POOL_TOGETHER == 0)
@@ -283,10 +264,10 @@ static void take_from(struct db_pool *pool, struct batch *batch, struct lane *la
 {
     struct class *class = batch->class;
     struct payer *payer = lane->payer;
-    struct job *job = lane->first;
+    struct job *job = STAILQ_FIRST(&lane->jobs);
     struct kind *kind = kind_of(class, job);
-    lane->first = job->next;
-    if (!lane->first)
+    STAILQ_REMOVE_HEAD(&lane->jobs, queue);
+    if (STAILQ_EMPTY(&lane->jobs))
         lane_free(payer, kind, lane);
     if (kind)
         kind->count--;
@@ -300,24 +281,33 @@ static void take_from(struct db_pool *pool, struct batch *batch, struct lane *la
 
 static struct lane *oldest_lane(const struct payer *payer)
 {
-    struct lane *oldest = payer->lanes;
-    for (struct lane *lane = oldest->next; lane; lane = lane->next)
-        if (lane->first->serial < oldest->first->serial)
+    struct lane *lane, *oldest = SLIST_FIRST(&payer->lanes);
+    SLIST_FOREACH(lane, &payer->lanes, own)
+        if (STAILQ_FIRST(&lane->jobs)->serial < STAILQ_FIRST(&oldest->jobs)->serial)
             oldest = lane;
     return oldest;
+}
+
+/* If it was the lane's turn, it is the next one's. */
+static void pass_turn(struct kind *kind, struct lane *lane)
+{
+    if (TAILQ_FIRST(&kind->lanes) != lane)
+        return;
+    TAILQ_REMOVE(&kind->lanes, lane, kind);
+    TAILQ_INSERT_TAIL(&kind->lanes, lane, kind);
 }
 
 /* Others of its kind go along, one of each payer in turn. */
 static void take_along(struct db_pool *pool, struct batch *batch, struct kind *kind)
 {
     size_t cost = batch->jobs[0]->cost;
-    while (kind->lanes && batch->count < DB_POOL_TOGETHER) {
-        struct lane *lane = kind->lanes;
+    while (!TAILQ_EMPTY(&kind->lanes) && batch->count < DB_POOL_TOGETHER) {
+        struct lane *lane = TAILQ_FIRST(&kind->lanes);
         struct payer *payer = lane->payer;
-        cost += lane->first->cost;
+        cost += STAILQ_FIRST(&lane->jobs)->cost;
         if (cost > DB_POOL_TOGETHER_COST)
             return;
-        kind->lanes = lane->behind;
+        pass_turn(kind, lane);
         take_from(pool, batch, lane);
         payer_place(batch->class, payer);
         note_idle(batch->class, payer);
@@ -347,13 +337,13 @@ static void take_batch(struct db_pool *pool, struct class *class, struct batch *
 {
     struct payer *payer = class->heap[1];
     struct lane *lane = oldest_lane(payer);
-    struct kind *kind = kind_of(class, lane->first);
+    struct kind *kind = kind_of(class, STAILQ_FIRST(&lane->jobs));
     batch->class = class;
     batch->payer = payer;
     batch->count = 0;
     class->now = payer->used;
-    if (kind && kind->lanes == lane)
-        kind->lanes = lane->behind; /* it has had its turn */
+    if (kind)
+        pass_turn(kind, lane);
     payer->workers++;
     class->workers++;
     take_from(pool, batch, lane);
@@ -413,11 +403,11 @@ static void *run(void *arg)
             batch.jobs[0]->work_all(batch.jobs, batch.count, store);
         else
             batch.jobs[0]->work(batch.jobs[0], store);
-        for (size_t i = 1; i < batch.count; i++)
-            batch.jobs[i - 1]->completion.next = &batch.jobs[i]->completion;
+        struct parcels parcels = STAILQ_HEAD_INITIALIZER(parcels);
+        for (size_t i = 0; i < batch.count; i++)
+            STAILQ_INSERT_TAIL(&parcels, &batch.jobs[i]->completion, link);
         give_back(pool, &batch);
-        completion_queue_add_all(pool->completions, &batch.jobs[0]->completion,
-                                 &batch.jobs[batch.count - 1]->completion);
+        completion_queue_add_all(pool->completions, &parcels);
     }
     store_free(store);
     db_thread_end();
@@ -428,7 +418,7 @@ static void *run(void *arg)
 
 static void arrived(struct completion *completion)
 {
-    struct job *job = (struct job *)completion;
+    struct job *job = container_of(completion, struct job, completion);
     struct db_pool *pool = job->pool;
     size_t bytes = job->bytes;
     job->done(job);
@@ -451,7 +441,9 @@ struct db_pool *db_pool_new(const struct settings *settings, struct completion_q
     pool->completions = completions;
     for (size_t i = 0; i < CLASSES; i++) {
         struct class *class = &pool->classes[i];
-        class->idle_end = &class->idle;
+        STAILQ_INIT(&class->idle);
+        for (size_t k = 0; k < KINDS; k++)
+            TAILQ_INIT(&class->kinds[k].lanes);
         class->workers_max = i == CLASS_COSTLY ? but_one : threads;
         class->payer_workers_max = i == CLASS_ASK ? but_one : threads;
     }

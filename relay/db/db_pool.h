@@ -48,7 +48,7 @@ struct job {
 
     /* the pool's own */
     struct db_pool *pool;
-    struct job *next; /* of the same payer and kind */
+    STAILQ_ENTRY(job) queue; /* of the same payer and kind */
     uint64_t serial;
 };
 

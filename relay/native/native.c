@@ -321,7 +321,8 @@ void native_hello_settled(struct native *native)
         return;
     native->hello = NULL;
     native->known = true;
-    for (struct native_room *room = native->rooms; room; room = room->next)
+    struct native_room *room;
+    SLIST_FOREACH(room, &native->rooms, link)
         room->joined = room->in_hello && hub_subscription(native->session, room->place.conversation);
     native_begin(&out, ANSWER_BYTES, hello->re);
     buf_add_text(&out, ",\"user\":");
@@ -335,7 +336,7 @@ void native_hello_settled(struct native *native)
     }
     buf_add_char(&out, ']');
     native_end(native, &out);
-    for (struct native_room *room = native->rooms; room; room = room->next)
+    SLIST_FOREACH(room, &native->rooms, link)
         if (room->joined)
             native_go(room);
     native_catch_up(native);

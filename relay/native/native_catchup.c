@@ -165,7 +165,8 @@ static void step(struct native_room *room)
 
 void native_catch_up(struct native *native)
 {
-    for (struct native_room *room = native->rooms; room && !native->session->closing; room = room->next)
+    for (struct native_room *room = SLIST_FIRST(&native->rooms); room && !native->session->closing;
+         room = SLIST_NEXT(room, link))
         if (room->joined && room->catching && !room->reading)
             step(room);
 }

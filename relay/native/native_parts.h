@@ -17,6 +17,8 @@
 #include "relay/core/postings.h"
 #include "relay/db/db_pool.h"
 
+#include <sys/queue.h>
+
 enum {
     NATIVE_ROOMS_AT_ONCE = 100, /* that one hello or one unread may name */
     NATIVE_MISSED_MAX = 1000,   /* events that are caught up with; past it the client pages */
@@ -36,7 +38,7 @@ typedef void native_room_handler(struct native_room *room, int64_t re, struct js
 
 /* A command that waits for its room. */
 struct native_waiting {
-    struct native_waiting *next;
+    STAILQ_ENTRY(native_waiting) link;
     native_room_handler *handle;
     int64_t re;
     struct json_object *object; /* owned */
@@ -51,7 +53,7 @@ struct native_cursor {
 /* A conversation that a connection has named: from the first look-up on. */
 struct native_room {
     struct native *native;
-    struct native_room *next;
+    SLIST_ENTRY(native_room) link;
     char id[ID_MAX];
     bool looking; /* it is being looked up, or looked up again for a join */
     bool fresh;   /* it just was: for the command that asked for it */
@@ -61,7 +63,7 @@ struct native_room {
         enum store_kind kind;
         char *space; /* a space's name; NULL for others */
     } place;         /* as looked up last: struct store_native_place */
-    struct native_waiting *waiting, **waiting_end;
+    STAILQ_HEAD(, native_waiting) waiting;
     int64_t typed_ms; /* wheel time; 0: never */
 
     /* joining */
@@ -103,7 +105,7 @@ struct native {
     bool known;                 /* hello was answered */
     uint64_t user;
     char *name, *head; /* one piece of memory */
-    struct native_room *rooms;
+    SLIST_HEAD(, native_room) rooms;
     size_t room_count;
     size_t waiting;        /* commands that wait for their room */
     size_t asked;          /* look-ups on their way */

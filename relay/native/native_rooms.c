@@ -15,39 +15,58 @@
 
 #define NUMBER_MAX ((INT64_C(1) << 53) - 1)
 
+/* ---- commands that wait ---- */
+
+static struct native_waiting *waiting_new(struct native_room *room, int64_t re, struct json_object *object,
+                                          native_room_handler *handle)
+{
+    struct native_waiting *waiting = mem_zalloc(sizeof *waiting);
+    *waiting = (struct native_waiting){.handle = handle, .re = re, .object = json_object_get(object)};
+    room->native->waiting++;
+    return waiting;
+}
+
+static struct native_waiting *take_waiting(struct native_room *room)
+{
+    struct native_waiting *waiting = STAILQ_FIRST(&room->waiting);
+    STAILQ_REMOVE_HEAD(&room->waiting, link);
+    room->native->waiting--;
+    return waiting;
+}
+
 /* ---- which there are ---- */
 
 struct native_room *native_room_of(const struct native *native, uint64_t conversation)
 {
-    struct native_room *room = native->rooms;
-    while (room && room->place.conversation != conversation)
-        room = room->next;
+    struct native_room *room;
+    SLIST_FOREACH(room, &native->rooms, link)
+        if (room->place.conversation == conversation)
+            break;
     return room;
 }
 
 struct native_room *native_room_named(const struct native *native, struct str id)
 {
-    struct native_room *room = native->rooms;
-    while (room && !str_eq(id, str_of(room->id)))
-        room = room->next;
+    struct native_room *room;
+    SLIST_FOREACH(room, &native->rooms, link)
+        if (str_eq(id, str_of(room->id)))
+            break;
     return room;
+}
+
+static void waiting_free(struct native_waiting *waiting)
+{
+    json_object_put(waiting->object);
+    free(waiting);
 }
 
 static void room_free(struct native_room *room)
 {
     struct native *native = room->native;
-    struct native_room **at = &native->rooms;
-    while (*at != room)
-        at = &(*at)->next;
-    *at = room->next;
+    SLIST_REMOVE(&native->rooms, room, native_room, link);
     native->room_count--;
-    while (room->waiting) {
-        struct native_waiting *waiting = room->waiting;
-        room->waiting = waiting->next;
-        native->waiting--;
-        json_object_put(waiting->object);
-        free(waiting);
-    }
+    while (!STAILQ_EMPTY(&room->waiting))
+        waiting_free(take_waiting(room));
     if (room->present)
         presence_leave(protocol_context.presence, room->place.conversation, native->user);
     free(room->place.space);
@@ -56,8 +75,8 @@ static void room_free(struct native_room *room)
 
 void native_rooms_free(struct native *native)
 {
-    while (native->rooms)
-        room_free(native->rooms);
+    while (!SLIST_EMPTY(&native->rooms))
+        room_free(SLIST_FIRST(&native->rooms));
 }
 
 /* One that is only remembered makes room for another; false: all are in use. */
@@ -65,8 +84,9 @@ static bool make_way(struct native *native)
 {
     if (native->room_count < (size_t)protocol_context.settings->native_rooms_max)
         return true;
-    for (struct native_room *room = native->rooms; room; room = room->next)
-        if (!room->joined && !room->coming && !room->looking && !room->waiting) {
+    struct native_room *room;
+    SLIST_FOREACH(room, &native->rooms, link)
+        if (!room->joined && !room->coming && !room->looking && STAILQ_EMPTY(&room->waiting)) {
             room_free(room);
             return true;
         }
@@ -81,10 +101,9 @@ static struct native_room *room_new(struct native *native, struct str id)
         return NULL;
     struct native_room *room = mem_zalloc(sizeof *room);
     room->native = native;
-    room->waiting_end = &room->waiting;
+    STAILQ_INIT(&room->waiting);
     memcpy(room->id, id.ptr, id.len);
-    room->next = native->rooms;
-    native->rooms = room;
+    SLIST_INSERT_HEAD(&native->rooms, room, link);
     native->room_count++;
     return room;
 }
@@ -103,21 +122,8 @@ static void set_place(struct native_room *room, const struct store_native_place 
 
 static void wait_for(struct native_room *room, int64_t re, struct json_object *object, native_room_handler *handle)
 {
-    struct native_waiting *waiting = mem_zalloc(sizeof *waiting);
-    *waiting = (struct native_waiting){NULL, handle, re, json_object_get(object)};
-    *room->waiting_end = waiting;
-    room->waiting_end = &waiting->next;
-    room->native->waiting++;
-}
-
-static struct native_waiting *take_waiting(struct native_room *room)
-{
-    struct native_waiting *waiting = room->waiting;
-    room->waiting = waiting->next;
-    if (!room->waiting)
-        room->waiting_end = &room->waiting;
-    room->native->waiting--;
-    return waiting;
+    struct native_waiting *waiting = waiting_new(room, re, object, handle);
+    STAILQ_INSERT_TAIL(&room->waiting, waiting, link);
 }
 
 static bool is_busy(const struct native_room *room)
@@ -133,8 +139,8 @@ static bool is_banned(const struct native *native, uint64_t conversation)
 /* `joining`: the hub is going through the subscriptions, so nobody may leave one. */
 static void carry_on(struct native_room *room, bool joining)
 {
-    while (room->waiting && !is_busy(room) && !native_is_answered(room->native)) {
-        if (joining && room->waiting->handle == native_leave) {
+    while (!STAILQ_EMPTY(&room->waiting) && !is_busy(room) && !native_is_answered(room->native)) {
+        if (joining && STAILQ_FIRST(&room->waiting)->handle == native_leave) {
             wheel_set(protocol_context.hub->wheel, &room->native->again, 0);
             return;
         }
@@ -143,26 +149,25 @@ static void carry_on(struct native_room *room, bool joining)
             native_refuse(room->native, waiting->re, "banned", "you may not be here");
         else
             waiting->handle(room, waiting->re, waiting->object);
-        json_object_put(waiting->object);
-        free(waiting);
+        waiting_free(waiting);
     }
 }
 
 /* From wherever an answer goes out, the hub's walk through the subscriptions among them. */
 void native_carry_on(struct native *native)
 {
-    for (struct native_room *room = native->rooms; room && native->waiting && !native->session->closing;
-         room = room->next)
-        carry_on(room, true);
+    struct native_room *room;
+    SLIST_FOREACH(room, &native->rooms, link)
+        if (native->waiting && !native->session->closing)
+            carry_on(room, true);
 }
 
 static void fail_waiting(struct native_room *room, enum err err)
 {
-    while (room->waiting) {
+    while (!STAILQ_EMPTY(&room->waiting)) {
         struct native_waiting *waiting = take_waiting(room);
         native_fail(room->native, waiting->re, err);
-        json_object_put(waiting->object);
-        free(waiting);
+        waiting_free(waiting);
     }
 }
 
@@ -322,12 +327,8 @@ void native_join(struct native_room *room, int64_t re, struct json_object *objec
             now.given = now.target = hub_seq(hub_subscription(native->session, room->place.conversation));
         answer_join(&now, re);
     } else if (!room->fresh) { /* where it and the user's marker are now */
-        struct native_waiting *waiting = mem_zalloc(sizeof *waiting);
-        *waiting = (struct native_waiting){room->waiting, native_join, re, json_object_get(object)};
-        if (!room->waiting)
-            room->waiting_end = &waiting->next;
-        room->waiting = waiting;
-        native->waiting++;
+        struct native_waiting *waiting = waiting_new(room, re, object, native_join);
+        STAILQ_INSERT_HEAD(&room->waiting, waiting, link);
         look_up(room);
     } else {
         room->cursor = cursor;
@@ -501,7 +502,8 @@ void native_on_again(struct wheel_timer *timer)
     if (native->session->closing)
         return;
     native_catch_up(native);
-    for (struct native_room *room = native->rooms; room; room = room->next)
+    struct native_room *room;
+    SLIST_FOREACH(room, &native->rooms, link)
         if (room->place.conversation)
             carry_on(room, false);
 }

@@ -8,6 +8,7 @@
 #include "relay/core/protocol.h"
 
 #include <stdlib.h>
+#include <sys/queue.h>
 
 enum { HISTORY = 10, WAITING_MAX = 16, LINE_BYTES = 4096 };
 /* Ack ids of what no client waits for; a line of the server's is no message of theirs. */
@@ -17,7 +18,7 @@ enum { NO_ACK = -1, OWN_LINE = -2 };
 
 /* A message that came before its sender's name was decided. */
 struct waiting {
-    struct waiting *next;
+    STAILQ_ENTRY(waiting) link;
     int64_t ack_id;
     size_t len;
     char text[];
@@ -26,7 +27,7 @@ struct waiting {
 struct chat_state {
     bool claiming;
     int64_t claim_ack;
-    struct waiting *first, **last;
+    STAILQ_HEAD(, waiting) waiting;
     size_t count;
 };
 
@@ -284,12 +285,10 @@ static void on_text(struct sio_socket *socket, struct str text, int64_t ack_id);
 
 static void free_waiting(struct chat_state *state)
 {
-    while (state->first) {
-        struct waiting *next = state->first->next;
-        free(state->first);
-        state->first = next;
+    for (struct waiting *waiting; (waiting = STAILQ_FIRST(&state->waiting));) {
+        STAILQ_REMOVE_HEAD(&state->waiting, link);
+        free(waiting);
     }
-    state->last = &state->first;
     state->count = 0;
 }
 
@@ -297,11 +296,9 @@ static void free_waiting(struct chat_state *state)
 static void go_on(struct sio_socket *socket)
 {
     struct chat_state *state = state_of(socket);
-    while (state->first && !state->claiming) {
-        struct waiting *waiting = state->first;
-        state->first = waiting->next;
-        if (!state->first)
-            state->last = &state->first;
+    while (!STAILQ_EMPTY(&state->waiting) && !state->claiming) {
+        struct waiting *waiting = STAILQ_FIRST(&state->waiting);
+        STAILQ_REMOVE_HEAD(&state->waiting, link);
         state->count--;
         on_text(socket, (struct str){waiting->text, waiting->len}, waiting->ack_id);
         free(waiting);
@@ -352,8 +349,7 @@ static void wait(struct sio_socket *socket, struct str text, int64_t ack_id)
     waiting->ack_id = ack_id;
     waiting->len = text.len;
     memcpy(waiting->text, text.ptr, text.len);
-    *state->last = waiting;
-    state->last = &waiting->next;
+    STAILQ_INSERT_TAIL(&state->waiting, waiting, link);
     state->count++;
 }
 
@@ -460,7 +456,7 @@ static void chat_connected(struct sio_socket *socket, struct str auth, bool reco
 {
     (void)auth;
     (void)recovered;
-    state_of(socket)->last = &state_of(socket)->first;
+    STAILQ_INIT(&state_of(socket)->waiting);
 }
 
 static void chat_disconnected(struct sio_socket *socket)

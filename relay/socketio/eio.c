@@ -185,8 +185,7 @@ void eio_make_dirty(struct eio *conn)
     if (conn->dirty)
         return;
     conn->dirty = true;
-    conn->next_dirty = eio_all.dirty;
-    eio_all.dirty = conn;
+    SLIST_INSERT_HEAD(&eio_all.dirty, conn, dirty_link);
 }
 
 void eio_note_out(struct eio *conn)
@@ -243,9 +242,8 @@ void eio_send(struct eio *conn, bool binary, struct str data)
 
 void eio_flush(void)
 {
-    while (eio_all.dirty) {
-        struct eio *conn = eio_all.dirty;
-        eio_all.dirty = conn->next_dirty;
+    for (struct eio *conn; (conn = SLIST_FIRST(&eio_all.dirty));) {
+        SLIST_REMOVE_HEAD(&eio_all.dirty, dirty_link);
         conn->dirty = false;
         if (conn->poll && conn->out.len)
             eio_answer_poll(conn);
@@ -326,16 +324,6 @@ void eio_begin(struct eio *conn)
 
 /* ---- the end: over at once, the layer told in a later turn, freed when nothing is left ---- */
 
-static void forget_dirty(struct eio *conn)
-{
-    struct eio **at = &eio_all.dirty;
-    while (conn->dirty && *at != conn)
-        at = &(*at)->next_dirty;
-    if (conn->dirty)
-        *at = conn->next_dirty;
-    conn->dirty = false;
-}
-
 void eio_gone(struct eio *conn)
 {
     if (!conn->told || conn->lingers)
@@ -343,7 +331,8 @@ void eio_gone(struct eio *conn)
     CG_ASSERT(conn->over && !conn->poll && !conn->session && !conn->probe && !conn->post);
     wheel_cancel(&conn->timer);
     limits_leave(eio_all.sessions->limits, &conn->client);
-    forget_dirty(conn);
+    if (conn->dirty)
+        SLIST_REMOVE(&eio_all.dirty, conn, eio, dirty_link);
     buf_fini(&conn->out);
     debt_set(&conn->debt, 0);
     map_take(&eio_all.conns, conn->id);
@@ -355,9 +344,8 @@ void eio_gone(struct eio *conn)
 static void on_end(struct wheel_timer *timer)
 {
     (void)timer;
-    while (eio_all.ending) {
-        struct eio *conn = eio_all.ending;
-        eio_all.ending = conn->next_ending;
+    for (struct eio *conn; (conn = SLIST_FIRST(&eio_all.ending));) {
+        SLIST_REMOVE_HEAD(&eio_all.ending, ending_link);
         eio_end_post(conn);
         conn->layer->closed(conn, conn->reason);
         conn->told = true;
@@ -371,8 +359,7 @@ static void become_over(struct eio *conn, const char *reason)
     lobby_leave(eio_all.sessions->lobby, &conn->guest);
     conn->reason = reason;
     wheel_cancel(&conn->timer);
-    conn->next_ending = eio_all.ending;
-    eio_all.ending = conn;
+    SLIST_INSERT_HEAD(&eio_all.ending, conn, ending_link);
     if (!wheel_is_set(&eio_all.end))
         wheel_set(eio_all.wheel, &eio_all.end, 0);
     metric_inc(METRIC_EIO_CLOSED);

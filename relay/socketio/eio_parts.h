@@ -14,6 +14,8 @@
 #include "relay/socketio/eio_packet.h"
 #include "relay/socketio/sid.h"
 
+#include <sys/queue.h>
+
 enum {
     EIO_FAREWELL_MS = 1000, /* a poll that the client sent just before its "1" may come this much after it */
     EIO_UPGRADE_MS = 10000, /* a WebSocket that wants to take over has this long */
@@ -71,7 +73,7 @@ struct eio {
     bool said_close; /* by the client: its "1" */
     const char *reason;
     bool dirty;
-    struct eio *next_dirty, *next_ending;
+    SLIST_ENTRY(eio) dirty_link, ending_link;
     _Alignas(max_align_t) char state[]; /* the layer's */
 };
 
@@ -83,11 +85,11 @@ struct eio_all {
     const struct eio_layer *const *layers; /* NULL before eio_init */
     uint64_t incarnation;
     unsigned char secret[SID_SECRET_BYTES];
-    struct map conns;       /* by id; each until it is freed */
-    size_t polling;         /* of them those without a WebSocket */
-    struct eio *dirty;      /* something was sent while a poll waits */
-    struct eio *ending;     /* over, and their layers do not know yet */
-    struct wheel_timer end; /* tells them */
+    struct map conns;         /* by id; each until it is freed */
+    size_t polling;           /* of them those without a WebSocket */
+    SLIST_HEAD(, eio) dirty;  /* something was sent while a poll waits */
+    SLIST_HEAD(, eio) ending; /* over, and their layers do not know yet */
+    struct wheel_timer end;   /* tells them */
     bool draining;
 };
 

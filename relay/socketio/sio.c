@@ -208,9 +208,10 @@ static void refuse_size(struct sio_socket *socket, const struct sio_packet *pack
 
 static struct sio_socket *socket_in(const struct sio_client *client, struct str nsp)
 {
-    struct sio_socket *socket = client->sockets;
-    while (socket && !str_eq(socket->nsp->name, nsp))
-        socket = socket->next;
+    struct sio_socket *socket;
+    SLIST_FOREACH(socket, &client->sockets, link)
+        if (str_eq(socket->nsp->name, nsp))
+            break;
     return socket;
 }
 
@@ -352,8 +353,8 @@ static void sio_closed(struct eio *conn, const char *reason)
     struct sio_client *client = sio_client_of(conn);
     (void)reason;
     wheel_cancel(&client->connect_timer);
-    while (client->sockets)
-        sio_socket_end(client->sockets, SIO_END_CUT);
+    while (!SLIST_EMPTY(&client->sockets))
+        sio_socket_end(SLIST_FIRST(&client->sockets), SIO_END_CUT);
     postings_fini(&client->postings);
     partial_free(client->partial);
 }
@@ -559,9 +560,8 @@ void sio_bus_state(bool up)
 
 void sio_flush(void)
 {
-    while (sio.graveyard) {
-        struct sio_socket *socket = sio.graveyard;
-        sio.graveyard = socket->next;
+    for (struct sio_socket *socket; (socket = SLIST_FIRST(&sio.graveyard));) {
+        SLIST_REMOVE_HEAD(&sio.graveyard, link);
         sio_socket_free(socket);
     }
 }

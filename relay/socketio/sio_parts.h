@@ -12,6 +12,7 @@
 #include "relay/core/unfinished.h"
 
 #include <stddef.h>
+#include <sys/queue.h>
 
 enum {
     SIO_NAMESPACES_MAX = 32, /* of the deployment, and so of one client */
@@ -76,8 +77,8 @@ struct sio_socket {
     enum sio_state state;
     struct sio_client *client;
     struct sio_namespace *nsp;
-    struct sio_socket *next; /* the client's other sockets; in the graveyard, the next dead */
-    char *sid;               /* own_sid, or owned: then it is a longer one, of an older client */
+    SLIST_ENTRY(sio_socket) link; /* in the client's sockets, or the graveyard */
+    char *sid;                    /* own_sid, or owned: then it is a longer one, of an older client */
     char own_sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1]; /* pid "": not recoverable */
     char *name;                                        /* NULL: none */
     struct sio_room **rooms;                           /* NULL: in none */
@@ -94,6 +95,8 @@ struct sio_socket {
 };
 _Static_assert(IO_ROOMS_PER_SOCKET <= UINT8_MAX && SIO_ASKS_MAX <= UINT8_MAX, "they are counted in a byte");
 
+SLIST_HEAD(sio_sockets, sio_socket);
+
 /* A binary packet whose attachments are still coming. */
 struct sio_partial {
     struct unfinished unfinished; /* first */
@@ -107,7 +110,7 @@ struct sio_partial {
 /* What an Engine.IO connection is to Socket.IO: its layer's state. */
 struct sio_client {
     struct eio *conn;
-    struct sio_socket *sockets;
+    struct sio_sockets sockets;
     size_t socket_count;
     struct sio_partial *partial;
     struct postings postings; /* of all its sockets, by their serials; re: the ack_id */
@@ -131,7 +134,7 @@ struct sio {
     char *namespace_list; /* io_namespaces, cut up */
     struct map by_serial; /* serial → socket */
     uint64_t last_serial;
-    struct sio_socket *graveyard;
+    struct sio_sockets graveyard;
     struct buf scratch; /* for encoding one packet */
     uint64_t hash_seed;
 };

@@ -18,8 +18,7 @@ struct sio_socket *sio_socket_new(struct sio_client *client, struct sio_namespac
     socket->sid = socket->own_sid;
     socket->client = client;
     socket->nsp = nsp;
-    socket->next = client->sockets;
-    client->sockets = socket;
+    SLIST_INSERT_HEAD(&client->sockets, socket, link);
     client->socket_count++;
     map_put(&sio.by_serial, socket->serial, socket);
     return socket;
@@ -155,25 +154,16 @@ void sio_socket_begin(struct sio_socket *socket, struct str auth)
     sio_socket_go_live(socket, false, NULL, 0, auth);
 }
 
-static void unlink_from_client(struct sio_socket *socket)
-{
-    struct sio_socket **at = &socket->client->sockets;
-    while (*at != socket)
-        at = &(*at)->next;
-    *at = socket->next;
-    socket->client->socket_count--;
-}
-
 void sio_socket_end(struct sio_socket *socket, enum sio_end how)
 {
     enum sio_state state = socket->state;
     if (state == SIO_GONE)
         return;
-    unlink_from_client(socket);
+    SLIST_REMOVE(&socket->client->sockets, socket, sio_socket, link);
+    socket->client->socket_count--;
     map_take(&sio.by_serial, socket->serial);
     socket->state = SIO_GONE;
-    socket->next = sio.graveyard;
-    sio.graveyard = socket;
+    SLIST_INSERT_HEAD(&sio.graveyard, socket, link);
     struct str rooms[IO_ROOMS_PER_SOCKET];
     struct sio_record record = sio_socket_record(socket, rooms);
     if (*socket->sid && how != SIO_END_TAKEN) /* also one that was not recovered to its end */
@@ -184,7 +174,7 @@ void sio_socket_end(struct sio_socket *socket, enum sio_end how)
     }
     while (socket->room_count)
         sio_room_exit(socket, socket->rooms[0]->name);
-    if (how == SIO_END_TAKEN && !socket->client->sockets)
+    if (how == SIO_END_TAKEN && SLIST_EMPTY(&socket->client->sockets))
         eio_close(socket->client->conn, "forced close");
 }
 

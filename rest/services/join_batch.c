@@ -8,21 +8,22 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/queue.h>
 
 /* A thread that waits. It stands on that thread's stack and has left the queue before the thread goes on. */
 struct waiter {
     struct store_join *join;
     enum err err;
     bool done; /* when there is news; else it is to lead */
-    struct waiter *next;
+    STAILQ_ENTRY(waiter) link;
     sem_t news;
 };
 
 static struct {
     pthread_mutex_t lock;
-    struct waiter *first, *last;
+    STAILQ_HEAD(, waiter) waiting;
     bool led; /* somebody leads a batch, or has been told to */
-} queue = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .waiting = STAILQ_HEAD_INITIALIZER(queue.waiting)};
 
 static void admit(const struct backends *backends, const struct store_join *joins, size_t count)
 {
@@ -61,11 +62,7 @@ static void run_batch(const struct backends *backends, struct waiter **batch, si
 static bool queue_up(struct waiter *waiter)
 {
     pthread_mutex_lock(&queue.lock);
-    if (queue.first)
-        queue.last->next = waiter;
-    else
-        queue.first = waiter;
-    queue.last = waiter;
+    STAILQ_INSERT_TAIL(&queue.waiting, waiter, link);
     bool leads = !queue.led;
     queue.led = true;
     pthread_mutex_unlock(&queue.lock);
@@ -77,9 +74,9 @@ static size_t take_batch(struct waiter *batch[STORE_JOIN_MAX])
 {
     size_t count = 0;
     pthread_mutex_lock(&queue.lock);
-    while (queue.first && count < STORE_JOIN_MAX) {
-        batch[count++] = queue.first;
-        queue.first = queue.first->next;
+    for (; count < STORE_JOIN_MAX && !STAILQ_EMPTY(&queue.waiting); count++) {
+        batch[count] = STAILQ_FIRST(&queue.waiting);
+        STAILQ_REMOVE_HEAD(&queue.waiting, link);
     }
     pthread_mutex_unlock(&queue.lock);
     return count;
@@ -88,7 +85,7 @@ static size_t take_batch(struct waiter *batch[STORE_JOIN_MAX])
 static struct waiter *next_leader(void)
 {
     pthread_mutex_lock(&queue.lock);
-    struct waiter *next = queue.first;
+    struct waiter *next = STAILQ_FIRST(&queue.waiting);
     queue.led = next;
     pthread_mutex_unlock(&queue.lock);
     return next;

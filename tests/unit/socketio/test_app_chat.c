@@ -211,7 +211,7 @@ static void a_private_message_goes_to_one_alone(void **state)
     (void)state;
     struct eio *ann = named("ann"), *bob = named("bob"), *cyn = named("cyn");
     const struct sio_client *bobs = eio_state(bob);
-    snprintf(redis.found, sizeof redis.found, "%s", bobs->sockets->sid);
+    snprintf(redis.found, sizeof redis.found, "%s", SLIST_FIRST(&bobs->sockets)->sid);
     hear(ann, "25[\"message\",\"@bob psst, you\"]");
     assert_int_equal(world.posted->kind, MESSAGE_EVENT); /* so no history shows it */
     settle(ERR_OK);
@@ -241,7 +241,7 @@ static void a_private_message_is_one_wherever_the_name_stands(void **state)
     };
     struct eio *ann = named("ann"), *bob = named("bob"), *cyn = named("cyn");
     const struct sio_client *bobs = eio_state(bob);
-    snprintf(redis.found, sizeof redis.found, "%s", bobs->sockets->sid);
+    snprintf(redis.found, sizeof redis.found, "%s", SLIST_FIRST(&bobs->sockets)->sid);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char packet[128], heard[64];
         redis.log[0] = '\0';
