@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct str {
@@ -21,6 +22,16 @@ static inline struct str str_of(const char *text)
 static inline bool str_eq(struct str a, struct str b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* FNV-1a, never 0: a key for a map, or a slot. What it gives equal the bytes must tell apart. `seed`: STR_HASH_SEED, or a
+ * random number if strangers choose the text and would profit from two that meet. */
+#define STR_HASH_SEED UINT64_C(0xcbf29ce484222325)
+static inline uint64_t str_hash(struct str text, uint64_t seed)
+{
+    for (size_t i = 0; i < text.len; i++)
+        seed = (seed ^ (unsigned char)text.ptr[i]) * UINT64_C(0x100000001b3);
+    return seed ? seed : 1;
 }
 
 /* Takes the first `len` bytes off; false, and nothing is done, if there are fewer. */

@@ -23,13 +23,10 @@ static bool in_force(const struct sanction *sanction)
     return !sanction->lifted && (!sanction->until_ms || sanction->until_ms > clock_wall_ms());
 }
 
-/* FNV-1a; what it gives equal, the names tell apart. Operators choose them. */
+/* Operators choose the names. */
 static uint64_t name_key(struct str name)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < name.len; i++)
-        hash = (hash ^ (unsigned char)name.ptr[i]) * UINT64_C(0x100000001b3);
-    return hash ? hash : 1;
+    return str_hash(name, STR_HASH_SEED);
 }
 
 /* The map whose chain the row is in. */

@@ -34,10 +34,7 @@ static uint64_t own_load(const struct handoff *handoff)
 /* Which machine it is, as a number. */
 static uint64_t boot_number(const struct handoff *handoff)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (const char *at = handoff->boot; *at; at++)
-        hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
-    return hash;
+    return str_hash(str_of(handoff->boot), STR_HASH_SEED);
 }
 
 static void say(struct handoff *handoff)

@@ -77,13 +77,10 @@ static void on_gone(void *arg, struct http_call *call)
 }
 
 /* Each call asks anew who it is. It is paid for by whom it says that it is, from that address: one cannot use up what
- * another has, and those behind one address do not wait for each other. FNV-1a. */
+ * another has, and those behind one address do not wait for each other. */
 static uint64_t payer_of(const struct http_call *call, struct str nick_id)
 {
-    uint64_t payer = UINT64_C(0xcbf29ce484222325) ^ rate_address_key(str_of(call->peer));
-    for (size_t i = 0; i < nick_id.len; i++)
-        payer = (payer ^ (unsigned char)nick_id.ptr[i]) * UINT64_C(0x100000001b3);
-    return payer & INT64_MAX;
+    return str_hash(nick_id, STR_HASH_SEED ^ rate_address_key(str_of(call->peer))) & INT64_MAX;
 }
 
 void chatroom_http_ask(struct chatroom_http_asked *asked, struct http_call *call, struct str room_id,

@@ -42,13 +42,10 @@ struct in_use {
 static struct map friendships; /* conversation → struct in_use */
 static struct map by_id;       /* hash of the friendship's id → chain of struct in_use */
 
-/* FNV-1a. Ids are random and ours, so nobody can choose one that meets another. */
+/* Ids are random and ours, so nobody can choose one that meets another. */
 static uint64_t id_hash(struct str id)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < id.len; i++)
-        hash = (hash ^ (unsigned char)id.ptr[i]) * UINT64_C(0x100000001b3);
-    return hash ? hash : 1;
+    return str_hash(id, STR_HASH_SEED);
 }
 
 static void use(const struct store_friendship *friendship)

@@ -23,13 +23,9 @@ struct sio_namespace *sio_namespace_find(struct str name)
     return NULL;
 }
 
-/* FNV-1a from a seed of this process; never 0. What it gives equal, the names tell apart. */
 static uint64_t hash(struct str text)
 {
-    uint64_t value = sio.hash_seed;
-    for (size_t i = 0; i < text.len; i++)
-        value = (value ^ (unsigned char)text.ptr[i]) * UINT64_C(0x100000001b3);
-    return value ? value : 1;
+    return str_hash(text, sio.hash_seed);
 }
 
 /* ---- sockets ---- */

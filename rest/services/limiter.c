@@ -23,9 +23,7 @@ static struct {
 
 static size_t slot_of(struct str key)
 {
-    uint64_t hash = table.seed;
-    for (size_t i = 0; i < key.len; i++)
-        hash = (hash ^ (unsigned char)key.ptr[i]) * UINT64_C(0x100000001b3);
+    uint64_t hash = str_hash(key, table.seed);
     return (hash ^ hash >> 29) % SLOTS;
 }
 

@@ -21,13 +21,10 @@ static struct {
     struct entry entries[NAME_CACHE_MAX]; /* of those that nobody used there is no page of memory */
 } cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Ids are random, so their digits are as good as a hash; a made-up id is never kept. */
+/* Ids are random, and a made-up one is never kept. */
 static struct entry *entry_of(struct str id)
 {
-    uint32_t hash = 0;
-    for (size_t i = id.len < 8 ? 0 : id.len - 8; i < id.len; i++)
-        hash = hash * 31 + (unsigned char)id.ptr[i];
-    return &cache.entries[hash % NAME_CACHE_MAX];
+    return &cache.entries[str_hash(id, STR_HASH_SEED) % NAME_CACHE_MAX];
 }
 
 bool name_cache_find(struct str id, int64_t now_ms, struct buf *name)

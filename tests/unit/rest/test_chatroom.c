@@ -482,8 +482,11 @@ static void a_room_is_no_user(void **state)
 static void ids_that_share_an_entry_take_it_from_each_other(void **state)
 {
     (void)state;
-    static const char *const ids[] = {"room_00000000000000000000000000000001", "room_10000000000000000000000000000001"};
+    static char ids[2][ID_MAX] = {"room_00000000000000000000000000000001"};
+    uint64_t entry = str_hash(str_of(ids[0]), STR_HASH_SEED) % NAME_CACHE_MAX;
     struct buf name;
+    for (unsigned i = 2; i == 2 || str_hash(str_of(ids[1]), STR_HASH_SEED) % NAME_CACHE_MAX != entry; i++)
+        snprintf(ids[1], sizeof ids[1], "room_%032x", i);
     for (int i = 0; i < 4; i++) {
         struct str id = str_of(ids[i % 2]);
         buf_init(&name, STORE_NAME_MAX);
