@@ -421,7 +421,8 @@ static void between_an_epoch_and_its_numbers_nobody_comes_in(void **state)
     assert_nothing_sent(conn);
     hang_up(conn);
 
-    db.count = 0;
+    while (db.count)
+        free(db.messages[--db.count]);
     world.listeners[1]->ready(world.listeners[1]->arg, 1);
     conn = dial();
     come_back(conn, pid, "4-0"); /* of another relay, which knew of the epoch before */
