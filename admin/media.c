@@ -8,6 +8,7 @@
  * setting means. What is younger than SETTLE_MS may be an upload under way, whatever the setting says. */
 #include "admin/commands.h"
 #include "common/clock.h"
+#include "common/hex.h"
 #include "common/map.h"
 #include "common/mem.h"
 #include "common/store/store_media.h"
@@ -41,9 +42,8 @@ struct collection {
 
 static uint64_t key_of(const char *name)
 {
-    uint64_t key = 0;
-    for (int i = 0; i < 16; i++)
-        key = key << 4 | (uint64_t)(name[i] <= '9' ? name[i] - '0' : name[i] - 'a' + 10);
+    uint64_t key;
+    hex_number(name, 16, &key);
     return key ? key : 1;
 }
 

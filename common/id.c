@@ -1,6 +1,7 @@
 #include "common/id.h"
 
 #include "common/err.h"
+#include "common/hex.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,8 +22,8 @@ void id_make(const char *prefix, char out[ID_MAX])
     random_bytes(bits, sizeof bits);
     int at = snprintf(out, ID_PREFIX_MAX + 1, "%s", prefix);
     CG_ASSERT(at > 0 && at <= ID_PREFIX_MAX);
-    for (size_t i = 0; i < sizeof bits; i++, at += 2)
-        snprintf(out + at, 3, "%02x", bits[i]);
+    hex_write(out + at, bits, sizeof bits);
+    out[at + 2 * (int)sizeof bits] = '\0';
 }
 
 bool id_is(struct str text, const char *prefix)
@@ -31,7 +32,7 @@ bool id_is(struct str text, const char *prefix)
     if (text.len != skip + 32 || memcmp(text.ptr, prefix, skip) != 0)
         return false;
     for (size_t i = skip; i < text.len; i++)
-        if (!strchr("0123456789abcdef", text.ptr[i]) || !text.ptr[i])
+        if (hex_digit(text.ptr[i]) < 0 || (text.ptr[i] >= 'A' && text.ptr[i] <= 'F'))
             return false;
     return true;
 }

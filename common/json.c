@@ -1,5 +1,6 @@
 #include "common/json.h"
 
+#include "common/hex.h"
 #include "common/mem.h"
 #include "common/text.h"
 
@@ -32,20 +33,11 @@ struct scan {
 
 static int hex4(struct scan *scan)
 {
-    int value = 0;
-    if (scan->text.len - scan->at < 4)
+    uint64_t value;
+    if (scan->text.len - scan->at < 4 || !hex_number(scan->text.ptr + scan->at, 4, &value))
         return -1;
-    for (int i = 0; i < 4; i++) {
-        char c = scan->text.ptr[scan->at++];
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
-        if (digit < 0)
-            return -1;
-        value = value << 4 | digit;
-    }
-    return value;
+    scan->at += 4;
+    return (int)value;
 }
 
 /* After "\u": a code unit that is not NUL, or a whole surrogate pair; unless strict, any code unit. */

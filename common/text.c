@@ -1,3 +1,4 @@
+#include "common/hex.h"
 #include "common/text.h"
 
 /* Decodes one code point at `at`; its length in bytes, or 0 if the bytes are not UTF-8. */
@@ -166,6 +167,32 @@ void text_add_content(struct buf *out, struct str text)
         plain = i + 1;
     }
     buf_add(out, text.ptr + plain, text.len - plain);
+}
+
+enum err text_decode_url(struct str text, bool plus, char *out, size_t size, size_t *len)
+{
+    *len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        int byte = (unsigned char)text.ptr[i];
+        if (byte == '%') {
+            int high = i + 2 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
+            int low = high >= 0 ? hex_digit(text.ptr[i + 2]) : -1;
+            if (low < 0)
+                return ERR_INVALID;
+            byte = high << 4 | low;
+            i += 2;
+        } else if (byte == '+' && plus) {
+            byte = ' ';
+        }
+        if (!byte)
+            return ERR_INVALID;
+        if (*len + 1 >= size)
+            return ERR_TOO_BIG;
+        out[(*len)++] = (char)byte;
+    }
+    if (size)
+        out[*len] = '\0';
+    return ERR_OK;
 }
 
 /* ---- what a sender's clock says ---- */

@@ -15,6 +15,10 @@ bool text_utf8_valid(struct str text);
 /* How many of the first bytes are whole code points; *broken: what stands behind them is not the beginning of one. */
 size_t text_utf8_prefix(struct str text, bool *broken);
 
+/* Decodes %XX; also '+' if `plus`. ERR_INVALID for broken ones and NUL, ERR_TOO_BIG if it does not fit with a NUL. It is
+ * not looked at whether that is UTF-8. */
+enum err text_decode_url(struct str text, bool plus, char *out, size_t size, size_t *len) CG_MUST_CHECK;
+
 /* Number of code points of valid UTF-8. */
 size_t text_length(struct str text);
 

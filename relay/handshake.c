@@ -1,6 +1,7 @@
 #include "relay/handshake.h"
 
 #include "common/metrics.h"
+#include "common/text.h"
 #include "relay/core/protocol.h"
 #include "relay/socketio/eio.h"
 #include "relay/net/http_parse.h"
@@ -102,7 +103,7 @@ void handshake_upgrade(void *arg, struct http_call *call)
         refuse(call, 426, "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n");
         return;
     }
-    enum err err = http_decode(call->request.path, false, path, sizeof path, &request.path.len);
+    enum err err = text_decode_url(call->request.path, false, path, sizeof path, &request.path.len);
     request.path.ptr = path;
     if (err)
         status = err == ERR_TOO_BIG ? 404 : 400; /* no protocol has such a path */

@@ -1,5 +1,6 @@
 #include "common/store/store_io.h"
 
+#include "common/hex.h"
 #include "common/store/store_pair.h"
 #include "common/store/store_sql.h"
 
@@ -46,20 +47,15 @@ struct secret {
     bool right;
 };
 
-static int digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void on_secret(void *arg, const struct db_value *columns)
 {
     struct secret *secret = arg;
     struct str text = columns[0].text;
     secret->right = text.len == 2 * STORE_SECRET_BYTES;
     for (size_t i = 0; secret->right && i < STORE_SECRET_BYTES; i++) {
-        int high = digit(text.ptr[2 * i]), low = digit(text.ptr[2 * i + 1]);
-        secret->right = high >= 0 && low >= 0;
-        secret->bytes[i] = (unsigned char)(high * 16 + low);
+        uint64_t byte;
+        secret->right = hex_number(text.ptr + 2 * i, 2, &byte);
+        secret->bytes[i] = (unsigned char)byte;
     }
 }
 

@@ -1,4 +1,5 @@
 /* store_text.c: what statements that are put together as text are made of, and the texts of rows. */
+#include "common/hex.h"
 #include "common/json.h"
 #include "common/metrics.h"
 #include "common/store/store_sql.h"
@@ -36,16 +37,12 @@ bool store_is_asked(uint64_t at, size_t count)
 
 void store_add_hex(struct buf *sql, struct str bytes)
 {
-    static const char digits[] = "0123456789abcdef";
     char *out = buf_reserve(sql, STORE_HEX_LEN(bytes.len));
     CG_ASSERT(out);
     *out++ = 'x';
     *out++ = '\'';
-    for (size_t i = 0; i < bytes.len; i++) {
-        *out++ = digits[(unsigned char)bytes.ptr[i] >> 4];
-        *out++ = digits[bytes.ptr[i] & 15];
-    }
-    *out = '\'';
+    hex_write(out, bytes.ptr, bytes.len);
+    out[2 * bytes.len] = '\'';
     sql->len += STORE_HEX_LEN(bytes.len);
 }
 

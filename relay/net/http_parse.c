@@ -1,5 +1,7 @@
 #include "relay/net/http_parse.h"
 
+#include "common/hex.h"
+#include "common/text.h"
 #include "relay/net/http.h"
 
 #include <http_parser.h>
@@ -294,39 +296,6 @@ unsigned http_head_parse(struct http_head *head, struct str bytes, size_t *seen)
 
 /* ---- arguments ---- */
 
-static int hex(unsigned char byte)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = byte ? strchr(digits, byte >= 'A' && byte <= 'F' ? byte | 0x20 : byte) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
-enum err http_decode(struct str text, bool plus, char *out, size_t size, size_t *len)
-{
-    *len = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int byte = (unsigned char)text.ptr[i];
-        if (byte == '%') {
-            int high = i + 2 < text.len ? hex((unsigned char)text.ptr[i + 1]) : -1;
-            int low = high >= 0 ? hex((unsigned char)text.ptr[i + 2]) : -1;
-            if (low < 0)
-                return ERR_INVALID;
-            byte = high << 4 | low;
-            i += 2;
-        } else if (byte == '+' && plus) {
-            byte = ' ';
-        }
-        if (!byte)
-            return ERR_INVALID;
-        if (*len + 1 >= size)
-            return ERR_TOO_BIG;
-        out[(*len)++] = (char)byte;
-    }
-    if (size)
-        out[*len] = '\0';
-    return ERR_OK;
-}
-
 struct str http_head_argument(const struct http_head *head, const char *bytes, const char *name, char *out, size_t size)
 {
     const char *at = bytes + head->query_at, *end = at + head->query_len;
@@ -338,9 +307,9 @@ struct str http_head_argument(const struct http_head *head, const char *bytes, c
         char key[NAME_BYTES];
         size_t len;
         struct str raw = {at, (size_t)((equals ? equals : stop) - at)};
-        if (!http_decode(raw, true, key, sizeof key, &len) && str_eq((struct str){key, len}, str_of(name))) {
+        if (!text_decode_url(raw, true, key, sizeof key, &len) && str_eq((struct str){key, len}, str_of(name))) {
             raw = (struct str){equals ? equals + 1 : stop, equals ? (size_t)(stop - equals - 1) : 0};
-            return http_decode(raw, true, out, size, &len) ? none : (struct str){out, len};
+            return text_decode_url(raw, true, out, size, &len) ? none : (struct str){out, len};
         }
         at = stop + 1;
     }
@@ -371,7 +340,7 @@ enum {
 
 static int take_size(struct http_chunks *chunks, unsigned char byte)
 {
-    int digit = hex(byte);
+    int digit = hex_digit((char)byte);
     if (digit >= 0 && chunks->left <= UINT32_MAX) {
         chunks->left = chunks->left << 4 | (unsigned)digit;
         return SIZE;

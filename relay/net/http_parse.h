@@ -40,9 +40,6 @@ struct str http_head_value(const struct http_head *head, const char *bytes, cons
  * decode, holds a NUL or does not fit with a NUL after it. */
 struct str http_head_argument(const struct http_head *head, const char *bytes, const char *name, char *out,
                               size_t size);
-/* Decodes %XX; also '+' if `plus`. ERR_INVALID for broken ones and NUL, ERR_TOO_BIG if it does not fit with a NUL. */
-enum err http_decode(struct str text, bool plus, char *out, size_t size, size_t *len) CG_MUST_CHECK;
-
 /* "Not Found". */
 const char *http_status_text(unsigned status);
 

@@ -1,3 +1,4 @@
+#include "common/hex.h"
 #include "relay/socketio/eio_parts.h"
 
 #include "common/metrics.h"
@@ -152,11 +153,6 @@ static void answer_script(struct http_call *call, const char *callback, struct s
     CG_ASSERT(!out.failed);
     http_reply(call, 200, "text/javascript; charset=UTF-8", "", buf_str(&out));
     buf_fini(&out);
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
 }
 
 /* The field "d" of a form, decoded: application/x-www-form-urlencoded. */

@@ -63,7 +63,8 @@ static void add_decoded(struct buf *out, struct str text)
 {
     char decoded[QUERY_TEXT_BYTES];
     size_t len;
-    bool fine = !http_decode(text, true, decoded, sizeof decoded, &len) && text_utf8_valid((struct str){decoded, len});
+    bool fine =
+        !text_decode_url(text, true, decoded, sizeof decoded, &len) && text_utf8_valid((struct str){decoded, len});
     buf_add_json(out, fine ? (struct str){decoded, len} : text);
 }
 

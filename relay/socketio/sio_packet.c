@@ -1,5 +1,6 @@
 #include "relay/socketio/sio_packet.h"
 
+#include "common/hex.h"
 #include "common/json.h"
 #include "common/text.h"
 
@@ -79,16 +80,6 @@ static enum err take_namespace(struct str *rest, struct str *nsp, struct str *qu
 
 /* ---- strings ---- */
 
-static unsigned hex4(const char *digits)
-{
-    unsigned value = 0;
-    for (int i = 0; i < 4; i++) {
-        int c = digits[i] | 0x20; /* small letters, and digits as they are */
-        value = value << 4 | (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
-    }
-    return value;
-}
-
 static void add_point(struct buf *out, uint32_t point)
 {
     char bytes[4];
@@ -105,15 +96,16 @@ static void add_point(struct buf *out, uint32_t point)
 static size_t add_escaped_unit(struct buf *out, struct str text)
 {
     size_t used = 4;
-    uint32_t point = hex4(text.ptr);
+    uint64_t point, low;
+    hex_number(text.ptr, 4, &point); /* they are digits: it was vetted */
     if (point >= 0xd800 && point <= 0xdbff && text.len >= 10 && !memcmp(text.ptr + 4, "\\u", 2)) {
-        uint32_t low = hex4(text.ptr + 6);
+        hex_number(text.ptr + 6, 4, &low);
         if (low >= 0xdc00 && low <= 0xdfff) {
             point = 0x10000 + ((point & 0x3ff) << 10 | (low & 0x3ff));
             used = 10;
         }
     }
-    add_point(out, !point || (point >= 0xd800 && point <= 0xdfff) ? 0xfffd : point);
+    add_point(out, !point || (point >= 0xd800 && point <= 0xdfff) ? 0xfffd : (uint32_t)point);
     return used;
 }
 

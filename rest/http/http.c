@@ -26,33 +26,14 @@ enum err http_read_body(const struct http_request *request, size_t limit, struct
 
 /* ---- the query string ---- */
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* Decodes `text` to *at and moves *at past it; decoding never makes text longer. */
-static bool decode(struct str text, char **at, struct str *out)
+static bool decode(struct http_query *query, struct str text, char **at, struct str *out)
 {
+    size_t room = (size_t)(query->text + sizeof query->text - *at);
     out->ptr = *at;
-    for (size_t i = 0; i < text.len; i++) {
-        int byte = text.ptr[i] == '+' ? ' ' : (unsigned char)text.ptr[i];
-        if (byte == '%') {
-            int high = i + 2 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
-            int low = high >= 0 ? hex_digit(text.ptr[i + 2]) : -1;
-            if (low < 0)
-                return false;
-            byte = high << 4 | low;
-            i += 2;
-        }
-        if (!byte)
-            return false;
-        *(*at)++ = (char)byte;
-    }
-    out->len = (size_t)(*at - out->ptr);
+    if (text_decode_url(text, true, *at, room, &out->len))
+        return false;
+    *at += out->len;
     return text_utf8_valid(*out);
 }
 
@@ -80,7 +61,8 @@ enum err http_query_parse(struct http_query *query, struct str text)
         if (count == HTTP_QUERY_PAIRS)
             return ERR_TOO_BIG;
         struct str name = cut(&value, '=');
-        if (!decode(name, &at, &query->pairs[count].name) || !decode(value, &at, &query->pairs[count].value))
+        if (!decode(query, name, &at, &query->pairs[count].name) ||
+            !decode(query, value, &at, &query->pairs[count].value))
             return ERR_INVALID;
         count++;
     }

@@ -50,7 +50,7 @@ struct http_query {
     struct {
         struct str name, value; /* in `text`; valid UTF-8 without NUL */
     } pairs[HTTP_QUERY_PAIRS];
-    char text[HTTP_QUERY_BYTES];
+    char text[HTTP_QUERY_BYTES + 1]; /* with a NUL */
 };
 
 /* ERR_TOO_BIG past HTTP_QUERY_BYTES or HTTP_QUERY_PAIRS; ERR_INVALID for a broken %XX, NUL or what is

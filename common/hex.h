@@ -1,0 +1,42 @@
+/* hex.h: hexadecimal digits, read and written. */
+#ifndef CG_COMMON_HEX_H
+#define CG_COMMON_HEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Its value, large or small; -1: it is none. */
+static inline int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* The number that `count` digits say, at most 16; false: one of them is none. */
+static inline bool hex_number(const char *digits, size_t count, uint64_t *number)
+{
+    *number = 0;
+    for (size_t i = 0; i < count; i++) {
+        int digit = hex_digit(digits[i]);
+        if (digit < 0)
+            return false;
+        *number = *number << 4 | (uint64_t)digit;
+    }
+    return true;
+}
+
+/* 2 * len small digits, without a NUL. */
+static inline void hex_write(char *out, const void *bytes, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *from = bytes;
+    for (size_t i = 0; i < len; i++) {
+        *out++ = digits[from[i] >> 4];
+        *out++ = digits[from[i] & 15];
+    }
+}
+
+#endif
