@@ -59,12 +59,6 @@ static const struct command {
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-static const char *const option_names[OPTIONS] = {[OPTION_ROOM] = "--room",
-                                                  [OPTION_FOR] = "--for",
-                                                  [OPTION_REASON] = "--reason",
-                                                  [OPTION_REALM] = "--realm",
-                                                  [OPTION_RELAYS] = "--relays"};
-
 static void describe(struct buf *out)
 {
     buf_add_text(out, "The operator's command. COMMAND is one of\n");
@@ -104,37 +98,6 @@ enum status command_cannot(const char *why)
     return STATUS_CANNOT;
 }
 
-/* Takes the option out of the arguments: it is no setting, and other programs have none like it. */
-static bool take_flag(int *argc, char **argv, const char *flag)
-{
-    for (int i = 1; i < *argc; i++)
-        if (!strcmp(argv[i], flag)) {
-            memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i) * sizeof *argv); /* with the NULL */
-            --*argc;
-            return true;
-        }
-    return false;
-}
-
-/* Takes an option and its value out of the arguments. False: its value is missing. */
-static bool take_option(int *argc, char **argv, const char *name, const char **value)
-{
-    size_t len = strlen(name);
-    for (int i = 1; i < *argc; i++) {
-        bool joined = !strncmp(argv[i], name, len) && argv[i][len] == '=';
-        if (!joined && strcmp(argv[i], name) != 0)
-            continue;
-        if (!joined && i + 1 == *argc)
-            return false;
-        *value = joined ? argv[i] + len + 1 : argv[i + 1];
-        int gone = joined ? 1 : 2;
-        memmove(&argv[i], &argv[i + gone], (size_t)(*argc - i - gone + 1) * sizeof *argv); /* with the NULL */
-        *argc -= gone;
-        return true;
-    }
-    return true;
-}
-
 /* What is wrong with what the command was given, or NULL. */
 static const char *misfit(const struct command *command, const struct operation *operation, int words, bool dry)
 {
@@ -156,13 +119,17 @@ int main(int argc, char **argv)
     int used = 0;
     buf_init(&about, 1 << 16);
     describe(&about);
-    bool dry = take_flag(&argc, argv, "--dry-run");
-    for (int i = 0; i < OPTIONS; i++)
-        if (!take_option(&argc, argv, option_names[i], &operation.options[i])) {
-            fprintf(stderr, "chaguan: %s takes a value\n", option_names[i]);
-            return STATUS_CANNOT;
-        }
-    struct program_info info = {"chaguan", PROGRAM_ADMIN, "[options] COMMAND", about.data};
+    bool dry = false;
+    const struct program_option options[] = {
+        {"room", .value = &operation.options[OPTION_ROOM]},
+        {"for", .value = &operation.options[OPTION_FOR]},
+        {"reason", .value = &operation.options[OPTION_REASON]},
+        {"realm", .value = &operation.options[OPTION_REALM]},
+        {"relays", .value = &operation.options[OPTION_RELAYS]},
+        {"dry-run", .flag = &dry},
+        {NULL},
+    };
+    struct program_info info = {"chaguan", PROGRAM_ADMIN, "[options] COMMAND", about.data, options};
     int first = program_start(&info, argc, argv, &settings, NULL);
     buf_fini(&about);
     /* A person reads standard error: news such as a connection made would only be in the way. */

@@ -118,7 +118,7 @@ int main(int argc, char **argv)
     router_init(routes);
     router_describe(&text);
     text.data[text.len - 1] = '\0'; /* the last line's end comes with the options */
-    struct program_info info = {"chaguan-rest", PROGRAM_REST, "[options]", text.data};
+    struct program_info info = {"chaguan-rest", PROGRAM_REST, "[options]", text.data, NULL};
     int arguments = argc - program_start(&info, argc, argv, &settings, "chaguan-rest");
     buf_fini(&text);
     if (arguments) {

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_SETS = 256 };
+enum { MAX_SETS = 256, MAX_OPTIONS = 32 };
 
 static void print_help(const struct program_info *info)
 {
@@ -62,24 +62,46 @@ static void check_database(const struct program_info *info, const struct setting
     store_free(store);
 }
 
+/* What getopt_long gives: less than CONFIG is the place of one of the program's own. */
+enum { CONFIG = 256, SET, CHECK, PRINT, VERSION, HELP };
+static const struct option of_all[] = {
+    {"config", required_argument, NULL, CONFIG}, {"set", required_argument, NULL, SET},
+    {"check-config", no_argument, NULL, CHECK},  {"print-config", no_argument, NULL, PRINT},
+    {"version", no_argument, NULL, VERSION},     {"help", no_argument, NULL, HELP},
+};
+
+static void list_options(const struct program_info *info, struct option options[MAX_OPTIONS])
+{
+    enum { OF_ALL = sizeof of_all / sizeof of_all[0] };
+    int count = OF_ALL;
+    memcpy(options, of_all, sizeof of_all);
+    for (const struct program_option *own = info->options; own && own->name; own++, count++) {
+        CG_ASSERT(count < MAX_OPTIONS - 1);
+        options[count] = (struct option){own->name, own->value ? required_argument : no_argument, NULL, count - OF_ALL};
+    }
+    options[count] = (struct option){NULL, 0, NULL, 0};
+}
+
+static void take_own(const struct program_option *own)
+{
+    if (own->value)
+        *own->value = optarg;
+    else
+        *own->flag = true;
+}
+
 int program_start(const struct program_info *info, int argc, char **argv, struct settings *settings,
                   const char *log_name)
 {
-    enum { CONFIG = 256, SET, CHECK, PRINT, VERSION, HELP };
-    static const struct option options[] = {
-        {"config", required_argument, NULL, CONFIG},
-        {"set", required_argument, NULL, SET},
-        {"check-config", no_argument, NULL, CHECK},
-        {"print-config", no_argument, NULL, PRINT},
-        {"version", no_argument, NULL, VERSION},
-        {"help", no_argument, NULL, HELP},
-        {NULL, 0, NULL, 0},
-    };
+    struct option options[MAX_OPTIONS];
     const char *file = NULL;
     char *sets[MAX_SETS];
     int count = 0, action = 0;
+    list_options(info, options);
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (option == CONFIG)
+        if (option < CONFIG && option != '?')
+            take_own(&info->options[option]);
+        else if (option == CONFIG)
             file = optarg;
         else if (option == SET && count < MAX_SETS)
             sets[count++] = optarg;

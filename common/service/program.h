@@ -9,11 +9,19 @@
 #define CHAGUAN_VERSION "0.0.0"
 #endif
 
+/* An option of one program only. One of the two is set where it is on the command line, the last of several counts. */
+struct program_option {
+    const char *name;   /* without the dashes; NULL: the end */
+    const char **value; /* it takes one */
+    bool *flag;         /* it takes none */
+};
+
 struct program_info {
     const char *name; /* "chaguan-relay" */
     enum program program;
-    const char *synopsis; /* one line for --help after the name */
-    const char *about;    /* a paragraph for --help; may be several lines */
+    const char *synopsis;                 /* one line for --help after the name */
+    const char *about;                    /* a paragraph for --help; may be several lines */
+    const struct program_option *options; /* beside those that all have; NULL: none */
 };
 
 /* Reads the command line and the settings. Returns the index of the first argument that is no option;
