@@ -1,5 +1,6 @@
 #include "common/token.h"
 
+#include "common/base64.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/mem.h"
@@ -111,15 +112,13 @@ enum err token_make(const struct token_keys *keys, const char *user_id, uint32_t
 static bool has_shape(struct str token)
 {
     int dots = 0;
-    for (size_t i = 0; i < token.len; i++) {
-        char c = token.ptr[i];
-        bool is_digit =
-            (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-        if (c != '.' && !is_digit)
+    for (const char *dot; token.len && (dot = memchr(token.ptr, '.', token.len)); dots++) {
+        size_t len = (size_t)(dot - token.ptr);
+        if (!base64url_is((struct str){token.ptr, len}))
             return false;
-        dots += c == '.';
+        token = (struct str){dot + 1, token.len - len - 1};
     }
-    return dots == 2;
+    return dots == 2 && base64url_is(token);
 }
 
 /* What the token says of itself chooses among our keys; each is then used with its own algorithm only. */

@@ -42,7 +42,7 @@ only 'fcgi'           rest/fcgi.c
 only '<jwt\.h'        common/token.c
 only '<openssl/'      common/token.c
 only '<unicode/'      common/name.c
-only '<sodium'        common/password.c relay/socketio/sid.c
+only '<sodium'        common/base64.c common/password.c relay/socketio/sid.c
 sed -i '/rest\/[a-z_]*\.[ch]:.*include "rest\/fcgi\.h"/d' "$bad"     # our own header of that name
 
 # Each folder knows itself and those on lines above its own.

@@ -1,5 +1,6 @@
 #include "relay/handshake.h"
 
+#include "common/base64.h"
 #include "common/metrics.h"
 #include "common/text.h"
 #include "relay/core/protocol.h"
@@ -40,13 +41,8 @@ static bool lists(struct str list, struct str name)
 /* 16 bytes in base64. */
 static bool is_key(struct str text)
 {
-    static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    if (text.len != KEY_BYTES || memcmp(text.ptr + KEY_BYTES - 2, "==", 2) != 0)
-        return false;
-    for (size_t i = 0; i < KEY_BYTES - 2; i++)
-        if (!memchr(base64, text.ptr[i], sizeof base64 - 1))
-            return false;
-    return true;
+    return text.len == KEY_BYTES && !memcmp(text.ptr + KEY_BYTES - 2, "==", 2) &&
+           base64_is((struct str){text.ptr, KEY_BYTES - 2});
 }
 
 /* RFC 6455 section 4.2.1, as far as http.h does not see to it. A protocol that has a subprotocol needs it offered;

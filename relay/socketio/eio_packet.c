@@ -1,73 +1,10 @@
 #include "relay/socketio/eio_packet.h"
 
+#include "common/base64.h"
+
 #include <stdio.h>
 
-enum { SEPARATOR = 0x1e, PAD = 64 };
-
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
-
-/* ---- base64, RFC 4648 section 4: with padding, and nothing in it that does not count but line breaks, which Java's encoders
- * put after 76 digits and at the end (RFC 2045 section 6.8) ---- */
-
-static int value_of(char digit)
-{
-    if (digit >= 'A' && digit <= 'Z')
-        return digit - 'A';
-    if (digit >= 'a' && digit <= 'z')
-        return digit - 'a' + 26;
-    if (digit >= '0' && digit <= '9')
-        return digit - '0' + 52;
-    return digit == '+' ? 62 : digit == '/' ? 63 : -1;
-}
-
-/* Bits that no byte gets must be 0: so each text has one form, but for its line breaks. */
-static enum err decode(struct str text, struct buf *out)
-{
-    uint32_t bits = 0;
-    size_t count = 0, pad = 0, most = text.len / 4 * 3;
-    char *at = most ? buf_reserve(out, most) : NULL;
-    if (most && !at)
-        return ERR_TOO_BIG;
-    for (size_t i = 0; i < text.len; i++) {
-        char digit = text.ptr[i];
-        if (digit == '\r' || digit == '\n')
-            continue;
-        int value = digit == '=' ? 0 : value_of(digit);
-        pad += digit == '=';
-        if (value < 0 || (pad && digit != '=') || pad > 2)
-            return ERR_INVALID;
-        bits = bits << 6 | (uint32_t)value;
-        if (++count % 4)
-            continue;
-        if (bits & (((uint32_t)1 << 8 * pad) - 1))
-            return ERR_INVALID;
-        for (size_t k = 0; k < 3 - pad; k++, out->len++)
-            *at++ = (char)(bits >> (16 - 8 * k));
-        bits = 0;
-    }
-    return count % 4 ? ERR_INVALID : ERR_OK;
-}
-
-static size_t encoded_len(size_t len)
-{
-    return (len + 2) / 3 * 4;
-}
-
-static void encode(struct str bytes, struct buf *out)
-{
-    char *at = buf_reserve(out, encoded_len(bytes.len));
-    if (!at)
-        return;
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t count = bytes.len - i < 3 ? bytes.len - i : 3;
-        uint32_t bits = 0;
-        for (size_t k = 0; k < 3; k++)
-            bits = bits << 8 | (k < count ? (unsigned char)bytes.ptr[i + k] : 0);
-        for (size_t k = 0; k < 4; k++)
-            *at++ = digits[k <= count ? bits >> (18 - 6 * k) & 63 : PAD];
-    }
-    out->len += encoded_len(bytes.len);
-}
+enum { SEPARATOR = 0x1e };
 
 /* ---- packets ---- */
 
@@ -75,7 +12,7 @@ enum err eio_packet_parse(struct str text, struct buf *scratch, struct eio_packe
 {
     if (text.len && text.ptr[0] == 'b') {
         buf_clear(scratch);
-        enum err err = decode((struct str){text.ptr + 1, text.len - 1}, scratch);
+        enum err err = base64_decode((struct str){text.ptr + 1, text.len - 1}, scratch);
         *packet = (struct eio_packet){EIO_MESSAGE, true, buf_str(scratch)};
         return err;
     }
@@ -103,7 +40,7 @@ enum err eio_payload_next(struct str *payload, struct buf *scratch, struct eio_p
 void eio_packet_add_base64(struct buf *out, struct str data)
 {
     buf_add_char(out, 'b');
-    encode(data, out);
+    base64_add(out, data);
 }
 
 static void add_text(struct buf *payload, struct str text)
@@ -132,7 +69,7 @@ void eio_payload_add(struct buf *payload, enum eio_type type, bool binary, struc
 
 size_t eio_payload_cost(bool binary, size_t len)
 {
-    return 2 + (binary ? encoded_len(len) : len);
+    return 2 + (binary ? base64_len(len) : len);
 }
 
 /* ---- Engine.IO 3 ---- */
@@ -144,7 +81,7 @@ static enum err parse_base64(struct str text, struct buf *scratch, struct eio_pa
     if (!text.len || text.ptr[0] != EIO_MESSAGE)
         return ERR_INVALID;
     buf_clear(scratch);
-    enum err err = decode((struct str){text.ptr + 1, text.len - 1}, scratch);
+    enum err err = base64_decode((struct str){text.ptr + 1, text.len - 1}, scratch);
     if (!err)
         *packet = (struct eio_packet){EIO_MESSAGE, true, buf_str(scratch)};
     return err;
@@ -265,7 +202,7 @@ bool eio3_payload_has_binary(struct str payload)
 void eio3_add_base64(struct buf *out, struct str bytes)
 {
     buf_add_text(out, "b4");
-    encode(bytes, out);
+    base64_add(out, bytes);
 }
 
 void eio3_payload_text(struct str payload, struct buf *out)
@@ -275,7 +212,7 @@ void eio3_payload_text(struct str payload, struct buf *out)
     if (!payload.len)
         buf_add_text(out, "0:");
     while (payload.ptr && payload.len && !cut(&payload, true, &packet, &is_text)) {
-        buf_add_u64(out, is_text ? count_units(packet) : 2 + encoded_len(packet.len - 1));
+        buf_add_u64(out, is_text ? count_units(packet) : 2 + base64_len(packet.len - 1));
         buf_add_char(out, ':');
         if (is_text)
             buf_add_str(out, packet);

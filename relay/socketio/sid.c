@@ -1,5 +1,6 @@
 #include "relay/socketio/sid.h"
 
+#include "common/base64.h"
 #include "common/id.h"
 
 #include <sodium.h>
@@ -45,20 +46,9 @@ void sid_make(const unsigned char secret[SID_SECRET_BYTES], struct str home, uin
     sodium_bin2base64(out, SID_MAX, raw, sizeof raw, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
-/* libsodium takes some bytes past ASCII for characters of its alphabet. */
-static bool is_base64url(struct str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_')
-            return false;
-    }
-    return true;
-}
-
 bool sid_home_ok(struct str name)
 {
-    return name.len && name.len <= SID_HOME_MAX && is_base64url(name);
+    return name.len && name.len <= SID_HOME_MAX && base64url_is(name);
 }
 
 struct str sid_without_home(struct str text)
@@ -75,7 +65,7 @@ enum err sid_read(const unsigned char secret[SID_SECRET_BYTES], struct str text,
     size_t len;
     struct str sid = sid_without_home(text), home = {text.ptr, text.len > sid.len ? text.len - sid.len - 1 : 0};
     text = sid;
-    if (text.len != SID_LEN || !is_base64url(text) ||
+    if (text.len != SID_LEN || !base64url_is(text) || /* libsodium takes some bytes past ASCII for digits */
         sodium_base642bin(raw, sizeof raw, text.ptr, text.len, NULL, &len, NULL,
                           sodium_base64_VARIANT_URLSAFE_NO_PADDING))
         return ERR_INVALID;

@@ -174,6 +174,8 @@ static void broken_base64_is_refused(void **state)
                                       "b\xc3\xa4\xc3\xa4"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(first(str_of(bad[i])), ERR_INVALID);
+    assert_int_equal(first(STR("bAQ\0ID")), ERR_INVALID);
+    assert_int_equal(first(STR("bAQID\0")), ERR_INVALID);
 }
 
 static void binary_past_the_bound_is_refused(void **state)
