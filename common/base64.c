@@ -40,8 +40,8 @@ void base64_add(struct buf *out, struct str bytes)
 enum err base64_decode(struct str text, struct buf *out)
 {
     size_t most = text.len / 4 * 3, len = 0;
-    unsigned char *at = most ? (unsigned char *)buf_reserve(out, most) : NULL;
-    if (most && !at)
+    unsigned char none, *at = most ? (unsigned char *)buf_reserve(out, most) : &none;
+    if (!at)
         return ERR_TOO_BIG;
     if (!is_of(text, "+/=\r\n") ||
         sodium_base642bin(at, most, text.ptr, text.len, "\r\n", &len, NULL, sodium_base64_VARIANT_ORIGINAL))
