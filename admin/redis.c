@@ -11,7 +11,7 @@ enum { RELAYS_MAX = 1024 };
 
 struct scan {
     redisContext *redis;
-    struct redis_address at;
+    struct endpoint at;
     const struct settings *settings;
     char *why;
     char *keys[RELAYS_MAX]; /* SCAN may name a key twice */
@@ -20,8 +20,8 @@ struct scan {
 
 static enum err cannot(const struct scan *scan, const char *reason)
 {
-    char at[REDIS_AT_MAX];
-    redis_address_text(&scan->at, at);
+    char at[ENDPOINT_TEXT_MAX];
+    endpoint_text(&scan->at, at);
     snprintf(scan->why, 256, "cannot use Redis at %.110s: %.110s", at, reason);
     return ERR_DOWN;
 }
@@ -110,7 +110,7 @@ static enum err report(struct scan *scan, const char *key, redis_relay_fn *found
 static enum err collect_from(struct scan *scan, const struct redis_servers *servers, size_t index)
 {
     char why[REDIS_WHY_MAX] = "";
-    scan->at = (struct redis_address){0};
+    scan->at = (struct endpoint){0};
     scan->redis = redis_open(scan->settings, servers, index, &scan->at, why);
     if (scan->redis)
         return collect(scan);
@@ -146,7 +146,7 @@ enum err redis_publish(const struct settings *settings, uint64_t conversation, s
                        char why[256])
 {
     struct redis_servers servers;
-    struct redis_address at = {0};
+    struct endpoint at = {0};
     char reason[REDIS_WHY_MAX] = "";
     *heard = 0;
     if (redis_servers_read(settings, &servers, why))

@@ -1,64 +1,20 @@
 #include "common/redis/redis_servers.h"
 
-#include "common/str.h"
-
 #include <stdio.h>
-#include <stdlib.h>
 
-/* The next text of a comma-separated list, without blanks around it; false at the end. */
-static bool next_item(const char **list, struct str *item)
+static bool keep_name(struct str text, char out[REDIS_NAME_MAX])
 {
-    if (!**list)
-        return false;
-    const char *start = *list, *end = start + strcspn(start, ",");
-    *list = *end ? end + 1 : end;
-    while (start < end && (*start == ' ' || *start == '\t'))
-        start++;
-    while (end > start && (end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    *item = (struct str){start, (size_t)(end - start)};
-    return true;
-}
-
-static bool keep_text(struct str text, char *out, size_t size)
-{
-    if (!text.len || text.len >= size)
+    if (!text.len || text.len >= REDIS_NAME_MAX)
         return false;
     memcpy(out, text.ptr, text.len);
     out[text.len] = '\0';
     return true;
 }
 
-static bool read_port(struct str text, int *port)
+/* The next of a list, whose last comma is nobody's harm. */
+static bool next_item(const char **list, struct str *item)
 {
-    char digits[8], *end;
-    if (!keep_text(text, digits, sizeof digits) || *digits < '0' || *digits > '9')
-        return false;
-    long value = strtol(digits, &end, 10);
-    *port = (int)value;
-    return !*end && value >= 1 && value <= 65535;
-}
-
-/* HOST:PORT, [ADDRESS]:PORT, or the absolute path of a socket. An address of IPv6 without brackets would be
- * ambiguous. */
-static bool read_address(struct str text, struct redis_address *address)
-{
-    enum { PATH_MAX_BYTES = 107 };
-    if (text.len && *text.ptr == '/') {
-        address->port = 0;
-        return text.len <= PATH_MAX_BYTES && keep_text(text, address->host, sizeof address->host);
-    }
-    const char *colon = text.len ? memrchr(text.ptr, ':', text.len) : NULL;
-    if (!colon)
-        return false;
-    struct str host = {text.ptr, (size_t)(colon - text.ptr)};
-    struct str port = {colon + 1, (size_t)(text.ptr + text.len - colon - 1)};
-    bool bracketed = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
-    if (bracketed)
-        host = (struct str){host.ptr + 1, host.len - 2};
-    else if (memchr(host.ptr, ':', host.len) || memchr(host.ptr, '[', host.len))
-        return false;
-    return keep_text(host, address->host, sizeof address->host) && read_port(port, &address->port);
+    return list_next(list, item) && (item->len || *list);
 }
 
 static enum err refuse(char why[256], const char *setting, const char *rule)
@@ -71,7 +27,7 @@ static enum err read_addresses(const struct settings *settings, struct redis_ser
 {
     const char *list = settings->redis_addresses;
     for (struct str item; next_item(&list, &item); servers->count++)
-        if (servers->count == REDIS_SERVERS_MAX || !read_address(item, &servers->servers[servers->count].address))
+        if (servers->count == REDIS_SERVERS_MAX || !endpoint_parse(item, 0, &servers->servers[servers->count].address))
             return refuse(why, "redis_addresses",
                           "at most 16 of HOST:PORT, [ADDRESS]:PORT or /SOCKET, separated by commas");
     return ERR_OK;
@@ -82,12 +38,11 @@ static enum err read_sentinels(const struct settings *settings, struct redis_ser
     const char *list = settings->redis_sentinels, *names = settings->redis_master;
     for (struct str item; next_item(&list, &item); servers->sentinel_count++)
         if (servers->sentinel_count == REDIS_SENTINELS_MAX ||
-            !read_address(item, &servers->sentinels[servers->sentinel_count]) ||
+            !endpoint_parse(item, 0, &servers->sentinels[servers->sentinel_count]) ||
             !servers->sentinels[servers->sentinel_count].port)
             return refuse(why, "redis_sentinels", "at most 16 of HOST:PORT or [ADDRESS]:PORT, separated by commas");
     for (struct str item; next_item(&names, &item); servers->count++)
-        if (servers->count == REDIS_SERVERS_MAX ||
-            !keep_text(item, servers->servers[servers->count].master, REDIS_NAME_MAX))
+        if (servers->count == REDIS_SERVERS_MAX || !keep_name(item, servers->servers[servers->count].master))
             return refuse(why, "redis_master", "at most 16 names of 1 to 63 bytes, separated by commas");
     return servers->count ? ERR_OK : refuse(why, "redis_master", "a name");
 }
@@ -101,7 +56,7 @@ enum err redis_servers_read(const struct settings *settings, struct redis_server
         return read_sentinels(settings, servers, why);
     if (*settings->redis_addresses)
         return read_addresses(settings, servers, why);
-    struct redis_address *only = &servers->servers[0].address;
+    struct endpoint *only = &servers->servers[0].address;
     servers->count = 1;
     only->port = *settings->redis_socket ? 0 : (int)settings->redis_port;
     snprintf(only->host, sizeof only->host, "%.255s",
@@ -130,19 +85,4 @@ size_t redis_server_of(size_t count, uint64_t conversation)
         }
     }
     return best;
-}
-
-void redis_address_text(const struct redis_address *address, char out[REDIS_AT_MAX])
-{
-    if (!address->port)
-        snprintf(out, REDIS_AT_MAX, "%s", address->host);
-    else if (strchr(address->host, ':'))
-        snprintf(out, REDIS_AT_MAX, "[%s]:%d", address->host, address->port);
-    else
-        snprintf(out, REDIS_AT_MAX, "%s:%d", address->host, address->port);
-}
-
-bool redis_address_same(const struct redis_address *a, const struct redis_address *b)
-{
-    return a->port == b->port && !strcmp(a->host, b->host);
 }

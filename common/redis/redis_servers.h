@@ -7,31 +7,25 @@
 #ifndef CG_COMMON_REDIS_REDIS_SERVERS_H
 #define CG_COMMON_REDIS_REDIS_SERVERS_H
 
+#include "common/endpoint.h"
 #include "common/err.h"
 #include "common/settings.h"
 
 enum {
     REDIS_SERVERS_MAX = 16,
     REDIS_SENTINELS_MAX = 16,
-    REDIS_HOST_MAX = 256, /* with its NUL; a Unix socket's path fits, too */
     REDIS_NAME_MAX = 64,
-    REDIS_AT_MAX = REDIS_HOST_MAX + 16,
     REDIS_SENTINEL_SHARE = 4, /* a sentinel that is silent for this part of redis_timeout_ms is passed over */
 };
 
-struct redis_address {
-    char host[REDIS_HOST_MAX]; /* a name or a numeric address; the path of a Unix socket if port is 0 */
-    int port;
-};
-
 struct redis_server {
-    struct redis_address address; /* unless the sentinels are to be asked */
-    char master[REDIS_NAME_MAX];  /* the name that they know it by, else empty */
+    struct endpoint address;     /* unless the sentinels are to be asked */
+    char master[REDIS_NAME_MAX]; /* the name that they know it by, else empty */
 };
 
 struct redis_servers {
     struct redis_server servers[REDIS_SERVERS_MAX];
-    struct redis_address sentinels[REDIS_SENTINELS_MAX];
+    struct endpoint sentinels[REDIS_SENTINELS_MAX];
     size_t count, sentinel_count;
 };
 
@@ -43,9 +37,5 @@ enum err redis_servers_read(const struct settings *settings, struct redis_server
 /* Which of `count` servers a conversation (or an inbox) lives on. One server more takes its share of the conversations
  * from the others and moves no other. */
 size_t redis_server_of(size_t count, uint64_t conversation);
-
-/* "host:port", "[host]:port" or the path, for people. */
-void redis_address_text(const struct redis_address *address, char out[REDIS_AT_MAX]);
-bool redis_address_same(const struct redis_address *a, const struct redis_address *b);
 
 #endif

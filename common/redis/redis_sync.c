@@ -14,17 +14,17 @@ static const char *reason_of(const redisContext *redis)
     return late ? "no answer in time" : redis->errstr;
 }
 
-static redisContext *fail(redisContext *redis, const struct redis_address *address, const char *reason,
+static redisContext *fail(redisContext *redis, const struct endpoint *address, const char *reason,
                           char why[REDIS_WHY_MAX])
 {
-    char text[REDIS_AT_MAX];
-    redis_address_text(address, text);
+    char text[ENDPOINT_TEXT_MAX];
+    endpoint_text(address, text);
     snprintf(why, REDIS_WHY_MAX, "%.250s: %.120s", text, reason);
     redisFree(redis);
     return NULL;
 }
 
-static redisContext *connect_to(const struct redis_address *address, int64_t ms, const char *password,
+static redisContext *connect_to(const struct endpoint *address, int64_t ms, const char *password,
                                 char why[REDIS_WHY_MAX])
 {
     struct timeval limit = {ms / 1000, (ms % 1000) * 1000};
@@ -56,7 +56,7 @@ bool redis_is_master(redisContext *redis, char why[REDIS_WHY_MAX])
     return master;
 }
 
-static redisContext *connect_to_master(const struct settings *settings, const struct redis_address *address,
+static redisContext *connect_to_master(const struct settings *settings, const struct endpoint *address,
                                        char why[REDIS_WHY_MAX])
 {
     char reason[REDIS_WHY_MAX];
@@ -64,7 +64,7 @@ static redisContext *connect_to_master(const struct settings *settings, const st
     return !redis || redis_is_master(redis, reason) ? redis : fail(redis, address, reason, why);
 }
 
-static bool read_answer(const redisReply *reply, struct redis_address *master)
+static bool read_answer(const redisReply *reply, struct endpoint *master)
 {
     if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !reply->element[0]->str ||
         !reply->element[1]->str)
@@ -74,8 +74,8 @@ static bool read_answer(const redisReply *reply, struct redis_address *master)
     return written > 0 && (size_t)written < sizeof master->host && master->port > 0 && master->port < 65536;
 }
 
-static bool ask_sentinel(const struct settings *settings, const struct redis_address *sentinel, const char *name,
-                         struct redis_address *master, char why[REDIS_WHY_MAX])
+static bool ask_sentinel(const struct settings *settings, const struct endpoint *sentinel, const char *name,
+                         struct endpoint *master, char why[REDIS_WHY_MAX])
 {
     int64_t ms = settings->redis_timeout_ms / REDIS_SENTINEL_SHARE;
     redisContext *redis = connect_to(sentinel, ms, settings->redis_sentinel_password, why);
@@ -97,11 +97,11 @@ static bool ask_sentinel(const struct settings *settings, const struct redis_add
 
 /* A sentinel may not have heard of a change yet, so each is asked until a master is found. */
 static redisContext *open_by_sentinels(const struct settings *settings, const struct redis_servers *servers,
-                                       const char *name, struct redis_address *at, char why[REDIS_WHY_MAX])
+                                       const char *name, struct endpoint *at, char why[REDIS_WHY_MAX])
 {
-    struct redis_address tried = {0}, found;
+    struct endpoint tried = {0}, found;
     for (size_t i = 0; i < servers->sentinel_count; i++) {
-        if (!ask_sentinel(settings, &servers->sentinels[i], name, &found, why) || redis_address_same(&found, &tried))
+        if (!ask_sentinel(settings, &servers->sentinels[i], name, &found, why) || endpoint_same(&found, &tried))
             continue;
         redisContext *redis = connect_to_master(settings, &found, why);
         if (redis) {
@@ -110,11 +110,11 @@ static redisContext *open_by_sentinels(const struct settings *settings, const st
         }
         tried = found;
     }
-    return *at->host && !redis_address_same(at, &tried) ? connect_to_master(settings, at, why) : NULL;
+    return *at->host && !endpoint_same(at, &tried) ? connect_to_master(settings, at, why) : NULL;
 }
 
 redisContext *redis_open(const struct settings *settings, const struct redis_servers *servers, size_t server,
-                         struct redis_address *at, char why[REDIS_WHY_MAX])
+                         struct endpoint *at, char why[REDIS_WHY_MAX])
 {
     const struct redis_server *wanted = &servers->servers[server];
     if (*wanted->master)

@@ -13,7 +13,7 @@ enum { REDIS_WHY_MAX = 384 };
  * the server was last (empty: not known) and becomes where it is: the sentinels may all be gone. NULL with one line in
  * `why`. */
 struct redisContext *redis_open(const struct settings *settings, const struct redis_servers *servers, size_t server,
-                                struct redis_address *at, char why[REDIS_WHY_MAX]) CG_MUST_CHECK;
+                                struct endpoint *at, char why[REDIS_WHY_MAX]) CG_MUST_CHECK;
 
 /* Asks whether it still is one: one that was demoted answers like any other. */
 bool redis_is_master(struct redisContext *redis, char why[REDIS_WHY_MAX]) CG_MUST_CHECK;

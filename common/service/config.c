@@ -6,7 +6,7 @@
 static enum err check_servers(const struct settings *settings, char why[256])
 {
     struct redis_servers servers;
-    struct db_address addresses[DB_ADDRESSES_MAX];
+    struct endpoint addresses[DB_ADDRESSES_MAX];
     size_t count;
     if (redis_servers_read(settings, &servers, why) || db_addresses_parse(settings, addresses, &count, why))
         return ERR_INVALID;

@@ -3,11 +3,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
-#include "common/str.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { FAILED_LATELY_MS = 10000, REFUSED_LATELY_MS = 10000 };
 
@@ -21,80 +19,32 @@ static struct {
 
 /* ---- the list ---- */
 
-static bool take_port(struct str text, unsigned *port)
+enum err db_addresses_parse(const struct settings *settings, struct endpoint addresses[DB_ADDRESSES_MAX], size_t *count,
+                            char why[256])
 {
-    char digits[6];
-    if (!text.len || text.len >= sizeof digits)
-        return false;
-    memcpy(digits, text.ptr, text.len);
-    digits[text.len] = '\0';
-    *port = (unsigned)strtoul(digits, NULL, 10);
-    return strspn(digits, "0123456789") == text.len && *port > 0 && *port < 65536;
-}
-
-/* HOST, HOST:PORT, [IPv6], [IPv6]:PORT or the path of a Unix socket. */
-static bool take_item(struct str item, unsigned default_port, struct db_address *address)
-{
-    *address = (struct db_address){.port = default_port};
-    if (!item.len)
-        return false;
-    if (*item.ptr == '/') {
-        if (item.len >= sizeof address->socket)
-            return false;
-        memcpy(address->socket, item.ptr, item.len);
-        return true;
-    }
-    bool bracket = *item.ptr == '[';
-    const char *end = memchr(item.ptr, bracket ? ']' : ':', item.len);
-    if (bracket && !end)
-        return false;
-    struct str host = {item.ptr + bracket, (end ? (size_t)(end - item.ptr) : item.len) - bracket};
-    struct str rest = {host.ptr + host.len + bracket, item.len - host.len - 2u * bracket};
-    if (!host.len || host.len >= sizeof address->host || memchr(host.ptr, '/', host.len))
-        return false;
-    memcpy(address->host, host.ptr, host.len);
-    return !rest.len || (*rest.ptr == ':' && take_port((struct str){rest.ptr + 1, rest.len - 1}, &address->port));
-}
-
-static struct str trimmed(const char *text, size_t len)
-{
-    while (len && (*text == ' ' || *text == '\t'))
-        text++, len--;
-    while (len && (text[len - 1] == ' ' || text[len - 1] == '\t'))
-        len--;
-    return (struct str){text, len};
-}
-
-enum err db_addresses_parse(const struct settings *settings, struct db_address addresses[DB_ADDRESSES_MAX],
-                            size_t *count, char why[256])
-{
-    const char *at = settings->db_addresses;
+    const char *list = settings->db_addresses;
     *count = 0;
-    if (!*at) {
-        addresses[0] = (struct db_address){.port = (unsigned)settings->db_port};
-        snprintf(addresses[0].host, sizeof addresses[0].host, "%s", settings->db_host);
-        snprintf(addresses[0].socket, sizeof addresses[0].socket, "%s", settings->db_socket);
+    if (!*list) {
+        addresses[0].port = *settings->db_socket ? 0 : (int)settings->db_port;
+        snprintf(addresses[0].host, sizeof addresses[0].host, "%.*s", ENDPOINT_HOST_MAX - 1,
+                 *settings->db_socket ? settings->db_socket : settings->db_host);
         *count = 1;
         return ERR_OK;
     }
-    for (;;) {
-        size_t len = strcspn(at, ",");
-        struct str item = trimmed(at, len);
+    for (struct str item; list_next(&list, &item);) {
         if (*count == DB_ADDRESSES_MAX) {
             snprintf(why, 256, "db_addresses takes at most %d servers", DB_ADDRESSES_MAX);
             return ERR_INVALID;
         }
-        if (!take_item(item, (unsigned)settings->db_port, &addresses[(*count)++])) {
+        if (!endpoint_parse(item, (int)settings->db_port, &addresses[(*count)++])) {
             snprintf(why, 256,
                      "db_addresses takes HOST, HOST:PORT, [IPv6]:PORT or /path/of.sock, separated by commas, "
                      "not '%.*s'",
                      (int)(item.len > 64 ? 64 : item.len), item.ptr);
             return ERR_INVALID;
         }
-        if (!at[len])
-            return ERR_OK;
-        at += len + 1;
     }
+    return ERR_OK;
 }
 
 /* ---- what is known of them ---- */

@@ -7,6 +7,7 @@
 #ifndef CG_COMMON_STORE_DB_ADDRESS_H
 #define CG_COMMON_STORE_DB_ADDRESS_H
 
+#include "common/endpoint.h"
 #include "common/err.h"
 #include "common/settings.h"
 
@@ -14,16 +15,10 @@
 
 enum { DB_ADDRESSES_MAX = 8 };
 
-struct db_address {
-    char host[256];
-    char socket[108]; /* not empty: a Unix socket, and host and port say nothing */
-    unsigned port;
-};
-
 /* Takes db_addresses apart, or if that is empty gives the one server of db_socket, db_host and db_port. ERR_INVALID
  * with a line for a person in *why: an item that is none, or too many. */
-enum err db_addresses_parse(const struct settings *settings, struct db_address addresses[DB_ADDRESSES_MAX],
-                            size_t *count, char why[256]) CG_MUST_CHECK;
+enum err db_addresses_parse(const struct settings *settings, struct endpoint addresses[DB_ADDRESSES_MAX], size_t *count,
+                            char why[256]) CG_MUST_CHECK;
 
 /* The order in which to try `count` servers: that of the list, but those that failed a moment ago come last, so that
  * not every thread waits for one that hangs. */

@@ -215,7 +215,7 @@ static bool is_writable(struct db *db)
     return false;
 }
 
-static bool open_connection(struct db *db, const struct db_address *address)
+static bool open_connection(struct db *db, const struct endpoint *address)
 {
     const struct settings *settings = db->settings;
     unsigned seconds = (unsigned)((settings->db_timeout_ms + 999) / 1000);
@@ -232,9 +232,10 @@ static bool open_connection(struct db *db, const struct db_address *address)
              seconds);
     mysql_options(db->mysql, MYSQL_INIT_COMMAND, session);
     mysql_options(db->mysql, MYSQL_INIT_COMMAND, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
-    const char *socket = *address->socket ? address->socket : NULL;
+    const char *socket = address->port ? NULL : address->host;
     if (mysql_real_connect(db->mysql, socket ? NULL : address->host, settings->db_user, settings->db_password,
-                           settings->db_name, address->port, socket, CLIENT_MULTI_STATEMENTS | CLIENT_FOUND_ROWS))
+                           settings->db_name, (unsigned)address->port, socket,
+                           CLIENT_MULTI_STATEMENTS | CLIENT_FOUND_ROWS))
         return true;
     remember(db, mysql_errno(db->mysql), mysql_error(db->mysql));
     return false;

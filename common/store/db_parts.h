@@ -12,11 +12,11 @@ struct db {
     const struct settings *settings;
     const char *const *texts;
     size_t count;
-    struct db_address addresses[DB_ADDRESSES_MAX]; /* in order of preference */
-    size_t address_count, at;                      /* `at`: of the connection, or the one tried last */
-    bool cluster;                                  /* it is a node of a Galera cluster */
-    MYSQL *mysql;                                  /* NULL: not connected */
-    MYSQL_STMT **prepared;                         /* one per text; NULL: not yet */
+    struct endpoint addresses[DB_ADDRESSES_MAX]; /* in order of preference */
+    size_t address_count, at;                    /* `at`: of the connection, or the one tried last */
+    bool cluster;                                /* it is a node of a Galera cluster */
+    MYSQL *mysql;                                /* NULL: not connected */
+    MYSQL_STMT **prepared;                       /* one per text; NULL: not yet */
     uint64_t affected, insert_id;
     unsigned error_number;
     char error_text[256];

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/container.h"
+#include "common/endpoint.h"
 #include "common/id.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -107,18 +108,11 @@ static void forget_socket(struct handoff_destination *destination)
 
 static bool read_address(struct str text, struct sockaddr_in *out)
 {
-    char host[64];
-    const char *colon = memchr(text.ptr, ':', text.len);
+    struct endpoint endpoint;
     *out = (struct sockaddr_in){.sin_family = AF_INET};
-    if (!colon || text.len >= sizeof host)
+    if (!endpoint_parse(text, 0, &endpoint) || inet_pton(AF_INET, endpoint.host, &out->sin_addr) != 1)
         return false;
-    memcpy(host, text.ptr, text.len);
-    host[text.len] = '\0';
-    host[colon - text.ptr] = '\0';
-    long port = strtol(host + (colon - text.ptr) + 1, NULL, 10);
-    if (inet_pton(AF_INET, host, &out->sin_addr) != 1 || port < 1 || port > 65535)
-        return false;
-    out->sin_port = htons((uint16_t)port);
+    out->sin_port = htons((uint16_t)endpoint.port);
     return true;
 }
 

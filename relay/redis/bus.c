@@ -90,8 +90,8 @@ void bus_add_state(const struct bus *bus, struct buf *out)
 {
     for (size_t i = 0; i < bus->known.count; i++) {
         const struct bus_server *server = &bus->servers[i];
-        char at[REDIS_AT_MAX];
-        redis_address_text(*server->known->master ? &server->at : &server->known->address, at);
+        char at[ENDPOINT_TEXT_MAX];
+        endpoint_text(*server->known->master ? &server->at : &server->known->address, at);
         buf_addf(out, "%s{\"at\":", i ? "," : "[");
         buf_add_json(out, str_of(at));
         buf_addf(out, ",\"up\":%s}", server->up ? "true" : "false");

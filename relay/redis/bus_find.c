@@ -14,7 +14,7 @@ static void ask_next(struct bus_server *server);
 
 /* ---- names ---- */
 
-static const struct redis_address *sentinel_of(const struct bus_server *server)
+static const struct endpoint *sentinel_of(const struct bus_server *server)
 {
     const struct redis_servers *known = &server->bus->known;
     return &known->sentinels[(server->first_sentinel + server->asked) % known->sentinel_count];
@@ -24,11 +24,11 @@ static void on_told(void *arg, const redisReply *reply)
 {
     struct bus_server *server = arg;
     if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !reply->element[0]->str ||
-        !reply->element[1]->str || strlen(reply->element[0]->str) >= REDIS_HOST_MAX) {
+        !reply->element[1]->str || strlen(reply->element[0]->str) >= ENDPOINT_HOST_MAX) {
         server->ask.lost = true; /* it does not know, or is going */
         return;
     }
-    snprintf(server->found.host, REDIS_HOST_MAX, "%s", reply->element[0]->str);
+    snprintf(server->found.host, ENDPOINT_HOST_MAX, "%s", reply->element[0]->str);
     server->found.port = atoi(reply->element[1]->str);
     server->answered = server->found.port > 0 && server->found.port < 65536;
     server->ask.lost = !server->answered;
@@ -75,7 +75,7 @@ static bool resolve(struct bus_server *server, const char *host)
     return server->resolving;
 }
 
-static void found(struct bus_server *server, const struct redis_address *address)
+static void found(struct bus_server *server, const struct endpoint *address)
 {
     server->search = SEARCH_NAME;
     server->found = *address;
@@ -123,8 +123,8 @@ void bus_find_supervise(struct bus_server *server)
         server->first_sentinel = (server->first_sentinel + server->asked) % server->bus->known.sentinel_count;
         found(server, &server->found);
     } else if (server->ask.lost || late) {
-        char text[REDIS_AT_MAX];
-        redis_address_text(sentinel_of(server), text);
+        char text[ENDPOINT_TEXT_MAX];
+        endpoint_text(sentinel_of(server), text);
         log_debug("redis.sentinel_failed", "at=%s late=%d", text, late);
         bus_link_drop(&server->ask);
         server->asked++;

@@ -35,7 +35,7 @@ struct bus_server {
     const struct redis_server *known;
     struct map subscriptions;    /* conversation → itself */
     struct link listen, command; /* SUBSCRIBE on one, all else on the other */
-    struct redis_address at;     /* where it is, or was last; port 0 and no host: not known yet */
+    struct endpoint at;          /* where it is, or was last; port 0 and no host: not known yet */
     struct backoff backoff;
     const char *fault; /* why it must be left, noticed in a callback */
     bool up, is_master, complained;
@@ -53,7 +53,7 @@ struct bus_server {
     size_t first_sentinel, asked; /* the one to begin with, and how many were asked */
     int64_t asking_since_ms;
     bool answered;
-    struct redis_address found;
+    struct endpoint found;
 };
 
 struct bus {

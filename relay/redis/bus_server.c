@@ -17,12 +17,12 @@ enum { SUBSCRIBE_BATCH = 500 };
 /* ---- up and down ---- */
 
 /* Where it is or is being tried, for the log. */
-static const char *address_text(const struct bus_server *server, char text[REDIS_AT_MAX])
+static const char *address_text(const struct bus_server *server, char text[ENDPOINT_TEXT_MAX])
 {
-    const struct redis_address *address = *server->known->master ? &server->found : &server->known->address;
+    const struct endpoint *address = *server->known->master ? &server->found : &server->known->address;
     if (!*address->host)
         return server->known->master;
-    redis_address_text(address, text);
+    endpoint_text(address, text);
     return text;
 }
 
@@ -37,10 +37,10 @@ static void tell(const struct bus_server *server)
 
 static void set_up(struct bus_server *server)
 {
-    char text[REDIS_AT_MAX];
+    char text[ENDPOINT_TEXT_MAX];
     if (server->up)
         return;
-    bool moved = *server->at.host && !redis_address_same(&server->at, &server->found);
+    bool moved = *server->at.host && !endpoint_same(&server->at, &server->found);
     server->up = true;
     server->complained = false;
     server->at = server->found;
@@ -69,7 +69,7 @@ static void drop_links(struct bus_server *server)
 /* One line for each change of state: the attempts that fail afterwards are no news. */
 void bus_server_lose(struct bus_server *server, const char *why)
 {
-    char text[REDIS_AT_MAX];
+    char text[ENDPOINT_TEXT_MAX];
     if (server->up || !server->complained)
         log_warn("redis.down", "at=%s why=%s subscriptions=%zu", address_text(server, text), why,
                  server->subscriptions.count);

@@ -21,7 +21,7 @@ enum {
 /* A thread's connection to one of the servers. */
 struct server {
     redisContext *redis; /* NULL: not connected */
-    struct redis_address at;
+    struct endpoint at;
 };
 
 struct redis_client {
@@ -37,7 +37,7 @@ static struct {
     struct health {
         struct backoff backoff;
         bool known, up;
-        struct redis_address at; /* where it was used last */
+        struct endpoint at; /* where it was used last */
     } servers[REDIS_SERVERS_MAX];
 } process = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -56,10 +56,10 @@ static bool health_may_try(size_t server)
 }
 
 /* Changes what is known; true if that is news. */
-static bool health_change(struct health *health, const struct redis_address *at, bool up)
+static bool health_change(struct health *health, const struct endpoint *at, bool up)
 {
     bool changed = !health->known || health->up != up;
-    bool moved = up && *health->at.host && !redis_address_same(&health->at, at);
+    bool moved = up && *health->at.host && !endpoint_same(&health->at, at);
     health->known = true;
     health->up = up;
     if (up)
@@ -74,7 +74,7 @@ static bool health_change(struct health *health, const struct redis_address *at,
 }
 
 /* Where some thread has used it last, if any has. */
-static void health_place(size_t server, struct redis_address *at)
+static void health_place(size_t server, struct endpoint *at)
 {
     pthread_mutex_lock(&process.lock);
     if (*process.servers[server].at.host)
@@ -84,7 +84,7 @@ static void health_place(size_t server, struct redis_address *at)
 
 static void health_set(const struct redis_client *client, size_t server, bool up)
 {
-    char at[REDIS_AT_MAX];
+    char at[ENDPOINT_TEXT_MAX];
     size_t count = 0;
     pthread_mutex_lock(&process.lock);
     bool changed = health_change(&process.servers[server], &client->servers[server].at, up);
@@ -93,7 +93,7 @@ static void health_set(const struct redis_client *client, size_t server, bool up
     metric_set(METRIC_REDIS_SERVERS_UP, (int64_t)count);
     metric_set(METRIC_REDIS_UP, count == client->known.count);
     pthread_mutex_unlock(&process.lock);
-    redis_address_text(&client->servers[server].at, at);
+    endpoint_text(&client->servers[server].at, at);
     if (changed && up)
         log_info("redis.up", "at=%s", at);
     else if (changed)
@@ -141,8 +141,8 @@ static enum err give_up(struct redis_client *client, size_t server)
 
 static enum err fail(struct redis_client *client, size_t server, const char *why)
 {
-    char at[REDIS_AT_MAX];
-    redis_address_text(&client->servers[server].at, at);
+    char at[ENDPOINT_TEXT_MAX];
+    endpoint_text(&client->servers[server].at, at);
     snprintf(client->error, sizeof client->error, "%s: %.100s", at, why);
     return give_up(client, server);
 }
@@ -221,8 +221,8 @@ void redis_client_add_state(const struct redis_client *client, struct buf *out)
     pthread_mutex_lock(&process.lock);
     for (size_t i = 0; i < client->known.count; i++) {
         const struct redis_server *server = &client->known.servers[i];
-        char at[REDIS_AT_MAX];
-        redis_address_text(*server->master ? &process.servers[i].at : &server->address, at);
+        char at[ENDPOINT_TEXT_MAX];
+        endpoint_text(*server->master ? &process.servers[i].at : &server->address, at);
         buf_addf(out, "%s{\"at\":", i ? "," : "[");
         buf_add_json(out, str_of(at));
         buf_addf(out, ",\"up\":%s}", process.servers[i].up ? "true" : "false");

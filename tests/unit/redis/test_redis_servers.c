@@ -28,8 +28,8 @@ static enum err read_these(const char *addresses)
 
 static const char *at(size_t index)
 {
-    static char text[REDIS_AT_MAX];
-    redis_address_text(&servers.servers[index].address, text);
+    static char text[ENDPOINT_TEXT_MAX];
+    endpoint_text(&servers.servers[index].address, text);
     return text;
 }
 

@@ -1,0 +1,30 @@
+/* endpoint.h: where a server is, as settings say it, and lists of such. */
+#ifndef CG_COMMON_ENDPOINT_H
+#define CG_COMMON_ENDPOINT_H
+
+#include "common/str.h"
+
+enum {
+    ENDPOINT_HOST_MAX = 256, /* with its NUL; a Unix socket's path fits, too */
+    ENDPOINT_PATH_MAX = 107, /* what the address of a Unix socket takes */
+    ENDPOINT_TEXT_MAX = ENDPOINT_HOST_MAX + 16,
+};
+
+struct endpoint {
+    char host[ENDPOINT_HOST_MAX]; /* a name or a numeric address; the path of a Unix socket if port is 0 */
+    int port;
+};
+
+/* HOST:PORT, [ADDRESS]:PORT or the absolute path of a Unix socket; without `:PORT` it is default_port, unless that is 0.
+ * An address of IPv6 without brackets would be ambiguous. False: it is none of these. */
+bool endpoint_parse(struct str text, int default_port, struct endpoint *endpoint);
+
+/* "host:port", "[host]:port" or the path, for people. */
+void endpoint_text(const struct endpoint *endpoint, char out[ENDPOINT_TEXT_MAX]);
+bool endpoint_same(const struct endpoint *a, const struct endpoint *b);
+
+/* The next text of a comma-separated list, without blanks around it; *list is what follows, NULL behind the last. False if
+ * *list is NULL. So an empty list has one empty item, and one behind a last comma is empty, too. */
+bool list_next(const char **list, struct str *item);
+
+#endif
