@@ -36,33 +36,39 @@ bool rate_take(struct rate_bucket *bucket, struct rate rate, int64_t now_ms, int
     return rate_take_many(bucket, rate, 1, now_ms, retry_after_ms);
 }
 
+static int64_t kib_of(uint64_t bytes)
+{
+    return (int64_t)((bytes + 1023) / 1024);
+}
+
+struct rates rates_of(int64_t per_s, int64_t burst, int64_t bytes_per_s, int64_t bytes_burst)
+{
+    return (struct rates){{per_s, burst}, {kib_of((uint64_t)bytes_per_s), kib_of((uint64_t)bytes_burst)}};
+}
+
+bool rates_take(struct rate_bucket *messages, struct rate_bucket *kib, const struct rates *rates, uint64_t bytes,
+                int64_t now_ms, struct rate *passed, int64_t *retry_after_ms)
+{
+    *passed = rates->messages;
+    if (!rate_take(messages, rates->messages, now_ms, retry_after_ms))
+        return false;
+    *passed = rates->kib;
+    return rate_take_many(kib, rates->kib, kib_of(bytes), now_ms, retry_after_ms);
+}
+
 /* ---- the table: a map, and a list by last use ---- */
-
-static void unlink_entry(struct rate_table *table, struct rate_entry *entry)
-{
-    *(entry->older ? &entry->older->newer : &table->oldest) = entry->newer;
-    *(entry->newer ? &entry->newer->older : &table->newest) = entry->older;
-}
-
-static void link_newest(struct rate_table *table, struct rate_entry *entry)
-{
-    entry->older = table->newest;
-    entry->newer = NULL;
-    *(table->newest ? &table->newest->newer : &table->oldest) = entry;
-    table->newest = entry;
-}
 
 static void forget(struct rate_table *table, struct rate_entry *entry)
 {
-    unlink_entry(table, entry);
+    TAILQ_REMOVE(&table->by_use, entry, by_use);
     map_take(&table->entries, entry->key);
     free(entry);
 }
 
 void rate_table_fini(struct rate_table *table)
 {
-    while (table->oldest)
-        forget(table, table->oldest);
+    while (table->entries.count)
+        forget(table, TAILQ_FIRST(&table->by_use));
     map_fini(&table->entries);
 }
 
@@ -74,25 +80,38 @@ struct rate_entry *rate_table_find(const struct rate_table *table, uint64_t key)
 struct rate_entry *rate_table_use(struct rate_table *table, uint64_t key, int64_t now_ms)
 {
     struct rate_entry *entry = map_get(&table->entries, key);
+    if (!table->entries.count)
+        TAILQ_INIT(&table->by_use);
     if (entry) {
-        unlink_entry(table, entry);
+        TAILQ_REMOVE(&table->by_use, entry, by_use);
     } else {
-        if (table->entries.count >= RATE_ENTRIES_MAX && !table->oldest->open)
-            forget(table, table->oldest);
+        struct rate_entry *oldest = TAILQ_FIRST(&table->by_use);
+        if (table->entries.count >= RATE_ENTRIES_MAX && !oldest->open)
+            forget(table, oldest);
         entry = mem_zalloc(sizeof *entry);
         entry->key = key;
         map_put(&table->entries, key, entry);
     }
     entry->used_s = (uint32_t)((now_ms + 999) / 1000);
-    link_newest(table, entry);
+    TAILQ_INSERT_TAIL(&table->by_use, entry, by_use);
     return entry;
+}
+
+bool rate_table_take(struct rate_table *table, uint64_t key, const struct rates *rates, uint64_t bytes, int64_t now_ms,
+                     struct rate *passed, int64_t *retry_after_ms)
+{
+    *retry_after_ms = 0;
+    if (!key || (!rates->messages.per_s && !rates->kib.per_s))
+        return true;
+    struct rate_entry *entry = rate_table_use(table, key, now_ms);
+    return rates_take(&entry->bucket, &entry->kib, rates, bytes, now_ms, passed, retry_after_ms);
 }
 
 void rate_table_sweep(struct rate_table *table, int64_t now_ms, int64_t idle_ms)
 {
-    for (struct rate_entry *entry = table->oldest, *next; entry && now_ms - (int64_t)entry->used_s * 1000 >= idle_ms;
-         entry = next) {
-        next = entry->newer;
+    for (struct rate_entry *entry = TAILQ_FIRST(&table->by_use), *next;
+         entry && now_ms - (int64_t)entry->used_s * 1000 >= idle_ms; entry = next) {
+        next = TAILQ_NEXT(entry, by_use);
         if (!entry->open)
             forget(table, entry);
     }

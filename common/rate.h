@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 /* So many a second in the long run, and so many at once. */
 struct rate {
@@ -30,15 +31,34 @@ bool rate_take(struct rate_bucket *bucket, struct rate rate, int64_t now_ms, int
 bool rate_take_many(struct rate_bucket *bucket, struct rate rate, int64_t count, int64_t now_ms,
                     int64_t *retry_after_ms);
 
+/* How much somebody may send: so many messages, and so many KiB in them. */
+struct rates {
+    struct rate messages, kib;
+};
+
+/* As settings say it, whose bytes are bytes. */
+struct rates rates_of(int64_t per_s, int64_t burst, int64_t bytes_per_s, int64_t bytes_burst);
+
+/* Takes a message of that length from both buckets: false, and when to try again, if one has too little. *passed: the rate
+ * that was asked last, so the one that was passed. */
+bool rates_take(struct rate_bucket *messages, struct rate_bucket *kib, const struct rates *rates, uint64_t bytes,
+                int64_t now_ms, struct rate *passed, int64_t *retry_after_ms);
+
+/* For Retry-After: in seconds, rounded up. */
+static inline int64_t rate_seconds(int64_t ms)
+{
+    return (ms + 999) / 1000;
+}
+
 /* ---- one for each user, or each address ---- */
 
 struct rate_entry {
     uint64_t key;
     struct rate_bucket bucket;
-    struct rate_bucket bytes; /* in KiB */
-    unsigned open;            /* connections; with any it stays in the table */
-    uint32_t used_s;          /* rounded up */
-    struct rate_entry *older, *newer;
+    struct rate_bucket kib;
+    unsigned open;   /* connections; with any it stays in the table */
+    uint32_t used_s; /* rounded up */
+    TAILQ_ENTRY(rate_entry) by_use;
 };
 
 enum { RATE_ENTRIES_MAX = 200000 };
@@ -46,7 +66,7 @@ enum { RATE_ENTRIES_MAX = 200000 };
 /* A zeroed one is empty. */
 struct rate_table {
     struct map entries;
-    struct rate_entry *oldest, *newest; /* by their last use */
+    TAILQ_HEAD(, rate_entry) by_use; /* the one used longest ago first */
 };
 
 void rate_table_fini(struct rate_table *table);
@@ -54,6 +74,9 @@ void rate_table_fini(struct rate_table *table);
 struct rate_entry *rate_table_use(struct rate_table *table, uint64_t key, int64_t now_ms);
 /* The same if there is one; that is no use of it. */
 struct rate_entry *rate_table_find(const struct rate_table *table, uint64_t key);
+/* rates_take of the key's entry; true if it is 0, which is nobody, or there are no rates: then *passed stays. */
+bool rate_table_take(struct rate_table *table, uint64_t key, const struct rates *rates, uint64_t bytes, int64_t now_ms,
+                     struct rate *passed, int64_t *retry_after_ms);
 /* Forgets those without a connection that were not used for `idle_ms`. */
 void rate_table_sweep(struct rate_table *table, int64_t now_ms, int64_t idle_ms);
 

@@ -110,7 +110,7 @@ void handshake_upgrade(void *arg, struct http_call *call)
     if (!status)
         status = protocol_peer_refusal(str_of(call->peer), &retry_after_ms);
     if (status == 429)
-        snprintf(headers, sizeof headers, "Retry-After: %lld\r\n", (long long)limits_seconds(retry_after_ms));
+        snprintf(headers, sizeof headers, "Retry-After: %lld\r\n", (long long)rate_seconds(retry_after_ms));
     if (status) {
         refuse(call, status, headers);
         return;

@@ -31,26 +31,19 @@ void limits_fini(struct limits *limits)
     rate_table_fini(&limits->handshakes);
 }
 
-/* The key's token; 0 is nobody, and has no limit. */
-static bool take(struct limits *limits, struct rate_table *table, uint64_t key, struct rate rate,
-                 int64_t *retry_after_ms)
-{
-    int64_t now_ms = limits->wheel->now_ms;
-    return !key || !rate.per_s || rate_take(&rate_table_use(table, key, now_ms)->bucket, rate, now_ms, retry_after_ms);
-}
-
 /* ---- connections ---- */
 
 bool limits_may_connect(struct limits *limits, struct str peer, int64_t *retry_after_ms)
 {
     const struct settings *settings = limits->settings;
     uint64_t key = rate_address_key(peer);
-    struct rate rate = {settings->rate_handshakes, settings->rate_handshakes_burst};
+    const struct rates rates = {.messages = {settings->rate_handshakes, settings->rate_handshakes_burst}};
+    struct rate passed;
     *retry_after_ms = 0;
-    if (!key || (!rate.per_s && !settings->address_connections_max))
+    if (!key || (!rates.messages.per_s && !settings->address_connections_max))
         return true;
     const struct rate_entry *entry = rate_table_find(&limits->addresses, key);
-    bool fine = take(limits, &limits->handshakes, key, rate, retry_after_ms);
+    bool fine = rate_table_take(&limits->handshakes, key, &rates, 0, limits->wheel->now_ms, &passed, retry_after_ms);
     if (fine && settings->address_connections_max && entry && entry->open >= settings->address_connections_max) {
         *retry_after_ms = 1000;
         fine = false;
@@ -117,35 +110,20 @@ void limits_leave(struct limits *limits, struct limits_client *client)
 /* ---- messages ---- */
 
 /* What a client without an account has of a rate. */
-static struct rate share(const struct limits *limits, const struct limits_client *client, int64_t per_s, int64_t burst)
+static struct rate share(struct rate rate, int64_t percent)
+{
+    struct rate part = {rate.per_s * percent / 100, rate.burst * percent / 100};
+    if (rate.per_s && !part.per_s)
+        part.per_s = 1;
+    if (!part.burst)
+        part.burst = 1;
+    return part;
+}
+
+static struct rates share_both(const struct limits *limits, const struct limits_client *client, struct rates rates)
 {
     int64_t percent = client->by_token ? 100 : limits->settings->rate_stranger_percent;
-    struct rate rate = {per_s * percent / 100, burst * percent / 100};
-    if (per_s && !rate.per_s)
-        rate.per_s = 1;
-    if (!rate.burst)
-        rate.burst = 1;
-    return rate;
-}
-
-static int64_t kib(int64_t bytes)
-{
-    return (bytes + 1023) / 1024;
-}
-
-/* Of the user or the address: messages and bytes. *which: the rate that was passed, or else the last one. */
-static bool take_both(struct limits *limits, struct rate_table *table, uint64_t key, const struct rate rates[2],
-                      int64_t size, struct rate *which, int64_t *retry_after_ms)
-{
-    int64_t now_ms = limits->wheel->now_ms;
-    if (!key || (!rates[0].per_s && !rates[1].per_s))
-        return true;
-    struct rate_entry *entry = rate_table_use(table, key, now_ms);
-    *which = rates[0];
-    if (!rate_take(&entry->bucket, rates[0], now_ms, retry_after_ms))
-        return false;
-    *which = rates[1];
-    return rate_take_many(&entry->bytes, rates[1], size, now_ms, retry_after_ms);
+    return (struct rates){share(rates.messages, percent), share(rates.kib, percent)};
 }
 
 enum limits_verdict limits_message(struct limits *limits, struct limits_client *client, size_t bytes,
@@ -155,22 +133,19 @@ enum limits_verdict limits_message(struct limits *limits, struct limits_client *
     if (!limits)
         return LIMITS_FINE;
     const struct settings *s = limits->settings;
-    const struct rate connection[] = {
-        share(limits, client, s->rate_connection, s->rate_connection_burst),
-        share(limits, client, kib(s->rate_connection_bytes), kib(s->rate_connection_bytes_burst))};
-    const struct rate user[] = {share(limits, client, s->rate_user, s->rate_user_burst),
-                                share(limits, client, kib(s->rate_user_bytes), kib(s->rate_user_bytes_burst))};
-    const struct rate address[] = {{s->rate_address, s->rate_address_burst},
-                                   {kib(s->rate_address_bytes), kib(s->rate_address_bytes_burst)}};
-    int64_t now_ms = limits->wheel->now_ms, size = kib((int64_t)bytes), unused;
-    struct rate passed = connection[0];
-    if (rate_take(&client->messages, connection[0], now_ms, retry_after_ms)) {
-        passed = connection[1];
-        if (rate_take_many(&client->bytes, connection[1], size, now_ms, retry_after_ms) &&
-            take_both(limits, &limits->users, client->user, user, size, &passed, retry_after_ms) &&
-            take_both(limits, &limits->addresses, client->address, address, size, &passed, retry_after_ms))
-            return LIMITS_FINE;
-    }
+    const struct rates connection = share_both(limits, client,
+                                               rates_of(s->rate_connection, s->rate_connection_burst,
+                                                        s->rate_connection_bytes, s->rate_connection_bytes_burst));
+    const struct rates user = share_both(
+        limits, client, rates_of(s->rate_user, s->rate_user_burst, s->rate_user_bytes, s->rate_user_bytes_burst));
+    const struct rates address =
+        rates_of(s->rate_address, s->rate_address_burst, s->rate_address_bytes, s->rate_address_bytes_burst);
+    int64_t now_ms = limits->wheel->now_ms, unused;
+    struct rate passed;
+    if (rates_take(&client->messages, &client->kib, &connection, bytes, now_ms, &passed, retry_after_ms) &&
+        rate_table_take(&limits->users, client->user, &user, bytes, now_ms, &passed, retry_after_ms) &&
+        rate_table_take(&limits->addresses, client->address, &address, bytes, now_ms, &passed, retry_after_ms))
+        return LIMITS_FINE;
     metric_inc(METRIC_RATE_REFUSED);
     if (rate_take(&client->refusals, passed, now_ms, &unused))
         return LIMITS_REFUSED;

@@ -24,7 +24,7 @@ struct limits {
 /* Who is at the other end of a connection, and what it has used up. A zeroed one is nobody. */
 struct limits_client {
     uint64_t user, address;
-    struct rate_bucket messages, refusals, bytes;
+    struct rate_bucket messages, refusals, kib;
     bool counts_for_user, counts_for_address;
     bool by_token;       /* it came with a token */
     uint32_t generation; /* of the user's rights when they were looked up (common/rights.h) */
@@ -64,12 +64,6 @@ static inline uint64_t limits_payer_address(uint64_t address)
 static inline uint64_t limits_payer(const struct limits_client *client)
 {
     return client->user ? client->user : limits_payer_address(client->address);
-}
-
-/* For Retry-After: in seconds, rounded up. */
-static inline int64_t limits_seconds(int64_t ms)
-{
-    return (ms + 999) / 1000;
 }
 
 #endif

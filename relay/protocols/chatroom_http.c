@@ -29,7 +29,7 @@ void chatroom_http_refuse_limited(struct http_call *call, const char *code, cons
     char json[192], headers[48];
     snprintf(json, sizeof json, "{\"error\":\"%s\",\"code\":\"%s\",\"retry_after_ms\":%lld}", error, code,
              (long long)retry_after_ms);
-    snprintf(headers, sizeof headers, "Retry-After: %lld\r\n", (long long)limits_seconds(retry_after_ms));
+    snprintf(headers, sizeof headers, "Retry-After: %lld\r\n", (long long)rate_seconds(retry_after_ms));
     http_reply(call, 429, TYPE_JSON, headers, str_of(json));
 }
 

@@ -420,7 +420,7 @@ static void shake_hands(struct http_call *call)
         return;
     }
     if (status) {
-        snprintf(header, sizeof header, "Retry-After: %lld\r\n", (long long)limits_seconds(retry_after_ms));
+        snprintf(header, sizeof header, "Retry-After: %lld\r\n", (long long)rate_seconds(retry_after_ms));
         metric_inc(METRIC_EIO_REFUSED);
         http_reply(call, status, "application/json", header, STR("{\"code\":4,\"message\":\"Too many connections\"}"));
         return;

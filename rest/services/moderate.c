@@ -15,46 +15,32 @@ static struct {
     struct rate_table users, addresses, creations; /* the last by address, too */
 } rates = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static int64_t kib(uint64_t bytes)
-{
-    return (int64_t)((bytes + 1023) / 1024);
-}
-
-static bool take(struct rate_table *table, uint64_t key, struct rate rate, struct rate bytes, uint64_t length,
-                 int64_t *retry_after_ms)
+static bool take(struct rate_table *table, uint64_t key, struct rates limit, uint64_t bytes, int64_t *retry_after_ms)
 {
     int64_t now_ms = clock_mono_ms();
-    *retry_after_ms = 0;
-    if (!key || (!rate.per_s && !bytes.per_s))
-        return true;
+    struct rate passed;
     pthread_mutex_lock(&rates.lock);
     rate_table_sweep(table, now_ms, IDLE_MS);
-    struct rate_entry *entry = rate_table_use(table, key, now_ms);
-    bool taken = rate_take(&entry->bucket, rate, now_ms, retry_after_ms) &&
-                 rate_take_many(&entry->bytes, bytes, kib(length), now_ms, retry_after_ms);
+    bool taken = rate_table_take(table, key, &limit, bytes, now_ms, &passed, retry_after_ms);
     pthread_mutex_unlock(&rates.lock);
     return taken;
 }
 
 static int check_rate(struct call *call, uint64_t user)
 {
-    const struct settings *settings = call->backends->settings;
-    const struct rate of_user = {settings->rate_user, settings->rate_user_burst};
-    const struct rate of_address = {settings->rate_address, settings->rate_address_burst};
-    const struct rate user_bytes = {kib((uint64_t)settings->rate_user_bytes),
-                                    kib((uint64_t)settings->rate_user_bytes_burst)};
-    const struct rate address_bytes = {kib((uint64_t)settings->rate_address_bytes),
-                                       kib((uint64_t)settings->rate_address_bytes_burst)};
-    uint64_t length = call->request->length;
+    const struct settings *s = call->backends->settings;
+    struct rates of_user = rates_of(s->rate_user, s->rate_user_burst, s->rate_user_bytes, s->rate_user_bytes_burst);
+    struct rates of_address =
+        rates_of(s->rate_address, s->rate_address_burst, s->rate_address_bytes, s->rate_address_bytes_burst);
+    uint64_t length = call->request->length, address = rate_address_key(call->request->remote);
     int64_t retry_after_ms;
-    if (take(&rates.users, user, of_user, user_bytes, length, &retry_after_ms) &&
-        take(&rates.addresses, rate_address_key(call->request->remote), of_address, address_bytes, length,
-             &retry_after_ms))
+    if (take(&rates.users, user, of_user, length, &retry_after_ms) &&
+        take(&rates.addresses, address, of_address, length, &retry_after_ms))
         return 200;
     metric_inc(METRIC_RATE_REFUSED);
     call->error = "too many messages: try again later";
     call->code = "rate";
-    call->retry_after_s = (retry_after_ms + 999) / 1000;
+    call->retry_after_s = rate_seconds(retry_after_ms);
     return 429;
 }
 
@@ -63,7 +49,7 @@ static int refuse_creation(struct call *call, int64_t retry_after_ms)
     metric_inc(METRIC_RATE_REFUSED);
     call->error = "too much was made from here: try again later";
     call->code = "rate";
-    call->retry_after_s = (retry_after_ms + 999) / 1000;
+    call->retry_after_s = rate_seconds(retry_after_ms);
     return 429;
 }
 
@@ -76,8 +62,8 @@ static struct rate creation_rate(const struct call *call)
 int moderate_creation(struct call *call)
 {
     int64_t retry_after_ms;
-    bool fine = take(&rates.creations, rate_address_key(call->request->remote), creation_rate(call), (struct rate){0},
-                     0, &retry_after_ms);
+    bool fine = take(&rates.creations, rate_address_key(call->request->remote),
+                     (struct rates){.messages = creation_rate(call)}, 0, &retry_after_ms);
     return fine ? 200 : refuse_creation(call, retry_after_ms);
 }
 
