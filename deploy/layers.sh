@@ -29,10 +29,9 @@ never() {
 }
 
 # One file knows each library, so that the library can be exchanged and the rest be tested without it.
-only 'mysql\.h'       common/store/db_parts.h
-only 'db_parts'       common/store/db.c common/store/db_connect.c
-only 'errmsg\.h'      common/store/db_connect.c
-only 'mysqld_error'   common/store/db.c common/store/db_connect.c
+only 'mysql\.h'       common/store/db.c
+only 'errmsg\.h'      common/store/db.c
+only 'mysqld_error'   common/store/db.c
 only 'libwebsockets'  relay/net/ws.c
 only 'http_parser'    relay/net/http_parse.c
 only 'hiredis'        relay/redis/bus.c relay/redis/bus_server.c relay/redis/bus_find.c relay/redis/bus_loop.c \
