@@ -511,3 +511,103 @@ bool json_get_int(struct json_object *object, const char *key, int64_t min, int6
     *out = value;
     return true;
 }
+
+/* ---- writing ---- */
+
+/* No value ends like this. */
+static bool is_open(const struct buf *out)
+{
+    char last = out->len ? out->data[out->len - 1] : '{';
+    return last == '{' || last == '[' || last == ':';
+}
+
+void json_add_key(struct buf *out, const char *key)
+{
+    if (!is_open(out))
+        buf_add_char(out, ',');
+    if (!key)
+        return;
+    size_t len = strlen(key);
+    char *at = buf_reserve(out, len + 3);
+    if (!at)
+        return;
+    at[0] = '"';
+    memcpy(at + 1, key, len);
+    memcpy(at + 1 + len, "\":", 2);
+    out->len += len + 3;
+}
+
+void json_begin_object(struct buf *out)
+{
+    buf_add_char(out, '{');
+}
+
+void json_begin_array(struct buf *out)
+{
+    buf_add_char(out, '[');
+}
+
+void json_add_object(struct buf *out, const char *key)
+{
+    json_add_key(out, key);
+    buf_add_char(out, '{');
+}
+
+void json_add_array(struct buf *out, const char *key)
+{
+    json_add_key(out, key);
+    buf_add_char(out, '[');
+}
+
+void json_end_object(struct buf *out)
+{
+    buf_add_char(out, '}');
+}
+
+void json_end_array(struct buf *out)
+{
+    buf_add_char(out, ']');
+}
+
+void json_add_string(struct buf *out, const char *key, struct str text)
+{
+    json_add_key(out, key);
+    buf_add_json(out, text);
+}
+
+void json_add_text(struct buf *out, const char *key, const char *text)
+{
+    json_add_string(out, key, str_of(text));
+}
+
+void json_add_u64(struct buf *out, const char *key, uint64_t number)
+{
+    json_add_key(out, key);
+    buf_add_u64(out, number);
+}
+
+void json_add_int(struct buf *out, const char *key, int64_t number)
+{
+    json_add_key(out, key);
+    if (number < 0)
+        buf_add_char(out, '-');
+    buf_add_u64(out, number < 0 ? -(uint64_t)number : (uint64_t)number);
+}
+
+void json_add_bool(struct buf *out, const char *key, bool value)
+{
+    json_add_raw(out, key, value ? STR("true") : STR("false"));
+}
+
+void json_add_null(struct buf *out, const char *key)
+{
+    json_add_raw(out, key, STR("null"));
+}
+
+void json_add_raw(struct buf *out, const char *key, struct str json)
+{
+    if (!json.len)
+        return;
+    json_add_key(out, key);
+    buf_add_str(out, json);
+}

@@ -50,6 +50,32 @@ enum err json_array_cut(struct str array, struct str *elements, size_t max, size
  * stand there, with commas between them. */
 void json_add_others(struct buf *out, struct str object, const char *const *names);
 
+/* ---- writing ----
+ *
+ * Values are appended one after the other, and commas come by themselves: between a value and what stands before it in
+ * its object or array, which the buffer's last byte tells. `key`: the member's name, which needs no escape; NULL in an
+ * array. Failure sticks in the buffer (buf.h). */
+
+/* The first of a text, whatever stands before it in the buffer. */
+void json_begin_object(struct buf *out);
+void json_begin_array(struct buf *out);
+void json_add_object(struct buf *out, const char *key);
+void json_add_array(struct buf *out, const char *key);
+void json_end_object(struct buf *out);
+void json_end_array(struct buf *out);
+
+/* `text` is UTF-8. */
+void json_add_string(struct buf *out, const char *key, struct str text);
+void json_add_text(struct buf *out, const char *key, const char *text);
+void json_add_int(struct buf *out, const char *key, int64_t number);
+void json_add_u64(struct buf *out, const char *key, uint64_t number);
+void json_add_bool(struct buf *out, const char *key, bool value);
+void json_add_null(struct buf *out, const char *key);
+/* JSON as it stands: a value, or without a key several values or members that have their commas; none if it is empty. */
+void json_add_raw(struct buf *out, const char *key, struct str json);
+/* Only the name: the value is written by who is called next, by any of these without a key. */
+void json_add_key(struct buf *out, const char *key);
+
 /* Parses exactly one object. Numbers in it that are integers are json_type_int, however they were spelled
  * (json_whole). On success *out is owned by the caller (json_object_put).
  * ERR_TOO_BIG for depth or count, ERR_INVALID for everything else. */

@@ -1,16 +1,11 @@
 #include "common/service/customer_row.h"
 
 #include "common/clock.h"
+#include "common/json.h"
 
 static int chat_type(enum message_kind kind)
 {
     return kind == MESSAGE_IMAGE ? 1 : kind == MESSAGE_VIDEO ? 2 : 0;
-}
-
-static void add_text(struct buf *out, const char *key, struct str text)
-{
-    buf_addf(out, ",\"%s\":", key);
-    buf_add_json(out, text);
 }
 
 void customer_add_row(struct buf *out, const struct message *message, const struct store_customer_pair *pair)
@@ -20,17 +15,19 @@ void customer_add_row(struct buf *out, const struct message *message, const stru
     const struct store_customer *friend = from_user ? &pair->friend : &pair->user;
     char created[CLOCK_TEXT_MAX];
     clock_format_local(message->at_ms, created);
-    buf_addf(out, "{\"id\":%llu", (unsigned long long)message->seq);
-    add_text(out, "friendphone", str_of(friend->account));
-    add_text(out, "friendname", str_of(friend->username));
-    add_text(out, "friendavatar", str_of(friend->avatar));
-    add_text(out, "app_sid", str_of(pair->app_sid));
-    add_text(out, "created_date", str_of(created));
-    add_text(out, "userphone", str_of(user->account));
-    add_text(out, "username", str_of(user->username));
-    add_text(out, "useravatar", str_of(user->avatar));
-    add_text(out, "content", message->content);
-    buf_addf(out, ",\"chat_type\":%d}", chat_type(message->kind));
+    json_begin_object(out);
+    json_add_u64(out, "id", message->seq);
+    json_add_string(out, "friendphone", str_of(friend->account));
+    json_add_string(out, "friendname", str_of(friend->username));
+    json_add_string(out, "friendavatar", str_of(friend->avatar));
+    json_add_string(out, "app_sid", str_of(pair->app_sid));
+    json_add_string(out, "created_date", str_of(created));
+    json_add_string(out, "userphone", str_of(user->account));
+    json_add_string(out, "username", str_of(user->username));
+    json_add_string(out, "useravatar", str_of(user->avatar));
+    json_add_string(out, "content", message->content);
+    json_add_int(out, "chat_type", chat_type(message->kind));
+    json_end_object(out);
 }
 
 void customer_add_failed(struct buf *out, const char *error, struct str client_id)
@@ -41,10 +38,8 @@ void customer_add_failed(struct buf *out, const char *error, struct str client_i
         return;
     }
     buf_add(out, failed.ptr, failed.len - 1);
-    buf_addf(out, ",\"error\":\"%s\"", error);
-    if (client_id.len) {
-        buf_add_text(out, ",\"clientId\":");
-        buf_add_json(out, client_id);
-    }
-    buf_add_char(out, '}');
+    json_add_text(out, "error", error);
+    if (client_id.len)
+        json_add_string(out, "clientId", client_id);
+    json_end_object(out);
 }

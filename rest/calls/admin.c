@@ -58,10 +58,14 @@ static int carry_out(struct call *call, struct operator_order *order, struct jso
         call->error = why;
         return failure_status(err, "admin");
     }
-    buf_add_text(call->out, "{\"success\":true");
-    if (order->lift)
-        buf_addf(call->out, ",\"data\":{\"lifted\":%llu}", (unsigned long long)lifted);
-    buf_add_char(call->out, '}');
+    json_begin_object(call->out);
+    json_add_bool(call->out, "success", true);
+    if (order->lift) {
+        json_add_object(call->out, "data");
+        json_add_u64(call->out, "lifted", lifted);
+        json_end_object(call->out);
+    }
+    json_end_object(call->out);
     return 200;
 }
 
@@ -120,43 +124,38 @@ static int revoke(struct call *call)
 
 static void add_field(struct buf *out, const char *name, struct str value)
 {
-    if (!value.len)
-        return;
-    buf_addf(out, ",\"%s\":", name);
-    buf_add_json(out, value);
+    if (value.len)
+        json_add_string(out, name, value);
 }
-
-struct listing {
-    struct buf *out;
-    size_t count;
-};
 
 static void on_line(void *arg, const struct store_sanction_line *line)
 {
-    struct listing *listing = arg;
+    struct buf *out = arg;
     const struct sanction *sanction = &line->sanction;
     int realm = *sanction->name ? OPERATOR_SOCKETIO : (int)line->realm;
-    buf_addf(listing->out, "%s{\"kind\":\"%s\"", listing->count++ ? "," : "",
-             sanction->kind == SANCTION_MUTE ? "mute" : "ban");
-    add_field(listing->out, "realm", str_of(operator_realm_word(realm)));
-    add_field(listing->out, "user", *sanction->name ? str_of(sanction->name) : line->user_name);
-    add_field(listing->out, "address", str_of(sanction->address));
-    add_field(listing->out, "room", line->room);
-    add_field(listing->out, "until", line->until);
-    add_field(listing->out, "reason", line->reason);
-    add_field(listing->out, "createdAt", line->created_at);
-    buf_add_char(listing->out, '}');
+    json_add_object(out, NULL);
+    json_add_text(out, "kind", sanction->kind == SANCTION_MUTE ? "mute" : "ban");
+    add_field(out, "realm", str_of(operator_realm_word(realm)));
+    add_field(out, "user", *sanction->name ? str_of(sanction->name) : line->user_name);
+    add_field(out, "address", str_of(sanction->address));
+    add_field(out, "room", line->room);
+    add_field(out, "until", line->until);
+    add_field(out, "reason", line->reason);
+    add_field(out, "createdAt", line->created_at);
+    json_end_object(out);
 }
 
 static int list(struct call *call)
 {
-    struct listing listing = {.out = call->out};
     int status = admin_check(call);
     if (status)
         return status;
-    buf_add_text(call->out, "{\"success\":true,\"data\":[");
-    enum err err = store_sanction_lines(call->backends->store, 0, on_line, &listing);
-    buf_add_text(call->out, "]}");
+    json_begin_object(call->out);
+    json_add_bool(call->out, "success", true);
+    json_add_array(call->out, "data");
+    enum err err = store_sanction_lines(call->backends->store, 0, on_line, call->out);
+    json_end_array(call->out);
+    json_end_object(call->out);
     return failure_status(err, "admin");
 }
 

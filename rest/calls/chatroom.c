@@ -97,8 +97,12 @@ static int enter(struct call *call, struct store_join *join)
     }
     if (join->err)
         return moderate_refuse(call, true);
-    buf_addf(call->out, "{\"success\":true,\"data\":{\"chatroomId\":\"%s\",\"nickId\":\"%s\"}}", join->room_id,
-             join->user_id);
+    call_begin_data(call);
+    json_add_object(call->out, NULL);
+    json_add_text(call->out, "chatroomId", join->room_id);
+    json_add_text(call->out, "nickId", join->user_id);
+    json_end_object(call->out);
+    json_end_object(call->out);
     return 200;
 }
 
@@ -120,10 +124,11 @@ static int create(struct call *call)
 static void create_failed(struct buf *out, int status, const char *error, const char *code)
 {
     (void)error;
-    buf_add_text(out, "{\"error\":\"创建失败\"");
+    json_begin_object(out);
+    json_add_text(out, "error", "创建失败");
     if (status == 403 || status == 429 || status == 504)
-        buf_addf(out, ",\"code\":\"%s\"", code);
-    buf_add_char(out, '}');
+        json_add_text(out, "code", code);
+    json_end_object(out);
 }
 
 /* ---- the questions ---- */
@@ -132,8 +137,11 @@ static int count_rooms(struct call *call)
 {
     uint64_t count;
     enum err err = store_count_rooms(call->backends->store, &count);
-    if (!err)
-        buf_addf(call->out, "{\"success\":true,\"data\":%llu}", (unsigned long long)count);
+    if (!err) {
+        call_begin_data(call);
+        json_add_u64(call->out, NULL, count);
+        json_end_object(call->out);
+    }
     return status_of(err, "getRoomNums");
 }
 
@@ -161,7 +169,9 @@ static int validate(struct call *call)
         return 400;
     bool asks = room == GIVEN_ID && user == GIVEN_ID;
     enum err err = asks ? is_there(call->backends, room_id, user_id, &there) : ERR_OK;
-    buf_addf(call->out, "{\"success\":%s}", there ? "true" : "false");
+    json_begin_object(call->out);
+    json_add_bool(call->out, "success", there);
+    json_end_object(call->out);
     return status_of(err, "validateNickIdByRoomId");
 }
 
@@ -195,12 +205,11 @@ static int name_of(struct call *call, const struct named *named)
     struct buf name;
     buf_init(&name, STORE_NAME_MAX);
     enum err err = given == GIVEN_ID ? find_name(call->backends, named, id, &name) : ERR_NOT_FOUND;
-    buf_add_text(call->out, "{\"success\":true");
-    if (!err) {
-        buf_add_text(call->out, ",\"data\":");
-        buf_add_json(call->out, buf_str(&name));
-    }
-    buf_add_char(call->out, '}');
+    json_begin_object(call->out);
+    json_add_bool(call->out, "success", true);
+    if (!err)
+        json_add_string(call->out, "data", buf_str(&name));
+    json_end_object(call->out);
     buf_fini(&name);
     return status_of(err == ERR_NOT_FOUND ? ERR_OK : err, named->call);
 }
@@ -225,14 +234,16 @@ static void on_message(void *arg, const struct message *message)
     if (page->full || message_is_revision(message->kind))
         return;
     struct buf *out = page_row(page);
-    buf_addf(out, "{\"seq\":%llu,\"type\":\"%s\",\"name\":", (unsigned long long)message->seq,
-             message->kind == MESSAGE_JOIN    ? "join"
-             : message->kind == MESSAGE_LEAVE ? "leave"
-                                              : "message");
-    buf_add_json(out, message->sender_name);
-    buf_add_text(out, ",\"content\":");
-    buf_add_json(out, message->content);
-    buf_addf(out, ",\"ts\":%lld}", (long long)message->at_ms);
+    json_begin_object(out);
+    json_add_u64(out, "seq", message->seq);
+    json_add_text(out, "type",
+                  message->kind == MESSAGE_JOIN    ? "join"
+                  : message->kind == MESSAGE_LEAVE ? "leave"
+                                                   : "message");
+    json_add_string(out, "name", message->sender_name);
+    json_add_string(out, "content", message->content);
+    json_add_int(out, "ts", message->at_ms);
+    json_end_object(out);
     page_row_end(page);
 }
 
@@ -256,9 +267,9 @@ static int read_messages(struct call *call)
     range.conversation = place.conversation;
     page_init(&page, &range);
     err = store_read(call->backends->store, &range, on_message, &page);
-    buf_add_text(call->out, "{\"success\":true,\"data\":");
+    call_begin_data(call);
     page_fini(&page, call->out);
-    buf_add_char(call->out, '}');
+    json_end_object(call->out);
     return failure_status(err, "rooms");
 }
 

@@ -1,6 +1,7 @@
 #include "rest/calls/customer.h"
 
 #include "common/client_id.h"
+#include "common/json.h"
 #include "common/service/customer_frame.h"
 #include "common/service/customer_row.h"
 #include "common/log.h"
@@ -69,15 +70,15 @@ static int register_customer(struct call *call)
     enum err err = store_customer_register(call->backends->store, app_sid, account, username, avatar);
     if (err)
         return failed(err, "register");
-    buf_add_text(call->out, "{\"status\":200,\"payload\":{\"account\":");
-    buf_add_json(call->out, account);
-    buf_add_text(call->out, ",\"app_sid\":");
-    buf_add_json(call->out, app_sid);
-    buf_add_text(call->out, ",\"username\":");
-    buf_add_json(call->out, username);
-    buf_add_text(call->out, ",\"avatar\":");
-    buf_add_json(call->out, avatar);
-    buf_add_text(call->out, "}}");
+    json_begin_object(call->out);
+    json_add_int(call->out, "status", 200);
+    json_add_object(call->out, "payload");
+    json_add_string(call->out, "account", account);
+    json_add_string(call->out, "app_sid", app_sid);
+    json_add_string(call->out, "username", username);
+    json_add_string(call->out, "avatar", avatar);
+    json_end_object(call->out);
+    json_end_object(call->out);
     return 200;
 }
 
@@ -100,9 +101,11 @@ static int answer_list(struct call *call, const struct store_customer_pair *pair
     struct list list = {.pair = pair};
     page_init(&list.page, range);
     enum err err = store_read(call->backends->store, range, on_message, &list);
-    buf_add_text(call->out, "{\"code\":1,\"data\":");
+    json_begin_object(call->out);
+    json_add_int(call->out, "code", 1);
+    json_add_key(call->out, "data");
     page_fini(&list.page, call->out);
-    buf_add_char(call->out, '}');
+    json_end_object(call->out);
     return err ? failed(err, "history") : 200;
 }
 

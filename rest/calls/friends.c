@@ -46,11 +46,6 @@ static int speak_from_body(struct call *call, struct store_friend_self *self)
     return json_get_string(call->object, "userId", &user_id) ? speak_as(call, user_id, self) : 400;
 }
 
-static void begin(struct call *call)
-{
-    buf_add_text(call->out, "{\"success\":true,\"data\":");
-}
-
 /* ---- users ---- */
 
 static int make_user(struct call *call)
@@ -66,12 +61,14 @@ static int make_user(struct call *call)
         status = moderate(call, login.user, 0, MODERATE_ENTER);
     if (status != 200)
         return status;
-    begin(call);
-    buf_addf(call->out, "{\"userId\":\"%s\",\"name\":", login.user_id);
-    buf_add_json(call->out, name);
+    call_begin_data(call);
+    json_add_object(call->out, NULL);
+    json_add_text(call->out, "userId", login.user_id);
+    json_add_string(call->out, "name", name);
     if (login.has_password)
         auth_add_token(call, &login);
-    buf_add_text(call->out, "}}");
+    json_end_object(call->out);
+    json_end_object(call->out);
     return 200;
 }
 
@@ -82,14 +79,16 @@ static int find_user(struct call *call)
     if (!http_query(call->query, "name", &name) || !name.len || name.len > STORE_NAME_MAX)
         return 400;
     enum err err = store_login_find(call->backends->store, REALM_FRIENDS, name, &found);
-    begin(call);
-    buf_add_char(call->out, '[');
+    call_begin_data(call);
+    json_add_array(call->out, NULL);
     if (!err) {
-        buf_addf(call->out, "{\"userId\":\"%s\",\"name\":", found.user_id);
-        buf_add_json(call->out, name);
-        buf_add_char(call->out, '}');
+        json_add_object(call->out, NULL);
+        json_add_text(call->out, "userId", found.user_id);
+        json_add_string(call->out, "name", name);
+        json_end_object(call->out);
     }
-    buf_add_text(call->out, "]}");
+    json_end_array(call->out);
+    json_end_object(call->out);
     return failure_status(err == ERR_NOT_FOUND ? ERR_OK : err, "find_user");
 }
 
@@ -212,8 +211,11 @@ static int befriend(struct call *call)
         status = make_friendship(call, both, asking(call, both, one, other), friend_id);
     if (status != 200)
         return status;
-    begin(call);
-    buf_addf(call->out, "{\"friendId\":\"%s\"}}", friend_id);
+    call_begin_data(call);
+    json_add_object(call->out, NULL);
+    json_add_text(call->out, "friendId", friend_id);
+    json_end_object(call->out);
+    json_end_object(call->out);
     return 200;
 }
 
@@ -222,20 +224,17 @@ static const char *type_of(enum message_kind kind)
     return kind == MESSAGE_EMOJI ? "emoji" : kind >= MESSAGE_FILE && kind <= MESSAGE_VIDEO ? "file" : "text";
 }
 
+/* The members of a message's object, and its end. */
 static void add_message(struct buf *out, const struct message *message, struct str from, struct str to)
 {
-    buf_addf(out, "{\"seq\":%llu,\"from\":", (unsigned long long)message->seq);
-    buf_add_json(out, from);
-    buf_add_text(out, ",\"to\":");
-    buf_add_json(out, to);
-    buf_add_text(out, ",\"content\":");
-    buf_add_json(out, message->content);
-    buf_addf(out, ",\"type\":\"%s\",\"ts\":%lld", type_of(message->kind), (long long)message->at_ms);
-    if (message->extra.len) {
-        buf_add_char(out, ',');
-        buf_add_str(out, message->extra);
-    }
-    buf_add_char(out, '}');
+    json_add_u64(out, "seq", message->seq);
+    json_add_string(out, "from", from);
+    json_add_string(out, "to", to);
+    json_add_string(out, "content", message->content);
+    json_add_text(out, "type", type_of(message->kind));
+    json_add_int(out, "ts", message->at_ms);
+    json_add_raw(out, NULL, message->extra);
+    json_end_object(out);
 }
 
 struct listing {
@@ -258,18 +257,19 @@ static void on_line(void *arg, const struct store_friend_line *line)
     }
     listing->last = (struct store_friend_cursor){(uint64_t)line->last.at_ms, line->conversation};
     bool mine = line->last.sender == listing->user;
-    buf_add_text(out, listing->count++ ? ",{\"friendId\":" : "{\"friendId\":");
-    buf_add_json(out, line->friend_id);
-    buf_add_text(out, ",\"userId\":");
-    buf_add_json(out, line->user_id);
-    buf_add_text(out, ",\"name\":");
-    buf_add_json(out, line->name);
-    buf_add_text(out, ",\"last\":");
-    if (line->last.seq)
+    listing->count++;
+    json_add_object(out, NULL);
+    json_add_string(out, "friendId", line->friend_id);
+    json_add_string(out, "userId", line->user_id);
+    json_add_string(out, "name", line->name);
+    if (line->last.seq) {
+        json_add_object(out, "last");
         add_message(out, &line->last, mine ? listing->user_id : line->user_id, mine ? line->user_id : listing->user_id);
-    else
-        buf_add_text(out, "null");
-    buf_addf(out, ",\"unread\":%llu}", (unsigned long long)line->unread);
+    } else {
+        json_add_null(out, "last");
+    }
+    json_add_u64(out, "unread", line->unread);
+    json_end_object(out);
 }
 
 /* As "next" of the page before says it: the last message's time and the friendship's number. */
@@ -307,14 +307,17 @@ static int list_friends(struct call *call)
     listing.limit = limit;
     listing.user = self.user;
     http_query(call->query, "userId", &listing.user_id);
-    begin(call);
-    buf_add_char(call->out, '[');
+    call_begin_data(call);
+    json_add_array(call->out, NULL);
     enum err err = store_friend_list(call->backends->store, self.user, &from, (unsigned)limit + 1, on_line, &listing);
-    buf_add_char(call->out, ']');
-    if (listing.more)
-        buf_addf(call->out, ",\"next\":\"%llu-%llu\"", (unsigned long long)listing.last.at_ms,
+    json_end_array(call->out);
+    if (listing.more) {
+        char next[48];
+        snprintf(next, sizeof next, "%llu-%llu", (unsigned long long)listing.last.at_ms,
                  (unsigned long long)listing.last.conversation);
-    buf_add_char(call->out, '}');
+        json_add_text(call->out, "next", next);
+    }
+    json_end_object(call->out);
     return failure_status(err, "list_friends");
 }
 
@@ -332,8 +335,9 @@ static void on_message(void *arg, const struct message *message)
     bool from_low = message->sender == f->low;
     if (reading->page.full || !message_is_said(message->kind))
         return;
-    add_message(page_row(&reading->page), message, str_of(from_low ? f->low_id : f->high_id),
-                str_of(from_low ? f->high_id : f->low_id));
+    struct buf *out = page_row(&reading->page);
+    json_begin_object(out);
+    add_message(out, message, str_of(from_low ? f->low_id : f->high_id), str_of(from_low ? f->high_id : f->low_id));
     page_row_end(&reading->page);
 }
 
@@ -357,9 +361,9 @@ static int read_messages(struct call *call)
     range.conversation = place.friendship.conversation;
     page_init(&reading.page, &range);
     err = store_read(call->backends->store, &range, on_message, &reading);
-    begin(call);
+    call_begin_data(call);
     page_fini(&reading.page, call->out);
-    buf_add_char(call->out, '}');
+    json_end_object(call->out);
     return failure_status(err, "read_friend");
 }
 
@@ -382,8 +386,11 @@ static int mark_read(struct call *call)
         err = store_friend_read(call->backends->store, place.friendship.conversation, self.user, up_to);
     if (!err && up_to > place.read_seq)
         publish_read(call->backends, self.user, &(struct wire_mark){place.friendship.conversation, up_to}, epoch);
-    begin(call);
-    buf_addf(call->out, "{\"seq\":%llu}}", (unsigned long long)(up_to > place.read_seq ? up_to : place.read_seq));
+    call_begin_data(call);
+    json_add_object(call->out, NULL);
+    json_add_u64(call->out, "seq", up_to > place.read_seq ? up_to : place.read_seq);
+    json_end_object(call->out);
+    json_end_object(call->out);
     return failure_status(err, "mark_read");
 }
 

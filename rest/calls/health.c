@@ -1,5 +1,6 @@
 #include "rest/calls/health.h"
 
+#include "common/json.h"
 #include "common/store/db_address.h"
 #include "common/metrics.h"
 #include "common/store/store.h"
@@ -9,7 +10,9 @@
 
 static int tell_live(struct call *call)
 {
-    buf_add_text(call->out, "{\"live\":true}");
+    json_begin_object(call->out);
+    json_add_bool(call->out, "live", true);
+    json_end_object(call->out);
     return 200;
 }
 
@@ -19,13 +22,15 @@ static int tell_ready(struct call *call)
     bool db = !store_ping(call->backends->store), redis = !redis_client_ping(call->backends->redis, &servers);
     struct db_state state = db_state();
     bool ready = db && state.writable;
-    buf_addf(call->out,
-             "{\"ready\":%s,\"db\":\"%s\",\"db_address\":%u,\"db_writable\":%s,\"redis\":\"%s\","
-             "\"redis_servers\":",
-             ready ? "true" : "false", db ? "up" : "down", state.address, state.writable ? "true" : "false",
-             redis ? "up" : "down");
+    json_begin_object(call->out);
+    json_add_bool(call->out, "ready", ready);
+    json_add_text(call->out, "db", db ? "up" : "down");
+    json_add_u64(call->out, "db_address", state.address);
+    json_add_bool(call->out, "db_writable", state.writable);
+    json_add_text(call->out, "redis", redis ? "up" : "down");
+    json_add_key(call->out, "redis_servers");
     redis_client_add_state(call->backends->redis, call->out);
-    buf_add_char(call->out, '}');
+    json_end_object(call->out);
     return ready ? 200 : 503;
 }
 

@@ -212,13 +212,11 @@ static int make_event(struct call *call, const struct asked *asked, struct buf *
         return refuse(call, "args is an array");
     struct json_token token;
     struct str inside = {args.ptr + 1, args.len - 2}, rest = inside;
-    buf_add_char(array, '[');
-    buf_add_json(array, event);
-    if (json_token_next(&rest, &token)) {
-        buf_add_char(array, ',');
-        buf_add_str(array, inside);
-    }
-    buf_add_char(array, ']');
+    json_begin_array(array);
+    json_add_string(array, NULL, event);
+    if (json_token_next(&rest, &token))
+        json_add_raw(array, NULL, inside);
+    json_end_array(array);
     return array->failed ? 413 : 0;
 }
 
@@ -236,8 +234,12 @@ static int store_event(struct call *call, uint64_t conversation, struct str audi
     if (err)
         return failure_status(err, "io");
     publish_message(call->backends, &post.message, post.epoch);
-    buf_addf(call->out, "{\"success\":true,\"data\":{\"epoch\":%llu,\"seq\":%llu}}", (unsigned long long)post.epoch,
-             (unsigned long long)post.message.seq);
+    call_begin_data(call);
+    json_add_object(call->out, NULL);
+    json_add_u64(call->out, "epoch", post.epoch);
+    json_add_u64(call->out, "seq", post.message.seq);
+    json_end_object(call->out);
+    json_end_object(call->out);
     return 200;
 }
 
@@ -245,8 +247,12 @@ static int show_event(struct call *call, uint64_t conversation, struct str audie
 {
     struct io_notice notice = {IO_NOTICE_EMIT, audience, array};
     enum err err = publish_io(call->backends, conversation, &notice);
-    if (!err)
-        buf_add_text(call->out, "{\"success\":true,\"data\":{}}");
+    if (!err) {
+        call_begin_data(call);
+        json_add_object(call->out, NULL);
+        json_end_object(call->out);
+        json_end_object(call->out);
+    }
     return failure_status(err, "io");
 }
 
@@ -340,13 +346,10 @@ static enum err change_sockets(struct call *call, const struct asked *asked, con
     snprintf(count, sizeof count, "%zu", portion(what, rooms));
     snprintf(most, sizeof most, "%lld", (long long)call->backends->settings->io_rooms_max);
     buf_init(&json, ROOMS_BYTES);
-    buf_add_char(&json, '[');
-    for (size_t i = 0; i < rooms->count; i++) {
-        if (i)
-            buf_add_char(&json, ',');
-        buf_add_json(&json, rooms->list[i]);
-    }
-    buf_add_char(&json, ']');
+    json_begin_array(&json);
+    for (size_t i = 0; i < rooms->count; i++)
+        json_add_string(&json, NULL, rooms->list[i]);
+    json_end_array(&json);
     CG_ASSERT(!json.failed);
     do {
         char cursor[sizeof change.cursor];
@@ -373,7 +376,11 @@ static int change(struct call *call, const struct asked *asked, const struct tar
         struct io_notice notice = {kind, buf_str(&target->audience), rooms->count ? rooms->list[i] : STR("")};
         err = publish_io(call->backends, asked->conversation, &notice);
     }
-    buf_addf(call->out, "{\"success\":true,\"data\":{\"sockets\":%llu}}", (unsigned long long)sockets);
+    call_begin_data(call);
+    json_add_object(call->out, NULL);
+    json_add_u64(call->out, "sockets", sockets);
+    json_end_object(call->out);
+    json_end_object(call->out);
     return failure_status(err, "io");
 }
 

@@ -1,4 +1,5 @@
 /* io_lists.c: the admin calls of Socket.IO that only ask: which rooms and sockets there are, and how many. */
+#include "common/json.h"
 #include "common/redis/io_scripts.h"
 #include "common/mem.h"
 #include "common/text.h"
@@ -48,13 +49,9 @@ static void listing_write(struct listing *listing, struct buf *out)
 {
     if (listing->count)
         qsort(listing->texts, listing->count, sizeof listing->texts[0], by_text);
-    for (size_t i = 0; i < listing->count; i++) {
-        if (i && str_eq(listing->texts[i], listing->texts[i - 1]))
-            continue;
-        if (i)
-            buf_add_char(out, ',');
-        buf_add_json(out, listing->texts[i]);
-    }
+    for (size_t i = 0; i < listing->count; i++)
+        if (!i || !str_eq(listing->texts[i], listing->texts[i - 1]))
+            json_add_string(out, NULL, listing->texts[i]);
 }
 
 static void listing_fini(struct listing *listing)
@@ -106,13 +103,14 @@ static int list(struct call *call, struct str kind, struct str name)
         struct str args[] = {nsp, kind, name, str_of(at), str_of(number)};
         err = redis_client_eval(call->backends->redis, IO_SCRIPT_LIST, args, 5, on_listed, &listing);
     } while (!err && --pages && listing.count < limit && strcmp(listing.next, "0") != 0);
-    buf_add_text(call->out, "{\"success\":true,\"data\":[");
+    call_begin_data(call);
+    json_add_array(call->out, NULL);
     listing_write(&listing, call->out);
     listing_fini(&listing);
-    buf_add_char(call->out, ']');
+    json_end_array(call->out);
     if (strcmp(listing.next, "0") != 0)
-        buf_addf(call->out, ",\"next\":\"%s\"", listing.next);
-    buf_add_char(call->out, '}');
+        json_add_text(call->out, "next", listing.next);
+    json_end_object(call->out);
     return failure_status(err, "io");
 }
 
@@ -136,8 +134,7 @@ int io_list_sockets(struct call *call)
 
 static void on_counts(void *arg, size_t index, struct str text)
 {
-    buf_addf(arg, "%s%.*s", index ? ",\"rooms\":" : "{\"success\":true,\"data\":{\"sockets\":", (int)text.len,
-             text.ptr);
+    json_add_raw(arg, index ? "rooms" : "sockets", text);
 }
 
 int io_count(struct call *call)
@@ -146,7 +143,10 @@ int io_count(struct call *call)
     int status = take_query(call, &nsp);
     if (status)
         return status;
+    call_begin_data(call);
+    json_add_object(call->out, NULL);
     enum err err = redis_client_eval(call->backends->redis, IO_SCRIPT_COUNT, &nsp, 1, on_counts, call->out);
-    buf_add_text(call->out, "}}");
+    json_end_object(call->out);
+    json_end_object(call->out);
     return failure_status(err, "io");
 }

@@ -1,5 +1,6 @@
 #include "rest/calls/media.h"
 
+#include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/store/store_media.h"
@@ -165,11 +166,11 @@ static int keep(struct upload *upload, struct store *store, const char *family)
     return !err ? 200 : err == ERR_TOO_BIG ? 507 : err == ERR_UNKNOWN ? 504 : 503;
 }
 
-static void add_url(struct buf *out, const struct upload *upload)
+static void add_url(struct buf *out, const char *key, const struct upload *upload)
 {
     char url[256 + MEDIA_NAME_MAX];
     snprintf(url, sizeof url, "%s%s", upload->settings->media_url, upload->file.name);
-    buf_add_json(out, str_of(url));
+    json_add_text(out, key, url);
 }
 
 typedef void add_answer(struct buf *out, const struct upload *upload);
@@ -203,25 +204,32 @@ static int take(struct call *call, const char *field, const char *family, add_an
 
 static void answer_avatar(struct buf *out, const struct upload *upload)
 {
-    buf_add_text(out, "{\"status\":200,\"payload\":{\"avatar_path\":");
-    add_url(out, upload);
-    buf_add_text(out, "}}");
+    json_begin_object(out);
+    json_add_int(out, "status", 200);
+    json_add_object(out, "payload");
+    add_url(out, "avatar_path", upload);
+    json_end_object(out);
+    json_end_object(out);
 }
 
 static void answer_video(struct buf *out, const struct upload *upload)
 {
-    buf_add_text(out, "{\"status\":200,\"payload\":");
-    add_url(out, upload);
-    buf_add_char(out, '}');
+    json_begin_object(out);
+    json_add_int(out, "status", 200);
+    add_url(out, "payload", upload);
+    json_end_object(out);
 }
 
 static void answer_file(struct buf *out, const struct upload *upload)
 {
-    buf_add_text(out, "{\"success\":true,\"data\":{\"url\":");
-    add_url(out, upload);
-    buf_add_text(out, ",\"kind\":");
-    buf_add_json(out, str_of(upload->kind));
-    buf_addf(out, ",\"bytes\":%llu}}", (unsigned long long)upload->file.bytes);
+    json_begin_object(out);
+    json_add_bool(out, "success", true);
+    json_add_object(out, "data");
+    add_url(out, "url", upload);
+    json_add_text(out, "kind", upload->kind);
+    json_add_u64(out, "bytes", upload->file.bytes);
+    json_end_object(out);
+    json_end_object(out);
 }
 
 static int upload_avatar(struct call *call)
@@ -250,8 +258,11 @@ static int tell_room(struct call *call)
     int status = moderate_may_create(call);
     if (status == 200)
         status = may_take(call, bytes);
-    if (status == 200)
-        buf_add_text(call->out, "{\"success\":true}");
+    if (status == 200) {
+        json_begin_object(call->out);
+        json_add_bool(call->out, "success", true);
+        json_end_object(call->out);
+    }
     return status;
 }
 

@@ -52,21 +52,24 @@ static int log_in(struct call *call)
         status = moderate(call, login.user, 0, MODERATE_ENTER);
     if (status != 200)
         return status;
-    buf_addf(call->out, "{\"userId\":\"%s\"", login.user_id);
+    json_begin_object(call->out);
+    json_add_text(call->out, "userId", login.user_id);
     if (!auth_add_token(call, &login)) {
         call->code = "no_tokens";
         return 501;
     }
-    buf_add_char(call->out, '}');
+    json_end_object(call->out);
     return 200;
 }
 
 /* ---- making and entering ---- */
 
-static void add_space(struct buf *out, const char *space_id, struct str name)
+/* Its object is to be ended. */
+static void begin_space(struct buf *out, struct str space_id, struct str name)
 {
-    buf_addf(out, "{\"roomId\":\"%s\",\"roomNum\":", space_id);
-    buf_add_json(out, name);
+    json_begin_object(out);
+    json_add_string(out, "roomId", space_id);
+    json_add_string(out, "roomNum", name);
 }
 
 static enum err make_random(struct call *call, uint64_t user, char name[RANDOM_NAME_DIGITS + 1], char space_id[ID_MAX])
@@ -96,8 +99,8 @@ static int make(struct call *call)
                          : make_random(call, caller.user, digits, space_id);
     if (err)
         return failure_status(err, "make_space");
-    add_space(call->out, space_id, named ? name : str_of(digits));
-    buf_add_char(call->out, '}');
+    begin_space(call->out, str_of(space_id), named ? name : str_of(digits));
+    json_end_object(call->out);
     return 200;
 }
 
@@ -105,7 +108,6 @@ static int join(struct call *call)
 {
     struct caller caller;
     struct store_space_place place;
-    char space_id[ID_MAX];
     int status = who(call, &caller);
     if (status != 200)
         return status;
@@ -115,21 +117,20 @@ static int join(struct call *call)
     status = moderate(call, caller.user, place.conversation, MODERATE_ENTER);
     if (status != 200)
         return status;
-    snprintf(space_id, sizeof space_id, "%.*s", (int)call->params[0].len, call->params[0].ptr);
-    add_space(call->out, space_id, str_of(place.space_name));
-    buf_add_char(call->out, '}');
+    begin_space(call->out, call->params[0], str_of(place.space_name));
+    json_end_object(call->out);
     return 200;
 }
 
 /* ---- looking ---- */
 
 /* YYYY-MM-DDTHH:mm:ss.mmmZ */
-static void add_time(struct buf *out, int64_t unix_ms)
+static void add_time(struct buf *out, const char *key, int64_t unix_ms)
 {
-    char text[CLOCK_TEXT_MAX];
+    char text[CLOCK_TEXT_MAX + 1];
     clock_format_utc(unix_ms, text);
     text[10] = 'T';
-    buf_addf(out, "\"%sZ\"", text);
+    json_add_text(out, key, strcat(text, "Z"));
 }
 
 /* The members of a transfer's content, without its braces. */
@@ -146,20 +147,18 @@ static void on_record(void *arg, const struct store_record *record)
     if (page->full)
         return;
     struct buf *out = page_row(page);
-    buf_addf(out, "{\"seq\":%llu,\"type\":\"%s\",", (unsigned long long)record->seq,
-             record->kind == MESSAGE_TRANSFER ? "1"
-             : record->kind == MESSAGE_JOIN   ? "2"
-                                              : "3");
+    json_begin_object(out);
+    json_add_u64(out, "seq", record->seq);
+    json_add_text(out, "type", record->kind == MESSAGE_TRANSFER ? "1" : record->kind == MESSAGE_JOIN ? "2" : "3");
     if (record->kind == MESSAGE_TRANSFER) {
-        buf_add_str(out, inner(record->content));
+        json_add_raw(out, NULL, inner(record->content));
     } else {
-        buf_add_text(out, "\"fromId\":");
-        buf_add_json(out, record->from_id);
-        buf_add_text(out, ",\"toId\":null,\"score\":null");
+        json_add_string(out, "fromId", record->from_id);
+        json_add_null(out, "toId");
+        json_add_null(out, "score");
     }
-    buf_add_text(out, ",\"createTime\":");
-    add_time(out, record->at_ms);
-    buf_add_char(out, '}');
+    add_time(out, "createTime", record->at_ms);
+    json_end_object(out);
     page_row_end(page);
 }
 
@@ -175,21 +174,19 @@ static enum err add_records(struct call *call, const struct store_range *range)
 /* Two lists from one reading. */
 struct roll {
     struct buf *members, standings;
-    size_t count;
 };
 
 static void on_member(void *arg, const struct store_space_member *member)
 {
     struct roll *roll = arg;
-    const char *begin = roll->count++ ? ",{\"userId\":" : "{\"userId\":";
-    buf_add_text(roll->members, begin);
-    buf_add_json(roll->members, member->user_id);
-    buf_add_text(roll->members, ",\"nickName\":");
-    buf_add_json(roll->members, member->name);
-    buf_add_char(roll->members, '}');
-    buf_add_text(&roll->standings, begin);
-    buf_add_json(&roll->standings, member->user_id);
-    buf_addf(&roll->standings, ",\"score\":%lld}", (long long)member->score);
+    json_add_object(roll->members, NULL);
+    json_add_string(roll->members, "userId", member->user_id);
+    json_add_string(roll->members, "nickName", member->name);
+    json_end_object(roll->members);
+    json_add_object(&roll->standings, NULL);
+    json_add_string(&roll->standings, "userId", member->user_id);
+    json_add_int(&roll->standings, "score", member->score);
+    json_end_object(&roll->standings);
 }
 
 /* `name` gets the space's; the status. */
@@ -205,7 +202,6 @@ static int enter(struct call *call, uint64_t *conversation, struct buf *name)
 
 static int show(struct call *call)
 {
-    char space_id[ID_MAX];
     struct store_range range = {.before = INT64_MAX, .limit = RECORDS_SHOWN, .latest = true};
     struct roll roll = {.members = call->out};
     struct buf name;
@@ -213,16 +209,17 @@ static int show(struct call *call)
     int status = enter(call, &range.conversation, &name);
     if (status == 200) {
         buf_init(&roll.standings, HTTP_RESPONSE_MAX);
-        snprintf(space_id, sizeof space_id, "%.*s", (int)call->params[0].len, call->params[0].ptr);
-        add_space(call->out, space_id, buf_str(&name));
-        buf_add_text(call->out, ",\"members\":[");
+        begin_space(call->out, call->params[0], buf_str(&name));
+        json_add_array(call->out, "members");
         enum err err = store_space_members(call->backends->store, range.conversation, on_member, &roll);
-        buf_add_text(call->out, "],\"records\":");
+        json_end_array(call->out);
+        json_add_key(call->out, "records");
         if (!err)
             err = add_records(call, &range);
-        buf_add_text(call->out, ",\"standings\":[");
-        buf_add_str(call->out, buf_str(&roll.standings));
-        buf_add_text(call->out, "]}");
+        json_add_array(call->out, "standings");
+        json_add_raw(call->out, NULL, buf_str(&roll.standings));
+        json_end_array(call->out);
+        json_end_object(call->out);
         call->out->failed |= roll.standings.failed;
         buf_fini(&roll.standings);
         status = failure_status(err, "show_space");
@@ -306,13 +303,12 @@ static int transfer_score(struct call *call)
         return failure_status(err, "transfer");
     if (!transfer.repeated)
         tell_relays(call, &transfer);
-    buf_add_text(call->out, "{\"roomId\":");
-    buf_add_json(call->out, transfer.space_id);
-    buf_addf(call->out, ",\"seq\":%llu,", (unsigned long long)transfer.seq);
-    buf_add_str(call->out, inner(str_of(transfer.content)));
-    buf_add_text(call->out, ",\"createTime\":");
-    add_time(call->out, transfer.at_ms);
-    buf_add_char(call->out, '}');
+    json_begin_object(call->out);
+    json_add_string(call->out, "roomId", transfer.space_id);
+    json_add_u64(call->out, "seq", transfer.seq);
+    json_add_raw(call->out, NULL, inner(str_of(transfer.content)));
+    add_time(call->out, "createTime", transfer.at_ms);
+    json_end_object(call->out);
     return 200;
 }
 

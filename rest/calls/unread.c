@@ -38,8 +38,11 @@ static enum err add_unread(struct call *call, uint64_t user, const struct store_
     uint64_t unread;
     enum err err = store_native_unread(call->backends->store, place->conversation, user, place->read_seq,
                                        STORE_UNREAD_AMONG, &unread);
-    buf_addf(call->out, "{\"seq\":%llu,\"read\":%llu,\"unread\":%llu}", (unsigned long long)place->seq,
-             (unsigned long long)place->read_seq, (unsigned long long)unread);
+    json_add_object(call->out, NULL);
+    json_add_u64(call->out, "seq", place->seq);
+    json_add_u64(call->out, "read", place->read_seq);
+    json_add_u64(call->out, "unread", unread);
+    json_end_object(call->out);
     return err;
 }
 
@@ -54,11 +57,6 @@ static enum err mark(struct call *call, uint64_t user, uint64_t seq, struct stor
     return err;
 }
 
-static void wrap(struct call *call)
-{
-    buf_add_text(call->out, "{\"success\":true,\"data\":");
-}
-
 /* ---- chatrooms ---- */
 
 static int count_room(struct call *call)
@@ -71,9 +69,9 @@ static int count_room(struct call *call)
     int status = look_up(call, nick_id, NULL, KIND_CHATROOM, &user, &place);
     if (status != 200)
         return status;
-    wrap(call);
+    call_begin_data(call);
     enum err err = add_unread(call, user, &place);
-    buf_add_char(call->out, '}');
+    json_end_object(call->out);
     return failure_status(err, "unread");
 }
 
@@ -90,10 +88,10 @@ static int read_room(struct call *call)
     if (status != 200)
         return status;
     enum err err = mark(call, user, (uint64_t)seq, &place);
-    wrap(call);
+    call_begin_data(call);
     if (!err)
         err = add_unread(call, user, &place);
-    buf_add_char(call->out, '}');
+    json_end_object(call->out);
     return failure_status(err, "read");
 }
 

@@ -42,6 +42,9 @@ struct call {
 /* From here on the request may take long: other threads see to new ones, and the database's connection is looked after. */
 void begin_slow(const struct backends *backends);
 
+/* Appends {"success":true,"data": of an answer: the data and the end of the object follow. */
+void call_begin_data(struct call *call);
+
 /* Answers one request: appends the success body to call->out and returns the HTTP status. From 400 on
  * the router throws away what is in `out` and puts the route's failure there, so a handler only
  * returns. */

@@ -1,5 +1,6 @@
 #include "rest/http/failure.h"
 
+#include "common/json.h"
 #include "common/log.h"
 
 static const struct word {
@@ -61,17 +62,28 @@ int failure_status(enum err err, const char *call)
 void failure_coded(struct buf *out, int status, const char *error, const char *code)
 {
     (void)status;
-    buf_addf(out, "{\"error\":\"%s\",\"code\":\"%s\"}", error, code);
+    json_begin_object(out);
+    json_add_text(out, "error", error);
+    json_add_text(out, "code", code);
+    json_end_object(out);
 }
 
 void failure_customer(struct buf *out, int status, const char *error, const char *code)
 {
     (void)status;
-    buf_addf(out, "{\"code\":0,\"msg\":\"%s\"%s}", error, strcmp(code, "unknown") ? "" : ",\"reason\":\"unknown\"");
+    json_begin_object(out);
+    json_add_int(out, "code", 0);
+    json_add_text(out, "msg", error);
+    if (!strcmp(code, "unknown"))
+        json_add_text(out, "reason", code);
+    json_end_object(out);
 }
 
 void failure_upload(struct buf *out, int status, const char *error, const char *code)
 {
     (void)code;
-    buf_addf(out, "{\"status\":%d,\"err\":\"%s\"}", status, error);
+    json_begin_object(out);
+    json_add_int(out, "status", status);
+    json_add_text(out, "err", error);
+    json_end_object(out);
 }

@@ -1,5 +1,6 @@
 #include "rest/services/auth.h"
 
+#include "common/json.h"
 #include "common/name.h"
 #include "common/password.h"
 #include "common/rate.h"
@@ -37,9 +38,8 @@ bool auth_add_token(const struct call *call, const struct auth_login *login)
     buf_init(&token, TOKEN_MAX);
     bool given = !token_make(call->backends->tokens, login->user_id, login->generation, &token, &expires_s);
     if (given) {
-        buf_add_text(call->out, ",\"token\":");
-        buf_add_json(call->out, buf_str(&token));
-        buf_addf(call->out, ",\"expires\":%lld", (long long)expires_s * 1000);
+        json_add_string(call->out, "token", buf_str(&token));
+        json_add_int(call->out, "expires", expires_s * 1000);
     }
     buf_fini(&token);
     return given;

@@ -1,5 +1,7 @@
 #include "rest/services/page.h"
 
+#include "common/json.h"
+
 bool page_range(const struct call *call, struct store_range *range)
 {
     struct str given;
@@ -51,14 +53,12 @@ void page_row_end(struct page *page)
 
 void page_fini(struct page *page, struct buf *out)
 {
-    buf_add_char(out, '[');
+    json_add_array(out, NULL);
     for (size_t i = 0; i < page->count; i++) {
         size_t end = i + 1 < page->count ? page->starts[i + 1] : page->rows.len;
-        if (i)
-            buf_add_char(out, ',');
-        buf_add(out, page->rows.data + page->starts[i], end - page->starts[i]);
+        json_add_raw(out, NULL, (struct str){page->rows.data + page->starts[i], end - page->starts[i]});
     }
-    buf_add_char(out, ']');
+    json_end_array(out);
     out->failed |= page->rows.failed;
     buf_fini(&page->rows);
 }

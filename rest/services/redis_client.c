@@ -2,6 +2,7 @@
 
 #include "common/backoff.h"
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -218,17 +219,19 @@ enum err redis_client_ping(struct redis_client *client, size_t *up)
 
 void redis_client_add_state(const struct redis_client *client, struct buf *out)
 {
+    json_add_array(out, NULL);
     pthread_mutex_lock(&process.lock);
     for (size_t i = 0; i < client->known.count; i++) {
         const struct redis_server *server = &client->known.servers[i];
         char at[ENDPOINT_TEXT_MAX];
         endpoint_text(*server->master ? &process.servers[i].at : &server->address, at);
-        buf_addf(out, "%s{\"at\":", i ? "," : "[");
-        buf_add_json(out, str_of(at));
-        buf_addf(out, ",\"up\":%s}", process.servers[i].up ? "true" : "false");
+        json_add_object(out, NULL);
+        json_add_text(out, "at", at);
+        json_add_bool(out, "up", process.servers[i].up);
+        json_end_object(out);
     }
     pthread_mutex_unlock(&process.lock);
-    buf_add_char(out, ']');
+    json_end_array(out);
 }
 
 static redisReply *next_reply(redisContext *redis)

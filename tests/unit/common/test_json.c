@@ -474,6 +474,52 @@ static void other_members_are_told_as_they_stand_there(void **state)
     buf_fini(&out);
 }
 
+static void the_writer_puts_the_commas(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, 4096);
+    buf_add_text(&out, "data: "); /* what stands before a text is none of its business */
+    json_begin_object(&out);
+    json_add_object(&out, "none");
+    json_end_object(&out);
+    json_add_array(&out, "mixed");
+    json_add_int(&out, NULL, INT64_MIN);
+    json_add_u64(&out, NULL, UINT64_MAX);
+    json_add_array(&out, NULL);
+    json_end_array(&out);
+    json_add_object(&out, NULL);
+    json_add_bool(&out, "yes", true);
+    json_add_null(&out, "nothing");
+    json_end_object(&out);
+    json_add_string(&out, NULL, STR("a \"[{:"));
+    json_add_raw(&out, NULL, STR("1,2"));
+    json_add_raw(&out, NULL, STR(""));
+    json_add_bool(&out, NULL, false);
+    json_end_array(&out);
+    json_add_key(&out, "later");
+    json_add_text(&out, NULL, "[");
+    json_add_int(&out, "last", -1);
+    json_end_object(&out);
+    assert_bytes(buf_str(&out), "data: {\"none\":{},\"mixed\":[-9223372036854775808,18446744073709551615,[],"
+                                "{\"yes\":true,\"nothing\":null},\"a \\\"[{:\",1,2,false],"
+                                "\"later\":\"[\",\"last\":-1}");
+    buf_fini(&out);
+}
+
+static void the_writers_failure_sticks(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, 10);
+    json_begin_object(&out);
+    json_add_text(&out, "too", "long");
+    json_add_int(&out, "n", 1);
+    json_end_object(&out);
+    assert_true(out.failed);
+    buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +539,8 @@ int main(void)
         cmocka_unit_test(a_vetted_text_is_read_by_tokens),
         cmocka_unit_test(an_array_is_cut_into_its_elements),
         cmocka_unit_test(other_members_are_told_as_they_stand_there),
+        cmocka_unit_test(the_writer_puts_the_commas),
+        cmocka_unit_test(the_writers_failure_sticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
