@@ -56,6 +56,9 @@ const fakes = list('tests/unit').filter((file) => /\.h$/.test(file) && !/check\.
 const folders = new Map();
 for (const file of sources) folders.set(path.dirname(file), (folders.get(path.dirname(file)) ?? 0) + 1);
 
+/** How often the pattern is found in the sources. */
+const count = (pattern) => sources.reduce((sum, file) => sum + (read(file).match(pattern) ?? []).length, 0);
+
 const figures = {
   'files (.c and .h)': sources.length,
   'lines': sources.reduce((sum, file) => sum + read(file).split('\n').length - 1, 0),
@@ -67,6 +70,9 @@ const figures = {
   'files that a message passes': new Set(way).size,
   '… changing the file so often': way.filter((file, i) => i && file !== way[i - 1]).length,
   'lines of fakes for unit tests': fakes.reduce((sum, file) => sum + read(file).split('\n').length - 1, 0),
+  'steps from a member to its structure by hand': count(/\(char \*\)\w+ - offsetof/g),
+  'lists unlinked by hand': count(/\b(\w+) = &\(\*\1\)->\w+;|(?<!container_of.*)->prev->next = /g),
+  'commas of JSON by hand': count(/buf_add\w*\(.*(?:,\\"|',')/g),
   '*_parts.h': sources.filter((file) => file.endsWith('_parts.h')).length,
 };
 for (const [what, figure] of Object.entries(figures)) console.log(`${what.padEnd(44)} ${figure}`);
