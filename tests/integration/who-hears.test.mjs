@@ -121,11 +121,13 @@ describe('who hears what', () => {
 
   it('what is said in a room stands in the history of those who were there, on whatever relay', async () => {
     const room = unique('room');
-    const [ann, bob, cyn] = [await chatter(1), await chatter(2), await chatter(2)];
+    const [ann, bob, cyn, witness] = [await chatter(1), await chatter(2), await chatter(2), await chatter(2)];
     const [open, before, within, later] = ['open', 'before', 'within', 'later'].map((stem) => unique(stem));
     await ann.say(open);
     await ann.ask('join', room);
+    await witness.ask('join', room);
     await ann.say(before);
+    await witness.heard(before); // past bob's relay, which counts by what it has heard
     await bob.ask('join', room);
     await ann.say(within);
     await bob.heard(within);
