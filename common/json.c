@@ -517,7 +517,9 @@ bool json_get_int(struct json_object *object, const char *key, int64_t min, int6
 /* No value ends like this. */
 static bool is_open(const struct buf *out)
 {
-    char last = out->len ? out->data[out->len - 1] : '{';
+    char last = '{';
+    if (out->len)
+        last = out->data[out->len - 1];
     return last == '{' || last == '[' || last == ':';
 }
 

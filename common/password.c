@@ -198,7 +198,8 @@ static size_t account_of(uint64_t payer, enum work work)
 
 static enum err ask(uint64_t payer, enum work work, struct str password, char *hash)
 {
-    struct piece piece = {.work = work, .password = password, .hash = hash, .account = account_of(payer, work)};
+    struct piece piece = {.work = work, .password = password, .account = account_of(payer, work)};
+    piece.hash = hash;
     CG_ASSERT(pool.thread_count);
     pthread_cond_init(&piece.over, NULL);
     pthread_mutex_lock(&pool.lock);

@@ -263,8 +263,10 @@ void hub_leave_one(struct subscription *sub)
 void hub_leave(struct hub *hub, struct session *session)
 {
     (void)hub;
-    while (!LIST_EMPTY(&session->subscriptions))
-        hub_leave_one(LIST_FIRST(&session->subscriptions));
+    for (struct subscription *next, *sub = LIST_FIRST(&session->subscriptions); sub; sub = next) {
+        next = LIST_NEXT(sub, link);
+        hub_leave_one(sub);
+    }
 }
 
 bool hub_catch_up(struct subscription *sub, bool anew)

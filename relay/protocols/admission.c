@@ -26,12 +26,11 @@ static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
     enum admission_refusal refusal = ADMISSION_GRANTED;
-    if (admission->epoch != protocol_context.hub->epoch)
+    bool other_epoch = admission->epoch != protocol_context.hub->epoch;
+    if (other_epoch || (job->err && job->err != ERR_NOT_FOUND))
         refusal = ADMISSION_DOWN;
-    else if (job->err == ERR_NOT_FOUND)
-        refusal = admission->missing & STORE_NO_ROOM ? ADMISSION_NO_ROOM : ADMISSION_NO_USER;
     else if (job->err)
-        refusal = ADMISSION_DOWN;
+        refusal = admission->missing & STORE_NO_ROOM ? ADMISSION_NO_ROOM : ADMISSION_NO_USER;
     else if (!admission->place.is_member)
         refusal = ADMISSION_NOT_MEMBER;
     admission->done(admission, refusal);

@@ -217,9 +217,7 @@ static void on_looked_up(struct job *job)
         state->loading = false;
         if (job->err == ERR_NOT_FOUND)
             protocol_refuse(session, 1008, "Unknown user");
-        else if (job->err && !state->name)
-            protocol_refuse(session, 1013, "Try again later");
-        else if (job->err && look_up->before != INT64_MAX) /* what follows would be missed */
+        else if (job->err && (!state->name || look_up->before != INT64_MAX)) /* what follows would be missed */
             protocol_refuse(session, 1013, "Try again later");
         else if (!job->err && !state->name)
             admit(session, look_up);

@@ -181,7 +181,7 @@ void eio3_payload_add(struct buf *payload, enum eio_type type, bool binary, stru
     for (int i = 0; i < count; i++)
         buf_add_char(payload, (char)(length[i] - '0'));
     buf_add_char(payload, (char)END_OF_LENGTH);
-    buf_add_char(payload, binary ? MESSAGE_BYTE : (char)type);
+    buf_add_char(payload, (char)(binary ? MESSAGE_BYTE : type));
     buf_add_str(payload, data);
 }
 

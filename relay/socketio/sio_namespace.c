@@ -465,6 +465,7 @@ static void read_history(struct job *job, struct store *store)
 /* What was read comes before what was heard meanwhile. */
 static void put_before(struct sio_recent *read, struct sio_recent *heard)
 {
+    /* as many as `count` are there: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     uint64_t last = read->count ? read->messages[read->count - 1]->seq : 0;
     for (size_t i = 0; i < heard->count; i++)
         if (heard->messages[i]->seq > last)

@@ -370,7 +370,7 @@ static int read_messages(struct call *call)
 static int mark_read(struct call *call)
 {
     struct store_friend_self self;
-    struct store_friend_place place;
+    struct store_friend_place place = {.seq = 0};
     int64_t seq;
     if (!json_get_int(call->object, "seq", 0, INT64_MAX - 1, &seq))
         return 400;

@@ -27,6 +27,7 @@ static int who(struct call *call, struct caller *caller)
 {
     struct token token;
     struct store_space_user found;
+    *caller = (struct caller){.user = 0};
     if (auth_token(call, &token))
         return 401;
     enum err err = store_space_user(call->backends->store, str_of(token.user_id), &found);
@@ -129,8 +130,10 @@ static void add_time(struct buf *out, const char *key, int64_t unix_ms)
 {
     char text[CLOCK_TEXT_MAX + 1];
     clock_format_utc(unix_ms, text);
+    size_t len = strlen(text);
     text[10] = 'T';
-    json_add_text(out, key, strcat(text, "Z"));
+    text[len++] = 'Z';
+    json_add_string(out, key, (struct str){text, len});
 }
 
 /* The members of a transfer's content, without its braces. */

@@ -572,7 +572,7 @@ static const char *printable(const struct person *person)
     static char text[1500];
     size_t len = person->say.len < sizeof text - 1 ? person->say.len : sizeof text - 1;
     for (size_t i = 0; i < len; i++)
-        text[i] = person->say.data[i] >= ' ' && person->say.data[i] < 127 ? person->say.data[i] : '.';
+        text[i] = (char)(person->say.data[i] >= ' ' && person->say.data[i] < 127 ? person->say.data[i] : '.');
     text[len] = '\0';
     return text;
 }

@@ -536,7 +536,7 @@ static void check_that_it_goes_on(const char *after)
         bus_publish(bus, 7, STR("on"));
         uv_run(&loop, UV_RUN_ONCE);
     }
-    if (strncmp(heard.data, "on|", 3))
+    if (strncmp(heard.data, "on|", 3) != 0)
         fail_msg("%.*s was heard after %s", (int)heard.len, heard.data, after);
 }
 
