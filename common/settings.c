@@ -45,8 +45,8 @@ static const struct setting rows[] = {
         "Written once the program is ready to serve, removed when it ends cleanly. Empty: none."),
     ROW(db_addresses, TEXT, ALL, "", 0, 2048,
         "Servers of one database, separated by commas, in order of preference: HOST[:PORT], [IPv6]:PORT or "
-        "/path/of.sock. "
-        "The first that answers and can be written is used. Empty: db_socket, or db_host and db_port."),
+        "/path/of.sock. The first that answers and can be written is used. Empty: db_socket, or db_host and "
+        "db_port."),
     ROW(db_host, TEXT, ALL, "127.0.0.1", 0, 255, "Host of MySQL or MariaDB, unless db_socket is set."),
     ROW(db_port, COUNT, ALL, "3306", 1, 65535, "TCP port of MySQL or MariaDB."),
     ROW(db_socket, PATH, ALL, "", 0, 107, "Unix socket of MySQL or MariaDB. Empty: TCP."),
@@ -61,8 +61,7 @@ static const struct setting rows[] = {
     ROW(redis_password, SECRET, ALL, "", 0, 255, "Password of Redis (AUTH). Empty: none."),
     ROW(redis_addresses, TEXT, ALL, "", 0, 2000,
         "Several Redis servers that share the conversations: HOST:PORT, [ADDRESS]:PORT or /SOCKET, separated by "
-        "commas, "
-        "in the same order in all programs. Used instead of redis_host and redis_socket."),
+        "commas, in the same order in all programs. Used instead of redis_host and redis_socket."),
     ROW(redis_sentinels, TEXT, ALL, "", 0, 2000,
         "HOST:PORT of Redis Sentinels, separated by commas. If set, they are asked where Redis is."),
     ROW(redis_master, TEXT, ALL, "mymaster", 1, 1000,
@@ -75,8 +74,7 @@ static const struct setting rows[] = {
 
     ROW(redis_commands_max, COUNT, RELAY, "16000", 64, 1000000,
         "Commands that Socket.IO clients may have on their way to Redis, all of a relay's together; those of one "
-        "address "
-        "an eighth of that. More are refused."),
+        "address an eighth of that. More are refused."),
     ROW(name, TEXT, RELAY, "relay1", 1, 32, "Name of this relay, unique among the relays of a Redis."),
     ROW(listen_host, TEXT, RELAY, "127.0.0.1", 1, 64,
         "IPv4 address or interface of the relay's own TCP port, for direct clients."),
@@ -91,8 +89,8 @@ static const struct setting rows[] = {
     ROW(max_connections, COUNT, RELAY, "15000", 1, 1000000,
         "Open client sockets; one more is refused. Also bounded by the limit on open files."),
     ROW(lobby_max, COUNT, RELAY, "7000", 16, 1000000,
-        "Connections that were not let in yet: no request, no look-up, no namespace so far. Past it the oldest of the "
-        "address that has most is closed. Never more than half of max_connections."),
+        "Connections that were not let in yet: no request, no look-up, no namespace so far. Past it the oldest of "
+        "the address that has most is closed. Never more than half of max_connections."),
     ROW(lobby_address_max, COUNT, RELAY, "3500", 16, 1000000,
         "The same of one IPv4 address or IPv6 /64: past it its own oldest is closed."),
     ROW(max_message_bytes, BYTES, RELAY, "64k", 256, 16 MIB,
@@ -111,15 +109,15 @@ static const struct setting rows[] = {
         "closed."),
     ROW(outboxes_bytes, BYTES, RELAY, "256m", 1 MIB, 64 GIB,
         "Most bytes that may wait for all clients together, over whatever transport; past it, those for whom most "
-        "waits "
-        "are closed (1013). From three quarters of it on, requests for histories and lists are refused as busy."),
+        "waits are closed (1013). From three quarters of it on, requests for histories and lists are refused as "
+        "busy."),
     ROW(unfinished_bytes, BYTES, RELAY, "128m", 1 MIB, 64 GIB,
-        "Most bytes of messages and requests that clients have begun and not finished, all together; past it, of the "
-        "address that keeps most the largest are dropped: 1013, or 503."),
+        "Most bytes of messages and requests that clients have begun and not finished, all together; past it, of "
+        "the address that keeps most the largest are dropped: 1013, or 503."),
     ROW(send_chunk_bytes, BYTES, RELAY, "64k", 4 KIB, 4 MIB, "Most bytes given to one write."),
     ROW(room_log_bytes, BYTES, RELAY, "1m", 128 KIB, 256 MIB,
-        "Bytes of recent events kept per room and encoding; a reader further behind is closed with "
-        "1013 and comes back for the history."),
+        "Bytes of recent events kept per room and encoding; a reader further behind is closed with 1013 and comes "
+        "back for the history."),
     ROW(room_logs_bytes, BYTES, RELAY, "256m", 1 MIB, 64 GIB,
         "Bytes of recent events kept by all rooms together; past it, what every reader has had goes. Also bounds "
         "what is set aside for all slow clients together."),
@@ -167,18 +165,15 @@ static const struct setting rows[] = {
         "How long after a poll its user still counts as present in the room."),
 
     ROW(origins, TEXT, RELAY | REST, "", 0, 4096,
-        "Origins (https://www.example) whose pages may use this server, separated by commas; `*`: all; `null`: pages "
-        "without "
-        "one, such as files. Without being listed may: the same host under any scheme and port; chrome-extension, "
-        "moz-extension, weapp, capacitor, ionic, file; pages of this machine, if the server is called by a name of "
-        "it."),
+        "Origins (https://www.example) whose pages may use this server, separated by commas; `*`: all; `null`: "
+        "pages without one, such as files. Without being listed may: the same host under any scheme and port; "
+        "chrome-extension, moz-extension, weapp, capacitor, ionic, file; pages of this machine, if the server is "
+        "called by a name of it."),
     ROW(server_names, TEXT, RELAY | REST, "", 0, 4096,
-        "Names (chat.example) that browsers may call this server by over plain HTTP, separated by commas; a request "
-        "for another "
-        "name is refused, so that no page can have its own name lead here (DNS rebinding). Without being listed: "
-        "localhost, "
-        "addresses, this machine's name, names without a dot or in .local, .internal, .home.arpa; over TLS any. `*`: "
-        "any."),
+        "Names (chat.example) that browsers may call this server by over plain HTTP, separated by commas; a "
+        "request for another name is refused, so that no page can have its own name lead here (DNS rebinding). "
+        "Without being listed: localhost, addresses, this machine's name, names without a dot or in .local, "
+        ".internal, .home.arpa; over TLS any. `*`: any."),
     ROW(rate_connection, COUNT, RELAY, "200", 0, 1000000,
         "Messages a second that one connection may send in the long run; more are refused. 0: any number."),
     ROW(rate_connection_burst, COUNT, RELAY, "2000", 1, 1000000,
@@ -204,8 +199,8 @@ static const struct setting rows[] = {
         "Connections a second that one address may open in the long run; then 429. 0: any number."),
     ROW(rate_handshakes_burst, COUNT, RELAY, "20000", 1, 1000000, "Connections that one address may open at once."),
     ROW(rate_creations, COUNT, REST, "50", 0, 1000000,
-        "REST calls a second by which one address may make what stays: rooms, users, spaces, friendships, files. Then "
-        "429. 0: any number."),
+        "REST calls a second by which one address may make what stays: rooms, users, spaces, friendships, files. "
+        "Then 429. 0: any number."),
     ROW(rate_creations_burst, COUNT, REST, "10000", 1, 1000000, "Such calls that one address may make at once."),
     ROW(address_connections_max, COUNT, RELAY, "5000", 0, 1000000,
         "Open connections of one address to this relay; one more gets 429. 0: any number."),
@@ -215,8 +210,8 @@ static const struct setting rows[] = {
         "Chatrooms that one user may be a member of; createChatroom refuses one more with 429. 0: any number."),
 
     ROW(io_app, TEXT, RELAY, "chat", 1, 16,
-        "Application on Socket.IO: chat (the chat room, on /) or echo (for protocol test suites, on / and /custom, and "
-        "bare Engine.IO on /engine.io/)."),
+        "Application on Socket.IO: chat (the chat room, on /) or echo (for protocol test suites, on / and /custom, "
+        "and bare Engine.IO on /engine.io/)."),
     ROW(io_namespaces, TEXT, RELAY, "/news", 0, 1024,
         "More Socket.IO namespaces, separated by commas, that clients may listen to and only the admin calls emit to."),
     ROW(io_ping_interval_ms, MILLIS, RELAY, "25s", 100, 3600000, "pingInterval of Engine.IO."),
@@ -229,19 +224,18 @@ static const struct setting rows[] = {
         "How long a Socket.IO client that was cut off can come back for its socket and what it missed "
         "(maxDisconnectionDuration). 0: never."),
     ROW(io_eio3, COUNT, RELAY, "0", 0, 1,
-        "1: clients of Socket.IO's version 2 (protocol 4, Engine.IO 3) are let in, too, as by the official server's "
-        "allowEIO3. Their sockets' ids are what they speak with, and they cannot be recovered."),
+        "1: clients of Socket.IO's version 2 (protocol 4, Engine.IO 3) are let in, too, as by the official "
+        "server's allowEIO3. Their sockets' ids are what they speak with, and they cannot be recovered."),
     ROW(io_rooms_max, COUNT, RELAY | REST, "64", 1, 64,
         "Rooms that one Socket.IO socket may be in; joining one more is refused."),
 
     ROW(rest_socket, PATH, REST, "rest.sock", 1, 107, "Unix socket for nginx's fastcgi_pass."),
     ROW(rest_threads, COUNT, REST, "16", 1, 256,
-        "Worker threads: requests that can be worked on at once, each with a database connection of "
-        "its own. A connection that nginx only keeps open holds none."),
+        "Worker threads: requests that can be worked on at once, each with a database connection of its own. A "
+        "connection that nginx only keeps open holds none."),
     ROW(rest_address_percent, COUNT, REST, "50", 1, 100,
-        "Of the worker threads that others leave, the part that one IPv4 address or IPv6 /64 may hold; what it asks "
-        "for "
-        "beyond that waits behind itself. 100: all."),
+        "Of the worker threads that others leave, the part that one IPv4 address or IPv6 /64 may hold; what it "
+        "asks for beyond that waits behind itself. 100: all."),
     ROW(rest_waiting_max, COUNT, REST, "4096", 1, 1000000,
         "Requests that may wait for that, about 12 KB each; past it the latest of the address that has most gets 503."),
     ROW(rest_backlog, COUNT, REST, "512", 1, 65535, "Connections that may wait for a worker thread."),
@@ -249,8 +243,8 @@ static const struct setting rows[] = {
     ROW(admit_ms, MILLIS, REST | RELAY, "60s", 1000, 3600000,
         "How long after createChatroom a user counts as online without a socket yet."),
     ROW(name_cache_ms, MILLIS, REST, "10s", 0, 3600000,
-        "How long getRoomInfo and getUserInfo answer from memory what they have read: names never change, unless the "
-        "database is put back to an older state. 0: each call reads."),
+        "How long getRoomInfo and getUserInfo answer from memory what they have read: names never change, unless "
+        "the database is put back to an older state. 0: each call reads."),
     ROW(admin_token, SECRET, REST, "", 0, 255,
         "Bearer token of the admin calls (/api/io/…), at least 16 bytes. Empty: they are off."),
 
@@ -262,8 +256,8 @@ static const struct setting rows[] = {
     ROW(jwt_audience, TEXT, REST | RELAY, "chaguan", 1, 64, "The `aud` that every token must carry."),
     ROW(jwt_ttl_ms, MILLIS, REST, "12h", 1000, INT64_C(366) * 24 * 3600000, "Life of a token that we give out."),
     ROW(friends_max, COUNT, REST, "5000", 0, 1000000,
-        "Friends that one user of the friend chat may have; POST /api/friends refuses one more with 429. Of who has a "
-        "password, others may fill half. 0: any number."),
+        "Friends that one user of the friend chat may have; POST /api/friends refuses one more with 429. Of who "
+        "has a password, others may fill half. 0: any number."),
     ROW(friends_day_address, COUNT, REST, "2000", 0, 1000000,
         "New friendships that one address may make in a day; then 429. 0: any number."),
     ROW(friends_day_user, COUNT, REST, "500", 0, 1000000, "The same for one user with a password. 0: any number."),
@@ -271,8 +265,7 @@ static const struct setting rows[] = {
         "Threads that hash passwords, 64 MiB and 0.1 s of a core each time. 0: half as many as there are cores."),
     ROW(password_waiting, COUNT, REST, "6", 1, 128,
         "Logins with a password that may wait for these threads, at most half of rest_threads; past it, those of "
-        "whoever "
-        "asks for most get 503."),
+        "whoever asks for most get 503."),
     ROW(login_attempts, COUNT, REST, "10", 1, 10000,
         "Wrong passwords that one user or one address may give in a minute; then 429."),
     ROW(media_dir, PATH, REST | ADMIN, "media", 1, 4096, "Directory of uploaded files; nginx serves it."),
@@ -287,15 +280,13 @@ static const struct setting rows[] = {
     ROW(media_keep_ms, MILLIS, ADMIN, "24h", 0, INT64_C(366) * 24 * 3600000,
         "How long a file that no message refers to is kept before `chaguan media gc` removes it."),
     ROW(customer_refused_ms, MILLIS, RELAY, "1min", 0, 3600000,
-        "How long the socket of a customer session stays open that was told that a user does not exist, or parameters "
-        "are "
-        "missing."),
+        "How long the socket of a customer session stays open that was told that a user does not exist, or "
+        "parameters are missing."),
     ROW(friend_ping_ms, MILLIS, RELAY, "10s", 100, 3600000, "ping_interval_ms of the friend chat."),
 
     ROW(demos, SWITCH, RELAY, "off", 0, 1,
         "on: the demonstrations of the articles are there: /clock, the WebSockets /echo and /ws, the Socket.IO "
-        "namespace "
-        "/echo-demo, and a greeting in those of io_namespaces."),
+        "namespace /echo-demo, and a greeting in those of io_namespaces."),
     ROW(site_dir, TEXT, ADMIN, "", 0, 4096,
         "Folder of pages of your own, which nginx serves before Chaguan's: deploy/run.sh writes it into nginx' "
         "configuration."),
@@ -516,8 +507,8 @@ static enum err check_together(const struct settings *settings, char why[256])
     }
     if (settings->outbox_bytes < 2 * settings->history_bytes + settings->max_message_bytes) {
         snprintf(why, 256,
-                 "outbox_bytes must hold an answer to query-logs: at least twice history_bytes "
-                 "and max_message_bytes");
+                 "outbox_bytes must hold an answer to query-logs: at least twice history_bytes and "
+                 "max_message_bytes");
         return ERR_INVALID;
     }
     if (settings->room_log_bytes < settings->max_message_bytes * 4) {
