@@ -90,8 +90,11 @@ enum err store_ready(struct store *store, char why[256])
     }
     if (!err && version == STORE_SCHEMA_VERSION)
         return ERR_OK;
-    snprintf(why, 256, "the database has schema version %llu, this program needs %d: run chaguan migrate",
-             (unsigned long long)version, STORE_SCHEMA_VERSION);
+    if (!err && version > STORE_SCHEMA_VERSION)
+        snprintf(why, 256, STORE_NEWER, (unsigned long long)version, STORE_SCHEMA_VERSION);
+    else
+        snprintf(why, 256, "the database has schema version %llu, this program needs %d: run chaguan migrate",
+                 (unsigned long long)version, STORE_SCHEMA_VERSION);
     return ERR_INVALID;
 }
 

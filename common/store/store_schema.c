@@ -108,7 +108,16 @@ enum err store_migrate(struct store *store, const char *dir, store_line_fn *said
         snprintf(why, 256, "%.250s", db_error(store->db));
         return err;
     }
-    err = apply_missing(store, dir, said, arg, why);
+    uint64_t version = 0;
+    err = db_run(store->db, "SELECT MAX(version) FROM schema_migration", take, &version);
+    if (err) {
+        snprintf(why, 256, "%.250s", db_error(store->db));
+    } else if (version > STORE_SCHEMA_VERSION) {
+        snprintf(why, 256, STORE_NEWER, (unsigned long long)version, STORE_SCHEMA_VERSION);
+        err = ERR_INVALID;
+    } else {
+        err = apply_missing(store, dir, said, arg, why);
+    }
     enum err unlocked = db_run(store->db, "SELECT RELEASE_LOCK('chaguan_migrate')", NULL, NULL);
     return err ? err : unlocked;
 }

@@ -301,6 +301,18 @@ exec ${bin}/chaguan "$@"
       assert.equal(result.code, 0, result.stderr);
   });
 
+  it('a schema that is newer than the programs is left alone, and every program says so', async () => {
+    await stack.sql("INSERT INTO schema_migration (version, applied_at) VALUES (9999, UTC_TIMESTAMP(3))");
+    try {
+      for (const result of [await stack.chaguan('migrate'), await server('chaguan-relay'), await server('chaguan-rest')]) {
+        assert.ok(result.code > 0);
+        assert.match(result.stderr, /the schema is newer than this program/);
+      }
+    } finally {
+      await stack.sql('DELETE FROM schema_migration WHERE version = 9999');
+    }
+  });
+
   it('stats counts what there is', async () => {
     const [users, messages] =
       await Promise.all(['user', 'message'].map((table) => stack.count(`SELECT COUNT(*) FROM ${table}`)));
