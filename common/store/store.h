@@ -14,11 +14,12 @@
 struct store;
 
 enum { STORE_NAME_MAX = 256, STORE_HEAD_MAX = 40 };
-#define STORE_ROOM_PREFIX "room_"
-#define STORE_USER_PREFIX "user_"
+#define STORE_ROOM_PREFIX         "room_"
+#define STORE_USER_PREFIX         "user_"
+#define STORE_CONVERSATION_PREFIX "conv_"
 
 /* user.realm: whose names. Stored: never renumber. */
-enum store_realm { REALM_CHATROOM = 1, REALM_FRIENDS = 2, REALM_CUSTOMERS = 3, REALM_SPACES = 4 };
+enum store_realm { REALM_CHATROOM = 1, REALM_FRIENDS = 2, REALM_CUSTOMERS = 3, REALM_SPACES = 4, REALM_APP = 5 };
 /* conversation.kind. Stored: never renumber. */
 enum store_kind {
     KIND_CHATROOM = 1,
@@ -26,7 +27,13 @@ enum store_kind {
     KIND_CUSTOMERS = 3,
     KIND_SPACE = 4,
     KIND_SOCKETIO = 5, /* a namespace, by its name: "/", "/news" */
+    KIND_APP = 6,      /* of the application's, by its id, or by its public id */
 };
+/* app_conversation.type, member.role, app_user.role, server_key.scopes. Stored: never renumber. */
+enum store_app_type { APP_GROUP = 1, APP_DIRECT = 2, APP_PUBLIC = 3 };
+enum store_member_role { ROLE_OWNER = 1, ROLE_MODERATOR = 2, ROLE_MEMBER = 3, ROLE_READER = 4 };
+enum store_user_role { USER_PLAIN = 0, USER_MODERATOR = 1, USER_ADMINISTRATOR = 2 };
+enum store_scope { SCOPE_READ = 1, SCOPE_WRITE = 2, SCOPE_ADMIN = 4 };
 
 /* `settings` must outlive the store. Does not connect. */
 struct store *store_new(const struct settings *settings);
