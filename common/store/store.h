@@ -61,7 +61,7 @@ enum err store_room_name(struct store *store, struct str room_id, struct buf *na
 enum err store_user_name(struct store *store, struct str user_id, struct buf *name) CG_MUST_CHECK;
 
 /* What a connection needs to know of its user and room. */
-struct store_place {
+struct store_membership {
     uint64_t conversation, user;
     uint64_t seq;        /* the conversation's last */
     uint32_t generation; /* of the user's rights (common/rights.h) */
@@ -73,18 +73,18 @@ struct store_place {
 
 enum store_missing { STORE_NO_USER = 1, STORE_NO_ROOM = 2 };
 /* ERR_NOT_FOUND with *missing set if the user or the room does not exist. */
-enum err store_place(struct store *store, struct str room_id, struct str user_id, struct store_place *place,
-                     int *missing) CG_MUST_CHECK;
+enum err store_membership(struct store *store, struct str room_id, struct str user_id,
+                          struct store_membership *membership, int *missing) CG_MUST_CHECK;
 
 /* The same for many at once, in one statement. */
-struct store_place_asked {
+struct store_membership_asked {
     struct str room_id, user_id;
-    struct store_place *place; /* given, and set as above */
-    int missing;               /* set, as `err` is */
+    struct store_membership *membership; /* given, and set as above */
+    int missing;                         /* set, as `err` is */
     enum err err;
 };
 /* What it returns but ERR_OK it has set as each one's err, too. `count` is at least 1. */
-enum err store_places(struct store *store, struct store_place_asked *asked, size_t count) CG_MUST_CHECK;
+enum err store_memberships(struct store *store, struct store_membership_asked *asked, size_t count) CG_MUST_CHECK;
 
 /* ---- Messages ---- */
 

@@ -14,10 +14,10 @@ static const struct store_statement rows[] = {
                       " LEFT JOIN pair p ON p.conversation = c.id"
                       " LEFT JOIN user u1 ON u1.id = p.user1 LEFT JOIN user u2 ON u2.id = p.user2"
                       " ORDER BY m.conversation DESC"},
-    {SQL_SPACE_PLACE, "SELECT c.id, c.name, u.id, u.name, m.user, " STORE_RIGHTS_COLUMNS(
-                          "u") " FROM conversation c JOIN user u ON u.public_id = ? AND u.realm = 4"
-                               " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id"
-                               " WHERE c.public_id = ? AND c.kind = 4"},
+    {SQL_SPACE_MEMBERSHIP, "SELECT c.id, c.name, u.id, u.name, m.user, " STORE_RIGHTS_COLUMNS(
+                               "u") " FROM conversation c JOIN user u ON u.public_id = ? AND u.realm = 4"
+                                    " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id"
+                                    " WHERE c.public_id = ? AND c.kind = 4"},
 };
 
 const struct store_statements store_admission_statements = STORE_STATEMENTS(rows);
@@ -73,37 +73,37 @@ enum err store_friendships(struct store *store, uint64_t user, uint64_t *before,
 }
 
 struct space_row {
-    struct store_space_place *place;
+    struct store_space_membership *membership;
     bool is_member;
 };
 
 static void on_space(void *arg, const struct db_value *c)
 {
     struct space_row *row = arg;
-    row->place->conversation = c[0].number;
-    row->place->user = c[2].number;
-    row->place->rights = store_take_rights(c + 5);
+    row->membership->conversation = c[0].number;
+    row->membership->user = c[2].number;
+    row->membership->rights = store_take_rights(c + 5);
     row->is_member = !c[4].is_null;
-    store_copy(row->place->space_name, sizeof row->place->space_name, c[1].text);
-    store_copy(row->place->user_name, sizeof row->place->user_name, c[3].text);
+    store_copy(row->membership->space_name, sizeof row->membership->space_name, c[1].text);
+    store_copy(row->membership->user_name, sizeof row->membership->user_name, c[3].text);
 }
 
-enum err store_space_place(struct store *store, struct str space_id, struct str user_id, const char *space_name,
-                           struct store_space_place *place)
+enum err store_space_membership(struct store *store, struct str space_id, struct str user_id, const char *space_name,
+                                struct store_space_membership *membership)
 {
-    *place = (struct store_space_place){0};
-    struct space_row row = {.place = place};
+    *membership = (struct store_space_membership){0};
+    struct space_row row = {.membership = membership};
     if (!id_is(space_id, STORE_SPACE_PREFIX) || !id_is(user_id, STORE_USER_PREFIX))
         return ERR_NOT_FOUND;
     struct db_value ids[] = {DB_TEXT(user_id), DB_TEXT(space_id)};
-    enum err err = db_query(store->db, SQL_SPACE_PLACE, ids, 2, on_space, &row);
-    if (err || !place->conversation)
+    enum err err = db_query(store->db, SQL_SPACE_MEMBERSHIP, ids, 2, on_space, &row);
+    if (err || !membership->conversation)
         return err ? err : ERR_NOT_FOUND;
-    if (space_name && strcmp(space_name, place->space_name) != 0)
+    if (space_name && strcmp(space_name, membership->space_name) != 0)
         return ERR_DENIED;
     if (row.is_member)
         return ERR_OK;
-    struct db_value member[] = {DB_NUM(place->conversation), DB_NUM(place->user)};
+    struct db_value member[] = {DB_NUM(membership->conversation), DB_NUM(membership->user)};
     err = db_query(store->db, SQL_ADD_MEMBER, member, 2, NULL, NULL);
     return err == ERR_DUPLICATE ? ERR_OK : err; /* somebody else was quicker */
 }

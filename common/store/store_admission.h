@@ -32,7 +32,7 @@ enum err store_friendships(struct store *store, uint64_t user, uint64_t *before,
                            void *arg) CG_MUST_CHECK;
 
 /* A user and a space. Whoever knows a space's id may come in: one who is not yet a member becomes one. */
-struct store_space_place {
+struct store_space_membership {
     uint64_t conversation, user;
     struct rights rights; /* the user's */
     char space_name[STORE_NAME_MAX + 1];
@@ -40,7 +40,7 @@ struct store_space_place {
 };
 /* ERR_NOT_FOUND: no such space or user. ERR_DENIED: the space is not called `space_name` (NULL: whatever
  * it is called), and nobody became a member. */
-enum err store_space_place(struct store *store, struct str space_id, struct str user_id, const char *space_name,
-                           struct store_space_place *place) CG_MUST_CHECK;
+enum err store_space_membership(struct store *store, struct str space_id, struct str user_id, const char *space_name,
+                                struct store_space_membership *membership) CG_MUST_CHECK;
 
 #endif

@@ -27,12 +27,12 @@ static const struct store_statement rows[] = {
      "  HAVING at < ? OR (at = ? AND conversation < ?) ORDER BY at DESC, conversation DESC LIMIT ?) AS f"
      " LEFT JOIN message l ON l.conversation = f.conversation AND l.seq = f.last"
      " ORDER BY f.at DESC, f.conversation DESC"},
-    {SQL_FRIEND_PLACE, "SELECT c.id, c.seq, m.read_seq, c.public_id,"
-                       " p.user1, u1.public_id, p.user2, u2.public_id"
-                       " FROM conversation c JOIN pair p ON p.conversation = c.id"
-                       " JOIN member m ON m.conversation = c.id AND m.user = ?"
-                       " JOIN user u1 ON u1.id = p.user1 JOIN user u2 ON u2.id = p.user2"
-                       " WHERE c.public_id = ? AND c.kind = 2"},
+    {SQL_FRIEND_MEMBERSHIP, "SELECT c.id, c.seq, m.read_seq, c.public_id,"
+                            " p.user1, u1.public_id, p.user2, u2.public_id"
+                            " FROM conversation c JOIN pair p ON p.conversation = c.id"
+                            " JOIN member m ON m.conversation = c.id AND m.user = ?"
+                            " JOIN user u1 ON u1.id = p.user1 JOIN user u2 ON u2.id = p.user2"
+                            " WHERE c.public_id = ? AND c.kind = 2"},
     {SQL_SET_READ, "UPDATE member SET read_seq = GREATEST(read_seq, ?)"
                    " WHERE conversation = ? AND user = ?"},
 };
@@ -128,13 +128,13 @@ enum err store_friend_list(struct store *store, uint64_t user, const struct stor
     return db_query(store->db, SQL_FRIEND_LIST, params, 8, on_line, &listing);
 }
 
-static void on_place(void *arg, const struct db_value *c)
+static void on_membership(void *arg, const struct db_value *c)
 {
-    struct store_friend_place *place = arg;
-    struct store_friendship *friendship = &place->friendship;
+    struct store_friend_membership *membership = arg;
+    struct store_friendship *friendship = &membership->friendship;
     friendship->conversation = c[0].number;
-    place->seq = c[1].number;
-    place->read_seq = c[2].number;
+    membership->seq = c[1].number;
+    membership->read_seq = c[2].number;
     store_copy(friendship->id, ID_MAX, c[3].text);
     friendship->low = c[4].number;
     store_copy(friendship->low_id, ID_MAX, c[5].text);
@@ -142,14 +142,15 @@ static void on_place(void *arg, const struct db_value *c)
     store_copy(friendship->high_id, ID_MAX, c[7].text);
 }
 
-enum err store_friend_place(struct store *store, struct str friend_id, uint64_t user, struct store_friend_place *place)
+enum err store_friend_membership(struct store *store, struct str friend_id, uint64_t user,
+                                 struct store_friend_membership *membership)
 {
-    *place = (struct store_friend_place){0};
+    *membership = (struct store_friend_membership){0};
     if (!id_is(friend_id, STORE_FRIEND_PREFIX))
         return ERR_NOT_FOUND;
     struct db_value params[] = {DB_NUM(user), DB_TEXT(friend_id)};
-    enum err err = db_query(store->db, SQL_FRIEND_PLACE, params, 2, on_place, place);
-    return !err && !place->friendship.conversation ? ERR_NOT_FOUND : err;
+    enum err err = db_query(store->db, SQL_FRIEND_MEMBERSHIP, params, 2, on_membership, membership);
+    return !err && !membership->friendship.conversation ? ERR_NOT_FOUND : err;
 }
 
 enum err store_friend_read(struct store *store, uint64_t conversation, uint64_t user, uint64_t seq)

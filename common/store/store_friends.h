@@ -26,11 +26,11 @@ struct store_friend_line {
     uint64_t unread;                     /* messages of the other past what was marked read */
 };
 typedef void store_friend_line_fn(void *arg, const struct store_friend_line *line);
-/* A place in that list: what stands behind this friendship. */
+/* A position in that list: what stands behind this friendship. */
 struct store_friend_cursor {
     uint64_t at_ms, conversation; /* of the last message, 0: none; of the friendship */
 };
-/* The first place. */
+/* The first position. */
 #define STORE_FRIENDS_FIRST ((struct store_friend_cursor){INT64_MAX, INT64_MAX})
 
 /* The user's friends from there on, at most `limit`, those who said something last first; one statement. What is unread
@@ -38,13 +38,13 @@ struct store_friend_cursor {
 enum err store_friend_list(struct store *store, uint64_t user, const struct store_friend_cursor *from, unsigned limit,
                            store_friend_line_fn *fn, void *arg) CG_MUST_CHECK;
 
-struct store_friend_place {
+struct store_friend_membership {
     struct store_friendship friendship;
     uint64_t seq, read_seq; /* the last message; the last that the user marked read */
 };
 /* ERR_NOT_FOUND: no such friendship, or not one of this user. */
-enum err store_friend_place(struct store *store, struct str friend_id, uint64_t user,
-                            struct store_friend_place *place) CG_MUST_CHECK;
+enum err store_friend_membership(struct store *store, struct str friend_id, uint64_t user,
+                                 struct store_friend_membership *membership) CG_MUST_CHECK;
 
 /* Marks everything up to `seq` (at most the conversation's last) read; never goes back. */
 enum err store_friend_read(struct store *store, uint64_t conversation, uint64_t user, uint64_t seq) CG_MUST_CHECK;

@@ -3,23 +3,23 @@
 #include "common/store/store_admission.h"
 #include "common/store/store_sql.h"
 
-enum { PLACES_AT_ONCE = 10 };
+enum { MEMBERSHIPS_AT_ONCE = 10 };
 
 static const struct store_statement rows[] = {
     {SQL_NATIVE_USER, "SELECT u.id, u.realm, u.name, u.head_num, c.user, " STORE_RIGHTS_COLUMNS(
                           "u") " FROM user u"
                                " LEFT JOIN credential c ON c.user = u.id"
                                " WHERE u.public_id = ? AND u.realm IN (1, 2, 4)"},
-    {SQL_NATIVE_PLACES, "SELECT c.public_id, c.id, c.kind, c.seq, m.read_seq, c.name, u.rights FROM conversation c"
-                        " JOIN member m ON m.conversation = c.id AND m.user = ? JOIN user u ON u.id = m.user"
-                        " WHERE c.public_id IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AND c.kind IN (1, 2, 4)"},
+    {SQL_NATIVE_MEMBERSHIPS, "SELECT c.public_id, c.id, c.kind, c.seq, m.read_seq, c.name, u.rights FROM conversation c"
+                             " JOIN member m ON m.conversation = c.id AND m.user = ? JOIN user u ON u.id = m.user"
+                             " WHERE c.public_id IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AND c.kind IN (1, 2, 4)"},
     {SQL_UNREAD, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM message WHERE conversation = ? AND seq > ?"
                  " AND seq <= ? AND (sender IS NULL OR sender <> ?) AND kind IN (" STORE_KINDS_SAID ") AND recalled = 0"
                  " LIMIT 1000) AS unread"},
 };
 _Static_assert(STORE_UNREAD_MAX == 1000, "as SQL_UNREAD says");
 _Static_assert(REALM_CHATROOM == 1 && REALM_FRIENDS == 2 && REALM_SPACES == 4, "as SQL_NATIVE_USER says");
-_Static_assert(KIND_CHATROOM == 1 && KIND_FRIENDS == 2 && KIND_SPACE == 4, "as SQL_NATIVE_PLACES says");
+_Static_assert(KIND_CHATROOM == 1 && KIND_FRIENDS == 2 && KIND_SPACE == 4, "as SQL_NATIVE_MEMBERSHIPS says");
 
 const struct store_statements store_native_statements = STORE_STATEMENTS(rows);
 
@@ -50,28 +50,28 @@ enum err store_native_user(struct store *store, struct str user_id, struct store
 
 /* ---- conversations ---- */
 
-static void take_place(struct store_native_place *place, const struct db_value *c)
+static void take_membership(struct store_native_membership *membership, const struct db_value *c)
 {
-    place->conversation = c[0].number;
-    place->kind = (enum store_kind)c[1].number;
-    place->seq = c[2].number;
-    place->read_seq = c[3].number;
-    store_copy(place->name, sizeof place->name, c[4].text);
-    place->generation = (uint32_t)c[5].number;
+    membership->conversation = c[0].number;
+    membership->kind = (enum store_kind)c[1].number;
+    membership->seq = c[2].number;
+    membership->read_seq = c[3].number;
+    store_copy(membership->name, sizeof membership->name, c[4].text);
+    membership->generation = (uint32_t)c[5].number;
 }
 
 struct looking {
     const struct str *ids;
     size_t count;
-    struct store_native_place *places;
+    struct store_native_membership *memberships;
 };
 
-static void on_place(void *arg, const struct db_value *c)
+static void on_membership(void *arg, const struct db_value *c)
 {
     struct looking *looking = arg;
     for (size_t i = 0; i < looking->count; i++)
         if (str_eq(looking->ids[i], c[0].text))
-            take_place(&looking->places[i], c + 1);
+            take_membership(&looking->memberships[i], c + 1);
 }
 
 /* What has not the shape of an id is never looked for. */
@@ -81,18 +81,18 @@ static struct str askable(struct str id)
     return fine ? id : STR("");
 }
 
-enum err store_native_places(struct store *store, uint64_t user, const struct str *ids, size_t count,
-                             struct store_native_place *places)
+enum err store_native_memberships(struct store *store, uint64_t user, const struct str *ids, size_t count,
+                                  struct store_native_membership *memberships)
 {
     enum err err = ERR_OK;
-    memset(places, 0, count * sizeof *places);
-    for (size_t at = 0; !err && at < count; at += PLACES_AT_ONCE) {
-        size_t some = count - at < PLACES_AT_ONCE ? count - at : PLACES_AT_ONCE;
-        struct looking looking = {ids + at, some, places + at};
-        struct db_value params[1 + PLACES_AT_ONCE] = {DB_NUM(user)};
-        for (size_t i = 0; i < PLACES_AT_ONCE; i++)
+    memset(memberships, 0, count * sizeof *memberships);
+    for (size_t at = 0; !err && at < count; at += MEMBERSHIPS_AT_ONCE) {
+        size_t some = count - at < MEMBERSHIPS_AT_ONCE ? count - at : MEMBERSHIPS_AT_ONCE;
+        struct looking looking = {ids + at, some, memberships + at};
+        struct db_value params[1 + MEMBERSHIPS_AT_ONCE] = {DB_NUM(user)};
+        for (size_t i = 0; i < MEMBERSHIPS_AT_ONCE; i++)
             params[1 + i] = DB_TEXT(i < some ? askable(ids[at + i]) : STR(""));
-        err = db_query(store->db, SQL_NATIVE_PLACES, params, 1 + PLACES_AT_ONCE, on_place, &looking);
+        err = db_query(store->db, SQL_NATIVE_MEMBERSHIPS, params, 1 + MEMBERSHIPS_AT_ONCE, on_membership, &looking);
     }
     return err;
 }
@@ -112,7 +112,7 @@ static const char arrivals_after[] = ") AS e LEFT JOIN user u ON u.public_id = e
 /* One row of the question. */
 struct asked {
     struct store_native_arrival *arrival;
-    struct store_native_place *place; /* NULL: there is none */
+    struct store_native_membership *membership; /* NULL: there is none */
 };
 
 struct asking {
@@ -128,19 +128,19 @@ static void on_arrival(void *arg, const struct db_value *c)
     if (!store_is_asked(c[0].number, asking->count))
         return;
     const struct asked *asked = &asking->asked[c[0].number];
-    const struct db_value *of_place = c + 6 + STORE_RIGHTS_COLUMN_COUNT;
-    bool is_user = !c[1].is_null, is_member = !of_place[3].is_null;
+    const struct db_value *of_membership = c + 6 + STORE_RIGHTS_COLUMN_COUNT;
+    bool is_user = !c[1].is_null, is_member = !of_membership[3].is_null;
     if (is_user)
         on_user(&asked->arrival->user, c + 1);
-    if (is_member && asked->place)
-        take_place(asked->place, of_place);
+    if (is_member && asked->membership)
+        take_membership(asked->membership, of_membership);
 }
 
 static void add_arrival(struct asking *asking, struct store_native_arrival *arrival, size_t i)
 {
     struct store_native_wanted *wanted = i < arrival->count ? &arrival->wanted[i] : NULL;
     store_add_asked(&asking->sql, asking->count, arrival->user_id, wanted ? askable(wanted->id) : STR(""));
-    asking->asked[asking->count++] = (struct asked){arrival, wanted ? &wanted->place : NULL};
+    asking->asked[asking->count++] = (struct asked){arrival, wanted ? &wanted->membership : NULL};
 }
 
 static enum err ask(struct asking *asking)
@@ -161,7 +161,7 @@ static enum err ask_for(struct asking *asking, struct store_native_arrival *arri
     enum err err = ERR_OK;
     arrival->user = (struct store_native_user){0};
     for (size_t i = 0; i < arrival->count; i++)
-        arrival->wanted[i].place = (struct store_native_place){0};
+        arrival->wanted[i].membership = (struct store_native_membership){0};
     if (!id_is(arrival->user_id, STORE_USER_PREFIX))
         return ERR_OK;
     for (size_t i = 0; !err && i < (arrival->count ? arrival->count : 1); i++) {
@@ -198,13 +198,13 @@ enum err store_native_unread(struct store *store, uint64_t conversation, uint64_
     return db_query(store->db, SQL_UNREAD, params, 4, take_number, count);
 }
 
-enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_place *place)
+enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_membership *membership)
 {
-    if (seq > place->seq)
-        seq = place->seq;
-    if (seq <= place->read_seq)
+    if (seq > membership->seq)
+        seq = membership->seq;
+    if (seq <= membership->read_seq)
         return ERR_OK;
-    place->read_seq = seq;
-    struct db_value params[] = {DB_NUM(seq), DB_NUM(place->conversation), DB_NUM(user)};
+    membership->read_seq = seq;
+    struct db_value params[] = {DB_NUM(seq), DB_NUM(membership->conversation), DB_NUM(user)};
     return db_query(store->db, SQL_SET_READ, params, 3, NULL, NULL);
 }

@@ -19,21 +19,21 @@ struct store_native_user {
 enum err store_native_user(struct store *store, struct str user_id, struct store_native_user *user) CG_MUST_CHECK;
 
 /* A conversation that the user is a member of: a chatroom, a friendship or a space. */
-struct store_native_place {
+struct store_native_membership {
     uint64_t conversation; /* 0: there is none, or the user is no member */
     enum store_kind kind;
     uint64_t seq, read_seq; /* its last number; the user's marker */
     uint32_t generation;    /* of the user's rights (common/rights.h) */
     char name[STORE_NAME_MAX + 1];
 };
-/* Looks up `count` public ids; places[i] is what ids[i] names. A round trip for every ten. */
-enum err store_native_places(struct store *store, uint64_t user, const struct str *ids, size_t count,
-                             struct store_native_place *places) CG_MUST_CHECK;
+/* Looks up `count` public ids; memberships[i] is what ids[i] names. A round trip for every ten. */
+enum err store_native_memberships(struct store *store, uint64_t user, const struct str *ids, size_t count,
+                                  struct store_native_membership *memberships) CG_MUST_CHECK;
 
 /* Somebody who comes with the conversations that they want to be in: both of the above in one. */
 struct store_native_wanted {
     struct str id;
-    struct store_native_place place; /* set */
+    struct store_native_membership membership; /* set */
 };
 struct store_native_arrival {
     struct str user_id;
@@ -41,7 +41,7 @@ struct store_native_arrival {
     size_t count;
 
     /* set: */
-    enum err err; /* ERR_OK, or ERR_NOT_FOUND: no such user, whose places are those of no member */
+    enum err err; /* ERR_OK, or ERR_NOT_FOUND: no such user, who is a member of nothing */
     struct store_native_user user;
 };
 /* Looks up all of them: a round trip for every STORE_NATIVE_ROWS conversations, or users without one. What it returns
@@ -54,9 +54,9 @@ enum err store_native_arrivals(struct store *store, struct store_native_arrival 
  * looked at. At most STORE_UNREAD_MAX are counted. */
 enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after, uint64_t among,
                              uint64_t *count) CG_MUST_CHECK;
-/* Moves the user's marker to `seq`: never back, and not past the conversation's last number, which is the place's.
- * place->read_seq is where it stands afterwards. */
+/* Moves the user's marker to `seq`: never back, and not past the conversation's last number, which the membership tells.
+ * membership->read_seq is where it stands afterwards. */
 enum err store_native_read(struct store *store, uint64_t user, uint64_t seq,
-                           struct store_native_place *place) CG_MUST_CHECK;
+                           struct store_native_membership *membership) CG_MUST_CHECK;
 
 #endif

@@ -14,7 +14,7 @@ enum statement {
     SQL_COUNT_ROOMS,
     SQL_ROOM_NAME,
     SQL_USER_NAME,
-    SQL_PLACE,
+    SQL_MEMBERSHIP,
     SQL_READ_FORWARD,
     SQL_READ_LATEST,
     SQL_READ_SAID,
@@ -24,7 +24,7 @@ enum statement {
     SQL_SET_SEQ,
     SQL_FRIEND_SELF,
     SQL_FRIENDSHIPS,
-    SQL_SPACE_PLACE,
+    SQL_SPACE_MEMBERSHIP,
     SQL_FIND_USER,
     SQL_FIND_CONVERSATION,
     SQL_ADD_PAIR,
@@ -42,7 +42,7 @@ enum statement {
     SQL_FRIEND_PAIR,
     SQL_FRIEND_COUNT,
     SQL_FRIEND_LIST,
-    SQL_FRIEND_PLACE,
+    SQL_FRIEND_MEMBERSHIP,
     SQL_SET_READ,
     SQL_SPACE_USER,
     SQL_SPACE_BY_NAME,
@@ -58,7 +58,7 @@ enum statement {
     SQL_IO_RECENT,
     SQL_SECRET,
     SQL_NATIVE_USER,
-    SQL_NATIVE_PLACES,
+    SQL_NATIVE_MEMBERSHIPS,
     SQL_UNREAD,
     SQL_EMPTY_REVISION,
     SQL_REVISE,
@@ -105,7 +105,7 @@ struct store_statements {
     size_t count;
 };
 #define STORE_STATEMENTS(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
-extern const struct store_statements store_join_statements, store_places_statements, store_pair_statements;
+extern const struct store_statements store_join_statements, store_memberships_statements, store_pair_statements;
 extern const struct store_statements store_customer_statements, store_media_statements;
 extern const struct store_statements store_admission_statements, store_login_statements;
 extern const struct store_statements store_friends_statements, store_spaces_statements;

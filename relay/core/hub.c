@@ -102,7 +102,7 @@ void hub_fini(struct hub *hub)
 
 /* ---- subscriptions ---- */
 
-static void take_place(struct subscription *sub)
+static void begin_subscription(struct subscription *sub)
 {
     sub->cursor = sub->log->frames.end;
     sub->announced = true;
@@ -204,7 +204,7 @@ void hub_join(struct hub *hub, struct session *session, uint64_t conversation, e
     if (fresh)
         room_begin(room);
     if (room->state == ROOM_LIVE)
-        take_place(sub);
+        begin_subscription(sub);
 }
 
 void hub_listen(struct hub *hub, uint64_t conversation, const struct hub_listener *listener)
@@ -316,7 +316,7 @@ void room_ready(struct room *room)
     room->state = ROOM_LIVE;
     for (size_t i = 0; i < room->subscription_count; i++)
         if (!room->subscriptions[i]->announced) /* else it is on its way out: another epoch has begun */
-            take_place(room->subscriptions[i]);
+            begin_subscription(room->subscriptions[i]);
     begin_listening(room);
     room_expect(room);
     if (!room->subscription_count)

@@ -102,7 +102,7 @@ struct protocol {
     void (*closed)(struct session *session);
 };
 
-/* A session's place in a room: a cursor into the log of one encoding. Made and freed by the hub. */
+/* That a session listens to a room: a cursor into the log of one encoding. Made and freed by the hub. */
 struct subscription {
     struct session *session;
     struct room_log *log;          /* and by it the room */

@@ -323,7 +323,7 @@ void native_hello_settled(struct native *native)
     native->known = true;
     struct native_room *room;
     SLIST_FOREACH(room, &native->rooms, link)
-        room->joined = room->in_hello && hub_subscription(native->session, room->place.conversation);
+        room->joined = room->in_hello && hub_subscription(native->session, room->membership.conversation);
     native_begin(&out, ANSWER_BYTES, hello->re);
     buf_add_text(&out, ",\"user\":");
     buf_add_json(&out, str_of(native->name));
@@ -489,8 +489,8 @@ static void tell_moved(void *arg, struct session *session)
     if (session->protocol != &native_protocol || session->closing)
         return;
     struct native_room *room = native_room_of(native_of(session), moved->mark->conversation);
-    if (room && room->place.read_seq < moved->mark->seq)
-        room->place.read_seq = moved->mark->seq;
+    if (room && room->membership.read_seq < moved->mark->seq)
+        room->membership.read_seq = moved->mark->seq;
     if (session == moved->mover || !native_of(session)->known)
         return;
     buf_init(&out, 128);

@@ -165,7 +165,7 @@ void native_history(struct native_room *room, int64_t re, struct json_object *ob
     }
     struct history *history = asked_new(native, re, sizeof *history, read_history, on_history);
     history->range = range;
-    history->range.conversation = room->place.conversation;
+    history->range.conversation = room->membership.conversation;
     history->range.limit = (unsigned)limit + 1;
     history->limit = (size_t)limit;
     history->most = (size_t)protocol_context.settings->history_bytes;
@@ -180,24 +180,24 @@ struct reading {
     struct asked asked;
     char id[ID_MAX];
     uint64_t seq, unread;
-    struct store_native_place place;
+    struct store_native_membership membership;
     bool moved;
 };
 
 static void move_marker(struct job *job, struct store *store)
 {
     struct reading *reading = (struct reading *)job;
-    struct store_native_place *place = &reading->place;
+    struct store_native_membership *membership = &reading->membership;
     struct str id = str_of(reading->id);
-    job->err = store_native_places(store, reading->asked.user, &id, 1, place);
-    if (!job->err && !place->conversation)
+    job->err = store_native_memberships(store, reading->asked.user, &id, 1, membership);
+    if (!job->err && !membership->conversation)
         job->err = ERR_NOT_FOUND;
-    uint64_t before = place->read_seq;
+    uint64_t before = membership->read_seq;
     if (!job->err)
-        job->err = store_native_read(store, reading->asked.user, reading->seq, place);
-    reading->moved = !job->err && place->read_seq > before;
+        job->err = store_native_read(store, reading->asked.user, reading->seq, membership);
+    reading->moved = !job->err && membership->read_seq > before;
     if (!job->err)
-        job->err = store_native_unread(store, place->conversation, reading->asked.user, place->read_seq,
+        job->err = store_native_unread(store, membership->conversation, reading->asked.user, membership->read_seq,
                                        STORE_UNREAD_AMONG, &reading->unread);
     if (job->err && reading->moved)
         job->err = ERR_UNKNOWN; /* it is where it was asked to be: nobody is told that it is not */
@@ -207,7 +207,7 @@ static void on_moved(struct job *job)
 {
     struct reading *reading = (struct reading *)job;
     struct native *native = asked_by(&reading->asked);
-    struct wire_mark mark = {reading->place.conversation, reading->place.read_seq};
+    struct wire_mark mark = {reading->membership.conversation, reading->membership.read_seq};
     if (native) {
         struct buf out;
         native_begin(&out, 512, reading->asked.re);
@@ -243,7 +243,7 @@ struct counting {
     size_t count;
     char ids[NATIVE_ROOMS_AT_ONCE][ID_MAX];
     uint64_t unread[NATIVE_ROOMS_AT_ONCE];
-    struct store_native_place places[NATIVE_ROOMS_AT_ONCE];
+    struct store_native_membership memberships[NATIVE_ROOMS_AT_ONCE];
 };
 
 /* Events of each that are looked at: together no more than of four alone. */
@@ -258,24 +258,24 @@ static void count_unread(struct job *job, struct store *store)
     struct str ids[NATIVE_ROOMS_AT_ONCE];
     for (size_t i = 0; i < counting->count; i++)
         ids[i] = str_of(counting->ids[i]);
-    job->err = store_native_places(store, counting->asked.user, ids, counting->count, counting->places);
+    job->err = store_native_memberships(store, counting->asked.user, ids, counting->count, counting->memberships);
     for (size_t i = 0; !job->err && i < counting->count; i++) {
-        const struct store_native_place *place = &counting->places[i];
-        if (place->conversation && place->seq > place->read_seq)
-            job->err = store_native_unread(store, place->conversation, counting->asked.user, place->read_seq,
+        const struct store_native_membership *membership = &counting->memberships[i];
+        if (membership->conversation && membership->seq > membership->read_seq)
+            job->err = store_native_unread(store, membership->conversation, counting->asked.user, membership->read_seq,
                                            among(counting->count), &counting->unread[i]);
     }
 }
 
 static void add_counted(struct buf *out, const struct counting *counting, size_t i)
 {
-    const struct store_native_place *place = &counting->places[i];
+    const struct store_native_membership *membership = &counting->memberships[i];
     buf_add_text(out, i ? ",{\"room\":" : "{\"room\":");
     buf_add_json(out, str_of(counting->ids[i]));
-    if (place->conversation)
+    if (membership->conversation)
         buf_addf(out, ",\"ch\":%llu,\"seq\":%llu,\"read\":%llu,\"unread\":%llu}",
-                 (unsigned long long)place->conversation, (unsigned long long)place->seq,
-                 (unsigned long long)place->read_seq, (unsigned long long)counting->unread[i]);
+                 (unsigned long long)membership->conversation, (unsigned long long)membership->seq,
+                 (unsigned long long)membership->read_seq, (unsigned long long)counting->unread[i]);
     else
         buf_add_text(out, ",\"error\":{\"code\":\"not_found\",\"message\":\"no such thing, or not one of yours\"}}");
 }
@@ -361,5 +361,5 @@ void native_members(struct native_room *room, int64_t re, struct json_object *ob
         return;
     native->asked++;
     struct asked *asked = asked_new(native, re, sizeof *asked, NULL, NULL);
-    presence_ask(protocol_context.presence, room->place.conversation, on_members, asked);
+    presence_ask(protocol_context.presence, room->membership.conversation, on_members, asked);
 }

@@ -127,7 +127,7 @@ static void read_missed(struct native_room *room)
     page->job.work_all = read_pages;
     page->job.done = on_page;
     page->session_id = native->session->id;
-    page->conversation = room->place.conversation;
+    page->conversation = room->membership.conversation;
     page->serial = room->reading = ++native->pages;
     page->range = (struct store_range){
         .conversation = page->conversation, .after = room->given, .before = room->target + 1, .limit = PAGE_EVENTS};
@@ -146,7 +146,7 @@ static void read_missed(struct native_room *room)
 
 static void step(struct native_room *room)
 {
-    struct subscription *sub = hub_subscription(room->native->session, room->place.conversation);
+    struct subscription *sub = hub_subscription(room->native->session, room->membership.conversation);
     if (hub_seq(sub) < room->given) {
         /* another relay told the client more than this one has heard: its log would bring that again */
         hub_expect(sub, room->given);

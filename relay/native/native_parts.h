@@ -62,7 +62,7 @@ struct native_room {
         uint64_t seq, read_seq;
         enum store_kind kind;
         char *space; /* a space's name; NULL for others */
-    } place;         /* as looked up last: struct store_native_place */
+    } membership;    /* as looked up last: struct store_native_membership */
     STAILQ_HEAD(, native_waiting) waiting;
     int64_t typed_ms; /* wheel time; 0: never */
 
@@ -150,7 +150,7 @@ void native_carry_on(struct native *native);
 /* Carries the command out, now or once the conversation that it names is known. */
 void native_room_command(struct native *native, int64_t re, struct json_object *object, native_room_handler *handle);
 native_room_handler native_join, native_leave;
-/* Asks for the subscriptions of a hello whose places were looked up: as many as it has rooms. */
+/* Asks for the subscriptions of a hello whose memberships were looked up: as many as it has rooms. */
 void native_join_all(struct native *native, struct native_hello *hello, const struct store_native_wanted *wanted);
 /* The answer to join without its id, for either way of joining. */
 void native_add_joined(struct buf *out, const struct native_room *room);

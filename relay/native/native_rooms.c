@@ -40,7 +40,7 @@ struct native_room *native_room_of(const struct native *native, uint64_t convers
 {
     struct native_room *room;
     SLIST_FOREACH(room, &native->rooms, link)
-        if (room->place.conversation == conversation)
+        if (room->membership.conversation == conversation)
             break;
     return room;
 }
@@ -68,8 +68,8 @@ static void room_free(struct native_room *room)
     while (!STAILQ_EMPTY(&room->waiting))
         waiting_free(take_waiting(room));
     if (room->present)
-        presence_leave(protocol_context.presence, room->place.conversation, native->user);
-    free(room->place.space);
+        presence_leave(protocol_context.presence, room->membership.conversation, native->user);
+    free(room->membership.space);
     free(room);
 }
 
@@ -108,14 +108,14 @@ static struct native_room *room_new(struct native *native, struct str id)
     return room;
 }
 
-static void set_place(struct native_room *room, const struct store_native_place *place)
+static void set_membership(struct native_room *room, const struct store_native_membership *membership)
 {
-    free(room->place.space);
-    room->place.conversation = place->conversation;
-    room->place.seq = place->seq;
-    room->place.read_seq = place->read_seq;
-    room->place.kind = place->kind;
-    room->place.space = place->kind == KIND_SPACE ? mem_strdup(place->name) : NULL;
+    free(room->membership.space);
+    room->membership.conversation = membership->conversation;
+    room->membership.seq = membership->seq;
+    room->membership.read_seq = membership->read_seq;
+    room->membership.kind = membership->kind;
+    room->membership.space = membership->kind == KIND_SPACE ? mem_strdup(membership->name) : NULL;
 }
 
 /* ---- commands that wait ---- */
@@ -145,7 +145,7 @@ static void carry_on(struct native_room *room, bool joining)
             return;
         }
         struct native_waiting *waiting = take_waiting(room);
-        if (waiting->handle != native_leave && is_banned(room->native, room->place.conversation))
+        if (waiting->handle != native_leave && is_banned(room->native, room->membership.conversation))
             native_refuse(room->native, waiting->re, "banned", "you may not be here");
         else
             waiting->handle(room, waiting->re, waiting->object);
@@ -177,15 +177,15 @@ struct looking {
     struct job job;
     uint64_t session_id, user;
     char id[ID_MAX];
-    struct store_native_place place;
+    struct store_native_membership membership;
 };
 
 static void work(struct job *job, struct store *store)
 {
     struct looking *looking = (struct looking *)job;
     struct str id = str_of(looking->id);
-    job->err = store_native_places(store, looking->user, &id, 1, &looking->place);
-    if (!job->err && !looking->place.conversation)
+    job->err = store_native_memberships(store, looking->user, &id, 1, &looking->membership);
+    if (!job->err && !looking->membership.conversation)
         job->err = ERR_NOT_FOUND;
 }
 
@@ -196,13 +196,14 @@ static void on_looked_up(struct job *job)
     struct native_room *room = native ? native_room_named(native, str_of(looking->id)) : NULL;
     if (room) {
         room->looking = false;
-        if (!job->err && protocol_revoked(native->user, looking->place.conversation, looking->place.generation))
+        if (!job->err &&
+            protocol_revoked(native->user, looking->membership.conversation, looking->membership.generation))
             job->err = ERR_DOWN; /* while it was looked up: what is so now has to be asked again */
         if (job->err) {
             fail_waiting(room, job->err == ERR_NOT_FOUND ? ERR_NOT_FOUND : ERR_DOWN);
             room_free(room);
         } else {
-            set_place(room, &looking->place);
+            set_membership(room, &looking->membership);
             room->fresh = true;
             carry_on(room, false);
             room->fresh = false;
@@ -244,7 +245,7 @@ void native_room_command(struct native *native, int64_t re, struct json_object *
         native_fail(native, re, ERR_BUSY);
     } else if (!room && !(room = room_new(native, id))) {
         native_refuse(native, re, "too_many", "too many conversations on one connection");
-    } else if (!room->place.conversation && !room->looking) {
+    } else if (!room->membership.conversation && !room->looking) {
         wait_for(room, re, object, handle);
         look_up(room);
     } else {
@@ -286,8 +287,8 @@ static uint64_t shown_seq(const struct native_room *room)
 void native_add_joined(struct buf *out, const struct native_room *room)
 {
     buf_addf(out, ",\"ch\":%llu,\"epoch\":%llu,\"seq\":%llu,\"read\":%llu",
-             (unsigned long long)room->place.conversation, (unsigned long long)protocol_context.hub->epoch,
-             (unsigned long long)shown_seq(room), (unsigned long long)room->place.read_seq);
+             (unsigned long long)room->membership.conversation, (unsigned long long)protocol_context.hub->epoch,
+             (unsigned long long)shown_seq(room), (unsigned long long)room->membership.read_seq);
     if (room->reset)
         buf_add_text(out, ",\"reset\":true");
     else if (room->cursor.given)
@@ -308,7 +309,7 @@ static void answer_join(struct native_room *room, int64_t re)
 static void ask_to_subscribe(struct native_room *room)
 {
     room->coming = true;
-    hub_join(protocol_context.hub, room->native->session, room->place.conversation,
+    hub_join(protocol_context.hub, room->native->session, room->membership.conversation,
              room->presence ? ENCODING_NATIVE_PRESENCE : ENCODING_NATIVE);
 }
 
@@ -324,7 +325,7 @@ void native_join(struct native_room *room, int64_t re, struct json_object *objec
         struct native_room now = *room; /* only an answer: it goes on as it is */
         now.reset = now.cursor.given = now.catching = false;
         if (!room->catching)
-            now.given = now.target = hub_seq(hub_subscription(native->session, room->place.conversation));
+            now.given = now.target = hub_seq(hub_subscription(native->session, room->membership.conversation));
         answer_join(&now, re);
     } else if (!room->fresh) { /* where it and the user's marker are now */
         struct native_waiting *waiting = waiting_new(room, re, object, native_join);
@@ -346,18 +347,18 @@ void native_join_all(struct native *native, struct native_hello *hello, const st
     native->hello_left = 1;
     for (size_t i = 0; i < hello->count; i++) {
         struct native_hello_room *asked = &hello->rooms[i];
-        const struct store_native_place *place = &wanted[i].place;
+        const struct store_native_membership *membership = &wanted[i].membership;
         asked->code = "not_found";
         asked->message = "no such thing, or not one of yours";
-        if (!place->conversation)
+        if (!membership->conversation)
             continue;
         asked->code = "banned";
         asked->message = "you may not be here";
-        if (is_banned(native, place->conversation))
+        if (is_banned(native, membership->conversation))
             continue;
         asked->code = "unavailable";
         asked->message = "try again later";
-        if (protocol_revoked(native->user, place->conversation, place->generation))
+        if (protocol_revoked(native->user, membership->conversation, membership->generation))
             continue;
         asked->code = "too_many";
         asked->message = "too many conversations on one connection";
@@ -366,7 +367,7 @@ void native_join_all(struct native *native, struct native_hello *hello, const st
             continue;
         asked->code = "unavailable";
         asked->message = "try again later";
-        set_place(rooms[i], place);
+        set_membership(rooms[i], membership);
         rooms[i]->cursor = asked->cursor;
         rooms[i]->presence = asked->presence;
         rooms[i]->in_hello = true;
@@ -383,7 +384,7 @@ void native_join_all(struct native *native, struct native_hello *hello, const st
 static void place_cursor(struct native_room *room, const struct subscription *sub)
 {
     const struct native_cursor *cursor = &room->cursor;
-    uint64_t here = hub_seq(sub), last = here > room->place.seq ? here : room->place.seq;
+    uint64_t here = hub_seq(sub), last = here > room->membership.seq ? here : room->membership.seq;
     bool behind = cursor->seq < here;
     room->reset = cursor->given && (cursor->epoch != protocol_context.hub->epoch || cursor->seq > last ||
                                     (behind && here - cursor->seq > NATIVE_MISSED_MAX));
@@ -439,16 +440,16 @@ void native_go(struct native_room *room)
     if (!room->presence)
         return;
     buf_init(&head, 4096);
-    if (room->place.kind == KIND_SPACE) {
+    if (room->membership.kind == KIND_SPACE) {
         encoding = ENCODING_SPACE;
-        buf_add_json(&head, str_of(room->place.space));
+        buf_add_json(&head, str_of(room->membership.space));
     } else {
-        encoding = room->place.kind == KIND_CHATROOM ? ENCODING_CHATROOM : ENCODING_NATIVE_PRESENCE;
+        encoding = room->membership.kind == KIND_CHATROOM ? ENCODING_CHATROOM : ENCODING_NATIVE_PRESENCE;
         buf_add_text(&head, native->head);
     }
     struct member member = {native->user, str_of(native->name), buf_str(&head)};
     room->present = true;
-    presence_enter(protocol_context.presence, room->place.conversation, encoding, &member, native->session->id);
+    presence_enter(protocol_context.presence, room->membership.conversation, encoding, &member, native->session->id);
     buf_fini(&head);
 }
 
@@ -456,9 +457,9 @@ void native_leave(struct native_room *room, int64_t re, struct json_object *obje
 {
     (void)object;
     if (room->joined)
-        hub_leave_one(hub_subscription(room->native->session, room->place.conversation));
+        hub_leave_one(hub_subscription(room->native->session, room->membership.conversation));
     if (room->present)
-        presence_leave(protocol_context.presence, room->place.conversation, room->native->user);
+        presence_leave(protocol_context.presence, room->membership.conversation, room->native->user);
     room->joined = room->present = room->catching = false;
     room->reading = 0;
     native_ok(room->native, re);
@@ -470,11 +471,11 @@ void native_leave(struct native_room *room, int64_t re, struct json_object *obje
 static void kick(struct native_room *room, struct str reason)
 {
     struct native *native = room->native;
-    struct subscription *sub = hub_subscription(native->session, room->place.conversation);
+    struct subscription *sub = hub_subscription(native->session, room->membership.conversation);
     bool of_hello = room->coming && room->in_hello;
     struct buf out;
     buf_init(&out, 128 + 6 * reason.len);
-    buf_addf(&out, "{\"ev\":\"kicked\",\"ch\":%llu,\"reason\":", (unsigned long long)room->place.conversation);
+    buf_addf(&out, "{\"ev\":\"kicked\",\"ch\":%llu,\"reason\":", (unsigned long long)room->membership.conversation);
     buf_add_json(&out, reason);
     if (sub)
         hub_leave_one(sub);
@@ -504,6 +505,6 @@ void native_on_again(struct wheel_timer *timer)
     native_catch_up(native);
     struct native_room *room;
     SLIST_FOREACH(room, &native->rooms, link)
-        if (room->place.conversation)
+        if (room->membership.conversation)
             carry_on(room, false);
 }

@@ -40,7 +40,7 @@ static void post(struct native_room *room, int64_t re, enum message_kind kind, s
 {
     struct native *native = room->native;
     struct message message = {
-        .conversation = room->place.conversation,
+        .conversation = room->membership.conversation,
         .sender = native->user,
         .kind = kind,
         .sender_name = str_of(native->name),
@@ -140,7 +140,7 @@ void native_typing(struct native_room *room, int64_t re, struct json_object *obj
     int64_t now_ms = protocol_context.hub->wheel->now_ms;
     struct buf out;
     (void)object;
-    if (protocol_muted(native->session, room->place.conversation)) {
+    if (protocol_muted(native->session, room->membership.conversation)) {
         native_refuse(native, re, protocol_post_code(ERR_DENIED), protocol_post_error(ERR_DENIED));
         return;
     }
@@ -149,11 +149,11 @@ void native_typing(struct native_room *room, int64_t re, struct json_object *obj
         return;
     room->typed_ms = now_ms;
     buf_init(&out, 4096);
-    buf_addf(&out, "{\"ev\":\"typing\",\"ch\":%llu,\"name\":", (unsigned long long)room->place.conversation);
+    buf_addf(&out, "{\"ev\":\"typing\",\"ch\":%llu,\"name\":", (unsigned long long)room->membership.conversation);
     buf_add_json(&out, str_of(native->name));
     buf_add_char(&out, '}');
     CG_ASSERT(!out.failed);
-    hub_show(protocol_context.hub, room->place.conversation, ENCODING_NATIVE, buf_str(&out));
-    hub_show(protocol_context.hub, room->place.conversation, ENCODING_NATIVE_PRESENCE, buf_str(&out));
+    hub_show(protocol_context.hub, room->membership.conversation, ENCODING_NATIVE, buf_str(&out));
+    hub_show(protocol_context.hub, room->membership.conversation, ENCODING_NATIVE_PRESENCE, buf_str(&out));
     buf_fini(&out);
 }

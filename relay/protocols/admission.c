@@ -5,19 +5,19 @@
 
 static void look_up(struct job *const *jobs, size_t count, struct store *store)
 {
-    struct store_place_asked asked[DB_POOL_TOGETHER] = {0};
+    struct store_membership_asked asked[DB_POOL_TOGETHER] = {0};
     for (size_t i = 0; i < count; i++) {
         struct admission *admission = (struct admission *)jobs[i];
         asked[i].room_id = str_of(admission->room_id);
         asked[i].user_id = str_of(admission->nick_id);
-        asked[i].place = &admission->place;
+        asked[i].membership = &admission->membership;
     }
-    enum err err = store_places(store, asked, count);
+    enum err err = store_memberships(store, asked, count);
     for (size_t i = 0; i < count; i++) {
         struct admission *admission = (struct admission *)jobs[i];
         jobs[i]->err = err ? err : asked[i].err;
         admission->missing = asked[i].missing;
-        if (!jobs[i]->err && admission->place.is_member && admission->more)
+        if (!jobs[i]->err && admission->membership.is_member && admission->more)
             admission->more(admission, store);
     }
 }
@@ -31,7 +31,7 @@ static void on_looked_up(struct job *job)
         refusal = ADMISSION_DOWN;
     else if (job->err)
         refusal = admission->missing & STORE_NO_ROOM ? ADMISSION_NO_ROOM : ADMISSION_NO_USER;
-    else if (!admission->place.is_member)
+    else if (!admission->membership.is_member)
         refusal = ADMISSION_NOT_MEMBER;
     admission->done(admission, refusal);
 }

@@ -18,8 +18,8 @@ enum admission_refusal {
 struct admission {
     struct job job;
     char room_id[ID_MAX], nick_id[ID_MAX];
-    uint64_t epoch;           /* in which it is asked: its numbers, users and rooms are of no other */
-    struct store_place place; /* the answer */
+    uint64_t epoch;                     /* in which it is asked: its numbers, users and rooms are of no other */
+    struct store_membership membership; /* the answer */
     int missing;
     /* In a thread of the pool, once the user was found to be a member: reads what else is wanted in the same turn, and
      * may set job.err. NULL: nothing. Touches only the admission and what is its own. */

@@ -482,22 +482,22 @@ static void refuse(struct session *session, enum admission_refusal refusal)
 
 static void on_looked_up(struct admission *admission, enum admission_refusal refusal)
 {
-    const struct store_place *place = &admission->place;
+    const struct store_membership *membership = &admission->membership;
     struct session *session = sessions_find(protocol_context.hub->sessions, ((struct entering *)admission)->session_id);
-    struct protocol_proof proof = {.generation = place->generation};
+    struct protocol_proof proof = {.generation = membership->generation};
     const struct protocol_refusal *why = NULL;
     if (session && !session->closing && refusal) {
         refuse(session, refusal);
     } else if (session && !session->closing &&
-               (why = protocol_admit(session, place->user, place->conversation, &proof))) {
+               (why = protocol_admit(session, membership->user, membership->conversation, &proof))) {
         protocol_refuse(session, why->code, why->reason);
     } else if (session && !session->closing) {
         struct chatroom_state *state = chatroom_state_of(session);
-        state->conversation = place->conversation;
-        state->user = place->user;
-        state->name =
-            mem_strndup_two(place->user_name, place->user_name_len, place->head, strlen(place->head), &state->head);
-        hub_join(protocol_context.hub, session, place->conversation, ENCODING_CHATROOM);
+        state->conversation = membership->conversation;
+        state->user = membership->user;
+        state->name = mem_strndup_two(membership->user_name, membership->user_name_len, membership->head,
+                                      strlen(membership->head), &state->head);
+        hub_join(protocol_context.hub, session, membership->conversation, ENCODING_CHATROOM);
     }
     free(admission);
 }

@@ -58,9 +58,10 @@ static void on_asked(struct admission *admission, enum admission_refusal refusal
 {
     struct chatroom_http_asked *asked = (struct chatroom_http_asked *)admission;
     uint64_t address = asked->call ? rate_address_key(str_of(asked->call->peer)) : 0;
-    if (!refusal && protocol_revoked(admission->place.user, admission->place.conversation, admission->place.generation))
+    if (!refusal && protocol_revoked(admission->membership.user, admission->membership.conversation,
+                                     admission->membership.generation))
         refusal = ADMISSION_DOWN; /* while it was looked up: what is so now has to be asked again */
-    bool banned = !refusal && protocol_banned(admission->place.user, address, admission->place.conversation);
+    bool banned = !refusal && protocol_banned(admission->membership.user, address, admission->membership.conversation);
     if (banned && asked->call)
         chatroom_http_refuse(asked->call, 403, "banned", "you may not be here");
     else if (!refusal && !banned)

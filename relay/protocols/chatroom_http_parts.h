@@ -49,7 +49,7 @@ void chatroom_http_handle_send(struct http_call *call, struct str room_id);
 
 /* ---- chatroom_http_encode.c ---- */
 
-/* A place in a room's history: all numbers up to `seq` were seen. As text EPOCH-SEQ. */
+/* A position in a room's history: all numbers up to `seq` were seen. As text EPOCH-SEQ. */
 struct chatroom_http_cursor {
     uint64_t epoch, seq;
 };
@@ -121,7 +121,7 @@ void chatroom_http_stream_give(struct session *session, struct str json);
 /* ---- chatroom_http_pollers.c ---- */
 
 /* The user polls: present in the room from now on until poll_presence_ms after as many chatroom_http_poller_goes. */
-void chatroom_http_poller_comes(const struct store_place *place);
+void chatroom_http_poller_comes(const struct store_membership *membership);
 void chatroom_http_poller_goes(uint64_t conversation, uint64_t user);
 
 #endif

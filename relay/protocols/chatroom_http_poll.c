@@ -36,7 +36,7 @@ struct poll {
     uint64_t conversation, user;
     uint64_t epoch,
         next;     /* the last number that the client has seen, and the epoch that it is one of: when another begins,
-                           * the client's next poll is to tell that its place is void */
+                           * the client's next poll is to tell that its cursor is void */
     bool reading; /* what it has not seen is being read */
 };
 
@@ -179,24 +179,24 @@ static const struct protocol protocol = {
     .closed = on_closed,
 };
 
-static void hold(struct http_call *call, const struct store_place *place, uint64_t next, int64_t wait_ms)
+static void hold(struct http_call *call, const struct store_membership *membership, uint64_t next, int64_t wait_ms)
 {
     struct session *session = chatroom_http_hold(&protocol, call, wait_ms, give_up);
     if (!session)
         return;
     struct poll *poll = poll_of(session);
-    poll->conversation = place->conversation;
-    poll->user = place->user;
+    poll->conversation = membership->conversation;
+    poll->user = membership->user;
     poll->epoch = protocol_context.hub->epoch;
     poll->next = next;
-    chatroom_http_poller_comes(place);
-    session->client.generation = place->generation;
-    if (!limits_identify(session->owner->limits, &session->client, place->user)) {
+    chatroom_http_poller_comes(membership);
+    session->client.generation = membership->generation;
+    if (!limits_identify(session->owner->limits, &session->client, membership->user)) {
         chatroom_http_refuse_limited(call, "too_many", "too many connections of this user", 1000);
         chatroom_http_held_done(session);
         return;
     }
-    hub_join(protocol_context.hub, session, place->conversation, ENCODING_POLL);
+    hub_join(protocol_context.hub, session, membership->conversation, ENCODING_POLL);
 }
 
 /* ---- a poll that comes in ---- */
@@ -209,36 +209,37 @@ struct asked {
     struct chatroom_http_page page;
 };
 
-/* Whether the client's place is none in this room's history: of another epoch, or from the future. */
+/* Whether the client's cursor is none of this room's history: of another epoch, or from the future. */
 static bool is_lost(const struct asked *asked)
 {
     return (asked->has_epoch && asked->epoch != asked->asked.admission.epoch) ||
-           (asked->has_after && asked->after > asked->asked.admission.place.seq);
+           (asked->has_after && asked->after > asked->asked.admission.membership.seq);
 }
 
 static void read_new(struct admission *admission, struct store *store)
 {
     struct asked *asked = (struct asked *)admission;
-    if (asked->has_after && !is_lost(asked) && asked->after < admission->place.seq)
-        admission->job.err = chatroom_http_page_read(&asked->page, store, admission->place.conversation, INT64_MAX);
+    if (asked->has_after && !is_lost(asked) && asked->after < admission->membership.seq)
+        admission->job.err =
+            chatroom_http_page_read(&asked->page, store, admission->membership.conversation, INT64_MAX);
     admission->job.bytes = asked->page.out.cap;
 }
 
 static void on_admitted(struct chatroom_http_asked *base)
 {
     struct asked *asked = (struct asked *)base;
-    const struct store_place *place = &base->admission.place;
-    uint64_t next = asked->has_after ? asked->page.last : place->seq;
+    const struct store_membership *membership = &base->admission.membership;
+    uint64_t next = asked->has_after ? asked->page.last : membership->seq;
     if (!base->call)
         return;
-    chatroom_http_poller_comes(place);
+    chatroom_http_poller_comes(membership);
     if (is_lost(asked))
-        answer(base->call, protocol_context.hub->epoch, place->seq, STR(""), true);
+        answer(base->call, protocol_context.hub->epoch, membership->seq, STR(""), true);
     else if (asked->page.count || !asked->wait_ms)
         answer(base->call, protocol_context.hub->epoch, next, buf_str(&asked->page.out), false);
     else
-        hold(base->call, place, next, asked->wait_ms);
-    chatroom_http_poller_goes(place->conversation, place->user);
+        hold(base->call, membership, next, asked->wait_ms);
+    chatroom_http_poller_goes(membership->conversation, membership->user);
 }
 
 static void release(struct chatroom_http_asked *base)

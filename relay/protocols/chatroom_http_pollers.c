@@ -43,17 +43,18 @@ static void on_timer(struct wheel_timer *timer)
     forget(poller);
 }
 
-void chatroom_http_poller_comes(const struct store_place *place)
+void chatroom_http_poller_comes(const struct store_membership *membership)
 {
-    struct poller *poller = find(place->conversation, place->user);
+    struct poller *poller = find(membership->conversation, membership->user);
     if (!poller) {
         poller = mem_zalloc(sizeof *poller);
-        poller->conversation = place->conversation;
-        poller->user = place->user;
+        poller->conversation = membership->conversation;
+        poller->user = membership->user;
         poller->timer.fired = on_timer;
-        map_chain_add(&pollers, key_of(place->conversation, place->user), &poller->link);
-        struct member member = {place->user, {place->user_name, place->user_name_len}, str_of(place->head)};
-        presence_enter(protocol_context.presence, place->conversation, ENCODING_POLL, &member, 0);
+        map_chain_add(&pollers, key_of(membership->conversation, membership->user), &poller->link);
+        struct member member = {
+            membership->user, {membership->user_name, membership->user_name_len}, str_of(membership->head)};
+        presence_enter(protocol_context.presence, membership->conversation, ENCODING_POLL, &member, 0);
     }
     poller->polls++;
     wheel_cancel(&poller->timer);

@@ -64,19 +64,20 @@ struct asked {
 static void on_admitted(struct chatroom_http_asked *base)
 {
     struct asked *asked = (struct asked *)base;
-    const struct store_place *place = &base->admission.place;
+    const struct store_membership *membership = &base->admission.membership;
     struct message message = {
-        .conversation = place->conversation,
-        .sender = place->user,
+        .conversation = membership->conversation,
+        .sender = membership->user,
         .kind = MESSAGE_TEXT,
-        .sender_name = {place->user_name, place->user_name_len},
+        .sender_name = {membership->user_name, membership->user_name_len},
         .content = buf_str(&asked->content),
         .client_id = {asked->client_id, asked->client_id_len},
     };
     struct http_call *call = base->call;
     struct session *session = NULL;
     /* who is gone has an address no more, and no more to say than this */
-    struct limits_client client = {.user = place->user, .address = call ? rate_address_key(str_of(call->peer)) : 0};
+    struct limits_client client = {.user = membership->user,
+                                   .address = call ? rate_address_key(str_of(call->peer)) : 0};
     int64_t retry_after_ms;
     if (limits_message(protocol_context.hub->sessions->limits, &client, message.content.len, &retry_after_ms)) {
         metric_inc(METRIC_FRAMES_REFUSED);

@@ -57,7 +57,7 @@ static void send_padding(struct session *session)
 }
 
 /* Events that only one client gets: where it stands. */
-static void send_place(struct session *session, const char *type, uint64_t seq)
+static void send_cursor(struct session *session, const char *type, uint64_t seq)
 {
     const struct stream *stream = stream_of(session);
     unsigned long long epoch = protocol_context.hub->epoch, number = seq;
@@ -252,7 +252,7 @@ static void on_joined(struct session *session, struct subscription *sub)
     stream->missing = stream->resume && stream->cursor.seq < stream->target;
     if (!stream->resume)
         stream->cursor.seq = stream->target;
-    send_place(session, stream->lost ? "reset" : "open", stream->cursor.seq);
+    send_cursor(session, stream->lost ? "reset" : "open", stream->cursor.seq);
     if (!stream->missing && !session->closing)
         go_live(session);
     else
@@ -336,7 +336,7 @@ static struct session *open_stream(struct asked *asked)
 {
     struct http_call *call = asked->asked.call;
     struct sessions *sessions = protocol_context.hub->sessions;
-    uint64_t user = asked->asked.admission.place.user;
+    uint64_t user = asked->asked.admission.membership.user;
     int64_t retry_after_ms;
     if (protocol_peer_refusal(str_of(call->peer), &retry_after_ms)) {
         chatroom_http_refuse_limited(call, "too_many", "too many connections of this address", retry_after_ms);
@@ -355,7 +355,7 @@ static struct session *open_stream(struct asked *asked)
     CG_ASSERT(session);
     http_stream_session(call, session->id, sessions);
     session_from(session, str_of(call->peer));
-    session->client.generation = asked->asked.admission.place.generation;
+    session->client.generation = asked->asked.admission.membership.generation;
     bool counted = limits_identify(sessions->limits, &session->client, user);
     CG_ASSERT(counted);
     session_admitted(session);
@@ -366,15 +366,16 @@ static struct session *open_stream(struct asked *asked)
 static void on_admitted(struct chatroom_http_asked *base)
 {
     struct asked *asked = (struct asked *)base;
-    const struct store_place *place = &base->admission.place;
+    const struct store_membership *membership = &base->admission.membership;
     struct session *session = base->call ? open_stream(asked) : NULL;
     if (!session)
         return;
     struct stream *stream = stream_of(session);
-    bool known = asked->resume && asked->cursor.epoch == protocol_context.hub->epoch && asked->cursor.seq <= place->seq;
+    bool known =
+        asked->resume && asked->cursor.epoch == protocol_context.hub->epoch && asked->cursor.seq <= membership->seq;
     *stream = (struct stream){
-        .conversation = place->conversation,
-        .user = place->user,
+        .conversation = membership->conversation,
+        .user = membership->user,
         .encoding = asked->kind->encoding,
         .cursor = asked->cursor,
         .resume = known,
@@ -382,14 +383,14 @@ static void on_admitted(struct chatroom_http_asked *base)
         .padded = asked->kind == &events_kinds[true] || asked->kind == &stream_kinds[true],
         .again = {.fired = on_again},
         .session = session,
-        .name = mem_strndup(place->user_name, place->user_name_len),
+        .name = mem_strndup(membership->user_name, membership->user_name_len),
     };
-    memcpy(stream->head, place->head, sizeof stream->head);
+    memcpy(stream->head, membership->head, sizeof stream->head);
     memcpy(stream->callback, asked->callback, sizeof stream->callback);
     send_beginning(session);
     session_hold(session, true);
     if (!session->closing)
-        hub_join(protocol_context.hub, session, place->conversation, stream->encoding);
+        hub_join(protocol_context.hub, session, membership->conversation, stream->encoding);
 }
 
 static void release(struct chatroom_http_asked *base)

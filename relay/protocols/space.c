@@ -143,21 +143,21 @@ struct admission {
     struct token token;
     uint64_t moment;
     char space_name[STORE_NAME_MAX + 1];
-    struct store_space_place place;
+    struct store_space_membership membership;
 };
 
 static void look_up(struct job *job, struct store *store)
 {
     struct admission *admission = (struct admission *)job;
-    job->err = store_space_place(store, str_of(admission->space_id), str_of(admission->token.user_id),
-                                 admission->space_name, &admission->place);
+    job->err = store_space_membership(store, str_of(admission->space_id), str_of(admission->token.user_id),
+                                      admission->space_name, &admission->membership);
 }
 
 static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
     struct session *session = sessions_find(protocol_context.hub->sessions, admission->session_id);
-    const struct rights *rights = &admission->place.rights;
+    const struct rights *rights = &admission->membership.rights;
     struct protocol_proof proof = {rights->generation, true, admission->moment};
     const struct protocol_refusal *why;
     if (session && !session->closing) {
@@ -170,12 +170,13 @@ static void on_looked_up(struct job *job)
             protocol_refuse(session, 1013, "Try again later");
         } else if (!rights_take(rights, &admission->token)) {
             protocol_refuse(session, PROTOCOL_CLOSE_UNAUTHORIZED, PROTOCOL_REVOKED);
-        } else if ((why = protocol_admit(session, admission->place.user, admission->place.conversation, &proof))) {
+        } else if ((why = protocol_admit(session, admission->membership.user, admission->membership.conversation,
+                                         &proof))) {
             protocol_refuse(session, why->code, why->reason);
         } else {
-            state->conversation = admission->place.conversation;
-            state->user = admission->place.user;
-            state->name = mem_strdup(admission->place.user_name);
+            state->conversation = admission->membership.conversation;
+            state->user = admission->membership.user;
+            state->name = mem_strdup(admission->membership.user_name);
             hub_join(protocol_context.hub, session, state->conversation, ENCODING_SPACE);
         }
     }

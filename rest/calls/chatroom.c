@@ -147,13 +147,13 @@ static int count_rooms(struct call *call)
 
 static enum err is_there(const struct backends *backends, struct str room_id, struct str user_id, bool *there)
 {
-    struct store_place place;
+    struct store_membership membership;
     int missing;
     *there = false;
-    enum err err = store_place(backends->store, room_id, user_id, &place, &missing);
-    if (err || !place.is_member)
+    enum err err = store_membership(backends->store, room_id, user_id, &membership, &missing);
+    if (err || !membership.is_member)
         return err == ERR_NOT_FOUND ? ERR_OK : err;
-    if (redis_client_online(backends->redis, place.conversation, place.user, there)) {
+    if (redis_client_online(backends->redis, membership.conversation, membership.user, there)) {
         metric_inc(METRIC_PRESENCE_SKIPPED);
         *there = true; /* it cannot be known, and nothing is refused for want of Redis */
     }
@@ -251,20 +251,20 @@ static int read_messages(struct call *call)
 {
     struct str user_id;
     struct store_range range;
-    struct store_place place;
+    struct store_membership membership;
     int missing;
     if (!http_query(call->query, "nickId", &user_id) || !page_range(call, &range))
         return 400;
-    enum err err = store_place(call->backends->store, call->params[0], user_id, &place, &missing);
-    if (!err && !place.is_member)
+    enum err err = store_membership(call->backends->store, call->params[0], user_id, &membership, &missing);
+    if (!err && !membership.is_member)
         err = ERR_NOT_FOUND;
     if (err)
         return failure_status(err, "rooms");
-    int status = moderate(call, place.user, place.conversation, MODERATE_ENTER);
+    int status = moderate(call, membership.user, membership.conversation, MODERATE_ENTER);
     if (status != 200)
         return status;
     struct page page;
-    range.conversation = place.conversation;
+    range.conversation = membership.conversation;
     page_init(&page, &range);
     err = store_read(call->backends->store, &range, on_message, &page);
     call_begin_data(call);

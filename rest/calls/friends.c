@@ -344,21 +344,21 @@ static void on_message(void *arg, const struct message *message)
 static int read_messages(struct call *call)
 {
     struct store_friend_self self;
-    struct store_friend_place place;
+    struct store_friend_membership membership;
     struct store_range range;
     if (!page_range(call, &range))
         return 400;
     int status = speak_from_query(call, &self);
     if (status != 200)
         return status;
-    enum err err = store_friend_place(call->backends->store, call->params[0], self.user, &place);
+    enum err err = store_friend_membership(call->backends->store, call->params[0], self.user, &membership);
     if (err)
-        return failure_status(err, "friend_place");
-    status = moderate(call, self.user, place.friendship.conversation, MODERATE_ENTER);
+        return failure_status(err, "friend_membership");
+    status = moderate(call, self.user, membership.friendship.conversation, MODERATE_ENTER);
     if (status != 200)
         return status;
-    struct reading reading = {.friendship = &place.friendship};
-    range.conversation = place.friendship.conversation;
+    struct reading reading = {.friendship = &membership.friendship};
+    range.conversation = membership.friendship.conversation;
     page_init(&reading.page, &range);
     err = store_read(call->backends->store, &range, on_message, &reading);
     call_begin_data(call);
@@ -370,7 +370,7 @@ static int read_messages(struct call *call)
 static int mark_read(struct call *call)
 {
     struct store_friend_self self;
-    struct store_friend_place place = {.seq = 0};
+    struct store_friend_membership membership = {.seq = 0};
     int64_t seq;
     if (!json_get_int(call->object, "seq", 0, INT64_MAX - 1, &seq))
         return 400;
@@ -380,15 +380,15 @@ static int mark_read(struct call *call)
     uint64_t epoch;
     enum err err = store_epoch(call->backends->store, &epoch);
     if (!err)
-        err = store_friend_place(call->backends->store, call->params[0], self.user, &place);
-    uint64_t up_to = (uint64_t)seq < place.seq ? (uint64_t)seq : place.seq;
-    if (!err && up_to > place.read_seq)
-        err = store_friend_read(call->backends->store, place.friendship.conversation, self.user, up_to);
-    if (!err && up_to > place.read_seq)
-        publish_read(call->backends, self.user, &(struct wire_mark){place.friendship.conversation, up_to}, epoch);
+        err = store_friend_membership(call->backends->store, call->params[0], self.user, &membership);
+    uint64_t up_to = (uint64_t)seq < membership.seq ? (uint64_t)seq : membership.seq;
+    if (!err && up_to > membership.read_seq)
+        err = store_friend_read(call->backends->store, membership.friendship.conversation, self.user, up_to);
+    if (!err && up_to > membership.read_seq)
+        publish_read(call->backends, self.user, &(struct wire_mark){membership.friendship.conversation, up_to}, epoch);
     call_begin_data(call);
     json_add_object(call->out, NULL);
-    json_add_u64(call->out, "seq", up_to > place.read_seq ? up_to : place.read_seq);
+    json_add_u64(call->out, "seq", up_to > membership.read_seq ? up_to : membership.read_seq);
     json_end_object(call->out);
     json_end_object(call->out);
     return failure_status(err, "mark_read");

@@ -108,17 +108,18 @@ static int make(struct call *call)
 static int join(struct call *call)
 {
     struct caller caller;
-    struct store_space_place place;
+    struct store_space_membership membership;
     int status = who(call, &caller);
     if (status != 200)
         return status;
-    enum err err = store_space_place(call->backends->store, call->params[0], str_of(caller.user_id), NULL, &place);
+    enum err err =
+        store_space_membership(call->backends->store, call->params[0], str_of(caller.user_id), NULL, &membership);
     if (err)
         return failure_status(err, "join_space");
-    status = moderate(call, caller.user, place.conversation, MODERATE_ENTER);
+    status = moderate(call, caller.user, membership.conversation, MODERATE_ENTER);
     if (status != 200)
         return status;
-    begin_space(call->out, call->params[0], str_of(place.space_name));
+    begin_space(call->out, call->params[0], str_of(membership.space_name));
     json_end_object(call->out);
     return 200;
 }

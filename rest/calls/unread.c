@@ -11,7 +11,7 @@
 /* The user with that id, of that protocol, and the conversation that the path names: 200, 404 or 503; 401 if what they
  * came with, NULL for nothing, is void. */
 static int look_up(struct call *call, struct str user_id, const struct token *token, enum store_kind kind,
-                   uint64_t *user, struct store_native_place *place)
+                   uint64_t *user, struct store_native_membership *membership)
 {
     struct store_native_user found;
     enum err err = store_native_user(call->backends->store, user_id, &found);
@@ -19,41 +19,41 @@ static int look_up(struct call *call, struct str user_id, const struct token *to
     if (!err && token && !rights_take(&found.rights, token))
         return 401;
     if (!err)
-        err = store_native_places(call->backends->store, found.user, &call->params[0], 1, place);
-    if (!err && (!place->conversation || place->kind != kind))
+        err = store_native_memberships(call->backends->store, found.user, &call->params[0], 1, membership);
+    if (!err && (!membership->conversation || membership->kind != kind))
         err = ERR_NOT_FOUND;
     return failure_status(err, "unread");
 }
 
-static int by_token(struct call *call, uint64_t *user, struct store_native_place *place)
+static int by_token(struct call *call, uint64_t *user, struct store_native_membership *membership)
 {
     struct token token;
-    return auth_token(call, &token) ? 401 : look_up(call, str_of(token.user_id), &token, KIND_SPACE, user, place);
+    return auth_token(call, &token) ? 401 : look_up(call, str_of(token.user_id), &token, KIND_SPACE, user, membership);
 }
 
 /* ---- what is answered ---- */
 
-static enum err add_unread(struct call *call, uint64_t user, const struct store_native_place *place)
+static enum err add_unread(struct call *call, uint64_t user, const struct store_native_membership *membership)
 {
     uint64_t unread;
-    enum err err = store_native_unread(call->backends->store, place->conversation, user, place->read_seq,
+    enum err err = store_native_unread(call->backends->store, membership->conversation, user, membership->read_seq,
                                        STORE_UNREAD_AMONG, &unread);
     json_add_object(call->out, NULL);
-    json_add_u64(call->out, "seq", place->seq);
-    json_add_u64(call->out, "read", place->read_seq);
+    json_add_u64(call->out, "seq", membership->seq);
+    json_add_u64(call->out, "read", membership->read_seq);
     json_add_u64(call->out, "unread", unread);
     json_end_object(call->out);
     return err;
 }
 
-static enum err mark(struct call *call, uint64_t user, uint64_t seq, struct store_native_place *place)
+static enum err mark(struct call *call, uint64_t user, uint64_t seq, struct store_native_membership *membership)
 {
-    uint64_t before = place->read_seq, epoch;
+    uint64_t before = membership->read_seq, epoch;
     enum err err = store_epoch(call->backends->store, &epoch);
     if (!err)
-        err = store_native_read(call->backends->store, user, seq, place);
-    if (!err && place->read_seq > before)
-        publish_read(call->backends, user, &(struct wire_mark){place->conversation, place->read_seq}, epoch);
+        err = store_native_read(call->backends->store, user, seq, membership);
+    if (!err && membership->read_seq > before)
+        publish_read(call->backends, user, &(struct wire_mark){membership->conversation, membership->read_seq}, epoch);
     return err;
 }
 
@@ -63,14 +63,14 @@ static int count_room(struct call *call)
 {
     struct str nick_id;
     uint64_t user = 0;
-    struct store_native_place place = {0};
+    struct store_native_membership membership = {0};
     if (!http_query(call->query, "nickId", &nick_id))
         return 400;
-    int status = look_up(call, nick_id, NULL, KIND_CHATROOM, &user, &place);
+    int status = look_up(call, nick_id, NULL, KIND_CHATROOM, &user, &membership);
     if (status != 200)
         return status;
     call_begin_data(call);
-    enum err err = add_unread(call, user, &place);
+    enum err err = add_unread(call, user, &membership);
     json_end_object(call->out);
     return failure_status(err, "unread");
 }
@@ -80,17 +80,17 @@ static int read_room(struct call *call)
     struct str nick_id;
     uint64_t user = 0;
     int64_t seq;
-    struct store_native_place place = {0};
+    struct store_native_membership membership = {0};
     if (!json_get_string(call->object, "nickId", &nick_id) ||
         !json_get_int(call->object, "seq", 0, INT64_MAX - 1, &seq))
         return 400;
-    int status = look_up(call, nick_id, NULL, KIND_CHATROOM, &user, &place);
+    int status = look_up(call, nick_id, NULL, KIND_CHATROOM, &user, &membership);
     if (status != 200)
         return status;
-    enum err err = mark(call, user, (uint64_t)seq, &place);
+    enum err err = mark(call, user, (uint64_t)seq, &membership);
     call_begin_data(call);
     if (!err)
-        err = add_unread(call, user, &place);
+        err = add_unread(call, user, &membership);
     json_end_object(call->out);
     return failure_status(err, "read");
 }
@@ -100,23 +100,23 @@ static int read_room(struct call *call)
 static int count_space(struct call *call)
 {
     uint64_t user = 0;
-    struct store_native_place place = {0};
-    int status = by_token(call, &user, &place);
-    return status == 200 ? failure_status(add_unread(call, user, &place), "unread") : status;
+    struct store_native_membership membership = {0};
+    int status = by_token(call, &user, &membership);
+    return status == 200 ? failure_status(add_unread(call, user, &membership), "unread") : status;
 }
 
 static int read_space(struct call *call)
 {
     uint64_t user = 0;
     int64_t seq;
-    struct store_native_place place = {0};
-    int status = by_token(call, &user, &place);
+    struct store_native_membership membership = {0};
+    int status = by_token(call, &user, &membership);
     if (status != 200)
         return status;
     if (!json_get_int(call->object, "seq", 0, INT64_MAX - 1, &seq))
         return 400;
-    enum err err = mark(call, user, (uint64_t)seq, &place);
-    return failure_status(err ? err : add_unread(call, user, &place), "read");
+    enum err err = mark(call, user, (uint64_t)seq, &membership);
+    return failure_status(err ? err : add_unread(call, user, &membership), "read");
 }
 
 static const struct route rows[] = {

@@ -20,15 +20,15 @@ enum err store_native_user(struct store *store, struct str user_id, struct store
     return str_eq(user_id, STR(ANN)) ? ERR_OK : ERR_NOT_FOUND;
 }
 
-enum err store_native_places(struct store *store, uint64_t user, const struct str *ids, size_t count,
-                             struct store_native_place *places)
+enum err store_native_memberships(struct store *store, uint64_t user, const struct str *ids, size_t count,
+                                  struct store_native_membership *memberships)
 {
     (void)store;
     CG_ASSERT(user == USER);
-    memset(places, 0, count * sizeof *places);
+    memset(memberships, 0, count * sizeof *memberships);
     for (size_t i = 0; i < count; i++)
         if (str_eq(ids[i], STR(ROOM_ID)))
-            places[i] = (struct store_native_place){.conversation = ROOM, .kind = KIND_CHATROOM, .seq = LAST};
+            memberships[i] = (struct store_native_membership){.conversation = ROOM, .kind = KIND_CHATROOM, .seq = LAST};
     return ERR_OK;
 }
 
@@ -38,7 +38,7 @@ enum err store_native_arrivals(struct store *store, struct store_native_arrival 
         struct store_native_arrival *arrival = arrivals[i];
         arrival->err = store_native_user(store, arrival->user_id, &arrival->user);
         for (size_t k = 0; !arrival->err && k < arrival->count; k++)
-            if (store_native_places(store, USER, &arrival->wanted[k].id, 1, &arrival->wanted[k].place))
+            if (store_native_memberships(store, USER, &arrival->wanted[k].id, 1, &arrival->wanted[k].membership))
                 return ERR_DOWN;
     }
     return ERR_OK;
@@ -55,11 +55,11 @@ enum err store_native_unread(struct store *store, uint64_t conversation, uint64_
     return ERR_OK;
 }
 
-enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_place *place)
+enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_membership *membership)
 {
     (void)store;
     (void)user;
-    place->read_seq = seq < LAST ? seq : LAST;
+    membership->read_seq = seq < LAST ? seq : LAST;
     return ERR_OK;
 }
 

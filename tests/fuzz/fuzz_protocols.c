@@ -60,12 +60,13 @@ enum err store_customer_pair(struct store *store, struct str app_sid, struct str
     return ERR_OK;
 }
 
-enum err store_space_place(struct store *store, struct str space_id, struct str user_id, const char *space_name,
-                           struct store_space_place *place)
+enum err store_space_membership(struct store *store, struct str space_id, struct str user_id, const char *space_name,
+                                struct store_space_membership *membership)
 {
     (void)store;
     CG_ASSERT(str_eq(space_id, STR(SPACE_ID)) && str_eq(user_id, STR(ANN)) && !strcmp(space_name, "tea"));
-    *place = (struct store_space_place){.conversation = ROOM, .user = USER, .space_name = "tea", .user_name = "ann"};
+    *membership =
+        (struct store_space_membership){.conversation = ROOM, .user = USER, .space_name = "tea", .user_name = "ann"};
     return ERR_OK;
 }
 

@@ -209,25 +209,26 @@ static void do_jobs(void)
     }
 }
 
-enum err store_place(struct store *store, struct str room_id, struct str user_id, struct store_place *place,
-                     int *missing)
+enum err store_membership(struct store *store, struct str room_id, struct str user_id,
+                          struct store_membership *membership, int *missing)
 {
     (void)store;
     *missing = (str_eq(room_id, STR(ROOM_ID)) ? 0 : STORE_NO_ROOM) | (str_eq(user_id, STR(ANN)) ? 0 : STORE_NO_USER);
-    *place = (struct store_place){.conversation = ROOM,
-                                  .user = USER,
-                                  .seq = LAST,
-                                  .is_member = true,
-                                  .user_name = "ann",
-                                  .user_name_len = 3,
-                                  .head = "1"};
+    *membership = (struct store_membership){.conversation = ROOM,
+                                            .user = USER,
+                                            .seq = LAST,
+                                            .is_member = true,
+                                            .user_name = "ann",
+                                            .user_name_len = 3,
+                                            .head = "1"};
     return *missing ? ERR_NOT_FOUND : ERR_OK;
 }
 
-enum err store_places(struct store *store, struct store_place_asked *asked, size_t count)
+enum err store_memberships(struct store *store, struct store_membership_asked *asked, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        asked[i].err = store_place(store, asked[i].room_id, asked[i].user_id, asked[i].place, &asked[i].missing);
+        asked[i].err =
+            store_membership(store, asked[i].room_id, asked[i].user_id, asked[i].membership, &asked[i].missing);
     return ERR_OK;
 }
 

@@ -48,19 +48,19 @@ enum err store_native_user(struct store *store, struct str user_id, struct store
     return world.err ? world.err : ann || bob ? ERR_OK : ERR_NOT_FOUND;
 }
 
-enum err store_native_places(struct store *store, uint64_t user, const struct str *ids, size_t count,
-                             struct store_native_place *places)
+enum err store_native_memberships(struct store *store, uint64_t user, const struct str *ids, size_t count,
+                                  struct store_native_membership *memberships)
 {
     (void)store;
     (void)user;
-    memset(places, 0, count * sizeof *places);
+    memset(memberships, 0, count * sizeof *memberships);
     for (size_t i = 0; i < count && !world.err; i++) {
         uint64_t conversation = str_eq(ids[i], STR(ROOM)) ? 7 : str_eq(ids[i], STR(TEA)) ? 8 : 0;
         if (conversation)
-            places[i] = (struct store_native_place){.conversation = conversation,
-                                                    .kind = KIND_CHATROOM,
-                                                    .seq = db.last[conversation],
-                                                    .read_seq = world.read};
+            memberships[i] = (struct store_native_membership){.conversation = conversation,
+                                                              .kind = KIND_CHATROOM,
+                                                              .seq = db.last[conversation],
+                                                              .read_seq = world.read};
     }
     return world.err;
 }
@@ -72,21 +72,21 @@ enum err store_native_arrivals(struct store *store, struct store_native_arrival 
         struct store_native_arrival *arrival = arrivals[i];
         arrival->err = store_native_user(store, arrival->user_id, &arrival->user);
         for (size_t k = 0; k < arrival->count && !arrival->err; k++)
-            arrival->err =
-                store_native_places(store, arrival->user.user, &arrival->wanted[k].id, 1, &arrival->wanted[k].place);
+            arrival->err = store_native_memberships(store, arrival->user.user, &arrival->wanted[k].id, 1,
+                                                    &arrival->wanted[k].membership);
         failed = arrival->err && arrival->err != ERR_NOT_FOUND ? arrival->err : failed;
     }
     return failed;
 }
 
-enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_place *place)
+enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_membership *membership)
 {
     (void)store;
     (void)user;
-    if (seq > place->seq)
-        seq = place->seq;
+    if (seq > membership->seq)
+        seq = membership->seq;
     if (seq > world.read)
-        world.read = place->read_seq = seq;
+        world.read = membership->read_seq = seq;
     return world.err;
 }
 

@@ -29,33 +29,34 @@ static const struct encoding *const encodings[ENCODING_COUNT] = {
 
 static struct {
     bool stranger; /* not a member of the room */
-    enum err place;
+    enum err membership;
     bool pool_full;
     int entered, left, waiting; /* `waiting`: of those who entered, with a session */
     enum encoding_id encoding;
 } world;
 
-enum err store_place(struct store *store, struct str room_id, struct str user_id, struct store_place *place,
-                     int *missing)
+enum err store_membership(struct store *store, struct str room_id, struct str user_id,
+                          struct store_membership *membership, int *missing)
 {
     (void)store;
     *missing =
         (str_eq(room_id, STR(ROOM_ID)) ? 0 : STORE_NO_ROOM) | (str_eq(user_id, STR(NICK_ID)) ? 0 : STORE_NO_USER);
-    *place = (struct store_place){.conversation = ROOM,
-                                  .user = USER,
-                                  .seq = db.last[ROOM],
-                                  .is_member = !world.stranger,
-                                  .user_name = "bob",
-                                  .user_name_len = 3,
-                                  .head = "1"};
-    return world.place ? world.place : *missing ? ERR_NOT_FOUND : ERR_OK;
+    *membership = (struct store_membership){.conversation = ROOM,
+                                            .user = USER,
+                                            .seq = db.last[ROOM],
+                                            .is_member = !world.stranger,
+                                            .user_name = "bob",
+                                            .user_name_len = 3,
+                                            .head = "1"};
+    return world.membership ? world.membership : *missing ? ERR_NOT_FOUND : ERR_OK;
 }
 
-enum err store_places(struct store *store, struct store_place_asked *asked, size_t count)
+enum err store_memberships(struct store *store, struct store_membership_asked *asked, size_t count)
 {
     enum err failed = ERR_OK;
     for (size_t i = 0; i < count; i++) {
-        asked[i].err = store_place(store, asked[i].room_id, asked[i].user_id, asked[i].place, &asked[i].missing);
+        asked[i].err =
+            store_membership(store, asked[i].room_id, asked[i].user_id, asked[i].membership, &asked[i].missing);
         failed = asked[i].err && asked[i].err != ERR_NOT_FOUND ? asked[i].err : failed;
     }
     return failed;

@@ -143,10 +143,10 @@ static void who_is_no_member_finds_nothing(void **state)
 static void without_a_database_one_is_told_when_to_come_back(void **state)
 {
     (void)state;
-    world.place = ERR_DOWN;
+    world.membership = ERR_DOWN;
     assert_refused(get(PATH("poll"), ME), 503, "unavailable");
     assert_refused(get(PATH("events"), ME), 503, "unavailable");
-    world.place = ERR_OK;
+    world.membership = ERR_OK;
     db.err = ERR_DOWN;
     db.last[ROOM] = 3;
     assert_refused(get(PATH("poll"), ME "&after=1"), 503, "unavailable");

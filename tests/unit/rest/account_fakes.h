@@ -27,8 +27,8 @@ static struct {
     bool rival_sets;        /* somebody else sets the password "rival!" first */
     enum err gate;          /* what hashing ends with */
     int hashed, checked;
-    /* friendships: ANN's and BOB's, with this place */
-    struct store_friend_place place;
+    /* friendships: ANN's and BOB's, with this membership */
+    struct store_friend_membership membership;
     bool made;
     int befriended, marked;
     uint64_t friends[8]; /* how many each user has, by number */
@@ -71,7 +71,7 @@ static int reset_accounts(void **state)
     add_user("ann", "");
     add_user("bob", "");
     add_user("cyn", "hash of secret");
-    accounts.place.friendship = (struct store_friendship){7, 1, 2, FRIEND_ID, ANN, BOB};
+    accounts.membership.friendship = (struct store_friendship){7, 1, 2, FRIEND_ID, ANN, BOB};
     tokens.secret = (struct str){SECRET, sizeof SECRET - 1};
     return reset(state);
 }
@@ -202,10 +202,11 @@ enum err store_friend_list(struct store *store, uint64_t user, const struct stor
     return fake.store;
 }
 
-enum err store_friend_place(struct store *store, struct str friend_id, uint64_t user, struct store_friend_place *place)
+enum err store_friend_membership(struct store *store, struct str friend_id, uint64_t user,
+                                 struct store_friend_membership *membership)
 {
     (void)store;
-    *place = accounts.place;
+    *membership = accounts.membership;
     bool mine = str_eq(friend_id, STR(FRIEND_ID)) && user <= 2;
     return fake.store ? fake.store : mine ? ERR_OK : ERR_NOT_FOUND;
 }
@@ -222,14 +223,14 @@ enum err store_friend_read(struct store *store, uint64_t conversation, uint64_t 
 
 /* ---- spaces ---- */
 
-enum err store_space_place(struct store *store, struct str space_id, struct str user_id, const char *space_name,
-                           struct store_space_place *place)
+enum err store_space_membership(struct store *store, struct str space_id, struct str user_id, const char *space_name,
+                                struct store_space_membership *membership)
 {
     (void)store;
     (void)user_id;
     assert_null(space_name);
     accounts.joins++;
-    *place = (struct store_space_place){.conversation = 7, .space_name = "茶 \"room\""};
+    *membership = (struct store_space_membership){.conversation = 7, .space_name = "茶 \"room\""};
     return fake.store ? fake.store : str_eq(space_id, STR(SPACE_ID)) ? ERR_OK : ERR_NOT_FOUND;
 }
 

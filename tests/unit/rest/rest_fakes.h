@@ -35,7 +35,7 @@ static struct {
     char judged_address[64];
     struct operator_order order; /* the last one */
     char ordered_user[64];
-    int entered, groups, admitted, placed, asked_online, named;
+    int entered, groups, admitted, memberships, asked_online, named;
     char room[1024], nick[1024], head[64];
     uint64_t conversation, user;
     struct store_range range;
@@ -189,12 +189,12 @@ enum err store_user_name(struct store *store, struct str user_id, struct buf *na
     return name_if(str_eq(user_id, STR(USER_ID)), name);
 }
 
-enum err store_place(struct store *store, struct str room_id, struct str user_id, struct store_place *place,
-                     int *missing)
+enum err store_membership(struct store *store, struct str room_id, struct str user_id,
+                          struct store_membership *membership, int *missing)
 {
     (void)store;
-    fake.placed++;
-    *place = (struct store_place){.conversation = 7, .user = 9, .is_member = fake.is_member};
+    fake.memberships++;
+    *membership = (struct store_membership){.conversation = 7, .user = 9, .is_member = fake.is_member};
     *missing =
         (str_eq(user_id, STR(USER_ID)) ? 0 : STORE_NO_USER) | (str_eq(room_id, STR(ROOM_ID)) ? 0 : STORE_NO_ROOM);
     return fake.store ? fake.store : *missing ? ERR_NOT_FOUND : ERR_OK;

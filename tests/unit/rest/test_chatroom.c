@@ -380,7 +380,7 @@ static void ids_of_another_type_are_bad_input(void **state)
     assert_answer("POST", "/api/getRoomInfo", str_of(body), 400, QUERY_FAILED);
     assert_answer("POST", "/api/getUserInfo", str_of(body), 400, QUERY_FAILED);
     assert_answer("POST", VALIDATE, BYTES("x"), 400, "{\"success\":false}");
-    assert_int_equal(fake.placed + fake.named, 0);
+    assert_int_equal(fake.memberships + fake.named, 0);
 }
 
 /* As pages ask before they have any. */
@@ -401,7 +401,7 @@ static void no_ids_are_nobodys(void **state)
     }
     assert_answer("POST", VALIDATE, BYTES("{}"), 200, "{\"success\":false}");
     assert_answer("POST", "/api/getRoomInfo", BYTES("{}"), 200, "{\"success\":true}");
-    assert_int_equal(fake.placed + fake.named, 0);
+    assert_int_equal(fake.memberships + fake.named, 0);
 }
 
 static void validating_without_the_database_fails_and_without_redis_trusts_membership(void **state)

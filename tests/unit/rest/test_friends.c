@@ -451,8 +451,8 @@ static void bad_pages_and_foreign_friendships_are_refused(void **state)
 static void reading_only_goes_forward(void **state)
 {
     (void)state;
-    accounts.place.seq = 10;
-    accounts.place.read_seq = 4;
+    accounts.membership.seq = 10;
+    accounts.membership.read_seq = 4;
     assert_answer("POST", READ, BYTES("{\"userId\":\"" ANN "\",\"seq\":7}"), 200,
                   "{\"success\":true,\"data\":{\"seq\":7}}");
     assert_int_equal(accounts.marked_seq, 7);

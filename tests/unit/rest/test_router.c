@@ -136,7 +136,7 @@ static void each_route_has_its_own_failure(void **state)
         assert_int_equal(response.status, 400);
         assert_str(buf_str(&response.body), rows[i].body);
     }
-    assert_int_equal(fake.entered + fake.placed + fake.named, 0);
+    assert_int_equal(fake.entered + fake.memberships + fake.named, 0);
     fake.store = ERR_DOWN;
     assert_answer("GET", "/api/getRoomNums", BYTES(""), 503, "{\"success\":true,\"data\":0}");
 }

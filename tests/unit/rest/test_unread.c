@@ -18,17 +18,17 @@ enum err store_native_user(struct store *store, struct str user_id, struct store
     return broken ? broken : str_eq(user_id, STR(NICK)) ? ERR_OK : ERR_NOT_FOUND;
 }
 
-enum err store_native_places(struct store *store, uint64_t user, const struct str *ids, size_t count,
-                             struct store_native_place *places)
+enum err store_native_memberships(struct store *store, uint64_t user, const struct str *ids, size_t count,
+                                  struct store_native_membership *memberships)
 {
     (void)store;
     assert_int_equal(user, 9);
     assert_int_equal(count, 1);
-    places[0] = (struct store_native_place){.seq = 20, .read_seq = marker};
+    memberships[0] = (struct store_native_membership){.seq = 20, .read_seq = marker};
     if (str_eq(ids[0], STR(ROOM)))
-        places[0].kind = KIND_CHATROOM, places[0].conversation = 7;
+        memberships[0].kind = KIND_CHATROOM, memberships[0].conversation = 7;
     if (str_eq(ids[0], STR(SPACE)))
-        places[0].kind = KIND_SPACE, places[0].conversation = 8;
+        memberships[0].kind = KIND_SPACE, memberships[0].conversation = 8;
     return ERR_OK;
 }
 
@@ -43,13 +43,13 @@ enum err store_native_unread(struct store *store, uint64_t conversation, uint64_
     return uncounted;
 }
 
-enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_place *place)
+enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_membership *membership)
 {
     (void)store;
     (void)user;
-    seq = seq > place->seq ? place->seq : seq;
+    seq = seq > membership->seq ? membership->seq : seq;
     fake.writes += seq > marker;
-    marker = place->read_seq = seq > place->read_seq ? seq : place->read_seq;
+    marker = membership->read_seq = seq > membership->read_seq ? seq : membership->read_seq;
     return ERR_OK;
 }
 

@@ -47,7 +47,7 @@ enum err db_query(struct db *connection, size_t statement, const struct db_value
                   void *arg)
 {
     (void)connection, (void)params, (void)count;
-    assert_int_equal(statement, SQL_PLACE);
+    assert_int_equal(statement, SQL_MEMBERSHIP);
     db.queries++;
     return answer(row, arg);
 }
@@ -88,40 +88,41 @@ static void add_row(size_t count, const struct db_value *values)
 
 /* ---- native arrivals ---- */
 
-#define RIGHTS               DB_NUM(3), DB_NUM(2), DB_NUM(1700000000)
-#define USER(at, user, name) DB_NUM(at), DB_NUM(user), DB_NUM(1), DB_TEXT(STR(name)), DB_TEXT(STR("3")), DB_NULL, RIGHTS
-#define NO_PLACE             DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NUM(3)
-#define PLACE(id, seq, read) DB_NUM(id), DB_NUM(1), DB_NUM(seq), DB_NUM(read), DB_TEXT(STR("tea")), DB_NUM(3)
+#define RIGHTS                    DB_NUM(3), DB_NUM(2), DB_NUM(1700000000)
+#define USER(at, user, name)      DB_NUM(at), DB_NUM(user), DB_NUM(1), DB_TEXT(STR(name)), DB_TEXT(STR("3")), DB_NULL, RIGHTS
+#define NO_MEMBERSHIP             DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NUM(3)
+#define MEMBERSHIP(id, seq, read) DB_NUM(id), DB_NUM(1), DB_NUM(seq), DB_NUM(read), DB_TEXT(STR("tea")), DB_NUM(3)
 
 static void everybody_gets_their_own_places(void **state)
 {
     (void)state;
-    struct store_native_wanted wanted[] = {
-        {.id = id_of("room_", 1), .place = {.conversation = 99}}, {.id = id_of("room_", 2)}, {.id = id_of("room_", 1)}};
+    struct store_native_wanted wanted[] = {{.id = id_of("room_", 1), .membership = {.conversation = 99}},
+                                           {.id = id_of("room_", 2)},
+                                           {.id = id_of("room_", 1)}};
     struct store_native_arrival ann = {.user_id = id_of("user_", 1), .wanted = wanted, .count = 2};
     struct store_native_arrival bob = {.user_id = id_of("user_", 2), .wanted = wanted + 2, .count = 1};
     struct store_native_arrival eve = {.user_id = id_of("user_", 3)}, kim = {.user_id = id_of("user_", 4)};
     struct store_native_arrival *all[] = {&ann, &bob, &eve, &kim};
-    ADD_ROW(USER(2, 12, "bob"), PLACE(7, 40, 5));
+    ADD_ROW(USER(2, 12, "bob"), MEMBERSHIP(7, 40, 5));
     ADD_ROW(USER(0, 11, "ann"), DB_NUM(7), DB_NUM(1), DB_NUM(40), DB_NULL, DB_TEXT(STR("tea")),
             DB_NUM(3)); /* no member */
-    ADD_ROW(USER(1, 11, "ann"), PLACE(8, 50, 6));
-    ADD_ROW(DB_NUM(3), DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, NO_PLACE);
-    ADD_ROW(USER(4, 14, "kim"), NO_PLACE);
+    ADD_ROW(USER(1, 11, "ann"), MEMBERSHIP(8, 50, 6));
+    ADD_ROW(DB_NUM(3), DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, NO_MEMBERSHIP);
+    ADD_ROW(USER(4, 14, "kim"), NO_MEMBERSHIP);
     assert_int_equal(store_native_arrivals(&store, all, 4), ERR_OK);
     assert_int_equal(db.runs, 1);
     assert_int_equal(times(" AS room"), 5);
     assert_string_equal(ann.user.name, "ann");
     assert_true(ann.user.rights.generation == 3 && ann.user.rights.tokens == 2 &&
                 ann.user.rights.tokens_s == 1700000000);
-    assert_int_equal(wanted[1].place.generation, 3);
+    assert_int_equal(wanted[1].membership.generation, 3);
     assert_int_equal(ann.err, ERR_OK);
-    assert_int_equal(wanted[0].place.conversation, 0);
-    assert_int_equal(wanted[1].place.conversation, 8);
-    assert_int_equal(wanted[1].place.read_seq, 6);
+    assert_int_equal(wanted[0].membership.conversation, 0);
+    assert_int_equal(wanted[1].membership.conversation, 8);
+    assert_int_equal(wanted[1].membership.read_seq, 6);
     assert_int_equal(bob.user.user, 12);
-    assert_int_equal(wanted[2].place.seq, 40);
-    assert_string_equal(wanted[2].place.name, "tea");
+    assert_int_equal(wanted[2].membership.seq, 40);
+    assert_string_equal(wanted[2].membership.name, "tea");
     assert_int_equal(eve.err, ERR_NOT_FOUND);
     assert_int_equal(kim.user.user, 14);
     assert_int_equal(kim.err, ERR_OK);
@@ -137,7 +138,7 @@ static void what_is_no_id_is_never_asked_for(void **state)
     assert_int_equal(store_native_arrivals(&store, all, 1), ERR_OK);
     assert_int_equal(nobody.err, ERR_NOT_FOUND);
     assert_int_equal(db.runs, 0);
-    ADD_ROW(USER(0, 11, "ann"), NO_PLACE);
+    ADD_ROW(USER(0, 11, "ann"), NO_MEMBERSHIP);
     assert_int_equal(store_native_arrivals(&store, all, 2), ERR_OK);
     assert_int_equal(times(" AS room"), 1);
     assert_int_equal(times("_ascii x'' COLLATE ascii_bin AS room"), 1);
@@ -157,14 +158,14 @@ static void more_than_one_question_holds_are_several(void **state)
         for (unsigned k = 0; k < ROOMS; k++)
             wanted[i][k] = (struct store_native_wanted){.id = id_of("room_", k)};
     }
-    ADD_ROW(USER(39, 11, "ann"), PLACE(8, 50, 6)); /* of the first 100, of the second, and of the last 40 */
+    ADD_ROW(USER(39, 11, "ann"), MEMBERSHIP(8, 50, 6)); /* of the first 100, of the second, and of the last 40 */
     assert_int_equal(store_native_arrivals(&store, all, 3), ERR_OK);
     assert_int_equal(db.runs, 3);
     assert_int_equal(times(" AS room"), 40);
-    assert_int_equal(wanted[0][39].place.conversation, 8);
-    assert_int_equal(wanted[1][59].place.conversation, 8);
-    assert_int_equal(wanted[2][79].place.conversation, 8);
-    assert_int_equal(wanted[2][78].place.conversation, 0);
+    assert_int_equal(wanted[0][39].membership.conversation, 8);
+    assert_int_equal(wanted[1][59].membership.conversation, 8);
+    assert_int_equal(wanted[2][79].membership.conversation, 8);
+    assert_int_equal(wanted[2][78].membership.conversation, 0);
     db.err = ERR_DOWN;
     db.fine = 2;
     assert_int_equal(store_native_arrivals(&store, all, 3), ERR_DOWN);
@@ -172,34 +173,34 @@ static void more_than_one_question_holds_are_several(void **state)
         assert_int_equal(arrivals[i].err, ERR_DOWN);
 }
 
-/* ---- places in chatrooms ---- */
+/* ---- memberships of chatrooms ---- */
 
 static void one_place_is_asked_for_as_prepared_many_in_one_statement(void **state)
 {
     (void)state;
-    struct store_place places[3];
-    struct store_place_asked asked[] = {{.room_id = id_of("room_", 1), .user_id = id_of("user_", 1)},
-                                        {.room_id = id_of("room_", 2), .user_id = id_of("user_", 2)},
-                                        {.room_id = STR("room_"), .user_id = id_of("user_", 3)}};
+    struct store_membership memberships[3];
+    struct store_membership_asked asked[] = {{.room_id = id_of("room_", 1), .user_id = id_of("user_", 1)},
+                                             {.room_id = id_of("room_", 2), .user_id = id_of("user_", 2)},
+                                             {.room_id = STR("room_"), .user_id = id_of("user_", 3)}};
     for (size_t i = 0; i < 3; i++)
-        asked[i].place = &places[i];
+        asked[i].membership = &memberships[i];
     ADD_ROW(DB_NUM(7), DB_NUM(40), DB_NUM(11), DB_TEXT(STR("ann")), DB_TEXT(STR("3")), DB_NUM(11), DB_NUM(5));
-    assert_int_equal(store_places(&store, asked, 1), ERR_OK);
+    assert_int_equal(store_memberships(&store, asked, 1), ERR_OK);
     assert_int_equal(db.queries, 1);
-    assert_true(places[0].is_member && places[0].conversation == 7 && places[0].user_name_len == 3);
-    assert_int_equal(places[0].generation, 5);
+    assert_true(memberships[0].is_member && memberships[0].conversation == 7 && memberships[0].user_name_len == 3);
+    assert_int_equal(memberships[0].generation, 5);
     db.row_count = 0;
     ADD_ROW(DB_NUM(1), DB_NUM(8), DB_NUM(50), DB_NUM(12), DB_TEXT(STR("bob")), DB_TEXT(STR("4")), DB_NULL);
     ADD_ROW(DB_NUM(0), DB_NUM(7), DB_NUM(40), DB_NUM(11), DB_TEXT(STR("ann")), DB_TEXT(STR("3")), DB_NUM(11));
     ADD_ROW(DB_NUM(2), DB_NULL, DB_NULL, DB_NUM(13), DB_TEXT(STR("eve")), DB_TEXT(STR("5")), DB_NULL);
-    assert_int_equal(store_places(&store, asked, 3), ERR_OK);
+    assert_int_equal(store_memberships(&store, asked, 3), ERR_OK);
     assert_int_equal(db.runs, 1);
-    assert_true(places[0].is_member && places[0].user == 11 && !asked[0].err);
-    assert_true(!places[1].is_member && places[1].user == 12 && !asked[1].err);
+    assert_true(memberships[0].is_member && memberships[0].user == 11 && !asked[0].err);
+    assert_true(!memberships[1].is_member && memberships[1].user == 12 && !asked[1].err);
     assert_int_equal(asked[2].err, ERR_NOT_FOUND);
     assert_int_equal(asked[2].missing, STORE_NO_ROOM);
     db.err = ERR_DOWN;
-    assert_int_equal(store_places(&store, asked, 3), ERR_DOWN);
+    assert_int_equal(store_memberships(&store, asked, 3), ERR_DOWN);
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(asked[i].err, ERR_DOWN);
 }
