@@ -11,7 +11,7 @@
 #include "rest/http/failure.h"
 #include "rest/services/moderate.h"
 #include "rest/services/name_cache.h"
-#include "rest/services/page.h"
+#include "rest/services/paging.h"
 #include "rest/services/redis_client.h"
 
 enum { HEAD_TEXT_MAX = 32, ID_TEXT_MAX = 64 };
@@ -228,12 +228,9 @@ static int user_info(struct call *call)
 
 /* ---- the history ---- */
 
-static void on_message(void *arg, const struct message *message)
+static void add_row(void *arg, const struct message *message, struct buf *out)
 {
-    struct page *page = arg;
-    if (page->full || message_is_revision(message->kind))
-        return;
-    struct buf *out = page_row(page);
+    (void)arg;
     json_begin_object(out);
     json_add_u64(out, "seq", message->seq);
     json_add_text(out, "type",
@@ -244,7 +241,6 @@ static void on_message(void *arg, const struct message *message)
     json_add_string(out, "content", message->content);
     json_add_int(out, "ts", message->at_ms);
     json_end_object(out);
-    page_row_end(page);
 }
 
 static int read_messages(struct call *call)
@@ -253,7 +249,7 @@ static int read_messages(struct call *call)
     struct store_range range;
     struct store_membership membership;
     int missing;
-    if (!http_query(call->query, "nickId", &user_id) || !page_range(call, &range))
+    if (!http_query(call->query, "nickId", &user_id) || !paging_range(call, &range))
         return 400;
     enum err err = store_membership(call->backends->store, call->params[0], user_id, &membership, &missing);
     if (!err && !membership.is_member)
@@ -265,10 +261,12 @@ static int read_messages(struct call *call)
         return status;
     struct page page;
     range.conversation = membership.conversation;
-    page_init(&page, &range);
-    err = store_read(call->backends->store, &range, on_message, &page);
+    paging_init(&page, &range);
+    page.wants = page_wants_no_revisions;
+    page.encode = add_row;
+    err = page_read(&page, call->backends->store);
     call_begin_data(call);
-    page_fini(&page, call->out);
+    paging_answer(&page, call->out);
     json_end_object(call->out);
     return failure_status(err, "rooms");
 }

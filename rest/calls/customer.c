@@ -9,7 +9,7 @@
 #include "common/text.h"
 #include "rest/http/failure.h"
 #include "rest/services/moderate.h"
-#include "rest/services/page.h"
+#include "rest/services/paging.h"
 #include "rest/services/publish.h"
 
 enum { PATIENCE_MS = 10000 };
@@ -84,27 +84,22 @@ static int register_customer(struct call *call)
 
 /* ---- the list ---- */
 
-struct list {
-    struct page page;
-    const struct store_customer_pair *pair;
-};
-
-static void on_message(void *arg, const struct message *message)
+static void add_row(void *pair, const struct message *message, struct buf *out)
 {
-    struct list *list = arg;
-    customer_add_row(page_row(&list->page), message, list->pair);
-    page_row_end(&list->page);
+    customer_add_row(out, message, pair);
 }
 
-static int answer_list(struct call *call, const struct store_customer_pair *pair, const struct store_range *range)
+static int answer_list(struct call *call, struct store_customer_pair *pair, const struct store_range *range)
 {
-    struct list list = {.pair = pair};
-    page_init(&list.page, range);
-    enum err err = store_read(call->backends->store, range, on_message, &list);
+    struct page page;
+    paging_init(&page, range);
+    page.encode = add_row;
+    page.arg = pair;
+    enum err err = page_read(&page, call->backends->store);
     json_begin_object(call->out);
     json_add_int(call->out, "code", 1);
     json_add_key(call->out, "data");
-    page_fini(&list.page, call->out);
+    paging_answer(&page, call->out);
     json_end_object(call->out);
     return err ? failed(err, "history") : 200;
 }
@@ -140,10 +135,10 @@ static int history(struct call *call)
     struct str given;
     if (!take_parties(call, &parties))
         return 400;
-    if (!page_range(call, &range))
+    if (!paging_range(call, &range))
         return 400;
     if (!http_query(call->query, "limit", &given))
-        range.limit = PAGE_LIMIT_MAX; /* as many as over the socket */
+        range.limit = PAGING_LIMIT_MAX; /* as many as over the socket */
     int status = find_pair(call, &parties, &pair);
     if (status)
         return status;
@@ -211,7 +206,7 @@ static int message(struct call *call)
     if (status)
         return status;
     struct store_range range = {
-        .conversation = pair.conversation, .before = INT64_MAX, .limit = PAGE_LIMIT_MAX, .latest = true};
+        .conversation = pair.conversation, .before = INT64_MAX, .limit = PAGING_LIMIT_MAX, .latest = true};
     return answer_list(call, &pair, &range);
 }
 

@@ -7,7 +7,7 @@
 #include "rest/http/failure.h"
 #include "rest/services/limiter.h"
 #include "rest/services/moderate.h"
-#include "rest/services/page.h"
+#include "rest/services/paging.h"
 #include "rest/services/publish.h"
 
 #include <stdlib.h>
@@ -323,22 +323,12 @@ static int list_friends(struct call *call)
 
 /* ---- one friendship ---- */
 
-struct reading {
-    const struct store_friendship *friendship;
-    struct page page;
-};
-
-static void on_message(void *arg, const struct message *message)
+static void add_row(void *friendship, const struct message *message, struct buf *out)
 {
-    struct reading *reading = arg;
-    const struct store_friendship *f = reading->friendship;
+    const struct store_friendship *f = friendship;
     bool from_low = message->sender == f->low;
-    if (reading->page.full || !message_is_said(message->kind))
-        return;
-    struct buf *out = page_row(&reading->page);
     json_begin_object(out);
     add_message(out, message, str_of(from_low ? f->low_id : f->high_id), str_of(from_low ? f->high_id : f->low_id));
-    page_row_end(&reading->page);
 }
 
 static int read_messages(struct call *call)
@@ -346,7 +336,7 @@ static int read_messages(struct call *call)
     struct store_friend_self self;
     struct store_friend_membership membership;
     struct store_range range;
-    if (!page_range(call, &range))
+    if (!paging_range(call, &range))
         return 400;
     int status = speak_from_query(call, &self);
     if (status != 200)
@@ -357,12 +347,15 @@ static int read_messages(struct call *call)
     status = moderate(call, self.user, membership.friendship.conversation, MODERATE_ENTER);
     if (status != 200)
         return status;
-    struct reading reading = {.friendship = &membership.friendship};
+    struct page page;
     range.conversation = membership.friendship.conversation;
-    page_init(&reading.page, &range);
-    err = store_read(call->backends->store, &range, on_message, &reading);
+    paging_init(&page, &range);
+    page.wants = page_wants_said;
+    page.encode = add_row;
+    page.arg = &membership.friendship;
+    err = page_read(&page, call->backends->store);
     call_begin_data(call);
-    page_fini(&reading.page, call->out);
+    paging_answer(&page, call->out);
     json_end_object(call->out);
     return failure_status(err, "read_friend");
 }

@@ -8,7 +8,7 @@
 #include "rest/services/auth.h"
 #include "rest/http/failure.h"
 #include "rest/services/moderate.h"
-#include "rest/services/page.h"
+#include "rest/services/paging.h"
 #include "rest/services/publish.h"
 
 #include <stdio.h>
@@ -148,9 +148,9 @@ static struct str inner(struct str content)
 static void on_record(void *arg, const struct store_record *record)
 {
     struct page *page = arg;
-    if (page->full)
+    struct buf *out = page_begin_row(page);
+    if (!out)
         return;
-    struct buf *out = page_row(page);
     json_begin_object(out);
     json_add_u64(out, "seq", record->seq);
     json_add_text(out, "type", record->kind == MESSAGE_TRANSFER ? "1" : record->kind == MESSAGE_JOIN ? "2" : "3");
@@ -163,16 +163,17 @@ static void on_record(void *arg, const struct store_record *record)
     }
     add_time(out, "createTime", record->at_ms);
     json_end_object(out);
-    page_row_end(page);
+    page_end_row(page, false);
 }
 
 static enum err add_records(struct call *call, const struct store_range *range)
 {
     struct page page;
-    page_init(&page, range);
+    paging_init(&page, range);
     enum err err = store_records(call->backends->store, range, on_record, &page);
-    page_fini(&page, call->out);
-    return err;
+    enum err bad = page_end(&page);
+    paging_answer(&page, call->out);
+    return err ? err : bad;
 }
 
 /* Two lists from one reading. */
@@ -236,7 +237,7 @@ static int read_records(struct call *call)
 {
     struct store_range range;
     struct buf name;
-    if (!page_range(call, &range))
+    if (!paging_range(call, &range))
         return 400;
     buf_init(&name, STORE_NAME_MAX);
     int status = enter(call, &range.conversation, &name);
