@@ -29,10 +29,9 @@ enum store_kind {
     KIND_SOCKETIO = 5, /* a namespace, by its name: "/", "/news" */
     KIND_APP = 6,      /* of the application's, by its id, or by its public id */
 };
-/* app_conversation.type, member.role, app_user.role, server_key.scopes. Stored: never renumber. */
+/* app_conversation.type, member.role, server_key.scopes (app_user.role: common/app_claims.h). Stored: never renumber. */
 enum store_app_type { APP_GROUP = 1, APP_DIRECT = 2, APP_PUBLIC = 3 };
 enum store_member_role { ROLE_OWNER = 1, ROLE_MODERATOR = 2, ROLE_MEMBER = 3, ROLE_READER = 4 };
-enum store_user_role { USER_PLAIN = 0, USER_MODERATOR = 1, USER_ADMINISTRATOR = 2 };
 enum store_scope { SCOPE_READ = 1, SCOPE_WRITE = 2, SCOPE_ADMIN = 4 };
 
 /* `settings` must outlive the store. Does not connect. */

@@ -77,6 +77,8 @@ enum statement {
     SQL_ADD_REVOCATION,
     SQL_REMOVE_MEMBER,
     SQL_OLD_REVOCATIONS,
+    SQL_APP_USER,
+    SQL_SET_APP_USER,
     SQL_COUNT
 };
 
@@ -111,6 +113,7 @@ extern const struct store_statements store_admission_statements, store_login_sta
 extern const struct store_statements store_friends_statements, store_spaces_statements;
 extern const struct store_statements store_io_statements, store_native_statements, store_revise_statements;
 extern const struct store_statements store_sanctions_statements, store_rights_statements;
+extern const struct store_statements store_app_user_statements;
 
 /* The columns of a user's rights, which store_take_rights takes in this order. */
 #define STORE_RIGHTS_COLUMNS(user) \

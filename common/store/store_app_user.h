@@ -1,0 +1,55 @@
+/* store_app_user.h: users of the application (REALM_APP), who are named by its own ids; those with an account of
+ * Chaguan's own are the same, by the account's name. */
+#ifndef CG_COMMON_STORE_STORE_APP_USER_H
+#define CG_COMMON_STORE_STORE_APP_USER_H
+
+#include "common/app_claims.h"
+#include "common/rights.h"
+#include "common/store/store.h"
+
+struct store_app_user {
+    uint64_t user;
+    char public_id[ID_MAX];                              /* a credential: never shown to others */
+    char id[APP_ID_MAX + 1];                             /* the application's */
+    char name[APP_NAME_MAX + 1], face[APP_FACE_MAX + 1]; /* as they were given; empty: none */
+    enum store_user_role role;
+    bool has_password;
+    struct rights rights;
+};
+
+/* What others are shown. Borrowed from `user`. */
+static inline const char *store_app_user_shown(const struct store_app_user *user)
+{
+    return *user->name ? user->name : user->id;
+}
+
+/* ERR_NOT_FOUND: there is no such user. */
+enum err store_app_user_find(struct store *store, struct str id, struct store_app_user *user) CG_MUST_CHECK;
+/* The same, and appends the application's object: nothing if it gave none. */
+enum err store_app_user_get(struct store *store, struct str id, struct store_app_user *user,
+                            struct buf *meta) CG_MUST_CHECK;
+
+/* Somebody came with a token: makes the user at first sight and changes what the claims say otherwise; one SELECT if
+ * nothing has changed. Safe to call concurrently. The claims have passed app_claims_wrong. */
+enum err store_app_user_seen(struct store *store, const struct app_claims *claims,
+                             struct store_app_user *user) CG_MUST_CHECK;
+
+/* The same for many at once, in one SELECT. */
+struct store_app_seen {
+    const struct app_claims *claims;
+    struct store_app_user *user; /* given, and set */
+    enum err err;                /* set */
+};
+enum { STORE_APP_SEEN_MAX = 32 };
+/* What it returns but ERR_OK it has set as each one's err, too. `count` is at most STORE_APP_SEEN_MAX. */
+enum err store_app_users_seen(struct store *store, struct store_app_seen *seen, size_t count) CG_MUST_CHECK;
+
+/* Makes the user, or makes it what the claims say and nothing else; a role that they do not give stays. *made: it is
+ * new. */
+enum err store_app_user_put(struct store *store, const struct app_claims *claims, struct store_app_user *user,
+                            bool *made) CG_MUST_CHECK;
+/* Changes what the claims give. ERR_NOT_FOUND: there is no such user. */
+enum err store_app_user_patch(struct store *store, const struct app_claims *claims,
+                              struct store_app_user *user) CG_MUST_CHECK;
+
+#endif
