@@ -18,7 +18,7 @@ void frame_log_fini(struct frame_log *log)
     frame_log_init(log, log->max);
 }
 
-static size_t held(const struct frame_log *log)
+static size_t used(const struct frame_log *log)
 {
     return (size_t)(log->end - log->start);
 }
@@ -31,7 +31,7 @@ static size_t frame_bytes(const struct frame_log_entry *entry)
 size_t frame_log_trim(struct frame_log *log, size_t keep, uint64_t limit)
 {
     size_t drop = 0, gone = 0;
-    for (; gone < log->count && held(log) - drop > keep; gone++) {
+    for (; gone < log->count && used(log) - drop > keep; gone++) {
         const struct frame_log_entry *oldest = &log->entries[gone];
         if (oldest->offset + frame_bytes(oldest) > limit)
             break;
@@ -41,9 +41,9 @@ size_t frame_log_trim(struct frame_log *log, size_t keep, uint64_t limit)
         return 0;
     log->start += drop;
     log->count -= (uint32_t)gone;
-    memmove(log->data, log->data + drop, held(log));
+    memmove(log->data, log->data + drop, used(log));
     memmove(log->entries, log->entries + gone, log->count * sizeof log->entries[0]);
-    if (!held(log)) {
+    if (!used(log)) {
         free(log->data);
         free(log->entries);
         log->data = NULL;
@@ -55,12 +55,12 @@ size_t frame_log_trim(struct frame_log *log, size_t keep, uint64_t limit)
 
 bool frame_log_would_evict(const struct frame_log *log, size_t bytes)
 {
-    return held(log) + bytes > log->max;
+    return used(log) + bytes > log->max;
 }
 
 bool frame_log_would_grow(const struct frame_log *log, size_t bytes)
 {
-    return held(log) + bytes > log->cap || log->count == log->entry_cap;
+    return used(log) + bytes > log->cap || log->count == log->entry_cap;
 }
 
 void frame_log_compact(struct frame_log *log, uint64_t had, bool all)
@@ -87,7 +87,7 @@ void frame_log_compact(struct frame_log *log, uint64_t had, bool all)
 
 static void grow(struct frame_log *log, size_t bytes)
 {
-    size_t need = held(log) + bytes;
+    size_t need = used(log) + bytes;
     if (need > log->cap) {
         size_t cap = log->cap ? log->cap : 512;
         while (cap < need)
@@ -108,7 +108,7 @@ void frame_log_append(struct frame_log *log, uint64_t seq, bool passing, struct 
     if (frame_log_would_evict(log, bytes))
         frame_log_trim(log, log->max / 2, log->end);
     grow(log, bytes);
-    char *at = log->data + held(log);
+    char *at = log->data + used(log);
     memcpy(at, header.ptr, header.len);
     memcpy(at + header.len, payload.ptr, payload.len);
     log->entries[log->count++] = (struct frame_log_entry){

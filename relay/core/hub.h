@@ -84,7 +84,7 @@ uint64_t hub_seq(const struct subscription *sub);
 /* Somebody has seen that this number is stored: if the room has not delivered it, it is waited for and then fetched. */
 void hub_expect(struct subscription *sub, uint64_t seq);
 
-/* For a subscription that was held: whether the log still has everything past its cursor. If not, or if `anew`, the
+/* For a subscription that was corked: whether the log still has everything past its cursor. If not, or if `anew`, the
  * cursor goes to the log's end: what comes from there is numbered after hub_seq. */
 bool hub_catch_up(struct subscription *sub, bool anew);
 

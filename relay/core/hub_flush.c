@@ -35,14 +35,14 @@ static void flush_subscription(struct subscription *sub)
     struct session *session = sub->session;
     const struct frame_log *log = &sub->log->frames;
     bool pulled = encoding_of(sub->log)->pulled;
-    if (sub->held)
+    if (sub->corked)
         return;
-    if (pulled && !session->held) {
+    if (pulled && !session->corked) {
         if (sub->cursor != log->end && !session->closing) {
             session->protocol->changed(session, sub);
             sub->cursor = log->end;
         }
-    } else if (!pulled && !session->held && !session->blocked) {
+    } else if (!pulled && !session->corked && !session->blocked) {
         session_flush(sub);
     } else if (sub->cursor < log->start && !session->closing) {
         metric_inc(METRIC_CLOSED_SLOW);

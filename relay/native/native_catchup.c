@@ -1,4 +1,4 @@
-/* native_catchup.c: what was missed. A subscription is held from its first moment until everything before it was given
+/* native_catchup.c: what was missed. A subscription is corked from its first moment until everything before it was given
  * to the socket; each room has its own page on its way, and there are as many of them at once as the outbox has room
  * for. */
 #include "common/mem.h"
@@ -160,7 +160,7 @@ static void step(struct native_room *room)
         return;
     }
     room->catching = false;
-    session_hold_subscription(sub, false);
+    session_cork_subscription(sub, false);
 }
 
 void native_catch_up(struct native *native)

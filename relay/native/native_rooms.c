@@ -1,7 +1,7 @@
 /* native_rooms.c: a connection's conversations.
  *
  *   named ─▶ looked up ─▶ known ─▶ (join) looked up again ─▶ subscription asked for
- *         ─▶ subscription, held ─▶ joined, catching up ─▶ live
+ *         ─▶ subscription, corked ─▶ joined, catching up ─▶ live
  *
  * Commands about one conversation wait while it is looked up or its subscription is asked for, so they are carried out
  * in order. What follows a subscription is native_catchup.c's. */
@@ -401,7 +401,7 @@ void native_joined(struct session *session, struct subscription *sub)
     struct native_room *room = native_room_of(native, hub_conversation(sub));
     if (!room || session->closing) /* the user's inbox */
         return;
-    session_hold_subscription(sub, true);
+    session_cork_subscription(sub, true);
     room->coming = false;
     place_cursor(room, sub);
     if (room->in_hello && native->hello) {

@@ -16,7 +16,7 @@
 
 enum {
     READ_BYTES = 16384,       /* that are read at once, for all connections */
-    INBOX_BYTES = 1024,       /* that a message in pieces begins with */
+    MESSAGE_BYTES = 1024,     /* that a message in pieces begins with */
     PONGS_BYTES = 4096,       /* answered pings of one read go out together */
     CLOSE_REASON_BYTES = 123, /* RFC 6455 section 5.5 */
 };
@@ -31,8 +31,8 @@ struct ws {
     size_t pongs_len;
 };
 
-/* A text or binary message that is not whole yet, or what came while nothing is read. */
-struct inbox {
+/* A text or binary message that is not whole yet, or what came while reading was paused. */
+struct input {
     struct unfinished unfinished; /* first */
     struct user *user;
     struct buf bytes;
@@ -46,10 +46,11 @@ struct user {
     struct session *session; /* NULL: none was to be had */
     int fd;
     struct wsread read;
-    struct inbox *inbox; /* NULL: none, as nearly always. So with the others: an idle connection keeps no buffer */
-    struct buf *out;     /* what the kernel did not take */
-    struct inbox *held;  /* what came while it was paused */
-    struct buf *pong;    /* for the latest ping that came while the kernel took nothing */
+    /* NULL, as nearly always: an idle connection keeps no buffer. */
+    struct input *message;  /* that is not whole yet */
+    struct buf *out;        /* what the kernel did not take */
+    struct input *deferred; /* what came while it was paused */
+    struct buf *pong;       /* for the latest ping that came while the kernel took nothing */
     bool paused;
     bool said_close; /* our close frame is out, or in `out`: the client's ends the connection */
     bool deaf;       /* what it sends means nothing any more */
@@ -128,7 +129,7 @@ static void ws_close(void *socket, unsigned code, const char *reason)
         memcpy(frame + 4, reason, len - 2);
     }
     user->said_close = true;
-    if (user->held)
+    if (user->deferred)
         lws_callback_on_writable(user->wsi); /* or the client's answer would never be read */
     ws_send(user, (struct str){frame, 2 + len});
 }
@@ -143,8 +144,8 @@ static void ws_pause(void *socket, bool paused)
 {
     struct user *user = socket;
     user->paused = paused;
-    if (user->held && !paused)
-        lws_callback_on_writable(user->wsi); /* where what was held is taken: not in here */
+    if (user->deferred && !paused)
+        lws_callback_on_writable(user->wsi); /* where what was deferred is read: not in here */
 }
 
 static size_t ws_kept(void *socket)
@@ -189,40 +190,40 @@ static void on_message(struct user *user, bool binary, bool is_utf8, struct str 
 
 /* ---- what is kept until more comes ---- */
 
-static void drop_inbox(struct inbox **inbox)
+static void drop_input(struct input **input)
 {
-    if (*inbox) {
-        unfinished_set(&(*inbox)->unfinished, 0, 0);
-        buf_fini(&(*inbox)->bytes);
+    if (*input) {
+        unfinished_set(&(*input)->unfinished, 0, 0);
+        buf_fini(&(*input)->bytes);
     }
-    free(*inbox);
-    *inbox = NULL;
+    free(*input);
+    *input = NULL;
 }
 
 /* Too much is kept for all clients, and of its address most. */
 static void on_crowded(struct unfinished *unfinished)
 {
-    struct inbox *inbox = (struct inbox *)(void *)unfinished;
-    struct user *user = inbox->user;
+    struct input *input = (struct input *)(void *)unfinished;
+    struct user *user = input->user;
     session_close(user->session, 1013, "Busy: say it again later");
-    if (inbox == user->held)
+    if (input == user->deferred)
         user->deaf = true; /* what follows begins somewhere */
-    drop_inbox(inbox == user->held ? &user->held : &user->inbox);
+    drop_input(input == user->deferred ? &user->deferred : &user->message);
 }
 
-static struct inbox *new_inbox(struct user *user, size_t max)
+static struct input *new_input(struct user *user, size_t max)
 {
-    struct inbox *inbox = mem_zalloc(sizeof *inbox);
-    inbox->unfinished.drop = on_crowded;
-    inbox->user = user;
-    buf_init(&inbox->bytes, max);
-    return inbox;
+    struct input *input = mem_zalloc(sizeof *input);
+    input->unfinished.drop = on_crowded;
+    input->user = user;
+    buf_init(&input->bytes, max);
+    return input;
 }
 
 /* The last thing that is done with it: it may be dropped for it. */
-static void note_inbox(struct inbox *inbox)
+static void note_input(struct input *input)
 {
-    unfinished_set(&inbox->unfinished, inbox->user->session->client.address, inbox->bytes.cap);
+    unfinished_set(&input->unfinished, input->user->session->client.address, input->bytes.cap);
 }
 
 static size_t longest_message(const struct session *session)
@@ -233,20 +234,20 @@ static size_t longest_message(const struct session *session)
 }
 
 /* False: it is a text that cannot become one. */
-static bool add_to_inbox(struct user *user, bool binary, struct str piece)
+static bool add_to_message(struct user *user, bool binary, struct str piece)
 {
     size_t max = longest_message(user->session);
     bool broken = false;
-    if (!user->inbox) {
-        user->inbox = new_inbox(user, max);
-        if (max >= INBOX_BYTES)
-            buf_reserve(&user->inbox->bytes, INBOX_BYTES);
+    if (!user->message) {
+        user->message = new_input(user, max);
+        if (max >= MESSAGE_BYTES)
+            buf_reserve(&user->message->bytes, MESSAGE_BYTES);
     }
-    struct inbox *inbox = user->inbox;
-    buf_add_str(&inbox->bytes, piece);
+    struct input *input = user->message;
+    buf_add_str(&input->bytes, piece);
     if (!binary) {
-        struct str rest = {inbox->bytes.data + inbox->checked, inbox->bytes.len - inbox->checked};
-        inbox->checked += text_utf8_prefix(rest, &broken);
+        struct str rest = {input->bytes.data + input->checked, input->bytes.len - input->checked};
+        input->checked += text_utf8_prefix(rest, &broken);
     }
     return !broken;
 }
@@ -258,22 +259,22 @@ static void on_piece(struct user *user, const struct wsread_event *piece)
         reject(user, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE, "Text frames only");
     } else if (piece->first && piece->last) {
         on_message(user, piece->binary, piece->binary || text_utf8_valid(piece->bytes), piece->bytes);
-    } else if (!add_to_inbox(user, piece->binary, piece->bytes)) {
+    } else if (!add_to_message(user, piece->binary, piece->bytes)) {
         not_utf8(user);
     } else {
         session_unfinished(session, !piece->last);
         if (!piece->last) {
-            note_inbox(user->inbox);
+            note_input(user->message);
             return;
         }
-        struct inbox *whole = user->inbox; /* what it leads to may end in a close */
-        user->inbox = NULL;
+        struct input *whole = user->message; /* what it leads to may end in a close */
+        user->message = NULL;
         unfinished_set(&whole->unfinished, 0, 0);
         on_message(user, piece->binary, whole->checked == whole->bytes.len, buf_str(&whole->bytes));
-        drop_inbox(&whole);
+        drop_input(&whole);
     }
     if (session->closing)
-        drop_inbox(&user->inbox);
+        drop_input(&user->message);
 }
 
 /* ---- frames ---- */
@@ -368,30 +369,30 @@ static void settle(struct user *user)
 static void on_bytes(struct user *user, char *bytes, size_t len)
 {
     session_heard(user->session);
-    size_t at = user->held ? 0 : read_frames(user, bytes, len);
+    size_t at = user->deferred ? 0 : read_frames(user, bytes, len);
     if (at < len) { /* lws stops reading after this */
-        if (!user->held)
-            user->held = new_inbox(user, SIZE_MAX / 4);
-        buf_add(&user->held->bytes, bytes + at, len - at);
+        if (!user->deferred)
+            user->deferred = new_input(user, SIZE_MAX / 4);
+        buf_add(&user->deferred->bytes, bytes + at, len - at);
         lws_rx_flow_control(user->wsi, 0);
-        note_inbox(user->held);
+        note_input(user->deferred);
     }
     settle(user);
 }
 
-static void take_held(struct user *user)
+static void read_deferred(struct user *user)
 {
-    struct inbox *held = user->held;
-    user->held = NULL;
-    unfinished_set(&held->unfinished, 0, 0);
-    size_t at = read_frames(user, held->bytes.data, held->bytes.len);
-    if (at < held->bytes.len) {
-        buf_consume(&held->bytes, at);
-        user->held = held;
-        note_inbox(held);
+    struct input *deferred = user->deferred;
+    user->deferred = NULL;
+    unfinished_set(&deferred->unfinished, 0, 0);
+    size_t at = read_frames(user, deferred->bytes.data, deferred->bytes.len);
+    if (at < deferred->bytes.len) {
+        buf_consume(&deferred->bytes, at);
+        user->deferred = deferred;
+        note_input(deferred);
         return;
     }
-    drop_inbox(&held);
+    drop_input(&deferred);
     lws_rx_flow_control(user->wsi, 1);
 }
 
@@ -407,8 +408,8 @@ static bool on_writable(struct user *user)
     if (user->pong && !user->said_close)
         ws_send(user, buf_str(user->pong));
     drop(&user->pong);
-    if (user->held && (!user->paused || user->session->closing))
-        take_held(user);
+    if (user->deferred && (!user->paused || user->session->closing))
+        read_deferred(user);
     session_writable(user->session);
     settle(user);
     return true;
@@ -417,8 +418,8 @@ static bool on_writable(struct user *user)
 static void on_closed(struct user *user)
 {
     struct session *session = user->session;
-    drop_inbox(&user->inbox);
-    drop_inbox(&user->held);
+    drop_input(&user->message);
+    drop_input(&user->deferred);
     user->session = NULL;
     if (session) {
         user->ws->open--;

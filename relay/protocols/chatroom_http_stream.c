@@ -3,7 +3,7 @@
  *   subscription (from here on the room's log has everything) ─▶ what was missed before it, page by page from MySQL
  *        ─▶ the log
  *
- * The subscription is held meanwhile, so that nothing overtakes; one that falls off the log while it is held is closed
+ * The subscription is corked meanwhile, so that nothing overtakes; one that falls off the log while it is corked is closed
  * as too slow, and its client resumes further on. */
 #include "common/container.h"
 #include "common/mem.h"
@@ -207,7 +207,7 @@ static void go_live(struct session *session)
 {
     struct stream *stream = stream_of(session);
     stream->missing = false;
-    session_hold(session, false);
+    session_cork(session, false);
     if (stream->encoding == ENCODING_STREAM && !session->closing)
         on_changed(session, hub_subscription(session, stream->conversation));
 }
@@ -388,7 +388,7 @@ static void on_admitted(struct chatroom_http_asked *base)
     memcpy(stream->head, membership->head, sizeof stream->head);
     memcpy(stream->callback, asked->callback, sizeof stream->callback);
     send_beginning(session);
-    session_hold(session, true);
+    session_cork(session, true);
     if (!session->closing)
         hub_join(protocol_context.hub, session, membership->conversation, stream->encoding);
 }

@@ -215,20 +215,20 @@ static enum err emit(const struct multipart *multipart, const char *bytes, size_
 }
 
 /* Takes as much of `bytes` as is data, up to and with a delimiter; *taken says how much. In one run where it can: only
- * what was held back in an earlier call is said apart. */
+ * what was carried over from an earlier call is said apart. */
 static enum err feed_data(struct multipart *multipart, struct str bytes, size_t *taken)
 {
     const char *delimiter = multipart->delimiter;
-    size_t i = 0, held = multipart->matched, matched = held;
+    size_t i = 0, carried = multipart->matched, matched = carried;
     while (i < bytes.len && matched < multipart->delimiter_len) {
         if (bytes.ptr[i] == delimiter[matched]) {
             matched++;
             i++;
         } else if (matched) { /* it was none; this byte may begin one */
-            enum err err = emit(multipart, delimiter, held);
+            enum err err = emit(multipart, delimiter, carried);
             if (err)
                 return err;
-            held = matched = 0;
+            carried = matched = 0;
         } else {
             const char *next = memchr(bytes.ptr + i, '\r', bytes.len - i);
             i = next ? (size_t)(next - bytes.ptr) : bytes.len;
@@ -236,7 +236,7 @@ static enum err feed_data(struct multipart *multipart, struct str bytes, size_t 
     }
     *taken = i;
     multipart->matched = matched;
-    enum err err = emit(multipart, bytes.ptr, i - (matched - held));
+    enum err err = emit(multipart, bytes.ptr, i - (matched - carried));
     if (err || matched < multipart->delimiter_len)
         return err;
     bool part = multipart->state == MULTIPART_DATA;

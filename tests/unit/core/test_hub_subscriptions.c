@@ -1,4 +1,4 @@
-/* What a subscription may ask for besides frames: bare bytes, payloads, to be held back. */
+/* What a subscription may ask for besides frames: bare bytes, payloads, to be corked. */
 #include "hub_listener.h"
 
 /* ---- bytes that are no frames ---- */
@@ -59,27 +59,27 @@ static void a_pulled_subscription_can_take_each_payload(void **state)
     assert_int_equal(*at, '\0');
 }
 
-/* ---- readers that are held back ---- */
+/* ---- readers that are corked ---- */
 
-static void a_held_reader_gets_the_log_when_it_is_let_go(void **state)
+static void a_corked_reader_gets_the_log_when_it_is_uncorked(void **state)
 {
     (void)state;
     struct client *client = joined_client(7, LINES, 0), *other = joined_client(7, LINES, 0);
-    session_hold(client->session, true);
+    session_cork(client->session, true);
     deliver(7, 1);
     hub_flush(&hub);
     assert_string_equal(bytes_of(client), "");
     assert_string_equal(bytes_of(other), "1:m1;");
     session_send_raw(client->session, STR("older;"));
     assert_string_equal(bytes_of(client), "older;");
-    session_hold(client->session, false);
+    session_cork(client->session, false);
     assert_string_equal(bytes_of(client), "1:m1;");
     deliver(7, 2);
     hub_flush(&hub);
     assert_string_equal(bytes_of(client), "2:m2;");
 }
 
-static void a_held_reader_that_falls_off_the_log_is_closed(void **state)
+static void a_corked_reader_that_falls_off_the_log_is_closed(void **state)
 {
     (void)state;
     static const enum encoding_id kinds[] = {LINES, WRAPPED};
@@ -88,8 +88,8 @@ static void a_held_reader_that_falls_off_the_log_is_closed(void **state)
         struct client *client = joined_client(7, kinds[i], seq), *blocked = joined_client(7, kinds[i], seq);
         int64_t closed = metric_get(METRIC_CLOSED_SLOW), spilled = metric_get(METRIC_SPILLED_BYTES);
         char *text = repeat("x", 20000);
-        session_hold(client->session, true);
-        session_hold(blocked->session, true);
+        session_cork(client->session, true);
+        session_cork(blocked->session, true);
         blocked->session->blocked = true;
         for (int n = 0; n < 6; n++) {
             struct message message = message_of(7, ++seq);
@@ -150,8 +150,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(bare_bytes_go_out_as_they_are),
         TEST(a_pulled_subscription_can_take_each_payload),
-        TEST(a_held_reader_gets_the_log_when_it_is_let_go),
-        TEST(a_held_reader_that_falls_off_the_log_is_closed),
+        TEST(a_corked_reader_gets_the_log_when_it_is_uncorked),
+        TEST(a_corked_reader_that_falls_off_the_log_is_closed),
         TEST(who_waits_for_a_socket_is_told_that_all_is_out),
         TEST(what_somebody_saw_stored_is_fetched),
     };

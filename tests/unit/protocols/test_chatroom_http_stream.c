@@ -154,7 +154,7 @@ static void an_iframe_resumes_too(void **state)
     struct visit *visit = get(PATH("stream"), ME "&after=3-1");
     hub_subscribed(&hub, ROOM);
     job_do();
-    deliver(ROOM, 8); /* while it is held */
+    deliver(ROOM, 8); /* while it is corked */
     hub_flush(&hub);
     while (job_count)
         job_do();
