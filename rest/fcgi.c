@@ -42,6 +42,16 @@ static uint64_t content_length(const FCGX_Request *request)
     return length;
 }
 
+/* nginx says the raw address where the path is to be cut before it is decoded. */
+static struct str path_of(const FCGX_Request *request)
+{
+    struct str raw = param(request, "REQUEST_URI"), path = param(request, "DOCUMENT_URI");
+    const char *end = raw.len ? memchr(raw.ptr, '?', raw.len) : NULL;
+    if (raw.len)
+        return (struct str){raw.ptr, end ? (size_t)(end - raw.ptr) : raw.len};
+    return path.len ? path : param(request, "SCRIPT_NAME");
+}
+
 struct fcgi_request {
     struct claim claim; /* first: a claim is its request */
     FCGX_Request fcgi;
@@ -124,11 +134,10 @@ struct fcgi_request *fcgi_read(int fd)
         free(request);
         return NULL;
     }
-    struct str path = param(fcgi, "DOCUMENT_URI");
     request->left = content_length(fcgi);
     request->http = (struct http_request){
         .method = param(fcgi, "REQUEST_METHOD"),
-        .path = path.len ? path : param(fcgi, "SCRIPT_NAME"),
+        .path = path_of(fcgi),
         .query = param(fcgi, "QUERY_STRING"),
         .remote = param(fcgi, "REMOTE_ADDR"),
         .token = param(fcgi, "HTTP_TOKEN"),

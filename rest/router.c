@@ -5,12 +5,13 @@
 #include "common/metrics.h"
 #include "common/origin.h"
 #include "common/store/store.h"
+#include "common/text.h"
 #include "rest/http/failure.h"
 #include "rest/services/moderate.h"
 
 #define TYPE_JSON "application/json; charset=utf-8"
 
-enum { ORIGIN_BYTES = 256 };
+enum { ORIGIN_BYTES = 256, PARAMS_BYTES = 1024 };
 enum { UNAVAILABLE_RETRY_S = 2 }; /* Retry-After of a 503 or 504 that has none of its own */
 
 static const struct route_table *const *tables;
@@ -42,6 +43,13 @@ static const struct route *next(struct cursor *cursor)
  * is. */
 #define ARTICLE_PREFIX "/mysql/"
 static const char *const call_prefixes[] = {ARTICLE_PREFIX, "/api/"};
+
+/* The server API: its own form of failures, and paths that come as the client wrote them. */
+static bool is_api(struct str path)
+{
+    const struct str prefix = STR("/v1/");
+    return path.len >= prefix.len && !memcmp(path.ptr, prefix.ptr, prefix.len);
+}
 
 static bool is_call(const struct route *route)
 {
@@ -78,6 +86,8 @@ static bool matches(const char *pattern, struct str path, struct str params[ROUT
         params[count++] = (struct str){path.ptr + start, at - start};
         pattern += strcspn(pattern, "/");
     }
+    while (count < ROUTE_PARAMS)
+        params[count++] = (struct str){NULL, 0};
     return at == path.len;
 }
 
@@ -93,6 +103,20 @@ static bool takes_method(const struct route *route, struct str method)
 {
     bool is_get = !strcmp(route->method, "GET");
     return str_eq(method, str_of(route->method)) || (is_get && str_eq(method, STR("HEAD")));
+}
+
+/* Decodes what stands for the :names of an address as it came, into `room`. Also a slash may stand in a name so. */
+static bool decode(struct str params[ROUTE_PARAMS], char room[PARAMS_BYTES])
+{
+    char *at = room;
+    for (size_t i = 0; i < ROUTE_PARAMS && params[i].ptr; i++) {
+        size_t left = (size_t)(room + PARAMS_BYTES - at), len;
+        if (text_decode_url(params[i], false, at, left, &len) || !text_utf8_valid((struct str){at, len}))
+            return false;
+        params[i] = (struct str){at, len};
+        at += len;
+    }
+    return true;
 }
 
 /* NULL if there is none; then `allow` has the methods that the path does take. */
@@ -160,16 +184,28 @@ static void answer(struct http_response *response, int status, const char *body)
 static void answer_failure(const struct route *route, const struct call *call, int status,
                            struct http_response *response)
 {
-    response->retry_after_s = call->retry_after_s              ? call->retry_after_s
-                              : status == 503 || status == 504 ? UNAVAILABLE_RETRY_S
-                                                               : 0;
+    const struct failure failure = {.status = status,
+                                    .error = call->error ? call->error : failure_error(status),
+                                    .code = call->code ? call->code : failure_code(status),
+                                    .retry_after_s = call->retry_after_s              ? call->retry_after_s
+                                                     : status == 503 || status == 504 ? UNAVAILABLE_RETRY_S
+                                                                                      : 0};
+    response->retry_after_s = failure.retry_after_s;
     if (route->failure) {
         answer(response, status, route->failure);
     } else if (route->failed) {
         answer(response, status, "");
-        route->failed(&response->body, status, call->error ? call->error : failure_error(status),
-                      call->code ? call->code : failure_code(status));
+        route->failed(&response->body, &failure);
     }
+}
+
+/* Of a path that has no route. */
+static void answer_no_route(const struct http_request *request, struct failure failure, struct http_response *response)
+{
+    failure_form *form = is_api(request->path) ? failure_api : failure_coded;
+    response->retry_after_s = failure.retry_after_s;
+    answer(response, failure.status, "");
+    form(&response->body, &failure);
 }
 
 static int refuse_origin(struct call *call)
@@ -210,7 +246,7 @@ static void serve_route(const struct route *route, enum origin origin, struct ca
         origin_refuse(origin, call->request->origin, call->request->host, said);
         if (!response->body.len) { /* a page for operators, which has no form */
             response->type = TYPE_JSON;
-            failure_coded(&response->body, response->status, call->error, call->code);
+            failure_coded(&response->body, &(struct failure){.error = call->error, .code = call->code});
         }
         origin_add_to(&response->body, origin, said);
     }
@@ -228,15 +264,17 @@ static bool is_told_by_body(const struct route *route, const struct http_request
            status != 429 && !origin_is_refused(origin);
 }
 
-/* Its route, if it has one; its origin, and what the answer says of both. */
+/* Its route, if it has one; its origin, and what the answer says of both. `room`: for names in the path. */
 static const struct route *begin(const struct backends *backends, const struct http_request *request, struct call *call,
-                                 enum origin *origin, struct http_response *response)
+                                 char room[PARAMS_BYTES], enum origin *origin, struct http_response *response)
 {
     const struct origin_rules rules = {backends->settings->origins, backends->settings->server_names};
     *call = (struct call){.request = request, .backends = backends, .out = &response->body};
     *origin = origin_judge(&rules, request->origin, request->host, request->scheme);
     response->type = TYPE_JSON;
     const struct route *route = find(request, call->params, response->allow);
+    if (route && is_api(request->path) && !decode(call->params, room))
+        route = NULL;
     if (route && route->operators && !origin_asks_here(request->host))
         *origin = ORIGIN_MISNAMED;
     if (*origin == ORIGIN_LISTED && request->origin.len <= ORIGIN_BYTES)
@@ -258,8 +296,9 @@ static void count(const struct http_request *request, const struct route *route,
 void router_serve(const struct backends *backends, const struct http_request *request, struct http_response *response)
 {
     struct call call;
+    char room[PARAMS_BYTES];
     enum origin origin;
-    const struct route *route = begin(backends, request, &call, &origin, response);
+    const struct route *route = begin(backends, request, &call, room, &origin, response);
     response->preflight = response->origin.len && !route && *response->allow && request->asked_method.len &&
                           str_eq(request->method, STR("OPTIONS"));
     if (route)
@@ -267,9 +306,9 @@ void router_serve(const struct backends *backends, const struct http_request *re
     else if (response->preflight)
         answer(response, 200, "");
     else if (*response->allow)
-        answer(response, 405, "{\"error\":\"method not allowed\",\"code\":\"method_not_allowed\"}");
+        answer_no_route(request, (struct failure){405, "method not allowed", "method_not_allowed", 0}, response);
     else
-        answer(response, 404, "{\"error\":\"not found\",\"code\":\"not_found\"}");
+        answer_no_route(request, (struct failure){404, "not found", "not_found", 0}, response);
     count(request, route, response);
     if (is_told_by_body(route, request, response->status, origin)) {
         response->status = 200;
@@ -280,11 +319,12 @@ void router_serve(const struct backends *backends, const struct http_request *re
 void router_refuse(const struct backends *backends, const struct http_request *request, struct http_response *response)
 {
     struct call call;
+    char room[PARAMS_BYTES];
     enum origin origin;
-    const struct route *route = begin(backends, request, &call, &origin, response);
+    const struct route *route = begin(backends, request, &call, room, &origin, response);
     call.error = "too many requests wait: try again later";
     call.code = "busy";
-    answer(response, 503, "{\"error\":\"too many requests wait: try again later\",\"code\":\"busy\"}");
+    answer_no_route(request, (struct failure){503, call.error, call.code, 0}, response);
     if (route)
         answer_failure(route, &call, 503, response);
     count(request, route, response);
@@ -294,6 +334,6 @@ void router_describe(struct buf *out)
 {
     const struct route *route;
     for (struct cursor cursor = {0, 0}; (route = next(&cursor));)
-        buf_addf(out, "  %-4s %s%-*s %s\n", route->method, is_call(route) ? call_prefixes[0] : "",
-                 is_call(route) ? 31 : 38, route->path, route->doc);
+        buf_addf(out, "  %-6s %s%-*s %s\n", route->method, is_call(route) ? call_prefixes[0] : "",
+                 is_call(route) ? 34 : 41, route->path, route->doc);
 }

@@ -121,13 +121,12 @@ static int create(struct call *call)
 }
 
 /* As the article's client knows it; with a code where it is not the same every time. */
-static void create_failed(struct buf *out, int status, const char *error, const char *code)
+static void create_failed(struct buf *out, const struct failure *failure)
 {
-    (void)error;
     json_begin_object(out);
     json_add_text(out, "error", "创建失败");
-    if (status == 403 || status == 429 || status == 504)
-        json_add_text(out, "code", code);
+    if (failure->status == 403 || failure->status == 429 || failure->status == 504)
+        json_add_text(out, "code", failure->code);
     json_end_object(out);
 }
 

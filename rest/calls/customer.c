@@ -213,10 +213,12 @@ static int message(struct call *call)
 /* ---- the routes ---- */
 
 /* The body is what the article's client reads, whatever the status; the socket has the same. */
-static void session_failure(struct buf *out, int status, const char *error, const char *code)
+static void session_failure(struct buf *out, const struct failure *failure)
 {
+    int status = failure->status;
+    const char *code = failure->code;
     if (status == 413)
-        failure_customer(out, status, error, code);
+        failure_customer(out, failure);
     else if (status == 429)
         buf_add_text(out, CUSTOMER_TOO_MANY);
     else if (status == 403 && !strcmp(code, "banned"))

@@ -28,10 +28,11 @@ enum { ROUTE_PARAMS = 4 };
 struct call {
     const struct backends *backends;
     const struct http_request *request;
-    struct str params[ROUTE_PARAMS]; /* what stands for the path's :names, in their order; any bytes */
-    const struct http_query *query;  /* with `takes_query`; else without parameters */
-    struct json_object *object;      /* with BODY_JSON: the body */
-    struct buf *out;                 /* the success body */
+    struct str
+        params[ROUTE_PARAMS];       /* what stands for the path's :names, in their order; any bytes, below /v1/ UTF-8 */
+    const struct http_query *query; /* with `takes_query`; else without parameters */
+    struct json_object *object;     /* with BODY_JSON: the body */
+    struct buf *out;                /* the success body */
 
     /* A handler may set these before it returns a failure; literals. Else the status decides. */
     const char *error; /* a sentence for a person */
@@ -50,8 +51,15 @@ void call_begin_data(struct call *call);
  * returns. */
 typedef int route_handler(struct call *call);
 
+/* Why a call failed. */
+struct failure {
+    int status;
+    const char *error; /* a sentence for a person */
+    const char *code;  /* a stable word for a program */
+    int64_t retry_after_s;
+};
 /* Appends the body of a failure, in the form of a protocol; see failure.h. */
-typedef void failure_form(struct buf *out, int status, const char *error, const char *code);
+typedef void failure_form(struct buf *out, const struct failure *failure);
 
 enum body_rule {
     BODY_NONE,   /* not read */

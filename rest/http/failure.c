@@ -11,6 +11,7 @@ static const struct word {
     {401, "unauthorized", "a valid token or password is needed"},
     {403, "forbidden", "not allowed"},
     {404, "not_found", "no such thing"},
+    {405, "method_not_allowed", "method not allowed"},
     {409, "conflict", "it exists already, and is another"},
     {413, "too_big", "request body too large"},
     {415, "unsupported_type", "unsupported media type"},
@@ -59,31 +60,40 @@ int failure_status(enum err err, const char *call)
     return 500;
 }
 
-void failure_coded(struct buf *out, int status, const char *error, const char *code)
+void failure_coded(struct buf *out, const struct failure *failure)
 {
-    (void)status;
     json_begin_object(out);
-    json_add_text(out, "error", error);
-    json_add_text(out, "code", code);
+    json_add_text(out, "error", failure->error);
+    json_add_text(out, "code", failure->code);
     json_end_object(out);
 }
 
-void failure_customer(struct buf *out, int status, const char *error, const char *code)
+void failure_customer(struct buf *out, const struct failure *failure)
 {
-    (void)status;
     json_begin_object(out);
     json_add_int(out, "code", 0);
-    json_add_text(out, "msg", error);
-    if (!strcmp(code, "unknown"))
-        json_add_text(out, "reason", code);
+    json_add_text(out, "msg", failure->error);
+    if (!strcmp(failure->code, "unknown"))
+        json_add_text(out, "reason", failure->code);
     json_end_object(out);
 }
 
-void failure_upload(struct buf *out, int status, const char *error, const char *code)
+void failure_upload(struct buf *out, const struct failure *failure)
 {
-    (void)code;
     json_begin_object(out);
-    json_add_int(out, "status", status);
-    json_add_text(out, "err", error);
+    json_add_int(out, "status", failure->status);
+    json_add_text(out, "err", failure->error);
+    json_end_object(out);
+}
+
+void failure_api(struct buf *out, const struct failure *failure)
+{
+    json_begin_object(out);
+    json_add_object(out, "error");
+    json_add_text(out, "code", failure->code);
+    json_add_text(out, "message", failure->error);
+    if (failure->retry_after_s)
+        json_add_int(out, "retry_after_ms", failure->retry_after_s * 1000);
+    json_end_object(out);
     json_end_object(out);
 }

@@ -1,4 +1,4 @@
-/* failure.h: how each protocol says that a call failed (see failure_form in router.h). The texts are
+/* failure.h: how each protocol says that a call failed (see failure_form in call.h). The texts are
  * literals of ours. */
 #ifndef CG_REST_HTTP_FAILURE_H
 #define CG_REST_HTTP_FAILURE_H
@@ -11,6 +11,8 @@ failure_form failure_coded;
 failure_form failure_customer;
 /* {"status":415,"err":"unsupported media type"}: uploads. */
 failure_form failure_upload;
+/* {"error":{"code":"rate","message":"too many calls","retry_after_ms":1000}}: everything below /v1/. */
+failure_form failure_api;
 
 /* The status for what a store function returned: 200, 400, 404, 409, 413, 403 for ERR_DENIED, 503: nothing was done, 504:
  * it may have been done (ERR_UNKNOWN), or 500, which is logged with `call`. */

@@ -155,8 +155,10 @@ void http_add_header(struct buf *out, const struct http_response *response)
                  "Access-Control-Expose-Headers: Retry-After\r\nVary: Origin\r\n",
                  (int)response->origin.len, response->origin.ptr);
     if (response->preflight)
-        buf_add_text(out, "Access-Control-Allow-Methods: GET, POST\r\n"
-                          "Access-Control-Allow-Headers: " ORIGIN_HEADERS "\r\n"
-                          "Access-Control-Max-Age: 600\r\n");
+        buf_addf(out,
+                 "Access-Control-Allow-Methods: %s\r\n"
+                 "Access-Control-Allow-Headers: " ORIGIN_HEADERS "\r\n"
+                 "Access-Control-Max-Age: 600\r\n",
+                 response->allow);
     buf_add_text(out, "Cache-Control: no-store\r\n\r\n");
 }

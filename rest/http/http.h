@@ -19,7 +19,8 @@ enum {
 
 struct http_request {
     struct str method; /* "GET" */
-    struct str path;   /* decoded by nginx, without the query; "/mysql/getRoomNums". Any bytes. */
+    struct str
+        path; /* decoded by nginx, but below /v1/ as it came, without the query; "/mysql/getRoomNums". Any bytes. */
     struct str query;  /* what follows '?', as it came */
     struct str remote; /* the client's address as nginx saw it */
 
@@ -69,7 +70,7 @@ struct http_response {
     char allow[HTTP_ALLOW_MAX]; /* Allow, for 405; else empty */
     int64_t retry_after_s;      /* Retry-After; 0: none */
     struct str origin;          /* of another site whose pages may read this; empty: none. Borrowed from the request */
-    bool preflight;             /* … and this says what they may send */
+    bool preflight;             /* … and this says what they may send, by the methods of `allow` */
     struct buf body;
 };
 

@@ -49,6 +49,17 @@ static void unknown_paths_are_not_found(void **state)
     assert_int_equal(fake.entered, 0);
 }
 
+static void paths_of_the_server_api_fail_in_its_form(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"/v1/",      "/v1//",         "/v1/nothing",
+                                        "/v1/users", "/v1/users/%zz", "/v1/getRoomNums"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        assert_answer("GET", paths[i], BYTES(""), 404,
+                      "{\"error\":{\"code\":\"not_found\",\"message\":\"not found\"}}");
+    assert_answer("GET", "/v1", BYTES(""), 404, "{\"error\":\"not found\",\"code\":\"not_found\"}");
+}
+
 static void a_slash_at_the_end_of_a_path_means_nothing(void **state)
 {
     (void)state;
@@ -347,12 +358,12 @@ static void the_description_has_every_route(void **state)
 {
     (void)state;
     struct buf out;
-    buf_init(&out, 10000);
+    buf_init(&out, 20000);
     router_init(routes);
     router_describe(&out);
     buf_add_char(&out, '\0');
-    assert_non_null(strstr(out.data, "POST /mysql/createChatroom "));
-    assert_non_null(strstr(out.data, "GET  /metrics "));
+    assert_non_null(strstr(out.data, "POST   /mysql/createChatroom "));
+    assert_non_null(strstr(out.data, "GET    /metrics "));
     buf_fini(&out);
 }
 
@@ -361,6 +372,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(both_prefixes_lead_to_the_same_calls, reset),
         cmocka_unit_test_setup(unknown_paths_are_not_found, reset),
+        cmocka_unit_test_setup(paths_of_the_server_api_fail_in_its_form, reset),
         cmocka_unit_test_setup(a_slash_at_the_end_of_a_path_means_nothing, reset),
         cmocka_unit_test_setup(another_method_is_told_the_right_one, reset),
         cmocka_unit_test_setup(head_is_answered_as_get, reset),
