@@ -13,7 +13,7 @@ struct rights {
 
 /* Whether a token of that user's is still good. One that says neither its generation nor when it was given out (`iat`)
  * is void once any was. */
-static inline bool rights_take(const struct rights *rights, const struct token *token)
+static inline bool rights_accept(const struct rights *rights, const struct token *token)
 {
     if (token->generation >= 0)
         return token->generation >= rights->tokens;

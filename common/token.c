@@ -168,7 +168,7 @@ static bool is_for(struct json_object *claims, const char *audience)
 }
 
 /* Whom it speaks for: `sub`, or `id`, which many issuers write; if both are a user's, it is `sub`. */
-static bool take_user(struct json_object *claims, struct str *user_id)
+static bool read_user(struct json_object *claims, struct str *user_id)
 {
     static const char *const names[] = {"sub", "id"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -183,7 +183,7 @@ static enum err check_claims(const struct token_keys *keys, jwt_t *jwt, struct t
     struct json_object *claims = NULL;
     struct str sub;
     int64_t expires_s;
-    bool fine = text && !json_parse_object(str_of(text), &claims) && take_user(claims, &sub) &&
+    bool fine = text && !json_parse_object(str_of(text), &claims) && read_user(claims, &sub) &&
                 is_for(claims, keys->audience) && is_in_time(claims, &expires_s);
     if (fine) {
         *out = (struct token){.expires_s = expires_s, .generation = -1};

@@ -52,7 +52,7 @@ bool token_same(struct str one, struct str other);
  * that is not signed by one of the keys with that key's algorithm, has ended or not begun (no leeway), is for
  * another audience (`aud`, a text or an array that holds ours), lacks `exp`, `aud` or a `sub` (or, without one, an `id`) in the shape of
  * a user's id, is longer than TOKEN_MAX or no token at all. *out is set only on success;
- * whether that user exists, in which protocol, and whether the token was made void since (rights_take) is the caller's
+ * whether that user exists, in which protocol, and whether the token was made void since (rights_accept) is the caller's
  * question.
  *
  * Never blocks, keeps no state, may run in any thread. Costs about 9 µs for HS256 and 300 µs for RS256 with

@@ -119,7 +119,7 @@ void handshake_upgrade(void *arg, struct http_call *call)
         return; /* another relay's */
     struct ws_handshake taken = {protocol, &request, call->peer};
     struct str bytes;
-    int fd = http_take(call, &bytes);
+    int fd = http_detach(call, &bytes);
     struct str behind = {call->body.ptr,
                          (size_t)(bytes.ptr + bytes.len - call->body.ptr)}; /* a handshake has no body */
     ws_adopt(handshake->ws, fd, behind, &taken);

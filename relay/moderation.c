@@ -100,7 +100,7 @@ static void work(struct job *job, struct store *store)
     job->err = store_sanctions_changed(store, look->changed_ms, collect, look);
 }
 
-static void take(const struct sanction *sanction)
+static void apply(const struct sanction *sanction)
 {
     if (sanction->changed_ms > moderation.changed_ms)
         moderation.changed_ms = sanction->changed_ms;
@@ -120,7 +120,7 @@ static void on_looked(struct job *job)
     struct look *look = (struct look *)job;
     moderation.looking = false;
     for (size_t i = 0; !job->err && i < look->count; i++)
-        take(&look->list[i]);
+        apply(&look->list[i]);
     free(look->list);
     free(look);
     if (!moderation.config.hub)

@@ -45,7 +45,7 @@ static enum err fail(enum err err, const char *sentence, const char **why)
     return err;
 }
 
-static enum err take_name(const struct operator_order *order, struct sanction *sanction, const char **why)
+static enum err read_name(const struct operator_order *order, struct sanction *sanction, const char **why)
 {
     if (text_check_label(order->user, SANCTION_NAME_MAX) || order->user.len >= SANCTION_NAME_MAX)
         return fail(ERR_INVALID, "user is a name of at most 256 bytes", why);
@@ -79,7 +79,7 @@ static enum err find(struct store *store, const struct operator_order *order, st
     if (order->address.len && sanction_address(order->address, sanction->address))
         return fail(ERR_INVALID, "address is an IPv4 or IPv6 address", why);
     if (order->user.len && realm == OPERATOR_SOCKETIO)
-        err = take_name(order, sanction, why);
+        err = read_name(order, sanction, why);
     else if (order->user.len)
         err = find_user(store, order, &realm, sanction, why);
     if (!err && order->room.len) {

@@ -82,7 +82,7 @@ static void list_options(const struct program_info *info, struct option options[
     options[count] = (struct option){NULL, 0, NULL, 0};
 }
 
-static void take_own(const struct program_option *own)
+static void set_own(const struct program_option *own)
 {
     if (own->value)
         *own->value = optarg;
@@ -100,7 +100,7 @@ int program_start(const struct program_info *info, int argc, char **argv, struct
     list_options(info, options);
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (option < CONFIG && option != '?')
-            take_own(&info->options[option]);
+            set_own(&info->options[option]);
         else if (option == CONFIG)
             file = optarg;
         else if (option == SET && count < MAX_SETS)

@@ -281,7 +281,7 @@ enum err db_connect(struct db *db)
             db->used_ms = db->checked_ms = clock_mono_ms();
             metric_inc(METRIC_DB_CONNECTS);
             db->connects++;
-            db_address_taken(db->at);
+            db_address_chosen(db->at);
             return ERR_OK;
         }
         disconnect(db);

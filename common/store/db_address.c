@@ -73,7 +73,7 @@ void db_address_failed(size_t at, size_t count, unsigned error, const char *text
         log_warn("db.passed_over", "address=%zu errno=%u msg=\"%s\"", at + 1, error, text);
 }
 
-void db_address_taken(size_t at)
+void db_address_chosen(size_t at)
 {
     unsigned place = (unsigned)at + 1, before = atomic_exchange(&current, place);
     atomic_store(&known[at].error, 0);

@@ -27,7 +27,7 @@ void db_addresses_order(size_t count, size_t order[DB_ADDRESSES_MAX]);
 /* Server `at` of `count` could not be connected to, may not be written, or broke a connection. */
 void db_address_failed(size_t at, size_t count, unsigned error, const char *text);
 /* A connection was made to it: from now on all connections are to use it. */
-void db_address_taken(size_t at);
+void db_address_chosen(size_t at);
 /* Whether connections are to use it; a connection to another one moves when it has no transaction open. */
 bool db_address_is_current(size_t at);
 

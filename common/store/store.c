@@ -70,11 +70,6 @@ const char *store_error(const struct store *store)
     return db_error(store->db);
 }
 
-static void take_number(void *arg, const struct db_value *columns)
-{
-    *(uint64_t *)arg = columns[0].number;
-}
-
 enum err store_ready(struct store *store, char why[256])
 {
     uint64_t version = 0;
@@ -83,7 +78,7 @@ enum err store_ready(struct store *store, char why[256])
         snprintf(why, 256, "cannot use the database: %.180s", db_error(store->db));
         return err;
     }
-    err = db_run(store->db, "SELECT MAX(version) FROM schema_migration", take_number, &version);
+    err = db_run(store->db, "SELECT MAX(version) FROM schema_migration", store_on_number, &version);
     if (err == ERR_DOWN) {
         snprintf(why, 256, "cannot use the database: %.180s", db_error(store->db));
         return err;
@@ -123,7 +118,7 @@ enum err store_ping(struct store *store)
 enum err store_count_rooms(struct store *store, uint64_t *count)
 {
     *count = 0;
-    return db_query(store->db, SQL_COUNT_ROOMS, NULL, 0, take_number, count);
+    return db_query(store->db, SQL_COUNT_ROOMS, NULL, 0, store_on_number, count);
 }
 
 struct name_row {
@@ -276,6 +271,6 @@ enum err store_read_ranges(struct store *store, const struct store_range *ranges
 enum err store_epoch(struct store *store, uint64_t *epoch)
 {
     *epoch = 0;
-    enum err err = db_query(store->db, SQL_EPOCH, NULL, 0, take_number, epoch);
+    enum err err = db_query(store->db, SQL_EPOCH, NULL, 0, store_on_number, epoch);
     return !err && !*epoch ? ERR_INTERNAL : err;
 }

@@ -27,7 +27,7 @@ static void on_self(void *arg, const struct db_value *c)
     struct store_friend_self *self = arg;
     self->user = c[0].number;
     self->has_password = !c[2].is_null;
-    self->rights = store_take_rights(c + 3);
+    self->rights = store_read_rights(c + 3);
     store_copy(self->name, sizeof self->name, c[1].text);
 }
 
@@ -82,7 +82,7 @@ static void on_space(void *arg, const struct db_value *c)
     struct space_row *row = arg;
     row->membership->conversation = c[0].number;
     row->membership->user = c[2].number;
-    row->membership->rights = store_take_rights(c + 5);
+    row->membership->rights = store_read_rights(c + 5);
     row->is_member = !c[4].is_null;
     store_copy(row->membership->space_name, sizeof row->membership->space_name, c[1].text);
     store_copy(row->membership->user_name, sizeof row->membership->user_name, c[3].text);

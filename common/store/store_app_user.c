@@ -32,7 +32,7 @@ static void take_user(struct store_app_user *user, const struct db_value *c)
     store_copy(user->face, sizeof user->face, c[4].text);
     user->role = (enum store_user_role)c[5].number;
     user->has_password = !c[6].is_null;
-    user->rights = store_take_rights(c + 7);
+    user->rights = store_read_rights(c + 7);
 }
 
 struct found {

@@ -24,12 +24,7 @@ const struct store_statements store_customer_statements = STORE_STATEMENTS(rows)
 
 /* ---- registering ---- */
 
-static void take_number(void *arg, const struct db_value *columns)
-{
-    *(uint64_t *)arg = columns[0].number;
-}
-
-static void take_name(void *arg, const struct db_value *columns)
+static void on_name(void *arg, const struct db_value *columns)
 {
     buf_add_str(arg, columns[0].text);
 }
@@ -38,7 +33,7 @@ enum err store_customer_name(struct store *store, struct str app_sid, struct str
 {
     struct db_value key[] = {DB_TEXT(app_sid), DB_TEXT(account)};
     size_t before = username->len;
-    enum err err = db_query(store->db, SQL_CUSTOMER_NAME, key, 2, take_name, username);
+    enum err err = db_query(store->db, SQL_CUSTOMER_NAME, key, 2, on_name, username);
     return !err && username->len == before ? ERR_NOT_FOUND : err; /* no name is empty */
 }
 
@@ -46,7 +41,7 @@ static enum err find_or_add_user(struct store *store, struct str name, uint64_t 
 {
     struct db_value key[] = {DB_NUM(REALM_CUSTOMERS), DB_TEXT(name)};
     *user = 0;
-    enum err err = db_query(store->db, SQL_FIND_USER, key, 2, take_number, user);
+    enum err err = db_query(store->db, SQL_FIND_USER, key, 2, store_on_number, user);
     if (err || *user)
         return err;
     char id[ID_MAX];
@@ -54,7 +49,7 @@ static enum err find_or_add_user(struct store *store, struct str name, uint64_t 
     struct db_value row[] = {DB_TEXT(str_of(id)), DB_NUM(REALM_CUSTOMERS), DB_TEXT(name), DB_TEXT(STR("0"))};
     err = db_query(store->db, SQL_ADD_USER, row, 4, NULL, NULL);
     if (!err || err == ERR_DUPLICATE) /* somebody was faster */
-        err = db_query(store->db, SQL_FIND_USER, key, 2, take_number, user);
+        err = db_query(store->db, SQL_FIND_USER, key, 2, store_on_number, user);
     return !err && !*user ? ERR_INTERNAL : err;
 }
 
@@ -79,7 +74,7 @@ enum err store_customer_register(struct store *store, struct str app_sid, struct
 
 /* ---- the conversation of two ---- */
 
-static void take_customer(struct store_customer *customer, const struct db_value *c)
+static void read_customer(struct store_customer *customer, const struct db_value *c)
 {
     if (c[0].is_null)
         return;
@@ -92,8 +87,8 @@ static void take_customer(struct store_customer *customer, const struct db_value
 static void on_pair(void *arg, const struct db_value *c)
 {
     struct store_customer_pair *pair = arg;
-    take_customer(&pair->friend, c);
-    take_customer(&pair->user, c + 4);
+    read_customer(&pair->friend, c);
+    read_customer(&pair->user, c + 4);
     pair->conversation = c[8].number; /* 0 for NULL */
     pair->seq = c[9].number;
     pair->generation = (uint32_t)c[10].number;

@@ -58,16 +58,11 @@ enum err store_friend_find(struct store *store, uint64_t one, uint64_t other, ch
     return !err && !*friend_id ? ERR_NOT_FOUND : err;
 }
 
-static void on_count(void *arg, const struct db_value *columns)
-{
-    *(uint64_t *)arg = columns[0].number;
-}
-
 enum err store_friend_count(struct store *store, uint64_t user, uint64_t most, uint64_t *count)
 {
     struct db_value params[] = {DB_NUM(user), DB_NUM(most)};
     *count = 0;
-    return db_query(store->db, SQL_FRIEND_COUNT, params, 2, on_count, count);
+    return db_query(store->db, SQL_FRIEND_COUNT, params, 2, store_on_number, count);
 }
 
 enum err store_friend_make(struct store *store, uint64_t one, uint64_t other, char friend_id[ID_MAX], bool *made)

@@ -418,11 +418,6 @@ static enum err write_counters(struct store *store, const struct batch *batch)
     return err;
 }
 
-static void on_batch_id(void *arg, const struct db_value *columns)
-{
-    *(uint64_t *)arg = columns[0].number;
-}
-
 static void note_lost(struct batch *batch, size_t count)
 {
     batch->lost_id = batch->id;
@@ -444,7 +439,7 @@ static enum err find_lost(struct store *store, const struct batch *batch, bool *
     if (!post || counter_of(batch, post->message.conversation)->seq < post->lost_seq)
         return ERR_OK;
     struct db_value key[] = {DB_NUM(post->message.conversation), DB_NUM(post->lost_seq)};
-    enum err err = db_query(store->db, SQL_FIND_BATCH, key, 2, on_batch_id, &id);
+    enum err err = db_query(store->db, SQL_FIND_BATCH, key, 2, store_on_number, &id);
     *found = !err && id == batch->lost_id;
     return err;
 }

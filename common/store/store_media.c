@@ -32,11 +32,6 @@ const struct store_statements store_media_statements = STORE_STATEMENTS(rows);
 static const char sum_sql[] = "UPDATE meta SET value = (SELECT COALESCE(SUM(bytes), 0) FROM media) "
                               "WHERE name = 'media_bytes'";
 
-static void take_number(void *arg, const struct db_value *columns)
-{
-    *(uint64_t *)arg = columns[0].number;
-}
-
 /* The sum's row is made by whoever needs it first. The statement locks it, also if it was there. */
 static const char make_sql[] = "INSERT INTO meta (name, value) VALUES ('media_bytes', '0')"
                                " ON DUPLICATE KEY UPDATE value = value";
@@ -50,7 +45,7 @@ static enum err recount_once(struct store *store, uint64_t *bytes)
     if (!err)
         err = db_run(store->db, sum_sql, NULL, NULL);
     if (!err)
-        err = db_run(store->db, look_sql, take_number, bytes);
+        err = db_run(store->db, look_sql, store_on_number, bytes);
     if (!err)
         return db_commit(store->db);
     db_rollback(store->db);
@@ -88,7 +83,7 @@ static enum err add_once(struct store *store, struct str name, struct str kind, 
 static enum err why_full(struct store *store)
 {
     uint64_t sum = UINT64_MAX;
-    enum err err = db_run(store->db, look_sql, take_number, &sum);
+    enum err err = db_run(store->db, look_sql, store_on_number, &sum);
     if (!err && sum != UINT64_MAX)
         return ERR_TOO_BIG;
     if (!err)
@@ -111,7 +106,7 @@ enum err store_media_add(struct store *store, struct str name, struct str kind, 
 enum err store_media_sum(struct store *store, uint64_t *bytes)
 {
     *bytes = 0;
-    return db_run(store->db, look_sql, take_number, bytes);
+    return db_run(store->db, look_sql, store_on_number, bytes);
 }
 
 enum err store_media_remove(struct store *store, struct str name)

@@ -23,11 +23,6 @@ _Static_assert(KIND_CHATROOM == 1 && KIND_FRIENDS == 2 && KIND_SPACE == 4, "as S
 
 const struct store_statements store_native_statements = STORE_STATEMENTS(rows);
 
-static void take_number(void *arg, const struct db_value *columns)
-{
-    *(uint64_t *)arg = columns[0].number;
-}
-
 static void on_user(void *arg, const struct db_value *c)
 {
     struct store_native_user *user = arg;
@@ -36,7 +31,7 @@ static void on_user(void *arg, const struct db_value *c)
     store_copy(user->name, sizeof user->name, c[2].text);
     store_copy(user->head, sizeof user->head, store_json(c[3].text, "0"));
     user->has_password = !c[4].is_null;
-    user->rights = store_take_rights(c + 5);
+    user->rights = store_read_rights(c + 5);
 }
 
 enum err store_native_user(struct store *store, struct str user_id, struct store_native_user *user)
@@ -50,7 +45,7 @@ enum err store_native_user(struct store *store, struct str user_id, struct store
 
 /* ---- conversations ---- */
 
-static void take_membership(struct store_native_membership *membership, const struct db_value *c)
+static void read_membership(struct store_native_membership *membership, const struct db_value *c)
 {
     membership->conversation = c[0].number;
     membership->kind = (enum store_kind)c[1].number;
@@ -71,7 +66,7 @@ static void on_membership(void *arg, const struct db_value *c)
     struct looking *looking = arg;
     for (size_t i = 0; i < looking->count; i++)
         if (str_eq(looking->ids[i], c[0].text))
-            take_membership(&looking->memberships[i], c + 1);
+            read_membership(&looking->memberships[i], c + 1);
 }
 
 /* What has not the shape of an id is never looked for. */
@@ -133,7 +128,7 @@ static void on_arrival(void *arg, const struct db_value *c)
     if (is_user)
         on_user(&asked->arrival->user, c + 1);
     if (is_member && asked->membership)
-        take_membership(asked->membership, of_membership);
+        read_membership(asked->membership, of_membership);
 }
 
 static void add_arrival(struct asking *asking, struct store_native_arrival *arrival, size_t i)
@@ -195,7 +190,7 @@ enum err store_native_unread(struct store *store, uint64_t conversation, uint64_
 {
     struct db_value params[] = {DB_NUM(conversation), DB_NUM(after), DB_NUM(after + among), DB_NUM(user)};
     *count = 0;
-    return db_query(store->db, SQL_UNREAD, params, 4, take_number, count);
+    return db_query(store->db, SQL_UNREAD, params, 4, store_on_number, count);
 }
 
 enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_membership *membership)

@@ -12,11 +12,6 @@ static const struct store_statement rows[] = {
 
 const struct store_statements store_pair_statements = STORE_STATEMENTS(rows);
 
-static void take_number(void *arg, const struct db_value *columns)
-{
-    *(uint64_t *)arg = columns[0].number;
-}
-
 /* A unique key decides between two who make the same thing at once: the loser finds the winner's. */
 static enum err add_unless_there(struct store *store, enum statement sql, const struct db_value *params, size_t count)
 {
@@ -28,7 +23,7 @@ enum err store_named_find(struct store *store, enum store_kind kind, struct str 
 {
     struct db_value key[] = {DB_NUM(kind), DB_TEXT(name)};
     *conversation = 0;
-    enum err err = db_query(store->db, SQL_FIND_CONVERSATION, key, 2, take_number, conversation);
+    enum err err = db_query(store->db, SQL_FIND_CONVERSATION, key, 2, store_on_number, conversation);
     return !err && !*conversation ? ERR_NOT_FOUND : err;
 }
 

@@ -17,7 +17,7 @@ _Static_assert(SANCTION_REVOCATION == 4, "as the statements say");
 
 const struct store_statements store_rights_statements = STORE_STATEMENTS(rows);
 
-struct rights store_take_rights(const struct db_value *c)
+struct rights store_read_rights(const struct db_value *c)
 {
     return (struct rights){(uint32_t)c[0].number, (uint32_t)c[1].number, c[2].is_null ? 0 : (int64_t)c[2].number};
 }

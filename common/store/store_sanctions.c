@@ -66,11 +66,6 @@ static struct sanction sanction_of(const struct db_value *c)
     return sanction;
 }
 
-static void take_number(void *arg, const struct db_value *columns)
-{
-    *(uint64_t *)arg = columns[0].number;
-}
-
 struct visit {
     store_sanction_fn *fn;
     void *arg;
@@ -87,7 +82,7 @@ enum err store_sanctions_active(struct store *store, int64_t *now_ms, store_sanc
 {
     struct visit visit = {fn, arg};
     uint64_t now = 0;
-    enum err err = db_query(store->db, SQL_SANCTIONS_NOW, NULL, 0, take_number, &now);
+    enum err err = db_query(store->db, SQL_SANCTIONS_NOW, NULL, 0, store_on_number, &now);
     *now_ms = (int64_t)now;
     return err ? err : db_query(store->db, SQL_SANCTIONS_ACTIVE, NULL, 0, on_sanction, &visit);
 }
@@ -176,7 +171,7 @@ enum err store_moderated_room(struct store *store, enum store_kind kind, struct 
 {
     struct db_value params[] = {DB_TEXT(name_or_id), DB_NUM(kind), DB_TEXT(name_or_id)};
     *conversation = 0;
-    enum err err = db_query(store->db, SQL_MODERATED_ROOM, params, 3, take_number, conversation);
+    enum err err = db_query(store->db, SQL_MODERATED_ROOM, params, 3, store_on_number, conversation);
     return !err && !*conversation ? ERR_NOT_FOUND : err;
 }
 

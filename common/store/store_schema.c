@@ -10,11 +10,6 @@ enum { MIGRATION_BYTES = 1 << 20, LOCK_SECONDS = 60 };
 
 /* ---- migrations ---- */
 
-static void take(void *arg, const struct db_value *columns)
-{
-    *(uint64_t *)arg = columns[0].is_null ? 0 : columns[0].number;
-}
-
 static enum err read_file(const char *path, struct buf *out)
 {
     FILE *file = fopen(path, "r");
@@ -75,7 +70,7 @@ static enum err apply_missing(struct store *store, const char *dir, store_line_f
         char sql[128], line[300];
         snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM schema_migration WHERE version = %d", atoi(files[i]->d_name));
         if (!err)
-            err = db_run(store->db, sql, take, &applied);
+            err = db_run(store->db, sql, store_on_number, &applied);
         if (!err && !applied) {
             err = apply(store, dir, files[i]->d_name, why);
             snprintf(line, sizeof line, "%s %s", err ? "failed" : "applied", files[i]->d_name);
@@ -94,7 +89,7 @@ enum err store_migrate(struct store *store, const char *dir, store_line_fn *said
     enum err err = db_connect(store->db);
     /* the lock may be awaited longer than an answer: ask in short turns */
     for (int turn = 0; !err && !locked && turn < LOCK_SECONDS; turn++)
-        err = db_run(store->db, "SELECT GET_LOCK('chaguan_migrate', 1)", take, &locked);
+        err = db_run(store->db, "SELECT GET_LOCK('chaguan_migrate', 1)", store_on_number, &locked);
     if (!err && !locked) {
         snprintf(why, 256, "another migration holds the lock");
         return ERR_BUSY;
@@ -109,7 +104,7 @@ enum err store_migrate(struct store *store, const char *dir, store_line_fn *said
         return err;
     }
     uint64_t version = 0;
-    err = db_run(store->db, "SELECT MAX(version) FROM schema_migration", take, &version);
+    err = db_run(store->db, "SELECT MAX(version) FROM schema_migration", store_on_number, &version);
     if (err) {
         snprintf(why, 256, "%.250s", db_error(store->db));
     } else if (version > STORE_SCHEMA_VERSION) {
@@ -244,6 +239,6 @@ enum err store_stats(struct store *store, struct store_stats *stats)
     };
     enum err err = ERR_OK;
     for (size_t i = 0; !err && i < sizeof figures / sizeof figures[0]; i++)
-        err = db_run(store->db, figures[i].sql, take, figures[i].value);
+        err = db_run(store->db, figures[i].sql, store_on_number, figures[i].value);
     return err;
 }

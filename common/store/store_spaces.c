@@ -45,7 +45,7 @@ const struct store_statements store_spaces_statements = STORE_STATEMENTS(rows);
 
 static void on_space_user(void *arg, const struct db_value *c)
 {
-    *(struct store_space_user *)arg = (struct store_space_user){c[0].number, store_take_rights(c + 1)};
+    *(struct store_space_user *)arg = (struct store_space_user){c[0].number, store_read_rights(c + 1)};
 }
 
 enum err store_space_user(struct store *store, struct str user_id, struct store_space_user *user)

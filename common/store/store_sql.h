@@ -115,11 +115,11 @@ extern const struct store_statements store_io_statements, store_native_statement
 extern const struct store_statements store_sanctions_statements, store_rights_statements;
 extern const struct store_statements store_app_user_statements;
 
-/* The columns of a user's rights, which store_take_rights takes in this order. */
+/* The columns of a user's rights, which store_read_rights wants in this order. */
 #define STORE_RIGHTS_COLUMNS(user) \
     user ".rights, " user ".tokens_rights, TIMESTAMPDIFF(SECOND, '1970-01-01', " user ".tokens_at)"
 enum { STORE_RIGHTS_COLUMN_COUNT = 3 };
-struct rights store_take_rights(const struct db_value *columns);
+struct rights store_read_rights(const struct db_value *columns);
 
 /* A piece of work that finds out by itself what an earlier attempt has done, so that it may be tried again:
  *     struct store_tries tries = {0};
@@ -139,6 +139,8 @@ bool store_again(struct store_tries *tries, enum err *err);
 void store_copy(char *out, size_t size, struct str text);
 /* What goes into frames as it is: the text of a row if it is JSON, else `instead`, and it is counted. */
 struct str store_json(struct str text, const char *instead);
+/* For db_query and db_run: puts the first column, a number, or 0 for NULL, into the uint64_t that `arg` is. */
+void store_on_number(void *arg, const struct db_value *columns);
 /* Whether a row is about one of `count` that were asked for; one that is not is counted. */
 bool store_is_asked(uint64_t at, size_t count);
 

@@ -1,10 +1,15 @@
-/* store_text.c: what statements that are put together as text are made of, and the texts of rows. */
+/* store_text.c: what statements that are put together as text are made of, and what rows have. */
 #include "common/hex.h"
 #include "common/json.h"
 #include "common/metrics.h"
 #include "common/store/store_sql.h"
 
 #include <limits.h>
+
+void store_on_number(void *arg, const struct db_value *columns)
+{
+    *(uint64_t *)arg = columns[0].is_null ? 0 : columns[0].number;
+}
 
 void store_copy(char *out, size_t size, struct str text)
 {

@@ -462,7 +462,7 @@ void room_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding
     append(log, 0, false);
 }
 
-bool hub_take(struct subscription *sub, hub_payload_fn *fn, void *arg)
+bool hub_read(struct subscription *sub, hub_payload_fn *fn, void *arg)
 {
     const struct frame_log *log = &sub->log->frames;
     if (sub->cursor < log->start)

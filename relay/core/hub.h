@@ -168,7 +168,7 @@ bool hub_recent(struct hub *hub, uint64_t conversation, enum encoding_id encodin
  * its end; false, calling nothing, if the cursor fell off. `seq` is 0 for what is not stored. `fn` must not send or
  * join. */
 typedef void hub_payload_fn(void *arg, uint64_t seq, struct str payload);
-bool hub_take(struct subscription *sub, hub_payload_fn *fn, void *arg);
+bool hub_read(struct subscription *sub, hub_payload_fn *fn, void *arg);
 
 /* Gives the sockets what was appended in this turn of the loop. Called before the loop sleeps. Large rooms cool down
  * after it; returns after how many milliseconds it wants to be called again for them, -1: not at all. */

@@ -144,7 +144,7 @@ static void look_up(struct job *const *jobs, size_t count, struct store *store)
 static bool may_speak(const struct greeting *greeting)
 {
     if (greeting->by_token)
-        return rights_take(&greeting->arrival.user.rights, &greeting->token);
+        return rights_accept(&greeting->arrival.user.rights, &greeting->token);
     return greeting->arrival.user.realm != REALM_SPACES && !greeting->arrival.user.has_password;
 }
 

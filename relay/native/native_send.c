@@ -26,7 +26,7 @@ void native_posted(struct session *session, uint64_t number, const struct store_
 
 /* ---- what is to be stored ---- */
 
-static bool take_client_id(struct json_object *object, struct str *client_id)
+static bool read_client_id(struct json_object *object, struct str *client_id)
 {
     if (!json_get_string(object, "client_id", client_id) || !client_id->len || client_id->len > MESSAGE_CLIENT_ID_MAX)
         return false;
@@ -60,7 +60,7 @@ static void post(struct native_room *room, int64_t re, enum message_kind kind, s
 }
 
 /* The command's content, or what is wrong with it. */
-static const char *take_content(struct json_object *object, enum message_kind kind, struct str *content)
+static const char *read_content(struct json_object *object, enum message_kind kind, struct str *content)
 {
     bool text = kind == MESSAGE_TEXT || kind == MESSAGE_EMOJI;
     if (!json_get_string(object, "content", content))
@@ -79,8 +79,8 @@ void native_send(struct native_room *room, int64_t re, struct json_object *objec
     if (!json_has(object, "kind") || json_get_string(object, "kind", &name))
         kind = native_kind(name);
     const char *wrong = !kind                                 ? "kind must be text, emoji, file, image or video"
-                        : !take_client_id(object, &client_id) ? "client_id must be 1 to 64 visible ASCII characters"
-                                                              : take_content(object, kind, &content);
+                        : !read_client_id(object, &client_id) ? "client_id must be 1 to 64 visible ASCII characters"
+                                                              : read_content(object, kind, &content);
     if (wrong) {
         native_refuse(room->native, re, "bad_argument", wrong);
         return;
@@ -99,10 +99,10 @@ static void revise(struct native_room *room, int64_t re, struct json_object *obj
     const char *wrong = NULL;
     if (!json_get_int(object, "seq", 1, INT64_MAX - 1, &of))
         wrong = "seq must be the number of a message";
-    else if (!take_client_id(object, &client_id))
+    else if (!read_client_id(object, &client_id))
         wrong = "client_id must be 1 to 64 visible ASCII characters";
     else if (kind == MESSAGE_EDIT)
-        wrong = take_content(object, MESSAGE_TEXT, &content);
+        wrong = read_content(object, MESSAGE_TEXT, &content);
     if (wrong) {
         native_refuse(room->native, re, "bad_argument", wrong);
         return;

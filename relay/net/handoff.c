@@ -282,7 +282,7 @@ struct handoff *handoff_new(uv_loop_t *loop, const struct settings *settings, st
     handoff->renew.fired = on_renew;
     read_boot(handoff->boot);
     read_advertised(handoff, address, sizeof address);
-    handoff->takers = handoff_takers_new(handoff, path);
+    handoff->receivers = handoff_receivers_new(handoff, path);
     handoff_look(handoff);
     handoff->splices = handoff_splices_new(handoff);
     snprintf(handoff->value, sizeof handoff->value, "%s %s %s", handoff->boot, *path ? path : "-", address);
@@ -301,7 +301,7 @@ void handoff_bus_state(struct handoff *handoff, bool up)
 void handoff_look(struct handoff *handoff)
 {
     bool open = handoff->settings->listen_front && !handoff->stopped && http_has_room(handoff->server);
-    handoff_takers_front(handoff->takers, open);
+    handoff_receivers_front(handoff->receivers, open);
 }
 
 size_t handoff_files(const struct handoff *handoff)
@@ -311,7 +311,7 @@ size_t handoff_files(const struct handoff *handoff)
 
 bool handoff_front_is_done(const struct handoff *handoff)
 {
-    return handoff_takers_front_is_done(handoff->takers);
+    return handoff_receivers_front_is_done(handoff->receivers);
 }
 
 void handoff_stop(struct handoff *handoff)
@@ -323,7 +323,7 @@ void handoff_stop(struct handoff *handoff)
     key_of(handoff, handoff->incarnation, key);
     struct str args[] = {STR("DEL"), str_of(key)};
     bus_command(handoff->bus, ignore, handoff, args, 2);
-    handoff_takers_stop(handoff->takers);
+    handoff_receivers_stop(handoff->receivers);
     handoff_splices_stop(handoff->splices);
 }
 
@@ -335,7 +335,7 @@ void handoff_free(struct handoff *handoff)
     for (struct handoff_destination *destination; (destination = map_next(&handoff->destinations, &at));)
         destination_free(destination);
     map_fini(&handoff->destinations);
-    handoff_takers_free(handoff->takers);
+    handoff_receivers_free(handoff->receivers);
     handoff_splices_free(handoff->splices);
     free(handoff);
 }

@@ -94,6 +94,6 @@ bool handoff_local_give(struct handoff_destination *destination, struct http_cal
     if (in_file)
         close(fds[1]);
     if (given)
-        close(http_take(call, &bytes));
+        close(http_detach(call, &bytes));
     return given;
 }

@@ -2,7 +2,7 @@
  *
  *   handoff.c        which relay is where; who hands what to whom
  *   handoff_local.c  to a relay on this machine: the socket itself
- *   handoff_take.c   taking what relays and nginx give
+ *   handoff_receive.c   taking what relays and nginx give
  *   handoff_splice.c to any other: bytes back and forth
  *   handoff_spread.c newcomers, to the relay with the fewest clients */
 #ifndef CG_RELAY_NET_HANDOFF_PARTS_H
@@ -46,7 +46,7 @@ struct handoff_peer {
     int64_t until_ms;     /* clock_mono_ms: that is old then */
 };
 
-struct handoff_takers;
+struct handoff_receivers;
 struct handoff_splices;
 
 struct handoff {
@@ -61,7 +61,7 @@ struct handoff {
     struct map destinations;
     size_t waiting;
     struct wheel_timer renew;
-    struct handoff_takers *takers;
+    struct handoff_receivers *receivers;
     struct handoff_splices *splices;
     bool up, stopped;
     size_t (*count_clients)(void); /* NULL: nobody is given away */
@@ -79,15 +79,15 @@ void handoff_look_for(struct handoff *handoff, uint64_t incarnation);
  * caller's. */
 bool handoff_give_near(struct handoff *handoff, uint64_t incarnation, struct http_call *call);
 
-/* ---- handoff_take.c ---- */
+/* ---- handoff_receive.c ---- */
 
 /* Listens beside listen_socket, for relays. path: its absolute name, empty if there is none. */
-struct handoff_takers *handoff_takers_new(struct handoff *handoff, char path[HANDOFF_PATH_MAX]);
+struct handoff_receivers *handoff_receivers_new(struct handoff *handoff, char path[HANDOFF_PATH_MAX]);
 /* For nginx too, or no longer; what it has sent by then is taken. */
-void handoff_takers_front(struct handoff_takers *takers, bool open);
-bool handoff_takers_front_is_done(const struct handoff_takers *takers);
-void handoff_takers_stop(struct handoff_takers *takers);
-void handoff_takers_free(struct handoff_takers *takers);
+void handoff_receivers_front(struct handoff_receivers *receivers, bool open);
+bool handoff_receivers_front_is_done(const struct handoff_receivers *receivers);
+void handoff_receivers_stop(struct handoff_receivers *receivers);
+void handoff_receivers_free(struct handoff_receivers *receivers);
 
 /* ---- handoff_local.c ---- */
 

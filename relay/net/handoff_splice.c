@@ -133,7 +133,7 @@ static void linger(struct splice *splice)
 }
 
 /* False: it is over, at once. */
-static bool take(struct end *end)
+static bool receive(struct end *end)
 {
     struct splice *splice = end->splice;
     char *piece = splice->all->piece;
@@ -158,7 +158,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
     if (good && events & UV_DISCONNECT && end == &splice->client)
         good = false;
     if (good && events & UV_READABLE && !end->other->out.len && (!splice->ending || splice->lingering))
-        good = take(end);
+        good = receive(end);
     if (!good) {
         splice_end(splice);
         return;
@@ -227,7 +227,7 @@ static void on_connected(uv_poll_t *poll, int status, int events)
     struct request *request = &splice->call->request;
     bool upgrades = request->header(request, "upgrade", upgrade, sizeof upgrade).len;
     struct str bytes;
-    int fd = http_take(splice->call, &bytes);
+    int fd = http_detach(splice->call, &bytes);
     splice->call = NULL;
     wheel_cancel(&splice->timer);
     metric_inc(METRIC_HANDOFFS_SPLICED);

@@ -355,7 +355,7 @@ int http_look(struct http_call *call, struct str *bytes)
     return conn->fd;
 }
 
-int http_take(struct http_call *call, struct str *bytes)
+int http_detach(struct http_call *call, struct str *bytes)
 {
     int fd = http_look(call, bytes);
     call->gone = NULL;

@@ -34,7 +34,7 @@ enum {
 struct http_server;
 
 /* One request whose answer is still owed. The pointer is valid until an answer is given (http_reply, the end of a
- * stream), http_take, or `gone`; then whoever holds it must forget it. */
+ * stream), http_detach, or `gone`; then whoever holds it must forget it. */
 struct http_call {
     const char *method;       /* "GET"; a literal */
     struct request request;   /* path (as sent, not decoded), argument (decoded), header; until the handler returns,
@@ -71,9 +71,9 @@ struct http_config {
     struct wheel *wheel;
     const struct http_route *const *routes; /* ends with NULL; no claimant: 404 */
     /* A GET with Connection: upgrade and Upgrade: websocket, and no body; anything else that asks for an upgrade
-     * was refused with 400. Takes the call over with http_take, or answers it. */
+     * was refused with 400. Takes the call over with http_detach, or answers it. */
     void (*upgrade)(void *arg, struct http_call *call);
-    /* How many connections http_take gave away that are still open: max_connections bounds both kinds together. */
+    /* How many connections http_detach gave away that are still open: max_connections bounds both kinds together. */
     size_t (*taken)(void *arg);
     /* Whether one more of these would find a place. NULL: yes. */
     bool (*has_place)(void *arg);
@@ -129,8 +129,8 @@ void http_stream_session(struct http_call *call, uint64_t session_id, struct ses
 /* Takes the connection away from the server: the file descriptor is the caller's, `bytes` holds all that was read of
  * this request and after it; a body that came in chunks has a Content-Length instead. The call is gone; `bytes` and
  * `request` may be read until the caller returns to the loop. */
-int http_take(struct http_call *call, struct str *bytes);
-/* What http_take would give, without taking it. */
+int http_detach(struct http_call *call, struct str *bytes);
+/* What http_detach would give, without taking it. */
 int http_look(struct http_call *call, struct str *bytes);
 
 #endif

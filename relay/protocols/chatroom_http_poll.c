@@ -131,7 +131,7 @@ static void on_not_joined(struct session *session, uint64_t conversation, enum e
         fail(session);
 }
 
-static void take(void *arg, uint64_t seq, struct str payload)
+static void add_payload(void *arg, uint64_t seq, struct str payload)
 {
     struct chatroom_http_page *page = arg;
     const struct settings *settings = protocol_context.settings;
@@ -153,7 +153,7 @@ static void on_changed(struct session *session, struct subscription *sub)
     struct poll *poll = poll_of(session);
     struct chatroom_http_page page;
     chatroom_http_page_init(&page, poll->next, NULL);
-    bool whole = hub_take(sub, take, &page) && !page.out.failed;
+    bool whole = hub_read(sub, add_payload, &page) && !page.out.failed;
     if (!poll->reading && !whole)
         read_rest(session); /* one turn of the loop brought more than a log holds */
     else if (!poll->reading && page.count)

@@ -105,7 +105,7 @@ static void release(struct chatroom_http_asked *base)
 }
 
 /* Keeps what is to be said; what is wrong with it, or NULL. `key`: the header's, for a body without clientId. */
-static const char *take(struct asked *asked, struct json_object *object, struct str key, const char **code)
+static const char *read_post(struct asked *asked, struct json_object *object, struct str key, const char **code)
 {
     struct str content, client_id;
     *code = "bad_content";
@@ -138,7 +138,7 @@ static void handle_object(struct http_call *call, struct str room_id, struct jso
     if (!nick_id.len)
         wrong = "nickId is missing";
     else
-        wrong = take(asked, object, key, &code);
+        wrong = read_post(asked, object, key, &code);
     if (wrong) {
         metric_inc(METRIC_FRAMES_REFUSED);
         chatroom_http_refuse(call, 400, code, wrong);

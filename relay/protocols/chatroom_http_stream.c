@@ -193,7 +193,7 @@ static void on_changed(struct session *session, struct subscription *sub)
 {
     struct scripts scripts = {.callback = stream_of(session)->callback};
     buf_init(&scripts.out, (size_t)protocol_context.settings->room_log_bytes * 8);
-    if (!hub_take(sub, add_script, &scripts) || scripts.out.failed) {
+    if (!hub_read(sub, add_script, &scripts) || scripts.out.failed) {
         metric_inc(METRIC_CLOSED_SLOW);
         session_close(session, 1013, "Too slow: come back for the history");
     } else if (scripts.out.len) {

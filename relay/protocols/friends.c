@@ -181,7 +181,7 @@ static bool token_fits(const struct friends_state *state, const struct rights *r
 {
     struct token token;
     return state->token && !token_check(protocol_context.tokens, str_of(state->token), &token) &&
-           !strcmp(token.user_id, state->user_id) && rights_take(rights, &token);
+           !strcmp(token.user_id, state->user_id) && rights_accept(rights, &token);
 }
 
 static void admit(struct session *session, const struct look_up *look_up)

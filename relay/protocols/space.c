@@ -168,7 +168,7 @@ static void on_looked_up(struct job *job)
             protocol_refuse(session, 1008, "The room is another space's");
         } else if (job->err) {
             protocol_refuse(session, 1013, "Try again later");
-        } else if (!rights_take(rights, &admission->token)) {
+        } else if (!rights_accept(rights, &admission->token)) {
             protocol_refuse(session, PROTOCOL_CLOSE_UNAUTHORIZED, PROTOCOL_REVOKED);
         } else if ((why = protocol_admit(session, admission->membership.user, admission->membership.conversation,
                                          &proof))) {

@@ -105,7 +105,7 @@ static enum err on_end(void *arg)
 static const struct multipart_calls upload_calls = {on_begin, on_data, on_end};
 
 /* Whether a body of `bytes` (0: nobody knows) is worth reading: what is certain before it has come. */
-static int may_take(struct call *call, uint64_t bytes)
+static int check_room(struct call *call, uint64_t bytes)
 {
     const struct settings *settings = call->backends->settings;
     uint64_t used, least = bytes > FORM_BYTES ? bytes - FORM_BYTES : 1;
@@ -127,7 +127,7 @@ static void discard(const struct http_request *request)
 
 /* Reads the body to its end also when it is known to be refused: only then is the answer read, nginx being still busy
  * writing. It has the body on its disk and has bounded it, so that is no long wait. */
-static int take_body(struct upload *upload, const struct http_request *request)
+static int read_body(struct upload *upload, const struct http_request *request)
 {
     struct multipart multipart;
     char *chunk = mem_zalloc(CHUNK_BYTES);
@@ -176,7 +176,7 @@ static void add_url(struct buf *out, const char *key, const struct upload *uploa
 typedef void add_answer(struct buf *out, const struct upload *upload);
 
 /* Takes the file of `field`, whose kind must begin with `family`. */
-static int take(struct call *call, const char *field, const char *family, add_answer *answer)
+static int receive_upload(struct call *call, const char *field, const char *family, add_answer *answer)
 {
     struct upload upload = {
         .settings = call->backends->settings,
@@ -184,13 +184,13 @@ static int take(struct call *call, const char *field, const char *family, add_an
         .file = {.directory = -1, .fd = -1},
     };
     uint64_t length = call->request->length;
-    int status = may_take(call, length == HTTP_LENGTH_BAD ? 0 : length);
+    int status = check_room(call, length == HTTP_LENGTH_BAD ? 0 : length);
     if (status != 200) {
         discard(call->request);
         return status;
     }
     buf_init(&upload.head, FILETYPE_BYTES);
-    status = take_body(&upload, call->request);
+    status = read_body(&upload, call->request);
     if (status == 200)
         status = keep(&upload, call->backends->store, family);
     if (status == 200)
@@ -234,17 +234,17 @@ static void answer_file(struct buf *out, const struct upload *upload)
 
 static int upload_avatar(struct call *call)
 {
-    return take(call, "avatar", "image/", answer_avatar);
+    return receive_upload(call, "avatar", "image/", answer_avatar);
 }
 
 static int upload_video(struct call *call)
 {
-    return take(call, "mp4_url", "video/", answer_video);
+    return receive_upload(call, "mp4_url", "video/", answer_video);
 }
 
 static int upload_file(struct call *call)
 {
-    return take(call, "file", "", answer_file);
+    return receive_upload(call, "file", "", answer_file);
 }
 
 /* nginx asks this before it reads the body of any of them. */
@@ -257,7 +257,7 @@ static int tell_room(struct call *call)
         return 400;
     int status = moderate_may_create(call);
     if (status == 200)
-        status = may_take(call, bytes);
+        status = check_room(call, bytes);
     if (status == 200) {
         json_begin_object(call->out);
         json_add_bool(call->out, "success", true);

@@ -33,7 +33,7 @@ static int who(struct call *call, struct caller *caller)
     enum err err = store_space_user(call->backends->store, str_of(token.user_id), &found);
     if (err)
         return err == ERR_NOT_FOUND ? 401 : failure_status(err, "space_user");
-    if (!rights_take(&found.rights, &token))
+    if (!rights_accept(&found.rights, &token))
         return 401;
     caller->user = found.user;
     memcpy(caller->user_id, token.user_id, ID_MAX);

@@ -16,7 +16,7 @@ static int look_up(struct call *call, struct str user_id, const struct token *to
     struct store_native_user found;
     enum err err = store_native_user(call->backends->store, user_id, &found);
     *user = found.user;
-    if (!err && token && !rights_take(&found.rights, token))
+    if (!err && token && !rights_accept(&found.rights, token))
         return 401;
     if (!err)
         err = store_native_memberships(call->backends->store, found.user, &call->params[0], 1, membership);

@@ -28,7 +28,7 @@ enum err auth_token(const struct call *call, struct token *token)
 bool auth_is(const struct call *call, struct str user_id, const struct rights *rights)
 {
     struct token token;
-    return !auth_token(call, &token) && str_eq(str_of(token.user_id), user_id) && rights_take(rights, &token);
+    return !auth_token(call, &token) && str_eq(str_of(token.user_id), user_id) && rights_accept(rights, &token);
 }
 
 bool auth_add_token(const struct call *call, const struct auth_login *login)

@@ -8,7 +8,7 @@
 #include "rest/http/call.h"
 
 /* The request's token: the header `token`, or `Authorization: Bearer`. ERR_DENIED: there is none, or it is not to be
- * believed. Whether it is still good is known once its user was looked up: rights_take. */
+ * believed. Whether it is still good is known once its user was looked up: rights_accept. */
 enum err auth_token(const struct call *call, struct token *token) CG_MUST_CHECK;
 /* Whether the request's token is that user's, whose rights these are, and still good. */
 bool auth_is(const struct call *call, struct str user_id, const struct rights *rights);

@@ -99,7 +99,7 @@ int http_look(struct http_call *call, struct str *bytes)
     return 0;
 }
 
-int http_take(struct http_call *call, struct str *bytes)
+int http_detach(struct http_call *call, struct str *bytes)
 {
     (void)call;
     *bytes = STR("");

@@ -157,7 +157,7 @@ static bool pending(const struct subscription *sub, struct str *bytes)
     return true;
 }
 
-bool hub_take(struct subscription *sub, hub_payload_fn *fn, void *arg)
+bool hub_read(struct subscription *sub, hub_payload_fn *fn, void *arg)
 {
     (void)sub;
     (void)fn;

@@ -457,8 +457,8 @@ static void what_was_given_out_before_tokens_were_made_void_is_void(void **state
         {{.generation = -1, .issued_s = NOW_S + 1}, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_int_equal(rights_take(&since, &rows[i].token), rows[i].good);
-        assert_true(rights_take(&never, &rows[i].token));
+        assert_int_equal(rights_accept(&since, &rows[i].token), rows[i].good);
+        assert_true(rights_accept(&never, &rows[i].token));
     }
 }
 

@@ -146,7 +146,7 @@ static void on_changed(struct session *session, struct subscription *sub)
 {
     struct client *client = session->socket;
     client->changed++;
-    if (sub->log->encoding == WRAPPED && !hub_take(sub, take_payload, &client->told))
+    if (sub->log->encoding == WRAPPED && !hub_read(sub, take_payload, &client->told))
         buf_add_text(&client->told, "too late|");
 }
 

@@ -79,7 +79,7 @@ static void echo(void *arg, struct http_call *call)
 {
     struct str bytes;
     (void)arg;
-    int fd = http_take(call, &bytes);
+    int fd = http_detach(call, &bytes);
     assert_int_equal(send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL), bytes.len);
     close(fd);
 }

@@ -76,7 +76,7 @@ static void on_upgrade(void *arg, struct http_call *call)
     struct str bytes;
     (void)arg;
     upgrades++;
-    int fd = http_take(call, &bytes);
+    int fd = http_detach(call, &bytes);
     assert_int_equal(send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL), bytes.len); /* an echo of all that was read */
     close(fd);
 }

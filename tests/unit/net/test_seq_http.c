@@ -165,7 +165,7 @@ static void on_upgrade(void *arg, struct http_call *call)
     struct str bytes;
     (void)arg;
     int len = snprintf(head, sizeof head, "HTTP/1.1 101 Go on\r\n\r\n[%u 0 0]", id_of(call));
-    int fd = http_take(call, &bytes);
+    int fd = http_detach(call, &bytes);
     struct str behind = {call->body.ptr, (size_t)(bytes.ptr + bytes.len - call->body.ptr)};
     CHECK(!call->body.len && behind.len <= bytes.len, "an upgrade with a body\n");
     CHECK(bytes.len >= 4 && !memcmp(behind.ptr - 4, "\r\n\r\n", 4), "the head does not end where it should\n");

@@ -310,7 +310,7 @@ static void health_tells_the_database_from_redis(void **state)
         "GET", "/readyz", BYTES(""), 503,
         "{\"ready\":false,\"db\":\"down\",\"db_address\":0,\"db_writable\":true,\"redis\":\"down\"" REDIS_DOWN);
     fake.store = ERR_OK;
-    db_address_taken(1);
+    db_address_chosen(1);
     db_refuses_writes(1, 28, "No space left on device");
     assert_answer(
         "GET", "/readyz", BYTES(""), 503,

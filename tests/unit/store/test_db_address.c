@@ -97,7 +97,7 @@ static void one_that_failed_comes_last_for_a_while(void **state)
     check_order(1, 2, 0);
     db_address_failed(1, 3, 1290, "read_only is ON");
     check_order(2, 0, 1);
-    db_address_taken(1); /* it can be used after all */
+    db_address_chosen(1); /* it can be used after all */
     check_order(1, 2, 0);
     clock_freeze(110000);
     check_order(0, 1, 2);
@@ -107,21 +107,21 @@ static void one_that_failed_comes_last_for_a_while(void **state)
 static void all_connections_are_to_use_the_one_that_was_taken_last(void **state)
 {
     (void)state;
-    db_address_taken(0);
+    db_address_chosen(0);
     int64_t failovers = metric_get(METRIC_DB_FAILOVERS);
     assert_true(db_address_is_current(0));
     assert_int_equal(db_state().address, 1);
     db_is_down(0, 2013, "gone");
     assert_false(db_state().up);
     assert_int_equal(metric_get(METRIC_DB_UP), 0);
-    db_address_taken(2);
-    db_address_taken(2); /* another thread's */
+    db_address_chosen(2);
+    db_address_chosen(2); /* another thread's */
     assert_true(db_state().up);
     assert_int_equal(db_state().address, 3);
     assert_false(db_address_is_current(0));
     assert_int_equal(metric_get(METRIC_DB_ADDRESS), 3);
     assert_int_equal(metric_get(METRIC_DB_FAILOVERS) - failovers, 1);
-    db_address_taken(0);
+    db_address_chosen(0);
     assert_int_equal(metric_get(METRIC_DB_FAILOVERS) - failovers, 2);
 }
 
@@ -129,9 +129,9 @@ static void one_that_refuses_writes_is_up_and_not_writable_for_a_while(void **st
 {
     (void)state;
     clock_freeze(100000);
-    db_address_taken(0);
+    db_address_chosen(0);
     db_refuses_writes(0, 1114, "The table is full");
-    db_address_taken(0); /* connecting says nothing about its disk */
+    db_address_chosen(0); /* connecting says nothing about its disk */
     assert_true(db_state().up);
     assert_false(db_state().writable);
     assert_int_equal(metric_get(METRIC_DB_WRITABLE), 0);
@@ -143,7 +143,7 @@ static void one_that_refuses_writes_is_up_and_not_writable_for_a_while(void **st
     assert_true(db_state().writable);
     assert_int_equal(metric_get(METRIC_DB_WRITABLE), 1);
     db_refuses_writes(0, 1114, "The table is full");
-    db_address_taken(1); /* another server, another disk */
+    db_address_chosen(1); /* another server, another disk */
     assert_true(db_state().writable);
     clock_freeze(-1);
 }

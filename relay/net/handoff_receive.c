@@ -1,4 +1,4 @@
-/* handoff_take.c: takes the sockets that other relays and nginx give (handoff_wire.h).
+/* handoff_receive.c: takes the sockets that other relays and nginx give (handoff_wire.h).
  *
  * Relays give on a socket that only our own user can open. nginx gives on another one, whose name is there only while
  * there is room for new clients: without it nginx turns to the next relay. What was sent before the name went is still
@@ -35,7 +35,7 @@ struct giver {
 };
 
 struct listener {
-    struct handoff_takers *takers;
+    struct handoff_receivers *receivers;
     uv_poll_t *poll; /* its own allocation: it outlives a closed listener until libuv has let go of it */
     int fd;          /* -1: closed */
     char path[HANDOFF_PATH_MAX];
@@ -43,7 +43,7 @@ struct listener {
     size_t count;
 };
 
-struct handoff_takers {
+struct handoff_receivers {
     struct handoff *handoff;
     struct listener relays, front;
     bool front_failed;
@@ -68,7 +68,7 @@ static void giver_end(struct giver *giver)
 
 static bool is_front(const struct listener *listener)
 {
-    return listener == &listener->takers->front;
+    return listener == &listener->receivers->front;
 }
 
 /* ---- messages ---- */
@@ -87,10 +87,10 @@ static void adopt(const struct listener *listener, int fd, const struct handoff_
     if (is_front(listener)) /* whatever it says: nginx has no other way in */
         how = HTTP_PROXIED | HTTP_ALONE;
     metric_inc(is_front(listener) ? METRIC_HANDOFFS_FRONT : METRIC_HANDOFFS_TAKEN);
-    http_adopt(listener->takers->handoff->server, fd, how, bytes);
+    http_adopt(listener->receivers->handoff->server, fd, how, bytes);
 }
 
-static bool take_file(const struct listener *listener, const int fds[2], const struct handoff_wire *header)
+static bool receive_file(const struct listener *listener, const int fds[2], const struct handoff_wire *header)
 {
     struct stat about;
     if (fstat(fds[1], &about) || !S_ISREG(about.st_mode) || (uint64_t)about.st_size != header->len ||
@@ -108,7 +108,7 @@ static bool take_file(const struct listener *listener, const int fds[2], const s
 }
 
 /* Who sent it may be believed; yet a version that is not ours may run beside us. */
-static bool take_message(const struct listener *listener, const int fds[2], size_t count, struct str message)
+static bool receive_message(const struct listener *listener, const int fds[2], size_t count, struct str message)
 {
     struct handoff_wire header;
     if (message.len < sizeof header || !count || !is_stream(fds[0]))
@@ -118,7 +118,7 @@ static bool take_message(const struct listener *listener, const int fds[2], size
     if (header.magic != HANDOFF_WIRE_MAGIC)
         return false;
     if (count == 2)
-        return !bytes.len && !is_front(listener) && take_file(listener, fds, &header);
+        return !bytes.len && !is_front(listener) && receive_file(listener, fds, &header);
     if (bytes.len != header.len)
         return false;
     adopt(listener, fds[0], &header, bytes);
@@ -128,7 +128,7 @@ static bool take_message(const struct listener *listener, const int fds[2], size
 /* False: nothing more now, or the connection is over. */
 static bool receive(struct giver *giver, bool *over)
 {
-    char *bytes = giver->listener->takers->bytes;
+    char *bytes = giver->listener->receivers->bytes;
     union {
         char bytes[CMSG_SPACE(2 * sizeof(int))];
         struct cmsghdr align;
@@ -148,7 +148,7 @@ static bool receive(struct giver *giver, bool *over)
         memcpy(fds, CMSG_DATA(rights), count * sizeof(int));
     }
     bool cut = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC); /* also when no file descriptor is left */
-    bool taken = !cut && take_message(giver->listener, fds, count, (struct str){bytes, (size_t)got});
+    bool taken = !cut && receive_message(giver->listener, fds, count, (struct str){bytes, (size_t)got});
     if (!taken) {
         metric_inc(METRIC_HANDOFFS_FAILED);
         log_warn("handoff.malformed", "bytes=%zd fds=%zu cut=%d", got, count, cut);
@@ -195,7 +195,7 @@ static bool accept_one(struct listener *listener)
     giver->poll.data = giver;
     LIST_INSERT_HEAD(&listener->givers, giver, link);
     listener->count++;
-    uv_poll_init(listener->takers->handoff->loop, &giver->poll, fd);
+    uv_poll_init(listener->receivers->handoff->loop, &giver->poll, fd);
     uv_poll_start(&giver->poll, UV_READABLE, on_message);
     return true;
 }
@@ -234,7 +234,7 @@ static bool listener_open(struct listener *listener)
     }
     listener->poll = mem_zalloc(sizeof *listener->poll);
     listener->poll->data = listener;
-    uv_poll_init(listener->takers->handoff->loop, listener->poll, listener->fd);
+    uv_poll_init(listener->receivers->handoff->loop, listener->poll, listener->fd);
     uv_poll_start(listener->poll, UV_READABLE, on_giver);
     return true;
 }
@@ -261,28 +261,28 @@ static void listener_close(struct listener *listener)
         shutdown(giver->fd, SHUT_RD);
 }
 
-void handoff_takers_front(struct handoff_takers *takers, bool open)
+void handoff_receivers_front(struct handoff_receivers *receivers, bool open)
 {
-    if (takers->front_failed || open == (takers->front.fd >= 0))
+    if (receivers->front_failed || open == (receivers->front.fd >= 0))
         return;
     if (open)
-        takers->front_failed = !listener_open(&takers->front);
+        receivers->front_failed = !listener_open(&receivers->front);
     else
-        listener_close(&takers->front);
+        listener_close(&receivers->front);
 }
 
-bool handoff_takers_front_is_done(const struct handoff_takers *takers)
+bool handoff_receivers_front_is_done(const struct handoff_receivers *receivers)
 {
-    return takers->front.fd < 0 && !takers->front.count;
+    return receivers->front.fd < 0 && !receivers->front.count;
 }
 
 /* ---- its life ---- */
 
-static bool name(struct listener *listener, struct handoff_takers *takers, const char *suffix)
+static bool name(struct listener *listener, struct handoff_receivers *receivers, const char *suffix)
 {
-    const char *beside = takers->handoff->settings->listen_socket;
+    const char *beside = receivers->handoff->settings->listen_socket;
     struct sockaddr_un address;
-    listener->takers = takers;
+    listener->receivers = receivers;
     listener->fd = -1;
     int len = snprintf(listener->path, sizeof listener->path, "%s%s", beside, suffix);
     bool fits = len > 0 && (size_t)len < sizeof listener->path && (size_t)len < sizeof address.sun_path;
@@ -291,30 +291,30 @@ static bool name(struct listener *listener, struct handoff_takers *takers, const
     return *beside && fits;
 }
 
-struct handoff_takers *handoff_takers_new(struct handoff *handoff, char path[HANDOFF_PATH_MAX])
+struct handoff_receivers *handoff_receivers_new(struct handoff *handoff, char path[HANDOFF_PATH_MAX])
 {
-    struct handoff_takers *takers = mem_zalloc(sizeof *takers);
+    struct handoff_receivers *receivers = mem_zalloc(sizeof *receivers);
     char whole[PATH_MAX];
-    takers->handoff = handoff;
+    receivers->handoff = handoff;
     *path = '\0';
-    takers->front_failed = !name(&takers->front, takers, HANDOFF_WIRE_FRONT);
-    if (name(&takers->relays, takers, HANDOFF_WIRE_RELAYS) && listener_open(&takers->relays) &&
-        realpath(takers->relays.path, whole) && strlen(whole) < HANDOFF_PATH_MAX)
+    receivers->front_failed = !name(&receivers->front, receivers, HANDOFF_WIRE_FRONT);
+    if (name(&receivers->relays, receivers, HANDOFF_WIRE_RELAYS) && listener_open(&receivers->relays) &&
+        realpath(receivers->relays.path, whole) && strlen(whole) < HANDOFF_PATH_MAX)
         memcpy(path, whole, strlen(whole) + 1);
-    return takers;
+    return receivers;
 }
 
-void handoff_takers_stop(struct handoff_takers *takers)
+void handoff_receivers_stop(struct handoff_receivers *receivers)
 {
-    listener_close(&takers->front);
-    listener_close(&takers->relays);
-    while (!LIST_EMPTY(&takers->front.givers))
-        giver_end(LIST_FIRST(&takers->front.givers));
-    while (!LIST_EMPTY(&takers->relays.givers))
-        giver_end(LIST_FIRST(&takers->relays.givers));
+    listener_close(&receivers->front);
+    listener_close(&receivers->relays);
+    while (!LIST_EMPTY(&receivers->front.givers))
+        giver_end(LIST_FIRST(&receivers->front.givers));
+    while (!LIST_EMPTY(&receivers->relays.givers))
+        giver_end(LIST_FIRST(&receivers->relays.givers));
 }
 
-void handoff_takers_free(struct handoff_takers *takers)
+void handoff_receivers_free(struct handoff_receivers *receivers)
 {
-    free(takers);
+    free(receivers);
 }
