@@ -54,6 +54,10 @@ static const struct command {
     {"address unban", "ADDRESS: … may again; --room --realm", .operate = command_address_unban, .words = 1,
      .options = WHERE},
     {"address list", "print the addresses that are banned", .operate = command_address_list},
+    {"key add", "NAME: make a key for an application's backend, and print it this once; --scope",
+     .operate = command_key_add, .words = 1, .options = 1 << OPTION_SCOPE},
+    {"key list", "print the keys: what each may do, when it was made, used and revoked", .operate = command_key_list},
+    {"key revoke", "NAME: the key is void within a second", .operate = command_key_revoke, .words = 1},
     {"sanctions", "print all mutes and bans in force", .operate = command_sanctions},
 };
 
@@ -72,6 +76,7 @@ static void describe(struct buf *out)
         "  --for TIME         so long: seconds, or with s, min, h, d; else for good\n"
         "  --relays LIST      their listen_socket or host:port, parted by commas; else one relay through the front\n"
         "  --reason TEXT      why, for other operators\n"
+        "  --scope LIST       what a key may do, parted by commas: read, write, admin\n"
         "  --dry-run          only say what would be removed\n\nExit status: 0 done "
         "(check: no findings); 1 check found something;\n"
         "2 the command could not be carried out (bad command line or setting, server\n"
@@ -125,6 +130,7 @@ int main(int argc, char **argv)
         {"for", .value = &operation.options[OPTION_FOR]},
         {"reason", .value = &operation.options[OPTION_REASON]},
         {"realm", .value = &operation.options[OPTION_REALM]},
+        {"scope", .value = &operation.options[OPTION_SCOPE]},
         {"relays", .value = &operation.options[OPTION_RELAYS]},
         {"dry-run", .flag = &dry},
         {NULL},

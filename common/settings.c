@@ -202,6 +202,10 @@ static const struct setting rows[] = {
         "REST calls a second by which one address may make what stays: rooms, users, spaces, friendships, files. "
         "Then 429. 0: any number."),
     ROW(rate_creations_burst, COUNT, REST, "10000", 1, 1000000, "Such calls that one address may make at once."),
+    ROW(rate_key, COUNT, REST, "1000", 0, 1000000,
+        "Calls of the server API a second that one key may make of this process in the long run; a broadcast counts "
+        "as one for each conversation. Then 429. 0: any number."),
+    ROW(rate_key_burst, COUNT, REST, "20000", 1, 1000000, "Such calls that one key may make at once."),
     ROW(address_connections_max, COUNT, RELAY, "5000", 0, 1000000,
         "Open connections of one address to this relay; one more gets 429. 0: any number."),
     ROW(user_sockets_max, COUNT, RELAY, "1000", 0, 1000000,

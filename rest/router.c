@@ -7,6 +7,7 @@
 #include "common/store/store.h"
 #include "common/text.h"
 #include "rest/http/failure.h"
+#include "rest/services/caller.h"
 #include "rest/services/moderate.h"
 
 #define TYPE_JSON "application/json; charset=utf-8"
@@ -157,18 +158,31 @@ static int with_json(struct call *call, const struct route *route)
     return status;
 }
 
-static int run(struct call *call, const struct route *route)
+/* Who calls the server API is known before anything else is looked at. */
+static int admit(struct call *call, const struct route *route, struct caller *caller)
+{
+    if (!route->scope)
+        return 200;
+    begin_slow(call->backends);
+    return caller_check(call, route, caller);
+}
+
+static int run(struct call *call, const struct route *route, struct caller *caller)
 {
     struct http_query query;
+    int status = admit(call, route, caller);
+    if (status != 200)
+        return status;
     query.count = 0; /* the rest is 4 KiB that need not be cleared */
     if (route->takes_query && http_query_parse(&query, call->request->query))
         return 400;
     call->query = &query;
-    if (route->creates && moderate_creation(call) != 200)
+    bool is_backend = call->caller && !call->caller->is_user;
+    if (route->creates && !is_backend && moderate_creation(call) != 200)
         return 429;
-    if (!route->quick)
+    if (!route->quick && !route->scope)
         begin_slow(call->backends);
-    int status = route->body == BODY_JSON ? with_json(call, route) : route->handler(call);
+    status = route->body == BODY_JSON ? with_json(call, route) : route->handler(call);
     call->query = NULL; /* it ends here */
     return status;
 }
@@ -232,15 +246,18 @@ static int say_unknown(struct call *call)
 static void serve_route(const struct route *route, enum origin origin, struct call *call,
                         struct http_response *response)
 {
+    struct caller caller;
     response->type = route->type ? route->type : TYPE_JSON;
     uint64_t writes = store_writes(call->backends->store);
-    response->status = origin_is_refused(origin) ? refuse_origin(call) : run(call, route);
+    response->status = origin_is_refused(origin) ? refuse_origin(call) : run(call, route, &caller);
     if (response->status < 400 && response->body.failed)
         response->status = 500;
     if (has_failed(response->status) && store_writes(call->backends->store) != writes)
         response->status = say_unknown(call);
     if (response->status >= 400)
         answer_failure(route, call, response->status, response);
+    caller_done(call);
+    call->caller = NULL; /* it ends here */
     if (origin_is_refused(origin)) {
         char said[ORIGIN_TEXT_MAX];
         origin_refuse(origin, call->request->origin, call->request->host, said);

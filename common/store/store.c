@@ -35,6 +35,7 @@ static const struct store_statements *const tables[] = {
     &store_customer_statements, &store_media_statements,     &store_admission_statements,   &store_login_statements,
     &store_friends_statements,  &store_spaces_statements,    &store_io_statements,          &store_native_statements,
     &store_revise_statements,   &store_sanctions_statements, &store_rights_statements,      &store_app_user_statements,
+    &store_keys_statements,
 };
 
 static const char *statements[SQL_COUNT];

@@ -10,6 +10,7 @@ enum { COLUMN_COUNT = 7 + STORE_RIGHTS_COLUMN_COUNT };
 
 static const struct store_statement rows[] = {
     {SQL_APP_USER, "SELECT " COLUMNS ", a.meta FROM user u " JOINED " WHERE u.realm = 5 AND u.name = ?"},
+    {SQL_APP_USER_OF, "SELECT " COLUMNS " FROM user u " JOINED " WHERE u.public_id = ? AND u.realm = 5"},
     /* Whether each of the four was given comes behind them. */
     {SQL_SET_APP_USER, "INSERT INTO app_user (user, name, face, meta, role, changed_at)"
                        " VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(3)) ON DUPLICATE KEY UPDATE"
@@ -61,6 +62,16 @@ enum err store_app_user_get(struct store *store, struct str id, struct store_app
 enum err store_app_user_find(struct store *store, struct str id, struct store_app_user *user)
 {
     return store_app_user_get(store, id, user, NULL);
+}
+
+enum err store_app_user_of(struct store *store, struct str public_id, struct store_app_user *user)
+{
+    struct found found = {user, NULL};
+    *user = (struct store_app_user){0};
+    if (!id_is(public_id, STORE_USER_PREFIX))
+        return ERR_NOT_FOUND;
+    enum err err = db_query(store->db, SQL_APP_USER_OF, &DB_TEXT(public_id), 1, on_found, &found);
+    return !err && !user->user ? ERR_NOT_FOUND : err;
 }
 
 /* ---- writing ---- */

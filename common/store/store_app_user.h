@@ -29,6 +29,9 @@ enum err store_app_user_find(struct store *store, struct str id, struct store_ap
 enum err store_app_user_get(struct store *store, struct str id, struct store_app_user *user,
                             struct buf *meta) CG_MUST_CHECK;
 
+/* By Chaguan's own id of it. */
+enum err store_app_user_of(struct store *store, struct str public_id, struct store_app_user *user) CG_MUST_CHECK;
+
 /* Somebody came with a token: makes the user at first sight and changes what the claims say otherwise; one SELECT if
  * nothing has changed. Safe to call concurrently. The claims have passed app_claims_wrong. */
 enum err store_app_user_seen(struct store *store, const struct app_claims *claims,

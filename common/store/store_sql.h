@@ -79,6 +79,14 @@ enum statement {
     SQL_OLD_REVOCATIONS,
     SQL_APP_USER,
     SQL_SET_APP_USER,
+    SQL_APP_USER_OF,
+    SQL_KEYS_LOCK,
+    SQL_KEY_NAMED,
+    SQL_ADD_KEY,
+    SQL_REVOKE_KEY,
+    SQL_FIND_KEY,
+    SQL_KEY_USED,
+    SQL_KEYS,
     SQL_COUNT
 };
 
@@ -107,6 +115,7 @@ struct store_statements {
     size_t count;
 };
 #define STORE_STATEMENTS(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
+extern const struct store_statements store_keys_statements;
 extern const struct store_statements store_join_statements, store_memberships_statements, store_pair_statements;
 extern const struct store_statements store_customer_statements, store_media_statements;
 extern const struct store_statements store_admission_statements, store_login_statements;

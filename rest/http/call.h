@@ -12,6 +12,7 @@ struct redis_client;
 struct store;
 struct token_keys;
 struct gate_pass;
+struct caller;
 
 /* What a handler may use: the connections of the thread it runs on. */
 struct backends {
@@ -34,11 +35,19 @@ struct call {
     struct json_object *object;     /* with BODY_JSON: the body */
     struct buf *out;                /* the success body */
 
-    /* A handler may set these before it returns a failure; literals. Else the status decides. */
+    const struct caller *caller; /* of a route with a `scope`: who calls (services/caller.h) */
+
+    /* A handler may set these before it returns a failure; literals, or in `said`. Else the status decides. */
     const char *error; /* a sentence for a person */
     const char *code;  /* a stable word for a program */
     int64_t retry_after_s;
+    char said[160];
 };
+
+/* Says why a call fails; returns the status. The texts are literals. */
+int call_refuse(struct call *call, int status, const char *code, const char *error);
+/* 400 `bad_argument`: this field or parameter is wrong, as `rule` says. `name` may come from outside. */
+int call_refuse_field(struct call *call, struct str name, const char *rule);
 
 /* From here on the request may take long: other threads see to new ones, and the database's connection is looked after. */
 void begin_slow(const struct backends *backends);
@@ -77,7 +86,10 @@ struct route {
     const char *type; /* Content-Type of its answers; NULL: JSON */
     bool quick;       /* its handler says begin_slow before it uses the database or Redis; else it need not */
     bool operators;   /* tells operators on this machine about this process, not pages whose name leads to it */
-    bool creates;     /* it may make what stays for ever: charged to the caller's address (rate_creations) */
+    unsigned scope; /* of the server API: what a server key must have for it (enum store_scope); 0: anybody may call */
+    bool users;     /* … and a user's own token will do, too: the handler sees to what is their own */
+    bool creates;   /* it may make what stays for ever: charged to the caller's address (rate_creations),
+                       * but not with a server key */
     route_handler *handler;
     const char *failure;  /* the body of every answer from 400 on, whatever it is; or NULL and … */
     failure_form *failed; /* … what makes it; or both NULL: what the handler wrote */

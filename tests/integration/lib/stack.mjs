@@ -14,7 +14,7 @@ export const top = fileURLToPath(new URL('../../../', import.meta.url));
 export const bin = path.resolve(process.env.CG_BIN ?? path.join(top, 'build'));
 /** For a suite some of whose clients say more than one may, because something else is tested with it. */
 export const NO_RATES = { rate_connection: 0, rate_connection_bytes: 0, rate_user: 0, rate_user_bytes: 0,
-  rate_address: 0, rate_address_bytes: 0, rate_handshakes: 0, rate_creations: 0 };
+  rate_address: 0, rate_address_bytes: 0, rate_handshakes: 0, rate_creations: 0, rate_key: 0 };
 const runScript = path.join(top, 'deploy', 'run.sh');
 
 /** Runs a program to its end: {code, signal, stdout, stderr}; never throws for a failing program. */
