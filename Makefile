@@ -51,7 +51,7 @@ export HANDOFF
 # ---- flags -----------------------------------------------------------------------------------------------------------
 
 PKG_CONFIG ?= pkg-config
-PACKAGES   := libwebsockets libuv hiredis libmariadb json-c libjwt libcrypto libsodium libmagic icu-i18n icu-uc
+PACKAGES   := libwebsockets libuv hiredis libmariadb json-c libjwt libcrypto libsodium libmagic icu-i18n icu-uc libcurl
 
 # Asked once, when first used. -isystem: other people's headers need not meet our warnings.
 pkg_cflags = $(eval pkg_cflags := $$(patsubst -I%,-isystem%,$$(shell $(PKG_CONFIG) --cflags $(PACKAGES))))$(pkg_cflags)
@@ -126,7 +126,6 @@ $(BUILD)/%.a:
 $(BUILD)/chaguan-relay: $(BUILD)/relay/main.o $(LIBRELAY) $(LIBCOMMON)
 $(BUILD)/chaguan-rest:  $(BUILD)/rest/main.o $(LIBREST) $(LIBCOMMON)
 $(BUILD)/chaguan:       $(ADMIN_O) $(LIBCOMMON)
-$(BUILD)/chaguan: LDLIBS += $(shell $(PKG_CONFIG) --libs libcurl)
 
 $(PROGRAMS):
 	@$(if $(V),,echo "  LINK  $@")

@@ -37,15 +37,27 @@ void base64_add(struct buf *out, struct str bytes)
 }
 
 /* libsodium takes some bytes past ASCII for digits, and passes over NULs with the line breaks. */
-enum err base64_decode(struct str text, struct buf *out)
+static enum err decode(struct str text, size_t most, const char *others, const char *ignored, int variant,
+                       struct buf *out)
 {
-    size_t most = text.len / 4 * 3, len = 0;
+    size_t len = 0;
     unsigned char none, *at = most ? (unsigned char *)buf_reserve(out, most) : &none;
     if (!at)
         return ERR_TOO_BIG;
-    if (!is_of(text, "+/=\r\n") ||
-        sodium_base642bin(at, most, text.ptr, text.len, "\r\n", &len, NULL, sodium_base64_VARIANT_ORIGINAL))
+    if (!is_of(text, others) || sodium_base642bin(at, most, text.ptr, text.len, ignored, &len, NULL, variant))
         return ERR_INVALID;
     out->len += len;
     return ERR_OK;
+}
+
+enum err base64_decode(struct str text, struct buf *out)
+{
+    return decode(text, text.len / 4 * 3, "+/=\r\n", "\r\n", sodium_base64_VARIANT_ORIGINAL, out);
+}
+
+enum err base64url_decode(struct str text, struct buf *out)
+{
+    size_t rest = text.len % 4;
+    return decode(text, text.len / 4 * 3 + (rest ? rest - 1 : 0), "-_", NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING,
+                  out);
 }

@@ -23,5 +23,7 @@ void base64_add(struct buf *out, struct str bytes);
  * encoders put after 76 digits and at the end (RFC 2045 section 6.8). Bits that no byte gets must be 0: so each text has
  * one form, but for its line breaks. ERR_INVALID else; ERR_TOO_BIG: `out` does not take it. */
 enum err base64_decode(struct str text, struct buf *out) CG_MUST_CHECK;
+/* The same of base64url, without padding and without line breaks, as JSON Web Keys and Tokens have it. */
+enum err base64url_decode(struct str text, struct buf *out) CG_MUST_CHECK;
 
 #endif

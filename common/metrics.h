@@ -121,6 +121,10 @@
     X(REQUESTS_WAITING, "requests_waiting", gauge, "REST requests that wait for their address's share of the threads") \
     X(REQUESTS_CROWDED_OUT, "requests_crowded_out_total", counter, \
       "REST requests told to come again because too many waited, and of their address most") \
+    X(TOKEN_KEYS, "token_keys", gauge, "Keys of the application's tokens that are known") \
+    X(TOKEN_KEYS_FAILED, "token_keys_failed_total", counter, \
+      "Times that these keys could not be read or fetched, so that those of before stayed") \
+    X(TOKENS_REFUSED, "tokens_refused_total", counter, "Tokens that were missing or not believed") \
     X(PASSWORDS_WAITING, "passwords_waiting", gauge, "Logins that wait for a thread that hashes passwords") \
     X(PASSWORDS_HASHED, "passwords_hashed_total", counter, "Passwords hashed or checked") \
     X(PASSWORDS_REFUSED, "passwords_refused_total", counter, "Logins told to come again because too many waited") \

@@ -16,7 +16,7 @@ extern char **environ;
 #define CHAGUAN_SQL_DIR "/usr/local/share/chaguan/sql"
 #endif
 
-enum kind { TEXT, LEVEL, PATH, SECRET, COUNT, BYTES, MILLIS, SWITCH };
+enum kind { TEXT, LEVEL, CHOICE, PATH, SECRET, COUNT, BYTES, MILLIS, SWITCH };
 
 struct setting {
     const char *name;
@@ -26,10 +26,14 @@ struct setting {
     const char *fallback;
     int64_t min, max; /* numbers: inclusive; texts: length in bytes */
     const char *doc;
+    const char *choices; /* of a CHOICE: one of these words, with | between them */
 };
 
 #define ROW(name, kind, programs, fallback, min, max, doc) \
-    {#name, kind, programs, offsetof(struct settings, name), fallback, min, max, doc}
+    {#name, kind, programs, offsetof(struct settings, name), fallback, min, max, doc, NULL}
+
+#define ROW_CHOICE(name, programs, fallback, choices, doc) \
+    {#name, CHOICE, programs, offsetof(struct settings, name), fallback, 0, 0, doc, choices}
 
 enum { ALL = PROGRAM_ALL, RELAY = PROGRAM_RELAY, REST = PROGRAM_REST, ADMIN = PROGRAM_ADMIN };
 
@@ -259,6 +263,20 @@ static const struct setting rows[] = {
         "PEM file with the RSA public key of tokens that somebody else gives out (RS256). Empty: none are taken."),
     ROW(jwt_audience, TEXT, REST | RELAY, "chaguan", 1, 64, "The `aud` that every token must carry."),
     ROW(jwt_ttl_ms, MILLIS, REST, "12h", 1000, INT64_C(366) * 24 * 3600000, "Life of a token that we give out."),
+    ROW(app_keys, PATH, REST | RELAY, "", 0, 4096,
+        "Folder with the keys of the application's tokens: KID.pem, a public key of RSA (RS256) or of the curve P-256 "
+        "(ES256), and KID.secret, at least 32 bytes (HS256). Read anew on SIGHUP. Empty: none."),
+    ROW(app_jwks_file, PATH, REST | RELAY, "", 0, 4096,
+        "File with such keys as a JWK Set. Read anew on SIGHUP. Empty: none."),
+    ROW(app_jwks_url, TEXT, REST | RELAY, "", 0, 2048,
+        "The same at a URL (http, https). Fetched at the start, on SIGHUP, every hour, and when a token names a key "
+        "that is not there, at most once a minute. Empty: none."),
+    ROW(app_audience, TEXT, REST | RELAY, "chaguan", 1, 255,
+        "The `aud` that every token of the application must carry."),
+    ROW_CHOICE(
+        doors, REST | RELAY, "all", "all|token",
+        "all: the doors are open as their tutorials have it. token: no door lets anybody in without a token of a "
+        "user of the application, who it then is."),
     ROW(friends_max, COUNT, REST, "5000", 0, 1000000,
         "Friends that one user of the friend chat may have; POST /api/friends refuses one more with 429. Of who "
         "has a password, others may fill half. 0: any number."),
@@ -363,13 +381,31 @@ static bool parse_switch(const char *value, int64_t *out)
     return *out || !strcmp(value, "off") || !strcmp(value, "0");
 }
 
+static bool is_one_of(struct str value, const char *choices)
+{
+    for (const char *bar; choices; choices = bar ? bar + 1 : NULL) {
+        bar = strchr(choices, '|');
+        if (str_eq(value, (struct str){choices, bar ? (size_t)(bar - choices) : strlen(choices)}))
+            return true;
+    }
+    return false;
+}
+
+static bool text_fits(const struct setting *row, const char *value)
+{
+    size_t len = strlen(value);
+    if (row->kind == LEVEL)
+        return log_level_of(value) >= 0;
+    if (row->kind == CHOICE)
+        return is_one_of(str_of(value), row->choices);
+    return len >= (size_t)row->min && len <= (size_t)row->max;
+}
+
 static enum err assign(struct settings *settings, const struct setting *row, const char *value, const char *source,
                        char why[256])
 {
     if (is_text(row->kind)) {
-        size_t len = strlen(value);
-        bool fits = row->kind == LEVEL ? log_level_of(value) >= 0 : len >= (size_t)row->min && len <= (size_t)row->max;
-        if (fits) {
+        if (text_fits(row, value)) {
             char **field = text_field(settings, row);
             free(*field);
             *field = mem_strdup(value);
@@ -377,6 +413,8 @@ static enum err assign(struct settings *settings, const struct setting *row, con
         }
         if (row->kind == LEVEL)
             snprintf(why, 256, "%s: %s is one of debug, info, warn, error", source, row->name);
+        else if (row->kind == CHOICE)
+            snprintf(why, 256, "%s: %s is one of %s", source, row->name, row->choices);
         else
             snprintf(why, 256, "%s: %s takes %lld to %lld bytes of text", source, row->name, (long long)row->min,
                      (long long)row->max);

@@ -57,6 +57,8 @@ struct settings {
     char *admin_token;
     /* protocols */
     char *jwt_secret, *jwt_public_key, *jwt_audience;
+    char *app_keys, *app_jwks_file, *app_jwks_url, *app_audience;
+    char *doors; /* settings_doors_closed */
     char *media_dir, *media_url, *media_types;
     int64_t jwt_ttl_ms, login_attempts;
     int64_t upload_max_bytes, media_quota_bytes, media_keep_ms, friend_ping_ms, customer_refused_ms;
@@ -73,6 +75,12 @@ struct settings {
 enum err settings_load(struct settings *settings, const char *file, char *const *sets, int count,
                        char why[256]) CG_MUST_CHECK;
 void settings_fini(struct settings *settings);
+
+/* Whether nobody comes in without a token of a user of the application. */
+static inline bool settings_doors_closed(const struct settings *settings)
+{
+    return settings->doors && settings->doors[0] == 't';
+}
 
 /* Calls `fn` for each setting that was given by a name that it had before (common/settings_renamed.h). */
 typedef void settings_old_name_fn(void *arg, const char *old, const char *now);

@@ -3,6 +3,7 @@
 #include "common/base64.h"
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/keyring.h"
 #include "common/mem.h"
 
 #include <errno.h>
@@ -52,10 +53,28 @@ static enum err read_pem(const char *path, struct token_keys *keys, char why[256
     return ERR_INVALID;
 }
 
+/* A token that both kinds' keys would take could be of either kind. */
+static enum err keep_apart(const struct token_keys *keys, char why[256])
+{
+    const struct key_set *set = keyring_take(keys->app);
+    enum err err = ERR_OK;
+    for (size_t i = 0; set && i < set->count; i++) {
+        if (set->keys[i].alg == KEY_HS256 && token_same(set->keys[i].text, keys->secret)) {
+            snprintf(why, 256, "app_keys: a key is the same as jwt_secret");
+            err = ERR_INVALID;
+        }
+    }
+    keyring_give_back(keys->app, set);
+    return err;
+}
+
 enum err token_keys_load(const struct settings *settings, struct token_keys *keys, char why[256])
 {
-    *keys = (struct token_keys){
-        .secret = str_of(settings->jwt_secret), .audience = settings->jwt_audience, .ttl_ms = settings->jwt_ttl_ms};
+    *keys = (struct token_keys){.secret = str_of(settings->jwt_secret),
+                                .audience = settings->jwt_audience,
+                                .ttl_ms = settings->jwt_ttl_ms,
+                                .app_audience = settings->app_audience,
+                                .media_url = settings->media_url};
     if (keys->secret.len && keys->secret.len < TOKEN_SECRET_MIN) {
         snprintf(why, 256, "jwt_secret: has %zu bytes, at least %d are needed", keys->secret.len, TOKEN_SECRET_MIN);
         return ERR_INVALID;
@@ -63,13 +82,23 @@ enum err token_keys_load(const struct settings *settings, struct token_keys *key
     enum err err = ERR_OK;
     if (settings->jwt_public_key && *settings->jwt_public_key)
         err = read_pem(settings->jwt_public_key, keys, why);
+    if (!err) {
+        keys->app = keyring_new(settings, why);
+        err = !keys->app && *why ? ERR_INVALID : keep_apart(keys, why);
+    }
     if (err)
         token_keys_fini(keys);
     return err;
 }
 
+void token_keys_reload(struct token_keys *keys)
+{
+    keyring_reload(keys->app);
+}
+
 void token_keys_fini(struct token_keys *keys)
 {
+    keyring_free(keys->app);
     free((char *)keys->pem.ptr);
     *keys = (struct token_keys){0};
 }
@@ -106,50 +135,129 @@ enum err token_make(const struct token_keys *keys, const char *user_id, uint32_t
     return ERR_OK;
 }
 
-/* ---- believing ---- */
+/* ---- why not ---- */
 
-/* Three parts of base64url. libjwt skips over what it does not know, and would take a NUL for the end. */
-static bool has_shape(struct str token)
+static const struct {
+    const char *code, *text;
+} refusals[] = {
+    [TOKEN_GOOD] = {"", ""},
+    [TOKEN_MISSING] = {"token_missing", "a token is needed"},
+    [TOKEN_MALFORMED] = {"token_malformed", "this is no token that can be read here"},
+    [TOKEN_SIGNATURE] = {"token_signature", "the token is not signed by the key that it names"},
+    [TOKEN_EXPIRED] = {"token_expired", "the token has ended, or not begun"},
+    [TOKEN_AUDIENCE] = {"token_audience", "the token is for another audience"},
+    [TOKEN_UNKNOWN_KEY] = {"token_unknown_key", "the token's key is not known"},
+};
+
+const char *token_refusal_code(enum token_refusal refusal)
 {
-    int dots = 0;
-    for (const char *dot; token.len && (dot = memchr(token.ptr, '.', token.len)); dots++) {
-        size_t len = (size_t)(dot - token.ptr);
-        if (!base64url_is((struct str){token.ptr, len}))
-            return false;
-        token = (struct str){dot + 1, token.len - len - 1};
-    }
-    return dots == 2 && base64url_is(token);
+    return refusals[refusal].code;
 }
 
-/* What the token says of itself chooses among our keys; each is then used with its own algorithm only. */
-static struct str key_for(const struct token_keys *keys, const char *text, jwt_alg_t *alg)
+const char *token_refusal_text(enum token_refusal refusal)
 {
-    jwt_t *unverified = NULL;
-    struct str key = STR("");
-    *alg = JWT_ALG_NONE;
-    if (jwt_decode(&unverified, text, NULL, 0))
-        return key;
-    struct str name = str_of(jwt_get_header(unverified, "alg")); /* jwt_get_alg says none without a key */
-    if (str_eq(name, STR("HS256"))) {
-        *alg = JWT_ALG_HS256;
-        key = keys->secret;
-    } else if (str_eq(name, STR("RS256"))) {
-        *alg = JWT_ALG_RS256;
-        key = keys->pem;
+    return refusals[refusal].text;
+}
+
+/* ---- the two parts that can be read ---- */
+
+struct parts {
+    struct str header, claims, signature;
+};
+
+/* Three parts of base64url. libjwt skips over what it does not know, and would take a NUL for the end. */
+static bool cut(struct str token, struct parts *parts)
+{
+    struct str *all[] = {&parts->header, &parts->claims, &parts->signature};
+    for (size_t i = 0; i < 3; i++) {
+        const char *dot = i < 2 && token.len ? memchr(token.ptr, '.', token.len) : NULL;
+        if (i < 2 && !dot)
+            return false;
+        *all[i] = (struct str){token.ptr, dot ? (size_t)(dot - token.ptr) : token.len};
+        if (!base64url_is(*all[i]))
+            return false;
+        if (dot)
+            token = (struct str){dot + 1, token.len - all[i]->len - 1};
     }
-    jwt_free(unverified);
-    return key;
+    return true;
+}
+
+/* NULL: it is no JSON object. json_object_put it. */
+static struct json_object *read_part(struct str part)
+{
+    struct json_object *object = NULL;
+    struct buf text;
+    buf_init(&text, TOKEN_MAX);
+    if (base64url_decode(part, &text) || json_parse_object(buf_str(&text), &object))
+        object = NULL;
+    buf_fini(&text);
+    return object;
+}
+
+/* ---- signatures ---- */
+
+static const struct {
+    const char *name;
+    jwt_alg_t alg;
+} algs[] = {[KEY_HS256] = {"HS256", JWT_ALG_HS256},
+            [KEY_RS256] = {"RS256", JWT_ALG_RS256},
+            [KEY_ES256] = {"ES256", JWT_ALG_ES256}};
+
+/* Whether it is signed by that key, with its algorithm and as that is called in the token. */
+static bool is_signed(const char *text, struct str called, enum key_alg alg, struct str key)
+{
+    jwt_t *jwt = NULL;
+    if (!key.len || !str_eq(called, str_of(algs[alg].name)) ||
+        jwt_decode(&jwt, text, (const unsigned char *)key.ptr, (int)key.len))
+        return false;
+    bool fine = jwt_get_alg(jwt) == algs[alg].alg;
+    jwt_free(jwt);
+    return fine;
+}
+
+static bool is_own(const struct token_keys *keys, const char *text, struct str called)
+{
+    return is_signed(text, called, KEY_HS256, keys->secret) || is_signed(text, called, KEY_RS256, keys->pem);
+}
+
+/* Which kind of token it is: the key tells. */
+static enum token_refusal find_kind(const struct token_keys *keys, const char *text, struct json_object *header,
+                                    bool *of_app)
+{
+    struct str called, kid = STR("");
+    if (!json_get_string(header, "alg", &called))
+        return TOKEN_MALFORMED;
+    if (!json_get_string(header, "kid", &kid))
+        kid = STR("");
+    const struct key_set *set = keyring_take(keys->app);
+    const struct key *key = set ? key_set_find(set, kid) : NULL;
+    if (!key && set && !kid.len && set->count == 1)
+        key = &set->keys[0];
+    *of_app = key && is_signed(text, called, key->alg, key->text);
+    bool known = key || (!set && (keys->secret.len || keys->pem.len));
+    keyring_give_back(keys->app, set);
+    if (*of_app || is_own(keys, text, called))
+        return TOKEN_GOOD;
+    if (!known)
+        keyring_miss(keys->app);
+    return known ? TOKEN_SIGNATURE : TOKEN_UNKNOWN_KEY;
 }
 
 /* ---- claims, by our own rules: libjwt's getters do not tell a missing one from one of another type ---- */
 
-static bool is_in_time(struct json_object *claims, int64_t *expires_unix_s)
+static enum token_refusal check_time(struct json_object *claims, int64_t *expires_unix_s)
 {
     int64_t now_s = clock_wall_ms() / 1000, exp, nbf;
-    if (!json_get_int(claims, "exp", 0, INT64_MAX, &exp) || exp <= now_s)
-        return false;
+    if (!json_get_int(claims, "exp", INT64_MIN, INT64_MAX, &exp))
+        return TOKEN_MALFORMED;
     *expires_unix_s = exp < LATEST_S ? exp : LATEST_S;
-    return !json_object_object_get_ex(claims, "nbf", NULL) || json_get_int(claims, "nbf", 0, now_s, &nbf);
+    if (exp <= now_s)
+        return TOKEN_EXPIRED;
+    if (!json_object_object_get_ex(claims, "nbf", NULL))
+        return TOKEN_GOOD;
+    if (!json_get_int(claims, "nbf", 0, INT64_MAX, &nbf))
+        return TOKEN_MALFORMED;
+    return nbf <= now_s ? TOKEN_GOOD : TOKEN_EXPIRED;
 }
 
 /* `aud` is a text or an array that may hold ours (RFC 7519 section 4.1.3). */
@@ -177,42 +285,93 @@ static bool read_user(struct json_object *claims, struct str *user_id)
     return false;
 }
 
-static enum err check_claims(const struct token_keys *keys, jwt_t *jwt, struct token *out)
+/* A claim that may be left out; false: it is there, and no text. */
+static bool read_text(struct json_object *claims, const char *name, bool *has, struct str *text)
 {
-    char *text = jwt_get_grants_json(jwt, NULL); /* all of them */
-    struct json_object *claims = NULL;
-    struct str sub;
-    int64_t expires_s;
-    bool fine = text && !json_parse_object(str_of(text), &claims) && read_user(claims, &sub) &&
-                is_for(claims, keys->audience) && is_in_time(claims, &expires_s);
-    if (fine) {
-        *out = (struct token){.expires_s = expires_s, .generation = -1};
-        snprintf(out->user_id, ID_MAX, "%.*s", (int)sub.len, sub.ptr);
-        if (!json_get_int(claims, "iat", 0, LATEST_S, &out->issued_s))
-            out->issued_s = 0;
-        if (!json_get_int(claims, "cg_gen", 0, UINT32_MAX, &out->generation))
-            out->generation = -1;
-    }
-    json_object_put(claims);
-    free(text);
-    return fine ? ERR_OK : ERR_DENIED;
+    *has = json_has(claims, name);
+    return !*has || json_get_string(claims, name, text);
 }
 
-enum err token_check(const struct token_keys *keys, struct str token, struct token *out)
+/* What it says of the application's user. */
+static bool read_app(struct json_object *claims, const char *media_url, struct app_claims *app)
+{
+    struct str role;
+    *app = (struct app_claims){0};
+    return json_get_string(claims, "sub", &app->id) && read_text(claims, "name", &app->has_name, &app->name) &&
+           read_text(claims, "face", &app->has_face, &app->face) && read_text(claims, "role", &app->has_role, &role) &&
+           (!app->has_role || app_role_of(role, false, &app->role)) && !app_claims_wrong(app, media_url);
+}
+
+static struct str keep(char **at, struct str text)
+{
+    struct str kept = {*at, text.len};
+    if (text.len)
+        memcpy(*at, text.ptr, text.len);
+    (*at)[text.len] = '\0';
+    *at += text.len + 1;
+    return kept;
+}
+
+static struct app_claims *keep_app(const struct app_claims *app)
+{
+    struct app_claims *kept = mem_zalloc(sizeof *kept + app->id.len + app->name.len + app->face.len + 3);
+    char *at = (char *)(kept + 1);
+    *kept = *app;
+    kept->id = keep(&at, app->id);
+    kept->name = keep(&at, app->name);
+    kept->face = keep(&at, app->face);
+    return kept;
+}
+
+void token_fini(struct token *token)
+{
+    free(token->app);
+    token->app = NULL;
+}
+
+static enum token_refusal check_claims(const struct token_keys *keys, struct json_object *claims, bool of_app,
+                                       struct token *out)
+{
+    struct app_claims app;
+    struct str sub;
+    int64_t expires_s;
+    if (!(of_app ? read_app(claims, keys->media_url, &app) : read_user(claims, &sub)))
+        return TOKEN_MALFORMED;
+    if (!is_for(claims, of_app ? keys->app_audience : keys->audience))
+        return TOKEN_AUDIENCE;
+    enum token_refusal refusal = check_time(claims, &expires_s);
+    if (refusal)
+        return refusal;
+    *out = (struct token){.expires_s = expires_s, .generation = -1};
+    if (!json_get_int(claims, "iat", 0, LATEST_S, &out->issued_s))
+        out->issued_s = 0;
+    if (of_app)
+        out->app = keep_app(&app);
+    else
+        snprintf(out->user_id, ID_MAX, "%.*s", (int)sub.len, sub.ptr);
+    if (!of_app && !json_get_int(claims, "cg_gen", 0, UINT32_MAX, &out->generation))
+        out->generation = -1;
+    return TOKEN_GOOD;
+}
+
+enum token_refusal token_check(const struct token_keys *keys, struct str token, struct token *out)
 {
     char text[TOKEN_MAX + 1];
-    jwt_alg_t alg;
-    jwt_t *jwt = NULL;
-    if (!token.len || token.len > TOKEN_MAX || !has_shape(token))
-        return ERR_DENIED;
+    struct parts parts;
+    bool of_app;
+    if (!token.len)
+        return TOKEN_MISSING;
+    if (token.len > TOKEN_MAX || !cut(token, &parts))
+        return TOKEN_MALFORMED;
     memcpy(text, token.ptr, token.len);
     text[token.len] = '\0';
-    struct str key = key_for(keys, text, &alg);
-    if (!key.len || jwt_decode(&jwt, text, (const unsigned char *)key.ptr, (int)key.len))
-        return ERR_DENIED;
-    enum err err = ERR_DENIED;
-    if (jwt_get_alg(jwt) == alg)
-        err = check_claims(keys, jwt, out);
-    jwt_free(jwt);
-    return err;
+    struct json_object *header = read_part(parts.header);
+    enum token_refusal refusal = header ? find_kind(keys, text, header, &of_app) : TOKEN_MALFORMED;
+    json_object_put(header);
+    if (refusal)
+        return refusal;
+    struct json_object *claims = read_part(parts.claims);
+    refusal = claims ? check_claims(keys, claims, of_app, out) : TOKEN_MALFORMED;
+    json_object_put(claims);
+    return refusal;
 }

@@ -201,9 +201,10 @@ static void on_before_sleep(uv_prepare_t *prepare)
 
 static void on_hang_up(uv_signal_t *handle, int number)
 {
-    (void)handle;
+    struct relay *relay = handle->data;
     (void)number;
     log_reopen();
+    token_keys_reload(&relay->tokens);
     log_info("log.reopened", "pid=%d", (int)getpid());
 }
 

@@ -14,12 +14,12 @@
 #include <signal.h>
 #include <stdio.h>
 
-static const char about[] =
-    "Answers HTTP calls that nginx passes on by FastCGI, on a Unix socket. Ends cleanly on\n"
-    "SIGTERM and SIGINT (requests that have begun are answered), opens its log again on SIGHUP.\n"
-    "Exit status: 0 ended cleanly; 1 the database, Redis or the socket cannot be used; 2 bad\n"
-    "command line or setting.\n\n"
-    "It answers (what begins with /mysql/ also under /api/):\n";
+static const char about[] = "Answers HTTP calls that nginx passes on by FastCGI, on a Unix socket. Ends cleanly on\n"
+                            "SIGTERM and SIGINT (requests that have begun are answered), opens its log and reads the\n"
+                            "application's keys again on SIGHUP.\n"
+                            "Exit status: 0 ended cleanly; 1 the database, Redis or the socket cannot be used; 2 bad\n"
+                            "command line or setting.\n\n"
+                            "It answers (what begins with /mysql/ also under /api/):\n";
 
 /* Only what is wrong at the start is worth ending for; later losses are waited out. */
 static enum err check_servers(const struct settings *settings, char why[256])
@@ -47,14 +47,16 @@ static int refuse(struct settings *settings, const char *why)
     return 1;
 }
 
-static void wait_for_end(const sigset_t *signals)
+static void wait_for_end(const sigset_t *signals, struct token_keys *tokens)
 {
     for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
         sigwait(signals, &signal);
-        if (signal == SIGHUP)
+        if (signal == SIGHUP) {
             log_reopen();
-        else
+            token_keys_reload(tokens);
+        } else {
             log_info("stop", "signal=%d", signal);
+        }
     }
 }
 
@@ -76,7 +78,7 @@ static unsigned waiting_for_passwords(const struct settings *settings)
 }
 
 /* From the start to the end; frees nothing of the caller's. Returns the exit status. */
-static int serve(struct settings *settings, const struct token_keys *tokens)
+static int serve(struct settings *settings, struct token_keys *tokens)
 {
     sigset_t signals;
     char why[256] = "";
@@ -100,7 +102,7 @@ static int serve(struct settings *settings, const struct token_keys *tokens)
     }
     log_info("ready", "version=%s socket=%s threads=%lld", CHAGUAN_VERSION, settings->rest_socket,
              (long long)settings->rest_threads);
-    wait_for_end(&signals);
+    wait_for_end(&signals, tokens);
     server_stop(server);
     password_stop();
     log_info("end", "status=0");

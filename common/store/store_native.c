@@ -5,11 +5,14 @@
 
 enum { MEMBERSHIPS_AT_ONCE = 10 };
 
+/* What others are shown of a user. */
+#define SHOWN "IF(a.name IS NULL OR a.name = '', u.name, a.name)"
+
 static const struct store_statement rows[] = {
-    {SQL_NATIVE_USER, "SELECT u.id, u.realm, u.name, u.head_num, c.user, " STORE_RIGHTS_COLUMNS(
+    {SQL_NATIVE_USER, "SELECT u.id, u.realm, " SHOWN ", u.head_num, c.user, " STORE_RIGHTS_COLUMNS(
                           "u") " FROM user u"
-                               " LEFT JOIN credential c ON c.user = u.id"
-                               " WHERE u.public_id = ? AND u.realm IN (1, 2, 4)"},
+                               " LEFT JOIN credential c ON c.user = u.id LEFT JOIN app_user a ON a.user = u.id"
+                               " WHERE u.public_id = ? AND u.realm IN (1, 2, 4, 5)"},
     {SQL_NATIVE_MEMBERSHIPS, "SELECT c.public_id, c.id, c.kind, c.seq, m.read_seq, c.name, u.rights FROM conversation c"
                              " JOIN member m ON m.conversation = c.id AND m.user = ? JOIN user u ON u.id = m.user"
                              " WHERE c.public_id IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AND c.kind IN (1, 2, 4)"},
@@ -18,7 +21,8 @@ static const struct store_statement rows[] = {
                  " LIMIT 1000) AS unread"},
 };
 _Static_assert(STORE_UNREAD_MAX == 1000, "as SQL_UNREAD says");
-_Static_assert(REALM_CHATROOM == 1 && REALM_FRIENDS == 2 && REALM_SPACES == 4, "as SQL_NATIVE_USER says");
+_Static_assert(REALM_CHATROOM == 1 && REALM_FRIENDS == 2 && REALM_SPACES == 4 && REALM_APP == 5,
+               "as SQL_NATIVE_USER says");
 _Static_assert(KIND_CHATROOM == 1 && KIND_FRIENDS == 2 && KIND_SPACE == 4, "as SQL_NATIVE_MEMBERSHIPS says");
 
 const struct store_statements store_native_statements = STORE_STATEMENTS(rows);
@@ -96,11 +100,12 @@ enum err store_native_memberships(struct store *store, uint64_t user, const stru
 
 /* Around what add_arrival says of each. A user without conversations asks for one that nobody has. Left joins, because
  * they are carried out in this order whatever the server thinks of the tables' sizes: by unique keys alone. */
-static const char arrivals_before[] = "SELECT e.at, u.id, u.realm, u.name, u.head_num, k.user, " STORE_RIGHTS_COLUMNS(
-    "u") ", c.id, c.kind, c.seq,"
-         " m.read_seq, c.name, u.rights FROM (";
-static const char arrivals_after[] = ") AS e LEFT JOIN user u ON u.public_id = e.user AND u.realm IN (1, 2, 4)"
-                                     " LEFT JOIN credential k ON k.user = u.id"
+static const char arrivals_before[] =
+    "SELECT e.at, u.id, u.realm, " SHOWN
+    ", u.head_num, k.user, " STORE_RIGHTS_COLUMNS("u") ", c.id, c.kind, c.seq,"
+                                                       " m.read_seq, c.name, u.rights FROM (";
+static const char arrivals_after[] = ") AS e LEFT JOIN user u ON u.public_id = e.user AND u.realm IN (1, 2, 4, 5)"
+                                     " LEFT JOIN credential k ON k.user = u.id LEFT JOIN app_user a ON a.user = u.id"
                                      " LEFT JOIN conversation c ON c.public_id = e.room AND c.kind IN (1, 2, 4)"
                                      " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id";
 

@@ -5,6 +5,8 @@
 #include "relay/core/hub.h"
 #include "relay/core/sanctions.h"
 
+#include <strings.h>
+
 struct protocol_context protocol_context;
 
 void protocol_refuse(struct session *session, unsigned code, const char *reason)
@@ -13,6 +15,35 @@ void protocol_refuse(struct session *session, unsigned code, const char *reason)
     log_info("conn.refused", "conn=%llu protocol=%s code=%u reason=\"%s\"", (unsigned long long)session->id,
              session->protocol->name, code, reason);
     session_close(session, code, reason);
+}
+
+/* ---- tokens ---- */
+
+bool protocol_doors_closed(void)
+{
+    return settings_doors_closed(protocol_context.settings);
+}
+
+void protocol_refuse_token(struct session *session, enum token_refusal refusal)
+{
+    metric_inc(METRIC_TOKENS_REFUSED);
+    protocol_refuse(session, PROTOCOL_CLOSE_UNAUTHORIZED, token_refusal_code(refusal));
+}
+
+enum token_refusal protocol_read_token(const struct request *request, struct token *out)
+{
+    static const char scheme[] = "Bearer ";
+    const size_t len = sizeof scheme - 1;
+    char text[TOKEN_MAX + 64];
+    struct str token = request->header(request, "token", text, sizeof text);
+    if (!token.len) {
+        token = request->header(request, "authorization", text, sizeof text);
+        bool bearer = token.len > len && !strncasecmp(token.ptr, scheme, len);
+        token = bearer ? (struct str){token.ptr + len, token.len - len} : STR("");
+    }
+    if (!token.len)
+        token = request->argument(request, "token", text, sizeof text);
+    return token_check(protocol_context.tokens, token, out);
 }
 
 /* ---- who may be here ---- */

@@ -25,6 +25,16 @@ extern struct protocol_context protocol_context;
  * literal. */
 void protocol_refuse(struct session *session, unsigned code, const char *reason);
 
+/* ---- tokens ---- */
+
+/* Whether nobody comes in without a token of a user of the application (settings->doors). */
+bool protocol_doors_closed(void);
+/* Closes a connection whose token is not believed: 4401, and the code as the reason. */
+void protocol_refuse_token(struct session *session, enum token_refusal refusal);
+/* The token that a request shows: the header `token`, `Authorization: Bearer`, or the argument `token`. *out is to be
+ * freed by token_fini if it is good. */
+enum token_refusal protocol_read_token(const struct request *request, struct token *out) CG_MUST_CHECK;
+
 /* What a session of a user relies on: what a look-up saw, and a token. */
 struct protocol_proof {
     uint32_t generation; /* of the user's rights (common/rights.h), by the look-up */

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/store/store_app_user.h"
 #include "relay/native/native_parts.h"
 #include "relay/core/wsframe.h"
 
@@ -130,22 +131,59 @@ struct greeting {
     struct store_native_wanted wanted[]; /* of each room of the hello */
 };
 
+/* Those who came with a token of the application: which user of ours each is. */
+static void look_up_of_app(struct job *const *jobs, size_t count, struct store *store)
+{
+    _Static_assert((int)DB_POOL_TOGETHER <= (int)STORE_APP_SEEN_MAX, "one question for all of them");
+    struct store_app_seen seen[DB_POOL_TOGETHER];
+    struct greeting *of_app[DB_POOL_TOGETHER];
+    struct store_app_user *users = mem_zalloc(count * sizeof *users);
+    size_t some = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct greeting *greeting = (struct greeting *)jobs[i];
+        if (!greeting->token.app)
+            continue;
+        seen[some] = (struct store_app_seen){.claims = greeting->token.app, .user = &users[some]};
+        of_app[some++] = greeting;
+    }
+    if (some && store_app_users_seen(store, seen, some))
+        log_warn("native.app_users_unknown", "count=%zu", some);
+    for (size_t i = 0; i < some; i++) {
+        of_app[i]->job.err = seen[i].err;
+        if (!seen[i].err)
+            memcpy(of_app[i]->token.user_id, users[i].public_id, ID_MAX);
+        of_app[i]->arrival.user_id = str_of(of_app[i]->token.user_id);
+    }
+    free(users);
+}
+
 static void look_up(struct job *const *jobs, size_t count, struct store *store)
 {
     struct store_native_arrival *arrivals[DB_POOL_TOGETHER] = {NULL};
+    look_up_of_app(jobs, count, store);
     for (size_t i = 0; i < count; i++)
         arrivals[i] = &((struct greeting *)jobs[i])->arrival;
     enum err err = store_native_arrivals(store, arrivals, count);
     for (size_t i = 0; i < count; i++)
-        jobs[i]->err = err ? err : arrivals[i]->err;
+        if (!jobs[i]->err)
+            jobs[i]->err = err ? err : arrivals[i]->err;
 }
 
-/* Members of a space see each other's ids, and a password is there to be asked for. */
+static void greeting_free(struct greeting *greeting)
+{
+    token_fini(&greeting->token);
+    free(greeting->hello);
+    free(greeting);
+}
+
+/* Members of a space see each other's ids, a password is there to be asked for, and the application's users come with
+ * tokens. */
 static bool may_speak(const struct greeting *greeting)
 {
+    const struct store_native_user *user = &greeting->arrival.user;
     if (greeting->by_token)
-        return rights_accept(&greeting->arrival.user.rights, &greeting->token);
-    return greeting->arrival.user.realm != REALM_SPACES && !greeting->arrival.user.has_password;
+        return rights_accept(&user->rights, &greeting->token);
+    return user->realm != REALM_SPACES && user->realm != REALM_APP && !user->has_password;
 }
 
 /* A token's end may be further off than a timer reaches. */
@@ -168,6 +206,13 @@ static void on_timer(struct wheel_timer *timer)
         arm(native);
     else
         session_close(native->session, PROTOCOL_CLOSE_UNAUTHORIZED, "The token has expired");
+}
+
+/* Told, and closed: the token will not become better, and a browser learns it from the close. */
+static void refuse_token(struct native *native, int64_t re, enum token_refusal refusal)
+{
+    native_refuse(native, re, token_refusal_code(refusal), token_refusal_text(refusal));
+    protocol_refuse_token(native->session, refusal);
 }
 
 static void admit(struct native *native, struct greeting *greeting)
@@ -200,13 +245,14 @@ static void on_looked_up(struct job *job)
         native->asked--;
         if (job->err && job->err != ERR_NOT_FOUND)
             native_fail(native, greeting->re, ERR_DOWN);
+        else if (!job->err && protocol_doors_closed() && greeting->arrival.user.realm != REALM_APP)
+            refuse_token(native, greeting->re, TOKEN_UNKNOWN_KEY); /* of users that do not come in any more */
         else if (job->err || !may_speak(greeting))
             native_refuse(native, greeting->re, "unauthorized", "a known user, or a valid token, is needed");
         else
             admit(native, greeting);
     }
-    free(greeting->hello);
-    free(greeting);
+    greeting_free(greeting);
 }
 
 /* The list that `resume` is; NULL: there is none that could be read. */
@@ -241,16 +287,18 @@ static const char *read_resume(struct json_object *object, struct greeting *gree
     return NULL;
 }
 
-/* Whom it says that it is; false: nobody, or two. */
-static bool read_user(struct json_object *object, struct greeting *greeting)
+/* Whom it says that it is. False: nobody, or two, or *refusal says why not. */
+static bool read_user(struct json_object *object, struct greeting *greeting, enum token_refusal *refusal)
 {
-    struct str token, user;
+    struct str token = STR(""), user;
     bool has_user = json_get_string(object, "user", &user);
-    if (json_get_string(object, "token", &token)) {
-        greeting->by_token = true;
+    *refusal = TOKEN_GOOD;
+    greeting->by_token = json_get_string(object, "token", &token) || protocol_doors_closed();
+    if (greeting->by_token) {
         greeting->moment = protocol_moment();
-        if (token_check(protocol_context.tokens, token, &greeting->token) ||
-            (has_user && !str_eq(user, str_of(greeting->token.user_id))))
+        *refusal = token_check(protocol_context.tokens, token, &greeting->token);
+        const struct token *said = &greeting->token;
+        if (*refusal || (has_user && !str_eq(user, said->app ? said->app->id : str_of(said->user_id))))
             return false;
     } else if (has_user && id_is(user, STORE_USER_PREFIX)) {
         memcpy(greeting->token.user_id, user.ptr, user.len);
@@ -283,21 +331,26 @@ static void on_hello(struct native *native, int64_t re, struct json_object *obje
         return;
     }
     struct greeting *greeting = greeting_new(native, re, object);
-    struct native_hello *hello = greeting->hello;
+    enum token_refusal refusal = TOKEN_GOOD;
     const char *wrong = read_resume(object, greeting);
     if (wrong) {
         native_refuse(native, re, "bad_argument", wrong);
-    } else if (!read_user(object, greeting)) {
-        native_refuse(native, re, "unauthorized", "a known user, or a valid token, is needed");
-    } else {
+    } else if (read_user(object, greeting, &refusal)) {
+        struct native_hello *hello = greeting->hello;
+        struct token token = greeting->token;
         job_charge(&greeting->job, JOB_ARRIVAL, session_payer(native->session), 1 + greeting->arrival.count / 4);
         native->asking = native_look_up(native, re, &greeting->job);
-        if (!native->asking)
-            free(hello); /* the job is gone already */
+        if (!native->asking) { /* the job is gone already */
+            free(hello);
+            token_fini(&token);
+        }
         return;
+    } else if (refusal) {
+        refuse_token(native, re, refusal);
+    } else {
+        native_refuse(native, re, "unauthorized", "a known user, or a valid token, is needed");
     }
-    free(hello);
-    free(greeting);
+    greeting_free(greeting);
 }
 
 static void add_room(struct native *native, const struct native_hello_room *asked, struct buf *out)

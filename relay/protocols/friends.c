@@ -180,8 +180,11 @@ static void work(struct job *job, struct store *store)
 static bool token_fits(const struct friends_state *state, const struct rights *rights)
 {
     struct token token;
-    return state->token && !token_check(protocol_context.tokens, str_of(state->token), &token) &&
-           !strcmp(token.user_id, state->user_id) && rights_accept(rights, &token);
+    if (!state->token || token_check(protocol_context.tokens, str_of(state->token), &token))
+        return false;
+    bool fits = !strcmp(token.user_id, state->user_id) && rights_accept(rights, &token);
+    token_fini(&token);
+    return fits;
 }
 
 static void admit(struct session *session, const struct look_up *look_up)

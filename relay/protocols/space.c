@@ -121,7 +121,7 @@ static bool passes(const struct request *request)
            request->argument(request, "nickId", text, sizeof text).len;
 }
 
-static enum err check_token(const struct request *request, struct token *out)
+static enum token_refusal check_token(const struct request *request, struct token *out)
 {
     char text[ARGUMENT_BYTES];
     struct str token = request->header(request, "token", text, sizeof text);
@@ -133,7 +133,10 @@ static enum err check_token(const struct request *request, struct token *out)
 static unsigned refuse(const struct request *request)
 {
     struct token token;
-    return check_token(request, &token) ? 401 : 0;
+    if (check_token(request, &token))
+        return 401;
+    token_fini(&token);
+    return 0;
 }
 
 struct admission {
@@ -215,6 +218,7 @@ static void open_session(struct session *session, const struct request *request)
         return;
     }
     if (!id_is(room_id, STORE_SPACE_PREFIX)) {
+        token_fini(&token);
         protocol_refuse(session, 1008, "Unknown space or user");
         return;
     }
@@ -223,6 +227,7 @@ static void open_session(struct session *session, const struct request *request)
     admission->job.done = on_looked_up;
     admission->session_id = session->id;
     memcpy(admission->space_id, room_id.ptr, room_id.len);
+    token_fini(&token);
     admission->token = token;
     admission->moment = protocol_moment();
     CG_ASSERT(space.len <= STORE_NAME_MAX); /* or the protocol would not have claimed it */

@@ -29,8 +29,8 @@ static int look_up(struct call *call, struct str user_id, struct store_friend_se
 static int speak_as(struct call *call, struct str user_id, struct store_friend_self *self)
 {
     int status = look_up(call, user_id, self);
-    if (status == 200 && self->has_password && !auth_is(call, user_id, &self->rights))
-        status = 401;
+    if (status == 200 && self->has_password)
+        status = auth_must_be(call, user_id, &self->rights);
     return status == 200 ? moderate(call, self->user, 0, MODERATE_ENTER) : status;
 }
 

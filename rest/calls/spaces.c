@@ -28,8 +28,10 @@ static int who(struct call *call, struct caller *caller)
     struct token token;
     struct store_space_user found;
     *caller = (struct caller){.user = 0};
-    if (auth_token(call, &token))
-        return 401;
+    int status = auth_who(call, &token);
+    if (status != 200)
+        return status;
+    token_fini(&token);
     enum err err = store_space_user(call->backends->store, str_of(token.user_id), &found);
     if (err)
         return err == ERR_NOT_FOUND ? 401 : failure_status(err, "space_user");

@@ -28,7 +28,11 @@ static int look_up(struct call *call, struct str user_id, const struct token *to
 static int by_token(struct call *call, uint64_t *user, struct store_native_membership *membership)
 {
     struct token token;
-    return auth_token(call, &token) ? 401 : look_up(call, str_of(token.user_id), &token, KIND_SPACE, user, membership);
+    int status = auth_who(call, &token);
+    if (status != 200)
+        return status;
+    token_fini(&token);
+    return look_up(call, str_of(token.user_id), &token, KIND_SPACE, user, membership);
 }
 
 /* ---- what is answered ---- */

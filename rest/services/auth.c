@@ -1,9 +1,13 @@
 #include "rest/services/auth.h"
 
 #include "common/json.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
 #include "common/name.h"
 #include "common/password.h"
 #include "common/rate.h"
+#include "common/store/store_app_user.h"
 #include "common/store/store_login.h"
 #include "common/token.h"
 #include "rest/http/failure.h"
@@ -14,7 +18,7 @@
 
 enum { BUSY_RETRY_S = 1 };
 
-enum err auth_token(const struct call *call, struct token *token)
+enum token_refusal auth_token(const struct call *call, struct token *token)
 {
     static const char scheme[] = "Bearer ";
     const size_t len = sizeof scheme - 1;
@@ -25,10 +29,55 @@ enum err auth_token(const struct call *call, struct token *token)
     return token_check(call->backends->tokens, text, token);
 }
 
-bool auth_is(const struct call *call, struct str user_id, const struct rights *rights)
+int auth_refused(struct call *call, enum token_refusal refusal)
+{
+    metric_inc(METRIC_TOKENS_REFUSED);
+    log_info("token.refused", "why=%s", token_refusal_code(refusal));
+    call->code = token_refusal_code(refusal);
+    call->error = token_refusal_text(refusal);
+    return 401;
+}
+
+int auth_who(struct call *call, struct token *token)
+{
+    struct store_app_user *user;
+    enum token_refusal refusal = auth_token(call, token);
+    if (refusal)
+        return auth_refused(call, refusal);
+    if (!token->app)
+        return 200;
+    user = mem_zalloc(sizeof *user);
+    enum err err = store_app_user_seen(call->backends->store, token->app, user);
+    memcpy(token->user_id, user->public_id, ID_MAX);
+    free(user);
+    if (err)
+        token_fini(token);
+    return failure_status(err, "app_user_seen");
+}
+
+static enum token_refusal judge(const struct call *call, struct str user_id, const struct rights *rights, bool *is)
 {
     struct token token;
-    return !auth_token(call, &token) && str_eq(str_of(token.user_id), user_id) && rights_accept(rights, &token);
+    enum token_refusal refusal = auth_token(call, &token);
+    *is = !refusal && str_eq(str_of(token.user_id), user_id) && rights_accept(rights, &token);
+    if (!refusal)
+        token_fini(&token);
+    return refusal;
+}
+
+bool auth_is(const struct call *call, struct str user_id, const struct rights *rights)
+{
+    bool is;
+    (void)!judge(call, user_id, rights, &is);
+    return is;
+}
+
+int auth_must_be(struct call *call, struct str user_id, const struct rights *rights)
+{
+    bool is;
+    enum token_refusal refusal = judge(call, user_id, rights, &is);
+    bool open = refusal == TOKEN_MISSING && !settings_doors_closed(call->backends->settings);
+    return is ? 200 : !refusal || open ? 401 : auth_refused(call, refusal);
 }
 
 bool auth_add_token(const struct call *call, const struct auth_login *login)

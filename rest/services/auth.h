@@ -7,11 +7,18 @@
 #include "common/store/store.h"
 #include "rest/http/call.h"
 
-/* The request's token: the header `token`, or `Authorization: Bearer`. ERR_DENIED: there is none, or it is not to be
- * believed. Whether it is still good is known once its user was looked up: rights_accept. */
-enum err auth_token(const struct call *call, struct token *token) CG_MUST_CHECK;
+/* The request's token: the header `token`, or `Authorization: Bearer`. Whether it is still good is known once its user
+ * was looked up: rights_accept. token_fini. */
+enum token_refusal auth_token(const struct call *call, struct token *token) CG_MUST_CHECK;
+/* 401, with the reason for the caller; counted and logged. */
+int auth_refused(struct call *call, enum token_refusal refusal);
+/* The same, and token->user_id is set of a user of the application's, too, who is made at first sight: 200, 401, 503 or
+ * 504. token_fini after 200. With doors = token, only the application's users may call. */
+int auth_who(struct call *call, struct token *token);
 /* Whether the request's token is that user's, whose rights these are, and still good. */
 bool auth_is(const struct call *call, struct str user_id, const struct rights *rights);
+/* The same as 200, or 401 with the reason; where others need no token, one that is missing is no reason of its own. */
+int auth_must_be(struct call *call, struct str user_id, const struct rights *rights);
 
 struct auth_login {
     uint64_t user;

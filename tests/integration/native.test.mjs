@@ -58,9 +58,13 @@ describe('the native protocol', () => {
     const native = await Native.open(stack);
     for (const cmd of ['join', 'send', 'ping', 'nonsense'])
       assert.equal(await native.refused(cmd, { room: seat.room }), 'not_hello');
-    for (const bad of [{}, { user: 7 }, { user: 'x' }, { user: NOBODY }, { token: 'x.y.z' }, { user: seat.room },
-      { user: seat.nickId, token: 'x' }])
+    for (const bad of [{}, { user: 7 }, { user: 'x' }, { user: NOBODY }, { user: seat.room }])
       assert.equal(await native.refused('hello', bad), 'unauthorized');
+    for (const bad of [{ token: 'x.y.z' }, { user: seat.nickId, token: 'x' }]) {
+      const other = await Native.open(stack);
+      assert.equal(await other.refused('hello', bad), 'token_malformed');
+      assert.deepEqual(await other.closed, { code: 4401, reason: 'token_malformed' });
+    }
     for (const resume of [7, {}, [7], [{}], [{ room: 7 }], [{ room: seat.room, seq: 1 }],
       [{ room: seat.room, epoch: -1, seq: 1 }], [{ room: seat.room, epoch: 1, seq: '1' }],
       [{ room: seat.room, presence: 1 }], [{ room: seat.room }, { room: seat.room }],

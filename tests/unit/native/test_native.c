@@ -47,7 +47,10 @@ static void an_id_is_not_enough_where_others_know_it(void **state)
     world.has_password = true;
     say(client, "{\"id\":2,\"cmd\":\"hello\",\"user\":\"" ANN "\"}");
     do_all();
-    say(client, "{\"id\":3,\"cmd\":\"hello\",\"user\":\"" ANN "\",\"token\":\"x\"}");
+    world.realm = REALM_APP;
+    world.has_password = false;
+    say(client, "{\"id\":3,\"cmd\":\"hello\",\"user\":\"" ANN "\"}");
+    do_all();
     world.err = ERR_DOWN;
     say(client, "{\"id\":4,\"cmd\":\"hello\",\"user\":\"" ANN "\"}");
     do_all();
@@ -55,6 +58,10 @@ static void an_id_is_not_enough_where_others_know_it(void **state)
     say(client, "{\"id\":5,\"cmd\":\"hello\",\"user\":\"" ANN "\"}");
     assert_string_equal(brief(client),
                         "re 1 unauthorized|re 2 unauthorized|re 3 unauthorized|re 4 unavailable|re 5 busy|");
+    assert_int_equal(client->closes, 0);
+    say(client, "{\"id\":6,\"cmd\":\"hello\",\"user\":\"" ANN "\",\"token\":\"x\"}");
+    assert_string_equal(brief(client), "re 6 token_malformed|");
+    assert_int_equal(client->code, 4401);
 }
 
 /* ---- commands ---- */

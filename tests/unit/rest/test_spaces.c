@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 
+#define MISSING      "{\"error\":\"a token is needed\",\"code\":\"token_missing\"}"
 #define UNAUTHORIZED "{\"error\":\"a valid token or password is needed\",\"code\":\"unauthorized\"}"
 #define INVALID      "{\"error\":\"the request breaks a rule\",\"code\":\"invalid\"}"
 #define NOT_FOUND    "{\"error\":\"no such thing\",\"code\":\"not_found\"}"
@@ -72,14 +73,16 @@ static void everything_else_needs_a_token(void **state)
     clock_freeze(-1);
     const char *stranger = "user_00000000000000000000000000000009";
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_answer(rows[i].method, rows[i].path, BYTES("{}"), 401, UNAUTHORIZED);
+        assert_answer(rows[i].method, rows[i].path, BYTES("{}"), 401, MISSING);
         assert_int_equal(call_as(rows[i].method, rows[i].path, NULL, stranger, BYTES("{}")), 401);
         struct sent late = {.body = STR("{}"), .token = buf_str(&expired)};
         ask(rows[i].method, rows[i].path, &late);
         assert_int_equal(response.status, 401);
+        assert_true(answer_has("token_expired"));
         struct sent garbage = {.body = STR("{}"), .token = STR("a.b.c")};
         ask(rows[i].method, rows[i].path, &garbage);
         assert_int_equal(response.status, 401);
+        assert_true(answer_has("token_malformed"));
     }
     assert_int_equal(accounts.makes + accounts.joins + accounts.transfers, 0);
     buf_fini(&expired);

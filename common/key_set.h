@@ -1,0 +1,57 @@
+/* key_set.h: keys that the application signs its tokens with: read from files and from JWK Sets (RFC 7517), found by
+ * their `kid`, each pinned to the one algorithm that its kind has. It knows no tokens.
+ *
+ * A public key is of RSA with TOKEN_RSA_BITS_MIN to KEY_RSA_BITS_MAX bits (RS256) or of the curve P-256 (ES256); a secret
+ * has at least TOKEN_SECRET_MIN bytes (HS256). */
+#ifndef CG_COMMON_KEY_SET_H
+#define CG_COMMON_KEY_SET_H
+
+#include "common/err.h"
+#include "common/str.h"
+
+enum {
+    KEY_SET_MAX = 64,        /* keys in one folder or JWK Set */
+    KEY_ID_MAX = 128,        /* bytes of a kid */
+    KEY_FILE_MAX = 16384,    /* bytes of one key's file */
+    KEY_JWKS_MAX = 262144,   /* bytes of a JWK Set */
+    KEY_RSA_BITS_MIN = 2048, /* fewer are too weak (RFC 7518 section 3.3) */
+    KEY_RSA_BITS_MAX = 8192, /* more take long to check */
+    KEY_SECRET_MIN = 32,     /* bytes: as long as the hash (RFC 7518 section 3.2) */
+};
+
+enum key_alg { KEY_HS256 = 1, KEY_RS256, KEY_ES256 };
+
+struct key {
+    char *kid; /* empty: it has none */
+    enum key_alg alg;
+    struct str text; /* a secret's bytes; a public key in PEM, with a NUL behind it, the same however it was written */
+};
+
+struct key_set {
+    struct key *keys;
+    size_t count;
+    unsigned refs; /* its owner's (common/keyring.c) */
+};
+
+struct key_set *key_set_new(void);
+void key_set_free(struct key_set *set); /* NULL: nothing */
+
+/* Adds the keys of `dir`: KID.pem is a public key, KID.secret the bytes of a secret, without the line end behind them;
+ * what begins with a dot or has another ending is passed over. ERR_INVALID with one line in `why`, for the first that is
+ * wrong: the set is of no use then. */
+enum err key_set_read_dir(struct key_set *set, const char *dir, char why[256]) CG_MUST_CHECK;
+
+/* Adds the keys of a JWK Set that can be used here; those for encryption, of other kinds, curves or algorithms, that are
+ * too weak or whose kid is there already are passed over. `secrets`: keys of the kind "oct" are taken, too, which can be
+ * secret only in a file. ERR_INVALID with one line in `why`: it is no JWK Set, holds more than KEY_SET_MAX keys, or none
+ * that can be used. */
+enum err key_set_read_jwks(struct key_set *set, struct str text, bool secrets, char why[256]) CG_MUST_CHECK;
+enum err key_set_read_jwks_file(struct key_set *set, const char *path, char why[256]) CG_MUST_CHECK;
+
+/* Adds copies of another set's keys, but of those whose kid is there already; how many were not added. */
+size_t key_set_add_all(struct key_set *set, const struct key_set *from);
+
+/* NULL: there is none of that kid, which is not empty. */
+const struct key *key_set_find(const struct key_set *set, struct str kid);
+
+#endif
