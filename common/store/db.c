@@ -34,7 +34,10 @@ struct db {
     bool written; /* something was, in this transaction */
     bool lost;    /* the latest failure: the connection is gone, and what was sent last may have been done */
     uint64_t writes, connects;
+    uint64_t connection; /* number of the last one, by `latest_connection` */
 };
+
+static _Atomic uint64_t latest_connection; /* numbers the process' connections in the order in which they are made */
 
 /* ---- the connection ---- */
 
@@ -100,6 +103,16 @@ uint64_t db_insert_id(const struct db *db)
 uint64_t db_connects(const struct db *db)
 {
     return db->connects;
+}
+
+uint64_t db_connection(const struct db *db)
+{
+    return db->connection;
+}
+
+uint64_t db_latest_connection(void)
+{
+    return latest_connection;
 }
 
 uint64_t db_writes(const struct db *db)
@@ -281,6 +294,7 @@ enum err db_connect(struct db *db)
             db->used_ms = db->checked_ms = clock_mono_ms();
             metric_inc(METRIC_DB_CONNECTS);
             db->connects++;
+            db->connection = ++latest_connection;
             db_address_chosen(db->at);
             return ERR_OK;
         }

@@ -67,6 +67,10 @@ uint64_t db_writes(const struct db *db);
 uint64_t db_insert_id(const struct db *db);
 /* How often it was opened: what was found out through it before this grew was found out on another connection. */
 uint64_t db_connects(const struct db *db);
+/* All connections of the process are counted as they are made: the number of this one, or of the last one it had (0:
+ * none); and the latest of all. Any thread may ask for the latest. */
+uint64_t db_connection(const struct db *db);
+uint64_t db_latest_connection(void);
 
 /* Runs a prepared statement once for each of `rows` rows of `count` parameters (params[row * count +
  * column]): in one round trip where the server can (MariaDB), else one by one. Every column keeps

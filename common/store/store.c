@@ -99,6 +99,16 @@ void store_refresh(struct store *store)
     db_refresh(store->db);
 }
 
+uint64_t store_connection(const struct store *store)
+{
+    return db_connection(store->db);
+}
+
+uint64_t store_latest_connection(void)
+{
+    return db_latest_connection();
+}
+
 uint64_t store_writes(const struct store *store)
 {
     return db_writes(store->db);

@@ -48,6 +48,10 @@ bool store_is_connected(const struct store *store);
 /* How often something was written for good through it, or may have been: whoever fails after this has grown has not
  * failed without a trace. */
 uint64_t store_writes(const struct store *store);
+/* The process' connections are numbered in the order in which they were made. Which one this store has, or had last (0:
+ * none); and the latest of all, which any thread may ask for. */
+uint64_t store_connection(const struct store *store);
+uint64_t store_latest_connection(void);
 /* Asks the server for a sign of life. */
 enum err store_ping(struct store *store) CG_MUST_CHECK;
 const char *store_error(const struct store *store);

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "relay/db/db_pool.h"
 #include "relay/redis/bus.h"
 #include "relay/core/hub_room.h"
 #include "relay/core/wsframe.h"
@@ -26,8 +27,15 @@ static bool pending(const struct subscription *sub, struct str *bytes)
     return true;
 }
 
+/* Is it still the database that is known? */
+static void prove(void *arg)
+{
+    hub_reconcile_anew(arg);
+}
+
 void hub_init(struct hub *hub)
 {
+    db_pool_set_prover(hub->db_pool, prove, hub);
     buf_init(&hub->scratch, (size_t)hub->settings->room_log_bytes / 2 - WSFRAME_HEADER_MAX);
     hub->reconcile.fired = on_reconcile;
     wheel_set(hub->wheel, &hub->reconcile, hub->settings->reconcile_down_ms);

@@ -294,7 +294,7 @@ static void on_backfilled(struct job *job)
         return;
     }
     size_t had = reading->count && reading->messages[0]->seq == reading->anchor.seq;
-    for (size_t i = had; i < reading->count; i++) {
+    for (size_t i = had; i < reading->count && !job->err; i++) {
         if (reading->messages[i]->seq <= room->seq)
             continue; /* it has come meanwhile */
         if (reading->messages[i]->seq == room->seq + 1)
@@ -387,7 +387,8 @@ struct reconcile {
     size_t count;
     size_t doubts; /* so many of hub->doubts are among them */
     size_t lost;
-    uint64_t epoch; /* 0: could not be read */
+    uint64_t epoch;      /* 0: could not be read */
+    uint64_t connection; /* it says something of what was read through connections up to this one */
 };
 
 static enum err compare(struct reconcile *reconcile, struct store *store)
@@ -408,10 +409,10 @@ static enum err compare(struct reconcile *reconcile, struct store *store)
 static void read_tails(struct job *job, struct store *store)
 {
     struct reconcile *reconcile = (struct reconcile *)job;
-    if (!reconcile->count)
-        job->err = store_ping(store); /* an idle relay's database is watched too */
-    if (!job->err)
-        job->err = store_epoch(store, &reconcile->epoch);
+    reconcile->connection = store_latest_connection();
+    job->err = store_epoch(store, &reconcile->epoch); /* an idle relay's database is watched too */
+    if (!job->err && reconcile->connection < store_connection(store))
+        reconcile->connection = store_connection(store); /* made for it: all before it are older than what it read */
     if (!job->err && reconcile->epoch == reconcile->known)
         job->err = compare(reconcile, store);
     if (!job->err && (reconcile->lost || reconcile->epoch < reconcile->known))
@@ -453,7 +454,10 @@ static void on_reconciled(struct job *job)
     note_put_back(reconcile);
     if (reconcile->epoch && reconcile->epoch != hub->epoch) {
         begin_epoch(hub, reconcile->epoch);
-    } else if (!job->err) {
+        db_pool_refuted(hub->db_pool);
+    } else if (job->err) {
+        db_pool_refuted(hub->db_pool);
+    } else {
         settle_doubts(hub, reconcile->doubts);
         for (size_t i = 0; i < reconcile->count; i++) {
             struct room *room = map_get(&hub->rooms, reconcile->anchors[i].conversation);
@@ -465,10 +469,11 @@ static void on_reconciled(struct job *job)
             }
             room_expect(room); /* also what an earlier backfill could not get */
         }
+        db_pool_proved(hub->db_pool, reconcile->connection);
     }
     if (job->err) /* what happens to a database while it is away is to be seen at once */
         wheel_set(hub->wheel, &hub->reconcile, hub->settings->reconcile_down_ms);
-    else if (hub->reconcile_again || hub->doubt_count)
+    else if (!hub->reconciling && (hub->reconcile_again || hub->doubt_count))
         reconcile_begin(hub, hub->reconcile_again);
     free(reconcile->anchors);
     free(reconcile);
@@ -495,7 +500,7 @@ static void reconcile_begin(struct hub *hub, bool all)
         hub->reconcile_again = false;
     hub->connects = metric_get(METRIC_DB_CONNECTS);
     hub->reconciling = true;
-    db_pool_add(hub->db_pool, &reconcile->job);
+    db_pool_add_proof(hub->db_pool, &reconcile->job);
 }
 
 void hub_reconcile(struct hub *hub)

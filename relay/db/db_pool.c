@@ -76,6 +76,13 @@ struct db_pool {
     size_t built;  /* bytes of answers on their way to the loop */
     size_t untold; /* questions that no worker was woken for yet: the loop's own */
     bool stopping;
+    bool proving; /* workers take CLASS_FIRST alone */
+
+    /* the loop's own */
+    void (*prove)(void *arg); /* NULL: every answer is believed */
+    void *prove_arg;
+    uint64_t proved;             /* what connections up to this one have read is believed */
+    STAILQ_HEAD(, job) unproved; /* answers that wait for a proof */
 };
 
 /* What a worker has taken. */
@@ -247,7 +254,6 @@ static void append(struct db_pool *pool, struct job *job)
     struct kind *kind = kind_of(class, job);
     struct payer *payer = payer_of(class, job->payer);
     struct lane *lane = lane_of(payer, job, kind);
-    job->pool = pool;
     job->serial = ++pool->serial;
     STAILQ_INSERT_TAIL(&lane->jobs, job, queue);
     payer->count++;
@@ -319,11 +325,19 @@ static bool may_take(const struct class *class)
     return class->heap_count && class->workers < class->workers_max;
 }
 
+/* Too much of what was read waits for the loop. */
+static bool is_full(const struct db_pool *pool)
+{
+    return pool->built > BUILT_BYTES_MAX;
+}
+
 /* The class whose turn it is; NULL: nothing may be taken now. */
 static struct class *next_class(struct db_pool *pool)
 {
     if (may_take(&pool->classes[CLASS_FIRST]))
         return &pool->classes[CLASS_FIRST];
+    if (!pool->stopping && (pool->proving || is_full(pool)))
+        return NULL;
     for (size_t i = 0; i < sizeof turns; i++) {
         struct class *class = &pool->classes[turns[pool->turn]];
         pool->turn = (pool->turn + 1) % sizeof turns;
@@ -355,17 +369,12 @@ static void take_batch(struct db_pool *pool, struct class *class, struct batch *
     metric_set(METRIC_DB_POOL_QUEUED, (int64_t)pool->count);
 }
 
-static bool must_wait(const struct db_pool *pool)
-{
-    return pool->built > BUILT_BYTES_MAX && !pool->stopping;
-}
-
 /* False: it is time to end. */
 static bool take(struct db_pool *pool, struct batch *batch)
 {
     struct class *class = NULL;
     pthread_mutex_lock(&pool->lock);
-    while (must_wait(pool) || (!(class = next_class(pool)) && !(pool->stopping && !pool->count)))
+    while (!(class = next_class(pool)) && !(pool->stopping && !pool->count))
         pthread_cond_wait(&pool->some, &pool->lock);
     if (class)
         take_batch(pool, class, batch);
@@ -399,13 +408,17 @@ static void *run(void *arg)
         metric_inc(METRIC_DB_POOL_BATCHES);
         metric_add(METRIC_DB_POOL_JOBS, (int64_t)batch.count);
         store_refresh(store);
+        uint64_t writes = store_writes(store);
         if (batch.jobs[0]->work_all)
             batch.jobs[0]->work_all(batch.jobs, batch.count, store);
         else
             batch.jobs[0]->work(batch.jobs[0], store);
         struct parcels parcels = STAILQ_HEAD_INITIALIZER(parcels);
-        for (size_t i = 0; i < batch.count; i++)
+        for (size_t i = 0; i < batch.count; i++) {
+            batch.jobs[i]->connection = store_connection(store);
+            batch.jobs[i]->has_written = store_writes(store) != writes;
             STAILQ_INSERT_TAIL(&parcels, &batch.jobs[i]->completion, link);
+        }
         give_back(pool, &batch);
         completion_queue_add_all(pool->completions, &parcels);
     }
@@ -416,21 +429,101 @@ static void *run(void *arg)
 
 /* ---- the loop's side ---- */
 
-static void arrived(struct completion *completion)
+static void deliver(struct job *job)
 {
-    struct job *job = container_of(completion, struct job, completion);
     struct db_pool *pool = job->pool;
     size_t bytes = job->bytes;
     job->done(job);
     if (!bytes)
         return;
     pthread_mutex_lock(&pool->lock);
-    bool waited = must_wait(pool);
+    bool was_full = is_full(pool);
     pool->built -= bytes;
     metric_set(METRIC_DB_POOL_BUILT_BYTES, (int64_t)pool->built);
-    if (waited && !must_wait(pool))
+    if (was_full && !is_full(pool))
         pthread_cond_broadcast(&pool->some);
     pthread_mutex_unlock(&pool->lock);
+}
+
+/* What a failure to reach the database says is so, whichever it is. */
+static bool is_believed(const struct db_pool *pool, const struct job *job)
+{
+    return !pool->prove || job->is_proof || job->connection <= pool->proved || job->err == ERR_DOWN;
+}
+
+static void deliver_void(struct job *job)
+{
+    job->err = job->has_written ? ERR_UNKNOWN : ERR_DOWN;
+    deliver(job);
+}
+
+static void set_proving(struct db_pool *pool, bool proving)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->proving = proving;
+    if (!proving)
+        pthread_cond_broadcast(&pool->some);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void arrived(struct completion *completion)
+{
+    struct job *job = container_of(completion, struct job, completion);
+    struct db_pool *pool = job->pool;
+    bool is_first = STAILQ_EMPTY(&pool->unproved);
+    if (is_believed(pool, job)) {
+        deliver(job);
+    } else if (pool->stopping) { /* nobody will prove it */
+        deliver_void(job);
+    } else {
+        metric_inc(METRIC_DB_POOL_UNPROVED);
+        STAILQ_INSERT_TAIL(&pool->unproved, job, queue);
+        if (is_first) {
+            set_proving(pool, true);
+            pool->prove(pool->prove_arg);
+        }
+    }
+}
+
+void db_pool_set_prover(struct db_pool *pool, void (*prove)(void *arg), void *arg)
+{
+    pool->prove = prove;
+    pool->prove_arg = arg;
+}
+
+/* Goes through those that wait now: what is delivered may add others. */
+static void settle(struct db_pool *pool, bool refuted)
+{
+    STAILQ_HEAD(, job) waiting = STAILQ_HEAD_INITIALIZER(waiting);
+    STAILQ_CONCAT(&waiting, &pool->unproved);
+    while (!STAILQ_EMPTY(&waiting)) {
+        struct job *job = STAILQ_FIRST(&waiting);
+        STAILQ_REMOVE_HEAD(&waiting, queue);
+        if (refuted)
+            deliver_void(job);
+        else if (is_believed(pool, job))
+            deliver(job);
+        else
+            STAILQ_INSERT_TAIL(&pool->unproved, job, queue);
+    }
+    if (STAILQ_EMPTY(&pool->unproved))
+        set_proving(pool, false);
+    else
+        pool->prove(pool->prove_arg);
+}
+
+void db_pool_proved(struct db_pool *pool, uint64_t connection)
+{
+    if (pool->proved < connection)
+        pool->proved = connection;
+    if (!STAILQ_EMPTY(&pool->unproved))
+        settle(pool, false);
+}
+
+void db_pool_refuted(struct db_pool *pool)
+{
+    if (!STAILQ_EMPTY(&pool->unproved))
+        settle(pool, true);
 }
 
 struct db_pool *db_pool_new(const struct settings *settings, struct completion_queue *completions)
@@ -439,6 +532,7 @@ struct db_pool *db_pool_new(const struct settings *settings, struct completion_q
     size_t threads = (size_t)settings->db_pool_threads, but_one = threads > 1 ? threads - 1 : 1;
     pool->settings = settings;
     pool->completions = completions;
+    STAILQ_INIT(&pool->unproved);
     for (size_t i = 0; i < CLASSES; i++) {
         struct class *class = &pool->classes[i];
         STAILQ_INIT(&class->idle);
@@ -472,6 +566,7 @@ static enum err add(struct db_pool *pool, struct job *job, bool bounded)
 {
     enum err err = ERR_OK;
     job->completion = (struct completion){.arrived = arrived};
+    job->pool = pool;
     job->err = ERR_OK;
     job->bytes = 0;
     pthread_mutex_lock(&pool->lock);
@@ -510,6 +605,12 @@ void db_pool_add_first(struct db_pool *pool, struct job *job)
     db_pool_add(pool, job);
 }
 
+void db_pool_add_proof(struct db_pool *pool, struct job *job)
+{
+    job->is_proof = true;
+    db_pool_add_first(pool, job);
+}
+
 void db_pool_flush(struct db_pool *pool)
 {
     if (!pool->untold)
@@ -530,6 +631,7 @@ void db_pool_stop(struct db_pool *pool)
     for (size_t i = 0; i < pool->thread_count; i++)
         pthread_join(pool->threads[i], NULL);
     pool->thread_count = 0;
+    db_pool_refuted(pool); /* nobody will prove it */
 }
 
 static void class_fini(struct class *class)

@@ -15,7 +15,11 @@
  * Jobs of one kind that wait at the same moment can be worked on together, by one worker with one question: the job
  * whose turn it is takes others of its kind and class along, one of each payer in turn, whoever asked for them; all pay
  * for their own. What a turn of the loop adds is shown to idle workers at its end (db_pool_flush), so that those whom
- * many sockets ask for at once are together, and one alone waits for no timer. */
+ * many sockets ask for at once are together, and one alone waits for no timer.
+ *
+ * A connection that is new may lead to a database that was put back to an older state, where numbers of users and rooms
+ * are other users' and rooms'. So what was read through it reaches nobody before somebody has proved that the database is
+ * the one that the relay knows (db_pool_set_prover). Meanwhile workers take nothing but the proof. */
 #ifndef CG_RELAY_DB_DB_POOL_H
 #define CG_RELAY_DB_DB_POOL_H
 
@@ -40,6 +44,7 @@ struct job {
     void (*done)(struct job *job); /* in the loop thread; frees the job */
     enum err err;                  /* ERR_OK until its work sets it */
     size_t bytes;                  /* its work may set it: of the answer that it has made, until `done` returns */
+    bool is_proof;                 /* db_pool_add_proof */
 
     /* who pays: job_charge. A zeroed one is the relay's, and cheap */
     enum job_class class;
@@ -48,8 +53,10 @@ struct job {
 
     /* the pool's own */
     struct db_pool *pool;
-    STAILQ_ENTRY(job) queue; /* of the same payer and kind */
+    STAILQ_ENTRY(job) queue; /* of the same payer and kind; then of the answers that wait for a proof */
     uint64_t serial;
+    uint64_t connection; /* store_connection, after the work */
+    bool has_written;    /* the work, or another one of the same turn */
 };
 
 /* `payer`: a user's number, or limits_payer_address. `cost`: 1 for one look-up by a key; one more for each further one,
@@ -86,6 +93,16 @@ enum err db_pool_try(struct db_pool *pool, struct job *job) CG_MUST_CHECK;
 void db_pool_add(struct db_pool *pool, struct job *job);
 /* The same before all that waits: for who may be here. A job with `work`. */
 void db_pool_add_first(struct db_pool *pool, struct job *job);
+/* The same, for the job that looks whether the database is the one that is known; its own answer waits for nothing. */
+void db_pool_add_proof(struct db_pool *pool, struct job *job);
+/* What asks for a proof, in the loop thread: db_pool_add_proof, then db_pool_proved or db_pool_refuted. It is asked again
+ * while answers wait for one that a proof does not reach. Without it every answer is believed. */
+void db_pool_set_prover(struct db_pool *pool, void (*prove)(void *arg), void *arg);
+/* What was read through connections up to that one holds (store_latest_connection, from before the proof read anything). */
+void db_pool_proved(struct db_pool *pool, uint64_t connection);
+/* The database is another one, or could not be looked at: the answers that wait are void. They arrive with ERR_DOWN, or
+ * with ERR_UNKNOWN if something was written. */
+void db_pool_refuted(struct db_pool *pool);
 /* Wakes workers for what was added since it was called last: at the end of each turn of the loop. */
 void db_pool_flush(struct db_pool *pool);
 

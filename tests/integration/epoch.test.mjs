@@ -4,11 +4,13 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import mysql from 'mysql2/promise';
 import { check } from '../faults/checker.mjs';
 import { Player } from '../faults/clients/spaces.mjs';
 import { allConnected, assemble, caughtUp, lastWords } from '../faults/round.mjs';
 import { World, pause } from '../faults/world.mjs';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
+import { Native } from './lib/native.mjs';
 import { poll, say, settled } from './lib/rooms.mjs';
 import { NO_RATES, Stack, bin, eventually } from './lib/stack.mjs';
 
@@ -209,6 +211,12 @@ describe('an older copy of the data directory under a running stack', () => {
     await stack.startPart('mariadb');
     const present = await entered();
     const number = await numberOf(present);
+    const secret = unique('for those of the present room'); // which no relay has heard of
+    await stack.sql(`INSERT INTO message (conversation, seq, batch_id, kind, sender_name, content, created_at)
+      VALUES (?, 1, 1, 1, 'insider', ?, UTC_TIMESTAMP(3))`, [number, secret]);
+    await stack.sql('UPDATE conversation SET seq = 1 WHERE id = ?', [number]);
+    await stack.must('sql', '-e', 'CREATE USER observer@localhost; GRANT ALL ON *.* TO observer@localhost; ' +
+      'ALTER USER chaguan_app@localhost ACCOUNT LOCK');
     await keep('present');
     await putBack('before');
     const lost = await entered();
@@ -216,11 +224,30 @@ describe('an older copy of the data directory under a running stack', () => {
     const client = await eventually(() => Client.join(stack, lost, { relay: 1 }).catch(() => undefined), 'a relay to let in');
     client.say(unique('heard'));
     await settle(client);
+    const readers = await Promise.all([0, 1, 2, 3].map(() => Native.hello(stack, { user: lost.nickId }, { relay: 1 })));
+    await Promise.all(readers.map((reader) => reader.join(lost.roomId)));
     await stack.kill('mariadb', 'KILL');
+    const answers = readers.map(async (reader) => { // until they are told to come back
+      for (let ended = false; !ended;) {
+        const asked = Array.from({ length: 8 }, () => reader.command('history', { room: lost.roomId }));
+        const all = Promise.all(asked.map((id) => reader.answer(id))).then(() => false, () => true);
+        ended = await Promise.race([all, reader.closed.then(() => true)]);
+      }
+      return [...reader.answers.values()];
+    });
     const said = [1, 2, 3].map(() => client.say(unique('for the lost room')));
     await eventually(async () => (await stack.metric('relay1', 'journal_queued')) > 0, 'what was said to wait');
-    await putBack('present');
+    await putBack('present'); // where programs may not log in yet
+    const observer = await mysql.createConnection({ socketPath: stack.file('mariadb.sock'), user: 'observer' });
+    await observer.query('LOCK TABLES chaguan.meta WRITE'); // nobody can find out which epoch it is
+    await stack.must('sql', '-e', 'ALTER USER chaguan_app@localhost ACCOUNT UNLOCK');
+    await eventually(async () => (await stack.metric('relay1', 'db_pool_unproved_total')) > 0, 'answers to wait for a proof');
+    await observer.end();
     assert.equal((await client.closed).code, 1012);
+    const heard = (await Promise.all(answers)).flat();
+    assert.ok(heard.some((answer) => answer.error?.code === 'unavailable'), 'they asked while the database was away');
+    assert.ok(!heard.some((answer) => answer.error?.code === 'not_found'), 'their room is not denied by another database');
+    assert.ok(!JSON.stringify(heard).includes(secret), 'nobody reads the room that has the number of theirs');
     await eventually(async () => (await stack.metric('relay1', 'journal_queued')) === 0, 'nothing to wait any more');
     const there = await stack.sql('SELECT content FROM message WHERE conversation = ?', [number]);
     assert.ok(there.every(({ content }) => !content.includes('for the lost room')),

@@ -340,6 +340,7 @@ static int begin(void **state)
                                  .reconcile_down_ms = 30000};
     memset(&db, 0, sizeof db);
     memset(&net, 0, sizeof net);
+    memset(&proofs, 0, sizeof proofs);
     memset(noticed, 0, sizeof noticed);
     job_count = jobs_ever = client_count = 0;
     net.up = true;

@@ -23,7 +23,8 @@ static struct {
     uint64_t last[CONVERSATIONS]; /* messages 1 to this are stored */
     uint64_t missing;             /* but not this one */
     enum err err;
-    int pings;
+    int epoch_reads;
+    uint64_t connection, latest_connection;
     uint64_t epoch; /* 0: EPOCH */
     uint64_t other; /* from this number on, other messages than at first; 0: none */
     enum err raise; /* what raising the epoch comes to */
@@ -128,15 +129,20 @@ enum err store_raise_epoch_from(struct store *store, uint64_t from, uint64_t abo
 enum err store_epoch(struct store *store, uint64_t *epoch)
 {
     (void)store;
+    db.epoch_reads++;
     *epoch = db.err ? 0 : db.epoch ? db.epoch : EPOCH;
     return db.err;
 }
 
-enum err store_ping(struct store *store)
+uint64_t store_connection(const struct store *store)
 {
     (void)store;
-    db.pings++;
-    return db.err;
+    return db.connection;
+}
+
+uint64_t store_latest_connection(void)
+{
+    return db.latest_connection;
 }
 
 /* ---- the readers: jobs wait until the test has them done ---- */
@@ -153,6 +159,38 @@ void db_pool_add(struct db_pool *db_pool, struct job *job)
     job->err = ERR_OK;
     jobs[job_count++] = job;
     jobs_ever++;
+}
+
+void db_pool_add_proof(struct db_pool *db_pool, struct job *job)
+{
+    db_pool_add(db_pool, job);
+}
+
+/* What reconciliations say to the answers that wait for one. */
+static struct {
+    void (*prove)(void *arg);
+    void *arg;
+    uint64_t proved;
+    int refuted;
+} proofs;
+
+void db_pool_set_prover(struct db_pool *db_pool, void (*prove)(void *arg), void *arg)
+{
+    (void)db_pool;
+    proofs.prove = prove;
+    proofs.arg = arg;
+}
+
+void db_pool_proved(struct db_pool *db_pool, uint64_t connection)
+{
+    (void)db_pool;
+    proofs.proved = connection;
+}
+
+void db_pool_refuted(struct db_pool *db_pool)
+{
+    (void)db_pool;
+    proofs.refuted++;
 }
 
 /* The oldest job meets the database now; its answer comes back with job_finish. */

@@ -209,6 +209,51 @@ static void what_is_stored_after_a_reconnect_is_compared_first(void **state)
     job_do();
 }
 
+static void answers_that_wait_for_a_proof_get_one(void **state)
+{
+    (void)state;
+    struct client *client = joined_client(7, PLAIN, 5);
+    db.latest_connection = 4;
+    db.connection = 3;
+    proofs.prove(proofs.arg);
+    assert_int_equal(job_count, 1);
+    proofs.prove(proofs.arg); /* by one that was made while it is under way: it may be newer than what this one sees */
+    assert_int_equal(job_count, 1);
+    job_do();
+    assert_int_equal(proofs.proved, 4);
+    assert_int_equal(job_count, 1);
+    db.connection = 6; /* made for it */
+    job_do();
+    assert_int_equal(proofs.proved, 6);
+    assert_int_equal(proofs.refuted, 0);
+    assert_int_equal(client->closes, 0);
+}
+
+static void answers_of_a_database_that_was_put_back_are_void(void **state)
+{
+    (void)state;
+    struct client *client = joined_client(7, PLAIN, 5);
+    db.connection = db.latest_connection = 4;
+    put_back_unnoticed(3);
+    proofs.prove(proofs.arg);
+    job_do();
+    assert_int_equal(client->code, 1012);
+    assert_int_equal(proofs.refuted, 1);
+    assert_int_equal(proofs.proved, 0);
+    job_do();
+}
+
+static void answers_are_void_if_nothing_can_be_proved(void **state)
+{
+    (void)state;
+    db.connection = db.latest_connection = 4;
+    db.err = ERR_DOWN;
+    proofs.prove(proofs.arg);
+    job_do();
+    assert_int_equal(proofs.refuted, 1);
+    assert_int_equal(proofs.proved, 0);
+}
+
 static void of_two_relays_one_begins_the_epoch(void **state)
 {
     (void)state;
@@ -349,6 +394,9 @@ int main(void)
         TEST(our_own_message_of_another_epoch_is_unknown),
         TEST(a_refill_that_begins_with_another_message_shows_nothing),
         TEST(what_is_stored_after_a_reconnect_is_compared_first),
+        TEST(answers_that_wait_for_a_proof_get_one),
+        TEST(answers_of_a_database_that_was_put_back_are_void),
+        TEST(answers_are_void_if_nothing_can_be_proved),
         TEST(of_two_relays_one_begins_the_epoch),
         TEST(also_those_who_sit_nowhere_are_asked_to_come_back),
         TEST(what_is_delivered_while_a_reconciliation_is_under_way_is_not_ahead),

@@ -18,6 +18,8 @@ static struct {
     size_t trips; /* questions that were asked */
     size_t most;  /* jobs in one of them */
     enum err err;
+    uint64_t connection, writes; /* of the only store */
+    int proofs;                  /* that were asked for */
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uv_loop_t loop;
@@ -41,6 +43,19 @@ void store_free(struct store *store)
 void store_refresh(struct store *store)
 {
     (void)store;
+}
+
+uint64_t store_connection(const struct store *store)
+{
+    (void)store;
+    return fake.connection;
+}
+
+/* Grows with every question. */
+uint64_t store_writes(const struct store *store)
+{
+    (void)store;
+    return fake.writes ? fake.writes++ : 0;
 }
 
 static void pause_ms(long ms)
@@ -162,6 +177,8 @@ static int begin_with(int64_t threads)
     fake.held = false;
     fake.left = 0;
     fake.trips = fake.most = came = 0;
+    fake.connection = fake.writes = 0;
+    fake.proofs = 0;
     fake.err = ERR_OK;
     memset(order, 0, sizeof order);
     settings = (struct settings){
@@ -314,6 +331,115 @@ static void what_waits_at_the_end_is_worked_on(void **state)
     add("Z");
     completion_queue_drain(&completions);
     assert_string_equal(order, "xABy1Z");
+}
+
+/* ---- answers of a new connection ---- */
+
+static void ask_for_proof(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static void add_proof(char name)
+{
+    struct named *proof = named(name);
+    proof->job.work_all = NULL;
+    proof->job.work = alone;
+    db_pool_add_proof(pool, &proof->job);
+    db_pool_flush(pool);
+}
+
+/* Until somebody asks for a proof. */
+static void await_question(int count)
+{
+    for (int turn = 0; fake.proofs < count && turn < 5000; turn++) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+        pause_ms(1);
+    }
+    assert_int_equal(fake.proofs, count);
+}
+
+static void what_a_new_connection_reads_waits_for_a_proof(void **state)
+{
+    (void)state;
+    db_pool_set_prover(pool, ask_for_proof, &fake.proofs);
+    fake.connection = 1;
+    add("A");
+    await_question(1);
+    add("By"); /* nobody takes these now */
+    add_proof('p');
+    await(1);
+    assert_string_equal(order, "p");
+    assert_int_equal(fake.trips, 2);
+    assert_int_equal(fake.proofs, 1);
+    db_pool_proved(pool, 1);
+    assert_string_equal(order, "pA");
+    await(4);
+    assert_string_equal(order, "pABy");
+    assert_int_equal(fake.proofs, 1); /* it is known now */
+}
+
+static void a_proof_from_before_the_connection_says_nothing_of_it(void **state)
+{
+    (void)state;
+    db_pool_set_prover(pool, ask_for_proof, &fake.proofs);
+    fake.connection = 2;
+    add("A");
+    await_question(1);
+    db_pool_proved(pool, 1);
+    assert_int_equal(came, 0);
+    assert_int_equal(fake.proofs, 2); /* so it is asked again */
+    db_pool_proved(pool, 2);
+    assert_string_equal(order, "A");
+}
+
+static void what_another_database_said_is_void(void **state)
+{
+    (void)state;
+    db_pool_set_prover(pool, ask_for_proof, &fake.proofs);
+    fake.connection = 1;
+    add("A");
+    await_question(1);
+    fake.err = ERR_DOWN; /* `done` looks */
+    db_pool_refuted(pool);
+    assert_string_equal(order, "A");
+    fake.err = ERR_OK;
+    fake.writes = 1;
+    add("B");
+    await_question(2);
+    fake.err = ERR_UNKNOWN;
+    db_pool_refuted(pool);
+    assert_string_equal(order, "AB");
+    fake.err = ERR_NOT_FOUND;
+    add("C");
+    await_question(3); /* what is not there is not told either */
+    db_pool_proved(pool, 1);
+    assert_string_equal(order, "ABC");
+}
+
+static void that_no_database_can_be_reached_is_told_at_once(void **state)
+{
+    (void)state;
+    db_pool_set_prover(pool, ask_for_proof, &fake.proofs);
+    fake.connection = 1;
+    fake.err = ERR_DOWN;
+    add("A");
+    await(1);
+    assert_int_equal(fake.proofs, 0);
+}
+
+static void what_was_never_proved_is_void_at_the_end(void **state)
+{
+    (void)state;
+    db_pool_set_prover(pool, ask_for_proof, &fake.proofs);
+    fake.connection = 1;
+    add("A");
+    await_question(1);
+    add("By"); /* not even worked on before the end */
+    fake.err = ERR_DOWN;
+    db_pool_stop(pool);
+    completion_queue_drain(&completions);
+    assert_int_equal(came, 3);
 }
 
 /* ---- shares ---- */
@@ -553,6 +679,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_job_counts_for_the_bound, begin, end),
         cmocka_unit_test_setup_teardown(what_decides_who_may_be_here_goes_before_all_that_waits, begin, end),
         cmocka_unit_test_setup_teardown(what_waits_at_the_end_is_worked_on, begin, end),
+        cmocka_unit_test_setup_teardown(what_a_new_connection_reads_waits_for_a_proof, begin, end),
+        cmocka_unit_test_setup_teardown(a_proof_from_before_the_connection_says_nothing_of_it, begin, end),
+        cmocka_unit_test_setup_teardown(what_another_database_said_is_void, begin, end),
+        cmocka_unit_test_setup_teardown(that_no_database_can_be_reached_is_told_at_once, begin, end),
+        cmocka_unit_test_setup_teardown(what_was_never_proved_is_void_at_the_end, begin, end),
         cmocka_unit_test_setup_teardown(whoever_asks_for_much_waits_behind_themselves, begin, end),
         cmocka_unit_test_setup_teardown(shares_are_shares_of_the_work, begin, end),
         cmocka_unit_test_setup_teardown(nobody_is_forgiven_for_asking_one_at_a_time, begin, end),

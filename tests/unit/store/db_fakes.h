@@ -57,6 +57,15 @@ uint64_t db_connects(const struct db *connection)
     (void)connection;
     return 0;
 }
+uint64_t db_connection(const struct db *connection)
+{
+    (void)connection;
+    return 0;
+}
+uint64_t db_latest_connection(void)
+{
+    return 0;
+}
 uint64_t db_writes(const struct db *connection)
 {
     (void)connection;
