@@ -102,6 +102,12 @@ struct buf *page_begin_row(struct page *page)
 void page_end_row(struct page *page, bool passing)
 {
     size_t begin = begin_of(page, page->place_count);
+    bool is_next = page->rows.failed && page->count && !page->range.latest; /* it does not even fit into the buffer */
+    if (is_next) {
+        page->rows.failed = false;
+        page->rows.len = begin;
+        page->more = true;
+    }
     if (page->rows.failed || page->rows.len == begin)
         return;
     add_place(page, begin, passing);
@@ -119,19 +125,18 @@ void page_end_row(struct page *page, bool passing)
     }
 }
 
-/* One that does not fit beside the others stands alone, or comes on the next page. */
-static void make_room(struct page *page)
+/* Of the latest, one that does not even fit into the buffer beside the others stands there without them. */
+static void encode(struct page *page, const struct message *message)
 {
-    if (!page->rows.failed || !page->count)
+    page->encode(page->arg, message, &page->rows);
+    if (!page->rows.failed || !page->count || !page->range.latest)
         return;
     page->rows.failed = false;
     page->rows.len = begin_of(page, page->place_count);
-    page->more = true;
-    if (!page->range.latest)
-        return;
     while (page->count)
         leave_out_oldest(page);
     clear_away(page);
+    page->encode(page->arg, message, &page->rows);
 }
 
 void page_take(struct page *page, const struct message *message)
@@ -141,12 +146,7 @@ void page_take(struct page *page, const struct message *message)
     if (!page->read++)
         page->first = message->seq;
     if (!page->wants || page->wants(message)) {
-        page->encode(page->arg, message, &page->rows);
-        if (page->rows.failed && page->count) {
-            make_room(page);
-            if (page->range.latest)
-                page->encode(page->arg, message, &page->rows);
-        }
+        encode(page, message);
         page_end_row(page, message_is_presence(message->kind));
     }
     if (!is_full(page))

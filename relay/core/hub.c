@@ -246,6 +246,11 @@ uint64_t hub_conversation(const struct subscription *sub)
     return sub->log->room->id;
 }
 
+struct hub *hub_of(const struct subscription *sub)
+{
+    return sub->log->room->hub;
+}
+
 uint64_t hub_seq(const struct subscription *sub)
 {
     return sub->log->room->seq;

@@ -79,6 +79,9 @@ void hub_leave_one(struct subscription *sub);
 /* The conversation that a subscription is in. */
 uint64_t hub_conversation(const struct subscription *sub);
 
+/* The hub that it belongs to. */
+struct hub *hub_of(const struct subscription *sub);
+
 /* The number of the last message that the subscription's room has delivered. */
 uint64_t hub_seq(const struct subscription *sub);
 /* Somebody has seen that this number is stored: if the room has not delivered it, it is waited for and then fetched. */

@@ -37,12 +37,12 @@ static void flush_subscription(struct subscription *sub)
     bool pulled = encoding_of(sub->log)->pulled;
     if (sub->corked)
         return;
-    if (pulled && !session->corked) {
+    if (pulled) {
         if (sub->cursor != log->end && !session->closing) {
             session->protocol->changed(session, sub);
             sub->cursor = log->end;
         }
-    } else if (!pulled && !session->corked && !session->blocked) {
+    } else if (!session->blocked) {
         session_flush(sub);
     } else if (sub->cursor < log->start && !session->closing) {
         metric_inc(METRIC_CLOSED_SLOW);

@@ -306,7 +306,7 @@ void session_heard(struct session *session)
 void session_flush(struct subscription *sub)
 {
     struct session *session = sub->session;
-    while (!session->blocked && !session->corked && !sub->corked && !session->closing) {
+    while (!session->blocked && !sub->corked && !session->closing) {
         struct str bytes;
         if (!session->owner->pending(sub, &bytes)) {
             metric_inc(METRIC_CLOSED_SLOW);
@@ -332,7 +332,7 @@ void session_spill(struct subscription *sub)
     struct str bytes;
     size_t before = session->outbox.len;
     CG_ASSERT(session->blocked);
-    while (!session->closing && !session->corked && !sub->corked && session->owner->pending(sub, &bytes) && bytes.len) {
+    while (!session->closing && !sub->corked && session->owner->pending(sub, &bytes) && bytes.len) {
         if (bytes.len > session->outbox.max - session->outbox.len ||
             sessions->outbox_bytes + bytes.len > (size_t)sessions->settings->room_logs_bytes)
             break;
@@ -345,7 +345,7 @@ void session_spill(struct subscription *sub)
 
 static void flush_all(struct session *session)
 {
-    if (session->blocked || session->corked || session->closing)
+    if (session->blocked || session->closing)
         return;
     struct subscription *sub;
     LIST_FOREACH(sub, &session->subscriptions, link)
@@ -453,14 +453,7 @@ void sessions_flush(struct sessions *sessions)
     }
 }
 
-void session_cork(struct session *session, bool corked)
-{
-    session->corked = corked;
-    if (!corked && !session->blocked && !session->closing)
-        flush_all(session);
-}
-
-void session_cork_subscription(struct subscription *sub, bool corked)
+void session_cork(struct subscription *sub, bool corked)
 {
     sub->corked = corked;
     if (!corked)

@@ -110,7 +110,7 @@ struct subscription {
     uint64_t cursor;               /* the first byte of the log that was not yet given to the socket */
     uint32_t index;                /* in the room's subscriptions */
     bool announced;                /* the protocol was told that it sits here */
-    bool corked; /* its log waits: what came before is still being fetched (session_cork_subscription) */
+    bool corked;                   /* its log waits: what came before is still being fetched (session_cork) */
 };
 
 struct session {
@@ -135,8 +135,8 @@ struct session {
     bool queued;    /* in sessions->queued */
     bool pinged;    /* since it was last heard */
     bool blocked;   /* the socket takes nothing until session_writable */
-    bool corked;    /* its subscriptions' logs wait: what came before is still being fetched (session_cork) */
     uint8_t paused; /* nothing is read from it: enum session_pause */
+    uint8_t pages;  /* of what it missed, on their way to it (catchup.h) */
     bool closing;
 };
 
@@ -230,13 +230,9 @@ void session_queue(struct session *session, int opcode, struct str head, struct 
 /* Writes what was queued. Called before the loop sleeps. */
 void sessions_flush(struct sessions *sessions);
 
-/* Corked, what its subscriptions' logs have waits, so that older things can be sent first; uncorked, it gets that. A
- * corked session that falls off a log is closed as too slow. */
-void session_cork(struct session *session, bool corked);
-
-/* The same for one subscription alone. Nobody minds if it falls off meanwhile: who uncorks it asks hub_catch_up
- * first. */
-void session_cork_subscription(struct subscription *sub, bool corked);
+/* Corked, what the subscription's log has waits, so that older things can be sent first; uncorked, it is given. Nobody
+ * minds if it falls off meanwhile: who uncorks it asks hub_catch_up first. */
+void session_cork(struct subscription *sub, bool corked);
 
 /* Gives the socket what the subscription's log holds past the cursor, if it takes any. */
 void session_flush(struct subscription *sub);

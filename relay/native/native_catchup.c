@@ -160,7 +160,7 @@ static void step(struct native_room *room)
         return;
     }
     room->catching = false;
-    session_cork_subscription(sub, false);
+    session_cork(sub, false);
 }
 
 void native_catch_up(struct native *native)

@@ -401,7 +401,7 @@ void native_joined(struct session *session, struct subscription *sub)
     struct native_room *room = native_room_of(native, hub_conversation(sub));
     if (!room || session->closing) /* the user's inbox */
         return;
-    session_cork_subscription(sub, true);
+    session_cork(sub, true);
     room->coming = false;
     place_cursor(room, sub);
     if (room->in_hello && native->hello) {

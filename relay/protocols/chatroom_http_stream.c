@@ -1,34 +1,28 @@
 /* chatroom_http_stream.c: a chatroom's events as an answer without an end: Server-Sent Events, or scripts for an iframe.
- *
- *   subscription (from here on the room's log has everything) ─▶ what was missed before it, page by page from MySQL
- *        ─▶ the log
- *
- * The subscription is corked meanwhile, so that nothing overtakes; one that falls off the log while it is corked is closed
- * as too slow, and its client resumes further on. */
+ * What was missed comes first (relay/core/catchup.h). */
 #include "common/container.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "relay/core/catchup.h"
 #include "relay/core/presence.h"
 #include "relay/protocols/chatroom_http_parts.h"
 
 #include <stdlib.h>
 
-enum { AGAIN_MS = 100, FIRST_BYTES = 1024 };
+enum { FIRST_BYTES = 1024 };
 
 #define DEFAULT_CALLBACK "onRoomEvent"
 
 struct stream {
     uint64_t conversation, user;
     enum encoding_id encoding;
-    struct chatroom_http_cursor cursor; /* what the client has seen, or was given */
+    struct catchup catchup;
+    struct chatroom_http_cursor cursor; /* what the client has seen */
     bool resume;                        /* it has seen something, and wants what came after */
     bool lost;                          /* it wanted to, but its cursor is none here */
-    uint64_t target;                    /* what the subscription's log begins after */
-    bool missing;                       /* not all up to `target` was given yet */
-    bool reading;                       /* a page is on its way */
-    bool present;
-    bool padded;              /* its client asked for that */
-    struct wheel_timer again; /* set while this relay has not heard of what the client has seen */
+    bool present;                       /* and told where it stands */
+    bool padded;                        /* its client asked for that */
+    struct wheel_timer again;           /* set while this relay has not heard of what the client has seen */
     struct session *session;
     char *name;
     char head[STORE_HEAD_MAX + 1];
@@ -100,80 +94,6 @@ void chatroom_http_stream_give(struct session *session, struct str json)
     buf_fini(&out);
 }
 
-/* ---- what was missed ---- */
-
-struct reading {
-    struct job job;
-    uint64_t session_id, conversation, before;
-    enum encoding_id encoding;
-    char callback[ROOMS_CALLBACK_MAX + 1];
-    struct chatroom_http_page page;
-};
-
-static void add_event(struct chatroom_http_page *page, const struct message *message)
-{
-    const struct reading *reading = container_of(page, struct reading, page);
-    struct buf json;
-    if (reading->encoding != ENCODING_STREAM) {
-        events_encoding.message(message, &page->out);
-        return;
-    }
-    buf_init(&json, page->out.max);
-    stream_encoding.message(message, &json);
-    if (json.len)
-        chatroom_http_add_script(&page->out, reading->callback, buf_str(&json));
-    page->out.failed |= json.failed;
-    buf_fini(&json);
-}
-
-static void read_page(struct job *job, struct store *store)
-{
-    struct reading *reading = (struct reading *)job;
-    job->err = chatroom_http_page_read(&reading->page, store, reading->conversation, reading->before);
-    job->bytes = reading->page.out.cap;
-}
-
-static void on_drained(struct session *session);
-
-static void on_read(struct job *job)
-{
-    struct reading *reading = (struct reading *)job;
-    struct session *session = sessions_find(protocol_context.hub->sessions, reading->session_id);
-    if (session && !session->closing && job->err) {
-        protocol_refuse(session, 1013, "Try again later");
-    } else if (session && !session->closing) {
-        struct stream *stream = stream_of(session);
-        stream->reading = false;
-        stream->cursor.seq = reading->page.count ? reading->page.last : stream->target;
-        session_send_raw(session, buf_str(&reading->page.out));
-        send_padding(session);
-        on_drained(session); /* if it is out already */
-    }
-    buf_fini(&reading->page.out);
-    free(reading);
-}
-
-static void read_missing(struct session *session)
-{
-    struct stream *stream = stream_of(session);
-    struct reading *reading = mem_zalloc(sizeof *reading);
-    reading->job.work = read_page;
-    reading->job.done = on_read;
-    reading->session_id = session->id;
-    reading->conversation = stream->conversation;
-    reading->before = stream->target + 1;
-    reading->encoding = stream->encoding;
-    memcpy(reading->callback, stream->callback, sizeof reading->callback);
-    chatroom_http_page_init(&reading->page, stream->cursor.seq, add_event);
-    job_charge(&reading->job, JOB_ASK, session_payer(session),
-               1 + (size_t)protocol_context.settings->history_limit / 50);
-    stream->reading = true;
-    if (db_pool_try(protocol_context.db_pool, &reading->job)) {
-        free(reading);
-        protocol_refuse(session, 1013, "Try again later");
-    }
-}
-
 /* ---- live ---- */
 
 struct scripts {
@@ -203,35 +123,116 @@ static void on_changed(struct session *session, struct subscription *sub)
     buf_fini(&scripts.out);
 }
 
-static void go_live(struct session *session)
+static void go_live(struct catchup *catchup, struct subscription *sub)
 {
-    struct stream *stream = stream_of(session);
-    stream->missing = false;
-    session_cork(session, false);
-    if (stream->encoding == ENCODING_STREAM && !session->closing)
-        on_changed(session, hub_subscription(session, stream->conversation));
+    (void)catchup;
+    if (stream_of(sub->session)->encoding == ENCODING_STREAM && !sub->session->closing)
+        on_changed(sub->session, sub);
 }
 
-static void on_drained(struct session *session)
+/* ---- what was missed ---- */
+
+static struct stream *stream_of_catchup(struct catchup *catchup)
 {
-    const struct stream *stream = stream_of(session);
-    if (!stream->missing || stream->reading || session->closing || session->blocked || session->outbox.len)
-        return;
-    if (stream->cursor.seq < stream->target)
-        read_missing(session);
-    else
-        go_live(session);
+    return container_of(catchup, struct stream, catchup);
 }
+
+static struct session *session_of(struct catchup *catchup)
+{
+    return stream_of_catchup(catchup)->session;
+}
+
+static void encode_event(void *arg, const struct message *message, struct buf *out)
+{
+    (void)arg;
+    events_encoding.message(message, out);
+}
+
+static void encode_script(void *callback, const struct message *message, struct buf *out)
+{
+    struct buf json;
+    buf_init(&json, out->max);
+    stream_encoding.message(message, &json);
+    if (json.len)
+        chatroom_http_add_script(out, callback, buf_str(&json));
+    out->failed |= json.failed;
+    buf_fini(&json);
+}
+
+static void plan_page(struct catchup *catchup, struct page *page)
+{
+    const struct stream *stream = stream_of_catchup(catchup);
+    page->encode = stream->encoding == ENCODING_STREAM ? encode_script : encode_event;
+    memcpy(page->arg, stream->callback, sizeof stream->callback);
+}
+
+static unsigned page_rows(const struct settings *settings)
+{
+    return (unsigned)settings->history_limit;
+}
+
+static size_t page_bytes(const struct settings *settings)
+{
+    return (size_t)settings->history_bytes;
+}
+
+static void go_on(struct session *session);
+
+static void on_sent(struct catchup *catchup, const struct page *page)
+{
+    (void)page;
+    send_padding(session_of(catchup));
+    go_on(session_of(catchup));
+}
+
+static void wait(struct catchup *catchup)
+{
+    wheel_set(protocol_context.hub->wheel, &stream_of_catchup(catchup)->again, CATCHUP_AGAIN_MS);
+}
+
+/* One page at a time, and the log, once the socket has taken what came before. */
+static const struct catchup_kind catchup_kind = {
+    .pages_at_once = 1,
+    .arg_size = ROOMS_CALLBACK_MAX + 1,
+    .session = session_of,
+    .page_rows = page_rows,
+    .page_bytes = page_bytes,
+    .plan = plan_page,
+    .sent = on_sent,
+    .wait = wait,
+    .live = go_live,
+};
 
 /* ---- taking the subscription ---- */
 
+/* The client is told where it stands, and is present from then on. */
+static void begin(struct stream *stream)
+{
+    struct session *session = stream->session;
+    struct member member = {stream->user, str_of(stream->name), str_of(stream->head)};
+    stream->present = true;
+    presence_enter(protocol_context.presence, stream->conversation, stream->encoding, &member, session->id);
+    send_cursor(session, stream->lost ? "reset" : "open", stream->catchup.given);
+}
+
+static void go_on(struct session *session)
+{
+    struct stream *stream = stream_of(session);
+    struct subscription *sub = hub_subscription(session, stream->conversation);
+    if (!sub || session->closing || !catchup_is_under_way(&stream->catchup))
+        return;
+    if (!stream->present) {
+        if (catchup_must_wait(&stream->catchup, sub))
+            return;
+        begin(stream);
+    }
+    if (session_has_all(session))
+        catchup_step(&stream->catchup, sub);
+}
+
 static void on_again(struct wheel_timer *timer)
 {
-    struct stream *stream = container_of(timer, struct stream, again);
-    if (stream->session->closing)
-        return;
-    hub_leave(protocol_context.hub, stream->session);
-    hub_join(protocol_context.hub, stream->session, stream->conversation, stream->encoding);
+    go_on(container_of(timer, struct stream, again)->session);
 }
 
 static void on_joined(struct session *session, struct subscription *sub)
@@ -239,24 +240,8 @@ static void on_joined(struct session *session, struct subscription *sub)
     struct stream *stream = stream_of(session);
     if (session->closing)
         return;
-    if (stream->resume && hub_seq(sub) < stream->cursor.seq) {
-        /* another relay told the client more than this one has heard: its log would bring that again */
-        hub_expect(sub, stream->cursor.seq);
-        wheel_set(protocol_context.hub->wheel, &stream->again, AGAIN_MS);
-        return;
-    }
-    struct member member = {stream->user, str_of(stream->name), str_of(stream->head)};
-    stream->present = true;
-    presence_enter(protocol_context.presence, stream->conversation, stream->encoding, &member, session->id);
-    stream->target = hub_seq(sub);
-    stream->missing = stream->resume && stream->cursor.seq < stream->target;
-    if (!stream->resume)
-        stream->cursor.seq = stream->target;
-    send_cursor(session, stream->lost ? "reset" : "open", stream->cursor.seq);
-    if (!stream->missing && !session->closing)
-        go_live(session);
-    else
-        on_drained(session);
+    catchup_begin(&stream->catchup, &catchup_kind, sub, stream->resume ? stream->cursor.seq : hub_seq(sub));
+    go_on(session);
 }
 
 static void on_not_joined(struct session *session, uint64_t conversation, enum err err)
@@ -279,12 +264,13 @@ static void on_closed(struct session *session)
     wheel_cancel(&stream->again);
     if (stream->present)
         presence_leave(protocol_context.presence, stream->conversation, stream->user);
+    catchup_stop(&stream->catchup);
     free(stream->name);
 }
 
 #define OF_EVERY_STREAM \
     .state_size = sizeof(struct stream), .joined = on_joined, .not_joined = on_not_joined, .entered = on_entered, \
-    .drained = on_drained, .closed = on_closed
+    .drained = go_on, .closed = on_closed
 
 static const struct protocol events_protocol = {.name = "events", .heartbeat = ":\n\n", OF_EVERY_STREAM};
 static const struct protocol events_padded_protocol = {
@@ -388,7 +374,6 @@ static void on_admitted(struct chatroom_http_asked *base)
     memcpy(stream->head, membership->head, sizeof stream->head);
     memcpy(stream->callback, asked->callback, sizeof stream->callback);
     send_beginning(session);
-    session_cork(session, true);
     if (!session->closing)
         hub_join(protocol_context.hub, session, membership->conversation, stream->encoding);
 }
