@@ -44,6 +44,15 @@ static bool may_read(const struct session *session, const struct catchup_kind *k
     return session->pages < kind->pages_at_once && used + page <= (size_t)settings->outbox_bytes / 2;
 }
 
+/* What is sent may drain the outbox, which is no time to go on: before it, what came first is not all there. */
+static const struct catchup_kind sending;
+
+static void fail(struct catchup *catchup, struct session *session)
+{
+    catchup->kind = NULL;
+    protocol_refuse(session, 1013, "Try again later");
+}
+
 static void on_page(struct reader *reader, struct page *page, enum err err)
 {
     struct catchup *catchup = container_of(reader, struct catchup, reader);
@@ -53,11 +62,13 @@ static void on_page(struct reader *reader, struct page *page, enum err err)
     if (session->closing)
         return;
     if (err) {
-        protocol_refuse(session, 1013, "Try again later");
+        fail(catchup, session);
         return;
     }
-    catchup->kind = NULL; /* what is sent may drain the outbox, and that is no time to go on */
+    catchup->kind = &sending;
     session_send_raw(session, buf_str(&page->rows));
+    if (catchup->kind != &sending)
+        return; /* it was stopped */
     catchup->kind = kind;
     catchup->given = page->read ? page->last : catchup->target; /* no messages are left there */
     kind->sent(catchup, page);
@@ -81,14 +92,15 @@ static void read_page(struct catchup *catchup, struct session *session, uint64_t
     session->pages++;
     if (reader_ask(&catchup->reader, hub, session_payer(session), on_page)) {
         session->pages--;
-        protocol_refuse(session, 1013, "Try again later");
+        fail(catchup, session);
     }
 }
 
 void catchup_step(struct catchup *catchup, struct subscription *sub)
 {
     const struct catchup_kind *kind = catchup->kind;
-    if (!kind || reader_is_busy(&catchup->reader) || sub->session->closing || catchup_must_wait(catchup, sub))
+    if (!kind || kind == &sending || reader_is_busy(&catchup->reader) || sub->session->closing ||
+        catchup_must_wait(catchup, sub))
         return;
     if (!hub_catch_up(sub, catchup->target < catchup->given))
         catchup->target = hub_seq(sub);
@@ -98,5 +110,6 @@ void catchup_step(struct catchup *catchup, struct subscription *sub)
     }
     catchup->kind = NULL;
     session_cork(sub, false);
-    kind->live(catchup, sub);
+    if (kind->live)
+        kind->live(catchup, sub);
 }

@@ -35,7 +35,7 @@ struct catchup_kind {
     void (*sent)(struct catchup *catchup, const struct page *page);
     /* This relay has to hear more first: catchup_step again after CATCHUP_AGAIN_MS. */
     void (*wait)(struct catchup *catchup);
-    /* The client has all that came before its log; its subscription is uncorked. */
+    /* The client has all that came before its log; its subscription is uncorked. NULL: nothing. */
     void (*live)(struct catchup *catchup, struct subscription *sub);
 };
 
@@ -61,7 +61,7 @@ bool catchup_must_wait(struct catchup *catchup, struct subscription *sub);
 /* Goes on, as far as the socket takes it; to be called when it has taken what it got (protocol->drained), too. Nothing if
  * it is not under way, or a page is. */
 void catchup_step(struct catchup *catchup, struct subscription *sub);
-/* The subscription or its session goes away. */
+/* The subscription or its session goes away. Not to be freed while something is sent to its session. */
 void catchup_stop(struct catchup *catchup);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "common/json.h"
 #include "common/store/store_native.h"
+#include "relay/core/catchup.h"
 #include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 #include "relay/native/native.h"
@@ -75,10 +76,8 @@ struct native_room {
     int64_t join_re;
     struct native_cursor cursor;
 
-    /* catching up: the client has, or was given, all up to `given`; its subscription's log begins after `target` */
-    bool catching, reset;
-    uint64_t reading; /* the number of the page that is on its way; 0: none */
-    uint64_t given, target;
+    struct catchup catchup;
+    bool reset; /* it starts anew: its cursor was none here, or too far behind */
 };
 
 /* The answer to a hello that waits until every room of it has its subscription. */
@@ -109,8 +108,6 @@ struct native {
     size_t room_count;
     size_t waiting;        /* commands that wait for their room */
     size_t asked;          /* look-ups on their way */
-    size_t reading;        /* pages of missed events on their way */
-    uint64_t pages;        /* that were asked for, ever */
     struct postings posts; /* their owner: the conversation */
 };
 
@@ -171,6 +168,7 @@ void native_hello_settled(struct native *native);
 
 /* ---- native_catchup.c ---- */
 
+extern const struct catchup_kind native_catchup_kind;
 /* Goes on with what was missed, as far as the socket takes it. */
 void native_catch_up(struct native *native);
 

@@ -69,6 +69,7 @@ static void room_free(struct native_room *room)
         waiting_free(take_waiting(room));
     if (room->present)
         presence_leave(protocol_context.presence, room->membership.conversation, native->user);
+    catchup_stop(&room->catchup);
     free(room->membership.space);
     free(room);
 }
@@ -281,7 +282,8 @@ bool native_read_cursor(struct json_object *object, struct native_cursor *cursor
 
 static uint64_t shown_seq(const struct native_room *room)
 {
-    return room->given > room->target ? room->given : room->target;
+    const struct catchup *catchup = &room->catchup;
+    return catchup->given > catchup->target ? catchup->given : catchup->target;
 }
 
 void native_add_joined(struct buf *out, const struct native_room *room)
@@ -323,9 +325,10 @@ void native_join(struct native_room *room, int64_t re, struct json_object *objec
                       "epoch and seq are numbers, or neither is there; presence is a boolean");
     } else if (room->joined) {
         struct native_room now = *room; /* only an answer: it goes on as it is */
-        now.reset = now.cursor.given = now.catching = false;
-        if (!room->catching)
-            now.given = now.target = hub_seq(hub_subscription(native->session, room->membership.conversation));
+        now.reset = now.cursor.given = false;
+        if (!catchup_is_under_way(&room->catchup))
+            now.catchup.given = now.catchup.target =
+                hub_seq(hub_subscription(native->session, room->membership.conversation));
         answer_join(&now, re);
     } else if (!room->fresh) { /* where it and the user's marker are now */
         struct native_waiting *waiting = waiting_new(room, re, object, native_join);
@@ -381,16 +384,14 @@ void native_join_all(struct native *native, struct native_hello *hello, const st
 }
 
 /* Where the client stands, and where its subscription begins. */
-static void place_cursor(struct native_room *room, const struct subscription *sub)
+static void place_cursor(struct native_room *room, struct subscription *sub)
 {
     const struct native_cursor *cursor = &room->cursor;
     uint64_t here = hub_seq(sub), last = here > room->membership.seq ? here : room->membership.seq;
     bool behind = cursor->seq < here;
     room->reset = cursor->given && (cursor->epoch != protocol_context.hub->epoch || cursor->seq > last ||
                                     (behind && here - cursor->seq > NATIVE_MISSED_MAX));
-    room->target = here;
-    room->given = cursor->given && !room->reset ? cursor->seq : here;
-    room->catching = true;
+    catchup_begin(&room->catchup, &native_catchup_kind, sub, cursor->given && !room->reset ? cursor->seq : here);
     if (room->reset)
         metric_inc(METRIC_NATIVE_RESETS);
 }
@@ -401,7 +402,6 @@ void native_joined(struct session *session, struct subscription *sub)
     struct native_room *room = native_room_of(native, hub_conversation(sub));
     if (!room || session->closing) /* the user's inbox */
         return;
-    session_cork(sub, true);
     room->coming = false;
     place_cursor(room, sub);
     if (room->in_hello && native->hello) {
@@ -460,8 +460,8 @@ void native_leave(struct native_room *room, int64_t re, struct json_object *obje
         hub_leave_one(hub_subscription(room->native->session, room->membership.conversation));
     if (room->present)
         presence_leave(protocol_context.presence, room->membership.conversation, room->native->user);
-    room->joined = room->present = room->catching = false;
-    room->reading = 0;
+    room->joined = room->present = false;
+    catchup_stop(&room->catchup);
     native_ok(room->native, re);
 }
 
