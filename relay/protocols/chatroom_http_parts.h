@@ -68,21 +68,6 @@ bool chatroom_http_callback_ok(struct str name);
 /* Appends a call of parent.NAME with `json`, as a script element. */
 void chatroom_http_add_script(struct buf *out, const char *callback, struct str json);
 
-/* A page of history, made by the database pool: at most history_limit events and history_bytes. */
-struct chatroom_http_page {
-    struct buf out;
-    uint64_t last; /* the number of the last event in it; where it begins at first */
-    size_t count;
-    bool full;                                                                   /* one was left out */
-    void (*add)(struct chatroom_http_page *page, const struct message *message); /* appends one to `out` */
-};
-
-void chatroom_http_page_init(struct chatroom_http_page *page, uint64_t after,
-                             void (*add)(struct chatroom_http_page *page, const struct message *message));
-/* Reads what comes after page->last and before `before`. Any thread. */
-enum err chatroom_http_page_read(struct chatroom_http_page *page, struct store *store, uint64_t conversation,
-                                 uint64_t before) CG_MUST_CHECK;
-
 /* ---- chatroom_http_held.c ---- */
 
 /* First member of the state of a session that stands for a held call. Nothing is ever sent through it. */

@@ -1,30 +1,52 @@
 /* chatroom_http_poll.c: polling and long polling of a chatroom. A call is answered from MySQL if there is something for it,
  * else it takes a subscription in the room and is answered by the next message, or when its time is up. */
+#include "common/container.h"
+#include "common/json.h"
 #include "common/mem.h"
+#include "relay/core/reader.h"
 #include "relay/protocols/chatroom_http_parts.h"
 
 #include <stdlib.h>
 
-static void add_json(struct chatroom_http_page *page, const struct message *message)
+/* ---- pages ---- */
+
+static struct store_range range_after(uint64_t conversation, uint64_t after)
 {
-    if (message_is_revision(message->kind))
-        return;
-    if (page->out.len)
-        buf_add_char(&page->out, ',');
-    poll_encoding.message(message, &page->out);
+    return (struct store_range){
+        .conversation = conversation,
+        .after = after,
+        .before = INT64_MAX,
+        .limit = (unsigned)protocol_context.settings->history_limit,
+    };
 }
 
-static void answer(struct http_call *call, uint64_t epoch, uint64_t next, struct str events, bool reset)
+static size_t row_max(void)
+{
+    return 6 * (size_t)protocol_context.settings->max_message_bytes + 4096;
+}
+
+static void encode(void *arg, const struct message *message, struct buf *out)
+{
+    (void)arg;
+    poll_encoding.message(message, out);
+}
+
+/* `events` NULL: none. */
+static void answer(struct http_call *call, uint64_t epoch, uint64_t next, const struct page *events, bool reset)
 {
     struct buf out;
-    buf_init(&out, events.len + 200);
-    buf_add_text(&out, "{\"epoch\":");
-    buf_add_u64(&out, epoch);
-    buf_add_text(&out, ",\"next\":");
-    buf_add_u64(&out, next);
-    buf_add_text(&out, ",\"events\":[");
-    buf_add_str(&out, events);
-    buf_add_text(&out, reset ? "],\"reset\":true}" : "]}");
+    buf_init(&out, 200 + (events ? events->rows.len + events->count : 0));
+    json_begin_object(&out);
+    json_add_u64(&out, "epoch", epoch);
+    json_add_u64(&out, "next", next);
+    json_add_array(&out, "events");
+    if (events)
+        page_add_rows(events, &out);
+    json_end_array(&out);
+    if (reset)
+        json_add_bool(&out, "reset", true);
+    json_end_object(&out);
+    CG_ASSERT(!out.failed);
     chatroom_http_reply(call, buf_str(&out));
     buf_fini(&out);
 }
@@ -35,9 +57,9 @@ struct poll {
     struct chatroom_http_held held;
     uint64_t conversation, user;
     uint64_t epoch,
-        next;     /* the last number that the client has seen, and the epoch that it is one of: when another begins,
+        next; /* the last number that the client has seen, and the epoch that it is one of: when another begins,
                            * the client's next poll is to tell that its cursor is void */
-    bool reading; /* what it has not seen is being read */
+    struct reader reader; /* of what it has not seen */
 };
 
 static struct poll *poll_of(struct session *session)
@@ -46,16 +68,16 @@ static struct poll *poll_of(struct session *session)
 }
 
 /* Not within the hub's walk through the subscriptions: the session ends later. */
-static void finish(struct session *session, uint64_t next, struct str events)
+static void finish(struct session *session, const struct page *events)
 {
-    answer(poll_of(session)->held.call, poll_of(session)->epoch, next, events, false);
+    answer(poll_of(session)->held.call, poll_of(session)->epoch, events->last, events, false);
     chatroom_http_held_done(session);
 }
 
 static void give_up(struct session *session)
 {
     struct poll *poll = poll_of(session);
-    answer(poll->held.call, poll->epoch, poll->next, STR(""), false);
+    answer(poll->held.call, poll->epoch, poll->next, NULL, false);
     poll->held.call = NULL;
 }
 
@@ -65,46 +87,26 @@ static void fail(struct session *session)
     chatroom_http_held_done(session);
 }
 
-struct reading {
-    struct job job;
-    uint64_t session_id, conversation;
-    struct chatroom_http_page page;
-};
-
-static void read_page(struct job *job, struct store *store)
+static void on_read(struct reader *reader, struct page *page, enum err err)
 {
-    struct reading *reading = (struct reading *)job;
-    job->err = chatroom_http_page_read(&reading->page, store, reading->conversation, INT64_MAX);
-    job->bytes = reading->page.out.cap;
-}
-
-static void on_read(struct job *job)
-{
-    struct reading *reading = (struct reading *)job;
-    struct session *session = sessions_find(protocol_context.hub->sessions, reading->session_id);
-    if (session && !session->closing && job->err)
+    struct session *session = container_of(reader, struct poll, reader)->held.session;
+    if (session->closing)
+        return;
+    if (err)
         fail(session);
-    else if (session && !session->closing)
-        finish(session, reading->page.last, buf_str(&reading->page.out));
-    buf_fini(&reading->page.out);
-    free(reading);
+    else
+        finish(session, page);
 }
 
 /* The room's log does not hold it. */
 static void read_rest(struct session *session)
 {
     struct poll *poll = poll_of(session);
-    struct reading *reading = mem_zalloc(sizeof *reading);
-    reading->job.work = read_page;
-    reading->job.done = on_read;
-    reading->session_id = session->id;
-    reading->conversation = poll->conversation;
-    chatroom_http_page_init(&reading->page, poll->next, add_json);
-    job_charge(&reading->job, JOB_ASK, session_payer(session),
-               1 + (size_t)protocol_context.settings->history_limit / 50);
-    poll->reading = true;
-    if (db_pool_try(protocol_context.db_pool, &reading->job)) {
-        free(reading);
+    struct store_range range = range_after(poll->conversation, poll->next);
+    struct page *page =
+        reader_plan(&poll->reader, &range, (size_t)protocol_context.settings->history_bytes, row_max(), 0);
+    page->encode = encode;
+    if (reader_ask(&poll->reader, protocol_context.hub, session_payer(session), on_read)) {
         chatroom_http_refuse_busy(poll->held.call);
         chatroom_http_held_done(session);
     }
@@ -131,40 +133,39 @@ static void on_not_joined(struct session *session, uint64_t conversation, enum e
         fail(session);
 }
 
+/* What is left out for the bounds the next poll gets. */
 static void add_payload(void *arg, uint64_t seq, struct str payload)
 {
-    struct chatroom_http_page *page = arg;
-    const struct settings *settings = protocol_context.settings;
-    size_t bytes = page->out.len + payload.len + 1;
-    if (seq <= page->last || page->full) /* 0: not stored */
+    struct page *page = arg;
+    struct buf *row;
+    if (seq <= page->last || !(row = page_begin_row(page))) /* 0: not stored */
         return;
-    page->full =
-        page->count && (bytes > (size_t)settings->history_bytes || page->count == (size_t)settings->history_limit);
-    if (page->full)
-        return; /* the next poll gets it */
-    if (page->count++)
-        buf_add_char(&page->out, ',');
-    buf_add_str(&page->out, payload);
-    page->last = seq;
+    buf_add_str(row, payload);
+    page_end_row(page, false);
+    if (!page->more)
+        page->last = seq;
 }
 
 static void on_changed(struct session *session, struct subscription *sub)
 {
     struct poll *poll = poll_of(session);
-    struct chatroom_http_page page;
-    chatroom_http_page_init(&page, poll->next, NULL);
-    bool whole = hub_read(sub, add_payload, &page) && !page.out.failed;
-    if (!poll->reading && !whole)
+    struct store_range range = range_after(poll->conversation, poll->next);
+    struct page page;
+    page_init(&page, &range, (size_t)protocol_context.settings->history_bytes, row_max());
+    page.rows_max = range.limit;
+    bool whole = hub_read(sub, add_payload, &page), done = !page_end(&page);
+    if (!reader_is_busy(&poll->reader) && !(whole && done))
         read_rest(session); /* one turn of the loop brought more than a log holds */
-    else if (!poll->reading && page.count)
-        finish(session, page.last, buf_str(&page.out));
-    buf_fini(&page.out);
+    else if (!reader_is_busy(&poll->reader) && page.count)
+        finish(session, &page);
+    page_fini(&page);
 }
 
 static void on_closed(struct session *session)
 {
-    const struct poll *poll = poll_of(session);
+    struct poll *poll = poll_of(session);
     chatroom_http_held_closed(session);
+    reader_stop(&poll->reader);
     hub_leave(protocol_context.hub, session);
     chatroom_http_poller_goes(poll->conversation, poll->user);
 }
@@ -206,7 +207,7 @@ struct asked {
     bool has_after, has_epoch;
     uint64_t after, epoch;
     int64_t wait_ms;
-    struct chatroom_http_page page;
+    struct page page;
 };
 
 /* Whether the client's cursor is none of this room's history: of another epoch, or from the future. */
@@ -219,10 +220,10 @@ static bool is_lost(const struct asked *asked)
 static void read_new(struct admission *admission, struct store *store)
 {
     struct asked *asked = (struct asked *)admission;
+    asked->page.range.conversation = admission->membership.conversation;
     if (asked->has_after && !is_lost(asked) && asked->after < admission->membership.seq)
-        admission->job.err =
-            chatroom_http_page_read(&asked->page, store, admission->membership.conversation, INT64_MAX);
-    admission->job.bytes = asked->page.out.cap;
+        admission->job.err = page_read(&asked->page, store);
+    admission->job.bytes = asked->page.rows.cap;
 }
 
 static void on_admitted(struct chatroom_http_asked *base)
@@ -234,9 +235,9 @@ static void on_admitted(struct chatroom_http_asked *base)
         return;
     chatroom_http_poller_comes(membership);
     if (is_lost(asked))
-        answer(base->call, protocol_context.hub->epoch, membership->seq, STR(""), true);
-    else if (asked->page.count || !asked->wait_ms)
-        answer(base->call, protocol_context.hub->epoch, next, buf_str(&asked->page.out), false);
+        answer(base->call, protocol_context.hub->epoch, membership->seq, NULL, true);
+    else if (asked->page.read || !asked->wait_ms)
+        answer(base->call, protocol_context.hub->epoch, next, &asked->page, false);
     else
         hold(base->call, membership, next, asked->wait_ms);
     chatroom_http_poller_goes(membership->conversation, membership->user);
@@ -244,7 +245,7 @@ static void on_admitted(struct chatroom_http_asked *base)
 
 static void release(struct chatroom_http_asked *base)
 {
-    buf_fini(&((struct asked *)base)->page.out);
+    page_fini(&((struct asked *)base)->page);
     free(base);
 }
 
@@ -282,6 +283,8 @@ void chatroom_http_handle_poll(struct http_call *call, struct str room_id)
     asked->asked.admission.more = read_new;
     asked->asked.admitted = on_admitted;
     asked->asked.release = release;
-    chatroom_http_page_init(&asked->page, asked->after, add_json);
+    struct store_range range = range_after(0, asked->after); /* of a room that is not known yet */
+    page_init(&asked->page, &range, (size_t)protocol_context.settings->history_bytes, row_max());
+    asked->page.encode = encode;
     chatroom_http_ask(&asked->asked, call, room_id, nick_id);
 }
