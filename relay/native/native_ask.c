@@ -1,4 +1,5 @@
 #include "common/mem.h"
+#include "common/store/page.h"
 #include "relay/native/native_parts.h"
 #include "relay/core/presence.h"
 
@@ -64,71 +65,40 @@ static struct native *asked_by(struct asked *asked)
 
 struct history {
     struct asked asked;
-    struct store_range range;
-    size_t limit, most; /* events, bytes */
-    struct buf events;
-    size_t starts[HISTORY_MAX + 1];
-    uint64_t first;
-    size_t count;
-    bool more, full;
+    struct page page;
 };
 
-static void drop_oldest(struct history *history)
+static void encode(void *arg, const struct message *message, struct buf *out)
 {
-    size_t gone = history->starts[1];
-    buf_consume(&history->events, gone);
-    history->count--;
-    history->more = true;
-    for (size_t i = 0; i < history->count; i++)
-        history->starts[i] = history->starts[i + 1] - gone;
-}
-
-/* One more than asked for is read, to see whether there are more. */
-static void on_event(void *arg, const struct message *message)
-{
-    struct history *history = arg;
-    if (history->full)
-        return;
-    size_t before = history->events.len;
-    history->starts[history->count++] = before;
-    native_encode(message, &history->events);
-    buf_add_char(&history->events, ',');
-    bool much = history->events.len > history->most && history->count > 1;
-    if (history->range.latest) {
-        while (history->count > 1 && (history->count > history->limit || history->events.len > history->most))
-            drop_oldest(history);
-    } else if (much || history->count > history->limit) {
-        history->events.len = before;
-        history->count--;
-        history->more = history->full = true;
-    }
+    (void)arg;
+    native_encode(message, out);
 }
 
 static void read_history(struct job *job, struct store *store)
 {
     struct history *history = (struct history *)job;
-    job->err = store_read(store, &history->range, on_event, history);
-    job->bytes = history->events.cap;
-    if (!job->err && history->events.failed)
-        job->err = ERR_INTERNAL;
+    job->err = page_read(&history->page, store);
+    job->bytes = history->page.rows.cap;
 }
 
 static void on_history(struct job *job)
 {
     struct history *history = (struct history *)job;
+    const struct page *page = &history->page;
     struct native *native = asked_by(&history->asked);
     if (native) {
         struct buf out;
-        native_begin(&out, history->events.len + 512, history->asked.re);
-        buf_addf(&out, ",\"ch\":%llu,\"epoch\":%llu,\"events\":[", (unsigned long long)history->range.conversation,
-                 (unsigned long long)protocol_context.hub->epoch);
-        if (history->count)
-            buf_add(&out, history->events.data, history->events.len - 1);
-        buf_addf(&out, "],\"more\":%s", history->more ? "true" : "false");
+        native_begin(&out, page->rows.len + page->count + 512, history->asked.re);
+        json_add_u64(&out, "ch", page->range.conversation);
+        json_add_u64(&out, "epoch", protocol_context.hub->epoch);
+        json_add_array(&out, "events");
+        page_add_rows(page, &out);
+        json_end_array(&out);
+        json_add_bool(&out, "more", page->more);
         native_end(native, &out);
         answered(&history->asked, native);
     }
-    buf_fini(&history->events);
+    page_fini(&history->page);
     free(history);
 }
 
@@ -163,14 +133,14 @@ void native_history(struct native_room *room, int64_t re, struct json_object *ob
         native_refuse(native, re, "bad_argument", wrong);
         return;
     }
+    range.conversation = room->membership.conversation;
+    range.limit = (unsigned)limit + 1; /* one more is read, to see whether there are more */
     struct history *history = asked_new(native, re, sizeof *history, read_history, on_history);
-    history->range = range;
-    history->range.conversation = room->membership.conversation;
-    history->range.limit = (unsigned)limit + 1;
-    history->limit = (size_t)limit;
-    history->most = (size_t)protocol_context.settings->history_bytes;
-    buf_init(&history->events, history->most + 12 * (size_t)protocol_context.settings->max_message_bytes + 8192);
-    job_charge(&history->asked.job, JOB_ASK, native->user, 1 + history->limit / 50);
+    page_init(&history->page, &range, (size_t)protocol_context.settings->history_bytes,
+              12 * (size_t)protocol_context.settings->max_message_bytes + 8192);
+    history->page.rows_max = (size_t)limit;
+    history->page.encode = encode;
+    job_charge(&history->asked.job, JOB_ASK, native->user, 1 + (size_t)limit / 50);
     look_up_much(native, &history->asked);
 }
 
