@@ -10,7 +10,11 @@ build=$PWD/${1#"$PWD/"}
 shift
 passed=0 failed=0
 output=$(mktemp)
-trap 'rm -f "$output"' EXIT
+# The suites' databases begin as copies of one that is made once, by whatever account runs them.
+EMPTY_DATA=$(mktemp -d)
+export EMPTY_DATA
+chmod 1777 "$EMPTY_DATA"
+trap 'rm -rf "$output" "$EMPTY_DATA"' EXIT
 
 if [ -n "${SANITIZER_REPORTS:-}" ]; then
     rm -rf "$SANITIZER_REPORTS"
