@@ -19,7 +19,7 @@ bool list_next(const char **list, struct str *item)
 
 static bool keep_text(struct str text, char *out, size_t size)
 {
-    if (!text.len || text.len >= size)
+    if (!text.len || text.len >= size || memchr(text.ptr, '\0', text.len))
         return false;
     memcpy(out, text.ptr, text.len);
     out[text.len] = '\0';
@@ -55,6 +55,11 @@ bool endpoint_parse(struct str text, int default_port, struct endpoint *endpoint
     if (!rest.len)
         return default_port;
     return *rest.ptr == ':' && read_port((struct str){rest.ptr + 1, rest.len - 1}, &endpoint->port);
+}
+
+bool endpoint_from(struct str host, struct str port, struct endpoint *endpoint)
+{
+    return keep_text(host, endpoint->host, sizeof endpoint->host) && read_port(port, &endpoint->port);
 }
 
 void endpoint_text(const struct endpoint *endpoint, char out[ENDPOINT_TEXT_MAX])

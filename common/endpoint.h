@@ -19,6 +19,9 @@ struct endpoint {
  * An address of IPv6 without brackets would be ambiguous. False: it is none of these. */
 bool endpoint_parse(struct str text, int default_port, struct endpoint *endpoint);
 
+/* The same from a host and a port that came apart: any host that is not empty, and a port in digits. */
+bool endpoint_from(struct str host, struct str port, struct endpoint *endpoint);
+
 /* "host:port", "[host]:port" or the path, for people. */
 void endpoint_text(const struct endpoint *endpoint, char out[ENDPOINT_TEXT_MAX]);
 bool endpoint_same(const struct endpoint *a, const struct endpoint *b);

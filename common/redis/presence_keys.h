@@ -1,6 +1,7 @@
 /* presence_keys.h: the names under which presence lies in Redis, shared by who writes it (the relays)
  * and who asks (the REST process, the operator's command). Names only; this file knows no Redis.
  *
+ *   <prefix>:room:<conversation>         channel of what relays tell each other of the conversation
  *   <prefix>:presence:<conversation>     HASH  "<relay>:<incarnation>:<user>" →
  *                                              "<encoding>|<bytes of head>|<head json><name>"
  *   <prefix>:who:<conversation>:<user>   SET   of "<relay>:<incarnation>" that hold a socket of this user
@@ -28,6 +29,12 @@ enum {
     PRESENCE_KEY_MAX = 128,  /* bytes of any key, with its NUL: a prefix has at most 32, a relay's name too */
     PRESENCE_ENTRY_MAX = 56, /* bytes of "<relay>:<incarnation>", with its NUL */
 };
+
+/* Its length. */
+static inline size_t presence_channel(char out[PRESENCE_KEY_MAX], const char *prefix, uint64_t conversation)
+{
+    return (size_t)snprintf(out, PRESENCE_KEY_MAX, "%s:room:%llu", prefix, (unsigned long long)conversation);
+}
 
 static inline void presence_room_key(char out[PRESENCE_KEY_MAX], const char *prefix, uint64_t conversation)
 {

@@ -48,8 +48,7 @@ static redisContext *connect_to(const struct endpoint *address, int64_t ms, cons
 bool redis_is_master(redisContext *redis, char why[REDIS_WHY_MAX])
 {
     redisReply *reply = redisCommand(redis, "ROLE");
-    bool told = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements && reply->element[0]->str;
-    bool master = reply && (!told || !strcmp(reply->element[0]->str, "master")); /* an account may lack ROLE */
+    bool master = reply && redis_reply_is_master(reply);
     if (!master)
         snprintf(why, REDIS_WHY_MAX, "%.120s", reply ? "is no master" : reason_of(redis));
     freeReplyObject(reply);
@@ -64,16 +63,6 @@ static redisContext *connect_to_master(const struct settings *settings, const st
     return !redis || redis_is_master(redis, reason) ? redis : fail(redis, address, reason, why);
 }
 
-static bool read_answer(const redisReply *reply, struct endpoint *master)
-{
-    if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !reply->element[0]->str ||
-        !reply->element[1]->str)
-        return false;
-    int written = snprintf(master->host, sizeof master->host, "%s", reply->element[0]->str);
-    master->port = atoi(reply->element[1]->str);
-    return written > 0 && (size_t)written < sizeof master->host && master->port > 0 && master->port < 65536;
-}
-
 static bool ask_sentinel(const struct settings *settings, const struct endpoint *sentinel, const char *name,
                          struct endpoint *master, char why[REDIS_WHY_MAX])
 {
@@ -82,14 +71,14 @@ static bool ask_sentinel(const struct settings *settings, const struct endpoint 
     if (!redis)
         return false;
     redisReply *reply = redisCommand(redis, "SENTINEL get-master-addr-by-name %s", name);
-    bool found = read_answer(reply, master);
+    bool found = redis_reply_place(reply, master);
     if (found)
         redisFree(redis);
     else
         fail(redis, sentinel,
-             !reply                             ? reason_of(redis)
-             : reply->type == REDIS_REPLY_ERROR ? reply->str
-                                                : "knows no master of that name",
+             !reply                     ? reason_of(redis)
+             : redis_reply_error(reply) ? redis_reply_error(reply)
+                                        : "knows no master of that name",
              why);
     freeReplyObject(reply);
     return found;

@@ -3,6 +3,8 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/log.h"
+#include "common/redis/presence_keys.h"
+#include "common/redis/redis_reply.h"
 #include "relay/redis/bus_parts.h"
 
 #include <hiredis/hiredis.h>
@@ -26,25 +28,23 @@ static const redisReply *raw(const struct bus_reply *reply)
 
 int64_t bus_reply_number(const struct bus_reply *reply)
 {
-    return reply && raw(reply)->type == REDIS_REPLY_INTEGER ? raw(reply)->integer : 0;
+    return redis_reply_number(raw(reply));
 }
 
 struct str bus_reply_text(const struct bus_reply *reply)
 {
-    if (!reply || raw(reply)->type != REDIS_REPLY_STRING)
-        return STR("");
-    return (struct str){raw(reply)->str, raw(reply)->len};
+    return redis_reply_text(raw(reply));
 }
 
 size_t bus_reply_count(const struct bus_reply *reply)
 {
-    return reply && raw(reply)->type == REDIS_REPLY_ARRAY ? raw(reply)->elements : 0;
+    return redis_reply_count(raw(reply));
 }
 
 const struct bus_reply *bus_reply_at(const struct bus_reply *reply, size_t index)
 {
     CG_ASSERT(index < bus_reply_count(reply));
-    return (const struct bus_reply *)(const void *)raw(reply)->element[index];
+    return (const struct bus_reply *)(const void *)redis_reply_at(raw(reply), index);
 }
 
 /* ---- servers ---- */
@@ -108,7 +108,7 @@ static struct bus_server *server_of(struct bus *bus, uint64_t conversation)
 
 int bus_channel_name(const struct bus *bus, uint64_t conversation, char out[CHANNEL_MAX])
 {
-    return snprintf(out, CHANNEL_MAX, "%s:room:%llu", bus->settings->redis_prefix, (unsigned long long)conversation);
+    return (int)presence_channel(out, bus->settings->redis_prefix, conversation);
 }
 
 bool bus_subscribe(struct bus *bus, uint64_t conversation)

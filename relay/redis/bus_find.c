@@ -4,11 +4,8 @@
 #include "common/clock.h"
 #include "common/container.h"
 #include "common/log.h"
+#include "common/redis/redis_reply.h"
 #include "relay/redis/bus_parts.h"
-
-#include <hiredis/hiredis.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 static void ask_next(struct bus_server *server);
 
@@ -20,18 +17,11 @@ static const struct endpoint *sentinel_of(const struct bus_server *server)
     return &known->sentinels[(server->first_sentinel + server->asked) % known->sentinel_count];
 }
 
-static void on_told(void *arg, const redisReply *reply)
+static void on_told(void *arg, const struct redisReply *reply)
 {
     struct bus_server *server = arg;
-    if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !reply->element[0]->str ||
-        !reply->element[1]->str || strlen(reply->element[0]->str) >= ENDPOINT_HOST_MAX) {
-        server->ask.lost = true; /* it does not know, or is going */
-        return;
-    }
-    snprintf(server->found.host, ENDPOINT_HOST_MAX, "%s", reply->element[0]->str);
-    server->found.port = atoi(reply->element[1]->str);
-    server->answered = server->found.port > 0 && server->found.port < 65536;
-    server->ask.lost = !server->answered;
+    server->answered = redis_reply_place(reply, &server->found);
+    server->ask.lost = !server->answered; /* it does not know, or is going */
 }
 
 static void ask(struct bus_server *server, const char *numeric)

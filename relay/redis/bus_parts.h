@@ -14,7 +14,7 @@
 
 struct redisReply;
 
-enum { CHANNEL_MAX = 80 };
+enum { CHANNEL_MAX = 128 };
 
 struct bus_server;
 

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/redis/redis_reply.h"
 #include "relay/redis/bus_parts.h"
 
 #include <hiredis/hiredis.h>
@@ -154,17 +155,14 @@ void bus_server_unsubscribe(struct bus_server *server, const char *channel)
 
 /* ---- connecting ---- */
 
-/* One that may not say (an account without ROLE) is taken for a master. */
 static void on_role(void *arg, const redisReply *reply)
 {
     struct bus_server *server = arg;
     if (!reply)
         return;
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements && reply->element[0]->str &&
-        strcmp(reply->element[0]->str, "master") != 0)
+    server->is_master = redis_reply_is_master(reply);
+    if (!server->is_master)
         server->fault = "not_master";
-    else
-        server->is_master = true;
 }
 
 void bus_server_connect(struct bus_server *server, const char *numeric)
