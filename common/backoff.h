@@ -15,6 +15,8 @@ struct backoff {
 bool backoff_due(const struct backoff *backoff);
 /* An attempt failed; returns the milliseconds until the next. */
 int64_t backoff_fail(struct backoff *backoff);
+/* An attempt begins whose end may be long in coming: another may be made after as much time as before this one. */
+void backoff_wait(struct backoff *backoff);
 void backoff_reset(struct backoff *backoff);
 
 #endif

@@ -61,15 +61,12 @@ size_t bus_server_of(const struct bus *bus, uint64_t conversation)
 
 bool bus_server_is_up(const struct bus *bus, size_t server)
 {
-    return bus->servers[server].up;
+    return redis_health_is_up(&bus->health, server);
 }
 
 size_t bus_servers_up(const struct bus *bus)
 {
-    size_t up = 0;
-    for (size_t i = 0; i < bus->known.count; i++)
-        up += bus->servers[i].up;
-    return up;
+    return redis_health_count_up(&bus->health);
 }
 
 void bus_flush(struct bus *bus)
@@ -83,20 +80,12 @@ void bus_flush(struct bus *bus)
 
 bool bus_is_up(const struct bus *bus)
 {
-    return bus_servers_up(bus) == bus->known.count;
+    return redis_health_all_up(&bus->health);
 }
 
 void bus_add_state(const struct bus *bus, struct buf *out)
 {
-    for (size_t i = 0; i < bus->known.count; i++) {
-        const struct bus_server *server = &bus->servers[i];
-        char at[ENDPOINT_TEXT_MAX];
-        endpoint_text(*server->known->master ? &server->at : &server->known->address, at);
-        buf_addf(out, "%s{\"at\":", i ? "," : "[");
-        buf_add_json(out, str_of(at));
-        buf_addf(out, ",\"up\":%s}", server->up ? "true" : "false");
-    }
-    buf_add_char(out, ']');
+    redis_health_add(&bus->health, out);
 }
 
 static struct bus_server *server_of(struct bus *bus, uint64_t conversation)
@@ -118,7 +107,7 @@ bool bus_subscribe(struct bus *bus, uint64_t conversation)
     bus_channel_name(bus, conversation, name);
     map_put(&server->subscriptions, conversation, (void *)(uintptr_t)conversation);
     bus_server_subscribe(server, name);
-    return server->up;
+    return bus_server_up(server);
 }
 
 void bus_unsubscribe(struct bus *bus, uint64_t conversation)
@@ -149,6 +138,7 @@ struct bus *bus_new(uv_loop_t *loop, const struct settings *settings, uint64_t i
     bus->events = *events;
     enum err err = redis_servers_read(settings, &bus->known, why);
     CG_ASSERT(!err);
+    redis_health_init(&bus->health, &bus->known);
     bus->servers = mem_zalloc(bus->known.count * sizeof bus->servers[0]);
     for (size_t i = 0; i < bus->known.count; i++)
         bus_server_init(&bus->servers[i], bus, &bus->known.servers[i]);
@@ -198,7 +188,8 @@ static void on_published(void *arg, const redisReply *reply)
 void bus_publish(struct bus *bus, uint64_t conversation, struct str payload)
 {
     struct bus_server *server = server_of(bus, conversation);
-    if (!server->up || !server->command.conn || server->publish_bytes + payload.len > PUBLISH_PENDING_BYTES) {
+    if (!bus_server_up(server) || !server->command.conn ||
+        server->publish_bytes + payload.len > PUBLISH_PENDING_BYTES) {
         metric_inc(METRIC_PUBLISH_SKIPPED);
         return;
     }
@@ -270,7 +261,7 @@ static void send_command(struct bus *bus, size_t index, uint64_t payer, bus_repl
 {
     struct bus_server *server = &bus->servers[index];
     CG_ASSERT(count <= BUS_MAX_ARGS && index < bus->known.count);
-    if (!server->up || !server->command.conn || server->commands >= COMMANDS_PENDING) {
+    if (!bus_server_up(server) || !server->command.conn || server->commands >= COMMANDS_PENDING) {
         fn(arg, NULL);
         return;
     }

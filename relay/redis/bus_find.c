@@ -11,16 +11,23 @@ static void ask_next(struct bus_server *server);
 
 /* ---- names ---- */
 
+static size_t index_of(const struct bus_server *server)
+{
+    return (size_t)(server - server->bus->servers);
+}
+
 static const struct endpoint *sentinel_of(const struct bus_server *server)
 {
-    const struct redis_servers *known = &server->bus->known;
-    return &known->sentinels[(server->first_sentinel + server->asked) % known->sentinel_count];
+    return redis_search_sentinel(&server->sentinels, &server->bus->known);
 }
 
 static void on_told(void *arg, const struct redisReply *reply)
 {
     struct bus_server *server = arg;
-    server->answered = redis_reply_place(reply, &server->found);
+    struct endpoint master;
+    server->answered = redis_reply_place(reply, &master);
+    if (server->answered)
+        server->found = master;
     server->ask.lost = !server->answered; /* it does not know, or is going */
 }
 
@@ -79,14 +86,15 @@ static void found(struct bus_server *server, const struct endpoint *address)
 
 static void ask_next(struct bus_server *server)
 {
+    const struct endpoint *last = redis_health_place(&server->bus->health, index_of(server));
     server->search = SEARCH_SENTINEL;
     server->ask.lost = false;
-    if (server->asked < server->bus->known.sentinel_count) {
+    if (sentinel_of(server)) {
         server->asking_since_ms = clock_mono_ms();
         if (!resolve(server, sentinel_of(server)->host))
             server->ask.lost = true;
-    } else if (*server->at.host) {
-        found(server, &server->at);
+    } else if (*last->host) {
+        found(server, last);
     } else {
         bus_server_lose(server, "sentinels");
     }
@@ -94,7 +102,8 @@ static void ask_next(struct bus_server *server)
 
 void bus_find_begin(struct bus_server *server)
 {
-    server->asked = 0;
+    server->found = (struct endpoint){0};
+    server->sentinels = redis_health_search(&server->bus->health, index_of(server));
     if (*server->known->master)
         ask_next(server);
     else
@@ -110,14 +119,14 @@ void bus_find_supervise(struct bus_server *server)
     if (server->answered) {
         server->answered = false;
         bus_link_drop(&server->ask);
-        server->first_sentinel = (server->first_sentinel + server->asked) % server->bus->known.sentinel_count;
+        redis_health_found(&server->bus->health, index_of(server), &server->sentinels);
         found(server, &server->found);
     } else if (server->ask.lost || late) {
         char text[ENDPOINT_TEXT_MAX];
         endpoint_text(sentinel_of(server), text);
         log_debug("redis.sentinel_failed", "at=%s late=%d", text, late);
         bus_link_drop(&server->ask);
-        server->asked++;
+        redis_search_next(&server->sentinels);
         ask_next(server);
     }
 }
@@ -129,6 +138,4 @@ void bus_find_stop(struct bus_server *server)
     server->search = SEARCH_NONE;
     if (server->resolving && server->bus->stopping)
         uv_cancel((uv_req_t *)&server->resolve);
-    if (server->bus->known.sentinel_count)
-        server->first_sentinel = (server->first_sentinel + 1) % server->bus->known.sentinel_count;
 }

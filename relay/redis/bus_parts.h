@@ -7,9 +7,8 @@
 #ifndef CG_RELAY_REDIS_BUS_PARTS_H
 #define CG_RELAY_REDIS_BUS_PARTS_H
 
-#include "common/backoff.h"
 #include "common/map.h"
-#include "common/redis/redis_servers.h"
+#include "common/redis/redis_health.h"
 #include "relay/redis/bus.h"
 
 struct redisReply;
@@ -35,10 +34,8 @@ struct bus_server {
     const struct redis_server *known;
     struct map subscriptions;    /* conversation → itself */
     struct link listen, command; /* SUBSCRIBE on one, all else on the other */
-    struct endpoint at;          /* where it is, or was last; port 0 and no host: not known yet */
-    struct backoff backoff;
-    const char *fault; /* why it must be left, noticed in a callback */
-    bool up, is_master, complained;
+    const char *fault;           /* why it must be left, noticed in a callback */
+    bool is_master;
     int64_t beat_sent_ms, beat_seen_ms;
     int64_t answered_ms;                         /* it last answered anything on `command` */
     uint64_t beats_sent, beats_told, beats_come; /* how many: sent, published as it answers, heard on `listen` */
@@ -50,7 +47,7 @@ struct bus_server {
     struct link ask; /* to a sentinel */
     uv_getaddrinfo_t resolve;
     bool resolving;
-    size_t first_sentinel, asked; /* the one to begin with, and how many were asked */
+    struct redis_search sentinels;
     int64_t asking_since_ms;
     bool answered;
     struct endpoint found;
@@ -61,6 +58,7 @@ struct bus {
     const struct settings *settings;
     struct bus_events events;
     struct redis_servers known;
+    struct redis_health health; /* which of them are up, and when the others are tried again */
     struct bus_server *servers; /* known.count of them */
     uv_timer_t supervisor;
     char beat_channel[CHANNEL_MAX];
@@ -77,6 +75,7 @@ int bus_channel_name(const struct bus *bus, uint64_t conversation, char out[CHAN
 
 void bus_server_init(struct bus_server *server, struct bus *bus, const struct redis_server *known);
 void bus_server_fini(struct bus_server *server);
+bool bus_server_up(const struct bus_server *server);
 /* Looks whether all is well and does the next thing that is due. Never from a callback of a connection. */
 void bus_server_supervise(struct bus_server *server);
 /* Ends all connections and searches; commands are answered with NULL. */

@@ -17,66 +17,45 @@ enum { SUBSCRIBE_BATCH = 500 };
 
 /* ---- up and down ---- */
 
-/* Where it is or is being tried, for the log. */
-static const char *address_text(const struct bus_server *server, char text[ENDPOINT_TEXT_MAX])
+static size_t index_of(const struct bus_server *server)
 {
-    const struct endpoint *address = *server->known->master ? &server->found : &server->known->address;
-    if (!*address->host)
-        return server->known->master;
-    endpoint_text(address, text);
-    return text;
+    return (size_t)(server - server->bus->servers);
 }
 
-static void tell(const struct bus_server *server)
+bool bus_server_up(const struct bus_server *server)
+{
+    return redis_health_is_up(&server->bus->health, index_of(server));
+}
+
+static void tell(const struct bus_server *server, bool up)
 {
     const struct bus *bus = server->bus;
-    metric_set(METRIC_REDIS_SERVERS_UP, (int64_t)bus_servers_up(bus));
-    metric_set(METRIC_REDIS_UP, bus_is_up(bus));
     if (!bus->stopping)
-        bus->events.state(bus->events.arg, (size_t)(server - bus->servers), server->up);
+        bus->events.state(bus->events.arg, index_of(server), up);
 }
 
 static void set_up(struct bus_server *server)
 {
-    char text[ENDPOINT_TEXT_MAX];
-    if (server->up)
-        return;
-    bool moved = *server->at.host && !endpoint_same(&server->at, &server->found);
-    server->up = true;
-    server->complained = false;
-    server->at = server->found;
-    if (moved)
-        metric_inc(METRIC_REDIS_MOVES);
-    backoff_reset(&server->backoff);
-    log_info("redis.up", "at=%s moved=%d subscriptions=%zu", address_text(server, text), moved,
-             server->subscriptions.count);
-    tell(server);
+    if (redis_health_came_up(&server->bus->health, index_of(server), &server->found))
+        tell(server, true);
 }
 
-/* Outside the connections' callbacks only. */
+/* Outside the connections' callbacks only. It is up no more: whoever is told that a command was lost sends no other. */
 static void drop_links(struct bus_server *server)
 {
-    bool was_up = server->up;
     bus_find_stop(server);
-    server->up = false; /* whoever is told that a command was lost sends no other */
     bus_link_drop(&server->listen);
     bus_link_drop(&server->command);
     server->fault = NULL;
     server->is_master = false;
-    if (was_up)
-        tell(server);
 }
 
-/* One line for each change of state: the attempts that fail afterwards are no news. */
 void bus_server_lose(struct bus_server *server, const char *why)
 {
-    char text[ENDPOINT_TEXT_MAX];
-    if (server->up || !server->complained)
-        log_warn("redis.down", "at=%s why=%s subscriptions=%zu", address_text(server, text), why,
-                 server->subscriptions.count);
-    server->complained = true;
+    bool was_up = redis_health_lost(&server->bus->health, index_of(server), &server->found, why);
     drop_links(server);
-    backoff_fail(&server->backoff);
+    if (was_up)
+        tell(server, false);
 }
 
 /* ---- channels ---- */
@@ -233,11 +212,12 @@ void bus_server_supervise(struct bus_server *server)
     } else if (server->fault) {
         bus_server_lose(server, server->fault);
     } else if (!server->listen.conn) {
-        if (backoff_due(&server->backoff))
+        if (redis_health_may_try(&server->bus->health, index_of(server)))
             bus_find_begin(server);
     } else if (is_silent(server, now, timeout)) {
-        bus_server_lose(server, server->up ? "silent" : "connect_timeout");
-    } else if (server->is_master && now - server->beat_sent_ms >= (server->up ? timeout / 4 : timeout / 16)) {
+        bus_server_lose(server, bus_server_up(server) ? "silent" : "connect_timeout");
+    } else if (server->is_master &&
+               now - server->beat_sent_ms >= (bus_server_up(server) ? timeout / 4 : timeout / 16)) {
         send_beat(server);
     }
 }
@@ -248,11 +228,11 @@ void bus_server_init(struct bus_server *server, struct bus *bus, const struct re
     server->known = known;
     server->listen.server = server->command.server = server->ask.server = server;
     server->listen.unasked = on_push;
-    server->backoff = (struct backoff){.first_ms = 50, .most_ms = 2000};
 }
 
 void bus_server_stop(struct bus_server *server)
 {
+    redis_health_left(&server->bus->health, index_of(server));
     drop_links(server);
 }
 
