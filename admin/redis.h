@@ -1,4 +1,4 @@
-/* redis.h: what the operator's command asks of Redis; its only module that knows the client library. */
+/* redis.h: what the operator's command asks of Redis. `settings` are checked ones (config_load). */
 #ifndef CG_ADMIN_REDIS_H
 #define CG_ADMIN_REDIS_H
 

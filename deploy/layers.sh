@@ -35,7 +35,7 @@ only 'mysqld_error'   common/store/db.c
 only 'libwebsockets'  relay/net/ws.c
 only 'http_parser'    relay/net/http_parse.c
 only 'hiredis'        relay/redis/bus.c relay/redis/bus_server.c relay/redis/bus_loop.c \
-                      common/redis/redis_sync.c common/redis/redis_reply.c rest/services/redis_client.c admin/redis.c
+                      common/redis/redis_sync.c common/redis/redis_reply.c
 only 'magic\.h'       rest/services/filetype.c
 only 'fcgi'           rest/fcgi.c
 only '<jwt\.h'        common/token.c

@@ -2,6 +2,7 @@
  * signals, takes them down again. */
 #include "common/log.h"
 #include "common/password.h"
+#include "common/redis/redis_sync.h"
 #include "common/service/program.h"
 #include "common/store/store.h"
 #include "common/token.h"
@@ -22,19 +23,19 @@ static const char about[] = "Answers HTTP calls that nginx passes on by FastCGI,
                             "It answers (what begins with /mysql/ also under /api/):\n";
 
 /* Only what is wrong at the start is worth ending for; later losses are waited out. */
-static enum err check_servers(const struct settings *settings, char why[256])
+static enum err check_servers(const struct settings *settings, struct redis_shared *shared, char why[256])
 {
     struct store *store = store_new(settings);
     enum err err = store_ready(store, why);
     store_free(store);
     if (err)
         return err;
-    struct redis_client *redis = redis_client_new(settings);
+    struct redis_sync *redis = redis_sync_new(shared);
     size_t up;
     err = redis_client_ping(redis, &up);
     if (err)
-        snprintf(why, 256, "cannot use Redis at %.220s", redis_client_error(redis));
-    redis_client_free(redis);
+        snprintf(why, 256, "cannot use Redis at %.220s", redis_sync_error(redis));
+    redis_sync_free(redis);
     return up ? ERR_OK : err; /* one of several that is down is waited for, too */
 }
 
@@ -78,18 +79,18 @@ static unsigned waiting_for_passwords(const struct settings *settings)
 }
 
 /* From the start to the end; frees nothing of the caller's. Returns the exit status. */
-static int serve(struct settings *settings, struct token_keys *tokens)
+static int serve(struct settings *settings, struct token_keys *tokens, struct redis_shared *redis)
 {
     sigset_t signals;
     char why[256] = "";
     block_signals(&signals);
-    if (check_servers(settings, why))
+    if (check_servers(settings, redis, why))
         return refuse(settings, why);
     if (password_start((unsigned)settings->password_threads, waiting_for_passwords(settings))) {
         snprintf(why, sizeof why, "cannot start threads for passwords");
         return refuse(settings, why);
     }
-    struct server *server = server_start(settings, tokens, why);
+    struct server *server = server_start(settings, tokens, redis, why);
     if (!server) {
         password_stop();
         return refuse(settings, why);
@@ -132,7 +133,9 @@ int main(int argc, char **argv)
     enum err err = token_keys_load(&settings, &tokens, why);
     if (!err)
         err = io_token_check(&settings, why);
-    int status = err ? refuse(&settings, why) : serve(&settings, &tokens);
+    struct redis_shared *redis = redis_shared_new(&settings);
+    int status = err ? refuse(&settings, why) : serve(&settings, &tokens, redis);
+    redis_shared_free(redis);
     token_keys_fini(&tokens);
     settings_fini(&settings);
     return status;

@@ -4,10 +4,10 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/rate.h"
+#include "common/redis/redis_sync.h"
 #include "common/store/store.h"
 #include "rest/fcgi.h"
 #include "rest/calls/health.h"
-#include "rest/services/redis_client.h"
 #include "rest/http/gate.h"
 
 #include <errno.h>
@@ -27,6 +27,7 @@ enum { IO_TIMEOUT_S = 5, ACCEPT_PAUSE_MS = 100 };
 struct server {
     const struct settings *settings;
     const struct token_keys *tokens;
+    struct redis_shared *redis;
     int listener, epoll;
     int wake; /* an eventfd that becomes readable, and stays so, when the threads are to end */
     struct gate gate;
@@ -196,7 +197,7 @@ static void *work(void *arg)
         .settings = server->settings,
         .tokens = server->tokens,
         .store = store_new(server->settings),
-        .redis = redis_client_new(server->settings),
+        .redis = redis_sync_new(server->redis),
         .pass = &pass,
     };
     /* Whoever has done something looks whether requests wait before it waits at the gate itself, and looks at what has
@@ -210,7 +211,7 @@ static void *work(void *arg)
         busy = work_on_next(server, &backends);
     } while (!ending || any || busy);
     gate_leave(&pass);
-    redis_client_free(backends.redis);
+    redis_sync_free(backends.redis);
     store_free(backends.store);
     db_thread_end();
     return NULL;
@@ -218,11 +219,13 @@ static void *work(void *arg)
 
 /* ---- beginning and end ---- */
 
-struct server *server_start(const struct settings *settings, const struct token_keys *tokens, char why[256])
+struct server *server_start(const struct settings *settings, const struct token_keys *tokens,
+                            struct redis_shared *redis, char why[256])
 {
     struct server *server = mem_zalloc(sizeof *server);
     server->settings = settings;
     server->tokens = tokens;
+    server->redis = redis;
     enum err err = listen_on(settings->rest_socket, (int)settings->rest_backlog, &server->listener, why);
     if (!err && (err = fcgi_init()))
         snprintf(why, 256, "libfcgi cannot be initialised");

@@ -12,12 +12,14 @@
 
 struct server;
 struct token_keys;
+struct redis_shared;
 
 /* Listens on settings->rest_socket (mode 0660; one that a dead process left is replaced, a live one's
  * is an error) and starts settings->rest_threads threads, each with its own connections to the
  * database and to Redis, made when first needed. NULL on failure, with one line in `why`.
- * `settings` and `tokens` must outlive the server. */
-struct server *server_start(const struct settings *settings, const struct token_keys *tokens, char why[256]);
+ * `settings`, `tokens` and `redis` must outlive the server. */
+struct server *server_start(const struct settings *settings, const struct token_keys *tokens,
+                            struct redis_shared *redis, char why[256]);
 
 /* Takes the socket's name away, answers every request that has been begun or is waiting, ends the
  * threads and frees the server. */

@@ -62,7 +62,8 @@ bool redis_health_came_up(struct redis_health *health, size_t server, const stru
     state->at = *at;
     backoff_reset(&state->backoff);
     endpoint_text(at, text);
-    log_info("redis.up", "at=%s moved=%d", text, moved);
+    if (!health->quiet)
+        log_info("redis.up", "at=%s moved=%d", text, moved);
     if (moved)
         metric_inc(METRIC_REDIS_MOVES);
     set_gauges(health);
@@ -87,7 +88,8 @@ bool redis_health_lost(struct redis_health *health, size_t server, const struct 
     bool was_up = state->phase == REDIS_UP;
     if (state->phase == REDIS_COOLDOWN)
         return false;
-    if (was_up || state->phase == REDIS_UNTRIED) /* the attempts that fail afterwards are no news */
+    bool news = was_up || state->phase == REDIS_UNTRIED; /* the attempts that fail afterwards are none */
+    if (news && !health->quiet)
         log_warn("redis.down", "at=%s why=\"%.120s\"", place_text(&health->known->servers[server], tried, text), why);
     state->phase = REDIS_COOLDOWN;
     state->first_sentinel++;

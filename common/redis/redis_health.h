@@ -21,6 +21,7 @@ struct buf;
 
 struct redis_health {
     const struct redis_servers *known;
+    bool quiet; /* logs nothing */
     struct redis_state {
         enum { REDIS_UNTRIED, REDIS_UP, REDIS_COOLDOWN, REDIS_RETRYING } phase;
         struct backoff backoff;

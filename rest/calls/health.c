@@ -3,6 +3,7 @@
 #include "common/json.h"
 #include "common/store/db_address.h"
 #include "common/metrics.h"
+#include "common/redis/redis_sync.h"
 #include "common/store/store.h"
 #include "rest/services/redis_client.h"
 
@@ -29,7 +30,7 @@ static int tell_ready(struct call *call)
     json_add_bool(call->out, "db_writable", state.writable);
     json_add_text(call->out, "redis", redis ? "up" : "down");
     json_add_key(call->out, "redis_servers");
-    redis_client_add_state(call->backends->redis, call->out);
+    redis_sync_add_state(call->backends->redis, call->out);
     json_end_object(call->out);
     return ready ? 200 : 503;
 }

@@ -8,7 +8,7 @@
 #include "rest/http/http.h"
 
 struct json_object;
-struct redis_client;
+struct redis_sync;
 struct store;
 struct token_keys;
 struct gate_pass;
@@ -19,7 +19,7 @@ struct backends {
     const struct settings *settings;
     const struct token_keys *tokens;
     struct store *store;
-    struct redis_client *redis;
+    struct redis_sync *redis;
     struct gate_pass *pass; /* NULL: it never waits for requests */
 };
 

@@ -238,6 +238,7 @@ static void each_change_is_logged_once(void **state)
     };
     char line[400];
     close(mkstemp(log_path));
+    log_close();
     assert_int_equal(log_open("test", log_path, LOG_INFO), 0);
     watch();
     for (int attempt = 0; attempt < 3; attempt++) {

@@ -12,6 +12,7 @@
 #include "common/store/store_io.h"
 #include "common/store/store_sanctions.h"
 #include "common/token.h"
+#include "common/redis/redis_sync.h"
 #include "rest/services/redis_client.h"
 #include "rest/router.h"
 #include "rest/routes.h"
@@ -200,20 +201,20 @@ enum err store_membership(struct store *store, struct str room_id, struct str us
     return fake.store ? fake.store : *missing ? ERR_NOT_FOUND : ERR_OK;
 }
 
-enum err redis_client_ping(struct redis_client *redis, size_t *up)
+enum err redis_client_ping(struct redis_sync *redis, size_t *up)
 {
     (void)redis;
     *up = !fake.presence;
     return fake.presence;
 }
 
-void redis_client_add_state(const struct redis_client *redis, struct buf *out)
+void redis_sync_add_state(const struct redis_sync *redis, struct buf *out)
 {
     (void)redis;
     buf_addf(out, "[{\"at\":\"here\",\"up\":%s}]", fake.presence ? "false" : "true");
 }
 
-size_t redis_client_admit(struct redis_client *redis, const struct redis_admission *admissions, size_t count)
+size_t redis_client_admit(struct redis_sync *redis, const struct redis_admission *admissions, size_t count)
 {
     (void)redis;
     fake.admitted += (int)count;
@@ -224,7 +225,7 @@ size_t redis_client_admit(struct redis_client *redis, const struct redis_admissi
     return fake.presence ? 0 : count;
 }
 
-enum err redis_client_online(struct redis_client *redis, uint64_t conversation, uint64_t user, bool *online)
+enum err redis_client_online(struct redis_sync *redis, uint64_t conversation, uint64_t user, bool *online)
 {
     (void)redis;
     fake.asked_online++;
@@ -265,7 +266,7 @@ enum err store_epoch(struct store *store, uint64_t *epoch)
 }
 
 /* Counters that never end. */
-enum err redis_client_count(struct redis_client *redis, struct str name, int64_t by, int64_t life_ms, int64_t *value,
+enum err redis_client_count(struct redis_sync *redis, struct str name, int64_t by, int64_t life_ms, int64_t *value,
                             int64_t *left_ms)
 {
     (void)redis;
@@ -284,7 +285,7 @@ enum err redis_client_count(struct redis_client *redis, struct str name, int64_t
     return ERR_OK;
 }
 
-enum err redis_client_publish(struct redis_client *redis, uint64_t conversation, struct str payload)
+enum err redis_client_publish(struct redis_sync *redis, uint64_t conversation, struct str payload)
 {
     (void)redis;
     struct wire_header header;
@@ -328,7 +329,7 @@ enum err store_io_namespace(struct store *store, struct str name, bool create, u
     return fake.store ? fake.store : str_eq(name, STR("/")) ? ERR_OK : ERR_NOT_FOUND;
 }
 
-enum err redis_client_eval(struct redis_client *redis, const char *script, const struct str *args, size_t count,
+enum err redis_client_eval(struct redis_sync *redis, const char *script, const struct str *args, size_t count,
                            redis_client_text_fn *fn, void *arg)
 {
     (void)redis;

@@ -53,7 +53,7 @@ enum err store_join(struct store *store, struct store_join *joins, size_t count,
     return err;
 }
 
-size_t redis_client_admit(struct redis_client *redis, const struct redis_admission *admissions, size_t count)
+size_t redis_client_admit(struct redis_sync *redis, const struct redis_admission *admissions, size_t count)
 {
     (void)redis;
     (void)admissions;
