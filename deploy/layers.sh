@@ -34,8 +34,7 @@ only 'errmsg\.h'      common/store/db.c
 only 'mysqld_error'   common/store/db.c
 only 'libwebsockets'  relay/net/ws.c
 only 'http_parser'    relay/net/http_parse.c
-only 'hiredis'        relay/redis/bus.c relay/redis/bus_server.c relay/redis/bus_loop.c \
-                      common/redis/redis_sync.c common/redis/redis_reply.c
+only 'hiredis'       relay/redis/redis_link.c common/redis/redis_sync.c common/redis/redis_reply.c
 only 'magic\.h'       rest/services/filetype.c
 only 'fcgi'           rest/fcgi.c
 only '<jwt\.h'        common/token.c

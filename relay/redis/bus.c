@@ -3,11 +3,9 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/log.h"
-#include "common/redis/presence_keys.h"
 #include "common/redis/redis_reply.h"
-#include "relay/redis/bus_parts.h"
+#include "relay/redis/bus_server.h"
 
-#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,11 +17,19 @@ enum {
 };
 #define PAYER_UNKNOWN UINT64_MAX
 
+struct bus {
+    struct bus_common common;
+    struct bus_server *servers; /* common.known.count of them */
+    uv_timer_t supervisor;
+    struct map payers; /* payer → how many commands it has on their way; 0 has PAYER_UNKNOWN */
+    size_t paid;       /* of all of them */
+};
+
 /* ---- replies ---- */
 
-static const redisReply *raw(const struct bus_reply *reply)
+static const struct redisReply *raw(const struct bus_reply *reply)
 {
-    return (const redisReply *)(const void *)reply;
+    return (const struct redisReply *)(const void *)reply;
 }
 
 int64_t bus_reply_number(const struct bus_reply *reply)
@@ -51,41 +57,38 @@ const struct bus_reply *bus_reply_at(const struct bus_reply *reply, size_t index
 
 size_t bus_servers(const struct bus *bus)
 {
-    return bus->known.count;
+    return bus->common.known.count;
 }
 
 size_t bus_server_of(const struct bus *bus, uint64_t conversation)
 {
-    return redis_server_of(bus->known.count, conversation);
+    return redis_server_of(bus->common.known.count, conversation);
 }
 
 bool bus_server_is_up(const struct bus *bus, size_t server)
 {
-    return redis_health_is_up(&bus->health, server);
+    return redis_health_is_up(&bus->common.health, server);
 }
 
 size_t bus_servers_up(const struct bus *bus)
 {
-    return redis_health_count_up(&bus->health);
+    return redis_health_count_up(&bus->common.health);
 }
 
 void bus_flush(struct bus *bus)
 {
-    for (size_t i = 0; i < bus->known.count; i++) {
-        bus_link_flush(&bus->servers[i].listen);
-        bus_link_flush(&bus->servers[i].command);
-        bus_link_flush(&bus->servers[i].ask);
-    }
+    for (size_t i = 0; i < bus->common.known.count; i++)
+        bus_server_flush(&bus->servers[i]);
 }
 
 bool bus_is_up(const struct bus *bus)
 {
-    return redis_health_all_up(&bus->health);
+    return redis_health_all_up(&bus->common.health);
 }
 
 void bus_add_state(const struct bus *bus, struct buf *out)
 {
-    redis_health_add(&bus->health, out);
+    redis_health_add(&bus->common.health, out);
 }
 
 static struct bus_server *server_of(struct bus *bus, uint64_t conversation)
@@ -95,28 +98,16 @@ static struct bus_server *server_of(struct bus *bus, uint64_t conversation)
 
 /* ---- channels ---- */
 
-int bus_channel_name(const struct bus *bus, uint64_t conversation, char out[CHANNEL_MAX])
-{
-    return (int)presence_channel(out, bus->settings->redis_prefix, conversation);
-}
-
 bool bus_subscribe(struct bus *bus, uint64_t conversation)
 {
     struct bus_server *server = server_of(bus, conversation);
-    char name[CHANNEL_MAX];
-    bus_channel_name(bus, conversation, name);
-    map_put(&server->subscriptions, conversation, (void *)(uintptr_t)conversation);
-    bus_server_subscribe(server, name);
+    bus_server_subscribe(server, conversation);
     return bus_server_up(server);
 }
 
 void bus_unsubscribe(struct bus *bus, uint64_t conversation)
 {
-    struct bus_server *server = server_of(bus, conversation);
-    char name[CHANNEL_MAX];
-    bus_channel_name(bus, conversation, name);
-    map_take(&server->subscriptions, conversation);
-    bus_server_unsubscribe(server, name);
+    bus_server_unsubscribe(server_of(bus, conversation), conversation);
 }
 
 /* ---- beginning and end ---- */
@@ -124,7 +115,7 @@ void bus_unsubscribe(struct bus *bus, uint64_t conversation)
 static void on_supervise(uv_timer_t *timer)
 {
     struct bus *bus = timer->data;
-    for (size_t i = 0; i < bus->known.count; i++)
+    for (size_t i = 0; i < bus->common.known.count; i++)
         bus_server_supervise(&bus->servers[i]);
 }
 
@@ -133,17 +124,17 @@ struct bus *bus_new(uv_loop_t *loop, const struct settings *settings, uint64_t i
 {
     char why[256];
     struct bus *bus = mem_zalloc(sizeof *bus);
-    bus->loop = loop;
-    bus->settings = settings;
-    bus->events = *events;
-    enum err err = redis_servers_read(settings, &bus->known, why);
+    bus->common.loop = loop;
+    bus->common.settings = settings;
+    bus->common.events = *events;
+    enum err err = redis_servers_read(settings, &bus->common.known, why);
     CG_ASSERT(!err);
-    redis_health_init(&bus->health, &bus->known);
-    bus->servers = mem_zalloc(bus->known.count * sizeof bus->servers[0]);
-    for (size_t i = 0; i < bus->known.count; i++)
-        bus_server_init(&bus->servers[i], bus, &bus->known.servers[i]);
-    snprintf(bus->beat_channel, sizeof bus->beat_channel, "%s:beat:%llx", settings->redis_prefix,
+    redis_health_init(&bus->common.health, &bus->common.known);
+    snprintf(bus->common.beat_channel, sizeof bus->common.beat_channel, "%s:beat:%llx", settings->redis_prefix,
              (unsigned long long)incarnation);
+    bus->servers = mem_zalloc(bus->common.known.count * sizeof bus->servers[0]);
+    for (size_t i = 0; i < bus->common.known.count; i++)
+        bus_server_init(&bus->servers[i], &bus->common, i);
     uv_timer_init(loop, &bus->supervisor);
     bus->supervisor.data = bus;
     uv_timer_start(&bus->supervisor, on_supervise, 0, SUPERVISE_MS);
@@ -152,16 +143,16 @@ struct bus *bus_new(uv_loop_t *loop, const struct settings *settings, uint64_t i
 
 void bus_stop(struct bus *bus)
 {
-    bus->stopping = true; /* nobody wants to hear of it any more */
-    for (size_t i = 0; i < bus->known.count; i++)
+    bus->common.stopping = true;
+    for (size_t i = 0; i < bus->common.known.count; i++)
         bus_server_stop(&bus->servers[i]);
     uv_close((uv_handle_t *)&bus->supervisor, NULL);
 }
 
 void bus_free(struct bus *bus)
 {
-    CG_ASSERT(bus->stopping);
-    for (size_t i = 0; i < bus->known.count; i++)
+    CG_ASSERT(bus->common.stopping);
+    for (size_t i = 0; i < bus->common.known.count; i++)
         bus_server_fini(&bus->servers[i]);
     CG_ASSERT(!bus->paid);
     map_fini(&bus->payers);
@@ -176,7 +167,7 @@ struct published {
     size_t bytes;
 };
 
-static void on_published(void *arg, const redisReply *reply)
+static void on_published(void *arg, const struct redisReply *reply)
 {
     struct published *published = arg;
     if (reply)
@@ -193,14 +184,14 @@ void bus_publish(struct bus *bus, uint64_t conversation, struct str payload)
         metric_inc(METRIC_PUBLISH_SKIPPED);
         return;
     }
-    char channel[CHANNEL_MAX];
+    char channel[PRESENCE_KEY_MAX];
     const char *args[] = {"PUBLISH", channel, payload.ptr};
-    size_t lengths[] = {7, (size_t)bus_channel_name(bus, conversation, channel), payload.len};
+    size_t lengths[] = {7, presence_channel(channel, bus->common.settings->redis_prefix, conversation), payload.len};
     struct published *published = mem_zalloc(sizeof *published);
     *published = (struct published){server, payload.len};
     server->publish_bytes += payload.len;
     metric_inc(METRIC_PUBLISHED);
-    bus_link_ask(&server->command, on_published, published, 3, args, lengths);
+    redis_link_ask(&server->command, on_published, published, 3, args, lengths);
 }
 
 /* ---- who pays ---- */
@@ -212,7 +203,7 @@ static uint64_t payer_key(uint64_t payer)
 
 bool bus_has_room(const struct bus *bus, uint64_t payer)
 {
-    size_t most = (size_t)bus->settings->redis_commands_max;
+    size_t most = (size_t)bus->common.settings->redis_commands_max;
     size_t own = (size_t)(uintptr_t)map_get(&bus->payers, payer_key(payer));
     if (bus->paid < most && own < (most + PAYERS_LEAST - 1) / PAYERS_LEAST)
         return true;
@@ -232,24 +223,26 @@ static void count_paid(struct bus *bus, uint64_t key, int by)
 }
 
 struct call {
+    struct bus *bus;
     struct bus_server *server;
     uint64_t payer; /* its key; 0: the relay itself */
     bus_reply_fn *fn;
     void *arg;
 };
 
-static void on_reply(void *arg, const redisReply *reply)
+static void on_reply(void *arg, const struct redisReply *reply)
 {
     struct call call = *(struct call *)arg;
     free(arg);
     call.server->commands--;
     if (call.payer)
-        count_paid(call.server->bus, call.payer, -1);
+        count_paid(call.bus, call.payer, -1);
     if (reply)
         bus_server_answered(call.server);
-    if (reply && reply->type == REDIS_REPLY_ERROR) {
-        log_error("redis.refused", "msg=\"%.120s\"", reply->str);
-        if (!strncmp(reply->str, "READONLY", 8))
+    const char *refusal = redis_reply_error(reply);
+    if (refusal) {
+        log_error("redis.refused", "msg=\"%.120s\"", refusal);
+        if (!strncmp(refusal, "READONLY", 8))
             call.server->fault = "read_only"; /* a failover has made it somebody's copy */
         reply = NULL;
     }
@@ -260,7 +253,7 @@ static void send_command(struct bus *bus, size_t index, uint64_t payer, bus_repl
                          const struct str *args, size_t count)
 {
     struct bus_server *server = &bus->servers[index];
-    CG_ASSERT(count <= BUS_MAX_ARGS && index < bus->known.count);
+    CG_ASSERT(count <= BUS_MAX_ARGS && index < bus->common.known.count);
     if (!bus_server_up(server) || !server->command.conn || server->commands >= COMMANDS_PENDING) {
         fn(arg, NULL);
         return;
@@ -272,11 +265,11 @@ static void send_command(struct bus *bus, size_t index, uint64_t payer, bus_repl
         lengths[i] = args[i].len;
     }
     struct call *call = mem_zalloc(sizeof *call);
-    *call = (struct call){server, payer, fn, arg};
+    *call = (struct call){bus, server, payer, fn, arg};
     server->commands++;
     if (payer)
         count_paid(bus, payer, 1);
-    bus_link_ask(&server->command, on_reply, call, (int)count, texts, lengths);
+    redis_link_ask(&server->command, on_reply, call, (int)count, texts, lengths);
 }
 
 void bus_command_on(struct bus *bus, size_t server, bus_reply_fn *fn, void *arg, const struct str *args, size_t count)

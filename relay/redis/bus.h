@@ -1,5 +1,8 @@
-/* bus.h: Redis, as the relay sees it. Its files (bus_parts.h) are the only ones of the relay that know hiredis. Loop
- * thread only.
+/* bus.h: Redis, as the relay sees it. Loop thread only.
+ *
+ *   bus.c         what the rest of the relay asks for, sent to the server that it concerns
+ *   bus_server.c  one Redis server: where it is, two connections, their heartbeat
+ *   redis_link.c  a connection: hiredis as a guest of the loop
  *
  * One server or several (common/redis/redis_servers.h), at fixed addresses or where the sentinels say. To each, two
  * connections, because a subscribed one takes no other command. Both are watched by a heartbeat that is published on

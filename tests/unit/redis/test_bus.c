@@ -28,6 +28,8 @@ struct server {
     const char *role;   /* its answer to ROLE; NULL: never any */
     const char *master; /* a sentinel's answer; NULL: it is none, "": never any */
     const char *eval;   /* the answer to a script */
+    const char *auth;   /* the answer to a password */
+    int logins;         /* how often one was said */
     bool deaf;          /* it publishes to nobody */
     bool slow;          /* it takes a command only at each tick of `pace` */
 };
@@ -91,6 +93,9 @@ static void answer_command(struct client *client, char **args, int count)
             give(client, server->master);
     } else if (!strcmp(args[0], "EVAL")) {
         give(client, server->eval);
+    } else if (!strcmp(args[0], "AUTH")) {
+        server->logins++;
+        give(client, server->auth);
     } else {
         give(client, "+OK\r\n");
     }
@@ -178,7 +183,7 @@ static void serve(struct server *server)
 {
     struct sockaddr_in address;
     int len = sizeof address;
-    *server = (struct server){.role = "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n", .eval = ":1\r\n"};
+    *server = (struct server){.role = "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n", .eval = ":1\r\n", .auth = "+OK\r\n"};
     uv_tcp_init(&loop, &server->handle);
     server->handle.data = server;
     uv_ip4_addr("127.0.0.1", 0, &address);
@@ -392,6 +397,23 @@ static void one_that_may_not_say_what_it_is_is_used(void **state)
     begin_bus();
     AWAIT(ups);
     check_at(&servers[2]);
+}
+
+/* As for the programs that wait: one and the same server is of use to all of a deployment, or to none. */
+static void one_that_refuses_the_password_is_not_used(void **state)
+{
+    (void)state;
+    settings.redis_password = settings.redis_sentinel_password = (char *)(uintptr_t)"secret";
+    servers[0].master = servers[1].master = names(&servers[2]);
+    servers[0].auth = servers[2].auth =
+        "-ERR AUTH <password> called without any password configured for the default user\r\n";
+    begin_bus();
+    AWAIT(servers[2].logins >= 6); /* two connections each time */
+    assert_int_equal(ups, 0);
+    servers[2].auth = "+OK\r\n";
+    AWAIT(ups);
+    check_at(&servers[2]);
+    assert_true(servers[0].logins >= 1);
 }
 
 static void on_answer(void *arg, const struct bus_reply *reply)
@@ -703,6 +725,7 @@ int main(void)
         TEST(sentinels_that_do_not_know_or_talk_nonsense_are_passed_over),
         TEST(one_that_is_no_master_is_not_used),
         TEST(one_that_may_not_say_what_it_is_is_used),
+        TEST(one_that_refuses_the_password_is_not_used),
         TEST(one_that_takes_no_writes_is_left),
         TEST(other_refusals_are_no_reason_to_leave),
         TEST(without_sentinels_it_is_tried_where_it_was),

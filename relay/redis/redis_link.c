@@ -1,12 +1,13 @@
-/* bus_loop.c: a connection to a Redis as a guest of the loop. hiredis makes the commands, parses the replies and reads and
+/* redis_link.c: hiredis makes the commands, parses the replies and reads and
  * writes the socket; whose reply is whose is kept here. Its asynchronous half is not used: it asserts that a server says
  * what a Redis says, so one that does not (another program at that port, a proxy, a message of a kind that it does not
  * know) would end the process; and its adapter for libuv never reports a refused connection. Here whatever comes that
  * makes no sense ends the connection. */
+#include "relay/redis/redis_link.h"
+
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/redis/redis_reply.h"
-#include "relay/redis/bus_parts.h"
 
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
@@ -17,18 +18,18 @@ enum { READS_PER_TURN = 64, WAITING_FIRST = 16 };
 
 /* Who asked, in order: Redis answers in order. */
 struct waiting {
-    bus_link_fn *fn; /* NULL: nobody wants to know */
+    redis_link_fn *fn; /* NULL: nobody wants to know */
     void *arg;
 };
 
 struct conn {
     uv_poll_t handle;
     redisContext *redis;
-    struct link *link; /* NULL once it has ended */
+    struct redis_link *link; /* NULL once it has ended */
     int events;
-    bool connecting;
-    bool due;                /* there is something to write before the loop sleeps */
-    struct waiting *waiting; /* a ring of `cap`, a power of two */
+    bool connecting, refused; /* refused: the password */
+    bool due;                 /* there is something to write before the loop sleeps */
+    struct waiting *waiting;  /* a ring of `cap`, a power of two */
     size_t first, count, cap;
 };
 
@@ -39,7 +40,7 @@ static struct waiting *waiting_at(const struct conn *conn, size_t index)
     return &conn->waiting[(conn->first + index) & (conn->cap - 1)];
 }
 
-static void add_waiting(struct conn *conn, bus_link_fn *fn, void *arg)
+static void add_waiting(struct conn *conn, redis_link_fn *fn, void *arg)
 {
     if (conn->count == conn->cap) {
         size_t cap = conn->cap ? conn->cap * 2 : WAITING_FIRST;
@@ -71,12 +72,12 @@ static void on_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-/* The one place where a connection ends, whatever the cause. Nothing of it may be on the stack but bus_link_drop, _flush
+/* The one place where a connection ends, whatever the cause. Nothing of it may be on the stack but redis_link_drop, _flush
  * or on_poll. Who is told that the answer is lost finds the link without a connection. */
 static void end(struct conn *conn)
 {
     conn->link->conn = NULL;
-    conn->link->lost = true;
+    conn->link->lost = conn->refused ? "auth" : "closed";
     conn->link = NULL;
     uv_poll_stop(&conn->handle);
     redisFree(conn->redis);
@@ -92,14 +93,15 @@ static void end(struct conn *conn)
 static bool hand_out(struct conn *conn)
 {
     void *reply;
-    bool good = true;
+    bool good = true; /* one that may not log in is of no use to anybody */
     while (good && redisReaderGetReply(conn->redis->reader, &reply) == REDIS_OK && reply) {
         if (conn->count)
             answer_first(conn, reply);
         else if (conn->link->unasked)
-            conn->link->unasked(conn->link->server, reply);
+            conn->link->unasked(conn->link->arg, reply);
         else
             good = false;
+        good = good && !conn->refused;
         freeReplyObject(reply);
     }
     return good && !conn->redis->reader->err && !redis_reply_too_big(conn->redis);
@@ -165,15 +167,15 @@ static void on_poll(uv_poll_t *handle, int status, int events)
         end(conn);
 }
 
-void bus_link_flush(struct link *link)
+void redis_link_flush(struct redis_link *link)
 {
     struct conn *conn = link->conn;
     if (conn && conn->due && !conn->connecting && !(conn->events & UV_WRITABLE) && !write_all(conn))
         end(conn);
 }
 
-void bus_link_ask(struct link *link, bus_link_fn *fn, void *arg, int count, const char *const *args,
-                  const size_t *lengths)
+void redis_link_ask(struct redis_link *link, redis_link_fn *fn, void *arg, int count, const char *const *args,
+                    const size_t *lengths)
 {
     struct conn *conn = link->conn;
     redisAppendCommandArgv(conn->redis, count, (const char **)(uintptr_t)args, lengths);
@@ -181,7 +183,7 @@ void bus_link_ask(struct link *link, bus_link_fn *fn, void *arg, int count, cons
     conn->due = true;
 }
 
-void bus_link_say(struct link *link, int count, const char *const *args, const size_t *lengths)
+void redis_link_say(struct redis_link *link, int count, const char *const *args, const size_t *lengths)
 {
     struct conn *conn = link->conn;
     redisAppendCommandArgv(conn->redis, count, (const char **)(uintptr_t)args, lengths);
@@ -192,16 +194,17 @@ void bus_link_say(struct link *link, int count, const char *const *args, const s
 
 static void on_auth(void *arg, const redisReply *reply)
 {
-    (void)arg;
-    if (reply && reply->type == REDIS_REPLY_ERROR)
-        log_error("redis.auth_failed", "msg=\"%.120s\"", reply->str);
+    struct conn *conn = arg;
+    conn->refused = redis_reply_error(reply);
+    if (conn->refused)
+        log_error("redis.auth_failed", "msg=\"%.120s\"", redis_reply_error(reply));
 }
 
-bool bus_link_open(struct link *link, const char *host, int port, const char *password)
+bool redis_link_open(struct redis_link *link, uv_loop_t *loop, const char *host, int port, const char *password)
 {
     redisContext *redis = port ? redisConnectNonBlock(host, port) : redisConnectUnixNonBlock(host);
     struct conn *conn = mem_zalloc(sizeof *conn);
-    if (!redis || redis->err || uv_poll_init(link->server->bus->loop, &conn->handle, redis->fd)) {
+    if (!redis || redis->err || uv_poll_init(loop, &conn->handle, redis->fd)) {
         if (redis)
             redisFree(redis);
         free(conn);
@@ -213,19 +216,19 @@ bool bus_link_open(struct link *link, const char *host, int port, const char *pa
     conn->link = link;
     conn->connecting = true;
     link->conn = conn;
-    link->lost = false;
+    link->lost = NULL;
     watch(conn, UV_READABLE | UV_WRITABLE);
     if (*password) {
         const char *args[] = {"AUTH", password};
         size_t lengths[] = {4, strlen(password)};
-        bus_link_ask(link, on_auth, NULL, 2, args, lengths);
+        redis_link_ask(link, on_auth, conn, 2, args, lengths);
     }
     return true;
 }
 
-void bus_link_drop(struct link *link)
+void redis_link_drop(struct redis_link *link)
 {
     if (link->conn)
         end(link->conn);
-    link->lost = false;
+    link->lost = NULL;
 }
