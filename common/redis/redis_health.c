@@ -86,12 +86,12 @@ bool redis_health_lost(struct redis_health *health, size_t server, const struct 
     struct redis_state *state = &health->servers[server];
     char text[ENDPOINT_TEXT_MAX];
     bool was_up = state->phase == REDIS_UP;
-    if (state->phase == REDIS_COOLDOWN)
+    if (state->phase == REDIS_LOST)
         return false;
     bool news = was_up || state->phase == REDIS_UNTRIED; /* the attempts that fail afterwards are none */
     if (news && !health->quiet)
         log_warn("redis.down", "at=%s why=\"%.120s\"", place_text(&health->known->servers[server], tried, text), why);
-    state->phase = REDIS_COOLDOWN;
+    state->phase = REDIS_LOST;
     state->first_sentinel++;
     backoff_fail(&state->backoff);
     set_gauges(health);

@@ -4,13 +4,13 @@
  * counted once, whichever connection noticed it. Knows no connection and no library. Who shares one between threads locks
  * it.
  *
- *   UNTRIED    Nothing was met yet: whoever wants may try.         came up: UP     lost: COOLDOWN
- *   UP         It was used.                                        lost: COOLDOWN
- *   COOLDOWN   It was lost: nobody tries before the back-off ends. due: RETRYING
+ *   UNTRIED    Nothing was met yet: whoever wants may try.         came up: UP     lost: LOST
+ *   UP         It was used.                                        lost: LOST
+ *   LOST       Nobody tries before its back-off ends.              due: RETRYING
  *   RETRYING   One attempt has leave. Another gets it when as much time again is over, in case that one waits for a
- *              server that says nothing.                           came up: UP     lost: COOLDOWN, twice as long
+ *              server that says nothing.                           came up: UP     lost: LOST, twice as long
  *
- * What is reported of one in COOLDOWN is no news: connections that were lost with the first do not make it longer. */
+ * What is reported of one that is LOST is no news: connections that were lost with the first do not make it longer. */
 #ifndef CG_COMMON_REDIS_REDIS_HEALTH_H
 #define CG_COMMON_REDIS_REDIS_HEALTH_H
 
@@ -23,7 +23,7 @@ struct redis_health {
     const struct redis_servers *known;
     bool quiet; /* logs nothing */
     struct redis_state {
-        enum { REDIS_UNTRIED, REDIS_UP, REDIS_COOLDOWN, REDIS_RETRYING } phase;
+        enum { REDIS_UNTRIED, REDIS_UP, REDIS_LOST, REDIS_RETRYING } phase;
         struct backoff backoff;
         struct endpoint at;    /* where it is, or was used last; no host: not known yet */
         size_t first_sentinel; /* the one to begin with */

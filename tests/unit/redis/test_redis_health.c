@@ -96,7 +96,7 @@ static void each_server_is_up_or_down_by_itself(void **state)
     assert_int_equal(metric_get(METRIC_REDIS_UP), 0);
 }
 
-static void a_lost_one_cools_down_and_then_one_caller_tries(void **state)
+static void a_lost_one_is_left_alone_and_then_one_caller_tries(void **state)
 {
     (void)state;
     assert_true(redis_health_came_up(&health, 0, &one));
@@ -268,7 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_that_nobody_has_met_may_be_tried_by_all),
         TEST(each_server_is_up_or_down_by_itself),
-        TEST(a_lost_one_cools_down_and_then_one_caller_tries),
+        TEST(a_lost_one_is_left_alone_and_then_one_caller_tries),
         TEST(back_offs_double_with_each_attempt_and_not_with_who_waits),
         TEST(an_attempt_that_hangs_keeps_nobody_out_for_longer_than_its_back_off),
         TEST(who_ends_its_connections_has_lost_nothing),
