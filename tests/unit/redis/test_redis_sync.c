@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -455,6 +456,7 @@ int main(void)
         TEST(without_sentinels_it_is_tried_where_any_thread_used_it),
         TEST(all_threads_follow_the_first_that_finds_it_elsewhere),
     };
+    signal(SIGPIPE, SIG_IGN);
     if (log_open("test", "/dev/null", LOG_ERROR))
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
