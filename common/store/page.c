@@ -139,7 +139,7 @@ static void encode(struct page *page, const struct message *message)
     page->encode(page->arg, message, &page->rows);
 }
 
-void page_take(struct page *page, const struct message *message)
+void page_add(struct page *page, const struct message *message)
 {
     if (is_full(page))
         return;
@@ -161,7 +161,7 @@ enum err page_end(struct page *page)
 
 static void on_message(void *arg, const struct message *message)
 {
-    page_take(arg, message);
+    page_add(arg, message);
 }
 
 static enum err read_range(struct page *page, struct store *store)

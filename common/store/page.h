@@ -57,7 +57,7 @@ void page_fini(struct page *page);
 enum err page_read(struct page *page, struct store *store) CG_MUST_CHECK;
 
 /* The same in pieces, for rows that come from somewhere else: from store_read_ranges … */
-void page_take(struct page *page, const struct message *message);
+void page_add(struct page *page, const struct message *message);
 /* … or are no messages: the row is appended to what page_begin_row gives; NULL: the page is full. */
 struct buf *page_begin_row(struct page *page);
 void page_end_row(struct page *page, bool passing);

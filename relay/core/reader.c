@@ -51,7 +51,7 @@ static void read_alone(struct job *job, struct store *store)
 static void on_ranged(void *arg, size_t range, const struct message *message)
 {
     struct job *const *jobs = arg;
-    page_take(&((struct reading *)jobs[range])->page, message);
+    page_add(&((struct reading *)jobs[range])->page, message);
 }
 
 static void read_together(struct job *const *jobs, size_t count, struct store *store)
