@@ -215,6 +215,21 @@ static inline bool session_has_all(const struct session *session)
     return !session->blocked && !session->outbox.len;
 }
 
+/* An answer that tells all there is, such as the latest messages, and can be asked for again and again: one is made, or on
+ * its way, at most, and one more is owed, however often it was asked for meanwhile. */
+struct session_answer {
+    bool asked; /* it is on its way: whoever sends it, or fails, resets this */
+    bool owed;  /* to be made when that is out, and all else that its client was sent: `drained` */
+};
+/* Whether it is to be made now, and then it is on its way; else it is owed. */
+static inline bool session_may_answer(const struct session *session, struct session_answer *answer)
+{
+    bool now = !answer->asked && session_has_all(session);
+    answer->owed = !now;
+    answer->asked |= now;
+    return now;
+}
+
 /* Sends one text frame to this client alone, after what the room log holds for it. Kept in the outbox
  * while the socket is blocked; past outbox_bytes the session is closed as too slow. One that has more waiting than
  * SESSION_UNREAD_BYTES gets no further answers because its requests are not read until half of that is out. */
