@@ -10,6 +10,7 @@
 #include "common/text.h"
 #include "relay/core/debts.h"
 #include "relay/core/protocol.h"
+#include "relay/core/reader.h"
 #include "relay/core/hub.h"
 #include "relay/db/db_pool.h"
 
@@ -30,11 +31,12 @@ struct refused {
 };
 
 struct customer_state {
-    struct in_use *in_use;    /* NULL until admitted */
-    struct refused *refused;  /* NULL: it is not */
-    uint64_t user;            /* which of the two it is */
-    bool reading, owed;       /* the list is being read; is to be sent once more when the last one is out */
-    struct wheel_timer later; /* … or when less waits for all clients */
+    struct in_use *in_use;   /* NULL until admitted */
+    struct refused *refused; /* NULL: it is not */
+    uint64_t user;           /* which of the two it is */
+    struct reader reader;    /* of the list, and … */
+    struct session_answer list;
+    struct wheel_timer later; /* … when it is owed until less waits for all clients */
     struct session *session;
 };
 
@@ -150,71 +152,26 @@ const struct encoding customer_encoding = {
 
 /* ---- the list ---- */
 
-struct list {
-    struct buf out;
-    size_t rows;
-};
-
-static void list_open(struct list *list)
+/* Begins and ends it; between the two go its rows. `bytes`: of all of them. */
+static void list_open(struct buf *list, size_t bytes)
 {
-    const struct settings *settings = protocol_context.settings;
-    list->rows = 0;
-    buf_init(&list->out, (size_t)settings->history_bytes + (size_t)settings->history_limit * CUSTOMER_ROW_EXTRA +
-                             (size_t)settings->max_message_bytes + 64);
-    buf_add_text(&list->out, "{\"code\":1,\"data\":[");
+    buf_init(list, bytes + 64);
+    buf_add_text(list, "{\"code\":1,\"data\":[");
 }
 
-static void list_add(void *arg, struct str row)
+static void list_add(void *list, struct str row)
 {
-    struct list *list = arg;
-    if (list->rows++)
-        buf_add_char(&list->out, ',');
-    buf_add_str(&list->out, row);
+    json_add_raw(list, NULL, row);
 }
 
-static void list_send(struct list *list, struct session *session)
+static void list_send(struct buf *list, struct session *session)
 {
-    buf_add_text(&list->out, "]}");
-    if (list->out.failed)
+    buf_add_text(list, "]}");
+    if (list->failed)
         session_send_text(session, STR(CUSTOMER_FAILED));
     else
-        session_send_text(session, buf_str(&list->out));
-    buf_fini(&list->out);
-}
-
-/* The database's answer when the log does not reach back far enough. */
-struct history {
-    struct job job;
-    uint64_t session_id;
-    struct store_customer_pair pair;
-    struct list list;
-};
-
-static void add_message(void *arg, const struct message *message)
-{
-    struct history *history = arg;
-    if (history->list.rows++)
-        buf_add_char(&history->list.out, ',');
-    customer_add_row(&history->list.out, message, &history->pair);
-}
-
-static void read_history(struct job *job, struct store *store)
-{
-    struct history *history = (struct history *)job;
-    struct store_range range = {
-        .conversation = history->pair.conversation,
-        .before = INT64_MAX,
-        .limit = (unsigned)protocol_context.settings->history_limit,
-        .latest = true,
-    };
-    /* fewer rows where the latest 200 are too large to send at once */
-    do {
-        buf_fini(&history->list.out);
-        list_open(&history->list);
-        job->err = store_read(store, &range, add_message, history);
-        range.limit /= 2;
-    } while (!job->err && history->list.out.failed && range.limit);
-    job->bytes = history->list.out.cap;
+        session_send_text(session, buf_str(list));
+    buf_fini(list);
 }
 
 static void send_list(struct session *session);
@@ -222,24 +179,52 @@ static void send_list(struct session *session);
 /* It has read all that it got. */
 static void send_owed(struct session *session)
 {
-    if (state_of(session)->owed && !session->closing)
+    if (state_of(session)->list.owed && !session->closing)
         send_list(session);
 }
 
-static void on_history(struct job *job)
+/* The database's answer when the log does not reach back far enough. */
+static void encode_row(void *pair, const struct message *message, struct buf *out)
 {
-    struct history *history = (struct history *)job;
-    struct session *session = sessions_find(protocol_context.hub->sessions, history->session_id);
-    if (session)
-        state_of(session)->reading = false;
-    if (session && job->err)
+    customer_add_row(out, message, pair);
+}
+
+static void on_history(struct reader *reader, struct page *page, enum err err)
+{
+    struct customer_state *state = container_of(reader, struct customer_state, reader);
+    struct session *session = state->session;
+    struct buf list;
+    state->list.asked = false;
+    if (err) {
         session_send_text(session, STR(CUSTOMER_FAILED));
-    else if (session)
-        list_send(&history->list, session);
-    buf_fini(&history->list.out);
-    free(history);
-    if (session)
-        send_owed(session);
+    } else {
+        list_open(&list, page->rows.len + page->count);
+        page_add_rows(page, &list);
+        list_send(&list, session);
+    }
+    send_owed(session);
+}
+
+static size_t list_bytes(const struct settings *settings)
+{
+    return (size_t)settings->history_bytes + (size_t)settings->history_limit * CUSTOMER_ROW_EXTRA;
+}
+
+static enum err read_history(struct customer_state *state)
+{
+    const struct settings *settings = protocol_context.settings;
+    struct store_range range = {
+        .conversation = state->in_use->conversation,
+        .before = INT64_MAX,
+        .limit = (unsigned)settings->history_limit,
+        .latest = true,
+    };
+    size_t row_max = 6 * (size_t)settings->max_message_bytes + CUSTOMER_ROW_EXTRA;
+    struct page *page =
+        reader_plan(&state->reader, &range, list_bytes(settings), row_max, sizeof(struct store_customer_pair));
+    page->encode = encode_row;
+    unpack(state->in_use, state->user, page->arg);
+    return reader_ask(&state->reader, protocol_context.hub, state->user, on_history);
 }
 
 static void on_later(struct wheel_timer *timer)
@@ -253,33 +238,25 @@ static void on_later(struct wheel_timer *timer)
 static void send_list(struct session *session)
 {
     struct customer_state *state = state_of(session);
-    struct list list;
-    state->owed = state->reading || !session_has_all(session);
-    if (state->owed)
+    const struct settings *settings = protocol_context.settings;
+    struct buf list;
+    if (!session_may_answer(session, &state->list))
         return;
+    state->list.asked = false; /* from the log it is there at once */
     if (debts_are_high()) {
-        state->owed = true;
+        state->list.owed = true;
         wheel_set(protocol_context.hub->wheel, &state->later, LATER_MS);
         return;
     }
-    list_open(&list);
+    list_open(&list, list_bytes(settings) + (size_t)settings->max_message_bytes);
     if (hub_recent(protocol_context.hub, state->in_use->conversation, ENCODING_CUSTOMER, list_add, &list)) {
         list_send(&list, session);
         return;
     }
-    buf_fini(&list.out);
-    struct history *history = mem_zalloc(sizeof *history);
-    history->job.work = read_history;
-    history->job.done = on_history;
-    history->session_id = session->id;
-    unpack(state->in_use, state->user, &history->pair);
-    job_charge(&history->job, JOB_ASK, state->user, 1 + (size_t)protocol_context.settings->history_limit / 50);
-    state->reading = true;
-    if (db_pool_try(protocol_context.db_pool, &history->job)) {
-        state->reading = false;
-        free(history);
+    buf_fini(&list);
+    state->list.asked = !read_history(state);
+    if (!state->list.asked)
         session_send_text(session, STR(CUSTOMER_FAILED));
-    }
 }
 
 /* ---- admission ---- */
@@ -410,6 +387,7 @@ static void closed(struct session *session)
     struct customer_state *state = state_of(session);
     hub_leave(protocol_context.hub, session);
     wheel_cancel(&state->later);
+    reader_stop(&state->reader);
     if (state->in_use)
         unuse(state->in_use);
     if (state->refused)
