@@ -4,18 +4,20 @@
  *
  *   CONNECT ─▶ Redis: whose was it ─▶ recent messages, or the pool ─▶ live */
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/log.h"
 #include "common/io_notice.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "common/store/store.h"
-#include "relay/db/db_pool.h"
+#include "relay/core/reader.h"
 #include "relay/socketio/sio_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 struct sio_recovery {
+    struct sio_socket *socket;
+    struct reader reader;
     uint64_t epoch;          /* in which it began: */
     uint64_t offset;         /* a number of it */
     struct message **missed; /* owned */
@@ -43,6 +45,7 @@ void sio_recovery_free(struct sio_recovery *recovery)
 {
     if (!recovery)
         return;
+    reader_stop(&recovery->reader);
     for (size_t i = 0; i < recovery->count; i++)
         free(recovery->missed[i]);
     free(recovery->missed);
@@ -111,7 +114,7 @@ static bool is_void(struct sio_socket *socket)
 /* ---- what was missed ---- */
 
 /* Messages are dropped from the recent ones at the front only: what it holds has no holes. */
-static bool take_recent(struct sio_socket *socket)
+static bool add_recent(struct sio_socket *socket)
 {
     const struct sio_recent *recent = &socket->nsp->recent;
     uint64_t after = reached(socket->recovery);
@@ -125,52 +128,52 @@ static bool take_recent(struct sio_socket *socket)
     return true;
 }
 
-struct reading {
-    struct job job;
-    uint64_t serial;
-    struct store_range range;
-    struct sio_recovery *found; /* a container of what is read */
-};
-
 static void fetch(struct sio_socket *socket);
 
-static void collect(void *arg, const struct message *message)
+/* As relays tell each other of it: what is made of it is the loop's. */
+static void encode(void *arg, const struct message *message, struct buf *out)
 {
-    struct reading *reading = arg;
-    if (!too_much(reading->found)) /* else it is not given anyway */
-        add_missed(reading->found, message);
+    (void)arg;
+    wire_add_message(out, message);
 }
 
-static void read_missed(struct job *job, struct store *store)
+static enum err add_page(struct sio_recovery *recovery, const struct page *page)
 {
-    struct reading *reading = (struct reading *)job;
-    job->err = store_read(store, &reading->range, collect, reading);
-    job->bytes = reading->found->bytes;
-}
-
-static void on_read(struct job *job)
-{
-    struct reading *reading = (struct reading *)job;
-    struct sio_socket *socket = sio_socket_find(reading->serial);
-    if (socket && !is_void(socket)) {
-        size_t count = reading->found->count;
-        for (size_t i = 0; i < count; i++)
-            add_missed(socket->recovery, reading->found->missed[i]);
-        if (job->err)
-            give_up(socket, err_name(job->err));
-        else if (!count && reached(socket->recovery) < socket->nsp->seq)
-            give_up(socket, "hole"); /* what was shown is no longer there */
-        else
-            fetch(socket); /* what was stored meanwhile */
+    struct wire_header header = {.conversation = page->range.conversation};
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < page->count; i++) {
+        struct str row = page_row(page, i);
+        struct message message;
+        err = wire_get_message(&row, &header, &message);
+        if (!err)
+            add_missed(recovery, &message);
     }
-    sio_recovery_free(reading->found);
-    free(reading);
+    return err;
+}
+
+static void on_read(struct reader *reader, struct page *page, enum err err)
+{
+    struct sio_recovery *recovery = container_of(reader, struct sio_recovery, reader);
+    struct sio_socket *socket = recovery->socket;
+    if (is_void(socket))
+        return;
+    if (!err)
+        err = add_page(recovery, page);
+    if (err)
+        give_up(socket, err_name(err));
+    else if (!page->count && reached(recovery) < socket->nsp->seq)
+        give_up(socket, "hole"); /* what was shown is no longer there */
+    else if (page->more)
+        give_up(socket, "too_much_missed");
+    else
+        fetch(socket); /* what was stored meanwhile */
 }
 
 static void fetch(struct sio_socket *socket)
 {
-    bool whole = take_recent(socket);
-    if (too_much(socket->recovery)) {
+    struct sio_recovery *recovery = socket->recovery;
+    bool whole = add_recent(socket);
+    if (too_much(recovery)) {
         give_up(socket, "too_much_missed");
         return;
     }
@@ -178,23 +181,18 @@ static void fetch(struct sio_socket *socket)
         go_live(socket, true);
         return;
     }
-    struct reading *reading = mem_zalloc(sizeof *reading);
-    reading->job.work = read_missed;
-    reading->job.done = on_read;
-    reading->serial = socket->serial;
-    reading->found = mem_zalloc(sizeof *reading->found);
-    reading->range = (struct store_range){
+    struct store_range range = {
         .conversation = socket->nsp->conversation,
-        .after = reached(socket->recovery),
+        .after = reached(recovery),
         .before = INT64_MAX,
         .limit = SIO_MISSED_MAX + 1,
     };
-    job_charge(&reading->job, JOB_ASK, limits_payer_address(eio_address(socket->client->conn)), SIO_MISSED_MAX / 50);
-    if (db_pool_try(sio.db_pool, &reading->job)) {
-        sio_recovery_free(reading->found);
-        free(reading);
+    size_t most = (size_t)sio.settings->outbox_bytes / 2; /* as too_much has it; one message may be as large */
+    struct page *page = reader_plan(&recovery->reader, &range, most, most, 0);
+    page->encode = encode;
+    uint64_t payer = limits_payer_address(eio_address(socket->client->conn));
+    if (reader_ask(&recovery->reader, sio.hub, payer, on_read))
         give_up(socket, "busy");
-    }
 }
 
 /* ---- whose it was ---- */
@@ -268,6 +266,7 @@ void sio_recovery_begin(struct sio_socket *socket, struct str pid, uint64_t offs
 {
     struct sio_recovery *recovery = mem_zalloc(sizeof *recovery + auth.len);
     struct asking *asking = mem_zalloc(sizeof *asking);
+    recovery->socket = socket;
     recovery->epoch = sio.hub->epoch;
     recovery->offset = offset;
     recovery->auth_len = auth.len;

@@ -164,6 +164,8 @@ void sio_socket_end(struct sio_socket *socket, enum sio_end how)
     map_take(&sio.by_serial, socket->serial);
     socket->state = SIO_GONE;
     SLIST_INSERT_HEAD(&sio.graveyard, socket, link);
+    sio_recovery_free(socket->recovery);
+    socket->recovery = NULL;
     struct str rooms[IO_ROOMS_PER_SOCKET];
     struct sio_record record = sio_socket_record(socket, rooms);
     if (*socket->sid && how != SIO_END_TAKEN) /* also one that was not recovered to its end */
@@ -180,7 +182,6 @@ void sio_socket_end(struct sio_socket *socket, enum sio_end how)
 
 void sio_socket_free(struct sio_socket *socket)
 {
-    sio_recovery_free(socket->recovery);
     free(socket->name);
     if (socket->sid != socket->own_sid)
         free(socket->sid);

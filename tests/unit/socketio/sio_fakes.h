@@ -248,6 +248,14 @@ enum err store_read(struct store *store, const struct store_range *range, store_
     return db.err;
 }
 
+/* Recoveries know only where they begin. */
+enum err store_read_ranges(struct store *store, const struct store_range *ranges, size_t count, store_ranged_fn *fn,
+                           void *arg)
+{
+    (void)store, (void)ranges, (void)count, (void)fn, (void)arg;
+    return ERR_INTERNAL;
+}
+
 const char *store_error(const struct store *store)
 {
     (void)store;
