@@ -35,7 +35,7 @@ struct setting {
 #define ROW_CHOICE(name, programs, fallback, choices, doc) \
     {#name, CHOICE, programs, offsetof(struct settings, name), fallback, 0, 0, doc, choices}
 
-enum { ALL = PROGRAM_ALL, RELAY = PROGRAM_RELAY, REST = PROGRAM_REST, ADMIN = PROGRAM_ADMIN };
+enum { ALL = PROGRAM_ALL, RELAY = PROGRAM_RELAY, REST = PROGRAM_REST, ADMIN = PROGRAM_ADMIN, WORKER = PROGRAM_WORKER };
 
 #define KIB *INT64_C(1024)
 #define MIB KIB KIB
@@ -75,11 +75,15 @@ static const struct setting rows[] = {
         "First part of every Redis key and channel: deployments with different ones can share a Redis."),
     ROW(redis_timeout_ms, MILLIS, ALL, "2s", 50, 60000,
         "How long to wait for a connection or an answer of Redis before it counts as down."),
+    ROW(feed, SWITCH, ALL, "off", 0, 1,
+        "on: what is stored is written into the feed, too, from which chaguan-worker carries it on. The same in all "
+        "programs, and only if a worker runs: without one the feed grows."),
 
     ROW(redis_commands_max, COUNT, RELAY, "16000", 64, 1000000,
         "Commands that Socket.IO clients may have on their way to Redis, all of a relay's together; those of one "
         "address an eighth of that. More are refused."),
-    ROW(name, TEXT, RELAY, "relay1", 1, 32, "Name of this relay, unique among the relays of a Redis."),
+    ROW(name, TEXT, RELAY | WORKER, "relay1", 1, 32,
+        "Name of this relay, unique among the relays of a Redis; of a worker, for people."),
     ROW(listen_host, TEXT, RELAY, "127.0.0.1", 1, 64,
         "IPv4 address or interface of the relay's own TCP port, for direct clients."),
     ROW(listen_port, COUNT, RELAY, "0", 0, 65535,
@@ -305,6 +309,16 @@ static const struct setting rows[] = {
         "How long the socket of a customer session stays open that was told that a user does not exist, or "
         "parameters are missing."),
     ROW(friend_ping_ms, MILLIS, RELAY, "10s", 100, 3600000, "ping_interval_ms of the friend chat."),
+
+    ROW(worker_socket, PATH, WORKER, "worker.sock", 0, 107,
+        "Unix socket on which a worker answers /metrics, /healthz and /readyz. Empty: none."),
+    ROW(worker_port, COUNT, WORKER, "0", 0, 65535, "TCP port of 127.0.0.1 for the same. 0: none."),
+    ROW(feed_lease_ms, MILLIS, WORKER, "10s", 500, 600000,
+        "A worker that does not get through to the database for so long loses what it does to another."),
+    ROW(feed_poll_ms, MILLIS, WORKER, "100ms", 5, 60000, "How often a worker looks for what is new in the feed."),
+    ROW(feed_batch, COUNT, WORKER, "5000", 1, 100000, "Most rows of the feed that a worker holds of one consumer's."),
+    ROW(feed_idle_ms, MILLIS, WORKER, "10min", 100, 24 * 3600000,
+        "A writer's part of the feed goes once nothing was written to it for so long, and all consumers have passed it."),
 
     ROW(demos, SWITCH, RELAY, "off", 0, 1,
         "on: the demonstrations of the articles are there: /clock, the WebSockets /echo and /ws, the Socket.IO "
@@ -538,7 +552,8 @@ static void anchor_paths(struct settings *settings)
 static enum err check_together(const struct settings *settings, char why[256])
 {
     if (strlen(settings->listen_socket) > 107 || strlen(settings->rest_socket) > 107 ||
-        strlen(settings->db_socket) > 107 || strlen(settings->redis_socket) > 107) {
+        strlen(settings->db_socket) > 107 || strlen(settings->redis_socket) > 107 ||
+        strlen(settings->worker_socket) > 107) {
         snprintf(why, 256, "a Unix socket's path is longer than 107 bytes: choose a shorter 'run'");
         return ERR_TOO_BIG;
     }

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum program { PROGRAM_RELAY = 1, PROGRAM_REST = 2, PROGRAM_ADMIN = 4, PROGRAM_ALL = 7 };
+enum program { PROGRAM_RELAY = 1, PROGRAM_REST = 2, PROGRAM_ADMIN = 4, PROGRAM_WORKER = 8, PROGRAM_ALL = 15 };
 
 /* Values after loading. Strings are never NULL and live as long as the struct. Paths are absolute or
  * relative to the working directory: settings_load has put `run` before those that were relative. */
@@ -24,6 +24,7 @@ struct settings {
     char *redis_host, *redis_socket, *redis_password, *redis_prefix;
     char *redis_addresses, *redis_sentinels, *redis_master, *redis_sentinel_password;
     int64_t redis_port, redis_timeout_ms;
+    int64_t feed;
     /* relay */
     char *name;
     char *listen_host, *listen_socket, *port_file;
@@ -55,6 +56,9 @@ struct settings {
     char *rest_socket;
     int64_t rest_threads, rest_address_percent, rest_waiting_max, rest_backlog, max_body_bytes, admit_ms, name_cache_ms;
     char *admin_token;
+    /* worker */
+    char *worker_socket;
+    int64_t worker_port, feed_lease_ms, feed_poll_ms, feed_batch, feed_idle_ms;
     /* protocols */
     char *jwt_secret, *jwt_public_key, *jwt_audience;
     char *app_keys, *app_jwks_file, *app_jwks_url, *app_audience;

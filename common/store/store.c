@@ -25,7 +25,7 @@ static const struct store_statement core_rows[] = {
     {SQL_ADD_MESSAGE, "INSERT INTO message (conversation, seq, sender, client_id, batch_id, kind,"
                       " sender_name, content, sent_text, created_at, audience, extra)"
                       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
-    {SQL_SET_SEQ, "UPDATE conversation SET seq = ?, last_at = ? WHERE id = ?"},
+    {SQL_SET_SEQ, "UPDATE conversation SET seq = ?, last_at = ?, feed_stream = ?, feed_pos = ? WHERE id = ?"},
 };
 
 static const struct store_statements core_statements = STORE_STATEMENTS(core_rows);
@@ -35,7 +35,7 @@ static const struct store_statements *const tables[] = {
     &store_customer_statements, &store_media_statements,     &store_admission_statements,   &store_login_statements,
     &store_friends_statements,  &store_spaces_statements,    &store_io_statements,          &store_native_statements,
     &store_revise_statements,   &store_sanctions_statements, &store_rights_statements,      &store_app_user_statements,
-    &store_keys_statements,
+    &store_keys_statements,     &store_feed_statements,
 };
 
 static const char *statements[SQL_COUNT];
@@ -55,6 +55,7 @@ struct store *store_new(const struct settings *settings)
     struct store *store = mem_zalloc(sizeof *store);
     pthread_once(&once, collect_statements);
     store->db = db_new(settings, statements, SQL_COUNT);
+    store->feed.on = settings->feed;
     return store;
 }
 

@@ -4,6 +4,7 @@
  *   and with them the epoch                                                               1 statement
  *   insert all messages under the next numbers                                            1
  *   write the last numbers and times back                                                 1
+ *   with the feed: take places in this writer's stream, write a row for each message      2
  *   commit                                                                                1
  *
  * Edits and recalls cost a few more: what they are about is looked up before the insert and changed after it, all in one
@@ -25,6 +26,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/store/store_feed.h"
 #include "common/store/store_repeats.h"
 #include "common/store/store_revise.h"
 #include "common/store/store_sql.h"
@@ -32,12 +34,13 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { MESSAGE_PARAMS = 12, COUNTER_PARAMS = 3, MAX_RETRIES = 40 };
+enum { MESSAGE_PARAMS = 12, COUNTER_PARAMS = 5, MAX_RETRIES = 40 };
 
 /* A conversation of the batch: the number and the time of its last message, before and after. */
 struct counter {
     uint64_t conversation, seq;
     int64_t last_ms;
+    struct feed_place fed; /* its last row of the feed */
     bool found;
     char at[CLOCK_TEXT_MAX]; /* last_ms, once it is that of messages of this batch */
 };
@@ -88,6 +91,7 @@ static void on_counter(void *arg, const struct db_value *columns)
     if (counter) {
         counter->seq = columns[1].number;
         counter->last_ms = (int64_t)columns[2].number;
+        counter->fed = (struct feed_place){columns[4].number, columns[5].number};
         counter->found = true;
     }
 }
@@ -96,7 +100,8 @@ static enum err lock_counters(struct store *store, struct batch *batch)
 {
     struct buf sql;
     buf_init(&sql, 256 + batch->counter_count * 21);
-    buf_add_text(&sql, "SELECT id, seq, last_at, " STORE_EPOCH " FROM conversation WHERE id IN (");
+    buf_add_text(&sql,
+                 "SELECT id, seq, last_at, " STORE_EPOCH ", feed_stream, feed_pos FROM conversation WHERE id IN (");
     for (size_t i = 0; i < batch->counter_count; i++) {
         if (i)
             buf_add_char(&sql, ',');
@@ -401,6 +406,18 @@ static enum err insert_messages(struct store *store, struct batch *batch, size_t
     return err;
 }
 
+static enum err feed_messages(struct store *store, const struct batch *batch, size_t count)
+{
+    struct feed_entry *entries = mem_zalloc(count * sizeof *entries);
+    for (size_t i = 0; i < count; i++) {
+        const struct message *message = &batch->posts[i]->message;
+        entries[i] = (struct feed_entry){message, &counter_of(batch, message->conversation)->fed};
+    }
+    enum err err = store_feed_add(store, entries, count);
+    free(entries);
+    return err;
+}
+
 static enum err write_counters(struct store *store, const struct batch *batch)
 {
     struct db_value *params = mem_zalloc(batch->counter_count * COUNTER_PARAMS * sizeof *params);
@@ -411,7 +428,9 @@ static enum err write_counters(struct store *store, const struct batch *batch)
         struct db_value *p = &params[rows++ * COUNTER_PARAMS];
         p[0] = DB_NUM(batch->counters[i].seq);
         p[1] = DB_NUM((uint64_t)batch->counters[i].last_ms);
-        p[2] = DB_NUM(batch->counters[i].conversation);
+        p[2] = DB_NUM(batch->counters[i].fed.stream);
+        p[3] = DB_NUM(batch->counters[i].fed.pos);
+        p[4] = DB_NUM(batch->counters[i].conversation);
     }
     enum err err = rows ? db_many(store->db, SQL_SET_SEQ, params, rows, COUNTER_PARAMS) : ERR_OK;
     free(params);
@@ -500,6 +519,8 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
     size_t count = batch->count - *put_off;
     if (!err && count)
         err = insert_messages(store, batch, count);
+    if (!err && count && store->feed.on)
+        err = feed_messages(store, batch, count);
     if (!err)
         err = apply_revisions(store, batch, count);
     if (!err)
@@ -507,6 +528,7 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
     store->journal_ms += clock_mono_ms() - locked_ms;
     if (!err)
         err = db_commit(store->db);
+    store_feed_settle(store, err);
     if (!err && count)
         remember(store, batch, count);
     if (err && err != ERR_UNKNOWN)

@@ -87,6 +87,26 @@ enum statement {
     SQL_FIND_KEY,
     SQL_KEY_USED,
     SQL_KEYS,
+    SQL_FEED_ADVANCE,
+    SQL_FEED_BEGIN,
+    SQL_FEED_ADD,
+    SQL_FEED_STREAMS,
+    SQL_FEED_READ,
+    SQL_FEED_PASS,
+    SQL_FEED_PASSED_BY_ALL,
+    SQL_FEED_REMOVE,
+    SQL_FEED_REMOVE_STREAM,
+    SQL_FEED_REMOVE_CURSORS,
+    SQL_FEED_JOBS,
+    SQL_FEED_TOTAL,
+    SQL_JOB_FIND,
+    SQL_JOB_ADD,
+    SQL_JOB_BEGIN,
+    SQL_JOB_CLAIM,
+    SQL_JOB_RENEW,
+    SQL_JOB_RELEASE,
+    SQL_JOB_FORGET,
+    SQL_JOB_FORGET_PLACES,
     SQL_COUNT
 };
 
@@ -100,6 +120,12 @@ struct store {
     struct {               /* what this call of store_journal found lost; all 0: nothing */
         uint64_t from, to; /* the epoch of that time; the one that has begun, 0: not yet */
     } put_back;
+    struct {             /* what the feed needs of this writer */
+        bool on;         /* the setting */
+        bool begun;      /* the stream, by the transaction that is open */
+        uint64_t stream; /* 0: none so far */
+        uint64_t owner;  /* its number for that */
+    } feed;
 };
 
 /* The epoch, as a column of another statement: it is of the same state of the database as what that reads. */
@@ -123,6 +149,7 @@ extern const struct store_statements store_friends_statements, store_spaces_stat
 extern const struct store_statements store_io_statements, store_native_statements, store_revise_statements;
 extern const struct store_statements store_sanctions_statements, store_rights_statements;
 extern const struct store_statements store_app_user_statements;
+extern const struct store_statements store_feed_statements;
 
 /* The columns of a user's rights, which store_read_rights wants in this order. */
 #define STORE_RIGHTS_COLUMNS(user) \
@@ -189,7 +216,7 @@ struct store_reading {
 };
 void store_on_message(void *reading, const struct db_value *columns);
 
-enum { STORE_SCHEMA_VERSION = 10 };
+enum { STORE_SCHEMA_VERSION = 11 };
 /* Two numbers: the database's version, this program's. */
 #define STORE_NEWER "the schema is newer than this program: it has version %llu, and this program knows %d"
 

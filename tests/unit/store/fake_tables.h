@@ -7,12 +7,13 @@
 #include "tests/unit/check.h"
 
 #include "common/clock.h"
+#include "common/store/store_feed.h"
 #include "common/store/store_sql.h"
 
 #include <stdbool.h>
 #include <time.h>
 
-enum { EPOCH = 3, CONVERSATIONS = 6, ROWS_MAX = 600, FAULTS_MAX = 40, TRACE_MAX = 20000 };
+enum { EPOCH = 3, CONVERSATIONS = 6, ROWS_MAX = 600, FEED_STREAMS = 40, FAULTS_MAX = 40, TRACE_MAX = 20000 };
 
 struct row {
     uint64_t conversation, seq, sender, batch, kind, revised_by;
@@ -27,6 +28,13 @@ struct tables {
     int64_t last_at[CONVERSATIONS];
     struct row rows[ROWS_MAX];
     size_t row_count;
+    struct feed_place fed[CONVERSATIONS];
+    struct feed_stream_row {
+        uint64_t owner, pos;
+    } streams[FEED_STREAMS]; /* from 1 on; without an owner there is none */
+    uint64_t stream_count;   /* that there ever were */
+    struct feed_row feed[ROWS_MAX];
+    size_t feed_count;
 };
 
 static struct tables committed, working; /* what lasts, and what the open transaction has made of it */
@@ -186,7 +194,8 @@ static uint64_t *seq_of(uint64_t conversation)
 
 static void lock_conversations(const char *sql, db_row_fn *fn, void *arg)
 {
-    static const char head[] = "SELECT id, seq, last_at, " STORE_EPOCH " FROM conversation WHERE id IN (";
+    static const char head[] =
+        "SELECT id, seq, last_at, " STORE_EPOCH ", feed_stream, feed_pos FROM conversation WHERE id IN (";
     assert_true(strlen(sql) < sizeof last_sql);
     strcpy(last_sql, sql);
     assert_memory_equal(sql, head, sizeof head - 1);
@@ -197,8 +206,12 @@ static void lock_conversations(const char *sql, db_row_fn *fn, void *arg)
         at = end;
         if (!seq_of(id))
             continue;
-        struct db_value columns[] = {DB_NUM(id), DB_NUM(*seq_of(id)), DB_NUM((uint64_t)working.last_at[id]),
-                                     DB_NUM(working.epoch)};
+        struct db_value columns[] = {DB_NUM(id),
+                                     DB_NUM(*seq_of(id)),
+                                     DB_NUM((uint64_t)working.last_at[id]),
+                                     DB_NUM(working.epoch),
+                                     DB_NUM(working.fed[id].stream),
+                                     DB_NUM(working.fed[id].pos)};
         fn(arg, columns);
     }
 }
@@ -339,10 +352,66 @@ static enum err revise(const struct db_value *params)
     return ERR_OK;
 }
 
+/* ---- the feed ---- */
+
+static uint64_t affected, insert_id;
+
+uint64_t db_affected(const struct db *db)
+{
+    (void)db;
+    return affected;
+}
+
+uint64_t db_insert_id(const struct db *db)
+{
+    (void)db;
+    return insert_id;
+}
+
+static enum err advance_stream(const struct db_value *p)
+{
+    enum err err = meet('p');
+    struct feed_stream_row *stream = &working.streams[p[1].number];
+    affected = !err && stream->owner == p[2].number;
+    if (affected)
+        insert_id = stream->pos += p[0].number;
+    return err;
+}
+
+static enum err begin_stream(const struct db_value *p)
+{
+    enum err err = meet('n');
+    if (err)
+        return err;
+    insert_id = ++working.stream_count;
+    assert_true(insert_id < FEED_STREAMS);
+    working.streams[insert_id] = (struct feed_stream_row){p[0].number, p[1].number};
+    return ERR_OK;
+}
+
+static enum err insert_feed(const struct db_value *p)
+{
+    struct feed_row row = {.at = {p[0].number, p[1].number},
+                           .conversation = p[2].number,
+                           .seq = p[3].number,
+                           .kind = (enum message_kind)p[4].number,
+                           .after = {p[5].is_null ? 0 : p[5].number, p[6].is_null ? 0 : p[6].number}};
+    assert_true(working.feed_count < ROWS_MAX);
+    for (size_t i = 0; i < working.feed_count; i++)
+        if (working.feed[i].at.stream == row.at.stream && working.feed[i].at.pos == row.at.pos)
+            return ERR_DUPLICATE;
+    working.feed[working.feed_count++] = row;
+    return ERR_OK;
+}
+
 enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count, db_row_fn *fn,
                   void *arg)
 {
     (void)db;
+    if (statement == SQL_FEED_ADVANCE)
+        return advance_stream(params);
+    if (statement == SQL_FEED_BEGIN)
+        return begin_stream(params);
     enum err err = meet('q');
     assert_int_equal(statement, SQL_FIND_BATCH);
     assert_int_equal(count, 2);
@@ -386,8 +455,9 @@ static enum err insert_row(const struct db_value *p)
 
 static enum err write_counter(const struct db_value *p)
 {
-    *seq_of(p[2].number) = p[0].number;
-    working.last_at[p[2].number] = (int64_t)p[1].number;
+    *seq_of(p[4].number) = p[0].number;
+    working.last_at[p[4].number] = (int64_t)p[1].number;
+    working.fed[p[4].number] = (struct feed_place){p[2].number, p[3].number};
     return ERR_OK;
 }
 
@@ -396,9 +466,8 @@ static const struct {
     char op;
     enum err (*carry_out)(const struct db_value *params);
 } manys[] = {
-    {SQL_ADD_MESSAGE, 12, 'i', insert_row},
-    {SQL_SET_SEQ, 3, 's', write_counter},
-    {SQL_EMPTY_REVISION, 3, 'e', empty_revision},
+    {SQL_ADD_MESSAGE, 12, 'i', insert_row}, {SQL_SET_SEQ, 5, 's', write_counter},
+    {SQL_FEED_ADD, 7, 'o', insert_feed},    {SQL_EMPTY_REVISION, 3, 'e', empty_revision},
     {SQL_REVISE, 5, 'w', revise},
 };
 

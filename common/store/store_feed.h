@@ -1,0 +1,106 @@
+/* store_feed.h: the feed of what was stored, and who carries it on. Written by the journal's transaction (store_journal.c)
+ * if the setting `feed` is on, read by chaguan-worker.
+ *
+ * Every store that writes has a stream of its own, whose row the transaction locks and advances: so positions are
+ * committed in order and have no holes, whatever was rolled back or had no answer. A conversation's rows may lie in
+ * several streams. Each says where the one before it is, if that is in another stream: so whoever has passed that one
+ * knows that the order holds.
+ *
+ * A job (a consumer of the feed, or another task of the workers) is one worker's at a time, by a lease on the database's
+ * clock. */
+#ifndef CG_COMMON_STORE_STORE_FEED_H
+#define CG_COMMON_STORE_STORE_FEED_H
+
+#include "common/store/store.h"
+
+enum { FEED_JOB_MAX = 64, FEED_WORKER_MAX = 128 };
+
+/* ---- writing: within the journal's transaction ---- */
+
+struct feed_place {
+    uint64_t stream, pos; /* stream 0: none */
+};
+
+struct feed_entry {
+    const struct message *message;
+    struct feed_place *last; /* where the last row of its conversation is; set to where its own is */
+};
+/* A row for each, in this order. In a transaction; `count` is at least 1. */
+enum err store_feed_add(struct store *store, const struct feed_entry *entries, size_t count) CG_MUST_CHECK;
+/* How that transaction ended: only what is known to be committed makes a stream this store's. */
+void store_feed_settle(struct store *store, enum err err);
+
+/* ---- jobs ---- */
+
+/* Makes the job if there is none of that name. One that `reads_feed` begins with the oldest row that has not been removed,
+ * and from now on rows are kept for it. */
+enum err store_job_register(struct store *store, const char *name, bool reads_feed, uint64_t *job) CG_MUST_CHECK;
+/* Makes `holder`, a number of the caller's that was never used before, the job's holder if nobody's lease runs; *held
+ * says whether. Repeat it with the same number to know what an ERR_UNKNOWN was. */
+enum err store_job_claim(struct store *store, uint64_t job, uint64_t holder, const char *worker, int64_t lease_ms,
+                         bool *held) CG_MUST_CHECK;
+/* Longer from now on. ERR_DENIED: somebody else has it. */
+enum err store_job_renew(struct store *store, uint64_t job, uint64_t holder, int64_t lease_ms) CG_MUST_CHECK;
+enum err store_job_release(struct store *store, uint64_t job, uint64_t holder) CG_MUST_CHECK;
+/* Removes a job that nobody has now, and its places; *found: there was one. */
+enum err store_job_forget(struct store *store, const char *name, bool *found) CG_MUST_CHECK;
+
+/* ---- reading ---- */
+
+struct feed_stream {
+    uint64_t id, head;
+    uint64_t passed; /* by the job */
+};
+/* Every stream that there is, ascending; `fn` must not use the store. What they say is of one moment: whatever lies before a
+ * row up to a head in its conversation lies up to a head, too, or in no stream any more because all have passed it. */
+typedef void feed_stream_fn(void *arg, const struct feed_stream *stream);
+enum err store_feed_streams(struct store *store, uint64_t job, feed_stream_fn *fn, void *arg) CG_MUST_CHECK;
+
+struct feed_row {
+    struct feed_place at;
+    struct feed_place after; /* to be passed first; stream 0: nothing but what is before it in its own */
+    uint64_t conversation, seq;
+    enum message_kind kind;
+};
+/* The first `limit` rows with after < pos <= head, ascending. */
+typedef void feed_row_fn(void *arg, const struct feed_row *row);
+enum err store_feed_read(struct store *store, const struct feed_place *after, uint64_t head, unsigned limit,
+                         feed_row_fn *fn, void *arg) CG_MUST_CHECK;
+
+/* The job has passed these places, all or none, and its lease is renewed: in one transaction. ERR_DENIED: somebody else has
+ * the job, nothing was done. After ERR_UNKNOWN it may be repeated. `count` may be 0. */
+enum err store_feed_pass(struct store *store, uint64_t job, uint64_t holder, int64_t lease_ms,
+                         const struct feed_place *places, size_t count) CG_MUST_CHECK;
+
+/* ---- what all have passed goes ---- */
+
+/* The job that removes it: its place in a stream is what has gone of it. */
+#define FEED_TRIM_JOB "trim"
+
+struct feed_trim {
+    uint64_t job, holder;
+    int64_t lease_ms;
+    unsigned limit;  /* rows in one transaction */
+    int64_t idle_ms; /* a stream that nothing was written to for so long, and that all have passed, goes */
+};
+/* One transaction's worth. *removed: rows and streams; 0: there is nothing to be removed now. ERR_DENIED as
+ * above. */
+enum err store_feed_trim(struct store *store, const struct feed_trim *trim, uint64_t *removed) CG_MUST_CHECK;
+
+/* ---- for people ---- */
+
+struct feed_job {
+    struct str name, worker; /* worker: empty if nobody has it now */
+    bool reads_feed;
+    uint64_t rows;  /* that it has not passed */
+    int64_t lag_ms; /* how old the oldest of them is; 0: none */
+};
+typedef void feed_job_fn(void *arg, const struct feed_job *job);
+enum err store_feed_jobs(struct store *store, feed_job_fn *fn, void *arg) CG_MUST_CHECK;
+
+struct feed_total {
+    uint64_t streams, rows; /* rows that have not been removed */
+};
+enum err store_feed_total(struct store *store, struct feed_total *total) CG_MUST_CHECK;
+
+#endif
