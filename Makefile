@@ -83,6 +83,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c))
 COMMON_O := $(call objects,common)
 RELAY_O  := $(filter-out %/main.o,$(call objects,relay))
 REST_O   := $(filter-out %/main.o,$(call objects,rest))
+WORKER_O := $(filter-out %/main.o,$(call objects,worker))
 ADMIN_O  := $(call objects,admin)
 BENCH_O  := $(call objects,bench/load)
 TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/test_*.c))
@@ -93,9 +94,10 @@ FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz
 LIBCOMMON := $(BUILD)/libcommon.a
 LIBRELAY  := $(BUILD)/librelay.a
 LIBREST   := $(BUILD)/librest.a
-PROGRAMS  := $(BUILD)/chaguan-relay $(BUILD)/chaguan-rest $(BUILD)/chaguan
-SOURCES    = $(foreach folder,common relay rest admin bench tests/unit tests/fuzz,$(wildcard $(folder)/*.c $(folder)/*/*.c))
-HEADERS    = $(foreach folder,common relay rest admin bench tests/unit tests/fuzz,$(wildcard $(folder)/*.h $(folder)/*/*.h))
+LIBWORKER := $(BUILD)/libworker.a
+PROGRAMS  := $(BUILD)/chaguan-relay $(BUILD)/chaguan-rest $(BUILD)/chaguan-worker $(BUILD)/chaguan
+SOURCES    = $(foreach folder,common relay rest worker admin bench tests/unit tests/fuzz,$(wildcard $(folder)/*.c $(folder)/*/*.c))
+HEADERS    = $(foreach folder,common relay rest worker admin bench tests/unit tests/fuzz,$(wildcard $(folder)/*.h $(folder)/*/*.h))
 FORMATTED  = $(SOURCES) $(HEADERS) $(wildcard nginx/*/*.c)
 
 .DEFAULT_GOAL := all
@@ -117,6 +119,7 @@ unit-programs: $(TESTS)
 $(LIBCOMMON): $(COMMON_O)
 $(LIBRELAY):  $(RELAY_O)
 $(LIBREST):   $(REST_O)
+$(LIBWORKER): $(WORKER_O)
 
 # From nothing each time, so that an object whose source is gone does not linger in the archive.
 $(BUILD)/%.a:
@@ -125,6 +128,7 @@ $(BUILD)/%.a:
 
 $(BUILD)/chaguan-relay: $(BUILD)/relay/main.o $(LIBRELAY) $(LIBCOMMON)
 $(BUILD)/chaguan-rest:  $(BUILD)/rest/main.o $(LIBREST) $(LIBCOMMON)
+$(BUILD)/chaguan-worker: $(BUILD)/worker/main.o $(LIBWORKER) $(LIBCOMMON)
 $(BUILD)/chaguan:       $(ADMIN_O) $(LIBCOMMON)
 
 $(PROGRAMS):
@@ -133,7 +137,7 @@ $(PROGRAMS):
 
 # Every object is named in a rule of its own program: make deletes those that it only finds by a chain of patterns, and
 # with .SECONDARY, which would keep them, it does not make one that is missing, so that a new source was left out.
-$(filter-out $(BENCH_TESTS),$(TESTS)): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIBRELAY) $(LIBREST) $(LIBCOMMON)
+$(filter-out $(BENCH_TESTS),$(TESTS)): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIBRELAY) $(LIBREST) $(LIBWORKER) $(LIBCOMMON)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LINK  $@")
 	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^ $(test_libs) $(pkg_libs) $(LDLIBS)
@@ -207,9 +211,9 @@ $(BUILD)/bench-bare $(BUILD)/bench-load:
 
 quote = '$(subst ','\'',$(1))'
 
--include $(patsubst %.o,%.d,$(COMMON_O) $(RELAY_O) $(REST_O) $(ADMIN_O) $(BENCH_O)) \
+-include $(patsubst %.o,%.d,$(COMMON_O) $(RELAY_O) $(REST_O) $(WORKER_O) $(ADMIN_O) $(BENCH_O)) \
 	 $(BUILD)/bench/bare.d \
-	 $(BUILD)/relay/main.d $(BUILD)/rest/main.d $(patsubst $(BUILD)/unit/%,$(BUILD)/tests/unit/%.d,$(TESTS)) \
+	 $(BUILD)/relay/main.d $(BUILD)/rest/main.d $(BUILD)/worker/main.d $(patsubst $(BUILD)/unit/%,$(BUILD)/tests/unit/%.d,$(TESTS)) \
 	 $(patsubst %.c,$(BUILD)/%.d,$(wildcard tests/fuzz/*.c))
 
 # ---- what a developer does -------------------------------------------------------------------------------------------
@@ -367,7 +371,7 @@ release:
 # The templates say @name@ where an installation differs from another.
 substitute = sed -e 's|@bindir@|$(bindir)|g' -e 's|@datadir@|$(datadir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g' \
 		 -e 's|@rundir@|$(rundir)|g' -e 's|@statedir@|$(statedir)|g'
-units   = chaguan-rest.service chaguan-relay@.service
+units   = chaguan-rest.service chaguan-relay@.service chaguan-worker.service
 sqldir  = $(DESTDIR)$(datadir)/chaguan/sql
 siodir  = $(DESTDIR)$(datadir)/chaguan/socket.io
 webdir  = $(DESTDIR)$(datadir)/chaguan/web

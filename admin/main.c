@@ -58,6 +58,9 @@ static const struct command {
      .operate = command_key_add, .words = 1, .options = 1 << OPTION_SCOPE},
     {"key list", "print the keys: what each may do, when it was made, used and revoked", .operate = command_key_list},
     {"key revoke", "NAME: the key is void within a second", .operate = command_key_revoke, .words = 1},
+    {"feed", "print who follows what is stored, which worker has it, and how far it is behind", .run = command_feed},
+    {"feed forget", "CONSUMER: one that no worker knows any more: rows are no longer kept for it",
+     .operate = command_feed_forget, .words = 1},
     {"sanctions", "print all mutes and bans in force", .operate = command_sanctions},
 };
 

@@ -39,7 +39,7 @@ export class Servers {
 
   #env(relays = 1, handoff = 1) {
     return { CHAGUAN_RUN: path.join(this.dir, 'r'), PORT: String(this.port), LISTEN: '127.0.0.1',
-      RELAYS: String(relays), HANDOFF: String(handoff), ADDRESS_MAX: 65535, ADDRESS_RATE: 0, CG_BIN: this.build, SETTINGS };
+      RELAYS: String(relays), HANDOFF: String(handoff), ADDRESS_MAX: 65535, ADDRESS_RATE: 0, WORKERS: 0, CG_BIN: this.build, SETTINGS };
   }
 
   #script(...args) {

@@ -9,7 +9,7 @@ trap 'rm -f "$bad"' EXIT
 only() {
     header=$1
     shift
-    grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"][^>\"]*$header" -r common relay rest admin \
+    grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"][^>\"]*$header" -r common relay rest worker admin \
         --include='*.[ch]' | while IFS=: read -r file line text; do
         case " $* " in
         *" $file "*) ;;
@@ -59,9 +59,10 @@ rest/http
 rest/services
 rest/calls
 rest
+worker
 admin
 '
-grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]*/' -r common relay rest admin --include='*.[ch]' |
+grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]*/' -r common relay rest worker admin --include='*.[ch]' |
     awk -F: -v layers="$layers" '
         BEGIN {
             lines = split(layers, line, "\n")
@@ -83,14 +84,15 @@ grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]*/' -r common relay 
                 print $0 "  -- " from "/ stands below " to "/ or beside it"
         }' >>"$bad"
 
-never relay  rest admin
-never rest   relay admin
-never admin  relay rest
+never relay  rest worker admin
+never rest   relay worker admin
+never worker relay rest admin
+never admin  relay rest worker
 
 # A statement in quotes. What keeps a connection alive or ends a transaction is db.c's own business.
 writes='INSERT( IGNORE)? INTO|REPLACE INTO|UPDATE [a-z_`]+ SET|DELETE FROM|(CREATE|ALTER|DROP) TABLE'
 grep -nE "\"[^\"]*\\b(SELECT [^,}]|($writes)\\b)" \
-    -r common relay rest admin --include='*.[ch]' | grep -v '^common/store/store[a-z_]*\.[ch]:' |
+    -r common relay rest worker admin --include='*.[ch]' | grep -v '^common/store/store[a-z_]*\.[ch]:' |
     sed 's|$|  -- SQL stands in common/store/store* and sql/|' >>"$bad"
 
 [ -s "$bad" ] || exit 0

@@ -8,6 +8,7 @@ const [programs, out] = process.argv.slice(2);
 const ABOUT = {
   chaguan: 'the operator’s command of Chaguan', 'chaguan-relay': 'holds the connections of Chaguan’s clients',
   'chaguan-rest': 'answers the HTTP calls of Chaguan',
+  'chaguan-worker': 'carries on what Chaguan has stored',
 };
 /** Without settings of the caller's, which would be shown as if they were everybody's. */
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CHAGUAN_')));

@@ -4,8 +4,8 @@
 #
 #   deploy/run.sh up | down | status        in the background
 #   deploy/run.sh run                       in the foreground, until Ctrl-C or SIGTERM
-#   deploy/run.sh start NAME [ARGUMENT]...  one part: mariadb, redis, relay1…, rest or nginx; further arguments are
-#                                           given to its program (start relay1 --set log_level=debug)
+#   deploy/run.sh start NAME [ARGUMENT]...  one part: mariadb, redis, relay1…, rest, worker1… or nginx; further arguments
+#                                           are given to its program (start relay1 --set log_level=debug)
 #   deploy/run.sh stop NAME                 ends it in an orderly way; fails if it did not end so
 #   deploy/run.sh kill NAME [SIGNAL]        SIGKILL, or another; STOP and CONT reach its children too
 #   deploy/run.sh reload NAME               a new nginx configuration, a reopened log
@@ -16,7 +16,7 @@
 #   CHAGUAN_RUN  the run directory (run/ in the checkout)         PORT    nginx' port (7005)
 #   CG_BIN       where the programs are (build/), and in it       LISTEN  nginx' address (127.0.0.1)
 #                socket.io/, which nginx serves                   RELAYS  how many relays (2)
-#   SETTINGS     more settings: SETTINGS="a=1 b=2"
+#   SETTINGS     more settings: SETTINGS="a=1 b=2"                WORKERS how many workers (1); 0: no feed
 #   ADDRESS_MAX  how many requests one address may have under way at nginx (4000; at most 65535)
 #   ADDRESS_RATE how many a second it may make there in the long run, and ten times as
 #                many at once (2000; 0: any number)
@@ -105,7 +105,7 @@ give_up_root() {
     if [[ $command == @(up|run) ]] && [ -z "$(running_parts)" ]; then
         if [ "$owner" = root ]; then account=${RUN_AS:-www-data}; else account=${RUN_AS:-$owner}; fi
         needed=("$top"/deploy/{run.sh,keep.sh,render.sh,mariadb.cnf,redis.conf} "$top"/{sql,web,nginx})
-        for name in chaguan chaguan-rest chaguan-relay socket.io ngx_http_chaguan_handoff_module.so; do
+        for name in chaguan chaguan-rest chaguan-relay chaguan-worker socket.io ngx_http_chaguan_handoff_module.so; do
             name=$(realpath -m "${CG_BIN:-$top/build}/$name")
             [ ! -e "$name" ] || needed+=("$name")
         done
@@ -161,7 +161,7 @@ open_run_dir() {
     if [ -e "$RUN/instance" ] && { [[ $command != @(up|run) ]] || [ -n "$(running_parts)" ]; }; then
         . "$RUN/instance"
     fi
-    HANDOFF=${HANDOFF:-1} ADDRESS_MAX=${ADDRESS_MAX:-4000} ADDRESS_RATE=${ADDRESS_RATE:-2000} PORT=${PORT:-7005} LISTEN=${LISTEN:-127.0.0.1} RELAYS=${RELAYS:-2}
+    HANDOFF=${HANDOFF:-1} ADDRESS_MAX=${ADDRESS_MAX:-4000} ADDRESS_RATE=${ADDRESS_RATE:-2000} PORT=${PORT:-7005} LISTEN=${LISTEN:-127.0.0.1} RELAYS=${RELAYS:-2} WORKERS=${WORKERS:-1}
     CG_BIN=${given:-${CG_BIN:-$top/build}}
 }
 
@@ -169,6 +169,7 @@ open_run_dir() {
 configure() {
     local password secret admin setting
     [[ $PORT =~ ^[0-9]+$ && $RELAYS =~ ^[1-9][0-9]*$ ]] || die "PORT and RELAYS are numbers, not '$PORT' and '$RELAYS'"
+    [[ $WORKERS =~ ^[0-9]+$ ]] || die "WORKERS is a number, not '$WORKERS'"
     password=$(sed -n 's/^db_password = //p' "$RUN/chaguan.conf" 2>/dev/null || true)
     [ -n "$password" ] || password=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
     secret=$(sed -n 's/^jwt_secret = //p' "$RUN/chaguan.conf" 2>/dev/null | head -n 1 || true)
@@ -176,7 +177,7 @@ configure() {
     admin=$(sed -n 's/^admin_token = //p' "$RUN/chaguan.conf" 2>/dev/null | head -n 1 || true)
     [ -n "$admin" ] || admin=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
 
-    printf '%s\n' "PORT=$PORT" "LISTEN=$LISTEN" "RELAYS=$RELAYS" "HANDOFF=$HANDOFF" "ADDRESS_MAX=$ADDRESS_MAX" "ADDRESS_RATE=$ADDRESS_RATE" \
+    printf '%s\n' "PORT=$PORT" "LISTEN=$LISTEN" "RELAYS=$RELAYS" "WORKERS=$WORKERS" "HANDOFF=$HANDOFF" "ADDRESS_MAX=$ADDRESS_MAX" "ADDRESS_RATE=$ADDRESS_RATE" \
         "CG_BIN='$CG_BIN'" >"$RUN/instance"
     {
         cat <<END
@@ -198,6 +199,7 @@ listen_port = 0
 # Whoever tries a tutorial's page opens its file, and a file's origin is "null".
 origins = null
 END
+        [ "$WORKERS" = 0 ] || echo "feed = on"
         [ -z "${SITE_DIR:-}" ] || echo "site_dir = $(realpath -m "$SITE_DIR")"
         [ -z "${SITE_POLICY:-}" ] || echo "site_policy = $SITE_POLICY"
         for setting in ${SETTINGS:-}; do echo "${setting%%=*} = ${setting#*=}"; done
@@ -248,13 +250,15 @@ parts() {
     local i
     echo mariadb redis
     for ((i = 1; i <= RELAYS; i++)); do echo "relay$i"; done
-    echo rest nginx
+    echo rest
+    for ((i = 1; i <= WORKERS; i++)); do echo "worker$i"; done
+    echo nginx
 }
 
-# Those that run, the last started first: also relays beyond RELAYS, started by hand.
+# Those that run, the last started first: also relays beyond RELAYS and workers beyond WORKERS, started by hand.
 running_parts() {
     local name
-    for name in nginx rest $(cd "$RUN" && ls relay*.keeper 2>/dev/null | sed 's/\.keeper$//') redis mariadb; do
+    for name in nginx rest $(cd "$RUN" && ls worker*.keeper relay*.keeper 2>/dev/null | sed 's/\.keeper$//') redis mariadb; do
         ! alive "$name" || echo "$name"
     done
 }
@@ -322,6 +326,10 @@ start_part() {
         keep "$name" "$CG_BIN/chaguan-relay" --config "$RUN/chaguan.conf" --set name="$name" \
             --set listen_socket="$name.sock" --set port_file="$name.port" --set pid_file="$name.pid" \
             --set log_file="$name.log" "$@"
+        ;;
+    worker[0-9]*)
+        keep "$name" "$CG_BIN/chaguan-worker" --config "$RUN/chaguan.conf" --set name="$name" \
+            --set worker_socket="$name.sock" --set pid_file="$name.pid" --set log_file="$name.log" "$@"
         ;;
     rest)
         keep rest "$CG_BIN/chaguan-rest" --config "$RUN/chaguan.conf" --set pid_file=rest.pid \

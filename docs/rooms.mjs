@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PICTURE = path.join(ROOT, 'docs/rooms.svg');
-const PROGRAMS = ['common', 'relay', 'rest', 'admin'];
+const PROGRAMS = ['common', 'relay', 'rest', 'worker', 'admin'];
 /** What stands in each, in a few words; of those at one height, from left to right. */
 const ABOUT = {
   admin: 'the operator’s command', common: 'text, JSON, settings, logs', 'common/redis': 'addresses, keys, scripts',
@@ -17,7 +17,7 @@ const ABOUT = {
   'relay/net': 'HTTP, WebSockets, hand-over',
   'relay/protocols': 'the articles’ protocols', 'relay/redis': 'the bus', 'relay/socketio': 'Engine.IO, Socket.IO',
   rest: 'FastCGI, router', 'rest/calls': 'the calls', 'rest/http': 'one call, its form',
-  'rest/services': 'what calls share',
+  'rest/services': 'what calls share', worker: 'followers of the feed',
 };
 
 /** {rooms: Map name → {files, lines}, uses: Map name → Set of names}. */

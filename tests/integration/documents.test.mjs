@@ -78,7 +78,7 @@ describe('the documents', () => {
   });
 
   it('name settings that there are', async () => {
-    const printed = (await Promise.all(['chaguan-relay', 'chaguan-rest', 'chaguan']
+    const printed = (await Promise.all(['chaguan-relay', 'chaguan-rest', 'chaguan-worker', 'chaguan']
       .map((program) => run(path.join(bin, program), ['--print-config'])))).map((r) => r.stdout).join('');
     const settings = new Set([...printed.matchAll(/^(?:# )?(\w+) = /gm)].map((match) => match[1]));
     const manuals = pages.filter((page) => /^(README|docs\/)[^/]*\.md$|^docs\/clients\//.test(page));

@@ -11,7 +11,7 @@ const page = fs.readFileSync(path.join(top, 'docs/design/limits.md'), 'utf8');
 const rows = page.split('\n').filter((line) => /^\| (?!What \| Where|---)/.test(line))
   .map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()));
 const named = (cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
-const sources = ['relay', 'rest', 'common'].flatMap(function files(dir) {
+const sources = ['relay', 'rest', 'worker', 'common'].flatMap(function files(dir) {
   return fs.readdirSync(path.join(top, dir), { withFileTypes: true }).flatMap((entry) => {
     const inside = path.join(dir, entry.name);
     return entry.isDirectory() ? files(inside) : /\.[ch]$/.test(entry.name) ? [inside] : [];
@@ -19,7 +19,7 @@ const sources = ['relay', 'rest', 'common'].flatMap(function files(dir) {
 });
 const source = Object.fromEntries(sources.map((file) => [file, fs.readFileSync(path.join(top, file), 'utf8')]));
 const all = Object.values(source).join('\n');
-const settings = new Set(['chaguan-relay', 'chaguan-rest'].flatMap((program) => {
+const settings = new Set(['chaguan-relay', 'chaguan-rest', 'chaguan-worker'].flatMap((program) => {
   const { stdout, status } = spawnSync(path.join(bin, program), ['--print-config'], { encoding: 'utf8' });
   assert.equal(status, 0, program);
   return [...stdout.matchAll(/^(?:# )?([a-z_]+) = /gm)].map(([, name]) => name);

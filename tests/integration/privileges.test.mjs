@@ -27,7 +27,7 @@ function processesIn(dir) {
   return found;
 }
 
-const SERVERS = ['mariadbd', 'redis-server', 'chaguan-relay', 'chaguan-rest', 'nginx'];
+const SERVERS = ['mariadbd', 'redis-server', 'chaguan-relay', 'chaguan-rest', 'chaguan-worker', 'nginx'];
 const serversIn = (dir) => [...new Set(processesIn(dir).map((one) => one.name))].filter((name) =>
   SERVERS.some((server) => server.startsWith(name)));
 

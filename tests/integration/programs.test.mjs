@@ -9,8 +9,8 @@ import { after, before, describe, it } from 'node:test';
 import { Client, enter, settle, unique } from './lib/client.mjs';
 import { Stack, bin, eventually, request, run, top } from './lib/stack.mjs';
 
-const PROGRAMS = ['chaguan-relay', 'chaguan-rest', 'chaguan'];
-const SERVERS = ['chaguan-relay', 'chaguan-rest'];
+const PROGRAMS = ['chaguan-relay', 'chaguan-rest', 'chaguan-worker', 'chaguan'];
+const SERVERS = ['chaguan-relay', 'chaguan-rest', 'chaguan-worker'];
 const program = (name) => path.join(bin, name);
 const alive = (pid) => fs.existsSync(`/proc/${pid}`);
 
@@ -132,8 +132,8 @@ describe('the programs on their own', () => {
   });
 
   it('a database that is not there is a clear error and a status, for each of them', async () => {
-    for (const [name, args] of [['chaguan-relay', []], ['chaguan-rest', []], ['chaguan', ['check']],
-      ['chaguan', ['migrate']], ['chaguan', ['stats']]]) {
+    for (const [name, args] of [['chaguan-relay', []], ['chaguan-rest', []], ['chaguan-worker', []],
+      ['chaguan', ['check']], ['chaguan', ['migrate']], ['chaguan', ['stats']]]) {
       const result = await run(program(name),
         ['--set', `run=${dir}`, '--set', 'db_socket=nowhere.sock', '--set', 'pid_file=x.pid', ...args]);
       assert.ok(result.code > 0, `${name} ${args}: ${result.code}`);
@@ -157,9 +157,9 @@ describe('a run', () => {
     stack = await Stack.start();
   });
   after(() => stack?.remove());
-  const parts = ['mariadb', 'redis', 'relay1', 'relay2', 'rest', 'nginx'];
+  const parts = ['mariadb', 'redis', 'relay1', 'relay2', 'rest', 'worker1', 'nginx'];
   const server = (name, ...sets) => run(program(name), ['--config', stack.file('chaguan.conf'), '--set', 'name=extra',
-    '--set', 'rest_socket=extra.sock', ...sets.flatMap((set) => ['--set', set])]);
+    '--set', 'rest_socket=extra.sock', '--set', 'worker_socket=extra.worker.sock', ...sets.flatMap((set) => ['--set', set])]);
 
   it('has a pid file for each part, and up again changes nothing', async () => {
     const pids = parts.map((name) => stack.pid(name));
@@ -214,7 +214,7 @@ exec ${bin}/chaguan "$@"
       assert.doesNotMatch(bad.stdout, /is up/);
       assert.notEqual((await other.script('status')).code, 0);
       // As users have it: what has a default is not said, and node leaves out what is undefined.
-      const defaults = Object.fromEntries(['RELAYS', 'LISTEN', 'HANDOFF', 'ADDRESS_MAX', 'ADDRESS_RATE', 'ROUND_TRIP',
+      const defaults = Object.fromEntries(['RELAYS', 'WORKERS', 'LISTEN', 'HANDOFF', 'ADDRESS_MAX', 'ADDRESS_RATE', 'ROUND_TRIP',
         'SETTINGS', 'SITE_DIR', 'SITE_POLICY'].map((name) => [name, undefined]));
       const good = await run(path.join(top, 'deploy', 'run.sh'), ['up'], { env: { ...env, ...defaults } });
       assert.equal(good.code, 0, good.stderr);
@@ -253,8 +253,8 @@ exec ${bin}/chaguan "$@"
     await eventually(() => stack.ready(), 'the first to go on');
   });
 
-  it('Redis that is not there is a clear error at the start, for both servers', async () => {
-    for (const name of SERVERS) {
+  it('Redis that is not there is a clear error at the start, for those that use it', async () => {
+    for (const name of SERVERS.filter((one) => one !== 'chaguan-worker')) {
       const result = await server(name, 'redis_socket=nowhere.sock', 'pid_file=extra.pid');
       assert.ok(result.code > 0, name);
       assert.match(result.stderr, /redis/i);
@@ -304,7 +304,8 @@ exec ${bin}/chaguan "$@"
   it('a schema that is newer than the programs is left alone, and every program says so', async () => {
     await stack.sql("INSERT INTO schema_migration (version, applied_at) VALUES (9999, UTC_TIMESTAMP(3))");
     try {
-      for (const result of [await stack.chaguan('migrate'), await server('chaguan-relay'), await server('chaguan-rest')]) {
+      for (const result of [await stack.chaguan('migrate'), await server('chaguan-relay'), await server('chaguan-rest'),
+        await server('chaguan-worker')]) {
         assert.ok(result.code > 0);
         assert.match(result.stderr, /the schema is newer than this program/);
       }

@@ -5,11 +5,12 @@ import http from 'node:http';
 // Generous: the programs may be a sanitizer build on a busy machine. Shorter for whoever works on a failing test.
 export const DEADLINE_MS = Number(process.env.CG_DEADLINE_MS ?? 90_000);
 
-/** request(url, {method, headers, body, from}), from a local address → {status, headers, bytes, text, json}; json is undefined if the text is
- *  none. */
-export function request(url, { method = 'GET', headers = {}, body, from } = {}) {
+/** request(url, {method, headers, body, from, socketPath}), from a local address or to a Unix socket → {status, headers,
+ *  bytes, text, json}; json is undefined if the text is none. */
+export function request(url, { method = 'GET', headers = {}, body, from, socketPath } = {}) {
   return new Promise((resolve, reject) => {
-    const req = http.request(url, { method, headers, agent: false, timeout: DEADLINE_MS, localAddress: from }, (res) => {
+    const options = { method, headers, agent: false, timeout: DEADLINE_MS, localAddress: from, socketPath };
+    const req = http.request(url, options, (res) => {
       const chunks = [];
       res.on('data', (chunk) => chunks.push(chunk));
       res.on('error', reject);

@@ -56,11 +56,12 @@ export class Stack {
 
   /** settings: rows of the settings table for all programs, or a function that makes them from the run directory. Debug
    *  logs by default: they must keep secrets, too. handoff: 0 has nginx proxy, whether its module is there or not.
-   *  addressRate: requests a second that nginx takes of one address. */
-  static async start({ relays = 2, settings = {}, handoff = process.env.HANDOFF ?? 1, addressRate = 2000 } = {}) {
+   *  addressRate: requests a second that nginx takes of one address. workers: undefined as everybody has them. */
+  static async start({ relays = 2, workers, settings = {}, handoff = process.env.HANDOFF ?? 1, addressRate = 2000 } = {}) {
     const stack = new Stack();
     stack.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-'));
     stack.relays = relays;
+    stack.workers = workers;
     stack.handoff = handoff;
     stack.addressRate = settings.rate_handshakes === 0 ? 0 : addressRate;
     stack.port = await freePort();
@@ -78,7 +79,8 @@ export class Stack {
   get env() {
     const settings = Object.entries(this.settings).map(([name, value]) => `${name}=${value}`);
     const relays = this.relays === 2 ? {} : { RELAYS: String(this.relays) }; // what is the default is not said: users do not
-    return { CHAGUAN_RUN: this.dir, PORT: String(this.port), ...relays, CG_BIN: bin,
+    const workers = this.workers === undefined ? {} : { WORKERS: String(this.workers) };
+    return { CHAGUAN_RUN: this.dir, PORT: String(this.port), ...relays, ...workers, CG_BIN: bin,
       HANDOFF: String(this.handoff), ADDRESS_RATE: String(this.addressRate), ROUND_TRIP: '0', // suites count rows
       SETTINGS: settings.join(' ') };
   }
@@ -192,13 +194,18 @@ export class Stack {
     return Number(Object.values((await this.sql(text, values))[0])[0]);
   }
 
-  /** The counters of 'rest' or 'relayN', without their prefix. */
+  /** The counters of 'rest', 'relayN' or 'workerN', without their prefix. */
   async metrics(name) {
-    const page = name === 'rest' ? `${this.url}/metrics` : `http://127.0.0.1:${this.relayPort(name.slice(5))}/metrics`;
-    const answer = await request(page);
+    const answer = await (name === 'rest' ? request(`${this.url}/metrics`)
+      : name.startsWith('worker') ? this.askWorker(name, '/metrics')
+        : request(`http://127.0.0.1:${this.relayPort(name.slice(5))}/metrics`));
     assert.equal(answer.status, 200, `${name}'s metrics`);
     const lines = [...answer.text.matchAll(/^chaguan_(\w+)(?:\{[^}]*\})? (\S+)$/gm)];
     return Object.fromEntries(lines.map(([, metric, value]) => [metric, Number(value)]));
+  }
+
+  askWorker(name, page) {
+    return request(`http://localhost${page}`, { socketPath: this.file(`${name}.sock`) });
   }
 
   async metric(name, metric) {

@@ -1,0 +1,54 @@
+/* feed.c: chaguan feed: who follows what is stored, and how far each is behind. */
+#include "admin/commands.h"
+#include "common/store/store_feed.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void print_job(void *arg, const struct feed_job *job)
+{
+    (void)arg;
+    printf("job=%.*s worker=\"%.*s\"", (int)job->name.len, job->name.ptr, (int)job->worker.len, job->worker.ptr);
+    if (job->reads_feed)
+        printf(" lag_rows=%" PRIu64 " lag_seconds=%" PRId64 ".%03d", job->rows, job->lag_ms / 1000,
+               (int)(job->lag_ms % 1000));
+    printf("\n");
+}
+
+enum status command_feed(const struct settings *settings, bool dry)
+{
+    (void)dry;
+    char why[256] = "";
+    struct feed_total total;
+    struct store *store = store_new(settings);
+    enum err err = store_ready(store, why);
+    if (!err) {
+        err = store_feed_total(store, &total);
+        if (!err) {
+            printf("streams=%" PRIu64 "\nrows=%" PRIu64 "\n", total.streams, total.rows);
+            err = store_feed_jobs(store, print_job, NULL);
+        }
+        snprintf(why, sizeof why, "cannot read the database: %.200s", store_error(store));
+    }
+    store_free(store);
+    return err ? command_cannot(why) : STATUS_FINE;
+}
+
+enum status command_feed_forget(const struct settings *settings, const struct operation *operation)
+{
+    char why[256] = "";
+    bool found = false;
+    struct store *store = store_new(settings);
+    enum err err = store_ready(store, why);
+    if (!err) {
+        err = store_job_forget(store, operation->words[0], &found);
+        snprintf(why, sizeof why, "cannot write to the database: %.190s", store_error(store));
+    }
+    store_free(store);
+    if (err)
+        return command_cannot(why);
+    if (!found)
+        return command_cannot("there is no such consumer, or a worker has it now");
+    printf("forgotten\n");
+    return STATUS_FINE;
+}

@@ -1,0 +1,147 @@
+// The feed of what was stored, and the workers that carry it on: killed, frozen, without a database. Every message that is
+// stored reaches the consumer, in the order of its conversation.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Client, enter, settle, unique } from './lib/client.mjs';
+import { Talk } from './lib/databases.mjs';
+import { NO_RATES, Stack, eventually } from './lib/stack.mjs';
+
+const LEASE_MS = 1500;
+
+describe('the feed, with two workers', () => {
+  let stack;
+  const people = [];
+  before(async () => {
+    stack = await Stack.start({ workers: 2, settings: { ...NO_RATES, feed_lease_ms: LEASE_MS, feed_poll_ms: 20, feed_idle_ms: 1000,
+      db_timeout_ms: '1s', journal_timeout_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms' } });
+    for (const room of [unique('room'), unique('room')]) {
+      const two = [];
+      for (const relay of [1, 2]) two.push(await Client.join(stack, await enter(stack, room, unique('nick')), { relay }));
+      await settle(...two);
+      people.push(...two);
+    }
+  });
+  after(() => stack?.remove());
+
+  /** What `chaguan feed` says: { streams, rows, count: { worker, lag_rows }, trim: … } */
+  async function feed() {
+    const { code, stdout, stderr } = await stack.chaguan('feed');
+    assert.equal(code, 0, stderr);
+    const told = Object.fromEntries([...stdout.matchAll(/^(\w+)=(\d+)$/gm)].map(([, name, value]) => [name, Number(value)]));
+    for (const [, job, worker, rest] of stdout.matchAll(/^job=(\w+) worker="([^"]*)"(.*)$/gm))
+      told[job] = { worker: worker.split('@')[0], lag_rows: Number(rest.match(/lag_rows=(\d+)/)?.[1]) };
+    return told;
+  }
+  const holder = () => eventually(async () => (await feed()).count?.worker, 'a worker to have the consumer');
+  const holds = (name) => eventually(async () => (await feed()).count.worker === name, `${name} to have the consumer`);
+  const passed = () => eventually(async () => (await feed()).count.lag_rows === 0, 'the consumer to have passed all');
+  const other = (name) => (name === 'worker1' ? 'worker2' : 'worker1');
+
+  /** The rows that the consumer was given, from the workers' logs: in order of time, each worker's in its own. */
+  const given = () => ['worker1', 'worker2'].flatMap((name) => [...stack.read(`${name}.log`)
+    .matchAll(/^ts=(\S+) .*event=feed\.row consumer=count conversation=(\d+) seq=(\d+) kind=(\d+)$/gm)]
+    .map(([, ts, conversation, seq, kind]) => ({ ts, conversation: Number(conversation), seq: Number(seq), kind: Number(kind) })))
+    .sort((a, b) => (a.ts < b.ts ? -1 : a.ts > b.ts ? 1 : 0));
+
+  async function assertAllCame() {
+    await passed();
+    const key = ({ conversation, seq }) => `${conversation}:${seq}`;
+    const stored = await stack.sql('SELECT conversation, seq, kind FROM message');
+    const kinds = new Map(), last = new Map();
+    let twice = 0;
+    for (const row of given()) {
+      if (kinds.has(key(row))) {
+        twice++;
+        continue;
+      }
+      kinds.set(key(row), row.kind);
+      assert.equal(row.seq, (last.get(row.conversation) ?? 0) + 1, `conversation ${row.conversation} in order`);
+      last.set(row.conversation, row.seq);
+    }
+    assert.deepEqual(stored.filter((row) => kinds.get(key(row)) !== row.kind), [], 'every message came');
+    assert.equal(kinds.size, stored.length, 'and nothing else');
+    return twice;
+  }
+
+  it('a consumer is given what is stored through every relay, by one worker at a time', async () => {
+    const talk = new Talk(people, () => unique('fed'));
+    await talk.goesOn(100);
+    await talk.stop();
+    assert.equal(await assertAllCame(), 0, 'nothing twice while nothing fails');
+    const metrics = await stack.metrics(await holder());
+    assert.ok(metrics.feed_passed_total >= 100);
+    assert.equal(metrics.feed_lag_rows, 0);
+    assert.equal((await stack.askWorker('worker1', '/readyz')).status, 200);
+    assert.equal((await stack.askWorker('worker2', '/healthz')).status, 200);
+    assert.equal((await stack.askWorker('worker2', '/')).status, 404);
+  });
+
+  it('a worker killed, one frozen past its lease, the database killed, under talk: everything comes, in order', async () => {
+    const talk = new Talk(people, () => unique('fault'));
+    await talk.goesOn(30);
+
+    const killed = await holder();
+    await stack.kill(killed, 'KILL');
+    await holds(other(killed));
+    await talk.goesOn(30);
+    await stack.startPart(killed);
+
+    await stack.kill(other(killed), 'STOP');
+    await holds(killed);
+    await talk.goesOn(30);
+    await stack.kill(other(killed), 'CONT');
+    await eventually(async () => (await stack.metric(other(killed), 'feed_leases_lost_total')) > 0, 'it to find out');
+    assert.equal(await holder(), killed, 'the one that woke up has not taken it back');
+
+    await stack.kill('mariadb', 'KILL');
+    await talk.isRefused(2);
+    assert.equal((await eventually(async () => {
+      const answer = await stack.askWorker(killed, '/readyz');
+      return answer.status === 503 && answer;
+    }, 'the worker to say so')).json.ready, false);
+    await stack.startPart('mariadb');
+    await talk.goesOn(30);
+    await talk.stop();
+    await assertAllCame();
+    for (const name of ['worker1', 'worker2'])
+      for (const metric of ['feed_missing_total', 'feed_unordered_total'])
+        assert.equal(await stack.metric(name, metric), 0, metric);
+  });
+
+  it('a worker that is stopped gives its work to another at once', async () => {
+    const had = await holder();
+    await stack.stopPart(had);
+    assert.equal(await holder(), other(had));
+    await stack.startPart(had);
+  });
+
+  it('what all have passed is removed, and with it the streams of writers that are gone', async () => {
+    await eventually(async () => (await feed()).rows === 0, 'the rows to be removed');
+    assert.equal(await stack.count('SELECT COUNT(*) FROM feed'), 0);
+    await eventually(async () => (await feed()).streams === 0, 'the streams to be removed once they are idle');
+    assert.ok(await stack.count('SELECT MAX(feed_stream) FROM conversation') > 2, 'there were some');
+    assert.equal(await stack.count('SELECT COUNT(*) FROM feed_cursor'), 0);
+    const talk = new Talk(people, () => unique('again'));
+    await talk.goesOn(20); // their writers begin new ones
+    await talk.stop();
+    await assertAllCame();
+  });
+
+  it('a consumer that no worker knows any more holds rows until it is forgotten', async () => {
+    await stack.sql("INSERT INTO worker_job (name, reads_feed) VALUES ('bygone', 1)");
+    const talk = new Talk(people, () => unique('held'));
+    await talk.goesOn(20);
+    await talk.stop();
+    await passed();
+    assert.ok((await feed()).rows >= 20);
+    assert.equal((await stack.chaguan('feed', 'forget', 'nobody')).code, 2);
+    assert.equal((await stack.chaguan('feed', 'forget', 'count')).code, 2, 'a worker has it');
+    assert.equal((await stack.chaguan('feed', 'forget', 'bygone')).code, 0);
+    await eventually(async () => (await feed()).rows === 0, 'the rows to be removed');
+  });
+
+  it('afterwards the numbers are whole and every part ends in an orderly way', async () => {
+    for (const client of people) await client.close();
+    await stack.checkAndStop();
+  });
+});

@@ -1,0 +1,31 @@
+/* count.c: the consumer that shows that the feed flows: what was stored since this worker began to carry it, by kind. */
+#include "worker/consumers.h"
+
+#include <stdatomic.h>
+
+static const char *const kinds[] = {
+    [MESSAGE_TEXT] = "text",   [MESSAGE_JOIN] = "join",   [MESSAGE_LEAVE] = "leave",  [MESSAGE_EMOJI] = "emoji",
+    [MESSAGE_FILE] = "file",   [MESSAGE_IMAGE] = "image", [MESSAGE_VIDEO] = "video",  [MESSAGE_TRANSFER] = "transfer",
+    [MESSAGE_EVENT] = "event", [MESSAGE_EDIT] = "edit",   [MESSAGE_RECALL] = "recall"};
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+_Static_assert(KINDS == MESSAGE_KIND_MAX + 1, "a word for each kind");
+
+static _Atomic uint64_t counts[KINDS]; /* 0: kinds of a later version */
+
+enum err count_take(const struct feed_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        unsigned kind = (unsigned)batch->rows[i].kind;
+        atomic_fetch_add_explicit(&counts[kind < KINDS ? kind : 0], 1, memory_order_relaxed);
+    }
+    return ERR_OK;
+}
+
+void count_print(struct buf *out)
+{
+    buf_add_text(out, "# HELP chaguan_feed_counted_total Messages that came by, by kind; some twice after a failure\n"
+                      "# TYPE chaguan_feed_counted_total counter\n");
+    for (unsigned kind = 0; kind < KINDS; kind++)
+        buf_addf(out, "chaguan_feed_counted_total{kind=\"%s\"} %llu\n", kinds[kind] ? kinds[kind] : "other",
+                 (unsigned long long)atomic_load_explicit(&counts[kind], memory_order_relaxed));
+}

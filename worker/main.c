@@ -1,0 +1,140 @@
+/* main.c: chaguan-worker, which carries on what was stored. Builds things, waits for signals, takes them down again. */
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/service/program.h"
+#include "worker/consumers.h"
+#include "worker/follow.h"
+#include "worker/job.h"
+#include "worker/status.h"
+#include "worker/trim.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+static const char about[] = "Carries on what the others have stored: follows the feed, which they write with the\n"
+                            "setting feed, for each consumer below. Any number may run, here and elsewhere: each\n"
+                            "consumer is with one of them, and goes on with another when that one ends or hangs.\n"
+                            "Ends cleanly on SIGTERM and SIGINT, opens its log again on SIGHUP. Exit status: 0 ended\n"
+                            "cleanly; 1 the database or the socket cannot be used; 2 bad command line or setting.\n\n"
+                            "Consumers:\n";
+
+/* Beside the consumers: what has to be done from time to time. */
+static const struct job_kind tasks[] = {
+    {.name = FEED_TRIM_JOB, .pause_ms = 1000, .turn = trim_turn},
+};
+enum { TASKS = sizeof tasks / sizeof tasks[0] };
+
+struct work {
+    struct job_kind *kinds;
+    struct job **jobs;
+    size_t count;
+};
+
+static void work_start(struct work *work, const struct settings *settings)
+{
+    work->count = TASKS + consumer_count;
+    work->kinds = mem_zalloc(work->count * sizeof work->kinds[0]);
+    work->jobs = mem_zalloc(work->count * sizeof(struct job *));
+    for (size_t i = 0; i < work->count; i++) {
+        const struct consumer *consumer = i < TASKS ? NULL : &consumers[i - TASKS];
+        work->kinds[i] =
+            consumer ? (struct job_kind){consumer->name, .reads_feed = true, .turn = follow_turn, .arg = consumer}
+                     : tasks[i];
+        work->jobs[i] = job_start(settings, &work->kinds[i]);
+    }
+}
+
+static void work_stop(struct work *work)
+{
+    for (size_t i = 0; i < work->count; i++)
+        job_stop(work->jobs[i]);
+    for (size_t i = 0; i < work->count; i++)
+        job_free(work->jobs[i]);
+    free(work->kinds);
+    free(work->jobs);
+}
+
+static int refuse(struct settings *settings, const char *why)
+{
+    log_error("start.failed", "msg=\"%s\"", why);
+    if (*settings->log_file) /* else the log stands on standard error already */
+        fprintf(stderr, "chaguan-worker: %s\n", why);
+    log_close();
+    return 1;
+}
+
+static void wait_for_end(const sigset_t *signals)
+{
+    for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
+        sigwait(signals, &signal);
+        if (signal == SIGHUP)
+            log_reopen();
+        else
+            log_info("stop", "signal=%d", signal);
+    }
+}
+
+/* Blocked before any thread is made, so that only wait_for_end ever sees them. */
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
+/* Returns the exit status; frees nothing of the caller's. */
+static int serve(struct settings *settings)
+{
+    sigset_t signals;
+    char why[256] = "";
+    struct work work = {0};
+    block_signals(&signals);
+    struct store *store = store_new(settings);
+    enum err err = store_ready(store, why); /* later losses are waited out */
+    store_free(store);
+    if (err)
+        return refuse(settings, why);
+    work_start(&work, settings);
+    struct status *status = status_start(settings, work.jobs, work.count, why);
+    bool ready = status && !program_ready(settings);
+    if (status && !ready)
+        snprintf(why, sizeof why, "cannot write %.200s", settings->pid_file);
+    if (ready) {
+        log_info("ready", "version=%s feed=%s consumers=%zu", CHAGUAN_VERSION, settings->feed ? "on" : "off",
+                 consumer_count);
+        wait_for_end(&signals);
+    }
+    if (status)
+        status_stop(status);
+    work_stop(&work);
+    if (!ready)
+        return refuse(settings, why);
+    log_info("end", "status=0");
+    program_end(settings);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings;
+    struct buf text;
+    buf_init(&text, 1 << 16);
+    buf_add_text(&text, about);
+    for (size_t i = 0; i < consumer_count; i++)
+        buf_addf(&text, "%s  %-13s %s", i ? "\n" : "", consumers[i].name, consumers[i].doc);
+    buf_add_char(&text, '\0');
+    struct program_info info = {"chaguan-worker", PROGRAM_WORKER, "[options]", text.data, NULL};
+    int arguments = argc - program_start(&info, argc, argv, &settings, "chaguan-worker");
+    buf_fini(&text);
+    if (arguments) {
+        fprintf(stderr, "chaguan-worker: takes no arguments; see --help\n");
+        settings_fini(&settings);
+        return 2;
+    }
+    int status = serve(&settings);
+    settings_fini(&settings);
+    return status;
+}

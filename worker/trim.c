@@ -1,0 +1,26 @@
+#include "worker/trim.h"
+
+#include "common/clock.h"
+#include "common/metrics.h"
+
+enum { ROWS_AT_ONCE = 2000 }; /* some 10 ms */
+
+enum err trim_turn(struct job_lease *lease, const void *arg, bool *more)
+{
+    (void)arg;
+    struct feed_trim trim = {.job = lease->job,
+                             .holder = lease->holder,
+                             .lease_ms = lease->settings->feed_lease_ms,
+                             .limit = ROWS_AT_ONCE,
+                             .idle_ms = lease->settings->feed_idle_ms};
+    uint64_t removed;
+    int64_t now_ms = clock_mono_ms();
+    enum err err = store_feed_trim(lease->store, &trim, &removed);
+    if (err == ERR_RETRY || err == ERR_UNKNOWN) /* if it was carried out there is nothing left to be done */
+        err = ERR_OK;
+    else if (!err)
+        job_renewed(lease, now_ms);
+    metric_add(METRIC_FEED_REMOVED, err ? 0 : (int64_t)removed);
+    *more = !err && removed >= ROWS_AT_ONCE;
+    return err;
+}
