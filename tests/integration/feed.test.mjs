@@ -119,7 +119,7 @@ describe('the feed, with two workers', () => {
     await eventually(async () => (await feed()).rows === 0, 'the rows to be removed');
     assert.equal(await stack.count('SELECT COUNT(*) FROM feed'), 0);
     await eventually(async () => (await feed()).streams === 0, 'the streams to be removed once they are idle');
-    assert.ok(await stack.count('SELECT MAX(feed_stream) FROM conversation') > 2, 'there were some');
+    assert.notEqual(await stack.count('SELECT MAX(feed_stream) FROM conversation'), 0, 'there were some');
     assert.equal(await stack.count('SELECT COUNT(*) FROM feed_cursor'), 0);
     const talk = new Talk(people, () => unique('again'));
     await talk.goesOn(20); // their writers begin new ones
