@@ -25,34 +25,6 @@ struct bus {
     size_t paid;       /* of all of them */
 };
 
-/* ---- replies ---- */
-
-static const struct redisReply *raw(const struct bus_reply *reply)
-{
-    return (const struct redisReply *)(const void *)reply;
-}
-
-int64_t bus_reply_number(const struct bus_reply *reply)
-{
-    return redis_reply_number(raw(reply));
-}
-
-struct str bus_reply_text(const struct bus_reply *reply)
-{
-    return redis_reply_text(raw(reply));
-}
-
-size_t bus_reply_count(const struct bus_reply *reply)
-{
-    return redis_reply_count(raw(reply));
-}
-
-const struct bus_reply *bus_reply_at(const struct bus_reply *reply, size_t index)
-{
-    CG_ASSERT(index < bus_reply_count(reply));
-    return (const struct bus_reply *)(const void *)redis_reply_at(raw(reply), index);
-}
-
 /* ---- servers ---- */
 
 size_t bus_servers(const struct bus *bus)

@@ -1,14 +1,16 @@
 /* bus.h: Redis, as the relay sees it. Loop thread only.
  *
  *   bus.c         what the rest of the relay asks for, sent to the server that it concerns
+ *   bus_reply.c   what it may see of an answer
  *   bus_server.c  one Redis server: where it is, two connections, their heartbeat
  *   redis_link.c  a connection: hiredis as a guest of the loop
  *
  * One server or several (common/redis/redis_servers.h), at fixed addresses or where the sentinels say. To each, two
  * connections, because a subscribed one takes no other command. Both are watched by a heartbeat that is published on
  * one and must arrive on the other; if it does not, although Redis has nothing else left to answer, both are made anew,
- * with jittered back-off, and all subscriptions are said again. "Up" means that a heartbeat has come. Nothing in flight survives: the callers of bus_command are
- * told. Each server goes up and down by itself; a conversation notices only its own. */
+ * with jittered back-off, and all subscriptions are said again. "Up" means that a heartbeat has come. Nothing in flight
+ * survives: the callers of bus_command are told. Each server goes up and down by itself; a conversation notices only its
+ * own. */
 #ifndef CG_RELAY_REDIS_BUS_H
 #define CG_RELAY_REDIS_BUS_H
 

@@ -17,30 +17,6 @@
 static bool is_up;
 static int commands;
 
-int64_t bus_reply_number(const struct bus_reply *reply)
-{
-    const redisReply *r = (const void *)reply;
-    return r && r->type == REDIS_REPLY_INTEGER ? r->integer : 0;
-}
-
-struct str bus_reply_text(const struct bus_reply *reply)
-{
-    const redisReply *r = (const void *)reply;
-    return r && r->type == REDIS_REPLY_STRING ? (struct str){r->str, (size_t)r->len} : STR("");
-}
-
-size_t bus_reply_count(const struct bus_reply *reply)
-{
-    const redisReply *r = (const void *)reply;
-    return r && r->type == REDIS_REPLY_ARRAY ? r->elements : 0;
-}
-
-const struct bus_reply *bus_reply_at(const struct bus_reply *reply, size_t index)
-{
-    assert_true(index < bus_reply_count(reply));
-    return (const void *)((const redisReply *)(const void *)reply)->element[index];
-}
-
 /* What happens between a question and its answer. */
 static void (*meanwhile)(void);
 
