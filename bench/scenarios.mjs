@@ -139,13 +139,18 @@ export const scenarios = [
   {
     id: 'f', title: '1,000 small rooms, two relays', product: { relays: 2 },
     measures: {
-      most: { protocol: 'native', target: direct, load: { ...PAIRS, window: 20 }, stored: OUR_ROWS },
+      most: { protocol: 'native', target: direct, load: { ...PAIRS, window: 20 }, stored: OUR_ROWS,
+        renew: ['relay1', 'relay2'] },
       half: { protocol: 'native', target: direct, stored: OUR_ROWS,
         load: (f) => ({ ...PAIRS, rate: Math.round(f.most.messages_s / 2) }) },
       fixed: { protocol: 'native', target: direct, load: { ...PAIRS, rate: 7500 }, stored: OUR_ROWS },
+      fed: { protocol: 'native', target: direct, load: { ...PAIRS, window: 20 }, stored: OUR_ROWS,
+        renew: ['relay1', 'relay2', 'worker1'].map((part) => [part, '--set', 'feed=on']) },
     },
     rows: [
       { what: 'acknowledged messages', unit: '/s', figure: (f) => f.messages_s, ours: 'most', aim: atLeast(15_000) },
+      { what: 'acknowledged messages, with the feed and a worker that follows it', unit: '/s', figure: (f) => f.messages_s,
+        ours: 'fed', peer: 'most', aim: ratioAtLeast(0.9) },
       { what: 'p99 acknowledgement at 7,500/s', ...acknowledged, ours: 'fixed', aim: atMost(40) },
       { what: 'p99 acknowledgement at half the most', ...acknowledged, ours: 'half' },
       { what: 'CPU per message at 7,500/s', unit: 'µs', ours: 'fixed', figure: (f) => f.cpu_us_per_message.server,
