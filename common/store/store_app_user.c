@@ -3,8 +3,7 @@
 #include "common/store/store_sql.h"
 
 #define COLUMNS \
-    "u.id, u.public_id, u.name, COALESCE(a.name, ''), COALESCE(a.face, ''), COALESCE(a.role, 0), k.user, " STORE_RIGHTS_COLUMNS( \
-        "u")
+    "u.id, u.public_id, u.name, COALESCE(a.name, ''), COALESCE(a.face, ''), a.role, k.user, " STORE_RIGHTS_COLUMNS("u")
 enum { COLUMN_COUNT = 7 + STORE_RIGHTS_COLUMN_COUNT };
 #define JOINED "LEFT JOIN app_user a ON a.user = u.id LEFT JOIN credential k ON k.user = u.id"
 
