@@ -48,7 +48,9 @@ static inline bool message_is_said(enum message_kind kind)
 /* What every protocol shows in the place of a message that was taken back. */
 #define MESSAGE_RECALLED_TEXT "消息已撤回"
 
-enum { MESSAGE_CLIENT_ID_MAX = 64, MESSAGE_EXTRA_MAX = 4096 };
+enum { MESSAGE_CLIENT_ID_MAX = 64, MESSAGE_EXTRA_MAX = 4096, MESSAGE_META_MAX = 4096 };
+/* Whose name a message has that an application says for itself: nobody else is given it (name.h). */
+#define MESSAGE_SYSTEM_NAME "system"
 /* In front of the client_id of what is no message of a client's: a character that no client's id may hold, so that none of
  * theirs can be taken for it. */
 #define MESSAGE_ID_TRANSFER "\x01"
@@ -70,8 +72,10 @@ struct message {
     uint64_t revised_by;  /* read from the database: the event that changed it last, whose text this is; 0: none */
     bool recalled;        /* likewise: it is a MESSAGE_TEXT that says MESSAGE_RECALLED_TEXT now, whatever it was */
     struct str audience;  /* whom in a Socket.IO namespace it is for (common/audience.h); empty: everybody */
-    struct str extra; /* a friend's message: what else its frame held, as members of a JSON object without the braces;
-                           * at most MESSAGE_EXTRA_MAX bytes; may be empty */
+    struct str
+        extra; /* what else it held, as members of a JSON object without the braces; may be empty. A friend's message:
+                       * the rest of its frame, at most MESSAGE_EXTRA_MAX bytes. In a conversation of the application's:
+                       * `meta` (at most MESSAGE_META_MAX bytes) and `reply_to`. */
 };
 
 /* A copy with its texts in one allocation; free() it. */

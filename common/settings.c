@@ -210,6 +210,9 @@ static const struct setting rows[] = {
         "REST calls a second by which one address may make what stays: rooms, users, spaces, friendships, files. "
         "Then 429. 0: any number."),
     ROW(rate_creations_burst, COUNT, REST, "10000", 1, 1000000, "Such calls that one address may make at once."),
+    ROW(create, TEXT, REST, "keys", 4, 5,
+        "Who makes conversations of the application (POST /v1/conversations): keys, only who has a server key; users, "
+        "its users, too."),
     ROW(rate_key, COUNT, REST, "1000", 0, 1000000,
         "Calls of the server API a second that one key may make of this process in the long run; a broadcast counts "
         "as one for each conversation. Then 429. 0: any number."),

@@ -55,7 +55,7 @@ struct settings {
     /* rest */
     char *rest_socket;
     int64_t rest_threads, rest_address_percent, rest_waiting_max, rest_backlog, max_body_bytes, admit_ms, name_cache_ms;
-    char *admin_token;
+    char *admin_token, *create;
     /* worker */
     char *worker_socket;
     int64_t worker_port, feed_lease_ms, feed_poll_ms, feed_batch, feed_idle_ms;

@@ -1,6 +1,8 @@
 #include "rest/routes.h"
 
 #include "rest/calls/admin.h"
+#include "rest/calls/app_conversations.h"
+#include "rest/calls/app_users.h"
 #include "rest/calls/chatroom.h"
 #include "rest/calls/customer.h"
 #include "rest/calls/friends.h"
@@ -11,6 +13,17 @@
 #include "rest/calls/unread.h"
 
 const struct route_table *const routes[] = {
-    &chatroom_routes, &friends_routes, &spaces_routes, &unread_routes, &customer_routes,
-    &media_routes,    &io_routes,      &admin_routes,  &health_routes, NULL,
+    &chatroom_routes,
+    &friends_routes,
+    &spaces_routes,
+    &unread_routes,
+    &customer_routes,
+    &media_routes,
+    &io_routes,
+    &admin_routes,
+    &health_routes,
+    &app_users_routes,
+    &app_conversations_routes,
+    &app_messages_routes,
+    NULL,
 };

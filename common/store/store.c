@@ -31,11 +31,26 @@ static const struct store_statement core_rows[] = {
 static const struct store_statements core_statements = STORE_STATEMENTS(core_rows);
 
 static const struct store_statements *const tables[] = {
-    &core_statements,           &store_join_statements,      &store_memberships_statements, &store_pair_statements,
-    &store_customer_statements, &store_media_statements,     &store_admission_statements,   &store_login_statements,
-    &store_friends_statements,  &store_spaces_statements,    &store_io_statements,          &store_native_statements,
-    &store_revise_statements,   &store_sanctions_statements, &store_rights_statements,      &store_app_user_statements,
-    &store_keys_statements,     &store_feed_statements,
+    &core_statements,
+    &store_join_statements,
+    &store_memberships_statements,
+    &store_pair_statements,
+    &store_customer_statements,
+    &store_media_statements,
+    &store_admission_statements,
+    &store_login_statements,
+    &store_friends_statements,
+    &store_spaces_statements,
+    &store_io_statements,
+    &store_native_statements,
+    &store_revise_statements,
+    &store_sanctions_statements,
+    &store_rights_statements,
+    &store_app_user_statements,
+    &store_keys_statements,
+    &store_app_conversation_statements,
+    &store_app_erase_statements,
+    &store_feed_statements,
 };
 
 static const char *statements[SQL_COUNT];

@@ -13,9 +13,15 @@ static const struct store_statement rows[] = {
                           "u") " FROM user u"
                                " LEFT JOIN credential c ON c.user = u.id LEFT JOIN app_user a ON a.user = u.id"
                                " WHERE u.public_id = ? AND u.realm IN (1, 2, 4, 5)"},
-    {SQL_NATIVE_MEMBERSHIPS, "SELECT c.public_id, c.id, c.kind, c.seq, m.read_seq, c.name, u.rights FROM conversation c"
+    {SQL_NATIVE_MEMBERSHIPS, "SELECT c.public_id, c.id, c.kind, c.seq, m.read_seq, c.name, u.rights,"
+                             " m.role FROM conversation c"
                              " JOIN member m ON m.conversation = c.id AND m.user = ? JOIN user u ON u.id = m.user"
-                             " WHERE c.public_id IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AND c.kind IN (1, 2, 4)"},
+                             " WHERE c.public_id IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AND c.kind IN (1, 2, 4, 6)"},
+    /* The first time that somebody names it. */
+    {SQL_ENTER_PUBLIC, "INSERT IGNORE INTO member (conversation, user, role, joined_at)"
+                       " SELECT c.id, u.id, 3, UTC_TIMESTAMP(3) FROM conversation c"
+                       " JOIN app_conversation a ON a.conversation = c.id AND a.type = 3 AND a.deleted_at IS NULL"
+                       " JOIN user u ON u.id = ? AND u.realm = 5 WHERE c.public_id = ?"},
     {SQL_UNREAD, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM message WHERE conversation = ? AND seq > ?"
                  " AND seq <= ? AND (sender IS NULL OR sender <> ?) AND kind IN (" STORE_KINDS_SAID ") AND recalled = 0"
                  " LIMIT 1000) AS unread"},
@@ -23,7 +29,9 @@ static const struct store_statement rows[] = {
 _Static_assert(STORE_UNREAD_MAX == 1000, "as SQL_UNREAD says");
 _Static_assert(REALM_CHATROOM == 1 && REALM_FRIENDS == 2 && REALM_SPACES == 4 && REALM_APP == 5,
                "as SQL_NATIVE_USER says");
-_Static_assert(KIND_CHATROOM == 1 && KIND_FRIENDS == 2 && KIND_SPACE == 4, "as SQL_NATIVE_MEMBERSHIPS says");
+_Static_assert(KIND_CHATROOM == 1 && KIND_FRIENDS == 2 && KIND_SPACE == 4 && KIND_APP == 6,
+               "as SQL_NATIVE_MEMBERSHIPS says");
+_Static_assert(APP_PUBLIC == 3 && ROLE_MEMBER == 3, "as SQL_ENTER_PUBLIC says");
 
 const struct store_statements store_native_statements = STORE_STATEMENTS(rows);
 
@@ -57,6 +65,7 @@ static void read_membership(struct store_native_membership *membership, const st
     membership->read_seq = c[3].number;
     store_copy(membership->name, sizeof membership->name, c[4].text);
     membership->generation = (uint32_t)c[5].number;
+    membership->role = (enum store_member_role)c[6].number;
 }
 
 struct looking {
@@ -76,7 +85,8 @@ static void on_membership(void *arg, const struct db_value *c)
 /* What has not the shape of an id is never looked for. */
 static struct str askable(struct str id)
 {
-    bool fine = id_is(id, STORE_ROOM_PREFIX) || id_is(id, STORE_FRIEND_PREFIX) || id_is(id, STORE_SPACE_PREFIX);
+    bool fine = id_is(id, STORE_ROOM_PREFIX) || id_is(id, STORE_FRIEND_PREFIX) || id_is(id, STORE_SPACE_PREFIX) ||
+                id_is(id, STORE_CONVERSATION_PREFIX);
     return fine ? id : STR("");
 }
 
@@ -96,6 +106,15 @@ enum err store_native_memberships(struct store *store, uint64_t user, const stru
     return err;
 }
 
+enum err store_native_enter(struct store *store, uint64_t user, struct str id)
+{
+    struct db_value params[] = {DB_NUM(user), DB_TEXT(id)};
+    if (!id_is(id, STORE_CONVERSATION_PREFIX))
+        return ERR_NOT_FOUND;
+    enum err err = db_query(store->db, SQL_ENTER_PUBLIC, params, 2, NULL, NULL);
+    return !err && !db_affected(store->db) ? ERR_NOT_FOUND : err;
+}
+
 /* ---- those who come, with their conversations ---- */
 
 /* Around what add_arrival says of each. A user without conversations asks for one that nobody has. Left joins, because
@@ -103,10 +122,10 @@ enum err store_native_memberships(struct store *store, uint64_t user, const stru
 static const char arrivals_before[] =
     "SELECT e.at, u.id, u.realm, " SHOWN
     ", u.head_num, k.user, " STORE_RIGHTS_COLUMNS("u") ", c.id, c.kind, c.seq,"
-                                                       " m.read_seq, c.name, u.rights FROM (";
+                                                       " m.read_seq, c.name, u.rights, m.role FROM (";
 static const char arrivals_after[] = ") AS e LEFT JOIN user u ON u.public_id = e.user AND u.realm IN (1, 2, 4, 5)"
                                      " LEFT JOIN credential k ON k.user = u.id LEFT JOIN app_user a ON a.user = u.id"
-                                     " LEFT JOIN conversation c ON c.public_id = e.room AND c.kind IN (1, 2, 4)"
+                                     " LEFT JOIN conversation c ON c.public_id = e.room AND c.kind IN (1, 2, 4, 6)"
                                      " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id";
 
 /* One row of the question. */

@@ -18,17 +18,21 @@ struct store_native_user {
 /* ERR_NOT_FOUND: no such user. */
 enum err store_native_user(struct store *store, struct str user_id, struct store_native_user *user) CG_MUST_CHECK;
 
-/* A conversation that the user is a member of: a chatroom, a friendship or a space. */
+/* A conversation that the user is a member of: a chatroom, a friendship, a space, or one of the application's. */
 struct store_native_membership {
     uint64_t conversation; /* 0: there is none, or the user is no member */
     enum store_kind kind;
     uint64_t seq, read_seq; /* its last number; the user's marker */
     uint32_t generation;    /* of the user's rights (common/rights.h) */
+    enum store_member_role role;
     char name[STORE_NAME_MAX + 1];
 };
 /* Looks up `count` public ids; memberships[i] is what ids[i] names. A round trip for every ten. */
 enum err store_native_memberships(struct store *store, uint64_t user, const struct str *ids, size_t count,
                                   struct store_native_membership *memberships) CG_MUST_CHECK;
+
+/* Makes a user of the application a member of a public conversation of it. ERR_NOT_FOUND: it is none, or they are one. */
+enum err store_native_enter(struct store *store, uint64_t user, struct str id) CG_MUST_CHECK;
 
 /* Somebody who comes with the conversations that they want to be in: both of the above in one. */
 struct store_native_wanted {

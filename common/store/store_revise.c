@@ -108,7 +108,7 @@ enum err store_revise_verdict(const struct store_revised *revised, const struct 
     bool editable = revised->kind == MESSAGE_TEXT || revised->kind == MESSAGE_EMOJI;
     if (!revised->found || revised->recalled || (revised->last && revised->last->kind == MESSAGE_RECALL))
         return ERR_NOT_FOUND;
-    bool own = revision->sender && revised->sender == revision->sender;
+    bool own = revised->sender == revision->sender; /* what the application said is its own */
     if (!own || !message_is_said(revised->kind) || (revision->kind == MESSAGE_EDIT && !editable))
         return ERR_DENIED;
     return ERR_OK;

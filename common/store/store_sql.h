@@ -60,6 +60,7 @@ enum statement {
     SQL_NATIVE_USER,
     SQL_NATIVE_MEMBERSHIPS,
     SQL_UNREAD,
+    SQL_ENTER_PUBLIC,
     SQL_EMPTY_REVISION,
     SQL_REVISE,
     SQL_SANCTIONS_ACTIVE,
@@ -87,6 +88,32 @@ enum statement {
     SQL_FIND_KEY,
     SQL_KEY_USED,
     SQL_KEYS,
+    SQL_APP_BY_PUBLIC_ID,
+    SQL_APP_BY_NAME,
+    SQL_APP_PAIR,
+    SQL_APP_NAMED,
+    SQL_ADD_APP_CONVERSATION,
+    SQL_ADD_APP_MEMBER,
+    SQL_SET_APP_CONVERSATION,
+    SQL_END_APP_CONVERSATION,
+    SQL_FREE_APP_NAME,
+    SQL_FREE_APP_PAIR,
+    SQL_SOME_MEMBERS,
+    SQL_SET_ROLE,
+    SQL_ROLE,
+    SQL_APP_MEMBERS,
+    SQL_APP_CONVERSATIONS_OF,
+    SQL_APP_CONVERSATIONS,
+    SQL_APP_SAID,
+    SQL_ERASE_FIND,
+    SQL_ERASE_BEGIN,
+    SQL_ERASE_MESSAGES,
+    SQL_ERASE_MEMBER,
+    SQL_ERASE_REACTIONS,
+    SQL_ERASE_ANSWERS,
+    SQL_ERASE_CREDENTIAL,
+    SQL_ERASE_PROFILE,
+    SQL_ERASE_END,
     SQL_FEED_ADVANCE,
     SQL_FEED_BEGIN,
     SQL_FEED_ADD,
@@ -141,7 +168,8 @@ struct store_statements {
     size_t count;
 };
 #define STORE_STATEMENTS(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
-extern const struct store_statements store_keys_statements;
+extern const struct store_statements store_keys_statements, store_app_conversation_statements;
+extern const struct store_statements store_app_erase_statements;
 extern const struct store_statements store_join_statements, store_memberships_statements, store_pair_statements;
 extern const struct store_statements store_customer_statements, store_media_statements;
 extern const struct store_statements store_admission_statements, store_login_statements;

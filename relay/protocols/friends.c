@@ -121,6 +121,8 @@ static void encode(const struct message *message, bool for_low, struct buf *out)
     buf_add_json(out, message->content);
     buf_addf(out, ",\"type\":\"%s\",\"seq\":%llu,\"ts\":%lld", type, (unsigned long long)message->seq,
              (long long)message->at_ms);
+    if (!message->sender) /* the application says it, in the place of the other side */
+        buf_add_text(out, ",\"system\":true");
     if (message->extra.len) {
         buf_add_char(out, ',');
         buf_add_str(out, message->extra);

@@ -40,6 +40,13 @@ static struct space_state *state_of(struct session *session)
  * (tell_presence), and stored only once for each member. */
 static void encode(const struct message *message, struct buf *out)
 {
+    if (!message->sender && message->kind == MESSAGE_TEXT) { /* the application says it */
+        buf_addf(out, "{\"type\":\"system\",\"seq\":%llu,\"name\":\"" MESSAGE_SYSTEM_NAME "\",\"content\":",
+                 (unsigned long long)message->seq);
+        buf_add_json(out, message->content);
+        buf_add_char(out, '}');
+        return;
+    }
     if (message->kind != MESSAGE_TRANSFER)
         return;
     buf_addf(out, "{\"type\":\"transfer\",\"seq\":%llu,\"transfer\":", (unsigned long long)message->seq);

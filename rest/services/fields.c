@@ -1,0 +1,130 @@
+#include "rest/services/fields.h"
+
+#include "common/json.h"
+
+bool fields_are(struct call *call, struct json_object *object, const char *const *names)
+{
+    json_object_object_foreach(object, key, value)
+    {
+        (void)value;
+        const char *const *name = names;
+        while (*name && strcmp(*name, key) != 0)
+            name++;
+        if (!*name) {
+            call_refuse_field(call, str_of(key), "there is no such field");
+            return false;
+        }
+    }
+    return true;
+}
+
+bool fields_text(struct call *call, struct json_object *object, const char *name, bool *has, struct str *text)
+{
+    *text = STR("");
+    *has = json_object_object_get_ex(object, name, NULL);
+    if (!json_has(object, name) || json_get_string(object, name, text))
+        return true;
+    call_refuse_field(call, str_of(name), "must be a text");
+    return false;
+}
+
+bool fields_object(struct call *call, struct json_object *object, const char *name, size_t max, bool *has,
+                   struct str *json)
+{
+    struct json_object *value;
+    *json = STR("");
+    *has = json_object_object_get_ex(object, name, &value);
+    if (!*has || !value)
+        return true;
+    if (!json_object_is_type(value, json_type_object)) {
+        call_refuse_field(call, str_of(name), "must be an object");
+        return false;
+    }
+    *json = str_of(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    if (json->len <= max)
+        return true;
+    call_refuse_field(call, str_of(name), "is too long");
+    return false;
+}
+
+/* ---- lists ---- */
+
+bool list_begin(struct call *call, uint64_t first, struct list *list)
+{
+    uint64_t limit;
+    *list = (struct list){.out = call->out};
+    if (!http_query_number(call->query, "limit", 1, FIELDS_LIMIT_MAX, FIELDS_LIMIT, &limit)) {
+        call_refuse_field(call, STR("limit"), "must be a number from 1 to 100");
+        return false;
+    }
+    if (!http_query_number(call->query, "cursor", 0, INT64_MAX, first, &list->from)) {
+        call_refuse_field(call, STR("cursor"), "must be what `next` said");
+        return false;
+    }
+    list->limit = (unsigned)limit;
+    json_begin_object(call->out);
+    json_add_array(call->out, "items");
+    return true;
+}
+
+void list_row(struct list *list, uint64_t cursor)
+{
+    list->count++;
+    list->last = cursor;
+    json_add_object(list->out, NULL);
+}
+
+void list_end(struct list *list)
+{
+    json_end_array(list->out);
+    if (list->count < list->limit) {
+        json_add_null(list->out, "next");
+    } else {
+        json_add_key(list->out, "next");
+        buf_addf(list->out, "\"%llu\"", (unsigned long long)list->last);
+    }
+    json_end_object(list->out);
+}
+
+/* ---- things ---- */
+
+void fields_begin_user(struct buf *out, const struct store_app_user *user, struct str meta)
+{
+    json_begin_object(out);
+    json_add_text(out, "id", user->id);
+    json_add_u64(out, "uid", user->user);
+    json_add_text(out, "name", user->name);
+    json_add_text(out, "face", user->face);
+    json_add_text(out, "role", app_role_name(user->role));
+    json_add_raw(out, "meta", meta.len ? meta : STR("{}"));
+}
+
+const char *fields_type_name(const struct store_app_conversation *of)
+{
+    static const char *const types[] = {[APP_GROUP] = "group", [APP_DIRECT] = "direct", [APP_PUBLIC] = "public"};
+    switch (of->kind) {
+    case KIND_CHATROOM: return "chatroom";
+    case KIND_FRIENDS: return "friendship";
+    case KIND_SPACE: return "space";
+    default: break;
+    }
+    return of->type >= APP_GROUP && of->type <= APP_PUBLIC ? types[of->type] : "other";
+}
+
+static const char *const roles[] = {
+    [ROLE_OWNER] = "owner", [ROLE_MODERATOR] = "moderator", [ROLE_MEMBER] = "member", [ROLE_READER] = "reader"};
+
+const char *fields_role_name(enum store_member_role role)
+{
+    return role >= ROLE_OWNER && role <= ROLE_READER ? roles[role] : "member";
+}
+
+bool fields_role_of(struct str name, enum store_member_role *role)
+{
+    for (int i = ROLE_OWNER; i <= ROLE_READER; i++)
+        if (str_eq(name, str_of(roles[i]))) {
+            *role = (enum store_member_role)i;
+            return true;
+        }
+    return false;
+}
