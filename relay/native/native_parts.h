@@ -62,6 +62,7 @@ struct native_room {
         uint64_t conversation; /* 0: not known yet */
         uint64_t seq, read_seq;
         enum store_kind kind;
+        enum store_member_role role;
         char *space; /* a space's name; NULL for others */
     } membership;    /* as looked up last: struct store_native_membership */
     STAILQ_HEAD(, native_waiting) waiting;

@@ -116,6 +116,7 @@ static void set_membership(struct native_room *room, const struct store_native_m
     room->membership.seq = membership->seq;
     room->membership.read_seq = membership->read_seq;
     room->membership.kind = membership->kind;
+    room->membership.role = membership->role;
     room->membership.space = membership->kind == KIND_SPACE ? mem_strdup(membership->name) : NULL;
 }
 
@@ -186,6 +187,12 @@ static void work(struct job *job, struct store *store)
     struct looking *looking = (struct looking *)job;
     struct str id = str_of(looking->id);
     job->err = store_native_memberships(store, looking->user, &id, 1, &looking->membership);
+    /* whoever names a public conversation is a member from then on */
+    if (!job->err && !looking->membership.conversation) {
+        job->err = store_native_enter(store, looking->user, id);
+        if (!job->err)
+            job->err = store_native_memberships(store, looking->user, &id, 1, &looking->membership);
+    }
     if (!job->err && !looking->membership.conversation)
         job->err = ERR_NOT_FOUND;
 }

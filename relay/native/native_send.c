@@ -36,6 +36,15 @@ static bool read_client_id(struct json_object *object, struct str *client_id)
     return true;
 }
 
+/* Who only reads says nothing. */
+static bool is_reader(struct native_room *room, int64_t re)
+{
+    if (room->membership.role != ROLE_READER)
+        return false;
+    native_refuse(room->native, re, "role", "your role in this conversation does not allow that");
+    return true;
+}
+
 static void post(struct native_room *room, int64_t re, enum message_kind kind, struct str content, struct str client_id)
 {
     struct native *native = room->native;
@@ -74,6 +83,8 @@ static const char *read_content(struct json_object *object, enum message_kind ki
 
 void native_send(struct native_room *room, int64_t re, struct json_object *object)
 {
+    if (is_reader(room, re))
+        return;
     struct str client_id, content, name = STR("text");
     enum message_kind kind = (enum message_kind)0;
     if (!json_has(object, "kind") || json_get_string(object, "kind", &name))
@@ -124,7 +135,8 @@ static void revise(struct native_room *room, int64_t re, struct json_object *obj
 
 void native_edit(struct native_room *room, int64_t re, struct json_object *object)
 {
-    revise(room, re, object, MESSAGE_EDIT);
+    if (!is_reader(room, re))
+        revise(room, re, object, MESSAGE_EDIT);
 }
 
 void native_recall(struct native_room *room, int64_t re, struct json_object *object)

@@ -1,11 +1,18 @@
 // The server API: what an application's backend calls, below /v1/.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Stack, request } from './lib/stack.mjs';
+import { Client, enter } from './lib/client.mjs';
+import { Native } from './lib/native.mjs';
+import { unique } from './lib/socket.mjs';
+import { NO_RATES, Stack, eventually, request } from './lib/stack.mjs';
 
 describe('the server API', () => {
-  let stack;
-  const call = (method, path, more = {}) => request(`${stack.url}/v1/${path}`, { method, ...more });
+  let stack, key, reader;
+  const call = (method, path, { as = key, body, headers = {} } = {}) => {
+    const bytes = body === undefined || body instanceof Buffer ? body : Buffer.from(JSON.stringify(body));
+    return request(`${stack.url}/v1/${path}`, { method, body: bytes,
+      headers: { ...(as ? { authorization: `Bearer ${as}` } : {}), ...(bytes ? { 'content-length': bytes.length } : {}), ...headers } });
+  };
   const refused = async (answer, status, code) => {
     const { status: got, json, text } = await answer;
     assert.equal(got, status, text);
@@ -14,16 +21,253 @@ describe('the server API', () => {
     assert.equal(typeof json.error.message, 'string', text);
     return json.error;
   };
+  const fine = async (answer, status = 200) => {
+    const { status: got, json, text } = await answer;
+    assert.equal(got, status, text);
+    return json;
+  };
+  const user = async (id, more = {}) => {
+    await call('PUT', `users/${encodeURIComponent(id)}`, { body: more });
+    return (await fine(call('POST', `users/${encodeURIComponent(id)}/token`, { body: {} }))).token;
+  };
+  const group = (more = {}, as = key) => fine(call('POST', 'conversations', { as, body: { type: 'group', ...more } }), 201);
   before(async () => {
-    stack = await Stack.start({ relays: 2 });
+    stack = await Stack.start({ relays: 2, settings: { ...NO_RATES, create: 'users',
+      jwt_secret: '0123456789abcdef0123456789abcdef' } });
+    key = (await stack.chaguan('key', 'add', 'backend', '--scope', 'read,write,admin')).stdout.trim();
+    reader = (await stack.chaguan('key', 'add', 'reader', '--scope', 'read')).stdout.trim();
   });
   after(() => stack?.remove());
 
   it('fails in one form, also where nginx says it', async () => {
     await refused(call('GET', 'nothing'), 404, 'not_found');
     await refused(call('GET', 'users/%c0%80'), 404, 'not_found');
-    await refused(call('POST', 'nothing', { body: Buffer.alloc(2 << 20), headers: { 'content-type': 'application/json' } }),
-      413, 'too_big');
-    await refused(call('GET', 'nothing', { headers: { authorization: 'x'.repeat(9000) } }), 431, 'too_big');
+    await refused(call('POST', 'nothing', { body: Buffer.alloc(2 << 20) }), 413, 'too_big');
+    await refused(call('GET', 'nothing', { as: null, headers: { authorization: 'x'.repeat(9000) } }), 431, 'too_big');
+    const { status, headers } = await call('PUT', 'conversations');
+    assert.equal(status, 405);
+    assert.equal(headers.allow, 'POST, GET');
+    await refused(call('PUT', 'conversations', { body: {} }), 405, 'method_not_allowed');
+  });
+
+  it('takes a key that is in force and has the scope, and dies with it within a second', async () => {
+    assert.match(key, /^ck_[0-9a-f]{32}$/);
+    assert.equal((await stack.chaguan('key', 'add', 'backend', '--scope', 'read')).code, 2);
+    assert.equal((await stack.chaguan('key', 'add', 'other', '--scope', 'everything')).code, 2);
+    assert.equal(await stack.count(`SELECT COUNT(*) FROM server_key WHERE hash = SHA2('${key}', 256)`), 1);
+    await refused(call('GET', 'users/a', { as: null }), 401, 'token_missing');
+    await refused(call('GET', 'users/a', { as: 'ck_0' }), 401, 'key_unknown');
+    await refused(call('GET', 'users/a', { as: `ck_${'0'.repeat(32)}` }), 401, 'key_unknown');
+    await refused(call('PUT', 'users/a', { as: reader, body: {} }), 403, 'scope');
+    await refused(call('GET', 'users/nobody', { as: reader }), 404, 'not_found');
+    assert.match((await stack.chaguan('key', 'list')).stdout, /reader scope=read .*used="20.* in force/);
+    const short = (await stack.chaguan('key', 'add', 'short', '--scope', 'read')).stdout.trim();
+    await refused(call('GET', 'users/nobody', { as: short }), 404, 'not_found');
+    assert.equal((await stack.chaguan('key', 'revoke', 'short')).code, 0);
+    await eventually(async () => (await call('GET', 'users/nobody', { as: short })).status === 401, 'the key is void');
+    assert.equal((await stack.chaguan('key', 'revoke', 'short')).code, 2);
+    await refused(call('GET', 'users/a', { as: 'no.token.at-all' }), 401, 'token_malformed');
+  });
+
+  it('users: made, read, changed, by the key and by themselves, whatever their ids hold', async () => {
+    const id = 'a/b c?%25#\u8336..';
+    const path = `users/${encodeURIComponent(id)}`;
+    const made = await fine(call('PUT', path, { body: { name: 'Ann', face: 'https://x.test/a.png', meta: { a: [1] } } }), 201);
+    assert.deepEqual({ ...made, uid: 0 }, { id, uid: 0, name: 'Ann', face: 'https://x.test/a.png', role: 'user', meta: { a: [1] } });
+    assert.deepEqual(await fine(call('GET', path)), made);
+    assert.deepEqual(await fine(call('PATCH', path, { body: { name: 'Anne' } })), { ...made, name: 'Anne' });
+    const token = await user(id, { name: 'Ann' });
+    assert.equal((await fine(call('PATCH', path, { as: token, body: { meta: null } }))).name, 'Ann');
+    await refused(call('GET', 'users/other', { as: token }), 404, 'not_found');
+    await refused(call('PATCH', path, { as: token, body: { role: 'moderator' } }), 400, 'bad_argument');
+    const error = await refused(call('PATCH', path, { body: { nick: 'x' } }), 400, 'bad_argument');
+    assert.match(error.message, /^nick: /);
+    await refused(call('PATCH', path, { body: { name: 'a\u0007' } }), 400, 'bad_argument');
+    await refused(call('PATCH', path, { body: { meta: [] } }), 400, 'bad_argument');
+    await refused(call('POST', `${path}/token`, { as: token, body: {} }), 403, 'key_needed');
+    await fine(call('POST', `${path}/disconnect`), 204);
+    await fine(call('DELETE', path), 204);
+    await refused(call('GET', path), 404, 'not_found');
+    await refused(call('GET', path, { as: token }), 401, 'token_malformed');
+  });
+
+  it('fifty at once make one conversation of an id, and one of two users', async () => {
+    const id = unique('many');
+    const make = (body) => Promise.all(Array.from({ length: 50 }, () => call('POST', 'conversations', { body })));
+    const answers = await make({ id, type: 'group', members: ['x1', 'x2'] });
+    assert.deepEqual(answers.map(({ status }) => status).sort().slice(-2), [200, 201]);
+    assert.equal(new Set(answers.map(({ json }) => json.public_id)).size, 1);
+    const pairs = await make({ type: 'direct', members: ['x1', 'x2'] });
+    assert.equal(pairs.filter(({ status }) => status === 201).length, 1);
+    assert.equal(new Set(pairs.map(({ json }) => json.public_id)).size, 1);
+    assert.equal((await fine(call('POST', 'conversations', { body: { type: 'direct', members: ['x2', 'x1'] } }))).id,
+      pairs[0].json.id);
+    await refused(call('POST', 'conversations', { body: { id, type: 'public' } }), 409, 'conflict');
+    for (const body of [{ type: 'direct', members: ['x1'] }, { type: 'none' }, {}, { type: 'group', id: 'room_x' },
+      { type: 'group', members: 'x' }, { type: 'group', members: [1] }, { type: 'group', size: 3 }])
+      await refused(call('POST', 'conversations', { body }), 400, 'bad_argument');
+  });
+
+  it('each role may what the table says', async () => {
+    const roles = ['owner', 'moderator', 'member', 'reader'];
+    const ids = Object.fromEntries([...roles, 'stranger'].map((role) => [role, unique(role)]));
+    const tokens = {};
+    for (const role of [...roles, 'stranger']) tokens[role] = await user(ids[role]);
+    const { id } = await group();
+    for (const role of roles)
+      await fine(call('PUT', `conversations/${id}/members/${ids[role]}`, { body: { role } }), 201);
+    const target = unique('target');
+    await user(target);
+    const { seq } = await fine(call('POST', `conversations/${id}/messages`, { body: { from: ids.owner, content: 'x' } }), 201);
+    const at = `conversations/${id}`;
+    const acts = { // who may: the first so many of the roles
+      read: [4, () => ['GET', at]],
+      members: [4, () => ['GET', `${at}/members`]],
+      history: [4, () => ['GET', `${at}/messages`]],
+      say: [3, () => ['POST', `${at}/messages`, { content: 'said' }]],
+      add: [2, () => ['PUT', `${at}/members/${target}`, { role: 'reader' }]],
+      promote: [1, () => ['PUT', `${at}/members/${target}`, { role: 'moderator' }], 'reader'],
+      'remove a member': [2, () => ['DELETE', `${at}/members/${target}`], 'member'],
+      'remove a moderator': [1, () => ['DELETE', `${at}/members/${target}`], 'moderator'],
+      rename: [1, () => ['PATCH', at, { name: 'new' }]],
+      'edit another': [1, () => ['PATCH', `${at}/messages/${seq}`, { content: 'y' }]],
+    };
+    for (const [name, [count, ask, before]] of Object.entries(acts))
+      for (const [place, role] of [...roles, 'stranger'].entries()) {
+        await call('DELETE', `${at}/members/${target}`);
+        if (before) await fine(call('PUT', `${at}/members/${target}`, { body: { role: before } }), 201);
+        const [method, path, body] = ask();
+        const { status, text } = await call(method, path, { as: tokens[role], body });
+        assert.equal(status < 300, place < count, `${role} ${name}: ${status} ${text}`);
+        assert.equal(status < 300 || status === (role === 'stranger' ? 404 : 403), true, `${role} ${name}: ${status}`);
+      }
+    const own = await fine(call('POST', `${at}/messages`, { as: tokens.member, body: { content: 'mine' } }), 201);
+    await refused(call('DELETE', `${at}/messages/${own.seq}`, { as: tokens.reader }), 403, 'not_author');
+    await fine(call('DELETE', `${at}/messages/${own.seq}`, { as: tokens.moderator }));
+    await refused(call('POST', `${at}/messages`, { as: tokens.member, body: { from: ids.owner, content: 'x' } }), 403, 'from');
+    await fine(call('DELETE', `${at}/members/${ids.reader}`, { as: tokens.reader }), 204);
+    await refused(call('GET', at, { as: tokens.reader }), 404, 'not_found');
+    await refused(call('DELETE', at, { as: tokens.moderator }), 403, 'role');
+    await fine(call('DELETE', at, { as: tokens.owner }), 204);
+    await refused(call('GET', at), 404, 'not_found');
+  });
+
+  it('a public one is read by every user of the application, and joined by themselves', async () => {
+    const id = unique('public');
+    await fine(call('POST', 'conversations', { body: { id, type: 'public', name: '大厅' } }), 201);
+    const name = unique('visitor');
+    const token = await user(name);
+    assert.equal((await fine(call('GET', `conversations/${id}`, { as: token }))).name, '大厅');
+    await refused(call('POST', `conversations/${id}/messages`, { as: token, body: { content: 'x' } }), 403, 'not_member');
+    await refused(call('PUT', `conversations/${id}/members/${name}`, { as: token, body: { role: 'owner' } }), 403, 'role');
+    await fine(call('PUT', `conversations/${id}/members/${name}`, { as: token, body: {} }), 201);
+    await fine(call('POST', `conversations/${id}/messages`, { as: token, body: { content: 'x' } }), 201);
+  });
+
+  it('messages: said, read page by page, changed and taken back', async () => {
+    const { id } = await group({ members: ['m1', 'm2'] });
+    const at = `conversations/${id}/messages`;
+    const first = await fine(call('POST', at, { body: { from: 'm1', content: 'one', meta: { a: '茶' }, client_id: 'c1' } }), 201);
+    assert.deepEqual(await fine(call('POST', at, { body: { from: 'm1', content: 'one', meta: { a: '茶' }, client_id: 'c1' } })), first);
+    await refused(call('POST', at, { body: { from: 'm1', content: 'two', client_id: 'c1' } }), 409, 'client_id');
+    const reply = await fine(call('POST', at, { body: { content: 'closed at 10', reply_to: first.seq } }), 201);
+    const { items } = await fine(call('GET', at));
+    assert.deepEqual(items.map(({ from, seq, content, meta, reply_to: to }) => [from.id, from.name, seq, content, meta, to]), [
+      ['m1', 'm1', first.seq, 'one', { a: '茶' }, undefined], [undefined, 'system', reply.seq, 'closed at 10', undefined, first.seq]]);
+    await fine(call('PATCH', `${at}/${reply.seq}`, { body: { content: 'closed at 11' } }));
+    assert.equal((await fine(call('GET', `${at}?after=${first.seq}&limit=1`))).items[0].content, 'closed at 11');
+    await fine(call('DELETE', `${at}/${first.seq}`));
+    assert.equal((await fine(call('GET', `${at}?before=${reply.seq}`))).items[0].recalled, true);
+    await refused(call('DELETE', `${at}/${first.seq}`), 404, 'no_such_message');
+    await refused(call('POST', at, { body: { from: 'nobody at all', content: 'x' } }), 404, 'no_such_user');
+    await refused(call('POST', at, { body: { content: 'x', reply_to: 99 } }), 400, 'bad_argument');
+    const list = await fine(call('GET', 'conversations?user=m2'));
+    assert.deepEqual(list.items.map(({ id: of, unread, role, muted, last }) => [of, unread, role, muted, last.content]),
+      [[id, 1, 'member', false, 'closed at 11']]);
+    assert.equal(list.next, null);
+  });
+
+  it('lists go on where they ended', async () => {
+    const { id } = await group({ members: Array.from({ length: 7 }, (_, i) => `p${i}`) });
+    const seen = [];
+    let cursor = '';
+    do {
+      const page = await fine(call('GET', `conversations/${id}/members?limit=3${cursor}`));
+      seen.push(...page.items.map((item) => item.id));
+      cursor = page.next && `&cursor=${page.next}`;
+    } while (cursor);
+    assert.deepEqual(seen, ['p0', 'p1', 'p2', 'p3', 'p4', 'p5', 'p6']);
+    await refused(call('GET', `conversations/${id}/members?limit=101`), 400, 'bad_argument');
+  });
+
+  it('the application says something in many conversations, and in a chatroom, live on every relay', async () => {
+    const seat = await enter(stack, unique('room'), unique('nick'));
+    const near = await Client.join(stack, seat, { relay: 1 });
+    const far = await Client.join(stack, await enter(stack, seat.roomName, unique('far')), { relay: 2 });
+    const { id } = await group();
+    const text = unique('say');
+    const { items } = await fine(call('POST', 'broadcast', { body: { conversations: [id, seat.roomId, 'nowhere'],
+      message: { content: text } } }));
+    assert.deepEqual(items.map(({ conversation, seq, error }) => [conversation, seq > 0, error?.code]),
+      [[id, true, undefined], [seat.roomId, true, undefined], ['nowhere', false, 'not_found']]);
+    for (const client of [near, far])
+      await eventually(() => client.frames.some((frame) => frame.includes(text)), 'the message');
+    near.close();
+    far.close();
+  });
+
+  it('its users talk over the native protocol; who is put out is out on every relay, and reads nothing of later', async () => {
+    const [ann, bob] = [unique('ann'), unique('bob')];
+    const tokens = [await user(ann, { name: 'Ann' }), await user(bob)];
+    const { id, public_id: room } = await group({ members: [ann, bob] });
+    const [one, other] = [await Native.hello(stack, { token: tokens[0] }, { relay: 1 }),
+      await Native.hello(stack, { token: tokens[1] }, { relay: 2 })];
+    for (const client of [one, other]) await client.must('join', { room });
+    await one.must('send', { room, content: 'hello', client_id: unique('c') });
+    assert.equal((await other.nextEvent((event) => event.ev === 'message', 'hello')).name, 'Ann');
+    await fine(call('POST', `conversations/${id}/messages`, { body: { content: 'from the shop' } }), 201);
+    for (const client of [one, other])
+      assert.equal((await client.nextEvent((event) => event.content === 'from the shop', 'the shop')).name, 'system');
+    await fine(call('PUT', `conversations/${id}/members/${bob}`, { body: { role: 'reader' } }));
+    await other.nextEvent((event) => event.ev === 'kicked', 'a new role');
+    await other.must('join', { room });
+    assert.equal(await other.refused('send', { room, content: 'x', client_id: unique('c') }), 'role');
+    let sent = 0; // while messages flow
+    const talk = (async () => {
+      for (; sent < 20; sent++) await one.must('send', { room, content: `m${sent}`, client_id: unique('c') });
+    })();
+    await fine(call('DELETE', `conversations/${id}/members/${bob}`), 204);
+    await other.nextEvent((event) => event.ev === 'kicked', 'word of it');
+    await talk;
+    const after = unique('later');
+    await one.must('send', { room, content: after, client_id: unique('c') });
+    await one.nextEvent((event) => event.content === after, 'its own');
+    assert.equal(await other.refused('join', { room }), 'not_found');
+    assert.equal(await other.refused('history', { room }), 'not_found');
+    assert.ok(!other.frames.some((frame) => frame.includes(after)));
+    const hall = await fine(call('POST', 'conversations', { body: { type: 'public', name: 'hall' } }), 201);
+    await other.must('join', { room: hall.public_id });
+    assert.deepEqual((await fine(call('GET', `conversations/${hall.id}/members`))).items.map((item) => item.id), [bob]);
+    await fine(call('DELETE', `conversations/${hall.id}`), 204);
+    await other.nextEvent((event) => event.ev === 'kicked', 'the end of the hall');
+    assert.equal(await other.refused('join', { room: hall.public_id }), 'not_found');
+    one.close();
+    other.close();
+  });
+
+  it('an erased user leaves no name and no content, and every number', async () => {
+    const { id } = await group({ members: ['gone', 'stays'] });
+    const at = `conversations/${id}/messages`;
+    for (const from of ['gone', 'stays', 'gone'])
+      await fine(call('POST', at, { body: { from, content: `a secret of ${from}` } }), 201);
+    await fine(call('DELETE', 'users/gone'), 204);
+    await refused(call('GET', 'users/gone'), 404, 'not_found');
+    const { items, seq } = await fine(call('GET', at));
+    assert.equal(seq, 3);
+    assert.deepEqual(items.map(({ content, recalled }) => [content, recalled]),
+      [[undefined, true], ['a secret of stays', undefined], [undefined, true]]);
+    assert.equal(await stack.count("SELECT COUNT(*) FROM message WHERE content LIKE '%secret of gone%' OR sender_name = 'gone'"), 0);
+    assert.equal(await stack.count("SELECT COUNT(*) FROM user WHERE name LIKE '%gone%'"), 0);
+    await fine(call('PUT', 'users/gone', { body: {} }), 201);
   });
 });

@@ -48,6 +48,14 @@ enum err store_native_user(struct store *store, struct str user_id, struct store
     return world.err ? world.err : ann || bob ? ERR_OK : ERR_NOT_FOUND;
 }
 
+enum err store_native_enter(struct store *store, uint64_t user, struct str id)
+{
+    (void)store;
+    (void)user;
+    (void)id;
+    return ERR_NOT_FOUND;
+}
+
 enum err store_native_memberships(struct store *store, uint64_t user, const struct str *ids, size_t count,
                                   struct store_native_membership *memberships)
 {
