@@ -145,14 +145,17 @@ static int by_key(struct call *call, const struct route *route, struct str text,
 static int by_token(struct call *call, const struct route *route, struct caller *caller)
 {
     struct token token;
-    if (auth_token(call, &token))
-        return call_refuse(call, 401, "token_malformed", "this token is none, or not to be believed");
+    int status = auth_who(call, &token);
+    if (status != 200)
+        return status;
     *caller = (struct caller){.is_user = true};
     enum err err = store_app_user_of(call->backends->store, str_of(token.user_id), &caller->user);
+    bool fine = !err && rights_accept(&caller->user.rights, &token);
+    token_fini(&token);
     if (err && err != ERR_NOT_FOUND)
         return failure_status(err, "caller");
-    if (err || !rights_accept(&caller->user.rights, &token))
-        return call_refuse(call, 401, "token_malformed", "this token's user is not there, or the token is void");
+    if (!fine)
+        return call_refuse(call, 401, "token_revoked", "this token's user is not there, or the token is void");
     if (!route->users)
         return call_refuse(call, 403, "key_needed", "only a server key may make this call");
     caller->id = caller->user.user;

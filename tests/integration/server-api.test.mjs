@@ -88,7 +88,7 @@ describe('the server API', () => {
     await fine(call('POST', `${path}/disconnect`), 204);
     await fine(call('DELETE', path), 204);
     await refused(call('GET', path), 404, 'not_found');
-    await refused(call('GET', path, { as: token }), 401, 'token_malformed');
+    await refused(call('GET', path, { as: token }), 401, 'token_revoked');
   });
 
   it('fifty at once make one conversation of an id, and one of two users', async () => {
