@@ -33,7 +33,7 @@ void buf_consume(struct buf *buf, size_t len)
         memmove(buf->data, buf->data + len, buf->len);
 }
 
-char *buf_reserve(struct buf *buf, size_t len)
+char *buf_grow(struct buf *buf, size_t len)
 {
     if (buf->failed || len > buf->max - buf->len) {
         buf->failed = true;
@@ -71,11 +71,6 @@ void buf_add_str(struct buf *buf, struct str text)
 void buf_add_text(struct buf *buf, const char *text)
 {
     buf_add(buf, text, strlen(text));
-}
-
-void buf_add_char(struct buf *buf, char byte)
-{
-    buf_add(buf, &byte, 1);
 }
 
 void buf_addf(struct buf *buf, const char *format, ...)
@@ -122,19 +117,47 @@ static const char *json_escape(unsigned char byte, char unicode[7])
     }
 }
 
-void buf_add_json(struct buf *buf, struct str text)
+static bool needs_escape(unsigned char byte)
+{
+    return byte < 0x20 || byte == '"' || byte == '\\';
+}
+
+/* The first byte from `at` on that needs an escape; text.len: none does. Eight at a time: a byte of `word` less than
+ * one of `than`, none of which is above 0x80, shows as a high bit (and so perhaps does one above it). */
+static size_t find_escape(struct str text, size_t at)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+    for (; text.len - at >= sizeof ones; at += sizeof ones) {
+        uint64_t word;
+        memcpy(&word, text.ptr + at, sizeof word);
+        uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+        uint64_t found = (word - ones * 0x20) & ~word;
+        found |= (quote - ones) & ~quote;
+        found |= (backslash - ones) & ~backslash;
+        if (found & high)
+            break;
+    }
+    while (at < text.len && !needs_escape((unsigned char)text.ptr[at]))
+        at++;
+    return at;
+}
+
+void buf_add_escaped(struct buf *buf, struct str text)
 {
     char unicode[7];
     size_t plain = 0; /* start of the run that needs no escape */
-    buf_add_char(buf, '"');
-    for (size_t i = 0; i < text.len; i++) {
+    for (size_t i = 0; (i = find_escape(text, i)) < text.len; i++) {
         unsigned char byte = (unsigned char)text.ptr[i];
-        if (byte >= 0x20 && byte != '"' && byte != '\\')
-            continue;
         buf_add(buf, text.ptr + plain, i - plain);
         buf_add_text(buf, json_escape(byte, unicode));
         plain = i + 1;
     }
     buf_add(buf, text.ptr + plain, text.len - plain);
+}
+
+void buf_add_json(struct buf *buf, struct str text)
+{
+    buf_add_char(buf, '"');
+    buf_add_escaped(buf, text);
     buf_add_char(buf, '"');
 }

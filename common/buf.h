@@ -30,20 +30,34 @@ void buf_fini(struct buf *buf);
 void buf_clear(struct buf *buf);
 /* Drops the first `len` bytes (len <= buf->len). */
 void buf_consume(struct buf *buf, size_t len);
+/* What buf_reserve does where `cap` does not suffice. */
+char *buf_grow(struct buf *buf, size_t len);
 /* Room for `len` more bytes, to be written by the caller, who then adds to `len`;
  * NULL (and failed) past the bound. */
-char *buf_reserve(struct buf *buf, size_t len);
+static inline char *buf_reserve(struct buf *buf, size_t len)
+{
+    return !buf->failed && len <= buf->cap - buf->len ? buf->data + buf->len : buf_grow(buf, len);
+}
 
 void buf_add(struct buf *buf, const void *bytes, size_t len);
 void buf_add_str(struct buf *buf, struct str text);
 void buf_add_text(struct buf *buf, const char *text);
-void buf_add_char(struct buf *buf, char byte);
+static inline void buf_add_char(struct buf *buf, char byte)
+{
+    char *room = buf_reserve(buf, 1);
+    if (!room)
+        return;
+    *room = byte;
+    buf->len++;
+}
 void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_add_u64(struct buf *buf, uint64_t value);
 
 /* Appends `text` (valid UTF-8) as a JSON string with its quotes. Escapes what RFC 8259 section 7 says
  * must be and nothing else, so a text that came as JSON never grows. */
 void buf_add_json(struct buf *buf, struct str text);
+/* The same without the quotes. */
+void buf_add_escaped(struct buf *buf, struct str text);
 
 static inline struct str buf_str(const struct buf *buf)
 {

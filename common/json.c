@@ -523,69 +523,21 @@ static bool is_open(const struct buf *out)
     return last == '{' || last == '[' || last == ':';
 }
 
-void json_add_key(struct buf *out, const char *key)
+void json_put_key(struct buf *out, const char *key, size_t len)
 {
-    if (!is_open(out))
-        buf_add_char(out, ',');
-    if (!key)
-        return;
-    size_t len = strlen(key);
-    char *at = buf_reserve(out, len + 3);
+    bool comma = !is_open(out);
+    size_t need = comma + (key ? len + sizeof "\"\":" - 1 : 0);
+    char *at = need ? buf_reserve(out, need) : NULL;
     if (!at)
         return;
-    at[0] = '"';
-    memcpy(at + 1, key, len);
-    memcpy(at + 1 + len, "\":", 2);
-    out->len += len + 3;
-}
-
-void json_begin_object(struct buf *out)
-{
-    buf_add_char(out, '{');
-}
-
-void json_begin_array(struct buf *out)
-{
-    buf_add_char(out, '[');
-}
-
-void json_add_object(struct buf *out, const char *key)
-{
-    json_add_key(out, key);
-    buf_add_char(out, '{');
-}
-
-void json_add_array(struct buf *out, const char *key)
-{
-    json_add_key(out, key);
-    buf_add_char(out, '[');
-}
-
-void json_end_object(struct buf *out)
-{
-    buf_add_char(out, '}');
-}
-
-void json_end_array(struct buf *out)
-{
-    buf_add_char(out, ']');
-}
-
-void json_add_string(struct buf *out, const char *key, struct str text)
-{
-    json_add_key(out, key);
-    buf_add_json(out, text);
-}
-
-void json_add_text(struct buf *out, const char *key, const char *text)
-{
-    json_add_string(out, key, str_of(text));
-}
-
-void json_add_u64(struct buf *out, const char *key, uint64_t number)
-{
-    json_add_key(out, key);
-    buf_add_u64(out, number);
+    out->len += need;
+    if (comma)
+        *at++ = ',';
+    if (!key)
+        return;
+    *at++ = '"';
+    memcpy(at, key, len);
+    memcpy(at + len, "\":", 2);
 }
 
 void json_add_int(struct buf *out, const char *key, int64_t number)
@@ -604,6 +556,15 @@ void json_add_bool(struct buf *out, const char *key, bool value)
 void json_add_null(struct buf *out, const char *key)
 {
     json_add_raw(out, key, STR("null"));
+}
+
+void json_add_joined(struct buf *out, const char *key, struct str one, struct str two)
+{
+    json_add_key(out, key);
+    buf_add_char(out, '"');
+    buf_add_escaped(out, one);
+    buf_add_escaped(out, two);
+    buf_add_char(out, '"');
 }
 
 void json_add_raw(struct buf *out, const char *key, struct str json)

@@ -15,6 +15,7 @@
 
 #include <json-c/json.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { JSON_MAX_DEPTH = 16, JSON_MAX_VALUES = 4096, JSON_VET_MAX_DEPTH = 1024 };
 
@@ -54,27 +55,75 @@ void json_add_others(struct buf *out, struct str object, const char *const *name
  *
  * Values are appended one after the other, and commas come by themselves: between a value and what stands before it in
  * its object or array, which the buffer's last byte tells. `key`: the member's name, which needs no escape; NULL in an
- * array. Failure sticks in the buffer (buf.h). */
+ * array. Failure sticks in the buffer (buf.h). Nothing is allocated but what the buffer grows by. */
+
+/* What json_add_key does; `len` is the key's, which is a constant where it is written. */
+void json_put_key(struct buf *out, const char *key, size_t len);
+/* Only the name, and without one only the comma: the value is written by who is called next, by any of these without a
+ * key. */
+static inline void json_add_key(struct buf *out, const char *key)
+{
+    json_put_key(out, key, key ? strlen(key) : 0);
+}
 
 /* The first of a text, whatever stands before it in the buffer. */
-void json_begin_object(struct buf *out);
-void json_begin_array(struct buf *out);
-void json_add_object(struct buf *out, const char *key);
-void json_add_array(struct buf *out, const char *key);
-void json_end_object(struct buf *out);
-void json_end_array(struct buf *out);
+static inline void json_begin_object(struct buf *out)
+{
+    buf_add_char(out, '{');
+}
+
+static inline void json_begin_array(struct buf *out)
+{
+    buf_add_char(out, '[');
+}
+
+static inline void json_add_object(struct buf *out, const char *key)
+{
+    json_add_key(out, key);
+    buf_add_char(out, '{');
+}
+
+static inline void json_add_array(struct buf *out, const char *key)
+{
+    json_add_key(out, key);
+    buf_add_char(out, '[');
+}
+
+static inline void json_end_object(struct buf *out)
+{
+    buf_add_char(out, '}');
+}
+
+static inline void json_end_array(struct buf *out)
+{
+    buf_add_char(out, ']');
+}
 
 /* `text` is UTF-8. */
-void json_add_string(struct buf *out, const char *key, struct str text);
-void json_add_text(struct buf *out, const char *key, const char *text);
+static inline void json_add_string(struct buf *out, const char *key, struct str text)
+{
+    json_add_key(out, key);
+    buf_add_json(out, text);
+}
+
+static inline void json_add_text(struct buf *out, const char *key, const char *text)
+{
+    json_add_string(out, key, str_of(text));
+}
+
+static inline void json_add_u64(struct buf *out, const char *key, uint64_t number)
+{
+    json_add_key(out, key);
+    buf_add_u64(out, number);
+}
+
 void json_add_int(struct buf *out, const char *key, int64_t number);
-void json_add_u64(struct buf *out, const char *key, uint64_t number);
 void json_add_bool(struct buf *out, const char *key, bool value);
 void json_add_null(struct buf *out, const char *key);
+/* One string of two texts. */
+void json_add_joined(struct buf *out, const char *key, struct str one, struct str two);
 /* JSON as it stands: a value, or without a key several values or members that have their commas; none if it is empty. */
 void json_add_raw(struct buf *out, const char *key, struct str json);
-/* Only the name: the value is written by who is called next, by any of these without a key. */
-void json_add_key(struct buf *out, const char *key);
 
 /* Parses exactly one object. Numbers in it that are integers are json_type_int, however they were spelled
  * (json_whole). On success *out is owned by the caller (json_object_put).

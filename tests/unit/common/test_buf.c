@@ -135,6 +135,39 @@ static void json_strings_escape_what_must_be(void **state)
 }
 
 /* The published values of 64-bit FNV-1a: relays of different versions give each other such numbers. */
+/* Each byte in each place of a text that is read eight bytes at a time, alone and beside one that has to be escaped. */
+static void json_strings_escape_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        for (size_t at = 0; at < 19; at++) {
+            char text[20], expected[200];
+            size_t len = 0;
+            memset(text, at % 2 ? 'x' : '\xff', sizeof text);
+            text[at] = (char)byte;
+            text[(at + 9) % sizeof text] = '"';
+            for (size_t i = 0; i < sizeof text; i++)
+                if (text[i] == '"' || text[i] == '\\')
+                    len += (size_t)sprintf(expected + len, "\\%c", text[i]);
+                else if ((unsigned char)text[i] >= 0x20)
+                    expected[len++] = text[i];
+                else
+                    len += (size_t)sprintf(expected + len,
+                                           text[i] == '\n'   ? "\\n"
+                                           : text[i] == '\r' ? "\\r"
+                                           : text[i] == '\t' ? "\\t"
+                                                             : "\\u%04x",
+                                           (unsigned)text[i]);
+            struct buf buf;
+            buf_init(&buf, 400);
+            buf_add_escaped(&buf, (struct str){text, sizeof text});
+            assert_int_equal(buf.len, len);
+            assert_memory_equal(buf.data, expected, len);
+            buf_fini(&buf);
+        }
+    }
+}
+
 static void a_hash_is_the_same_everywhere(void **state)
 {
     (void)state;
@@ -156,6 +189,7 @@ int main(void)
         cmocka_unit_test(formats_may_be_longer_than_the_stack_buffer),
         cmocka_unit_test(numbers_are_decimal),
         cmocka_unit_test(json_strings_escape_what_must_be),
+        cmocka_unit_test(json_strings_escape_wherever_it_stands),
         cmocka_unit_test(a_hash_is_the_same_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

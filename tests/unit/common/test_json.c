@@ -499,11 +499,13 @@ static void the_writer_puts_the_commas(void **state)
     json_end_array(&out);
     json_add_key(&out, "later");
     json_add_text(&out, NULL, "[");
+    json_add_joined(&out, "two", STR("\"a"), STR("b\n"));
+    json_add_joined(&out, "empty", STR(""), STR(""));
     json_add_int(&out, "last", -1);
     json_end_object(&out);
     assert_bytes(buf_str(&out), "data: {\"none\":{},\"mixed\":[-9223372036854775808,18446744073709551615,[],"
                                 "{\"yes\":true,\"nothing\":null},\"a \\\"[{:\",1,2,false],"
-                                "\"later\":\"[\",\"last\":-1}");
+                                "\"later\":\"[\",\"two\":\"\\\"ab\\n\",\"empty\":\"\",\"last\":-1}");
     buf_fini(&out);
 }
 
@@ -517,6 +519,15 @@ static void the_writers_failure_sticks(void **state)
     json_add_int(&out, "n", 1);
     json_end_object(&out);
     assert_true(out.failed);
+    buf_fini(&out);
+    buf_init(&out, sizeof "[1,{\"a\":2}]" - 1); /* what just fits */
+    json_begin_array(&out);
+    json_add_int(&out, NULL, 1);
+    json_add_object(&out, NULL);
+    json_add_int(&out, "a", 2);
+    json_end_object(&out);
+    json_end_array(&out);
+    assert_bytes(buf_str(&out), "[1,{\"a\":2}]");
     buf_fini(&out);
 }
 
