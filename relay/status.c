@@ -1,5 +1,6 @@
 #include "relay/status.h"
 
+#include "common/json.h"
 #include "common/store/db_address.h"
 #include "common/metrics.h"
 #include "common/origin.h"
@@ -14,13 +15,18 @@ static unsigned ready_body(const struct relay *relay, struct buf *body)
     struct db_state db = db_state();
     bool redis = bus_is_up(relay->bus);
     bool ready = db.up && db.writable && !relay->draining; /* without Redis nothing is refused: not held against it */
-    buf_addf(body,
-             "{\"ready\":%s,\"db\":%s,\"db_address\":%u,\"db_writable\":%s,\"redis\":%s,\"draining\":%s,"
-             "\"connections\":%zu,\"redis_servers\":",
-             ready ? "true" : "false", db.up ? "true" : "false", db.address, db.writable ? "true" : "false",
-             redis ? "true" : "false", relay->draining ? "true" : "false", relay->sessions.count);
+    json_begin_object(body);
+    json_add_bool(body, "ready", ready);
+    json_add_bool(body, "db", db.up);
+    json_add_u64(body, "db_address", db.address);
+    json_add_bool(body, "db_writable", db.writable);
+    json_add_bool(body, "redis", redis);
+    json_add_bool(body, "draining", relay->draining);
+    json_add_u64(body, "connections", relay->sessions.count);
+    json_add_key(body, "redis_servers");
     bus_add_state(relay->bus, body);
-    buf_add_text(body, "}\n");
+    json_end_object(body);
+    buf_add_char(body, '\n');
     return ready ? 200 : 503;
 }
 

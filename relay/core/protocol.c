@@ -1,5 +1,6 @@
 #include "relay/core/protocol.h"
 
+#include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "relay/core/hub.h"
@@ -135,14 +136,15 @@ static void send_error(struct session *session, struct str client_id, const char
 {
     struct buf out;
     buf_init(&out, 1024);
-    buf_addf(&out, "{\"type\":\"error\",\"code\":\"%s\",\"error\":\"%s\"", code, message);
-    if (client_id.len) {
-        buf_add_text(&out, ",\"clientId\":");
-        buf_add_json(&out, client_id);
-    }
+    json_begin_object(&out);
+    json_add_text(&out, "type", "error");
+    json_add_text(&out, "code", code);
+    json_add_text(&out, "error", message);
+    if (client_id.len)
+        json_add_string(&out, "clientId", client_id);
     if (retry_after_ms)
-        buf_addf(&out, ",\"retry_after_ms\":%lld", (long long)retry_after_ms);
-    buf_add_char(&out, '}');
+        json_add_int(&out, "retry_after_ms", retry_after_ms);
+    json_end_object(&out);
     metric_inc(METRIC_FRAMES_REFUSED);
     session_send_text(session, buf_str(&out));
     buf_fini(&out);

@@ -1,5 +1,6 @@
 /* app_demo.c: the Socket.IO namespace /echo-demo: greets, and says back what it is sent. */
 #include "relay/demos/demos.h"
+#include "common/json.h"
 
 static void demo_connected(struct sio_socket *socket, struct str auth, bool recovered)
 {
@@ -20,9 +21,10 @@ static void demo_event(struct sio_socket *socket, const struct sio_event *event)
     buf_add_text(&said, "sever:");
     if (!sio_json_string(sent, &said))
         buf_add_str(&said, sent);
-    buf_add_text(&array, "[\"message\",");
-    buf_add_json(&array, buf_str(&said));
-    buf_add_char(&array, ']');
+    json_begin_array(&array);
+    json_add_text(&array, NULL, "message");
+    json_add_string(&array, NULL, buf_str(&said));
+    json_end_array(&array);
     sio_emit(socket, buf_str(&array), NULL, 0);
     sio_ack(socket, event->ack_id, STR("[{\"success\":true}]"), NULL, 0);
     buf_fini(&said);

@@ -17,24 +17,25 @@ enum { LONGEST_TIMER_MS = 24 * 3600 * 1000, ANSWER_BYTES = 64 * 1024 };
 
 /* ---- answers ---- */
 
-static void add_re(struct buf *out, int64_t re)
+static void begin_answer(struct buf *out, size_t max, int64_t re, bool ok)
 {
+    buf_init(out, max);
+    json_begin_object(out);
     if (re == NATIVE_NO_ID)
-        buf_add_text(out, "{\"re\":null,\"ok\":");
+        json_add_null(out, "re");
     else
-        buf_addf(out, "{\"re\":%lld,\"ok\":", (long long)re);
+        json_add_int(out, "re", re);
+    json_add_bool(out, "ok", ok);
 }
 
 void native_begin(struct buf *out, size_t max, int64_t re)
 {
-    buf_init(out, max);
-    add_re(out, re);
-    buf_add_text(out, "true");
+    begin_answer(out, max, re, true);
 }
 
 void native_end(struct native *native, struct buf *out)
 {
-    buf_add_char(out, '}');
+    json_end_object(out);
     CG_ASSERT(!out->failed);
     session_queue(native->session, WSFRAME_TEXT, buf_str(out), STR(""));
     buf_fini(out);
@@ -47,15 +48,21 @@ void native_ok(struct native *native, int64_t re)
     native_end(native, &out);
 }
 
+void native_add_error(struct buf *out, const char *code, const char *message, int64_t retry_ms)
+{
+    json_add_object(out, "error");
+    json_add_text(out, "code", code);
+    json_add_text(out, "message", message);
+    if (retry_ms)
+        json_add_int(out, "retry_after_ms", retry_ms);
+    json_end_object(out);
+}
+
 static void refuse(struct native *native, int64_t re, const char *code, const char *message, int64_t retry_ms)
 {
     struct buf out;
-    buf_init(&out, 1024);
-    add_re(&out, re);
-    buf_addf(&out, "false,\"error\":{\"code\":\"%s\",\"message\":\"%s\"", code, message);
-    if (retry_ms)
-        buf_addf(&out, ",\"retry_after_ms\":%lld", (long long)retry_ms);
-    buf_add_char(&out, '}');
+    begin_answer(&out, 1024, re, false);
+    native_add_error(&out, code, message, retry_ms);
     metric_inc(METRIC_FRAMES_REFUSED);
     native_end(native, &out);
 }
@@ -356,13 +363,13 @@ static void on_hello(struct native *native, int64_t re, struct json_object *obje
 static void add_room(struct native *native, const struct native_hello_room *asked, struct buf *out)
 {
     const struct native_room *room = native_room_named(native, str_of(asked->id));
-    buf_add_text(out, "{\"room\":");
-    buf_add_json(out, str_of(asked->id));
+    json_add_object(out, NULL);
+    json_add_text(out, "room", asked->id);
     if (room && room->joined)
         native_add_joined(out, room);
     else
-        buf_addf(out, ",\"error\":{\"code\":\"%s\",\"message\":\"%s\"}", asked->code, asked->message);
-    buf_add_char(out, '}');
+        native_add_error(out, asked->code, asked->message, 0);
+    json_end_object(out);
 }
 
 void native_hello_settled(struct native *native)
@@ -378,16 +385,13 @@ void native_hello_settled(struct native *native)
     SLIST_FOREACH(room, &native->rooms, link)
         room->joined = room->in_hello && hub_subscription(native->session, room->membership.conversation);
     native_begin(&out, ANSWER_BYTES, hello->re);
-    buf_add_text(&out, ",\"user\":");
-    buf_add_json(&out, str_of(native->name));
-    buf_addf(&out, ",\"epoch\":%llu,\"ping_ms\":%lld,\"joined\":[", (unsigned long long)protocol_context.hub->epoch,
-             (long long)session_ping_ms(native->session));
-    for (size_t i = 0; i < hello->count; i++) {
-        if (i)
-            buf_add_char(&out, ',');
+    json_add_text(&out, "user", native->name);
+    json_add_u64(&out, "epoch", protocol_context.hub->epoch);
+    json_add_int(&out, "ping_ms", session_ping_ms(native->session));
+    json_add_array(&out, "joined");
+    for (size_t i = 0; i < hello->count; i++)
         add_room(native, &hello->rooms[i], &out);
-    }
-    buf_add_char(&out, ']');
+    json_end_array(&out);
     native_end(native, &out);
     SLIST_FOREACH(room, &native->rooms, link)
         if (room->joined)
@@ -403,7 +407,7 @@ static void on_ping(struct native *native, int64_t re, struct json_object *objec
     struct buf out;
     (void)object;
     native_begin(&out, 128, re);
-    buf_addf(&out, ",\"ts\":%lld", (long long)clock_wall_ms());
+    json_add_int(&out, "ts", clock_wall_ms());
     native_end(native, &out);
 }
 
@@ -547,8 +551,10 @@ static void tell_moved(void *arg, struct session *session)
     if (session == moved->mover || !native_of(session)->known)
         return;
     buf_init(&out, 128);
-    buf_addf(&out, "{\"ev\":\"read\",\"ch\":%llu,\"seq\":%llu", (unsigned long long)moved->mark->conversation,
-             (unsigned long long)moved->mark->seq);
+    json_begin_object(&out);
+    json_add_text(&out, "ev", "read");
+    json_add_u64(&out, "ch", moved->mark->conversation);
+    json_add_u64(&out, "seq", moved->mark->seq);
     native_end(native_of(session), &out);
 }
 

@@ -181,8 +181,8 @@ static void on_moved(struct job *job)
     if (native) {
         struct buf out;
         native_begin(&out, 512, reading->asked.re);
-        buf_addf(&out, ",\"seq\":%llu,\"unread\":%llu", (unsigned long long)mark.seq,
-                 (unsigned long long)reading->unread);
+        json_add_u64(&out, "seq", mark.seq);
+        json_add_u64(&out, "unread", reading->unread);
         native_end(native, &out);
     }
     if (reading->moved && reading->asked.epoch == protocol_context.hub->epoch) { /* else it is of nobody's numbers */
@@ -240,14 +240,17 @@ static void count_unread(struct job *job, struct store *store)
 static void add_counted(struct buf *out, const struct counting *counting, size_t i)
 {
     const struct store_native_membership *membership = &counting->memberships[i];
-    buf_add_text(out, i ? ",{\"room\":" : "{\"room\":");
-    buf_add_json(out, str_of(counting->ids[i]));
-    if (membership->conversation)
-        buf_addf(out, ",\"ch\":%llu,\"seq\":%llu,\"read\":%llu,\"unread\":%llu}",
-                 (unsigned long long)membership->conversation, (unsigned long long)membership->seq,
-                 (unsigned long long)membership->read_seq, (unsigned long long)counting->unread[i]);
-    else
-        buf_add_text(out, ",\"error\":{\"code\":\"not_found\",\"message\":\"no such thing, or not one of yours\"}}");
+    json_add_object(out, NULL);
+    json_add_text(out, "room", counting->ids[i]);
+    if (membership->conversation) {
+        json_add_u64(out, "ch", membership->conversation);
+        json_add_u64(out, "seq", membership->seq);
+        json_add_u64(out, "read", membership->read_seq);
+        json_add_u64(out, "unread", counting->unread[i]);
+    } else {
+        native_add_error(out, "not_found", "no such thing, or not one of yours", 0);
+    }
+    json_end_object(out);
 }
 
 static void on_counted(struct job *job)
@@ -257,10 +260,10 @@ static void on_counted(struct job *job)
     if (native) {
         struct buf out;
         native_begin(&out, 64 * 1024, counting->asked.re);
-        buf_add_text(&out, ",\"rooms\":[");
+        json_add_array(&out, "rooms");
         for (size_t i = 0; i < counting->count; i++)
             add_counted(&out, counting, i);
-        buf_add_char(&out, ']');
+        json_end_array(&out);
         native_end(native, &out);
         answered(&counting->asked, native);
     }

@@ -30,59 +30,58 @@ static const char *kind_name(enum message_kind kind)
 
 static void add_content(const struct message *message, struct buf *out)
 {
-    buf_addf(out, ",\"kind\":\"%s\"", kind_name(message->kind));
+    json_add_text(out, "kind", kind_name(message->kind));
     if (message->recalled) {
-        buf_add_text(out, ",\"recalled\":true");
+        json_add_bool(out, "recalled", true);
         return;
     }
-    if (message->kind == MESSAGE_TRANSFER) {
-        buf_add_text(out, ",\"content\":");
-        buf_add_str(out, message->content); /* JSON of our own making */
-    } else if (message_is_said(message->kind)) {
-        buf_add_text(out, ",\"content\":");
-        buf_add_json(out, message->content);
-    }
+    if (message->kind == MESSAGE_TRANSFER)
+        json_add_raw(out, "content", message->content); /* of our own making */
+    else if (message_is_said(message->kind))
+        json_add_string(out, "content", message->content);
     if (message->revised_by)
-        buf_addf(out, ",\"edited\":%llu", (unsigned long long)message->revised_by);
+        json_add_u64(out, "edited", message->revised_by);
 }
 
 void native_encode(const struct message *message, struct buf *out)
 {
     const char *event = message->kind == MESSAGE_EDIT ? "edit" : message->kind == MESSAGE_RECALL ? "recall" : "message";
-    buf_addf(out, "{\"ev\":\"%s\",\"ch\":%llu,\"epoch\":%llu,\"seq\":%llu,\"ts\":%lld,\"name\":", event,
-             (unsigned long long)message->conversation, (unsigned long long)protocol_context.hub->epoch,
-             (unsigned long long)message->seq, (long long)message->at_ms);
-    buf_add_json(out, message->sender_name);
-    if (message_is_revision(message->kind) && message->content.len) {
-        buf_add_char(out, ',');
-        buf_add(out, message->content.ptr + 1, message->content.len - 1); /* the rest of an object of our own making */
-        return;
-    }
-    add_content(message, out);
-    buf_add_char(out, '}');
+    json_begin_object(out);
+    json_add_text(out, "ev", event);
+    json_add_u64(out, "ch", message->conversation);
+    json_add_u64(out, "epoch", protocol_context.hub->epoch);
+    json_add_u64(out, "seq", message->seq);
+    json_add_int(out, "ts", message->at_ms);
+    json_add_string(out, "name", message->sender_name);
+    if (message_is_revision(message->kind) && message->content.len) /* the members of an object of our own making */
+        json_add_raw(out, NULL, (struct str){message->content.ptr + 1, message->content.len - 2});
+    else
+        add_content(message, out);
+    json_end_object(out);
 }
 
 void native_add_members(struct buf *out, const struct member *members, size_t count)
 {
-    buf_add_text(out, ",\"members\":[");
+    json_add_array(out, "members");
     for (size_t i = 0; i < count; i++) {
         /* a list that would not fit is cut, not lost */
         if (out->max - out->len < members[i].name.len * 6 + members[i].head.len + 64)
             break;
-        buf_add_text(out, i ? ",{\"name\":" : "{\"name\":");
-        buf_add_json(out, members[i].name);
-        buf_add_text(out, ",\"head\":");
-        buf_add_str(out, members[i].head);
-        buf_add_char(out, '}');
+        json_add_object(out, NULL);
+        json_add_string(out, "name", members[i].name);
+        json_add_raw(out, "head", members[i].head);
+        json_end_object(out);
     }
-    buf_add_char(out, ']');
+    json_end_array(out);
 }
 
 static void encode_members(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
 {
-    buf_addf(out, "{\"ev\":\"members\",\"ch\":%llu", (unsigned long long)conversation);
+    json_begin_object(out);
+    json_add_text(out, "ev", "members");
+    json_add_u64(out, "ch", conversation);
     native_add_members(out, members, count);
-    buf_add_char(out, '}');
+    json_end_object(out);
 }
 
 /* Who is present is announced as the conversation's own protocol does it: native_go enters with that protocol's

@@ -121,6 +121,8 @@ static inline struct native *native_of(struct session *session)
 
 /* Begins an answer {"re":…,"ok":true and ends it; between the two go its fields, each with a comma before it. */
 void native_begin(struct buf *out, size_t max, int64_t re);
+/* The member `error`; retry_ms 0: it does not say when to try again. */
+void native_add_error(struct buf *out, const char *code, const char *message, int64_t retry_ms);
 void native_end(struct native *native, struct buf *out);
 void native_ok(struct native *native, int64_t re);
 /* Both texts are literals. */

@@ -295,21 +295,21 @@ static uint64_t shown_seq(const struct native_room *room)
 
 void native_add_joined(struct buf *out, const struct native_room *room)
 {
-    buf_addf(out, ",\"ch\":%llu,\"epoch\":%llu,\"seq\":%llu,\"read\":%llu",
-             (unsigned long long)room->membership.conversation, (unsigned long long)protocol_context.hub->epoch,
-             (unsigned long long)shown_seq(room), (unsigned long long)room->membership.read_seq);
+    json_add_u64(out, "ch", room->membership.conversation);
+    json_add_u64(out, "epoch", protocol_context.hub->epoch);
+    json_add_u64(out, "seq", shown_seq(room));
+    json_add_u64(out, "read", room->membership.read_seq);
     if (room->reset)
-        buf_add_text(out, ",\"reset\":true");
+        json_add_bool(out, "reset", true);
     else if (room->cursor.given)
-        buf_addf(out, ",\"missed\":%llu", (unsigned long long)(shown_seq(room) - room->cursor.seq));
+        json_add_u64(out, "missed", shown_seq(room) - room->cursor.seq);
 }
 
 static void answer_join(struct native_room *room, int64_t re)
 {
     struct buf out;
     native_begin(&out, 1024, re);
-    buf_add_text(&out, ",\"room\":");
-    buf_add_json(&out, str_of(room->id));
+    json_add_text(&out, "room", room->id);
     native_add_joined(&out, room);
     native_end(room->native, &out);
 }
@@ -482,8 +482,10 @@ static void kick(struct native_room *room, struct str reason)
     bool of_hello = room->coming && room->in_hello;
     struct buf out;
     buf_init(&out, 128 + 6 * reason.len);
-    buf_addf(&out, "{\"ev\":\"kicked\",\"ch\":%llu,\"reason\":", (unsigned long long)room->membership.conversation);
-    buf_add_json(&out, reason);
+    json_begin_object(&out);
+    json_add_text(&out, "ev", "kicked");
+    json_add_u64(&out, "ch", room->membership.conversation);
+    json_add_string(&out, "reason", reason);
     if (sub)
         hub_leave_one(sub);
     if (native->known)

@@ -17,10 +17,11 @@ void native_posted(struct session *session, uint64_t number, const struct store_
         return;
     }
     native_begin(&out, 512, posting.re);
-    buf_addf(&out, ",\"ch\":%llu,\"epoch\":%llu,\"seq\":%llu,\"ts\":%lld,\"repeated\":%s",
-             (unsigned long long)stored->message.conversation, (unsigned long long)protocol_context.hub->epoch,
-             (unsigned long long)stored->message.seq, (long long)stored->message.at_ms,
-             stored->repeated ? "true" : "false");
+    json_add_u64(&out, "ch", stored->message.conversation);
+    json_add_u64(&out, "epoch", protocol_context.hub->epoch);
+    json_add_u64(&out, "seq", stored->message.seq);
+    json_add_int(&out, "ts", stored->message.at_ms);
+    json_add_bool(&out, "repeated", stored->repeated);
     native_end(native, &out);
 }
 
@@ -122,12 +123,11 @@ static void revise(struct native_room *room, int64_t re, struct json_object *obj
     buf_init(&clean, content.len * 2 + 16);
     text_add_content(&clean, content);
     buf_init(&json, clean.len * 6 + 128);
-    buf_addf(&json, "{\"of\":%lld", (long long)of);
-    if (kind == MESSAGE_EDIT) {
-        buf_add_text(&json, ",\"content\":");
-        buf_add_json(&json, buf_str(&clean));
-    }
-    buf_add_char(&json, '}');
+    json_begin_object(&json);
+    json_add_int(&json, "of", of);
+    if (kind == MESSAGE_EDIT)
+        json_add_string(&json, "content", buf_str(&clean));
+    json_end_object(&json);
     post(room, re, kind, buf_str(&json), client_id);
     buf_fini(&clean);
     buf_fini(&json);
@@ -161,9 +161,11 @@ void native_typing(struct native_room *room, int64_t re, struct json_object *obj
         return;
     room->typed_ms = now_ms;
     buf_init(&out, 4096);
-    buf_addf(&out, "{\"ev\":\"typing\",\"ch\":%llu,\"name\":", (unsigned long long)room->membership.conversation);
-    buf_add_json(&out, str_of(native->name));
-    buf_add_char(&out, '}');
+    json_begin_object(&out);
+    json_add_text(&out, "ev", "typing");
+    json_add_u64(&out, "ch", room->membership.conversation);
+    json_add_text(&out, "name", native->name);
+    json_end_object(&out);
     CG_ASSERT(!out.failed);
     hub_show(protocol_context.hub, room->membership.conversation, ENCODING_NATIVE, buf_str(&out));
     hub_show(protocol_context.hub, room->membership.conversation, ENCODING_NATIVE_PRESENCE, buf_str(&out));

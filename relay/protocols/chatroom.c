@@ -21,9 +21,8 @@
 
 enum { ARGUMENT_BYTES = 256 };
 
-/* Around the data of an event that stands alone in its frame. */
+/* What stands around a message's line in an event of its own: begin_event, end_event. */
 #define MESSAGE_OPEN "[{\"type\":\"message\",\"data\":"
-#define LOGS_OPEN    "[{\"type\":\"logs\",\"data\":["
 #define EVENT_CLOSE  "}]"
 
 /* What the connection proved when it opened. */
@@ -42,6 +41,21 @@ static struct chatroom_state *chatroom_state_of(struct session *session)
 
 /* ---- events out ---- */
 
+/* An event that stands alone in its frame; its data comes next, a value without a key. */
+static void begin_event(struct buf *out, const char *type)
+{
+    json_begin_array(out);
+    json_add_object(out, NULL);
+    json_add_text(out, "type", type);
+    json_add_key(out, "data");
+}
+
+static void end_event(struct buf *out)
+{
+    json_end_object(out);
+    json_end_array(out);
+}
+
 void chatroom_add_line(const struct message *message, struct buf *out)
 {
     char when[CLOCK_TEXT_MAX];
@@ -50,57 +64,51 @@ void chatroom_add_line(const struct message *message, struct buf *out)
         clock_format_local(message->at_ms, when);
         sent_at = str_of(when);
     }
-    buf_add_text(out, "{\"log_user_name\":");
+    json_begin_object(out);
     if (message->kind != MESSAGE_JOIN && message->kind != MESSAGE_LEAVE) {
-        buf_add_json(out, name);
-        buf_add_text(out, ",\"log_content\":");
-        buf_add_json(out, message->content);
+        json_add_string(out, "log_user_name", name);
+        json_add_string(out, "log_content", message->content);
     } else {
-        buf_add_text(out, "\"system\",\"log_content\":");
-        buf_add_json(out, name);
-        out->len -= !out->failed; /* into the string: before its closing quote */
-        buf_add_text(out, message->kind == MESSAGE_JOIN ? " 进入了房间\"" : " 离开了房间\"");
+        json_add_text(out, "log_user_name", "system");
+        json_add_joined(out, "log_content", name,
+                        message->kind == MESSAGE_JOIN ? STR(" 进入了房间") : STR(" 离开了房间"));
     }
-    buf_add_text(out, ",\"log_time\":");
-    buf_add_json(out, sent_at);
-    buf_add_text(out, ",\"seq\":");
-    buf_add_u64(out, message->seq);
-    buf_add_text(out, ",\"ts\":");
-    buf_add_u64(out, (uint64_t)message->at_ms);
-    buf_add_char(out, '}');
+    json_add_string(out, "log_time", sent_at);
+    json_add_u64(out, "seq", message->seq);
+    json_add_u64(out, "ts", (uint64_t)message->at_ms);
+    json_end_object(out);
 }
 
 static void encode_message(const struct message *message, struct buf *out)
 {
     if (message_is_revision(message->kind))
         return; /* histories show what came of it */
-    buf_add_text(out, MESSAGE_OPEN);
+    begin_event(out, "message");
     chatroom_add_line(message, out);
-    buf_add_text(out, EVENT_CLOSE);
+    end_event(out);
 }
 
 void chatroom_add_members(const struct member *members, size_t count, struct buf *out)
 {
-    buf_add_char(out, '[');
+    json_begin_array(out);
     for (size_t i = 0; i < count; i++) {
         /* A list that would not fit is cut, not lost: room_log_bytes bounds it. */
         if (out->max - out->len < members[i].name.len * 6 + members[i].head.len + 64)
             break;
-        buf_add_text(out, i ? ",{\"user_name\":" : "{\"user_name\":");
-        buf_add_json(out, members[i].name);
-        buf_add_text(out, ",\"head_num\":");
-        buf_add_str(out, members[i].head);
-        buf_add_char(out, '}');
+        json_add_object(out, NULL);
+        json_add_string(out, "user_name", members[i].name);
+        json_add_raw(out, "head_num", members[i].head);
+        json_end_object(out);
     }
-    buf_add_char(out, ']');
+    json_end_array(out);
 }
 
 static void encode_members(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
 {
     (void)conversation;
-    buf_add_text(out, "[{\"type\":\"members\",\"data\":");
+    begin_event(out, "members");
     chatroom_add_members(members, count, out);
-    buf_add_text(out, EVENT_CLOSE);
+    end_event(out);
 }
 
 void chatroom_store_presence(enum message_kind kind, uint64_t conversation, const struct member *member)
@@ -128,17 +136,16 @@ static void send_error_after(struct session *session, struct str client_id, cons
 {
     struct buf out;
     buf_init(&out, 1024);
-    buf_add_text(&out, "[{\"type\":\"error\",\"data\":{\"code\":");
-    buf_add_json(&out, str_of(code));
-    buf_add_text(&out, ",\"message\":");
-    buf_add_json(&out, str_of(message));
-    if (client_id.len) {
-        buf_add_text(&out, ",\"clientId\":");
-        buf_add_json(&out, client_id);
-    }
+    begin_event(&out, "error");
+    json_add_object(&out, NULL);
+    json_add_text(&out, "code", code);
+    json_add_text(&out, "message", message);
+    if (client_id.len)
+        json_add_string(&out, "clientId", client_id);
     if (retry_after_ms)
-        buf_addf(&out, ",\"retry_after_ms\":%lld", (long long)retry_after_ms);
-    buf_add_text(&out, "}" EVENT_CLOSE);
+        json_add_int(&out, "retry_after_ms", retry_after_ms);
+    json_end_object(&out);
+    end_event(&out);
     metric_inc(METRIC_FRAMES_REFUSED);
     session_send_text(session, buf_str(&out));
     buf_fini(&out);
@@ -171,12 +178,14 @@ static void logs_open(struct buf *logs)
     size_t around = (size_t)protocol_context.settings->history_limit * 2048;
     buf_init(logs, (size_t)protocol_context.settings->history_bytes +
                        (size_t)protocol_context.settings->max_message_bytes + around);
-    buf_add_text(logs, LOGS_OPEN);
+    begin_event(logs, "logs");
+    json_add_array(logs, NULL);
 }
 
 static void logs_close(struct buf *logs)
 {
-    buf_add_text(logs, "]" EVENT_CLOSE);
+    json_end_array(logs);
+    end_event(logs);
 }
 
 /* A live event's payload holds just the object that a line of `logs` is. */

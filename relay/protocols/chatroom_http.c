@@ -15,22 +15,34 @@ void chatroom_http_reply(struct http_call *call, struct str json)
     http_reply(call, 200, TYPE_JSON, "", json);
 }
 
+static void add_refusal(struct buf *out, const char *code, const char *error, int64_t retry_after_ms)
+{
+    json_begin_object(out);
+    json_add_text(out, "error", error);
+    json_add_text(out, "code", code);
+    if (retry_after_ms)
+        json_add_int(out, "retry_after_ms", retry_after_ms);
+    json_end_object(out);
+}
+
 void chatroom_http_refuse(struct http_call *call, unsigned status, const char *code, const char *error)
 {
     struct buf out;
     buf_init(&out, 1024);
-    buf_addf(&out, "{\"error\":\"%s\",\"code\":\"%s\"}", error, code);
+    add_refusal(&out, code, error, 0);
     http_reply(call, status, TYPE_JSON, status == 503 || status == 504 ? "Retry-After: 1\r\n" : "", buf_str(&out));
     buf_fini(&out);
 }
 
 void chatroom_http_refuse_limited(struct http_call *call, const char *code, const char *error, int64_t retry_after_ms)
 {
-    char json[192], headers[48];
-    snprintf(json, sizeof json, "{\"error\":\"%s\",\"code\":\"%s\",\"retry_after_ms\":%lld}", error, code,
-             (long long)retry_after_ms);
+    char headers[48];
+    struct buf out;
+    buf_init(&out, 1024);
+    add_refusal(&out, code, error, retry_after_ms);
     snprintf(headers, sizeof headers, "Retry-After: %lld\r\n", (long long)rate_seconds(retry_after_ms));
-    http_reply(call, 429, TYPE_JSON, headers, str_of(json));
+    http_reply(call, 429, TYPE_JSON, headers, buf_str(&out));
+    buf_fini(&out);
 }
 
 void chatroom_http_refuse_busy(struct http_call *call)

@@ -76,11 +76,12 @@ static void encode_json(const struct message *message, struct buf *out)
 {
     if (message_is_revision(message->kind))
         return;
-    buf_add_text(out, "{\"seq\":");
-    buf_add_u64(out, message->seq);
-    buf_add_text(out, ",\"type\":\"message\",\"data\":");
+    json_begin_object(out);
+    json_add_u64(out, "seq", message->seq);
+    json_add_text(out, "type", "message");
+    json_add_key(out, "data");
     chatroom_add_line(message, out);
-    buf_add_char(out, '}');
+    json_end_object(out);
 }
 
 /* Who is present: a poll is not told, or the list that everybody gets on coming would end each at once. */
@@ -95,9 +96,11 @@ const struct encoding poll_encoding = {
 static void encode_members_json(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
 {
     (void)conversation;
-    buf_add_text(out, "{\"type\":\"members\",\"data\":");
+    json_begin_object(out);
+    json_add_text(out, "type", "members");
+    json_add_key(out, "data");
     chatroom_add_members(members, count, out);
-    buf_add_char(out, '}');
+    json_end_object(out);
 }
 
 /* What a script element must not hold as it is: what could end it or begin another, and what JSON allows in a string

@@ -14,6 +14,7 @@
 #include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 #include "relay/protocols/chatroom_http.h"
+#include "common/json.h"
 
 enum { ROOMS_ARGUMENT_BYTES = 256, ROOMS_CALLBACK_MAX = 64 };
 

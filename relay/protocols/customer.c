@@ -156,7 +156,9 @@ const struct encoding customer_encoding = {
 static void list_open(struct buf *list, size_t bytes)
 {
     buf_init(list, bytes + 64);
-    buf_add_text(list, "{\"code\":1,\"data\":[");
+    json_begin_object(list);
+    json_add_int(list, "code", 1);
+    json_add_array(list, "data");
 }
 
 static void list_add(void *list, struct str row)
@@ -166,7 +168,8 @@ static void list_add(void *list, struct str row)
 
 static void list_send(struct buf *list, struct session *session)
 {
-    buf_add_text(list, "]}");
+    json_end_array(list);
+    json_end_object(list);
     if (list->failed)
         session_send_text(session, STR(CUSTOMER_FAILED));
     else

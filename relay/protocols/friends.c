@@ -2,6 +2,7 @@
 
 #include "common/client_id.h"
 #include "common/container.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/map.h"
 #include "common/mem.h"
@@ -111,23 +112,18 @@ static void encode(const struct message *message, bool for_low, struct buf *out)
     const char *type = type_name(message->kind);
     if (!f || !type || message->sender == (for_low ? f->low : f->high))
         return;
-    buf_add_text(out, "{\"friend\":");
-    buf_add_json(out, str_of(f->id));
-    buf_add_text(out, ",\"from\":");
-    buf_add_json(out, str_of(for_low ? f->high_id : f->low_id));
-    buf_add_text(out, ",\"to\":");
-    buf_add_json(out, str_of(for_low ? f->low_id : f->high_id));
-    buf_add_text(out, ",\"content\":");
-    buf_add_json(out, message->content);
-    buf_addf(out, ",\"type\":\"%s\",\"seq\":%llu,\"ts\":%lld", type, (unsigned long long)message->seq,
-             (long long)message->at_ms);
+    json_begin_object(out);
+    json_add_text(out, "friend", f->id);
+    json_add_text(out, "from", for_low ? f->high_id : f->low_id);
+    json_add_text(out, "to", for_low ? f->low_id : f->high_id);
+    json_add_string(out, "content", message->content);
+    json_add_text(out, "type", type);
+    json_add_u64(out, "seq", message->seq);
+    json_add_int(out, "ts", message->at_ms);
     if (!message->sender) /* the application says it, in the place of the other side */
-        buf_add_text(out, ",\"system\":true");
-    if (message->extra.len) {
-        buf_add_char(out, ',');
-        buf_add_str(out, message->extra);
-    }
-    buf_add_char(out, '}');
+        json_add_bool(out, "system", true);
+    json_add_raw(out, NULL, message->extra);
+    json_end_object(out);
 }
 
 static void encode_low(const struct message *message, struct buf *out)

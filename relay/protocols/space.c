@@ -49,9 +49,11 @@ static void encode(const struct message *message, struct buf *out)
     }
     if (message->kind != MESSAGE_TRANSFER)
         return;
-    buf_addf(out, "{\"type\":\"transfer\",\"seq\":%llu,\"transfer\":", (unsigned long long)message->seq);
-    buf_add_str(out, message->content); /* JSON of our own making */
-    buf_add_char(out, '}');
+    json_begin_object(out);
+    json_add_text(out, "type", "transfer");
+    json_add_u64(out, "seq", message->seq);
+    json_add_raw(out, "transfer", message->content); /* JSON of our own making */
+    json_end_object(out);
 }
 
 /* The first time that this member ever came, or went, becomes a record: the client id says so to the
@@ -73,12 +75,13 @@ static void store_record(enum message_kind kind, uint64_t conversation, const st
 static void add_presence(struct buf *out, enum message_kind kind, struct str space, struct str name)
 {
     buf_init(out, 4096);
-    buf_add_text(out, "{\"spaceName\":");
-    buf_add_str(out, space);
-    buf_add_text(out, kind == MESSAGE_JOIN ? ",\"userJoin\":" : ",\"userLeave\":");
-    buf_add_json(out, name);
-    out->len -= !out->failed; /* into the string: before its closing quote */
-    buf_add_text(out, kind == MESSAGE_JOIN ? "加入了房间\"}" : "退出了房间\"}");
+    json_begin_object(out);
+    json_add_raw(out, "spaceName", space);
+    if (kind == MESSAGE_JOIN)
+        json_add_joined(out, "userJoin", name, STR("加入了房间"));
+    else
+        json_add_joined(out, "userLeave", name, STR("退出了房间"));
+    json_end_object(out);
     CG_ASSERT(!out->failed);
 }
 

@@ -62,6 +62,9 @@ int64_t sio_ask(struct sio_socket *socket, struct str array, const struct str *a
 /* Acknowledges: `array` is the JSON array of arguments. Nothing if ack_id is -1. */
 void sio_ack(struct sio_socket *socket, int64_t ack_id, struct str array, const struct str *attachments,
              size_t attachment_count);
+/* Appends what it is acknowledged with that an event failed: `error`, a word for programs, and when to try again, 0: that
+ * is not said. */
+void sio_add_failure(struct buf *array, const char *error, int64_t retry_after_ms);
 
 /* Rooms. A socket may be in io_rooms_max; ERR_TOO_BIG past that. Joining twice is joining once. ERR_BUSY: its
  * address has asked too much of Redis that is not answered yet. */

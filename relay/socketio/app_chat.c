@@ -1,6 +1,7 @@
 #include "relay/socketio/app_chat.h"
 
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/mem.h"
 #include "common/name.h"
 #include "common/text.h"
@@ -38,33 +39,37 @@ static struct chat_state *state_of(struct sio_socket *socket)
 
 /* ---- what clients see ---- */
 
-/* {"username":…,"content":…,"createAt":…} without the last brace. */
-static void add_line(struct buf *out, struct str username, struct str content, int64_t at_ms)
+/* {"username":…,"content":…,"createAt":…}, still open. */
+static void begin_line(struct buf *out, struct str username, struct str content, int64_t at_ms)
 {
     char when[CLOCK_TEXT_MAX];
     clock_format_utc(at_ms, when);
     when[10] = 'T';
-    buf_add_text(out, "{\"username\":");
-    buf_add_json(out, username);
-    buf_add_text(out, ",\"content\":");
-    buf_add_json(out, content);
-    buf_addf(out, ",\"createAt\":\"%sZ\"", when);
+    json_add_object(out, NULL);
+    json_add_string(out, "username", username);
+    json_add_string(out, "content", content);
+    json_add_joined(out, "createAt", str_of(when), STR("Z"));
 }
 
-static void add_event(struct buf *out, struct str username, struct str content, int64_t at_ms)
+/* ["message",{…}], still open. */
+static void begin_event(struct buf *out, struct str username, struct str content, int64_t at_ms)
 {
-    buf_add_text(out, "[\"message\",");
-    add_line(out, username, content, at_ms);
-    buf_add_text(out, "}]");
+    json_begin_array(out);
+    json_add_text(out, NULL, "message");
+    begin_line(out, username, content, at_ms);
+}
+
+static void end_event(struct buf *out)
+{
+    json_end_object(out);
+    json_end_array(out);
 }
 
 static void chat_encode(const struct message *message, struct buf *out)
 {
-    buf_add_text(out, "[\"message\",");
-    add_line(out, message->sender_name, message->content, message->at_ms);
-    buf_add_text(out, ",\"seq\":");
-    buf_add_u64(out, message->seq);
-    buf_add_text(out, "}]");
+    begin_event(out, message->sender_name, message->content, message->at_ms);
+    json_add_u64(out, "seq", message->seq);
+    end_event(out);
 }
 
 /* A line of the server's to this client alone: `subject` and what is said of it. */
@@ -75,7 +80,8 @@ static void tell(struct sio_socket *socket, struct str subject, const char *text
     buf_init(&array, LINE_BYTES * 2);
     buf_add_str(&line, subject);
     buf_add_text(&line, text);
-    add_event(&array, STR(SYSTEM), buf_str(&line), clock_wall_ms());
+    begin_event(&array, STR(SYSTEM), buf_str(&line), clock_wall_ms());
+    end_event(&array);
     sio_emit(socket, buf_str(&array), NULL, 0);
     buf_fini(&line);
     buf_fini(&array);
@@ -91,7 +97,7 @@ static void ack_error(struct sio_socket *socket, int64_t ack_id, const char *err
 {
     struct buf array;
     buf_init(&array, 256);
-    buf_addf(&array, "[{\"success\":false,\"error\":\"%s\"}]", error);
+    sio_add_failure(&array, error, 0);
     sio_ack(socket, ack_id, buf_str(&array), NULL, 0);
     buf_fini(&array);
 }
@@ -104,34 +110,29 @@ static void refuse_message(struct sio_socket *socket, int64_t ack_id, const char
 
 /* ---- history ---- */
 
-struct list {
-    struct buf array;
-    size_t count;
-};
-
 static void add_to_list(void *arg, const struct message *message)
 {
-    struct list *list = arg;
-    if (list->count++)
-        buf_add_char(&list->array, ',');
-    add_line(&list->array, message->sender_name, message->content, message->at_ms);
-    buf_add_char(&list->array, '}');
+    begin_line(arg, message->sender_name, message->content, message->at_ms);
+    json_end_object(arg);
 }
 
 static void on_get_all(struct sio_socket *socket, const struct sio_event *event)
 {
-    struct list list = {.count = 0};
+    struct buf array;
     if (debts_refuse()) {
         refuse_message(socket, event->ack_id, "busy", "聊天太忙,请稍后再试");
         return;
     }
-    buf_init(&list.array, HISTORY * ((size_t)protocol_context.settings->io_max_payload_bytes + 1024));
-    buf_add_text(&list.array, "[\"allMessages\",[");
-    sio_history(socket, add_to_list, &list);
-    buf_add_text(&list.array, "]]");
-    sio_emit(socket, buf_str(&list.array), NULL, 0);
+    buf_init(&array, HISTORY * ((size_t)protocol_context.settings->io_max_payload_bytes + 1024));
+    json_begin_array(&array);
+    json_add_text(&array, NULL, "allMessages");
+    json_add_array(&array, NULL);
+    sio_history(socket, add_to_list, &array);
+    json_end_array(&array);
+    json_end_array(&array);
+    sio_emit(socket, buf_str(&array), NULL, 0);
     ack_ok(socket, event->ack_id);
-    buf_fini(&list.array);
+    buf_fini(&array);
 }
 
 /* ---- messages ---- */
@@ -172,7 +173,12 @@ static void chat_posted(struct sio_socket *socket, enum err err, const struct me
         return;
     }
     buf_init(&array, 128);
-    buf_addf(&array, "[{\"success\":true,\"seq\":%llu}]", (unsigned long long)message->seq);
+    json_begin_array(&array);
+    json_add_object(&array, NULL);
+    json_add_bool(&array, "success", true);
+    json_add_u64(&array, "seq", message->seq);
+    json_end_object(&array);
+    json_end_array(&array);
     sio_ack(socket, ack_id, buf_str(&array), NULL, 0);
     buf_fini(&array);
 }
@@ -211,9 +217,9 @@ static void on_found(struct sio_socket *socket, enum err err, struct str sid, st
     buf_init(&audience, AUDIENCE_MAX);
     buf_init(&array, content.len * 6 + LINE_BYTES);
     audience_add(&audience, 's', sid);
-    buf_add_text(&array, "[\"message\",");
-    add_line(&array, sio_name(socket), content, clock_wall_ms());
-    buf_add_text(&array, ",\"private\":true}]");
+    begin_event(&array, sio_name(socket), content, clock_wall_ms());
+    json_add_bool(&array, "private", true);
+    end_event(&array);
     post_or_refuse(socket, MESSAGE_EVENT, buf_str(&array), buf_str(&audience), ack_id);
     buf_fini(&audience);
     buf_fini(&array);
@@ -272,7 +278,8 @@ static void greet(struct sio_socket *socket)
     buf_init(&array, LINE_BYTES * 2);
     buf_add_str(&line, sio_name(socket));
     buf_add_text(&line, "加入聊天室");
-    add_event(&array, STR(SYSTEM), buf_str(&line), clock_wall_ms());
+    begin_event(&array, STR(SYSTEM), buf_str(&line), clock_wall_ms());
+    end_event(&array);
     audience_add(&audience, 'x', sio_id(socket)); /* everybody else */
     if (post(socket, MESSAGE_EVENT, buf_str(&array), buf_str(&audience), OWN_LINE))
         sio_show(sio_nsp(socket), buf_str(&audience), buf_str(&array)); /* not stored, but seen */
@@ -377,9 +384,10 @@ static void emit_room(struct sio_socket *socket, const char *event, struct str r
 {
     struct buf array;
     buf_init(&array, LINE_BYTES);
-    buf_addf(&array, "[\"%s\",", event);
-    buf_add_json(&array, room);
-    buf_add_char(&array, ']');
+    json_begin_array(&array);
+    json_add_text(&array, NULL, event);
+    json_add_string(&array, NULL, room);
+    json_end_array(&array);
     sio_emit(socket, buf_str(&array), NULL, 0);
     buf_fini(&array);
 }
@@ -446,7 +454,7 @@ static void chat_limited(struct sio_socket *socket, const struct sio_event *even
 {
     struct buf array;
     buf_init(&array, 256);
-    buf_addf(&array, "[{\"success\":false,\"error\":\"rate\",\"retry_after_ms\":%lld}]", (long long)retry_after_ms);
+    sio_add_failure(&array, "rate", retry_after_ms);
     tell(socket, STR(""), "发言太快,请稍后再试");
     sio_ack(socket, event->ack_id, buf_str(&array), NULL, 0);
     buf_fini(&array);

@@ -1,6 +1,7 @@
 #include "relay/socketio/app_echo.h"
 
 #include "common/container.h"
+#include "common/json.h"
 #include "common/mem.h"
 
 #include <stddef.h>
@@ -23,15 +24,12 @@ static struct str array_of(struct buf *out, const char *name, const struct sio_e
     for (size_t i = 0; i < event->arg_count; i++)
         bytes += event->args[i].len + 1;
     buf_init(out, bytes);
-    buf_add_char(out, '[');
+    json_begin_array(out);
     if (name)
-        buf_add_json(out, str_of(name));
-    for (size_t i = 0; i < event->arg_count; i++) {
-        if (name || i)
-            buf_add_char(out, ',');
-        buf_add_str(out, event->args[i]);
-    }
-    buf_add_char(out, ']');
+        json_add_text(out, NULL, name);
+    for (size_t i = 0; i < event->arg_count; i++)
+        json_add_raw(out, NULL, event->args[i]);
+    json_end_array(out);
     return buf_str(out);
 }
 

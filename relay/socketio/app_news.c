@@ -1,6 +1,7 @@
 #include "relay/socketio/app_news.h"
 
 #include "relay/core/protocol.h"
+#include "common/json.h"
 
 /* As a demonstration it greets with its own name. */
 static void news_connected(struct sio_socket *socket, struct str auth, bool recovered)
@@ -13,9 +14,10 @@ static void news_connected(struct sio_socket *socket, struct str auth, bool reco
     buf_init(&array, 8 * (SIO_NAMESPACE_MAX + 64));
     buf_add_str(&line, sio_nsp(socket));
     buf_add_text(&line, " 欢迎光临");
-    buf_add_text(&array, "[\"message\",");
-    buf_add_json(&array, buf_str(&line));
-    buf_add_char(&array, ']');
+    json_begin_array(&array);
+    json_add_text(&array, NULL, "message");
+    json_add_string(&array, NULL, buf_str(&line));
+    json_end_array(&array);
     sio_emit(socket, buf_str(&array), NULL, 0);
     buf_fini(&line);
     buf_fini(&array);

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/id.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -311,9 +312,16 @@ void eio_begin(struct eio *conn)
     const struct settings *settings = eio_all.settings;
     struct buf open;
     buf_init(&open, 512);
-    buf_addf(&open, "{\"sid\":\"%s\",\"upgrades\":[%s],\"pingInterval\":%lld,\"pingTimeout\":%lld,\"maxPayload\":%lld}",
-             eio_sid(conn).ptr, conn->websocket ? "" : "\"websocket\"", (long long)settings->io_ping_interval_ms,
-             (long long)settings->io_ping_timeout_ms, (long long)settings->io_max_payload_bytes);
+    json_begin_object(&open);
+    json_add_string(&open, "sid", eio_sid(conn));
+    json_add_array(&open, "upgrades");
+    if (!conn->websocket)
+        json_add_text(&open, NULL, "websocket");
+    json_end_array(&open);
+    json_add_int(&open, "pingInterval", settings->io_ping_interval_ms);
+    json_add_int(&open, "pingTimeout", settings->io_ping_timeout_ms);
+    json_add_int(&open, "maxPayload", settings->io_max_payload_bytes);
+    json_end_object(&open);
     CG_ASSERT(!open.failed);
     lobby_enter(eio_all.sessions->lobby, &conn->guest, conn->client.address, put_out);
     await_ping(conn);

@@ -37,7 +37,13 @@ static void refuse_connect(struct sio_client *client, struct str nsp, const char
     struct buf out;
     buf_init(&out, 1024);
     sio_packet_add_head(&out, SIO_CONNECT_ERROR, 0, nsp, -1);
-    buf_addf(&out, eio_is_v3(client->conn) ? "\"%s\"" : "{\"message\":\"%s\"}", message);
+    if (eio_is_v3(client->conn)) {
+        buf_add_json(&out, str_of(message));
+    } else {
+        json_begin_object(&out);
+        json_add_text(&out, "message", message);
+        json_end_object(&out);
+    }
     eio_send(client->conn, false, buf_str(&out));
     buf_fini(&out);
     metric_inc(METRIC_IO_CONNECTS_REFUSED);
@@ -99,7 +105,7 @@ static void connect_to(struct sio_client *client, struct str name, struct sio_na
  * of an argument that is there twice, JSON's readers take the last one. */
 static struct str auth_of_query(struct str query, struct buf *out)
 {
-    buf_add_char(out, '{');
+    json_begin_object(out);
     while (query.len) {
         const char *end = memchr(query.ptr, '&', query.len);
         struct str pair = {query.ptr, end ? (size_t)(end - query.ptr) : query.len};
@@ -110,13 +116,12 @@ static struct str auth_of_query(struct str query, struct buf *out)
         struct str value = sign ? (struct str){sign + 1, (size_t)(pair.ptr + pair.len - sign) - 1} : STR("");
         if (!name.len)
             continue;
-        if (out->len > 1)
-            buf_add_char(out, ',');
+        json_add_key(out, NULL);
         add_decoded(out, name);
         buf_add_char(out, ':');
         add_decoded(out, value);
     }
-    buf_add_char(out, '}');
+    json_end_object(out);
     return out->failed ? STR("") : buf_str(out);
 }
 
@@ -152,6 +157,18 @@ static bool forget_ask(struct sio_socket *socket, int64_t id)
     return false;
 }
 
+void sio_add_failure(struct buf *array, const char *error, int64_t retry_after_ms)
+{
+    json_begin_array(array);
+    json_add_object(array, NULL);
+    json_add_bool(array, "success", false);
+    json_add_text(array, "error", error);
+    if (retry_after_ms)
+        json_add_int(array, "retry_after_ms", retry_after_ms);
+    json_end_object(array);
+    json_end_array(array);
+}
+
 /* It came too soon. */
 static void refuse_event(struct sio_socket *socket, const struct sio_event *event, int64_t retry_after_ms)
 {
@@ -162,7 +179,7 @@ static void refuse_event(struct sio_socket *socket, const struct sio_event *even
         return;
     }
     buf_init(&array, 128);
-    buf_addf(&array, "[{\"success\":false,\"error\":\"rate\",\"retry_after_ms\":%lld}]", (long long)retry_after_ms);
+    sio_add_failure(&array, "rate", retry_after_ms);
     sio_ack(socket, event->ack_id, buf_str(&array), NULL, 0);
     buf_fini(&array);
 }

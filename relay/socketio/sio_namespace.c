@@ -296,6 +296,13 @@ void sio_offset(uint64_t seq, char out[SIO_OFFSET_MAX])
     snprintf(out, SIO_OFFSET_MAX, "%llu-%llu", (unsigned long long)sio.hub->epoch, (unsigned long long)seq);
 }
 
+void sio_add_offset(const char *offset, struct buf *out)
+{
+    out->len--; /* the bracket */
+    json_add_text(out, NULL, offset);
+    json_end_array(out);
+}
+
 /* A JSON array, with the offset as one more element if the namespace's clients can be recovered: the official client
  * takes the last argument of every event for its offset if it is a string, so every event has to have one. */
 static void add_array(struct sio_namespace *nsp, struct str array, uint64_t seq, struct buf *out)
@@ -306,8 +313,8 @@ static void add_array(struct sio_namespace *nsp, struct str array, uint64_t seq,
     if (!nsp->app->recoverable || !sio.settings->io_recovery_ms || out->failed)
         return;
     sio_offset(seq, offset);
-    size_t len = --out->len; /* the bracket */
-    buf_addf(out, ",\"%s\"]", offset);
+    size_t len = out->len - 1; /* without the bracket */
+    sio_add_offset(offset, out);
     nsp->offset_len = out->len - len;
 }
 

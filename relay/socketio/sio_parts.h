@@ -2,6 +2,7 @@
 #ifndef CG_RELAY_SOCKETIO_SIO_PARTS_H
 #define CG_RELAY_SOCKETIO_SIO_PARTS_H
 
+#include "common/json.h"
 #include "common/map.h"
 #include "relay/socketio/app.h"
 #include "relay/core/hub.h"
@@ -168,6 +169,8 @@ void sio_namespace_encode(struct sio_namespace *nsp, const struct message *messa
 /* Shows an event to its audience on this relay. */
 void sio_namespace_show(struct sio_namespace *nsp, struct str audience, struct str array);
 void sio_offset(uint64_t seq, char out[SIO_OFFSET_MAX]);
+/* The array at the end of `out`, which is not failed, gets that element more. */
+void sio_add_offset(const char *offset, struct buf *out);
 
 /* ---- sio_socket.c ---- */
 

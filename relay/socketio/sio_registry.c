@@ -1,6 +1,7 @@
 #include "relay/socketio/sio_registry.h"
 
 #include "common/id.h"
+#include "common/json.h"
 #include "common/redis/io_scripts.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -68,13 +69,10 @@ void sio_registry_add(const struct sio_record *socket)
 {
     struct buf rooms;
     buf_init(&rooms, ROOMS_BYTES);
-    buf_add_char(&rooms, '[');
-    for (size_t i = 0; i < socket->room_count; i++) {
-        if (i)
-            buf_add_char(&rooms, ',');
-        buf_add_json(&rooms, socket->rooms[i]);
-    }
-    buf_add_char(&rooms, ']');
+    json_begin_array(&rooms);
+    for (size_t i = 0; i < socket->room_count; i++)
+        json_add_string(&rooms, NULL, socket->rooms[i]);
+    json_end_array(&rooms);
     CG_ASSERT(!rooms.failed);
     struct str args[] = {SCRIPT(IO_SCRIPT_ADD), socket->nsp,  socket->sid,     str_of(registry.entry),
                          socket->pid,           socket->name, buf_str(&rooms), str_of(registry.round_text)};

@@ -48,13 +48,22 @@ void sio_socket_name(struct sio_socket *socket, struct str name)
     socket->name = name.len ? mem_strndup(name.ptr, name.len) : NULL;
 }
 
+static void add_ids(const struct sio_socket *socket, struct buf *out)
+{
+    json_begin_object(out);
+    json_add_text(out, "sid", socket->sid);
+    if (*socket->pid)
+        json_add_text(out, "pid", socket->pid);
+    json_end_object(out);
+}
+
 static void answer_connect(struct sio_socket *socket)
 {
     struct buf out;
     buf_init(&out, 1024);
     sio_packet_add_head(&out, SIO_CONNECT, 0, socket->nsp->name, -1);
     if (!eio_is_v3(socket->client->conn)) /* else its client knows its id */
-        buf_addf(&out, *socket->pid ? "{\"sid\":\"%s\",\"pid\":\"%s\"}" : "{\"sid\":\"%s\"}", socket->sid, socket->pid);
+        add_ids(socket, &out);
     eio_send(socket->client->conn, false, buf_str(&out));
     buf_fini(&out);
 }
@@ -253,8 +262,7 @@ static void send_packet(struct sio_socket *socket, enum sio_type type, int64_t a
     buf_add_str(&sio.scratch, array);
     if (event && *socket->pid && !sio.scratch.failed) {
         sio_offset(socket->nsp->seq > socket->from_seq ? socket->nsp->seq : socket->from_seq, offset);
-        sio.scratch.len--; /* the bracket */
-        buf_addf(&sio.scratch, ",\"%s\"]", offset);
+        sio_add_offset(offset, &sio.scratch);
     }
     if (sio.scratch.failed) {
         metric_inc(METRIC_IO_UNSHOWN);
