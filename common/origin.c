@@ -1,5 +1,6 @@
 #include "common/origin.h"
 
+#include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
 
@@ -195,5 +196,6 @@ void origin_add_to(struct buf *json, enum origin why, const char *said)
     if (!json->len || json->data[json->len - 1] != '}')
         return;
     json->len--;
-    buf_addf(json, ",\"%s\":\"%s\"}", why == ORIGIN_MISNAMED ? "host" : "origin", said);
+    json_add_text(json, why == ORIGIN_MISNAMED ? "host" : "origin", said);
+    json_end_object(json);
 }

@@ -12,10 +12,17 @@
 
 static void reply_stored(struct http_call *call, uint64_t seq)
 {
-    char json[128];
-    snprintf(json, sizeof json, "{\"success\":true,\"data\":{\"epoch\":%llu,\"seq\":%llu}}",
-             (unsigned long long)protocol_context.hub->epoch, (unsigned long long)seq);
-    chatroom_http_reply(call, str_of(json));
+    struct buf out;
+    buf_init(&out, 256);
+    json_begin_object(&out);
+    json_add_bool(&out, "success", true);
+    json_add_object(&out, "data");
+    json_add_u64(&out, "epoch", protocol_context.hub->epoch);
+    json_add_u64(&out, "seq", seq);
+    json_end_object(&out);
+    json_end_object(&out);
+    chatroom_http_reply(call, buf_str(&out));
+    buf_fini(&out);
 }
 
 static void give_up(struct session *session)

@@ -1,6 +1,7 @@
 #include "common/hex.h"
 #include "relay/socketio/eio_parts.h"
 
+#include "common/json.h"
 #include "common/metrics.h"
 #include "relay/core/protocol.h"
 #include "relay/net/handoff.h"
@@ -15,10 +16,15 @@ static const char *const error_messages[] = {
 
 static void refuse(struct http_call *call, enum eio_error error)
 {
-    char body[96];
-    int len = snprintf(body, sizeof body, "{\"code\":%d,\"message\":\"%s\"}", (int)error, error_messages[error]);
+    struct buf body;
+    buf_init(&body, 256);
+    json_begin_object(&body);
+    json_add_int(&body, "code", error);
+    json_add_text(&body, "message", error_messages[error]);
+    json_end_object(&body);
     metric_inc(METRIC_EIO_REFUSED);
-    http_reply(call, error == EIO_FORBIDDEN ? 403 : 400, "application/json", "", (struct str){body, (size_t)len});
+    http_reply(call, error == EIO_FORBIDDEN ? 403 : 400, "application/json", "", buf_str(&body));
+    buf_fini(&body);
 }
 
 static void refuse_unknown(struct http_call *call)
