@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 /* How long a batch may keep its conversations, and with them whoever else posts to them or is stored beside others: what
  * is larger takes longer and is not stored sooner. Few posts are not worth a COMMIT. */
@@ -19,10 +20,12 @@ enum { SHARE = 8 };
 /* … and most bytes of one, unless one message has more: COMMIT writes them out. */
 enum { BATCH_BYTES = 512 * 1024 };
 
+STAILQ_HEAD(entries, entry);
+
 /* A queued message. */
 struct entry {
-    struct entry *next;          /* of its payer; once taken, of its batch */
-    struct entry *older, *newer; /* of all that wait */
+    STAILQ_ENTRY(entry) next; /* of its payer; once taken, of its batch */
+    TAILQ_ENTRY(entry) by_age;
     struct payer *payer;
     struct post_id id;
     uint64_t epoch;
@@ -32,11 +35,11 @@ struct entry {
 
 /* Whoever has messages waiting: a sender, or a session that has none. Never without. */
 struct payer {
+    TAILQ_ENTRY(payer) turn;
     uint64_t key;
     uint64_t batch; /* in which it had its turn last, */
     size_t taken;   /* … and how many of its own are in that */
-    struct entry *first, **last;
-    struct payer *before, *behind; /* a ring */
+    struct entries entries;
 };
 
 /* A stored batch on its way back to the loop. */
@@ -57,9 +60,9 @@ struct journal {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t some;
-    struct entry *oldest, *newest; /* what waits, by age … */
-    struct map payers;             /* … and by who said it, each in turn: */
-    struct payer *turn;            /* NULL: nothing waits */
+    TAILQ_HEAD(queue, entry) queue; /* the oldest first … */
+    struct map payers;              /* … and by who said it, */
+    TAILQ_HEAD(turns, payer) turns; /* each in turn: the first is the next */
     size_t waiting, waiting_bytes;
     size_t count, bytes; /* queued or being stored */
     bool stopping, stopped;
@@ -105,24 +108,15 @@ static struct payer *payer_of(struct journal *journal, uint64_t key)
         return payer;
     payer = mem_zalloc(sizeof *payer);
     payer->key = key;
-    payer->last = &payer->first;
-    if (journal->turn) { /* its turn comes last */
-        payer->behind = journal->turn;
-        payer->before = journal->turn->before;
-        payer->before->behind = payer->behind->before = payer;
-    } else {
-        journal->turn = payer->before = payer->behind = payer;
-    }
+    STAILQ_INIT(&payer->entries);
+    TAILQ_INSERT_TAIL(&journal->turns, payer, turn);
     map_put(&journal->payers, key, payer);
     return payer;
 }
 
 static void payer_free(struct journal *journal, struct payer *payer)
 {
-    if (journal->turn == payer)
-        journal->turn = payer->behind != payer ? payer->behind : NULL;
-    payer->before->behind = payer->behind;
-    payer->behind->before = payer->before;
+    TAILQ_REMOVE(&journal->turns, payer, turn);
     map_take(&journal->payers, payer->key);
     free(payer);
 }
@@ -131,36 +125,23 @@ static void add(struct journal *journal, struct entry *entry)
 {
     struct payer *payer = payer_of(journal, payer_key(entry->id, entry->message));
     entry->payer = payer;
-    *payer->last = entry;
-    payer->last = &entry->next;
-    entry->older = journal->newest;
-    if (journal->newest)
-        journal->newest->newer = entry;
-    else
-        journal->oldest = entry;
-    journal->newest = entry;
+    STAILQ_INSERT_TAIL(&payer->entries, entry, next);
+    TAILQ_INSERT_TAIL(&journal->queue, entry, by_age);
     journal->waiting++;
     journal->waiting_bytes += message_size(entry->message);
 }
 
-/* Its oldest. */
-static struct entry *take_from(struct journal *journal, struct payer *payer)
+/* Moves its oldest to the end of `taken`. */
+static struct entry *take_from(struct journal *journal, struct payer *payer, struct entries *taken)
 {
-    struct entry *entry = payer->first;
-    payer->first = entry->next;
-    if (!payer->first)
+    struct entry *entry = STAILQ_FIRST(&payer->entries);
+    STAILQ_REMOVE_HEAD(&payer->entries, next);
+    if (STAILQ_EMPTY(&payer->entries))
         payer_free(journal, payer);
-    if (entry->older)
-        entry->older->newer = entry->newer;
-    else
-        journal->oldest = entry->newer;
-    if (entry->newer)
-        entry->newer->older = entry->older;
-    else
-        journal->newest = entry->older;
+    TAILQ_REMOVE(&journal->queue, entry, by_age);
     journal->waiting--;
     journal->waiting_bytes -= message_size(entry->message);
-    entry->next = NULL;
+    STAILQ_INSERT_TAIL(taken, entry, next);
     return entry;
 }
 
@@ -179,7 +160,7 @@ static void learn(struct journal *journal, size_t count, int64_t ms)
 /* Whose turn it is; NULL: the batch is as large as it should be. Once one payer has had its share, all have. */
 static struct payer *next_payer(struct journal *journal, bool full)
 {
-    struct payer *payer = journal->turn;
+    struct payer *payer = TAILQ_FIRST(&journal->turns);
     if (payer->batch != journal->batches) {
         payer->batch = journal->batches;
         payer->taken = 0;
@@ -187,40 +168,39 @@ static struct payer *next_payer(struct journal *journal, bool full)
     if (full && payer->taken >= SHARE)
         return NULL;
     payer->taken++;
-    journal->turn = payer->behind;
+    TAILQ_REMOVE(&journal->turns, payer, turn);
+    TAILQ_INSERT_TAIL(&journal->turns, payer, turn);
     return payer;
 }
 
-/* Waits for a message; returns up to journal_batch of them, or as many as are stored in time or are everybody's share;
- * NULL at the end. Oldest first: but while more wait than go together, one of each payer in turn, so that whoever sends
+/* Waits for a message; takes up to journal_batch of them, or as many as are stored in time or are everybody's share,
+ * and returns how many; 0 at the end. Oldest first: but while more wait than go together, one of each payer in turn, so that whoever sends
  * much waits behind themselves. What one payer sends keeps its order. */
-static struct entry *gather(struct journal *journal, size_t *count, int64_t *oldest_ms)
+static size_t gather(struct journal *journal, struct entries *taken, int64_t *oldest_ms)
 {
-    struct entry *first = NULL, **end = &first;
-    *count = 0;
+    size_t count = 0, bytes = 0;
     pthread_mutex_lock(&journal->lock);
-    while (!journal->oldest && !journal->stopping)
+    while (!journal->waiting && !journal->stopping)
         pthread_cond_wait(&journal->some, &journal->lock);
     size_t limit = (size_t)journal->settings->journal_batch, most = journal->most < limit ? journal->most : limit;
-    size_t bytes = 0;
     journal->batches++;
     bool all = journal->waiting <= most && journal->waiting_bytes <= BATCH_BYTES;
     *oldest_ms = INT64_MAX;
-    for (; journal->oldest && *count < limit && bytes < BATCH_BYTES; ++*count) {
-        struct payer *payer = all ? journal->oldest->payer : next_payer(journal, *count >= most);
+    for (; journal->waiting && count < limit && bytes < BATCH_BYTES; count++) {
+        struct payer *payer = all ? TAILQ_FIRST(&journal->queue)->payer : next_payer(journal, count >= most);
         if (!payer)
             break;
-        *end = take_from(journal, payer);
-        bytes += message_size((*end)->message);
-        if ((*end)->queued_ms < *oldest_ms)
-            *oldest_ms = (*end)->queued_ms;
-        end = &(*end)->next;
+        const struct entry *entry = take_from(journal, payer, taken);
+        bytes += message_size(entry->message);
+        if (entry->queued_ms < *oldest_ms)
+            *oldest_ms = entry->queued_ms;
     }
     pthread_mutex_unlock(&journal->lock);
-    return first;
+    return count;
 }
 
-static struct batch *batch_new(struct journal *journal, struct entry *entry, size_t count)
+/* Of `count` entries, which it empties `taken` of. */
+static struct batch *batch_new(struct journal *journal, struct entries *taken, size_t count)
 {
     struct batch *batch = mem_zalloc(sizeof *batch);
     batch->completion.arrived = arrived;
@@ -230,13 +210,13 @@ static struct batch *batch_new(struct journal *journal, struct entry *entry, siz
     batch->ids = mem_zalloc(count * sizeof batch->ids[0]);
     batch->messages = mem_zalloc(count * sizeof batch->messages[0]);
     for (size_t i = 0; i < count; i++) {
-        struct entry *next = entry->next;
+        struct entry *entry = STAILQ_FIRST(taken);
+        STAILQ_REMOVE_HEAD(taken, next);
         batch->posts[i].message = *entry->message;
         batch->posts[i].of_epoch = entry->epoch;
         batch->ids[i] = entry->id;
         batch->messages[i] = entry->message;
         free(entry);
-        entry = next;
     }
     return batch;
 }
@@ -295,13 +275,13 @@ static void *run(void *arg)
 {
     struct journal *journal = arg;
     struct store *store = store_new(journal->settings);
-    struct entry *entry;
+    struct entries taken = STAILQ_HEAD_INITIALIZER(taken);
     size_t count;
     int64_t oldest_ms;
     db_thread_begin();
-    while ((entry = gather(journal, &count, &oldest_ms))) {
+    while ((count = gather(journal, &taken, &oldest_ms))) {
         int64_t stop_ms = ends_at(journal);
-        struct batch *batch = batch_new(journal, entry, count);
+        struct batch *batch = batch_new(journal, &taken, count);
         if (clock_mono_ms() < stop_ms)
             store_batch(journal, store, batch, oldest_ms, stop_ms);
         else
@@ -323,6 +303,8 @@ struct journal *journal_new(const struct settings *settings, struct completion_q
     journal->stored = stored;
     journal->arg = arg;
     journal->most = (size_t)settings->journal_batch;
+    TAILQ_INIT(&journal->queue);
+    TAILQ_INIT(&journal->turns);
     pthread_mutex_init(&journal->lock, NULL);
     pthread_cond_init(&journal->some, NULL);
     int failed = pthread_create(&journal->thread, NULL, run, journal);
@@ -349,7 +331,7 @@ enum err journal_submit(struct journal *journal, struct post_id id, uint64_t epo
     entry->queued_ms = clock_mono_ms();
     entry->message = message_dup(message);
     pthread_mutex_lock(&journal->lock);
-    bool was_empty = !journal->oldest;
+    bool was_empty = !journal->waiting;
     add(journal, entry);
     journal->count++;
     journal->bytes += bytes;
@@ -365,15 +347,13 @@ void journal_expire(struct journal *journal)
     int64_t since_ms = clock_mono_ms() - journal->settings->journal_timeout_ms;
     size_t count = 0;
     pthread_mutex_lock(&journal->lock);
-    struct entry *first = NULL, **end = &first;
-    for (; journal->oldest && journal->oldest->queued_ms <= since_ms; count++) {
-        *end = take_from(journal, journal->oldest->payer);
-        end = &(*end)->next;
-    }
+    struct entries taken = STAILQ_HEAD_INITIALIZER(taken);
+    for (; journal->waiting && TAILQ_FIRST(&journal->queue)->queued_ms <= since_ms; count++)
+        take_from(journal, TAILQ_FIRST(&journal->queue)->payer, &taken);
     pthread_mutex_unlock(&journal->lock);
     if (!count)
         return;
-    struct batch *batch = batch_new(journal, first, count);
+    struct batch *batch = batch_new(journal, &taken, count);
     give_up(batch);
     count_results(journal, batch);
     arrived(&batch->completion);
@@ -394,7 +374,7 @@ void journal_stop(struct journal *journal)
 
 void journal_free(struct journal *journal)
 {
-    CG_ASSERT(journal->stopped && !journal->oldest);
+    CG_ASSERT(journal->stopped && !journal->waiting);
     map_fini(&journal->payers);
     pthread_mutex_destroy(&journal->lock);
     pthread_cond_destroy(&journal->some);
