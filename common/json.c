@@ -494,6 +494,21 @@ bool json_get_string(struct json_object *object, const char *key, struct str *ou
     return true;
 }
 
+const char *json_unknown(struct json_object *object, const char *names)
+{
+    json_object_object_foreach(object, key, member)
+    {
+        size_t len = strlen(key);
+        const char *at = names;
+        (void)member;
+        while (at && (strncmp(at, key, len) || (at[len] && at[len] != ' ')))
+            at = (at = strchr(at, ' ')) ? at + 1 : NULL;
+        if (!at || !len || strchr(key, ' '))
+            return key;
+    }
+    return NULL;
+}
+
 bool json_has(struct json_object *object, const char *key)
 {
     struct json_object *member;

@@ -137,6 +137,9 @@ bool json_get_string(struct json_object *object, const char *key, struct str *ou
 /* Whether `key` is there at all (null counts as absent). */
 bool json_has(struct json_object *object, const char *key);
 
+/* The first member that is none of `names` (which a blank parts), or NULL. Borrowed from `object`. */
+const char *json_unknown(struct json_object *object, const char *names);
+
 /* The integer member `key` within [min, max]. False if missing, of another type (a string of digits
  * is another type) or out of range. */
 bool json_get_int(struct json_object *object, const char *key, int64_t min, int64_t max, int64_t *out);

@@ -304,7 +304,8 @@ static const struct setting rows[] = {
         "video/3gpp,video/3gpp2,"
         "audio/mpeg,audio/ogg,application/pdf,text/plain,application/zip",
         1, 1024, "Kinds of files that may be uploaded, told from their bytes."),
-    ROW(upload_max_bytes, BYTES, REST, "25m", 1024, 1 GIB, "Largest file; nginx' client_max_body_size must fit."),
+    ROW(upload_max_bytes, BYTES, REST | RELAY, "25m", 1024, 1 GIB,
+        "Largest file; nginx' client_max_body_size must fit."),
     ROW(media_quota_bytes, BYTES, REST, "10g", 1 MIB, 1024 GIB, "All files together; past it uploads get 507."),
     ROW(media_keep_ms, MILLIS, ADMIN, "24h", 0, INT64_C(366) * 24 * 3600000,
         "How long a file that no message refers to is kept before `chaguan media gc` removes it."),

@@ -120,10 +120,17 @@ static struct rate share(struct rate rate, int64_t percent)
     return part;
 }
 
-static struct rates share_both(const struct limits *limits, const struct limits_client *client, struct rates rates)
+static struct rates share_both(const struct settings *settings, const struct limits_client *client, struct rates rates)
 {
-    int64_t percent = client->by_token ? 100 : limits->settings->rate_stranger_percent;
+    int64_t percent = client->by_token ? 100 : settings->rate_stranger_percent;
     return (struct rates){share(rates.messages, percent), share(rates.kib, percent)};
+}
+
+struct rates limits_of_connection(const struct settings *s, const struct limits_client *client)
+{
+    return share_both(s, client,
+                      rates_of(s->rate_connection, s->rate_connection_burst, s->rate_connection_bytes,
+                               s->rate_connection_bytes_burst));
 }
 
 enum limits_verdict limits_message(struct limits *limits, struct limits_client *client, size_t bytes,
@@ -133,11 +140,9 @@ enum limits_verdict limits_message(struct limits *limits, struct limits_client *
     if (!limits)
         return LIMITS_FINE;
     const struct settings *s = limits->settings;
-    const struct rates connection = share_both(limits, client,
-                                               rates_of(s->rate_connection, s->rate_connection_burst,
-                                                        s->rate_connection_bytes, s->rate_connection_bytes_burst));
-    const struct rates user = share_both(
-        limits, client, rates_of(s->rate_user, s->rate_user_burst, s->rate_user_bytes, s->rate_user_bytes_burst));
+    const struct rates connection = limits_of_connection(s, client);
+    const struct rates user =
+        share_both(s, client, rates_of(s->rate_user, s->rate_user_burst, s->rate_user_bytes, s->rate_user_bytes_burst));
     const struct rates address =
         rates_of(s->rate_address, s->rate_address_burst, s->rate_address_bytes, s->rate_address_bytes_burst);
     int64_t now_ms = limits->wheel->now_ms, unused;

@@ -61,6 +61,9 @@ static inline uint64_t limits_payer_address(uint64_t address)
     return address | UINT64_C(1) << 63; /* users' numbers stay below */
 }
 
+/* What this client's connection may send. */
+struct rates limits_of_connection(const struct settings *settings, const struct limits_client *client);
+
 static inline uint64_t limits_payer(const struct limits_client *client)
 {
     return client->user ? client->user : limits_payer_address(client->address);

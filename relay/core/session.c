@@ -120,6 +120,7 @@ static void pause_reading(struct session *session, bool paused)
 /* The caller notes the debt, once these bytes are no longer the outbox's: past the bound that may take the outbox away. */
 static bool give(struct session *session, struct str bytes)
 {
+    session->gave_ms = session->owner->wheel->now_ms;
     metric_inc(METRIC_WRITES);
     metric_add(METRIC_WRITTEN_BYTES, (int64_t)bytes.len);
     enum send_result result = session->transport->send(session->socket, bytes);

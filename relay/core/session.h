@@ -130,6 +130,7 @@ struct session {
     size_t kept;                             /* bytes of it that the socket keeps */
     struct wheel_timer timer;
     int64_t heard_ms; /* wheel time at which the client last sent anything */
+    int64_t gave_ms;  /* wheel time of the last data; 0: none yet */
     int64_t began_ms; /* when the message began that is not whole yet; 0: none */
     SLIST_ENTRY(session) queue;
     bool queued;    /* in sessions->queued */

@@ -6,9 +6,11 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/store/store_app_user.h"
+#include "common/text.h"
 #include "relay/native/native_parts.h"
 #include "relay/core/wsframe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { LONGEST_TIMER_MS = 24 * 3600 * 1000, ANSWER_BYTES = 64 * 1024 };
@@ -274,6 +276,7 @@ static struct json_object *resume_list(struct json_object *object)
 /* Takes `resume`: what is wrong with it, or NULL. */
 static const char *read_resume(struct json_object *object, struct greeting *greeting)
 {
+    static const char form[] = "an entry of resume is {room, epoch, seq, presence}, and nothing else";
     struct json_object *list = resume_list(object);
     struct native_hello *hello = greeting->hello;
     struct str id;
@@ -283,8 +286,9 @@ static const char *read_resume(struct json_object *object, struct greeting *gree
         struct json_object *entry = json_object_array_get_idx(list, i);
         struct native_hello_room *room = &hello->rooms[hello->count++];
         if (!json_object_is_type(entry, json_type_object) || !json_get_string(entry, "room", &id) || id.len >= ID_MAX ||
-            !native_read_cursor(entry, &room->cursor, &room->presence))
-            return "an entry of resume is {room, epoch, seq, presence}";
+            !native_read_cursor(entry, &room->cursor, &room->presence) ||
+            json_unknown(entry, "room epoch seq presence"))
+            return form;
         memcpy(room->id, id.ptr, id.len);
         greeting->wanted[i].id = str_of(room->id);
         for (size_t j = 0; j < i; j++)
@@ -316,6 +320,16 @@ static bool read_user(struct json_object *object, struct greeting *greeting, enu
     return true;
 }
 
+/* False: it is no boolean. */
+static bool read_beat(struct json_object *object, bool *beat)
+{
+    struct json_object *flag;
+    if (!json_has(object, "beat"))
+        return true;
+    *beat = json_object_object_get_ex(object, "beat", &flag) && json_object_get_boolean(flag);
+    return json_object_is_type(flag, json_type_boolean);
+}
+
 static struct greeting *greeting_new(struct native *native, int64_t re, struct json_object *object)
 {
     struct json_object *list = resume_list(object);
@@ -340,6 +354,8 @@ static void on_hello(struct native *native, int64_t re, struct json_object *obje
     struct greeting *greeting = greeting_new(native, re, object);
     enum token_refusal refusal = TOKEN_GOOD;
     const char *wrong = read_resume(object, greeting);
+    if (!read_beat(object, &greeting->hello->beat))
+        wrong = "beat is a boolean";
     if (wrong) {
         native_refuse(native, re, "bad_argument", wrong);
     } else if (read_user(object, greeting, &refusal)) {
@@ -372,6 +388,64 @@ static void add_room(struct native *native, const struct native_hello_room *aske
     json_end_object(out);
 }
 
+/* ---- beats ---- */
+
+static void on_beat(struct wheel_timer *timer)
+{
+    struct native_beat *beat = container_of(timer, struct native_beat, timer);
+    struct session *session = beat->session;
+    int64_t interval = session_ping_ms(session), now_ms = session->owner->wheel->now_ms;
+    if (!session->closing && !session->blocked && now_ms - session->gave_ms >= interval)
+        session_queue(session, WSFRAME_TEXT, STR("{}"), STR(""));
+    int64_t silent = now_ms - session->gave_ms;
+    wheel_set(session->owner->wheel, timer, silent < interval ? interval - silent : interval);
+}
+
+static void begin_beats(struct native *native)
+{
+    native->beat = mem_zalloc(sizeof *native->beat);
+    native->beat->session = native->session;
+    native->beat->timer.fired = on_beat;
+    wheel_set(protocol_context.hub->wheel, &native->beat->timer, session_ping_ms(native->session));
+}
+
+static void end_beats(struct native *native)
+{
+    if (native->beat)
+        wheel_cancel(&native->beat->timer);
+    free(native->beat);
+}
+
+/* ---- the answer to hello ---- */
+
+/* `per_s` 0: any number. */
+static void add_rate(struct buf *out, const char *key, struct rate rate)
+{
+    json_add_object(out, key);
+    json_add_int(out, "per_s", rate.per_s);
+    json_add_int(out, "burst", rate.burst);
+    json_end_object(out);
+}
+
+/* What this client may do here; docs/protocol.md says it in words. */
+static void add_limits(struct native *native, struct buf *out)
+{
+    const struct settings *settings = protocol_context.settings;
+    const struct rates rates = limits_of_connection(settings, &native->session->client);
+    json_add_object(out, "limits");
+    json_add_int(out, "message_bytes", settings->max_message_bytes);
+    json_add_int(out, "rooms", settings->native_rooms_max);
+    json_add_object(out, "rates");
+    add_rate(out, "messages", rates.messages);
+    add_rate(out, "kib", rates.kib);
+    json_end_object(out);
+    json_add_object(out, "uploads");
+    json_add_int(out, "bytes", settings->upload_max_bytes);
+    json_end_object(out);
+    native_add_kinds(out, "kinds");
+    json_end_object(out);
+}
+
 void native_hello_settled(struct native *native)
 {
     struct native_hello *hello = native->hello;
@@ -388,6 +462,7 @@ void native_hello_settled(struct native *native)
     json_add_text(&out, "user", native->name);
     json_add_u64(&out, "epoch", protocol_context.hub->epoch);
     json_add_int(&out, "ping_ms", session_ping_ms(native->session));
+    add_limits(native, &out);
     json_add_array(&out, "joined");
     for (size_t i = 0; i < hello->count; i++)
         add_room(native, &hello->rooms[i], &out);
@@ -397,6 +472,8 @@ void native_hello_settled(struct native *native)
         if (room->joined)
             native_go(room);
     native_catch_up(native);
+    if (hello->beat)
+        begin_beats(native);
     free(hello);
 }
 
@@ -413,24 +490,45 @@ static void on_ping(struct native *native, int64_t re, struct json_object *objec
 
 static const struct {
     const char *name;
+    const char *fields; /* that it may have */
     bool before_hello;
     native_handler *handle;     /* one of these two: */
     native_room_handler *visit; /* it names a conversation in `room` */
 } commands[] = {
-    {"hello", true, on_hello, NULL},          {"ping", false, on_ping, NULL},
-    {"join", false, NULL, native_join},       {"leave", false, NULL, native_leave},
-    {"send", false, NULL, native_send},       {"edit", false, NULL, native_edit},
-    {"recall", false, NULL, native_recall},   {"history", false, NULL, native_history},
-    {"read", false, NULL, native_read},       {"unread", false, native_unread, NULL},
-    {"members", false, NULL, native_members}, {"typing", false, NULL, native_typing},
+    {"hello", "id cmd user token resume beat", true, on_hello, NULL},
+    {"ping", "id cmd", false, on_ping, NULL},
+    {"join", "id cmd room epoch seq presence", false, NULL, native_join},
+    {"leave", "id cmd room", false, NULL, native_leave},
+    {"send", "id cmd room client_id kind content", false, NULL, native_send},
+    {"edit", "id cmd room seq client_id content", false, NULL, native_edit},
+    {"recall", "id cmd room seq client_id", false, NULL, native_recall},
+    {"history", "id cmd room before after limit", false, NULL, native_history},
+    {"read", "id cmd room seq", false, NULL, native_read},
+    {"unread", "id cmd rooms", false, native_unread, NULL},
+    {"members", "id cmd room", false, NULL, native_members},
+    {"typing", "id cmd room", false, NULL, native_typing},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+/* What a client means by a field that is not known here would silently not be done. */
+static void refuse_field(struct native *native, int64_t re, const char *name)
+{
+    enum { SHOWN = 40 };
+    char message[SHOWN + 64];
+    bool broken;
+    struct str shown = str_of(name);
+    shown.len = shown.len > SHOWN ? SHOWN : shown.len;
+    shown.len = text_utf8_prefix(shown, &broken);
+    snprintf(message, sizeof message, "this command has no field %.*s", (int)shown.len, shown.ptr);
+    native_refuse(native, re, "bad_argument", message);
+}
 
 static void on_command(struct native *native, struct json_object *object)
 {
     int64_t re;
     struct str name = STR("");
+    const char *unknown;
     size_t i = 0;
     if (!json_get_int(object, "id", 0, NUMBER_MAX, &re))
         re = NATIVE_NO_ID;
@@ -444,6 +542,8 @@ static void on_command(struct native *native, struct json_object *object)
         native_refuse(native, re, "not_hello", "hello comes first, and its answer");
     else if (i == COMMANDS)
         native_refuse(native, re, "bad_command", "there is no such command");
+    else if ((unknown = json_unknown(object, commands[i].fields)))
+        refuse_field(native, re, unknown);
     else if (commands[i].handle)
         commands[i].handle(native, re, object);
     else
@@ -509,6 +609,7 @@ static void on_closed(struct session *session)
     wheel_cancel(&native->timer);
     wheel_cancel(&native->again);
     hub_leave(protocol_context.hub, session);
+    end_beats(native);
     native_rooms_free(native);
     postings_fini(&native->posts);
     free(native->hello);

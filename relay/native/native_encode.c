@@ -20,6 +20,15 @@ enum message_kind native_kind(struct str name)
     return (enum message_kind)0;
 }
 
+void native_add_kinds(struct buf *out, const char *key)
+{
+    json_add_array(out, key);
+    for (size_t i = 0; i < KINDS; i++)
+        if (kinds[i].sent)
+            json_add_text(out, NULL, kinds[i].name);
+    json_end_array(out);
+}
+
 static const char *kind_name(enum message_kind kind)
 {
     for (size_t i = 0; i < KINDS; i++)

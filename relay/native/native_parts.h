@@ -84,6 +84,7 @@ struct native_room {
 /* The answer to a hello that waits until every room of it has its subscription. */
 struct native_hello {
     int64_t re;
+    bool beat; /* it asks for beats */
     size_t count;
     struct native_hello_room {
         char id[ID_MAX];
@@ -107,9 +108,17 @@ struct native {
     char *name, *head; /* one piece of memory */
     SLIST_HEAD(, native_room) rooms;
     size_t room_count;
-    size_t waiting;        /* commands that wait for their room */
-    size_t asked;          /* look-ups on their way */
-    struct postings posts; /* their owner: the conversation */
+    size_t waiting;           /* commands that wait for their room */
+    size_t asked;             /* look-ups on their way */
+    struct postings posts;    /* their owner: the conversation */
+    struct native_beat *beat; /* NULL: its client did not ask for any */
+};
+
+/* An empty event whenever the client has heard nothing for ping_ms: scripts of a browser see no ping frames, so that is
+ * how they tell that the network is there. */
+struct native_beat {
+    struct wheel_timer timer;
+    struct session *session;
 };
 
 static inline struct native *native_of(struct session *session)
@@ -189,6 +198,7 @@ native_handler native_unread;
 
 void native_encode(const struct message *message, struct buf *out);
 void native_add_members(struct buf *out, const struct member *members, size_t count);
-enum message_kind native_kind(struct str name); /* 0: none that a client may send */
+enum message_kind native_kind(struct str name);          /* 0: none that a client may send */
+void native_add_kinds(struct buf *out, const char *key); /* those that one may */
 
 #endif

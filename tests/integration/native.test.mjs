@@ -227,9 +227,13 @@ describe('the native protocol', () => {
       [{ room: stranger.room }, 'not_found'], [{ room: 'x'.repeat(60000) }, 'not_found'],
       [{ room: `${native.room} ` }, 'not_found'], [{ room: native.room.toUpperCase() }, 'not_found']])
       assert.equal(await native.refused('send', { ...ok, ...more }), code, JSON.stringify(more).slice(0, 80));
-    for (const cmd of ['join', 'leave', 'edit', 'recall', 'history', 'read', 'members', 'typing'])
-      assert.equal(await native.refused(cmd, { room: stranger.room, seq: 1, client_id: 'c', content: 'x' }),
-        'not_found', cmd);
+    const needs = { edit: { seq: 1, client_id: 'c', content: 'x' }, recall: { seq: 1, client_id: 'c' }, read: { seq: 1 } };
+    for (const cmd of ['join', 'leave', 'edit', 'recall', 'history', 'read', 'members', 'typing']) {
+      assert.equal(await native.refused(cmd, { room: stranger.room, ...needs[cmd] }), 'not_found', cmd);
+      const { error } = await native.ask(cmd, { room: native.room, ...needs[cmd], 'mistake 茶': null });
+      assert.equal(error.code, 'bad_argument');
+      assert.match(error.message, /mistake 茶/, 'a field that is not known is named');
+    }
     for (const kind of ['file', 'image', 'video'])
       await native.must('send', { room: native.room, client_id: unique('c'), kind,
         content: 'https://example.org/a.png' });
@@ -493,7 +497,8 @@ describe('the native protocol', () => {
     it('a flood of commands is answered, each once, some with busy', async () => {
       const native = await enter();
       const ids = Array.from({ length: 2000 },
-        (_, i) => native.command(['history', 'members', 'read', 'typing'][i % 4], { room: native.room, seq: 1 }));
+        (_, i) => native.command(['history', 'members', 'read', 'typing'][i % 4],
+          { room: native.room, ...(i % 4 === 2 && { seq: 1 }) }));
       const answers = await Promise.all(ids.map((id) => native.answer(id)));
       for (const answer of answers)
         assert.ok(answer.ok || (answer.error.code === 'busy' && answer.error.retry_after_ms > 0),

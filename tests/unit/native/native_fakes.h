@@ -173,6 +173,11 @@ static inline const char *heard(struct client *client)
     return got(client);
 }
 
+#define LIMITS \
+    "\"limits\":{\"message_bytes\":1000,\"rooms\":3,\"rates\":{\"messages\":{\"per_s\":0,\"burst\":1}," \
+    "\"kib\":{\"per_s\":0,\"burst\":1}},\"uploads\":{\"bytes\":0}," \
+    "\"kinds\":[\"text\",\"emoji\",\"file\",\"image\",\"video\"]},"
+
 /* The same, but of each frame only "re N", "re N CODE", or "KIND SEQ". */
 static inline const char *brief(struct client *client)
 {

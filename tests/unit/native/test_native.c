@@ -19,10 +19,62 @@ static void nothing_goes_before_hello(void **state)
     assert_string_equal(brief(client),
                         "re 1 not_hello|re 2 not_hello|re 0 bad_frame|re 3 bad_frame|re 5 bad_command|re 6 not_hello|");
     do_all();
-    assert_string_equal(heard(client),
-                        "{\"re\":4,\"ok\":true,\"user\":\"ann\",\"epoch\":3,\"ping_ms\":20000,\"joined\":[]}|");
+    assert_string_equal(heard(client), "{\"re\":4,\"ok\":true,\"user\":\"ann\",\"epoch\":3,\"ping_ms\":20000," LIMITS
+                                       "\"joined\":[]}|");
     go(100000);
     assert_int_equal(client->closes, 0);
+}
+
+static void whoever_asks_for_beats_hears_that_the_server_is_there(void **state)
+{
+    (void)state;
+    struct client *quiet = greeted(ANN), *client = open_client();
+    say(client, "{\"id\":1,\"cmd\":\"hello\",\"user\":\"" BOB "\",\"beat\":true}");
+    do_all();
+    assert_string_equal(brief(client), "re 1|");
+    heard(quiet);
+    go(15000);
+    say(client, "{\"id\":2,\"cmd\":\"ping\"}");
+    say(quiet, "{\"id\":2,\"cmd\":\"ping\"}");
+    assert_string_equal(brief(client), "re 2|");
+    assert_string_equal(brief(quiet), "re 2|");
+    go(19000);                                   /* the answer was a sign of life, too */
+    assert_string_equal(heard(client), "ping|"); /* which a page does not see */
+    go(1000);
+    assert_string_equal(heard(client), "{}|");
+    assert_string_equal(heard(quiet), "ping|");
+    client->session->heard_ms = quiet->session->heard_ms = now_ms;
+    go(19999);
+    assert_string_equal(heard(client), "");
+    go(1);
+    assert_non_null(strstr(heard(client), "{}|"));
+    assert_null(strstr(heard(quiet), "{}"));
+    struct client *wrong = open_client();
+    say(wrong, "{\"id\":1,\"cmd\":\"hello\",\"user\":\"" BOB "\",\"beat\":1}");
+    assert_string_equal(brief(wrong), "re 1 bad_argument|");
+}
+
+static void a_field_that_is_not_known_is_refused_by_its_name(void **state)
+{
+    (void)state;
+    struct client *client = greeted(ANN);
+    say(client,
+        "{\"id\":1,\"cmd\":\"send\",\"room\":\"" ROOM "\",\"client_id\":\"a\",\"content\":\"x\",\"conten\":\"y\"}");
+    assert_string_equal(heard(client), "{\"re\":1,\"ok\":false,\"error\":{\"code\":\"bad_argument\","
+                                       "\"message\":\"this command has no field conten\"}}|");
+    assert_int_equal(net.submitted, 0);
+    static const char *const others[] = {
+        "", "se", "seq ", "room seq", "\\\"\\u0001\\n", "i", "command", "茶茶茶茶茶茶茶茶茶茶茶茶茶茶茶茶茶茶茶茶"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char command[400];
+        snprintf(command, sizeof command, "{\"id\":2,\"cmd\":\"read\",\"room\":\"" ROOM "\",\"seq\":1,\"%s\":null}",
+                 others[i]);
+        say(client, command);
+        assert_string_equal(brief(client), "re 2 bad_argument|");
+    }
+    struct client *other = open_client();
+    say(other, "{\"id\":1,\"cmd\":\"hello\",\"user\":\"" ANN "\",\"resume\":[{\"room\":\"" ROOM "\",\"sequence\":1}]}");
+    assert_string_equal(brief(other), "re 1 bad_argument|");
 }
 
 static void without_hello_in_time_it_ends(void **state)
@@ -263,6 +315,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         NATIVE(nothing_goes_before_hello),
+        NATIVE(whoever_asks_for_beats_hears_that_the_server_is_there),
+        NATIVE(a_field_that_is_not_known_is_refused_by_its_name),
         NATIVE(without_hello_in_time_it_ends),
         NATIVE(an_id_is_not_enough_where_others_know_it),
         NATIVE(commands_about_one_room_keep_their_order),

@@ -142,7 +142,7 @@ static void a_hello_answers_for_all_its_rooms_at_once(void **state)
     hub_subscribed(&hub, 8);
     job_do();
     assert_string_equal(heard(client),
-                        "{\"re\":1,\"ok\":true,\"user\":\"ann\",\"epoch\":3,\"ping_ms\":20000,\"joined\":["
+                        "{\"re\":1,\"ok\":true,\"user\":\"ann\",\"epoch\":3,\"ping_ms\":20000," LIMITS "\"joined\":["
                         "{\"room\":\"" ROOM "\",\"ch\":7,\"epoch\":3,\"seq\":5,\"read\":0,\"missed\":2},"
                         "{\"room\":\"" NONE
                         "\",\"error\":{\"code\":\"not_found\",\"message\":\"no such thing, or not one of yours\"}},"
