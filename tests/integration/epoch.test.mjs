@@ -207,6 +207,13 @@ describe('an older copy of the data directory under a running stack', () => {
         'somebody to get in');
       return seat;
     };
+    const reconciled = async () => {
+      for (const relay of ['relay1', 'relay2']) {
+        const before = await stack.metric(relay, 'reconciliations_total');
+        await eventually(async () => (await stack.metric(relay, 'reconciliations_total')) > before + 2 &&
+          (await stack.metric(relay, 'rooms_ahead')) === 0, `${relay} to have compared what it knows`);
+      }
+    };
     await keep('before');
     await stack.startPart('mariadb');
     const present = await entered();
@@ -219,6 +226,7 @@ describe('an older copy of the data directory under a running stack', () => {
       'ALTER USER chaguan_app@localhost ACCOUNT LOCK');
     await keep('present');
     await putBack('before');
+    await reconciled(); // what was said meanwhile is lost by now: that, too, is another epoch
     const lost = await entered();
     assert.equal(await numberOf(lost), number, 'both rooms have one number');
     const client = await eventually(() => Client.join(stack, lost, { relay: 1 }).catch(() => undefined), 'a relay to let in');
