@@ -25,7 +25,7 @@ typedef enum status operation_fn(const struct settings *settings, const struct o
 operation_fn command_user_list, command_user_show, command_user_mute, command_user_unmute, command_user_ban,
     command_user_unban, command_user_kick, command_user_revoke, command_tokens_revoke, command_address_ban,
     command_address_unban, command_address_list, command_sanctions, command_relays, command_drain, command_roundtrip,
-    command_key_add, command_key_list, command_key_revoke, command_feed_forget;
+    command_invite_add, command_setup_code, command_key_add, command_key_list, command_key_revoke, command_feed_forget;
 
 command_fn command_migrate;
 command_fn command_check;
@@ -35,6 +35,8 @@ command_fn command_epoch;
 command_fn command_epoch_raise;
 command_fn command_feed;
 
+/* "90", "90s", "15min", "2h", "7d" in seconds; -1: it is none. */
+int64_t command_seconds(struct str text);
 /* "chaguan: WHY" on standard error; returns STATUS_CANNOT. */
 enum status command_cannot(const char *why);
 

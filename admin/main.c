@@ -61,6 +61,10 @@ static const struct command {
     {"feed", "print who follows what is stored, which worker has it, and how far it is behind", .run = command_feed},
     {"feed forget", "CONSUMER: one that no worker knows any more: rows are no longer kept for it",
      .operate = command_feed_forget, .words = 1},
+    {"invite add", "print a code with which one account can be made, within a week; --for",
+     .operate = command_invite_add, .options = 1 << OPTION_FOR},
+    {"setup-code", "print a code with which the first account is made, an administrator's, within a day",
+     .operate = command_setup_code},
     {"sanctions", "print all mutes and bans in force", .operate = command_sanctions},
 };
 
@@ -73,8 +77,8 @@ static void describe(struct buf *out)
         buf_addf(out, "  %-13s %s\n", commands[i].name, commands[i].doc);
     buf_add_text(
         out,
-        "\nUSER is a name or an id.\n"
-        "  --realm REALM      whose names: chatroom, friends, customers, spaces; socketio: its chat room's\n"
+        "\nUSER is a name or an id; app:ID is the application's user of that id.\n"
+        "  --realm REALM      whose names: chatroom, friends, customers, spaces, app; socketio: its chat room's\n"
         "  --room ROOM        in one room only, by its id or its name in that realm; else everywhere\n"
         "  --for TIME         so long: seconds, or with s, min, h, d; else for good\n"
         "  --relays LIST      their listen_socket or host:port, parted by commas; else one relay through the front\n"

@@ -14,8 +14,7 @@ static struct str option(const struct operation *operation, enum operation_optio
     return str_of(operation->options[which]);
 }
 
-/* "90", "90s", "15min", "2h", "7d" in seconds; -1: it is none. */
-static int64_t seconds_of(struct str text)
+int64_t command_seconds(struct str text)
 {
     static const struct {
         const char *unit;
@@ -82,7 +81,7 @@ static enum status carry_out(const struct settings *settings, const struct opera
     order->realm = option(operation, OPTION_REALM);
     order->room = option(operation, OPTION_ROOM);
     order->reason = option(operation, OPTION_REASON);
-    if (operation->options[OPTION_FOR] && (order->for_s = seconds_of(option(operation, OPTION_FOR))) <= 0)
+    if (operation->options[OPTION_FOR] && (order->for_s = command_seconds(option(operation, OPTION_FOR))) <= 0)
         return command_cannot("--for takes a number of seconds, or with s, min, h, d");
     struct store *store = open_store(settings);
     if (!store)

@@ -284,6 +284,10 @@ static const struct setting rows[] = {
         doors, REST | RELAY, "all", "all|token",
         "all: the doors are open as their tutorials have it. token: no door lets anybody in without a token of a "
         "user of the application, who it then is."),
+    ROW_CHOICE(
+        signup, REST, "off", "open|invite|off",
+        "Who may make an account of Chaguan's own (POST /v1/signup): anybody, who has an invite (chaguan invite add), "
+        "or nobody; whoever has the code of chaguan setup-code may make the first one."),
     ROW(friends_max, COUNT, REST, "5000", 0, 1000000,
         "Friends that one user of the friend chat may have; POST /api/friends refuses one more with 429. Of who "
         "has a password, others may fill half. 0: any number."),

@@ -62,6 +62,7 @@ struct settings {
     /* protocols */
     char *jwt_secret, *jwt_public_key, *jwt_audience;
     char *app_keys, *app_jwks_file, *app_jwks_url, *app_audience;
+    char *signup;
     char *doors; /* settings_doors_closed */
     char *media_dir, *media_url, *media_types;
     int64_t jwt_ttl_ms, login_attempts;

@@ -121,6 +121,14 @@ static bool decode(struct str params[ROUTE_PARAMS], char room[PARAMS_BYTES])
 }
 
 /* NULL if there is none; then `allow` has the methods that the path does take. */
+static bool of_door(const struct route *route)
+{
+    for (size_t i = 0; tables[i]; i++)
+        if (route >= tables[i]->rows && route < tables[i]->rows + tables[i]->count)
+            return tables[i]->door;
+    return false;
+}
+
 static const struct route *find(const struct http_request *request, struct str params[ROUTE_PARAMS],
                                 char allow[HTTP_ALLOW_MAX])
 {
@@ -162,7 +170,7 @@ static int with_json(struct call *call, const struct route *route)
 static int admit(struct call *call, const struct route *route, struct caller *caller)
 {
     if (!route->scope)
-        return 200;
+        return of_door(route) ? caller_check_door(call, caller) : 200;
     begin_slow(call->backends);
     return caller_check(call, route, caller);
 }
@@ -205,7 +213,10 @@ static void answer_failure(const struct route *route, const struct call *call, i
                                                      : status == 503 || status == 504 ? UNAVAILABLE_RETRY_S
                                                                                       : 0};
     response->retry_after_s = failure.retry_after_s;
-    if (route->failure) {
+    if (status == 401 && of_door(route) && settings_doors_closed(call->backends->settings)) {
+        answer(response, status, ""); /* the articles know of no tokens: it is told as everything new is */
+        failure_coded(&response->body, &failure);
+    } else if (route->failure) {
         answer(response, status, route->failure);
     } else if (route->failed) {
         answer(response, status, "");
@@ -278,7 +289,7 @@ static bool is_told_by_body(const struct route *route, const struct http_request
 {
     const struct str prefix = STR(ARTICLE_PREFIX);
     return route && is_call(route) && !memcmp(request->path.ptr, prefix.ptr, prefix.len) && status != 413 &&
-           status != 429 && !origin_is_refused(origin);
+           status != 429 && status != 401 && !origin_is_refused(origin);
 }
 
 /* Its route, if it has one; its origin, and what the answer says of both. `room`: for names in the path. */

@@ -11,6 +11,7 @@
 #include "rest/calls/media.h"
 #include "rest/calls/spaces.h"
 #include "rest/calls/unread.h"
+#include "rest/calls/v1_accounts.h"
 
 const struct route_table *const routes[] = {
     &chatroom_routes,
@@ -25,5 +26,6 @@ const struct route_table *const routes[] = {
     &app_users_routes,
     &app_conversations_routes,
     &app_messages_routes,
+    &v1_accounts_routes,
     NULL,
 };

@@ -4,8 +4,8 @@
 #include "common/text.h"
 
 static const char *const realms[] = {
-    [REALM_CHATROOM] = "chatroom", [REALM_FRIENDS] = "friends",      [REALM_CUSTOMERS] = "customers",
-    [REALM_SPACES] = "spaces",     [OPERATOR_SOCKETIO] = "socketio",
+    [REALM_CHATROOM] = "chatroom", [REALM_FRIENDS] = "friends", [REALM_CUSTOMERS] = "customers",
+    [REALM_SPACES] = "spaces",     [REALM_APP] = "app",         [OPERATOR_SOCKETIO] = "socketio",
 };
 enum { REALMS = sizeof realms / sizeof realms[0] };
 
@@ -57,7 +57,13 @@ static enum err find_user(struct store *store, const struct operator_order *orde
                           struct sanction *sanction, const char **why)
 {
     struct found found = {.count = 0};
-    enum err err = store_moderated_find(store, (enum store_realm) * realm, order->user, on_found, &found);
+    const struct str prefix = STR("app:"); /* a user of the application, by its id */
+    struct str user = order->user;
+    if (!*realm && user.len > prefix.len && !memcmp(user.ptr, prefix.ptr, prefix.len)) {
+        user = (struct str){user.ptr + prefix.len, user.len - prefix.len};
+        *realm = REALM_APP;
+    }
+    enum err err = store_moderated_find(store, (enum store_realm) * realm, user, on_found, &found);
     if (!err && !found.count)
         return fail(ERR_NOT_FOUND, "no such user", why);
     if (!err && found.count > 1)
@@ -67,13 +73,18 @@ static enum err find_user(struct store *store, const struct operator_order *orde
     return err;
 }
 
+static enum store_kind kind_of(int realm)
+{
+    return realm == OPERATOR_SOCKETIO ? KIND_SOCKETIO : realm == REALM_APP ? KIND_APP : (enum store_kind)realm;
+}
+
 static enum err find(struct store *store, const struct operator_order *order, struct sanction *sanction,
                      const char **why)
 {
     int realm;
     enum err err = ERR_OK;
     if (operator_realm(order->realm, &realm))
-        return fail(ERR_INVALID, "realm is chatroom, friends, customers, spaces or socketio", why);
+        return fail(ERR_INVALID, "realm is chatroom, friends, customers, spaces, app or socketio", why);
     if (!order->user.len == !order->address.len)
         return fail(ERR_INVALID, "either a user or an address", why);
     if (order->address.len && sanction_address(order->address, sanction->address))
@@ -83,7 +94,7 @@ static enum err find(struct store *store, const struct operator_order *order, st
     else if (order->user.len)
         err = find_user(store, order, &realm, sanction, why);
     if (!err && order->room.len) {
-        err = store_moderated_room(store, (enum store_kind)realm, order->room, &sanction->conversation);
+        err = store_moderated_room(store, kind_of(realm), order->room, &sanction->conversation);
         if (err == ERR_NOT_FOUND)
             *why = "no such room";
     }

@@ -9,7 +9,7 @@ struct operator_order {
     enum sanction_kind
         kind;           /* a revocation: of a user, everywhere with their tokens, or of their membership in `room` */
     bool lift;          /* of a mute or a ban */
-    struct str realm;   /* "chatroom", "friends", "customers", "spaces", "socketio"; empty: any but the last */
+    struct str realm;   /* "chatroom", "friends", "customers", "spaces", "app", "socketio"; empty: any but the last */
     struct str user;    /* a name or a public id; of socketio a name */
     struct str address; /* either this or a user */
     struct str room;    /* a conversation's public id, or its name in the user's realm; empty: everywhere */
@@ -29,7 +29,7 @@ void operator_add_wire(struct buf *out, const struct sanction *sanction, uint64_
 void operator_add_drain(struct buf *out, struct str relay, uint64_t epoch);
 
 /* By word; ERR_NOT_FOUND. The empty one is 0, any; "socketio" is OPERATOR_SOCKETIO. */
-enum { OPERATOR_SOCKETIO = KIND_SOCKETIO };
+enum { OPERATOR_SOCKETIO = 6 };
 enum err operator_realm(struct str word, int *realm) CG_MUST_CHECK;
 const char *operator_realm_word(int realm);
 

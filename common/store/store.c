@@ -11,7 +11,7 @@
 static const struct store_statement core_rows[] = {
     {SQL_COUNT_ROOMS, "SELECT COUNT(*) FROM conversation WHERE kind = 1"},
     {SQL_ROOM_NAME, "SELECT name FROM conversation WHERE public_id = ? AND kind = 1"},
-    {SQL_USER_NAME, "SELECT name FROM user WHERE public_id = ? AND realm = 1"},
+    {SQL_USER_NAME, "SELECT " STORE_SHOWN " FROM user u" STORE_SHOWN_OF " WHERE u.public_id = ? AND u.realm IN (1, 5)"},
     {SQL_READ_FORWARD, "SELECT " STORE_MESSAGE_COLUMNS " FROM message"
                        " WHERE conversation = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"},
     {SQL_READ_LATEST, "SELECT * FROM (SELECT " STORE_MESSAGE_COLUMNS " FROM message"
@@ -51,6 +51,7 @@ static const struct store_statements *const tables[] = {
     &store_app_conversation_statements,
     &store_app_erase_statements,
     &store_feed_statements,
+    &store_accounts_statements,
 };
 
 static const char *statements[SQL_COUNT];
@@ -69,6 +70,7 @@ struct store *store_new(const struct settings *settings)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct store *store = mem_zalloc(sizeof *store);
     pthread_once(&once, collect_statements);
+    store->chatroom_realm = settings_doors_closed(settings) ? REALM_APP : REALM_CHATROOM;
     store->db = db_new(settings, statements, SQL_COUNT);
     store->feed.on = settings->feed;
     return store;

@@ -69,6 +69,7 @@ struct store_membership {
     uint64_t seq;        /* the conversation's last */
     uint32_t generation; /* of the user's rights (common/rights.h) */
     bool is_member;
+    enum store_realm realm; /* the user's: REALM_APP comes with a token only */
     char user_name[STORE_NAME_MAX + 1];
     size_t user_name_len;
     char head[STORE_HEAD_MAX + 1];

@@ -4,9 +4,9 @@
 
 static const struct store_statement rows[] = {
     {SQL_FRIEND_SELF,
-     "SELECT u.id, u.name, c.user, " STORE_RIGHTS_COLUMNS("u") " FROM user u"
-                                                               " LEFT JOIN credential c ON c.user = u.id"
-                                                               " WHERE u.public_id = ? AND u.realm = 2"},
+     "SELECT u.id, " STORE_SHOWN ", IF(u.realm = 5, u.id, c.user), " STORE_RIGHTS_COLUMNS(
+         "u") " FROM user u"
+              " LEFT JOIN credential c ON c.user = u.id" STORE_SHOWN_OF " WHERE u.public_id = ? AND u.realm IN (2, 5)"},
     {SQL_FRIENDSHIPS, "SELECT m.conversation, c.public_id, p.user1, u1.public_id, p.user2, u2.public_id"
                       " FROM (SELECT conversation FROM member WHERE user = ? AND conversation < ?"
                       "  ORDER BY conversation DESC LIMIT 200) m"
@@ -14,10 +14,11 @@ static const struct store_statement rows[] = {
                       " LEFT JOIN pair p ON p.conversation = c.id"
                       " LEFT JOIN user u1 ON u1.id = p.user1 LEFT JOIN user u2 ON u2.id = p.user2"
                       " ORDER BY m.conversation DESC"},
-    {SQL_SPACE_MEMBERSHIP, "SELECT c.id, c.name, u.id, u.name, m.user, " STORE_RIGHTS_COLUMNS(
-                               "u") " FROM conversation c JOIN user u ON u.public_id = ? AND u.realm = 4"
-                                    " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id"
-                                    " WHERE c.public_id = ? AND c.kind = 4"},
+    {SQL_SPACE_MEMBERSHIP,
+     "SELECT c.id, c.name, u.id, " STORE_SHOWN ", m.user, " STORE_RIGHTS_COLUMNS(
+         "u") " FROM conversation c JOIN user u ON u.public_id = ? AND u.realm IN (4, 5)" STORE_SHOWN_OF
+              " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id"
+              " WHERE c.public_id = ? AND c.kind = 4"},
 };
 
 const struct store_statements store_admission_statements = STORE_STATEMENTS(rows);

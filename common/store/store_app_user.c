@@ -216,3 +216,10 @@ enum err store_app_user_seen(struct store *store, const struct app_claims *claim
     enum err err = store_app_users_seen(store, &seen, 1);
     return err ? err : seen.err;
 }
+
+enum err store_app_user_come(struct store *store, const struct token *token, struct store_app_user *user)
+{
+    enum err err = token->app ? store_app_user_seen(store, token->app, user)
+                              : store_app_user_of(store, str_of(token->user_id), user);
+    return !err && !rights_accept(&user->rights, token) ? ERR_DENIED : err;
+}

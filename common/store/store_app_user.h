@@ -7,6 +7,8 @@
 #include "common/rights.h"
 #include "common/store/store.h"
 
+struct token;
+
 struct store_app_user {
     uint64_t user;
     char public_id[ID_MAX];                              /* a credential: never shown to others */
@@ -36,6 +38,10 @@ enum err store_app_user_of(struct store *store, struct str public_id, struct sto
  * nothing has changed. Safe to call concurrently. The claims have passed app_claims_wrong. */
 enum err store_app_user_seen(struct store *store, const struct app_claims *claims,
                              struct store_app_user *user) CG_MUST_CHECK;
+
+/* Who comes with a token that token_check found good: one of the application's as above, or one of Chaguan's own. To be
+ * asked again when they come again. ERR_NOT_FOUND: it is of no user of the application; ERR_DENIED: it was made void. */
+enum err store_app_user_come(struct store *store, const struct token *token, struct store_app_user *user) CG_MUST_CHECK;
 
 /* The same for many at once, in one SELECT. */
 struct store_app_seen {

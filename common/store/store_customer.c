@@ -54,7 +54,7 @@ static enum err find_or_add_user(struct store *store, struct str name, uint64_t 
 }
 
 enum err store_customer_register(struct store *store, struct str app_sid, struct str account, struct str username,
-                                 struct str avatar)
+                                 struct str avatar, uint64_t of_user)
 {
     /* user.name must be unique among all applications; neither part can hold this separator. */
     char name[USER_NAME_MAX + 1];
@@ -63,8 +63,8 @@ enum err store_customer_register(struct store *store, struct str app_sid, struct
     struct store_tries tries = {0};
     enum err err;
     do {
-        uint64_t user;
-        err = find_or_add_user(store, (struct str){name, (size_t)len}, &user);
+        uint64_t user = of_user;
+        err = user ? ERR_OK : find_or_add_user(store, (struct str){name, (size_t)len}, &user);
         struct db_value row[] = {DB_NUM(user), DB_TEXT(app_sid), DB_TEXT(account), DB_TEXT(username), DB_TEXT(avatar)};
         if (!err)
             err = db_query(store->db, SQL_SET_CUSTOMER, row, 5, NULL, NULL);

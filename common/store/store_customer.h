@@ -37,9 +37,10 @@ enum err store_customer_name(struct store *store, struct str app_sid, struct str
                              struct buf *username) CG_MUST_CHECK;
 
 /* Makes the user of that account, or gives the one there is this name and avatar. The caller has checked all
- * four: two accounts, a name, and at most CUSTOMER_AVATAR_MAX bytes. Safe to call concurrently. */
+ * four: two accounts, a name, and at most CUSTOMER_AVATAR_MAX bytes. `user`: of the application, whose account
+ * it is, in one app_sid for ever; 0: it has none but this. Safe to call concurrently. */
 enum err store_customer_register(struct store *store, struct str app_sid, struct str account, struct str username,
-                                 struct str avatar) CG_MUST_CHECK;
+                                 struct str avatar, uint64_t user) CG_MUST_CHECK;
 
 enum store_customer_missing { STORE_NO_FRIEND = 1, STORE_NO_CUSTOMER = 2 };
 

@@ -16,11 +16,11 @@ static const struct store_statement rows[] = {
      "  AND n.seq > IF(f.seq > f.read_seq + 1000, f.seq - 1000, f.read_seq) AND n.sender = f.other"
      "  AND n.kind IN (" STORE_KINDS_SAID ") AND n.recalled = 0)"
      " FROM (SELECT c.id AS conversation, c.public_id AS friend, c.seq AS seq, m.read_seq AS read_seq, u.id AS other,"
-     "   u.public_id AS other_id, u.name AS name, s.seq AS last,"
+     "   u.public_id AS other_id, " STORE_SHOWN " AS name, s.seq AS last,"
      "   CAST(COALESCE(ROUND(UNIX_TIMESTAMP(s.created_at) * 1000), 0) AS UNSIGNED) AS at"
      "  FROM pair p JOIN conversation c ON c.id = p.conversation AND c.kind = 2"
      "  JOIN member m ON m.conversation = c.id AND m.user = ?"
-     "  JOIN user u ON u.id = IF(p.user1 = ?, p.user2, p.user1)"
+     "  JOIN user u ON u.id = IF(p.user1 = ?, p.user2, p.user1)" STORE_SHOWN_OF
      "  LEFT JOIN message s ON s.conversation = c.id AND s.seq = (SELECT t.seq FROM message t"
      "   WHERE t.conversation = c.id AND t.kind IN (" STORE_KINDS_SAID ") ORDER BY t.seq DESC LIMIT 1)"
      "  WHERE p.user1 = ? OR p.user2 = ?"

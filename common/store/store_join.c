@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
-enum { CHATROOM = 1 }; /* conversation.kind and user.realm */
-enum { ROW_SQL_MAX = 2 * (2 * STORE_NAME_MAX + 48) + 160 };
+enum { CHATROOM = 1 }; /* conversation.kind */
+enum { ROW_SQL_MAX = 2 * (2 * STORE_NAME_MAX + 48) + 192 };
 
 static const struct store_statement rows[] = {
     {SQL_ADD_ROOM, "INSERT INTO conversation (public_id, kind, name, created_at)"
@@ -32,7 +32,7 @@ static const char look_before[] =
     " CASE WHEN m.user IS NULL THEN (SELECT COUNT(*) FROM member n WHERE n.user = u.id) ELSE 0 END, " BANNED(
         "s.user = u.id") " OR " BANNED("s.address = e.address") " FROM (";
 static const char look_after[] = ") AS e LEFT JOIN conversation c ON c.kind = 1 AND c.name = e.room"
-                                 " LEFT JOIN user u ON u.realm = 1 AND u.name = e.nick"
+                                 " LEFT JOIN user u ON u.realm = e.realm AND u.name = e.nick"
                                  " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id";
 
 /* One who joins, and what is there already. */
@@ -52,9 +52,9 @@ struct join_batch {
 
 /* ---- looking ---- */
 
-static void add_row(struct buf *sql, size_t at, const struct store_join *join)
+static void add_row(struct buf *sql, size_t at, const struct store_join *join, enum store_realm realm)
 {
-    buf_addf(sql, "%sSELECT %zu AS at, ", at ? " UNION ALL " : "", at);
+    buf_addf(sql, "%sSELECT %zu AS at, %d AS realm, ", at ? " UNION ALL " : "", at, (int)realm);
     store_add_hex(sql, join->room);
     buf_add_text(sql, " AS room, ");
     store_add_hex(sql, join->nick);
@@ -91,7 +91,7 @@ static enum err look(struct join_batch *batch)
     buf_init(&sql, sizeof look_before + sizeof look_after + batch->count * ROW_SQL_MAX);
     buf_add_text(&sql, look_before);
     for (size_t i = 0; i < batch->count; i++)
-        add_row(&sql, i, batch->joiners[i].join);
+        add_row(&sql, i, batch->joiners[i].join, batch->store->chatroom_realm);
     buf_add(&sql, look_after, sizeof look_after); /* with its NUL */
     CG_ASSERT(!sql.failed);
     enum err err = db_run(batch->store->db, sql.data, on_look, batch);
@@ -163,7 +163,7 @@ static enum err make_users(struct join_batch *batch, struct needed *made)
             continue;
         id_make(STORE_USER_PREFIX, joiner->join->user_id);
         values[made->count][0] = DB_TEXT(str_of(joiner->join->user_id));
-        values[made->count][1] = DB_NUM(CHATROOM);
+        values[made->count][1] = DB_NUM(batch->store->chatroom_realm);
         values[made->count][2] = DB_TEXT(joiner->join->nick);
         values[made->count][3] = DB_TEXT(head_of(batch, i));
         made->joiners[made->count++] = joiner;

@@ -1,11 +1,11 @@
 /* store_memberships.c: who somebody is in chatrooms and whether they may be in one: of one, and of many in one statement. */
 #include "common/store/store_sql.h"
 
-#define SELECT_MEMBERSHIP "c.id, c.seq, u.id, u.name, u.head_num, m.user, u.rights"
+#define SELECT_MEMBERSHIP "c.id, c.seq, u.id, " STORE_SHOWN ", u.head_num, m.user, u.rights, u.realm"
 /* Left joins, because they are carried out in this order whatever the server thinks of the tables' sizes. */
 #define JOIN_MEMBERSHIP(room, user) \
     " LEFT JOIN conversation c ON c.public_id = " room " AND c.kind = 1" \
-    " LEFT JOIN user u ON u.public_id = " user " AND u.realm = 1" \
+    " LEFT JOIN user u ON u.public_id = " user " AND u.realm IN (1, 5)" STORE_SHOWN_OF \
     " LEFT JOIN member m ON m.conversation = c.id AND m.user = u.id"
 
 static const struct store_statement rows[] = {
@@ -29,6 +29,7 @@ static void on_membership(void *arg, const struct db_value *c)
     membership->user = c[2].number;
     membership->is_member = !c[5].is_null;
     membership->generation = (uint32_t)c[6].number; /* 0 for NULL */
+    membership->realm = (enum store_realm)c[7].number;
     if (c[2].is_null)
         return;
     store_copy(membership->user_name, sizeof membership->user_name, c[3].text);

@@ -5,11 +5,8 @@
 
 enum { MEMBERSHIPS_AT_ONCE = 10 };
 
-/* What others are shown of a user. */
-#define SHOWN "IF(a.name IS NULL OR a.name = '', u.name, a.name)"
-
 static const struct store_statement rows[] = {
-    {SQL_NATIVE_USER, "SELECT u.id, u.realm, " SHOWN ", u.head_num, c.user, " STORE_RIGHTS_COLUMNS(
+    {SQL_NATIVE_USER, "SELECT u.id, u.realm, " STORE_SHOWN ", u.head_num, c.user, " STORE_RIGHTS_COLUMNS(
                           "u") " FROM user u"
                                " LEFT JOIN credential c ON c.user = u.id LEFT JOIN app_user a ON a.user = u.id"
                                " WHERE u.public_id = ? AND u.realm IN (1, 2, 4, 5)"},
@@ -120,7 +117,7 @@ enum err store_native_enter(struct store *store, uint64_t user, struct str id)
 /* Around what add_arrival says of each. A user without conversations asks for one that nobody has. Left joins, because
  * they are carried out in this order whatever the server thinks of the tables' sizes: by unique keys alone. */
 static const char arrivals_before[] =
-    "SELECT e.at, u.id, u.realm, " SHOWN
+    "SELECT e.at, u.id, u.realm, " STORE_SHOWN
     ", u.head_num, k.user, " STORE_RIGHTS_COLUMNS("u") ", c.id, c.kind, c.seq,"
                                                        " m.read_seq, c.name, u.rights, m.role FROM (";
 static const char arrivals_after[] = ") AS e LEFT JOIN user u ON u.public_id = e.user AND u.realm IN (1, 2, 4, 5)"

@@ -26,10 +26,11 @@ static const struct store_statement rows[] = {
                         " WHERE s.kind = ? AND s.user <=> ? AND s.address <=> ? AND s.name <=> ?"
                         " AND s.conversation <=> ? AND " IN_FORCE},
     /* an id or a name; ids are ASCII, and a text that is not cannot be compared with them */
-    {SQL_MODERATED_FIND, "SELECT id, realm, name, created_at FROM user"
-                         " WHERE public_id = CONVERT(? USING ascii) AND ? IN (0, realm)"
-                         " UNION SELECT id, realm, name, created_at FROM user WHERE realm IN (1, 2, 3, 4) AND name = ?"
-                         " AND ? IN (0, realm)"},
+    {SQL_MODERATED_FIND,
+     "SELECT id, realm, name, created_at FROM user"
+     " WHERE public_id = CONVERT(? USING ascii) AND ? IN (0, realm)"
+     " UNION SELECT id, realm, name, created_at FROM user WHERE realm IN (1, 2, 3, 4, 5) AND name = ?"
+     " AND ? IN (0, realm)"},
     {SQL_MODERATED_LIST, "SELECT id, realm, name, created_at FROM user WHERE id > ? AND ? IN (0, realm)"
                          " ORDER BY id LIMIT ?"},
     {SQL_MODERATED_ROOM, "SELECT id FROM conversation WHERE public_id = CONVERT(? USING ascii)"

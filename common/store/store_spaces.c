@@ -12,15 +12,16 @@
     " WHERE m.conversation = ? AND m.seq > ? AND m.seq < ? AND m.kind IN (2, 3, 8)"
 
 static const struct store_statement rows[] = {
-    {SQL_SPACE_USER, "SELECT u.id, " STORE_RIGHTS_COLUMNS("u") " FROM user u WHERE u.public_id = ? AND u.realm = 4"},
+    {SQL_SPACE_USER,
+     "SELECT u.id, " STORE_RIGHTS_COLUMNS("u") " FROM user u WHERE u.public_id = ? AND u.realm IN (4, 5)"},
     {SQL_SPACE_BY_NAME, "SELECT c.id, c.public_id, m.user FROM conversation c"
                         " LEFT JOIN member m ON m.conversation = c.id AND m.user = ?"
                         " WHERE c.kind = 4 AND c.name = ?"},
     {SQL_SPACE_SEEN, "SELECT c.id, c.name FROM conversation c"
                      " JOIN member m ON m.conversation = c.id AND m.user = ?"
                      " WHERE c.public_id = ? AND c.kind = 4"},
-    {SQL_SPACE_MEMBERS, "SELECT u.public_id, u.name, COALESCE(s.score, 0) FROM member m"
-                        " JOIN user u ON u.id = m.user"
+    {SQL_SPACE_MEMBERS, "SELECT u.public_id, " STORE_SHOWN ", COALESCE(s.score, 0) FROM member m"
+                        " JOIN user u ON u.id = m.user" STORE_SHOWN_OF
                         " LEFT JOIN standing s ON s.conversation = m.conversation AND s.user = m.user"
                         " WHERE m.conversation = ? ORDER BY m.joined_at, m.user LIMIT 10000"},
     {SQL_RECORDS_FORWARD, "SELECT " RECORD_COLUMNS RECORD_TABLES " ORDER BY m.seq LIMIT ?"},
@@ -28,8 +29,9 @@ static const struct store_statement rows[] = {
      "SELECT * FROM (SELECT " RECORD_COLUMNS RECORD_TABLES " ORDER BY m.seq DESC LIMIT ?) AS latest ORDER BY seq"},
     {SQL_SPACE_LOCK,
      "SELECT id, seq, last_at, " STORE_EPOCH " FROM conversation WHERE public_id = ? AND kind = 4 FOR UPDATE"},
-    {SQL_SPACE_TWO, "SELECT u.id, u.public_id, u.name FROM member m JOIN user u ON u.id = m.user"
-                    " WHERE m.conversation = ? AND u.public_id IN (?, ?)"},
+    {SQL_SPACE_TWO,
+     "SELECT u.id, u.public_id, " STORE_SHOWN " FROM member m JOIN user u ON u.id = m.user" STORE_SHOWN_OF
+     " WHERE m.conversation = ? AND u.public_id IN (?, ?)"},
     {SQL_FIND_TRANSFER, "SELECT m.seq, m.content, " AT_MS " FROM message m"
                         " WHERE m.conversation = ? AND m.sender = ? AND m.client_id = ?"},
     {SQL_GIVE_SCORE, "INSERT INTO standing (conversation, user, score) VALUES (?, ?, ?)"

@@ -80,6 +80,11 @@ enum statement {
     SQL_OLD_REVOCATIONS,
     SQL_APP_USER,
     SQL_SET_APP_USER,
+    SQL_ANY_ACCOUNT,
+    SQL_LOCK_INVITE,
+    SQL_USE_INVITE,
+    SQL_ADD_INVITE,
+    SQL_OLD_INVITES,
     SQL_APP_USER_OF,
     SQL_KEYS_LOCK,
     SQL_KEY_NAMED,
@@ -139,9 +144,10 @@ enum statement {
 
 struct store {
     struct db *db;
-    int64_t journal_ms;             /* store_journal_ms */
-    struct {                        /* the last transaction of store_journal that stored something */
-        struct store_anchor anchor; /* a message of it; seq 0: there was none */
+    enum store_realm chatroom_realm; /* whose users those are who enter a chatroom (settings->doors) */
+    int64_t journal_ms;              /* store_journal_ms */
+    struct {                         /* the last transaction of store_journal that stored something */
+        struct store_anchor anchor;  /* a message of it; seq 0: there was none */
         uint64_t epoch, connects;
     } last;
     struct {               /* what this call of store_journal found lost; all 0: nothing */
@@ -176,6 +182,7 @@ extern const struct store_statements store_admission_statements, store_login_sta
 extern const struct store_statements store_friends_statements, store_spaces_statements;
 extern const struct store_statements store_io_statements, store_native_statements, store_revise_statements;
 extern const struct store_statements store_sanctions_statements, store_rights_statements;
+extern const struct store_statements store_accounts_statements;
 extern const struct store_statements store_app_user_statements;
 extern const struct store_statements store_feed_statements;
 
@@ -224,6 +231,10 @@ enum { STORE_ASKED_SQL_MAX = 2 * STORE_HEX_LEN(ID_MAX) + 160 };
  * last message. A relay whose clock is ahead so keeps the others' times up with its own; one that is far ahead is
  * complained of. Any thread. */
 int64_t store_next_ms(int64_t last_ms);
+
+/* What others are shown of a user `u`, with its row `a` of app_user if it has one. */
+#define STORE_SHOWN    "IF(a.name IS NULL OR a.name = '', u.name, a.name)"
+#define STORE_SHOWN_OF " LEFT JOIN app_user a ON a.user = u.id"
 
 /* The kinds of message_is_said. */
 #define STORE_KINDS_SAID "1, 4, 5, 6, 7"

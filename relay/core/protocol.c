@@ -31,6 +31,11 @@ void protocol_refuse_token(struct session *session, enum token_refusal refusal)
     protocol_refuse(session, PROTOCOL_CLOSE_UNAUTHORIZED, token_refusal_code(refusal));
 }
 
+const char *protocol_stranger(enum err err)
+{
+    return err == ERR_DENIED ? PROTOCOL_REVOKED : token_refusal_code(TOKEN_UNKNOWN_KEY);
+}
+
 enum token_refusal protocol_read_token(const struct request *request, struct token *out)
 {
     static const char scheme[] = "Bearer ";

@@ -31,6 +31,8 @@ void protocol_refuse(struct session *session, unsigned code, const char *reason)
 bool protocol_doors_closed(void);
 /* Closes a connection whose token is not believed: 4401, and the code as the reason. */
 void protocol_refuse_token(struct session *session, enum token_refusal refusal);
+/* What else a connection that came with a token is refused with: 4401, by what store_app_user_come says. */
+const char *protocol_stranger(enum err err);
 /* The token that a request shows: the header `token`, `Authorization: Bearer`, or the argument `token`. *out is to be
  * freed by token_fini if it is good. */
 enum token_refusal protocol_read_token(const struct request *request, struct token *out) CG_MUST_CHECK;

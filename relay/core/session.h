@@ -128,6 +128,7 @@ struct session {
     struct buf outbox;                       /* answers that wait for the socket */
     struct debt debt;                        /* that, and what the socket keeps */
     size_t kept;                             /* bytes of it that the socket keeps */
+    struct session_pass *pass;               /* it ends with a token; NULL: with none */
     struct wheel_timer timer;
     int64_t heard_ms; /* wheel time at which the client last sent anything */
     int64_t gave_ms;  /* wheel time of the last data; 0: none yet */
@@ -173,6 +174,8 @@ void sessions_fini(struct sessions *sessions);
  * protocol->open. */
 struct session *session_new(struct sessions *sessions, const struct protocol *protocol,
                             const struct transport *transport, void *socket);
+/* It came with a token that ends then (Unix time): closed with 4401 at that moment. Once. */
+void session_expire(struct session *session, int64_t expires_s);
 /* For the transport, when the socket has ended: tells the protocol, frees. */
 void session_ended(struct session *session);
 

@@ -254,7 +254,7 @@ static void on_looked_up(struct job *job)
         native->asked--;
         if (job->err && job->err != ERR_NOT_FOUND)
             native_fail(native, greeting->re, ERR_DOWN);
-        else if (!job->err && protocol_doors_closed() && greeting->arrival.user.realm != REALM_APP)
+        else if (protocol_doors_closed() && greeting->arrival.user.realm != REALM_APP)
             refuse_token(native, greeting->re, TOKEN_UNKNOWN_KEY); /* of users that do not come in any more */
         else if (job->err || !may_speak(greeting))
             native_refuse(native, greeting->re, "unauthorized", "a known user, or a valid token, is needed");

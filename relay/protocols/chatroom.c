@@ -361,6 +361,8 @@ static const struct {
     [ADMISSION_NO_ROOM] = {1008, "Unknown room"},
     [ADMISSION_NO_USER] = {1008, "Unknown user"},
     [ADMISSION_NOT_MEMBER] = {1008, "Not a member of this room"},
+    [ADMISSION_STRANGER] = {PROTOCOL_CLOSE_UNAUTHORIZED, "token_unknown_key"},
+    [ADMISSION_REVOKED] = {PROTOCOL_CLOSE_UNAUTHORIZED, PROTOCOL_REVOKED},
     [ADMISSION_DOWN] = {1013, "Try again later"},
 };
 
@@ -373,7 +375,7 @@ static void on_looked_up(struct admission *admission, enum admission_refusal ref
 {
     const struct store_membership *membership = &admission->membership;
     struct session *session = sessions_find(protocol_context.hub->sessions, ((struct entering *)admission)->session_id);
-    struct protocol_proof proof = {.generation = membership->generation};
+    struct protocol_proof proof = {membership->generation, admission->by_token, admission->moment};
     const struct protocol_refusal *why = NULL;
     if (session && !session->closing && refusal) {
         refuse(session, refusal);
@@ -384,6 +386,9 @@ static void on_looked_up(struct admission *admission, enum admission_refusal ref
         struct chatroom_state *state = chatroom_state_of(session);
         state->conversation = membership->conversation;
         state->user = membership->user;
+        memcpy(state->nick_id, admission->nick_id, ID_MAX);
+        if (admission->by_token)
+            session_expire(session, admission->token.expires_s);
         state->name = mem_strndup_two(membership->user_name, membership->user_name_len, membership->head,
                                       strlen(membership->head), &state->head);
         hub_join(protocol_context.hub, session, membership->conversation, ENCODING_CHATROOM);
@@ -402,14 +407,20 @@ static void chatroom_open(struct session *session, const struct request *request
         return;
     }
     struct entering *entering = mem_zalloc(sizeof *entering);
+    enum token_refusal refused = admission_read_token(&entering->admission, request);
+    if (refused) {
+        free(entering);
+        protocol_refuse_token(session, refused);
+        return;
+    }
     enum admission_refusal refusal = admission_name(&entering->admission, room_id, nick_id);
     memcpy(state->room_id, entering->admission.room_id, ID_MAX);
-    memcpy(state->nick_id, entering->admission.nick_id, ID_MAX);
     entering->admission.done = on_looked_up;
     entering->session_id = session->id;
     if (!refusal && admission_ask(&entering->admission, JOB_ARRIVAL, session_payer(session)))
         refusal = ADMISSION_DOWN;
     if (refusal) {
+        token_fini(&entering->admission.token);
         free(entering);
         refuse(session, refusal);
         return;

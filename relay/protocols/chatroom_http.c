@@ -1,5 +1,6 @@
 #include "relay/protocols/chatroom_http.h"
 
+#include "common/log.h"
 #include "common/metrics.h"
 #include "relay/protocols/chatroom_http_parts.h"
 
@@ -57,11 +58,22 @@ void chatroom_http_refuse_down(struct http_call *call)
 
 /* ---- who is it, and may they be here ---- */
 
+static void refuse_token(struct http_call *call, enum token_refusal refusal)
+{
+    metric_inc(METRIC_TOKENS_REFUSED);
+    log_info("token.refused", "protocol=rooms why=%s", token_refusal_code(refusal));
+    chatroom_http_refuse(call, 401, token_refusal_code(refusal), token_refusal_text(refusal));
+}
+
 static void refuse(struct http_call *call, enum admission_refusal refusal)
 {
     metric_inc(METRIC_ADMISSIONS_REFUSED);
     if (refusal == ADMISSION_DOWN)
         chatroom_http_refuse_down(call);
+    else if (refusal == ADMISSION_STRANGER)
+        refuse_token(call, TOKEN_UNKNOWN_KEY);
+    else if (refusal == ADMISSION_REVOKED)
+        chatroom_http_refuse(call, 401, "unauthorized", "the token was made void");
     else /* of whatever kind: nobody learns here which rooms and users there are */
         chatroom_http_refuse(call, 404, "not_found", "no such room, or not a member of it");
 }
@@ -101,14 +113,24 @@ void chatroom_http_ask(struct chatroom_http_asked *asked, struct http_call *call
 {
     asked->call = call;
     asked->admission.done = on_asked;
+    enum token_refusal refused = admission_read_token(&asked->admission, &call->request);
+    if (refused) {
+        refuse_token(call, refused);
+        asked->release(asked);
+        return;
+    }
+    if (asked->admission.by_token)
+        nick_id = asked->admission.token.app ? asked->admission.token.app->id : str_of(asked->admission.token.user_id);
     enum admission_refusal refusal = admission_name(&asked->admission, room_id, nick_id);
     if (refusal) {
+        token_fini(&asked->admission.token);
         refuse(call, refusal);
         asked->release(asked);
         return;
     }
+    uint64_t payer = payer_of(call, nick_id);
     http_hold(call, on_gone, asked);
-    if (admission_ask(&asked->admission, JOB_ASK, payer_of(call, nick_id))) {
+    if (admission_ask(&asked->admission, JOB_ASK, payer)) {
         chatroom_http_refuse_busy(call);
         asked->release(asked);
     }

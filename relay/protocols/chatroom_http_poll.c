@@ -273,7 +273,7 @@ void chatroom_http_handle_poll(struct http_call *call, struct str room_id)
     struct asked *asked = mem_zalloc(sizeof *asked);
     const char *wrong = read_arguments(asked, &call->request);
     struct str nick_id = call->request.argument(&call->request, "nickId", text, sizeof text);
-    if (!nick_id.len)
+    if (!nick_id.len && !protocol_doors_closed())
         wrong = "nickId is missing";
     if (wrong) {
         free(asked);

@@ -342,6 +342,9 @@ static struct session *open_stream(struct asked *asked)
     http_stream_session(call, session->id, sessions);
     session_from(session, str_of(call->peer));
     session->client.generation = asked->asked.admission.membership.generation;
+    session->client.by_token = asked->asked.admission.by_token;
+    if (asked->asked.admission.by_token)
+        session_expire(session, asked->asked.admission.token.expires_s);
     bool counted = limits_identify(sessions->limits, &session->client, user);
     CG_ASSERT(counted);
     session_admitted(session);
@@ -396,7 +399,7 @@ static void handle(struct http_call *call, struct str room_id, const struct kind
     char text[ROOMS_ARGUMENT_BYTES];
     const struct request *request = &call->request;
     struct str nick_id = request->argument(request, "nickId", text, sizeof text);
-    if (!nick_id.len) {
+    if (!nick_id.len && !protocol_doors_closed()) {
         chatroom_http_refuse(call, 400, "bad_request", "nickId is missing");
         return;
     }

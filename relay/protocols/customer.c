@@ -7,6 +7,7 @@
 #include "common/map.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/store/store_app_user.h"
 #include "common/text.h"
 #include "relay/core/debts.h"
 #include "relay/core/protocol.h"
@@ -15,6 +16,7 @@
 #include "relay/db/db_pool.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { ARGUMENT_BYTES = 512, LATER_MS = 250 };
@@ -268,13 +270,29 @@ struct admission {
     struct job job;
     uint64_t session_id;
     char app_sid[ARGUMENT_BYTES], friend_account[ARGUMENT_BYTES], user_account[ARGUMENT_BYTES];
+    bool by_token; /* then `token` says who the user is */
+    struct token token;
+    uint64_t moment;
+    enum err stranger; /* why it is of nobody */
     struct store_customer_pair pair;
     int missing;
 };
 
+/* An account is the application's id of its user. */
+static enum err name_by_token(struct admission *a, struct store *store)
+{
+    struct store_app_user *user = mem_zalloc(sizeof *user);
+    a->stranger = store_app_user_come(store, &a->token, user);
+    snprintf(a->user_account, ARGUMENT_BYTES, "%s", user->id);
+    free(user);
+    return a->stranger;
+}
+
 static void look_up(struct job *job, struct store *store)
 {
     struct admission *a = (struct admission *)job;
+    if (a->by_token && (job->err = name_by_token(a, store)))
+        return;
     job->err = store_customer_pair(store, str_of(a->app_sid), str_of(a->friend_account), str_of(a->user_account),
                                    &a->pair, &a->missing);
 }
@@ -314,10 +332,12 @@ static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
     struct session *session = sessions_find(protocol_context.hub->sessions, admission->session_id);
-    struct protocol_proof proof = {.generation = admission->pair.generation};
+    struct protocol_proof proof = {admission->pair.generation, admission->by_token, admission->moment};
     const struct protocol_refusal *why;
     if (session && !session->closing) {
-        if (job->err == ERR_NOT_FOUND || job->err == ERR_INVALID) {
+        if (admission->stranger == ERR_NOT_FOUND || admission->stranger == ERR_DENIED) {
+            protocol_refuse(session, PROTOCOL_CLOSE_UNAUTHORIZED, protocol_stranger(admission->stranger));
+        } else if (job->err == ERR_NOT_FOUND || job->err == ERR_INVALID) {
             refuse_softly(session, STR(CUSTOMER_UNKNOWN), STR(CUSTOMER_UNKNOWN), "Unknown user");
         } else if (job->err) {
             refuse(session, STR(CUSTOMER_FAILED), 1013, "Try again later");
@@ -327,21 +347,33 @@ static void on_looked_up(struct job *job)
             struct customer_state *state = state_of(session);
             state->in_use = use(&admission->pair);
             state->user = admission->pair.user.user;
+            if (admission->by_token)
+                session_expire(session, admission->token.expires_s);
             hub_join(protocol_context.hub, session, state->in_use->conversation, ENCODING_CUSTOMER);
         }
     }
+    token_fini(&admission->token);
     free(admission);
 }
 
 static void open_session(struct session *session, const struct request *request)
 {
     struct admission *a = mem_zalloc(sizeof *a);
+    a->by_token = protocol_doors_closed();
+    enum token_refusal refused = a->by_token ? protocol_read_token(request, &a->token) : TOKEN_GOOD;
+    if (refused) {
+        free(a);
+        protocol_refuse_token(session, refused);
+        return;
+    }
+    a->moment = protocol_moment();
     state_of(session)->session = session;
     state_of(session)->later.fired = on_later;
     struct str app_sid = request->argument(request, "app_sid", a->app_sid, ARGUMENT_BYTES);
     struct str friend = request->argument(request, "friendphone", a->friend_account, ARGUMENT_BYTES);
     struct str user = request->argument(request, "userphone", a->user_account, ARGUMENT_BYTES);
-    if (!app_sid.len || !friend.len || !user.len) {
+    if (!app_sid.len || !friend.len || (!user.len && !a->by_token)) {
+        token_fini(&a->token);
         free(a);
         refuse_softly(session, STR(CUSTOMER_INCOMPLETE), STR(""), "Parameters are missing");
         return;
@@ -349,12 +381,14 @@ static void open_session(struct session *session, const struct request *request)
     /* the argument stands behind its name in the buffer: bring it to the front */
     memmove(a->app_sid, app_sid.ptr, app_sid.len + 1);
     memmove(a->friend_account, friend.ptr, friend.len + 1);
-    memmove(a->user_account, user.ptr, user.len + 1);
+    if (user.len)
+        memmove(a->user_account, user.ptr, user.len + 1);
     a->job.work = look_up;
     a->job.done = on_looked_up;
     a->session_id = session->id;
     job_charge(&a->job, JOB_ARRIVAL, session_payer(session), 3);
     if (db_pool_try(protocol_context.db_pool, &a->job)) {
+        token_fini(&a->token);
         free(a);
         refuse(session, STR(CUSTOMER_FAILED), 1013, "Try again later");
         return;

@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/store/store_admission.h"
+#include "common/store/store_app_user.h"
 #include "common/text.h"
 #include "relay/core/protocol.h"
 #include "relay/core/hub.h"
@@ -24,7 +25,9 @@ struct friends_state {
     bool loading, again; /* friends are being read; and once more after that */
     bool all;            /* `again`: all of them, not only the youngest */
     char *token;         /* as it came, until the user is known; NULL: none */
-    char *name;          /* NULL until admitted */
+    struct token pass;   /* where everybody needs one, until the first look-up has it */
+    bool by_token;
+    char *name; /* NULL until admitted */
 };
 
 static struct friends_state *state_of(struct session *session)
@@ -148,12 +151,23 @@ struct look_up {
     struct job job;
     uint64_t session_id;
     char user_id[ID_MAX];
-    bool all;        /* the pages that follow, too */
-    uint64_t before; /* as store_friendships has it; after an error as it was */
+    bool all;          /* the pages that follow, too */
+    uint64_t before;   /* as store_friendships has it; after an error as it was */
+    struct token pass; /* with by_token: whose id that is to become */
+    bool by_token;
+    uint64_t moment;
+    enum err stranger; /* why the token is of nobody */
     struct store_friend_self self;
     struct store_friendship *list;
     size_t count, cap;
 };
+
+static void look_up_free(struct look_up *look_up)
+{
+    token_fini(&look_up->pass);
+    free(look_up->list);
+    free(look_up);
+}
 
 static void collect(void *arg, const struct store_friendship *friendship)
 {
@@ -166,9 +180,20 @@ static void collect(void *arg, const struct store_friendship *friendship)
     look_up->list[look_up->count++] = *friendship;
 }
 
+static enum err name_by_token(struct look_up *look_up, struct store *store)
+{
+    struct store_app_user *user = mem_zalloc(sizeof *user);
+    look_up->stranger = store_app_user_come(store, &look_up->pass, user);
+    memcpy(look_up->user_id, user->public_id, ID_MAX);
+    free(user);
+    return look_up->stranger;
+}
+
 static void work(struct job *job, struct store *store)
 {
     struct look_up *look_up = (struct look_up *)job;
+    if (look_up->by_token && (job->err = name_by_token(look_up, store)))
+        return;
     job->err = store_friend_self(store, str_of(look_up->user_id), &look_up->self);
     if (!job->err)
         job->err = store_friendships(store, look_up->self.user, &look_up->before, collect, look_up);
@@ -189,8 +214,9 @@ static void admit(struct session *session, const struct look_up *look_up)
 {
     struct friends_state *state = state_of(session);
     const struct store_friend_self *self = &look_up->self;
-    struct protocol_proof proof = {self->rights.generation, self->has_password, protocol_moment()};
-    if (self->has_password && !token_fits(state, &self->rights)) {
+    struct protocol_proof proof = {self->rights.generation, self->has_password,
+                                   look_up->by_token ? look_up->moment : protocol_moment()};
+    if (!look_up->by_token && self->has_password && !token_fits(state, &self->rights)) {
         protocol_refuse(session, PROTOCOL_CLOSE_UNAUTHORIZED, "A token is needed");
         return;
     }
@@ -201,6 +227,9 @@ static void admit(struct session *session, const struct look_up *look_up)
     }
     free(state->token);
     state->token = NULL;
+    memcpy(state->user_id, look_up->user_id, ID_MAX);
+    if (look_up->by_token)
+        session_expire(session, look_up->pass.expires_s);
     state->name = mem_strdup(look_up->self.name);
     hub_join(protocol_context.hub, session, WIRE_INBOX(session->client.user), ENCODING_FRIENDS_LOW);
     session_pause(session, SESSION_ENTERING, false);
@@ -216,7 +245,9 @@ static void on_looked_up(struct job *job)
     if (session && !session->closing) {
         struct friends_state *state = state_of(session);
         state->loading = false;
-        if (job->err == ERR_NOT_FOUND)
+        if (look_up->stranger == ERR_NOT_FOUND || look_up->stranger == ERR_DENIED)
+            protocol_refuse(session, PROTOCOL_CLOSE_UNAUTHORIZED, protocol_stranger(look_up->stranger));
+        else if (job->err == ERR_NOT_FOUND)
             protocol_refuse(session, 1008, "Unknown user");
         else if (job->err && (!state->name || look_up->before != INT64_MAX)) /* what follows would be missed */
             protocol_refuse(session, 1013, "Try again later");
@@ -238,8 +269,7 @@ static void on_looked_up(struct job *job)
         else if (!session->closing && state->again)
             load(session, state->all);
     }
-    free(look_up->list);
-    free(look_up);
+    look_up_free(look_up);
 }
 
 static void load_page(struct session *session, bool all, uint64_t before)
@@ -252,11 +282,17 @@ static void load_page(struct session *session, bool all, uint64_t before)
     look_up->all = all;
     look_up->before = before;
     memcpy(look_up->user_id, state->user_id, ID_MAX);
+    if (state->by_token && !state->name) {
+        look_up->by_token = true;
+        look_up->moment = protocol_moment();
+        look_up->pass = state->pass;
+        state->pass = (struct token){0};
+    }
     job_charge(&look_up->job, state->name ? JOB_ASK : JOB_ARRIVAL, session_payer(session), 4);
     state->loading = !db_pool_try(protocol_context.db_pool, &look_up->job);
     if (state->loading)
         return;
-    free(look_up);
+    look_up_free(look_up);
     protocol_refuse(session, 1013, "Try again later");
 }
 
@@ -281,6 +317,17 @@ static void open_session(struct session *session, const struct request *request)
     struct friends_state *state = state_of(session);
     const size_t len = sizeof PATH_PREFIX - 1;
     struct str user_id = {request->path.ptr + len, request->path.len - len};
+    if (protocol_doors_closed()) { /* whoever the token says */
+        enum token_refusal refused = protocol_read_token(request, &state->pass);
+        state->by_token = !refused;
+        if (refused) {
+            protocol_refuse_token(session, refused);
+            return;
+        }
+        session_pause(session, SESSION_ENTERING, true);
+        load(session, true);
+        return;
+    }
     if (!id_is(user_id, STORE_USER_PREFIX)) {
         protocol_refuse(session, 1008, "Unknown user");
         return;
@@ -318,6 +365,7 @@ static void closed(struct session *session)
     LIST_FOREACH(sub, &session->subscriptions, link)
         unuse(hub_conversation(sub)); /* with its session's the room's log goes: nothing encodes */
     hub_leave(protocol_context.hub, session);
+    token_fini(&state->pass);
     free(state->token);
     free(state->name);
 }

@@ -8,6 +8,7 @@
 #include "common/metrics.h"
 #include "common/space_name.h"
 #include "common/store/store_admission.h"
+#include "common/store/store_app_user.h"
 #include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 #include "relay/core/presence.h"
@@ -126,24 +127,17 @@ static bool claims(struct str path)
 static bool passes(const struct request *request)
 {
     char text[ARGUMENT_BYTES];
+    if (id_is(request->argument(request, "roomId", text, sizeof text), STORE_ROOM_PREFIX))
+        return true;
     return !request->header(request, "token", text, sizeof text).len &&
            !request->argument(request, "token", text, sizeof text).len &&
            request->argument(request, "nickId", text, sizeof text).len;
 }
 
-static enum token_refusal check_token(const struct request *request, struct token *out)
-{
-    char text[ARGUMENT_BYTES];
-    struct str token = request->header(request, "token", text, sizeof text);
-    if (!token.len)
-        token = request->argument(request, "token", text, sizeof text);
-    return token_check(protocol_context.tokens, token, out);
-}
-
 static unsigned refuse(const struct request *request)
 {
     struct token token;
-    if (check_token(request, &token))
+    if (protocol_read_token(request, &token))
         return 401;
     token_fini(&token);
     return 0;
@@ -155,13 +149,26 @@ struct admission {
     char space_id[ID_MAX];
     struct token token;
     uint64_t moment;
+    enum err stranger; /* why the token is of nobody of the application */
     char space_name[STORE_NAME_MAX + 1];
     struct store_space_membership membership;
 };
 
+/* Of the application's users. */
+static enum err name_by_token(struct admission *admission, struct store *store)
+{
+    struct store_app_user *user = mem_zalloc(sizeof *user);
+    admission->stranger = store_app_user_come(store, &admission->token, user);
+    memcpy(admission->token.user_id, user->public_id, ID_MAX);
+    free(user);
+    return admission->stranger;
+}
+
 static void look_up(struct job *job, struct store *store)
 {
     struct admission *admission = (struct admission *)job;
+    if ((admission->token.app || protocol_doors_closed()) && (job->err = name_by_token(admission, store)))
+        return;
     job->err = store_space_membership(store, str_of(admission->space_id), str_of(admission->token.user_id),
                                       admission->space_name, &admission->membership);
 }
@@ -175,7 +182,9 @@ static void on_looked_up(struct job *job)
     const struct protocol_refusal *why;
     if (session && !session->closing) {
         struct space_state *state = state_of(session);
-        if (job->err == ERR_NOT_FOUND) {
+        if (admission->stranger == ERR_NOT_FOUND || admission->stranger == ERR_DENIED) {
+            protocol_refuse(session, PROTOCOL_CLOSE_UNAUTHORIZED, protocol_stranger(admission->stranger));
+        } else if (job->err == ERR_NOT_FOUND) {
             protocol_refuse(session, 1008, "Unknown space or user");
         } else if (job->err == ERR_DENIED) {
             protocol_refuse(session, 1008, "The room is another space's");
@@ -193,6 +202,7 @@ static void on_looked_up(struct job *job)
             hub_join(protocol_context.hub, session, state->conversation, ENCODING_SPACE);
         }
     }
+    token_fini(&admission->token);
     free(admission);
 }
 
@@ -223,7 +233,7 @@ static void open_session(struct session *session, const struct request *request)
     struct str room_id = request->header(request, "room-id", text, sizeof text);
     if (!room_id.len)
         room_id = request->argument(request, "roomId", text, sizeof text);
-    if (check_token(request, &token)) {
+    if (protocol_read_token(request, &token)) {
         protocol_refuse(session, PROTOCOL_CLOSE_UNAUTHORIZED, "The token has expired"); /* just now */
         return;
     }
@@ -237,7 +247,6 @@ static void open_session(struct session *session, const struct request *request)
     admission->job.done = on_looked_up;
     admission->session_id = session->id;
     memcpy(admission->space_id, room_id.ptr, room_id.len);
-    token_fini(&token);
     admission->token = token;
     admission->moment = protocol_moment();
     CG_ASSERT(space.len <= STORE_NAME_MAX); /* or the protocol would not have claimed it */
@@ -249,6 +258,7 @@ static void open_session(struct session *session, const struct request *request)
     arm_expiry(state);
     job_charge(&admission->job, JOB_ARRIVAL, session_payer(session), 2);
     if (db_pool_try(protocol_context.db_pool, &admission->job)) {
+        token_fini(&admission->token);
         free(admission);
         protocol_refuse(session, 1013, "Try again later");
         return;

@@ -460,11 +460,20 @@ static void chat_limited(struct sio_socket *socket, const struct sio_event *even
     buf_fini(&array);
 }
 
+/* Who came with a token has the token's name; of several with the same one, the first is who is written to by it. */
+static void on_known(struct sio_socket *socket, struct str name, enum err err)
+{
+    (void)name;
+    if (!err)
+        greet(socket);
+}
+
 static void chat_connected(struct sio_socket *socket, struct str auth, bool recovered)
 {
     (void)auth;
-    (void)recovered;
     STAILQ_INIT(&state_of(socket)->waiting);
+    if (!recovered && sio_name(socket).len) /* a token has said it */
+        sio_claim(socket, sio_name(socket), on_known);
 }
 
 static void chat_disconnected(struct sio_socket *socket)

@@ -1,5 +1,6 @@
 #include "relay/socketio/sio.h"
 
+#include "common/clock.h"
 #include "common/container.h"
 #include "common/id.h"
 #include "common/json.h"
@@ -32,7 +33,7 @@ static void reject(struct sio_client *client, const char *why)
 
 /* ---- connecting to a namespace ---- */
 
-static void refuse_connect(struct sio_client *client, struct str nsp, const char *message)
+void sio_refuse_connect(struct sio_client *client, struct str nsp, const char *message)
 {
     struct buf out;
     buf_init(&out, 1024);
@@ -74,23 +75,37 @@ static void add_decoded(struct buf *out, struct str text)
     buf_add_json(out, fine ? (struct str){decoded, len} : text);
 }
 
+enum { LONGEST_TIMER_MS = 24 * 3600 * 1000 };
+
+void sio_wait_for_expiry(struct sio_client *client)
+{
+    int64_t left = client->expires_ms - clock_wall_ms();
+    if (left > LONGEST_TIMER_MS)
+        left = LONGEST_TIMER_MS;
+    wheel_set(sio.wheel, &client->connect_timer, left > 0 ? left : 0);
+}
+
 static void connect_to(struct sio_client *client, struct str name, struct sio_namespace *nsp, struct str auth)
 {
     char pid[IO_PID_LEN + 1];
     uint64_t offset;
     if (nsp && sanctions_on(sio.hub->sanctions, SANCTION_BAN, 0, eio_address(client->conn), nsp->conversation)) {
         metric_inc(METRIC_MODERATION_REFUSED);
-        refuse_connect(client, name, "banned");
+        sio_refuse_connect(client, name, "banned");
         return;
     }
     if (!nsp) {
-        refuse_connect(client, name, "Invalid namespace");
+        sio_refuse_connect(client, name, "Invalid namespace");
         return;
     }
     /* It comes again, as from a connection that was lost. */
     if (!nsp->live || !sio_registry_has_room(eio_address(client->conn))) {
         metric_inc(METRIC_IO_CONNECTS_REFUSED);
         eio_close(client->conn, "server busy");
+        return;
+    }
+    if (settings_doors_closed(sio.settings)) {
+        sio_token_connect(client, nsp, auth);
         return;
     }
     wheel_cancel(&client->connect_timer);
@@ -138,7 +153,10 @@ static void on_connect(struct sio_client *client, const struct sio_packet *packe
 static void on_connect_late(struct wheel_timer *timer)
 {
     struct sio_client *client = container_of(timer, struct sio_client, connect_timer);
-    eio_close(client->conn, "forced close");
+    if (client->expires_ms > clock_wall_ms())
+        sio_wait_for_expiry(client);
+    else
+        eio_close(client->conn, "forced close");
 }
 
 /* ---- events and acknowledgements ---- */

@@ -88,6 +88,7 @@ struct sio_socket {
     uint64_t begin_seq;     /* nothing up to this number was ever for it */
     uint64_t from_seq;      /* messages up to this were given at the recovery */
     uint64_t mark;
+    uint64_t user; /* of the application, by a token; 0: it came without one */
     int64_t *asks; /* unanswered, of SIO_ASKS_MAX; NULL: none */
     int64_t last_ask;
     uint8_t room_count, room_cap, ask_count;
@@ -114,8 +115,9 @@ struct sio_client {
     struct sio_sockets sockets;
     size_t socket_count;
     struct sio_partial *partial;
-    struct postings postings; /* of all its sockets, by their serials; re: the ack_id */
-    struct wheel_timer connect_timer;
+    struct postings postings;         /* of all its sockets, by their serials; re: the ack_id */
+    struct wheel_timer connect_timer; /* until it is in a namespace; then, if it came with a token: the token's end */
+    int64_t expires_ms;               /* of that, Unix time; 0: it has none */
 };
 
 static inline struct sio_client *sio_client_of(struct eio *conn)
@@ -195,6 +197,19 @@ struct sio_record sio_socket_record(const struct sio_socket *socket, struct str 
 void sio_socket_name(struct sio_socket *socket, struct str name);
 /* sio_join for who is not to be refused: an operator. */
 enum err sio_socket_join(struct sio_socket *socket, struct str room) CG_MUST_CHECK;
+
+/* ---- sio.c ---- */
+
+/* Answers CONNECT; `message` is a literal that needs no escape. */
+void sio_refuse_connect(struct sio_client *client, struct str nsp, const char *message);
+/* Its connection is closed when its token ends: client->expires_ms. */
+void sio_wait_for_expiry(struct sio_client *client);
+
+/* ---- sio_token.c ---- */
+
+/* The same for a CONNECT whose `auth` has a `token`. Nothing is recovered: who it is, the token says, and not what was
+ * there before. */
+void sio_token_connect(struct sio_client *client, struct sio_namespace *nsp, struct str auth);
 
 /* ---- sio_recovery.c ---- */
 

@@ -343,7 +343,7 @@ static bool is_muted(const struct sio_socket *socket)
 {
     const struct sanctions *sanctions = sio.hub->sanctions;
     uint64_t conversation = socket->nsp->conversation;
-    return sanctions_on(sanctions, SANCTION_MUTE, 0, eio_address(socket->client->conn), conversation) ||
+    return sanctions_on(sanctions, SANCTION_MUTE, socket->user, eio_address(socket->client->conn), conversation) ||
            sanctions_on_name(sanctions, SANCTION_MUTE, sio_name(socket), conversation);
 }
 
@@ -369,6 +369,7 @@ enum err sio_post(struct sio_socket *socket, const struct message *given, int64_
     struct message message = {
         .conversation = socket->nsp->conversation,
         .kind = given->kind,
+        .sender = socket->user,
         .sender_name = given->sender_name,
         .content = given->content,
         .audience = given->audience,

@@ -7,6 +7,8 @@
 #include "common/name.h"
 #include "common/sanction.h"
 #include "common/store/store.h"
+#include "rest/services/auth.h"
+#include "rest/services/caller.h"
 #include "rest/services/join_batch.h"
 #include "rest/http/failure.h"
 #include "rest/services/moderate.h"
@@ -31,6 +33,11 @@ static int status_of(enum err err, const char *call)
 static bool take_names(const struct call *call, struct store_join *join)
 {
     size_t max_chars = (size_t)call->backends->settings->max_name_chars;
+    if (call->caller) { /* by a token: the room alone is to be named */
+        join->nick = str_of(call->caller->user.id);
+        return json_get_string(call->object, "chatroomName", &join->room) &&
+               name_judge(join->room, max_chars) == NAME_OK;
+    }
     if (!json_get_string(call->object, "chatroomName", &join->room) ||
         !json_get_string(call->object, "nickName", &join->nick) || str_eq(join->nick, STR("system")))
         return false;
@@ -112,7 +119,10 @@ static int create(struct call *call)
     int status = 400;
     struct buf head;
     buf_init(&head, STORE_HEAD_MAX);
-    if (take_names(call, &join) && take_head(call->object, &head)) {
+    bool headless = call->caller && !json_has(call->object, "headNum");
+    if (headless)
+        buf_add_char(&head, '0');
+    if (take_names(call, &join) && (headless || take_head(call->object, &head))) {
         join.head = buf_str(&head);
         status = enter(call, &join);
     }
@@ -150,7 +160,7 @@ static enum err is_there(const struct backends *backends, struct str room_id, st
     int missing;
     *there = false;
     enum err err = store_membership(backends->store, room_id, user_id, &membership, &missing);
-    if (err || !membership.is_member)
+    if (err || !membership.is_member || (membership.realm == REALM_APP && !settings_doors_closed(backends->settings)))
         return err == ERR_NOT_FOUND ? ERR_OK : err;
     if (redis_client_online(backends->redis, membership.conversation, membership.user, there)) {
         metric_inc(METRIC_PRESENCE_SKIPPED);
@@ -161,9 +171,13 @@ static enum err is_there(const struct backends *backends, struct str room_id, st
 
 static int validate(struct call *call)
 {
-    struct str room_id, user_id;
+    struct str room_id, user_id = STR("");
     enum given room = take_id(call->object, "roomId", &room_id), user = take_id(call->object, "nickId", &user_id);
     bool there = false;
+    if (call->caller) {
+        user_id = auth_own(call, user_id);
+        user = GIVEN_ID;
+    }
     if (room == GIVEN_BAD || user == GIVEN_BAD)
         return 400;
     bool asks = room == GIVEN_ID && user == GIVEN_ID;
@@ -244,14 +258,15 @@ static void add_row(void *arg, const struct message *message, struct buf *out)
 
 static int read_messages(struct call *call)
 {
-    struct str user_id;
+    struct str user_id = STR("");
     struct store_range range;
     struct store_membership membership;
     int missing;
-    if (!http_query(call->query, "nickId", &user_id) || !paging_range(call, &range))
+    if ((!http_query(call->query, "nickId", &user_id) && !call->caller) || !paging_range(call, &range))
         return 400;
+    user_id = auth_own(call, user_id);
     enum err err = store_membership(call->backends->store, call->params[0], user_id, &membership, &missing);
-    if (!err && !membership.is_member)
+    if (!err && (!membership.is_member || (membership.realm == REALM_APP && !call->caller)))
         err = ERR_NOT_FOUND;
     if (err)
         return failure_status(err, "rooms");
@@ -312,4 +327,4 @@ static const struct route rows[] = {
      .doc = "what was said in a room, page by page"},
 };
 
-const struct route_table chatroom_routes = ROUTE_TABLE(rows);
+const struct route_table chatroom_routes = ROUTE_TABLE_OF_DOOR(rows);

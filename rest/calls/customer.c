@@ -8,6 +8,7 @@
 #include "common/name.h"
 #include "common/text.h"
 #include "rest/http/failure.h"
+#include "rest/services/caller.h"
 #include "rest/services/moderate.h"
 #include "rest/services/paging.h"
 #include "rest/services/publish.h"
@@ -60,14 +61,16 @@ static int judge_names(struct call *call, struct str app_sid, struct str account
 static int register_customer(struct call *call)
 {
     struct str app_sid, account, username, avatar;
+    account = call->caller ? str_of(call->caller->user.id) : STR("");
     if (!customer_get_account(call->object, "app_sid", &app_sid) ||
-        !customer_get_account(call->object, "account", &account) ||
+        (!call->caller && !customer_get_account(call->object, "account", &account)) ||
         !json_get_string(call->object, "username", &username) || !take_avatar(call, &avatar))
         return 400;
     int status = judge_names(call, app_sid, account, username);
     if (status != 200)
         return status;
-    enum err err = store_customer_register(call->backends->store, app_sid, account, username, avatar);
+    enum err err = store_customer_register(call->backends->store, app_sid, account, username, avatar,
+                                           call->caller ? call->caller->user.user : 0);
     if (err)
         return failed(err, "register");
     json_begin_object(call->out);
@@ -111,8 +114,9 @@ struct parties {
 
 static bool take_parties(const struct call *call, struct parties *parties)
 {
+    parties->user = call->caller ? str_of(call->caller->user.id) : STR("");
     return http_query(call->query, "friendphone", &parties->friend) && parties->friend.len &&
-           http_query(call->query, "userphone", &parties->user) && parties->user.len &&
+           (call->caller || http_query(call->query, "userphone", &parties->user)) && parties->user.len &&
            http_query(call->query, "app_sid", &parties->app_sid) && parties->app_sid.len;
 }
 
@@ -195,7 +199,7 @@ static int message(struct call *call)
         return 400;
     if (customer_frame_read(call->object, call->backends->settings->media_url, &frame))
         return 400;
-    if (!query_agrees(call, &frame))
+    if (!query_agrees(call, &frame) || (call->caller && !str_eq(frame.user_account, str_of(call->caller->user.id))))
         return 403;
     struct parties parties = {frame.app_sid, frame.friend_account, frame.user_account};
     int status = find_pair(call, &parties, &pair);
@@ -254,4 +258,4 @@ static const struct route rows[] = {
      .doc = "post to a customer session; answers its latest messages"},
 };
 
-const struct route_table customer_routes = ROUTE_TABLE(rows);
+const struct route_table customer_routes = ROUTE_TABLE_OF_DOOR(rows);

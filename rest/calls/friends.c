@@ -4,6 +4,7 @@
 #include "common/store/store_friends.h"
 #include "common/store/store_login.h"
 #include "rest/services/auth.h"
+#include "rest/services/caller.h"
 #include "rest/http/failure.h"
 #include "rest/services/limiter.h"
 #include "rest/services/moderate.h"
@@ -28,6 +29,7 @@ static int look_up(struct call *call, struct str user_id, struct store_friend_se
 /* Whether the request may speak as this user: 200, 401, 404 or 503. */
 static int speak_as(struct call *call, struct str user_id, struct store_friend_self *self)
 {
+    user_id = auth_own(call, user_id);
     int status = look_up(call, user_id, self);
     if (status == 200 && self->has_password)
         status = auth_must_be(call, user_id, &self->rights);
@@ -36,14 +38,14 @@ static int speak_as(struct call *call, struct str user_id, struct store_friend_s
 
 static int speak_from_query(struct call *call, struct store_friend_self *self)
 {
-    struct str user_id;
-    return http_query(call->query, "userId", &user_id) ? speak_as(call, user_id, self) : 400;
+    struct str user_id = STR("");
+    return http_query(call->query, "userId", &user_id) || call->caller ? speak_as(call, user_id, self) : 400;
 }
 
 static int speak_from_body(struct call *call, struct store_friend_self *self)
 {
-    struct str user_id;
-    return json_get_string(call->object, "userId", &user_id) ? speak_as(call, user_id, self) : 400;
+    struct str user_id = STR("");
+    return json_get_string(call->object, "userId", &user_id) || call->caller ? speak_as(call, user_id, self) : 400;
 }
 
 /* ---- users ---- */
@@ -53,7 +55,8 @@ static int make_user(struct call *call)
     struct str name, password;
     bool with_password = json_has(call->object, "password");
     struct auth_login login;
-    if (!json_get_string(call->object, "name", &name) ||
+    name = call->caller ? str_of(call->caller->user.id) : STR("");
+    if ((!call->caller && !json_get_string(call->object, "name", &name)) ||
         (with_password && !json_get_string(call->object, "password", &password)))
         return 400;
     int status = auth_login(call, REALM_FRIENDS, name, with_password ? &password : NULL, &login);
@@ -78,7 +81,7 @@ static int find_user(struct call *call)
     struct store_login found;
     if (!http_query(call->query, "name", &name) || !name.len || name.len > STORE_NAME_MAX)
         return 400;
-    enum err err = store_login_find(call->backends->store, REALM_FRIENDS, name, &found);
+    enum err err = store_login_find(call->backends->store, call->caller ? REALM_APP : REALM_FRIENDS, name, &found);
     call_begin_data(call);
     json_add_array(call->out, NULL);
     if (!err) {
@@ -428,4 +431,4 @@ static const struct route rows[] = {
      .doc = "marks messages read"},
 };
 
-const struct route_table friends_routes = ROUTE_TABLE(rows);
+const struct route_table friends_routes = ROUTE_TABLE_OF_DOOR(rows);

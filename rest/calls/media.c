@@ -296,4 +296,4 @@ static const struct route rows[] = {
      .doc = "a file of any allowed kind, as the form's field `file`; answers its URL"},
 };
 
-const struct route_table media_routes = ROUTE_TABLE(rows);
+const struct route_table media_routes = ROUTE_TABLE_OF_DOOR(rows);

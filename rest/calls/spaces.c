@@ -47,7 +47,8 @@ static int log_in(struct call *call)
     struct str name, password;
     struct auth_login login;
     bool with_password = json_has(call->object, "password");
-    if (!json_get_string(call->object, "nickName", &name) ||
+    name = STR("");
+    if ((!call->caller && !json_get_string(call->object, "nickName", &name)) ||
         (with_password && !json_get_string(call->object, "password", &password)))
         return 400;
     int status = auth_login(call, REALM_SPACES, name, with_password ? &password : NULL, &login);
@@ -359,4 +360,4 @@ static const struct route rows[] = {
      .doc = "moves points to another member"},
 };
 
-const struct route_table spaces_routes = ROUTE_TABLE(rows);
+const struct route_table spaces_routes = ROUTE_TABLE_OF_DOOR(rows);

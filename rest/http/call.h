@@ -100,7 +100,10 @@ struct route {
 struct route_table {
     const struct route *rows;
     size_t count;
+    bool
+        door; /* they speak for people: with doors = token, each call needs a token of one of the application's users */
 };
-#define ROUTE_TABLE(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
+#define ROUTE_TABLE(rows)         {(rows), sizeof(rows) / sizeof(rows)[0], false}
+#define ROUTE_TABLE_OF_DOOR(rows) {(rows), sizeof(rows) / sizeof(rows)[0], true}
 
 #endif

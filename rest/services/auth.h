@@ -17,6 +17,8 @@ int auth_refused(struct call *call, enum token_refusal refusal);
 int auth_who(struct call *call, struct token *token);
 /* Whether the request's token is that user's, whose rights these are, and still good. */
 bool auth_is(const struct call *call, struct str user_id, const struct rights *rights);
+/* Who a call of a door speaks as: whom it names, or with doors = token who the token says, whoever is named. */
+struct str auth_own(const struct call *call, struct str named);
 /* The same as 200, or 401 with the reason; where others need no token, one that is missing is no reason of its own. */
 int auth_must_be(struct call *call, struct str user_id, const struct rights *rights);
 

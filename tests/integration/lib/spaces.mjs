@@ -13,6 +13,8 @@ const signers = {
   HS512: (text, key) => crypto.createHmac('sha512', key).update(text).digest('base64url'),
   RS256: (text, key) => crypto.sign('sha256', Buffer.from(text), key).toString('base64url'),
   RS512: (text, key) => crypto.sign('sha512', Buffer.from(text), key).toString('base64url'),
+  ES256: (text, key) =>
+    crypto.sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url'),
   none: () => '',
 };
 export const nowS = () => Math.floor(Date.now() / 1000);

@@ -26,9 +26,10 @@ static const struct store_customer_pair pair = {
 };
 
 enum err store_customer_register(struct store *store, struct str app_sid, struct str account, struct str username,
-                                 struct str avatar)
+                                 struct str avatar, uint64_t user)
 {
     (void)store;
+    (void)user;
     db.registered++;
     keep(db.app_sid, sizeof db.app_sid, app_sid);
     keep(db.account, sizeof db.account, account);

@@ -1,0 +1,44 @@
+/* invites.c: codes by which accounts of Chaguan's own are made. */
+#include "admin/commands.h"
+#include "common/digest.h"
+#include "common/store/store_accounts.h"
+
+#include <stdio.h>
+
+enum { INVITE_S = 7 * 24 * 3600, SETUP_S = 24 * 3600 };
+
+static enum status add(const struct settings *settings, enum store_user_role role, int64_t for_s)
+{
+    char code[ID_MAX], digest[DIGEST_MAX], why[256] = "";
+    struct store *store = store_new(settings);
+    enum err err = store_ready(store, why);
+    id_make(STORE_INVITE_PREFIX, code);
+    struct str text = str_of(code);
+    digest_make(&text, 1, digest);
+    if (!err) {
+        err = store_invite_add(store, str_of(digest), role, 1, for_s);
+        if (err == ERR_DENIED)
+            snprintf(why, sizeof why, "there are accounts already: the first one alone is made with such a code");
+        else if (err)
+            snprintf(why, sizeof why, "the database cannot be used: %.200s", store_error(store));
+    }
+    store_free(store);
+    if (err)
+        return command_cannot(why);
+    puts(code);
+    return STATUS_FINE;
+}
+
+enum status command_invite_add(const struct settings *settings, const struct operation *operation)
+{
+    int64_t for_s = INVITE_S;
+    if (operation->options[OPTION_FOR] && (for_s = command_seconds(str_of(operation->options[OPTION_FOR]))) <= 0)
+        return command_cannot("--for takes a number of seconds, or with s, min, h, d");
+    return add(settings, USER_PLAIN, for_s);
+}
+
+enum status command_setup_code(const struct settings *settings, const struct operation *operation)
+{
+    (void)operation;
+    return add(settings, USER_ADMINISTRATOR, SETUP_S);
+}
