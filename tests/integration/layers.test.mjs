@@ -51,7 +51,7 @@ describe('the layers of the source', () => {
     ['rest/calls/io.c', '#include "relay/core/hub.h"', /rest\/ knows nothing of relay\//],
     ['admin/main.c', '#include "rest/http/call.h"', /admin\/ knows nothing of rest\//],
     ['relay/attic/new.c', '#include "common/str.h"', /in no folder that/],
-    ['relay/core/hub.c', '#include <hiredis/hiredis.h>', /only in: relay\/redis\/bus\.c/],
+    ['relay/core/hub.c', '#include <hiredis/hiredis.h>', /only in: relay\/redis\/redis_link\.c/],
     ['rest/calls/friends.c', 'static const char sql[] = "SELECT id FROM user";', /SQL stands in/],
   ];
   it('are those of the picture', () => {
