@@ -142,8 +142,9 @@ static int by_key(struct call *call, const struct route *route, struct str text,
     return caller_charge(call, 1);
 }
 
-/* Who comes with a token of the application, or of one of its users. */
-static int come(struct call *call, struct caller *caller)
+/* Who comes with a token of the application, or of one of its users. At a door, tokens of who is no user of the
+ * application are of a kind that opens none. */
+static int come(struct call *call, struct caller *caller, bool at_door)
 {
     struct token token;
     enum token_refusal refusal = auth_token(call, &token);
@@ -152,6 +153,8 @@ static int come(struct call *call, struct caller *caller)
     *caller = (struct caller){.is_user = true};
     enum err err = store_app_user_come(call->backends->store, &token, &caller->user);
     token_fini(&token);
+    if (err == ERR_NOT_FOUND && at_door)
+        return auth_refused(call, TOKEN_UNKNOWN_KEY);
     if (err == ERR_NOT_FOUND || err == ERR_DENIED)
         return call_refuse(call, 401, "token_revoked", "this token's user is not there, or the token is void");
     return failure_status(err, "caller");
@@ -160,7 +163,7 @@ static int come(struct call *call, struct caller *caller)
 /* `route` NULL: any of a door's. */
 static int by_token(struct call *call, const struct route *route, struct caller *caller)
 {
-    int status = come(call, caller);
+    int status = come(call, caller, !route);
     if (status != 200)
         return status;
     if (route && !route->users)
