@@ -235,8 +235,10 @@ describe('users of an application, with doors = token', () => {
     const listener = Friend.dial(stack, `/ws/me?token=${tokenB}`, { relay: 2 });
     const speaker = Friend.dial(stack, '/ws/me', { relay: 1, options: { headers: { token: tokenA } } });
     await Promise.all([listener.opened, speaker.opened]);
-    speaker.sendJson({ friend: friendId, from: a.userId, to: b.userId, content: 'among friends', type: 'text' });
-    await listener.until(() => listener.events.find(({ content }) => content === 'among friends'));
+    await eventually(() => { // once the listener is let in, of which it is not told
+      speaker.sendJson({ friend: friendId, from: a.userId, to: b.userId, content: 'among friends', type: 'text' });
+      return listener.events.find(({ content }) => content === 'among friends');
+    }, 'a friend to hear the other');
     const third = await call('friends', { user1: a.userId, user2: b.userId }, hs(unique('eve')));
     assert.equal(third.status, 401, third.text);
 
