@@ -1,6 +1,7 @@
 #include "common/store/store_spaces.h"
 
 #include "common/clock.h"
+#include "common/store/store_feed.h"
 #include "common/store/store_sql.h"
 
 #include <stdio.h>
@@ -27,8 +28,8 @@ static const struct store_statement rows[] = {
     {SQL_RECORDS_FORWARD, "SELECT " RECORD_COLUMNS RECORD_TABLES " ORDER BY m.seq LIMIT ?"},
     {SQL_RECORDS_LATEST,
      "SELECT * FROM (SELECT " RECORD_COLUMNS RECORD_TABLES " ORDER BY m.seq DESC LIMIT ?) AS latest ORDER BY seq"},
-    {SQL_SPACE_LOCK,
-     "SELECT id, seq, last_at, " STORE_EPOCH " FROM conversation WHERE public_id = ? AND kind = 4 FOR UPDATE"},
+    {SQL_SPACE_LOCK, "SELECT id, seq, last_at, " STORE_EPOCH ", feed_stream, feed_pos FROM conversation"
+                     " WHERE public_id = ? AND kind = 4 FOR UPDATE"},
     {SQL_SPACE_TWO,
      "SELECT u.id, u.public_id, " STORE_SHOWN " FROM member m JOIN user u ON u.id = m.user" STORE_SHOWN_OF
      " WHERE m.conversation = ? AND u.public_id IN (?, ?)"},
@@ -186,8 +187,9 @@ enum err store_records(struct store *store, const struct store_range *range, sto
 
 struct transfer_state {
     struct store_transfer *transfer;
-    uint64_t last, to; /* the conversation's last number; the receiver's */
-    int64_t last_ms;   /* when that was */
+    uint64_t last, to;     /* the conversation's last number; the receiver's */
+    int64_t last_ms;       /* when that was */
+    struct feed_place fed; /* its last row of the feed */
     char earlier[STORE_TRANSFER_TEXT_MAX];
 };
 
@@ -198,6 +200,7 @@ static void on_lock(void *arg, const struct db_value *c)
     state->last = c[1].number;
     state->last_ms = (int64_t)c[2].number;
     state->transfer->epoch = c[3].number;
+    state->fed = (struct feed_place){c[4].number, c[5].number};
 }
 
 static void on_two(void *arg, const struct db_value *c)
@@ -241,11 +244,14 @@ static enum err insert_transfer(struct store *store, struct transfer_state *stat
                              DB_TEXT(str_of(now)),
                              DB_NULL,
                              DB_NULL};
+    struct message message = {.conversation = transfer->conversation, .seq = transfer->seq, .kind = MESSAGE_TRANSFER};
     enum err err = db_query(store->db, SQL_ADD_MESSAGE, row, 12, NULL, NULL);
-    struct db_value counter[] = {DB_NUM(transfer->seq), DB_NUM((uint64_t)transfer->at_ms),
-                                 DB_NUM(transfer->conversation)};
+    if (!err && store->feed.on)
+        err = store_feed_add(store, &(struct feed_entry){&message, &state->fed}, 1);
+    struct db_value counter[] = {DB_NUM(transfer->seq), DB_NUM((uint64_t)transfer->at_ms), DB_NUM(state->fed.stream),
+                                 DB_NUM(state->fed.pos), DB_NUM(transfer->conversation)};
     if (!err)
-        err = db_query(store->db, SQL_SET_SEQ, counter, 3, NULL, NULL);
+        err = db_query(store->db, SQL_SET_SEQ, counter, 5, NULL, NULL);
     struct db_value give[] = {DB_NUM(transfer->conversation), DB_NUM(state->to), DB_NUM((uint64_t)transfer->score)};
     if (!err)
         err = db_query(store->db, SQL_GIVE_SCORE, give, 3, NULL, NULL);
@@ -291,9 +297,13 @@ static enum err transfer_once(struct store *store, struct store_transfer *transf
     if (err)
         return err;
     err = move(store, &state);
-    if (!err && !transfer->repeated)
-        return db_commit(store->db);
+    if (!err && !transfer->repeated) {
+        err = db_commit(store->db);
+        store_feed_settle(store, err);
+        return err;
+    }
     db_rollback(store->db);
+    store_feed_settle(store, err);
     return err;
 }
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, settle, unique } from './lib/client.mjs';
 import { Talk } from './lib/databases.mjs';
+import { Player, login, newSpace, transfer } from './lib/spaces.mjs';
 import { NO_RATES, Stack, eventually } from './lib/stack.mjs';
 
 const LEASE_MS = 1500;
@@ -12,7 +13,7 @@ describe('the feed, with two workers', () => {
   let stack;
   const people = [];
   before(async () => {
-    stack = await Stack.start({ workers: 2, settings: { ...NO_RATES, feed_lease_ms: LEASE_MS, feed_poll_ms: 20, feed_idle_ms: 1000,
+    stack = await Stack.start({ workers: 2, settings: { ...NO_RATES, jwt_secret: 'a-secret-of-the-test-that-is-long-enough', feed_lease_ms: LEASE_MS, feed_poll_ms: 20, feed_idle_ms: 1000,
       db_timeout_ms: '1s', journal_timeout_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms' } });
     for (const room of [unique('room'), unique('room')]) {
       const two = [];
@@ -65,6 +66,11 @@ describe('the feed, with two workers', () => {
 
   it('a consumer is given what is stored through every relay, by one worker at a time', async () => {
     const talk = new Talk(people, () => unique('fed'));
+    const [ann, bob] = [await login(stack), await login(stack)];
+    const space = await newSpace(stack, ann);
+    const players = await Promise.all([ann, bob].map((user) => Player.enter(stack, space, user)));
+    assert.equal((await transfer(stack, space, ann, { toId: bob.userId, score: 3, clientId: unique('t') })).status, 200);
+    await Promise.all(players.map((player) => player.close()));
     await talk.goesOn(100);
     await talk.stop();
     assert.equal(await assertAllCame(), 0, 'nothing twice while nothing fails');
