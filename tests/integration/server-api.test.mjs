@@ -198,6 +198,25 @@ describe('the server API', () => {
     } while (cursor);
     assert.deepEqual(seen, ['p0', 'p1', 'p2', 'p3', 'p4', 'p5', 'p6']);
     await refused(call('GET', `conversations/${id}/members?limit=101`), 400, 'bad_argument');
+
+    // a user's own, whatever else the user is a member of, and whatever was deleted
+    const busy = unique('busy'), ids = [];
+    for (let i = 0; i < 6; i++) {
+      ids.unshift((await group({ members: [busy] })).id);
+      const { roomId } = await enter(stack, unique('room'), unique('nick'));
+      await stack.sql(`INSERT INTO member (conversation, user, joined_at) SELECT c.id, u.id, UTC_TIMESTAMP(3)
+        FROM conversation c, user u WHERE c.public_id = ? AND u.realm = 5 AND u.name = ?`, [roomId, busy]);
+    }
+    await stack.sql('UPDATE app_conversation SET deleted_at = UTC_TIMESTAMP(3) WHERE conversation = ' +
+      '(SELECT id FROM conversation WHERE kind = 6 AND name = ?)', [ids.splice(2, 1)[0]]);
+    const own = [];
+    cursor = '';
+    do {
+      const page = await fine(call('GET', `conversations?user=${busy}&limit=2${cursor}`));
+      own.push(...page.items.map((item) => item.id));
+      cursor = page.next && `&cursor=${page.next}`;
+    } while (cursor);
+    assert.deepEqual(own, ids);
   });
 
   it('the application says something in many conversations, and in a chatroom, live on every relay', async () => {
