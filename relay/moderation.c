@@ -61,6 +61,7 @@ static void expel(const struct sanction *sanction)
 {
     const struct sessions *sessions = moderation.config.hub->sessions;
     uint64_t address = rate_address_key(str_of(sanction->address));
+    sio_expel(sanction, address);
     if (sanction->user && sessions->limits && !limits_open(sessions->limits, sanction->user))
         return; /* of the many that change their rights few are here */
     for (size_t i = 0; i < sessions->cap; i++) {
@@ -69,8 +70,6 @@ static void expel(const struct sanction *sanction)
             is_whom(&session->client, sanction, address))
             close_session(session, sanction);
     }
-    if (address || *sanction->name)
-        sio_expel(sanction, address);
     if (address && !sanction->conversation)
         eio_expel_address(address, sanction->kind == SANCTION_BAN);
 }

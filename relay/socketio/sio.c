@@ -410,7 +410,10 @@ static bool is_whom(const struct sio_socket *socket, const struct sanction *sanc
 {
     if (sanction->conversation && sanction->conversation != socket->nsp->conversation)
         return false;
-    return (*sanction->name && socket->name && !strcmp(socket->name, sanction->name)) ||
+    bool is_user = socket->user && socket->user == sanction->user;
+    if (sanction->kind == SANCTION_REVOCATION)
+        return sanction->user ? is_user && socket->generation < sanction->generation : socket->user != 0;
+    return is_user || (*sanction->name && socket->name && !strcmp(socket->name, sanction->name)) ||
            (address && eio_address(socket->client->conn) == address);
 }
 
@@ -424,11 +427,22 @@ static void put_out(struct sio_socket *socket, bool ban)
     eio_expel(conn, ban);
 }
 
+/* Whether it is on nobody here, without a look at each: rights end often, and mostly elsewhere. */
+static bool is_elsewhere(const struct sanction *sanction, uint64_t address)
+{
+    bool is_here = !sanction->conversation;
+    for (size_t i = 0; !is_here && i < sio.namespace_count; i++)
+        is_here = sio.namespaces[i].conversation == sanction->conversation;
+    return !is_here || (!address && !*sanction->name && !sio.user_count);
+}
+
 /* None of them can be recovered: they are told to disconnect first. One may take others with it, so they are found
  * first, and all are looked at once. */
 void sio_expel(const struct sanction *sanction, uint64_t address)
 {
     struct sio_socket *socket;
+    if (is_elsewhere(sanction, address))
+        return;
     uint64_t *serials = mem_zalloc((sio.by_serial.count + 1) * sizeof *serials);
     size_t count = 0;
     for (size_t at = 0; (socket = map_next(&sio.by_serial, &at));)

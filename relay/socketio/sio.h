@@ -38,7 +38,8 @@ void sio_begin_epoch(void);
 bool sio_ready(void);
 void sio_bus_state(bool up);
 
-/* Disconnects the sockets that a ban or a kick is on, by name or by address (rate_address_key; 0: not by address). */
+/* Disconnects the sockets that a ban, a kick or a revocation is on: by the user that their token named, by name, or by
+ * address (rate_address_key; 0: not by address). */
 void sio_expel(const struct sanction *sanction, uint64_t address);
 
 /* Frees what ended in this turn of the loop. Called before the loop sleeps. */

@@ -88,8 +88,9 @@ struct sio_socket {
     uint64_t begin_seq;     /* nothing up to this number was ever for it */
     uint64_t from_seq;      /* messages up to this were given at the recovery */
     uint64_t mark;
-    uint64_t user; /* of the application, by a token; 0: it came without one */
-    int64_t *asks; /* unanswered, of SIO_ASKS_MAX; NULL: none */
+    uint64_t user;       /* of the application, by a token; 0: it came without one */
+    uint32_t generation; /* of that user's rights, when they were looked up */
+    int64_t *asks;       /* unanswered, of SIO_ASKS_MAX; NULL: none */
     int64_t last_ask;
     uint8_t room_count, room_cap, ask_count;
     struct sio_recovery *recovery;
@@ -137,6 +138,7 @@ struct sio {
     char *namespace_list; /* io_namespaces, cut up */
     struct map by_serial; /* serial → socket */
     uint64_t last_serial;
+    size_t user_count; /* sockets that have a user */
     struct sio_sockets graveyard;
     struct buf scratch; /* for encoding one packet */
     uint64_t hash_seed;
@@ -190,6 +192,8 @@ enum sio_end {
     SIO_END_TAKEN, /* another relay, or another connection here, has it now */
 };
 void sio_socket_end(struct sio_socket *socket, enum sio_end how);
+/* The socket is that user's, until it ends. */
+void sio_socket_give_user(struct sio_socket *socket, uint64_t user, uint32_t generation);
 void sio_socket_free(struct sio_socket *socket);
 /* The number that a pid of ours begins with: where its socket began. */
 uint64_t sio_socket_began(const char *pid);

@@ -163,6 +163,13 @@ void sio_socket_begin(struct sio_socket *socket, struct str auth)
     sio_socket_go_live(socket, false, NULL, 0, auth);
 }
 
+void sio_socket_give_user(struct sio_socket *socket, uint64_t user, uint32_t generation)
+{
+    socket->user = user;
+    socket->generation = generation;
+    sio.user_count++;
+}
+
 void sio_socket_end(struct sio_socket *socket, enum sio_end how)
 {
     enum sio_state state = socket->state;
@@ -171,6 +178,7 @@ void sio_socket_end(struct sio_socket *socket, enum sio_end how)
     SLIST_REMOVE(&socket->client->sockets, socket, sio_socket, link);
     socket->client->socket_count--;
     map_take(&sio.by_serial, socket->serial);
+    sio.user_count -= socket->user != 0;
     socket->state = SIO_GONE;
     SLIST_INSERT_HEAD(&sio.graveyard, socket, link);
     sio_recovery_free(socket->recovery);

@@ -58,7 +58,7 @@ static void on_come(struct job *job)
     } else if (socket) {
         struct sio_client *client = socket->client;
         int64_t expires_ms = coming->token.expires_s * 1000;
-        socket->user = coming->user.user;
+        sio_socket_give_user(socket, coming->user.user, coming->user.rights.generation);
         sio_socket_name(socket, str_of(store_app_user_shown(&coming->user)));
         if (!client->expires_ms || expires_ms < client->expires_ms)
             client->expires_ms = expires_ms;

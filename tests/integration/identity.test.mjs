@@ -271,7 +271,11 @@ describe('users of an application, with doors = token', () => {
     const chat = Socket.dial(stack, `/?roomId=${chatroomId}&token=${token}`, { relay: 2 });
     chat.eventsOf = (value) => value;
     await chat.until(() => chat.events.length);
+    const ios = await Promise.all([1, 2].map((relay) => IoClient.connect(stack, { relay, auth: { token }, reconnection: false })));
+    const other = await IoClient.connect(stack, { auth: { token: hs(unique('stays')) } });
     await admin('user', 'revoke', `app:${id}`);
+    for (const client of ios) await client.until(() => client.disconnects.length, 'the end of a revoked one');
+    assert.deepEqual(other.disconnects, []);
     for (const socket of [native, chat]) assert.deepEqual(await socket.closed, { code: 4401, reason: 'revoked' });
     const again = await Native.open(stack);
     assert.equal(await again.refused('hello', { token }), 'unauthorized');
@@ -279,8 +283,10 @@ describe('users of an application, with doors = token', () => {
       { code: 4401, reason: 'revoked' });
     const later = hs(id, { iat: nowS() + 2 });
     const back = await Native.hello(stack, { token: later });
+    const there = await IoClient.connect(stack, { auth: { token: later }, reconnection: false });
     await admin('user', 'ban', `app:${id}`);
     assert.equal((await back.closed).code, 1008);
+    await there.until(() => there.disconnects.length, 'the end of a banned one');
     const io = new IoClient(stack, { auth: { token: later } });
     await io.until(() => io.refusals.length, 'a refusal');
     assert.equal(io.refusals[0].message, 'banned');

@@ -341,6 +341,54 @@ static void whoever_is_put_out_each_socket_is_looked_at_once(void **state)
     assert_true(addresses_asked <= CONNS + CONNS / 2); /* once more for each that goes, which Redis is told of */
 }
 
+/* By one letter each: those that are still connected. */
+static const char *who_is_left(struct eio *const *all)
+{
+    static char left[8];
+    size_t len = 0;
+    for (int i = 0; i < 5; i++)
+        if (!all[i]->closed_for)
+            left[len++] = (char)('a' + i);
+    left[len] = '\0';
+    return left;
+}
+
+static void whoever_came_with_a_token_is_put_out_by_user(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t user;
+        uint32_t generation;
+    } whose[] = {{1, 4}, {1, 5}, {2, 0}, {3, 9}, {0, 0}};
+    static const struct {
+        struct sanction sanction;
+        const char *left;
+    } rows[] = {
+        {{.kind = SANCTION_REVOCATION, .user = 1, .generation = 5, .conversation = 999},
+         "abcde"},                                                           /* of a room elsewhere */
+        {{.kind = SANCTION_REVOCATION, .user = 1, .generation = 5}, "bcde"}, /* b has proved it again since */
+        {{.kind = SANCTION_BAN, .user = 4}, "bcde"},
+        {{.kind = SANCTION_BAN, .user = 2}, "bde"},
+        {{.kind = SANCTION_KICK, .user = 3}, "be"},
+        {{.kind = SANCTION_REVOCATION, .generation = 1}, "e"}, /* of all tokens: e came without one */
+    };
+    struct eio *all[5];
+    for (int i = 0; i < 5; i++) {
+        char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1];
+        hear(all[i] = dial(), "0");
+        read_connect(next(all[i]), sid, pid);
+        if (whose[i].user)
+            sio_socket_give_user(sio_namespace_socket(sio_namespace_find(STR("/")), str_of(sid)), whose[i].user,
+                                 whose[i].generation);
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        sio_expel(&rows[i].sanction, 0);
+        assert_string_equal(who_is_left(all), rows[i].left);
+        sio_flush();
+    }
+    assert_int_equal(sio.user_count, 0);
+}
+
 static void what_the_relay_does_not_remember_comes_from_the_database(void **state)
 {
     (void)state;
@@ -635,6 +683,7 @@ int main(void)
         IN_CHAT(where_a_socket_began_is_read_off_its_pid_and_no_other_is_believed),
         IN_CHAT(who_is_put_out_while_being_recovered_does_not_come_in),
         IN_CHAT(whoever_is_put_out_each_socket_is_looked_at_once),
+        IN_CHAT(whoever_came_with_a_token_is_put_out_by_user),
         IN_CHAT(what_the_relay_does_not_remember_comes_from_the_database),
         IN_CHAT(a_database_that_is_ahead_of_redis_repeats_nothing),
         IN_CHAT(who_cannot_be_recovered_is_new_and_gets_nothing_old),
