@@ -25,7 +25,8 @@ void key_set_free(struct key_set *set)
 {
     for (size_t i = 0; set && i < set->count; i++) {
         free(set->keys[i].kid);
-        free((char *)set->keys[i].text.ptr);
+        free((char *)set->keys[i].secret.ptr);
+        EVP_PKEY_free(set->keys[i].public);
     }
     free(set ? set->keys : NULL);
     free(set);
@@ -39,11 +40,16 @@ const struct key *key_set_find(const struct key_set *set, struct str kid)
     return NULL;
 }
 
-static void add(struct key_set *set, struct str kid, enum key_alg alg, struct str text)
+/* One of `secret` and `public`. */
+static void add(struct key_set *set, struct str kid, enum key_alg alg, struct str secret, EVP_PKEY *public)
 {
     set->keys = mem_realloc(set->keys, (set->count + 1) * sizeof set->keys[0]);
-    set->keys[set->count++] =
-        (struct key){mem_strndup(kid.len ? kid.ptr : "", kid.len), alg, {mem_strndup(text.ptr, text.len), text.len}};
+    struct key *key = &set->keys[set->count++];
+    *key = (struct key){.kid = mem_strndup(kid.len ? kid.ptr : "", kid.len), .alg = alg, .public = public};
+    if (public)
+        EVP_PKEY_up_ref(public);
+    else
+        key->secret = (struct str){mem_strndup(secret.ptr, secret.len), secret.len};
 }
 
 size_t key_set_add_all(struct key_set *set, const struct key_set *from)
@@ -54,7 +60,7 @@ size_t key_set_add_all(struct key_set *set, const struct key_set *from)
         if (key_set_find(set, str_of(key->kid)))
             doubled++;
         else
-            add(set, str_of(key->kid), key->alg, key->text);
+            add(set, str_of(key->kid), key->alg, key->secret, key->public);
     }
     return doubled;
 }
@@ -88,16 +94,10 @@ static const char *judge(EVP_PKEY *key, enum key_alg *alg)
 static const char *add_public(struct key_set *set, struct str kid, EVP_PKEY *key)
 {
     enum key_alg alg;
-    char *text = NULL;
     const char *wrong = judge(key, &alg);
-    if (wrong)
-        return wrong;
-    BIO *bio = BIO_new(BIO_s_mem());
-    long len = bio && PEM_write_bio_PUBKEY(bio, key) == 1 ? BIO_get_mem_data(bio, &text) : 0;
-    if (len > 0)
-        add(set, kid, alg, (struct str){text, (size_t)len});
-    BIO_free(bio);
-    return len > 0 ? NULL : "it cannot be written as PEM";
+    if (!wrong)
+        add(set, kid, alg, STR(""), key);
+    return wrong;
 }
 
 static const char *add_pem(struct key_set *set, struct str kid, struct str pem)
@@ -114,7 +114,7 @@ static const char *add_secret(struct key_set *set, struct str kid, struct str se
 {
     if (secret.len < KEY_SECRET_MIN)
         return "a secret has at least 32 bytes";
-    add(set, kid, KEY_HS256, secret);
+    add(set, kid, KEY_HS256, secret, NULL);
     return NULL;
 }
 

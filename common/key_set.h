@@ -24,7 +24,8 @@ enum key_alg { KEY_HS256 = 1, KEY_RS256, KEY_ES256 };
 struct key {
     char *kid; /* empty: it has none */
     enum key_alg alg;
-    struct str text; /* a secret's bytes; a public key in PEM, with a NUL behind it, the same however it was written */
+    struct str secret;          /* of KEY_HS256: its bytes */
+    struct evp_pkey_st *public; /* of the others: read once, because that takes ten times as long as a signature */
 };
 
 struct key_set {

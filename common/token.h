@@ -28,9 +28,9 @@ struct keyring;
 
 /* Read once at the start, never changed after, but for the keys in the ring: any thread may use it. */
 struct token_keys {
-    struct str secret;    /* HS256; empty: none are given out or taken. Borrowed from the settings. */
-    struct str pem;       /* RS256; empty: none are taken. NUL-terminated. Owned. */
-    const char *audience; /* borrowed from the settings, like all that follow */
+    struct str secret;          /* HS256; empty: none are given out or taken. Borrowed from the settings. */
+    struct evp_pkey_st *public; /* RS256; NULL: none are taken. Owned. */
+    const char *audience;       /* borrowed from the settings, like all that follow */
     int64_t ttl_ms;
     struct keyring *app; /* the application's; NULL: it has none. Owned. */
     const char *app_audience, *media_url;
@@ -82,8 +82,8 @@ bool token_same(struct str one, struct str other);
  * whether that user exists, in which protocol, and whether the token was made void since (rights_accept) is the caller's
  * question.
  *
- * Never blocks, keeps no state, may run in any thread. Costs about 9 µs for HS256 and 300 µs for RS256 with
- * 2048 bits (libjwt reads the PEM anew each time), less for what is refused early. */
+ * Never blocks, keeps no state, may run in any thread. Costs about 9 µs for HS256, 30 for RS256 with
+ * 2048 bits and 70 for ES256, less for what is refused early. */
 enum token_refusal token_check(const struct token_keys *keys, struct str token, struct token *out) CG_MUST_CHECK;
 
 #endif

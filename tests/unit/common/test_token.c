@@ -1,6 +1,7 @@
 /* Tokens: what is believed, and each way of forging one, with tokens that are really signed. */
 #include "tests/unit/check.h"
 
+#include "common/base64.h"
 #include "common/clock.h"
 #include "common/rights.h"
 #include "common/token.h"
@@ -385,6 +386,115 @@ static void deep_claims_do_no_harm(void **state)
     free(close);
 }
 
+/* ---- tokens of the application ---- */
+
+static enum token_refusal check_app(const struct token_keys *keys, const char *text)
+{
+    struct token token;
+    enum token_refusal refusal = token_check(keys, str_of(text), &token);
+    if (!refusal) {
+        assert_non_null(token.app);
+        assert_true(str_eq(token.app->id, STR("4711")));
+        token_fini(&token);
+    }
+    return refusal;
+}
+
+/* The token with another signature: these bytes. */
+static char *with_signature(const char *text, const unsigned char *bytes, size_t len)
+{
+    struct buf out;
+    const char *dot = strrchr(text, '.');
+    buf_init(&out, TOKEN_MAX);
+    base64_add(&out, (struct str){(const char *)bytes, len});
+    char *changed = calloc(1, (size_t)(dot - text) + out.len + 2);
+    memcpy(changed, text, (size_t)(dot - text) + 1);
+    for (size_t i = 0, at = (size_t)(dot - text) + 1; i < out.len && out.data[i] != '='; i++)
+        changed[at++] = out.data[i] == '+' ? '-' : out.data[i] == '/' ? '_' : out.data[i];
+    buf_fini(&out);
+    return changed;
+}
+
+static void expect_bad_signature(const struct token_keys *keys, char *text)
+{
+    assert_int_equal(check_app(keys, text), TOKEN_SIGNATURE);
+    free(text);
+}
+
+static void tokens_of_the_application_are_signed_by_the_key_that_they_name(void **state)
+{
+    (void)state;
+    static const char claims[] = "{\"sub\":\"4711\",\"aud\":\"chaguan\",\"exp\":1800000000}";
+    static const char kid_e[] = "{\"kid\":\"e\"}", kid_r[] = "{\"kid\":\"r\"}";
+    char dir[] = "/tmp/cg_test_token.XXXXXX", path[100], ec_public[8192], ec_private[8192], why[256];
+    EVP_PKEY *ec = EVP_EC_gen("P-256");
+    struct settings of_app = {.jwt_secret = "",
+                              .jwt_public_key = "",
+                              .jwt_audience = "chaguan",
+                              .app_keys = dir,
+                              .app_audience = "chaguan",
+                              .app_jwks_file = "",
+                              .app_jwks_url = "",
+                              .media_url = "/media/"};
+    struct token_keys keys;
+    put_pem(ec_public, ec, false);
+    put_pem(ec_private, ec, true);
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/e.pem", dir);
+    write_file(path, ec_public);
+    snprintf(path, sizeof path, "%s/r.pem", dir);
+    write_file(path, public_pem);
+    assert_int_equal(token_keys_load(&of_app, &keys, why), 0);
+
+    char *good = sign_with_headers(JWT_ALG_ES256, ec_private, claims, kid_e);
+    char *good_rsa = sign_with_headers(JWT_ALG_RS256, private_pem, claims, kid_r);
+    assert_int_equal(check_app(&keys, good), TOKEN_GOOD);
+    assert_int_equal(check_app(&keys, good_rsa), TOKEN_GOOD);
+
+    struct buf bytes;
+    buf_init(&bytes, 1000);
+    assert_int_equal(base64url_decode(str_of(strrchr(good, '.') + 1), &bytes), 0);
+    assert_int_equal(bytes.len, 64);
+    unsigned char signature[100] = {0};
+    expect_bad_signature(&keys, with_signature(good, signature, 64)); /* both numbers 0 */
+    for (size_t i = 0; i < 64; i++) {
+        memcpy(signature, bytes.data, 64);
+        signature[i] ^= 1;
+        expect_bad_signature(&keys, with_signature(good, signature, 64));
+    }
+    memcpy(signature, bytes.data, 64);
+    expect_bad_signature(&keys, with_signature(good, signature, 63));
+    expect_bad_signature(&keys, with_signature(good, signature, 65));
+    unsigned char der[100];
+    size_t der_len = sizeof der;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, ec), 1);
+    assert_int_equal(
+        EVP_DigestSign(context, der, &der_len, (const unsigned char *)good, (size_t)(strrchr(good, '.') - good)), 1);
+    EVP_MD_CTX_free(context);
+    expect_bad_signature(&keys, with_signature(good, der, der_len)); /* a good one, in another form */
+
+    expect_bad_signature(&keys, sign_with_headers(JWT_ALG_ES256, ec_private, claims, kid_r)); /* the other's */
+    expect_bad_signature(&keys, sign_with_headers(JWT_ALG_RS256, private_pem, claims, kid_e));
+    expect_bad_signature(&keys, sign_with_headers(JWT_ALG_RS512, private_pem, claims, kid_r));
+    expect_bad_signature(&keys, sign_with_headers(JWT_ALG_HS256, ec_public, claims, kid_e));
+    expect_bad_signature(&keys, sign_with_headers(JWT_ALG_HS256, public_pem, claims, kid_r));
+    expect_bad_signature(&keys, sign_with_headers(JWT_ALG_RS256, other_private_pem, claims, kid_r));
+    char *unnamed = sign(JWT_ALG_ES256, ec_private, claims);
+    assert_int_equal(check_app(&keys, unnamed), TOKEN_UNKNOWN_KEY);
+    free(unnamed);
+
+    buf_fini(&bytes);
+    free(good);
+    free(good_rsa);
+    token_keys_fini(&keys);
+    EVP_PKEY_free(ec);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/e.pem", dir);
+    unlink(path);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 /* ---- starting with bad keys ---- */
 
 static void expect_no_start(const char *secret, const char *path, const char *said)
@@ -480,6 +590,7 @@ int main(void)
         cmocka_unit_test(garbage_is_no_token),
         cmocka_unit_test(a_token_has_4096_bytes_at_most),
         cmocka_unit_test(deep_claims_do_no_harm),
+        cmocka_unit_test(tokens_of_the_application_are_signed_by_the_key_that_they_name),
         cmocka_unit_test(bad_keys_are_told_at_the_start),
     };
     return cmocka_run_group_tests(tests, make_keys, drop_keys);
