@@ -1,6 +1,7 @@
 /* Keys of an application's tokens: which are taken from JWK Sets and folders, and which are not. Each is really made, so
  * that what is passed over is passed over for what is wrong with it. */
 #include "tests/unit/check.h"
+#include "tests/unit/common/pem.h"
 
 #include "common/base64.h"
 #include "common/buf.h"
@@ -23,17 +24,6 @@ static char rsa_pem[8192], weak_pem[8192], ec_pem[8192], p384_pem[8192], private
 static char n_text[1000], weak_n_text[1000], e_text[100], x_text[100], y_text[100], secret_text[100];
 
 /* ---- making them ---- */
-
-static void put_pem(char *out, EVP_PKEY *key, bool private)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    assert_true(private ? PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL)
-                        : PEM_write_bio_PUBKEY(bio, key));
-    int len = BIO_read(bio, out, 8191);
-    assert_true(len > 0);
-    out[len] = '\0';
-    BIO_free(bio);
-}
 
 /* As base64url without padding. */
 static void put_bytes(char *out, const void *bytes, size_t len)

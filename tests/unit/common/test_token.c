@@ -1,5 +1,6 @@
 /* Tokens: what is believed, and each way of forging one, with tokens that are really signed. */
 #include "tests/unit/check.h"
+#include "tests/unit/common/pem.h"
 
 #include "common/base64.h"
 #include "common/clock.h"
@@ -24,17 +25,6 @@ static char private_pem[8192], public_pem[8192], other_private_pem[8192];
 static char public_path[] = "/tmp/cg_test_token.XXXXXX";
 
 /* ---- keys ---- */
-
-static void put_pem(char *out, EVP_PKEY *key, bool private)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    assert_true(private ? PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL)
-                        : PEM_write_bio_PUBKEY(bio, key));
-    int len = BIO_read(bio, out, 8191);
-    assert_true(len > 0);
-    out[len] = '\0';
-    BIO_free(bio);
-}
 
 static void write_file(const char *path, const char *text)
 {
