@@ -5,6 +5,8 @@
 
 #include "common/settings.h"
 
+struct store;
+
 enum status {
     STATUS_FINE = 0,
     STATUS_FOUND = 1,  /* check: something is wrong with the data */
@@ -39,5 +41,9 @@ command_fn command_feed;
 int64_t command_seconds(struct str text);
 /* "chaguan: WHY" on standard error; returns STATUS_CANNOT. */
 enum status command_cannot(const char *why);
+/* The same of what the database said last. */
+enum status command_database_failed(const struct store *store);
+/* NULL if it cannot be used, which was said then. */
+struct store *command_open_store(const struct settings *settings);
 
 #endif

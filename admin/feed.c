@@ -18,37 +18,34 @@ static void print_job(void *arg, const struct feed_job *job)
 enum status command_feed(const struct settings *settings, bool dry)
 {
     (void)dry;
-    char why[256] = "";
     struct feed_total total;
-    struct store *store = store_new(settings);
-    enum err err = store_ready(store, why);
+    struct store *store = command_open_store(settings);
+    if (!store)
+        return STATUS_CANNOT;
+    enum err err = store_feed_total(store, &total);
     if (!err) {
-        err = store_feed_total(store, &total);
-        if (!err) {
-            printf("streams=%" PRIu64 "\nrows=%" PRIu64 "\n", total.streams, total.rows);
-            err = store_feed_jobs(store, print_job, NULL);
-        }
-        snprintf(why, sizeof why, "cannot read the database: %.200s", store_error(store));
+        printf("streams=%" PRIu64 "\nrows=%" PRIu64 "\n", total.streams, total.rows);
+        err = store_feed_jobs(store, print_job, NULL);
     }
+    enum status status = err ? command_database_failed(store) : STATUS_FINE;
     store_free(store);
-    return err ? command_cannot(why) : STATUS_FINE;
+    return status;
 }
 
 enum status command_feed_forget(const struct settings *settings, const struct operation *operation)
 {
-    char why[256] = "";
     bool found = false;
-    struct store *store = store_new(settings);
-    enum err err = store_ready(store, why);
-    if (!err) {
-        err = store_job_forget(store, operation->words[0], &found);
-        snprintf(why, sizeof why, "cannot write to the database: %.190s", store_error(store));
-    }
-    store_free(store);
+    struct store *store = command_open_store(settings);
+    if (!store)
+        return STATUS_CANNOT;
+    enum err err = store_job_forget(store, operation->words[0], &found);
+    enum status status = STATUS_FINE;
     if (err)
-        return command_cannot(why);
-    if (!found)
-        return command_cannot("there is no such consumer, or a worker has it now");
-    printf("forgotten\n");
-    return STATUS_FINE;
+        status = command_database_failed(store);
+    else if (!found)
+        status = command_cannot("there is no such consumer, or a worker has it now");
+    else
+        printf("forgotten\n");
+    store_free(store);
+    return status;
 }

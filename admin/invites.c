@@ -9,24 +9,23 @@ enum { INVITE_S = 7 * 24 * 3600, SETUP_S = 24 * 3600 };
 
 static enum status add(const struct settings *settings, enum store_user_role role, int64_t for_s)
 {
-    char code[ID_MAX], digest[DIGEST_MAX], why[256] = "";
-    struct store *store = store_new(settings);
-    enum err err = store_ready(store, why);
+    char code[ID_MAX], digest[DIGEST_MAX];
+    enum status status = STATUS_FINE;
+    struct store *store = command_open_store(settings);
+    if (!store)
+        return STATUS_CANNOT;
     id_make(STORE_INVITE_PREFIX, code);
     struct str text = str_of(code);
     digest_make(&text, 1, digest);
-    if (!err) {
-        err = store_invite_add(store, str_of(digest), role, 1, for_s);
-        if (err == ERR_DENIED)
-            snprintf(why, sizeof why, "there are accounts already: the first one alone is made with such a code");
-        else if (err)
-            snprintf(why, sizeof why, "the database cannot be used: %.200s", store_error(store));
-    }
+    enum err err = store_invite_add(store, str_of(digest), role, 1, for_s);
+    if (err == ERR_DENIED)
+        status = command_cannot("there are accounts already: the first one alone is made with such a code");
+    else if (err)
+        status = command_database_failed(store);
+    else
+        puts(code);
     store_free(store);
-    if (err)
-        return command_cannot(why);
-    puts(code);
-    return STATUS_FINE;
+    return status;
 }
 
 enum status command_invite_add(const struct settings *settings, const struct operation *operation)

@@ -34,28 +34,15 @@ static unsigned scopes_of(struct str list)
     return sum;
 }
 
-static struct store *open_store(const struct settings *settings)
-{
-    char why[256] = "";
-    struct store *store = store_new(settings);
-    if (!store_ready(store, why))
-        return store;
-    command_cannot(why);
-    store_free(store);
-    return NULL;
-}
-
 static enum status ended(struct store *store, enum err err, const char *otherwise)
 {
-    char why[256];
     enum status status = STATUS_FINE;
     if (err == ERR_NOT_FOUND || err == ERR_DUPLICATE) {
         status = command_cannot(otherwise);
     } else if (err == ERR_UNKNOWN) {
         status = command_cannot("the connection broke: see chaguan key list what became of it");
     } else if (err) {
-        snprintf(why, sizeof why, "the database cannot be used: %.200s", store_error(store));
-        status = command_cannot(why);
+        status = command_database_failed(store);
     }
     store_free(store);
     return status;
@@ -70,7 +57,7 @@ enum status command_key_add(const struct settings *settings, const struct operat
         return command_cannot("a key's name has 1 to 64 bytes of UTF-8 without controls");
     if (!sum)
         return command_cannot("--scope is one or more of read, write, admin, parted by commas");
-    struct store *store = open_store(settings);
+    struct store *store = command_open_store(settings);
     if (!store)
         return STATUS_CANNOT;
     id_make(STORE_KEY_PREFIX, key);
@@ -82,7 +69,7 @@ enum status command_key_add(const struct settings *settings, const struct operat
 
 enum status command_key_revoke(const struct settings *settings, const struct operation *operation)
 {
-    struct store *store = open_store(settings);
+    struct store *store = command_open_store(settings);
     if (!store)
         return STATUS_CANNOT;
     return ended(store, store_key_revoke(store, str_of(operation->words[0])), "no key of that name is in force");
@@ -105,7 +92,7 @@ static void print(void *arg, const struct store_key_line *line)
 enum status command_key_list(const struct settings *settings, const struct operation *operation)
 {
     (void)operation;
-    struct store *store = open_store(settings);
+    struct store *store = command_open_store(settings);
     if (!store)
         return STATUS_CANNOT;
     return ended(store, store_key_list(store, print, NULL), "");

@@ -2,6 +2,7 @@
 #include "admin/commands.h"
 #include "common/log.h"
 #include "common/service/program.h"
+#include "common/store/store.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -108,6 +109,24 @@ enum status command_cannot(const char *why)
 {
     fprintf(stderr, "chaguan: %s\n", why);
     return STATUS_CANNOT;
+}
+
+enum status command_database_failed(const struct store *store)
+{
+    char why[256];
+    snprintf(why, sizeof why, "the database cannot be used: %.200s", store_error(store));
+    return command_cannot(why);
+}
+
+struct store *command_open_store(const struct settings *settings)
+{
+    char why[256] = "";
+    struct store *store = store_new(settings);
+    if (!store_ready(store, why))
+        return store;
+    command_cannot(why);
+    store_free(store);
+    return NULL;
 }
 
 /* What is wrong with what the command was given, or NULL. */

@@ -30,26 +30,6 @@ int64_t command_seconds(struct str text)
     return -1;
 }
 
-/* ---- connections ---- */
-
-static struct store *open_store(const struct settings *settings)
-{
-    char why[256] = "";
-    struct store *store = store_new(settings);
-    if (!store_ready(store, why))
-        return store;
-    command_cannot(why);
-    store_free(store);
-    return NULL;
-}
-
-static enum status cannot_read(struct store *store)
-{
-    char why[256];
-    snprintf(why, sizeof why, "the database cannot be used: %.200s", store_error(store));
-    return command_cannot(why);
-}
-
 /* ---- orders ---- */
 
 /* A kick that nobody hears of is lost; of the rest the relays will find what is stored. */
@@ -60,7 +40,7 @@ static enum status tell(const struct settings *settings, struct store *store, co
     int64_t heard;
     struct buf wire;
     if (store_epoch(store, &epoch))
-        return cannot_read(store);
+        return command_database_failed(store);
     buf_init(&wire, 1024);
     operator_add_wire(&wire, sanction, epoch);
     enum err err = redis_publish(settings, WIRE_CONTROL, buf_str(&wire), &heard, why);
@@ -83,7 +63,7 @@ static enum status carry_out(const struct settings *settings, const struct opera
     order->reason = option(operation, OPTION_REASON);
     if (operation->options[OPTION_FOR] && (order->for_s = command_seconds(option(operation, OPTION_FOR))) <= 0)
         return command_cannot("--for takes a number of seconds, or with s, min, h, d");
-    struct store *store = open_store(settings);
+    struct store *store = command_open_store(settings);
     if (!store)
         return STATUS_CANNOT;
     enum err err = operator_carry_out(store, order, &sanction, &lifted, &why);
@@ -142,11 +122,11 @@ enum status command_tokens_revoke(const struct settings *settings, const struct 
 {
     const struct store_revocation all = {.user = 0};
     (void)operation;
-    struct store *store = open_store(settings);
+    struct store *store = command_open_store(settings);
     if (!store)
         return STATUS_CANNOT;
     enum status status = store_revoke(store, &all)
-                             ? cannot_read(store)
+                             ? command_database_failed(store)
                              : tell(settings, store, &(struct sanction){.kind = SANCTION_REVOCATION});
     store_free(store);
     return status;
@@ -226,14 +206,14 @@ enum status command_user_list(const struct settings *settings, const struct oper
     enum err err = ERR_OK;
     if (!take_realm(operation, &realm))
         return STATUS_CANNOT;
-    struct store *store = open_store(settings);
+    struct store *store = command_open_store(settings);
     if (!store)
         return STATUS_CANNOT;
     while (!err && users.count == PAGE) {
         users.count = 0;
         err = store_moderated_list(store, (enum store_realm)realm, users.last, PAGE, print_user, &users);
     }
-    enum status status = err ? cannot_read(store) : STATUS_FINE;
+    enum status status = err ? command_database_failed(store) : STATUS_FINE;
     store_free(store);
     return status;
 }
@@ -258,25 +238,27 @@ enum status command_user_show(const struct settings *settings, const struct oper
     int realm;
     if (!take_realm(operation, &realm))
         return STATUS_CANNOT;
-    struct store *store = open_store(settings);
+    struct store *store = command_open_store(settings);
     if (!store)
         return STATUS_CANNOT;
     enum err err =
         store_moderated_find(store, (enum store_realm)realm, str_of(operation->words[0]), remember_user, &shown);
     for (size_t i = 0; !err && i < shown.count; i++)
         err = store_sanction_lines(store, shown.users[i], print_line, NULL);
-    enum status status = err ? cannot_read(store) : !shown.count ? command_cannot("no such user") : STATUS_FINE;
+    enum status status = err            ? command_database_failed(store)
+                         : !shown.count ? command_cannot("no such user")
+                                        : STATUS_FINE;
     store_free(store);
     return status;
 }
 
 static enum status list_sanctions(const struct settings *settings, bool addresses_only)
 {
-    struct store *store = open_store(settings);
+    struct store *store = command_open_store(settings);
     if (!store)
         return STATUS_CANNOT;
     enum err err = store_sanction_lines(store, 0, print_line, &addresses_only);
-    enum status status = err ? cannot_read(store) : STATUS_FINE;
+    enum status status = err ? command_database_failed(store) : STATUS_FINE;
     store_free(store);
     return status;
 }
