@@ -39,36 +39,9 @@ static enum err check_servers(const struct settings *settings, struct redis_shar
     return up ? ERR_OK : err; /* one of several that is down is waited for, too */
 }
 
-static int refuse(struct settings *settings, const char *why)
+static int refuse(const struct settings *settings, const char *why)
 {
-    log_error("start.failed", "msg=\"%s\"", why);
-    if (*settings->log_file) /* else the log stands on standard error already */
-        fprintf(stderr, "chaguan-rest: %s\n", why);
-    log_close();
-    return 1;
-}
-
-static void wait_for_end(const sigset_t *signals, struct token_keys *tokens)
-{
-    for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
-        sigwait(signals, &signal);
-        if (signal == SIGHUP) {
-            log_reopen();
-            token_keys_reload(tokens);
-        } else {
-            log_info("stop", "signal=%d", signal);
-        }
-    }
-}
-
-/* Blocked before any thread is made, so that only wait_for_end ever sees them. */
-static void block_signals(sigset_t *signals)
-{
-    sigemptyset(signals);
-    sigaddset(signals, SIGTERM);
-    sigaddset(signals, SIGINT);
-    sigaddset(signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    return program_refuse(settings, "chaguan-rest", why);
 }
 
 /* Who waits for a password holds a thread; the others' calls are to go on: at most half of the threads are. */
@@ -78,12 +51,17 @@ static unsigned waiting_for_passwords(const struct settings *settings)
     return (unsigned)(settings->password_waiting < most ? settings->password_waiting : most ? most : 1);
 }
 
+static void read_keys_anew(void *tokens)
+{
+    token_keys_reload(tokens);
+}
+
 /* From the start to the end; frees nothing of the caller's. Returns the exit status. */
 static int serve(struct settings *settings, struct token_keys *tokens, struct redis_shared *redis)
 {
     sigset_t signals;
     char why[256] = "";
-    block_signals(&signals);
+    program_block_signals(&signals);
     if (check_servers(settings, redis, why))
         return refuse(settings, why);
     if (password_start((unsigned)settings->password_threads, waiting_for_passwords(settings))) {
@@ -103,7 +81,7 @@ static int serve(struct settings *settings, struct token_keys *tokens, struct re
     }
     log_info("ready", "version=%s socket=%s threads=%lld", CHAGUAN_VERSION, settings->rest_socket,
              (long long)settings->rest_threads);
-    wait_for_end(&signals, tokens);
+    program_wait(&signals, read_keys_anew, tokens);
     server_stop(server);
     password_stop();
     log_info("end", "status=0");

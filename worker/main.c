@@ -55,34 +55,9 @@ static void work_stop(struct work *work)
     free(work->jobs);
 }
 
-static int refuse(struct settings *settings, const char *why)
+static int refuse(const struct settings *settings, const char *why)
 {
-    log_error("start.failed", "msg=\"%s\"", why);
-    if (*settings->log_file) /* else the log stands on standard error already */
-        fprintf(stderr, "chaguan-worker: %s\n", why);
-    log_close();
-    return 1;
-}
-
-static void wait_for_end(const sigset_t *signals)
-{
-    for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
-        sigwait(signals, &signal);
-        if (signal == SIGHUP)
-            log_reopen();
-        else
-            log_info("stop", "signal=%d", signal);
-    }
-}
-
-/* Blocked before any thread is made, so that only wait_for_end ever sees them. */
-static void block_signals(sigset_t *signals)
-{
-    sigemptyset(signals);
-    sigaddset(signals, SIGTERM);
-    sigaddset(signals, SIGINT);
-    sigaddset(signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    return program_refuse(settings, "chaguan-worker", why);
 }
 
 /* Returns the exit status; frees nothing of the caller's. */
@@ -91,7 +66,7 @@ static int serve(struct settings *settings)
     sigset_t signals;
     char why[256] = "";
     struct work work = {0};
-    block_signals(&signals);
+    program_block_signals(&signals);
     struct store *store = store_new(settings);
     enum err err = store_ready(store, why); /* later losses are waited out */
     store_free(store);
@@ -105,7 +80,7 @@ static int serve(struct settings *settings)
     if (ready) {
         log_info("ready", "version=%s feed=%s consumers=%zu", CHAGUAN_VERSION, settings->feed ? "on" : "off",
                  consumer_count);
-        wait_for_end(&signals);
+        program_wait(&signals, NULL, NULL);
     }
     if (status)
         status_stop(status);

@@ -168,6 +168,37 @@ enum err program_ready(const struct settings *settings)
     return program_write_file(settings->pid_file, text);
 }
 
+void program_block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
+void program_wait(const sigset_t *signals, void (*hup)(void *arg), void *arg)
+{
+    for (int signal = 0; signal != SIGTERM && signal != SIGINT;) {
+        sigwait(signals, &signal);
+        if (signal != SIGHUP)
+            log_info("stop", "signal=%d", signal);
+        else
+            log_reopen();
+        if (signal == SIGHUP && hup)
+            hup(arg);
+    }
+}
+
+int program_refuse(const struct settings *settings, const char *name, const char *why)
+{
+    log_error("start.failed", "msg=\"%s\"", why);
+    if (*settings->log_file) /* else the log stands on standard error already */
+        fprintf(stderr, "%s: %s\n", name, why);
+    log_close();
+    return 1;
+}
+
 void program_end(struct settings *settings)
 {
     if (*settings->pid_file)

@@ -5,6 +5,8 @@
 
 #include "common/settings.h"
 
+#include <signal.h>
+
 #ifndef CHAGUAN_VERSION
 #define CHAGUAN_VERSION "0.0.0"
 #endif
@@ -30,6 +32,15 @@ struct program_info {
  * standard error. */
 int program_start(const struct program_info *info, int argc, char **argv, struct settings *settings,
                   const char *log_name);
+
+/* For programs whose main thread does nothing but wait. To be blocked before any thread is made, so that only
+ * program_wait ever sees them: SIGTERM, SIGINT, SIGHUP. */
+void program_block_signals(sigset_t *signals);
+/* Until SIGTERM or SIGINT. On SIGHUP the log is opened again, and `hup` is called (NULL: nothing). */
+void program_wait(const sigset_t *signals, void (*hup)(void *arg), void *arg);
+/* It cannot start: says so in the log and on standard error, and closes the log. Returns the exit status, 1. `name` as in
+ * struct program_info. */
+int program_refuse(const struct settings *settings, const char *name, const char *why);
 
 /* Writes our pid to settings->pid_file, whole or not at all; nothing if it is empty. */
 enum err program_ready(const struct settings *settings) CG_MUST_CHECK;
