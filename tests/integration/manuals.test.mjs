@@ -26,6 +26,7 @@ const checks = {
   'docs/clients/socketio.md': checkAdmin,
   'docs/clients/spaces.md': checkSpaces,
   'docs/install.md': checkOperator,
+  'docs/platform.md': checkPlatform,
 };
 
 function checkFirstSuccess([lines], stdout, text) {
@@ -112,6 +113,15 @@ function checkOperator([operator, moderation], stdout, text) {
   const mutes = moderation.filter((line) => line.startsWith(`mute realm="friends" user="${name}"`));
   assert.equal(mutes.length, 2, stdout);
   assert.equal(moderation.at(-1), 'lifted=1');
+}
+
+function checkPlatform([lines]) {
+  const [user, conversation, asked, told, read] = lines.slice(0, 5).map((line) => JSON.parse(line));
+  assert.deepEqual([user.id, conversation.id, conversation.type], ['4711', 'order-17', 'group']);
+  assert.ok(told.seq > asked.seq);
+  assert.equal(read.items.length, 2); // the other language's page may be talking there, too
+  assert.match(lines[5], /^shop-\d+ scope=read,write,admin /);
+  assert.equal(lines.length, 6);
 }
 
 function checkDemos([clock]) {
