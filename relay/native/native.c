@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LONGEST_TIMER_MS = 24 * 3600 * 1000, ANSWER_BYTES = 64 * 1024 };
+enum { ANSWER_BYTES = 64 * 1024 };
 
 #define NUMBER_MAX ((INT64_C(1) << 53) - 1)
 
@@ -195,26 +195,11 @@ static bool may_speak(const struct greeting *greeting)
     return user->realm != REALM_SPACES && user->realm != REALM_APP && !user->has_password;
 }
 
-/* A token's end may be further off than a timer reaches. */
-static void arm(struct native *native)
-{
-    int64_t left = native->expires_ms - clock_wall_ms();
-    if (left > LONGEST_TIMER_MS)
-        left = LONGEST_TIMER_MS;
-    wheel_set(protocol_context.hub->wheel, &native->timer, left > 0 ? left : 0);
-}
-
 static void on_timer(struct wheel_timer *timer)
 {
     struct native *native = container_of(timer, struct native, timer);
-    if (native->session->closing)
-        return;
-    if (!native->user)
+    if (!native->session->closing && !native->user)
         session_close(native->session, 1008, "No hello in time");
-    else if (clock_wall_ms() < native->expires_ms)
-        arm(native);
-    else
-        session_close(native->session, PROTOCOL_CLOSE_UNAUTHORIZED, "The token has expired");
 }
 
 /* Told, and closed: the token will not become better, and a browser learns it from the close. */
@@ -235,10 +220,9 @@ static void admit(struct native *native, struct greeting *greeting)
     }
     native->user = user->user;
     native->name = mem_strndup_two(user->name, strlen(user->name), user->head, strlen(user->head), &native->head);
-    native->expires_ms = greeting->by_token ? greeting->token.expires_s * 1000 : 0;
     wheel_cancel(&native->timer);
-    if (native->expires_ms)
-        arm(native);
+    if (greeting->by_token)
+        session_expire(native->session, greeting->token.expires_s);
     hub_join(protocol_context.hub, native->session, WIRE_INBOX(native->user), ENCODING_NATIVE);
     native->hello = greeting->hello;
     greeting->hello = NULL;

@@ -97,9 +97,8 @@ struct native_hello {
 /* The state of a session. */
 struct native {
     struct session *session;
-    struct wheel_timer timer;   /* until hello: its deadline; then: the end of the token */
+    struct wheel_timer timer;   /* until hello: its deadline */
     struct wheel_timer again;   /* while this relay has not heard of what a client has seen */
-    int64_t expires_ms;         /* Unix time; 0: never */
     bool asking;                /* hello is being looked up */
     struct native_hello *hello; /* looked up, and waits for its rooms */
     size_t hello_left;          /* those that have neither a subscription nor a refusal yet */

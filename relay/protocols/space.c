@@ -17,17 +17,13 @@
 #include <stdlib.h>
 
 enum { ARGUMENT_BYTES = TOKEN_MAX + 64, ROOM_ID_BYTES = 256 };
-enum { LONGEST_TIMER_MS = 24 * 3600 * 1000 };
 
 struct space_state {
     char *space; /* the name in the connection's path */
     char *name;  /* the user's; NULL until admitted */
     uint64_t conversation, user;
     bool present;
-    bool told;          /* it has had the userJoin of its own coming */
-    int64_t expires_ms; /* Unix time */
-    struct session *session;
-    struct wheel_timer expiry;
+    bool told; /* it has had the userJoin of its own coming */
 };
 
 static struct space_state *state_of(struct session *session)
@@ -206,24 +202,6 @@ static void on_looked_up(struct job *job)
     free(admission);
 }
 
-/* A token's end may be further off than a timer reaches. */
-static void arm_expiry(struct space_state *state)
-{
-    int64_t left = state->expires_ms - clock_wall_ms();
-    if (left > LONGEST_TIMER_MS)
-        left = LONGEST_TIMER_MS;
-    wheel_set(state->session->owner->wheel, &state->expiry, left > 0 ? left : 0);
-}
-
-static void on_expiry(struct wheel_timer *timer)
-{
-    struct space_state *state = container_of(timer, struct space_state, expiry);
-    if (clock_wall_ms() < state->expires_ms)
-        arm_expiry(state);
-    else
-        session_close(state->session, PROTOCOL_CLOSE_UNAUTHORIZED, "The token has expired");
-}
-
 static void open_session(struct session *session, const struct request *request)
 {
     struct space_state *state = state_of(session);
@@ -252,10 +230,7 @@ static void open_session(struct session *session, const struct request *request)
     CG_ASSERT(space.len <= STORE_NAME_MAX); /* or the protocol would not have claimed it */
     memcpy(admission->space_name, space.ptr, space.len);
     state->space = mem_strndup(space.ptr, space.len);
-    state->session = session;
-    state->expires_ms = token.expires_s * 1000;
-    state->expiry.fired = on_expiry;
-    arm_expiry(state);
+    session_expire(session, token.expires_s);
     job_charge(&admission->job, JOB_ARRIVAL, session_payer(session), 2);
     if (db_pool_try(protocol_context.db_pool, &admission->job)) {
         token_fini(&admission->token);
@@ -311,7 +286,6 @@ static void not_joined(struct session *session, uint64_t conversation, enum err 
 static void closed(struct session *session)
 {
     struct space_state *state = state_of(session);
-    wheel_cancel(&state->expiry);
     hub_leave(protocol_context.hub, session);
     if (state->present)
         presence_leave(protocol_context.presence, state->conversation, state->user);
