@@ -79,13 +79,6 @@ void hub_leave_one(struct subscription *sub)
     free(sub);
 }
 
-bool hub_catch_up(struct subscription *sub, bool anew)
-{
-    (void)sub;
-    (void)anew;
-    return true;
-}
-
 void hub_notify_read(struct hub *of, uint64_t user, const struct wire_mark *mark)
 {
     CG_ASSERT(of == &hub && user == USER && mark->conversation == ROOM && mark->seq <= LAST);

@@ -23,6 +23,7 @@ enum { AS_IT_IS = 0, SIGNED = 1, CONFUSED = 2, BY_PRIVATE_KEY = 3 };
 
 static struct token_keys secret_keys, public_keys;
 static EVP_PKEY *private_key;
+static char public_pem[4096];
 
 static void add_base64url(struct buf *out, struct str bytes)
 {
@@ -67,7 +68,7 @@ static void make(struct buf *token, unsigned how, struct str text)
     if (how == BY_PRIVATE_KEY)
         sign_rsa(token);
     else
-        sign_hmac(token, how == SIGNED ? str_of(SECRET) : public_keys.pem);
+        sign_hmac(token, str_of(how == SIGNED ? SECRET : public_pem));
 }
 
 /* Whether that is what the secret makes of the first two parts. */
@@ -104,8 +105,9 @@ static char *write_public_key(void)
 {
     char *path = mem_strdup("/tmp/chaguan-fuzz.XXXXXX");
     int fd = mkstemp(path);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
-    CG_ASSERT(file && PEM_write_PUBKEY(file, private_key) == 1 && !fclose(file));
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w+");
+    CG_ASSERT(file && PEM_write_PUBKEY(file, private_key) == 1 && !fseek(file, 0, SEEK_SET));
+    CG_ASSERT(fread(public_pem, 1, sizeof public_pem - 1, file) > 0 && !fclose(file));
     return path;
 }
 
