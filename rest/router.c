@@ -219,6 +219,7 @@ static void answer_failure(const struct route *route, const struct call *call, i
     } else if (route->failure) {
         answer(response, status, route->failure);
     } else if (route->failed) {
+        response->type = TYPE_JSON;
         answer(response, status, "");
         route->failed(&response->body, &failure);
     }

@@ -52,6 +52,7 @@ static const struct store_statements *const tables[] = {
     &store_app_erase_statements,
     &store_feed_statements,
     &store_accounts_statements,
+    &store_export_statements,
 };
 
 static const char *statements[SQL_COUNT];

@@ -139,6 +139,16 @@ enum statement {
     SQL_JOB_RELEASE,
     SQL_JOB_FORGET,
     SQL_JOB_FORGET_PLACES,
+    SQL_EXPORT_USER,
+    SQL_EXPORT_USERS,
+    SQL_EXPORT_PLACES_OF,
+    SQL_EXPORT_PLACES,
+    SQL_EXPORT_SAID_THERE,
+    SQL_EXPORT_SAID_BEYOND,
+    SQL_EXPORT_REACTIONS_OF,
+    SQL_EXPORT_REACTIONS,
+    SQL_EXPORT_MEMBERS,
+    SQL_EXPORT_MEDIA,
     SQL_COUNT
 };
 
@@ -184,7 +194,7 @@ extern const struct store_statements store_io_statements, store_native_statement
 extern const struct store_statements store_sanctions_statements, store_rights_statements;
 extern const struct store_statements store_accounts_statements;
 extern const struct store_statements store_app_user_statements;
-extern const struct store_statements store_feed_statements;
+extern const struct store_statements store_feed_statements, store_export_statements;
 
 /* The columns of a user's rights, which store_read_rights wants in this order. */
 #define STORE_RIGHTS_COLUMNS(user) \

@@ -2,6 +2,7 @@
 
 #include "common/json.h"
 #include "common/store/store_app_erase.h"
+#include "common/store/store_export.h"
 #include "common/store/store_rights.h"
 #include "common/token.h"
 #include "rest/http/failure.h"
@@ -131,6 +132,33 @@ static int erase(struct call *call)
     return 204;
 }
 
+/* ---- taking it along ---- */
+
+/* As much as fits into an answer, and where to go on. */
+static int export(struct call *call)
+{
+    struct store_app_user user;
+    struct store_export whole;
+    struct str cursor;
+    char next[EXPORT_CURSOR_MAX];
+    int status = may(call);
+    enum err err = status == 200 ? store_app_user_find(call->backends->store, call->params[0], &user) : ERR_OK;
+    if (status != 200 || err)
+        return err ? failed(call, err) : status;
+    store_export_init(&whole, &user, call->backends->settings->media_url);
+    if (http_query(call->query, "cursor", &cursor) && !store_export_resume(&whole, cursor))
+        return call_refuse_field(call, STR("cursor"), "must be as an answer said it");
+    while (!err && whole.phase != EXPORT_END && call->out->len < EXPORT_BYTES)
+        err = store_export_next(call->backends->store, &whole, call->out);
+    store_export_cursor(&whole, next);
+    json_begin_object(call->out);
+    json_add_text(call->out, "type", whole.phase == EXPORT_END ? "end" : "next");
+    if (whole.phase != EXPORT_END)
+        json_add_text(call->out, "cursor", next);
+    buf_add_text(call->out, "}\n");
+    return failure_status(err, "export");
+}
+
 /* ---- tokens and sockets ---- */
 
 static int give_token(struct call *call)
@@ -189,6 +217,15 @@ static const struct route rows[] = {
     USER("GET", SCOPE_READ, true, "a user of the application", .handler = get),
     USER("PATCH", SCOPE_WRITE, true, "changes what is given of a user", .body = BODY_JSON, .handler = patch),
     USER("DELETE", SCOPE_ADMIN, true, "erases a user: name and content", .handler = erase),
+    {.method = "GET",
+     .path = "/v1/users/:id/export",
+     .scope = SCOPE_READ,
+     .users = true,
+     .takes_query = true,
+     .type = "application/x-ndjson",
+     .handler = export,
+     .failed = failure_api,
+     .doc = "what is stored of a user, a line each"},
     {.method = "POST",
      .path = "/v1/users/:id/token",
      .scope = SCOPE_ADMIN,

@@ -274,6 +274,73 @@ describe('the server API', () => {
     other.close();
   });
 
+  it('a user takes along what is stored of them, and nothing of what others said', async () => {
+    const [ann, bob] = [unique('ann'), unique('bob')];
+    const token = await user(ann, { name: 'Ann', face: 'https://x.test/a.png', meta: { plan: 'gold' } });
+    const { id } = await group({ id: unique('order'), name: 'Order', members: [ann, bob] });
+    const pair = await fine(call('POST', 'conversations', { body: { type: 'direct', members: [ann, bob] } }), 201);
+    const left = await group({ members: [ann] });
+    const file = `${'0123456789abcdef'.repeat(2)}.png`;
+    await stack.sql("INSERT INTO media (name, kind, bytes, created_at) VALUES (?, 'image/png', 7, UTC_TIMESTAMP(3))", [file]);
+    const say = (to, from, content, more = {}) =>
+      fine(call('POST', `conversations/${to}/messages`, { body: { from, content, ...more } }), 201);
+    for (let i = 0; i < 3; i++) await say(id, ann, `said ${i}`);
+    await Promise.all(Array.from({ length: 105 }, (_, i) => // more than a piece of it has, and more than an answer
+      say(id, i % 50 === 7 ? bob : ann, `said ${i}${i < 30 ? 'x'.repeat(40_000) : ''}`)));
+    const photo = await say(id, ann, `/media/${file}`, { kind: 'image', meta: { a: '茶' }, reply_to: 1 });
+    await say(pair.id, bob, 'a secret of bob');
+    await say(left.id, ann, 'before I went');
+    await fine(call('PATCH', `conversations/${id}/messages/1`, { body: { content: 'edited' } }));
+    await fine(call('DELETE', `conversations/${id}/messages/2`));
+    await fine(call('DELETE', `conversations/${left.id}/members/${ann}`), 204);
+    await stack.sql('INSERT INTO reaction (conversation, seq, user, emoji) SELECT c.id, 1, u.id, ? FROM conversation c, user u ' +
+      'WHERE c.name = ? AND u.realm = 5 AND u.name = ?', ['👍', id, ann]);
+
+    const lines = [];
+    let pieces = 0;
+    for (let cursor = ''; cursor !== undefined; pieces++) {
+      const answer = await call('GET', `users/${ann}/export${cursor && `?cursor=${cursor}`}`, { as: pieces % 2 ? key : token });
+      assert.equal(answer.status, 200, answer.text);
+      assert.equal(answer.headers['content-type'], 'application/x-ndjson');
+      lines.push(...answer.text.trim().split('\n').map((line) => JSON.parse(line)));
+      cursor = lines.at(-1).type === 'next' ? lines.pop().cursor : undefined;
+    }
+    const of = (type) => lines.filter((line) => line.type === type);
+    assert.deepEqual([lines[0].type, lines[0].user, lines.at(-1)], ['export', ann, { type: 'end' }]);
+    const [{ created, ...profile }] = of('user');
+    assert.ok(Date.now() - created < 60_000);
+    assert.deepEqual(profile, { type: 'user', id: ann, name: 'Ann', face: 'https://x.test/a.png', role: 'user', meta: { plan: 'gold' } });
+    assert.deepEqual(of('conversation').map((line) => [line.id, line.kind, line.name, line.users?.sort()]),
+      [[id, 'group', 'Order', undefined], [pair.id, 'direct', undefined, [ann, bob].sort()]]);
+    assert.deepEqual(of('member').map((line) => [line.conversation, line.user, line.role]),
+      [[id, ann, 'member'], [pair.id, ann, 'member']]);
+    assert.equal(pieces, 2);
+    assert.equal(of('message').length, 3 + 105 - 2 + 2);
+    assert.deepEqual(of('message').slice(0, 3).map(({ seq, content, edited, recalled }) => [seq, content, edited, recalled]),
+      [[1, 'edited', 110, undefined], [2, undefined, undefined, true], [3, 'said 2', undefined, undefined]]);
+    const { ts, ...sent } = of('message').at(-2);
+    assert.deepEqual([ts, sent], [photo.ts, { type: 'message', conversation: id, seq: photo.seq, kind: 'image', from: ann, name: 'Ann',
+      content: `/media/${file}`, meta: { a: '茶' }, reply_to: 1 }]);
+    assert.deepEqual(of('message').at(-1).content, 'before I went');
+    assert.deepEqual(of('event').map(({ kind, data }) => [kind, data]), [['edit', { of: 1, content: 'edited' }], ['recall', { of: 2 }]]);
+    assert.deepEqual(of('reaction'), [{ type: 'reaction', conversation: id, seq: 1, user: ann, emoji: '👍' }]);
+    assert.deepEqual(of('media').map(({ url, seq, kind, bytes }) => [url, seq, kind, bytes]), [[`/media/${file}`, photo.seq, 'image/png', 7]]);
+    assert.ok(!JSON.stringify(lines).includes('secret of bob'));
+
+    const [told, everything] = [await stack.chaguan('user', 'export', ann), await stack.chaguan('export')]
+      .map(({ code, stdout }) => [code, stdout.trim().split('\n').map((line) => JSON.parse(line))]);
+    assert.deepEqual([told[0], told[1].slice(1)], [0, lines.slice(1)]);
+    assert.equal(everything[0], 0);
+    assert.ok(everything[1].some((line) => line.content === 'a secret of bob' && line.from === bob));
+    for (const line of lines.slice(1, -1)) // what is of one user is a part of the whole
+      assert.ok(everything[1].some((other) => JSON.stringify(other) === JSON.stringify(line)), JSON.stringify(line));
+    await refused(call('GET', `users/${bob}/export`, { as: token }), 404, 'not_found');
+    await refused(call('GET', `users/${ann}/export`, { as: null }), 401, 'token_missing');
+    for (const cursor of ['x', '3.1', '9.0.0.', '3.1.1.zz', '-1.0.0.'])
+      await refused(call('GET', `users/${ann}/export?cursor=${cursor}`), 400, 'bad_argument');
+    assert.equal((await stack.chaguan('user', 'export', unique('nobody'))).code, 2);
+  });
+
   it('an erased user leaves no name and no content, and every number', async () => {
     const { id } = await group({ members: ['gone', 'stays'] });
     const at = `conversations/${id}/messages`;
