@@ -51,7 +51,7 @@ export HANDOFF
 # ---- flags -----------------------------------------------------------------------------------------------------------
 
 PKG_CONFIG ?= pkg-config
-PACKAGES   := libwebsockets libuv hiredis libmariadb json-c libjwt libcrypto libsodium libmagic icu-i18n icu-uc libcurl
+PACKAGES   := libwebsockets libuv hiredis libmariadb json-c libjwt libcrypto libsodium libmagic icu-i18n icu-uc libcurl sqlite3
 
 # Asked once, when first used. -isystem: other people's headers need not meet our warnings.
 pkg_cflags = $(eval pkg_cflags := $$(patsubst -I%,-isystem%,$$(shell $(PKG_CONFIG) --cflags $(PACKAGES))))$(pkg_cflags)

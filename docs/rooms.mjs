@@ -11,7 +11,7 @@ const PICTURE = path.join(ROOT, 'docs/rooms.svg');
 const PROGRAMS = ['common', 'relay', 'rest', 'worker', 'admin'];
 /** What stands in each, in a few words; of those at one height, from left to right. */
 const ABOUT = {
-  admin: 'the operator’s command', common: 'text, JSON, settings, logs', 'common/redis': 'addresses, keys, scripts',
+  admin: 'the operator’s command', common: 'text, JSON, settings, logs', 'common/redis': 'addresses, keys, scripts', 'common/search': 'words, an index',
   'common/service': 'start of a program, operators’ orders', 'common/store': 'SQL', relay: 'main, drain, handshakes',
   'relay/native': 'the native protocol',  'relay/core': 'hub, sessions, presence', 'relay/db': 'journal, database pool', 'relay/demos': 'demonstrations',
   'relay/net': 'HTTP, WebSockets, hand-over',
