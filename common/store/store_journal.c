@@ -480,6 +480,16 @@ static void settle_lost(struct batch *batch)
     batch->count = kept;
 }
 
+/* Of what nobody said, as a call of the application's, the unique key finds no repeats: NULL is like no other NULL. They are
+ * looked for with the conversations locked, which whoever says the same waits for. */
+static bool has_nobodys(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (!batch->posts[i]->message.sender && batch->posts[i]->message.client_id.len)
+            return true;
+    return false;
+}
+
 /* One transaction. ERR_OK: the first `batch->count - *put_off` posts are stored. */
 static enum err attempt_once(struct store *store, struct batch *batch, bool repeats, size_t *put_off)
 {
@@ -512,6 +522,7 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
     }
     if (!err)
         settle_foreign(batch);
+    repeats |= has_nobodys(batch);
     if (!err && repeats)
         err = settle_repeats(store, batch, put_off);
     if (!err)

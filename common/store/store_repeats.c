@@ -92,6 +92,16 @@ static void on_earlier(void *arg, const struct db_value *c)
     }
 }
 
+static void add_range(struct buf *sql, const char *between, const struct message *message)
+{
+    buf_addf(sql, "%s(conversation = %llu AND sender ", between, (unsigned long long)message->conversation);
+    if (message->sender)
+        buf_addf(sql, "= %llu", (unsigned long long)message->sender);
+    else
+        buf_add_text(sql, "IS NULL");
+    buf_add_text(sql, " AND client_id IN (");
+}
+
 /* What one sender said in one conversation is one range of the key each: the server looks for nothing else. */
 static enum err ask(struct store *store, struct asked *asked)
 {
@@ -106,8 +116,7 @@ static enum err ask(struct store *store, struct asked *asked)
         if (last && !by_sender(last, message))
             buf_add_char(&sql, ',');
         else
-            buf_addf(&sql, "%s(conversation = %llu AND sender = %llu AND client_id IN (", last ? ")) OR " : "",
-                     (unsigned long long)message->conversation, (unsigned long long)message->sender);
+            add_range(&sql, last ? ")) OR " : "", message);
         store_add_hex(&sql, message->client_id);
         last = message;
     }
@@ -127,7 +136,7 @@ enum err store_repeats_find(struct store *store, struct store_post *const *posts
     for (size_t i = 0; i < count; i++) {
         posts[i]->earlier.seq = 0;
         posts[i]->twin = false;
-        if (posts[i]->message.client_id.len && posts[i]->message.sender)
+        if (posts[i]->message.client_id.len)
             keyed[keyed_count++] = (struct keyed){posts[i], i};
     }
     qsort(keyed, keyed_count, sizeof *keyed, by_key_and_place);

@@ -220,8 +220,8 @@ static struct row *find_client(uint64_t conversation, uint64_t sender, const cha
 {
     for (size_t i = 0; i < working.row_count; i++) {
         struct row *row = &working.rows[i];
-        if (row->conversation == conversation && row->sender == sender && sender && *client_id &&
-            !strcmp(row->client_id, client_id)) /* NULL in a unique key meets nothing */
+        if (row->conversation == conversation && row->sender == sender && *client_id &&
+            !strcmp(row->client_id, client_id))
             return row;
     }
     return NULL;
@@ -249,8 +249,13 @@ static void look_for_clients(const char *at, db_row_fn *fn, void *arg)
     char client_id[24];
     int len;
     for (; *at == '('; at += strncmp(at, " OR ", 4) ? 0 : 4) {
-        assert_int_equal(
-            sscanf(at, "(conversation = %llu AND sender = %llu AND client_id IN (%n", &conversation, &sender, &len), 2);
+        if (sscanf(at, "(conversation = %llu AND sender = %llu AND client_id IN (%n", &conversation, &sender, &len) !=
+            2) {
+            sender = len = 0;
+            assert_int_equal(
+                sscanf(at, "(conversation = %llu AND sender IS NULL AND client_id IN (%n", &conversation, &len), 1);
+            assert_true(len);
+        }
         at += len;
         for (;; at++) {
             read_hex(&at, client_id);
@@ -446,7 +451,9 @@ static enum err insert_row(const struct db_value *p)
     assert_int_equal(p[11].is_null, !*row.extra);
     if (!strncmp(row.content, "poison", 6))
         return ERR_INTERNAL;
-    if (find_row(row.conversation, row.seq) || find_client(row.conversation, row.sender, row.client_id))
+    if (find_row(row.conversation, row.seq) ||
+        (row.sender &&
+         find_client(row.conversation, row.sender, row.client_id))) /* NULL in a unique key meets nothing */
         return ERR_DUPLICATE;
     assert_true(working.row_count < ROWS_MAX);
     working.rows[working.row_count++] = row;
@@ -518,7 +525,7 @@ static int begin(void **state)
 static struct store_post *post(uint64_t conversation, uint64_t sender, const char *client_id)
 {
     struct store_post *added = &posts[post_count];
-    if (*client_id && sender && client_id != texts[post_count]) /* its own text makes a good client_id */
+    if (*client_id && client_id != texts[post_count]) /* its own text makes a good client_id */
         snprintf(texts[post_count], sizeof texts[0], "%u %u %.20s", (unsigned)conversation, (unsigned)sender,
                  client_id);
     else

@@ -201,12 +201,29 @@ static void the_same_client_id_of_another_is_no_repeat(void **state)
     stored_before(1, 9, "id");
     post(1, 8, "id");
     post(2, 9, "id");
-    post(1, 0, "id"); /* nobody's: two of these are two */
-    post(1, 0, "id");
     assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
     assert_string_equal(trace, "blisc");
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 2; i++)
         assert_true(!posts[i].err && !posts[i].repeated);
+    check_consistent();
+}
+
+static void what_nobody_said_is_looked_for_at_once(void **state)
+{
+    (void)state;
+    stored_before(1, 0, "before"); /* the unique key does not know it */
+    post(1, 0, "before");
+    post(1, 0, "id");
+    post(1, 0, "id");
+    post(2, 0, "id");
+    post(1, 0, "");
+    post(1, 0, "");
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    assert_string_equal(trace, "blfiscblfsc");
+    static const bool repeated[] = {true, false, true, false, false, false};
+    for (size_t i = 0; i < post_count; i++)
+        assert_true(!posts[i].err && posts[i].repeated == repeated[i]);
+    assert_int_equal(posts[1].message.seq, posts[2].message.seq);
     check_consistent();
 }
 
@@ -472,6 +489,7 @@ int main(void)
         TEST(a_clock_far_ahead_is_told_of_once_a_minute),
         TEST(a_repeat_gets_the_first_ones_number_and_time),
         TEST(the_same_client_id_of_another_is_no_repeat),
+        TEST(what_nobody_said_is_looked_for_at_once),
         TEST(twins_within_a_batch_are_stored_once),
         TEST(twins_of_one_that_was_stored_before_are_all_repeats),
         TEST(somebodys_many_repeats_cost_the_batch_one_look),
