@@ -55,6 +55,7 @@ enum { MESSAGE_CLIENT_ID_MAX = 64, MESSAGE_EXTRA_MAX = 4096, MESSAGE_META_MAX = 
  * theirs can be taken for it. */
 #define MESSAGE_ID_TRANSFER "\x01"
 #define MESSAGE_ID_RECORD   "\x02"
+#define MESSAGE_ID_CALL     "\x03" /* of a call with an Idempotency-Key that named no message */
 
 /* A view: the texts are borrowed. */
 struct message {

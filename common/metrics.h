@@ -44,6 +44,11 @@
     X(CLOSED_REVOKED, "closed_revoked_total", counter, \
       "Connections closed because a right that they had proved was taken away") \
     X(RATE_REFUSED, "rate_refused_total", counter, "Messages refused because of a rate") \
+    X(IDEMPOTENCY_CALLS, "idempotency_calls_total", counter, "Calls carried out under an Idempotency-Key") \
+    X(IDEMPOTENCY_REPEATED, "idempotency_repeated_total", counter, "Calls answered with what was answered before") \
+    X(IDEMPOTENCY_UNKEPT, "idempotency_unkept_total", counter, \
+      "Calls under an Idempotency-Key whose end the database was not told") \
+    X(IDEMPOTENCY_EXPIRED, "idempotency_expired_total", counter, "Idempotency-Keys removed after a day") \
     X(ADDRESS_REFUSED, "address_refused_total", counter, \
       "Connections refused because their address has or opens too many") \
     X(USER_SOCKETS_REFUSED, "user_sockets_refused_total", counter, \

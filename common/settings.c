@@ -217,6 +217,9 @@ static const struct setting rows[] = {
         "Calls of the server API a second that one key may make of this process in the long run; a broadcast counts "
         "as one for each conversation. Then 429. 0: any number."),
     ROW(rate_key_burst, COUNT, REST, "20000", 1, 1000000, "Such calls that one key may make at once."),
+    ROW(idempotency_day_key, COUNT, REST, "1000000", 0, 1000000000,
+        "Idempotency-Keys that one server key may use in a day; each is kept for a day. Then 429. 0: any number."),
+    ROW(idempotency_day_user, COUNT, REST, "20000", 0, 1000000000, "The same for one user of the application."),
     ROW(address_connections_max, COUNT, RELAY, "5000", 0, 1000000,
         "Open connections of one address to this relay; one more gets 429. 0: any number."),
     ROW(user_sockets_max, COUNT, RELAY, "1000", 0, 1000000,

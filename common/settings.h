@@ -46,6 +46,7 @@ struct settings {
     int64_t rate_connection_bytes, rate_connection_bytes_burst, rate_user_bytes, rate_user_bytes_burst;
     int64_t rate_address_bytes, rate_address_bytes_burst, rate_stranger_percent;
     int64_t rate_creations, rate_creations_burst, rate_key, rate_key_burst;
+    int64_t idempotency_day_key, idempotency_day_user;
     int64_t rate_handshakes, rate_handshakes_burst, user_sockets_max, address_connections_max, user_rooms_max;
     char *origins, *server_names;
     char *io_app, *io_namespaces;

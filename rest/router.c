@@ -8,6 +8,7 @@
 #include "common/text.h"
 #include "rest/http/failure.h"
 #include "rest/services/caller.h"
+#include "rest/services/idempotency.h"
 #include "rest/services/moderate.h"
 
 #define TYPE_JSON "application/json; charset=utf-8"
@@ -151,6 +152,12 @@ static const struct route *find(const struct http_request *request, struct str p
 
 /* ---- one request ---- */
 
+static int handle(struct call *call, const struct route *route, struct str body)
+{
+    int status = idempotency_begin(call, route, body);
+    return status ? status : route->handler(call);
+}
+
 static int with_json(struct call *call, const struct route *route)
 {
     size_t limit = route->max_body ? route->max_body : (size_t)call->backends->settings->max_body_bytes;
@@ -159,7 +166,7 @@ static int with_json(struct call *call, const struct route *route)
     enum err err = http_read_body(call->request, limit, &body);
     int status = err == ERR_TOO_BIG ? 413 : 400;
     if (!err && !json_parse_object(buf_str(&body), &call->object)) {
-        status = route->handler(call);
+        status = handle(call, route, buf_str(&body));
         json_object_put(call->object);
     }
     buf_fini(&body);
@@ -190,7 +197,7 @@ static int run(struct call *call, const struct route *route, struct caller *call
         return 429;
     if (!route->quick && !route->scope)
         begin_slow(call->backends);
-    status = route->body == BODY_JSON ? with_json(call, route) : route->handler(call);
+    status = route->body == BODY_JSON ? with_json(call, route) : handle(call, route, STR(""));
     call->query = NULL; /* it ends here */
     return status;
 }
@@ -259,17 +266,21 @@ static void serve_route(const struct route *route, enum origin origin, struct ca
                         struct http_response *response)
 {
     struct caller caller;
+    struct repeatable repeatable = {.is_claimed = false};
     response->type = route->type ? route->type : TYPE_JSON;
-    uint64_t writes = store_writes(call->backends->store);
+    call->repeatable = &repeatable;
+    call->writes = store_writes(call->backends->store);
     response->status = origin_is_refused(origin) ? refuse_origin(call) : run(call, route, &caller);
     if (response->status < 400 && response->body.failed)
         response->status = 500;
-    if (has_failed(response->status) && store_writes(call->backends->store) != writes)
+    if (has_failed(response->status) && store_writes(call->backends->store) != call->writes)
         response->status = say_unknown(call);
-    if (response->status >= 400)
+    if (response->status >= 400 && !repeatable.is_answered)
         answer_failure(route, call, response->status, response);
+    idempotency_end(call, route, response->status, buf_str(&response->body));
     caller_done(call);
-    call->caller = NULL; /* it ends here */
+    call->caller = NULL; /* they end here */
+    call->repeatable = NULL;
     if (origin_is_refused(origin)) {
         char said[ORIGIN_TEXT_MAX];
         origin_refuse(origin, call->request->origin, call->request->host, said);

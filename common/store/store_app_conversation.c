@@ -144,8 +144,9 @@ static enum err find_same(struct store *store, const struct store_app_new *wante
     *name = '\0';
     if (wanted->type == APP_DIRECT)
         err = db_query(store->db, SQL_APP_PAIR, two, 2, on_name, name);
-    if (!err && !*name && wanted->id.len)
-        err = db_query(store->db, SQL_APP_NAMED, &DB_TEXT(wanted->id), 1, on_name, name);
+    struct str own = wanted->id.len ? wanted->id : wanted->public_id;
+    if (!err && !*name && own.len)
+        err = db_query(store->db, SQL_APP_NAMED, &DB_TEXT(own), 1, on_name, name);
     return err;
 }
 
@@ -171,6 +172,8 @@ static enum err add(struct store *store, struct store_app_new *wanted, const uin
 {
     char public_id[ID_MAX];
     id_make(STORE_CONVERSATION_PREFIX, public_id);
+    if (wanted->public_id.len)
+        store_copy(public_id, sizeof public_id, wanted->public_id);
     struct str name = wanted->id.len ? wanted->id : str_of(public_id);
     struct db_value row[] = {DB_TEXT(str_of(public_id)), DB_NUM(KIND_APP), DB_TEXT(name)};
     enum err err = db_query(store->db, SQL_ADD_ROOM, row, 3, NULL, NULL);

@@ -34,7 +34,8 @@ struct store_app_member {
 };
 
 struct store_app_new {
-    struct str id; /* empty: the public id */
+    struct str id;        /* empty: the public id */
+    struct str public_id; /* what it is to be; empty: a random one. Given again, it is the same conversation */
     enum store_app_type type;
     struct str title, meta;                 /* empty: none */
     uint64_t created_by;                    /* 0: the application */

@@ -119,6 +119,14 @@ enum statement {
     SQL_ERASE_CREDENTIAL,
     SQL_ERASE_PROFILE,
     SQL_ERASE_END,
+    SQL_CALL_ADD,
+    SQL_CALL_FIND,
+    SQL_CALL_TAKE,
+    SQL_CALL_ANSWER,
+    SQL_CALL_RELEASE,
+    SQL_CALL_FORGET,
+    SQL_CALL_DROP,
+    SQL_CALLS_OLD,
     SQL_FEED_ADVANCE,
     SQL_FEED_BEGIN,
     SQL_FEED_ADD,
@@ -185,7 +193,7 @@ struct store_statements {
 };
 #define STORE_STATEMENTS(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
 extern const struct store_statements store_keys_statements, store_app_conversation_statements;
-extern const struct store_statements store_app_erase_statements;
+extern const struct store_statements store_app_erase_statements, store_idempotency_statements;
 extern const struct store_statements store_join_statements, store_memberships_statements, store_pair_statements;
 extern const struct store_statements store_customer_statements, store_media_statements;
 extern const struct store_statements store_admission_statements, store_login_statements;
@@ -265,7 +273,7 @@ struct store_reading {
 };
 void store_on_message(void *reading, const struct db_value *columns);
 
-enum { STORE_SCHEMA_VERSION = 11 };
+enum { STORE_SCHEMA_VERSION = 12 };
 /* Two numbers: the database's version, this program's. */
 #define STORE_NEWER "the schema is newer than this program: it has version %llu, and this program knows %d"
 

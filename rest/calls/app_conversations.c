@@ -6,6 +6,7 @@
 #include "rest/http/failure.h"
 #include "rest/services/caller.h"
 #include "rest/services/fields.h"
+#include "rest/services/idempotency.h"
 #include "rest/services/moderate.h"
 #include "rest/services/publish.h"
 
@@ -269,6 +270,7 @@ static int make(struct call *call)
 {
     struct store_app_new wanted;
     struct store_app_conversation found;
+    char public_id[ID_MAX];
     if (call->caller->is_user && strcmp(call->backends->settings->create, "users") != 0)
         return call_refuse(call, 403, "create", "only the application makes conversations here (setting create)");
     if (!take_new(call, &wanted))
@@ -278,6 +280,7 @@ static int make(struct call *call)
     enum err err = ERR_OK;
     if (call->caller->is_user)
         wanted.created_by = call->caller->id;
+    wanted.public_id = idempotency_public_id(call, STORE_CONVERSATION_PREFIX, public_id);
     if (status == 200)
         err = store_app_conversation_make(call->backends->store, &wanted);
     free(members);

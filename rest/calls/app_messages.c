@@ -8,6 +8,7 @@
 #include "rest/http/failure.h"
 #include "rest/services/caller.h"
 #include "rest/services/fields.h"
+#include "rest/services/idempotency.h"
 #include "rest/services/moderate.h"
 #include "rest/services/paging.h"
 #include "rest/services/publish.h"
@@ -159,8 +160,9 @@ static int check_member(struct call *call, const struct store_app_conversation *
     return role && of->kind == KIND_APP ? 200 : call_refuse(call, 403, "not_member", "from: is no member there");
 }
 
+/* `client_id`: what the call is named by, for a message that has none of its own. */
 static void post_init(struct store_post *post, uint64_t conversation, const struct author *author,
-                      const struct said *said)
+                      const struct said *said, struct str client_id)
 {
     *post = (struct store_post){.message = {.conversation = conversation,
                                             .sender = author->user,
@@ -168,7 +170,7 @@ static void post_init(struct store_post *post, uint64_t conversation, const stru
                                             .sender_name = str_of(author->name),
                                             .content = buf_str(&said->content),
                                             .extra = buf_str(&said->extra),
-                                            .client_id = author->user ? said->client_id : STR("")}};
+                                            .client_id = said->client_id.len ? said->client_id : client_id}};
 }
 
 static int post_failed(struct call *call, enum err err)
@@ -217,6 +219,7 @@ static int say(struct call *call)
     struct author author = {0};
     struct said said;
     struct store_post post;
+    char client_id[MESSAGE_CLIENT_ID_MAX + 1];
     int status = app_conversation(call, APP_SAY, &of, NULL);
     if (status != 200)
         return status;
@@ -230,7 +233,7 @@ static int say(struct call *call)
     if (status == 200 && call->caller->is_user)
         status = moderate(call, author.user, of.conversation, MODERATE_POST);
     if (status == 200) {
-        post_init(&post, of.conversation, &author, &said);
+        post_init(&post, of.conversation, &author, &said, idempotency_client_id(call, 0, client_id));
         status = answer_post(call, &post, 201);
     }
     said_fini(&said);
@@ -436,6 +439,7 @@ struct target {
     int status; /* 200: it is to get it */
     const char *code, *error;
     struct store_post *post;
+    char client_id[MESSAGE_CLIENT_ID_MAX + 1];
 };
 
 static void add_target(struct buf *out, const struct target *target)
@@ -473,15 +477,17 @@ static void find_target(struct call *call, const struct author *author, struct t
 }
 
 /* One transaction for each BROADCAST_AT_ONCE: others wait no longer for these conversations. */
-static void carry_out_some(struct call *call, struct target *targets, size_t count, const struct author *author,
-                           const struct said *said, struct store_post *posts)
+static void carry_out_some(struct call *call, struct target *targets, size_t from, size_t count,
+                           const struct author *author, const struct said *said, struct store_post *posts)
 {
     size_t some = 0;
+    targets += from;
     for (size_t i = 0; i < count; i++) {
         if (targets[i].status != 200)
             continue;
         targets[i].post = &posts[some];
-        post_init(&posts[some++], targets[i].conversation, author, said);
+        post_init(&posts[some++], targets[i].conversation, author, said,
+                  idempotency_client_id(call, from + i, targets[i].client_id));
     }
     enum err err = some ? carry_out(call, posts, some) : ERR_OK;
     for (size_t i = 0; i < count; i++) {
@@ -508,7 +514,7 @@ static int carry_out_all(struct call *call, struct json_object *list, const stru
             targets[at + i].id = (struct str){json_object_get_string(item), (size_t)json_object_get_string_len(item)};
             find_target(call, author, &targets[at + i]);
         }
-        carry_out_some(call, targets + at, some, author, said, posts);
+        carry_out_some(call, targets, at, some, author, said, posts);
         for (size_t i = 0; i < some; i++)
             add_target(call->out, &targets[at + i]);
     }

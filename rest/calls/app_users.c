@@ -230,6 +230,7 @@ static const struct route rows[] = {
      .path = "/v1/users/:id/token",
      .scope = SCOPE_ADMIN,
      .body = BODY_JSON,
+     .secret = true,
      .handler = give_token,
      .failed = failure_api,
      .doc = "a token of a user"},

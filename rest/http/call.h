@@ -13,6 +13,7 @@ struct store;
 struct token_keys;
 struct gate_pass;
 struct caller;
+struct repeatable;
 
 /* What a handler may use: the connections of the thread it runs on. */
 struct backends {
@@ -35,7 +36,9 @@ struct call {
     struct json_object *object;     /* with BODY_JSON: the body */
     struct buf *out;                /* the success body */
 
-    const struct caller *caller; /* of a route with a `scope`: who calls (services/caller.h) */
+    const struct caller *caller;   /* of a route with a `scope`: who calls (services/caller.h) */
+    struct repeatable *repeatable; /* its Idempotency-Key (services/idempotency.h) */
+    uint64_t writes;               /* store_writes before the handler: from then on a failure may have done something */
 
     /* A handler may set these before it returns a failure; literals, or in `said`. Else the status decides. */
     const char *error; /* a sentence for a person */
@@ -90,6 +93,7 @@ struct route {
     bool users;     /* … and a user's own token will do, too: the handler sees to what is their own */
     bool creates;   /* it may make what stays for ever: charged to the caller's address (rate_creations),
                        * but not with a server key */
+    bool secret;    /* its answer is a credential: not kept, and carried out again without harm */
     route_handler *handler;
     const char *failure;  /* the body of every answer from 400 on, whatever it is; or NULL and … */
     failure_form *failed; /* … what makes it; or both NULL: what the handler wrote */

@@ -187,6 +187,119 @@ describe('the server API', () => {
     assert.equal(list.next, null);
   });
 
+  describe('a call with an Idempotency-Key', () => {
+    const keyed = (path, body, name, as = key) => call('POST', path, { as, body, headers: { 'idempotency-key': name } });
+    const said = (text) => stack.count('SELECT COUNT(*) FROM message WHERE content = ?', [text]);
+
+    it('is carried out once, however many make it at once, and answered in the same way afterwards', async () => {
+      const { id } = await group({ members: ['i1'] });
+      const path = `conversations/${id}/messages`, text = unique('once'), name = unique('key');
+      const ask = () => keyed(path, { content: text }, name);
+      const answers = await Promise.all(Array.from({ length: 50 }, ask));
+      const [first] = answers.filter(({ status }) => status === 201);
+      for (const { status, json, text: told } of answers)
+        if (status === 409) {
+          assert.equal(json.error.code, 'in_progress');
+          assert.ok(json.error.retry_after_ms > 0);
+        } else {
+          assert.deepEqual([status, json], [201, first.json], told);
+        }
+      const again = await ask();
+      assert.deepEqual([again.status, again.text], [201, first.text]);
+      assert.equal(await said(text), 1);
+      await refused(keyed(path, { content: `${text}!` }, name), 422, 'key_reused');
+      await refused(keyed('broadcast', { content: text }, name), 422, 'key_reused');
+      const others = await fine(keyed(path, { content: text }, name, await user('i1')), 201); // a user's keys are their own
+      assert.equal(others.seq, first.json.seq + 1);
+      await refused(keyed(path, { content: text }, 'k'.repeat(256)), 400, 'bad_argument');
+      await refused(keyed(path, { content: text }, 'k\u00e9'), 400, 'bad_argument');
+    });
+
+    it('makes one conversation without an id of its own, and speaks once in many', async () => {
+      const name = unique('key');
+      const made = await Promise.all(Array.from({ length: 50 }, () => keyed('conversations', { type: 'group', name }, name)));
+      assert.deepEqual([...new Set(made.map(({ status }) => status))].filter((status) => status !== 409), [201]);
+      assert.equal(await stack.count('SELECT COUNT(*) FROM app_conversation WHERE title = ?', [name]), 1);
+      const { id } = made.find(({ status }) => status === 201).json;
+      const { id: other } = await group();
+      const all = { conversations: [id, other, 'nowhere'], message: { content: unique('all') } };
+      const first = await fine(keyed('broadcast', all, unique('x')));
+      const key2 = unique('key');
+      const second = await fine(keyed('broadcast', all, key2));
+      assert.deepEqual(await fine(keyed('broadcast', all, key2)), second);
+      assert.deepEqual(second.items.map(({ seq }) => seq), first.items.map(({ seq }) => seq && seq + 1));
+      assert.equal(await said(all.message.content), 4);
+    });
+
+    it('keeps what was refused for good, and neither a token nor what was refused for now', async () => {
+      const { id } = await group();
+      const path = `conversations/${id}/messages`, name = unique('key');
+      await refused(keyed(path, { content: 'x', from: 'later' }, name), 404, 'no_such_user');
+      await call('PUT', 'users/later', { body: {} });
+      await refused(keyed(path, { content: 'x', from: 'later' }, name), 404, 'no_such_user');
+      const token = unique('key');
+      for (let i = 0; i < 2; i++) assert.ok((await fine(keyed('users/later/token', {}, token))).token);
+      assert.equal(await stack.count('SELECT COUNT(*) FROM idempotency WHERE call_key = ? AND status IS NULL AND answer IS NULL'
+        + ' AND holder = 0', [token]), 1);
+    });
+
+    it('makes nothing twice when the process ended between what it did and the keeping of its answer', async () => {
+      const { id, public_id: room } = await group();
+      const path = `conversations/${id}/messages`, text = unique('crash'), name = unique('key');
+      const [one, other] = [await stack.database(), await stack.database()];
+      try {
+        await one.query('START TRANSACTION');
+        await one.query('SELECT id FROM conversation WHERE public_id = ? FOR UPDATE', [room]);
+        const lost = keyed(path, { content: text }, name).catch((error) => error);
+        await eventually(() => stack.count('SELECT COUNT(*) FROM idempotency WHERE call_key = ?', [name]), 'the call to begin');
+        await other.query('START TRANSACTION');
+        await other.query('SELECT call_key FROM idempotency WHERE call_key = ? FOR UPDATE', [name]);
+        await one.query('ROLLBACK');
+        const waiting = () => stack.sql("SELECT id FROM information_schema.processlist WHERE info LIKE 'UPDATE idempotency SET status%'");
+        const [{ id: connection }] = await eventually(async () => {
+          const rows = await waiting();
+          return rows.length && rows;
+        }, 'the answer to be kept');
+        assert.equal(await said(text), 1);
+        await stack.kill('rest');
+        await other.query(`KILL ${connection}`);
+        await eventually(async () => !(await waiting()).length, 'the connection to end');
+        await other.query('ROLLBACK');
+        assert.notEqual((await lost).status, 201);
+      } finally {
+        await one.end();
+        await other.end();
+      }
+      await stack.startPart('rest');
+      await refused(keyed(path, { content: text }, name), 409, 'in_progress');
+      await stack.sql('UPDATE idempotency SET held_at = UTC_TIMESTAMP(3) - INTERVAL 61 SECOND WHERE call_key = ?', [name]);
+      const found = await fine(keyed(path, { content: text }, name));
+      assert.deepEqual([found.seq, await said(text)], [1, 1]);
+      assert.deepEqual(await fine(keyed(path, { content: text }, name)), found);
+    });
+
+    it('is forgotten after a day', async () => {
+      const { id } = await group();
+      const path = `conversations/${id}/messages`, names = [unique('key'), unique('key')];
+      for (const name of names) await fine(keyed(path, { content: 'x' }, name), 201);
+      await stack.sql('UPDATE idempotency SET created_at = UTC_TIMESTAMP(3) - INTERVAL 25 HOUR WHERE call_key IN (?)', [names]);
+      assert.equal((await fine(keyed(path, { content: 'y' }, names[0]), 201)).seq, 3);
+      await stack.stopPart('worker1');
+      await stack.startPart('worker1');
+      await eventually(async () => !(await stack.count('SELECT COUNT(*) FROM idempotency WHERE call_key = ?', [names[1]])),
+        'the worker to remove it');
+    });
+  });
+
+  it('what the application says under a client_id is said once, by many at once, too', async () => {
+    const { id } = await group();
+    const body = { content: unique('system'), client_id: 'c' };
+    const answers = await Promise.all(Array.from({ length: 20 }, () => call('POST', `conversations/${id}/messages`, { body })));
+    assert.deepEqual(answers.map(({ status, json }) => [status, json.seq]).sort((a, b) => b[0] - a[0]),
+      [[201, 1], ...Array(19).fill([200, 1])]);
+    await refused(call('POST', `conversations/${id}/messages`, { body: { ...body, content: 'other' } }), 409, 'client_id');
+  });
+
   it('lists go on where they ended', async () => {
     const { id } = await group({ members: Array.from({ length: 7 }, (_, i) => `p${i}`) });
     const seen = [];
