@@ -5,9 +5,6 @@
 
 #include <stdlib.h>
 
-/* How far back is looked, in numbers, for what was said before comings and goings. */
-enum { LOOKED_BACK = 10000 };
-
 void page_init(struct page *page, const struct store_range *range, size_t bytes_max, size_t row_max)
 {
     *page = (struct page){.range = *range, .bytes_max = bytes_max, .passing_max = SIZE_MAX, .last = range->after};
@@ -199,7 +196,6 @@ static enum err read_older(struct page *page, struct store *store)
     struct page older;
     struct store_range range = page->range;
     range.before = page->first;
-    range.after = page->first > LOOKED_BACK ? page->first - LOOKED_BACK : 0;
     range.limit -= (unsigned)page->count;
     range.said = true;
     page_init(&older, &range, room, page->rows.max);

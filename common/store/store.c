@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/store/store_passing.h"
 #include "common/store/store_sql.h"
 
 #include <pthread.h>
@@ -17,9 +18,6 @@ static const struct store_statement core_rows[] = {
     {SQL_READ_LATEST, "SELECT * FROM (SELECT " STORE_MESSAGE_COLUMNS " FROM message"
                       " WHERE conversation = ? AND seq > ? AND seq < ?"
                       " ORDER BY seq DESC LIMIT ?) AS latest ORDER BY seq"},
-    {SQL_READ_SAID, "SELECT * FROM (SELECT " STORE_MESSAGE_COLUMNS " FROM message"
-                    " WHERE conversation = ? AND seq > ? AND seq < ? AND kind IN (" STORE_KINDS_SAID ")"
-                    " ORDER BY seq DESC LIMIT ?) AS said ORDER BY seq"},
     {SQL_EPOCH, "SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'epoch'"},
     {SQL_FIND_BATCH, "SELECT batch_id FROM message WHERE conversation = ? AND seq = ?"},
     {SQL_ADD_MESSAGE, "INSERT INTO message (conversation, seq, sender, client_id, batch_id, kind,"
@@ -37,6 +35,7 @@ static const struct store_statements *const tables[] = {
     &store_pair_statements,
     &store_customer_statements,
     &store_media_statements,
+    &store_said_statements,
     &store_admission_statements,
     &store_login_statements,
     &store_friends_statements,
@@ -238,8 +237,10 @@ enum err store_read(struct store *store, const struct store_range *range, store_
     struct store_reading reading = {range->conversation, fn, arg};
     struct db_value params[] = {DB_NUM(range->conversation), DB_NUM(range->after), DB_NUM(range->before),
                                 DB_NUM(range->limit)};
-    enum statement sql = range->said ? SQL_READ_SAID : range->latest ? SQL_READ_LATEST : SQL_READ_FORWARD;
-    return db_query(store->db, sql, params, 4, store_on_message, &reading);
+    if (range->said)
+        return store_passing_read_said(store, range, fn, arg);
+    return db_query(store->db, range->latest ? SQL_READ_LATEST : SQL_READ_FORWARD, params, 4, store_on_message,
+                    &reading);
 }
 
 struct ranged {

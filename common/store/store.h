@@ -100,7 +100,8 @@ struct store_range {
     uint64_t conversation, after, before;
     unsigned limit;
     bool latest;
-    bool said; /* with `latest`: of them only what somebody said (message_is_said) */
+    bool said; /* with `latest`: of them only what somebody said (message_is_said), as store_passing_read_said finds it;
+                * `before` is then about where there are messages */
 };
 enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
                     void *arg) CG_MUST_CHECK;

@@ -4,6 +4,7 @@
  *   and with them the epoch                                                               1 statement
  *   insert all messages under the next numbers                                            1
  *   write the last numbers and times back                                                 1
+ *   of comings and goings, note which numbers they have                                   1
  *   with the feed: take places in this writer's stream, write a row for each message      2
  *   commit                                                                                1
  *
@@ -27,6 +28,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/store/store_feed.h"
+#include "common/store/store_passing.h"
 #include "common/store/store_repeats.h"
 #include "common/store/store_revise.h"
 #include "common/store/store_sql.h"
@@ -41,6 +43,7 @@ struct counter {
     uint64_t conversation, seq;
     int64_t last_ms;
     struct feed_place fed; /* its last row of the feed */
+    size_t run;            /* of comings and goings: of this attempt its latest, counted from 1; 0: none */
     bool found;
     char at[CLOCK_TEXT_MAX]; /* last_ms, once it is that of messages of this batch */
 };
@@ -406,6 +409,30 @@ static enum err insert_messages(struct store *store, struct batch *batch, size_t
     return err;
 }
 
+/* Notes the comings and goings among the first `count` posts (store_passing.h). */
+static enum err note_passing(struct store *store, const struct batch *batch, size_t count)
+{
+    struct store_run *runs = NULL;
+    size_t run_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct message *message = &batch->posts[i]->message;
+        if (!message_is_presence(message->kind))
+            continue;
+        if (!runs)
+            runs = mem_zalloc(count * sizeof *runs);
+        struct counter *counter = counter_of(batch, message->conversation);
+        if (counter->run && runs[counter->run - 1].last + 1 == message->seq) {
+            runs[counter->run - 1].last++;
+            continue;
+        }
+        runs[run_count++] = (struct store_run){message->conversation, message->seq, message->seq};
+        counter->run = run_count;
+    }
+    enum err err = run_count ? store_passing_add(store, runs, run_count) : ERR_OK;
+    free(runs);
+    return err;
+}
+
 static enum err feed_messages(struct store *store, const struct batch *batch, size_t count)
 {
     struct feed_entry *entries = mem_zalloc(count * sizeof *entries);
@@ -530,6 +557,8 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
     size_t count = batch->count - *put_off;
     if (!err && count)
         err = insert_messages(store, batch, count);
+    if (!err)
+        err = note_passing(store, batch, count);
     if (!err && count && store->feed.on)
         err = feed_messages(store, batch, count);
     if (!err)

@@ -17,7 +17,7 @@ enum statement {
     SQL_MEMBERSHIP,
     SQL_READ_FORWARD,
     SQL_READ_LATEST,
-    SQL_READ_SAID,
+    SQL_RUNS_BEFORE,
     SQL_EPOCH,
     SQL_FIND_BATCH,
     SQL_ADD_MESSAGE,
@@ -202,7 +202,7 @@ extern const struct store_statements store_io_statements, store_native_statement
 extern const struct store_statements store_sanctions_statements, store_rights_statements;
 extern const struct store_statements store_accounts_statements;
 extern const struct store_statements store_app_user_statements;
-extern const struct store_statements store_feed_statements, store_export_statements;
+extern const struct store_statements store_feed_statements, store_export_statements, store_said_statements;
 
 /* The columns of a user's rights, which store_read_rights wants in this order. */
 #define STORE_RIGHTS_COLUMNS(user) \

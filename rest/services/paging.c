@@ -18,6 +18,8 @@ bool paging_range(const struct call *call, struct store_range *range)
 void paging_init(struct page *page, const struct store_range *range)
 {
     page_init(page, range, PAGING_BYTES, PAGING_ROW_MAX);
+    if (range->latest) /* what follows a cursor is all that there is */
+        page->passing_max = range->limit / 4;
 }
 
 void paging_answer(struct page *page, struct buf *out)

@@ -1,5 +1,6 @@
 /* paging.h: how a call asks for a page of a conversation's history, the same for every protocol: ?before=&after=&limit=
- * by seq. The latest are told unless only `after` is given, then what follows it; always oldest first. A page
+ * by seq. The latest are told unless only `after` is given, then what follows it; always oldest first. Of the latest a
+ * quarter are comings and goings at most, so that a crowd pushes nothing out that was said. A page
  * (common/store/page.h) has at most PAGING_LIMIT_MAX rows and about PAGING_BYTES bytes; what does not fit is on the
  * next one. */
 #ifndef CG_REST_SERVICES_PAGING_H

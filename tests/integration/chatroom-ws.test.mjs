@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
 import { IoClient } from './lib/io.mjs';
 import { CONTINUATION, PING, Raw, TEXT, frame, handshake } from './lib/raw.mjs';
-import { Stack, request } from './lib/stack.mjs';
+import { Stack, eventually, request } from './lib/stack.mjs';
 
 // Content that must arrive, be stored and come back to the letter.
 const CONTENTS = [
@@ -259,6 +259,42 @@ describe('the chatroom over WebSocket', () => {
       const seqs = logs.map((row) => row.seq);
       assert.deepEqual(seqs, [...seqs].sort((x, y) => x - y), 'oldest first');
     }
+  });
+
+  it('messages are found however many have come since, and lines of before the runs were noted cost a bounded look', async () => {
+    const [a] = await gather(1);
+    const { roomId, roomName } = a.seat;
+    const contents = [];
+    for (let i = 0; i < 160; i++) contents.push(a.say(unique(`said ${i}`)));
+    await a.heard(contents.at(-1));
+    await a.close();
+    const [{ id }] = await stack.sql('SELECT id FROM conversation WHERE public_id = ?', [roomId]);
+    const runs = () => stack.sql('SELECT first, last FROM passing_run WHERE conversation = ? ORDER BY first', [id]);
+    const arrive = async (count, noted) => { // a crowd, as the journal would have stored it
+      const [{ seq }] = await stack.sql('SELECT seq FROM conversation WHERE id = ?', [id]);
+      const from = (n) => `(SELECT 0 AS i${Array.from({ length: n - 1 }, (_, i) => ` UNION ALL SELECT ${i + 1}`).join('')})`;
+      await stack.sql('INSERT INTO message (conversation, seq, batch_id, kind, sender_name, content, created_at) ' +
+        `SELECT ?, ? + 1 + a.i * 100 + b.i, 1, 2, 'crowd', '', UTC_TIMESTAMP(3) FROM ${from(count / 100)} a, ` +
+        `${from(100)} b`, [id, seq]);
+      if (noted) await stack.sql('INSERT INTO passing_run VALUES (?, ?, ?)', [id, Number(seq) + 1, Number(seq) + count]);
+      await stack.sql('UPDATE conversation SET seq = seq + ? WHERE id = ?', [count, id]);
+    };
+    await eventually(async () => (await runs()).length === 2, 'its coming and going to be noted');
+    await arrive(12000, true);
+    const b = await join(await enter(stack, roomName, unique('nick')), 2);
+    await b.line(`${b.seat.nick} 进入了房间`);
+    const said = (logs) => logs.filter((row) => row.log_user_name !== 'system').map((row) => row.log_content);
+    assertSameList(said(await b.history()), contents.slice(-150));
+    const all = await runs();
+    assert.equal(all.length, 3, 'of the arrival that follows a crowd, too');
+    assert.equal(Number(all[2].last) - Number(all[2].first), 12000);
+    const rows = await (await fetch(`${stack.url}/api/rooms/${roomId}/messages?nickId=${b.seat.nickId}&limit=200`)).json();
+    assertSameList(rows.data.filter((row) => row.type === 'message').map((row) => row.content), contents.slice(-150));
+    await b.close();
+    await eventually(async () => Number((await runs())[2].last) - Number(all[2].first) === 12001, 'its going');
+    await arrive(9000, false);
+    const c = await join(await enter(stack, roomName, unique('nick')), 1);
+    assertSameList(said(await c.history()), contents.slice(-150));
   });
 
   it('query-logs answers all tabs of that user in that room, on every relay, and nobody else', async () => {

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/store/store_feed.h"
+#include "common/store/store_passing.h"
 #include "common/store/store_sql.h"
 
 #include <stdbool.h>
@@ -35,6 +36,8 @@ struct tables {
     uint64_t stream_count;   /* that there ever were */
     struct feed_row feed[ROWS_MAX];
     size_t feed_count;
+    struct store_run runs[ROWS_MAX];
+    size_t run_count;
 };
 
 static struct tables committed, working; /* what lasts, and what the open transaction has made of it */
@@ -307,6 +310,24 @@ static void look_for_revised(const char *at, db_row_fn *fn, void *arg)
         at += 2;
     }
     assert_int_equal(*at, '\0');
+}
+
+/* As the statement of store_passing.c: a run that follows one directly becomes part of it. */
+enum err store_passing_add(struct store *of, const struct store_run *runs, size_t count)
+{
+    assert_ptr_equal(of, &store);
+    enum err err = meet('a');
+    for (size_t i = 0; !err && i < count; i++) {
+        struct store_run *before = NULL;
+        for (size_t j = 0; j < working.run_count; j++)
+            if (working.runs[j].conversation == runs[i].conversation && working.runs[j].last + 1 == runs[i].first)
+                before = &working.runs[j];
+        if (before)
+            before->last = runs[i].last;
+        else
+            working.runs[working.run_count++] = runs[i];
+    }
+    return err;
 }
 
 enum err db_run(struct db *db, const char *sql, db_row_fn *fn, void *arg)

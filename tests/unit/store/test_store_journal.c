@@ -88,6 +88,44 @@ static void a_batch_without_any_conversation_stores_nothing(void **state)
     }
 }
 
+static void say_and_pass(const char *kinds, uint64_t conversation)
+{
+    for (const char *kind = kinds; *kind; kind++)
+        post(conversation, 9, "")->message.kind = *kind == 'j'   ? MESSAGE_JOIN
+                                                  : *kind == 'l' ? MESSAGE_LEAVE
+                                                                 : MESSAGE_TEXT;
+}
+
+static void assert_run(size_t i, uint64_t conversation, uint64_t first, uint64_t last)
+{
+    assert_true(i < committed.run_count);
+    assert_int_equal(committed.runs[i].conversation, conversation);
+    assert_int_equal(committed.runs[i].first, first);
+    assert_int_equal(committed.runs[i].last, last);
+}
+
+static void comings_and_goings_are_noted_as_runs(void **state)
+{
+    (void)state;
+    say_and_pass("tjlt", 1);
+    say_and_pass("j", 2);
+    say_and_pass("jj", 1);
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    assert_string_equal(trace, "blinasc"); /* one statement more, however many */
+    assert_int_equal(committed.run_count, 3);
+    assert_run(0, 1, 2, 3);
+    assert_run(1, 2, 1, 1);
+    assert_run(2, 1, 5, 6);
+    post_count = 0;
+    say_and_pass("ltj", 1);
+    add_fault((struct fault){.op = 'a', .times = 1, .err = ERR_RETRY});
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    assert_int_equal(committed.run_count, 4);
+    assert_run(2, 1, 5, 7); /* it goes on */
+    assert_run(3, 1, 9, 9);
+    check_consistent();
+}
+
 static void nothing_is_stored_for_nobody(void **state)
 {
     (void)state;
@@ -483,6 +521,7 @@ int main(void)
         TEST(whom_a_post_is_for_is_stored_beside_it),
         TEST(an_unknown_conversation_fails_its_posts_only),
         TEST(a_batch_without_any_conversation_stores_nothing),
+        TEST(comings_and_goings_are_noted_as_runs),
         TEST(nothing_is_stored_for_nobody),
         TEST(a_clock_that_is_behind_takes_no_time_below_the_last_ones),
         TEST(what_stores_nothing_moves_no_time),
