@@ -5,6 +5,7 @@
 
 #include "tests/unit/check.h"
 
+#include "common/store/store_sql.h"
 #include "common/io_notice.h"
 #include "common/service/operator.h"
 #include "common/store/store.h"
@@ -256,6 +257,14 @@ enum err store_read(struct store *store, const struct store_range *range, store_
         fn(arg, &message);
     }
     return fake.store;
+}
+
+/* Rows of messages are read by nobody here. */
+void store_on_message(void *reading, const struct db_value *columns)
+{
+    (void)reading;
+    (void)columns;
+    fail();
 }
 
 enum err store_epoch(struct store *store, uint64_t *epoch)

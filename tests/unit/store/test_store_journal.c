@@ -111,7 +111,7 @@ static void comings_and_goings_are_noted_as_runs(void **state)
     say_and_pass("j", 2);
     say_and_pass("jj", 1);
     assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
-    assert_string_equal(trace, "blinasc"); /* one statement more, however many */
+    assert_string_equal(trace, "bliasc"); /* one statement more, however many */
     assert_int_equal(committed.run_count, 3);
     assert_run(0, 1, 2, 3);
     assert_run(1, 2, 1, 1);
