@@ -96,6 +96,11 @@ grep -nE "\"[^\"]*\\b(SELECT [^,}]|($writes)\\b)" \
     -r common relay rest worker admin --include='*.[ch]' | grep -vE '^common/(store/store[a-z_]*|search/search_index)\.[ch]:' |
     sed 's|$|  -- SQL stands in common/store/store* and sql/|' >>"$bad"
 
+# Of two migrations of one number the second is never carried out.
+version=$(sed -n 's/.*STORE_SCHEMA_VERSION = \([0-9]*\).*/\1/p' common/store/store_sql.h)
+[ "$(ls sql | cut -c1-4)" = "$(seq -f %04g "$version")" ] ||
+    echo "sql/: the files are not numbered 0001 to STORE_SCHEMA_VERSION, $version, each once" >>"$bad"
+
 [ -s "$bad" ] || exit 0
 cat "$bad"
 exit 1

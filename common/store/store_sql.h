@@ -273,7 +273,7 @@ struct store_reading {
 };
 void store_on_message(void *reading, const struct db_value *columns);
 
-enum { STORE_SCHEMA_VERSION = 12 };
+enum { STORE_SCHEMA_VERSION = 13 };
 /* Two numbers: the database's version, this program's. */
 #define STORE_NEWER "the schema is newer than this program: it has version %llu, and this program knows %d"
 
