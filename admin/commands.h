@@ -21,6 +21,7 @@ enum operation_option { OPTION_ROOM, OPTION_FOR, OPTION_REASON, OPTION_REALM, OP
 struct operation {
     const char *words[1];         /* as many as the command takes */
     const char *options[OPTIONS]; /* NULL: not given */
+    bool dry; /* --dry-run: only say what would be done; given to commands that take it, else false */
 };
 typedef enum status operation_fn(const struct settings *settings, const struct operation *operation);
 
@@ -28,7 +29,7 @@ operation_fn command_user_list, command_user_show, command_user_mute, command_us
     command_user_unban, command_user_kick, command_user_revoke, command_tokens_revoke, command_address_ban,
     command_address_unban, command_address_list, command_sanctions, command_relays, command_drain, command_roundtrip,
     command_invite_add, command_setup_code, command_key_add, command_key_list, command_key_revoke, command_feed_forget,
-    command_export, command_user_export;
+    command_export, command_user_export, command_import;
 
 command_fn command_migrate;
 command_fn command_check;

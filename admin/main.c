@@ -63,6 +63,8 @@ static const struct command {
      .operate = command_user_export, .words = 1},
     {"export", "print the application's users, conversations, members and messages, a line of JSON each",
      .operate = command_export},
+    {"import", "FILE: store such lines, of a file or of standard input (-); safe to repeat; --dry-run",
+     .takes_dry = true, .operate = command_import, .words = 1},
     {"feed", "print who follows what is stored, which worker has it, and how far it is behind", .run = command_feed},
     {"feed forget", "CONSUMER: one that no worker knows any more: rows are no longer kept for it",
      .operate = command_feed_forget, .words = 1},
@@ -89,7 +91,7 @@ static void describe(struct buf *out)
         "  --relays LIST      their listen_socket or host:port, parted by commas; else one relay through the front\n"
         "  --reason TEXT      why, for other operators\n"
         "  --scope LIST       what a key may do, parted by commas: read, write, admin\n"
-        "  --dry-run          only say what would be removed\n\nExit status: 0 done "
+        "  --dry-run          only say what would be done\n\nExit status: 0 done "
         "(check: no findings); 1 check found something;\n"
         "2 the command could not be carried out (bad command line or setting, server\n"
         "not reachable).");
@@ -175,6 +177,7 @@ int main(int argc, char **argv)
     enum status status = STATUS_CANNOT;
     const struct command *command = find(argv + first, argc - first, &used);
     const char *wrong = command ? misfit(command, &operation, argc - first - used, dry) : NULL;
+    operation.dry = dry;
     if (command && !wrong)
         operation.words[0] = command->words ? argv[first + used] : NULL;
     if (wrong)

@@ -53,6 +53,7 @@ static const struct store_statements *const tables[] = {
     &store_feed_statements,
     &store_accounts_statements,
     &store_export_statements,
+    &store_import_statements,
 };
 
 static const char *statements[SQL_COUNT];

@@ -157,6 +157,20 @@ enum statement {
     SQL_EXPORT_REACTIONS,
     SQL_EXPORT_MEMBERS,
     SQL_EXPORT_MEDIA,
+    SQL_IMPORT_FIND_USER,
+    SQL_IMPORT_USER,
+    SQL_IMPORT_PROFILE,
+    SQL_IMPORT_FIND_CONVERSATION,
+    SQL_IMPORT_CONVERSATION,
+    SQL_IMPORT_LOCK,
+    SQL_IMPORT_RUN,
+    SQL_IMPORT_ADD_RUN,
+    SQL_IMPORT_LONGER_RUN,
+    SQL_IMPORT_MESSAGE,
+    SQL_IMPORT_EMPTY,
+    SQL_IMPORT_REVISE,
+    SQL_IMPORT_MEMBER,
+    SQL_IMPORT_REACTION,
     SQL_COUNT
 };
 
@@ -203,6 +217,7 @@ extern const struct store_statements store_sanctions_statements, store_rights_st
 extern const struct store_statements store_accounts_statements;
 extern const struct store_statements store_app_user_statements;
 extern const struct store_statements store_feed_statements, store_export_statements, store_said_statements;
+extern const struct store_statements store_import_statements;
 
 /* The columns of a user's rights, which store_read_rights wants in this order. */
 #define STORE_RIGHTS_COLUMNS(user) \
@@ -273,7 +288,7 @@ struct store_reading {
 };
 void store_on_message(void *reading, const struct db_value *columns);
 
-enum { STORE_SCHEMA_VERSION = 13 };
+enum { STORE_SCHEMA_VERSION = 14 };
 /* Two numbers: the database's version, this program's. */
 #define STORE_NEWER "the schema is newer than this program: it has version %llu, and this program knows %d"
 

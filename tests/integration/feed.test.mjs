@@ -1,11 +1,12 @@
 // The feed of what was stored, and the workers that carry it on: killed, frozen, without a database. Every message that is
 // stored reaches the consumer, in the order of its conversation.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, settle, unique } from './lib/client.mjs';
 import { Talk } from './lib/databases.mjs';
 import { Player, login, newSpace, transfer } from './lib/spaces.mjs';
-import { NO_RATES, Stack, eventually } from './lib/stack.mjs';
+import { NO_RATES, Stack, eventually, post } from './lib/stack.mjs';
 
 const LEASE_MS = 1500;
 
@@ -144,6 +145,76 @@ describe('the feed, with two workers', () => {
     assert.equal((await stack.chaguan('feed', 'forget', 'count')).code, 2, 'a worker has it');
     assert.equal((await stack.chaguan('feed', 'forget', 'bygone')).code, 0);
     await eventually(async () => (await feed()).rows === 0, 'the rows to be removed');
+  });
+
+  it('what is imported while people talk comes, too, behind what was said; bad lines are named', async () => {
+    const key = (await stack.chaguan('key', 'add', 'import', '--scope', 'read,write')).stdout.trim();
+    const call = async (name, body) => {
+      const { status, json, text } = await post(`${stack.url}/v1/${name}`, body, { authorization: `Bearer ${key}` });
+      assert.ok(status < 300, text);
+      return json;
+    };
+    await call('conversations', { id: 'lively', type: 'group', members: ['ann'] });
+    const first = await call('conversations/lively/messages', { from: 'ann', content: 'before it' });
+    const ts = Date.UTC(2020, 1, 2, 3, 4, 5, 678), lines = [];
+    const add = (line) => lines.push(typeof line === 'string' ? line : JSON.stringify(line));
+    const bad = (line, reason) => {
+      add(line);
+      reasons.push(`line ${lines.length}: ${reason}`);
+    };
+    const reasons = [];
+    add({ type: 'user', id: 'bob', name: 'Bob 茶', role: 'moderator' });
+    add({ type: 'conversation', id: 'lively', kind: 'group' });
+    add({ type: 'conversation', id: 'old', kind: 'direct', users: ['ann', 'bob'], created: ts });
+    bad('{"type":', 'is no JSON object, or a too deep or too large one');
+    bad({ type: 'user', id: 'x', age: 7 }, 'age: is no field of such a line');
+    bad({ type: 'user', id: 'x', face: 'javascript:1' }, 'face: breaks its rule');
+    bad({ type: 'letter' }, 'type: there are no lines of this type');
+    bad({ type: 'conversation', id: 'x', kind: 'chatroom' }, 'kind: must be group, direct or public: others are not imported');
+    const said = (more) => ({ type: 'message', conversation: 'lively', seq: 1, ts, from: 'bob', content: 'x', ...more });
+    bad(said({ from: 'nobody' }), 'there is no such user: the user\'s own line comes first');
+    bad(said({ conversation: 'nowhere' }), 'there is no such conversation: its own line comes first');
+    bad(said({ ts: Date.now() + 3_600_000 }), 'ts: must be Unix time in milliseconds, and not lie ahead');
+    bad(said({ content: 'a\u0000' }), 'is no JSON object, or a too deep or too large one');
+    bad(said({ content: 'a\u0007' }), 'content: must be text without control characters');
+    for (let i = 1; i <= 250; i++) // the numbers there have holes; two conversations in turn
+      for (const conversation of ['lively', 'old'])
+        add({ ...said({ conversation, content: `imported ${i}`, ts: ts + i, seq: 2 * i, reply_to: i === 5 ? 4 : i === 6 ? 3 : undefined }) });
+    add({ type: 'event', conversation: 'old', seq: 501, ts: ts + 300, kind: 'edit', from: 'bob', data: { of: 2, content: 'edited' } });
+    add({ type: 'event', conversation: 'old', seq: 502, ts: ts + 301, kind: 'recall', data: { of: 4 } });
+    bad({ type: 'event', conversation: 'old', seq: 503, ts: ts + 302, kind: 'edit', from: 'bob', data: { of: 3, content: 'x' } },
+      'data.of: that message was not imported');
+    add({ type: 'member', conversation: 'old', user: 'bob', joined: ts, read: 101 });
+    const file = stack.file('import.ndjson');
+    fs.writeFileSync(file, lines.join('\n'));
+
+    const talk = new Talk(people, () => unique('beside'));
+    let done, after = 0;
+    const beside = (async () => {
+      for (; !done; after++) await call('conversations/lively/messages', { content: 'meanwhile' });
+    })();
+    const { code, stdout, stderr } = await stack.chaguan('import', file);
+    done = true;
+    await beside;
+    await talk.stop();
+    assert.equal(code, 1, stdout);
+    assert.deepEqual(stderr.split('\n').filter((line) => /^line \d+: [^u]/.test(line) || /^line \d+: users: /.test(line)), reasons);
+    assert.deepEqual(Object.fromEntries([...stdout.matchAll(/^(\w+)=(\d+)$/gm)].map(([, name, value]) => [name, Number(value)])),
+      { users: 1, conversations: 1, members: 1, messages: 502, reactions: 0, known: 1, late: 250, replies_cut: 2, bad: reasons.length });
+    const rows = (name) => stack.sql(`SELECT m.seq, m.content, m.recalled, m.revised_by, m.extra, UNIX_TIMESTAMP(m.created_at) * 1000 AS ts
+      FROM message m JOIN conversation c ON c.id = m.conversation WHERE c.kind = 6 AND c.name = ? ORDER BY m.seq`, [name]);
+    const [lively, old] = [await rows('lively'), await rows('old')];
+    assert.deepEqual(lively.map(({ seq }) => seq), lively.map((_, i) => i + 1));
+    assert.equal(lively.length, 1 + 250 + after);
+    assert.deepEqual(lively.filter(({ content }) => content.startsWith('imported')).map(({ content }) => content),
+      Array.from({ length: 250 }, (_, i) => `imported ${i + 1}`));
+    assert.ok(lively.every(({ ts: at }, i) => at >= first.ts && at >= (lively[i - 1]?.ts ?? 0)), 'times go with numbers');
+    assert.deepEqual(old.map(({ ts: at }) => Number(at) - ts), [...Array.from({ length: 250 }, (_, i) => i + 1), 300, 301]);
+    assert.deepEqual(old.slice(0, 2).map(({ content, recalled, revised_by: by }) => [content, recalled, by]), [['edited', 0, 251], ['', 1, 252]]);
+    assert.deepEqual([old[4].extra, old[250].content], ['"reply_to":2', '{"of":1,"content":"edited"}']);
+    assert.equal(await stack.count("SELECT m.read_seq FROM member m JOIN conversation c ON c.id = m.conversation WHERE c.name = 'old'"), 50);
+    assert.equal((await stack.chaguan('import', file)).stdout.match(/^messages=(.*)$/m)[1], '0');
+    await assertAllCame();
   });
 
   it('afterwards the numbers are whole and every part ends in an orderly way', async () => {

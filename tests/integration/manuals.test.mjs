@@ -25,6 +25,7 @@ const checks = {
   'docs/clients/http.md': checkHttp,
   'docs/clients/socketio.md': checkAdmin,
   'docs/clients/spaces.md': checkSpaces,
+  'docs/export.md': checkExport,
   'docs/install.md': checkOperator,
   'docs/platform.md': checkPlatform,
 };
@@ -122,6 +123,15 @@ function checkPlatform([lines]) {
   assert.equal(read.items.length, 2); // the other language's page may be talking there, too
   assert.match(lines[5], /^shop-\d+ scope=read,write,admin /);
   assert.equal(lines.length, 6);
+}
+
+function checkExport([lines]) {
+  const exported = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+  assert.deepEqual([...new Set(exported.map(({ type }) => type))], ['export', 'user', 'conversation', 'member', 'message', 'end']);
+  assert.ok(exported.every(({ from }) => from === undefined || from === 'mover'));
+  const checked = lines.slice(exported.length);
+  assert.ok(checked.some((line) => /^messages=[1-9]/.test(line)));
+  assert.equal(checked.at(-1), 'bad=0');
 }
 
 function checkDemos([clock]) {

@@ -1,10 +1,12 @@
 // The server API: what an application's backend calls, below /v1/.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter } from './lib/client.mjs';
 import { Native } from './lib/native.mjs';
 import { unique } from './lib/socket.mjs';
-import { NO_RATES, Stack, eventually, request } from './lib/stack.mjs';
+import { NO_RATES, Stack, bin, eventually, request, run } from './lib/stack.mjs';
 
 describe('the server API', () => {
   let stack, key, reader;
@@ -469,4 +471,37 @@ describe('the server API', () => {
     assert.equal(await stack.count("SELECT COUNT(*) FROM user WHERE name LIKE '%gone%'"), 0);
     await fine(call('PUT', 'users/gone', { body: {} }), 201);
   });
+
+  it('everything, taken to an empty installation by an import that is killed again and again, is the same there', async () => {
+    const there = await stack.anotherDatabase('elsewhere');
+    const file = path.join(stack.dir, 'everything.ndjson');
+    const everything = async (...where) => {
+      const { code, stdout, stderr } = await stack.chaguan('export', ...where);
+      assert.equal(code, 0, stderr);
+      return stdout;
+    };
+    const lines = (text) => text.trim().split('\n').map((line) => JSON.parse(line)).filter(({ type }) => type !== 'export' && type !== 'media');
+    const sorted = (text) => lines(text).map((line) => JSON.stringify(Object.fromEntries(Object.entries(line).sort()))).sort();
+    const told = (stdout) => Object.fromEntries([...stdout.matchAll(/^(\w+)=(\d+)$/gm)].map(([, name, value]) => [name, Number(value)]));
+    const here = await everything();
+    fs.writeFileSync(file, here);
+    const checked = await stack.chaguan('import', file, '--dry-run', ...there);
+    assert.deepEqual([checked.code, told(checked.stdout).bad], [0, 0], checked.stderr);
+    assert.equal(lines(await everything(...there)).length, 1, 'a dry run stores nothing');
+
+    let kills = -1, ended;
+    do {
+      ended = await run(path.join(bin, 'chaguan'), ['import', file, ...there], { timeout: 100 + 100 * ++kills, killSignal: 'SIGKILL' });
+    } while (ended.signal);
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.ok(kills > 1);
+    assert.deepEqual(sorted(await everything(...there)), sorted(here));
+    assert.equal((await stack.chaguan('check', ...there)).stdout, 'no findings\n');
+    const again = await stack.chaguan('import', file, ...there);
+    assert.equal(again.code, 0, again.stderr);
+    const { known, ...rest } = told(again.stdout);
+    assert.equal(known, lines(here).length - 1);
+    assert.ok(Object.values(rest).every((count) => count === 0), again.stdout);
+  });
+
 });

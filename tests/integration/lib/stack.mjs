@@ -18,9 +18,9 @@ export const NO_RATES = { rate_connection: 0, rate_connection_bytes: 0, rate_use
 const runScript = path.join(top, 'deploy', 'run.sh');
 
 /** Runs a program to its end: {code, signal, stdout, stderr}; never throws for a failing program. */
-export function run(program, args, { env = {}, timeout = 180_000, cwd } = {}) {
+export function run(program, args, { env = {}, timeout = 180_000, killSignal, cwd } = {}) {
   return new Promise((resolve) => {
-    const options = { env: { ...process.env, ...env }, timeout, cwd, maxBuffer: 64 << 20 };
+    const options = { env: { ...process.env, ...env }, timeout, killSignal, cwd, maxBuffer: 64 << 20 };
     execFile(program, args, options, (error, stdout, stderr) => {
       resolve({ code: error ? (error.code ?? null) : 0, signal: error?.signal ?? null, stdout, stderr });
     });
@@ -180,6 +180,22 @@ export class Stack {
       password: config.db_password, database: config.db_name, charset: 'utf8mb4' });
   }
 
+  /** An empty database beside it, and what to put behind the operator's command so that it uses that one. */
+  async anotherDatabase(name) {
+    const { uid, gid } = fs.statSync(this.dir);
+    const { db_socket: socket, db_user: user } = this.config();
+    const as = process.getuid() === uid ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
+    const [program, ...args] = [...as, 'mariadb', '--no-defaults', `--socket=${this.file(socket)}`, '-e',
+      `CREATE DATABASE ${name} CHARACTER SET utf8mb4; GRANT ALL ON ${name}.* TO ${user}@localhost`];
+    const made = await run(program, args);
+    assert.equal(made.code, 0, made.stderr);
+    const there = ['--config', this.file(`${name}.conf`)];
+    fs.writeFileSync(there[1], this.read('chaguan.conf').replace(/^db_name = .*$/gm, '') + `\ndb_name = ${name}\n`);
+    const migrated = await this.chaguan('migrate', ...there);
+    assert.equal(migrated.code, 0, migrated.stderr);
+    return there;
+  }
+
   /** Rows of an SQL text. */
   async sql(text, values = []) {
     const connection = await this.database();
@@ -242,7 +258,8 @@ export class Stack {
 
   /** The operator's command. */
   chaguan(...args) {
-    return run(path.join(bin, 'chaguan'), [...args, '--config', this.file('chaguan.conf')]);
+    const config = args.includes('--config') ? [] : ['--config', this.file('chaguan.conf')];
+    return run(path.join(bin, 'chaguan'), [...args, ...config]);
   }
 
   /** A message's content, a password, an account: what must not appear in any log. */

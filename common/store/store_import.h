@@ -1,0 +1,58 @@
+/* store_import.h: putting into the database what was exported somewhere (docs/export.md). Whatever is there already stays as
+ * it is, and is told from what is new, so that everything here may be done again after it failed or was cut short. */
+#ifndef CG_COMMON_STORE_STORE_IMPORT_H
+#define CG_COMMON_STORE_STORE_IMPORT_H
+
+#include "common/app_claims.h"
+#include "common/store/store.h"
+
+/* *made: it is new. `created_ms`, here and below: Unix time. */
+enum err store_import_user(struct store *store, const struct app_claims *claims, int64_t created_ms, uint64_t *user,
+                           bool *made) CG_MUST_CHECK;
+
+/* Without members. */
+struct store_import_conversation {
+    struct str id;        /* the application's; or as `public_id` */
+    struct str public_id; /* empty: a new one. Of one that has an id, a wish */
+    enum store_app_type type;
+    struct str title, meta; /* empty: none */
+    uint64_t created_by;    /* 0: the application */
+    uint64_t pair[2];       /* of APP_DIRECT; 0: is not there any more */
+    int64_t created_ms;
+};
+/* ERR_DUPLICATE: of that id there is one of another type, or there is another one of these two. */
+enum err store_import_conversation(struct store *store, const struct store_import_conversation *wanted,
+                                   uint64_t *conversation, bool *made) CG_MUST_CHECK;
+
+struct store_import_message {
+    uint64_t from_seq; /* its number where it comes from */
+    struct message
+        message;       /* sender, sender_name, kind, at_ms, content, recalled, and extra but `reply_to`; conversation
+                             * and seq are set, at_ms is set to no less than that of the message before it.
+                             * Of an edit or a recall, `content` is the new text, and its own is written here */
+    uint64_t reply_to; /* by the other one's number there; 0: to none */
+    uint64_t of;       /* of an edit or a recall, likewise */
+    bool has_content;  /* of an edit: it says the text, as no later one took its place */
+    enum err err;      /* set: ERR_NOT_FOUND: what it is of was not imported; then it is left out */
+    bool known;        /* set: it was imported before */
+    bool late, cut;    /* set: its time was moved; what it answers was not imported */
+};
+enum { IMPORT_AT_ONCE = 200 };
+/* One transaction, in which they get the next numbers in their order. `count` is at most IMPORT_AT_ONCE. ERR_NOT_FOUND: there
+ * is no such conversation of the application's. */
+enum err store_import_messages(struct store *store, uint64_t conversation, struct store_import_message *messages,
+                               size_t count) CG_MUST_CHECK;
+
+/* `read`: the number there of the last message that they have read. Who was put out a short time ago is not brought back. */
+struct store_import_member {
+    uint64_t conversation, user, read;
+    enum store_member_role role;
+    int64_t joined_ms;
+};
+enum err store_import_member(struct store *store, const struct store_import_member *member, bool *made) CG_MUST_CHECK;
+
+/* `seq` as above. ERR_NOT_FOUND: that message was not imported. */
+enum err store_import_reaction(struct store *store, uint64_t conversation, uint64_t seq, uint64_t user,
+                               struct str emoji, bool *made) CG_MUST_CHECK;
+
+#endif
