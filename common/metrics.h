@@ -70,7 +70,7 @@
     X(BACKFILLED, "messages_backfilled_total", counter, "Stored messages fetched to fill a gap") \
     X(WRITES, "socket_writes_total", counter, "Writes to client sockets") \
     X(WRITTEN_BYTES, "socket_written_bytes_total", counter, "Bytes given to client sockets") \
-    X(OUTBOX_BYTES, "outbox_bytes", gauge, "Bytes that wait for single clients") \
+    X(OUTBOX_BYTES, "outbox_bytes", gauge, "Memory of what waits for single clients") \
     X(WAITING_BYTES, "waiting_bytes", gauge, \
       "Memory of all that waits for clients: outboxes, polls, answers, what a socket did not take") \
     X(WAITING_REFUSED, "waiting_refused_total", counter, \
@@ -84,7 +84,7 @@
     X(READING_PAUSED, "reading_paused_total", counter, \
       "Times a client was not read from because it did not read its answers") \
     X(SPILLED_BYTES, "outbox_spilled_bytes_total", counter, \
-      "Bytes set aside for slow readers before their room's log dropped them") \
+      "Bytes set aside, once for all their slow readers, before their room's log dropped them") \
     X(SOCKETS_BLOCKED, "sockets_blocked_total", counter, "Times a client socket could not take more") \
     X(JOURNAL_QUEUED, "journal_queued", gauge, "Messages waiting for the database") \
     X(JOURNAL_COMMITS, "journal_commits_total", counter, "Transactions committed by the journal") \

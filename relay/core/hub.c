@@ -369,6 +369,14 @@ void hub_each(struct hub *hub, uint64_t conversation, hub_session_fn *fn, void *
 
 /* ---- events into the logs, logs into the sockets ---- */
 
+/* What the log drops and this reader still wants: it reads as fast as it can, and is behind. */
+static bool is_behind(const struct room_log *read, const struct subscription *sub)
+{
+    const struct frame_log *log = &read->frames;
+    return sub->log == read && !sub->corked && sub->cursor >= log->start && log->end - sub->cursor > log->max / 4 &&
+           session_can_spill(sub->session, log->end - sub->cursor);
+}
+
 /* The log is about to drop its older half. One commit may bring more than a log holds, so those who read as
  * fast as they can are not to lose by it: what is not out yet goes out, and what their sockets do not take
  * now is set aside. */
@@ -376,13 +384,27 @@ static void save_readers(struct room_log *read)
 {
     struct room *room = read->room;
     const struct frame_log *log = &read->frames;
+    uint64_t from = log->end;
+    size_t readers = 0;
     room_flush(room);
+    for (size_t i = 0; !encoding_of(read)->pulled && i < room->subscription_count; i++) {
+        const struct subscription *sub = room->subscriptions[i];
+        if (!is_behind(read, sub))
+            continue;
+        readers++;
+        if (sub->cursor < from)
+            from = sub->cursor;
+    }
+    struct outbox_spill *spill =
+        readers ? sessions_spill(room->hub->sessions, frame_log_from(log, from, SIZE_MAX), readers) : NULL;
+    if (!spill)
+        return;
     for (size_t i = 0; i < room->subscription_count; i++) {
         struct subscription *sub = room->subscriptions[i];
-        if (sub->log == read && sub->session->blocked && !encoding_of(read)->pulled && sub->cursor >= log->start &&
-            log->end - sub->cursor > log->max / 4)
-            session_spill(sub);
+        if (is_behind(read, sub)) /* noting a debt may have ended others */
+            session_spill(sub, spill, (size_t)(sub->cursor - from));
     }
+    outbox_spill_release(spill);
 }
 
 /* What everybody has had makes room for what comes, but for the history, which others may want to see. */

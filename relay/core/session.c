@@ -62,21 +62,21 @@ int64_t session_ping_ms(const struct session *session)
 
 static void note_debt(struct session *session)
 {
-    debt_set(&session->debt, session->outbox.cap + session->kept);
+    debt_set(&session->debt, session->outbox.memory + session->kept);
 }
 
 static void note_outbox(struct session *session, size_t before)
 {
     struct sessions *sessions = session->owner;
-    sessions->outbox_bytes = sessions->outbox_bytes - before + session->outbox.len;
+    sessions->outbox_bytes = sessions->outbox_bytes - before + session->outbox.memory;
     metric_set(METRIC_OUTBOX_BYTES, (int64_t)sessions->outbox_bytes);
     note_debt(session);
 }
 
 static void drop_outbox(struct session *session)
 {
-    size_t before = session->outbox.len;
-    buf_fini(&session->outbox);
+    size_t before = session->outbox.memory;
+    outbox_clear(&session->outbox);
     note_outbox(session, before);
 }
 
@@ -215,7 +215,7 @@ struct session *session_new(struct sessions *sessions, const struct protocol *pr
     session->state = session + 1;
     session->heard_ms = sessions->wheel->now_ms;
     session->timer.fired = on_timer;
-    buf_init(&session->outbox, (size_t)sessions->settings->outbox_bytes);
+    outbox_init(&session->outbox, (size_t)sessions->settings->outbox_bytes);
     session->debt.end = on_too_much;
     wheel_set(sessions->wheel, &session->timer, session_ping_ms(session));
     sessions->slots[slot] = session;
@@ -372,21 +372,25 @@ void session_flush(struct subscription *sub)
     }
 }
 
-void session_spill(struct subscription *sub)
+struct outbox_spill *sessions_spill(struct sessions *sessions, struct str bytes, size_t readers)
+{
+    if (sessions->spilled_bytes + bytes.len > (size_t)sessions->settings->room_logs_bytes)
+        return NULL;
+    metric_add(METRIC_SPILLED_BYTES, (int64_t)bytes.len);
+    return outbox_spill_new(bytes, readers, &sessions->spilled_bytes);
+}
+
+bool session_can_spill(const struct session *session, size_t len)
+{
+    return session->blocked && !session->closing && len <= session->outbox.max - session->outbox.len;
+}
+
+void session_spill(struct subscription *sub, struct outbox_spill *spill, size_t at)
 {
     struct session *session = sub->session;
-    struct sessions *sessions = session->owner;
-    struct str bytes;
-    size_t before = session->outbox.len;
-    CG_ASSERT(session->blocked);
-    while (!session->closing && !sub->corked && session->owner->pending(sub, &bytes) && bytes.len) {
-        if (bytes.len > session->outbox.max - session->outbox.len ||
-            sessions->outbox_bytes + bytes.len > (size_t)sessions->settings->room_logs_bytes)
-            break;
-        buf_add_str(&session->outbox, bytes);
-        sub->cursor += bytes.len;
-        metric_add(METRIC_SPILLED_BYTES, (int64_t)bytes.len);
-    }
+    size_t before = session->outbox.memory;
+    sub->cursor += spill->len - at;
+    outbox_add_spill(&session->outbox, spill, at);
     note_outbox(session, before);
 }
 
@@ -409,21 +413,18 @@ void session_unfinished(struct session *session, bool unfinished)
 
 void session_writable(struct session *session)
 {
-    size_t most = (size_t)session->owner->settings->send_chunk_bytes, before = session->outbox.len;
-    bool waited = session->blocked || before; /* the last piece of the outbox may have been what blocked it */
+    size_t most = (size_t)session->owner->settings->send_chunk_bytes, before = session->outbox.memory;
+    bool waited =
+        session->blocked || session->outbox.len; /* the last piece of the outbox may have been what blocked it */
     session->blocked = false;
     session->kept = 0;
     if (session->paused)
         session_heard(session); /* it reads: what it says is not heard now */
     while (session->outbox.len && !session->blocked && !session->closing) {
-        struct str bytes = buf_str(&session->outbox);
-        if (bytes.len > most)
-            bytes.len = most;
+        struct str bytes = outbox_next(&session->outbox, most);
         give(session, bytes);
-        buf_consume(&session->outbox, bytes.len);
+        outbox_take(&session->outbox, bytes.len);
     }
-    if (!session->outbox.len)
-        buf_fini(&session->outbox);
     note_outbox(session, before);
     if (session->outbox.len <= SESSION_UNREAD_BYTES / 2)
         pause_reading(session, false);
@@ -440,12 +441,10 @@ static bool set_aside(struct session *session, struct str header, struct str hea
     flush_all(session);
     if (session->closing)
         return false;
-    size_t before = session->outbox.len;
-    buf_add_str(&session->outbox, header);
-    buf_add_str(&session->outbox, head);
-    buf_add_str(&session->outbox, tail);
+    size_t before = session->outbox.memory;
+    bool fits = outbox_add(&session->outbox, header, head, tail);
     note_outbox(session, before);
-    if (session->outbox.failed) {
+    if (!fits) {
         metric_inc(METRIC_CLOSED_SLOW);
         session_close(session, 1013, "Too slow: come back for the history");
         return false;

@@ -14,6 +14,7 @@
 #include "relay/core/encoding.h"
 #include "relay/core/limits.h"
 #include "relay/core/lobby.h"
+#include "relay/core/outbox.h"
 #include "relay/core/wheel.h"
 
 #include <stdbool.h>
@@ -125,7 +126,7 @@ struct session {
     struct limits_client client;             /* whose it is, as far as it is known */
     struct lobby_guest guest;                /* from session_from to session_admitted */
     TAILQ_ENTRY(session) guests;             /* in sessions->guests while it is one */
-    struct buf outbox;                       /* answers that wait for the socket */
+    struct outbox outbox;                    /* what waits for the socket, answers above all */
     struct debt debt;                        /* that, and what the socket keeps */
     size_t kept;                             /* bytes of it that the socket keeps */
     struct session_pass *pass;               /* it ends with a token; NULL: with none */
@@ -160,7 +161,8 @@ struct sessions {
     uint32_t *generations;
     uint32_t *free_slots;
     size_t cap, count, free_count;
-    size_t outbox_bytes;          /* of all sessions */
+    size_t outbox_bytes;          /* memory of all outboxes; of what they share, each one's share */
+    size_t spilled_bytes;         /* memory of what they share */
     SLIST_HEAD(, session) queued; /* those with something from session_queue */
     /* What a subscription has for its socket past its cursor, in whole frames; false if the cursor fell off its log.
      * Set by who makes subscriptions: the hub. */
@@ -256,9 +258,14 @@ void session_cork(struct subscription *sub, bool corked);
 /* Gives the socket what the subscription's log holds past the cursor, if it takes any. */
 void session_flush(struct subscription *sub);
 
-/* The subscription's log is about to drop bytes that its blocked socket has not had: they are copied into the
- * outbox, if that and all outboxes together (room_logs_bytes) hold them. Else the subscription falls off. */
-void session_spill(struct subscription *sub);
+/* A log is about to drop bytes that blocked sockets have not had. They are copied once for all its readers, if all such
+ * copies together (room_logs_bytes) have room for them; else NULL, and the subscriptions fall off. The caller releases
+ * it when its readers have it. */
+struct outbox_spill *sessions_spill(struct sessions *sessions, struct str bytes, size_t readers);
+/* Whether the session is one that can have so many bytes set aside. */
+bool session_can_spill(const struct session *session, size_t len);
+/* The subscription has what the spill holds from `at` on, which is where its cursor stands. session_can_spill. */
+void session_spill(struct subscription *sub, struct outbox_spill *spill, size_t at);
 
 /* Marks it closed: nothing more is received or sent, the socket is asked to close and cut after
  * close_timeout_ms. */

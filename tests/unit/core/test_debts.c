@@ -177,7 +177,7 @@ static void past_the_bound_the_slowest_of_all_goes(void **state)
     for (int i = 0; i < 30; i++)
         give_bytes(small[i], 50 * 1024);
     assert_int_equal(slow->kills, 1); /* a frame may be half out: no close frame */
-    assert_int_equal(slow->session->outbox.cap, 0);
+    assert_int_equal(slow->session->outbox.memory, 0);
     assert_int_equal(metric_get(METRIC_WAITING_CLOSED) - closed, 1);
     for (int i = 0; i < 30; i++)
         assert_int_equal(small[i]->kills + small[i]->closes, 0);
@@ -245,10 +245,10 @@ static void one_that_is_being_written_to_is_ended_in_one_piece(void **state)
     session_writable(client->session);
     assert_true(client->kills);
     assert_int_equal(client->session->outbox.len, 0);
-    assert_int_equal(sessions.outbox_bytes, other->session->outbox.len);
+    assert_int_equal(sessions.outbox_bytes, other->session->outbox.memory);
     assert_int_equal(other->kills + other->closes, 0);
     session_writable(client->session); /* its socket's end is still to come */
-    assert_int_equal(sessions.outbox_bytes, other->session->outbox.len);
+    assert_int_equal(sessions.outbox_bytes, other->session->outbox.memory);
 }
 
 /* The same from its room's log. */

@@ -126,6 +126,39 @@ static void a_reader_that_falls_off_the_log_is_closed_and_no_other(void **state)
     assert_string_equal(got(fast), "12:m12|");
 }
 
+/* However many they are: it is there once, and each gets it from where it stood. */
+static void what_many_slow_readers_would_lose_is_set_aside_once(void **state)
+{
+    (void)state;
+    enum { SLOW = 10 };
+    struct client *slow[SLOW], *fast = joined_client(7, PLAIN, 0);
+    int64_t spilled = metric_get(METRIC_SPILLED_BYTES);
+    for (int i = 0; i < SLOW; i++) {
+        slow[i] = joined_client(7, PLAIN, 0);
+        slow[i]->session->outbox.max = 400000;
+        slow[i]->answer = i < SLOW / 2 ? SEND_BLOCKED : SEND_MORE;
+    }
+    deliver(7, 1);
+    hub_flush(&hub);
+    deliver_large(7, 2, 3, 20000);
+    hub_flush(&hub);
+    for (int i = SLOW / 2; i < SLOW; i++)
+        slow[i]->answer = SEND_BLOCKED; /* these had more before they stopped */
+    deliver_large(7, 4, 11, 20000);
+    hub_flush(&hub);
+    spilled = metric_get(METRIC_SPILLED_BYTES) - spilled;
+    assert_in_range(spilled, 100000, 300000);
+    char *all = strdup(got(fast));
+    for (int i = 0; i < SLOW; i++) {
+        slow[i]->answer = SEND_MORE;
+        session_writable(slow[i]->session);
+        assert_string_equal(got(slow[i]), all);
+    }
+    free(all);
+    assert_int_equal(sessions.spilled_bytes, 0);
+    assert_int_equal(sessions.outbox_bytes, 0);
+}
+
 /* Its outbox holds what the log drops; when that is full too, it falls off after all. */
 static void what_a_slow_reader_would_lose_is_set_aside(void **state)
 {
@@ -139,7 +172,7 @@ static void what_a_slow_reader_would_lose_is_set_aside(void **state)
     hub_flush(&hub);
     assert_int_equal(slow->closes + slow->kills, 0);
     assert_true(slow->session->outbox.len > 100000);
-    assert_int_equal(metric_get(METRIC_OUTBOX_BYTES), (int64_t)slow->session->outbox.len);
+    assert_int_equal(metric_get(METRIC_OUTBOX_BYTES), (int64_t)slow->session->outbox.memory);
     slow->answer = SEND_MORE;
     session_writable(slow->session);
     assert_int_equal(metric_get(METRIC_OUTBOX_BYTES), 0);
@@ -413,6 +446,7 @@ int main(void)
         TEST(a_socket_that_chokes_within_a_long_write_goes_on_from_there),
         TEST(a_reader_that_falls_off_the_log_is_closed_and_no_other),
         TEST(a_reader_that_comes_back_too_late_is_closed),
+        TEST(what_many_slow_readers_would_lose_is_set_aside_once),
         TEST(what_a_slow_reader_would_lose_is_set_aside),
         TEST(answers_wait_in_order_and_before_what_comes_after),
         TEST(a_long_answer_stays_in_one_piece),
