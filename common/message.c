@@ -5,12 +5,13 @@
 
 #include <endian.h>
 
-enum { WIRE_VERSION = 4, HEADER_BYTES = 4 + 8 + 8 + 8 + 8 + 2 };
+enum { WIRE_VERSION = 5, HEADER_BYTES = 4 + 8 + 8 + 8 + 8 + 2 };
 
 size_t message_size(const struct message *message)
 {
     return sizeof *message + message->sender_name.len + message->content.len + message->client_id.len +
-           message->sent_at.len + message->audience.len + message->extra.len;
+           message->sent_at.len + message->audience.len + message->extra.len + message->author_id.len +
+           message->author_face.len;
 }
 
 static struct str copy_text(char **at, struct str text)
@@ -33,6 +34,8 @@ struct message *message_dup(const struct message *message)
     copy->sent_at = copy_text(&at, message->sent_at);
     copy->audience = copy_text(&at, message->audience);
     copy->extra = copy_text(&at, message->extra);
+    copy->author_id = copy_text(&at, message->author_id);
+    copy->author_face = copy_text(&at, message->author_face);
     return copy;
 }
 
@@ -72,6 +75,8 @@ void wire_add_message(struct buf *out, const struct message *message)
     put_text(out, message->audience, 2);
     put_text(out, message->content, 4);
     put_text(out, message->extra, 2);
+    put_text(out, message->author_id, 1);
+    put_text(out, message->author_face, 2);
 }
 
 static bool get(struct str *at, size_t bytes, uint64_t *value)
@@ -113,7 +118,8 @@ enum err wire_get_message(struct str *at, const struct wire_header *header, stru
     bool read = get(at, 8, &message->seq) && get(at, 8, &message->batch) && get(at, 8, &message->sender) &&
                 get(at, 8, &at_ms) && get(at, 1, &kind) && get_text(at, 2, &message->sender_name) &&
                 get_text(at, 1, &message->sent_at) && get_text(at, 2, &message->audience) &&
-                get_text(at, 4, &message->content) && get_text(at, 2, &message->extra);
+                get_text(at, 4, &message->content) && get_text(at, 2, &message->extra) &&
+                get_text(at, 1, &message->author_id) && get_text(at, 2, &message->author_face);
     if (!read || !message->seq || kind < MESSAGE_TEXT || kind > MESSAGE_KIND_MAX)
         return ERR_INVALID;
     message->at_ms = (int64_t)at_ms;

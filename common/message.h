@@ -67,6 +67,8 @@ struct message {
     int64_t at_ms;  /* when it was stored, Unix time */
     enum message_kind kind;
     struct str sender_name; /* as it was then */
+    /* Of a sender who is a user of the application, and stored: its id of them, and their face. Else empty. */
+    struct str author_id, author_face;
     struct str content;
     struct str client_id; /* the sender's own id for it, for idempotence; may be empty */
     struct str sent_at;   /* by the sender's clock, in the sender's form (text_is_sent_at); may be empty */
@@ -87,8 +89,9 @@ size_t message_size(const struct message *message);
 
 /* ---- The wire between relays: little-endian, every text framed by its length ----
  *
- *   "CG" version(1)=4 kind(1) sender(8) epoch(8) conversation(8) user(8) count(2) then `count` records:
+ *   "CG" version(1)=5 kind(1) sender(8) epoch(8) conversation(8) user(8) count(2) then `count` records:
  *   seq(8) batch(8) sender(8) at_ms(8) kind(1) name(2+n) sent_at(1+n) audience(2+n) content(4+n) extra(2+n)
+ *   author_id(1+n) author_face(2+n)
  *
  * WIRE_PRESENCE says that who is present in `conversation` has changed; WIRE_HISTORY that `user` asked
  * for its history on all sockets; WIRE_FRIENDS, on the channel of a user's inbox, that the user has a new

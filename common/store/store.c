@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/store/store_authors.h"
 #include "common/store/store_passing.h"
 #include "common/store/store_sql.h"
 
@@ -18,6 +19,12 @@ static const struct store_statement core_rows[] = {
     {SQL_READ_LATEST, "SELECT * FROM (SELECT " STORE_MESSAGE_COLUMNS " FROM message"
                       " WHERE conversation = ? AND seq > ? AND seq < ?"
                       " ORDER BY seq DESC LIMIT ?) AS latest ORDER BY seq"},
+    {SQL_READ_FORWARD_BY,
+     "SELECT r.*, " STORE_AUTHOR_COLUMNS " FROM (SELECT " STORE_MESSAGE_COLUMNS " FROM message"
+     " WHERE conversation = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?) AS r" STORE_AUTHORS_OF " ORDER BY r.seq"},
+    {SQL_READ_LATEST_BY, "SELECT r.*, " STORE_AUTHOR_COLUMNS " FROM (SELECT " STORE_MESSAGE_COLUMNS " FROM message"
+                         " WHERE conversation = ? AND seq > ? AND seq < ?"
+                         " ORDER BY seq DESC LIMIT ?) AS r" STORE_AUTHORS_OF " ORDER BY r.seq"},
     {SQL_EPOCH, "SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'epoch'"},
     {SQL_FIND_BATCH, "SELECT batch_id FROM message WHERE conversation = ? AND seq = ?"},
     {SQL_ADD_MESSAGE, "INSERT INTO message (conversation, seq, sender, client_id, batch_id, kind,"
@@ -83,6 +90,7 @@ void store_free(struct store *store)
     if (!store)
         return;
     db_free(store->db);
+    store_authors_free(store->authors);
     free(store);
 }
 
@@ -226,6 +234,8 @@ void store_on_message(void *arg, const struct db_value *c)
         .extra = c[12].text,
     };
     message.content = raw_of(message.kind, message.content);
+    if (reading->authors)
+        store_author_of(c + reading->authors, &message.author_id, &message.author_face);
     if (message.recalled) {
         message.kind = MESSAGE_TEXT;
         message.content = STR(MESSAGE_RECALLED_TEXT);
@@ -235,18 +245,21 @@ void store_on_message(void *arg, const struct db_value *c)
 
 enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn, void *arg)
 {
-    struct store_reading reading = {range->conversation, fn, arg};
+    struct store_reading reading = {range->conversation, range->authors ? STORE_MESSAGE_COLUMN_COUNT : 0, fn, arg};
     struct db_value params[] = {DB_NUM(range->conversation), DB_NUM(range->after), DB_NUM(range->before),
                                 DB_NUM(range->limit)};
     if (range->said)
         return store_passing_read_said(store, range, fn, arg);
-    return db_query(store->db, range->latest ? SQL_READ_LATEST : SQL_READ_FORWARD, params, 4, store_on_message,
-                    &reading);
+    enum statement sql = range->latest ? SQL_READ_LATEST : SQL_READ_FORWARD;
+    if (range->authors)
+        sql = range->latest ? SQL_READ_LATEST_BY : SQL_READ_FORWARD_BY;
+    return db_query(store->db, sql, params, 4, store_on_message, &reading);
 }
 
 struct ranged {
     const struct store_range *ranges;
     size_t count;
+    bool authors;
     store_ranged_fn *fn;
     void *arg;
 };
@@ -263,7 +276,9 @@ static void on_ranged(void *arg, const struct message *message)
 
 static void on_ranged_row(void *arg, const struct db_value *columns)
 {
-    struct store_reading reading = {columns[STORE_MESSAGE_COLUMN_COUNT].number, on_ranged, arg};
+    const struct ranged *ranged = arg;
+    struct store_reading reading = {columns[STORE_MESSAGE_COLUMN_COUNT].number,
+                                    ranged->authors ? STORE_MESSAGE_COLUMN_COUNT + 1 : 0, on_ranged, arg};
     store_on_message(&reading, columns);
 }
 
@@ -278,23 +293,36 @@ static bool is_repeated(const struct store_range *ranges, size_t i)
     return false;
 }
 
+static bool wants_authors(const struct store_range *ranges, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ranges[i].authors)
+            return true;
+    return false;
+}
+
 enum err store_read_ranges(struct store *store, const struct store_range *ranges, size_t count, store_ranged_fn *fn,
                            void *arg)
 {
+    static const char with[] = "SELECT r.*, " STORE_AUTHOR_COLUMNS " FROM (";
     static const char select[] = "SELECT " STORE_MESSAGE_COLUMNS ", conversation FROM message FORCE INDEX (PRIMARY)";
     static const char order[] = " ORDER BY conversation, seq";
-    struct ranged ranged = {ranges, count, fn, arg};
+    static const char order_with[] = ") AS r" STORE_AUTHORS_OF " ORDER BY r.conversation, r.seq";
+    struct ranged ranged = {ranges, count, wants_authors(ranges, count), fn, arg};
     struct buf sql;
     if (!count)
         return ERR_OK;
-    buf_init(&sql, sizeof select + sizeof order + count * 120);
+    buf_init(&sql, sizeof with + sizeof select + sizeof order + sizeof order_with + count * 120);
+    if (ranged.authors)
+        buf_add_text(&sql, with);
     buf_add_text(&sql, select);
     for (size_t i = 0; i < count; i++)
         if (!is_repeated(ranges, i))
             buf_addf(&sql, " %s (conversation = %llu AND seq > %llu AND seq < %llu)", i ? "OR" : "WHERE",
                      (unsigned long long)ranges[i].conversation, (unsigned long long)ranges[i].after,
                      (unsigned long long)ranges[i].before);
-    buf_add(&sql, order, sizeof order); /* with its NUL */
+    buf_add_text(&sql, ranged.authors ? order_with : order);
+    buf_add_char(&sql, '\0');
     CG_ASSERT(!sql.failed);
     enum err err = db_run(store->db, sql.data, on_ranged_row, &ranged);
     buf_fini(&sql);

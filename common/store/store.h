@@ -102,6 +102,7 @@ struct store_range {
     bool latest;
     bool said; /* with `latest`: of them only what somebody said (message_is_said), as store_passing_read_said finds it;
                 * `before` is then about where there are messages */
+    bool authors; /* with who they are to the application: author_id and author_face */
 };
 enum err store_read(struct store *store, const struct store_range *range, store_message_fn *fn,
                     void *arg) CG_MUST_CHECK;
@@ -128,13 +129,15 @@ enum err store_epoch(struct store *store, uint64_t *epoch) CG_MUST_CHECK;
 /* ---- The journal's transaction (store_journal.c) ---- */
 
 struct store_post {
-    struct message message; /* conversation, sender, kind, texts given; seq and at_ms are set */
+    struct message message; /* conversation, sender, kind, texts given; seq and at_ms are set, and author_id and
+                             * author_face of what is new: borrowed from the store until its next store_journal */
     uint64_t of_epoch; /* given: in which its conversation and sender are what their numbers say; 0: the present one */
     uint64_t epoch;    /* set: the one that the transaction saw which stored it, or refused it; 0: none did */
     enum err err;      /* ERR_OK: stored under message.seq */
     bool repeated;     /* it had been stored before, under the same client_id */
     uint64_t lost_seq; /* the journal's own: what it was to get by a COMMIT that had no answer */
     int64_t lost_at_ms;
+    bool of_app; /* the journal's: its sender may be a user of the application */
     uint64_t of; /* the journal's: which message an edit or a recall is about */
     struct {     /* the journal's: what is stored under its client_id; seq 0: nothing (store_repeats.h) */
         uint64_t seq;

@@ -440,7 +440,7 @@ static void on_own_row(void *arg, const struct db_value *c)
 {
     struct piece *piece = arg;
     const struct db_value *of = c + STORE_MESSAGE_COLUMN_COUNT;
-    struct store_reading reading = {of[0].number, on_own, piece};
+    struct store_reading reading = {of[0].number, 0, on_own, piece};
     piece->found++;
     if (piece->full)
         return;

@@ -37,7 +37,7 @@ enum err store_io_namespace(struct store *store, struct str name, bool create, u
 enum err store_io_recent(struct store *store, uint64_t conversation, bool to_some, unsigned limit, store_message_fn *fn,
                          void *arg)
 {
-    struct store_reading reading = {conversation, fn, arg};
+    struct store_reading reading = {conversation, 0, fn, arg};
     struct db_value params[] = {DB_NUM(conversation), DB_NUM(to_some), DB_NUM(conversation), DB_NUM(limit)};
     return db_query(store->db, SQL_IO_RECENT, params, 4, store_on_message, &reading);
 }

@@ -27,6 +27,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/store/store_authors.h"
 #include "common/store/store_feed.h"
 #include "common/store/store_passing.h"
 #include "common/store/store_repeats.h"
@@ -45,6 +46,7 @@ struct counter {
     struct feed_place fed; /* its last row of the feed */
     size_t run;            /* of comings and goings: of this attempt its latest, counted from 1; 0: none */
     bool found;
+    bool is_app;             /* of the application's: so are those who speak in it */
     char at[CLOCK_TEXT_MAX]; /* last_ms, once it is that of messages of this batch */
 };
 
@@ -95,6 +97,7 @@ static void on_counter(void *arg, const struct db_value *columns)
         counter->seq = columns[1].number;
         counter->last_ms = (int64_t)columns[2].number;
         counter->fed = (struct feed_place){columns[4].number, columns[5].number};
+        counter->is_app = columns[6].number == KIND_APP;
         counter->found = true;
     }
 }
@@ -103,8 +106,8 @@ static enum err lock_counters(struct store *store, struct batch *batch)
 {
     struct buf sql;
     buf_init(&sql, 256 + batch->counter_count * 21);
-    buf_add_text(&sql,
-                 "SELECT id, seq, last_at, " STORE_EPOCH ", feed_stream, feed_pos FROM conversation WHERE id IN (");
+    buf_add_text(&sql, "SELECT id, seq, last_at, " STORE_EPOCH
+                       ", feed_stream, feed_pos, kind FROM conversation WHERE id IN (");
     for (size_t i = 0; i < batch->counter_count; i++) {
         if (i)
             buf_add_char(&sql, ',');
@@ -391,6 +394,7 @@ static enum err insert_messages(struct store *store, struct batch *batch, size_t
         m->seq = ++counter->seq;
         m->at_ms = counter->last_ms;
         m->batch = batch->id;
+        batch->posts[i]->of_app = counter->is_app || store->chatroom_realm == REALM_APP;
         p[0] = DB_NUM(m->conversation);
         p[1] = DB_NUM(m->seq);
         p[2] = m->sender ? DB_NUM(m->sender) : DB_NULL;
@@ -681,6 +685,7 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
         posts[i].repeated = false;
         posts[i].epoch = 0;
         posts[i].lost_seq = 0;
+        posts[i].of_app = false;
         posts[i].of = message_is_revision(posts[i].message.kind) ? store_revision_of(&posts[i].message) : 0;
         order[i] = &posts[i];
     }
@@ -689,6 +694,7 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
     enum err err = run(store, &batch);
     if (err == ERR_INTERNAL)
         log_error("journal.refused", "errno=%u", db_errno(store->db));
+    store_authors_name(store, posts, count);
     free(order);
     free(batch.counters);
     return err == ERR_INTERNAL || err == ERR_NOT_FOUND ? ERR_OK : err;

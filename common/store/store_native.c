@@ -7,7 +7,7 @@ enum { MEMBERSHIPS_AT_ONCE = 10 };
 
 static const struct store_statement rows[] = {
     {SQL_NATIVE_USER, "SELECT u.id, u.realm, " STORE_SHOWN ", u.head_num, c.user, " STORE_RIGHTS_COLUMNS(
-                          "u") " FROM user u"
+                          "u") ", " STORE_AUTHOR_COLUMNS " FROM user u"
                                " LEFT JOIN credential c ON c.user = u.id LEFT JOIN app_user a ON a.user = u.id"
                                " WHERE u.public_id = ? AND u.realm IN (1, 2, 4, 5)"},
     {SQL_NATIVE_MEMBERSHIPS, "SELECT c.public_id, c.id, c.kind, c.seq, m.read_seq, c.name, u.rights,"
@@ -41,6 +41,10 @@ static void on_user(void *arg, const struct db_value *c)
     store_copy(user->head, sizeof user->head, store_json(c[3].text, "0"));
     user->has_password = !c[4].is_null;
     user->rights = store_read_rights(c + 5);
+    if (user->realm != REALM_APP)
+        return;
+    store_copy(user->id, sizeof user->id, c[5 + STORE_RIGHTS_COLUMN_COUNT].text);
+    store_copy(user->face, sizeof user->face, c[6 + STORE_RIGHTS_COLUMN_COUNT].text);
 }
 
 enum err store_native_user(struct store *store, struct str user_id, struct store_native_user *user)
@@ -118,7 +122,7 @@ enum err store_native_enter(struct store *store, uint64_t user, struct str id)
  * they are carried out in this order whatever the server thinks of the tables' sizes: by unique keys alone. */
 static const char arrivals_before[] =
     "SELECT e.at, u.id, u.realm, " STORE_SHOWN
-    ", u.head_num, k.user, " STORE_RIGHTS_COLUMNS("u") ", c.id, c.kind, c.seq,"
+    ", u.head_num, k.user, " STORE_RIGHTS_COLUMNS("u") ", " STORE_AUTHOR_COLUMNS ", c.id, c.kind, c.seq,"
                                                        " m.read_seq, c.name, u.rights, m.role FROM (";
 static const char arrivals_after[] = ") AS e LEFT JOIN user u ON u.public_id = e.user AND u.realm IN (1, 2, 4, 5)"
                                      " LEFT JOIN credential k ON k.user = u.id LEFT JOIN app_user a ON a.user = u.id"
@@ -144,7 +148,7 @@ static void on_arrival(void *arg, const struct db_value *c)
     if (!store_is_asked(c[0].number, asking->count))
         return;
     const struct asked *asked = &asking->asked[c[0].number];
-    const struct db_value *of_membership = c + 6 + STORE_RIGHTS_COLUMN_COUNT;
+    const struct db_value *of_membership = c + 8 + STORE_RIGHTS_COLUMN_COUNT;
     bool is_user = !c[1].is_null, is_member = !of_membership[3].is_null;
     if (is_user)
         on_user(&asked->arrival->user, c + 1);

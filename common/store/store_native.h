@@ -2,6 +2,7 @@
 #ifndef CG_COMMON_STORE_STORE_NATIVE_H
 #define CG_COMMON_STORE_STORE_NATIVE_H
 
+#include "common/app_claims.h"
 #include "common/rights.h"
 #include "common/store/store.h"
 
@@ -13,7 +14,8 @@ struct store_native_user {
     bool has_password;
     struct rights rights;
     char name[STORE_NAME_MAX + 1];
-    char head[STORE_HEAD_MAX + 1]; /* a JSON scalar */
+    char head[STORE_HEAD_MAX + 1];                   /* a JSON scalar */
+    char id[APP_ID_MAX + 1], face[APP_FACE_MAX + 1]; /* of REALM_APP: the application's id of them, and their face */
 };
 /* ERR_NOT_FOUND: no such user. */
 enum err store_native_user(struct store *store, struct str user_id, struct store_native_user *user) CG_MUST_CHECK;

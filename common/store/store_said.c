@@ -59,7 +59,7 @@ static bool add_all_between(struct buf *sql, const struct store_range *range, co
 
 enum err store_passing_read_said(struct store *store, const struct store_range *range, store_message_fn *fn, void *arg)
 {
-    struct store_reading reading = {range->conversation, fn, arg};
+    struct store_reading reading = {range->conversation, 0, fn, arg};
     size_t most = (size_t)range->limit + 1; /* before each there is a message at least, but for the first */
     struct runs runs = {.runs = mem_zalloc(most * sizeof runs.runs[0])};
     struct buf sql;

@@ -18,6 +18,8 @@ enum statement {
     SQL_READ_FORWARD,
     SQL_READ_LATEST,
     SQL_RUNS_BEFORE,
+    SQL_READ_FORWARD_BY,
+    SQL_READ_LATEST_BY,
     SQL_EPOCH,
     SQL_FIND_BATCH,
     SQL_ADD_MESSAGE,
@@ -174,8 +176,11 @@ enum statement {
     SQL_COUNT
 };
 
+struct store_authors;
+
 struct store {
     struct db *db;
+    struct store_authors *authors;   /* NULL: none was asked for so far */
     enum store_realm chatroom_realm; /* whose users those are who enter a chatroom (settings->doors) */
     int64_t journal_ms;              /* store_journal_ms */
     struct {                         /* the last transaction of store_journal that stored something */
@@ -280,9 +285,14 @@ int64_t store_next_ms(int64_t last_ms);
 
 enum { STORE_MESSAGE_COLUMN_COUNT = 13 };
 
+/* Who the senders of rows `r` are to the application, as two columns behind all others: store_authors.h. */
+#define STORE_AUTHOR_COLUMNS "u.name, a.face"
+#define STORE_AUTHORS_OF     " LEFT JOIN user u ON u.id = r.sender AND u.realm = 5 LEFT JOIN app_user a ON a.user = u.id"
+
 /* A db_row_fn for rows of these columns; `arg` is a struct store_reading. */
 struct store_reading {
     uint64_t conversation;
+    size_t authors; /* where the columns of the author begin; 0: there are none */
     store_message_fn *fn;
     void *arg;
 };

@@ -87,7 +87,7 @@ static void read_page(struct catchup *catchup, struct session *session, uint64_t
         .limit = kind->page_rows(settings),
     };
     struct page *page = reader_plan(&catchup->reader, &range, kind->page_bytes(settings),
-                                    6 * (size_t)settings->max_message_bytes + 4096, kind->arg_size);
+                                    6 * (size_t)settings->max_message_bytes + 20480, kind->arg_size);
     kind->plan(catchup, page);
     session->pages++;
     if (reader_ask(&catchup->reader, hub, session_payer(session), on_page)) {

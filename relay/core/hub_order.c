@@ -319,6 +319,7 @@ static void backfill(struct room *room)
     reading->anchor = anchor_of(room);
     reading->range.after = room->seq ? room->seq - 1 : 0;
     reading->range.limit = BACKFILL_LIMIT + 1;
+    reading->range.authors = true;
     if (room->gap && room->gap->count)
         reading->range.before = room->gap->messages[0]->seq;
     room->backfilling = true;

@@ -46,7 +46,7 @@ struct payer {
 struct batch {
     struct completion completion;
     struct journal *journal;
-    size_t count;
+    size_t count, bytes; /* bytes: as they were queued */
     struct store_post *posts;
     struct post_id *ids;
     struct message **messages; /* own the posts' texts */
@@ -213,6 +213,7 @@ static struct batch *batch_new(struct journal *journal, struct entries *taken, s
         struct entry *entry = STAILQ_FIRST(taken);
         STAILQ_REMOVE_HEAD(taken, next);
         batch->posts[i].message = *entry->message;
+        batch->bytes += message_size(entry->message);
         batch->posts[i].of_epoch = entry->epoch;
         batch->ids[i] = entry->id;
         batch->messages[i] = entry->message;
@@ -223,10 +224,9 @@ static struct batch *batch_new(struct journal *journal, struct entries *taken, s
 
 static void count_results(struct journal *journal, const struct batch *batch)
 {
-    size_t stored = 0, repeated = 0, failed = 0, bytes = 0;
+    size_t stored = 0, repeated = 0, failed = 0;
     for (size_t i = 0; i < batch->count; i++) {
         const struct store_post *post = &batch->posts[i];
-        bytes += message_size(&post->message);
         failed += post->err != ERR_OK;
         repeated += !post->err && post->repeated;
         stored += !post->err && !post->repeated;
@@ -235,7 +235,21 @@ static void count_results(struct journal *journal, const struct batch *batch)
     metric_add(METRIC_JOURNAL_STORED, (int64_t)stored);
     metric_add(METRIC_JOURNAL_REPEATED, (int64_t)repeated);
     metric_add(METRIC_JOURNAL_FAILED, (int64_t)failed);
-    settle(journal, batch->count, bytes);
+    settle(journal, batch->count, batch->bytes);
+}
+
+/* What posts borrow from the store they keep. */
+static void keep_borrowed(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct store_post *post = &batch->posts[i];
+        if (!post->message.author_id.len)
+            continue;
+        struct message *own = message_dup(&post->message);
+        free(batch->messages[i]);
+        batch->messages[i] = own;
+        post->message = *own;
+    }
 }
 
 /* While the database is known to be away nobody is kept waiting: each batch gets one attempt. */
@@ -252,6 +266,7 @@ static void store_batch(struct journal *journal, struct store *store, struct bat
     else if (!err && journal->failing)
         log_info("journal.recovered", "batch=%zu", batch->count);
     journal->failing = err != ERR_OK;
+    keep_borrowed(batch);
     learn(journal, batch->count, store_journal_ms(store));
 }
 

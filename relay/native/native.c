@@ -209,6 +209,21 @@ static void refuse_token(struct native *native, int64_t re, enum token_refusal r
     protocol_refuse_token(native->session, refusal);
 }
 
+static void be(struct native *native, const struct store_native_user *user)
+{
+    const char *const texts[] = {user->name, user->head, user->id, user->face};
+    char **const own[] = {&native->name, &native->head, &native->id, &native->face};
+    size_t len = 0;
+    for (size_t i = 0; i < 4; i++)
+        len += strlen(texts[i]) + 1;
+    char *at = mem_zalloc(len);
+    for (size_t i = 0; i < 4; i++) {
+        *own[i] = at;
+        at = stpcpy(at, texts[i]) + 1;
+    }
+    native->user = user->user;
+}
+
 static void admit(struct native *native, struct greeting *greeting)
 {
     const struct store_native_user *user = &greeting->arrival.user;
@@ -218,8 +233,7 @@ static void admit(struct native *native, struct greeting *greeting)
         protocol_refuse(native->session, why->code, why->reason);
         return;
     }
-    native->user = user->user;
-    native->name = mem_strndup_two(user->name, strlen(user->name), user->head, strlen(user->head), &native->head);
+    be(native, user);
     wheel_cancel(&native->timer);
     if (greeting->by_token)
         session_expire(native->session, greeting->token.expires_s);
@@ -444,6 +458,9 @@ void native_hello_settled(struct native *native)
         room->joined = room->in_hello && hub_subscription(native->session, room->membership.conversation);
     native_begin(&out, ANSWER_BYTES, hello->re);
     json_add_text(&out, "user", native->name);
+    json_add_u64(&out, "uid", native->user);
+    if (*native->id)
+        json_add_text(&out, "id", native->id);
     json_add_u64(&out, "epoch", protocol_context.hub->epoch);
     json_add_int(&out, "ping_ms", session_ping_ms(native->session));
     add_limits(native, &out);

@@ -134,10 +134,11 @@ void native_history(struct native_room *room, int64_t re, struct json_object *ob
         return;
     }
     range.conversation = room->membership.conversation;
+    range.authors = true;
     range.limit = (unsigned)limit + 1; /* one more is read, to see whether there are more */
     struct history *history = asked_new(native, re, sizeof *history, read_history, on_history);
     page_init(&history->page, &range, (size_t)protocol_context.settings->history_bytes,
-              12 * (size_t)protocol_context.settings->max_message_bytes + 8192);
+              12 * (size_t)protocol_context.settings->max_message_bytes + 24576);
     history->page.rows_max = (size_t)limit;
     history->page.encode = encode;
     job_charge(&history->asked.job, JOB_ASK, native->user, 1 + (size_t)limit / 50);

@@ -38,6 +38,7 @@ static void plan(struct catchup *catchup, struct page *page)
 {
     (void)catchup;
     page->encode = encode;
+    page->range.authors = true;
 }
 
 static unsigned page_rows(const struct settings *settings)

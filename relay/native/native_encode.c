@@ -37,6 +37,19 @@ static const char *kind_name(enum message_kind kind)
     return "other";
 }
 
+/* Who that is: a number that gives no access, and who they are to the application. */
+void native_add_from(struct buf *out, uint64_t user, struct str name, struct str id, struct str face)
+{
+    json_add_object(out, "from");
+    json_add_u64(out, "uid", user);
+    if (id.len)
+        json_add_string(out, "id", id);
+    json_add_string(out, "name", name);
+    if (face.len)
+        json_add_string(out, "face", face);
+    json_end_object(out);
+}
+
 static void add_content(const struct message *message, struct buf *out)
 {
     json_add_text(out, "kind", kind_name(message->kind));
@@ -61,6 +74,7 @@ void native_encode(const struct message *message, struct buf *out)
     json_add_u64(out, "epoch", protocol_context.hub->epoch);
     json_add_u64(out, "seq", message->seq);
     json_add_int(out, "ts", message->at_ms);
+    native_add_from(out, message->sender, message->sender_name, message->author_id, message->author_face);
     json_add_string(out, "name", message->sender_name);
     if (message_is_revision(message->kind) && message->content.len) /* the members of an object of our own making */
         json_add_raw(out, NULL, (struct str){message->content.ptr + 1, message->content.len - 2});

@@ -104,7 +104,7 @@ struct native {
     size_t hello_left;          /* those that have neither a subscription nor a refusal yet */
     bool known;                 /* hello was answered */
     uint64_t user;
-    char *name, *head; /* one piece of memory */
+    char *name, *head, *id, *face; /* one piece of memory; id and face empty: those of no user of the application */
     SLIST_HEAD(, native_room) rooms;
     size_t room_count;
     size_t waiting;           /* commands that wait for their room */
@@ -196,6 +196,7 @@ native_handler native_unread;
 /* ---- native_encode.c ---- */
 
 void native_encode(const struct message *message, struct buf *out);
+void native_add_from(struct buf *out, uint64_t user, struct str name, struct str id, struct str face);
 void native_add_members(struct buf *out, const struct member *members, size_t count);
 enum message_kind native_kind(struct str name);          /* 0: none that a client may send */
 void native_add_kinds(struct buf *out, const char *key); /* those that one may */

@@ -160,10 +160,11 @@ void native_typing(struct native_room *room, int64_t re, struct json_object *obj
     if (room->typed_ms && now_ms - room->typed_ms < TYPING_MS)
         return;
     room->typed_ms = now_ms;
-    buf_init(&out, 4096);
+    buf_init(&out, 32768);
     json_begin_object(&out);
     json_add_text(&out, "ev", "typing");
     json_add_u64(&out, "ch", room->membership.conversation);
+    native_add_from(&out, native->user, str_of(native->name), str_of(native->id), str_of(native->face));
     json_add_text(&out, "name", native->name);
     json_end_object(&out);
     CG_ASSERT(!out.failed);

@@ -456,6 +456,36 @@ describe('the server API', () => {
     assert.equal((await stack.chaguan('user', 'export', unique('nobody'))).code, 2);
   });
 
+  it('each event of the native protocol says whose it is: live, in histories, on coming back', async () => {
+    const face = 'https://shop.test/ann.png';
+    const [id, plain] = [unique('茶 user'), unique('plain')];
+    const tokens = [await user(id, { name: 'Ann', face }), await user(plain)];
+    const { public_id: room } = await group({ members: [id, plain] });
+    const [one, other] = [await Native.hello(stack, { token: tokens[0] }, { relay: 1 }),
+      await Native.hello(stack, { token: tokens[1] }, { relay: 2 })];
+    assert.deepEqual([one.welcome.id, other.welcome.id], [id, plain]);
+    const ann = { uid: one.welcome.uid, id, name: 'Ann', face };
+    const { ch, seq: from } = await one.join(room);
+    await other.join(room);
+    const sent = await one.send(room);
+    await one.must('edit', { room, seq: sent.seq, client_id: unique('e'), content: unique('edited') });
+    await other.send(room);
+    await fine(call('POST', `conversations/${room}/messages`, { body: { from: id, content: unique('by key') } }), 201);
+    const last = await fine(call('POST', `conversations/${room}/messages`, { body: { content: unique('system') } }), 201);
+    const authors = [ann, ann, { uid: other.welcome.uid, id: plain, name: plain }, ann, { uid: 0, name: 'system' }];
+    for (const native of [one, other]) {
+      await native.reached(ch, last.seq);
+      assert.deepEqual(native.log(ch).map((event) => event.from), authors);
+    }
+    assert.deepEqual((await one.must('history', { room })).events.map((event) => event.from), authors);
+    const back = await Native.hello(stack, { token: tokens[1] }, { relay: 2, resume: [{ room, epoch: 1, seq: from }] });
+    await back.reached(ch, last.seq);
+    assert.deepEqual(back.log(ch).map((event) => event.from), authors);
+    await other.must('typing', { room });
+    assert.deepEqual((await one.event('typing')).from, authors[2]);
+    await Promise.all([one, other, back].map((native) => native.close()));
+  });
+
   it('an erased user leaves no name and no content, and every number', async () => {
     const { id } = await group({ members: ['gone', 'stays'] });
     const at = `conversations/${id}/messages`;

@@ -19,6 +19,8 @@ static struct message sample(void)
         .sent_at = BYTES("2024-02-29 23:59:59"),
         .audience = BYTES("r6:红房x20:AAAAAAAAAAAAAAAAAAAA"),
         .extra = BYTES("\"mood\":\"乐\""),
+        .author_id = BYTES("顾客"),
+        .author_face = BYTES("https://example.org/face"),
     };
 }
 
@@ -49,9 +51,11 @@ static void the_layout_is_what_the_header_says(void **state)
                               .sender_name = BYTES("ab"),
                               .content = BYTES("xyz"),
                               .audience = BYTES("r1:a"),
-                              .extra = BYTES("\"a\":1")};
+                              .extra = BYTES("\"a\":1"),
+                              .author_id = BYTES("u-7"),
+                              .author_face = BYTES("/f")};
     encode(&out, &message, 1);
-    assert_bytes(buf_str(&out), "CG\x04\x01"
+    assert_bytes(buf_str(&out), "CG\x05\x01"
                                 "\x88\x77\x66\x55\x44\x33\x22\x11" /* sender */
                                 "\x03\0\0\0\0\0\0\0"               /* epoch */
                                 "\x07\0\0\0\0\0\0\0"               /* conversation */
@@ -70,7 +74,11 @@ static void the_layout_is_what_the_header_says(void **state)
                                 "\x03\0\0\0"
                                 "xyz"
                                 "\x05\0"
-                                "\"a\":1");
+                                "\"a\":1"
+                                "\x03"
+                                "u-7"
+                                "\x02\0"
+                                "/f");
     buf_fini(&out);
 }
 
@@ -107,6 +115,8 @@ static void what_was_written_is_read(void **state)
         assert_str(got.sent_at, sent[i].sent_at);
         assert_str(got.audience, sent[i].audience);
         assert_str(got.extra, sent[i].extra);
+        assert_str(got.author_id, sent[i].author_id);
+        assert_str(got.author_face, sent[i].author_face);
         assert_int_equal(got.client_id.len, 0); /* stays with its sender */
     }
     assert_int_equal(at.len, 0);
@@ -161,10 +171,11 @@ static void lengths_past_the_end_are_refused(void **state)
     struct message message = {.seq = 1, .kind = MESSAGE_TEXT, .content = BYTES("x")};
     struct buf out;
     encode(&out, &message, 1);
-    size_t name = HEADER_BYTES + FIXED_BYTES, audience = name + 2 + 1, content = audience + 2, extra = content + 4 + 1;
+    size_t name = HEADER_BYTES + FIXED_BYTES, audience = name + 2 + 1, content = audience + 2, extra = content + 4 + 1,
+           id = extra + 2, face = id + 1;
     const struct {
         size_t at, bytes;
-    } rows[] = {{name, 2}, {name + 2, 1}, {audience, 2}, {content, 4}, {extra, 2}};
+    } rows[] = {{name, 2}, {name + 2, 1}, {audience, 2}, {content, 4}, {extra, 2}, {id, 1}, {face, 2}};
     assert_int_equal(read_one(&out), ERR_OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char kept[4];
@@ -193,7 +204,8 @@ static void strangers_are_refused(void **state)
         {2, 1}, /* without audiences */
         {2, 2}, /* without batches */
         {2, 3}, /* without extras */
-        {2, 5},
+        {2, 4}, /* without authors */
+        {2, 6},
         {3, 0}, /* kind of batch */
         {3, 99},
         {HEADER_BYTES + 32, 0}, /* kind of message */
@@ -249,7 +261,7 @@ static void a_copy_is_its_own(void **state)
     assert_bytes(copy->audience, "r6:红房x20:AAAAAAAAAAAAAAAAAAAA");
     assert_bytes(copy->extra, "\"mood\":\"乐\"");
     assert_true(copy->seq == message.seq);
-    assert_int_equal(message_size(copy), sizeof *copy + 4 + 4 + 3 + 19 + 33 + 12);
+    assert_int_equal(message_size(copy), sizeof *copy + 4 + 4 + 3 + 19 + 33 + 12 + 6 + 24);
     free(copy);
 
     struct message empty = {.seq = 1};

@@ -19,8 +19,9 @@ static void nothing_goes_before_hello(void **state)
     assert_string_equal(brief(client),
                         "re 1 not_hello|re 2 not_hello|re 0 bad_frame|re 3 bad_frame|re 5 bad_command|re 6 not_hello|");
     do_all();
-    assert_string_equal(heard(client), "{\"re\":4,\"ok\":true,\"user\":\"ann\",\"epoch\":3,\"ping_ms\":20000," LIMITS
-                                       "\"joined\":[]}|");
+    assert_string_equal(heard(client),
+                        "{\"re\":4,\"ok\":true,\"user\":\"ann\",\"uid\":1,\"epoch\":3,\"ping_ms\":20000," LIMITS
+                        "\"joined\":[]}|");
     go(100000);
     assert_int_equal(client->closes, 0);
 }
@@ -227,10 +228,15 @@ static void changes_look_as_they_should(void **state)
     messages[3].revised_by = 9;
     static const char *const ends[] = {"\"name\":\"bob\",\"of\":9,\"content\":\"x\"}|", "\"name\":\"bob\",\"of\":9}|",
                                        "\"kind\":\"text\",\"recalled\":true}|", "\"content\":\"m4\",\"edited\":9}|"};
+    messages[3].author_id = STR("b-1");
+    messages[3].author_face = STR("https://x/\"");
+    static const char from[] = "\"from\":{\"uid\":9,\"id\":\"b-1\",\"name\":\"bob\",\"face\":\"https://x/\\\"\"}";
     for (size_t i = 0; i < 4; i++) {
         hub_deliver(&hub, &messages[i]);
-        if (!strstr(heard(client), ends[i]))
+        const char *text = heard(client);
+        if (!strstr(text, ends[i]))
             fail_msg("%zu is not as it should be", i);
+        assert_non_null(strstr(text, i < 3 ? "\"from\":{\"uid\":9,\"name\":\"bob\"}" : from));
     }
 }
 

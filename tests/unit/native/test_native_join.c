@@ -13,8 +13,10 @@ static void who_joins_hears_what_comes(void **state)
                         "{\"re\":1,\"ok\":true,\"room\":\"" ROOM "\",\"ch\":7,\"epoch\":3,\"seq\":5,\"read\":0}|");
     deliver(7, 6);
     deliver(8, 1);
-    assert_string_equal(heard(client), "{\"ev\":\"message\",\"ch\":7,\"epoch\":3,\"seq\":6,\"ts\":0,\"name\":\"bob\","
-                                       "\"kind\":\"text\",\"content\":\"m6\"}|");
+    assert_string_equal(
+        heard(client),
+        "{\"ev\":\"message\",\"ch\":7,\"epoch\":3,\"seq\":6,\"ts\":0,\"from\":{\"uid\":9,\"name\":\"bob\"},\"name\":\"bob\","
+        "\"kind\":\"text\",\"content\":\"m6\"}|");
     say(client, "{\"id\":2,\"cmd\":\"leave\",\"room\":\"" ROOM "\"}");
     deliver(7, 7);
     assert_string_equal(brief(client), "re 2|");
@@ -141,12 +143,12 @@ static void a_hello_answers_for_all_its_rooms_at_once(void **state)
     assert_string_equal(brief(client), "");
     hub_subscribed(&hub, 8);
     job_do();
-    assert_string_equal(heard(client),
-                        "{\"re\":1,\"ok\":true,\"user\":\"ann\",\"epoch\":3,\"ping_ms\":20000," LIMITS "\"joined\":["
-                        "{\"room\":\"" ROOM "\",\"ch\":7,\"epoch\":3,\"seq\":5,\"read\":0,\"missed\":2},"
-                        "{\"room\":\"" NONE
-                        "\",\"error\":{\"code\":\"not_found\",\"message\":\"no such thing, or not one of yours\"}},"
-                        "{\"room\":\"" TEA "\",\"ch\":8,\"epoch\":3,\"seq\":2,\"read\":0}]}|");
+    assert_string_equal(
+        heard(client),
+        "{\"re\":1,\"ok\":true,\"user\":\"ann\",\"uid\":1,\"epoch\":3,\"ping_ms\":20000," LIMITS "\"joined\":["
+        "{\"room\":\"" ROOM "\",\"ch\":7,\"epoch\":3,\"seq\":5,\"read\":0,\"missed\":2},"
+        "{\"room\":\"" NONE "\",\"error\":{\"code\":\"not_found\",\"message\":\"no such thing, or not one of yours\"}},"
+        "{\"room\":\"" TEA "\",\"ch\":8,\"epoch\":3,\"seq\":2,\"read\":0}]}|");
     assert_int_equal(world.entered, 1);
     assert_int_equal(world.encoding, ENCODING_CHATROOM);
     deliver(8, 3);

@@ -198,7 +198,7 @@ static uint64_t *seq_of(uint64_t conversation)
 static void lock_conversations(const char *sql, db_row_fn *fn, void *arg)
 {
     static const char head[] =
-        "SELECT id, seq, last_at, " STORE_EPOCH ", feed_stream, feed_pos FROM conversation WHERE id IN (";
+        "SELECT id, seq, last_at, " STORE_EPOCH ", feed_stream, feed_pos, kind FROM conversation WHERE id IN (";
     assert_true(strlen(sql) < sizeof last_sql);
     strcpy(last_sql, sql);
     assert_memory_equal(sql, head, sizeof head - 1);
@@ -214,7 +214,8 @@ static void lock_conversations(const char *sql, db_row_fn *fn, void *arg)
                                      DB_NUM((uint64_t)working.last_at[id]),
                                      DB_NUM(working.epoch),
                                      DB_NUM(working.fed[id].stream),
-                                     DB_NUM(working.fed[id].pos)};
+                                     DB_NUM(working.fed[id].pos),
+                                     DB_NUM(KIND_CHATROOM)};
         fn(arg, columns);
     }
 }

@@ -31,7 +31,7 @@ static void numbers_are_taken_per_conversation_in_the_order_given(void **state)
     assert_string_equal(trace, "blisc"); /* as many statements as for one */
     assert_string_equal(last_sql,
                         "SELECT id, seq, last_at, " STORE_EPOCH
-                        ", feed_stream, feed_pos FROM conversation WHERE id IN (1,2,3) ORDER BY id FOR UPDATE");
+                        ", feed_stream, feed_pos, kind FROM conversation WHERE id IN (1,2,3) ORDER BY id FOR UPDATE");
     check_consistent();
     post_count = 0;
     post(3, 9, "");

@@ -88,8 +88,10 @@ static void add_row(size_t count, const struct db_value *values)
 
 /* ---- native arrivals ---- */
 
-#define RIGHTS                    DB_NUM(3), DB_NUM(2), DB_NUM(1700000000)
-#define USER(at, user, name)      DB_NUM(at), DB_NUM(user), DB_NUM(1), DB_TEXT(STR(name)), DB_TEXT(STR("3")), DB_NULL, RIGHTS
+#define RIGHTS DB_NUM(3), DB_NUM(2), DB_NUM(1700000000)
+#define USER(at, user, name) \
+    DB_NUM(at), DB_NUM(user), DB_NUM(1), DB_TEXT(STR(name)), DB_TEXT(STR("3")), DB_NULL, RIGHTS, DB_TEXT(STR(name)), \
+        DB_NULL
 #define NO_MEMBERSHIP             DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NUM(3)
 #define MEMBERSHIP(id, seq, read) DB_NUM(id), DB_NUM(1), DB_NUM(seq), DB_NUM(read), DB_TEXT(STR("tea")), DB_NUM(3)
 
@@ -107,7 +109,8 @@ static void everybody_gets_their_own_places(void **state)
     ADD_ROW(USER(0, 11, "ann"), DB_NUM(7), DB_NUM(1), DB_NUM(40), DB_NULL, DB_TEXT(STR("tea")),
             DB_NUM(3)); /* no member */
     ADD_ROW(USER(1, 11, "ann"), MEMBERSHIP(8, 50, 6));
-    ADD_ROW(DB_NUM(3), DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, NO_MEMBERSHIP);
+    ADD_ROW(DB_NUM(3), DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL,
+            NO_MEMBERSHIP);
     ADD_ROW(USER(4, 14, "kim"), NO_MEMBERSHIP);
     assert_int_equal(store_native_arrivals(&store, all, 4), ERR_OK);
     assert_int_equal(db.runs, 1);
