@@ -219,11 +219,10 @@ static enum err token(struct scan *scan)
     }
 }
 
+/* A text that is UTF-8. */
 static enum err vet(struct scan *scan)
 {
     CG_ASSERT(scan->max_depth <= JSON_VET_MAX_DEPTH);
-    if (!text_utf8_valid(scan->text))
-        return ERR_INVALID;
     while (scan->at < scan->text.len) {
         enum err err = token(scan);
         if (err)
@@ -235,7 +234,7 @@ static enum err vet(struct scan *scan)
 enum err json_vet(struct str text, unsigned max_depth, unsigned max_values)
 {
     struct scan scan = {.text = text, .max_depth = max_depth, .max_values = max_values};
-    return vet(&scan);
+    return text_utf8_valid(text) ? vet(&scan) : ERR_INVALID;
 }
 
 struct str json_without_mark(struct str text)
@@ -458,6 +457,12 @@ static void put_integers(struct json_object *value)
 }
 
 enum err json_parse_object(struct str text, struct json_object **out)
+{
+    *out = NULL;
+    return text_utf8_valid(text) ? json_parse_utf8_object(text, out) : ERR_INVALID;
+}
+
+enum err json_parse_utf8_object(struct str text, struct json_object **out)
 {
     *out = NULL;
     text = json_without_mark(text);

@@ -129,6 +129,8 @@ void json_add_raw(struct buf *out, const char *key, struct str json);
  * (json_whole). On success *out is owned by the caller (json_object_put).
  * ERR_TOO_BIG for depth or count, ERR_INVALID for everything else. */
 enum err json_parse_object(struct str text, struct json_object **out) CG_MUST_CHECK;
+/* The same of a text that is known to be UTF-8: a WebSocket's text message, which relay/net/ws.c has looked at. */
+enum err json_parse_utf8_object(struct str text, struct json_object **out) CG_MUST_CHECK;
 
 /* The string member `key`, borrowed from `object`. False if it is missing or no string.
  * Its bytes are valid UTF-8 without NUL. */

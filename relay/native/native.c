@@ -556,7 +556,7 @@ static void on_limited(struct session *session, struct str text, int64_t retry_a
 {
     struct json_object *object;
     int64_t re = NATIVE_NO_ID;
-    if (!json_parse_object(text, &object)) {
+    if (!json_parse_utf8_object(text, &object)) {
         if (!json_get_int(object, "id", 0, NUMBER_MAX, &re))
             re = NATIVE_NO_ID;
         json_object_put(object);
@@ -568,7 +568,7 @@ static void on_received(struct session *session, struct str text)
 {
     struct json_object *object;
     metric_inc(METRIC_FRAMES_IN);
-    if (json_parse_object(text, &object)) {
+    if (json_parse_utf8_object(text, &object)) {
         native_refuse(native_of(session), NATIVE_NO_ID, "bad_frame", "a frame must be one JSON object");
         return;
     }

@@ -546,7 +546,7 @@ static void chatroom_received(struct session *session, struct str text)
         session_close(session, 1013, "Try again later");
         return;
     }
-    if (json_parse_object(text, &frame)) {
+    if (json_parse_utf8_object(text, &frame)) {
         send_error(session, "bad_json", "a frame must be one JSON object");
         return;
     }

@@ -506,7 +506,7 @@ static void received(struct session *session, struct str text)
         session_close(session, 1013, "Try again later");
         return;
     }
-    if (json_parse_object(text, &object)) {
+    if (json_parse_utf8_object(text, &object)) {
         fail(session);
         return;
     }

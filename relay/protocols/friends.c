@@ -477,7 +477,7 @@ static void received(struct session *session, struct str text)
 {
     struct json_object *frame;
     metric_inc(METRIC_FRAMES_IN);
-    if (json_parse_object(text, &frame)) {
+    if (json_parse_utf8_object(text, &frame)) {
         protocol_send_error(session, "bad_json", "a frame must be one JSON object");
         return;
     }

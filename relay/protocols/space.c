@@ -38,10 +38,12 @@ static struct space_state *state_of(struct session *session)
 static void encode(const struct message *message, struct buf *out)
 {
     if (!message->sender && message->kind == MESSAGE_TEXT) { /* the application says it */
-        buf_addf(out, "{\"type\":\"system\",\"seq\":%llu,\"name\":\"" MESSAGE_SYSTEM_NAME "\",\"content\":",
-                 (unsigned long long)message->seq);
-        buf_add_json(out, message->content);
-        buf_add_char(out, '}');
+        json_begin_object(out);
+        json_add_text(out, "type", "system");
+        json_add_u64(out, "seq", message->seq);
+        json_add_text(out, "name", MESSAGE_SYSTEM_NAME);
+        json_add_string(out, "content", message->content);
+        json_end_object(out);
         return;
     }
     if (message->kind != MESSAGE_TRANSFER)
@@ -321,7 +323,7 @@ static void received(struct session *session, struct str text)
         session_close(session, 1013, "Try again later");
         return;
     }
-    if (json_parse_object(text, &frame)) {
+    if (json_parse_utf8_object(text, &frame)) {
         protocol_send_error(session, "bad_json", "a frame must be one JSON object");
         return;
     }
