@@ -86,6 +86,7 @@ REST_O   := $(filter-out %/main.o,$(call objects,rest))
 WORKER_O := $(filter-out %/main.o,$(call objects,worker))
 ADMIN_O  := $(call objects,admin)
 BENCH_O  := $(call objects,bench/load)
+THUMBNAIL_O := $(filter-out %/main.o,$(call objects,thumbnail))
 TESTS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/test_*.c))
 # Those of the load generator, which is none of the product.
 BENCH_TESTS := $(filter $(BUILD)/unit/bench/%,$(TESTS))
@@ -96,8 +97,10 @@ LIBRELAY  := $(BUILD)/librelay.a
 LIBREST   := $(BUILD)/librest.a
 LIBWORKER := $(BUILD)/libworker.a
 PROGRAMS  := $(BUILD)/chaguan-relay $(BUILD)/chaguan-rest $(BUILD)/chaguan-worker $(BUILD)/chaguan
-SOURCES    = $(foreach folder,common relay rest worker admin bench tests/unit tests/fuzz,$(wildcard $(folder)/*.c $(folder)/*/*.c))
-HEADERS    = $(foreach folder,common relay rest worker admin bench tests/unit tests/fuzz,$(wildcard $(folder)/*.h $(folder)/*/*.h))
+# What another program starts, and nobody else: without settings, with libraries of its own.
+HELPERS   := $(BUILD)/chaguan-thumbnail
+SOURCES    = $(foreach folder,common relay rest worker admin thumbnail bench tests/unit tests/fuzz,$(wildcard $(folder)/*.c $(folder)/*/*.c))
+HEADERS    = $(foreach folder,common relay rest worker admin thumbnail bench tests/unit tests/fuzz,$(wildcard $(folder)/*.h $(folder)/*/*.h))
 FORMATTED  = $(SOURCES) $(HEADERS) $(wildcard nginx/*/*.c)
 
 .DEFAULT_GOAL := all
@@ -106,7 +109,7 @@ FORMATTED  = $(SOURCES) $(HEADERS) $(wildcard nginx/*/*.c)
 
 .PHONY: all programs site module
 all: programs site module
-programs: $(PROGRAMS)
+programs: $(PROGRAMS) $(HELPERS)
 site: $(BUILD)/socket.io/.made
 
 .PHONY: help
@@ -135,9 +138,13 @@ $(PROGRAMS):
 	@$(if $(V),,echo "  LINK  $@")
 	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^ $(pkg_libs) $(LDLIBS)
 
+$(BUILD)/chaguan-thumbnail: $(BUILD)/thumbnail/main.o $(THUMBNAIL_O)
+	@$(if $(V),,echo "  LINK  $@")
+	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^ -lgd $(LDLIBS)
+
 # Every object is named in a rule of its own program: make deletes those that it only finds by a chain of patterns, and
 # with .SECONDARY, which would keep them, it does not make one that is missing, so that a new source was left out.
-$(filter-out $(BENCH_TESTS),$(TESTS)): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIBRELAY) $(LIBREST) $(LIBWORKER) $(LIBCOMMON)
+$(filter-out $(BENCH_TESTS),$(TESTS)): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(THUMBNAIL_O) $(LIBRELAY) $(LIBREST) $(LIBWORKER) $(LIBCOMMON)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LINK  $@")
 	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^ $(test_libs) $(pkg_libs) $(LDLIBS)
@@ -148,7 +155,7 @@ $(BENCH_TESTS): $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(filter-out %/main.o,$
 	$(if $(V),,@)$(CC) $(all_ldflags) -o $@ $^ $(test_libs)
 
 # libFuzzer brings its own main, so its library comes in only here.
-$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIBRELAY) $(LIBREST) $(LIBCOMMON)
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(THUMBNAIL_O) $(LIBRELAY) $(LIBREST) $(LIBCOMMON)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LINK  $@")
 	$(if $(V),,@)$(CC) $(subst fuzzer-no-link,fuzzer,$(all_ldflags)) -o $@ $^ $(pkg_libs) $(LDLIBS)
@@ -211,9 +218,9 @@ $(BUILD)/bench-bare $(BUILD)/bench-load:
 
 quote = '$(subst ','\'',$(1))'
 
--include $(patsubst %.o,%.d,$(COMMON_O) $(RELAY_O) $(REST_O) $(WORKER_O) $(ADMIN_O) $(BENCH_O)) \
+-include $(patsubst %.o,%.d,$(COMMON_O) $(RELAY_O) $(REST_O) $(WORKER_O) $(ADMIN_O) $(BENCH_O) $(THUMBNAIL_O)) \
 	 $(BUILD)/bench/bare.d \
-	 $(BUILD)/relay/main.d $(BUILD)/rest/main.d $(BUILD)/worker/main.d $(patsubst $(BUILD)/unit/%,$(BUILD)/tests/unit/%.d,$(TESTS)) \
+	 $(BUILD)/relay/main.d $(BUILD)/rest/main.d $(BUILD)/worker/main.d $(BUILD)/thumbnail/main.d $(patsubst $(BUILD)/unit/%,$(BUILD)/tests/unit/%.d,$(TESTS)) \
 	 $(patsubst %.c,$(BUILD)/%.d,$(wildcard tests/fuzz/*.c))
 
 # ---- what a developer does -------------------------------------------------------------------------------------------
@@ -384,7 +391,7 @@ sitedir = $(DESTDIR)$(sysconfdir)/nginx/sites-available
 install: all man
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man8 $(sqldir) $(webdir) $(siodir) $(confdir) $(sitedir) $(DESTDIR)$(unitdir) \
 		$(DESTDIR)$(usersdir)
-	install -m 755 $(PROGRAMS) $(DESTDIR)$(bindir)
+	install -m 755 $(PROGRAMS) $(HELPERS) $(DESTDIR)$(bindir)
 	install -m 644 $(MAN_PAGES) $(DESTDIR)$(mandir)/man8
 	rm -rf $(sqldir)/* $(webdir)/* $(siodir)/*
 	install -m 644 sql/*.sql $(sqldir)
@@ -406,7 +413,7 @@ install: all man
 
 .PHONY: uninstall
 uninstall:
-	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(bindir)/%,$(PROGRAMS)) \
+	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(bindir)/%,$(PROGRAMS) $(HELPERS)) \
 		$(patsubst $(BUILD)/man/%,$(DESTDIR)$(mandir)/man8/%,$(MAN_PAGES)) $(addprefix $(DESTDIR)$(unitdir)/,$(units))
 	rm -rf $(DESTDIR)$(datadir)/chaguan
 	rm -f $(DESTDIR)$(nginxdir)/$(MODULE).so

@@ -86,7 +86,7 @@ static void on_row(void *arg, struct str name, uint64_t bytes, int64_t age_ms)
 
 static void remove_file(struct collection *all, const char *name, uint64_t bytes)
 {
-    if (!all->dry && unlinkat(all->directory, name, 0) && errno != ENOENT) {
+    if (!all->dry && media_remove(all->directory, name) && errno != ENOENT) {
         fprintf(stderr, "chaguan: cannot remove %s: %s\n", name, strerror(errno));
         return;
     }
@@ -114,6 +114,26 @@ static void on_file(struct collection *all, const char *name)
     candidate->bytes = (uint64_t)info.st_size;
     candidate->has_file = true;
     candidate->old = age_ms >= all->settings->media_keep_ms;
+}
+
+/* Of thumbnails only what is not whole: the others go with their pictures, or when they are too many. */
+static void walk_thumbnails(struct collection *all)
+{
+    struct stat info;
+    int fd = openat(all->directory, MEDIA_THUMBNAILS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    if (!directory)
+        return;
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        if (strncmp(entry->d_name, MEDIA_TEMPORARY, strlen(MEDIA_TEMPORARY)) != 0 ||
+            fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) || !S_ISREG(info.st_mode) ||
+            clock_wall_ms() - (int64_t)info.st_mtime * 1000 < SETTLE_MS)
+            continue;
+        all->temporary++;
+        if (all->dry || !unlinkat(fd, entry->d_name, 0))
+            all->freed += (uint64_t)info.st_size;
+    }
+    closedir(directory);
 }
 
 static void walk(struct collection *all)
@@ -175,6 +195,7 @@ static enum err collect(struct collection *all)
     if (err)
         return err;
     walk(all);
+    walk_thumbnails(all);
     err = store_media_texts(all->store, on_text, all);
     for (size_t at = 0; !err && (candidate = map_next(&all->files, &at));)
         err = settle(all, candidate);

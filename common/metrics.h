@@ -135,6 +135,13 @@
     X(PASSWORDS_WAITING, "passwords_waiting", gauge, "Logins that wait for a thread that hashes passwords") \
     X(PASSWORDS_HASHED, "passwords_hashed_total", counter, "Passwords hashed or checked") \
     X(PASSWORDS_REFUSED, "passwords_refused_total", counter, "Logins told to come again because too many waited") \
+    X(THUMBNAILS_MADE, "thumbnails_made_total", counter, "Thumbnails made") \
+    X(THUMBNAILS_NONE, "thumbnails_none_total", counter, "Pictures that could not be decoded, or were too large") \
+    X(THUMBNAILS_KILLED, "thumbnails_killed_total", counter, \
+      "Processes of thumbnails that took too long, or ended without a word") \
+    X(THUMBNAILS_REFUSED, "thumbnails_refused_total", counter, "Thumbnails refused because too many waited") \
+    X(THUMBNAILS_RUNNING, "thumbnails_running", gauge, "Thumbnails that are being made now") \
+    X(THUMBNAILS_EVICTED, "thumbnails_evicted_total", counter, "Thumbnails removed to make room for newer ones") \
     X(PRESENCE_SKIPPED, "presence_skipped_total", counter, \
       "REST calls that went on without presence because Redis was down") \
     X(PUBLISHED, "bus_published_total", counter, "Batches published") \

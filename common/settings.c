@@ -316,6 +316,18 @@ static const struct setting rows[] = {
     ROW(media_quota_bytes, BYTES, REST, "10g", 1 MIB, 1024 GIB, "All files together; past it uploads get 507."),
     ROW(media_keep_ms, MILLIS, ADMIN, "24h", 0, INT64_C(366) * 24 * 3600000,
         "How long a file that no message refers to is kept before `chaguan media gc` removes it."),
+    ROW(image_pixels_max, COUNT, REST, "40000000", 1, 500000000,
+        "Pixels of a picture that POST /v1/uploads takes (413), and of which thumbnails are made. Making one takes up to "
+        "14 bytes of memory for each of them, in a process of its own."),
+    ROW(thumbnail_program, PATH, REST, "", 0, 4096,
+        "The program that makes thumbnails. Empty: chaguan-thumbnail in the folder of chaguan-rest."),
+    ROW(thumbnail_jobs, COUNT, REST, "2", 0, 64, "Thumbnails that may be made at once. 0: none are made."),
+    ROW(thumbnail_waiting, COUNT, REST, "6", 0, 128,
+        "Requests that may wait for one of these, at most half of rest_threads; more get 503."),
+    ROW(thumbnail_timeout_ms, MILLIS, REST, "10s", 100, 25000,
+        "How long a thumbnail may take, and waiting for its turn as long again; then its process is killed."),
+    ROW(thumbnails_max_bytes, BYTES, REST, "256m", 1 MIB, 1024 GIB,
+        "All thumbnails together; past it the oldest go, and are made anew when they are asked for."),
     ROW(customer_refused_ms, MILLIS, RELAY, "1min", 0, 3600000,
         "How long the socket of a customer session stays open that was told that a user does not exist, or "
         "parameters are missing."),

@@ -67,6 +67,8 @@ struct settings {
     char *doors; /* settings_doors_closed */
     char *media_dir, *media_url, *media_types;
     int64_t jwt_ttl_ms, login_attempts;
+    char *thumbnail_program;
+    int64_t image_pixels_max, thumbnail_jobs, thumbnail_waiting, thumbnail_timeout_ms, thumbnails_max_bytes;
     int64_t upload_max_bytes, media_quota_bytes, media_keep_ms, friend_ping_ms, customer_refused_ms;
     int64_t demos;
     /* admin */

@@ -9,7 +9,7 @@ trap 'rm -f "$bad"' EXIT
 only() {
     header=$1
     shift
-    grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"][^>\"]*$header" -r common relay rest worker admin \
+    grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"][^>\"]*$header" -r common relay rest worker admin thumbnail \
         --include='*.[ch]' | while IFS=: read -r file line text; do
         case " $* " in
         *" $file "*) ;;
@@ -36,6 +36,7 @@ only 'libwebsockets'  relay/net/ws.c
 only 'http_parser'    relay/net/http_parse.c
 only 'hiredis'       relay/redis/redis_link.c common/redis/redis_sync.c common/redis/redis_reply.c
 only 'magic\.h'       rest/services/filetype.c
+only '<gd\.h'         thumbnail/main.c
 only 'fcgi'           rest/fcgi.c
 only '<jwt\.h'        common/token.c
 only '<openssl/'      common/token.c common/key_set.c
@@ -62,8 +63,9 @@ rest/calls
 rest
 worker
 admin
+thumbnail
 '
-grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]*/' -r common relay rest worker admin --include='*.[ch]' |
+grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]*/' -r common relay rest worker admin thumbnail --include='*.[ch]' |
     awk -F: -v layers="$layers" '
         BEGIN {
             lines = split(layers, line, "\n")
@@ -85,15 +87,16 @@ grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^"]*/' -r common relay 
                 print $0 "  -- " from "/ stands below " to "/ or beside it"
         }' >>"$bad"
 
-never relay  rest worker admin
-never rest   relay worker admin
-never worker relay rest admin
-never admin  relay rest worker
+never relay  rest worker admin thumbnail
+never rest   relay worker admin thumbnail
+never worker relay rest admin thumbnail
+never admin  relay rest worker thumbnail
+never thumbnail relay rest worker admin
 
 # A statement in quotes. What keeps a connection alive or ends a transaction is db.c's own business.
 writes='INSERT( IGNORE)? INTO|REPLACE INTO|UPDATE [a-z_`]+ SET|DELETE FROM|(CREATE|ALTER|DROP) TABLE'
 grep -nE "\"[^\"]*\\b(SELECT [^,}]|($writes)\\b)" \
-    -r common relay rest worker admin --include='*.[ch]' | grep -vE '^common/(store/store[a-z_]*|search/search_index)\.[ch]:' |
+    -r common relay rest worker admin thumbnail --include='*.[ch]' | grep -vE '^common/(store/store[a-z_]*|search/search_index)\.[ch]:' |
     sed 's|$|  -- SQL stands in common/store/store* and sql/|' >>"$bad"
 
 # Of two migrations of one number the second is never carried out.

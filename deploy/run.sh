@@ -105,7 +105,7 @@ give_up_root() {
     if [[ $command == @(up|run) ]] && [ -z "$(running_parts)" ]; then
         if [ "$owner" = root ]; then account=${RUN_AS:-www-data}; else account=${RUN_AS:-$owner}; fi
         needed=("$top"/deploy/{run.sh,keep.sh,render.sh,mariadb.cnf,redis.conf} "$top"/{sql,web,nginx})
-        for name in chaguan chaguan-rest chaguan-relay chaguan-worker socket.io ngx_http_chaguan_handoff_module.so; do
+        for name in chaguan chaguan-rest chaguan-relay chaguan-worker chaguan-thumbnail socket.io ngx_http_chaguan_handoff_module.so; do
             name=$(realpath -m "${CG_BIN:-$top/build}/$name")
             [ ! -e "$name" ] || needed+=("$name")
         done

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PICTURE = path.join(ROOT, 'docs/rooms.svg');
-const PROGRAMS = ['common', 'relay', 'rest', 'worker', 'admin'];
+const PROGRAMS = ['common', 'relay', 'rest', 'worker', 'admin', 'thumbnail'];
 /** What stands in each, in a few words; of those at one height, from left to right. */
 const ABOUT = {
   admin: 'the operator’s command', common: 'text, JSON, settings, logs', 'common/redis': 'addresses, keys, scripts', 'common/search': 'words, an index',
@@ -18,6 +18,7 @@ const ABOUT = {
   'relay/protocols': 'the articles’ protocols', 'relay/redis': 'the bus', 'relay/socketio': 'Engine.IO, Socket.IO',
   rest: 'FastCGI, router', 'rest/calls': 'the calls', 'rest/http': 'one call, its form',
   'rest/services': 'what calls share', worker: 'followers of the feed',
+  thumbnail: 'small pictures',
 };
 
 /** {rooms: Map name → {files, lines}, uses: Map name → Set of names}. */
@@ -80,7 +81,7 @@ function draw({ rooms, uses }) {
     const shared = row.filter(isShared).sort((one, other) => other.startsWith('relay') - one.startsWith('relay'));
     for (const room of row) {
       const place = shared.includes(room) ? (middle - shared.length) / 2 + shared.indexOf(room)
-        : middle + sides.indexOf(room.split('/')[0]);
+        : middle + sides.indexOf(room === 'thumbnail' ? 'admin' : room.split('/')[0]);
       at.set(room, { x: GAP + place * step, y: height - (i + 1) * RISE });
     }
   });

@@ -220,6 +220,10 @@ static void answer_failure(const struct route *route, const struct call *call, i
                                                      : status == 503 || status == 504 ? UNAVAILABLE_RETRY_S
                                                                                       : 0};
     response->retry_after_s = failure.retry_after_s;
+    if (route->says_why)
+        snprintf(response->refusal, sizeof response->refusal, "%s", failure.code);
+    if (route->failed)
+        response->type = TYPE_JSON;
     if (status == 401 && of_door(route) && settings_doors_closed(call->backends->settings)) {
         answer(response, status, ""); /* the articles know of no tokens: it is told as everything new is */
         failure_coded(&response->body, &failure);
@@ -271,6 +275,8 @@ static void serve_route(const struct route *route, enum origin origin, struct ca
     call->repeatable = &repeatable;
     call->writes = store_writes(call->backends->store);
     response->status = origin_is_refused(origin) ? refuse_origin(call) : run(call, route, &caller);
+    if (route->body == BODY_STREAM)
+        http_discard_body(call->request);
     if (response->status < 400 && response->body.failed)
         response->status = 500;
     if (has_failed(response->status) && store_writes(call->backends->store) != call->writes)

@@ -3,17 +3,24 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/rate.h"
+#include "common/store/store_keys.h"
 #include "common/store/store_media.h"
+#include "common/text.h"
 #include "rest/http/failure.h"
+#include "rest/services/caller.h"
 #include "rest/services/filetype.h"
 #include "rest/services/mediafile.h"
 #include "rest/services/moderate.h"
+#include "rest/services/thumbnail.h"
 #include "rest/http/multipart.h"
 
 #include <stdlib.h>
 
 enum {
     CHUNK_BYTES = 64 * 1024,
+    SIDE_FIRST = 320, /* of the thumbnail that is made with an upload; others when they are asked for */
+    FILE_NAME_MAX = 255,
     FORM_BYTES = 400 * 1024, /* that a body may have beside its file: nginx' client_max_body_size allows as much */
 };
 
@@ -60,7 +67,37 @@ struct upload {
     struct mediafile file;
     struct buf head; /* the file's first bytes */
     char kind[FILETYPE_MAX];
+    char given[FILE_NAME_MAX + 1];    /* what the client calls it, cleaned; may be empty */
+    bool looked_at;                   /* a picture is to be looked at … */
+    struct thumbnail_picture picture; /* … and is that large */
 };
+
+/* What a person may be shown of a file's name: its last part, without what does not show or turns the line around. */
+static void clean_name(struct str given, char name[FILE_NAME_MAX + 1])
+{
+    size_t len = 0, point;
+    *name = '\0';
+    if (!given.ptr || !text_utf8_valid(given))
+        return;
+    for (size_t i = 0; i < given.len; i++)
+        if (given.ptr[i] == '/' || given.ptr[i] == '\\') {
+            given = (struct str){given.ptr + i + 1, given.len - i - 1};
+            i = (size_t)-1;
+        }
+    for (size_t i = 0; i < given.len; i += point) {
+        unsigned char lead = (unsigned char)given.ptr[i];
+        point = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+        bool shows = !text_check_label((struct str){given.ptr + i, point}, 1);
+        bool fits = len + point <= FILE_NAME_MAX, begins = !len && (lead == '.' || lead == ' ');
+        if (!fits)
+            break;
+        if ((shows || lead == ' ') && !begins) {
+            memcpy(name + len, given.ptr + i, point);
+            len += point;
+        }
+    }
+    name[len] = '\0';
+}
 
 static enum err fail(struct upload *upload, enum err err)
 {
@@ -77,6 +114,7 @@ static enum err on_begin(void *arg, const struct multipart_part *part)
     if (upload->found)
         return ERR_INVALID; /* two of them: which one is meant? */
     upload->found = true;
+    clean_name(part->filename, upload->given);
     enum err err = mediafile_begin(&upload->file, upload->settings->media_dir);
     return err ? fail(upload, err) : ERR_OK;
 }
@@ -117,16 +155,7 @@ static int check_room(struct call *call, uint64_t bytes)
     return used + least > (uint64_t)settings->media_quota_bytes ? 507 : 200;
 }
 
-static void discard(const struct http_request *request)
-{
-    char chunk[4096];
-    size_t got;
-    while (!request->read(request, chunk, sizeof chunk, &got) && got)
-        ;
-}
-
-/* Reads the body to its end also when it is known to be refused: only then is the answer read, nginx being still busy
- * writing. It has the body on its disk and has bounded it, so that is no long wait. */
+/* Reads the body to its end also when it is known to be refused, as the router does for who did not begin. */
 static int read_body(struct upload *upload, const struct http_request *request)
 {
     struct multipart multipart;
@@ -148,8 +177,27 @@ static int read_body(struct upload *upload, const struct http_request *request)
 
 /* ---- keeping it ---- */
 
-static int keep(struct upload *upload, struct store *store, const char *family)
+/* Who waits behind themselves for what takes long: the user, else the address. */
+static uint64_t payer_of(const struct call *call)
 {
+    if (call->caller && call->caller->is_user)
+        return ~call->caller->id; /* no address's key */
+    return rate_address_key(call->request->remote);
+}
+
+/* A picture that would burst whoever opens it is not taken. One that only cannot be looked at now, or not here, is. */
+static int look_at(struct upload *upload, const struct call *call)
+{
+    if (strncmp(upload->kind, "image/", 6) != 0)
+        return 200;
+    enum thumbnail end =
+        thumbnail_make(upload->settings, payer_of(call), upload->file.name, SIDE_FIRST, &upload->picture);
+    return end == THUMBNAIL_PIXELS ? 413 : 200;
+}
+
+static int keep(struct upload *upload, struct call *call, const char *family)
+{
+    struct store *store = call->backends->store;
     struct mediafile *file = &upload->file;
     const struct settings *settings = upload->settings;
     if (filetype_of(buf_str(&upload->head), upload->kind))
@@ -159,6 +207,9 @@ static int keep(struct upload *upload, struct store *store, const char *family)
     enum err err = mediafile_keep(file, extension_of(upload->kind));
     if (err)
         return err == ERR_TOO_BIG ? 507 : 503;
+    int status = upload->looked_at ? look_at(upload, call) : 200;
+    if (status != 200)
+        return call_refuse(call, status, "too_many_pixels", "the picture has more pixels than are taken");
     err = store_media_add(store, str_of(file->name), str_of(upload->kind), file->bytes,
                           (uint64_t)settings->media_quota_bytes);
     if (err && err != ERR_TOO_BIG && err != ERR_DOWN && err != ERR_UNKNOWN)
@@ -176,23 +227,22 @@ static void add_url(struct buf *out, const char *key, const struct upload *uploa
 typedef void add_answer(struct buf *out, const struct upload *upload);
 
 /* Takes the file of `field`, whose kind must begin with `family`. */
-static int receive_upload(struct call *call, const char *field, const char *family, add_answer *answer)
+static int receive_upload(struct call *call, const char *field, const char *family, bool looked_at, add_answer *answer)
 {
     struct upload upload = {
         .settings = call->backends->settings,
         .field = field,
+        .looked_at = looked_at,
         .file = {.directory = -1, .fd = -1},
     };
     uint64_t length = call->request->length;
     int status = check_room(call, length == HTTP_LENGTH_BAD ? 0 : length);
-    if (status != 200) {
-        discard(call->request);
+    if (status != 200)
         return status;
-    }
     buf_init(&upload.head, FILETYPE_BYTES);
     status = read_body(&upload, call->request);
     if (status == 200)
-        status = keep(&upload, call->backends->store, family);
+        status = keep(&upload, call, family);
     if (status == 200)
         answer(call->out, &upload);
     mediafile_end(&upload.file, status != 200);
@@ -234,20 +284,81 @@ static void answer_file(struct buf *out, const struct upload *upload)
 
 static int upload_avatar(struct call *call)
 {
-    return receive_upload(call, "avatar", "image/", answer_avatar);
+    return receive_upload(call, "avatar", "image/", false, answer_avatar);
 }
 
 static int upload_video(struct call *call)
 {
-    return receive_upload(call, "mp4_url", "video/", answer_video);
+    return receive_upload(call, "mp4_url", "video/", false, answer_video);
 }
 
 static int upload_file(struct call *call)
 {
-    return receive_upload(call, "file", "", answer_file);
+    return receive_upload(call, "file", "", false, answer_file);
 }
 
-/* nginx asks this before it reads the body of any of them. */
+static void answer_api(struct buf *out, const struct upload *upload)
+{
+    json_begin_object(out);
+    add_url(out, "url", upload);
+    json_add_text(out, "kind", upload->kind);
+    json_add_u64(out, "bytes", upload->file.bytes);
+    json_add_text(out, "name", *upload->given ? upload->given : upload->file.name);
+    if (upload->picture.width) {
+        json_add_u64(out, "width", upload->picture.width);
+        json_add_u64(out, "height", upload->picture.height);
+    }
+    json_end_object(out);
+}
+
+static int upload_api(struct call *call)
+{
+    int status = receive_upload(call, "file", "", true, answer_api);
+    return status == 200 ? 201 : status;
+}
+
+/* ---- thumbnails ---- */
+
+static bool is_side(uint64_t side)
+{
+    const unsigned *one = media_sides;
+    while (*one && *one != side)
+        one++;
+    return *one;
+}
+
+static int failed_thumbnail(struct call *call, enum thumbnail end)
+{
+    switch (end) {
+    case THUMBNAIL_MADE: return 200;
+    case THUMBNAIL_MISSING: return 404;
+    case THUMBNAIL_NONE: return call_refuse(call, 415, "no_thumbnail", "of this file no thumbnail can be made");
+    case THUMBNAIL_PIXELS: return call_refuse(call, 415, "too_many_pixels", "the picture has too many pixels");
+    case THUMBNAIL_BUSY:
+        call->retry_after_s = 1;
+        return call_refuse(call, 503, "busy", "too many thumbnails are being made: try again later");
+    case THUMBNAIL_FAILED: break;
+    }
+    call->retry_after_s = 60;
+    return call_refuse(call, 503, "unavailable", "the thumbnail could not be made: try again later");
+}
+
+/* nginx asks this for a thumbnail that is not there yet. */
+static int thumbnail(struct call *call)
+{
+    uint64_t side;
+    const struct str name = call->params[0];
+    char text[MEDIA_NAME_MAX + 1];
+    if (!media_name_ok(name))
+        return 404;
+    if (!http_query_number(call->query, "size", 0, INT32_MAX, 0, &side) || !is_side(side))
+        return call_refuse_field(call, STR("size"), "must be 128, 320, 640 or 1280");
+    snprintf(text, sizeof text, "%.*s", (int)name.len, name.ptr);
+    return failed_thumbnail(call,
+                            thumbnail_read(call->backends->settings, payer_of(call), text, (unsigned)side, call->out));
+}
+
+/* nginx asks this before it reads the body of any of them. A server key pays with its own rate. */
 static int tell_room(struct call *call)
 {
     uint64_t bytes = 0;
@@ -255,7 +366,7 @@ static int tell_room(struct call *call)
     if (http_query(call->query, "bytes", &text) && text.len &&
         !http_query_number(call->query, "bytes", 0, INT64_MAX, 0, &bytes))
         return 400;
-    int status = moderate_may_create(call);
+    int status = call->caller && !call->caller->is_user ? 200 : moderate_may_create(call);
     if (status == 200)
         status = check_room(call, bytes);
     if (status == 200) {
@@ -297,3 +408,33 @@ static const struct route rows[] = {
 };
 
 const struct route_table media_routes = ROUTE_TABLE_OF_DOOR(rows);
+
+static const struct route api_rows[] = {
+    {.method = "GET",
+     .path = "/v1/uploads/room",
+     .scope = SCOPE_WRITE,
+     .users = true,
+     .takes_query = true,
+     .says_why = true,
+     .handler = tell_room,
+     .failed = failure_api,
+     .doc = "whether a body of so many `bytes` would be taken now by the call below"},
+    {.method = "POST",
+     .path = "/v1/uploads",
+     .scope = SCOPE_WRITE,
+     .users = true,
+     .creates = true,
+     .body = BODY_STREAM,
+     .handler = upload_api,
+     .failed = failure_api,
+     .doc = "a file of any allowed kind, as the form's field `file`"},
+    {.method = "GET",
+     .path = "/media/:name",
+     .takes_query = true,
+     .type = "image/webp",
+     .handler = thumbnail,
+     .failed = failure_coded,
+     .doc = "the thumbnail of a picture, of one `size`"},
+};
+
+const struct route_table media_api_routes = ROUTE_TABLE(api_rows);

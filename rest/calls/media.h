@@ -4,6 +4,9 @@
  *   POST /users/upload_avatar  field `avatar`, an image: {"status":200,"payload":{"avatar_path":URL}}
  *   POST /users/upload_video   field `mp4_url`, a video: {"status":200,"payload":URL}
  *   POST /api/upload           field `file`, any allowed kind: {"success":true,"data":{"url":URL,"kind":…,"bytes":N}}
+ *   POST /v1/uploads           field `file`, any allowed kind: 201 {"url":…,"kind":…,"bytes":N,"name":…}, of a picture that
+ *                              can be decoded "width" and "height"; with a server key or a user's token
+ *   GET /media/NAME?size=N     a thumbnail of it; nginx asks only for those that are not there yet
  *
  * Failures: 400 the body is no such form, is cut short, or the file empty; 413 it is longer than upload_max_bytes; 415
  * its kind is not in media_types or not what the call is for; 507 media_quota_bytes or the disk is full; 503 the
@@ -13,6 +16,6 @@
 
 #include "rest/http/call.h"
 
-extern const struct route_table media_routes;
+extern const struct route_table media_routes, media_api_routes;
 
 #endif

@@ -88,6 +88,7 @@ struct route {
     size_t max_body;  /* bytes, for BODY_JSON; 0: settings->max_body_bytes */
     const char *type; /* Content-Type of its answers; NULL: JSON */
     bool quick;       /* its handler says begin_slow before it uses the database or Redis; else it need not */
+    bool says_why;    /* nginx asks it: why it fails stands in a header, too, as a code */
     bool operators;   /* tells operators on this machine about this process, not pages whose name leads to it */
     unsigned scope; /* of the server API: what a server key must have for it (enum store_scope); 0: anybody may call */
     bool users;     /* … and a user's own token will do, too: the handler sees to what is their own */

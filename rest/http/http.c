@@ -94,6 +94,14 @@ bool http_query_number(const struct http_query *query, const char *name, uint64_
     return *value >= min && *value <= max;
 }
 
+void http_discard_body(const struct http_request *request)
+{
+    char chunk[4096];
+    size_t got;
+    while (!request->read(request, chunk, sizeof chunk, &got) && got)
+        ;
+}
+
 /* ---- the answer ---- */
 
 void http_response_init(struct http_response *response)
@@ -149,6 +157,8 @@ void http_add_header(struct buf *out, const struct http_response *response)
         buf_addf(out, "Allow: %s\r\n", response->allow);
     if (response->retry_after_s)
         buf_addf(out, "Retry-After: %lld\r\n", (long long)response->retry_after_s);
+    if (*response->refusal)
+        buf_addf(out, "X-Chaguan-Refusal: %s\r\n", response->refusal);
     if (response->origin.len)
         buf_addf(out,
                  "Access-Control-Allow-Origin: %.*s\r\nAccess-Control-Allow-Credentials: true\r\n"

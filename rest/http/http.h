@@ -15,6 +15,7 @@ enum {
     HTTP_QUERY_BYTES = 8192,      /* of a query string as it came: nginx lets no longer one through */
     HTTP_QUERY_PAIRS = 128,
     HTTP_ALLOW_MAX = 32,
+    HTTP_REFUSAL_MAX = 32,
 };
 
 struct http_request {
@@ -45,6 +46,10 @@ struct http_request {
  *   ERR_INVALID it is not what Content-Length says, or that is no number. */
 enum err http_read_body(const struct http_request *request, size_t limit, struct buf *body) CG_MUST_CHECK;
 
+/* Reads what is left of the body. Only then is an answer read: nginx is still busy writing. It has the body on its disk and
+ * has bounded it, so that is no long wait. */
+void http_discard_body(const struct http_request *request);
+
 /* The parameters of a query string, decoded: %XX and + (application/x-www-form-urlencoded). */
 struct http_query {
     size_t count;
@@ -70,7 +75,8 @@ struct http_response {
     char allow[HTTP_ALLOW_MAX]; /* Allow, for 405; else empty */
     int64_t retry_after_s;      /* Retry-After; 0: none */
     struct str origin;          /* of another site whose pages may read this; empty: none. Borrowed from the request */
-    bool preflight;             /* … and this says what they may send, by the methods of `allow` */
+    char refusal[HTTP_REFUSAL_MAX]; /* X-Chaguan-Refusal: why it failed, for nginx; empty: none */
+    bool preflight;                 /* … and this says what they may send, by the methods of `allow` */
     struct buf body;
 };
 

@@ -54,6 +54,14 @@ enum err mediafile_write(struct mediafile *file, struct str bytes)
     return ERR_OK;
 }
 
+static enum err rename_to(struct mediafile *file, const char *name)
+{
+    if (renameat(file->directory, file->name, file->directory, name))
+        return failed("rename");
+    snprintf(file->name, sizeof file->name, "%s", name);
+    return ERR_OK;
+}
+
 enum err mediafile_keep(struct mediafile *file, const char *extension)
 {
     char digits[MEDIA_DIGITS + 1], name[sizeof file->name];
@@ -62,17 +70,20 @@ enum err mediafile_keep(struct mediafile *file, const char *extension)
     CG_ASSERT(media_name_ok(str_of(name)));
     if (fsync(file->fd))
         return failed("fsync");
-    if (renameat(file->directory, file->name, file->directory, name))
-        return failed("rename");
-    memcpy(file->name, name, sizeof name);
-    return fsync(file->directory) ? failed("fsync directory") : ERR_OK;
+    enum err err = rename_to(file, name);
+    return err ? err : fsync(file->directory) ? failed("fsync directory") : ERR_OK;
+}
+
+enum err mediafile_keep_as(struct mediafile *file, const char *name)
+{
+    return rename_to(file, name);
 }
 
 void mediafile_end(struct mediafile *file, bool drop)
 {
     if (file->fd >= 0)
         close(file->fd);
-    if (drop && *file->name && unlinkat(file->directory, file->name, 0))
+    if (drop && *file->name && media_remove(file->directory, file->name))
         log_error("media.file_failed", "call=unlink errno=%d", errno);
     if (file->directory >= 0)
         close(file->directory);

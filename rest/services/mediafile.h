@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 struct mediafile {
-    int directory, fd;             /* -1: none */
-    char name[MEDIA_NAME_MAX + 1]; /* what it is called now; empty: it has no name */
+    int directory, fd;                       /* -1: none */
+    char name[MEDIA_THUMBNAIL_NAME_MAX + 1]; /* what it is called now; empty: it has no name */
     uint64_t bytes;
 };
 
@@ -20,6 +20,8 @@ enum err mediafile_begin(struct mediafile *file, const char *directory) CG_MUST_
 enum err mediafile_write(struct mediafile *file, struct str bytes) CG_MUST_CHECK;
 /* Gives it a random name with that extension, once its bytes are on the disk; when it returns, the name is too. */
 enum err mediafile_keep(struct mediafile *file, const char *extension) CG_MUST_CHECK;
+/* The same under a name of the caller's, in the place of what is there by that name. */
+enum err mediafile_keep_as(struct mediafile *file, const char *name) CG_MUST_CHECK;
 /* Closes it; `drop` removes it under whatever name it has. */
 void mediafile_end(struct mediafile *file, bool drop);
 

@@ -5,6 +5,7 @@
 #include "common/rate.h"
 #include "common/store/store_sanctions.h"
 #include "rest/http/failure.h"
+#include "rest/services/caller.h"
 
 #include <pthread.h>
 
@@ -12,7 +13,7 @@ enum { IDLE_MS = 60000 };
 
 static struct {
     pthread_mutex_t lock;
-    struct rate_table users, addresses, creations; /* the last by address, too */
+    struct rate_table users, addresses, creations; /* the last by who makes something: maker_of */
 } rates = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static bool take(struct rate_table *table, uint64_t key, struct rates limit, uint64_t bytes, int64_t *retry_after_ms)
@@ -59,24 +60,43 @@ static struct rate creation_rate(const struct call *call)
     return (struct rate){settings->rate_creations, settings->rate_creations_burst};
 }
 
+/* Who pays: the address, and the user of the application if it is known who calls. No user's key is an address's. */
+static size_t makers_of(const struct call *call, uint64_t makers[2])
+{
+    makers[0] = rate_address_key(call->request->remote);
+    makers[1] = call->caller && call->caller->is_user ? ~call->caller->id : 0;
+    return makers[1] ? 2 : 1;
+}
+
 int moderate_creation(struct call *call)
 {
-    int64_t retry_after_ms;
-    bool fine = take(&rates.creations, rate_address_key(call->request->remote),
-                     (struct rates){.messages = creation_rate(call)}, 0, &retry_after_ms);
-    return fine ? 200 : refuse_creation(call, retry_after_ms);
+    int64_t retry_after_ms = 0;
+    uint64_t makers[2];
+    size_t count = makers_of(call, makers);
+    for (size_t i = 0; i < count; i++)
+        if (!take(&rates.creations, makers[i], (struct rates){.messages = creation_rate(call)}, 0, &retry_after_ms))
+            return refuse_creation(call, retry_after_ms);
+    return 200;
+}
+
+static bool may_make(const struct call *call, uint64_t maker, int64_t *retry_after_ms)
+{
+    pthread_mutex_lock(&rates.lock);
+    struct rate_entry *entry = rate_table_find(&rates.creations, maker);
+    struct rate_bucket bucket = entry ? entry->bucket : (struct rate_bucket){0};
+    pthread_mutex_unlock(&rates.lock);
+    return rate_take(&bucket, creation_rate(call), clock_mono_ms(), retry_after_ms);
 }
 
 int moderate_may_create(struct call *call)
 {
-    int64_t retry_after_ms;
-    pthread_mutex_lock(&rates.lock);
-    struct rate_entry *entry = rate_table_find(&rates.creations, rate_address_key(call->request->remote));
-    struct rate_bucket bucket = entry ? entry->bucket : (struct rate_bucket){0};
-    pthread_mutex_unlock(&rates.lock);
-    return rate_take(&bucket, creation_rate(call), clock_mono_ms(), &retry_after_ms)
-               ? 200
-               : refuse_creation(call, retry_after_ms);
+    int64_t retry_after_ms = 0;
+    uint64_t makers[2];
+    size_t count = makers_of(call, makers);
+    for (size_t i = 0; i < count; i++)
+        if (!may_make(call, makers[i], &retry_after_ms))
+            return refuse_creation(call, retry_after_ms);
+    return 200;
 }
 
 int moderate_refuse(struct call *call, bool banned)

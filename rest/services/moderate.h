@@ -17,7 +17,8 @@ int moderate(struct call *call, uint64_t user, uint64_t conversation, enum moder
 /* The 403 of somebody who is known to be banned, or else muted. */
 int moderate_refuse(struct call *call, bool banned);
 
-/* A call that may make what stays for ever: 200, or 429 if its address has made too much. Before anything is read. */
+/* A call that may make what stays for ever: 200, or 429 if its address, or its
+ * user, has made too much. Before anything is read. */
 int moderate_creation(struct call *call);
 /* Whether it would be 200 now; nothing is charged. */
 int moderate_may_create(struct call *call);

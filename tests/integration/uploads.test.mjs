@@ -4,9 +4,9 @@ import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { unique } from './lib/socket.mjs';
 import { fastcgi, fastcgiBegin } from './lib/fastcgi.mjs';
-import { AVATAR, FILE, VIDEO, address, form, mp4, png, upload } from './lib/uploads.mjs';
+import { AVATAR, FILE, VIDEO, address, form, mp4, picture, png, turned, upload, uploadApi, webpSize } from './lib/uploads.mjs';
 import { Raw } from './lib/raw.mjs';
-import { Stack, eventually, request } from './lib/stack.mjs';
+import { Stack, bin, eventually, request, run } from './lib/stack.mjs';
 
 const MB25 = 25 << 20;
 const CALLS = [AVATAR, VIDEO, FILE];
@@ -279,6 +279,129 @@ describe('uploads', () => {
     assert.match(served.headers['content-security-policy'], /sandbox/);
   });
 
+  describe('by the server API', () => {
+    let key, token;
+    const thumbnail = (url, side) => request(address(stack, `${url}?size=${side}`));
+    const code = ({ status, json }) => [status, json?.error?.code];
+    before(async () => {
+      const named = `uploads-${unique('')}`;
+      key = (await stack.chaguan('key', 'add', named, '--scope', 'read,write,admin')).stdout.trim();
+      const headers = { Authorization: `Bearer ${key}` };
+      assert.equal((await request(`${stack.url}/v1/users/4711`, { method: 'PUT', headers, body: '{"name":"Ann"}' })).status,
+        201);
+      token = (await request(`${stack.url}/v1/users/4711/token`, { method: 'POST', headers, body: '{}' })).json.token;
+      stack.keepSecret(key);
+      stack.keepSecret(token);
+    });
+
+    it('a backend and a user upload a picture and learn its size; every size of thumbnail is served', async () => {
+      const bytes = picture(800, 400);
+      for (const bearer of [key, token]) {
+        const { status, json, text } = await uploadApi(stack, bearer, bytes, 'C:\\\\photos\\\\..\u202egnp.茶 1.png');
+        assert.equal(status, 201, text);
+        assert.match(json.url, /^\/media\/[0-9a-f]{32}\.png$/);
+        assert.deepEqual({ ...json, url: '' }, { url: '', kind: 'image/png', bytes: bytes.length, name: 'gnp.茶 1.png',
+          width: 800, height: 400 });
+        assert.ok((await request(address(stack, json.url))).bytes.equals(bytes));
+        for (const [side, size] of Object.entries({ 128: [128, 64], 320: [320, 160], 640: [640, 320], 1280: [800, 400] })) {
+          const small = await thumbnail(json.url, side);
+          assert.deepEqual([small.status, small.headers['content-type']], [200, 'image/webp'], small.text);
+          assert.deepEqual(webpSize(small.bytes), size);
+          assert.equal(small.headers['x-content-type-options'], 'nosniff');
+          assert.match(small.headers['cache-control'], /immutable/);
+          const kept = await thumbnail(json.url, side);
+          assert.ok(kept.bytes.equals(small.bytes) && kept.headers['last-modified'], 'the second time from the disk');
+        }
+      }
+      assert.equal((await stack.metrics('rest')).thumbnails_made_total, 8);
+    });
+
+    it('what a camera has turned is told and shown as people see it', async () => {
+      const { json } = await uploadApi(stack, key, turned(), 'x.jpg');
+      assert.deepEqual([json.kind, json.width, json.height], ['image/jpeg', 8, 16]);
+      assert.deepEqual(webpSize((await thumbnail(json.url, 128)).bytes), [8, 16]);
+    });
+
+    it('a file that is no picture has no size, and no thumbnail', async () => {
+      for (const [bytes, kind] of [[Buffer.from(`note ${unique()}\n`), 'text/plain'], [mp4(2000), 'video/mp4']]) {
+        const { status, json } = await uploadApi(stack, key, bytes, 'x.png');
+        assert.deepEqual([status, json.kind, json.width, json.name], [201, kind, undefined, 'x.png']);
+        const none = await thumbnail(json.url, 128);
+        assert.deepEqual([none.status, none.json.code], [415, 'no_thumbnail']);
+      }
+      const { json } = await uploadApi(stack, key, Buffer.from('plain\n'), '../..');
+      assert.match(json.name, /^[0-9a-f]{32}\.txt$/, 'a name of which nothing is left');
+    });
+
+    it('a picture that bursts who opens it is 413; one that is cut is taken and has no thumbnail; pages are 415', async () => {
+      const kept = () => files().filter((name) => !name.endsWith('.no'));
+      const before = [kept(), await rows()];
+      const bomb = picture(60_000, 60_000, 1);
+      assert.ok(bomb.length < 1e6);
+      assert.deepEqual(code(await uploadApi(stack, key, bomb)), [413, 'too_many_pixels']);
+      for (const page of ['<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', '<!DOCTYPE html><p>'])
+        assert.deepEqual(code(await uploadApi(stack, key, Buffer.from(page))), [415, 'unsupported_type']);
+      assert.deepEqual([kept(), await rows()], before);
+      const both = Buffer.concat([Buffer.from('474946383961010001000000ff002c', 'hex'),
+        Buffer.from('/*<html><script>alert(1)</script>*/=1')]);
+      for (const cut of [picture(800, 400).subarray(0, 3000), picture(3000, 3000, 1), both]) {
+        const { status, json } = await uploadApi(stack, key, cut);
+        assert.deepEqual([status, json.width], [201, undefined]);
+        const none = await thumbnail(json.url, 640);
+        assert.deepEqual([none.status, none.json.code, none.headers['content-type']],
+          [415, 'no_thumbnail', 'application/json; charset=utf-8']);
+      }
+    });
+
+    it('who is nobody, a reader, a foreign size, no file: each has its answer, also before the body is read', async () => {
+      assert.deepEqual(code(await uploadApi(stack, null, png())), [401, 'token_missing']);
+      assert.deepEqual(code(await uploadApi(stack, `ck_${'0'.repeat(40)}`, png())), [401, 'key_unknown']);
+      assert.deepEqual(code(await uploadApi(stack, 'x.y.z', png())), [401, 'token_malformed']);
+      const reader = (await stack.chaguan('key', 'add', `reader-${unique('')}`, '--scope', 'read')).stdout.trim();
+      assert.deepEqual(code(await uploadApi(stack, stack.keepSecret(reader), png())), [403, 'scope']);
+      assert.deepEqual(code(await uploadApi(stack, key, png(MB25 + 1))), [413, 'too_big']);
+      const headers = { Authorization: `Bearer ${key}` };
+      assert.deepEqual(code(await request(`${stack.url}/v1/uploads`, { method: 'POST', headers, body: '{}' })),
+        [400, 'invalid']);
+      const { json } = await uploadApi(stack, key, picture(20, 20));
+      for (const side of ['127', '0', '-1', 'x', '1e9', '128/../..', '%00'])
+        assert.equal((await thumbnail(json.url, side)).status, 400, side);
+      assert.equal((await thumbnail(`/media/${'0'.repeat(32)}.png`, 128)).status, 404);
+      assert.ok((await request(`${stack.url}/chaguan/thumbnail/${json.url.slice(7)}`)).status >= 400);
+    });
+
+    it('with an Idempotency-Key a large file is stored once, and a repetition has the same answer', async () => {
+      const before = await rows(), bytes = png(3 << 20);
+      const sent = form([{ name: 'file', filename: 'x.png', bytes }], 'same');
+      Object.assign(sent.headers, { Authorization: `Bearer ${key}`, 'Idempotency-Key': unique('key') });
+      const answers = [];
+      for (let i = 0; i < 3; i++) answers.push(await request(`${stack.url}/v1/uploads`, { method: 'POST', ...sent }));
+      for (const { status, json } of answers) assert.deepEqual([status, json], [201, answers[0].json]);
+      assert.equal(await rows(), before + 1);
+    });
+
+    it('50 who ask at once for thumbnails all get them, and others are answered meanwhile', async () => {
+      const urls = [];
+      for (let i = 0; i < 10; i++) urls.push((await uploadApi(stack, key, picture(300 + i, 200))).json.url);
+      const asked = Promise.all(Array.from({ length: 50 }, (_, i) => thumbnail(urls[i % 10], 128)));
+      const other = await request(`${stack.url}/healthz`);
+      assert.equal(other.status, 200);
+      for (const { status, bytes } of await asked)
+        assert.deepEqual([status, webpSize(bytes)?.[0]], [200, 128]);
+      assert.equal((await stack.metrics('rest')).thumbnails_running, 0);
+    });
+
+    it('what nobody refers to goes with all that was made of it', async () => {
+      const { json } = await uploadApi(stack, key, picture(200, 100));
+      const name = json.url.slice(7);
+      await thumbnail(json.url, 128);
+      await stack.sql('UPDATE media SET created_at = created_at - INTERVAL 2 DAY WHERE name = ?', [name]);
+      assert.equal((await stack.chaguan('media', 'gc')).code, 0);
+      assert.deepEqual(files().filter((file) => file.includes(name)), []);
+      assert.equal((await thumbnail(json.url, 128)).status, 404);
+    });
+  });
+
   it('while the database is down an upload is 503 and leaves nothing', async () => {
     const before = files();
     await stack.stopPart('mariadb');
@@ -294,9 +417,66 @@ describe('uploads', () => {
 describe('the quota of uploads', () => {
   let stack;
   before(async () => {
-    stack = await Stack.start({ relays: 1, settings: { media_quota_bytes: '1m', upload_max_bytes: '900k' } });
+    stack = await Stack.start({ relays: 1, settings: (dir) => ({ media_quota_bytes: '1m', upload_max_bytes: '900k',
+      thumbnail_program: `${dir}/thumbnailer`, thumbnail_timeout_ms: '1s', thumbnails_max_bytes: '1m' }) });
+    program('exec "$real" "$@"');
   });
   after(() => stack?.remove());
+  /** What is started for a thumbnail from now on: a line of shell before or instead of the real program. */
+  const program = (line) => {
+    fs.writeFileSync(stack.file('thumbnailer.new'), `#!/bin/sh\nreal=${bin}/chaguan-thumbnail\n${line}\n`, { mode: 0o755 });
+    fs.renameSync(stack.file('thumbnailer.new'), stack.file('thumbnailer'));
+  };
+
+  it('a thumbnail whose process stops, dies or talks nonsense is given up in time and harms nothing else', async () => {
+    const key = stack.keepSecret((await stack.chaguan('key', 'add', 'app', '--scope', 'write')).stdout.trim());
+    const ends = { stopped: 'kill -STOP $$', dead: 'kill -KILL $$', mute: 'exit 0', nonsense: 'echo made' };
+    let killed = 0;
+    for (const [what, line] of Object.entries(ends)) {
+      program(line);
+      const { status, json } = await uploadApi(stack, key, picture(64, 64));
+      assert.deepEqual([status, json.width], [201, undefined], `${what}: the file itself is whole, and kept`);
+      killed += what !== 'nonsense';
+      assert.equal((await stack.metrics('rest')).thumbnails_killed_total, killed, what);
+      program('exec "$real" "$@"');
+      const later = await request(address(stack, `${json.url}?size=128`));
+      assert.deepEqual([later.status, later.json.code, later.headers['retry-after']], [503, 'unavailable', '60'],
+        'not at once again');
+      const mark = stack.file(`media/thumbnails/${json.url.slice(7)}.no`);
+      fs.utimesSync(mark, Date.now() / 1000 - 61, Date.now() / 1000 - 61);
+      assert.equal((await request(address(stack, `${json.url}?size=128`))).status, 200, 'a minute later');
+    }
+    program('kill -STOP $$');
+    const url = (await uploadApi(stack, key, Buffer.from('a text\n'))).json.url;
+    const many = await Promise.all(Array.from({ length: 9 }, () => uploadApi(stack, key, picture(65, 65))));
+    assert.deepEqual(many.map(({ status }) => status), Array(9).fill(201), 'uploads do not wait for ever');
+    assert.equal((await request(address(stack, url))).status, 200);
+    assert.equal((await stack.metrics('rest')).thumbnails_running, 0);
+    const { stdout } = await run('pgrep', ['-f', stack.file('thumbnailer')]);
+    assert.equal(stdout, '', 'none is left');
+  });
+
+  it('thumbnails are only kept as long as there is room', async () => {
+    program('exec "$real" "$@"');
+    const filler = Array.from({ length: 5 }, (_, i) => `${String(i).repeat(32)}.png.128`);
+    for (const [i, name] of filler.entries()) {
+      const file = stack.file(`media/thumbnails/${name}`);
+      fs.writeFileSync(file, Buffer.alloc(300_000));
+      fs.utimesSync(file, 1000 + i, 1000 + i);
+    }
+    await stack.give('media');
+    await stack.kill('rest');
+    await stack.startPart('rest'); // it looks at what there is with the first that it makes
+    const key = stack.keepSecret((await stack.chaguan('key', 'add', 'other', '--scope', 'write')).stdout.trim());
+    assert.equal((await uploadApi(stack, key, picture(64, 64))).json.width, 64);
+    const left = fs.readdirSync(stack.file('media/thumbnails'));
+    assert.deepEqual(filler.filter((name) => left.includes(name)), filler.slice(2), 'the oldest went');
+    assert.equal((await stack.metrics('rest')).thumbnails_evicted_total, 2);
+    fs.rmSync(stack.file('media/thumbnails'), { recursive: true });
+    for (const name of fs.readdirSync(stack.file('media'))) fs.rmSync(stack.file(`media/${name}`));
+    await stack.sql('DELETE FROM media');
+    await stack.sql("DELETE FROM meta WHERE name = 'media_bytes'");
+  });
 
   it('is never passed, also by many at once; what does not fit gets 507 and leaves nothing', async () => {
     assertRefused(await upload(stack, AVATAR, png(900 * 1024 + 1)), AVATAR, 413);

@@ -18,6 +18,13 @@ export const AVATAR = { path: '/users/upload_avatar', name: 'avatar', url: (json
 export const VIDEO = { path: '/users/upload_video', name: 'mp4_url', url: (json) => json.payload };
 export const FILE = { path: '/api/upload', name: 'file', url: (json) => json.data.url };
 
+/** A file for the server API, by a key or a token: {status, json, …}. */
+export function uploadApi(stack, bearer, bytes, filename = 'a.png') {
+  const sent = form([{ name: 'file', filename, type: 'application/x-lie', bytes }]);
+  if (bearer) sent.headers.Authorization = `Bearer ${bearer}`;
+  return request(`${stack.url}/v1/uploads`, { method: 'POST', ...sent });
+}
+
 /** Sends one file to one of the three calls. */
 export function upload(stack, call, bytes, filename = 'tmp_4a1c.png', type = 'image/png') {
   return request(`${stack.url}${call.path}`, { method: 'POST', ...form([{ name: call.name, filename, type, bytes }]) });
@@ -58,4 +65,35 @@ export function mp4(size = 1000, brand = 'isom') {
   data.writeUInt32BE(data.length, 0);
   crypto.randomBytes(16).copy(data, 8);
   return Buffer.concat([head, data]);
+}
+
+/** A PNG of that size that can be decoded, in colours that run; with `rows`, of only so many of its lines. */
+export function picture(width, height, rows = height) {
+  const head = Buffer.alloc(13);
+  head.writeUInt32BE(width, 0);
+  head.writeUInt32BE(height, 4);
+  head.set([8, 2, 0, 0, 0], 8);
+  const lines = Buffer.alloc(rows * (1 + 3 * width));
+  for (let y = 0; y < rows; y++)
+    for (let x = 0; x < 3 * width; x++) lines[y * (1 + 3 * width) + 1 + x] = (x * 7 + y * 5) & 0xff;
+  return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head), chunk('IDAT', zlib.deflateSync(lines)),
+    chunk('IEND', Buffer.alloc(0))]);
+}
+
+/** A JPEG of 16×8, its left half red, that Exif says is to be turned by a quarter: people see 8×16. */
+export const turned = () => Buffer.from([
+  '/9j/4QAiRXhpZgAASUkqAAgAAAABABIBAwABAAAABgAAAAAAAAD/4AAQSkZJRgABAQEAYABgAAD//gA7Q1JFQVRPUjogZ2QtanBlZyB2MS4wICh1',
+  'c2luZyBJSkcgSlBFRyB2NjIpLCBxdWFsaXR5ID0gOTAK/9sAQwADAgIDAgIDAwMDBAMDBAUIBQUEBAUKBwcGCAwKDAwLCgsLDQ4SEA0OEQ4LCxAW',
+  'EBETFBUVFQwPFxgWFBgSFBUU/9sAQwEDBAQFBAUJBQUJFA0LDRQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU',
+  'FBQU/8AAEQgACAAQAwERAAIRAQMRAf/EAB8AAAEFAQEBAQEBAAAAAAAAAAABAgMEBQYHCAkKC//EALUQAAIBAwMCBAMFBQQEAAABfQECAwAEEQUS',
+  'ITFBBhNRYQcicRQygZGhCCNCscEVUtHwJDNicoIJChYXGBkaJSYnKCkqNDU2Nzg5OkNERUZHSElKU1RVVldYWVpjZGVmZ2hpanN0dXZ3eHl6g4SF',
+  'hoeIiYqSk5SVlpeYmZqio6Slpqeoqaqys7S1tre4ubrCw8TFxsfIycrS09TV1tfY2drh4uPk5ebn6Onq8fLz9PX29/j5+v/EAB8BAAMBAQEBAQEB',
+  'AQEAAAAAAAABAgMEBQYHCAkKC//EALURAAIBAgQEAwQHBQQEAAECdwABAgMRBAUhMQYSQVEHYXETIjKBCBRCkaGxwQkjM1LwFWJy0QoWJDThJfEX',
+  'GBkaJicoKSo1Njc4OTpDREVGR0hJSlNUVVZXWFlaY2RlZmdoaWpzdHV2d3h5eoKDhIWGh4iJipKTlJWWl5iZmqKjpKWmp6ipqrKztLW2t7i5usLD',
+  'xMXGx8jJytLT1NXW19jZ2uLj5OXm5+jp6vLz9PX29/j5+v/aAAwDAQACEQMRAD8A+dK/DD/VM/d6v3M/ysP/2Q=='].join(''), 'base64');
+
+/** The width and height of a WebP that has lost something (VP8), and its bytes' length. */
+export function webpSize(bytes) {
+  if (bytes.toString('latin1', 0, 4) !== 'RIFF' || bytes.toString('latin1', 8, 16) !== 'WEBPVP8 ') return undefined;
+  return [bytes.readUInt16LE(26) & 0x3fff, bytes.readUInt16LE(28) & 0x3fff];
 }
