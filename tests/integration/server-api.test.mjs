@@ -1,15 +1,17 @@
 // The server API: what an application's backend calls, below /v1/.
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter } from './lib/client.mjs';
 import { Native } from './lib/native.mjs';
 import { unique } from './lib/socket.mjs';
-import { NO_RATES, Stack, bin, eventually, request, run } from './lib/stack.mjs';
+import { DEADLINE_MS, NO_RATES, Stack, bin, eventually, request, run, top } from './lib/stack.mjs';
 
 describe('the server API', () => {
-  let stack, key, reader;
+  let stack, key, reader, dir;
   const call = (method, path, { as = key, body, headers = {} } = {}) => {
     const bytes = body === undefined || body instanceof Buffer ? body : Buffer.from(JSON.stringify(body));
     return request(`${stack.url}/v1/${path}`, { method, body: bytes,
@@ -34,12 +36,18 @@ describe('the server API', () => {
   };
   const group = (more = {}, as = key) => fine(call('POST', 'conversations', { as, body: { type: 'group', ...more } }), 201);
   before(async () => {
-    stack = await Stack.start({ relays: 2, settings: { ...NO_RATES, create: 'users',
+    dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-keys-'));
+    fs.chmodSync(dir, 0o755); // started by root, the servers are another account's
+    fs.writeFileSync(path.join(dir, 'shop.secret'), `${crypto.randomBytes(32).toString('base64')}\n`);
+    stack = await Stack.start({ relays: 2, settings: { ...NO_RATES, create: 'users', app_keys: dir,
       jwt_secret: '0123456789abcdef0123456789abcdef' } });
     key = (await stack.chaguan('key', 'add', 'backend', '--scope', 'read,write,admin')).stdout.trim();
     reader = (await stack.chaguan('key', 'add', 'reader', '--scope', 'read')).stdout.trim();
   });
-  after(() => stack?.remove());
+  after(async () => {
+    await stack?.remove();
+    fs.rmSync(dir, { recursive: true, force: true });
+  });
 
   it('fails in one form, also where nginx says it', async () => {
     await refused(call('GET', 'nothing'), 404, 'not_found');
@@ -500,6 +508,22 @@ describe('the server API', () => {
     assert.equal(await stack.count("SELECT COUNT(*) FROM message WHERE content LIKE '%secret of gone%' OR sender_name = 'gone'"), 0);
     assert.equal(await stack.count("SELECT COUNT(*) FROM user WHERE name LIKE '%gone%'"), 0);
     await fine(call('PUT', 'users/gone', { body: {} }), 201);
+  });
+
+  it('the shop of the examples: its users talk, its backend makes, says, removes, exports and erases', async () => {
+    const example = fs.readFileSync(path.join(top, 'examples', 'shop', 'shop.mjs'), 'utf8');
+    assert.ok(example.split('\n').length <= 61);
+    fs.writeFileSync(path.join(dir, 'shop.mjs'), example);
+    fs.symlinkSync(path.join(top, 'tests', 'node_modules'), path.join(dir, 'node_modules')); // what "npm install ws" leaves
+    const { code, stdout, stderr } = await run('node', [path.join(dir, 'shop.mjs')],
+      { env: { CHAGUAN: stack.url, KEY: key, SECRET: path.join(dir, 'shop.secret') }, timeout: DEADLINE_MS });
+    assert.equal(code, 0, `${stdout}${stderr}`);
+    assert.equal(stdout.replace(/"uid":\d+|"ts":\d+|\d+ lines/g, '…'), [
+      'Bob hears 我的茶到哪里了？',
+      'Ann hears It is on its way.',
+      'Bob is kicked',
+      'Ann takes along …',
+      'Ann is forgotten: {"from":{…,"name":""},"seq":1,…,"kind":"text","recalled":true}', ''].join('\n'));
   });
 
   it('everything, taken to an empty installation by an import that is killed again and again, is the same there', async () => {
