@@ -108,6 +108,14 @@ static void on_presence_notice(void *arg, uint64_t conversation)
     presence_changed(relay->presence, conversation);
 }
 
+static void on_online(uint64_t user, bool comes)
+{
+    if (comes)
+        presence_online(protocol_context.presence, user);
+    else
+        presence_offline(protocol_context.presence, user);
+}
+
 static void on_history_notice(void *arg, uint64_t conversation, uint64_t user)
 {
     (void)arg;
@@ -293,6 +301,7 @@ static void build(struct relay *relay)
     relay->sessions.limits = &relay->limits;
     lobby_init(&relay->lobby, settings);
     relay->sessions.lobby = &relay->lobby;
+    relay->sessions.online = on_online;
     relay->journal = journal_new(settings, &relay->completions, on_stored, relay);
     debts_limit((size_t)settings->outboxes_bytes);
     unfinished_limit((size_t)settings->unfinished_bytes);

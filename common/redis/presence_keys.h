@@ -5,6 +5,8 @@
  *   <prefix>:presence:<conversation>     HASH  "<relay>:<incarnation>:<user>" →
  *                                              "<encoding>|<bytes of head>|<head json><name>"
  *   <prefix>:who:<conversation>:<user>   SET   of "<relay>:<incarnation>" that hold a socket of this user
+ *   <prefix>:here:<conversation>         ZSET  of users of whom there is a `who`, with leading zeros to 20 digits:
+ *                                        in order, page by page
  *   <prefix>:lease:<relay>:<incarnation> "1" with an expiry, renewed while that relay lives; "draining"
  *                                        once it has ended cleanly
  *   <prefix>:relays                      SET   of "<relay>:<incarnation>" that may have entries
@@ -16,7 +18,8 @@
  *   <prefix>:count:<what>                a number with an expiry: attempts with a wrong password
  *
  * Numbers are decimal. A relay's name never holds ':'. A user is online in a conversation if the
- * admission exists or any member of `who` has a lease. */
+ * admission exists or any member of `who` has a lease. A user of the application is online while they are in the conversation
+ * that is their inbox (WIRE_INBOX), in which their connections are entered by the relay and which has no `here`. */
 #ifndef CG_COMMON_REDIS_PRESENCE_KEYS_H
 #define CG_COMMON_REDIS_PRESENCE_KEYS_H
 
@@ -53,6 +56,11 @@ static inline void presence_admit_key(char out[PRESENCE_KEY_MAX], const char *pr
 {
     snprintf(out, PRESENCE_KEY_MAX, "%s:admit:%llu:%llu", prefix, (unsigned long long)conversation,
              (unsigned long long)user);
+}
+
+static inline void presence_here_key(char out[PRESENCE_KEY_MAX], const char *prefix, uint64_t conversation)
+{
+    snprintf(out, PRESENCE_KEY_MAX, "%s:here:%llu", prefix, (unsigned long long)conversation);
 }
 
 /* "<relay>:<incarnation>", as it stands in `who` and in a lease's name. */

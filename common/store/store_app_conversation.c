@@ -509,3 +509,23 @@ enum err store_app_ids(struct store *store, const uint64_t *users, size_t count,
     buf_fini(&sql);
     return err;
 }
+
+enum err store_app_numbers(struct store *store, const struct str *ids, size_t count, store_app_id_fn *fn, void *arg)
+{
+    struct visit visit = {{.id = fn}, arg};
+    struct buf sql;
+    CG_ASSERT(count && count <= STORE_KEYS_AT_ONCE);
+    buf_init(&sql, 128 + count * STORE_HEX_LEN(APP_ID_MAX + 1));
+    buf_add_text(&sql, "SELECT id, name FROM user WHERE realm = 5 AND name IN (");
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            buf_add_char(&sql, ',');
+        store_add_hex(&sql, ids[i]);
+    }
+    buf_add_text(&sql, ")");
+    buf_add_char(&sql, '\0');
+    CG_ASSERT(!sql.failed);
+    enum err err = db_run(store->db, sql.data, on_id, &visit);
+    buf_fini(&sql);
+    return err;
+}

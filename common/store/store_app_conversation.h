@@ -125,5 +125,8 @@ enum err store_app_said(struct store *store, uint64_t conversation, uint64_t seq
 typedef void store_app_id_fn(void *arg, uint64_t user, struct str id);
 enum err store_app_ids(struct store *store, const uint64_t *users, size_t count, store_app_id_fn *fn,
                        void *arg) CG_MUST_CHECK;
+/* The same the other way round: of those ids that there is a user of. */
+enum err store_app_numbers(struct store *store, const struct str *ids, size_t count, store_app_id_fn *fn,
+                           void *arg) CG_MUST_CHECK;
 
 #endif

@@ -10,19 +10,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+void presence_here(const struct presence *presence, uint64_t conversation, char out[PRESENCE_KEY_MAX])
+{
+    *out = '\0';
+    if (!presence_is_silent(conversation))
+        presence_here_key(out, presence->settings->redis_prefix, conversation);
+}
+
 /* ---- lines and notices ---- */
 
 void presence_announce(struct presence *presence, enum message_kind kind, uint64_t conversation,
                        enum encoding_id encoding, const struct member *member)
 {
     const struct encoding *shown = presence->hub->encodings[encoding];
-    if (shown->presence)
+    if (shown->presence && !presence_is_silent(conversation))
         shown->presence(kind, conversation, member);
 }
 
 /* Who is present has changed: our clients and the other relays want to know. */
 void presence_tell(struct presence *presence, uint64_t conversation)
 {
+    if (presence_is_silent(conversation))
+        return;
     hub_notify(presence->hub, WIRE_PRESENCE, conversation, 0);
     presence_changed(presence, conversation);
 }
@@ -142,8 +151,10 @@ static void say_enter(struct present *present, bool announce_it, uint64_t sessio
     struct presence *presence = present->presence;
     const char *prefix = presence->settings->redis_prefix;
     char room[PRESENCE_KEY_MAX], who[PRESENCE_KEY_MAX], rooms[PRESENCE_KEY_MAX];
-    char admit[PRESENCE_KEY_MAX], field[PRESENCE_KEY_MAX], conversation[24];
+    char admit[PRESENCE_KEY_MAX], field[PRESENCE_KEY_MAX], here[PRESENCE_KEY_MAX], conversation[24], user[24];
     struct buf value;
+    presence_here(presence, present->conversation, here);
+    snprintf(user, sizeof user, "%020llu", (unsigned long long)present->user);
     presence_room_key(room, prefix, present->conversation);
     presence_who_key(who, prefix, present->conversation, present->user);
     presence_relay_key(rooms, prefix, "rooms", str_of(presence->entry));
@@ -156,9 +167,9 @@ static void say_enter(struct present *present, bool announce_it, uint64_t sessio
     buf_add_text(&value, present->name);
     CG_ASSERT(!value.failed);
     struct str args[] = {
-        STR("EVAL"),         STR(SCRIPT_ENTER), STR("4"),      str_of(room),    str_of(who),
-        str_of(rooms),       str_of(admit),     str_of(field), buf_str(&value), str_of(presence->entry),
-        str_of(conversation)};
+        STR("EVAL"),          STR(SCRIPT_ENTER), STR("4"),      str_of(room),    str_of(who),
+        str_of(rooms),        str_of(admit),     str_of(field), buf_str(&value), str_of(presence->entry),
+        str_of(conversation), str_of(here),      str_of(user)};
     struct step *step = step_new(present, announce_it);
     step->session_id = session_id;
     bus_command_on(presence->bus, bus_server_of(presence->bus, present->conversation), on_entered, step, args,
@@ -200,7 +211,9 @@ static void ask_leave(struct presence *presence, uint64_t conversation, uint64_t
 {
     const char *prefix = presence->settings->redis_prefix;
     char room[PRESENCE_KEY_MAX], who[PRESENCE_KEY_MAX], rooms[PRESENCE_KEY_MAX];
-    char field[PRESENCE_KEY_MAX], number[24];
+    char field[PRESENCE_KEY_MAX], here[PRESENCE_KEY_MAX], number[24], padded[24];
+    presence_here(presence, conversation, here);
+    snprintf(padded, sizeof padded, "%020llu", (unsigned long long)user);
     presence_room_key(room, prefix, conversation);
     presence_who_key(who, prefix, conversation, user);
     presence_relay_key(rooms, prefix, "rooms", str_of(presence->entry));
@@ -210,7 +223,8 @@ static void ask_leave(struct presence *presence, uint64_t conversation, uint64_t
                          STR("3"),       str_of(room),
                          str_of(who),    str_of(rooms),
                          str_of(field),  str_of(presence->entry),
-                         str_of(number), presence_is_empty(presence, conversation) ? STR("1") : STR("0")};
+                         str_of(number), presence_is_empty(presence, conversation) ? STR("1") : STR("0"),
+                         str_of(here),   str_of(padded)};
     bus_command_on(presence->bus, bus_server_of(presence->bus, conversation), fn, arg, args,
                    sizeof args / sizeof args[0]);
 }
@@ -305,6 +319,17 @@ void presence_leave(struct presence *presence, uint64_t conversation, uint64_t u
         wheel_set(presence->wheel, &present->grace, presence->settings->grace_ms);
     else
         on_grace(&present->grace);
+}
+
+void presence_online(struct presence *presence, uint64_t user)
+{
+    const struct member nameless = {.user = user, .name = STR(""), .head = STR("0")};
+    presence_enter(presence, WIRE_INBOX(user), ENCODING_NATIVE_PRESENCE, &nameless, 0);
+}
+
+void presence_offline(struct presence *presence, uint64_t user)
+{
+    presence_leave(presence, WIRE_INBOX(user), user);
 }
 
 struct registry *presence_registry(struct presence *presence, uint64_t conversation)

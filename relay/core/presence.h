@@ -30,6 +30,11 @@ void presence_enter(struct presence *presence, uint64_t conversation, enum encod
 /* One less. After grace_ms without any, the user has left this relay. */
 void presence_leave(struct presence *presence, uint64_t conversation, uint64_t user);
 
+/* A connection of one of the application's users begins, or ends: they are online while any relay has one, and a grace
+ * longer. Whatever conversations they are in. */
+void presence_online(struct presence *presence, uint64_t user);
+void presence_offline(struct presence *presence, uint64_t user);
+
 /* Calls `fn` once with who is present, perhaps before this returns; without Redis, with whom this relay knows of. */
 typedef void presence_members_fn(void *arg, const struct member *members, size_t count);
 void presence_ask(struct presence *presence, uint64_t conversation, presence_members_fn *fn, void *arg);

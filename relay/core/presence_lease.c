@@ -267,7 +267,8 @@ static void reap_page(struct asked_room *room, struct str cursor)
     struct str entry = str_of(room->entry);
     const char *prefix = registry->presence->settings->redis_prefix;
     char room_key[PRESENCE_KEY_MAX], rooms[PRESENCE_KEY_MAX], lease[PRESENCE_KEY_MAX];
-    char reaped_key[PRESENCE_KEY_MAX], who[PRESENCE_KEY_MAX], count[24];
+    char reaped_key[PRESENCE_KEY_MAX], who[PRESENCE_KEY_MAX], here[PRESENCE_KEY_MAX], count[24];
+    presence_here(registry->presence, room->conversation, here);
     presence_room_key(room_key, prefix, room->conversation);
     presence_relay_key(rooms, prefix, "rooms", entry);
     presence_lease_key(lease, prefix, entry);
@@ -286,7 +287,8 @@ static void reap_page(struct asked_room *room, struct str cursor)
                          str_of(who),
                          registry->ending ? STR("1") : STR("0"),
                          cursor,
-                         str_of(count)};
+                         str_of(count),
+                         str_of(here)};
     command(registry, on_reaped, room, args, sizeof args / sizeof args[0]);
 }
 

@@ -287,6 +287,8 @@ static void on_list_timer(struct wheel_timer *timer)
 void presence_list_due(struct presence_room *room)
 {
     int64_t wait = room->next_list_ms - clock_mono_ms();
+    if (presence_is_silent(room->conversation))
+        return;
     if (room->fetching)
         room->again = true;
     else if (!wheel_is_set(&room->timer))

@@ -90,6 +90,14 @@ struct presence {
     unsigned outstanding; /* answers that presence_finish waits for */
 };
 
+/* Nobody is told who comes to and goes from an inbox, which only says that its user is online. */
+static inline bool presence_is_silent(uint64_t conversation)
+{
+    return conversation >> 63;
+}
+/* The key of who is in a conversation; empty for an inbox. */
+void presence_here(const struct presence *presence, uint64_t conversation, char out[PRESENCE_KEY_MAX]);
+
 /* ---- presence.c ---- */
 
 /* Tells or stores, as the encoding has it, that somebody came first or went last. */

@@ -4,21 +4,25 @@
 #ifndef CG_RELAY_CORE_PRESENCE_SCRIPTS_H
 #define CG_RELAY_CORE_PRESENCE_SCRIPTS_H
 
-/* KEYS presence who rooms admit; ARGV field value entry conversation. → 1: nobody held an entry */
+/* KEYS presence who rooms admit; ARGV field value entry conversation here user. → 1: nobody held an entry. `here` is empty
+ * for a conversation whose users nobody lists. */
 #define SCRIPT_ENTER \
     "local first = redis.call('SCARD', KEYS[2]) == 0 " \
     "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) " \
     "redis.call('SADD', KEYS[2], ARGV[3]) " \
     "redis.call('SADD', KEYS[3], ARGV[4]) " \
+    "if ARGV[5] ~= '' then redis.call('ZADD', ARGV[5], 0, ARGV[6]) end " \
     "redis.call('DEL', KEYS[4]) " \
     "return first and 1 or 0"
 
-/* KEYS presence who rooms; ARGV field entry conversation nobody-left-here. → 1: ours was the last entry */
+/* KEYS presence who rooms; ARGV field entry conversation nobody-left-here here user. → 1: ours was the last entry */
 #define SCRIPT_LEAVE \
     "redis.call('HDEL', KEYS[1], ARGV[1]) " \
     "if ARGV[4] == '1' then redis.call('SREM', KEYS[3], ARGV[3]) end " \
-    "if redis.call('SREM', KEYS[2], ARGV[2]) == 0 then return 0 end " \
-    "return redis.call('SCARD', KEYS[2]) == 0 and 1 or 0"
+    "local ours = redis.call('SREM', KEYS[2], ARGV[2]) " \
+    "if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end " \
+    "if ARGV[5] ~= '' then redis.call('ZREM', ARGV[5], ARGV[6]) end " \
+    "return ours"
 
 /* KEYS lease relays reaped; ARGV lease_ms entry. → {had a lease, was reaped} */
 #define SCRIPT_RENEW \
@@ -41,8 +45,8 @@
     "end " \
     "return out"
 
-/* KEYS presence rooms lease reaped; ARGV entry conversation who-prefix also-draining cursor count: one page of the
- * room's entries. → {next cursor, user, value, …} of those whose last entry this was; "0": that was the last page;
+/* KEYS presence rooms lease reaped; ARGV entry conversation who-prefix also-draining cursor count here: one page of
+ * the room's entries. → {next cursor, user, value, …} of those whose last entry this was; "0": that was the last page;
  * {}: it lives */
 #define SCRIPT_REAP \
     "local lease = redis.call('GET', KEYS[3]) " \
@@ -54,6 +58,9 @@
     "    local user = string.sub(all[i], #mine + 1) " \
     "    redis.call('SREM', ARGV[3] .. user, ARGV[1]) " \
     "    if redis.call('EXISTS', ARGV[3] .. user) == 0 then " \
+    "      if ARGV[7] ~= '' then " \
+    "        redis.call('ZREM', ARGV[7], string.rep('0', 20 - #user) .. user) " \
+    "      end " \
     "      gone[#gone + 1] = user; gone[#gone + 1] = all[i + 1] " \
     "    end " \
     "  end " \

@@ -100,6 +100,8 @@ const struct protocol_refusal *protocol_admit(struct session *session, uint64_t 
     if (!limits_identify(session->owner->limits, &session->client, user))
         return &many;
     session_admitted(session);
+    if (proof->of_app)
+        session_online(session);
     return NULL;
 }
 

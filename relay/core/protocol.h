@@ -42,6 +42,7 @@ struct protocol_proof {
     uint32_t generation; /* of the user's rights (common/rights.h), by the look-up */
     bool by_token;
     uint64_t moment; /* protocol_moment() when the token was checked */
+    bool of_app;     /* one of the application's users, who is online from now on */
 };
 uint64_t protocol_moment(void);
 

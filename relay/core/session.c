@@ -323,6 +323,19 @@ static void drop_pass(struct session *session)
     free(session->pass);
 }
 
+static void tell_online(const struct session *session, bool comes)
+{
+    if (session->owner->online)
+        session->owner->online(session->client.user, comes);
+}
+
+void session_online(struct session *session)
+{
+    CG_ASSERT(session->client.user && !session->online);
+    session->online = true;
+    tell_online(session, true);
+}
+
 void session_ended(struct session *session)
 {
     struct sessions *sessions = session->owner;
@@ -330,6 +343,8 @@ void session_ended(struct session *session)
     session->closing = true;
     session->protocol->closed(session);
     CG_ASSERT(LIST_EMPTY(&session->subscriptions));
+    if (session->online)
+        tell_online(session, false);
     limits_leave(sessions->limits, &session->client);
     session_admitted(session);
     wheel_cancel(&session->timer);

@@ -141,6 +141,7 @@ struct session {
     uint8_t paused; /* nothing is read from it: enum session_pause */
     uint8_t pages;  /* of what it missed, on their way to it (catchup.h) */
     bool closing;
+    bool online; /* its user was told to be (session_online) */
 };
 
 /* Why nothing is read from a client. */
@@ -167,6 +168,8 @@ struct sessions {
     /* What a subscription has for its socket past its cursor, in whole frames; false if the cursor fell off its log.
      * Set by who makes subscriptions: the hub. */
     bool (*pending)(const struct subscription *sub, struct str *bytes);
+    /* One of the application's users has one connection more, or less. NULL: nobody asks. */
+    void (*online)(uint64_t user, bool comes);
 };
 
 void sessions_init(struct sessions *sessions, const struct settings *settings, struct wheel *wheel);
@@ -190,6 +193,8 @@ bool sessions_have_room(const struct sessions *sessions);
 void session_from(struct session *session, struct str peer);
 /* It was let in, or something else stands for it in the lobby. */
 void session_admitted(struct session *session);
+/* Its user, of the application's, is online as long as it lasts. Once. */
+void session_online(struct session *session);
 /* Who pays for what it asks for: db_pool.h. */
 static inline uint64_t session_payer(const struct session *session)
 {

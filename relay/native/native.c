@@ -227,7 +227,8 @@ static void be(struct native *native, const struct store_native_user *user)
 static void admit(struct native *native, struct greeting *greeting)
 {
     const struct store_native_user *user = &greeting->arrival.user;
-    struct protocol_proof proof = {user->rights.generation, greeting->by_token, greeting->moment};
+    struct protocol_proof proof = {user->rights.generation, greeting->by_token, greeting->moment,
+                                   user->realm == REALM_APP};
     const struct protocol_refusal *why = protocol_admit(native->session, user->user, 0, &proof);
     if (why) {
         protocol_refuse(native->session, why->code, why->reason);

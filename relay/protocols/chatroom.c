@@ -375,7 +375,7 @@ static void on_looked_up(struct admission *admission, enum admission_refusal ref
 {
     const struct store_membership *membership = &admission->membership;
     struct session *session = sessions_find(protocol_context.hub->sessions, ((struct entering *)admission)->session_id);
-    struct protocol_proof proof = {membership->generation, admission->by_token, admission->moment};
+    struct protocol_proof proof = {membership->generation, admission->by_token, admission->moment, admission->by_token};
     const struct protocol_refusal *why = NULL;
     if (session && !session->closing && refusal) {
         refuse(session, refusal);

@@ -10,6 +10,7 @@ struct poller {
     struct map_link link; /* another one with the same key */
     uint64_t conversation, user;
     unsigned polls;           /* in hand */
+    bool of_app;              /* one of the application's users */
     struct wheel_timer timer; /* set while there are none */
 };
 
@@ -40,6 +41,8 @@ static void on_timer(struct wheel_timer *timer)
 {
     struct poller *poller = container_of(timer, struct poller, timer);
     presence_leave(protocol_context.presence, poller->conversation, poller->user);
+    if (poller->of_app)
+        presence_offline(protocol_context.presence, poller->user);
     forget(poller);
 }
 
@@ -55,6 +58,9 @@ void chatroom_http_poller_comes(const struct store_membership *membership)
         struct member member = {
             membership->user, {membership->user_name, membership->user_name_len}, str_of(membership->head)};
         presence_enter(protocol_context.presence, membership->conversation, ENCODING_POLL, &member, 0);
+        poller->of_app = membership->realm == REALM_APP;
+        if (poller->of_app)
+            presence_online(protocol_context.presence, poller->user);
     }
     poller->polls++;
     wheel_cancel(&poller->timer);

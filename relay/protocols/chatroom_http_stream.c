@@ -348,6 +348,8 @@ static struct session *open_stream(struct asked *asked)
     bool counted = limits_identify(sessions->limits, &session->client, user);
     CG_ASSERT(counted);
     session_admitted(session);
+    if (asked->asked.admission.by_token)
+        session_online(session);
     http_vouch(call);
     return session;
 }

@@ -332,7 +332,8 @@ static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
     struct session *session = sessions_find(protocol_context.hub->sessions, admission->session_id);
-    struct protocol_proof proof = {admission->pair.generation, admission->by_token, admission->moment};
+    struct protocol_proof proof = {admission->pair.generation, admission->by_token, admission->moment,
+                                   admission->by_token};
     const struct protocol_refusal *why;
     if (session && !session->closing) {
         if (admission->stranger == ERR_NOT_FOUND || admission->stranger == ERR_DENIED) {

@@ -215,7 +215,7 @@ static void admit(struct session *session, const struct look_up *look_up)
     struct friends_state *state = state_of(session);
     const struct store_friend_self *self = &look_up->self;
     struct protocol_proof proof = {self->rights.generation, self->has_password,
-                                   look_up->by_token ? look_up->moment : protocol_moment()};
+                                   look_up->by_token ? look_up->moment : protocol_moment(), look_up->by_token};
     if (!look_up->by_token && self->has_password && !token_fits(state, &self->rights)) {
         protocol_refuse(session, PROTOCOL_CLOSE_UNAUTHORIZED, "A token is needed");
         return;

@@ -162,10 +162,15 @@ static enum err name_by_token(struct admission *admission, struct store *store)
     return admission->stranger;
 }
 
+static bool is_of_app(const struct admission *admission)
+{
+    return admission->token.app || protocol_doors_closed();
+}
+
 static void look_up(struct job *job, struct store *store)
 {
     struct admission *admission = (struct admission *)job;
-    if ((admission->token.app || protocol_doors_closed()) && (job->err = name_by_token(admission, store)))
+    if (is_of_app(admission) && (job->err = name_by_token(admission, store)))
         return;
     job->err = store_space_membership(store, str_of(admission->space_id), str_of(admission->token.user_id),
                                       admission->space_name, &admission->membership);
@@ -176,7 +181,7 @@ static void on_looked_up(struct job *job)
     struct admission *admission = (struct admission *)job;
     struct session *session = sessions_find(protocol_context.hub->sessions, admission->session_id);
     const struct rights *rights = &admission->membership.rights;
-    struct protocol_proof proof = {rights->generation, true, admission->moment};
+    struct protocol_proof proof = {rights->generation, true, admission->moment, is_of_app(admission)};
     const struct protocol_refusal *why;
     if (session && !session->closing) {
         struct space_state *state = state_of(session);

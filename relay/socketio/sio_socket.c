@@ -4,6 +4,8 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "relay/core/presence.h"
+#include "relay/core/protocol.h"
 #include "relay/redis/bus.h"
 #include "relay/socketio/sio_parts.h"
 
@@ -168,6 +170,7 @@ void sio_socket_give_user(struct sio_socket *socket, uint64_t user, uint32_t gen
     socket->user = user;
     socket->generation = generation;
     sio.user_count++;
+    presence_online(protocol_context.presence, user);
 }
 
 void sio_socket_end(struct sio_socket *socket, enum sio_end how)
@@ -179,6 +182,8 @@ void sio_socket_end(struct sio_socket *socket, enum sio_end how)
     socket->client->socket_count--;
     map_take(&sio.by_serial, socket->serial);
     sio.user_count -= socket->user != 0;
+    if (socket->user)
+        presence_offline(protocol_context.presence, socket->user);
     socket->state = SIO_GONE;
     SLIST_INSERT_HEAD(&sio.graveyard, socket, link);
     sio_recovery_free(socket->recovery);

@@ -5,7 +5,7 @@
 #include "common/store/store_app_conversation.h"
 #include "rest/http/call.h"
 
-extern const struct route_table app_conversations_routes, app_messages_routes;
+extern const struct route_table app_conversations_routes, app_messages_routes, app_presence_routes;
 
 /* What somebody wants to do in a conversation. What each role may: docs/platform.md. */
 enum app_act {

@@ -67,10 +67,15 @@ bool list_begin(struct call *call, uint64_t first, struct list *list)
     return true;
 }
 
-void list_row(struct list *list, uint64_t cursor)
+void list_skip(struct list *list, uint64_t cursor)
 {
     list->count++;
     list->last = cursor;
+}
+
+void list_row(struct list *list, uint64_t cursor)
+{
+    list_skip(list, cursor);
     json_add_object(list->out, NULL);
 }
 

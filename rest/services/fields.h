@@ -27,6 +27,8 @@ struct list {
 bool list_begin(struct call *call, uint64_t first, struct list *list);
 /* A row begins; its object is to be ended. */
 void list_row(struct list *list, uint64_t cursor);
+/* A row that is not shown. */
+void list_skip(struct list *list, uint64_t cursor);
 /* Ends the answer: `next` is the cursor of the next page, or null if there were fewer rows than asked for. */
 void list_end(struct list *list);
 

@@ -2,6 +2,9 @@
 
 #include "common/redis/presence_keys.h"
 #include "common/redis/redis_sync.h"
+#include "rest/services/presence_scripts.h"
+
+#include <stdlib.h>
 
 enum {
     ENTRIES_MAX = 64, /* relays looked at for one user: far more than one has tabs */
@@ -94,6 +97,63 @@ enum err redis_client_online(struct redis_sync *redis, uint64_t conversation, ui
     redis_reply_free(admitted);
     redis_reply_free(entries);
     return err;
+}
+
+static enum err ask_at(struct redis_sync *redis, size_t server, struct redis_asked *asked, size_t count)
+{
+    enum { BEFORE = 4, WHO_MAX = 48 };
+    struct str args[BEFORE + REDIS_CLIENT_ASKED] = {STR("EVAL"), STR(PRESENCE_SCRIPT_ASK), STR("0"),
+                                                    str_of(prefix_of(redis))};
+    char who[REDIS_CLIENT_ASKED][WHO_MAX];
+    size_t at[REDIS_CLIENT_ASKED], some = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (redis_sync_server_of(redis, asked[i].conversation) != server)
+            continue;
+        snprintf(who[some], WHO_MAX, "%llu:%llu", (unsigned long long)asked[i].conversation,
+                 (unsigned long long)asked[i].user);
+        args[BEFORE + some] = str_of(who[some]);
+        at[some++] = i;
+    }
+    if (!some)
+        return ERR_OK;
+    struct redisReply *reply = redis_sync_ask_list(redis, server, args, BEFORE + some);
+    bool whole = redis_reply_count(reply) == some;
+    for (size_t i = 0; whole && i < some; i++)
+        asked[at[i]].online = redis_reply_number(redis_reply_at(reply, i)) == 1;
+    redis_reply_free(reply);
+    return whole ? ERR_OK : ERR_DOWN;
+}
+
+enum err redis_client_ask(struct redis_sync *redis, struct redis_asked *asked, size_t count)
+{
+    enum err err = ERR_OK;
+    CG_ASSERT(count <= REDIS_CLIENT_ASKED);
+    for (size_t server = 0; !err && server < redis_sync_servers(redis); server++)
+        err = ask_at(redis, server, asked, count);
+    return err;
+}
+
+enum err redis_client_present(struct redis_sync *redis, uint64_t conversation, uint64_t after, size_t limit,
+                              struct redis_asked *present, size_t *count)
+{
+    char number[24], from[24], most[24];
+    CG_ASSERT(limit <= REDIS_CLIENT_ASKED);
+    snprintf(number, sizeof number, "%llu", (unsigned long long)conversation);
+    snprintf(from, sizeof from, after ? "(%020llu" : "-", (unsigned long long)after);
+    snprintf(most, sizeof most, "%zu", limit);
+    const struct str args[] = {
+        STR("EVAL"), STR(PRESENCE_SCRIPT_LIST), STR("0"), str_of(prefix_of(redis)), str_of(number), str_of(from),
+        str_of(most)};
+    struct redisReply *reply =
+        redis_sync_ask_list(redis, redis_sync_server_of(redis, conversation), args, sizeof args / sizeof args[0]);
+    *count = redis_reply_count(reply) / 2;
+    if (*count > limit)
+        *count = limit;
+    for (size_t i = 0; i < *count; i++)
+        present[i] =
+            (struct redis_asked){conversation, strtoull(redis_reply_text(redis_reply_at(reply, 2 * i)).ptr, NULL, 10),
+                                 redis_reply_number(redis_reply_at(reply, 2 * i + 1)) == 1};
+    return finish(reply);
 }
 
 /* Whole, so that no counter is ever left without its end. */

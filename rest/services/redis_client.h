@@ -28,6 +28,19 @@ size_t redis_client_admit(struct redis_sync *redis, const struct redis_admission
 enum err redis_client_online(struct redis_sync *redis, uint64_t conversation, uint64_t user,
                              bool *online) CG_MUST_CHECK;
 
+/* The same for many users and conversations at once (admissions do not count): in one round trip for each server that is
+ * asked. ERR_DOWN if any of them does not answer. `count` is at most REDIS_CLIENT_ASKED. */
+enum { REDIS_CLIENT_ASKED = 100 };
+struct redis_asked {
+    uint64_t conversation, user;
+    bool online; /* set */
+};
+enum err redis_client_ask(struct redis_sync *redis, struct redis_asked *asked, size_t count) CG_MUST_CHECK;
+/* Who is present in a conversation: up to `limit` (at most REDIS_CLIENT_ASKED) after user `after`, by their numbers. Some of
+ * *count may be of a relay that has just died, and are not online. */
+enum err redis_client_present(struct redis_sync *redis, uint64_t conversation, uint64_t after, size_t limit,
+                              struct redis_asked *present, size_t *count) CG_MUST_CHECK;
+
 /* Adds `by` to the counter of that name and tells its value after, and in how many milliseconds it is
  * forgotten: `life_ms` after it began. */
 enum err redis_client_count(struct redis_sync *redis, struct str name, int64_t by, int64_t life_ms, int64_t *value,

@@ -40,7 +40,7 @@ describe('the server API', () => {
     fs.chmodSync(dir, 0o755); // started by root, the servers are another account's
     fs.writeFileSync(path.join(dir, 'shop.secret'), `${crypto.randomBytes(32).toString('base64')}\n`);
     stack = await Stack.start({ relays: 2, settings: { ...NO_RATES, create: 'users', app_keys: dir,
-      jwt_secret: '0123456789abcdef0123456789abcdef' } });
+      grace_ms: '300ms', lease_ms: '1500ms', jwt_secret: '0123456789abcdef0123456789abcdef' } });
     key = (await stack.chaguan('key', 'add', 'backend', '--scope', 'read,write,admin')).stdout.trim();
     reader = (await stack.chaguan('key', 'add', 'reader', '--scope', 'read')).stdout.trim();
   });
@@ -492,6 +492,59 @@ describe('the server API', () => {
     await other.must('typing', { room });
     assert.deepEqual((await one.event('typing')).from, authors[2]);
     await Promise.all([one, other, back].map((native) => native.close()));
+  });
+
+  it('tells who is present, over two relays, several tabs and a relay that dies, and nothing while Redis is down', async () => {
+    const [ann, bob, idle] = [unique('ann'), unique('b,o%b'), unique('idle')];
+    const tokens = [await user(ann), await user(bob), await user(idle)];
+    const { id, public_id: room } = await group({ members: [ann, bob] });
+    const all = encodeURIComponent([ann, bob, idle, 'nobody at all'].map(encodeURIComponent).join(','));
+    const online = async () => (await fine(call('GET', `presence?users=${all}`, { as: reader }))).items
+      .map((item) => [item.id, item.online]).filter(([, is]) => is).map(([name]) => name);
+    const present = async (as = key, query = '') => (await fine(call('GET', `conversations/${id}/presence${query}`, { as })));
+    const soon = (read, expected, what) => eventually(async () => {
+      const got = await read();
+      return got.length === expected.length && got.every((name, i) => name === expected[i]);
+    }, what);
+    const inRoom = async () => (await present()).items.map((item) => item.id);
+    assert.deepEqual(await online(), []);
+    const open = async (token, relay, joins = true) => {
+      const client = await Native.hello(stack, { token }, { relay });
+      if (joins) await client.must('join', { room, presence: true });
+      return client;
+    };
+    const tabs = [await open(tokens[0], 1), await open(tokens[0], 1), await open(tokens[0], 2)];
+    const other = await open(tokens[1], 2);
+    const quiet = await open(tokens[2], 2, false); // in no conversation, and online all the same
+    await soon(online, [ann, bob, idle], 'all to be online');
+    await soon(inRoom, [ann, bob], 'two to be present');
+    const first = await present(tokens[0], '?limit=1');
+    assert.deepEqual([first.items.length, first.items[0].id], [1, ann]);
+    assert.deepEqual((await present(tokens[1], `?limit=1&cursor=${first.next}`)).items[0].id, bob);
+    await refused(call('GET', `conversations/${id}/presence`, { as: tokens[2] }), 404, 'not_found');
+    await refused(call('GET', `presence?users=${all}`, { as: tokens[0] }), 403, 'key_needed');
+    for (const query of ['', '?users=', '?users=a,,b', '?users=%2550%25', `?users=${Array(101).fill('x')}`])
+      await refused(call('GET', `presence${query}`), 400, 'bad_argument');
+    tabs[0].close();
+    tabs[1].close();
+    quiet.close();
+    await soon(online, [ann, bob], 'who has closed their only connection to be offline');
+    await stack.kill('relay2'); // nobody says that they have gone
+    await soon(online, [], 'the dead relay\'s to be offline');
+    await soon(inRoom, [], 'nobody to be present');
+    await stack.startPart('relay2');
+    const back = await open(tokens[1], 2);
+    await soon(online, [bob], 'who came back');
+    await stack.kill('redis', 'STOP');
+    try {
+      await refused(call('GET', `presence?users=${all}`), 503, 'unavailable');
+      await refused(call('GET', `conversations/${id}/presence`), 503, 'unavailable');
+    } finally {
+      await stack.kill('redis', 'CONT');
+    }
+    await eventually(async () => (await call('GET', `presence?users=${all}`)).status === 200, 'Redis to be back');
+    await soon(online, [bob], 'the truth again');
+    for (const client of [other, tabs[2], back]) client.close();
   });
 
   it('an erased user leaves no name and no content, and every number', async () => {

@@ -83,6 +83,18 @@ void presence_enter(struct presence *presence, uint64_t conversation, enum encod
     world.encoding = encoding;
 }
 
+void presence_online(struct presence *presence, uint64_t user)
+{
+    (void)presence;
+    (void)user;
+}
+
+void presence_offline(struct presence *presence, uint64_t user)
+{
+    (void)presence;
+    (void)user;
+}
+
 void presence_leave(struct presence *presence, uint64_t conversation, uint64_t user)
 {
     (void)presence;

@@ -5,6 +5,7 @@
 
 #include "common/redis/io_scripts.h"
 #include "relay/core/presence_scripts.h"
+#include "rest/services/presence_scripts.h"
 
 #include <stdio.h>
 
@@ -183,12 +184,14 @@ static void what_goes_through_many_takes_a_page_of_them(void **state)
 /* So many users of a relay in room 7, and the relay in as many rooms. */
 static void fill_presence(int count)
 {
-    char field[32], who[32], room[16];
+    char field[32], who[32], room[16], user[24];
     for (int i = 1; i <= count; i++) {
         snprintf(field, sizeof field, "r:1:%d", i);
         snprintf(who, sizeof who, "t:who:7:%d", i);
         snprintf(room, sizeof room, "%d", i);
-        LATER(SCRIPT_ENTER, "4", "t:presence:7", who, "t:rooms:r:1", "t:admit:7:1", field, "0|1|3bob", "r:1", room);
+        snprintf(user, sizeof user, "%020d", i);
+        LATER(SCRIPT_ENTER, "4", "t:presence:7", who, "t:rooms:r:1", "t:admit:7:1", field, "0|1|3bob", "r:1", room,
+              "t:here:7", user);
     }
     drain();
 }
@@ -203,8 +206,9 @@ static void coming_and_going_cost_the_same_in_any_room(void **state)
         ask("FLUSHALL");
         fill_presence(sizes[i]);
         costs[ENTER][i] = COST(SCRIPT_ENTER, "4", "t:presence:7", "t:who:7:0", "t:rooms:r:1", "t:admit:7:0", "r:1:0",
-                               "0|1|3ann", "r:1", "7");
-        costs[LEAVE][i] = COST(SCRIPT_LEAVE, "3", "t:presence:7", "t:who:7:0", "t:rooms:r:1", "r:1:0", "r:1", "7", "1");
+                               "0|1|3ann", "r:1", "7", "t:here:7", "00000000000000000000");
+        costs[LEAVE][i] = COST(SCRIPT_LEAVE, "3", "t:presence:7", "t:who:7:0", "t:rooms:r:1", "r:1:0", "r:1", "7", "1",
+                               "t:here:7", "00000000000000000000");
         costs[RENEW][i] = COST(SCRIPT_RENEW, "3", "t:lease:r:2", "t:relays", "t:reaped:r:2", "6000", "r:2");
         ask("SADD t:relays r:1");
         costs[FIND][i] = COST(SCRIPT_FIND_DEAD, "1", "t:relays", "t", "r:2", "0", "100");
@@ -212,6 +216,22 @@ static void coming_and_going_cost_the_same_in_any_room(void **state)
     }
     for (int kind = 0; kind < KINDS; kind++)
         check_flat(names[kind], costs[kind]);
+}
+
+static void who_is_present_costs_the_same_in_any_room(void **state)
+{
+    (void)state;
+    long list[SIZES], ask_two[SIZES];
+    for (int i = 0; i < SIZES; i++) {
+        ask("FLUSHALL");
+        fill_presence(sizes[i]);
+        ask("SET t:lease:r:1 1");
+        list[i] = COST(PRESENCE_SCRIPT_LIST, "0", "t", "7", "(00000000000000000042", "50");
+        assert_string_equal(reply_text, "00000000000000000043");
+        ask_two[i] = COST(PRESENCE_SCRIPT_ASK, "0", "t", "7:42", "7:0");
+    }
+    check_flat("a page of who is present", list);
+    check_flat("whether two are", ask_two);
 }
 
 /* All are announced once, however many pages that takes. */
@@ -225,14 +245,14 @@ static void a_dead_relays_room_is_taken_away_in_pages(void **state)
         fill_presence(sizes[i]);
         do {
             long run = COST(SCRIPT_REAP, "4", "t:presence:7", "t:rooms:r:1", "t:lease:r:1", "t:reaped:r:1", "r:1", "7",
-                            "t:who:7:", "0", cursor, "500");
-            assert_true(run <= 1000 * 3 + 8);
+                            "t:who:7:", "0", cursor, "500", "t:here:7");
+            assert_true(run <= 1000 * 4 + 8);
             assert_true(strlen(reply_text) < sizeof cursor);
             strcpy(cursor, reply_text);
             pages++;
         } while (strcmp(cursor, "0") != 0);
         assert_true(pages >= sizes[i] / 1000);
-        assert_ask("0", "EXISTS t:presence:7 t:who:7:1 t:who:7:50");
+        assert_ask("0", "EXISTS t:presence:7 t:here:7 t:who:7:1 t:who:7:50");
         assert_ask("0", "SISMEMBER t:rooms:r:1 7");
         assert_ask("1", "EXISTS t:reaped:r:1");
     }
@@ -245,6 +265,7 @@ int main(void)
         cmocka_unit_test(the_next_room_of_a_socket_costs_no_more_than_the_first),
         cmocka_unit_test(what_goes_through_many_takes_a_page_of_them),
         cmocka_unit_test(coming_and_going_cost_the_same_in_any_room),
+        cmocka_unit_test(who_is_present_costs_the_same_in_any_room),
         cmocka_unit_test(a_dead_relays_room_is_taken_away_in_pages),
     };
     return cmocka_run_group_tests(tests, start_redis, stop_redis);

@@ -13,6 +13,7 @@
 #include "common/rate.h"
 #include "common/metrics.h"
 #include "common/store/store_io.h"
+#include "relay/core/presence.h"
 #include "relay/socketio/app_chat.h"
 #include "relay/socketio/app_echo.h"
 #include "relay/socketio/app_news.h"
@@ -174,6 +175,18 @@ static struct {
     struct buf told;                                                       /* the last notice */
     int notices;
 } world;
+
+void presence_online(struct presence *presence, uint64_t user)
+{
+    (void)presence;
+    (void)user;
+}
+
+void presence_offline(struct presence *presence, uint64_t user)
+{
+    (void)presence;
+    (void)user;
+}
 
 void hub_listen(struct hub *hub, uint64_t conversation, const struct hub_listener *listener)
 {

@@ -1,0 +1,35 @@
+/* presence_scripts.h: what is asked of Redis about who is present (common/redis/presence_keys.h), as Lua that EVAL runs
+ * whole. Each looks at as many users as it is told, and for each at the relays that have an entry of theirs: at one, as a
+ * rule (tests/unit/redis/test_script_costs.c). */
+#ifndef CG_REST_SERVICES_PRESENCE_SCRIPTS_H
+#define CG_REST_SERVICES_PRESENCE_SCRIPTS_H
+
+/* Whether a relay that lives has an entry of this user there; `who` is "<conversation>:<user>". */
+#define PRESENCE_LUA \
+    "local function is_there(who) " \
+    "  for _, entry in ipairs(redis.call('SMEMBERS', ARGV[1] .. ':who:' .. who)) do " \
+    "    if redis.call('EXISTS', ARGV[1] .. ':lease:' .. entry) == 1 then return 1 end " \
+    "  end " \
+    "  return 0 " \
+    "end "
+
+/* ARGV prefix who … → 1 or 0 for each */
+#define PRESENCE_SCRIPT_ASK \
+    PRESENCE_LUA \
+    "local out = {} " \
+    "for i = 2, #ARGV do out[#out + 1] = is_there(ARGV[i]) end " \
+    "return out"
+
+/* ARGV prefix conversation after limit: those after user `after`, which is "-" or "(" and 20 digits. → {user, 1 or 0, …}:
+ * an entry of a relay that has just died is there until it is taken away. */
+#define PRESENCE_SCRIPT_LIST \
+    PRESENCE_LUA \
+    "local out = {} " \
+    "local page = redis.call('ZRANGEBYLEX', ARGV[1] .. ':here:' .. ARGV[2], ARGV[3], '+', 'LIMIT', 0, ARGV[4]) " \
+    "for _, padded in ipairs(page) do " \
+    "  out[#out + 1] = padded " \
+    "  out[#out + 1] = is_there(ARGV[2] .. ':' .. string.gsub(padded, '^0+', '')) " \
+    "end " \
+    "return out"
+
+#endif
