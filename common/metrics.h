@@ -186,7 +186,16 @@
     X(FEED_MISSING, "feed_missing_total", counter, \
       "Rows of the feed that were not there: always 0, or somebody removed them by hand") \
     X(FEED_UNORDERED, "feed_unordered_total", counter, \
-      "Rows of the feed whose conversation's order could not be kept: always 0, or something is wrong")
+      "Rows of the feed whose conversation's order could not be kept: always 0, or something is wrong") \
+    X(SEARCH_DOCUMENTS, "search_documents", gauge, \
+      "Messages in the index of this machine, if this worker continues it") \
+    X(SEARCH_BYTES, "search_bytes", gauge, "Bytes of its files") \
+    X(SEARCH_BUILDING, "search_building", gauge, "1 while messages of before it was made are being added to it") \
+    X(SEARCH_INDEXED, "search_indexed_total", counter, "Messages added to the index, some again") \
+    X(SEARCH_BUILDS, "search_builds_total", counter, "Times that an index was begun from the database") \
+    X(SEARCH_FULL, "search_full_total", counter, "Messages left out of the index because it was too big") \
+    X(SEARCH_CUT, "search_cut_total", counter, "Searches answered in part because search_timeout_ms was over") \
+    X(SEARCH_BUSY, "search_busy_total", counter, "Searches refused because too many were under way")
 
 enum metric {
 #define X(id, name, type, help) METRIC_##id,

@@ -60,6 +60,9 @@ struct settings {
     /* worker */
     char *worker_socket;
     int64_t worker_port, feed_lease_ms, feed_poll_ms, feed_batch, feed_idle_ms;
+    /* search */
+    char *search_dir, *search_name;
+    int64_t search, search_bytes, search_keep_ms, search_timeout_ms, rate_search, rate_search_burst;
     /* protocols */
     char *jwt_secret, *jwt_public_key, *jwt_audience;
     char *app_keys, *app_jwks_file, *app_jwks_url, *app_audience;

@@ -80,8 +80,10 @@ static enum err claim(struct job *job, struct job_lease *lease, bool *held)
         lease->holder = id_random();
     if (!err)
         err = store_job_claim(lease->store, lease->job, lease->holder, job->worker, job->settings->feed_lease_ms, held);
-    if (!err && !*held)
+    if (!err && !*held) {
         lease->holder = 0;
+        lease->job = 0; /* it may have been forgotten meanwhile */
+    }
     if (!err && *held) {
         job_renewed(lease, now_ms);
         log_info("job.taken", "job=%s lease_ms=%lld", job->kind->name, (long long)job->settings->feed_lease_ms);

@@ -6,6 +6,7 @@
 #include "worker/expire.h"
 #include "worker/follow.h"
 #include "worker/job.h"
+#include "worker/search.h"
 #include "worker/status.h"
 #include "worker/trim.h"
 
@@ -35,16 +36,19 @@ struct work {
 
 static void work_start(struct work *work, const struct settings *settings)
 {
-    work->count = TASKS + consumer_count;
+    work->count = TASKS + consumer_count + (settings->search ? 1 : 0);
     work->kinds = mem_zalloc(work->count * sizeof work->kinds[0]);
     work->jobs = mem_zalloc(work->count * sizeof(struct job *));
-    for (size_t i = 0; i < work->count; i++) {
+    if (settings->search)
+        work->kinds[TASKS + consumer_count] = search_job(settings);
+    for (size_t i = 0; i < TASKS + consumer_count; i++) {
         const struct consumer *consumer = i < TASKS ? NULL : &consumers[i - TASKS];
         work->kinds[i] =
             consumer ? (struct job_kind){consumer->name, .reads_feed = true, .turn = follow_turn, .arg = consumer}
                      : tasks[i];
-        work->jobs[i] = job_start(settings, &work->kinds[i]);
     }
+    for (size_t i = 0; i < work->count; i++)
+        work->jobs[i] = job_start(settings, &work->kinds[i]);
 }
 
 static void work_stop(struct work *work)
@@ -55,6 +59,7 @@ static void work_stop(struct work *work)
         job_free(work->jobs[i]);
     free(work->kinds);
     free(work->jobs);
+    search_end();
 }
 
 static int refuse(const struct settings *settings, const char *why)
@@ -69,6 +74,8 @@ static int serve(struct settings *settings)
     char why[256] = "";
     struct work work = {0};
     program_block_signals(&signals);
+    if (settings->search && !settings->feed)
+        return refuse(settings, "search = on needs feed = on, in all programs");
     struct store *store = store_new(settings);
     enum err err = store_ready(store, why); /* later losses are waited out */
     store_free(store);

@@ -1,7 +1,9 @@
 #include "worker/trim.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/metrics.h"
+#include "worker/search.h"
 
 enum { ROWS_AT_ONCE = 2000 }; /* some 10 ms */
 
@@ -21,6 +23,12 @@ enum err trim_turn(struct job_lease *lease, const void *arg, bool *more)
     else if (!err)
         job_renewed(lease, now_ms);
     metric_add(METRIC_FEED_REMOVED, err ? 0 : (int64_t)removed);
+    bool forgotten = false;
+    if (!err && !removed)
+        err = store_job_forget_left(lease->store, SEARCH_JOB_PREFIX, lease->settings->search_keep_ms, &forgotten);
+    if (forgotten)
+        log_warn("search.forgotten",
+                 "msg=\"a machine's index was not continued for search_keep_ms: rows are no longer kept for it\"");
     *more = !err && removed >= ROWS_AT_ONCE;
     return err;
 }

@@ -14,11 +14,11 @@
 enum {
     FORMAT = 1,
     BUSY_MS = 2000,
-    SECOND_BITS = 12, /* so many messages of one second have ids of it, the others of the next */
+    BLOCK_BITS = 4,   /* so many messages of a millisecond have ids of it, the others of later ones */
     TIDY_PAGES = 200, /* some 10 ms */
     TOKENS_MAX = 1 << 20,
 };
-#define EPOCH_S   INT64_C(1577836800) /* 2020: earlier ones count as of then */
+#define EPOCH_MS  INT64_C(1577836800000) /* 2020: earlier ones count as of then */
 #define FILE_NAME "index.db"
 
 enum sql {
@@ -27,6 +27,8 @@ enum sql {
     SQL_ROLLBACK,
     SQL_FIND_ID,
     SQL_TOP_ID,
+    SQL_SPILLED,
+    SQL_SPILL,
     SQL_ADD_DOC,
     SQL_ADD_WORDS,
     SQL_NUMBER,
@@ -45,6 +47,7 @@ enum sql {
 static const char schema[] =
     "CREATE TABLE doc (id INTEGER PRIMARY KEY, conversation INTEGER NOT NULL, seq INTEGER NOT NULL);"
     "CREATE UNIQUE INDEX doc_message ON doc (conversation, seq);"
+    "CREATE TABLE spilled (block INTEGER PRIMARY KEY, next INTEGER NOT NULL);"
     "CREATE TABLE number (which INTEGER PRIMARY KEY, value INTEGER NOT NULL);"
     "CREATE TABLE passed (stream INTEGER PRIMARY KEY, pos INTEGER NOT NULL);"
     "CREATE VIRTUAL TABLE word USING fts5 (words, content='', columnsize=0, detail=none,"
@@ -58,6 +61,8 @@ static const char *const texts[SQLS] = {
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_FIND_ID] = "SELECT id FROM doc WHERE conversation = ?1 AND seq = ?2",
     [SQL_TOP_ID] = "SELECT max(id) FROM doc WHERE id >= ?1 AND id < ?2",
+    [SQL_SPILLED] = "SELECT next FROM spilled WHERE block = ?1",
+    [SQL_SPILL] = "INSERT INTO spilled (block, next) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET next = excluded.next",
     [SQL_ADD_DOC] = "INSERT INTO doc (id, conversation, seq) VALUES (?1, ?2, ?3)",
     [SQL_ADD_WORDS] = "INSERT INTO word (rowid, words) VALUES (?1, ?2)",
     [SQL_NUMBER] = "SELECT value FROM number WHERE which = ?1",
@@ -79,9 +84,6 @@ struct search_index {
     dev_t device;
     ino_t inode;
     bool is_tidying;
-    struct { /* where the last message of a second that had too many was put */
-        int64_t second, block;
-    } spilled;
 };
 
 /* ---- SQLite ---- */
@@ -262,25 +264,23 @@ void search_index_rollback(struct search_index *index)
         (void)!run(index, SQL_ROLLBACK, NULL, 0, NULL, 0, NULL);
 }
 
-/* The first free id of that second, or of one after it. */
+/* A block is a millisecond's. One that is full names another, further on, so that a crowd of one time is not gone through
+ * again for each of it. */
 static enum err free_id(struct search_index *index, int64_t at_ms, uint64_t *id)
 {
-    int64_t second = at_ms / 1000 - EPOCH_S;
-    if (second < 1)
-        second = 1;
-    int64_t block = index->spilled.second == second ? index->spilled.block : second;
-    for (;; block++) {
-        uint64_t bounds[] = {(uint64_t)block << SECOND_BITS, (uint64_t)(block + 1) << SECOND_BITS}, top;
-        enum err err = run(index, SQL_TOP_ID, bounds, 2, &top, 1, NULL);
+    uint64_t own = at_ms > EPOCH_MS ? (uint64_t)(at_ms - EPOCH_MS) : 1, block = own;
+    enum err err = ERR_OK;
+    while (!err) {
+        uint64_t bounds[] = {block << BLOCK_BITS, (block + 1) << BLOCK_BITS}, top, next = block + 1;
+        err = run(index, SQL_TOP_ID, bounds, 2, &top, 1, NULL);
         *id = top ? top + 1 : bounds[0];
-        if (err)
-            return err;
-        if (*id < bounds[1])
+        if (err || *id < bounds[1])
             break;
+        bool found;
+        err = run(index, SQL_SPILLED, &block, 1, &next, 1, &found);
+        block = next;
     }
-    index->spilled.second = second;
-    index->spilled.block = block;
-    return ERR_OK;
+    return err || block == own ? err : run(index, SQL_SPILL, (uint64_t[]){own, block}, 2, NULL, 0, NULL);
 }
 
 struct placed {

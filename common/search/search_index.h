@@ -2,7 +2,7 @@
  * from the database and may be behind it, know of what is gone, or be lost: whoever answers from it reads the messages
  * themselves first. One process writes at a time, any number read; a writer that is killed leaves what it had committed.
  *
- * A message's place in it, its id, goes with the second in which it was stored: so the newest come first by themselves, and
+ * A message's place in it, its id, goes with the millisecond in which it was stored: so the newest come first by themselves, and
  * looking for them ends where enough were found. An index belongs to one thread. */
 #ifndef CG_COMMON_SEARCH_SEARCH_INDEX_H
 #define CG_COMMON_SEARCH_SEARCH_INDEX_H

@@ -61,6 +61,7 @@ static const struct store_statements *const tables[] = {
     &store_accounts_statements,
     &store_export_statements,
     &store_import_statements,
+    &store_search_statements,
 };
 
 static const char *statements[SQL_COUNT];

@@ -41,6 +41,8 @@ static const struct store_statement rows[] = {
                       " WHERE id = ? AND holder = ?"},
     {SQL_JOB_FORGET, "DELETE FROM worker_job WHERE id = ? AND until < UTC_TIMESTAMP(3)"},
     {SQL_JOB_FORGET_PLACES, "DELETE FROM feed_cursor WHERE job = ?"},
+    {SQL_JOBS_LEFT, "SELECT id FROM worker_job WHERE LEFT(name, ?) = ? AND until > '1971-01-01'"
+                    " AND until < UTC_TIMESTAMP(3) - INTERVAL ? * 1000 MICROSECOND LIMIT 1"},
     {SQL_FEED_JOBS,
      "SELECT j.name, IF(j.holder <> 0 AND j.until >= UTC_TIMESTAMP(3), j.worker, ''), j.reads_feed,"
      " CAST(COALESCE(SUM(" BEHIND "), 0) AS UNSIGNED),"
@@ -219,6 +221,17 @@ enum err store_job_forget(struct store *store, const char *name, bool *found)
     if (!err && job)
         err = forget_once(store, job, found);
     return err == ERR_DENIED ? ERR_OK : err;
+}
+
+enum err store_job_forget_left(struct store *store, const char *prefix, int64_t left_ms, bool *found)
+{
+    uint64_t job = 0;
+    struct db_value params[] = {DB_NUM(strlen(prefix)), DB_TEXT(str_of(prefix)), DB_NUM((uint64_t)left_ms)};
+    *found = false;
+    enum err err = db_query(store->db, SQL_JOBS_LEFT, params, 3, take_number, &job);
+    if (!err && job)
+        err = forget_once(store, job, found);
+    return err == ERR_DENIED ? ERR_OK : err; /* somebody has it again */
 }
 
 /* ---- reading ---- */

@@ -45,6 +45,9 @@ enum err store_job_release(struct store *store, uint64_t job, uint64_t holder) C
 /* Removes a job that nobody has now, and its places; *found: there was one. */
 enum err store_job_forget(struct store *store, const char *name, bool *found) CG_MUST_CHECK;
 
+/* The same of one whose name begins with `prefix` and that nobody has had for `left_ms`, if there is any. */
+enum err store_job_forget_left(struct store *store, const char *prefix, int64_t left_ms, bool *found) CG_MUST_CHECK;
+
 /* ---- reading ---- */
 
 struct feed_stream {

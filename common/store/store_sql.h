@@ -173,6 +173,10 @@ enum statement {
     SQL_IMPORT_REVISE,
     SQL_IMPORT_MEMBER,
     SQL_IMPORT_REACTION,
+    SQL_SEARCH_CONVERSATIONS,
+    SQL_SEARCH_PLACES,
+    SQL_SEARCH_PLACES_AFTER,
+    SQL_JOBS_LEFT,
     SQL_COUNT
 };
 
@@ -223,6 +227,7 @@ extern const struct store_statements store_accounts_statements;
 extern const struct store_statements store_app_user_statements;
 extern const struct store_statements store_feed_statements, store_export_statements, store_said_statements;
 extern const struct store_statements store_import_statements;
+extern const struct store_statements store_search_statements;
 
 /* The columns of a user's rights, which store_read_rights wants in this order. */
 #define STORE_RIGHTS_COLUMNS(user) \
