@@ -29,7 +29,7 @@ operation_fn command_user_list, command_user_show, command_user_mute, command_us
     command_user_unban, command_user_kick, command_user_revoke, command_tokens_revoke, command_address_ban,
     command_address_unban, command_address_list, command_sanctions, command_relays, command_drain, command_roundtrip,
     command_invite_add, command_setup_code, command_key_add, command_key_list, command_key_revoke, command_feed_forget,
-    command_export, command_user_export, command_import;
+    command_search_status, command_search_rebuild, command_export, command_user_export, command_import;
 
 command_fn command_migrate;
 command_fn command_check;

@@ -2,6 +2,7 @@
 
 #include "rest/calls/admin.h"
 #include "rest/calls/app_conversations.h"
+#include "rest/calls/app_search.h"
 #include "rest/calls/app_users.h"
 #include "rest/calls/chatroom.h"
 #include "rest/calls/customer.h"
@@ -14,8 +15,21 @@
 #include "rest/calls/v1_accounts.h"
 
 const struct route_table *const routes[] = {
-    &chatroom_routes,     &friends_routes,      &spaces_routes,      &unread_routes,
-    &customer_routes,     &media_routes,        &media_api_routes,   &io_routes,
-    &admin_routes,        &health_routes,       &app_users_routes,   &app_conversations_routes,
-    &app_messages_routes, &app_presence_routes, &v1_accounts_routes, NULL,
+    &chatroom_routes,
+    &friends_routes,
+    &spaces_routes,
+    &unread_routes,
+    &customer_routes,
+    &media_routes,
+    &media_api_routes,
+    &io_routes,
+    &admin_routes,
+    &health_routes,
+    &app_users_routes,
+    &app_conversations_routes,
+    &app_messages_routes,
+    &app_presence_routes,
+    &app_search_routes,
+    &v1_accounts_routes,
+    NULL,
 };

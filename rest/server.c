@@ -5,6 +5,7 @@
 #include "common/mem.h"
 #include "common/rate.h"
 #include "common/redis/redis_sync.h"
+#include "common/search/search_index.h"
 #include "common/store/store.h"
 #include "rest/fcgi.h"
 #include "rest/calls/health.h"
@@ -193,11 +194,13 @@ static void *work(void *arg)
     struct server *server = arg;
     db_thread_begin();
     struct gate_pass pass = {.of = &server->gate};
+    struct search_index *search = NULL;
     struct backends backends = {
         .settings = server->settings,
         .tokens = server->tokens,
         .store = store_new(server->settings),
         .redis = redis_sync_new(server->redis),
+        .search = &search,
         .pass = &pass,
     };
     /* Whoever has done something looks whether requests wait before it waits at the gate itself, and looks at what has
@@ -211,6 +214,7 @@ static void *work(void *arg)
         busy = work_on_next(server, &backends);
     } while (!ending || any || busy);
     gate_leave(&pass);
+    search_index_close(search);
     redis_sync_free(backends.redis);
     store_free(backends.store);
     db_thread_end();

@@ -13,6 +13,7 @@ struct store;
 struct token_keys;
 struct gate_pass;
 struct caller;
+struct search_index;
 struct repeatable;
 
 /* What a handler may use: the connections of the thread it runs on. */
@@ -21,7 +22,8 @@ struct backends {
     const struct token_keys *tokens;
     struct store *store;
     struct redis_sync *redis;
-    struct gate_pass *pass; /* NULL: it never waits for requests */
+    struct search_index **search; /* what it points to: NULL until one is opened */
+    struct gate_pass *pass;       /* NULL: it never waits for requests */
 };
 
 enum { ROUTE_PARAMS = 4 };

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { Client, enter, settle, unique } from './lib/client.mjs';
 import { Talk } from './lib/databases.mjs';
 import { Player, login, newSpace, transfer } from './lib/spaces.mjs';
-import { NO_RATES, Stack, eventually, post } from './lib/stack.mjs';
+import { NO_RATES, Stack, eventually, post, request } from './lib/stack.mjs';
 
 const LEASE_MS = 1500;
 
@@ -15,7 +15,8 @@ describe('the feed, with two workers', () => {
   const people = [];
   before(async () => {
     stack = await Stack.start({ workers: 2, settings: { ...NO_RATES, jwt_secret: 'a-secret-of-the-test-that-is-long-enough', feed_lease_ms: LEASE_MS, feed_poll_ms: 20, feed_idle_ms: 1000,
-      db_timeout_ms: '1s', journal_timeout_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms' } });
+      db_timeout_ms: '1s', journal_timeout_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms',
+      search: 'on', rate_search: 0 } });
     for (const room of [unique('room'), unique('room')]) {
       const two = [];
       for (const relay of [1, 2]) two.push(await Client.join(stack, await enter(stack, room, unique('nick')), { relay }));
@@ -215,6 +216,160 @@ describe('the feed, with two workers', () => {
     assert.equal(await stack.count("SELECT m.read_seq FROM member m JOIN conversation c ON c.id = m.conversation WHERE c.name = 'old'"), 50);
     assert.equal((await stack.chaguan('import', file)).stdout.match(/^messages=(.*)$/m)[1], '0');
     await assertAllCame();
+  });
+
+  // ---- search, whose index a consumer keeps ----
+
+  let key;
+  const call = (method, path, { as = key, body } = {}) => {
+    const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    return request(`${stack.url}/v1/${path}`, { method, body: bytes,
+      headers: { authorization: `Bearer ${as}`, ...(bytes ? { 'content-length': bytes.length } : {}) } });
+  };
+  const fine = async (method, path, more) => {
+    const { status, json, text } = await call(method, path, more);
+    assert.ok(status < 300, `${method} ${path}: ${status} ${text}`);
+    return json;
+  };
+  const query = (values) => new URLSearchParams(values).toString();
+  const find = (values, as = key) => fine('GET', `search?${query(values)}`, { as });
+  /** All that is found, page by page. */
+  async function findAll(values, as = key) {
+    const items = [];
+    let page = { next: undefined };
+    do {
+      page = await find({ ...values, limit: 100, ...(page.next ? { cursor: page.next } : {}) }, as);
+      items.push(...page.items);
+    } while (page.next);
+    return items;
+  }
+  const said = ({ items }) => items.map(({ content }) => content);
+  const say = (where, content, from) => fine('POST', `conversations/${where}/messages`, { body: { content, ...(from ? { from } : {}) } });
+  const user = async (id) => {
+    await fine('PUT', `users/${id}`, { body: {} });
+    return (await fine('POST', `users/${id}/token`, { body: {} })).token;
+  };
+  const group = async (members = [], type = 'group') => (await fine('POST', 'conversations', { body: { type, members } })).id;
+  const indexed = (values, count) => eventually(async () => (await findAll(values)).length === count, `${count} messages of ${JSON.stringify(values)}`);
+
+  it('search: what was said is found, newest first, by who may read it', async () => {
+    key = (await stack.chaguan('key', 'add', 'searcher', '--scope', 'read,write,admin')).stdout.trim();
+    const [ann, bob] = [unique('ann'), unique('bob')];
+    const tokens = { ann: await user(ann), bob: await user(bob) };
+    const [here, there, square] = [await group([ann]), await group([ann, bob]), await group([], 'public')];
+    const mark = unique('w');
+    const texts = ['\u53bb\u8001\u8336\u9986\u559d\u8336', 'The tea-house has WiFi', '\u8336 \u9986', 'wifi\u5bc6\u7801 is tea123', '\ud83d\ude00\u8336', 'un caf\u00e9 au lait'];
+    for (const [i, text] of texts.entries()) await say(i % 2 ? there : here, `${text} ${mark}`, ann);
+    await say(square, `\u8336 in public ${mark}`);
+    await indexed({ q: mark }, 7);
+    const of = async (q, as, more) => said(await find({ q: `${q} ${mark}`, ...more }, as)).map((text) => texts.findIndex((known) => text === `${known} ${mark}`));
+    assert.deepEqual(await of('\u8336', key), [-1, 4, 2, 0], 'one character; the newest first');
+    assert.deepEqual(await of('\u8336\u9986', key), [0], 'two that stand beside each other');
+    assert.deepEqual(await of('\u8001\u8336\u9986', key), [0]);
+    assert.deepEqual(await of('\u9986\u8336', key), []);
+    assert.deepEqual(await of('WIFI', key), [3, 1]);
+    assert.deepEqual(await of('"tea house"', key), [1]);
+    assert.deepEqual(await of('wifi\u5bc6\u7801', key), [3]);
+    assert.deepEqual(await of('\ud83d\ude00', key), [4]);
+    assert.deepEqual(await of('CAFE lait', key), [5]);
+    assert.deepEqual(await of('\u8336', tokens.ann), [4, 2, 0], 'a user finds what is theirs');
+    assert.deepEqual(await of('wifi', tokens.bob), [3, 1]);
+    assert.deepEqual(await of('\u8336', tokens.bob), []);
+    assert.deepEqual(await of('\u8336', key, { user: bob }), [], 'a key may ask as a user');
+    assert.deepEqual(await of('\u8336', tokens.bob, { conversation: square }), [-1], 'what is public, in there');
+    assert.deepEqual(await of('wifi', tokens.ann, { conversation: there }), [3, 1]);
+    assert.deepEqual(await of('wifi', tokens.ann, { conversation: here }), []);
+
+    const { items: [item], complete } = await find({ q: `\u8336 ${mark}`, conversation: here, limit: 1 });
+    assert.equal(complete, true);
+    assert.deepEqual(item.highlights.map(([begin, end]) => item.content.slice(begin, end)), ['\u8336', mark], 'in units of UTF-16');
+    assert.deepEqual({ conversation: item.conversation, seq: item.seq, from: item.from.id, kind: item.kind }, { conversation: here, seq: 3, from: ann, kind: 'text' });
+    const first = await find({ q: mark, limit: 3 });
+    await say(here, `later ${mark}`);
+    await indexed({ q: mark }, 8);
+    const second = await find({ q: mark, limit: 4, cursor: first.next });
+    assert.equal(new Set([...first.items, ...second.items].map(({ content }) => content)).size, 7, 'a page goes on where the last ended');
+
+    await assertRefused({ q: mark, conversation: here }, tokens.bob, 404, 'not_found');
+    await assertRefused({ q: mark, user: ann }, tokens.bob, 404, 'no_such_user');
+    await assertRefused({ q: mark, user: 'nobody-there' }, key, 404, 'no_such_user');
+    for (const bad of [{}, { q: '' }, { q: ' ,. ' }, { q: 'x'.repeat(257) }, { q: 'x', limit: 101 }, { q: 'x', cursor: 'y' }])
+      await assertRefused(bad, key, 400, 'bad_argument');
+    const room = await Client.join(stack, await enter(stack, unique('room'), unique('nick')));
+    await settle(room);
+    const spoken = unique('spoken');
+    room.say(spoken);
+    await indexed({ q: spoken }, 1);
+    assert.match((await find({ q: spoken })).items[0].conversation, /^room_/, 'a key finds what is said in every front end');
+    await room.close();
+  });
+  async function assertRefused(values, as, status, code) {
+    const answer = await call('GET', `search?${query(values)}`, { as });
+    assert.equal(answer.status, status, answer.text);
+    assert.equal(answer.json.error.code, code);
+  }
+
+  it('search: what was edited, recalled, erased, deleted or left is not shown, whatever the index knows', async () => {
+    const [ann, bob] = [unique('ann'), unique('bob')];
+    const tokens = { ann: await user(ann), bob: await user(bob) };
+    const [here, there] = [await group([ann, bob]), await group([ann, bob])];
+    const mark = unique('w');
+    for (const word of ['first', 'second', 'third']) await say(here, `${word} ${mark}`, ann);
+    await say(there, `fourth ${mark}`, bob);
+    await indexed({ q: mark }, 4);
+    await fine('PATCH', `conversations/${here}/messages/1`, { body: { content: `changed ${mark}` } });
+    assert.deepEqual(said(await find({ q: `first ${mark}` })), [], 'at once');
+    await indexed({ q: `changed ${mark}` }, 1);
+    assert.deepEqual(said(await find({ q: mark })), [`fourth ${mark}`, `third ${mark}`, `second ${mark}`, `changed ${mark}`], 'in its place');
+    await fine('DELETE', `conversations/${here}/messages/2`);
+    assert.deepEqual(said(await find({ q: `second ${mark}` })), []);
+    assert.equal((await find({ q: mark }, tokens.bob)).items.length, 3);
+    await fine('DELETE', `conversations/${here}/members/${bob}`);
+    assert.deepEqual(said(await find({ q: mark }, tokens.bob)), [`fourth ${mark}`], 'who left reads it no more');
+    await assertRefused({ q: mark, conversation: here }, tokens.bob, 404, 'not_found');
+    assert.equal((await stack.chaguan('user', 'ban', `app:${bob}`, '--room', there)).code, 0);
+    assert.deepEqual(said(await find({ q: mark }, tokens.bob)), []);
+    await fine('DELETE', `conversations/${there}`);
+    assert.deepEqual(said(await find({ q: mark })), [`third ${mark}`, `changed ${mark}`]);
+    await fine('DELETE', `users/${ann}`);
+    assert.deepEqual(said(await find({ q: mark })), []);
+    await assertRefused({ q: mark }, tokens.ann, 401, 'token_revoked');
+  });
+
+  it('search: workers killed, the index deleted, broken and rebuilt while messages flow: all are found', async () => {
+    const where = await group();
+    const mark = unique('flow');
+    let count = 0, flows = true;
+    const flow = (async () => {
+      while (flows) await say(where, `${mark} ${++count}`);
+    })();
+    const goesOn = (more) => { const until = count + more; return eventually(() => count >= until, 'messages to flow'); };
+    const status = async () => Object.fromEntries([...(await stack.chaguan('search', 'status')).stdout.matchAll(/^(\w+)=(\d+)$/gm)].map(([, name, value]) => [name, Number(value)]));
+    const carrier = () => eventually(async () => (await stack.chaguan('search', 'status')).stdout.match(/job=search@\S+ worker="(worker\d)@/)?.[1], 'a worker to have the index');
+    const whole = async (what) => eventually(async () => { const now = await status(); return now.messages >= count && !now.building; }, what);
+
+    await goesOn(20);
+    const killed = await carrier();
+    await stack.kill(killed, 'KILL');
+    await goesOn(20);
+    await eventually(async () => await carrier() === other(killed), 'the other to go on');
+    await stack.startPart(killed);
+    for (const name of ['index.db', 'index.db-wal', 'index.db-shm']) fs.rmSync(stack.file(`search/${name}`), { force: true });
+    await goesOn(20);
+    await whole('the index to be made anew');
+    assert.equal((await stack.chaguan('search', 'rebuild')).code, 0);
+    await goesOn(20);
+    await whole('the index to be made anew once more');
+    fs.writeFileSync(stack.file('search/index.db'), 'no index');
+    const broken = await call('GET', `search?${query({ q: mark })}`);
+    assert.ok(broken.status === 503 || broken.status === 200, broken.text);
+    await goesOn(20);
+    flows = false;
+    await flow;
+    await indexed({ q: mark }, count);
+    const numbers = (await findAll({ q: mark, conversation: where })).map(({ content }) => Number(content.split(' ')[1]));
+    assert.deepEqual(numbers, Array.from({ length: count }, (_, i) => count - i), 'each once, the newest first');
+    assert.ok(await stack.metric(await carrier(), 'search_builds_total') >= 1);
   });
 
   it('afterwards the numbers are whole and every part ends in an orderly way', async () => {
