@@ -13,23 +13,13 @@
 #include "rest/calls/spaces.h"
 #include "rest/calls/unread.h"
 #include "rest/calls/v1_accounts.h"
+#include "rest/openapi.h"
 
 const struct route_table *const routes[] = {
-    &chatroom_routes,
-    &friends_routes,
-    &spaces_routes,
-    &unread_routes,
-    &customer_routes,
-    &media_routes,
-    &media_api_routes,
-    &io_routes,
-    &admin_routes,
-    &health_routes,
-    &app_users_routes,
-    &app_conversations_routes,
-    &app_messages_routes,
-    &app_presence_routes,
-    &app_search_routes,
-    &v1_accounts_routes,
-    NULL,
+    &chatroom_routes,     &friends_routes,      &spaces_routes,
+    &unread_routes,       &customer_routes,     &media_routes,
+    &media_api_routes,    &io_routes,           &admin_routes,
+    &health_routes,       &app_users_routes,    &app_conversations_routes,
+    &app_messages_routes, &app_presence_routes, &app_search_routes,
+    &openapi_routes,      &v1_accounts_routes,  NULL,
 };

@@ -3,6 +3,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/store/store_rights.h"
+#include "rest/calls/app_answers.h"
 #include "rest/http/failure.h"
 #include "rest/services/caller.h"
 #include "rest/services/fields.h"
@@ -119,15 +120,16 @@ static int only_ours(struct call *call, const struct store_app_conversation *fou
                                    : call_refuse(call, 409, "not_ours", "this conversation is of another front end");
 }
 
+static const struct field patch_fields[] = {FIELD("name", TEXT), FIELD("meta", OBJECT), FIELD_END};
+
 static int patch(struct call *call)
 {
-    static const char *const names[] = {"name", "meta", NULL};
     struct store_app_conversation found;
     struct store_app_change change;
     int status = app_conversation(call, APP_OWN, &found, NULL);
     if (status != 200 || (status = only_ours(call, &found)) != 200)
         return status;
-    if (!fields_are(call, call->object, names) ||
+    if (!fields_are(call, call->object, patch_fields) ||
         !fields_text(call, call->object, "name", &change.has_title, &change.title) ||
         !fields_object(call, call->object, "meta", APP_META_MAX, &change.has_meta, &change.meta))
         return 400;
@@ -240,14 +242,17 @@ static int take_members(struct call *call, struct store_app_new *wanted, struct 
     return 200;
 }
 
+static const struct field new_fields[] = {FIELD("id", TEXT),       FIELD_WORD("type", true, APP_TYPES),
+                                          FIELD("name", TEXT),     FIELD("meta", OBJECT),
+                                          FIELD("members", TEXTS), FIELD_END};
+
 static bool take_new(struct call *call, struct store_app_new *wanted)
 {
-    static const char *const names[] = {"id", "type", "name", "meta", "members", NULL};
     struct json_object *object = call->object;
     struct str type;
     bool has_id, has_type, has_title, has_meta;
     *wanted = (struct store_app_new){.type = APP_GROUP};
-    if (!fields_are(call, object, names) || !fields_text(call, object, "id", &has_id, &wanted->id) ||
+    if (!fields_are(call, object, new_fields) || !fields_text(call, object, "id", &has_id, &wanted->id) ||
         !fields_text(call, object, "type", &has_type, &type) ||
         !fields_text(call, object, "name", &has_title, &wanted->title) ||
         !fields_object(call, object, "meta", APP_META_MAX, &has_meta, &wanted->meta))
@@ -427,16 +432,17 @@ static bool may_change(const struct call *call, const struct place *place, enum 
     return !to || (place->of.type == APP_PUBLIC && !from && to == ROLE_MEMBER); /* goes, or joins */
 }
 
+static const struct field member_fields[] = {FIELD_WORD("role", false, APP_ROLES), FIELD_END};
+
 static int put_member(struct call *call)
 {
-    static const char *const names[] = {"role", NULL};
     struct place place;
     struct str text;
     bool has_role, made, revoked;
     int status = find_place(call, &place);
     if (status != 200)
         return status;
-    if (!fields_are(call, call->object, names) || !fields_text(call, call->object, "role", &has_role, &text))
+    if (!fields_are(call, call->object, member_fields) || !fields_text(call, call->object, "role", &has_role, &text))
         return 400;
     struct store_app_member member = {place.user.user, place.role ? place.role : ROLE_MEMBER};
     if (has_role && !fields_role_of(text, &member.role))
@@ -479,18 +485,23 @@ static int remove_member(struct call *call)
 #define ONE     "/v1/conversations/:c"
 #define MEMBERS ONE "/members"
 
+static const struct field list_query[] = {FIELD("user", TEXT), FIELD("limit", NUMBER), FIELD("cursor", TEXT),
+                                          FIELD_END};
+
 static const struct route rows[] = {
     CALL("POST", "/v1/conversations", SCOPE_WRITE, "makes a conversation", .creates = true, .body = BODY_JSON,
-         .handler = make),
+         .fields = new_fields, .answer = app_conversation_answer, .statuses = "200 201", .handler = make),
     CALL("GET", "/v1/conversations", SCOPE_READ, "conversations, of one user or all", .takes_query = true,
-         .handler = list_all),
-    CALL("GET", ONE, SCOPE_READ, "a conversation", .handler = get),
-    CALL("PATCH", ONE, SCOPE_WRITE, "changes what is given of it", .body = BODY_JSON, .handler = patch),
-    CALL("DELETE", ONE, SCOPE_WRITE, "ends it for everybody", .handler = remove_one),
-    CALL("GET", MEMBERS, SCOPE_READ, "who is in it", .takes_query = true, .handler = list_members),
+         .query = list_query, .answer = app_conversations_answer, .handler = list_all),
+    CALL("GET", ONE, SCOPE_READ, "a conversation", .answer = app_conversation_answer, .handler = get),
+    CALL("PATCH", ONE, SCOPE_WRITE, "changes what is given of it", .body = BODY_JSON, .fields = patch_fields,
+         .answer = app_conversation_answer, .handler = patch),
+    CALL("DELETE", ONE, SCOPE_WRITE, "ends it for everybody", .statuses = "204", .handler = remove_one),
+    CALL("GET", MEMBERS, SCOPE_READ, "who is in it", .takes_query = true, .query = app_page_query,
+         .answer = app_members_answer, .handler = list_members),
     CALL("PUT", MEMBERS "/:user", SCOPE_WRITE, "makes somebody a member, or one of another role", .body = BODY_JSON,
-         .handler = put_member),
-    CALL("DELETE", MEMBERS "/:user", SCOPE_WRITE, "puts somebody out", .handler = remove_member),
+         .fields = member_fields, .answer = app_member_answer, .statuses = "200 201", .handler = put_member),
+    CALL("DELETE", MEMBERS "/:user", SCOPE_WRITE, "puts somebody out", .statuses = "204", .handler = remove_member),
 };
 
 const struct route_table app_conversations_routes = ROUTE_TABLE(rows);

@@ -5,6 +5,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/text.h"
+#include "rest/calls/app_answers.h"
 #include "rest/http/failure.h"
 #include "rest/services/caller.h"
 #include "rest/services/fields.h"
@@ -94,14 +95,21 @@ static int take_extra(struct call *call, struct json_object *object, struct said
     return 200;
 }
 
+static const struct field said_fields[] = {FIELD("from", TEXT),
+                                           FIELD_WORD("kind", false, "text emoji file image video"),
+                                           FIELD_NEEDED("content", TEXT),
+                                           FIELD("meta", OBJECT),
+                                           FIELD("reply_to", NUMBER),
+                                           FIELD("client_id", TEXT),
+                                           FIELD_END};
+
 /* The status. Ends with said_fini in any case. */
 static int take_said(struct call *call, struct json_object *object, struct said *said)
 {
-    static const char *const names[] = {"from", "kind", "content", "meta", "reply_to", "client_id", NULL};
     struct str kind;
     bool has_from, has_kind;
     *said = (struct said){.kind = MESSAGE_TEXT};
-    if (!fields_are(call, object, names) || !fields_text(call, object, "from", &has_from, &said->from) ||
+    if (!fields_are(call, object, said_fields) || !fields_text(call, object, "from", &has_from, &said->from) ||
         !fields_text(call, object, "kind", &has_kind, &kind))
         return 400;
     if (has_kind && kind.len && !(said->kind = kind_of(kind)))
@@ -295,11 +303,12 @@ static int revise(struct call *call, enum message_kind kind, struct str content)
     return status;
 }
 
+static const struct field edit_fields[] = {FIELD_NEEDED("content", TEXT), FIELD_END};
+
 static int edit(struct call *call)
 {
-    static const char *const names[] = {"content", NULL};
     struct said said = {.kind = MESSAGE_TEXT};
-    if (!fields_are(call, call->object, names))
+    if (!fields_are(call, call->object, edit_fields))
         return 400;
     int status = take_content(call, call->object, &said);
     if (status == 200)
@@ -524,13 +533,15 @@ static int carry_out_all(struct call *call, struct json_object *list, const stru
     return 200;
 }
 
+static const struct field broadcast_fields[] = {FIELD_NEEDED("conversations", TEXTS),
+                                                FIELD_OF("message", OBJECT, said_fields), FIELD_END};
+
 static int broadcast(struct call *call)
 {
-    static const char *const names[] = {"conversations", "message", NULL};
     struct json_object *list, *object;
     struct author author = {0};
     struct said said;
-    if (!fields_are(call, call->object, names))
+    if (!fields_are(call, call->object, broadcast_fields))
         return 400;
     if (!json_object_object_get_ex(call->object, "conversations", &list) ||
         !json_object_is_type(list, json_type_array) || json_object_array_length(list) > BROADCAST_MAX)
@@ -557,16 +568,20 @@ static int broadcast(struct call *call)
     {.method = verb, .path = where, .scope = scopes, .failed = failure_api, .doc = means, __VA_ARGS__}
 #define MESSAGES "/v1/conversations/:c/messages"
 
+static const struct field page_query[] = {FIELD("before", NUMBER), FIELD("after", NUMBER), FIELD("limit", NUMBER),
+                                          FIELD_END};
+
 static const struct route rows[] = {
     CALL("POST", MESSAGES, SCOPE_WRITE, "says something in a conversation", .users = true, .body = BODY_JSON,
-         .handler = say),
+         .fields = said_fields, .answer = app_stored_answer, .statuses = "200 201", .handler = say),
     CALL("GET", MESSAGES, SCOPE_READ, "what was said there, oldest first", .users = true, .takes_query = true,
-         .handler = read_all),
+         .query = page_query, .answer = app_messages_answer, .handler = read_all),
     CALL("PATCH", MESSAGES "/:seq", SCOPE_WRITE, "changes a message", .users = true, .body = BODY_JSON,
-         .handler = edit),
-    CALL("DELETE", MESSAGES "/:seq", SCOPE_WRITE, "takes a message back", .users = true, .handler = recall),
+         .fields = edit_fields, .answer = app_stored_answer, .handler = edit),
+    CALL("DELETE", MESSAGES "/:seq", SCOPE_WRITE, "takes a message back", .users = true, .answer = app_stored_answer,
+         .handler = recall),
     CALL("POST", "/v1/broadcast", SCOPE_WRITE, "says the same in many conversations", .max_body = BROADCAST_BODY_MAX,
-         .body = BODY_JSON, .handler = broadcast),
+         .body = BODY_JSON, .fields = broadcast_fields, .answer = app_broadcast_answer, .handler = broadcast),
 };
 
 const struct route_table app_messages_routes = ROUTE_TABLE(rows);

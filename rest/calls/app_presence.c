@@ -3,6 +3,7 @@
 #include "common/mem.h"
 #include "common/message.h"
 #include "common/text.h"
+#include "rest/calls/app_answers.h"
 #include "rest/calls/app_conversations.h"
 #include "rest/http/failure.h"
 #include "rest/services/caller.h"
@@ -145,12 +146,16 @@ static int list_users(struct call *call)
     return err ? failure_status(err, "presence") : status;
 }
 
+static const struct field users_query[] = {FIELD_NEEDED("users", TEXT), FIELD_END};
+
 static const struct route rows[] = {
     {.method = "GET",
      .path = "/v1/conversations/:c/presence",
      .scope = SCOPE_READ,
      .users = true,
      .takes_query = true,
+     .query = app_page_query,
+     .answer = app_present_answer,
      .handler = list_present,
      .failed = failure_api,
      .doc = "who is present in it now"},
@@ -158,6 +163,8 @@ static const struct route rows[] = {
      .path = "/v1/presence",
      .scope = SCOPE_READ,
      .takes_query = true,
+     .query = users_query,
+     .answer = app_online_answer,
      .handler = list_users,
      .failed = failure_api,
      .doc = "which of these users are online"},

@@ -13,6 +13,7 @@
 #include "common/search/search_walk.h"
 #include "common/store/store_search.h"
 #include "rest/calls/app_conversations.h"
+#include "rest/calls/app_answers.h"
 #include "rest/http/failure.h"
 #include "rest/services/caller.h"
 #include "rest/services/moderate.h"
@@ -342,6 +343,9 @@ static int find(struct call *call)
     return status;
 }
 
+static const struct field query[] = {FIELD_NEEDED("q", TEXT), FIELD("conversation", TEXT), FIELD("user", TEXT),
+                                     FIELD("limit", NUMBER),  FIELD("cursor", TEXT),       FIELD_END};
+
 static const struct route rows[] = {
     {.method = "GET",
      .path = "/v1/search",
@@ -349,6 +353,8 @@ static const struct route rows[] = {
      .users = true,
      .failed = failure_api,
      .takes_query = true,
+     .query = query,
+     .answer = app_search_answer,
      .doc = "messages that have all these words, newest first",
      .handler = find},
 };

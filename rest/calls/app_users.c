@@ -5,6 +5,7 @@
 #include "common/store/store_export.h"
 #include "common/store/store_rights.h"
 #include "common/token.h"
+#include "rest/calls/app_answers.h"
 #include "rest/http/failure.h"
 #include "rest/services/caller.h"
 #include "rest/services/fields.h"
@@ -75,13 +76,15 @@ static bool take_role(struct call *call, struct app_claims *claims)
     return false;
 }
 
+#define PROFILE FIELD("name", TEXT), FIELD("face", TEXT), FIELD("meta", OBJECT)
+static const struct field user_fields[] = {PROFILE, FIELD_WORD("role", false, "user moderator"), FIELD_END};
+static const struct field own_fields[] = {PROFILE, FIELD_END};
+
 static bool take_claims(struct call *call, struct app_claims *claims)
 {
-    static const char *const of_key[] = {"name", "face", "meta", "role", NULL};
-    static const char *const of_user[] = {"name", "face", "meta", NULL};
     struct json_object *object = call->object;
     *claims = (struct app_claims){.id = call->params[0]};
-    if (!fields_are(call, object, call->caller->is_user ? of_user : of_key) ||
+    if (!fields_are(call, object, call->caller->is_user ? own_fields : user_fields) ||
         !fields_text(call, object, "name", &claims->has_name, &claims->name) ||
         !fields_text(call, object, "face", &claims->has_face, &claims->face) ||
         !fields_object(call, object, "meta", APP_META_MAX, &claims->has_meta, &claims->meta) ||
@@ -161,14 +164,15 @@ static int export(struct call *call)
 
 /* ---- tokens and sockets ---- */
 
+static const struct field token_fields[] = {FIELD("ttl_s", NUMBER), FIELD_END};
+
 static int give_token(struct call *call)
 {
     enum { TTL_MAX_S = 366 * 24 * 3600 };
-    static const char *const names[] = {"ttl_s", NULL};
     struct store_app_user user;
     struct token_keys keys = *call->backends->tokens;
     int64_t ttl_s = keys.ttl_ms / 1000, expires_s;
-    if (!fields_are(call, call->object, names))
+    if (!fields_are(call, call->object, token_fields))
         return 400;
     if (json_has(call->object, "ttl_s") && !json_get_int(call->object, "ttl_s", 1, TTL_MAX_S, &ttl_s))
         return call_refuse_field(call, STR("ttl_s"), "must be a number of seconds, at most a year");
@@ -213,10 +217,11 @@ static int disconnect(struct call *call)
 
 static const struct route rows[] = {
     USER("PUT", SCOPE_WRITE, true, "makes a user of the application, or makes it so", .body = BODY_JSON,
-         .handler = put),
-    USER("GET", SCOPE_READ, true, "a user of the application", .handler = get),
-    USER("PATCH", SCOPE_WRITE, true, "changes what is given of a user", .body = BODY_JSON, .handler = patch),
-    USER("DELETE", SCOPE_ADMIN, true, "erases a user: name and content", .handler = erase),
+         .fields = user_fields, .answer = app_user_answer, .statuses = "200 201", .handler = put),
+    USER("GET", SCOPE_READ, true, "a user of the application", .answer = app_user_answer, .handler = get),
+    USER("PATCH", SCOPE_WRITE, true, "changes what is given of a user", .body = BODY_JSON, .fields = user_fields,
+         .answer = app_user_answer, .handler = patch),
+    USER("DELETE", SCOPE_ADMIN, true, "erases a user: name and content", .statuses = "204", .handler = erase),
     {.method = "GET",
      .path = "/v1/users/:id/export",
      .scope = SCOPE_READ,
@@ -231,6 +236,8 @@ static const struct route rows[] = {
      .scope = SCOPE_ADMIN,
      .body = BODY_JSON,
      .secret = true,
+     .fields = token_fields,
+     .answer = app_token_answer,
      .handler = give_token,
      .failed = failure_api,
      .doc = "a token of a user"},
@@ -238,6 +245,7 @@ static const struct route rows[] = {
      .path = "/v1/users/:id/disconnect",
      .scope = SCOPE_WRITE,
      .handler = disconnect,
+     .statuses = "204",
      .failed = failure_api,
      .doc = "closes a user's connections"},
 };

@@ -7,6 +7,7 @@
 #include "common/store/store_keys.h"
 #include "common/store/store_media.h"
 #include "common/text.h"
+#include "rest/calls/app_answers.h"
 #include "rest/http/failure.h"
 #include "rest/services/caller.h"
 #include "rest/services/filetype.h"
@@ -425,6 +426,8 @@ static const struct route api_rows[] = {
      .users = true,
      .creates = true,
      .body = BODY_STREAM,
+     .answer = app_upload_answer,
+     .statuses = "201",
      .handler = upload_api,
      .failed = failure_api,
      .doc = "a file of any allowed kind, as the form's field `file`"},

@@ -8,6 +8,7 @@
 #include "common/store/store_accounts.h"
 #include "common/store/store_login.h"
 #include "common/token.h"
+#include "rest/calls/app_answers.h"
 #include "rest/http/failure.h"
 #include "rest/services/auth.h"
 #include "rest/services/limiter.h"
@@ -172,22 +173,31 @@ static int refresh(struct call *call)
     return answer(call, &login, str_of(user.id));
 }
 
+#define CREDENTIALS FIELD_NEEDED("name", TEXT), FIELD_NEEDED("password", TEXT)
+static const struct field signup_fields[] = {CREDENTIALS, FIELD("invite", TEXT), FIELD_END};
+static const struct field login_fields[] = {CREDENTIALS, FIELD_END};
+
 static const struct route rows[] = {
     {.method = "POST",
      .path = "/v1/signup",
      .body = BODY_JSON,
      .creates = true,
+     .fields = signup_fields,
+     .answer = app_token_answer,
      .handler = sign_up,
      .failed = failure_api,
      .doc = "make an account"},
     {.method = "POST",
      .path = "/v1/login",
      .body = BODY_JSON,
+     .fields = login_fields,
+     .answer = app_token_answer,
      .handler = log_in,
      .failed = failure_api,
      .doc = "a token for an account and its password"},
     {.method = "POST",
      .path = "/v1/token/refresh",
+     .answer = app_token_answer,
      .handler = refresh,
      .failed = failure_api,
      .doc = "a new token for one that has not ended"},

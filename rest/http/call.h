@@ -5,6 +5,7 @@
 
 #include "common/buf.h"
 #include "common/settings.h"
+#include "rest/http/field.h"
 #include "rest/http/http.h"
 
 struct json_object;
@@ -98,6 +99,9 @@ struct route {
                        * but not with a server key */
     bool secret;    /* its answer is a credential: not kept, and carried out again without harm */
     route_handler *handler;
+    const struct field *query, *fields,
+        *answer;          /* of the server API: parameters, body and answer; NULL: there are none */
+    const char *statuses; /* of the server API: those of success, with blanks between; NULL: 200 */
     const char *failure;  /* the body of every answer from 400 on, whatever it is; or NULL and … */
     failure_form *failed; /* … what makes it; or both NULL: what the handler wrote */
     const char *doc;

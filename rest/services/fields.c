@@ -2,15 +2,15 @@
 
 #include "common/json.h"
 
-bool fields_are(struct call *call, struct json_object *object, const char *const *names)
+bool fields_are(struct call *call, struct json_object *object, const struct field *fields)
 {
     json_object_object_foreach(object, key, value)
     {
         (void)value;
-        const char *const *name = names;
-        while (*name && strcmp(*name, key) != 0)
-            name++;
-        if (!*name) {
+        const struct field *field = fields;
+        while (field->name && strcmp(field->name, key) != 0)
+            field++;
+        if (!field->name) {
             call_refuse_field(call, str_of(key), "there is no such field");
             return false;
         }

@@ -7,8 +7,8 @@
 #include "common/store/store_app_user.h"
 #include "rest/http/call.h"
 
-/* Whether the object has no members but these (which end with NULL). */
-bool fields_are(struct call *call, struct json_object *object, const char *const *names);
+/* Whether the object has no members but these. */
+bool fields_are(struct call *call, struct json_object *object, const struct field *fields);
 /* A text of the object, borrowed. `has`: it is there; null is there, and empty. */
 bool fields_text(struct call *call, struct json_object *object, const char *name, bool *has, struct str *text);
 /* An object of at most `max` bytes as it is written, borrowed from the object; null is there, and empty. */

@@ -1,21 +1,28 @@
 // The server API: what an application's backend calls, below /v1/.
+import { Validator } from '@seriousme/openapi-schema-validator';
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter } from './lib/client.mjs';
+import { Described } from './lib/described.mjs';
 import { Native } from './lib/native.mjs';
 import { unique } from './lib/socket.mjs';
 import { DEADLINE_MS, NO_RATES, Stack, bin, eventually, request, run, top } from './lib/stack.mjs';
 
 describe('the server API', () => {
-  let stack, key, reader, dir;
+  let described, stack, key, reader, dir;
   const call = (method, path, { as = key, body, headers = {} } = {}) => {
     const bytes = body === undefined || body instanceof Buffer ? body : Buffer.from(JSON.stringify(body));
-    return request(`${stack.url}/v1/${path}`, { method, body: bytes,
+    const answer = request(`${stack.url}/v1/${path}`, { method, body: bytes,
       headers: { ...(as ? { authorization: `Bearer ${as}` } : {}), ...(bytes ? { 'content-length': bytes.length } : {}), ...headers } });
+    return answer.then((told) => {
+      described?.check(method, `/v1/${path}`, told);
+      return told;
+    });
   };
   const refused = async (answer, status, code) => {
     const { status: got, json, text } = await answer;
@@ -42,6 +49,7 @@ describe('the server API', () => {
     stack = await Stack.start({ relays: 2, settings: { ...NO_RATES, create: 'users', app_keys: dir,
       grace_ms: '300ms', lease_ms: '1500ms', jwt_secret: '0123456789abcdef0123456789abcdef' } });
     key = (await stack.chaguan('key', 'add', 'backend', '--scope', 'read,write,admin')).stdout.trim();
+    described = new Described((await request(`${stack.url}/v1/openapi.json`)).json);
     reader = (await stack.chaguan('key', 'add', 'reader', '--scope', 'read')).stdout.trim();
   });
   after(async () => {
@@ -611,4 +619,48 @@ describe('the server API', () => {
     assert.ok(Object.values(rest).every((count) => count === 0), again.stdout);
   });
 
+
+  it('describes itself: every route, with its fields and what it answers, by the rules of OpenAPI', async () => {
+    const { json: spec, status } = await request(`${stack.url}/v1/openapi.json`);
+    assert.equal(status, 200);
+    const { valid, errors } = await new Validator().validate(spec);
+    assert.ok(valid, JSON.stringify(errors));
+    const help = spawnSync(path.join(bin, 'chaguan-rest'), ['--help'], { encoding: 'utf8' }).stdout;
+    const routes = [...help.matchAll(/^ *([A-Z]+) +(\/v1\/\S+)/gm)].map(([, verb, of]) => `${verb} ${of}`).sort();
+    assert.ok(routes.length > 20);
+    assert.deepEqual(described.calls.map(({ verb, path: of }) => `${verb.toUpperCase()} ${of.replace(/\{(\w+)\}/g, ':$1')}`).sort(), routes);
+    for (const { verb, path: of, call: is } of described.calls) {
+      assert.ok(is.summary, of);
+      if (verb === 'post' && is['x-scope']) assert.ok(is.parameters.some(({ name }) => name === 'Idempotency-Key'), of);
+      if (of.endsWith('.json')) continue;
+      await refused(request(`${stack.url}${of.replace(/\{\w+\}/g, 'x')}`, { method: verb.toUpperCase(), headers: { 'content-length': 0 } }),
+        ...(is['x-scope'] ? [401, 'token_missing'] : of.endsWith('refresh') ? [401, 'token_missing'] : [400, 'invalid']));
+    }
+  });
+
+  it('takes of each call the fields that it describes, of their kind, and no other', async () => {
+    const { id } = await group({ members: [unique('f')] });
+    const { seq } = await fine(call('POST', `conversations/${id}/messages`, { body: { content: 'x' } }), 201);
+    await user('fields');
+    const values = { c: id, id: 'fields', user: 'fields', seq };
+    let tried = 0;
+    for (const { verb, path: of, call: is } of described.calls) {
+      const schema = is.requestBody?.content['application/json']?.schema;
+      if (!schema?.properties || !is['x-scope']) continue;
+      const where = of.slice('/v1/'.length).replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values[name]));
+      const wrong = { string: 7, integer: 'x', object: [], array: {}, boolean: 1 };
+      const bodies = Object.entries(schema.properties).map(([name, { type }]) => [name, { ...must(schema), [name]: wrong[type] }]);
+      bodies.push(['unheard_of', { ...must(schema), unheard_of: 1 }]);
+      for (const [name, body] of bodies) {
+        const { message } = await refused(call(verb.toUpperCase(), where, { body }), 400, 'bad_argument');
+        assert.ok(message.startsWith(`${name}: `), `${verb} ${of}: ${message}`);
+        tried++;
+      }
+    }
+    assert.ok(tried > 25, `${tried} bodies`);
+    function must({ properties, required }) {
+      const of = ({ type, enum: words, ...schema }) => words?.[0] ?? { string: 'x', array: [], integer: 1, object: schema.properties && must(schema) }[type] ?? {};
+      return Object.fromEntries(required.map((name) => [name, of(properties[name])]));
+    }
+  });
 });

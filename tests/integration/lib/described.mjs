@@ -1,0 +1,42 @@
+// What the server API says of itself (/v1/openapi.json), and whether what it does is so.
+import assert from 'node:assert/strict';
+import Ajv from 'ajv/dist/2020.js';
+
+export class Described {
+  #schemas = new Map();
+  seen = new Set();
+
+  constructor(spec) {
+    this.spec = spec;
+    this.ajv = new Ajv({ strict: false, allErrors: true });
+    this.calls = Object.entries(spec.paths).flatMap(([path, verbs]) => Object.entries(verbs).map(([verb, call]) =>
+      ({ path, verb, call, pattern: new RegExp(`^${path.replace(/[.]/g, '\\.').replace(/\{\w+\}/g, '[^/]+')}$`) })));
+  }
+
+  find(method, path) {
+    const bare = path.split('?')[0];
+    return this.calls.find(({ verb, pattern }) => verb === method.toLowerCase() && pattern.test(bare));
+  }
+
+  #schema(call, status) {
+    const key = `${call.verb} ${call.path} ${status}`;
+    if (!this.#schemas.has(key)) {
+      const told = call.call.responses[status];
+      const { content } = told ?? this.spec.components.responses.failure;
+      assert.ok(told || status >= 400, `${key} is not described`);
+      const schema = content?.['application/json']?.schema;
+      this.#schemas.set(key, schema ? this.ajv.compile(schema) : null);
+    }
+    return this.#schemas.get(key);
+  }
+
+  /** Fails unless an answer is as described; a path that is no call says nothing. */
+  check(method, path, { status, json, text, headers }) {
+    const call = this.find(method, path);
+    if (!call || status === 502 || status === 405) return;
+    const fits = this.#schema(call, status);
+    this.seen.add(`${call.verb} ${call.path}`);
+    if (fits && (status >= 400 || headers['content-type']?.startsWith('application/json')))
+      assert.ok(fits(json), `${method} ${path} ${status}: ${this.ajv.errorsText(fits.errors)}: ${text}`);
+  }
+}
