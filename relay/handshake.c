@@ -84,6 +84,9 @@ static unsigned judge(const struct handshake *handshake, const struct request *r
         return 503;
     if (!*protocol)
         return 404;
+    enum token_refusal shut;
+    if (protocol_is_shut(handshake->settings, (*protocol)->name, (*protocol)->sees_to_tokens, request, &shut))
+        return 401;
     return (*protocol)->refuse ? (*protocol)->refuse(request) : 0;
 }
 

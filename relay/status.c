@@ -73,6 +73,7 @@ static void on_request(struct http_call *call)
 }
 
 const struct http_route status_route = {.name = "status",
+                                        .sees_to_tokens = true, /* it is operators' */
                                         .claims = status_claims,
                                         .handle = on_request,
                                         .foreign = "{\"error\":\"forbidden\",\"code\":\"origin\"}"};

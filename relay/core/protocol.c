@@ -25,6 +25,31 @@ bool protocol_doors_closed(void)
     return settings_doors_closed(protocol_context.settings);
 }
 
+bool protocol_is_shut(const struct settings *settings, const char *name, bool sees, const struct request *request,
+                      enum token_refusal *refusal)
+{
+    struct token token;
+    if (sees || !settings_doors_closed(settings))
+        return false;
+    *refusal = protocol_read_token(request, &token);
+    if (!*refusal) {
+        token_fini(&token);
+        return false;
+    }
+    metric_inc(METRIC_TOKENS_REFUSED);
+    log_info("token.refused", "protocol=%s why=%s", name, token_refusal_code(*refusal));
+    return true;
+}
+
+void protocol_end_with_token(struct session *session, const struct request *request)
+{
+    struct token token;
+    if (!protocol_doors_closed() || protocol_read_token(request, &token))
+        return;
+    session_expire(session, token.expires_s);
+    token_fini(&token);
+}
+
 void protocol_refuse_token(struct session *session, enum token_refusal refusal)
 {
     metric_inc(METRIC_TOKENS_REFUSED);

@@ -29,6 +29,13 @@ void protocol_refuse(struct session *session, unsigned code, const char *reason)
 
 /* Whether nobody comes in without a token of a user of the application (settings->doors). */
 bool protocol_doors_closed(void);
+/* What every opening passes, of whatever protocol, before it is asked: whether it is refused because the doors are closed.
+ * `sees` is what its row says (sees_to_tokens); whoever says nothing is behind the doors. Of who comes so only the token is
+ * known, and nobody's rights are looked up: that is for what lets people at others. Counted and logged with `name`. */
+bool protocol_is_shut(const struct settings *settings, const char *name, bool sees, const struct request *request,
+                      enum token_refusal *refusal);
+/* After that, where the doors are closed and the session's protocol does not see to tokens: it ends with the token. */
+void protocol_end_with_token(struct session *session, const struct request *request);
 /* Closes a connection whose token is not believed: 4401, and the code as the reason. */
 void protocol_refuse_token(struct session *session, enum token_refusal refusal);
 /* What else a connection that came with a token is refused with: 4401, by what store_app_user_come says. */

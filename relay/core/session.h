@@ -62,6 +62,9 @@ struct protocol {
     const char *name;
     const char *subprotocol; /* that its handshakes must offer; NULL: none is ever chosen */
     size_t state_size;       /* bytes of session->state, zeroed */
+    /* Where nobody comes in without a token (settings->doors) it sees to them itself, in its own words; else who shows
+     * none does not come to it (protocol_is_shut). */
+    bool sees_to_tokens;
     /* How long a client may be silent before it gets a ping; NULL: ping_interval_ms. */
     int64_t (*ping_interval_ms)(const struct settings *settings);
     bool (*claims)(struct str path);

@@ -138,6 +138,7 @@ static void open_stream(struct http_call *call, const struct form *form)
     http_stream_session(call, session->id, sessions);
     session_from(session, str_of(call->peer));
     http_vouch(call); /* the session is the guest */
+    protocol_end_with_token(session, &call->request);
     *(struct clock *)session->state = (struct clock){.session = session, .form = form};
     link_clock(session->state);
     if (form == &scripts_form) { /* browsers run nothing of a page before they have this much of it */

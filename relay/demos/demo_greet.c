@@ -41,7 +41,7 @@ static unsigned refuse(const struct request *request)
 
 static void open_session(struct session *session, const struct request *request)
 {
-    (void)request;
+    protocol_end_with_token(session, request);
     demo_client_came(&count);
     hub_join(protocol_context.hub, session, PLACE, ENCODING_DEMO_GREET);
 }

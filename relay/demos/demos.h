@@ -1,5 +1,5 @@
 /* demos.h: the demonstrations of the article about transports and of the first version of the friend chat, with the
- * setting `demos`. They show a protocol, store nothing and ask nobody who they are: their clients stay guests of the
+ * setting `demos`. They show a protocol, store nothing and ask nobody who they are (but where the doors are closed, for a token): their clients stay guests of the
  * lobby, and each of them has so many on a relay.
  *
  *   demo_clock.c  /clock, in four forms

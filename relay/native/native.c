@@ -620,6 +620,7 @@ static void on_closed(struct session *session)
 
 const struct protocol native_protocol = {
     .name = "native",
+    .sees_to_tokens = true,
     .subprotocol = "chaguan.v1",
     .state_size = sizeof(struct native),
     .claims = claims,

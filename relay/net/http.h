@@ -15,6 +15,7 @@
 #ifndef CG_RELAY_NET_HTTP_H
 #define CG_RELAY_NET_HTTP_H
 
+#include "common/token.h"
 #include "common/origin.h"
 #include "common/settings.h"
 #include "relay/core/session.h"
@@ -63,6 +64,8 @@ struct http_route {
     const char *too_large;
     /* The body of the 403 to pages of foreign origins; NULL: nobody cares whose page asks. JSON. */
     const char *foreign;
+    /* As of a protocol (session.h): it sees to tokens itself, or it is for everybody. */
+    bool sees_to_tokens;
 };
 
 struct http_config {
@@ -106,6 +109,8 @@ bool http_has_waiting(const struct http_server *server);
 /* The whole answer. `type`: Content-Type. `headers`: more header lines, each with its CRLF, or "". Copies `body`.
  * Always says Cache-Control: no-store and X-Content-Type-Options: nosniff. */
 void http_reply(struct http_call *call, unsigned status, const char *type, const char *headers, struct str body);
+/* 401, and why in the form of the rooms: {"error":…,"code":…}. */
+void http_refuse_token(struct http_call *call, enum token_refusal refusal);
 /* The same with a line of text. */
 void http_reply_text(struct http_call *call, unsigned status, const char *text);
 

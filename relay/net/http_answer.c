@@ -1,4 +1,5 @@
 /* http_answer.c: answers and streams, straight to the socket; what the kernel does not take waits in `out`. */
+#include "common/json.h"
 #include "common/container.h"
 #include "common/metrics.h"
 #include "relay/net/http_parts.h"
@@ -110,6 +111,18 @@ void http_reply(struct http_call *call, unsigned status, const char *type, const
     if (conn->state != HTTP_BROKEN)
         conn->state = HTTP_ANSWERED;
     http_conn_wake(conn);
+}
+
+void http_refuse_token(struct http_call *call, enum token_refusal refusal)
+{
+    struct buf body;
+    buf_init(&body, 512);
+    json_begin_object(&body);
+    json_add_text(&body, "error", token_refusal_text(refusal));
+    json_add_text(&body, "code", token_refusal_code(refusal));
+    json_end_object(&body);
+    http_reply(call, 401, "application/json; charset=utf-8", "", buf_str(&body));
+    buf_fini(&body);
 }
 
 void http_reply_text(struct http_call *call, unsigned status, const char *text)

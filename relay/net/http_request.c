@@ -1,6 +1,7 @@
 /* http_request.c: bytes of a connection become calls of a route. */
 #include "common/container.h"
 #include "common/metrics.h"
+#include "relay/core/protocol.h"
 #include "relay/net/http_parts.h"
 
 #include <stdio.h>
@@ -276,6 +277,7 @@ static void dispatch(struct http_conn *conn)
     conn->state = HTTP_OWED;
     conn->call.request.path.ptr = conn->in.data + conn->head.path_at; /* it may have moved while it grew */
     conn->call.body = (struct str){conn->in.data + conn->head.len, conn->body_len};
+    enum token_refusal shut;
     if (conn->head.upgrade)
         config->upgrade(config->arg, &conn->call);
     else if (is_preflight(conn))
@@ -283,6 +285,9 @@ static void dispatch(struct http_conn *conn)
                    "Access-Control-Allow-Methods: GET, POST\r\n"
                    "Access-Control-Allow-Headers: " ORIGIN_HEADERS "\r\nAccess-Control-Max-Age: 600\r\n",
                    STR(""));
+    else if (protocol_is_shut(config->settings, conn->route->name, conn->route->sees_to_tokens, &conn->call.request,
+                              &shut))
+        http_refuse_token(&conn->call, shut);
     else
         conn->route->handle(&conn->call);
 }

@@ -598,6 +598,7 @@ static bool chatroom_passes(const struct request *request)
 
 const struct protocol chatroom_protocol = {
     .name = "chatroom",
+    .sees_to_tokens = true,
     .state_size = sizeof(struct chatroom_state),
     .claims = chatroom_claims,
     .passes = chatroom_passes,

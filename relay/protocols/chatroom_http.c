@@ -184,6 +184,7 @@ static void handle(struct http_call *call)
 
 const struct http_route chatroom_http_route = {
     .name = "rooms",
+    .sees_to_tokens = true,
     .claims = claims,
     .max_body = max_body,
     .handle = handle,

@@ -534,6 +534,7 @@ static bool claims(struct str path)
 
 const struct protocol customer_protocol = {
     .name = "customer",
+    .sees_to_tokens = true,
     .state_size = sizeof(struct customer_state),
     .claims = claims,
     .open = open_session,

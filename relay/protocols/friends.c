@@ -506,6 +506,7 @@ static int64_t ping_interval_ms(const struct settings *settings)
 
 const struct protocol friends_protocol = {
     .name = "friends",
+    .sees_to_tokens = true,
     .state_size = sizeof(struct friends_state),
     .ping_interval_ms = ping_interval_ms,
     .claims = claims,

@@ -358,6 +358,7 @@ static void posted(struct session *session, uint64_t number, const struct store_
 
 const struct protocol space_protocol = {
     .name = "space",
+    .sees_to_tokens = true,
     .state_size = sizeof(struct space_state),
     .claims = claims,
     .passes = passes,

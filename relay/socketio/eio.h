@@ -18,8 +18,9 @@ struct handoff;
 
 /* What stands on top: Socket.IO, or the bare echo for protocol suites. */
 struct eio_layer {
-    const char *path;  /* "/socket.io/"; the request path with or without its last slash */
-    size_t state_size; /* bytes of the layer's state in each connection, zeroed */
+    const char *path;    /* "/socket.io/"; the request path with or without its last slash */
+    size_t state_size;   /* bytes of the layer's state in each connection, zeroed */
+    bool sees_to_tokens; /* as of a protocol (session.h) */
     void (*opened)(struct eio *conn);
     /* A whole message; text is valid UTF-8. At most io_max_payload_bytes. May send and close. */
     void (*received)(struct eio *conn, bool binary, struct str data);

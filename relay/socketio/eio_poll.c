@@ -98,6 +98,18 @@ enum eio_error eio_check(const struct request *request, const char *method, bool
     return version && (!*conn || (version == 3) == (*conn)->v3) ? EIO_FINE : EIO_UNSUPPORTED_VERSION;
 }
 
+/* A new connection to a layer that does not see to tokens; then it is answered. */
+static bool is_shut(struct http_call *call)
+{
+    const struct eio_layer *layer = eio_layer_of(call->request.path);
+    enum token_refusal refusal;
+    if (!protocol_is_shut(eio_all.settings, layer->path, layer->sees_to_tokens, &call->request, &refusal))
+        return false;
+    metric_inc(METRIC_EIO_REFUSED);
+    http_refuse_token(call, refusal);
+    return true;
+}
+
 bool eio_upgrade(struct http_call *call)
 {
     struct eio *conn;
@@ -107,6 +119,8 @@ bool eio_upgrade(struct http_call *call)
         refuse(call, error);
     } else if (elsewhere) {
         handoff_give(eio_all.handoff, elsewhere, call, refuse_unknown);
+    } else if (!conn && is_shut(call)) {
+        return true;
     } else if (!conn && handoff_newcomer(eio_all.handoff, call)) {
         return true;
     } else if (!conn && eio_full(call->alone)) {
@@ -454,10 +468,10 @@ static void handle(struct http_call *call)
         refuse(call, error);
     else if (elsewhere)
         handoff_give(eio_all.handoff, elsewhere, call, refuse_unknown);
-    else if (!conn && !handoff_newcomer(eio_all.handoff, call))
-        shake_hands(call);
-    else if (!conn)
+    else if (!conn && (is_shut(call) || handoff_newcomer(eio_all.handoff, call)))
         return;
+    else if (!conn)
+        shake_hands(call);
     else if (!strcmp(call->method, "GET"))
         poll(conn, call);
     else if (!strcmp(call->method, "POST"))
@@ -478,6 +492,7 @@ static size_t max_body(const struct settings *settings)
 
 const struct http_route eio_route = {
     .name = "engine.io",
+    .sees_to_tokens = true, /* by its layer */
     .claims = claims,
     .max_body = max_body,
     .handle = handle,

@@ -240,6 +240,7 @@ static void closed(struct session *session)
 
 const struct protocol eio_protocol = {
     .name = "engine.io",
+    .sees_to_tokens = true, /* by its layer */
     .state_size = sizeof(struct socket),
     .claims = claims,
     .open = open_session,

@@ -397,6 +397,7 @@ static void sio_closed(struct eio *conn, const char *reason)
 
 const struct eio_layer sio_layer = {
     .path = "/socket.io/",
+    .sees_to_tokens = true, /* of each CONNECT */
     .state_size = sizeof(struct sio_client),
     .opened = sio_opened,
     .received = sio_received,

@@ -14,7 +14,7 @@ import { IoClient } from './lib/io.mjs';
 import { Native } from './lib/native.mjs';
 import { Socket, knock, unique } from './lib/socket.mjs';
 import { makeToken, nowS } from './lib/spaces.mjs';
-import { Stack } from './lib/stack.mjs';
+import { Stack, bin, run, top } from './lib/stack.mjs';
 
 const SECRET = 'the-secret-of-these-tests-0123456789abcdef';
 const HS = 'a-secret-of-the-application-0123456789abcdef';
@@ -90,7 +90,7 @@ describe('users of an application, with doors = token', () => {
     jwks.keys = [jwk('first', first)];
     await jwks.begin();
     stack = await Stack.start({ relays: 2, settings: { doors: 'token', app_keys: dir, app_jwks_url: jwks.url,
-      app_audience: 'shop', jwt_secret: SECRET, signup: 'invite', grace_ms: '100ms' } });
+      app_audience: 'shop', jwt_secret: SECRET, demos: 'on', signup: 'invite', grace_ms: '100ms' } });
     stack.keepSecret(HS);
   });
   after(async () => {
@@ -263,6 +263,112 @@ describe('users of an application, with doors = token', () => {
     io.socket.emit('message', 'over Socket.IO');
     const heard = await far.until(() => far.events.find(({ args }) => args[0]?.content === 'over Socket.IO'));
     assert.equal(heard.args[0].username, ann);
+  });
+
+  it('whatever there is to open, in nginx, the relay and REST, is for everybody by a list, or shut without a token', async () => {
+    const id = unique('all'), token = hs(id), source = (file) => fs.readFileSync(path.join(top, file), 'utf8');
+    /** Of an answer, however long it goes on. */
+    const status = (target, { relay = 3, method = 'GET', headers = {}, body } = {}) => new Promise((resolve, reject) => {
+      const req = http.request(`${stack.wsUrl(relay).replace('ws', 'http')}${target}`, { method, headers, agent: false }, (res) => {
+        resolve(res.statusCode);
+        res.destroy();
+      });
+      req.on('error', reject);
+      req.end(body);
+    });
+    const asked = (target) => `${target}${target.includes('?') ? '&' : '?'}token=${token}`;
+    const turns = async (open, target, how, fine) => { // shut without a token, and with another's; open with one
+      assert.equal(await open(target, how), 401, target);
+      assert.equal(await open(`${asked(target)}x`, how), 401, target);
+      assert.equal(await open(asked(target), how), fine, target);
+    };
+    await stack.startPart('relay3', '--set', 'io_app=echo'); // which has bare Engine.IO, too
+
+    // the relay: what main.c lists
+    const list = (name) => source('relay/main.c').match(new RegExp(`\\b${name}\\[\\] = \\{([^}]*)\\}`))[1].match(/\w+(?=,)/g)
+      .filter((word) => word !== 'NULL');
+    const closes = (target) => async () => {
+      assert.deepEqual(await Socket.dial(stack, target, { relay: 3 }).closed, { code: 4401, reason: 'token_missing' });
+    };
+    const none = '0'.repeat(32), bare = '/engine.io/?EIO=4&transport=';
+    const connects = (...namespaces) => async () => {
+      for (const nsp of namespaces) {
+        const shut = new IoClient(stack, { relay: nsp === '/custom' ? 3 : 1, nsp });
+        await shut.until(() => shut.refusals.length, 'a refusal');
+        assert.equal(shut.refusals[0].message, 'token_missing', nsp);
+        await IoClient.connect(stack, { relay: nsp === '/custom' ? 3 : 1, nsp, auth: { token } });
+      }
+    };
+    const ways = {
+      protocols: {
+        eio_protocol: () => turns((to) => knock(stack, to, { relay: 3 }), `${bare}websocket`, {}, 101),
+        friends_protocol: closes(`/ws/user_${none}`),
+        customer_protocol: closes('/chat/v1/message?friendphone=a&userphone=b&app_sid=c'),
+        native_protocol: async () => assert.equal(await refusedHello({}), 'token_missing'),
+        demo_echo_protocol: async () => {
+          await turns((to) => knock(stack, to, { relay: 3 }), '/echo', {}, 101);
+          const brief = Socket.dial(stack, `/echo?token=${hs(id, { exp: nowS() + 1 })}`, { relay: 3 });
+          assert.deepEqual(await brief.closed, { code: 4401, reason: 'The token has expired' });
+        },
+        demo_greet_protocol: () => turns((to) => knock(stack, to, { relay: 3 }), '/ws', {}, 101),
+        space_protocol: async () => assert.equal(await knock(stack, `/space?roomId=space_${none}`, { relay: 3 }), 401),
+        chatroom_protocol: closes(`/?roomId=room_${none}&nickId=user_${none}`),
+      },
+      routes: {
+        eio_route: async () => {
+          for (const way of [`${bare}polling`, `${bare}polling&j=0`, '/engine.io/?EIO=3&transport=polling'])
+            if (!way.includes('EIO=3')) await turns(status, way, {}, 200);
+            else assert.notEqual(await status(way), 200);
+          assert.equal(await status('/socket.io/?EIO=4&transport=polling'), 200); // its CONNECT asks
+        },
+        chatroom_http_route: async () => {
+          for (const way of ['poll', 'events', 'stream']) assert.equal(await status(`/rooms/room_${none}/${way}?nickId=user_${none}`), 401);
+          const body = JSON.stringify({ nickId: `user_${none}`, content: 'x' });
+          assert.equal(await status(`/rooms/room_${none}/send`, { method: 'POST', body, headers: { 'content-type': 'application/json', 'content-length': body.length } }), 401);
+        },
+        status_route: async () => assert.equal(await status('/readyz'), 200), // operators' own
+        demo_clock_route: async () => {
+          for (const relay of [0, 3])
+            for (const headers of [{}, { accept: 'text/event-stream' }, { 'sec-fetch-dest': 'iframe' }])
+              await turns(status, '/clock', { relay, headers }, 200);
+        },
+      },
+      apps: { chat_app: connects('/'), echo_app: connects('/custom'), news_app: connects('/news'), demo_app: connects('/echo-demo') },
+    };
+    for (const [name, tried] of Object.entries(ways)) {
+      assert.deepEqual(list(name).sort(), Object.keys(tried).sort(), `relay/main.c: ${name}`);
+      for (const way of Object.values(tried)) await way();
+    }
+
+    // REST: what --help prints
+    const free = ['GET /healthz', 'GET /readyz', 'GET /metrics', 'POST /v1/signup', 'POST /v1/login', // who has no token yet
+      'GET /api/upload/room', 'GET /v1/uploads/room', 'GET /media/:name']; // asked by nginx of uploads; a file's name is a secret
+    const operators = /^\/api\/(io|admin)\//; // a token of their own
+    const { stdout } = await run(path.join(bin, 'chaguan-rest'), ['--help']);
+    const calls = [...stdout.matchAll(/^ {2}(GET|POST|PUT|PATCH|DELETE) +(\/\S+)/gm)].map(([, method, to]) => [method, to]);
+    assert.ok(calls.length > 60);
+    for (const [method, to] of calls) {
+      if (free.includes(`${method} ${to}`)) continue;
+      const ask = (headers) => request(stack.url + to.replace(/:\w+/g, 'x'), { method,
+        headers: { 'content-type': 'application/json', 'content-length': 2, ...headers }, body: '{}' });
+      const [without, with_] = [await ask({}), await ask({ authorization: `Bearer ${token}` })];
+      const shut = operators.test(to) ? [401, 403, 404] : [401];
+      assert.ok(shut.includes(without.status), `${method} ${to}: ${without.status} ${without.text}`);
+      if (!operators.test(to)) assert.notEqual(with_.status, 401, `${method} ${to}: ${with_.text}`);
+    }
+    assert.deepEqual(free.filter((call) => !calls.some((one) => one.join(' ') === call)), [], 'the list is of what there is');
+
+    // nginx: every location leads to one of the above, or has files and sentences for everybody
+    const leads = { relay: ['@chaguan_handoff', '@chaguan_relay', '^/(socket|engine)\\.io(/|$)', '^/clock/?$',
+      '^/rooms/[^/]+/(poll|events|stream|send)/?$', '^/(?<chaguan_relay>relay[0-9]+)(?<chaguan_page>/(healthz|readyz|metrics))$'],
+    rest: ['^/(mysql|api|users|chat/v1|v1)/', '^/(api/upload|users/upload_(avatar|video)|v1/uploads)/?$', '/chaguan/upload_room',
+      '/chaguan/upload_refused', '^/(healthz|readyz|metrics)$', '@chaguan_thumbnail'],
+    everybody: ['^/socket\\.io/(?<chaguan_client>socket\\.io(\\.esm)?(\\.min)?\\.js(\\.map)?)$', '/', '@PAGES@', '/\\.', '/media/',
+      '^/media/(?<chaguan_file>[0-9a-f]{32}\\.[a-z0-9]{1,8})$', '^/chaguan/thumbnail/(?<chaguan_picture>[0-9a-f]{32}\\.[a-z0-9]{1,8})$',
+      '@chaguan_404', '@chaguan_413', '@chaguan_429', '@chaguan_431', '@chaguan_502', '@chaguan_504', '@chaguan_upload_refused'] };
+    const locations = [...source('nginx/chaguan.conf.in').matchAll(/^(?:@\w+@)? *location (?:[=~] )?"?([^"\n]*?)"? \{$/gm)].map(([, to]) => to);
+    assert.deepEqual(locations.sort(), Object.values(leads).flat().sort());
+    await stack.stopPart('relay3');
   });
 
   it('an operator voids the tokens of one user, and bans', async () => {

@@ -84,8 +84,8 @@ static void echo(void *arg, struct http_call *call)
     close(fd);
 }
 
-static const struct http_route passing = {"passing", claims, max_body, pass_on, NULL, NULL};
-static const struct http_route serving = {"serving", claims, max_body, handle, NULL, NULL};
+static const struct http_route passing = {"passing", claims, max_body, pass_on, NULL, NULL, false};
+static const struct http_route serving = {"serving", claims, max_body, handle, NULL, NULL, false};
 static const struct http_route *const passing_routes[] = {&passing, NULL}, *const serving_routes[] = {&serving, NULL};
 
 static int set_up(void **state)

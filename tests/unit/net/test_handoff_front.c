@@ -51,8 +51,8 @@ static void on_upgrade_there(void *arg, struct http_call *call)
     say_who(call);
 }
 
-static const struct http_route route = {"all", claims, NULL, handle, NULL, NULL};
-static const struct http_route route_there = {"all", claims, NULL, say_who, NULL, NULL};
+static const struct http_route route = {"all", claims, NULL, handle, NULL, NULL, false};
+static const struct http_route route_there = {"all", claims, NULL, say_who, NULL, NULL, false};
 static const struct http_route *const routes[] = {&route, NULL}, *const routes_there[] = {&route_there, NULL};
 
 static int set_up(void **state)

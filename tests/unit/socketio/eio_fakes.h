@@ -70,6 +70,24 @@ void http_reply_text(struct http_call *call, unsigned status, const char *text)
     http_reply(call, status, "text/plain", "", str_of(text));
 }
 
+static bool shut; /* the doors: of a layer that does not see to tokens */
+
+bool protocol_is_shut(const struct settings *of, const char *name, bool sees, const struct request *request,
+                      enum token_refusal *refusal)
+{
+    (void)of;
+    (void)name;
+    (void)request;
+    *refusal = TOKEN_MISSING;
+    return shut && !sees;
+}
+
+void http_refuse_token(struct http_call *call, enum token_refusal refusal)
+{
+    (void)refusal;
+    http_reply(call, 401, "application/json", "", STR("{}"));
+}
+
 void session_admitted(struct session *session)
 {
     lobby_leave(session->owner ? session->owner->lobby : NULL, &session->guest);
@@ -300,7 +318,11 @@ static void closed(struct eio *conn, const char *reason)
     snprintf(layer.reason, sizeof layer.reason, "%s", reason);
 }
 
-static const struct eio_layer test_layer = {"/test.io/", sizeof(struct layer_state), opened, received, NULL, closed};
+static const struct eio_layer test_layer = {.path = "/test.io/",
+                                            .state_size = sizeof(struct layer_state),
+                                            .opened = opened,
+                                            .received = received,
+                                            .closed = closed};
 static const struct eio_layer *const layers[] = {&test_layer, NULL};
 
 static void pass(int64_t ms)
@@ -330,6 +352,7 @@ static int begin(void **state)
     answer_count = 0;
     given_to = 0;
     unwelcome = 0;
+    shut = false;
     eio_init(&settings, &wheel, &sessions, NULL, layers, HERE, secret);
     return 0;
 }

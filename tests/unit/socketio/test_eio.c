@@ -12,6 +12,8 @@ static void a_newcomer_who_may_not_connect_is_told_so(void **state)
     assert_string_equal(answer->body, "{\"code\":4,\"message\":\"Forbidden\"}");
     unwelcome = 429;
     assert_int_equal(get(NEW)->status, 429);
+    shut = true;
+    assert_int_equal(get(NEW)->status, 401);
     assert_int_equal(eio_count(), 0);
 }
 
