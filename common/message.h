@@ -75,11 +75,26 @@ struct message {
     uint64_t revised_by;  /* read from the database: the event that changed it last, whose text this is; 0: none */
     bool recalled;        /* likewise: it is a MESSAGE_TEXT that says MESSAGE_RECALLED_TEXT now, whatever it was */
     struct str audience;  /* whom in a Socket.IO namespace it is for (common/audience.h); empty: everybody */
-    struct str
-        extra; /* what else it held, as members of a JSON object without the braces; may be empty. A friend's message:
-                       * the rest of its frame, at most MESSAGE_EXTRA_MAX bytes. In a conversation of the application's:
-                       * `meta` (at most MESSAGE_META_MAX bytes) and `reply_to`. */
+    struct str extra;     /* what else it held: message_about and message_frame; may be empty */
+    uint64_t reply_to;    /* before it is stored: the number of the message that it answers, for the journal to look */
 };
+
+/* What stands in `extra` in front of the members of common/about.h. */
+#define MESSAGE_ABOUT_MARK '\x01'
+
+/* Of what it holds besides, as members of a JSON object without the braces: meta, reply_to and mentions. */
+static inline struct str message_about(const struct message *message)
+{
+    struct str extra = message->extra;
+    return extra.len && extra.ptr[0] == MESSAGE_ABOUT_MARK ? (struct str){extra.ptr + 1, extra.len - 1} : STR("");
+}
+
+/* The same of a friend's message: the rest of its frame, at most MESSAGE_EXTRA_MAX bytes. */
+static inline struct str message_frame(const struct message *message)
+{
+    struct str extra = message->extra;
+    return extra.len && extra.ptr[0] == MESSAGE_ABOUT_MARK ? STR("") : extra;
+}
 
 /* A copy with its texts in one allocation; free() it. */
 struct message *message_dup(const struct message *message);

@@ -152,6 +152,7 @@ struct store_post {
  * numbers in the order given. Sets each post's err:
  *   ERR_OK       stored, or found to be stored already (`repeated`);
  *   ERR_NOT_FOUND no such conversation; or an edit or a recall of what is not there, or recalled;
+ *   ERR_INVALID  it answers what there is not (message.reply_to);
  *   ERR_DENIED   an edit or a recall of what is not the sender's own, or cannot be changed;
  *   ERR_DUPLICATE the client_id was used for something else: another command, or the same one saying another thing;
  *   ERR_DOWN     not stored: the database cannot be used now, or is of another epoch than `of_epoch`;

@@ -1,5 +1,6 @@
 #include "common/store/store_export.h"
 
+#include "common/about.h"
 #include "common/app_claims.h"
 #include "common/clock.h"
 #include "common/hex.h"
@@ -401,11 +402,12 @@ static void add_message(struct buf *out, const struct message *message, enum sto
         json_add_string(out, "content", message->content);
         if (message->revised_by)
             json_add_u64(out, "edited", message->revised_by);
-        if (message->extra.len && place == KIND_APP) {
-            json_add_raw(out, NULL, message->extra);
-        } else if (message->extra.len) {
+        struct str frame = message_frame(message);
+        json_add_raw(out, NULL,
+                     place == KIND_APP && frame.len ? frame : about_without_mentions(message_about(message)));
+        if (frame.len && place != KIND_APP) {
             json_add_object(out, "extra");
-            buf_add_str(out, message->extra);
+            buf_add_str(out, frame);
             json_end_object(out);
         }
     } else if (!message_is_presence(message->kind)) {

@@ -312,6 +312,8 @@ static void write_extra(struct batch *batch, struct store_import_message *import
                         struct message *message)
 {
     size_t begin = batch->texts.len;
+    if (message->extra.len || reply_to)
+        buf_add_char(&batch->texts, MESSAGE_ABOUT_MARK);
     buf_add_str(&batch->texts, message->extra);
     if (reply_to)
         buf_addf(&batch->texts, "%s\"reply_to\":%llu", message->extra.len ? "," : "", (unsigned long long)reply_to);

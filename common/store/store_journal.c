@@ -192,6 +192,20 @@ static void remember(struct store *store, const struct batch *batch, size_t coun
     store->last.connects = db_connects(store->db);
 }
 
+/* There is nothing that they could answer. */
+static void settle_answering(struct batch *batch)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct message *message = &batch->posts[i]->message;
+        if (message->reply_to <= counter_of(batch, message->conversation)->seq)
+            batch->posts[kept++] = batch->posts[i];
+        else
+            batch->posts[i]->err = ERR_INVALID;
+    }
+    batch->count = kept;
+}
+
 static void settle_homeless(struct batch *batch)
 {
     size_t kept = 0;
@@ -553,6 +567,8 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
     }
     if (!err)
         settle_foreign(batch);
+    if (!err)
+        settle_answering(batch);
     repeats |= has_nobodys(batch);
     if (!err && repeats)
         err = settle_repeats(store, batch, put_off);

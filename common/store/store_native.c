@@ -1,5 +1,6 @@
 #include "common/store/store_native.h"
 
+#include "common/about.h"
 #include "common/store/store_admission.h"
 #include "common/store/store_sql.h"
 
@@ -205,6 +206,61 @@ enum err store_native_arrivals(struct store *store, struct store_native_arrival 
     for (size_t i = 0; i < count; i++)
         arrivals[i]->err = err ? err : arrivals[i]->user.user ? ERR_OK : ERR_NOT_FOUND;
     buf_fini(&asking.sql);
+    return err;
+}
+
+/* ---- who is mentioned ---- */
+
+struct mentioning {
+    struct store_mentioned *mentioned;
+    size_t count;
+    bool found[ABOUT_MENTIONS_MAX];
+};
+
+static void on_mentioned(void *arg, const struct db_value *c)
+{
+    struct mentioning *mentioning = arg;
+    for (size_t i = 0; i < mentioning->count; i++) {
+        struct store_mentioned *one = &mentioning->mentioned[i];
+        bool by_id = one->id.len && c[1].number == REALM_APP && str_eq(one->id, c[2].text);
+        if (by_id)
+            one->user = c[0].number;
+        mentioning->found[i] |= by_id || (!one->id.len && one->user == c[0].number);
+    }
+}
+
+/* Two questions, each by its own key. */
+enum err store_native_mentioned(struct store *store, uint64_t conversation, struct store_mentioned *mentioned,
+                                size_t count)
+{
+    struct mentioning mentioning = {mentioned, count, {false}};
+    struct buf sql;
+    CG_ASSERT(count <= ABOUT_MENTIONS_MAX);
+    buf_init(&sql, 1024 + count * (STORE_HEX_LEN(APP_ID_MAX) + 24));
+    buf_addf(&sql,
+             "SELECT u.id, u.realm, u.name FROM member m JOIN user u ON u.id = m.user WHERE m.conversation = %llu"
+             " AND m.user IN (0",
+             (unsigned long long)conversation);
+    for (size_t i = 0; i < count; i++)
+        if (!mentioned[i].id.len)
+            buf_addf(&sql, ",%llu", (unsigned long long)mentioned[i].user);
+    buf_addf(&sql,
+             ") UNION ALL SELECT u.id, u.realm, u.name FROM user u JOIN member m ON m.user = u.id AND"
+             " m.conversation = %llu WHERE u.realm = 5 AND u.name IN (''",
+             (unsigned long long)conversation);
+    for (size_t i = 0; i < count; i++)
+        if (mentioned[i].id.len) {
+            buf_add_char(&sql, ',');
+            store_add_hex(&sql, mentioned[i].id);
+        }
+    buf_add_text(&sql, ")");
+    buf_add_char(&sql, '\0');
+    CG_ASSERT(!sql.failed);
+    enum err err = db_run(store->db, sql.data, on_mentioned, &mentioning);
+    buf_fini(&sql);
+    for (size_t i = 0; i < count; i++)
+        if (!mentioning.found[i])
+            mentioned[i].user = 0;
     return err;
 }
 

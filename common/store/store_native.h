@@ -56,6 +56,15 @@ enum { STORE_NATIVE_ROWS = 100 };
 enum err store_native_arrivals(struct store *store, struct store_native_arrival *const *arrivals,
                                size_t count) CG_MUST_CHECK;
 
+/* Somebody whom a message mentions: by the application's id of them, or by their number. */
+struct store_mentioned {
+    struct str id;
+    uint64_t user; /* given if `id` is empty, else set; 0: is not in the conversation */
+};
+/* Which of them are in the conversation, in one statement: at most ABOUT_MENTIONS_MAX. */
+enum err store_native_mentioned(struct store *store, uint64_t conversation, struct store_mentioned *mentioned,
+                                size_t count) CG_MUST_CHECK;
+
 /* Messages that others sent and that are not recalled, among the `among` events after number `after`: as many rows are
  * looked at. At most STORE_UNREAD_MAX are counted. */
 enum err store_native_unread(struct store *store, uint64_t conversation, uint64_t user, uint64_t after, uint64_t among,

@@ -85,6 +85,7 @@ void native_fail(struct native *native, int64_t re, enum err err)
     switch (err) {
     case ERR_NOT_FOUND: native_refuse(native, re, "not_found", "no such thing, or not one of yours"); break;
     case ERR_DENIED: native_refuse(native, re, "forbidden", "only its author may, and only what was said"); break;
+    case ERR_INVALID: native_refuse(native, re, "bad_argument", "reply_to: there is no such message"); break;
     case ERR_DUPLICATE: native_refuse(native, re, "conflict", "this client_id was used for another command"); break;
     case ERR_BUSY: again(native, re, "busy", "too much is going on"); break;
     case ERR_UNKNOWN: again(native, re, "unknown", "it may or may not have been done"); break;
@@ -501,7 +502,7 @@ static const struct {
     {"ping", "id cmd", false, on_ping, NULL},
     {"join", "id cmd room epoch seq presence", false, NULL, native_join},
     {"leave", "id cmd room", false, NULL, native_leave},
-    {"send", "id cmd room client_id kind content", false, NULL, native_send},
+    {"send", "id cmd room client_id kind content meta reply_to mentions", false, NULL, native_send},
     {"edit", "id cmd room seq client_id content", false, NULL, native_edit},
     {"recall", "id cmd room seq client_id", false, NULL, native_recall},
     {"history", "id cmd room before after limit", false, NULL, native_history},

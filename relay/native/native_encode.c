@@ -63,6 +63,8 @@ static void add_content(const struct message *message, struct buf *out)
         json_add_string(out, "content", message->content);
     if (message->revised_by)
         json_add_u64(out, "edited", message->revised_by);
+    if (message->extra.len)
+        json_add_raw(out, NULL, message_about(message));
 }
 
 void native_encode(const struct message *message, struct buf *out)

@@ -63,8 +63,9 @@ struct native_room {
         uint64_t seq, read_seq;
         enum store_kind kind;
         enum store_member_role role;
-        char *space; /* a space's name; NULL for others */
-    } membership;    /* as looked up last: struct store_native_membership */
+        char *space;              /* a space's name; NULL for others */
+    } membership;                 /* as looked up last: struct store_native_membership */
+    const struct job *mentioning; /* whom a message mentions is being looked up; NULL: nothing is */
     STAILQ_HEAD(, native_waiting) waiting;
     int64_t typed_ms; /* wheel time; 0: never */
 
@@ -155,6 +156,8 @@ static inline bool native_is_answered(const struct native *native)
 
 /* Goes on with the commands that waited for an answer to go out. */
 void native_carry_on(struct native *native);
+/* The same with those that are about this conversation. */
+void native_room_carry_on(struct native_room *room);
 /* Carries the command out, now or once the conversation that it names is known. */
 void native_room_command(struct native *native, int64_t re, struct json_object *object, native_room_handler *handle);
 native_room_handler native_join, native_leave;

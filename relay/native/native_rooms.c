@@ -80,6 +80,11 @@ void native_rooms_free(struct native *native)
         room_free(SLIST_FIRST(&native->rooms));
 }
 
+static bool is_busy(const struct native_room *room)
+{
+    return room->looking || room->coming || room->mentioning;
+}
+
 /* One that is only remembered makes room for another; false: all are in use. */
 static bool make_way(struct native *native)
 {
@@ -87,7 +92,7 @@ static bool make_way(struct native *native)
         return true;
     struct native_room *room;
     SLIST_FOREACH(room, &native->rooms, link)
-        if (!room->joined && !room->coming && !room->looking && STAILQ_EMPTY(&room->waiting)) {
+        if (!room->joined && !is_busy(room) && STAILQ_EMPTY(&room->waiting)) {
             room_free(room);
             return true;
         }
@@ -128,11 +133,6 @@ static void wait_for(struct native_room *room, int64_t re, struct json_object *o
     STAILQ_INSERT_TAIL(&room->waiting, waiting, link);
 }
 
-static bool is_busy(const struct native_room *room)
-{
-    return room->looking || room->coming;
-}
-
 static bool is_banned(const struct native *native, uint64_t conversation)
 {
     return protocol_banned(native->user, native->session->client.address, conversation);
@@ -153,6 +153,11 @@ static void carry_on(struct native_room *room, bool joining)
             waiting->handle(room, waiting->re, waiting->object);
         waiting_free(waiting);
     }
+}
+
+void native_room_carry_on(struct native_room *room)
+{
+    carry_on(room, false);
 }
 
 /* From wherever an answer goes out, the hub's walk through the subscriptions among them. */

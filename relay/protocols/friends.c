@@ -125,7 +125,7 @@ static void encode(const struct message *message, bool for_low, struct buf *out)
     json_add_int(out, "ts", message->at_ms);
     if (!message->sender) /* the application says it, in the place of the other side */
         json_add_bool(out, "system", true);
-    json_add_raw(out, NULL, message->extra);
+    json_add_raw(out, NULL, message_frame(message));
     json_end_object(out);
 }
 

@@ -1,6 +1,7 @@
 /* app_messages.c: what is said in a conversation: by a user, or by the application itself. */
 #include "rest/calls/app_conversations.h"
 
+#include "common/about.h"
 #include "common/client_id.h"
 #include "common/json.h"
 #include "common/mem.h"
@@ -85,13 +86,8 @@ static int take_extra(struct call *call, struct json_object *object, struct said
         return 400;
     if (json_has(object, "reply_to") && !json_get_int(object, "reply_to", 1, INT64_MAX - 1, &said->reply_to))
         return call_refuse_field(call, STR("reply_to"), "must be the number of a message");
-    buf_init(&said->extra, MESSAGE_META_MAX + 64);
-    if (meta.len) {
-        buf_add_text(&said->extra, "\"meta\":");
-        buf_add_str(&said->extra, meta);
-    }
-    if (said->reply_to)
-        buf_addf(&said->extra, "%s\"reply_to\":%lld", meta.len ? "," : "", (long long)said->reply_to);
+    buf_init(&said->extra, ABOUT_MAX + 1);
+    about_add(&said->extra, &(struct about){.meta = meta, .reply_to = (uint64_t)said->reply_to});
     return 200;
 }
 
@@ -327,7 +323,7 @@ static int recall(struct call *call)
 /* Who said it is known only after the database was read: a row is the sender's number, and the rest of its object. */
 static void encode(void *arg, const struct message *message, struct buf *out)
 {
-    (void)arg;
+    bool is_app = *(const bool *)arg;
     struct str name = message->sender_name;
     buf_addf(out, "%llu ", (unsigned long long)message->sender);
     buf_add_text(out, ",\"name\":");
@@ -345,10 +341,8 @@ static void encode(void *arg, const struct message *message, struct buf *out)
         buf_add_json(out, message->content);
     if (message->revised_by)
         buf_addf(out, ",\"edited\":%llu", (unsigned long long)message->revised_by);
-    if (message->extra.len) {
-        buf_add_char(out, ',');
-        buf_add_str(out, message->extra);
-    }
+    /* before there was a mark it stood without one; whatever else stands so is of another front end */
+    json_add_raw(out, NULL, is_app && message_frame(message).len ? message_frame(message) : message_about(message));
     buf_add_char(out, '}');
 }
 
@@ -424,6 +418,8 @@ static int read_all(struct call *call)
     paging_init(&page, &range);
     page.wants = is_wanted;
     page.encode = encode;
+    bool is_app = of.kind == KIND_APP;
+    page.arg = &is_app;
     enum err err = page_read(&page, call->backends->store);
     if (!err)
         err = find_names(call, &page, names);

@@ -236,7 +236,7 @@ static void add_message(struct buf *out, const struct message *message, struct s
     json_add_string(out, "content", message->content);
     json_add_text(out, "type", type_of(message->kind));
     json_add_int(out, "ts", message->at_ms);
-    json_add_raw(out, NULL, message->extra);
+    json_add_raw(out, NULL, message_frame(message));
     json_end_object(out);
 }
 

@@ -8,6 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter } from './lib/client.mjs';
+import { couple } from './lib/friends.mjs';
 import { Described } from './lib/described.mjs';
 import { Native } from './lib/native.mjs';
 import { unique } from './lib/socket.mjs';
@@ -553,6 +554,61 @@ describe('the server API', () => {
     await eventually(async () => (await call('GET', `presence?users=${all}`)).status === 200, 'Redis to be back');
     await soon(online, [bob], 'the truth again');
     for (const client of [other, tabs[2], back]) client.close();
+  });
+
+  it('what a message says besides its content is kept as it came, in every conversation, and shown to no other front end', async () => {
+    const [ann, bob] = [unique('茶 ann'), unique('bob')];
+    const tokens = [await user(ann), await user(bob)];
+    const { id, public_id: room } = await group({ members: [ann, bob] });
+    const [one, other] = [await Native.hello(stack, { token: tokens[0] }, { relay: 1 }),
+      await Native.hello(stack, { token: tokens[1] }, { relay: 2 })];
+    const { ch } = await one.join(room);
+    await other.join(room);
+    const meta = { a: [1, { 'b"': '\u8336</script>' }], n: -0.5, none: null };
+    const first = await other.send(room);
+    const client_id = unique('c');
+    const command = { client_id, meta, reply_to: first.seq, mentions: [bob, one.welcome.uid, bob, other.welcome.uid] };
+    const asked = one.command('send', { room, content: 'x', ...command });
+    const next = one.command('send', { room, content: 'y', client_id: unique('c') }); // waits for the look-up, too
+    const [sent, after] = await Promise.all([asked, next].map((re) => one.answer(re)));
+    assert.deepEqual([sent.seq, after.seq], [first.seq + 1, first.seq + 2], JSON.stringify([sent, after]));
+    assert.equal((await other.refused('send', { room, content: 'x', client_id: unique('c'), reply_to: after.seq + 9 })), 'bad_argument');
+    assert.deepEqual((await one.must('send', { room, content: 'x', ...command })).seq, sent.seq);
+    assert.equal(await one.refused('send', { room, content: 'x', ...command, meta: {} }), 'conflict');
+    const said = { meta, reply_to: first.seq, mentions: [other.welcome.uid, one.welcome.uid] };
+    const besides = (event) => Object.fromEntries(['meta', 'reply_to', 'mentions'].map((name) => [name, event[name]]));
+    for (const native of [one, other]) {
+      await native.reached(ch, after.seq);
+      assert.deepEqual(besides(native.log(ch).find(({ seq }) => seq === sent.seq)), said);
+      assert.ok(!('meta' in native.log(ch).at(-1)));
+    }
+    assert.deepEqual(besides((await one.must('history', { room })).events[1]), said);
+    const { items } = await fine(call('GET', `conversations/${id}/messages`));
+    assert.deepEqual(besides(items[1]), said);
+    const by = await fine(call('POST', `conversations/${id}/messages`, { body: { content: 'z', meta, reply_to: 1 } }), 201);
+    await one.reached(ch, by.seq);
+    assert.deepEqual([one.log(ch).at(-1).meta, one.log(ch).at(-1).reply_to], [meta, 1]);
+    for (const bad of [{ meta: [] }, { meta: { x: 'x'.repeat(5000) } }, { reply_to: 0 }, { reply_to: '1' },
+      { mentions: {} }, { mentions: [null] }, { mentions: [''] }, { mentions: [-1] }, { mentions: ['nobody'] }, { mentions: [999999] },
+      { mentions: Array(51).fill(bob) }])
+      assert.equal(await one.refused('send', { room, content: 'x', client_id: unique('c'), ...bad }), 'bad_argument', JSON.stringify(bad).slice(0, 60));
+    await one.must('recall', { room, seq: sent.seq, client_id: unique('r') });
+    assert.deepEqual(besides((await one.must('history', { room })).events[1]), { meta: undefined, reply_to: undefined, mentions: undefined });
+
+    // a friend chat keeps the rest of a frame in the same place
+    const { friendId, one: friend, other: mate } = await couple(stack);
+    const native = await Native.hello(stack, { user: mate.user.userId });
+    const { ch: chat } = await native.join(friendId);
+    await native.send(friendId, 'about', { meta: { secret: 1 }, mentions: [native.welcome.uid] });
+    const heard = await eventually(() => friend.frames.find((frame) => frame.includes('"about"')), 'the message');
+    assert.deepEqual([heard.includes('secret'), heard.includes('mentions'), native.log(chat).length > 0], [false, false, true]);
+    assert.deepEqual(native.log(chat).at(-1).meta, { secret: 1 });
+    const rows = await request(`${stack.url}/api/messages?userId=${friend.user.userId}&friendId=${friendId}`);
+    assert.ok(!rows.text.includes('secret'));
+    friend.sendJson({ friend: friendId, from: friend.user.userId, to: mate.user.userId, content: 'framed', type: 'text', meta: { mood: 1 }, reply_to: 7 });
+    await eventually(() => native.said(chat).includes('framed'), 'the frame');
+    assert.deepEqual(besides(native.log(chat).at(-1)), { meta: undefined, reply_to: undefined, mentions: undefined });
+    await Promise.all([one, other, native].map((client) => client.close()));
   });
 
   it('an erased user leaves no name and no content, and every number', async () => {

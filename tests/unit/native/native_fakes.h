@@ -87,6 +87,20 @@ enum err store_native_arrivals(struct store *store, struct store_native_arrival 
     return failed;
 }
 
+/* Everybody is there but those whose ids begin with "no", and user 99. */
+enum err store_native_mentioned(struct store *store, uint64_t conversation, struct store_mentioned *mentioned,
+                                size_t count)
+{
+    (void)store;
+    assert_true(conversation);
+    for (size_t i = 0; i < count; i++)
+        if (mentioned[i].id.len)
+            mentioned[i].user = memcmp(mentioned[i].id.ptr, "no", 2) ? 40 + mentioned[i].id.len : 0;
+        else if (mentioned[i].user == 99)
+            mentioned[i].user = 0;
+    return world.err;
+}
+
 enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, struct store_native_membership *membership)
 {
     (void)store;

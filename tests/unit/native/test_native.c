@@ -240,6 +240,49 @@ static void changes_look_as_they_should(void **state)
     }
 }
 
+/* Commands about the same conversation wait behind a look-up, and whoever is put out meanwhile is told so. */
+static void whom_a_message_mentions_is_looked_up_first(void **state)
+{
+    (void)state;
+    struct client *client = greeted(ANN);
+    joined(client, ROOM, "");
+    heard(client);
+#define MENTIONING(id, who) \
+    "{\"id\":" id ",\"cmd\":\"send\",\"room\":\"" ROOM "\",\"client_id\":\"" id \
+    "\",\"content\":\"x\",\"mentions\":[" who "]}"
+    say(client, MENTIONING("1", "\"bob\",9"));
+    say(client,
+        "{\"id\":2,\"cmd\":\"send\",\"room\":\"" ROOM "\",\"client_id\":\"b\",\"content\":\"y\",\"reply_to\":3}");
+    say(client, "{\"id\":3,\"cmd\":\"ping\"}");
+    assert_string_equal(brief(client), "re 3|");
+    assert_int_equal(net.submitted, 0);
+    do_all();
+    assert_int_equal(net.submitted, 2);
+    answer_post(1, ERR_OK);
+    answer_post(0, ERR_INVALID);
+    assert_string_equal(brief(client), "re 1|message 1|re 2 bad_argument|");
+    say(client, MENTIONING("4", "\"nobody\""));
+    say(client, MENTIONING("5", "99"));
+    do_all();
+    world.err = ERR_DOWN;
+    say(client, MENTIONING("6", "8"));
+    do_all();
+    world.err = ERR_OK;
+    world.full = true;
+    say(client, MENTIONING("7", "8"));
+    world.full = false;
+    assert_string_equal(brief(client), "re 4 bad_argument|re 5 bad_argument|re 6 unavailable|re 7 busy|");
+    say(client, MENTIONING("8", "8"));
+    native_protocol.expelled(client->session, 7, "");
+    say(client, "{\"id\":9,\"cmd\":\"join\",\"room\":\"" ROOM "\"}");
+    do_all();
+    assert_string_equal(brief(client), "kicked 0|re 8 not_found|re 9|");
+    say(client, MENTIONING("10", "8"));
+    disconnect_client(client);
+    do_all();
+    assert_int_equal(net.submitted, 2);
+}
+
 static void a_marker_is_told_to_the_users_other_devices_alone(void **state)
 {
     (void)state;
@@ -330,6 +373,7 @@ int main(void)
         NATIVE(answers_find_their_commands_in_any_order),
         NATIVE(a_client_has_so_many_posts_on_their_way),
         NATIVE(changes_look_as_they_should),
+        NATIVE(whom_a_message_mentions_is_looked_up_first),
         NATIVE(a_marker_is_told_to_the_users_other_devices_alone),
         NATIVE(a_marker_that_moved_is_not_said_to_be_where_it_was),
         NATIVE(who_is_put_out_hears_no_more),
