@@ -127,48 +127,104 @@ describe('the server API', () => {
       await refused(call('POST', 'conversations', { body }), 400, 'bad_argument');
   });
 
-  it('each role may what the table says', async () => {
-    const roles = ['owner', 'moderator', 'member', 'reader'];
-    const ids = Object.fromEntries([...roles, 'stranger'].map((role) => [role, unique(role)]));
-    const tokens = {};
-    for (const role of [...roles, 'stranger']) tokens[role] = await user(ids[role]);
-    const { id } = await group();
-    for (const role of roles)
-      await fine(call('PUT', `conversations/${id}/members/${ids[role]}`, { body: { role } }), 201);
-    const target = unique('target');
-    await user(target);
-    const { seq } = await fine(call('POST', `conversations/${id}/messages`, { body: { from: ids.owner, content: 'x' } }), 201);
-    const at = `conversations/${id}`;
-    const acts = { // who may: the first so many of the roles
-      read: [4, () => ['GET', at]],
-      members: [4, () => ['GET', `${at}/members`]],
-      history: [4, () => ['GET', `${at}/messages`]],
-      say: [3, () => ['POST', `${at}/messages`, { content: 'said' }]],
-      add: [2, () => ['PUT', `${at}/members/${target}`, { role: 'reader' }]],
-      promote: [1, () => ['PUT', `${at}/members/${target}`, { role: 'moderator' }], 'reader'],
-      'remove a member': [2, () => ['DELETE', `${at}/members/${target}`], 'member'],
-      'remove a moderator': [1, () => ['DELETE', `${at}/members/${target}`], 'moderator'],
-      rename: [1, () => ['PATCH', at, { name: 'new' }]],
-      'edit another': [1, () => ['PATCH', `${at}/messages/${seq}`, { content: 'y' }]],
-    };
-    for (const [name, [count, ask, before]] of Object.entries(acts))
-      for (const [place, role] of [...roles, 'stranger'].entries()) {
-        await call('DELETE', `${at}/members/${target}`);
-        if (before) await fine(call('PUT', `${at}/members/${target}`, { body: { role: before } }), 201);
-        const [method, path, body] = ask();
-        const { status, text } = await call(method, path, { as: tokens[role], body });
-        assert.equal(status < 300, place < count, `${role} ${name}: ${status} ${text}`);
-        assert.equal(status < 300 || status === (role === 'stranger' ? 404 : 403), true, `${role} ${name}: ${status}`);
+  // docs/platform.md: a row for every call, a column for everybody who may make it, in each cell what comes of it.
+  const table = (page) => fs.readFileSync(path.join(top, 'docs', page), 'utf8').split('\n')
+    .filter((line) => /^\| `[A-Z]+ \/v1\//.test(line) && line.split('|').length === 11)
+    .map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim().replaceAll('`', '').replace('可以', 'yes')));
+  const COLUMNS = ['owner', 'moderator', 'member', 'reader', 'stranger', 'read', 'write', 'admin'];
+  const multipart = Buffer.from('--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nplain words\r\n--b--\r\n');
+
+  /** What is asked in each row: of `me`, who makes the call; `other`, who is a plain member; `boss`, an owner; in `c`, a
+   *  conversation in which `me` has the column's role; about `seq`, which `other` said. */
+  const asked = {
+    'PUT /v1/users/:id': ({ other }) => ['PUT', `users/${other}`, {}],
+    'PUT /v1/users/:id, their own': ({ me }) => ['PUT', `users/${me}`, {}],
+    'GET /v1/users/:id': ({ other }) => ['GET', `users/${other}`],
+    'GET /v1/users/:id, their own': ({ me }) => ['GET', `users/${me}`],
+    'PATCH /v1/users/:id': ({ other }) => ['PATCH', `users/${other}`, {}],
+    'PATCH /v1/users/:id, their own': ({ me }) => ['PATCH', `users/${me}`, {}],
+    'DELETE /v1/users/:id': ({ other }) => ['DELETE', `users/${other}`],
+    'DELETE /v1/users/:id, their own': ({ me }) => ['DELETE', `users/${me}`],
+    'GET /v1/users/:id/export': ({ other }) => ['GET', `users/${other}/export`],
+    'GET /v1/users/:id/export, their own': ({ me }) => ['GET', `users/${me}/export`],
+    'POST /v1/users/:id/token': ({ other }) => ['POST', `users/${other}/token`, {}],
+    'POST /v1/users/:id/disconnect': ({ other }) => ['POST', `users/${other}/disconnect`],
+    'POST /v1/conversations': () => ['POST', 'conversations', { type: 'group' }],
+    'GET /v1/conversations': () => ['GET', 'conversations'],
+    'GET /v1/conversations, of another user': ({ other }) => ['GET', `conversations?user=${other}`],
+    'GET /v1/conversations/:c': ({ c }) => ['GET', c],
+    'GET /v1/conversations/:c, public': ({ c }) => ['GET', c],
+    'PATCH /v1/conversations/:c': ({ c }) => ['PATCH', c, { name: 'x' }],
+    'DELETE /v1/conversations/:c': ({ c }) => ['DELETE', c],
+    'GET /v1/conversations/:c/members': ({ c }) => ['GET', `${c}/members`],
+    'GET /v1/conversations/:c/presence': ({ c }) => ['GET', `${c}/presence`],
+    'PUT /v1/conversations/:c/members/:user, a new member': ({ c, fresh }) => ['PUT', `${c}/members/${fresh}`, {}],
+    'PUT /v1/conversations/:c/members/:user, a new moderator': ({ c, fresh }) => ['PUT', `${c}/members/${fresh}`, { role: 'moderator' }],
+    'PUT /v1/conversations/:c/members/:user, an owner to be none': ({ c, boss }) => ['PUT', `${c}/members/${boss}`, { role: 'member' }],
+    'PUT /v1/conversations/:c/members/:user, themselves, public': ({ c, me }) => ['PUT', `${c}/members/${me}`, {}],
+    'DELETE /v1/conversations/:c/members/:user, a member': ({ c, other }) => ['DELETE', `${c}/members/${other}`],
+    'DELETE /v1/conversations/:c/members/:user, an owner': ({ c, boss }) => ['DELETE', `${c}/members/${boss}`],
+    'DELETE /v1/conversations/:c/members/:user, themselves': ({ c, me }) => ['DELETE', `${c}/members/${me}`],
+    'POST /v1/conversations/:c/messages': ({ c }) => ['POST', `${c}/messages`, { content: 'x' }],
+    'POST /v1/conversations/:c/messages, public': ({ c }) => ['POST', `${c}/messages`, { content: 'x' }],
+    'POST /v1/conversations/:c/messages, from another': ({ c, other }) => ['POST', `${c}/messages`, { from: other, content: 'x' }],
+    'GET /v1/conversations/:c/messages': ({ c }) => ['GET', `${c}/messages`],
+    'GET /v1/conversations/:c/messages, public': ({ c }) => ['GET', `${c}/messages`],
+    "PATCH /v1/conversations/:c/messages/:seq, another's": ({ c, seq }) => ['PATCH', `${c}/messages/${seq}`, { content: 'y' }],
+    "DELETE /v1/conversations/:c/messages/:seq, another's": ({ c, seq }) => ['DELETE', `${c}/messages/${seq}`],
+    'PATCH /v1/conversations/:c/messages/:seq, their own': ({ c, own }) => ['PATCH', `${c}/messages/${own}`, { content: 'y' }],
+    'DELETE /v1/conversations/:c/messages/:seq, their own': ({ c, own }) => ['DELETE', `${c}/messages/${own}`],
+    'POST /v1/broadcast': ({ id }) => ['POST', 'broadcast', { conversations: [id], message: { content: 'x' } }],
+    'GET /v1/presence': ({ other }) => ['GET', `presence?users=${other}`],
+    'GET /v1/search': () => ['GET', 'search?q=tea'],
+    'GET /v1/uploads/room': () => ['GET', 'uploads/room?bytes=1'],
+    'POST /v1/uploads': () => ['POST', 'uploads', multipart, { 'content-type': 'multipart/form-data; boundary=b' }],
+  };
+
+  it('each cell of the table of who may do what is so', async () => {
+    const keys = {}, people = {};
+    for (const scope of ['read', 'write', 'admin'])
+      keys[scope] = (await stack.chaguan('key', 'add', `only-${scope}`, '--scope', scope)).stdout.trim();
+    const cell = async (label, column) => {
+      const [other, boss, fresh] = ['other', 'boss', 'fresh'].map((name) => unique(name));
+      people[column] ??= { me: unique('me') };
+      const { me } = people[column];
+      const token = keys[column] ?? (people[column].token ??= await user(me));
+      if (!label.includes('/:c') && !label.includes('broadcast')) await call('PUT', `users/${other}`, { body: {} });
+      if (label.includes('a new')) await call('PUT', `users/${fresh}`, { body: {} });
+      const { id } = label.includes('/:c') || label.includes('broadcast')
+        ? await fine(call('POST', 'conversations', { body: { type: label.endsWith('public') ? 'public' : 'group', members: [other] } }), 201) : {};
+      const c = `conversations/${id}`;
+      const seat = (who, role) => call('PUT', `${c}/members/${who}`, { body: { role } });
+      if (label.includes('an owner')) await seat(boss, 'owner');
+      const { seq } = label.includes(':seq')
+        ? await fine(call('POST', `${c}/messages`, { body: { from: other, content: 'x' } }), 201) : {};
+      let own = seq;
+      if (!keys[column] && label.includes('messages/:seq, their own')) { // said while they could
+        await seat(me, 'member');
+        own = (await fine(call('POST', `${c}/messages`, { as: token, body: { content: 'mine' } }), 201)).seq;
+        await call('DELETE', `${c}/members/${me}`);
       }
-    const own = await fine(call('POST', `${at}/messages`, { as: tokens.member, body: { content: 'mine' } }), 201);
-    await refused(call('DELETE', `${at}/messages/${own.seq}`, { as: tokens.reader }), 403, 'not_author');
-    await fine(call('DELETE', `${at}/messages/${own.seq}`, { as: tokens.moderator }));
-    await refused(call('POST', `${at}/messages`, { as: tokens.member, body: { from: ids.owner, content: 'x' } }), 403, 'from');
-    await fine(call('DELETE', `${at}/members/${ids.reader}`, { as: tokens.reader }), 204);
-    await refused(call('GET', at, { as: tokens.reader }), 404, 'not_found');
-    await refused(call('DELETE', at, { as: tokens.moderator }), 403, 'role');
-    await fine(call('DELETE', at, { as: tokens.owner }), 204);
-    await refused(call('GET', at), 404, 'not_found');
+      if (id && !keys[column] && column !== 'stranger') await seat(me, column);
+      const [method, where, body, headers] = asked[label]({ c, id, me: keys[column] ? other : me, other, boss, fresh, seq, own });
+      const { status, json } = await call(method, where, { as: token, body, headers });
+      if (label === 'DELETE /v1/users/:id, their own') delete people[column];
+      return status < 300 || json.error.code === 'search_off' ? 'yes' : json.error.code; // the latter: let in, and off here
+    };
+    const told = table('platform.md');
+    const bare = ([label, ...cells]) => [label.split(/[,，]/)[0], ...cells];
+    assert.deepEqual(table('platform.zh.md').map(bare), told.map(bare), 'the same in both languages');
+    assert.deepEqual(told.map(([label]) => label), Object.keys(asked), 'the rows of the table');
+    const calls = new Set(Object.keys(asked).map((label) => label.split(',')[0]));
+    for (const { verb, path: of, call: is } of described.calls)
+      if (is['x-scope']) assert.ok(calls.has(`${verb.toUpperCase()} ${of.replace(/\{(\w+)\}/g, ':$1')}`), `${verb} ${of} is in no row`);
+    const wrong = [];
+    for (const [label, ...cells] of told) {
+      const got = await Promise.all(COLUMNS.map((column) => cell(label, column)));
+      if (got.some((is, i) => is !== cells[i])) wrong.push(`| \`${label.replace(',', '\`,').replace(/^([^,]*)$/, '$1\`')} | ${got.join(' | ')} |`);
+    }
+    assert.deepEqual(wrong, []);
+    for (const scope of Object.keys(keys)) await stack.chaguan('key', 'revoke', `only-${scope}`);
   });
 
   it('a public one is read by every user of the application, and joined by themselves', async () => {
