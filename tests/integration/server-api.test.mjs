@@ -47,7 +47,7 @@ describe('the server API', () => {
     dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-keys-'));
     fs.chmodSync(dir, 0o755); // started by root, the servers are another account's
     fs.writeFileSync(path.join(dir, 'shop.secret'), `${crypto.randomBytes(32).toString('base64')}\n`);
-    stack = await Stack.start({ relays: 2, settings: { ...NO_RATES, create: 'users', app_keys: dir,
+    stack = await Stack.start({ relays: 2, settings: { ...NO_RATES, create: 'users', app_keys: dir, search: 'on',
       grace_ms: '300ms', lease_ms: '1500ms', jwt_secret: '0123456789abcdef0123456789abcdef' } });
     key = (await stack.chaguan('key', 'add', 'backend', '--scope', 'read,write,admin')).stdout.trim();
     described = new Described((await request(`${stack.url}/v1/openapi.json`)).json);
@@ -694,6 +694,8 @@ describe('the server API', () => {
     assert.equal(stdout.replace(/"uid":\d+|"ts":\d+|\d+ lines/g, '…'), [
       'Bob hears 我的茶到哪里了？',
       'Ann hears It is on its way.',
+      'There are ann and bob',
+      'The shop finds 我的茶到哪里了？',
       'Bob is kicked',
       'Ann takes along …',
       'Ann is forgotten: {"from":{…,"name":""},"seq":1,…,"kind":"text","recalled":true}', ''].join('\n'));
