@@ -59,12 +59,14 @@ static void on_searched(void *arg, const struct db_value *c)
     store_on_message(&reading, c);
 }
 
+/* Not (conversation, seq) IN (…), for which MariaDB reads all there is; and the messages come first (STRAIGHT_JOIN), or it may
+ * begin with the conversations and read all that is in them. */
 static void add_keys(struct buf *sql, const struct store_search_key *keys, size_t count)
 {
-    buf_add_text(sql, "(conversation, seq) IN (");
+    buf_add_char(sql, '(');
     for (size_t i = 0; i < count; i++)
-        buf_addf(sql, "%s(%llu,%llu)", i ? "," : "", (unsigned long long)keys[i].conversation,
-                 (unsigned long long)keys[i].seq);
+        buf_addf(sql, "%s(conversation = %llu AND seq = %llu)", i ? " OR " : "",
+                 (unsigned long long)keys[i].conversation, (unsigned long long)keys[i].seq);
     buf_add_char(sql, ')');
 }
 
@@ -76,8 +78,8 @@ enum err store_search_read(struct store *store, const struct store_search_key *k
     CG_ASSERT(count <= STORE_SEARCH_KEYS);
     if (!count)
         return ERR_OK;
-    buf_init(&sql, 4096 + count * 48);
-    buf_add_text(&sql, "SELECT t.*, c.kind, c.public_id, c.name, u.name FROM " FOUND);
+    buf_init(&sql, 4096 + count * 80);
+    buf_add_text(&sql, "SELECT STRAIGHT_JOIN t.*, c.kind, c.public_id, c.name, u.name FROM " FOUND);
     add_keys(&sql, keys, count);
     buf_add_text(&sql, SAID JOINED);
     if (reader)
@@ -115,7 +117,7 @@ enum err store_search_edited(struct store *store, const struct store_search_key 
     CG_ASSERT(count <= STORE_SEARCH_KEYS);
     if (!count)
         return ERR_OK;
-    buf_init(&sql, 1024 + count * 48);
+    buf_init(&sql, 1024 + count * 80);
     buf_add_text(&sql, "SELECT conversation, content FROM message FORCE INDEX (PRIMARY) WHERE ");
     add_keys(&sql, edits, count);
     buf_add_text(&sql, " AND kind = 10");

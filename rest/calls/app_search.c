@@ -25,7 +25,7 @@
 enum {
     LIMIT = 20,
     LIMIT_MAX = 100,
-    AT_ONCE = 50,           /* messages that are read and compared at least */
+    AT_ONCE = 50,           /* messages that are read and compared at least, once some were none after all */
     ANSWER_BYTES = 1 << 20, /* about; what does not fit is on the next page */
     ROWS_BYTES = 64 << 20,  /* of the messages that were read at once */
     CALLS = 10,             /* as so many a search is charged to a key */
@@ -220,10 +220,11 @@ static enum err look(struct call *call, struct search *search, enum err *refused
 {
     enum search_walked walked = SEARCH_SOME;
     enum err err = ERR_OK;
+    bool is_first = true;
     while (!err && walked == SEARCH_SOME && !is_full(call, search)) {
-        uint64_t left = search->limit - search->count;
-        *refused =
-            search_walk_next(&search->walk, search->hits, left > AT_ONCE ? left : AT_ONCE, &search->hit_count, &walked);
+        uint64_t left = search->limit - search->count, some = is_first || left > AT_ONCE ? left : AT_ONCE;
+        is_first = false;
+        *refused = search_walk_next(&search->walk, search->hits, some, &search->hit_count, &walked);
         if (*refused)
             return ERR_OK;
         struct store_search_key keys[SEARCH_HITS_MAX];
