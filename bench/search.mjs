@@ -1,0 +1,172 @@
+// How quick the search is, and how large its index: a private Chaguan, so many messages of Chinese and English in its database,
+// the worker's index built from nothing, and then questions over HTTP, one after the other, of a database and an index that
+// stay in this machine's memory as far as they fit.
+//
+//   node bench/search.mjs BUILD [--messages 1000000] [--questions 200] [--json FILE]
+import { execFileSync, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import http from 'node:http';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const top = fileURLToPath(new URL('..', import.meta.url));
+const { values, positionals: [build] } = parseArgs({ allowPositionals: true, options: {
+  messages: { type: 'string', default: '1000000' }, questions: { type: 'string', default: '200' }, json: { type: 'string' } } });
+const messages = Number(values.messages), questions = Number(values.questions);
+const CONVERSATIONS = Math.max(100, Math.round(messages / 500)), WORDS = 30_000, YEAR_MS = 365 * 86_400_000;
+const BASE = 1_000_000; // above what a start makes
+const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-search-'));
+const env = { ...process.env, CHAGUAN_RUN: dir, PORT: String(20_000 + process.pid % 10_000), RELAYS: '1', WORKERS: '1', ROUND_TRIP: '0',
+  CG_BIN: path.resolve(build ?? 'build'), SETTINGS: 'search=on rate_key=0 rate_search=0 feed_lease_ms=60s' };
+const script = (...args) => execFileSync(path.join(top, 'deploy/run.sh'), args, { env, stdio: ['ignore', 'pipe', 'inherit'] }).toString();
+const chaguan = (...args) => execFileSync(path.join(env.CG_BIN, 'chaguan'), ['--config', path.join(dir, 'chaguan.conf'), ...args],
+  { stdio: ['ignore', 'pipe', 'ignore'] }).toString();
+
+// ---- what is said: the same each time ----
+
+let state = 12345;
+const random = () => { // mulberry32
+  state = (state + 0x6d2b79f5) | 0;
+  let t = Math.imul(state ^ (state >>> 15), 1 | state);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+};
+const below = (n) => Math.floor(random() * n);
+/** Of `n`, the k-th 1/k as often as the first. */
+const zipf = (n) => Math.min(n - 1, Math.floor(Math.exp(random() * Math.log(n + 1))) - 1);
+const syllables = ['ba', 'de', 'fi', 'go', 'lu', 'ma', 'ne', 'pi', 'ro', 'su', 'ta', 've', 'wi', 'zo', 'cha', 'sti'];
+const english = Array.from({ length: WORDS }, (_, i) => { // shorter ones are more common
+  let word = syllables[i % 16];
+  for (let rest = Math.floor(i / 16) + 1; rest; rest = Math.floor(rest / 16)) word += syllables[rest % 16];
+  return word;
+});
+const chinese = Array.from({ length: WORDS }, () => String.fromCodePoint(0x4e00 + zipf(3000) * 6, 0x4e00 + zipf(3000) * 6));
+function text() {
+  const isChinese = random() < 0.5, count = 3 + below(13);
+  const words = Array.from({ length: count }, () => (isChinese ? chinese : english)[zipf(WORDS)]);
+  return isChinese ? words.join('') : words.join(' ');
+}
+
+async function load() {
+  const client = spawn(path.join(top, 'deploy/run.sh'), ['sql'], { env, stdio: ['pipe', 'ignore', 'inherit'] });
+  const write = (sql) => client.stdin.write(sql) || new Promise((resolve) => client.stdin.once('drain', resolve));
+  const samples = [];
+  await write('SET NAMES utf8mb4, foreign_key_checks = 0, unique_checks = 0, autocommit = 0, time_zone = "+00:00";\n');
+  for (const [id, member] of [[BASE + 1, 'some'], [BASE + 2, 'many']])
+    await write(`INSERT INTO user (id, public_id, realm, name, created_at) VALUES (${id}, 'user_${id}', 5, '${member}', UTC_TIMESTAMP(3));
+      INSERT INTO app_user (user, name, changed_at) VALUES (${id}, '${member}', UTC_TIMESTAMP(3));\n`);
+  const start = Date.now() - YEAR_MS;
+  const mean = messages / CONVERSATIONS;
+  let said = 0;
+  for (let c = 1; c <= CONVERSATIONS; c++) {
+    const left = messages - said;
+    const count = c === CONVERSATIONS ? left : Math.min(left, Math.floor(mean * 0.4 / Math.sqrt(random() + 0.001)));
+    await write(`INSERT INTO conversation (id, public_id, kind, name, seq, created_at) VALUES (${BASE + c}, 'conv_${c}', 6, 'c${c}', ${count}, UTC_TIMESTAMP(3));
+      INSERT INTO app_conversation (conversation, type, changed_at) VALUES (${BASE + c}, 1, UTC_TIMESTAMP(3));\n`);
+    if (c % 37 === 0 && c / 37 <= 20) await write(`INSERT INTO member (conversation, user, joined_at) VALUES (${BASE + c}, ${BASE + 1}, UTC_TIMESTAMP(3));\n`);
+    if (c % 4 === 0 && c / 4 <= 500) await write(`INSERT INTO member (conversation, user, joined_at) VALUES (${BASE + c}, ${BASE + 2}, UTC_TIMESTAMP(3));\n`);
+    const times = Array.from({ length: count }, () => start + random() * YEAR_MS).sort((a, b) => a - b);
+    for (let at = 0; at < count; at += 1000) {
+      const rows = [];
+      for (let seq = at + 1; seq <= Math.min(count, at + 1000); seq++) {
+        const content = text();
+        if (random() < 2000 / messages) samples.push({ conversation: c, content });
+        rows.push(`(${BASE + c},${seq},NULL,1,1,'system','${content}',FROM_UNIXTIME(${(times[seq - 1] / 1000).toFixed(3)}))`);
+      }
+      await write(`INSERT INTO message (conversation, seq, sender, batch_id, kind, sender_name, content, created_at) VALUES ${rows.join(',')};\n`);
+    }
+    if (c % 50 === 0 || c === CONVERSATIONS) await write('COMMIT;\n');
+    said += count;
+  }
+  client.stdin.end();
+  const code = await new Promise((resolve) => client.once('close', resolve));
+  if (code) throw new Error('the messages could not be loaded');
+  return samples;
+}
+
+// ---- building, asking ----
+
+const status = () => Object.fromEntries([...chaguan('search', 'status').matchAll(/^(\w+)=(\d+)$/gm)].map(([, name, value]) => [name, Number(value)]));
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function index() {
+  chaguan('search', 'rebuild');
+  const begun = Date.now();
+  for (let now = { building: 1, messages: 0 }; now.building || !now.messages; now = status()) await pause(500);
+  const seconds = (Date.now() - begun) / 1000;
+  for (let before = -1, bytes = 0; before !== bytes; bytes = status().bytes) { // the parts are being merged
+    before = bytes;
+    await pause(5000);
+  }
+  const { messages: indexed, bytes } = status();
+  return { indexed, seconds, perSecond: Math.round(indexed / seconds), bytes, bytesEach: Math.round(bytes / indexed) };
+}
+
+const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+function ask(key, parameters) {
+  const query = new URLSearchParams(parameters);
+  return new Promise((resolve, reject) => {
+    const begun = process.hrtime.bigint();
+    http.get(`http://127.0.0.1:${env.PORT}/v1/search?${query}`, { agent, headers: { authorization: `Bearer ${key}` } }, (answer) => {
+      let body = '';
+      answer.setEncoding('utf8').on('data', (part) => { body += part; }).on('end', () => {
+        if (answer.statusCode !== 200) return reject(new Error(`${answer.statusCode} ${body}`));
+        const { items, complete } = JSON.parse(body);
+        resolve({ ms: Number(process.hrtime.bigint() - begun) / 1e6, hits: items.length, complete });
+      });
+    }).on('error', reject);
+  });
+}
+
+function classes(samples) {
+  const of = (isChinese) => samples.filter(({ content }) => /[\u4e00-\u9fff]/.test(content) === isChinese);
+  const [zh, en] = [of(true), of(false)];
+  const pick = (list) => list[below(list.length)];
+  const part = (content, length) => { const at = below(Math.max(1, content.length - length)); return content.slice(at, at + length); };
+  return {
+    'a common English word': () => ({ q: english[below(50)] }),
+    'a rare English word': () => ({ q: english[WORDS - 1 - below(5000)] }),
+    'two English words of a message': () => { const words = pick(en).content.split(' '); return { q: `${pick(words)} ${pick(words)}` }; },
+    'a common and a rare word': () => ({ q: `${english[below(20)]} ${english[WORDS - 1 - below(5000)]}` }),
+    'one Chinese character': () => ({ q: part(pick(zh).content, 1) }),
+    'two Chinese characters': () => ({ q: part(pick(zh).content, 2) }),
+    'four Chinese characters': () => ({ q: part(pick(zh).content, 4) }),
+    'a common word of each language, never together': () => ({ q: `${english[below(20)]} ${chinese[below(20)]}` }),
+    'a common word in one conversation': () => ({ q: english[below(50)], conversation: `c${pick(en).conversation}` }),
+    'a common word, a user of 20 conversations': () => ({ q: english[below(50)], user: 'some' }),
+    'a word, a user of 20 conversations': () => ({ q: english[500 + below(500)], user: 'some' }),
+    'a word, a user of 500 conversations': () => ({ q: english[500 + below(500)], user: 'many' }),
+  };
+}
+
+try {
+  script('up');
+  const begun = Date.now();
+  const samples = await load();
+  console.error(`loaded ${messages} messages in ${Math.round((Date.now() - begun) / 1000)} s; load average ${os.loadavg().map((n) => n.toFixed(1)).join(' ')}`);
+  const built = await index();
+  console.error(`index: ${JSON.stringify(built)}; load average ${os.loadavg().map((n) => n.toFixed(1)).join(' ')}`);
+  const key = chaguan('key', 'add', 'bench', '--scope', 'read').trim();
+  const results = {}, everything = [];
+  console.log('| what is asked for | p50 ms | p99 ms | longest | answered in part | hits |\n|---|---|---|---|---|---|');
+  const show = (name, answers) => {
+    const times = answers.map(({ ms }) => ms).sort((a, b) => a - b), at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))];
+    results[name] = { p50: at(0.5), p99: at(0.99), max: times.at(-1), cut: answers.filter(({ complete }) => !complete).length,
+      hits: answers.reduce((sum, { hits }) => sum + hits, 0) / answers.length };
+    const { p50, p99, max, cut, hits } = results[name];
+    console.log(`| ${name} | ${p50.toFixed(1)} | ${p99.toFixed(1)} | ${max.toFixed(1)} | ${cut} | ${hits.toFixed(1)} |`);
+  };
+  for (const [name, make] of Object.entries(classes(samples))) {
+    const answers = [];
+    for (let i = 0; i < questions; i++) answers.push(await ask(key, make()));
+    everything.push(...answers);
+    show(name, answers);
+  }
+  show('all of them', everything);
+  if (values.json) fs.writeFileSync(values.json, JSON.stringify({ messages, built, results, loadavg: os.loadavg() }, null, 2));
+} finally {
+  script('clean');
+  fs.rmSync(dir, { recursive: true, force: true });
+}
