@@ -26,6 +26,7 @@ const checks = {
   'docs/clients/socketio.md': checkAdmin,
   'docs/clients/spaces.md': checkSpaces,
   'docs/export.md': checkExport,
+  'docs/feed.md': checkFeed,
   'docs/install.md': checkOperator,
   'docs/platform.md': checkPlatform,
 };
@@ -132,6 +133,10 @@ function checkExport([lines]) {
   const checked = lines.slice(exported.length);
   assert.ok(checked.some((line) => /^messages=[1-9]/.test(line)));
   assert.equal(checked.at(-1), 'bad=0');
+}
+
+function checkFeed([lines]) {
+  assert.match(lines.join('\n'), /^streams=\d+\nrows=\d+\n(?:job=.*\n)*job=count worker="worker1@.*" lag_rows=\d+ lag_seconds=[\d.]+$/m);
 }
 
 function checkDemos([clock]) {
