@@ -63,6 +63,7 @@ static const struct field messages[] = {
     FIELD("edited", NUMBER),
     FIELD("meta", OBJECT),
     FIELD("reply_to", NUMBER),
+    FIELD("mentions", ANY),
     END,
 };
 
@@ -78,6 +79,7 @@ static const struct field found[] = {
     FIELD("edited", NUMBER),
     FIELD("meta", OBJECT),
     FIELD("reply_to", NUMBER),
+    FIELD("mentions", ANY),
     FIELD_NEEDED("highlights", ANY),
     END,
 };

@@ -166,7 +166,7 @@ static void add_row(struct buf *out, const struct store_searched *searched, cons
     json_add_string(out, "content", message->content);
     if (message->revised_by)
         json_add_u64(out, "edited", message->revised_by);
-    json_add_raw(out, NULL, message->extra);
+    json_add_raw(out, NULL, message_about(message));
     json_add_array(out, "highlights");
     for (size_t i = 0; i < count; i++) {
         json_add_array(out, NULL);
