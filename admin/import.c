@@ -7,6 +7,7 @@
 #include "common/json.h"
 #include "common/map.h"
 #include "common/mem.h"
+#include "common/name.h"
 #include "common/store/store_app_conversation.h"
 #include "common/store/store_app_user.h"
 #include "common/store/store_import.h"
@@ -521,6 +522,26 @@ static bool take_message(struct import *import, struct json_object *object, stru
     return take_content(import, object, waiting) && take_extra(import, object, waiting);
 }
 
+/* Without an emoji it was somebody's who is erased. */
+static bool take_reaction(struct import *import, struct json_object *data, struct waiting *waiting)
+{
+    struct json_object *on = NULL;
+    struct str emoji;
+    waiting->import.has_content = json_has(data, "emoji");
+    if (!fields_are(import, data, "of emoji on") || !number(import, data, "of", true, &waiting->import.of))
+        return false;
+    if (!waiting->import.has_content)
+        return true;
+    if (!json_get_string(data, "emoji", &emoji) || !name_is_emoji(emoji))
+        return bad_field(import, "data.emoji", "must be one emoji");
+    if (!json_object_object_get_ex(data, "on", &on) || !json_object_is_type(on, json_type_boolean))
+        return bad_field(import, "data.on", "is a boolean");
+    waiting->import.on = json_object_get_boolean(on);
+    buf_add_str(&waiting->content, emoji);
+    waiting->import.message.content = buf_str(&waiting->content);
+    return true;
+}
+
 static bool take_event(struct import *import, struct json_object *object, struct waiting *waiting)
 {
     struct message *message = &waiting->import.message;
@@ -530,10 +551,12 @@ static bool take_event(struct import *import, struct json_object *object, struct
         return false;
     if (message_is_presence(message->kind))
         return !json_has(object, "data") || bad_field(import, "data", "has no place here");
-    if (!message_is_revision(message->kind))
+    if (!message_has_of(message->kind))
         return bad_field(import, "kind", "events of this kind are not imported");
     if (!json_object_object_get_ex(object, "data", &data) || !json_object_is_type(data, json_type_object))
         return bad_field(import, "data", "must be an object");
+    if (message->kind == MESSAGE_REACTION)
+        return take_reaction(import, data, waiting);
     waiting->import.has_content = json_has(data, "content");
     if (message->kind == MESSAGE_RECALL && waiting->import.has_content)
         return bad_field(import, "data.content", "has no place here");

@@ -20,14 +20,27 @@ enum message_kind {
     MESSAGE_FILE = 5, /* content: the URL of an upload; IMAGE and VIDEO likewise */
     MESSAGE_IMAGE = 6,
     MESSAGE_VIDEO = 7,
-    MESSAGE_TRANSFER = 8, /* content: {"fromId":…,"toId":…,"score":n}, public ids */
-    MESSAGE_EVENT = 9,    /* Socket.IO; content: a JSON array, the event's name and its arguments */
-    MESSAGE_EDIT = 10,    /* content: {"of":SEQ,"content":…}; without content if a later one took its place */
-    MESSAGE_RECALL = 11,  /* content: {"of":SEQ} */
-    MESSAGE_KIND_MAX = MESSAGE_RECALL,
+    MESSAGE_TRANSFER = 8,  /* content: {"fromId":…,"toId":…,"score":n}, public ids */
+    MESSAGE_EVENT = 9,     /* Socket.IO; content: a JSON array, the event's name and its arguments */
+    MESSAGE_EDIT = 10,     /* content: {"of":SEQ,"content":…}; without content if a later one took its place */
+    MESSAGE_RECALL = 11,   /* content: {"of":SEQ} */
+    MESSAGE_REACTION = 12, /* content: {"of":SEQ,"emoji":…,"on":BOOL}; without the rest if its user is erased */
+    MESSAGE_KIND_MAX = MESSAGE_REACTION,
 };
 
-/* An event about another message, which only protocols that know of it show. */
+/* An event about another message, or about the conversation, which only protocols that know of it show. */
+static inline bool message_is_aside(enum message_kind kind)
+{
+    return kind >= MESSAGE_EDIT;
+}
+
+/* An event about another message, which its `of` names. */
+static inline bool message_has_of(enum message_kind kind)
+{
+    return kind >= MESSAGE_EDIT && kind <= MESSAGE_REACTION;
+}
+
+/* A change of another message. */
 static inline bool message_is_revision(enum message_kind kind)
 {
     return kind == MESSAGE_EDIT || kind == MESSAGE_RECALL;

@@ -130,6 +130,23 @@ static int emoji_length(const struct points *points, int i)
     return hidden && u_stringHasBinaryProperty(units, len, UCHAR_RGI_EMOJI) ? end - i : 0;
 }
 
+bool name_is_emoji(struct str text)
+{
+    enum { BYTES = 64 };
+    UChar units[BYTES + 2];
+    int32_t len = 0;
+    UErrorCode error = U_ZERO_ERROR;
+    if (!text.len || text.len > BYTES)
+        return false;
+    u_strFromUTF8(units, BYTES, &len, text.ptr, (int32_t)text.len, &error);
+    if (U_FAILURE(error))
+        return false;
+    if (u_stringHasBinaryProperty(units, len, UCHAR_RGI_EMOJI))
+        return true;
+    units[len++] = 0xfe0f;
+    return u_stringHasBinaryProperty(units, len, UCHAR_RGI_EMOJI);
+}
+
 /* ---- words of two alphabets ---- */
 
 static UScriptCode script_of(UChar32 point)

@@ -33,6 +33,10 @@ enum name_kind name_judge(struct str name, size_t max_chars);
  * UTF-8. Safe to call concurrently. */
 bool name_looks_reserved(struct str name);
 
+/* Whether it is exactly one emoji as Unicode recommends it, or the same without its variation selector. Of valid UTF-8 of
+ * at most 64 bytes. Safe to call concurrently. */
+bool name_is_emoji(struct str text);
+
 /* Both: the name of somebody whose lines stand among the server's own. */
 enum name_kind name_judge_speaker(struct str name, size_t max_chars);
 

@@ -233,7 +233,7 @@ void page_add_rows(const struct page *page, struct buf *out)
 
 bool page_wants_no_revisions(const struct message *message)
 {
-    return !message_is_revision(message->kind);
+    return !message_is_aside(message->kind);
 }
 
 bool page_wants_said(const struct message *message)

@@ -69,7 +69,7 @@ struct str page_row(const struct page *page, size_t i);
 /* Appends all rows to a JSON array that is being written. */
 void page_add_rows(const struct page *page, struct buf *out);
 
-/* Filters: what is no message by itself but a change of another one (message_is_revision) is not shown; and only what
+/* Filters: what is no message by itself but about another one (message_is_aside) is not shown; and only what
  * somebody said (message_is_said). */
 bool page_wants_no_revisions(const struct message *message);
 bool page_wants_said(const struct message *message);

@@ -50,6 +50,7 @@ static const struct store_statements *const tables[] = {
     &store_io_statements,
     &store_native_statements,
     &store_revise_statements,
+    &store_reaction_statements,
     &store_sanctions_statements,
     &store_rights_statements,
     &store_app_user_statements,
@@ -212,7 +213,7 @@ static struct str raw_of(enum message_kind kind, struct str content)
         return begun(content, "{\"", "null");
     if (kind == MESSAGE_EVENT)
         return begun(content, "[\"", "[\"unreadable\"]");
-    return message_is_revision(kind) ? begun(content, "{\"", "{\"of\":0}") : content;
+    return message_has_of(kind) ? begun(content, "{\"", "{\"of\":0}") : content;
 }
 
 void store_on_message(void *arg, const struct db_value *c)

@@ -134,7 +134,8 @@ struct store_post {
     uint64_t of_epoch; /* given: in which its conversation and sender are what their numbers say; 0: the present one */
     uint64_t epoch;    /* set: the one that the transaction saw which stored it, or refused it; 0: none did */
     enum err err;      /* ERR_OK: stored under message.seq */
-    bool repeated;     /* it had been stored before, under the same client_id */
+    bool repeated;     /* it had been stored before, under the same client_id; a reaction: it is so already, and
+                        * message.seq is 0 */
     uint64_t lost_seq; /* the journal's own: what it was to get by a COMMIT that had no answer */
     int64_t lost_at_ms;
     bool of_app; /* the journal's: its sender may be a user of the application */
@@ -152,6 +153,7 @@ struct store_post {
  * numbers in the order given. Sets each post's err:
  *   ERR_OK       stored, or found to be stored already (`repeated`);
  *   ERR_NOT_FOUND no such conversation; or an edit or a recall of what is not there, or recalled;
+ *   ERR_TOO_BIG  a reaction, and the message has as many different ones as it takes;
  *   ERR_INVALID  it answers what there is not (message.reply_to);
  *   ERR_DENIED   an edit or a recall of what is not the sender's own, or cannot be changed;
  *   ERR_DUPLICATE the client_id was used for something else: another command, or the same one saying another thing;

@@ -8,11 +8,12 @@ static const struct store_statement rows[] = {
     {SQL_ERASE_FIND, "SELECT id FROM user WHERE realm = 5 AND name = ?"},
     /* A name that no application can give stands for a user who is being erased; who comes with the id is another one. */
     {SQL_ERASE_BEGIN, "UPDATE user SET name = CONCAT(CHAR(1), name), public_id = ? WHERE id = ? AND name = ?"},
-    {SQL_ERASE_MESSAGES, "UPDATE message SET content = IF(kind = 10, CONCAT('{\"of\":', CAST(REGEXP_SUBSTR(content, "
-                         "'[0-9]+') AS UNSIGNED), '}'), IF(kind = 11, content, '')), sender_name = '', extra = NULL,"
-                         " sent_at = NULL, sent_text = NULL, client_id = NULL, audience = NULL,"
-                         " recalled = IF(kind IN (" STORE_KINDS_SAID "), 1, recalled), sender = NULL"
-                         " WHERE sender = ? LIMIT 500"},
+    {SQL_ERASE_MESSAGES,
+     "UPDATE message SET content = IF(kind IN (10, 12), CONCAT('{\"of\":', CAST(REGEXP_SUBSTR(content, "
+     "'[0-9]+') AS UNSIGNED), '}'), IF(kind = 11, content, '')), sender_name = '', extra = NULL,"
+     " sent_at = NULL, sent_text = NULL, client_id = NULL, audience = NULL,"
+     " recalled = IF(kind IN (" STORE_KINDS_SAID "), 1, recalled), sender = NULL"
+     " WHERE sender = ? LIMIT 500"},
     {SQL_ERASE_MEMBER, "DELETE FROM member WHERE user = ? LIMIT 500"},
     {SQL_ERASE_REACTIONS, "DELETE FROM reaction WHERE user = ? LIMIT 500"},
     {SQL_ERASE_ANSWERS, "DELETE FROM idempotency WHERE is_user = 1 AND caller = ? LIMIT 500"},
@@ -20,7 +21,7 @@ static const struct store_statement rows[] = {
     {SQL_ERASE_PROFILE, "DELETE FROM app_user WHERE user = ?"},
     {SQL_ERASE_END, "UPDATE user SET name = CONCAT(CHAR(1), CHAR(1), public_id), head_num = '0' WHERE id = ?"},
 };
-_Static_assert(MESSAGE_EDIT == 10 && MESSAGE_RECALL == 11, "as SQL_ERASE_MESSAGES says");
+_Static_assert(MESSAGE_EDIT == 10 && MESSAGE_RECALL == 11 && MESSAGE_REACTION == 12, "as SQL_ERASE_MESSAGES says");
 
 const struct store_statements store_app_erase_statements = STORE_STATEMENTS(rows);
 

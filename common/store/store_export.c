@@ -429,12 +429,12 @@ static void begin_message(struct buf *out, const struct message *message, struct
 static void on_own(void *arg, const struct message *message)
 {
     struct piece *piece = arg;
+    piece->export->conversation = message->conversation;
+    piece->export->seq = message->seq;
     begin_message(piece->out, message, piece->place);
     json_add_text(piece->out, "from", piece->export->of->id);
     add_message(piece->out, message, piece->kind);
     piece->full |= piece->out->len - piece->begin >= EXPORT_BYTES;
-    piece->export->conversation = message->conversation;
-    piece->export->seq = message->seq;
     find_media(piece, message->content, piece->place, message->seq);
 }
 
@@ -501,6 +501,7 @@ static void on_message(void *arg, const struct message *message)
     piece->found++;
     if (piece->full)
         return;
+    piece->export->seq = message->seq;
     size_t at = piece->line_count++;
     piece->lines[at].begin = piece->waiting.len;
     piece->lines[at].sender = message->sender;
@@ -511,7 +512,6 @@ static void on_message(void *arg, const struct message *message)
         note_sender(&piece->names, message->sender);
     find_media(piece, message->content, piece->place, message->seq);
     piece->full |= piece->waiting.len >= EXPORT_BYTES;
-    piece->export->seq = message->seq;
 }
 
 static enum err tell_all(struct piece *piece)

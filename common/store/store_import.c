@@ -301,9 +301,11 @@ static void write_revision(struct batch *batch, struct store_import_message *imp
     size_t begin = batch->texts.len;
     buf_addf(&batch->texts, "{\"of\":%llu", (unsigned long long)of);
     if (import->has_content) {
-        buf_add_text(&batch->texts, ",\"content\":");
+        buf_add_text(&batch->texts, message->kind == MESSAGE_REACTION ? ",\"emoji\":" : ",\"content\":");
         buf_add_json(&batch->texts, import->message.content);
     }
+    if (import->has_content && message->kind == MESSAGE_REACTION)
+        buf_add_text(&batch->texts, import->on ? ",\"on\":true" : ",\"on\":false");
     buf_add_char(&batch->texts, '}');
     message->content = written(batch, begin);
 }
@@ -437,7 +439,7 @@ static enum err write(struct store *store, struct batch *batch, const struct mes
                                  DB_NUM(batch->conversation)};
     enum err err = insert(store, batch, added);
     for (size_t i = 0; !err && i < batch->added_count; i++)
-        if (batch->added[i]->of)
+        if (batch->added[i]->of && batch->added[i]->message.kind != MESSAGE_REACTION)
             err = revise(store, batch, batch->added[i], added[i].seq);
     if (!err)
         err = feed(store, batch, added);

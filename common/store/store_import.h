@@ -29,10 +29,12 @@ struct store_import_message {
     struct message
         message;       /* sender, sender_name, kind, at_ms, content, recalled, and extra but `reply_to`; conversation
                              * and seq are set, at_ms is set to no less than that of the message before it.
-                             * Of an edit or a recall, `content` is the new text, and its own is written here */
+                             * Of an edit, a recall or a reaction, `content` is the new text or the emoji, and its own
+                             * is written here */
     uint64_t reply_to; /* by the other one's number there; 0: to none */
-    uint64_t of;       /* of an edit or a recall, likewise */
-    bool has_content;  /* of an edit: it says the text, as no later one took its place */
+    uint64_t of;       /* of an edit, a recall or a reaction, likewise */
+    bool has_content;  /* it says the text, as no later one took its place; or the emoji, … */
+    bool on;           /* … and this of it */
     enum err err;      /* set: ERR_NOT_FOUND: what it is of was not imported; then it is left out */
     bool known;        /* set: it was imported before */
     bool late, cut;    /* set: its time was moved; what it answers was not imported */

@@ -30,6 +30,7 @@
 #include "common/store/store_authors.h"
 #include "common/store/store_feed.h"
 #include "common/store/store_passing.h"
+#include "common/store/store_reaction.h"
 #include "common/store/store_repeats.h"
 #include "common/store/store_revise.h"
 #include "common/store/store_sql.h"
@@ -277,7 +278,7 @@ static void collect_revised(struct batch *batch, size_t count)
     size_t all = 0, distinct = 0;
     batch->revised = mem_zalloc(batch->count * sizeof batch->revised[0]);
     for (size_t i = 0; i < count; i++)
-        if (message_is_revision(batch->posts[i]->message.kind))
+        if (message_has_of(batch->posts[i]->message.kind))
             batch->revised[all++] = (struct store_revised){.conversation = batch->posts[i]->message.conversation,
                                                            .seq = batch->posts[i]->of};
     qsort(batch->revised, all, sizeof batch->revised[0], by_revised);
@@ -290,7 +291,7 @@ static void collect_revised(struct batch *batch, size_t count)
 static bool has_revisions(const struct batch *batch, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (message_is_revision(batch->posts[i]->message.kind))
+        if (message_has_of(batch->posts[i]->message.kind))
             return true;
     return false;
 }
@@ -322,7 +323,7 @@ static void part_revisions(struct batch *batch, size_t count, struct parted *par
     for (size_t i = 0; i < count; i++) {
         struct store_post *post = batch->posts[i];
         struct message *message = &post->message;
-        struct store_revised *revised = message_is_revision(message->kind) ? revised_by_post(batch, post) : NULL;
+        struct store_revised *revised = message_has_of(message->kind) ? revised_by_post(batch, post) : NULL;
         enum err verdict = revised ? store_revise_verdict(revised, message) : ERR_OK;
         if (revised && revised->last && message->client_id.len && same_client_id(revised->last, message)) {
             parted->off[parted->off_count++] = post;
@@ -331,7 +332,7 @@ static void part_revisions(struct batch *batch, size_t count, struct parted *par
             parted->refused[parted->refused_count++] = post;
         } else {
             parted->kept[parted->kept_count++] = post;
-            if (revised)
+            if (revised && message_is_revision(message->kind))
                 revised->last = message;
         }
     }
@@ -370,6 +371,76 @@ static enum err settle_revisions(struct store *store, struct batch *batch, bool 
     if (!err)
         take_parted(batch, &parted, count, put_off);
     parted_fini(&parted);
+    return err;
+}
+
+/* ---- reactions ---- */
+
+/* What the reactions among the first `count` posts say, in their order. NULL: there are none. */
+static struct store_reacting *collect_reactions(const struct batch *batch, size_t count, size_t *some)
+{
+    struct store_reacting *reactings = NULL;
+    *some = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct message *message = &batch->posts[i]->message;
+        if (message->kind != MESSAGE_REACTION)
+            continue;
+        if (!reactings)
+            reactings = mem_zalloc(count * sizeof *reactings);
+        *some += store_reaction_read(message, &reactings[*some]);
+    }
+    return reactings;
+}
+
+/* What is so already is answered, without a number; what a message takes no more of, too. Of several of one user's about
+ * the same, all but the first are put off. */
+static void part_reactions(struct batch *batch, size_t count, const struct store_reacting *reactings,
+                           struct parted *parted)
+{
+    struct store_reacting ignored;
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct store_post *post = batch->posts[i];
+        bool is_reaction = store_reaction_read(&post->message, &ignored);
+        const struct store_reacting *reacting = is_reaction ? &reactings[at++] : NULL;
+        if (reacting && reacting->twin) {
+            parted->off[parted->off_count++] = post;
+        } else if (reacting && reacting->full) {
+            post->err = ERR_TOO_BIG;
+        } else if (reacting && reacting->there) {
+            post->err = ERR_OK;
+            post->repeated = true;
+            post->message.seq = 0;
+        } else {
+            parted->kept[parted->kept_count++] = post;
+        }
+    }
+}
+
+static enum err settle_reactions(struct store *store, struct batch *batch, size_t *put_off)
+{
+    struct parted parted;
+    size_t count = batch->count - *put_off, some;
+    struct store_reacting *reactings = collect_reactions(batch, count, &some);
+    if (!reactings)
+        return ERR_OK;
+    enum err err = some ? store_reactions_look(store, reactings, some) : ERR_OK;
+    if (!err) {
+        parted_init(&parted, count);
+        part_reactions(batch, count, reactings, &parted);
+        take_parted(batch, &parted, count, put_off);
+        parted_fini(&parted);
+    }
+    free(reactings);
+    return err;
+}
+
+static enum err apply_reactions(struct store *store, const struct batch *batch, size_t count)
+{
+    size_t some;
+    struct store_reacting *reactings = collect_reactions(batch, count, &some);
+    enum err err = some ? store_reactions_apply(store, reactings, some) : ERR_OK;
+    free(reactings);
     return err;
 }
 
@@ -574,6 +645,8 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
         err = settle_repeats(store, batch, put_off);
     if (!err)
         err = settle_revisions(store, batch, repeats, put_off);
+    if (!err)
+        err = settle_reactions(store, batch, put_off);
     size_t count = batch->count - *put_off;
     if (!err && count)
         err = insert_messages(store, batch, count);
@@ -583,6 +656,8 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
         err = feed_messages(store, batch, count);
     if (!err)
         err = apply_revisions(store, batch, count);
+    if (!err)
+        err = apply_reactions(store, batch, count);
     if (!err)
         err = write_counters(store, batch);
     store->journal_ms += clock_mono_ms() - locked_ms;
@@ -702,7 +777,7 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
         posts[i].epoch = 0;
         posts[i].lost_seq = 0;
         posts[i].of_app = false;
-        posts[i].of = message_is_revision(posts[i].message.kind) ? store_revision_of(&posts[i].message) : 0;
+        posts[i].of = message_has_of(posts[i].message.kind) ? store_revision_of(&posts[i].message) : 0;
         order[i] = &posts[i];
     }
     store->journal_ms = 0;

@@ -25,7 +25,7 @@ static struct json_object *read_revision(const struct message *revision, uint64_
     if (json_parse_object(revision->content, &object))
         return NULL;
     bool fine = json_get_int(object, "of", 1, INT64_MAX, &number) &&
-                (revision->kind == MESSAGE_RECALL || json_get_string(object, "content", content));
+                (revision->kind != MESSAGE_EDIT || json_get_string(object, "content", content));
     if (!fine) {
         json_object_put(object);
         return NULL;
@@ -108,6 +108,8 @@ enum err store_revise_verdict(const struct store_revised *revised, const struct 
     bool editable = revised->kind == MESSAGE_TEXT || revised->kind == MESSAGE_EMOJI;
     if (!revised->found || revised->recalled || (revised->last && revised->last->kind == MESSAGE_RECALL))
         return ERR_NOT_FOUND;
+    if (revision->kind == MESSAGE_REACTION)
+        return message_is_said(revised->kind) ? ERR_OK : ERR_DENIED;
     bool own = revised->sender == revision->sender; /* what the application said is its own */
     if (!own || !message_is_said(revised->kind) || (revision->kind == MESSAGE_EDIT && !editable))
         return ERR_DENIED;

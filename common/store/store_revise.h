@@ -5,7 +5,7 @@
 
 #include "common/store/store.h"
 
-/* The number of the message that this edit or recall is about; 0 if its content is none. */
+/* The number of the message that this edit, recall or reaction is about; 0 if its content is none. */
 uint64_t store_revision_of(const struct message *revision);
 
 /* A message that some edits and recalls of a batch are about. */
@@ -22,7 +22,8 @@ struct store_revised {
  * STORE_KEYS_AT_ONCE. */
 enum err store_revise_look(struct store *store, struct store_revised *revised, size_t count) CG_MUST_CHECK;
 /* ERR_OK if it may be, after what is the last so far; ERR_NOT_FOUND if there is no such message or it is recalled;
- * ERR_DENIED if it is not the sender's own, or nothing that can be changed so: only texts and emoji are edited. */
+ * ERR_DENIED if it is not the sender's own, or nothing that can be changed so: only texts and emoji are edited. A reaction is
+ * anybody's, to what was said. */
 enum err store_revise_verdict(const struct store_revised *revised, const struct message *revision);
 
 /* An edit or a recall that may be and has its number by now. */

@@ -65,6 +65,9 @@ enum statement {
     SQL_ENTER_PUBLIC,
     SQL_EMPTY_REVISION,
     SQL_REVISE,
+    SQL_ADD_REACTION,
+    SQL_REMOVE_REACTION,
+    SQL_REACTIONS,
     SQL_SANCTIONS_ACTIVE,
     SQL_SANCTIONS_NOW,
     SQL_SANCTIONS_CHANGED,
@@ -222,6 +225,7 @@ extern const struct store_statements store_customer_statements, store_media_stat
 extern const struct store_statements store_admission_statements, store_login_statements;
 extern const struct store_statements store_friends_statements, store_spaces_statements;
 extern const struct store_statements store_io_statements, store_native_statements, store_revise_statements;
+extern const struct store_statements store_reaction_statements;
 extern const struct store_statements store_sanctions_statements, store_rights_statements;
 extern const struct store_statements store_accounts_statements;
 extern const struct store_statements store_app_user_statements;

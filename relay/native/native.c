@@ -85,6 +85,7 @@ void native_fail(struct native *native, int64_t re, enum err err)
     switch (err) {
     case ERR_NOT_FOUND: native_refuse(native, re, "not_found", "no such thing, or not one of yours"); break;
     case ERR_DENIED: native_refuse(native, re, "forbidden", "only its author may, and only what was said"); break;
+    case ERR_TOO_BIG: native_refuse(native, re, "too_many", "too many different reactions to this message"); break;
     case ERR_INVALID: native_refuse(native, re, "bad_argument", "reply_to: there is no such message"); break;
     case ERR_DUPLICATE: native_refuse(native, re, "conflict", "this client_id was used for another command"); break;
     case ERR_BUSY: again(native, re, "busy", "too much is going on"); break;
@@ -505,6 +506,7 @@ static const struct {
     {"send", "id cmd room client_id kind content meta reply_to mentions", false, NULL, native_send},
     {"edit", "id cmd room seq client_id content", false, NULL, native_edit},
     {"recall", "id cmd room seq client_id", false, NULL, native_recall},
+    {"react", "id cmd room seq emoji on", false, NULL, native_react},
     {"history", "id cmd room before after limit", false, NULL, native_history},
     {"read", "id cmd room seq", false, NULL, native_read},
     {"unread", "id cmd rooms", false, native_unread, NULL},

@@ -1,5 +1,6 @@
 #include "common/mem.h"
 #include "common/store/page.h"
+#include "common/store/store_reaction.h"
 #include "relay/native/native_parts.h"
 #include "relay/core/presence.h"
 
@@ -66,6 +67,9 @@ static struct native *asked_by(struct asked *asked)
 struct history {
     struct asked asked;
     struct page page;
+    struct store_reaction *reactions;
+    size_t reaction_count;
+    uint64_t reacted; /* the last number whose reaction is counted in */
 };
 
 static void encode(void *arg, const struct message *message, struct buf *out)
@@ -74,11 +78,54 @@ static void encode(void *arg, const struct message *message, struct buf *out)
     native_encode(message, out);
 }
 
+/* An event as native_encode begins it. */
+static uint64_t seq_of(struct str row)
+{
+    static const char key[] = ",\"seq\":";
+    const char *at = memmem(row.ptr, row.len, key, sizeof key - 1);
+    CG_ASSERT(at);
+    return strtoull(at + sizeof key - 1, NULL, 10);
+}
+
+/* A message as native_encode ends it. */
+static bool is_recalled(struct str row)
+{
+    static const char end[] = ",\"recalled\":true}";
+    return row.len >= sizeof end && !memcmp(row.ptr + row.len - (sizeof end - 1), end, sizeof end - 1);
+}
+
 static void read_history(struct job *job, struct store *store)
 {
     struct history *history = (struct history *)job;
     job->err = page_read(&history->page, store);
-    job->bytes = history->page.rows.cap;
+    if (!job->err && history->page.count)
+        job->err = store_reactions(store, history->page.range.conversation, seq_of(page_row(&history->page, 0)),
+                                   seq_of(page_row(&history->page, history->page.count - 1)), history->asked.user,
+                                   &history->reactions, &history->reaction_count, &history->reacted);
+    job->bytes = history->page.rows.cap + history->reaction_count * sizeof history->reactions[0];
+}
+
+/* Reactions to the row's message, from *at on, which moves past them; the row's last brace comes behind them. */
+static void add_row(struct buf *out, const struct history *history, struct str row, size_t *at)
+{
+    uint64_t seq = seq_of(row);
+    while (*at < history->reaction_count && history->reactions[*at].seq < seq)
+        ++*at;
+    bool any = *at < history->reaction_count && history->reactions[*at].seq == seq && !is_recalled(row);
+    if (!any) {
+        json_add_raw(out, NULL, row);
+        return;
+    }
+    json_add_raw(out, NULL, (struct str){row.ptr, row.len - 1});
+    json_add_object(out, "reactions");
+    for (; *at < history->reaction_count && history->reactions[*at].seq == seq; ++*at) {
+        json_add_object(out, history->reactions[*at].emoji);
+        json_add_u64(out, "count", history->reactions[*at].count);
+        json_add_bool(out, "me", history->reactions[*at].me);
+        json_end_object(out);
+    }
+    json_end_object(out);
+    json_end_object(out);
 }
 
 static void on_history(struct job *job)
@@ -88,17 +135,22 @@ static void on_history(struct job *job)
     struct native *native = asked_by(&history->asked);
     if (native) {
         struct buf out;
-        native_begin(&out, page->rows.len + page->count + 512, history->asked.re);
+        size_t at = 0, more = history->reaction_count * (STORE_EMOJI_MAX + 64) + page->count * 20;
+        native_begin(&out, page->rows.len + page->count + 512 + more, history->asked.re);
         json_add_u64(&out, "ch", page->range.conversation);
         json_add_u64(&out, "epoch", protocol_context.hub->epoch);
         json_add_array(&out, "events");
-        page_add_rows(page, &out);
+        for (size_t i = 0; i < page->count; i++)
+            add_row(&out, history, page_row(page, i), &at);
         json_end_array(&out);
+        if (history->reaction_count)
+            json_add_u64(&out, "reacted", history->reacted);
         json_add_bool(&out, "more", page->more);
         native_end(native, &out);
         answered(&history->asked, native);
     }
     page_fini(&history->page);
+    free(history->reactions);
     free(history);
 }
 

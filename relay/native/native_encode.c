@@ -67,9 +67,12 @@ static void add_content(const struct message *message, struct buf *out)
         json_add_raw(out, NULL, message_about(message));
 }
 
+static const char *const asides[] = {"edit", "recall", "react"};
+_Static_assert(MESSAGE_RECALL == MESSAGE_EDIT + 1 && MESSAGE_REACTION == MESSAGE_EDIT + 2, "as they stand there");
+
 void native_encode(const struct message *message, struct buf *out)
 {
-    const char *event = message->kind == MESSAGE_EDIT ? "edit" : message->kind == MESSAGE_RECALL ? "recall" : "message";
+    const char *event = message_has_of(message->kind) ? asides[message->kind - MESSAGE_EDIT] : "message";
     json_begin_object(out);
     json_add_text(out, "ev", event);
     json_add_u64(out, "ch", message->conversation);
@@ -78,7 +81,7 @@ void native_encode(const struct message *message, struct buf *out)
     json_add_int(out, "ts", message->at_ms);
     native_add_from(out, message->sender, message->sender_name, message->author_id, message->author_face);
     json_add_string(out, "name", message->sender_name);
-    if (message_is_revision(message->kind) && message->content.len) /* the members of an object of our own making */
+    if (message_has_of(message->kind) && message->content.len) /* the members of an object of our own making */
         json_add_raw(out, NULL, (struct str){message->content.ptr + 1, message->content.len - 2});
     else
         add_content(message, out);

@@ -188,7 +188,7 @@ void native_catch_up(struct native *native);
 
 /* ---- native_send.c ---- */
 
-native_room_handler native_send, native_edit, native_recall, native_typing;
+native_room_handler native_send, native_edit, native_recall, native_react, native_typing;
 void native_posted(struct session *session, uint64_t number, const struct store_post *post);
 
 /* ---- native_ask.c ---- */

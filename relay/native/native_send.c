@@ -1,5 +1,7 @@
 #include "common/about.h"
 #include "common/mem.h"
+#include "common/name.h"
+#include "common/store/store_reaction.h"
 #include "common/text.h"
 #include "relay/native/native_parts.h"
 
@@ -23,8 +25,10 @@ void native_posted(struct session *session, uint64_t number, const struct store_
     native_begin(&out, 512, posting.re);
     json_add_u64(&out, "ch", stored->message.conversation);
     json_add_u64(&out, "epoch", protocol_context.hub->epoch);
-    json_add_u64(&out, "seq", stored->message.seq);
-    json_add_int(&out, "ts", stored->message.at_ms);
+    if (stored->message.seq) { /* else it was so already */
+        json_add_u64(&out, "seq", stored->message.seq);
+        json_add_int(&out, "ts", stored->message.at_ms);
+    }
     json_add_bool(&out, "repeated", stored->repeated);
     native_end(native, &out);
 }
@@ -309,6 +313,37 @@ void native_edit(struct native_room *room, int64_t re, struct json_object *objec
 void native_recall(struct native_room *room, int64_t re, struct json_object *object)
 {
     revise(room, re, object, MESSAGE_RECALL);
+}
+
+/* In the form that store_reaction_read takes. */
+void native_react(struct native_room *room, int64_t re, struct json_object *object)
+{
+    int64_t of;
+    struct str emoji;
+    struct json_object *on = NULL;
+    const char *wrong = NULL;
+    if (is_reader(room, re))
+        return;
+    if (!json_get_int(object, "seq", 1, INT64_MAX - 1, &of))
+        wrong = "seq must be the number of a message";
+    else if (!json_get_string(object, "emoji", &emoji) || emoji.len > STORE_EMOJI_MAX || !name_is_emoji(emoji))
+        wrong = "emoji must be one emoji";
+    else if (!json_object_object_get_ex(object, "on", &on) || !json_object_is_type(on, json_type_boolean))
+        wrong = "on is a boolean";
+    if (wrong) {
+        native_refuse(room->native, re, "bad_argument", wrong);
+        return;
+    }
+    struct buf json;
+    buf_init(&json, 256);
+    json_begin_object(&json);
+    json_add_int(&json, "of", of);
+    json_add_string(&json, "emoji", emoji);
+    json_add_bool(&json, "on", json_object_get_boolean(on));
+    json_end_object(&json);
+    CG_ASSERT(!json.failed);
+    post(room, re, (struct message){.kind = MESSAGE_REACTION, .content = buf_str(&json)});
+    buf_fini(&json);
 }
 
 /* ---- typing ---- */

@@ -81,7 +81,7 @@ void chatroom_add_line(const struct message *message, struct buf *out)
 
 static void encode_message(const struct message *message, struct buf *out)
 {
-    if (message_is_revision(message->kind))
+    if (message_is_aside(message->kind))
         return; /* histories show what came of it */
     begin_event(out, "message");
     chatroom_add_line(message, out);

@@ -74,7 +74,7 @@ bool chatroom_http_callback_ok(struct str name)
 
 static void encode_json(const struct message *message, struct buf *out)
 {
-    if (message_is_revision(message->kind))
+    if (message_is_aside(message->kind))
         return;
     json_begin_object(out);
     json_add_u64(out, "seq", message->seq);
@@ -144,7 +144,7 @@ void chatroom_http_add_script(struct buf *out, const char *callback, struct str 
 
 static void encode_event(const struct message *message, struct buf *out)
 {
-    if (message_is_revision(message->kind))
+    if (message_is_aside(message->kind))
         return;
     buf_addf(out, "id: %llu-%llu\nevent: message\ndata: ", (unsigned long long)protocol_context.hub->epoch,
              (unsigned long long)message->seq);

@@ -667,6 +667,66 @@ describe('the server API', () => {
     await Promise.all([one, other, native].map((client) => client.close()));
   });
 
+  it('reactions are numbered events, each once, counted in histories, and shown to no other front end', async () => {
+    const [ann, bob] = [unique('ann'), unique('bob')];
+    const tokens = [await user(ann), await user(bob)];
+    const { public_id: room } = await group({ members: [ann, bob] });
+    const [one, other] = [await Native.hello(stack, { token: tokens[0] }, { relay: 1 }),
+      await Native.hello(stack, { token: tokens[1] }, { relay: 2 })];
+    const { ch } = await one.join(room);
+    await other.join(room);
+    const { seq } = await one.send(room);
+    const react = (native, emoji, on = true, more = {}) => native.must('react', { room, seq, emoji, on, ...more });
+    const counts = async (native) => (await native.must('history', { room })).events.find((event) => event.seq === seq).reactions;
+    // at once, on both relays, each twice: whoever is second changes nothing, and gets no number
+    const answers = await Promise.all([one, one, other, other].map((native) => react(native, '👍')));
+    assert.deepEqual(answers.map((answer) => [answer.repeated, 'seq' in answer]).sort(),
+      [[false, true], [false, true], [true, false], [true, false]]);
+    await react(other, '👩‍🍳');
+    await react(other, '👩‍🍳', false);
+    assert.equal((await react(other, '👩‍🍳', false)).repeated, true);
+    const heart = await react(one, '❤️');
+    for (const native of [one, other]) {
+      await native.reached(ch, heart.seq); // lib/native.mjs sees that no number is left out
+      assert.deepEqual(native.log(ch).filter(({ ev }) => ev === 'react').map(({ of, emoji, on }) => [of, emoji, on]),
+        [[seq, '👍', true], [seq, '👍', true], [seq, '👩‍🍳', true], [seq, '👩‍🍳', false], [seq, '❤️', true]]);
+    }
+    assert.deepEqual(one.log(ch).at(-1).from, { uid: one.welcome.uid, id: ann, name: ann });
+    assert.deepEqual(await counts(one), { '👍': { count: 2, me: true }, '❤️': { count: 1, me: true } });
+    assert.deepEqual(await counts(other), { '👍': { count: 2, me: true }, '❤️': { count: 1, me: false } });
+    assert.equal((await one.must('history', { room })).reacted, heart.seq);
+    const back = await Native.hello(stack, { token: tokens[1] }, { relay: 1, resume: [{ room, epoch: 1, seq }] });
+    await back.reached(ch, heart.seq);
+    assert.equal(back.log(ch).filter(({ ev }) => ev === 'react').length, 5);
+    for (const bad of [{ emoji: 'x' }, { emoji: '' }, { emoji: '1' }, { emoji: '👍👍' }, { emoji: '👍'.repeat(30) }, { emoji: 7 }, { on: 1 },
+      { on: undefined }, { seq: 0 }, { seq: 'x' }])
+      assert.equal(await one.refused('react', { room, seq, emoji: '👍', on: true, ...bad }), 'bad_argument', JSON.stringify(bad));
+    assert.equal(await one.refused('react', { room, seq: 999, emoji: '👍', on: true }), 'not_found');
+    assert.equal(await one.refused('react', { room, seq: heart.seq, emoji: '👍', on: true }), 'forbidden');
+    const faces = Array.from({ length: 20 }, (_, i) => String.fromCodePoint(0x1f600 + i));
+    const more = await Promise.all(faces.map((emoji, i) => (i % 2 ? one : other).ask('react', { room, seq, emoji, on: true })));
+    assert.deepEqual(more.map(({ ok, error }) => ok || error.code).sort(), [...Array(18).fill(true), 'too_many', 'too_many'].sort());
+    await react(other, '❤️'); // one that is there is no other one
+    assert.equal((await fine(call('GET', `conversations/${room}/messages`))).items.length, 1);
+    const [{ unread }] = (await other.must('unread', { rooms: [room] })).rooms;
+    assert.equal(unread, 1);
+    await one.must('recall', { room, seq, client_id: unique('r') });
+    assert.equal(await other.refused('react', { room, seq, emoji: '👍', on: false }), 'not_found');
+    assert.equal(await counts(other), undefined);
+
+    const seat = await enter(stack, unique('room'), unique('nick'));
+    const chatter = await Client.join(stack, seat, { relay: 1 });
+    const native = await Native.hello(stack, { user: seat.nickId });
+    const said = await native.send(seat.roomId);
+    await native.must('react', { room: seat.roomId, seq: said.seq, emoji: '🍵', on: true });
+    const last = unique('last');
+    await native.send(seat.roomId, last);
+    await eventually(() => chatter.frames.some((frame) => frame.includes(last)), 'what came after it');
+    assert.ok(!chatter.frames.some((frame) => frame.includes('🍵')));
+    chatter.close();
+    await Promise.all([one, other, back, native].map((client) => client.close()));
+  });
+
   it('an erased user leaves no name and no content, and every number', async () => {
     const { id } = await group({ members: ['gone', 'stays'] });
     const at = `conversations/${id}/messages`;

@@ -44,7 +44,7 @@ export class Native extends Socket {
       this.took(value);
       return [];
     }
-    if (value.seq !== undefined && ['message', 'edit', 'recall'].includes(value.ev)) {
+    if (value.seq !== undefined && ['message', 'edit', 'recall', 'react'].includes(value.ev)) {
       const cursor = this.cursors.get(value.ch);
       if (cursor) {
         assert.equal(value.seq, cursor.seq + 1, `a hole in ${value.ch}: ${JSON.stringify(value)}`);

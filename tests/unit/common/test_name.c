@@ -238,9 +238,36 @@ static void each_letter_that_looks_the_same_is_known(void **state)
     }
 }
 
+static void an_emoji_is_one(void **state)
+{
+    (void)state;
+    static const char *const fine[] = {
+        "👍", "❤️", "❤", "👩‍🍳", "👍🏽", "🇨🇳", "1️⃣", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "👨‍👩‍👧‍👦"};
+    static const char *const bad[] = {"",
+                                      "x",
+                                      "1",
+                                      "#",
+                                      "茶",
+                                      "👍👍",
+                                      "👍 ",
+                                      "\u200d",
+                                      "\ufe0f",
+                                      "👍x",
+                                      "©x",
+                                      "<b>",
+                                      "👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍"};
+    for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++)
+        if (!name_is_emoji(str_of(fine[i])))
+            fail_msg("%s is one", fine[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (name_is_emoji(str_of(bad[i])))
+            fail_msg("%s is none", bad[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_emoji_is_one),
         cmocka_unit_test(nothing_that_cannot_be_seen_is_in_a_new_name),
         cmocka_unit_test(only_what_has_a_look_is_a_name),
         cmocka_unit_test(names_may_be_of_any_writing),

@@ -6,6 +6,7 @@
 #include "tests/unit/core/hub_fakes.h"
 
 #include "common/store/store_native.h"
+#include "common/store/store_reaction.h"
 #include "relay/core/protocol.h"
 #include "relay/native/native.h"
 #include "relay/core/presence.h"
@@ -32,6 +33,7 @@ static struct {
     enum encoding_id encoding;
     enum store_realm realm;
     bool has_password;
+    size_t reactions;   /* two to each message */
     enum err uncounted; /* what is unread cannot be counted */
 } world;
 
@@ -85,6 +87,22 @@ enum err store_native_arrivals(struct store *store, struct store_native_arrival 
         failed = arrival->err && arrival->err != ERR_NOT_FOUND ? arrival->err : failed;
     }
     return failed;
+}
+
+enum err store_reactions(struct store *store, uint64_t conversation, uint64_t first, uint64_t last, uint64_t user,
+                         struct store_reaction **reactions, size_t *count, uint64_t *seq)
+{
+    (void)store;
+    (void)user;
+    assert_true(first && first <= last);
+    *count = world.reactions;
+    *reactions = *count ? calloc(*count, sizeof **reactions) : NULL;
+    for (size_t i = 0; i < *count; i++) {
+        (*reactions)[i] = (struct store_reaction){.seq = first + i / 2, .count = i + 1, .me = i % 2};
+        memcpy((*reactions)[i].emoji, i % 2 ? "🍵" : "👍", 4);
+    }
+    *seq = db.last[conversation];
+    return world.err;
 }
 
 /* Everybody is there but those whose ids begin with "no", and user 99. */

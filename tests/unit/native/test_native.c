@@ -283,6 +283,44 @@ static void whom_a_message_mentions_is_looked_up_first(void **state)
     assert_int_equal(net.submitted, 2);
 }
 
+static void reactions_have_a_number_if_they_change_something(void **state)
+{
+    (void)state;
+    struct client *client = greeted(ANN);
+    joined(client, ROOM, "");
+    heard(client);
+#define REACT(id, rest) "{\"id\":" id ",\"cmd\":\"react\",\"room\":\"" ROOM "\",\"seq\":1," rest "}"
+    say(client, REACT("1", "\"emoji\":\"👍\",\"on\":true"));
+    say(client, REACT("2", "\"emoji\":\"👍\",\"on\":true"));
+    say(client, REACT("3", "\"emoji\":\"🍵\",\"on\":false"));
+    say(client, REACT("4", "\"emoji\":\"x\",\"on\":false"));
+    assert_int_equal(net.submitted, 3);
+    struct store_post same = {.message = {.conversation = 7, .kind = MESSAGE_REACTION}, .repeated = true};
+    hub_stored(&hub, &same, &net.taken[1], 1);
+    answer_post_at(2, 0, ERR_TOO_BIG);
+    assert_string_equal(
+        heard(client),
+        "{\"re\":4,\"ok\":false,\"error\":{\"code\":\"bad_argument\",\"message\":\"emoji must be one emoji\"}}|"
+        "{\"re\":2,\"ok\":true,\"ch\":7,\"epoch\":3,\"repeated\":true}|"
+        "{\"re\":3,\"ok\":false,\"error\":{\"code\":\"too_many\",\"message\":\"too many different reactions to this message\"}}|");
+    struct message event = message_of(7, 1);
+    event.kind = MESSAGE_REACTION;
+    event.content = STR("{\"of\":9,\"emoji\":\"👍\",\"on\":true}");
+    hub_deliver(&hub, &event);
+    const char *text = heard(client);
+    assert_non_null(strstr(text, "{\"ev\":\"react\""));
+    assert_non_null(strstr(text, "\"of\":9,\"emoji\":\"👍\",\"on\":true}|"));
+    db.last[7] = 3;
+    world.reactions = 4; /* to the first two */
+    say(client, "{\"id\":9,\"cmd\":\"history\",\"room\":\"" ROOM "\"}");
+    do_all();
+    text = heard(client);
+    assert_non_null(strstr(
+        text,
+        "\"content\":\"m1\",\"reactions\":{\"👍\":{\"count\":1,\"me\":false},\"🍵\":{\"count\":2,\"me\":true}}},"));
+    assert_non_null(strstr(text, "\"content\":\"m3\"}],\"reacted\":3"));
+}
+
 static void a_marker_is_told_to_the_users_other_devices_alone(void **state)
 {
     (void)state;
@@ -374,6 +412,7 @@ int main(void)
         NATIVE(a_client_has_so_many_posts_on_their_way),
         NATIVE(changes_look_as_they_should),
         NATIVE(whom_a_message_mentions_is_looked_up_first),
+        NATIVE(reactions_have_a_number_if_they_change_something),
         NATIVE(a_marker_is_told_to_the_users_other_devices_alone),
         NATIVE(a_marker_that_moved_is_not_said_to_be_where_it_was),
         NATIVE(who_is_put_out_hears_no_more),
