@@ -4,7 +4,9 @@
 #include "hub_stubs.h"
 #include "socket_stubs.h"
 
+#include "common/mem.h"
 #include "common/store/store_native.h"
+#include "common/store/store_reaction.h"
 #include "relay/native/native.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -18,6 +20,29 @@ enum err store_native_user(struct store *store, struct str user_id, struct store
     (void)store;
     *user = (struct store_native_user){.user = USER, .realm = REALM_CHATROOM, .name = "ann", .head = "1"};
     return str_eq(user_id, STR(ANN)) ? ERR_OK : ERR_NOT_FOUND;
+}
+
+/* All but one are there. */
+enum err store_native_mentioned(struct store *store, uint64_t conversation, struct store_mentioned *mentioned,
+                                size_t count)
+{
+    (void)store;
+    CG_ASSERT(conversation == ROOM && count);
+    for (size_t i = 0; i < count; i++)
+        mentioned[i].user = str_eq(mentioned[i].id, STR("no")) ? 0 : USER + i;
+    return ERR_OK;
+}
+
+enum err store_reactions(struct store *store, uint64_t conversation, uint64_t first, uint64_t last, uint64_t user,
+                         struct store_reaction **reactions, size_t *count, uint64_t *seq)
+{
+    (void)store;
+    CG_ASSERT(conversation == ROOM && first && first <= last && user == USER);
+    *reactions = mem_zalloc(sizeof **reactions);
+    **reactions = (struct store_reaction){.seq = last, .count = 2, .me = true, .emoji = "x"};
+    *count = 1;
+    *seq = last;
+    return ERR_OK;
 }
 
 enum err store_native_enter(struct store *store, uint64_t user, struct str id)
