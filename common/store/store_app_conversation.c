@@ -152,17 +152,17 @@ static enum err find_same(struct store *store, const struct store_app_new *wante
 
 static enum err add_members(struct store *store, uint64_t conversation, const struct store_app_new *wanted)
 {
-    enum { PARAMS = 3, AT_ONCE = 100 };
+    enum { MEMBER_PARAMS = 3, AT_ONCE = 100 };
     enum err err = ERR_OK;
     for (size_t at = 0; !err && at < wanted->count; at += AT_ONCE) {
-        struct db_value params[AT_ONCE * PARAMS];
+        struct db_value params[AT_ONCE * MEMBER_PARAMS];
         size_t some = wanted->count - at < AT_ONCE ? wanted->count - at : AT_ONCE;
         for (size_t i = 0; i < some; i++) {
-            params[i * PARAMS] = DB_NUM(conversation);
-            params[i * PARAMS + 1] = DB_NUM(wanted->members[at + i].user);
-            params[i * PARAMS + 2] = DB_NUM(wanted->members[at + i].role);
+            params[i * MEMBER_PARAMS] = DB_NUM(conversation);
+            params[i * MEMBER_PARAMS + 1] = DB_NUM(wanted->members[at + i].user);
+            params[i * MEMBER_PARAMS + 2] = DB_NUM(wanted->members[at + i].role);
         }
-        err = db_many(store->db, SQL_ADD_APP_MEMBER, params, some, PARAMS);
+        err = db_many(store->db, SQL_ADD_APP_MEMBER, params, some, MEMBER_PARAMS);
     }
     return err;
 }
