@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { AT_ONCE = 100, PARAMS = 4 };
+enum { AT_ONCE = 100, REACTION_PARAMS = 4 };
 
 static const struct store_statement rows[] = {
     {SQL_ADD_REACTION, "INSERT IGNORE INTO reaction (conversation, seq, user, emoji) VALUES (?, ?, ?, ?)"},
@@ -206,19 +206,19 @@ enum err store_reactions_look(struct store *store, struct store_reacting *reacti
 
 static enum err apply(struct store *store, const struct store_reacting *reactings, size_t count, bool on)
 {
-    struct db_value *params = mem_zalloc((count + 1) * PARAMS * sizeof *params);
+    struct db_value *params = mem_zalloc((count + 1) * REACTION_PARAMS * sizeof *params);
     size_t some = 0;
     for (size_t i = 0; i < count; i++) {
         if (reactings[i].on != on)
             continue;
-        struct db_value *p = &params[some++ * PARAMS];
+        struct db_value *p = &params[some++ * REACTION_PARAMS];
         p[0] = DB_NUM(reactings[i].conversation);
         p[1] = DB_NUM(reactings[i].seq);
         p[2] = DB_NUM(reactings[i].user);
         p[3] = DB_TEXT(reactings[i].emoji);
     }
     enum err err =
-        some ? db_many(store->db, on ? SQL_ADD_REACTION : SQL_REMOVE_REACTION, params, some, PARAMS) : ERR_OK;
+        some ? db_many(store->db, on ? SQL_ADD_REACTION : SQL_REMOVE_REACTION, params, some, REACTION_PARAMS) : ERR_OK;
     free(params);
     return err;
 }
