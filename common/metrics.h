@@ -185,6 +185,11 @@
       "Times another worker had taken over what this one was doing") \
     X(FEED_MISSING, "feed_missing_total", counter, \
       "Rows of the feed that were not there: always 0, or somebody removed them by hand") \
+    X(FEED_FULL, "feed_full", gauge, \
+      "Writers of this process that leave out the feed because it has feed_rows_max rows") \
+    X(FEED_LEFT_OUT, "feed_left_out_total", counter, "Messages stored without a row of the feed, because it was full") \
+    X(FEED_GAPS, "feed_gaps_total", counter, \
+      "Gaps of the feed that consumers came to: messages after them have no row") \
     X(FEED_UNORDERED, "feed_unordered_total", counter, \
       "Rows of the feed whose conversation's order could not be kept: always 0, or something is wrong") \
     X(SEARCH_DOCUMENTS, "search_documents", gauge, \

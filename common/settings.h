@@ -24,7 +24,7 @@ struct settings {
     char *redis_host, *redis_socket, *redis_password, *redis_prefix;
     char *redis_addresses, *redis_sentinels, *redis_master, *redis_sentinel_password;
     int64_t redis_port, redis_timeout_ms;
-    int64_t feed;
+    int64_t feed, feed_rows_max;
     /* relay */
     char *name;
     char *listen_host, *listen_socket, *port_file;

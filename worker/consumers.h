@@ -23,6 +23,10 @@ struct consumer {
     enum err (*take)(const struct feed_batch *batch);
     /* Its own figures, as Prometheus text; NULL: none. In any thread. */
     void (*print)(struct buf *out);
+    /* Messages were stored of which no row tells, because the feed was full: any number of them, in any conversation. Called
+     * where that begins, and where it ends: what a writer left out is stored by then. Again as with rows. NULL: it does
+     * not matter. */
+    enum err (*gap)(struct store *store);
 };
 
 extern const struct consumer consumers[];

@@ -79,11 +79,32 @@ static void force_one(struct round *round, struct feed_row *out, size_t *taken)
     }
 }
 
-static enum err give(struct job_lease *lease, const struct consumer *consumer, const struct feed_row *rows,
-                     size_t count)
+/* Takes the gaps out of the rows, and tells of them. They may come earlier than rows before them, never later. */
+static enum err tell_of_gaps(struct job_lease *lease, const struct consumer *consumer, struct feed_row *rows,
+                             size_t *count)
+{
+    size_t left = 0, gaps = 0;
+    for (size_t i = 0; i < *count; i++)
+        if ((int)rows[i].kind == FEED_GAP)
+            gaps++;
+        else
+            rows[left++] = rows[i];
+    *count = left;
+    if (!gaps)
+        return ERR_OK;
+    metric_add(METRIC_FEED_GAPS, (int64_t)gaps);
+    log_error("feed.gap",
+              "consumer=%s gaps=%zu msg=\"messages were stored of which it will not hear: the feed was full\"",
+              consumer->name, gaps);
+    return consumer->gap ? consumer->gap(lease->store) : ERR_OK;
+}
+
+static enum err give(struct job_lease *lease, const struct consumer *consumer, struct feed_row *rows, size_t count)
 {
     enum err err = job_keep(lease); /* reading may have taken its time */
-    if (err)
+    if (!err)
+        err = tell_of_gaps(lease, consumer, rows, &count);
+    if (err || !count)
         return err;
     for (size_t i = 0; i < count; i++)
         log_debug("feed.row", "consumer=%s conversation=%llu seq=%llu kind=%d", consumer->name,

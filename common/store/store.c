@@ -84,6 +84,7 @@ struct store *store_new(const struct settings *settings)
     store->chatroom_realm = settings_doors_closed(settings) ? REALM_APP : REALM_CHATROOM;
     store->db = db_new(settings, statements, SQL_COUNT);
     store->feed.on = settings->feed;
+    store->feed.rows_max = (uint64_t)settings->feed_rows_max;
     return store;
 }
 

@@ -1,6 +1,9 @@
 #include "common/store/store_feed.h"
 
+#include "common/clock.h"
+#include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "common/store/store_sql.h"
 
 /* How many rows a job has not passed of the stream s with its cursor c. */
@@ -86,10 +89,60 @@ static enum err take_places(struct store *store, size_t count, struct feed_place
     return err;
 }
 
+/* Whether there is room for more. How many rows there are is asked once in a thousandth of them, and while there is no room
+ * once a second: many writers pass the bound by little, and it costs none of them anything. */
+static enum err look_for_room(struct store *store, size_t count, bool *room)
+{
+    enum { PARTS = 1000, LOOK_MS = 1000 };
+    const uint64_t max = store->feed.rows_max;
+    int64_t now_ms = clock_mono_ms();
+    bool due = store->feed.full ? now_ms - store->feed.looked_ms >= LOOK_MS
+                                : !store->feed.looked_ms || store->feed.since_look >= max / PARTS;
+    *room = !store->feed.full;
+    if (!max || !due)
+        return ERR_OK;
+    struct feed_total total;
+    enum err err = store_feed_total(store, &total);
+    if (err)
+        return err;
+    *room = total.rows + count <= (store->feed.full ? max / 10 * 9 : max);
+    store->feed.looked_ms = now_ms;
+    store->feed.since_look = 0;
+    store->feed.ending = *room && store->feed.full;
+    return ERR_OK;
+}
+
+static enum err add_gap(struct store *store)
+{
+    struct feed_place at;
+    enum err err = take_places(store, 1, &at);
+    struct db_value gap[FEED_PARAMS] = {DB_NUM(at.stream), DB_NUM(at.pos), DB_NUM(0), DB_NUM(0),
+                                        DB_NUM(FEED_GAP),  DB_NULL,        DB_NULL};
+    return err ? err : db_many(store->db, SQL_FEED_ADD, gap, 1, FEED_PARAMS);
+}
+
+/* From here on this writer's messages have no row: so says the last that it writes. */
+static enum err leave_out(struct store *store, size_t count)
+{
+    store->feed.left_out = count;
+    if (store->feed.full)
+        return ERR_OK;
+    enum err err = add_gap(store);
+    store->feed.filling = !err;
+    return err;
+}
+
 enum err store_feed_add(struct store *store, const struct feed_entry *entries, size_t count)
 {
     struct feed_place at;
-    enum err err = take_places(store, count, &at);
+    bool room;
+    enum err err = look_for_room(store, count, &room);
+    if (!err && !room)
+        return leave_out(store, count);
+    if (!err && store->feed.ending) /* whoever looks for what was left out finds all of this writer's from here on */
+        err = add_gap(store);
+    if (!err)
+        err = take_places(store, count, &at);
     if (err)
         return err;
     struct db_value *params = mem_zalloc(count * FEED_PARAMS * sizeof *params);
@@ -109,7 +162,30 @@ enum err store_feed_add(struct store *store, const struct feed_entry *entries, s
     }
     err = db_many(store->db, SQL_FEED_ADD, params, count, FEED_PARAMS);
     free(params);
+    store->feed.since_look += count;
     return err;
+}
+
+/* Messages that have no row any more are worth a word, once. */
+static void settle_room(struct store *store, enum err err)
+{
+    if (!err && store->feed.filling) {
+        store->feed.full = true;
+        metric_inc(METRIC_FEED_FULL);
+        log_error("feed.full",
+                  "rows_max=%llu msg=\"messages are stored, but no consumer will hear of them, until chaguan-worker"
+                  " has passed a tenth of the feed: is one running?\"",
+                  (unsigned long long)store->feed.rows_max);
+    }
+    if (!err && store->feed.ending) {
+        store->feed.full = false;
+        metric_add(METRIC_FEED_FULL, -1);
+        log_info("feed.goes_on", "rows_max=%llu", (unsigned long long)store->feed.rows_max);
+    }
+    if (!err)
+        metric_add(METRIC_FEED_LEFT_OUT, (int64_t)store->feed.left_out);
+    store->feed.filling = store->feed.ending = false;
+    store->feed.left_out = 0;
 }
 
 void store_feed_settle(struct store *store, enum err err)
@@ -117,6 +193,7 @@ void store_feed_settle(struct store *store, enum err err)
     if (err && store->feed.begun)
         store->feed.stream = 0;
     store->feed.begun = false;
+    settle_room(store, err);
 }
 
 /* ---- jobs ---- */

@@ -25,7 +25,13 @@ struct feed_entry {
     const struct message *message;
     struct feed_place *last; /* where the last row of its conversation is; set to where its own is */
 };
-/* A row for each, in this order. In a transaction; `count` is at least 1. */
+/* The kind of the rows between which a writer stored messages without one, because feed_rows_max were there: one where that
+ * begins, one where it ends. They are of no conversation and have no number. A writer that is killed meanwhile writes only
+ * the first. */
+enum { FEED_GAP = 0 };
+
+/* A row for each, in this order; or, while there is no room, none, with a gap at either end. In a
+ * transaction; `count` is at least 1. */
 enum err store_feed_add(struct store *store, const struct feed_entry *entries, size_t count) CG_MUST_CHECK;
 /* How that transaction ended: only what is known to be committed makes a stream this store's. */
 void store_feed_settle(struct store *store, enum err err);

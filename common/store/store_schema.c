@@ -185,6 +185,43 @@ static void on_finding(void *arg, const struct db_value *c)
     ++*finding->count;
 }
 
+static void on_feed_finding(void *arg, const struct db_value *c)
+{
+    struct finding *finding = arg;
+    char line[256];
+    snprintf(line, sizeof line, finding->format, (unsigned long long)c[0].number, (unsigned long long)c[1].number,
+             (unsigned long long)c[2].number);
+    finding->found(finding->arg, line);
+    ++*finding->count;
+}
+
+/* Rows of what was never said, streams with holes, and workers that have passed what is not there. Each is one statement, so
+ * nothing that runs is a finding. */
+static enum err check_feed(struct store *store, struct finding *finding)
+{
+    static const struct {
+        const char *sql, *format;
+    } checks[] = {
+        {"SELECT f.conversation, f.seq, c.seq FROM feed f JOIN conversation c ON c.id = f.conversation"
+         " WHERE f.seq > c.seq",
+         "conversation=%llu the feed has number %llu, past the last message %llu"},
+        {"SELECT c.stream, c.pos, s.pos FROM feed_cursor c JOIN feed_stream s ON s.id = c.stream WHERE c.pos > s.pos",
+         "stream=%llu a worker has passed %llu, past its end %llu"},
+        {"SELECT s.id, CAST(s.pos - COALESCE(t.pos, 0) AS UNSIGNED) AS wanted, CAST(COUNT(f.pos) AS UNSIGNED) AS found"
+         " FROM feed_stream s"
+         " LEFT JOIN worker_job j ON j.name = 'trim' LEFT JOIN feed_cursor t ON t.stream = s.id AND t.job = j.id"
+         " LEFT JOIN feed f ON f.stream = s.id AND f.pos > COALESCE(t.pos, 0) AND f.pos <= s.pos"
+         " WHERE s.pos >= COALESCE(t.pos, 0) GROUP BY s.id, s.pos, t.pos HAVING found <> wanted",
+         "stream=%llu must have %llu rows but has %llu"},
+    };
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < sizeof checks / sizeof checks[0]; i++) {
+        finding->format = checks[i].format;
+        err = db_run(store->db, checks[i].sql, on_feed_finding, finding);
+    }
+    return err;
+}
+
 enum err store_check(struct store *store, store_line_fn *found, void *arg, uint64_t *findings)
 {
     static const struct {
@@ -220,6 +257,9 @@ enum err store_check(struct store *store, store_line_fn *found, void *arg, uint6
         struct finding finding = {checks[i].format, found, arg, findings};
         err = db_run(store->db, checks[i].sql, on_finding, &finding);
     }
+    struct finding of_feed = {NULL, found, arg, findings};
+    if (!err)
+        err = check_feed(store, &of_feed);
     db_rollback(store->db);
     return err;
 }

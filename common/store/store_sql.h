@@ -202,6 +202,14 @@ struct store {
         bool begun;      /* the stream, by the transaction that is open */
         uint64_t stream; /* 0: none so far */
         uint64_t owner;  /* its number for that */
+
+        uint64_t rows_max;   /* the setting; 0: any number */
+        bool full;           /* this writer leaves it out */
+        bool filling;        /* likewise from the transaction that is open */
+        bool ending;         /* not any more, if that one is committed */
+        uint64_t since_look; /* rows written since it was asked how many there are */
+        int64_t looked_ms;   /* when that was; 0: never */
+        uint64_t left_out;   /* messages of the transaction that is open */
     } feed;
 };
 

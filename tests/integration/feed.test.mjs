@@ -8,13 +8,13 @@ import { Talk } from './lib/databases.mjs';
 import { Player, login, newSpace, transfer } from './lib/spaces.mjs';
 import { NO_RATES, Stack, eventually, post, request } from './lib/stack.mjs';
 
-const LEASE_MS = 1500;
+const LEASE_MS = 1500, ROWS_MAX = 20_000;
 
 describe('the feed, with two workers', () => {
   let stack;
   const people = [];
   before(async () => {
-    stack = await Stack.start({ workers: 2, settings: { ...NO_RATES, jwt_secret: 'a-secret-of-the-test-that-is-long-enough', feed_lease_ms: LEASE_MS, feed_poll_ms: 20, feed_idle_ms: 1000,
+    stack = await Stack.start({ workers: 2, settings: { ...NO_RATES, jwt_secret: 'a-secret-of-the-test-that-is-long-enough', feed_lease_ms: LEASE_MS, feed_poll_ms: 20, feed_rows_max: ROWS_MAX, feed_idle_ms: 1000,
       db_timeout_ms: '1s', journal_timeout_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms',
       search: 'on', rate_search: 0 } });
     for (const room of [unique('room'), unique('room')]) {
@@ -370,6 +370,49 @@ describe('the feed, with two workers', () => {
     const numbers = (await findAll({ q: mark, conversation: where })).map(({ content }) => Number(content.split(' ')[1]));
     assert.deepEqual(numbers, Array.from({ length: count }, (_, i) => count - i), 'each once, the newest first');
     assert.ok(await stack.metric(await carrier(), 'search_builds_total') >= 1);
+  });
+
+  it('without a worker the feed is full one day: messages are stored, and consumers come to a gap', async () => {
+    await passed();
+    for (const name of ['worker1', 'worker2']) await stack.stopPart(name);
+    // As if a writer had written so many that every other comes to the bound: rows of what was said, once more.
+    const { insertId: stream } = await stack.sql('INSERT INTO feed_stream (owner, pos, changed_at) VALUES (1, ?, UTC_TIMESTAMP(3))',
+      [ROWS_MAX]);
+    await stack.sql(`INSERT INTO feed (stream, pos, conversation, seq, kind) SELECT ?, n.seq, m.conversation, m.seq, m.kind
+      FROM seq_1_to_${ROWS_MAX} n, (SELECT conversation, seq, kind FROM message ORDER BY conversation, seq LIMIT 1) m`, [stream]);
+    const talk = new Talk(people, () => unique('unheard'));
+    await talk.goesOn(10);
+    await stack.counts('feed_left_out_total', () => talk.goesOn(10), 10);
+    await eventually(async () => (await stack.relayMetric('feed_full')) === 2, 'both to say so');
+    await talk.stop();
+    assert.equal(Math.floor((await feed()).rows / 100), ROWS_MAX / 100, 'and write no more');
+    assert.equal((await stack.chaguan('check')).stdout, 'no findings\n');
+    for (const name of ['worker1', 'worker2']) await stack.startPart(name);
+    await passed();
+    await eventually(async () => (await feed()).rows === 0, 'the rows to be removed');
+    const gaps = async () => (await stack.metric('worker1', 'feed_gaps_total')) + (await stack.metric('worker2', 'feed_gaps_total'));
+    assert.ok((await gaps()) >= 2, 'one of each relay');
+    const after = new Talk(people, () => unique('heard'));
+    await eventually(async () => {
+      await after.goesOn(5);
+      return (await stack.relayMetric('feed_full')) === 0;
+    }, 'both to write again');
+    await after.goesOn(20);
+    await after.stop();
+    await passed();
+    const came = new Set(given().map(({ conversation, seq }) => `${conversation}:${seq}`));
+    const last = await stack.sql("SELECT conversation, seq FROM message WHERE content LIKE 'heard%' ORDER BY created_at DESC, seq DESC LIMIT 20");
+    assert.equal(last.length, 20);
+    for (const { conversation, seq } of last) assert.ok(came.has(`${conversation}:${seq}`), `${conversation}:${seq}`);
+    const [{ seq: beyond, id }] = await stack.sql('SELECT id, seq FROM conversation WHERE seq > 0 LIMIT 1');
+    await stack.sql('INSERT INTO feed_stream (id, owner, pos, changed_at) VALUES (4000000, 1, 2, UTC_TIMESTAMP(3))');
+    await stack.sql('INSERT INTO feed (stream, pos, conversation, seq, kind) VALUES (4000000, 3, ?, ?, 1)', [id, beyond + 1]);
+    await stack.sql("INSERT INTO feed_cursor (job, stream, pos) SELECT id, 4000000, 9 FROM worker_job WHERE name = 'count'");
+    const check = await stack.chaguan('check');
+    for (const finding of [/the feed has number/, /has passed 9, past its end 2/, /must have 2 rows but has 0/])
+      assert.match(check.stdout, finding);
+    for (const table of ['feed', 'feed_cursor']) await stack.sql(`DELETE FROM ${table} WHERE stream = 4000000`);
+    await stack.sql('DELETE FROM feed_stream WHERE id = 4000000');
   });
 
   it('afterwards the numbers are whole and every part ends in an orderly way', async () => {
