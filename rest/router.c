@@ -193,7 +193,7 @@ static int run(struct call *call, const struct route *route, struct caller *call
         return 400;
     call->query = &query;
     bool is_backend = call->caller && !call->caller->is_user;
-    if (route->creates && !is_backend && moderate_creation(call) != 200)
+    if (route->creates && !is_backend && moderate_creation(call, call->caller ? call->caller->id : 0) != 200)
         return 429;
     if (!route->quick && !route->scope)
         begin_slow(call->backends);

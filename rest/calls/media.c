@@ -367,7 +367,8 @@ static int tell_room(struct call *call)
     if (http_query(call->query, "bytes", &text) && text.len &&
         !http_query_number(call->query, "bytes", 0, INT64_MAX, 0, &bytes))
         return 400;
-    int status = call->caller && !call->caller->is_user ? 200 : moderate_may_create(call);
+    bool is_backend = call->caller && !call->caller->is_user;
+    int status = is_backend ? 200 : moderate_may_create(call, call->caller ? call->caller->id : 0);
     if (status == 200)
         status = check_room(call, bytes);
     if (status == 200) {

@@ -5,7 +5,6 @@
 #include "common/rate.h"
 #include "common/store/store_sanctions.h"
 #include "rest/http/failure.h"
-#include "rest/services/caller.h"
 
 #include <pthread.h>
 
@@ -60,19 +59,19 @@ static struct rate creation_rate(const struct call *call)
     return (struct rate){settings->rate_creations, settings->rate_creations_burst};
 }
 
-/* Who pays: the address, and the user of the application if it is known who calls. No user's key is an address's. */
-static size_t makers_of(const struct call *call, uint64_t makers[2])
+/* Who pays: the address, and the user if it is known. No user's key is an address's. */
+static size_t makers_of(const struct call *call, uint64_t user, uint64_t makers[2])
 {
     makers[0] = rate_address_key(call->request->remote);
-    makers[1] = call->caller && call->caller->is_user ? ~call->caller->id : 0;
-    return makers[1] ? 2 : 1;
+    makers[1] = ~user;
+    return user ? 2 : 1;
 }
 
-int moderate_creation(struct call *call)
+int moderate_creation(struct call *call, uint64_t user)
 {
     int64_t retry_after_ms = 0;
     uint64_t makers[2];
-    size_t count = makers_of(call, makers);
+    size_t count = makers_of(call, user, makers);
     for (size_t i = 0; i < count; i++)
         if (!take(&rates.creations, makers[i], (struct rates){.messages = creation_rate(call)}, 0, &retry_after_ms))
             return refuse_creation(call, retry_after_ms);
@@ -88,11 +87,11 @@ static bool may_make(const struct call *call, uint64_t maker, int64_t *retry_aft
     return rate_take(&bucket, creation_rate(call), clock_mono_ms(), retry_after_ms);
 }
 
-int moderate_may_create(struct call *call)
+int moderate_may_create(struct call *call, uint64_t user)
 {
     int64_t retry_after_ms = 0;
     uint64_t makers[2];
-    size_t count = makers_of(call, makers);
+    size_t count = makers_of(call, user, makers);
     for (size_t i = 0; i < count; i++)
         if (!may_make(call, makers[i], &retry_after_ms))
             return refuse_creation(call, retry_after_ms);

@@ -18,9 +18,9 @@ int moderate(struct call *call, uint64_t user, uint64_t conversation, enum moder
 int moderate_refuse(struct call *call, bool banned);
 
 /* A call that may make what stays for ever: 200, or 429 if its address, or its
- * user, has made too much. Before anything is read. */
-int moderate_creation(struct call *call);
+ * user (0: nobody known), has made too much. Before anything is read. */
+int moderate_creation(struct call *call, uint64_t user);
 /* Whether it would be 200 now; nothing is charged. */
-int moderate_may_create(struct call *call);
+int moderate_may_create(struct call *call, uint64_t user);
 
 #endif
