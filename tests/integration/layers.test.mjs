@@ -13,7 +13,7 @@ describe('the layers of the source', () => {
   let copy;
   before(() => {
     copy = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-layers-'));
-    for (const folder of ['common', 'relay', 'rest', 'admin', 'sql'])
+    for (const folder of ['common', 'relay', 'rest', 'worker', 'admin', 'thumbnail', 'sql'])
       fs.cpSync(path.join(ROOT, folder), path.join(copy, folder), { recursive: true });
     fs.mkdirSync(path.join(copy, 'deploy'));
     fs.copyFileSync(path.join(ROOT, 'deploy/layers.sh'), path.join(copy, 'deploy/layers.sh'));
