@@ -18,6 +18,18 @@ async function killed({ stack, dice }, part) {
   await startAgain(stack, part);
 }
 
+/** How a round's worker is started: its log says every row that the consumer is given. */
+export const startWorker = (stack, part = 'worker1') => eventually(async () => {
+  await stack.startPart(part, '--set', 'log_level=debug');
+  return true;
+}, `${part} to be started`, RESTART_MS);
+
+async function workerKilled({ stack, dice }, part) {
+  await stack.kill(part, 'KILL');
+  await pause(dice.between(0, 1500));
+  await startWorker(stack, part);
+}
+
 async function frozen({ stack }, part, ms) {
   await stack.kill(part, 'STOP');
   await pause(ms);
@@ -92,6 +104,9 @@ export const FAULTS = [
   { name: 'Redis stalled', takes: () => ['redis'], lasts: stall, run: (w, [part], ms) => frozen(w, part, ms) },
   { name: 'relay stalled', takes: (w) => [relay(w)], lasts: stall, run: (w, [part], ms) => frozen(w, part, ms) },
   { name: 'REST killed', takes: () => ['rest'], run: (w) => killed(w, 'rest') },
+  { name: 'worker killed', takes: () => ['worker1'], run: (w, [part]) => workerKilled(w, part) },
+  { name: 'worker frozen past its lease', takes: () => ['worker1'], lasts: between(1500, 3500),
+    run: (w, [part], ms) => frozen(w, part, ms) },
   { name: 'nginx reloaded', takes: () => ['nginx'], run: ({ stack }) => stack.reload('nginx') },
   { name: 'nginx killed', takes: () => ['nginx'], run: (w) => killed(w, 'nginx') },
 ];
@@ -138,7 +153,7 @@ export async function inject(world, planned) {
 
 /** Whatever a fault that failed may have left. */
 export async function heal(stack) {
-  for (const part of ['redis', 'mariadb', 'rest', 'nginx', 'relay1', 'relay2', 'relay3'])
+  for (const part of ['redis', 'mariadb', 'rest', 'nginx', 'relay1', 'relay2', 'relay3', 'worker1'])
     await stack.script('kill', part, 'CONT');
   await eventually(async () => {
     await stack.up();

@@ -2,6 +2,7 @@
 // history of it all is judged.
 import { request } from '../integration/lib/http.mjs';
 import { check } from './checker.mjs';
+import { AppNative, Backend } from './clients/app.mjs';
 import { CustomerListener, CustomerPoster } from './clients/customers.mjs';
 import { Errands } from './clients/errands.mjs';
 import { Giver, Player, SpaceNative } from './clients/spaces.mjs';
@@ -163,6 +164,38 @@ async function space(world) {
   return [listens(a), listens(b), giver, other, native];
 }
 
+/** An application's users, in a conversation that its backend has made. */
+async function application(world) {
+  const key = await serverKey(world);
+  const headers = { Authorization: `Bearer ${key}` };
+  const make = async (path, body) => {
+    let answer;
+    const good = await world.until(async () => {
+      answer = await world.call(`/v1/${path}`, { body, headers }).catch(() => undefined);
+      return answer?.status === 200 || answer?.status === 201;
+    });
+    if (!good) throw new Error(`${path}: ${JSON.stringify(answer)}`);
+    return answer.json;
+  };
+  const ids = ['a', 'b', 'c'].map((who) => `${world.name}-app-${who}`);
+  const { public_id: room } = await make('conversations', { id: `${world.name}-app`, type: 'group', members: ids });
+  const users = await Promise.all(ids.map(async (id) => ({ id, ...(await make(`users/${id}/token`, {})) })));
+  const native = (user, n, options) => Object.assign(new AppNative(world, room, user, `${user.id}-${n}`),
+    { listens: true, ...options });
+  const backend = Object.assign(new Backend(world, room, key, ids[2], `${ids[2]}-backend`), { listens: false, ...lanes(3) });
+  return [native(users[0], 1, talks), native(users[1], 1, talks), native(users[0], 2), backend];
+}
+
+/** One for all rounds of a stack. */
+async function serverKey({ stack }) {
+  if (!stack.serverKey) {
+    const { code, stdout, stderr } = await stack.chaguan('key', 'add', 'faults', '--scope', 'read,write,admin');
+    if (code !== 0) throw new Error(`chaguan key: ${stderr}`);
+    stack.serverKey = stdout.trim();
+  }
+  return stack.serverKey;
+}
+
 /** What everybody has is what the transfers make of it. */
 async function pointsAreRight(world, people, rows) {
   for (const giver of people.filter((person) => person instanceof Giver)) {
@@ -278,11 +311,41 @@ async function presenceIsTrue(world, people) {
   for (const answer of answers) world.record(answer);
 }
 
+// ---- the feed ----
+
+/** What the worker's log says that its consumer was given, of all rounds. */
+function given(stack) {
+  const row = /^ts=\S+ .*event=feed\.row consumer=count conversation=(\d+) seq=(\d+) kind=\d+$/gm;
+  return [...stack.read('worker1.log').matchAll(row)].map(([, conversation, seq]) => [conversation, Number(seq)]);
+}
+
+/** Every message that is stored has come to the consumer, in the order of its conversation; how many came twice. */
+async function feedIsWhole(world) {
+  const { stack } = world;
+  const passed = await world.until(async () => {
+    const { stdout } = await stack.chaguan('feed');
+    return /^job=count .* lag_rows=0 /m.test(stdout) && /^rows=0$/m.test(stdout);
+  }, REST_MS);
+  if (!passed) world.wrong('the consumer of the feed does not come to its end');
+  const last = new Map();
+  let twice = 0;
+  for (const [conversation, seq] of given(stack)) {
+    const before = last.get(conversation) ?? 0;
+    if (seq > before + 1) world.wrong(`the feed of conversation ${conversation} goes from ${before} to ${seq}`);
+    if (seq <= before) twice++;
+    else last.set(conversation, seq);
+  }
+  for (const { conversation, seq } of await stack.sql('SELECT conversation, MAX(seq) AS seq FROM message GROUP BY conversation'))
+    if (last.get(String(conversation)) !== Number(seq))
+      world.wrong(`the feed of conversation ${conversation} ends with ${last.get(String(conversation))}, not ${seq}`);
+  return twice;
+}
+
 // ---- the round ----
 
 export async function assemble(world) {
   const people = (await Promise.all([gather(world, 'busy', busyRoom(world)), gather(world, 'hasty', hastyRoom(world)),
-    gather(world, 'quiet', quietRoom(world)), wideRooms(world), friends(world), customers(world), space(world)])).flat();
+    gather(world, 'quiet', quietRoom(world)), wideRooms(world), friends(world), customers(world), space(world), application(world)])).flat();
   people.push(...chatters(world), ...(await errands(world, people)));
   world.namespaceBase =
     await world.stack.count(`SELECT COALESCE(MAX(seq), 0) FROM conversation WHERE kind = ? AND name = '/'`, [SOCKETIO]);
@@ -352,10 +415,11 @@ export async function round(stack, { seed, name, faults, spanMs, longestMs = 30_
   for (const { counter, transfer, ...row } of rows) world.record({ ev: 'row', ...row });
   for (const room of new Set(rows.map((row) => row.room)))
     world.record({ ev: 'counter', room, seq: rows.find((row) => row.room === room).counter });
+  const fedTwice = await feedIsWhole(world);
   const checked = await stack.chaguan('check');
   if (checked.code !== 0) world.wrong(`chaguan check: ${checked.stdout}${checked.stderr}`);
   world.over = world.closed = true;
   await Promise.all(people.filter((person) => person.listens).map((person) => person.stop()));
   return { history: world.history, recoveries: people.reduce((sum, person) => sum + (person.recoveries ?? 0), 0),
-    violations: check(world.history) };
+    fedTwice, violations: check(world.history) };
 }

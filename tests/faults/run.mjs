@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { Stack, bin } from '../integration/lib/stack.mjs';
 import { figures } from './checker.mjs';
 import { kills } from './durable.mjs';
+import { startWorker } from './faults.mjs';
 import { round } from './round.mjs';
 import { Dice } from './world.mjs';
 
@@ -17,10 +18,10 @@ import { Dice } from './world.mjs';
 export const SETTINGS = { log_level: 'info', lease_ms: '1500ms', grace_ms: '200ms', members_interval_ms: '20ms',
   drain_ms: '500ms', journal_timeout_ms: '2s', db_timeout_ms: '1s',
   redis_timeout_ms: '500ms', reconcile_ms: '500ms', reconcile_down_ms: '200ms', poll_presence_ms: '2s', admit_ms: '1s',
-  room_linger_ms: '2s',
+  room_linger_ms: '2s', feed_lease_ms: '1500ms', feed_poll_ms: '50ms',
   // Its clients are programs that say the next thing as soon as they may, all from one address.
   rate_connection: 0, rate_connection_bytes: 0, rate_user: 0, rate_user_bytes: 0, rate_address: 0,
-  rate_address_bytes: 0, rate_handshakes: 0, rate_creations: 0, address_connections_max: 0,
+  rate_address_bytes: 0, rate_handshakes: 0, rate_creations: 0, rate_key: 0, address_connections_max: 0,
   // A client of polling that gives up while it connects is gone when its pong is missed, and not before.
   io_ping_interval_ms: '3s', io_ping_timeout_ms: '5s' };
 
@@ -34,19 +35,21 @@ function tails(stack) {
 /** Runs them on a stack of their own; the number of violations. say: gets lines of text. */
 export async function rounds({ count, seed, faults, spanMs, longestMs, only, out, say }) {
   const stack = await Stack.start({ relays: 3, settings: SETTINGS });
+  await stack.stopPart('worker1');
+  await startWorker(stack);
   const total = {};
   const dice = new Dice(seed);
   let bad = 0;
   try {
     for (let n = 1; n <= count && !bad; n++) {
       const own = Math.floor(dice.roll() * 2 ** 32);
-      const { history, violations, recoveries } = await round(stack,
+      const { history, violations, recoveries, fedTwice } = await round(stack,
         { seed: own, name: `r${n}`, faults: new Dice(own).between(Math.ceil(faults / 2), faults), spanMs, longestMs,
           only });
       const file = path.join(out, `history-${seed}-${n}.jsonl`);
       fs.mkdirSync(out, { recursive: true });
       fs.writeFileSync(file, history.map((line) => JSON.stringify(line)).join('\n'));
-      const counted = { ...figures(history), recoveries };
+      const counted = { ...figures(history), recoveries, 'rows of the feed given twice': fedTwice };
       for (const [name, number] of Object.entries(counted)) total[name] = (total[name] ?? 0) + number;
       const injected = history.filter((line) => line.ev === 'fault').map((line) => `${line.at} ${line.name}`);
       say(`round ${n}: ${injected.join('; ')}\n         ${show(counted)}`);
