@@ -128,5 +128,25 @@ describe('a cluster of three',
     await agree(talk, nodes[2]);
   });
 
+  it('through all of that the feed has given its consumer every message, in the order of its conversation', async (t) => {
+    await eventually(async () => / lag_rows=0 /.test((await stack.chaguan('feed')).stdout.match(/^job=count .*$/m)?.[0]),
+      'the consumer to have passed all');
+    const row = /^ts=\S+ .*event=feed\.row consumer=count conversation=(\d+) seq=(\d+) kind=\d+$/gm;
+    const last = new Map();
+    let twice = 0;
+    for (const [, conversation, seq] of stack.read('worker1.log').matchAll(row)) {
+      const before = last.get(conversation) ?? 0;
+      if (Number(seq) <= before) twice++;
+      else assert.equal(Number(seq), before + 1, `conversation ${conversation} in order`);
+      last.set(conversation, Math.max(before, Number(seq)));
+    }
+    t.diagnostic(`given twice: ${twice}`);
+    const stored = await nodes[2].sql('SELECT conversation, MAX(seq) FROM message GROUP BY conversation');
+    assert.ok(stored.length);
+    assert.deepEqual(stored.map((line) => line.split('\t')).filter(([id, seq]) => last.get(id) !== Number(seq)), []);
+    for (const metric of ['feed_missing_total', 'feed_unordered_total'])
+      assert.equal(await stack.metric('worker1', metric), 0, metric);
+  });
+
   it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());
 });
