@@ -225,7 +225,9 @@ static struct {
     size_t count;
     enum err err;
     int reads;
-    struct job *waiting; /* with `slow`: a job that runs when the test says so */
+    struct job *waiting;    /* with `slow`: the latest job that runs when the test says so */
+    struct job *before[16]; /* those that wait since before it, oldest first */
+    size_t before_count;
     bool slow;
 } db;
 
@@ -281,22 +283,29 @@ static void run(struct job *job)
     job->done(job);
 }
 
+static void run_or_wait(struct job *job)
+{
+    if (!db.slow) {
+        run(job);
+        return;
+    }
+    if (db.waiting) {
+        assert_true(db.before_count < sizeof db.before / sizeof db.before[0]);
+        db.before[db.before_count++] = db.waiting;
+    }
+    db.waiting = job;
+}
+
 void db_pool_add(struct db_pool *db_pool, struct job *job)
 {
     (void)db_pool;
-    if (db.slow)
-        db.waiting = job;
-    else
-        run(job);
+    run_or_wait(job);
 }
 
 enum err db_pool_try(struct db_pool *db_pool, struct job *job)
 {
     (void)db_pool;
-    if (db.slow)
-        db.waiting = job;
-    else
-        run(job);
+    run_or_wait(job);
     return ERR_OK;
 }
 

@@ -189,8 +189,11 @@ static void redis_answers(void)
 
 static void database_answers(void)
 {
-    struct job *job = db.waiting;
-    db.waiting = NULL;
+    struct job *job = db.before_count ? db.before[0] : db.waiting;
+    if (db.before_count)
+        memmove(db.before, db.before + 1, --db.before_count * sizeof db.before[0]);
+    else
+        db.waiting = NULL;
     if (job)
         run(job);
     sio_flush();
