@@ -275,7 +275,7 @@ static void serve_route(const struct route *route, enum origin origin, struct ca
     call->repeatable = &repeatable;
     call->writes = store_writes(call->backends->store);
     response->status = origin_is_refused(origin) ? refuse_origin(call) : run(call, route, &caller);
-    if (route->body == BODY_STREAM)
+    if (route->body == BODY_STREAM && response->status != 401) /* what a stranger sends is not even read */
         http_discard_body(call->request);
     if (response->status < 400 && response->body.failed)
         response->status = 500;
