@@ -17,7 +17,17 @@ enum status {
 typedef enum status command_fn(const struct settings *settings, bool dry);
 
 /* What a command of more words was given. */
-enum operation_option { OPTION_ROOM, OPTION_FOR, OPTION_REASON, OPTION_REALM, OPTION_RELAYS, OPTION_SCOPE, OPTIONS };
+enum operation_option {
+    OPTION_ROOM,
+    OPTION_FOR,
+    OPTION_REASON,
+    OPTION_REALM,
+    OPTION_RELAYS,
+    OPTION_SCOPE,
+    OPTION_DAYS,
+    OPTION_LINES_DAYS,
+    OPTIONS
+};
 struct operation {
     const char *words[1];         /* as many as the command takes */
     const char *options[OPTIONS]; /* NULL: not given */
@@ -29,7 +39,8 @@ operation_fn command_user_list, command_user_show, command_user_mute, command_us
     command_user_unban, command_user_kick, command_user_revoke, command_tokens_revoke, command_address_ban,
     command_address_unban, command_address_list, command_sanctions, command_relays, command_drain, command_roundtrip,
     command_invite_add, command_setup_code, command_key_add, command_key_list, command_key_revoke, command_feed_forget,
-    command_search_status, command_search_rebuild, command_export, command_user_export, command_import;
+    command_search_status, command_search_rebuild, command_export, command_user_export, command_import,
+    command_conversation_keep;
 
 command_fn command_migrate;
 command_fn command_check;

@@ -65,6 +65,9 @@ static const struct command {
      .operate = command_export},
     {"import", "FILE: store such lines, of a file or of standard input (-); safe to repeat; --dry-run",
      .takes_dry = true, .operate = command_import, .words = 1},
+    {"conversation keep",
+     "CONVERSATION: print how long it keeps messages, and how far they are gone; set it; --days --lines-days",
+     .operate = command_conversation_keep, .words = 1, .options = 1 << OPTION_DAYS | 1 << OPTION_LINES_DAYS},
     {"feed", "print who follows what is stored, which worker has it, and how far it is behind", .run = command_feed},
     {"feed forget", "CONSUMER: one that no worker knows any more: rows are no longer kept for it",
      .operate = command_feed_forget, .words = 1},
@@ -95,6 +98,8 @@ static void describe(struct buf *out)
         "  --relays LIST      their listen_socket or host:port, parted by commas; else one relay through the front\n"
         "  --reason TEXT      why, for other operators\n"
         "  --scope LIST       what a key may do, parted by commas: read, write, admin\n"
+        "  --days N           how long messages are kept; 0: for ever; default: as keep_days has it\n"
+        "  --lines-days N     the same of comings and goings, and keep_presence_lines_days\n"
         "  --dry-run          only say what would be done\n\nExit status: 0 done "
         "(check: no findings); 1 check found something;\n"
         "2 the command could not be carried out (bad command line or setting, server\n"
@@ -168,6 +173,8 @@ int main(int argc, char **argv)
         {"realm", .value = &operation.options[OPTION_REALM]},
         {"scope", .value = &operation.options[OPTION_SCOPE]},
         {"relays", .value = &operation.options[OPTION_RELAYS]},
+        {"days", .value = &operation.options[OPTION_DAYS]},
+        {"lines-days", .value = &operation.options[OPTION_LINES_DAYS]},
         {"dry-run", .flag = &dry},
         {NULL},
     };

@@ -176,11 +176,14 @@
     X(NATIVE_RESETS, "native_resets_total", counter, \
       "Cursors of the native protocol that were none here, or too far behind") \
     X(RECONCILIATIONS, "reconciliations_total", counter, "Comparisons of the rooms in use with the database") \
+    X(ROOMS_FORGOTTEN, "rooms_forgotten_total", counter, \
+      "Rooms whose recent events were dropped because something that was stored is gone") \
     X(RECONCILE_FOUND, "reconcile_found_total", counter, "Rooms that a reconciliation found behind the database") \
     X(FEED_PASSED, "feed_passed_total", counter, "Rows of the feed that consumers have taken for good") \
     X(FEED_AGAIN, "feed_again_total", counter, \
       "Rows of the feed that a consumer was given and is given again, because the database did not hear of it") \
     X(FEED_REMOVED, "feed_removed_total", counter, "Rows of the feed removed because all consumers had passed them") \
+    X(LIFE_REMOVED, "life_removed_total", counter, "Messages removed because they had been kept long enough") \
     X(FEED_LEASES_LOST, "feed_leases_lost_total", counter, \
       "Times another worker had taken over what this one was doing") \
     X(FEED_MISSING, "feed_missing_total", counter, \

@@ -5,6 +5,9 @@
 
 #include "common/token.h"
 
+/* The generation of a user who was erased, which nobody has proved a right under. */
+#define RIGHTS_ERASED UINT32_MAX
+
 struct rights {
     uint32_t generation;
     uint32_t tokens;  /* tokens of ours of an earlier generation are void */

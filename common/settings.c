@@ -345,6 +345,12 @@ static const struct setting rows[] = {
     ROW(feed_batch, COUNT, WORKER, "5000", 1, 100000, "Most rows of the feed that a worker holds of one consumer's."),
     ROW(feed_idle_ms, MILLIS, WORKER, "10min", 100, 24 * 3600000,
         "A writer's part of the feed goes once nothing was written to it for so long, and all consumers have passed it."),
+    ROW(keep_days, COUNT, WORKER, "0", 0, 36500,
+        "How many days messages are kept, unless their conversation says otherwise; then a worker removes them. 0: for "
+        "ever."),
+    ROW(keep_presence_lines_days, COUNT, WORKER, "30", 0, 36500, "The same of the lines that tell who came and went."),
+    ROW(keep_round_ms, MILLIS, WORKER, "10min", 10, 24 * 3600000,
+        "How long a worker that has looked over all conversations for what is too old waits before it begins again."),
 
     ROW(search, SWITCH, REST | WORKER | ADMIN, "off", 0, 1,
         "on: chaguan-worker keeps an index of the messages on its machine, and the REST process there answers "

@@ -60,6 +60,7 @@ struct settings {
     /* worker */
     char *worker_socket;
     int64_t worker_port, feed_lease_ms, feed_poll_ms, feed_batch, feed_idle_ms;
+    int64_t keep_days, keep_presence_lines_days, keep_round_ms;
     /* search */
     char *search_dir, *search_name;
     int64_t search, search_bytes, search_keep_ms, search_timeout_ms, rate_search, rate_search_burst;

@@ -4,6 +4,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/rate.h"
+#include "common/rights.h"
 #include "common/store/store_sanctions.h"
 #include "relay/redis/bus.h"
 #include "relay/core/protocol.h"
@@ -103,8 +104,11 @@ static void apply(const struct sanction *sanction)
 {
     if (sanction->changed_ms > moderation.changed_ms)
         moderation.changed_ms = sanction->changed_ms;
-    if (sanctions_put(&moderation.sanctions, sanction) && sanction->kind != SANCTION_MUTE)
-        expel(sanction);
+    if (!sanctions_put(&moderation.sanctions, sanction) || sanction->kind == SANCTION_MUTE)
+        return;
+    expel(sanction);
+    if (sanction->kind == SANCTION_REVOCATION && sanction->user && sanction->generation == RIGHTS_ERASED)
+        hub_erased(moderation.config.hub, sanction->user);
 }
 
 static void look_again(void)

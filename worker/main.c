@@ -6,6 +6,7 @@
 #include "worker/expire.h"
 #include "worker/follow.h"
 #include "worker/job.h"
+#include "worker/life.h"
 #include "worker/search.h"
 #include "worker/status.h"
 #include "worker/trim.h"
@@ -24,6 +25,7 @@ static const char about[] = "Carries on what the others have stored: follows the
 /* Beside the consumers: what has to be done from time to time. */
 static const struct job_kind tasks[] = {
     {.name = FEED_TRIM_JOB, .pause_ms = 1000, .turn = trim_turn},
+    {.name = "life", .turn = life_turn},
     {.name = "expire", .pause_ms = 60000, .turn = expire_turn},
 };
 enum { TASKS = sizeof tasks / sizeof tasks[0] };

@@ -136,8 +136,22 @@ static void encode(struct page *page, const struct message *message)
     page->encode(page->arg, message, &page->rows);
 }
 
+/* Numbers that lie between what a page has and what it gets are no longer there: they were stored before it. */
+static void tell_gone(struct page *page, uint64_t next)
+{
+    bool is_known = page->read || !page->range.latest; /* else nothing is known of what lies before */
+    if (!page->gone || !is_known || next <= page->last + 1)
+        return;
+    page->gone(page->arg, page, page->last + 1, next - 1, &page->rows);
+    page_end_row(page, false);
+    if (!is_full(page))
+        page->last = next - 1;
+}
+
 void page_add(struct page *page, const struct message *message)
 {
+    if (!is_full(page))
+        tell_gone(page, message->seq);
     if (is_full(page))
         return;
     if (!page->read++)
@@ -152,6 +166,9 @@ void page_add(struct page *page, const struct message *message)
 
 enum err page_end(struct page *page)
 {
+    const struct store_range *range = &page->range;
+    if (!range->latest && range->before != INT64_MAX && page->read < range->limit && !is_full(page) && range->before)
+        tell_gone(page, range->before);
     clear_away(page);
     return page->rows.failed ? ERR_INTERNAL : ERR_OK;
 }

@@ -16,6 +16,10 @@ typedef bool page_wants_fn(const struct message *message);
 /* Appends a message's row; nothing: it has none. */
 typedef void page_encode_fn(void *arg, const struct message *message, struct buf *out);
 
+struct page;
+/* Appends a row in the place of messages that are no longer there: those of these numbers. */
+typedef void page_gone_fn(void *arg, const struct page *page, uint64_t first, uint64_t last, struct buf *out);
+
 struct page_place {
     size_t end; /* of the row's bytes; it begins where the one before it ends */
     bool passing, left_out;
@@ -26,6 +30,7 @@ struct page {
     struct store_range range;
     page_wants_fn *wants; /* NULL: all */
     page_encode_fn *encode;
+    page_gone_fn *gone; /* NULL: nothing tells of them */
     void *arg;
     size_t rows_max;  /* 0: as many as the range has */
     size_t bytes_max; /* of all rows */

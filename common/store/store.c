@@ -43,6 +43,7 @@ static const struct store_statements *const tables[] = {
     &store_customer_statements,
     &store_media_statements,
     &store_said_statements,
+    &store_life_statements,
     &store_admission_statements,
     &store_login_statements,
     &store_friends_statements,

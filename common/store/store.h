@@ -117,7 +117,9 @@ enum err store_read_ranges(struct store *store, const struct store_range *ranges
 struct store_anchor {
     uint64_t conversation, seq, batch; /* given */
     uint64_t tail;                     /* set: the last number there is; 0 also if there is no such conversation */
-    bool lost;                         /* set: the database does not know of it, or of another message in its place */
+    uint64_t trimmed, forgets; /* set: everything up to that number is gone; how often something else went, which
+                                        * was erased or removed (store_life.h) */
+    bool lost;                 /* set: the database does not know of it, or of another message in its place */
 };
 
 /* Compares with what is stored, in two statements whatever the `count`; puts them into another order. A message that

@@ -10,4 +10,8 @@
  * ERR_NOT_FOUND: there is no such user. */
 enum err store_app_user_erase(struct store *store, struct str id) CG_MUST_CHECK;
 
+/* Goes on with one user whose erasure was begun so many seconds ago: what they had under way then has been stored, or never
+ * will be, and a call that failed did not finish. *user: who; 0: nobody is left. For a worker, under a lease. */
+enum err store_app_user_erase_late(struct store *store, int64_t after_s, uint64_t *user) CG_MUST_CHECK;
+
 #endif

@@ -37,6 +37,8 @@ static void on_tail(void *arg, const struct db_value *c)
          i < compared->count && compared->anchors[i].conversation == c[0].number; i++) {
         struct store_anchor *anchor = &compared->anchors[i];
         anchor->tail = c[1].number;
+        anchor->trimmed = c[2].number;
+        anchor->forgets = c[3].number;
         anchor->lost = anchor->tail < anchor->seq;
     }
 }
@@ -53,8 +55,8 @@ static void on_kept(void *arg, const struct db_value *c)
 static enum err compare_tails(struct store *store, struct compared *compared)
 {
     struct buf sql;
-    buf_init(&sql, 64 + compared->count * 21);
-    buf_add_text(&sql, "SELECT id, seq FROM conversation WHERE id IN (");
+    buf_init(&sql, 96 + compared->count * 21);
+    buf_add_text(&sql, "SELECT id, seq, trimmed, forgets FROM conversation WHERE id IN (");
     for (size_t i = 0; i < compared->count; i++) {
         if (i)
             buf_add_char(&sql, ',');
@@ -95,7 +97,7 @@ enum err store_compare(struct store *store, struct store_anchor *anchors, size_t
         return ERR_OK;
     qsort(anchors, count, sizeof anchors[0], by_conversation);
     for (size_t i = 0; i < count; i++) {
-        anchors[i].tail = 0;
+        anchors[i].tail = anchors[i].trimmed = anchors[i].forgets = 0;
         anchors[i].lost = true; /* until its conversation is there */
     }
     enum err err = compare_tails(store, &compared);

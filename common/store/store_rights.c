@@ -38,7 +38,8 @@ static enum err raise(struct store *store, const struct store_revocation *revoca
     enum err err = db_query(store->db, SQL_RIGHTS_LOCK, &DB_NUM(revocation->user), 1, on_locked, &locked);
     if (err || !locked.found)
         return err ? err : ERR_NOT_FOUND;
-    *generation = locked.generation + 1;
+    bool erased = revocation->erased || locked.generation == RIGHTS_ERASED;
+    *generation = erased ? RIGHTS_ERASED : locked.generation + 1;
     struct db_value params[] = {DB_NUM(*generation), DB_NUM(revocation->tokens_too), DB_NUM(*generation),
                                 DB_NUM(revocation->tokens_too), DB_NUM(revocation->user)};
     return db_query(store->db, SQL_RIGHTS_RAISE, params, 5, NULL, NULL);

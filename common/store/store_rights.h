@@ -14,6 +14,7 @@
 struct store_revocation {
     uint64_t user, conversation;
     bool tokens_too;
+    bool erased; /* with user and tokens_too: they are erased, for good (RIGHTS_ERASED) */
 };
 
 /* Within the caller's transaction, before the change itself: it locks the user's row, which makes two who change the same

@@ -227,14 +227,28 @@ enum err store_check(struct store *store, store_line_fn *found, void *arg, uint6
     static const struct {
         const char *sql, *format;
     } checks[] = {
-        /* The counter is read before the messages of the same snapshot, so a running relay is no finding. */
-        {"SELECT c.id, c.seq, CAST(COALESCE(m.last, 0) AS UNSIGNED) FROM conversation c LEFT JOIN"
+        /* The counter is read before the messages of the same snapshot, so a running relay is no finding. What is too old
+         * is removed from the front of a conversation, and from its comings and goings (store_life.h). */
+        {"SELECT c.id, c.seq, CAST(GREATEST(COALESCE(m.last, 0), c.trimmed, c.passing_gone) AS UNSIGNED)"
+         " FROM conversation c LEFT JOIN"
          " (SELECT conversation, MAX(seq) AS last FROM message GROUP BY conversation) m"
-         " ON m.conversation = c.id WHERE c.seq <> COALESCE(m.last, 0)",
+         " ON m.conversation = c.id WHERE c.seq <> GREATEST(COALESCE(m.last, 0), c.trimmed, c.passing_gone)",
          "counter says %llu but the last message is %llu"},
-        {"SELECT conversation, CAST(MAX(seq) AS UNSIGNED), CAST(COUNT(*) AS UNSIGNED) FROM message"
-         " GROUP BY conversation HAVING COUNT(*) <> MAX(seq) OR MIN(seq) <> 1",
+        {"SELECT c.id, c.seq, CAST(COALESCE(m.count, 0) AS UNSIGNED) FROM conversation c LEFT JOIN"
+         " (SELECT conversation, COUNT(*) AS count FROM message GROUP BY conversation) m ON m.conversation = c.id"
+         " LEFT JOIN (SELECT r.conversation, SUM(LEAST(r.last, k.passing_gone) - GREATEST(r.first, k.trimmed + 1) + 1)"
+         "  AS count FROM passing_run r JOIN conversation k ON k.id = r.conversation"
+         "  WHERE r.first <= k.passing_gone AND r.last > k.trimmed AND LEAST(r.last, k.passing_gone) > k.trimmed"
+         "  GROUP BY r.conversation) g ON g.conversation = c.id"
+         " WHERE c.seq <> c.trimmed + COALESCE(m.count, 0) + COALESCE(g.count, 0)",
          "the last number is %llu but there are %llu messages: some are missing"},
+        {"SELECT m.conversation, m.seq, c.trimmed FROM conversation c JOIN message m ON m.conversation = c.id"
+         " AND m.seq <= c.trimmed",
+         "message %llu is there, though everything up to %llu is gone"},
+        {"SELECT m.conversation, m.seq, c.passing_gone FROM conversation c JOIN passing_run r ON r.conversation = c.id"
+         " AND r.first <= c.passing_gone JOIN message m ON m.conversation = c.id AND m.seq >= r.first"
+         " AND m.seq <= LEAST(r.last, c.passing_gone)",
+         "line %llu is there, though comings and goings up to %llu are gone"},
         {"SELECT conversation, seq, CAST(COUNT(*) AS UNSIGNED) FROM message"
          " GROUP BY conversation, seq HAVING COUNT(*) > 1",
          "number %llu stands %llu times"},

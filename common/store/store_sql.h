@@ -20,6 +20,17 @@ enum statement {
     SQL_RUNS_BEFORE,
     SQL_READ_FORWARD_BY,
     SQL_READ_LATEST_BY,
+    SQL_LIFE,
+    SQL_SET_LIFE,
+    SQL_LIFE_LOOK,
+    SQL_LIFE_OLD,
+    SQL_LIFE_RUN,
+    SQL_LIFE_MEDIA,
+    SQL_LIFE_REACTIONS,
+    SQL_LIFE_MESSAGES,
+    SQL_LIFE_RUNS,
+    SQL_LIFE_TRIMMED,
+    SQL_LIFE_PASSED,
     SQL_EPOCH,
     SQL_FIND_BATCH,
     SQL_ADD_MESSAGE,
@@ -118,6 +129,12 @@ enum statement {
     SQL_ERASE_FIND,
     SQL_ERASE_BEGIN,
     SQL_ERASE_MESSAGES,
+    SQL_ERASE_PLACES,
+    SQL_ERASE_MEDIA,
+    SQL_ERASE_FORGET,
+    SQL_ERASE_NOTE,
+    SQL_ERASE_LATE,
+    SQL_ERASE_SETTLED,
     SQL_ERASE_MEMBER,
     SQL_ERASE_REACTIONS,
     SQL_ERASE_ANSWERS,
@@ -240,6 +257,7 @@ extern const struct store_statements store_app_user_statements;
 extern const struct store_statements store_feed_statements, store_export_statements, store_said_statements;
 extern const struct store_statements store_import_statements;
 extern const struct store_statements store_search_statements;
+extern const struct store_statements store_life_statements;
 
 /* The columns of a user's rights, which store_read_rights wants in this order. */
 #define STORE_RIGHTS_COLUMNS(user) \
@@ -315,7 +333,7 @@ struct store_reading {
 };
 void store_on_message(void *reading, const struct db_value *columns);
 
-enum { STORE_SCHEMA_VERSION = 14 };
+enum { STORE_SCHEMA_VERSION = 15 };
 /* Two numbers: the database's version, this program's. */
 #define STORE_NEWER "the schema is newer than this program: it has version %llu, and this program knows %d"
 

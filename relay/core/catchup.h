@@ -52,6 +52,13 @@ static inline bool catchup_is_under_way(const struct catchup *catchup)
     return catchup->kind;
 }
 
+/* A client that has seen all up to `seq` cannot be given what follows it, because some of that was removed: it is told so, and
+ * begins with what there is. */
+static inline bool catchup_is_void(const struct subscription *sub, uint64_t seq)
+{
+    return seq < hub_trimmed(sub);
+}
+
 /* Corks the subscription, which was just taken, for a client that has seen all up to `given`. `given` may lie past what
  * this relay has heard. */
 void catchup_begin(struct catchup *catchup, const struct catchup_kind *kind, struct subscription *sub, uint64_t given);

@@ -53,6 +53,16 @@ size_t frame_log_trim(struct frame_log *log, size_t keep, uint64_t limit)
     return drop;
 }
 
+void frame_log_forget(struct frame_log *log, uint64_t seq)
+{
+    uint64_t limit = log->start;
+    for (size_t i = 0; i < log->count && log->entries[i].seq <= seq; i++)
+        if (log->entries[i].seq)
+            limit = log->entries[i].offset + frame_bytes(&log->entries[i]);
+    if (limit > log->start)
+        frame_log_trim(log, 0, limit);
+}
+
 bool frame_log_would_evict(const struct frame_log *log, size_t bytes)
 {
     return used(log) + bytes > log->max;

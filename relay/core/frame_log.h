@@ -58,6 +58,9 @@ struct str frame_log_from(const struct frame_log *log, uint64_t cursor, size_t m
  * `limit`. Returns the bytes dropped; an empty log gives its memory back. */
 size_t frame_log_trim(struct frame_log *log, size_t keep, uint64_t limit);
 
+/* Drops the frames at the front that are numbered `seq` or lower, and what lies between them. */
+void frame_log_forget(struct frame_log *log, uint64_t seq);
+
 /* Calls `fn` with the payloads of the last `count` stored events, oldest first, leaving out the oldest
  * past `max_bytes`, and of those that are `passing` all but the last `passing_max`. Returns false, calling nothing, if
  * the log does not hold all that it should: all of `count`, or all back to number 1. `last_seq` is the room's last

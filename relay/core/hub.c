@@ -102,6 +102,7 @@ void hub_fini(struct hub *hub)
     for (struct room *room; (at = 0, room = map_next(&hub->rooms, &at));)
         room_free(room); /* kept for a listener, for who comes back, or for a subscription never confirmed */
     map_fini(&hub->rooms);
+    map_fini(&hub->erased);
     free(hub->doubts);
     hub->doubts = NULL;
     hub->doubt_count = hub->doubt_cap = 0;
@@ -256,6 +257,11 @@ uint64_t hub_seq(const struct subscription *sub)
     return sub->log->room->seq;
 }
 
+uint64_t hub_trimmed(const struct subscription *sub)
+{
+    return sub->log->room->trimmed;
+}
+
 void hub_expect(struct subscription *sub, uint64_t seq)
 {
     struct room *room = sub->log->room;
@@ -322,6 +328,35 @@ void room_clear_logs(struct room *room)
     }
     for (size_t i = 0; i < room->subscription_count; i++)
         room->subscriptions[i]->cursor = room->subscriptions[i]->log->frames.end;
+}
+
+void room_drop_logs(struct room *room)
+{
+    struct room_log *log;
+    room_flush(room);
+    SLIST_FOREACH(log, &room->logs, link) {
+        size_t before = frame_log_memory(&log->frames);
+        frame_log_trim(&log->frames, 0, log->frames.end);
+        hub_note_log_bytes(room->hub, before, frame_log_memory(&log->frames));
+    }
+    for (size_t i = 0; i < room->subscription_count; i++) {
+        struct subscription *sub = room->subscriptions[i];
+        struct session *session = sub->session;
+        bool has_all = sub->cursor == sub->log->frames.end && !session->outbox.len;
+        if (session->closing || has_all || (sub->corked && !session->outbox.len))
+            continue; /* one that catches up goes on from the database */
+        session_close(session, 1013, "Come back for the history");
+    }
+}
+
+void room_trim_logs(struct room *room, uint64_t trimmed)
+{
+    struct room_log *log;
+    SLIST_FOREACH(log, &room->logs, link) {
+        size_t before = frame_log_memory(&log->frames);
+        frame_log_forget(&log->frames, trimmed);
+        hub_note_log_bytes(room->hub, before, frame_log_memory(&log->frames));
+    }
 }
 
 void room_ready(struct room *room)

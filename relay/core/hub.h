@@ -60,6 +60,8 @@ struct hub {
     struct store_anchor *doubts; /* what rooms had delivered when something came that speaks against it */
     size_t doubt_count, doubt_cap;
     int64_t connects;   /* METRIC_DB_CONNECTS when the last reconciliation began */
+    uint64_t forgotten; /* how often something that was stored has gone from some room: what was read before is void */
+    struct map erased;  /* users that were erased lately; the last HUB_ERASED_MAX or fewer */
     struct buf scratch; /* for encoding one event */
 };
 
@@ -84,6 +86,8 @@ struct hub *hub_of(const struct subscription *sub);
 
 /* The number of the last message that the subscription's room has delivered. */
 uint64_t hub_seq(const struct subscription *sub);
+/* Everything up to this number is gone, as far as is known here: a cursor below it is void. */
+uint64_t hub_trimmed(const struct subscription *sub);
 /* Somebody has seen that this number is stored: if the room has not delivered it, it is waited for and then fetched. */
 void hub_expect(struct subscription *sub, uint64_t seq);
 
@@ -100,6 +104,8 @@ struct hub_listener {
     void (*message)(void *arg, const struct message *message);
     /* WIRE_IO from another relay. */
     void (*notice)(void *arg, struct str payload);
+    /* Some of what was heard is gone from the database: nothing of it is to be shown again. */
+    void (*gone)(void *arg);
     void *arg;
 };
 /* `listener` must outlive the hub's use. A conversation that cannot be read is tried again until it can. */
@@ -128,6 +134,11 @@ void hub_received(struct hub *hub, struct str payload);
  * was put back to an older state, and another epoch begins. If another one has begun, all that is known of rooms is void:
  * all sessions are asked to come back, and the rooms are read again. */
 void hub_reconcile(struct hub *hub);
+
+/* A user was erased, or is being: nothing more of theirs is stored through this relay, what comes of theirs is shown as the
+ * database has it, and rooms in which they spoke forget. Call it again when that is done. */
+enum { HUB_ERASED_MAX = 65536 };
+void hub_erased(struct hub *hub, uint64_t user);
 
 /* The bus came up or went down, or has subscribed to a conversation. */
 void hub_bus_state(struct hub *hub, bool up);

@@ -23,7 +23,8 @@ static bool is_muted(const struct hub *hub, uint64_t session_id, const struct me
 
 enum err hub_post(struct hub *hub, struct post_id id, const struct message *message)
 {
-    if (hub->sanctions && is_muted(hub, id.session_id, message)) {
+    bool is_erased = hub->erased.count && message->sender && map_get(&hub->erased, message->sender);
+    if (is_erased || (hub->sanctions && is_muted(hub, id.session_id, message))) {
         metric_inc(METRIC_MODERATION_REFUSED);
         return ERR_DENIED;
     }

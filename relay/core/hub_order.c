@@ -144,11 +144,8 @@ static struct store_anchor anchor_of(const struct room *room)
     return (struct store_anchor){.conversation = room->id, .seq = room->seq, .batch = room->batch};
 }
 
-void hub_deliver(struct hub *hub, const struct message *message)
+static void deliver(struct room *room, const struct message *message)
 {
-    struct room *room = map_get(&hub->rooms, message->conversation);
-    if (!room)
-        return;
     if (room->known < message->seq)
         room->known = message->seq;
     if (room->state != ROOM_LIVE) {
@@ -169,6 +166,63 @@ void hub_deliver(struct hub *hub, const struct message *message)
     }
 }
 
+/* What an erased user said may come late, from a relay that stored it in time: only the database knows what is left of
+ * it. */
+static void expect_erased(struct room *room, uint64_t seq)
+{
+    if (room->known < seq)
+        room->known = seq;
+    if (room->state == ROOM_LIVE)
+        room_expect(room);
+}
+
+void hub_deliver(struct hub *hub, const struct message *message)
+{
+    struct room *room = map_get(&hub->rooms, message->conversation);
+    if (!room)
+        return;
+    if (message->sender && hub->erased.count && map_get(&hub->erased, message->sender))
+        expect_erased(room, message->seq);
+    else
+        deliver(room, message);
+}
+
+/* ---- what is gone ---- */
+
+/* Everything that was read or heard before is void: it may be what is gone. */
+static void drop_all(struct room *room)
+{
+    struct hub *hub = room->hub;
+    hub->forgotten++;
+    metric_inc(METRIC_ROOMS_FORGOTTEN);
+    if (room->gap && room->gap->count)
+        stash_drop(room->gap, room->gap->count);
+    room_drop_logs(room);
+    if (room->listening)
+        room->listener->gone(room->listener->arg);
+    room_expect(room);
+}
+
+static void note_gone(struct room *room, const struct store_anchor *seen)
+{
+    if (seen->trimmed > room->trimmed) {
+        room->trimmed = seen->trimmed;
+        room_trim_logs(room, room->trimmed);
+    }
+    if (seen->forgets > room->forgets) {
+        room->forgets = seen->forgets;
+        drop_all(room);
+    }
+}
+
+void hub_erased(struct hub *hub, uint64_t user)
+{
+    if (hub->erased.count >= HUB_ERASED_MAX) /* nothing of theirs can be on its way any more */
+        map_fini(&hub->erased);
+    map_put(&hub->erased, user, hub);
+    hub_reconcile_anew(hub);
+}
+
 /* ---- reading from the database ---- */
 
 /* A job that collects messages of one room. */
@@ -177,6 +231,9 @@ struct reading {
     struct hub *hub;
     struct store_range range;
     struct store_anchor anchor; /* a backfill's: what it begins with must be this */
+    struct store_anchor tail; /* what the conversation was before its messages were read: what is missing up to there is
+                                 * gone for good */
+    uint64_t forgotten;       /* hub->forgotten when it was asked for */
     struct message **messages;
     size_t count, cap;
 };
@@ -194,7 +251,9 @@ static void collect(void *arg, const struct message *message)
 static void read_messages(struct job *job, struct store *store)
 {
     struct reading *reading = (struct reading *)job;
-    job->err = store_read(store, &reading->range, collect, reading);
+    job->err = store_compare(store, &reading->tail, 1);
+    if (!job->err)
+        job->err = store_read(store, &reading->range, collect, reading);
 }
 
 static struct reading *reading_new(struct room *room, void (*done)(struct job *))
@@ -203,6 +262,8 @@ static struct reading *reading_new(struct room *room, void (*done)(struct job *)
     reading->job.work = read_messages;
     reading->job.done = done;
     reading->hub = room->hub;
+    reading->forgotten = room->hub->forgotten;
+    reading->tail = (struct store_anchor){.conversation = room->id};
     reading->range = (struct store_range){.conversation = room->id, .before = INT64_MAX};
     return reading;
 }
@@ -213,6 +274,17 @@ static void reading_free(struct reading *reading)
         free(reading->messages[i]);
     free(reading->messages);
     free(reading);
+}
+
+/* Numbers up to this one that have not come are gone for good. */
+static void pass_gone(struct room *room, uint64_t seq)
+{
+    if (room->seq >= seq)
+        return;
+    room->seq = seq;
+    room->batch = 0;
+    if (room->known < seq)
+        room->known = seq;
 }
 
 /* Whether what was read is void because another epoch began meanwhile; then it is being read again. */
@@ -230,6 +302,7 @@ static void on_loaded(struct job *job)
     struct reading *reading = (struct reading *)job;
     struct room *room = map_get(&reading->hub->rooms, reading->range.conversation);
     CG_ASSERT(room && room->state == ROOM_LOADING);
+    room->stale |= reading->forgotten != reading->hub->forgotten;
     if (load_again(room)) {
         reading_free(reading);
         return;
@@ -244,6 +317,9 @@ static void on_loaded(struct job *job)
             if (reading->range.limit > 1)
                 room_append(room, reading->messages[i]);
         }
+        room->trimmed = reading->tail.trimmed;
+        room->forgets = reading->tail.forgets;
+        pass_gone(room, reading->tail.tail);
         if (room->known < room->seq)
             room->known = room->seq;
         drain_stash(room);
@@ -293,13 +369,24 @@ static void on_backfilled(struct job *job)
         reading_free(reading);
         return;
     }
+    if (reading->forgotten != hub->forgotten) {
+        backfill(room); /* some of it may be gone since */
+        reading_free(reading);
+        return;
+    }
+    bool is_all = reading->count < reading->range.limit;
+    uint64_t end = reading->range.before - 1 < reading->tail.tail ? reading->range.before - 1 : reading->tail.tail;
     size_t had = reading->count && reading->messages[0]->seq == reading->anchor.seq;
     for (size_t i = had; i < reading->count && !job->err; i++) {
         if (reading->messages[i]->seq <= room->seq)
-            continue; /* it has come meanwhile */
-        if (reading->messages[i]->seq == room->seq + 1)
-            metric_inc(METRIC_BACKFILLED);
-        hub_deliver(hub, reading->messages[i]);
+            continue;                                   /* it has come meanwhile */
+        pass_gone(room, reading->messages[i]->seq - 1); /* they were stored before it, and are not there */
+        metric_inc(METRIC_BACKFILLED);
+        deliver(room, reading->messages[i]);
+    }
+    if (!job->err && is_all && room->seq < end) {
+        pass_gone(room, end);
+        drain_stash(room);
     }
     if (!room->subscription_count && !room->listener && !wheel_is_set(&room->later)) {
         room_unused(room);
@@ -353,7 +440,7 @@ static void forget(struct room *room)
     room_clear_logs(room);
     if (!room->listener)
         wheel_cancel(&room->later);
-    room->seq = room->known = room->batch = 0;
+    room->seq = room->known = room->batch = room->trimmed = room->forgets = 0;
     room->listening = room->doubted = false;
     room->state = ROOM_LOADING;
     room->stale = being_read;
@@ -468,6 +555,7 @@ static void on_reconciled(struct job *job)
                 metric_inc(METRIC_RECONCILE_FOUND);
                 room->known = reconcile->anchors[i].tail;
             }
+            note_gone(room, &reconcile->anchors[i]);
             room_expect(room); /* also what an earlier backfill could not get */
         }
         db_pool_proved(hub->db_pool, reconcile->connection);

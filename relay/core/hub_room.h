@@ -36,6 +36,7 @@ struct room {
     uint64_t seq;                /* the last number appended */
     uint64_t batch;              /* whose it is (struct message) */
     uint64_t known;              /* the highest number known to be stored; above seq: something is missing */
+    uint64_t trimmed, forgets;   /* as the database said last (struct store_anchor): no log has what went by then */
     SLIST_HEAD(, room_log) logs; /* of the encodings that are read */
     struct subscription **subscriptions;
     uint32_t subscription_count, subscription_cap;
@@ -109,6 +110,11 @@ void room_append(struct room *room, const struct message *message);
 void room_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding, struct str payload);
 /* Drops what every log holds; no subscription has anything to read. */
 void room_clear_logs(struct room *room);
+/* Something that was stored is gone: drops what every log holds. Who had not had all of it and has not the turn to be
+ * given it from the database is closed with 1013, and comes back for the history. */
+void room_drop_logs(struct room *room);
+/* Everything up to that number is gone: from the logs, too. */
+void room_trim_logs(struct room *room, uint64_t trimmed);
 /* The room became live: its sessions take their subscriptions. */
 void room_ready(struct room *room);
 /* Nobody sits in it any more: it is kept room_linger_ms, or freed if nothing is being read for it. */

@@ -10,7 +10,8 @@ struct reading {
     struct job job;
     struct reader *reader; /* NULL: it was stopped */
     struct hub *hub;
-    uint64_t epoch; /* in which it was asked for */
+    uint64_t epoch;     /* in which it was asked for */
+    uint64_t forgotten; /* hub->forgotten then */
     reader_done_fn *done;
     struct page page;
     _Alignas(max_align_t) char arg[];
@@ -79,7 +80,8 @@ static void on_done(struct job *job)
     struct reader *reader = reading->reader;
     if (reader) {
         reader->reading = NULL;
-        reading->done(reader, &reading->page, reading->epoch == reading->hub->epoch ? job->err : ERR_RETRY);
+        bool holds = reading->epoch == reading->hub->epoch && reading->forgotten == reading->hub->forgotten;
+        reading->done(reader, &reading->page, holds ? job->err : ERR_RETRY);
     }
     reading_free(reading);
 }
@@ -105,6 +107,7 @@ enum err reader_ask(struct reader *reader, struct hub *hub, uint64_t payer, read
     const struct store_range *range = &reading->page.range;
     reading->hub = hub;
     reading->epoch = hub->epoch;
+    reading->forgotten = hub->forgotten;
     reading->done = done;
     job->done = on_done;
     if (is_narrow(range))

@@ -21,7 +21,8 @@ struct reader {
 };
 
 /* The page is there, until this returns; `err` if it could not be read. The reader reads nothing now, may read again,
- * and may be freed. ERR_RETRY: another epoch has begun since it was asked for, so its numbers are void. */
+ * and may be freed. ERR_RETRY: another epoch has begun since it was asked for, so its numbers are void; or something that
+ * it may show is gone. */
 typedef void reader_done_fn(struct reader *reader, struct page *page, enum err err);
 
 static inline bool reader_is_busy(const struct reader *reader)

@@ -1,5 +1,6 @@
 #include "common/mem.h"
 #include "common/store/page.h"
+#include "common/store/store_life.h"
 #include "common/store/store_reaction.h"
 #include "relay/native/native_parts.h"
 #include "relay/core/presence.h"
@@ -12,7 +13,8 @@ enum { HISTORY_LIMIT = 50, HISTORY_MAX = 200, MEMBERS_BYTES = 256 * 1024 };
 struct asked {
     struct job job;
     uint64_t session_id, user;
-    uint64_t epoch; /* in which it was asked */
+    uint64_t epoch;     /* in which it was asked */
+    uint64_t forgotten; /* hub->forgotten then: what is read may be gone since */
     int64_t re;
     bool much; /* its answer may be large: native_begin_much */
 };
@@ -26,6 +28,7 @@ static void *asked_new(struct native *native, int64_t re, size_t size, void (*wo
     asked->session_id = native->session->id;
     asked->user = native->user;
     asked->epoch = protocol_context.hub->epoch;
+    asked->forgotten = protocol_context.hub->forgotten;
     asked->re = re;
     return asked;
 }
@@ -70,6 +73,7 @@ struct history {
     struct store_reaction *reactions;
     size_t reaction_count;
     uint64_t reacted; /* the last number whose reaction is counted in */
+    struct store_life life;
 };
 
 static void encode(void *arg, const struct message *message, struct buf *out)
@@ -94,6 +98,12 @@ static bool is_recalled(struct str row)
     return row.len >= sizeof end && !memcmp(row.ptr + row.len - (sizeof end - 1), end, sizeof end - 1);
 }
 
+static void encode_gone(void *arg, const struct page *page, uint64_t first, uint64_t last, struct buf *out)
+{
+    (void)arg;
+    native_encode_gone(page->range.conversation, first, last, out);
+}
+
 static void read_history(struct job *job, struct store *store)
 {
     struct history *history = (struct history *)job;
@@ -102,6 +112,8 @@ static void read_history(struct job *job, struct store *store)
         job->err = store_reactions(store, history->page.range.conversation, seq_of(page_row(&history->page, 0)),
                                    seq_of(page_row(&history->page, history->page.count - 1)), history->asked.user,
                                    &history->reactions, &history->reaction_count, &history->reacted);
+    if (!job->err) /* after it: what went meanwhile is told of, too */
+        job->err = store_life_get(store, history->page.range.conversation, &history->life);
     job->bytes = history->page.rows.cap + history->reaction_count * sizeof history->reactions[0];
 }
 
@@ -133,7 +145,10 @@ static void on_history(struct job *job)
     struct history *history = (struct history *)job;
     const struct page *page = &history->page;
     struct native *native = asked_by(&history->asked);
-    if (native) {
+    if (native && history->asked.forgotten != protocol_context.hub->forgotten) {
+        native_fail(native, history->asked.re, ERR_DOWN);
+        answered(&history->asked, native);
+    } else if (native) {
         struct buf out;
         size_t at = 0, more = history->reaction_count * (STORE_EMOJI_MAX + 64) + page->count * 20;
         native_begin(&out, page->rows.len + page->count + 512 + more, history->asked.re);
@@ -146,6 +161,8 @@ static void on_history(struct job *job)
         if (history->reaction_count)
             json_add_u64(&out, "reacted", history->reacted);
         json_add_bool(&out, "more", page->more);
+        if (history->life.trimmed)
+            json_add_u64(&out, "trimmed", history->life.trimmed);
         native_end(native, &out);
         answered(&history->asked, native);
     }
@@ -193,6 +210,7 @@ void native_history(struct native_room *room, int64_t re, struct json_object *ob
               12 * (size_t)protocol_context.settings->max_message_bytes + 24576);
     history->page.rows_max = (size_t)limit;
     history->page.encode = encode;
+    history->page.gone = encode_gone;
     job_charge(&history->asked.job, JOB_ASK, native->user, 1 + (size_t)limit / 50);
     look_up_much(native, &history->asked);
 }

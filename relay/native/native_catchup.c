@@ -18,13 +18,17 @@ static struct session *session_of(struct catchup *catchup)
 }
 
 /* Frames, ready to be sent. */
-static void encode(void *arg, const struct message *message, struct buf *out)
+static size_t begin_frame(struct buf *out)
 {
     char header[WSFRAME_HEADER_MAX] = {0};
     size_t begin = out->len;
-    (void)arg;
     buf_add(out, header, sizeof header); /* room for the longest: the payload's length is not known yet */
-    native_encode(message, out);
+    return begin;
+}
+
+static void end_frame(struct buf *out, size_t begin)
+{
+    char header[WSFRAME_HEADER_MAX];
     if (out->failed)
         return;
     size_t payload = out->len - begin - sizeof header;
@@ -34,11 +38,28 @@ static void encode(void *arg, const struct message *message, struct buf *out)
     out->len = begin + len + payload;
 }
 
+static void encode(void *arg, const struct message *message, struct buf *out)
+{
+    size_t begin = begin_frame(out);
+    (void)arg;
+    native_encode(message, out);
+    end_frame(out, begin);
+}
+
+static void encode_gone(void *arg, const struct page *page, uint64_t first, uint64_t last, struct buf *out)
+{
+    size_t begin = begin_frame(out);
+    (void)arg;
+    native_encode_gone(page->range.conversation, first, last, out);
+    end_frame(out, begin);
+}
+
 static void plan(struct catchup *catchup, struct page *page)
 {
     (void)catchup;
     page->encode = encode;
     page->range.authors = true;
+    page->gone = encode_gone;
 }
 
 static unsigned page_rows(const struct settings *settings)

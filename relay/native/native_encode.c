@@ -88,6 +88,17 @@ void native_encode(const struct message *message, struct buf *out)
     json_end_object(out);
 }
 
+void native_encode_gone(uint64_t conversation, uint64_t first, uint64_t last, struct buf *out)
+{
+    json_begin_object(out);
+    json_add_text(out, "ev", "gone");
+    json_add_u64(out, "ch", conversation);
+    json_add_u64(out, "epoch", protocol_context.hub->epoch);
+    json_add_u64(out, "seq", last);
+    json_add_u64(out, "from", first);
+    json_end_object(out);
+}
+
 void native_add_members(struct buf *out, const struct member *members, size_t count)
 {
     json_add_array(out, "members");

@@ -79,7 +79,8 @@ struct native_room {
     struct native_cursor cursor;
 
     struct catchup catchup;
-    bool reset; /* it starts anew: its cursor was none here, or too far behind */
+    uint64_t trimmed; /* everything up to this number is gone */
+    bool reset;       /* it starts anew: its cursor was none here, or too far behind */
 };
 
 /* The answer to a hello that waits until every room of it has its subscription. */
@@ -200,6 +201,8 @@ native_handler native_unread;
 
 void native_encode(const struct message *message, struct buf *out);
 void native_add_from(struct buf *out, uint64_t user, struct str name, struct str id, struct str face);
+/* In the place of messages that were removed: those of these numbers. */
+void native_encode_gone(uint64_t conversation, uint64_t first, uint64_t last, struct buf *out);
 void native_add_members(struct buf *out, const struct member *members, size_t count);
 enum message_kind native_kind(struct str name);          /* 0: none that a client may send */
 void native_add_kinds(struct buf *out, const char *key); /* those that one may */

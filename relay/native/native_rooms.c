@@ -304,6 +304,8 @@ void native_add_joined(struct buf *out, const struct native_room *room)
     json_add_u64(out, "epoch", protocol_context.hub->epoch);
     json_add_u64(out, "seq", shown_seq(room));
     json_add_u64(out, "read", room->membership.read_seq);
+    if (room->trimmed)
+        json_add_u64(out, "trimmed", room->trimmed);
     if (room->reset)
         json_add_bool(out, "reset", true);
     else if (room->cursor.given)
@@ -401,8 +403,10 @@ static void place_cursor(struct native_room *room, struct subscription *sub)
     const struct native_cursor *cursor = &room->cursor;
     uint64_t here = hub_seq(sub), last = here > room->membership.seq ? here : room->membership.seq;
     bool behind = cursor->seq < here;
-    room->reset = cursor->given && (cursor->epoch != protocol_context.hub->epoch || cursor->seq > last ||
-                                    (behind && here - cursor->seq > NATIVE_MISSED_MAX));
+    room->reset =
+        cursor->given && (cursor->epoch != protocol_context.hub->epoch || cursor->seq > last ||
+                          (behind && here - cursor->seq > NATIVE_MISSED_MAX) || catchup_is_void(sub, cursor->seq));
+    room->trimmed = hub_trimmed(sub);
     catchup_begin(&room->catchup, &native_catchup_kind, sub, cursor->given && !room->reset ? cursor->seq : here);
     if (room->reset)
         metric_inc(METRIC_NATIVE_RESETS);

@@ -44,7 +44,8 @@ static void on_looked_up(struct job *job)
 {
     struct admission *admission = (struct admission *)job;
     enum admission_refusal refusal = ADMISSION_GRANTED;
-    bool other_epoch = admission->epoch != protocol_context.hub->epoch;
+    const struct hub *hub = protocol_context.hub;
+    bool other_epoch = admission->epoch != hub->epoch || admission->forgotten != hub->forgotten;
     token_fini(&admission->token);
     if (admission->stranger == ERR_NOT_FOUND)
         refusal = ADMISSION_STRANGER;
@@ -83,6 +84,7 @@ enum err admission_ask(struct admission *admission, enum job_class class, uint64
     admission->job.work_all = look_up;
     admission->job.done = on_looked_up;
     admission->epoch = protocol_context.hub->epoch;
+    admission->forgotten = protocol_context.hub->forgotten;
     admission->moment = protocol_moment();
     job_charge(&admission->job, class, payer, admission->more ? 5 : 1);
     enum err err = db_pool_try(protocol_context.db_pool, &admission->job);

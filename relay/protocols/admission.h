@@ -25,6 +25,7 @@ struct admission {
     bool by_token;                      /* given: whoever `token` says it is; then `nick_id` is set */
     struct token token;                 /* its own: admission_ask frees what it holds */
     uint64_t moment;                    /* protocol_moment() when it was asked */
+    uint64_t forgotten;                 /* hub->forgotten then: what is read may be gone since */
     uint64_t epoch;                     /* in which it is asked: its numbers, users and rooms are of no other */
     struct store_membership membership; /* the answer */
     int missing;

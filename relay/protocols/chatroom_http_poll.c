@@ -3,6 +3,7 @@
 #include "common/container.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/store/store_life.h"
 #include "relay/core/reader.h"
 #include "relay/protocols/chatroom_http_parts.h"
 
@@ -205,6 +206,7 @@ static void hold(struct http_call *call, const struct store_membership *membersh
 struct asked {
     struct chatroom_http_asked asked;
     bool has_after, has_epoch;
+    bool void_cursor; /* some of what follows it was removed */
     uint64_t after, epoch;
     int64_t wait_ms;
     struct page page;
@@ -213,8 +215,19 @@ struct asked {
 /* Whether the client's cursor is none of this room's history: of another epoch, or from the future. */
 static bool is_lost(const struct asked *asked)
 {
-    return (asked->has_epoch && asked->epoch != asked->asked.admission.epoch) ||
+    return asked->void_cursor || (asked->has_epoch && asked->epoch != asked->asked.admission.epoch) ||
            (asked->has_after && asked->after > asked->asked.admission.membership.seq);
+}
+
+static enum err look_for_trimmed(struct asked *asked, struct store *store)
+{
+    struct store_life life;
+    bool is_next = asked->page.first == asked->after + 1 || asked->after >= asked->asked.admission.membership.seq;
+    if (is_next)
+        return ERR_OK;
+    enum err err = store_life_get(store, asked->page.range.conversation, &life);
+    asked->void_cursor = !err && life.trimmed > asked->after;
+    return err;
 }
 
 static void read_new(struct admission *admission, struct store *store)
@@ -223,6 +236,8 @@ static void read_new(struct admission *admission, struct store *store)
     asked->page.range.conversation = admission->membership.conversation;
     if (asked->has_after && !is_lost(asked) && asked->after < admission->membership.seq)
         admission->job.err = page_read(&asked->page, store);
+    if (!admission->job.err && asked->has_after && !is_lost(asked))
+        admission->job.err = look_for_trimmed(asked, store);
     admission->job.bytes = asked->page.rows.cap;
 }
 

@@ -240,6 +240,10 @@ static void on_joined(struct session *session, struct subscription *sub)
     struct stream *stream = stream_of(session);
     if (session->closing)
         return;
+    if (stream->resume && catchup_is_void(sub, stream->cursor.seq)) {
+        stream->resume = false;
+        stream->lost = true;
+    }
     catchup_begin(&stream->catchup, &catchup_kind, sub, stream->resume ? stream->cursor.seq : hub_seq(sub));
     go_on(session);
 }

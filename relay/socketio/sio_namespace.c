@@ -452,7 +452,7 @@ static void on_notice(void *arg, struct str payload)
 struct reading {
     struct job job;
     struct sio_namespace *nsp;
-    uint64_t epoch;            /* in which it began */
+    uint64_t number;           /* nsp->reading_number, if it is not void */
     struct sio_recent read[2]; /* for everybody, and for some */
 };
 
@@ -485,7 +485,7 @@ static void on_history(struct job *job)
 {
     struct reading *reading = (struct reading *)job;
     struct sio_namespace *nsp = reading->nsp;
-    bool is_void = reading->epoch != sio.hub->epoch; /* it is read again, or was */
+    bool is_void = reading->number != nsp->reading_number; /* it is read again, or was */
     if (is_void || job->err) {
         recent_fini(&reading->read[0]);
         recent_fini(&reading->read[1]);
@@ -512,7 +512,7 @@ static void begin_history(struct sio_namespace *nsp)
     reading->job.work = read_history;
     reading->job.done = on_history;
     reading->nsp = nsp;
-    reading->epoch = sio.hub->epoch;
+    reading->number = nsp->reading_number;
     reading->read[0] = (struct sio_recent){.max = nsp->history.max, .max_bytes = nsp->history.max_bytes};
     reading->read[1] = (struct sio_recent){.max = nsp->said_in_rooms.max, .max_bytes = nsp->said_in_rooms.max_bytes};
     db_pool_add(sio.db_pool, &reading->job);
@@ -533,14 +533,20 @@ static void begin_anew(struct sio_socket *socket)
         socket->since[i] = socket->nsp->seq;
 }
 
-void sio_namespace_forget(struct sio_namespace *nsp)
+static void drop_messages(struct sio_namespace *nsp)
 {
     nsp->live = false;
-    nsp->seq = 0;
+    nsp->reading_number++;
     wheel_cancel(&nsp->retry);
     recent_fini(&nsp->recent);
     recent_fini(&nsp->history);
     recent_fini(&nsp->said_in_rooms);
+}
+
+void sio_namespace_forget(struct sio_namespace *nsp)
+{
+    nsp->seq = 0;
+    drop_messages(nsp);
 }
 
 static void on_ready(void *arg, uint64_t seq)
@@ -551,6 +557,13 @@ static void on_ready(void *arg, uint64_t seq)
     nsp->seq = seq;
     for (struct sio_socket *socket; (socket = map_next(&nsp->sockets, &at));)
         begin_anew(socket);
+    begin_history(nsp);
+}
+
+static void on_gone(void *arg)
+{
+    struct sio_namespace *nsp = arg;
+    drop_messages(nsp);
     begin_history(nsp);
 }
 
@@ -583,7 +596,7 @@ void sio_namespace_init(struct sio_namespace *nsp, struct str name, const struct
         .recent = {.max = app->recoverable ? SIO_RECENT_MAX : 0, .max_bytes = SIO_RECENT_BYTES},
         .history = {.max = app->history, .max_bytes = HISTORY_BYTES},
         .said_in_rooms = {.max = app->history ? SIO_RECENT_MAX : 0, .max_bytes = SIO_RECENT_BYTES},
-        .listener = {on_ready, on_message, on_notice, nsp},
+        .listener = {on_ready, on_message, on_notice, on_gone, nsp},
         .retry = {.fired = on_retry},
     };
     hub_listen(sio.hub, conversation, &nsp->listener);

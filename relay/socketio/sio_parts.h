@@ -53,10 +53,11 @@ struct sio_namespace {
     struct str name;
     const struct app *app;
     uint64_t conversation;
-    uint64_t seq;       /* the last number that was shown here */
-    bool live;          /* listening, history read */
-    struct map sockets; /* hash of sid → socket, those that are live */
-    struct map rooms;   /* hash of name → room */
+    uint64_t seq;            /* the last number that was shown here */
+    bool live;               /* listening, history read */
+    struct map sockets;      /* hash of sid → socket, those that are live */
+    struct map rooms;        /* hash of name → room */
+    uint64_t reading_number; /* how often what was read of it became void */
     struct sio_recent recent;
     struct sio_recent history;       /* MESSAGE_TEXT for everybody */
     struct sio_recent said_in_rooms; /* MESSAGE_TEXT for some, and so in the history of those who heard it */

@@ -24,7 +24,14 @@ const struct field app_token_answer[] = {TEXT("user"), TEXT("token"), NUMBER("ex
     TEXT("id"), TEXT("public_id"), NUMBER("ch"), FIELD_WORD("type", true, APP_TYPES " chatroom friendship space"), \
         TEXT("name"), OWN("meta"), NUMBER("seq"), FIELD_WORD("role", false, APP_ROLES)
 
-const struct field app_conversation_answer[] = {CONVERSATION, NUMBER("created"), END};
+const struct field app_conversation_answer[] = {
+    CONVERSATION,
+    NUMBER("created"),
+    {.name = "keep_days", .type = FIELD_NUMBER, .needed = true, .nullable = true},
+    {.name = "keep_presence_lines_days", .type = FIELD_NUMBER, .needed = true, .nullable = true},
+    NUMBER("trimmed"),
+    END,
+};
 
 static const struct field last[] = {NUMBER("seq"), NUMBER("ts"), TEXT("name"), TEXT("content"), END};
 
@@ -67,7 +74,7 @@ static const struct field messages[] = {
     END,
 };
 
-const struct field app_messages_answer[] = {ITEMS(messages), NUMBER("seq"), END};
+const struct field app_messages_answer[] = {ITEMS(messages), NUMBER("seq"), NUMBER("trimmed"), END};
 
 static const struct field found[] = {
     TEXT("conversation"),

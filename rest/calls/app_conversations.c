@@ -2,6 +2,7 @@
 
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/store/store_life.h"
 #include "common/store/store_rights.h"
 #include "rest/calls/app_answers.h"
 #include "rest/http/failure.h"
@@ -83,17 +84,35 @@ static void add_conversation(struct buf *out, const struct store_app_conversatio
         json_add_text(out, "role", fields_role_name(of->role));
 }
 
+/* How long it keeps what was said: null, as the settings have it. */
+static void add_life(struct buf *out, const struct store_life *life)
+{
+    if (life->has_days)
+        json_add_u64(out, "keep_days", life->days);
+    else
+        json_add_null(out, "keep_days");
+    if (life->has_presence_days)
+        json_add_u64(out, "keep_presence_lines_days", life->presence_days);
+    else
+        json_add_null(out, "keep_presence_lines_days");
+    json_add_u64(out, "trimmed", life->trimmed);
+}
+
 static int answer(struct call *call, struct str id, int status)
 {
     struct store_app_conversation found;
+    struct store_life life;
     struct buf meta;
     const struct caller *caller = call->caller;
     buf_init(&meta, 1 << 16);
     enum err err =
         store_app_conversation_find(call->backends->store, id, caller->is_user ? caller->id : 0, false, &found, &meta);
+    if (!err)
+        err = store_life_get(call->backends->store, found.conversation, &life);
     if (!err) {
         json_begin_object(call->out);
         add_conversation(call->out, &found, buf_str(&meta));
+        add_life(call->out, &life);
         json_end_object(call->out);
     }
     buf_fini(&meta);
@@ -120,22 +139,62 @@ static int only_ours(struct call *call, const struct store_app_conversation *fou
                                    : call_refuse(call, 409, "not_ours", "this conversation is of another front end");
 }
 
-static const struct field patch_fields[] = {FIELD("name", TEXT), FIELD("meta", OBJECT), FIELD_END};
+static const struct field patch_fields[] = {
+    FIELD("name", TEXT),
+    FIELD("meta", OBJECT),
+    {.name = "keep_days", .type = FIELD_NUMBER, .nullable = true},
+    {.name = "keep_presence_lines_days", .type = FIELD_NUMBER, .nullable = true},
+    FIELD_END};
+
+/* A number of days, or null: as the setting has it. */
+static bool read_days(struct call *call, const char *name, bool *given, bool *has, uint64_t *days)
+{
+    int64_t number = 0;
+    struct json_object *value = NULL;
+    *given = json_object_object_get_ex(call->object, name, &value);
+    *has = *given && value;
+    if (*has && !json_get_int(call->object, name, 0, STORE_KEEP_DAYS_MAX, &number)) {
+        call_refuse_field(call, str_of(name), "must be a number of days up to 36500 (0: for ever), or null");
+        return false;
+    }
+    *days = (uint64_t)number;
+    return true;
+}
+
+static bool read_life(struct call *call, struct store_life_change *change)
+{
+    struct store_life *to = &change->to;
+    *change = (struct store_life_change){.change_days = false};
+    return read_days(call, "keep_days", &change->change_days, &to->has_days, &to->days) &&
+           read_days(call, "keep_presence_lines_days", &change->change_presence_days, &to->has_presence_days,
+                     &to->presence_days);
+}
 
 static int patch(struct call *call)
 {
     struct store_app_conversation found;
     struct store_app_change change;
+    struct store_life_change life;
     int status = app_conversation(call, APP_OWN, &found, NULL);
-    if (status != 200 || (status = only_ours(call, &found)) != 200)
+    if (status != 200)
         return status;
     if (!fields_are(call, call->object, patch_fields) ||
         !fields_text(call, call->object, "name", &change.has_title, &change.title) ||
-        !fields_object(call, call->object, "meta", APP_META_MAX, &change.has_meta, &change.meta))
+        !fields_object(call, call->object, "meta", APP_META_MAX, &change.has_meta, &change.meta) ||
+        !read_life(call, &life))
         return 400;
+    bool keeps = life.change_days || life.change_presence_days;
+    if ((change.has_title || change.has_meta || !keeps) && (status = only_ours(call, &found)) != 200)
+        return status;
+    if (keeps && call->caller->is_user)
+        return call_refuse(call, 403, "scope", "how long messages are kept is the application's to say");
     if (change.has_title && !is_title(change.title))
         return call_refuse_field(call, STR("name"), "must be at most 256 bytes of UTF-8 without controls");
-    enum err err = store_app_conversation_patch(call->backends->store, found.conversation, &change);
+    enum err err = ERR_OK;
+    if (change.has_title || change.has_meta)
+        err = store_app_conversation_patch(call->backends->store, found.conversation, &change);
+    if (!err && keeps)
+        err = store_life_set(call->backends->store, found.conversation, &life);
     return err ? app_failed(call, err) : answer(call, call->params[0], 200);
 }
 

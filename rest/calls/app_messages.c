@@ -5,6 +5,7 @@
 #include "common/client_id.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/store/store_life.h"
 #include "common/text.h"
 #include "rest/calls/app_answers.h"
 #include "rest/http/failure.h"
@@ -407,6 +408,7 @@ static int read_all(struct call *call)
 {
     struct store_app_conversation of;
     struct store_range range;
+    struct store_life life = {0};
     struct page page;
     int status = app_conversation(call, APP_READ, &of, NULL);
     if (status != 200)
@@ -421,6 +423,8 @@ static int read_all(struct call *call)
     bool is_app = of.kind == KIND_APP;
     page.arg = &is_app;
     enum err err = page_read(&page, call->backends->store);
+    if (!err) /* after it: what went meanwhile is told of, too */
+        err = store_life_get(call->backends->store, of.conversation, &life);
     if (!err)
         err = find_names(call, &page, names);
     json_begin_object(call->out);
@@ -429,6 +433,7 @@ static int read_all(struct call *call)
         add_row(call->out, page_row(&page, i), names);
     json_end_array(call->out);
     json_add_u64(call->out, "seq", of.seq);
+    json_add_u64(call->out, "trimmed", life.trimmed);
     json_end_object(call->out);
     page_fini(&page);
     free(names);

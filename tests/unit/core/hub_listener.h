@@ -33,7 +33,13 @@ static inline void on_notice(void *arg, struct str payload)
     buf_addf(&heard.said, "%.*s|", (int)payload.len, payload.ptr);
 }
 
-static const struct hub_listener listener = {on_ready, on_message, on_notice, &heard};
+static inline void on_gone(void *arg)
+{
+    (void)arg;
+    buf_add_text(&heard.said, "gone|");
+}
+
+static const struct hub_listener listener = {on_ready, on_message, on_notice, on_gone, &heard};
 
 static inline const char *said(void)
 {

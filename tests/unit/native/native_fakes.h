@@ -5,6 +5,7 @@
 #define HUB_FAKES_REAL_ENCODINGS
 #include "tests/unit/core/hub_fakes.h"
 
+#include "common/store/store_life.h"
 #include "common/store/store_native.h"
 #include "common/store/store_reaction.h"
 #include "relay/core/protocol.h"
@@ -16,6 +17,15 @@
 #define ROOM "room_00000000000000000000000000000007"
 #define TEA  "room_00000000000000000000000000000008"
 #define NONE "room_00000000000000000000000000000009"
+
+/* Nothing was removed. */
+enum err store_life_get(struct store *store, uint64_t conversation, struct store_life *life)
+{
+    (void)store;
+    (void)conversation;
+    *life = (struct store_life){.trimmed = 0};
+    return db.err;
+}
 
 static const struct encoding *const encodings[ENCODING_COUNT] = {
     [ENCODING_NATIVE] = &native_encoding,
