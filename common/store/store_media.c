@@ -14,15 +14,16 @@ static const struct store_statement rows[] = {
                            " WHERE name = 'media_bytes' AND CAST(value AS UNSIGNED) + ? <= ?"},
     {SQL_ADD_MEDIA, "INSERT INTO media (name, kind, bytes, created_at)"
                     " VALUES (?, ?, ?, UTC_TIMESTAMP(3))"},
-    {SQL_LIST_MEDIA, "SELECT name, bytes, CAST(GREATEST(0, TIMESTAMPDIFF(MICROSECOND, created_at,"
-                     " UTC_TIMESTAMP(3)) DIV 1000) AS UNSIGNED) FROM media WHERE name > ? ORDER BY "
-                     "name LIMIT 5000"},
+    /* One that was spoken of by a message that is gone is as old as any setting wants it. */
+    {SQL_LIST_MEDIA, "SELECT m.name, m.bytes, CAST(IF(d.name IS NULL, GREATEST(0, TIMESTAMPDIFF(MICROSECOND,"
+                     " m.created_at, UTC_TIMESTAMP(3)) DIV 1000), 366 * 24 * 3600000) AS UNSIGNED) FROM media m"
+                     " LEFT JOIN media_doubt d ON d.name = m.name WHERE m.name > ? ORDER BY m.name LIMIT 5000"},
     {SQL_MEDIA_MESSAGES, "SELECT conversation, seq, IF(content REGEXP '[0-9a-f]{32}[.]', content, '')"
                          " FROM message FORCE INDEX (PRIMARY)"
                          " WHERE conversation > ? OR (conversation = ? AND seq > ?)"
                          " ORDER BY conversation, seq LIMIT 5000"},
     {SQL_MEDIA_AVATARS, "SELECT user, avatar FROM customer WHERE user > ? ORDER BY user LIMIT 5000"},
-    {SQL_REMOVE_MEDIA, "DELETE FROM media WHERE name = ?"},
+    {SQL_REMOVE_MEDIA, "DELETE m, d FROM media m LEFT JOIN media_doubt d ON d.name = m.name WHERE m.name = ?"},
 };
 
 const struct store_statements store_media_statements = STORE_STATEMENTS(rows);

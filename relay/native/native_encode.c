@@ -95,7 +95,7 @@ void native_encode_gone(uint64_t conversation, uint64_t first, uint64_t last, st
     json_add_u64(out, "ch", conversation);
     json_add_u64(out, "epoch", protocol_context.hub->epoch);
     json_add_u64(out, "seq", last);
-    json_add_u64(out, "from", first);
+    json_add_u64(out, "first", first);
     json_end_object(out);
 }
 

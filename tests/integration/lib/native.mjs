@@ -47,7 +47,7 @@ export class Native extends Socket {
     if (value.seq !== undefined && ['message', 'edit', 'recall', 'react', 'gone'].includes(value.ev)) {
       const cursor = this.cursors.get(value.ch);
       if (cursor) {
-        assert.equal(value.ev === 'gone' ? value.from : value.seq, cursor.seq + 1, `a hole in ${value.ch}: ${JSON.stringify(value)}`);
+        assert.equal(value.ev === 'gone' ? value.first : value.seq, cursor.seq + 1, `a hole in ${value.ch}: ${JSON.stringify(value)}`);
         assert.equal(value.epoch, cursor.epoch);
         cursor.seq = value.seq;
       }
