@@ -243,6 +243,7 @@ struct store_statements {
     size_t count;
 };
 #define STORE_STATEMENTS(rows) {(rows), sizeof(rows) / sizeof(rows)[0]}
+extern const struct store_statements store_read_statements;
 extern const struct store_statements store_keys_statements, store_app_conversation_statements;
 extern const struct store_statements store_app_erase_statements, store_idempotency_statements;
 extern const struct store_statements store_join_statements, store_memberships_statements, store_pair_statements;

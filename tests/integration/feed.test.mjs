@@ -212,7 +212,7 @@ describe('the feed, with two workers', () => {
     assert.ok(lively.every(({ ts: at }, i) => at >= first.ts && at >= (lively[i - 1]?.ts ?? 0)), 'times go with numbers');
     assert.deepEqual(old.map(({ ts: at }) => Number(at) - ts), [...Array.from({ length: 250 }, (_, i) => i + 1), 300, 301]);
     assert.deepEqual(old.slice(0, 2).map(({ content, recalled, revised_by: by }) => [content, recalled, by]), [['edited', 0, 251], ['', 1, 252]]);
-    assert.deepEqual([old[4].extra, old[250].content], ['"reply_to":2', '{"of":1,"content":"edited"}']);
+    assert.deepEqual([old[4].extra, old[250].content], ['\x01"reply_to":2', '{"of":1,"content":"edited"}']);
     assert.equal(await stack.count("SELECT m.read_seq FROM member m JOIN conversation c ON c.id = m.conversation WHERE c.name = 'old'"), 50);
     assert.equal((await stack.chaguan('import', file)).stdout.match(/^messages=(.*)$/m)[1], '0');
     await assertAllCame();

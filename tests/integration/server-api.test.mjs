@@ -823,7 +823,7 @@ describe('the server API', () => {
       if (!schema?.properties || !is['x-scope']) continue;
       const where = of.slice('/v1/'.length).replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(values[name]));
       const wrong = { string: 7, integer: 'x', object: [], array: {}, boolean: 1 };
-      const bodies = Object.entries(schema.properties).map(([name, { type }]) => [name, { ...must(schema), [name]: wrong[type] }]);
+      const bodies = Object.entries(schema.properties).map(([name, { type }]) => [name, { ...must(schema), [name]: wrong[[type].flat()[0]] }]);
       bodies.push(['unheard_of', { ...must(schema), unheard_of: 1 }]);
       for (const [name, body] of bodies) {
         const { message } = await refused(call(verb.toUpperCase(), where, { body }), 400, 'bad_argument');
