@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, unique } from './lib/client.mjs';
+import { DescribedSocket } from './lib/described.mjs';
 import { Native } from './lib/native.mjs';
 import { Events, poll } from './lib/rooms.mjs';
 import { FILE, address, png, upload } from './lib/uploads.mjs';
 import { NO_RATES, Stack, eventually, request } from './lib/stack.mjs';
+
+Native.described = new DescribedSocket();
 
 const RELAYS = [1, 2, 3];
 

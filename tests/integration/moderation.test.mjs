@@ -6,10 +6,13 @@ import { Client, enter, settle, unique } from './lib/client.mjs';
 import { Customer, register, chatInfo } from './lib/customers.mjs';
 import { Friend, befriend, newUser, tell as tellFriends } from './lib/friends.mjs';
 import { IoClient } from './lib/io.mjs';
+import { DescribedSocket } from './lib/described.mjs';
 import { Native } from './lib/native.mjs';
 import { Events, Stream, ask, roomUrl, say, tell } from './lib/rooms.mjs';
 import { Player, login, newSpace, write } from './lib/spaces.mjs';
 import { Stack, eventually, post, request } from './lib/stack.mjs';
+
+Native.described = new DescribedSocket();
 
 const TOKEN = 'the-admin-token-of-these-tests';
 

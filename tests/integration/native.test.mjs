@@ -1,20 +1,26 @@
 // The native protocol: every command, every refusal, and how it looks from the other protocols. The client is written from
 // docs/protocol.md alone.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import asyncapi from '@asyncapi/specs';
+import Ajv from 'ajv';
 import WebSocket from 'ws';
 import { Client, settle as settleChat } from './lib/client.mjs';
+import { DescribedSocket } from './lib/described.mjs';
 import { befriend, couple, entry, history as friendHistory, newUser, tell } from './lib/friends.mjs';
 import { Native } from './lib/native.mjs';
 import { say, tell as post } from './lib/rooms.mjs';
 import { knock, unique } from './lib/socket.mjs';
 import { Player, claimsOf, login, makeToken, newSpace, nowS, read as readSpace, settle, transfer,
   write as writeSpace } from './lib/spaces.mjs';
-import { NO_RATES, Stack, eventually, request } from './lib/stack.mjs';
+import { NO_RATES, Stack, eventually, request, top } from './lib/stack.mjs';
 
 const SECRET = 'a-secret-of-the-test-that-is-long-enough';
 const NOBODY = `user_${'0'.repeat(32)}`;
 const NOWHERE = `room_${'0'.repeat(32)}`;
+/** What other suites see: server-api, lifecycle, moderation. */
+const ELSEWHERE = ['command_react', 'answer_react', 'event_react', 'event_gone', 'event_kicked', 'event_beat'];
 
 describe('the native protocol', () => {
   let stack;
@@ -34,6 +40,7 @@ describe('the native protocol', () => {
       settings: { ...NO_RATES, jwt_secret: SECRET, handshake_timeout_ms: '1500ms', grace_ms: '200ms',
         native_rooms_max: 8 } });
     stack.keepSecret(SECRET);
+    Native.described = new DescribedSocket();
   });
   after(() => stack?.remove());
 
@@ -522,6 +529,20 @@ describe('the native protocol', () => {
       assert.equal(back.welcome.joined[0].missed, last.seq - slow.resume[0].seq);
       await back.reached(fast.ch, last.seq);
     });
+  });
+
+  it('is as docs/asyncapi.json describes it: every command with its fields, every answer and every event', () => {
+    const { spec, seen } = Native.described;
+    const valid = new Ajv({ strict: false, meta: false, validateSchema: false, logger: false, validateFormats: false }).compile(asyncapi.schemas['3.0.0']);
+    assert.ok(valid(spec), JSON.stringify(valid.errors));
+    const source = fs.readFileSync(`${top}/relay/native/native.c`, 'utf8').match(/\} commands\[\] = \{([^;]*)\};/)[1];
+    const commands = [...source.matchAll(/\{"(\w+)", "([\w ]+)"/g)].map(([, name, fields]) => [name, fields.split(' ').sort()]);
+    const described = Object.keys(spec.operations).filter((name) => name !== 'events')
+      .map((name) => [name, Object.keys(spec.components.schemas[`command_${name}`].properties).sort()]);
+    assert.ok(commands.length > 10);
+    assert.deepEqual(described.sort(), commands.sort());
+    const missing = Object.keys(spec.channels.v1.messages).filter((name) => !seen.has(name));
+    assert.deepEqual(missing.filter((name) => !ELSEWHERE.includes(name)), [], 'what this suite has not seen');
   });
 
   it('all parts end in an orderly way, and the logs hold no secret', () => stack.checkAndStop());

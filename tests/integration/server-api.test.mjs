@@ -9,10 +9,12 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter } from './lib/client.mjs';
 import { couple } from './lib/friends.mjs';
-import { Described } from './lib/described.mjs';
+import { Described, DescribedSocket } from './lib/described.mjs';
 import { Native } from './lib/native.mjs';
 import { unique } from './lib/socket.mjs';
 import { DEADLINE_MS, NO_RATES, Stack, bin, eventually, request, run, top } from './lib/stack.mjs';
+
+Native.described = new DescribedSocket();
 
 describe('the server API', () => {
   let described, stack, key, reader, dir;

@@ -1,6 +1,8 @@
 // What the server API says of itself (/v1/openapi.json), and whether what it does is so.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import Ajv from 'ajv/dist/2020.js';
+import { top } from './stack.mjs';
 
 export class Described {
   #schemas = new Map();
@@ -38,5 +40,36 @@ export class Described {
     this.seen.add(`${call.verb} ${call.path}`);
     if (fits && (status >= 400 || headers['content-type']?.startsWith('application/json')))
       assert.ok(fits(json), `${method} ${path} ${status}: ${this.ajv.errorsText(fits.errors)}: ${text}`);
+  }
+}
+
+/** The same of the native protocol (docs/asyncapi.json): each frame of either side is one of those that stand there. */
+export class DescribedSocket {
+  seen = new Set();
+  spec = JSON.parse(fs.readFileSync(`${top}/docs/asyncapi.json`, 'utf8'));
+
+  constructor() {
+    this.ajv = new Ajv({ strict: false, allErrors: true });
+    this.ajv.addSchema(this.spec, 'asyncapi.json');
+  }
+
+  #check(message, frame) {
+    this.seen.add(message);
+    const known = this.spec.components.messages[message];
+    assert.ok(known, `${message} is not described: ${JSON.stringify(frame)}`);
+    const fits = this.ajv.getSchema(`asyncapi.json${known.payload.$ref}`);
+    assert.ok(fits(frame), `${message}: ${this.ajv.errorsText(fits.errors)}: ${JSON.stringify(frame)}`);
+  }
+
+  /** A frame of the server's; `asked`: the command that it answers, if it is known. */
+  heard(frame, asked) {
+    if (!('re' in frame)) {
+      this.#check(`event_${frame.ev ?? 'beat'}`, frame);
+    } else if (!frame.ok) {
+      this.#check('refusal', frame);
+    } else if (asked) {
+      this.#check(`command_${asked.cmd}`, { id: frame.re, ...asked });
+      this.#check(`answer_${asked.cmd}`, frame);
+    }
   }
 }

@@ -5,6 +5,9 @@ import WebSocket from 'ws';
 import { Socket, unique } from './socket.mjs';
 
 export class Native extends Socket {
+  /** A suite may set it: all frames are held against it (DescribedSocket). */
+  static described = null;
+
   /** Connected, without a hello. */
   static async open(stack, { relay = 0, options = {} } = {}) {
     const native = new this(stack, new WebSocket(`${stack.wsUrl(relay)}/v1`, 'chaguan.v1',
@@ -40,6 +43,7 @@ export class Native extends Socket {
   }
 
   eventsOf(value) {
+    Native.described?.heard(value, this.asked.get(value.re));
     if ('re' in value) {
       this.took(value);
       return [];
