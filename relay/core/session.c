@@ -309,10 +309,11 @@ static void on_expiry(struct wheel_timer *timer)
 
 void session_expire(struct session *session, int64_t expires_s)
 {
-    CG_ASSERT(!session->pass);
-    session->pass = mem_zalloc(sizeof *session->pass);
-    *session->pass =
-        (struct session_pass){.timer.fired = on_expiry, .session = session, .expires_ms = expires_s * 1000};
+    if (!session->pass) {
+        session->pass = mem_zalloc(sizeof *session->pass);
+        *session->pass = (struct session_pass){.timer.fired = on_expiry, .session = session};
+    }
+    session->pass->expires_ms = expires_s * 1000;
     arm(session->pass);
 }
 

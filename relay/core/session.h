@@ -182,7 +182,8 @@ void sessions_fini(struct sessions *sessions);
  * protocol->open. */
 struct session *session_new(struct sessions *sessions, const struct protocol *protocol,
                             const struct transport *transport, void *socket);
-/* It came with a token that ends then (Unix time): closed with 4401 at that moment. Once. */
+/* It came with a token that ends then (Unix time): closed with 4401 at that moment. Again: with another token, which ends
+ * then. */
 void session_expire(struct session *session, int64_t expires_s);
 /* For the transport, when the socket has ended: tells the protocol, frees. */
 void session_ended(struct session *session);

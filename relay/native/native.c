@@ -377,6 +377,72 @@ static void on_hello(struct native *native, int64_t re, struct json_object *obje
     greeting_free(greeting);
 }
 
+/* ---- refresh: a new token before the old one ends ---- */
+
+static void renew(struct native *native, const struct greeting *greeting)
+{
+    struct session *session = native->session;
+    const struct store_native_user *user = &greeting->arrival.user;
+    struct buf out;
+    if (protocol_revoked(user->user, 0, user->rights.generation) || greeting->moment != protocol_moment()) {
+        native_fail(native, greeting->re, ERR_BUSY); /* it was looked up before something was made void */
+        return;
+    }
+    session->client.generation = user->rights.generation;
+    session_expire(session, greeting->token.expires_s);
+    native_begin(&out, 128, greeting->re);
+    json_add_int(&out, "expires", greeting->token.expires_s * 1000);
+    native_end(native, &out);
+}
+
+static void on_refresh_looked_up(struct job *job)
+{
+    struct greeting *greeting = (struct greeting *)job;
+    struct native *native = native_find(greeting->session_id);
+    if (native) {
+        native->asked--;
+        if (job->err && job->err != ERR_NOT_FOUND)
+            native_fail(native, greeting->re, ERR_DOWN);
+        else if (job->err || !may_speak(greeting))
+            native_refuse(native, greeting->re, "unauthorized", "a valid token of this user is needed");
+        else if (greeting->arrival.user.user != native->user)
+            native_refuse(native, greeting->re, "forbidden", "the token is another user's");
+        else
+            renew(native, greeting);
+    }
+    greeting_free(greeting);
+}
+
+/* A token that is not believed changes nothing: the one that the connection came with is good until its end. */
+static void on_refresh(struct native *native, int64_t re, struct json_object *object)
+{
+    struct str text;
+    enum token_refusal refusal;
+    if (!json_get_string(object, "token", &text)) {
+        native_refuse(native, re, "bad_argument", "token is missing");
+        return;
+    }
+    if (!native->session->client.by_token) {
+        native_refuse(native, re, "forbidden", "this connection came without a token");
+        return;
+    }
+    struct greeting *greeting = greeting_new(native, re, object);
+    greeting->job.done = on_refresh_looked_up;
+    if (!read_user(object, greeting, &refusal)) {
+        native_refuse(native, re, refusal ? token_refusal_code(refusal) : "unauthorized",
+                      refusal ? token_refusal_text(refusal) : "a valid token of this user is needed");
+        greeting_free(greeting);
+        return;
+    }
+    struct native_hello *hello = greeting->hello;
+    struct token token = greeting->token;
+    job_charge(&greeting->job, JOB_ASK, native->user, 1);
+    if (!native_look_up(native, re, &greeting->job)) { /* the job is gone already */
+        free(hello);
+        token_fini(&token);
+    }
+}
+
 static void add_room(struct native *native, const struct native_hello_room *asked, struct buf *out)
 {
     const struct native_room *room = native_room_named(native, str_of(asked->id));
@@ -501,6 +567,7 @@ static const struct {
 } commands[] = {
     {"hello", "id cmd user token resume beat", true, on_hello, NULL},
     {"ping", "id cmd", false, on_ping, NULL},
+    {"refresh", "id cmd token", false, on_refresh, NULL},
     {"join", "id cmd room epoch seq presence", false, NULL, native_join},
     {"leave", "id cmd room", false, NULL, native_leave},
     {"send", "id cmd room client_id kind content meta reply_to mentions", false, NULL, native_send},

@@ -94,9 +94,19 @@ describe('the native protocol', () => {
     const friend = await newUser(stack, unique('friend'), { password: 'hidden!' });
     assert.equal(await (await Native.open(stack)).refused('hello', { user: friend.userId }), 'unauthorized');
     await Native.hello(stack, { user: friend.userId, token: friend.token });
-    const brief = makeToken({ ...claimsOf(player.userId), exp: nowS() + 2 }, SECRET);
-    const short = await Native.hello(stack, { token: brief });
+    const brief = makeToken({ ...claimsOf(player.userId), exp: nowS() + 3 }, SECRET);
+    const [short, kept] = [await Native.hello(stack, { token: brief }), await Native.hello(stack, { token: brief })];
+    assert.equal(await kept.refused('refresh', { token: (await login(stack)).token }), 'forbidden');
+    assert.equal(await kept.refused('refresh', { token: 'no token' }), 'token_malformed');
+    assert.equal(await kept.refused('refresh'), 'bad_argument');
+    const exp = nowS() + 1000;
+    assert.equal((await kept.must('refresh', { token: makeToken({ ...claimsOf(player.userId), exp }, SECRET) })).expires, exp * 1000);
     assert.equal((await short.closed).code, 4401);
+    await kept.must('ping');
+    await kept.must('refresh', { token: makeToken({ ...claimsOf(player.userId), exp: nowS() + 1 }, SECRET) });
+    assert.equal((await kept.closed).code, 4401, 'the latest token counts');
+    const guest = await enter();
+    assert.equal(await guest.refused('refresh', { token: player.token }), 'forbidden');
     const stranger = await Native.hello(stack, { token: (await login(stack)).token });
     assert.equal(await stranger.refused('join', { room: space.roomId }), 'not_found');
     // what is said among native clients, and what the space's own protocol does
