@@ -166,20 +166,25 @@ static enum err remove_messages(struct store *store, const struct span *span, ui
     return err ? err : set(store, SQL_LIFE_TRIMMED, span->conversation, span->last);
 }
 
+/* The transaction of what is removed begins with the lease: whoever has lost it removes nothing. */
+static enum err begin(struct store *store, const struct store_lease *lease)
+{
+    enum err err = db_begin(store->db);
+    if (err)
+        return err;
+    err = store_job_renew(store, lease->job, lease->holder, lease->lease_ms);
+    return err ? end(store, err) : ERR_OK;
+}
+
 enum err store_life_trim(struct store *store, const struct store_lease *lease, const struct store_life_due *due,
                          uint64_t *removed)
 {
     struct span span = {due->conversation, due->trimmed + 1, INT64_MAX};
     *removed = 0;
     enum err err = find_old(store, &span, due->days, &span.last);
-    if (err || !span.last)
+    if (err || !span.last || (err = begin(store, lease)))
         return err;
-    err = db_begin(store->db);
-    if (err)
-        return err;
-    err = store_job_renew(store, lease->job, lease->holder, lease->lease_ms);
-    if (!err)
-        err = remove_messages(store, &span, removed);
+    err = remove_messages(store, &span, removed);
     return end(store, err);
 }
 
@@ -203,14 +208,9 @@ enum err store_life_trim_lines(struct store *store, const struct store_lease *le
     if (span.first <= gone)
         span.first = gone + 1;
     err = find_old(store, &span, due->presence_days, &span.last);
-    if (err || !span.last)
+    if (err || !span.last || (err = begin(store, lease)))
         return err;
-    err = db_begin(store->db);
-    if (err)
-        return err;
-    err = store_job_renew(store, lease->job, lease->holder, lease->lease_ms);
-    if (!err)
-        err = on_span(store, SQL_LIFE_MESSAGES, &span);
+    err = on_span(store, SQL_LIFE_MESSAGES, &span);
     *removed = err ? 0 : db_affected(store->db);
     if (!err)
         err = set(store, SQL_LIFE_PASSED, span.conversation, span.last);
