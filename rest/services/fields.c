@@ -103,33 +103,3 @@ void fields_begin_user(struct buf *out, const struct store_app_user *user, struc
     json_add_text(out, "role", app_role_name(user->role));
     json_add_raw(out, "meta", meta.len ? meta : STR("{}"));
 }
-
-const char *fields_type_name(const struct store_app_conversation *of)
-{
-    static const char *const types[] = {[APP_GROUP] = "group", [APP_DIRECT] = "direct", [APP_PUBLIC] = "public"};
-    switch (of->kind) {
-    case KIND_CHATROOM: return "chatroom";
-    case KIND_FRIENDS: return "friendship";
-    case KIND_SPACE: return "space";
-    default: break;
-    }
-    return of->type >= APP_GROUP && of->type <= APP_PUBLIC ? types[of->type] : "other";
-}
-
-static const char *const roles[] = {
-    [ROLE_OWNER] = "owner", [ROLE_MODERATOR] = "moderator", [ROLE_MEMBER] = "member", [ROLE_READER] = "reader"};
-
-const char *fields_role_name(enum store_member_role role)
-{
-    return role >= ROLE_OWNER && role <= ROLE_READER ? roles[role] : "member";
-}
-
-bool fields_role_of(struct str name, enum store_member_role *role)
-{
-    for (int i = ROLE_OWNER; i <= ROLE_READER; i++)
-        if (str_eq(name, str_of(roles[i]))) {
-            *role = (enum store_member_role)i;
-            return true;
-        }
-    return false;
-}

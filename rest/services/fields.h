@@ -3,7 +3,6 @@
 #ifndef CG_REST_SERVICES_FIELDS_H
 #define CG_REST_SERVICES_FIELDS_H
 
-#include "common/store/store_app_conversation.h"
 #include "common/store/store_app_user.h"
 #include "rest/http/call.h"
 
@@ -34,9 +33,5 @@ void list_end(struct list *list);
 
 /* {"id":…,"uid":…,…}: a user, without the end of the object. */
 void fields_begin_user(struct buf *out, const struct store_app_user *user, struct str meta);
-
-const char *fields_type_name(const struct store_app_conversation *of);
-const char *fields_role_name(enum store_member_role role);
-bool fields_role_of(struct str name, enum store_member_role *role);
 
 #endif
