@@ -1,5 +1,6 @@
 /* export.c: what is stored as lines of JSON (docs/export.md), of one user or of everybody, to standard output. */
 #include "admin/commands.h"
+#include "common/service/operator.h"
 #include "common/store/store_export.h"
 
 #include <stdio.h>
@@ -38,12 +39,11 @@ enum status command_user_export(const struct settings *settings, const struct op
 {
     struct store_export export;
     struct store_app_user user;
-    struct str id = str_of(operation->words[0]), prefix = STR("app:");
+    struct str id = str_of(operation->words[0]);
     struct store *store = command_open_store(settings);
     if (!store)
         return STATUS_CANNOT;
-    if (id.len > prefix.len && !memcmp(id.ptr, prefix.ptr, prefix.len))
-        id = (struct str){id.ptr + prefix.len, id.len - prefix.len};
+    operator_app_id(&id);
     enum err err = store_app_user_find(store, id, &user);
     enum status status = STATUS_CANNOT;
     store_export_init(&export, &user, settings->media_url);

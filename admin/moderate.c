@@ -194,7 +194,7 @@ static bool take_realm(const struct operation *operation, int *realm)
 {
     if (!operator_realm(option(operation, OPTION_REALM), realm) && *realm != OPERATOR_SOCKETIO)
         return true;
-    command_cannot("--realm is chatroom, friends, customers or spaces");
+    command_cannot("--realm is chatroom, friends, customers, spaces or app");
     return false;
 }
 
@@ -235,14 +235,16 @@ static void remember_user(void *arg, const struct store_moderated *user)
 enum status command_user_show(const struct settings *settings, const struct operation *operation)
 {
     struct shown shown = {.count = 0};
+    struct str user = str_of(operation->words[0]);
     int realm;
     if (!take_realm(operation, &realm))
         return STATUS_CANNOT;
+    if (!realm && operator_app_id(&user))
+        realm = REALM_APP;
     struct store *store = command_open_store(settings);
     if (!store)
         return STATUS_CANNOT;
-    enum err err =
-        store_moderated_find(store, (enum store_realm)realm, str_of(operation->words[0]), remember_user, &shown);
+    enum err err = store_moderated_find(store, (enum store_realm)realm, user, remember_user, &shown);
     for (size_t i = 0; !err && i < shown.count; i++)
         err = store_sanction_lines(store, shown.users[i], print_line, NULL);
     enum status status = err            ? command_database_failed(store)

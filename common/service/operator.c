@@ -23,6 +23,15 @@ const char *operator_realm_word(int realm)
     return realm > 0 && realm < REALMS ? realms[realm] : "";
 }
 
+bool operator_app_id(struct str *user)
+{
+    const struct str prefix = STR("app:");
+    if (user->len <= prefix.len || memcmp(user->ptr, prefix.ptr, prefix.len) != 0)
+        return false;
+    *user = (struct str){user->ptr + prefix.len, user->len - prefix.len};
+    return true;
+}
+
 /* ---- whom ---- */
 
 struct found {
@@ -57,12 +66,9 @@ static enum err find_user(struct store *store, const struct operator_order *orde
                           struct sanction *sanction, const char **why)
 {
     struct found found = {.count = 0};
-    const struct str prefix = STR("app:"); /* a user of the application, by its id */
     struct str user = order->user;
-    if (!*realm && user.len > prefix.len && !memcmp(user.ptr, prefix.ptr, prefix.len)) {
-        user = (struct str){user.ptr + prefix.len, user.len - prefix.len};
+    if (!*realm && operator_app_id(&user))
         *realm = REALM_APP;
-    }
     enum err err = store_moderated_find(store, (enum store_realm) * realm, user, on_found, &found);
     if (!err && !found.count)
         return fail(ERR_NOT_FOUND, "no such user", why);

@@ -28,6 +28,9 @@ void operator_add_wire(struct buf *out, const struct sanction *sanction, uint64_
 /* The same for a relay that is to drain. */
 void operator_add_drain(struct buf *out, struct str relay, uint64_t epoch);
 
+/* "app:ID" is the application's user of that id: takes the prefix off; false, and nothing done, of another name. */
+bool operator_app_id(struct str *user);
+
 /* By word; ERR_NOT_FOUND. The empty one is 0, any; "socketio" is OPERATOR_SOCKETIO. */
 enum { OPERATOR_SOCKETIO = 6 };
 enum err operator_realm(struct str word, int *realm) CG_MUST_CHECK;
