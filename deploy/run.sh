@@ -82,9 +82,13 @@ hindrance() {
         echo "it may not listen on port ${PORT:-7005}; take one from $first on (PORT=)"
         return
     fi
+    for setting in ${SETTINGS:-}; do            # a folder that is only read, with all that is in it
+        [[ $setting != app_keys=/* ]] || needed+=("${setting#*=}")
+    done
     path=$("${as_account[@]}" bash -c "$(declare -f unusable)"'; unusable "$@"' - "$RUN" "${needed[@]}")
     for setting in ${SETTINGS:-}; do            # files to be read, directories and sockets to be written to
         [ -z "$path" ] || break
+        [ "${setting%%=*}" != app_keys ] || continue
         case ${setting#*=} in "$RUN"/*) ;; /*) path=${setting#*=} ;; esac
         [ -n "$path" ] && [ -e "$path" ] || { path=; continue; }
         if [ -f "$path" ]; then first=-r; elif [ "${setting%%=*}" = site_dir ]; then first=-x; else first=-w; fi

@@ -132,9 +132,11 @@ describe('a run that root starts', { skip }, () => {
   });
 
   it('a file that a setting names, and a port below 1024: said, and it is root that has them', async () => {
-    const key = path.join(kept, 'key.pem');
+    const keys = path.join(kept, 'keys'), key = path.join(keys, 'key.pem');
+    fs.mkdirSync(keys, { mode: 0o755 });
     fs.writeFileSync(key, 'none');
     const cases = [[{ SETTINGS: `log_level=info jwt_public_key=${key}` }, `it may not use ${key};`],
+      [{ SETTINGS: `log_level=info app_keys=${keys}` }, `it may not use ${key};`],
       [{ PORT: '7' }, 'it may not listen on port 7;']];
     if (Number(fs.readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8')) <= 7) cases.pop();
     fs.chmodSync(kept, 0o755);
@@ -145,6 +147,10 @@ describe('a run that root starts', { skip }, () => {
       const up = await (await stackIn(dir, { ...env, RELAYS: 'none' })).script('up');
       assert.ok(up.stderr.includes(`everything runs as root, not as www-data: ${why}`), up.stderr);
     }
+    fs.chmodSync(key, 0o644); // a folder of keys that everybody may read, and only root write to, will do
+    const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-'));
+    const up = await (await stackIn(dir, { ...cases[1][0], RELAYS: 'none' })).script('up');
+    assert.doesNotMatch(up.stderr, /runs as root/);
     fs.chmodSync(kept, 0o700);
   });
 
