@@ -2,6 +2,7 @@
 // stands. The blocks of one page run one after another in one bash, as somebody would paste them. Only where the run is
 // differs: its address, its directory, the programs. Both languages share one page's check.
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -27,8 +28,11 @@ const checks = {
   'docs/clients/spaces.md': checkSpaces,
   'docs/export.md': checkExport,
   'docs/feed.md': checkFeed,
+  'docs/identity.md': checkIdentity,
   'docs/install.md': checkOperator,
   'docs/platform.md': checkPlatform,
+  'docs/protocol.md': checkBeginning,
+  'docs/search.md': checkSearch,
 };
 
 function checkFirstSuccess([lines], stdout, text) {
@@ -126,6 +130,35 @@ function checkPlatform([lines]) {
   assert.equal(lines.length, 6);
 }
 
+function checkBeginning([backend, opened, uploaded, back], stdout, text) {
+  assert.deepEqual(backend.slice(0, 2).map((line) => JSON.parse(line).id), ['ann', 'bob']);
+  assert.match(backend[2], /"public_id":"conv_[0-9a-f]{32}"/);
+  const [said] = text.match(/(?<=node talk\.mjs text ')[^']*/), [asked] = text.match(/(?<="from":"bob","content":")[^"]*/);
+  const sentence = (line) => line.trimEnd().replace(/^(message \d+ )[^:]*/, '$1…'); // each language's page gives Ann a name
+  assert.deepEqual(opened.map(sentence), [`message 1 …: ${said}`, 'closed 1000']);
+  const { url, kind } = JSON.parse(uploaded[0]);
+  assert.equal(kind, 'image/png');
+  assert.deepEqual(uploaded.slice(1).map(sentence), ['missed 0', `message 2 …: ${url}`, 'closed 1000']);
+  assert.equal(JSON.parse(back[0]).seq, 3);
+  assert.deepEqual(back.slice(1).map(sentence), ['missed 1', `message 3 …: ${asked}`, 'message 4 …: 🍵', 'closed 1000']);
+}
+
+function checkIdentity([token, account]) {
+  const [user, refused] = token.slice(0, 2).map((line) => JSON.parse(line));
+  assert.deepEqual([user.id, refused.error.code], ['5012', 'token_signature']);
+  assert.ok(token[2].startsWith('user realm="app" name="5012"'), token[2]);
+  const [made, again] = account.map((line) => JSON.parse(line));
+  assert.ok(made.token && again.token);
+  assert.equal(made.user, again.user);
+}
+
+function checkSearch([lines]) {
+  const [made, said, found] = lines.slice(0, 3).map((line) => JSON.parse(line));
+  assert.deepEqual(found.items.map(({ conversation, seq }) => [conversation, seq]), [[made.id, said.seq]]);
+  assert.match(lines[3], /^messages=\d+$/);
+  assert.match(lines.at(-1), /^job=search@.* lag_rows=\d+/);
+}
+
 function checkExport([lines]) {
   const exported = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
   assert.deepEqual([...new Set(exported.map(({ type }) => type))], ['export', 'user', 'conversation', 'member', 'message', 'end']);
@@ -147,10 +180,14 @@ function checkDemos([clock]) {
 describe('the README and the manuals', () => {
   let stack, dir;
   before(async () => {
-    stack = await Stack.start({ settings: { log_level: 'info', demos: 'on' } }); // as "make run" has it
     dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-manuals-'));
-    // what "npm install ws" leaves
+    // what "npm install ws" leaves, and what the pages have made before "make run"
     fs.symlinkSync(path.join(top, 'tests', 'node_modules'), path.join(dir, 'node_modules'));
+    fs.mkdirSync(path.join(dir, 'keys'));
+    fs.chmodSync(dir, 0o755);
+    fs.writeFileSync(path.join(dir, 'keys', '2026.secret'), `${crypto.randomBytes(32).toString('base64')}\n`);
+    stack = await Stack.start({ settings: { log_level: 'info', demos: 'on', // as "make run" has it
+      app_keys: path.join(dir, 'keys'), signup: 'invite', search: 'on' } }); // and as pages say to set it
   });
   after(async () => {
     if (dir) fs.rmSync(dir, { recursive: true, force: true });
@@ -159,7 +196,8 @@ describe('the README and the manuals', () => {
 
   const here = (text) => text.replaceAll('http://127.0.0.1:7005', stack.url)
     .replaceAll('build/chaguan', path.join(bin, 'chaguan'))
-    .replaceAll('run/chaguan.conf', stack.file('chaguan.conf'));
+    .replaceAll('run/chaguan.conf', stack.file('chaguan.conf'))
+    .replaceAll('keys/2026.secret', path.join(dir, 'keys', '2026.secret'));
 
   // Pages know nothing of each other, so they may run side by side; every page uses names of its own.
   describe('run as pasted', { concurrency: 3 }, () => {
@@ -173,7 +211,8 @@ describe('the README and the manuals', () => {
         for (const [, secret] of text.matchAll(/\\?"(?:password|account|chat_content|content)\\?":\s?\\?"([^"$'\\]*)/g))
           stack.keepSecret(secret);
         const script = blocks.filter((block) => !isClient(block)).map(here).join(`\necho '${MARK}'\n`);
-        const { code, stdout, stderr } = await run('bash', ['--norc', '-eu', '-c', script], { cwd: dir });
+        const cwd = fs.mkdtempSync(path.join(dir, 'page-')); // node finds node_modules above it
+        const { code, stdout, stderr } = await run('bash', ['--norc', '-eu', '-c', script], { cwd });
         assert.equal(code, 0, `${stdout}\n${stderr}`);
         assert.equal(stderr, '');
         check(stdout.split(`${MARK}\n`).map((out) => out.trim().split('\n')), stdout, text);
