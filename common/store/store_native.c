@@ -2,6 +2,7 @@
 
 #include "common/about.h"
 #include "common/store/store_admission.h"
+#include "common/store/store_app_conversation.h"
 #include "common/store/store_sql.h"
 
 enum { MEMBERSHIPS_AT_ONCE = 10 };
@@ -84,36 +85,99 @@ static void on_membership(void *arg, const struct db_value *c)
             read_membership(&looking->memberships[i], c + 1);
 }
 
-/* What has not the shape of an id is never looked for. */
-static struct str askable(struct str id)
+static bool is_public_id(struct str id)
 {
-    bool fine = id_is(id, STORE_ROOM_PREFIX) || id_is(id, STORE_FRIEND_PREFIX) || id_is(id, STORE_SPACE_PREFIX) ||
-                id_is(id, STORE_CONVERSATION_PREFIX);
-    return fine ? id : STR("");
+    return id_is(id, STORE_ROOM_PREFIX) || id_is(id, STORE_FRIEND_PREFIX) || id_is(id, STORE_SPACE_PREFIX) ||
+           id_is(id, STORE_CONVERSATION_PREFIX);
+}
+
+/* ---- by the application's ids ---- */
+
+struct naming {
+    const struct str *ids;
+    size_t count;
+    struct str *public_ids;
+    char texts[STORE_NATIVE_ROWS][ID_MAX];
+};
+
+static void on_named(void *arg, const struct db_value *c)
+{
+    struct naming *naming = arg;
+    for (size_t i = 0; i < naming->count; i++)
+        if (str_eq(naming->ids[i], c[0].text)) {
+            store_copy(naming->texts[i], ID_MAX, c[1].text);
+            naming->public_ids[i] = str_of(naming->texts[i]);
+        }
+}
+
+/* The public id of each, at most STORE_NATIVE_ROWS of them; of what names nothing an empty one, which is never found. Views
+ * of the ids and of `naming`. */
+static enum err find_public(struct store *store, const struct str *ids, size_t count, struct naming *naming,
+                            struct str *public_ids)
+{
+    struct buf sql;
+    size_t named = 0;
+    naming->ids = ids;
+    naming->count = count;
+    naming->public_ids = public_ids;
+    buf_init(&sql, 128 + count * (STORE_HEX_LEN(APP_ID_MAX) + 1));
+    buf_add_text(&sql, "SELECT name, public_id FROM conversation WHERE kind = 6 AND name IN (");
+    for (size_t i = 0; i < count; i++) {
+        public_ids[i] = is_public_id(ids[i]) ? ids[i] : STR("");
+        if (public_ids[i].len || !store_app_conversation_id_ok(ids[i]))
+            continue;
+        if (named++)
+            buf_add_char(&sql, ',');
+        store_add_hex(&sql, ids[i]);
+    }
+    buf_add_text(&sql, ")");
+    buf_add_char(&sql, '\0');
+    CG_ASSERT(!sql.failed);
+    enum err err = named ? db_run(store->db, sql.data, on_named, naming) : ERR_OK;
+    buf_fini(&sql);
+    return err;
+}
+
+static enum err ask_memberships(struct store *store, uint64_t user, const struct str *public_ids, size_t count,
+                                struct store_native_membership *memberships)
+{
+    enum err err = ERR_OK;
+    for (size_t at = 0; !err && at < count; at += MEMBERSHIPS_AT_ONCE) {
+        size_t some = count - at < MEMBERSHIPS_AT_ONCE ? count - at : MEMBERSHIPS_AT_ONCE;
+        struct looking looking = {public_ids + at, some, memberships + at};
+        struct db_value params[1 + MEMBERSHIPS_AT_ONCE] = {DB_NUM(user)};
+        for (size_t i = 0; i < MEMBERSHIPS_AT_ONCE; i++)
+            params[1 + i] = DB_TEXT(i < some ? public_ids[at + i] : STR(""));
+        err = db_query(store->db, SQL_NATIVE_MEMBERSHIPS, params, 1 + MEMBERSHIPS_AT_ONCE, on_membership, &looking);
+    }
+    return err;
 }
 
 enum err store_native_memberships(struct store *store, uint64_t user, const struct str *ids, size_t count,
                                   struct store_native_membership *memberships)
 {
+    struct naming naming;
+    struct str public_ids[STORE_NATIVE_ROWS];
     enum err err = ERR_OK;
     memset(memberships, 0, count * sizeof *memberships);
-    for (size_t at = 0; !err && at < count; at += MEMBERSHIPS_AT_ONCE) {
-        size_t some = count - at < MEMBERSHIPS_AT_ONCE ? count - at : MEMBERSHIPS_AT_ONCE;
-        struct looking looking = {ids + at, some, memberships + at};
-        struct db_value params[1 + MEMBERSHIPS_AT_ONCE] = {DB_NUM(user)};
-        for (size_t i = 0; i < MEMBERSHIPS_AT_ONCE; i++)
-            params[1 + i] = DB_TEXT(i < some ? askable(ids[at + i]) : STR(""));
-        err = db_query(store->db, SQL_NATIVE_MEMBERSHIPS, params, 1 + MEMBERSHIPS_AT_ONCE, on_membership, &looking);
+    for (size_t at = 0; !err && at < count; at += STORE_NATIVE_ROWS) {
+        size_t some = count - at < STORE_NATIVE_ROWS ? count - at : STORE_NATIVE_ROWS;
+        err = find_public(store, ids + at, some, &naming, public_ids);
+        if (!err)
+            err = ask_memberships(store, user, public_ids, some, memberships + at);
     }
     return err;
 }
 
 enum err store_native_enter(struct store *store, uint64_t user, struct str id)
 {
-    struct db_value params[] = {DB_NUM(user), DB_TEXT(id)};
-    if (!id_is(id, STORE_CONVERSATION_PREFIX))
-        return ERR_NOT_FOUND;
-    enum err err = db_query(store->db, SQL_ENTER_PUBLIC, params, 2, NULL, NULL);
+    struct naming naming;
+    struct str public_id;
+    enum err err = find_public(store, &id, 1, &naming, &public_id);
+    if (err || !id_is(public_id, STORE_CONVERSATION_PREFIX))
+        return err ? err : ERR_NOT_FOUND;
+    struct db_value params[] = {DB_NUM(user), DB_TEXT(public_id)};
+    err = db_query(store->db, SQL_ENTER_PUBLIC, params, 2, NULL, NULL);
     return !err && !db_affected(store->db) ? ERR_NOT_FOUND : err;
 }
 
@@ -157,10 +221,10 @@ static void on_arrival(void *arg, const struct db_value *c)
         read_membership(asked->membership, of_membership);
 }
 
-static void add_arrival(struct asking *asking, struct store_native_arrival *arrival, size_t i)
+static void add_arrival(struct asking *asking, struct store_native_arrival *arrival, size_t i, struct str public_id)
 {
     struct store_native_wanted *wanted = i < arrival->count ? &arrival->wanted[i] : NULL;
-    store_add_asked(&asking->sql, asking->count, arrival->user_id, wanted ? askable(wanted->id) : STR(""));
+    store_add_asked(&asking->sql, asking->count, arrival->user_id, public_id);
     asking->asked[asking->count++] = (struct asked){arrival, wanted ? &wanted->membership : NULL};
 }
 
@@ -177,19 +241,35 @@ static enum err ask(struct asking *asking)
     return err;
 }
 
+/* Some of its conversations, from number `at` on; without one the user alone. */
+static enum err ask_for_some(struct asking *asking, struct store_native_arrival *arrival, size_t at)
+{
+    struct naming naming;
+    struct str ids[STORE_NATIVE_ROWS] = {STR("")}, public_ids[STORE_NATIVE_ROWS] = {STR("")};
+    size_t left = arrival->count - at, some = left < STORE_NATIVE_ROWS ? left : STORE_NATIVE_ROWS;
+    for (size_t i = 0; i < some; i++)
+        ids[i] = arrival->wanted[at + i].id;
+    enum err err = find_public(asking->store, ids, some, &naming, public_ids);
+    for (size_t i = 0; !err && i < (some ? some : 1); i++) {
+        add_arrival(asking, arrival, at + i, public_ids[i]);
+        if (asking->count == STORE_NATIVE_ROWS)
+            err = ask(asking);
+    }
+    return err;
+}
+
 static enum err ask_for(struct asking *asking, struct store_native_arrival *arrival)
 {
     enum err err = ERR_OK;
+    size_t at = 0;
     arrival->user = (struct store_native_user){0};
     for (size_t i = 0; i < arrival->count; i++)
         arrival->wanted[i].membership = (struct store_native_membership){0};
     if (!id_is(arrival->user_id, STORE_USER_PREFIX))
         return ERR_OK;
-    for (size_t i = 0; !err && i < (arrival->count ? arrival->count : 1); i++) {
-        add_arrival(asking, arrival, i);
-        if (asking->count == STORE_NATIVE_ROWS)
-            err = ask(asking);
-    }
+    do
+        err = ask_for_some(asking, arrival, at);
+    while (!err && (at += STORE_NATIVE_ROWS) < arrival->count);
     return err;
 }
 

@@ -6,7 +6,7 @@
 #include "common/rights.h"
 #include "common/store/store.h"
 
-enum { STORE_UNREAD_MAX = 1000, STORE_UNREAD_AMONG = 5000 };
+enum { STORE_UNREAD_MAX = 1000, STORE_UNREAD_AMONG = 5000, STORE_NATIVE_ROWS = 100 };
 
 struct store_native_user {
     uint64_t user;
@@ -29,7 +29,8 @@ struct store_native_membership {
     enum store_member_role role;
     char name[STORE_NAME_MAX + 1];
 };
-/* Looks up `count` public ids; memberships[i] is what ids[i] names. A round trip for every ten. */
+/* Looks up `count` ids, public ones or the application's; memberships[i] is what ids[i] names. A round trip for every ten, and
+ * one more for every STORE_NATIVE_ROWS if some are the application's. */
 enum err store_native_memberships(struct store *store, uint64_t user, const struct str *ids, size_t count,
                                   struct store_native_membership *memberships) CG_MUST_CHECK;
 
@@ -38,7 +39,7 @@ enum err store_native_enter(struct store *store, uint64_t user, struct str id) C
 
 /* Somebody who comes with the conversations that they want to be in: both of the above in one. */
 struct store_native_wanted {
-    struct str id;
+    struct str id;                             /* a public one, or the application's */
     struct store_native_membership membership; /* set */
 };
 struct store_native_arrival {
@@ -50,9 +51,8 @@ struct store_native_arrival {
     enum err err; /* ERR_OK, or ERR_NOT_FOUND: no such user, who is a member of nothing */
     struct store_native_user user;
 };
-/* Looks up all of them: a round trip for every STORE_NATIVE_ROWS conversations, or users without one. What it returns
- * but ERR_OK it has set as each arrival's err, too. */
-enum { STORE_NATIVE_ROWS = 100 };
+/* Looks up all of them: a round trip for every STORE_NATIVE_ROWS conversations, or users without one, and one more for each
+ * who names some as the application does. What it returns but ERR_OK it has set as each arrival's err, too. */
 enum err store_native_arrivals(struct store *store, struct store_native_arrival *const *arrivals,
                                size_t count) CG_MUST_CHECK;
 

@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ANSWER_BYTES = 64 * 1024 };
+/* Each conversation with its name, which may be all escapes. */
+enum { ANSWER_BYTES = 4096 + NATIVE_ROOMS_AT_ONCE * (6 * NATIVE_ID_MAX + 512) };
 
 #define NUMBER_MAX ((INT64_C(1) << 53) - 1)
 
@@ -286,8 +287,8 @@ static const char *read_resume(struct json_object *object, struct greeting *gree
     for (size_t i = 0; i < greeting->arrival.count; i++) {
         struct json_object *entry = json_object_array_get_idx(list, i);
         struct native_hello_room *room = &hello->rooms[hello->count++];
-        if (!json_object_is_type(entry, json_type_object) || !json_get_string(entry, "room", &id) || id.len >= ID_MAX ||
-            !native_read_cursor(entry, &room->cursor, &room->presence) ||
+        if (!json_object_is_type(entry, json_type_object) || !json_get_string(entry, "room", &id) ||
+            id.len >= NATIVE_ID_MAX || !native_read_cursor(entry, &room->cursor, &room->presence) ||
             json_unknown(entry, "room epoch seq presence"))
             return form;
         memcpy(room->id, id.ptr, id.len);

@@ -7,7 +7,12 @@
 
 #include <stdlib.h>
 
-enum { HISTORY_LIMIT = 50, HISTORY_MAX = 200, MEMBERS_BYTES = 256 * 1024 };
+enum {
+    HISTORY_LIMIT = 50,
+    HISTORY_MAX = 200,
+    MEMBERS_BYTES = 256 * 1024,
+    UNREAD_BYTES = 4096 + NATIVE_ROOMS_AT_ONCE * (6 * NATIVE_ID_MAX + 256),
+};
 
 /* What every look-up carries. */
 struct asked {
@@ -219,7 +224,7 @@ void native_history(struct native_room *room, int64_t re, struct json_object *ob
 
 struct reading {
     struct asked asked;
-    char id[ID_MAX];
+    char id[NATIVE_ID_MAX];
     uint64_t seq, unread;
     struct store_native_membership membership;
     bool moved;
@@ -272,7 +277,7 @@ void native_read(struct native_room *room, int64_t re, struct json_object *objec
     }
     struct reading *reading = asked_new(room->native, re, sizeof *reading, move_marker, on_moved);
     reading->seq = (uint64_t)seq;
-    memcpy(reading->id, room->id, ID_MAX);
+    memcpy(reading->id, room->id, strlen(room->id));
     job_charge(&reading->asked.job, JOB_ASK, room->native->user, 3 + STORE_UNREAD_MAX / 200);
     native_look_up(room->native, re, &reading->asked.job);
 }
@@ -282,7 +287,7 @@ void native_read(struct native_room *room, int64_t re, struct json_object *objec
 struct counting {
     struct asked asked;
     size_t count;
-    char ids[NATIVE_ROOMS_AT_ONCE][ID_MAX];
+    char ids[NATIVE_ROOMS_AT_ONCE][NATIVE_ID_MAX];
     uint64_t unread[NATIVE_ROOMS_AT_ONCE];
     struct store_native_membership memberships[NATIVE_ROOMS_AT_ONCE];
 };
@@ -330,7 +335,7 @@ static void on_counted(struct job *job)
     struct native *native = asked_by(&counting->asked);
     if (native) {
         struct buf out;
-        native_begin(&out, 64 * 1024, counting->asked.re);
+        native_begin(&out, UNREAD_BYTES, counting->asked.re);
         json_add_array(&out, "rooms");
         for (size_t i = 0; i < counting->count; i++)
             add_counted(&out, counting, i);
@@ -351,7 +356,7 @@ static const char *read_ids(struct json_object *object, struct counting *countin
         return wrong;
     for (size_t i = 0; i < json_object_array_length(list); i++) {
         struct json_object *id = json_object_array_get_idx(list, i);
-        if (!json_object_is_type(id, json_type_string) || json_object_get_string_len(id) >= ID_MAX)
+        if (!json_object_is_type(id, json_type_string) || json_object_get_string_len(id) >= NATIVE_ID_MAX)
             return wrong;
         char *own = counting->ids[counting->count];
         memcpy(own, json_object_get_string(id), (size_t)json_object_get_string_len(id));

@@ -28,6 +28,7 @@ enum {
     NATIVE_ASKED_MAX = 16,      /* look-ups of a connection on their way */
     NATIVE_NO_ID = -1,
     NATIVE_RETRY_MS = 1000,
+    NATIVE_ID_MAX = APP_ID_MAX + 1, /* of a conversation as a client names it, with its NUL */
 };
 
 struct native;
@@ -51,11 +52,12 @@ struct native_cursor {
     uint64_t epoch, seq;
 };
 
-/* A conversation that a connection has named: from the first look-up on. */
+/* A conversation that a connection has named: from the first look-up on. One has two names, a public id and the
+ * application's; whichever comes later is its alias. */
 struct native_room {
     struct native *native;
     SLIST_ENTRY(native_room) link;
-    char id[ID_MAX];
+    char *alias;  /* NULL: none was used */
     bool looking; /* it is being looked up, or looked up again for a join */
     bool fresh;   /* it just was: for the command that asked for it */
     struct {
@@ -81,6 +83,8 @@ struct native_room {
     struct catchup catchup;
     uint64_t trimmed; /* everything up to this number is gone */
     bool reset;       /* it starts anew: its cursor was none here, or too far behind */
+    bool by_alias;    /* so it is called in the answer to its join */
+    char id[];        /* as it was named first */
 };
 
 /* The answer to a hello that waits until every room of it has its subscription. */
@@ -89,7 +93,7 @@ struct native_hello {
     bool beat; /* it asks for beats */
     size_t count;
     struct native_hello_room {
-        char id[ID_MAX];
+        char id[NATIVE_ID_MAX];
         struct native_cursor cursor;
         bool presence;
         const char *code, *message; /* why not; literals */
@@ -166,6 +170,8 @@ native_room_handler native_join, native_leave;
 void native_join_all(struct native *native, struct native_hello *hello, const struct store_native_wanted *wanted);
 /* The answer to join without its id, for either way of joining. */
 void native_add_joined(struct buf *out, const struct native_room *room);
+/* Whether a client may have named a conversation so. */
+bool native_is_id(struct str id);
 struct native_room *native_room_of(const struct native *native, uint64_t conversation);
 struct native_room *native_room_named(const struct native *native, struct str id);
 /* The room was told of as joined: what was missed comes, then what is new. */

@@ -49,9 +49,15 @@ struct native_room *native_room_named(const struct native *native, struct str id
 {
     struct native_room *room;
     SLIST_FOREACH(room, &native->rooms, link)
-        if (str_eq(id, str_of(room->id)))
+        if (str_eq(id, str_of(room->id)) || (room->alias && str_eq(id, str_of(room->alias))))
             break;
     return room;
+}
+
+bool native_is_id(struct str id)
+{
+    _Static_assert((int)ID_MAX <= (int)NATIVE_ID_MAX, "a public one, too");
+    return app_id_ok(id);
 }
 
 static void waiting_free(struct native_waiting *waiting)
@@ -71,6 +77,7 @@ static void room_free(struct native_room *room)
         presence_leave(protocol_context.presence, room->membership.conversation, native->user);
     catchup_stop(&room->catchup);
     free(room->membership.space);
+    free(room->alias);
     free(room);
 }
 
@@ -102,10 +109,10 @@ static bool make_way(struct native *native)
 /* NULL: there are too many. */
 static struct native_room *room_new(struct native *native, struct str id)
 {
-    CG_ASSERT(id.len < ID_MAX);
+    CG_ASSERT(id.len < NATIVE_ID_MAX);
     if (!make_way(native))
         return NULL;
-    struct native_room *room = mem_zalloc(sizeof *room);
+    struct native_room *room = mem_zalloc(sizeof *room + id.len + 1);
     room->native = native;
     STAILQ_INIT(&room->waiting);
     memcpy(room->id, id.ptr, id.len);
@@ -183,7 +190,7 @@ static void fail_waiting(struct native_room *room, enum err err)
 struct looking {
     struct job job;
     uint64_t session_id, user;
-    char id[ID_MAX];
+    char id[NATIVE_ID_MAX];
     struct store_native_membership membership;
 };
 
@@ -202,6 +209,24 @@ static void work(struct job *job, struct store *store)
         job->err = ERR_NOT_FOUND;
 }
 
+static void settle(struct native_room *room, const struct store_native_membership *membership)
+{
+    set_membership(room, membership);
+    room->fresh = true;
+    carry_on(room, false);
+    room->fresh = false;
+}
+
+/* It is one that the connection knows by another name: what waited for it goes there. */
+static void merge(struct native_room *room, struct native_room *known)
+{
+    STAILQ_CONCAT(&known->waiting, &room->waiting);
+    free(known->alias);
+    known->alias = mem_strdup(room->id);
+    room_free(room);
+    carry_on(known, false);
+}
+
 static void on_looked_up(struct job *job)
 {
     struct looking *looking = (struct looking *)job;
@@ -216,10 +241,11 @@ static void on_looked_up(struct job *job)
             fail_waiting(room, job->err == ERR_NOT_FOUND ? ERR_NOT_FOUND : ERR_DOWN);
             room_free(room);
         } else {
-            set_membership(room, &looking->membership);
-            room->fresh = true;
-            carry_on(room, false);
-            room->fresh = false;
+            struct native_room *known = native_room_of(native, looking->membership.conversation);
+            if (known && known != room)
+                merge(room, known);
+            else
+                settle(room, &looking->membership);
         }
     }
     free(looking);
@@ -233,8 +259,8 @@ static void look_up(struct native_room *room)
     looking->job.done = on_looked_up;
     looking->session_id = room->native->session->id;
     looking->user = room->native->user;
-    memcpy(looking->id, room->id, ID_MAX);
-    job_charge(&looking->job, JOB_ASK, looking->user, 1);
+    memcpy(looking->id, room->id, strlen(room->id));
+    job_charge(&looking->job, JOB_ASK, looking->user, 2);
     room->looking = !db_pool_try(protocol_context.db_pool, &looking->job);
     if (!room->looking) {
         free(looking);
@@ -249,7 +275,7 @@ void native_room_command(struct native *native, int64_t re, struct json_object *
         native_refuse(native, re, "bad_argument", "room is missing");
         return;
     }
-    if (!id.len || id.len >= ID_MAX) {
+    if (!native_is_id(id)) {
         native_fail(native, re, ERR_NOT_FOUND);
         return;
     }
@@ -312,12 +338,13 @@ void native_add_joined(struct buf *out, const struct native_room *room)
         json_add_u64(out, "missed", shown_seq(room) - room->cursor.seq);
 }
 
-static void answer_join(struct native_room *room, int64_t re)
+/* `at`: the room as it is to be told of. */
+static void answer_join(struct native_room *room, int64_t re, const struct native_room *at)
 {
     struct buf out;
-    native_begin(&out, 1024, re);
-    json_add_text(&out, "room", room->id);
-    native_add_joined(&out, room);
+    native_begin(&out, 2048, re);
+    json_add_text(&out, "room", room->by_alias ? room->alias : room->id);
+    native_add_joined(&out, at);
     native_end(room->native, &out);
 }
 
@@ -333,7 +360,9 @@ void native_join(struct native_room *room, int64_t re, struct json_object *objec
 {
     struct native *native = room->native;
     struct native_cursor cursor;
+    struct str id;
     bool presence;
+    room->by_alias = room->alias && json_get_string(object, "room", &id) && str_eq(id, str_of(room->alias));
     if (!native_read_cursor(object, &cursor, &presence)) {
         native_refuse(native, re, "bad_argument",
                       "epoch and seq are numbers, or neither is there; presence is a boolean");
@@ -343,7 +372,7 @@ void native_join(struct native_room *room, int64_t re, struct json_object *objec
         if (!catchup_is_under_way(&room->catchup))
             now.catchup.given = now.catchup.target =
                 hub_seq(hub_subscription(native->session, room->membership.conversation));
-        answer_join(&now, re);
+        answer_join(room, re, &now);
     } else if (!room->fresh) { /* where it and the user's marker are now */
         struct native_waiting *waiting = waiting_new(room, re, object, native_join);
         STAILQ_INSERT_HEAD(&room->waiting, waiting, link);
@@ -376,6 +405,10 @@ void native_join_all(struct native *native, struct native_hello *hello, const st
         asked->code = "unavailable";
         asked->message = "try again later";
         if (protocol_revoked(native->user, membership->conversation, membership->generation))
+            continue;
+        asked->code = "bad_argument";
+        asked->message = "resume names a conversation twice";
+        if (native_room_of(native, membership->conversation))
             continue;
         asked->code = "too_many";
         asked->message = "too many conversations on one connection";
@@ -425,7 +458,7 @@ void native_joined(struct session *session, struct subscription *sub)
         return;
     }
     room->joined = true;
-    answer_join(room, room->join_re);
+    answer_join(room, room->join_re, room);
     native_go(room);
     native_catch_up(native);
     carry_on(room, true);

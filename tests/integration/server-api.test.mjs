@@ -428,10 +428,12 @@ describe('the server API', () => {
   it('its users talk over the native protocol; who is put out is out on every relay, and reads nothing of later', async () => {
     const [ann, bob] = [unique('ann'), unique('bob')];
     const tokens = [await user(ann, { name: 'Ann' }), await user(bob)];
-    const { id, public_id: room } = await group({ members: [ann, bob] });
+    const { id, public_id: room, ch } = await group({ id: unique('茶 order'), members: [ann, bob] });
     const [one, other] = [await Native.hello(stack, { token: tokens[0] }, { relay: 1 }),
-      await Native.hello(stack, { token: tokens[1] }, { relay: 2 })];
-    for (const client of [one, other]) await client.must('join', { room });
+      await Native.hello(stack, { token: tokens[1] }, { relay: 2, resume: [{ room: id }, { room: unique('nowhere') }] })];
+    assert.deepEqual(other.welcome.joined.map((place) => [place.ch, place.error?.code]), [[ch, undefined], [undefined, 'not_found']]);
+    for (const named of [room, id]) assert.deepEqual([await one.must('join', { room: named })].map((place) => [place.room, place.ch]), [[named, ch]]);
+    assert.deepEqual((await other.must('unread', { rooms: [room, id] })).rooms.map((place) => place.ch), [ch, ch]);
     await one.must('send', { room, content: 'hello', client_id: unique('c') });
     assert.equal((await other.nextEvent((event) => event.ev === 'message', 'hello')).name, 'Ann');
     await fine(call('POST', `conversations/${id}/messages`, { body: { content: 'from the shop' } }), 201);
@@ -439,7 +441,7 @@ describe('the server API', () => {
       assert.equal((await client.nextEvent((event) => event.content === 'from the shop', 'the shop')).name, 'system');
     await fine(call('PUT', `conversations/${id}/members/${bob}`, { body: { role: 'reader' } }));
     await other.nextEvent((event) => event.ev === 'kicked', 'a new role');
-    await other.must('join', { room });
+    await other.must('join', { room: id });
     assert.equal(await other.refused('send', { room, content: 'x', client_id: unique('c') }), 'role');
     let sent = 0; // while messages flow
     const talk = (async () => {
@@ -452,10 +454,10 @@ describe('the server API', () => {
     await one.must('send', { room, content: after, client_id: unique('c') });
     await one.nextEvent((event) => event.content === after, 'its own');
     assert.equal(await other.refused('join', { room }), 'not_found');
-    assert.equal(await other.refused('history', { room }), 'not_found');
+    assert.equal(await other.refused('history', { room: id }), 'not_found');
     assert.ok(!other.frames.some((frame) => frame.includes(after)));
-    const hall = await fine(call('POST', 'conversations', { body: { type: 'public', name: 'hall' } }), 201);
-    await other.must('join', { room: hall.public_id });
+    const hall = await fine(call('POST', 'conversations', { body: { id: unique('hall'), type: 'public', name: 'hall' } }), 201);
+    await other.must('join', { room: hall.id });
     assert.deepEqual((await fine(call('GET', `conversations/${hall.id}/members`))).items.map((item) => item.id), [bob]);
     await fine(call('DELETE', `conversations/${hall.id}`), 204);
     await other.nextEvent((event) => event.ev === 'kicked', 'the end of the hall');

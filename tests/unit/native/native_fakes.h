@@ -17,6 +17,8 @@
 #define ROOM "room_00000000000000000000000000000007"
 #define TEA  "room_00000000000000000000000000000008"
 #define NONE "room_00000000000000000000000000000009"
+/* As the application calls TEA. */
+#define TEA_ID "tea-8"
 
 /* Nothing was removed. */
 enum err store_life_get(struct store *store, uint64_t conversation, struct store_life *life)
@@ -75,7 +77,9 @@ enum err store_native_memberships(struct store *store, uint64_t user, const stru
     (void)user;
     memset(memberships, 0, count * sizeof *memberships);
     for (size_t i = 0; i < count && !world.err; i++) {
-        uint64_t conversation = str_eq(ids[i], STR(ROOM)) ? 7 : str_eq(ids[i], STR(TEA)) ? 8 : 0;
+        uint64_t conversation = str_eq(ids[i], STR(ROOM))                                 ? 7
+                                : str_eq(ids[i], STR(TEA)) || str_eq(ids[i], STR(TEA_ID)) ? 8
+                                                                                          : 0;
         if (conversation)
             memberships[i] = (struct store_native_membership){.conversation = conversation,
                                                               .kind = KIND_CHATROOM,

@@ -45,6 +45,55 @@ static void what_was_missed_comes_before_what_is_new(void **state)
     assert_string_equal(brief(client), "message 453|");
 }
 
+static void a_conversation_has_two_names_and_is_one(void **state)
+{
+    (void)state;
+    struct client *client = greeted(ANN);
+    joined(client, TEA_ID, "");
+    assert_non_null(strstr(heard(client), "\"room\":\"" TEA_ID "\",\"ch\":8,"));
+    deliver(8, 1);
+    assert_string_equal(brief(client), "message 1|");
+    joined(client, TEA, ""); /* looked up, found to be there, and told of by this name */
+    assert_non_null(strstr(heard(client), "\"room\":\"" TEA "\",\"ch\":8,"));
+    deliver(8, 2);
+    assert_string_equal(brief(client), "message 2|"); /* once */
+    say(client, "{\"id\":2,\"cmd\":\"leave\",\"room\":\"" TEA "\"}");
+    assert_int_equal(job_count, 0); /* it is known by this name from now on */
+    deliver(8, 3);
+    assert_string_equal(brief(client), "re 2|");
+    /* both at once, before either is known; both take one place of three */
+    struct client *other = greeted(BOB);
+    say(other, "{\"id\":1,\"cmd\":\"join\",\"room\":\"" TEA_ID "\"}");
+    say(other, "{\"id\":2,\"cmd\":\"join\",\"room\":\"" TEA "\"}");
+    do_all();
+    hub_subscribed(&hub, 8);
+    do_all();
+    deliver(8, 4);
+    assert_string_equal(brief(other), "re 1|re 2|message 4|");
+    joined(other, ROOM, "");
+    assert_string_equal(brief(other), "re 1|");
+    /* what cannot be a name is not looked for */
+    say(other, "{\"id\":3,\"cmd\":\"join\",\"room\":\"a\\u0001\"}");
+    assert_int_equal(job_count, 0);
+    assert_string_equal(brief(other), "re 3 not_found|");
+}
+
+static void a_hello_that_names_one_twice_has_it_once(void **state)
+{
+    (void)state;
+    struct client *client = open_client();
+    say(client, "{\"id\":0,\"cmd\":\"hello\",\"user\":\"" ANN "\",\"resume\":[{\"room\":\"" TEA "\"},"
+                "{\"room\":\"" TEA_ID "\"},{\"room\":\"" ROOM "\"}]}");
+    do_all();
+    for (uint64_t conversation = 7; conversation <= 8; conversation++)
+        hub_subscribed(&hub, conversation);
+    do_all();
+    const char *answer = heard(client);
+    assert_non_null(strstr(answer, "{\"room\":\"" TEA "\",\"ch\":8,"));
+    assert_non_null(strstr(answer, "{\"room\":\"" TEA_ID "\",\"error\":{\"code\":\"bad_argument\""));
+    assert_non_null(strstr(answer, "{\"room\":\"" ROOM "\",\"ch\":7,"));
+}
+
 static void pages_wait_for_the_socket(void **state)
 {
     (void)state;
@@ -178,6 +227,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         NATIVE(who_joins_hears_what_comes),
         NATIVE(what_was_missed_comes_before_what_is_new),
+        NATIVE(a_conversation_has_two_names_and_is_one),
+        NATIVE(a_hello_that_names_one_twice_has_it_once),
         NATIVE(pages_wait_for_the_socket),
         NATIVE(a_subscription_that_falls_off_while_held_begins_anew),
         NATIVE(a_relay_that_is_behind_its_client_repeats_nothing),
