@@ -152,7 +152,7 @@ static const struct setting rows[] = {
     ROW(reconcile_ms, MILLIS, RELAY, "5s", 100, 3600000,
         "How often the rooms in use are compared with the database, in case Redis lost the last word."),
     ROW(reconcile_down_ms, MILLIS, RELAY, "1s", 50, 60000, "The same while Redis is down."),
-    ROW(revocation_poll_ms, MILLIS, RELAY, "500ms", 50, 60000,
+    ROW(revocation_poll_ms, MILLIS, RELAY | REST, "500ms", 50, 60000,
         "How often the database is asked for mutes, bans and rights taken away that Redis did not tell of."),
     ROW(gap_wait_ms, MILLIS, RELAY, "50ms", 0, 10000,
         "How long a missing number may be on its way before it is fetched from the database."),

@@ -1,5 +1,6 @@
 #include "common/store/store_sanctions.h"
 
+#include "common/rights.h"
 #include "common/store/store_sql.h"
 
 #define IN_FORCE "s.lifted_at IS NULL AND (s.until IS NULL OR s.until > UTC_TIMESTAMP(3))"
@@ -14,6 +15,8 @@ enum { COLUMN_COUNT = 10 };
 static const struct store_statement rows[] = {
     /* whoever comes now has proved nothing yet: revocations are for those who came before */
     {SQL_SANCTIONS_ACTIVE, "SELECT " COLUMNS " FROM sanction s WHERE s.kind < 4 AND " IN_FORCE},
+    {SQL_ERASED_LATELY, "SELECT 1 FROM sanction WHERE changed_at >= UTC_TIMESTAMP(3) - INTERVAL 60 SECOND AND kind = 4"
+                        " AND generation = 4294967295 LIMIT 1"},
     {SQL_SANCTIONS_NOW, "SELECT " MS("UTC_TIMESTAMP(3)")},
     {SQL_SANCTIONS_CHANGED, "SELECT " COLUMNS " FROM sanction s WHERE s.changed_at >="
                             " '1970-01-01' + INTERVAL ? SECOND - INTERVAL 60 SECOND ORDER BY s.changed_at"},
@@ -41,6 +44,7 @@ static const struct store_statement rows[] = {
                          " WHERE ? IN (0, COALESCE(s.user, 0)) AND s.kind < 4 AND " IN_FORCE " ORDER BY s.id"},
 };
 
+_Static_assert(SANCTION_REVOCATION == 4 && RIGHTS_ERASED == 4294967295, "as SQL_ERASED_LATELY says");
 _Static_assert(STORE_SANCTIONS_OVERLAP_MS == 60000, "as SQL_SANCTIONS_CHANGED says");
 
 const struct store_statements store_sanctions_statements = STORE_STATEMENTS(rows);
@@ -209,4 +213,12 @@ enum err store_sanction_lines(struct store *store, uint64_t user, store_sanction
     struct visit_lines visit = {fn, arg};
     struct db_value params[] = {DB_NUM(user)};
     return db_query(store->db, SQL_SANCTION_LINES, params, 1, on_line, &visit);
+}
+
+enum err store_erased_lately(struct store *store, bool *any)
+{
+    uint64_t found = 0;
+    enum err err = db_query(store->db, SQL_ERASED_LATELY, NULL, 0, store_on_number, &found);
+    *any = found;
+    return err;
 }

@@ -16,6 +16,10 @@ enum err store_sanctions_active(struct store *store, int64_t *now_ms, store_sanc
 enum err store_sanctions_changed(struct store *store, int64_t changed_ms, store_sanction_fn *fn,
                                  void *arg) CG_MUST_CHECK;
 
+/* Whether anybody was erased within the last minute, which is longer than a commit takes: for who remembers something of users
+ * and does not hear of each. */
+enum err store_erased_lately(struct store *store, bool *any) CG_MUST_CHECK;
+
 /* Whether the user (0: nobody), or that address ("": none), is muted or banned in the conversation (0: any) or
  * everywhere. */
 struct store_sanctioned {

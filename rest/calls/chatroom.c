@@ -200,12 +200,16 @@ static enum err find_name(const struct backends *backends, const struct named *n
     int64_t now_ms = clock_mono_ms();
     if (!id_is(id, named->prefix))
         return ERR_NOT_FOUND;
-    if (store_is_connected(backends->store) && name_cache_find(id, now_ms, name))
-        return ERR_OK;
+    uint64_t checked = 0;
+    if (store_is_connected(backends->store)) {
+        checked = name_cache_check(backends->store, now_ms, backends->settings->revocation_poll_ms);
+        if (name_cache_find(id, now_ms, name))
+            return ERR_OK;
+    }
     begin_slow(backends);
     enum err err = named->look_up(backends->store, id, name);
     if (!err)
-        name_cache_keep(id, buf_str(name), now_ms, backends->settings->name_cache_ms);
+        name_cache_keep(id, buf_str(name), now_ms, backends->settings->name_cache_ms, checked);
     return err;
 }
 

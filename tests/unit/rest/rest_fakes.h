@@ -25,7 +25,7 @@ static struct {
     /* what they answer */
     enum err store, presence; /* of every call */
     uint64_t rooms;
-    bool is_member, online;
+    bool is_member, online, erased_lately;
     struct str name, content;
     uint64_t messages, sender; /* what store_read finds: so many, from whom, of what kind */
     enum message_kind kind;
@@ -119,6 +119,13 @@ enum err store_sanctioned(struct store *store, uint64_t user, struct str address
     (void)conversation;
     keep(fake.judged_address, sizeof fake.judged_address, address);
     *out = fake.sanctioned;
+    return fake.store;
+}
+
+enum err store_erased_lately(struct store *store, bool *any)
+{
+    (void)store;
+    *any = fake.erased_lately;
     return fake.store;
 }
 

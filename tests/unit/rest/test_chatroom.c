@@ -468,6 +468,31 @@ static void names_are_kept_for_a_while(void **state)
     clock_freeze(-1);
 }
 
+static void names_are_forgotten_when_somebody_is_erased(void **state)
+{
+    (void)state;
+    settings.name_cache_ms = 10000;
+    settings.revocation_poll_ms = 500;
+    int64_t begin_ms = clock_mono_ms() + 1000;
+#define ASSERT_NAME(stored, at_ms, erased, shown) \
+    do { \
+        clock_freeze(begin_ms + (at_ms)); \
+        fake.name = STR(stored); \
+        fake.erased_lately = erased; \
+        assert_answer("POST", "/api/getUserInfo", BYTES("{\"userId\":\"" USER_ID "\"}"), 200, \
+                      "{\"success\":true,\"data\":\"" shown "\"}"); \
+    } while (0)
+    ASSERT_NAME("ann", 0, false, "ann");
+    ASSERT_NAME("nobody", 100, true, "ann"); /* asked twice a second */
+    ASSERT_NAME("nobody", 500, true, "nobody");
+    ASSERT_NAME("ben", 600, true, "nobody");
+    ASSERT_NAME("ben", 1000, true, "ben");
+    ASSERT_NAME("cid", 1500, false, "ben");
+#undef ASSERT_NAME
+    settings.name_cache_ms = settings.revocation_poll_ms = 0;
+    clock_freeze(-1);
+}
+
 static void a_room_is_no_user(void **state)
 {
     (void)state;
@@ -491,7 +516,7 @@ static void ids_that_share_an_entry_take_it_from_each_other(void **state)
         struct str id = str_of(ids[i % 2]);
         buf_init(&name, STORE_NAME_MAX);
         assert_false(name_cache_find(id, 1, &name));
-        name_cache_keep(id, str_of(ids[i % 2] + 4), 1, 10);
+        name_cache_keep(id, str_of(ids[i % 2] + 4), 1, 10, name_cache_check(NULL, 1, 1000));
         assert_true(name_cache_find(id, 10, &name));
         assert_true(str_eq(buf_str(&name), str_of(ids[i % 2] + 4)));
         buf_clear(&name);
@@ -526,6 +551,7 @@ int main(void)
         cmocka_unit_test_setup(unknown_ids_have_no_data, reset),
         cmocka_unit_test_setup(names_need_the_database, reset),
         cmocka_unit_test_setup(names_are_kept_for_a_while, reset),
+        cmocka_unit_test_setup(names_are_forgotten_when_somebody_is_erased, reset),
         cmocka_unit_test_setup(a_room_is_no_user, reset),
         cmocka_unit_test_setup(ids_that_share_an_entry_take_it_from_each_other, reset),
     };
