@@ -10,10 +10,11 @@ static const struct store_statement rows[] = {
     {SQL_ERASE_FIND, "SELECT id FROM user WHERE realm = 5 AND name = ?"},
     /* A name that no application can give stands for a user who is being erased; who comes with the id is another one. */
     {SQL_ERASE_BEGIN, "UPDATE user SET name = CONCAT(CHAR(1), name), public_id = ? WHERE id = ? AND name = ?"},
+    /* What was said in a namespace to some is to nobody: there is no socket of that name. */
     {SQL_ERASE_MESSAGES,
      "UPDATE message FORCE INDEX (message_sender) SET content = IF(kind IN (10, 12), CONCAT('{\"of\":', CAST(REGEXP_SUBSTR(content, "
      "'[0-9]+') AS UNSIGNED), '}'), IF(kind = 11, content, '')), sender_name = '', extra = NULL,"
-     " sent_at = NULL, sent_text = NULL, client_id = NULL, audience = NULL,"
+     " sent_at = NULL, sent_text = NULL, client_id = NULL, audience = IF(audience > '', 's1:-', NULL),"
      " recalled = IF(kind IN (" STORE_KINDS_SAID "), 1, recalled), sender = NULL"
      " WHERE sender = ? AND conversation = ? LIMIT 500"},
     /* Where something of theirs is left. */

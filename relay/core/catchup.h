@@ -52,11 +52,12 @@ static inline bool catchup_is_under_way(const struct catchup *catchup)
     return catchup->kind;
 }
 
-/* A client that has seen all up to `seq` cannot be given what follows it, because some of that was removed: it is told so, and
- * begins with what there is. */
-static inline bool catchup_is_void(const struct subscription *sub, uint64_t seq)
+/* A client that has seen all up to `seq` of a conversation of which everything up to `trimmed` is gone cannot be given what
+ * follows: it is told so, and begins with what there is. For every transport: whether it knows `trimmed` from the hub or from
+ * the database. */
+static inline bool catchup_is_void(uint64_t trimmed, uint64_t seq)
 {
-    return seq < hub_trimmed(sub);
+    return seq < trimmed;
 }
 
 /* Corks the subscription, which was just taken, for a client that has seen all up to `given`. `given` may lie past what

@@ -124,6 +124,8 @@ static void begin_listening(struct room *room)
         return;
     room->listening = true;
     room->listener->ready(room->listener->arg, room->seq);
+    if (room->trimmed)
+        room->listener->gone(room->listener->arg, room->trimmed, false);
 }
 
 /* It listens first and reads then, so that nothing falls between. */

@@ -104,8 +104,9 @@ struct hub_listener {
     void (*message)(void *arg, const struct message *message);
     /* WIRE_IO from another relay. */
     void (*notice)(void *arg, struct str payload);
-    /* Some of what was heard is gone from the database: nothing of it is to be shown again. */
-    void (*gone)(void *arg);
+    /* Everything up to `trimmed` (0: nothing) is gone from the database, and with `more` some of what follows it may be:
+     * nothing of that is to be shown again. */
+    void (*gone)(void *arg, uint64_t trimmed, bool more);
     void *arg;
 };
 /* `listener` must outlive the hub's use. A conversation that cannot be read is tried again until it can. */

@@ -199,7 +199,7 @@ static void drop_all(struct room *room)
         stash_drop(room->gap, room->gap->count);
     room_drop_logs(room);
     if (room->listening)
-        room->listener->gone(room->listener->arg);
+        room->listener->gone(room->listener->arg, room->trimmed, true);
     room_expect(room);
 }
 
@@ -208,6 +208,8 @@ static void note_gone(struct room *room, const struct store_anchor *seen)
     if (seen->trimmed > room->trimmed) {
         room->trimmed = seen->trimmed;
         room_trim_logs(room, room->trimmed);
+        if (room->listening)
+            room->listener->gone(room->listener->arg, room->trimmed, false);
     }
     if (seen->forgets > room->forgets) {
         room->forgets = seen->forgets;

@@ -436,9 +436,9 @@ static void place_cursor(struct native_room *room, struct subscription *sub)
     const struct native_cursor *cursor = &room->cursor;
     uint64_t here = hub_seq(sub), last = here > room->membership.seq ? here : room->membership.seq;
     bool behind = cursor->seq < here;
-    room->reset =
-        cursor->given && (cursor->epoch != protocol_context.hub->epoch || cursor->seq > last ||
-                          (behind && here - cursor->seq > NATIVE_MISSED_MAX) || catchup_is_void(sub, cursor->seq));
+    room->reset = cursor->given && (cursor->epoch != protocol_context.hub->epoch || cursor->seq > last ||
+                                    (behind && here - cursor->seq > NATIVE_MISSED_MAX) ||
+                                    catchup_is_void(hub_trimmed(sub), cursor->seq));
     room->trimmed = hub_trimmed(sub);
     catchup_begin(&room->catchup, &native_catchup_kind, sub, cursor->given && !room->reset ? cursor->seq : here);
     if (room->reset)

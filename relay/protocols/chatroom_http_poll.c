@@ -4,6 +4,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/store/store_life.h"
+#include "relay/core/catchup.h"
 #include "relay/core/reader.h"
 #include "relay/protocols/chatroom_http_parts.h"
 
@@ -226,7 +227,7 @@ static enum err look_for_trimmed(struct asked *asked, struct store *store)
     if (is_next)
         return ERR_OK;
     enum err err = store_life_get(store, asked->page.range.conversation, &life);
-    asked->void_cursor = !err && life.trimmed > asked->after;
+    asked->void_cursor = !err && catchup_is_void(life.trimmed, asked->after);
     return err;
 }
 

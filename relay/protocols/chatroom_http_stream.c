@@ -240,7 +240,7 @@ static void on_joined(struct session *session, struct subscription *sub)
     struct stream *stream = stream_of(session);
     if (session->closing)
         return;
-    if (stream->resume && catchup_is_void(sub, stream->cursor.seq)) {
+    if (stream->resume && catchup_is_void(hub_trimmed(sub), stream->cursor.seq)) {
         stream->resume = false;
         stream->lost = true;
     }

@@ -193,6 +193,15 @@ static void recent_add(struct sio_recent *recent, const struct message *message)
         recent_drop(recent, (recent->count + 3) / 4);
 }
 
+/* What is gone from the database is shown to nobody any more. */
+static void recent_trim(struct sio_recent *recent, uint64_t trimmed)
+{
+    size_t count = 0;
+    while (count < recent->count && recent->messages[count]->seq <= trimmed)
+        count++;
+    recent_drop(recent, count);
+}
+
 static void recent_fini(struct sio_recent *recent)
 {
     recent_drop(recent, recent->count);
@@ -497,6 +506,8 @@ static void on_history(struct job *job)
     } else if (!is_void) {
         put_before(&reading->read[0], &nsp->history);
         put_before(&reading->read[1], &nsp->said_in_rooms);
+        recent_trim(&nsp->history, nsp->trimmed);
+        recent_trim(&nsp->said_in_rooms, nsp->trimmed);
         nsp->live = true;
     }
     free(reading);
@@ -545,7 +556,7 @@ static void drop_messages(struct sio_namespace *nsp)
 
 void sio_namespace_forget(struct sio_namespace *nsp)
 {
-    nsp->seq = 0;
+    nsp->seq = nsp->trimmed = 0;
     drop_messages(nsp);
 }
 
@@ -560,11 +571,18 @@ static void on_ready(void *arg, uint64_t seq)
     begin_history(nsp);
 }
 
-static void on_gone(void *arg)
+static void on_gone(void *arg, uint64_t trimmed, bool more)
 {
     struct sio_namespace *nsp = arg;
-    drop_messages(nsp);
-    begin_history(nsp);
+    nsp->trimmed = trimmed;
+    if (more) {
+        drop_messages(nsp);
+        begin_history(nsp);
+        return;
+    }
+    recent_trim(&nsp->recent, trimmed);
+    recent_trim(&nsp->history, trimmed);
+    recent_trim(&nsp->said_in_rooms, trimmed);
 }
 
 void sio_history(struct sio_socket *socket, void (*fn)(void *arg, const struct message *message), void *arg)

@@ -54,6 +54,7 @@ struct sio_namespace {
     const struct app *app;
     uint64_t conversation;
     uint64_t seq;            /* the last number that was shown here */
+    uint64_t trimmed;        /* everything up to this one is gone */
     bool live;               /* listening, history read */
     struct map sockets;      /* hash of sid → socket, those that are live */
     struct map rooms;        /* hash of name → room */

@@ -9,6 +9,7 @@
 #include "common/io_notice.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "relay/core/catchup.h"
 #include "relay/core/reader.h"
 #include "relay/socketio/sio_parts.h"
 
@@ -20,6 +21,7 @@ struct sio_recovery {
     struct reader reader;
     uint64_t epoch;          /* in which it began: */
     uint64_t offset;         /* a number of it */
+    uint64_t forgotten;      /* hub->forgotten when the first of `missed` was fetched */
     struct message **missed; /* owned */
     size_t count, cap, bytes;
     size_t auth_len;
@@ -157,11 +159,13 @@ static void on_read(struct reader *reader, struct page *page, enum err err)
     struct sio_socket *socket = recovery->socket;
     if (is_void(socket))
         return;
-    if (!err)
+    uint64_t after = reached(recovery);
+    bool hole = page->count ? page->first != after + 1 : after < socket->nsp->seq;
+    if (!err && !hole)
         err = add_page(recovery, page);
     if (err)
         give_up(socket, err_name(err));
-    else if (!page->count && reached(recovery) < socket->nsp->seq)
+    else if (hole)
         give_up(socket, "hole"); /* what was shown is no longer there */
     else if (page->more)
         give_up(socket, "too_much_missed");
@@ -172,6 +176,10 @@ static void on_read(struct reader *reader, struct page *page, enum err err)
 static void fetch(struct sio_socket *socket)
 {
     struct sio_recovery *recovery = socket->recovery;
+    if (catchup_is_void(socket->nsp->trimmed, recovery->offset) || recovery->forgotten != sio.hub->forgotten) {
+        give_up(socket, "gone"); /* some of what it missed, or of what was fetched for it */
+        return;
+    }
     bool whole = add_recent(socket);
     if (too_much(recovery)) {
         give_up(socket, "too_much_missed");
@@ -258,8 +266,10 @@ static void on_record(void *arg, enum err err, const struct sio_record *record)
         give_up(socket, "banned");
     else if (!clamp(socket))
         give_up(socket, "other_numbers");
-    else
+    else {
+        socket->recovery->forgotten = sio.hub->forgotten;
         fetch(socket);
+    }
 }
 
 void sio_recovery_begin(struct sio_socket *socket, struct str pid, uint64_t offset, struct str auth)

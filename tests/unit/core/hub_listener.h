@@ -33,10 +33,10 @@ static inline void on_notice(void *arg, struct str payload)
     buf_addf(&heard.said, "%.*s|", (int)payload.len, payload.ptr);
 }
 
-static inline void on_gone(void *arg)
+static inline void on_gone(void *arg, uint64_t trimmed, bool more)
 {
     (void)arg;
-    buf_add_text(&heard.said, "gone|");
+    buf_addf(&heard.said, "gone %llu%s|", (unsigned long long)trimmed, more ? " and more" : "");
 }
 
 static const struct hub_listener listener = {on_ready, on_message, on_notice, on_gone, &heard};

@@ -436,6 +436,60 @@ static void assert_fresh(struct eio *conn, const char *sid, const char *pid)
     assert_nothing_sent(conn);
 }
 
+static void say_gone(uint64_t trimmed, bool more)
+{
+    world.listeners[1]->gone(world.listeners[1]->arg, trimmed, more);
+}
+
+static void what_was_removed_meanwhile_is_not_shown_to_who_comes_back(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1];
+    struct eio *conn = cut(sid, pid, NULL, 0);
+    for (int i = 0; i < 5; i++)
+        deliver(MESSAGE_TEXT, "ann", i < 3 ? "gone" : "there", "");
+    say_gone(3, false);
+    come_back(conn, pid, "3-2"); /* what follows that is not all there */
+    assert_fresh(conn, sid, pid);
+    hear(conn, "2[\"getAllMessages\"]");
+    const char *sent = next(conn);
+    assert_non_null(strstr(sent, "there"));
+    assert_null(strstr(sent, "gone"));
+    hang_up(conn);
+
+    conn = cut(sid, pid, NULL, 0);
+    redis.record.sid = str_of(sid);
+    come_back(conn, pid, "3-5"); /* all that it missed is there: nothing */
+    assert_int_equal(strncmp(next(conn), "0{\"sid\"", 7), 0);
+    assert_nothing_sent(conn);
+    hang_up(conn);
+
+    conn = cut(sid, pid, NULL, 0);
+    for (int i = 0; i < 700; i++)
+        deliver(MESSAGE_TEXT, "ann", "erased", "");
+    db.slow = true;
+    come_back(conn, pid, "3-5"); /* more than the relay remembers */
+    struct job *reading = db.waiting;
+    hub.forgotten++;
+    run(reading);
+    assert_fresh(conn, sid, pid);
+    hub.forgotten = 0;
+}
+
+/* A relay that has not heard of it yet asks the database. */
+static void what_the_database_has_no_more_is_no_recovery(void **state)
+{
+    (void)state;
+    char sid[IO_SID_LEN + 1], pid[IO_PID_LEN + 1];
+    struct eio *conn = cut(sid, pid, NULL, 0);
+    for (int i = 0; i < 700; i++)
+        deliver(MESSAGE_TEXT, "ann", "e", "");
+    free(db.messages[0]);
+    memmove(db.messages, db.messages + 1, --db.count * sizeof db.messages[0]);
+    come_back(conn, pid, "3-0");
+    assert_fresh(conn, sid, pid);
+}
+
 static void who_cannot_be_recovered_is_new_and_gets_nothing_old(void **state)
 {
     (void)state;
@@ -686,6 +740,8 @@ int main(void)
         IN_CHAT(whoever_came_with_a_token_is_put_out_by_user),
         IN_CHAT(what_the_relay_does_not_remember_comes_from_the_database),
         IN_CHAT(a_database_that_is_ahead_of_redis_repeats_nothing),
+        IN_CHAT(what_was_removed_meanwhile_is_not_shown_to_who_comes_back),
+        IN_CHAT(what_the_database_has_no_more_is_no_recovery),
         IN_CHAT(who_cannot_be_recovered_is_new_and_gets_nothing_old),
         IN_CHAT(between_an_epoch_and_its_numbers_nobody_comes_in),
         IN_CHAT(a_history_that_was_read_in_an_earlier_epoch_is_not_shown),
