@@ -1,8 +1,10 @@
 // How long things are kept, and who is erased: while people talk on three relays, with two workers.
 import assert from 'node:assert/strict';
+import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, unique } from './lib/client.mjs';
 import { DescribedSocket } from './lib/described.mjs';
+import { Chatter, settleChat } from './lib/io.mjs';
 import { Native } from './lib/native.mjs';
 import { Events, poll } from './lib/rooms.mjs';
 import { FILE, address, png, upload } from './lib/uploads.mjs';
@@ -11,6 +13,26 @@ import { NO_RATES, Stack, eventually, request } from './lib/stack.mjs';
 Native.described = new DescribedSocket();
 
 const RELAYS = [1, 2, 3];
+
+/** A message between relays, of one that nobody knows. */
+function publish(stack, { conversation, epoch, seq, sender, content }) {
+  const number = (value, bytes) => {
+    const out = Buffer.alloc(8);
+    out.writeBigUInt64LE(BigInt(value));
+    return out.subarray(0, bytes);
+  };
+  const text = (value, bytes) => Buffer.concat([number(Buffer.byteLength(value), bytes), Buffer.from(value)]);
+  const payload = Buffer.concat([Buffer.from('CG'), number(5, 1), number(1, 1), number(4711, 8), number(epoch, 8),
+    number(conversation, 8), number(0, 8), number(1, 2), number(seq, 8), number(77, 8), number(sender, 8), number(Date.now(), 8),
+    number(1, 1), text('', 2), text('', 1), text('', 2), text(content, 4), text('', 2), text('', 1), text('', 2)]);
+  const words = [Buffer.from('PUBLISH'), Buffer.from(`chaguan:room:${conversation}`), payload];
+  const command = Buffer.concat([Buffer.from(`*${words.length}\r\n`),
+    ...words.flatMap((word) => [Buffer.from(`$${word.length}\r\n`), word, Buffer.from('\r\n')])]);
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(stack.file('redis.sock'), () => socket.write(command));
+    socket.once('error', reject).once('data', () => resolve(socket.end()));
+  });
+}
 
 describe('the life cycle', () => {
   let stack, key;
@@ -38,7 +60,7 @@ describe('the life cycle', () => {
   };
   before(async () => {
     stack = await Stack.start({ relays: 3, workers: 2, settings: { ...NO_RATES, create: 'users', keep_round_ms: '50ms',
-      feed_poll_ms: '20ms', feed_lease_ms: '2s', reconcile_ms: '300ms', grace_ms: '100ms', members_interval_ms: '20ms',
+      feed_poll_ms: '20ms', feed_lease_ms: '2s', reconcile_ms: '300ms', grace_ms: '100ms', members_interval_ms: '20ms', name_cache_ms: '1h',
       jwt_secret: '0123456789abcdef0123456789abcdef' } });
     key = (await stack.chaguan('key', 'add', 'backend', '--scope', 'read,write,admin')).stdout.trim();
   });
@@ -131,6 +153,40 @@ describe('the life cycle', () => {
     assert.equal((await stack.chaguan('conversation', 'keep', 'room_none')).code, 2);
   });
 
+  it('who comes back to a Socket.IO namespace is shown nothing of what is too old, and whoever misses none of it is recovered', async () => {
+    const enterChat = async (relay) => keep(Chatter.enter(stack, unique('name'), { relay }));
+    const speaker = await enterChat(1);
+    const away = [];
+    for (const relay of RELAYS) away.push(await enterChat(relay));
+    await settleChat(speaker, ...away);
+    await Promise.all(away.map((client) => client.cut()));
+    const old = Array.from({ length: 4 }, (_, i) => unique(`too old ${i}`));
+    for (const content of old) await speaker.say(content);
+    const [{ id, seq }] = await stack.sql("SELECT id, seq FROM conversation WHERE kind = 5 AND name = '/'");
+    await speaker.say('young');
+    await stack.sql('UPDATE message SET created_at = created_at - INTERVAL 40 DAY WHERE conversation = ? AND seq <= ?', [id, seq]);
+    await stack.sql('UPDATE conversation SET keep_days = 30 WHERE id = ?', [id]);
+    await eventually(async () => await stack.count(`SELECT trimmed FROM conversation WHERE id = ${id}`) === Number(seq), 'the old ones to go');
+    for (const [i, relay] of RELAYS.entries()) {
+      const newcomer = await enterChat(relay);
+      const shown = async () => {
+        const before = newcomer.all('allMessages').length;
+        await newcomer.ask('getAllMessages');
+        return (await newcomer.event('allMessages', before + 1))[0].map(({ content }) => content);
+      };
+      await eventually(async () => !(await shown()).some((content) => old.includes(content)), 'the relay to forget them');
+      assert.ok((await shown()).includes('young'));
+      assert.equal((await away[i].comeBack(relay)).recovered, false);
+      await settleChat(speaker, away[i], newcomer);
+      assert.ok(!away[i].said.some((content) => old.includes(content)));
+      await newcomer.cut();
+      const missed = unique('missed');
+      await speaker.say(missed);
+      assert.equal((await newcomer.comeBack(relay % 3 + 1)).recovered, true);
+      await newcomer.heard(missed);
+    }
+  });
+
   it('comings and goings go sooner, and a client that counts is told which', async () => {
     const name = unique('room');
     const one = await keep(Client.join(stack, await enter(stack, name, unique('nick')), { relay: 1 }));
@@ -184,8 +240,12 @@ describe('the life cycle', () => {
     for (const url of files) await own.send(group, url, { kind: 'file' });
     await other.send(group, files[1], { kind: 'file' });
     await Promise.all(people.map((client) => client.heard(`${secret} in the room 4`)));
+    const [{ id: erased, public_id: credential }] = await stack.sql("SELECT id, public_id FROM user WHERE realm = 5 AND name = 'gone'");
+    const named = async () => (await stack.api('getUserInfo', { userId: credential })).json.data;
+    assert.equal(await named(), 'name-of-gone'); // and REST keeps it
     const stop = people.map(talk);
     await call('DELETE', 'users/gone');
+    await eventually(async () => await named() === undefined, 'REST to forget the name');
     await own.closed;
     const assertClean = (what, value) => assert.ok(!/secret-of-the-erased|name-of-gone/.test(JSON.stringify(value)), `${what}: ${JSON.stringify(value).slice(0, 300)}`);
     await eventually(async () => await stack.relayMetric('rooms_forgotten_total') >= 5, 'the relays to forget');
@@ -220,5 +280,64 @@ describe('the life cycle', () => {
     await check();
     assert.equal((await stack.chaguan('media', 'gc')).code, 0);
     assert.deepEqual(await Promise.all(files.map(async (url) => (await request(address(stack, url))).status)), [404, 200]);
+    // What a relay published before the erasure, and what comes afterwards: with the next number, which nobody has given out.
+    const [{ id: conversation, seq: last }] = await stack.sql('SELECT id, seq FROM conversation WHERE public_id = ?', [group]);
+    const listeners = [];
+    for (const relay of RELAYS) {
+      listeners.push(await keep(Native.hello(stack, stays, { relay })));
+      await listeners.at(-1).join(group);
+    }
+    await stack.counts('bus_received_total', () => publish(stack, { conversation, epoch, seq: Number(last) + 1, sender: erased, content: `${secret} late` }), 3);
+    const { seq: next } = await listeners[0].send(group, unique('real'));
+    assert.equal(next, Number(last) + 1);
+    for (const listener of listeners) {
+      await listener.reached(ch, next);
+      assertClean('what comes late', listener.log(ch));
+    }
+  });
+
+  it('without Redis relays learn of it, too; presence is the same whoever is asked, and by whatever they came', async () => {
+    const secret = 'a-secret-of-the-silent';
+    const gone = await user('silent'), stays = await user('present');
+    const { public_id: room } = await call('POST', 'conversations', { type: 'public', members: ['silent', 'present'] });
+    const own = await keep(Native.hello(stack, gone, { relay: 1 }));
+    await own.join(room, { presence: true });
+    const others = [];
+    for (const relay of RELAYS) {
+      others.push(await keep(Native.hello(stack, stays, { relay })));
+      await others.at(-1).join(room, { presence: true });
+    }
+    const { seq } = await own.send(room, secret);
+    for (const other of others) await other.until(() => other.events.some((event) => event.content === secret), 'it');
+    const present = async () => (await call('GET', `conversations/${room}/presence`)).items.map(({ id }) => id).sort();
+    const presentAre = (...ids) => eventually(async () => JSON.stringify(await present().catch(() => null)) === JSON.stringify(ids), `${ids} to be present`);
+    await presentAre('present', 'silent');
+    const name = unique('room');
+    const seats = [];
+    for (const nick of ['by-socket', 'by-events', 'by-poll', 'watching']) seats.push(await enter(stack, name, unique(nick)));
+    const socket = await keep(Client.join(stack, seats[0], { relay: 1 }));
+    const events = await keep(Events.open(stack, seats[1], { relay: 2 }));
+    const polling = poll(stack, seats[2], { wait: 20 }, { relay: 3 });
+    await socket.present(...seats.slice(0, 3).map(({ nick }) => nick));
+    await events.until(() => events.got.findLast(({ type }) => type === 'members')?.data.length === 3, 'three members');
+    const numbers = await stack.sql('SELECT id FROM user WHERE public_id IN (?)', [seats.slice(0, 3).map(({ nickId }) => nickId)]);
+    assert.deepEqual((await call('GET', `conversations/${seats[0].roomId}/presence`)).items.map(({ uid }) => uid).sort((a, b) => a - b),
+      numbers.map(({ id }) => Number(id)).sort((a, b) => a - b));
+    const watching = await keep(Client.join(stack, seats[3], { relay: 2 }));
+    await watching.heard(watching.say(unique('ends the poll')));
+    await polling;
+    await stack.kill('redis');
+    await call('DELETE', 'users/silent');
+    await own.closed;
+    for (const [i, relay] of RELAYS.entries()) {
+      await eventually(async () => !JSON.stringify(await others[i].must('history', { room, limit: 100 })).includes(secret), `relay ${relay} to forget`);
+      const back = await keep(Native.hello(stack, stays, { relay, resume: [{ room, epoch: own.welcome.epoch, seq: 0 }] }));
+      const [joined] = back.welcome.joined;
+      await back.reached(joined.ch, seq);
+      assert.ok(!JSON.stringify(back.log(joined.ch)).includes(secret));
+    }
+    await stack.startPart('redis');
+    await presentAre('present');
+    await check();
   });
 });
