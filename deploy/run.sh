@@ -60,10 +60,9 @@ unusable() {
             dir=$dir/${rest%%/*} rest=${rest#*/}
             if [ -d "$dir" ] && [ ! -x "$dir" ]; then echo "$dir"; return; fi
         done
-        [ "$path" != "$above" ] || continue
-        rest=$(find -H "$path" \( ! -readable -o ! -type l -perm -u+x ! -executable \) -print -quit 2>/dev/null)
-        if [ -n "$rest" ]; then echo "$rest"; return; fi
     done
+    shift
+    find -H "$@" \( ! -readable -o ! -type l -perm -u+x ! -executable \) -print -quit 2>/dev/null || true
 }
 
 # Sets as_account to the command that runs another as the account.
@@ -85,7 +84,7 @@ hindrance() {
     for setting in ${SETTINGS:-}; do            # a folder that is only read, with all that is in it
         [[ $setting != app_keys=/* ]] || needed+=("${setting#*=}")
     done
-    path=$("${as_account[@]}" bash -c "$(declare -f unusable)"'; unusable "$@"' - "$RUN" "${needed[@]}")
+    path=$("${as_account[@]}" bash --norc -c "$(declare -f unusable)"'; unusable "$@"' - "$RUN" "${needed[@]}")
     for setting in ${SETTINGS:-}; do            # files to be read, directories and sockets to be written to
         [ -z "$path" ] || break
         [ "${setting%%=*}" != app_keys ] || continue
@@ -270,16 +269,19 @@ running_parts() {
 # ---- one part --------------------------------------------------------------------------------------------------------
 
 # Sets pid to the part's process. An id in an old file may belong to somebody else by now; whoever works inside the run
-# directory is ours.
+# directory is ours (mariadbd works inside its data directory).
 alive() {
     local keeper where
     pid=
-    read -r keeper pid 2>/dev/null <"$RUN/$1.keeper" || return 1
+    { read -r keeper pid <"$RUN/$1.keeper"; } 2>/dev/null || return 1
     for where in "/proc/$keeper/cwd" "/proc/$pid/cwd"; do
-        case $(readlink "$where" 2>/dev/null) in "$RUN" | "$RUN"/*) return 0 ;; esac
+        if [[ $where -ef $RUN || $where -ef $RUN/mariadb ]]; then return 0; fi
     done
     return 1
 }
+
+# Sleeps so many seconds without a process for it: nothing is ever written to the pipe that it reads.
+nap() { read -rt "$1" -u "$silence" || true; }
 
 # await SECONDS COMMAND...: until it succeeds.
 await() {
@@ -287,11 +289,12 @@ await() {
     shift
     until "$@"; do
         [ $SECONDS -le $deadline ] || return 1
-        sleep 0.03
+        nap 0.02
     done
 }
 
 ended() { ! alive "$1"; }
+begun() { [ -e "$RUN/$1.keeper" ] || [ -e "$RUN/$1.exit" ]; }
 
 # Is it ready to serve? Ends the program if the part has died instead.
 ready() {
@@ -311,15 +314,14 @@ keep() {
     local name=$1
     shift
     command -v "$1" >/dev/null || die "no program $1"
-    rm -f "$RUN/$name.pid" "$RUN/$name.exit"
-    (cd "$RUN" && exec setsid "$top/deploy/keep.sh" "$name" "$@" </dev/null >>"$name.log" 2>&1 9>&-) &
-    await 60 ready "$name" || { tail -n 15 "$RUN/$name.log" >&2; die "$name was not ready after a minute"; }
+    rm -f "$RUN/$name.pid" "$RUN/$name.exit" "$RUN/$name.keeper"
+    (cd "$RUN" && exec setsid "$top/deploy/keep.sh" "$name" "$@" </dev/null >>"$name.log" 2>&1 9>&- {silence}>&-) &
 }
 
-start_part() {
+# launch NAME [ARGUMENT]...: starts its program; settle NAME: waits until it serves.
+launch() {
     local name=$1
     shift
-    if alive "$name"; then say "$name runs already"; return; fi
     case $name in
     mariadb) start_mariadb "$@" ;;
     redis)
@@ -342,6 +344,26 @@ start_part() {
     nginx) keep nginx nginx -e "$RUN/nginx.log" -c "$RUN/nginx/nginx.conf" -g 'daemon off;' "$@" ;;
     *) die "no part is called '$name'" ;;
     esac
+}
+
+settle() {
+    await 60 ready "$1" || { tail -n 15 "$RUN/$1.log" >&2; die "$1 was not ready after a minute"; }
+    [ "$1" != mariadb ] || make_database
+}
+
+start_part() {
+    if alive "$1"; then say "$1 runs already"; return; fi
+    launch "$@"
+    settle "$1"
+}
+
+# Those that do not run, all at the same time.
+start_parts() {
+    local name names=()
+    for name in "$@"; do alive "$name" || names+=("$name"); done
+    for name in "${names[@]}"; do launch "$name"; done
+    for name in "${names[@]}"; do await 60 begun "$name"; done     # if one fails, the others can be stopped
+    for name in "${names[@]}"; do settle "$name"; done
 }
 
 admin_sql() { mariadb --no-defaults --socket="$RUN/mariadb.sock" --user="$(id -un)" "$@"; }
@@ -384,7 +406,11 @@ start_mariadb() {
     fi
     keep mariadb mariadbd --defaults-file="$top/deploy/mariadb.cnf" $as_root --datadir="$RUN/mariadb" \
         --socket="$RUN/mariadb.sock" --pid-file="$RUN/mariadb.pid" --tmpdir="$RUN/tmp" "$@"
-    echo "$me" >"$RUN/mariadb.user"
+}
+
+# Once MariaDB serves.
+make_database() {
+    id -un >"$RUN/mariadb.user"
     # Not "chaguan" for the user: an operating system's user of that name would lose his way in.
     admin_sql <<END || die "the database could not be made"
 CREATE DATABASE IF NOT EXISTS chaguan CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
@@ -394,21 +420,30 @@ GRANT ALL ON chaguan.* TO chaguan_app@localhost;
 END
 }
 
-# SIGTERM, a bounded wait, SIGKILL. Returns 0 only if the part ended by itself and with status 0.
-stop_part() {
-    local name=$1 status seconds=30
-    alive "$name" || return 0
-    [ "$name" != mariadb ] || seconds=60
-    kill -TERM "$pid" 2>/dev/null || true
-    kill -CONT -- "-$pid" 2>/dev/null || true       # a stopped process would never see the SIGTERM
-    if ! await $seconds ended "$name"; then
-        complain "$name did not stop within $seconds s and is killed"
-        kill -KILL -- "-$pid" 2>/dev/null || true
-        await 10 ended "$name" || complain "$name cannot be killed"
-        return 1
-    fi
-    status=$(cat "$RUN/$name.exit" 2>/dev/null || echo unknown)
-    [ "$status" = 0 ] || { complain "$name ended with status $status; see $RUN/$name.log"; return 1; }
+# SIGTERM for all of them at the same time, a bounded wait, SIGKILL. Returns 0 only if each part ended by itself and with
+# status 0.
+stop_parts() {
+    local name status seconds bad=0 names=()
+    for name in "$@"; do
+        alive "$name" || continue
+        names+=("$name")
+        kill -TERM "$pid" 2>/dev/null || true
+        kill -CONT -- "-$pid" 2>/dev/null || true   # a stopped process would never see the SIGTERM
+    done
+    for name in "${names[@]}"; do
+        if [ "$name" = mariadb ]; then seconds=60; else seconds=30; fi
+        if ! await $seconds ended "$name"; then
+            complain "$name did not stop within $seconds s and is killed"
+            kill -KILL -- "-$pid" 2>/dev/null || true
+            await 10 ended "$name" || complain "$name cannot be killed"
+            bad=1
+            continue
+        fi
+        status=unknown
+        { read -r status <"$RUN/$name.exit"; } 2>/dev/null || true
+        [ "$status" = 0 ] || { complain "$name ended with status $status; see $RUN/$name.log"; bad=1; }
+    done
+    return $bad
 }
 
 # ---- all of them -----------------------------------------------------------------------------------------------------
@@ -431,24 +466,25 @@ say_way() {
 }
 
 start_all() {
-    local name
     if [ -z "$(running_parts)" ]; then
         rm -f "$RUN"/*.exit
         configure
     fi
-    for name in $(parts); do
-        if alive "$name"; then continue; fi
-        if [ "$name" = relay1 ]; then
-            "$CG_BIN/chaguan" migrate --config "$RUN/chaguan.conf" >"$RUN/migrate.log" 2>&1 ||
-                { tail -n 15 "$RUN/migrate.log" >&2; die "the schema could not be brought up to date"; }
-        fi
-        start_part "$name"
-    done
+    start_parts mariadb redis
+    if ! alive relay1; then
+        "$CG_BIN/chaguan" migrate --config "$RUN/chaguan.conf" >"$RUN/migrate.log" 2>&1 ||
+            { tail -n 15 "$RUN/migrate.log" >&2; die "the schema could not be brought up to date"; }
+    fi
+    start_parts $(parts | grep -vx -e mariadb -e redis -e nginx)
+    start_parts nginx
 }
 
+# Who brings clients first, what all others need last.
 stop_all() {
-    local name bad=0
-    for name in $(running_parts); do stop_part "$name" || bad=1; done
+    local bad=0
+    stop_parts nginx || bad=1
+    stop_parts $(running_parts | grep -vx -e mariadb -e redis) || bad=1
+    stop_parts redis mariadb || bad=1
     return $bad
 }
 
@@ -508,7 +544,7 @@ run() {
                 say "$name ended with status $status (log: $RUN/$name.log); deploy/run.sh start $name brings it back"
             fi
         done
-        sleep 0.5
+        nap 0.5
     done
     say "every part has ended"
 }
@@ -531,6 +567,8 @@ status() {
 # Files: as many as the machine lets us have; every connection is one.
 ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 
+exec {silence}<> <(:)                       # for nap()
+
 command=${1:-}
 [ $# -eq 0 ] || shift
 [ "${1:-}" != --quiet ] || { quiet=1; shift; }
@@ -544,7 +582,7 @@ start | stop | kill | reload)
     [ -e "$RUN/instance" ] || die "nothing was ever started in $RUN: deploy/run.sh up"
     ;;&
 start) start_part "$@" ;;
-stop) stop_part "$1" ;;
+stop) stop_parts "$1" ;;
 kill)
     alive "$1" || die "$1 does not run"
     signal=${2:-KILL} signal=${signal#SIG}
