@@ -22,7 +22,7 @@ describe('a cluster of three',
       '--innodb-autoinc-lock-mode=2',
       '--wsrep-provider-options=' + [`gmcast.listen_addr=tcp://127.0.0.1:${ports[n]}`,
         `ist.recv_addr=127.0.0.1:${ports[n] + 3}`,
-        'gcache.size=16M', 'evs.suspect_timeout=PT1S', 'evs.inactive_timeout=PT3S', 'evs.install_timeout=PT3S',
+        'gcache.size=16M', 'evs.suspect_timeout=PT2.5S', 'evs.inactive_timeout=PT6S', 'evs.install_timeout=PT6S',
         'evs.inactive_check_period=PT0.2S', 'evs.keepalive_period=PT0.3S', 'evs.join_retrans_period=PT0.3S'].join(';'),
           ...more];
   }
@@ -38,7 +38,8 @@ describe('a cluster of three',
     ports = [base, base + 1, base + 2];
     stack = await Stack.start({ settings: (dir) => ({
       db_addresses: ['one', 'two', 'three', 'mariadb'].map((name) => `${dir}/${name}.sock`).join(','),
-      db_timeout_ms: '2s', journal_timeout_ms: '3s', grace_ms: '200ms', members_interval_ms: '20ms' }) });
+      db_timeout_ms: '20s', // a node that is only slow, because the machine is, stays the one in use
+      journal_timeout_ms: '3s', grace_ms: '200ms', members_interval_ms: '20ms' }) });
     const own = await Own.of(stack); // only to begin with
     await own.stop();
     const one = await Copy.of(own, 'one');
