@@ -65,15 +65,16 @@ in_node() {
 }
 
 # The page's own modules and the page in a browser, the whole product, and what fails in it. Each suite has servers of its
-# own and mostly waits for them, so two run side by side.
+# own and mostly waits for them, so one more than there are processors run side by side, as far as 8.
 integration() {
-    local together=() apart=() file
+    local together=() apart=() file lanes
     for file in tests/web/*.test.mjs tests/faults/*.test.mjs tests/integration/*.test.mjs tests/hostile/*.test.mjs; do
         [ -e "$file" ] || continue
         if [[ $(basename "$file" .test.mjs) =~ ^($alone)$ ]]; then apart+=("$file"); else together+=("$file"); fi
     done
     [ $((${#apart[@]} + ${#together[@]})) -gt 0 ] || { echo "no integration tests"; return; }
-    [ ${#together[@]} = 0 ] || in_node "${LANES:-2}" "${together[@]}"
+    lanes=${LANES:-$(($(nproc) < 7 ? $(nproc) + 1 : 8))}
+    [ ${#together[@]} = 0 ] || in_node "$lanes" "${together[@]}"
     [ ${#apart[@]} = 0 ] || in_node 1 "${apart[@]}"
 }
 
