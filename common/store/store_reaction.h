@@ -41,4 +41,12 @@ struct store_reaction {
 enum err store_reactions(struct store *store, uint64_t conversation, uint64_t first, uint64_t last, uint64_t user,
                          struct store_reaction **reactions, size_t *count, uint64_t *seq) CG_MUST_CHECK;
 
+/* Those of a page. */
+struct store_reactions {
+    const struct store_reaction *some;
+    size_t count;
+};
+/* Appends the member `reactions` of that message, if it has any. *at: 0 for the first message; then it moves on. */
+void store_reaction_add(struct buf *out, const struct store_reactions *of, uint64_t seq, size_t *at);
+
 #endif

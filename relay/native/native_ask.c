@@ -122,26 +122,13 @@ static void read_history(struct job *job, struct store *store)
     job->bytes = history->page.rows.cap + history->reaction_count * sizeof history->reactions[0];
 }
 
-/* Reactions to the row's message, from *at on, which moves past them; the row's last brace comes behind them. */
+/* With the reactions to its message, in front of the row's last brace. */
 static void add_row(struct buf *out, const struct history *history, struct str row, size_t *at)
 {
-    uint64_t seq = seq_of(row);
-    while (*at < history->reaction_count && history->reactions[*at].seq < seq)
-        ++*at;
-    bool any = *at < history->reaction_count && history->reactions[*at].seq == seq && !is_recalled(row);
-    if (!any) {
-        json_add_raw(out, NULL, row);
-        return;
-    }
+    struct store_reactions reactions = {history->reactions, history->reaction_count};
     json_add_raw(out, NULL, (struct str){row.ptr, row.len - 1});
-    json_add_object(out, "reactions");
-    for (; *at < history->reaction_count && history->reactions[*at].seq == seq; ++*at) {
-        json_add_object(out, history->reactions[*at].emoji);
-        json_add_u64(out, "count", history->reactions[*at].count);
-        json_add_bool(out, "me", history->reactions[*at].me);
-        json_end_object(out);
-    }
-    json_end_object(out);
+    if (!is_recalled(row))
+        store_reaction_add(out, &reactions, seq_of(row), at);
     json_end_object(out);
 }
 

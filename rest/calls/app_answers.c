@@ -71,10 +71,12 @@ static const struct field messages[] = {
     FIELD("meta", OBJECT),
     FIELD("reply_to", NUMBER),
     FIELD("mentions", ANY),
+    FIELD("reactions", OBJECT),
     END,
 };
 
-const struct field app_messages_answer[] = {ITEMS(messages), NUMBER("seq"), NUMBER("trimmed"), END};
+const struct field app_messages_answer[] = {ITEMS(messages), NUMBER("seq"), NUMBER("trimmed"), FIELD("reacted", NUMBER),
+                                            END};
 
 static const struct field found[] = {
     TEXT("conversation"),

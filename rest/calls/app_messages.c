@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/store/store_life.h"
+#include "common/store/store_reaction.h"
 #include "common/text.h"
 #include "rest/calls/app_answers.h"
 #include "rest/http/failure.h"
@@ -321,12 +322,14 @@ static int recall(struct call *call)
 
 /* ---- reading ---- */
 
-/* Who said it is known only after the database was read: a row is the sender's number, and the rest of its object. */
+/* Who said it is known only after the database was read, and what people reacted: a row is the sender's number, its own, 0 if
+ * nothing that people reacted to is there any more, and the rest of its object. */
 static void encode(void *arg, const struct message *message, struct buf *out)
 {
     bool is_app = *(const bool *)arg;
     struct str name = message->sender_name;
-    buf_addf(out, "%llu ", (unsigned long long)message->sender);
+    buf_addf(out, "%llu %llu ", (unsigned long long)message->sender,
+             (unsigned long long)(message->recalled ? 0 : message->seq));
     buf_add_text(out, ",\"name\":");
     buf_add_json(out, name);
     buf_addf(out, "},\"seq\":%llu,\"ts\":%lld,\"kind\":\"%s\"", (unsigned long long)message->seq,
@@ -372,16 +375,21 @@ static void on_id(void *arg, uint64_t user, struct str id)
         }
 }
 
-static uint64_t sender_of(struct str row)
+static struct str part(struct str row, uint64_t *sender, uint64_t *seq)
 {
-    return strtoull(row.ptr, NULL, 10);
+    char *at;
+    *sender = strtoull(row.ptr, &at, 10);
+    *seq = strtoull(at, &at, 10);
+    CG_ASSERT(*at == ' ');
+    return (struct str){at + 1, row.len - (size_t)(at + 1 - row.ptr)};
 }
 
 static enum err find_names(struct call *call, const struct page *page, struct names *names)
 {
     for (size_t i = 0; i < page->count; i++) {
-        uint64_t user = sender_of(page_row(page, i));
+        uint64_t user, unused;
         size_t at = 0;
+        (void)part(page_row(page, i), &user, &unused);
         while (at < names->count && names->users[at] != user)
             at++;
         if (user && at == names->count && names->count < PAGING_LIMIT_MAX)
@@ -390,18 +398,40 @@ static enum err find_names(struct call *call, const struct page *page, struct na
     return store_app_ids(call->backends->store, names->users, names->count, on_id, names);
 }
 
-static void add_row(struct buf *out, struct str row, const struct names *names)
+struct reactions {
+    struct store_reaction *some; /* owned */
+    size_t count;
+    uint64_t reacted; /* events up to that number are counted in */
+    size_t at;
+};
+
+static enum err find_reactions(struct call *call, const struct page *page, struct reactions *reactions)
 {
-    uint64_t user = sender_of(row);
-    const char *blank = memchr(row.ptr, ' ', row.len);
-    CG_ASSERT(blank);
+    uint64_t user = call->caller->is_user ? call->caller->id : 0, unused, seq, first = 0, last = 0;
+    for (size_t i = 0; i < page->count; i++) {
+        (void)part(page_row(page, i), &unused, &seq);
+        first = first ? first : seq;
+        last = seq ? seq : last;
+    }
+    return !first ? ERR_OK
+                  : store_reactions(call->backends->store, page->range.conversation, first, last, user,
+                                    &reactions->some, &reactions->count, &reactions->reacted);
+}
+
+static void add_row(struct buf *out, struct str row, const struct names *names, struct reactions *reactions)
+{
+    uint64_t user, seq;
+    struct str rest = part(row, &user, &seq);
     json_add_object(out, NULL);
     json_add_object(out, "from");
     json_add_u64(out, "uid", user);
     for (size_t i = 0; i < names->count; i++)
         if (names->users[i] == user && names->ids[i].ptr)
             json_add_string(out, "id", names->ids[i]);
-    buf_add(out, blank + 1, row.len - (size_t)(blank + 1 - row.ptr));
+    buf_add(out, rest.ptr, rest.len - 1);
+    if (seq)
+        store_reaction_add(out, &(struct store_reactions){reactions->some, reactions->count}, seq, &reactions->at);
+    json_end_object(out);
 }
 
 static int read_all(struct call *call)
@@ -409,6 +439,7 @@ static int read_all(struct call *call)
     struct store_app_conversation of;
     struct store_range range;
     struct store_life life = {0};
+    struct reactions reactions = {0};
     struct page page;
     int status = app_conversation(call, APP_READ, &of, NULL);
     if (status != 200)
@@ -423,6 +454,8 @@ static int read_all(struct call *call)
     bool is_app = of.kind == KIND_APP;
     page.arg = &is_app;
     enum err err = page_read(&page, call->backends->store);
+    if (!err)
+        err = find_reactions(call, &page, &reactions);
     if (!err) /* after it: what went meanwhile is told of, too */
         err = store_life_get(call->backends->store, of.conversation, &life);
     if (!err)
@@ -430,11 +463,14 @@ static int read_all(struct call *call)
     json_begin_object(call->out);
     json_add_array(call->out, "items");
     for (size_t i = 0; !err && i < page.count; i++)
-        add_row(call->out, page_row(&page, i), names);
+        add_row(call->out, page_row(&page, i), names, &reactions);
     json_end_array(call->out);
     json_add_u64(call->out, "seq", of.seq);
     json_add_u64(call->out, "trimmed", life.trimmed);
+    if (reactions.count)
+        json_add_u64(call->out, "reacted", reactions.reacted);
     json_end_object(call->out);
+    free(reactions.some);
     page_fini(&page);
     free(names);
     return failure_status(err, "messages");
