@@ -3,12 +3,13 @@
  * Messages wait until a batch of them is there; those of one conversation are one transaction. Everything else is stored at
  * once, after what waits. Whoever is named stands in a line before. */
 #include "admin/commands.h"
+#include "common/about.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/map.h"
 #include "common/mem.h"
 #include "common/name.h"
-#include "common/store/store_app_conversation.h"
+#include "common/store/store_app_event.h"
 #include "common/store/store_app_user.h"
 #include "common/store/store_import.h"
 #include "common/store/store_lines.h"
@@ -42,7 +43,7 @@ struct known {
 struct waiting {
     uint64_t line, conversation;
     struct json_object *object; /* its texts are borrowed from it */
-    struct buf content, extra;
+    struct buf content, extra, mentions;
     struct store_import_message import;
 };
 
@@ -122,6 +123,16 @@ static bool number(struct import *import, struct json_object *object, const char
     int64_t value = 0;
     if ((needed || json_has(object, name)) && !json_get_int(object, name, needed ? 1 : 0, INT64_MAX / 2, &value))
         return bad_field(import, name, "must be the number of a message");
+    *out = (uint64_t)value;
+    return true;
+}
+
+static bool days(struct import *import, struct json_object *object, const char *name, bool *given, uint64_t *out)
+{
+    int64_t value = 0;
+    *given = json_has(object, name);
+    if (*given && !json_get_int(object, name, 0, STORE_KEEP_DAYS_MAX, &value))
+        return bad_field(import, name, "must be a number of days");
     *out = (uint64_t)value;
     return true;
 }
@@ -273,6 +284,7 @@ static void flush(struct import *import)
         json_object_put(all[i].object);
         buf_fini(&all[i].content);
         buf_fini(&all[i].extra);
+        buf_fini(&all[i].mentions);
     }
     import->waiting_count = import->waiting_bytes = 0;
 }
@@ -342,12 +354,17 @@ static bool take_conversation(struct import *import, struct json_object *object,
     struct str kind;
     const struct one *by;
     *wanted = (struct store_import_conversation){.type = APP_GROUP};
-    if (!fields_are(import, object, "type id public_id kind name meta users created_by created") ||
+    if (!fields_are(import, object,
+                    "type id public_id kind name meta users created_by created trimmed keep_days"
+                    " keep_presence_lines_days") ||
         !text(import, object, "id", &wanted->id) || !text(import, object, "public_id", &wanted->public_id) ||
         !text(import, object, "kind", &kind) || !text(import, object, "name", &wanted->title) ||
         !object_of(import, object, "meta", APP_META_MAX, &wanted->meta) ||
         !user_of(import, object, "created_by", &by) ||
-        !time_of(import, object, "created", clock_wall_ms(), &wanted->created_ms))
+        !time_of(import, object, "created", clock_wall_ms(), &wanted->created_ms) ||
+        !number(import, object, "trimmed", false, &wanted->life.trimmed) ||
+        !days(import, object, "keep_days", &wanted->life.has_days, &wanted->life.days) ||
+        !days(import, object, "keep_presence_lines_days", &wanted->life.has_presence_days, &wanted->life.presence_days))
         return false;
     if (!lines_type_of(kind, &wanted->type))
         return bad_field(import, "kind", "must be group, direct or public: others are not imported");
@@ -470,6 +487,35 @@ static bool take_content(struct import *import, struct json_object *object, stru
     return true;
 }
 
+/* Who is not there is left out. */
+static bool take_mentions(struct import *import, struct json_object *object, struct waiting *waiting)
+{
+    static const char rule[] = "must be a list of at most 50 ids of users";
+    struct buf *out = &waiting->mentions;
+    struct json_object *list;
+    if (!json_has(object, "mentions"))
+        return true;
+    if (!json_object_object_get_ex(object, "mentions", &list) || !json_object_is_type(list, json_type_array) ||
+        json_object_array_length(list) > ABOUT_MENTIONS_MAX)
+        return bad_field(import, "mentions", rule);
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        struct json_object *item = json_object_array_get_idx(list, i);
+        if (!json_object_is_type(item, json_type_string))
+            return bad_field(import, "mentions", rule);
+        const struct one *one =
+            find_user(import, (struct str){json_object_get_string(item), (size_t)json_object_get_string_len(item)});
+        if (import->err)
+            return false;
+        if (one)
+            buf_addf(out, "%c%" PRIu64, out->len ? ',' : '[', one->number);
+    }
+    import->wrong = NULL;
+    if (out->len)
+        buf_add_char(out, ']');
+    waiting->import.mentions = buf_str(out);
+    return true;
+}
+
 static bool take_extra(struct import *import, struct json_object *object, struct waiting *waiting)
 {
     struct str meta;
@@ -481,7 +527,7 @@ static bool take_extra(struct import *import, struct json_object *object, struct
         buf_add_str(&waiting->extra, meta);
     }
     waiting->import.message.extra = buf_str(&waiting->extra);
-    return true;
+    return take_mentions(import, object, waiting);
 }
 
 /* The rest of a message: its line has been looked at, and its object is from now on the import's. */
@@ -502,6 +548,7 @@ static struct waiting *next_waiting(struct import *import)
     *waiting = (struct waiting){.line = 0};
     buf_init(&waiting->content, LINE_MAX_BYTES);
     buf_init(&waiting->extra, MESSAGE_META_MAX + 64);
+    buf_init(&waiting->mentions, ABOUT_MENTIONS_MAX * 24 + 64);
     return waiting;
 }
 
@@ -509,7 +556,9 @@ static bool take_message(struct import *import, struct json_object *object, stru
 {
     struct message *message = &waiting->import.message;
     struct json_object *recalled;
-    if (!fields_are(import, object, "type conversation seq ts kind from name content meta reply_to edited recalled") ||
+    if (!fields_are(import, object,
+                    "type conversation seq ts kind from name content meta reply_to mentions edited"
+                    " recalled") ||
         !take_common(import, object, waiting))
         return false;
     if (!message->kind || !message_is_said(message->kind))
@@ -542,6 +591,38 @@ static bool take_reaction(struct import *import, struct json_object *data, struc
     return true;
 }
 
+static bool role_of(struct import *import, struct json_object *data, const char *name, enum store_member_role *role)
+{
+    struct str word;
+    return text(import, data, name, &word) &&
+           (!word.len || lines_role_of(word, role) || bad_field(import, name, "must be a role of a member"));
+}
+
+/* Who joined, went or gave another name. It changes nothing by itself: the lines of members and conversations do. */
+static bool take_change(struct import *import, struct json_object *data, struct waiting *waiting)
+{
+    static const char *const fields[] = {"by role was", "by", "name"};
+    struct message *message = &waiting->import.message;
+    enum store_member_role role = ROLE_MEMBER, was = (enum store_member_role)0;
+    const struct one *by;
+    struct str name, id;
+    if (!fields_are(import, data, fields[message->kind - MESSAGE_JOINED]) || !text(import, data, "name", &name) ||
+        !role_of(import, data, "role", &role) || !role_of(import, data, "was", &was))
+        return false;
+    if (!is_title(name))
+        return bad_field(import, "data.name", "must be at most 256 bytes of UTF-8 without controls");
+    if (!text(import, data, "by", &id))
+        return false;
+    by = id.len ? find_user(import, id) : NULL;
+    if (import->err)
+        return false;
+    import->wrong = NULL; /* who is not there is nobody */
+    store_app_event_write(&waiting->content, message->kind, by ? by->number : 0, role, was,
+                          json_has(data, "name") ? &name : NULL);
+    message->content = buf_str(&waiting->content);
+    return true;
+}
+
 static bool take_event(struct import *import, struct json_object *object, struct waiting *waiting)
 {
     struct message *message = &waiting->import.message;
@@ -551,10 +632,13 @@ static bool take_event(struct import *import, struct json_object *object, struct
         return false;
     if (message_is_presence(message->kind))
         return !json_has(object, "data") || bad_field(import, "data", "has no place here");
-    if (!message_has_of(message->kind))
+    bool is_change = message_is_change(message->kind);
+    if (!is_change && !message_has_of(message->kind))
         return bad_field(import, "kind", "events of this kind are not imported");
     if (!json_object_object_get_ex(object, "data", &data) || !json_object_is_type(data, json_type_object))
         return bad_field(import, "data", "must be an object");
+    if (is_change)
+        return take_change(import, data, waiting);
     if (message->kind == MESSAGE_REACTION)
         return take_reaction(import, data, waiting);
     waiting->import.has_content = json_has(data, "content");
@@ -574,6 +658,7 @@ static bool on_said(struct import *import, struct json_object *object, bool is_e
         return wait_for_more(import, object, waiting);
     buf_fini(&waiting->content);
     buf_fini(&waiting->extra);
+    buf_fini(&waiting->mentions);
     return false;
 }
 

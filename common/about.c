@@ -38,3 +38,19 @@ struct str about_without_mentions(struct str members)
         members.len--; /* the comma */
     return members;
 }
+
+size_t about_mentions(struct str members, uint64_t users[ABOUT_MENTIONS_MAX])
+{
+    size_t without = about_without_mentions(members).len, count = 0;
+    if (without == members.len)
+        return 0;
+    const char *end = members.ptr + members.len;
+    for (const char *at = memchr(members.ptr + without, '[', members.len - without); at < end; at++) {
+        uint64_t user = 0;
+        for (; at < end && *at >= '0' && *at <= '9'; at++)
+            user = user * 10 + (uint64_t)(*at - '0');
+        if (user && count < ABOUT_MENTIONS_MAX)
+            users[count++] = user;
+    }
+    return count;
+}

@@ -21,5 +21,7 @@ void about_add(struct buf *extra, const struct about *about);
 
 /* The members of message_about without `mentions`, which are numbers of this installation. */
 struct str about_without_mentions(struct str members);
+/* Those numbers; how many. */
+size_t about_mentions(struct str members, uint64_t users[ABOUT_MENTIONS_MAX]);
 
 #endif

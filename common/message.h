@@ -25,7 +25,12 @@ enum message_kind {
     MESSAGE_EDIT = 10,     /* content: {"of":SEQ,"content":…}; without content if a later one took its place */
     MESSAGE_RECALL = 11,   /* content: {"of":SEQ} */
     MESSAGE_REACTION = 12, /* content: {"of":SEQ,"emoji":…,"on":BOOL}; without the rest if its user is erased */
-    MESSAGE_KIND_MAX = MESSAGE_REACTION,
+    /* Of a conversation of the application's. The sender is whom it concerns, `by` who did it (a user's number; 0: the
+     * application). store_app_event.h stores them together with the change itself. */
+    MESSAGE_JOINED = 13,  /* content: {"by":USER,"role":ROLE}, and ,"was":ROLE of one who was a member already */
+    MESSAGE_REMOVED = 14, /* content: {"by":USER} */
+    MESSAGE_RENAMED = 15, /* content: {"name":TEXT}, its sender called it so; {} once they are erased */
+    MESSAGE_KIND_MAX = MESSAGE_RENAMED,
 };
 
 /* An event about another message, or about the conversation, which only protocols that know of it show. */
@@ -46,10 +51,22 @@ static inline bool message_is_revision(enum message_kind kind)
     return kind == MESSAGE_EDIT || kind == MESSAGE_RECALL;
 }
 
-/* A coming or going. */
+/* A change of the conversation itself, or of who is a member of it. */
+static inline bool message_is_change(enum message_kind kind)
+{
+    return kind >= MESSAGE_JOINED && kind <= MESSAGE_RENAMED;
+}
+
+/* A coming or going, as the front ends of old show it. */
 static inline bool message_is_presence(enum message_kind kind)
 {
     return kind == MESSAGE_JOIN || kind == MESSAGE_LEAVE;
+}
+
+/* A coming or going of either sort: whoever wants what was said jumps over them, and they are not kept for as long. */
+static inline bool message_is_passing(enum message_kind kind)
+{
+    return message_is_presence(kind) || kind == MESSAGE_JOINED || kind == MESSAGE_REMOVED;
 }
 
 /* What somebody said, and may take back; counts as unread. As STORE_KINDS_SAID in store_sql.h. */

@@ -4,9 +4,11 @@
 #include <stdatomic.h>
 
 static const char *const kinds[] = {
-    [MESSAGE_TEXT] = "text",   [MESSAGE_JOIN] = "join",   [MESSAGE_LEAVE] = "leave",   [MESSAGE_EMOJI] = "emoji",
-    [MESSAGE_FILE] = "file",   [MESSAGE_IMAGE] = "image", [MESSAGE_VIDEO] = "video",   [MESSAGE_TRANSFER] = "transfer",
-    [MESSAGE_EVENT] = "event", [MESSAGE_EDIT] = "edit",   [MESSAGE_RECALL] = "recall", [MESSAGE_REACTION] = "reaction"};
+    [MESSAGE_TEXT] = "text",     [MESSAGE_JOIN] = "join",         [MESSAGE_LEAVE] = "leave",
+    [MESSAGE_EMOJI] = "emoji",   [MESSAGE_FILE] = "file",         [MESSAGE_IMAGE] = "image",
+    [MESSAGE_VIDEO] = "video",   [MESSAGE_TRANSFER] = "transfer", [MESSAGE_EVENT] = "event",
+    [MESSAGE_EDIT] = "edit",     [MESSAGE_RECALL] = "recall",     [MESSAGE_REACTION] = "reaction",
+    [MESSAGE_JOINED] = "joined", [MESSAGE_REMOVED] = "removed",   [MESSAGE_RENAMED] = "renamed"};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 _Static_assert(KINDS == MESSAGE_KIND_MAX + 1, "a word for each kind");
 

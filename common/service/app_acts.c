@@ -2,10 +2,12 @@
 
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "common/store/store_rights.h"
+#include "common/store/store_app_event.h"
 #include "common/store/store_sanctions.h"
 
 #include <stdlib.h>
+
+enum { PATIENCE_MS = 5000 };
 
 static enum err deny(enum app_refusal *why, enum app_refusal refusal)
 {
@@ -106,6 +108,19 @@ static bool may_change(const struct app_actor *actor, const struct app_change *c
     return app_may_change(actor, &change->of, is_self, from, to);
 }
 
+static enum err carry_out(struct store *store, const struct app_actor *actor, struct store_app_event *event,
+                          struct app_change *change)
+{
+    event->by = actor->is_user ? actor->user : 0;
+    enum err err = store_app_event(store, event, PATIENCE_MS);
+    change->role = event->now;
+    change->made = event->made;
+    change->revoked = event->revoked;
+    change->told = event->told;
+    change->epoch = event->epoch;
+    return err;
+}
+
 enum err app_put_member(struct store *store, const struct app_actor *actor, struct str id, struct str user,
                         enum store_member_role role, struct app_change *change, enum app_refusal *why)
 {
@@ -113,11 +128,19 @@ enum err app_put_member(struct store *store, const struct app_actor *actor, stru
     enum err err = find_member(store, actor, id, user, !actor->is_user, change, &from, why);
     if (err)
         return err;
-    struct store_app_member member = {change->user.user, role ? role : from ? from : ROLE_MEMBER};
-    if (member.role != from && !may_change(actor, change, from, member.role))
+    struct store_app_event event = {
+        .kind = MESSAGE_JOINED,
+        .conversation = change->of.conversation,
+        .user = change->user.user,
+        .role = role   ? role
+                : from ? from
+                       : ROLE_MEMBER,
+        .keep_role = !role,
+    };
+    if (event.role != from && !may_change(actor, change, from, event.role))
         return deny(why, APP_ROLE);
-    change->role = member.role;
-    return store_app_member_put(store, change->of.conversation, &member, !role, &change->made, &change->revoked);
+    err = carry_out(store, actor, &event, change);
+    return err == ERR_NOT_FOUND ? deny(why, APP_NO_CONVERSATION) : err; /* deleted meanwhile, or they were erased */
 }
 
 enum err app_remove_member(struct store *store, const struct app_actor *actor, struct str id, struct str user,
@@ -131,9 +154,25 @@ enum err app_remove_member(struct store *store, const struct app_actor *actor, s
         return deny(why, APP_NO_MEMBER);
     if (!may_change(actor, change, from, (enum store_member_role)0))
         return deny(why, APP_ROLE);
-    err = store_member_remove(store, change->of.conversation, change->user.user);
-    change->revoked = true;
+    struct store_app_event event = {
+        .kind = MESSAGE_REMOVED, .conversation = change->of.conversation, .user = change->user.user};
+    err = carry_out(store, actor, &event, change);
     return err == ERR_NOT_FOUND ? ERR_OK : err; /* somebody else was quicker */
+}
+
+enum err app_rename(struct store *store, const struct app_actor *actor, uint64_t conversation,
+                    const struct store_app_change *change, struct app_change *told)
+{
+    struct store_app_event event = {
+        .kind = MESSAGE_RENAMED,
+        .conversation = conversation,
+        .user = actor->is_user ? actor->user : 0,
+        .change = change,
+    };
+    *told = (struct app_change){.made = false};
+    enum err err = change->has_title ? carry_out(store, actor, &event, told) : ERR_OK;
+    bool is_left = !told->told && change->has_meta; /* it was called so already */
+    return !err && is_left ? store_app_conversation_patch(store, conversation, change) : err;
 }
 
 /* ---- making one ---- */

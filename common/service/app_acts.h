@@ -26,6 +26,9 @@ struct app_change {
     enum store_member_role role; /* what they are now; 0: no member */
     bool made;                   /* they were none before */
     bool revoked;                /* the caller publishes a revocation, as of store_rights.h: also after a failure */
+    struct message *told; /* the event that tells of it (store_app_event.h), to be published first, and freed; NULL:
+                                  * nothing changed */
+    uint64_t epoch;       /* that the event is of */
 };
 /* Makes somebody a member of one of the application's conversations, or one of another role. `role` 0: what they are, or a
  * member. The application's backend makes a user who is not there. */
@@ -34,6 +37,11 @@ enum err app_put_member(struct store *store, const struct app_actor *actor, stru
 /* Puts somebody out of it, or has them go. */
 enum err app_remove_member(struct store *store, const struct app_actor *actor, struct str id, struct str user,
                            struct app_change *change, enum app_refusal *why) CG_MUST_CHECK;
+
+/* Changes what a conversation of the application's is called, and with it what else `change` gives. Of one that app_find has
+ * found for APP_OWN. Of *told nothing but the event is set. */
+enum err app_rename(struct store *store, const struct app_actor *actor, uint64_t conversation,
+                    const struct store_app_change *change, struct app_change *told) CG_MUST_CHECK;
 
 /* Whether the actor may make conversations at all: app_make sees to it, too. */
 bool app_may_make(const struct settings *settings, const struct app_actor *actor);

@@ -1,13 +1,16 @@
 #include "common/service/operator.h"
 
+#include "common/store/store_app_event.h"
 #include "common/store/store_rights.h"
 #include "common/text.h"
+
+#include <stdlib.h>
 
 static const char *const realms[] = {
     [REALM_CHATROOM] = "chatroom", [REALM_FRIENDS] = "friends", [REALM_CUSTOMERS] = "customers",
     [REALM_SPACES] = "spaces",     [REALM_APP] = "app",         [OPERATOR_SOCKETIO] = "socketio",
 };
-enum { REALMS = sizeof realms / sizeof realms[0] };
+enum { REALMS = sizeof realms / sizeof realms[0], PATIENCE_MS = 10000 };
 
 enum err operator_realm(struct str word, int *realm)
 {
@@ -107,6 +110,16 @@ static enum err find(struct store *store, const struct operator_order *order, st
     return err;
 }
 
+/* In a conversation of the application's an event tells of it, which the relays find when they look next. */
+static enum err remove_member(struct store *store, const struct sanction *sanction)
+{
+    struct store_app_event event = {
+        .kind = MESSAGE_REMOVED, .conversation = sanction->conversation, .user = sanction->user};
+    enum err err = store_app_event(store, &event, PATIENCE_MS);
+    free(event.told);
+    return err == ERR_NOT_FOUND ? store_member_remove(store, sanction->conversation, sanction->user) : err;
+}
+
 static enum err revoke(struct store *store, const struct sanction *sanction, const char **why)
 {
     struct store_revocation all = {.user = sanction->user, .tokens_too = true};
@@ -114,7 +127,7 @@ static enum err revoke(struct store *store, const struct sanction *sanction, con
         return fail(ERR_INVALID, "a revocation is a user's, who is none of Socket.IO's", why);
     if (!sanction->conversation)
         return store_revoke(store, &all);
-    enum err err = store_member_remove(store, sanction->conversation, sanction->user);
+    enum err err = remove_member(store, sanction);
     return err == ERR_NOT_FOUND ? fail(err, "no member of that room", why) : err;
 }
 

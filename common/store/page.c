@@ -158,7 +158,7 @@ void page_add(struct page *page, const struct message *message)
         page->first = message->seq;
     if (!page->wants || page->wants(message)) {
         encode(page, message);
-        page_end_row(page, message_is_presence(message->kind));
+        page_end_row(page, message_is_passing(message->kind));
     }
     if (!is_full(page))
         page->last = message->seq;

@@ -34,7 +34,7 @@ struct page {
     void *arg;
     size_t rows_max;  /* 0: as many as the range has */
     size_t bytes_max; /* of all rows */
-    /* Of the latest, comings and goings (message_is_presence) at most: the older ones are left out, and what was said
+    /* Of the latest, comings and goings (message_is_passing) at most: the older ones are left out, and what was said
      * before them is read in their place. SIZE_MAX: they are rows like all others. */
     size_t passing_max;
 

@@ -47,6 +47,7 @@ static const struct store_statements *const tables[] = {
     &store_keys_statements,
     &store_app_conversation_statements,
     &store_app_erase_statements,
+    &store_app_event_statements,
     &store_idempotency_statements,
     &store_feed_statements,
     &store_accounts_statements,

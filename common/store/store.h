@@ -130,14 +130,17 @@ enum err store_epoch(struct store *store, uint64_t *epoch) CG_MUST_CHECK;
 
 /* ---- The journal's transaction (store_journal.c) ---- */
 
+struct store_app_event;
+
 struct store_post {
-    struct message message; /* conversation, sender, kind, texts given; seq and at_ms are set, and author_id and
+    struct message message;        /* conversation, sender, kind, texts given; seq and at_ms are set, and author_id and
                              * author_face of what is new: borrowed from the store until its next store_journal */
+    struct store_app_event *event; /* given, of message_is_change: what is changed with it; the content is set */
     uint64_t of_epoch; /* given: in which its conversation and sender are what their numbers say; 0: the present one */
     uint64_t epoch;    /* set: the one that the transaction saw which stored it, or refused it; 0: none did */
     enum err err;      /* ERR_OK: stored under message.seq */
-    bool repeated;     /* it had been stored before, under the same client_id; a reaction: it is so already, and
-                        * message.seq is 0 */
+    bool repeated;     /* it had been stored before, under the same client_id; a reaction or a change: it is so
+                        * already, and message.seq is 0 */
     uint64_t lost_seq; /* the journal's own: what it was to get by a COMMIT that had no answer */
     int64_t lost_at_ms;
     bool of_app; /* the journal's: its sender may be a user of the application */
@@ -154,7 +157,8 @@ struct store_post {
  * the conversations' rows, locked in order of id; inserts; commits. Posts of one conversation get
  * numbers in the order given. Sets each post's err:
  *   ERR_OK       stored, or found to be stored already (`repeated`);
- *   ERR_NOT_FOUND no such conversation; or an edit or a recall of what is not there, or recalled;
+ *   ERR_NOT_FOUND no such conversation; or an edit or a recall of what is not there, or recalled; or a change of
+ *                 whom there is not;
  *   ERR_TOO_BIG  a reaction, and the message has as many different ones as it takes;
  *   ERR_INVALID  it answers what there is not (message.reply_to);
  *   ERR_DENIED   an edit or a recall of what is not the sender's own, or cannot be changed;

@@ -29,6 +29,7 @@ static const struct store_statement rows[] = {
                                " WHERE conversation = ?"},
     {SQL_FREE_APP_NAME, "UPDATE conversation SET name = CONCAT(CHAR(1), public_id) WHERE id = ?"},
     {SQL_FREE_APP_PAIR, "DELETE FROM pair WHERE conversation = ?"},
+    {SQL_LOCK_CONVERSATION, "SELECT seq FROM conversation WHERE id = ? FOR UPDATE"},
     {SQL_SOME_MEMBERS, "SELECT user FROM member WHERE conversation = ? LIMIT 200"},
     {SQL_SET_ROLE, "UPDATE member SET role = ? WHERE conversation = ? AND user = ?"},
     {SQL_ROLE, "SELECT role FROM member WHERE conversation = ? AND user = ?"},
@@ -266,14 +267,17 @@ static enum err run_on(struct store *store, const struct some *some, const char 
     return err;
 }
 
-/* What store_member_remove does, for some members at once, in the same order: users, then memberships. */
+/* What store_member_remove does, for some members at once, in the order of store_app_event.c. */
 static enum err remove_some(struct store *store, uint64_t conversation, const struct some *some)
 {
     char text[200];
+    uint64_t unused;
     enum err err = db_begin(store->db);
     if (err)
         return err;
-    err = run_on(store, some, "UPDATE user SET rights = rights + 1 WHERE id IN (", ") ORDER BY id");
+    err = db_query(store->db, SQL_LOCK_CONVERSATION, &DB_NUM(conversation), 1, store_on_number, &unused);
+    if (!err)
+        err = run_on(store, some, "UPDATE user SET rights = rights + 1 WHERE id IN (", ") ORDER BY id");
     snprintf(text, sizeof text,
              "INSERT INTO sanction (kind, user, conversation, generation, created_at, changed_at)"
              " SELECT 4, id, %llu, rights, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3) FROM user WHERE id IN (",
@@ -332,55 +336,6 @@ enum err store_app_member_role(struct store *store, uint64_t conversation, uint6
     struct db_value key[] = {DB_NUM(conversation), DB_NUM(user)};
     enum err err = db_query(store->db, SQL_ROLE, key, 2, store_on_number, &number);
     *role = (enum store_member_role)number;
-    return err;
-}
-
-/* Who may say something and who may not is known to a subscription from its beginning. */
-static enum err change_role(struct store *store, uint64_t conversation, const struct store_app_member *member,
-                            bool revokes)
-{
-    struct store_revocation revocation = {.user = member->user, .conversation = conversation};
-    struct db_value role[] = {DB_NUM(member->role), DB_NUM(conversation), DB_NUM(member->user)};
-    uint32_t generation;
-    enum err err = db_begin(store->db);
-    if (err)
-        return err;
-    if (revokes)
-        err = store_revoke_within(store, &revocation, &generation);
-    if (!err)
-        err = db_query(store->db, SQL_SET_ROLE, role, 3, NULL, NULL);
-    if (!err)
-        return db_commit(store->db);
-    db_rollback(store->db);
-    return err;
-}
-
-static enum err put_once(struct store *store, uint64_t conversation, const struct store_app_member *member,
-                         bool keep_role, bool *made, bool *revoked)
-{
-    enum store_member_role role;
-    struct db_value row[] = {DB_NUM(conversation), DB_NUM(member->user), DB_NUM(member->role)};
-    enum err err = store_app_member_role(store, conversation, member->user, &role);
-    if (err || (role && (keep_role || role == member->role)))
-        return err;
-    if (role) {
-        *revoked |= (role == ROLE_READER) != (member->role == ROLE_READER);
-        return change_role(store, conversation, member, *revoked);
-    }
-    err = db_query(store->db, SQL_ADD_APP_MEMBER, row, 3, NULL, NULL);
-    *made |= !err;
-    return err == ERR_DUPLICATE ? ERR_RETRY : err;
-}
-
-enum err store_app_member_put(struct store *store, uint64_t conversation, const struct store_app_member *member,
-                              bool keep_role, bool *made, bool *revoked)
-{
-    struct store_tries tries = {0};
-    enum err err;
-    *made = *revoked = false;
-    do
-        err = put_once(store, conversation, member, keep_role, made, revoked);
-    while (store_again(&tries, &err));
     return err;
 }
 

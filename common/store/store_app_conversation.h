@@ -61,12 +61,8 @@ enum err store_app_conversation_patch(struct store *store, uint64_t conversation
  * transactions: called again after a failure it goes on. The caller publishes a revocation, as of store_rights.h. */
 enum err store_app_conversation_delete(struct store *store, const struct store_app_conversation *of) CG_MUST_CHECK;
 
-/* ---- members ---- */
+/* ---- members: who comes and goes, store_app_event.h ---- */
 
-/* Makes somebody a member, or one of another role; *made: they were none. *revoked: their subscription ends, so that a new
- * one has the new rights, and the caller publishes a revocation. `keep_role`: a member stays what they are. */
-enum err store_app_member_put(struct store *store, uint64_t conversation, const struct store_app_member *member,
-                              bool keep_role, bool *made, bool *revoked) CG_MUST_CHECK;
 /* 0: no member. */
 enum err store_app_member_role(struct store *store, uint64_t conversation, uint64_t user,
                                enum store_member_role *role) CG_MUST_CHECK;

@@ -13,8 +13,8 @@ static const struct store_statement rows[] = {
     /* What was said in a namespace to some is to nobody: there is no socket of that name. */
     {SQL_ERASE_MESSAGES,
      "UPDATE message FORCE INDEX (message_sender) SET content = IF(kind IN (10, 12), CONCAT('{\"of\":', CAST(REGEXP_SUBSTR(content, "
-     "'[0-9]+') AS UNSIGNED), '}'), IF(kind = 11, content, '')), sender_name = '', extra = NULL,"
-     " sent_at = NULL, sent_text = NULL, client_id = NULL, audience = IF(audience > '', 's1:-', NULL),"
+     "'[0-9]+') AS UNSIGNED), '}'), IF(kind IN (11, 13, 14), content, IF(kind = 15, '{}', ''))), sender_name = '',"
+     " extra = NULL, sent_at = NULL, sent_text = NULL, client_id = NULL, audience = IF(audience > '', 's1:-', NULL),"
      " recalled = IF(kind IN (" STORE_KINDS_SAID "), 1, recalled), sender = NULL"
      " WHERE sender = ? AND conversation = ? LIMIT 500"},
     /* Where something of theirs is left. */
@@ -36,6 +36,7 @@ static const struct store_statement rows[] = {
     {SQL_ERASE_END, "UPDATE user SET name = CONCAT(CHAR(1), CHAR(1), public_id), head_num = '0' WHERE id = ?"},
 };
 _Static_assert(MESSAGE_EDIT == 10 && MESSAGE_RECALL == 11 && MESSAGE_REACTION == 12, "as SQL_ERASE_MESSAGES says");
+_Static_assert(MESSAGE_JOINED == 13 && MESSAGE_REMOVED == 14 && MESSAGE_RENAMED == 15, "as SQL_ERASE_MESSAGES says");
 
 const struct store_statements store_app_erase_statements = STORE_STATEMENTS(rows);
 

@@ -19,7 +19,8 @@
 #define PLACE "IF(c.kind = 6 AND c.name >= ' ', c.name, c.public_id)"
 #define CONVERSATION \
     "c.id, c.kind, " PLACE ", c.public_id, IF(c.kind = 6, COALESCE(a.title, ''), IF(c.kind IN (2, 3), '', c.name))," \
-    " a.type, a.meta, " MS("c.created_at") ", p1.name, p2.name, b.name"
+    " a.type, a.meta, " MS("c.created_at") ", p1.name, p2.name, b.name, c.trimmed, c.keep_days," \
+                                           " c.keep_presence_lines_days"
 #define CONVERSATION_JOINED \
     " LEFT JOIN app_conversation a ON a.conversation = c.id" \
     " LEFT JOIN pair p ON p.conversation = c.id AND c.kind = 6" \
@@ -29,7 +30,7 @@
 #define OWN_END \
     " ORDER BY conversation, seq LIMIT ?) t JOIN conversation c ON c.id = t.conversation ORDER BY t.conversation, t.seq"
 
-enum { ROWS = 100, CONVERSATION_COLUMNS = 11, MEDIA_MAX = 2 * ROWS };
+enum { ROWS = 100, CONVERSATION_COLUMNS = 14, MEDIA_MAX = 2 * ROWS };
 
 static const struct store_statement rows[] = {
     {SQL_EXPORT_USER, "SELECT u.name, COALESCE(a.name, ''), COALESCE(a.face, ''), a.role, a.meta, " MS(
@@ -132,18 +133,24 @@ struct piece {
     struct str place; /* of the row at hand */
     enum store_kind kind;
 
-    /* of everything: who said what is known only after the messages were read, so what is of a line behind its author
+    /* who said what, and whom it names, is known only after the messages were read: so what is of a line behind its author
      * waits here */
     struct buf waiting;
-    struct {
-        size_t begin, end; /* in `waiting` */
+    struct line {
+        size_t begin, author, named, end; /* in `waiting`: its author comes there, and there whom it names */
         uint64_t sender;
+        size_t first, count; /* in `users`: whom it names */
+        const char *as;      /* a list, or, if it is "by", one */
     } lines[ROWS];
     size_t line_count;
     struct names {
-        uint64_t users[ROWS];
-        char ids[ROWS][APP_ID_MAX + 1];
-        size_t count;
+        uint64_t *users; /* that lines name, in their order; then, sorted, all who are looked for */
+        size_t count, cap;
+        struct name {
+            uint64_t user;
+            char id[APP_ID_MAX + 1]; /* empty: no user of the application */
+        } *all;                      /* ascending */
+        size_t all_count;
     } names;
 
     struct mentioned {
@@ -288,6 +295,17 @@ static void add_pair(struct buf *out, const struct db_value *c)
     json_end_array(out);
 }
 
+/* What is gone from its front, and what is to be. */
+static void add_life(struct buf *out, const struct db_value *c)
+{
+    if (c[0].number)
+        json_add_u64(out, "trimmed", c[0].number);
+    if (!c[1].is_null)
+        json_add_u64(out, "keep_days", c[1].number);
+    if (!c[2].is_null)
+        json_add_u64(out, "keep_presence_lines_days", c[2].number);
+}
+
 static void add_member(struct piece *piece, struct str user, const struct db_value *c)
 {
     begin_line(piece->out, "member");
@@ -317,6 +335,7 @@ static void on_place(void *arg, const struct db_value *c)
     if (!c[10].is_null && app_id_ok(c[10].text))
         json_add_string(piece->out, "created_by", c[10].text);
     json_add_u64(piece->out, "created", c[7].number);
+    add_life(piece->out, c + 11);
     end_line(piece);
     piece->export->conversation = c[0].number;
     store_copy(piece->export->place, sizeof piece->export->place, c[2].text);
@@ -391,29 +410,126 @@ static void add_data(struct buf *out, const struct message *message)
     }
 }
 
-/* What of a line follows its author. */
-static void add_message(struct buf *out, const struct message *message, enum store_kind place)
+/* ---- whom it names ---- */
+
+static void add_name(struct names *names, uint64_t user)
 {
-    if (message->sender_name.len)
-        json_add_string(out, "name", message->sender_name);
-    if (message->recalled) {
-        json_add_bool(out, "recalled", true);
-    } else if (message_is_said(message->kind)) {
-        json_add_string(out, "content", message->content);
-        if (message->revised_by)
-            json_add_u64(out, "edited", message->revised_by);
-        struct str frame = message_frame(message);
-        json_add_raw(out, NULL,
-                     place == KIND_APP && frame.len ? frame : about_without_mentions(message_about(message)));
-        if (frame.len && place != KIND_APP) {
-            json_add_object(out, "extra");
-            buf_add_str(out, frame);
-            json_end_object(out);
-        }
-    } else if (!message_is_presence(message->kind)) {
-        add_data(out, message);
+    if (names->count == names->cap) {
+        names->cap = names->cap ? 2 * names->cap : 256;
+        names->users = mem_realloc(names->users, names->cap * sizeof names->users[0]);
     }
-    buf_add_text(out, "}\n");
+    names->users[names->count++] = user;
+}
+
+static int by_user(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b; /* of a struct name it is the first member */
+    return left < right ? -1 : left > right;
+}
+
+static const char *id_of(const struct names *names, uint64_t user)
+{
+    const struct name *name = user ? bsearch(&user, names->all, names->all_count, sizeof names->all[0], by_user) : NULL;
+    return name ? name->id : "";
+}
+
+static void on_id(void *arg, uint64_t user, struct str id)
+{
+    struct names *names = arg;
+    struct name *name = bsearch(&user, names->all, names->all_count, sizeof names->all[0], by_user);
+    if (name && app_id_ok(id))
+        store_copy(name->id, sizeof name->id, id);
+}
+
+/* All senders and whom they name, each once. */
+static enum err find_names(struct piece *piece)
+{
+    struct names *names = &piece->names;
+    size_t count = names->count + piece->line_count, distinct = 0;
+    uint64_t *sorted = mem_zalloc((count + 1) * sizeof sorted[0]);
+    enum err err = ERR_OK;
+    if (names->count)
+        memcpy(sorted, names->users, names->count * sizeof sorted[0]);
+    for (size_t i = 0; i < piece->line_count; i++)
+        sorted[names->count + i] = piece->lines[i].sender;
+    qsort(sorted, count, sizeof sorted[0], by_user);
+    names->all = mem_zalloc((count + 1) * sizeof names->all[0]);
+    for (size_t i = 0; i < count; i++)
+        if (sorted[i] && (!distinct || sorted[i] != names->all[distinct - 1].user))
+            names->all[distinct++].user = sorted[i];
+    names->all_count = distinct;
+    for (size_t at = 0; !err && at < distinct; at += STORE_KEYS_AT_ONCE) {
+        size_t some = distinct - at < STORE_KEYS_AT_ONCE ? distinct - at : STORE_KEYS_AT_ONCE;
+        for (size_t i = 0; i < some; i++)
+            sorted[i] = names->all[at + i].user;
+        err = store_app_ids(piece->store, sorted, some, on_id, names);
+    }
+    free(sorted);
+    return err;
+}
+
+/* Who has no id of the application's, or none any more, is left out. */
+static void add_named(struct buf *out, const struct names *names, const struct line *line)
+{
+    bool is_list = line->as && strcmp(line->as, "by") != 0, any = false;
+    for (size_t i = 0; i < line->count; i++) {
+        const char *id = id_of(names, names->users[line->first + i]);
+        if (!*id)
+            continue;
+        if (is_list && !any)
+            json_add_array(out, line->as);
+        json_add_text(out, is_list ? NULL : line->as, id);
+        any = true;
+    }
+    if (is_list && any)
+        json_end_array(out);
+}
+
+/* ---- lines of messages ---- */
+
+/* What of a message follows its author, up to whom it mentions. */
+static void add_said(struct piece *piece, const struct message *message, enum store_kind place)
+{
+    struct buf *out = &piece->waiting;
+    struct line *line = &piece->lines[piece->line_count];
+    struct str frame = message_frame(message), about = message_about(message);
+    uint64_t users[ABOUT_MENTIONS_MAX];
+    json_add_string(out, "content", message->content);
+    if (message->revised_by)
+        json_add_u64(out, "edited", message->revised_by);
+    json_add_raw(out, NULL, place == KIND_APP && frame.len ? frame : about_without_mentions(about));
+    if (frame.len && place != KIND_APP) {
+        json_add_object(out, "extra");
+        buf_add_str(out, frame);
+        json_end_object(out);
+    }
+    line->as = "mentions";
+    line->count = about_mentions(about, users);
+    for (size_t i = 0; i < line->count; i++)
+        add_name(&piece->names, users[i]);
+}
+
+/* The same of a change: who made it comes last, in its data. */
+static void add_change(struct piece *piece, const struct message *message)
+{
+    struct buf *out = &piece->waiting;
+    struct line *line = &piece->lines[piece->line_count];
+    static const char *const names[] = {"name", "role", "was"};
+    struct json_object *object;
+    struct str text;
+    int64_t by = 0;
+    json_add_object(out, "data");
+    if (json_parse_object(message->content, &object))
+        return; /* not of our making */
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (json_get_string(object, names[i], &text))
+            json_add_string(out, names[i], text);
+    if (json_get_int(object, "by", 1, INT64_MAX, &by)) {
+        line->as = "by";
+        line->count = 1;
+        add_name(&piece->names, (uint64_t)by);
+    }
+    json_object_put(object);
 }
 
 static void begin_message(struct buf *out, const struct message *message, struct str place)
@@ -426,16 +542,65 @@ static void begin_message(struct buf *out, const struct message *message, struct
     json_add_text(out, "kind", kind ? kind : "other");
 }
 
+static void add_line(struct piece *piece, const struct message *message, enum store_kind place)
+{
+    struct buf *out = &piece->waiting;
+    struct line *line = &piece->lines[piece->line_count];
+    *line = (struct line){.begin = out->len, .sender = message->sender, .first = piece->names.count};
+    begin_message(out, message, piece->place);
+    line->author = out->len;
+    if (message->sender_name.len)
+        json_add_string(out, "name", message->sender_name);
+    if (message->recalled)
+        json_add_bool(out, "recalled", true);
+    else if (message_is_said(message->kind))
+        add_said(piece, message, place);
+    else if (message_is_change(message->kind))
+        add_change(piece, message);
+    else if (!message_is_presence(message->kind))
+        add_data(out, message);
+    line->named = out->len;
+    if (message_is_change(message->kind))
+        json_end_object(out);
+    buf_add_text(out, "}\n");
+    line->end = out->len;
+    piece->line_count++;
+    piece->full |= out->len >= EXPORT_BYTES;
+    find_media(piece, message->content, piece->place, message->seq);
+}
+
+static void begin_lines(struct piece *piece)
+{
+    buf_init(&piece->waiting, EXPORT_BYTES + EXPORT_LINE_MAX);
+}
+
+/* With who said them and whom they name. */
+static enum err end_lines(struct piece *piece)
+{
+    struct buf *out = piece->out;
+    enum err err = piece->waiting.failed ? ERR_INTERNAL : find_names(piece);
+    for (size_t i = 0; !err && i < piece->line_count; i++) {
+        const struct line *line = &piece->lines[i];
+        const char *id = id_of(&piece->names, line->sender), *text = piece->waiting.data;
+        buf_add(out, text + line->begin, line->author - line->begin);
+        if (*id)
+            json_add_text(out, "from", id);
+        buf_add(out, text + line->author, line->named - line->author);
+        add_named(out, &piece->names, line);
+        buf_add(out, text + line->named, line->end - line->named);
+    }
+    buf_fini(&piece->waiting);
+    free(piece->names.users);
+    free(piece->names.all);
+    return err;
+}
+
 static void on_own(void *arg, const struct message *message)
 {
     struct piece *piece = arg;
     piece->export->conversation = message->conversation;
     piece->export->seq = message->seq;
-    begin_message(piece->out, message, piece->place);
-    json_add_text(piece->out, "from", piece->export->of->id);
-    add_message(piece->out, message, piece->kind);
-    piece->full |= piece->out->len - piece->begin >= EXPORT_BYTES;
-    find_media(piece, message->content, piece->place, message->seq);
+    add_line(piece, message, piece->kind);
 }
 
 static void on_own_row(void *arg, const struct db_value *c)
@@ -458,42 +623,20 @@ static enum err tell_own(struct piece *piece)
                                DB_NUM(ROWS)};
     struct db_value beyond[] = {DB_NUM(export->of->user), DB_NUM(export->conversation), DB_NUM(ROWS)};
     enum err err = ERR_OK;
+    begin_lines(piece);
     if (export->conversation)
         err = db_query(piece->store->db, SQL_EXPORT_SAID_THERE, there, 4, on_own_row, piece);
     if (!err && !piece->full && piece->found < ROWS) {
         beyond[2] = DB_NUM(ROWS - piece->found);
         err = db_query(piece->store->db, SQL_EXPORT_SAID_BEYOND, beyond, 3, on_own_row, piece);
     }
+    enum err bad = end_lines(piece);
     if (!piece->full && piece->found < ROWS)
         go(export, EXPORT_REACTIONS);
-    return err;
+    return err ? err : bad;
 }
 
 /* ---- of everybody ---- */
-
-static void note_sender(struct names *names, uint64_t user)
-{
-    for (size_t i = 0; i < names->count; i++)
-        if (names->users[i] == user)
-            return;
-    names->users[names->count++] = user;
-}
-
-static const char *id_of(const struct names *names, uint64_t user)
-{
-    for (size_t i = 0; i < names->count; i++)
-        if (names->users[i] == user)
-            return names->ids[i];
-    return "";
-}
-
-static void on_id(void *arg, uint64_t user, struct str id)
-{
-    struct names *names = arg;
-    for (size_t i = 0; i < names->count; i++)
-        if (names->users[i] == user && app_id_ok(id))
-            store_copy(names->ids[i], sizeof names->ids[i], id);
-}
 
 static void on_message(void *arg, const struct message *message)
 {
@@ -502,16 +645,7 @@ static void on_message(void *arg, const struct message *message)
     if (piece->full)
         return;
     piece->export->seq = message->seq;
-    size_t at = piece->line_count++;
-    piece->lines[at].begin = piece->waiting.len;
-    piece->lines[at].sender = message->sender;
-    begin_message(&piece->waiting, message, piece->place);
-    piece->lines[at].end = piece->waiting.len; /* of its beginning: the author comes here */
-    add_message(&piece->waiting, message, KIND_APP);
-    if (message->sender)
-        note_sender(&piece->names, message->sender);
-    find_media(piece, message->content, piece->place, message->seq);
-    piece->full |= piece->waiting.len >= EXPORT_BYTES;
+    add_line(piece, message, KIND_APP);
 }
 
 static enum err tell_all(struct piece *piece)
@@ -519,25 +653,12 @@ static enum err tell_all(struct piece *piece)
     struct store_export *export = piece->export;
     struct store_range range = {
         .conversation = export->conversation, .after = export->seq, .before = INT64_MAX, .limit = ROWS};
-    buf_init(&piece->waiting, EXPORT_BYTES + EXPORT_LINE_MAX);
     piece->place = str_of(export->place);
-    enum err err = store_read(piece->store, &range, on_message, piece);
-    if (!err)
-        err = store_app_ids(piece->store, piece->names.users, piece->names.count, on_id, &piece->names);
-    for (size_t i = 0; !err && !piece->waiting.failed && i < piece->line_count; i++) {
-        size_t end = i + 1 < piece->line_count ? piece->lines[i + 1].begin : piece->waiting.len;
-        const char *id = id_of(&piece->names, piece->lines[i].sender);
-        buf_add(piece->out, piece->waiting.data + piece->lines[i].begin, piece->lines[i].end - piece->lines[i].begin);
-        if (*id)
-            json_add_text(piece->out, "from", id);
-        buf_add(piece->out, piece->waiting.data + piece->lines[i].end, end - piece->lines[i].end);
-    }
-    if (!err && piece->waiting.failed)
-        err = ERR_INTERNAL;
-    buf_fini(&piece->waiting);
+    begin_lines(piece);
+    enum err err = store_read(piece->store, &range, on_message, piece), bad = end_lines(piece);
     if (!piece->full && piece->found < ROWS)
         go(export, EXPORT_REACTIONS);
-    return err;
+    return err ? err : bad;
 }
 
 static void on_reaction(void *arg, const struct db_value *c)

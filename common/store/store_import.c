@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/store/store_feed.h"
+#include "common/store/store_passing.h"
 #include "common/store/store_sql.h"
 
 #include <stdio.h>
@@ -16,7 +17,9 @@ static const struct store_statement rows[] = {
     {SQL_IMPORT_FIND_CONVERSATION, "SELECT c.id, a.type, COALESCE(p.user1, 0), COALESCE(p.user2, 0) FROM conversation c"
                                    " JOIN app_conversation a ON a.conversation = c.id AND a.deleted_at IS NULL"
                                    " LEFT JOIN pair p ON p.conversation = c.id WHERE c.kind = 6 AND c.name = ?"},
-    {SQL_IMPORT_CONVERSATION, "INSERT INTO conversation (public_id, kind, name, created_at) VALUES (?, 6, ?, ?)"},
+    {SQL_IMPORT_CONVERSATION, "INSERT INTO conversation (public_id, kind, name, created_at, seq, trimmed, keep_days,"
+                              " keep_presence_lines_days) VALUES (?, 6, ?, ?, ?, ?, ?, ?)"},
+    {SQL_IMPORT_TRIMMED, "SELECT trimmed FROM conversation WHERE id = ?"},
     {SQL_IMPORT_LOCK, "SELECT c.seq, c.last_at, c.feed_stream, c.feed_pos FROM conversation c"
                       " JOIN app_conversation a ON a.conversation = c.id AND a.deleted_at IS NULL"
                       " WHERE c.id = ? FOR UPDATE"},
@@ -118,8 +121,15 @@ static enum err add_conversation(struct store *store, void *arg)
 {
     const struct conversation_work *work = arg;
     const struct store_import_conversation *wanted = work->wanted;
-    struct db_value row[] = {DB_TEXT(work->public_id), DB_TEXT(wanted->id), DB_TEXT(str_of(work->at))};
-    enum err err = db_query(store->db, SQL_IMPORT_CONVERSATION, row, 3, NULL, NULL);
+    const struct store_life *life = &wanted->life;
+    struct db_value row[] = {DB_TEXT(work->public_id),
+                             DB_TEXT(wanted->id),
+                             DB_TEXT(str_of(work->at)),
+                             DB_NUM(life->trimmed),
+                             DB_NUM(life->trimmed),
+                             life->has_days ? DB_NUM(life->days) : DB_NULL,
+                             life->has_presence_days ? DB_NUM(life->presence_days) : DB_NULL};
+    enum err err = db_query(store->db, SQL_IMPORT_CONVERSATION, row, 7, NULL, NULL);
     uint64_t conversation = db_insert_id(store->db);
     struct db_value of[] = {DB_NUM(conversation), DB_NUM(wanted->type), DB_TEXT(wanted->title),
                             wanted->meta.len ? DB_TEXT(wanted->meta) : DB_NULL,
@@ -292,7 +302,7 @@ enum { WRITTEN_MAX = 64 }; /* bytes around what a message holds */
 
 static size_t room_for(const struct store_import_message *import)
 {
-    return import->message.content.len * 6 + import->message.extra.len + 2 * WRITTEN_MAX;
+    return import->message.content.len * 6 + import->message.extra.len + import->mentions.len + 2 * WRITTEN_MAX;
 }
 
 static void write_revision(struct batch *batch, struct store_import_message *import, uint64_t of,
@@ -313,12 +323,16 @@ static void write_revision(struct batch *batch, struct store_import_message *imp
 static void write_extra(struct batch *batch, struct store_import_message *import, uint64_t reply_to,
                         struct message *message)
 {
-    size_t begin = batch->texts.len;
-    if (message->extra.len || reply_to)
-        buf_add_char(&batch->texts, MESSAGE_ABOUT_MARK);
-    buf_add_str(&batch->texts, message->extra);
+    struct buf *texts = &batch->texts;
+    size_t begin = texts->len, first = begin + 1;
+    if (message->extra.len || reply_to || import->mentions.len)
+        buf_add_char(texts, MESSAGE_ABOUT_MARK);
+    buf_add_str(texts, message->extra);
     if (reply_to)
-        buf_addf(&batch->texts, "%s\"reply_to\":%llu", message->extra.len ? "," : "", (unsigned long long)reply_to);
+        buf_addf(texts, "%s\"reply_to\":%llu", texts->len > first ? "," : "", (unsigned long long)reply_to);
+    if (import->mentions.len) /* they come last: about_without_mentions */
+        buf_add_text(texts, texts->len > first ? ",\"mentions\":" : "\"mentions\":");
+    buf_add_str(texts, import->mentions);
     message->extra = written(batch, begin);
     import->cut = import->reply_to && !reply_to;
 }
@@ -405,6 +419,23 @@ static enum err revise(struct store *store, struct batch *batch, const struct st
     return err ? err : db_query(store->db, SQL_IMPORT_REVISE, change, 7, NULL, NULL);
 }
 
+/* As the journal does. */
+static enum err note_passing(struct store *store, const struct batch *batch, const struct message *added)
+{
+    struct store_run runs[IMPORT_AT_ONCE];
+    size_t count = 0;
+    for (size_t i = 0; i < batch->added_count; i++) {
+        const struct message *message = &added[i];
+        if (!message_is_passing(message->kind))
+            continue;
+        if (count && runs[count - 1].last + 1 == message->seq)
+            runs[count - 1].last++;
+        else
+            runs[count++] = (struct store_run){message->conversation, message->seq, message->seq};
+    }
+    return count ? store_passing_add(store, runs, count) : ERR_OK;
+}
+
 static enum err feed(struct store *store, struct batch *batch, const struct message *added)
 {
     struct feed_entry entries[IMPORT_AT_ONCE];
@@ -441,6 +472,8 @@ static enum err write(struct store *store, struct batch *batch, const struct mes
     for (size_t i = 0; !err && i < batch->added_count; i++)
         if (batch->added[i]->of && batch->added[i]->message.kind != MESSAGE_REACTION)
             err = revise(store, batch, batch->added[i], added[i].seq);
+    if (!err)
+        err = note_passing(store, batch, added);
     if (!err)
         err = feed(store, batch, added);
     counter[2] = DB_NUM(batch->fed.stream);
@@ -495,13 +528,20 @@ enum err store_import_messages(struct store *store, uint64_t conversation, struc
 
 /* ---- members and reactions ---- */
 
-/* The number here of the last message up to that one there. */
+/* The number here of the last message up to that one there. What comes before all of them is gone there, and here, too. */
 static enum err map_read(struct store *store, uint64_t conversation, uint64_t read, uint64_t *seq)
 {
     struct place place = {.asked = 0};
+    uint64_t trimmed = 0;
+    *seq = 0;
     enum err err = read ? find_place(store, conversation, read, &place) : ERR_OK;
-    uint64_t passed = read - place.run.from_seq;
-    *seq = !place.run.count ? 0 : place.run.seq + (passed < place.run.count ? passed : place.run.count - 1);
+    if (!err && read && !place.run.count) {
+        err = db_query(store->db, SQL_IMPORT_TRIMMED, &DB_NUM(conversation), 1, store_on_number, &trimmed);
+        *seq = read < trimmed ? read : trimmed;
+    } else if (read && place.run.count) {
+        uint64_t passed = read - place.run.from_seq;
+        *seq = place.run.seq + (passed < place.run.count ? passed : place.run.count - 1);
+    }
     return err;
 }
 

@@ -4,7 +4,7 @@
 #define CG_COMMON_STORE_STORE_IMPORT_H
 
 #include "common/app_claims.h"
-#include "common/store/store.h"
+#include "common/store/store_life.h"
 
 /* *made: it is new. `created_ms`, here and below: Unix time. */
 enum err store_import_user(struct store *store, const struct app_claims *claims, int64_t created_ms, uint64_t *user,
@@ -19,6 +19,7 @@ struct store_import_conversation {
     uint64_t created_by;    /* 0: the application */
     uint64_t pair[2];       /* of APP_DIRECT; 0: is not there any more */
     int64_t created_ms;
+    struct store_life life; /* also what is gone from its front: its messages get the numbers from there on */
 };
 /* ERR_DUPLICATE: of that id there is one of another type, or there is another one of these two. */
 enum err store_import_conversation(struct store *store, const struct store_import_conversation *wanted,
@@ -27,17 +28,18 @@ enum err store_import_conversation(struct store *store, const struct store_impor
 struct store_import_message {
     uint64_t from_seq; /* its number where it comes from */
     struct message
-        message;       /* sender, sender_name, kind, at_ms, content, recalled, and extra but `reply_to`; conversation
+        message; /* sender, sender_name, kind, at_ms, content, recalled, and extra but `reply_to` and `mentions`; conversation
                              * and seq are set, at_ms is set to no less than that of the message before it.
                              * Of an edit, a recall or a reaction, `content` is the new text or the emoji, and its own
                              * is written here */
-    uint64_t reply_to; /* by the other one's number there; 0: to none */
-    uint64_t of;       /* of an edit, a recall or a reaction, likewise */
-    bool has_content;  /* it says the text, as no later one took its place; or the emoji, … */
-    bool on;           /* … and this of it */
-    enum err err;      /* set: ERR_NOT_FOUND: what it is of was not imported; then it is left out */
-    bool known;        /* set: it was imported before */
-    bool late, cut;    /* set: its time was moved; what it answers was not imported */
+    struct str mentions; /* a JSON list of users' numbers; empty: nobody */
+    uint64_t reply_to;   /* by the other one's number there; 0: to none */
+    uint64_t of;         /* of an edit, a recall or a reaction, likewise */
+    bool has_content;    /* it says the text, as no later one took its place; or the emoji, … */
+    bool on;             /* … and this of it */
+    enum err err;        /* set: ERR_NOT_FOUND: what it is of was not imported; then it is left out */
+    bool known;          /* set: it was imported before */
+    bool late, cut;      /* set: its time was moved; what it answers was not imported */
 };
 enum { IMPORT_AT_ONCE = 200 };
 /* One transaction, in which they get the next numbers in their order. `count` is at most IMPORT_AT_ONCE. ERR_NOT_FOUND: there

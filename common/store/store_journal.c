@@ -27,6 +27,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/store/store_app_event.h"
 #include "common/store/store_authors.h"
 #include "common/store/store_feed.h"
 #include "common/store/store_passing.h"
@@ -435,6 +436,37 @@ static enum err settle_reactions(struct store *store, struct batch *batch, size_
     return err;
 }
 
+/* ---- changes of conversations ---- */
+
+/* They are carried out one by one: there are few, and each sees what those before it did. What changes nothing is
+ * answered, without a number. */
+static enum err settle_events(struct store *store, struct batch *batch, size_t *put_off)
+{
+    size_t kept = 0, count = batch->count - *put_off;
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < count; i++) {
+        struct store_post *post = batch->posts[i];
+        bool changes = true;
+        if (post->event) {
+            post->err = ERR_OK;
+            err = store_app_event_within(store, post->event, &changes, &post->err);
+            post->message.content = str_of(post->event->content);
+            changes &= !post->err;
+        }
+        if (changes) {
+            batch->posts[kept++] = post;
+        } else {
+            post->repeated = !post->err;
+            post->message.seq = 0;
+        }
+    }
+    if (err || kept == count)
+        return err;
+    memmove(&batch->posts[kept], &batch->posts[count], *put_off * sizeof batch->posts[0]);
+    batch->count = kept + *put_off;
+    return ERR_OK;
+}
+
 static enum err apply_reactions(struct store *store, const struct batch *batch, size_t count)
 {
     size_t some;
@@ -505,7 +537,7 @@ static enum err note_passing(struct store *store, const struct batch *batch, siz
     size_t run_count = 0;
     for (size_t i = 0; i < count; i++) {
         const struct message *message = &batch->posts[i]->message;
-        if (!message_is_presence(message->kind))
+        if (!message_is_passing(message->kind))
             continue;
         if (!runs)
             runs = mem_zalloc(count * sizeof *runs);
@@ -647,6 +679,8 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
         err = settle_revisions(store, batch, repeats, put_off);
     if (!err)
         err = settle_reactions(store, batch, put_off);
+    if (!err)
+        err = settle_events(store, batch, put_off);
     size_t count = batch->count - *put_off;
     if (!err && count)
         err = insert_messages(store, batch, count);

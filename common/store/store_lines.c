@@ -1,9 +1,11 @@
 #include "common/store/store_lines.h"
 
 static const char *const kinds[MESSAGE_KIND_MAX + 1] = {
-    [MESSAGE_TEXT] = "text", [MESSAGE_JOIN] = "join",         [MESSAGE_LEAVE] = "leave",   [MESSAGE_EMOJI] = "emoji",
-    [MESSAGE_FILE] = "file", [MESSAGE_IMAGE] = "image",       [MESSAGE_VIDEO] = "video",   [MESSAGE_EVENT] = "emit",
-    [MESSAGE_EDIT] = "edit", [MESSAGE_TRANSFER] = "transfer", [MESSAGE_RECALL] = "recall", [MESSAGE_REACTION] = "react",
+    [MESSAGE_TEXT] = "text",         [MESSAGE_JOIN] = "join",       [MESSAGE_LEAVE] = "leave",
+    [MESSAGE_EMOJI] = "emoji",       [MESSAGE_FILE] = "file",       [MESSAGE_IMAGE] = "image",
+    [MESSAGE_VIDEO] = "video",       [MESSAGE_EVENT] = "emit",      [MESSAGE_EDIT] = "edit",
+    [MESSAGE_TRANSFER] = "transfer", [MESSAGE_RECALL] = "recall",   [MESSAGE_REACTION] = "react",
+    [MESSAGE_JOINED] = "joined",     [MESSAGE_REMOVED] = "removed", [MESSAGE_RENAMED] = "renamed",
 };
 
 const char *lines_kind_name(enum message_kind kind)

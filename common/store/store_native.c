@@ -5,7 +5,7 @@
 #include "common/store/store_app_conversation.h"
 #include "common/store/store_sql.h"
 
-enum { MEMBERSHIPS_AT_ONCE = 10 };
+enum { MEMBERSHIPS_AT_ONCE = 10, ENTER_PATIENCE_MS = 1000 };
 
 static const struct store_statement rows[] = {
     {SQL_NATIVE_USER, "SELECT u.id, u.realm, " STORE_SHOWN ", u.head_num, c.user, " STORE_RIGHTS_COLUMNS(
@@ -17,8 +17,7 @@ static const struct store_statement rows[] = {
                              " JOIN member m ON m.conversation = c.id AND m.user = ? JOIN user u ON u.id = m.user"
                              " WHERE c.public_id IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AND c.kind IN (1, 2, 4, 6)"},
     /* The first time that somebody names it. */
-    {SQL_ENTER_PUBLIC, "INSERT IGNORE INTO member (conversation, user, role, joined_at)"
-                       " SELECT c.id, u.id, 3, UTC_TIMESTAMP(3) FROM conversation c"
+    {SQL_ENTER_PUBLIC, "SELECT c.id FROM conversation c"
                        " JOIN app_conversation a ON a.conversation = c.id AND a.type = 3 AND a.deleted_at IS NULL"
                        " JOIN user u ON u.id = ? AND u.realm = 5 WHERE c.public_id = ?"},
     {SQL_UNREAD, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM message WHERE conversation = ? AND seq > ?"
@@ -30,7 +29,7 @@ _Static_assert(REALM_CHATROOM == 1 && REALM_FRIENDS == 2 && REALM_SPACES == 4 &&
                "as SQL_NATIVE_USER says");
 _Static_assert(KIND_CHATROOM == 1 && KIND_FRIENDS == 2 && KIND_SPACE == 4 && KIND_APP == 6,
                "as SQL_NATIVE_MEMBERSHIPS says");
-_Static_assert(APP_PUBLIC == 3 && ROLE_MEMBER == 3, "as SQL_ENTER_PUBLIC says");
+_Static_assert(APP_PUBLIC == 3, "as SQL_ENTER_PUBLIC says");
 
 const struct store_statements store_native_statements = STORE_STATEMENTS(rows);
 
@@ -169,16 +168,20 @@ enum err store_native_memberships(struct store *store, uint64_t user, const stru
     return err;
 }
 
-enum err store_native_enter(struct store *store, uint64_t user, struct str id)
+enum err store_native_enter(struct store *store, uint64_t user, struct str id, struct store_app_event *event)
 {
     struct naming naming;
     struct str public_id;
+    *event = (struct store_app_event){
+        .kind = MESSAGE_JOINED, .user = user, .by = user, .role = ROLE_MEMBER, .keep_role = true};
     enum err err = find_public(store, &id, 1, &naming, &public_id);
     if (err || !id_is(public_id, STORE_CONVERSATION_PREFIX))
         return err ? err : ERR_NOT_FOUND;
     struct db_value params[] = {DB_NUM(user), DB_TEXT(public_id)};
-    err = db_query(store->db, SQL_ENTER_PUBLIC, params, 2, NULL, NULL);
-    return !err && !db_affected(store->db) ? ERR_NOT_FOUND : err;
+    err = db_query(store->db, SQL_ENTER_PUBLIC, params, 2, store_on_number, &event->conversation);
+    if (err || !event->conversation)
+        return err ? err : ERR_NOT_FOUND;
+    return store_app_event(store, event, ENTER_PATIENCE_MS);
 }
 
 /* ---- those who come, with their conversations ---- */

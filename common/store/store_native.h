@@ -4,6 +4,7 @@
 
 #include "common/app_claims.h"
 #include "common/rights.h"
+#include "common/store/store_app_event.h"
 #include "common/store/store.h"
 
 enum { STORE_UNREAD_MAX = 1000, STORE_UNREAD_AMONG = 5000, STORE_NATIVE_ROWS = 100 };
@@ -34,8 +35,10 @@ struct store_native_membership {
 enum err store_native_memberships(struct store *store, uint64_t user, const struct str *ids, size_t count,
                                   struct store_native_membership *memberships) CG_MUST_CHECK;
 
-/* Makes a user of the application a member of a public conversation of it. ERR_NOT_FOUND: it is none, or they are one. */
-enum err store_native_enter(struct store *store, uint64_t user, struct str id) CG_MUST_CHECK;
+/* Makes a user of the application a member of a public conversation of it. ERR_NOT_FOUND: it is none. `event` is set in any
+ * case: what came of it. */
+enum err store_native_enter(struct store *store, uint64_t user, struct str id,
+                            struct store_app_event *event) CG_MUST_CHECK;
 
 /* Somebody who comes with the conversations that they want to be in: both of the above in one. */
 struct store_native_wanted {

@@ -1,4 +1,4 @@
-/* store_passing.h: runs of comings and goings (message_is_presence), as consecutive numbers: the journal notes them, and
+/* store_passing.h: runs of comings and goings (message_is_passing), as consecutive numbers: the journal notes them, and
  * whoever wants what was said jumps over them. */
 #ifndef CG_COMMON_STORE_STORE_PASSING_H
 #define CG_COMMON_STORE_STORE_PASSING_H

@@ -35,6 +35,8 @@ static struct str raw_of(enum message_kind kind, struct str content)
         return begun(content, "{\"", "null");
     if (kind == MESSAGE_EVENT)
         return begun(content, "[\"", "[\"unreadable\"]");
+    if (message_is_change(kind))
+        return begun(content, "{\"", "{}");
     return message_has_of(kind) ? begun(content, "{\"", "{\"of\":0}") : content;
 }
 

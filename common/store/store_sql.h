@@ -120,9 +120,13 @@ enum statement {
     SQL_END_APP_CONVERSATION,
     SQL_FREE_APP_NAME,
     SQL_FREE_APP_PAIR,
+    SQL_LOCK_CONVERSATION,
     SQL_SOME_MEMBERS,
     SQL_SET_ROLE,
     SQL_ROLE,
+    SQL_ROLE_LOCK,
+    SQL_APP_OPEN,
+    SQL_SHOWN,
     SQL_APP_MEMBERS,
     SQL_APP_CONVERSATIONS_OF,
     SQL_APP_CONVERSATIONS,
@@ -185,6 +189,7 @@ enum statement {
     SQL_IMPORT_PROFILE,
     SQL_IMPORT_FIND_CONVERSATION,
     SQL_IMPORT_CONVERSATION,
+    SQL_IMPORT_TRIMMED,
     SQL_IMPORT_LOCK,
     SQL_IMPORT_RUN,
     SQL_IMPORT_ADD_RUN,
@@ -247,6 +252,7 @@ struct store_statements {
 extern const struct store_statements store_read_statements;
 extern const struct store_statements store_keys_statements, store_app_conversation_statements;
 extern const struct store_statements store_app_erase_statements, store_idempotency_statements;
+extern const struct store_statements store_app_event_statements;
 extern const struct store_statements store_join_statements, store_memberships_statements, store_pair_statements;
 extern const struct store_statements store_customer_statements, store_media_statements;
 extern const struct store_statements store_admission_statements, store_login_statements;

@@ -125,6 +125,9 @@ static inline struct post_id post_of(const struct session *session, uint64_t num
 /* The journal's answers to some posts: acknowledges, delivers here, publishes. */
 void hub_stored(struct hub *hub, struct store_post *posts, const struct post_id *ids, size_t count);
 
+/* What a job of the database pool has stored is delivered and published, as what the journal has. NULL: nothing was. */
+void hub_tell(struct hub *hub, const struct message *message, uint64_t epoch);
+
 /* A stored message became known, from wherever, in whatever order: appended once, in order. */
 void hub_deliver(struct hub *hub, const struct message *message);
 

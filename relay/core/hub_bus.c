@@ -102,6 +102,12 @@ void hub_stored(struct hub *hub, struct store_post *posts, const struct post_id 
     free(stored);
 }
 
+void hub_tell(struct hub *hub, const struct message *message, uint64_t epoch)
+{
+    if (message)
+        hub_stored(hub, &(struct store_post){.message = *message, .epoch = epoch}, &POST_OF_NOBODY, 1);
+}
+
 /* ---- telling without a number ---- */
 
 static void notify(struct hub *hub, enum wire_kind kind, uint64_t conversation, uint64_t user, struct str rest)

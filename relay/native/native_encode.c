@@ -67,12 +67,14 @@ static void add_content(const struct message *message, struct buf *out)
         json_add_raw(out, NULL, message_about(message));
 }
 
-static const char *const asides[] = {"edit", "recall", "react"};
+static const char *const asides[] = {"edit", "recall", "react", "joined", "removed", "renamed"};
 _Static_assert(MESSAGE_RECALL == MESSAGE_EDIT + 1 && MESSAGE_REACTION == MESSAGE_EDIT + 2, "as they stand there");
+_Static_assert(MESSAGE_JOINED == MESSAGE_EDIT + 3 && MESSAGE_RENAMED == MESSAGE_EDIT + 5, "likewise");
 
 void native_encode(const struct message *message, struct buf *out)
 {
-    const char *event = message_has_of(message->kind) ? asides[message->kind - MESSAGE_EDIT] : "message";
+    bool is_aside = message_is_aside(message->kind) && message->kind <= MESSAGE_KIND_MAX;
+    const char *event = is_aside ? asides[message->kind - MESSAGE_EDIT] : "message";
     json_begin_object(out);
     json_add_text(out, "ev", event);
     json_add_u64(out, "ch", message->conversation);
@@ -80,10 +82,11 @@ void native_encode(const struct message *message, struct buf *out)
     json_add_u64(out, "seq", message->seq);
     json_add_int(out, "ts", message->at_ms);
     native_add_from(out, message->sender, message->sender_name, message->author_id, message->author_face);
-    json_add_string(out, "name", message->sender_name);
-    if (message_has_of(message->kind) && message->content.len) /* the members of an object of our own making */
+    if (!message_is_change(message->kind)) /* in one of these it is the conversation's */
+        json_add_string(out, "name", message->sender_name);
+    if (is_aside && message->content.len) /* the members of an object of our own making */
         json_add_raw(out, NULL, (struct str){message->content.ptr + 1, message->content.len - 2});
-    else
+    else if (!is_aside)
         add_content(message, out);
     json_end_object(out);
 }

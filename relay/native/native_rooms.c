@@ -192,6 +192,7 @@ struct looking {
     uint64_t session_id, user;
     char id[NATIVE_ID_MAX];
     struct store_native_membership membership;
+    struct store_app_event entered; /* told NULL: nothing came of it */
 };
 
 static void work(struct job *job, struct store *store)
@@ -201,7 +202,7 @@ static void work(struct job *job, struct store *store)
     job->err = store_native_memberships(store, looking->user, &id, 1, &looking->membership);
     /* whoever names a public conversation is a member from then on */
     if (!job->err && !looking->membership.conversation) {
-        job->err = store_native_enter(store, looking->user, id);
+        job->err = store_native_enter(store, looking->user, id, &looking->entered);
         if (!job->err)
             job->err = store_native_memberships(store, looking->user, &id, 1, &looking->membership);
     }
@@ -230,6 +231,7 @@ static void merge(struct native_room *room, struct native_room *known)
 static void on_looked_up(struct job *job)
 {
     struct looking *looking = (struct looking *)job;
+    hub_tell(protocol_context.hub, looking->entered.told, looking->entered.epoch);
     struct native *native = native_find(looking->session_id);
     struct native_room *room = native ? native_room_named(native, str_of(looking->id)) : NULL;
     if (room) {
@@ -248,6 +250,7 @@ static void on_looked_up(struct job *job)
                 settle(room, &looking->membership);
         }
     }
+    free(looking->entered.told);
     free(looking);
 }
 

@@ -147,11 +147,30 @@ static bool read_life(struct call *call, struct store_life_change *change)
                      &to->presence_days);
 }
 
+/* At once, instead of when the relays look next. */
+static void tell_revocation(const struct call *call)
+{
+    (void)!publish_sanction(call->backends, &(struct sanction){.kind = SANCTION_REVOCATION});
+}
+
+/* The event first, so that whoever is put out may have heard of it. */
+static void tell(const struct call *call, struct app_change *change)
+{
+    if (change->told)
+        publish_message(call->backends, change->told, change->epoch);
+    if (change->revoked)
+        tell_revocation(call);
+    free(change->told);
+    change->told = NULL;
+}
+
 static int patch(struct call *call)
 {
     struct store_app_conversation found;
     struct store_app_change change;
     struct store_life_change life;
+    struct app_change told = {.made = false};
+    struct app_actor actor = app_actor_of(call);
     int status = app_conversation(call, APP_OWN, &found, NULL);
     if (status != 200)
         return status;
@@ -169,16 +188,11 @@ static int patch(struct call *call)
         return call_refuse_field(call, STR("name"), "must be at most 256 bytes of UTF-8 without controls");
     enum err err = ERR_OK;
     if (change.has_title || change.has_meta)
-        err = store_app_conversation_patch(call->backends->store, found.conversation, &change);
+        err = app_rename(call->backends->store, &actor, found.conversation, &change, &told);
+    tell(call, &told);
     if (!err && keeps)
         err = store_life_set(call->backends->store, found.conversation, &life);
     return err ? app_failed(call, err) : answer(call, call->params[0], 200);
-}
-
-/* At once, instead of when the relays look next. */
-static void tell_revocation(const struct call *call)
-{
-    (void)!publish_sanction(call->backends, &(struct sanction){.kind = SANCTION_REVOCATION});
 }
 
 static int remove_one(struct call *call)
@@ -307,8 +321,7 @@ static int put_member(struct call *call)
     if (has_role && !app_member_role_of(text, &role))
         return call_refuse_field(call, STR("role"), "must be owner, moderator, member or reader");
     enum err err = app_put_member(call->backends->store, &actor, call->params[0], call->params[1], role, &change, &why);
-    if (change.revoked)
-        tell_revocation(call);
+    tell(call, &change);
     if (err)
         return status_of(call, err, why, "member");
     json_begin_object(call->out);
@@ -325,8 +338,7 @@ static int remove_member(struct call *call)
     struct app_change change;
     enum app_refusal why = APP_ALLOWED;
     enum err err = app_remove_member(call->backends->store, &actor, call->params[0], call->params[1], &change, &why);
-    if (change.revoked)
-        tell_revocation(call);
+    tell(call, &change);
     return err ? status_of(call, err, why, "member") : 204;
 }
 

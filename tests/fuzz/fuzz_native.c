@@ -45,11 +45,12 @@ enum err store_reactions(struct store *store, uint64_t conversation, uint64_t fi
     return ERR_OK;
 }
 
-enum err store_native_enter(struct store *store, uint64_t user, struct str id)
+enum err store_native_enter(struct store *store, uint64_t user, struct str id, struct store_app_event *event)
 {
     (void)store;
     (void)user;
     (void)id;
+    (void)event;
     return ERR_NOT_FOUND;
 }
 

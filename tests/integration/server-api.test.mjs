@@ -514,7 +514,7 @@ describe('the server API', () => {
     assert.deepEqual([ts, sent], [photo.ts, { type: 'message', conversation: id, seq: photo.seq, kind: 'image', from: ann, name: 'Ann',
       content: `/media/${file}`, meta: { a: '茶' }, reply_to: 1 }]);
     assert.deepEqual(of('message').at(-1).content, 'before I went');
-    assert.deepEqual(of('event').map(({ kind, data }) => [kind, data]), [['edit', { of: 1, content: 'edited' }], ['recall', { of: 2 }]]);
+    assert.deepEqual(of('event').map(({ kind, data }) => [kind, data]), [['edit', { of: 1, content: 'edited' }], ['recall', { of: 2 }], ['removed', {}]]);
     assert.deepEqual(of('reaction'), [{ type: 'reaction', conversation: id, seq: 1, user: ann, emoji: '👍' }]);
     assert.deepEqual(of('media').map(({ url, seq, kind, bytes }) => [url, seq, kind, bytes]), [[`/media/${file}`, photo.seq, 'image/png', 7]]);
     assert.ok(!JSON.stringify(lines).includes('secret of bob'));
@@ -655,6 +655,8 @@ describe('the server API', () => {
     await one.must('recall', { room, seq: sent.seq, client_id: unique('r') });
     assert.deepEqual(besides((await one.must('history', { room })).events[1]), { meta: undefined, reply_to: undefined, mentions: undefined });
 
+    await one.send(room, unique('for bob'), { mentions: [bob, one.welcome.uid] }); // an export has it
+
     // a friend chat keeps the rest of a frame in the same place
     const { friendId, one: friend, other: mate } = await couple(stack);
     const native = await Native.hello(stack, { user: mate.user.userId });
@@ -699,6 +701,11 @@ describe('the server API', () => {
     assert.deepEqual(await counts(one), { '👍': { count: 2, me: true }, '❤️': { count: 1, me: true } });
     assert.deepEqual(await counts(other), { '👍': { count: 2, me: true }, '❤️': { count: 1, me: false } });
     assert.equal((await one.must('history', { room })).reacted, heart.seq);
+    for (const [as, me] of [[tokens[0], true], [tokens[1], false], [reader, null]]) { // over REST likewise; a key is nobody
+      const { items, reacted } = await fine(call('GET', `conversations/${room}/messages`, { as }));
+      assert.deepEqual(items.map((item) => item.reactions), [{ '👍': { count: 2, me: me !== null }, '❤️': { count: 1, me: me === true } }]);
+      assert.equal(reacted, heart.seq);
+    }
     const back = await Native.hello(stack, { token: tokens[1] }, { relay: 1, resume: [{ room, epoch: 1, seq }] });
     await back.reached(ch, heart.seq);
     assert.equal(back.log(ch).filter(({ ev }) => ev === 'react').length, 5);
@@ -717,6 +724,7 @@ describe('the server API', () => {
     await one.must('recall', { room, seq, client_id: unique('r') });
     assert.equal(await other.refused('react', { room, seq, emoji: '👍', on: false }), 'not_found');
     assert.equal(await counts(other), undefined);
+    assert.equal((await fine(call('GET', `conversations/${room}/messages`))).items[0].reactions, undefined);
 
     const seat = await enter(stack, unique('room'), unique('nick'));
     const chatter = await Client.join(stack, seat, { relay: 1 });
@@ -729,6 +737,71 @@ describe('the server API', () => {
     assert.ok(!chatter.frames.some((frame) => frame.includes('🍵')));
     chatter.close();
     await Promise.all([one, other, back, native].map((client) => client.close()));
+  });
+
+  it('who comes and goes, and a new name, are numbered events: with the change or not at all, shown to no other list', async () => {
+    const [ann, bob, eve] = [unique('ann'), unique('bob'), unique('eve')];
+    const tokens = [await user(ann, { name: 'Ann' }), await user(bob), await user(eve)];
+    const { id, public_id: room } = await group({ name: 'old', members: [ann] });
+    const at = `conversations/${id}`;
+    await fine(call('PUT', `${at}/members/${ann}`, { body: { role: 'owner' } }));
+    const one = await Native.hello(stack, { token: tokens[0] }, { relay: 1 });
+    const { ch, seq: from } = await one.join(room);
+    assert.equal(from, 1, 'a role is an event; who was there from the beginning is none');
+    await fine(call('PUT', `${at}/members/${bob}`, { body: {} }), 201);
+    const other = await Native.hello(stack, { token: tokens[1] }, { relay: 2, resume: [{ room, epoch: 1, seq: 0 }] });
+    const [uid, own] = [other.welcome.uid, one.welcome.uid];
+    // many at once, who all want the same: it is changed once
+    const puts = await Promise.all(Array.from({ length: 8 }, () => call('PUT', `${at}/members/${eve}`, { as: tokens[0], body: { role: 'reader' } })));
+    assert.deepEqual(puts.map(({ status }) => status).sort(), [200, 200, 200, 200, 200, 200, 200, 201]);
+    await fine(call('PUT', `${at}/members/${bob}`, { as: tokens[0], body: { role: 'moderator' } }));
+    await fine(call('PUT', `${at}/members/${bob}`, { body: {} }));
+    await fine(call('PATCH', at, { as: tokens[0], body: { name: '新 "name"', meta: { a: 1 } } }));
+    assert.deepEqual((await fine(call('PATCH', at, { body: { name: '新 "name"', meta: { a: 2 } } }))).meta, { a: 2 });
+    await fine(call('PATCH', at, { body: { meta: { a: 3 } } }));
+    const said = await one.send(room);
+    await fine(call('DELETE', `${at}/members/${eve}`), 204);
+    await fine(call('DELETE', `${at}/members/${bob}`, { as: tokens[1] }), 204);
+    await refused(call('DELETE', `${at}/members/${bob}`), 404, 'not_member');
+    await fine(call('PATCH', at, { body: { name: '' } }));
+    const last = await one.send(room);
+    const people = { a: { uid: own, id: ann, name: 'Ann' }, b: { uid, id: bob, name: bob } };
+    const events = [['joined', people.b, { by: 0, role: 'member' }], ['joined', null, { by: own, role: 'reader' }],
+      ['joined', people.b, { by: own, role: 'moderator', was: 'member' }], ['renamed', people.a, { name: '新 "name"' }], ['message', people.a, {}],
+      ['removed', null, { by: 0 }], ['removed', people.b, { by: uid }], ['renamed', { uid: 0, name: 'system' }, { name: '' }], ['message', people.a, {}]];
+    const shape = (event) => [event.ev, event.from.id === eve ? null : event.from,
+      Object.fromEntries(['by', 'role', 'was', 'name'].filter((key) => event.ev !== 'message' && key in event).map((key) => [key, event[key]]))];
+    await one.reached(ch, last.seq); // lib/native.mjs sees that no number is left out
+    assert.deepEqual(one.log(ch).map(shape), events);
+    assert.deepEqual((await one.must('history', { room })).events.slice(1).map(shape), events);
+    const back = await Native.hello(stack, { token: tokens[0] }, { relay: 2, resume: [{ room, epoch: 1, seq: from }] });
+    await back.reached(ch, last.seq);
+    assert.deepEqual(back.log(ch).map(shape), events);
+    await other.event('kicked');
+    assert.equal(await other.refused('join', { room }), 'not_found');
+    assert.ok(!other.log(ch).some(({ seq }) => seq >= last.seq));
+    const { items } = await fine(call('GET', `${at}/messages`));
+    assert.deepEqual(items.map(({ seq }) => seq), [said.seq, last.seq]);
+    assert.deepEqual((await fine(call('GET', `${at}/members`))).items.map(({ id: who, role }) => [who, role]), [[ann, 'owner']]);
+    assert.equal((await one.must('unread', { rooms: [room] })).rooms[0].unread, 0);
+
+    // whoever names a public one for the first time, of many at once
+    const hall = await fine(call('POST', 'conversations', { body: { type: 'public' } }), 201);
+    const crowd = await Promise.all([1, 2, 1, 2].map((relay) => Native.hello(stack, { token: tokens[1] }, { relay })));
+    await Promise.all([one.join(hall.public_id), ...crowd.map((native) => native.join(hall.public_id))]);
+    const entered = (await one.must('history', { room: hall.public_id })).events;
+    assert.deepEqual(entered.map(({ ev, by, from: who }) => [ev, by === who.uid]), [['joined', true], ['joined', true]]);
+    assert.deepEqual(new Set(entered.map(({ by }) => by)), new Set([own, uid]));
+
+    // an operator's word
+    assert.equal((await stack.chaguan('user', 'revoke', `app:${bob}`, '--room', hall.public_id)).code, 0);
+    await one.event('removed', (event) => event.ch === entered[0].ch && event.from.uid === uid && event.by === 0);
+    await fine(call('DELETE', `users/${ann}`), 204);
+    assert.deepEqual(await stack.sql('SELECT content, sender, sender_name AS name FROM message WHERE conversation = ? AND kind IN (13, 15) AND seq IN (1, 5)', [ch])
+      .then((rows) => rows.map((row) => [row.content, row.sender, String(row.name)])),
+      [['{"by":0,"role":"owner","was":"member"}', null, ''], ['{}', null, '']]);
+    assert.equal((await stack.chaguan('check')).stdout, 'no findings\n');
+    await Promise.all([one, other, back, ...crowd].map((client) => client.close()));
   });
 
   it('an erased user leaves no name and no content, and every number', async () => {
@@ -776,7 +849,17 @@ describe('the server API', () => {
     const lines = (text) => text.trim().split('\n').map((line) => JSON.parse(line)).filter(({ type }) => type !== 'export' && type !== 'media');
     const sorted = (text) => lines(text).map((line) => JSON.stringify(Object.fromEntries(Object.entries(line).sort()))).sort();
     const told = (stdout) => Object.fromEntries([...stdout.matchAll(/^(\w+)=(\d+)$/gm)].map(([, name, value]) => [name, Number(value)]));
+    // of one the front is gone, as the worker removes it, and it keeps what it has for a time of its own
+    const { id: old, ch } = await group({ id: unique('trimmed'), members: ['m1', 'm2'] });
+    for (let i = 1; i <= 5; i++) await fine(call('POST', `conversations/${old}/messages`, { body: { from: 'm1', content: `old ${i}` } }), 201);
+    await fine(call('PATCH', `conversations/${old}`, { body: { keep_days: 7, keep_presence_lines_days: 0 } }));
+    await stack.sql('DELETE FROM message WHERE conversation = ? AND seq <= 3', [ch]);
+    await stack.sql('UPDATE conversation SET trimmed = 3 WHERE id = ?', [ch]);
+    await stack.sql('UPDATE member SET read_seq = 2 WHERE conversation = ?', [ch]);
     const here = await everything();
+    for (const [what, count] of [['"mentions":["', 1], ['"kind":"joined"', 2], ['"kind":"removed"', 2], ['"kind":"renamed"', 2], ['"kind":"react"', 5]])
+      assert.ok(here.split(what).length > count, `the suite has left too few of ${what}`);
+    assert.deepEqual(lines(here).filter((line) => line.conversation === old && line.type === 'message').map(({ seq }) => seq), [4, 5]);
     fs.writeFileSync(file, here);
     const checked = await stack.chaguan('import', file, '--dry-run', ...there);
     assert.deepEqual([checked.code, told(checked.stdout).bad], [0, 0], checked.stderr);

@@ -48,7 +48,7 @@ export class Native extends Socket {
       this.took(value);
       return [];
     }
-    if (value.seq !== undefined && ['message', 'edit', 'recall', 'react', 'gone'].includes(value.ev)) {
+    if (value.seq !== undefined && ['message', 'edit', 'recall', 'react', 'joined', 'removed', 'renamed', 'gone'].includes(value.ev)) {
       const cursor = this.cursors.get(value.ch);
       if (cursor) {
         assert.equal(value.ev === 'gone' ? value.first : value.seq, cursor.seq + 1, `a hole in ${value.ch}: ${JSON.stringify(value)}`);

@@ -62,11 +62,12 @@ enum err store_native_user(struct store *store, struct str user_id, struct store
     return world.err ? world.err : ann || bob ? ERR_OK : ERR_NOT_FOUND;
 }
 
-enum err store_native_enter(struct store *store, uint64_t user, struct str id)
+enum err store_native_enter(struct store *store, uint64_t user, struct str id, struct store_app_event *event)
 {
     (void)store;
     (void)user;
     (void)id;
+    (void)event;
     return ERR_NOT_FOUND;
 }
 
