@@ -79,7 +79,7 @@ static const struct setting rows[] = {
         "on: what is stored is written into the feed, too, from which chaguan-worker carries it on. The same in all "
         "programs, and only if a worker runs: without one the feed grows."),
     ROW(feed_rows_max, COUNT, ALL, "20000000", 0, INT64_C(100000000000),
-        "Rows of the feed, of about 60 bytes each. Once there are so many, messages are stored as ever but not written "
+        "Rows of the feed, of 20 to 80 bytes each. Once there are so many, messages are stored as ever but not written "
         "into the feed until consumers have passed a tenth of it; a gap tells them. 0: any number."),
 
     ROW(redis_commands_max, COUNT, RELAY, "16000", 64, 1000000,

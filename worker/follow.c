@@ -18,6 +18,7 @@ struct round {
     size_t count, room;
     size_t behind; /* streams of which there is something to read */
     size_t rows;
+    bool left; /* more than was read */
 };
 
 static void on_stream(void *arg, const struct feed_stream *stream)
@@ -54,6 +55,7 @@ static enum err read_rows(struct job_lease *lease, struct round *round)
         struct merge_stream *stream = &round->streams[i];
         uint64_t behind = stream->stream.head > stream->stream.passed ? stream->stream.head - stream->stream.passed : 0;
         size_t some = behind < share ? (size_t)behind : share;
+        round->left |= behind > some;
         if (!some)
             continue;
         struct feed_place after = {stream->stream.id, stream->stream.passed};
@@ -158,6 +160,8 @@ enum err follow_turn(struct job_lease *lease, const void *arg, bool *more)
     for (size_t i = 0; i < round.count; i++)
         free(round.streams[i].rows);
     free(round.streams);
-    *more = !err && taken;
+    /* What was stored meanwhile waits for feed_poll_ms: many small turns would take the database's time from those who
+     * write. */
+    *more = !err && taken && (round.left || taken < round.rows);
     return err;
 }

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "common/store/feed_pack.h"
 #include "common/store/store_sql.h"
 
 /* How many rows a job has not passed of the stream s with its cursor c. */
@@ -14,11 +15,11 @@ static const struct store_statement rows[] = {
     {SQL_FEED_ADVANCE, "UPDATE feed_stream SET pos = LAST_INSERT_ID(pos + ?), changed_at = UTC_TIMESTAMP(3)"
                        " WHERE id = ? AND owner = ?"},
     {SQL_FEED_BEGIN, "INSERT INTO feed_stream (owner, pos, changed_at) VALUES (?, ?, UTC_TIMESTAMP(3))"},
-    {SQL_FEED_ADD, "INSERT INTO feed (stream, pos, conversation, seq, kind, after_stream, after_pos)"
-                   " VALUES (?, ?, ?, ?, ?, ?, ?)"},
+    {SQL_FEED_ADD, "INSERT INTO feed (stream, pos, conversation, seq, kind, after_stream, after_pos, count, earlier)"
+                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"},
     {SQL_FEED_STREAMS, "SELECT s.id, s.pos, CAST(COALESCE(c.pos, 0) AS UNSIGNED) FROM feed_stream s"
                        " LEFT JOIN feed_cursor c ON c.stream = s.id AND c.job = ? ORDER BY s.id"},
-    {SQL_FEED_READ, "SELECT pos, conversation, seq, kind, after_stream, after_pos FROM feed"
+    {SQL_FEED_READ, "SELECT pos, conversation, seq, kind, after_stream, after_pos, count, earlier FROM feed"
                     " WHERE stream = ? AND pos > ? AND pos <= ? ORDER BY pos LIMIT ?"},
     {SQL_FEED_PASS, "INSERT INTO feed_cursor (job, stream, pos) VALUES (?, ?, ?)"
                     " ON DUPLICATE KEY UPDATE pos = VALUES(pos)"},
@@ -30,6 +31,7 @@ static const struct store_statement rows[] = {
      " LEFT JOIN feed_cursor c ON c.stream = s.id AND c.job = j.id"
      " LEFT JOIN feed_cursor t ON t.stream = s.id AND t.job = ?"
      " GROUP BY s.id HAVING passed > gone OR (idle AND passed >= s.pos) ORDER BY s.id LIMIT 1000"},
+    {SQL_FEED_REACHES, "SELECT pos FROM feed WHERE stream = ? AND pos > ? AND pos <= ? ORDER BY pos LIMIT 1 OFFSET ?"},
     {SQL_FEED_REMOVE, "DELETE FROM feed WHERE stream = ? AND pos > ? AND pos <= ?"},
     {SQL_FEED_REMOVE_STREAM, "DELETE FROM feed_stream WHERE id = ? AND pos = ?"},
     {SQL_FEED_REMOVE_CURSORS, "DELETE FROM feed_cursor WHERE stream = ?"},
@@ -53,7 +55,8 @@ static const struct store_statement rows[] = {
      " AS UNSIGNED)"
      " FROM worker_job j LEFT JOIN feed_stream s ON j.reads_feed = 1"
      " LEFT JOIN feed_cursor c ON c.stream = s.id AND c.job = j.id"
-     " LEFT JOIN feed f ON f.stream = s.id AND f.pos = COALESCE(c.pos, 0) + 1"
+     " LEFT JOIN feed f ON f.stream = s.id AND f.pos ="
+     " (SELECT MIN(n.pos) FROM feed n WHERE n.stream = s.id AND n.pos > COALESCE(c.pos, 0))"
      " LEFT JOIN message m ON m.conversation = f.conversation AND m.seq = f.seq"
      " GROUP BY j.id ORDER BY j.id"},
     {SQL_FEED_TOTAL, "SELECT COUNT(*), CAST(COALESCE(SUM(" BEHIND "), 0) AS UNSIGNED) FROM feed_stream s"
@@ -61,7 +64,7 @@ static const struct store_statement rows[] = {
                      " LEFT JOIN feed_cursor c ON c.stream = s.id AND c.job = j.id"},
 };
 
-enum { FEED_PARAMS = 7, PASS_PARAMS = 3, READ_PARAMS = 4 };
+enum { FEED_PARAMS = 9, PASS_PARAMS = 3, READ_PARAMS = 4 };
 
 const struct store_statements store_feed_statements = STORE_STATEMENTS(rows);
 
@@ -112,13 +115,42 @@ static enum err look_for_room(struct store *store, size_t count, bool *room)
     return ERR_OK;
 }
 
+/* Writes rows that follow each other, in as few records as have room for them. */
+static enum err add_rows(struct store *store, const struct feed_row *list, size_t count)
+{
+    struct db_value *params = mem_zalloc(count * FEED_PARAMS * sizeof *params);
+    struct buf *earlier = mem_zalloc(count * sizeof *earlier);
+    size_t records = 0;
+    for (size_t at = 0; at < count; records++) {
+        buf_init(&earlier[records], 2 * FEED_PACK_BYTES);
+        size_t some = feed_pack(list + at, count - at, &earlier[records]);
+        CG_ASSERT(!earlier[records].failed);
+        at += some;
+        const struct feed_row *last = &list[at - 1];
+        struct db_value *p = &params[records * FEED_PARAMS];
+        p[0] = DB_NUM(last->at.stream);
+        p[1] = DB_NUM(last->at.pos);
+        p[2] = DB_NUM(last->conversation);
+        p[3] = DB_NUM(last->seq);
+        p[4] = DB_NUM(last->kind);
+        p[5] = last->after.stream ? DB_NUM(last->after.stream) : DB_NULL;
+        p[6] = last->after.stream ? DB_NUM(last->after.pos) : DB_NULL;
+        p[7] = DB_NUM(some);
+        p[8] = some > 1 ? DB_TEXT(buf_str(&earlier[records])) : DB_NULL;
+    }
+    enum err err = db_many(store->db, SQL_FEED_ADD, params, records, FEED_PARAMS);
+    for (size_t i = 0; i < records; i++)
+        buf_fini(&earlier[i]);
+    free(earlier);
+    free(params);
+    return err;
+}
+
 static enum err add_gap(struct store *store)
 {
-    struct feed_place at;
-    enum err err = take_places(store, 1, &at);
-    struct db_value gap[FEED_PARAMS] = {DB_NUM(at.stream), DB_NUM(at.pos), DB_NUM(0), DB_NUM(0),
-                                        DB_NUM(FEED_GAP),  DB_NULL,        DB_NULL};
-    return err ? err : db_many(store->db, SQL_FEED_ADD, gap, 1, FEED_PARAMS);
+    struct feed_row gap = {.kind = (enum message_kind)FEED_GAP};
+    enum err err = take_places(store, 1, &gap.at);
+    return err ? err : add_rows(store, &gap, 1);
 }
 
 /* From here on this writer's messages have no row: so says the last that it writes. */
@@ -145,23 +177,18 @@ enum err store_feed_add(struct store *store, const struct feed_entry *entries, s
         err = take_places(store, count, &at);
     if (err)
         return err;
-    struct db_value *params = mem_zalloc(count * FEED_PARAMS * sizeof *params);
+    struct feed_row *list = mem_zalloc(count * sizeof *list);
     for (size_t i = 0; i < count; i++, at.pos++) {
         const struct message *message = entries[i].message;
         struct feed_place *last = entries[i].last;
-        struct db_value *p = &params[i * FEED_PARAMS];
-        bool elsewhere = last->stream && last->stream != at.stream;
-        p[0] = DB_NUM(at.stream);
-        p[1] = DB_NUM(at.pos);
-        p[2] = DB_NUM(message->conversation);
-        p[3] = DB_NUM(message->seq);
-        p[4] = DB_NUM(message->kind);
-        p[5] = elsewhere ? DB_NUM(last->stream) : DB_NULL;
-        p[6] = elsewhere ? DB_NUM(last->pos) : DB_NULL;
+        list[i] = (struct feed_row){
+            .at = at, .conversation = message->conversation, .seq = message->seq, .kind = message->kind};
+        if (last->stream && last->stream != at.stream)
+            list[i].after = *last;
         *last = at;
     }
-    err = db_many(store->db, SQL_FEED_ADD, params, count, FEED_PARAMS);
-    free(params);
+    err = add_rows(store, list, count);
+    free(list);
     store->feed.since_look += count;
     return err;
 }
@@ -318,7 +345,8 @@ struct reading {
     feed_row_fn *row;
     feed_job_fn *job;
     void *arg;
-    uint64_t id;
+    struct feed_place after;
+    unsigned limit, given; /* rows */
 };
 
 static void on_stream(void *arg, const struct db_value *c)
@@ -334,25 +362,42 @@ enum err store_feed_streams(struct store *store, uint64_t job, feed_stream_fn *f
     return db_query(store->db, SQL_FEED_STREAMS, &DB_NUM(job), 1, on_stream, &reading);
 }
 
-static void on_row(void *arg, const struct db_value *c)
+static void on_row(void *arg, const struct feed_row *row)
+{
+    struct reading *reading = arg;
+    if (row->at.pos <= reading->after.pos || reading->given == reading->limit)
+        return;
+    reading->given++;
+    reading->row(reading->arg, row);
+}
+
+static void on_record(void *arg, const struct db_value *c)
 {
     const struct reading *reading = arg;
-    struct feed_row row = {
-        .at = {reading->id, c[0].number},
+    struct feed_row last = {
+        .at = {reading->after.stream, c[0].number},
         .conversation = c[1].number,
         .seq = c[2].number,
         .kind = (enum message_kind)c[3].number,
         .after = {c[4].is_null ? 0 : c[4].number, c[5].is_null ? 0 : c[5].number},
     };
-    reading->row(reading->arg, &row);
+    feed_unpack(&last, c[6].number, c[7].is_null ? STR("") : c[7].text, on_row, arg);
 }
 
+/* The rows that are asked for are in records up to `reach`. Where positions are missing there may be none: then
+ * the next record there is has the first. */
 enum err store_feed_read(struct store *store, const struct feed_place *after, uint64_t head, unsigned limit,
                          feed_row_fn *fn, void *arg)
 {
-    struct reading reading = {.row = fn, .arg = arg, .id = after->stream};
-    struct db_value params[] = {DB_NUM(after->stream), DB_NUM(after->pos), DB_NUM(head), DB_NUM(limit)};
-    return db_query(store->db, SQL_FEED_READ, params, READ_PARAMS, on_row, &reading);
+    struct reading reading = {.row = fn, .arg = arg, .after = *after, .limit = limit};
+    uint64_t reach = after->pos + limit + FEED_PACK_ROWS - 1;
+    struct db_value near[] = {DB_NUM(after->stream), DB_NUM(after->pos), DB_NUM(reach < head ? reach : head),
+                              DB_NUM(limit)};
+    struct db_value next[] = {DB_NUM(after->stream), DB_NUM(after->pos), DB_NUM(head), DB_NUM(1)};
+    enum err err = db_query(store->db, SQL_FEED_READ, near, READ_PARAMS, on_record, &reading);
+    if (!err && !reading.given && reach < head)
+        err = db_query(store->db, SQL_FEED_READ, next, READ_PARAMS, on_record, &reading);
+    return err;
 }
 
 static enum err write_places(struct store *store, uint64_t job, const struct feed_place *places, size_t count)
@@ -400,11 +445,20 @@ static void on_passed(void *arg, const struct db_value *c)
     passed->idle[i] = c[4].number;
 }
 
-static enum err remove_rows(struct store *store, uint64_t trim, uint64_t stream, uint64_t from, uint64_t to)
+/* Records up to `to`, but not more than are left of the limit; *to: up to where there are none now. */
+static enum err remove_rows(struct store *store, uint64_t trim, uint64_t stream, uint64_t from, uint64_t *to,
+                            uint64_t *left)
 {
-    struct db_value params[] = {DB_NUM(stream), DB_NUM(from), DB_NUM(to)};
-    struct feed_place gone = {stream, to};
-    enum err err = db_query(store->db, SQL_FEED_REMOVE, params, 3, NULL, NULL);
+    uint64_t reached = 0;
+    struct db_value reaches[] = {DB_NUM(stream), DB_NUM(from), DB_NUM(*to), DB_NUM(*left - 1)};
+    enum err err = db_query(store->db, SQL_FEED_REACHES, reaches, 4, take_number, &reached);
+    if (reached)
+        *to = reached;
+    struct db_value params[] = {DB_NUM(stream), DB_NUM(from), DB_NUM(*to)};
+    struct feed_place gone = {stream, *to};
+    if (!err)
+        err = db_query(store->db, SQL_FEED_REMOVE, params, 3, NULL, NULL);
+    *left -= err ? 0 : db_affected(store->db);
     return err ? err : write_places(store, trim, &gone, 1);
 }
 
@@ -420,37 +474,35 @@ static enum err remove_stream(struct store *store, const struct feed_stream *str
 }
 
 static enum err remove_passed(struct store *store, const struct feed_trim *trim, const struct passed *passed,
-                              uint64_t *removed)
+                              struct feed_trimmed *trimmed)
 {
     enum err err = ERR_OK;
     uint64_t left = trim->limit;
     for (size_t i = 0; !err && left && i < passed->count; i++) {
         const struct feed_stream *stream = &passed->streams[i];
-        uint64_t some = stream->passed > passed->gone[i] ? stream->passed - passed->gone[i] : 0;
-        if (some > left)
-            some = left;
-        if (some)
-            err = remove_rows(store, trim->job, stream->id, passed->gone[i], passed->gone[i] + some);
+        uint64_t to = stream->passed;
+        if (to > passed->gone[i])
+            err = remove_rows(store, trim->job, stream->id, passed->gone[i], &to, &left);
         else if (passed->idle[i])
-            err = remove_stream(store, stream, removed);
-        left -= some;
-        *removed += some;
+            err = remove_stream(store, stream, &trimmed->removed);
+        trimmed->removed += to > passed->gone[i] ? to - passed->gone[i] : 0;
     }
+    trimmed->more = !left;
     return err;
 }
 
-enum err store_feed_trim(struct store *store, const struct feed_trim *trim, uint64_t *removed)
+enum err store_feed_trim(struct store *store, const struct feed_trim *trim, struct feed_trimmed *trimmed)
 {
     struct db_value asked[] = {DB_NUM((uint64_t)trim->idle_ms), DB_NUM(trim->job)};
     struct passed *passed = mem_zalloc(sizeof *passed);
-    *removed = 0;
+    *trimmed = (struct feed_trimmed){0};
     enum err err = db_begin(store->db);
     if (!err)
         err = store_job_renew(store, trim->job, trim->holder, trim->lease_ms);
     if (!err)
         err = db_query(store->db, SQL_FEED_PASSED_BY_ALL, asked, 2, on_passed, passed);
     if (!err)
-        err = remove_passed(store, trim, passed, removed);
+        err = remove_passed(store, trim, passed, trimmed);
     free(passed);
     return end(store, err);
 }

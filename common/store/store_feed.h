@@ -89,12 +89,15 @@ enum err store_feed_pass(struct store *store, uint64_t job, uint64_t holder, int
 struct feed_trim {
     uint64_t job, holder;
     int64_t lease_ms;
-    unsigned limit;  /* rows in one transaction */
+    unsigned limit;  /* records of the table in one transaction; each has one row or more (feed_pack.h) */
     int64_t idle_ms; /* a stream that nothing was written to for so long, and that all have passed, goes */
 };
-/* One transaction's worth. *removed: rows and streams; 0: there is nothing to be removed now. ERR_DENIED as
- * above. */
-enum err store_feed_trim(struct store *store, const struct feed_trim *trim, uint64_t *removed) CG_MUST_CHECK;
+struct feed_trimmed {
+    uint64_t removed; /* rows and streams; 0: there is nothing to be removed now */
+    bool more;        /* there may be more than fit into this one transaction */
+};
+/* One transaction's worth. ERR_DENIED as above. */
+enum err store_feed_trim(struct store *store, const struct feed_trim *trim, struct feed_trimmed *trimmed) CG_MUST_CHECK;
 
 /* ---- for people ---- */
 

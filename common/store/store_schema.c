@@ -202,12 +202,15 @@ static enum err check_feed(struct store *store, struct finding *finding)
     static const struct {
         const char *sql, *format;
     } checks[] = {
-        {"SELECT f.conversation, f.seq, c.seq FROM feed f JOIN conversation c ON c.id = f.conversation"
-         " WHERE f.seq > c.seq",
+        {"SELECT f.conversation, f.seq, c.seq FROM (SELECT conversation, seq FROM feed UNION ALL"
+         " SELECT e.conversation, e.seq FROM feed p JOIN JSON_TABLE(p.earlier, '$[*]' COLUMNS"
+         " (conversation BIGINT UNSIGNED PATH '$[0]', seq BIGINT UNSIGNED PATH '$[1]')) e) f"
+         " JOIN conversation c ON c.id = f.conversation WHERE f.seq > c.seq",
          "conversation=%llu the feed has number %llu, past the last message %llu"},
         {"SELECT c.stream, c.pos, s.pos FROM feed_cursor c JOIN feed_stream s ON s.id = c.stream WHERE c.pos > s.pos",
          "stream=%llu a worker has passed %llu, past its end %llu"},
-        {"SELECT s.id, CAST(s.pos - COALESCE(t.pos, 0) AS UNSIGNED) AS wanted, CAST(COUNT(f.pos) AS UNSIGNED) AS found"
+        {"SELECT s.id, CAST(s.pos - COALESCE(t.pos, 0) AS UNSIGNED) AS wanted, "
+         " CAST(COALESCE(SUM(LEAST(f.count, f.pos - COALESCE(t.pos, 0))), 0) AS UNSIGNED) AS found"
          " FROM feed_stream s"
          " LEFT JOIN worker_job j ON j.name = 'trim' LEFT JOIN feed_cursor t ON t.stream = s.id AND t.job = j.id"
          " LEFT JOIN feed f ON f.stream = s.id AND f.pos > COALESCE(t.pos, 0) AND f.pos <= s.pos"

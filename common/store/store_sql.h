@@ -161,6 +161,7 @@ enum statement {
     SQL_FEED_READ,
     SQL_FEED_PASS,
     SQL_FEED_PASSED_BY_ALL,
+    SQL_FEED_REACHES,
     SQL_FEED_REMOVE,
     SQL_FEED_REMOVE_STREAM,
     SQL_FEED_REMOVE_CURSORS,
@@ -341,7 +342,7 @@ struct store_reading {
 };
 void store_on_message(void *reading, const struct db_value *columns);
 
-enum { STORE_SCHEMA_VERSION = 15 };
+enum { STORE_SCHEMA_VERSION = 16 };
 /* Two numbers: the database's version, this program's. */
 #define STORE_NEWER "the schema is newer than this program: it has version %llu, and this program knows %d"
 

@@ -7,6 +7,7 @@
 #include "tests/unit/check.h"
 
 #include "common/clock.h"
+#include "common/store/feed_pack.h"
 #include "common/store/store_feed.h"
 #include "common/store/store_passing.h"
 #include "common/store/store_sql.h"
@@ -416,19 +417,27 @@ static enum err begin_stream(const struct db_value *p)
     return ERR_OK;
 }
 
-static enum err insert_feed(const struct db_value *p)
+static void add_feed_row(void *arg, const struct feed_row *row)
 {
-    struct feed_row row = {.at = {p[0].number, p[1].number},
-                           .conversation = p[2].number,
-                           .seq = p[3].number,
-                           .kind = (enum message_kind)p[4].number,
-                           .after = {p[5].is_null ? 0 : p[5].number, p[6].is_null ? 0 : p[6].number}};
+    enum err *err = arg;
     assert_true(working.feed_count < ROWS_MAX);
     for (size_t i = 0; i < working.feed_count; i++)
-        if (working.feed[i].at.stream == row.at.stream && working.feed[i].at.pos == row.at.pos)
-            return ERR_DUPLICATE;
-    working.feed[working.feed_count++] = row;
-    return ERR_OK;
+        if (working.feed[i].at.stream == row->at.stream && working.feed[i].at.pos == row->at.pos)
+            *err = ERR_DUPLICATE;
+    if (!*err)
+        working.feed[working.feed_count++] = *row;
+}
+
+static enum err insert_feed(const struct db_value *p)
+{
+    struct feed_row last = {.at = {p[0].number, p[1].number},
+                            .conversation = p[2].number,
+                            .seq = p[3].number,
+                            .kind = (enum message_kind)p[4].number,
+                            .after = {p[5].is_null ? 0 : p[5].number, p[6].is_null ? 0 : p[6].number}};
+    enum err err = ERR_OK;
+    feed_unpack(&last, p[7].number, p[8].is_null ? STR("") : p[8].text, add_feed_row, &err);
+    return err;
 }
 
 enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count, db_row_fn *fn,
@@ -496,7 +505,7 @@ static const struct {
     enum err (*carry_out)(const struct db_value *params);
 } manys[] = {
     {SQL_ADD_MESSAGE, 12, 'i', insert_row}, {SQL_SET_SEQ, 5, 's', write_counter},
-    {SQL_FEED_ADD, 7, 'o', insert_feed},    {SQL_EMPTY_REVISION, 3, 'e', empty_revision},
+    {SQL_FEED_ADD, 9, 'o', insert_feed},    {SQL_EMPTY_REVISION, 3, 'e', empty_revision},
     {SQL_REVISE, 5, 'w', revise},
 };
 
