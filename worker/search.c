@@ -18,7 +18,12 @@
 #include <unistd.h>
 
 /* A text of WORDS_TEXT_MAX bytes is known by not four times as many. */
-enum { TOKENS_MAX = STORE_SEARCH_KEYS * 4 * WORDS_TEXT_MAX, TOKENS_KEPT = 16 << 20, EPOCH_MS = 1000 };
+enum {
+    TOKENS_KEPT = 16 << 20,
+    TOKENS_MAX = TOKENS_KEPT + STORE_SEARCH_KEYS * 4 * WORDS_TEXT_MAX,
+    EPOCH_MS = 1000,
+    BUILD_KEYS = 4000, /* messages of one transaction of the index: the more, the less often its parts are merged */
+};
 
 static struct {
     const struct settings *settings;
@@ -295,6 +300,19 @@ static enum err write_scanned(const struct store_search_key *last)
     return err ? index_failed(err) : ERR_OK;
 }
 
+/* *last: as store_search_scan has it. */
+static enum err scan_some(struct store *store, struct store_search_key after, struct store_search_key *last)
+{
+    enum err err = ERR_OK;
+    size_t keys = 0;
+    do {
+        err = store_search_scan(store, &after, STORE_SEARCH_KEYS, take_message, NULL, last);
+        after = *last;
+        keys += STORE_SEARCH_KEYS;
+    } while (!err && last->conversation && keys < BUILD_KEYS && own.tokens.len < TOKENS_KEPT);
+    return err;
+}
+
 /* Some more of it, and when it is all there, what makes it quicker. */
 static enum err build(struct job_lease *lease, bool *more)
 {
@@ -312,7 +330,7 @@ static enum err build(struct job_lease *lease, bool *more)
     if (is_building) {
         begin_messages();
         own.is_tidy = false;
-        err = store_search_scan(lease->store, &after, STORE_SEARCH_KEYS, take_message, NULL, &last);
+        err = scan_some(lease->store, after, &last);
         if (!err && !(err = write_scanned(&last)) && !last.conversation)
             log_info("search.built", "index=%s", own.name);
         return err;

@@ -59,14 +59,21 @@ static void on_searched(void *arg, const struct db_value *c)
     store_on_message(&reading, c);
 }
 
-/* Not (conversation, seq) IN (…), for which MariaDB reads all there is; and the messages come first (STRAIGHT_JOIN), or it may
+/* Numbers that follow each other as one range, because each row is compared with all that stands here.
+ * Not (conversation, seq) IN (…), for which MariaDB reads all there is; and the messages come first (STRAIGHT_JOIN), or it may
  * begin with the conversations and read all that is in them. */
 static void add_keys(struct buf *sql, const struct store_search_key *keys, size_t count)
 {
     buf_add_char(sql, '(');
-    for (size_t i = 0; i < count; i++)
-        buf_addf(sql, "%s(conversation = %llu AND seq = %llu)", i ? " OR " : "",
-                 (unsigned long long)keys[i].conversation, (unsigned long long)keys[i].seq);
+    for (size_t i = 0, next; i < count; i = next) {
+        for (next = i + 1; next < count && keys[next].conversation == keys[i].conversation &&
+                           keys[next].seq == keys[next - 1].seq + 1;
+             next++)
+            ;
+        buf_addf(sql, "%s(conversation = %llu AND seq BETWEEN %llu AND %llu)", i ? " OR " : "",
+                 (unsigned long long)keys[i].conversation, (unsigned long long)keys[i].seq,
+                 (unsigned long long)keys[next - 1].seq);
+    }
     buf_add_char(sql, ')');
 }
 
@@ -78,7 +85,7 @@ enum err store_search_read(struct store *store, const struct store_search_key *k
     CG_ASSERT(count <= STORE_SEARCH_KEYS);
     if (!count)
         return ERR_OK;
-    buf_init(&sql, 4096 + count * 80);
+    buf_init(&sql, 4096 + count * 112);
     buf_add_text(&sql, "SELECT STRAIGHT_JOIN t.*, c.kind, c.public_id, c.name, u.name FROM " FOUND);
     add_keys(&sql, keys, count);
     buf_add_text(&sql, SAID JOINED);
@@ -117,7 +124,7 @@ enum err store_search_edited(struct store *store, const struct store_search_key 
     CG_ASSERT(count <= STORE_SEARCH_KEYS);
     if (!count)
         return ERR_OK;
-    buf_init(&sql, 1024 + count * 80);
+    buf_init(&sql, 1024 + count * 112);
     buf_add_text(&sql, "SELECT conversation, content FROM message FORCE INDEX (PRIMARY) WHERE ");
     add_keys(&sql, edits, count);
     buf_add_text(&sql, " AND kind = 10");
