@@ -5,8 +5,9 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <time.h>
 
-enum { MIGRATION_BYTES = 1 << 20, LOCK_SECONDS = 60 };
+enum { MIGRATION_BYTES = 1 << 20, LOCK_SECONDS = 60, TABLE_TRIES = 150 };
 
 /* ---- migrations ---- */
 
@@ -54,6 +55,26 @@ static enum err apply(struct store *store, const char *dir, const char *name, ch
     return err;
 }
 
+/* A change of a table waits until no transaction has the table, and all that come later wait for it: a backup would have
+ * everybody wait. So it waits for a second at most, and then lets the others go on for as long before it tries again, the
+ * whole migration, which finds what was done already. */
+static enum err apply_between_others(struct store *store, const char *dir, const char *name, store_line_fn *said,
+                                     void *arg, char why[256])
+{
+    enum err err = db_run(store->db, "SET SESSION lock_wait_timeout = 1", NULL, NULL);
+    if (err)
+        snprintf(why, 256, "%.250s", db_error(store->db));
+    for (int i = 0; !err && (err = apply(store, dir, name, why)) == ERR_RETRY && i < TABLE_TRIES; i++) {
+        char line[128];
+        snprintf(line, sizeof line, "waiting for a transaction that has a table of %.60s open", name);
+        if (!i)
+            said(arg, line);
+        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+        err = ERR_OK;
+    }
+    return err;
+}
+
 static enum err apply_missing(struct store *store, const char *dir, store_line_fn *said, void *arg, char why[256])
 {
     struct dirent **files;
@@ -72,7 +93,7 @@ static enum err apply_missing(struct store *store, const char *dir, store_line_f
         if (!err)
             err = db_run(store->db, sql, store_on_number, &applied);
         if (!err && !applied) {
-            err = apply(store, dir, files[i]->d_name, why);
+            err = apply_between_others(store, dir, files[i]->d_name, said, arg, why);
             snprintf(line, sizeof line, "%s %s", err ? "failed" : "applied", files[i]->d_name);
             said(arg, line);
         }

@@ -301,6 +301,23 @@ exec ${bin}/chaguan "$@"
       assert.equal(result.code, 0, result.stderr);
   });
 
+  it('migrate keeps nobody waiting while a transaction has a table open, and is carried out after it', async () => {
+    const waiting = () => stack.count("SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata%'");
+    await stack.sql('DELETE FROM schema_migration WHERE version = 10'); // it changes the table user
+    const reader = await stack.database();
+    await reader.query('START TRANSACTION');
+    await reader.query('SELECT * FROM user LIMIT 1');
+    const migrating = stack.chaguan('migrate');
+    await eventually(async () => await waiting() > 0, 'migrate to wait for the table');
+    await eventually(async () => await waiting() === 0, 'migrate to let others have it');
+    await Client.join(stack, await enter(stack, unique('room'), unique('nick'))); // a row of user
+    await reader.query('COMMIT');
+    await reader.end();
+    const { code, stdout, stderr } = await migrating;
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /waiting for a transaction that has a table of 0010_platform.sql open\n(.*\n)*applied 0010_platform.sql/);
+  });
+
   it('a schema that is newer than the programs is left alone, and every program says so', async () => {
     await stack.sql("INSERT INTO schema_migration (version, applied_at) VALUES (9999, UTC_TIMESTAMP(3))");
     try {
