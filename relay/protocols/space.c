@@ -307,7 +307,7 @@ static void closed(struct session *session)
 static bool is_the_servers(struct json_object *frame)
 {
     static const char *const keys[] = {"userJoin", "userLeave", "transfer"};
-    static const char *const frame_types[] = {"transfer", "error"};
+    static const char *const frame_types[] = {"transfer", "system", "error"};
     struct str type;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (json_object_object_get_ex(frame, keys[i], NULL)) /* whatever its value: parsers differ about doubled keys */
