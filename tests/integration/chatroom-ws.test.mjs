@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
+import { DescribedFrontEnd } from './lib/described.mjs';
 import { IoClient } from './lib/io.mjs';
 import { CONTINUATION, PING, Raw, TEXT, frame, handshake } from './lib/raw.mjs';
 import { Stack, eventually, request } from './lib/stack.mjs';
@@ -16,6 +17,8 @@ const CONTENTS = [
   '{"type":"members","data":[]}', '[]', 'null', '0',
   'noncharacter \uffff \ufffe', '\ufffd', 'x'.repeat(60_000), '茶'.repeat(20_000),
 ];
+
+Client.described = new DescribedFrontEnd('chatroom');
 
 describe('the chatroom over WebSocket', () => {
   let stack;
@@ -407,6 +410,10 @@ describe('the chatroom over WebSocket', () => {
         assert.doesNotMatch(frame, /user_[0-9a-f]{32}|room_[0-9a-f]{32}/, 'ids are never shown');
       assertWhole(client);
     }
+  });
+
+  it('is as docs/clients/chatroom.asyncapi.json describes it: all of that was seen, but for refusals', () => {
+    assert.deepEqual(Client.described.unseen('websocket'), ['event_error']);
   });
 
   it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());

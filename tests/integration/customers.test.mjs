@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Customer, FAILED, INCOMPLETE, UNKNOWN, chatInfo, history, query, register,
   session } from './lib/customers.mjs';
+import { DescribedFrontEnd } from './lib/described.mjs';
 import { CONTENTS, assertSameList, knock, unique } from './lib/socket.mjs';
 import { AVATAR, VIDEO, mp4, png, upload } from './lib/uploads.mjs';
 import { Stack, eventually, post, request } from './lib/stack.mjs';
@@ -11,6 +12,8 @@ import { Stack, eventually, post, request } from './lib/stack.mjs';
 const KEYS = ['id', 'friendphone', 'friendname', 'friendavatar', 'app_sid', 'created_date', 'userphone', 'username',
   'useravatar', 'content', 'chat_type'];
 const contents = (rows) => rows.map((row) => row.content);
+
+Customer.described = new DescribedFrontEnd('customers');
 
 describe('customer sessions', () => {
   let stack;
@@ -312,6 +315,10 @@ describe('customer sessions', () => {
       'a message to be taken again');
     for (const socket of [near, far]) await socket.heard(after);
     assert.ok(!contents(near.rows).some((content) => content.startsWith('lost')));
+  });
+
+  it('is as docs/clients/customers.asyncapi.json describes it: all of that was seen', () => {
+    assert.deepEqual(Customer.described.unseen('session'), []);
   });
 
   it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());

@@ -1,4 +1,6 @@
 // What the documents point to is there, both languages tell the same, and settings are called what they are called.
+import asyncapi from '@asyncapi/specs';
+import Ajv from 'ajv';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -75,6 +77,42 @@ describe('the documents', () => {
       const there = (call) => new RegExp(`${call.replace(/:\w+/g, '[^/\\s]+')}(?![\\w/])`).test(manuals);
       assert.deepEqual(calls.filter((call) => !there(call)), [], language);
     }
+  });
+
+  it('describe the sockets by the rules of AsyncAPI, the five front ends and the native protocol', () => {
+    const options = { strict: false, meta: false, validateSchema: false, logger: false, validateFormats: false };
+    const valid = new Ajv(options).compile(asyncapi.schemas['3.0.0']);
+    const files = fs.readdirSync(path.join(top, 'docs/clients')).filter((name) => name.endsWith('.asyncapi.json'));
+    assert.ok(files.length >= 5);
+    for (const file of ['docs/asyncapi.json', ...files.map((name) => `docs/clients/${name}`)])
+      assert.ok(valid(JSON.parse(fs.readFileSync(path.join(top, file), 'utf8'))), `${file}: ${JSON.stringify(valid.errors)}`);
+  });
+
+  it('describe the commands, kinds and errors that the source has', () => {
+    const source = (...files) => files.map((file) => fs.readFileSync(path.join(top, 'relay', file), 'utf8')).join('\n');
+    const described = (name) => JSON.parse(fs.readFileSync(path.join(top, 'docs/clients', `${name}.asyncapi.json`), 'utf8'));
+    const rows = (text, table) => [...text.match(new RegExp(`\\b${table}\\[\\] = \\{(.*?)\\};`, 's'))[1].matchAll(/\{"([\w-]+)",/g)].map(([, word]) => word);
+    // a code is a literal after the session or the client's name for the frame; two are common to all: of a refused post
+    const codes = (text) => [...text.matchAll(/(?:refuse\w*|send_error\w*|fail_for|ack_error|sio_add_failure)\((?:[^"();]|\([^()]*\))*"(\w+)"/g)].map(([, code]) => code);
+    const same = (actual, expected, what) => assert.deepEqual([...new Set(actual)].sort(), [...new Set(expected)].sort(), what);
+
+    const [chatroom, friends] = [source('protocols/chatroom.c'), source('protocols/friends.c')];
+    const [space, customer, chat] = [source('protocols/space.c'), source('protocols/customer.c'), source('socketio/app_chat.c')];
+    const schemas = (name) => described(name).components.schemas;
+    same(rows(chatroom, 'commands'), ['say', 'query_logs'].map((frame) => schemas('chatroom')[frame].properties.type.const));
+    same(rows(friends, 'types'), schemas('friends').say.properties.type.enum);
+    const { chat: { messages } } = described('socketio').channels;
+    const emitted = Object.keys(messages).filter((key) => ['say', 'join', 'leave', 'get_all'].includes(key))
+      .map((key) => described('socketio').components.messages[key].name);
+    same([...rows(chat, 'commands'), ...[...chat.matchAll(/event->name, STR\("(\w+)"\)/g)].map(([, name]) => name)], emitted);
+
+    const posted = ['busy', 'muted'], common = source('core/protocol.c');
+    same(common.match(/protocol_post_code\(enum err err\)\n\{([^}]*)/)[1].match(/(?<=")\w+(?=")/g), posted);
+    same([...codes(chatroom), ...posted, 'rate'], schemas('chatroom').refusal.properties.code.enum, 'chatroom');
+    same([...codes(friends), ...posted, 'rate'], schemas('friends').error.properties.code.enum, 'friends');
+    same([...codes(space), 'muted', 'rate'], schemas('spaces').error.properties.code.enum, 'spaces');
+    same([...codes(customer), 'busy', 'unknown', 'unavailable'], schemas('customers').failure.properties.error.enum, 'customers');
+    same(codes(chat), schemas('socketio').refused.properties.error.enum, 'socketio');
   });
 
   it('name settings that there are', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { enter } from './lib/client.mjs';
+import { DescribedFrontEnd } from './lib/described.mjs';
 import { Friend, ask, befriend, couple, data, entry, history, newUser, refused, settle, tell } from './lib/friends.mjs';
 import { Native } from './lib/native.mjs';
 import { CONTENTS, assertSameList, knock, unique } from './lib/socket.mjs';
@@ -10,6 +11,8 @@ import { Stack, eventually } from './lib/stack.mjs';
 
 const NOBODY = `user_${'0'.repeat(32)}`;
 const NOWHERE = `friend_${'0'.repeat(32)}`;
+
+Friend.described = new DescribedFrontEnd('friends');
 
 describe('the friend chat', () => {
   let stack;
@@ -379,6 +382,10 @@ describe('the friend chat', () => {
     assert.ok(silent.frames.filter((f) => f.opcode === PING).length >= 2, 'an answered ping is followed by another');
     await lively.until(() => pings >= 4, 'four pings');
     assert.equal(lively.closeInfo, undefined);
+  });
+
+  it('is as docs/clients/friends.asyncapi.json describes it: all of that was seen', () => {
+    assert.deepEqual(Friend.described.unseen('user'), []);
   });
 
   it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());

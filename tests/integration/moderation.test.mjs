@@ -6,13 +6,17 @@ import { Client, enter, settle, unique } from './lib/client.mjs';
 import { Customer, register, chatInfo } from './lib/customers.mjs';
 import { Friend, befriend, newUser, tell as tellFriends } from './lib/friends.mjs';
 import { IoClient } from './lib/io.mjs';
-import { DescribedSocket } from './lib/described.mjs';
+import { DescribedFrontEnd, DescribedSocket } from './lib/described.mjs';
 import { Native } from './lib/native.mjs';
-import { Events, Stream, ask, roomUrl, say, tell } from './lib/rooms.mjs';
+import { Events, Listener, Stream, ask, roomUrl, say, tell } from './lib/rooms.mjs';
 import { Player, login, newSpace, write } from './lib/spaces.mjs';
 import { Stack, eventually, post, request } from './lib/stack.mjs';
 
 Native.described = new DescribedSocket();
+Client.described = Listener.described = new DescribedFrontEnd('chatroom');
+Friend.described = new DescribedFrontEnd('friends');
+Customer.described = new DescribedFrontEnd('customers');
+Player.described = new DescribedFrontEnd('spaces');
 
 const TOKEN = 'the-admin-token-of-these-tests';
 

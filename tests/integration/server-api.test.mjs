@@ -8,13 +8,15 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter } from './lib/client.mjs';
-import { couple } from './lib/friends.mjs';
-import { Described, DescribedSocket } from './lib/described.mjs';
+import { Friend, couple } from './lib/friends.mjs';
+import { Described, DescribedFrontEnd, DescribedSocket } from './lib/described.mjs';
 import { Native } from './lib/native.mjs';
 import { unique } from './lib/socket.mjs';
 import { DEADLINE_MS, NO_RATES, Stack, bin, eventually, request, run, top } from './lib/stack.mjs';
 
 Native.described = new DescribedSocket();
+Client.described = new DescribedFrontEnd('chatroom');
+Friend.described = new DescribedFrontEnd('friends');
 
 describe('the server API', () => {
   let described, stack, key, reader, dir;

@@ -1,12 +1,15 @@
 // The article's chat room over Socket.IO, on several relays: its words, its rooms, its names.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { DescribedFrontEnd } from './lib/described.mjs';
 import { Chatter, IoClient, Polling, settleChat, unique } from './lib/io.mjs';
 import { CONTENTS } from './lib/socket.mjs';
 import { Stack, eventually } from './lib/stack.mjs';
 
 const joinLine = (name) => `${name}加入聊天室`;
 const takenLine = (name) => `${name}已经被占用,请换一个用户名吧`;
+
+IoClient.described = new DescribedFrontEnd('socketio');
 
 describe('the chat room of the article', () => {
   let stack;
@@ -268,6 +271,10 @@ describe('the chat room of the article', () => {
       'the names to be said again');
     assert.equal((await thief.ask('message', a.name))[0].success, false);
     thief.close();
+  });
+
+  it('is as docs/clients/socketio.asyncapi.json describes it: all that a client hears was seen', () => {
+    assert.deepEqual(IoClient.described.unseen('chat'), ['say', 'join', 'leave', 'get_all']); // what it says itself
   });
 
   it('everything is in order afterwards', () => {

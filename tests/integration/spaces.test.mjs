@@ -2,6 +2,7 @@
 // the article's.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { DescribedFrontEnd } from './lib/described.mjs';
 import { refused } from './lib/friends.mjs';
 import { assertSameList, knock, unique } from './lib/socket.mjs';
 import { Player, login, newSpace, read, seen, settle, transfer, write } from './lib/spaces.mjs';
@@ -14,6 +15,8 @@ const RESERVED = ['api', 'mysql', 'users', 'chat', 'ws', 'rooms', 'media', 'metr
   'index.html', 'js', 'css', 'relay1', 'relay', 'static', 'v1'];
 const BAD_NAMES = ['', ' ', 'a/b', '/', '..', '.', '.hidden', 'a\\b', '%2e%2e', 'a%2fb', 'a?b', 'a#b', 'a\nb',
   'a\u0000b', 'a\u202eb', 'x'.repeat(300), '茶'.repeat(100), 'x'.repeat(65)];
+
+Player.described = new DescribedFrontEnd('spaces');
 
 describe('spaces', () => {
   let stack;
@@ -403,6 +406,10 @@ describe('spaces', () => {
     const made =
       await Promise.all(Array.from({ length: 10 }, () => write(stack, 'spaces', ann, { name: `${name}-2` })));
     assert.equal(new Set(made.map((answer) => answer.json.roomId)).size, 1);
+  });
+
+  it('is as docs/clients/spaces.asyncapi.json describes it: all of that was seen, but for what an application says', () => {
+    assert.deepEqual(Player.described.unseen('space'), ['system']);
   });
 
   it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, unique } from './lib/client.mjs';
-import { Events, Stream, Wire, ask, hang, poll, roomUrl, say, settled, tell } from './lib/rooms.mjs';
+import { DescribedFrontEnd } from './lib/described.mjs';
+import { Events, Listener, Stream, Wire, ask, hang, poll, roomUrl, say, settled, tell } from './lib/rooms.mjs';
 import { Stack, eventually, post, request } from './lib/stack.mjs';
 
 const PAGE = 20; // history_limit below
@@ -17,6 +18,8 @@ function assertRun(seqs, first, last) {
   assert.deepEqual(seqs, Array.from({ length: seqs.length }, (_, i) => first + i));
   assert.ok(seqs.at(-1) >= last, `${seqs.at(-1)} is not yet ${last}`);
 }
+
+Client.described = Listener.described = new DescribedFrontEnd('chatroom');
 
 describe('the chatrooms over plain HTTP', () => {
   let stack;
@@ -436,5 +439,9 @@ describe('the chatrooms over plain HTTP', () => {
     assert.ok(spent[0] <= 2 * spent[1] + 60, `${spent[0]} ticks, an idle relay ${spent[1]}`);
     const files = fs.readdirSync(`/proc/${stack.pid('relay1')}/fd`).length;
     assert.ok(files < 200, `${files} files are still open`);
+  });
+
+  it('are as docs/clients/chatroom.asyncapi.json describes them: all of that was seen', () => {
+    assert.deepEqual(Listener.described.unseen('events', 'stream', 'poll', 'send'), []);
   });
 });

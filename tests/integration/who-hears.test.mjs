@@ -3,12 +3,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, unique } from './lib/client.mjs';
-import { couple } from './lib/friends.mjs';
-import { Chatter, settleChat } from './lib/io.mjs';
+import { DescribedFrontEnd } from './lib/described.mjs';
+import { Friend, couple } from './lib/friends.mjs';
+import { Chatter, IoClient, settleChat } from './lib/io.mjs';
 import { Native } from './lib/native.mjs';
 import { say, tell } from './lib/rooms.mjs';
 import { Player, login, newSpace, seen, settle, transfer, write } from './lib/spaces.mjs';
 import { Stack } from './lib/stack.mjs';
+
+Client.described = new DescribedFrontEnd('chatroom');
+Friend.described = new DescribedFrontEnd('friends');
+Player.described = new DescribedFrontEnd('spaces');
+IoClient.described = new DescribedFrontEnd('socketio');
 
 describe('who hears what', () => {
   let stack;
@@ -45,6 +51,7 @@ describe('who hears what', () => {
       { userLeave: `${ann.nickName}退出了房间` }, { userJoin: 'x', toId: ann.userId }, { userJoin: null },
       { type: 'transfer', seq: 1, transfer: { fromId: ann.userId, toId: eve.userId, score: 100 } }, { transfer: {} },
       { type: 'transfer' }, { type: 'error', code: 'identity', error: 'no' },
+      { type: 'system', seq: 1, name: 'system', content: 'free tea' },
     ].map((fields) => JSON.stringify({ spaceName: space.roomNum, ...fields })).concat(
       `{"spaceName":${name},"user\\u004ceave":"x"}`, `{"userLeave":"x","userLeave":null,"spaceName":${name}}`);
     for (const text of forged) {

@@ -40,6 +40,7 @@ export class Client extends Socket {
   /** Every frame is an array of events; `members` is the latest list. */
   eventsOf(events) {
     assert.ok(Array.isArray(events) && events.length > 0, 'every frame is an array of events');
+    Client.described?.check('events', events);
     for (const event of events) if (event.type === 'members') this.members = event.data;
     return events;
   }
@@ -67,8 +68,10 @@ export class Client extends Socket {
   /** The frame an article's page sends. Does not wait. */
   say(content, more = {}) {
     this.stack.keepSecret(content);
-    this.sendJson({ type: 'message', content, sendUserName: this.seat.nick, sendUserId: this.seat.nickId,
-      sendRoom: this.seat.roomId, sendTime: '2024-02-29 12:34:56', ...more });
+    const frame = { type: 'message', content, sendUserName: this.seat.nick, sendUserId: this.seat.nickId,
+      sendRoom: this.seat.roomId, sendTime: '2024-02-29 12:34:56' };
+    Client.described?.check('say', frame);
+    this.sendJson({ ...frame, ...more });
     return content;
   }
 
@@ -92,7 +95,9 @@ export class Client extends Socket {
   }
 
   queryLogs(more = {}) {
-    this.sendJson({ type: 'query-logs', sendUserId: this.seat.nickId, sendRoom: this.seat.roomId, ...more });
+    const frame = { type: 'query-logs', sendUserId: this.seat.nickId, sendRoom: this.seat.roomId };
+    Client.described?.check('query_logs', frame);
+    this.sendJson({ ...frame, ...more });
   }
 
   /** Asks for the history and gives its rows. */

@@ -44,6 +44,11 @@ export class Customer extends Socket {
     return customer;
   }
 
+  eventsOf(value) {
+    Customer.described?.check(value.code === 1 ? 'list' : 'failure', value);
+    return super.eventsOf(value);
+  }
+
   get lists() {
     return this.events.filter((event) => event.code === 1).map((event) => event.data);
   }
@@ -60,7 +65,9 @@ export class Customer extends Socket {
   /** The article's send: text 0, image 1, video 2. Does not wait. */
   say(content, type = 0) {
     this.stack.keepSecret(content);
-    this.sendJson(chatInfo(this.user, this.friend, content, type));
+    const frame = chatInfo(this.user, this.friend, content, type);
+    Customer.described?.check('say', frame);
+    this.sendJson(frame);
     return content;
   }
 

@@ -1,6 +1,7 @@
 // What the server API says of itself (/v1/openapi.json), and whether what it does is so.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import Ajv7 from 'ajv';
 import Ajv from 'ajv/dist/2020.js';
 import { top } from './stack.mjs';
 
@@ -43,33 +44,72 @@ export class Described {
   }
 }
 
-/** The same of the native protocol (docs/asyncapi.json): each frame of either side is one of those that stand there. */
-export class DescribedSocket {
+/** Sockets as an AsyncAPI document tells of them: each frame is one of those that stand there. Its schemas are those of
+ *  JSON Schema, draft 7. */
+class DescribedFrames {
   seen = new Set();
-  spec = JSON.parse(fs.readFileSync(`${top}/docs/asyncapi.json`, 'utf8'));
 
-  constructor() {
-    this.ajv = new Ajv({ strict: false, allErrors: true });
+  constructor(file) {
+    this.file = file;
+    this.spec = JSON.parse(fs.readFileSync(`${top}/${file}`, 'utf8'));
+    this.ajv = new Ajv7({ strict: false, allErrors: true });
     this.ajv.addSchema(this.spec, 'asyncapi.json');
   }
 
-  #check(message, frame) {
+  /** Fails unless the frame is that message. */
+  check(message, frame) {
     this.seen.add(message);
     const known = this.spec.components.messages[message];
     assert.ok(known, `${message} is not described: ${JSON.stringify(frame)}`);
     const fits = this.ajv.getSchema(`asyncapi.json${known.payload.$ref}`);
-    assert.ok(fits(frame), `${message}: ${this.ajv.errorsText(fits.errors)}: ${JSON.stringify(frame)}`);
+    assert.ok(fits(frame), `${this.file}, ${message}: ${this.ajv.errorsText(fits.errors)}: ${JSON.stringify(frame)}`);
+  }
+}
+
+/** One of the five front ends (docs/clients/NAME.asyncapi.json). A suite gives it to its clients' class as `described`. */
+export class DescribedFrontEnd extends DescribedFrames {
+  constructor(name) {
+    super(`docs/clients/${name}.asyncapi.json`);
+  }
+
+  /** The forms of a message that has several, or it alone. */
+  #forms(message) {
+    const { messages, schemas } = this.spec.components;
+    const nameOf = ({ $ref }) => $ref.split('/').at(-1);
+    if (!messages[message].payload) return [];
+    const { items, oneOf = items?.oneOf } = schemas[nameOf(messages[message].payload)];
+    return oneOf ? oneOf.map(nameOf) : [message];
+  }
+
+  check(message, frame) {
+    super.check(message, frame);
+    for (const form of this.#forms(message))
+      if (!this.seen.has(form) && [frame].flat().some(this.ajv.getSchema(`asyncapi.json#/components/schemas/${form}`)))
+        this.seen.add(form);
+  }
+
+  /** What these channels are described to carry and did not. */
+  unseen(...channels) {
+    return channels.flatMap((channel) => Object.keys(this.spec.channels[channel].messages))
+      .flatMap((message) => this.#forms(message)).filter((form) => !this.seen.has(form));
+  }
+}
+
+/** The native protocol (docs/asyncapi.json). */
+export class DescribedSocket extends DescribedFrames {
+  constructor() {
+    super('docs/asyncapi.json');
   }
 
   /** A frame of the server's; `asked`: the command that it answers, if it is known. */
   heard(frame, asked) {
     if (!('re' in frame)) {
-      this.#check(`event_${frame.ev ?? 'beat'}`, frame);
+      this.check(`event_${frame.ev ?? 'beat'}`, frame);
     } else if (!frame.ok) {
-      this.#check('refusal', frame);
+      this.check('refusal', frame);
     } else if (asked) {
-      this.#check(`command_${asked.cmd}`, { id: frame.re, ...asked });
-      this.#check(`answer_${asked.cmd}`, frame);
+      this.check(`command_${asked.cmd}`, { id: frame.re, ...asked });
+      this.check(`answer_${asked.cmd}`, frame);
     }
   }
 }

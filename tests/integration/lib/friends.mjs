@@ -48,10 +48,17 @@ export class Friend extends Socket {
     return friend;
   }
 
+  eventsOf(value) {
+    Friend.described?.check(value.type === 'error' ? 'error' : 'message', value);
+    return super.eventsOf(value);
+  }
+
   /** The article's send(). Does not wait; nothing comes back. */
   send(friendId, content, receiverId, type = 'text') {
+    const frame = { friend: friendId, from: this.user.userId, to: receiverId, content, type };
     this.stack.keepSecret(content);
-    this.sendJson({ friend: friendId, from: this.user.userId, to: receiverId, content, type });
+    Friend.described?.check('say', frame);
+    this.sendJson(frame);
     return content;
   }
 

@@ -8,6 +8,9 @@ export { unique } from './socket.mjs';
 export const ioUrl = (stack, relay = 0) => stack.wsUrl(relay).replace(/^ws/, 'http');
 
 export class IoClient {
+  /** A suite of the chat room may set it: all events are held against it (lib/described.mjs). */
+  static described = null;
+
   /** Connected to its namespace. Options are those of the official client, and relay and nsp. */
   static async connect(stack, options) {
     const client = new this(stack, options);
@@ -46,7 +49,7 @@ export class IoClient {
   watch(socket) {
     const wake = () => this.wake();
     socket.onAny((name, ...args) => {
-      this.events.push({ name, args });
+      this.got(name, args);
       wake();
     });
     socket.on('connect', () => {
@@ -63,6 +66,11 @@ export class IoClient {
       this.refusals.push(error);
       wake();
     });
+  }
+
+  got(name, args) {
+    IoClient.described?.check(name === 'allMessages' ? 'all_messages' : name, args);
+    this.events.push({ name, args });
   }
 
   watchEngine() {
@@ -127,11 +135,13 @@ export class IoClient {
   }
 
   /** Emits and gives the arguments of the answer: rejects when there is none. */
-  ask(name, ...args) {
-    return new Promise((resolve, reject) => {
+  async ask(name, ...args) {
+    const answer = await new Promise((resolve, reject) => {
       this.socket.timeout(DEADLINE_MS).emit(name, ...args,
-        (error, ...answer) => (error ? reject(error) : resolve(answer)));
+        (error, ...given) => (error ? reject(error) : resolve(given)));
     });
+    IoClient.described?.check('ack', answer);
+    return answer;
   }
 
   upgraded() {

@@ -5,9 +5,6 @@ import WebSocket from 'ws';
 import { Socket, unique } from './socket.mjs';
 
 export class Native extends Socket {
-  /** A suite may set it: all frames are held against it (DescribedSocket). */
-  static described = null;
-
   /** Connected, without a hello. */
   static async open(stack, { relay = 0, options = {} } = {}) {
     const native = new this(stack, new WebSocket(`${stack.wsUrl(relay)}/v1`, 'chaguan.v1',

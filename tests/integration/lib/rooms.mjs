@@ -36,6 +36,7 @@ export async function poll(stack, seat, query, how) {
   const { status, text, json } = await ask(stack, seat, 'poll', query, how);
   assert.equal(status, 200, text);
   assert.ok(Array.isArray(json.events) && Number.isSafeInteger(json.next) && Number.isSafeInteger(json.epoch), text);
+  Listener.described?.check('poll_answer', json);
   return json;
 }
 
@@ -50,11 +51,16 @@ export async function say(stack, seat, content, more = {}, how = undefined) {
   stack.keepSecret(content);
   assert.equal(status, 200, text);
   assert.equal(json.success, true, text);
+  Listener.described?.check('send', { nickId: seat.nickId, content, ...more });
+  Listener.described?.check('sent', json);
   return json.data;
 }
 
 /** A client that listens: its `got` is [{seq, type, data}…] as it came. */
-class Listener {
+export class Listener {
+  /** A suite may set it: whatever comes is held against it (lib/described.mjs). */
+  static described = null;
+
   get messages() {
     return this.got.filter((event) => event.type === 'message');
   }
@@ -97,8 +103,10 @@ export class Events extends Listener {
     for (const type of ['message', 'members', 'reset']) {
       this.source.addEventListener(type, (event) => {
         const seq = type === 'message' ? Number(event.lastEventId.split('-')[1]) : undefined;
+        const data = JSON.parse(event.data);
+        Listener.described?.check(`sse_${type}`, data);
         if (type === 'message') this.ids.push(event.lastEventId);
-        this.got.push({ seq, type, data: JSON.parse(event.data) });
+        this.got.push({ seq, type, data });
       });
     }
   }
@@ -111,6 +119,7 @@ export class Events extends Listener {
 /** A response that does not end: its bytes as text, and what the scripts in it call. */
 export class Stream extends Listener {
   text = '';
+  #checked = 0; // of its calls
 
   static open(url, headers = {}) {
     return new Promise((resolve, reject) => {
@@ -146,6 +155,8 @@ export class Stream extends Listener {
       });
       new Function('parent', script)(named([]));
     }
+    for (const { name: _, ...event } of calls.slice(this.#checked)) Listener.described?.check('call', event);
+    this.#checked = calls.length;
     return calls;
   }
 

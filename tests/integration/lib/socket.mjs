@@ -11,6 +11,9 @@ let counter = 0;
 export const unique = (stem = 'x') => `${stem}-${process.pid.toString(36)}-${Date.now().toString(36)}-${++counter}`;
 
 export class Socket {
+  /** A suite may set it, of a protocol's own class: all frames are held against it (lib/described.mjs). */
+  static described = null;
+
   /** target: path and query, right or wrong. relay: 0 through nginx, n directly to that relay's own port. */
   static dial(stack, target, { relay = 0, options = {} } = {}) {
     return new this(stack, new WebSocket(`${stack.wsUrl(relay)}${target}`, { perMessageDeflate: false, ...options }));

@@ -70,9 +70,19 @@ export class Player extends Socket {
     return player;
   }
 
+  eventsOf(value) {
+    const of = { userJoin: 'arrival', userLeave: 'departure', transfer: 'transfer' };
+    const message = Object.keys(of).filter((key) => key in value).map((key) => of[key])[0]
+      ?? (['system', 'error'].includes(value.type) ? value.type : 'frame');
+    Player.described?.check(message, value);
+    return super.eventsOf(value);
+  }
+
   /** The article's sendSocketMessage(). The text that went out. */
   say(params) {
-    const text = JSON.stringify({ spaceName: this.space.roomNum, ...params });
+    const frame = { spaceName: this.space.roomNum, ...params };
+    const text = JSON.stringify(frame);
+    Player.described?.check('frame', frame);
     for (const value of Object.values(params)) this.stack.keepSecret(value);
     this.ws.send(text);
     return text;
