@@ -11,7 +11,8 @@ import { documents, shellBlocks, twin } from './lib/documents.mjs';
 const pages = documents();
 const texts = Object.fromEntries(pages.map((page) => [page, fs.readFileSync(path.join(top, page), 'utf8')]));
 const SOURCE = /`((?:common|relay|rest|admin|tests|deploy|bench|docs|nginx|sql|web)\/[\w/.-]+\.\w+)`/g;
-const withoutBlocks = (text) => text.replace(/^```.*?^```$/gms, '');
+/** What people wrote: no blocks, and no tables of figures that a program puts into one language's page. */
+const withoutBlocks = (text) => text.replace(/^```.*?^```$/gms, '').replace(/^<!-- written by .*?: begin -->$.*?: end -->$/gms, '');
 
 /** What GitHub calls the headings of a page in an address. */
 function anchors(text) {
