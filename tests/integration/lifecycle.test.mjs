@@ -199,8 +199,16 @@ describe('the life cycle', () => {
     const conversation = await number(one.seat.roomId);
     const lines = await stack.sql('SELECT seq FROM message WHERE conversation = ? AND kind IN (2, 3) ORDER BY seq', [conversation]);
     assert.equal(lines.length, 3);
-    await stack.sql('UPDATE message SET created_at = created_at - INTERVAL 31 DAY WHERE conversation = ?', [conversation]);
-    await eventually(async () => await stack.count(`SELECT COUNT(*) FROM message WHERE conversation = ${conversation} AND kind IN (2, 3)`) === 0, 'the lines to go');
+    // who becomes a member, and who is one no longer, likewise; a new name stays
+    const [boss, other] = [unique('boss'), unique('other')];
+    const of = await call('POST', 'conversations', { type: 'group', members: [boss] });
+    for (const body of [{ role: 'owner' }, {}]) await call('PUT', `conversations/${of.id}/members/${body.role ? boss : other}`, body);
+    await call('PATCH', `conversations/${of.id}`, { name: 'new' });
+    await call('DELETE', `conversations/${of.id}/members/${other}`);
+    const { seq: said } = await call('POST', `conversations/${of.id}/messages`, { content: unique('third') });
+    await stack.sql('UPDATE message SET created_at = created_at - INTERVAL 31 DAY WHERE conversation IN (?, ?)', [conversation, of.ch]);
+    await eventually(async () => await stack.count(
+      `SELECT COUNT(*) FROM message WHERE conversation IN (${conversation}, ${of.ch}) AND kind IN (2, 3, 13, 14)`) === 0, 'the lines to go');
     await check();
     await eventually(async () => (await one.history()).length === 2, 'the relay to forget them');
     for (const relay of RELAYS) {
@@ -212,6 +220,12 @@ describe('the life cycle', () => {
       assert.deepEqual(back.log(ch).map(({ ev, first, seq: at }) => [ev, first, at]),
         [['gone', 1, 1], ['message', undefined, 2], ['gone', 3, 4], ['message', undefined, 5]]);
     }
+    const who = await user(boss), { epoch } = (await keep(Native.hello(stack, who, { relay: 3 }))).welcome;
+    const back = await keep(Native.hello(stack, who, { relay: 3, resume: [{ room: of.public_id, epoch, seq: 0 }] }));
+    await back.reached(of.ch, said);
+    assert.deepEqual(back.log(of.ch).map(({ ev, first, seq: at }) => [ev, first, at]),
+      [['gone', 1, 2], ['renamed', undefined, 3], ['gone', 4, 4], ['message', undefined, 5]]);
+    await check();
   });
 
   it('an erased user is gone from everything that three relays hold, and from what comes late', async () => {
