@@ -321,6 +321,38 @@ static void reactions_have_a_number_if_they_change_something(void **state)
     assert_non_null(strstr(text, "\"content\":\"m3\"}],\"reacted\":3"));
 }
 
+/* Of the last the kind is one of a later version. */
+static void changes_of_a_conversation_are_told_as_what_they_are(void **state)
+{
+    (void)state;
+    static const struct {
+        int kind;
+        const char *content, *begins, *ends;
+    } events[] = {
+        {MESSAGE_JOINED, "{\"by\":2,\"role\":\"member\"}", "{\"ev\":\"joined\",", "\"},\"by\":2,\"role\":\"member\"}|"},
+        {MESSAGE_REMOVED, "{\"by\":0}", "{\"ev\":\"removed\",", "\"},\"by\":0}|"},
+        {MESSAGE_RENAMED, "{\"name\":\"tea\"}", "{\"ev\":\"renamed\",", "\"},\"name\":\"tea\"}|"},
+        {MESSAGE_RENAMED, "{}", "{\"ev\":\"renamed\",", "\"}}|"},
+        {MESSAGE_KIND_MAX + 1, "{}", "{\"ev\":\"message\",", "\"kind\":\"other\"}|"},
+    };
+    struct client *client = greeted(ANN);
+    joined(client, ROOM, "");
+    heard(client);
+    hub_tell(&hub, NULL, 3); /* what changed nothing */
+    assert_string_equal(heard(client), "");
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        struct message event = message_of(7, i + 1);
+        event.kind = (enum message_kind)events[i].kind;
+        event.content = str_of(events[i].content);
+        hub_tell(&hub, &event, 3);
+        const char *text = heard(client);
+        size_t len = strlen(text), end = strlen(events[i].ends);
+        assert_memory_equal(text, events[i].begins, strlen(events[i].begins));
+        assert_true(len > end);
+        assert_string_equal(text + len - end, events[i].ends);
+    }
+}
+
 static void a_marker_is_told_to_the_users_other_devices_alone(void **state)
 {
     (void)state;
@@ -413,6 +445,7 @@ int main(void)
         NATIVE(changes_look_as_they_should),
         NATIVE(whom_a_message_mentions_is_looked_up_first),
         NATIVE(reactions_have_a_number_if_they_change_something),
+        NATIVE(changes_of_a_conversation_are_told_as_what_they_are),
         NATIVE(a_marker_is_told_to_the_users_other_devices_alone),
         NATIVE(a_marker_that_moved_is_not_said_to_be_where_it_was),
         NATIVE(who_is_put_out_hears_no_more),
