@@ -178,6 +178,11 @@ describe('the feed, with two workers', () => {
     bad(said({ ts: Date.now() + 3_600_000 }), 'ts: must be Unix time in milliseconds, and not lie ahead');
     bad(said({ content: 'a\u0000' }), 'is no JSON object, or a too deep or too large one');
     bad(said({ content: 'a\u0007' }), 'content: must be text without control characters');
+    for (const mentions of ['bob', [7], Array(51).fill('bob')]) bad(said({ mentions }), 'mentions: must be a list of at most 50 ids of users');
+    const told = (kind, data) => ({ type: 'event', conversation: 'lively', seq: 1, ts, kind, from: 'bob', data });
+    bad(told('joined', { role: 'king' }), 'role: must be a role of a member');
+    bad(told('removed', { by: 7 }), 'by: must be a text');
+    bad(told('renamed', { name: 'x', by: 'bob' }), 'by: is no field of such a line');
     for (let i = 1; i <= 250; i++) // the numbers there have holes; two conversations in turn
       for (const conversation of ['lively', 'old'])
         add({ ...said({ conversation, content: `imported ${i}`, ts: ts + i, seq: 2 * i, reply_to: i === 5 ? 4 : i === 6 ? 3 : undefined }) });
@@ -185,6 +190,8 @@ describe('the feed, with two workers', () => {
     add({ type: 'event', conversation: 'old', seq: 502, ts: ts + 301, kind: 'recall', data: { of: 4 } });
     bad({ type: 'event', conversation: 'old', seq: 503, ts: ts + 302, kind: 'edit', from: 'bob', data: { of: 3, content: 'x' } },
       'data.of: that message was not imported');
+    add({ type: 'event', conversation: 'old', seq: 504, ts: ts + 303, kind: 'joined', from: 'bob', data: { by: 'ann', role: 'owner', was: 'member' } });
+    add(said({ conversation: 'old', seq: 505, ts: ts + 304, mentions: ['nobody', 'bob'], meta: { a: 1 } })); // who is not there is left out
     add({ type: 'member', conversation: 'old', user: 'bob', joined: ts, read: 101 });
     const file = stack.file('import.ndjson');
     fs.writeFileSync(file, lines.join('\n'));
@@ -201,7 +208,7 @@ describe('the feed, with two workers', () => {
     assert.equal(code, 1, stdout);
     assert.deepEqual(stderr.split('\n').filter((line) => /^line \d+: [^u]/.test(line) || /^line \d+: users: /.test(line)), reasons);
     assert.deepEqual(Object.fromEntries([...stdout.matchAll(/^(\w+)=(\d+)$/gm)].map(([, name, value]) => [name, Number(value)])),
-      { users: 1, conversations: 1, members: 1, messages: 502, reactions: 0, known: 1, late: 250, replies_cut: 2, bad: reasons.length });
+      { users: 1, conversations: 1, members: 1, messages: 504, reactions: 0, known: 1, late: 250, replies_cut: 2, bad: reasons.length });
     const rows = (name) => stack.sql(`SELECT m.seq, m.content, m.recalled, m.revised_by, m.extra, UNIX_TIMESTAMP(m.created_at) * 1000 AS ts
       FROM message m JOIN conversation c ON c.id = m.conversation WHERE c.kind = 6 AND c.name = ? ORDER BY m.seq`, [name]);
     const [lively, old] = [await rows('lively'), await rows('old')];
@@ -210,9 +217,12 @@ describe('the feed, with two workers', () => {
     assert.deepEqual(lively.filter(({ content }) => content.startsWith('imported')).map(({ content }) => content),
       Array.from({ length: 250 }, (_, i) => `imported ${i + 1}`));
     assert.ok(lively.every(({ ts: at }, i) => at >= first.ts && at >= (lively[i - 1]?.ts ?? 0)), 'times go with numbers');
-    assert.deepEqual(old.map(({ ts: at }) => Number(at) - ts), [...Array.from({ length: 250 }, (_, i) => i + 1), 300, 301]);
+    assert.deepEqual(old.map(({ ts: at }) => Number(at) - ts), [...Array.from({ length: 250 }, (_, i) => i + 1), 300, 301, 303, 304]);
     assert.deepEqual(old.slice(0, 2).map(({ content, recalled, revised_by: by }) => [content, recalled, by]), [['edited', 0, 251], ['', 1, 252]]);
     assert.deepEqual([old[4].extra, old[250].content], ['\x01"reply_to":2', '{"of":1,"content":"edited"}']);
+    const uid = Object.fromEntries((await stack.sql("SELECT name, id FROM user WHERE realm = 5 AND name IN ('ann', 'bob')")).map(({ name, id }) => [name, id]));
+    assert.deepEqual([old[252].content, old[253].extra],
+      [`{"by":${uid.ann},"role":"owner","was":"member"}`, `\x01"meta":{"a":1},"mentions":[${uid.bob}]`]);
     assert.equal(await stack.count("SELECT m.read_seq FROM member m JOIN conversation c ON c.id = m.conversation WHERE c.name = 'old'"), 50);
     assert.equal((await stack.chaguan('import', file)).stdout.match(/^messages=(.*)$/m)[1], '0');
     await assertAllCame();
