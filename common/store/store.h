@@ -176,6 +176,8 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
 /* How long the last store_journal was at work with its conversations locked: all attempts, but neither waiting for the
  * locks nor COMMIT, which cost the same for few posts as for many. */
 int64_t store_journal_ms(const struct store *store);
+/* How long its COMMITs took, which cost more for more bytes. */
+int64_t store_journal_commit_ms(const struct store *store);
 
 /* ---- Schema and health (store_schema.c) ---- */
 

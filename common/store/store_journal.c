@@ -695,8 +695,10 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
     if (!err)
         err = write_counters(store, batch);
     store->journal_ms += clock_mono_ms() - locked_ms;
+    int64_t written_ms = clock_mono_ms();
     if (!err)
         err = db_commit(store->db);
+    store->journal_commit_ms += clock_mono_ms() - written_ms;
     store_feed_settle(store, err);
     if (!err && count)
         remember(store, batch, count);
@@ -814,7 +816,7 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
         posts[i].of = message_has_of(posts[i].message.kind) ? store_revision_of(&posts[i].message) : 0;
         order[i] = &posts[i];
     }
-    store->journal_ms = 0;
+    store->journal_ms = store->journal_commit_ms = 0;
     store->put_back.from = store->put_back.to = 0;
     enum err err = run(store, &batch);
     if (err == ERR_INTERNAL)
@@ -828,4 +830,9 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
 int64_t store_journal_ms(const struct store *store)
 {
     return store->journal_ms;
+}
+
+int64_t store_journal_commit_ms(const struct store *store)
+{
+    return store->journal_commit_ms;
 }

@@ -214,6 +214,7 @@ struct store {
     struct store_authors *authors;   /* NULL: none was asked for so far */
     enum store_realm chatroom_realm; /* whose users those are who enter a chatroom (settings->doors) */
     int64_t journal_ms;              /* store_journal_ms */
+    int64_t journal_commit_ms;       /* store_journal_commit_ms */
     struct {                         /* the last transaction of store_journal that stored something */
         struct store_anchor anchor;  /* a message of it; seq 0: there was none */
         uint64_t epoch, connects;

@@ -17,8 +17,9 @@ enum { HOLD_MS = 50, MOST_MIN = 50 };
 /* … but so many of each payer go together however long it takes: where many say little each, small batches would cost the
  * database more, and nobody would be served sooner. */
 enum { SHARE = 8 };
-/* … and most bytes of one, unless one message has more: COMMIT writes them out. */
-enum { BATCH_BYTES = 512 * 1024 };
+/* … and most bytes of one, unless one message has more: COMMIT writes them out. Where that takes longer than HOLD_MS
+ * they are fewer, but for a share of each payer, which is so small that it is not what takes long. */
+enum { BATCH_BYTES = 512 * 1024, BATCH_BYTES_MIN = 64 * 1024, SHARE_BYTES = 8 * 1024 };
 
 STAILQ_HEAD(entries, entry);
 
@@ -37,10 +38,12 @@ struct entry {
 struct payer {
     TAILQ_ENTRY(payer) turn;
     uint64_t key;
-    uint64_t batch; /* in which it had its turn last, */
-    size_t taken;   /* … and how many of its own are in that */
+    uint64_t batch;            /* in which it had its turn last, */
+    size_t taken, taken_bytes; /* … and how many of its own are in that */
     struct entries entries;
 };
+
+TAILQ_HEAD(turns, payer);
 
 /* A stored batch on its way back to the loop. */
 struct batch {
@@ -62,14 +65,15 @@ struct journal {
     pthread_cond_t some;
     TAILQ_HEAD(queue, entry) queue; /* the oldest first … */
     struct map payers;              /* … and by who said it, */
-    TAILQ_HEAD(turns, payer) turns; /* each in turn: the first is the next */
+    struct turns turns;             /* each in turn: the first is the next */
     size_t waiting, waiting_bytes;
     size_t count, bytes; /* queued or being stored */
     bool stopping, stopped;
-    int64_t stop_ms;  /* when stopping: until when batches are tried */
-    bool failing;     /* journal thread: the last batch found no database */
-    uint64_t batches; /* journal thread: gathered so far */
-    size_t most;      /* journal thread: posts that this machine stores within HOLD_MS, as far as known */
+    int64_t stop_ms;   /* when stopping: until when batches are tried */
+    bool failing;      /* journal thread: the last batch found no database */
+    uint64_t batches;  /* journal thread: gathered so far */
+    size_t most;       /* journal thread: posts that this machine stores within HOLD_MS, as far as known, */
+    size_t most_bytes; /* … and bytes that it writes out within that */
 };
 
 static void settle(struct journal *journal, size_t count, size_t bytes)
@@ -145,49 +149,72 @@ static struct entry *take_from(struct journal *journal, struct payer *payer, str
     return entry;
 }
 
-/* Journal thread. A batch that took too long says how many are stored in time; one that was as large as it might be and
- * did not lets the next be larger. */
-static void learn(struct journal *journal, size_t count, int64_t ms)
+/* How much of something there may be, when `size` of it took so long: one that took too long says how much is done in
+ * time; one that was as large as it might be and did not lets the next be larger. */
+static size_t learn(size_t most, size_t least, size_t size, int64_t ms)
 {
-    if (ms > HOLD_MS && count > MOST_MIN) {
-        size_t most = count * HOLD_MS / (size_t)ms;
-        journal->most = most < MOST_MIN ? MOST_MIN : most;
-    } else if (count >= journal->most) {
-        journal->most += journal->most / 2;
+    if (ms > HOLD_MS && size > least) {
+        size_t in_time = size * HOLD_MS / (size_t)ms;
+        return in_time < least ? least : in_time;
     }
+    return size >= most ? most + most / 2 : most;
 }
 
-/* Whose turn it is; NULL: the batch is as large as it should be. Once one payer has had its share, all have. */
-static struct payer *next_payer(struct journal *journal, bool full)
+/* Journal thread. */
+static void learn_from(struct journal *journal, const struct batch *batch, const struct store *store)
 {
-    struct payer *payer = TAILQ_FIRST(&journal->turns);
-    if (payer->batch != journal->batches) {
-        payer->batch = journal->batches;
-        payer->taken = 0;
+    int64_t held_ms = store_journal_ms(store);
+    journal->most = learn(journal->most, MOST_MIN, batch->count, held_ms);
+    journal->most_bytes =
+        learn(journal->most_bytes, BATCH_BYTES_MIN, batch->bytes, held_ms + store_journal_commit_ms(store));
+    if (journal->most_bytes > BATCH_BYTES)
+        journal->most_bytes = BATCH_BYTES;
+}
+
+static bool has_had_share(struct payer *payer, uint64_t batch)
+{
+    if (payer->batch != batch) {
+        payer->batch = batch;
+        payer->taken = payer->taken_bytes = 0;
     }
-    if (full && payer->taken >= SHARE)
+    return payer->taken >= SHARE || payer->taken_bytes >= SHARE_BYTES;
+}
+
+/* Whose turn it is; NULL: nobody's. In a batch that is as large as it should be those who have had their share are moved
+ * to `served`. */
+static struct payer *next_payer(struct journal *journal, bool full, struct turns *served)
+{
+    struct payer *payer;
+    while ((payer = TAILQ_FIRST(&journal->turns)) && has_had_share(payer, journal->batches) && full) {
+        TAILQ_REMOVE(&journal->turns, payer, turn);
+        TAILQ_INSERT_TAIL(served, payer, turn);
+    }
+    if (!payer)
         return NULL;
     payer->taken++;
+    payer->taken_bytes += message_size(STAILQ_FIRST(&payer->entries)->message);
     TAILQ_REMOVE(&journal->turns, payer, turn);
     TAILQ_INSERT_TAIL(&journal->turns, payer, turn);
     return payer;
 }
 
-/* Waits for a message; takes up to journal_batch of them, or as many as are stored in time or are everybody's share,
- * and returns how many; 0 at the end. Oldest first: but while more wait than go together, one of each payer in turn, so that whoever sends
- * much waits behind themselves. What one payer sends keeps its order. */
+/* Waits for a message; takes up to journal_batch of them, or as many as are stored in time or are everybody's share, and
+ * returns how many; 0 at the end. Oldest first: but while more wait than go together, one of each payer in turn, so that
+ * whoever sends much waits behind themselves. What one payer sends keeps its order. */
 static size_t gather(struct journal *journal, struct entries *taken, int64_t *oldest_ms)
 {
+    struct turns served = TAILQ_HEAD_INITIALIZER(served);
     size_t count = 0, bytes = 0;
     pthread_mutex_lock(&journal->lock);
     while (!journal->waiting && !journal->stopping)
         pthread_cond_wait(&journal->some, &journal->lock);
     size_t limit = (size_t)journal->settings->journal_batch, most = journal->most < limit ? journal->most : limit;
     journal->batches++;
-    bool all = journal->waiting <= most && journal->waiting_bytes <= BATCH_BYTES;
+    bool all = journal->waiting <= most && journal->waiting_bytes <= journal->most_bytes;
     *oldest_ms = INT64_MAX;
     for (; journal->waiting && count < limit && bytes < BATCH_BYTES; count++) {
-        struct payer *payer = all ? TAILQ_FIRST(&journal->queue)->payer : next_payer(journal, count >= most);
+        bool full = count >= most || bytes >= journal->most_bytes;
+        struct payer *payer = all ? TAILQ_FIRST(&journal->queue)->payer : next_payer(journal, full, &served);
         if (!payer)
             break;
         const struct entry *entry = take_from(journal, payer, taken);
@@ -195,6 +222,7 @@ static size_t gather(struct journal *journal, struct entries *taken, int64_t *ol
         if (entry->queued_ms < *oldest_ms)
             *oldest_ms = entry->queued_ms;
     }
+    TAILQ_CONCAT(&journal->turns, &served, turn);
     pthread_mutex_unlock(&journal->lock);
     return count;
 }
@@ -267,7 +295,7 @@ static void store_batch(struct journal *journal, struct store *store, struct bat
         log_info("journal.recovered", "batch=%zu", batch->count);
     journal->failing = err != ERR_OK;
     keep_borrowed(batch);
-    learn(journal, batch->count, store_journal_ms(store));
+    learn_from(journal, batch, store);
 }
 
 /* Not tried. */
@@ -318,6 +346,7 @@ struct journal *journal_new(const struct settings *settings, struct completion_q
     journal->stored = stored;
     journal->arg = arg;
     journal->most = (size_t)settings->journal_batch;
+    journal->most_bytes = BATCH_BYTES;
     TAILQ_INIT(&journal->queue);
     TAILQ_INIT(&journal->turns);
     pthread_mutex_init(&journal->lock, NULL);

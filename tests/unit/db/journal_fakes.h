@@ -27,6 +27,7 @@ static struct {
     struct {
         size_t count;
         int64_t patience_ms;
+        size_t bytes; /* of the texts, once it is answered */
     } batches[BATCHES_MAX];
     /* Instead of all that: answers a batch itself. */
     enum err (*instead)(struct store_post *posts, size_t count, int64_t patience_ms);
@@ -34,6 +35,8 @@ static struct {
     uint64_t seq;
     size_t per_ms; /* posts that it stores in a millisecond; 0: it takes no time */
     int64_t took_ms;
+    size_t bytes_per_ms; /* that it writes out at COMMIT; 0: in no time */
+    int64_t commit_ms;
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static struct store *const the_store = (struct store *)&fake;
@@ -80,6 +83,11 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
         pthread_cond_wait(&fake.changed, &fake.lock);
     enum err answer = fake.answer;
     fake.took_ms = fake.per_ms ? (int64_t)(count / fake.per_ms) : 0;
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += posts[i].message.content.len + posts[i].message.client_id.len;
+    fake.batches[fake.begun - 1].bytes = bytes;
+    fake.commit_ms = fake.bytes_per_ms ? (int64_t)(bytes / fake.bytes_per_ms) : 0;
     for (size_t i = 0; i < count; i++) {
         posts[i].err = answer ? answer : i < 4 ? fake.post_answer[i] : ERR_OK;
         posts[i].message.seq = posts[i].err ? 0 : ++fake.seq;
@@ -93,6 +101,12 @@ int64_t store_journal_ms(const struct store *store)
 {
     CG_ASSERT(store == the_store);
     return fake.took_ms;
+}
+
+int64_t store_journal_commit_ms(const struct store *store)
+{
+    CG_ASSERT(store == the_store);
+    return fake.commit_ms;
 }
 
 static inline void hold(bool held)
@@ -183,6 +197,8 @@ static inline int begin(void **state)
     fake.seq = 0;
     fake.per_ms = 0;
     fake.took_ms = 0;
+    fake.bytes_per_ms = 0;
+    fake.commit_ms = 0;
     settings = (struct settings){
         .journal_batch = 100, .journal_queue = 1000, .journal_queue_bytes = 1000000, .journal_timeout_ms = 5000};
     clock_freeze(100000);

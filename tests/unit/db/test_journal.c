@@ -187,6 +187,47 @@ static void nobody_waits_behind_what_another_pours_in(void **state)
     assert_int_equal(begun(), 1 + 21); /* as full as ever */
 }
 
+/* A disk that takes a quarter of a second for as much as a batch may hold: who says little waits for no such batch. */
+static void nobody_waits_while_much_is_written_out_for_another(void **state)
+{
+    (void)state;
+    enum { LONG = 15 * 1024, LESSON = 80, MUCH = 60, CROWD = 40, EACH = 8, ALL = LESSON + MUCH + CROWD * EACH };
+    char *text = malloc(LONG + 1);
+    memset(text, 'x', LONG);
+    text[LONG] = '\0';
+    settings.journal_queue_bytes = 64 * 1024 * 1024;
+    settings.journal_batch = 1000;
+    fake.bytes_per_ms = 2048;
+    uint64_t number = 0;
+    while (number < LESSON)
+        assert_int_equal(submit_of(9, ++number, "x", text), ERR_OK);
+    await_answers(LESSON);
+    size_t before = begun() + 1;
+    hold(true);
+    while (number < LESSON + MUCH)
+        assert_int_equal(submit_of(9, ++number, "x", text), ERR_OK);
+    await_begun(before);
+    for (uint64_t i = 0; i < EACH; i++)
+        for (uint64_t sender = 0; sender < CROWD; sender++)
+            assert_int_equal(submit_of(100 + sender, ++number, "x", ""), ERR_OK);
+    hold(false);
+    await_answers(ALL);
+    assert_in_range(fake.batches[before].count, CROWD * EACH, CROWD * EACH + 8); /* of theirs all, at once */
+    for (size_t i = before; i < begun(); i++)
+        assert_in_range(fake.batches[i].bytes, 1, 192 * 1024);
+    fake.bytes_per_ms = 0;
+    size_t later = begun(), largest = 0;
+    hold(true);
+    for (uint64_t n = 1; n <= 4 * MUCH; n++)
+        assert_int_equal(submit_of(9, number + n, "x", text), ERR_OK);
+    free(text);
+    hold(false);
+    await_answers(ALL + 4 * MUCH);
+    for (size_t i = later; i < begun(); i++)
+        largest = fake.batches[i].bytes > largest ? fake.batches[i].bytes : largest;
+    assert_in_range(largest, 400 * 1024, 528 * 1024); /* a quick one gets as much as ever */
+}
+
 static void more_senders_than_go_together_take_turns(void **state)
 {
     (void)state;
@@ -320,6 +361,7 @@ int main(void)
         TEST(a_slow_database_gets_smaller_batches_until_it_is_quick_again),
         TEST(a_crowd_goes_together_however_slow_the_database),
         TEST(nobody_waits_behind_what_another_pours_in),
+        TEST(nobody_waits_while_much_is_written_out_for_another),
         TEST(more_senders_than_go_together_take_turns),
         TEST(what_goes_into_one_batch_goes_as_it_came),
         TEST(a_full_queue_refuses_by_count),
