@@ -21,7 +21,7 @@
 
 struct db;
 
-enum { DB_MAX_PARAMS = 12, DB_MAX_COLUMNS = 18 };
+enum { DB_MAX_PARAMS = 12, DB_MAX_COLUMNS = 20 };
 
 /* A parameter or a column. Columns of an integer type come as numbers, all others as text, in which what is no UTF-8 is
  * made plain question marks; NULL has is_null. */
