@@ -209,12 +209,13 @@ static const struct setting rows[] = {
     ROW(rate_handshakes, COUNT, RELAY, "1000", 0, 1000000,
         "Connections a second that one address may open in the long run; then 429. 0: any number."),
     ROW(rate_handshakes_burst, COUNT, RELAY, "20000", 1, 1000000, "Connections that one address may open at once."),
-    ROW(rate_creations, COUNT, REST, "50", 0, 1000000,
-        "REST calls a second by which one address may make what stays: rooms, users, spaces, friendships, files. "
-        "Then 429. 0: any number."),
-    ROW(rate_creations_burst, COUNT, REST, "10000", 1, 1000000, "Such calls that one address may make at once."),
-    ROW(create, TEXT, REST, "keys", 4, 5,
-        "Who makes conversations of the application (POST /v1/conversations): keys, only who has a server key; users, "
+    ROW(rate_creations, COUNT, REST | RELAY, "50", 0, 1000000,
+        "REST calls and native commands a second by which one address may make what stays: rooms, users, spaces, "
+        "friendships, files. Then 429 or `rate`. 0: any number."),
+    ROW(rate_creations_burst, COUNT, REST | RELAY, "10000", 1, 1000000,
+        "Such calls that one address may make at once."),
+    ROW(create, TEXT, REST | RELAY, "keys", 4, 5,
+        "Who makes conversations of the application (POST /v1/conversations, the native `create`): keys, only who has a server key; users, "
         "its users, too."),
     ROW(rate_key, COUNT, REST, "1000", 0, 1000000,
         "Calls of the server API a second that one key may make of this process in the long run; a broadcast counts "
@@ -287,7 +288,8 @@ static const struct setting rows[] = {
     ROW(app_audience, TEXT, REST | RELAY, "chaguan", 1, 255,
         "The `aud` that every token of the application must carry."),
     ROW_CHOICE(
-        doors, REST | RELAY, "all", "all|token",
+        doors,
+        REST | RELAY, "all", "all|token",
         "all: the doors are open as their tutorials have it. token: no door lets anybody in without a token of a "
         "user of the application, who it then is."),
     ROW_CHOICE(

@@ -20,6 +20,14 @@ static uint64_t reader_of(const struct app_actor *actor)
     return actor->is_user ? actor->user : 0;
 }
 
+enum err app_actor_find(struct store *store, struct str id, uint64_t user, struct app_actor *actor)
+{
+    struct store_app_user found;
+    enum err err = store_app_user_find(store, id, &found);
+    *actor = (struct app_actor){.is_user = true, .user = user, .role = found.role};
+    return !err && found.user != user ? ERR_NOT_FOUND : err;
+}
+
 /* ---- which one ---- */
 
 static enum err is_banned(struct store *store, const struct app_actor *actor, uint64_t conversation, bool *banned)
@@ -264,11 +272,11 @@ static enum err find_members(struct store *store, const struct app_actor *actor,
 }
 
 static enum err make(struct store *store, const struct app_actor *actor, struct store_app_new *wanted,
-                     struct store_app_conversation *found, enum app_refusal *why)
+                     struct store_app_conversation *found, struct buf *meta, enum app_refusal *why)
 {
     enum err err = store_app_conversation_make(store, wanted);
     if (!err)
-        err = store_app_conversation_find(store, str_of(wanted->name), reader_of(actor), false, found, NULL);
+        err = store_app_conversation_find(store, str_of(wanted->name), reader_of(actor), false, found, meta);
     if (err == ERR_NOT_FOUND)
         return deny(why, APP_NO_CONVERSATION);
     if (!err && found->type != wanted->type)
@@ -284,8 +292,8 @@ bool app_may_make(const struct settings *settings, const struct app_actor *actor
 }
 
 enum err app_make(struct store *store, const struct settings *settings, const struct app_actor *actor,
-                  const struct app_wish *wish, struct str public_id, struct store_app_conversation *found, bool *made,
-                  enum app_refusal *why)
+                  const struct app_wish *wish, struct str public_id, struct store_app_conversation *found,
+                  struct buf *meta, bool *made, enum app_refusal *why)
 {
     struct store_app_new wanted = {
         .id = wish->id,
@@ -302,7 +310,7 @@ enum err app_make(struct store *store, const struct settings *settings, const st
     enum err err = find_members(store, actor, wish, members, &wanted.count, why);
     wanted.members = members;
     if (!err)
-        err = make(store, actor, &wanted, found, why);
+        err = make(store, actor, &wanted, found, meta, why);
     *made = wanted.made;
     free(members);
     return err;

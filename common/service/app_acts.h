@@ -10,6 +10,9 @@
 #include "common/settings.h"
 #include "common/store/store_app_user.h"
 
+/* A user of the application, by their id, if it still is the user of that number. ERR_NOT_FOUND. */
+enum err app_actor_find(struct store *store, struct str id, uint64_t user, struct app_actor *actor) CG_MUST_CHECK;
+
 /* The conversation of that id, the application's or a public one, if the actor may do that there. `meta` as in
  * store_app_conversation_find. */
 enum err app_find(struct store *store, const struct app_actor *actor, struct str id, enum app_act act,
@@ -46,9 +49,9 @@ enum err app_rename(struct store *store, const struct app_actor *actor, uint64_t
 /* Whether the actor may make conversations at all: app_make sees to it, too. */
 bool app_may_make(const struct settings *settings, const struct app_actor *actor);
 /* Makes a conversation with who is named, and with the actor, or finds the one that is there: of that id, or of these two.
- * `public_id`: what it is to be (struct store_app_new). *made: it is new. */
+ * `public_id`: what it is to be (struct store_app_new). *made: it is new. `meta` as in store_app_conversation_find. */
 enum err app_make(struct store *store, const struct settings *settings, const struct app_actor *actor,
-                  const struct app_wish *wish, struct str public_id, struct store_app_conversation *found, bool *made,
-                  enum app_refusal *why) CG_MUST_CHECK;
+                  const struct app_wish *wish, struct str public_id, struct store_app_conversation *found,
+                  struct buf *meta, bool *made, enum app_refusal *why) CG_MUST_CHECK;
 
 #endif

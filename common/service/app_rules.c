@@ -202,18 +202,18 @@ static void keep(struct app_wish *wish, struct json_object *list)
     }
 }
 
-bool app_wish_read(struct json_object *object, struct app_wish *wish, struct app_wrong *wrong)
+bool app_wish_read(struct json_object *object, const char *id, struct app_wish *wish, struct app_wrong *wrong)
 {
     struct str type;
     struct json_object *list;
     *wish = (struct app_wish){.type = APP_GROUP};
-    if (!read_text(object, "id", &wish->id, wrong) || !read_text(object, "type", &type, wrong) ||
+    if (!read_text(object, id, &wish->id, wrong) || !read_text(object, "type", &type, wrong) ||
         !read_text(object, "name", &wish->title, wrong) || !read_meta(object, &wish->meta, wrong))
         return false;
     if (!type_of(type, &wish->type))
         return is_wrong(wrong, "type", "must be group, direct or public");
     if (wish->id.len && !store_app_conversation_id_ok(wish->id))
-        return is_wrong(wrong, "id",
+        return is_wrong(wrong, id,
                         "must be 1 to 128 bytes without controls, and not begin as a public id does (conv_, room_ …)");
     if (!app_is_title(wish->title))
         return is_wrong(wrong, "name", "must be at most 256 bytes of UTF-8 without controls");
@@ -245,7 +245,22 @@ static void add_last(struct buf *out, const struct store_app_line *line)
     json_end_object(out);
 }
 
-void app_add_line(struct buf *out, const struct store_app_line *line)
+void app_add_conversation(struct buf *out, const struct store_app_conversation *of, struct str meta)
+{
+    bool is_app = of->kind == KIND_APP;
+    json_add_text(out, "id", is_app ? of->name : of->public_id);
+    json_add_text(out, "public_id", of->public_id);
+    json_add_u64(out, "ch", of->conversation);
+    json_add_text(out, "type", app_type_name(of->kind, of->type));
+    json_add_text(out, "name", is_app ? of->title : of->kind == KIND_FRIENDS ? "" : of->name);
+    json_add_raw(out, "meta", meta.len ? meta : STR("{}"));
+    json_add_u64(out, "seq", of->seq);
+    json_add_int(out, "created", of->created_ms);
+    if (of->role)
+        json_add_text(out, "role", app_member_role_name(of->role));
+}
+
+void app_begin_line(struct buf *out, const struct store_app_line *line)
 {
     json_add_string(out, "id", line->name);
     json_add_string(out, "public_id", line->public_id);
@@ -260,4 +275,19 @@ void app_add_line(struct buf *out, const struct store_app_line *line)
     json_add_bool(out, "muted", line->is_muted);
     json_add_u64(out, "unread", line->unread);
     add_last(out, line);
+    if (!line->partner.user)
+        return;
+    json_add_object(out, "partner");
+    json_add_u64(out, "uid", line->partner.user);
+    json_add_string(out, "id", line->partner.id);
+    json_add_string(out, "name", line->partner.name.len ? line->partner.name : line->partner.id);
+    if (line->partner.face.len)
+        json_add_string(out, "face", line->partner.face);
+}
+
+void app_add_line(struct buf *out, const struct store_app_line *line)
+{
+    app_begin_line(out, line);
+    if (line->partner.user)
+        json_end_object(out);
 }

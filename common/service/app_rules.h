@@ -67,7 +67,7 @@ bool app_member_role_of(struct str name, enum store_member_role *role);
 
 enum { APP_MEMBERS_AT_ONCE = 1000 };
 
-/* {id?, type, name?, meta?, members?}, copied; empty: not given. */
+/* {id?, type, name?, meta?, members?}, copied; empty: not given. The id stands in the field `id` says. */
 struct app_wish {
     struct str id, title, meta;
     enum store_app_type type;
@@ -80,7 +80,7 @@ struct app_wrong {
     const char *field, *rule;
 };
 /* Fields of other names are not looked at. To be ended in any case. */
-bool app_wish_read(struct json_object *object, struct app_wish *wish, struct app_wrong *wrong);
+bool app_wish_read(struct json_object *object, const char *id, struct app_wish *wish, struct app_wrong *wrong);
 void app_wish_fini(struct app_wish *wish);
 
 /* Whether a conversation may be called so. */
@@ -88,7 +88,10 @@ bool app_is_title(struct str title);
 
 /* ---- as JSON ---- */
 
-/* The members of an object that a list of conversations has for each of them; the object is the caller's. */
+/* The members of an object; the object is the caller's. `meta` empty: none. */
+void app_add_conversation(struct buf *out, const struct store_app_conversation *of, struct str meta);
+/* The same of one in a list. Its last member is the object `partner`, if there is one: app_begin_line leaves that open. */
 void app_add_line(struct buf *out, const struct store_app_line *line);
+void app_begin_line(struct buf *out, const struct store_app_line *line);
 
 #endif

@@ -45,7 +45,7 @@ static const struct store_statement rows[] = {
                          "  AND (n.sender IS NULL OR n.sender <> m.user) AND n.kind IN (" STORE_KINDS_SAID
                          ") AND n.recalled = 0), EXISTS(SELECT 1 FROM sanction s WHERE s.user = m.user AND s.kind = 1"
                          "  AND (s.conversation IS NULL OR s.conversation = c.id) AND s.lifted_at IS NULL"
-                         "  AND (s.until IS NULL OR s.until > UTC_TIMESTAMP(3)))"
+                         "  AND (s.until IS NULL OR s.until > UTC_TIMESTAMP(3))), q.id, q.name, e.name, e.face"
                          " FROM (SELECT b.conversation, b.user, b.read_seq, b.role FROM member b"
                          "  JOIN app_conversation x ON x.conversation = b.conversation AND x.deleted_at IS NULL"
                          "  WHERE b.user = ? AND b.conversation < ? ORDER BY b.conversation DESC LIMIT ?) m"
@@ -54,6 +54,10 @@ static const struct store_statement rows[] = {
                          " LEFT JOIN message l ON l.conversation = c.id AND l.seq = (SELECT t.seq FROM message t"
                          "  WHERE t.conversation = c.id AND t.seq > IF(c.seq > 200, c.seq - 200, 0)"
                          "  AND t.kind IN (" STORE_KINDS_SAID ") ORDER BY t.seq DESC LIMIT 1)"
+                         /* CHAR(1): who is being erased */
+                         " LEFT JOIN pair p ON p.conversation = c.id"
+                         " LEFT JOIN user q ON q.id = IF(p.user1 = m.user, p.user2, p.user1)"
+                         "  AND LEFT(q.name, 1) <> CHAR(1) LEFT JOIN app_user e ON e.user = q.id"
                          " ORDER BY m.conversation DESC"},
     {SQL_APP_CONVERSATIONS, "SELECT a.conversation, c.public_id, c.name, a.type, a.title, a.meta, c.seq"
                             " FROM app_conversation a JOIN conversation c ON c.id = a.conversation"
@@ -402,7 +406,8 @@ static void on_own_line(void *arg, const struct db_value *c)
                                            .name = c[12].text,
                                            .at_ms = c[13].number},
                                   .unread = c[14].number,
-                                  .is_muted = c[15].number};
+                                  .is_muted = c[15].number,
+                                  .partner = {c[16].number, c[17].text, c[18].text, c[19].text}};
     visit->fn.line(visit->arg, &line);
 }
 

@@ -96,6 +96,10 @@ struct store_app_line {
         struct str name, content; /* content: its first STORE_APP_LAST_CHARS characters */
     } last;
     uint64_t unread; /* among the latest STORE_APP_UNREAD_MAX events */
+    struct {
+        uint64_t user;             /* of APP_DIRECT the other one; 0: none, or one who was erased */
+        struct str id, name, face; /* name, face: empty: none was given */
+    } partner;
 };
 typedef void store_app_line_fn(void *arg, const struct store_app_line *line);
 /* Up to `limit` conversations that the user is a member of, of those below number `before`, the newest first. */

@@ -161,6 +161,9 @@ void hub_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding,
 /* Tells the other relays something without a number. */
 void hub_notify(struct hub *hub, enum wire_kind kind, uint64_t conversation, uint64_t user);
 
+/* What a user may do was taken away, and that is committed: this relay and the others look at once. */
+void hub_revoked(struct hub *hub);
+
 /* Tells them how far a user has read. */
 void hub_notify_read(struct hub *hub, uint64_t user, const struct wire_mark *mark);
 

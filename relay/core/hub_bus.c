@@ -132,6 +132,13 @@ void hub_notify(struct hub *hub, enum wire_kind kind, uint64_t conversation, uin
     notify(hub, kind, conversation, user, STR(""));
 }
 
+void hub_revoked(struct hub *hub)
+{
+    struct wire_header header = {.kind = WIRE_SANCTION, .sender = hub->incarnation, .epoch = hub->epoch};
+    hub_notify(hub, WIRE_SANCTION, WIRE_CONTROL, 0);
+    hub->notices.control(hub->notices.arg, &header, STR(""));
+}
+
 void hub_notify_io(struct hub *hub, uint64_t conversation, struct str payload)
 {
     notify(hub, WIRE_IO, conversation, 0, payload);

@@ -14,6 +14,7 @@ static void on_sweep(struct wheel_timer *timer)
     rate_table_sweep(&limits->users, limits->wheel->now_ms, SWEEP_MS);
     rate_table_sweep(&limits->addresses, limits->wheel->now_ms, SWEEP_MS);
     rate_table_sweep(&limits->handshakes, limits->wheel->now_ms, SWEEP_MS);
+    rate_table_sweep(&limits->creations, limits->wheel->now_ms, SWEEP_MS);
     wheel_set(limits->wheel, &limits->sweep, SWEEP_MS);
 }
 
@@ -29,6 +30,7 @@ void limits_fini(struct limits *limits)
     rate_table_fini(&limits->users);
     rate_table_fini(&limits->addresses);
     rate_table_fini(&limits->handshakes);
+    rate_table_fini(&limits->creations);
 }
 
 /* ---- connections ---- */
@@ -156,4 +158,28 @@ enum limits_verdict limits_message(struct limits *limits, struct limits_client *
         return LIMITS_REFUSED;
     metric_inc(METRIC_CLOSED_RATE);
     return LIMITS_CLOSED;
+}
+
+/* ---- what costs more than a message ---- */
+
+static bool take(struct limits *limits, struct rate_table *table, uint64_t key, struct rate rate,
+                 int64_t *retry_after_ms)
+{
+    const struct rates rates = {.messages = rate};
+    struct rate passed;
+    bool taken = rate_table_take(table, key, &rates, 0, limits->wheel->now_ms, &passed, retry_after_ms);
+    if (!taken)
+        metric_inc(METRIC_RATE_REFUSED);
+    return taken;
+}
+
+/* No user's key is an address's. */
+bool limits_creation(struct limits *limits, const struct limits_client *client, int64_t *retry_after_ms)
+{
+    *retry_after_ms = 0;
+    if (!limits)
+        return true;
+    const struct rate rate = {limits->settings->rate_creations, limits->settings->rate_creations_burst};
+    return (!client->address || take(limits, &limits->creations, client->address, rate, retry_after_ms)) &&
+           (!client->user || take(limits, &limits->creations, ~client->user, rate, retry_after_ms));
 }

@@ -18,6 +18,7 @@ struct limits {
     const struct settings *settings;
     struct wheel *wheel;
     struct rate_table users, addresses, handshakes; /* the last by address, too */
+    struct rate_table creations;                    /* by who makes what stays: users and addresses */
     struct wheel_timer sweep;
 };
 
@@ -55,6 +56,9 @@ void limits_leave(struct limits *limits, struct limits_client *client);
 enum limits_verdict limits_message(struct limits *limits, struct limits_client *client, size_t bytes,
                                    int64_t *retry_after_ms);
 
+/* What this client asks for makes what stays for ever: false, and when to try again, if its user or its address has made too
+ * much (rate_creations). Counted. */
+bool limits_creation(struct limits *limits, const struct limits_client *client, int64_t *retry_after_ms);
 /* Who pays for what a client asks for (db_pool.h): its user, or while there is none, where it comes from. */
 static inline uint64_t limits_payer_address(uint64_t address)
 {

@@ -39,6 +39,17 @@ void presence_offline(struct presence *presence, uint64_t user);
 typedef void presence_members_fn(void *arg, const struct member *members, size_t count);
 void presence_ask(struct presence *presence, uint64_t conversation, presence_members_fn *fn, void *arg);
 
+/* Whether users of the application are online: by any relay that lives. `fn` is called once, perhaps before this returns; of
+ * whom a Redis that would know is down, nothing is known. `asked` lives until then. */
+enum { PRESENCE_ASKED = 100 };
+struct presence_asked {
+    uint64_t user;
+    bool known, online; /* set */
+};
+typedef void presence_online_fn(void *arg);
+void presence_ask_online(struct presence *presence, struct presence_asked *asked, size_t count, presence_online_fn *fn,
+                         void *arg);
+
 /* Another relay changed who is present in the room. */
 void presence_changed(struct presence *presence, uint64_t conversation);
 /* A Redis server came back or was lost. */

@@ -2,6 +2,7 @@
  *
  *   presence.c        users coming and going on this relay
  *   presence_list.c   the member list of a room
+ *   presence_online.c which users are online at all
  *   presence_lease.c  this relay's lease, the relays that lost theirs, and the end */
 #ifndef CG_RELAY_CORE_PRESENCE_PARTS_H
 #define CG_RELAY_CORE_PRESENCE_PARTS_H

@@ -75,6 +75,18 @@ void native_refuse(struct native *native, int64_t re, const char *code, const ch
     refuse(native, re, code, message, 0);
 }
 
+void native_refuse_rate(struct native *native, int64_t re, const char *message, int64_t retry_after_ms)
+{
+    refuse(native, re, "rate", message, retry_after_ms);
+}
+
+void native_refuse_argument(struct native *native, int64_t re, const char *field, const char *rule)
+{
+    char message[256];
+    snprintf(message, sizeof message, "%s %s", field, rule);
+    native_refuse(native, re, "bad_argument", message);
+}
+
 /* A refusal that says when to try again. */
 static void again(struct native *native, int64_t re, const char *code, const char *message)
 {
@@ -580,6 +592,11 @@ static const struct {
     {"unread", "id cmd rooms", false, native_unread, NULL},
     {"members", "id cmd room", false, NULL, native_members},
     {"typing", "id cmd room", false, NULL, native_typing},
+    {"conversations", "id cmd limit cursor", false, native_conversations, NULL},
+    {"create", "id cmd room type name meta members", false, native_create, NULL},
+    {"invite", "id cmd room user role", false, NULL, native_invite},
+    {"remove", "id cmd room user", false, NULL, native_remove},
+    {"quit", "id cmd room", false, NULL, native_quit},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -14,20 +14,12 @@ enum {
     UNREAD_BYTES = 4096 + NATIVE_ROOMS_AT_ONCE * (6 * NATIVE_ID_MAX + 256),
 };
 
-/* What every look-up carries. */
-struct asked {
-    struct job job;
-    uint64_t session_id, user;
-    uint64_t epoch;     /* in which it was asked */
-    uint64_t forgotten; /* hub->forgotten then: what is read may be gone since */
-    int64_t re;
-    bool much; /* its answer may be large: native_begin_much */
-};
+/* ---- look-ups ---- */
 
-static void *asked_new(struct native *native, int64_t re, size_t size, void (*work)(struct job *, struct store *),
+void *native_asked_new(struct native *native, int64_t re, size_t size, void (*work)(struct job *, struct store *),
                        void (*done)(struct job *))
 {
-    struct asked *asked = mem_zalloc(size);
+    struct native_asked *asked = mem_zalloc(size);
     asked->job.work = work;
     asked->job.done = done;
     asked->session_id = native->session->id;
@@ -38,13 +30,13 @@ static void *asked_new(struct native *native, int64_t re, size_t size, void (*wo
     return asked;
 }
 
-static void answered(struct asked *asked, struct native *native)
+void native_answered(struct native_asked *asked, struct native *native)
 {
     if (asked->much)
         native_end_much(native);
 }
 
-static void look_up_much(struct native *native, struct asked *asked)
+void native_look_up_much(struct native *native, struct native_asked *asked)
 {
     if (!native_begin_much(native, asked->re)) {
         free(asked);
@@ -55,8 +47,7 @@ static void look_up_much(struct native *native, struct asked *asked)
         native_end_much(native);
 }
 
-/* Its answer came: whom it is for, if they are still there and it did not fail. */
-static struct native *asked_by(struct asked *asked)
+struct native *native_asked_by(struct native_asked *asked)
 {
     struct native *native = native_find(asked->session_id);
     if (!native)
@@ -66,14 +57,14 @@ static struct native *asked_by(struct asked *asked)
         return native;
     bool known = asked->job.err == ERR_NOT_FOUND || asked->job.err == ERR_UNKNOWN;
     native_fail(native, asked->re, known ? asked->job.err : ERR_DOWN);
-    answered(asked, native);
+    native_answered(asked, native);
     return NULL;
 }
 
 /* ---- history ---- */
 
 struct history {
-    struct asked asked;
+    struct native_asked asked;
     struct page page;
     struct store_reaction *reactions;
     size_t reaction_count;
@@ -136,10 +127,10 @@ static void on_history(struct job *job)
 {
     struct history *history = (struct history *)job;
     const struct page *page = &history->page;
-    struct native *native = asked_by(&history->asked);
+    struct native *native = native_asked_by(&history->asked);
     if (native && history->asked.forgotten != protocol_context.hub->forgotten) {
         native_fail(native, history->asked.re, ERR_DOWN);
-        answered(&history->asked, native);
+        native_answered(&history->asked, native);
     } else if (native) {
         struct buf out;
         size_t at = 0, more = history->reaction_count * (STORE_EMOJI_MAX + 64) + page->count * 20;
@@ -156,7 +147,7 @@ static void on_history(struct job *job)
         if (history->life.trimmed)
             json_add_u64(&out, "trimmed", history->life.trimmed);
         native_end(native, &out);
-        answered(&history->asked, native);
+        native_answered(&history->asked, native);
     }
     page_fini(&history->page);
     free(history->reactions);
@@ -197,20 +188,20 @@ void native_history(struct native_room *room, int64_t re, struct json_object *ob
     range.conversation = room->membership.conversation;
     range.authors = true;
     range.limit = (unsigned)limit + 1; /* one more is read, to see whether there are more */
-    struct history *history = asked_new(native, re, sizeof *history, read_history, on_history);
+    struct history *history = native_asked_new(native, re, sizeof *history, read_history, on_history);
     page_init(&history->page, &range, (size_t)protocol_context.settings->history_bytes,
               12 * (size_t)protocol_context.settings->max_message_bytes + 24576);
     history->page.rows_max = (size_t)limit;
     history->page.encode = encode;
     history->page.gone = encode_gone;
     job_charge(&history->asked.job, JOB_ASK, native->user, 1 + (size_t)limit / 50);
-    look_up_much(native, &history->asked);
+    native_look_up_much(native, &history->asked);
 }
 
 /* ---- the read marker ---- */
 
 struct reading {
-    struct asked asked;
+    struct native_asked asked;
     char id[NATIVE_ID_MAX];
     uint64_t seq, unread;
     struct store_native_membership membership;
@@ -239,7 +230,7 @@ static void move_marker(struct job *job, struct store *store)
 static void on_moved(struct job *job)
 {
     struct reading *reading = (struct reading *)job;
-    struct native *native = asked_by(&reading->asked);
+    struct native *native = native_asked_by(&reading->asked);
     struct wire_mark mark = {reading->membership.conversation, reading->membership.read_seq};
     if (native) {
         struct buf out;
@@ -262,7 +253,7 @@ void native_read(struct native_room *room, int64_t re, struct json_object *objec
         native_refuse(room->native, re, "bad_argument", "seq must be a number");
         return;
     }
-    struct reading *reading = asked_new(room->native, re, sizeof *reading, move_marker, on_moved);
+    struct reading *reading = native_asked_new(room->native, re, sizeof *reading, move_marker, on_moved);
     reading->seq = (uint64_t)seq;
     memcpy(reading->id, room->id, strlen(room->id));
     job_charge(&reading->asked.job, JOB_ASK, room->native->user, 3 + STORE_UNREAD_MAX / 200);
@@ -272,7 +263,7 @@ void native_read(struct native_room *room, int64_t re, struct json_object *objec
 /* ---- unread ---- */
 
 struct counting {
-    struct asked asked;
+    struct native_asked asked;
     size_t count;
     char ids[NATIVE_ROOMS_AT_ONCE][NATIVE_ID_MAX];
     uint64_t unread[NATIVE_ROOMS_AT_ONCE];
@@ -319,7 +310,7 @@ static void add_counted(struct buf *out, const struct counting *counting, size_t
 static void on_counted(struct job *job)
 {
     struct counting *counting = (struct counting *)job;
-    struct native *native = asked_by(&counting->asked);
+    struct native *native = native_asked_by(&counting->asked);
     if (native) {
         struct buf out;
         native_begin(&out, UNREAD_BYTES, counting->asked.re);
@@ -328,7 +319,7 @@ static void on_counted(struct job *job)
             add_counted(&out, counting, i);
         json_end_array(&out);
         native_end(native, &out);
-        answered(&counting->asked, native);
+        native_answered(&counting->asked, native);
     }
     free(counting);
 }
@@ -357,11 +348,11 @@ static const char *read_ids(struct json_object *object, struct counting *countin
 
 void native_unread(struct native *native, int64_t re, struct json_object *object)
 {
-    struct counting *counting = asked_new(native, re, sizeof *counting, count_unread, on_counted);
+    struct counting *counting = native_asked_new(native, re, sizeof *counting, count_unread, on_counted);
     const char *wrong = read_ids(object, counting);
     if (!wrong) {
         job_charge(&counting->asked.job, JOB_ASK, native->user, 1 + 2 * counting->count);
-        look_up_much(native, &counting->asked);
+        native_look_up_much(native, &counting->asked);
         return;
     }
     free(counting);
@@ -372,7 +363,7 @@ void native_unread(struct native *native, int64_t re, struct json_object *object
 
 static void on_members(void *arg, const struct member *members, size_t count)
 {
-    struct asked *asked = arg;
+    struct native_asked *asked = arg;
     struct native *native = native_find(asked->session_id);
     if (native) {
         struct buf out;
@@ -396,6 +387,6 @@ void native_members(struct native_room *room, int64_t re, struct json_object *ob
     if (!native_begin_much(native, re))
         return;
     native->asked++;
-    struct asked *asked = asked_new(native, re, sizeof *asked, NULL, NULL);
+    struct native_asked *asked = native_asked_new(native, re, sizeof *asked, NULL, NULL);
     presence_ask(protocol_context.presence, room->membership.conversation, on_members, asked);
 }

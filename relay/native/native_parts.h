@@ -5,6 +5,7 @@
  *   native_catchup.c what was missed before they were joined
  *   native_send.c    what is stored: send, edit, recall; and typing
  *   native_ask.c     what is looked up: history, read markers, unread, members
+ *   native_acts.c    the application's conversations: mine, made, who is in them
  *   native_encode.c  how events look */
 #ifndef CG_RELAY_NATIVE_NATIVE_PARTS_H
 #define CG_RELAY_NATIVE_NATIVE_PARTS_H
@@ -139,8 +140,12 @@ void native_begin(struct buf *out, size_t max, int64_t re);
 void native_add_error(struct buf *out, const char *code, const char *message, int64_t retry_ms);
 void native_end(struct native *native, struct buf *out);
 void native_ok(struct native *native, int64_t re);
-/* Both texts are literals. */
+/* `code` is a literal. */
 void native_refuse(struct native *native, int64_t re, const char *code, const char *message);
+/* The same for a rate that was passed. */
+void native_refuse_rate(struct native *native, int64_t re, const char *message, int64_t retry_after_ms);
+/* `bad_argument`: this field breaks its rule. `field` and `rule` are short. */
+void native_refuse_argument(struct native *native, int64_t re, const char *field, const char *rule);
 /* What a store's or the journal's failure is called. */
 void native_fail(struct native *native, int64_t re, enum err err);
 /* The native state of that session, if it still is one and open; NULL else. */
@@ -202,6 +207,31 @@ void native_posted(struct session *session, uint64_t number, const struct store_
 
 native_room_handler native_history, native_read, native_members;
 native_handler native_unread;
+
+/* What every look-up carries: its first member. */
+struct native_asked {
+    struct job job;
+    uint64_t session_id, user;
+    uint64_t epoch;     /* in which it was asked */
+    uint64_t forgotten; /* hub->forgotten then: what is read may be gone since */
+    int64_t re;
+    bool much; /* its answer may be large: native_begin_much */
+};
+/* `size` zeroed bytes that begin with it. */
+void *native_asked_new(struct native *native, int64_t re, size_t size, void (*work)(struct job *, struct store *),
+                       void (*done)(struct job *));
+/* Hands it to the pool as one whose answer may be large, or answers `busy` and frees it. */
+void native_look_up_much(struct native *native, struct native_asked *asked);
+/* In `done`: whom it is for, if they are still there and it did not fail; else that was said, and native_answered is not to
+ * be called. */
+struct native *native_asked_by(struct native_asked *asked);
+/* After the answer. */
+void native_answered(struct native_asked *asked, struct native *native);
+
+/* ---- native_acts.c ---- */
+
+native_handler native_conversations, native_create;
+native_room_handler native_invite, native_remove, native_quit;
 
 /* ---- native_encode.c ---- */
 

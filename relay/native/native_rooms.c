@@ -187,8 +187,15 @@ static void fail_waiting(struct native_room *room, enum err err)
 
 /* ---- looking up ---- */
 
+/* Whoever only changes who is in a public conversation does not become a member by naming it. */
+static bool enters(const struct native_waiting *waiting)
+{
+    return waiting->handle != native_invite && waiting->handle != native_remove && waiting->handle != native_quit;
+}
+
 struct looking {
     struct job job;
+    bool enters; /* what is public */
     uint64_t session_id, user;
     char id[NATIVE_ID_MAX];
     struct store_native_membership membership;
@@ -201,7 +208,7 @@ static void work(struct job *job, struct store *store)
     struct str id = str_of(looking->id);
     job->err = store_native_memberships(store, looking->user, &id, 1, &looking->membership);
     /* whoever names a public conversation is a member from then on */
-    if (!job->err && !looking->membership.conversation) {
+    if (!job->err && !looking->membership.conversation && looking->enters) {
         job->err = store_native_enter(store, looking->user, id, &looking->entered);
         if (!job->err)
             job->err = store_native_memberships(store, looking->user, &id, 1, &looking->membership);
@@ -228,6 +235,21 @@ static void merge(struct native_room *room, struct native_room *known)
     carry_on(known, false);
 }
 
+/* Those that do not enter, up to the first that does; false: there is none behind them. */
+static bool fail_first(struct native_room *room)
+{
+    bool some = false;
+    while (!STAILQ_EMPTY(&room->waiting) && !enters(STAILQ_FIRST(&room->waiting))) {
+        struct native_waiting *waiting = take_waiting(room);
+        native_fail(room->native, waiting->re, ERR_NOT_FOUND);
+        waiting_free(waiting);
+        some = true;
+    }
+    return some && !STAILQ_EMPTY(&room->waiting);
+}
+
+static void look_up(struct native_room *room);
+
 static void on_looked_up(struct job *job)
 {
     struct looking *looking = (struct looking *)job;
@@ -239,7 +261,9 @@ static void on_looked_up(struct job *job)
         if (!job->err &&
             protocol_revoked(native->user, looking->membership.conversation, looking->membership.generation))
             job->err = ERR_DOWN; /* while it was looked up: what is so now has to be asked again */
-        if (job->err) {
+        if (job->err == ERR_NOT_FOUND && fail_first(room)) {
+            look_up(room);
+        } else if (job->err) {
             fail_waiting(room, job->err == ERR_NOT_FOUND ? ERR_NOT_FOUND : ERR_DOWN);
             room_free(room);
         } else {
@@ -262,6 +286,7 @@ static void look_up(struct native_room *room)
     looking->job.done = on_looked_up;
     looking->session_id = room->native->session->id;
     looking->user = room->native->user;
+    looking->enters = enters(STAILQ_FIRST(&room->waiting));
     memcpy(looking->id, room->id, strlen(room->id));
     job_charge(&looking->job, JOB_ASK, looking->user, 2);
     room->looking = !db_pool_try(protocol_context.db_pool, &looking->job);

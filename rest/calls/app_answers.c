@@ -35,11 +35,14 @@ const struct field app_conversation_answer[] = {
 
 static const struct field last[] = {NUMBER("seq"), NUMBER("ts"), TEXT("name"), TEXT("content"), END};
 
+static const struct field partner[] = {NUMBER("uid"), TEXT("id"), TEXT("name"), FIELD("face", TEXT), END};
+
 static const struct field lines[] = {
     CONVERSATION,
     FIELD("muted", BOOL),
     FIELD("unread", NUMBER),
     {.name = "last", .type = FIELD_OBJECT, .of = last, .nullable = true},
+    {.name = "partner", .type = FIELD_OBJECT, .of = partner},
     END,
 };
 

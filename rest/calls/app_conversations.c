@@ -53,21 +53,6 @@ int app_conversation(struct call *call, enum app_act act, struct store_app_conve
 
 /* ---- one ---- */
 
-static void add_conversation(struct buf *out, const struct store_app_conversation *of, struct str meta)
-{
-    bool is_app = of->kind == KIND_APP;
-    json_add_text(out, "id", is_app ? of->name : of->public_id);
-    json_add_text(out, "public_id", of->public_id);
-    json_add_u64(out, "ch", of->conversation);
-    json_add_text(out, "type", app_type_name(of->kind, of->type));
-    json_add_text(out, "name", is_app ? of->title : of->kind == KIND_FRIENDS ? "" : of->name);
-    json_add_raw(out, "meta", meta.len ? meta : STR("{}"));
-    json_add_u64(out, "seq", of->seq);
-    json_add_int(out, "created", of->created_ms);
-    if (of->role)
-        json_add_text(out, "role", app_member_role_name(of->role));
-}
-
 /* How long it keeps what was said: null, as the settings have it. */
 static void add_life(struct buf *out, const struct store_life *life)
 {
@@ -95,7 +80,7 @@ static int answer(struct call *call, struct str id, int status)
         err = store_life_get(call->backends->store, found.conversation, &life);
     if (!err) {
         json_begin_object(call->out);
-        add_conversation(call->out, &found, buf_str(&meta));
+        app_add_conversation(call->out, &found, buf_str(&meta));
         add_life(call->out, &life);
         json_end_object(call->out);
     }
@@ -220,7 +205,8 @@ static int make_wished(struct call *call, const struct app_wish *wish)
     bool made;
     enum app_refusal why = APP_ALLOWED;
     struct str name = idempotency_public_id(call, STORE_CONVERSATION_PREFIX, public_id);
-    enum err err = app_make(call->backends->store, call->backends->settings, &actor, wish, name, &found, &made, &why);
+    enum err err =
+        app_make(call->backends->store, call->backends->settings, &actor, wish, name, &found, NULL, &made, &why);
     if (err)
         return status_of(call, err, why, "make_conversation");
     return answer(call, str_of(found.name), made ? 201 : 200);
@@ -235,8 +221,9 @@ static int make(struct call *call)
         return app_refuse(call, APP_CREATE);
     if (!fields_are(call, call->object, new_fields))
         return 400;
-    int status = app_wish_read(call->object, &wish, &wrong) ? make_wished(call, &wish)
-                                                            : call_refuse_field(call, str_of(wrong.field), wrong.rule);
+    int status = app_wish_read(call->object, "id", &wish, &wrong)
+                     ? make_wished(call, &wish)
+                     : call_refuse_field(call, str_of(wrong.field), wrong.rule);
     app_wish_fini(&wish);
     return status;
 }

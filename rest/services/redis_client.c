@@ -2,7 +2,7 @@
 
 #include "common/redis/presence_keys.h"
 #include "common/redis/redis_sync.h"
-#include "rest/services/presence_scripts.h"
+#include "common/redis/presence_ask.h"
 
 #include <stdlib.h>
 

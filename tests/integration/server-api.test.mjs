@@ -468,6 +468,93 @@ describe('the server API', () => {
     other.close();
   });
 
+  it('its users make conversations over the native protocol, and change who is in them, as their roles allow', async () => {
+    const roles = ['owner', 'moderator', 'member', 'reader', 'stranger'];
+    const ids = Object.fromEntries([...roles, 'new', 'nobody'].map((role) => [role, unique(role)]));
+    const tokens = await Promise.all([...roles, 'new'].map((role) => user(ids[role], role === 'member' ? { name: 'Mem', face: 'https://x.test/m.png' } : {})));
+    const at = {};
+    for (const [i, role] of [...roles, 'new'].entries()) at[role] = await Native.hello(stack, { token: tokens[i] }, { relay: i % 2 + 1 });
+    const { owner, stranger } = at;
+
+    // made once, whoever repeats it, on whatever relay
+    const room = unique('order 茶');
+    const wish = { room, type: 'group', name: 'Order', meta: { a: [1] }, members: [ids.member] };
+    const made = await owner.must('create', wish);
+    assert.deepEqual([made.id, made.type, made.name, made.meta, made.role, made.made], [room, 'group', 'Order', { a: [1] }, 'owner', true]);
+    const twice = await Native.hello(stack, { token: tokens[0] }, { relay: 2 });
+    const again = await Promise.all([owner, twice, owner, twice].map((native) => native.must('create', wish)));
+    assert.deepEqual(again.map(({ made: anew, ...rest }) => [anew, rest.ch, rest.public_id]), again.map(() => [false, made.ch, made.public_id]));
+    assert.deepEqual((await fine(call('GET', `conversations/${encodeURIComponent(room)}/members`))).items.map(({ id, role }) => [id, role]).sort(),
+      [[ids.member, 'member'], [ids.owner, 'owner']].sort());
+    assert.equal(await stranger.refused('create', wish), 'conflict');
+    assert.equal(await owner.refused('create', { ...wish, type: 'public' }), 'conflict');
+    for (const bad of [{ type: 'room' }, {}, { type: 'group', room: 'room_x' }, { type: 'direct' }, { type: 'group', members: ['a\u0001'] }, { type: 'group', meta: 7 }])
+      assert.equal(await owner.refused('create', bad), 'bad_argument', JSON.stringify(bad));
+    assert.equal(await owner.refused('create', { type: 'group', members: [ids.nobody] }), 'no_such_user');
+    const two = await Promise.all([[owner, ids.member], [at.member, ids.owner]].map(([native, other]) => native.must('create', { type: 'direct', members: [other] })));
+    assert.equal(two[0].ch, two[1].ch, 'one for the two');
+
+    // who may what: each of those that are there tries it, by turns on two relays
+    for (const [role, as] of [['moderator', owner], ['reader', owner]])
+      assert.deepEqual([(await as.must('invite', { room, user: ids[role], role }))].map((told) => [told.id, told.role, told.made]), [[ids[role], role, true]]);
+    assert.deepEqual(await owner.must('invite', { room, user: ids.member }).then((told) => [told.role, told.made]), ['member', false]);
+    const may = { owner: 'ok', moderator: 'ok', member: 'role', reader: 'role', stranger: 'not_found' };
+    const code = async (native, cmd, fields) => ((answer) => answer.error?.code ?? 'ok')(await native.ask(cmd, { room, ...fields }));
+    for (const role of roles) {
+      const high = role === 'owner' || may[role] !== 'ok' ? may[role] : 'role';
+      assert.equal(await code(at[role], 'invite', { user: ids.new }), may[role], `${role} invites`);
+      assert.equal(await code(at[role], 'remove', { user: ids.new }), may[role], `${role} removes`);
+      if (role !== 'owner') assert.equal(await code(at[role], 'invite', { user: ids.member, role: 'moderator' }), high, `${role} raises`);
+      if (role !== 'owner') assert.equal(await code(at[role], 'remove', { user: ids.owner }), high, `${role} removes the owner`);
+    }
+    assert.equal(await owner.refused('remove', { room, user: ids.stranger }), 'not_member');
+    assert.equal(await owner.refused('invite', { room, user: ids.nobody }), 'no_such_user');
+    assert.equal(await owner.refused('quit', { room: two[0].public_id }), 'direct');
+    assert.equal(await owner.refused('invite', { room: two[0].public_id, user: ids.new }), 'direct');
+
+    // who is put out, or goes, is out on every relay
+    await owner.must('invite', { room, user: ids.new });
+    const elsewhere = await Native.hello(stack, { token: tokens[5] }, { relay: 1 });
+    for (const native of [at.new, elsewhere]) await native.join(room);
+    await at.moderator.must('remove', { room, user: ids.new });
+    for (const native of [at.new, elsewhere]) assert.equal((await native.event('kicked')).reason, 'revoked');
+    assert.equal(await at.new.refused('join', { room }), 'not_found');
+    await at.reader.join(made.public_id);
+    await at.reader.must('quit', { room });
+    await at.reader.event('kicked');
+    assert.equal(await at.reader.refused('quit', { room }), 'not_found');
+
+    // a public one is not entered by who only goes
+    const hall = await owner.must('create', { room: unique('hall'), type: 'public' });
+    for (const [cmd, fields] of [['quit', {}], ['remove', { user: ids.owner }], ['invite', { user: ids.new }]])
+      assert.equal(await stranger.refused(cmd, { room: hall.id, ...fields }), 'not_found', cmd);
+    assert.equal((await fine(call('GET', `conversations/${hall.id}/members`))).items.length, 1);
+    await stranger.join(hall.id);
+    assert.equal(await stranger.refused('invite', { room: hall.id, user: ids.new }), 'role');
+    await stranger.must('quit', { room: hall.id });
+
+    // mine
+    const said = await at.member.send(room, 'the latest');
+    const mine = async (native, fields) => native.must('conversations', fields);
+    const all = await mine(owner);
+    assert.deepEqual([all.items.map(({ ch }) => ch), all.next], [[hall.ch, two[0].ch, made.ch], null]);
+    assert.deepEqual(all.items[1].partner, { uid: at.member.welcome.uid, id: ids.member, name: 'Mem', face: 'https://x.test/m.png', online: true });
+    const { role, muted, unread, last } = all.items[2];
+    assert.deepEqual([role, muted, unread, last], ['owner', false, 1, { seq: said.seq, ts: said.ts, name: 'Mem', content: 'the latest' }]);
+    const listed = await fine(call('GET', 'conversations', { as: tokens[0] }));
+    const offline = ({ partner, ...line }) => (partner ? { ...line, partner: { ...partner, online: undefined } } : line);
+    assert.deepEqual(JSON.parse(JSON.stringify(all.items.map(offline))), listed.items, 'as the server API has it');
+    const pages = [];
+    for (let next = await mine(owner, { limit: 2 }); ; next = await mine(owner, { limit: 2, cursor: next.next })) {
+      pages.push(next.items.map(({ ch }) => ch));
+      if (!next.next) break;
+    }
+    assert.deepEqual(pages, [[hall.ch, two[0].ch], [made.ch]]);
+    at.member.close();
+    await eventually(async () => !(await mine(owner)).items[1].partner.online, 'the partner goes');
+    for (const native of [...Object.values(at), twice, elsewhere]) native.close();
+  });
+
   it('a user takes along what is stored of them, and nothing of what others said', async () => {
     const [ann, bob] = [unique('ann'), unique('bob')];
     const token = await user(ann, { name: 'Ann', face: 'https://x.test/a.png', meta: { plan: 'gold' } });

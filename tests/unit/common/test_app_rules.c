@@ -78,7 +78,7 @@ static const char *wrong_field(const char *json)
     struct app_wish wish;
     struct app_wrong wrong = {NULL, NULL};
     assert_int_equal(json_parse_object(str_of(json), &object), ERR_OK);
-    bool fine = app_wish_read(object, &wish, &wrong);
+    bool fine = app_wish_read(object, "id", &wish, &wrong);
     json_object_put(object);
     app_wish_fini(&wish);
     assert_true(fine || wrong.rule);
@@ -95,7 +95,7 @@ static void a_wish_is_read_and_kept(void **state)
                                            "\"members\":[\"ann\",\"bob\"],\"else\":1}"),
                                        &object),
                      ERR_OK);
-    assert_true(app_wish_read(object, &wish, &wrong));
+    assert_true(app_wish_read(object, "id", &wish, &wrong));
     json_object_put(object); /* the wish is its own */
     assert_int_equal(wish.type, APP_DIRECT);
     assert_true(str_eq(wish.id, STR("o-1")) && str_eq(wish.title, STR("茶")) && str_eq(wish.meta, STR("{\"a\":[1]}")));

@@ -269,7 +269,7 @@ static inline void deliver(uint64_t conversation, uint64_t seq)
     hub_deliver(&hub, &message);
 }
 
-static void go(int64_t ms)
+static inline void go(int64_t ms)
 {
     now_ms += ms;
     clock_freeze(now_ms);

@@ -5,6 +5,7 @@
 #define HUB_FAKES_REAL_ENCODINGS
 #include "tests/unit/core/hub_fakes.h"
 
+#include "common/service/app_acts.h"
 #include "common/store/store_life.h"
 #include "common/store/store_native.h"
 #include "common/store/store_reaction.h"
@@ -17,6 +18,9 @@
 #define ROOM "room_00000000000000000000000000000007"
 #define TEA  "room_00000000000000000000000000000008"
 #define NONE "room_00000000000000000000000000000009"
+/* One of the application's, SHOP_ID to it. */
+#define SHOP    "conv_0000000000000000000000000000000a"
+#define SHOP_ID "order-10"
 /* As the application calls TEA. */
 #define TEA_ID "tea-8"
 
@@ -47,6 +51,16 @@ static struct {
     bool has_password;
     size_t reactions;   /* two to each message */
     enum err uncounted; /* what is unread cannot be counted */
+    bool of_app;        /* they are users of the application */
+    struct {
+        enum app_refusal why;
+        enum err err;
+        bool revoked;
+        char told[400]; /* what was asked of it last */
+        size_t lines;   /* conversations of a user */
+        bool silent;    /* nobody knows who is online */
+        int entered;    /* public conversations that were looked for */
+    } acts;
 } world;
 
 static struct token_keys keys;
@@ -59,6 +73,8 @@ enum err store_native_user(struct store *store, struct str user_id, struct store
         .user = ann ? 1 : 2, .realm = world.realm, .has_password = world.has_password, .name = "ann", .head = "3"};
     if (bob)
         memcpy(user->name, "bob", 3);
+    if (world.of_app)
+        memcpy(user->id, user->name, 4);
     return world.err ? world.err : ann || bob ? ERR_OK : ERR_NOT_FOUND;
 }
 
@@ -68,6 +84,7 @@ enum err store_native_enter(struct store *store, uint64_t user, struct str id, s
     (void)user;
     (void)id;
     (void)event;
+    world.acts.entered++;
     return ERR_NOT_FOUND;
 }
 
@@ -78,6 +95,8 @@ enum err store_native_memberships(struct store *store, uint64_t user, const stru
     (void)user;
     memset(memberships, 0, count * sizeof *memberships);
     for (size_t i = 0; i < count && !world.err; i++) {
+        if (str_eq(ids[i], STR(SHOP)) || str_eq(ids[i], STR(SHOP_ID)))
+            memberships[i] = (struct store_native_membership){.conversation = 10, .kind = KIND_APP, .role = ROLE_OWNER};
         uint64_t conversation = str_eq(ids[i], STR(ROOM))                                 ? 7
                                 : str_eq(ids[i], STR(TEA)) || str_eq(ids[i], STR(TEA_ID)) ? 8
                                                                                           : 0;
@@ -187,6 +206,113 @@ void presence_ask(struct presence *presence, uint64_t conversation, presence_mem
     (void)presence;
     (void)conversation;
     fn(arg, &member, 1);
+}
+
+/* ---- the application's conversations ---- */
+
+bool store_app_conversation_id_ok(struct str id)
+{
+    return app_id_ok(id);
+}
+
+enum err app_actor_find(struct store *store, struct str id, uint64_t user, struct app_actor *actor)
+{
+    (void)store;
+    *actor = (struct app_actor){.is_user = true, .user = user};
+    assert_true(id.len);
+    return world.err;
+}
+
+static enum err act(enum app_refusal *why)
+{
+    *why = world.acts.why;
+    return *why ? ERR_DENIED : world.acts.err;
+}
+
+bool app_may_make(const struct settings *of, const struct app_actor *actor)
+{
+    (void)of;
+    (void)actor;
+    return world.acts.why != APP_CREATE;
+}
+
+enum err app_make(struct store *store, const struct settings *of, const struct app_actor *actor,
+                  const struct app_wish *wish, struct str public_id, struct store_app_conversation *found,
+                  struct buf *meta, bool *made, enum app_refusal *why)
+{
+    (void)store;
+    (void)of;
+    (void)public_id;
+    *found = (struct store_app_conversation){
+        .conversation = 10, .kind = KIND_APP, .public_id = SHOP, .type = wish->type, .role = ROLE_OWNER};
+    memcpy(found->name, wish->id.ptr, wish->id.len);
+    buf_add_str(meta, wish->meta);
+    *made = true;
+    snprintf(world.acts.told, sizeof world.acts.told, "%d makes %.*s with %zu", (int)actor->user, (int)wish->id.len,
+             wish->id.ptr, wish->count);
+    return act(why);
+}
+
+static enum err change_member(const char *what, const struct app_actor *actor, struct str id, struct str user,
+                              struct app_change *change, enum app_refusal *why)
+{
+    *change = (struct app_change){.of.conversation = 10, .user.user = 4, .made = true, .revoked = world.acts.revoked};
+    memcpy(change->user.id, user.ptr, user.len);
+    snprintf(world.acts.told, sizeof world.acts.told, "%d %s %.*s %.*s", (int)actor->user, what, (int)user.len,
+             user.ptr, (int)id.len, id.ptr);
+    return act(why);
+}
+
+enum err app_put_member(struct store *store, const struct app_actor *actor, struct str id, struct str user,
+                        enum store_member_role role, struct app_change *change, enum app_refusal *why)
+{
+    (void)store;
+    enum err err = change_member("puts", actor, id, user, change, why);
+    change->role = role ? role : ROLE_MEMBER;
+    return err;
+}
+
+enum err app_remove_member(struct store *store, const struct app_actor *actor, struct str id, struct str user,
+                           struct app_change *change, enum app_refusal *why)
+{
+    (void)store;
+    return change_member("removes", actor, id, user, change, why);
+}
+
+/* Every other one is of two. */
+enum err store_app_conversations_of(struct store *store, uint64_t user, uint64_t before, unsigned limit,
+                                    store_app_line_fn *fn, void *arg)
+{
+    (void)store;
+    assert_true(user);
+    for (uint64_t number = world.acts.lines; number && limit; number--) {
+        struct store_app_line line = {.conversation = number,
+                                      .public_id = STR(SHOP),
+                                      .name = STR(SHOP_ID),
+                                      .type = number % 2 ? APP_DIRECT : APP_GROUP,
+                                      .title = STR(""),
+                                      .meta = STR(""),
+                                      .role = ROLE_MEMBER,
+                                      .unread = 2};
+        if (number >= before)
+            continue;
+        line.partner.user = number % 2 ? number : 0;
+        line.partner.id = STR("bob");
+        line.partner.name = line.partner.face = STR("");
+        fn(arg, &line);
+        limit--;
+    }
+    return world.err;
+}
+
+/* User 1 is. */
+void presence_ask_online(struct presence *presence, struct presence_asked *asked, size_t count, presence_online_fn *fn,
+                         void *arg)
+{
+    (void)presence;
+    for (size_t i = 0; i < count; i++)
+        asked[i] = (struct presence_asked){asked[i].user, !world.acts.silent, asked[i].user == 1};
+    fn(arg);
 }
 
 /* ---- clients ---- */

@@ -5,7 +5,7 @@
 
 #include "common/redis/io_scripts.h"
 #include "relay/core/presence_scripts.h"
-#include "rest/services/presence_scripts.h"
+#include "common/redis/presence_ask.h"
 
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
-/* presence_scripts.h: what is asked of Redis about who is present (common/redis/presence_keys.h), as Lua that EVAL runs
+/* presence_ask.h: what is asked of Redis about who is present (common/redis/presence_keys.h), as Lua that EVAL runs
  * whole. Each looks at as many users as it is told, and for each at the relays that have an entry of theirs: at one, as a
  * rule (tests/unit/redis/test_script_costs.c). */
-#ifndef CG_REST_SERVICES_PRESENCE_SCRIPTS_H
-#define CG_REST_SERVICES_PRESENCE_SCRIPTS_H
+#ifndef CG_COMMON_REDIS_PRESENCE_ASK_H
+#define CG_COMMON_REDIS_PRESENCE_ASK_H
 
 /* Whether a relay that lives has an entry of this user there; `who` is "<conversation>:<user>". */
 #define PRESENCE_LUA \
