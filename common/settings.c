@@ -354,10 +354,10 @@ static const struct setting rows[] = {
     ROW(keep_round_ms, MILLIS, WORKER, "10min", 10, 24 * 3600000,
         "How long a worker that has looked over all conversations for what is too old waits before it begins again."),
 
-    ROW(search, SWITCH, REST | WORKER | ADMIN, "off", 0, 1,
-        "on: chaguan-worker keeps an index of the messages on its machine, and the REST process there answers "
-        "GET /v1/search from it. Needs `feed`."),
-    ROW(search_dir, PATH, REST | WORKER | ADMIN, "search", 1, 4000,
+    ROW(search, SWITCH, REST | RELAY | WORKER | ADMIN, "off", 0, 1,
+        "on: chaguan-worker keeps an index of the messages on its machine, and the REST process and the relays "
+        "there answer GET /v1/search and the native `search` from it. Needs `feed`."),
+    ROW(search_dir, PATH, REST | RELAY | WORKER | ADMIN, "search", 1, 4000,
         "Directory of the index, on a disk of this machine. It may be lost: it is made anew from the database."),
     ROW(search_name, TEXT, WORKER | ADMIN, "", 0, 56,
         "Name of this machine's index, unique among those of a database. Empty: the machine's name."),
@@ -365,11 +365,11 @@ static const struct setting rows[] = {
         "Most bytes of the index; past it what is new is not found."),
     ROW(search_keep_ms, MILLIS, WORKER, "24h", 1000, INT64_C(366) * 24 * 3600000,
         "How long rows of the feed are kept for an index that no worker continues; then it is made anew when one does."),
-    ROW(search_timeout_ms, MILLIS, REST, "1s", 10, 60000,
+    ROW(search_timeout_ms, MILLIS, REST | RELAY, "1s", 10, 60000,
         "How long one call looks: it then answers with what it has found, and where to go on."),
-    ROW(rate_search, COUNT, REST, "5", 0, 1000000,
+    ROW(rate_search, COUNT, REST | RELAY, "5", 0, 1000000,
         "Searches a second of one user in the long run; then 429. A key's count as ten calls. 0: any number."),
-    ROW(rate_search_burst, COUNT, REST, "50", 1, 1000000, "Searches that one user may make at once."),
+    ROW(rate_search_burst, COUNT, REST | RELAY, "50", 1, 1000000, "Searches that one user may make at once."),
 
     ROW(demos, SWITCH, RELAY, "off", 0, 1,
         "on: the demonstrations of the articles are there: /clock, the WebSockets /echo and /ws, the Socket.IO "

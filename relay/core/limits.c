@@ -15,6 +15,7 @@ static void on_sweep(struct wheel_timer *timer)
     rate_table_sweep(&limits->addresses, limits->wheel->now_ms, SWEEP_MS);
     rate_table_sweep(&limits->handshakes, limits->wheel->now_ms, SWEEP_MS);
     rate_table_sweep(&limits->creations, limits->wheel->now_ms, SWEEP_MS);
+    rate_table_sweep(&limits->searches, limits->wheel->now_ms, SWEEP_MS);
     wheel_set(limits->wheel, &limits->sweep, SWEEP_MS);
 }
 
@@ -31,6 +32,7 @@ void limits_fini(struct limits *limits)
     rate_table_fini(&limits->addresses);
     rate_table_fini(&limits->handshakes);
     rate_table_fini(&limits->creations);
+    rate_table_fini(&limits->searches);
 }
 
 /* ---- connections ---- */
@@ -182,4 +184,13 @@ bool limits_creation(struct limits *limits, const struct limits_client *client, 
     const struct rate rate = {limits->settings->rate_creations, limits->settings->rate_creations_burst};
     return (!client->address || take(limits, &limits->creations, client->address, rate, retry_after_ms)) &&
            (!client->user || take(limits, &limits->creations, ~client->user, rate, retry_after_ms));
+}
+
+bool limits_search(struct limits *limits, const struct limits_client *client, int64_t *retry_after_ms)
+{
+    *retry_after_ms = 0;
+    if (!limits)
+        return true;
+    const struct rate rate = {limits->settings->rate_search, limits->settings->rate_search_burst};
+    return take(limits, &limits->searches, client->user, rate, retry_after_ms);
 }

@@ -18,7 +18,7 @@ struct limits {
     const struct settings *settings;
     struct wheel *wheel;
     struct rate_table users, addresses, handshakes; /* the last by address, too */
-    struct rate_table creations;                    /* by who makes what stays: users and addresses */
+    struct rate_table creations, searches;          /* by who makes what stays, users and addresses; by who looks */
     struct wheel_timer sweep;
 };
 
@@ -59,6 +59,9 @@ enum limits_verdict limits_message(struct limits *limits, struct limits_client *
 /* What this client asks for makes what stays for ever: false, and when to try again, if its user or its address has made too
  * much (rate_creations). Counted. */
 bool limits_creation(struct limits *limits, const struct limits_client *client, int64_t *retry_after_ms);
+/* The same of a search (rate_search), which its user pays for. */
+bool limits_search(struct limits *limits, const struct limits_client *client, int64_t *retry_after_ms);
+
 /* Who pays for what a client asks for (db_pool.h): its user, or while there is none, where it comes from. */
 static inline uint64_t limits_payer_address(uint64_t address)
 {

@@ -75,9 +75,9 @@ void native_refuse(struct native *native, int64_t re, const char *code, const ch
     refuse(native, re, code, message, 0);
 }
 
-void native_refuse_rate(struct native *native, int64_t re, const char *message, int64_t retry_after_ms)
+void native_refuse_for(struct native *native, int64_t re, const char *code, const char *message, int64_t retry_ms)
 {
-    refuse(native, re, "rate", message, retry_after_ms);
+    refuse(native, re, code, message, retry_ms);
 }
 
 void native_refuse_argument(struct native *native, int64_t re, const char *field, const char *rule)
@@ -597,6 +597,7 @@ static const struct {
     {"invite", "id cmd room user role", false, NULL, native_invite},
     {"remove", "id cmd room user", false, NULL, native_remove},
     {"quit", "id cmd room", false, NULL, native_quit},
+    {"search", "id cmd q room limit cursor", false, native_search, NULL},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -17,8 +17,7 @@ enum {
 };
 _Static_assert((int)LINES_MAX <= (int)PRESENCE_ASKED, "partners of a page are asked for together");
 
-/* Its own users alone have what the application has for them. */
-static bool is_of_app(struct native *native, int64_t re)
+bool native_is_of_app(struct native *native, int64_t re)
 {
     if (*native->id)
         return true;
@@ -151,7 +150,7 @@ static void on_listed(struct job *job)
     presence_ask_online(protocol_context.presence, listing->partners, listing->partner_count, on_online, listing);
 }
 
-static bool read_cursor(struct json_object *object, uint64_t *before)
+bool native_read_next(struct json_object *object, uint64_t *before)
 {
     struct str text;
     int64_t number;
@@ -168,13 +167,13 @@ void native_conversations(struct native *native, int64_t re, struct json_object 
 {
     int64_t limit = LINES;
     uint64_t before;
-    if (!is_of_app(native, re))
+    if (!native_is_of_app(native, re))
         return;
     if (json_has(object, "limit") && !json_get_int(object, "limit", 1, LINES_MAX, &limit)) {
         native_refuse_argument(native, re, "limit", "must be a number up to 100");
         return;
     }
-    if (!read_cursor(object, &before)) {
+    if (!native_read_next(object, &before)) {
         native_refuse_argument(native, re, "cursor", "must be what `next` said");
         return;
     }
@@ -250,7 +249,7 @@ void native_create(struct native *native, int64_t re, struct json_object *object
 {
     const struct app_actor actor = {.is_user = true};
     int64_t retry_after_ms;
-    if (!is_of_app(native, re))
+    if (!native_is_of_app(native, re))
         return;
     if (!app_may_make(protocol_context.settings, &actor)) {
         refuse(native, re, APP_CREATE);
@@ -260,7 +259,7 @@ void native_create(struct native *native, int64_t re, struct json_object *object
     if (!making)
         return;
     if (!limits_creation(native->session->owner->limits, &native->session->client, &retry_after_ms)) {
-        native_refuse_rate(native, re, "too much was made: try again later", retry_after_ms);
+        native_refuse_for(native, re, "rate", "too much was made: try again later", retry_after_ms);
         making_free(making);
         return;
     }

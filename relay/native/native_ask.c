@@ -36,15 +36,17 @@ void native_answered(struct native_asked *asked, struct native *native)
         native_end_much(native);
 }
 
-void native_look_up_much(struct native *native, struct native_asked *asked)
+bool native_look_up_much(struct native *native, struct native_asked *asked)
 {
     if (!native_begin_much(native, asked->re)) {
         free(asked);
-        return;
+        return false;
     }
     asked->much = true;
-    if (!native_look_up(native, asked->re, &asked->job))
+    bool is_asked = native_look_up(native, asked->re, &asked->job);
+    if (!is_asked)
         native_end_much(native);
+    return is_asked;
 }
 
 struct native *native_asked_by(struct native_asked *asked)

@@ -6,6 +6,7 @@
  *   native_send.c    what is stored: send, edit, recall; and typing
  *   native_ask.c     what is looked up: history, read markers, unread, members
  *   native_acts.c    the application's conversations: mine, made, who is in them
+ *   native_search.c  looking for messages
  *   native_encode.c  how events look */
 #ifndef CG_RELAY_NATIVE_NATIVE_PARTS_H
 #define CG_RELAY_NATIVE_NATIVE_PARTS_H
@@ -142,8 +143,8 @@ void native_end(struct native *native, struct buf *out);
 void native_ok(struct native *native, int64_t re);
 /* `code` is a literal. */
 void native_refuse(struct native *native, int64_t re, const char *code, const char *message);
-/* The same for a rate that was passed. */
-void native_refuse_rate(struct native *native, int64_t re, const char *message, int64_t retry_after_ms);
+/* The same, and when to try again. */
+void native_refuse_for(struct native *native, int64_t re, const char *code, const char *message, int64_t retry_ms);
 /* `bad_argument`: this field breaks its rule. `field` and `rule` are short. */
 void native_refuse_argument(struct native *native, int64_t re, const char *field, const char *rule);
 /* What a store's or the journal's failure is called. */
@@ -220,8 +221,8 @@ struct native_asked {
 /* `size` zeroed bytes that begin with it. */
 void *native_asked_new(struct native *native, int64_t re, size_t size, void (*work)(struct job *, struct store *),
                        void (*done)(struct job *));
-/* Hands it to the pool as one whose answer may be large, or answers `busy` and frees it. */
-void native_look_up_much(struct native *native, struct native_asked *asked);
+/* Hands it to the pool as one whose answer may be large, or answers `busy`, frees it and is false. */
+bool native_look_up_much(struct native *native, struct native_asked *asked);
 /* In `done`: whom it is for, if they are still there and it did not fail; else that was said, and native_answered is not to
  * be called. */
 struct native *native_asked_by(struct native_asked *asked);
@@ -232,6 +233,14 @@ void native_answered(struct native_asked *asked, struct native *native);
 
 native_handler native_conversations, native_create;
 native_room_handler native_invite, native_remove, native_quit;
+/* Its own users alone have what the application has for them: false, it was refused. */
+bool native_is_of_app(struct native *native, int64_t re);
+/* `cursor` of a list from its end; INT64_MAX: none was given. False: it is none. */
+bool native_read_next(struct json_object *object, uint64_t *before);
+
+/* ---- native_search.c ---- */
+
+native_handler native_search;
 
 /* ---- native_encode.c ---- */
 

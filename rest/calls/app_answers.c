@@ -83,6 +83,7 @@ const struct field app_messages_answer[] = {ITEMS(messages), NUMBER("seq"), NUMB
 
 static const struct field found[] = {
     TEXT("conversation"),
+    NUMBER("ch"),
     NUMBER("seq"),
     NUMBER("ts"),
     FIELD_OF("from", OBJECT, from),

@@ -5,6 +5,8 @@
 #include "socket_stubs.h"
 
 #include "common/mem.h"
+#include "common/service/app_acts.h"
+#include "common/service/message_search.h"
 #include "common/store/store_native.h"
 #include "common/store/store_reaction.h"
 #include "relay/native/native.h"
@@ -95,6 +97,99 @@ enum err store_native_read(struct store *store, uint64_t user, uint64_t seq, str
     (void)user;
     membership->read_seq = seq < LAST ? seq : LAST;
     return ERR_OK;
+}
+
+/* ---- the application's conversations: this user is none of its, so nothing is asked of them ---- */
+
+bool store_app_conversation_id_ok(struct str id)
+{
+    return app_id_ok(id);
+}
+
+enum err app_actor_find(struct store *store, struct str id, uint64_t user, struct app_actor *actor)
+{
+    (void)store, (void)id, (void)user, (void)actor;
+    abort();
+}
+
+bool app_may_make(const struct settings *of, const struct app_actor *actor)
+{
+    (void)of, (void)actor;
+    abort();
+}
+
+enum err app_make(struct store *store, const struct settings *of, const struct app_actor *actor,
+                  const struct app_wish *wish, struct str public_id, struct store_app_conversation *found,
+                  struct buf *meta, bool *made, enum app_refusal *why)
+{
+    (void)store, (void)of, (void)actor, (void)wish, (void)public_id, (void)found, (void)meta, (void)made, (void)why;
+    abort();
+}
+
+enum err app_put_member(struct store *store, const struct app_actor *actor, struct str id, struct str user,
+                        enum store_member_role role, struct app_change *change, enum app_refusal *why)
+{
+    (void)store, (void)actor, (void)id, (void)user, (void)role, (void)change, (void)why;
+    abort();
+}
+
+enum err app_remove_member(struct store *store, const struct app_actor *actor, struct str id, struct str user,
+                           struct app_change *change, enum app_refusal *why)
+{
+    (void)store, (void)actor, (void)id, (void)user, (void)change, (void)why;
+    abort();
+}
+
+enum err store_app_conversations_of(struct store *store, uint64_t user, uint64_t before, unsigned limit,
+                                    store_app_line_fn *fn, void *arg)
+{
+    (void)store, (void)user, (void)before, (void)limit, (void)fn, (void)arg;
+    abort();
+}
+
+enum err message_search_within(struct store *store, const struct app_actor *actor, struct message_search *search,
+                               struct str id, enum app_refusal *why)
+{
+    (void)store, (void)actor, (void)search, (void)id, (void)why;
+    abort();
+}
+
+const char *message_search_wrong(enum err err)
+{
+    (void)err;
+    abort();
+}
+
+void message_search_fini(struct message_search *search)
+{
+    (void)search;
+    abort();
+}
+
+struct search_index *message_search_index(struct search_index **index, const char *dir)
+{
+    (void)index, (void)dir;
+    abort();
+}
+
+enum err message_search_find(struct store *store, struct search_index **index, const struct message_search *search,
+                             int64_t timeout_ms, struct buf *out, enum err *refused)
+{
+    (void)store, (void)index, (void)search, (void)timeout_ms, (void)out, (void)refused;
+    abort();
+}
+
+void presence_ask_online(struct presence *presence, struct presence_asked *asked, size_t count, presence_online_fn *fn,
+                         void *arg)
+{
+    (void)presence, (void)asked, (void)count, (void)fn, (void)arg;
+    abort();
+}
+
+void hub_revoked(struct hub *of)
+{
+    (void)of;
+    abort();
 }
 
 /* ---- what only this protocol asks of the hub and of presence ---- */

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, settle, unique } from './lib/client.mjs';
 import { Talk } from './lib/databases.mjs';
+import { Native } from './lib/native.mjs';
 import { Player, login, newSpace, transfer } from './lib/spaces.mjs';
 import { NO_RATES, Stack, eventually, post, request } from './lib/stack.mjs';
 
@@ -305,6 +306,17 @@ describe('the feed, with two workers', () => {
     await assertRefused({ q: mark, user: 'nobody-there' }, key, 404, 'no_such_user');
     for (const bad of [{}, { q: '' }, { q: ' ,. ' }, { q: 'x'.repeat(257) }, { q: 'x', limit: 101 }, { q: 'x', cursor: 'y' }])
       await assertRefused(bad, key, 400, 'bad_argument');
+    for (const [relay, who] of [[1, 'ann'], [2, 'bob']]) { // the same over the native protocol, on each relay
+      const native = await Native.hello(stack, { token: tokens[who] }, { relay });
+      for (const { conversation, ...asked } of [{ q: `\u8336 ${mark}` }, { q: mark, limit: 2 }, { q: mark, limit: 2, cursor: first.next }, { q: `wifi ${mark}`, conversation: there }]) {
+        const { re, ok, ...told } = await native.must('search', conversation ? { ...asked, room: conversation } : asked);
+        assert.deepEqual(told, await find(conversation ? { ...asked, conversation } : asked, tokens[who]), `${who}: ${JSON.stringify(asked)}`);
+      }
+      if (who === 'bob') assert.equal(await native.refused('search', { q: mark, room: here }), 'not_found');
+      for (const bad of [{}, { q: ' ,. ' }, { q: 'x'.repeat(257) }, { q: 'x', limit: 101 }, { q: 'x', cursor: 'y' }])
+        assert.equal(await native.refused('search', bad), 'bad_argument');
+      await native.close();
+    }
     const room = await Client.join(stack, await enter(stack, unique('room'), unique('nick')));
     await settle(room);
     const spoken = unique('spoken');

@@ -18,7 +18,7 @@ const SECRET = 'a-secret-of-the-test-that-is-long-enough';
 const NOBODY = `user_${'0'.repeat(32)}`;
 const NOWHERE = `room_${'0'.repeat(32)}`;
 /** What other suites see: server-api, lifecycle, moderation. */
-const ELSEWHERE = [...['conversations', 'create', 'invite', 'remove', 'quit'].flatMap((cmd) => [`command_${cmd}`, `answer_${cmd}`]),
+const ELSEWHERE = [...['conversations', 'create', 'invite', 'remove', 'quit', 'search'].flatMap((cmd) => [`command_${cmd}`, `answer_${cmd}`]),
   'command_react', 'answer_react', 'event_react', 'event_gone', 'event_kicked', 'event_beat', 'event_joined', 'event_removed', 'event_renamed'];
 
 describe('the native protocol', () => {

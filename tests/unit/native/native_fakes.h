@@ -5,7 +5,9 @@
 #define HUB_FAKES_REAL_ENCODINGS
 #include "tests/unit/core/hub_fakes.h"
 
+#include "common/json.h"
 #include "common/service/app_acts.h"
+#include "common/service/message_search.h"
 #include "common/store/store_life.h"
 #include "common/store/store_native.h"
 #include "common/store/store_reaction.h"
@@ -60,6 +62,8 @@ static struct {
         size_t lines;   /* conversations of a user */
         bool silent;    /* nobody knows who is online */
         int entered;    /* public conversations that were looked for */
+        bool no_index;
+        enum err refused; /* of the index */
     } acts;
 } world;
 
@@ -302,6 +306,49 @@ enum err store_app_conversations_of(struct store *store, uint64_t user, uint64_t
         fn(arg, &line);
         limit--;
     }
+    return world.err;
+}
+
+/* The real one's words are known (common/search); the index is a pointer that nobody follows. */
+enum err message_search_within(struct store *store, const struct app_actor *actor, struct message_search *search,
+                               struct str id, enum app_refusal *why)
+{
+    (void)store;
+    search->reader = actor->user;
+    snprintf(world.acts.told, sizeof world.acts.told, "%d looks in %.*s", (int)actor->user, (int)id.len, id.ptr);
+    return act(why);
+}
+
+const char *message_search_wrong(enum err err)
+{
+    (void)err;
+    return "is wrong";
+}
+
+void message_search_fini(struct message_search *search)
+{
+    search_query_fini(&search->query);
+}
+
+struct search_index *message_search_index(struct search_index **index, const char *dir)
+{
+    (void)dir;
+    *index = world.acts.no_index ? NULL : (struct search_index *)&world;
+    return *index;
+}
+
+enum err message_search_find(struct store *store, struct search_index **index, const struct message_search *search,
+                             int64_t timeout_ms, struct buf *out, enum err *refused)
+{
+    (void)store;
+    (void)timeout_ms;
+    *refused = world.acts.refused;
+    if (*refused)
+        *index = NULL;
+    json_add_array(out, "items");
+    json_end_array(out);
+    json_add_u64(out, "limit", search->limit);
+    json_add_u64(out, "before", search->before == INT64_MAX ? 0 : search->before);
     return world.err;
 }
 

@@ -195,6 +195,60 @@ static void users_of_front_ends_have_none(void **state)
     expect_code(client, "\"cmd\":\"invite\",\"room\":\"" ROOM "\",\"user\":\"bob\"", "not_ours");
 }
 
+static void messages_are_looked_for(void **state)
+{
+    (void)state;
+    struct client *client = user_of_app();
+    expect_code(client, "\"cmd\":\"search\",\"q\":\"tea\"", "search_off");
+    settings.search = true;
+    assert_string_equal(told(client, "\"cmd\":\"search\",\"q\":\"tea\""),
+                        "{\"re\":1,\"ok\":true,\"items\":[],\"limit\":20,\"before\":0}|");
+    assert_string_equal(world.acts.told, "1 looks in ");
+    assert_string_equal(
+        told(client, "\"cmd\":\"search\",\"q\":\"tea\",\"room\":\"order-7\",\"limit\":3,\"cursor\":\"17\""),
+        "{\"re\":1,\"ok\":true,\"items\":[],\"limit\":3,\"before\":17}|");
+    assert_string_equal(world.acts.told, "1 looks in order-7");
+    static const char *const wrong[] = {"",
+                                        ",\"q\":7",
+                                        ",\"q\":\"\"",
+                                        ",\"q\":\"tea\",\"limit\":101",
+                                        ",\"q\":\"tea\",\"cursor\":17",
+                                        ",\"q\":\"tea\",\"room\":7",
+                                        ",\"q\":\"tea\",\"room\":\"\"",
+                                        ",\"q\":\"tea\",\"user\":\"bob\""};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        char command[200];
+        snprintf(command, sizeof command, "\"cmd\":\"search\"%s", wrong[i]);
+        expect_code(client, command, "bad_argument");
+    }
+    /* one at a time of two threads, so that the other one is there for others */
+    settings.db_pool_threads = 2;
+    struct client *other = greeted(BOB);
+    say(client, "{\"id\":1,\"cmd\":\"search\",\"q\":\"tea\"}");
+    say(other, "{\"id\":1,\"cmd\":\"search\",\"q\":\"tea\"}");
+    assert_string_equal(brief(other), "re 1 busy|");
+    assert_true(client->session->paused); /* until it is answered */
+    disconnect_client(client);
+    do_all(); /* nobody is there for the answer, and the next one may search */
+    world.acts.why = APP_NO_CONVERSATION;
+    expect_code(other, "\"cmd\":\"search\",\"q\":\"tea\",\"room\":\"order-7\"", "not_found");
+    world.acts.why = APP_ALLOWED;
+    world.acts.no_index = true;
+    expect_code(other, "\"cmd\":\"search\",\"q\":\"tea\"", "search_unavailable");
+    world.acts.no_index = false;
+    world.acts.refused = ERR_INVALID;
+    expect_code(other, "\"cmd\":\"search\",\"q\":\"tea\"", "search_unavailable");
+    world.acts.refused = ERR_OK;
+    world.err = ERR_DOWN;
+    expect_code(other, "\"cmd\":\"search\",\"q\":\"tea\"", "unavailable");
+    world.err = ERR_OK;
+    world.full = true;
+    expect_code(other, "\"cmd\":\"search\",\"q\":\"tea\"", "busy");
+    world.full = false;
+    assert_string_equal(told(other, "\"cmd\":\"search\",\"q\":\"tea\""),
+                        "{\"re\":1,\"ok\":true,\"items\":[],\"limit\":20,\"before\":0}|");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +258,7 @@ int main(void)
         NATIVE(who_only_goes_does_not_enter),
         NATIVE(a_list_goes_on_where_it_ended),
         NATIVE(users_of_front_ends_have_none),
+        NATIVE(messages_are_looked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
