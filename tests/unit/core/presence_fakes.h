@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "common/redis/presence_ask.h"
 #include "relay/core/presence_parts.h"
 #include "relay/core/presence_scripts.h"
 
@@ -58,8 +59,8 @@ static bool second_is_down;
 static const struct {
     const char *script, *name;
 } scripts[] = {
-    {SCRIPT_ENTER, "enter"},    {SCRIPT_LEAVE, "leave"}, {SCRIPT_RENEW, "renew"},
-    {SCRIPT_FIND_DEAD, "find"}, {SCRIPT_REAP, "reap"},   {SCRIPT_HAND_ON, "hand-on"},
+    {SCRIPT_ENTER, "enter"}, {SCRIPT_LEAVE, "leave"},     {SCRIPT_RENEW, "renew"},      {SCRIPT_FIND_DEAD, "find"},
+    {SCRIPT_REAP, "reap"},   {SCRIPT_HAND_ON, "hand-on"}, {PRESENCE_SCRIPT_ASK, "ask"},
 };
 
 size_t bus_servers(const struct bus *bus)
@@ -71,7 +72,7 @@ size_t bus_servers(const struct bus *bus)
 size_t bus_server_of(const struct bus *bus, uint64_t conversation)
 {
     (void)bus;
-    return conversation == 8 ? server_count - 1 : 0;
+    return conversation == 8 || conversation == WIRE_INBOX(8) ? server_count - 1 : 0;
 }
 
 /* What goes to the second server begins with "2: ". */

@@ -52,6 +52,40 @@ static void each_server_has_a_lease_and_is_asked_for_its_dead(void **state)
     answer_texts(0, NULL);
 }
 
+static void count_call(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static void who_is_online_is_asked_of_the_server_that_knows(void **state)
+{
+    (void)state;
+    int calls = 0;
+    struct presence_asked who[] = {{.user = 5}, {.user = 8}, {.user = 6}};
+    const struct bus_reply numbers[] = {{.is_number = true, .number = 1}, {.is_number = true}};
+    const struct bus_reply first = {.elements = numbers, .count = 2}, second = {.elements = numbers, .count = 1};
+    presence_ask_online(presence, who, 3, count_call, &calls);
+    assert_int_equal(asked_count, 2);
+    assert_string_equal(asked[0].text, "ask 0 t 9223372036854775813:5 9223372036854775814:6");
+    assert_string_equal(asked[1].text, "2: ask 0 t 9223372036854775816:8");
+    answer(&first);
+    assert_int_equal(calls, 0);
+    answer(&second);
+    assert_int_equal(calls, 1);
+    for (int i = 0; i < 3; i++)
+        assert_true(who[i].known && who[i].online == (who[i].user != 6));
+    /* one is down, and the other says less than it was asked */
+    second_is_down = true;
+    presence_ask_online(presence, who, 3, count_call, &calls);
+    answer(&second);
+    assert_int_equal(calls, 2);
+    for (int i = 0; i < 3; i++)
+        assert_false(who[i].known || who[i].online);
+    presence_ask_online(presence, who, 0, count_call, &calls); /* nobody is asked about */
+    assert_int_equal(calls, 3);
+    assert_int_equal(asked_count, 0);
+}
+
 static void losing_one_server_concerns_its_rooms_only(void **state)
 {
     (void)state;
@@ -116,6 +150,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_OF_TWO(each_server_has_a_lease_and_is_asked_for_its_dead),
+        TEST_OF_TWO(who_is_online_is_asked_of_the_server_that_knows),
         TEST_OF_TWO(losing_one_server_concerns_its_rooms_only),
         TEST_OF_TWO(at_the_end_each_server_decides_for_itself_who_goes_on),
     };
