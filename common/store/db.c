@@ -35,6 +35,9 @@ struct db {
     bool lost;    /* the latest failure: the connection is gone, and what was sent last may have been done */
     uint64_t writes, connects;
     uint64_t connection; /* number of the last one, by `latest_connection` */
+    bool holds;          /* db_hold: what is under way stays with one connection … */
+    uint64_t held;       /* … with this one, once it has answered; 0: none has */
+    bool looks;          /* … but looks through another one (db_look_elsewhere) */
 };
 
 static _Atomic uint64_t latest_connection; /* numbers the process' connections in the order in which they are made */
@@ -164,6 +167,53 @@ static enum meaning meaning_of(const struct db *db, unsigned number)
     return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? GONE : REFUSED_FOR_GOOD;
 }
 
+/* ---- staying with one connection ---- */
+
+void db_hold(struct db *db)
+{
+    db->holds = true;
+    db->held = 0;
+    db->looks = false;
+}
+
+void db_release(struct db *db)
+{
+    db->holds = db->looks = false;
+    db->held = 0;
+}
+
+bool db_is_cut_off(const struct db *db)
+{
+    return db->held && !db->looks && !(db->mysql && db->connection == db->held);
+}
+
+void db_look_elsewhere(struct db *db)
+{
+    db->looks = true;
+}
+
+bool db_looks_elsewhere(const struct db *db)
+{
+    return db->looks;
+}
+
+void db_looked(struct db *db, bool same)
+{
+    if (same && db->holds && db->mysql)
+        db->held = db->connection;
+    db->looks = false;
+}
+
+/* The server has said something, if only that it refuses. */
+static void answered(struct db *db)
+{
+    db->used_ms = clock_mono_ms();
+    if (db->holds && !db->held)
+        db->held = db->connection;
+}
+
+/* ---- failures ---- */
+
 static void remember(struct db *db, unsigned number, const char *text)
 {
     db->error_number = number;
@@ -177,6 +227,8 @@ static enum err fail(struct db *db, MYSQL_STMT *stmt)
              stmt ? mysql_stmt_error(stmt) : mysql_error(db->mysql));
     enum meaning meaning = meaning_of(db, db->error_number);
     db->lost = meaning == GONE;
+    if (!db->lost)
+        answered(db);
     switch (meaning) {
     case REFUSED_FOR_GOOD: return ERR_INTERNAL;
     case DUPLICATE: return ERR_DUPLICATE;
@@ -339,6 +391,8 @@ static enum err need(struct db *db)
 {
     if (db->mysql && clock_mono_ms() - db->used_ms >= IDLE_MS)
         db_refresh(db);
+    if (db_is_cut_off(db))
+        return ERR_DOWN;
     if (db->mysql)
         return ERR_OK;
     if (!backoff_due(&db->backoff))
@@ -535,7 +589,7 @@ enum err db_query(struct db *db, size_t statement, const struct db_value *params
     if (db->written && !db->in_transaction)
         db_takes_writes();
     err = row ? fetch(db, stmt, row, arg) : ERR_OK;
-    db->used_ms = clock_mono_ms();
+    answered(db);
     return err;
 }
 
@@ -582,6 +636,8 @@ static enum err run_bulk(struct db *db, MYSQL_STMT *stmt, const struct db_value 
         err = fail_executed(db, stmt, alone);
     else
         db->writes += alone;
+    if (!err)
+        answered(db);
     free(numbers);
     free(texts);
     free(lengths);
@@ -642,7 +698,7 @@ enum err db_run(struct db *db, const char *sql, db_row_fn *row, void *arg)
         return fail(db, NULL);
     db->affected = mysql_affected_rows(db->mysql);
     err = text_rows(db, row, arg);
-    db->used_ms = clock_mono_ms();
+    answered(db);
     return err;
 }
 

@@ -121,6 +121,16 @@ void store_refresh(struct store *store)
     db_refresh(store->db);
 }
 
+void store_hold(struct store *store)
+{
+    db_hold(store->db);
+}
+
+void store_release(struct store *store)
+{
+    db_release(store->db);
+}
+
 uint64_t store_connection(const struct store *store)
 {
     return db_connection(store->db);

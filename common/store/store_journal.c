@@ -19,7 +19,7 @@
  * stored by another clock: so times go with numbers.
  *
  * If the connection breaks during COMMIT, the next attempt, on whichever server answers, first looks whether the rows
- * of the lost one are there. Locking the conversations waits until a server that still works on the lost transaction
+ * of the lost one are there. (While the store is held to the connection that broke, it only looks: store_hold.) Locking the conversations waits until a server that still works on the lost transaction
  * has ended it; and since the look and the new rows are one transaction, a cluster that commits the lost one after all
  * on another node refuses the new one. */
 #include "common/backoff.h"
@@ -664,9 +664,15 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
         err = find_lost(store, batch, &found);
     if (found) {
         db_rollback(store->db);
+        db_looked(store->db, true);
         settle_lost(batch);
         *put_off = batch->count;
         return ERR_OK;
+    }
+    if (!err && db_looks_elsewhere(store->db)) { /* not stored again: what the posts speak of was read elsewhere */
+        db_rollback(store->db);
+        db_looked(store->db, false);
+        return ERR_DOWN;
     }
     if (!err)
         settle_foreign(batch);
@@ -775,6 +781,8 @@ static enum err run(struct store *store, struct batch *batch)
             note_lost(batch, count);
         else if (err == ERR_UNKNOWN)
             err = ERR_OK; /* nothing was to be stored */
+        if (err == ERR_UNKNOWN && db_is_cut_off(store->db))
+            db_look_elsewhere(store->db);
         if (!err) {
             settle_first(batch, count, ERR_OK);
             repeats = true; /* what is left was put off as a repeat */
@@ -788,7 +796,7 @@ static enum err run(struct store *store, struct batch *batch)
             batch->last_look = late;
         else if ((err == ERR_RETRY || err == ERR_DUPLICATE) && ++retries < MAX_RETRIES && !late)
             pause_ms((int64_t)(id_random() % (uint64_t)(10 + retries * 5))); /* by chance, so that two relays part */
-        else if (err == ERR_DOWN && !late)
+        else if (err == ERR_DOWN && !late && !db_is_cut_off(store->db))
             pause_ms(50);
         else if (err == ERR_INTERNAL && batch->count > 1)
             return run_halves(store, batch);
@@ -819,6 +827,7 @@ enum err store_journal(struct store *store, struct store_post *posts, size_t cou
     store->journal_ms = store->journal_commit_ms = 0;
     store->put_back.from = store->put_back.to = 0;
     enum err err = run(store, &batch);
+    db_looked(store->db, false);
     if (err == ERR_INTERNAL)
         log_error("journal.refused", "errno=%u", db_errno(store->db));
     store_authors_name(store, posts, count);

@@ -9,9 +9,11 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter } from './lib/client.mjs';
 import { Friend, couple } from './lib/friends.mjs';
+import { fastcgi, fastcgiBegin, fastcgiEnd } from './lib/fastcgi.mjs';
 import { Described, DescribedFrontEnd, DescribedSocket } from './lib/described.mjs';
 import { Native } from './lib/native.mjs';
 import { unique } from './lib/socket.mjs';
+import { makeToken, readToken } from './lib/spaces.mjs';
 import { DEADLINE_MS, NO_RATES, Stack, bin, eventually, request, run, top } from './lib/stack.mjs';
 
 Native.described = new DescribedSocket();
@@ -368,6 +370,37 @@ describe('the server API', () => {
       await eventually(async () => !(await stack.count('SELECT COUNT(*) FROM idempotency WHERE call_key = ?', [names[1]])),
         'the worker to remove it');
     });
+  });
+
+  it('what it has looked up is not written into a database that was put back meanwhile, where numbers are others\'', async () => {
+    const [late, other] = [unique('late'), unique('other')], text = unique('whose');
+    const { id, public_id: room } = await group({ members: [other] });
+    const [header, claims] = readToken(await user(other));
+    const token = makeToken({ ...claims, sub: late }, fs.readFileSync(path.join(dir, 'shop.secret'), 'utf8').trim(), { header });
+    const body = JSON.stringify({ content: text });
+    const asked = { path: `/v1/conversations/${room}/messages`, contentLength: body.length, named: { HTTP_AUTHORIZATION: `Bearer ${token}` } };
+    const numberOf = async (name) => (await stack.sql('SELECT id FROM user WHERE realm = 5 AND name = ?', [name]))[0]?.id;
+    const begun = await fastcgiBegin(stack.file('rest.sock'), asked); // its token is looked at before its body has come
+    const number = await eventually(() => numberOf(late), 'who the token speaks of');
+    await eventually(() => stack.count('SELECT COUNT(*) FROM user WHERE id = ? AND created_at < UTC_TIMESTAMP(3) - INTERVAL 1200000 MICROSECOND',
+      [number]), 'a pause after which a connection that has ended is made anew');
+    await call('PUT', `conversations/${id}/members/${late}`, { body: {} });
+    const swapped = await numberOf(other);
+    const connection = await stack.database();
+    await connection.query('START TRANSACTION');
+    for (const [who, name] of [[number, '-'], [swapped, late], [number, other]])
+      await connection.query('UPDATE user SET name = ? WHERE id = ?', [name, who]);
+    await connection.query('COMMIT');
+    const [others] = await connection.query('SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE()');
+    for (const { id: of } of others) await connection.query(`KILL ${of}`).catch(() => {});
+    await connection.end();
+    const answer = await fastcgiEnd(begun, body);
+    assert.deepEqual(await stack.sql('SELECT sender FROM message WHERE content = ?', [text]), [], 'nothing is said by another');
+    assert.equal(answer.status, 504, answer.text); // the call has made the user
+    const again = await fastcgi(stack.file('rest.sock'), { ...asked, body });
+    assert.equal(again.status, 201, again.text);
+    assert.deepEqual(await stack.sql('SELECT sender FROM message WHERE content = ?', [text]), [{ sender: swapped }]);
+    assert.equal((await fine(call('GET', `conversations/${id}/messages`))).items[0].from.id, late);
   });
 
   it('what the application says under a client_id is said once, by many at once, too', async () => {

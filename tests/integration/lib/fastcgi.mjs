@@ -17,10 +17,17 @@ function record(type, content = Buffer.alloc(0)) {
   return Buffer.concat([head, content]);
 }
 
+function lengthOf({ length }) {
+  const bytes = Buffer.alloc(length < 128 ? 1 : 4);
+  if (length < 128) bytes.writeUInt8(length);
+  else bytes.writeUInt32BE((length | 0x8000_0000) >>> 0);
+  return bytes;
+}
+
 function params(pairs) {
   const parts = Object.entries(pairs).filter(([, value]) => value !== undefined).flatMap(([name, value]) => {
     const texts = [Buffer.from(name), Buffer.from(String(value))];
-    return [Buffer.from(texts.map((text) => text.length)), ...texts]; // all shorter than 128 bytes
+    return [...texts.map(lengthOf), ...texts];
   });
   return Buffer.concat(parts);
 }
@@ -42,7 +49,12 @@ export async function fastcgiBegin(socketPath,
 
 /** The whole request, and what came back: {status, text}, or null for nothing at all. */
 export async function fastcgi(socketPath, request) {
-  const raw = await fastcgiBegin(socketPath, request);
+  return fastcgiEnd(await fastcgiBegin(socketPath, request));
+}
+
+/** The rest of a request that was begun, and what came back. */
+export async function fastcgiEnd(raw, body = '') {
+  if (body) raw.send(record(STDIN, Buffer.from(body)));
   raw.send(record(STDIN));
   await raw.until(() => records(raw.bytes).some((r) => r.type === END_REQUEST) || raw.over, 'an answer');
   const out = Buffer.concat(records(raw.bytes).filter((r) => r.type === STDOUT).map((r) => r.content)).toString('utf8');

@@ -40,6 +40,16 @@ void store_free(struct store *store)
     (void)store;
 }
 
+void store_hold(struct store *store)
+{
+    (void)store;
+}
+
+void store_release(struct store *store)
+{
+    (void)store;
+}
+
 void store_refresh(struct store *store)
 {
     (void)store;

@@ -28,6 +28,14 @@ void db_refresh(struct db *connection)
 {
     (void)connection;
 }
+void db_hold(struct db *connection)
+{
+    (void)connection;
+}
+void db_release(struct db *connection)
+{
+    (void)connection;
+}
 enum err db_many(struct db *connection, size_t statement, const struct db_value *params, size_t rows, size_t count)
 {
     (void)connection, (void)statement, (void)params, (void)rows, (void)count;

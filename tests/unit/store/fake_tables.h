@@ -45,6 +45,7 @@ static struct tables committed, working; /* what lasts, and what the open transa
 static struct store store;               /* the connection is the fake's: any pointer will do */
 static uint64_t connects;                /* how often it was made */
 static bool open_transaction;
+static bool held, cut_off, looks; /* held to one connection (db_hold): that broke; another one is only looked through */
 static int64_t now_ms;
 
 /* What was asked of the database: a letter each, a capital where it failed. */
@@ -70,7 +71,7 @@ static void tables_reset(void)
     committed.epoch = EPOCH;
     connects = 1;
     memset(trace, 0, sizeof trace);
-    open_transaction = false;
+    open_transaction = held = cut_off = looks = false;
     trace_len = fault_count = 0;
     now_ms = 1700000000000;
     clock_freeze(now_ms);
@@ -109,13 +110,42 @@ static enum err meet(char op)
     return fault ? fault->err : ERR_OK;
 }
 
+bool db_is_cut_off(const struct db *db)
+{
+    (void)db;
+    return cut_off && !looks;
+}
+
+void db_look_elsewhere(struct db *db)
+{
+    (void)db;
+    looks = true;
+}
+
+bool db_looks_elsewhere(const struct db *db)
+{
+    (void)db;
+    return looks;
+}
+
+void db_looked(struct db *db, bool same)
+{
+    (void)db;
+    looks = false;
+    cut_off &= !same;
+}
+
 enum err db_begin(struct db *db)
 {
     (void)db;
     assert_false(open_transaction); /* the server would commit it */
     const struct fault *fault = note('b');
+    if (fault && fault->err == ERR_DOWN)
+        cut_off |= held;
     if (fault && fault->err)
         return fault->err;
+    if (db_is_cut_off(db))
+        return ERR_DOWN;
     working = committed;
     open_transaction = true;
     return ERR_OK;
@@ -129,6 +159,7 @@ enum err db_commit(struct db *db)
     if (!fault || !fault->err || fault->applied)
         committed = working;
     connects += fault && fault->err == ERR_UNKNOWN;
+    cut_off |= held && fault && fault->err == ERR_UNKNOWN;
     /* A broken connection takes the transaction with it; one that was merely refused may be open still. */
     open_transaction = fault && fault->err && fault->err != ERR_UNKNOWN;
     return fault ? fault->err : ERR_OK;

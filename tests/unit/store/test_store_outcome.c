@@ -141,6 +141,78 @@ static void a_broken_commit_of_repeats_alone_is_no_matter(void **state)
     assert_string_equal(trace, "blIrblfsC");
 }
 
+/* ---- held to one connection: what the posts speak of was read through it ---- */
+
+static void hold(void)
+{
+    begin(NULL);
+    held = true;
+}
+
+static void nothing_is_stored_through_another_connection(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        hold();
+        int64_t began_ms = now_ms;
+        post(1, 9, "a");
+        add_fault((struct fault){.op = 'b', .times = 1, .err = ERR_DOWN});
+        assert_int_equal(store_all(PATIENCE_MS), ERR_DOWN);
+        check_post(0, ERR_DOWN, 0);
+        assert_string_equal(trace, "B"); /* and it is not waited for */
+        assert_int_equal(now_ms, began_ms);
+        assert_int_equal(committed.row_count, 0);
+    }
+}
+
+static void a_broken_commit_is_looked_up_and_the_connection_that_has_it_is_held_to(void **state)
+{
+    (void)state;
+    hold();
+    post(1, 9, "a");
+    post(1, 9, "a");
+    post(1, 9, "b");
+    break_commit(true, NULL);
+    assert_int_equal(store_all(PATIENCE_MS), ERR_OK);
+    check_post(0, ERR_OK, 1);
+    check_post(1, ERR_OK, 1);
+    check_post(2, ERR_OK, 2);
+    assert_false(looks || cut_off);
+    check_consistent();
+}
+
+static void one_that_is_not_found_is_not_stored_again(void **state)
+{
+    (void)state;
+    hold();
+    post(1, 9, "a");
+    post(1, 9, "a");
+    post(2, 9, "b");
+    break_commit(false, NULL);
+    add_fault((struct fault){.op = 'b', .skip = 2, .times = 3, .err = ERR_DOWN});
+    assert_int_equal(store_all(PATIENCE_MS), ERR_UNKNOWN);
+    check_post(0, ERR_UNKNOWN, 0);
+    check_post(1, ERR_DOWN, 0); /* a repeat, which was put off */
+    check_post(2, ERR_UNKNOWN, 0);
+    assert_int_equal(committed.row_count, 0);
+    assert_true(cut_off);
+    assert_false(looks);
+}
+
+static void of_halves_none_is_stored_through_another_connection(void **state)
+{
+    (void)state;
+    hold();
+    post(1, 9, "a");
+    post(2, 9, "b");
+    add_fault((struct fault){.op = 'i', .times = 1, .err = ERR_INTERNAL});
+    break_commit(false, NULL);
+    assert_int_equal(store_all(PATIENCE_MS), ERR_UNKNOWN);
+    check_post(0, ERR_UNKNOWN, 0);
+    check_post(1, ERR_DOWN, 0);
+    assert_int_equal(committed.row_count, 0);
+}
+
 /* ---- not found out ---- */
 
 static void it_stays_unknown_if_the_database_does_not_come_back(void **state)
@@ -514,6 +586,10 @@ int main(void)
         TEST(two_broken_commits_in_a_row),
         TEST(twins_put_off_are_answered_after_a_broken_commit),
         TEST(a_broken_commit_of_repeats_alone_is_no_matter),
+        TEST(nothing_is_stored_through_another_connection),
+        TEST(a_broken_commit_is_looked_up_and_the_connection_that_has_it_is_held_to),
+        TEST(one_that_is_not_found_is_not_stored_again),
+        TEST(of_halves_none_is_stored_through_another_connection),
         TEST(it_stays_unknown_if_the_database_does_not_come_back),
         TEST(without_patience_it_is_looked_up_once),
         TEST(lost_and_late_is_stored_by_the_look_up),

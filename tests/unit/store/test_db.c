@@ -1,0 +1,274 @@
+/* One connection to the database, over a client library that is made up: when it is opened anew, and when that would
+ * join what belongs to two states of a database. */
+#include "tests/unit/check.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/store/db.h"
+
+#include <errmsg.h>
+#include <mysql.h>
+#include <mysqld_error.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct settings settings;
+static struct db *db;
+static MYSQL connection; /* the one that there is */
+static int ends[2];      /* ours and the server's; -1: closed */
+static unsigned failure; /* of the statement that was sent last */
+static unsigned refusal; /* of every statement, while there is a server */
+static char sent[512];   /* statements that were carried out, with the number of their connection */
+static unsigned opened;
+
+/* ---- the client library ---- */
+
+MYSQL *mysql_init(MYSQL *unused)
+{
+    (void)unused;
+    return &connection;
+}
+
+int mysql_options(MYSQL *unused, enum mysql_option option, const void *value)
+{
+    (void)unused, (void)option, (void)value;
+    return 0;
+}
+
+MYSQL *mysql_real_connect(MYSQL *mysql, const char *host, const char *user, const char *password, const char *name,
+                          unsigned port, const char *socket, unsigned long flags)
+{
+    (void)host, (void)user, (void)password, (void)name, (void)port, (void)socket, (void)flags;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    opened++;
+    return mysql;
+}
+
+static void close_end(int *end)
+{
+    if (*end >= 0)
+        close(*end);
+    *end = -1;
+}
+
+void mysql_close(MYSQL *unused)
+{
+    (void)unused;
+    close_end(&ends[0]);
+    close_end(&ends[1]);
+}
+
+unsigned mysql_errno(MYSQL *unused)
+{
+    (void)unused;
+    return failure;
+}
+
+const char *mysql_error(MYSQL *unused)
+{
+    (void)unused;
+    return "it failed";
+}
+
+my_socket mysql_get_socket(MYSQL *unused)
+{
+    (void)unused;
+    return ends[0];
+}
+
+int mysql_real_query(MYSQL *unused, const char *sql, unsigned long len)
+{
+    (void)unused, (void)len;
+    failure = ends[1] < 0 ? CR_SERVER_LOST : refusal;
+    if (!failure)
+        snprintf(sent + strlen(sent), sizeof sent - strlen(sent), "%u %s;", opened, sql);
+    return failure != 0;
+}
+
+int mysql_query(MYSQL *unused, const char *sql)
+{
+    (void)unused, (void)sql;
+    return 0;
+}
+
+MYSQL_RES *mysql_store_result(MYSQL *unused)
+{
+    (void)unused;
+    return (MYSQL_RES *)ends;
+}
+
+MYSQL_RES *mysql_use_result(MYSQL *unused)
+{
+    (void)unused;
+    return NULL;
+}
+
+MYSQL_ROW mysql_fetch_row(MYSQL_RES *unused)
+{
+    (void)unused;
+    return NULL;
+}
+
+void mysql_free_result(MYSQL_RES *unused)
+{
+    (void)unused;
+}
+
+unsigned mysql_field_count(MYSQL *unused)
+{
+    (void)unused;
+    return 0;
+}
+
+my_ulonglong mysql_affected_rows(MYSQL *unused)
+{
+    (void)unused;
+    return 1;
+}
+
+/* ---- what is tried ---- */
+
+static int begin(void **state)
+{
+    (void)state;
+    clock_freeze(1700000000000);
+    settings = (struct settings){.db_addresses = (char *)(uintptr_t)"here", .db_port = 3306, .db_timeout_ms = 1000};
+    ends[0] = ends[1] = -1;
+    opened = 0;
+    *sent = '\0';
+    db = db_new(&settings, NULL, 0);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    db_free(db);
+    clock_freeze(-1);
+    return 0;
+}
+
+static enum err run(const char *sql)
+{
+    return db_run(db, sql, NULL, NULL);
+}
+
+/* The server goes, and may be another one when it is back. */
+static void server_is_started_anew(void)
+{
+    close_end(&ends[1]);
+}
+
+static void pass(int64_t ms)
+{
+    clock_freeze(clock_mono_ms() + ms);
+}
+
+static void a_new_connection_is_made_when_the_old_one_was_closed_in_a_pause(void **state)
+{
+    (void)state;
+    assert_int_equal(run("a"), ERR_OK);
+    pass(2000);
+    server_is_started_anew();
+    assert_int_equal(run("b"), ERR_OK);
+    assert_string_equal(sent, "1 a;2 b;");
+}
+
+static void what_is_held_does_not_go_on_through_another_connection(void **state)
+{
+    (void)state;
+    for (int pauses = 0; pauses < 2; pauses++) {
+        db_hold(db);
+        assert_int_equal(run("read"), ERR_OK);
+        *sent = '\0';
+        unsigned before = opened;
+        if (pauses)
+            pass(2000);
+        server_is_started_anew();
+        for (int i = 0; i < 3; i++, pass(2000)) {
+            assert_int_equal(run("write"), ERR_DOWN);
+            assert_int_equal(db_begin(db), ERR_DOWN);
+            db_refresh(db);
+        }
+        assert_true(db_is_cut_off(db));
+        assert_string_equal(sent, "");
+        assert_int_equal(opened, before);
+        db_release(db);
+        assert_int_equal(run("next"), ERR_OK);
+        assert_int_equal(opened, before + 1);
+    }
+}
+
+static void held_to_nothing_it_goes_through_the_first_that_answers(void **state)
+{
+    (void)state;
+    assert_int_equal(run("of another call"), ERR_OK);
+    db_hold(db);
+    server_is_started_anew();
+    assert_int_equal(run("lost"), ERR_DOWN);
+    assert_false(db_is_cut_off(db));
+    pass(2000);
+    assert_int_equal(run("read"), ERR_OK);
+    server_is_started_anew();
+    assert_int_equal(run("lost"), ERR_DOWN);
+    assert_true(db_is_cut_off(db));
+    assert_string_equal(sent, "1 of another call;2 read;");
+}
+
+static void a_refusal_is_an_answer_too(void **state)
+{
+    (void)state;
+    db_hold(db);
+    refusal = ER_DUP_ENTRY;
+    assert_int_equal(run("write"), ERR_DUPLICATE);
+    refusal = 0;
+    server_is_started_anew();
+    assert_int_equal(run("lost"), ERR_DOWN);
+    assert_true(db_is_cut_off(db));
+}
+
+static void what_became_of_a_commit_is_looked_for_elsewhere(void **state)
+{
+    (void)state;
+    for (int same = 0; same < 2; same++) {
+        db_hold(db);
+        assert_int_equal(db_begin(db), ERR_OK);
+        assert_int_equal(run("write"), ERR_OK);
+        server_is_started_anew();
+        assert_int_equal(db_commit(db), ERR_UNKNOWN);
+        assert_true(db_is_cut_off(db));
+        db_look_elsewhere(db);
+        assert_false(db_is_cut_off(db));
+        pass(2000);
+        assert_int_equal(run("look"), ERR_OK);
+        db_looked(db, same);
+        assert_int_equal(run("go on"), same ? ERR_OK : ERR_DOWN);
+        db_release(db);
+    }
+}
+
+static void looked_for_without_a_hold_it_holds_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(run("a"), ERR_OK);
+    db_looked(db, true);
+    server_is_started_anew();
+    pass(2000);
+    assert_int_equal(run("b"), ERR_OK);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(a_new_connection_is_made_when_the_old_one_was_closed_in_a_pause),
+        TEST(what_is_held_does_not_go_on_through_another_connection),
+        TEST(held_to_nothing_it_goes_through_the_first_that_answers),
+        TEST(a_refusal_is_an_answer_too),
+        TEST(what_became_of_a_commit_is_looked_for_elsewhere),
+        TEST(looked_for_without_a_hold_it_holds_nothing),
+    };
+    if (log_open("test", "/dev/null", LOG_ERROR))
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
