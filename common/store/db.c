@@ -724,8 +724,8 @@ enum err db_commit(struct db *db)
 {
     if (!db->in_transaction)
         return ERR_DOWN; /* the connection has been lost, and with it what was to be committed */
+    enum err err = db_run(db, "COMMIT", NULL, NULL); /* still in it: never sent through another connection */
     db->in_transaction = false;
-    enum err err = db_run(db, "COMMIT", NULL, NULL);
     if (!err && db->written)
         db_takes_writes();
     if (db->written && (!err || err != ERR_RETRY || db->error_number == ER_ERROR_DURING_COMMIT))

@@ -257,6 +257,19 @@ static void looked_for_without_a_hold_it_holds_nothing(void **state)
     assert_int_equal(run("b"), ERR_OK);
 }
 
+/* However long nothing was sent before it. */
+static void a_commit_is_never_sent_through_another_connection(void **state)
+{
+    (void)state;
+    assert_int_equal(db_begin(db), ERR_OK);
+    assert_int_equal(run("write"), ERR_OK);
+    pass(2000);
+    server_is_started_anew();
+    assert_int_equal(db_commit(db), ERR_UNKNOWN);
+    assert_string_equal(sent, "1 START TRANSACTION;1 write;");
+    assert_int_equal(opened, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -267,6 +280,7 @@ int main(void)
         TEST(a_refusal_is_an_answer_too),
         TEST(what_became_of_a_commit_is_looked_for_elsewhere),
         TEST(looked_for_without_a_hold_it_holds_nothing),
+        TEST(a_commit_is_never_sent_through_another_connection),
     };
     if (log_open("test", "/dev/null", LOG_ERROR))
         return 1;
