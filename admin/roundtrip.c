@@ -88,7 +88,7 @@ static void forget(struct heard *heard)
 }
 
 /* POSTs a JSON text to the front; *answer is its answer's object, or NULL if it is none. */
-static bool post(struct trip *trip, const char *path, const char *body, struct json_object **answer)
+static bool post(struct trip *trip, const char *path, struct str body, struct json_object **answer)
 {
     struct heard heard = {0};
     long status = 0;
@@ -97,7 +97,8 @@ static bool post(struct trip *trip, const char *path, const char *body, struct j
         return fails(trip, "curl cannot be used", "");
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json; charset=utf-8");
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)body.len);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.ptr);
     CURLcode code = curl_easy_perform(easy);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     *answer = NULL;
@@ -128,11 +129,19 @@ static bool text_of(struct json_object *object, const char *key, char *out, size
 static bool enter(struct trip *trip, size_t nth)
 {
     struct json_object *answer, *data;
-    char body[128], number[8] = "";
+    char number[8] = "";
+    struct buf body;
     if (nth)
         snprintf(number, sizeof number, "%zu", nth + 1);
-    snprintf(body, sizeof body, "{\"chatroomName\":\"" ROOM "\",\"nickName\":\"" NICK "%s\",\"headNum\":1}", number);
-    if (!post(trip, "/api/createChatroom", body, &answer))
+    buf_init(&body, 256);
+    json_begin_object(&body);
+    json_add_text(&body, "chatroomName", ROOM);
+    json_add_joined(&body, "nickName", STR(NICK), str_of(number));
+    json_add_int(&body, "headNum", 1);
+    json_end_object(&body);
+    bool answered = post(trip, "/api/createChatroom", buf_str(&body), &answer);
+    buf_fini(&body);
+    if (!answered)
         return false;
     bool well = json_object_object_get_ex(answer, "data", &data) && json_object_is_type(data, json_type_object) &&
                 text_of(data, "chatroomId", trip->room, sizeof trip->room) &&
@@ -199,12 +208,19 @@ static bool listen_at(struct trip *trip, const char *relays)
 
 static bool say(struct trip *trip)
 {
-    char path[128], body[256];
+    char path[128];
+    struct buf body;
     struct json_object *answer;
     snprintf(trip->said, sizeof trip->said, "一杯茶 %016" PRIx64, id_random());
     snprintf(path, sizeof path, "/rooms/%s/send", trip->room);
-    snprintf(body, sizeof body, "{\"nickId\":\"%s\",\"content\":\"%s\"}", trip->nicks[0], trip->said);
-    if (!post(trip, path, body, &answer))
+    buf_init(&body, 512);
+    json_begin_object(&body);
+    json_add_text(&body, "nickId", trip->nicks[0]);
+    json_add_text(&body, "content", trip->said);
+    json_end_object(&body);
+    bool answered = post(trip, path, buf_str(&body), &answer);
+    buf_fini(&body);
+    if (!answered)
         return false;
     json_object_put(answer);
     return true;

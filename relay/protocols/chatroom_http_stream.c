@@ -55,19 +55,29 @@ static void send_cursor(struct session *session, const char *type, uint64_t seq)
 {
     const struct stream *stream = stream_of(session);
     unsigned long long epoch = protocol_context.hub->epoch, number = seq;
-    char data[96], json[160];
-    struct buf out;
+    struct buf out, data, json;
     buf_init(&out, 4096);
-    snprintf(data, sizeof data, "{\"epoch\":%llu,\"seq\":%llu}", epoch, number);
-    snprintf(json, sizeof json, "{\"seq\":%llu,\"type\":\"%s\",\"data\":%s}", number, type, data);
+    buf_init(&data, 96);
+    buf_init(&json, 160);
+    json_begin_object(&data);
+    json_add_u64(&data, "epoch", epoch);
+    json_add_u64(&data, "seq", seq);
+    json_end_object(&data);
+    json_begin_object(&json);
+    json_add_u64(&json, "seq", seq);
+    json_add_text(&json, "type", type);
+    json_add_raw(&json, "data", buf_str(&data));
+    json_end_object(&json);
     if (stream->encoding == ENCODING_STREAM)
-        chatroom_http_add_script(&out, stream->callback, str_of(json));
+        chatroom_http_add_script(&out, stream->callback, buf_str(&json));
     else if (stream->lost)
-        buf_addf(&out, "id: %llu-%llu\nevent: %s\ndata: %s\n\n", epoch, number, type, data);
+        buf_addf(&out, "id: %llu-%llu\nevent: %s\ndata: %.*s\n\n", epoch, number, type, (int)data.len, data.data);
     else /* nothing to tell, but from here on the browser has a cursor */
         buf_addf(&out, "id: %llu-%llu\n\n", epoch, number);
     buf_add_str(&out, padding_of(stream));
     session_send_raw(session, buf_str(&out));
+    buf_fini(&json);
+    buf_fini(&data);
     buf_fini(&out);
 }
 

@@ -285,12 +285,11 @@ static int revise(struct call *call, enum message_kind kind, struct str content)
         return status;
     struct buf json;
     buf_init(&json, content.len * 6 + 128);
-    buf_addf(&json, "{\"of\":%llu", (unsigned long long)seq);
-    if (kind == MESSAGE_EDIT) {
-        buf_add_text(&json, ",\"content\":");
-        buf_add_json(&json, content);
-    }
-    buf_add_char(&json, '}');
+    json_begin_object(&json);
+    json_add_u64(&json, "of", seq);
+    if (kind == MESSAGE_EDIT)
+        json_add_string(&json, "content", content);
+    json_end_object(&json);
     struct store_post post = {.message = {.conversation = of.conversation,
                                           .sender = said.sender,
                                           .kind = kind,
@@ -322,32 +321,35 @@ static int recall(struct call *call)
 
 /* ---- reading ---- */
 
+static void encode_said(const struct message *message, bool is_app, struct buf *out)
+{
+    if (message->kind == MESSAGE_TRANSFER)
+        json_add_raw(out, "content", message->content); /* JSON of our own making */
+    else
+        json_add_string(out, "content", message->content);
+    if (message->revised_by)
+        json_add_u64(out, "edited", message->revised_by);
+    /* before there was a mark it stood without one; whatever else stands so is of another front end */
+    json_add_raw(out, NULL, is_app && message_frame(message).len ? message_frame(message) : message_about(message));
+}
+
 /* Who said it is known only after the database was read, and what people reacted: a row is the sender's number, its own, 0 if
  * nothing that people reacted to is there any more, and the rest of its object. */
 static void encode(void *arg, const struct message *message, struct buf *out)
 {
     bool is_app = *(const bool *)arg;
-    struct str name = message->sender_name;
     buf_addf(out, "%llu %llu ", (unsigned long long)message->sender,
              (unsigned long long)(message->recalled ? 0 : message->seq));
-    buf_add_text(out, ",\"name\":");
-    buf_add_json(out, name);
-    buf_addf(out, "},\"seq\":%llu,\"ts\":%lld,\"kind\":\"%s\"", (unsigned long long)message->seq,
-             (long long)message->at_ms, kind_name(message->kind));
-    if (message->recalled) {
-        buf_add_text(out, ",\"recalled\":true}");
-        return;
-    }
-    buf_add_text(out, ",\"content\":");
-    if (message->kind == MESSAGE_TRANSFER)
-        buf_add_str(out, message->content); /* JSON of our own making */
+    json_add_string(out, "name", message->sender_name);
+    json_end_object(out); /* of `from` */
+    json_add_u64(out, "seq", message->seq);
+    json_add_int(out, "ts", message->at_ms);
+    json_add_text(out, "kind", kind_name(message->kind));
+    if (message->recalled)
+        json_add_bool(out, "recalled", true);
     else
-        buf_add_json(out, message->content);
-    if (message->revised_by)
-        buf_addf(out, ",\"edited\":%llu", (unsigned long long)message->revised_by);
-    /* before there was a mark it stood without one; whatever else stands so is of another front end */
-    json_add_raw(out, NULL, is_app && message_frame(message).len ? message_frame(message) : message_about(message));
-    buf_add_char(out, '}');
+        encode_said(message, is_app, out);
+    json_end_object(out);
 }
 
 static bool is_wanted(const struct message *message)
