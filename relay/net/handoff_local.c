@@ -1,7 +1,6 @@
-/* handoff_local.c: gives a socket to a relay on this machine (handoff_wire.h). What does not fit into a message goes
- * along as an anonymous file. */
+#include "relay/net/handoff_local.h"
+
 #include "common/handoff_wire.h"
-#include "relay/net/handoff_parts.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -56,19 +55,19 @@ static bool send_message(int to, struct handoff_wire header, struct str bytes, c
     return sendmsg(to, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
-static bool try_send(struct handoff_destination *destination, struct handoff_wire header, struct str bytes,
-                     const int *fds, size_t count)
+static bool try_send(const char *path, int *to, struct handoff_wire header, struct str bytes, const int *fds,
+                     size_t count)
 {
-    if (destination->fd < 0)
-        destination->fd = connect_to(destination->path);
-    if (destination->fd < 0)
+    if (*to < 0)
+        *to = connect_to(path);
+    if (*to < 0)
         return false;
-    if (send_message(destination->fd, header, bytes, fds, count))
+    if (send_message(*to, header, bytes, fds, count))
         return true;
     bool full = errno == EAGAIN; /* it is behind: the connection is good */
     if (!full) {
-        close(destination->fd);
-        destination->fd = -1;
+        close(*to);
+        *to = -1;
     }
     return false;
 }
@@ -78,19 +77,19 @@ static uint32_t flags_of(const struct http_call *call)
     return (call->proxied ? HANDOFF_WIRE_PROXIED : 0) | (call->alone ? HANDOFF_WIRE_ALONE : 0);
 }
 
-bool handoff_local_give(struct handoff_destination *destination, struct http_call *call)
+bool handoff_local_give(const char *path, int *to, struct http_call *call)
 {
     struct str bytes;
     int fds[2] = {http_look(call, &bytes), -1};
     struct handoff_wire header = {HANDOFF_WIRE_MAGIC, flags_of(call), bytes.len};
-    bool in_file = bytes.len > HANDOFF_WIRE_BYTES - sizeof header, kept = destination->fd >= 0;
+    bool in_file = bytes.len > HANDOFF_WIRE_BYTES - sizeof header, kept = *to >= 0;
     if (in_file && (fds[1] = file_of(bytes)) < 0)
         return false;
     struct str part = in_file ? STR("") : bytes;
     size_t count = in_file ? 2 : 1;
-    bool given = try_send(destination, header, part, fds, count);
-    if (!given && kept && destination->fd < 0) /* the connection was of long ago */
-        given = try_send(destination, header, part, fds, count);
+    bool given = try_send(path, to, header, part, fds, count);
+    if (!given && kept && *to < 0) /* the connection was of long ago */
+        given = try_send(path, to, header, part, fds, count);
     if (in_file)
         close(fds[1]);
     if (given)

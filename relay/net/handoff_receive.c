@@ -1,13 +1,9 @@
-/* handoff_receive.c: takes the sockets that other relays and nginx give (handoff_wire.h).
- *
- * Relays give on a socket that only our own user can open. nginx gives on another one, whose name is there only while
- * there is room for new clients: without it nginx turns to the next relay. What was sent before the name went is still
- * taken: senders are refused first (shutdown), then their queues are read to the end. */
+#include "relay/net/handoff_receive.h"
+
 #include "common/handoff_wire.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "relay/net/handoff_parts.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -44,7 +40,8 @@ struct listener {
 };
 
 struct handoff_receivers {
-    struct handoff *handoff;
+    uv_loop_t *loop;
+    struct http_server *server;
     struct listener relays, front;
     bool front_failed;
     char bytes[HANDOFF_WIRE_BYTES];
@@ -87,7 +84,7 @@ static void adopt(const struct listener *listener, int fd, const struct handoff_
     if (is_front(listener)) /* whatever it says: nginx has no other way in */
         how = HTTP_PROXIED | HTTP_ALONE;
     metric_inc(is_front(listener) ? METRIC_HANDOFFS_FRONT : METRIC_HANDOFFS_TAKEN);
-    http_adopt(listener->receivers->handoff->server, fd, how, bytes);
+    http_adopt(listener->receivers->server, fd, how, bytes);
 }
 
 static bool receive_file(const struct listener *listener, const int fds[2], const struct handoff_wire *header)
@@ -195,7 +192,7 @@ static bool accept_one(struct listener *listener)
     giver->poll.data = giver;
     LIST_INSERT_HEAD(&listener->givers, giver, link);
     listener->count++;
-    uv_poll_init(listener->receivers->handoff->loop, &giver->poll, fd);
+    uv_poll_init(listener->receivers->loop, &giver->poll, fd);
     uv_poll_start(&giver->poll, UV_READABLE, on_message);
     return true;
 }
@@ -234,7 +231,7 @@ static bool listener_open(struct listener *listener)
     }
     listener->poll = mem_zalloc(sizeof *listener->poll);
     listener->poll->data = listener;
-    uv_poll_init(listener->receivers->handoff->loop, listener->poll, listener->fd);
+    uv_poll_init(listener->receivers->loop, listener->poll, listener->fd);
     uv_poll_start(listener->poll, UV_READABLE, on_giver);
     return true;
 }
@@ -278,9 +275,8 @@ bool handoff_receivers_front_is_done(const struct handoff_receivers *receivers)
 
 /* ---- its life ---- */
 
-static bool name(struct listener *listener, struct handoff_receivers *receivers, const char *suffix)
+static bool name(struct listener *listener, struct handoff_receivers *receivers, const char *beside, const char *suffix)
 {
-    const char *beside = receivers->handoff->settings->listen_socket;
     struct sockaddr_un address;
     listener->receivers = receivers;
     listener->fd = -1;
@@ -291,14 +287,16 @@ static bool name(struct listener *listener, struct handoff_receivers *receivers,
     return *beside && fits;
 }
 
-struct handoff_receivers *handoff_receivers_new(struct handoff *handoff, char path[HANDOFF_PATH_MAX])
+struct handoff_receivers *handoff_receivers_new(uv_loop_t *loop, struct http_server *server, const char *beside,
+                                                char path[HANDOFF_PATH_MAX])
 {
     struct handoff_receivers *receivers = mem_zalloc(sizeof *receivers);
     char whole[PATH_MAX];
-    receivers->handoff = handoff;
+    receivers->loop = loop;
+    receivers->server = server;
     *path = '\0';
-    receivers->front_failed = !name(&receivers->front, receivers, HANDOFF_WIRE_FRONT);
-    if (name(&receivers->relays, receivers, HANDOFF_WIRE_RELAYS) && listener_open(&receivers->relays) &&
+    receivers->front_failed = !name(&receivers->front, receivers, beside, HANDOFF_WIRE_FRONT);
+    if (name(&receivers->relays, receivers, beside, HANDOFF_WIRE_RELAYS) && listener_open(&receivers->relays) &&
         realpath(receivers->relays.path, whole) && strlen(whole) < HANDOFF_PATH_MAX)
         memcpy(path, whole, strlen(whole) + 1);
     return receivers;

@@ -1,12 +1,8 @@
-/* handoff_splice.c: the way to a relay that sockets cannot be passed to: the request goes there over TCP, and then
- * bytes go both ways until either side ends.
- *
- * The request is marked with a header (HTTP_HANDED_HEADER). A client may write that header too: then its request is
- * refused by a relay that it is not for instead of being passed on, which harms nobody else. */
+#include "relay/net/handoff_splice.h"
+
 #include "common/container.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "relay/net/handoff_parts.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -41,11 +37,19 @@ struct splice {
 };
 
 struct handoff_splices {
-    struct handoff *handoff;
+    uv_loop_t *loop;
+    const struct settings *settings;
+    struct wheel *wheel;
     LIST_HEAD(, splice) list;
     size_t count;
     char piece[PIECE_BYTES];
 };
+
+static void give_up(struct http_call *call, handoff_refuse_fn *refuse)
+{
+    metric_inc(METRIC_HANDOFFS_FAILED);
+    refuse(call);
+}
 
 /* ---- the end ---- */
 
@@ -129,7 +133,7 @@ static void linger(struct splice *splice)
     end_close(&splice->relay);
     shutdown(splice->client.fd, SHUT_WR);
     splice->timer.fired = on_late;
-    wheel_set(splice->all->handoff->wheel, &splice->timer, splice->all->handoff->settings->close_timeout_ms);
+    wheel_set(splice->all->wheel, &splice->timer, splice->all->settings->close_timeout_ms);
 }
 
 /* False: it is over, at once. */
@@ -183,7 +187,7 @@ static bool set_up(struct splice *splice, struct end *end, struct end *other, in
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms, sizeof silent_ms);
-    if (uv_poll_init(splice->all->handoff->loop, &end->poll, fd)) {
+    if (uv_poll_init(splice->all->loop, &end->poll, fd)) {
         close(fd);
         end->fd = -1;
         return false;
@@ -209,7 +213,7 @@ static void fail(struct splice *splice)
     struct http_call *call = splice->call;
     handoff_refuse_fn *refuse = splice->refuse;
     splice_end(splice);
-    handoff_fail(call, refuse);
+    give_up(call, refuse);
 }
 
 static void on_connected(uv_poll_t *poll, int status, int events)
@@ -282,7 +286,7 @@ void handoff_splice(struct handoff_splices *splices, const struct sockaddr_in *t
         fd = -1;
     }
     if (fd < 0) {
-        handoff_fail(call, refuse);
+        give_up(call, refuse);
         return;
     }
     struct splice *splice = mem_zalloc(sizeof *splice);
@@ -294,20 +298,22 @@ void handoff_splice(struct handoff_splices *splices, const struct sockaddr_in *t
     splice->timer.fired = on_late;
     if (!set_up(splice, &splice->relay, &splice->client, fd)) {
         free(splice);
-        handoff_fail(call, refuse);
+        give_up(call, refuse);
         return;
     }
     LIST_INSERT_HEAD(&splices->list, splice, link);
     splices->count++;
     http_hold(call, on_gone, splice);
     uv_poll_start(&splice->relay.poll, UV_WRITABLE, on_connected);
-    wheel_set(splices->handoff->wheel, &splice->timer, CONNECT_MS);
+    wheel_set(splices->wheel, &splice->timer, CONNECT_MS);
 }
 
-struct handoff_splices *handoff_splices_new(struct handoff *handoff)
+struct handoff_splices *handoff_splices_new(uv_loop_t *loop, const struct settings *settings, struct wheel *wheel)
 {
     struct handoff_splices *splices = mem_zalloc(sizeof *splices);
-    splices->handoff = handoff;
+    splices->loop = loop;
+    splices->settings = settings;
+    splices->wheel = wheel;
     return splices;
 }
 
