@@ -1,7 +1,8 @@
-/* chatroom_http_held.c: a call that waits for its answer is a session without a socket of its own, so that the hub can
- * subscribe it, the journal can find it, a relay that ends can ask it to go, and all are counted together. */
+#include "relay/protocols/chatroom_http_held.h"
+
 #include "common/container.h"
-#include "relay/protocols/chatroom_http_parts.h"
+#include "relay/core/hub.h"
+#include "relay/protocols/chatroom_http_call.h"
 
 static struct chatroom_http_held *held_of(struct session *session)
 {

@@ -1,14 +1,99 @@
-/* chatroom_http_poll.c: polling and long polling of a chatroom. A call is answered from MySQL if there is something for it,
- * else it takes a subscription in the room and is answered by the next message, or when its time is up. */
+#include "relay/protocols/chatroom_http_poll.h"
+
 #include "common/container.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/store/store_life.h"
 #include "relay/core/catchup.h"
 #include "relay/core/reader.h"
-#include "relay/protocols/chatroom_http_parts.h"
+#include "relay/core/presence.h"
+#include "relay/protocols/chatroom.h"
+#include "relay/protocols/chatroom_http.h"
+#include "relay/protocols/chatroom_http_call.h"
+#include "relay/protocols/chatroom_http_held.h"
+#include "relay/protocols/chatroom_http_text.h"
 
 #include <stdlib.h>
+
+/* Who is present: a poll is not told, or the list that everybody gets on coming would end each at once. */
+const struct encoding poll_encoding = {
+    .name = "poll",
+    .bare = true,
+    .pulled = true,
+    .message = chatroom_http_add_message,
+    .presence = chatroom_store_presence,
+};
+
+/* ---- polls come and go, their users stay: whoever polled a short while ago is present in the room ---- */
+
+struct poller {
+    struct map_link link; /* another one with the same key */
+    uint64_t conversation, user;
+    unsigned polls;           /* in hand */
+    bool of_app;              /* one of the application's users */
+    struct wheel_timer timer; /* set while there are none */
+};
+
+static struct map pollers; /* key_of() → chain of struct poller */
+
+static uint64_t key_of(uint64_t conversation, uint64_t user)
+{
+    return (conversation * UINT64_C(0x9e3779b97f4a7c15) ^ user) | UINT64_C(1) << 63; /* never 0 */
+}
+
+static struct poller *poller_of(uint64_t conversation, uint64_t user)
+{
+    for (struct map_link *link = map_get(&pollers, key_of(conversation, user)); link; link = link->next) {
+        struct poller *poller = container_of(link, struct poller, link);
+        if (poller->conversation == conversation && poller->user == user)
+            return poller;
+    }
+    return NULL;
+}
+
+static void poller_forget(struct poller *poller)
+{
+    map_chain_remove(&pollers, key_of(poller->conversation, poller->user), &poller->link);
+    free(poller);
+}
+
+static void on_poller_late(struct wheel_timer *timer)
+{
+    struct poller *poller = container_of(timer, struct poller, timer);
+    presence_leave(protocol_context.presence, poller->conversation, poller->user);
+    if (poller->of_app)
+        presence_offline(protocol_context.presence, poller->user);
+    poller_forget(poller);
+}
+
+/* The user polls: present in the room from now on until poll_presence_ms after as many poller_goes. */
+static void poller_comes(const struct store_membership *membership)
+{
+    struct poller *poller = poller_of(membership->conversation, membership->user);
+    if (!poller) {
+        poller = mem_zalloc(sizeof *poller);
+        poller->conversation = membership->conversation;
+        poller->user = membership->user;
+        poller->timer.fired = on_poller_late;
+        map_chain_add(&pollers, key_of(membership->conversation, membership->user), &poller->link);
+        struct member member = {
+            membership->user, {membership->user_name, membership->user_name_len}, str_of(membership->head)};
+        presence_enter(protocol_context.presence, membership->conversation, ENCODING_POLL, &member, 0);
+        poller->of_app = membership->realm == REALM_APP;
+        if (poller->of_app)
+            presence_online(protocol_context.presence, poller->user);
+    }
+    poller->polls++;
+    wheel_cancel(&poller->timer);
+}
+
+static void poller_goes(uint64_t conversation, uint64_t user)
+{
+    struct poller *poller = poller_of(conversation, user);
+    CG_ASSERT(poller && poller->polls);
+    if (--poller->polls == 0)
+        wheel_set(protocol_context.hub->wheel, &poller->timer, protocol_context.settings->poll_presence_ms);
+}
 
 /* ---- pages ---- */
 
@@ -169,7 +254,7 @@ static void on_closed(struct session *session)
     chatroom_http_held_closed(session);
     reader_stop(&poll->reader);
     hub_leave(protocol_context.hub, session);
-    chatroom_http_poller_goes(poll->conversation, poll->user);
+    poller_goes(poll->conversation, poll->user);
 }
 
 static const struct protocol protocol = {
@@ -192,7 +277,7 @@ static void hold(struct http_call *call, const struct store_membership *membersh
     poll->user = membership->user;
     poll->epoch = protocol_context.hub->epoch;
     poll->next = next;
-    chatroom_http_poller_comes(membership);
+    poller_comes(membership);
     session->client.generation = membership->generation;
     if (!limits_identify(session->owner->limits, &session->client, membership->user)) {
         chatroom_http_refuse_limited(call, "too_many", "too many connections of this user", 1000);
@@ -249,14 +334,14 @@ static void on_admitted(struct chatroom_http_asked *base)
     uint64_t next = asked->has_after ? asked->page.last : membership->seq;
     if (!base->call)
         return;
-    chatroom_http_poller_comes(membership);
+    poller_comes(membership);
     if (is_lost(asked))
         answer(base->call, protocol_context.hub->epoch, membership->seq, NULL, true);
     else if (asked->page.read || !asked->wait_ms)
         answer(base->call, protocol_context.hub->epoch, next, &asked->page, false);
     else
         hold(base->call, membership, next, asked->wait_ms);
-    chatroom_http_poller_goes(membership->conversation, membership->user);
+    poller_goes(membership->conversation, membership->user);
 }
 
 static void release(struct chatroom_http_asked *base)
@@ -283,7 +368,7 @@ static const char *read_arguments(struct asked *asked, const struct request *req
     return NULL;
 }
 
-void chatroom_http_handle_poll(struct http_call *call, struct str room_id)
+void chatroom_http_poll(struct http_call *call, struct str room_id)
 {
     char text[ROOMS_ARGUMENT_BYTES];
     struct asked *asked = mem_zalloc(sizeof *asked);

@@ -1,10 +1,13 @@
-/* chatroom_http_send.c: a POST that says something in a chatroom: the same checks as the WebSocket's frame, answered once the
- * message is committed. */
+#include "relay/protocols/chatroom_http_send.h"
+
 #include "common/client_id.h"
+#include "common/json.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/text.h"
-#include "relay/protocols/chatroom_http_parts.h"
+#include "relay/core/hub.h"
+#include "relay/protocols/chatroom_http_call.h"
+#include "relay/protocols/chatroom_http_held.h"
 
 #include <stdlib.h>
 
@@ -155,7 +158,7 @@ static void handle_object(struct http_call *call, struct str room_id, struct jso
     chatroom_http_ask(&asked->asked, call, room_id, nick_id);
 }
 
-void chatroom_http_handle_send(struct http_call *call, struct str room_id)
+void chatroom_http_send(struct http_call *call, struct str room_id)
 {
     struct json_object *object;
     metric_inc(METRIC_FRAMES_IN);

@@ -1,11 +1,17 @@
-/* chatroom_http_stream.c: a chatroom's events as an answer without an end: Server-Sent Events, or scripts for an iframe.
- * What was missed comes first (relay/core/catchup.h). */
+#include "relay/protocols/chatroom_http_stream.h"
+
 #include "common/container.h"
+#include "common/json.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/core/catchup.h"
+#include "relay/core/hub.h"
 #include "relay/core/presence.h"
-#include "relay/protocols/chatroom_http_parts.h"
+#include "relay/core/protocol.h"
+#include "relay/protocols/chatroom.h"
+#include "relay/protocols/chatroom_http.h"
+#include "relay/protocols/chatroom_http_call.h"
+#include "relay/protocols/chatroom_http_text.h"
 
 #include <stdlib.h>
 
@@ -94,7 +100,7 @@ static void send_beginning(struct session *session)
     buf_fini(&out);
 }
 
-void chatroom_http_stream_give(struct session *session, struct str json)
+static void give(struct session *session, struct str json)
 {
     struct buf out;
     buf_init(&out, json.len * 6 + 4096);
@@ -103,6 +109,80 @@ void chatroom_http_stream_give(struct session *session, struct str json)
     session_send_raw(session, buf_str(&out));
     buf_fini(&out);
 }
+
+/* ---- Server-Sent Events ---- */
+
+static void encode_event(const struct message *message, struct buf *out)
+{
+    if (message_is_aside(message->kind))
+        return;
+    buf_addf(out, "id: %llu-%llu\nevent: message\ndata: ", (unsigned long long)protocol_context.hub->epoch,
+             (unsigned long long)message->seq);
+    chatroom_add_line(message, out);
+    buf_add_text(out, "\n\n");
+}
+
+static void encode_members_event(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
+{
+    (void)conversation;
+    buf_add_text(out, "event: members\ndata: ");
+    chatroom_add_members(members, count, out);
+    buf_add_text(out, "\n\n");
+}
+
+const struct encoding events_encoding = {
+    .name = "events",
+    .bare = true,
+    .message = encode_event,
+    .members = encode_members_event,
+    .presence = chatroom_store_presence,
+};
+
+static void encode_event_padded(const struct message *message, struct buf *out)
+{
+    size_t len = out->len;
+    encode_event(message, out);
+    if (out->len > len)
+        buf_add_text(out, ROOMS_EVENTS_PADDING);
+}
+
+static void encode_members_event_padded(uint64_t conversation, const struct member *members, size_t count,
+                                        struct buf *out)
+{
+    encode_members_event(conversation, members, count, out);
+    buf_add_text(out, ROOMS_EVENTS_PADDING);
+}
+
+const struct encoding events_padded_encoding = {
+    .name = "events_padded",
+    .bare = true,
+    .message = encode_event_padded,
+    .members = encode_members_event_padded,
+    .presence = chatroom_store_presence,
+};
+
+/* ---- scripts for an iframe ---- */
+
+static void encode_members_json(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
+{
+    (void)conversation;
+    json_begin_object(out);
+    json_add_text(out, "type", "members");
+    json_add_key(out, "data");
+    chatroom_add_members(members, count, out);
+    json_end_object(out);
+}
+
+/* The callback's name is each client's own, so what all share is the JSON. */
+const struct encoding stream_encoding = {
+    .name = "stream",
+    .bare = true,
+    .pulled = true,
+    .give = give,
+    .message = chatroom_http_add_message,
+    .members = encode_members_json,
+    .presence = chatroom_store_presence,
+};
 
 /* ---- live ---- */
 
@@ -152,13 +232,13 @@ static struct session *session_of(struct catchup *catchup)
     return stream_of_catchup(catchup)->session;
 }
 
-static void encode_event(void *arg, const struct message *message, struct buf *out)
+static void page_event(void *arg, const struct message *message, struct buf *out)
 {
     (void)arg;
     events_encoding.message(message, out);
 }
 
-static void encode_script(void *callback, const struct message *message, struct buf *out)
+static void page_script(void *callback, const struct message *message, struct buf *out)
 {
     struct buf json;
     buf_init(&json, out->max);
@@ -172,7 +252,7 @@ static void encode_script(void *callback, const struct message *message, struct 
 static void plan_page(struct catchup *catchup, struct page *page)
 {
     const struct stream *stream = stream_of_catchup(catchup);
-    page->encode = stream->encoding == ENCODING_STREAM ? encode_script : encode_event;
+    page->encode = stream->encoding == ENCODING_STREAM ? page_script : page_event;
     memcpy(page->arg, stream->callback, sizeof stream->callback);
 }
 
@@ -429,7 +509,7 @@ static void handle(struct http_call *call, struct str room_id, const struct kind
 }
 
 /* A browser that comes back says it in the header; the argument is as old as the page. */
-void chatroom_http_handle_events(struct http_call *call, struct str room_id)
+void chatroom_http_events(struct http_call *call, struct str room_id)
 {
     char text[ROOMS_ARGUMENT_BYTES];
     const struct request *request = &call->request;
@@ -439,7 +519,7 @@ void chatroom_http_handle_events(struct http_call *call, struct str room_id)
     handle(call, room_id, &events_kinds[wants_padding(request)], resume, STR(""));
 }
 
-void chatroom_http_handle_stream(struct http_call *call, struct str room_id)
+void chatroom_http_stream(struct http_call *call, struct str room_id)
 {
     char text[ROOMS_ARGUMENT_BYTES], name[ROOMS_ARGUMENT_BYTES];
     const struct request *request = &call->request;

@@ -7,7 +7,8 @@
 #include "relay/net/http.h"
 #include "relay/net/http_parse.h"
 #include "relay/protocols/chatroom_http.h"
-#include "relay/protocols/chatroom_http_parts.h"
+#include "relay/protocols/chatroom_http_stream.h"
+#include "relay/protocols/chatroom_http_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,7 +9,8 @@
 #include "relay/core/protocol.h"
 #include "relay/core/presence.h"
 #include "relay/protocols/chatroom_http.h"
-#include "relay/protocols/chatroom_http_parts.h"
+#include "relay/protocols/chatroom_http_stream.h"
+#include "relay/protocols/chatroom_http_text.h"
 
 #define ROOM_ID    "room_0123456789abcdef0123456789abcdef"
 #define NICK_ID    "user_0123456789abcdef0123456789abcdef"

@@ -1,8 +1,7 @@
-/* chatroom_http_encode.c: how a chatroom's events look over plain HTTP, and what may come in as a cursor, a number, a callback.
- * `data` is always what the WebSocket's event of that type holds. */
+#include "relay/protocols/chatroom_http_text.h"
+
 #include "common/json.h"
 #include "relay/protocols/chatroom.h"
-#include "relay/protocols/chatroom_http_parts.h"
 
 /* ---- what comes in ---- */
 
@@ -72,7 +71,7 @@ bool chatroom_http_callback_ok(struct str name)
 
 /* ---- JSON, for polls and for scripts ---- */
 
-static void encode_json(const struct message *message, struct buf *out)
+void chatroom_http_add_message(const struct message *message, struct buf *out)
 {
     if (message_is_aside(message->kind))
         return;
@@ -81,25 +80,6 @@ static void encode_json(const struct message *message, struct buf *out)
     json_add_text(out, "type", "message");
     json_add_key(out, "data");
     chatroom_add_line(message, out);
-    json_end_object(out);
-}
-
-/* Who is present: a poll is not told, or the list that everybody gets on coming would end each at once. */
-const struct encoding poll_encoding = {
-    .name = "poll",
-    .bare = true,
-    .pulled = true,
-    .message = encode_json,
-    .presence = chatroom_store_presence,
-};
-
-static void encode_members_json(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
-{
-    (void)conversation;
-    json_begin_object(out);
-    json_add_text(out, "type", "members");
-    json_add_key(out, "data");
-    chatroom_add_members(members, count, out);
     json_end_object(out);
 }
 
@@ -139,65 +119,3 @@ void chatroom_http_add_script(struct buf *out, const char *callback, struct str 
     buf_add(out, json.ptr + from, json.len - from);
     buf_add_text(out, ")</script>\n");
 }
-
-/* ---- Server-Sent Events ---- */
-
-static void encode_event(const struct message *message, struct buf *out)
-{
-    if (message_is_aside(message->kind))
-        return;
-    buf_addf(out, "id: %llu-%llu\nevent: message\ndata: ", (unsigned long long)protocol_context.hub->epoch,
-             (unsigned long long)message->seq);
-    chatroom_add_line(message, out);
-    buf_add_text(out, "\n\n");
-}
-
-static void encode_members_event(uint64_t conversation, const struct member *members, size_t count, struct buf *out)
-{
-    (void)conversation;
-    buf_add_text(out, "event: members\ndata: ");
-    chatroom_add_members(members, count, out);
-    buf_add_text(out, "\n\n");
-}
-
-const struct encoding events_encoding = {
-    .name = "events",
-    .bare = true,
-    .message = encode_event,
-    .members = encode_members_event,
-    .presence = chatroom_store_presence,
-};
-
-static void encode_event_padded(const struct message *message, struct buf *out)
-{
-    size_t len = out->len;
-    encode_event(message, out);
-    if (out->len > len)
-        buf_add_text(out, ROOMS_EVENTS_PADDING);
-}
-
-static void encode_members_event_padded(uint64_t conversation, const struct member *members, size_t count,
-                                        struct buf *out)
-{
-    encode_members_event(conversation, members, count, out);
-    buf_add_text(out, ROOMS_EVENTS_PADDING);
-}
-
-const struct encoding events_padded_encoding = {
-    .name = "events_padded",
-    .bare = true,
-    .message = encode_event_padded,
-    .members = encode_members_event_padded,
-    .presence = chatroom_store_presence,
-};
-
-/* The callback's name is each client's own, so what all share is the JSON. */
-const struct encoding stream_encoding = {
-    .name = "stream",
-    .bare = true,
-    .pulled = true,
-    .give = chatroom_http_stream_give,
-    .message = encode_json,
-    .members = encode_members_json,
-    .presence = chatroom_store_presence,
-};
