@@ -275,7 +275,7 @@ static void tell_relays(const struct call *call, const struct store_transfer *tr
 }
 
 /* In the space that the path names. */
-static int may_post(struct call *call, uint64_t user)
+static int check_post(struct call *call, uint64_t user)
 {
     uint64_t conversation;
     struct buf name;
@@ -301,7 +301,7 @@ static int transfer_score(struct call *call)
         call->error = "a transfer is to somebody else";
         return 400;
     }
-    status = may_post(call, caller.user);
+    status = check_post(call, caller.user);
     if (status != 200)
         return status;
     enum err err = store_transfer(call->backends->store, &transfer);

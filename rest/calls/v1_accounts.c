@@ -65,7 +65,7 @@ static int read_credentials(struct call *call, struct str *name, struct str *pas
 /* ---- signing up ---- */
 
 /* 200, or why nobody may: 403. An invite is needed, or does no harm. */
-static int may_sign_up(struct call *call, struct str *invite)
+static int check_sign_up(struct call *call, struct str *invite)
 {
     const char *setting = call->backends->settings->signup;
     bool open = !strcmp(setting, "open");
@@ -107,7 +107,7 @@ static int make(struct call *call, struct str name, struct str password, struct 
 static int sign_up(struct call *call)
 {
     struct str name, password, invite;
-    int status = may_sign_up(call, &invite);
+    int status = check_sign_up(call, &invite);
     if (status == 200)
         status = read_credentials(call, &name, &password);
     if (status != 200)

@@ -87,7 +87,7 @@ static bool may_make(const struct call *call, uint64_t maker, int64_t *retry_aft
     return rate_take(&bucket, creation_rate(call), clock_mono_ms(), retry_after_ms);
 }
 
-int moderate_may_create(struct call *call, uint64_t user)
+int moderate_check_creation(struct call *call, uint64_t user)
 {
     int64_t retry_after_ms = 0;
     uint64_t makers[2];

@@ -21,6 +21,6 @@ int moderate_refuse(struct call *call, bool banned);
  * user (0: nobody known), has made too much. Before anything is read. */
 int moderate_creation(struct call *call, uint64_t user);
 /* Whether it would be 200 now; nothing is charged. */
-int moderate_may_create(struct call *call, uint64_t user);
+int moderate_check_creation(struct call *call, uint64_t user);
 
 #endif
