@@ -274,9 +274,9 @@ static void serve_route(const struct route *route, enum origin origin, struct ca
     response->type = route->type ? route->type : TYPE_JSON;
     call->repeatable = &repeatable;
     call->writes = store_writes(call->backends->store);
-    store_hold(call->backends->store); /* what it reads and what it then writes are of one state of the database */
+    store_pin(call->backends->store); /* what it reads and what it then writes are of one state of the database */
     response->status = origin_is_refused(origin) ? refuse_origin(call) : run(call, route, &caller);
-    store_release(call->backends->store);
+    store_unpin(call->backends->store);
     if (route->body == BODY_STREAM && response->status != 401) /* what a stranger sends is not even read */
         http_discard_body(call->request);
     if (response->status < 400 && response->body.failed)

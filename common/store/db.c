@@ -35,8 +35,8 @@ struct db {
     bool lost;    /* the latest failure: the connection is gone, and what was sent last may have been done */
     uint64_t writes, connects;
     uint64_t connection; /* number of the last one, by `latest_connection` */
-    bool holds;          /* db_hold: what is under way stays with one connection … */
-    uint64_t held;       /* … with this one, once it has answered; 0: none has */
+    bool pins;           /* db_pin: what is under way stays with one connection … */
+    uint64_t pinned;     /* … with this one, once it has answered; 0: none has */
     bool looks;          /* … but looks through another one (db_look_elsewhere) */
 };
 
@@ -169,22 +169,22 @@ static enum meaning meaning_of(const struct db *db, unsigned number)
 
 /* ---- staying with one connection ---- */
 
-void db_hold(struct db *db)
+void db_pin(struct db *db)
 {
-    db->holds = true;
-    db->held = 0;
+    db->pins = true;
+    db->pinned = 0;
     db->looks = false;
 }
 
-void db_release(struct db *db)
+void db_unpin(struct db *db)
 {
-    db->holds = db->looks = false;
-    db->held = 0;
+    db->pins = db->looks = false;
+    db->pinned = 0;
 }
 
 bool db_is_cut_off(const struct db *db)
 {
-    return db->held && !db->looks && !(db->mysql && db->connection == db->held);
+    return db->pinned && !db->looks && !(db->mysql && db->connection == db->pinned);
 }
 
 void db_look_elsewhere(struct db *db)
@@ -199,8 +199,8 @@ bool db_looks_elsewhere(const struct db *db)
 
 void db_looked(struct db *db, bool same)
 {
-    if (same && db->holds && db->mysql)
-        db->held = db->connection;
+    if (same && db->pins && db->mysql)
+        db->pinned = db->connection;
     db->looks = false;
 }
 
@@ -208,8 +208,8 @@ void db_looked(struct db *db, bool same)
 static void answered(struct db *db)
 {
     db->used_ms = clock_mono_ms();
-    if (db->holds && !db->held)
-        db->held = db->connection;
+    if (db->pins && !db->pinned)
+        db->pinned = db->connection;
 }
 
 /* ---- failures ---- */

@@ -52,16 +52,16 @@ enum err db_connect(struct db *db) CG_MUST_CHECK;
  * a new connection instead of failing. */
 void db_refresh(struct db *db);
 
-/* From here to db_release, what is under way stays with one connection. Once that has answered a statement, the next one
+/* From here to db_unpin, what is under way stays with one connection. Once that has answered a statement, the next one
  * makes no new connection if it is gone, but fails with ERR_DOWN: a new one may lead to a database that was put back to an
  * older state, where numbers that were read before are others' numbers. */
-void db_hold(struct db *db);
-void db_release(struct db *db);
-/* Whether it is held, and the connection is gone: every statement fails. */
+void db_pin(struct db *db);
+void db_unpin(struct db *db);
+/* Whether it is pinned, and the connection is gone: every statement fails. */
 bool db_is_cut_off(const struct db *db);
 /* From here to db_looked, statements are sent through another connection all the same: to find out what became of a COMMIT,
- * and for nothing else. `same`: its rows are there, so this is the same database, and from now on the connection that is
- * held to. */
+ * and for nothing else. `same`: its rows are there, so this is the same database, and from now on it is pinned to that
+ * connection. */
 void db_look_elsewhere(struct db *db);
 bool db_looks_elsewhere(const struct db *db);
 void db_looked(struct db *db, bool same);

@@ -121,14 +121,14 @@ void store_refresh(struct store *store)
     db_refresh(store->db);
 }
 
-void store_hold(struct store *store)
+void store_pin(struct store *store)
 {
-    db_hold(store->db);
+    db_pin(store->db);
 }
 
-void store_release(struct store *store)
+void store_unpin(struct store *store)
 {
-    db_release(store->db);
+    db_unpin(store->db);
 }
 
 uint64_t store_connection(const struct store *store)

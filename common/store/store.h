@@ -43,11 +43,11 @@ enum err store_ready(struct store *store, char why[256]) CG_MUST_CHECK;
 /* Before a request or a look-up that relies on nothing before it: a connection that the server has ended
  * since is made anew, instead of failing it. */
 void store_refresh(struct store *store);
-/* From here to store_release, what is under way stays with one connection: once that has answered, every call that comes
+/* From here to store_unpin, what is under way stays with one connection: once that has answered, every call that comes
  * after its end fails with ERR_DOWN, instead of reading or writing by numbers that were looked up before in what may be
  * another state of the database. store_journal finds out through a new one what became of a COMMIT, and stores nothing. */
-void store_hold(struct store *store);
-void store_release(struct store *store);
+void store_pin(struct store *store);
+void store_unpin(struct store *store);
 /* Whether there is a connection that the server has not ended, as far as can be told without asking it. */
 bool store_is_connected(const struct store *store);
 /* How often something was written for good through it, or may have been: whoever fails after this has grown has not

@@ -19,9 +19,9 @@
  * stored by another clock: so times go with numbers.
  *
  * If the connection breaks during COMMIT, the next attempt, on whichever server answers, first looks whether the rows
- * of the lost one are there. (While the store is held to the connection that broke, it only looks: store_hold.) Locking the conversations waits until a server that still works on the lost transaction
+ * of the lost one are there. Locking the conversations waits until a server that still works on the lost transaction
  * has ended it; and since the look and the new rows are one transaction, a cluster that commits the lost one after all
- * on another node refuses the new one. */
+ * on another node refuses the new one. While the store is pinned to the connection that broke, it only looks. */
 #include "common/backoff.h"
 #include "common/clock.h"
 #include "common/log.h"

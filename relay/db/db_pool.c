@@ -409,12 +409,12 @@ static void *run(void *arg)
         metric_add(METRIC_DB_POOL_JOBS, (int64_t)batch.count);
         store_refresh(store);
         uint64_t writes = store_writes(store);
-        store_hold(store); /* what a job reads and what it then writes are of one state of the database */
+        store_pin(store); /* what a job reads and what it then writes are of one state of the database */
         if (batch.jobs[0]->work_all)
             batch.jobs[0]->work_all(batch.jobs, batch.count, store);
         else
             batch.jobs[0]->work(batch.jobs[0], store);
-        store_release(store);
+        store_unpin(store);
         struct parcels parcels = STAILQ_HEAD_INITIALIZER(parcels);
         for (size_t i = 0; i < batch.count; i++) {
             batch.jobs[i]->connection = store_connection(store);

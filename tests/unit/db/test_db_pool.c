@@ -40,12 +40,12 @@ void store_free(struct store *store)
     (void)store;
 }
 
-void store_hold(struct store *store)
+void store_pin(struct store *store)
 {
     (void)store;
 }
 
-void store_release(struct store *store)
+void store_unpin(struct store *store)
 {
     (void)store;
 }

@@ -66,12 +66,12 @@ static void keep(char *out, size_t size, struct str text)
     out[text.len] = '\0';
 }
 
-void store_hold(struct store *store)
+void store_pin(struct store *store)
 {
     (void)store;
 }
 
-void store_release(struct store *store)
+void store_unpin(struct store *store)
 {
     (void)store;
 }

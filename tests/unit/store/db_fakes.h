@@ -28,11 +28,11 @@ void db_refresh(struct db *connection)
 {
     (void)connection;
 }
-void db_hold(struct db *connection)
+void db_pin(struct db *connection)
 {
     (void)connection;
 }
-void db_release(struct db *connection)
+void db_unpin(struct db *connection)
 {
     (void)connection;
 }

@@ -45,7 +45,8 @@ static struct tables committed, working; /* what lasts, and what the open transa
 static struct store store;               /* the connection is the fake's: any pointer will do */
 static uint64_t connects;                /* how often it was made */
 static bool open_transaction;
-static bool held, cut_off, looks; /* held to one connection (db_hold): that broke; another one is only looked through */
+static bool pinned, cut_off,
+    looks; /* pinned to one connection (db_pin): that broke; another one is only looked through */
 static int64_t now_ms;
 
 /* What was asked of the database: a letter each, a capital where it failed. */
@@ -71,7 +72,7 @@ static void tables_reset(void)
     committed.epoch = EPOCH;
     connects = 1;
     memset(trace, 0, sizeof trace);
-    open_transaction = held = cut_off = looks = false;
+    open_transaction = pinned = cut_off = looks = false;
     trace_len = fault_count = 0;
     now_ms = 1700000000000;
     clock_freeze(now_ms);
@@ -141,7 +142,7 @@ enum err db_begin(struct db *db)
     assert_false(open_transaction); /* the server would commit it */
     const struct fault *fault = note('b');
     if (fault && fault->err == ERR_DOWN)
-        cut_off |= held;
+        cut_off |= pinned;
     if (fault && fault->err)
         return fault->err;
     if (db_is_cut_off(db))
@@ -159,7 +160,7 @@ enum err db_commit(struct db *db)
     if (!fault || !fault->err || fault->applied)
         committed = working;
     connects += fault && fault->err == ERR_UNKNOWN;
-    cut_off |= held && fault && fault->err == ERR_UNKNOWN;
+    cut_off |= pinned && fault && fault->err == ERR_UNKNOWN;
     /* A broken connection takes the transaction with it; one that was merely refused may be open still. */
     open_transaction = fault && fault->err && fault->err != ERR_UNKNOWN;
     return fault ? fault->err : ERR_OK;

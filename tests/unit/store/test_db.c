@@ -174,11 +174,11 @@ static void a_new_connection_is_made_when_the_old_one_was_closed_in_a_pause(void
     assert_string_equal(sent, "1 a;2 b;");
 }
 
-static void what_is_held_does_not_go_on_through_another_connection(void **state)
+static void what_is_pinned_does_not_go_on_through_another_connection(void **state)
 {
     (void)state;
     for (int pauses = 0; pauses < 2; pauses++) {
-        db_hold(db);
+        db_pin(db);
         assert_int_equal(run("read"), ERR_OK);
         *sent = '\0';
         unsigned before = opened;
@@ -193,17 +193,17 @@ static void what_is_held_does_not_go_on_through_another_connection(void **state)
         assert_true(db_is_cut_off(db));
         assert_string_equal(sent, "");
         assert_int_equal(opened, before);
-        db_release(db);
+        db_unpin(db);
         assert_int_equal(run("next"), ERR_OK);
         assert_int_equal(opened, before + 1);
     }
 }
 
-static void held_to_nothing_it_goes_through_the_first_that_answers(void **state)
+static void pinned_to_nothing_it_goes_through_the_first_that_answers(void **state)
 {
     (void)state;
     assert_int_equal(run("of another call"), ERR_OK);
-    db_hold(db);
+    db_pin(db);
     server_is_started_anew();
     assert_int_equal(run("lost"), ERR_DOWN);
     assert_false(db_is_cut_off(db));
@@ -218,7 +218,7 @@ static void held_to_nothing_it_goes_through_the_first_that_answers(void **state)
 static void a_refusal_is_an_answer_too(void **state)
 {
     (void)state;
-    db_hold(db);
+    db_pin(db);
     refusal = ER_DUP_ENTRY;
     assert_int_equal(run("write"), ERR_DUPLICATE);
     refusal = 0;
@@ -231,7 +231,7 @@ static void what_became_of_a_commit_is_looked_for_elsewhere(void **state)
 {
     (void)state;
     for (int same = 0; same < 2; same++) {
-        db_hold(db);
+        db_pin(db);
         assert_int_equal(db_begin(db), ERR_OK);
         assert_int_equal(run("write"), ERR_OK);
         server_is_started_anew();
@@ -243,11 +243,11 @@ static void what_became_of_a_commit_is_looked_for_elsewhere(void **state)
         assert_int_equal(run("look"), ERR_OK);
         db_looked(db, same);
         assert_int_equal(run("go on"), same ? ERR_OK : ERR_DOWN);
-        db_release(db);
+        db_unpin(db);
     }
 }
 
-static void looked_for_without_a_hold_it_holds_nothing(void **state)
+static void looked_for_without_a_pin_it_pins_nothing(void **state)
 {
     (void)state;
     assert_int_equal(run("a"), ERR_OK);
@@ -275,11 +275,11 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(a_new_connection_is_made_when_the_old_one_was_closed_in_a_pause),
-        TEST(what_is_held_does_not_go_on_through_another_connection),
-        TEST(held_to_nothing_it_goes_through_the_first_that_answers),
+        TEST(what_is_pinned_does_not_go_on_through_another_connection),
+        TEST(pinned_to_nothing_it_goes_through_the_first_that_answers),
         TEST(a_refusal_is_an_answer_too),
         TEST(what_became_of_a_commit_is_looked_for_elsewhere),
-        TEST(looked_for_without_a_hold_it_holds_nothing),
+        TEST(looked_for_without_a_pin_it_pins_nothing),
         TEST(a_commit_is_never_sent_through_another_connection),
     };
     if (log_open("test", "/dev/null", LOG_ERROR))

@@ -141,19 +141,19 @@ static void a_broken_commit_of_repeats_alone_is_no_matter(void **state)
     assert_string_equal(trace, "blIrblfsC");
 }
 
-/* ---- held to one connection: what the posts speak of was read through it ---- */
+/* ---- pinned to one connection: what the posts speak of was read through it ---- */
 
-static void hold(void)
+static void pin(void)
 {
     begin(NULL);
-    held = true;
+    pinned = true;
 }
 
 static void nothing_is_stored_through_another_connection(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        hold();
+        pin();
         int64_t began_ms = now_ms;
         post(1, 9, "a");
         add_fault((struct fault){.op = 'b', .times = 1, .err = ERR_DOWN});
@@ -165,10 +165,10 @@ static void nothing_is_stored_through_another_connection(void **state)
     }
 }
 
-static void a_broken_commit_is_looked_up_and_the_connection_that_has_it_is_held_to(void **state)
+static void a_broken_commit_is_looked_up_and_the_connection_that_has_it_stays(void **state)
 {
     (void)state;
-    hold();
+    pin();
     post(1, 9, "a");
     post(1, 9, "a");
     post(1, 9, "b");
@@ -184,7 +184,7 @@ static void a_broken_commit_is_looked_up_and_the_connection_that_has_it_is_held_
 static void one_that_is_not_found_is_not_stored_again(void **state)
 {
     (void)state;
-    hold();
+    pin();
     post(1, 9, "a");
     post(1, 9, "a");
     post(2, 9, "b");
@@ -202,7 +202,7 @@ static void one_that_is_not_found_is_not_stored_again(void **state)
 static void of_halves_none_is_stored_through_another_connection(void **state)
 {
     (void)state;
-    hold();
+    pin();
     post(1, 9, "a");
     post(2, 9, "b");
     add_fault((struct fault){.op = 'i', .times = 1, .err = ERR_INTERNAL});
@@ -587,7 +587,7 @@ int main(void)
         TEST(twins_put_off_are_answered_after_a_broken_commit),
         TEST(a_broken_commit_of_repeats_alone_is_no_matter),
         TEST(nothing_is_stored_through_another_connection),
-        TEST(a_broken_commit_is_looked_up_and_the_connection_that_has_it_is_held_to),
+        TEST(a_broken_commit_is_looked_up_and_the_connection_that_has_it_stays),
         TEST(one_that_is_not_found_is_not_stored_again),
         TEST(of_halves_none_is_stored_through_another_connection),
         TEST(it_stays_unknown_if_the_database_does_not_come_back),
