@@ -71,6 +71,8 @@ static void expel(const struct sanction *sanction)
             is_whom(&session->client, sanction, address))
             close_session(session, sanction);
     }
+    if (sanction->kind == SANCTION_REVOCATION && !sanction->user)
+        eio_expel_tokens();
     if (address && !sanction->conversation)
         eio_expel_address(address, sanction->kind == SANCTION_BAN);
 }

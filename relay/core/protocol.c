@@ -46,6 +46,7 @@ void protocol_end_with_token(struct session *session, const struct request *requ
     struct token token;
     if (!protocol_doors_closed() || protocol_read_token(request, &token))
         return;
+    session->client.by_token = true; /* and is put out when the keys are others */
     session_expire(session, token.expires_s);
     token_fini(&token);
 }

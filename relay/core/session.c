@@ -281,47 +281,16 @@ bool session_may_speak(struct session *session, struct str message)
 
 /* ---- tokens that end ---- */
 
-enum { LONGEST_TIMER_MS = 24 * 3600 * 1000, CLOSE_EXPIRED = 4401 };
+enum { CLOSE_EXPIRED = 4401 };
 
-struct session_pass {
-    struct wheel_timer timer;
-    struct session *session;
-    int64_t expires_ms; /* Unix time */
-};
-
-/* The end may be further off than a timer reaches. */
-static void arm(struct session_pass *pass)
+static void on_expiry(void *session)
 {
-    int64_t left = pass->expires_ms - clock_wall_ms();
-    if (left > LONGEST_TIMER_MS)
-        left = LONGEST_TIMER_MS;
-    wheel_set(pass->session->owner->wheel, &pass->timer, left > 0 ? left : 0);
-}
-
-static void on_expiry(struct wheel_timer *timer)
-{
-    struct session_pass *pass = container_of(timer, struct session_pass, timer);
-    if (clock_wall_ms() < pass->expires_ms)
-        arm(pass);
-    else
-        session_close(pass->session, CLOSE_EXPIRED, "The token has expired");
+    session_close(session, CLOSE_EXPIRED, "The token has expired");
 }
 
 void session_expire(struct session *session, int64_t expires_s)
 {
-    if (!session->pass) {
-        session->pass = mem_zalloc(sizeof *session->pass);
-        *session->pass = (struct session_pass){.timer.fired = on_expiry, .session = session};
-    }
-    session->pass->expires_ms = expires_s * 1000;
-    arm(session->pass);
-}
-
-static void drop_pass(struct session *session)
-{
-    if (session->pass)
-        wheel_cancel(&session->pass->timer);
-    free(session->pass);
+    session->pass = pass_until(session->pass, session->owner->wheel, expires_s, on_expiry, session);
 }
 
 static void tell_online(const struct session *session, bool comes)
@@ -349,7 +318,7 @@ void session_ended(struct session *session)
     limits_leave(sessions->limits, &session->client);
     session_admitted(session);
     wheel_cancel(&session->timer);
-    drop_pass(session);
+    pass_free(session->pass);
     unqueue(session);
     session->kept = 0;
     drop_outbox(session);

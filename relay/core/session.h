@@ -15,6 +15,7 @@
 #include "relay/core/limits.h"
 #include "relay/core/lobby.h"
 #include "relay/core/outbox.h"
+#include "relay/core/pass.h"
 #include "relay/core/wheel.h"
 
 #include <stdbool.h>
@@ -132,7 +133,7 @@ struct session {
     struct outbox outbox;                    /* what waits for the socket, answers above all */
     struct debt debt;                        /* that, and what the socket keeps */
     size_t kept;                             /* bytes of it that the socket keeps */
-    struct session_pass *pass;               /* it ends with a token; NULL: with none */
+    struct pass *pass;                       /* it ends with a token; NULL: with none */
     struct wheel_timer timer;
     int64_t heard_ms; /* wheel time at which the client last sent anything */
     int64_t gave_ms;  /* wheel time of the last data; 0: none yet */

@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/text.h"
+#include "relay/core/protocol.h"
 #include "relay/core/wsframe.h"
 
 #include <stdio.h>
@@ -330,6 +331,30 @@ void eio_begin(struct eio *conn)
     conn->layer->opened(conn);
 }
 
+/* ---- tokens that end ---- */
+
+static void on_expiry(void *conn)
+{
+    eio_close(conn, "forced close");
+}
+
+void eio_expire(struct eio *conn, int64_t expires_s)
+{
+    bool is_earlier = !conn->pass || expires_s * 1000 < conn->pass->expires_ms;
+    if (!conn->over && is_earlier)
+        conn->pass = pass_until(conn->pass, eio_all.wheel, expires_s, on_expiry, conn);
+}
+
+void eio_end_with_token(struct eio *conn, const struct request *request)
+{
+    struct token token;
+    if (conn->layer->sees_to_tokens || !settings_doors_closed(eio_all.settings) || protocol_read_token(request, &token))
+        return;
+    conn->by_token = true;
+    eio_expire(conn, token.expires_s);
+    token_fini(&token);
+}
+
 /* ---- the end: over at once, the layer told in a later turn, freed when nothing is left ---- */
 
 void eio_gone(struct eio *conn)
@@ -367,6 +392,8 @@ static void become_over(struct eio *conn, const char *reason)
     lobby_leave(eio_all.sessions->lobby, &conn->guest);
     conn->reason = reason;
     wheel_cancel(&conn->timer);
+    pass_free(conn->pass);
+    conn->pass = NULL;
     SLIST_INSERT_HEAD(&eio_all.ending, conn, ending_link);
     if (!wheel_is_set(&eio_all.end))
         wheel_set(eio_all.wheel, &eio_all.end, 0);
@@ -493,6 +520,14 @@ void eio_expel_address(uint64_t address, bool ban)
     for (size_t at = 0; (conn = map_next(&eio_all.conns, &at));)
         if (conn->client.address == address)
             eio_expel(conn, ban); /* it is freed in a later turn */
+}
+
+void eio_expel_tokens(void)
+{
+    struct eio *conn;
+    for (size_t at = 0; (conn = map_next(&eio_all.conns, &at));)
+        if (conn->by_token)
+            eio_expel(conn, false); /* it is freed in a later turn */
 }
 
 /* ---- in ---- */

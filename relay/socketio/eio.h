@@ -44,6 +44,8 @@ uint64_t eio_address(const struct eio *conn);
 /* Puts out one connection, or all of an address: a ban, or else a kick. */
 void eio_expel(struct eio *conn, bool ban);
 void eio_expel_address(uint64_t address, bool ban);
+/* All that came in by a token that their layer does not see to: such tokens are void. */
+void eio_expel_tokens(void);
 /* Names it to other threads and to later answers: eio_find gives NULL once it is over. The top bit is always set, which
  * no session's id has. */
 uint64_t eio_id(const struct eio *conn);
@@ -58,6 +60,9 @@ size_t eio_load(void);
 /* Its client is where it wants to be: it was let in. Before that it may be put out for newer ones; one on polling until
  * it fetches an answer. */
 void eio_admit(struct eio *conn);
+
+/* It is closed ("forced close") when a token ends that was given for it, at that Unix time: the first one of several. */
+void eio_expire(struct eio *conn, int64_t expires_s);
 
 /* Sends a message: with everything else of this turn of the loop in one write or one payload. Kept while the client
  * does not read or has no poll waiting; past outbox_bytes the connection is closed as too slow. Nothing once it

@@ -10,6 +10,7 @@
 #define CG_RELAY_SOCKETIO_EIO_PARTS_H
 
 #include "common/map.h"
+#include "relay/core/pass.h"
 #include "relay/socketio/eio.h"
 #include "relay/socketio/eio_packet.h"
 #include "relay/socketio/sid.h"
@@ -67,6 +68,8 @@ struct eio {
     bool pinged;
     int64_t due_ms;
     /* the end */
+    struct pass *pass; /* NULL: it came without a token */
+    bool by_token;     /* it came with one that its layer does not see to */
     bool over, told, lingers;
     bool limited;    /* over because of a rate */
     bool parting;    /* by this side: eio_close */
@@ -110,6 +113,8 @@ bool eio_full(bool alone);
 struct eio *eio_new(const struct eio_layer *layer, struct session *session);
 /* What its handshake says of the version that it speaks; before eio_begin. */
 void eio_set_version(struct eio *conn, const struct request *request);
+/* Of a layer that does not see to tokens, which needed one to come in: it ends with it. */
+void eio_end_with_token(struct eio *conn, const struct request *request);
 /* Puts a packet with those that wait for the next poll. */
 void eio_queue(struct eio *conn, enum eio_type type, bool binary, struct str data);
 /* Its first words: the open packet, and whatever the layer has to say. */

@@ -453,6 +453,7 @@ static void shake_hands(struct http_call *call)
     struct eio *conn = eio_new(eio_layer_of(call->request.path), NULL);
     limits_connect(eio_all.sessions->limits, &conn->client, str_of(call->peer));
     eio_set_version(conn, &call->request);
+    eio_end_with_token(conn, &call->request);
     eio_begin(conn);
     keep_callback(conn, call);
     answer(conn, call);

@@ -163,6 +163,7 @@ static void open_session(struct session *session, const struct request *request)
         socket->conn = eio_new(eio_layer_of(request->path), session);
         session_admitted(session); /* the connection stands for it */
         eio_set_version(socket->conn, request);
+        eio_end_with_token(socket->conn, request);
         eio_begin(socket->conn);
     }
 }

@@ -75,16 +75,6 @@ static void add_decoded(struct buf *out, struct str text)
     buf_add_json(out, fine ? (struct str){decoded, len} : text);
 }
 
-enum { LONGEST_TIMER_MS = 24 * 3600 * 1000 };
-
-void sio_wait_for_expiry(struct sio_client *client)
-{
-    int64_t left = client->expires_ms - clock_wall_ms();
-    if (left > LONGEST_TIMER_MS)
-        left = LONGEST_TIMER_MS;
-    wheel_set(sio.wheel, &client->connect_timer, left > 0 ? left : 0);
-}
-
 static void connect_to(struct sio_client *client, struct str name, struct sio_namespace *nsp, struct str auth)
 {
     char pid[IO_PID_LEN + 1];
@@ -153,10 +143,7 @@ static void on_connect(struct sio_client *client, const struct sio_packet *packe
 static void on_connect_late(struct wheel_timer *timer)
 {
     struct sio_client *client = container_of(timer, struct sio_client, connect_timer);
-    if (client->expires_ms > clock_wall_ms())
-        sio_wait_for_expiry(client);
-    else
-        eio_close(client->conn, "forced close");
+    eio_close(client->conn, "forced close");
 }
 
 /* ---- events and acknowledgements ---- */

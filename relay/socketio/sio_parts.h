@@ -119,8 +119,7 @@ struct sio_client {
     size_t socket_count;
     struct sio_partial *partial;
     struct postings postings;         /* of all its sockets, by their serials; re: the ack_id */
-    struct wheel_timer connect_timer; /* until it is in a namespace; then, if it came with a token: the token's end */
-    int64_t expires_ms;               /* of that, Unix time; 0: it has none */
+    struct wheel_timer connect_timer; /* until it is in a namespace */
 };
 
 static inline struct sio_client *sio_client_of(struct eio *conn)
@@ -208,8 +207,6 @@ enum err sio_socket_join(struct sio_socket *socket, struct str room) CG_MUST_CHE
 
 /* Answers CONNECT; `message` is a literal that needs no escape. */
 void sio_refuse_connect(struct sio_client *client, struct str nsp, const char *message);
-/* Its connection is closed when its token ends: client->expires_ms. */
-void sio_wait_for_expiry(struct sio_client *client);
 
 /* ---- sio_token.c ---- */
 

@@ -57,12 +57,10 @@ static void on_come(struct job *job)
         sio_refuse_connect(client, nsp, why);
     } else if (socket) {
         struct sio_client *client = socket->client;
-        int64_t expires_ms = coming->token.expires_s * 1000;
         sio_socket_give_user(socket, coming->user.user, coming->user.rights.generation);
         sio_socket_name(socket, str_of(store_app_user_shown(&coming->user)));
-        if (!client->expires_ms || expires_ms < client->expires_ms)
-            client->expires_ms = expires_ms;
-        sio_wait_for_expiry(client);
+        wheel_cancel(&client->connect_timer);
+        eio_expire(client->conn, coming->token.expires_s);
         sio_socket_begin(socket, (struct str){coming->auth, coming->auth_len});
     }
     coming_free(coming);

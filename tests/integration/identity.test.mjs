@@ -10,6 +10,7 @@ import { after, before, describe, it } from 'node:test';
 import { Customer, chatInfo } from './lib/customers.mjs';
 import { Friend } from './lib/friends.mjs';
 import { eventually, post, request } from './lib/http.mjs';
+import WebSocket from 'ws';
 import { IoClient } from './lib/io.mjs';
 import { Native } from './lib/native.mjs';
 import { Socket, knock, unique } from './lib/socket.mjs';
@@ -301,7 +302,16 @@ describe('users of an application, with doors = token', () => {
     };
     const ways = {
       protocols: {
-        eio_protocol: () => turns((to) => knock(stack, to, { relay: 3 }), `${bare}websocket`, {}, 101),
+        eio_protocol: async () => {
+          await turns((to) => knock(stack, to, { relay: 3 }), `${bare}websocket`, {}, 101);
+          const brief = hs(id, { exp: nowS() + 1 }), at = stack.wsUrl(3), polls = at.replace('ws', 'http') + bare + 'polling';
+          const bareSocket = new Promise((resolve) => new WebSocket(`${at}${bare}websocket&token=${brief}`).on('close', resolve));
+          const { sid } = JSON.parse((await request(`${polls}&token=${brief}`)).text.slice(1));
+          const io = await IoClient.connect(stack, { relay: 3, nsp: '/news', auth: { token: brief }, reconnection: false });
+          assert.equal((await request(`${polls}&sid=${sid}`)).text, '1', 'a poll is told that the connection ends');
+          assert.equal(await bareSocket, 1000);
+          await io.until(() => io.disconnects.length, 'Socket.IO to end with its token');
+        },
         friends_protocol: closes(`/ws/user_${none}`),
         customer_protocol: closes('/chat/v1/message?friendphone=a&userphone=b&app_sid=c'),
         native_protocol: async () => assert.equal(await refusedHello({}), 'token_missing'),
