@@ -28,6 +28,7 @@ struct candidate {
     uint64_t bytes;
     bool has_row, has_file;
     bool old;       /* enough to go */
+    bool gone;      /* its owner was: it goes whoever mentions it */
     bool mentioned; /* by a text */
 };
 
@@ -67,7 +68,7 @@ static struct candidate *add(struct collection *all, struct str name)
 
 /* ---- candidates ---- */
 
-static void on_row(void *arg, struct str name, uint64_t bytes, int64_t age_ms)
+static void on_row(void *arg, struct str name, uint64_t bytes, int64_t age_ms, bool gone)
 {
     struct collection *all = arg;
     all->rows++;
@@ -77,6 +78,7 @@ static void on_row(void *arg, struct str name, uint64_t bytes, int64_t age_ms)
         return;
     candidate->bytes = bytes;
     candidate->has_row = true;
+    candidate->gone = gone;
     candidate->old = age_ms >= all->settings->media_keep_ms;
     /* a row comes after its file, so one that has none lost it; but a clock may be wrong */
     struct stat info;
@@ -173,7 +175,7 @@ static void on_text(void *arg, struct str text)
 
 static enum err settle(struct collection *all, const struct candidate *candidate)
 {
-    bool lost = !candidate->has_file, rubbish = candidate->old && !candidate->mentioned;
+    bool lost = !candidate->has_file, rubbish = candidate->gone || (candidate->old && !candidate->mentioned);
     if (!lost && !rubbish)
         return ERR_OK;
     /* the row first: a file without a row is found again, and nobody is shown a row without its file */
@@ -211,8 +213,9 @@ static void print(const struct collection *all)
            all->dry ? "would_free_bytes" : "freed_bytes", all->freed);
 }
 
-static void count_row(void *arg, struct str name, uint64_t bytes, int64_t age_ms)
+static void count_row(void *arg, struct str name, uint64_t bytes, int64_t age_ms, bool gone)
 {
+    (void)gone;
     (void)name;
     (void)bytes;
     (void)age_ms;

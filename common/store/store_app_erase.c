@@ -23,6 +23,9 @@ static const struct store_statement rows[] = {
     {SQL_ERASE_MEDIA, "INSERT IGNORE INTO media_doubt (name, since) SELECT REGEXP_SUBSTR(content,"
                       " '[0-9a-f]{32}[.][a-z0-9]{1,8}'), UTC_TIMESTAMP(3) FROM message WHERE sender = ? AND"
                       " kind <> 2 AND kind <> 3 AND content REGEXP '[0-9a-f]{32}[.][a-z0-9]'"},
+    {SQL_ERASE_OWNED, "INSERT INTO media_doubt (name, since, gone) SELECT name, UTC_TIMESTAMP(3), 1 FROM media_owner"
+                      " WHERE owner = ? ON DUPLICATE KEY UPDATE gone = 1"},
+    {SQL_ERASE_OWNER, "DELETE FROM media_owner WHERE owner = ?"},
     {SQL_ERASE_FORGET, "UPDATE conversation SET forgets = forgets + 1 WHERE id = ?"},
     {SQL_ERASE_NOTE, "INSERT INTO erased_user (user, erased_at) VALUES (?, UTC_TIMESTAMP(3))"
                      " ON DUPLICATE KEY UPDATE erased_at = erased_at"},
@@ -47,6 +50,26 @@ static enum err repeat(struct store *store, enum statement sql, uint64_t user)
     do
         err = db_query(store->db, sql, &DB_NUM(user), 1, NULL, NULL);
     while (!err && db_affected(store->db));
+    return err;
+}
+
+/* Their files are to go, whoever speaks of them, and are nobody's any more. In one transaction, or one that comes in between
+ * would stay. */
+static enum err erase_files(struct store *store, uint64_t user)
+{
+    struct store_tries tries = {0};
+    enum err err;
+    do {
+        err = db_begin(store->db);
+        if (!err)
+            err = db_query(store->db, SQL_ERASE_OWNED, &DB_NUM(user), 1, NULL, NULL);
+        if (!err)
+            err = db_query(store->db, SQL_ERASE_OWNER, &DB_NUM(user), 1, NULL, NULL);
+        if (!err)
+            err = db_commit(store->db);
+        else
+            db_rollback(store->db);
+    } while (store_again(&tries, &err));
     return err;
 }
 
@@ -115,6 +138,8 @@ static enum err erase(struct store *store, uint64_t user)
         err = store_revoke(store, &revocation);
     for (size_t i = 0; !err && i < sizeof all / sizeof all[0]; i++)
         err = repeat(store, all[i], user);
+    if (!err)
+        err = erase_files(store, user);
     if (!err)
         err = erase_messages(store, user);
     if (!err) /* what a connection of theirs had under way until it ended */

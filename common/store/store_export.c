@@ -62,6 +62,7 @@ static const struct store_statement rows[] = {
     {SQL_EXPORT_MEMBERS, "SELECT " MEMBER ", m.user, u.name FROM (SELECT * FROM member WHERE conversation = ?"
                          "  AND user > ? ORDER BY user LIMIT ?) m JOIN user u ON u.id = m.user ORDER BY m.user"},
     {SQL_EXPORT_MEDIA, "SELECT kind, bytes, " MS("created_at") " FROM media WHERE name = ?"},
+    {SQL_EXPORT_FILES, "SELECT name FROM media_owner WHERE owner = ? AND name > ? ORDER BY name LIMIT ?"},
 };
 _Static_assert(REALM_APP == 5 && KIND_APP == 6 && KIND_FRIENDS == 2 && KIND_CUSTOMERS == 3, "as the statements say");
 /* The derived table, which conversation, its kind and its name. */
@@ -107,7 +108,7 @@ bool store_export_resume(struct store_export *export, struct str cursor)
     for (size_t i = 0; i < 3; i++)
         if (!cut(&cursor, &words[i]) || !json_whole(words[i], &numbers[i]) || numbers[i] < 0)
             return false;
-    if (numbers[0] > EXPORT_REACTIONS || cursor.len % 2 || cursor.len > 2 * EXPORT_EMOJI_MAX)
+    if (numbers[0] > EXPORT_FILES || cursor.len % 2 || cursor.len > 2 * EXPORT_EMOJI_MAX)
         return false;
     export->phase = (enum export_phase)numbers[0];
     export->conversation = (uint64_t)numbers[1];
@@ -701,7 +702,31 @@ static enum err tell_reactions(struct piece *piece)
     enum err err = export->of ? db_query(piece->store->db, SQL_EXPORT_REACTIONS_OF, own, 7, on_reaction, piece)
                               : db_query(piece->store->db, SQL_EXPORT_REACTIONS, all, 7, on_reaction, piece);
     if (!piece->full && piece->found < ROWS)
-        go(export, export->of ? EXPORT_END : EXPORT_MEMBERS);
+        go(export, export->of ? EXPORT_FILES : EXPORT_MEMBERS);
+    return err;
+}
+
+/* ---- what a user brought ---- */
+
+static void on_file(void *arg, const struct db_value *c)
+{
+    struct piece *piece = arg;
+    struct mentioned *mentioned = &piece->media[piece->media_count++];
+    piece->found++;
+    *mentioned = (struct mentioned){.seq = 0};
+    store_copy(mentioned->name, sizeof mentioned->name, c[0].text);
+    store_copy(piece->export->emoji, sizeof piece->export->emoji, c[0].text);
+}
+
+static enum err tell_files(struct piece *piece)
+{
+    struct store_export *export = piece->export;
+    char after[EXPORT_EMOJI_MAX + 1];
+    memcpy(after, export->emoji, sizeof after); /* the row function sets it */
+    struct db_value params[] = {DB_NUM(export->of->user), DB_TEXT(str_of(after)), DB_NUM(ROWS)};
+    enum err err = db_query(piece->store->db, SQL_EXPORT_FILES, params, 3, on_file, piece);
+    if (piece->found < ROWS)
+        go(export, EXPORT_END);
     return err;
 }
 
@@ -716,6 +741,7 @@ static enum err tell(struct piece *piece)
     case EXPORT_PLACES: return tell_places(piece);
     case EXPORT_SAID: return own ? tell_own(piece) : tell_all(piece);
     case EXPORT_REACTIONS: return tell_reactions(piece);
+    case EXPORT_FILES: return tell_files(piece);
     case EXPORT_MEMBERS: return tell_members(piece);
     case EXPORT_END: break;
     }

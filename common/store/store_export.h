@@ -19,6 +19,7 @@ enum export_phase {
     EXPORT_PLACES,
     EXPORT_SAID,
     EXPORT_REACTIONS,
+    EXPORT_FILES, /* of one user: what they brought, whether they spoke of it or not */
     EXPORT_MEMBERS,
     EXPORT_END
 };
@@ -31,7 +32,7 @@ struct store_export {
     /* the cursor: what was told last */
     enum export_phase phase;
     uint64_t conversation, seq, other;
-    char emoji[EXPORT_EMOJI_MAX + 1];
+    char emoji[EXPORT_EMOJI_MAX + 1]; /* in EXPORT_FILES a file's name */
 
     char place[STORE_NAME_MAX + 1]; /* of everything: what the conversation that is being told is called */
 };

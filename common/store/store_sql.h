@@ -49,7 +49,11 @@ enum statement {
     SQL_LIST_MEDIA,
     SQL_MEDIA_MESSAGES,
     SQL_MEDIA_AVATARS,
+    SQL_MEDIA_USERS,
+    SQL_MEDIA_CONVERSATIONS,
     SQL_REMOVE_MEDIA,
+    SQL_OWN_MEDIA,
+    SQL_GONE_MEDIA,
     SQL_LOGIN,
     SQL_ADD_CREDENTIAL,
     SQL_FRIEND_PAIR,
@@ -136,6 +140,8 @@ enum statement {
     SQL_ERASE_MESSAGES,
     SQL_ERASE_PLACES,
     SQL_ERASE_MEDIA,
+    SQL_ERASE_OWNED,
+    SQL_ERASE_OWNER,
     SQL_ERASE_FORGET,
     SQL_ERASE_NOTE,
     SQL_ERASE_LATE,
@@ -157,6 +163,8 @@ enum statement {
     SQL_FEED_ADVANCE,
     SQL_FEED_BEGIN,
     SQL_FEED_ADD,
+    SQL_FEED_GAP,
+    SQL_FEED_END_GAP,
     SQL_FEED_STREAMS,
     SQL_FEED_READ,
     SQL_FEED_PASS,
@@ -185,6 +193,7 @@ enum statement {
     SQL_EXPORT_REACTIONS,
     SQL_EXPORT_MEMBERS,
     SQL_EXPORT_MEDIA,
+    SQL_EXPORT_FILES,
     SQL_IMPORT_FIND_USER,
     SQL_IMPORT_USER,
     SQL_IMPORT_PROFILE,
@@ -232,6 +241,7 @@ struct store {
         bool full;           /* this writer leaves it out */
         bool filling;        /* likewise from the transaction that is open */
         bool ending;         /* not any more, if that one is committed */
+        bool telling;        /* that it still does is to be said */
         uint64_t since_look; /* rows written since it was asked how many there are */
         int64_t looked_ms;   /* when that was; 0: never */
         uint64_t left_out;   /* messages of the transaction that is open */
@@ -343,7 +353,7 @@ struct store_reading {
 };
 void store_on_message(void *reading, const struct db_value *columns);
 
-enum { STORE_SCHEMA_VERSION = 16 };
+enum { STORE_SCHEMA_VERSION = 17 };
 /* Two numbers: the database's version, this program's. */
 #define STORE_NEWER "the schema is newer than this program: it has version %llu, and this program knows %d"
 

@@ -6,6 +6,7 @@
 #include "common/store/store_rights.h"
 #include "common/token.h"
 #include "rest/calls/app_answers.h"
+#include "rest/calls/media.h"
 #include "rest/http/failure.h"
 #include "rest/services/caller.h"
 #include "rest/services/fields.h"
@@ -132,6 +133,7 @@ static int erase(struct call *call)
     if (err)
         return failed(call, err);
     (void)!publish_sanction(call->backends, &(struct sanction){.kind = SANCTION_REVOCATION});
+    media_remove_gone(call->backends);
     return 204;
 }
 

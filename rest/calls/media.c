@@ -16,7 +16,9 @@
 #include "rest/services/thumbnail.h"
 #include "rest/http/multipart.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
     CHUNK_BYTES = 64 * 1024,
@@ -186,6 +188,12 @@ static uint64_t payer_of(const struct call *call)
     return rate_address_key(call->request->remote);
 }
 
+/* Whose it is; 0: nobody knows. What a backend brings for its users is the application's. */
+static uint64_t owner_of(const struct call *call)
+{
+    return call->caller && call->caller->is_user ? call->caller->id : 0;
+}
+
 /* A picture that would burst whoever opens it is not taken. One that only cannot be looked at now, or not here, is. */
 static int look_at(struct upload *upload, const struct call *call)
 {
@@ -212,7 +220,7 @@ static int keep(struct upload *upload, struct call *call, const char *family)
     if (status != 200)
         return call_refuse(call, status, "too_many_pixels", "the picture has more pixels than are taken");
     err = store_media_add(store, str_of(file->name), str_of(upload->kind), file->bytes,
-                          (uint64_t)settings->media_quota_bytes);
+                          (uint64_t)settings->media_quota_bytes, owner_of(call));
     if (err && err != ERR_TOO_BIG && err != ERR_DOWN && err != ERR_UNKNOWN)
         log_error("rest.store_failed", "call=upload err=%s", err_name(err));
     return !err ? 200 : err == ERR_TOO_BIG ? 507 : err == ERR_UNKNOWN ? 504 : 503;
@@ -316,6 +324,29 @@ static int upload_api(struct call *call)
 {
     int status = receive_upload(call, "file", "", true, answer_api);
     return status == 200 ? 201 : status;
+}
+
+/* ---- files of who was erased ---- */
+
+void media_remove_gone(const struct backends *backends)
+{
+    char name[MEDIA_NAME_MAX + 1], last[MEDIA_NAME_MAX + 1] = "";
+    uint64_t left;
+    int directory = open(backends->settings->media_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum err err = directory < 0 ? ERR_NOT_FOUND : store_media_gone(backends->store, STR(""), name);
+    while (!err && *name) {
+        if (!media_remove(directory, name)) /* else it is on another machine, or cannot be removed: media gc finds it */
+            err = store_media_remove(backends->store, str_of(name));
+        memcpy(last, name, sizeof last);
+        if (!err)
+            err = store_media_gone(backends->store, str_of(last), name);
+    }
+    if (*last && !err)
+        err = store_media_recount(backends->store, &left);
+    if (err && err != ERR_NOT_FOUND)
+        log_warn("media.not_removed", "err=%s", err_name(err));
+    if (directory >= 0)
+        close(directory);
 }
 
 /* ---- thumbnails ---- */

@@ -18,4 +18,7 @@
 
 extern const struct route_table media_routes, media_api_routes;
 
+/* Removes the files of users who were erased, as far as they are on this machine; what is left is `chaguan media gc`'s. */
+void media_remove_gone(const struct backends *backends);
+
 #endif

@@ -7,7 +7,7 @@ import { DescribedSocket } from './lib/described.mjs';
 import { Chatter, settleChat } from './lib/io.mjs';
 import { Native } from './lib/native.mjs';
 import { Events, poll } from './lib/rooms.mjs';
-import { FILE, address, png, upload } from './lib/uploads.mjs';
+import { FILE, address, png, upload, uploadApi } from './lib/uploads.mjs';
 import { NO_RATES, Stack, eventually, request } from './lib/stack.mjs';
 
 Native.described = new DescribedSocket();
@@ -60,7 +60,7 @@ describe('the life cycle', () => {
   };
   before(async () => {
     stack = await Stack.start({ relays: 3, workers: 2, settings: { ...NO_RATES, create: 'users', keep_round_ms: '50ms',
-      feed_poll_ms: '20ms', feed_lease_ms: '2s', reconcile_ms: '300ms', grace_ms: '100ms', members_interval_ms: '20ms', name_cache_ms: '1h',
+      feed_poll_ms: '20ms', feed_lease_ms: '1s', reconcile_ms: '100ms', reconcile_down_ms: '100ms', grace_ms: '100ms', members_interval_ms: '20ms', name_cache_ms: '1h',
       jwt_secret: '0123456789abcdef0123456789abcdef' } });
     key = (await stack.chaguan('key', 'add', 'backend', '--scope', 'read,write,admin')).stdout.trim();
   });
@@ -253,12 +253,25 @@ describe('the life cycle', () => {
     const files = [await uploaded(), await uploaded()];
     for (const url of files) await own.send(group, url, { kind: 'file' });
     await other.send(group, files[1], { kind: 'file' });
+    // Files that have an owner: they go with them, whoever speaks of them.
+    const brought = async (token) => {
+      const { status, json, text } = await uploadApi(stack, token, png());
+      assert.equal(status, 201, text);
+      return json.url;
+    };
+    const [owned, kept, face] = [await brought(gone.token), await brought(stays.token), await uploaded()];
+    await other.send(group, owned, { kind: 'file' });
+    await call('PATCH', 'users/stays', { face: new URL(face, 'https://chat.example.org').href });
+    const taken = (await request(`${stack.url}/v1/users/stays/export`, { headers: { authorization: `Bearer ${key}` } })).text
+      .trim().split('\n').map((line) => JSON.parse(line)).filter(({ type }) => type === 'media').map(({ url }) => url);
+    for (const url of [kept, face, owned]) assert.ok(taken.includes(url), url);
     await Promise.all(people.map((client) => client.heard(`${secret} in the room 4`)));
     const [{ id: erased, public_id: credential }] = await stack.sql("SELECT id, public_id FROM user WHERE realm = 5 AND name = 'gone'");
     const named = async () => (await stack.api('getUserInfo', { userId: credential })).json.data;
     assert.equal(await named(), 'name-of-gone'); // and REST keeps it
     const stop = people.map(talk);
     await call('DELETE', 'users/gone');
+    assert.equal((await request(address(stack, owned))).status, 404);
     await eventually(async () => await named() === undefined, 'REST to forget the name');
     await own.closed;
     const assertClean = (what, value) => assert.ok(!/secret-of-the-erased|name-of-gone/.test(JSON.stringify(value)), `${what}: ${JSON.stringify(value).slice(0, 300)}`);
@@ -292,7 +305,9 @@ describe('the life cycle', () => {
     }
     assert.equal(await stack.count(`SELECT COUNT(*) FROM message WHERE content LIKE '%${secret}%' OR sender_name LIKE '%name-of-gone%'`), 0);
     await check();
+    await stack.sql('UPDATE media SET created_at = created_at - INTERVAL 2 DAY WHERE name = ?', [face.split('/').at(-1)]);
     assert.equal((await stack.chaguan('media', 'gc')).code, 0);
+    for (const url of [kept, face]) assert.equal((await request(address(stack, url))).status, 200, 'a face is spoken of');
     assert.deepEqual(await Promise.all(files.map(async (url) => (await request(address(stack, url))).status)), [404, 200]);
     // What a relay published before the erasure, and what comes afterwards: with the next number, which nobody has given out.
     const [{ id: conversation, seq: last }] = await stack.sql('SELECT id, seq FROM conversation WHERE public_id = ?', [group]);
@@ -353,5 +368,54 @@ describe('the life cycle', () => {
     await stack.startPart('redis');
     await presentAre('present');
     await check();
+  });
+
+  it('a worker that is killed while it removes, and a REST process while it erases, leave nothing half: others go on', async () => {
+    const holder = async () => (await stack.chaguan('feed')).stdout.match(/^job=life worker="(worker\d)@/m)?.[1];
+    for (const id of ['half', 'whole']) await call('PUT', `users/${id}`, { name: `name-of-${id}` });
+    const secret = 'a-secret-of-the-half';
+    const groups = [];
+    for (const _ of [1, 2]) groups.push((await call('POST', 'conversations', { type: 'group', members: ['half', 'whole'] })).public_id);
+    for (const group of groups)
+      for (const from of ['half', 'whole']) await call('POST', `conversations/${group}/messages`, { from, content: `${from === 'half' ? secret : 'kept'}` });
+    const [one, two] = [await number(groups[0]), await number(groups[1])];
+    const lock = await stack.database();
+    const locked = async (conversation, seq) => {
+      await lock.query('START TRANSACTION');
+      await lock.query('SELECT seq FROM message WHERE conversation = ? AND seq = ? FOR UPDATE', [conversation, seq]);
+    };
+    const content = async (conversation) => (await stack.sql('SELECT content FROM message WHERE conversation = ? AND seq = 1', [conversation]))[0].content;
+    await locked(two, 1);
+    const cut = call('DELETE', 'users/half').catch(() => 'cut');
+    await eventually(async () => await content(one) === '', 'half of it to be erased');
+    assert.equal(await content(two), secret);
+    await stack.kill('rest');
+    assert.equal(await cut, 'cut');
+    await stack.startPart('rest');
+    await stack.sql('UPDATE erased_user SET erased_at = erased_at - INTERVAL 2 MINUTE');
+    await lock.query('ROLLBACK');
+    await eventually(async () => await content(two) === '', 'a worker to finish it');
+    await eventually(async () => await stack.count('SELECT COUNT(*) FROM erased_user') === 0, 'it to be settled');
+    await check();
+    const most = 1600;
+    await stack.sql(`INSERT INTO message (conversation, seq, kind, sender_name, content, created_at, batch_id) SELECT m.conversation, n.seq + 2,
+      m.kind, m.sender_name, 'old', m.created_at, m.batch_id FROM seq_1_to_${most} n, message m WHERE m.conversation = ? AND m.seq = 2`, [two]);
+    await stack.sql('UPDATE message SET created_at = created_at - INTERVAL 40 DAY WHERE conversation = ?', [two]);
+    await stack.sql('UPDATE conversation SET seq = seq + ? WHERE id = ?', [most, two]);
+    await locked(two, 1200);
+    await call('PATCH', `conversations/${groups[1]}`, { keep_days: 30 });
+    const trimmed = () => stack.count(`SELECT trimmed FROM conversation WHERE id = ${two}`);
+    await eventually(async () => await trimmed() === 1000, 'some to be removed');
+    const first = await holder();
+    await stack.kill(first);
+    assert.equal(await stack.count(`SELECT MIN(seq) FROM message WHERE conversation = ${two}`), 1001);
+    await check();
+    await lock.query('ROLLBACK');
+    await lock.end();
+    await eventually(async () => await trimmed() === most + 2, 'the other to go on');
+    assert.notEqual(await holder(), first);
+    assert.equal(await stack.count(`SELECT COUNT(*) FROM message WHERE conversation = ${two}`), 0);
+    await check();
+    await stack.startPart(first);
   });
 });
