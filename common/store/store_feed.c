@@ -17,6 +17,9 @@ static const struct store_statement rows[] = {
     {SQL_FEED_BEGIN, "INSERT INTO feed_stream (owner, pos, changed_at) VALUES (?, ?, UTC_TIMESTAMP(3))"},
     {SQL_FEED_ADD, "INSERT INTO feed (stream, pos, conversation, seq, kind, after_stream, after_pos, count, earlier)"
                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+    {SQL_FEED_GAP, "UPDATE feed_stream SET gap = ?, changed_at = UTC_TIMESTAMP(3) WHERE id = ? AND owner = ?"},
+    {SQL_FEED_END_GAP, "UPDATE feed_stream SET pos = pos + 1, gap = 0, changed_at = UTC_TIMESTAMP(3)"
+                       " WHERE id = ? AND pos = ? AND gap = 1"},
     {SQL_FEED_STREAMS, "SELECT s.id, s.pos, CAST(COALESCE(c.pos, 0) AS UNSIGNED) FROM feed_stream s"
                        " LEFT JOIN feed_cursor c ON c.stream = s.id AND c.job = ? ORDER BY s.id"},
     {SQL_FEED_READ, "SELECT pos, conversation, seq, kind, after_stream, after_pos, count, earlier FROM feed"
@@ -26,11 +29,11 @@ static const struct store_statement rows[] = {
     {SQL_FEED_PASSED_BY_ALL,
      "SELECT s.id, s.pos, CAST(COALESCE(t.pos, 0) AS UNSIGNED) AS gone,"
      " CAST(MIN(COALESCE(c.pos, 0)) AS UNSIGNED) AS passed,"
-     " s.changed_at < UTC_TIMESTAMP(3) - INTERVAL ? * 1000 MICROSECOND AS idle"
+     " s.changed_at < UTC_TIMESTAMP(3) - INTERVAL ? * 1000 MICROSECOND AS idle, s.gap"
      " FROM feed_stream s JOIN worker_job j ON j.reads_feed = 1"
      " LEFT JOIN feed_cursor c ON c.stream = s.id AND c.job = j.id"
      " LEFT JOIN feed_cursor t ON t.stream = s.id AND t.job = ?"
-     " GROUP BY s.id HAVING passed > gone OR (idle AND passed >= s.pos) ORDER BY s.id LIMIT 1000"},
+     " GROUP BY s.id HAVING passed > gone OR (idle AND (passed >= s.pos OR s.gap)) ORDER BY s.id LIMIT 1000"},
     {SQL_FEED_REACHES, "SELECT pos FROM feed WHERE stream = ? AND pos > ? AND pos <= ? ORDER BY pos LIMIT 1 OFFSET ?"},
     {SQL_FEED_REMOVE, "DELETE FROM feed WHERE stream = ? AND pos > ? AND pos <= ?"},
     {SQL_FEED_REMOVE_STREAM, "DELETE FROM feed_stream WHERE id = ? AND pos = ?"},
@@ -112,6 +115,7 @@ static enum err look_for_room(struct store *store, size_t count, bool *room)
     store->feed.looked_ms = now_ms;
     store->feed.since_look = 0;
     store->feed.ending = *room && store->feed.full;
+    store->feed.telling = !*room && store->feed.full;
     return ERR_OK;
 }
 
@@ -146,21 +150,40 @@ static enum err add_rows(struct store *store, const struct feed_row *list, size_
     return err;
 }
 
-static enum err add_gap(struct store *store)
+static enum err write_gap(struct store *store, struct feed_place at)
 {
-    struct feed_row gap = {.kind = (enum message_kind)FEED_GAP};
-    enum err err = take_places(store, 1, &gap.at);
-    return err ? err : add_rows(store, &gap, 1);
+    struct feed_row gap = {.at = at, .kind = (enum message_kind)FEED_GAP};
+    return add_rows(store, &gap, 1);
 }
 
-/* From here on this writer's messages have no row: so says the last that it writes. */
+/* Whether the stream is inside a gap: what its writer does not end any more, whoever removes the stream does. */
+static enum err mark_gap(struct store *store, bool is_open)
+{
+    struct db_value params[] = {DB_NUM(is_open), DB_NUM(store->feed.stream), DB_NUM(store->feed.owner)};
+    return db_query(store->db, SQL_FEED_GAP, params, 3, NULL, NULL);
+}
+
+static enum err add_gap(struct store *store, bool is_open)
+{
+    struct feed_place at;
+    enum err err = take_places(store, 1, &at);
+    if (!err)
+        err = write_gap(store, at);
+    return err ? err : mark_gap(store, is_open);
+}
+
+/* From here on this writer's messages have no row: so says the last that it writes, and its stream once a second for as long
+ * as it stores some. */
 static enum err leave_out(struct store *store, size_t count)
 {
+    enum err err = ERR_OK;
     store->feed.left_out = count;
-    if (store->feed.full)
-        return ERR_OK;
-    enum err err = add_gap(store);
-    store->feed.filling = !err;
+    if (store->feed.full && store->feed.telling)
+        err = mark_gap(store, true);
+    bool is_lost = store->feed.telling && !err && !db_affected(store->db);
+    if (!err && (!store->feed.full || is_lost))
+        err = add_gap(store, true);
+    store->feed.filling = !err && !store->feed.full;
     return err;
 }
 
@@ -172,7 +195,7 @@ enum err store_feed_add(struct store *store, const struct feed_entry *entries, s
     if (!err && !room)
         return leave_out(store, count);
     if (!err && store->feed.ending) /* whoever looks for what was left out finds all of this writer's from here on */
-        err = add_gap(store);
+        err = add_gap(store, false);
     if (!err)
         err = take_places(store, count, &at);
     if (err)
@@ -211,7 +234,9 @@ static void settle_room(struct store *store, enum err err)
     }
     if (!err)
         metric_add(METRIC_FEED_LEFT_OUT, (int64_t)store->feed.left_out);
-    store->feed.filling = store->feed.ending = false;
+    if (err && store->feed.telling)
+        store->feed.looked_ms = 0; /* it was not said */
+    store->feed.filling = store->feed.ending = store->feed.telling = false;
     store->feed.left_out = 0;
 }
 
@@ -432,6 +457,7 @@ struct passed {
     struct feed_stream streams[STREAMS_AT_ONCE]; /* passed: by all; head: of the stream */
     uint64_t gone[STREAMS_AT_ONCE];
     bool idle[STREAMS_AT_ONCE];
+    bool gap[STREAMS_AT_ONCE]; /* its writer has ended inside one, or stores nothing */
     size_t count;
 };
 
@@ -443,6 +469,7 @@ static void on_passed(void *arg, const struct db_value *c)
     passed->streams[i] = (struct feed_stream){.id = c[0].number, .head = c[1].number, .passed = c[3].number};
     passed->gone[i] = c[2].number;
     passed->idle[i] = c[4].number;
+    passed->gap[i] = c[5].number;
 }
 
 /* Records up to `to`, but not more than are left of the limit; *to: up to where there are none now. */
@@ -473,6 +500,17 @@ static enum err remove_stream(struct store *store, const struct feed_stream *str
     return db_query(store->db, SQL_FEED_REMOVE_CURSORS, params, 1, NULL, NULL);
 }
 
+/* Whatever its writer left out has been stored long since: whoever looks for it finds all. If the writer is there after all,
+ * and leaves out more, it says so anew. */
+static enum err end_gap(struct store *store, const struct feed_stream *stream)
+{
+    struct db_value params[] = {DB_NUM(stream->id), DB_NUM(stream->head)};
+    enum err err = db_query(store->db, SQL_FEED_END_GAP, params, 2, NULL, NULL);
+    if (err || !db_affected(store->db))
+        return err;
+    return write_gap(store, (struct feed_place){stream->id, stream->head + 1});
+}
+
 static enum err remove_passed(struct store *store, const struct feed_trim *trim, const struct passed *passed,
                               struct feed_trimmed *trimmed)
 {
@@ -483,6 +521,8 @@ static enum err remove_passed(struct store *store, const struct feed_trim *trim,
         uint64_t to = stream->passed;
         if (to > passed->gone[i])
             err = remove_rows(store, trim->job, stream->id, passed->gone[i], &to, &left);
+        else if (passed->idle[i] && passed->gap[i])
+            err = end_gap(store, stream);
         else if (passed->idle[i])
             err = remove_stream(store, stream, &trimmed->removed);
         trimmed->removed += to > passed->gone[i] ? to - passed->gone[i] : 0;

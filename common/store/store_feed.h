@@ -26,8 +26,8 @@ struct feed_entry {
     struct feed_place *last; /* where the last row of its conversation is; set to where its own is */
 };
 /* The kind of the rows between which a writer stored messages without one, because feed_rows_max were there: one where that
- * begins, one where it ends. They are of no conversation and have no number. A writer that is killed meanwhile writes only
- * the first. */
+ * begins, one where it ends. They are of no conversation and have no number. For a writer that is killed meanwhile,
+ * store_feed_trim writes the second once nothing was said in its stream for idle_ms. */
 enum { FEED_GAP = 0 };
 
 /* A row for each, in this order; or, while there is no room, none, with a gap at either end. In a
