@@ -200,6 +200,7 @@
     X(SEARCH_BYTES, "search_bytes", gauge, "Bytes of its files") \
     X(SEARCH_BUILDING, "search_building", gauge, "1 while messages of before it was made are being added to it") \
     X(SEARCH_INDEXED, "search_indexed_total", counter, "Messages added to the index, some again") \
+    X(SEARCH_DROPPED, "search_dropped_total", counter, "Messages that the index forgot, because they are gone") \
     X(SEARCH_BUILDS, "search_builds_total", counter, "Times that an index was begun from the database") \
     X(SEARCH_FULL, "search_full_total", counter, "Messages left out of the index because it was too big") \
     X(SEARCH_CUT, "search_cut_total", counter, "Searches answered in part because search_timeout_ms was over") \

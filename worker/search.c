@@ -22,6 +22,7 @@ enum {
     TOKENS_KEPT = 16 << 20,
     TOKENS_MAX = TOKENS_KEPT + STORE_SEARCH_KEYS * 4 * WORDS_TEXT_MAX,
     EPOCH_MS = 1000,
+    LOOK_POLLS = 10,
     BUILD_KEYS = 4000, /* messages of one transaction of the index: the more, the less often its parts are merged */
 };
 
@@ -32,6 +33,8 @@ static struct {
     uint64_t compared; /* by the holder of this number */
     int64_t asked_ms;  /* when the epoch was asked for */
     bool is_tidy;
+    int64_t looked_ms;  /* when some of it was compared with the database, */
+    uint64_t looked_at; /* up to this id */
     /* the messages that are to be added */
     struct words words;
     struct buf tokens; /* one behind the other */
@@ -114,7 +117,7 @@ static enum err open_index(void)
         close_index();
     if (own.index)
         return ERR_OK;
-    own.compared = 0;
+    own.compared = own.looked_at = 0;
     enum err err = search_index_open(own.settings->search_dir, true, &own.index);
     if (err == ERR_INVALID && !search_index_remove(own.settings->search_dir))
         err = search_index_open(own.settings->search_dir, true, &own.index);
@@ -313,6 +316,74 @@ static enum err scan_some(struct store *store, struct store_search_key after, st
     return err;
 }
 
+/* ---- what is not there any more ---- */
+
+/* Numbers of messages that were removed, erased or recalled lead nowhere, and cost a look each time. The index is gone through
+ * again and again, the oldest first, which go first; slowly, and without a pause where some have gone. */
+struct round {
+    struct search_hit hits[STORE_SEARCH_KEYS];
+    bool is_there[STORE_SEARCH_KEYS];
+    size_t count;
+};
+
+static void on_known(void *arg, const struct search_hit *hit)
+{
+    struct round *round = arg;
+    round->hits[round->count++] = *hit;
+}
+
+static void on_there(void *arg, const struct store_searched *searched)
+{
+    struct round *round = arg;
+    for (size_t i = 0; i < round->count; i++)
+        if (round->hits[i].conversation == searched->message.conversation &&
+            round->hits[i].seq == searched->message.seq)
+            round->is_there[i] = true;
+}
+
+static enum err drop(const struct round *round, size_t *dropped)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < round->count; i++) {
+        if (round->is_there[i])
+            continue;
+        if (!*dropped)
+            err = search_index_begin(own.index);
+        if (!err)
+            err = search_index_drop(own.index, round->hits[i].id);
+        ++*dropped;
+    }
+    return !err && *dropped ? search_index_commit(own.index) : err;
+}
+
+static enum err look_for_gone(struct store *store, bool *more)
+{
+    static struct round round;
+    struct store_search_key keys[STORE_SEARCH_KEYS];
+    size_t dropped = 0;
+    *more = false;
+    if (clock_mono_ms() - own.looked_ms < own.settings->feed_poll_ms * LOOK_POLLS)
+        return ERR_OK;
+    own.looked_ms = clock_mono_ms();
+    round = (struct round){.count = 0};
+    enum err refused = search_index_list(own.index, own.looked_at, STORE_SEARCH_KEYS, on_known, &round);
+    for (size_t i = 0; i < round.count; i++)
+        keys[i] = (struct store_search_key){round.hits[i].conversation, round.hits[i].seq};
+    enum err err = refused ? ERR_OK : store_search_read(store, keys, round.count, 0, on_there, &round);
+    if (err)
+        return err;
+    if (!refused)
+        refused = drop(&round, &dropped);
+    if (refused)
+        return index_failed(refused);
+    own.looked_at = round.count ? round.hits[round.count - 1].id : 0;
+    metric_add(METRIC_SEARCH_DROPPED, (int64_t)dropped);
+    *more = dropped > 0;
+    if (*more)
+        own.looked_ms = 0;
+    return ERR_OK;
+}
+
 /* Some more of it, and when it is all there, what makes it quicker. */
 static enum err build(struct job_lease *lease, bool *more)
 {
@@ -339,7 +410,7 @@ static enum err build(struct job_lease *lease, bool *more)
     if (!own.is_tidy && (err = search_index_tidy(own.index, more)))
         return index_failed(err);
     own.is_tidy = !*more;
-    return ERR_OK;
+    return *more ? ERR_OK : look_for_gone(lease->store, more);
 }
 
 /* ---- the job ---- */

@@ -39,6 +39,8 @@ enum sql {
     SQL_TIDY_ALL,
     SQL_FIND,
     SQL_BOUNDS,
+    SQL_LIST,
+    SQL_DROP,
     SQLS
 };
 
@@ -74,6 +76,8 @@ static const char *const texts[SQLS] = {
     [SQL_TIDY_ALL] = "INSERT INTO word (word, rank) VALUES ('merge', -?1)",
     [SQL_FIND] = "SELECT d.id, d.conversation, d.seq FROM word JOIN doc d ON d.id = word.rowid"
                  " WHERE word MATCH ?1 AND word.rowid >= ?2 AND word.rowid < ?3 ORDER BY word.rowid DESC LIMIT ?4",
+    [SQL_LIST] = "SELECT id, conversation, seq FROM doc WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_DROP] = "DELETE FROM doc WHERE id = ?1",
     [SQL_BOUNDS] = "SELECT (SELECT min(id) FROM doc), (SELECT max(id) FROM doc)",
 };
 
@@ -374,6 +378,17 @@ enum err search_index_pass(struct search_index *index, uint64_t stream, uint64_t
     return run(index, SQL_PASS, (uint64_t[]){stream, pos}, 2, NULL, 0, NULL);
 }
 
+/* Its words stay: to take them out of a table without contents, they would have to be known. */
+enum err search_index_drop(struct search_index *index, uint64_t id)
+{
+    uint64_t documents = 0;
+    enum err err = run(index, SQL_DROP, &id, 1, NULL, 0, NULL);
+    if (err || !sqlite3_changes(index->db))
+        return err;
+    err = search_index_number(index, SEARCH_DOCUMENTS, &documents);
+    return err || !documents ? err : search_index_set(index, SEARCH_DOCUMENTS, documents - 1);
+}
+
 /* The first step says that all parts are to become one, the others go on with that: a part costs a look-up for each word
  * that is looked for. */
 enum err search_index_tidy(struct search_index *index, bool *more)
@@ -388,15 +403,10 @@ enum err search_index_tidy(struct search_index *index, bool *more)
 
 /* ---- reading ---- */
 
-enum err search_index_find(struct search_index *index, struct str tokens, uint64_t from, uint64_t before,
-                           unsigned limit, search_hit_fn *fn, void *arg)
+/* Rows of (id, conversation, seq), from a statement whose parameters are bound. */
+static enum err tell_hits(struct search_index *index, enum sql which, int code, search_hit_fn *fn, void *arg)
 {
-    uint64_t numbers[] = {from, before, limit};
-    enum err err = bind(index, SQL_FIND, 2, numbers, 3);
-    if (err)
-        return err;
-    sqlite3_stmt *statement = index->statements[SQL_FIND];
-    int code = sqlite3_bind_text(statement, 1, tokens.ptr, (int)tokens.len, SQLITE_STATIC);
+    sqlite3_stmt *statement = index->statements[which];
     while (code == SQLITE_OK || code == SQLITE_ROW)
         if ((code = sqlite3_step(statement)) == SQLITE_ROW)
             fn(arg, &(struct search_hit){(uint64_t)sqlite3_column_int64(statement, 0),
@@ -405,6 +415,24 @@ enum err search_index_find(struct search_index *index, struct str tokens, uint64
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
     return err_of(code);
+}
+
+enum err search_index_list(struct search_index *index, uint64_t after, unsigned limit, search_hit_fn *fn, void *arg)
+{
+    uint64_t numbers[] = {after, limit};
+    enum err err = bind(index, SQL_LIST, 1, numbers, 2);
+    return err ? err : tell_hits(index, SQL_LIST, SQLITE_OK, fn, arg);
+}
+
+enum err search_index_find(struct search_index *index, struct str tokens, uint64_t from, uint64_t before,
+                           unsigned limit, search_hit_fn *fn, void *arg)
+{
+    uint64_t numbers[] = {from, before, limit};
+    enum err err = bind(index, SQL_FIND, 2, numbers, 3);
+    if (err)
+        return err;
+    int code = sqlite3_bind_text(index->statements[SQL_FIND], 1, tokens.ptr, (int)tokens.len, SQLITE_STATIC);
+    return tell_hits(index, SQL_FIND, code, fn, arg);
 }
 
 enum err search_index_bounds(struct search_index *index, uint64_t *first, uint64_t *last)

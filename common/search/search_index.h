@@ -53,6 +53,14 @@ enum search_number {
     SEARCH_DOCUMENTS,  /* how many messages it knows */
     SEARCH_NUMBERS
 };
+/* Messages of it, ascending by their ids, behind one. */
+struct search_hit;
+typedef void search_hit_fn(void *arg, const struct search_hit *hit);
+enum err search_index_list(struct search_index *index, uint64_t after, unsigned limit, search_hit_fn *fn,
+                           void *arg) CG_MUST_CHECK;
+/* In a transaction: forgets a message. What it was known by goes when the index is built anew: that leads nowhere. */
+enum err search_index_drop(struct search_index *index, uint64_t id) CG_MUST_CHECK;
+
 /* 0 if it was never set. */
 enum err search_index_number(struct search_index *index, enum search_number which, uint64_t *number) CG_MUST_CHECK;
 enum err search_index_set(struct search_index *index, enum search_number which, uint64_t number) CG_MUST_CHECK;
@@ -71,7 +79,6 @@ uint64_t search_index_bytes(const struct search_index *index);
 struct search_hit {
     uint64_t id, conversation, seq;
 };
-typedef void search_hit_fn(void *arg, const struct search_hit *hit);
 /* The `limit` newest with from <= id < before that are known by `tokens` (search_query_add_tokens), the newest first. */
 enum err search_index_find(struct search_index *index, struct str tokens, uint64_t from, uint64_t before,
                            unsigned limit, search_hit_fn *fn, void *arg) CG_MUST_CHECK;

@@ -356,6 +356,8 @@ describe('the feed, with two workers', () => {
     await fine('DELETE', `users/${ann}`);
     assert.deepEqual(said(await find({ q: mark })), []);
     await assertRefused({ q: mark }, tokens.ann, 401, 'token_revoked');
+    const dropped = async () => (await stack.metric('worker1', 'search_dropped_total')) + (await stack.metric('worker2', 'search_dropped_total'));
+    await eventually(async () => await dropped() >= 4, 'the index to forget the erased, the recalled and the deleted');
   });
 
   it('search: workers killed, the index deleted, broken and rebuilt while messages flow: all are found', async () => {
@@ -435,6 +437,29 @@ describe('the feed, with two workers', () => {
       assert.match(check.stdout, finding);
     for (const table of ['feed', 'feed_cursor']) await stack.sql(`DELETE FROM ${table} WHERE stream = 4000000`);
     await stack.sql('DELETE FROM feed_stream WHERE id = 4000000');
+  });
+
+  it('a writer is killed while the feed is full: what it left out is found all the same', async () => {
+    // As if rows were kept for a consumer that nobody carries.
+    const { insertId: stream } = await stack.sql('INSERT INTO feed_stream (owner, pos, changed_at) VALUES (1, ?, UTC_TIMESTAMP(3))', [ROWS_MAX]);
+    await stack.sql("INSERT INTO worker_job (name, reads_feed) VALUES ('held', 1)");
+    await stack.sql("INSERT INTO feed_cursor (job, stream, pos) SELECT id, ?, ? FROM worker_job WHERE reads_feed = 1 AND name <> 'held'", [stream, ROWS_MAX]);
+    const [speaker, other] = people;
+    await eventually(async () => {
+      for (let i = 0; i < 25; i++) await speaker.heard(speaker.say(unique('until it is full')));
+      return (await stack.metric('relay1', 'feed_full')) === 1;
+    }, 'it to be full');
+    const status = async () => (await stack.chaguan('search', 'status')).stdout;
+    await passed();
+    await eventually(async () => /^building=0$/m.test(await status()), 'the index to have gone through all once more');
+    const left = unique('leftout');
+    await other.heard(speaker.say(left));
+    await stack.kill('relay1');
+    await indexed({ q: left }, 1);
+    for (const table of ['feed_cursor', 'feed']) await stack.sql(`DELETE FROM ${table} WHERE stream = ?`, [stream]);
+    await stack.sql('DELETE FROM feed_stream WHERE id = ?', [stream]);
+    assert.equal((await stack.chaguan('feed', 'forget', 'held')).code, 0);
+    await stack.startPart('relay1');
   });
 
   it('afterwards the numbers are whole and every part ends in an orderly way', async () => {

@@ -202,6 +202,38 @@ static void a_walk_ends_when_its_time_is_over_and_goes_on_from_there(void **stat
     search_index_close(index);
 }
 
+static void on_listed(void *arg, const struct search_hit *hit)
+{
+    struct search_hit *last = arg;
+    assert_true(hit->id > last->id);
+    *last = *hit;
+}
+
+static void what_is_dropped_is_not_found_and_may_come_again(void **state)
+{
+    (void)state;
+    struct search_index *index = open_index(true);
+    struct search_hit last = {0};
+    uint64_t documents;
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        put_one(index, 7, seq, then_ms, "tea");
+    assert_int_equal(search_index_list(index, 0, 2, on_listed, &last), ERR_OK);
+    assert_int_equal(last.seq, 2);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(search_index_begin(index), ERR_OK);
+        assert_int_equal(search_index_drop(index, last.id), ERR_OK);
+        assert_int_equal(search_index_commit(index), ERR_OK);
+    }
+    finds(index, &(struct asked){.query = "tea"}, "7:3 7:1 ");
+    assert_int_equal(search_index_number(index, SEARCH_DOCUMENTS, &documents), ERR_OK);
+    assert_int_equal(documents, 2);
+    assert_int_equal(search_index_list(index, last.id, 2, on_listed, &last), ERR_OK);
+    assert_int_equal(last.seq, 3);
+    put_one(index, 7, 2, then_ms, "tea");
+    finds(index, &(struct asked){.query = "tea"}, "7:2 7:3 7:1 ");
+    search_index_close(index);
+}
+
 static void what_was_not_committed_is_not_there(void **state)
 {
     (void)state;
@@ -324,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(of_one_second_there_may_be_any_number, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(only_in_some_conversations_however_many_others_there_are, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_walk_ends_when_its_time_is_over_and_goes_on_from_there, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(what_is_dropped_is_not_found_and_may_come_again, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(what_was_not_committed_is_not_there, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_writer_that_is_killed_leaves_a_whole_index, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(who_reads_sees_what_is_written_meanwhile_and_that_the_file_is_another, make_dir,
