@@ -409,6 +409,30 @@ describe('users of an application, with doors = token', () => {
     assert.equal(io.refusals[0].message, 'banned');
   });
 
+  it('Socket.IO shows nothing of who was erased, on any relay, and they are online for whoever asks until then', async () => {
+    const [id, stays] = [unique('erased'), unique('stays')];
+    const key = (await stack.chaguan('key', 'add', 'eraser', '--scope', 'read,admin')).stdout.trim();
+    const call = (method, to) => request(`${stack.url}/v1/${to}`, { method, headers: { authorization: `Bearer ${key}` } });
+    const online = async () => (await call('GET', `presence?users=${id},${stays}`)).json.items.map((item) => item.online);
+    const one = await IoClient.connect(stack, { relay: 1, auth: { token: hs(id, { name: 'Erased Name' }) }, reconnection: false });
+    const other = await IoClient.connect(stack, { relay: 2, auth: { token: hs(stays) } });
+    const secret = stack.keepSecret(unique('secret-of-the-erased'));
+    await one.ask('message', secret);
+    await other.until(() => JSON.stringify(other.all('message')).includes(secret), 'what they said');
+    await eventually(async () => (await online()).every(Boolean), 'both to be online');
+    assert.equal((await call('DELETE', `users/${id}`)).status, 204);
+    await one.until(() => one.disconnects.length, 'their end');
+    for (const relay of [1, 2]) {
+      const newcomer = await IoClient.connect(stack, { relay, auth: { token: hs(unique('new')) } });
+      let asked = 0;
+      await eventually(async () => {
+        await newcomer.ask('getAllMessages');
+        return !/secret-of-the-erased|Erased Name/.test(JSON.stringify(await newcomer.event('allMessages', ++asked)));
+      }, 'the relay to forget it');
+    }
+    await eventually(async () => JSON.stringify(await online()) === '[false,true]', 'one to be online');
+  });
+
   it('accounts of Chaguan\'s own are users like others', async () => {
     const v1 = (name, body, token) => post(`${stack.url}/v1/${name}`, body, token ? { authorization: `Bearer ${token}` } : {});
     const refused = async (answer, status, code) => {
