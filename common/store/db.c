@@ -321,8 +321,8 @@ static bool open_connection(struct db *db, const struct endpoint *address)
     char session[256];
     snprintf(session, sizeof session,
              "SET time_zone='+00:00', sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
-             "innodb_lock_wait_timeout=%u",
-             seconds);
+             "innodb_lock_wait_timeout=%u /*M!100300 , idle_transaction_timeout=%u */",
+             seconds, 2 * seconds); /* what a process that is frozen inside a transaction has locked is let go */
     mysql_options(db->mysql, MYSQL_INIT_COMMAND, session);
     mysql_options(db->mysql, MYSQL_INIT_COMMAND, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
     const char *socket = address->port ? NULL : address->host;
