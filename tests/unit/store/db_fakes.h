@@ -36,6 +36,24 @@ void db_unpin(struct db *connection)
 {
     (void)connection;
 }
+bool db_is_cut_off(const struct db *connection)
+{
+    (void)connection;
+    return false;
+}
+void db_look_elsewhere(struct db *connection)
+{
+    (void)connection;
+}
+bool db_looks_elsewhere(const struct db *connection)
+{
+    (void)connection;
+    return false;
+}
+void db_looked(struct db *connection, bool same)
+{
+    (void)connection, (void)same;
+}
 enum err db_many(struct db *connection, size_t statement, const struct db_value *params, size_t rows, size_t count)
 {
     (void)connection, (void)statement, (void)params, (void)rows, (void)count;
