@@ -155,6 +155,11 @@ describe("the articles' programs", () => {
       const ann = new Request(`${stack.wsUrl(1)}/ws`, a);
       const devices = [new Request(`${stack.wsUrl(2)}/ws`, b), new Request(`${stack.wsUrl(0)}/ws`, b)];
       await Promise.all([ann, ...devices].map((request) => request.socket.opened));
+      const greetings = new Set(); // until heard: who has just opened may not be in its conversations yet
+      await eventually(() => {
+        greetings.add(ann.send(friendId, unique('喂'), b));
+        return devices.every(({ socket }) => socket.events.some(({ content: said }) => greetings.has(said)));
+      }, 'both devices to hear');
       const own = { avatar: '/heads/1.png', extra: { 心情: ['乐'] } };
       const content = ann.send(friendId, unique('你好啊'), b, 'text', own);
       for (const device of devices) {
