@@ -287,12 +287,23 @@ static enum err tell_head(struct piece *piece)
 
 /* ---- conversations ---- */
 
+static bool is_before(struct str one, struct str other)
+{
+    size_t common = one.len < other.len ? one.len : other.len;
+    int order = common ? memcmp(one.ptr, other.ptr, common) : 0;
+    return order ? order < 0 : one.len < other.len;
+}
+
+/* In the order of their ids: their numbers are others in every installation. */
 static void add_pair(struct buf *out, const struct db_value *c)
 {
+    bool swapped = !c[0].is_null && !c[1].is_null && is_before(c[1].text, c[0].text);
     json_add_array(out, "users");
-    for (size_t i = 0; i < 2; i++)
-        if (!c[i].is_null && app_id_ok(c[i].text))
-            json_add_string(out, NULL, c[i].text);
+    for (size_t i = 0; i < 2; i++) {
+        const struct db_value *user = &c[swapped ? 1 - i : i];
+        if (!user->is_null && app_id_ok(user->text))
+            json_add_string(out, NULL, user->text);
+    }
     json_end_array(out);
 }
 
