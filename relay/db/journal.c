@@ -346,7 +346,7 @@ struct journal *journal_new(const struct settings *settings, struct completion_q
     journal->stored = stored;
     journal->arg = arg;
     journal->most = (size_t)settings->journal_batch;
-    journal->most_bytes = BATCH_BYTES;
+    journal->most_bytes = BATCH_BYTES_MIN; /* nothing is known of the disk yet */
     TAILQ_INIT(&journal->queue);
     TAILQ_INIT(&journal->turns);
     pthread_mutex_init(&journal->lock, NULL);
