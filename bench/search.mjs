@@ -245,7 +245,7 @@ function drawDocs(docs) {
       { label: '', value: results[name].p99, kind: 'peer', text: ms(results[name].p99) }]) })) }));
   fs.writeFileSync(path.join(docs, 'search-size.svg'), barChart({ title: 'The index', axis: 'MB', legend: [['ours', 'its size once its parts are merged']],
     groups: [{ bars: runs.map(({ messages: count, built }) => ({ label: `${short(count)}`, value: built.bytes / 1e6, kind: 'ours',
-      text: `${Math.round(built.bytes / 1e6).toLocaleString('en')}, ${built.bytesEach} bytes each` })) }] }));
+      text: `${Math.round(built.bytes / 1e6).toLocaleString('en')}, ${built.bytesEach} B each` })) }] }));
   const last = runs.at(-1);
   const rows = [...names.slice(0, -1), NEVER, FOUND].filter((name) => last.results[name]).map((name) => `| ${name} | `
     + runs.map(({ results }) => (results[name] ? `${ms(results[name].p50)} / ${ms(results[name].p99)}` : '')).join(' | ')
