@@ -12,7 +12,7 @@
 #include "common/store/store_app_event.h"
 #include "common/store/store_app_user.h"
 #include "common/store/store_import.h"
-#include "common/store/store_lines.h"
+#include "common/store/store_words.h"
 #include "common/text.h"
 
 #include <errno.h>
@@ -366,7 +366,7 @@ static bool take_conversation(struct import *import, struct json_object *object,
         !days(import, object, "keep_days", &wanted->life.has_days, &wanted->life.days) ||
         !days(import, object, "keep_presence_lines_days", &wanted->life.has_presence_days, &wanted->life.presence_days))
         return false;
-    if (!lines_type_of(kind, &wanted->type))
+    if (!type_of_word(kind, &wanted->type))
         return bad_field(import, "kind", "must be group, direct or public: others are not imported");
     if (wanted->public_id.len && !id_is(wanted->public_id, STORE_CONVERSATION_PREFIX))
         return bad_field(import, "public_id", "must be conv_ and 32 digits, or missing");
@@ -412,7 +412,7 @@ static bool on_member(struct import *import, struct json_object *object)
         return false;
     if (!user)
         return bad_field(import, "user", "must be the id of a user");
-    if (role.len && !lines_role_of(role, &member.role))
+    if (role.len && !role_of_word(role, &member.role))
         return bad_field(import, "role", "must be owner, moderator, member or reader");
     member.user = user->number;
     enum err err = import->dry ? ERR_OK : store_import_member(import->store, &member, &made);
@@ -459,7 +459,7 @@ static bool take_common(struct import *import, struct json_object *object, struc
     if (!is_title(name))
         return bad_field(import, "name", "must be at most 256 bytes of UTF-8 without controls");
     message->at_ms = ts;
-    message->kind = kind.len ? lines_kind_of(kind) : MESSAGE_TEXT;
+    message->kind = kind.len ? kind_of_word(kind) : MESSAGE_TEXT;
     message->sender = from ? from->number : 0;
     message->sender_name = name;
     if (!name.len && from) { /* outlives what is known of the user */
@@ -595,7 +595,7 @@ static bool role_of(struct import *import, struct json_object *data, const char 
 {
     struct str word;
     return text(import, data, name, &word) &&
-           (!word.len || lines_role_of(word, role) || bad_field(import, name, "must be a role of a member"));
+           (!word.len || role_of_word(word, role) || bad_field(import, name, "must be a role of a member"));
 }
 
 /* Who joined, went or gave another name. It changes nothing by itself: the lines of members and conversations do. */

@@ -2,6 +2,7 @@
 
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/store/store_words.h"
 
 #include <stdlib.h>
 
@@ -84,45 +85,9 @@ const char *app_refusal_text(enum app_refusal why)
 
 /* ---- words ---- */
 
-static const char *const types[] = {[APP_GROUP] = "group", [APP_DIRECT] = "direct", [APP_PUBLIC] = "public"};
-
 const char *app_type_name(enum store_kind kind, enum store_app_type type)
 {
-    switch (kind) {
-    case KIND_CHATROOM: return "chatroom";
-    case KIND_FRIENDS: return "friendship";
-    case KIND_SPACE: return "space";
-    default: break;
-    }
-    return type >= APP_GROUP && type <= APP_PUBLIC ? types[type] : "other";
-}
-
-static bool type_of(struct str name, enum store_app_type *type)
-{
-    for (int i = APP_GROUP; i <= APP_PUBLIC; i++)
-        if (str_eq(name, str_of(types[i]))) {
-            *type = (enum store_app_type)i;
-            return true;
-        }
-    return false;
-}
-
-static const char *const roles[] = {
-    [ROLE_OWNER] = "owner", [ROLE_MODERATOR] = "moderator", [ROLE_MEMBER] = "member", [ROLE_READER] = "reader"};
-
-const char *app_member_role_name(enum store_member_role role)
-{
-    return role >= ROLE_OWNER && role <= ROLE_READER ? roles[role] : "member";
-}
-
-bool app_member_role_of(struct str name, enum store_member_role *role)
-{
-    for (int i = ROLE_OWNER; i <= ROLE_READER; i++)
-        if (str_eq(name, str_of(roles[i]))) {
-            *role = (enum store_member_role)i;
-            return true;
-        }
-    return false;
+    return kind == KIND_CUSTOMERS || kind == KIND_SOCKETIO ? "other" : conversation_word(kind, type);
 }
 
 /* ---- a conversation that is wanted ---- */
@@ -210,7 +175,7 @@ bool app_wish_read(struct json_object *object, const char *id, struct app_wish *
     if (!read_text(object, id, &wish->id, wrong) || !read_text(object, "type", &type, wrong) ||
         !read_text(object, "name", &wish->title, wrong) || !read_meta(object, &wish->meta, wrong))
         return false;
-    if (!type_of(type, &wish->type))
+    if (!type_of_word(type, &wish->type))
         return is_wrong(wrong, "type", "must be group, direct or public");
     if (wish->id.len && !store_app_conversation_id_ok(wish->id))
         return is_wrong(wrong, id,
@@ -257,7 +222,7 @@ void app_add_conversation(struct buf *out, const struct store_app_conversation *
     json_add_u64(out, "seq", of->seq);
     json_add_int(out, "created", of->created_ms);
     if (of->role)
-        json_add_text(out, "role", app_member_role_name(of->role));
+        json_add_text(out, "role", role_word(of->role));
 }
 
 void app_begin_line(struct buf *out, const struct store_app_line *line)
@@ -271,7 +236,7 @@ void app_begin_line(struct buf *out, const struct store_app_line *line)
     json_add_u64(out, "seq", line->seq);
     if (!line->role)
         return;
-    json_add_text(out, "role", app_member_role_name(line->role));
+    json_add_text(out, "role", role_word(line->role));
     json_add_bool(out, "muted", line->is_muted);
     json_add_u64(out, "unread", line->unread);
     add_last(out, line);

@@ -60,8 +60,6 @@ enum app_refusal app_judge(const struct app_actor *actor, enum app_act act, cons
 
 /* "group", "direct", "public", or what belongs to a front end: "chatroom", "friendship", "space". */
 const char *app_type_name(enum store_kind kind, enum store_app_type type);
-const char *app_member_role_name(enum store_member_role role);
-bool app_member_role_of(struct str name, enum store_member_role *role);
 
 /* ---- a conversation that is wanted ---- */
 

@@ -1,7 +1,7 @@
 #include "common/store/store_app_event.h"
 
 #include "common/json.h"
-#include "common/store/store_lines.h"
+#include "common/store/store_words.h"
 #include "common/store/store_rights.h"
 #include "common/store/store_sql.h"
 
@@ -72,9 +72,9 @@ void store_app_event_write(struct buf *out, enum message_kind kind, uint64_t by,
     else if (name)
         json_add_string(out, "name", *name);
     if (kind == MESSAGE_JOINED)
-        json_add_text(out, "role", lines_role_name(role));
+        json_add_text(out, "role", role_word(role));
     if (kind == MESSAGE_JOINED && was)
-        json_add_text(out, "was", lines_role_name(was));
+        json_add_text(out, "was", role_word(was));
     json_end_object(out);
 }
 

@@ -8,7 +8,7 @@
 #include "common/media_name.h"
 #include "common/mem.h"
 #include "common/store/store_app_conversation.h"
-#include "common/store/store_lines.h"
+#include "common/store/store_words.h"
 #include "common/store/store_sql.h"
 
 #include <stdio.h>
@@ -323,7 +323,7 @@ static void add_member(struct piece *piece, struct str user, const struct db_val
     begin_line(piece->out, "member");
     json_add_string(piece->out, "conversation", piece->place);
     json_add_string(piece->out, "user", user);
-    json_add_text(piece->out, "role", lines_role_name((enum store_member_role)c[0].number));
+    json_add_text(piece->out, "role", role_word((enum store_member_role)c[0].number));
     json_add_u64(piece->out, "joined", c[1].number);
     json_add_u64(piece->out, "read", c[2].number);
     end_line(piece);
@@ -339,7 +339,7 @@ static void on_place(void *arg, const struct db_value *c)
         return;
     begin_line(piece->out, "conversation");
     add_texts(piece, names, c + 2);
-    json_add_text(piece->out, "kind", lines_conversation_name(kind, (enum store_app_type)c[5].number));
+    json_add_text(piece->out, "kind", conversation_word(kind, (enum store_app_type)c[5].number));
     if (!c[6].is_null)
         json_add_raw(piece->out, "meta", store_json(c[6].text, "{}"));
     if (kind == KIND_APP && c[5].number == APP_DIRECT)
@@ -546,7 +546,7 @@ static void add_change(struct piece *piece, const struct message *message)
 
 static void begin_message(struct buf *out, const struct message *message, struct str place)
 {
-    const char *kind = lines_kind_name(message->kind);
+    const char *kind = kind_word(message->kind);
     begin_line(out, message_is_said(message->kind) ? "message" : "event");
     json_add_string(out, "conversation", place);
     json_add_u64(out, "seq", message->seq);

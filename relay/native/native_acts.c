@@ -2,6 +2,7 @@
  * does for them, by the same rules (common/service/app_acts.h), in a thread of the pool. */
 #include "common/mem.h"
 #include "common/service/app_acts.h"
+#include "common/store/store_words.h"
 #include "relay/core/limits.h"
 #include "relay/core/presence.h"
 #include "relay/native/native_parts.h"
@@ -307,7 +308,7 @@ static void answer_put(struct native *native, const struct changing *changing)
     json_add_u64(&out, "ch", made->of.conversation);
     json_add_text(&out, "id", made->user.id);
     json_add_u64(&out, "uid", made->user.user);
-    json_add_text(&out, "role", app_member_role_name(made->role));
+    json_add_text(&out, "role", role_word(made->role));
     json_add_bool(&out, "made", made->made);
     native_end(native, &out);
 }
@@ -363,7 +364,7 @@ void native_invite(struct native_room *room, int64_t re, struct json_object *obj
     struct str user, word;
     if (!read_user(native, re, object, &user))
         return;
-    if (json_has(object, "role") && (!json_get_string(object, "role", &word) || !app_member_role_of(word, &role)))
+    if (json_has(object, "role") && (!json_get_string(object, "role", &word) || !role_of_word(word, &role)))
         native_refuse_argument(native, re, "role", "must be owner, moderator, member or reader");
     else
         change_member(room, re, user, role, false);

@@ -3,6 +3,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/store/store_life.h"
+#include "common/store/store_words.h"
 #include "rest/calls/app_answers.h"
 #include "rest/http/failure.h"
 #include "rest/services/caller.h"
@@ -271,7 +272,7 @@ static void on_member(void *arg, const struct store_app_member_line *line)
     json_add_u64(list->out, "uid", line->user);
     json_add_string(list->out, "name", is_app ? line->name : line->id);
     json_add_string(list->out, "face", line->face);
-    json_add_text(list->out, "role", app_member_role_name(line->role));
+    json_add_text(list->out, "role", role_word(line->role));
     json_add_int(list->out, "joined", line->joined_ms);
     json_end_object(list->out);
 }
@@ -305,7 +306,7 @@ static int put_member(struct call *call)
     bool has_role;
     if (!fields_are(call, call->object, member_fields) || !fields_text(call, call->object, "role", &has_role, &text))
         return 400;
-    if (has_role && !app_member_role_of(text, &role))
+    if (has_role && !role_of_word(text, &role))
         return call_refuse_field(call, STR("role"), "must be owner, moderator, member or reader");
     enum err err = app_put_member(call->backends->store, &actor, call->params[0], call->params[1], role, &change, &why);
     tell(call, &change);
@@ -314,7 +315,7 @@ static int put_member(struct call *call)
     json_begin_object(call->out);
     json_add_text(call->out, "id", change.user.id);
     json_add_u64(call->out, "uid", change.user.user);
-    json_add_text(call->out, "role", app_member_role_name(change.role));
+    json_add_text(call->out, "role", role_word(change.role));
     json_end_object(call->out);
     return change.made ? 201 : 200;
 }

@@ -3,6 +3,7 @@
 
 #include "common/json.h"
 #include "common/service/app_rules.h"
+#include "common/store/store_words.h"
 
 #include <stdio.h>
 
@@ -141,7 +142,7 @@ static void every_refusal_has_its_word(void **state)
         assert_true(*app_refusal_code((enum app_refusal)why) && *app_refusal_text((enum app_refusal)why));
     for (int role = ROLE_OWNER; role <= ROLE_READER; role++) {
         enum store_member_role read;
-        assert_true(app_member_role_of(str_of(app_member_role_name((enum store_member_role)role)), &read));
+        assert_true(role_of_word(str_of(role_word((enum store_member_role)role)), &read));
         assert_int_equal(read, role);
     }
 }

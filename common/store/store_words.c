@@ -1,4 +1,4 @@
-#include "common/store/store_lines.h"
+#include "common/store/store_words.h"
 
 static const char *const kinds[MESSAGE_KIND_MAX + 1] = {
     [MESSAGE_TEXT] = "text",         [MESSAGE_JOIN] = "join",       [MESSAGE_LEAVE] = "leave",
@@ -8,12 +8,12 @@ static const char *const kinds[MESSAGE_KIND_MAX + 1] = {
     [MESSAGE_JOINED] = "joined",     [MESSAGE_REMOVED] = "removed", [MESSAGE_RENAMED] = "renamed",
 };
 
-const char *lines_kind_name(enum message_kind kind)
+const char *kind_word(enum message_kind kind)
 {
     return (unsigned)kind <= MESSAGE_KIND_MAX ? kinds[kind] : NULL;
 }
 
-enum message_kind lines_kind_of(struct str name)
+enum message_kind kind_of_word(struct str name)
 {
     for (int i = 1; i <= MESSAGE_KIND_MAX; i++)
         if (kinds[i] && str_eq(name, str_of(kinds[i])))
@@ -23,7 +23,7 @@ enum message_kind lines_kind_of(struct str name)
 
 static const char *const types[] = {[APP_GROUP] = "group", [APP_DIRECT] = "direct", [APP_PUBLIC] = "public"};
 
-const char *lines_conversation_name(enum store_kind kind, enum store_app_type type)
+const char *conversation_word(enum store_kind kind, enum store_app_type type)
 {
     switch (kind) {
     case KIND_CHATROOM: return "chatroom";
@@ -36,7 +36,7 @@ const char *lines_conversation_name(enum store_kind kind, enum store_app_type ty
     return type >= APP_GROUP && type <= APP_PUBLIC ? types[type] : "group";
 }
 
-bool lines_type_of(struct str name, enum store_app_type *type)
+bool type_of_word(struct str name, enum store_app_type *type)
 {
     for (int i = APP_GROUP; i <= APP_PUBLIC; i++)
         if (str_eq(name, str_of(types[i]))) {
@@ -49,12 +49,12 @@ bool lines_type_of(struct str name, enum store_app_type *type)
 static const char *const roles[] = {
     [ROLE_OWNER] = "owner", [ROLE_MODERATOR] = "moderator", [ROLE_MEMBER] = "member", [ROLE_READER] = "reader"};
 
-const char *lines_role_name(enum store_member_role role)
+const char *role_word(enum store_member_role role)
 {
     return role >= ROLE_OWNER && role <= ROLE_READER ? roles[role] : roles[ROLE_MEMBER];
 }
 
-bool lines_role_of(struct str name, enum store_member_role *role)
+bool role_of_word(struct str name, enum store_member_role *role)
 {
     for (int i = ROLE_OWNER; i <= ROLE_READER; i++)
         if (str_eq(name, str_of(roles[i]))) {

@@ -1,0 +1,23 @@
+/* store_words.h: the words for what rows have as numbers, as applications and their users are told them: in the server API,
+ * the native protocol, the lines of an export and of an import (docs/export.md). Any thread. */
+#ifndef CG_COMMON_STORE_STORE_WORDS_H
+#define CG_COMMON_STORE_STORE_WORDS_H
+
+#include "common/store/store.h"
+
+enum { LINES_VERSION = 1 };
+
+/* "text". NULL: it has no name. */
+const char *kind_word(enum message_kind kind);
+/* 0: no kind has it. */
+enum message_kind kind_of_word(struct str name);
+
+/* "group", "chatroom". */
+const char *conversation_word(enum store_kind kind, enum store_app_type type);
+/* Of the application's. */
+bool type_of_word(struct str name, enum store_app_type *type);
+
+const char *role_word(enum store_member_role role);
+bool role_of_word(struct str name, enum store_member_role *role);
+
+#endif
