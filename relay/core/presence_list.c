@@ -174,8 +174,8 @@ static void on_page(void *arg, const struct bus_reply *reply)
     struct str cursor = shaped ? bus_reply_text(bus_reply_at(reply, 0)) : STR("0");
     for (size_t i = 0; i + 1 < bus_reply_count(entries); i += 2)
         add_entry(reading, bus_reply_at(entries, i), bus_reply_at(entries, i + 1));
-    if (!reply || str_eq(cursor, STR("0")) || reading->raw.failed || reading->count >= reading->most)
-        reading_end(reading, reply != NULL);
+    if (!shaped || str_eq(cursor, STR("0")) || reading->raw.failed || reading->count >= reading->most)
+        reading_end(reading, shaped); /* nonsense says as little as no answer */
     else
         read_page(reading, cursor);
 }
@@ -190,7 +190,7 @@ static void read_page(struct reading *reading, struct str cursor)
 }
 _Static_assert(PRESENCE_PAGE == 500, "as read_page says");
 
-/* `fn` gets the list, which is then its own; NULL: Redis is down. Perhaps before this returns. */
+/* `fn` gets the list, which is then its own; NULL: Redis is down or talks nonsense. Perhaps before this returns. */
 static void list_read(struct presence *presence, uint64_t conversation, size_t most, read_fn *fn, void *arg)
 {
     struct reading *reading = mem_zalloc(sizeof *reading);

@@ -1,5 +1,6 @@
 /* bus_server.c: the heartbeat is published on one connection and must arrive on the other; if it does not, both are made
- * anew. A heartbeat that waits behind commands which are being answered one by one is late and not lost: losing the
+ * anew. With it goes a question that only one answer fits: if a reply was lost or came twice, every later one would be taken
+ * for another command's, and nothing else would ever show it. A heartbeat that waits behind commands which are being answered one by one is late and not lost: losing the
  * connection then would make Redis do all of that again. A server that says that it is no master, or that it takes no
  * writes, is left: since a failover it is somebody else's copy, and would still carry messages, but to nobody. */
 #include "relay/redis/bus_server.h"
@@ -162,6 +163,21 @@ static void on_beat_told(void *arg, const struct redisReply *reply)
         server->deaf_since_ms = clock_mono_ms();
 }
 
+/* The answers come in the order of the questions, so this one repeats the number of the oldest. */
+static void on_echo(void *arg, const struct redisReply *reply)
+{
+    struct bus_server *server = arg;
+    char number[24];
+    const char *refusal = redis_reply_error(reply);
+    if (!reply)
+        return;
+    snprintf(number, sizeof number, "%llu", (unsigned long long)++server->beats_echoed);
+    if (refusal && !strncmp(refusal, "NOPERM", 6))
+        return; /* the account lacks the right: then nobody can tell */
+    if (!str_eq(redis_reply_text(reply), str_of(number)))
+        server->fault = "out_of_step";
+}
+
 /* Each with its number, so that it is known which one has come. */
 static void send_beat(struct bus_server *server)
 {
@@ -171,6 +187,9 @@ static void send_beat(struct bus_server *server)
     size_t lengths[] = {7, strlen(server->bus->beat_channel), (size_t)len};
     server->beat_sent_ms = clock_mono_ms();
     redis_link_ask(&server->command, on_beat_told, server, 3, args, lengths);
+    const char *echo[] = {"PING", number};
+    size_t echo_lengths[] = {4, (size_t)len};
+    redis_link_ask(&server->command, on_echo, server, 2, echo, echo_lengths);
 }
 
 /* It answers nothing; or it has published heartbeats, as it says, that do not come. */
@@ -201,7 +220,7 @@ static void connect_to(struct bus_server *server, const char *numeric)
     server->search = SEARCH_NONE;
     server->beat_seen_ms = server->answered_ms = clock_mono_ms();
     server->beat_sent_ms = server->deaf_since_ms = 0;
-    server->beats_sent = server->beats_told = server->beats_come = 0;
+    server->beats_sent = server->beats_told = server->beats_come = server->beats_echoed = 0;
     server->is_master = false;
     if (!redis_link_open(&server->listen, bus->loop, numeric, port, password) ||
         !redis_link_open(&server->command, bus->loop, numeric, port, password)) {

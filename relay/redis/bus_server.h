@@ -31,6 +31,7 @@ struct bus_server {
     int64_t beat_sent_ms, beat_seen_ms;
     int64_t answered_ms;                         /* it last answered anything on `command` */
     uint64_t beats_sent, beats_told, beats_come; /* how many: sent, published as it answers, heard on `listen` */
+    uint64_t beats_echoed;                       /* how many PINGs were answered, one for each beat */
     int64_t deaf_since_ms;                       /* since when some of those that it told were not heard; 0: all were */
     size_t publish_bytes;                        /* sent and not answered */
     size_t commands;                             /* sent and not answered */

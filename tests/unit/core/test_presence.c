@@ -19,6 +19,19 @@ static void the_first_socket_says_who_came(void **state)
     check_told("all 7: 4=\"\"eve 9=3bob|");
 }
 
+/* A list that Redis did not give is not an empty one. */
+static void an_answer_that_is_no_list_empties_no_room(void **state)
+{
+    (void)state;
+    enter(9, "bob", 50);
+    answer_number(1);
+    check_told("join 7 9=bob|entered 50|notify 7|");
+    go(50);
+    check_asked("HSCAN t:presence:7 0 COUNT 500");
+    answer_number(5);
+    check_told("all 7: 9=3bob|");
+}
+
 static void who_is_on_another_relay_comes_without_a_line(void **state)
 {
     (void)state;
@@ -244,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_first_socket_says_who_came),
+        TEST(an_answer_that_is_no_list_empties_no_room),
         TEST(who_is_on_another_relay_comes_without_a_line),
         TEST(a_kind_of_reader_without_presence_gets_no_line),
         TEST(a_second_tab_is_silent),

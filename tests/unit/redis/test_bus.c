@@ -27,9 +27,11 @@ struct server {
     int port, asked;    /* how often ROLE, or where the master is, was asked */
     const char *role;   /* its answer to ROLE; NULL: never any */
     const char *master; /* a sentinel's answer; NULL: it is none, "": never any */
-    const char *eval;   /* the answer to a script */
+    const char *eval;   /* the answer to a script; "": never any */
+    const char *ping;   /* the answer to PING; NULL: as it should be */
     const char *auth;   /* the answer to a password */
     int logins;         /* how often one was said */
+    int pings;          /* how often `ping` was said */
     bool deaf;          /* it publishes to nobody */
     bool slow;          /* it takes a command only at each tick of `pace` */
 };
@@ -93,6 +95,12 @@ static void answer_command(struct client *client, char **args, int count)
             give(client, server->master);
     } else if (!strcmp(args[0], "EVAL")) {
         give(client, server->eval);
+    } else if (!strcmp(args[0], "PING") && server->ping) {
+        server->pings++;
+        give(client, server->ping);
+    } else if (!strcmp(args[0], "PING")) {
+        snprintf(text, sizeof text, "$%zu\r\n%s\r\n", strlen(args[1]), args[1]);
+        give(client, text);
     } else if (!strcmp(args[0], "AUTH")) {
         server->logins++;
         give(client, server->auth);
@@ -463,6 +471,44 @@ static void other_refusals_are_no_reason_to_leave(void **state)
     assert_int_equal(downs, 0);
 }
 
+/* Every later answer would be another command's. */
+static void one_whose_answers_are_one_too_few_or_too_many_is_begun_anew(void **state)
+{
+    (void)state;
+    static const struct str command[] = {{"EVAL", 4}, {"x", 1}, {"0", 1}};
+    static const char *const wrong[] = {"", ":1\r\n:1\r\n"};
+    servers[0].master = servers[1].master = names(&servers[2]);
+    begin_bus();
+    AWAIT(ups == 1);
+    for (int i = 0; i < 2; i++) {
+        int answer = 0, again = 0;
+        servers[2].eval = wrong[i];
+        bus_command(bus, on_answer, &answer, command, 3);
+        AWAIT(downs == i + 1);
+        servers[2].eval = ":1\r\n";
+        AWAIT(ups == i + 2);
+        bus_command(bus, on_answer, &again, command, 3);
+        AWAIT(again);
+        assert_int_equal(again, 1);
+    }
+}
+
+static void one_that_may_not_be_asked_to_repeat_a_number_is_used(void **state)
+{
+    (void)state;
+    int64_t connects = metric_get(METRIC_REDIS_CONNECTS);
+    servers[0].master = names(&servers[2]);
+    servers[2].ping = "-NOPERM this user has no permissions to run the 'ping' command\r\n";
+    begin_bus();
+    AWAIT(ups);
+    for (int i = 0; i < 3; i++) {
+        int pings = servers[2].pings;
+        AWAIT(servers[2].pings > pings);
+    }
+    assert_int_equal(downs, 0);
+    assert_int_equal(metric_get(METRIC_REDIS_CONNECTS) - connects, 1);
+}
+
 static void without_sentinels_it_is_tried_where_it_was(void **state)
 {
     (void)state;
@@ -728,6 +774,8 @@ int main(void)
         TEST(one_that_refuses_the_password_is_not_used),
         TEST(one_that_takes_no_writes_is_left),
         TEST(other_refusals_are_no_reason_to_leave),
+        TEST(one_whose_answers_are_one_too_few_or_too_many_is_begun_anew),
+        TEST(one_that_may_not_be_asked_to_repeat_a_number_is_used),
         TEST(without_sentinels_it_is_tried_where_it_was),
         TEST(all_that_redis_has_for_us_is_read_in_one_turn),
         TEST(one_that_is_slow_is_not_taken_for_dead),
