@@ -415,14 +415,14 @@ static void *run(void *arg)
         else
             batch.jobs[0]->work(batch.jobs[0], store);
         store_unpin(store);
-        struct parcels parcels = STAILQ_HEAD_INITIALIZER(parcels);
+        struct completions completions = STAILQ_HEAD_INITIALIZER(completions);
         for (size_t i = 0; i < batch.count; i++) {
             batch.jobs[i]->connection = store_connection(store);
             batch.jobs[i]->has_written = store_writes(store) != writes;
-            STAILQ_INSERT_TAIL(&parcels, &batch.jobs[i]->completion, link);
+            STAILQ_INSERT_TAIL(&completions, &batch.jobs[i]->completion, link);
         }
         give_back(pool, &batch);
-        completion_queue_add_all(pool->completions, &parcels);
+        completion_queue_add_all_read(pool->completions, &completions);
     }
     store_free(store);
     db_thread_end();
@@ -585,7 +585,7 @@ static enum err add(struct db_pool *pool, struct job *job, bool bounded)
         metric_inc(METRIC_DB_POOL_REFUSED);
     } else if (ended) {
         job->err = ERR_DOWN;
-        completion_queue_add(pool->completions, &job->completion);
+        completion_queue_add_read(pool->completions, &job->completion);
     }
     return err;
 }

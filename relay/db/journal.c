@@ -330,7 +330,7 @@ static void *run(void *arg)
         else
             give_up(batch);
         count_results(journal, batch);
-        completion_queue_add(journal->completions, &batch->completion);
+        completion_queue_add_stored(journal->completions, &batch->completion);
     }
     store_free(store);
     db_thread_end();
