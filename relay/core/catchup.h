@@ -1,15 +1,15 @@
-/* catchup.h: what a session missed of a conversation before its subscription, given to it before what comes now.
+/* catchup.h: sends a session the messages that it missed before it subscribed, ahead of the live ones.
  *
  *   subscription, corked ─▶ pages from the database, up to where the room's log begins ─▶ the log
  *         │                     as the socket takes them                                ▲
  *         └ the client is further than this relay has heard: wait until it has ───────┘
  *
- * The subscription is corked from its first moment, so nothing overtakes. What is delivered meanwhile is in the log; if
- * the log drops some of it (nobody is closed for that), pages go on to where it begins then. So a resume that is far
- * behind, or on a slow socket, costs no memory but one page.
+ * The subscription is corked from the start, so live messages cannot overtake missed ones; they collect in the room's
+ * log. If the log drops some of them, the catch-up reads further pages up to the log's new beginning; no connection is
+ * closed for it. A resume that is far behind, or on a slow socket, therefore costs the memory of one page and no more.
  *
- * How a page looks and how many may be on their way at once is its protocol's (struct catchup_kind); one catch-up has one
- * page on its way. Loop thread only. */
+ * The protocol decides how a page is encoded and how many a session may have in flight (struct catchup_kind); one
+ * catch-up has one page in flight. Loop thread only. */
 #ifndef CG_RELAY_CORE_CATCHUP_H
 #define CG_RELAY_CORE_CATCHUP_H
 
@@ -21,29 +21,30 @@ enum { CATCHUP_AGAIN_MS = 100 };
 struct catchup;
 
 struct catchup_kind {
-    /* Pages of one session that may be on their way together. With more than 1 the next ones are read before the socket
-     * has taken these, as far as half of the outbox holds them. */
+    /* How many pages one session may have in flight. With more than 1, the next pages are read before the socket has
+     * taken the last ones, as long as the outbox stays at most half full. */
     unsigned pages_at_once;
-    size_t arg_size; /* of what the encoder is given: page->arg */
+    size_t arg_size; /* size of the encoder's argument, page->arg */
     struct session *(*session)(struct catchup *catchup);
-    /* How much a page has at most. */
+    /* Upper bounds of one page. */
     unsigned (*page_rows)(const struct settings *settings);
     size_t (*page_bytes)(const struct settings *settings);
-    /* Sets `encode` and what is to be at `arg`, and `wants`: the rows are sent as they are (session_send_raw). */
+    /* Sets the page's `encode`, `wants` and the encoder's argument. What the encoder writes is sent unchanged
+     * (session_send_raw). */
     void (*plan)(struct catchup *catchup, struct page *page);
-    /* A page was sent: catchup_step, for this one and its session's others. */
+    /* A page was sent. Must call catchup_step for this catch-up and the session's others. */
     void (*sent)(struct catchup *catchup, const struct page *page);
-    /* This relay has to hear more first: catchup_step again after CATCHUP_AGAIN_MS. */
+    /* This relay is behind the client. Must call catchup_step again after CATCHUP_AGAIN_MS. */
     void (*wait)(struct catchup *catchup);
-    /* The client has all that came before its log; its subscription is uncorked. NULL: nothing. */
+    /* The client has everything older than the log, and its subscription is uncorked. May be NULL. */
     void (*live)(struct catchup *catchup, struct subscription *sub);
 };
 
-/* Zeroed: nothing is caught up with. */
+/* Zeroed: no catch-up is under way. */
 struct catchup {
-    struct reader reader;            /* the page that is on its way */
+    struct reader reader;            /* reads the page in flight */
     const struct catchup_kind *kind; /* NULL: not under way */
-    uint64_t given;                  /* the client has, or was given, all up to this number; */
+    uint64_t given;                  /* the client has, or was sent, everything up to this number; */
     uint64_t target;                 /* its subscription's log begins after this one */
 };
 
@@ -52,24 +53,25 @@ static inline bool catchup_is_under_way(const struct catchup *catchup)
     return catchup->kind;
 }
 
-/* A client that has seen all up to `seq` of a conversation of which everything up to `trimmed` is gone cannot be given what
- * follows: it is told so, and begins with what there is. For every transport: whether it knows `trimmed` from the hub or from
- * the database. */
+/* Whether a cursor at `seq` is void because messages after it were trimmed: everything up to `trimmed` is gone. The
+ * client must be told, and starts from the oldest message left. Every transport uses this rule, whether it has
+ * `trimmed` from the hub or from the database. */
 static inline bool catchup_is_void(uint64_t trimmed, uint64_t seq)
 {
     return seq < trimmed;
 }
 
-/* Corks the subscription, which was just taken, for a client that has seen all up to `given`. `given` may lie past what
- * this relay has heard. */
+/* Starts a catch-up for a client that has everything up to `given`, and corks its new subscription. `given` may be
+ * ahead of this relay. */
 void catchup_begin(struct catchup *catchup, const struct catchup_kind *kind, struct subscription *sub, uint64_t given);
-/* Whether the client is further than this relay, whose log would bring what it has seen again. If so, the hub looks for
- * it and kind->wait was called. */
+/* Whether the client is ahead of this relay, so that the log would repeat messages. If so, the hub fetches the missing
+ * ones, and kind->wait was called. */
 bool catchup_must_wait(struct catchup *catchup, struct subscription *sub);
-/* Goes on, as far as the socket takes it; to be called when it has taken what it got (protocol->drained), too. Nothing if
- * it is not under way, or a page is. */
+/* Continues as far as the socket takes data. Must also be called when the outbox has drained (protocol->drained). Does
+ * nothing if no catch-up is under way or a page is in flight. */
 void catchup_step(struct catchup *catchup, struct subscription *sub);
-/* The subscription or its session goes away. Not to be freed while something is sent to its session. */
+/* Ends the catch-up because the subscription or the session ends. The struct must not be freed while data is being sent
+ * to the session. */
 void catchup_stop(struct catchup *catchup);
 
 #endif

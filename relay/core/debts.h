@@ -1,32 +1,32 @@
-/* debts.h: bytes that wait for clients, of whatever kind, and their bound for the process (outboxes_bytes). Loop thread
- * only.
+/* debts.h: counts the bytes that wait for clients, of every kind, and bounds them for the process (outboxes_bytes).
+ * Loop thread only.
  *
- * Whoever holds bytes that a client has to take has a struct debt and says how large it is whenever that changes: what
- * the memory is, not what of it is used. Past the bound the largest debtors are ended, whoever it was that asked for
- * more. Before that, at three quarters, requests for much are refused: what waits already comes first. */
+ * Each buffer that waits for a client has a struct debt and reports its size whenever that changes: the memory
+ * allocated, not the part in use. Past the bound the largest debtors are ended, whichever of them grew last. From three
+ * quarters of the bound on, requests for large answers are refused, so that what already waits can drain. */
 #ifndef CG_RELAY_CORE_DEBTS_H
 #define CG_RELAY_CORE_DEBTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A zeroed one, with `end`, owes nothing. */
+/* Zeroed but for `end`: a debt of 0 bytes. */
 struct debt {
-    struct debt *before, *behind; /* of all that are not 0 */
+    struct debt *before, *behind; /* in the list of debts that are not 0 */
     size_t bytes;
-    /* It is too large: frees the bytes now and says so with debt_set, or finds that the client takes them. Must not
-     * free the debt. */
+    /* The debt is too large. Must free the bytes now and report that with debt_set, unless the client turns out to be
+     * taking them. Must not free the struct debt. */
     void (*end)(struct debt *debt);
 };
 
-/* 0: no bound, as before this is called. */
+/* Sets the bound. 0, the default: no bound. */
 void debts_limit(size_t bytes);
-/* May end others, and this one, before it returns. */
+/* Reports a debt's size. May call `end` of any debt, this one included, before it returns. */
 void debt_set(struct debt *debt, size_t bytes);
 size_t debts_total(void);
-/* So much waits that none is to be asked for beyond what must be. */
+/* At least three quarters of the bound are used: start nothing large that can wait. */
 bool debts_are_high(void);
-/* Whether a request for much is to be answered with `busy` for that: counted. */
+/* Whether a request for a large answer must be refused with `busy` for that reason. Counts the refusal. */
 bool debts_refuse(void);
 
 #endif

@@ -1,11 +1,11 @@
-/* frame_log.h: an append-only run of events, encoded and framed, of which every reader is a cursor.
+/* frame_log.h: an append-only log of encoded, framed events. A reader is a cursor into it.
  *
  *        start                                          end
  *   .....|frame|frame|frame|frame|frame|frame|frame|frame|
  *    gone       ^ a slow reader            ^ another     ^ most readers
  *
- * Offsets are absolute: they count all bytes ever appended, so trimming moves no cursor. The bytes from
- * a cursor to the end are contiguous: one write(2) sends them all. It knows neither sockets nor rooms. */
+ * Offsets are absolute: they count all bytes ever appended, so trimming moves no cursor. The bytes from a cursor to the
+ * end are contiguous, so one write(2) sends them all. Knows neither sockets nor rooms. Loop thread only. */
 #ifndef CG_RELAY_CORE_FRAME_LOG_H
 #define CG_RELAY_CORE_FRAME_LOG_H
 
@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 struct frame_log_entry {
-    uint64_t seq;         /* 0: an event that is not stored */
+    uint64_t seq;         /* 0: the event is not stored */
     uint64_t offset;      /* of the frame's first byte */
-    uint32_t passing : 1; /* of a history, only the latest few such are wanted: comings and goings */
+    uint32_t passing : 1; /* a join or a leave, of which a history shows only the latest few */
     uint32_t header : 31; /* bytes of the frame before its payload */
     uint32_t payload;
 };
@@ -26,7 +26,7 @@ struct frame_log {
     char *data;                      /* the bytes from `start` on */
     struct frame_log_entry *entries; /* oldest first */
     uint64_t start, end;
-    uint32_t cap, max; /* bytes: there is room for, are kept at most */
+    uint32_t cap, max; /* bytes: allocated, kept at most */
     uint32_t count, entry_cap;
 };
 
@@ -34,36 +34,35 @@ struct frame_log {
 void frame_log_init(struct frame_log *log, size_t max);
 void frame_log_fini(struct frame_log *log);
 
-/* Appends one frame, header and payload; together at most max / 2 bytes. If it would not fit, the
- * oldest frames go, half of the log at once, so that the cost of moving is shared out. */
+/* Appends one frame. Header and payload have at most max / 2 bytes together. If the frame does not fit, the older half
+ * of the log is dropped first; dropping half at a time amortises the cost of moving the rest. */
 void frame_log_append(struct frame_log *log, uint64_t seq, bool passing, struct str header, struct str payload);
 
-/* Whether appending that many bytes would push out the oldest. */
+/* Whether appending that many bytes would drop the oldest frames. */
 bool frame_log_would_evict(const struct frame_log *log, size_t bytes);
 
 /* Whether appending that many bytes needs more memory. */
 bool frame_log_would_grow(const struct frame_log *log, size_t bytes);
 
-/* Instead of growing: drops the frames before `had`, where no cursor is any more, that are not stored (with `all`:
- * every one), if they are at least a quarter of what there is room for. Keeps the memory, and moves no offset from
- * `had` on. */
+/* Makes room without growing: drops the frames before `had` that are not stored (with `all`, all frames before `had`),
+ * if they are at least a quarter of the allocated bytes. No cursor may lie before `had`. Keeps the memory, and the
+ * offsets from `had` on. */
 void frame_log_compact(struct frame_log *log, uint64_t had, bool all);
 
-/* The bytes from `cursor` on: all to the end, or if that is more than `most`, whole frames of at most
- * that many bytes, and one frame at least. `cursor` must lie in [start, end] and at a frame's first
- * byte. Valid until the next append or trim. */
+/* The bytes from `cursor` to the end. If they exceed `most`, as many whole frames as fit into `most`, and at least one.
+ * `cursor` must lie in [start, end] and at a frame's first byte. Valid until the next append or trim. */
 struct str frame_log_from(const struct frame_log *log, uint64_t cursor, size_t most);
 
-/* Drops whole frames from the front until at most `keep` bytes are left or the next one ends after
- * `limit`. Returns the bytes dropped; an empty log gives its memory back. */
+/* Drops whole frames from the front until at most `keep` bytes are left or the next frame ends after offset `limit`.
+ * Returns the bytes dropped. Frees the memory of a log that becomes empty. */
 size_t frame_log_trim(struct frame_log *log, size_t keep, uint64_t limit);
 
-/* Drops the frames at the front that are numbered `seq` or lower, and what lies between them. */
+/* Drops the frames at the front up to number `seq`, with the unnumbered ones between them. */
 void frame_log_forget(struct frame_log *log, uint64_t seq);
 
-/* Calls `fn` with the payloads of the last `count` stored events, oldest first, leaving out the oldest
- * past `max_bytes`, and of those that are `passing` all but the last `passing_max`. Returns false, calling nothing, if
- * the log does not hold all that it should: all of `count`, or all back to number 1. `last_seq` is the room's last
+/* Calls `fn` with the payloads of the last `count` stored events, oldest first. Leaves out the oldest ones past
+ * `max_bytes`, and all but the last `passing_max` of the `passing` ones. Returns false, without calling `fn`, if the
+ * log does not reach back that far: neither `count` events nor all back to number 1. `last_seq` is the room's last
  * number. */
 struct frame_log_wanted {
     size_t count, passing_max, max_bytes;

@@ -1,4 +1,4 @@
-/* hub_room.h: a room as the hub's own files see it. */
+/* hub_room.h: the hub's internals: rooms, and the functions that its files share. Loop thread only. */
 #ifndef CG_RELAY_CORE_HUB_ROOM_H
 #define CG_RELAY_CORE_HUB_ROOM_H
 
@@ -8,12 +8,12 @@
 #include <sys/queue.h>
 
 enum room_state {
-    ROOM_SUBSCRIBING, /* waits for the bus, so that nothing falls between reading and listening */
+    ROOM_SUBSCRIBING, /* subscribing to the bus first, so that no message is missed between reading and listening */
     ROOM_LOADING,     /* its latest messages are being read */
     ROOM_LIVE,
 };
 
-/* The wait for what is missing, and what came before its turn. */
+/* A wait for missing messages, and the stash of those that came too early. */
 struct gap {
     struct room *room;
     struct wheel_timer wait;
@@ -21,7 +21,7 @@ struct gap {
     uint32_t count, cap, bytes;
 };
 
-/* The events as the readers of one encoding see them; kept while there is one. */
+/* A room's events in one encoding; exists while at least one subscription reads it. */
 struct room_log {
     struct frame_log frames;
     struct room *room;
@@ -34,25 +34,25 @@ struct room {
     uint64_t id; /* conversation */
     struct hub *hub;
     uint64_t seq;                /* the last number appended */
-    uint64_t batch;              /* whose it is (struct message) */
+    uint64_t batch;              /* the batch of that message (struct message) */
     uint64_t known;              /* the highest number known to be stored; above seq: something is missing */
-    uint64_t trimmed, forgets;   /* as the database said last (struct store_anchor): no log has what went by then */
-    SLIST_HEAD(, room_log) logs; /* of the encodings that are read */
+    uint64_t trimmed, forgets;   /* as last read (struct store_anchor); no log has messages removed by then */
+    SLIST_HEAD(, room_log) logs; /* one for each encoding in use */
     struct subscription **subscriptions;
     uint32_t subscription_count, subscription_cap;
-    struct gap *gap; /* NULL: nothing is waited for, nothing came too early */
+    struct gap *gap; /* NULL: nothing is missing */
     enum room_state state;
     bool backfilling;
-    bool doubted;   /* it has one of hub->doubts */
-    bool stale;     /* what is being read for it belongs to an earlier epoch: it is read again */
+    bool doubted;   /* has an entry in hub->doubts */
+    bool stale;     /* the read in flight belongs to an earlier epoch and must be repeated */
     bool listening; /* the listener was told that it is ready */
     bool dirty;
     const struct hub_listener *listener; /* NULL: none. One keeps the room for good */
-    /* Without a listener: set while nobody sits in it and it is kept for who comes back. With one: while the next
-     * attempt to load it is waited for. */
+    /* Without a listener: runs while the empty room is kept for clients that reconnect. With one: runs until the next
+     * attempt to load the room. */
     struct wheel_timer later;
     LIST_ENTRY(room) flush;    /* in hub->dirty or hub->cooling, if `dirty` */
-    int64_t cooldown_until_us; /* clock_mono_us: not written to before; 0: whenever there is something */
+    int64_t cooldown_until_us; /* clock_mono_us: no write before this time; 0: no cooldown */
 };
 
 static inline const struct encoding *encoding_of(const struct room_log *log)
@@ -60,13 +60,13 @@ static inline const struct encoding *encoding_of(const struct room_log *log)
     return log->room->hub->encodings[log->encoding];
 }
 
-/* Not a conversation but a user's inbox: nothing is stored under it, notices only. */
+/* Whether the room is a user's inbox, which carries notices and stores nothing. */
 static inline bool room_is_inbox(const struct room *room)
 {
     return room->id >= WIRE_INBOX(0);
 }
 
-/* NULL: nobody reads that encoding. */
+/* NULL if no subscription reads that encoding. */
 static inline struct room_log *room_log_of(const struct room *room, enum encoding_id encoding)
 {
     struct room_log *log;
@@ -78,48 +78,49 @@ static inline struct room_log *room_log_of(const struct room *room, enum encodin
 
 /* hub_order.c: the order of a room's messages. */
 
-/* Reads the latest messages; the room is live afterwards (room_ready), or room_failed. */
+/* Reads the latest messages; ends with room_ready or room_failed. */
 void room_load(struct room *room);
-/* Arms the wait for what is missing, if anything is and nobody is fetching it. */
+/* Starts the wait for missing messages, unless none is missing or they are already being fetched. */
 void room_expect(struct room *room);
 void room_order_fini(struct room *room);
-/* A reconciliation of what is so now: what one that is under way has read may be older. */
+/* Reconciles with the present state of the database. One under way may have read an older state, so another follows
+ * it. */
 void hub_reconcile_anew(struct hub *hub);
-/* One, if a connection to the database was made since the last one: it may have been put back meanwhile. To be called
- * before anything from it is delivered. */
+/* Reconciles if a database connection was made since the last reconciliation, as the database may have been put back to
+ * an older state. Must be called before anything read from it is delivered. */
 void hub_reconcile_reconnected(struct hub *hub);
 
 /* hub_flush.c */
 
-/* It has something for its readers: hub_flush gives it to them. */
+/* The room has data for its subscribers; hub_flush will write it. */
 void room_mark_dirty(struct room *room);
 void room_forget_dirty(struct room *room);
-/* Gives its readers' sockets what they take, now. */
+/* Writes to the subscribers' sockets now, as far as they take it. */
 void room_flush(struct room *room);
-/* Up to where every reader of the log has had it. */
+/* The offset that every subscription of the log has passed. */
 uint64_t room_log_had(const struct room_log *log);
 
 /* hub.c */
 
-/* A log's memory has changed. */
+/* Records that a log's memory has changed, in bytes. */
 void hub_note_log_bytes(struct hub *hub, size_t before, size_t after);
 
-/* Appends to every log of the room that is read. */
+/* Appends the message to every log of the room. */
 void room_append(struct room *room, const struct message *message);
-/* Appends bytes as they are to one log of the room, if it is read here. */
+/* Appends an encoded payload to one log of the room, if this relay has that log. */
 void room_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding, struct str payload);
-/* Drops what every log holds; no subscription has anything to read. */
+/* Empties every log and moves every subscription to its end. */
 void room_clear_logs(struct room *room);
-/* Something that was stored is gone: drops what every log holds. Who had not had all of it and has not the turn to be
- * given it from the database is closed with 1013, and comes back for the history. */
+/* Stored messages were removed: empties every log. A session that had not read all of it and cannot be caught up from
+ * the database is closed with 1013; it reconnects and reads the history. */
 void room_drop_logs(struct room *room);
-/* Everything up to that number is gone: from the logs, too. */
+/* Drops messages up to that number from the logs, as the database has trimmed them. */
 void room_trim_logs(struct room *room, uint64_t trimmed);
-/* The room became live: its sessions take their subscriptions. */
+/* The room became live: completes the pending subscriptions. */
 void room_ready(struct room *room);
-/* Nobody sits in it any more: it is kept room_linger_ms, or freed if nothing is being read for it. */
+/* The room is empty: keeps it for room_linger_ms, or frees it if no read for it is in flight. */
 void room_unused(struct room *room);
-/* It could not be read: its sessions are turned away; for a listener it is tried again. */
+/* The room could not be read: ends all its subscriptions (not_joined for pending ones); retries for a listener. */
 void room_failed(struct room *room, enum err err);
 
 #endif

@@ -1,4 +1,4 @@
-/* pass.h: until when whoever came with a token may be here. Loop thread only. */
+/* pass.h: a timer for the moment at which a client's token expires. Loop thread only. */
 #ifndef CG_RELAY_CORE_PASS_H
 #define CG_RELAY_CORE_PASS_H
 
@@ -14,7 +14,8 @@ struct pass {
     void *arg;
 };
 
-/* NULL makes one. `over(arg)` is called once that Unix time has come, never before this returns. */
+/* Sets or moves the timer; `pass` NULL makes one, owned by the caller. Calls `over(arg)` at that Unix time, never
+ * before this returns. */
 struct pass *pass_until(struct pass *pass, struct wheel *wheel, int64_t expires_s, void (*over)(void *arg), void *arg);
 /* NULL: nothing. */
 void pass_free(struct pass *pass);

@@ -1,11 +1,11 @@
-/* presence_scripts.h: what must happen at once in Redis, as Lua that EVAL runs whole. None does more the more users or
- * rooms there are: FIND_DEAD and HAND_ON go through the relays, REAP through one page of a room
+/* presence_scripts.h: presence's atomic operations in Redis, as Lua scripts for EVAL. Their cost does not grow with the
+ * number of users or rooms: FIND_DEAD and HAND_ON visit each relay, REAP one page of a room
  * (tests/unit/redis/test_script_costs.c). */
 #ifndef CG_RELAY_CORE_PRESENCE_SCRIPTS_H
 #define CG_RELAY_CORE_PRESENCE_SCRIPTS_H
 
-/* KEYS presence who rooms admit; ARGV field value entry conversation here user. → 1: nobody held an entry. `here` is empty
- * for a conversation whose users nobody lists. */
+/* KEYS presence who rooms admit; ARGV field value entry conversation here user. → 1: nobody held an entry. `here` is
+ * empty for a conversation that is never listed. */
 #define SCRIPT_ENTER \
     "local first = redis.call('SCARD', KEYS[2]) == 0 " \
     "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) " \

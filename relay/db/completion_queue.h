@@ -1,11 +1,10 @@
-/* completion_queue.h: how the worker threads hand their results back to the loop thread: two locked lists and one wake-up for
- * however many stand in them.
+/* completion_queue.h: hands results from worker threads back to the loop thread: two locked lists, and one wake-up
+ * however many results are in them.
  *
- * What was stored comes before what was read. Who sent a message waits for its answer and everybody in the conversation for
- * the message, and both cost little; what was read may be many pages that others asked for, and each is turned into frames
- * on the loop. So one turn of the loop answers all that was stored, and then what was read until
- * COMPLETION_TURN_MS are over, one result at least: sockets are served in between. Results of one list keep their order;
- * between the two there is none. */
+ * Stored results come before read ones. A sender waits for the answer to a message, and everybody in the conversation
+ * waits for the message itself; both are cheap. Read results may be many pages, each of which the loop turns into
+ * frames. So a turn of the loop handles all stored results, and then read ones for COMPLETION_TURN_MS, but at least one,
+ * so that sockets are served in between. Each list keeps its order; there is none between the two. */
 #ifndef CG_RELAY_DB_COMPLETION_QUEUE_H
 #define CG_RELAY_DB_COMPLETION_QUEUE_H
 
@@ -15,7 +14,7 @@
 
 enum { COMPLETION_TURN_MS = 8 };
 
-/* First member of what is handed back. */
+/* First member of a result. */
 struct completion {
     STAILQ_ENTRY(completion) link;
     void (*arrived)(struct completion *completion); /* in the loop thread; owns the completion */
@@ -33,11 +32,11 @@ void completion_queue_init(struct completion_queue *queue, uv_loop_t *loop);
 /* From any thread. */
 void completion_queue_add_stored(struct completion_queue *queue, struct completion *completion);
 void completion_queue_add_read(struct completion_queue *queue, struct completion *completion);
-/* The same for all of them, one at least, in that order. `completions` is empty afterwards. */
+/* The same for a list of at least one, in that order. Leaves `completions` empty. */
 void completion_queue_add_all_read(struct completion_queue *queue, struct completions *completions);
-/* Carries out all that has arrived, however long it takes. Loop thread. */
+/* Calls `arrived` of everything queued, however long that takes. Loop thread only. */
 void completion_queue_drain(struct completion_queue *queue);
-/* No worker may be left. The loop must still run once, for the handle to close. */
+/* Every worker must have ended. The loop must run once more, to close the handle. */
 void completion_queue_fini(struct completion_queue *queue);
 
 #endif

@@ -1,12 +1,12 @@
-/* handoff_local.h: gives a socket to a relay on this machine (handoff_wire.h). What does not fit into a message goes along
- * as an anonymous file. Loop thread only. */
+/* handoff_local.h: passes a socket to a relay on this machine (handoff_wire.h). Bytes that do not fit into the message
+ * go along in an anonymous file. Loop thread only. */
 #ifndef CG_RELAY_NET_HANDOFF_LOCAL_H
 #define CG_RELAY_NET_HANDOFF_LOCAL_H
 
 #include "relay/net/http.h"
 
-/* `path`: of the other relay's socket. *to: the connection to it, which the caller keeps for the next time and closes in
- * the end; -1: none. False: it could not be given that way, and the call is still the caller's. */
+/* `path` is the other relay's Unix socket. *to caches the connection to it, -1 at first; the caller owns and closes it.
+ * False: the socket could not be passed, and the caller still has the call. */
 bool handoff_local_give(const char *path, int *to, struct http_call *call);
 
 #endif

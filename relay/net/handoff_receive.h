@@ -1,8 +1,8 @@
-/* handoff_receive.h: takes the sockets that other relays and nginx give (handoff_wire.h). Loop thread only.
+/* handoff_receive.h: receives the sockets that other relays and nginx pass (handoff_wire.h). Loop thread only.
  *
- * Relays give on a socket that only our own user can open. nginx gives on another one, whose name is there only while
- * there is room for new clients: without it nginx turns to the next relay. What was sent before the name went is still
- * taken: senders are refused first (shutdown), then their queues are read to the end. */
+ * Relays use a Unix socket that only our own user can open. nginx uses another one, whose name exists only while there
+ * is room for new clients; without it nginx tries the next relay. Sockets sent before the name was removed are still
+ * accepted: senders are refused first (shutdown), then their queues are read to the end. */
 #ifndef CG_RELAY_NET_HANDOFF_RECEIVE_H
 #define CG_RELAY_NET_HANDOFF_RECEIVE_H
 
@@ -12,11 +12,11 @@ enum { HANDOFF_PATH_MAX = 108 };
 
 struct handoff_receivers;
 
-/* Listens beside the socket `beside`, for relays; what comes is the server's. path: its absolute name, empty if there is
- * none. */
+/* Listens for relays next to the socket `beside`; connections received go to `server`. Sets `path` to the absolute
+ * name, empty if it could not listen. */
 struct handoff_receivers *handoff_receivers_new(uv_loop_t *loop, struct http_server *server, const char *beside,
                                                 char path[HANDOFF_PATH_MAX]);
-/* For nginx too, or no longer; what it has sent by then is taken. */
+/* Starts or stops listening for nginx; what it has sent by then is still accepted. */
 void handoff_receivers_front(struct handoff_receivers *receivers, bool open);
 bool handoff_receivers_front_is_done(const struct handoff_receivers *receivers);
 void handoff_receivers_stop(struct handoff_receivers *receivers);

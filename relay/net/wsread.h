@@ -1,7 +1,7 @@
-/* wsread.h: reads a client's WebSocket frames (RFC 6455 section 5) as their bytes come. Knows no sockets.
+/* wsread.h: an incremental parser for a client's WebSocket frames (RFC 6455 section 5). Knows no sockets.
  *
- * What breaks the protocol is told as soon as its first byte is there: a frame that announces more than its message may
- * have is not waited for. Nothing is kept but a head, or a control frame, that came in pieces. */
+ * Violations are reported at their first byte: a frame that announces more than its message may have is not read first.
+ * Keeps nothing but an incomplete head or control frame. */
 #ifndef CG_RELAY_NET_WSREAD_H
 #define CG_RELAY_NET_WSREAD_H
 
@@ -15,34 +15,34 @@ enum {
 };
 
 enum wsread_kind {
-    WSREAD_MORE, /* all was taken; more must come */
+    WSREAD_MORE, /* all bytes were consumed, more are needed */
     WSREAD_DATA, /* a piece of a message */
     WSREAD_PING,
     WSREAD_PONG,
-    WSREAD_CLOSE,  /* with a code that may be sent and a reason of UTF-8 */
-    WSREAD_BROKEN, /* nothing that comes now means anything */
+    WSREAD_CLOSE,  /* with a valid code and a reason in UTF-8 */
+    WSREAD_BROKEN, /* a protocol violation; nothing more can be read */
 };
 
 struct wsread_event {
     enum wsread_kind kind;
     bool first, last, binary; /* of the message */
-    unsigned code;            /* of the close frame, 0: none; or what to close with */
+    unsigned code;            /* the close frame's, 0: none; when broken, the code to close with */
     const char *why;
-    struct str bytes; /* unmasked. A piece's stand where they came; a control frame's are good until the next call */
+    struct str bytes; /* unmasked. Of data, a part of the input; of a control frame, valid until the next call */
 };
 
-/* Zeroed at its beginning. */
+/* Zeroed: at the start of a connection. */
 struct wsread {
-    uint64_t left;                             /* bytes of the present frame that have not come yet */
-    uint64_t message;                          /* bytes that the frames of the present message announced */
-    char *control;                             /* a control frame that came in pieces; NULL: none */
+    uint64_t left;                             /* bytes of the present frame still missing */
+    uint64_t message;                          /* bytes announced so far by the present message's frames */
+    char *control;                             /* an incomplete control frame; NULL: none */
     unsigned char head[WSREAD_HEAD_MAX], have; /* of the head; the last four bytes are the mask */
     uint8_t opcode, mask_at, control_len;
     bool in_frame, final, in_message, binary, begun; /* begun: a piece of the message was given out */
 };
 
-/* Takes from `bytes`, which it unmasks where they stand, up to the next event; *used: how many. `max`: the longest
- * message. Not to be called again after WSREAD_BROKEN. */
+/* Reads `bytes` up to the next event, unmasking them in place; sets *used to the bytes consumed. `max` is the longest
+ * message in bytes. Must not be called again after WSREAD_BROKEN. */
 struct wsread_event wsread_take(struct wsread *read, char *bytes, size_t len, size_t max, size_t *used);
 void wsread_fini(struct wsread *read);
 
