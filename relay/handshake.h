@@ -1,4 +1,5 @@
-/* handshake.h: who may become a WebSocket, decided while the request can still be answered with HTTP. */
+/* handshake.h: decides whether a request may become a WebSocket, while it can still be refused over HTTP. Loop thread
+ * only. */
 #ifndef CG_RELAY_HANDSHAKE_H
 #define CG_RELAY_HANDSHAKE_H
 
@@ -9,9 +10,9 @@ struct ws;
 struct handshake {
     const struct settings *settings;
     const struct sessions *sessions;
-    const struct protocol *const *protocols; /* asked in order which claims a path; ends with NULL */
+    const struct protocol *const *protocols; /* the first that claims the path gets the request; ends with NULL */
     struct ws *ws;
-    bool draining; /* newcomers are asked to try elsewhere: 503, unless there is nobody to send them there (alone) */
+    bool draining; /* newcomers get 503 so that nginx tries another relay, except on a socket it handed over */
 };
 
 /* http_config.upgrade; `arg` is a struct handshake. */

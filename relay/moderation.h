@@ -1,6 +1,6 @@
-/* moderation.h: what this relay hears of who may be where: operators' mutes, bans and kicks, and rights that were taken away
- * (common/store/store_rights.h); and operators' word to drain. It comes over a channel of its own at once; what is stored is
- * looked at every revocation_poll_ms besides, so that nothing depends on Redis. Loop thread only, but for moderation_load. */
+/* moderation.h: applies operators' mutes, bans and kicks, revocations (common/store/store_rights.h) and orders to drain
+ * on this relay. They arrive at once through a Redis channel. Those that are stored are also read every
+ * revocation_poll_ms, so that nothing depends on Redis. Loop thread only, except for moderation_load. */
 #ifndef CG_RELAY_MODERATION_H
 #define CG_RELAY_MODERATION_H
 
@@ -20,18 +20,18 @@ struct moderation_config {
     struct hub *hub;
     struct bus *bus;
     struct db_pool *db_pool;
-    void (*drain)(void *arg); /* as SIGTERM */
+    void (*drain)(void *arg); /* drains as on SIGTERM */
     void *arg;
 };
 
-/* Reads what is in force into `hub->sanctions`, before the protocols open. Blocks. */
+/* Reads the sanctions in force into `hub->sanctions`, before the protocols open. Blocks. */
 enum err moderation_load(const struct moderation_config *config, struct store *store) CG_MUST_CHECK;
-/* Begins to listen. Borrows what is in `config`. */
+/* Starts listening. Borrows what `config` points to. */
 void moderation_init(const struct moderation_config *config);
 void moderation_fini(void);
-/* The bus came up or went down: looks at what is stored. */
+/* The bus came up or went down: reads what is stored. */
 void moderation_bus_state(void);
-/* WIRE_SANCTION and WIRE_DRAIN. */
+/* Takes a WIRE_SANCTION or WIRE_DRAIN. */
 void moderation_received(const struct wire_header *header, struct str payload);
 
 #endif

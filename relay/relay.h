@@ -1,5 +1,5 @@
-/* relay.h: the relay's parts, as the few files see them that connect them: main.c builds and takes apart, drain.c sends
- * the clients away, pages.c tells operators how it is. */
+/* relay.h: the relay's parts, for the files that connect them: main.c builds and tears down, drain.c shuts down,
+ * status.c serves health and metrics. */
 #ifndef CG_RELAY_RELAY_H
 #define CG_RELAY_RELAY_H
 
@@ -39,7 +39,7 @@ struct relay {
     unsigned char secret[STORE_SECRET_BYTES];
     uv_timer_t tick, drain, last_words;
     int64_t ticks_at;  /* the wheel's next_tick when `tick` was set */
-    uv_timer_t rested; /* wakes the loop when a room has rested: hub_flush */
+    uv_timer_t rested; /* wakes the loop at the end of a room's cooldown: hub_flush */
     size_t last_words_left;
     uv_prepare_t before_sleep;
     uv_signal_t on_term, on_int, on_hup;

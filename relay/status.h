@@ -1,4 +1,4 @@
-/* status.h: what the relay tells operators over HTTP: /healthz, /readyz, /metrics. */
+/* status.h: serves /healthz, /readyz and /metrics over HTTP. Loop thread only. */
 #ifndef CG_RELAY_STATUS_H
 #define CG_RELAY_STATUS_H
 
@@ -7,7 +7,7 @@
 struct relay;
 
 extern const struct http_route status_route;
-/* Whose status it is; before the first request. */
+/* Sets the relay whose status is served. Call it before the first request. */
 void status_init(const struct relay *relay);
 
 #endif

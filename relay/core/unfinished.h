@@ -1,9 +1,9 @@
-/* unfinished.h: messages and requests that clients have begun and not finished, and their bound for the process
+/* unfinished.h: counts the bytes of incomplete messages and requests, and bounds them for the process
  * (unfinished_bytes). Loop thread only.
  *
- * Whoever keeps pieces until they are whole has a struct unfinished and says how large they are whenever that changes:
- * what the memory is. Past the bound the address that keeps most loses the largest of its own, of about equal ones that
- * which has stood longest, until there is room again. So whoever fills it with what never ends puts out themselves. */
+ * Code that collects the pieces of a message has a struct unfinished, and reports the memory they take whenever that
+ * changes. Past the bound, the address that uses most loses its largest message (the oldest among those of about equal
+ * size), until there is room again. A flood of incomplete messages therefore removes its own. */
 #ifndef CG_RELAY_CORE_UNFINISHED_H
 #define CG_RELAY_CORE_UNFINISHED_H
 
@@ -12,19 +12,20 @@
 
 struct unfinished_address;
 
-/* A zeroed one, with `drop`, is none. */
+/* Zeroed but for `drop`: 0 bytes. */
 struct unfinished {
     struct unfinished *older, *newer; /* of the same address and of about its size */
     struct unfinished_address *address;
     size_t bytes;
-    /* It is too large: frees the bytes now and says so with unfinished_set, or leaves it if that cannot be. May free the
+    /* Must free the bytes now and report that with unfinished_set, or do nothing if that is not possible. May free the
      * struct, too. */
     void (*drop)(struct unfinished *unfinished);
 };
 
-/* 0: no bound, as before this is called. */
+/* Sets the bound. 0, the default: no bound. */
 void unfinished_limit(size_t bytes);
-/* `address`: a key of rate.h, 0: not known. May drop others, and this one, before it returns. */
+/* Reports the bytes. `address`: rate_address_key, or 0 if unknown. May call `drop` of any, this one included, before it
+ * returns. */
 void unfinished_set(struct unfinished *unfinished, uint64_t address, size_t bytes);
 size_t unfinished_total(void);
 

@@ -1,6 +1,6 @@
-/* demos.h: the demonstrations of the article about transports and of the first version of the friend chat, with the
- * setting `demos`. They show a protocol, store nothing and ask nobody who they are (but where the doors are closed, for a token): their clients stay guests of the
- * lobby, and each of them has so many on a relay.
+/* demos.h: demonstrations of transports and of the first version of the friend chat, enabled with the setting `demos`.
+ * They store nothing and authenticate nobody (except with doors = token): their clients stay guests in the lobby, and
+ * each demonstration has at most DEMO_CLIENTS_MAX on a relay. Loop thread only.
  *
  *   demo_clock.c  /clock, in four forms
  *   demo_echo.c   /echo, a WebSocket that answers
@@ -15,14 +15,14 @@
 
 enum { DEMO_CLIENTS_MAX = 256 };
 
-/* How many clients one of them has: each counts its own. */
-bool demo_is_full(size_t clients); /* and counts who is refused for it */
+/* Whether a demonstration with so many clients is full. Each counts its own. */
+bool demo_is_full(size_t clients); /* counts the refusal */
 void demo_client_came(size_t *clients);
 void demo_client_left(size_t *clients);
 
 extern const struct http_route demo_clock_route;
 extern const struct protocol demo_echo_protocol, demo_greet_protocol;
-/* For those who are greeted: what is shown to them is all there is. */
+/* The encoding of demo_greet's events, which are never stored. */
 extern const struct encoding demo_greet_encoding;
 extern const struct app demo_app;
 

@@ -1,5 +1,5 @@
-/* native.h: the native protocol (docs/protocol.md): one connection, many conversations of whatever protocol, and
- * nothing of them lost. */
+/* native.h: the native protocol (docs/protocol.md): one connection for many conversations of any kind, without losing
+ * messages. Loop thread only; the encodings run in any thread. */
 #ifndef CG_RELAY_NATIVE_NATIVE_H
 #define CG_RELAY_NATIVE_NATIVE_H
 
@@ -9,7 +9,8 @@
 extern const struct protocol native_protocol;
 extern const struct encoding native_encoding, native_presence_encoding;
 
-/* Somebody, here or elsewhere, has read so far: the user's connections here are told, but for `mover` (NULL: all). */
+/* The user has moved a read marker, on this or another relay: tells their connections here, except `mover` (NULL:
+ * all). */
 void native_read_moved(uint64_t user, const struct wire_mark *mark, const struct session *mover);
 
 #endif

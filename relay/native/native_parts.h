@@ -1,13 +1,13 @@
 /* native_parts.h: the native protocol as its own files see it.
  *
- *   native.c         a connection's life; which command is which; answers; hello
+ *   native.c a connection's life; the table of commands; answers; hello
  *   native_rooms.c   the conversations of a connection: looked up, joined, left
- *   native_catchup.c what was missed before they were joined
- *   native_send.c    what is stored: send, edit, recall; and typing
- *   native_ask.c     what is looked up: history, read markers, unread, members
- *   native_acts.c    the application's conversations: mine, made, who is in them
- *   native_search.c  looking for messages
- *   native_encode.c  how events look */
+ *   native_catchup.c messages missed before joining
+ *   native_send.c commands that store: send, edit, recall; and typing
+ *   native_ask.c commands that look up: history, read markers, unread, members
+ *   native_acts.c the application's conversations: listing, creating, members
+ *   native_search.c searching messages
+ *   native_encode.c encodes events */
 #ifndef CG_RELAY_NATIVE_NATIVE_PARTS_H
 #define CG_RELAY_NATIVE_NATIVE_PARTS_H
 
@@ -23,24 +23,25 @@
 #include <sys/queue.h>
 
 enum {
-    NATIVE_ROOMS_AT_ONCE = 100, /* that one hello or one unread may name */
-    NATIVE_MISSED_MAX = 1000,   /* events that are caught up with; past it the client pages */
-    NATIVE_WAITING_MAX = 256,   /* commands of a connection that wait for a look-up or for its room; as many again wait
-                                   for the journal (POSTINGS_MAX) */
-    NATIVE_ASKED_MAX = 16,      /* look-ups of a connection on their way */
+    NATIVE_ROOMS_AT_ONCE = 100, /* in one hello or one unread */
+    NATIVE_MISSED_MAX = 1000,   /* events sent by a catch-up; past that the client pages */
+    /* Commands of a connection that wait for a look-up or a room; as many more may wait for the journal
+     * (POSTINGS_MAX). */
+    NATIVE_WAITING_MAX = 256,
+    NATIVE_ASKED_MAX = 16, /* look-ups of a connection in flight */
     NATIVE_NO_ID = -1,
     NATIVE_RETRY_MS = 1000,
-    NATIVE_ID_MAX = APP_ID_MAX + 1, /* of a conversation as a client names it, with its NUL */
+    NATIVE_ID_MAX = APP_ID_MAX + 1, /* bytes of a conversation's id as clients write it, with its NUL */
 };
 
 struct native;
 struct native_room;
 
-/* A command that was let in. `re`: its id, or NATIVE_NO_ID. */
+/* Handles a command that passed the checks. `re`: its id, or NATIVE_NO_ID. */
 typedef void native_handler(struct native *native, int64_t re, struct json_object *object);
 typedef void native_room_handler(struct native_room *room, int64_t re, struct json_object *object);
 
-/* A command that waits for its room. */
+/* A command that waits until its room is known. */
 struct native_waiting {
     STAILQ_ENTRY(native_waiting) link;
     native_room_handler *handle;
@@ -48,81 +49,81 @@ struct native_waiting {
     struct json_object *object; /* owned */
 };
 
-/* Where a client says that it stands. */
+/* The cursor that a client sent. */
 struct native_cursor {
     bool given;
     uint64_t epoch, seq;
 };
 
-/* A conversation that a connection has named: from the first look-up on. One has two names, a public id and the
- * application's; whichever comes later is its alias. */
+/* A conversation that the connection has named; kept from the first look-up on. It may be named by its public id or by
+ * the application's id; the one used second is its alias. */
 struct native_room {
     struct native *native;
     SLIST_ENTRY(native_room) link;
     char *alias;  /* NULL: none was used */
-    bool looking; /* it is being looked up, or looked up again for a join */
-    bool fresh;   /* it just was: for the command that asked for it */
+    bool looking; /* a look-up is in flight, the first one or one for a join */
+    bool fresh;   /* the look-up has just finished, for the command that started it */
     struct {
         uint64_t conversation; /* 0: not known yet */
         uint64_t seq, read_seq;
         enum store_kind kind;
         enum store_member_role role;
         char *space;              /* a space's name; NULL for others */
-    } membership;                 /* as looked up last: struct store_native_membership */
-    const struct job *mentioning; /* whom a message mentions is being looked up; NULL: nothing is */
+    } membership;                 /* from the last look-up: struct store_native_membership */
+    const struct job *mentioning; /* the look-up of a message's mentions; NULL: none is in flight */
     STAILQ_HEAD(, native_waiting) waiting;
     int64_t typed_ms; /* wheel time; 0: never */
 
     /* joining */
-    bool coming;   /* a subscription was asked for */
-    bool in_hello; /* the answer to hello tells of it */
-    bool joined;   /* it has a subscription and was told so */
-    bool presence; /* it wants to be present, and to know who is */
+    bool coming;   /* a subscription is pending */
+    bool in_hello; /* part of the answer to hello */
+    bool joined;   /* subscribed, and the client was told */
+    bool presence; /* the client takes part in presence and gets member lists */
     bool present;
     int64_t join_re;
     struct native_cursor cursor;
 
     struct catchup catchup;
     uint64_t trimmed; /* everything up to this number is gone */
-    bool reset;       /* it starts anew: its cursor was none here, or too far behind */
-    bool by_alias;    /* so it is called in the answer to its join */
-    char id[];        /* as it was named first */
+    bool reset;       /* its cursor was void or too far behind, so it starts from the present */
+    bool by_alias;    /* the answer to join names it by `alias` */
+    char id[];        /* the id that was used first */
 };
 
-/* The answer to a hello that waits until every room of it has its subscription. */
+/* A hello whose answer waits until all its rooms are subscribed or refused. */
 struct native_hello {
     int64_t re;
-    bool beat; /* it asks for beats */
+    bool beat; /* the client asks for beats */
     size_t count;
     struct native_hello_room {
         char id[NATIVE_ID_MAX];
         struct native_cursor cursor;
         bool presence;
-        const char *code, *message; /* why not; literals */
+        const char *code, *message; /* why it is refused; literals */
     } rooms[];                      /* `count` of them */
 };
 
 /* The state of a session. */
 struct native {
     struct session *session;
-    struct wheel_timer timer;   /* until hello: its deadline */
-    struct wheel_timer again;   /* while this relay has not heard of what a client has seen */
+    struct wheel_timer timer;   /* the deadline for hello */
+    struct wheel_timer again;   /* retries while this relay is behind the client's cursor */
     bool asking;                /* hello is being looked up */
-    struct native_hello *hello; /* looked up, and waits for its rooms */
-    size_t hello_left;          /* those that have neither a subscription nor a refusal yet */
+    struct native_hello *hello; /* a hello that waits for its rooms */
+    size_t hello_left;          /* how many rooms of `hello` are pending */
     bool known;                 /* hello was answered */
     uint64_t user;
-    char *name, *head, *id, *face; /* one piece of memory; id and face empty: those of no user of the application */
+    char *name, *head, *id, *face; /* one allocation; id and face are empty unless it is an application's user */
     SLIST_HEAD(, native_room) rooms;
     size_t room_count;
-    size_t waiting;           /* commands that wait for their room */
-    size_t asked;             /* look-ups on their way */
-    struct postings posts;    /* their owner: the conversation */
-    struct native_beat *beat; /* NULL: its client did not ask for any */
+    size_t waiting;           /* number of commands that wait for their room */
+    size_t asked;             /* number of look-ups in flight */
+    struct postings posts;    /* owner: the conversation */
+    struct native_beat *beat; /* NULL: the client did not ask for beats */
 };
 
-/* An empty event whenever the client has heard nothing for ping_ms: scripts of a browser see no ping frames, so that is
- * how they tell that the network is there. */
+/* Sends an empty event whenever nothing was sent for ping_ms. Scripts in a browser do not see ping frames; this shows
+ * them that the connection is alive. */
 struct native_beat {
     struct wheel_timer timer;
     struct session *session;
@@ -135,29 +136,29 @@ static inline struct native *native_of(struct session *session)
 
 /* ---- native.c ---- */
 
-/* Begins an answer {"re":…,"ok":true and ends it; between the two go its fields, each with a comma before it. */
+/* Begins an answer, {"re":…,"ok":true, and ends it. Its other members are written in between. */
 void native_begin(struct buf *out, size_t max, int64_t re);
-/* The member `error`; retry_ms 0: it does not say when to try again. */
+/* Appends the member `error`. retry_ms 0: without a time to retry. */
 void native_add_error(struct buf *out, const char *code, const char *message, int64_t retry_ms);
 void native_end(struct native *native, struct buf *out);
 void native_ok(struct native *native, int64_t re);
 /* `code` is a literal. */
 void native_refuse(struct native *native, int64_t re, const char *code, const char *message);
-/* The same, and when to try again. */
+/* The same, with a time to retry. */
 void native_refuse_for(struct native *native, int64_t re, const char *code, const char *message, int64_t retry_ms);
-/* `bad_argument`: this field breaks its rule. `field` and `rule` are short. */
+/* Refuses with `bad_argument`: the field breaks the rule. Both texts must be short. */
 void native_refuse_argument(struct native *native, int64_t re, const char *field, const char *rule);
-/* What a store's or the journal's failure is called. */
+/* Refuses with the code for a failure of the store or the journal. */
 void native_fail(struct native *native, int64_t re, enum err err);
-/* The native state of that session, if it still is one and open; NULL else. */
+/* The state of that session; NULL if it has ended, is closing or is no native one. */
 struct native *native_find(uint64_t session_id);
-/* Hands a job of the client's to the database pool, or answers `busy` and frees it. */
+/* Gives a client's job to the database pool. False: answered `busy` and freed the job. */
 bool native_look_up(struct native *native, int64_t re, struct job *job);
-/* It asked for much: nothing more is read from it, nor carried out of what waits, until that is answered. False: it was
- * told `busy`. */
+/* Starts a large request: no further command of the client is read or carried out until it is answered. False: refused
+ * with `busy`. */
 bool native_begin_much(struct native *native, int64_t re);
 void native_end_much(struct native *native);
-/* Whether it is to take its answers before it gets others. */
+/* Whether commands must wait until the client has taken its answers. */
 static inline bool native_is_answered(const struct native *native)
 {
     return native->session->paused;
@@ -165,38 +166,38 @@ static inline bool native_is_answered(const struct native *native)
 
 /* ---- native_rooms.c ---- */
 
-/* Goes on with the commands that waited for an answer to go out. */
+/* Carries out the commands that waited for an answer to be sent. */
 void native_carry_on(struct native *native);
-/* The same with those that are about this conversation. */
+/* The same for the commands of one conversation. */
 void native_room_carry_on(struct native_room *room);
-/* Carries the command out, now or once the conversation that it names is known. */
+/* Carries out a command, now or when the conversation that it names was looked up. */
 void native_room_command(struct native *native, int64_t re, struct json_object *object, native_room_handler *handle);
 native_room_handler native_join, native_leave;
-/* Asks for the subscriptions of a hello whose memberships were looked up: as many as it has rooms. */
+/* Requests the subscriptions of a hello. `wanted` has a looked-up membership for each of its rooms. */
 void native_join_all(struct native *native, struct native_hello *hello, const struct store_native_wanted *wanted);
-/* The answer to join without its id, for either way of joining. */
+/* Appends a join's answer, for the commands join and hello. */
 void native_add_joined(struct buf *out, const struct native_room *room);
-/* Whether a client may have named a conversation so. */
+/* Whether `id` has the form of a conversation's id. */
 bool native_is_id(struct str id);
 struct native_room *native_room_of(const struct native *native, uint64_t conversation);
 struct native_room *native_room_named(const struct native *native, struct str id);
-/* The room was told of as joined: what was missed comes, then what is new. */
+/* The client was told that it joined: sends missed messages, then live ones. */
 void native_go(struct native_room *room);
 bool native_read_cursor(struct json_object *object, struct native_cursor *cursor, bool *presence);
 void native_rooms_free(struct native *native);
-/* An operator put the user out of the conversation: it is told, and left. */
+/* Implements protocol->expelled: tells the client and ends the subscription. */
 void native_expelled(struct session *session, uint64_t conversation, const char *reason);
 void native_joined(struct session *session, struct subscription *sub);
 void native_not_joined(struct session *session, uint64_t conversation, enum err err);
 void native_on_again(struct wheel_timer *timer);
 
-/* native.c: one more room of the hello has its subscription, or has not; the last one brings the answer. */
+/* native.c: one more room of the hello was subscribed or refused; the last one sends the answer. */
 void native_hello_settled(struct native *native);
 
 /* ---- native_catchup.c ---- */
 
 extern const struct catchup_kind native_catchup_kind;
-/* Goes on with what was missed, as far as the socket takes it. */
+/* Continues all catch-ups as far as the socket takes data. */
 void native_catch_up(struct native *native);
 
 /* ---- native_send.c ---- */
@@ -209,33 +210,33 @@ void native_posted(struct session *session, uint64_t number, const struct store_
 native_room_handler native_history, native_read, native_members;
 native_handler native_unread;
 
-/* What every look-up carries: its first member. */
+/* First member of every look-up. */
 struct native_asked {
     struct job job;
     uint64_t session_id, user;
-    uint64_t epoch;     /* in which it was asked */
-    uint64_t forgotten; /* hub->forgotten then: what is read may be gone since */
+    uint64_t epoch;     /* the epoch in which it began */
+    uint64_t forgotten; /* hub->forgotten at that time, to detect messages removed since */
     int64_t re;
-    bool much; /* its answer may be large: native_begin_much */
+    bool much; /* native_begin_much was called */
 };
-/* `size` zeroed bytes that begin with it. */
+/* Allocates `size` zeroed bytes that begin with a struct native_asked, and sets it. */
 void *native_asked_new(struct native *native, int64_t re, size_t size, void (*work)(struct job *, struct store *),
                        void (*done)(struct job *));
-/* Hands it to the pool as one whose answer may be large, or answers `busy`, frees it and is false. */
+/* Gives a look-up with a large answer to the pool. False: answered `busy` and freed it. */
 bool native_look_up_much(struct native *native, struct native_asked *asked);
-/* In `done`: whom it is for, if they are still there and it did not fail; else that was said, and native_answered is not to
- * be called. */
+/* In `done`: the client that asked. NULL if it has ended, or if the look-up failed, which was answered; then do not
+ * call native_answered. */
 struct native *native_asked_by(struct native_asked *asked);
-/* After the answer. */
+/* Must follow the answer. */
 void native_answered(struct native_asked *asked, struct native *native);
 
 /* ---- native_acts.c ---- */
 
 native_handler native_conversations, native_create;
 native_room_handler native_invite, native_remove, native_quit;
-/* Its own users alone have what the application has for them: false, it was refused. */
+/* Whether the client is an application's user. False: the command was refused. */
 bool native_is_of_app(struct native *native, int64_t re);
-/* `cursor` of a list from its end; INT64_MAX: none was given. False: it is none. */
+/* Reads the `cursor` of a list that is paged from its end; INT64_MAX if none was given. False: it is malformed. */
 bool native_read_next(struct json_object *object, uint64_t *before);
 
 /* ---- native_search.c ---- */
@@ -246,10 +247,10 @@ native_handler native_search;
 
 void native_encode(const struct message *message, struct buf *out);
 void native_add_from(struct buf *out, uint64_t user, struct str name, struct str id, struct str face);
-/* In the place of messages that were removed: those of these numbers. */
+/* Appends a placeholder for messages `first` to `last`, which were removed. */
 void native_encode_gone(uint64_t conversation, uint64_t first, uint64_t last, struct buf *out);
 void native_add_members(struct buf *out, const struct member *members, size_t count);
-enum message_kind native_kind(struct str name);          /* 0: none that a client may send */
-void native_add_kinds(struct buf *out, const char *key); /* those that one may */
+enum message_kind native_kind(struct str name);          /* 0: clients may not send it */
+void native_add_kinds(struct buf *out, const char *key); /* appends the kinds that clients may send */
 
 #endif

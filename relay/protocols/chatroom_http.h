@@ -1,13 +1,13 @@
-/* chatroom_http.h: the chatrooms over plain HTTP: polling, long polling, Server-Sent Events, iframe streaming,
- * and a POST to send; the same rooms, the same authorisation, the same numbers.
+/* chatroom_http.h: chatrooms over plain HTTP: polling, long polling, Server-Sent Events, iframe streaming, and a POST
+ * to send, with the same rooms, authorisation and sequence numbers as the WebSocket. Loop thread only.
  *
- *   GET  /rooms/:roomId/poll?nickId=&after=SEQ&wait=S[&epoch=E]   held until there is something, at most wait seconds
+ *   GET /rooms/:roomId/poll?nickId=&after=SEQ&wait=S[&epoch=E] held until there is an event, for at most `wait` seconds
  *   GET  /rooms/:roomId/events?nickId=                            Last-Event-ID: EPOCH-SEQ resumes
  *   GET  /rooms/:roomId/stream?nickId=&callback=NAME
- *        both with padding=true: what means nothing after each piece, for who sits behind a proxy that holds back some
+ *        both with padding=true: filler after each event, to get past a proxy that buffers
  *   POST /rooms/:roomId/send {nickId,content,clientId?}
  *
- * Whoever is not a member of the room gets 404, as for a room that does not exist. */
+ * Users who are not members of the room get 404, as for a room that does not exist. */
 #ifndef CG_RELAY_PROTOCOLS_CHATROOM_HTTP_H
 #define CG_RELAY_PROTOCOLS_CHATROOM_HTTP_H
 

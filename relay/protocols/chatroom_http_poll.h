@@ -1,6 +1,6 @@
-/* chatroom_http_poll.h: polling and long polling of a chatroom. A call is answered from MySQL if there is something for it,
- * else it takes a subscription in the room and is answered by the next message, or when its time is up. Loop thread
- * only. */
+/* chatroom_http_poll.h: polling and long polling of a chatroom. A call is answered from the database if there are
+ * events for it. Otherwise it subscribes to the room and is answered by the next event or when its time is up. Loop
+ * thread only. */
 #ifndef CG_RELAY_PROTOCOLS_CHATROOM_HTTP_POLL_H
 #define CG_RELAY_PROTOCOLS_CHATROOM_HTTP_POLL_H
 

@@ -1,5 +1,5 @@
-/* chatroom_http_send.h: a POST that says something in a chatroom: the same checks as the WebSocket's frame, answered once the
- * message is committed. Loop thread only. */
+/* chatroom_http_send.h: a POST that sends a message to a chatroom, with the same checks as the WebSocket's frame.
+ * Answered once the message is committed. Loop thread only. */
 #ifndef CG_RELAY_PROTOCOLS_CHATROOM_HTTP_SEND_H
 #define CG_RELAY_PROTOCOLS_CHATROOM_HTTP_SEND_H
 

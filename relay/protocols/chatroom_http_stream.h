@@ -1,11 +1,11 @@
-/* chatroom_http_stream.h: a chatroom's events as an answer without an end: Server-Sent Events, or scripts for an iframe.
- * What was missed comes first (relay/core/catchup.h). Loop thread only. */
+/* chatroom_http_stream.h: streams a chatroom's events: Server-Sent Events, or scripts for an iframe. Missed messages
+ * come first (relay/core/catchup.h). Loop thread only. */
 #ifndef CG_RELAY_PROTOCOLS_CHATROOM_HTTP_STREAM_H
 #define CG_RELAY_PROTOCOLS_CHATROOM_HTTP_STREAM_H
 
 #include "relay/net/http.h"
 
-/* What some have between them and us holds back the last 1 or 2 KB: so much that means nothing, in each kind of stream. */
+/* Some proxies hold back the last 1 or 2 KB: as much filler, for each kind of stream. */
 #define ROOMS_BLANKS_64 "                                                                "
 #define ROOMS_BLANKS_512 \
     ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64 ROOMS_BLANKS_64 \

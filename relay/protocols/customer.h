@@ -1,4 +1,5 @@
-/* customer.h: the customer sessions at /chat/v1/message: the whole list after every message. */
+/* customer.h: the protocol of customer sessions at /chat/v1/message: sends the whole list after every message. Loop
+ * thread only. */
 #ifndef CG_RELAY_PROTOCOLS_CUSTOMER_H
 #define CG_RELAY_PROTOCOLS_CUSTOMER_H
 

@@ -1,4 +1,5 @@
-/* friends.h: the friend chat at /ws/:userId: one JSON object a frame, from one friend to the other. */
+/* friends.h: the friend chat's protocol at /ws/:userId: each frame is one JSON object from one friend to the other.
+ * Loop thread only. */
 #ifndef CG_RELAY_PROTOCOLS_FRIENDS_H
 #define CG_RELAY_PROTOCOLS_FRIENDS_H
 
@@ -6,12 +7,12 @@
 #include "relay/core/session.h"
 
 extern const struct protocol friends_protocol;
-/* A friendship's messages as its two sides read them: each sees what the other wrote. */
+/* A friendship's messages for each of its two sides, which gets only what the other side wrote. */
 extern const struct encoding friends_low_encoding, friends_high_encoding;
 
-/* The user has a new friend: their sockets here sit down with them too. */
+/* The user has a new friend: subscribes their sockets here to that friendship, too. */
 void friends_reload(uint64_t user);
-/* Notices were lost while Redis was down: everybody's friends are looked up again. */
+/* Looks up every user's friends again, because notices were lost while Redis was down. */
 void friends_reload_all(void);
 
 #endif

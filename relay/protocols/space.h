@@ -1,4 +1,5 @@
-/* space.h: the mini program's spaces at /:spaceName: a token opens it, frames pass through as they are. */
+/* space.h: the protocol of the mini program's spaces at /:spaceName: a token opens the connection, frames are passed on
+ * unchanged. Loop thread only. */
 #ifndef CG_RELAY_PROTOCOLS_SPACE_H
 #define CG_RELAY_PROTOCOLS_SPACE_H
 

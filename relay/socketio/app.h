@@ -1,5 +1,6 @@
-/* app.h: an application on Socket.IO: what a server's code is in other implementations, in one file. It gets events of
- * sockets and calls the functions below; it knows no packets, relays, Redis or SQL. Loop thread only.
+/* app.h: an application on Socket.IO: the interface of an application on Socket.IO, the counterpart of a server's own
+ * code in other implementations. An application gets its sockets' events and calls the functions below; it knows no
+ * packets, relays, Redis or SQL. Loop thread only.
  *
  * To add one: a file with a struct app, a row in `apps` in main.c. */
 #ifndef CG_RELAY_SOCKETIO_APP_H
@@ -15,31 +16,33 @@ struct sio_socket; /* one client in one namespace; valid until app->disconnected
 
 struct sio_event {
     struct str name;        /* the event's name, decoded */
-    const struct str *args; /* JSON texts, vetted; in a binary event with placeholders */
+    const struct str *args; /* JSON texts, validated; a binary event has placeholders in them */
     size_t arg_count;
-    const struct str *attachments; /* of the placeholders, by number */
+    const struct str *attachments; /* by the placeholders' numbers */
     size_t attachment_count;
     int64_t ack_id; /* -1: no acknowledgement is asked for */
 };
 
 struct app {
-    const char *name;              /* as in the setting io_app */
-    const char *const *namespaces; /* that it serves; ends with NULL. NULL: those of the setting io_namespaces */
-    bool demo;                     /* is there with the setting `demos`, whatever io_app is */
-    bool recoverable;              /* its sockets get a pid, its stored events an offset */
-    size_t state_size;             /* bytes of a socket's state, zeroed */
-    size_t history;                /* how many latest MESSAGE_TEXT sio_history gives */
-    /* `auth`: the JSON object of the handshake, "{}" if there was none. `recovered`: sid, rooms and name are as
-     * they were, what was missed has been sent. */
+    const char *name; /* as in the setting io_app */
+    const char *const
+        *namespaces;   /* namespaces that it serves, ending with NULL; or NULL: those of the setting io_namespaces */
+    bool demo;         /* enabled by the setting `demos`, regardless of io_app */
+    bool recoverable;  /* its sockets get a pid, its stored events an offset */
+    size_t state_size; /* bytes of a socket's state, zeroed */
+    size_t history;    /* how many of the latest MESSAGE_TEXT sio_history gives */
+    /* `auth`: the JSON object of the handshake, "{}" if there was none. `recovered`: the socket has its former sid,
+     * rooms and name, and missed events were sent. */
     void (*connected)(struct sio_socket *socket, struct str auth, bool recovered);
     void (*event)(struct sio_socket *socket, const struct sio_event *event);
-    /* Instead of `event`, for one that came too soon. NULL: those are acknowledged, if they ask for that, with
+    /* Called instead of `event` when an event exceeds a rate. NULL: it is acknowledged, if it asks for that, with
      * {"success":false,"error":"rate","retry_after_ms":N}. */
     void (*limited)(struct sio_socket *socket, const struct sio_event *event, int64_t retry_after_ms);
     void (*disconnected)(struct sio_socket *socket);
-    /* The client acknowledged what sio_ask sent; `answer` has arguments and attachments. NULL: it never asks. */
+    /* The client acknowledged what sio_ask sent; `answer` has arguments and attachments. NULL: the application never
+     * calls sio_ask. */
     void (*acked)(struct sio_socket *socket, int64_t ask_id, const struct sio_event *answer);
-    /* What a sio_post came to: stored with message->seq, or not (err). */
+    /* The result of a sio_post: stored as message->seq, or `err`. */
     void (*posted)(struct sio_socket *socket, enum err err, const struct message *message, int64_t ack_id);
     /* Appends a stored message as the JSON array of an event: ["name",argument…]. MESSAGE_EVENT is the same for all
      * applications (its content is that array) and never comes here. */
@@ -49,50 +52,50 @@ struct app {
 void *sio_state(struct sio_socket *socket);
 struct str sio_id(const struct sio_socket *socket);
 struct str sio_nsp(const struct sio_socket *socket);
-/* The claimed name; empty: none yet. */
+/* The name that it has claimed; empty: none. */
 struct str sio_name(const struct sio_socket *socket);
 
-/* Sends to this socket alone, now, not stored. `array`: JSON array, name and arguments; attachments as its placeholders
- * say. */
+/* Sends an event to this socket alone, unstored. `array`: a JSON array of the name and the arguments; its placeholders
+ * refer to the attachments. */
 void sio_emit(struct sio_socket *socket, struct str array, const struct str *attachments, size_t attachment_count);
-/* The same with a wish for an acknowledgement: app->acked gets it with the number returned here. -1, and nothing sent,
- * if SIO_ASKS_MAX of this socket are still unanswered. */
+/* The same, asking for an acknowledgement: app->acked gets it with the number returned. -1: nothing was sent, because
+ * SIO_ASKS_MAX of this socket are unanswered. */
 enum { SIO_ASKS_MAX = 32 };
 int64_t sio_ask(struct sio_socket *socket, struct str array, const struct str *attachments, size_t attachment_count);
-/* Acknowledges: `array` is the JSON array of arguments. Nothing if ack_id is -1. */
+/* Acknowledges: `array` is the JSON array of arguments. Does nothing if ack_id is -1. */
 void sio_ack(struct sio_socket *socket, int64_t ack_id, struct str array, const struct str *attachments,
              size_t attachment_count);
-/* Appends what it is acknowledged with that an event failed: `error`, a word for programs, and when to try again, 0: that
- * is not said. */
+/* Appends the acknowledgement of a failed event: `error`, a word for programs, and a time to retry (0: none). */
 void sio_add_failure(struct buf *array, const char *error, int64_t retry_after_ms);
 
-/* Rooms. A socket may be in io_rooms_max; ERR_TOO_BIG past that. Joining twice is joining once. ERR_BUSY: its
- * address has asked too much of Redis that is not answered yet. */
+/* Rooms. A socket may be in io_rooms_max; ERR_TOO_BIG past that. Joining twice has no effect. ERR_BUSY: the client's
+ * address has too many unanswered Redis commands. */
 enum err sio_join(struct sio_socket *socket, struct str room) CG_MUST_CHECK;
 void sio_leave(struct sio_socket *socket, struct str room);
 bool sio_in(const struct sio_socket *socket, struct str room);
 size_t sio_rooms(const struct sio_socket *socket, struct str out[IO_ROOMS_PER_SOCKET]);
 
-/* Stores a message and shows it, once, to its audience on every relay, the sender included unless excepted; then
- * app->posted. kind, sender_name, content and audience are taken from `message`. Nothing was taken: ERR_BUSY, the
- * journal is full or POSTINGS_MAX of its client are on their way; ERR_DENIED, its name or address is muted. */
+/* Stores a message and delivers it once to its audience on every relay, including the sender unless the audience
+ * excludes it; then calls app->posted. Uses `message`'s kind, sender_name, content and audience. On an error nothing
+ * was taken: ERR_BUSY, the journal is full or the client has POSTINGS_MAX unanswered posts; ERR_DENIED, its name or
+ * address is muted. */
 enum err sio_post(struct sio_socket *socket, const struct message *message, int64_t ack_id) CG_MUST_CHECK;
-/* Shows an event once to its audience on every relay, not stored, perhaps lost. */
+/* Delivers an unstored event once to its audience on every relay. It may be lost. */
 void sio_show(struct str nsp, struct str audience, struct str array);
 
-/* Asks for a name, unique in the namespace over all relays. `done` is called with the answer, perhaps before this
- * returns, if the socket is still there: ERR_OK (it has the name), ERR_DUPLICATE, ERR_DENIED (a banned one), ERR_BUSY. */
+/* Claims a name that is unique in the namespace on all relays. Calls `done`, perhaps before this returns, unless the
+ * socket has ended: ERR_OK, ERR_DUPLICATE, ERR_DENIED (the name is banned), ERR_BUSY. */
 typedef void sio_named_fn(struct sio_socket *socket, struct str name, enum err err);
 void sio_claim(struct sio_socket *socket, struct str name, sio_named_fn *done);
-/* Who has that name: its sid, or ERR_NOT_FOUND, ERR_DOWN, ERR_BUSY. `text` is what the caller gave, kept meanwhile. */
+/* Looks up the sid of the socket with that name, or ERR_NOT_FOUND, ERR_DOWN, ERR_BUSY. `text` is copied and passed to
+ * `done`. */
 typedef void sio_found_fn(struct sio_socket *socket, enum err err, struct str sid, struct str text, int64_t ack_id);
 void sio_find(struct sio_socket *socket, struct str name, struct str text, int64_t ack_id, sio_found_fn *done);
 
-/* The latest app->history text messages of those that were for everybody, whenever, and of those that were for this
- * socket; oldest first. */
+/* Calls `fn` with the latest app->history text messages that were for everybody or for this socket, oldest first. */
 void sio_history(struct sio_socket *socket, void (*fn)(void *arg, const struct message *message), void *arg);
 
-/* Sets a timer of the application, such as one in a socket's state: then disconnected takes it back. */
+/* Sets a timer of the application. If it is part of a socket's state, `disconnected` must cancel it. */
 void sio_after(struct wheel_timer *timer, int64_t delay_ms);
 
 /* Disconnects it from its namespace. */

@@ -1,4 +1,4 @@
-/* app_echo.h: the application for protocol test suites: it tells what it was told. On / and /custom:
+/* app_echo.h: the application for protocol test suites: it sends back what it gets. On / and /custom:
  *   on connect           → auth {…}          the handshake's auth payload
  *   message …            → message-back …    the same arguments, also binary
  *   message-with-ack …   ← the same arguments in the acknowledgement

@@ -1,4 +1,4 @@
-/* app_news.h: namespaces that clients only listen to: what is emitted there comes from the admin calls. */
+/* app_news.h: namespaces that clients only listen to: events come from the admin calls. */
 #ifndef CG_RELAY_SOCKETIO_APP_NEWS_H
 #define CG_RELAY_SOCKETIO_APP_NEWS_H
 

@@ -1,11 +1,11 @@
-/* eio_parts.h: what the files of Engine.IO share with each other and with nobody else.
+/* eio_parts.h: Engine.IO's internals: its connections, and the functions that its files share. Loop thread only.
  *
- *   eio.c       a connection: its beginning, heartbeat and end, what it sends, what its packets mean
- *   eio_poll.c  its HTTP requests, and who may open one
- *   eio_ws.c    its WebSocket, and the change from polling to it
+ *   eio.c a connection: beginning, heartbeat, end, sending, handling packets
+ *   eio_poll.c its HTTP requests, and opening one
+ *   eio_ws.c its WebSocket, and the upgrade from polling
  *
- * A connection is *over* once nothing is received or sent any more. Its layer is *told* in a later turn of the loop. It
- * *lingers* while something is left for one more poll or for the socket. Freed when told and not lingering. */
+ * A connection is `over` once nothing more is received or sent. Its layer is `told` in a later turn of the loop. It
+ * `lingers` while something is left for one more poll or for the socket. It is freed when told and not lingering. */
 #ifndef CG_RELAY_SOCKETIO_EIO_PARTS_H
 #define CG_RELAY_SOCKETIO_EIO_PARTS_H
 
@@ -18,23 +18,23 @@
 #include <sys/queue.h>
 
 enum {
-    EIO_FAREWELL_MS = 1000, /* a poll that the client sent just before its "1" may come this much after it */
-    EIO_UPGRADE_MS = 10000, /* a WebSocket that wants to take over has this long */
+    EIO_FAREWELL_MS = 1000, /* a poll sent just before the client's "1" may arrive this much after it */
+    EIO_UPGRADE_MS = 10000, /* the time a WebSocket has to complete an upgrade */
     EIO_NOOP_MS = 100,      /* … and a poll that comes after its probe is held so long */
     EIO_CALLBACK_MAX = 12,  /* digits of a JSONP callback's number, with NUL */
 };
 
-/* How a connection ends, other than by eio_close; a row of `endings`. */
+/* Why a connection ends, other than by eio_close; a row of `endings`. */
 enum eio_ending {
     EIO_END_SAID,    /* the client said "1" */
-    EIO_END_LEFT,    /* its socket or its waiting poll is gone */
+    EIO_END_LEFT,    /* its socket or its open poll was lost */
     EIO_END_SILENT,  /* no pong in time */
-    EIO_END_BROKEN,  /* what it sent is no packet, no UTF-8 */
+    EIO_END_BROKEN,  /* it sent something that is no packet or no UTF-8 */
     EIO_END_WRONG,   /* it breaks a rule of the protocol */
-    EIO_END_SLOW,    /* more waits for it than outbox_bytes */
-    EIO_END_LIMIT,   /* it sent on past its rate */
-    EIO_END_CROWDED, /* it was not let in yet, and its place is wanted */
-    EIO_END_BANNED,  /* an operator's word */
+    EIO_END_SLOW,    /* more than outbox_bytes wait for it */
+    EIO_END_LIMIT,   /* it went on past a rate limit */
+    EIO_END_CROWDED, /* put out of the lobby for a newer one */
+    EIO_END_BANNED,  /* by an operator */
     EIO_END_KICKED,
 };
 
@@ -42,36 +42,36 @@ struct eio {
     uint64_t id;
     char sid[SID_MAX]; /* a credential: never logged */
     const struct eio_layer *layer;
-    struct limits_client client; /* counted for its address while it is polling; else its session is */
+    struct limits_client client; /* counts for its address while polling; later its session does */
     struct lobby_guest guest;    /* until it was let in */
     bool joined;                 /* eio_admit was called */
     bool v3;                     /* it speaks Engine.IO 3 */
     /* polling */
-    struct http_call *poll; /* the GET that waits for something to be sent */
-    bool jsonp;             /* `poll` wants a call of a function with this number */
+    struct http_call *poll; /* the open GET */
+    bool jsonp;             /* `poll` wants JSONP with this number */
     char callback[EIO_CALLBACK_MAX];
-    struct buf out;         /* a payload that waits for a poll; of version 3 a binary one */
+    struct buf out;         /* the payload for the next poll; of version 3 a binary one */
     struct debt debt;       /* that */
-    struct http_call *post; /* the POST whose packets wait until the client polls for the answers to those before */
-    struct buf form;        /* its body, decoded, if it was a form's */
-    struct str left;        /* of its body */
+    struct http_call *post; /* a POST whose packets wait until the client polls for earlier answers */
+    struct buf form;        /* its decoded body, if it was a form */
+    struct str left;        /* the unread part of its body */
     bool left_binary;       /* … which is a binary payload */
     struct session *probe;  /* a WebSocket that may take over; */
-    bool probed;            /* … it said 2probe: polls are answered soon */
-    bool poll_crossed;      /* `poll` came when the WebSocket was there already */
+    bool probed;            /* … it sent 2probe: polls are answered soon */
+    bool poll_crossed;      /* `poll` arrived after the WebSocket */
     /* or its WebSocket */
     bool websocket;
     struct session *session; /* NULL: polling, or ended */
-    bool base64; /* what is binary goes as text: the client asked so (b64); of version 3, in its polls, too */
+    bool base64; /* binary messages are sent as text, as the client asked (b64); of version 3 in polls, too */
     /* heartbeat: first until the ping is due, then until the pong is overdue */
     struct wheel_timer timer;
     bool pinged;
     int64_t due_ms;
     /* the end */
     struct pass *pass; /* NULL: it came without a token */
-    bool by_token;     /* it came with one that its layer does not see to */
+    bool by_token;     /* let in by a token that its layer does not check */
     bool over, told, lingers;
-    bool limited;    /* over because of a rate */
+    bool limited;    /* over because of a rate limit */
     bool parting;    /* by this side: eio_close */
     bool said_close; /* by the client: its "1" */
     const char *reason;
@@ -89,9 +89,9 @@ struct eio_all {
     uint64_t incarnation;
     unsigned char secret[SID_SECRET_BYTES];
     struct map conns;         /* by id; each until it is freed */
-    size_t polling;           /* of them those without a WebSocket */
-    SLIST_HEAD(, eio) dirty;  /* something was sent while a poll waits */
-    SLIST_HEAD(, eio) ending; /* over, and their layers do not know yet */
+    size_t polling;           /* how many of them have no WebSocket */
+    SLIST_HEAD(, eio) dirty;  /* connections with data for an open poll */
+    SLIST_HEAD(, eio) ending; /* over, but their layers were not told yet */
     struct wheel_timer end;   /* tells them */
     bool draining;
 };
@@ -100,49 +100,51 @@ extern struct eio_all eio_all;
 
 /* ---- eio.c ---- */
 
-/* NULL: no layer has that path, with or without its last slash. */
+/* The layer with that path, with or without its last slash; NULL: none. */
 const struct eio_layer *eio_layer_of(struct str path);
-/* As a frame of its WebSocket. */
+/* Queues a packet as a frame of its WebSocket. */
 void eio_put_frame(struct eio *conn, enum eio_type type, bool binary, struct str data);
-/* It was let in: what waits in its name is not to be put out any more. */
+/* It was let in: takes it and its open poll out of the lobby. */
 void eio_let_in(struct eio *conn);
-/* Whether one more connection is too many, or comes too late: that is said only to those who can go to another relay
- * (http_call.alone: they cannot). */
+/* Whether to refuse one more connection, because there are too many or, unless `alone`, because the relay is draining:
+ * a client whose socket nginx handed over (http_call.alone) cannot be sent to another relay. */
 bool eio_full(bool alone);
-/* A new connection; nothing is sent and the layer knows nothing yet. */
+/* A new connection. Nothing is sent, and the layer is not called yet. */
 struct eio *eio_new(const struct eio_layer *layer, struct session *session);
-/* What its handshake says of the version that it speaks; before eio_begin. */
+/* Sets the protocol version from its handshake. Call it before eio_begin. */
 void eio_set_version(struct eio *conn, const struct request *request);
-/* Of a layer that does not see to tokens, which needed one to come in: it ends with it. */
+/* With doors = token and a layer that does not check tokens: the connection ends when its token expires. */
 void eio_end_with_token(struct eio *conn, const struct request *request);
-/* Puts a packet with those that wait for the next poll. */
+/* Queues a packet for the next poll. */
 void eio_queue(struct eio *conn, enum eio_type type, bool binary, struct str data);
-/* Its first words: the open packet, and whatever the layer has to say. */
+/* Sends the open packet and calls layer->opened. */
 void eio_begin(struct eio *conn);
-/* What a packet that came from the client means. It may be over afterwards; it is not freed before a later turn. */
+/* Handles a packet from the client. The connection may be over afterwards, but is not freed in this turn of the
+ * loop. */
 void eio_packet_in(struct eio *conn, const struct eio_packet *packet);
-/* Over. A poll that waits gets the ending's last word; with `farewell` one that comes soon gets it too. */
+/* Ends the connection. An open poll gets the ending's last packet; with `farewell`, so does one that arrives within
+ * EIO_FAREWELL_MS. */
 void eio_end(struct eio *conn, enum eio_ending ending, bool farewell);
-/* Nothing is left to be said to its client: frees it if its layer was told. */
+/* Nothing is left to be sent: frees it if its layer was told. */
 void eio_gone(struct eio *conn);
-/* Whether the pong is overdue, which its timer will only notice at its next tick. */
+/* Whether the pong is overdue, even if the timer has not fired yet. */
 bool eio_overdue(const struct eio *conn);
 
 /* ---- eio_poll.c ---- */
 
 /* `out` has changed. */
 void eio_note_out(struct eio *conn);
-/* Goes on with the POST that waited, if the client has polled. */
+/* Continues a waiting POST, if the client has polled. */
 void eio_go_on_post(struct eio *conn);
-/* Its connection is over: it is answered. */
+/* Answers a waiting POST, as the connection is over. */
 void eio_end_post(struct eio *conn);
-/* Looked at before the loop sleeps. */
+/* Marks it for eio_flush. */
 void eio_make_dirty(struct eio *conn);
-/* Answers the waiting poll with all that waits for it. */
+/* Answers the open poll with everything queued. */
 void eio_answer_poll(struct eio *conn);
-/* Answers it with the protocol's error: its connection is no longer on polling. */
+/* Answers the open poll with the protocol's error, as the connection is no longer on polling. */
 void eio_refuse_poll(struct eio *conn);
-/* The connection that a request names, and what a handshake without one must be like; else the protocol's error. */
+/* The protocol's errors. */
 enum eio_error {
     EIO_FINE = -1,
     EIO_UNKNOWN_TRANSPORT = 0,
@@ -152,15 +154,16 @@ enum eio_error {
     EIO_FORBIDDEN = 4,
     EIO_UNSUPPORTED_VERSION = 5,
 };
-/* *conn: NULL for a new one. *elsewhere: not 0 if another relay has it, then *conn is NULL. */
+/* Validates a request and finds its connection. *conn: NULL for a handshake. *elsewhere: the incarnation of the relay
+ * that has the connection, 0: this one; if set, *conn is NULL. */
 enum eio_error eio_check(const struct request *request, const char *method, bool upgrade, struct eio **conn,
                          uint64_t *elsewhere);
 
 /* ---- eio_ws.c ---- */
 
-/* The WebSocket is no more the connection's; it is asked to close. */
+/* Detaches a WebSocket from its connection and closes it. */
 void eio_drop_session(struct session *session, unsigned code, const char *reason);
-/* A poll waits though a WebSocket is about to take over: it is answered if that does not happen at once. */
+/* A poll is open while a WebSocket is about to take over: answers it after EIO_NOOP_MS if that has not happened. */
 void eio_poll_probed(struct eio *conn);
 
 #endif

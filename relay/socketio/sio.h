@@ -1,15 +1,15 @@
 /* sio.h: Socket.IO 5, and 4 on Engine.IO 3: namespaces, events, acknowledgements, rooms, and connection state recovery. Loop
  * thread only. Source: the Socket.IO protocol, version 5 and version 4 ("From v4 to v5").
  *
- *   sio.c            a client's packets: connect, events, acks, attachments
- *   sio_namespace.c  a namespace on this relay: its sockets and rooms, who gets what
- *   sio_socket.c     one client in one namespace: what applications call (app.h)
- *   sio_recovery.c   a client that was cut off and comes back
- *   sio_registry.c   what Redis knows of them
+ *   sio.c a client's packets: connect, events, acknowledgements, attachments
+ *   sio_namespace.c a namespace on this relay: its sockets, rooms and audiences
+ *   sio_socket.c a socket, one client in one namespace: the functions of app.h
+ *   sio_recovery.c recovery of a client that lost its connection
+ *   sio_registry.c the sockets' records in Redis
  *   app_*.c          applications
  *
- * A namespace is a conversation: what is emitted to it is stored there and numbered, whomever it is for. So a client
- * that comes back names one number (its offset) and gets all that it was meant to get after it. */
+ * A namespace is a conversation: every event emitted to it is stored there and numbered, whatever its audience. A
+ * client that reconnects names one number (its offset) and gets every event after it whose audience it belonged to. */
 #ifndef CG_RELAY_SOCKETIO_SIO_H
 #define CG_RELAY_SOCKETIO_SIO_H
 
@@ -31,18 +31,18 @@ extern const struct eio_layer echo_layer;
 bool sio_init(const struct app *const *apps, const struct settings *settings, struct wheel *wheel, struct hub *hub,
               struct bus *bus, struct db_pool *db_pool, struct store *store, uint64_t incarnation, char why[256]);
 void sio_fini(void);
-/* Another epoch has begun: numbers, recent messages and histories are void, and nobody is let in to a namespace until it
+/* A new epoch has begun: numbers, recent messages and histories are void, and no client can join a namespace until it
  * has read them again. */
 void sio_begin_epoch(void);
-/* Every namespace is live: its connections can be let in. */
+/* Whether every namespace is live, so that clients can join. */
 bool sio_ready(void);
 void sio_bus_state(bool up);
 
-/* Disconnects the sockets that a ban, a kick or a revocation is on: by the user that their token named, by name, or by
- * address (rate_address_key; 0: not by address). */
+/* Disconnects the sockets to which a ban, a kick or a revocation applies: by their token's user, by name, or by address
+ * (rate_address_key; 0: not by address). */
 void sio_expel(const struct sanction *sanction, uint64_t address);
 
-/* Frees what ended in this turn of the loop. Called before the loop sleeps. */
+/* Frees the sockets that ended in this turn of the loop. Must be called before the loop sleeps. */
 void sio_flush(void);
 
 #endif
