@@ -1,11 +1,11 @@
-/* audience.h: whom in a Socket.IO namespace an event is for. As text it stands beside a stored message
- * (message.audience) and crosses Redis; empty means everybody.
+/* audience.h: the audience of an event in a Socket.IO namespace. Its text form is stored with a message
+ * (message.audience) and sent through Redis; empty means everybody. Any thread.
  *
  *   a run of: 'r' room | 's' socket | 'x' all but this socket or room; then the name's length in decimal, ':',
  *     its bytes
  *   r3:Reds20:AAAAAAAAAAAAAAAAAAAAx20:BBBBBBBBBBBBBBBBBBBB
  *
- * Rooms and sockets are both "to": who is in any of the rooms or is one of the sockets, once each. */
+ * 'r' and 's' both address: the event goes once to each socket that is listed or in one of the rooms. */
 #ifndef CG_COMMON_AUDIENCE_H
 #define CG_COMMON_AUDIENCE_H
 

@@ -3,8 +3,8 @@
  *   data            data+len                data+cap <= max
  *   |---- written ----|------ room ------------|
  *
- * Appending past `max` writes nothing more and sets `failed`; the builder goes on appending and
- * looks once, at the end. A failed buffer's bytes must not be used. */
+ * Appending past `max` sets `failed`, and nothing more is written. A caller may go on appending and check `failed`
+ * once, at the end. A failed buffer's bytes must not be used. Not thread-safe. */
 #ifndef CG_COMMON_BUF_H
 #define CG_COMMON_BUF_H
 
@@ -26,11 +26,11 @@ struct buf {
 void buf_init(struct buf *buf, size_t max);
 /* Frees the bytes; the buffer is empty and usable again. */
 void buf_fini(struct buf *buf);
-/* Forgets the bytes and the failure, keeps the memory. */
+/* Clears the bytes and `failed`, but keeps the memory. */
 void buf_clear(struct buf *buf);
 /* Drops the first `len` bytes (len <= buf->len). */
 void buf_consume(struct buf *buf, size_t len);
-/* What buf_reserve does where `cap` does not suffice. */
+/* The slow path of buf_reserve, when `cap` does not suffice. */
 char *buf_grow(struct buf *buf, size_t len);
 /* Room for `len` more bytes, to be written by the caller, who then adds to `len`;
  * NULL (and failed) past the bound. */
@@ -53,8 +53,8 @@ static inline void buf_add_char(struct buf *buf, char byte)
 void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_add_u64(struct buf *buf, uint64_t value);
 
-/* Appends `text` (valid UTF-8) as a JSON string with its quotes. Escapes what RFC 8259 section 7 says
- * must be and nothing else, so a text that came as JSON never grows. */
+/* Appends `text` (valid UTF-8) as a JSON string with its quotes. Escapes only what RFC 8259 section 7 requires, so a
+ * text decoded from JSON never gets longer than it was there. */
 void buf_add_json(struct buf *buf, struct str text);
 /* The same without the quotes. */
 void buf_add_escaped(struct buf *buf, struct str text);

@@ -1,4 +1,5 @@
-/* clock.h: the only source of time. Tests freeze it. Milliseconds, but where a name ends in _us. */
+/* clock.h: the only source of time, which tests can freeze. In milliseconds, or microseconds where a name ends in _us.
+ * Any thread. */
 #ifndef CG_COMMON_CLOCK_H
 #define CG_COMMON_CLOCK_H
 
@@ -8,12 +9,12 @@ enum { CLOCK_TEXT_MAX = 24 }; /* bytes of "YYYY-MM-DD HH:mm:ss.mmm" with its NUL
 
 /* Unix time. */
 int64_t clock_wall_ms(void);
-/* A clock that never goes back, for intervals. */
+/* A monotonic clock, for intervals. */
 int64_t clock_mono_ms(void);
 /* The same in microseconds. */
 int64_t clock_mono_us(void);
 
-/* From now on both clocks stand at `ms`; negative thaws them. For tests. */
+/* For tests: stops both clocks at `ms`; a negative value lets them run again. */
 void clock_freeze(int64_t ms);
 void clock_freeze_us(int64_t us);
 

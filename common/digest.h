@@ -1,4 +1,4 @@
-/* digest.h: SHA-256 of a text, for what is kept in the place of a secret, or to tell two requests apart. */
+/* digest.h: SHA-256 in hexadecimal, to store in place of a secret, or to compare requests. Any thread. */
 #ifndef CG_COMMON_DIGEST_H
 #define CG_COMMON_DIGEST_H
 
@@ -6,7 +6,7 @@
 
 enum { DIGEST_MAX = 64 + 1 }; /* lower-case hexadecimal digits and a NUL */
 
-/* Of all parts, as if they were one text. */
+/* The digest of all parts joined. */
 void digest_make(const struct str *parts, size_t count, char out[DIGEST_MAX]);
 
 #endif

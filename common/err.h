@@ -1,8 +1,8 @@
 /* err.h: the one error vocabulary of every layer.
  *
- * A function that can fail returns `enum err`; 0 is success and the result must be looked at.
- * A bug in our own code is an assertion instead (see CG_ASSERT); what a peer or a server does
- * wrong is always a returned error; what the process cannot begin without is CG_NEED. */
+ * A function that can fail returns `enum err`; 0 is success and the result must be looked at. A bug in our own code is
+ * an assertion instead (see CG_ASSERT); what a peer or a server does wrong is always a returned error. CG_NEED is for
+ * what the process cannot start without. */
 #ifndef CG_COMMON_ERR_H
 #define CG_COMMON_ERR_H
 
@@ -15,7 +15,7 @@ enum err {
     ERR_OK = 0,
     ERR_INVALID,   /* the input breaks a rule; repeating it will not help */
     ERR_TOO_BIG,   /* a bound was passed: bytes, depth, count */
-    ERR_NOT_FOUND, /* no such thing, or not one the caller may know of */
+    ERR_NOT_FOUND, /* it does not exist, or the caller may not know that it does */
     ERR_DENIED,    /* known, and refused */
     ERR_DUPLICATE, /* a unique key already holds it */
     ERR_RETRY,     /* deadlock or lock wait: the same transaction may be tried again */
@@ -28,15 +28,14 @@ enum err {
 /* A short stable word for logs and clients, e.g. "busy". Never NULL. */
 const char *err_name(enum err err);
 
-/* An assertion that stays on in production: a broken invariant must not go on to corrupt data.
+/* An assertion, also enabled in production: after a broken invariant the process must not continue and corrupt data.
  *
- * It is for what only a mistake in this code can cause. Before writing one, ask who else could: what a client sends and
- * when; the order in which answers come, late or twice; what a row or a reply holds, that a database or Redis gave us
- * (they may be another version's, or changed by hand); what the system refuses (descriptors, memory of the kernel,
- * threads, random numbers); a queue that is full. All of those are errors: handled, counted or logged, and the process
- * goes on. What stays: an index into a table of ours, a buffer whose size was computed from what goes in, the order in
- * which our own functions are called, and statements whose text we wrote. Memory that cannot be had ends the process
- * too (common/mem.h). */
+ * Use it only for what nothing but a bug in this code can cause. These are errors instead, to be handled, counted or
+ * logged while the process goes on: what a client sends and when; answers that arrive late, twice or out of order; the
+ * contents of rows or replies from a database or Redis (another version may have written them, or a person); what the
+ * system refuses (descriptors, kernel memory, threads, random numbers); a full queue. What remains: an index into our
+ * own table, a buffer whose size was computed from its contents, the order of calls to our own functions, and
+ * statements whose text we wrote. Running out of memory ends the process, too (common/mem.h). */
 #define CG_ASSERT(cond) \
     do { \
         if (!(cond)) { \
@@ -45,8 +44,8 @@ const char *err_name(enum err err);
         } \
     } while (0)
 
-/* What a process cannot begin without, if the system refuses it (a thread, a descriptor): says so in a line and ends with
- * status 1. Not once clients are served. `what`: "a thread". */
+/* For what a process cannot start without, such as a thread or a descriptor: if the system refuses it, prints a line
+ * and exits with status 1. Not to be used once clients are served. `what`: for example "a thread". */
 #define CG_NEED(cond, what) \
     do { \
         if (!(cond)) \

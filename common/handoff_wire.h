@@ -1,9 +1,9 @@
-/* handoff_wire.h: the messages in which sockets are given to a relay. Plain C without anything else of ours: nginx'
- * module includes it too.
+/* handoff_wire.h: the messages that pass sockets to a relay. Includes nothing else of ours, because the nginx module
+ * uses it, too.
  *
- * A message of a Unix SOCK_SEQPACKET socket is this header, then `len` bytes that were read from the socket already,
- * and with them, as SCM_RIGHTS, the socket. A relay that gives more bytes than fit sends none of them, but a file with
- * them as a second descriptor. Both sides are on one machine, so numbers are in its byte order.
+ * A message on a Unix SOCK_SEQPACKET socket is this header, then `len` bytes that were already read from the passed
+ * socket, which goes along as SCM_RIGHTS. If the bytes do not fit, a relay sends them in a file, as a second
+ * descriptor, instead. Both sides are on one machine, so numbers are in its byte order.
  *
  *   <listen_socket>.handoff   relays give to each other here
  *   <listen_socket>.front     nginx gives what clients begin. There only while the relay takes new ones */
@@ -17,14 +17,14 @@
 #define HANDOFF_WIRE_FRONT  ".front"
 
 enum {
-    HANDOFF_WIRE_BYTES = 32768, /* a message's, at most, with its header */
-    HANDOFF_WIRE_PROXIED = 1,   /* its X-Forwarded-For is nginx' word */
-    HANDOFF_WIRE_ALONE = 2,     /* a client's own socket, which nginx gave for this one request */
+    HANDOFF_WIRE_BYTES = 32768, /* the largest message, with its header */
+    HANDOFF_WIRE_PROXIED = 1,   /* its X-Forwarded-For was set by nginx */
+    HANDOFF_WIRE_ALONE = 2,     /* the client's own socket, passed by nginx for this one request */
 };
 
 struct handoff_wire {
     uint32_t magic;
-    uint32_t flags; /* on .front: none; what comes there is PROXIED and ALONE */
+    uint32_t flags; /* 0 on .front, where all are PROXIED and ALONE */
     uint64_t len;
 };
 

@@ -1,4 +1,4 @@
-/* hex.h: hexadecimal digits, read and written. */
+/* hex.h: reads and writes hexadecimal digits. Any thread. */
 #ifndef CG_COMMON_HEX_H
 #define CG_COMMON_HEX_H
 
@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Its value, large or small; -1: it is none. */
+/* The value of a digit in either case; -1: it is none. */
 static inline int hex_digit(char c)
 {
     return c >= '0' && c <= '9'   ? c - '0'
@@ -15,7 +15,7 @@ static inline int hex_digit(char c)
                                   : -1;
 }
 
-/* The number that `count` digits say, at most 16; false: one of them is none. */
+/* Reads a number of `count` digits, at most 16. False: one of them is no digit. */
 static inline bool hex_number(const char *digits, size_t count, uint64_t *number)
 {
     *number = 0;
@@ -28,7 +28,7 @@ static inline bool hex_number(const char *digits, size_t count, uint64_t *number
     return true;
 }
 
-/* 2 * len small digits, without a NUL. */
+/* Writes 2 * len lower-case digits, without a NUL. */
 static inline void hex_write(char *out, const void *bytes, size_t len)
 {
     static const char digits[] = "0123456789abcdef";

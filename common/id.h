@@ -1,5 +1,5 @@
-/* id.h: identifiers that are credentials. 128 random bits from the kernel, so that they neither
- * collide nor can be guessed; never logged, never shown to another user. */
+/* id.h: identifiers that serve as credentials: 128 random bits from the kernel, which neither collide nor can be
+ * guessed. Never log them or show them to another user. Any thread. */
 #ifndef CG_COMMON_ID_H
 #define CG_COMMON_ID_H
 
@@ -12,8 +12,8 @@ enum { ID_PREFIX_MAX = 8, ID_MAX = ID_PREFIX_MAX + 32 + 1 }; /* bytes; ID_MAX wi
 /* `prefix` (at most ID_PREFIX_MAX bytes) and 32 lower-case hexadecimal digits, NUL-terminated. */
 void id_make(const char *prefix, char out[ID_MAX]);
 
-/* Whether `text` has exactly the shape that id_make(prefix) gives. Checked before any look-up, so
- * that padding or collation can never make a different text match. */
+/* Whether `text` has exactly the form of id_make(prefix). Check it before any look-up, so that padding or collation
+ * cannot make another text match. */
 bool id_is(struct str text, const char *prefix);
 
 /* A random number, never 0. */

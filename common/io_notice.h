@@ -1,5 +1,5 @@
-/* io_notice.h: what relays tell each other about a Socket.IO namespace without a number, as the payload of WIRE_IO on
- * the channel of the namespace's conversation. Length-framed; read with checks, like all of the wire. */
+/* io_notice.h: notices between relays about a Socket.IO namespace that are not stored messages: the payload of WIRE_IO
+ * on the channel of the namespace's conversation. Length-framed and validated when read. Any thread. */
 #ifndef CG_COMMON_IO_NOTICE_H
 #define CG_COMMON_IO_NOTICE_H
 
@@ -11,8 +11,8 @@ enum io_notice_kind {
     IO_NOTICE_JOIN = 2,       /* the sockets of `audience` join `body` (a room) */
     IO_NOTICE_LEAVE = 3,      /* … leave it */
     IO_NOTICE_DISCONNECT = 4, /* … are disconnected by the server */
-    IO_NOTICE_TAKEN = 5,      /* the socket `body` (a sid) now belongs to another relay: whoever else has it drops it
-                               * without a word */
+    /* Another relay has recovered the socket `body` (a sid): drop it without notifying its client. */
+    IO_NOTICE_TAKEN = 5,
     IO_NOTICE_KIND_MAX = IO_NOTICE_TAKEN,
 };
 

@@ -1,8 +1,8 @@
 /* log.h: one line per event: `ts=… level=… program=… event=… key=value …`.
  *
- * A line is one write(2) to a file opened with O_APPEND, so lines of several threads never mix.
- * Control characters are replaced, so nothing from outside can forge a line. Never pass message
- * content, names, or ids that act as credentials; connections and rooms go by internal number. */
+ * A line is one write(2) to a file opened with O_APPEND, so lines of several threads never mix. Control characters are
+ * replaced, so that input cannot forge a line. Never pass message content, names, or ids that are credentials; name
+ * connections and rooms by their internal numbers. Any thread. */
 #ifndef CG_COMMON_LOG_H
 #define CG_COMMON_LOG_H
 
@@ -14,13 +14,13 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 /* Opens the log. `path` NULL or empty: standard error. */
 enum err log_open(const char *program, const char *path, enum log_level level) CG_MUST_CHECK;
-/* Opens the same path again, after it was moved away (SIGHUP). Keeps the old one if that fails. */
+/* Opens the same path again after log rotation (SIGHUP). Keeps the old file if that fails. */
 void log_reopen(void);
 void log_close(void);
 /* The level of that name, or -1. */
 int log_level_of(const char *name);
 
-/* Format gives `key=value` pairs; quote a value that may hold blanks: msg="%s". */
+/* `format` has `key=value` pairs; quote a value that may contain blanks: msg="%s". */
 void log_write(enum log_level level, const char *event, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)

@@ -1,5 +1,5 @@
-/* map.h: a hash table from a non-zero 64-bit number to a pointer. Open addressing, at most 3/4 full;
- * grows and shrinks by itself. The caller owns what the pointers lead to. */
+/* map.h: a hash table from a non-zero 64-bit number to a pointer. Open addressing, at most 3/4 full, resized
+ * automatically. The caller owns what the pointers point to. Not thread-safe. */
 #ifndef CG_COMMON_MAP_H
 #define CG_COMMON_MAP_H
 
@@ -22,9 +22,9 @@ void map_fini(struct map *map);
 
 /* NULL if there is none. */
 void *map_get(const struct map *map, uint64_t key);
-/* Sets or replaces; `key` is not 0 and `value` not NULL. */
+/* Sets or replaces the value; `key` must not be 0 and `value` not NULL. */
 void map_put(struct map *map, uint64_t key, void *value);
-/* Removes and returns it; NULL if there was none. */
+/* Removes the entry and returns its value; NULL if there was none. */
 void *map_take(struct map *map, uint64_t key);
 
 /* For keys that are hashes: the values of one key are a chain, whose links are part of them (container_of). map_get gives

@@ -1,6 +1,7 @@
-/* message.h: a stored event of a conversation, and how relays tell each other of it through Redis.
+/* message.h: a stored event of a conversation, and the wire format in which relays publish it through Redis. Any
+ * thread.
  *
- * Conversations and users go by their internal numbers; public ids are credentials and stay out. */
+ * Conversations and users are named by their internal numbers; public ids are credentials and are left out. */
 #ifndef CG_COMMON_MESSAGE_H
 #define CG_COMMON_MESSAGE_H
 
@@ -22,18 +23,18 @@ enum message_kind {
     MESSAGE_VIDEO = 7,
     MESSAGE_TRANSFER = 8,  /* content: {"fromId":…,"toId":…,"score":n}, public ids */
     MESSAGE_EVENT = 9,     /* Socket.IO; content: a JSON array, the event's name and its arguments */
-    MESSAGE_EDIT = 10,     /* content: {"of":SEQ,"content":…}; without content if a later one took its place */
+    MESSAGE_EDIT = 10,     /* content: {"of":SEQ,"content":…}; without content if a later edit replaced it */
     MESSAGE_RECALL = 11,   /* content: {"of":SEQ} */
     MESSAGE_REACTION = 12, /* content: {"of":SEQ,"emoji":…,"on":BOOL}; without the rest if its user is erased */
-    /* Of a conversation of the application's. The sender is whom it concerns, `by` who did it (a user's number; 0: the
-     * application). store_app_event.h stores them together with the change itself. */
+    /* In an application's conversations. The sender is the user it is about, `by` the user who did it (a number; 0:
+     * the application). store_app_event.h stores them together with the change itself. */
     MESSAGE_JOINED = 13,  /* content: {"by":USER,"role":ROLE}, and ,"was":ROLE of one who was a member already */
     MESSAGE_REMOVED = 14, /* content: {"by":USER} */
     MESSAGE_RENAMED = 15, /* content: {"name":TEXT}, its sender called it so; {} once they are erased */
     MESSAGE_KIND_MAX = MESSAGE_RENAMED,
 };
 
-/* An event about another message, or about the conversation, which only protocols that know of it show. */
+/* An event about another message or about the conversation, which only some protocols show. */
 static inline bool message_is_aside(enum message_kind kind)
 {
     return kind >= MESSAGE_EDIT;
@@ -57,32 +58,31 @@ static inline bool message_is_change(enum message_kind kind)
     return kind >= MESSAGE_JOINED && kind <= MESSAGE_RENAMED;
 }
 
-/* A coming or going, as the front ends of old show it. */
+/* A join or leave by presence, as the older front ends show it. */
 static inline bool message_is_presence(enum message_kind kind)
 {
     return kind == MESSAGE_JOIN || kind == MESSAGE_LEAVE;
 }
 
-/* A coming or going of either sort: whoever wants what was said jumps over them, and they are not kept for as long. */
+/* A join or leave by presence or by membership. Histories of messages skip these, and they are not kept as long. */
 static inline bool message_is_passing(enum message_kind kind)
 {
     return message_is_presence(kind) || kind == MESSAGE_JOINED || kind == MESSAGE_REMOVED;
 }
 
-/* What somebody said, and may take back; counts as unread. As STORE_KINDS_SAID in store_sql.h. */
+/* What a user wrote: counts as unread and can be recalled. The same kinds as STORE_KINDS_SAID in store_sql.h. */
 static inline bool message_is_said(enum message_kind kind)
 {
     return kind == MESSAGE_TEXT || (kind >= MESSAGE_EMOJI && kind <= MESSAGE_VIDEO);
 }
 
-/* What every protocol shows in the place of a message that was taken back. */
+/* The content that every protocol shows for a recalled message. */
 #define MESSAGE_RECALLED_TEXT "消息已撤回"
 
 enum { MESSAGE_CLIENT_ID_MAX = 64, MESSAGE_EXTRA_MAX = 4096, MESSAGE_META_MAX = 4096 };
-/* Whose name a message has that an application says for itself: nobody else is given it (name.h). */
+/* The sender's name of an application's own messages, which no user can have (name.h). */
 #define MESSAGE_SYSTEM_NAME "system"
-/* In front of the client_id of what is no message of a client's: a character that no client's id may hold, so that none of
- * theirs can be taken for it. */
+/* The first character of a client_id that is not from a client; clients' ids cannot contain it. */
 #define MESSAGE_ID_TRANSFER "\x01"
 #define MESSAGE_ID_RECORD   "\x02"
 #define MESSAGE_ID_CALL     "\x03" /* of a call with an Idempotency-Key that named no message */
@@ -92,34 +92,36 @@ struct message {
     uint64_t conversation; /* conversation.id */
     uint64_t seq;          /* 1, 2, 3 … in the conversation; 0 before the commit */
     uint64_t sender;       /* user.id; 0: nobody */
-    uint64_t batch; /* the transaction that stored it, by a random number: what tells it from another message that
-                            * has the same seq after the database was put back to an older state */
-    int64_t at_ms;  /* when it was stored, Unix time */
+    /* Random number of the transaction that stored it: distinguishes it from another message that gets the same seq
+     * after the database was put back to an older state. */
+    uint64_t batch;
+    int64_t at_ms; /* when it was stored, Unix time */
     enum message_kind kind;
     struct str sender_name; /* as it was then */
-    /* Of a sender who is a user of the application, and stored: its id of them, and their face. Else empty. */
+    /* Of a stored message whose sender is an application's user: the application's id and face of the user. Else
+     * empty. */
     struct str author_id, author_face;
     struct str content;
     struct str client_id; /* the sender's own id for it, for idempotence; may be empty */
     struct str sent_at;   /* by the sender's clock, in the sender's form (text_is_sent_at); may be empty */
-    uint64_t revised_by;  /* read from the database: the event that changed it last, whose text this is; 0: none */
+    uint64_t revised_by;  /* when read from the database: the edit or recall that set its present content; 0: none */
     bool recalled;        /* likewise: it is a MESSAGE_TEXT that says MESSAGE_RECALLED_TEXT now, whatever it was */
-    struct str audience;  /* whom in a Socket.IO namespace it is for (common/audience.h); empty: everybody */
-    struct str extra;     /* what else it held: message_about and message_frame; may be empty */
-    uint64_t reply_to;    /* before it is stored: the number of the message that it answers, for the journal to look */
+    struct str audience;  /* in a Socket.IO namespace: its audience (common/audience.h); empty: everybody */
+    struct str extra;     /* further fields: message_about and message_frame; may be empty */
+    uint64_t reply_to;    /* before it is stored: the message that it answers, which the journal checks */
 };
 
-/* What stands in `extra` in front of the members of common/about.h. */
+/* The mark in `extra` before the members of common/about.h. */
 #define MESSAGE_ABOUT_MARK '\x01'
 
-/* Of what it holds besides, as members of a JSON object without the braces: meta, reply_to and mentions. */
+/* The fields meta, reply_to and mentions, as members of a JSON object without the braces. */
 static inline struct str message_about(const struct message *message)
 {
     struct str extra = message->extra;
     return extra.len && extra.ptr[0] == MESSAGE_ABOUT_MARK ? (struct str){extra.ptr + 1, extra.len - 1} : STR("");
 }
 
-/* The same of a friend's message: the rest of its frame, at most MESSAGE_EXTRA_MAX bytes. */
+/* The other fields of a friend chat's frame, at most MESSAGE_EXTRA_MAX bytes, in the same form. */
 static inline struct str message_frame(const struct message *message)
 {
     struct str extra = message->extra;
@@ -138,14 +140,13 @@ size_t message_size(const struct message *message);
  *   seq(8) batch(8) sender(8) at_ms(8) kind(1) name(2+n) sent_at(1+n) audience(2+n) content(4+n) extra(2+n)
  *   author_id(1+n) author_face(2+n)
  *
- * WIRE_PRESENCE says that who is present in `conversation` has changed; WIRE_HISTORY that `user` asked
- * for its history on all sockets; WIRE_FRIENDS, on the channel of a user's inbox, that the user has a new
- * friend. WIRE_RAW is followed by UTF-8 to be shown as it is to the readers in `conversation` of the
- * encoding whose number stands in `user`. WIRE_IO is followed by a notice about a Socket.IO namespace
- * (common/io_notice.h). WIRE_READ, on the channel of a user's inbox, is followed by a conversation(8) and a seq(8): how
- * far the user has read it. WIRE_SANCTION (common/sanction.h) and WIRE_DRAIN, followed by a relay's name, are
- * operators' word and come on the channel WIRE_CONTROL; so does WIRE_LOAD, followed by the relay's machine(8) and how
- * many clients it has(8). The count of all these is 0. */
+ * WIRE_PRESENCE: presence in `conversation` has changed. WIRE_HISTORY: `user` asked for its history on all sockets.
+ * WIRE_FRIENDS, on the channel of a user's inbox: the user has a new friend. WIRE_RAW is followed by UTF-8 to be sent
+ * unchanged to the clients in `conversation` with the encoding whose number is in `user`. WIRE_IO is followed by a
+ * notice about a Socket.IO namespace (common/io_notice.h). WIRE_READ, on the channel of a user's inbox, is followed by
+ * a conversation(8) and a seq(8): how far the user has read it. WIRE_SANCTION (common/sanction.h) and WIRE_DRAIN,
+ * followed by a relay's name, are operators' orders and use the channel WIRE_CONTROL; so does WIRE_LOAD, followed by
+ * the relay's machine(8) and its number of clients(8). In all of these `count` is 0. */
 enum wire_kind {
     WIRE_MESSAGES = 1,
     WIRE_PRESENCE = 2,
@@ -160,10 +161,9 @@ enum wire_kind {
     WIRE_KIND_MAX = WIRE_LOAD,
 };
 
-/* The channel on which the relays hear of things that concern one user: a conversation's number that no
- * conversation has. */
+/* The channel for notices about one user: a number that no conversation has. */
 #define WIRE_INBOX(user) (UINT64_C(1) << 63 | (user))
-/* The channel that every relay listens to: the inbox of a user that there is not. */
+/* The channel that every relay listens to: the inbox of a user number that does not exist. */
 #define WIRE_CONTROL WIRE_INBOX(0)
 
 struct wire_header {
@@ -183,7 +183,7 @@ enum err wire_get_header(struct str *at, struct wire_header *header) CG_MUST_CHE
 /* Reads one record of `header`'s conversation; the texts point into *at's bytes and are valid UTF-8. */
 enum err wire_get_message(struct str *at, const struct wire_header *header, struct message *message) CG_MUST_CHECK;
 
-/* What follows the header of WIRE_READ, or as two numbers that of WIRE_LOAD. */
+/* The payload of WIRE_READ; WIRE_LOAD uses it for its two numbers. */
 struct wire_mark {
     uint64_t conversation, seq;
 };

@@ -1,8 +1,8 @@
-/* origin.h: whether a page of some site may talk to this server: the header Origin (RFC 6454, Fetch), which browsers
- * set and pages cannot. What sends none is no browser and is not concerned.
+/* origin.h: decides whether a web page may use this server, by the Origin header (RFC 6454, Fetch), which browsers set
+ * and pages cannot. Clients that send none are not browsers and are allowed. Any thread.
  *
- * No protocol uses cookies or anything else that a browser adds by itself, so no session is to be had by a foreign
- * page. What is kept from it are machines behind the browser, to which the page has no way of its own. */
+ * No protocol uses cookies or anything else that a browser adds by itself, so a foreign page cannot take over a
+ * session. The check protects servers that only the browser's machine can reach, and the page itself cannot. */
 #ifndef CG_COMMON_ORIGIN_H
 #define CG_COMMON_ORIGIN_H
 
@@ -10,18 +10,18 @@
 #include "common/str.h"
 
 enum origin {
-    ORIGIN_OWN,      /* none, or the server's own */
-    ORIGIN_LISTED,   /* another one that may: its pages must be told so (CORS) */
-    ORIGIN_FOREIGN,  /* may not */
-    ORIGIN_MISNAMED, /* may not: it calls the server by a name that is none of its own */
+    ORIGIN_OWN,      /* no Origin, or the server's own */
+    ORIGIN_LISTED,   /* another one that is allowed, by CORS headers */
+    ORIGIN_FOREIGN,  /* refused */
+    ORIGIN_MISNAMED, /* refused: the request names the server by a name that it does not have */
 };
 
-/* The settings of that name. */
+/* The settings of the same names. */
 struct origin_rules {
     const char *origins, *server_names;
 };
 
-/* What pages of another origin may send, for Access-Control-Allow-Headers: all that we read, and what libraries add. */
+/* For Access-Control-Allow-Headers: every header that we read, and those that libraries add. */
 #define ORIGIN_HEADERS \
     "Authorization, Cache-Control, Content-Type, Idempotency-Key, Last-Event-ID, Token, X-Requested-With"
 
@@ -43,18 +43,19 @@ static inline bool origin_is_refused(enum origin origin)
     return origin == ORIGIN_FOREIGN || origin == ORIGIN_MISNAMED;
 }
 
-/* Whether `host` is a name of the loopback interface, or none: pages for operators are shown to nobody else. */
+/* Whether `host` names the loopback interface or is empty. Pages for operators are served only then. */
 bool origin_asks_here(struct str host);
 
-/* The origin as it may stand in logs and between quotes: printable ASCII, cut to ORIGIN_TEXT_MAX. */
+/* The origin in a form that is safe in logs and between quotes: printable ASCII, cut to ORIGIN_TEXT_MAX. */
 enum { ORIGIN_TEXT_MAX = 256 };
 void origin_text(struct str origin, char out[ORIGIN_TEXT_MAX]);
 
-/* Counts and logs a refusal, and says what is not wanted: the origin or the name. */
+/* Counts and logs a refusal. Sets `out` to the refused origin or name. */
 void origin_refuse(enum origin why, struct str origin, struct str host, char out[ORIGIN_TEXT_MAX]);
-/* Makes what origin_refuse said one more member of a refusal's body, "origin" or "host", if that is an object that has members. */
+/* Adds the text from origin_refuse to a refusal's body as the member "origin" or "host", if the body is an object with
+ * members. */
 void origin_add_to(struct buf *json, enum origin why, const char *said);
-/* The setting that would let it in. */
+/* The setting that would allow it. */
 const char *origin_setting(enum origin why);
 
 #endif

@@ -1,21 +1,21 @@
-/* rights.h: what a look-up has seen of a user's rights, so that whoever relies on it later can tell whether something was
- * taken away since. A user's generation is raised in the very transaction that takes something away. */
+/* rights.h: the generation of a user's rights as a look-up has read it, so that a later check can tell whether a right
+ * was revoked since. The transaction that revokes a right raises the user's generation. */
 #ifndef CG_COMMON_RIGHTS_H
 #define CG_COMMON_RIGHTS_H
 
 #include "common/token.h"
 
-/* The generation of a user who was erased, which nobody has proved a right under. */
+/* The generation of an erased user: no right can have been proved in it. */
 #define RIGHTS_ERASED UINT32_MAX
 
 struct rights {
     uint32_t generation;
     uint32_t tokens;  /* tokens of ours of an earlier generation are void */
-    int64_t tokens_s; /* Unix time: tokens of others that are no younger are void; 0: none is */
+    int64_t tokens_s; /* Unix time: tokens issued by others up to then are void; 0: none is */
 };
 
-/* Whether a token of that user's is still good. One that says neither its generation nor when it was given out (`iat`)
- * is void once any was. */
+/* Whether a token of that user is still valid. A token that has neither a generation nor the time it was issued
+ * (`iat`) is void once any was revoked. */
 static inline bool rights_accept(const struct rights *rights, const struct token *token)
 {
     if (token->generation >= 0)

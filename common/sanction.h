@@ -1,4 +1,4 @@
-/* sanction.h: what an operator imposes on a user or an address, as it is stored, and as the relays are told of it. */
+/* sanction.h: an operator's sanction of a user or an address, as stored and as sent to relays. Any thread. */
 #ifndef CG_COMMON_SANCTION_H
 #define CG_COMMON_SANCTION_H
 
@@ -10,9 +10,9 @@
 
 /* Values are stored: never renumber. */
 enum sanction_kind {
-    SANCTION_MUTE = 1, /* may be there and read, may not post */
-    SANCTION_BAN = 2,  /* may not be there */
-    SANCTION_KICK = 3, /* is put out, and may come again at once: told, never stored */
+    SANCTION_MUTE = 1, /* may read, but not post */
+    SANCTION_BAN = 2,  /* may not join or connect */
+    SANCTION_KICK = 3, /* disconnected, and may reconnect at once; sent to relays, never stored */
     SANCTION_REVOCATION =
         4, /* what was proved before it is void (common/store/store_rights.h): has to be proved again */
 };
@@ -24,26 +24,26 @@ enum {
     SANCTION_LONGEST_S = 10 * 366 * 24 * 3600,
 };
 
-/* Whom and where: exactly one of user, address and name is given, but for a revocation of everybody's tokens. */
+/* Exactly one of user, address and name is given, except for a revocation of all tokens. */
 struct sanction {
     uint64_t id;
     enum sanction_kind kind;
     uint64_t user;                      /* 0: not by user */
     char address[SANCTION_ADDRESS_MAX]; /* "": not by address; else as sanction_address writes it */
-    char name[SANCTION_NAME_MAX];       /* "": not by name; of a Socket.IO socket, whose users are names only */
+    char name[SANCTION_NAME_MAX];       /* "": not by name; for Socket.IO, whose users have only names */
     uint64_t conversation;              /* 0: everywhere */
     int64_t until_ms;                   /* Unix time; 0: for good */
     bool lifted;
-    uint32_t generation; /* of a revocation: the user's rights' since it (common/rights.h) */
+    uint32_t generation; /* of a revocation: the generation since (common/rights.h) */
     int64_t changed_ms;  /* when it was made or lifted, by the database's clock */
 };
 
-/* One way to write an address: IPv4 as it is, IPv6 as its /64, which is what one customer has. ERR_INVALID: it is
- * none. */
+/* The canonical form of an address: IPv4 unchanged, IPv6 as its /64, which is what one customer has. ERR_INVALID: it
+ * is no address. */
 enum err sanction_address(struct str text, char out[SANCTION_ADDRESS_MAX]) CG_MUST_CHECK;
 
-/* The payload of WIRE_SANCTION: nothing, which means that what is stored has changed, or a kick:
- * user(8) conversation(8) address(1+n) name(2+n), little-endian. */
+/* The payload of WIRE_SANCTION: empty, if the stored sanctions have changed, or a kick: user(8) conversation(8)
+ * address(1+n) name(2+n), little-endian. */
 void sanction_add_kick(struct buf *out, const struct sanction *kick);
 enum err sanction_get_kick(struct str bytes, struct sanction *kick) CG_MUST_CHECK;
 

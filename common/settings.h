@@ -1,4 +1,4 @@
-/* settings.h: every setting of every program, as rows that carry their own documentation.
+/* settings.h: the settings of all programs, defined in a table that includes their documentation.
  *
  * One file may serve all programs: a setting that only another program uses is accepted and ignored.
  * Precedence: default < configuration file < environment (CHAGUAN_NAME) < --set name=value. */
@@ -79,7 +79,7 @@ struct settings {
     char *sql_dir;
     char *site_dir, *site_policy; /* nginx': deploy/run.sh reads them */
 
-    uint64_t old_names; /* which of settings_renamed.h were given by their old name */
+    uint64_t old_names; /* which rows of settings_renamed.h were given by their old name */
 };
 
 /* Reads defaults, then `file` (NULL: none), then the environment, then `count` texts "name=value".
@@ -88,13 +88,13 @@ enum err settings_load(struct settings *settings, const char *file, char *const 
                        char why[256]) CG_MUST_CHECK;
 void settings_fini(struct settings *settings);
 
-/* Whether nobody comes in without a token of a user of the application. */
+/* Whether every connection needs a token of an application's user (doors = token). */
 static inline bool settings_doors_closed(const struct settings *settings)
 {
     return settings->doors && settings->doors[0] == 't';
 }
 
-/* Calls `fn` for each setting that was given by a name that it had before (common/settings_renamed.h). */
+/* Calls `fn` for each setting that was given by its old name (common/settings_renamed.h). */
 typedef void settings_old_name_fn(void *arg, const char *old, const char *now);
 void settings_each_old_name(const struct settings *settings, settings_old_name_fn *fn, void *arg);
 

@@ -1,5 +1,5 @@
-/* settings_renamed.h: names that settings had before: they are still taken, with a warning.
- * X(old, now), in the order of the renaming. */
+/* settings_renamed.h: former names of settings, still accepted with a warning. X(old, now), in the order of the
+ * renaming. */
 #ifndef CG_COMMON_SETTINGS_RENAMED_H
 #define CG_COMMON_SETTINGS_RENAMED_H
 

@@ -1,5 +1,5 @@
-/* space_name.h: what a space may be called. The name is a path of its own, /NAME, so it must be none that
- * the product uses otherwise. */
+/* space_name.h: the rules for a space's name. It is a path, /NAME, so it must be none that the product uses otherwise.
+ * Any thread. */
 #ifndef CG_COMMON_SPACE_NAME_H
 #define CG_COMMON_SPACE_NAME_H
 
@@ -7,10 +7,11 @@
 
 enum { SPACE_NAME_MAX_CHARS = 64 };
 
-/* Whether there may be a space of that name: a text by text_check_label without '/', '\', '?', '#', '%', '.' in front, and not a reserved word. */
+/* Whether a space can have that name: a text by text_check_label without '/', '\', '?', '#', '%', '.' in front, and
+ * not a reserved word. */
 bool space_name_ok(struct str name);
 
-/* Whether a new space may be called so: by name_judge, too. */
+/* Whether a new space may get that name: the same, and name_judge. */
 bool space_name_new_ok(struct str name);
 
 #endif

@@ -24,8 +24,8 @@ static inline bool str_eq(struct str a, struct str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-/* FNV-1a, never 0: a key for a map, or a slot. What it gives equal the bytes must tell apart. `seed`: STR_HASH_SEED, or a
- * random number if strangers choose the text and would profit from two that meet. */
+/* FNV-1a, never 0: a key for a map, or a slot. Equal hashes must be told apart by comparing the bytes. `seed`:
+ * STR_HASH_SEED, or a random number if clients choose the text and could profit from collisions. */
 #define STR_HASH_SEED UINT64_C(0xcbf29ce484222325)
 static inline uint64_t str_hash(struct str text, uint64_t seed)
 {
@@ -34,7 +34,7 @@ static inline uint64_t str_hash(struct str text, uint64_t seed)
     return seed ? seed : 1;
 }
 
-/* Takes the first `len` bytes off; false, and nothing is done, if there are fewer. */
+/* Moves the first `len` bytes from *from to *taken. False, without effect, if there are fewer. */
 static inline bool str_take(struct str *from, size_t len, struct str *taken)
 {
     if (from->len < len)
@@ -45,7 +45,7 @@ static inline bool str_take(struct str *from, size_t len, struct str *taken)
     return true;
 }
 
-/* The same into `out`. */
+/* The same, copied into `out`. */
 static inline bool str_copy_off(struct str *from, size_t len, void *out)
 {
     struct str taken;

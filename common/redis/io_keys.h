@@ -1,5 +1,5 @@
-/* io_keys.h: what Redis knows of Socket.IO sockets: who is connected where, in which rooms, under which name. Written
- * by the relays and the admin REST calls, always by the scripts of io_scripts.h, which run whole and make the keys.
+/* io_keys.h: the keys in Redis about Socket.IO sockets: which relay has them, their rooms and names. The relays and
+ * the admin REST calls write them, always through the atomic scripts of io_scripts.h, which also build the keys.
  *
  *   <prefix>:io:all:<nsp>            SET   sids of all sockets of a namespace
  *   <prefix>:io:rooms:<nsp>          SET   names of its rooms that have a socket
@@ -17,10 +17,10 @@
  *   <prefix>:io:relays               SET   of the entries that may have such a set
  *   <prefix>:io:reaped:<entry>       "1" with an expiry: others took it for dead and dropped its sockets
  *
- * `entry` is the relay's, as in presence_keys.h, whose leases decide who lives. Namespaces and rooms are any UTF-8
- * without NUL; a namespace has no blank. sids are 20 characters of base64url and public, pids 24 and secret. Sockets of
- * clients of Socket.IO's version 2 have no pid, and their sid is that of their connection, by which they can also be
- * spoken for; in other namespaces than "/" it is the namespace, '#' and that. */
+ * `entry` is the relay's, as in presence_keys.h, whose leases decide which relays are alive. Namespaces and rooms are
+ * any UTF-8 without NUL; a namespace has no blank. sids are 20 characters of base64url and public, pids 24 and secret.
+ * Sockets of clients of Socket.IO's version 2 have no pid, and their sid is their connection's, which is a credential;
+ * in namespaces other than "/" it is the namespace, '#' and that. */
 #ifndef CG_COMMON_REDIS_IO_KEYS_H
 #define CG_COMMON_REDIS_IO_KEYS_H
 

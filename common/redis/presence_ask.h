@@ -1,10 +1,10 @@
-/* presence_ask.h: what is asked of Redis about who is present (common/redis/presence_keys.h), as Lua that EVAL runs
- * whole. Each looks at as many users as it is told, and for each at the relays that have an entry of theirs: at one, as a
- * rule (tests/unit/redis/test_script_costs.c). */
+/* presence_ask.h: queries about presence (common/redis/presence_keys.h), as Lua scripts for EVAL. Each visits the
+ * number of users that it is given, and for each the relays with an entry for them, usually one
+ * (tests/unit/redis/test_script_costs.c). */
 #ifndef CG_COMMON_REDIS_PRESENCE_ASK_H
 #define CG_COMMON_REDIS_PRESENCE_ASK_H
 
-/* Whether a relay that lives has an entry of this user there; `who` is "<conversation>:<user>". */
+/* Whether a live relay has an entry for the user; `who` is "<conversation>:<user>". */
 #define PRESENCE_LUA \
     "local function is_there(who) " \
     "  for _, entry in ipairs(redis.call('SMEMBERS', ARGV[1] .. ':who:' .. who)) do " \

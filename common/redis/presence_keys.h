@@ -1,5 +1,5 @@
-/* presence_keys.h: the names under which presence lies in Redis, shared by who writes it (the relays)
- * and who asks (the REST process, the operator's command). Names only; this file knows no Redis.
+/* presence_keys.h: the names of presence's keys in Redis, shared by the relays, which write them, and by the REST
+ * process and the operator's command, which read them. Names only; does not use Redis. Any thread.
  *
  *   <prefix>:room:<conversation>         channel of what relays tell each other of the conversation
  *   <prefix>:presence:<conversation>     HASH  "<relay>:<incarnation>:<user>" →
@@ -17,9 +17,9 @@
  *                                        deleted by the relay that the user joins through
  *   <prefix>:count:<what>                a number with an expiry: attempts with a wrong password
  *
- * Numbers are decimal. A relay's name never holds ':'. A user is online in a conversation if the
- * admission exists or any member of `who` has a lease. A user of the application is online while they are in the conversation
- * that is their inbox (WIRE_INBOX), in which their connections are entered by the relay and which has no `here`. */
+ * Numbers are decimal. A relay's name never holds ':'. A user is online in a conversation if the admission exists or
+ * any member of `who` has a lease. An application's user is online while present in the conversation that is their
+ * inbox (WIRE_INBOX), where the relay enters their connections; it has no `here`. */
 #ifndef CG_COMMON_REDIS_PRESENCE_KEYS_H
 #define CG_COMMON_REDIS_PRESENCE_KEYS_H
 
@@ -33,7 +33,7 @@ enum {
     PRESENCE_ENTRY_MAX = 56, /* bytes of "<relay>:<incarnation>", with its NUL */
 };
 
-/* Its length. */
+/* Returns its length. */
 static inline size_t presence_channel(char out[PRESENCE_KEY_MAX], const char *prefix, uint64_t conversation)
 {
     return (size_t)snprintf(out, PRESENCE_KEY_MAX, "%s:room:%llu", prefix, (unsigned long long)conversation);
@@ -63,7 +63,7 @@ static inline void presence_here_key(char out[PRESENCE_KEY_MAX], const char *pre
     snprintf(out, PRESENCE_KEY_MAX, "%s:here:%llu", prefix, (unsigned long long)conversation);
 }
 
-/* "<relay>:<incarnation>", as it stands in `who` and in a lease's name. */
+/* "<relay>:<incarnation>", as in `who` and in a lease's name. */
 static inline void presence_entry(char out[PRESENCE_ENTRY_MAX], const char *relay, uint64_t incarnation)
 {
     snprintf(out, PRESENCE_ENTRY_MAX, "%s:%llu", relay, (unsigned long long)incarnation);

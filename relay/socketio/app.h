@@ -25,8 +25,8 @@ struct sio_event {
 
 struct app {
     const char *name; /* as in the setting io_app */
-    const char *const
-        *namespaces;   /* namespaces that it serves, ending with NULL; or NULL: those of the setting io_namespaces */
+    /* Namespaces that it serves, ending with NULL; or NULL: those of the setting io_namespaces. */
+    const char *const *namespaces;
     bool demo;         /* enabled by the setting `demos`, regardless of io_app */
     bool recoverable;  /* its sockets get a pid, its stored events an offset */
     size_t state_size; /* bytes of a socket's state, zeroed */
