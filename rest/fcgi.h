@@ -1,4 +1,4 @@
-/* fcgi.h: one FastCGI request of a connection, read and answered. The only module that knows libfcgi. */
+/* fcgi.h: reads and answers the FastCGI requests of a connection. The only module that uses libfcgi. */
 #ifndef CG_REST_FCGI_H
 #define CG_REST_FCGI_H
 
@@ -9,31 +9,32 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* Once, before any thread serves. */
+/* Call it once, before any thread serves. */
 enum err fcgi_init(void) CG_MUST_CHECK;
 
-/* Whether fcgi_serve would find all of a request on the connected socket `fd`, or its end, without waiting. False for
- * whole ones of more than 8 KB, too. */
+/* Whether the connected socket `fd` has a whole request, or its end, so that fcgi_read would not block. False for
+ * requests of more than 8 KB, too. */
 bool fcgi_is_whole(int fd);
 
-/* A request and the connection that it came on, from when it was read to its answer. */
+/* A request with its connection, from when it was read to its answer. */
 struct fcgi_request;
 
-/* Waits for a request on the connected socket `fd`: NULL if there is none, then it is closed. Blocks; only the socket's
- * own timeouts (SO_RCVTIMEO, SO_SNDTIMEO) bound that and what follows. To be answered by any thread. */
+/* Waits for a request on the connected socket `fd`. NULL if there is none; `fd` is then closed. Blocks, bounded only
+ * by the socket's timeouts (SO_RCVTIMEO, SO_SNDTIMEO), which also apply to the answer. Any thread may answer the
+ * request. */
 struct fcgi_request *fcgi_read(int fd);
 const struct http_request *fcgi_http(const struct fcgi_request *request);
 
-/* Its claim to a thread, and back. */
+/* The request's claim (share.h), and the reverse. */
 struct claim *fcgi_claim(struct fcgi_request *request);
 struct fcgi_request *fcgi_of_claim(struct claim *claim);
 
-/* Whether whoever asked has left, so that nobody would read the answer. */
+/* Whether the client has left, so that nobody would read the answer. */
 bool fcgi_is_gone(const struct fcgi_request *request);
 
-/* Has `answer` (router_serve, router_refuse) answer it, and frees it. Returns the socket if the peer wants to go on using
- * the connection, with nothing of this request left in it; else -1, it has been closed. It is closed in any case once
- * *stopping. */
+/* Answers the request with `answer` (router_serve, router_refuse) and frees it. Returns the socket if the peer keeps
+ * the connection open and nothing of this request is left in it; else closes it and returns -1. Always closes it once
+ * *stopping is set. */
 int fcgi_answer(struct fcgi_request *request, router_answer *answer, const struct backends *backends,
                 const atomic_bool *stopping);
 /* Closes the connection without an answer and frees it. */

@@ -121,15 +121,15 @@ static bool decode(struct str params[ROUTE_PARAMS], char room[PARAMS_BYTES])
     return true;
 }
 
-/* NULL if there is none; then `allow` has the methods that the path does take. */
-static bool of_door(const struct route *route)
+static bool of_front_end(const struct route *route)
 {
     for (size_t i = 0; tables[i]; i++)
         if (route >= tables[i]->rows && route < tables[i]->rows + tables[i]->count)
-            return tables[i]->door;
+            return tables[i]->of_front_end;
     return false;
 }
 
+/* NULL if there is none; `allow` then has the methods that the path takes. */
 static const struct route *find(const struct http_request *request, struct str params[ROUTE_PARAMS],
                                 char allow[HTTP_ALLOW_MAX])
 {
@@ -177,7 +177,7 @@ static int with_json(struct call *call, const struct route *route)
 static int admit(struct call *call, const struct route *route, struct caller *caller)
 {
     if (!route->scope)
-        return of_door(route) ? caller_check_door(call, caller) : 200;
+        return of_front_end(route) ? caller_check_front_end(call, caller) : 200;
     begin_slow(call->backends);
     return caller_check(call, route, caller);
 }
@@ -224,7 +224,7 @@ static void answer_failure(const struct route *route, const struct call *call, i
         snprintf(response->refusal, sizeof response->refusal, "%s", failure.code);
     if (route->failed)
         response->type = TYPE_JSON;
-    if (status == 401 && of_door(route) && settings_doors_closed(call->backends->settings)) {
+    if (status == 401 && of_front_end(route) && settings_doors_closed(call->backends->settings)) {
         answer(response, status, ""); /* the articles know of no tokens: it is told as everything new is */
         failure_coded(&response->body, &failure);
     } else if (route->failure) {

@@ -1,4 +1,4 @@
-/* routes.h: every call that there is. A protocol has a table of its own in its own file; this is where it is named. */
+/* routes.h: the list of all tables of routes. Each protocol's table is in its own file. */
 #ifndef CG_REST_ROUTES_H
 #define CG_REST_ROUTES_H
 

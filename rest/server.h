@@ -1,5 +1,4 @@
-/* server.h: the listening socket and the threads that serve it. Knows connections, not what is said
- * on them.
+/* server.h: the listening socket and the threads that serve it. Knows connections, but not requests.
  *
  * One epoll set holds the listening socket and every connection without a request; each is armed for
  * one event, so exactly one thread gets it. Few of the threads wait on it at once (gate.h). A thread is taken from the
@@ -21,8 +20,7 @@ struct redis_shared;
 struct server *server_start(const struct settings *settings, const struct token_keys *tokens,
                             struct redis_shared *redis, char why[256]);
 
-/* Takes the socket's name away, answers every request that has been begun or is waiting, ends the
- * threads and frees the server. */
+/* Removes the socket's name, answers every request that has begun or waits, ends the threads and frees the server. */
 void server_stop(struct server *server);
 
 #endif

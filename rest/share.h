@@ -1,7 +1,7 @@
-/* share.h: whose request is worked on next. All worker threads together can do so many at once; of those that others
- * leave, one address gets a part, and what it asks for beyond that waits behind itself, holding no thread. So an
- * address that asks for what takes long never has all of them, and the next never has none: with half of what is left,
- * five addresses at once find a place among sixteen threads.
+/* share.h: shares the worker threads fairly between client addresses. One address may use a part (`percent`) of the
+ * threads that others leave free; its further requests wait in its own queue without holding a thread. An address with
+ * slow requests therefore never occupies all threads, and a newcomer always finds one: with 50 percent and sixteen
+ * threads, five addresses at once each get a thread.
  *
  * Knows no requests, only claims that are part of them. Thread-safe. */
 #ifndef CG_REST_SHARE_H
@@ -15,7 +15,7 @@
 
 struct sharer;
 
-/* One request's. Zeroed at its beginning; its owner's again once it was taken or turned away. */
+/* Embedded in a request, zeroed at first. It is the owner's again once it was taken or refused. */
 struct claim {
     struct sharer *sharer;
     TAILQ_ENTRY(claim) link; /* in its sharer's */
@@ -23,25 +23,25 @@ struct claim {
 
 struct shares {
     pthread_mutex_t lock;
-    size_t threads, percent; /* of the threads that others leave */
+    size_t threads, percent; /* percent: of the threads that others leave free */
     size_t waiting_max;
     size_t working, waiting;
-    struct map sharers;         /* by address: those of whom anything is worked on or waits */
-    TAILQ_HEAD(, sharer) turns; /* those of whom something waits, from the one whose turn is next */
+    struct map sharers;         /* by address: those with a request being served or waiting */
+    TAILQ_HEAD(, sharer) turns; /* those with a waiting request, in order of their turns */
 };
 
-/* `percent`: 1 to 100, which is no bound. */
+/* `percent`: 1 to 100; 100 sets no bound. */
 void shares_init(struct shares *shares, size_t threads, size_t percent, size_t waiting_max);
 /* Nothing may be left. */
 void shares_fini(struct shares *shares);
 
-/* `claim` waits from now on, for that address (rate_address_key; 0: one that is not known). Returns the one that is too
- * much if more than waiting_max do, which waits no longer: the latest of the address that has most; else NULL. */
+/* Adds a waiting claim for that address (rate_address_key; 0: unknown). If more than waiting_max wait, removes and
+ * returns the claim to refuse: the latest of the address that has most. Else NULL. */
 struct claim *shares_put(struct shares *shares, struct claim *claim, uint64_t address);
-/* The one whose turn it is, which is being worked on from now on. NULL: nobody may have another thread now. To be asked
- * by every thread after each shares_put and each shares_done. */
+/* Takes the claim whose turn it is, to be served now. NULL: none may have a thread now. Every thread must call this
+ * after each shares_put and each shares_done. */
 struct claim *shares_take(struct shares *shares);
-/* One of that address that was worked on is done. Whether others wait. */
+/* A request of that address was served. Returns whether others wait. */
 bool shares_done(struct shares *shares, struct sharer *sharer);
 
 #endif

@@ -1,4 +1,4 @@
-/* admin.h: mutes, bans and kicks as REST calls, for whoever has the admin token. */
+/* admin.h: mutes, bans and kicks as REST calls, with the admin token. */
 #ifndef CG_REST_CALLS_ADMIN_H
 #define CG_REST_CALLS_ADMIN_H
 
@@ -6,7 +6,7 @@
 
 extern const struct route_table admin_routes;
 
-/* Whether the request has the admin token: 0, or the status to return. */
+/* Checks the request's admin token: 0, or the status to return. */
 int admin_check(struct call *call) CG_MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
-/* app_answers.h: what the calls of the server API answer, as tables for its description. The tests hold what it really answers
- * against them: a member more or less fails. */
+/* app_answers.h: the answers of the server API's calls, as tables for its description. The tests compare real answers
+ * with these, and fail for an extra or a missing member. */
 #ifndef CG_REST_CALLS_APP_ANSWERS_H
 #define CG_REST_CALLS_APP_ANSWERS_H
 

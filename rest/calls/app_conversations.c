@@ -96,7 +96,7 @@ static int get(struct call *call)
     return status == 200 ? answer(call, call->params[0], 200) : status;
 }
 
-/* Of a door's own conversation the application changes nothing. */
+/* The application may not change a front end's own conversations. */
 static int only_ours(struct call *call, const struct store_app_conversation *found)
 {
     return found->kind == KIND_APP ? 200 : app_refuse(call, APP_NOT_OURS);

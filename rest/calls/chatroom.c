@@ -331,4 +331,4 @@ static const struct route rows[] = {
      .doc = "what was said in a room, page by page"},
 };
 
-const struct route_table chatroom_routes = ROUTE_TABLE_OF_DOOR(rows);
+const struct route_table chatroom_routes = ROUTE_TABLE_OF_FRONT_END(rows);

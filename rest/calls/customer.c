@@ -258,4 +258,4 @@ static const struct route rows[] = {
      .doc = "post to a customer session; answers its latest messages"},
 };
 
-const struct route_table customer_routes = ROUTE_TABLE_OF_DOOR(rows);
+const struct route_table customer_routes = ROUTE_TABLE_OF_FRONT_END(rows);

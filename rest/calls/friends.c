@@ -431,4 +431,4 @@ static const struct route rows[] = {
      .doc = "marks messages read"},
 };
 
-const struct route_table friends_routes = ROUTE_TABLE_OF_DOOR(rows);
+const struct route_table friends_routes = ROUTE_TABLE_OF_FRONT_END(rows);

@@ -1,9 +1,9 @@
 /* friends.h: the REST calls of the friend chat (docs/clients). Success is {"success":true,"data":…}, a failure
  * {"error":…,"code":…} with its status.
  *
- * Who may speak as a user: whoever knows the id, as in the article, unless the user has set a password; then a token of
- * that user is needed beside the id, here and at the socket. Names and ids are not secret between users: a friend must
- * be addressed by one.
+ * Anyone who knows a user's id may act as that user, as in the article, unless the user has set a password; then a
+ * token of that user is needed with the id, here and at the socket. Names and ids are not secret between users,
+ * because friends are addressed by them.
  *
  *   POST /api/users {name, password?} → {userId, name} and with a password {token, expires}; see auth_login
  *   GET  /api/users?name= → [{userId, name}], of exactly that name
@@ -14,7 +14,7 @@
  *        → [{seq, from, to, content, type, ts}], see page.h
  *   POST /api/friends/:friendId/read {userId, seq} → {seq}, up to where it is read now: never back, never past
  *        the last message
- * Another's friendship is none: 404. `ts` and `expires` are Unix time in milliseconds. */
+ * Somebody else's friendship gets 404. `ts` and `expires` are Unix time in milliseconds. */
 #ifndef CG_REST_CALLS_FRIENDS_H
 #define CG_REST_CALLS_FRIENDS_H
 

@@ -1,4 +1,4 @@
-/* health.h: what a supervisor asks; nginx shows it to loopback only.
+/* health.h: health and metrics for a supervisor; nginx allows them from loopback only.
  *   /healthz  always 200: the process takes and answers requests.
  *   /readyz   200 or 503 by the database, which every call needs. Without Redis everything still works
  *             but the knowledge of who is online, so that is told and does not take the process out of

@@ -1,6 +1,6 @@
-/* io.h: the admin calls of Socket.IO: what a server's own code does with Socket.IO's namespaces, rooms and sockets.
- * They act on what Redis knows (common/redis/io_keys.h) and on the namespace's conversation; relays are told, never
- * asked. */
+/* io.h: the admin calls of Socket.IO: what a server's own code does in other implementations with namespaces, rooms
+ * and sockets. They use the records in Redis (common/redis/io_keys.h) and the namespace's conversation, and notify
+ * relays without waiting for an answer. */
 #ifndef CG_REST_CALLS_IO_H
 #define CG_REST_CALLS_IO_H
 
@@ -8,7 +8,7 @@
 
 enum { IO_TOKEN_MIN = 16 }; /* bytes */
 
-/* ERR_INVALID with one line in `why`: admin_token is too short. Empty is right: the calls are off. */
+/* ERR_INVALID with one line in `why`: admin_token is too short. An empty one is valid and disables the calls. */
 enum err io_token_check(const struct settings *settings, char why[256]) CG_MUST_CHECK;
 
 extern const struct route_table io_routes;

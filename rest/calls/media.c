@@ -440,7 +440,7 @@ static const struct route rows[] = {
      .doc = "a file of any allowed kind, as the form's field `file`; answers its URL"},
 };
 
-const struct route_table media_routes = ROUTE_TABLE_OF_DOOR(rows);
+const struct route_table media_routes = ROUTE_TABLE_OF_FRONT_END(rows);
 
 static const struct route api_rows[] = {
     {.method = "GET",

@@ -360,4 +360,4 @@ static const struct route rows[] = {
      .doc = "moves points to another member"},
 };
 
-const struct route_table spaces_routes = ROUTE_TABLE_OF_DOOR(rows);
+const struct route_table spaces_routes = ROUTE_TABLE_OF_FRONT_END(rows);

@@ -11,9 +11,9 @@
  *   POST /api/spaces/:roomId/transfers {toId, score, clientId} → {roomId, seq, fromId, toId, score, createTime}; the
  *        header Idempotency-Key may stand for clientId. The same clientId again is the same answer; with another
  *        toId or score it is 409.
- * A record is {seq, type, fromId, toId, score, createTime}: type "1" a transfer, "2" a join, "3" a leave (then toId and
- * score are null). createTime is ISO 8601 UTC, expires Unix time in milliseconds. A space that the caller is no member
- * of is none: 404. */
+ * A record is {seq, type, fromId, toId, score, createTime}: type "1" a transfer, "2" a join, "3" a leave (then toId
+ * and score are null). createTime is ISO 8601 UTC, expires Unix time in milliseconds. A space that the caller is not a
+ * member of gets 404. */
 #ifndef CG_REST_CALLS_SPACES_H
 #define CG_REST_CALLS_SPACES_H
 

@@ -151,4 +151,4 @@ static const struct route rows[] = {
      .doc = "marks a space's messages read"},
 };
 
-const struct route_table unread_routes = ROUTE_TABLE_OF_DOOR(rows);
+const struct route_table unread_routes = ROUTE_TABLE_OF_FRONT_END(rows);

@@ -1,5 +1,5 @@
-/* unread.h: how far a member has read a chatroom or a space, and what is unread after that. Friendships have calls of
- * their own (friends.h). */
+/* unread.h: read markers and unread counts in chatrooms and spaces. Friendships have calls of their own
+ * (friends.h). */
 #ifndef CG_REST_CALLS_UNREAD_H
 #define CG_REST_CALLS_UNREAD_H
 

@@ -1,4 +1,4 @@
-/* v1_accounts.h: accounts of Chaguan's own, for who has no backend that gives out tokens:
+/* v1_accounts.h: accounts of Chaguan's own, for applications without a backend that issues tokens:
  *
  *   POST /v1/signup {name, password, invite?} → {user, token, expires}   setting: signup
  *   POST /v1/login {name, password} → {user, token, expires}

@@ -1,5 +1,5 @@
-/* field.h: what the JSON objects of the server API hold, as tables: calls take no member that their table does not name, and
- * the description of the API is made from the same ones (openapi.c). */
+/* field.h: tables of the members of the server API's JSON objects. Calls refuse members that are not in their table,
+ * and the API's description is generated from the same tables (openapi.c). */
 #ifndef CG_REST_HTTP_FIELD_H
 #define CG_REST_HTTP_FIELD_H
 
@@ -21,8 +21,8 @@ struct field {
     const char *name;
     enum field_type type;
     bool needed;
-    const char *words;      /* of a text: what it may be, with blanks between; NULL: whatever the call allows */
-    const struct field *of; /* of an object or a list of them: its members; NULL: the application's own */
+    const char *words;      /* of a text: its allowed values, separated by blanks; NULL: the call checks it */
+    const struct field *of; /* of an object or a list of them: its members; NULL: any, it is the application's own */
     bool nullable;
 };
 

@@ -1,9 +1,9 @@
-/* gate.h: which worker threads wait for requests: leaders and followers. Only a few threads wait at epoll at once: were
- * it all of them, each request would wake another one, although one that is awake could go on with it.
+/* gate.h: decides which worker threads wait for requests (leaders and followers). Only a few wait at epoll at once: if
+ * all did, each request would wake another thread although one that is already awake could take it.
  *
- * A thread that waits at epoll is a leader: it is inside the gate, stays there from request to request, and leaves before
- * anything that may take long. Then a follower, who waits outside, may come in. What a leader does inside delays all new
- * requests. */
+ * A thread that waits at epoll is a leader. It is inside the gate, stays there from request to request, and leaves
+ * before anything slow; then a follower, which waits outside, may enter. Work done inside delays all new requests.
+ * Thread-safe. */
 #ifndef CG_REST_HTTP_GATE_H
 #define CG_REST_HTTP_GATE_H
 
@@ -20,7 +20,7 @@ struct gate {
     bool is_open;              /* any number may come in */
 };
 
-/* Whether one thread is inside; used by it alone. Zeroed but for `of`: it is not. */
+/* One thread's state, used by that thread alone. Zeroed but for `of`: outside. */
 struct gate_pass {
     struct gate *of;
     bool inside;
@@ -28,14 +28,14 @@ struct gate_pass {
 
 void gate_init(struct gate *gate);
 void gate_fini(struct gate *gate);
-/* From now on nobody waits, and any number of threads are inside. */
+/* From now on no thread waits, and any number may be inside. */
 void gate_open(struct gate *gate);
 
 /* Waits until there is room inside, unless this thread is there. */
 void gate_enter(struct gate_pass *pass);
-/* Does not wait: false if there is no room. */
+/* Enters without waiting; false if there is no room. */
 bool gate_try(struct gate_pass *pass);
-/* Makes room for another, if this thread is inside; `pass` may be NULL. */
+/* Leaves, if this thread is inside. `pass` may be NULL. */
 void gate_leave(struct gate_pass *pass);
 
 #endif

@@ -1,10 +1,10 @@
-/* multipart.h: a multipart/form-data body (RFC 7578, RFC 2046 section 5.1) as it comes in, part by part. Knows no
- * request and no file: bytes in, calls out. Nothing is held but one part's header block; of a part's data not a byte,
- * because a delimiter begins with a CR and has no other, so what looked like one and was none can be said again.
+/* multipart.h: an incremental parser of multipart/form-data (RFC 7578, RFC 2046 section 5.1). Bytes in, callbacks out.
+ * Buffers one part's header block and nothing of its data: a delimiter begins with its only CR, so bytes that turn out
+ * not to be a delimiter can be reconstructed.
  *
- * What comes before the first delimiter and after the last one means nothing (some clients begin with an empty line).
- * Strict: what form-data clients do not send is ERR_INVALID: folded or doubled headers, a part without a name, a line that
- * begins like the delimiter and goes on otherwise. */
+ * Ignores what precedes the first delimiter and follows the last one (some clients begin with an empty line).
+ * Otherwise strict: folded or repeated headers, a part without a name, and a line that begins like the delimiter but
+ * continues differently are ERR_INVALID. */
 #ifndef CG_REST_HTTP_MULTIPART_H
 #define CG_REST_HTTP_MULTIPART_H
 
@@ -19,12 +19,12 @@ enum {
 
 struct multipart_part {
     struct str name;     /* of the form's field; any bytes but control characters */
-    struct str filename; /* as the client says: never to be believed; .ptr NULL if it is no file */
+    struct str filename; /* the client's claim, never to be trusted; .ptr NULL if it is no file */
     struct str type;     /* Content-Type, likewise; .ptr NULL if there is none */
 };
 
-/* Called from multipart_feed, for each part in order: begin, data (any number, never empty), end. What they are given
- * is valid until they return. Whatever they return but ERR_OK ends the parsing and is returned by multipart_feed. */
+/* Called from multipart_feed, for each part in order: begin, data (any number, never empty), end. Arguments are valid
+ * until they return. An error ends the parsing and is returned by multipart_feed. */
 struct multipart_calls {
     enum err (*begin)(void *arg, const struct multipart_part *part);
     enum err (*data)(void *arg, struct str bytes);
@@ -41,7 +41,7 @@ enum multipart_state {
     MULTIPART_EPILOGUE,  /* after the last delimiter */
 };
 
-/* Everything in it is the parser's own. */
+/* Internal to the parser. */
 struct multipart {
     const struct multipart_calls *calls;
     void *arg;
@@ -55,15 +55,15 @@ struct multipart {
 };
 
 /* Begins a body of that Content-Type; `calls` must outlive the parser. ERR_INVALID: it is not multipart/form-data with
- * one proper boundary. */
+ * one valid boundary. */
 enum err multipart_init(struct multipart *multipart, struct str content_type, const struct multipart_calls *calls,
                         void *arg) CG_MUST_CHECK;
 
-/* The next bytes, however they are cut. ERR_INVALID for what breaks the format, ERR_TOO_BIG past the header block's or
- * the parts' bound, or what a call returned; the same again for whatever is fed after that. */
+/* Takes the next bytes, split anywhere. ERR_INVALID for a violation of the format, ERR_TOO_BIG past the bounds of
+ * header blocks or parts, or a callback's error; the error is sticky. */
 enum err multipart_feed(struct multipart *multipart, struct str bytes) CG_MUST_CHECK;
 
-/* No more bytes. ERR_INVALID if the last delimiter has not come. */
+/* Ends the body. ERR_INVALID if the last delimiter is missing. */
 enum err multipart_end(const struct multipart *multipart) CG_MUST_CHECK;
 
 #endif

@@ -142,9 +142,9 @@ static int by_key(struct call *call, const struct route *route, struct str text,
     return caller_charge(call, 1);
 }
 
-/* Who comes with a token of the application, or of one of its users. At a door, tokens of who is no user of the
- * application are of a kind that opens none. */
-static int come(struct call *call, struct caller *caller, bool at_door)
+/* Authenticates by a token of an application's user. At a front end, the code of the 401 for a token of another kind of
+ * user is that of an unknown key. */
+static int come(struct call *call, struct caller *caller, bool of_front_end)
 {
     struct token token;
     enum token_refusal refusal = auth_token(call, &token);
@@ -153,14 +153,14 @@ static int come(struct call *call, struct caller *caller, bool at_door)
     *caller = (struct caller){.is_user = true};
     enum err err = store_app_user_come(call->backends->store, &token, &caller->user);
     token_fini(&token);
-    if (err == ERR_NOT_FOUND && at_door)
+    if (err == ERR_NOT_FOUND && of_front_end)
         return auth_refused(call, TOKEN_UNKNOWN_KEY);
     if (err == ERR_NOT_FOUND || err == ERR_DENIED)
         return call_refuse(call, 401, "token_revoked", "this token's user is not there, or the token is void");
     return failure_status(err, "caller");
 }
 
-/* `route` NULL: any of a door's. */
+/* `route` NULL: any call of a front end. */
 static int by_token(struct call *call, const struct route *route, struct caller *caller)
 {
     int status = come(call, caller, !route);
@@ -183,7 +183,7 @@ int caller_check(struct call *call, const struct route *route, struct caller *ca
                                                                    : by_token(call, route, caller);
 }
 
-int caller_check_door(struct call *call, struct caller *caller)
+int caller_check_front_end(struct call *call, struct caller *caller)
 {
     if (!settings_doors_closed(call->backends->settings))
         return 200;

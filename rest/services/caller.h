@@ -1,12 +1,13 @@
-/* caller.h: who calls the server API: an application's backend by a key of its own, or one of its users by a token. */
+/* caller.h: authenticates the caller of the server API: an application's backend by a server key, or one of its users
+ * by a token. Any thread, with the call's own backends. */
 #ifndef CG_REST_SERVICES_CALLER_H
 #define CG_REST_SERVICES_CALLER_H
 
 #include "common/store/store_app_user.h"
 #include "rest/http/call.h"
 
-/* What a key was found to be is believed so long: a revoked one is dead that much later. Of a key that is used the
- * database hears once a minute. */
+/* A key's look-up is cached for CALLER_BELIEVED_MS, so a revoked key stops working that much later. A key's last use
+ * is stored once a minute. */
 enum { CALLER_BELIEVED_MS = 500, CALLER_KEYS_MAX = 256, CALLER_NOTE_MS = 60000 };
 
 struct caller {
@@ -15,15 +16,16 @@ struct caller {
     struct store_app_user user; /* of a user */
 };
 
-/* Whether the route may be called by who calls: 200 with call->caller set to `caller`, or what is to be returned: 401,
- * 403, 429 past the rate of the key or 503. Uses the database. */
+/* Checks that the caller may use the route. Returns 200 with call->caller set to `caller`, or the status to return:
+ * 401, 403, 429 (past the key's rate) or 503. Uses the database. */
 int caller_check(struct call *call, const struct route *route, struct caller *caller) CG_MUST_CHECK;
-/* The same for a call of one of the doors: with doors = token, 200 with call->caller set to who the token says, or 401,
- * 403, 503; else 200 and nobody. */
-int caller_check_door(struct call *call, struct caller *caller) CG_MUST_CHECK;
-/* Takes more from the rate of a key, for a call that does as much as `count` others; users pay elsewhere. 200 or 429. */
+/* The same for a call of a front end: with doors = token, 200 with call->caller set to the token's user, or 401, 403,
+ * 503; otherwise 200 and no caller. */
+int caller_check_front_end(struct call *call, struct caller *caller) CG_MUST_CHECK;
+/* Charges a key's rate further for a call that costs as much as `count` others. Users are charged elsewhere. Returns
+ * 200 or 429. */
 int caller_charge(struct call *call, int64_t count) CG_MUST_CHECK;
-/* After the call: has the database hear now and then that the key is in use. */
+/* After the call: stores from time to time that the key was used. */
 void caller_done(const struct call *call);
 
 #endif

@@ -1,8 +1,10 @@
-/* idempotency.h: calls of the server API that may be repeated: under one Idempotency-Key a caller's call is carried out once,
- * and answered in the same way for a day. For the router; handlers only ask how to name what they make.
+/* idempotency.h: repeatable calls of the server API: with the same Idempotency-Key, a caller's call is carried out
+ * once and gets the same answer for a day. Used by the router; handlers only take the ids of what they create. Any
+ * thread, with the call's own backends.
  *
- * Between what a call does and the keeping of its answer the process may end. Then the next one with that key carries the
- * call out again, so a handler gives what it makes the names below: what is there already is found by its name. */
+ * The process may end between a call's effect and the storing of its answer. The next call with that key is then
+ * carried out again, so a handler must use the ids below for what it creates: what exists already is then found by its
+ * id. */
 #ifndef CG_REST_SERVICES_IDEMPOTENCY_H
 #define CG_REST_SERVICES_IDEMPOTENCY_H
 
@@ -10,24 +12,24 @@
 #include "common/store/store_idempotency.h"
 #include "rest/http/call.h"
 
-enum { IDEMPOTENCY_ANSWER_MAX = 1 << 20 }; /* bytes; a longer answer is not kept: the call is carried out again */
+enum { IDEMPOTENCY_ANSWER_MAX = 1 << 20 }; /* bytes; a longer answer is not stored, and the call is carried out again */
 
-/* A call that carries a key. Zeroed: it carries none. */
+/* A call's Idempotency-Key. Zeroed: it has none. */
 struct repeatable {
-    bool is_claimed;  /* it is to be ended with idempotency_end */
-    bool is_answered; /* what is in call->out is the answer, whatever its status */
+    bool is_claimed;  /* idempotency_end must follow */
+    bool is_answered; /* call->out is the stored answer, whatever its status */
     struct store_claim claim;
     char digest[65];
 };
 
-/* Before the handler, with the caller known and `body` read (empty for one that the handler reads). 0: carry it out; or the
- * status: of the answer that was kept, which is in call->out, or 400, 409, 422, 429, 503. */
+/* To be called before the handler, with the caller known and `body` read (empty if the handler reads it). 0: carry the
+ * call out. Otherwise the status: of the stored answer, which is in call->out, or 400, 409, 422, 429, 503. */
 int idempotency_begin(struct call *call, const struct route *route, struct str body) CG_MUST_CHECK;
-/* With the answer as it is sent. */
+/* Ends the claim with the answer that is sent. */
 void idempotency_end(struct call *call, const struct route *route, int status, struct str answer);
 
-/* Empty without a key; else in `out`: the public id of the one thing that the call makes, and the client_id of the message
- * number `index` that it says. */
+/* The public id for what the call creates, and the client_id for the message number `index` that it sends, in `out`.
+ * Empty without a key. */
 struct str idempotency_public_id(const struct call *call, const char *prefix, char out[ID_MAX]);
 struct str idempotency_client_id(const struct call *call, size_t index, char out[MESSAGE_CLIENT_ID_MAX + 1]);
 

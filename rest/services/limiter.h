@@ -1,9 +1,9 @@
-/* limiter.h: how many wrong passwords one name and one address may give: settings->login_attempts a minute each,
- * counted in Redis for all REST processes, and while Redis is down in a table of this one.
+/* limiter.h: limits wrong passwords by name and by address: settings->login_attempts a minute each, counted in Redis
+ * for all REST processes, or while Redis is down in this process. Any thread, with its own backends.
  *
- * An attempt is counted before the password is looked at and forgotten when it was right, so many at once get no
- * more guesses than one after the other. The price is that a stranger can keep somebody else from logging in for
- * a minute at a time. IPv6 addresses count by their /64, which is what one customer has. */
+ * An attempt is counted before the password is checked and uncounted if it was right, so that parallel attempts get no
+ * extra guesses. The price is that a stranger can block somebody else's login for a minute at a time. IPv6 addresses
+ * count by their /64, which is what one customer has. */
 #ifndef CG_REST_SERVICES_LIMITER_H
 #define CG_REST_SERVICES_LIMITER_H
 
@@ -21,12 +21,12 @@ struct limiter_attempt {
     } keys[2]; /* the name's and the address's */
 };
 
-/* Counts an attempt. ERR_BUSY: one of the two has had too many; *retry_after_s tells when to come again. */
+/* Counts an attempt. ERR_BUSY: the name or the address has had too many; sets *retry_after_s. */
 enum err limiter_begin(struct limiter_attempt *attempt, const struct backends *backends, enum store_realm realm,
                        struct str name, struct str remote, int64_t *retry_after_s) CG_MUST_CHECK;
 
-/* So many of something a day, for an address or a user: counted in the same way, for a day from the first on. ERR_BUSY:
- * there were `most` already, this one is not counted. What then came to nothing is forgotten. */
+/* A daily limit for an address or a user, counted in the same way, for a day from the first event. ERR_BUSY: there
+ * were `most` already, and this one is not counted. Call limiter_day_forget if nothing came of it. */
 struct limiter_day {
     const struct backends *backends;
     char text[LIMITER_KEY_MAX];
@@ -39,7 +39,7 @@ enum err limiter_day_user(struct limiter_day *day, const struct backends *backen
                           int64_t most, int64_t *retry_after_s) CG_MUST_CHECK;
 void limiter_day_forget(struct limiter_day *day);
 
-/* It was no wrong password: the right one, or it could not be looked at. */
+/* Uncounts the attempt: the password was right, or could not be checked. */
 void limiter_forget(struct limiter_attempt *attempt);
 
 #endif

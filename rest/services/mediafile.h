@@ -1,5 +1,6 @@
-/* mediafile.h: one uploaded file on its way to the disk: written under a temporary name, given its own once it is
- * whole and on the disk. Knows files, not what is in them. What a crash leaves behind, `chaguan media gc` removes. */
+/* mediafile.h: writes an uploaded file to the disk under a temporary name, and renames it once it is complete and
+ * synced. Knows nothing of its contents. `chaguan media gc` removes what a crash leaves. A file belongs to one
+ * thread. */
 #ifndef CG_REST_SERVICES_MEDIAFILE_H
 #define CG_REST_SERVICES_MEDIAFILE_H
 
@@ -10,19 +11,19 @@
 
 struct mediafile {
     int directory, fd;                       /* -1: none */
-    char name[MEDIA_THUMBNAIL_NAME_MAX + 1]; /* what it is called now; empty: it has no name */
+    char name[MEDIA_THUMBNAIL_NAME_MAX + 1]; /* its present name; empty: none yet */
     uint64_t bytes;
 };
 
-/* Begins a file in that directory, which is made (0750) if it is missing. Call mediafile_end in any case.
- * ERR_TOO_BIG, here and below: the disk is full; ERR_INTERNAL: anything else, logged. */
+/* Creates a file in `directory`, which is created (0750) if missing. Always call mediafile_end. Here and below,
+ * ERR_TOO_BIG: the disk is full; ERR_INTERNAL: any other failure, logged. */
 enum err mediafile_begin(struct mediafile *file, const char *directory) CG_MUST_CHECK;
 enum err mediafile_write(struct mediafile *file, struct str bytes) CG_MUST_CHECK;
-/* Gives it a random name with that extension, once its bytes are on the disk; when it returns, the name is too. */
+/* Syncs the file and gives it a random name with that extension; the name is synced, too, when this returns. */
 enum err mediafile_keep(struct mediafile *file, const char *extension) CG_MUST_CHECK;
-/* The same under a name of the caller's, in the place of what is there by that name. */
+/* The same under the caller's name, replacing a file of that name. */
 enum err mediafile_keep_as(struct mediafile *file, const char *name) CG_MUST_CHECK;
-/* Closes it; `drop` removes it under whatever name it has. */
+/* Closes the file; `drop` also removes it. */
 void mediafile_end(struct mediafile *file, bool drop);
 
 #endif

@@ -1,8 +1,8 @@
-/* name_cache.h: the names of rooms and users that were asked for lately, by their public ids, for all threads.
+/* name_cache.h: a cache of the names of rooms and users, by public id. Thread-safe.
  *
- * Names do not change, and only an erasure takes one away. So an entry is right for as long as name_cache_check finds that
- * nobody was erased; it is believed for the setting name_cache_ms all the same, in case an operator puts the database back to
- * an older state under a running process. Who has lost the database must not ask here: without it the answer is 503. */
+ * Names do not change, and only an erasure takes one away. So an entry stays correct as long as name_cache_check finds
+ * no erasure. It still expires after name_cache_ms, in case an operator puts the database back to an older state under
+ * a running process. Do not use the cache while the database is down: the answer is then 503. */
 #ifndef CG_REST_SERVICES_NAME_CACHE_H
 #define CG_REST_SERVICES_NAME_CACHE_H
 
@@ -14,19 +14,19 @@
 
 struct store;
 
-/* Entries, 320 bytes each once used. Two ids that fall on one entry take it from each other. */
+/* The number of entries, 320 bytes each. Two ids with the same slot replace each other. */
 enum { NAME_CACHE_MAX = 4096 };
 
-/* To be called before name_cache_find: once in `poll_ms`, by whichever thread is first, asks the database whether anybody
- * was erased, and then, or if it does not say, forgets all names. The number goes to name_cache_keep: what is read from the
- * database before that changes is not kept. */
+/* Must be called before name_cache_find. Every `poll_ms` one thread asks the database whether any user was erased; if
+ * so, or if the database fails, the cache is cleared. Pass the number returned to name_cache_keep, which then ignores
+ * names that were read before the cache was cleared. */
 uint64_t name_cache_check(struct store *store, int64_t now_ms, int64_t poll_ms);
 
-/* Appends the name kept for `id` (which has the shape of a public id); false if there is none, or none young enough.
- * Counts which of the two. */
+/* Appends the cached name for `id`, a well-formed public id. False if there is none or it has expired. Counts hits and
+ * misses. */
 bool name_cache_find(struct str id, int64_t now_ms, struct buf *name);
 
-/* Keeps it for `life_ms`; 0: not at all. Of at most STORE_NAME_MAX bytes. */
+/* Caches a name of at most STORE_NAME_MAX bytes for `life_ms`; 0: does nothing. */
 void name_cache_keep(struct str id, struct str name, int64_t now_ms, int64_t life_ms, uint64_t checked);
 
 #endif

@@ -1,8 +1,8 @@
-/* paging.h: how a call asks for a page of a conversation's history, the same for every protocol: ?before=&after=&limit=
- * by seq. The latest are told unless only `after` is given, then what follows it; always oldest first. Of the latest a
- * quarter are comings and goings at most, so that a crowd pushes nothing out that was said. A page
- * (common/store/page.h) has at most PAGING_LIMIT_MAX rows and about PAGING_BYTES bytes; what does not fit is on the
- * next one. */
+/* paging.h: the parameters with which a call asks for a page of history, the same for every protocol:
+ * ?before=&after=&limit= by seq. Gives the latest messages, or if only `after` is given those that follow it; always
+ * oldest first. Of the latest, at most a quarter are joins and leaves, so that a crowd does not push out the messages.
+ * A page (common/store/page.h) has at most PAGING_LIMIT_MAX rows and about PAGING_BYTES bytes; the rest is on the next
+ * page. Any thread. */
 #ifndef CG_REST_SERVICES_PAGING_H
 #define CG_REST_SERVICES_PAGING_H
 
@@ -16,12 +16,12 @@ enum {
     PAGING_ROW_MAX = 20 << 20, /* bytes of one row: more than the longest message */
 };
 
-/* Reads the parameters; range->conversation is the caller's, afterwards. False: one of them is no number, or out of range. */
+/* Reads the parameters; the caller then sets range->conversation. False: one of them is no number, or out of range. */
 bool paging_range(const struct call *call, struct store_range *range);
 
-/* A page of that range with the bounds of all calls. */
+/* Initialises a page of that range with these bounds. */
 void paging_init(struct page *page, const struct store_range *range);
-/* Appends what was read as a JSON array and frees the page. */
+/* Appends the rows as a JSON array and frees the page. */
 void paging_answer(struct page *page, struct buf *out);
 
 #endif

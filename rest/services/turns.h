@@ -1,5 +1,6 @@
-/* turns.h: who may do next what only a few may do at once, and what costs much. Callers wait their turn; it is next of
- * whoever has least under way, and when too many wait, the latest of whoever has most waiting is turned away. */
+/* turns.h: limits how many threads do something expensive at once. Callers wait for their turn: the payer with the
+ * least under way comes next. When too many wait, the latest of the payer with most waiting is refused.
+ * Thread-safe. */
 #ifndef CG_REST_SERVICES_TURNS_H
 #define CG_REST_SERVICES_TURNS_H
 
@@ -18,15 +19,15 @@ struct turns {
 };
 #define TURNS_INIT {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER}
 
-/* One who waits or is at it; on its thread's stack, its own once turns_end has returned. */
+/* A caller that waits or is under way; on its thread's stack. It may be reused once turns_end has returned. */
 struct turn {
     uint64_t payer;
     bool at_it, turned_away;
     struct turn *next;
 };
 
-/* Waits until fewer than `most` are at it: true, and turns_end must follow. False: more than `most_waiting` would wait and
- * nobody has more than this payer, or `timeout_ms` went by. */
+/* Waits until fewer than `most` are under way. True: turns_end must follow. False: refused because more than
+ * `most_waiting` would wait, or after `timeout_ms`. */
 bool turns_begin(struct turns *turns, struct turn *turn, uint64_t payer, size_t most, size_t most_waiting,
                  int64_t timeout_ms);
 void turns_end(struct turns *turns, struct turn *turn);

@@ -1,5 +1,5 @@
 // Users of an application: whom its tokens make them, which tokens are refused and how that is told, its keys as they
-// change, and doors that open to nobody without a token.
+// change, and front ends that let in nobody without a token.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
@@ -176,7 +176,7 @@ describe('users of an application, with doors = token', () => {
     assert.ok(await all('tokens_refused_total') > 20);
   });
 
-  it('without a token no door lets anybody in', async () => {
+  it('without a token no front end lets anybody in', async () => {
     const room = `room_${'0'.repeat(32)}`, user = `user_${'0'.repeat(32)}`;
     for (const target of [`/?roomId=${room}&nickId=${user}`, `/ws/${user}`,
       `/chat/v1/message?friendphone=a&userphone=b&app_sid=c`])
