@@ -1,5 +1,5 @@
-/* commands.h: the operator's commands, one file each. A command prints to standard output, complains
- * in one line on standard error, and returns the exit status. */
+/* commands.h: the operator's commands, one file each. A command prints to standard output, reports a failure in one
+ * line on standard error, and returns the exit status. */
 #ifndef CG_ADMIN_COMMANDS_H
 #define CG_ADMIN_COMMANDS_H
 
@@ -10,13 +10,13 @@ struct store;
 enum status {
     STATUS_FINE = 0,
     STATUS_FOUND = 1,  /* check: something is wrong with the data */
-    STATUS_CANNOT = 2, /* a server could not be used, a file not be read, the command line is bad */
+    STATUS_CANNOT = 2, /* a server cannot be used, a file cannot be read, or the command line is wrong */
 };
 
-/* `dry` (--dry-run): only say what would be done; given to commands that take it, else false. */
+/* `dry` (--dry-run): only print what would be done; false for commands without that option. */
 typedef enum status command_fn(const struct settings *settings, bool dry);
 
-/* What a command of more words was given. */
+/* The arguments of a command. */
 enum operation_option {
     OPTION_ROOM,
     OPTION_FOR,
@@ -29,9 +29,9 @@ enum operation_option {
     OPTIONS
 };
 struct operation {
-    const char *words[1];         /* as many as the command takes */
+    const char *words[1];         /* the command's operands */
     const char *options[OPTIONS]; /* NULL: not given */
-    bool dry; /* --dry-run: only say what would be done; given to commands that take it, else false */
+    bool dry;                     /* --dry-run: only print what would be done; false for commands without that option */
 };
 typedef enum status operation_fn(const struct settings *settings, const struct operation *operation);
 
@@ -50,13 +50,13 @@ command_fn command_epoch;
 command_fn command_epoch_raise;
 command_fn command_feed;
 
-/* "90", "90s", "15min", "2h", "7d" in seconds; -1: it is none. */
+/* "90", "90s", "15min", "2h", "7d" in seconds; -1: malformed. */
 int64_t command_seconds(struct str text);
-/* "chaguan: WHY" on standard error; returns STATUS_CANNOT. */
+/* Prints "chaguan: WHY" to standard error; returns STATUS_CANNOT. */
 enum status command_cannot(const char *why);
-/* The same of what the database said last. */
+/* The same with the store's last error. */
 enum status command_database_failed(const struct store *store);
-/* NULL if it cannot be used, which was said then. */
+/* Opens the store; NULL on failure, which was printed. */
 struct store *command_open_store(const struct settings *settings);
 
 #endif

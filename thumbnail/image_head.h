@@ -1,5 +1,5 @@
-/* image_head.h: what the beginning of a picture says of it before anything is decoded: which format, how large, and how
- * it is to be turned. Plain parsing of bytes that strangers sent. */
+/* image_head.h: reads a picture's format, size and orientation from its first bytes, without decoding it. Parses
+ * untrusted bytes. */
 #ifndef CG_THUMBNAIL_IMAGE_HEAD_H
 #define CG_THUMBNAIL_IMAGE_HEAD_H
 
@@ -14,11 +14,11 @@ enum { IMAGE_UPRIGHT = 1, IMAGE_TURNS = 8 };
 struct image_head {
     enum image_format format;
     uint32_t width, height; /* of the stored pixels */
-    int turn;               /* Exif's orientation, 1 to 8; IMAGE_UPRIGHT if nothing says otherwise */
+    int turn;               /* the Exif orientation, 1 to 8; IMAGE_UPRIGHT by default */
 };
 
-/* `bytes`: the whole file, or as much as there is. False, with `format` as far as it is known and no size, if it is none
- * of these formats or ends before it says its size. */
+/* `bytes` is the file or its beginning. False if the format is unknown or the size is not within `bytes`; `format` is
+ * then set as far as known. */
 bool image_head_read(struct str bytes, struct image_head *head);
 
 #endif

@@ -1,10 +1,10 @@
-/* expire.h: the job that removes the Idempotency-Keys of calls that are a day old. */
+/* expire.h: a job that removes Idempotency-Keys after a day. */
 #ifndef CG_WORKER_EXPIRE_H
 #define CG_WORKER_EXPIRE_H
 
 #include "worker/job.h"
 
-/* A job_kind's turn; `arg` is not looked at. */
+/* Implements job_kind.turn; ignores `arg`. */
 enum err expire_turn(struct job_lease *lease, const void *arg, bool *more) CG_MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
-/* search.h: the consumer of the feed that keeps this machine's index of the messages: a job of its own for each machine, so
- * that each has all. */
+/* search.h: the consumer of the feed that maintains this machine's search index. Each machine has a job of its own, so
+ * that each index is complete. */
 #ifndef CG_WORKER_SEARCH_H
 #define CG_WORKER_SEARCH_H
 
@@ -7,9 +7,9 @@
 
 #define SEARCH_JOB_PREFIX "search@"
 
-/* The job, of which a process has one. `settings` must outlive it. */
+/* The job, at most one in a process. `settings` must outlive it. */
 struct job_kind search_job(const struct settings *settings);
-/* After the job's end. */
+/* Frees its state after the job has ended. */
 void search_end(void);
 
 #endif

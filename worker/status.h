@@ -1,5 +1,5 @@
-/* status.h: /metrics, /healthz and /readyz over HTTP, for operators of this machine: on the Unix socket worker_socket and
- * the port worker_port of 127.0.0.1. One question at a time, in a thread of its own. */
+/* status.h: /metrics, /healthz and /readyz over HTTP, for operators of this machine: on the Unix socket worker_socket
+ * and the port worker_port of 127.0.0.1. Serves one request at a time, in a thread of its own. */
 #ifndef CG_WORKER_STATUS_H
 #define CG_WORKER_STATUS_H
 
