@@ -1,4 +1,5 @@
-/* search_query.h: what somebody looks for: phrases, all of which a text must have. Knows no index and no database. */
+/* search_query.h: a search query: phrases, all of which a text must contain. Knows no index and no database. Any
+ * thread. */
 #ifndef CG_COMMON_SEARCH_SEARCH_QUERY_H
 #define CG_COMMON_SEARCH_SEARCH_QUERY_H
 
@@ -8,7 +9,7 @@
 enum {
     SEARCH_QUERY_MAX = 256,  /* bytes */
     SEARCH_PHRASES_MAX = 16, /* of one query */
-    SEARCH_MARKS_MAX = 32,   /* places of a text that are marked */
+    SEARCH_MARKS_MAX = 32,   /* most matches marked in a text */
 };
 
 struct search_phrase {
@@ -21,21 +22,21 @@ struct search_query {
     size_t count;
 };
 
-/* What blanks part, or stands in double quotes, is a phrase: its words stand in the text one after the other. ERR_TOO_BIG past
- * the bounds; ERR_INVALID if there is no word in it. To be ended in any case. */
+/* Parses a query. Phrases are separated by blanks or enclosed in double quotes; a phrase's words must follow each
+ * other in the text. ERR_TOO_BIG past the bounds; ERR_INVALID if it has no word. Always call search_query_fini. */
 enum err search_query_read(struct search_query *query, struct str text) CG_MUST_CHECK;
 void search_query_fini(struct search_query *query);
 
-/* Appends what the index is to be asked for, as FTS5 has it: what every text that matches is known by. */
+/* Appends an FTS5 expression that every matching text satisfies. */
 void search_query_add_tokens(const struct search_query *query, struct buf *out);
 
-/* A place in a text, in the units of UTF-16, as JavaScript counts. */
+/* A range of a text in UTF-16 units, as JavaScript counts. */
 struct search_mark {
     size_t begin, end;
 };
 
-/* Whether a text has all phrases. *count: how many of the places where they stand are in `marks`, in order, apart from each
- * other. `words` is for the text's words. */
+/* Whether a text contains all phrases. Sets `marks` and *count to the matches, in order and not overlapping. `words`
+ * is scratch space for the text's words. */
 bool search_query_matches(const struct search_query *query, struct str text, struct words *words,
                           struct search_mark marks[SEARCH_MARKS_MAX], size_t *count);
 

@@ -1,5 +1,5 @@
-/* app_rules.h: who may do what in the application's conversations, why not, and what it is called there: for the server API's
- * calls and the native protocol's commands alike. Knows no database, no HTTP and no frames. */
+/* app_rules.h: the rules for who may do what in an application's conversations, with the codes of refusals, for the
+ * server API and the native protocol. Knows no database, no HTTP and no frames. Any thread. */
 #ifndef CG_COMMON_SERVICE_APP_RULES_H
 #define CG_COMMON_SERVICE_APP_RULES_H
 
@@ -8,87 +8,88 @@
 
 struct json_object;
 
-/* Who does something. */
+/* The user, or the application, that acts. */
 struct app_actor {
-    bool is_user; /* else the application itself, which may do everything */
+    bool is_user; /* false: the application itself, which may do everything */
     uint64_t user;
     enum store_user_role role;
-    struct str address; /* where they come from, which may be banned; empty: it is not asked */
+    struct str address; /* their address, to be checked for bans; empty: not checked */
 };
 
-/* What somebody wants to do in a conversation. What each role may: docs/platform.md. */
+/* An act in a conversation. docs/platform.md says what each role may do. */
 enum app_act {
-    APP_READ,     /* see it, its members and its messages */
-    APP_SAY,      /* say something */
-    APP_MODERATE, /* recall what others said; members and readers come, go and change */
-    APP_OWN,      /* change it, delete it, and who moderates it */
+    APP_READ,     /* read it, its members and its messages */
+    APP_SAY,      /* post */
+    APP_MODERATE, /* recall others' messages; add, remove and change members and readers */
+    APP_OWN,      /* change or delete it; change moderators */
     APP_COUNT
 };
 
-/* Whether that role may. */
+/* Whether the role allows the act. */
 bool app_role_may(enum store_member_role role, enum app_act act);
-/* What the actor is there: a moderator of the whole application is a moderator wherever they are a member. */
+/* The actor's role there: a moderator of the whole application is a moderator wherever they are a member. */
 enum store_member_role app_acting_role(const struct app_actor *actor, const struct store_app_conversation *of);
-/* Whether the actor may turn somebody (`is_self`: themselves) of role `from` into one of `to`; 0: no member. */
+/* Whether the actor may change a user's role (`is_self`: their own) from `from` to `to`; 0: no member. */
 bool app_may_change(const struct app_actor *actor, const struct store_app_conversation *of, bool is_self,
                     enum store_member_role from, enum store_member_role to);
 
-/* Why something is not done. */
+/* Why an act is refused. */
 enum app_refusal {
     APP_ALLOWED,
-    APP_NO_CONVERSATION, /* also one that is not theirs */
+    APP_NO_CONVERSATION, /* or it is not theirs */
     APP_NO_USER,
-    APP_NO_MEMBER,  /* whom it is about */
-    APP_NOT_MEMBER, /* who does it */
+    APP_NO_MEMBER,  /* the other user is no member */
+    APP_NOT_MEMBER, /* the actor is no member */
     APP_BANNED,
     APP_ROLE,
-    APP_NOT_OURS, /* of a front end, which alone changes it */
-    APP_FIXED,    /* of two users, who never change */
-    APP_TWO,      /* a direct one has other than two */
-    APP_CREATE,   /* users make none */
-    APP_CONFLICT, /* there is another one of that id */
+    APP_NOT_OURS, /* it belongs to a front end, and only that may change it */
+    APP_FIXED,    /* a direct conversation, whose two members are fixed */
+    APP_TWO,      /* a direct conversation needs exactly two users */
+    APP_CREATE,   /* users may not create conversations */
+    APP_CONFLICT, /* another conversation has that id */
     APP_REFUSALS
 };
-/* A stable word for programs, and a sentence; literals. */
+/* A stable code for programs, and a sentence; literals. */
 const char *app_refusal_code(enum app_refusal why);
 const char *app_refusal_text(enum app_refusal why);
 
-/* Whether the actor may do that there, bans aside. */
+/* Judges an act, apart from bans. */
 enum app_refusal app_judge(const struct app_actor *actor, enum app_act act, const struct store_app_conversation *of);
 
 /* ---- words ---- */
 
-/* "group", "direct", "public", or what belongs to a front end: "chatroom", "friendship", "space". */
+/* "group", "direct", "public", or for front ends' conversations: "chatroom", "friendship", "space". */
 const char *app_type_name(enum store_kind kind, enum store_app_type type);
 
-/* ---- a conversation that is wanted ---- */
+/* ---- a conversation to be created ---- */
 
 enum { APP_MEMBERS_AT_ONCE = 1000 };
 
-/* {id?, type, name?, meta?, members?}, copied; empty: not given. The id stands in the field `id` says. */
+/* {id?, type, name?, meta?, members?}, copied; empty: not given. The id's field has the name passed as `id`. */
 struct app_wish {
     struct str id, title, meta;
     enum store_app_type type;
     struct str *members; /* the application's ids */
     size_t count;
-    char *text; /* where all of them stand */
+    char *text; /* holds all texts */
 };
 /* A field that breaks its rule; literals. */
 struct app_wrong {
     const char *field, *rule;
 };
-/* Fields of other names are not looked at. To be ended in any case. */
+/* Reads the fields; ignores others. False: *wrong is set. Always call app_wish_fini. */
 bool app_wish_read(struct json_object *object, const char *id, struct app_wish *wish, struct app_wrong *wrong);
 void app_wish_fini(struct app_wish *wish);
 
-/* Whether a conversation may be called so. */
+/* Whether it is a valid title. */
 bool app_is_title(struct str title);
 
 /* ---- as JSON ---- */
 
-/* The members of an object; the object is the caller's. `meta` empty: none. */
+/* Appends the members of an object that the caller begins and ends. `meta` empty: none. */
 void app_add_conversation(struct buf *out, const struct store_app_conversation *of, struct str meta);
-/* The same of one in a list. Its last member is the object `partner`, if there is one: app_begin_line leaves that open. */
+/* The same for a conversation in a list. Its last member is the object `partner`, if there is one; app_begin_line
+ * leaves that object open. */
 void app_add_line(struct buf *out, const struct store_app_line *line);
 void app_begin_line(struct buf *out, const struct store_app_line *line);
 

@@ -1,5 +1,4 @@
-/* program.h: what the programs share before and after their work: the command line, the log,
- * the pid file. */
+/* program.h: the start and end that all programs share: command line, log, pid file, signals. */
 #ifndef CG_COMMON_SERVICE_PROGRAM_H
 #define CG_COMMON_SERVICE_PROGRAM_H
 
@@ -11,11 +10,11 @@
 #define CHAGUAN_VERSION "0.0.0"
 #endif
 
-/* An option of one program only. One of the two is set where it is on the command line, the last of several counts. */
+/* An option of one program. Exactly one of `value` and `flag` is given; the last occurrence counts. */
 struct program_option {
     const char *name;   /* without the dashes; NULL: the end */
-    const char **value; /* it takes one */
-    bool *flag;         /* it takes none */
+    const char **value; /* the option takes a value */
+    bool *flag;         /* the option takes none */
 };
 
 struct program_info {
@@ -23,7 +22,7 @@ struct program_info {
     enum program program;
     const char *synopsis;                 /* one line for --help after the name */
     const char *about;                    /* a paragraph for --help; may be several lines */
-    const struct program_option *options; /* beside those that all have; NULL: none */
+    const struct program_option *options; /* besides the common ones; NULL: none */
 };
 
 /* Reads the command line and the settings. Returns the index of the first argument that is no option;
@@ -33,16 +32,16 @@ struct program_info {
 int program_start(const struct program_info *info, int argc, char **argv, struct settings *settings,
                   const char *log_name);
 
-/* For programs whose main thread does nothing but wait. To be blocked before any thread is made, so that only
- * program_wait ever sees them: SIGTERM, SIGINT, SIGHUP. */
+/* Blocks SIGTERM, SIGINT and SIGHUP, for programs whose main thread only waits. Call it before any thread is started,
+ * so that only program_wait receives them. */
 void program_block_signals(sigset_t *signals);
-/* Until SIGTERM or SIGINT. On SIGHUP the log is opened again, and `hup` is called (NULL: nothing). */
+/* Waits for SIGTERM or SIGINT. On SIGHUP reopens the log and calls `hup`, which may be NULL. */
 void program_wait(const sigset_t *signals, void (*hup)(void *arg), void *arg);
-/* It cannot start: says so in the log and on standard error, and closes the log. Returns the exit status, 1. `name` as in
- * struct program_info. */
+/* Reports that the program cannot start in the log and on standard error, and closes the log. Returns the exit status,
+ * 1. `name` as in struct program_info. */
 int program_refuse(const struct settings *settings, const char *name, const char *why);
 
-/* Writes our pid to settings->pid_file, whole or not at all; nothing if it is empty. */
+/* Writes our pid to settings->pid_file, atomically; does nothing if that is empty. */
 enum err program_ready(const struct settings *settings) CG_MUST_CHECK;
 /* Removes the pid file and closes the log. */
 void program_end(struct settings *settings);
