@@ -1,7 +1,7 @@
 /* keep.c: how long a conversation keeps what was said. */
 #include "admin/commands.h"
-#include "common/store/store_app_conversation.h"
 #include "common/store/store_life.h"
+#include "common/store/store_sanctions.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,11 +32,11 @@ static void print_days(const char *name, bool has, uint64_t days)
 static enum err keep(struct store *store, struct str id, const struct store_life_change *change,
                      struct store_life *life)
 {
-    struct store_app_conversation found;
-    enum err err = store_app_conversation_find(store, id, 0, true, &found, NULL);
+    uint64_t conversation;
+    enum err err = store_moderated_room(store, KIND_APP, id, &conversation);
     if (!err && (change->change_days || change->change_presence_days))
-        err = store_life_set(store, found.conversation, change);
-    return err ? err : store_life_get(store, found.conversation, life);
+        err = store_life_set(store, conversation, change);
+    return err ? err : store_life_get(store, conversation, life);
 }
 
 enum status command_conversation_keep(const struct settings *settings, const struct operation *operation)

@@ -32,15 +32,34 @@ int64_t command_seconds(struct str text)
 
 /* ---- orders ---- */
 
-/* A kick that nobody hears of is lost; of the rest the relays will find what is stored. */
-static enum status tell(const struct settings *settings, struct store *store, const struct sanction *sanction)
+/* An event of a conversation, which the relays find by themselves if they do not hear of it. */
+static void tell_event(const struct settings *settings, const struct operator_done *done)
 {
+    char why[256] = "";
+    int64_t heard;
+    struct buf wire;
+    buf_init(&wire, 1024 + message_size(done->told));
+    wire_add_header(&wire, &(struct wire_header){.kind = WIRE_MESSAGES,
+                                                 .epoch = done->epoch,
+                                                 .conversation = done->told->conversation,
+                                                 .count = 1});
+    wire_add_message(&wire, done->told);
+    (void)!redis_publish(settings, done->told->conversation, buf_str(&wire), &heard, why);
+    buf_fini(&wire);
+}
+
+/* A kick that nobody hears of is lost; of the rest the relays will find what is stored. */
+static enum status tell(const struct settings *settings, struct store *store, const struct operator_done *done)
+{
+    const struct sanction *sanction = &done->sanction;
     char why[256] = "";
     uint64_t epoch;
     int64_t heard;
     struct buf wire;
     if (store_epoch(store, &epoch))
         return command_database_failed(store);
+    if (done->told)
+        tell_event(settings, done);
     buf_init(&wire, 1024);
     operator_add_wire(&wire, sanction, epoch);
     enum err err = redis_publish(settings, WIRE_CONTROL, buf_str(&wire), &heard, why);
@@ -55,8 +74,7 @@ static enum status tell(const struct settings *settings, struct store *store, co
 static enum status carry_out(const struct settings *settings, const struct operation *operation,
                              struct operator_order *order)
 {
-    struct sanction sanction;
-    uint64_t lifted;
+    struct operator_done done;
     const char *why;
     order->realm = option(operation, OPTION_REALM);
     order->room = option(operation, OPTION_ROOM);
@@ -66,10 +84,11 @@ static enum status carry_out(const struct settings *settings, const struct opera
     struct store *store = command_open_store(settings);
     if (!store)
         return STATUS_CANNOT;
-    enum err err = operator_carry_out(store, order, &sanction, &lifted, &why);
-    enum status status = err ? command_cannot(why) : tell(settings, store, &sanction);
+    enum err err = operator_carry_out(store, order, &done, &why);
+    enum status status = err ? command_cannot(why) : tell(settings, store, &done);
     if (!status && order->lift)
-        printf("lifted=%" PRIu64 "\n", lifted);
+        printf("lifted=%" PRIu64 "\n", done.lifted);
+    free(done.told);
     store_free(store);
     return status;
 }
@@ -127,7 +146,7 @@ enum status command_tokens_revoke(const struct settings *settings, const struct 
         return STATUS_CANNOT;
     enum status status = store_revoke(store, &all)
                              ? command_database_failed(store)
-                             : tell(settings, store, &(struct sanction){.kind = SANCTION_REVOCATION});
+                             : tell(settings, store, &(struct operator_done){.sanction.kind = SANCTION_REVOCATION});
     store_free(store);
     return status;
 }

@@ -110,32 +110,35 @@ static enum err find(struct store *store, const struct operator_order *order, st
     return err;
 }
 
-/* In a conversation of the application's an event tells of it, which the relays find when they look next. */
-static enum err remove_member(struct store *store, const struct sanction *sanction)
+/* In a conversation of the application's an event tells of it. */
+static enum err remove_member(struct store *store, struct operator_done *done)
 {
+    const struct sanction *sanction = &done->sanction;
     struct store_app_event event = {
         .kind = MESSAGE_REMOVED, .conversation = sanction->conversation, .user = sanction->user};
     enum err err = store_app_event(store, &event, PATIENCE_MS);
-    free(event.told);
+    done->told = event.told;
+    done->epoch = event.epoch;
     return err == ERR_NOT_FOUND ? store_member_remove(store, sanction->conversation, sanction->user) : err;
 }
 
-static enum err revoke(struct store *store, const struct sanction *sanction, const char **why)
+static enum err revoke(struct store *store, struct operator_done *done, const char **why)
 {
+    const struct sanction *sanction = &done->sanction;
     struct store_revocation all = {.user = sanction->user, .tokens_too = true};
     if (!sanction->user)
         return fail(ERR_INVALID, "a revocation is a user's, who is none of Socket.IO's", why);
     if (!sanction->conversation)
         return store_revoke(store, &all);
-    enum err err = remove_member(store, sanction);
+    enum err err = remove_member(store, done);
     return err == ERR_NOT_FOUND ? fail(err, "no member of that room", why) : err;
 }
 
-enum err operator_carry_out(struct store *store, const struct operator_order *order, struct sanction *sanction,
-                            uint64_t *lifted, const char **why)
+enum err operator_carry_out(struct store *store, const struct operator_order *order, struct operator_done *done,
+                            const char **why)
 {
-    *sanction = (struct sanction){.kind = order->kind};
-    *lifted = 0;
+    struct sanction *sanction = &done->sanction;
+    *done = (struct operator_done){.sanction.kind = order->kind};
     *why = "the database cannot be used now";
     if (order->for_s < 0 || order->for_s > SANCTION_LONGEST_S)
         return fail(ERR_INVALID, "the time is at most ten years", why);
@@ -144,10 +147,10 @@ enum err operator_carry_out(struct store *store, const struct operator_order *or
         return fail(ERR_INVALID, "reason is a text of at most 500 characters", why);
     enum err err = find(store, order, sanction, why);
     if (!err && order->kind == SANCTION_REVOCATION)
-        return revoke(store, sanction, why);
+        return revoke(store, done, why);
     if (err || order->kind == SANCTION_KICK)
         return err;
-    return order->lift ? store_sanction_lift(store, sanction, lifted)
+    return order->lift ? store_sanction_lift(store, sanction, &done->lifted)
                        : store_sanction_add(store, sanction, order->for_s, order->reason);
 }
 

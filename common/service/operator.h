@@ -17,11 +17,19 @@ struct operator_order {
     struct str reason;
 };
 
-/* Finds the user and the conversation, and stores or lifts the sanction; a kick is not stored. Sets *sanction, for the
- * notice, and *lifted, the number of sanctions lifted. On failure *why is a sentence, a literal: ERR_INVALID,
- * ERR_NOT_FOUND, ERR_DUPLICATE (several users have that name). */
-enum err operator_carry_out(struct store *store, const struct operator_order *order, struct sanction *sanction,
-                            uint64_t *lifted, const char **why) CG_MUST_CHECK;
+/* What was done, and what to publish: the event first, then the notice of the sanction. */
+struct operator_done {
+    struct sanction sanction;
+    struct message *told; /* the event of an ended membership, of `epoch`; the caller publishes and frees it; NULL: none */
+    uint64_t epoch;
+    uint64_t lifted; /* the number of sanctions lifted */
+};
+
+/* Finds the user and the conversation, and stores or lifts the sanction; a kick is not stored. On failure *why is a
+ * sentence, a literal: ERR_INVALID, ERR_NOT_FOUND, ERR_DUPLICATE (several users have that name); `done` then holds nothing
+ * to publish or to free. */
+enum err operator_carry_out(struct store *store, const struct operator_order *order, struct operator_done *done,
+                            const char **why) CG_MUST_CHECK;
 
 /* Appends the notice for WIRE_CONTROL: a kick itself, otherwise that stored sanctions have changed. */
 void operator_add_wire(struct buf *out, const struct sanction *sanction, uint64_t epoch);

@@ -6,6 +6,7 @@
 #include "rest/http/failure.h"
 #include "rest/services/publish.h"
 
+#include <stdlib.h>
 #include <strings.h>
 
 /* ---- who may ---- */
@@ -37,8 +38,7 @@ static bool take_text(struct json_object *object, const char *key, struct str *t
 
 static int carry_out(struct call *call, struct operator_order *order, struct json_object *object)
 {
-    struct sanction sanction;
-    uint64_t lifted;
+    struct operator_done done;
     const char *why;
     if (!take_text(object, "user", &order->user) || !take_text(object, "address", &order->address) ||
         !take_text(object, "realm", &order->realm) || !take_text(object, "room", &order->room) ||
@@ -47,11 +47,14 @@ static int carry_out(struct call *call, struct operator_order *order, struct jso
         call->error = "user, address, realm, room and reason are texts, forSeconds is a number of seconds";
         return 400;
     }
-    enum err err = operator_carry_out(call->backends->store, order, &sanction, &lifted, &why);
+    enum err err = operator_carry_out(call->backends->store, order, &done, &why);
     if (!err) {
+        if (done.told)
+            publish_message(call->backends, done.told, done.epoch);
+        free(done.told);
         why = "Redis cannot be used now: nobody was told";
-        err = publish_sanction(call->backends, &sanction);
-        if (sanction.kind != SANCTION_KICK)
+        err = publish_sanction(call->backends, &done.sanction);
+        if (done.sanction.kind != SANCTION_KICK)
             err = ERR_OK; /* the relays find what is stored */
     }
     if (err) {
@@ -62,7 +65,7 @@ static int carry_out(struct call *call, struct operator_order *order, struct jso
     json_add_bool(call->out, "success", true);
     if (order->lift) {
         json_add_object(call->out, "data");
-        json_add_u64(call->out, "lifted", lifted);
+        json_add_u64(call->out, "lifted", done.lifted);
         json_end_object(call->out);
     }
     json_end_object(call->out);

@@ -162,10 +162,10 @@ describe('the life cycle', () => {
     await Promise.all(away.map((client) => client.cut()));
     const old = Array.from({ length: 4 }, (_, i) => unique(`too old ${i}`));
     for (const content of old) await speaker.say(content);
-    const [{ id, seq }] = await stack.sql("SELECT id, seq FROM conversation WHERE kind = 5 AND name = '/'");
+    const [{ id, seq, nsp }] = await stack.sql("SELECT id, seq, public_id AS nsp FROM conversation WHERE kind = 5 AND name = '/'");
     await speaker.say('young');
     await stack.sql('UPDATE message SET created_at = created_at - INTERVAL 40 DAY WHERE conversation = ? AND seq <= ?', [id, seq]);
-    await stack.sql('UPDATE conversation SET keep_days = 30 WHERE id = ?', [id]);
+    assert.equal((await stack.chaguan('conversation', 'keep', String(nsp), '--days', '30')).code, 0);
     await eventually(async () => await stack.count(`SELECT trimmed FROM conversation WHERE id = ${id}`) === Number(seq), 'the old ones to go');
     for (const [i, relay] of RELAYS.entries()) {
       const newcomer = await enterChat(relay);

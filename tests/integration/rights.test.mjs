@@ -45,7 +45,7 @@ describe('rights that are taken away', () => {
 
   before(async () => {
     stack = await Stack.start({ relays: 2, settings: { jwt_secret: SECRET, admin_token: ADMIN, grace_ms: '200ms',
-      members_interval_ms: '20ms', redis_timeout_ms: '500ms', reconcile_ms: '60s', reconcile_down_ms: '60s',
+      members_interval_ms: '20ms', redis_timeout_ms: '500ms', reconcile_ms: '10min', reconcile_down_ms: '60s',
       poll_presence_ms: '500ms' } });
   });
   after(async () => {
@@ -176,6 +176,26 @@ describe('rights that are taken away', () => {
     assert.deepEqual([back.roomId, back.nickId], [seat.roomId, seat.nickId]);
     keep(await Client.join(stack, seat, { relay: 1 }));
     await sitting.join(seat.roomId);
+  });
+
+  it('a membership of the application that an operator ends: everybody there hears of it at once', async () => {
+    const { stdout } = await stack.chaguan('key', 'add', unique('key'), '--scope', 'write,admin');
+    const call = async (path, body) => (await fetch(`${stack.url}/v1/${path}`, { method: 'POST',
+      headers: { authorization: `Bearer ${stdout.trim()}` }, body: JSON.stringify(body) })).json();
+    const [ann, bob, eve] = ['ann', 'bob', 'eve'].map(unique);
+    const { id } = await call('conversations', { type: 'group', members: [ann, bob, eve] });
+    const enterAs = async (user, relay) => {
+      const client = await native({ token: (await call(`users/${user}/token`, {})).token }, { relay });
+      await client.join(id);
+      return client;
+    };
+    const witnesses = [await enterAs(ann, 1), await enterAs(ann, 2)];
+    const theirs = [await enterAs(bob, 1), await enterAs(eve, 2)];
+    await operate('user', 'revoke', `app:${bob}`, '--room', id);
+    for (const client of witnesses) await client.event('removed', ({ from }) => from.id === bob);
+    assert.equal((await post(`${stack.url}/api/admin/revoke`, { user: `app:${eve}`, room: id }, { Authorization: `Bearer ${ADMIN}` })).status, 200);
+    for (const client of witnesses) await client.event('removed', ({ from }) => from.id === eve);
+    for (const client of theirs) assert.equal((await client.event('kicked')).reason, 'revoked');
   });
 
   it('of a user whose rights are revoked altogether nothing stays open, whatever the protocol', async () => {

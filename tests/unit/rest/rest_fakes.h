@@ -141,14 +141,13 @@ enum err store_erased_lately(struct store *store, bool *any)
 
 /* ---- an operator's orders ---- */
 
-enum err operator_carry_out(struct store *store, const struct operator_order *order, struct sanction *sanction,
-                            uint64_t *lifted, const char **why)
+enum err operator_carry_out(struct store *store, const struct operator_order *order, struct operator_done *done,
+                            const char **why)
 {
     (void)store;
     fake.order = *order;
     keep(fake.ordered_user, sizeof fake.ordered_user, order->user);
-    *sanction = (struct sanction){.kind = order->kind, .user = 9};
-    *lifted = order->lift;
+    *done = (struct operator_done){.sanction = {.kind = order->kind, .user = 9}, .lifted = order->lift};
     *why = "because";
     return fake.store;
 }
