@@ -1,6 +1,7 @@
 #include "common/search/search_index.h"
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -12,13 +13,15 @@
 #include <unistd.h>
 
 enum {
-    FORMAT = 1,
+    FORMAT = 2,
     BUSY_MS = 2000,
     BLOCK_BITS = 4,   /* so many messages of a millisecond have ids of it, the others of later ones */
     TIDY_PAGES = 200, /* some 10 ms */
     TOKENS_MAX = 1 << 20,
+    CLOCK_STEPS = 50, /* of SQLite's machine between two looks at the clock: some ten pages of a list */
 };
-#define EPOCH_MS  INT64_C(1577836800000) /* 2020: earlier ones count as of then */
+#define EPOCH_MS  INT64_C(1577836800000) /* 2020: earlier ones count as of then, */
+#define LAST_MS   (INT64_C(1) << 44)     /* and those of five centuries later as of that day */
 #define FILE_NAME "index.db"
 
 enum sql {
@@ -38,14 +41,16 @@ enum sql {
     SQL_TIDY,
     SQL_TIDY_ALL,
     SQL_FIND,
-    SQL_BOUNDS,
     SQL_LIST,
     SQL_DROP,
     SQLS
 };
 
 /* No text is kept, and no positions: both cost more than all the rest, and the messages are read anyway. A message that is
- * put again has the words of both texts. */
+ * put again has the words of both texts.
+ *
+ * What a word's list holds is NEWEST - id: FTS5 reads lists forwards in half the time in which it reads them backwards. */
+#define NEWEST "562949953421312" /* 2^49, which no id reaches */
 static const char schema[] =
     "CREATE TABLE doc (id INTEGER PRIMARY KEY, conversation INTEGER NOT NULL, seq INTEGER NOT NULL);"
     "CREATE UNIQUE INDEX doc_message ON doc (conversation, seq);"
@@ -66,7 +71,7 @@ static const char *const texts[SQLS] = {
     [SQL_SPILLED] = "SELECT next FROM spilled WHERE block = ?1",
     [SQL_SPILL] = "INSERT INTO spilled (block, next) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET next = excluded.next",
     [SQL_ADD_DOC] = "INSERT INTO doc (id, conversation, seq) VALUES (?1, ?2, ?3)",
-    [SQL_ADD_WORDS] = "INSERT INTO word (rowid, words) VALUES (?1, ?2)",
+    [SQL_ADD_WORDS] = "INSERT INTO word (rowid, words) VALUES (" NEWEST " - ?1, ?2)",
     [SQL_NUMBER] = "SELECT value FROM number WHERE which = ?1",
     [SQL_SET] = "INSERT INTO number (which, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value",
     [SQL_PASSED] = "SELECT pos FROM passed WHERE stream = ?1",
@@ -74,11 +79,10 @@ static const char *const texts[SQLS] = {
                  " ON CONFLICT DO UPDATE SET pos = max(pos, excluded.pos)",
     [SQL_TIDY] = "INSERT INTO word (word, rank) VALUES ('merge', ?1)",
     [SQL_TIDY_ALL] = "INSERT INTO word (word, rank) VALUES ('merge', -?1)",
-    [SQL_FIND] = "SELECT d.id, d.conversation, d.seq FROM word JOIN doc d ON d.id = word.rowid"
-                 " WHERE word MATCH ?1 AND word.rowid >= ?2 AND word.rowid < ?3 ORDER BY word.rowid DESC LIMIT ?4",
+    [SQL_FIND] = "SELECT d.id, d.conversation, d.seq FROM word JOIN doc d ON d.id = " NEWEST " - word.rowid"
+                 " WHERE word MATCH ?1 AND word.rowid > " NEWEST " - ?2 ORDER BY word.rowid LIMIT ?3",
     [SQL_LIST] = "SELECT id, conversation, seq FROM doc WHERE id > ?1 ORDER BY id LIMIT ?2",
     [SQL_DROP] = "DELETE FROM doc WHERE id = ?1",
-    [SQL_BOUNDS] = "SELECT (SELECT min(id) FROM doc), (SELECT max(id) FROM doc)",
 };
 
 struct search_index {
@@ -272,7 +276,8 @@ void search_index_rollback(struct search_index *index)
  * again for each of it. */
 static enum err free_id(struct search_index *index, int64_t at_ms, uint64_t *id)
 {
-    uint64_t own = at_ms > EPOCH_MS ? (uint64_t)(at_ms - EPOCH_MS) : 1, block = own;
+    int64_t since_ms = at_ms > EPOCH_MS ? at_ms - EPOCH_MS : 1;
+    uint64_t own = (uint64_t)(since_ms < LAST_MS ? since_ms : LAST_MS), block = own;
     enum err err = ERR_OK;
     while (!err) {
         uint64_t bounds[] = {block << BLOCK_BITS, (block + 1) << BLOCK_BITS}, top, next = block + 1;
@@ -330,13 +335,13 @@ static enum err add_words(struct search_index *index, const struct placed *place
     return err_of(code);
 }
 
-static int by_id(const void *a, const void *b)
+static int newest_first(const void *a, const void *b)
 {
     const struct placed *one = a, *other = b;
-    return one->id < other->id ? -1 : one->id > other->id;
+    return one->id > other->id ? -1 : one->id < other->id;
 }
 
-/* Words are added in the order of ids, in which FTS5 gathers them; else it writes each message by itself. */
+/* Words are added in the order of their lists, in which FTS5 gathers them; else it writes each message by itself. */
 enum err search_index_put(struct search_index *index, const struct search_entry *entries, size_t count)
 {
     struct placed *placed = mem_zalloc((count ? count : 1) * sizeof *placed);
@@ -344,7 +349,7 @@ enum err search_index_put(struct search_index *index, const struct search_entry 
     enum err err = ERR_OK;
     for (size_t i = 0; !err && i < count; i++)
         err = place(index, &entries[i], &placed[i], &added);
-    qsort(placed, count, sizeof *placed, by_id);
+    qsort(placed, count, sizeof *placed, newest_first);
     for (size_t i = 0; !err && i < count; i++)
         err = add_words(index, &placed[i]);
     free(placed);
@@ -424,22 +429,29 @@ enum err search_index_list(struct search_index *index, uint64_t after, unsigned 
     return err ? err : tell_hits(index, SQL_LIST, SQLITE_OK, fn, arg);
 }
 
-enum err search_index_find(struct search_index *index, struct str tokens, uint64_t from, uint64_t before,
-                           unsigned limit, search_hit_fn *fn, void *arg)
+static int is_late(void *arg)
 {
-    uint64_t numbers[] = {from, before, limit};
-    enum err err = bind(index, SQL_FIND, 2, numbers, 3);
-    if (err)
-        return err;
-    int code = sqlite3_bind_text(index->statements[SQL_FIND], 1, tokens.ptr, (int)tokens.len, SQLITE_STATIC);
-    return tell_hits(index, SQL_FIND, code, fn, arg);
+    const int64_t *until_ms = arg;
+    return clock_mono_ms() >= *until_ms;
 }
 
-enum err search_index_bounds(struct search_index *index, uint64_t *first, uint64_t *last)
+/* One query, however far it has to go. FTS5 has no lower bound: while it looks for the next message that has all words it goes
+ * on to the end of the lists, so a window of them costs as much as all that lies behind it. But it reads each page of a list by
+ * a statement of SQLite's, so the handler of progress is called meanwhile, and can end it. */
+enum err search_index_find(struct search_index *index, const struct search_wanted *wanted, search_hit_fn *fn, void *arg,
+                           bool *is_cut)
 {
-    uint64_t both[2] = {0};
-    enum err err = run(index, SQL_BOUNDS, NULL, 0, both, 2, NULL);
-    *first = both[0];
-    *last = both[1];
-    return err;
+    uint64_t numbers[] = {wanted->before, wanted->limit};
+    int64_t until_ms = wanted->until_ms;
+    *is_cut = false;
+    enum err err = bind(index, SQL_FIND, 2, numbers, 2);
+    if (err)
+        return err;
+    int code =
+        sqlite3_bind_text(index->statements[SQL_FIND], 1, wanted->tokens.ptr, (int)wanted->tokens.len, SQLITE_STATIC);
+    sqlite3_progress_handler(index->db, CLOCK_STEPS, is_late, &until_ms);
+    err = tell_hits(index, SQL_FIND, code, fn, arg);
+    sqlite3_progress_handler(index->db, 0, NULL, NULL);
+    *is_cut = err == ERR_DOWN && sqlite3_errcode(index->db) == SQLITE_INTERRUPT;
+    return *is_cut ? ERR_OK : err;
 }

@@ -81,12 +81,17 @@ uint64_t search_index_bytes(const struct search_index *index);
 struct search_hit {
     uint64_t id, conversation, seq;
 };
-/* Finds the `limit` newest messages with from <= id < before that match `tokens` (search_query_add_tokens), newest
- * first. */
-enum err search_index_find(struct search_index *index, struct str tokens, uint64_t from, uint64_t before,
-                           unsigned limit, search_hit_fn *fn, void *arg) CG_MUST_CHECK;
-/* The lowest and the highest id; 0: there is none. */
-enum err search_index_bounds(struct search_index *index, uint64_t *first, uint64_t *last) CG_MUST_CHECK;
+/* A question to the index. */
+struct search_wanted {
+    struct str tokens; /* search_query_add_tokens */
+    uint64_t before;   /* ids below this */
+    unsigned limit;
+    int64_t until_ms; /* clock_mono_ms; the query is then interrupted */
+};
+/* Finds the newest messages that match, newest first. *is_cut: the time was over before there were `limit` of them and
+ * before the oldest message was reached. */
+enum err search_index_find(struct search_index *index, const struct search_wanted *wanted, search_hit_fn *fn, void *arg,
+                           bool *is_cut) CG_MUST_CHECK;
 
 /* The token of a message's conversation; no text contains such a token. */
 #define SEARCH_CONVERSATION_TOKEN "_%llu"

@@ -5,28 +5,15 @@
 #include <stdlib.h>
 
 enum {
-    WINDOW = 50000,     /* messages of the first window, about */
-    QUICK_MS = 4,       /* a window that took less is followed by a larger one, */
-    SLOW_MS = 12,       /* one that took more by a smaller one */
     ASKED_MAX = 1000,   /* conversations that an index is asked for at once; about 20 µs each */
     ASKED_AT_ONCE = 16, /* so few are asked for from the beginning */
     PROBE = 1000,       /* messages by which it is found out what is quicker */
 };
 
-enum err search_walk_init(struct search_walk *walk, struct search_index *index, struct str tokens, uint64_t before,
-                          int64_t until_ms)
+void search_walk_init(struct search_walk *walk, struct search_index *index, struct str tokens, uint64_t before,
+                      int64_t until_ms)
 {
-    uint64_t last, documents;
-    *walk = (struct search_walk){.index = index, .tokens = tokens, .until_ms = until_ms};
-    enum err err = search_index_bounds(index, &walk->first, &last);
-    if (!err)
-        err = search_index_number(index, SEARCH_DOCUMENTS, &documents);
-    if (err)
-        return err;
-    walk->before = !before || before > last ? last + 1 : before;
-    walk->span = documents > WINDOW ? (uint64_t)((double)(last - walk->first) / (double)documents * WINDOW) + 1
-                                    : last - walk->first + 1;
-    return ERR_OK;
+    *walk = (struct search_walk){.index = index, .tokens = tokens, .before = before, .until_ms = until_ms};
 }
 
 void search_walk_within(struct search_walk *walk, const uint64_t *conversations, size_t count)
@@ -75,26 +62,21 @@ static void on_hit(void *arg, const struct search_hit *hit)
         walk->hits[walk->count++] = *hit;
 }
 
-/* One window, or what of it has as many as are wanted. */
+/* As many as are wanted, or of what may be others' as many as tell. */
 static enum err look(struct search_walk *walk, size_t max)
 {
-    uint64_t from = walk->before - walk->first > walk->span ? walk->before - walk->span : walk->first;
-    unsigned limit = (unsigned)(walk->conversations && !walk->is_narrow && max < PROBE ? PROBE : max);
-    struct str tokens = walk->is_narrow ? buf_str(&walk->by_conversation) : walk->tokens;
-    int64_t begun_ms = clock_mono_ms();
+    struct search_wanted wanted = {.tokens = walk->is_narrow ? buf_str(&walk->by_conversation) : walk->tokens,
+                                   .before = walk->before,
+                                   .until_ms = walk->until_ms};
+    wanted.limit = (unsigned)(walk->conversations && !walk->is_narrow && max < PROBE ? PROBE : max);
     walk->rows = 0;
-    enum err err = search_index_find(walk->index, tokens, from, walk->before, limit, on_hit, walk);
-    if (err)
-        return err;
-    int64_t took_ms = clock_mono_ms() - begun_ms;
-    if (took_ms < QUICK_MS && walk->span < UINT64_MAX / 4)
-        walk->span *= 2;
-    else if (took_ms > SLOW_MS && walk->span > 4)
-        walk->span /= 2;
-    walk->before = walk->rows == limit ? walk->lowest : from;
+    enum err err = search_index_find(walk->index, &wanted, on_hit, walk, &walk->is_cut);
+    if (walk->rows)
+        walk->before = walk->lowest;
+    walk->is_through = !err && !walk->is_cut && walk->rows < wanted.limit;
     walk->met += walk->rows;
     walk->theirs += walk->count;
-    return ERR_OK;
+    return err;
 }
 
 static bool should_narrow(const struct search_walk *walk)
@@ -115,11 +97,11 @@ enum err search_walk_next(struct search_walk *walk, struct search_hit *hits, siz
     if (max > SEARCH_HITS_MAX)
         max = SEARCH_HITS_MAX;
     while (!err && !*count) {
-        if (walk->before <= walk->first || !walk->first || (walk->conversations && !walk->conversation_count)) {
+        if (walk->is_through || (walk->conversations && !walk->conversation_count)) {
             *walked = SEARCH_END;
             break;
         }
-        if (clock_mono_ms() >= walk->until_ms) {
+        if (walk->is_cut || clock_mono_ms() >= walk->until_ms) {
             *walked = SEARCH_CUT;
             break;
         }
@@ -129,8 +111,10 @@ enum err search_walk_next(struct search_walk *walk, struct search_hit *hits, siz
         walk->count = 0;
         err = look(walk, max);
         *count = walk->count < max ? walk->count : max;
-        if (walk->count > max) /* the others are walked through again */
+        if (walk->count > max) { /* the others are walked through again */
             walk->before = found[max - 1].id;
+            walk->is_through = walk->is_cut = false;
+        }
     }
     memcpy(hits, found, *count * sizeof hits[0]);
     return err;

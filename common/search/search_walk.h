@@ -1,9 +1,8 @@
 /* search_walk.h: walks through an index's matches from the newest message to the oldest, in some conversations or all,
  * a few at a time and within a time limit. One thread at a time.
  *
- * Ids are searched in windows that take some milliseconds each, because a query cannot be interrupted. With many
- * conversations, the words are first searched in all conversations, which is fast if many matches are in the wanted
- * ones; if few are, the query also names the conversations. */
+ * With many conversations, the words are first searched in all conversations, which is fast if many matches are in the
+ * wanted ones; if few are, the query also names the conversations. */
 #ifndef CG_COMMON_SEARCH_SEARCH_WALK_H
 #define CG_COMMON_SEARCH_SEARCH_WALK_H
 
@@ -22,19 +21,18 @@ struct search_walk {
     int64_t until_ms; /* clock_mono_ms */
 
     /* internal */
-    uint64_t first, span;
     struct buf by_conversation; /* tokens with the conversations */
     size_t met, theirs;         /* among the matches of the words alone */
-    bool is_narrow;
+    bool is_narrow, is_through, is_cut;
     struct search_hit *hits;
     size_t count;
     uint64_t lowest;
     size_t rows;
 };
 
-/* `before` 0: starts with the newest. Borrows its arguments, which must outlive the walk. */
-enum err search_walk_init(struct search_walk *walk, struct search_index *index, struct str tokens, uint64_t before,
-                          int64_t until_ms) CG_MUST_CHECK;
+/* `before` INT64_MAX: starts with the newest. Borrows its arguments, which must outlive the walk. */
+void search_walk_init(struct search_walk *walk, struct search_index *index, struct str tokens, uint64_t before,
+                      int64_t until_ms);
 /* Restricts it to these conversations; before the first step. */
 void search_walk_within(struct search_walk *walk, const uint64_t *conversations, size_t count);
 void search_walk_fini(struct search_walk *walk);

@@ -171,7 +171,8 @@ static enum err look(struct store *store, struct finding *finding, enum err *ref
     }
     if (walked == SEARCH_CUT)
         finding->is_cut = true;
-    if (walked == SEARCH_END)
+    bool is_where_it_was = finding->walk.before == finding->wanted->before; /* from there it would only do so again */
+    if (walked == SEARCH_END || (walked == SEARCH_CUT && is_where_it_was))
         finding->next = 0;
     return err;
 }
@@ -182,9 +183,7 @@ static enum err walk(struct store *store, struct search_index *index, struct fin
 {
     const struct message_search *wanted = finding->wanted;
     int64_t until_ms = clock_mono_ms() + timeout_ms;
-    *refused = search_walk_init(&finding->walk, index, tokens, wanted->before, until_ms);
-    if (*refused)
-        return ERR_OK;
+    search_walk_init(&finding->walk, index, tokens, wanted->before, until_ms);
     if (wanted->conversations)
         search_walk_within(&finding->walk, wanted->conversations, wanted->conversation_count);
     return look(store, finding, refused);

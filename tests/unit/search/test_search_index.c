@@ -73,7 +73,7 @@ static void finds(struct search_index *index, const struct asked *asked, const c
     buf_init(&out, 1 << 20);
     assert_int_equal(search_query_read(&query, str_of(asked->query)), ERR_OK);
     search_query_add_tokens(&query, &tokens);
-    assert_int_equal(search_walk_init(&walk, index, buf_str(&tokens), 0, clock_mono_ms() + 60000), ERR_OK);
+    search_walk_init(&walk, index, buf_str(&tokens), INT64_MAX, clock_mono_ms() + 60000);
     if (asked->conversations)
         search_walk_within(&walk, asked->conversations, asked->count);
     while (walked == SEARCH_SOME) {
@@ -184,7 +184,7 @@ static void a_walk_ends_when_its_time_is_over_and_goes_on_from_there(void **stat
     size_t count;
     put_one(index, 1, 1, then_ms, "word");
     put_one(index, 1, 2, then_ms + 1000, "word");
-    assert_int_equal(search_walk_init(&walk, index, STR("\"word\""), 0, clock_mono_ms()), ERR_OK);
+    search_walk_init(&walk, index, STR("\"word\""), INT64_MAX, clock_mono_ms());
     assert_int_equal(search_walk_next(&walk, hits, 1, &count, &walked), ERR_OK);
     assert_int_equal(walked, SEARCH_CUT);
     assert_int_equal(count, 0);
@@ -194,11 +194,40 @@ static void a_walk_ends_when_its_time_is_over_and_goes_on_from_there(void **stat
     assert_int_equal(hits[0].seq, 2);
     uint64_t before = walk.before;
     search_walk_fini(&walk);
-    assert_int_equal(search_walk_init(&walk, index, STR("\"word\""), before, clock_mono_ms() + 60000), ERR_OK);
+    search_walk_init(&walk, index, STR("\"word\""), before, clock_mono_ms() + 60000);
     assert_int_equal(search_walk_next(&walk, hits, 2, &count, &walked), ERR_OK);
     assert_int_equal(count, 1);
     assert_int_equal(hits[0].seq, 1);
     search_walk_fini(&walk);
+    search_index_close(index);
+}
+
+static void on_any(void *arg, const struct search_hit *hit)
+{
+    uint64_t *last = arg;
+    *last = hit->id;
+}
+
+/* Two long lists that never meet: one query, which ends in the middle of them when the time is over. */
+static void a_query_of_the_index_ends_when_its_time_is_over(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 40000 };
+    struct search_index *index = open_index(true);
+    uint64_t last = 0;
+    bool is_cut;
+    assert_int_equal(search_index_begin(index), ERR_OK);
+    for (uint64_t seq = 1; seq <= MESSAGES; seq++)
+        put(index, 1, seq, then_ms + (int64_t)seq * 1000, seq == 1 ? "tea coffee" : seq % 2 ? "tea" : "coffee");
+    assert_int_equal(search_index_commit(index), ERR_OK);
+    struct search_wanted wanted = {STR("\"tea\" AND \"coffee\""), INT64_MAX, 20, clock_mono_ms()};
+    assert_int_equal(search_index_find(index, &wanted, on_any, &last, &is_cut), ERR_OK);
+    assert_true(is_cut);
+    assert_int_equal(last, 0);
+    wanted.until_ms += 600000;
+    assert_int_equal(search_index_find(index, &wanted, on_any, &last, &is_cut), ERR_OK);
+    assert_false(is_cut);
+    assert_true(last != 0);
     search_index_close(index);
 }
 
@@ -356,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(of_one_second_there_may_be_any_number, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(only_in_some_conversations_however_many_others_there_are, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_walk_ends_when_its_time_is_over_and_goes_on_from_there, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(a_query_of_the_index_ends_when_its_time_is_over, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(what_is_dropped_is_not_found_and_may_come_again, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(what_was_not_committed_is_not_there, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_writer_that_is_killed_leaves_a_whole_index, make_dir, remove_dir),
