@@ -6,7 +6,7 @@
 
 enum {
     ASKED_MAX = 1000,   /* conversations that an index is asked for at once; about 20 µs each */
-    ASKED_AT_ONCE = 16, /* so few are asked for from the beginning */
+    ASKED_AT_ONCE = 64, /* so few are asked for from the beginning */
     PROBE = 1000,       /* messages by which it is found out what is quicker */
 };
 
@@ -84,7 +84,7 @@ static bool should_narrow(const struct search_walk *walk)
     size_t count = walk->conversation_count;
     if (!walk->conversations || walk->is_narrow || count > ASKED_MAX)
         return false;
-    return count <= ASKED_AT_ONCE || (walk->met >= PROBE && walk->theirs < walk->met / 16);
+    return count <= ASKED_AT_ONCE || (walk->met >= PROBE && walk->theirs < walk->met / 64);
 }
 
 enum err search_walk_next(struct search_walk *walk, struct search_hit *hits, size_t max, size_t *count,
