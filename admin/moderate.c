@@ -39,10 +39,9 @@ static void tell_event(const struct settings *settings, const struct operator_do
     int64_t heard;
     struct buf wire;
     buf_init(&wire, 1024 + message_size(done->told));
-    wire_add_header(&wire, &(struct wire_header){.kind = WIRE_MESSAGES,
-                                                 .epoch = done->epoch,
-                                                 .conversation = done->told->conversation,
-                                                 .count = 1});
+    wire_add_header(
+        &wire, &(struct wire_header){
+                   .kind = WIRE_MESSAGES, .epoch = done->epoch, .conversation = done->told->conversation, .count = 1});
     wire_add_message(&wire, done->told);
     (void)!redis_publish(settings, done->told->conversation, buf_str(&wire), &heard, why);
     buf_fini(&wire);
