@@ -20,7 +20,8 @@ struct operator_order {
 /* What was done, and what to publish: the event first, then the notice of the sanction. */
 struct operator_done {
     struct sanction sanction;
-    struct message *told; /* the event of an ended membership, of `epoch`; the caller publishes and frees it; NULL: none */
+    struct message
+        *told; /* the event of an ended membership, of `epoch`; the caller publishes and frees it; NULL: none */
     uint64_t epoch;
     uint64_t lifted; /* the number of sanctions lifted */
 };
