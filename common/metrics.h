@@ -110,7 +110,7 @@
     X(DB_FAILOVERS, "db_failovers_total", counter, "Times another server of db_addresses was gone to") \
     X(DB_CONNECTS, "db_connects_total", counter, "Connections made to the database") \
     X(DB_POOL_UNPROVED, "db_pool_unproved_total", counter, \
-      "Answers held back until a reconciliation had proved that a new connection leads to the same database") \
+      "Look-ups held back until a reconciliation had proved that a new connection leads to the same database") \
     X(DB_ERRORS, "db_errors_total", counter, "Failed statements") \
     X(DB_ODD_ROWS, "db_odd_rows_total", counter, \
       "Values of the database that no value can be, such as a name that is too long: shortened or left out") \

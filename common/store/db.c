@@ -400,6 +400,17 @@ static enum err need(struct db *db)
     return db_connect(db);
 }
 
+enum err db_pin_now(struct db *db)
+{
+    db_pin(db);
+    enum err err = need(db);
+    if (err)
+        db_unpin(db);
+    else
+        db->pinned = db->connection;
+    return err;
+}
+
 /* ---- statements ---- */
 
 enum { COLUMN_BYTES = 320 }; /* what most columns fit into; a longer one is fetched again, whole */

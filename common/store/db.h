@@ -54,6 +54,9 @@ void db_refresh(struct db *db);
  * fails with ERR_DOWN instead of reconnecting: a new connection may lead to a database that was put back to an older
  * state, where ids read before mean other rows. */
 void db_pin(struct db *db);
+/* The same with the connection that it has now, or makes for this. Without one nothing is pinned, and db_unpin need not be
+ * called. */
+enum err db_pin_now(struct db *db) CG_MUST_CHECK;
 void db_unpin(struct db *db);
 /* Whether it is pinned and the connection is lost, so that every statement fails. */
 bool db_is_cut_off(const struct db *db);

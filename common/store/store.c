@@ -126,6 +126,11 @@ void store_pin(struct store *store)
     db_pin(store->db);
 }
 
+enum err store_pin_now(struct store *store)
+{
+    return db_pin_now(store->db);
+}
+
 void store_unpin(struct store *store)
 {
     db_unpin(store->db);

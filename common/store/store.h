@@ -47,6 +47,9 @@ void store_refresh(struct store *store);
  * after its end fails with ERR_DOWN, instead of reading or writing by numbers that were looked up before in what may be
  * another state of the database. store_journal finds out through a new one what became of a COMMIT, and stores nothing. */
 void store_pin(struct store *store);
+/* The same from the connection that it has now, or makes for this: store_connection says which it is before anything is read
+ * or written through it. ERR_DOWN: there is none, and nothing is pinned. */
+enum err store_pin_now(struct store *store) CG_MUST_CHECK;
 void store_unpin(struct store *store);
 /* Whether there is a connection that the server has not ended, as far as can be told without asking it. */
 bool store_is_connected(const struct store *store);

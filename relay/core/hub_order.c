@@ -455,6 +455,7 @@ static void begin_epoch(struct hub *hub, uint64_t epoch)
     log_warn("hub.epoch", "from=%llu to=%llu rooms=%zu", (unsigned long long)hub->epoch, (unsigned long long)epoch,
              hub->rooms.count);
     metric_inc(METRIC_EPOCHS);
+    db_pool_begin_epoch(hub->db_pool);
     hub->epoch = epoch;
     hub->doubt_count = 0;
     /* Also those that sit nowhere: their users may be others' by now. */

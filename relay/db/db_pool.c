@@ -76,13 +76,14 @@ struct db_pool {
     size_t built;  /* bytes of answers on their way to the loop */
     size_t untold; /* questions that no worker was woken for yet: the loop's own */
     bool stopping;
-    bool proving; /* workers take CLASS_FIRST alone */
+    bool proving;    /* workers take CLASS_FIRST alone */
+    unsigned epoch;  /* counts those that have begun; written by the loop alone */
+    uint64_t proved; /* connections up to this one lead to the database that is known; written by the loop alone */
 
     /* the loop's own */
-    void (*prove)(void *arg); /* NULL: every answer is believed */
+    void (*prove)(void *arg); /* NULL: every connection is believed */
     void *prove_arg;
-    uint64_t proved;             /* what connections up to this one have read is believed */
-    STAILQ_HEAD(, job) unproved; /* answers that wait for a proof */
+    STAILQ_HEAD(, job) unproved; /* jobs that wait for a proof */
 };
 
 /* What a worker has taken. */
@@ -398,6 +399,52 @@ static void give_back(struct db_pool *pool, const struct batch *batch)
     pthread_mutex_unlock(&pool->lock);
 }
 
+/* Ends those that were asked for in an earlier epoch: their numbers may be others' by now. How many are left, at the front. */
+static size_t sort_out(const struct db_pool *pool, struct batch *batch)
+{
+    struct job *void_jobs[DB_POOL_TOGETHER];
+    size_t kept = 0, voids = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct job *job = batch->jobs[i];
+        if (job->epoch == pool->epoch) {
+            batch->jobs[kept++] = job;
+        } else {
+            job->err = ERR_DOWN;
+            void_jobs[voids++] = job;
+        }
+    }
+    for (size_t i = 0; i < voids; i++)
+        batch->jobs[kept + i] = void_jobs[i];
+    return kept;
+}
+
+static void work(struct job *const *jobs, size_t count, struct store *store)
+{
+    if (count && jobs[0]->work_all)
+        jobs[0]->work_all(jobs, count, store);
+    else if (count)
+        jobs[0]->work(jobs[0], store);
+}
+
+/* What a job reads and what it then writes are of one state of the database, and of the one that is known. */
+static void work_if_proved(struct db_pool *pool, struct batch *batch, struct store *store)
+{
+    enum err err = store_pin_now(store);
+    uint64_t connection = err ? 0 : store_connection(store);
+    pthread_mutex_lock(&pool->lock);
+    size_t count = sort_out(pool, batch);
+    bool proved = connection <= pool->proved;
+    pthread_mutex_unlock(&pool->lock);
+    for (size_t i = 0; i < count; i++) {
+        batch->jobs[i]->err = err;
+        batch->jobs[i]->needs_proof = proved ? 0 : connection;
+    }
+    if (!err && proved)
+        work(batch->jobs, count, store);
+    if (!err)
+        store_unpin(store);
+}
+
 static void *run(void *arg)
 {
     struct db_pool *pool = arg;
@@ -408,19 +455,16 @@ static void *run(void *arg)
         metric_inc(METRIC_DB_POOL_BATCHES);
         metric_add(METRIC_DB_POOL_JOBS, (int64_t)batch.count);
         store_refresh(store);
-        uint64_t writes = store_writes(store);
-        store_pin(store); /* what a job reads and what it then writes are of one state of the database */
-        if (batch.jobs[0]->work_all)
-            batch.jobs[0]->work_all(batch.jobs, batch.count, store);
-        else
-            batch.jobs[0]->work(batch.jobs[0], store);
-        store_unpin(store);
-        struct completions completions = STAILQ_HEAD_INITIALIZER(completions);
-        for (size_t i = 0; i < batch.count; i++) {
-            batch.jobs[i]->connection = store_connection(store);
-            batch.jobs[i]->has_written = store_writes(store) != writes;
-            STAILQ_INSERT_TAIL(&completions, &batch.jobs[i]->completion, link);
+        if (pool->prove && !batch.jobs[0]->is_proof) {
+            work_if_proved(pool, &batch, store);
+        } else {
+            store_pin(store);
+            work(batch.jobs, batch.count, store);
+            store_unpin(store);
         }
+        struct completions completions = STAILQ_HEAD_INITIALIZER(completions);
+        for (size_t i = 0; i < batch.count; i++)
+            STAILQ_INSERT_TAIL(&completions, &batch.jobs[i]->completion, link);
         give_back(pool, &batch);
         completion_queue_add_all_read(pool->completions, &completions);
     }
@@ -447,15 +491,9 @@ static void deliver(struct job *job)
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* What a failure to reach the database says is so, whichever it is. */
-static bool is_believed(const struct db_pool *pool, const struct job *job)
-{
-    return !pool->prove || job->is_proof || job->connection <= pool->proved || job->err == ERR_DOWN;
-}
-
 static void deliver_void(struct job *job)
 {
-    job->err = job->has_written ? ERR_UNKNOWN : ERR_DOWN;
+    job->err = ERR_DOWN;
     deliver(job);
 }
 
@@ -468,15 +506,25 @@ static void set_proving(struct db_pool *pool, bool proving)
     pthread_mutex_unlock(&pool->lock);
 }
 
+/* It is not its payer's fault that it waits once more: no bound is asked. */
+static void queue_again(struct db_pool *pool, struct job *job)
+{
+    pthread_mutex_lock(&pool->lock);
+    append(pool, job);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static void arrived(struct completion *completion)
 {
     struct job *job = container_of(completion, struct job, completion);
     struct db_pool *pool = job->pool;
     bool is_first = STAILQ_EMPTY(&pool->unproved);
-    if (is_believed(pool, job)) {
+    if (!job->needs_proof) {
         deliver(job);
     } else if (pool->stopping) { /* nobody will prove it */
         deliver_void(job);
+    } else if (job->needs_proof <= pool->proved) { /* somebody has, meanwhile */
+        queue_again(pool, job);
     } else {
         metric_inc(METRIC_DB_POOL_UNPROVED);
         STAILQ_INSERT_TAIL(&pool->unproved, job, queue);
@@ -503,8 +551,8 @@ static void settle(struct db_pool *pool, bool refuted)
         STAILQ_REMOVE_HEAD(&waiting, queue);
         if (refuted)
             deliver_void(job);
-        else if (is_believed(pool, job))
-            deliver(job);
+        else if (job->needs_proof <= pool->proved)
+            queue_again(pool, job);
         else
             STAILQ_INSERT_TAIL(&pool->unproved, job, queue);
     }
@@ -516,10 +564,19 @@ static void settle(struct db_pool *pool, bool refuted)
 
 void db_pool_proved(struct db_pool *pool, uint64_t connection)
 {
+    pthread_mutex_lock(&pool->lock);
     if (pool->proved < connection)
         pool->proved = connection;
+    pthread_mutex_unlock(&pool->lock);
     if (!STAILQ_EMPTY(&pool->unproved))
         settle(pool, false);
+}
+
+void db_pool_begin_epoch(struct db_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->epoch++;
+    pthread_mutex_unlock(&pool->lock);
 }
 
 void db_pool_refuted(struct db_pool *pool)
@@ -571,6 +628,8 @@ static enum err add(struct db_pool *pool, struct job *job, bool bounded)
     job->pool = pool;
     job->err = ERR_OK;
     job->bytes = 0;
+    job->needs_proof = 0;
+    job->epoch = pool->epoch;
     pthread_mutex_lock(&pool->lock);
     bool ended = pool->stopping;
     if (bounded) {

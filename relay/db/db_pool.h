@@ -17,9 +17,9 @@
  * its end (db_pool_flush), so that jobs which many sockets add at once are combined, and a single job waits for no
  * timer.
  *
- * A new connection may lead to a database that was put back to an older state, where ids mean other users and rooms.
- * Results read through it are therefore withheld until a proof shows that the database is still the one the relay knows
- * (db_pool_set_prover). Until then workers take no job but the proof. */
+ * A new connection may lead to a database that was put back to an older state, where ids mean other users and rooms. So
+ * nothing is read or written through it before a proof shows that the database is still the one the relay knows
+ * (db_pool_set_prover). The job waits, and until then workers take nothing but the proof. */
 #ifndef CG_RELAY_DB_DB_POOL_H
 #define CG_RELAY_DB_DB_POOL_H
 
@@ -53,10 +53,10 @@ struct job {
 
     /* the pool's own */
     struct db_pool *pool;
-    STAILQ_ENTRY(job) queue; /* among the payer's jobs of this kind; later among the answers that wait for a proof */
+    STAILQ_ENTRY(job) queue; /* among the payer's jobs of this kind, or among those that wait for a proof */
     uint64_t serial;
-    uint64_t connection; /* store_connection, after the work */
-    bool has_written;    /* this job or another one worked on with it wrote to the database */
+    unsigned epoch;       /* the pool's count of epochs when the job was added */
+    uint64_t needs_proof; /* the unproved connection for which it was not worked on; 0: it was worked on */
 };
 
 /* Sets who pays how much. `payer`: a user's number, or limits_payer_address. `cost`: 1 for one look-up by a key, plus 1
@@ -96,14 +96,17 @@ void db_pool_add_first(struct db_pool *pool, struct job *job);
 /* The same for the job that proves the database's identity; its own answer is not withheld. */
 void db_pool_add_proof(struct db_pool *pool, struct job *job);
 /* Sets the callback that starts a proof, in the loop thread: db_pool_add_proof, then db_pool_proved or db_pool_refuted.
- * It is called again while answers wait that the last proof did not cover. Without a prover no answer is withheld. */
+ * It is called again while jobs wait that the last proof did not cover. Without a prover every connection is believed.
+ * Must be called before the first job is added. */
 void db_pool_set_prover(struct db_pool *pool, void (*prove)(void *arg), void *arg);
-/* Releases the answers read through connections up to that one (store_latest_connection, taken before the proof read
+/* Queues the jobs again that waited for connections up to that one (store_latest_connection, taken before the proof read
  * anything). */
 void db_pool_proved(struct db_pool *pool, uint64_t connection);
-/* The database is in another state or could not be checked: the withheld answers arrive with ERR_DOWN, or with
- * ERR_UNKNOWN if the job wrote something. */
+/* The database is in another state or could not be checked: the jobs that wait for the proof end with ERR_DOWN, and were
+ * not worked on. */
 void db_pool_refuted(struct db_pool *pool);
+/* From now on ids may mean other users and rooms: waiting jobs that were added before end with ERR_DOWN. */
+void db_pool_begin_epoch(struct db_pool *pool);
 /* Wakes workers for the jobs added since the last call. Must be called at the end of each turn of the loop. */
 void db_pool_flush(struct db_pool *pool);
 

@@ -249,7 +249,7 @@ describe('an older copy of the data directory under a running stack', () => {
     const observer = await mysql.createConnection({ socketPath: stack.file('mariadb.sock'), user: 'observer' });
     await observer.query('LOCK TABLES chaguan.meta WRITE'); // nobody can find out which epoch it is
     await stack.must('sql', '-e', 'ALTER USER chaguan_app@localhost ACCOUNT UNLOCK');
-    await eventually(async () => (await stack.metric('relay1', 'db_pool_unproved_total')) > 0, 'answers to wait for a proof');
+    await eventually(async () => (await stack.metric('relay1', 'db_pool_unproved_total')) > 0, 'look-ups to wait for a proof');
     await observer.end();
     assert.equal((await client.closed).code, 1012);
     const heard = (await Promise.all(answers)).flat();

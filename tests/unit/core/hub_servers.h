@@ -187,6 +187,11 @@ void db_pool_proved(struct db_pool *db_pool, uint64_t connection)
     proofs.proved = connection;
 }
 
+void db_pool_begin_epoch(struct db_pool *db_pool)
+{
+    (void)db_pool;
+}
+
 void db_pool_refuted(struct db_pool *db_pool)
 {
     (void)db_pool;

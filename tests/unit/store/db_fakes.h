@@ -32,6 +32,11 @@ void db_pin(struct db *connection)
 {
     (void)connection;
 }
+enum err db_pin_now(struct db *connection)
+{
+    (void)connection;
+    return ERR_OK;
+}
 void db_unpin(struct db *connection)
 {
     (void)connection;
