@@ -1,4 +1,4 @@
-/* export.c: what is stored as lines of JSON (docs/export.md), of one user or of everybody, to standard output. */
+/* export.c: chaguan export: prints stored data as lines of JSON (docs/export.md), of one user or of all. */
 #include "admin/commands.h"
 #include "common/service/operator.h"
 #include "common/store/store_export.h"

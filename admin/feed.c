@@ -1,4 +1,4 @@
-/* feed.c: chaguan feed: who follows what is stored, and how far each is behind. */
+/* feed.c: chaguan feed: lists the feed's consumers and how far each is behind. */
 #include "admin/commands.h"
 #include "common/store/store_feed.h"
 

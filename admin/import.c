@@ -1,7 +1,7 @@
 /* import.c: chaguan import: lines of JSON (docs/export.md) into the database.
  *
- * Messages wait until a batch of them is there; those of one conversation are one transaction. Everything else is stored at
- * once, after what waits. Whoever is named stands in a line before. */
+ * Messages are collected into batches; those of one conversation are one transaction. Everything else is stored at
+ * once, after the waiting batch. Users must be defined on a line before they are named. */
 #include "admin/commands.h"
 #include "common/about.h"
 #include "common/clock.h"

@@ -1,4 +1,4 @@
-/* invites.c: codes by which accounts of Chaguan's own are made. */
+/* invites.c: chaguan invite: codes for creating accounts of Chaguan's own. */
 #include "admin/commands.h"
 #include "common/digest.h"
 #include "common/store/store_accounts.h"

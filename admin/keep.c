@@ -1,4 +1,4 @@
-/* keep.c: how long a conversation keeps what was said. */
+/* keep.c: sets how long a conversation's messages are kept. */
 #include "admin/commands.h"
 #include "common/store/store_life.h"
 #include "common/store/store_sanctions.h"

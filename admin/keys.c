@@ -1,4 +1,4 @@
-/* keys.c: keys for an application's backend. */
+/* keys.c: chaguan key: server keys for an application's backend. */
 #include "admin/commands.h"
 #include "common/id.h"
 #include "common/store/store_keys.h"

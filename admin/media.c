@@ -1,11 +1,11 @@
-/* media.c: chaguan media gc. Finds, in this order, so that what comes into being meanwhile is never taken for rubbish:
+/* media.c: chaguan media gc. Looks up, in this order, so that nothing created meanwhile is removed:
  *
  *   rows of files that are old enough, and files that have no row        candidates
  *   texts that speak of one of them                                      candidates no more
  *   what is left                                                         goes
  *
- * A file that is first referred to later than media_keep_ms after its upload may be gone by then; that is what the
- * setting means. What is younger than SETTLE_MS may be an upload under way, whatever the setting says. */
+ * A file that is first referred to later than media_keep_ms after its upload may have been removed by then, as the
+ * setting says. A file younger than SETTLE_MS is never removed, because it may be an upload in progress. */
 #include "admin/commands.h"
 #include "common/clock.h"
 #include "common/hex.h"

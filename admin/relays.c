@@ -30,7 +30,7 @@ static void look(void *arg, const struct redis_relay *relay)
     wanted->found |= str_eq(relay->name, wanted->name) && strcmp(relay->state, "up") == 0;
 }
 
-/* It is told, and drains as after SIGTERM; `chaguan relays` shows when it is gone. */
+/* Notifies the relay, which drains as after SIGTERM; `chaguan relays` shows when it has ended. */
 enum status command_drain(const struct settings *settings, const struct operation *operation)
 {
     char why[256] = "";

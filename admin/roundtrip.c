@@ -1,8 +1,8 @@
-/* roundtrip.c: says one thing through the front and hears it on every relay, as people's programs would.
+/* roundtrip.c: chaguan roundtrip: posts a message through nginx and receives it on every relay, as clients would.
  *
- * Servers that are up may still not do what they are there for. So the message, its room and its user have names that
- * are not ASCII, and it takes the whole way: nginx, the REST process, the database, Redis, each relay. The same room and
- * user serve every time, so a round trip leaves one message behind, and who came and went. */
+ * Servers may be up and still misconfigured. So the message, its room and its user have names outside ASCII, and the
+ * message goes through nginx, the REST process, the database, Redis and each relay. The room and user are reused, so a
+ * round trip leaves one message, a join and a leave. */
 #include "admin/commands.h"
 #include "common/buf.h"
 #include "common/clock.h"

@@ -1,4 +1,4 @@
-/* search.c: chaguan search: the index of this machine, and making it anew. */
+/* search.c: chaguan search: shows and rebuilds this machine's index. */
 #include "admin/commands.h"
 #include "common/search/search_index.h"
 #include "common/store/store_feed.h"

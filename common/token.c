@@ -321,7 +321,7 @@ static bool is_for(struct json_object *claims, const char *audience)
     return false;
 }
 
-/* Whom it speaks for: `sub`, or `id`, which many issuers write; if both are a user's, it is `sub`. */
+/* The token's user: `sub`, or `id`, which many issuers use; if both are a user's, `sub`. */
 static bool read_user(struct json_object *claims, struct str *user_id)
 {
     static const char *const names[] = {"sub", "id"};

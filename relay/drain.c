@@ -14,7 +14,7 @@ static void on_presence_finished(void *arg)
     uv_stop(&relay->loop);
 }
 
-/* Whom nginx gave us before it could know is not to be dropped: they become sessions first. */
+/* Connections that nginx handed over before it saw the drain must not be dropped: they become sessions first. */
 static bool more_may_come(const struct relay *relay)
 {
     return relay->handoff && (!handoff_front_is_done(relay->handoff) || http_has_waiting(relay->http));

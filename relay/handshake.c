@@ -72,8 +72,8 @@ static bool climbs(struct str path)
 }
 
 /* The status that it is refused with, or 0 and who takes it. `request` has the path as the protocols want it: decoded.
- * A relay that drains sends newcomers elsewhere, but whom nginx gave us has no nginx any more that would ask another
- * relay: they are let in, and told to come back like all who are here. */
+ * A relay that drains sends newcomers elsewhere, but for a socket that nginx handed over, no nginx is left to ask
+ * another relay: they are let in, and told to come back like all who are here. */
 static unsigned judge(const struct handshake *handshake, const struct request *request, bool alone,
                       const struct protocol **protocol)
 {

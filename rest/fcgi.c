@@ -1,7 +1,6 @@
-/* fcgi.c: libfcgi reads the records and writes them, and that is all it does here. It never accepts:
- * its accept loop holds a thread for every idle connection, ends at EMFILE and cannot be woken. So a
- * request object is given a connected socket (ipcFd) and a listening socket of -1, which makes
- * FCGX_Accept_r return as soon as that one connection has no request to give. */
+/* fcgi.c: libfcgi only reads and writes records here. It never accepts connections, because its accept loop holds a
+ * thread for every idle connection, ends at EMFILE and cannot be woken. So a request object gets a connected socket
+ * (ipcFd) and a listening socket of -1, which makes FCGX_Accept_r return as soon as that connection has no request. */
 #include "rest/fcgi.h"
 
 #include "common/mem.h"

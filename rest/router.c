@@ -225,7 +225,7 @@ static void answer_failure(const struct route *route, const struct call *call, i
     if (route->failed)
         response->type = TYPE_JSON;
     if (status == 401 && of_front_end(route) && settings_doors_closed(call->backends->settings)) {
-        answer(response, status, ""); /* the articles know of no tokens: it is told as everything new is */
+        answer(response, status, ""); /* the articles know no tokens, so this failure has the form of later calls */
         failure_coded(&response->body, &failure);
     } else if (route->failure) {
         answer(response, status, route->failure);
@@ -258,7 +258,7 @@ static bool has_failed(int status)
 }
 
 /* It failed, but not before something was written: perhaps all that was asked for (the list that shows it could not be
- * read), perhaps a part. Who is told that nothing was done would be told what is not so. */
+ * read), perhaps a part. An answer that says that nothing was done would then be wrong. */
 static int say_unknown(struct call *call)
 {
     call->code = call->error = NULL;

@@ -1,17 +1,17 @@
-/* main.c: chaguan-thumbnail makes one small picture of one that a stranger sent, and ends. It is started by chaguan-rest
- * for each, so that whatever a hostile file does to a decoder, it does it here: to a process without files, network or
- * much memory, which is killed when it takes too long.
+/* main.c: chaguan-thumbnail makes one thumbnail of an untrusted picture, and exits. chaguan-rest starts one for each
+ * picture, so that a hostile file can only harm this process, which has no access to files or the network and little
+ * memory, and is killed when it takes too long.
  *
  *   chaguan-thumbnail SIDE PIXELS MEMORY SECONDS
  *
- * Descriptor 0 is the picture, a file; 1 is told in one line what came of it; 3 gets the thumbnail, as WebP.
+ * Descriptor 0 is the picture, a file; 1 gets a line with the result; 3 gets the thumbnail, as WebP.
  *
  *   made W H      the thumbnail was written; the picture is W by H as people see it
  *   none W H      it is a picture of that size by its own word, but cannot be decoded
  *   pixels W H    it has more than PIXELS; nothing was decoded
  *   unknown 0 0   it is no picture that is known here
  *
- * Anything else, or nothing: it did not get that far. */
+ * Any other output, or none: it failed before that. */
 #include "thumbnail/confine.h"
 #include "thumbnail/image_head.h"
 

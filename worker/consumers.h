@@ -9,9 +9,8 @@
 struct feed_batch {
     struct store *store; /* for reading the messages; no transaction is open */
     const struct feed_row *rows;
-    size_t count; /* at least 1 */
-    int64_t
-        until_ms; /* clock_mono_ms: until then nobody else is given them; check it before anything is told to others */
+    size_t count;     /* at least 1 */
+    int64_t until_ms; /* clock_mono_ms: no other worker gets them before; check it before publishing anything */
 };
 
 struct consumer {

@@ -1,4 +1,5 @@
-/* count.c: the consumer that shows that the feed flows: what was stored since this worker began to carry it, by kind. */
+/* count.c: a consumer that counts stored messages by kind, since this worker began to consume the feed, to show that
+ * the feed works. */
 #include "worker/consumers.h"
 
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
-/* follow.c: nothing is remembered from one turn to the next: where the consumer is, the database says each time, together with
- * how far the streams go. So a turn after a failure, under a new lease, or in a database that was put back begins like any
- * other. */
+/* follow.c: no state is kept between turns: each turn reads the consumer's positions and the streams' heads from the
+ * database. So a turn after a failure, under a new lease, or in a database that was put back to an older state begins
+ * like any other. */
 #include "worker/follow.h"
 
 #include "common/clock.h"

@@ -1,5 +1,5 @@
-/* life.c: goes over the conversations, a page of them a turn, and removes what is too old in small transactions. Where it is
- * need not be remembered by anybody else: another worker begins with the first conversation, and finds less. */
+/* life.c: visits the conversations, a page in each turn, and removes messages that are too old in small transactions.
+ * Its position is not stored: another worker begins with the first conversation, where little is left to remove. */
 #include "worker/life.h"
 
 #include "common/clock.h"

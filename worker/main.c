@@ -1,4 +1,4 @@
-/* main.c: chaguan-worker, which carries on what was stored. Builds things, waits for signals, takes them down again. */
+/* main.c: chaguan-worker, which processes stored messages: starts its jobs, waits for signals, and stops them. */
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/service/program.h"

@@ -1,6 +1,6 @@
-/* search.c: the index may be lost, old, or of another database at any time. Whenever this worker begins to have the job it
- * compares: an index that has followed the feed at least as far as the database knows of has all; any other one is built
- * anew, from the messages themselves, while it follows. What is added twice is there once. */
+/* search.c: the index may be lost, outdated, or of another database at any time. So this worker compares when it gets
+ * the job: an index that has followed the feed at least as far as the database has recorded is complete; any other is
+ * rebuilt from the messages while it follows the feed. Adding a message twice has no effect. */
 #include "worker/search.h"
 
 #include "common/clock.h"

@@ -4,7 +4,7 @@
  *
  * What a script does is bounded, however many sockets and rooms there are: MOVE, CLAIM and WHO make the same few calls
  * always; ADD, DROP and RECOVER a few for each room of the one socket (IO_ROOMS_PER_SOCKET at most); what goes through
- * sets goes through one page of IO_PAGE, or as many as it is told (tests/unit/redis/test_script_costs.c).
+ * sets goes through one page of IO_PAGE, or the number given (tests/unit/redis/test_script_costs.c).
  *
  * A socket is its relay's: what another relay says of it does nothing. */
 #ifndef CG_COMMON_REDIS_IO_SCRIPTS_H

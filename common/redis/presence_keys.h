@@ -5,7 +5,7 @@
  *   <prefix>:presence:<conversation>     HASH  "<relay>:<incarnation>:<user>" →
  *                                              "<encoding>|<bytes of head>|<head json><name>"
  *   <prefix>:who:<conversation>:<user>   SET   of "<relay>:<incarnation>" that hold a socket of this user
- *   <prefix>:here:<conversation>         ZSET  of users of whom there is a `who`, with leading zeros to 20 digits:
+ *   <prefix>:here:<conversation> ZSET of users that have a `who`, with leading zeros to 20 digits:
  *                                        in order, page by page
  *   <prefix>:lease:<relay>:<incarnation> "1" with an expiry, renewed while that relay lives; "draining"
  *                                        once it has ended cleanly

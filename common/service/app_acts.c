@@ -218,7 +218,7 @@ static void on_number(void *arg, uint64_t user, struct str id)
             finding->members[i].user = user;
 }
 
-/* A user names only whom there is. */
+/* A user may only name existing users. */
 static enum err find_some(struct store *store, const struct str *ids, size_t count, struct store_app_member *members)
 {
     struct finding finding = {ids, count, members};

@@ -35,7 +35,7 @@ bool operator_app_id(struct str *user)
     return true;
 }
 
-/* ---- whom ---- */
+/* ---- the target ---- */
 
 struct found {
     uint64_t user;
@@ -154,7 +154,7 @@ enum err operator_carry_out(struct store *store, const struct operator_order *or
                        : store_sanction_add(store, sanction, order->for_s, order->reason);
 }
 
-/* ---- what the relays are told ---- */
+/* ---- notices to the relays ---- */
 
 static void add_header(struct buf *out, enum wire_kind kind, uint64_t epoch)
 {

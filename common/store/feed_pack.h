@@ -1,6 +1,6 @@
-/* feed_pack.h: rows of the feed that one transaction writes share a record of its table. The record is the last one's, with
- * that one's position; those right before it stand in its column `earlier`, as JSON: an array with
- * [conversation, seq, kind] of each, or [conversation, seq, kind, after_stream, after_pos]. Pure functions. */
+/* feed_pack.h: packs the feed rows of one transaction into fewer records. A record has the last row's values and
+ * position; the rows directly before it are in its column `earlier`, as JSON: an array with [conversation, seq, kind]
+ * of each, or [conversation, seq, kind, after_stream, after_pos]. Pure functions. */
 #ifndef CG_COMMON_STORE_FEED_PACK_H
 #define CG_COMMON_STORE_FEED_PACK_H
 

@@ -1,5 +1,5 @@
 /* store_accounts.h: accounts of Chaguan's own: users of the application (store_app_user.h) with a password, and the
- * invites by which they are made. */
+ * invites for creating them. */
 #ifndef CG_COMMON_STORE_STORE_ACCOUNTS_H
 #define CG_COMMON_STORE_STORE_ACCOUNTS_H
 
@@ -14,8 +14,8 @@
 enum err store_account_make(struct store *store, struct str name, const char *hash, struct str digest, bool first,
                             struct store_app_user *user) CG_MUST_CHECK;
 
-/* Keeps an invite for so many accounts of that role. One for an administrator replaces the last one of its kind;
- * ERR_DENIED: there are accounts already. */
+/* Stores an invite for `uses` accounts of that role, valid for `for_s` seconds. One for an administrator replaces the
+ * previous one; ERR_DENIED: there are accounts already. */
 enum err store_invite_add(struct store *store, struct str digest, enum store_user_role role, uint64_t uses,
                           int64_t for_s) CG_MUST_CHECK;
 

@@ -1,4 +1,4 @@
-/* store_admission.h: what a relay asks when a connection of the friend chat or of a space opens. */
+/* store_admission.h: the look-ups when a connection of the friend chat or of a space opens. */
 #ifndef CG_COMMON_STORE_STORE_ADMISSION_H
 #define CG_COMMON_STORE_STORE_ADMISSION_H
 
@@ -11,7 +11,7 @@
 /* A user of the friend chat. */
 struct store_friend_self {
     uint64_t user;
-    bool has_password; /* then the id alone does not let in */
+    bool has_password; /* then the id alone does not admit the user */
     struct rights rights;
     char name[STORE_NAME_MAX + 1];
 };
@@ -25,13 +25,13 @@ struct store_friendship {
     char low_id[ID_MAX], high_id[ID_MAX];
 };
 typedef void store_friendship_fn(void *arg, const struct store_friendship *friendship);
-/* A page of the user's friendships, the youngest first, of those whose conversation is below *before (INT64_MAX: all),
- * which then goes to where the next page begins; 0: there is none. */
+/* A page of the user's friendships, newest first, with conversations below *before (INT64_MAX: all). Moves *before to
+ * the next page, to 0 after the last one. */
 enum { STORE_FRIENDSHIPS_PAGE = 200 };
 enum err store_friendships(struct store *store, uint64_t user, uint64_t *before, store_friendship_fn *fn,
                            void *arg) CG_MUST_CHECK;
 
-/* A user and a space. Whoever knows a space's id may come in: one who is not yet a member becomes one. */
+/* A user and a space. Knowing a space's id is enough to join: a user who is no member becomes one. */
 struct store_space_membership {
     uint64_t conversation, user;
     struct rights rights; /* the user's */

@@ -1,4 +1,4 @@
-/* store_again.c: what is tried again, and what may be said of it in the end. */
+/* store_again.c: retries of transactions, and the result to report afterwards. */
 #include "common/store/store_sql.h"
 
 bool store_again(struct store_tries *tries, enum err *err)

@@ -1,5 +1,5 @@
-/* store_app_conversation.h: conversations that an application makes for its users (KIND_APP), who is in them as what, and
- * whatever conversation the application can name. */
+/* store_app_conversation.h: conversations that an application creates for its users (KIND_APP), their members and
+ * roles, and look-ups of every conversation that the application can name. */
 #ifndef CG_COMMON_STORE_STORE_APP_CONVERSATION_H
 #define CG_COMMON_STORE_STORE_APP_CONVERSATION_H
 
@@ -16,15 +16,15 @@ struct store_app_conversation {
     char title[APP_NAME_MAX + 1];
     uint64_t seq;                /* its last number */
     int64_t created_ms;          /* Unix time */
-    enum store_member_role role; /* of the user that was asked for; 0: no member */
-    bool is_ending;              /* it was deleted; nobody gets in any more */
+    enum store_member_role role; /* of the given user; 0: no member */
+    bool is_ending;              /* it was deleted; nobody can join any more */
 };
 
-/* Whether an application may call a conversation so: app_id_ok, and it cannot be taken for a public id. */
+/* Whether it is a valid id for an application's conversation: app_id_ok, and no public id. */
 bool store_app_conversation_id_ok(struct str id);
 
-/* By its public id or by the application's. `user` 0: nobody's role is asked. The application's object is appended to `meta`
- * (NULL: not wanted). ERR_NOT_FOUND, also for one that was deleted unless `ending` ones are wanted, too. */
+/* By its public id or by the application's. `user` 0: no role is looked up. Appends the application's object to
+ * `meta`, unless that is NULL. ERR_NOT_FOUND, also for a deleted one unless `ending`. */
 enum err store_app_conversation_find(struct store *store, struct str id, uint64_t user, bool ending,
                                      struct store_app_conversation *found, struct buf *meta) CG_MUST_CHECK;
 
@@ -35,18 +35,18 @@ struct store_app_member {
 
 struct store_app_new {
     struct str id;        /* empty: the public id */
-    struct str public_id; /* what it is to be; empty: a random one. Given again, it is the same conversation */
+    struct str public_id; /* the wanted one, which makes the call repeatable; empty: a random one */
     enum store_app_type type;
     struct str title, meta;                 /* empty: none */
     uint64_t created_by;                    /* 0: the application */
     const struct store_app_member *members; /* each user once; of APP_DIRECT two */
     size_t count;
 
-    char name[STORE_NAME_MAX + 1]; /* set: how it, or the one that was there, is found again */
+    char name[STORE_NAME_MAX + 1]; /* set: the id by which the new or existing conversation is found */
     bool made;                     /* set: it is new */
 };
-/* Makes a conversation with its members, or finds the one that is there: of that id, or of these two. One, however many
- * make it at once. */
+/* Creates a conversation with its members, or finds the existing one with that id or of these two users. Safe to call
+ * concurrently. */
 enum err store_app_conversation_make(struct store *store, struct store_app_new *wanted) CG_MUST_CHECK;
 
 /* What is not given stays. */
@@ -57,11 +57,11 @@ struct store_app_change {
 enum err store_app_conversation_patch(struct store *store, uint64_t conversation,
                                       const struct store_app_change *change) CG_MUST_CHECK;
 
-/* Ends it: from now on nobody gets in, the subscriptions of its members end, and its names are free. In many small
- * transactions: called again after a failure it goes on. The caller publishes a revocation, as of store_rights.h. */
+/* Deletes it: nobody can join any more, its members' subscriptions end, and its names become free. Uses many small
+ * transactions; call it again after a failure to continue. The caller must publish a revocation (store_rights.h). */
 enum err store_app_conversation_delete(struct store *store, const struct store_app_conversation *of) CG_MUST_CHECK;
 
-/* ---- members: who comes and goes, store_app_event.h ---- */
+/* ---- members; changing them: store_app_event.h ---- */
 
 /* 0: no member. */
 enum err store_app_member_role(struct store *store, uint64_t conversation, uint64_t user,
@@ -88,10 +88,10 @@ struct store_app_line {
     struct str public_id, name, title, meta; /* meta: empty: none */
     enum store_app_type type;
     uint64_t seq;
-    enum store_member_role role; /* 0: not of one user */
+    enum store_member_role role; /* 0: the list is not of one user */
     bool is_muted;
     struct {
-        uint64_t seq, at_ms; /* 0: nothing was said among the latest STORE_APP_LAST_AMONG events */
+        uint64_t seq, at_ms; /* 0: no message among the latest STORE_APP_LAST_AMONG events */
         enum message_kind kind;
         struct str name, content; /* content: its first STORE_APP_LAST_CHARS characters */
     } last;
@@ -102,7 +102,7 @@ struct store_app_line {
     } partner;
 };
 typedef void store_app_line_fn(void *arg, const struct store_app_line *line);
-/* Up to `limit` conversations that the user is a member of, of those below number `before`, the newest first. */
+/* Up to `limit` conversations of the user with numbers below `before`, newest first. */
 enum err store_app_conversations_of(struct store *store, uint64_t user, uint64_t before, unsigned limit,
                                     store_app_line_fn *fn, void *arg) CG_MUST_CHECK;
 /* The same of all; role, last and unread are not set. */
@@ -111,7 +111,7 @@ enum err store_app_conversations(struct store *store, uint64_t before, unsigned 
 
 /* ---- messages ---- */
 
-/* Who said a message, and whether it can be changed. ERR_NOT_FOUND. */
+/* A message's sender, and whether it can be changed. ERR_NOT_FOUND. */
 struct store_app_said {
     uint64_t sender; /* 0: nobody */
     enum message_kind kind;
@@ -121,11 +121,12 @@ struct store_app_said {
 enum err store_app_said(struct store *store, uint64_t conversation, uint64_t seq,
                         struct store_app_said *said) CG_MUST_CHECK;
 
-/* The application's ids of users of it, in one statement; of others none. `count` is at most STORE_KEYS_AT_ONCE. */
+/* Gives the application's ids of those of these users who are its own, in one statement. `count` is at most
+ * STORE_KEYS_AT_ONCE. */
 typedef void store_app_id_fn(void *arg, uint64_t user, struct str id);
 enum err store_app_ids(struct store *store, const uint64_t *users, size_t count, store_app_id_fn *fn,
                        void *arg) CG_MUST_CHECK;
-/* The same the other way round: of those ids that there is a user of. */
+/* The reverse: gives the users' numbers for those ids that exist. */
 enum err store_app_numbers(struct store *store, const struct str *ids, size_t count, store_app_id_fn *fn,
                            void *arg) CG_MUST_CHECK;
 

@@ -1,5 +1,5 @@
-/* store_app_user.h: users of the application (REALM_APP), who are named by its own ids; those with an account of
- * Chaguan's own are the same, by the account's name. */
+/* store_app_user.h: the application's users (REALM_APP), named by its own ids. Users with an account of Chaguan's own
+ * are included, with the account's name as id. */
 #ifndef CG_COMMON_STORE_STORE_APP_USER_H
 #define CG_COMMON_STORE_STORE_APP_USER_H
 
@@ -13,13 +13,13 @@ struct store_app_user {
     uint64_t user;
     char public_id[ID_MAX];                              /* a credential: never shown to others */
     char id[APP_ID_MAX + 1];                             /* the application's */
-    char name[APP_NAME_MAX + 1], face[APP_FACE_MAX + 1]; /* as they were given; empty: none */
+    char name[APP_NAME_MAX + 1], face[APP_FACE_MAX + 1]; /* as given by the application; empty: none */
     enum store_user_role role;
     bool has_password;
     struct rights rights;
 };
 
-/* What others are shown. Borrowed from `user`. */
+/* The displayed name. Borrowed from `user`. */
 static inline const char *store_app_user_shown(const struct store_app_user *user)
 {
     return *user->name ? user->name : user->id;
@@ -34,13 +34,13 @@ enum err store_app_user_get(struct store *store, struct str id, struct store_app
 /* By Chaguan's own id of it. */
 enum err store_app_user_of(struct store *store, struct str public_id, struct store_app_user *user) CG_MUST_CHECK;
 
-/* Somebody came with a token: makes the user at first sight and changes what the claims say otherwise; one SELECT if
- * nothing has changed. Safe to call concurrently. The claims have passed app_claims_wrong. */
+/* For the claims of a valid token: creates the user if new, and updates what the claims have changed. One SELECT if
+ * nothing has. Safe to call concurrently. The claims must have passed app_claims_wrong. */
 enum err store_app_user_seen(struct store *store, const struct app_claims *claims,
                              struct store_app_user *user) CG_MUST_CHECK;
 
-/* Who comes with a token that token_check found good: one of the application's as above, or one of Chaguan's own. To be
- * asked again when they come again. ERR_NOT_FOUND: it is of no user of the application; ERR_DENIED: it was made void. */
+/* The user of a token that token_check has accepted: an application's as above, or one of Chaguan's own. Call it for
+ * every connection. ERR_NOT_FOUND: the token is of no user of the application; ERR_DENIED: it was revoked. */
 enum err store_app_user_come(struct store *store, const struct token *token, struct store_app_user *user) CG_MUST_CHECK;
 
 /* The same for many at once, in one SELECT. */
@@ -53,11 +53,10 @@ enum { STORE_APP_SEEN_MAX = 32 };
 /* What it returns but ERR_OK it has set as each one's err, too. `count` is at most STORE_APP_SEEN_MAX. */
 enum err store_app_users_seen(struct store *store, struct store_app_seen *seen, size_t count) CG_MUST_CHECK;
 
-/* Makes the user, or makes it what the claims say and nothing else; a role that they do not give stays. *made: it is
- * new. */
+/* Creates the user, or replaces all of its claims; only a role that is not given stays. *made: it is new. */
 enum err store_app_user_put(struct store *store, const struct app_claims *claims, struct store_app_user *user,
                             bool *made) CG_MUST_CHECK;
-/* Changes what the claims give. ERR_NOT_FOUND: there is no such user. */
+/* Changes only the claims that are given. ERR_NOT_FOUND: there is no such user. */
 enum err store_app_user_patch(struct store *store, const struct app_claims *claims,
                               struct store_app_user *user) CG_MUST_CHECK;
 

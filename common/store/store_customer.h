@@ -1,5 +1,5 @@
-/* store_customer.h: the users of the customer sessions and the conversation of two of them. A customer is an
- * account within an application (app_sid); accounts of different applications have nothing to do with each other. */
+/* store_customer.h: the users of the customer sessions and the conversation of two of them. A customer is an account
+ * within an application (app_sid); accounts of different applications are independent. */
 #ifndef CG_COMMON_STORE_STORE_CUSTOMER_H
 #define CG_COMMON_STORE_STORE_CUSTOMER_H
 
@@ -26,7 +26,7 @@ struct store_customer_pair {
     struct store_customer friend, user;
 };
 
-/* Whether it can be an account or an app_sid: a text by text_check_label of at most CUSTOMER_ACCOUNT_MAX bytes. */
+/* Whether it is a valid account or app_sid: a text by text_check_label of at most CUSTOMER_ACCOUNT_MAX bytes. */
 static inline bool store_customer_account_ok(struct str text)
 {
     return text.len <= CUSTOMER_ACCOUNT_MAX && !text_check_label(text, CUSTOMER_ACCOUNT_MAX);
@@ -36,17 +36,17 @@ static inline bool store_customer_account_ok(struct str text)
 enum err store_customer_name(struct store *store, struct str app_sid, struct str account,
                              struct buf *username) CG_MUST_CHECK;
 
-/* Makes the user of that account, or gives the one there is this name and avatar. The caller has checked all
- * four: two accounts, a name, and at most CUSTOMER_AVATAR_MAX bytes. `user`: of the application, whose account
- * it is, in one app_sid for ever; 0: it has none but this. Safe to call concurrently. */
+/* Creates the account's user, or updates the existing one's name and avatar. The caller must have checked all four
+ * texts: two accounts, a name, and at most CUSTOMER_AVATAR_MAX bytes. `user`: the application's user who owns the
+ * account, always in the same app_sid; 0: none. Safe to call concurrently. */
 enum err store_customer_register(struct store *store, struct str app_sid, struct str account, struct str username,
                                  struct str avatar, uint64_t user) CG_MUST_CHECK;
 
 enum store_customer_missing { STORE_NO_FRIEND = 1, STORE_NO_CUSTOMER = 2 };
 
-/* Looks up both accounts and finds or makes their conversation: the same one from either side, also when both
- * come at once. Any texts will do; one that can be no account is an unknown one.
- *   ERR_NOT_FOUND one or both are not registered: *missing tells which (bits of store_customer_missing);
+/* Looks up both accounts and finds or makes their conversation: the same one from either side, also concurrently. The
+ * texts need not be valid; an invalid account counts as unregistered.
+ *   ERR_NOT_FOUND one or both are not registered; *missing has the bits of store_customer_missing;
  *   ERR_INVALID   both are the same. */
 enum err store_customer_pair(struct store *store, struct str app_sid, struct str friend_account,
                              struct str user_account, struct store_customer_pair *out, int *missing) CG_MUST_CHECK;

@@ -134,13 +134,13 @@ struct piece {
     struct str place; /* of the row at hand */
     enum store_kind kind;
 
-    /* who said what, and whom it names, is known only after the messages were read: so what is of a line behind its author
-     * waits here */
+    /* The sender and the mentioned users are known only once all messages were read, so until then the parts of each
+     * line after its author wait here. */
     struct buf waiting;
     struct line {
-        size_t begin, author, named, end; /* in `waiting`: its author comes there, and there whom it names */
+        size_t begin, author, named, end; /* offsets in `waiting`, and where author and mentions belong */
         uint64_t sender;
-        size_t first, count; /* in `users`: whom it names */
+        size_t first, count; /* in `users`: its mentions */
         const char *as;      /* a list, or, if it is "by", one */
     } lines[ROWS];
     size_t line_count;
@@ -365,7 +365,7 @@ static void on_own_place(void *arg, const struct db_value *c)
     }
 }
 
-/* Of one user many at once; of everything one, which is told whole before the next one is. */
+/* For one user many conversations at once; for a full export one, which is exported whole before the next. */
 static enum err tell_places(struct piece *piece)
 {
     struct store_export *export = piece->export;
@@ -422,7 +422,7 @@ static void add_data(struct buf *out, const struct message *message)
     }
 }
 
-/* ---- whom it names ---- */
+/* ---- mentions ---- */
 
 static void add_name(struct names *names, uint64_t user)
 {
@@ -453,7 +453,7 @@ static void on_id(void *arg, uint64_t user, struct str id)
         store_copy(name->id, sizeof name->id, id);
 }
 
-/* All senders and whom they name, each once. */
+/* All senders and mentioned users, each once. */
 static enum err find_names(struct piece *piece)
 {
     struct names *names = &piece->names;
@@ -499,7 +499,7 @@ static void add_named(struct buf *out, const struct names *names, const struct l
 
 /* ---- lines of messages ---- */
 
-/* What of a message follows its author, up to whom it mentions. */
+/* A message's fields after its author, up to its mentions. */
 static void add_said(struct piece *piece, const struct message *message, enum store_kind place)
 {
     struct buf *out = &piece->waiting;
@@ -586,7 +586,7 @@ static void begin_lines(struct piece *piece)
     buf_init(&piece->waiting, EXPORT_BYTES + EXPORT_LINE_MAX);
 }
 
-/* With who said them and whom they name. */
+/* With senders and mentions. */
 static enum err end_lines(struct piece *piece)
 {
     struct buf *out = piece->out;

@@ -1,6 +1,6 @@
-/* store_export.h: what is stored, as lines of JSON (docs/export.md): of one user of the application, or of all users and
- * conversations of it. In pieces, each of them a few statements and of a bounded size, so that nothing is held in between
- * but a cursor. */
+/* store_export.h: exports stored data as lines of JSON (docs/export.md), of one of the application's users, or of all
+ * its users and conversations. Works in pieces of a few statements and bounded size; between them only a cursor is
+ * kept. */
 #ifndef CG_COMMON_STORE_STORE_EXPORT_H
 #define CG_COMMON_STORE_STORE_EXPORT_H
 
@@ -19,7 +19,7 @@ enum export_phase {
     EXPORT_PLACES,
     EXPORT_SAID,
     EXPORT_REACTIONS,
-    EXPORT_FILES, /* of one user: what they brought, whether they spoke of it or not */
+    EXPORT_FILES, /* of one user: their uploads, whether or not a message refers to them */
     EXPORT_MEMBERS,
     EXPORT_END
 };
@@ -29,20 +29,21 @@ struct store_export {
     const struct store_app_user *of; /* NULL: all */
     const char *media_url;           /* settings->media_url */
 
-    /* the cursor: what was told last */
+    /* the cursor: what was exported last */
     enum export_phase phase;
     uint64_t conversation, seq, other;
     char emoji[EXPORT_EMOJI_MAX + 1]; /* in EXPORT_FILES a file's name */
 
-    char place[STORE_NAME_MAX + 1]; /* of everything: what the conversation that is being told is called */
+    char place[STORE_NAME_MAX + 1]; /* of a full export: the present conversation's name */
 };
 
 /* `of` NULL: everything. Both must outlive it. */
 void store_export_init(struct store_export *export, const struct store_app_user *of, const char *media_url);
-/* Appends some lines, or none, and moves on. ERR_INTERNAL: a line is too long. Until export->phase is EXPORT_END. */
+/* Appends the next lines, perhaps none. Call it until export->phase is EXPORT_END. ERR_INTERNAL: a line is too
+ * long. */
 enum err store_export_next(struct store *store, struct store_export *export, struct buf *out) CG_MUST_CHECK;
 
-/* Of one user's. `cursor` as store_export_cursor wrote it. False: it is none. */
+/* Resumes an export of one user at a cursor that store_export_cursor wrote. False: it is malformed. */
 bool store_export_resume(struct store_export *export, struct str cursor);
 void store_export_cursor(const struct store_export *export, char cursor[EXPORT_CURSOR_MAX]);
 

@@ -1,13 +1,13 @@
-/* store_feed.h: the feed of what was stored, and who carries it on. Written by the journal's transaction (store_journal.c)
- * if the setting `feed` is on, read by chaguan-worker.
+/* store_feed.h: the feed of stored messages, and the jobs that consume it. The journal's transaction writes it
+ * (store_journal.c) if the setting `feed` is on; chaguan-worker reads it.
  *
- * Every store that writes has a stream of its own, whose row the transaction locks and advances: so positions are
- * committed in order and have no holes, whatever was rolled back or had no answer. A conversation's rows may lie in
- * several streams. Each says where the one before it is, if that is in another stream: so whoever has passed that one
- * knows that the order holds.
+ * Every writing store has a stream of its own, whose row the transaction locks and advances, so positions are
+ * committed in order and have no gaps, whatever was rolled back or unanswered. A conversation's rows may be in several
+ * streams. Each row names its predecessor if that is in another stream; a reader that has passed the predecessor keeps
+ * the order.
  *
- * A job (a consumer of the feed, or another task of the workers) is one worker's at a time, by a lease on the database's
- * clock. */
+ * A job (a consumer of the feed, or another task of the workers) belongs to one worker at a time, by a lease on the
+ * database's clock. */
 #ifndef CG_COMMON_STORE_STORE_FEED_H
 #define CG_COMMON_STORE_STORE_FEED_H
 
@@ -23,7 +23,7 @@ struct feed_place {
 
 struct feed_entry {
     const struct message *message;
-    struct feed_place *last; /* where the last row of its conversation is; set to where its own is */
+    struct feed_place *last; /* in: the last row of its conversation; out: its own */
 };
 /* The kind of the rows between which a writer stored messages without one, because feed_rows_max were there: one where that
  * begins, one where it ends. They are of no conversation and have no number. For a writer that is killed meanwhile,
@@ -33,25 +33,25 @@ enum { FEED_GAP = 0 };
 /* A row for each, in this order; or, while there is no room, none, with a gap at either end. In a
  * transaction; `count` is at least 1. */
 enum err store_feed_add(struct store *store, const struct feed_entry *entries, size_t count) CG_MUST_CHECK;
-/* How that transaction ended: only what is known to be committed makes a stream this store's. */
+/* Reports how that transaction ended: a new stream belongs to this store only once it is known to be committed. */
 void store_feed_settle(struct store *store, enum err err);
 
 /* ---- jobs ---- */
 
-/* Makes the job if there is none of that name. One that `reads_feed` begins with the oldest row that has not been removed,
- * and from now on rows are kept for it. */
+/* Registers the job if its name is new. One that `reads_feed` begins with the oldest row left, and rows are kept for
+ * it from now on. */
 enum err store_job_register(struct store *store, const char *name, bool reads_feed, uint64_t *job) CG_MUST_CHECK;
-/* Makes `holder`, a number of the caller's that was never used before, the job's holder if nobody's lease runs; *held
- * says whether. Repeat it with the same number to know what an ERR_UNKNOWN was. */
+/* Makes `holder`, a unique number of the caller's, the job's holder unless a lease is running; *held says whether it
+ * succeeded. After ERR_UNKNOWN, repeat it with the same number to find out. */
 enum err store_job_claim(struct store *store, uint64_t job, uint64_t holder, const char *worker, int64_t lease_ms,
                          bool *held) CG_MUST_CHECK;
-/* Longer from now on. ERR_DENIED: somebody else has it. */
+/* Renews the lease from now. ERR_DENIED: another holder has it. */
 enum err store_job_renew(struct store *store, uint64_t job, uint64_t holder, int64_t lease_ms) CG_MUST_CHECK;
 enum err store_job_release(struct store *store, uint64_t job, uint64_t holder) CG_MUST_CHECK;
-/* Removes a job that nobody has now, and its places; *found: there was one. */
+/* Removes a job without a holder, and its positions; *found: there was one. */
 enum err store_job_forget(struct store *store, const char *name, bool *found) CG_MUST_CHECK;
 
-/* The same of one whose name begins with `prefix` and that nobody has had for `left_ms`, if there is any. */
+/* The same for one job whose name begins with `prefix` and that has had no holder for `left_ms`, if there is any. */
 enum err store_job_forget_left(struct store *store, const char *prefix, int64_t left_ms, bool *found) CG_MUST_CHECK;
 
 /* ---- reading ---- */
@@ -60,14 +60,14 @@ struct feed_stream {
     uint64_t id, head;
     uint64_t passed; /* by the job */
 };
-/* Every stream that there is, ascending; `fn` must not use the store. What they say is of one moment: whatever lies before a
- * row up to a head in its conversation lies up to a head, too, or in no stream any more because all have passed it. */
+/* Lists all streams, ascending; `fn` must not use the store. The heads are consistent: every predecessor of a row up
+ * to a head is up to a head, too, or was removed because all have passed it. */
 typedef void feed_stream_fn(void *arg, const struct feed_stream *stream);
 enum err store_feed_streams(struct store *store, uint64_t job, feed_stream_fn *fn, void *arg) CG_MUST_CHECK;
 
 struct feed_row {
     struct feed_place at;
-    struct feed_place after; /* to be passed first; stream 0: nothing but what is before it in its own */
+    struct feed_place after; /* the predecessor, to be passed first; stream 0: it is in the same stream */
     uint64_t conversation, seq;
     enum message_kind kind;
 };
@@ -76,25 +76,25 @@ typedef void feed_row_fn(void *arg, const struct feed_row *row);
 enum err store_feed_read(struct store *store, const struct feed_place *after, uint64_t head, unsigned limit,
                          feed_row_fn *fn, void *arg) CG_MUST_CHECK;
 
-/* The job has passed these places, all or none, and its lease is renewed: in one transaction. ERR_DENIED: somebody else has
- * the job, nothing was done. After ERR_UNKNOWN it may be repeated. `count` may be 0. */
+/* Records that the job has passed these positions, all or none, and renews its lease, in one transaction. ERR_DENIED:
+ * another holder has the job, and nothing was done. May be repeated after ERR_UNKNOWN. `count` may be 0. */
 enum err store_feed_pass(struct store *store, uint64_t job, uint64_t holder, int64_t lease_ms,
                          const struct feed_place *places, size_t count) CG_MUST_CHECK;
 
-/* ---- what all have passed goes ---- */
+/* ---- removing what all have passed ---- */
 
-/* The job that removes it: its place in a stream is what has gone of it. */
+/* The job that removes it; its position in a stream is the last row removed. */
 #define FEED_TRIM_JOB "trim"
 
 struct feed_trim {
     uint64_t job, holder;
     int64_t lease_ms;
     unsigned limit;  /* records of the table in one transaction; each has one row or more (feed_pack.h) */
-    int64_t idle_ms; /* a stream that nothing was written to for so long, and that all have passed, goes */
+    int64_t idle_ms; /* a stream that was not written to for this time, and that all have passed, is removed */
 };
 struct feed_trimmed {
-    uint64_t removed; /* rows and streams; 0: there is nothing to be removed now */
-    bool more;        /* there may be more than fit into this one transaction */
+    uint64_t removed; /* rows and streams; 0: nothing can be removed now */
+    bool more;        /* more may be left for another transaction */
 };
 /* One transaction's worth. ERR_DENIED as above. */
 enum err store_feed_trim(struct store *store, const struct feed_trim *trim, struct feed_trimmed *trimmed) CG_MUST_CHECK;

@@ -1,5 +1,5 @@
-/* store_import.h: putting into the database what was exported somewhere (docs/export.md). Whatever is there already stays as
- * it is, and is told from what is new, so that everything here may be done again after it failed or was cut short. */
+/* store_import.h: imports exported data (docs/export.md). Rows that exist already are left unchanged and reported as
+ * such, so every function here may be repeated after a failure. */
 #ifndef CG_COMMON_STORE_STORE_IMPORT_H
 #define CG_COMMON_STORE_STORE_IMPORT_H
 
@@ -19,14 +19,14 @@ struct store_import_conversation {
     uint64_t created_by;    /* 0: the application */
     uint64_t pair[2];       /* of APP_DIRECT; 0: is not there any more */
     int64_t created_ms;
-    struct store_life life; /* also what is gone from its front: its messages get the numbers from there on */
+    struct store_life life; /* with `trimmed`: its messages get the numbers after that */
 };
-/* ERR_DUPLICATE: of that id there is one of another type, or there is another one of these two. */
+/* ERR_DUPLICATE: there is a conversation of another type with that id, or another one of these two users. */
 enum err store_import_conversation(struct store *store, const struct store_import_conversation *wanted,
                                    uint64_t *conversation, bool *made) CG_MUST_CHECK;
 
 struct store_import_message {
-    uint64_t from_seq; /* its number where it comes from */
+    uint64_t from_seq; /* its number in the export */
     struct message
         message; /* sender, sender_name, kind, at_ms, content, recalled, and extra but `reply_to` and `mentions`; conversation
                              * and seq are set, at_ms is set to no less than that of the message before it.
@@ -37,17 +37,18 @@ struct store_import_message {
     uint64_t of;         /* of an edit, a recall or a reaction, likewise */
     bool has_content;    /* it says the text, as no later one took its place; or the emoji, … */
     bool on;             /* … and this of it */
-    enum err err;        /* set: ERR_NOT_FOUND: what it is of was not imported; then it is left out */
+    enum err err;        /* set: ERR_NOT_FOUND: the message it refers to was not imported, so it was left out */
     bool known;          /* set: it was imported before */
-    bool late, cut;      /* set: its time was moved; what it answers was not imported */
+    bool late, cut;      /* set: its time was raised; the message it answers was not imported */
 };
 enum { IMPORT_AT_ONCE = 200 };
-/* One transaction, in which they get the next numbers in their order. `count` is at most IMPORT_AT_ONCE. ERR_NOT_FOUND: there
- * is no such conversation of the application's. */
+/* Stores messages under the next numbers, in order, in one transaction. `count` is at most IMPORT_AT_ONCE.
+ * ERR_NOT_FOUND: there is no such conversation of the application's. */
 enum err store_import_messages(struct store *store, uint64_t conversation, struct store_import_message *messages,
                                size_t count) CG_MUST_CHECK;
 
-/* `read`: the number there of the last message that they have read. Who was put out a short time ago is not brought back. */
+/* `read`: the exported number of the last message that the user has read. Members removed a short time ago are not
+ * added again. */
 struct store_import_member {
     uint64_t conversation, user, read;
     enum store_member_role role;

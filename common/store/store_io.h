@@ -11,12 +11,12 @@ enum {
     STORE_SECRET_BYTES = 32,
 };
 
-/* The conversation of a namespace. ERR_NOT_FOUND if there is none and it is not to be made, and for a name of no
- * or more than STORE_NAMESPACE_MAX bytes. Safe to call concurrently. */
+/* The conversation of a namespace. ERR_NOT_FOUND if there is none and `create` is false, or if the name is empty or
+ * longer than STORE_NAMESPACE_MAX. Safe to call concurrently. */
 enum err store_io_namespace(struct store *store, struct str name, bool create, uint64_t *conversation) CG_MUST_CHECK;
 
-/* The latest `limit` messages of kind MESSAGE_TEXT that were for everybody, or those that were `to_some`, oldest first; none that lies more than
- * STORE_RECENT_SPAN numbers back, so that a namespace full of events costs no more than that. */
+/* The latest `limit` messages of kind MESSAGE_TEXT that were for everybody, or those that were `to_some`, oldest
+ * first; none from more than STORE_RECENT_SPAN numbers back, which bounds the cost in a namespace full of events. */
 enum err store_io_recent(struct store *store, uint64_t conversation, bool to_some, unsigned limit, store_message_fn *fn,
                          void *arg) CG_MUST_CHECK;
 

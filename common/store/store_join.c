@@ -1,5 +1,6 @@
-/* store_join.c: look up all names in one statement; make what is missing of rooms, of users and of members with one
- * insert each; commit. Whoever was quicker with a name is found by its unique key, and then everything begins anew. */
+/* store_join.c: looks up all names in one statement, inserts missing rooms, users and members with one statement each,
+ * and commits. If another transaction has inserted a name first, the unique key shows it, and the transaction starts
+ * over. */
 #include "common/store/store_join.h"
 
 #include "common/mem.h"

@@ -6,12 +6,12 @@
 
 enum { STORE_JOIN_MAX = 64 };
 
-/* One user who enters one room. */
+/* One user joining one room. */
 struct store_join {
     struct str room, nick;   /* names, of at most STORE_NAME_MAX bytes */
     struct str head;         /* a JSON scalar of at most STORE_HEAD_MAX bytes */
     struct str address;      /* as sanction_address writes it; "": unknown */
-    bool old_room, old_nick; /* a name that nobody is given any more: it must be there */
+    bool old_room, old_nick; /* the name is NAME_OLD, so it must exist already */
 
     /* What became of it:
      *   ERR_OK      the user is a member of the room, and has that head: of several at once that of the last;

@@ -62,7 +62,7 @@ enum err store_key_add(struct store *store, struct str name, unsigned scopes, st
         else
             err = db_commit(store->db);
     } while (err == ERR_RETRY &&
-             ++tries < 8); /* not after a lost answer: it may be there, and nobody was told the key */
+             ++tries < 8); /* not after a lost answer: it may be stored, and its key was never printed */
     return err;
 }
 

@@ -1,4 +1,4 @@
-/* store_login.h: users of a realm by their name, and the hash of their password if they have one. */
+/* store_login.h: finds users of a realm by name, with the hash of their password if they have one. */
 #ifndef CG_COMMON_STORE_STORE_LOGIN_H
 #define CG_COMMON_STORE_STORE_LOGIN_H
 
@@ -20,9 +20,9 @@ enum err store_login_find(struct store *store, enum store_realm realm, struct st
 enum err store_login_make(struct store *store, enum store_realm realm, struct str name,
                           struct store_login *login) CG_MUST_CHECK;
 
-/* Gives a user without one a password: whoever is connected as that user has to come again with it, and what tokens were
- * given out before are void (common/store/store_rights.h; the caller publishes). The login's generation is the new one.
- * ERR_DUPLICATE: somebody else was quicker. */
+/* Sets the password of a user who has none. Revokes the user's connections and earlier tokens
+ * (common/store/store_rights.h; the caller must publish that), and sets the new generation in `login`. ERR_DUPLICATE:
+ * another call has set one first. */
 enum err store_login_set(struct store *store, struct store_login *login, const char *hash) CG_MUST_CHECK;
 
 #endif

@@ -1,4 +1,4 @@
-/* store_memberships.c: who somebody is in chatrooms and whether they may be in one: of one, and of many in one statement. */
+/* store_memberships.c: users' memberships in chatrooms: one, or many in one statement. */
 #include "common/store/store_sql.h"
 
 #define SELECT_MEMBERSHIP "c.id, c.seq, u.id, " STORE_SHOWN ", u.head_num, m.user, u.rights, u.realm"

@@ -1,5 +1,5 @@
-/* store_put_back.c: a database that was put back to an older state gives out numbers again. How that is found out, and the
- * epoch that begins then. */
+/* store_put_back.c: detects a database that was put back to an older state, which would give out numbers again, and
+ * begins a new epoch. */
 #include "common/store/store_sql.h"
 
 #include <stdio.h>

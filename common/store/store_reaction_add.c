@@ -1,4 +1,4 @@
-/* store_reaction_add.c: reactions as whoever shows a history shows them. */
+/* store_reaction_add.c: encodes reactions for histories. */
 #include "common/json.h"
 #include "common/store/store_reaction.h"
 

@@ -1,4 +1,4 @@
-/* store_read.c: messages as they are read: one conversation's, or those of many ranges in one question. */
+/* store_read.c: reads messages: a range of one conversation, or many ranges in one statement. */
 #include "common/store/store_authors.h"
 #include "common/store/store_passing.h"
 #include "common/store/store_sql.h"

@@ -78,7 +78,7 @@ static const struct keyed *first_of(const struct asked *asked, const struct mess
     return asked->keyed + low;
 }
 
-/* All that have this client_id are told. */
+/* Sets the result of all posts with this client_id. */
 static void on_earlier(void *arg, const struct db_value *c)
 {
     const struct asked *asked = arg;

@@ -1,5 +1,4 @@
-/* store_revise.h: changing a message and taking it back: for the journal's transaction, whose conversation is
- * locked. */
+/* store_revise.h: edits and recalls of messages. Within the journal's transaction, with the conversations locked. */
 #ifndef CG_COMMON_STORE_STORE_REVISE_H
 #define CG_COMMON_STORE_STORE_REVISE_H
 
@@ -8,31 +7,31 @@
 /* The number of the message that this edit, recall or reaction is about; 0 if its content is none. */
 uint64_t store_revision_of(const struct message *revision);
 
-/* A message that some edits and recalls of a batch are about. */
+/* A message that is edited or recalled by a batch. */
 struct store_revised {
     uint64_t conversation, seq; /* given */
-    bool found, recalled;       /* as it is, which store_revise_look sets */
+    bool found, recalled;       /* its present state, set by store_revise_look */
     uint64_t sender;
     enum message_kind kind;
-    uint64_t revised_by;        /* the number of what changed it last; 0: nothing has */
-    const struct message *last; /* the latest of the batch that may change it; NULL: none so far */
+    uint64_t revised_by;        /* the number of its last edit or recall; 0: none */
+    const struct message *last; /* the batch's latest valid change of it; NULL: none so far */
 };
 
-/* Looks for these messages, ascending by conversation and seq and each of them once: one statement for each
+/* Looks up the messages, which must be unique and ascending by conversation and seq. One statement for each
  * STORE_KEYS_AT_ONCE. */
 enum err store_revise_look(struct store *store, struct store_revised *revised, size_t count) CG_MUST_CHECK;
-/* ERR_OK if it may be, after what is the last so far; ERR_NOT_FOUND if there is no such message or it is recalled;
- * ERR_DENIED if it is not the sender's own, or nothing that can be changed so: only texts and emoji are edited. A reaction is
- * anybody's, to what was said. */
+/* Whether `revision` is allowed, given the changes before it. ERR_NOT_FOUND: there is no such message, or it is
+ * recalled. ERR_DENIED: it is not the sender's own, or cannot be changed in this way; only texts and emoji can be
+ * edited. Anybody may react to a message that is message_is_said. */
 enum err store_revise_verdict(const struct store_revised *revised, const struct message *revision);
 
-/* An edit or a recall that may be and has its number by now. */
+/* An allowed edit or recall that has its number. */
 struct store_revising {
     struct store_revised *revised;
     const struct message *revision;
 };
 
-/* Changes the messages, in this order. Of earlier edits the text is dropped. Two statements, however many they are. */
+/* Changes the messages in this order, and removes the text of earlier edits. Two statements for any number. */
 enum err store_revise_apply(struct store *store, const struct store_revising *revising, size_t count) CG_MUST_CHECK;
 
 #endif

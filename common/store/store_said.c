@@ -1,4 +1,4 @@
-/* store_said.c: what was said, wherever a crowd that came and went lies between. */
+/* store_said.c: reads messages that users wrote, skipping runs of joins and leaves. */
 #include "common/mem.h"
 #include "common/store/store_passing.h"
 #include "common/store/store_sql.h"

@@ -1,4 +1,4 @@
-/* store_sanctions.h: mutes and bans as they are stored, and whom and what they name. */
+/* store_sanctions.h: stored mutes and bans, and the users and rooms that they name. */
 #ifndef CG_COMMON_STORE_STORE_SANCTIONS_H
 #define CG_COMMON_STORE_STORE_SANCTIONS_H
 
@@ -11,13 +11,13 @@ typedef void store_sanction_fn(void *arg, const struct sanction *sanction);
 
 /* The mutes and bans in force now; *now_ms is the database's clock before them, to ask for changes from. */
 enum err store_sanctions_active(struct store *store, int64_t *now_ms, store_sanction_fn *fn, void *arg) CG_MUST_CHECK;
-/* Mutes, bans and revocations made or lifted since `changed_ms` (sanction.changed_ms of one that is known) and shortly before: what was
- * committed a little later than it says is among them. */
+/* Mutes, bans and revocations made or lifted since `changed_ms` (sanction.changed_ms of one that is known) and shortly
+ * before: which includes those that were committed a little after their `changed_ms`. */
 enum err store_sanctions_changed(struct store *store, int64_t changed_ms, store_sanction_fn *fn,
                                  void *arg) CG_MUST_CHECK;
 
-/* Whether anybody was erased within the last minute, which is longer than a commit takes: for who remembers something of users
- * and does not hear of each. */
+/* Whether any user was erased within the last minute, which is longer than a commit takes. For caches of users' data
+ * that get no notice of each erasure. */
 enum err store_erased_lately(struct store *store, bool *any) CG_MUST_CHECK;
 
 /* Whether the user (0: nobody), or that address ("": none), is muted or banned in the conversation (0: any) or
@@ -31,7 +31,8 @@ enum err store_sanctioned(struct store *store, uint64_t user, struct str address
 /* Stores a mute or a ban: for `for_s` seconds, 0 for good. */
 enum err store_sanction_add(struct store *store, const struct sanction *sanction, int64_t for_s,
                             struct str reason) CG_MUST_CHECK;
-/* Lifts those of that kind on exactly that user, address or name in exactly that conversation, or everywhere. */
+/* Lifts the sanctions of that kind on exactly that user, address or name, in exactly that conversation or
+ * everywhere. */
 enum err store_sanction_lift(struct store *store, const struct sanction *sanction, uint64_t *lifted) CG_MUST_CHECK;
 
 /* ---- for operators ---- */
@@ -43,7 +44,7 @@ struct store_moderated {
 };
 typedef void store_moderated_fn(void *arg, const struct store_moderated *user);
 
-/* The users of that public id, or of exactly that name, in that realm (0: any). */
+/* Finds the users with that public id or exactly that name, in that realm (0: any). */
 enum err store_moderated_find(struct store *store, enum store_realm realm, struct str name_or_id,
                               store_moderated_fn *fn, void *arg) CG_MUST_CHECK;
 /* Up to `limit` users of a realm (0: all) after user `after`, in order of their numbers. */

@@ -1,4 +1,4 @@
-/* store_schema.c: what the operator's command asks of the database: migrations, the check, figures. */
+/* store_schema.c: the operator's command's use of the database: migrations, check, statistics. */
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/store/store_sql.h"
@@ -138,7 +138,7 @@ enum err store_migrate(struct store *store, const char *dir, store_line_fn *said
     return err ? err : unlocked;
 }
 
-/* ---- what the server must be told ---- */
+/* ---- required variables of the server ---- */
 
 static const struct condition {
     const char *variable, *wanted, *why;

@@ -6,7 +6,7 @@
 #include "common/store/store_admission.h"
 
 enum {
-    STORE_TRANSFER_CLIENT_MAX = MESSAGE_CLIENT_ID_MAX - 1, /* bytes: it is stored behind MESSAGE_ID_TRANSFER */
+    STORE_TRANSFER_CLIENT_MAX = MESSAGE_CLIENT_ID_MAX - 1, /* bytes; MESSAGE_ID_TRANSFER is stored in front of it */
     STORE_TRANSFER_TEXT_MAX = 160,                         /* bytes of its content, with the NUL */
     STORE_SPACE_MEMBERS_LISTED = 10000,
     STORE_SCORE_MAX = 1000000000, /* of one transfer: no sum of them overflows */
@@ -19,8 +19,8 @@ struct store_space_user {
 };
 enum err store_space_user(struct store *store, struct str user_id, struct store_space_user *user) CG_MUST_CHECK;
 
-/* Makes a space of that name with the user as its first member. A space of that name that the user is a
- * member of is the same one, made again. ERR_DUPLICATE: it is somebody else's. */
+/* Makes a space of that name with the user as its first member, or finds it if the user is a member of it.
+ * ERR_DUPLICATE: others have a space of that name. */
 enum err store_space_make(struct store *store, struct str name, uint64_t user, char space_id[ID_MAX]) CG_MUST_CHECK;
 
 /* A space, for one of its members. ERR_NOT_FOUND: no such space, or the user is no member. */
@@ -62,11 +62,11 @@ struct store_transfer {
     char sender_name[STORE_NAME_MAX + 1];
     char content[STORE_TRANSFER_TEXT_MAX];
 };
-/* Moves points from one member to another and stores that as a message, in one transaction that holds the
- * space's row: the number is the next, and what one gains the other loses.
+/* Transfers points from one member to another and stores that as the next message, in one transaction that locks the
+ * space's row.
  *   ERR_NOT_FOUND no such space, or one of the two is no member;
  *   ERR_DUPLICATE the client_id was used for another transfer;
- *   ERR_UNKNOWN   made or not: to be asked again under the same client_id. */
+ *   ERR_UNKNOWN made or not: repeat it with the same client_id. */
 enum err store_transfer(struct store *store, struct store_transfer *transfer) CG_MUST_CHECK;
 
 #endif

@@ -1,4 +1,4 @@
-/* store_text.c: what statements that are put together as text are made of, and what rows have. */
+/* store_text.c: helpers to build statements as text and to read rows. */
 #include "common/hex.h"
 #include "common/json.h"
 #include "common/metrics.h"

@@ -1,5 +1,5 @@
-/* store_words.h: the words for what rows have as numbers, as applications and their users are told them: in the server API,
- * the native protocol, the lines of an export and of an import (docs/export.md). Any thread. */
+/* store_words.h: the public words for numbers stored in rows, used in the server API, the native protocol, exports and
+ * imports (docs/export.md). Any thread. */
 #ifndef CG_COMMON_STORE_STORE_WORDS_H
 #define CG_COMMON_STORE_STORE_WORDS_H
 
@@ -9,7 +9,7 @@ enum { LINES_VERSION = 1 };
 
 /* "text". NULL: it has no name. */
 const char *kind_word(enum message_kind kind);
-/* 0: no kind has it. */
+/* 0: no kind has that word. */
 enum message_kind kind_of_word(struct str name);
 
 /* "group", "chatroom". */

@@ -1,5 +1,5 @@
-/* ngx_http_chaguan_handoff_module.c: gives a WebSocket client's socket itself to a relay, so that nginx has no part in
- * what is said afterwards: no copying, no memory, and a reload or an end of nginx does not touch the connection.
+/* ngx_http_chaguan_handoff_module.c: passes a WebSocket client's socket to a relay, so that nginx is not involved
+ * afterwards: no copying, no memory, and a reload or an exit of nginx does not affect the connection.
  *
  *   location @chaguan_handoff {
  *       chaguan_handoff /run/chaguan/relay1.sock /run/chaguan/relay2.sock fallback=@chaguan_relay;

@@ -1,5 +1,5 @@
-/* hub_bus.c: what is stored and told: through the journal into the database, through the bus to the other relays, and
- * what comes from them. */
+/* hub_bus.c: posts and their results: storing through the journal, publishing through the bus, and receiving what
+ * other relays publish. */
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/text.h"

@@ -1,4 +1,5 @@
-/* hub_flush.c: from the rooms' logs into the sockets, once a turn of the loop, and at a pace. */
+/* hub_flush.c: writes the rooms' logs to the sockets, once in each turn of the loop, with a cooldown for large
+ * rooms. */
 #include "common/clock.h"
 #include "common/metrics.h"
 #include "relay/core/hub_room.h"

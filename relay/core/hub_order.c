@@ -1,4 +1,4 @@
-/* hub_order.c: what makes a room's messages come once and in order, whatever Redis does.
+/* hub_order.c: delivers each of a room's messages once and in order, although Redis may lose, repeat or reorder them.
  *
  *   seq == last + 1   append, then whatever in the stash follows
  *   seq <= last       known: drop; but if it is not that very message, ask the database whether what was delivered is
@@ -10,9 +10,9 @@
  * compares every room in use with its conversation's counter. While seq < known something is fetched
  * or waited for.
  *
- * Numbers alone do not tell whether the database was put back to an older state while people talk: it gives them out
- * again. So the transaction of the last message (room->batch) is remembered, and compared wherever the database is
- * asked for something that follows: by each reconciliation, by each backfill, and when a number comes that is not new. */
+ * Numbers alone do not show that the database was put back to an older state, because it then gives out the same
+ * numbers again. So the transaction of the last message (room->batch) is remembered, and compared with the database by
+ * each reconciliation, each backfill, and when a number arrives that is not new. */
 #include "common/log.h"
 #include "common/container.h"
 #include "common/mem.h"

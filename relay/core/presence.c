@@ -1,4 +1,4 @@
-/* presence.c: users coming to and going from rooms on this relay, and what Redis says to it. */
+/* presence.c: users entering and leaving rooms on this relay, and their entries in Redis. */
 #include "relay/core/presence.h"
 
 #include "common/container.h"

@@ -1,4 +1,4 @@
-/* presence_lease.c: this relay's lease, the relays that lost theirs, and the end. */
+/* presence_lease.c: this relay's lease, reaping relays whose lease has expired, and shutdown. */
 #include "common/clock.h"
 #include "common/container.h"
 #include "common/log.h"
@@ -17,7 +17,7 @@ enum {
 /* A room that is gone through page by page. */
 struct asked_room {
     struct registry *registry;
-    uint64_t conversation; /* 0: what stands there is no number; it is taken away, and nobody is told */
+    uint64_t conversation; /* 0: the entry is no number; it is removed without an announcement */
     bool counted;          /* presence_finish waits for the last answer */
     size_t gone;           /* entries that were taken away */
     char *entry, *name;    /* whose, and the room as it stands there */
@@ -53,8 +53,8 @@ static void command(struct registry *registry, bus_reply_fn *fn, void *arg, cons
 /* ---- entries that Redis should no longer have ----
  *
  * A server that takes over from another may not have heard of the last leaves. So after all is said again, it is asked
- * in which rooms it has us, and in each, whom: page by page, and who is not here is taken out one by one. Commands keep
- * their order, so who enters after that was found out enters after it in Redis, too. */
+ * which rooms have entries of ours, and for which users, page by page; users that are not here are removed one by one.
+ * Commands keep their order, so who enters after that was found out enters after it in Redis, too. */
 
 static void tidy_page(struct registry *registry, struct str cursor);
 static void look_through(struct asked_room *room, struct str cursor);

@@ -1,5 +1,5 @@
-/* presence_list.c: the member list of a room: read from Redis after a change, compared with the last one,
- * sent if it differs, and not too often. */
+/* presence_list.c: the member list of a room: read from Redis after a change and sent if it differs from the last one,
+ * at a limited rate. */
 #include "common/clock.h"
 #include "common/container.h"
 #include "common/json.h"
@@ -199,7 +199,7 @@ static void list_read(struct presence *presence, uint64_t conversation, size_t m
     read_page(reading, STR("0"));
 }
 
-/* Without Redis: whom it last said to be elsewhere, and whom we have ourselves. */
+/* Without Redis: the members last known on other relays, and our own. */
 static struct list list_from_memory(const struct presence_room *room)
 {
     size_t at = 0;
@@ -309,7 +309,7 @@ struct asking {
 struct asks {
     struct presence *presence;
     uint64_t conversation;
-    struct asking *reading, *waiting; /* whom the list that is being read is for; whom the next one */
+    struct asking *reading, *waiting; /* callers of the list being read; callers of the next one */
 };
 
 static void asks_read(struct asks *asks);

@@ -1,5 +1,5 @@
-/* presence_online.c: which users of the application are online, asked of Redis: one question to each server that knows of some
- * of them. */
+/* presence_online.c: looks up in Redis which of the application's users are online, with one command for each server
+ * involved. */
 #include "common/mem.h"
 #include "common/redis/presence_ask.h"
 #include "relay/core/presence_parts.h"

@@ -140,7 +140,7 @@ unsigned protocol_peer_refusal(struct str peer, int64_t *retry_after_ms)
     return !limits || limits_may_connect(limits, peer, retry_after_ms) ? 0 : 429;
 }
 
-/* ---- what clients are told ---- */
+/* ---- refusals and error events ---- */
 
 const char *protocol_post_code(enum err err)
 {

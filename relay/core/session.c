@@ -240,7 +240,7 @@ static void unlist_guest(struct session *session)
     session->guests.tqe_prev = NULL;
 }
 
-/* Its place is wanted: it is told so, and does not get the time to answer that. */
+/* Its place in the lobby is needed: sends a close frame and cuts the connection without waiting for the answer. */
 static void put_out(struct lobby_guest *guest)
 {
     struct session *session = container_of(guest, struct session, guest);

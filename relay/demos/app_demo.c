@@ -1,4 +1,4 @@
-/* app_demo.c: the Socket.IO namespace /echo-demo: greets, and says back what it is sent. */
+/* app_demo.c: the Socket.IO namespace /echo-demo: greets, and echoes what it gets. */
 #include "relay/demos/demos.h"
 #include "common/json.h"
 

@@ -1,6 +1,6 @@
-/* demo_clock.c: /clock tells the time each second, in the form that its client can take: as Server-Sent Events, as
- * scripts for an iframe, or as one text, which is held until the next full second: so a page that polls each second and
- * one that asks again at once both run. One timer serves them all. */
+/* demo_clock.c: /clock sends the time each second, as Server-Sent Events, as scripts for an iframe, or as a single
+ * text that is held until the next full second. A page that polls each second works, and so does one that polls again
+ * at once. One timer serves all clients. */
 #include "relay/demos/demos.h"
 
 #include "common/clock.h"

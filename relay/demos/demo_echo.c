@@ -1,5 +1,4 @@
-/* demo_echo.c: a WebSocket at /echo that says back what it hears, with the words in front that the article's page
- * counts on. */
+/* demo_echo.c: a WebSocket at /echo that sends back what it gets, after the words that the article's page expects. */
 #include "relay/demos/demos.h"
 
 #include "common/metrics.h"

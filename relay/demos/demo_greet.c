@@ -1,5 +1,5 @@
-/* demo_greet.c: a WebSocket at /ws, without a user's id: whoever comes, all who are there are greeted, on every relay.
- * What they say is heard by nobody. */
+/* demo_greet.c: a WebSocket at /ws without a user's id. Whenever a client connects, all connected clients on every
+ * relay get a greeting. What clients send is ignored. */
 #include "relay/demos/demos.h"
 
 #include "common/metrics.h"

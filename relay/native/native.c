@@ -312,7 +312,7 @@ static const char *read_resume(struct json_object *object, struct greeting *gree
     return NULL;
 }
 
-/* Whom it says that it is. False: nobody, or two, or *refusal says why not. */
+/* Reads which user it claims to be. False: none, two, or *refusal is set. */
 static bool read_user(struct json_object *object, struct greeting *greeting, enum token_refusal *refusal)
 {
     struct str token = STR(""), user;

@@ -1,5 +1,5 @@
-/* native_acts.c: the application's conversations, for its users: which are mine, a new one, who is in one. What the server API
- * does for them, by the same rules (common/service/app_acts.h), in a thread of the pool. */
+/* native_acts.c: commands about the application's conversations: listing a user's own, creating one, changing members.
+ * Uses the server API's functions and rules (common/service/app_acts.h), in a thread of the pool. */
 #include "common/mem.h"
 #include "common/service/app_acts.h"
 #include "common/store/store_words.h"
@@ -330,7 +330,7 @@ static void on_changed(struct job *job)
     free(changing);
 }
 
-/* `user`: the application's id of whom it is about. */
+/* `user`: the application's id of the other user. */
 static void change_member(struct native_room *room, int64_t re, struct str user, enum store_member_role role,
                           bool removes)
 {

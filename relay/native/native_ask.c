@@ -110,7 +110,7 @@ static void read_history(struct job *job, struct store *store)
         job->err = store_reactions(store, history->page.range.conversation, seq_of(page_row(&history->page, 0)),
                                    seq_of(page_row(&history->page, history->page.count - 1)), history->asked.user,
                                    &history->reactions, &history->reaction_count, &history->reacted);
-    if (!job->err) /* after it: what went meanwhile is told of, too */
+    if (!job->err) /* after it, so that messages removed meanwhile are included */
         job->err = store_life_get(store, history->page.range.conversation, &history->life);
     job->bytes = history->page.rows.cap + history->reaction_count * sizeof history->reactions[0];
 }
@@ -226,7 +226,7 @@ static void move_marker(struct job *job, struct store *store)
         job->err = store_native_unread(store, membership->conversation, reading->asked.user, membership->read_seq,
                                        STORE_UNREAD_AMONG, &reading->unread);
     if (job->err && reading->moved)
-        job->err = ERR_UNKNOWN; /* it is where it was asked to be: nobody is told that it is not */
+        job->err = ERR_UNKNOWN; /* the marker is in place: the failure is not reported */
 }
 
 static void on_moved(struct job *job)

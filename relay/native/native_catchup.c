@@ -1,5 +1,5 @@
-/* native_catchup.c: what was missed (relay/core/catchup.h), as the frames in which it would have come. Each conversation
- * has its own page on its way, and there are as many of them at once as the outbox has room for. */
+/* native_catchup.c: sends missed messages (relay/core/catchup.h) in the frames in which they would have come live.
+ * Each conversation has one page in flight, and as many conversations at once as the outbox has room for. */
 #include "common/container.h"
 #include "common/metrics.h"
 #include "relay/native/native_parts.h"

@@ -366,7 +366,7 @@ void native_add_joined(struct buf *out, const struct native_room *room)
         json_add_u64(out, "missed", shown_seq(room) - room->cursor.seq);
 }
 
-/* `at`: the room as it is to be told of. */
+/* `at`: the room as the client sees it. */
 static void answer_join(struct native_room *room, int64_t re, const struct native_room *at)
 {
     struct buf out;
@@ -544,7 +544,7 @@ void native_leave(struct native_room *room, int64_t re, struct json_object *obje
 
 /* ---- put out ---- */
 
-/* Its connection is told, hears no more of it and has to be let in again. */
+/* Tells the client and ends the subscription; to join again, it must be admitted anew. */
 static void kick(struct native_room *room, struct str reason)
 {
     struct native *native = room->native;

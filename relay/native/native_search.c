@@ -1,6 +1,7 @@
-/* native_search.c: looking for messages, as the server API does (common/service/message_search.h), in a thread of the pool.
+/* native_search.c: the search command, with the server API's functions (common/service/message_search.h), in a thread
+ * of the pool.
  *
- * A search keeps its thread busy for as long as search_timeout_ms: half of them search at most, so that others' look-ups go
+ * A search may occupy its thread for search_timeout_ms. At most half of the threads search, so that other look-ups go
  * on. */
 #include "common/mem.h"
 #include "common/metrics.h"

@@ -164,7 +164,7 @@ static void say(struct native_room *room, int64_t re, const struct sending *send
     buf_fini(&extra);
 }
 
-/* ---- whom it mentions ---- */
+/* ---- mentions ---- */
 
 /* Until they are known, other commands about the conversation wait. */
 struct mentioning {

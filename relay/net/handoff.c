@@ -429,7 +429,7 @@ bool handoff_newcomer(struct handoff *handoff, struct http_call *call)
     uint64_t others = 0;
     if (!call->proxied || call->handed || !handoff->count_clients)
         return false; /* who came to this very relay wanted it */
-    /* One that ends sends away whom it has; one that was frozen knows only how it was before. */
+    /* A draining relay closes its clients, and one that was frozen has outdated numbers. */
     if (own_load(handoff) == full || now_ms > handoff->awake_ms + FROZEN_MS)
         return false;
     for (size_t i = 0; i < PEERS_MAX; i++)

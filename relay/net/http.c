@@ -1,4 +1,4 @@
-/* http.c: a connection's life: what it waits for, how long, and its end. */
+/* http.c: the life of a connection: its states, time limits and end. */
 #include "relay/net/http.h"
 
 #include "common/container.h"

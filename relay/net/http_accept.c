@@ -1,4 +1,4 @@
-/* http_accept.c: listening, accepting, sockets that others accepted; the server's beginning and end. */
+/* http_accept.c: listening, accepting, adopting sockets; start and stop of the server. */
 #include "common/container.h"
 #include "common/log.h"
 #include "common/mem.h"

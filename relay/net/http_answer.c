@@ -1,4 +1,4 @@
-/* http_answer.c: answers and streams, straight to the socket; what the kernel does not take waits in `out`. */
+/* http_answer.c: writes answers and streams to the socket; what the kernel does not take waits in `out`. */
 #include "common/json.h"
 #include "common/container.h"
 #include "common/metrics.h"
@@ -176,7 +176,7 @@ static enum send_result stream_send(void *socket, struct str bytes)
     return conn->state == HTTP_BROKEN ? SEND_DEAD : conn->out.len ? SEND_BLOCKED : SEND_MORE;
 }
 
-/* Such a client is told nothing but the end: it has no close frames. */
+/* A stream has no close frames, so the client only sees its end. */
 static void stream_close(void *socket, unsigned code, const char *reason)
 {
     struct http_conn *conn = http_conn_of(socket);

@@ -1,10 +1,11 @@
-/* http_parts.h: what the files of the HTTP front share.
+/* http_parts.h: the internals of the HTTP server: its connections, and the functions that its files share. Loop thread
+ * only.
  *
- *   http.c         a connection's life: what it waits for, its time limits, its end
- *   http_accept.c  listening, accepting, sockets that others accepted; the server's beginning and end
- *   http_request.c bytes in: heads and bodies, which route gets them, what is refused
- *   http_answer.c  bytes out: answers, streams
- *   http_parse.c   what the bytes say */
+ *   http.c the life of a connection: its states, time limits and end
+ *   http_accept.c listening, accepting, adopting sockets; start and stop of the server
+ *   http_request.c input: heads and bodies, routing, refusals
+ *   http_answer.c output: answers, streams
+ *   http_parse.c parsing */
 #ifndef CG_RELAY_NET_HTTP_PARTS_H
 #define CG_RELAY_NET_HTTP_PARTS_H
 
@@ -17,18 +18,18 @@
 enum { HTTP_SCRATCH_BYTES = 65536, HTTP_ORIGIN_MAX = 300, HTTP_CORS_MAX = 480 };
 
 enum http_state {
-    HTTP_IN_HEAD, /* reading a head, or idle between two requests */
+    HTTP_IN_HEAD, /* reading a head, or idle between requests */
     HTTP_IN_BODY,
-    HTTP_OWED,     /* a handler has the call */
-    HTTP_ANSWERED, /* the answer is in `out` or with the kernel */
+    HTTP_OWED,     /* a handler has the call and must answer it */
+    HTTP_ANSWERED, /* the answer is in `out` or written */
     HTTP_STREAMING,
-    HTTP_STREAM_CLOSING, /* its session asked for the end once all is out */
-    HTTP_LINGERING,      /* said all; what still comes is thrown away, or the client would lose the answer to a reset */
-    HTTP_BROKEN,         /* to be ended as soon as nobody is inside */
-    HTTP_ENDED           /* waits to be freed */
+    HTTP_STREAM_CLOSING, /* its session ended; closes once `out` is written */
+    HTTP_LINGERING, /* everything was sent; input is discarded, because a reset would make the client lose the answer */
+    HTTP_BROKEN,    /* to be ended as soon as it is not `inside` */
+    HTTP_ENDED      /* waits to be freed */
 };
 
-/* What the timer stands for. */
+/* What the timer is for. */
 enum http_limit {
     HTTP_NO_LIMIT,
     HTTP_LIMIT_IDLE,
@@ -50,22 +51,22 @@ struct http_conn {
     struct buf in, out;
     struct debt debt;             /* `out` */
     struct unfinished unfinished; /* `in`, while a request is not whole */
-    size_t seen;                  /* of the head: bytes that held no end of it */
+    size_t seen;                  /* bytes of the head that were searched for its end */
     size_t body_len;
     struct http_head head;
     struct http_chunks chunks;
     const struct http_route *route;
     struct sessions *sessions; /* a stream's */
-    struct lobby_guest guest;  /* unless it is nginx' or somebody vouched for it */
+    struct lobby_guest guest;  /* in the lobby unless it is nginx's or http_vouch was called */
     uint64_t session_id;
     uint8_t state, limit;
-    bool polled;     /* libuv knows of it */
+    bool polled;     /* `poll` was initialised */
     bool ready;      /* in server->ready */
     bool inside;     /* http_conn_run is at work on it */
     bool keep_alive; /* after the answer in hand */
     bool served;     /* one request at least */
-    bool skipped;    /* an empty line before this request: no other one is */
-    bool handed;     /* another relay gave us its socket, for one request */
+    bool skipped;    /* an empty line before this request was skipped; only one may be */
+    bool handed;     /* another relay passed us its socket, for one request */
 };
 
 struct http_listener {
@@ -80,9 +81,9 @@ struct http_server {
     struct http_listener tcp, unix_socket;
     LIST_HEAD(, http_conn) conns;
     size_t count;
-    STAILQ_HEAD(, http_conn) ready; /* those to run in this turn of the loop */
-    STAILQ_HEAD(, http_conn) ended; /* those to free in the next */
-    uv_idle_t run_ready;            /* active while there are any of either: the loop does not sleep then */
+    STAILQ_HEAD(, http_conn) ready; /* to run in this turn of the loop */
+    STAILQ_HEAD(, http_conn) ended; /* to free in the next turn */
+    uv_idle_t run_ready;            /* active while either list has any, so that the loop does not sleep */
     struct wheel_timer accept_again;
     bool draining, stopping;
     char scratch[HTTP_SCRATCH_BYTES];
@@ -95,41 +96,42 @@ static inline struct http_conn *http_conn_of(struct http_call *call)
 
 /* ---- http.c ---- */
 
-/* A connection that has read nothing yet; `proxied`: somebody in front says whose it is. */
+/* A new connection that has read nothing; `proxied`: from nginx, which gives the client's address. */
 struct http_conn *http_conn_new(struct http_server *server, int fd, bool proxied);
-/* Reads what is there at once, and goes on from there. */
+/* Starts reading, first what is there already. */
 void http_conn_begin(struct http_conn *conn);
-/* It has come, or was answered: it waits to be let in, as the newest. Not those of nginx, which is one of us. */
+/* Enters it in the lobby as the newest guest, at its start and after each answer. Not for nginx's connections. */
 void http_conn_wait(struct http_conn *conn);
-/* Closes it, tells whom it concerns; it is freed later. */
+/* Closes it and notifies the call's holder or the session. Freed later. */
 void http_conn_end(struct http_conn *conn);
-/* Runs those that were woken, frees those that ended: run_ready's. */
+/* Runs woken connections and frees ended ones; the callback of run_ready. */
 void http_conns_run(uv_idle_t *idle);
 void http_conn_free_ended(struct http_server *server);
-/* Has it run in the next turn of the loop. */
+/* Runs it in the next turn of the loop. */
 void http_conn_wake(struct http_conn *conn);
 
 /* ---- http_request.c ---- */
 
-/* Goes on with what is in `in` until more must come, an answer is owed, or the budget of this turn is spent
- * (true: it is to be woken). */
+/* Processes `in` until more bytes are needed, an answer is owed, or this turn's budget is used up (true: the caller
+ * must wake it). */
 bool http_request_advance(struct http_conn *conn);
-/* Nothing of a request is left but its connection. Whenever bytes of `in` go: head, path and body are offsets and
- * pointers into it. */
+/* Clears everything about the request. To be called whenever bytes of `in` are removed, because head, path and body
+ * point into it. */
 void http_request_forget(struct http_conn *conn);
-/* Answers what goes to no route; unless it was a whole request, nothing more is read from the connection. */
+/* Refuses a request that goes to no route. Unless the request was complete, nothing more is read from the
+ * connection. */
 void http_request_refuse(struct http_conn *conn, unsigned status, const char *json);
-/* Too many bytes of requests that are not whole: this one is refused. */
+/* Implements unfinished.drop: refuses this request because too many bytes of incomplete requests are buffered. */
 void http_request_crowded(struct unfinished *unfinished);
-/* Makes the request in `in`, whose body came in chunks, one with a Content-Length. */
+/* Rewrites the chunked request in `in` as one with a Content-Length. */
 void http_request_unchunk(struct http_conn *conn);
 
 /* ---- http_answer.c ---- */
 
-/* Gives the kernel what waits. */
+/* Writes `out` to the socket. */
 void http_answer_flush(struct http_conn *conn);
 void http_answer_too_much(struct debt *debt);
-/* Sends bytes after what waits; what the kernel does not take waits. */
+/* Sends bytes after those in `out`; what the kernel does not take is added to it. */
 void http_answer_send(struct http_conn *conn, const struct str *pieces, size_t count);
 
 #endif

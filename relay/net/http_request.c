@@ -1,4 +1,4 @@
-/* http_request.c: bytes of a connection become calls of a route. */
+/* http_request.c: turns a connection's bytes into calls of routes. */
 #include "common/container.h"
 #include "common/metrics.h"
 #include "relay/core/protocol.h"

@@ -54,7 +54,7 @@ struct user {
     bool paused;
     bool said_close; /* our close frame is out, or in `out`: the client's ends the connection */
     bool deaf;       /* what it sends means nothing any more */
-    bool said_all;   /* deaf, and everything is out: it was told that nothing follows */
+    bool said_all;   /* deaf, everything was sent, and our half was closed */
 };
 
 /* Ends the connection in a later turn of the loop. lws looks at its timeouts only after an event of its
@@ -139,7 +139,8 @@ static void ws_kill(void *socket)
     end_soon(socket);
 }
 
-/* Most clients say nothing before they are told that they may, so lws hears of it only if one does: on_bytes. */
+/* Most clients send nothing while they wait to be let in, so lws is only told to stop reading if one does send
+ * (on_bytes). */
 static void ws_pause(void *socket, bool paused)
 {
     struct user *user = socket;
@@ -353,9 +354,9 @@ static size_t read_frames(struct user *user, char *bytes, size_t len)
     return user->deaf ? len : at;
 }
 
-/* After the last frame of either side the client is told that nothing follows, and its own end is waited for, as long as
- * a session's close frame may wait for an answer: it may be talking still, and the reset that closing a socket with unread
- * bytes makes would take our close frame with it (RFC 6455 section 7.1.1). */
+/* After the last frame of either side, our half of the connection is closed and the client's end is awaited, as long
+ * as a session's close frame may wait for an answer: it may be talking still, and the reset that closing a socket with
+ * unread bytes makes would take our close frame with it (RFC 6455 section 7.1.1). */
 static void settle(struct user *user)
 {
     if (user->out || !user->deaf || user->said_all)

@@ -99,8 +99,8 @@ static void on_gone(void *arg, struct http_call *call)
     ((struct chatroom_http_asked *)arg)->call = NULL;
 }
 
-/* Each call asks anew who it is. It is paid for by whom it says that it is, from that address: one cannot use up what
- * another has, and those behind one address do not wait for each other. */
+/* Each call is authorised anew. The payer is the claimed user together with the address, so one user cannot use up
+ * another's share, and users behind one address do not wait for each other. */
 static uint64_t payer_of(const struct http_call *call, struct str nick_id)
 {
     return str_hash(nick_id, STR_HASH_SEED ^ rate_address_key(str_of(call->peer))) & INT64_MAX;

@@ -295,7 +295,7 @@ static const struct catchup_kind catchup_kind = {
 
 /* ---- taking the subscription ---- */
 
-/* The client is told where it stands, and is present from then on. */
+/* Sends the client its position; it is present from now on. */
 static void begin(struct stream *stream)
 {
     struct session *session = stream->session;
@@ -482,7 +482,7 @@ static void release(struct chatroom_http_asked *base)
     free(base);
 }
 
-/* A cursor that cannot be read is one that is none here: the client is told where it stands now. */
+/* A malformed cursor is treated as void: the client gets its present position. */
 static void read_resume(struct asked *asked, struct str text)
 {
     asked->resume = text.len && chatroom_http_read_cursor(text, &asked->cursor);

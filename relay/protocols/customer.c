@@ -23,8 +23,8 @@ enum { ARGUMENT_BYTES = 512, LATER_MS = 250 };
 
 struct in_use;
 
-/* A socket that was refused and stays open for a while, as a guest of the lobby: its client shows what it was told, and
- * would come again if it was closed. */
+/* A refused socket that stays open for a while, as a guest of the lobby: its client shows the refusal, and would come
+ * again if it was closed. */
 struct refused {
     struct wheel_timer timer;
     struct session *session;

@@ -296,7 +296,7 @@ static void load_page(struct session *session, bool all, uint64_t before)
     protocol_refuse(session, 1013, "Try again later");
 }
 
-/* All friends, or the youngest, of whom it is said that there are new ones. */
+/* All friends, or after a notice of new ones the newest. */
 static void load(struct session *session, bool all)
 {
     struct friends_state *state = state_of(session);

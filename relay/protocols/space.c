@@ -263,9 +263,9 @@ static void joined(struct session *session, struct subscription *sub)
     buf_fini(&head);
 }
 
-/* Its arrival is shown before anything it says. Pages load their space when a frame comes, and with the article's server
- * the first one is their own arrival: so each newcomer has it, also where nobody else is told, as it is the user's second
- * device, or the same one after a reload. */
+/* Its arrival is shown before anything it says. Pages load their space when a frame comes, and with the article's
+ * server the first one is their own arrival: so each newcomer gets it, even if it is not announced to others, as it is
+ * the user's second device, or the same one after a reload. */
 static void entered(struct session *session)
 {
     struct space_state *state = state_of(session);

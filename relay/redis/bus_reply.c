@@ -1,4 +1,4 @@
-/* bus_reply.c: what the relay may see of a reply. By itself, so that tests have it with a bus of their own. */
+/* bus_reply.c: access to a reply. In a file of its own so that tests can use it with a fake bus. */
 #include "common/err.h"
 #include "common/redis/redis_reply.h"
 #include "relay/redis/bus.h"

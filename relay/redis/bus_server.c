@@ -1,8 +1,9 @@
-/* bus_server.c: the heartbeat is published on one connection and must arrive on the other; if it does not, both are made
- * anew. With it goes a question that only one answer fits: if a reply was lost or came twice, every later one would be taken
- * for another command's, and nothing else would ever show it. A heartbeat that waits behind commands which are being answered one by one is late and not lost: losing the
- * connection then would make Redis do all of that again. A server that says that it is no master, or that it takes no
- * writes, is left: since a failover it is somebody else's copy, and would still carry messages, but to nobody. */
+/* bus_server.c: the heartbeat is published on one connection and must arrive on the other; if it does not, both are
+ * made anew. Each heartbeat also sends a PING with a number: if a reply was lost or came twice, every later reply
+ * would be matched to the wrong command, and nothing else would show it. A heartbeat that waits behind commands which
+ * are being answered one by one is late but not lost; reconnecting then would make Redis repeat all that work. A
+ * server that is no master or takes no writes is left: since a failover it is a replica, and would still publish
+ * messages, but to nobody. */
 #include "relay/redis/bus_server.h"
 
 #include "common/clock.h"
@@ -37,7 +38,8 @@ static void set_up(struct bus_server *server)
         tell(server, true);
 }
 
-/* Outside the connections' callbacks only. It is up no more: whoever is told that a command was lost sends no other. */
+/* Outside the connections' callbacks only. The server counts as down first, so callbacks of lost commands send no
+ * others. */
 static void drop_links(struct bus_server *server)
 {
     redis_link_drop(&server->ask);

@@ -1,8 +1,7 @@
-/* redis_link.c: hiredis makes the commands, parses the replies and reads and
- * writes the socket; whose reply is whose is kept here. Its asynchronous half is not used: it asserts that a server says
- * what a Redis says, so one that does not (another program at that port, a proxy, a message of a kind that it does not
- * know) would end the process; and its adapter for libuv never reports a refused connection. Here whatever comes that
- * makes no sense ends the connection. */
+/* redis_link.c: hiredis formats commands, parses replies, and reads and writes the socket; this file matches replies
+ * to callers. hiredis' asynchronous API is not used: it asserts that the server behaves like Redis, so an unexpected
+ * reply (from another program at that port, or a proxy) would end the process, and its adapter for libuv never reports
+ * a refused connection. Here, anything unexpected ends the connection. */
 #include "relay/redis/redis_link.h"
 
 #include "common/log.h"
@@ -55,7 +54,7 @@ static void add_waiting(struct conn *conn, redis_link_fn *fn, void *arg)
     *waiting_at(conn, conn->count++) = (struct waiting){fn, arg};
 }
 
-/* One step: whoever is told may ask for more. */
+/* One step at a time, because a callback may send further commands. */
 static void answer_first(struct conn *conn, const redisReply *reply)
 {
     struct waiting waiting = *waiting_at(conn, 0);
@@ -72,8 +71,8 @@ static void on_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-/* The one place where a connection ends, whatever the cause. Nothing of it may be on the stack but redis_link_drop, _flush
- * or on_poll. Who is told that the answer is lost finds the link without a connection. */
+/* The one place where a connection ends, whatever the cause. Nothing of it may be on the stack but redis_link_drop,
+ * _flush or on_poll. Callbacks that get NULL see the link without a connection. */
 static void end(struct conn *conn)
 {
     conn->link->conn = NULL;

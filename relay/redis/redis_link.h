@@ -1,6 +1,6 @@
 /* redis_link.h: one asynchronous connection to a Redis server or a sentinel. It sends commands and matches answers to
- * callers; addresses and health are its owner's business. The only file of the relay that uses hiredis' asynchronous
- * API. Loop thread only. */
+ * callers; addresses and health are its owner's business. redis_link.c is the only file of the relay that uses
+ * hiredis. Loop thread only. */
 #ifndef CG_RELAY_REDIS_REDIS_LINK_H
 #define CG_RELAY_REDIS_REDIS_LINK_H
 

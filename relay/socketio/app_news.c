@@ -23,8 +23,8 @@ static void news_connected(struct sio_socket *socket, struct str auth, bool reco
     buf_fini(&array);
 }
 
-/* Whoever asks for an answer is told that nobody listens; the rest has no effect. As a demonstration it hears messages,
- * and does nothing with them, as the article's server does. */
+/* Events are ignored; one that asks for an acknowledgement gets a failure. As a demonstration it hears messages, and
+ * does nothing with them, as the article's server does. */
 static void news_event(struct sio_socket *socket, const struct sio_event *event)
 {
     if (protocol_context.settings->demos && str_eq(event->name, STR("message"))) {

@@ -1,4 +1,4 @@
-/* eio_echo.c: bare Engine.IO that sends every message back, for the protocol's test suite. */
+/* eio_echo.c: plain Engine.IO that echoes every message, for the protocol's test suite. */
 #include "relay/socketio/sio.h"
 
 static void opened(struct eio *conn)

@@ -336,7 +336,7 @@ static void sio_opened(struct eio *conn)
     client->conn = conn;
     client->connect_timer.fired = on_connect_late;
     wheel_set(sio.wheel, &client->connect_timer, sio.settings->io_connect_timeout_ms);
-    if (eio_is_v3(conn)) /* it waits to be told that it is in "/", and asks for others only then */
+    if (eio_is_v3(conn)) /* it waits for the CONNECT of "/" before it asks for other namespaces */
         on_connect(client, &(struct sio_packet){.type = SIO_CONNECT, .nsp = STR("/"), .ack_id = -1});
 }
 
@@ -424,8 +424,8 @@ static bool is_elsewhere(const struct sanction *sanction, uint64_t address)
     return !is_here || (!address && !*sanction->name && !sio.user_count);
 }
 
-/* None of them can be recovered: they are told to disconnect first. One may take others with it, so they are found
- * first, and all are looked at once. */
+/* None of them can be recovered: they get a DISCONNECT first. One may take others with it, so they are found first,
+ * and all are looked at once. */
 void sio_expel(const struct sanction *sanction, uint64_t address)
 {
     struct sio_socket *socket;

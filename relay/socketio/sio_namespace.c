@@ -1,5 +1,5 @@
-/* sio_namespace.c: a namespace on this relay: its sockets, its rooms, and who is shown what. It listens to the
- * namespace's conversation, so every relay shows the same messages in the same order. */
+/* sio_namespace.c: a namespace on this relay: its sockets, rooms and audiences. It listens to the namespace's
+ * conversation, so every relay delivers the same messages in the same order. */
 #include "common/container.h"
 #include "common/io_notice.h"
 #include "common/log.h"

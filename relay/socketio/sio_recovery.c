@@ -1,6 +1,6 @@
-/* sio_recovery.c: a client that was cut off comes back with the number up to which it has had everything, and gets the
- * rest: from the namespace's recent messages, else from the database. All of it or nothing: if the socket is no longer
- * known, or more is missing than may be, the client gets a new socket and is told so (`recovered` is false).
+/* sio_recovery.c: connection state recovery. A client that lost its connection names the last number that it has, and
+ * gets the following messages from the namespace's recent ones, or from the database. If the socket is no longer
+ * known, or more than the bound is missing, the client gets a new socket instead (`recovered` is false).
  *
  *   CONNECT ─▶ Redis: whose was it ─▶ recent messages, or the pool ─▶ live */
 #include "common/clock.h"

@@ -112,7 +112,7 @@ void sio_registry_leave(const struct sio_record *socket, struct str room)
 
 /* ---- questions ---- */
 
-/* Whom an answer is for. */
+/* The caller of a command. */
 struct question {
     union {
         sio_name_fn *name;
@@ -307,7 +307,7 @@ static void sweep(struct str cursor)
     bus_command(registry.bus, on_swept, (void *)(uintptr_t)registry.round, args, COUNT(args));
 }
 
-/* What Redis still has of ours and `all` does not name any more was dropped while nobody could be told. */
+/* What Redis still has of ours and `all` does not name any more was dropped while Redis was down. */
 static void say_all(void)
 {
     registry.round++;

@@ -1,4 +1,4 @@
-/* sio_socket.c: one client in one namespace, from CONNECT to its end, and what applications may do with it (app.h). */
+/* sio_socket.c: one client in one namespace, from CONNECT to its end, and the functions for applications (app.h). */
 #include "common/id.h"
 #include "common/io_notice.h"
 #include "common/log.h"

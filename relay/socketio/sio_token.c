@@ -1,4 +1,4 @@
-/* sio_token.c: CONNECT where everybody needs a token (settings->doors): whose it is, is looked up before the socket lives. */
+/* sio_token.c: CONNECT with doors = token: looks up the token's user before the socket becomes live. */
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"

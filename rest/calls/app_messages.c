@@ -1,4 +1,4 @@
-/* app_messages.c: what is said in a conversation: by a user, or by the application itself. */
+/* app_messages.c: the server API's calls about messages, sent by a user or by the application itself. */
 #include "rest/calls/app_conversations.h"
 
 #include "common/about.h"
@@ -152,7 +152,7 @@ static int find_author(struct call *call, struct str from, struct author *author
     return 200;
 }
 
-/* Of whom a key speaks for: a member. */
+/* The user that a server key acts for must be a member. */
 static int check_member(struct call *call, const struct store_app_conversation *of, const struct author *author)
 {
     enum store_member_role role = ROLE_MEMBER;
@@ -458,7 +458,7 @@ static int read_all(struct call *call)
     enum err err = page_read(&page, call->backends->store);
     if (!err)
         err = find_reactions(call, &page, &reactions);
-    if (!err) /* after it: what went meanwhile is told of, too */
+    if (!err) /* after it, so that messages removed meanwhile are included */
         err = store_life_get(call->backends->store, of.conversation, &life);
     if (!err)
         err = find_names(call, &page, names);

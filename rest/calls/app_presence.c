@@ -1,4 +1,4 @@
-/* app_presence.c: who is there now. While a Redis that knows it is down, nobody is told anything: 503. */
+/* app_presence.c: who is present or online. 503 while the Redis server that knows it is down. */
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/message.h"
@@ -106,7 +106,7 @@ static void on_user(void *arg, uint64_t user, struct str id)
             named->asked[i] = (struct redis_asked){.conversation = WIRE_INBOX(user), .user = user};
 }
 
-/* Whom there is no user of, is not online: nobody asks Redis about them. */
+/* Unknown users are not online; Redis is not asked about them. */
 static enum err ask(struct call *call, struct named *named)
 {
     struct redis_asked known[REDIS_CLIENT_ASKED];

@@ -1,4 +1,4 @@
-/* app_search.c: looking for messages (common/service/message_search.h), for who calls. */
+/* app_search.c: the server API's search call (common/service/message_search.h). */
 #include "rest/calls/app_search.h"
 
 #include "common/clock.h"
@@ -69,7 +69,7 @@ static int take_query(struct call *call, struct message_search *search)
     return 200;
 }
 
-/* As whom. A user sees what is theirs, a key what it says, or everything. */
+/* Sets the actor. A user sees their own conversations; a server key acts for the user it names, or sees everything. */
 static int take_actor(struct call *call, struct app_actor *actor)
 {
     struct store_app_user user;

@@ -1,8 +1,7 @@
 /* health.h: health and metrics for a supervisor; nginx allows them from loopback only.
  *   /healthz  always 200: the process takes and answers requests.
- *   /readyz   200 or 503 by the database, which every call needs. Without Redis everything still works
- *             but the knowledge of who is online, so that is told and does not take the process out of
- *             service.
+ *   /readyz   200 or 503 by the database, which every call needs. Without Redis everything works except presence, so
+ *             Redis being down is reported, but does not take the process out of service.
  *   /metrics  every metric as Prometheus text. */
 #ifndef CG_REST_CALLS_HEALTH_H
 #define CG_REST_CALLS_HEALTH_H

@@ -155,7 +155,7 @@ static void add_to(struct buf *audience, struct str room)
         audience_add(audience, 's', room);
 }
 
-/* Whom it is for. False: more than an audience may name. */
+/* Reads the audience. False: too many names. */
 static bool make_audience(struct buf *audience, const struct names *to, const struct names *except)
 {
     struct audience parsed;
@@ -369,7 +369,7 @@ static enum err change_sockets(struct call *call, const struct asked *asked, con
     return err;
 }
 
-/* Redis first, so that who asks next is told so; then the relays that have the sockets. */
+/* Redis first, so that the next query sees it; then the relays that have the sockets. */
 static int change(struct call *call, const struct asked *asked, const struct target *target, struct str what,
                   enum io_notice_kind kind, const struct names *rooms)
 {

@@ -22,7 +22,7 @@ struct waiter {
 static struct {
     pthread_mutex_t lock;
     STAILQ_HEAD(, waiter) waiting;
-    bool led; /* somebody leads a batch, or has been told to */
+    bool led; /* a thread leads a batch, or was woken to do so */
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .waiting = STAILQ_HEAD_INITIALIZER(queue.waiting)};
 
 static void admit(const struct backends *backends, const struct store_join *joins, size_t count)
@@ -91,7 +91,7 @@ static struct waiter *next_leader(void)
     return next;
 }
 
-/* Nobody is told anything with the lock held, for which they would have to wait at once. */
+/* Callers are woken without the lock, which they would have to wait for at once. */
 static void lead(const struct backends *backends)
 {
     struct waiter *batch[STORE_JOIN_MAX];
