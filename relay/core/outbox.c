@@ -115,13 +115,17 @@ bool outbox_add(struct outbox *outbox, struct str head, struct str body, struct 
 
 /* ---- bytes that are shared ---- */
 
-struct outbox_spill *outbox_spill_new(struct str bytes, size_t readers, size_t *total)
+struct outbox_spill *outbox_spill_new(struct str head, struct str body, size_t readers, size_t *total)
 {
-    CG_ASSERT(bytes.len && readers);
-    struct outbox_spill *spill = mem_realloc(NULL, sizeof *spill + bytes.len);
-    *spill = (struct outbox_spill){.holders = 1, .len = bytes.len, .share = bytes.len / readers + 1, .total = total};
-    memcpy(spill->bytes, bytes.ptr, bytes.len);
-    *total += bytes.len;
+    size_t len = head.len + body.len;
+    CG_ASSERT(len && readers);
+    struct outbox_spill *spill = mem_realloc(NULL, sizeof *spill + len);
+    *spill = (struct outbox_spill){.holders = 1, .len = len, .share = len / readers + 1, .total = total};
+    if (head.len)
+        memcpy(spill->bytes, head.ptr, head.len);
+    if (body.len)
+        memcpy(spill->bytes + head.len, body.ptr, body.len);
+    *total += len;
     return spill;
 }
 

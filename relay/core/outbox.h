@@ -1,7 +1,8 @@
 /* outbox.h: the queue of bytes that wait for one client's socket, oldest first. A piece is owned, or shares a spill:
- * when a room's log drops bytes that many clients have not had, they are copied once for all of them.
+ * when a room's log drops bytes that many clients have not had, they are copied once for all of them, and an answer that
+ * several clients get is kept once.
  *
- *   outbox  own ──▶ spill ──▶ own        spill: one copy of what a log drops, and how many have it
+ *   outbox  own ──▶ spill ──▶ own        spill: one copy of what several get, and how many have it
  *   outbox  spill ──┘
  *
  * Loop thread only. */
@@ -40,9 +41,9 @@ void outbox_clear(struct outbox *outbox);
 /* Appends copies of the three, in order. False: they would exceed `max`, and nothing was appended. */
 bool outbox_add(struct outbox *outbox, struct str head, struct str body, struct str tail) CG_MUST_CHECK;
 
-/* A copy of `bytes` to be shared by `readers` outboxes. *total includes its memory until it is freed. The caller owns
- * one reference. */
-struct outbox_spill *outbox_spill_new(struct str bytes, size_t readers, size_t *total);
+/* A copy of the two, in order, to be shared by `readers` outboxes. *total includes its memory until it is freed. The caller
+ * owns one reference. */
+struct outbox_spill *outbox_spill_new(struct str head, struct str body, size_t readers, size_t *total);
 /* Drops the maker's reference. */
 void outbox_spill_release(struct outbox_spill *spill);
 /* Appends the spill's bytes from `at` on, without copying. They must fit into `max`. */

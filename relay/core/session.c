@@ -80,6 +80,12 @@ static void drop_outbox(struct session *session)
     note_outbox(session, before);
 }
 
+static void close_slow(struct session *session)
+{
+    metric_inc(METRIC_CLOSED_SLOW);
+    session_close(session, 1013, "Too slow: come back for the history");
+}
+
 /* More waits for all clients than may, and for this one most. What was only not written yet is written. */
 static void on_too_much(struct debt *debt)
 {
@@ -91,8 +97,7 @@ static void on_too_much(struct debt *debt)
     if (!session->blocked)
         return;
     metric_inc(METRIC_WAITING_CLOSED);
-    metric_inc(METRIC_CLOSED_SLOW);
-    session_close(session, 1013, "Too slow: come back for the history");
+    close_slow(session);
     if (session->kept) /* the socket frees it only when it ends */
         session->transport->kill(session->socket);
     session->kept = 0;
@@ -341,8 +346,7 @@ void session_flush(struct subscription *sub)
     while (!session->blocked && !sub->corked && !session->closing) {
         struct str bytes;
         if (!session->owner->pending(sub, &bytes)) {
-            metric_inc(METRIC_CLOSED_SLOW);
-            session_close(session, 1013, "Too slow: come back for the history");
+            close_slow(session);
             return;
         }
         if (!bytes.len)
@@ -362,7 +366,7 @@ struct outbox_spill *sessions_spill(struct sessions *sessions, struct str bytes,
     if (sessions->spilled_bytes + bytes.len > (size_t)sessions->settings->room_logs_bytes)
         return NULL;
     metric_add(METRIC_SPILLED_BYTES, (int64_t)bytes.len);
-    return outbox_spill_new(bytes, readers, &sessions->spilled_bytes);
+    return outbox_spill_new(STR(""), bytes, readers, &sessions->spilled_bytes);
 }
 
 bool session_can_spill(const struct session *session, size_t len)
@@ -418,22 +422,24 @@ void session_writable(struct session *session)
         session->protocol->drained(session);
 }
 
-/* Appends to the outbox, after what the room logs hold; past its bound the session is closed. */
+/* What the room logs hold comes before what is appended to the outbox now. False: the session is closing. */
+static bool flush_logs(struct session *session)
+{
+    if (!session->closing)
+        flush_all(session);
+    return !session->closing;
+}
+
+/* Appends to the outbox; past its bound the session is closed. */
 static bool set_aside(struct session *session, struct str header, struct str head, struct str tail)
 {
-    if (session->closing)
-        return false;
-    flush_all(session);
-    if (session->closing)
+    if (!flush_logs(session))
         return false;
     size_t before = session->outbox.memory;
     bool fits = outbox_add(&session->outbox, header, head, tail);
     note_outbox(session, before);
-    if (!fits) {
-        metric_inc(METRIC_CLOSED_SLOW);
-        session_close(session, 1013, "Too slow: come back for the history");
-        return false;
-    }
+    if (!fits)
+        close_slow(session);
     return !session->closing;
 }
 
@@ -457,6 +463,30 @@ void session_send_text(struct session *session, struct str payload)
     char bytes[WSFRAME_HEADER_MAX];
     struct str header = {bytes, wsframe_header(bytes, WSFRAME_TEXT, payload.len)};
     if (set_aside(session, header, payload, STR("")))
+        give_answer(session);
+}
+
+struct outbox_spill *sessions_share_text(struct sessions *sessions, struct str payload, size_t readers)
+{
+    char bytes[WSFRAME_HEADER_MAX];
+    struct str header = {bytes, wsframe_header(bytes, WSFRAME_TEXT, payload.len)};
+    if (readers < 2 || sessions->spilled_bytes + payload.len > (size_t)sessions->settings->room_logs_bytes)
+        return NULL;
+    return outbox_spill_new(header, payload, readers, &sessions->spilled_bytes);
+}
+
+void session_send_shared(struct session *session, struct outbox_spill *frame)
+{
+    if (!flush_logs(session))
+        return;
+    if (frame->len > session->outbox.max - session->outbox.len) {
+        close_slow(session);
+        return;
+    }
+    size_t before = session->outbox.memory;
+    outbox_add_spill(&session->outbox, frame, 0);
+    note_outbox(session, before);
+    if (!session->closing)
         give_answer(session);
 }
 

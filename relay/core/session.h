@@ -252,7 +252,13 @@ static inline bool session_may_answer(const struct session *session, struct sess
 enum { SESSION_UNREAD_BYTES = 256 * 1024 };
 void session_send_text(struct session *session, struct str payload);
 
-/* The same for raw bytes. */
+/* One text frame for `readers` clients whose outboxes share its memory. NULL for a single one, or if all that is shared
+ * would exceed room_logs_bytes: each then gets its own with session_send_text. The caller must release it
+ * (outbox_spill_release) after the last session_send_shared, which otherwise does what session_send_text does. */
+struct outbox_spill *sessions_share_text(struct sessions *sessions, struct str payload, size_t readers);
+void session_send_shared(struct session *session, struct outbox_spill *frame);
+
+/* session_send_text for raw bytes. */
 void session_send_raw(struct session *session, struct str bytes);
 
 /* Like session_send_text, for a text or binary frame (enum wsframe_opcode) in one or two pieces, but sessions_flush

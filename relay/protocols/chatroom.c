@@ -224,17 +224,32 @@ static void ask_for(void *arg, struct session *session)
 
 struct answer {
     uint64_t user;
-    const struct buf *payload; /* NULL: why not */
+    size_t readers;             /* that have asked */
+    const struct buf *payload;  /* NULL: why not */
+    struct outbox_spill *frame; /* the same for several readers, who share it; NULL: each gets a copy */
     const char *code, *why;
 };
+
+static bool has_asked(struct session *session, uint64_t user)
+{
+    return is_of(session, user) && chatroom_state_of(session)->logs.asked;
+}
+
+static void count_asked(void *arg, struct session *session)
+{
+    struct answer *answer = arg;
+    answer->readers += has_asked(session, answer->user);
+}
 
 static void give_to_asked(void *arg, struct session *session)
 {
     const struct answer *answer = arg;
-    if (!is_of(session, answer->user) || !chatroom_state_of(session)->logs.asked)
+    if (!has_asked(session, answer->user))
         return;
     chatroom_state_of(session)->logs.asked = false;
-    if (answer->payload)
+    if (answer->frame)
+        session_send_shared(session, answer->frame);
+    else if (answer->payload)
         session_send_text(session, buf_str(answer->payload));
     else
         send_error(session, answer->code, answer->why);
@@ -242,18 +257,25 @@ static void give_to_asked(void *arg, struct session *session)
 
 static void logs_send(struct buf *logs, uint64_t conversation, uint64_t user)
 {
-    struct answer answer = {user, logs, "unavailable", "the history cannot be read now"};
+    struct hub *hub = protocol_context.hub;
+    struct answer answer = {
+        .user = user, .payload = logs, .code = "unavailable", .why = "the history cannot be read now"};
     if (logs->failed) {
         log_error("chatroom.history_too_large", "room=%llu", (unsigned long long)conversation);
         answer.payload = NULL;
+    } else {
+        hub_each(hub, conversation, count_asked, &answer);
+        answer.frame = sessions_share_text(hub->sessions, buf_str(logs), answer.readers);
     }
-    hub_each(protocol_context.hub, conversation, give_to_asked, &answer);
+    hub_each(hub, conversation, give_to_asked, &answer);
+    if (answer.frame)
+        outbox_spill_release(answer.frame);
     buf_fini(logs);
 }
 
 static void refuse_history(uint64_t conversation, uint64_t user, const char *code, const char *why)
 {
-    struct answer answer = {user, NULL, code, why};
+    struct answer answer = {.user = user, .code = code, .why = why};
     hub_each(protocol_context.hub, conversation, give_to_asked, &answer);
 }
 

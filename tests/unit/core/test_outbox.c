@@ -90,7 +90,7 @@ static void many_share_one_copy(void **state)
 {
     (void)state;
     struct outbox readers[50];
-    struct outbox_spill *spill = outbox_spill_new(STR("0123456789"), 50, &spilled);
+    struct outbox_spill *spill = outbox_spill_new(STR("012"), STR("3456789"), 50, &spilled);
     size_t memory = 0;
     for (size_t i = 0; i < 50; i++) {
         outbox_init(&readers[i], 100);
@@ -116,7 +116,7 @@ static void many_share_one_copy(void **state)
 static void a_spill_that_nobody_took_is_gone(void **state)
 {
     (void)state;
-    outbox_spill_release(outbox_spill_new(STR("tea"), 1, &spilled));
+    outbox_spill_release(outbox_spill_new(STR(""), STR("tea"), 1, &spilled));
     assert_int_equal(spilled, 0);
 }
 
@@ -149,7 +149,7 @@ static void any_sequence_is_as_of_one_text(void **state)
             }
             break;
         case 1:;
-            struct outbox_spill *spill = outbox_spill_new((struct str){bytes, count}, READERS, &spilled);
+            struct outbox_spill *spill = outbox_spill_new(STR(""), (struct str){bytes, count}, READERS, &spilled);
             for (int i = 0; i < READERS; i++) {
                 size_t at = (size_t)rand_r(&seed) % count;
                 if (len[i] + count - at > MAX)

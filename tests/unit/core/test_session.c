@@ -142,6 +142,65 @@ static void a_close_is_asked_for_once_and_enforced(void **state)
     assert_int_equal(client->kills, 1);
 }
 
+/* ---- one answer for several ---- */
+
+static void an_answer_for_several_is_kept_once(void **state)
+{
+    (void)state;
+    enum { READERS = 3, BYTES = 100000 };
+    char *text = malloc(BYTES);
+    struct client *readers[READERS];
+    memset(text, 'x', BYTES);
+    settings.room_logs_bytes = 2 * BYTES;
+    settings.outbox_bytes = 4 * BYTES;
+    for (int i = 0; i < READERS; i++) {
+        readers[i] = connect_client();
+        readers[i]->answer = SEND_BLOCKED;
+        session_send_text(readers[i]->session, STR("first")); /* which the socket takes, and no more */
+    }
+    struct outbox_spill *frame = sessions_share_text(&sessions, (struct str){text, BYTES}, READERS);
+    assert_non_null(frame);
+    for (int i = 0; i < READERS; i++)
+        session_send_shared(readers[i]->session, frame);
+    outbox_spill_release(frame);
+    assert_in_range(sessions.spilled_bytes, BYTES, BYTES + 100);
+    assert_in_range(sessions.outbox_bytes, BYTES, BYTES + 1000);                         /* each is charged its share */
+    assert_null(sessions_share_text(&sessions, (struct str){text, BYTES + 1}, READERS)); /* past the bound of all */
+    assert_null(sessions_share_text(&sessions, (struct str){text, BYTES}, 1));
+    disconnect_client(readers[0]);
+    for (int i = 1; i < READERS; i++) {
+        readers[i]->answer = SEND_MORE;
+        session_writable(readers[i]->session);
+        assert_int_equal(readers[i]->got.len, 2 + 5 + 10 + BYTES); /* RFC 6455 section 5.2: headers of 2 and 10 bytes */
+        assert_memory_equal(readers[i]->got.data + 2, "first\x81\x7f", 7);
+        assert_memory_equal(readers[i]->got.data + 17, text, BYTES);
+    }
+    assert_int_equal(sessions.spilled_bytes, 0);
+    assert_int_equal(sessions.outbox_bytes, 0);
+    free(text);
+}
+
+static void who_has_no_room_for_it_is_too_slow(void **state)
+{
+    (void)state;
+    char text[1000] = {0};
+    settings.room_logs_bytes = 10000;
+    settings.outbox_bytes = 1500;
+    struct client *slow = connect_client(), *quick = connect_client();
+    slow->answer = SEND_BLOCKED;
+    session_send_text(slow->session, STR("first"));
+    for (int i = 0; i < 2; i++) {
+        struct outbox_spill *frame = sessions_share_text(&sessions, (struct str){text, sizeof text}, 2);
+        session_send_shared(slow->session, frame);
+        session_send_shared(quick->session, frame);
+        outbox_spill_release(frame);
+    }
+    assert_int_equal(slow->kills, 1); /* a frame may be half sent */
+    assert_int_equal(quick->closes, 0);
+    assert_int_equal(quick->got.len, 2 * (4 + sizeof text));
+    assert_int_equal(sessions.spilled_bytes, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +213,8 @@ int main(void)
         TEST(a_choked_socket_is_not_asked_but_cut_all_the_same),
         TEST(a_message_that_never_ends_ends_the_connection),
         TEST(a_close_is_asked_for_once_and_enforced),
+        TEST(an_answer_for_several_is_kept_once),
+        TEST(who_has_no_room_for_it_is_too_slow),
     };
     if (log_open("test", "/dev/null", LOG_ERROR))
         return 1;
