@@ -280,7 +280,7 @@ static enum err free_id(struct search_index *index, int64_t at_ms, uint64_t *id)
     uint64_t own = (uint64_t)(since_ms < LAST_MS ? since_ms : LAST_MS), block = own;
     enum err err = ERR_OK;
     while (!err) {
-        uint64_t bounds[] = {block << BLOCK_BITS, (block + 1) << BLOCK_BITS}, top, next = block + 1;
+        uint64_t bounds[] = {block << BLOCK_BITS, (block + 1) << BLOCK_BITS}, top = 0, next = block + 1;
         err = run(index, SQL_TOP_ID, bounds, 2, &top, 1, NULL);
         *id = top ? top + 1 : bounds[0];
         if (err || *id < bounds[1])

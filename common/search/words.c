@@ -121,8 +121,9 @@ static void begin_word(struct words *words, size_t begin, enum part part, bool f
         words->cap = words->cap ? 2 * words->cap : 64;
         words->at = mem_realloc(words->at, words->cap * sizeof words->at[0]);
     }
-    words->at[words->count++] = (struct word){
+    words->at[words->count] = (struct word){
         .begin = begin, .key = words->keys.len, .is_wide = part == PART_WIDE, .follows = follows && words->count};
+    words->count++;
 }
 
 /* Of a word that has no key nothing is known. */
