@@ -3,7 +3,7 @@
 
 #include "common/container.h"
 #include "common/mem.h"
-#include "relay/core/presence_parts.h"
+#include "relay/core/presence_entries.h"
 #include "relay/core/presence_scripts.h"
 
 #include <stddef.h>

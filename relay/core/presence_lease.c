@@ -4,7 +4,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "relay/core/presence_parts.h"
+#include "relay/core/presence_entries.h"
 #include "relay/core/presence_scripts.h"
 
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/text.h"
-#include "relay/core/presence_parts.h"
+#include "relay/core/presence_entries.h"
 
 #include <stdlib.h>
 

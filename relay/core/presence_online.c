@@ -2,7 +2,7 @@
  * involved. */
 #include "common/mem.h"
 #include "common/redis/presence_ask.h"
-#include "relay/core/presence_parts.h"
+#include "relay/core/presence_entries.h"
 
 #include <stdlib.h>
 

@@ -7,7 +7,9 @@
 #include "common/metrics.h"
 #include "common/store/store_app_user.h"
 #include "common/text.h"
-#include "relay/native/native_parts.h"
+#include "relay/native/native_client.h"
+#include "relay/native/native_commands.h"
+#include "relay/native/native_encode.h"
 #include "relay/core/wsframe.h"
 
 #include <stdio.h>

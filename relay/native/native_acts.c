@@ -5,7 +5,8 @@
 #include "common/store/store_words.h"
 #include "relay/core/limits.h"
 #include "relay/core/presence.h"
-#include "relay/native/native_parts.h"
+#include "relay/native/native_client.h"
+#include "relay/native/native_commands.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,10 @@
 #include "common/store/page.h"
 #include "common/store/store_life.h"
 #include "common/store/store_reaction.h"
-#include "relay/native/native_parts.h"
+#include "relay/native/native.h"
+#include "relay/native/native_client.h"
+#include "relay/native/native_commands.h"
+#include "relay/native/native_encode.h"
 #include "relay/core/presence.h"
 
 #include <stdlib.h>

@@ -2,7 +2,8 @@
  * Each conversation has one page in flight, and as many conversations at once as the outbox has room for. */
 #include "common/container.h"
 #include "common/metrics.h"
-#include "relay/native/native_parts.h"
+#include "relay/native/native_client.h"
+#include "relay/native/native_encode.h"
 #include "relay/core/wsframe.h"
 
 enum { PAGE_EVENTS = 200, PAGES_AT_ONCE = 4, PAGES_OF_AN_OUTBOX = 8 };

@@ -1,4 +1,6 @@
-#include "relay/native/native_parts.h"
+#include "relay/native/native.h"
+#include "relay/native/native_client.h"
+#include "relay/native/native_encode.h"
 
 static const struct {
     const char *name;

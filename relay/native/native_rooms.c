@@ -8,7 +8,8 @@
 #include "common/container.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "relay/native/native_parts.h"
+#include "relay/native/native_client.h"
+#include "relay/native/native_commands.h"
 #include "relay/core/presence.h"
 
 #include <stdlib.h>

@@ -7,7 +7,8 @@
 #include "common/metrics.h"
 #include "common/service/message_search.h"
 #include "relay/core/limits.h"
-#include "relay/native/native_parts.h"
+#include "relay/native/native_client.h"
+#include "relay/native/native_commands.h"
 
 #include <pthread.h>
 #include <stdlib.h>

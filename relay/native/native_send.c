@@ -3,7 +3,9 @@
 #include "common/name.h"
 #include "common/store/store_reaction.h"
 #include "common/text.h"
-#include "relay/native/native_parts.h"
+#include "relay/native/native_client.h"
+#include "relay/native/native_commands.h"
+#include "relay/native/native_encode.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
 #include "common/mem.h"
 #include "common/log.h"
 #include "common/metrics.h"
-#include "relay/net/http_parts.h"
+#include "relay/net/http_conn.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/net/http_listen.h"
-#include "relay/net/http_parts.h"
+#include "relay/net/http_conn.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 #include "common/json.h"
 #include "common/container.h"
 #include "common/metrics.h"
-#include "relay/net/http_parts.h"
+#include "relay/net/http_conn.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "common/container.h"
 #include "common/metrics.h"
 #include "relay/core/protocol.h"
-#include "relay/net/http_parts.h"
+#include "relay/net/http_conn.h"
 
 #include <stdio.h>
 #include <strings.h>

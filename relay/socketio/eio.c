@@ -1,5 +1,5 @@
 #include "common/container.h"
-#include "relay/socketio/eio_parts.h"
+#include "relay/socketio/eio_conn.h"
 
 #include "common/clock.h"
 #include "common/id.h"

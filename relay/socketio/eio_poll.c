@@ -1,5 +1,5 @@
 #include "common/hex.h"
-#include "relay/socketio/eio_parts.h"
+#include "relay/socketio/eio_conn.h"
 
 #include "common/json.h"
 #include "common/metrics.h"

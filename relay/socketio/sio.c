@@ -11,7 +11,7 @@
 #include "common/store/store_io.h"
 #include "common/text.h"
 #include "relay/net/http_parse.h"
-#include "relay/socketio/sio_parts.h"
+#include "relay/socketio/sio_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #include "common/store/store.h"
 #include "common/store/store_io.h"
 #include "relay/db/db_pool.h"
-#include "relay/socketio/sio_parts.h"
+#include "relay/socketio/sio_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>

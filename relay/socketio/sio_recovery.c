@@ -11,7 +11,7 @@
 #include "common/metrics.h"
 #include "relay/core/catchup.h"
 #include "relay/core/reader.h"
-#include "relay/socketio/sio_parts.h"
+#include "relay/socketio/sio_client.h"
 
 #include <errno.h>
 #include <stdlib.h>

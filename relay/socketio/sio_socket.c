@@ -7,7 +7,7 @@
 #include "relay/core/presence.h"
 #include "relay/core/protocol.h"
 #include "relay/redis/bus.h"
-#include "relay/socketio/sio_parts.h"
+#include "relay/socketio/sio_client.h"
 
 #include <stdlib.h>
 

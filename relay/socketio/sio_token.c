@@ -6,7 +6,7 @@
 #include "common/store/store_app_user.h"
 #include "relay/core/protocol.h"
 #include "relay/db/db_pool.h"
-#include "relay/socketio/sio_parts.h"
+#include "relay/socketio/sio_client.h"
 
 #include <stdlib.h>
 

@@ -9,7 +9,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/redis/presence_ask.h"
-#include "relay/core/presence_parts.h"
+#include "relay/core/presence_entries.h"
 #include "relay/core/presence_scripts.h"
 
 /* ---- Redis ---- */

@@ -10,7 +10,7 @@
 
 #include "common/handoff_wire.h"
 #include "common/mem.h"
-#include "relay/net/http_parts.h"
+#include "relay/net/http_conn.h"
 
 #include <dirent.h>
 #include <sys/un.h>

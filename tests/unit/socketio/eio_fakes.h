@@ -8,7 +8,7 @@
 
 #include "common/clock.h"
 #include "common/metrics.h"
-#include "relay/socketio/eio_parts.h"
+#include "relay/socketio/eio_conn.h"
 #include "relay/core/protocol.h"
 #include "relay/net/handoff.h"
 #include "relay/core/wsframe.h"

@@ -19,7 +19,7 @@
 #include "relay/socketio/app_news.h"
 #include "relay/core/protocol.h"
 #include "relay/db/db_pool.h"
-#include "relay/socketio/sio_parts.h"
+#include "relay/socketio/sio_client.h"
 
 enum { EPOCH = 3, CONNS = 8, SENT_MAX = 64, NAMESPACES = 4 };
 

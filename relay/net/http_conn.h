@@ -1,13 +1,12 @@
-/* http_parts.h: the internals of the HTTP server: its connections, and the functions that its files share. Loop thread
- * only.
+/* http_conn.h: a connection of the HTTP server and the server itself, for the files of the server only. Loop thread only.
  *
- *   http.c the life of a connection: its states, time limits and end
- *   http_accept.c listening, accepting, adopting sockets; start and stop of the server
+ *   http.c         the life of a connection: its states, time limits and end
+ *   http_accept.c  listening, accepting, adopting sockets; start and stop of the server
  *   http_request.c input: heads and bodies, routing, refusals
- *   http_answer.c output: answers, streams
- *   http_parse.c parsing */
-#ifndef CG_RELAY_NET_HTTP_PARTS_H
-#define CG_RELAY_NET_HTTP_PARTS_H
+ *   http_answer.c  output: answers, streams
+ *   http_parse.c   parsing */
+#ifndef CG_RELAY_NET_HTTP_CONN_H
+#define CG_RELAY_NET_HTTP_CONN_H
 
 #include "relay/net/http.h"
 #include "relay/net/http_parse.h"

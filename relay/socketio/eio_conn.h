@@ -1,13 +1,13 @@
-/* eio_parts.h: Engine.IO's internals: its connections, and the functions that its files share. Loop thread only.
+/* eio_conn.h: an Engine.IO connection and the state of all of them, for the files of Engine.IO only. Loop thread only.
  *
- *   eio.c a connection: beginning, heartbeat, end, sending, handling packets
- *   eio_poll.c its HTTP requests, and opening one
- *   eio_ws.c its WebSocket, and the upgrade from polling
+ *   eio.c       a connection: beginning, heartbeat, end, sending, handling packets
+ *   eio_poll.c  its HTTP requests, and opening one
+ *   eio_ws.c    its WebSocket, and the upgrade from polling
  *
  * A connection is `over` once nothing more is received or sent. Its layer is `told` in a later turn of the loop. It
  * `lingers` while something is left for one more poll or for the socket. It is freed when told and not lingering. */
-#ifndef CG_RELAY_SOCKETIO_EIO_PARTS_H
-#define CG_RELAY_SOCKETIO_EIO_PARTS_H
+#ifndef CG_RELAY_SOCKETIO_EIO_CONN_H
+#define CG_RELAY_SOCKETIO_EIO_CONN_H
 
 #include "common/map.h"
 #include "relay/core/pass.h"

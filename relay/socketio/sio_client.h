@@ -1,7 +1,7 @@
-/* sio_parts.h: Socket.IO's internals: namespaces, sockets and clients, and the functions that its files share (sio.h
- * says which file does what). Loop thread only. */
-#ifndef CG_RELAY_SOCKETIO_SIO_PARTS_H
-#define CG_RELAY_SOCKETIO_SIO_PARTS_H
+/* sio_client.h: the state of Socket.IO: namespaces, their rooms and sockets, and the clients, for the files of Socket.IO only
+ * (sio.h says which file does what). Loop thread only. */
+#ifndef CG_RELAY_SOCKETIO_SIO_CLIENT_H
+#define CG_RELAY_SOCKETIO_SIO_CLIENT_H
 
 #include "common/json.h"
 #include "common/map.h"

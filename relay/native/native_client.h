@@ -1,22 +1,22 @@
-/* native_parts.h: the native protocol as its own files see it.
+/* native_client.h: a connection of the native protocol: its state, its answers and refusals, and its conversations. For the
+ * protocol's files only. Loop thread only.
  *
- *   native.c a connection's life; the table of commands; answers; hello
+ *   native.c         a connection's life; the table of commands; answers; hello
  *   native_rooms.c   the conversations of a connection: looked up, joined, left
  *   native_catchup.c messages missed before joining
- *   native_send.c commands that store: send, edit, recall; and typing
- *   native_ask.c commands that look up: history, read markers, unread, members
- *   native_acts.c the application's conversations: listing, creating, members
- *   native_search.c searching messages
- *   native_encode.c encodes events */
-#ifndef CG_RELAY_NATIVE_NATIVE_PARTS_H
-#define CG_RELAY_NATIVE_NATIVE_PARTS_H
+ *   native_send.c    commands that store: send, edit, recall; and typing
+ *   native_ask.c     commands that look up: history, read markers, unread, members
+ *   native_acts.c    the application's conversations: listing, creating, members
+ *   native_search.c  searching messages
+ *   native_encode.c  encodes events */
+#ifndef CG_RELAY_NATIVE_NATIVE_CLIENT_H
+#define CG_RELAY_NATIVE_NATIVE_CLIENT_H
 
 #include "common/json.h"
 #include "common/store/store_native.h"
 #include "relay/core/catchup.h"
 #include "relay/core/protocol.h"
 #include "relay/core/hub.h"
-#include "relay/native/native.h"
 #include "relay/core/postings.h"
 #include "relay/db/db_pool.h"
 
@@ -134,8 +134,6 @@ static inline struct native *native_of(struct session *session)
     return session->state;
 }
 
-/* ---- native.c ---- */
-
 /* Begins an answer, {"re":…,"ok":true, and ends it. Its other members are written in between. */
 void native_begin(struct buf *out, size_t max, int64_t re);
 /* Appends the member `error`. retry_ms 0: without a time to retry. */
@@ -164,6 +162,9 @@ static inline bool native_is_answered(const struct native *native)
     return native->session->paused;
 }
 
+/* One more room of the hello was subscribed or refused; the last one sends the answer. */
+void native_hello_settled(struct native *native);
+
 /* ---- native_rooms.c ---- */
 
 /* Carries out the commands that waited for an answer to be sent. */
@@ -172,7 +173,6 @@ void native_carry_on(struct native *native);
 void native_room_carry_on(struct native_room *room);
 /* Carries out a command, now or when the conversation that it names was looked up. */
 void native_room_command(struct native *native, int64_t re, struct json_object *object, native_room_handler *handle);
-native_room_handler native_join, native_leave;
 /* Requests the subscriptions of a hello. `wanted` has a looked-up membership for each of its rooms. */
 void native_join_all(struct native *native, struct native_hello *hello, const struct store_native_wanted *wanted);
 /* Appends a join's answer, for the commands join and hello. */
@@ -191,66 +191,10 @@ void native_joined(struct session *session, struct subscription *sub);
 void native_not_joined(struct session *session, uint64_t conversation, enum err err);
 void native_on_again(struct wheel_timer *timer);
 
-/* native.c: one more room of the hello was subscribed or refused; the last one sends the answer. */
-void native_hello_settled(struct native *native);
-
 /* ---- native_catchup.c ---- */
 
 extern const struct catchup_kind native_catchup_kind;
 /* Continues all catch-ups as far as the socket takes data. */
 void native_catch_up(struct native *native);
-
-/* ---- native_send.c ---- */
-
-native_room_handler native_send, native_edit, native_recall, native_react, native_typing;
-void native_posted(struct session *session, uint64_t number, const struct store_post *post);
-
-/* ---- native_ask.c ---- */
-
-native_room_handler native_history, native_read, native_members;
-native_handler native_unread;
-
-/* First member of every look-up. */
-struct native_asked {
-    struct job job;
-    uint64_t session_id, user;
-    uint64_t epoch;     /* the epoch in which it began */
-    uint64_t forgotten; /* hub->forgotten at that time, to detect messages removed since */
-    int64_t re;
-    bool much; /* native_begin_much was called */
-};
-/* Allocates `size` zeroed bytes that begin with a struct native_asked, and sets it. */
-void *native_asked_new(struct native *native, int64_t re, size_t size, void (*work)(struct job *, struct store *),
-                       void (*done)(struct job *));
-/* Gives a look-up with a large answer to the pool. False: answered `busy` and freed it. */
-bool native_look_up_much(struct native *native, struct native_asked *asked);
-/* In `done`: the client that asked. NULL if it has ended, or if the look-up failed, which was answered; then do not
- * call native_answered. */
-struct native *native_asked_by(struct native_asked *asked);
-/* Must follow the answer. */
-void native_answered(struct native_asked *asked, struct native *native);
-
-/* ---- native_acts.c ---- */
-
-native_handler native_conversations, native_create;
-native_room_handler native_invite, native_remove, native_quit;
-/* Whether the client is an application's user. False: the command was refused. */
-bool native_is_of_app(struct native *native, int64_t re);
-/* Reads the `cursor` of a list that is paged from its end; INT64_MAX if none was given. False: it is malformed. */
-bool native_read_next(struct json_object *object, uint64_t *before);
-
-/* ---- native_search.c ---- */
-
-native_handler native_search;
-
-/* ---- native_encode.c ---- */
-
-void native_encode(const struct message *message, struct buf *out);
-void native_add_from(struct buf *out, uint64_t user, struct str name, struct str id, struct str face);
-/* Appends a placeholder for messages `first` to `last`, which were removed. */
-void native_encode_gone(uint64_t conversation, uint64_t first, uint64_t last, struct buf *out);
-void native_add_members(struct buf *out, const struct member *members, size_t count);
-enum message_kind native_kind(struct str name);          /* 0: clients may not send it */
-void native_add_kinds(struct buf *out, const char *key); /* appends the kinds that clients may send */
 
 #endif

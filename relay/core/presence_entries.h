@@ -1,11 +1,12 @@
-/* presence_parts.h: presence's internals: its state, and the functions that its files share. Loop thread only.
+/* presence_entries.h: presence's state on this relay, its entries and their registration in Redis, for the files of presence
+ * only. Loop thread only.
  *
  *   presence.c        users coming and going on this relay
  *   presence_list.c   the member list of a room
  *   presence_online.c which users are online
- *   presence_lease.c this relay's lease, relays whose lease expired, and shutdown */
-#ifndef CG_RELAY_CORE_PRESENCE_PARTS_H
-#define CG_RELAY_CORE_PRESENCE_PARTS_H
+ *   presence_lease.c  this relay's lease, relays whose lease expired, and shutdown */
+#ifndef CG_RELAY_CORE_PRESENCE_ENTRIES_H
+#define CG_RELAY_CORE_PRESENCE_ENTRIES_H
 
 #include "common/redis/presence_keys.h"
 #include "common/redis/redis_servers.h"
