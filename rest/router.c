@@ -154,8 +154,10 @@ static const struct route *find(const struct http_request *request, struct str p
 
 static int handle(struct call *call, const struct route *route, struct str body)
 {
-    int status = idempotency_begin(call, route, body);
-    return status ? status : route->handler(call);
+    enum err err = idempotency_begin(call, route, body);
+    if (err)
+        return call_status(call, err, "idempotency");
+    return call->repeatable->is_answered ? call->repeatable->claim.status : route->handler(call);
 }
 
 static int with_json(struct call *call, const struct route *route)
@@ -174,10 +176,10 @@ static int with_json(struct call *call, const struct route *route)
 }
 
 /* Who calls the server API is known before anything else is looked at. */
-static int admit(struct call *call, const struct route *route, struct caller *caller)
+static enum err admit(struct call *call, const struct route *route, struct caller *caller)
 {
     if (!route->scope)
-        return of_front_end(route) ? caller_check_front_end(call, caller) : 200;
+        return of_front_end(route) ? caller_check_front_end(call, caller) : ERR_OK;
     begin_slow(call->backends);
     return caller_check(call, route, caller);
 }
@@ -185,19 +187,21 @@ static int admit(struct call *call, const struct route *route, struct caller *ca
 static int run(struct call *call, const struct route *route, struct caller *caller)
 {
     struct http_query query;
-    int status = admit(call, route, caller);
-    if (status != 200)
-        return status;
+    enum err err = admit(call, route, caller);
+    if (err)
+        return call_status(call, err, "caller");
     query.count = 0; /* the rest is 4 KiB that need not be cleared */
     if (route->takes_query && http_query_parse(&query, call->request->query))
         return 400;
     call->query = &query;
     bool is_backend = call->caller && !call->caller->is_user;
-    if (route->creates && !is_backend && moderate_creation(call, call->caller ? call->caller->id : 0) != 200)
-        return 429;
+    if (route->creates && !is_backend)
+        err = moderate_creation(call, call->caller ? call->caller->id : 0);
+    if (err)
+        return call_status(call, err, "creation");
     if (!route->quick && !route->scope)
         begin_slow(call->backends);
-    status = route->body == BODY_JSON ? with_json(call, route) : handle(call, route, STR(""));
+    int status = route->body == BODY_JSON ? with_json(call, route) : handle(call, route, STR(""));
     call->query = NULL; /* it ends here */
     return status;
 }

@@ -237,7 +237,7 @@ static int say(struct call *call)
     if (status == 200)
         status = check_member(call, &of, &author);
     if (status == 200 && call->caller->is_user)
-        status = moderate(call, author.user, of.conversation, MODERATE_POST);
+        status = call_status(call, moderate(call, author.user, of.conversation, MODERATE_POST), "moderate");
     if (status == 200) {
         post_init(&post, of.conversation, &author, &said, idempotency_client_id(call, 0, client_id));
         status = answer_post(call, &post, 201);
@@ -280,7 +280,7 @@ static int revise(struct call *call, enum message_kind kind, struct str content)
     uint64_t seq = 0;
     int status = find_said(call, kind == MESSAGE_EDIT, &of, &seq, &said);
     if (status == 200 && call->caller->is_user)
-        status = moderate(call, call->caller->id, of.conversation, MODERATE_POST);
+        status = call_status(call, moderate(call, call->caller->id, of.conversation, MODERATE_POST), "moderate");
     if (status != 200)
         return status;
     struct buf json;
@@ -596,7 +596,7 @@ static int broadcast(struct call *call)
     if (status == 200)
         status = find_author(call, said.from, &author);
     if (status == 200)
-        status = caller_charge(call, (int64_t)json_object_array_length(list));
+        status = call_status(call, caller_charge(call, (int64_t)json_object_array_length(list)), "caller");
     if (status == 200)
         status = carry_out_all(call, list, &author, &said);
     said_fini(&said);

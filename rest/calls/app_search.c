@@ -37,7 +37,7 @@ static int charge(struct call *call)
     const struct rate rate = {settings->rate_search, settings->rate_search_burst};
     int64_t now_ms = clock_mono_ms(), retry_after_ms;
     if (!call->caller->is_user)
-        return caller_charge(call, CALLS - 1); /* one was charged already */
+        return call_status(call, caller_charge(call, CALLS - 1), "caller"); /* one was charged already */
     if (!rate.per_s)
         return 200;
     pthread_mutex_lock(&rates.lock);
@@ -79,7 +79,7 @@ static int take_actor(struct call *call, struct app_actor *actor)
     if (actor->is_user && named && !str_eq(id, str_of(call->caller->user.id)))
         return call_refuse(call, 404, "no_such_user", "no such user");
     if (actor->is_user)
-        return moderate(call, actor->user, 0, MODERATE_ENTER);
+        return call_status(call, moderate(call, actor->user, 0, MODERATE_ENTER), "moderate");
     if (!named)
         return 200;
     enum err err = store_app_user_find(call->backends->store, id, &user);

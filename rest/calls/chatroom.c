@@ -103,7 +103,7 @@ static int enter(struct call *call, struct store_join *join)
         return 429;
     }
     if (join->err)
-        return moderate_refuse(call, true);
+        return call_status(call, moderate_refuse(call, true), "join");
     call_begin_data(call);
     json_add_object(call->out, NULL);
     json_add_text(call->out, "chatroomId", join->room_id);
@@ -274,7 +274,8 @@ static int read_messages(struct call *call)
         err = ERR_NOT_FOUND;
     if (err)
         return failure_status(err, "rooms");
-    int status = moderate(call, membership.user, membership.conversation, MODERATE_ENTER);
+    int status =
+        call_status(call, moderate(call, membership.user, membership.conversation, MODERATE_ENTER), "moderate");
     if (status != 200)
         return status;
     struct page page;

@@ -146,7 +146,7 @@ static int history(struct call *call)
     int status = find_pair(call, &parties, &pair);
     if (status)
         return status;
-    status = moderate(call, pair.user.user, pair.conversation, MODERATE_ENTER);
+    status = call_status(call, moderate(call, pair.user.user, pair.conversation, MODERATE_ENTER), "moderate");
     if (status != 200)
         return status;
     range.conversation = pair.conversation;
@@ -203,7 +203,8 @@ static int message(struct call *call)
         return 403;
     struct parties parties = {frame.app_sid, frame.friend_account, frame.user_account};
     int status = find_pair(call, &parties, &pair);
-    if (!status && (status = moderate(call, pair.user.user, pair.conversation, MODERATE_POST)) != 200)
+    if (!status && (status = call_status(call, moderate(call, pair.user.user, pair.conversation, MODERATE_POST),
+                                         "moderate")) != 200)
         return status;
     if (status == 200)
         status = post(call, &frame, &pair);

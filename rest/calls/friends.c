@@ -32,8 +32,8 @@ static int speak_as(struct call *call, struct str user_id, struct store_friend_s
     user_id = auth_own(call, user_id);
     int status = look_up(call, user_id, self);
     if (status == 200 && self->has_password)
-        status = auth_must_be(call, user_id, &self->rights);
-    return status == 200 ? moderate(call, self->user, 0, MODERATE_ENTER) : status;
+        status = call_status(call, auth_must_be(call, user_id, &self->rights), "friend_self");
+    return status == 200 ? call_status(call, moderate(call, self->user, 0, MODERATE_ENTER), "moderate") : status;
 }
 
 static int speak_from_query(struct call *call, struct store_friend_self *self)
@@ -59,9 +59,10 @@ static int make_user(struct call *call)
     if ((!call->caller && !json_get_string(call->object, "name", &name)) ||
         (with_password && !json_get_string(call->object, "password", &password)))
         return 400;
-    int status = auth_login(call, REALM_FRIENDS, name, with_password ? &password : NULL, &login);
+    int status =
+        call_status(call, auth_login(call, REALM_FRIENDS, name, with_password ? &password : NULL, &login), "login");
     if (status == 200)
-        status = moderate(call, login.user, 0, MODERATE_ENTER);
+        status = call_status(call, moderate(call, login.user, 0, MODERATE_ENTER), "moderate");
     if (status != 200)
         return status;
     call_begin_data(call);
@@ -202,9 +203,9 @@ static int befriend(struct call *call)
     }
     if (!may_befriend(call, both, one, other))
         return 401;
-    status = moderate(call, both[0].user, 0, MODERATE_ENTER);
+    status = call_status(call, moderate(call, both[0].user, 0, MODERATE_ENTER), "moderate");
     if (status == 200)
-        status = moderate(call, both[1].user, 0, MODERATE_ENTER);
+        status = call_status(call, moderate(call, both[1].user, 0, MODERATE_ENTER), "moderate");
     if (status != 200)
         return status;
     char friend_id[ID_MAX];
@@ -347,7 +348,8 @@ static int read_messages(struct call *call)
     enum err err = store_friend_membership(call->backends->store, call->params[0], self.user, &membership);
     if (err)
         return failure_status(err, "friend_membership");
-    status = moderate(call, self.user, membership.friendship.conversation, MODERATE_ENTER);
+    status =
+        call_status(call, moderate(call, self.user, membership.friendship.conversation, MODERATE_ENTER), "moderate");
     if (status != 200)
         return status;
     struct page page;

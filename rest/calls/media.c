@@ -399,7 +399,8 @@ static int tell_room(struct call *call)
         !http_query_number(call->query, "bytes", 0, INT64_MAX, 0, &bytes))
         return 400;
     bool is_backend = call->caller && !call->caller->is_user;
-    int status = is_backend ? 200 : moderate_check_creation(call, call->caller ? call->caller->id : 0);
+    enum err err = is_backend ? ERR_OK : moderate_check_creation(call, call->caller ? call->caller->id : 0);
+    int status = call_status(call, err, "creation");
     if (status == 200)
         status = check_room(call, bytes);
     if (status == 200) {

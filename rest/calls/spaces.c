@@ -28,7 +28,7 @@ static int who(struct call *call, struct caller *caller)
     struct token token;
     struct store_space_user found;
     *caller = (struct caller){.user = 0};
-    int status = auth_who(call, &token);
+    int status = call_status(call, auth_who(call, &token), "app_user_seen");
     if (status != 200)
         return status;
     token_fini(&token);
@@ -39,7 +39,7 @@ static int who(struct call *call, struct caller *caller)
         return 401;
     caller->user = found.user;
     memcpy(caller->user_id, token.user_id, ID_MAX);
-    return moderate(call, caller->user, 0, MODERATE_ENTER);
+    return call_status(call, moderate(call, caller->user, 0, MODERATE_ENTER), "moderate");
 }
 
 static int log_in(struct call *call)
@@ -51,9 +51,10 @@ static int log_in(struct call *call)
     if ((!call->caller && !json_get_string(call->object, "nickName", &name)) ||
         (with_password && !json_get_string(call->object, "password", &password)))
         return 400;
-    int status = auth_login(call, REALM_SPACES, name, with_password ? &password : NULL, &login);
+    int status =
+        call_status(call, auth_login(call, REALM_SPACES, name, with_password ? &password : NULL, &login), "login");
     if (status == 200)
-        status = moderate(call, login.user, 0, MODERATE_ENTER);
+        status = call_status(call, moderate(call, login.user, 0, MODERATE_ENTER), "moderate");
     if (status != 200)
         return status;
     json_begin_object(call->out);
@@ -119,7 +120,7 @@ static int join(struct call *call)
         store_space_membership(call->backends->store, call->params[0], str_of(caller.user_id), NULL, &membership);
     if (err)
         return failure_status(err, "join_space");
-    status = moderate(call, caller.user, membership.conversation, MODERATE_ENTER);
+    status = call_status(call, moderate(call, caller.user, membership.conversation, MODERATE_ENTER), "moderate");
     if (status != 200)
         return status;
     begin_space(call->out, call->params[0], str_of(membership.space_name));
@@ -205,7 +206,8 @@ static int enter(struct call *call, uint64_t *conversation, struct buf *name)
     if (status != 200)
         return status;
     enum err err = store_space_seen(call->backends->store, call->params[0], caller.user, conversation, name);
-    return err ? failure_status(err, "space_seen") : moderate(call, caller.user, *conversation, MODERATE_ENTER);
+    return err ? failure_status(err, "space_seen")
+               : call_status(call, moderate(call, caller.user, *conversation, MODERATE_ENTER), "moderate");
 }
 
 static int show(struct call *call)
@@ -282,7 +284,8 @@ static int check_post(struct call *call, uint64_t user)
     buf_init(&name, STORE_NAME_MAX);
     enum err err = store_space_seen(call->backends->store, call->params[0], user, &conversation, &name);
     buf_fini(&name);
-    return err ? failure_status(err, "space_seen") : moderate(call, user, conversation, MODERATE_POST);
+    return err ? failure_status(err, "space_seen")
+               : call_status(call, moderate(call, user, conversation, MODERATE_POST), "moderate");
 }
 
 static int transfer_score(struct call *call)

@@ -30,7 +30,7 @@ static int look_up(struct call *call, struct str user_id, const struct token *to
 static int by_token(struct call *call, uint64_t *user, struct store_native_membership *membership)
 {
     struct token token;
-    int status = auth_who(call, &token);
+    int status = call_status(call, auth_who(call, &token), "app_user_seen");
     if (status != 200)
         return status;
     token_fini(&token);

@@ -32,7 +32,7 @@ static int status_of(struct call *call, enum err err)
 
 static int answer(struct call *call, const struct auth_login *login, struct str name)
 {
-    int status = moderate(call, login->user, 0, MODERATE_ENTER);
+    int status = call_status(call, moderate(call, login->user, 0, MODERATE_ENTER), "moderate");
     if (status != 200)
         return status;
     json_begin_object(call->out);
@@ -157,14 +157,14 @@ static int refresh(struct call *call)
     struct store_app_user user;
     enum token_refusal refusal = auth_token(call, &token);
     if (refusal)
-        return auth_refused(call, refusal);
+        return call_status(call, auth_refused(call, refusal), "refresh");
     bool own = !token.app && token.generation >= 0;
     enum err err = store_app_user_come(call->backends->store, &token, &user);
     token_fini(&token);
     if (!own)
         return call_refuse(call, 403, "forbidden", "who has given this token out gives out the next");
     if (err == ERR_NOT_FOUND)
-        return auth_refused(call, TOKEN_UNKNOWN_KEY);
+        return call_status(call, auth_refused(call, TOKEN_UNKNOWN_KEY), "refresh");
     if (err == ERR_DENIED)
         return call_refuse(call, 401, "unauthorized", "the token was made void");
     if (err)

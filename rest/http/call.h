@@ -16,6 +16,30 @@ struct caller;
 struct search_index;
 struct repeatable;
 
+/* Why a service (rest/services) refuses a call: a row of the table in call.c, which has its HTTP status, code and
+ * sentence. */
+enum refusal {
+    REFUSAL_NONE,
+    REFUSAL_UNAUTHORIZED,  /* a valid token or password is needed */
+    REFUSAL_TOKEN,         /* the token is invalid; enum token_refusal says why */
+    REFUSAL_TOKEN_MISSING, /* neither a server key nor a token was given */
+    REFUSAL_TOKEN_REVOKED,
+    REFUSAL_KEY_UNKNOWN,
+    REFUSAL_KEY_SCOPE,
+    REFUSAL_KEY_NEEDED, /* users may not make this call */
+    REFUSAL_KEY_RATE,
+    REFUSAL_PASSWORD_FORM,
+    REFUSAL_PASSWORDS_OFF, /* no tokens can be issued, so no password may be set */
+    REFUSAL_ATTEMPTS,      /* too many wrong passwords */
+    REFUSAL_MESSAGE_RATE,
+    REFUSAL_CREATION_RATE,
+    REFUSAL_BANNED,
+    REFUSAL_MUTED,
+    REFUSAL_CALLS_A_DAY,    /* of one caller with Idempotency-Keys */
+    REFUSAL_CALL_REUSED,    /* the Idempotency-Key belongs to another request */
+    REFUSAL_CALL_UNDER_WAY, /* the same call is being carried out */
+};
+
 /* What a handler may use: the connections of the thread it runs on. */
 struct backends {
     const struct settings *settings;
@@ -47,9 +71,18 @@ struct call {
     const char *code;  /* a stable word for a program */
     int64_t retry_after_s;
     char said[160];
+    enum refusal refusal; /* of the service that returned ERR_DENIED: call_deny */
 };
 
-/* Sets why a call fails; returns the status. The texts must be literals. */
+/* There is one form for failures below the handlers: services return an `enum err`, and ERR_DENIED after call_deny. Only
+ * handlers and the router turn it into an HTTP status, with call_status. */
+
+/* For a service: records why the call is refused, and returns ERR_DENIED. */
+enum err call_deny(struct call *call, enum refusal refusal);
+/* The HTTP status of what a service or the store returned: 200, the refusal's, or failure_status, for which `what` names
+ * the step. */
+int call_status(const struct call *call, enum err err, const char *what);
+/* For a handler: sets why a call fails; returns the status. The texts must be literals. */
 int call_refuse(struct call *call, int status, const char *code, const char *error);
 /* 400 `bad_argument`: this field or parameter is wrong, as `rule` says. `name` may come from outside. */
 int call_refuse_field(struct call *call, struct str name, const char *rule);

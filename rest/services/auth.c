@@ -10,7 +10,6 @@
 #include "common/store/store_app_user.h"
 #include "common/store/store_login.h"
 #include "common/token.h"
-#include "rest/http/failure.h"
 #include "rest/services/caller.h"
 #include "rest/services/limiter.h"
 #include "rest/services/publish.h"
@@ -30,30 +29,31 @@ enum token_refusal auth_token(const struct call *call, struct token *token)
     return token_check(call->backends->tokens, text, token);
 }
 
-int auth_refused(struct call *call, enum token_refusal refusal)
+enum err auth_refused(struct call *call, enum token_refusal refusal)
 {
     metric_inc(METRIC_TOKENS_REFUSED);
     log_info("token.refused", "why=%s", token_refusal_code(refusal));
+    call_deny(call, REFUSAL_TOKEN);
     call->code = token_refusal_code(refusal);
     call->error = token_refusal_text(refusal);
-    return 401;
+    return ERR_DENIED;
 }
 
-int auth_who(struct call *call, struct token *token)
+enum err auth_who(struct call *call, struct token *token)
 {
     struct store_app_user *user;
     enum token_refusal refusal = auth_token(call, token);
     if (refusal)
         return auth_refused(call, refusal);
     if (!token->app)
-        return 200;
+        return ERR_OK;
     user = mem_zalloc(sizeof *user);
     enum err err = store_app_user_seen(call->backends->store, token->app, user);
     memcpy(token->user_id, user->public_id, ID_MAX);
     free(user);
     if (err)
         token_fini(token);
-    return failure_status(err, "app_user_seen");
+    return err;
 }
 
 static enum token_refusal judge(const struct call *call, struct str user_id, const struct rights *rights, bool *is)
@@ -77,12 +77,14 @@ bool auth_is(const struct call *call, struct str user_id, const struct rights *r
     return is;
 }
 
-int auth_must_be(struct call *call, struct str user_id, const struct rights *rights)
+enum err auth_must_be(struct call *call, struct str user_id, const struct rights *rights)
 {
     bool is;
     enum token_refusal refusal = judge(call, user_id, rights, &is);
     bool open = refusal == TOKEN_MISSING && !settings_doors_closed(call->backends->settings);
-    return is ? 200 : !refusal || open ? 401 : auth_refused(call, refusal);
+    if (is)
+        return ERR_OK;
+    return !refusal || open ? call_deny(call, REFUSAL_UNAUTHORIZED) : auth_refused(call, refusal);
 }
 
 bool auth_add_token(const struct call *call, const struct auth_login *login)
@@ -125,30 +127,23 @@ static enum err set_password(struct call *call, enum store_realm realm, struct s
     return err ? err : password_check(payer_of(call), password, found->hash);
 }
 
-static int status_of(struct call *call, enum err err)
+static enum err judge_login(struct call *call, enum err err)
 {
-    if (err == ERR_DENIED)
-        return 401;
     if (err == ERR_BUSY)
         call->retry_after_s = BUSY_RETRY_S;
-    return err == ERR_BUSY ? 503 : failure_status(err, "login");
+    return err == ERR_DENIED ? call_deny(call, REFUSAL_UNAUTHORIZED) : err;
 }
 
-static int with_password(struct call *call, enum store_realm realm, struct str name, struct str password,
-                         struct store_login *found)
+static enum err with_password(struct call *call, enum store_realm realm, struct str name, struct str password,
+                              struct store_login *found)
 {
     struct limiter_attempt attempt;
-    if (!password_ok(password)) {
-        call->error = "a password has 6 to 256 bytes";
-        return 400;
-    }
-    if (!call->backends->tokens->secret.len) {
-        call->error = "passwords need jwt_secret, so that tokens can be given out";
-        call->code = "no_tokens";
-        return 501;
-    }
+    if (!password_ok(password))
+        return call_deny(call, REFUSAL_PASSWORD_FORM);
+    if (!call->backends->tokens->secret.len)
+        return call_deny(call, REFUSAL_PASSWORDS_OFF);
     if (limiter_begin(&attempt, call->backends, realm, name, call->request->remote, &call->retry_after_s))
-        return 429;
+        return call_deny(call, REFUSAL_ATTEMPTS);
     enum err err = store_login_find(call->backends->store, realm, name, found);
     if (!err && *found->hash)
         err = password_check(payer_of(call), password, found->hash);
@@ -156,46 +151,46 @@ static int with_password(struct call *call, enum store_realm realm, struct str n
         err = set_password(call, realm, name, password, found);
     if (err != ERR_DENIED)
         limiter_forget(&attempt);
-    return status_of(call, err);
+    return judge_login(call, err);
 }
 
-/* 200, or why nobody of that name comes in: 400, or 503. Who has a name that would not be given any more keeps it. */
-static int judge_name(const struct call *call, enum store_realm realm, struct str name)
+/* ERR_INVALID: the name is invalid. A name that new users cannot get is valid for the user who has it. */
+static enum err judge_name(const struct call *call, enum store_realm realm, struct str name)
 {
     struct store_login found;
     enum name_kind kind = name_judge(name, (size_t)call->backends->settings->max_name_chars);
     if (kind != NAME_OLD)
-        return kind == NAME_OK ? 200 : 400;
+        return kind == NAME_OK ? ERR_OK : ERR_INVALID;
     enum err err = store_login_find(call->backends->store, realm, name, &found);
-    return err == ERR_NOT_FOUND ? 400 : failure_status(err, "login");
+    return err == ERR_NOT_FOUND ? ERR_INVALID : err;
 }
 
-int auth_login(struct call *call, enum store_realm realm, struct str name, const struct str *password,
-               struct auth_login *login)
+enum err auth_login(struct call *call, enum store_realm realm, struct str name, const struct str *password,
+                    struct auth_login *login)
 {
     struct store_login found;
     if (call->caller) { /* whoever the token says */
         const struct store_app_user *user = &call->caller->user;
         *login = (struct auth_login){.user = user->user, .generation = user->rights.generation, .has_password = true};
         memcpy(login->user_id, user->public_id, ID_MAX);
-        return 200;
+        return ERR_OK;
     }
-    int status = judge_name(call, realm, name);
-    if (status != 200)
-        return status;
+    enum err err = judge_name(call, realm, name);
+    if (err)
+        return err;
     if (password) {
-        status = with_password(call, realm, name, *password, &found);
+        err = with_password(call, realm, name, *password, &found);
     } else {
-        status = status_of(call, store_login_make(call->backends->store, realm, name, &found));
-        if (status == 200 && *found.hash)
-            status = 401;
+        err = judge_login(call, store_login_make(call->backends->store, realm, name, &found));
+        if (!err && *found.hash)
+            err = call_deny(call, REFUSAL_UNAUTHORIZED);
     }
-    if (status == 200) {
+    if (!err) {
         *login =
             (struct auth_login){.user = found.user, .generation = found.generation, .has_password = password != NULL};
         memcpy(login->user_id, found.user_id, ID_MAX);
     }
-    return status;
+    return err;
 }
 
 struct str auth_own(const struct call *call, struct str named)

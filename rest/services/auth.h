@@ -11,10 +11,10 @@
  * after the user was looked up (rights_accept). Free it with token_fini if it is valid. */
 enum token_refusal auth_token(const struct call *call, struct token *token) CG_MUST_CHECK;
 /* Returns 401 and sets the reason in `call`. Counted and logged. */
-int auth_refused(struct call *call, enum token_refusal refusal);
+enum err auth_refused(struct call *call, enum token_refusal refusal);
 /* The same, and sets token->user_id for an application's user, too, who is created if new. Returns 200, 401, 503 or
  * 504. Free it with token_fini after 200. With doors = token only the application's users may call. */
-int auth_who(struct call *call, struct token *token);
+enum err auth_who(struct call *call, struct token *token) CG_MUST_CHECK;
 /* Whether the request has a valid token of that user, with these rights. */
 bool auth_is(const struct call *call, struct str user_id, const struct rights *rights);
 /* The user that a front end's call acts as: the one it names, or with doors = token the token's user, whoever is
@@ -22,7 +22,7 @@ bool auth_is(const struct call *call, struct str user_id, const struct rights *r
 struct str auth_own(const struct call *call, struct str named);
 /* Checks the same as auth_is: returns 200, or 401 with the reason in `call`. With doors = open, a missing token gets
  * no reason of its own. */
-int auth_must_be(struct call *call, struct str user_id, const struct rights *rights);
+enum err auth_must_be(struct call *call, struct str user_id, const struct rights *rights) CG_MUST_CHECK;
 
 struct auth_login {
     uint64_t user;
@@ -38,8 +38,8 @@ struct auth_login {
  * Returns 200 or a status for the caller to return: 400, the password or the new name is invalid; 401, the password is
  * missing or wrong; 429 or 503 (too many attempts) with call->retry_after_s set; 501, a password was to be set, but
  * without jwt_secret no token could be issued for it. */
-int auth_login(struct call *call, enum store_realm realm, struct str name, const struct str *password,
-               struct auth_login *login);
+enum err auth_login(struct call *call, enum store_realm realm, struct str name, const struct str *password,
+                    struct auth_login *login) CG_MUST_CHECK;
 
 /* Appends `,"token":"…","expires":MS` after a login (Unix time in milliseconds). False: no tokens are issued. */
 bool auth_add_token(const struct call *call, const struct auth_login *login);

@@ -5,7 +5,6 @@
 #include "common/metrics.h"
 #include "common/rate.h"
 #include "common/store/store_keys.h"
-#include "rest/http/failure.h"
 #include "rest/services/auth.h"
 #include "rest/services/moderate.h"
 
@@ -94,25 +93,23 @@ void caller_done(const struct call *call)
 
 /* ---- rates ---- */
 
-int caller_charge(struct call *call, int64_t count)
+enum err caller_charge(struct call *call, int64_t count)
 {
     const struct settings *settings = call->backends->settings;
     const struct rate rate = {settings->rate_key, settings->rate_key_burst};
     int64_t now_ms = clock_mono_ms(), retry_after_ms;
     if (!call->caller || call->caller->is_user || !rate.per_s)
-        return 200;
+        return ERR_OK;
     pthread_mutex_lock(&keys.lock);
     rate_table_sweep(&keys.rates, now_ms, RATE_IDLE_MS);
     struct rate_entry *entry = rate_table_use(&keys.rates, call->caller->id, now_ms);
     bool taken = rate_take_many(&entry->bucket, rate, count, now_ms, &retry_after_ms);
     pthread_mutex_unlock(&keys.lock);
     if (taken)
-        return 200;
+        return ERR_OK;
     metric_inc(METRIC_RATE_REFUSED);
-    call->error = "too many calls by this key: try again later";
-    call->code = "rate";
     call->retry_after_s = rate_seconds(retry_after_ms);
-    return 429;
+    return call_deny(call, REFUSAL_KEY_RATE);
 }
 
 /* ---- who it is ---- */
@@ -127,16 +124,16 @@ static struct str bearer(const struct http_request *request)
     return STR("");
 }
 
-static int by_key(struct call *call, const struct route *route, struct str text, struct caller *caller)
+static enum err by_key(struct call *call, const struct route *route, struct str text, struct caller *caller)
 {
     struct store_key key;
     enum err err = find_key(call, text, &key);
     if (err == ERR_NOT_FOUND)
-        return call_refuse(call, 401, "key_unknown", "no such key is in force");
+        return call_deny(call, REFUSAL_KEY_UNKNOWN);
     if (err)
-        return failure_status(err, "caller");
+        return err;
     if (!(key.scopes & route->scope))
-        return call_refuse(call, 403, "scope", "this key has not the scope that the call needs");
+        return call_deny(call, REFUSAL_KEY_SCOPE);
     *caller = (struct caller){.id = key.id};
     call->caller = caller;
     return caller_charge(call, 1);
@@ -144,7 +141,7 @@ static int by_key(struct call *call, const struct route *route, struct str text,
 
 /* Authenticates by a token of an application's user. At a front end, the code of the 401 for a token of another kind of
  * user is that of an unknown key. */
-static int come(struct call *call, struct caller *caller, bool of_front_end)
+static enum err come(struct call *call, struct caller *caller, bool of_front_end)
 {
     struct token token;
     enum token_refusal refusal = auth_token(call, &token);
@@ -156,37 +153,36 @@ static int come(struct call *call, struct caller *caller, bool of_front_end)
     if (err == ERR_NOT_FOUND && of_front_end)
         return auth_refused(call, TOKEN_UNKNOWN_KEY);
     if (err == ERR_NOT_FOUND || err == ERR_DENIED)
-        return call_refuse(call, 401, "token_revoked", "this token's user is not there, or the token is void");
-    return failure_status(err, "caller");
+        return call_deny(call, REFUSAL_TOKEN_REVOKED);
+    return err;
 }
 
 /* `route` NULL: any call of a front end. */
-static int by_token(struct call *call, const struct route *route, struct caller *caller)
+static enum err by_token(struct call *call, const struct route *route, struct caller *caller)
 {
-    int status = come(call, caller, !route);
-    if (status != 200)
-        return status;
+    enum err err = come(call, caller, !route);
+    if (err)
+        return err;
     if (route && !route->users)
-        return call_refuse(call, 403, "key_needed", "only a server key may make this call");
+        return call_deny(call, REFUSAL_KEY_NEEDED);
     caller->id = caller->user.user;
     call->caller = caller;
     return moderate(call, caller->id, 0, MODERATE_ENTER);
 }
 
-int caller_check(struct call *call, const struct route *route, struct caller *caller)
+enum err caller_check(struct call *call, const struct route *route, struct caller *caller)
 {
     struct str text = bearer(call->request);
     if (!text.len && !call->request->token.len)
-        return call_refuse(call, 401, "token_missing",
-                           "a server key, or a user's token, is needed (Authorization: Bearer)");
+        return call_deny(call, REFUSAL_TOKEN_MISSING);
     return text.len >= 3 && !memcmp(text.ptr, STORE_KEY_PREFIX, 3) ? by_key(call, route, text, caller)
                                                                    : by_token(call, route, caller);
 }
 
-int caller_check_front_end(struct call *call, struct caller *caller)
+enum err caller_check_front_end(struct call *call, struct caller *caller)
 {
     if (!settings_doors_closed(call->backends->settings))
-        return 200;
+        return ERR_OK;
     begin_slow(call->backends);
     return by_token(call, NULL, caller);
 }

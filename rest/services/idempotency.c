@@ -2,7 +2,6 @@
 
 #include "common/digest.h"
 #include "common/metrics.h"
-#include "rest/http/failure.h"
 #include "rest/services/caller.h"
 #include "rest/services/limiter.h"
 
@@ -39,7 +38,7 @@ static void make_digest(struct call *call, const struct route *route, struct str
 }
 
 /* A new key is charged to its caller, by the day. */
-static int charge(struct call *call)
+static enum err charge(struct call *call)
 {
     const struct settings *settings = call->backends->settings;
     bool is_user = call->caller->is_user;
@@ -47,32 +46,34 @@ static int charge(struct call *call)
     struct limiter_day day;
     if (!most || !limiter_day_user(&day, call->backends, is_user ? "idempotency" : "idempotency:key", call->caller->id,
                                    most, &call->retry_after_s))
-        return 0;
+        return ERR_OK;
     struct store_call of = call_of(call);
     (void)!store_call_forget(call->backends->store, &of,
                              &call->repeatable->claim); /* if it fails: it ends with the day */
     metric_inc(METRIC_RATE_REFUSED);
-    return call_refuse(call, 429, "idempotency_day", "too many keys for calls in a day: try again later");
+    return call_deny(call, REFUSAL_CALLS_A_DAY);
 }
 
-static int refuse(struct call *call, enum err err)
+static enum err refuse(struct call *call, enum err err)
 {
     if (err == ERR_DUPLICATE)
-        return call_refuse(call, 422, "key_reused", "this Idempotency-Key was used for another request");
+        return call_deny(call, REFUSAL_CALL_REUSED);
     if (err != ERR_BUSY)
-        return err == ERR_UNKNOWN ? 503 : failure_status(err, "idempotency"); /* of the call itself nothing was done */
+        return err == ERR_UNKNOWN ? ERR_DOWN : err; /* nothing of the call itself was done */
     call->retry_after_s = 1;
-    return call_refuse(call, 409, "in_progress", "a call with this Idempotency-Key is being carried out");
+    return call_deny(call, REFUSAL_CALL_UNDER_WAY);
 }
 
-int idempotency_begin(struct call *call, const struct route *route, struct str body)
+enum err idempotency_begin(struct call *call, const struct route *route, struct str body)
 {
     struct repeatable *repeatable = call->repeatable;
     struct str key = call->request->idempotency_key;
     if (!key.len || !call->caller || !str_eq(call->request->method, STR("POST")))
-        return 0;
-    if (!is_key(key))
-        return call_refuse_field(call, STR("Idempotency-Key"), "must be at most 255 characters of ASCII");
+        return ERR_OK;
+    if (!is_key(key)) {
+        call_refuse_field(call, STR("Idempotency-Key"), "must be at most 255 characters of ASCII");
+        return ERR_INVALID;
+    }
     make_digest(call, route, body);
     repeatable->claim.holder = id_random();
     struct store_call of = call_of(call);
@@ -83,11 +84,11 @@ int idempotency_begin(struct call *call, const struct route *route, struct str b
     if (repeatable->claim.status) {
         repeatable->is_answered = true;
         metric_inc(METRIC_IDEMPOTENCY_REPEATED);
-        return repeatable->claim.status;
+        return ERR_OK;
     }
-    int status = repeatable->claim.is_new ? charge(call) : 0;
-    repeatable->is_claimed = !status;
-    return status;
+    err = repeatable->claim.is_new ? charge(call) : ERR_OK;
+    repeatable->is_claimed = !err;
+    return err;
 }
 
 /* Whether it would be the same again: not what was refused for now, or for a reason of the server's own. */

@@ -24,7 +24,7 @@ struct repeatable {
 
 /* To be called before the handler, with the caller known and `body` read (empty if the handler reads it). 0: carry the
  * call out. Otherwise the status: of the stored answer, which is in call->out, or 400, 409, 422, 429, 503. */
-int idempotency_begin(struct call *call, const struct route *route, struct str body) CG_MUST_CHECK;
+enum err idempotency_begin(struct call *call, const struct route *route, struct str body) CG_MUST_CHECK;
 /* Ends the claim with the answer that is sent. */
 void idempotency_end(struct call *call, const struct route *route, int status, struct str answer);
 

@@ -4,7 +4,6 @@
 #include "common/metrics.h"
 #include "common/rate.h"
 #include "common/store/store_sanctions.h"
-#include "rest/http/failure.h"
 
 #include <pthread.h>
 
@@ -26,7 +25,7 @@ static bool take(struct rate_table *table, uint64_t key, struct rates limit, uin
     return taken;
 }
 
-static int check_rate(struct call *call, uint64_t user)
+static enum err check_rate(struct call *call, uint64_t user)
 {
     const struct settings *s = call->backends->settings;
     struct rates of_user = rates_of(s->rate_user, s->rate_user_burst, s->rate_user_bytes, s->rate_user_bytes_burst);
@@ -36,21 +35,17 @@ static int check_rate(struct call *call, uint64_t user)
     int64_t retry_after_ms;
     if (take(&rates.users, user, of_user, length, &retry_after_ms) &&
         take(&rates.addresses, address, of_address, length, &retry_after_ms))
-        return 200;
+        return ERR_OK;
     metric_inc(METRIC_RATE_REFUSED);
-    call->error = "too many messages: try again later";
-    call->code = "rate";
     call->retry_after_s = rate_seconds(retry_after_ms);
-    return 429;
+    return call_deny(call, REFUSAL_MESSAGE_RATE);
 }
 
-static int refuse_creation(struct call *call, int64_t retry_after_ms)
+static enum err refuse_creation(struct call *call, int64_t retry_after_ms)
 {
     metric_inc(METRIC_RATE_REFUSED);
-    call->error = "too much was made from here: try again later";
-    call->code = "rate";
     call->retry_after_s = rate_seconds(retry_after_ms);
-    return 429;
+    return call_deny(call, REFUSAL_CREATION_RATE);
 }
 
 static struct rate creation_rate(const struct call *call)
@@ -67,7 +62,7 @@ static size_t makers_of(const struct call *call, uint64_t user, uint64_t makers[
     return user ? 2 : 1;
 }
 
-int moderate_creation(struct call *call, uint64_t user)
+enum err moderate_creation(struct call *call, uint64_t user)
 {
     int64_t retry_after_ms = 0;
     uint64_t makers[2];
@@ -75,7 +70,7 @@ int moderate_creation(struct call *call, uint64_t user)
     for (size_t i = 0; i < count; i++)
         if (!take(&rates.creations, makers[i], (struct rates){.messages = creation_rate(call)}, 0, &retry_after_ms))
             return refuse_creation(call, retry_after_ms);
-    return 200;
+    return ERR_OK;
 }
 
 static bool may_make(const struct call *call, uint64_t maker, int64_t *retry_after_ms)
@@ -87,7 +82,7 @@ static bool may_make(const struct call *call, uint64_t maker, int64_t *retry_aft
     return rate_take(&bucket, creation_rate(call), clock_mono_ms(), retry_after_ms);
 }
 
-int moderate_check_creation(struct call *call, uint64_t user)
+enum err moderate_check_creation(struct call *call, uint64_t user)
 {
     int64_t retry_after_ms = 0;
     uint64_t makers[2];
@@ -95,18 +90,16 @@ int moderate_check_creation(struct call *call, uint64_t user)
     for (size_t i = 0; i < count; i++)
         if (!may_make(call, makers[i], &retry_after_ms))
             return refuse_creation(call, retry_after_ms);
-    return 200;
+    return ERR_OK;
 }
 
-int moderate_refuse(struct call *call, bool banned)
+enum err moderate_refuse(struct call *call, bool banned)
 {
     metric_inc(METRIC_MODERATION_REFUSED);
-    call->error = banned ? "you may not be here" : "you may not post here";
-    call->code = banned ? "banned" : "muted";
-    return 403;
+    return call_deny(call, banned ? REFUSAL_BANNED : REFUSAL_MUTED);
 }
 
-int moderate(struct call *call, uint64_t user, uint64_t conversation, enum moderate what)
+enum err moderate(struct call *call, uint64_t user, uint64_t conversation, enum moderate what)
 {
     char address[SANCTION_ADDRESS_MAX];
     struct store_sanctioned on;
@@ -114,8 +107,8 @@ int moderate(struct call *call, uint64_t user, uint64_t conversation, enum moder
         *address = '\0';
     enum err err = store_sanctioned(call->backends->store, user, str_of(address), conversation, &on);
     if (err)
-        return failure_status(err, "moderate");
+        return err;
     if (!on.banned && (!on.muted || what == MODERATE_ENTER))
-        return what == MODERATE_POST ? check_rate(call, user) : 200;
+        return what == MODERATE_POST ? check_rate(call, user) : ERR_OK;
     return moderate_refuse(call, on.banned);
 }

@@ -10,17 +10,17 @@ enum moderate {
     MODERATE_POST,  /* post a message; charged to the user's and the address's rate */
 };
 
-/* Returns 200, or the status to return, with the reason in `call`: 403 `banned` or `muted`, 429 `rate`, 503.
+/* ERR_OK, or ERR_DENIED with a refusal in `call` (banned, muted, past a rate), or the store's error.
  * `conversation` 0: none in particular. Rates are counted by this process. */
-int moderate(struct call *call, uint64_t user, uint64_t conversation, enum moderate what) CG_MUST_CHECK;
+enum err moderate(struct call *call, uint64_t user, uint64_t conversation, enum moderate what) CG_MUST_CHECK;
 
-/* Returns the 403 for a user who is banned, or else muted. */
-int moderate_refuse(struct call *call, bool banned);
+/* Refuses a user who is banned, or else muted: returns ERR_DENIED. */
+enum err moderate_refuse(struct call *call, bool banned);
 
 /* Charges a call that creates something permanent: 200, or 429 if its address or its user (0: unknown) has exceeded
  * rate_creations. To be called before the body is read. */
-int moderate_creation(struct call *call, uint64_t user);
+enum err moderate_creation(struct call *call, uint64_t user) CG_MUST_CHECK;
 /* Whether moderate_creation would allow it now; charges nothing. */
-int moderate_check_creation(struct call *call, uint64_t user);
+enum err moderate_check_creation(struct call *call, uint64_t user) CG_MUST_CHECK;
 
 #endif
