@@ -145,13 +145,13 @@ export class Client extends Emitter {
     }
   }
 
+  /** It flies again with the next connection. */
   lost(n, sent) {
     const ask = this.asks.get(n);
     if (!ask) return;
     ask.flying = false;
     ask.unknown ||= sent;
     if (sent && ask.once) this.refuse(n, 'unknown', 'the connection ended before the answer');
-    else this.fly(n);
   }
 
   answered(n, { ok, re, error, ...answer }) {

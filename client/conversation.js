@@ -94,7 +94,7 @@ export class Conversation extends Emitter {
     try {
       while (inner.wants && this.cursor.seq < inner.due) {
         const was = this.cursor;
-        const { epoch, events, trimmed = 0 } = await this.history({ after: was.seq, limit: PAGE });
+        const { epoch, events, trimmed = 0 } = await this.ask('history', { after: was.seq, limit: PAGE }, { patient: true });
         if (this.cursor !== was) continue; // it began anew meanwhile
         if (epoch !== was.epoch || was.seq < trimmed || !events.length) {
           this.cursor = { epoch, seq: inner.due };

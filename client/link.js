@@ -93,11 +93,11 @@ export function makeLink(options, down) {
 
   /** The connection ended, or is taken to have. The old socket's own end is not waited for: it may never come. */
   function cut(code, reason, message, least_ms = 1000) {
-    letGo(true);
+    const lose = letGo(true);
     if (opened && Date.now() - opened > STEADY_MS) fails = 0;
     opened = undefined;
     const why = reason || String(code);
-    if (FINAL.has(code) && !/^(No hello|Too many)/.test(reason)) return end(why, message);
+    if (FINAL.has(code) && !/^(No hello|Too many)/.test(reason)) return end(why, message, lose);
     let wait_ms = Math.random() * Math.min(backoff_max_ms, backoff_ms * 2 ** fails);
     if (code === 1012 && !fails) wait_ms = 0;
     if (code === 1013) wait_ms += least_ms;
@@ -108,8 +108,10 @@ export function makeLink(options, down) {
     fails = Math.min(fails + 1, 30);
     retry = setTimeout(dial, wait_ms);
     say('waiting', { why, message, until: Date.now() + wait_ms });
+    lose();
   }
 
+  /** Returns what tells of the commands that were lost: to be called once it was said that there is no connection. */
   function letGo(isDead) {
     turn++;
     for (const timer of [watching, retry, renewal]) clearTimeout(timer);
@@ -125,13 +127,15 @@ export function makeLink(options, down) {
     } catch {
       // it never opened
     }
-    for (const { lose } of lost) lose?.(true);
-    for (const { lose } of unsent) lose?.(false);
+    return () => {
+      for (const { lose } of lost) lose?.(true);
+      for (const { lose } of unsent) lose?.(false);
+    };
   }
 
-  function end(why, message) {
-    letGo(false);
+  function end(why, message, lose = letGo(false)) {
     say('closed', { why, message });
+    lose();
   }
 
   /** Ends a connection that is silent, or owes an answer, for too long. Looks again when that may be so first. */

@@ -91,9 +91,8 @@ export function makeOutbox({ storage, ask, tell }) {
     keep(room, cmd, fields, client_id = randomId()) {
       if (entries.has(client_id)) return entries.get(client_id).promise;
       const entry = { client_id, room, cmd, fields, at: Date.now(), owner };
-      const { promise } = add(entry, save(() => storage.put(client_id, entry)));
-      promise.client_id = client_id;
-      return promise;
+      const promise = closed ? Promise.reject(new ChaguanError('closed')) : add(entry, save(() => storage.put(client_id, entry))).promise;
+      return Object.assign(promise, { client_id });
     },
     /** True: it was taken out, and nothing of it was ever sent. */
     cancel(client_id) {

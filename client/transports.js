@@ -40,7 +40,7 @@ function uploadXhr(address, { file, name, token, onprogress, signal }) {
 /** Node's: the form is written by hand, so that it is seen how much of it has gone. */
 async function uploadFetch(address, { file, name, token, onprogress, signal }) {
   const boundary = `chaguan-${Date.now()}-${Math.random().toString(36).slice(2)}`;
-  const head = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${encodeURIComponent(name)}"\r\n` +
+  const head = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${name.replace(/["\r\n]/g, encodeURIComponent)}"\r\n` +
     `Content-Type: ${file.type || 'application/octet-stream'}\r\n\r\n`;
   const form = new Blob([head, file, `\r\n--${boundary}--\r\n`]);
   const reader = form.stream().getReader();

@@ -122,7 +122,7 @@ describe('the client library, while things go wrong', () => {
           totals[answer ? 'stored' : 'refused']++;
           totals.repeated += Boolean(answer?.repeated);
         }
-        assert.deepEqual(resets, []);
+        assert.deepEqual(resets, [], JSON.stringify(resets));
         assert.deepEqual(events.get(id).map(({ seq }) => seq), rows.map(({ seq }) => Number(seq)), `${name} was told each once`);
         totals.events += rows.length;
       }

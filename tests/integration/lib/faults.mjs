@@ -50,25 +50,21 @@ export class Faults {
       };
     };
     const hear = chain((text) => {
+      perhaps(); // in its turn: what came before it was heard
       if (mode === 'well') message(text);
     });
     const say = chain((text) => {
+      if (chance(0.5)) perhaps(); // before it, or after it
       if (mode === 'well' || mode === 'deaf') socket.send(text);
+      perhaps();
     });
     socket = inner.open(address, protocol, {
       opened: () => mode === 'well' && opened(),
-      message(text) {
-        perhaps();
-        hear(text);
-      },
+      message: hear,
       closed: end,
     });
     return {
-      send(text) {
-        if (chance(0.5)) perhaps(); // before it, or after it
-        say(text);
-        perhaps();
-      },
+      send: say,
       close(isDead) {
         mode = 'over';
         socket.close(isDead);
