@@ -23,6 +23,7 @@ enum {
     TOKENS_MAX = TOKENS_KEPT + STORE_SEARCH_KEYS * 4 * WORDS_TEXT_MAX,
     EPOCH_MS = 1000,
     LOOK_POLLS = 10,
+    HELD_LEASES = 2,   /* who holds the file for so long beyond the lease is frozen */
     BUILD_KEYS = 4000, /* messages of one transaction of the index: the more, the less often its parts are merged */
 };
 
@@ -30,8 +31,10 @@ static struct {
     const struct settings *settings;
     char name[FEED_JOB_MAX + 1];
     struct search_index *index;
-    uint64_t compared; /* by the holder of this number */
+    uint64_t holder;   /* the lease's number, */
+    uint64_t compared; /* and that under which it was compared */
     int64_t asked_ms;  /* when the epoch was asked for */
+    int64_t held_ms;   /* since when another process keeps the file locked; 0: it does not */
     bool is_tidy;
     int64_t looked_ms;  /* when some of it was compared with the database, */
     uint64_t looked_at; /* up to this id */
@@ -100,15 +103,40 @@ static void close_index(void)
     own.index = NULL;
 }
 
-/* What the index said; one that is broken goes. */
+/* Writing needs the file to itself. A worker that lost the job in the middle of a transaction ends that at once, but a frozen
+ * one would keep the file for as long as it is frozen. */
+static bool is_held_for_good(enum err err)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (err != ERR_BUSY)
+        return false;
+    if (!own.held_ms)
+        own.held_ms = now_ms;
+    return now_ms - own.held_ms >= HELD_LEASES * own.settings->feed_lease_ms;
+}
+
+/* Reports what the index said. One that is broken, or that a frozen process holds, is removed, to be built anew. */
 static enum err index_failed(enum err err)
 {
+    bool is_held = is_held_for_good(err);
     log_error("search.failed", "err=%s msg=\"%s\"", err_name(err), search_index_error(own.index));
     search_index_rollback(own.index);
     close_index();
-    if (err == ERR_INVALID)
+    if (is_held)
+        log_error("search.held", "msg=\"another process keeps the index locked: a new one is made\"");
+    if (err == ERR_INVALID || is_held) {
         (void)!search_index_remove(own.settings->search_dir);
+        own.held_ms = 0;
+    }
     return ERR_DOWN;
+}
+
+static enum err begin(void)
+{
+    enum err err = search_index_begin(own.index);
+    if (!err)
+        own.held_ms = 0;
+    return err;
 }
 
 static enum err open_index(void)
@@ -155,7 +183,7 @@ static enum err has_followed(const struct comparison *comparison, bool *has)
 
 static enum err begin_building(uint64_t epoch, const struct comparison *comparison)
 {
-    enum err err = search_index_begin(own.index);
+    enum err err = begin();
     if (!err)
         err = search_index_set(own.index, SEARCH_EPOCH, epoch);
     if (!err)
@@ -181,6 +209,10 @@ static enum err compare(struct job_lease *lease)
     uint64_t epoch, known = 0;
     struct comparison comparison = {0};
     bool has = false;
+    if (own.holder != lease->holder) { /* what was seen under an earlier lease is over */
+        own.holder = lease->holder;
+        own.held_ms = 0;
+    }
     if (own.compared == lease->holder && clock_mono_ms() - own.asked_ms < EPOCH_MS)
         return ERR_OK;
     enum err err = store_epoch(lease->store, &epoch);
@@ -269,7 +301,7 @@ static enum err take(const struct feed_batch *batch)
     size_t count = 0;
     enum err err = gather(batch, keys, &count), refused = ERR_OK;
     if (!err)
-        refused = search_index_begin(own.index);
+        refused = begin();
     for (size_t at = 0; !err && !refused && at < count; at += STORE_SEARCH_KEYS)
         err = add_some(batch->store, keys + at, count - at < STORE_SEARCH_KEYS ? count - at : STORE_SEARCH_KEYS,
                        &refused);
@@ -289,7 +321,7 @@ static enum err take(const struct feed_batch *batch)
 
 static enum err write_scanned(const struct store_search_key *last)
 {
-    enum err err = search_index_begin(own.index);
+    enum err err = begin();
     if (!err)
         err = add_messages();
     if (!err && last->conversation)
@@ -348,7 +380,7 @@ static enum err drop(const struct round *round, size_t *dropped)
         if (round->is_there[i])
             continue;
         if (!*dropped)
-            err = search_index_begin(own.index);
+            err = begin();
         if (!err)
             err = search_index_drop(own.index, round->hits[i].id);
         ++*dropped;
@@ -419,7 +451,7 @@ static enum err build(struct job_lease *lease, bool *more)
 static enum err look_again(struct store *store)
 {
     (void)store;
-    enum err err = search_index_begin(own.index);
+    enum err err = begin();
     if (!err)
         err = search_index_set(own.index, SEARCH_BUILDING, 1);
     if (!err)

@@ -107,6 +107,7 @@ static enum err err_of(int code)
     case SQLITE_SCHEMA:
     case SQLITE_FORMAT:
     case SQLITE_ERROR: /* a table is not there */ return ERR_INVALID;
+    case SQLITE_BUSY: return ERR_BUSY;
     default: return ERR_DOWN;
     }
 }

@@ -16,7 +16,7 @@
 
 struct search_index;
 
-/* Errors of all functions here: ERR_DOWN, the file cannot be used now (locked, disk full); ERR_INVALID, it is corrupt
+/* Errors of all functions here: ERR_BUSY, another process is writing; ERR_DOWN, the file cannot be used now (disk full); ERR_INVALID, it is corrupt
  * or of another version, and should be removed. */
 
 /* Opens the index in the folder `dir`; with `writes`, creates both if missing. ERR_NOT_FOUND: there is none. */

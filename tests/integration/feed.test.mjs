@@ -117,6 +117,77 @@ describe('the feed, with two workers', () => {
         assert.equal(await stack.metric(name, metric), 0, metric);
   });
 
+  /** How many statements like this one the servers' connections have waited for since 100 ms. */
+  const waiting = async (lock, like) => (await lock.query('SELECT COUNT(*) AS n FROM information_schema.processlist WHERE info LIKE ? AND time_ms > 100',
+    [like]))[0][0].n;
+
+  /** The one that `carrier` names, stopped where `isInside` says that it is. */
+  const frozen = (carrier, isInside, what) => eventually(async () => {
+    const name = await carrier();
+    if (!name || !await isInside(name)) return undefined;
+    await stack.kill(name, 'STOP');
+    if (await isInside(name)) return name;
+    await stack.kill(name, 'CONT');
+    return undefined;
+  }, what);
+
+  it('a worker that is frozen inside a transaction of the feed: what it has locked is let go, and another goes on', async () => {
+    const talk = new Talk(people, () => unique('frozen'));
+    const [lock, other_] = [await stack.database(), await stack.database()];
+    await talk.goesOn(10);
+    await eventually(async () => await stack.count("SELECT COUNT(*) FROM feed_cursor c JOIN worker_job j ON j.id = c.job AND j.name = 'count'"), 'it to have passed some');
+    await lock.query('SET TRANSACTION ISOLATION LEVEL READ COMMITTED');
+    await lock.query('START TRANSACTION');
+    const [{ id: job }] = await stack.sql("SELECT id FROM worker_job WHERE name = 'count'");
+    await lock.query('SELECT pos FROM feed_cursor WHERE job = ? FOR UPDATE', [job]);
+    await talk.goesOn(10);
+    const holdsJob = () => other_.query("SELECT id FROM worker_job WHERE name = 'count' FOR UPDATE NOWAIT").then(() => false, () => true);
+    const stopped = await frozen(async () => (await feed()).count?.worker,
+      async () => await waiting(lock, 'INSERT INTO feed_cursor%') > 0 && await holdsJob(), 'it to be inside one');
+    await lock.query('ROLLBACK'); // its statement is carried out, and the transaction waits for the next one
+    await holds(other(stopped));
+    await talk.goesOn(30);
+    await stack.kill(stopped, 'CONT');
+    await talk.stop();
+    await assertAllCame();
+    await Promise.all([lock.end(), other_.end()]);
+  });
+
+  it('a worker that is frozen inside a transaction of the index: a new one is made, and what is gone is not in it', async () => {
+    key ??= (await stack.chaguan('key', 'add', unique('freezer'), '--scope', 'read,write,admin')).stdout.trim();
+    const where = await group(), mark = unique('ice');
+    await say(where, `${mark} gone`);
+    await say(where, `${mark} stays`);
+    await indexed({ q: mark }, 2);
+    const carrier = async () => (await stack.sql(`SELECT SUBSTRING_INDEX(CONVERT(worker USING utf8mb4), '@', 1) AS name FROM worker_job
+      WHERE name LIKE 'search@%' AND holder <> 0 AND until >= UTC_TIMESTAMP(3)`))[0]?.name;
+    const WRITING = 120; // the byte of the shared memory that SQLite locks meanwhile
+    const hasLocked = (name) => {
+      const { ino } = fs.statSync(stack.file('search/index.db-shm'));
+      return fs.readFileSync('/proc/locks', 'utf8').split('\n').some((line) => {
+        const [, , , access, pid, inode, first] = line.trim().split(/\s+/);
+        return access === 'WRITE' && Number(pid) === stack.pid(name) && inode?.endsWith(`:${ino}`) && Number(first) === WRITING;
+      });
+    };
+    const lock = await stack.database();
+    for (const name of ['worker1', 'worker2']) await stack.kill(name, 'STOP');
+    await say(where, `${mark} more`);
+    await lock.query('LOCK TABLES message WRITE'); // which is read inside it
+    for (const name of ['worker1', 'worker2']) await stack.kill(name, 'CONT');
+    const stopped = await frozen(carrier, (name) => hasLocked(name), 'it to be inside one');
+    await lock.query('UNLOCK TABLES');
+    await lock.end();
+    await fine('DELETE', `conversations/${where}/messages/1`, undefined, 204);
+    await indexed({ q: mark }, 2);
+    assert.equal(await carrier(), other(stopped));
+    assert.ok(await stack.metric(other(stopped), 'search_builds_total') > 0);
+    await stack.kill(stopped, 'CONT');
+    await eventually(async () => await stack.metric(stopped, 'feed_leases_lost_total') > 0, 'it to find out');
+    await say(where, `${mark} later`);
+    await indexed({ q: mark }, 3);
+    assert.deepEqual(said({ items: await findAll({ q: mark }) }).map((text) => text.slice(mark.length + 1)), ['later', 'more', 'stays']);
+  });
+
   it('a worker that is stopped gives its work to another at once', async () => {
     const had = await holder();
     await stack.stopPart(had);

@@ -393,8 +393,17 @@ describe('the life cycle', () => {
     assert.equal(await cut, 'cut');
     await stack.startPart('rest');
     await stack.sql('UPDATE erased_user SET erased_at = erased_at - INTERVAL 2 MINUTE');
+    const erasing = await eventually(async () => await stack.count(`SELECT COUNT(*) FROM information_schema.processlist
+      WHERE info LIKE 'UPDATE message FORCE INDEX (message_sender)%' AND time_ms > 100`) && await holder(), 'a worker to be erasing');
+    await stack.kill(erasing); // it is killed, too
+    assert.equal(await content(two), secret);
     await lock.query('ROLLBACK');
-    await eventually(async () => await content(two) === '', 'a worker to finish it');
+    await eventually(async () => await content(two) === '', 'the other to finish it');
+    assert.notEqual(await holder(), erasing);
+    await stack.startPart(erasing);
+    for (const group of groups)
+      assert.ok(!JSON.stringify(await call('GET', `conversations/${group}/messages`)).includes(secret));
+    assert.equal(await stack.count(`SELECT COUNT(*) FROM message WHERE content LIKE '%${secret}%' OR sender_name LIKE '%half%'`), 0);
     await eventually(async () => await stack.count('SELECT COUNT(*) FROM erased_user') === 0, 'it to be settled');
     await check();
     const most = 1600;
