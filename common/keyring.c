@@ -312,17 +312,23 @@ static void wait_for_first(struct keyring *keyring)
     pthread_mutex_unlock(&keyring->lock);
 }
 
-struct keyring *keyring_new(const struct settings *settings, char why[256])
+enum err keyring_read(const struct settings *settings, struct key_set **set, char why[256])
 {
     *why = '\0';
+    *set = NULL;
     if (!is_given(settings->app_keys) && !is_given(settings->app_jwks_file) && !is_given(settings->app_jwks_url))
-        return NULL;
+        return ERR_OK;
     if (!is_url(settings->app_jwks_url)) {
         snprintf(why, 256, "app_jwks_url: begins with http:// or https://");
-        return NULL;
+        return ERR_INVALID;
     }
+    return read_files(settings, set, why);
+}
+
+struct keyring *keyring_new(const struct settings *settings, char why[256])
+{
     struct key_set *files;
-    if (read_files(settings, &files, why))
+    if (keyring_read(settings, &files, why) || !files)
         return NULL;
     struct keyring *keyring = mem_zalloc(sizeof *keyring);
     keyring->settings = settings;

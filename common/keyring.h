@@ -15,6 +15,10 @@
 
 struct keyring;
 
+/* Reads the keys in files, and checks the form of the URL without asking it. *set is NULL without such settings; free it
+ * with key_set_free. ERR_INVALID with one line in `why` that names the setting. */
+enum err keyring_read(const struct settings *settings, struct key_set **set, char why[256]) CG_MUST_CHECK;
+
 /* NULL with one line in `why` that names the setting: a file cannot be read or has no usable key, or the URL is
  * invalid. NULL with an empty `why`: no setting names keys. Waits for the URL's first answer or failure; on failure
  * the other keys are used without it. `settings` must outlive the keyring. */

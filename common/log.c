@@ -63,6 +63,11 @@ void log_close(void)
     state.path = NULL;
 }
 
+void log_quiet(void)
+{
+    state.level = LOG_ERROR + 1;
+}
+
 int log_level_of(const char *name)
 {
     for (int i = 0; i < (int)(sizeof level_names / sizeof level_names[0]); i++)

@@ -17,6 +17,8 @@ enum err log_open(const char *program, const char *path, enum log_level level) C
 /* Opens the same path again after log rotation (SIGHUP). Keeps the old file if that fails. */
 void log_reopen(void);
 void log_close(void);
+/* Nothing is written from now on: for a command that says itself what is wrong. */
+void log_quiet(void);
 /* The level of that name, or -1. */
 int log_level_of(const char *name);
 

@@ -70,6 +70,58 @@ static bool is_listed(const char *list, struct str origin)
     return false;
 }
 
+/* ---- the form of the lists ---- */
+
+/* A host, and `port` says whether a port may follow. */
+static bool is_host(struct str text, bool port)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] <= ' ' || strchr("/?#@\\\"'<>*", text.ptr[i]))
+            return false;
+    struct authority parts = split(text);
+    return parts.name.len && (port ? text.ptr[text.len - 1] != ':' : parts.name.len == text.len);
+}
+
+/* As browsers send it: SCHEME://HOST[:PORT], without a path. */
+static bool is_origin(struct str item)
+{
+    const char *mark = memmem(item.ptr, item.len, "://", 3);
+    if (str_eq(item, STR("*")) || same(item, STR("null")))
+        return true;
+    if (!mark || mark == item.ptr)
+        return false;
+    struct str host = {mark + 3, item.len - (size_t)(mark - item.ptr) - 3};
+    return is_host(host, true);
+}
+
+static bool is_server_name(struct str item)
+{
+    return str_eq(item, STR("*")) || is_host(item, false);
+}
+
+static enum err check_list(const char *list, const char *setting, bool (*is)(struct str item), const char *form,
+                           char why[256])
+{
+    for (list = list ? list + strspn(list, ", ") : ""; *list; list += strspn(list, ", ")) {
+        struct str item = {list, strcspn(list, ", ")};
+        if (!is(item)) {
+            snprintf(why, 256, "%s: %.*s is not %s", setting, (int)(item.len > 100 ? 100 : item.len), item.ptr, form);
+            return ERR_INVALID;
+        }
+        list += item.len;
+    }
+    return ERR_OK;
+}
+
+enum err origin_check(const struct origin_rules *rules, char why[256])
+{
+    enum err err = check_list(rules->origins, "origins", is_origin,
+                              "of the form https://HOST or https://HOST:PORT, without a path, nor * or null", why);
+    return err ? err
+               : check_list(rules->server_names, "server_names", is_server_name,
+                            "a name, without https:// and a port, nor *", why);
+}
+
 /* Of programs and of what is installed with a user's consent; no site can have its pages there. */
 static bool is_no_site(struct str scheme)
 {

@@ -7,6 +7,7 @@
 #define CG_COMMON_ORIGIN_H
 
 #include "common/buf.h"
+#include "common/err.h"
 #include "common/str.h"
 
 enum origin {
@@ -20,6 +21,10 @@ enum origin {
 struct origin_rules {
     const char *origins, *server_names;
 };
+
+/* Whether every item of the two lists has a form that a request can have; else no page would ever match it. ERR_INVALID
+ * with one line in `why` that names the setting and the item. */
+enum err origin_check(const struct origin_rules *rules, char why[256]) CG_MUST_CHECK;
 
 /* For Access-Control-Allow-Headers: every header that we read, and those that libraries add. */
 #define ORIGIN_HEADERS \

@@ -214,9 +214,10 @@ static const struct setting rows[] = {
         "friendships, files. Then 429 or `rate`. 0: any number."),
     ROW(rate_creations_burst, COUNT, REST | RELAY, "10000", 1, 1000000,
         "Such calls that one address may make at once."),
-    ROW(create, TEXT, REST | RELAY, "keys", 4, 5,
-        "Who makes conversations of the application (POST /v1/conversations, the native `create`): keys, only who has a server key; users, "
-        "its users, too."),
+    ROW_CHOICE(
+        create, REST | RELAY, "keys", "keys|users",
+        "Who makes conversations of the application (POST /v1/conversations, the native `create`): keys, only who has a "
+        "server key; users, its users, too."),
     ROW(rate_key, COUNT, REST, "1000", 0, 1000000,
         "Calls of the server API a second that one key may make of this process in the long run; a broadcast counts "
         "as one for each conversation. Then 429. 0: any number."),

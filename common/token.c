@@ -58,21 +58,19 @@ static enum err read_pem(const char *path, struct token_keys *keys, char why[256
 }
 
 /* A token that both kinds' keys would take could be of either kind. */
-static enum err keep_apart(const struct token_keys *keys, char why[256])
+static enum err keep_apart(const struct token_keys *keys, const struct key_set *set, char why[256])
 {
-    const struct key_set *set = keyring_take(keys->app);
-    enum err err = ERR_OK;
     for (size_t i = 0; set && i < set->count; i++) {
         if (set->keys[i].alg == KEY_HS256 && token_same(set->keys[i].secret, keys->secret)) {
             snprintf(why, 256, "app_keys: a key is the same as jwt_secret");
-            err = ERR_INVALID;
+            return ERR_INVALID;
         }
     }
-    keyring_give_back(keys->app, set);
-    return err;
+    return ERR_OK;
 }
 
-enum err token_keys_load(const struct settings *settings, struct token_keys *keys, char why[256])
+/* Our own keys, and the rules that the application's have to keep. */
+static enum err load_own(const struct settings *settings, struct token_keys *keys, char why[256])
 {
     *keys = (struct token_keys){.secret = str_of(settings->jwt_secret),
                                 .audience = settings->jwt_audience,
@@ -83,12 +81,30 @@ enum err token_keys_load(const struct settings *settings, struct token_keys *key
         snprintf(why, 256, "jwt_secret: has %zu bytes, at least %d are needed", keys->secret.len, TOKEN_SECRET_MIN);
         return ERR_INVALID;
     }
-    enum err err = ERR_OK;
-    if (settings->jwt_public_key && *settings->jwt_public_key)
-        err = read_pem(settings->jwt_public_key, keys, why);
+    if (settings->jwt_public_key && *settings->jwt_public_key && read_pem(settings->jwt_public_key, keys, why))
+        return ERR_INVALID;
+    struct key_set *set = NULL;
+    enum err err = keyring_read(settings, &set, why);
+    if (!err)
+        err = keep_apart(keys, set, why);
+    key_set_free(set);
+    return err;
+}
+
+enum err token_keys_check(const struct settings *settings, char why[256])
+{
+    struct token_keys keys;
+    enum err err = load_own(settings, &keys, why);
+    token_keys_fini(&keys);
+    return err;
+}
+
+enum err token_keys_load(const struct settings *settings, struct token_keys *keys, char why[256])
+{
+    enum err err = load_own(settings, keys, why);
     if (!err) {
         keys->app = keyring_new(settings, why);
-        err = !keys->app && *why ? ERR_INVALID : keep_apart(keys, why);
+        err = !keys->app && *why ? ERR_INVALID : ERR_OK;
     }
     if (err)
         token_keys_fini(keys);

@@ -38,6 +38,8 @@ struct token_keys {
  * `why` that names the setting: the secret is too short, or a file cannot be read or has no key or a weak one. Without
  * any such setting it succeeds, and token_check refuses everything. */
 enum err token_keys_load(const struct settings *settings, struct token_keys *keys, char why[256]) CG_MUST_CHECK;
+/* The same, but keeps nothing, starts nothing and does not ask the URL. */
+enum err token_keys_check(const struct settings *settings, char why[256]) CG_MUST_CHECK;
 void token_keys_fini(struct token_keys *keys);
 /* On SIGHUP: has the application's keys read again, without waiting. */
 void token_keys_reload(struct token_keys *keys);

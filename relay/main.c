@@ -3,7 +3,9 @@
 #include "common/container.h"
 #include "common/id.h"
 #include "common/log.h"
+#include "common/endpoint.h"
 #include "common/service/program.h"
+#include "common/service/start.h"
 #include "common/store/store.h"
 #include "relay/socketio/app_chat.h"
 #include "relay/socketio/app_echo.h"
@@ -17,6 +19,7 @@
 #include "relay/protocols/friends.h"
 #include "relay/moderation.h"
 #include "relay/native/native.h"
+#include "relay/net/http_listen.h"
 #include "relay/status.h"
 #include "relay/relay.h"
 #include "relay/protocols/chatroom_http.h"
@@ -28,7 +31,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 enum { LAST_WORDS_MS = 1000, CLOSING_TURNS = 16 };
 
@@ -58,14 +60,27 @@ static const struct app *const apps[] = {&chat_app, &echo_app, &news_app, &demo_
 static const struct eio_layer *const layers[] = {&sio_layer, NULL};
 static const struct eio_layer *const echo_layers[] = {&sio_layer, &echo_layer, NULL};
 
+static enum err check(const struct settings *settings, char why[256])
+{
+    struct endpoint advertised;
+    if (*settings->advertise && (!endpoint_parse(str_of(settings->advertise), 0, &advertised) || !advertised.port)) {
+        snprintf(why, 256, "advertise: %.150s is not HOST:PORT", settings->advertise);
+        return ERR_INVALID;
+    }
+    enum err err = http_listen_check(settings, why);
+    return err ? err : sio_check(apps, settings, why);
+}
+
 static const struct program_info info = {
     .name = "chaguan-relay",
+    .check = check,
     .program = PROGRAM_RELAY,
     .synopsis = "[options]",
     .about = "Holds the clients' connections: WebSockets, streams, held polls. Any number of relays work\n"
              "side by side. SIGTERM and SIGINT ask the clients to go elsewhere and end; SIGHUP opens the log\n"
-             "file again. Exit status: 0 ended cleanly; 1 the database, Redis, a port or a socket cannot be\n"
-             "used; 2 bad command line or setting.",
+             "file again. It waits for a database and a Redis that are not there yet. Exit status: 0 ended\n"
+             "cleanly; 1 a port, a socket or the database's tables cannot be used; 2 bad command line or\n"
+             "setting.",
 };
 
 /* ---- what the parts tell each other ---- */
@@ -230,19 +245,11 @@ static void on_told_to_drain(void *arg)
 
 /* ---- the beginning ---- */
 
-static void raise_file_limit(struct settings *settings)
+static void fit_file_limit(struct settings *settings)
 {
-    enum { OTHER_FILES = 128 }; /* databases, Redis, other relays, logs, and what http.c lets in to be refused */
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > OTHER_FILES &&
-        settings->max_connections > (int64_t)limit.rlim_cur - OTHER_FILES) {
-        settings->max_connections = (int64_t)limit.rlim_cur - OTHER_FILES;
-        log_warn("relay.file_limit", "max_connections=%lld", (long long)settings->max_connections);
-    }
+    int64_t left = start_file_limit() - START_OTHER_FILES; /* what http.c lets in to be refused is in it */
+    if (settings->max_connections > left)
+        settings->max_connections = left; /* start_check has warned of it */
 }
 
 static bool refuse_start(struct relay *relay, const char *why)
@@ -368,26 +375,23 @@ static bool namespaces_ready(struct relay *relay)
     return ready || refuse_start(relay, why);
 }
 
-/* Redis must answer once before anybody is let in, one server of several at least; afterwards it may come and go. */
+/* Redis must answer once before anybody is let in, one server of several at least; afterwards it may come and go. It did
+ * answer a moment ago, so this is short unless it has gone again. */
 static bool wait_for_servers(struct relay *relay)
 {
-    const struct settings *settings = &relay->settings;
-    char why[256];
-    int64_t until_ms = clock_mono_ms() + settings->redis_timeout_ms + 1000;
-    while ((!bus_is_up(relay->bus) || !sio_ready()) && !relay->draining && clock_mono_ms() <= until_ms)
+    int64_t until_ms = clock_mono_ms() + relay->settings.redis_timeout_ms + 1000;
+    bool said = false;
+    while (!relay->draining) {
+        bool late = clock_mono_ms() > until_ms;
+        if (sio_ready() && (late ? bus_servers_up(relay->bus) > 0 : bus_is_up(relay->bus)))
+            return true;
+        if (late && !said)
+            log_warn("start.waiting", "msg=\"%s\"",
+                     sio_ready() ? "Redis cannot be used" : "the namespaces cannot be read");
+        said |= late;
         uv_run(&relay->loop, UV_RUN_ONCE);
-    if (relay->draining || (bus_servers_up(relay->bus) && sio_ready()))
-        return true;
-    if (!sio_ready()) {
-        snprintf(why, sizeof why, "cannot use the namespaces of database %.64s", settings->db_name);
-        return refuse_start(relay, why);
     }
-    snprintf(why, sizeof why, "cannot use Redis at %.200s",
-             *settings->redis_sentinels   ? settings->redis_sentinels
-             : *settings->redis_addresses ? settings->redis_addresses
-             : *settings->redis_socket    ? settings->redis_socket
-                                          : settings->redis_host);
-    return refuse_start(relay, why);
+    return true;
 }
 
 static bool open_protocols(struct relay *relay)
@@ -515,7 +519,12 @@ int main(int argc, char **argv)
     static struct relay only;
     struct relay *relay = &only;
     program_start(&info, argc, argv, &relay->settings, "relay");
-    raise_file_limit(&relay->settings);
+    fit_file_limit(&relay->settings);
+    int status = program_wait_for_servers(&info, &relay->settings);
+    if (status >= 0) {
+        settings_fini(&relay->settings);
+        return status;
+    }
     if (keys_ready(relay) && database_ready(relay)) {
         build(relay);
         if (sanctions_ready(relay) && namespaces_ready(relay) && wait_for_servers(relay) && open_protocols(relay) &&

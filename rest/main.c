@@ -4,10 +4,8 @@
 #include "common/password.h"
 #include "common/redis/redis_sync.h"
 #include "common/service/program.h"
-#include "common/store/store.h"
 #include "common/token.h"
 #include "rest/calls/io.h"
-#include "rest/services/redis_client.h"
 #include "rest/router.h"
 #include "rest/routes.h"
 #include "rest/server.h"
@@ -15,29 +13,13 @@
 #include <signal.h>
 #include <stdio.h>
 
-static const char about[] = "Answers HTTP calls that nginx passes on by FastCGI, on a Unix socket. Ends cleanly on\n"
-                            "SIGTERM and SIGINT (requests that have begun are answered), opens its log and reads the\n"
-                            "application's keys again on SIGHUP.\n"
-                            "Exit status: 0 ended cleanly; 1 the database, Redis or the socket cannot be used; 2 bad\n"
-                            "command line or setting.\n\n"
-                            "It answers (what begins with /mysql/ also under /api/):\n";
-
-/* Only what is wrong at the start is worth ending for; later losses are waited out. */
-static enum err check_servers(const struct settings *settings, struct redis_shared *shared, char why[256])
-{
-    struct store *store = store_new(settings);
-    enum err err = store_ready(store, why);
-    store_free(store);
-    if (err)
-        return err;
-    struct redis_sync *redis = redis_sync_new(shared);
-    size_t up;
-    err = redis_client_ping(redis, &up);
-    if (err)
-        snprintf(why, 256, "cannot use Redis at %.220s", redis_sync_error(redis));
-    redis_sync_free(redis);
-    return up ? ERR_OK : err; /* one of several that is down is waited for, too */
-}
+static const char about[] =
+    "Answers HTTP calls that nginx passes on by FastCGI, on a Unix socket. Ends cleanly on\n"
+    "SIGTERM and SIGINT (requests that have begun are answered), opens its log and reads the\n"
+    "application's keys again on SIGHUP.\n"
+    "It waits for a database and a Redis that are not there yet. Exit status: 0 ended cleanly;\n"
+    "1 the socket or the database's tables cannot be used; 2 bad command line or setting.\n\n"
+    "It answers (what begins with /mysql/ also under /api/):\n";
 
 static int refuse(const struct settings *settings, const char *why)
 {
@@ -62,8 +44,6 @@ static int serve(struct settings *settings, struct token_keys *tokens, struct re
     sigset_t signals;
     char why[256] = "";
     program_block_signals(&signals);
-    if (check_servers(settings, redis, why))
-        return refuse(settings, why);
     if (password_start((unsigned)settings->password_threads, waiting_for_passwords(settings))) {
         snprintf(why, sizeof why, "cannot start threads for passwords");
         return refuse(settings, why);
@@ -99,7 +79,7 @@ int main(int argc, char **argv)
     router_init(routes);
     router_describe(&text);
     text.data[text.len - 1] = '\0'; /* the last line's end comes with the options */
-    struct program_info info = {"chaguan-rest", PROGRAM_REST, "[options]", text.data, NULL};
+    struct program_info info = {"chaguan-rest", PROGRAM_REST, "[options]", text.data, NULL, io_token_check};
     int arguments = argc - program_start(&info, argc, argv, &settings, "chaguan-rest");
     buf_fini(&text);
     if (arguments) {
@@ -108,11 +88,14 @@ int main(int argc, char **argv)
         return 2;
     }
     char why[256] = "";
+    int status = program_wait_for_servers(&info, &settings);
+    if (status >= 0) {
+        settings_fini(&settings);
+        return status;
+    }
     enum err err = token_keys_load(&settings, &tokens, why);
-    if (!err)
-        err = io_token_check(&settings, why);
     struct redis_shared *redis = redis_shared_new(&settings);
-    int status = err ? refuse(&settings, why) : serve(&settings, &tokens, redis);
+    status = err ? refuse(&settings, why) : serve(&settings, &tokens, redis);
     redis_shared_free(redis);
     token_keys_fini(&tokens);
     settings_fini(&settings);

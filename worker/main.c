@@ -18,8 +18,9 @@
 static const char about[] = "Carries on what the others have stored: follows the feed, which they write with the\n"
                             "setting feed, for each consumer below. Any number may run, here and elsewhere: each\n"
                             "consumer is with one of them, and goes on with another when that one ends or hangs.\n"
-                            "Ends cleanly on SIGTERM and SIGINT, opens its log again on SIGHUP. Exit status: 0 ended\n"
-                            "cleanly; 1 the database or the socket cannot be used; 2 bad command line or setting.\n\n"
+                            "Ends cleanly on SIGTERM and SIGINT, opens its log again on SIGHUP. Waits for a database\n"
+                            "that is not there yet. Exit status: 0 ended cleanly; 1 the socket or the database's\n"
+                            "tables cannot be used; 2 bad command line or setting.\n\n"
                             "Consumers:\n";
 
 /* Beside the consumers: what has to be done from time to time. */
@@ -69,6 +70,14 @@ static int refuse(const struct settings *settings, const char *why)
     return program_refuse(settings, "chaguan-worker", why);
 }
 
+static enum err check(const struct settings *settings, char why[256])
+{
+    if (!settings->search || settings->feed)
+        return ERR_OK;
+    snprintf(why, 256, "search = on needs feed = on, in all programs");
+    return ERR_INVALID;
+}
+
 /* Returns the exit status; frees nothing of the caller's. */
 static int serve(struct settings *settings)
 {
@@ -76,13 +85,6 @@ static int serve(struct settings *settings)
     char why[256] = "";
     struct work work = {0};
     program_block_signals(&signals);
-    if (settings->search && !settings->feed)
-        return refuse(settings, "search = on needs feed = on, in all programs");
-    struct store *store = store_new(settings);
-    enum err err = store_ready(store, why); /* later losses are waited out */
-    store_free(store);
-    if (err)
-        return refuse(settings, why);
     work_start(&work, settings);
     struct status *status = status_start(settings, work.jobs, work.count, why);
     bool ready = status && !program_ready(settings);
@@ -112,7 +114,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < consumer_count; i++)
         buf_addf(&text, "%s  %-13s %s", i ? "\n" : "", consumers[i].name, consumers[i].doc);
     buf_add_char(&text, '\0');
-    struct program_info info = {"chaguan-worker", PROGRAM_WORKER, "[options]", text.data, NULL};
+    struct program_info info = {"chaguan-worker", PROGRAM_WORKER, "[options]", text.data, NULL, check};
     int arguments = argc - program_start(&info, argc, argv, &settings, "chaguan-worker");
     buf_fini(&text);
     if (arguments) {
@@ -120,7 +122,9 @@ int main(int argc, char **argv)
         settings_fini(&settings);
         return 2;
     }
-    int status = serve(&settings);
+    int status = program_wait_for_servers(&info, &settings);
+    if (status < 0)
+        status = serve(&settings);
     settings_fini(&settings);
     return status;
 }

@@ -123,6 +123,21 @@ const char *redis_sync_error(const struct redis_sync *sync)
     return sync->error;
 }
 
+bool redis_sync_was_refused(const struct redis_sync *sync)
+{
+    /* the last two are what a server without a password says to one, before and since version 6 */
+    static const char *const refusals[] = {"WRONGPASS",
+                                           "NOAUTH",
+                                           "NOPERM",
+                                           "ERR invalid password",
+                                           "ERR Client sent AUTH",
+                                           "ERR AUTH <password> called without any password"};
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        if (!strncmp(sync->reason, refusals[i], strlen(refusals[i])))
+            return true;
+    return false;
+}
+
 /* ---- connecting ---- */
 
 /* NULL, what failed is noted, and the connection is gone; or the answer, which may be an error. */
@@ -173,7 +188,7 @@ static redisContext *connect_to_master(struct redis_sync *sync, const struct end
     if (!role)
         return NULL;
     if (!redis_reply_is_master(role))
-        return refuse(sync, redis, at, role, "is no master");
+        return refuse(sync, redis, at, role, redis_reply_error(role) ? redis_reply_error(role) : "is no master");
     freeReplyObject(role);
     return redis;
 }

@@ -48,6 +48,8 @@ enum err redis_sync_ping(struct redis_sync *sync, size_t server) CG_MUST_CHECK;
 
 /* Why there was no answer: "host:port: reason", valid until the next call. */
 const char *redis_sync_error(const struct redis_sync *sync);
+/* Whether that was a server refusing our password or account, or the lack of one: no later try will do. */
+bool redis_sync_was_refused(const struct redis_sync *sync);
 /* Appends [{"at":"host:port","up":true},…] as the process knows it, for operators. */
 void redis_sync_add_state(const struct redis_sync *sync, struct buf *out);
 

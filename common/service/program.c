@@ -3,7 +3,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/service/config.h"
-#include "common/store/store.h"
+#include "common/service/start.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,14 +17,15 @@ enum { MAX_SETS = 256, MAX_OPTIONS = 32 };
 
 static void print_help(const struct program_info *info)
 {
-    printf("usage: %s %s\n\n%s\n\n"
-           "  --config FILE      read settings from FILE (lines of name = value)\n"
-           "  --set name=value   change one setting; may be repeated\n"
-           "  --check-config     say whether the settings are right, and the database's as it must be, and end\n"
-           "  --print-config     print every setting with its documentation, and end\n"
-           "  --version, --help\n\n"
-           "A setting may also be given in the environment as CHAGUAN_NAME.\n",
-           info->name, info->synopsis, info->about);
+    printf(
+        "usage: %s %s\n\n%s\n\n"
+        "  --config FILE      read settings from FILE (lines of name = value)\n"
+        "  --set name=value   change one setting; may be repeated\n"
+        "  --check-config     check all that a start checks, say which servers answer, and end: 2 if a setting is wrong\n"
+        "  --print-config     print every setting with its documentation, and end\n"
+        "  --version, --help\n\n"
+        "A setting may also be given in the environment as CHAGUAN_NAME.\n",
+        info->name, info->synopsis, info->about);
 }
 
 static void print_config(const struct program_info *info, const struct settings *settings)
@@ -48,18 +49,57 @@ static void log_old_name(void *arg, const char *old, const char *now)
     log_warn("settings.renamed", "old=%s now=%s", old, now);
 }
 
-static void say_condition(void *arg, const char *line)
+static void say_warning(void *arg, const char *line)
 {
-    fprintf(stderr, "%s: warning: the database's %s\n", (const char *)arg, line);
+    fprintf(stderr, "%s: warning: %s\n", (const char *)arg, line);
 }
 
-/* The settings may be right before there is a server: then they are all that can be looked at. */
-static void check_database(const struct program_info *info, const struct settings *settings)
+static void log_warning(void *arg, const char *line)
 {
-    struct store *store = store_new(settings);
-    if (store_conditions(store, say_condition, (void *)(uintptr_t)info->name))
-        printf("%s: the database could not be asked: %s\n", info->name, store_error(store));
-    store_free(store);
+    (void)arg;
+    log_warn("settings.warning", "msg=\"%s\"", line);
+}
+
+/* One line for each server; what is only worth a warning goes where warnings go. */
+static void say_server(void *arg, const char *line)
+{
+    bool warning = !strncmp(line, "warning: ", 9);
+    fprintf(warning ? stderr : stdout, "%s: %s\n", (const char *)arg, line);
+}
+
+static enum err check(const struct program_info *info, const struct settings *settings, start_line_fn *warned,
+                      char why[256])
+{
+    enum err err = start_check(settings, info->program, warned, (void *)(uintptr_t)info->name, why);
+    return err || !info->check ? err : info->check(settings, why);
+}
+
+/* Ends the process: a setting is wrong, and the same again would be as wrong. */
+static _Noreturn void refuse_setting(const struct program_info *info, const struct settings *settings, const char *why)
+{
+    if (*settings->log_file) /* else the log stands on standard error already */
+        log_error("start.failed", "msg=\"%s\"", why);
+    fprintf(stderr, "%s: %s\n", info->name, why);
+    exit(PROGRAM_WRONG);
+}
+
+/* The settings may be right before there is a server: one that is not there is only told. */
+static int check_all(const struct program_info *info, const struct settings *settings)
+{
+    char why[256];
+    log_quiet();
+    if (check(info, settings, say_warning, why)) {
+        fprintf(stderr, "%s: %s\n", info->name, why);
+        return PROGRAM_WRONG;
+    }
+    enum start_servers servers =
+        start_ask_servers(settings, info->program, say_server, (void *)(uintptr_t)info->name, why);
+    if (servers == START_WRONG || servers == START_SCHEMA) {
+        fprintf(stderr, "%s: %s\n", info->name, why);
+        return servers == START_WRONG ? PROGRAM_WRONG : 1;
+    }
+    printf("%s: the settings are right\n", info->name);
+    return 0;
 }
 
 /* What getopt_long gives: less than CONFIG is the place of one of the program's own. */
@@ -115,32 +155,35 @@ int program_start(const struct program_info *info, int argc, char **argv, struct
             exit(0);
         } else {
             fprintf(stderr, "see %s --help\n", info->name);
-            exit(2);
+            exit(PROGRAM_WRONG);
         }
     }
     char why[256];
     if (config_load(settings, file, sets, count, why)) {
         fprintf(stderr, "%s: %s\n", info->name, why);
-        exit(2);
+        exit(PROGRAM_WRONG);
     }
     if (action)
         settings_each_old_name(settings, say_old_name, (void *)(uintptr_t)info->name);
     if (action == PRINT)
         print_config(info, settings);
-    else if (action == CHECK) {
-        printf("%s: the settings are right\n", info->name);
-        check_database(info, settings);
-    }
     if (action) {
+        int status = action == CHECK ? check_all(info, settings) : 0;
         settings_fini(settings);
-        exit(0);
+        exit(status);
     }
     signal(SIGPIPE, SIG_IGN);
     enum log_level level = (enum log_level)log_level_of(settings->log_level);
+    if (log_name && start_check_file("log_file", settings->log_file, why)) {
+        fprintf(stderr, "%s: %s\n", info->name, why);
+        exit(PROGRAM_WRONG);
+    }
     if (log_open(log_name ? log_name : info->name, log_name ? settings->log_file : "", level)) {
         fprintf(stderr, "%s: cannot open the log file %s\n", info->name, settings->log_file);
-        exit(2);
+        exit(PROGRAM_WRONG);
     }
+    if (log_name && check(info, settings, log_warning, why))
+        refuse_setting(info, settings, why);
     settings_each_old_name(settings, log_old_name, NULL);
     return optind;
 }
@@ -175,6 +218,44 @@ void program_block_signals(sigset_t *signals)
     sigaddset(signals, SIGINT);
     sigaddset(signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
+/* Waits a moment, or for a signal. Whether that was to end the program. */
+static bool is_told_to_end(const sigset_t *signals, struct timespec moment)
+{
+    int signal = sigtimedwait(signals, NULL, &moment);
+    if (signal == SIGHUP)
+        log_reopen();
+    return signal == SIGTERM || signal == SIGINT;
+}
+
+int program_wait_for_servers(const struct program_info *info, struct settings *settings)
+{
+    enum { AGAIN_MS = 500, SAY_EVERY = 120 };
+    char why[256] = "", said[256] = "";
+    sigset_t signals, before;
+    enum start_servers state;
+    int status = -1;
+    pthread_sigmask(SIG_BLOCK, NULL, &before);
+    program_block_signals(&signals);
+    for (unsigned tries = 0; (state = start_ask_servers(settings, info->program, NULL, NULL, why)) == START_AWAY;
+         tries++) {
+        if (strcmp(why, said) != 0 || tries % SAY_EVERY == 0)
+            log_warn("start.waiting", "msg=\"%s\"", why);
+        memcpy(said, why, sizeof said);
+        if (is_told_to_end(&signals, (struct timespec){0, AGAIN_MS * 1000000L})) {
+            log_info("stop", "msg=\"while it waited for its servers\"");
+            log_close();
+            status = 0;
+            break;
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (state == START_WRONG || state == START_SCHEMA) {
+        program_refuse(settings, info->name, why);
+        status = state == START_WRONG ? PROGRAM_WRONG : 1;
+    }
+    return status;
 }
 
 void program_wait(const sigset_t *signals, void (*hup)(void *arg), void *arg)

@@ -88,6 +88,17 @@ unsigned db_errno(const struct db *db)
     return db->error_number;
 }
 
+bool db_was_refused(const struct db *db)
+{
+    switch (db->error_number) {
+    case ER_ACCESS_DENIED_ERROR:
+    case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
+    case ER_DBACCESS_DENIED_ERROR:
+    case ER_BAD_DB_ERROR: return true;
+    default: return false;
+    }
+}
+
 const char *db_error(const struct db *db)
 {
     return db->error_text;

@@ -109,6 +109,8 @@ void db_gave_up(struct db *db);
 
 /* The last failure, for a log line: the server's number and text. */
 unsigned db_errno(const struct db *db);
+/* Whether that was a server refusing the account, its password or the database's name: no later try will do. */
+bool db_was_refused(const struct db *db);
 const char *db_error(const struct db *db);
 
 /* To be called once in each thread, before and after it uses connections. */

@@ -88,6 +88,11 @@ void store_free(struct store *store)
     free(store);
 }
 
+bool store_was_refused(const struct store *store)
+{
+    return db_was_refused(store->db);
+}
+
 const char *store_error(const struct store *store)
 {
     return db_error(store->db);

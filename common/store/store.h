@@ -62,6 +62,8 @@ uint64_t store_latest_connection(void);
 /* Checks that the server answers. */
 enum err store_ping(struct store *store) CG_MUST_CHECK;
 const char *store_error(const struct store *store);
+/* See db_was_refused. */
+bool store_was_refused(const struct store *store);
 
 /* ---- Chatrooms: users and rooms (store_join.h: joining them) ---- */
 

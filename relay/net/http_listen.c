@@ -78,13 +78,25 @@ static int listen_at(const struct sockaddr *address, socklen_t len)
     return -1;
 }
 
+static enum err find_address(const struct settings *settings, struct in_addr *out, char why[256])
+{
+    if (address_of(settings->listen_host, out))
+        return ERR_OK;
+    snprintf(why, 256, "listen_host: there is no address or interface %.64s", settings->listen_host);
+    return ERR_INVALID;
+}
+
+enum err http_listen_check(const struct settings *settings, char why[256])
+{
+    struct in_addr address;
+    return find_address(settings, &address, why);
+}
+
 int http_listen_tcp(const struct settings *settings, char why[256])
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
-    if (!address_of(settings->listen_host, &address.sin_addr)) {
-        snprintf(why, 256, "there is no address or interface %.64s", settings->listen_host);
+    if (find_address(settings, &address.sin_addr, why))
         return -1;
-    }
     int remembered = settings->listen_port ? 0 : remembered_port(settings), fd = -1;
     if (remembered) {
         address.sin_port = htons((uint16_t)remembered);

@@ -4,6 +4,9 @@
 
 #include "common/settings.h"
 
+/* Whether listen_host is an address or an interface of this machine. ERR_INVALID with one line in `why`. */
+enum err http_listen_check(const struct settings *settings, char why[256]) CG_MUST_CHECK;
+
 /* listen_host (an IPv4 address or the name of an interface) and listen_port, or the port that port_file remembers.
  * Returns the socket, or -1 with the reason in `why`. */
 int http_listen_tcp(const struct settings *settings, char why[256]);

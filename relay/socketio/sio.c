@@ -444,55 +444,88 @@ void sio_expel(const struct sanction *sanction, uint64_t address)
 
 /* ---- beginning and end ---- */
 
-static bool add_namespace(struct store *store, struct str name, const struct app *app, char why[256])
+/* The namespaces of the settings' applications, in the order in which they are added. */
+struct listing {
+    struct {
+        struct str name;
+        const struct app *app;
+    } rows[SIO_NAMESPACES_MAX];
+    size_t count;
+};
+
+static bool list_namespace(struct listing *listing, struct str name, const struct app *app, char why[256])
 {
-    uint64_t conversation;
-    bool shape = name.len && name.ptr[0] == '/' && name.len <= SIO_NAMESPACE_MAX && !memchr(name.ptr, '?', name.len) &&
-                 !memchr(name.ptr, ' ', name.len) && text_utf8_valid(name);
-    if (!shape || sio.namespace_count == SIO_NAMESPACES_MAX || sio_namespace_find(name)) {
-        snprintf(why, 256, "io_namespaces: %.*s is no namespace, there twice, or one too many", (int)name.len,
-                 name.ptr);
+    bool fine = name.len && name.ptr[0] == '/' && name.len <= SIO_NAMESPACE_MAX && !memchr(name.ptr, '?', name.len) &&
+                !memchr(name.ptr, ' ', name.len) && text_utf8_valid(name) && listing->count < SIO_NAMESPACES_MAX;
+    for (size_t i = 0; i < listing->count; i++)
+        fine &= !str_eq(listing->rows[i].name, name);
+    if (!fine) {
+        snprintf(why, 256, "io_namespaces: %.*s is no namespace, there twice, or one too many",
+                 (int)(name.len > 128 ? 128 : name.len), name.ptr);
         return false;
     }
-    if (store_io_namespace(store, name, true, &conversation)) {
-        snprintf(why, 256, "cannot read the namespaces: %.200s", store_error(store));
-        return false;
-    }
-    sio_namespace_init(&sio.namespaces[sio.namespace_count++], name, app, conversation);
+    listing->rows[listing->count].name = name;
+    listing->rows[listing->count++].app = app;
     return true;
 }
 
-static bool add_configured(struct store *store, const struct app *app, char why[256])
+static bool list_configured(struct listing *listing, const char *at, const struct app *app, char why[256])
 {
-    for (char *at = sio.namespace_list; *at;) {
+    while (*at) {
         size_t len = strcspn(at, ",");
-        if (len && !add_namespace(store, (struct str){at, len}, app, why))
+        if (len && !list_namespace(listing, (struct str){at, len}, app, why))
             return false;
         at += len + (at[len] == ',');
     }
     return true;
 }
 
-static bool add_apps(const struct app *const *apps, struct store *store, char why[256])
+/* The names are borrowed from `configured` and the applications. */
+static bool list_all(struct listing *listing, const struct app *const *apps, const struct settings *settings,
+                     const char *configured, char why[256])
 {
     bool found = false;
+    listing->count = 0;
     for (const struct app *const *at = apps; *at; at++) {
         const struct app *app = *at;
         if (!app->namespaces) {
-            if (!add_configured(store, app, why))
+            if (!list_configured(listing, configured, app, why))
                 return false;
             continue;
         }
-        if (app->demo ? !sio.settings->demos : strcmp(app->name, sio.settings->io_app) != 0)
+        if (app->demo ? !settings->demos : strcmp(app->name, settings->io_app) != 0)
             continue;
         found |= !app->demo;
         for (const char *const *name = app->namespaces; *name; name++)
-            if (!add_namespace(store, str_of(*name), app, why))
+            if (!list_namespace(listing, str_of(*name), app, why))
                 return false;
     }
     if (!found)
-        snprintf(why, 256, "io_app: there is no application %.64s", sio.settings->io_app);
+        snprintf(why, 256, "io_app: there is no application %.64s", settings->io_app);
     return found;
+}
+
+enum err sio_check(const struct app *const *apps, const struct settings *settings, char why[256])
+{
+    struct listing listing;
+    return list_all(&listing, apps, settings, settings->io_namespaces, why) ? ERR_OK : ERR_INVALID;
+}
+
+static bool add_all(const struct app *const *apps, struct store *store, char why[256])
+{
+    struct listing listing;
+    if (!list_all(&listing, apps, sio.settings, sio.namespace_list, why))
+        return false;
+    for (size_t i = 0; i < listing.count; i++) {
+        uint64_t conversation;
+        if (store_io_namespace(store, listing.rows[i].name, true, &conversation)) {
+            snprintf(why, 256, "cannot read the namespaces: %.200s", store_error(store));
+            return false;
+        }
+        sio_namespace_init(&sio.namespaces[sio.namespace_count++], listing.rows[i].name, listing.rows[i].app,
+                           conversation);
+    }
+    return true;
 }
 
 /* Some at a time, so that others are served meanwhile: `to_say` are the serials of all there were when it began. */
@@ -562,7 +595,7 @@ bool sio_init(const struct app *const *apps, const struct settings *settings, st
     };
     buf_init(&sio.scratch, (size_t)settings->io_max_payload_bytes * 2 + AUDIENCE_MAX);
     sio_registry_init(settings, wheel, bus, incarnation, say_all, NULL);
-    return add_apps(apps, store, why);
+    return add_all(apps, store, why);
 }
 
 void sio_fini(void)

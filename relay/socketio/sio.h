@@ -26,6 +26,10 @@ extern const struct eio_layer sio_layer;
 /* Echoes Engine.IO messages on /engine.io/; only with io_app = echo. */
 extern const struct eio_layer echo_layer;
 
+/* Whether io_app and io_namespaces can be had: sio_init refuses them for no other reason than the database. ERR_INVALID with
+ * one line in `why`. */
+enum err sio_check(const struct app *const *apps, const struct settings *settings, char why[256]) CG_MUST_CHECK;
+
 /* Looks up the namespaces of the applications in the database (blocks: before the loop runs) and begins to listen to
  * them. False: *why says what is wrong. */
 bool sio_init(const struct app *const *apps, const struct settings *settings, struct wheel *wheel, struct hub *hub,

@@ -156,7 +156,7 @@ describe('the admin calls', () => {
     const answer = await run(path.join(bin, 'chaguan-rest'),
       ['--config', stack.file('chaguan.conf'), '--set', 'admin_token=fifteen-letters', '--set', 'log_file=', '--set',
         'rest_socket=other.sock', '--set', 'pid_file=']);
-    assert.equal(answer.code, 1, answer.stderr);
+    assert.equal(answer.code, 2, answer.stderr);
     assert.match(answer.stderr, /admin_token: has 15 bytes, at least 16 are needed/);
     assert.ok(!answer.stderr.includes('fifteen-letters'));
   });

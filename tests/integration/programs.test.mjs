@@ -131,12 +131,11 @@ describe('the programs on their own', () => {
     }
   });
 
-  it('a database that is not there is a clear error and a status, for each of them', async () => {
-    for (const [name, args] of [['chaguan-relay', []], ['chaguan-rest', []], ['chaguan-worker', []],
-      ['chaguan', ['check']], ['chaguan', ['migrate']], ['chaguan', ['stats']]]) {
-      const result = await run(program(name),
-        ['--set', `run=${dir}`, '--set', 'db_socket=nowhere.sock', '--set', 'pid_file=x.pid', ...args]);
-      assert.ok(result.code > 0, `${name} ${args}: ${result.code}`);
+  it('a database that is not there is a clear error and a status of the operator\'s command', async () => {
+    for (const command of ['check', 'migrate', 'stats']) {
+      const result = await run(program('chaguan'),
+        ['--set', `run=${dir}`, '--set', 'db_socket=nowhere.sock', '--set', 'pid_file=x.pid', command]);
+      assert.ok(result.code > 0, `${command}: ${result.code}`);
       assert.match(result.stderr, /database|nowhere\.sock/i);
       assert.ok(!fs.existsSync(path.join(dir, 'x.pid')));
     }
@@ -146,7 +145,7 @@ describe('the programs on their own', () => {
     for (const name of SERVERS) {
       const result = await run(program(name), ['--set', `run=${dir}`, '--set', 'log_file=no/such/dir/x.log']);
       assert.equal(result.code, 2);
-      assert.match(result.stderr, /no\/such\/dir\/x\.log/);
+      assert.match(result.stderr, /log_file: \S+no\/such\/dir: No such file/);
     }
   });
 });
@@ -253,21 +252,12 @@ exec ${bin}/chaguan "$@"
     await eventually(() => stack.ready(), 'the first to go on');
   });
 
-  it('Redis that is not there is a clear error at the start, for those that use it', async () => {
-    for (const name of SERVERS.filter((one) => one !== 'chaguan-worker')) {
-      const result = await server(name, 'redis_socket=nowhere.sock', 'pid_file=extra.pid');
-      assert.ok(result.code > 0, name);
-      assert.match(result.stderr, /redis/i);
-      assert.ok(!fs.existsSync(stack.file('extra.pid')));
-    }
-  });
-
   it('a wrong password and a database without tables are clear errors at the start', async () => {
     await stack.must('sql', '-e',
       'CREATE DATABASE chaguan_empty; GRANT ALL ON chaguan_empty.* TO chaguan_app@localhost');
     for (const name of SERVERS) {
       const denied = await server(name, 'db_password=wrong');
-      assert.ok(denied.code > 0, name);
+      assert.equal(denied.code, 2, name);
       assert.match(denied.stderr, /denied/i);
       const empty = await server(name, 'db_name=chaguan_empty');
       assert.ok(empty.code > 0, name);

@@ -112,6 +112,11 @@ uint64_t db_insert_id(const struct db *connection)
     (void)connection;
     return 0;
 }
+bool db_was_refused(const struct db *connection)
+{
+    (void)connection;
+    return false;
+}
 const char *db_error(const struct db *connection)
 {
     (void)connection;
