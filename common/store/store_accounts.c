@@ -71,10 +71,7 @@ enum err store_account_make(struct store *store, struct str name, const char *ha
             err = use_invite(store, digest, first, &role);
         if (!err)
             err = add(store, name, hash, role);
-        if (err)
-            db_rollback(store->db);
-        else
-            err = db_commit(store->db);
+        err = store_end(store, err);
     } while (store_again(&tries, &err)); /* after a lost answer: a name that is there then may be this one: unknown */
     return err ? err : store_app_user_find(store, name, user);
 }

@@ -1,4 +1,4 @@
-/* store_again.c: retries of transactions, and the result to report afterwards. */
+/* store_again.c: the end of a transaction, retries, and the result to report afterwards. */
 #include "common/store/store_sql.h"
 
 bool store_again(struct store_tries *tries, enum err *err)
@@ -10,4 +10,12 @@ bool store_again(struct store_tries *tries, enum err *err)
     if (tries->perhaps && (*err == ERR_DOWN || *err == ERR_RETRY || *err == ERR_BUSY || *err == ERR_INTERNAL))
         *err = ERR_UNKNOWN;
     return false;
+}
+
+enum err store_end(struct store *store, enum err err)
+{
+    if (!err)
+        return db_commit(store->db);
+    db_rollback(store->db);
+    return err;
 }

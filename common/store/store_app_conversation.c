@@ -292,10 +292,7 @@ static enum err remove_some(struct store *store, uint64_t conversation, const st
              (unsigned long long)conversation);
     if (!err)
         err = run_on(store, some, text, ")");
-    if (!err)
-        return db_commit(store->db);
-    db_rollback(store->db);
-    return err;
+    return store_end(store, err);
 }
 
 static enum err remove_next(struct store *store, uint64_t conversation, bool *any)
@@ -375,16 +372,22 @@ enum err store_app_members(struct store *store, uint64_t conversation, uint64_t 
 
 /* ---- lists ---- */
 
+/* The columns that both lists begin with. */
+static struct store_app_line line_of(const struct db_value *c)
+{
+    return (struct store_app_line){.conversation = c[0].number,
+                                   .public_id = c[1].text,
+                                   .name = c[2].text,
+                                   .type = (enum store_app_type)c[3].number,
+                                   .title = c[4].text,
+                                   .meta = c[5].is_null ? STR("") : store_json(c[5].text, "{}"),
+                                   .seq = c[6].number};
+}
+
 static void on_line(void *arg, const struct db_value *c)
 {
     struct visit *visit = arg;
-    struct store_app_line line = {.conversation = c[0].number,
-                                  .public_id = c[1].text,
-                                  .name = c[2].text,
-                                  .type = (enum store_app_type)c[3].number,
-                                  .title = c[4].text,
-                                  .meta = c[5].is_null ? STR("") : store_json(c[5].text, "{}"),
-                                  .seq = c[6].number};
+    struct store_app_line line = line_of(c);
     visit->fn.line(visit->arg, &line);
 }
 
@@ -392,22 +395,19 @@ static void on_own_line(void *arg, const struct db_value *c)
 {
     struct visit *visit = arg;
     bool recalled = c[10].number;
-    struct store_app_line line = {.conversation = c[0].number,
-                                  .public_id = c[1].text,
-                                  .name = c[2].text,
-                                  .type = (enum store_app_type)c[3].number,
-                                  .title = c[4].text,
-                                  .meta = c[5].is_null ? STR("") : store_json(c[5].text, "{}"),
-                                  .seq = c[6].number,
-                                  .role = (enum store_member_role)c[7].number,
-                                  .last = {.seq = c[8].number,
-                                           .kind = recalled ? MESSAGE_TEXT : (enum message_kind)c[9].number,
-                                           .content = recalled ? STR(MESSAGE_RECALLED_TEXT) : c[11].text,
-                                           .name = c[12].text,
-                                           .at_ms = c[13].number},
-                                  .unread = c[14].number,
-                                  .is_muted = c[15].number,
-                                  .partner = {c[16].number, c[17].text, c[18].text, c[19].text}};
+    struct store_app_line line = line_of(c);
+    line.role = (enum store_member_role)c[7].number;
+    line.last.seq = c[8].number;
+    line.last.kind = recalled ? MESSAGE_TEXT : (enum message_kind)c[9].number;
+    line.last.content = recalled ? STR(MESSAGE_RECALLED_TEXT) : c[11].text;
+    line.last.name = c[12].text;
+    line.last.at_ms = c[13].number;
+    line.unread = c[14].number;
+    line.is_muted = c[15].number;
+    line.partner.user = c[16].number;
+    line.partner.id = c[17].text;
+    line.partner.name = c[18].text;
+    line.partner.face = c[19].text;
     visit->fn.line(visit->arg, &line);
 }
 

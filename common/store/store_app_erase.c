@@ -65,10 +65,7 @@ static enum err erase_files(struct store *store, uint64_t user)
             err = db_query(store->db, SQL_ERASE_OWNED, &DB_NUM(user), 1, NULL, NULL);
         if (!err)
             err = db_query(store->db, SQL_ERASE_OWNER, &DB_NUM(user), 1, NULL, NULL);
-        if (!err)
-            err = db_commit(store->db);
-        else
-            db_rollback(store->db);
+        err = store_end(store, err);
     } while (store_again(&tries, &err));
     return err;
 }
@@ -84,10 +81,7 @@ static enum err erase_some(struct store *store, uint64_t user, uint64_t conversa
     if (!err)
         err = db_query(store->db, SQL_ERASE_MESSAGES, params, 2, NULL, NULL);
     *some = !err && db_affected(store->db);
-    if (!err)
-        return db_commit(store->db);
-    db_rollback(store->db);
-    return err;
+    return store_end(store, err);
 }
 
 static enum err erase_place(struct store *store, uint64_t user, uint64_t conversation)

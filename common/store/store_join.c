@@ -286,10 +286,7 @@ static enum err enter_once(struct join_batch *batch)
     if (err)
         return err;
     err = make(batch);
-    if (!err)
-        return db_commit(db);
-    db_rollback(db);
-    return err;
+    return store_end(batch->store, err);
 }
 
 enum err store_join(struct store *store, struct store_join *join, size_t count, int64_t rooms_max)

@@ -57,10 +57,7 @@ enum err store_key_add(struct store *store, struct str name, unsigned scopes, st
         if (err)
             return err;
         err = add(store, name, scopes, str_of(digest));
-        if (err)
-            db_rollback(store->db);
-        else
-            err = db_commit(store->db);
+        err = store_end(store, err);
     } while (err == ERR_RETRY &&
              ++tries < 8); /* not after a lost answer: it may be stored, and its key was never printed */
     return err;

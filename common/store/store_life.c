@@ -144,14 +144,6 @@ static enum err set(struct store *store, enum statement sql, uint64_t conversati
     return db_query(store->db, sql, params, 3, NULL, NULL);
 }
 
-static enum err end(struct store *store, enum err err)
-{
-    if (!err)
-        return db_commit(store->db);
-    db_rollback(store->db);
-    return err;
-}
-
 static enum err remove_messages(struct store *store, const struct span *span, uint64_t *removed)
 {
     enum err err = on_span(store, SQL_LIFE_MEDIA, span);
@@ -173,7 +165,7 @@ static enum err begin(struct store *store, const struct store_lease *lease)
     if (err)
         return err;
     err = store_job_renew(store, lease->job, lease->holder, lease->lease_ms);
-    return err ? end(store, err) : ERR_OK;
+    return err ? store_end(store, err) : ERR_OK;
 }
 
 enum err store_life_trim(struct store *store, const struct store_lease *lease, const struct store_life_due *due,
@@ -185,7 +177,7 @@ enum err store_life_trim(struct store *store, const struct store_lease *lease, c
     if (err || !span.last || (err = begin(store, lease)))
         return err;
     err = remove_messages(store, &span, removed);
-    return end(store, err);
+    return store_end(store, err);
 }
 
 static void on_run(void *arg, const struct db_value *c)
@@ -214,5 +206,5 @@ enum err store_life_trim_lines(struct store *store, const struct store_lease *le
     *removed = err ? 0 : db_affected(store->db);
     if (!err)
         err = set(store, SQL_LIFE_PASSED, span.conversation, span.last);
-    return end(store, err);
+    return store_end(store, err);
 }

@@ -64,10 +64,7 @@ static enum err set(struct store *store, const struct store_login *login, const 
     err = store_revoke_within(store, &revocation, generation);
     if (!err)
         err = db_query(store->db, SQL_ADD_CREDENTIAL, row, 2, NULL, NULL);
-    if (!err)
-        return db_commit(store->db);
-    db_rollback(store->db);
-    return err;
+    return store_end(store, err);
 }
 
 enum err store_login_set(struct store *store, struct store_login *login, const char *hash)

@@ -56,10 +56,7 @@ static enum err recount_once(struct store *store, uint64_t *bytes)
         err = db_run(store->db, sum_sql, NULL, NULL);
     if (!err)
         err = db_run(store->db, look_sql, store_on_number, bytes);
-    if (!err)
-        return db_commit(store->db);
-    db_rollback(store->db);
-    return err;
+    return store_end(store, err);
 }
 
 enum err store_media_recount(struct store *store, uint64_t *bytes)
@@ -87,10 +84,7 @@ static enum err add_once(struct store *store, struct str name, struct str kind, 
         err = db_query(store->db, SQL_ADD_MEDIA, row, 3, NULL, NULL);
     if (!err && owner)
         err = db_query(store->db, SQL_OWN_MEDIA, own, 2, NULL, NULL);
-    if (!err)
-        return db_commit(store->db);
-    db_rollback(store->db);
-    return err;
+    return store_end(store, err);
 }
 
 /* Nothing was taken: is there no room, or no sum yet? */

@@ -79,10 +79,7 @@ static enum err carry_out(struct store *store, const struct store_revocation *re
             err = change(store, revocation);
         if (err == ERR_NOT_FOUND && tries.perhaps)
             err = ERR_OK; /* the lost one was carried out: told once more */
-        if (err)
-            db_rollback(store->db);
-        else
-            err = db_commit(store->db);
+        err = store_end(store, err);
     } while (store_again(&tries, &err));
     if (!err) /* no relay asks for these any more; if it fails, the next one does it */
         (void)!db_query(store->db, SQL_OLD_REVOCATIONS, NULL, 0, NULL, NULL);

@@ -88,10 +88,7 @@ static enum err add_space(struct store *store, struct str name, uint64_t user, c
     struct db_value member[] = {DB_NUM(db_insert_id(store->db)), DB_NUM(user)};
     if (!err)
         err = db_query(store->db, SQL_ADD_MEMBER, member, 2, NULL, NULL);
-    if (!err)
-        return db_commit(store->db);
-    db_rollback(store->db);
-    return err;
+    return store_end(store, err);
 }
 
 static enum err make_once(struct store *store, struct str name, uint64_t user, char space_id[ID_MAX])

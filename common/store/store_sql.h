@@ -297,6 +297,8 @@ struct store_tries {
     bool perhaps;
 };
 bool store_again(struct store_tries *tries, enum err *err);
+/* Ends a transaction: commits it, or with an error rolls it back and returns that. */
+enum err store_end(struct store *store, enum err err) CG_MUST_CHECK;
 
 /* Copies a row's text into `out` of `size` bytes, with a NUL. What is longer than its column can be is shortened, between
  * two characters, and counted. */
