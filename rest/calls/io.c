@@ -390,34 +390,50 @@ static int change(struct call *call, const struct asked *asked, const struct tar
     return failure_status(err, "io");
 }
 
+/* The members `sid` and `room` of what was asked. */
+struct addressed {
+    bool has_sid, has_room;
+    struct str sid, room;
+};
+
+static int take_addressed(struct call *call, const struct asked *asked, struct addressed *addressed)
+{
+    addressed->has_sid = json_has(asked->object, "sid");
+    addressed->has_room = json_has(asked->object, "room");
+    if (addressed->has_sid && !json_get_string(asked->object, "sid", &addressed->sid))
+        return refuse(call, "sid is a text");
+    if (addressed->has_sid && !looks_like_sid(addressed->sid))
+        return no_socket(call);
+    if (addressed->has_room && (!json_get_string(asked->object, "room", &addressed->room) || !addressed->room.len ||
+                                addressed->room.len > IO_ROOM_MAX))
+        return refuse(call, "room is a text of 1 to 128 bytes");
+    return 200;
+}
+
 /* {sid,rooms}: one socket; {room,rooms}: those in the room; {rooms}: all. A `room` that is no target, because there is
  * a sid or no `rooms`, is one of `rooms`. */
 static int move(struct call *call, const struct asked *asked, struct str what, enum io_notice_kind kind)
 {
     struct names rooms = {.count = 0};
     struct target target;
-    struct str sid, room;
-    bool has_sid = json_has(asked->object, "sid"), has_room = json_has(asked->object, "room");
-    if (has_sid && !json_get_string(asked->object, "sid", &sid))
-        return refuse(call, "sid is a text");
-    if (has_sid && !looks_like_sid(sid))
-        return no_socket(call);
-    if (has_room && (!json_get_string(asked->object, "room", &room) || !room.len || room.len > IO_ROOM_MAX))
-        return refuse(call, "room is a text of 1 to 128 bytes");
+    struct addressed addressed;
+    int status = take_addressed(call, asked, &addressed);
+    if (status != 200)
+        return status;
     if (!take_names(asked->object, "rooms", &rooms))
         return refuse(call, "rooms are texts of 1 to 128 bytes, 64 at most");
-    bool is_target = has_room && !has_sid && rooms.count;
-    if (has_room && !is_target && !take_name(&rooms, room))
+    bool is_target = addressed.has_room && !addressed.has_sid && rooms.count;
+    if (addressed.has_room && !is_target && !take_name(&rooms, addressed.room))
         return refuse(call, "rooms are texts of 1 to 128 bytes, 64 at most");
     if (!rooms.count)
         return refuse(call, "rooms is needed");
     for (size_t i = 0; is_target && i + 1 < rooms.count; i++)
-        if (str_eq(rooms.list[i], room)) { /* last: whoever has left it is no target any more */
+        if (str_eq(rooms.list[i], addressed.room)) { /* last: whoever has left it is no target any more */
             rooms.list[i] = rooms.list[rooms.count - 1];
-            rooms.list[rooms.count - 1] = room;
+            rooms.list[rooms.count - 1] = addressed.room;
         }
-    target_set(&target, has_sid ? &sid : NULL, is_target ? &room : NULL);
-    int status = change(call, asked, &target, what, kind, &rooms);
+    target_set(&target, addressed.has_sid ? &addressed.sid : NULL, is_target ? &addressed.room : NULL);
+    status = change(call, asked, &target, what, kind, &rooms);
     buf_fini(&target.audience);
     return status;
 }
@@ -436,18 +452,14 @@ static int disconnect_asked(struct call *call, const struct asked *asked)
 {
     static const struct names none;
     struct target target;
-    struct str sid, room;
-    bool has_sid = json_has(asked->object, "sid"), has_room = json_has(asked->object, "room");
-    if (has_sid && !json_get_string(asked->object, "sid", &sid))
-        return refuse(call, "sid is a text");
-    if (has_sid && !looks_like_sid(sid))
-        return no_socket(call);
-    if (has_room && (!json_get_string(asked->object, "room", &room) || !room.len || room.len > IO_ROOM_MAX))
-        return refuse(call, "room is a text of 1 to 128 bytes");
-    if (has_sid && has_room)
+    struct addressed addressed;
+    int status = take_addressed(call, asked, &addressed);
+    if (status != 200)
+        return status;
+    if (addressed.has_sid && addressed.has_room)
         return refuse(call, "either sid or room");
-    target_set(&target, has_sid ? &sid : NULL, has_room ? &room : NULL);
-    int status = change(call, asked, &target, STR("drop"), IO_NOTICE_DISCONNECT, &none);
+    target_set(&target, addressed.has_sid ? &addressed.sid : NULL, addressed.has_room ? &addressed.room : NULL);
+    status = change(call, asked, &target, STR("drop"), IO_NOTICE_DISCONNECT, &none);
     buf_fini(&target.audience);
     return status;
 }
