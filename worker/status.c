@@ -1,6 +1,7 @@
 #include "worker/status.h"
 
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/origin.h"
@@ -90,7 +91,11 @@ static int answer(const struct status *status, struct store *store, struct str p
     if (str_eq(path, STR("/readyz"))) {
         bool well = are_well(status);
         *type = "application/json; charset=utf-8";
-        buf_addf(body, "{\"ready\":%s,\"db\":\"%s\"}\n", well ? "true" : "false", well ? "up" : "down");
+        json_begin_object(body);
+        json_add_bool(body, "ready", well);
+        json_add_text(body, "db", well ? "up" : "down");
+        json_end_object(body);
+        buf_add_char(body, '\n');
         return well ? 200 : 503;
     }
     buf_add_text(body, "there are /metrics, /healthz and /readyz\n");

@@ -1,6 +1,7 @@
 #include "common/store/store_import.h"
 
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/mem.h"
 #include "common/store/store_feed.h"
 #include "common/store/store_passing.h"
@@ -308,15 +309,16 @@ static size_t room_for(const struct store_import_message *import)
 static void write_revision(struct batch *batch, struct store_import_message *import, uint64_t of,
                            struct message *message)
 {
-    size_t begin = batch->texts.len;
-    buf_addf(&batch->texts, "{\"of\":%llu", (unsigned long long)of);
-    if (import->has_content) {
-        buf_add_text(&batch->texts, message->kind == MESSAGE_REACTION ? ",\"emoji\":" : ",\"content\":");
-        buf_add_json(&batch->texts, import->message.content);
-    }
-    if (import->has_content && message->kind == MESSAGE_REACTION)
-        buf_add_text(&batch->texts, import->on ? ",\"on\":true" : ",\"on\":false");
-    buf_add_char(&batch->texts, '}');
+    struct buf *out = &batch->texts;
+    size_t begin = out->len;
+    bool is_reaction = message->kind == MESSAGE_REACTION;
+    json_begin_object(out);
+    json_add_u64(out, "of", of);
+    if (import->has_content)
+        json_add_string(out, is_reaction ? "emoji" : "content", import->message.content);
+    if (import->has_content && is_reaction)
+        json_add_bool(out, "on", import->on);
+    json_end_object(out);
     message->content = written(batch, begin);
 }
 
