@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Chatter, IoClient, unique } from './lib/io.mjs';
+import { keepIn } from './lib/socket.mjs';
 import { Stack, eventually, request } from './lib/stack.mjs';
 
 const TOKEN = 'the-admin-token-of-these-tests';
@@ -10,10 +11,7 @@ const TOKEN = 'the-admin-token-of-these-tests';
 describe('what Redis knows of sockets', () => {
   let stack;
   const clients = [];
-  const keep = (client) => {
-    clients.push(client);
-    return client;
-  };
+  const keep = keepIn(clients);
   const enter = async (relay, name = unique('name')) => keep(await Chatter.enter(stack, name, { relay }));
   const ask = async (what) => {
     const { status, json, text } = await request(`${stack.url}/api/io/${what}`,

@@ -8,6 +8,7 @@ import { Friend, befriend, newUser } from './lib/friends.mjs';
 import { IoClient } from './lib/io.mjs';
 import { Native } from './lib/native.mjs';
 import { ask, roomUrl, tell, Stream } from './lib/rooms.mjs';
+import { keepIn } from './lib/socket.mjs';
 import { Player, login, newSpace } from './lib/spaces.mjs';
 import { Stack, eventually, post, request } from './lib/stack.mjs';
 
@@ -16,10 +17,7 @@ const BURST = 20;
 describe('limits', () => {
   let stack;
   const open = [];
-  const keep = (client) => {
-    open.push(client);
-    return client;
-  };
+  const keep = keepIn(open);
   const seatIn = (roomName = unique('room'), nick = unique('nick')) => enter(stack, roomName, nick);
   const joined = async (seat, relay) => keep(await Client.join(stack, seat, { relay }));
   /** The refusal that a flood ends with: each protocol's own. */

@@ -9,6 +9,7 @@ import { IoClient } from './lib/io.mjs';
 import { DescribedFrontEnd, DescribedSocket } from './lib/described.mjs';
 import { Native } from './lib/native.mjs';
 import { Events, Listener, Stream, ask, roomUrl, say, tell } from './lib/rooms.mjs';
+import { keepIn } from './lib/socket.mjs';
 import { Player, login, newSpace, write } from './lib/spaces.mjs';
 import { Stack, eventually, post, request } from './lib/stack.mjs';
 
@@ -23,10 +24,7 @@ const TOKEN = 'the-admin-token-of-these-tests';
 describe('moderation', () => {
   let stack;
   const open = [];
-  const keep = (client) => {
-    open.push(client);
-    return client;
-  };
+  const keep = keepIn(open);
   const seatIn = (roomName = unique('room'), nick = unique('nick')) => enter(stack, roomName, nick);
   const joined = async (seat, relay) => keep(await Client.join(stack, seat, { relay }));
   const admin = (order, body, headers = { Authorization: `Bearer ${TOKEN}` }) => post(`${stack.url}/api/admin/${order}`,

@@ -8,6 +8,7 @@ import { session } from './lib/customers.mjs';
 import { Friend, couple, data, newUser, tell } from './lib/friends.mjs';
 import { Native } from './lib/native.mjs';
 import { Events, Stream, ask, roomUrl } from './lib/rooms.mjs';
+import { keepIn } from './lib/socket.mjs';
 import { Player, claimsOf, login, makeToken, newSpace, nowS, read, seen } from './lib/spaces.mjs';
 import { Stack, eventually, post } from './lib/stack.mjs';
 
@@ -19,10 +20,7 @@ const REVOKED = { code: 4401, reason: 'revoked' };
 describe('rights that are taken away', () => {
   let stack;
   const open = [];
-  const keep = (client) => {
-    open.push(client);
-    return client;
-  };
+  const keep = keepIn(open);
   const friend = async (user, how) => keep(await Friend.connect(stack, user, how));
   const player = async (space, user, how) => keep(await Player.enter(stack, space, user, how));
   const native = async (who, how) => keep(await Native.hello(stack, who, how));

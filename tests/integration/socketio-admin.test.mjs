@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { Chatter, IoClient, settleChat, unique } from './lib/io.mjs';
+import { keepIn } from './lib/socket.mjs';
 import { Stack, eventually, post, request } from './lib/stack.mjs';
 
 const token = crypto.randomBytes(24).toString('hex');
@@ -10,10 +11,7 @@ const token = crypto.randomBytes(24).toString('hex');
 describe('the admin calls on Socket.IO', () => {
   let stack;
   const clients = [];
-  const keep = (client) => {
-    clients.push(client);
-    return client;
-  };
+  const keep = keepIn(clients);
   const enter = async (relay) => keep(await Chatter.enter(stack, unique('name'), { relay }));
   const bearer = { Authorization: `Bearer ${token}` };
   const call = (name, body) => post(`${stack.url}/api/io/${name}`, body, bearer);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { DescribedFrontEnd } from './lib/described.mjs';
 import { Chatter, IoClient, Polling, settleChat, unique } from './lib/io.mjs';
+import { keepIn } from './lib/socket.mjs';
 import { CONTENTS } from './lib/socket.mjs';
 import { Stack, eventually } from './lib/stack.mjs';
 
@@ -14,11 +15,8 @@ IoClient.described = new DescribedFrontEnd('socketio');
 describe('the chat room of the article', () => {
   let stack;
   const clients = [];
-  const enter = async (relay, options = {}) => {
-    const client = await Chatter.enter(stack, unique('name'), { relay, ...options });
-    clients.push(client);
-    return client;
-  };
+  const keep = keepIn(clients);
+  const enter = async (relay, options = {}) => keep(await Chatter.enter(stack, unique('name'), { relay, ...options }));
   before(async () => {
     stack = await Stack.start({ relays: 3,
       settings: { lease_ms: '1500ms', grace_ms: '200ms', io_recovery_ms: '60s' } });

@@ -2,16 +2,14 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { Chatter, IoClient, ioUrl, settleChat, unique } from './lib/io.mjs';
+import { keepIn } from './lib/socket.mjs';
 import { NO_RATES, Stack, eventually } from './lib/stack.mjs';
 
 describe('a client that was cut off', () => {
   let stack;
   const clients = [];
-  const enter = async (relay, options = {}) => {
-    const client = await Chatter.enter(stack, unique('name'), { relay, ...options });
-    clients.push(client);
-    return client;
-  };
+  const keep = keepIn(clients);
+  const enter = async (relay, options = {}) => keep(await Chatter.enter(stack, unique('name'), { relay, ...options }));
   /** Someone to hear, someone who is cut; both have heard something, so the client knows where it is. */
   const pair = async (relay, options) => {
     const speaker = await enter(3);

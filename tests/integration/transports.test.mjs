@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { Client, enter, unique } from './lib/client.mjs';
 import { DescribedFrontEnd } from './lib/described.mjs';
 import { Events, Listener, Stream, Wire, ask, hang, poll, roomUrl, say, settled, tell } from './lib/rooms.mjs';
+import { keepIn } from './lib/socket.mjs';
 import { Stack, eventually, post, request } from './lib/stack.mjs';
 
 const PAGE = 20; // history_limit below
@@ -24,10 +25,7 @@ Client.described = Listener.described = new DescribedFrontEnd('chatroom');
 describe('the chatrooms over plain HTTP', () => {
   let stack;
   const open = []; // to be closed whatever happens
-  const keep = (client) => {
-    open.push(client);
-    return client;
-  };
+  const keep = keepIn(open);
   const seatIn = (roomName = unique('room'), nick = unique('nick')) => enter(stack, roomName, nick);
   /** Says `count` things, over both relays in turn; the last number. */
   const sayMany = async (seat, count, relays = [1, 2]) => {

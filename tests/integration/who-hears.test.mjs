@@ -8,6 +8,7 @@ import { Friend, couple } from './lib/friends.mjs';
 import { Chatter, IoClient, settleChat } from './lib/io.mjs';
 import { Native } from './lib/native.mjs';
 import { say, tell } from './lib/rooms.mjs';
+import { keepIn } from './lib/socket.mjs';
 import { Player, login, newSpace, seen, settle, transfer, write } from './lib/spaces.mjs';
 import { Stack } from './lib/stack.mjs';
 
@@ -19,10 +20,7 @@ IoClient.described = new DescribedFrontEnd('socketio');
 describe('who hears what', () => {
   let stack;
   const open = [];
-  const keep = (client) => {
-    open.push(client);
-    return client;
-  };
+  const keep = keepIn(open);
   const member = async (space) => {
     const user = await login(stack);
     assert.equal((await write(stack, `spaces/${space.roomId}/join`, user)).status, 200);

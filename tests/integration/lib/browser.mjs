@@ -12,6 +12,11 @@ export const browserMissing = !executablePath || !playwright ? 'needs Chromium a
 /** What may fail while a relay is down: the tests see whether the page gets over it. */
 const EXPECTED = /^WebSocket connection to /;
 
+/** What must show literally, and do nothing: markup, scripts, odd signs. */
+export const MARKUP = ['<img src=x onerror=alert(1)> literally', '</script><script>alert(1)</script>',
+  '${7*7} {{7*7}} &lt;b&gt;', '<a href="javascript:alert(1)">click</a>', `it's "quoted" \\ 100% _`,
+  '𠮷🍵👩‍👩‍👧 مرحبا'];
+
 export class Browser {
   trouble = [];
 

@@ -10,6 +10,12 @@ let counter = 0;
 /** A text that occurs nowhere else. */
 export const unique = (stem = 'x') => `${stem}-${process.pid.toString(36)}-${Date.now().toString(36)}-${++counter}`;
 
+/** Notes in `list` each client that it is given, for the end of a suite, and returns it. */
+export const keepIn = (list) => (client) => {
+  list.push(client);
+  return client;
+};
+
 export class Socket {
   /** A suite may set it, of a protocol's own class: all frames are held against it (lib/described.mjs). */
   static described = null;
