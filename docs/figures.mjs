@@ -8,7 +8,7 @@ const root = path.resolve(process.argv[2] ?? fileURLToPath(new URL('..', import.
 const list = (folder) => fs.existsSync(path.join(root, folder))
   ? fs.readdirSync(path.join(root, folder), { recursive: true }).map((entry) => path.join(folder, entry)) : [];
 const read = (file) => fs.readFileSync(path.join(root, file), 'utf8');
-const sources = ['common', 'relay', 'rest', 'admin'].flatMap(list).filter((file) => /\.[ch]$/.test(file));
+const sources = ['common', 'relay', 'rest', 'worker', 'admin', 'thumbnail'].flatMap(list).filter((file) => /\.[ch]$/.test(file));
 
 /** [{name, lines, file}], and the body's text. */
 function functions(file) {
