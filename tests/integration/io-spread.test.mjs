@@ -52,13 +52,16 @@ for (const handoff of hasModule ? [1, 0] : [0]) {
       all.clear();
       if (stopped) return;
       await eventually(async () => (await total('eio_connections')) === 0, 'all to be gone');
-      await eventually(async () => { // nginx leaves a relay that was away alone for a while
-        const before = await perRelay('eio_refused_total');
-        for (let i = 0; i < 2 * RELAYS; i++) await request(`${stack.url}/socket.io/?EIO=4`);
-        return (await perRelay('eio_refused_total')).every((n, i) => n > before[i]);
-      }, 'nginx to ask each relay');
+      await asked((more) => more.every(Boolean), 'nginx to ask each relay');
     });
     after(() => stack?.remove());
+
+    /** Until enough relays are asked by nginx, which leaves one that was away alone for a while. */
+    const asked = (enough, what) => eventually(async () => {
+      const before = await perRelay('eio_refused_total');
+      for (let i = 0; i < 2 * RELAYS; i++) await request(`${stack.url}/socket.io/?EIO=4`);
+      return enough((await perRelay('eio_refused_total')).map((n, i) => n > before[i]));
+    }, what);
 
     const perRelay = async (metric) =>
       Promise.all(Array.from({ length: RELAYS }, (_, n) => stack.metric(`relay${n + 1}`, metric)));
@@ -91,6 +94,7 @@ for (const handoff of hasModule ? [1, 0] : [0]) {
           return have.reduce((sum, n) => sum + n, 0) === COUNT;
         }, 'all to be with the three others');
         await stack.startPart('relay2');
+        await asked(([, second]) => second, 'nginx to ask the relay that is back');
         sockets.push(...await connect(Math.round(COUNT / 3), transports)); // the relay that is new gets them
         await Promise.all(sockets.map((socket) => settled(socket, transports)));
         await assertEven(sockets.length, 'after its return');
