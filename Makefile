@@ -382,6 +382,7 @@ units   = chaguan-rest.service chaguan-relay@.service chaguan-worker.service
 sqldir  = $(DESTDIR)$(datadir)/chaguan/sql
 siodir  = $(DESTDIR)$(datadir)/chaguan/socket.io
 webdir  = $(DESTDIR)$(datadir)/chaguan/web
+clientdir = $(DESTDIR)$(datadir)/chaguan/client
 confdir = $(DESTDIR)$(sysconfdir)/chaguan
 sitedir = $(DESTDIR)$(sysconfdir)/nginx/sites-available
 
@@ -389,14 +390,15 @@ sitedir = $(DESTDIR)$(sysconfdir)/nginx/sites-available
 # configuration is never written over; the .sample beside it always shows the settings of this version.
 .PHONY: install
 install: all man
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man8 $(sqldir) $(webdir) $(siodir) $(confdir) $(sitedir) $(DESTDIR)$(unitdir) \
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man8 $(sqldir) $(webdir) $(clientdir) $(siodir) $(confdir) $(sitedir) $(DESTDIR)$(unitdir) \
 		$(DESTDIR)$(usersdir)
 	install -m 755 $(PROGRAMS) $(HELPERS) $(DESTDIR)$(bindir)
 	install -m 644 $(MAN_PAGES) $(DESTDIR)$(mandir)/man8
-	rm -rf $(sqldir)/* $(webdir)/* $(siodir)/*
+	rm -rf $(sqldir)/* $(webdir)/* $(clientdir)/* $(siodir)/*
 	install -m 644 sql/*.sql $(sqldir)
 	cp -R web/. $(webdir)
-	chmod -R u=rwX,go=rX $(webdir)
+	cp -R client/. $(clientdir)
+	chmod -R u=rwX,go=rX $(webdir) $(clientdir)
 	install -m 644 $(addprefix $(BUILD)/socket.io/,$(CLIENT_FILES)) $(siodir)
 	$(substitute) deploy/chaguan.conf.sample >$(confdir)/chaguan.conf.sample
 	$(substitute) deploy/README.installed >$(DESTDIR)$(datadir)/chaguan/README

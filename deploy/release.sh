@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes a release of what is committed:  deploy/release.sh VERSION [dry]
-# Writes VERSION into the Makefile, turns what is unreleased in CHANGELOG.md into its section, commits both, and leaves
-# build/release/chaguan-VERSION.tar.gz, its checksum and notes. Then it tags. dry: says what would be done, and
-# shows the notes. Nothing is pushed.
+# Writes VERSION into the Makefile and client/package.json, turns what is unreleased in CHANGELOG.md into its section,
+# commits these, and leaves build/release/chaguan-VERSION.tar.gz, its checksum and notes. Then it tags. dry: says what
+# would be done, and shows the notes. Nothing is pushed.
 set -eu
 cd "$(dirname "$0")/.."
 version=${1:-} dry=${2:-}
@@ -38,6 +38,7 @@ fi
 
 sed -i "s/^VERSION := .*/VERSION := $version/" Makefile
 grep -qx "VERSION := $version" Makefile || fail "the Makefile has no line for the version"
+[ ! -e client/package.json ] || sed -i "s/^  \"version\": .*/  \"version\": \"$version\",/" client/package.json
 [ -z "${unreleased:-}" ] ||
     sed -i "s/^## \[Unreleased\].*/## [Unreleased]\n\n## [$version] - $(date -u +%Y-%m-%d)/" CHANGELOG.md
 [ -z "$(git status --porcelain)" ] || git commit -qam "deploy: release $version"

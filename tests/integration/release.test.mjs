@@ -48,6 +48,8 @@ describe('make release', () => {
     fs.mkdirSync(path.join(dir, 'deploy'), { recursive: true });
     fs.copyFileSync(path.join(top, 'Makefile'), path.join(dir, 'Makefile'));
     fs.copyFileSync(path.join(top, 'deploy/release.sh'), path.join(dir, 'deploy/release.sh'));
+    fs.mkdirSync(path.join(dir, 'client'));
+    fs.copyFileSync(path.join(top, 'client/package.json'), path.join(dir, 'client/package.json'));
     write('.gitignore', '/build/\n');
     write('CHANGELOG.md', CHANGES);
     await git('init', '-q');
@@ -83,6 +85,7 @@ describe('make release', () => {
     const result = await release('VERSION=9.8.7');
     assert.equal(result.code, 0, result.stderr);
     assert.match(read('Makefile'), /^VERSION := 9\.8\.7$/m);
+    assert.deepEqual(JSON.parse(read('client/package.json')), { ...JSON.parse(fs.readFileSync(path.join(top, 'client/package.json'))), version: '9.8.7' });
     assert.match(read('CHANGELOG.md'), /## \[Unreleased\]\n\n## \[9\.8\.7\] - \d{4}-\d\d-\d\d\n\n### Added/);
     assert.equal(read('build/release/chaguan-9.8.7.md'), '### Added\n\n- Tea \\n with `milk`.\n');
     assert.equal(await git('log', '-1', '--format=%s'), 'deploy: release 9.8.7');
