@@ -487,7 +487,7 @@ static bool take_content(struct import *import, struct json_object *object, stru
     return true;
 }
 
-/* Who is not there is left out. */
+/* Leaves out users that do not exist. */
 static bool take_mentions(struct import *import, struct json_object *object, struct waiting *waiting)
 {
     static const char rule[] = "must be a list of at most 50 ids of users";
@@ -598,7 +598,7 @@ static bool role_of(struct import *import, struct json_object *data, const char 
            (!word.len || role_of_word(word, role) || bad_field(import, name, "must be a role of a member"));
 }
 
-/* Who joined, went or gave another name. It changes nothing by itself: the lines of members and conversations do. */
+/* A join, a leave or a new name. It changes nothing by itself; the lines of members and conversations do. */
 static bool take_change(struct import *import, struct json_object *data, struct waiting *waiting)
 {
     static const char *const fields[] = {"by role was", "by", "name"};

@@ -12,7 +12,7 @@ static const struct {
 } scopes[] = {{"read", SCOPE_READ}, {"write", SCOPE_WRITE}, {"admin", SCOPE_ADMIN}};
 enum { SCOPES = sizeof scopes / sizeof scopes[0] };
 
-/* "read,write": 0 if a word of it is none. */
+/* Reads "read,write"; 0 if a word is unknown. */
 static unsigned scopes_of(struct str list)
 {
     unsigned sum = 0;

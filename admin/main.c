@@ -14,7 +14,7 @@ static const struct command {
     command_fn *run;
     bool takes_dry;
     operation_fn *operate; /* instead of `run`: with */
-    int words;             /* so many words after its name, */
+    int words;             /* number of words after its name, */
     int options;           /* and these, as bits */
 } commands[] = {
     {"migrate", "make or bring up to date the tables, from the files in sql_dir; safe to repeat",

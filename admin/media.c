@@ -28,7 +28,7 @@ struct candidate {
     uint64_t bytes;
     bool has_row, has_file;
     bool old;       /* enough to go */
-    bool gone;      /* its owner was: it goes whoever mentions it */
+    bool gone;      /* its owner was erased: it is removed even if referred to */
     bool mentioned; /* by a text */
 };
 

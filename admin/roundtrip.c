@@ -87,7 +87,7 @@ static void forget(struct heard *heard)
     memset(heard, 0, sizeof *heard);
 }
 
-/* POSTs a JSON text to the front; *answer is its answer's object, or NULL if it is none. */
+/* POSTs a JSON text to nginx; *answer is the answer's object, or NULL if it is no object. */
 static bool post(struct trip *trip, const char *path, struct str body, struct json_object **answer)
 {
     struct heard heard = {0};

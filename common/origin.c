@@ -15,7 +15,7 @@ static bool same(struct str a, struct str b)
 
 /* A host and its port. */
 struct authority {
-    struct str name; /* an IPv6 address with its brackets; empty: it is none */
+    struct str name; /* an IPv6 address with its brackets; empty: malformed */
     struct str port; /* digits; empty: the scheme's */
 };
 

@@ -22,7 +22,7 @@ enum {
 enum work { WORK_CHECK, WORK_HASH, WORKS };
 static const unsigned prices[WORKS] = {[WORK_CHECK] = 1, [WORK_HASH] = 4};
 
-/* One that somebody waits for; on the stack of who does. */
+/* One that a caller waits for; on the caller's stack. */
 struct piece {
     TAILQ_ENTRY(piece) link;
     enum work work;

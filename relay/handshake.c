@@ -62,7 +62,7 @@ static void refuse(struct http_call *call, unsigned status, const char *headers)
     http_reply(call, status, "text/plain; charset=utf-8", headers, STR(""));
 }
 
-/* Whether a segment of it leads up: to no protocol, and for whoever resolves it to somewhere else. */
+/* Whether it has a segment that leads up: no protocol has such a path, and resolving it would change it. */
 static bool climbs(struct str path)
 {
     for (size_t i = 0; i + 2 < path.len; i++)
@@ -71,9 +71,9 @@ static bool climbs(struct str path)
     return false;
 }
 
-/* The status that it is refused with, or 0 and who takes it. `request` has the path as the protocols want it: decoded.
- * A relay that drains sends newcomers elsewhere, but for a socket that nginx handed over, no nginx is left to ask
- * another relay: they are let in, and told to come back like all who are here. */
+/* The HTTP status that refuses it, or 0 and the protocol that takes it. `request` has the decoded path. A draining
+ * relay sends newcomers elsewhere, except on a socket that nginx handed over, for which no nginx is left to ask
+ * another relay: these are let in, and closed like all others. */
 static unsigned judge(const struct handshake *handshake, const struct request *request, bool alone,
                       const struct protocol **protocol)
 {

@@ -57,7 +57,7 @@ static bool is_whom(const struct limits_client *client, const struct sanction *s
     return is_user || (address && client->address == address);
 }
 
-/* A ban, a kick or a revocation: whoever is here of those it is on, goes. */
+/* A ban, a kick or a revocation: disconnects the clients here to whom it applies. */
 static void expel(const struct sanction *sanction)
 {
     const struct sessions *sessions = moderation.config.hub->sessions;

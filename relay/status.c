@@ -35,7 +35,8 @@ static bool status_claims(struct str path)
     return str_eq(path, STR("/healthz")) || str_eq(path, STR("/readyz")) || str_eq(path, STR("/metrics"));
 }
 
-/* Only whoever is on this machine, and calls it so: a page whose name leads here (DNS rebinding) is on it, too. */
+/* Only clients on this machine that name it by loopback: a page whose own name leads here (DNS rebinding) is on this
+ * machine, too. */
 static bool is_for_operators(struct http_call *call)
 {
     char text[256];

@@ -26,7 +26,8 @@ static int refuse(const struct settings *settings, const char *why)
     return program_refuse(settings, "chaguan-rest", why);
 }
 
-/* Who waits for a password holds a thread; the others' calls are to go on: at most half of the threads are. */
+/* A call that waits for a password holds its thread. At most half of the threads may wait so, for other calls to go
+ * on. */
 static unsigned waiting_for_passwords(const struct settings *settings)
 {
     int64_t most = settings->rest_threads / 2;

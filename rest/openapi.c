@@ -171,7 +171,7 @@ static const char *scope_name(unsigned scope)
     return scope == SCOPE_READ ? "read" : scope == SCOPE_WRITE ? "write" : "admin";
 }
 
-/* Who may: with a key by its scope; `x-users`: with a user's token, too, for what is theirs. */
+/* Authorisation: a key's scope; with `x-users` a user's token, too, for their own data. */
 static void add_security(struct buf *out, const struct route *route)
 {
     json_add_array(out, "security");

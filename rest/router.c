@@ -175,7 +175,7 @@ static int with_json(struct call *call, const struct route *route)
     return status;
 }
 
-/* Who calls the server API is known before anything else is looked at. */
+/* The server API's caller is authenticated before anything else is checked. */
 static enum err admit(struct call *call, const struct route *route, struct caller *caller)
 {
     if (!route->scope)

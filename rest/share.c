@@ -103,7 +103,7 @@ static struct claim *turn_away(struct shares *shares)
     return claim;
 }
 
-/* Who may have none has some already, so this looks at no more of them than there are threads. */
+/* A sharer that may get no thread has some already, so this visits at most as many sharers as there are threads. */
 static struct sharer *next_sharer(const struct shares *shares)
 {
     struct sharer *sharer;

@@ -3,11 +3,11 @@
  * report here. A server's state is kept only here, so each change is logged and counted once, whichever connection
  * noticed it. Knows no connections and no client library. Callers that share one between threads must lock it.
  *
- *   UNTRIED    Nothing was met yet: whoever wants may try.         came up: UP     lost: LOST
+ *   UNTRIED    Not used yet: any caller may try.                   came up: UP     lost: LOST
  *   UP         It was used.                                        lost: LOST
- *   LOST       Nobody tries before its back-off ends.              due: RETRYING
- *   RETRYING   One attempt has leave. Another gets it when as much time again is over, in case that one waits for a
- *              server that says nothing.                           came up: UP     lost: LOST, twice as long
+ *   LOST       Not tried before its back-off ends.                 due: RETRYING
+ *   RETRYING   One attempt is allowed, and another one after the same time again, in case the first waits for an
+ *              unresponsive server.                                came up: UP     lost: LOST, twice as long
  *
  * Further losses of a server that is LOST do not extend its back-off, so several connections lost together count
  * once. */

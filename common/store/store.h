@@ -47,8 +47,8 @@ void store_refresh(struct store *store);
  * new connection may lead to an older state of the database, where ids looked up before mean other rows. store_journal
  * may still find out through a new connection whether a COMMIT took effect, but stores nothing. */
 void store_pin(struct store *store);
-/* The same from the connection that it has now, or makes for this: store_connection says which it is before anything is read
- * or written through it. ERR_DOWN: there is none, and nothing is pinned. */
+/* The same, but connects first if necessary, so that store_connection is known before anything is read or written.
+ * ERR_DOWN: it cannot connect, and nothing is pinned. */
 enum err store_pin_now(struct store *store) CG_MUST_CHECK;
 void store_unpin(struct store *store);
 /* Whether it is connected, as far as is known without a round trip. */

@@ -7,10 +7,9 @@
 
 #define STORE_INVITE_PREFIX "ci_"
 
-/* Makes an account: a new user of that name with the hash of a password. `digest`: SHA-256 of an invite's code, in hex;
- * empty: without one. An administrator's makes only the first account of all;
- * `first`: no other is taken. ERR_DUPLICATE: there is a user of that name,
- * whoever made it; ERR_DENIED: no such invite is in force. */
+/* Makes an account: a new user of that name with the hash of a password. `digest`: SHA-256 of an invite's code, in
+ * hex; empty: without one. An administrator's invite only makes the very first account; with `first`, no other invite
+ * is accepted. ERR_DUPLICATE: there is a user of that name; ERR_DENIED: no such invite is valid. */
 enum err store_account_make(struct store *store, struct str name, const char *hash, struct str digest, bool first,
                             struct store_app_user *user) CG_MUST_CHECK;
 

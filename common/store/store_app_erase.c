@@ -150,7 +150,7 @@ static enum err erase_named(struct store *store, struct str name)
     return err ? err : user ? erase(store, user) : ERR_NOT_FOUND;
 }
 
-/* Void at once for whoever comes with the name or the id that it had. */
+/* The name and the id that it had are void at once. */
 static enum err begin(struct store *store, struct str id)
 {
     uint64_t user = 0;

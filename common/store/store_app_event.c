@@ -7,7 +7,7 @@
 
 /* Locks are taken in the order of the journal and of everything else: conversations, then members, then users. */
 static const struct store_statement rows[] = {
-    /* Whoever deletes it waits, and then finds who came in. */
+    /* A deletion waits for this lock, and then finds the new member. */
     {SQL_APP_OPEN, "SELECT title FROM app_conversation WHERE conversation = ? AND deleted_at IS NULL FOR UPDATE"},
     {SQL_ROLE_LOCK, "SELECT role FROM member WHERE conversation = ? AND user = ? FOR UPDATE"},
     {SQL_SHOWN, "SELECT " STORE_SHOWN " FROM user u" STORE_SHOWN_OF " WHERE u.id = ?"},
@@ -44,7 +44,7 @@ static enum err find_role(struct store *store, const struct store_app_event *eve
     return err;
 }
 
-/* Who is erased comes in nowhere: whoever erases them waits, and then finds where they are. */
+/* An erased user cannot join; an erasure waits for this lock, and then finds the membership. */
 static enum err find_user(struct store *store, const struct store_app_event *event, bool *is_there)
 {
     uint64_t rights = RIGHTS_ERASED;

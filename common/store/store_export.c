@@ -480,7 +480,7 @@ static enum err find_names(struct piece *piece)
     return err;
 }
 
-/* Who has no id of the application's, or none any more, is left out. */
+/* Leaves out users without an id of the application's. */
 static void add_named(struct buf *out, const struct names *names, const struct line *line)
 {
     bool is_list = line->as && strcmp(line->as, "by") != 0, any = false;

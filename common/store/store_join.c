@@ -41,7 +41,7 @@ struct joiner {
     struct store_join *join;
     bool is_member, same_head;
     size_t same_room, same_nick; /* the first joiner with that name */
-    uint64_t member_of;          /* so many rooms */
+    uint64_t member_of;          /* number of rooms */
 };
 
 struct join_batch {

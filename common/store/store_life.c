@@ -158,7 +158,7 @@ static enum err remove_messages(struct store *store, const struct span *span, ui
     return err ? err : set(store, SQL_LIFE_TRIMMED, span->conversation, span->last);
 }
 
-/* The transaction of what is removed begins with the lease: whoever has lost it removes nothing. */
+/* Removing begins by renewing the lease in the same transaction, so a worker that has lost it removes nothing. */
 static enum err begin(struct store *store, const struct store_lease *lease)
 {
     enum err err = db_begin(store->db);

@@ -53,7 +53,7 @@ enum err store_login_make(struct store *store, enum store_realm realm, struct st
     return err;
 }
 
-/* Whoever came in before without a password, or with a token that was given for the name alone, may be anybody. */
+/* Anybody may have connected before without a password, or with a token issued for the name alone. */
 static enum err set(struct store *store, const struct store_login *login, const char *hash, uint32_t *generation)
 {
     struct store_revocation revocation = {.user = login->user, .tokens_too = true};

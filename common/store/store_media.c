@@ -42,7 +42,7 @@ const struct store_statements store_media_statements = STORE_STATEMENTS(rows);
 static const char sum_sql[] = "UPDATE meta SET value = (SELECT COALESCE(SUM(bytes), 0) FROM media) "
                               "WHERE name = 'media_bytes'";
 
-/* The sum's row is made by whoever needs it first. The statement locks it, also if it was there. */
+/* The sum's row is made at its first use. The statement locks it, even if it existed. */
 static const char make_sql[] = "INSERT INTO meta (name, value) VALUES ('media_bytes', '0')"
                                " ON DUPLICATE KEY UPDATE value = value";
 static const char look_sql[] = "SELECT CAST(value AS UNSIGNED) FROM meta WHERE name = 'media_bytes'";

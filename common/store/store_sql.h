@@ -342,7 +342,7 @@ int64_t store_next_ms(int64_t last_ms);
 
 enum { STORE_MESSAGE_COLUMN_COUNT = 13 };
 
-/* Who the senders of rows `r` are to the application, as two columns behind all others: store_authors.h. */
+/* The application's id and face of the senders of rows `r`, as two columns after all others: store_authors.h. */
 #define STORE_AUTHOR_COLUMNS "u.name, a.face"
 #define STORE_AUTHORS_OF     " LEFT JOIN user u ON u.id = r.sender AND u.realm = 5 LEFT JOIN app_user a ON a.user = u.id"
 

@@ -44,7 +44,8 @@ static bool may_read(const struct session *session, const struct catchup_kind *k
     return session->pages < kind->pages_at_once && used + page <= (size_t)settings->outbox_bytes / 2;
 }
 
-/* What is sent may drain the outbox, which is no time to go on: before it, what came first is not all there. */
+/* Sending may drain the outbox and call back. The catch-up must not continue then, as the present page is not sent
+ * completely yet. */
 static const struct catchup_kind sending;
 
 static void fail(struct catchup *catchup, struct session *session)

@@ -159,7 +159,7 @@ void hub_show(struct hub *hub, uint64_t conversation, enum encoding_id encoding,
     notify(hub, WIRE_RAW, conversation, encoding, payload);
 }
 
-/* ---- what comes from the bus ---- */
+/* ---- received from the bus ---- */
 
 static void on_io(struct hub *hub, uint64_t conversation, struct str payload)
 {

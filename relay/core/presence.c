@@ -27,7 +27,7 @@ void presence_announce(struct presence *presence, enum message_kind kind, uint64
         shown->presence(kind, conversation, member);
 }
 
-/* Who is present has changed: our clients and the other relays want to know. */
+/* Presence has changed: tells our clients and the other relays. */
 void presence_tell(struct presence *presence, uint64_t conversation)
 {
     if (presence_is_silent(conversation))
@@ -294,7 +294,7 @@ void presence_enter(struct presence *presence, uint64_t conversation, enum encod
         present->name =
             mem_strndup_two(member->name.ptr, member->name.len, member->head.ptr, member->head.len, &present->head);
     }
-    bool returned = present->unsure; /* its leave is on its way or lost: come again */
+    bool returned = present->unsure; /* its leave is in flight or lost: register it again */
     room->sure += returned;
     present->unsure = false;
     present->sockets++;

@@ -14,7 +14,7 @@ enum {
     LIST_BYTES_PER_MS = 20000, /* member lists of one room take at most this much of the network */
     LIST_MAX_BYTES = 16 * 1024 * 1024,
     LIST_ENTRIES = 100000, /* of a room that are listed; no frame has room for as many */
-    LIST_ASKED = 12000,    /* … for who asks: as many as an answer has room for, about */
+    LIST_ASKED = 12000,    /* … for callers of presence_ask: about as many as an answer has room for */
     HEAD_MAX = 1024,       /* longer than any that presence.c writes */
 };
 
@@ -295,7 +295,7 @@ void presence_list_due(struct presence_room *room)
         wheel_set(room->presence->wheel, &room->timer, wait > 0 ? wait : 0);
 }
 
-/* ---- for who asks ----
+/* ---- for callers of presence_ask ----
  *
  * However many ask about a room, it is read once at a time: who asks while it is being read gets the next list, which
  * all get who came meanwhile. */

@@ -56,7 +56,7 @@ struct class
     size_t heap_count, heap_cap;
     struct kind kinds[KINDS];
     STAILQ_HEAD(, payer) idle;
-    uint64_t now, latest;        /* virtual time: of who was served last; the latest that anybody has used */
+    uint64_t now, latest;        /* virtual time: of the payer served last; the latest of any payer */
     size_t count;                /* jobs that wait */
     size_t workers, workers_max; /* at work on its jobs */
     size_t payer_workers_max;
@@ -94,7 +94,7 @@ struct batch {
     struct payer *payer; /* the first one's */
 };
 
-/* ---- the heap: whoever has used least comes first ---- */
+/* ---- the heap: the payer that has used least is first ---- */
 
 static void heap_set(struct class *class, size_t place, struct payer *payer)
 {

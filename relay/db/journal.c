@@ -34,7 +34,7 @@ struct entry {
     struct message *message;
 };
 
-/* Whoever has messages waiting: a sender, or a session that has none. Never without. */
+/* A payer with waiting messages: a sender, or a session without one. Never empty. */
 struct payer {
     TAILQ_ENTRY(payer) turn;
     uint64_t key;

@@ -6,7 +6,7 @@
 #include "relay/core/protocol.h"
 #include "relay/core/hub.h"
 
-/* They meet in the inbox of a user that there is not. */
+/* They share the inbox of a user number that does not exist. */
 #define PLACE WIRE_INBOX(UINT64_MAX >> 1)
 
 enum { ARGUMENT_BYTES = 256 };

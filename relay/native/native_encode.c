@@ -39,7 +39,7 @@ static const char *kind_name(enum message_kind kind)
     return "other";
 }
 
-/* Who that is: a number that gives no access, and who they are to the application. */
+/* Appends a sender: a number that gives no access, and the application's id and face. */
 void native_add_from(struct buf *out, uint64_t user, struct str name, struct str id, struct str face)
 {
     json_add_object(out, "from");

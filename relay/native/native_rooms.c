@@ -188,7 +188,7 @@ static void fail_waiting(struct native_room *room, enum err err)
 
 /* ---- looking up ---- */
 
-/* Whoever only changes who is in a public conversation does not become a member by naming it. */
+/* Changing the members of a public conversation does not make the client a member of it. */
 static bool enters(const struct native_waiting *waiting)
 {
     return waiting->handle != native_invite && waiting->handle != native_remove && waiting->handle != native_quit;
@@ -208,7 +208,7 @@ static void work(struct job *job, struct store *store)
     struct looking *looking = (struct looking *)job;
     struct str id = str_of(looking->id);
     job->err = store_native_memberships(store, looking->user, &id, 1, &looking->membership);
-    /* whoever names a public conversation is a member from then on */
+    /* naming a public conversation makes the user a member */
     if (!job->err && !looking->membership.conversation && looking->enters) {
         job->err = store_native_enter(store, looking->user, id, &looking->entered);
         if (!job->err)

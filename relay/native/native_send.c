@@ -47,7 +47,7 @@ static bool read_client_id(struct json_object *object, struct str *client_id)
     return true;
 }
 
-/* Who only reads says nothing. */
+/* Readers may not post. */
 static bool is_reader(struct native_room *room, int64_t re)
 {
     if (room->membership.role != ROLE_READER)

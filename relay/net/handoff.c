@@ -388,7 +388,7 @@ void handoff_spread(struct handoff *handoff, size_t (*count_clients)(void))
     wheel_set(handoff->wheel, &handoff->say_load, 0);
 }
 
-/* Its own place, or a new one, or that of one who has been silent for long; NULL: so many relays there are not. */
+/* Its own place, a free one, or that of a relay that has been silent for long; NULL: all places are taken. */
 static struct peer *peer_for(struct handoff *handoff, uint64_t incarnation)
 {
     struct peer *free = NULL;

@@ -104,7 +104,7 @@ static bool receive_file(const struct listener *listener, const int fds[2], cons
     return whole;
 }
 
-/* Who sent it may be believed; yet a version that is not ours may run beside us. */
+/* The sender is trusted, but may be of another version. */
 static bool receive_message(const struct listener *listener, const int fds[2], size_t count, struct str message)
 {
     struct handoff_wire header;

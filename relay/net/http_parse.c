@@ -12,8 +12,8 @@ enum { METHOD_BYTES = 16, CHUNK_LINE_BYTES = 256, TRAILER_BYTES = 4096, NAME_BYT
 
 /* ---- finding the end of the head ---- */
 
-/* Whether it can still become a request: said early, because whoever speaks TLS to us, or ends lines with LF alone, will
- * never send an empty line. */
+/* Whether it can still become a request. Decided early, because a client that speaks TLS, or ends lines with LF alone,
+ * will never send an empty line. */
 static unsigned doubt(struct str bytes, size_t from)
 {
     size_t at = 0;

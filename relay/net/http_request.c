@@ -136,7 +136,7 @@ static void believe_proxy(struct http_conn *conn)
             *at = '?'; /* it goes into logs */
 }
 
-/* It is said which origin is not wanted: whoever runs the server has to list it. */
+/* Names the refused origin, so that the operator knows which one to list. */
 static void refuse_origin(struct http_conn *conn)
 {
     char origin[HTTP_ORIGIN_MAX], host[HTTP_ORIGIN_MAX], said[ORIGIN_TEXT_MAX];
@@ -191,7 +191,7 @@ static void begin(struct http_conn *conn)
     conn->route = head->upgrade ? NULL : claimant(conn);
     if (conn->call.proxied)
         believe_proxy(conn);
-    if (conn->call.alone) /* only now is it known whose it is */
+    if (conn->call.alone) /* the client's address is known only now */
         http_conn_wait(conn);
     conn->call.origin = origin_of(conn);
     conn->state = HTTP_IN_BODY;

@@ -31,7 +31,7 @@ struct ws {
     size_t pongs_len;
 };
 
-/* A text or binary message that is not whole yet, or what came while reading was paused. */
+/* An incomplete text or binary message, or bytes received while reading was paused. */
 struct input {
     struct unfinished unfinished; /* first */
     struct user *user;
@@ -49,7 +49,7 @@ struct user {
     /* NULL, as nearly always: an idle connection keeps no buffer. */
     struct input *message;  /* that is not whole yet */
     struct buf *out;        /* what the kernel did not take */
-    struct input *deferred; /* what came while it was paused */
+    struct input *deferred; /* bytes received while it was paused */
     struct buf *pong;       /* for the latest ping that came while the kernel took nothing */
     bool paused;
     bool said_close; /* our close frame is out, or in `out`: the client's ends the connection */
@@ -545,7 +545,7 @@ void ws_adopt(struct ws *ws, int fd, struct str bytes, const struct ws_handshake
     open_session(user, handshake);
     if (!bytes.len || !user->session)
         return;
-    struct buf *early = NULL; /* what came right behind the handshake */
+    struct buf *early = NULL; /* bytes received directly after the handshake */
     keep(&early, bytes);
     on_bytes(user, early->data, early->len);
     drop(&early);

@@ -82,7 +82,7 @@ void chatroom_add_line(const struct message *message, struct buf *out)
 static void encode_message(const struct message *message, struct buf *out)
 {
     if (message_is_aside(message->kind))
-        return; /* histories show what came of it */
+        return; /* histories show the result */
     begin_event(out, "message");
     chatroom_add_line(message, out);
     end_event(out);
@@ -226,7 +226,7 @@ struct answer {
     uint64_t user;
     size_t readers;             /* that have asked */
     const struct buf *payload;  /* NULL: why not */
-    struct outbox_spill *frame; /* the same for several readers, who share it; NULL: each gets a copy */
+    struct outbox_spill *frame; /* shared by several readers; NULL: each gets a copy */
     const char *code, *why;
 };
 

@@ -15,7 +15,7 @@
 
 #include <stdlib.h>
 
-/* Who is present: a poll is not told, or the list that everybody gets on coming would end each at once. */
+/* Polls get no member lists, because the list that every client gets on entering would end each poll at once. */
 const struct encoding poll_encoding = {
     .name = "poll",
     .bare = true,
@@ -24,7 +24,7 @@ const struct encoding poll_encoding = {
     .presence = chatroom_store_presence,
 };
 
-/* ---- polls come and go, their users stay: whoever polled a short while ago is present in the room ---- */
+/* ---- presence between polls: a user who polled a short while ago is present in the room ---- */
 
 struct poller {
     struct map_link link; /* another one with the same key */

@@ -61,7 +61,7 @@ static const struct protocol protocol = {
     .closed = chatroom_http_held_closed,
 };
 
-/* ---- what comes in ---- */
+/* ---- the request ---- */
 
 struct asked {
     struct chatroom_http_asked asked;

@@ -24,7 +24,7 @@ struct stream {
     enum encoding_id encoding;
     struct catchup catchup;
     struct chatroom_http_cursor cursor; /* what the client has seen */
-    bool resume;                        /* it has seen something, and wants what came after */
+    bool resume;                        /* it has a cursor, and wants the messages after it */
     bool lost;                          /* it wanted to, but its cursor is none here */
     bool present;                       /* and told where it stands */
     bool padded;                        /* its client asked for that */
@@ -280,7 +280,7 @@ static void wait(struct catchup *catchup)
     wheel_set(protocol_context.hub->wheel, &stream_of_catchup(catchup)->again, CATCHUP_AGAIN_MS);
 }
 
-/* One page at a time, and the log, once the socket has taken what came before. */
+/* Sends one page at a time, and then the log, each once the socket has taken the data before it. */
 static const struct catchup_kind catchup_kind = {
     .pages_at_once = 1,
     .arg_size = ROOMS_CALLBACK_MAX + 1,

@@ -3,7 +3,7 @@
 #include "common/json.h"
 #include "relay/protocols/chatroom.h"
 
-/* ---- what comes in ---- */
+/* ---- parsing ---- */
 
 bool chatroom_http_read_number(struct str text, uint64_t *number)
 {

@@ -92,7 +92,7 @@ static void pack(struct in_use *in_use, struct store_customer_pair *pair)
     in_use->user = pair->user.user;
 }
 
-/* As `user` sees it, who is one of the two. */
+/* From the side of `user`, one of the two. */
 static void unpack(const struct in_use *in_use, uint64_t user, struct store_customer_pair *pair)
 {
     struct text texts[TEXTS];

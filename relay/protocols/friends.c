@@ -317,7 +317,7 @@ static void open_session(struct session *session, const struct request *request)
     struct friends_state *state = state_of(session);
     const size_t len = sizeof PATH_PREFIX - 1;
     struct str user_id = {request->path.ptr + len, request->path.len - len};
-    if (protocol_doors_closed()) { /* whoever the token says */
+    if (protocol_doors_closed()) { /* the token's user */
         enum token_refusal refused = protocol_read_token(request, &state->pass);
         state->by_token = !refused;
         if (refused) {

@@ -121,7 +121,7 @@ static bool claims(struct str path)
     return space_name_ok(name_in(path));
 }
 
-/* Who names a user and shows no token is of the chatroom, which takes any path that is nobody's. */
+/* A request that names a user and has no token is left to the chatroom, which takes any unclaimed path. */
 static bool passes(const struct request *request)
 {
     char text[ARGUMENT_BYTES];

@@ -61,7 +61,7 @@ static void lose(struct bus_server *server, const char *why)
 
 /* ---- channels ---- */
 
-/* The conversation whose channel that is: 0 if it is none's. */
+/* The conversation of a channel; 0: none. */
 static uint64_t channel_conversation(const struct bus_common *bus, struct str channel)
 {
     char name[PRESENCE_KEY_MAX];

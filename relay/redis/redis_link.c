@@ -15,7 +15,7 @@
 
 enum { READS_PER_TURN = 64, WAITING_FIRST = 16 };
 
-/* Who asked, in order: Redis answers in order. */
+/* The callers, in order, as Redis answers in order. */
 struct waiting {
     redis_link_fn *fn; /* NULL: nobody wants to know */
     void *arg;
@@ -88,7 +88,7 @@ static void end(struct conn *conn)
 
 /* ---- reading ---- */
 
-/* False: what came is nobody's answer, or makes no sense. */
+/* False: the reply matches no command, or is malformed. */
 static bool hand_out(struct conn *conn)
 {
     void *reply;

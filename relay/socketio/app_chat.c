@@ -460,7 +460,8 @@ static void chat_limited(struct sio_socket *socket, const struct sio_event *even
     buf_fini(&array);
 }
 
-/* Who came with a token has the token's name; of several with the same one, the first is who is written to by it. */
+/* A client with a token has the token's name. Of several with the same name, the first one gets messages addressed to
+ * it. */
 static void on_known(struct sio_socket *socket, struct str name, enum err err)
 {
     (void)name;

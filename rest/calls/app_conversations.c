@@ -139,7 +139,7 @@ static void tell_revocation(const struct call *call)
     (void)!publish_sanction(call->backends, &(struct sanction){.kind = SANCTION_REVOCATION});
 }
 
-/* The event first, so that whoever is put out may have heard of it. */
+/* The event first, so that a removed member may still get it. */
 static void tell(const struct call *call, struct app_change *change)
 {
     if (change->told)

@@ -272,7 +272,7 @@ static int find_said(struct call *call, bool is_edit, struct store_app_conversat
                          : status;
 }
 
-/* It is stored as its author's doing, whoever asked for it. */
+/* It is stored as the author's own act, whoever requested it. */
 static int revise(struct call *call, enum message_kind kind, struct str content)
 {
     struct store_app_conversation of;

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 
 enum {
-    CALLS = 10, /* as so many a search is charged to a key */
+    CALLS = 10, /* a search is charged to a key as this many calls */
     ANSWER_BYTES = 1 << 20,
     RETRY_S = 5,
     RATE_IDLE_MS = 600000,
@@ -130,7 +130,7 @@ static int search_with(struct call *call, struct message_search *search)
     return refused ? unavailable(call) : failure_status(err, "search");
 }
 
-/* Who searches keeps a thread busy: half of them at most, so that the others' calls go on. */
+/* A search occupies its thread; at most half of the threads search, so that other calls go on. */
 static int find(struct call *call)
 {
     static _Atomic int64_t under_way;

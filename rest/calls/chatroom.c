@@ -29,7 +29,7 @@ static int status_of(enum err err, const char *call)
 
 /* ---- what the calls take ---- */
 
-/* The names of a room and of who enters it; clients show what "system" said as the server's own lines. */
+/* The names of a room and of the user who joins it. Clients show lines of "system" as the server's own. */
 static bool take_names(const struct call *call, struct store_join *join)
 {
     size_t max_chars = (size_t)call->backends->settings->max_name_chars;

@@ -116,8 +116,8 @@ static const struct store_friend_self *asking(const struct call *call, const str
     return auth_is(call, other, &both[1].rights) ? &both[1] : NULL;
 }
 
-/* More friends than somebody may have make every connection of theirs dear, so there is a bound; and strangers are not
- * to fill it: of who has a password they may take half, the other half takes a token of theirs. */
+/* Many friends make every connection of a user expensive, so their number is bounded. Strangers must not be able to
+ * use it up: for a user with a password they may fill half of it; the other half needs the user's token. */
 static int check_friend_count(struct call *call, const struct store_friend_self *self, bool asks)
 {
     uint64_t most = (uint64_t)call->backends->settings->friends_max, count;

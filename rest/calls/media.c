@@ -158,7 +158,8 @@ static int check_room(struct call *call, uint64_t bytes)
     return used + least > (uint64_t)settings->media_quota_bytes ? 507 : 200;
 }
 
-/* Reads the body to its end also when it is known to be refused, as the router does for who did not begin. */
+/* Reads the body to its end even if it will be refused, as the router does for handlers that have not begun to
+ * read. */
 static int read_body(struct upload *upload, const struct http_request *request)
 {
     struct multipart multipart;
@@ -180,7 +181,7 @@ static int read_body(struct upload *upload, const struct http_request *request)
 
 /* ---- keeping it ---- */
 
-/* Who waits behind themselves for what takes long: the user, else the address. */
+/* The payer for slow work: the user, else the address. */
 static uint64_t payer_of(const struct call *call)
 {
     if (call->caller && call->caller->is_user)
@@ -326,7 +327,7 @@ static int upload_api(struct call *call)
     return status == 200 ? 201 : status;
 }
 
-/* ---- files of who was erased ---- */
+/* ---- files of erased users ---- */
 
 void media_remove_gone(const struct backends *backends)
 {

@@ -4,7 +4,7 @@
  *   POST /api/login {nickName, password?} → {userId, token, expires}; see auth_login. 501 without jwt_secret.
  *   POST /api/spaces {name?} → {roomId, roomNum}; roomNum is the name, or eight random digits. A name that the caller
  *        is in already is the same space, somebody else's is 409: a space is entered by its id.
- *   POST /api/spaces/:roomId/join → {roomId, roomNum}; whoever knows the id may come in
+ *   POST /api/spaces/:roomId/join → {roomId, roomNum}; knowing the id is enough to join
  *   GET  /api/spaces/:roomId → {roomId, roomNum, members: [{userId, nickName}], records: the latest 200,
  *        standings: [{userId, score}]}; the standings are of all members and sum to zero
  *   GET  /api/spaces/:roomId/messages?before=&after=&limit= → [record], see page.h

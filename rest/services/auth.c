@@ -103,7 +103,7 @@ bool auth_add_token(const struct call *call, const struct auth_login *login)
 
 /* ---- logging in ---- */
 
-/* Who pays for the work. */
+/* The payer for hashing. */
 static uint64_t payer_of(const struct call *call)
 {
     return rate_address_key(call->request->remote);
@@ -169,7 +169,7 @@ enum err auth_login(struct call *call, enum store_realm realm, struct str name, 
                     struct auth_login *login)
 {
     struct store_login found;
-    if (call->caller) { /* whoever the token says */
+    if (call->caller) { /* the token's user */
         const struct store_app_user *user = &call->caller->user;
         *login = (struct auth_login){.user = user->user, .generation = user->rights.generation, .has_password = true};
         memcpy(login->user_id, user->public_id, ID_MAX);

@@ -10,18 +10,18 @@
 /* Verifies the request's token: the header `token`, or `Authorization: Bearer`. Whether it was revoked must be checked
  * after the user was looked up (rights_accept). Free it with token_fini if it is valid. */
 enum token_refusal auth_token(const struct call *call, struct token *token) CG_MUST_CHECK;
-/* Returns 401 and sets the reason in `call`. Counted and logged. */
+/* Refuses the call because of its token: returns ERR_DENIED with the reason in `call`. Counted and logged. */
 enum err auth_refused(struct call *call, enum token_refusal refusal);
-/* The same, and sets token->user_id for an application's user, too, who is created if new. Returns 200, 401, 503 or
- * 504. Free it with token_fini after 200. With doors = token only the application's users may call. */
+/* The same, and sets token->user_id for an application's user, too, who is created if new. ERR_DENIED: the token is
+ * invalid; other errors are the store's. Free it with token_fini after ERR_OK. With doors = token only the
+ * application's users may call. */
 enum err auth_who(struct call *call, struct token *token) CG_MUST_CHECK;
 /* Whether the request has a valid token of that user, with these rights. */
 bool auth_is(const struct call *call, struct str user_id, const struct rights *rights);
-/* The user that a front end's call acts as: the one it names, or with doors = token the token's user, whoever is
- * named. */
+/* The user that a front end's call acts as: the one it names, or with doors = token always the token's user. */
 struct str auth_own(const struct call *call, struct str named);
-/* Checks the same as auth_is: returns 200, or 401 with the reason in `call`. With doors = open, a missing token gets
- * no reason of its own. */
+/* Checks the same as auth_is: ERR_OK, or ERR_DENIED with the reason in `call`. Unless doors = token, a missing token
+ * gets no reason of its own. */
 enum err auth_must_be(struct call *call, struct str user_id, const struct rights *rights) CG_MUST_CHECK;
 
 struct auth_login {
@@ -35,9 +35,10 @@ struct auth_login {
  *   - the same name is the same user;
  *   - the first login with a password for a name sets it, and from then on it is required;
  *   - `password` NULL: none was given.
- * Returns 200 or a status for the caller to return: 400, the password or the new name is invalid; 401, the password is
- * missing or wrong; 429 or 503 (too many attempts) with call->retry_after_s set; 501, a password was to be set, but
- * without jwt_secret no token could be issued for it. */
+ * ERR_INVALID: the name is invalid for a new user. ERR_DENIED with a refusal in `call`: the password is invalid,
+ * missing or wrong; too many attempts, with call->retry_after_s set; or a password was to be set, but without
+ * jwt_secret no token could be issued for it. ERR_BUSY, with call->retry_after_s set: too many passwords are being
+ * hashed. Other errors are the store's. */
 enum err auth_login(struct call *call, enum store_realm realm, struct str name, const struct str *password,
                     struct auth_login *login) CG_MUST_CHECK;
 

@@ -16,14 +16,15 @@ struct caller {
     struct store_app_user user; /* of a user */
 };
 
-/* Checks that the caller may use the route. Returns 200 with call->caller set to `caller`, or the status to return:
- * 401, 403, 429 (past the key's rate) or 503. Uses the database. */
+/* Authenticates the caller, and checks that they may use the route. ERR_OK: call->caller is set to `caller`.
+ * ERR_DENIED with a refusal in `call`: no valid key or token, not allowed, or past the key's rate. Other errors are
+ * the store's. Uses the database. */
 enum err caller_check(struct call *call, const struct route *route, struct caller *caller) CG_MUST_CHECK;
-/* The same for a call of a front end: with doors = token, 200 with call->caller set to the token's user, or 401, 403,
- * 503; otherwise 200 and no caller. */
+/* The same for a call of a front end, which with doors = token needs a token of an application's user; otherwise
+ * ERR_OK without a caller. */
 enum err caller_check_front_end(struct call *call, struct caller *caller) CG_MUST_CHECK;
-/* Charges a key's rate further for a call that costs as much as `count` others. Users are charged elsewhere. Returns
- * 200 or 429. */
+/* Charges a key's rate further for a call that costs as much as `count` others. Users are charged elsewhere.
+ * ERR_DENIED: past the rate. */
 enum err caller_charge(struct call *call, int64_t count) CG_MUST_CHECK;
 /* After the call: stores from time to time that the key was used. */
 void caller_done(const struct call *call);

@@ -22,8 +22,10 @@ struct repeatable {
     char digest[65];
 };
 
-/* To be called before the handler, with the caller known and `body` read (empty if the handler reads it). 0: carry the
- * call out. Otherwise the status: of the stored answer, which is in call->out, or 400, 409, 422, 429, 503. */
+/* To be called before the handler, with the caller known and `body` read (empty if the handler reads it). ERR_OK: the
+ * call was answered before (is_answered: the answer is in call->out, its status in `claim`), or must be carried out
+ * now. ERR_INVALID: the key is malformed. ERR_DENIED with a refusal in `call`: the key was used for another request,
+ * the same call is being carried out, or too many keys today. Other errors are the store's. */
 enum err idempotency_begin(struct call *call, const struct route *route, struct str body) CG_MUST_CHECK;
 /* Ends the claim with the answer that is sent. */
 void idempotency_end(struct call *call, const struct route *route, int status, struct str answer);

@@ -36,7 +36,7 @@ static void admit(const struct backends *backends, const struct store_join *join
     metric_add(METRIC_PRESENCE_SKIPPED, (int64_t)(entered - admitted));
 }
 
-/* A batch that the database refuses for good is tried one by one, so that whoever is at fault harms no other. */
+/* A batch that the database refuses permanently is tried one by one, so that a faulty one affects no other. */
 static void run_batch(const struct backends *backends, struct waiter **batch, size_t count)
 {
     struct store_join all[STORE_JOIN_MAX];
@@ -69,7 +69,7 @@ static bool queue_up(struct waiter *waiter)
     return leads;
 }
 
-/* Who leads has waited longest, and so is the first of the batch. */
+/* The leader has waited longest, and so is the first of the batch. */
 static size_t take_batch(struct waiter *batch[STORE_JOIN_MAX])
 {
     size_t count = 0;

@@ -85,7 +85,7 @@ static void address_key(struct limiter_attempt *attempt, struct str remote)
     attempt->keys[1].len = write_address_key(attempt->keys[1].text, "login", remote);
 }
 
-/* ---- so many a day ---- */
+/* ---- daily limits ---- */
 
 static enum err take(struct limiter_day *day, const struct backends *backends, int64_t most, int64_t *retry_after_s)
 {

@@ -54,7 +54,7 @@ static struct rate creation_rate(const struct call *call)
     return (struct rate){settings->rate_creations, settings->rate_creations_burst};
 }
 
-/* Who pays: the address, and the user if it is known. No user's key is an address's. */
+/* The payers: the address, and the user if known. The keys of users and addresses differ. */
 static size_t makers_of(const struct call *call, uint64_t user, uint64_t makers[2])
 {
     makers[0] = rate_address_key(call->request->remote);

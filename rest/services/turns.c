@@ -41,7 +41,7 @@ static struct turn *who_must_go(struct turns *turns)
     return found;
 }
 
-/* Of whoever has least under way the one who has waited longest. */
+/* The longest waiting caller of the payer with the least under way. */
 static struct turn *who_is_next(struct turns *turns)
 {
     struct turn *found = NULL;
