@@ -5,10 +5,13 @@
 #include "common/settings_renamed.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 extern char **environ;
 
@@ -505,6 +508,114 @@ static enum err assign(struct settings *settings, const struct setting *row, con
     return ERR_INVALID;
 }
 
+/* ---- secrets in files ---- */
+
+/* The place of a SECRET's row among them. */
+static size_t secret_at(const struct setting *row)
+{
+    size_t at = 0;
+    for (const struct setting *before = rows; before < row; before++)
+        at += before->kind == SECRET;
+    CG_ASSERT(at < SETTINGS_SECRETS);
+    return at;
+}
+
+static void set_secret_file(struct settings *settings, const struct setting *row, const char *path)
+{
+    char **field = &settings->secret_files[secret_at(row)];
+    free(*field);
+    *field = path ? mem_strdup(path) : NULL;
+}
+
+/* The row whose NAME_file this is; NULL: of none. */
+static const struct setting *secret_of_file(struct str name)
+{
+    static const char end[] = "_file";
+    size_t len = sizeof end - 1;
+    if (name.len <= len || memcmp(name.ptr + name.len - len, end, len) != 0)
+        return NULL;
+    name.len -= len;
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i].kind == SECRET && str_eq(name, str_of(rows[i].name)))
+            return &rows[i];
+    return NULL;
+}
+
+/* What is wrong with it, or NULL. `text` has `size` bytes, and one more than any secret fits. */
+static const char *read_secret(const char *path, char *text, size_t size)
+{
+    struct stat is;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return strerror(errno);
+    size_t len = fread(text, 1, size - 1, file);
+    bool whole = !ferror(file) && fstat(fileno(file), &is) == 0;
+    fclose(file);
+    if (!whole)
+        return "it cannot be read";
+    if (is.st_mode & (S_IROTH | S_IWOTH))
+        return "others may read or write it: chmod o-rw";
+    if (len && text[len - 1] == '\n')
+        len--;
+    text[len] = '\0';
+    if (!len)
+        return "it is empty";
+    return strlen(text) == len ? NULL : "it holds a NUL";
+}
+
+static enum err take_secret(struct settings *settings, const struct setting *row, const char *path, char why[256])
+{
+    enum { LONGEST = 512 };
+    char text[LONGEST];
+    CG_ASSERT(row->max < LONGEST - 2);
+    const char *wrong = read_secret(path, text, sizeof text);
+    if (!wrong && text_fits(row, text)) {
+        char **field = text_field(settings, row);
+        free(*field);
+        *field = mem_strdup(text);
+    } else if (wrong)
+        snprintf(why, 256, "%s_file: %.150s: %s", row->name, path, wrong);
+    else
+        snprintf(why, 256, "%s_file: %.150s: it has more than %lld bytes", row->name, path, (long long)row->max);
+    explicit_bzero(text, sizeof text);
+    return !wrong && !*why ? ERR_OK : ERR_INVALID;
+}
+
+/* After the paths were put below `run`. */
+static enum err take_secrets(struct settings *settings, char why[256])
+{
+    enum err err = ERR_OK;
+    *why = '\0';
+    for (size_t i = 0; !err && i < ROWS; i++)
+        if (rows[i].kind == SECRET && settings->secret_files[secret_at(&rows[i])])
+            err = take_secret(settings, &rows[i], settings->secret_files[secret_at(&rows[i])], why);
+    return err;
+}
+
+static void load_credentials(struct settings *settings)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    for (size_t i = 0; folder && *folder == '/' && i < ROWS; i++) {
+        char path[4096];
+        if (rows[i].kind == SECRET && snprintf(path, sizeof path, "%s/%s", folder, rows[i].name) < (int)sizeof path &&
+            access(path, F_OK) == 0)
+            set_secret_file(settings, &rows[i], path);
+    }
+}
+
+static enum err assign_secret_file(struct settings *settings, const struct setting *row, const char *path,
+                                   const char *source, char why[256])
+{
+    if (*path && strlen(path) < 4096) {
+        set_secret_file(settings, row, path);
+        return ERR_OK;
+    }
+    snprintf(why, 256, "%s: %s_file takes 1 to 4095 bytes of text", source, row->name);
+    return ERR_INVALID;
+}
+
+/* ---- where settings come from ---- */
+
 static enum err assign_named(struct settings *settings, struct str name, const char *value, const char *source,
                              char why[256])
 {
@@ -514,8 +625,14 @@ static enum err assign_named(struct settings *settings, struct str name, const c
             name = str_of(renamed[i].now);
         }
     for (size_t i = 0; i < ROWS; i++)
-        if (str_eq(name, str_of(rows[i].name)))
+        if (str_eq(name, str_of(rows[i].name))) {
+            if (rows[i].kind == SECRET)
+                set_secret_file(settings, &rows[i], NULL);
             return assign(settings, &rows[i], value, source, why);
+        }
+    const struct setting *secret = secret_of_file(name);
+    if (secret)
+        return assign_secret_file(settings, secret, value, source, why);
     snprintf(why, 256, "%s: there is no setting '%.*s'", source, (int)(name.len > 64 ? 64 : name.len), name.ptr);
     return ERR_NOT_FOUND;
 }
@@ -584,20 +701,24 @@ static enum err load_environment(struct settings *settings, char why[256])
     return ERR_OK;
 }
 
+static void anchor(char **field, const char *run)
+{
+    if (!*field || !**field || **field == '/')
+        return;
+    size_t len = strlen(run) + strlen(*field) + 2;
+    char *path = mem_zalloc(len);
+    snprintf(path, len, "%s/%s", run, *field);
+    free(*field);
+    *field = path;
+}
+
 static void anchor_paths(struct settings *settings)
 {
-    for (size_t i = 0; i < ROWS; i++) {
-        if (rows[i].kind != PATH)
-            continue;
-        char **field = text_field(settings, &rows[i]);
-        if (!**field || **field == '/')
-            continue;
-        size_t len = strlen(settings->run) + strlen(*field) + 2;
-        char *path = mem_zalloc(len);
-        snprintf(path, len, "%s/%s", settings->run, *field);
-        free(*field);
-        *field = path;
-    }
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i].kind == PATH)
+            anchor(text_field(settings, &rows[i]), settings->run);
+    for (size_t i = 0; i < SETTINGS_SECRETS; i++)
+        anchor(&settings->secret_files[i], settings->run);
 }
 
 /* Rules that concern more than one setting. */
@@ -637,6 +758,7 @@ enum err settings_load(struct settings *settings, const char *file, char *const 
     }
     if (file)
         err = load_file(settings, file, why);
+    load_credentials(settings);
     if (!err)
         err = load_environment(settings, why);
     for (int i = 0; !err && i < count; i++) {
@@ -653,6 +775,9 @@ enum err settings_load(struct settings *settings, const char *file, char *const 
     }
     if (!err) {
         anchor_paths(settings);
+        err = take_secrets(settings, why);
+    }
+    if (!err) {
         err = check_together(settings, why);
     }
     if (err)
@@ -667,6 +792,10 @@ void settings_fini(struct settings *settings)
             continue;
         free(*text_field(settings, &rows[i]));
         *text_field(settings, &rows[i]) = NULL;
+    }
+    for (size_t i = 0; i < SETTINGS_SECRETS; i++) {
+        free(settings->secret_files[i]);
+        settings->secret_files[i] = NULL;
     }
 }
 
@@ -697,12 +826,27 @@ static void add_comment(struct buf *out, const char *doc)
 }
 
 /* A path below `run` as it may be given: read back, it is put below `run` again. */
+static const char *below_run(const struct settings *settings, const char *path)
+{
+    size_t len = strlen(settings->run);
+    return !strncmp(path, settings->run, len) && path[len] == '/' ? path + len + 1 : path;
+}
+
 static const char *shown_text(const struct settings *settings, const struct setting *row)
 {
     const char *value = *text_field((struct settings *)(uintptr_t)settings, row);
-    size_t len = strlen(settings->run);
-    bool below = row->kind == PATH && !strncmp(value, settings->run, len) && value[len] == '/';
-    return below ? value + len + 1 : value;
+    return row->kind == PATH ? below_run(settings, value) : value;
+}
+
+/* Where the value is, never what it is. */
+static void print_secret(const struct settings *settings, const struct setting *row, struct buf *out)
+{
+    const char *path = settings->secret_files[secret_at(row)];
+    buf_addf(out, "# Or in a file of its own: %s_file.\n", row->name);
+    if (path)
+        buf_addf(out, "%s_file = %s\n\n", row->name, below_run(settings, path));
+    else
+        buf_addf(out, "# %s = ...\n\n", row->name);
 }
 
 void settings_print(const struct settings *settings, enum program program, struct buf *out)
@@ -717,7 +861,7 @@ void settings_print(const struct settings *settings, enum program program, struc
             buf_addf(out, "# %lld to %lld", (long long)row->min, (long long)row->max);
         buf_addf(out, "%s default: %s\n", has_range ? "," : "#", *row->fallback ? row->fallback : "(empty)");
         if (row->kind == SECRET)
-            buf_addf(out, "# %s = ...\n\n", row->name);
+            print_secret(settings, row, out);
         else if (is_text(row->kind))
             buf_addf(out, "%s = %s\n\n", row->name, shown_text(settings, row));
         else if (row->kind == SWITCH)

@@ -1,7 +1,11 @@
 /* settings.h: the settings of all programs, defined in a table that includes their documentation.
  *
  * One file may serve all programs: a setting that only another program uses is accepted and ignored.
- * Precedence: default < configuration file < environment (CHAGUAN_NAME) < --set name=value. */
+ * Precedence: default < configuration file < systemd credential < environment (CHAGUAN_NAME) < --set name=value.
+ *
+ * A secret may be given as NAME_file instead, wherever NAME may be: the file's content is the value, without one newline at
+ * its end. A credential is a file of the secret's name in $CREDENTIALS_DIRECTORY. Others than the owner and the group may
+ * read neither. */
 #ifndef CG_COMMON_SETTINGS_H
 #define CG_COMMON_SETTINGS_H
 
@@ -12,6 +16,8 @@
 #include <stdint.h>
 
 enum program { PROGRAM_RELAY = 1, PROGRAM_REST = 2, PROGRAM_ADMIN = 4, PROGRAM_WORKER = 8, PROGRAM_ALL = 15 };
+
+enum { SETTINGS_SECRETS = 5 };
 
 /* Values after loading. Strings are never NULL and live as long as the struct. Paths are absolute or
  * relative to the working directory: settings_load has put `run` before those that were relative. */
@@ -79,6 +85,8 @@ struct settings {
     char *sql_dir;
     char *site_dir, *site_policy; /* nginx': deploy/run.sh reads them */
 
+    /* Of the settings that are secrets, in the order of the table: the file that was given as NAME_file, or NULL. */
+    char *secret_files[SETTINGS_SECRETS];
     uint64_t old_names; /* which rows of settings_renamed.h were given by their old name */
 };
 

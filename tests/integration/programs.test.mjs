@@ -121,6 +121,54 @@ describe('the programs on their own', () => {
     });
   }
 
+  it('a secret comes from a file or a systemd credential, without one newline, and is never printed', async () => {
+    const secret = (name, text, mode = 0o600) => {
+      file(name, text);
+      fs.chmodSync(path.join(dir, name), mode);
+      return path.join(dir, name);
+    };
+    const given = path.join(dir, 'credentials');
+    fs.mkdirSync(given);
+    secret('credentials/admin_token', 'credential-7b');
+    const rest = (args, env = {}) => run(program('chaguan-rest'), ['--set', `run=${dir}`, ...args], { env });
+    // How long a secret is says which it was: one of 13 bytes is refused, with its length.
+    const length = async (args, env) => (await rest([...args, '--check-config'], env)).stderr.match(/has (\d+) bytes/)?.[1];
+    secret('ten', 'ten-bytes!\n');
+    secret('eleven', 'ten-bytes!\n\n');
+    secret('twelve', 'ten-bytes!\r\n\n');
+    const conf = file('secret.conf', 'admin_token_file = ten\n'), both = file('both.conf', 'admin_token_file = ten\nadmin_token = five5\n');
+    assert.equal(await length(['--config', conf]), '10');
+    assert.equal(await length(['--set', 'admin_token_file=eleven']), '11');
+    assert.equal(await length(['--set', 'admin_token_file=twelve']), '12');
+    assert.equal(await length(['--config', both]), '5', 'the later line counts');
+    const credentials = { CREDENTIALS_DIRECTORY: given };
+    assert.equal(await length(['--config', conf], credentials), '13', 'a credential before the file');
+    assert.equal(await length(['--config', conf], { ...credentials, CHAGUAN_ADMIN_TOKEN: 'sixsix' }), '6');
+    assert.equal(await length([], { ...credentials, CHAGUAN_ADMIN_TOKEN_FILE: 'eleven' }), '11');
+    assert.equal(await length(['--set', 'admin_token=seven77'], { ...credentials, CHAGUAN_ADMIN_TOKEN_FILE: 'eleven' }), '7');
+
+    for (const name of PROGRAMS) {
+      const names = [...(await run(program(name), ['--print-config'])).stdout.matchAll(/^# (\w+) = \.\.\.$/gm)].map((match) => match[1]);
+      assert.ok(names.length > 2);
+      for (const one of names) {
+        const [setting, value] = [`${one}_file`, `hush-${'x'.repeat(40)}`];
+        const printed = await run(program(name), ['--set', `run=${dir}`, '--set', `${setting}=${secret(one, value)}`, '--print-config']);
+        assert.equal(printed.code, 0, printed.stderr);
+        assert.match(printed.stdout, new RegExp(`^${setting} = ${one}$`, 'm'));
+        assert.ok(!printed.stdout.includes('hush'));
+        for (const [wrong, line] of [[secret('open', value, 0o604), /others may read or write it/], [path.join(dir, 'gone'), /No such file/],
+          [secret('empty', '\n'), /it is empty/], [secret('nul', 'a\0b'), /holds a NUL/], [secret('long', 'y'.repeat(256)), /more than 255 bytes/],
+          [secret('huge', 'y'.repeat(70_000)), /more than 255 bytes/], [dir, /cannot be read|directory/]]) {
+          const refused = await run(program(name), ['--set', `${setting}=${wrong}`, '--check-config']);
+          assert.equal(refused.code, 2, `${name} ${setting} ${wrong}`);
+          assert.match(refused.stderr, line);
+          assert.ok(refused.stderr.startsWith(`${name}: ${setting}: `) && !refused.stderr.includes('hush'), refused.stderr);
+        }
+      }
+    }
+    assert.equal((await rest(['--set', 'redis_host_file=ten', '--check-config'])).code, 2, 'of secrets only');
+  });
+
   it('the operator\'s command says what it can do, and refuses what it cannot', async () => {
     const help = await run(program('chaguan'), ['--help']);
     for (const command of ['migrate', 'check', 'stats']) assert.match(help.stdout, new RegExp(`^ +${command} `, 'm'));
