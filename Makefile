@@ -36,6 +36,7 @@ sysconfdir ?= /etc
 nginxdir   ?= /usr/lib/nginx/modules
 unitdir    ?= $(PREFIX)/lib/systemd/system
 usersdir   ?= $(PREFIX)/lib/sysusers.d
+tmpfilesdir ?= $(PREFIX)/lib/tmpfiles.d
 mandir     ?= $(datadir)/man
 rundir     ?= /run/chaguan
 statedir   ?= /var/lib/chaguan
@@ -378,7 +379,8 @@ release:
 # The templates say @name@ where an installation differs from another.
 substitute = sed -e 's|@bindir@|$(bindir)|g' -e 's|@datadir@|$(datadir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g' \
 		 -e 's|@rundir@|$(rundir)|g' -e 's|@statedir@|$(statedir)|g'
-units   = chaguan-rest.service chaguan-relay@.service chaguan-worker.service
+units   = chaguan.target chaguan-rest.service chaguan-relay@.service chaguan-worker.service \
+	  chaguan-media-gc.service chaguan-media-gc.timer
 sqldir  = $(DESTDIR)$(datadir)/chaguan/sql
 siodir  = $(DESTDIR)$(datadir)/chaguan/socket.io
 webdir  = $(DESTDIR)$(datadir)/chaguan/web
@@ -391,7 +393,7 @@ sitedir = $(DESTDIR)$(sysconfdir)/nginx/sites-available
 .PHONY: install
 install: all man
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man8 $(sqldir) $(webdir) $(clientdir) $(siodir) $(confdir) $(sitedir) $(DESTDIR)$(unitdir) \
-		$(DESTDIR)$(usersdir)
+		$(DESTDIR)$(usersdir) $(DESTDIR)$(tmpfilesdir)
 	install -m 755 $(PROGRAMS) $(HELPERS) $(DESTDIR)$(bindir)
 	install -m 644 $(MAN_PAGES) $(DESTDIR)$(mandir)/man8
 	rm -rf $(sqldir)/* $(webdir)/* $(clientdir)/* $(siodir)/*
@@ -403,6 +405,7 @@ install: all man
 	$(substitute) deploy/chaguan.conf.sample >$(confdir)/chaguan.conf.sample
 	$(substitute) deploy/README.installed >$(DESTDIR)$(datadir)/chaguan/README
 	install -m 644 deploy/systemd/chaguan.sysusers $(DESTDIR)$(usersdir)/chaguan.conf
+	$(substitute) deploy/systemd/chaguan.tmpfiles >$(DESTDIR)$(tmpfilesdir)/chaguan.conf
 	if [ -n "$(MODULE_SO)" ]; then install -D -m 644 $(MODULE_SO) $(DESTDIR)$(nginxdir)/$(MODULE).so; fi
 	HANDOFF="#" UPGRADES=@chaguan_relay SITE="$(if $(SITE_DIR),,#)" SITE_DIR="$(SITE_DIR)" SITE_POLICY="$(SITE_POLICY)" \
 		PAGES="$(if $(SITE_DIR),@chaguan_pages,/)" ADDRESS_MAX=4000 BODIES_ADDRESS=250 BODIES_ALL=2000 \
@@ -419,5 +422,5 @@ uninstall:
 		$(patsubst $(BUILD)/man/%,$(DESTDIR)$(mandir)/man8/%,$(MAN_PAGES)) $(addprefix $(DESTDIR)$(unitdir)/,$(units))
 	rm -rf $(DESTDIR)$(datadir)/chaguan
 	rm -f $(DESTDIR)$(nginxdir)/$(MODULE).so
-	rm -f $(confdir)/chaguan.conf.sample $(sitedir)/chaguan $(DESTDIR)$(usersdir)/chaguan.conf
+	rm -f $(confdir)/chaguan.conf.sample $(sitedir)/chaguan $(DESTDIR)$(usersdir)/chaguan.conf $(DESTDIR)$(tmpfilesdir)/chaguan.conf
 	@[ ! -d $(confdir) ] || rmdir $(confdir) 2>/dev/null || echo "left $(confdir): it holds files of yours"

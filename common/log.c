@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdbool.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LINE_MAX_BYTES = 1024 };
@@ -76,6 +78,25 @@ int log_level_of(const char *name)
     return -1;
 }
 
+/* Whether $JOURNAL_STREAM, "device:inode", is that of standard error: it may have been redirected since. */
+static bool is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long device, inode;
+    struct stat is;
+    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &is) == 0 &&
+           is.st_dev == device && is.st_ino == inode;
+}
+
+const char *log_priority(enum log_level level)
+{
+    static const char *const priorities[] = {"<7>", "<6>", "<4>", "<3>"}; /* as syslog(3) numbers them */
+    static _Atomic int journal = -1;
+    if (journal < 0)
+        journal = is_journal();
+    return journal ? priorities[level] : "";
+}
+
 void log_write(enum log_level level, const char *event, const char *format, ...)
 {
     if (level < state.level)
@@ -83,8 +104,9 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
     char line[LINE_MAX_BYTES], when[CLOCK_TEXT_MAX];
     clock_format_utc(clock_wall_ms(), when);
     when[10] = 'T';
-    int len = snprintf(line, sizeof line, "ts=%sZ level=%s program=%s event=%s ", when, level_names[level],
-                       state.program, event);
+    int len =
+        snprintf(line, sizeof line, "%sts=%sZ level=%s program=%s event=%s ",
+                 state.fd == STDERR_FILENO ? log_priority(level) : "", when, level_names[level], state.program, event);
     va_list args;
     va_start(args, format);
     int more = vsnprintf(line + len, sizeof line - (size_t)len, format, args);

@@ -17,6 +17,9 @@ enum err log_open(const char *program, const char *path, enum log_level level) C
 /* Opens the same path again after log rotation (SIGHUP). Keeps the old file if that fails. */
 void log_reopen(void);
 void log_close(void);
+/* What stands before a line on standard error, so that the journal knows its priority: "<3>" for an error (sd-daemon(3)).
+ * Empty unless standard error leads to the journal, as JOURNAL_STREAM says. */
+const char *log_priority(enum log_level level);
 /* Nothing is written from now on: for a command that says itself what is wrong. */
 void log_quiet(void);
 /* The level of that name, or -1. */

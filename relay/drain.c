@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/redis/presence_keys.h"
+#include "common/service/notify.h"
 #include "relay/socketio/eio.h"
 #include "relay/relay.h"
 
@@ -81,6 +82,7 @@ void drain_begin(struct relay *relay, const char *why)
     say_draining(relay);
     log_info("relay.draining", "why=%s connections=%zu", why, relay->sessions.count);
     relay->draining = true;
+    notify_say("STOPPING=1");
     relay->drain_end_ms = clock_mono_ms() + relay->settings.drain_ms;
     relay->handshake.draining = true;
     if (relay->http)

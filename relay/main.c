@@ -4,6 +4,7 @@
 #include "common/id.h"
 #include "common/log.h"
 #include "common/endpoint.h"
+#include "common/service/notify.h"
 #include "common/service/program.h"
 #include "common/service/start.h"
 #include "common/store/store.h"
@@ -198,6 +199,13 @@ static void set_tick(struct relay *relay)
     uv_timer_start(&relay->tick, on_tick, (uint64_t)wheel_wait_ms(&relay->wheel), 0);
 }
 
+/* Said by the loop itself: one that hangs is killed by systemd and started anew. */
+static void on_watchdog(uv_timer_t *timer)
+{
+    (void)timer;
+    notify_say("WATCHDOG=1");
+}
+
 /* Only wakes the loop: what is to be done is done before it sleeps again. */
 static void on_rested(uv_timer_t *timer)
 {
@@ -338,6 +346,10 @@ static void build(struct relay *relay)
     uv_timer_init(&relay->loop, &relay->drain);
     uv_timer_init(&relay->loop, &relay->last_words);
     uv_timer_init(&relay->loop, &relay->rested);
+    uv_timer_init(&relay->loop, &relay->watchdog);
+    uint64_t watchdog_ms = (uint64_t)notify_watchdog_ms();
+    if (watchdog_ms)
+        uv_timer_start(&relay->watchdog, on_watchdog, watchdog_ms, watchdog_ms);
     uv_prepare_init(&relay->loop, &relay->before_sleep);
     relay->tick.data = relay->drain.data = relay->last_words.data = relay;
     relay->before_sleep.data = relay;
@@ -490,7 +502,7 @@ static void take_apart(struct relay *relay)
     completion_queue_drain(&relay->completions);
     end_answered(relay);
     bus_stop(relay->bus);
-    void *handles[] = {&relay->tick,         &relay->drain,   &relay->last_words, &relay->rested,
+    void *handles[] = {&relay->tick,         &relay->drain,   &relay->last_words, &relay->rested, &relay->watchdog,
                        &relay->before_sleep, &relay->on_term, &relay->on_int,     &relay->on_hup};
     for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
         close_handle(handles[i]);

@@ -38,7 +38,8 @@ struct relay {
     uint64_t incarnation;
     unsigned char secret[STORE_SECRET_BYTES];
     uv_timer_t tick, drain, last_words;
-    int64_t ticks_at;  /* the wheel's next_tick when `tick` was set */
+    int64_t ticks_at; /* the wheel's next_tick when `tick` was set */
+    uv_timer_t watchdog;
     uv_timer_t rested; /* wakes the loop at the end of a room's cooldown: hub_flush */
     size_t last_words_left;
     uv_prepare_t before_sleep;

@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/service/config.h"
+#include "common/service/notify.h"
 #include "common/service/start.h"
 
 #include <fcntl.h>
@@ -79,7 +80,7 @@ static _Noreturn void refuse_setting(const struct program_info *info, const stru
 {
     if (*settings->log_file) /* else the log stands on standard error already */
         log_error("start.failed", "msg=\"%s\"", why);
-    fprintf(stderr, "%s: %s\n", info->name, why);
+    fprintf(stderr, "%s%s: %s\n", log_priority(LOG_ERROR), info->name, why);
     exit(PROGRAM_WRONG);
 }
 
@@ -89,13 +90,13 @@ static int check_all(const struct program_info *info, const struct settings *set
     char why[256];
     log_quiet();
     if (check(info, settings, say_warning, why)) {
-        fprintf(stderr, "%s: %s\n", info->name, why);
+        fprintf(stderr, "%s%s: %s\n", log_priority(LOG_ERROR), info->name, why);
         return PROGRAM_WRONG;
     }
     enum start_servers servers =
         start_ask_servers(settings, info->program, say_server, (void *)(uintptr_t)info->name, why);
     if (servers == START_WRONG || servers == START_SCHEMA) {
-        fprintf(stderr, "%s: %s\n", info->name, why);
+        fprintf(stderr, "%s%s: %s\n", log_priority(LOG_ERROR), info->name, why);
         return servers == START_WRONG ? PROGRAM_WRONG : 1;
     }
     printf("%s: the settings are right\n", info->name);
@@ -160,7 +161,7 @@ int program_start(const struct program_info *info, int argc, char **argv, struct
     }
     char why[256];
     if (config_load(settings, file, sets, count, why)) {
-        fprintf(stderr, "%s: %s\n", info->name, why);
+        fprintf(stderr, "%s%s: %s\n", log_priority(LOG_ERROR), info->name, why);
         exit(PROGRAM_WRONG);
     }
     if (action)
@@ -175,7 +176,7 @@ int program_start(const struct program_info *info, int argc, char **argv, struct
     signal(SIGPIPE, SIG_IGN);
     enum log_level level = (enum log_level)log_level_of(settings->log_level);
     if (log_name && start_check_file("log_file", settings->log_file, why)) {
-        fprintf(stderr, "%s: %s\n", info->name, why);
+        fprintf(stderr, "%s%s: %s\n", log_priority(LOG_ERROR), info->name, why);
         exit(PROGRAM_WRONG);
     }
     if (log_open(log_name ? log_name : info->name, log_name ? settings->log_file : "", level)) {
@@ -204,11 +205,12 @@ enum err program_write_file(const char *path, const char *text)
 
 enum err program_ready(const struct settings *settings)
 {
-    if (!*settings->pid_file)
-        return ERR_OK;
     char text[32];
     snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    return program_write_file(settings->pid_file, text);
+    enum err err = *settings->pid_file ? program_write_file(settings->pid_file, text) : ERR_OK;
+    if (!err)
+        notify_say("READY=1\nSTATUS=serving");
+    return err;
 }
 
 void program_block_signals(sigset_t *signals)
@@ -242,6 +244,7 @@ int program_wait_for_servers(const struct program_info *info, struct settings *s
          tries++) {
         if (strcmp(why, said) != 0 || tries % SAY_EVERY == 0)
             log_warn("start.waiting", "msg=\"%s\"", why);
+        notify_say("STATUS=waiting: %s", why);
         memcpy(said, why, sizeof said);
         if (is_told_to_end(&signals, (struct timespec){0, AGAIN_MS * 1000000L})) {
             log_info("stop", "msg=\"while it waited for its servers\"");
@@ -269,13 +272,14 @@ void program_wait(const sigset_t *signals, void (*hup)(void *arg), void *arg)
         if (signal == SIGHUP && hup)
             hup(arg);
     }
+    notify_say("STOPPING=1");
 }
 
 int program_refuse(const struct settings *settings, const char *name, const char *why)
 {
     log_error("start.failed", "msg=\"%s\"", why);
     if (*settings->log_file) /* else the log stands on standard error already */
-        fprintf(stderr, "%s: %s\n", name, why);
+        fprintf(stderr, "%s%s: %s\n", log_priority(LOG_ERROR), name, why);
     log_close();
     return 1;
 }

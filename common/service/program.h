@@ -53,7 +53,7 @@ void program_wait(const sigset_t *signals, void (*hup)(void *arg), void *arg);
  * the settings may be right, and another try may succeed. `name` as in struct program_info. */
 int program_refuse(const struct settings *settings, const char *name, const char *why);
 
-/* Writes our pid to settings->pid_file, atomically; does nothing if that is empty. */
+/* Writes our pid to settings->pid_file, atomically, unless that is empty; and tells systemd that the program serves. */
 enum err program_ready(const struct settings *settings) CG_MUST_CHECK;
 /* Removes the pid file and closes the log. */
 void program_end(struct settings *settings);

@@ -1,22 +1,22 @@
 // What a start checks, --check-config checks: each wrong setting is named by both, with the same line, and neither wants
 // another try; a server that is not there yet is waited for.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { Stack, bin, eventually, run } from './lib/stack.mjs';
+import { Stack, bin, eventually, run, top } from './lib/stack.mjs';
 
 const SERVERS = ['relay', 'rest', 'worker'];
 const program = (name) => path.join(bin, `chaguan-${name}`);
 const args = (sets) => Object.entries(sets).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
 
 /** A program that goes on: what it has said so far, and its end. */
-function begin(name, sets, more = [], wrap = null) {
+function begin(name, sets, more = [], wrap = null, env = {}) {
   const list = [...more, ...args(sets)];
-  const child = spawn(wrap ? 'sh' : program(name), wrap ? wrap(list) : list, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(wrap ? 'sh' : program(name), wrap ? wrap(list) : list, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
   const begun = { child, said: '', ended: null };
   child.stderr.on('data', (text) => { begun.said += text; });
   begun.end = new Promise((resolve) => child.on('close', (code, signal) => resolve(begun.ended = { code, signal })));
@@ -172,6 +172,56 @@ describe('a wrong setting', () => {
   });
 });
 
+describe('under systemd', () => {
+  let dir;
+  before(() => {
+    dir = fs.mkdtempSync(path.join(os.tmpdir(), 'cg-'));
+  });
+  after(() => fs.rmSync(dir, { recursive: true, force: true }));
+
+  const installed = spawnSync('systemd-analyze', ['--version']).status === 0;
+  it('the units are right, each restarts but for a wrong setting, and is never given up', { skip: !installed && 'no systemd-analyze' }, async () => {
+    const from = path.join(top, 'deploy/systemd'), units = fs.readdirSync(from).filter((name) => /\.(service|target|timer)$/.test(name));
+    assert.ok(units.length > 5);
+    const makefile = fs.readFileSync(path.join(top, 'Makefile'), 'utf8');
+    for (const unit of units) {
+      assert.ok(makefile.includes(unit), `${unit} is installed`);
+      const text = fs.readFileSync(path.join(from, unit), 'utf8').replaceAll('@bindir@', bin).replaceAll('@datadir@', top)
+        .replaceAll('@sysconfdir@', dir).replaceAll('@rundir@', dir).replaceAll('@statedir@', dir);
+      assert.doesNotMatch(text, /@[a-z]+@/);
+      fs.writeFileSync(path.join(dir, unit), text);
+      if (!text.includes('Type=notify')) continue;
+      for (const line of ['Restart=on-failure', 'RestartPreventExitStatus=2', 'StartLimitIntervalSec=0', 'TimeoutStartSec=infinity', 'PartOf=chaguan.target'])
+        assert.ok(text.split('\n').includes(line), `${unit}: ${line}`);
+    }
+    const { code, stdout, stderr } = await run('systemd-analyze', ['verify', '--man=no', '--recursive-errors=no',
+      ...units.map((unit) => path.join(dir, unit))]);
+    assert.deepEqual([code, stdout, stderr], [0, '', '']);
+  });
+
+  it('each line has its priority where standard error is the journal, and nowhere else', async () => {
+    const lines = async (stream, sets) => {
+      const fd = fs.openSync(path.join(dir, 'journal'), 'w+'), is = fs.fstatSync(fd);
+      const child = spawn(program('rest'), args({ run: dir, db_socket: 'no.sock', ...sets }),
+        { stdio: ['ignore', 'ignore', fd], env: { ...process.env, JOURNAL_STREAM: stream(is) } });
+      const end = new Promise((resolve) => child.on('close', resolve));
+      const read = () => fs.readFileSync(path.join(dir, 'journal'), 'utf8');
+      await eventually(() => read().includes('\n'), 'a line');
+      child.kill('SIGTERM');
+      await end;
+      fs.closeSync(fd);
+      return read().trimEnd().split('\n');
+    };
+    const own = (is) => `${is.dev}:${is.ino}`, other = (is) => `${is.dev}:${is.ino + 1}`;
+    const waiting = await lines(own, {});
+    assert.match(waiting[0], /^<4>ts=\S+ level=warn .*event=start\.waiting/);
+    assert.match(waiting.at(-1), /^<6>ts=\S+ level=info .*event=stop/);
+    assert.match((await lines(own, { admin_token: 'short' }))[0], /^<3>chaguan-rest: admin_token: /);
+    assert.match((await lines(other, {}))[0], /^ts=/);
+    assert.match((await lines(other, { admin_token: 'short' }))[0], /^chaguan-rest: /);
+  });
+});
+
 describe('with servers', () => {
   let stack;
   before(async () => {
@@ -204,6 +254,32 @@ describe('with servers', () => {
         assert.equal(said[0].length, 1);
         assert.match(said[0][0], line);
         assert.ok(!said[0][0].includes('wrong'));
+      }
+    });
+  }
+
+  for (const name of SERVERS) {
+    it(`chaguan-${name} tells systemd that it serves, and that it ends; the relay also that its loop goes on`, async () => {
+      const socket = stack.file('notify.sock');
+      fs.rmSync(socket, { force: true });
+      // Node has no datagram sockets of Unix; Perl is in every Debian.
+      const listener = spawn('perl', ['-MSocket', '-e', 'socket(S,AF_UNIX,SOCK_DGRAM,0)||die; bind(S,pack_sockaddr_un($ARGV[0]))||die;' +
+        '$|=1; while(defined recv(S,my $t,4096,0)){$t=~s/\\n/|/g; print "$t\\n"}', socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+      let told = '';
+      listener.stdout.on('data', (text) => { told += text; });
+      try {
+        await eventually(() => fs.existsSync(socket), 'the socket');
+        const begun = begin(name, { ...own(name), log_file: '' }, config(), null, { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '200000' });
+        await eventually(() => told.includes('READY=1|STATUS=serving\n'), 'it to be ready');
+        assert.ok(fs.existsSync(stack.file('extra.pid')));
+        if (name === 'relay') await eventually(() => told.split('WATCHDOG=1\n').length > 3, 'the loop to say that it goes on');
+        else assert.doesNotMatch(told, /WATCHDOG/);
+        assert.doesNotMatch(told, /STOPPING/);
+        begun.child.kill('SIGTERM');
+        assert.deepEqual(await begun.end, { code: 0, signal: null }, begun.said);
+        await eventually(() => told.includes('STOPPING=1\n'), 'it to say that it ends');
+      } finally {
+        listener.kill();
       }
     });
   }
