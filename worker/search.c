@@ -181,17 +181,22 @@ static enum err has_followed(const struct comparison *comparison, bool *has)
     return err;
 }
 
+/* In a transaction: all messages are to be added, from the first one on. */
+static enum err scan_from_start(void)
+{
+    enum err err = search_index_set(own.index, SEARCH_BUILDING, 1);
+    if (!err)
+        err = search_index_set(own.index, SEARCH_SCANNED, 0);
+    return err ? err : search_index_set(own.index, SEARCH_SCANNED_AT, 0);
+}
+
 static enum err begin_building(uint64_t epoch, const struct comparison *comparison)
 {
     enum err err = begin();
     if (!err)
         err = search_index_set(own.index, SEARCH_EPOCH, epoch);
     if (!err)
-        err = search_index_set(own.index, SEARCH_BUILDING, 1);
-    if (!err)
-        err = search_index_set(own.index, SEARCH_SCANNED, 0);
-    if (!err)
-        err = search_index_set(own.index, SEARCH_SCANNED_AT, 0);
+        err = scan_from_start();
     for (size_t i = 0; !err && i < comparison->count; i++)
         err = search_index_pass(own.index, comparison->streams[i].id, comparison->streams[i].passed);
     if (!err)
@@ -453,11 +458,7 @@ static enum err look_again(struct store *store)
     (void)store;
     enum err err = begin();
     if (!err)
-        err = search_index_set(own.index, SEARCH_BUILDING, 1);
-    if (!err)
-        err = search_index_set(own.index, SEARCH_SCANNED, 0);
-    if (!err)
-        err = search_index_set(own.index, SEARCH_SCANNED_AT, 0);
+        err = scan_from_start();
     if (!err)
         err = search_index_commit(own.index);
     return err ? index_failed(err) : ERR_OK;
