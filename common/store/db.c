@@ -426,9 +426,9 @@ enum err db_pin_now(struct db *db)
 
 enum { COLUMN_BYTES = 320 }; /* what most columns fit into; a longer one is fetched again, whole */
 
-static enum err prepare(struct db *db, size_t statement, MYSQL_STMT **out)
+static enum err prepare(struct db *db, size_t statement, size_t count, MYSQL_STMT **out)
 {
-    CG_ASSERT(statement < db->count);
+    CG_ASSERT(statement < db->count && count <= DB_MAX_PARAMS);
     enum err err = need(db);
     if (err)
         return err;
@@ -443,6 +443,7 @@ static enum err prepare(struct db *db, size_t statement, MYSQL_STMT **out)
         db->prepared[statement] = stmt;
     }
     *out = db->prepared[statement];
+    CG_ASSERT(mysql_stmt_param_count(*out) == count);
     return ERR_OK;
 }
 
@@ -589,12 +590,10 @@ static enum err fail_executed(struct db *db, MYSQL_STMT *stmt, bool alone)
 enum err db_query(struct db *db, size_t statement, const struct db_value *params, size_t count, db_row_fn *row,
                   void *arg)
 {
-    CG_ASSERT(count <= DB_MAX_PARAMS);
     MYSQL_STMT *stmt = NULL;
-    enum err err = prepare(db, statement, &stmt);
+    enum err err = prepare(db, statement, count, &stmt);
     if (err)
         return err;
-    CG_ASSERT(mysql_stmt_param_count(stmt) == count);
     struct binding b;
     unsigned int one = 0; /* no array: db_many may have set one on this statement */
     mysql_stmt_attr_set(stmt, STMT_ATTR_ARRAY_SIZE, &one);
@@ -669,12 +668,10 @@ static enum err run_bulk(struct db *db, MYSQL_STMT *stmt, const struct db_value 
 
 enum err db_many(struct db *db, size_t statement, const struct db_value *params, size_t rows, size_t count)
 {
-    CG_ASSERT(count <= DB_MAX_PARAMS);
     MYSQL_STMT *stmt = NULL;
-    enum err err = prepare(db, statement, &stmt);
+    enum err err = prepare(db, statement, count, &stmt);
     if (err)
         return err;
-    CG_ASSERT(mysql_stmt_param_count(stmt) == count);
     if (rows > 1 && bulk_supported(db)) {
         db->written = true;
         return run_bulk(db, stmt, params, rows, count);
