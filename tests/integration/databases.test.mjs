@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import mysql from 'mysql2/promise';
-import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
+import { assertSameList, assertWhole, gather, settle, unique } from './lib/client.mjs';
 import { Copy, Own, Talk } from './lib/databases.mjs';
 import { NO_RATES, Stack, eventually, request } from './lib/stack.mjs';
 
@@ -31,12 +31,7 @@ describe('a primary and its replica', () => {
     await two.start(...two.args(2), '--read-only=1');
     await one.start(...one.args(1), '--gtid-strict-mode=0');
     await two.follow(one);
-    const roomName = unique('room');
-    for (const relay of [1, 2, 0]) {
-      const seat = await eventually(() => enter(stack, roomName, unique('nick')), 'REST to have the database again');
-      people.push(await Client.join(stack, seat, { relay }));
-    }
-    await settle(...people);
+    people.push(...await gather(stack));
   });
   after(async () => {
     await stack?.remove();

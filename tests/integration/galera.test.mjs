@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
+import { Client, assertSameList, assertWhole, gather, settle, unique } from './lib/client.mjs';
 import { Copy, Own, Talk } from './lib/databases.mjs';
 import { Stack, eventually, freePort, request } from './lib/stack.mjs';
 
@@ -53,12 +53,7 @@ describe('a cluster of three',
       await synced(nodes[n], n + 1);
     }
     for (const node of nodes) await synced(node, 3);
-    const roomName = unique('room');
-    for (const relay of [1, 2, 0]) {
-      const seat = await eventually(() => enter(stack, roomName, unique('nick')), 'REST to have the database again');
-      people.push(await Client.join(stack, seat, { relay }));
-    }
-    await settle(...people);
+    people.push(...await gather(stack));
   });
   after(async () => {
     await stack?.remove();

@@ -1,6 +1,7 @@
 // A client of the chatroom, as the article's page is one: createChatroom over REST, then a WebSocket with both ids in its
 // query.
 import assert from 'node:assert/strict';
+import { eventually } from './http.mjs';
 import { Socket, assertSameList, unique } from './socket.mjs';
 
 export { assertSameList, unique };
@@ -106,6 +107,17 @@ export class Client extends Socket {
     this.queryLogs();
     return (await this.next('logs')).data;
   }
+}
+
+/** People in one room, one each at relays 1 and 2 and one through nginx, as soon as REST has a database again. */
+export async function gather(stack) {
+  const people = [], roomName = unique('room');
+  for (const relay of [1, 2, 0]) {
+    const seat = await eventually(() => enter(stack, roomName, unique('nick')), 'REST to have the database again');
+    people.push(await Client.join(stack, seat, { relay }));
+  }
+  await settle(...people);
+  return people;
 }
 
 /**

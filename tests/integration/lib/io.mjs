@@ -1,6 +1,7 @@
 // The official Socket.IO client, with everything that happened to it kept, so that a test waits for what it tells of.
 import { io } from 'socket.io-client';
 import { request, DEADLINE_MS } from './http.mjs';
+import { waitFor } from './waiting.mjs';
 
 export { unique } from './socket.mjs';
 
@@ -97,31 +98,10 @@ export class IoClient {
 
   /** Resolves with the predicate's first truthy value, asked again whenever something has happened. */
   until(predicate, what = String(predicate)) {
-    return new Promise((resolve, reject) => {
-      const end = (settle, value) => {
-        this.waiters.delete(look);
-        clearTimeout(timer);
-        settle(value);
-      };
-      const look = () => {
-        try {
-          const value = predicate(this);
-          if (value) end(resolve, value);
-        } catch (error) {
-          end(reject, error);
-        }
-      };
-      const timer = setTimeout(() => {
-        const last = this.events.slice(-5).map((event) => JSON.stringify(event).slice(0, 200)).join('\n');
-        end(reject,
-          new Error(
-            `waited in vain for ${what}; disconnected by '${this.disconnects}', ` +
-            `refused by '${this.refusals.map((e) => e.message)}'; ` +
-          `the last of ${this.events.length} events:\n${last}`));
-      }, DEADLINE_MS);
-      this.waiters.add(look);
-      look();
-    });
+    const seen = () => `; disconnected by '${this.disconnects}', refused by '${this.refusals.map((e) => e.message)}'; ` +
+      `the last of ${this.events.length} events:\n` +
+      this.events.slice(-5).map((event) => JSON.stringify(event).slice(0, 200)).join('\n');
+    return waitFor(this, predicate, what, { seen });
   }
 
   /** The arguments of all events of that name so far. */

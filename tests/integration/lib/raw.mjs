@@ -2,6 +2,7 @@
 import crypto from 'node:crypto';
 import net from 'node:net';
 import { DEADLINE_MS } from './http.mjs';
+import { waitFor } from './waiting.mjs';
 
 /** A WebSocket frame (RFC 6455 section 5.2). `length` may lie about the payload: a number or a BigInt. */
 export function frame(opcode, payload = '', { fin = true, rsv = 0, masked = true, length } = {}) {
@@ -91,21 +92,8 @@ export class Raw {
   }
 
   until(predicate, what) {
-    return new Promise((resolve, reject) => {
-      const end = (settle, value) => {
-        this.waiters.delete(look);
-        clearTimeout(timer);
-        settle(value);
-      };
-      const look = () => {
-        const value = predicate(this);
-        if (value) end(resolve, value);
-        else if (this.over) end(reject, new Error(`closed while waiting for ${what}; got ${this.text.slice(0, 300)}`));
-      };
-      const timer = setTimeout(() => end(reject, new Error(`waited in vain for ${what}`)), DEADLINE_MS);
-      this.waiters.add(look);
-      look();
-    });
+    return waitFor(this, predicate, what,
+      { over: () => this.over && 'closed', seen: () => `; got ${this.text.slice(0, 300)}` });
   }
 
   /** Resolves once the other side has ended the connection. */

@@ -5,6 +5,7 @@ import http from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import WebSocket from 'ws';
 import { DEADLINE_MS } from './http.mjs';
+import { waitFor } from './waiting.mjs';
 
 let counter = 0;
 /** A text that occurs nowhere else. */
@@ -70,32 +71,10 @@ export class Socket {
 
   /** Resolves with the predicate's first truthy value, asked again after every frame. */
   until(predicate, what = String(predicate), deadlineMs = DEADLINE_MS) {
-    return new Promise((resolve, reject) => {
-      const end = (settle, value) => {
-        this.waiters.delete(look);
-        clearTimeout(timer);
-        settle(value);
-      };
-      const look = () => {
-        let value;
-        try {
-          value = predicate(this);
-        } catch (error) {
-          return end(reject, error);
-        }
-        if (value) return end(resolve, value);
-        if (this.closeInfo) {
-          const { code, reason } = this.closeInfo;
-          end(reject, new Error(`closed with ${code} '${reason}' while waiting for ${what}`));
-        }
-      };
-      const timer = setTimeout(() => {
-        const last = this.events.slice(-5).map((event) => JSON.stringify(event).slice(0, 300)).join('\n');
-        end(reject, new Error(`waited in vain for ${what}; the last of ${this.events.length} events:\n${last}`));
-      }, deadlineMs);
-      this.waiters.add(look);
-      look();
-    });
+    const over = () => this.closeInfo && `closed with ${this.closeInfo.code} '${this.closeInfo.reason}'`;
+    const seen = () => `; the last of ${this.events.length} events:\n` +
+      this.events.slice(-5).map((event) => JSON.stringify(event).slice(0, 300)).join('\n');
+    return waitFor(this, predicate, what, { deadlineMs, over, seen });
   }
 
   /** The next event (after the one that it gave last) for which match holds. */
