@@ -294,8 +294,8 @@ static const struct setting rows[] = {
     ROW_CHOICE(
         doors,
         REST | RELAY, "all", "all|token",
-        "all: the doors are open as their tutorials have it. token: no door lets anybody in without a token of a "
-        "user of the application, who it then is."),
+        "all: the front ends are open, as their tutorials have it. token: each front end needs a token of a user of "
+        "the application, and acts as that user."),
     ROW_CHOICE(
         signup, REST, "off", "open|invite|off",
         "Who may make an account of Chaguan's own (POST /v1/signup): anybody, who has an invite (chaguan invite add), "

@@ -1,4 +1,4 @@
-/* hub_listener.h: rooms that are kept without anybody in them, for a listener or for who comes back. */
+/* hub_listener.h: rooms that are kept without anybody in them, for a listener or for clients that reconnect. */
 #ifndef CG_TESTS_HUB_LISTENER_H
 #define CG_TESTS_HUB_LISTENER_H
 

@@ -156,7 +156,7 @@ static void check_asked(const char *words)
         assert_string_equal(asked[0].text, words);
 }
 
-/* ---- the hub, and all that it is told ---- */
+/* ---- the hub, and what it is called with ---- */
 
 static struct buf told;
 static struct session one_session;

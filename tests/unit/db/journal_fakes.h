@@ -1,4 +1,4 @@
-/* journal_fakes.h: the journal between a loop and a database that answers as it is told to. */
+/* journal_fakes.h: the journal between a loop and a database whose answers the test controls. */
 #ifndef CG_TESTS_JOURNAL_FAKES_H
 #define CG_TESTS_JOURNAL_FAKES_H
 

@@ -1,7 +1,7 @@
-/* account_fakes.h: users, friendships and spaces that do as they are told, and passwords that cost nothing, for the
+/* account_fakes.h: users, friendships and spaces controlled by the test, and passwords that cost nothing, for the
  * tests of the friend chat and the spaces. Beside rest_fakes.h; a test includes both once. */
-#ifndef CG_TESTS_DOOR_FAKES_H
-#define CG_TESTS_DOOR_FAKES_H
+#ifndef CG_TESTS_ACCOUNT_FAKES_H
+#define CG_TESTS_ACCOUNT_FAKES_H
 
 #include "rest_fakes.h"
 

@@ -1,5 +1,5 @@
-/* rest_fakes.h: a database and a Redis that do as they are told, for the tests of rest/. They take the
- * place of store.c and presence.c when the test is linked, so a test includes this once. */
+/* rest_fakes.h: a database and a Redis controlled by the test, for the tests of rest/. They take the
+ * place of store.c and redis_client.c when the test is linked, so a test includes this once. */
 #ifndef CG_TESTS_REST_FAKES_H
 #define CG_TESTS_REST_FAKES_H
 

@@ -70,13 +70,13 @@ void http_reply_text(struct http_call *call, unsigned status, const char *text)
     http_reply(call, status, "text/plain", "", str_of(text));
 }
 
-static bool shut; /* the doors: of a layer that does not see to tokens */
+static bool shut; /* doors = token, for a layer that does not check tokens */
 
 enum token_refusal protocol_read_token(const struct request *request, struct token *out)
 {
     (void)request;
     *out = (struct token){0};
-    return TOKEN_MISSING; /* doors are open */
+    return TOKEN_MISSING; /* no token is needed */
 }
 
 bool protocol_is_shut(const struct settings *of, const char *name, bool sees, const struct request *request,
