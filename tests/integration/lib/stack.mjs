@@ -11,6 +11,8 @@ import mysql from 'mysql2/promise';
 import { request, post, eventually, DEADLINE_MS } from './http.mjs';
 
 export const top = fileURLToPath(new URL('../../../', import.meta.url));
+/** The programs are sanitized ones. These keep what was freed for a while, so how much memory they take says nothing. */
+export const sanitized = Boolean(process.env.SANITIZER_REPORTS);
 export const bin = path.resolve(process.env.CG_BIN ?? path.join(top, 'build'));
 /** For a suite some of whose clients say more than one may, because something else is tested with it. */
 export const NO_RATES = { rate_connection: 0, rate_connection_bytes: 0, rate_user: 0, rate_user_bytes: 0,
