@@ -785,8 +785,41 @@ enum err settings_load(struct settings *settings, const char *file, char *const 
     return err;
 }
 
+/* Threads may be reading it for as long as they like; an operator changes secrets a few times in a process's life. */
+struct settings_retired {
+    struct settings_retired *next;
+    char *text;
+};
+
+void settings_renew(struct settings *settings, struct settings *fresh, settings_renewed_fn *fn, void *arg)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        if (rows[i].kind != SECRET)
+            continue;
+        char **field = text_field(settings, &rows[i]), **renewed = text_field(fresh, &rows[i]);
+        if (!strcmp(*field, *renewed))
+            continue;
+        struct settings_retired *retired = mem_zalloc(sizeof *retired);
+        *retired = (struct settings_retired){settings->retired, *field};
+        settings->retired = retired;
+        __atomic_store_n(field, mem_strdup(*renewed), __ATOMIC_RELEASE);
+        fn(arg, rows[i].name);
+    }
+}
+
+static void free_retired(struct settings *settings)
+{
+    for (struct settings_retired *retired; (retired = settings->retired);) {
+        settings->retired = retired->next;
+        explicit_bzero(retired->text, strlen(retired->text));
+        free(retired->text);
+        free(retired);
+    }
+}
+
 void settings_fini(struct settings *settings)
 {
+    free_retired(settings);
     for (size_t i = 0; i < ROWS; i++) {
         if (!is_text(rows[i].kind))
             continue;

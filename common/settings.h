@@ -87,7 +87,8 @@ struct settings {
 
     /* Of the settings that are secrets, in the order of the table: the file that was given as NAME_file, or NULL. */
     char *secret_files[SETTINGS_SECRETS];
-    uint64_t old_names; /* which rows of settings_renamed.h were given by their old name */
+    struct settings_retired *retired; /* secrets that settings_renew has replaced */
+    uint64_t old_names;               /* which rows of settings_renamed.h were given by their old name */
 };
 
 /* Reads defaults, then `file` (NULL: none), then the environment, then `count` texts "name=value".
@@ -95,6 +96,18 @@ struct settings {
 enum err settings_load(struct settings *settings, const char *file, char *const *sets, int count,
                        char why[256]) CG_MUST_CHECK;
 void settings_fini(struct settings *settings);
+
+/* A secret, which settings_renew may replace meanwhile: `field` is &settings->db_password or the like. What it returns stays
+ * valid as long as the settings. Any thread. */
+static inline const char *settings_secret(char *const *field)
+{
+    return __atomic_load_n(field, __ATOMIC_ACQUIRE);
+}
+
+/* Takes over the secrets of `fresh` that differ, and calls `fn` with the name of each. Everything else stays as it was. The
+ * former texts stay valid. One thread at a time; others may read secrets with settings_secret meanwhile. */
+typedef void settings_renewed_fn(void *arg, const char *name);
+void settings_renew(struct settings *settings, struct settings *fresh, settings_renewed_fn *fn, void *arg);
 
 /* Whether every connection needs a token of an application's user (doors = token). */
 static inline bool settings_doors_closed(const struct settings *settings)

@@ -4,7 +4,9 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/keyring.h"
+#include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 
 #include <errno.h>
 #include <jwt.h>
@@ -21,6 +23,17 @@ static const int64_t LATEST_S = INT64_C(253402300799); /* 9999-12-31: keeps sums
 #define USER_PREFIX "user_"
 
 /* ---- keys ---- */
+
+struct str token_secret(const struct token_keys *keys)
+{
+    const char *secret = __atomic_load_n(&keys->secret, __ATOMIC_ACQUIRE);
+    return secret ? str_of(secret) : STR("");
+}
+
+static EVP_PKEY *public_of(const struct token_keys *keys)
+{
+    return __atomic_load_n(&keys->public, __ATOMIC_ACQUIRE);
+}
 
 /* NULL if `pem` holds no RSA public key. */
 static EVP_PKEY *read_rsa(struct str pem)
@@ -61,7 +74,7 @@ static enum err read_pem(const char *path, struct token_keys *keys, char why[256
 static enum err keep_apart(const struct token_keys *keys, const struct key_set *set, char why[256])
 {
     for (size_t i = 0; set && i < set->count; i++) {
-        if (set->keys[i].alg == KEY_HS256 && token_same(set->keys[i].secret, keys->secret)) {
+        if (set->keys[i].alg == KEY_HS256 && token_same(set->keys[i].secret, token_secret(keys))) {
             snprintf(why, 256, "app_keys: a key is the same as jwt_secret");
             return ERR_INVALID;
         }
@@ -72,13 +85,15 @@ static enum err keep_apart(const struct token_keys *keys, const struct key_set *
 /* Our own keys, and the rules that the application's have to keep. */
 static enum err load_own(const struct settings *settings, struct token_keys *keys, char why[256])
 {
-    *keys = (struct token_keys){.secret = str_of(settings->jwt_secret),
+    *keys = (struct token_keys){.settings = settings,
+                                .secret = settings_secret(&settings->jwt_secret),
                                 .audience = settings->jwt_audience,
                                 .ttl_ms = settings->jwt_ttl_ms,
                                 .app_audience = settings->app_audience,
                                 .media_url = settings->media_url};
-    if (keys->secret.len && keys->secret.len < TOKEN_SECRET_MIN) {
-        snprintf(why, 256, "jwt_secret: has %zu bytes, at least %d are needed", keys->secret.len, TOKEN_SECRET_MIN);
+    size_t len = token_secret(keys).len;
+    if (len && len < TOKEN_SECRET_MIN) {
+        snprintf(why, 256, "jwt_secret: has %zu bytes, at least %d are needed", len, TOKEN_SECRET_MIN);
         return ERR_INVALID;
     }
     if (settings->jwt_public_key && *settings->jwt_public_key && read_pem(settings->jwt_public_key, keys, why))
@@ -111,8 +126,36 @@ enum err token_keys_load(const struct settings *settings, struct token_keys *key
     return err;
 }
 
+/* A thread may be at work with it: kept to the end. There is one for each time that an operator changes the key. */
+struct token_retired {
+    struct token_retired *next;
+    EVP_PKEY *key;
+};
+
+static void reload_public(struct token_keys *keys)
+{
+    struct token_keys fresh = {0};
+    char why[256];
+    if (!keys->public)
+        return; /* there is no such setting */
+    if (read_pem(keys->settings->jwt_public_key, &fresh, why)) {
+        metric_inc(METRIC_TOKEN_KEYS_FAILED);
+        log_error("keys.not_read", "msg=\"%s\" note=\"the key of before stays\"", why);
+    } else if (EVP_PKEY_eq(fresh.public, keys->public) != 1) {
+        struct token_retired *retired = mem_zalloc(sizeof *retired);
+        *retired = (struct token_retired){keys->retired, keys->public};
+        keys->retired = retired;
+        __atomic_store_n(&keys->public, fresh.public, __ATOMIC_RELEASE);
+        log_info("keys.renewed", "name=jwt_public_key");
+        return;
+    }
+    EVP_PKEY_free(fresh.public);
+}
+
 void token_keys_reload(struct token_keys *keys)
 {
+    __atomic_store_n(&keys->secret, settings_secret(&keys->settings->jwt_secret), __ATOMIC_RELEASE);
+    reload_public(keys);
     keyring_reload(keys->app);
 }
 
@@ -120,6 +163,11 @@ void token_keys_fini(struct token_keys *keys)
 {
     keyring_free(keys->app);
     EVP_PKEY_free(keys->public);
+    for (struct token_retired *retired; (retired = keys->retired);) {
+        keys->retired = retired->next;
+        EVP_PKEY_free(retired->key);
+        free(retired);
+    }
     *keys = (struct token_keys){0};
 }
 
@@ -134,7 +182,8 @@ enum err token_make(const struct token_keys *keys, const char *user_id, uint32_t
                     int64_t *expires_unix_s)
 {
     jwt_t *jwt;
-    if (!keys->secret.len)
+    struct str secret = token_secret(keys);
+    if (!secret.len)
         return ERR_NOT_FOUND;
     int64_t now_s = clock_wall_ms() / 1000, end_s = now_s + keys->ttl_ms / 1000;
     if (jwt_new(&jwt))
@@ -142,7 +191,7 @@ enum err token_make(const struct token_keys *keys, const char *user_id, uint32_t
     bool fine = !jwt_add_grant(jwt, "sub", user_id) && !jwt_add_grant(jwt, "aud", keys->audience) &&
                 !jwt_add_grant_int(jwt, "iat", now_s) && !jwt_add_grant_int(jwt, "exp", end_s) &&
                 !jwt_add_grant_int(jwt, "cg_gen", (long)generation) &&
-                !jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)keys->secret.ptr, (int)keys->secret.len);
+                !jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)secret.ptr, (int)secret.len);
     char *text = fine ? jwt_encode_str(jwt) : NULL;
     if (!text) {
         jwt_free(jwt);
@@ -277,8 +326,8 @@ static bool is_signed(const struct parts *parts, const char *text, struct str ca
 
 static bool is_own(const struct token_keys *keys, const struct parts *parts, const char *text, struct str called)
 {
-    const struct key secret = {.alg = KEY_HS256, .secret = keys->secret};
-    const struct key pair = {.alg = KEY_RS256, .public = keys->public};
+    const struct key secret = {.alg = KEY_HS256, .secret = token_secret(keys)};
+    const struct key pair = {.alg = KEY_RS256, .public = public_of(keys)};
     return is_signed(parts, text, called, &secret) || is_signed(parts, text, called, &pair);
 }
 
@@ -296,7 +345,7 @@ static enum token_refusal find_kind(const struct token_keys *keys, const struct 
     if (!key && set && !kid.len && set->count == 1)
         key = &set->keys[0];
     *of_app = key && is_signed(parts, text, called, key);
-    bool known = key || (!set && (keys->secret.len || keys->public));
+    bool known = key || (!set && (token_secret(keys).len || public_of(keys)));
     keyring_give_back(keys->app, set);
     if (*of_app || is_own(keys, parts, text, called))
         return TOKEN_GOOD;

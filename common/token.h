@@ -24,11 +24,13 @@ enum {
 
 struct keyring;
 
-/* Loaded at the start and constant afterwards, except for the keys in the keyring. Any thread may use it. */
+/* Loaded at the start. Any thread may use it; token_keys_reload may replace keys meanwhile. */
 struct token_keys {
-    struct str secret;          /* HS256; empty: none are issued or accepted. Borrowed from the settings. */
-    struct evp_pkey_st *public; /* RS256; NULL: none are accepted. Owned. */
-    const char *audience;       /* borrowed from the settings, as the texts below */
+    const struct settings *settings; /* borrowed, as the texts */
+    const char *secret;              /* HS256: see token_secret */
+    struct evp_pkey_st *public;      /* RS256; NULL: none are accepted. Owned. */
+    struct token_retired *retired;   /* public keys that were replaced */
+    const char *audience;            /* borrowed from the settings, as the texts below */
     int64_t ttl_ms;
     struct keyring *app; /* the application's; NULL: it has none. Owned. */
     const char *app_audience, *media_url;
@@ -41,7 +43,10 @@ enum err token_keys_load(const struct settings *settings, struct token_keys *key
 /* The same, but keeps nothing, starts nothing and does not ask the URL. */
 enum err token_keys_check(const struct settings *settings, char why[256]) CG_MUST_CHECK;
 void token_keys_fini(struct token_keys *keys);
-/* On SIGHUP: has the application's keys read again, without waiting. */
+/* The key of our own tokens as it is now; empty: none are issued or accepted. Any thread. */
+struct str token_secret(const struct token_keys *keys);
+/* On SIGHUP, after program_renew: takes the settings' jwt_secret, reads jwt_public_key again, and has the application's
+ * keys read again, without waiting. A key that cannot be used is logged, and the former stays. One thread at a time. */
 void token_keys_reload(struct token_keys *keys);
 
 /* Appends a token for the user with that public id, with the generation of their rights (common/rights.h), and sets

@@ -77,11 +77,12 @@ static const struct program_info info = {
     .check = check,
     .program = PROGRAM_RELAY,
     .synopsis = "[options]",
-    .about = "Holds the clients' connections: WebSockets, streams, held polls. Any number of relays work\n"
-             "side by side. SIGTERM and SIGINT ask the clients to go elsewhere and end; SIGHUP opens the log\n"
-             "file again. It waits for a database and a Redis that are not there yet. Exit status: 0 ended\n"
-             "cleanly; 1 a port, a socket or the database's tables cannot be used; 2 bad command line or\n"
-             "setting.",
+    .about =
+        "Holds the clients' connections: WebSockets, streams, held polls. Any number of relays work\n"
+        "side by side. SIGTERM and SIGINT ask the clients to go elsewhere and end; SIGHUP opens the log\n"
+        "file and reads the secrets and the keys of tokens again. It waits for a database and a Redis that are not there yet. Exit status: 0 ended\n"
+        "cleanly; 1 a port, a socket or the database's tables cannot be used; 2 bad command line or\n"
+        "setting.",
 };
 
 /* ---- what the parts tell each other ---- */
@@ -235,6 +236,7 @@ static void on_hang_up(uv_signal_t *handle, int number)
     struct relay *relay = handle->data;
     (void)number;
     log_reopen();
+    program_renew(&relay->settings);
     token_keys_reload(&relay->tokens);
     log_info("log.reopened", "pid=%d", (int)getpid());
 }

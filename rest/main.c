@@ -34,9 +34,16 @@ static unsigned waiting_for_passwords(const struct settings *settings)
     return (unsigned)(settings->password_waiting < most ? settings->password_waiting : most ? most : 1);
 }
 
-static void read_keys_anew(void *tokens)
+struct renewal {
+    struct settings *settings;
+    struct token_keys *tokens;
+};
+
+static void on_hang_up(void *arg)
 {
-    token_keys_reload(tokens);
+    const struct renewal *renewal = arg;
+    program_renew(renewal->settings);
+    token_keys_reload(renewal->tokens);
 }
 
 /* From the start to the end; frees nothing of the caller's. Returns the exit status. */
@@ -62,7 +69,8 @@ static int serve(struct settings *settings, struct token_keys *tokens, struct re
     }
     log_info("ready", "version=%s socket=%s threads=%lld", CHAGUAN_VERSION, settings->rest_socket,
              (long long)settings->rest_threads);
-    program_wait(&signals, read_keys_anew, tokens);
+    struct renewal renewal = {settings, tokens};
+    program_wait(&signals, on_hang_up, &renewal);
     server_stop(server);
     password_stop();
     log_info("end", "status=0");

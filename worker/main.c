@@ -18,7 +18,8 @@
 static const char about[] = "Carries on what the others have stored: follows the feed, which they write with the\n"
                             "setting feed, for each consumer below. Any number may run, here and elsewhere: each\n"
                             "consumer is with one of them, and goes on with another when that one ends or hangs.\n"
-                            "Ends cleanly on SIGTERM and SIGINT, opens its log again on SIGHUP. Waits for a database\n"
+                            "Ends cleanly on SIGTERM and SIGINT, opens its log and reads the secrets again on\n"
+                            "SIGHUP. Waits for a database\n"
                             "that is not there yet. Exit status: 0 ended cleanly; 1 the socket or the database's\n"
                             "tables cannot be used; 2 bad command line or setting.\n\n"
                             "Consumers:\n";
@@ -70,6 +71,11 @@ static int refuse(const struct settings *settings, const char *why)
     return program_refuse(settings, "chaguan-worker", why);
 }
 
+static void on_hang_up(void *settings)
+{
+    program_renew(settings);
+}
+
 static enum err check(const struct settings *settings, char why[256])
 {
     if (!settings->search || settings->feed)
@@ -93,7 +99,7 @@ static int serve(struct settings *settings)
     if (ready) {
         log_info("ready", "version=%s feed=%s consumers=%zu", CHAGUAN_VERSION, settings->feed ? "on" : "off",
                  consumer_count);
-        program_wait(&signals, NULL, NULL);
+        program_wait(&signals, on_hang_up, settings);
     }
     if (status)
         status_stop(status);

@@ -183,7 +183,7 @@ static redisContext *connect_to(struct redis_sync *sync, const struct endpoint *
 static redisContext *connect_to_master(struct redis_sync *sync, const struct endpoint *at)
 {
     const struct settings *settings = sync->shared->settings;
-    redisContext *redis = connect_to(sync, at, settings->redis_timeout_ms, settings->redis_password);
+    redisContext *redis = connect_to(sync, at, settings->redis_timeout_ms, settings_secret(&settings->redis_password));
     redisReply *role = redis ? shake(sync, redis, at, redisCommand(redis, "ROLE")) : NULL;
     if (!role)
         return NULL;
@@ -198,7 +198,7 @@ static bool ask_sentinel(struct redis_sync *sync, const struct endpoint *sentine
 {
     const struct settings *settings = sync->shared->settings;
     int64_t ms = settings->redis_timeout_ms / REDIS_SENTINEL_SHARE;
-    redisContext *redis = connect_to(sync, sentinel, ms, settings->redis_sentinel_password);
+    redisContext *redis = connect_to(sync, sentinel, ms, settings_secret(&settings->redis_sentinel_password));
     redisReply *reply = NULL;
     if (redis)
         reply = shake(sync, redis, sentinel, redisCommand(redis, "SENTINEL get-master-addr-by-name %s", name));

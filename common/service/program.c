@@ -131,12 +131,20 @@ static void set_own(const struct program_option *own)
         *own->flag = true;
 }
 
+/* What the command line has given, to be read again: program_renew. */
+static struct {
+    const struct program_info *info;
+    const char *file;
+    char *sets[MAX_SETS];
+    int count;
+} given;
+
 int program_start(const struct program_info *info, int argc, char **argv, struct settings *settings,
                   const char *log_name)
 {
     struct option options[MAX_OPTIONS];
     const char *file = NULL;
-    char *sets[MAX_SETS];
+    char **sets = given.sets;
     int count = 0, action = 0;
     list_options(info, options);
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -160,6 +168,9 @@ int program_start(const struct program_info *info, int argc, char **argv, struct
         }
     }
     char why[256];
+    given.info = info;
+    given.file = file;
+    given.count = count;
     if (config_load(settings, file, sets, count, why)) {
         fprintf(stderr, "%s%s: %s\n", log_priority(LOG_ERROR), info->name, why);
         exit(PROGRAM_WRONG);
@@ -187,6 +198,27 @@ int program_start(const struct program_info *info, int argc, char **argv, struct
         refuse_setting(info, settings, why);
     settings_each_old_name(settings, log_old_name, NULL);
     return optind;
+}
+
+static void log_renewed(void *arg, const char *name)
+{
+    (void)arg;
+    log_info("settings.renewed", "name=%s", name);
+}
+
+void program_renew(struct settings *settings)
+{
+    struct settings fresh;
+    char why[256];
+    enum err err = config_load(&fresh, given.file, given.sets, given.count, why);
+    if (!err) {
+        err = check(given.info, &fresh, log_warning, why);
+        if (!err)
+            settings_renew(settings, &fresh, log_renewed, NULL);
+        settings_fini(&fresh);
+    }
+    if (err)
+        log_error("settings.not_renewed", "msg=\"%s\" note=\"the secrets of before stay\"", why);
 }
 
 enum err program_write_file(const char *path, const char *text)

@@ -41,6 +41,10 @@ int program_start(const struct program_info *info, int argc, char **argv, struct
 /* Blocks SIGTERM, SIGINT and SIGHUP, for programs whose main thread only waits. Call it before any thread is started,
  * so that only program_wait receives them. */
 void program_block_signals(sigset_t *signals);
+/* On SIGHUP: reads the settings again, from where program_start had them, and takes over the secrets in them, unless something
+ * in them is wrong. Says in the log which, or why not. The program_info of program_start must still be there. */
+void program_renew(struct settings *settings);
+
 /* Waits until the database and Redis answer, and says in the log what it waits for. Returns -1 when they do; else the exit
  * status, with the reason told and the log closed: 0 after SIGTERM or SIGINT, 1 for a database whose tables are not this
  * program's, 2 for a server that does not let us in. Call it with the signals blocked or not: it takes them in either case,

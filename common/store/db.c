@@ -337,8 +337,8 @@ static bool open_connection(struct db *db, const struct endpoint *address)
     mysql_options(db->mysql, MYSQL_INIT_COMMAND, session);
     mysql_options(db->mysql, MYSQL_INIT_COMMAND, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
     const char *socket = address->port ? NULL : address->host;
-    if (mysql_real_connect(db->mysql, socket ? NULL : address->host, settings->db_user, settings->db_password,
-                           settings->db_name, (unsigned)address->port, socket,
+    if (mysql_real_connect(db->mysql, socket ? NULL : address->host, settings->db_user,
+                           settings_secret(&settings->db_password), settings->db_name, (unsigned)address->port, socket,
                            CLIENT_MULTI_STATEMENTS | CLIENT_FOUND_ROWS))
         return true;
     remember(db, mysql_errno(db->mysql), mysql_error(db->mysql));

@@ -217,7 +217,7 @@ static void on_role(void *arg, const struct redisReply *reply)
 static void connect_to(struct bus_server *server, const char *numeric)
 {
     struct bus_common *bus = server->bus;
-    const char *password = bus->settings->redis_password;
+    const char *password = settings_secret(&bus->settings->redis_password);
     int port = server->found.port;
     server->search = SEARCH_NONE;
     server->beat_seen_ms = server->answered_ms = clock_mono_ms();
@@ -271,7 +271,7 @@ static void ask(struct bus_server *server, const char *numeric)
     server->asking_since_ms = clock_mono_ms();
     server->answered = false;
     if (redis_link_open(&server->ask, bus->loop, numeric, sentinel_of(server)->port,
-                        bus->settings->redis_sentinel_password))
+                        settings_secret(&bus->settings->redis_sentinel_password)))
         redis_link_ask(&server->ask, on_told, server, 3, args, lengths);
     else
         server->ask.lost = "connect";

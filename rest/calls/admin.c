@@ -15,7 +15,7 @@ int admin_check(struct call *call)
 {
     static const char scheme[] = "Bearer ";
     const size_t len = sizeof scheme - 1;
-    struct str wanted = str_of(call->backends->settings->admin_token);
+    struct str wanted = str_of(settings_secret(&call->backends->settings->admin_token));
     struct str given = call->request->authorization;
     if (!wanted.len) {
         call->error = "the admin calls are off (setting admin_token)";

@@ -57,7 +57,7 @@ static int read_credentials(struct call *call, struct str *name, struct str *pas
         return call_refuse(call, 400, "bad_argument", "name is missing, or no text");
     if (!json_get_string(call->object, "password", password) || !password_ok(*password))
         return call_refuse(call, 400, "bad_argument", "password has 6 to 256 bytes");
-    if (!call->backends->tokens->secret.len)
+    if (!token_secret(call->backends->tokens).len)
         return call_refuse(call, 501, "no_tokens", "accounts need jwt_secret, so that tokens can be given out");
     return 200;
 }

@@ -140,7 +140,7 @@ static enum err with_password(struct call *call, enum store_realm realm, struct 
     struct limiter_attempt attempt;
     if (!password_ok(password))
         return call_deny(call, REFUSAL_PASSWORD_FORM);
-    if (!call->backends->tokens->secret.len)
+    if (!token_secret(call->backends->tokens).len)
         return call_deny(call, REFUSAL_PASSWORDS_OFF);
     if (limiter_begin(&attempt, call->backends, realm, name, call->request->remote, &call->retry_after_s))
         return call_deny(call, REFUSAL_ATTEMPTS);

@@ -7,7 +7,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { Stack, bin, eventually, run, top } from './lib/stack.mjs';
+import { Client, enter, unique } from './lib/client.mjs';
+import { Player, claimsOf, login, makeToken, newSpace, read, settle } from './lib/spaces.mjs';
+import { Stack, bin, eventually, request, run, top } from './lib/stack.mjs';
 
 const SERVERS = ['relay', 'rest', 'worker'];
 const program = (name) => path.join(bin, `chaguan-${name}`);
@@ -301,4 +303,75 @@ describe('with servers', () => {
   }
 
   it('afterwards everything is in order', () => stack.checkAndStop());
+});
+
+describe('rotating secrets', () => {
+  let stack, user, space;
+  const parts = ['relay1', 'rest', 'worker1'];
+  before(async () => {
+    stack = await Stack.start({ relays: 1 });
+    user = await login(stack);
+    space = await newSpace(stack, user);
+  });
+  after(() => stack?.remove());
+  const admin = async (token) => (await request(`${stack.url}/api/io/counts`, { headers: { Authorization: `Bearer ${token}` } })).status;
+  const occurrences = (text, part) => stack.read(`${part}.log`).split(text).length - 1;
+  /** Changes the file, as an administrator does, has all parts read it, and waits until each has said `said` once more. */
+  const change = async (setting, line, said) => {
+    const text = stack.read('chaguan.conf');
+    fs.writeFileSync(stack.file('chaguan.conf'), text.replace(new RegExp(`^${setting} = .*$`, 'm'), line));
+    const before = Object.fromEntries(Object.keys(said).map((part) => [part, occurrences(said[part], part)]));
+    for (const part of parts) process.kill(stack.pid(part), 'SIGHUP');
+    await eventually(() => Object.keys(said).every((part) => occurrences(said[part], part) > before[part]), `${setting} to be read`);
+  };
+  const renewed = (setting, of) => Object.fromEntries(of.map((part) => [part, `event=settings.renewed name=${setting}`]));
+
+  it('the admin token: the former one is refused, and the new one opens', async () => {
+    const former = stack.config().admin_token, next = 'a-new-token-of-the-administrator';
+    await change('admin_token', `admin_token = ${next}`, renewed('admin_token', ['rest']));
+    assert.deepEqual([await admin(former), await admin(next)], [401, 200]);
+  });
+
+  it('the key of tokens, now in a file: in the REST process and in the relay', async () => {
+    await change('jwt_secret', `jwt_secret_file = ${owned('jwt', `${'k'.repeat(40)}\n`)}`, renewed('jwt_secret', ['rest', 'relay1']));
+    assert.equal((await read(stack, `spaces/${space.roomId}`, user)).status, 401);
+    assert.equal((await Player.at(stack, space, user).closed).code, 1006, 'its handshake is refused');
+    const again = { userId: user.userId, token: makeToken(claimsOf(user.userId), 'k'.repeat(40)) };
+    assert.equal((await read(stack, `spaces/${space.roomId}`, again)).status, 200);
+    const fresh = await login(stack);
+    const own = await newSpace(stack, fresh), player = await Player.enter(stack, own, fresh);
+    await settle(player);
+    await player.close();
+  });
+
+  it('the password of the database: connections made from then on have it', async () => {
+    const next = 'a-new-password-of-the-database';
+    stack.keepSecret(next);
+    await stack.must('sql', '-e', `ALTER USER chaguan_app@localhost IDENTIFIED BY '${next}'`);
+    await change('db_password', `db_password = ${next}`, renewed('db_password', parts));
+    const ids = (await stack.sql("SELECT id FROM information_schema.processlist WHERE user = 'chaguan_app'")).map((row) => row.id);
+    assert.ok(ids.length > 3);
+    for (const id of ids) await stack.script('sql', '-e', `KILL ${id}`); // one of them is the one that asked
+    const client = await Client.join(stack, await enter(stack, unique('room'), unique('nick')));
+    await client.heard(client.say(unique('with the new password')));
+    await client.close();
+    for (const part of parts) assert.ok(!stack.read(`${part}.log`).includes('Access denied'), part);
+  });
+
+  it('a change that is wrong is told, and the secrets of before stay', async () => {
+    await change('admin_token', 'admin_token = short', { rest: 'event=settings.not_renewed msg="admin_token: has 5 bytes' });
+    assert.deepEqual([await admin('short'), await admin('a-new-token-of-the-administrator')], [401, 200]);
+    await change('admin_token', 'admin_token = a-third-token-of-the-administrator', renewed('admin_token', ['rest']));
+    assert.deepEqual([await admin('a-new-token-of-the-administrator'), await admin('a-third-token-of-the-administrator')], [401, 200]);
+  });
+
+  it('afterwards everything is in order', () => stack.checkAndStop());
+
+  /** A file in the run directory, its owner's alone. */
+  function owned(name, text) {
+    const is = fs.statSync(stack.dir);
+    fs.writeFileSync(stack.file(name), text, { mode: 0o600 });
+    fs.chownSync(stack.file(name), is.uid, is.gid);
+    return stack.file(name);
+  }
 });

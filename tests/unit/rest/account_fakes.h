@@ -72,7 +72,7 @@ static int reset_accounts(void **state)
     add_user("bob", "");
     add_user("cyn", "hash of secret");
     accounts.membership.friendship = (struct store_friendship){7, 1, 2, FRIEND_ID, ANN, BOB};
-    tokens.secret = (struct str){SECRET, sizeof SECRET - 1};
+    tokens.secret = SECRET;
     return reset(state);
 }
 

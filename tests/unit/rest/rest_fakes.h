@@ -398,7 +398,7 @@ enum err redis_client_eval(struct redis_sync *redis, const char *script, const s
 #define SECRET "0123456789abcdef0123456789abcdef"
 
 static struct settings settings = {.max_name_chars = 64, .max_body_bytes = 65536, .login_attempts = 3};
-static struct token_keys tokens = {.secret = {SECRET, sizeof SECRET - 1}, .audience = "chaguan", .ttl_ms = 60000};
+static struct token_keys tokens = {.secret = SECRET, .audience = "chaguan", .ttl_ms = 60000};
 
 struct sent {
     struct str body;

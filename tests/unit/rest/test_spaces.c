@@ -50,7 +50,7 @@ static void logging_in_needs_a_name_and_a_key(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (call("POST", "/api/login", str_of(bad[i])) != 400)
             fail_msg("taken: %s", bad[i]);
-    tokens.secret.len = 0;
+    tokens.secret = "";
     assert_int_equal(call("POST", "/api/login", BYTES("{\"nickName\":\"ann\"}")), 501);
     assert_true(answer_has("no_tokens"));
 }
