@@ -228,6 +228,52 @@ describe('the life cycle', () => {
     await check();
   });
 
+  it('who is removed while everybody talks is put out on all three relays, and then hears and reads nothing; others miss nothing', async () => {
+    const names = ['one', 'two', 'three', 'leaves'].map(unique);
+    const [leaves, ...talkers] = (await Promise.all(names.map(user))).reverse();
+    const group = (await call('POST', 'conversations', { type: 'group', members: names })).public_id;
+    const seats = [], ears = [];
+    for (const [i, relay] of RELAYS.entries()) {
+      seats.push(await keep(Native.hello(stack, talkers[i], { relay })));
+      ears.push(await keep(Native.hello(stack, leaves, { relay })));
+    }
+    const [{ ch, epoch }] = await Promise.all([...seats, ...ears].map((client) => client.join(group)));
+    let on = true, said = 0;
+    const flow = seats.map(async (client) => {
+      while (on) {
+        await client.send(group, unique('flow'));
+        said++;
+      }
+    });
+    const goesOn = (more) => { const until = said + more; return eventually(() => said >= until, 'messages to flow'); };
+    await goesOn(30);
+    await call('DELETE', `conversations/${group}/members/${names[3]}`);
+    for (const client of ears) assert.equal((await client.event('kicked')).reason, 'revoked');
+    await goesOn(30);
+    on = false;
+    await Promise.all(flow);
+    const [{ seq: last }] = await stack.sql('SELECT seq FROM conversation WHERE public_id = ?', [group]);
+    for (const client of seats) await client.reached(ch, Number(last));
+    const { seq: removal } = seats[0].log(ch).find(({ ev, from }) => ev === 'removed' && from.id === names[3]);
+    assert.ok(removal + 20 < Number(last));
+    for (const client of ears) {
+      assert.ok(client.log(ch).length);
+      const put = client.events.findIndex(({ ev }) => ev === 'kicked');
+      assert.deepEqual(client.events.slice(put + 1), [], 'nothing comes once the seat has ended');
+      assert.ok(client.log(ch).at(-1).seq < Number(last) - 20);
+      for (const command of ['history', 'join']) assert.equal(await client.refused(command, { room: group }), 'not_found');
+    }
+    for (const relay of RELAYS) {
+      const back = await keep(Native.hello(stack, leaves, { relay, resume: [{ room: group, epoch, seq: 0 }] }));
+      assert.equal(back.welcome.joined[0].error.code, 'not_found');
+      assert.deepEqual(back.log(ch), []);
+    }
+    for (const what of ['messages', 'members', 'presence'])
+      assert.equal((await request(`${stack.url}/v1/conversations/${group}/${what}`, { headers: { authorization: `Bearer ${leaves.token}` } })).status, 404, what);
+    for (const client of seats) client.log(ch).forEach(({ seq }, i, log) => assert.equal(seq, log[0].seq + i, 'numbers without holes'));
+    await check();
+  });
+
   it('an erased user is gone from everything that three relays hold, and from what comes late', async () => {
     const secret = 'a-secret-of-the-erased';
     const name = unique('room');
