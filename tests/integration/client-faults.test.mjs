@@ -4,11 +4,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import WebSocket from 'ws';
-import { memoryStorage, webTransport } from '../../client/index.js';
+import { memoryStorage, webTransport, wxStorage, wxTransport } from '../../client/index.js';
 import { Faults } from './lib/faults.mjs';
 import { People, listen, stateOf } from './lib/people.mjs';
 import { unique } from './lib/socket.mjs';
 import { eventually } from './lib/stack.mjs';
+import { makeMiniProgram } from './lib/wx.mjs';
 
 const FAULTS = Number(process.env.CLIENT_FAULTS ?? 80);
 const AT_ONCE = 6; // commands of a device that have no outcome yet
@@ -25,13 +26,15 @@ class Device {
   open = 0;
   reacted = new Map();
 
-  constructor(people, name, ids, faults) {
-    Object.assign(this, { people, name, ids, faults, storage: memoryStorage() });
+  /** wx: it is a mini program. */
+  constructor(people, name, ids, faults, wx) {
+    Object.assign(this, { people, name, ids, storage: wx ? wxStorage(wx, name) : memoryStorage(),
+      transport: faults.over(wx ? wxTransport(wx) : webTransport(WebSocket)) });
   }
 
   async begin() {
     this.client = this.people.connect(this.name, { relay: 0, storage: this.storage, backoff_max_ms: 200, timeout_ms: 2000,
-      transport: this.faults.over(webTransport(WebSocket)) });
+      transport: this.transport });
     this.client.on('settled', ({ client_id, answer, error }) => this.settled(client_id, { answer, error }));
     this.joins = this.ids.map((id) => {
       const room = this.client.conversation(id), { client } = this;
@@ -134,7 +137,8 @@ describe('the client library, while things go wrong', () => {
     const names = [unique('ann'), unique('bob')];
     const ids = [await people.room(...names), await people.room(...names)];
     const faults = new Faults();
-    const devices = [names[0], names[0], names[1]].map((name) => new Device(people, name, ids, faults));
+    const devices = [new Device(people, names[0], ids, faults), new Device(people, names[0], ids, faults, makeMiniProgram(stack)),
+      new Device(people, names[1], ids, faults)];
     for (const device of devices) await device.begin();
     await Promise.all(devices.flatMap(({ joins }) => joins));
     faults.share = 0.02;

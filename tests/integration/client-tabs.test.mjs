@@ -10,10 +10,12 @@ import { unique } from './lib/socket.mjs';
 import { eventually, top } from './lib/stack.mjs';
 import { png } from './lib/uploads.mjs';
 
+const FAULTS = Number(process.env.CLIENT_FAULTS ?? 20);
+
 describe('the client library in a browser', { skip: browserMissing }, () => {
   let people, stack, browser;
   before(async () => {
-    people = await People.start();
+    people = await People.start({ settings: { ping_interval_ms: '300ms' } });
     stack = people.stack;
     browser = await Browser.start(stack);
   });
@@ -27,15 +29,23 @@ describe('the client library in a browser', { skip: browserMissing }, () => {
     const first = await browser.open(name), context = first.context();
     await context.route('**/chaguan-client/*.js', (route) => route.fulfill({ contentType: 'text/javascript',
       body: fs.readFileSync(path.join(top, 'client', new URL(route.request().url()).pathname.split('/').at(-1))) }));
+    await context.route('**/faults.mjs', (route) => route.fulfill({ contentType: 'text/javascript',
+      body: fs.readFileSync(path.join(top, 'tests/integration/lib/faults.mjs')) }));
     const token = people.tokenOf(name);
     const begin = async (page, options = {}) => {
       const tab = { page, sockets: [] };
       page.on('websocket', (socket) => socket.url().endsWith('/v1') && tab.sockets.push(socket));
-      await page.evaluate(async ({ url, share, token: said, id, stored, cursor, deaf }) => {
+      await page.evaluate(async ({ url, share, token: said, id, stored, cursor, deaf, faulty }) => {
         const { connect, webStorage, webTransport } = await import('/chaguan-client/index.js');
-        const transport = webTransport();
+        let transport = webTransport();
+        if (faulty) {
+          const { Faults } = await import('/faults.mjs');
+          window.faults = new Faults();
+          transport = window.faults.over(transport);
+        }
         if (deaf) transport.open = () => ({ send() {}, close() {} });
-        const client = connect({ url, share, token: async () => said, transport, ...(stored && { storage: webStorage(localStorage, stored) }) });
+        const client = connect({ url, share, token: async () => said, transport, backoff_ms: 20, backoff_max_ms: 200, timeout_ms: 5000,
+          ...(stored && { storage: webStorage(localStorage, stored) }) });
         const at = client.conversation(id);
         Object.assign(window, { client, at, heard: [], settled: [], resets: [] });
         at.on('event', (event) => window.heard.push([event.seq, event.content]));
@@ -100,6 +110,63 @@ describe('the client library in a browser', { skip: browserMissing }, () => {
     assert.deepEqual(await late.page.evaluate(() => window.heard), texts.map((text, i) => [i + 1, text]).slice(2));
     assert.equal(openSockets([...tabs, late]), 1);
     assert.deepEqual(await late.page.evaluate(() => window.resets), []);
+    await ann.context.close();
+  });
+
+  it('tabs come and go while all of them talk: each message is stored once, and each tab hears each once', async () => {
+    const name = unique('ann'), id = await people.room(name);
+    const ann = await person(name, id);
+    const tabs = [await ann.first(), await ann.open()];
+    const texts = [], answers = [];
+    const talk = (tab) => Array.from({ length: 5 }, () => {
+      const text = said();
+      texts.push(text);
+      answers.push(tab.page.evaluate(async (content) => [content, (await window.at.send(content)).seq], text));
+    });
+    for (let round = 0; round < 4; round++) {
+      tabs.push(await ann.open({ cursor: { epoch: 1, seq: 0 } }));
+      const [gone] = tabs.splice(tabs.findIndex((tab) => openSockets([tab])), 1);
+      const going = gone.page.close();
+      tabs.forEach(talk); // to whoever leads now, or will
+      await going;
+      await eventually(() => openSockets(tabs) === 1, 'another to lead');
+    }
+    for (const [text, seq] of await Promise.all(answers))
+      assert.deepEqual((await stack.sql('SELECT seq FROM message WHERE content = ?', [text])).map((row) => Number(row.seq)), [seq]);
+    for (const tab of tabs) {
+      await hears(tab, texts.length);
+      const heard = (await tab.page.evaluate(() => window.heard)).map(([seq]) => seq);
+      assert.deepEqual(heard, heard.map((_, i) => heard[0] + i));
+      assert.equal(heard.at(-1), texts.length);
+    }
+    await ann.context.close();
+  });
+
+  it('two tabs whose connection is cut and frozen, and loses answers: each message is stored once, and heard once by both', async (t) => {
+    const name = unique('ann'), id = await people.room(name);
+    const ann = await person(name, id);
+    const tabs = [await ann.first({ faulty: true }), await ann.open({ faulty: true })];
+    const ends = await Promise.all(tabs.map(async ({ page }, tab) => page.evaluate(async ({ mark, enough }) => {
+      const said = [];
+      window.faults.share = 0.03;
+      const count = () => window.faults.count;
+      for (let i = 0; i < 40 || (window.client.line.leads && count() < enough); i++) {
+        const sending = [0, 1, 2].map((n) => `${mark} ${i} ${n}`).map(async (text) => [text, (await window.at.send(text)).seq]);
+        said.push(...await Promise.all(sending));
+      }
+      window.faults.share = 0;
+      return { said, counts: window.faults.counts };
+    }, { mark: `${name} ${tab}`, enough: FAULTS })));
+    const stored = await stack.sql('SELECT seq, content FROM message WHERE conversation = ? ORDER BY seq',
+      [(await people.call('GET', `conversations/${id}`)).ch]);
+    const all = ends.flatMap(({ said: each }) => each).sort(([, a], [, b]) => a - b);
+    assert.deepEqual(stored.map(({ seq, content }) => [content, Number(seq)]), all);
+    for (const tab of tabs) {
+      await hears(tab, all.length);
+      assert.deepEqual(await tab.page.evaluate(() => window.heard), all.map(([text, seq]) => [seq, text]));
+      assert.deepEqual(await tab.page.evaluate(() => window.resets), []);
+    }
+    t.diagnostic(JSON.stringify({ stored: all.length, faults: ends.map(({ counts }) => counts) }));
     await ann.context.close();
   });
 

@@ -223,6 +223,40 @@ describe('the client library', () => {
     assert.equal(heard.some((event) => event.seq === next.seq), false);
   });
 
+  it('joined, left and joined again in one breath, it listens; left, it does not', async () => {
+    const { names, id } = await two();
+    const client = people.connect(names[0], { relay: 2 }), room = client.conversation(id), heard = listen(room, 'event');
+    const first = assert.rejects(room.join(), refused('left'));
+    room.leave();
+    await first;
+    await room.join();
+    const again = assert.rejects(room.join({ presence: true }), refused('left')); // which has to leave and join
+    room.leave();
+    await again;
+    await room.join();
+    const { seq } = await room.send(said());
+    await heard.until((event) => event.seq === seq);
+    room.leave();
+    await room.send(said());
+    await room.history(); // of the same connection, behind what would have come
+    assert.deepEqual(heard.filter(({ epoch }) => epoch).map((event) => event.seq), [seq]);
+  });
+
+  it('more conversations than one hello may name are all there again after a cut', async () => {
+    const transport = held(), name = unique('ann');
+    const ids = await Promise.all(Array.from({ length: 130 }, () => people.room(name)));
+    const client = people.connect(name, { relay: 1, transport }), rooms = ids.map((id) => client.conversation(id));
+    const heard = rooms.map((room) => listen(room, 'message'));
+    await Promise.all(rooms.map((room) => room.join()));
+    transport.sockets.at(-1).cut();
+    await Promise.all(ids.map((id) => people.call('POST', `conversations/${id}/messages`, { content: unique('many') })));
+    await Promise.all(heard.map((events) => events.until(({ seq }) => seq === 1)));
+    await Promise.all(rooms.map((room) => room.send(said())));
+    await Promise.all(heard.map((events) => events.until(({ seq }) => seq === 2)));
+    assert.ok(heard.every(({ length }) => length === 2));
+    assert.equal(transport.sockets.at(-1).sent[0].resume.length, 100);
+  });
+
   it('an answer that was lost is asked for again with the same client_id: the promise tells the first one’s number', async () => {
     const transport = held();
     const { rooms: [at, of], events: [, heard] } = await two([{ transport }]);
