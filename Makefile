@@ -161,6 +161,8 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(THUMBNAIL_O) $(LIBRELAY) 
 	@$(if $(V),,echo "  LINK  $@")
 	$(if $(V),,@)$(CC) $(subst fuzzer-no-link,fuzzer,$(all_ldflags)) -o $@ $^ $(pkg_libs) $(LDLIBS)
 
+$(BUILD)/rest/asyncapi.o: docs/asyncapi.json $(wildcard docs/clients/*.asyncapi.json)
+
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC    $<")

@@ -1,17 +1,11 @@
 /* count.c: a consumer that counts stored messages by kind, since this worker began to consume the feed, to show that
  * the feed works. */
+#include "common/store/store_words.h"
 #include "worker/consumers.h"
 
 #include <stdatomic.h>
 
-static const char *const kinds[] = {
-    [MESSAGE_TEXT] = "text",     [MESSAGE_JOIN] = "join",         [MESSAGE_LEAVE] = "leave",
-    [MESSAGE_EMOJI] = "emoji",   [MESSAGE_FILE] = "file",         [MESSAGE_IMAGE] = "image",
-    [MESSAGE_VIDEO] = "video",   [MESSAGE_TRANSFER] = "transfer", [MESSAGE_EVENT] = "event",
-    [MESSAGE_EDIT] = "edit",     [MESSAGE_RECALL] = "recall",     [MESSAGE_REACTION] = "reaction",
-    [MESSAGE_JOINED] = "joined", [MESSAGE_REMOVED] = "removed",   [MESSAGE_RENAMED] = "renamed"};
-enum { KINDS = sizeof kinds / sizeof kinds[0] };
-_Static_assert(KINDS == MESSAGE_KIND_MAX + 1, "a word for each kind");
+enum { KINDS = MESSAGE_KIND_MAX + 1 };
 
 static _Atomic uint64_t counts[KINDS]; /* 0: kinds of a later version */
 
@@ -29,6 +23,7 @@ void count_print(struct buf *out)
     buf_add_text(out, "# HELP chaguan_feed_counted_total Messages that came by, by kind; some twice after a failure\n"
                       "# TYPE chaguan_feed_counted_total counter\n");
     for (unsigned kind = 0; kind < KINDS; kind++)
-        buf_addf(out, "chaguan_feed_counted_total{kind=\"%s\"} %llu\n", kinds[kind] ? kinds[kind] : "other",
+        buf_addf(out, "chaguan_feed_counted_total{kind=\"%s\"} %llu\n",
+                 kind_word((enum message_kind)kind) ? kind_word((enum message_kind)kind) : "other",
                  (unsigned long long)atomic_load_explicit(&counts[kind], memory_order_relaxed));
 }

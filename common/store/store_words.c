@@ -21,6 +21,12 @@ enum message_kind kind_of_word(struct str name)
     return (enum message_kind)0;
 }
 
+const char *message_word(enum message_kind kind)
+{
+    bool is_shown = message_is_said(kind) || message_is_presence(kind) || kind == MESSAGE_TRANSFER;
+    return is_shown ? kinds[kind] : "other";
+}
+
 static const char *const types[] = {[APP_GROUP] = "group", [APP_DIRECT] = "direct", [APP_PUBLIC] = "public"};
 
 const char *conversation_word(enum store_kind kind, enum store_app_type type)

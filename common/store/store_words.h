@@ -11,6 +11,8 @@ enum { LINES_VERSION = 1 };
 const char *kind_word(enum message_kind kind);
 /* 0: no kind has that word. */
 enum message_kind kind_of_word(struct str name);
+/* The same for whoever is shown messages; "other": it is not shown as one. */
+const char *message_word(enum message_kind kind);
 
 /* "group", "chatroom". */
 const char *conversation_word(enum store_kind kind, enum store_app_type type);

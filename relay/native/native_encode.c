@@ -1,42 +1,22 @@
 #include "relay/native/native.h"
+
+#include "common/store/store_words.h"
 #include "relay/native/native_client.h"
 #include "relay/native/native_encode.h"
 
-static const struct {
-    const char *name;
-    enum message_kind kind;
-    bool sent; /* by clients */
-} kinds[] = {
-    {"text", MESSAGE_TEXT, true},    {"emoji", MESSAGE_EMOJI, true},        {"file", MESSAGE_FILE, true},
-    {"image", MESSAGE_IMAGE, true},  {"video", MESSAGE_VIDEO, true},        {"join", MESSAGE_JOIN, false},
-    {"leave", MESSAGE_LEAVE, false}, {"transfer", MESSAGE_TRANSFER, false},
-};
-
-enum { KINDS = sizeof kinds / sizeof kinds[0] };
-
 enum message_kind native_kind(struct str name)
 {
-    for (size_t i = 0; i < KINDS; i++)
-        if (kinds[i].sent && str_eq(name, str_of(kinds[i].name)))
-            return kinds[i].kind;
-    return (enum message_kind)0;
+    enum message_kind kind = kind_of_word(name);
+    return message_is_said(kind) ? kind : (enum message_kind)0;
 }
 
 void native_add_kinds(struct buf *out, const char *key)
 {
     json_add_array(out, key);
-    for (size_t i = 0; i < KINDS; i++)
-        if (kinds[i].sent)
-            json_add_text(out, NULL, kinds[i].name);
+    for (int kind = 1; kind <= MESSAGE_KIND_MAX; kind++)
+        if (message_is_said((enum message_kind)kind))
+            json_add_text(out, NULL, kind_word((enum message_kind)kind));
     json_end_array(out);
-}
-
-static const char *kind_name(enum message_kind kind)
-{
-    for (size_t i = 0; i < KINDS; i++)
-        if (kinds[i].kind == kind)
-            return kinds[i].name;
-    return "other";
 }
 
 /* Appends a sender: a number that gives no access, and the application's id and face. */
@@ -54,7 +34,7 @@ void native_add_from(struct buf *out, uint64_t user, struct str name, struct str
 
 static void add_content(const struct message *message, struct buf *out)
 {
-    json_add_text(out, "kind", kind_name(message->kind));
+    json_add_text(out, "kind", message_word(message->kind));
     if (message->recalled) {
         json_add_bool(out, "recalled", true);
         return;
@@ -69,14 +49,10 @@ static void add_content(const struct message *message, struct buf *out)
         json_add_raw(out, NULL, message_about(message));
 }
 
-static const char *const asides[] = {"edit", "recall", "react", "joined", "removed", "renamed"};
-_Static_assert(MESSAGE_RECALL == MESSAGE_EDIT + 1 && MESSAGE_REACTION == MESSAGE_EDIT + 2, "as they stand there");
-_Static_assert(MESSAGE_JOINED == MESSAGE_EDIT + 3 && MESSAGE_RENAMED == MESSAGE_EDIT + 5, "likewise");
-
 void native_encode(const struct message *message, struct buf *out)
 {
     bool is_aside = message_is_aside(message->kind) && message->kind <= MESSAGE_KIND_MAX;
-    const char *event = is_aside ? asides[message->kind - MESSAGE_EDIT] : "message";
+    const char *event = is_aside ? kind_word(message->kind) : "message";
     json_begin_object(out);
     json_add_text(out, "ev", event);
     json_add_u64(out, "ch", message->conversation);

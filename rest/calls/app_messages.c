@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "common/store/store_life.h"
 #include "common/store/store_reaction.h"
+#include "common/store/store_words.h"
 #include "common/text.h"
 #include "rest/calls/app_answers.h"
 #include "rest/http/failure.h"
@@ -22,28 +23,10 @@
 
 enum { PATIENCE_MS = 10000, BROADCAST_MAX = 1000, BROADCAST_AT_ONCE = 50, BROADCAST_BODY_MAX = 900000 };
 
-static const struct {
-    const char *name;
-    enum message_kind kind;
-} kinds[] = {
-    {"text", MESSAGE_TEXT},   {"emoji", MESSAGE_EMOJI}, {"file", MESSAGE_FILE},   {"image", MESSAGE_IMAGE},
-    {"video", MESSAGE_VIDEO}, {"join", MESSAGE_JOIN},   {"leave", MESSAGE_LEAVE}, {"transfer", MESSAGE_TRANSFER},
-};
-
 static enum message_kind kind_of(struct str name)
 {
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (message_is_said(kinds[i].kind) && str_eq(name, str_of(kinds[i].name)))
-            return kinds[i].kind;
-    return (enum message_kind)0;
-}
-
-static const char *kind_name(enum message_kind kind)
-{
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (kinds[i].kind == kind)
-            return kinds[i].name;
-    return "other";
+    enum message_kind kind = kind_of_word(name);
+    return message_is_said(kind) ? kind : (enum message_kind)0;
 }
 
 /* ---- what is to be said ---- */
@@ -344,7 +327,7 @@ static void encode(void *arg, const struct message *message, struct buf *out)
     json_end_object(out); /* of `from` */
     json_add_u64(out, "seq", message->seq);
     json_add_int(out, "ts", message->at_ms);
-    json_add_text(out, "kind", kind_name(message->kind));
+    json_add_text(out, "kind", message_word(message->kind));
     if (message->recalled)
         json_add_bool(out, "recalled", true);
     else

@@ -352,7 +352,7 @@ describe('users of an application, with doors = token', () => {
 
     // REST: what --help prints
     const free = ['GET /healthz', 'GET /readyz', 'GET /metrics', 'POST /v1/signup', 'POST /v1/login', // who has no token yet
-      'GET /v1/openapi.json',
+      'GET /v1/openapi.json', 'GET /v1/asyncapi.json', ...['chatroom', 'friends', 'customers', 'spaces', 'socketio'].map((of) => `GET /v1/asyncapi/${of}.json`),
       'GET /api/upload/room', 'GET /v1/uploads/room', 'GET /media/:name']; // asked by nginx of uploads; a file's name is a secret
     const operators = /^\/api\/(io|admin)\//; // a token of their own
     const { stdout } = await run(path.join(bin, 'chaguan-rest'), ['--help']);

@@ -1003,6 +1003,18 @@ describe('the server API', () => {
   });
 
 
+  it('describes what goes over sockets, too: the documents that the suites of these clients hold it to', async () => {
+    const documents = [['asyncapi.json', 'asyncapi.json'], ...['chatroom', 'friends', 'customers', 'spaces', 'socketio'].map((of) =>
+      [`asyncapi/${of}.json`, `clients/${of}.asyncapi.json`])];
+    for (const [name, file] of documents) {
+      const { status, json, headers } = await request(`${stack.url}/v1/${name}`);
+      assert.equal(status, 200, name);
+      assert.match(headers['content-type'], /^application\/json/);
+      assert.deepEqual(json, JSON.parse(fs.readFileSync(new URL(`../../docs/${file}`, import.meta.url))));
+    }
+    assert.equal((await request(`${stack.url}/v1/asyncapi/none.json`)).status, 404);
+  });
+
   it('describes itself: every route, with its fields and what it answers, by the rules of OpenAPI', async () => {
     const { json: spec, status } = await request(`${stack.url}/v1/openapi.json`);
     assert.equal(status, 200);
