@@ -77,10 +77,19 @@ static void *call(void *arg)
     return NULL;
 }
 
+/* Those that were queued or turned away: two figures of one moment. */
+static int64_t dealt_with(void)
+{
+    pthread_mutex_lock(&pool.lock);
+    int64_t count = metric_get(METRIC_PASSWORDS_WAITING) + metric_get(METRIC_PASSWORDS_REFUSED);
+    pthread_mutex_unlock(&pool.lock);
+    return count;
+}
+
 /* One more asks, and has been worked on, queued or turned away when this returns. */
 static void ask_for(uint64_t payer, char whose, bool sets)
 {
-    int64_t before = metric_get(METRIC_PASSWORDS_WAITING) + metric_get(METRIC_PASSWORDS_REFUSED);
+    int64_t before = dealt_with();
     pthread_mutex_lock(&gate.lock);
     int begun = gate.begun;
     pthread_mutex_unlock(&gate.lock);
@@ -91,7 +100,7 @@ static void ask_for(uint64_t payer, char whose, bool sets)
     while (!begun && !gate.begun) /* the first one is taken at once, and holds the thread */
         pthread_cond_wait(&gate.changed, &gate.lock);
     pthread_mutex_unlock(&gate.lock);
-    while (begun && metric_get(METRIC_PASSWORDS_WAITING) + metric_get(METRIC_PASSWORDS_REFUSED) == before)
+    while (begun && dealt_with() == before)
         sched_yield();
 }
 
