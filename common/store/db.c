@@ -173,7 +173,9 @@ static enum meaning meaning_of(const struct db *db, unsigned number)
     case ER_CON_COUNT_ERROR:
     case ER_TOO_MANY_USER_CONNECTIONS: return GONE;
     }
-    if (number && number < SYSTEM_ERRORS_END)
+    if (!number) /* it failed, and nobody says why: what this connection says next could be anything */
+        return GONE;
+    if (number < SYSTEM_ERRORS_END)
         return DISK_FULL;
     return number >= CR_MIN_ERROR && number <= CR_MAX_ERROR ? GONE : REFUSED_FOR_GOOD;
 }
@@ -234,8 +236,9 @@ static void remember(struct db *db, unsigned number, const char *text)
 
 static enum err fail(struct db *db, MYSQL_STMT *stmt)
 {
-    remember(db, stmt ? mysql_stmt_errno(stmt) : mysql_errno(db->mysql),
-             stmt ? mysql_stmt_error(stmt) : mysql_error(db->mysql));
+    bool of_stmt = stmt && mysql_stmt_errno(stmt); /* a row that could not be read is said of the connection alone */
+    remember(db, of_stmt ? mysql_stmt_errno(stmt) : mysql_errno(db->mysql),
+             of_stmt ? mysql_stmt_error(stmt) : mysql_error(db->mysql));
     enum meaning meaning = meaning_of(db, db->error_number);
     db->lost = meaning == GONE;
     if (!db->lost)

@@ -126,6 +126,95 @@ my_ulonglong mysql_affected_rows(MYSQL *unused)
     return 1;
 }
 
+/* ---- a statement whose rows break off ---- */
+
+static MYSQL_STMT statement;
+static unsigned stmt_failure; /* what is said of the statement, beside `failure` of the connection */
+
+MYSQL_STMT *mysql_stmt_init(MYSQL *unused)
+{
+    (void)unused;
+    return &statement;
+}
+
+int mysql_stmt_prepare(MYSQL_STMT *unused, const char *sql, unsigned long len)
+{
+    (void)unused, (void)sql, (void)len;
+    return 0;
+}
+
+my_bool mysql_stmt_close(MYSQL_STMT *unused)
+{
+    (void)unused;
+    return 0;
+}
+
+unsigned long mysql_stmt_param_count(MYSQL_STMT *unused)
+{
+    (void)unused;
+    return 0;
+}
+
+my_bool mysql_stmt_attr_set(MYSQL_STMT *unused, enum enum_stmt_attr_type attribute, const void *value)
+{
+    (void)unused, (void)attribute, (void)value;
+    return 0;
+}
+
+int mysql_stmt_execute(MYSQL_STMT *unused)
+{
+    (void)unused;
+    return 0;
+}
+
+my_ulonglong mysql_stmt_affected_rows(MYSQL_STMT *unused)
+{
+    (void)unused;
+    return 0;
+}
+
+my_ulonglong mysql_stmt_insert_id(MYSQL_STMT *unused)
+{
+    (void)unused;
+    return 0;
+}
+
+MYSQL_RES *mysql_stmt_result_metadata(MYSQL_STMT *unused)
+{
+    (void)unused;
+    return (MYSQL_RES *)ends;
+}
+
+unsigned mysql_num_fields(MYSQL_RES *unused)
+{
+    (void)unused;
+    return 0;
+}
+
+my_bool mysql_stmt_bind_result(MYSQL_STMT *unused, MYSQL_BIND *bind)
+{
+    (void)unused, (void)bind;
+    return 0;
+}
+
+int mysql_stmt_fetch(MYSQL_STMT *unused)
+{
+    (void)unused;
+    return 1;
+}
+
+unsigned mysql_stmt_errno(MYSQL_STMT *unused)
+{
+    (void)unused;
+    return stmt_failure;
+}
+
+const char *mysql_stmt_error(MYSQL_STMT *unused)
+{
+    (void)unused;
+    return "it failed";
+}
+
 /* ---- what is tried ---- */
 
 static int begin(void **state)
@@ -136,7 +225,9 @@ static int begin(void **state)
     ends[0] = ends[1] = -1;
     opened = 0;
     *sent = '\0';
-    db = db_new(&settings, NULL, 0);
+    failure = stmt_failure = refusal = 0;
+    static const char *const texts[] = {"SELECT 1"};
+    db = db_new(&settings, texts, 1);
     return 0;
 }
 
@@ -270,6 +361,40 @@ static void a_commit_is_never_sent_through_another_connection(void **state)
     assert_int_equal(opened, 1);
 }
 
+static void ignore_row(void *arg, const struct db_value *columns)
+{
+    (void)arg, (void)columns;
+}
+
+/* What ends the reading of rows, such as a deadlock with another node of a cluster, the client library says of the
+ * connection and not of the statement. */
+static void rows_that_break_off_have_failed_as_the_connection_says(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned of_stmt, of_connection;
+        enum err err;
+        unsigned connections;
+    } cases[] = {
+        {0, ER_LOCK_DEADLOCK, ERR_RETRY, 1},
+        {0, CR_SERVER_LOST, ERR_DOWN, 2},
+        {0, ER_SUBQUERY_NO_1_ROW, ERR_INTERNAL, 1},
+        {ER_LOCK_WAIT_TIMEOUT, CR_SERVER_LOST, ERR_RETRY, 1},
+        {0, 0, ERR_DOWN, 2}, /* nobody says why */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(run("before"), ERR_OK);
+        unsigned before = opened;
+        stmt_failure = cases[i].of_stmt;
+        failure = cases[i].of_connection;
+        assert_int_equal(db_query(db, 0, NULL, 0, ignore_row, NULL), cases[i].err);
+        assert_int_equal(db_errno(db), cases[i].of_stmt ? cases[i].of_stmt : cases[i].of_connection);
+        pass(2000);
+        assert_int_equal(run("after"), ERR_OK);
+        assert_int_equal(opened - before + 1, cases[i].connections);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -280,6 +405,7 @@ int main(void)
         TEST(a_refusal_is_an_answer_too),
         TEST(what_became_of_a_commit_is_looked_for_elsewhere),
         TEST(looked_for_without_a_pin_it_pins_nothing),
+        TEST(rows_that_break_off_have_failed_as_the_connection_says),
         TEST(a_commit_is_never_sent_through_another_connection),
     };
     if (log_open("test", "/dev/null", LOG_ERROR))
