@@ -415,17 +415,20 @@ describe('uploads', () => {
 });
 
 describe('the quota of uploads', () => {
-  let stack;
+  let stack, thumbnailer;
   before(async () => {
-    stack = await Stack.start({ relays: 1, settings: (dir) => ({ media_quota_bytes: '1m', upload_max_bytes: '900k',
-      thumbnail_program: `${dir}/thumbnailer`, thumbnail_timeout_ms: '1s', thumbnails_max_bytes: '1m' }) });
-    program('exec "$real" "$@"');
+    stack = await Stack.start({ relays: 1, settings: (dir) => {
+      thumbnailer = `${dir}/thumbnailer`;
+      program('exec "$real" "$@"');
+      return { media_quota_bytes: '1m', upload_max_bytes: '900k', thumbnail_program: thumbnailer,
+        thumbnail_timeout_ms: '1s', thumbnails_max_bytes: '1m' };
+    } });
   });
   after(() => stack?.remove());
   /** What is started for a thumbnail from now on: a line of shell before or instead of the real program. */
   const program = (line) => {
-    fs.writeFileSync(stack.file('thumbnailer.new'), `#!/bin/sh\nreal=${bin}/chaguan-thumbnail\n${line}\n`, { mode: 0o755 });
-    fs.renameSync(stack.file('thumbnailer.new'), stack.file('thumbnailer'));
+    fs.writeFileSync(`${thumbnailer}.new`, `#!/bin/sh\nreal=${bin}/chaguan-thumbnail\n${line}\n`, { mode: 0o755 });
+    fs.renameSync(`${thumbnailer}.new`, thumbnailer);
   };
 
   it('a thumbnail whose process stops, dies or talks nonsense is given up in time and harms nothing else', async () => {
@@ -452,7 +455,7 @@ describe('the quota of uploads', () => {
     assert.deepEqual(many.map(({ status }) => status), Array(9).fill(201), 'uploads do not wait for ever');
     assert.equal((await request(address(stack, url))).status, 200);
     assert.equal((await stack.metrics('rest')).thumbnails_running, 0);
-    const { stdout } = await run('pgrep', ['-f', stack.file('thumbnailer')]);
+    const { stdout } = await run('pgrep', ['-f', thumbnailer]);
     assert.equal(stdout, '', 'none is left');
   });
 
