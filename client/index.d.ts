@@ -271,7 +271,8 @@ export interface Unread {
   unread: number;
 }
 
-export interface ConversationLine {
+/** What is said of a conversation whichever way it is met. */
+export interface ConversationSummary {
   id?: string;
   public_id: string;
   ch: number;
@@ -280,22 +281,17 @@ export interface ConversationLine {
   meta?: Meta;
   seq: number;
   role: Role;
+}
+
+export interface ConversationLine extends ConversationSummary {
   muted: boolean;
   unread: number;
   last: { seq: number; ts: number; name: string; content?: string } | null;
   partner?: { uid: number; id: string; name: string; online?: boolean };
 }
 
-export interface Created {
-  id?: string;
-  public_id: string;
-  ch: number;
-  type: 'group' | 'direct' | 'public';
-  name?: string;
-  meta?: Meta;
-  seq: number;
+export interface Created extends ConversationSummary {
   created: number;
-  role: Role;
   made: boolean;
 }
 
