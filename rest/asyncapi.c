@@ -19,43 +19,21 @@ DOCUMENT(customers, "docs/clients/customers.asyncapi.json")
 DOCUMENT(spaces, "docs/clients/spaces.asyncapi.json")
 DOCUMENT(socketio, "docs/clients/socketio.asyncapi.json")
 
+#define CALL(name, where, what) \
+    {.method = "GET", \
+     .path = where, \
+     .quick = true, \
+     .handler = tell_##name, \
+     .failed = failure_api, \
+     .doc = "the frames of " what ", by the rules of AsyncAPI 3"}
+
 static const struct route rows[] = {
-    {.method = "GET",
-     .path = "/v1/asyncapi.json",
-     .quick = true,
-     .handler = tell_native,
-     .failed = failure_api,
-     .doc = "the frames of the native protocol, by the rules of AsyncAPI 3"},
-    {.method = "GET",
-     .path = "/v1/asyncapi/chatroom.json",
-     .quick = true,
-     .handler = tell_chatroom,
-     .failed = failure_api,
-     .doc = "the frames of chatrooms, by the rules of AsyncAPI 3"},
-    {.method = "GET",
-     .path = "/v1/asyncapi/friends.json",
-     .quick = true,
-     .handler = tell_friends,
-     .failed = failure_api,
-     .doc = "the frames of friend chat, by the rules of AsyncAPI 3"},
-    {.method = "GET",
-     .path = "/v1/asyncapi/customers.json",
-     .quick = true,
-     .handler = tell_customers,
-     .failed = failure_api,
-     .doc = "the frames of customer sessions, by the rules of AsyncAPI 3"},
-    {.method = "GET",
-     .path = "/v1/asyncapi/spaces.json",
-     .quick = true,
-     .handler = tell_spaces,
-     .failed = failure_api,
-     .doc = "the frames of spaces, by the rules of AsyncAPI 3"},
-    {.method = "GET",
-     .path = "/v1/asyncapi/socketio.json",
-     .quick = true,
-     .handler = tell_socketio,
-     .failed = failure_api,
-     .doc = "the frames of the Socket.IO chat room, by the rules of AsyncAPI 3"},
+    CALL(native, "/v1/asyncapi.json", "the native protocol"),
+    CALL(chatroom, "/v1/asyncapi/chatroom.json", "chatrooms"),
+    CALL(friends, "/v1/asyncapi/friends.json", "friend chat"),
+    CALL(customers, "/v1/asyncapi/customers.json", "customer sessions"),
+    CALL(spaces, "/v1/asyncapi/spaces.json", "spaces"),
+    CALL(socketio, "/v1/asyncapi/socketio.json", "the Socket.IO chat room"),
 };
 
 const struct route_table asyncapi_routes = ROUTE_TABLE(rows);
