@@ -361,12 +361,19 @@ void session_flush(struct subscription *sub)
     }
 }
 
+/* NULL if all spills together would exceed their bound. */
+static struct outbox_spill *spill_new(struct sessions *sessions, struct str head, struct str body, size_t readers)
+{
+    bool fits = sessions->spilled_bytes + head.len + body.len <= (size_t)sessions->settings->room_logs_bytes;
+    return fits ? outbox_spill_new(head, body, readers, &sessions->spilled_bytes) : NULL;
+}
+
 struct outbox_spill *sessions_spill(struct sessions *sessions, struct str bytes, size_t readers)
 {
-    if (sessions->spilled_bytes + bytes.len > (size_t)sessions->settings->room_logs_bytes)
-        return NULL;
-    metric_add(METRIC_SPILLED_BYTES, (int64_t)bytes.len);
-    return outbox_spill_new(STR(""), bytes, readers, &sessions->spilled_bytes);
+    struct outbox_spill *spill = spill_new(sessions, STR(""), bytes, readers);
+    if (spill)
+        metric_add(METRIC_SPILLED_BYTES, (int64_t)bytes.len);
+    return spill;
 }
 
 bool session_can_spill(const struct session *session, size_t len)
@@ -470,9 +477,7 @@ struct outbox_spill *sessions_share_text(struct sessions *sessions, struct str p
 {
     char bytes[WSFRAME_HEADER_MAX];
     struct str header = {bytes, wsframe_header(bytes, WSFRAME_TEXT, payload.len)};
-    if (readers < 2 || sessions->spilled_bytes + payload.len > (size_t)sessions->settings->room_logs_bytes)
-        return NULL;
-    return outbox_spill_new(header, payload, readers, &sessions->spilled_bytes);
+    return readers < 2 ? NULL : spill_new(sessions, header, payload, readers);
 }
 
 void session_send_shared(struct session *session, struct outbox_spill *frame)
