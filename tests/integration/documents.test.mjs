@@ -2,6 +2,7 @@
 import asyncapi from '@asyncapi/specs';
 import Ajv from 'ajv';
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
@@ -10,7 +11,9 @@ import { documents, shellBlocks, twin } from './lib/documents.mjs';
 
 const pages = documents();
 const texts = Object.fromEntries(pages.map((page) => [page, fs.readFileSync(path.join(top, page), 'utf8')]));
-const SOURCE = /`((?:common|relay|rest|admin|tests|deploy|bench|docs|nginx|sql|web)\/[\w/.-]+\.\w+)`/g;
+const SOURCE = /`((?:common|relay|rest|worker|admin|thumbnail|client|examples|tests|deploy|bench|docs|nginx|sql|web)\/[\w/.-]+\.\w+)`/g;
+/** Names that are other programs'. */
+const ELSEWHERE = new Set(['contentless_delete', 'uv_poll', 'http_code']);
 /** What people wrote: no blocks, and no tables of figures that a program puts into one language's page. */
 const withoutBlocks = (text) => text.replace(/^```.*?^```$/gms, '').replace(/^<!-- written by .*?: begin -->$.*?: end -->$/gms, '');
 
@@ -48,6 +51,21 @@ describe('the documents', () => {
       for (const [, to] of texts[page].matchAll(SOURCE))
         if (!/NNNN/.test(to) && !fs.existsSync(path.join(top, to))) lost.push(`${page}: ${to}`);
     assert.deepEqual(lost, []);
+  });
+
+  it('call functions, metrics and settings what the source calls them', () => {
+    const files = execFileSync('git', ['ls-files'], { cwd: top, encoding: 'utf8' }).trim().split('\n')
+      .filter((file) => !/\.md$|package-lock/.test(file) && fs.existsSync(path.join(top, file)));
+    const known = new Set(files.flatMap((file) =>
+      [...path.basename(file).split('.'), ...(fs.readFileSync(path.join(top, file), 'latin1').match(/\w+/g) ?? [])]));
+    const lost = [];
+    for (const page of pages.filter((name) => !name.startsWith('CHANGELOG')))
+      for (const [code] of texts[page].matchAll(/`[^`\n]*`/g))
+        for (const [name] of code.matchAll(/\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b/g))
+          if (![name, name.replace(/^chaguan_/, ''), name.replace(/_file$/, '')].some((word) => known.has(word)) && !ELSEWHERE.has(name))
+            lost.push(`${page}: ${name}`);
+    assert.deepEqual(lost, []);
+    assert.ok(known.size > 5000);
   });
 
   for (const page of pages.filter((name) => name.endsWith('.zh.md'))) {
