@@ -60,6 +60,7 @@ for (const name of Object.keys(ABOUT)) {
   const options = help.findIndex((line) => line.startsWith('  --config ')), environment = help.length - 1;
   const synopsis = usage.replace(`usage: ${name} `, '');
   const page = [
+    '.ds AD l', // groff 1.23 goes back to this at each heading, and would warn of lines that it cannot spread to the margin
     `.TH ${name.toUpperCase()} 8 "" "Chaguan ${version}" "Chaguan"`,
     '.ad l', '.nh', '.SH NAME', `${escape(name)} \\- ${escape(ABOUT[name])}`,
     '.SH SYNOPSIS', `${bold(name)} ${escape(synopsis)}`,
