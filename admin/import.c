@@ -179,7 +179,7 @@ static void would_make(struct known *known, struct str id)
 
 static const struct one *find_user(struct import *import, struct str id)
 {
-    struct store_app_user user;
+    struct store_app_user user = {0};
     const struct one *one = slot(&import->users, id);
     if (one->number && str_eq(str_of(one->id), id))
         return one;

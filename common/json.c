@@ -506,7 +506,7 @@ const char *json_unknown(struct json_object *object, const char *names)
         size_t len = strlen(key);
         const char *at = names;
         (void)member;
-        while (at && (strncmp(at, key, len) || (at[len] && at[len] != ' ')))
+        while (at && (strncmp(at, key, len) != 0 || (at[len] && at[len] != ' ')))
             at = (at = strchr(at, ' ')) ? at + 1 : NULL;
         if (!at || !len || strchr(key, ' '))
             return key;

@@ -13,8 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-extern char **environ;
-
 #ifndef CHAGUAN_SQL_DIR
 #define CHAGUAN_SQL_DIR "/usr/local/share/chaguan/sql"
 #endif

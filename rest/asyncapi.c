@@ -21,7 +21,7 @@ DOCUMENT(socketio, "docs/clients/socketio.asyncapi.json")
 
 #define CALL(name, where, what) \
     {.method = "GET", \
-     .path = where, \
+     .path = (where), \
      .quick = true, \
      .handler = tell_##name, \
      .failed = failure_api, \

@@ -37,11 +37,10 @@ static enum err check_parent(const char *setting, const char *path, char why[256
         slash[slash == folder] = '\0';
     const char *parent = slash ? folder : ".";
     struct stat is;
-    if (stat(parent, &is))
-        err = refuse(why, setting, parent, strerror(errno));
-    else if (!S_ISDIR(is.st_mode))
+    bool is_there = stat(parent, &is) == 0;
+    if (is_there && !S_ISDIR(is.st_mode))
         err = refuse(why, setting, parent, strerror(ENOTDIR));
-    else if (!may(parent, W_OK | X_OK))
+    else if (!is_there || !may(parent, W_OK | X_OK))
         err = refuse(why, setting, parent, strerror(errno));
     free(folder);
     return err;

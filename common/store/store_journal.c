@@ -440,9 +440,9 @@ static enum err settle_reactions(struct store *store, struct batch *batch, size_
 
 /* They are carried out one by one: there are few, and each sees what those before it did. What changes nothing is
  * answered, without a number. */
-static enum err settle_events(struct store *store, struct batch *batch, size_t *put_off)
+static enum err settle_events(struct store *store, struct batch *batch, size_t put_off)
 {
-    size_t kept = 0, count = batch->count - *put_off;
+    size_t kept = 0, count = batch->count - put_off;
     enum err err = ERR_OK;
     for (size_t i = 0; !err && i < count; i++) {
         struct store_post *post = batch->posts[i];
@@ -462,8 +462,8 @@ static enum err settle_events(struct store *store, struct batch *batch, size_t *
     }
     if (err || kept == count)
         return err;
-    memmove(&batch->posts[kept], &batch->posts[count], *put_off * sizeof batch->posts[0]);
-    batch->count = kept + *put_off;
+    memmove(&batch->posts[kept], &batch->posts[count], put_off * sizeof batch->posts[0]);
+    batch->count = kept + put_off;
     return ERR_OK;
 }
 
@@ -686,7 +686,7 @@ static enum err attempt_once(struct store *store, struct batch *batch, bool repe
     if (!err)
         err = settle_reactions(store, batch, put_off);
     if (!err)
-        err = settle_events(store, batch, put_off);
+        err = settle_events(store, batch, *put_off);
     size_t count = batch->count - *put_off;
     if (!err && count)
         err = insert_messages(store, batch, count);

@@ -25,7 +25,7 @@ const struct store_statements store_reaction_statements = STORE_STATEMENTS(rows)
 static bool skip(struct str *at, const char *text)
 {
     size_t len = strlen(text);
-    if (at->len < len || memcmp(at->ptr, text, len))
+    if (at->len < len || memcmp(at->ptr, text, len) != 0)
         return false;
     *at = (struct str){at->ptr + len, at->len - len};
     return true;

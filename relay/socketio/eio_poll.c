@@ -119,9 +119,7 @@ bool eio_upgrade(struct http_call *call)
         refuse(call, error);
     } else if (elsewhere) {
         handoff_give(eio_all.handoff, elsewhere, call, refuse_unknown);
-    } else if (!conn && is_shut(call)) {
-        return true;
-    } else if (!conn && handoff_newcomer(eio_all.handoff, call)) {
+    } else if (!conn && (is_shut(call) || handoff_newcomer(eio_all.handoff, call))) {
         return true;
     } else if (!conn && eio_full(call->alone)) {
         metric_inc(METRIC_CONNECTIONS_REFUSED);
@@ -204,6 +202,8 @@ static void read_form(struct str form, struct buf *out)
 static void unescape_lines(struct buf *text)
 {
     size_t len = 0;
+    if (!text->data)
+        return;
     for (size_t i = 0; i < text->len; i++) {
         struct str rest = {text->data + i, text->len - i};
         if (rest.len >= 3 && !memcmp(rest.ptr, "\\\\n", 3)) {

@@ -106,7 +106,7 @@ static int make(struct call *call, struct str name, struct str password, struct 
 
 static int sign_up(struct call *call)
 {
-    struct str name, password, invite;
+    struct str name = STR(""), password = STR(""), invite = STR("");
     int status = check_sign_up(call, &invite);
     if (status == 200)
         status = read_credentials(call, &name, &password);
@@ -121,7 +121,7 @@ static int sign_up(struct call *call)
 
 static int log_in(struct call *call)
 {
-    struct str name, password;
+    struct str name = STR(""), password = STR("");
     struct store_login found;
     struct limiter_attempt attempt;
     int status = read_credentials(call, &name, &password);

@@ -256,7 +256,7 @@ static void list(DIR *directory, struct kept_files *all)
 /* Down to nine tenths, so that it is not to be done again at once. */
 static void evict(int fd, struct kept_files *all, int64_t most)
 {
-    if (all->bytes <= most && all->count <= KEPT_FILES)
+    if (!all->count || (all->bytes <= most && all->count <= KEPT_FILES))
         return;
     qsort(all->files, all->count, sizeof *all->files, oldest_first);
     size_t gone = 0;

@@ -74,7 +74,7 @@ static void make(struct buf *token, unsigned how, struct str text)
 /* Whether that is what the secret makes of the first two parts. */
 static bool is_signed(struct str token)
 {
-    const char *dot = memrchr(token.ptr, '.', token.len);
+    const char *dot = token.ptr ? memrchr(token.ptr, '.', token.len) : NULL;
     struct buf again;
     if (!dot)
         return false;
@@ -82,7 +82,7 @@ static bool is_signed(struct str token)
     buf_add(&again, token.ptr, (size_t)(dot - token.ptr));
     sign_hmac(&again, str_of(SECRET));
     struct str rest = {dot, (size_t)(token.ptr + token.len - dot)};
-    bool same = !again.failed &&
+    bool same = !again.failed && again.data &&
                 str_eq((struct str){again.data + (dot - token.ptr), again.len - (size_t)(dot - token.ptr)}, rest);
     buf_fini(&again);
     return same;

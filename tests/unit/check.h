@@ -20,7 +20,7 @@
 
 static inline void check_bytes(struct str got, struct str want, const char *file, int line)
 {
-    if (str_eq(got, want))
+    if ((got.ptr || !got.len) && str_eq(got, want))
         return;
     print_error("got  %zu bytes: %.*s\nwant %zu bytes: %.*s\n", got.len, (int)got.len, got.ptr, want.len, (int)want.len,
                 want.ptr);

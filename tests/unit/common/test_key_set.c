@@ -33,7 +33,7 @@ static void put_bytes(char *out, const void *bytes, size_t len)
     base64_add(&text, (struct str){bytes, len});
     size_t at = 0;
     for (; at < text.len && text.data[at] != '='; at++)
-        out[at] = text.data[at] == '+' ? '-' : text.data[at] == '/' ? '_' : text.data[at];
+        out[at] = (char)(text.data[at] == '+' ? '-' : text.data[at] == '/' ? '_' : text.data[at]);
     out[at] = '\0';
     buf_fini(&text);
 }

@@ -400,7 +400,7 @@ static char *with_signature(const char *text, const unsigned char *bytes, size_t
     char *changed = calloc(1, (size_t)(dot - text) + out.len + 2);
     memcpy(changed, text, (size_t)(dot - text) + 1);
     for (size_t i = 0, at = (size_t)(dot - text) + 1; i < out.len && out.data[i] != '='; i++)
-        changed[at++] = out.data[i] == '+' ? '-' : out.data[i] == '/' ? '_' : out.data[i];
+        changed[at++] = (char)(out.data[i] == '+' ? '-' : out.data[i] == '/' ? '_' : out.data[i]);
     buf_fini(&out);
     return changed;
 }
