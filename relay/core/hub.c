@@ -128,14 +128,26 @@ static void begin_listening(struct room *room)
         room->listener->gone(room->listener->arg, room->trimmed, false);
 }
 
-/* It listens first and reads then, so that nothing falls between. */
+/* It listens first and reads then, so that nothing falls between. An inbox stores nothing: it is live as soon as it
+ * listens, and its protocols read then what its notices are about. */
 static void room_begin(struct room *room)
 {
-    bool subscribing = bus_subscribe(room->hub->bus, room->id);
+    if (bus_subscribe(room->hub->bus, room->id))
+        return; /* room_listens follows */
     if (room_is_inbox(room))
-        room->state = ROOM_LIVE; /* nothing is stored under it */
-    else if (!subscribing)
+        room->state = ROOM_LIVE; /* what it misses is read when the bus is back */
+    else
         room_load(room); /* the reconciliation brings what the other relays store */
+}
+
+void room_listens(struct room *room)
+{
+    if (room->state != ROOM_SUBSCRIBING)
+        return;
+    if (room_is_inbox(room))
+        room_ready(room);
+    else
+        room_load(room);
 }
 
 /* Most sessions have a subscription or two, and a list is all that they need. One with hundreds of friends or rooms is

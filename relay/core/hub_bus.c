@@ -233,15 +233,26 @@ void hub_received(struct hub *hub, struct str payload)
 void hub_subscribed(struct hub *hub, uint64_t conversation)
 {
     struct room *room = map_get(&hub->rooms, conversation);
-    if (room && room->state == ROOM_SUBSCRIBING)
-        room_load(room);
+    if (room)
+        room_listens(room);
+}
+
+/* Those that wait for a confirmation which will not come. What goes on may add rooms and remove some. */
+static void go_on_without(struct hub *hub)
+{
+    uint64_t *ids = mem_zalloc((hub->rooms.count + 1) * sizeof ids[0]);
+    size_t at = 0, count = 0;
+    for (const struct room *room; (room = map_next(&hub->rooms, &at));)
+        if (room->state == ROOM_SUBSCRIBING)
+            ids[count++] = room->id;
+    for (size_t i = 0; i < count; i++)
+        hub_subscribed(hub, ids[i]);
+    free(ids);
 }
 
 void hub_bus_state(struct hub *hub, bool up)
 {
-    size_t at = 0;
-    for (struct room *room; !up && (room = map_next(&hub->rooms, &at));)
-        if (room->state == ROOM_SUBSCRIBING)
-            room_load(room);
+    if (!up)
+        go_on_without(hub);
     wheel_set(hub->wheel, &hub->reconcile, 0); /* what was missed meanwhile */
 }

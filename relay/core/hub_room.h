@@ -116,6 +116,8 @@ void room_clear_logs(struct room *room);
 void room_drop_logs(struct room *room);
 /* Drops messages up to that number from the logs, as the database has trimmed them. */
 void room_trim_logs(struct room *room, uint64_t trimmed);
+/* The bus has confirmed the room's subscription, or is down and will not: what waited for that goes on. */
+void room_listens(struct room *room);
 /* The room became live: completes the pending subscriptions. */
 void room_ready(struct room *room);
 /* The room is empty: keeps it for room_linger_ms, or frees it if no read for it is in flight. */

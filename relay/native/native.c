@@ -255,9 +255,10 @@ static void admit(struct native *native, struct greeting *greeting)
     wheel_cancel(&native->timer);
     if (greeting->by_token)
         session_expire(native->session, greeting->token.expires_s);
-    hub_join(protocol_context.hub, native->session, WIRE_INBOX(native->user), ENCODING_NATIVE);
     native->hello = greeting->hello;
     greeting->hello = NULL;
+    native->hello_left = 2; /* the inbox, so that what is read from now on is heard of, and native_join_all */
+    hub_join(protocol_context.hub, native->session, WIRE_INBOX(native->user), ENCODING_NATIVE);
     native_join_all(native, native->hello, greeting->wanted);
 }
 

@@ -110,7 +110,7 @@ struct native {
     struct wheel_timer again;   /* retries while this relay is behind the client's cursor */
     bool asking;                /* hello is being looked up */
     struct native_hello *hello; /* a hello that waits for its rooms */
-    size_t hello_left;          /* how many rooms of `hello` are pending */
+    size_t hello_left;          /* what of `hello` is pending: rooms, the inbox */
     bool known;                 /* hello was answered */
     uint64_t user;
     char *name, *head, *id, *face; /* one allocation; id and face are empty unless it is an application's user */

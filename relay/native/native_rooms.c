@@ -419,7 +419,6 @@ void native_join(struct native_room *room, int64_t re, struct json_object *objec
 void native_join_all(struct native *native, struct native_hello *hello, const struct store_native_wanted *wanted)
 {
     struct native_room *rooms[NATIVE_ROOMS_AT_ONCE] = {NULL};
-    native->hello_left = 1;
     for (size_t i = 0; i < hello->count; i++) {
         struct native_hello_room *asked = &hello->rooms[i];
         const struct store_native_membership *membership = &wanted[i].membership;
@@ -478,8 +477,12 @@ void native_joined(struct session *session, struct subscription *sub)
 {
     struct native *native = native_of(session);
     struct native_room *room = native_room_of(native, hub_conversation(sub));
-    if (!room || session->closing) /* the user's inbox */
+    if (session->closing)
         return;
+    if (!room) { /* the user's inbox */
+        native_hello_settled(native);
+        return;
+    }
     room->coming = false;
     place_cursor(room, sub);
     if (room->in_hello && native->hello) {

@@ -22,10 +22,13 @@ enum { ARGUMENT_BYTES = 4096 };
 
 struct friends_state {
     char user_id[ID_MAX];
-    bool loading, again; /* friends are being read; and once more after that */
-    bool all;            /* `again`: all of them, not only the youngest */
-    char *token;         /* as it came, until the user is known; NULL: none */
-    struct token pass;   /* where everybody needs one, until the first look-up has it */
+    bool loading, again;      /* the user or friends are being read; and the friends once more after that */
+    bool all;                 /* `again`: all of them, not only the youngest */
+    bool entered;             /* all friends are there: frames are taken */
+    struct wheel_timer retry; /* set while friends wait to be read again, all of them: the database was away */
+    struct session *session;
+    char *token;       /* as it came, until the user is known; NULL: none */
+    struct token pass; /* where everybody needs one, until the first look-up has it */
     bool by_token;
     char *name; /* NULL until admitted */
 };
@@ -144,14 +147,18 @@ const struct encoding friends_high_encoding = {.name = "friends_high", .message 
 
 /* ---- who it is, and their friends ----
  *
- * Friends are read a page at a time, and the loop subscribes to one page in a turn: somebody with thousands of friends
- * takes longer to have them all, and nobody else notices. */
+ *   the user is looked up ─▶ listens at the inbox ─▶ friends are read ─▶ frames are taken
+ *
+ * A notice in the inbox tells of a new friend, so the friends are read once it listens: whoever becomes one meanwhile
+ * is among them, or there is a notice. They are read a page at a time, and the loop subscribes to one page in a turn:
+ * somebody with thousands of friends takes longer to have them all, and nobody else notices. */
 
 struct look_up {
     struct job job;
     uint64_t session_id;
     char user_id[ID_MAX];
-    bool all;          /* the pages that follow, too */
+    bool friends;      /* false: only who it is */
+    bool all;          /* the pages that follow, too; else only while they have new ones */
     uint64_t before;   /* as store_friendships has it; after an error as it was */
     struct token pass; /* with by_token: whose id that is to become */
     bool by_token;
@@ -195,7 +202,7 @@ static void work(struct job *job, struct store *store)
     if (look_up->by_token && (job->err = name_by_token(look_up, store)))
         return;
     job->err = store_friend_self(store, str_of(look_up->user_id), &look_up->self);
-    if (!job->err)
+    if (!job->err && look_up->friends)
         job->err = store_friendships(store, look_up->self.user, &look_up->before, collect, look_up);
 }
 
@@ -232,11 +239,60 @@ static void admit(struct session *session, const struct look_up *look_up)
         session_expire(session, look_up->pass.expires_s);
     state->name = mem_strdup(look_up->self.name);
     hub_join(protocol_context.hub, session, WIRE_INBOX(session->client.user), ENCODING_FRIENDS_LOW);
-    session_pause(session, SESSION_ENTERING, false);
 }
 
 static void load(struct session *session, bool all);
 static void load_page(struct session *session, bool all, uint64_t before);
+
+static void on_retry(struct wheel_timer *timer)
+{
+    struct session *session = container_of(timer, struct friends_state, retry)->session;
+    if (!session->closing)
+        load(session, true);
+}
+
+/* Who has not all friends yet comes again; who has goes on with those there are, and hears of new ones later. */
+static void read_later(struct session *session)
+{
+    struct friends_state *state = state_of(session);
+    if (state->entered)
+        wheel_set(protocol_context.hub->wheel, &state->retry, protocol_context.settings->reconcile_down_ms);
+    else
+        protocol_refuse(session, 1013, "Try again later");
+}
+
+/* False: the session already has it, or may not. */
+static bool subscribe(struct session *session, const struct store_friendship *friendship, uint64_t generation)
+{
+    if (hub_subscription(session, friendship->conversation) ||
+        protocol_banned(session->client.user, session->client.address, friendship->conversation) ||
+        protocol_revoked(session->client.user, friendship->conversation, generation))
+        return false;
+    use(friendship);
+    hub_join(protocol_context.hub, session, friendship->conversation,
+             friendship->low == session->client.user ? ENCODING_FRIENDS_LOW : ENCODING_FRIENDS_HIGH);
+    return true;
+}
+
+static void on_friends(struct session *session, const struct look_up *look_up)
+{
+    struct friends_state *state = state_of(session);
+    bool new_ones = false;
+    for (size_t i = 0; !session->closing && i < look_up->count; i++)
+        new_ones |= subscribe(session, &look_up->list[i], look_up->self.rights.generation);
+    if (session->closing)
+        return;
+    if (look_up->before && (look_up->all || new_ones)) {
+        load_page(session, look_up->all, look_up->before);
+        return;
+    }
+    if (!state->entered && look_up->all) {
+        state->entered = true;
+        session_pause(session, SESSION_ENTERING, false);
+    }
+    if (state->again && !session->closing)
+        load(session, state->all);
+}
 
 static void on_looked_up(struct job *job)
 {
@@ -249,25 +305,12 @@ static void on_looked_up(struct job *job)
             protocol_refuse(session, PROTOCOL_CLOSE_UNAUTHORIZED, protocol_stranger(look_up->stranger));
         else if (job->err == ERR_NOT_FOUND)
             protocol_refuse(session, 1008, "Unknown user");
-        else if (job->err && (!state->name || look_up->before != INT64_MAX)) /* what follows would be missed */
-            protocol_refuse(session, 1013, "Try again later");
-        else if (!job->err && !state->name)
+        else if (job->err)
+            read_later(session);
+        else if (look_up->friends)
+            on_friends(session, look_up);
+        else
             admit(session, look_up);
-        for (size_t i = 0; !session->closing && !job->err && i < look_up->count; i++) {
-            const struct store_friendship *friendship = &look_up->list[i];
-            if (hub_subscription(session, friendship->conversation) ||
-                protocol_banned(session->client.user, session->client.address, friendship->conversation) ||
-                protocol_revoked(session->client.user, friendship->conversation, look_up->self.rights.generation))
-                continue;
-            use(friendship);
-            hub_join(protocol_context.hub, session, friendship->conversation,
-                     friendship->low == session->client.user ? ENCODING_FRIENDS_LOW : ENCODING_FRIENDS_HIGH);
-        }
-        bool more = !job->err && look_up->all && look_up->before;
-        if (!session->closing && more)
-            load_page(session, true, look_up->before);
-        else if (!session->closing && state->again)
-            load(session, state->all);
     }
     look_up_free(look_up);
 }
@@ -279,6 +322,7 @@ static void load_page(struct session *session, bool all, uint64_t before)
     look_up->job.work = work;
     look_up->job.done = on_looked_up;
     look_up->session_id = session->id;
+    look_up->friends = state->name;
     look_up->all = all;
     look_up->before = before;
     memcpy(look_up->user_id, state->user_id, ID_MAX);
@@ -288,12 +332,13 @@ static void load_page(struct session *session, bool all, uint64_t before)
         look_up->pass = state->pass;
         state->pass = (struct token){0};
     }
-    job_charge(&look_up->job, state->name ? JOB_ASK : JOB_ARRIVAL, session_payer(session), 4);
+    bool arrives = !state->entered && before == INT64_MAX;
+    job_charge(&look_up->job, arrives ? JOB_ARRIVAL : JOB_ASK, session_payer(session), 4);
     state->loading = !db_pool_try(protocol_context.db_pool, &look_up->job);
     if (state->loading)
         return;
     look_up_free(look_up);
-    protocol_refuse(session, 1013, "Try again later");
+    read_later(session);
 }
 
 /* All friends, or after a notice of new ones the newest. */
@@ -315,6 +360,8 @@ static bool claims(struct str path)
 static void open_session(struct session *session, const struct request *request)
 {
     struct friends_state *state = state_of(session);
+    state->session = session;
+    state->retry.fired = on_retry;
     const size_t len = sizeof PATH_PREFIX - 1;
     struct str user_id = {request->path.ptr + len, request->path.len - len};
     if (protocol_doors_closed()) { /* the token's user */
@@ -345,8 +392,8 @@ static void open_session(struct session *session, const struct request *request)
 
 static void joined(struct session *session, struct subscription *sub)
 {
-    (void)session;
-    (void)sub;
+    if (hub_conversation(sub) == WIRE_INBOX(session->client.user) && !session->closing)
+        load(session, true);
 }
 
 /* One friendship could not be opened: the whole connection comes again, rather than miss that friend. */
@@ -365,6 +412,7 @@ static void closed(struct session *session)
     LIST_FOREACH(sub, &session->subscriptions, link)
         unuse(hub_conversation(sub)); /* with its session's the room's log goes: nothing encodes */
     hub_leave(protocol_context.hub, session);
+    wheel_cancel(&state->retry);
     token_fini(&state->pass);
     free(state->token);
     free(state->name);

@@ -92,6 +92,19 @@ describe('the friend chat: many friends', () => {
     [socket, other].forEach((one) => one.close());
   });
 
+  it('however many are made before they are read again, all are heard', async () => {
+    const [hub, ann] = await Promise.all([newUser(stack), newUser(stack)]);
+    await plant(hub, 10);
+    const socket = await Friend.connect(stack, hub);
+    await settle(await befriend(stack, hub, ann), [socket], [await Friend.connect(stack, ann)]);
+    const [first] = (await plant(hub, 450)); // without a notice of their own
+    const bob = await newUser(stack);
+    await befriend(stack, hub, bob);
+    const other = await Friend.connect(stack, { userId: first.userId });
+    await settle(first.friendId, [socket], [other]);
+    [socket, other].forEach((one) => one.close());
+  });
+
   it('an address makes only so many friendships a day, and is told so; those that there are cost nothing', async () => {
     const hub = await newUser(stack);
     let made = 0, answer, last;

@@ -101,6 +101,8 @@ static void an_inbox_is_nothing_to_read(void **state)
     (void)state;
     struct client *client = connect_client();
     join(client, WIRE_INBOX(9), BARE);
+    assert_int_equal(client->joined, 0); /* its notices are not heard yet: what they are about is not to be read */
+    hub_subscribed(&hub, WIRE_INBOX(9));
     assert_int_equal(client->joined, 1);
     assert_int_equal(net.inboxes, 1);
     hub_reconcile(&hub);
@@ -108,6 +110,22 @@ static void an_inbox_is_nothing_to_read(void **state)
     assert_int_equal(db.epoch_reads, 1); /* asked for no counters: there are none */
     disconnect_client(client);
     assert_int_equal(hub.rooms.count, 0);
+}
+
+static void an_inbox_goes_on_without_a_bus(void **state)
+{
+    (void)state;
+    struct client *waiting = connect_client(), *gone = connect_client(), *late = connect_client();
+    join(waiting, WIRE_INBOX(9), BARE);
+    join(gone, WIRE_INBOX(8), BARE);
+    disconnect_client(gone);
+    assert_int_equal(net.inboxes, 2);
+    net.up = false;
+    hub_bus_state(&hub, false);
+    assert_int_equal(waiting->joined, 1);
+    assert_int_equal(net.inboxes, 1); /* the one that nobody waits for went */
+    join(late, WIRE_INBOX(7), BARE);
+    assert_int_equal(late->joined, 1);
 }
 
 static void those_without_history_read_only_the_last_number(void **state)
@@ -461,6 +479,7 @@ int main(void)
         TEST(a_room_that_cannot_be_read_turns_them_away),
         TEST(whoever_comes_later_finds_the_room_there),
         TEST(an_inbox_is_nothing_to_read),
+        TEST(an_inbox_goes_on_without_a_bus),
         TEST(those_without_history_read_only_the_last_number),
         TEST(what_comes_while_a_room_is_read_is_kept),
         TEST(a_gap_left_by_the_reading_is_filled),

@@ -208,6 +208,7 @@ static void an_inbox_is_not_kept(void **state)
     settings.room_linger_ms = LINGER_MS;
     struct client *client = connect_client();
     join(client, WIRE_INBOX(9), PLAIN);
+    hub_subscribed(&hub, WIRE_INBOX(9));
     disconnect_client(client);
     assert_int_equal(hub.rooms.count, 0);
 }

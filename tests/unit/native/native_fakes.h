@@ -425,9 +425,11 @@ static void do_all(void)
 {
     while (job_count) {
         job_do();
-        if (net.up)
-            for (uint64_t conversation = 7; conversation <= 8; conversation++)
-                hub_subscribed(&hub, conversation);
+        if (!net.up)
+            continue;
+        confirm_inboxes();
+        for (uint64_t conversation = 7; conversation <= 8; conversation++)
+            hub_subscribed(&hub, conversation);
     }
 }
 

@@ -301,6 +301,8 @@ static void subscribe(void)
 {
     for (uint64_t conversation = 7; net.up && conversation <= 8; conversation++)
         hub_subscribed(&hub, conversation);
+    if (net.up)
+        confirm_inboxes();
 }
 
 static void mute_or_not(void)

@@ -1,0 +1,93 @@
+// A relay listens to Redis before it reads what it has to tell, so nothing falls between, however long it takes until it
+// listens. Here Redis is behind a gate: subscriptions wait there for as long as a test wants them to.
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { enter } from './lib/client.mjs';
+import { Friend, befriend, newUser, settle } from './lib/friends.mjs';
+import { Gate } from './lib/gate.mjs';
+import { Native } from './lib/native.mjs';
+import { Events, Stream, roomUrl, say } from './lib/rooms.mjs';
+import { unique } from './lib/socket.mjs';
+import { Stack } from './lib/stack.mjs';
+
+describe('a relay that does not listen yet', () => {
+  let stack, gate;
+  before(async () => {
+    let dir;
+    gate = await Gate.start(() => path.join(dir, 'redis.sock'));
+    stack = await Stack.start({ relays: 2, settings: (run) => {
+      dir = run;
+      return { redis_socket: '', redis_host: '127.0.0.1', redis_port: gate.port, redis_timeout_ms: '30s' };
+    } });
+  });
+  after(async () => {
+    await stack?.remove();
+    gate?.close();
+  });
+
+  it('does not miss a friend that one makes meanwhile', async () => {
+    const [ann, bob] = await Promise.all([newUser(stack), newUser(stack)]);
+    const a = await gate.during(() => Friend.connect(stack, ann, { relay: 1 }));
+    const friend = await befriend(stack, ann, bob);
+    gate.open();
+    const b = await Friend.connect(stack, bob, { relay: 2 });
+    await settle(friend, [a], [b]);
+  });
+
+  it('takes what is said at once by who has just come, whenever the friends are there', async () => {
+    const [ann, bob] = await Promise.all([newUser(stack), newUser(stack)]);
+    const friend = await befriend(stack, ann, bob);
+    const b = await Friend.connect(stack, bob, { relay: 2 });
+    const a = await gate.during(() => Friend.connect(stack, ann, { relay: 1 }));
+    const said = a.send(friend, unique('early'), bob.userId);
+    gate.open();
+    const late = await Friend.connect(stack, bob, { relay: 1 });
+    await settle(friend, [a], [late]);
+    assert.deepEqual(a.errors, []);
+    await b.heard(said);
+  });
+
+  it('brings to a stream of events that is open what is said from then on', async () => {
+    const seat = await enter(stack, unique('room'), unique('nick'));
+    const events = await gate.during(() => new Events(roomUrl(stack, seat, 'events', {}, { relay: 1 })));
+    await events.until(() => events.opens > 0, 'the stream to be open');
+    const { seq } = await say(stack, seat, unique('heard'), {}, { relay: 2 });
+    gate.open();
+    await events.reached(seq);
+    assert.equal(events.seqs[0], seq);
+    events.close();
+  });
+
+  it('and to an iframe', async () => {
+    const seat = await enter(stack, unique('room'), unique('nick'));
+    const stream = await gate.during(() => Stream.open(roomUrl(stack, seat, 'stream', {}, { relay: 1 })));
+    assert.equal(stream.status, 200);
+    const { seq } = await say(stack, seat, unique('heard'), {}, { relay: 2 });
+    gate.open();
+    await stream.reached(seq);
+    assert.equal(stream.seqs[0], seq);
+    stream.close();
+  });
+
+  it('answers a native hello once it hears of what is read elsewhere', async () => {
+    const seat = await enter(stack, unique('room'), unique('nick'));
+    const { seq } = await say(stack, seat, unique('said'));
+    const other = await Native.hello(stack, { user: seat.nickId }, { relay: 2 });
+    await other.join(seat.roomId);
+    const native = await gate.during(async () => {
+      const opened = await Native.open(stack, { relay: 1 });
+      opened.hello = opened.command('hello', { user: seat.nickId });
+      return opened;
+    });
+    assert.equal(native.frames.length, 0);
+    gate.open();
+    await native.answer(native.hello);
+    await native.join(seat.roomId);
+    await other.must('read', { room: seat.roomId, seq });
+    await native.event('read', (event) => event.seq === seq);
+    await Promise.all([other, native].map((one) => one.close()));
+  });
+
+  it('afterwards the numbers agree, the parts end well and the logs keep what is secret', () => stack.checkAndStop());
+});
