@@ -23,12 +23,12 @@ struct stream {
     uint64_t conversation, user;
     enum encoding_id encoding;
     struct catchup catchup;
-    struct chatroom_http_cursor cursor; /* what the client has seen */
-    bool resume;                        /* it has a cursor, and wants the messages after it */
-    bool lost;                          /* it wanted to, but its cursor is none here */
-    bool present;                       /* and told where it stands */
-    bool padded;                        /* its client asked for that */
-    struct wheel_timer again;           /* set while this relay has not heard of what the client has seen */
+    uint64_t seq;             /* what the client has seen; without a cursor, what was there when it was admitted */
+    bool resume;              /* it has a cursor, and wants the messages after it */
+    bool lost;                /* it wanted to, but its cursor is none here */
+    bool present;             /* and told where it stands */
+    bool padded;              /* its client asked for that */
+    struct wheel_timer again; /* set while this relay has not heard of what the client has seen */
     struct session *session;
     char *name;
     char head[STORE_HEAD_MAX + 1];
@@ -295,7 +295,8 @@ static const struct catchup_kind catchup_kind = {
 
 /* ---- taking the subscription ---- */
 
-/* Sends the client its position; it is present from now on. */
+/* Sends the client its position; it is present from now on. Whoever sees that the stream is open may count on hearing
+ * what is said from then on, so it begins where the room was before the first byte went out. */
 static void begin(struct stream *stream)
 {
     struct session *session = stream->session;
@@ -330,11 +331,11 @@ static void on_joined(struct session *session, struct subscription *sub)
     struct stream *stream = stream_of(session);
     if (session->closing)
         return;
-    if (stream->resume && catchup_is_void(hub_trimmed(sub), stream->cursor.seq)) {
-        stream->resume = false;
-        stream->lost = true;
+    if (catchup_is_void(hub_trimmed(sub), stream->seq)) {
+        stream->lost |= stream->resume;
+        stream->seq = hub_seq(sub);
     }
-    catchup_begin(&stream->catchup, &catchup_kind, sub, stream->resume ? stream->cursor.seq : hub_seq(sub));
+    catchup_begin(&stream->catchup, &catchup_kind, sub, stream->seq);
     go_on(session);
 }
 
@@ -462,7 +463,7 @@ static void on_admitted(struct chatroom_http_asked *base)
         .conversation = membership->conversation,
         .user = membership->user,
         .encoding = asked->kind->encoding,
-        .cursor = asked->cursor,
+        .seq = known ? asked->cursor.seq : membership->seq,
         .resume = known,
         .lost = asked->lost || (asked->resume && !known),
         .padded = asked->kind == &events_kinds[true] || asked->kind == &stream_kinds[true],
