@@ -51,6 +51,7 @@ struct user {
     struct buf *out;        /* what the kernel did not take */
     struct input *deferred; /* bytes received while it was paused */
     struct buf *pong;       /* for the latest ping that came while the kernel took nothing */
+    struct buf *welcome;    /* the handshake's answer, until the session has entered or has something to say */
     bool paused;
     bool said_close; /* our close frame is out, or in `out`: the client's ends the connection */
     bool deaf;       /* what it sends means nothing any more */
@@ -87,9 +88,8 @@ static void keep(struct buf **buf, struct str bytes)
 /* Whole frames, straight to the socket. What the kernel does not take is kept here and not with lws, which would look
  * at nothing else until that is out, in a loop that never sleeps while the client goes on talking. Never more than one
  * call's bytes, a close frame and a read's pongs: who got SEND_BLOCKED waits. */
-static enum send_result ws_send(void *socket, struct str bytes)
+static enum send_result give(struct user *user, struct str bytes)
 {
-    struct user *user = socket;
     ssize_t taken = user->out ? 0 : send(user->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (taken == (ssize_t)bytes.len)
         return SEND_MORE;
@@ -101,6 +101,23 @@ static enum send_result ws_send(void *socket, struct str bytes)
     keep(&user->out, (struct str){bytes.ptr + out, bytes.len - out});
     lws_callback_on_writable(user->wsi);
     return SEND_BLOCKED;
+}
+
+/* Answers the handshake. A client that is connected may count on what its protocol promises: that it hears what is said
+ * from now on. So the answer waits until the session has entered. */
+static void greet(struct user *user)
+{
+    struct buf *welcome = user->welcome;
+    user->welcome = NULL;
+    if (welcome)
+        give(user, buf_str(welcome));
+    drop(&welcome);
+}
+
+static enum send_result ws_send(void *socket, struct str bytes)
+{
+    greet(socket);
+    return give(socket, bytes);
 }
 
 /* False: the socket is broken. */
@@ -145,6 +162,8 @@ static void ws_pause(void *socket, bool paused)
 {
     struct user *user = socket;
     user->paused = paused;
+    if (!paused)
+        greet(user);
     if (user->deferred && !paused)
         lws_callback_on_writable(user->wsi); /* where what was deferred is read: not in here */
 }
@@ -429,6 +448,7 @@ static void on_closed(struct user *user)
     wsread_fini(&user->read);
     drop(&user->out);
     drop(&user->pong);
+    drop(&user->welcome);
 }
 
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *data, void *in, size_t len)
@@ -509,7 +529,7 @@ static void shake_hands(struct user *user, const struct ws_handshake *handshake)
                        accept, protocol->subprotocol ? "Sec-WebSocket-Protocol: " : "",
                        protocol->subprotocol ? protocol->subprotocol : "", protocol->subprotocol ? "\r\n" : "");
     CG_ASSERT(len > 0 && (size_t)len < sizeof answer);
-    ws_send(user, (struct str){answer, (size_t)len});
+    keep(&user->welcome, (struct str){answer, (size_t)len});
 }
 
 static void open_session(struct user *user, const struct ws_handshake *handshake)
@@ -529,6 +549,8 @@ static void open_session(struct user *user, const struct ws_handshake *handshake
     log_debug("conn.open", "conn=%llu peer=\"%s\" protocol=%s", (unsigned long long)user->session->id, handshake->peer,
               protocol->name);
     protocol->open(user->session, handshake->request);
+    if (!user->paused)
+        greet(user);
 }
 
 void ws_adopt(struct ws *ws, int fd, struct str bytes, const struct ws_handshake *handshake)

@@ -26,8 +26,8 @@ struct ws_handshake {
 
 /* At most one in a process. Does not listen. Borrows `config`'s pointers. */
 struct ws *ws_new(const struct ws_config *config);
-/* Takes over a connection: answers the handshake with 101 and opens a session before this returns, or closes `fd`.
- * `bytes` is what was read after the handshake. Borrows `handshake` for the call. Must not be called from within a
+/* Takes over a connection: opens a session before this returns, or closes `fd`. The handshake is answered with 101 once
+ * the session may speak (SESSION_ENTERING), or with the first that it is told, a close frame among that. `bytes` is what was read after the handshake. Borrows `handshake` for the call. Must not be called from within a
  * session's or a protocol's function. */
 void ws_adopt(struct ws *ws, int fd, struct str bytes, const struct ws_handshake *handshake);
 /* The number of connections, including those whose handshake is not finished. */

@@ -24,7 +24,9 @@ struct friends_state {
     char user_id[ID_MAX];
     bool loading, again;      /* the user or friends are being read; and the friends once more after that */
     bool all;                 /* `again`: all of them, not only the youngest */
-    bool entered;             /* all friends are there: frames are taken */
+    bool entered;             /* all friends are heard: frames are taken */
+    bool listed;              /* all friends were read once, … */
+    size_t joining;           /* … and of these so many are not heard yet */
     struct wheel_timer retry; /* set while friends wait to be read again, all of them: the database was away */
     struct session *session;
     char *token;       /* as it came, until the user is known; NULL: none */
@@ -147,7 +149,7 @@ const struct encoding friends_high_encoding = {.name = "friends_high", .message 
 
 /* ---- who it is, and their friends ----
  *
- *   the user is looked up ─▶ listens at the inbox ─▶ friends are read ─▶ frames are taken
+ *   the user is looked up ─▶ listens at the inbox ─▶ friends are read ─▶ all are heard ─▶ frames are taken
  *
  * A notice in the inbox tells of a new friend, so the friends are read once it listens: whoever becomes one meanwhile
  * is among them, or there is a notice. They are read a page at a time, and the loop subscribes to one page in a turn:
@@ -261,6 +263,15 @@ static void read_later(struct session *session)
         protocol_refuse(session, 1013, "Try again later");
 }
 
+static void enter_if_all_there(struct session *session)
+{
+    struct friends_state *state = state_of(session);
+    if (state->entered || !state->listed || state->joining || session->closing)
+        return;
+    state->entered = true;
+    session_pause(session, SESSION_ENTERING, false);
+}
+
 /* False: the session already has it, or may not. */
 static bool subscribe(struct session *session, const struct store_friendship *friendship, uint64_t generation)
 {
@@ -269,6 +280,7 @@ static bool subscribe(struct session *session, const struct store_friendship *fr
         protocol_revoked(session->client.user, friendship->conversation, generation))
         return false;
     use(friendship);
+    state_of(session)->joining++;
     hub_join(protocol_context.hub, session, friendship->conversation,
              friendship->low == session->client.user ? ENCODING_FRIENDS_LOW : ENCODING_FRIENDS_HIGH);
     return true;
@@ -286,10 +298,8 @@ static void on_friends(struct session *session, const struct look_up *look_up)
         load_page(session, look_up->all, look_up->before);
         return;
     }
-    if (!state->entered && look_up->all) {
-        state->entered = true;
-        session_pause(session, SESSION_ENTERING, false);
-    }
+    state->listed |= look_up->all;
+    enter_if_all_there(session);
     if (state->again && !session->closing)
         load(session, state->all);
 }
@@ -392,8 +402,12 @@ static void open_session(struct session *session, const struct request *request)
 
 static void joined(struct session *session, struct subscription *sub)
 {
-    if (hub_conversation(sub) == WIRE_INBOX(session->client.user) && !session->closing)
+    if (hub_conversation(sub) != WIRE_INBOX(session->client.user)) {
+        state_of(session)->joining--;
+        enter_if_all_there(session);
+    } else if (!session->closing) {
         load(session, true);
+    }
 }
 
 /* One friendship could not be opened: the whole connection comes again, rather than miss that friend. */
@@ -401,6 +415,7 @@ static void not_joined(struct session *session, uint64_t conversation, enum err 
 {
     (void)err;
     unuse(conversation);
+    state_of(session)->joining--;
     if (!session->closing)
         protocol_refuse(session, 1013, "Try again later");
 }

@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { enter } from './lib/client.mjs';
-import { Friend, befriend, newUser, settle } from './lib/friends.mjs';
+import { Client, enter } from './lib/client.mjs';
+import { Friend, befriend, history, newUser, settle } from './lib/friends.mjs';
 import { Gate } from './lib/gate.mjs';
 import { Native } from './lib/native.mjs';
 import { Events, Stream, roomUrl, say } from './lib/rooms.mjs';
 import { unique } from './lib/socket.mjs';
-import { Stack } from './lib/stack.mjs';
+import { Stack, eventually } from './lib/stack.mjs';
 
 describe('a relay that does not listen yet', () => {
   let stack, gate;
@@ -26,26 +26,50 @@ describe('a relay that does not listen yet', () => {
     gate?.close();
   });
 
+  /** A connection of the friend chat that waits at the gate; its handshake is not answered yet. */
+  async function wait(user) {
+    const friend = await gate.during(() => Friend.dial(stack, `/ws/${user.userId}`, { relay: 1 }));
+    friend.user = user;
+    assert.equal(friend.ws.readyState, friend.ws.CONNECTING);
+    return friend;
+  }
+
   it('does not miss a friend that one makes meanwhile', async () => {
     const [ann, bob] = await Promise.all([newUser(stack), newUser(stack)]);
-    const a = await gate.during(() => Friend.connect(stack, ann, { relay: 1 }));
+    const a = await wait(ann);
     const friend = await befriend(stack, ann, bob);
     gate.open();
     const b = await Friend.connect(stack, bob, { relay: 2 });
     await settle(friend, [a], [b]);
   });
 
-  it('takes what is said at once by who has just come, whenever the friends are there', async () => {
+  it('is not connected to: who is hears each message from then on, and has the others in the history', async () => {
     const [ann, bob] = await Promise.all([newUser(stack), newUser(stack)]);
     const friend = await befriend(stack, ann, bob);
     const b = await Friend.connect(stack, bob, { relay: 2 });
-    const a = await gate.during(() => Friend.connect(stack, ann, { relay: 1 }));
-    const said = a.send(friend, unique('early'), bob.userId);
+    const a = await wait(ann);
+    const before = b.send(friend, unique('before'), ann.userId);
+    await eventually(async () => (await history(stack, friend, ann)).length, 'it to be stored');
+    assert.equal(a.ws.readyState, a.ws.CONNECTING);
     gate.open();
-    const late = await Friend.connect(stack, bob, { relay: 1 });
-    await settle(friend, [a], [late]);
-    assert.deepEqual(a.errors, []);
-    await b.heard(said);
+    await a.opened;
+    assert.deepEqual((await history(stack, friend, ann)).map((row) => row.content), [before]);
+    await a.heard(b.send(friend, unique('after'), ann.userId));
+    await b.heard(a.send(friend, unique('answer'), bob.userId));
+    assert.deepEqual([a.errors, b.errors], [[], []]);
+  });
+
+  it('nor is one for a chatroom: what is said once it is open is heard, by itself too', async () => {
+    const seat = await enter(stack, unique('room'), unique('nick'));
+    const client = await gate.during(() => Client.dial(stack, `?roomId=${seat.roomId}&nickId=${seat.nickId}`, { relay: 1 }));
+    assert.equal(client.ws.readyState, client.ws.CONNECTING);
+    client.seat = seat;
+    gate.open();
+    await client.opened;
+    const content = unique('heard');
+    await say(stack, seat, content, {}, { relay: 2 });
+    await client.heard(content);
+    await client.close();
   });
 
   it('brings to a stream of events that is open what is said from then on', async () => {
