@@ -20,19 +20,23 @@
 
 enum { ARGUMENT_BYTES = 4096 };
 
+/* Friends wait to be read again, all of them: the database was away. */
+struct retry {
+    struct wheel_timer timer;
+    struct session *session;
+};
+
 struct friends_state {
     char user_id[ID_MAX];
-    bool loading, again;      /* the user or friends are being read; and the friends once more after that */
-    bool all;                 /* `again`: all of them, not only the youngest */
-    bool entered;             /* all friends are heard: frames are taken */
-    bool listed;              /* all friends were read once, … */
-    size_t joining;           /* … and of these so many are not heard yet */
-    struct wheel_timer retry; /* set while friends wait to be read again, all of them: the database was away */
-    struct session *session;
-    char *token;       /* as it came, until the user is known; NULL: none */
-    struct token pass; /* where everybody needs one, until the first look-up has it */
-    bool by_token;
-    char *name; /* NULL until admitted */
+    bool loading, again; /* the user or friends are being read; and the friends once more after that */
+    bool all;            /* `again`: all of them, not only the youngest */
+    bool listed;         /* all friends were read once, … */
+    bool entered;        /* … and are heard: frames are taken */
+    unsigned joining;    /* friends that were read and are not heard yet */
+    struct retry *retry; /* NULL unless its timer is set */
+    char *token;         /* as it came, until the user is known; NULL: none */
+    struct token *pass;  /* where everybody needs one, until it is looked up */
+    char *name;          /* NULL until admitted */
 };
 
 static struct friends_state *state_of(struct session *session)
@@ -246,9 +250,18 @@ static void admit(struct session *session, const struct look_up *look_up)
 static void load(struct session *session, bool all);
 static void load_page(struct session *session, bool all, uint64_t before);
 
+static void stop_retry(struct friends_state *state)
+{
+    if (state->retry)
+        wheel_cancel(&state->retry->timer);
+    free(state->retry);
+    state->retry = NULL;
+}
+
 static void on_retry(struct wheel_timer *timer)
 {
-    struct session *session = container_of(timer, struct friends_state, retry)->session;
+    struct session *session = container_of(timer, struct retry, timer)->session;
+    stop_retry(state_of(session));
     if (!session->closing)
         load(session, true);
 }
@@ -257,10 +270,13 @@ static void on_retry(struct wheel_timer *timer)
 static void read_later(struct session *session)
 {
     struct friends_state *state = state_of(session);
-    if (state->entered)
-        wheel_set(protocol_context.hub->wheel, &state->retry, protocol_context.settings->reconcile_down_ms);
-    else
+    if (!state->entered) {
         protocol_refuse(session, 1013, "Try again later");
+    } else if (!state->retry) {
+        state->retry = mem_zalloc(sizeof *state->retry);
+        *state->retry = (struct retry){.timer.fired = on_retry, .session = session};
+        wheel_set(protocol_context.hub->wheel, &state->retry->timer, protocol_context.settings->reconcile_down_ms);
+    }
 }
 
 static void enter_if_all_there(struct session *session)
@@ -336,11 +352,12 @@ static void load_page(struct session *session, bool all, uint64_t before)
     look_up->all = all;
     look_up->before = before;
     memcpy(look_up->user_id, state->user_id, ID_MAX);
-    if (state->by_token && !state->name) {
+    if (state->pass) {
         look_up->by_token = true;
         look_up->moment = protocol_moment();
-        look_up->pass = state->pass;
-        state->pass = (struct token){0};
+        look_up->pass = *state->pass;
+        free(state->pass);
+        state->pass = NULL;
     }
     bool arrives = !state->entered && before == INT64_MAX;
     job_charge(&look_up->job, arrives ? JOB_ARRIVAL : JOB_ASK, session_payer(session), 4);
@@ -370,13 +387,11 @@ static bool claims(struct str path)
 static void open_session(struct session *session, const struct request *request)
 {
     struct friends_state *state = state_of(session);
-    state->session = session;
-    state->retry.fired = on_retry;
     const size_t len = sizeof PATH_PREFIX - 1;
     struct str user_id = {request->path.ptr + len, request->path.len - len};
     if (protocol_doors_closed()) { /* the token's user */
-        enum token_refusal refused = protocol_read_token(request, &state->pass);
-        state->by_token = !refused;
+        state->pass = mem_zalloc(sizeof *state->pass);
+        enum token_refusal refused = protocol_read_token(request, state->pass);
         if (refused) {
             protocol_refuse_token(session, refused);
             return;
@@ -427,8 +442,10 @@ static void closed(struct session *session)
     LIST_FOREACH(sub, &session->subscriptions, link)
         unuse(hub_conversation(sub)); /* with its session's the room's log goes: nothing encodes */
     hub_leave(protocol_context.hub, session);
-    wheel_cancel(&state->retry);
-    token_fini(&state->pass);
+    stop_retry(state);
+    if (state->pass)
+        token_fini(state->pass);
+    free(state->pass);
     free(state->token);
     free(state->name);
 }

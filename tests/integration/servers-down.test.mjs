@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
+import { Friend, befriend, newUser, settle as talk } from './lib/friends.mjs';
 import { NO_RATES, Stack, eventually, request } from './lib/stack.mjs';
 
 /** As enter(), but REST may still be finding out that the database is back. */
@@ -10,8 +11,11 @@ const entered = (stack, roomName, nick) => eventually(() => enter(stack, roomNam
 const gatherIn = (stack) => async (...relays) => {
   const roomName = unique('room');
   const people = [];
-  for (const relay of relays)
-    people.push(await Client.join(stack, await entered(stack, roomName, unique('nick')), { relay }));
+  for (const relay of relays) {
+    const seat = await entered(stack, roomName, unique('nick'));
+    // one of the relay's readers may still wait for its next attempt at the database: who comes then is to come again
+    people.push(await eventually(() => Client.join(stack, seat, { relay }).catch(() => undefined), 'the relay to be back'));
+  }
   const nicks = people.map((p) => p.seat.nick);
   await Promise.all(people.map((p) => p.present(...nicks)));
   return people;
@@ -63,6 +67,25 @@ describe('Redis down', () => {
     await Promise.all([a, b, c].map((client) => client.present(a.seat.nick, b.seat.nick, c.seat.nick)));
     for (const client of [a, b, c])
       assert.ok(!client.lines.some((line) => line.endsWith('离开了房间')), 'nobody has left');
+  });
+
+  it('a friend that one makes meanwhile is heard, though the database is away when it comes back', async () => {
+    const [ann, bob] = [await newUser(stack), await newUser(stack)];
+    const a = await Friend.connect(stack, ann, { relay: 1 });
+    await stack.kill('redis', 'KILL');
+    await redisIs(0);
+    const friend = await befriend(stack, ann, bob);
+    await stack.stopPart('mariadb');
+    await stack.startPart('redis');
+    await redisIs(1);
+    await stack.startPart('mariadb');
+    const b = await eventually(async () => { // a reader may still wait for its next attempt at the database
+      const one = await Friend.connect(stack, bob, { relay: 2 });
+      one.sendJson({});
+      return await Promise.race([one.refusal(), one.closed]) === 'identity' && one;
+    }, 'the relay to be back');
+    await talk(friend, [a], [b]);
+    await Promise.all([a, b].map((one) => one.close()));
   });
 
   it('down: REST goes on, newcomers come in, history is read, whoever goes is gone when Redis is back', async () => {
@@ -220,7 +243,6 @@ describe('MariaDB down', () => {
     await stack.startPart('mariadb');
     await works(a, b);
     const seat = await entered(stack, a.seat.roomName, unique('late'));
-    // a reader may still wait for its next attempt at the database: who comes then is told to come again
     const late = await eventually(() => Client.join(stack, seat, { relay: 2 }).catch(() => undefined), 'a newcomer to come in');
     await works(late, a, b);
     for (const page of ['', '/relay1', '/relay2'])
