@@ -178,7 +178,7 @@ int main(int argc, char **argv)
         {"dry-run", .flag = &dry},
         {NULL},
     };
-    struct program_info info = {"chaguan", PROGRAM_ADMIN, "[options] COMMAND", about.data, options, NULL};
+    struct program_info info = {"chaguan", PROGRAM_ADMIN, "[options] COMMAND", about.data, options, NULL, true};
     int first = program_start(&info, argc, argv, &settings, NULL);
     buf_fini(&about);
     /* A person reads standard error: news such as a connection made would only be in the way. */

@@ -88,14 +88,9 @@ int main(int argc, char **argv)
     router_init(routes);
     router_describe(&text);
     text.data[text.len - 1] = '\0'; /* the last line's end comes with the options */
-    struct program_info info = {"chaguan-rest", PROGRAM_REST, "[options]", text.data, NULL, io_token_check};
-    int arguments = argc - program_start(&info, argc, argv, &settings, "chaguan-rest");
+    struct program_info info = {"chaguan-rest", PROGRAM_REST, "[options]", text.data, NULL, io_token_check, false};
+    program_start(&info, argc, argv, &settings, "chaguan-rest");
     buf_fini(&text);
-    if (arguments) {
-        fprintf(stderr, "chaguan-rest: takes no arguments; see --help\n");
-        settings_fini(&settings);
-        return 2;
-    }
     char why[256] = "";
     int status = program_wait_for_servers(&info, &settings);
     if (status >= 0) {

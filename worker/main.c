@@ -120,14 +120,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < consumer_count; i++)
         buf_addf(&text, "%s  %-13s %s", i ? "\n" : "", consumers[i].name, consumers[i].doc);
     buf_add_char(&text, '\0');
-    struct program_info info = {"chaguan-worker", PROGRAM_WORKER, "[options]", text.data, NULL, check};
-    int arguments = argc - program_start(&info, argc, argv, &settings, "chaguan-worker");
+    struct program_info info = {"chaguan-worker", PROGRAM_WORKER, "[options]", text.data, NULL, check, false};
+    program_start(&info, argc, argv, &settings, "chaguan-worker");
     buf_fini(&text);
-    if (arguments) {
-        fprintf(stderr, "chaguan-worker: takes no arguments; see --help\n");
-        settings_fini(&settings);
-        return 2;
-    }
     int status = program_wait_for_servers(&info, &settings);
     if (status < 0)
         status = serve(&settings);

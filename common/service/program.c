@@ -167,6 +167,10 @@ int program_start(const struct program_info *info, int argc, char **argv, struct
             exit(PROGRAM_WRONG);
         }
     }
+    if (optind < argc && !info->takes_arguments) {
+        fprintf(stderr, "%s: takes no arguments; see %s --help\n", info->name, info->name);
+        exit(PROGRAM_WRONG);
+    }
     char why[256];
     given.info = info;
     given.file = file;

@@ -29,6 +29,7 @@ struct program_info {
     /* What the program itself demands of its settings, besides start_check: ERR_INVALID with one line in `why`. NULL:
      * nothing. */
     enum err (*check)(const struct settings *settings, char why[256]);
+    bool takes_arguments; /* besides options; else one is an error of the command line */
 };
 
 /* Reads the command line and the settings. Returns the index of the first argument that is no option;

@@ -103,6 +103,9 @@ describe('the programs on their own', () => {
       }
       const unknown = await run(program(name), ['--frobnicate']);
       assert.equal(unknown.code, 2);
+      const argument = await run(program(name), ['frobnicate']);
+      assert.equal(argument.code, 2);
+      assert.match(argument.stderr, new RegExp(`${name} --help`));
       const environment = await run(program(name), ['--check-config'], { env: { CHAGUAN_DB_PORT: 'x' } });
       assert.equal(environment.code, 2);
       assert.match(environment.stderr, /environment.*db_port/);
