@@ -60,6 +60,14 @@ static const struct setting rows[] = {
     ROW(db_name, TEXT, ALL, "chaguan", 1, 64, "Database that holds the tables."),
     ROW(db_timeout_ms, MILLIS, ALL, "5s", 1000, 600000,
         "How long to wait for a connection or an answer of the database (rounded up to seconds)."),
+    ROW(db_tls, SWITCH, ALL, "off", 0, 1,
+        "Whether the database is reached over TLS only, with its certificate and the host's name in it verified. Unix "
+        "sockets go without."),
+    ROW(db_tls_ca, PATH, ALL, "", 0, 4096,
+        "File of the authorities (PEM) that the database's certificate is verified by. Empty: those of the system."),
+    ROW(db_tls_cert, PATH, ALL, "", 0, 4096,
+        "File of the client certificate (PEM) that the database is shown. Empty: none."),
+    ROW(db_tls_key, PATH, ALL, "", 0, 4096, "File of the key (PEM) of db_tls_cert."),
     ROW(redis_host, TEXT, ALL, "127.0.0.1", 0, 255, "Host of Redis, unless redis_socket is set."),
     ROW(redis_port, COUNT, ALL, "6379", 1, 65535, "TCP port of Redis."),
     ROW(redis_socket, PATH, ALL, "", 0, 107, "Unix socket of Redis. Empty: TCP."),
@@ -290,8 +298,7 @@ static const struct setting rows[] = {
     ROW(app_audience, TEXT, REST | RELAY, "chaguan", 1, 255,
         "The `aud` that every token of the application must carry."),
     ROW_CHOICE(
-        doors,
-        REST | RELAY, "all", "all|token",
+        doors, REST | RELAY, "all", "all|token",
         "all: the front ends are open, as their tutorials have it. token: each front end needs a token of a user of "
         "the application, and acts as that user."),
     ROW_CHOICE(
@@ -731,6 +738,14 @@ static enum err check_together(const struct settings *settings, char why[256])
     static const char name_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
     if (settings->name[strspn(settings->name, name_bytes)]) {
         snprintf(why, 256, "name takes letters, digits, '_', '.' and '-'"); /* Redis keys end at ':' */
+        return ERR_INVALID;
+    }
+    if (!*settings->db_tls_cert != !*settings->db_tls_key) {
+        snprintf(why, 256, "db_tls_cert and db_tls_key go together");
+        return ERR_INVALID;
+    }
+    if (!settings->db_tls && (*settings->db_tls_ca || *settings->db_tls_cert)) {
+        snprintf(why, 256, "db_tls_ca and db_tls_cert do nothing unless db_tls is on");
         return ERR_INVALID;
     }
     if (settings->outbox_bytes < 2 * settings->history_bytes + settings->max_message_bytes) {

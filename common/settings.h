@@ -26,7 +26,8 @@ struct settings {
     char *run;
     char *log_file, *log_level, *pid_file;
     char *db_addresses, *db_host, *db_socket, *db_user, *db_password, *db_name;
-    int64_t db_port, db_timeout_ms;
+    char *db_tls_ca, *db_tls_cert, *db_tls_key;
+    int64_t db_port, db_timeout_ms, db_tls;
     char *redis_host, *redis_socket, *redis_password, *redis_prefix;
     char *redis_addresses, *redis_sentinels, *redis_master, *redis_sentinel_password;
     int64_t redis_port, redis_timeout_ms;

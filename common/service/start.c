@@ -78,6 +78,24 @@ enum err start_check_folder(const char *setting, const char *path, char why[256]
     return may(path, W_OK | X_OK) ? ERR_OK : refuse(why, setting, path, strerror(errno));
 }
 
+static enum err check_readable(const char *setting, const char *path, char why[256])
+{
+    struct stat is;
+    if (!*path)
+        return ERR_OK;
+    if (stat(path, &is) || !may(path, R_OK))
+        return refuse(why, setting, path, strerror(errno));
+    return S_ISDIR(is.st_mode) ? refuse(why, setting, path, strerror(EISDIR)) : ERR_OK;
+}
+
+static enum err check_database_tls(const struct settings *settings, char why[256])
+{
+    enum err err = check_readable("db_tls_ca", settings->db_tls_ca, why);
+    if (!err)
+        err = check_readable("db_tls_cert", settings->db_tls_cert, why);
+    return err ? err : check_readable("db_tls_key", settings->db_tls_key, why);
+}
+
 static enum err check_paths(const struct settings *settings, enum program program, char why[256])
 {
     enum err err = start_check_file("log_file", settings->log_file, why);
@@ -152,6 +170,8 @@ enum err start_check(const struct settings *settings, enum program program, star
     const struct origin_rules rules = {settings->origins, settings->server_names};
     bool serves_pages = program == PROGRAM_RELAY || program == PROGRAM_REST;
     enum err err = check_paths(settings, program, why);
+    if (!err)
+        err = check_database_tls(settings, why);
     if (!err && serves_pages)
         err = origin_check(&rules, why);
     if (!err && serves_pages)

@@ -88,6 +88,19 @@ unsigned db_errno(const struct db *db)
     return db->error_number;
 }
 
+/* The client library has one number for all that goes wrong with TLS; a server that ends amid the handshake is worth another
+ * try, a certificate that does not suit is not. A text that is not known here counts as the former. */
+static bool tls_was_refused(const char *text)
+{
+    static const char *const of_settings[] = {"certificate", "SSL is required", "private key", "mismatch"};
+    if (strcasestr(text, "expired") || strcasestr(text, "not yet valid"))
+        return false; /* it will be replaced, and the settings stay */
+    for (size_t i = 0; i < sizeof of_settings / sizeof of_settings[0]; i++)
+        if (strcasestr(text, of_settings[i]))
+            return true;
+    return false;
+}
+
 bool db_was_refused(const struct db *db)
 {
     switch (db->error_number) {
@@ -95,6 +108,7 @@ bool db_was_refused(const struct db *db)
     case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
     case ER_DBACCESS_DENIED_ERROR:
     case ER_BAD_DB_ERROR: return true;
+    case CR_SSL_CONNECTION_ERROR: return tls_was_refused(db->error_text);
     default: return false;
     }
 }
@@ -322,6 +336,16 @@ static bool is_writable(struct db *db)
     return false;
 }
 
+/* TLS or nothing. Without the verification anybody on the way could be the server. */
+static void demand_tls(MYSQL *mysql, const struct settings *settings)
+{
+    my_bool on = 1;
+    const char *ca = settings->db_tls_ca, *cert = settings->db_tls_cert, *key = settings->db_tls_key;
+    mysql_ssl_set(mysql, *key ? key : NULL, *cert ? cert : NULL, *ca ? ca : NULL, NULL, NULL);
+    mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
+    mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
+}
+
 static bool open_connection(struct db *db, const struct endpoint *address)
 {
     const struct settings *settings = db->settings;
@@ -340,6 +364,8 @@ static bool open_connection(struct db *db, const struct endpoint *address)
     mysql_options(db->mysql, MYSQL_INIT_COMMAND, session);
     mysql_options(db->mysql, MYSQL_INIT_COMMAND, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
     const char *socket = address->port ? NULL : address->host;
+    if (settings->db_tls && !socket)
+        demand_tls(db->mysql, settings);
     if (mysql_real_connect(db->mysql, socket ? NULL : address->host, settings->db_user,
                            settings_secret(&settings->db_password), settings->db_name, (unsigned)address->port, socket,
                            CLIENT_MULTI_STATEMENTS | CLIENT_FOUND_ROWS))
