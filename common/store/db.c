@@ -92,7 +92,7 @@ unsigned db_errno(const struct db *db)
  * try, a certificate that does not suit is not. A text that is not known here counts as the former. */
 static bool tls_was_refused(const char *text)
 {
-    static const char *const of_settings[] = {"certificate", "SSL is required", "private key", "mismatch"};
+    static const char *const of_settings[] = {"certificate", "SSL is required", "private key", "mismatch", "Hostname"};
     if (strcasestr(text, "expired") || strcasestr(text, "not yet valid"))
         return false; /* it will be replaced, and the settings stay */
     for (size_t i = 0; i < sizeof of_settings / sizeof of_settings[0]; i++)
