@@ -218,6 +218,7 @@ static void on_before_sleep(uv_prepare_t *prepare)
 {
     struct relay *relay = prepare->data;
     lobby_flush(&relay->lobby);
+    relay->hub.waited_us = (int64_t)(uv_metrics_idle_time(&relay->loop) / 1000);
     int64_t again_ms = hub_flush(&relay->hub);
     if (again_ms >= 0)
         uv_timer_start(&relay->rested, on_rested, (uint64_t)again_ms, 0);
@@ -311,6 +312,7 @@ static void build(struct relay *relay)
     const struct settings *settings = &relay->settings;
     relay->incarnation = id_random() >> 1; /* fits a signed 64-bit number anywhere */
     uv_loop_init(&relay->loop);
+    uv_loop_configure(&relay->loop, UV_METRICS_IDLE_TIME);
     completion_queue_init(&relay->completions, &relay->loop);
     wheel_init(&relay->wheel);
     limits_init(&relay->limits, settings, &relay->wheel);

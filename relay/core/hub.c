@@ -2,6 +2,7 @@
 
 #include "common/container.h"
 #include "common/log.h"
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/db/db_pool.h"
@@ -40,6 +41,7 @@ void hub_init(struct hub *hub)
     hub->reconcile.fired = on_reconcile;
     wheel_set(hub->wheel, &hub->reconcile, hub->settings->reconcile_down_ms);
     hub->sessions->pending = pending;
+    hub->looked_us = clock_mono_us();
 }
 
 /* ---- rooms ---- */

@@ -48,12 +48,15 @@ struct hub {
     struct hub_notices notices;
     const struct sanctions *sanctions; /* who may not post; NULL: everybody may */
 
-    struct map rooms;          /* conversation → struct room */
-    LIST_HEAD(, room) dirty;   /* rooms with something to flush */
-    LIST_HEAD(, room) cooling; /* rooms that were flushed a moment ago and wait for their cooldown */
-    int64_t cooldown_until_us; /* clock_mono_us: the cooldown of all small rooms; 0: none */
-    size_t log_bytes;          /* memory held by all room logs */
-    size_t trim_at;            /* where trimming continues while the logs are over budget */
+    struct map rooms;                  /* conversation → struct room */
+    LIST_HEAD(, room) dirty;           /* rooms with something to flush */
+    LIST_HEAD(, room) cooling;         /* rooms that were flushed a moment ago and wait for their cooldown */
+    int64_t cooldown_until_us;         /* clock_mono_us: the cooldown of all small rooms; 0: none */
+    int64_t waited_us;                 /* how long the loop has waited for events, in all; set before each hub_flush */
+    int64_t looked_us, waited_then_us; /* clock_mono_us, and waited_us, when `busy` was found out */
+    bool busy;                         /* the loop hardly waits */
+    size_t log_bytes;                  /* memory held by all room logs */
+    size_t trim_at;                    /* where trimming continues while the logs are over budget */
     struct wheel_timer reconcile;
     bool reconciling;            /* one is under way */
     bool reconcile_again;        /* its result would be outdated: run another one after it */

@@ -9,7 +9,9 @@ enum {
     SHORT_TURN_US = 500,  /* nor do all that did not, if they took no longer together */
     COOLDOWN_MIN_US = 2000,
     COOLDOWN_MAX_US = 50000,
-    CACHE_LINE = 64, /* bytes */
+    LOOK_US = 20000,     /* how often it is looked at how busy the loop is */
+    BUSY_WAITS_ONE = 16, /* a busy loop waits for less than this part of its time */
+    CACHE_LINE = 64,     /* bytes */
 };
 
 /* ---- rooms with something to give ---- */
@@ -156,10 +158,23 @@ static void trim_one(struct hub *hub)
     }
 }
 
-/* Many small rooms at once cool down together. */
+/* Whether the loop has hardly waited for anything lately. */
+static void look_at_loop(struct hub *hub)
+{
+    int64_t now_us = clock_mono_us(), since_us = now_us - hub->looked_us;
+    if (since_us < LOOK_US)
+        return;
+    hub->busy = (hub->waited_us - hub->waited_then_us) * BUSY_WAITS_ONE < since_us;
+    hub->looked_us = now_us;
+    hub->waited_then_us = hub->waited_us;
+}
+
+/* Many small rooms at once cool down together, if the loop has no time left. While it has, to hold them back would save
+ * time that nobody needs: each message would only be late, and the more there are the later. */
 int64_t hub_flush(struct hub *hub)
 {
     int64_t small_us = 0;
+    look_at_loop(hub);
     if (hub->cooldown_until_us && hub->cooldown_until_us > clock_mono_us())
         return cooldown_ms(hub);
     hub->cooldown_until_us = 0;
@@ -173,7 +188,7 @@ int64_t hub_flush(struct hub *hub)
         room->dirty = false;
         small_us += flush_and_cool(room);
     }
-    if (small_us > SHORT_TURN_US)
+    if (hub->busy && small_us > SHORT_TURN_US)
         hub->cooldown_until_us = clock_mono_us() + cooldown_of(small_us);
     if (hub->log_bytes > (size_t)hub->settings->room_logs_bytes)
         trim_one(hub);

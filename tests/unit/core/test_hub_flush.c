@@ -134,6 +134,7 @@ static void many_small_rooms_cool_down_together(void **state)
         small[room]->session->transport = &small_wire;
         deliver(10 + room, 1);
     }
+    go(100); /* in which the loop waited for nothing */
     assert_int_equal(hub_flush(&hub), -1);
     deliver(10, 2);
     assert_int_equal(hub_flush(&hub), 3); /* as long as the twenty writes took */
@@ -143,6 +144,30 @@ static void many_small_rooms_cool_down_together(void **state)
     assert_int_equal(hub_flush(&hub), -1);
     check_got(small[0], "1:m1;2:m2;3:m3;");
     assert_int_equal(small[0]->writes, 2);
+}
+
+static void small_rooms_rest_only_while_the_loop_has_no_time_left(void **state)
+{
+    (void)state;
+    struct client *small[20];
+    uint64_t seq = 0;
+    for (uint64_t room = 0; room < 20; room++) {
+        small[room] = joined_client(10 + room, LINES, 0);
+        small[room]->session->transport = &small_wire;
+    }
+    static const int64_t waited_us[] = {50000, 7000, 6000, 50000}; /* of the 100 ms before */
+    for (size_t i = 0; i < 4; i++) {
+        go(100);
+        hub.waited_us += waited_us[i];
+        seq++;
+        for (uint64_t room = 0; room < 20; room++)
+            deliver(10 + room, room ? i + 1 : seq);
+        assert_int_equal(hub_flush(&hub), -1);
+        deliver(10, ++seq);
+        assert_int_equal(hub_flush(&hub), waited_us[i] == 6000 ? 3 : -1);
+    }
+    check_got(small[1], "1:m1;2:m2;3:m3;4:m4;");
+    check_got(small[0], "1:m1;2:m2;3:m3;4:m4;5:m5;6:m6;7:m7;8:m8;");
 }
 
 static void a_few_small_rooms_do_not_rest(void **state)
@@ -197,6 +222,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_answer_does_not_wait_for_the_room_and_takes_what_the_log_has_with_it,
                                         begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(many_small_rooms_cool_down_together, begin_slow, end_slow),
+        cmocka_unit_test_setup_teardown(small_rooms_rest_only_while_the_loop_has_no_time_left, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(a_few_small_rooms_do_not_rest, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(who_is_closed_while_the_room_rests_gets_the_rest_first, begin_slow, end_slow),
         cmocka_unit_test_setup_teardown(a_room_whose_readers_leave_while_it_rests_is_forgotten, begin_slow, end_slow),
