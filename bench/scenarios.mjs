@@ -53,10 +53,14 @@ const herdSeconds = { unit: 's', figure: (f) => f.herd.seconds };
 const herdCpu = { unit: 'µs', figure: (f) => f.herd.cpu_us.server, beside: (f) => stores(f.herd.cpu_us) };
 const acknowledged = { unit: 'ms', figure: (f) => f.ack_ms.p99 };
 
+const STEADY = [1000, 2000, 3500, 5000, 7500];   // messages a second, of all rooms together
+const at = (rate) => `${rate.toLocaleString('en')}/s`;
+
 const RATE = { clients: 500, rate: 100 };
 const SATURATED = { clients: 500, window: 50 };      // with ten ours waits for commits most of the time, idle
 const TEN = { clients: 500, window: 10 };
-const SMALL_ROOMS = { clients: CONNECTIONS, rooms: 1000, window: 10 };
+const TENS = { clients: CONNECTIONS, rooms: 1000 };
+const SMALL_ROOMS = { ...TENS, window: 10 };
 const IDLE = { clients: CONNECTIONS, rooms: 1000, seconds: 2, warmup: 1 };
 const HERD = { clients: CONNECTIONS + 1000, rooms: 1000, herd: true };   // and a speaker in each room who stays
 const PAIRS = { clients: 2000, rooms: 1000 };
@@ -219,6 +223,19 @@ export const scenarios = [
       { what: 'CPU per delivery with nginx, proxied', ...cpuWithNginx, ours: 'proxied', peer: 'direct' },
       { what: 'memory each with nginx, proxied', ...memoryWithNginx, ours: 'proxied idle', peer: 'direct idle' },
     ],
+  },
+  {
+    id: 'k', title: '1,000 rooms of 10 at fixed rates',
+    measures: Object.fromEntries(STEADY.map((rate) => [at(rate),
+      { protocol: 'chatroom', target: direct, load: { ...TENS, rate }, stored: OUR_ROWS }])),
+    rows: STEADY.flatMap((rate) => [
+      { what: `p50 at ${at(rate)}`, unit: 'ms', figure: (f) => f.latency_ms.p50, ours: at(rate),
+        ...rate === 5000 && { aim: atMost(3) } },
+      { what: `p99 at ${at(rate)}`, unit: 'ms', figure: (f) => f.latency_ms.p99, ours: at(rate),
+        ...rate === 5000 && { aim: atMost(20) } },
+      { what: `p99.9 at ${at(rate)}`, unit: 'ms', figure: (f) => f.latency_ms.p999, ours: at(rate) },
+      { what: `CPU per delivery at ${at(rate)}`, ...cpuPerDelivery, ours: at(rate) },
+    ]),
   },
 ];
 
