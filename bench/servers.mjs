@@ -17,8 +17,10 @@ const PEERS_DATABASE = 'bench';
 // One speaker here stands for many and one address for all, so nobody's pace and number are limited; and a relay that
 // stops does not wait for its clients.
 const SETTINGS = ['rate_connection', 'rate_connection_bytes', 'rate_user', 'rate_user_bytes', 'rate_address',
-  'rate_address_bytes', 'rate_handshakes', 'rate_creations', 'address_connections_max', 'user_sockets_max', 'drain_ms']
-  .map((name) => `${name}=0`).concat('lobby_max=1000000', 'lobby_address_max=1000000', 'rest_address_percent=100').join(' ');
+  'rate_address_bytes', 'rate_handshakes', 'rate_creations', 'address_connections_max', 'user_sockets_max',
+  'friends_day_address', 'drain_ms']
+  .map((name) => `${name}=0`).concat('lobby_max=1000000', 'lobby_address_max=1000000', 'rest_address_percent=100',
+    'redis_commands_max=100000').join(' ');
 
 export class Servers {
   /** build: the directory with the programs. */
