@@ -1,6 +1,7 @@
 // What the servers behind say is believed no further than it makes sense: a Redis that lies, rows that nobody of ours
 // wrote. No process ends for it, and when it is over all goes on.
 import assert from 'node:assert/strict';
+import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import WebSocket from 'ws';
@@ -22,7 +23,7 @@ describe('a Redis that lies', () => {
   let stack, liar;
   before(async () => {
     let dir;
-    liar = await Liar.start(() => path.join(dir, 'redis.sock'));
+    liar = await Liar.start(() => net.connect(path.join(dir, 'redis.sock')));
     stack = await Stack.start({ relays: 2, settings: (run) => {
       dir = run;
       return { ...NO_RATES, redis_socket: '', redis_host: '127.0.0.1', redis_port: liar.port, grace_ms: '50ms',

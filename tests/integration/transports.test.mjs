@@ -2,10 +2,12 @@
 // twice over cuts; who may listen; clients that vanish.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { Client, enter, unique } from './lib/client.mjs';
 import { DescribedFrontEnd } from './lib/described.mjs';
-import { Events, Listener, Stream, Wire, ask, hang, poll, roomUrl, say, settled, tell } from './lib/rooms.mjs';
+import { Proxy } from './lib/proxy.mjs';
+import { Events, Listener, Stream, ask, hang, poll, roomUrl, say, settled, tell } from './lib/rooms.mjs';
 import { keepIn } from './lib/socket.mjs';
 import { Stack, eventually, post, request } from './lib/stack.mjs';
 
@@ -21,6 +23,8 @@ function assertRun(seqs, first, last) {
 }
 
 Client.described = Listener.described = new DescribedFrontEnd('chatroom');
+
+const wireTo = (port) => Proxy.start(() => net.connect({ port, host: '127.0.0.1' }));
 
 describe('the chatrooms over plain HTTP', () => {
   let stack;
@@ -146,7 +150,7 @@ describe('the chatrooms over plain HTTP', () => {
   it('an EventSource that is cut misses nothing and repeats nothing, ' +
     'also when more was missed than one page', async () => {
     const seat = await seatIn();
-    const wire = keep(await Wire.to(stack.port));
+    const wire = keep(await wireTo(stack.port));
     const events = keep(await Events.open(stack, seat, { port: wire.port }));
     const first = await sayMany(seat, 3);
     await events.reached(first);
@@ -165,7 +169,7 @@ describe('the chatrooms over plain HTTP', () => {
 
   it('an EventSource that is cut again and again while people talk has every message once, in order', async () => {
     const seat = await seatIn();
-    const wire = keep(await Wire.to(stack.port));
+    const wire = keep(await wireTo(stack.port));
     const events = keep(await Events.open(stack, seat, { port: wire.port }));
     let talking = true;
     const talk = (async () => {

@@ -1,6 +1,6 @@
 // A Redis that lies: a real one behind it, whose replies are passed on, but now and then not as they were: of another
 // kind, larger than any number, nested, refused, twice, not at all, or with something that nobody asked for.
-import net from 'node:net';
+import { Proxy } from './proxy.mjs';
 
 /** The length of the whole RESP value at `at`, or 0 if it is not all there. */
 function whole(bytes, at) {
@@ -44,31 +44,12 @@ function lieAbout(value) {
   return Buffer.concat([value.subarray(0, at), latin1(`${pick(VALUES)}\r\n`), value.subarray(at + whole(value, at))]);
 }
 
-export class Liar {
+export class Liar extends Proxy {
   share = 0; // of replies that are lies
   lies = 0;
-  sockets = new Set();
 
-  /** In front of the Redis at that socket. */
-  static async start(socket) {
-    const liar = new Liar();
-    liar.server = net.createServer((client) => liar.serve(client, net.connect(socket())));
-    await new Promise((resolve) => liar.server.listen(0, '127.0.0.1', resolve));
-    liar.port = liar.server.address().port;
-    return liar;
-  }
-
-  serve(client, server) {
+  pass(client, server) {
     let bytes = Buffer.alloc(0);
-    for (const socket of [client, server]) {
-      this.sockets.add(socket);
-      socket.on('error', () => {});
-      socket.on('close', () => {
-        this.sockets.delete(socket);
-        client.destroy();
-        server.destroy();
-      });
-    }
     client.pipe(server);
     server.on('data', (more) => {
       bytes = Buffer.concat([bytes, more]);
@@ -83,10 +64,5 @@ export class Liar {
   /** It says something that nobody asked for, on every connection. */
   interrupt() {
     for (const socket of this.sockets) if (socket.localPort === this.port) socket.write(latin1(pick(UNASKED)));
-  }
-
-  close() {
-    this.server.close();
-    for (const socket of this.sockets) socket.destroy();
   }
 }

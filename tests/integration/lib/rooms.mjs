@@ -1,5 +1,5 @@
 // Clients of the chatrooms over plain HTTP: polls, Server-Sent Events (by a real EventSource), the iframe's stream,
-// POSTs; and a proxy whose connections can be cut.
+// and POSTs.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
@@ -162,49 +162,6 @@ export class Stream extends Listener {
 
   close() {
     this.req.destroy();
-  }
-}
-
-/** In front of a port: cut() ends every connection and lets none in until mend(). */
-export class Wire {
-  sockets = new Set();
-  broken = false;
-
-  static async to(port) {
-    const wire = new Wire();
-    wire.server = net.createServer((near) => {
-      if (wire.broken) {
-        near.destroy();
-        return;
-      }
-      const far = net.connect({ port, host: '127.0.0.1' });
-      for (const [socket, other] of [[near, far], [far, near]]) {
-        wire.sockets.add(socket);
-        socket.on('error', () => {});
-        socket.on('close', () => {
-          wire.sockets.delete(socket);
-          other.destroy();
-        });
-      }
-      near.pipe(far).pipe(near);
-    });
-    await new Promise((resolve) => wire.server.listen(0, '127.0.0.1', resolve));
-    wire.port = wire.server.address().port;
-    return wire;
-  }
-
-  cut() {
-    this.broken = true;
-    for (const socket of this.sockets) socket.destroy();
-  }
-
-  mend() {
-    this.broken = false;
-  }
-
-  close() {
-    this.cut();
-    this.server.close();
   }
 }
 
