@@ -1,8 +1,8 @@
 #include "relay/core/hub.h"
 
+#include "common/clock.h"
 #include "common/container.h"
 #include "common/log.h"
-#include "common/clock.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "relay/db/db_pool.h"
