@@ -174,8 +174,9 @@ describe('spaces', () => {
     await back.close();
     await watcher.until(() => watcher.moves.length === 5, 'the second departure');
     for (const type of [2, 3]) {
-      assert.equal((await records(space, watcher.user, type)).filter((record) => record.fromId === user.userId).length,
-        1, 'one record each, for ever');
+      const own = async () => (await records(space, watcher.user, type)).filter((record) => record.fromId === user.userId);
+      await eventually(async () => (await own()).length > 0, 'the record'); // it is told before it is stored
+      assert.equal((await own()).length, 1, 'one record each, for ever');
     }
   });
 
