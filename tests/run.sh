@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs the tests that "make" has built and says how many passed:  tests/run.sh BUILD [unit] [integration]
-# The last line is "N passed, N failed", for both together.
+# The last line is "N passed, N failed", for both together; what failed, and how, stands just before it.
 #
 # With SANITIZER_REPORTS=DIRECTORY the programs are sanitized ones. What a sanitizer finds in a server that some suite
 # started would stand in a log that nobody reads; so the findings go to files there, and a file is a failure.
@@ -10,11 +10,12 @@ build=$PWD/${1#"$PWD/"}
 shift
 passed=0 failed=0
 output=$(mktemp)
+failures=$(mktemp) # what was said of each test that failed, to be said again at the end
 # The suites' databases begin as copies of one that is made once, by whatever account runs them.
 EMPTY_DATA=$(mktemp -d)
 export EMPTY_DATA
 chmod 1777 "$EMPTY_DATA"
-trap 'rm -rf "$output" "$EMPTY_DATA"' EXIT
+trap 'rm -rf "$output" "$failures" "$EMPTY_DATA"' EXIT
 
 if [ -n "${SANITIZER_REPORTS:-}" ]; then
     rm -rf "$SANITIZER_REPORTS"
@@ -43,6 +44,7 @@ unit() {
             echo "$program ended with status $status"
             bad=1
         fi
+        [ "$bad" = 0 ] || { echo "---- $program: status $status"; grep -a '^\[  \(ERROR\|FAILED\)  *\]\|error: ' "$output"; } >>"$failures"
         passed=$((passed + good)) failed=$((failed + bad))
     done
 }
@@ -61,6 +63,7 @@ in_node() {
     passed=$((passed + $(count 's/^[^ ]* pass \([0-9]*\)$/\1/p')))
     bad=$(($(count 's/^[^ ]* fail \([0-9]*\)$/\1/p') + $(count 's/^[^ ]* cancelled \([0-9]*\)$/\1/p')))
     [ "$status" = 0 ] || [ "$bad" != 0 ] || bad=1
+    [ "$bad" = 0 ] || sed -n '/^[^ ]* failing tests:/,$p' "$output" >>"$failures"
     failed=$((failed + bad))
 }
 
@@ -94,6 +97,12 @@ if [ -n "${SANITIZER_REPORTS:-}" ]; then
     done
 fi
 
+# A long text may be cut at its front; the names come last.
+if [ -s "$failures" ]; then
+    printf '\n---- what failed\n'
+    tail -n 300 "$failures"
+    grep -a '^[^ ]* .*([0-9.]*ms)$\|^\[  FAILED  \]\|^---- ' "$failures" | tail -n 40
+fi
 echo
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]
