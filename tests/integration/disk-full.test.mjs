@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { Client, assertSameList, assertWhole, enter, settle, unique } from './lib/client.mjs';
 import { Own, Talk } from './lib/databases.mjs';
-import { Stack, eventually, request, run } from './lib/stack.mjs';
+import { NO_RATES, Stack, eventually, request, run } from './lib/stack.mjs';
 
 const ROOM_KIB = 40 << 10; // what the disk has left at first; MariaDB's temporary tables take 12 MiB of it
 
@@ -17,7 +17,7 @@ function suite(args) {
   const disk = () => stack.file('disk');
 
   before(async () => {
-    stack = await Stack.start({ settings: { db_timeout_ms: '1s', journal_timeout_ms: '1500ms', grace_ms: '200ms',
+    stack = await Stack.start({ settings: { ...NO_RATES, db_timeout_ms: '1s', journal_timeout_ms: '1500ms', grace_ms: '200ms',
       members_interval_ms: '20ms' } });
     own = await Own.of(stack);
     await own.stop();

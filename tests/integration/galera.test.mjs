@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { Client, assertSameList, assertWhole, gather, settle, unique } from './lib/client.mjs';
 import { Copy, Own, Talk } from './lib/databases.mjs';
-import { Stack, eventually, freePort, request } from './lib/stack.mjs';
+import { NO_RATES, Stack, eventually, freePort, request } from './lib/stack.mjs';
 
 const provider = ['/usr/lib/galera/libgalera_smm.so', '/usr/lib/libgalera_smm.so'].find((file) => fs.existsSync(file));
 
@@ -48,7 +48,7 @@ describe('a cluster of three',
   before(async () => {
     const base = await freePort();
     ports = [base, base + 1, base + 2];
-    stack = await Stack.start({ settings: (dir) => ({
+    stack = await Stack.start({ settings: (dir) => ({ ...NO_RATES,
       db_addresses: ['one', 'two', 'three', 'mariadb'].map((name) => `${dir}/${name}.sock`).join(','),
       db_timeout_ms: '20s', // a node that is only slow, because the machine is, stays the one in use
       journal_timeout_ms: '3s', grace_ms: '200ms', members_interval_ms: '20ms' }) });
