@@ -154,13 +154,15 @@ static void beat(struct session *session)
 }
 
 /* Silent for one interval: ping. For two, or with a message unfinished for two: gone. Closing for too
- * long: cut. */
+ * long: cut. Who is entering is not silent: nothing is read from it, and its handshake may not be answered yet. */
 static void on_timer(struct wheel_timer *timer)
 {
     static const char ping[] = {(char)(0x80 | WSFRAME_PING), 0};
     struct session *session = session_of(timer);
     struct wheel *wheel = session->owner->wheel;
     int64_t interval = session_ping_ms(session);
+    if (session->paused & SESSION_ENTERING)
+        session_heard(session);
     int64_t silent = wheel->now_ms - session->heard_ms;
     bool stuck = session->began_ms && !session->paused && wheel->now_ms - session->began_ms >= 2 * interval;
     if (session->closing || stuck || (session->pinged && silent >= 2 * interval)) {

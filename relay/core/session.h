@@ -150,7 +150,7 @@ struct session {
 
 /* Why reading from a client is stopped. */
 enum session_pause {
-    SESSION_ENTERING = 1,  /* it is still joining and may not speak */
+    SESSION_ENTERING = 1,  /* it is still joining and may not speak; nor does it count as silent */
     SESSION_ANSWERING = 2, /* it made a large request that is being answered */
     SESSION_UNREAD = 4,    /* it does not read its answers: session_send_text */
 };

@@ -19,7 +19,8 @@ describe('a relay that does not listen yet', () => {
     gate = await Gate.start(() => net.connect(path.join(dir, 'redis.sock')));
     stack = await Stack.start({ relays: 2, settings: (run) => {
       dir = run;
-      return { redis_socket: '', redis_host: '127.0.0.1', redis_port: gate.port, redis_timeout_ms: '30s' };
+      return { redis_socket: '', redis_host: '127.0.0.1', redis_port: gate.port, redis_timeout_ms: '30s',
+        friend_ping_ms: '2s' };
     } });
   });
   after(async () => {
@@ -58,6 +59,18 @@ describe('a relay that does not listen yet', () => {
     await a.heard(b.send(friend, unique('after'), ann.userId));
     await b.heard(a.send(friend, unique('answer'), bob.userId));
     assert.deepEqual([a.errors, b.errors], [[], []]);
+  });
+
+  it('nor is it asked for a sign of life, which would be the answer, however long that takes', async () => {
+    const [ann, bob] = await Promise.all([newUser(stack), newUser(stack)]);
+    const b = await Friend.connect(stack, bob, { relay: 1 });
+    const a = await wait(ann);
+    for (let pings = 0; pings < 3; pings++) // its own would be cut at the third
+      await new Promise((resolve) => b.ws.once('ping', resolve));
+    assert.equal(a.ws.readyState, a.ws.CONNECTING);
+    gate.open();
+    await a.opened;
+    await settle(await befriend(stack, ann, bob), [a], [b]);
   });
 
   it('nor is one for a chatroom: what is said once it is open is heard, by itself too', async () => {

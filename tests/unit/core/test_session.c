@@ -106,6 +106,45 @@ static void a_choked_socket_is_not_asked_but_cut_all_the_same(void **state)
     assert_int_equal(client->kills, 1);
 }
 
+static void who_is_entering_is_not_silent_however_long_it_takes(void **state)
+{
+    (void)state;
+    struct client *client = connect_client();
+    session_pause(client->session, SESSION_ENTERING, true);
+    go(150000);
+    assert_int_equal(client->writes, 0); /* a ping would come before the answer to its handshake */
+    assert_int_equal(client->kills, 0);
+    session_pause(client->session, SESSION_ENTERING, false);
+    go(20000);
+    assert_int_equal(client->writes, 1);
+    go(20000);
+    assert_int_equal(client->kills, 1);
+}
+
+static void one_that_was_asked_before_it_enters_again_is_not_cut(void **state)
+{
+    (void)state;
+    struct client *client = connect_client();
+    go(20000);
+    assert_int_equal(client->writes, 1);
+    session_pause(client->session, SESSION_ENTERING, true); /* its pong is not read */
+    go(40000);
+    assert_int_equal(client->kills, 0);
+    session_pause(client->session, SESSION_ENTERING, false);
+    go(40000);
+    assert_int_equal(client->kills, 1);
+}
+
+static void a_close_while_it_enters_is_enforced(void **state)
+{
+    (void)state;
+    struct client *client = connect_client();
+    session_pause(client->session, SESSION_ENTERING, true);
+    session_close(client->session, 1013, "Try again later");
+    go(40000);
+    assert_int_equal(client->kills, 1);
+}
+
 /* Bytes that trickle in keep a connection lively, but not for ever one whose message never ends. */
 static void a_message_that_never_ends_ends_the_connection(void **state)
 {
@@ -211,6 +250,9 @@ int main(void)
         TEST(one_that_answers_is_asked_again_and_again),
         TEST(one_that_talks_is_never_asked),
         TEST(a_choked_socket_is_not_asked_but_cut_all_the_same),
+        TEST(who_is_entering_is_not_silent_however_long_it_takes),
+        TEST(one_that_was_asked_before_it_enters_again_is_not_cut),
+        TEST(a_close_while_it_enters_is_enforced),
         TEST(a_message_that_never_ends_ends_the_connection),
         TEST(a_close_is_asked_for_once_and_enforced),
         TEST(an_answer_for_several_is_kept_once),
